@@ -1,0 +1,1 @@
+//! What an operator writes: types, parsing, defaults, reference checks

@@ -1,0 +1,3 @@
+//! The control plane: REST, catalogue client, rollout
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Revisions, catalogue, modules and audit, kept durably

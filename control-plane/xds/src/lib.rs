@@ -1,0 +1,1 @@
+//! xDS: subscriptions, differences, order, acknowledgements, and the tonic adapter

@@ -1,0 +1,1 @@
+//! MCP messages read from chunks of bytes, in both protocol eras

@@ -1,0 +1,1 @@
+//! The policy engine: wire configuration to compiled policy to decisions

@@ -1,0 +1,1 @@
+//! The proxy's host calls behind small traits, with a fake for tests

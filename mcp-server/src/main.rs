@@ -1,0 +1,3 @@
+//! The data server: Spark and PostgreSQL as MCP tools
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! A compiled load generator and recording upstream for benchmarks
+
+fn main() {}
