@@ -1,0 +1,152 @@
+//! Every setting of the process: a flag and an environment variable each.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser};
+
+/// The data server: Spark and PostgreSQL as MCP tools.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "mcp-server", version)]
+pub struct Config {
+    /// Address that the server listens on
+    #[arg(long, env = "MCP_SERVER_ADDRESS", default_value = "127.0.0.1:8000")]
+    pub address: SocketAddr,
+
+    /// Hosts that a request may name in `Host`, separated by commas; `*` allows any
+    #[arg(
+        long,
+        env = "MCP_ALLOWED_HOSTS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1,localhost,::1"
+    )]
+    pub allowed_hosts: Vec<String>,
+
+    /// Origins that browsers may call from, separated by commas; `*` in the place of the port allows any port, `*` alone any origin
+    #[arg(
+        long,
+        env = "MCP_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        default_value = "http://127.0.0.1:*,http://localhost:*,http://[::1]:*"
+    )]
+    pub allowed_origins: Vec<String>,
+
+    /// PostgreSQL URL of this server's own durable records (schema `portcullis`); without it, jobs cannot be submitted
+    #[arg(long, env = "PORTCULLIS_STORE_URL", hide_env_values = true)]
+    pub store_url: Option<Secret>,
+
+    /// The data database.
+    #[command(flatten)]
+    pub postgres: PostgresConfig,
+
+    /// Spark.
+    #[command(flatten)]
+    pub spark: SparkConfig,
+}
+
+/// The database that the PostgreSQL tools read.
+#[derive(Debug, Clone, Args)]
+pub struct PostgresConfig {
+    /// Host name, address, or folder of the socket
+    #[arg(
+        long = "postgres-host",
+        env = "POSTGRES_HOST",
+        default_value = "127.0.0.1"
+    )]
+    pub host: String,
+
+    /// Port
+    #[arg(long = "postgres-port", env = "POSTGRES_PORT", default_value_t = 5432)]
+    pub port: u16,
+
+    /// User that the server connects as
+    #[arg(
+        long = "postgres-user",
+        env = "POSTGRES_USER",
+        default_value = "postgres"
+    )]
+    pub user: String,
+
+    /// Password of that user
+    #[arg(
+        long = "postgres-password",
+        env = "POSTGRES_PASSWORD",
+        hide_env_values = true
+    )]
+    pub password: Option<Secret>,
+
+    /// Database
+    #[arg(long = "postgres-db", env = "POSTGRES_DB", default_value = "postgres")]
+    pub database: String,
+
+    /// Role that queries run as; by default `pg_read_all_data` when the user is a superuser, else the user itself
+    #[arg(long = "postgres-role", env = "POSTGRES_ROLE")]
+    pub role: Option<String>,
+}
+
+/// The Spark cluster.
+#[derive(Debug, Clone, Args)]
+pub struct SparkConfig {
+    /// Spark Connect server
+    #[arg(
+        long = "spark-remote",
+        env = "SPARK_REMOTE",
+        default_value = "sc://127.0.0.1:15002"
+    )]
+    pub remote: String,
+
+    /// Master that jobs are submitted for
+    #[arg(
+        long = "spark-master",
+        env = "SPARK_MASTER",
+        default_value = "spark://127.0.0.1:7077"
+    )]
+    pub master: String,
+
+    /// The master's submission server
+    #[arg(
+        long = "spark-master-rest",
+        env = "SPARK_MASTER_REST",
+        default_value = "http://127.0.0.1:6066"
+    )]
+    pub master_rest: String,
+
+    /// The master's web page, which also leads to the drivers' REST interface
+    #[arg(
+        long = "spark-master-ui",
+        env = "SPARK_MASTER_UI",
+        default_value = "http://127.0.0.1:8090"
+    )]
+    pub master_ui: String,
+
+    /// Python of submitted jobs (PYSPARK_PYTHON)
+    #[arg(long = "spark-python", env = "SPARK_PYTHON")]
+    pub python: Option<PathBuf>,
+}
+
+/// Text that no log, error or result may show.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that must send it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

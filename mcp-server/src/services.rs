@@ -1,0 +1,50 @@
+//! What the tools work on, made once per process and shared by all calls.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::jobs::Jobs;
+use crate::postgres::Postgres;
+use crate::spark::Spark;
+
+/// The ports behind the tools. Making them connects to nothing, so the server starts while they are down.
+#[derive(Debug)]
+pub struct Services {
+    /// The data database.
+    pub postgres: Postgres,
+    /// Spark Connect.
+    pub spark: Spark,
+    /// Submitted Spark jobs and their registry.
+    pub jobs: Jobs,
+}
+
+impl Services {
+    /// Prepares every port without connecting.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood (an address that is none, say); never because something is down.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            postgres: Postgres::new(&config.postgres)?,
+            spark: Spark::new(&config.spark)?,
+            jobs: Jobs::new(config)?,
+        })
+    }
+}
+
+/// What a look at one service found; `/health` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It answered, after this long, and this is what it is (its version, say).
+    Up {
+        /// From the question to the answer.
+        latency: Duration,
+        /// One short phrase.
+        detail: String,
+    },
+    /// It did not answer, or not as it should; the reason names no credential.
+    Down {
+        /// One sentence: what is wrong and what to do.
+        reason: String,
+    },
+}

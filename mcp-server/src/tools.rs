@@ -1,0 +1,96 @@
+//! The tools: one file each, one line each in [`Registry::all`].
+//!
+//! A tool file holds a unit struct that implements [`Tool`]. It knows nothing of HTTP or JSON-RPC: it gets parsed arguments, the services
+//! and the call, and returns an output or a failure.
+
+mod failure;
+mod registry;
+
+use std::future::Future;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::services::Services;
+
+pub use failure::ToolFailure;
+pub use registry::Registry;
+
+impl Registry {
+    /// Every tool of this server, in the order of the list that clients see.
+    pub fn all() -> Self {
+        Self::default()
+    }
+}
+
+/// One tool.
+pub trait Tool: Send + Sync + 'static {
+    /// The name that clients call.
+    const NAME: &'static str;
+    /// For people: a few words.
+    const TITLE: &'static str;
+    /// For models: when to take this tool, what it needs, what it gives. Every byte of it is sent with each list.
+    const DESCRIPTION: &'static str;
+    /// What a call changes.
+    const EFFECT: Effect;
+
+    /// The arguments, with `#[serde(deny_unknown_fields)]`.
+    type Arguments: DeserializeOwned + Send;
+
+    /// JSON Schema of the arguments: an object with `additionalProperties: false`, in the keywords that the gateway's validator knows
+    /// (a test holds the list).
+    fn input_schema() -> Value;
+
+    /// JSON Schema of [`Output::structured`].
+    fn output_schema() -> Value;
+
+    /// Does the work. It must stop what it started (in PostgreSQL, in Spark) when `call.cancelled` fires, or when this future is dropped.
+    fn run(
+        services: &Services,
+        call: &Call,
+        arguments: Self::Arguments,
+    ) -> impl Future<Output = Result<Output, ToolFailure>> + Send;
+}
+
+/// What a call changes in the world; becomes the annotations that clients show and ask confirmation by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads.
+    Reads,
+    /// It starts or adds something and destroys nothing.
+    Adds,
+    /// It may change or remove what exists.
+    Destroys,
+}
+
+/// One call: who asks, under which id, and whether they still want the answer.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The correlation id, the same in every log line of the call, in Envoy's access log and in the answer.
+    pub request_id: CorrelationId,
+    /// Fires when the client cancelled or went away.
+    pub cancelled: CancellationToken,
+    /// Who calls.
+    pub principal: Principal,
+}
+
+/// The id of one call from the client's proxy to the last log line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrelationId(pub String);
+
+/// Who calls, as the gateway found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// Nobody said.
+    Anonymous,
+}
+
+/// What a tool answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The whole answer; fits [`Tool::output_schema`].
+    pub structured: Value,
+    /// The answer in a few lines for a model: the gist, and a preview where the whole is long.
+    pub text: String,
+}

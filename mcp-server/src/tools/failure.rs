@@ -1,0 +1,81 @@
+//! Why a call failed, in two voices: the caller's and the log's.
+
+use serde_json::{Value, json};
+
+/// A failure of one call. The caller sees all but [`ToolFailure::log`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ToolFailure {
+    /// One sentence for the caller, in the caller's terms, without credentials.
+    pub message: String,
+    /// What a program can branch on: an SQLSTATE (`42P01`), a Spark error class (`TABLE_OR_VIEW_NOT_FOUND`) or a word of ours
+    /// (`invalid_arguments`, `not_found`, `unavailable`, `cancelled`).
+    pub code: String,
+    /// What to do about it, where the message does not say.
+    pub hint: Option<String>,
+    /// What happened, for the log alone.
+    pub log: Option<String>,
+}
+
+impl ToolFailure {
+    /// A failure with this code and this sentence.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: code.into(),
+            hint: None,
+            log: None,
+        }
+    }
+
+    /// The caller can do this about it.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The log needs this to explain it.
+    #[must_use]
+    pub fn with_log(mut self, log: impl Into<String>) -> Self {
+        self.log = Some(log.into());
+        self
+    }
+
+    /// The arguments do not fit the tool.
+    pub fn invalid_arguments(message: impl Into<String>) -> Self {
+        Self::new("invalid_arguments", message)
+    }
+
+    /// What the caller named does not exist.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new("not_found", message)
+    }
+
+    /// A service behind the tool does not answer.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new("unavailable", message)
+    }
+
+    /// The client cancelled the call or went away.
+    pub fn cancelled() -> Self {
+        Self::new("cancelled", "the call was cancelled")
+    }
+
+    /// The failure as the caller's structured content.
+    pub fn structured(&self) -> Value {
+        let mut error = json!({"code": self.code, "message": self.message});
+        if let Some(hint) = &self.hint {
+            error["hint"] = Value::from(hint.as_str());
+        }
+        json!({ "error": error })
+    }
+
+    /// The failure as text for a model.
+    pub fn text(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{} [{}]; {hint}", self.message, self.code),
+            None => format!("{} [{}]", self.message, self.code),
+        }
+    }
+}
