@@ -1,0 +1,67 @@
+"""MCP requests as a client of either protocol era puts them on the wire."""
+
+import json
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from raw_http import Connection, Headers, Reply
+
+MODERN_VERSION = "2026-07-28"
+LEGACY_VERSION = "2025-11-25"
+
+
+class Era(Enum):
+    """How the caller speaks: with headers for each request, or with sessions and the body alone."""
+
+    MODERN = MODERN_VERSION
+    LEGACY = LEGACY_VERSION
+
+
+@dataclass(frozen=True)
+class Message:
+    """The headers and the body of one POST."""
+
+    headers: Headers
+    body: bytes
+
+    def with_headers(self, *more: tuple[str, str | bytes]) -> "Message":
+        return replace(self, headers=[*self.headers, *more])
+
+    def with_body(self, body: bytes) -> "Message":
+        return replace(self, body=body)
+
+    def without_header(self, name: str) -> "Message":
+        return replace(self, headers=[pair for pair in self.headers if pair[0].lower() != name.lower()])
+
+    def post(self, connection: Connection, path: str = "/mcp") -> Reply:
+        return connection.post(path, self.headers, self.body)
+
+    def post_once(self, port: int, path: str = "/mcp") -> Reply:
+        with Connection(port) as connection:
+            return self.post(connection, path)
+
+
+def request(era: Era, method: str, params: dict | None = None, id: object = 1) -> Message:
+    """A request of any method; the modern era adds what it demands of each one."""
+    params = dict(params or {})
+    headers: Headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", era.value),
+    ]
+    if era is Era.MODERN:
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": MODERN_VERSION,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        headers.append(("mcp-method", method))
+        name = params.get("name", params.get("uri"))
+        if isinstance(name, str):
+            headers.append(("mcp-name", name))
+    body = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
+    return Message(headers, json.dumps(body).encode())
+
+
+def call(era: Era, tool: str, arguments: dict | None = None, id: object = 1) -> Message:
+    """A `tools/call`."""
+    return request(era, "tools/call", {"name": tool, "arguments": arguments or {}}, id)

@@ -1,0 +1,28 @@
+"""Waiting for a condition instead of for a time."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Seen = TypeVar("Seen")
+PAUSE = 0.02
+
+
+def until(what: str, condition: Callable[[], Seen], deadline: float = 15.0) -> Seen:
+    """Asks again and again until `condition` answers something true, and returns that.
+
+    A connection that is refused or reset counts as "not yet".
+
+    Raises AssertionError, which says `what` was awaited and what was seen last, once `deadline` seconds have passed.
+    """
+    give_up = time.monotonic() + deadline
+    while True:
+        try:
+            seen = condition()
+            if seen:
+                return seen
+        except (OSError, EOFError) as error:
+            seen = error
+        if time.monotonic() > give_up:
+            raise AssertionError(f"{what}: not within {deadline:g} s; last seen: {seen!r}")
+        time.sleep(PAUSE)
