@@ -1,1 +1,17 @@
-//! xDS: subscriptions, differences, order, acknowledgements, and the tonic adapter
+//! Distributes resources to Envoys over xDS, and knows what each Envoy answered.
+mod node_state;
+mod publisher;
+mod references;
+mod resource;
+mod resource_type;
+mod server;
+mod service;
+mod snapshot;
+
+pub use node_state::{ConnectionState, DeliveryState, NodeId, NodeState, ResourceState};
+pub use publisher::{Changes, Options, Publisher};
+pub use resource::{InvalidResource, Resource, Version};
+pub use resource_type::{ResourceType, UnknownResourceType};
+pub use server::{ServeError, serve};
+pub use service::Ads;
+pub use snapshot::{Generation, InconsistentSnapshot, Snapshot, SnapshotBuilder};

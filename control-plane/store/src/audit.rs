@@ -1,0 +1,29 @@
+use time::OffsetDateTime;
+
+use crate::RevisionNumber;
+
+/// Something that was done, to be put on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Who did it.
+    pub who: String,
+    /// What was done: `PUT /api/v1/config`, say.
+    pub what: String,
+    /// The revision that it made or concerned, if any.
+    pub revision: Option<RevisionNumber>,
+    /// From where: an address, or the name of a file; possibly empty.
+    pub origin: String,
+    /// Why, in the author's words; possibly empty.
+    pub reason: String,
+}
+
+/// Something that is on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Its place in the trail, counted from 1, never used again.
+    pub sequence: u64,
+    /// When it was put on record, to the microsecond.
+    pub at: OffsetDateTime,
+    /// What was done.
+    pub entry: AuditEntry,
+}

@@ -1,0 +1,77 @@
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+/// What one MCP server answered when it was asked for its tools.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Catalogue {
+    /// The server's name in the gateway document.
+    pub server: String,
+    /// The revision of MCP that was spoken: `2026-07-28`, say.
+    pub protocol: String,
+    /// When the list was last seen to be so, to the microsecond.
+    pub seen_at: OffsetDateTime,
+    /// The hash of `tools`.
+    pub hash: ListHash,
+    /// The tools in the server's order.
+    pub tools: Vec<RawTool>,
+}
+
+impl Catalogue {
+    /// Puts a list together and hashes it.
+    pub fn new(
+        server: String,
+        protocol: String,
+        seen_at: OffsetDateTime,
+        tools: Vec<RawTool>,
+    ) -> Self {
+        Self {
+            server,
+            protocol,
+            seen_at,
+            hash: ListHash::of(&tools),
+            tools,
+        }
+    }
+}
+
+/// One tool as its server described it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawTool {
+    /// The server's own name for it.
+    pub name: String,
+    /// Its definition, byte for byte.
+    pub json: String,
+}
+
+/// The SHA-256 of a list of tools, in hexadecimal: of each definition's length (8 bytes, big endian) and bytes, in order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListHash(String);
+
+impl ListHash {
+    /// Hashes a list.
+    pub fn of(tools: &[RawTool]) -> Self {
+        let mut hasher = Sha256::new();
+        for tool in tools {
+            hasher.update((tool.json.len() as u64).to_be_bytes());
+            hasher.update(&tool.json);
+        }
+        Self(hex::encode(hasher.finalize()))
+    }
+
+    pub(crate) fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ListHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}

@@ -1,0 +1,71 @@
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::{
+    AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ListHash, Module,
+    NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
+};
+
+/// What the control plane must not forget. Whatever a method has answered `Ok` to survives a crash.
+///
+/// Every method fails with [`StoreError`] when the database cannot be read or written.
+#[async_trait]
+pub trait ConfigStore: Send + Sync + 'static {
+    /// Stores `revision` as the successor of `expected` (`None`: as the first) and puts it on the audit trail, both or
+    /// neither.
+    ///
+    /// # Errors
+    /// [`AppendError::Conflict`] when the head is another one by now; nothing is stored then.
+    async fn append(
+        &self,
+        expected: Option<RevisionNumber>,
+        revision: NewRevision,
+    ) -> Result<Revision, AppendError>;
+
+    /// The newest revision; `None` while there is none.
+    async fn head(&self) -> Result<Option<Revision>, StoreError>;
+
+    /// The revision of that number, if there is one.
+    async fn revision(&self, number: RevisionNumber) -> Result<Option<Revision>, StoreError>;
+
+    /// Up to `limit` revisions, newest first, below `before` if given.
+    async fn revisions(
+        &self,
+        before: Option<RevisionNumber>,
+        limit: u32,
+    ) -> Result<Vec<RevisionSummary>, StoreError>;
+
+    /// Replaces what is known of a server's tools.
+    async fn put_catalogue(&self, catalogue: &Catalogue) -> Result<(), StoreError>;
+
+    /// Forgets a server's tools.
+    async fn remove_catalogue(&self, server: &str) -> Result<(), StoreError>;
+
+    /// What is known of each server's tools, by the server's name.
+    async fn catalogues(&self) -> Result<BTreeMap<String, Catalogue>, StoreError>;
+
+    /// The list of that hash, if a catalogue or the accepted generation names it.
+    async fn tool_list(&self, hash: &ListHash) -> Result<Option<Vec<RawTool>>, StoreError>;
+
+    /// Remembers a module; of one that is known only the path is updated.
+    async fn put_module(&self, module: &Module) -> Result<(), StoreError>;
+
+    /// The module of that SHA-256, if it is known.
+    async fn module(&self, sha256: &str) -> Result<Option<Module>, StoreError>;
+
+    /// Every module, by when it was first seen.
+    async fn modules(&self) -> Result<Vec<Module>, StoreError>;
+
+    /// Puts something on the audit trail.
+    async fn record(&self, entry: &AuditEntry) -> Result<AuditRecord, StoreError>;
+
+    /// Up to `limit` records, newest first, below the sequence number `before` if given.
+    async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// Remembers which generation the Envoys accepted last.
+    async fn set_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError>;
+
+    /// The generation that the Envoys accepted last; `None` before the first.
+    async fn accepted(&self) -> Result<Option<AcceptedGeneration>, StoreError>;
+}

@@ -1,0 +1,16 @@
+use std::path::PathBuf;
+
+use time::OffsetDateTime;
+
+/// A `.wasm` module that was rolled out, or may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Module {
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Where the file is.
+    pub path: PathBuf,
+    /// When it was first seen, to the microsecond.
+    pub first_seen: OffsetDateTime,
+}

@@ -1,0 +1,164 @@
+use std::{fmt, sync::Arc};
+
+use envoy_types::pb::{
+    envoy::config::{
+        cluster::v3::Cluster, core::v3::TypedExtensionConfig, endpoint::v3::ClusterLoadAssignment,
+        listener::v3::Listener, route::v3::RouteConfiguration,
+    },
+    google::protobuf::Any,
+};
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    ResourceType, UnknownResourceType,
+    references::{self, Reference},
+};
+
+/// What a resource's content is called: the SHA-256 of its encoded `Any` value, in hexadecimal.
+///
+/// Equal on every replica and after every restart, so that an Envoy which reconnects is sent only what differs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(Arc<str>);
+
+impl Version {
+    pub(crate) fn of(encoded: &[u8]) -> Self {
+        Self(hex::encode(Sha256::digest(encoded)).into())
+    }
+
+    /// A version as an Envoy reports it, which may be one that this process never made.
+    pub(crate) fn reported(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One named piece of Envoy configuration, encoded once.
+///
+/// The version is a hash of the bytes, and protobuf maps have no order when encoded: a message whose maps hold
+/// more than one entry must be encoded from sorted maps to have the same version everywhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resource {
+    resource_type: ResourceType,
+    name: Arc<str>,
+    version: Version,
+    any: Any,
+    references: Vec<Reference>,
+}
+
+impl Resource {
+    /// Takes an encoded resource; its type comes from the type URL and its name from the message.
+    ///
+    /// # Errors
+    /// When the type is none that is distributed, the bytes are no such message, or the message has no name.
+    pub fn from_any(any: Any) -> Result<Self, InvalidResource> {
+        let resource_type = ResourceType::from_type_url(&any.type_url)?;
+        let undecodable = |source| InvalidResource::Undecodable {
+            resource_type,
+            source,
+        };
+        let bytes = any.value.as_slice();
+        let (name, references) = match resource_type {
+            ResourceType::Cluster => {
+                let cluster = Cluster::decode(bytes).map_err(undecodable)?;
+                let references = references::of_cluster(&cluster);
+                (cluster.name, references)
+            }
+            ResourceType::Endpoints => {
+                let assignment = ClusterLoadAssignment::decode(bytes).map_err(undecodable)?;
+                (assignment.cluster_name, Vec::new())
+            }
+            ResourceType::Listener => {
+                let listener = Listener::decode(bytes).map_err(undecodable)?;
+                let references = references::of_listener(&listener).map_err(undecodable)?;
+                (listener.name, references)
+            }
+            ResourceType::Route => {
+                let routes = RouteConfiguration::decode(bytes).map_err(undecodable)?;
+                (routes.name, Vec::new())
+            }
+            ResourceType::ExtensionConfig => {
+                let config = TypedExtensionConfig::decode(bytes).map_err(undecodable)?;
+                (config.name, Vec::new())
+            }
+        };
+        if name.is_empty() {
+            return Err(InvalidResource::Nameless { resource_type });
+        }
+        Ok(Self {
+            resource_type,
+            name: name.into(),
+            version: Version::of(bytes),
+            any,
+            references,
+        })
+    }
+
+    /// Encodes `message` as the resource that it is.
+    ///
+    /// # Errors
+    /// As [`Resource::from_any`].
+    pub fn encode<M: Message + prost::Name>(message: &M) -> Result<Self, InvalidResource> {
+        Self::from_any(Any {
+            type_url: M::type_url(),
+            value: message.encode_to_vec(),
+        })
+    }
+
+    /// What kind of resource it is.
+    pub fn resource_type(&self) -> ResourceType {
+        self.resource_type
+    }
+
+    /// Its name, unique within its type.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The hash of its content.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The encoded message.
+    pub fn any(&self) -> &Any {
+        &self.any
+    }
+
+    /// The resources that Envoy will ask for because of this one.
+    pub(crate) fn references(&self) -> &[Reference] {
+        &self.references
+    }
+}
+
+/// Why bytes are no resource.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidResource {
+    /// The type URL is none that is distributed.
+    #[error(transparent)]
+    UnknownType(#[from] UnknownResourceType),
+    /// The bytes are not a message of the type.
+    #[error("the bytes are no {resource_type}")]
+    Undecodable {
+        /// What they were said to be.
+        resource_type: ResourceType,
+        /// What the decoder met.
+        source: prost::DecodeError,
+    },
+    /// The message's name is empty.
+    #[error("a {resource_type} has no name, and Envoy asks by name: give it one")]
+    Nameless {
+        /// What it is.
+        resource_type: ResourceType,
+    },
+}

@@ -1,0 +1,77 @@
+use std::fmt;
+
+/// The kinds of resource that this server distributes.
+///
+/// The order of the variants is the order in which additions and changes reach an Envoy: what is
+/// referred to comes before what refers to it (xDS protocol, "Eventual consistency considerations").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceType {
+    /// `envoy.config.cluster.v3.Cluster` (CDS).
+    Cluster,
+    /// `envoy.config.endpoint.v3.ClusterLoadAssignment` (EDS).
+    Endpoints,
+    /// `envoy.config.listener.v3.Listener` (LDS).
+    Listener,
+    /// `envoy.config.route.v3.RouteConfiguration` (RDS).
+    Route,
+    /// `envoy.config.core.v3.TypedExtensionConfig` (ECDS).
+    ExtensionConfig,
+}
+
+impl ResourceType {
+    /// Every type, in push order.
+    pub const ALL: [Self; 5] = [
+        Self::Cluster,
+        Self::Endpoints,
+        Self::Listener,
+        Self::Route,
+        Self::ExtensionConfig,
+    ];
+
+    /// The type URL by which Envoy asks for this type.
+    pub fn type_url(self) -> &'static str {
+        match self {
+            Self::Cluster => "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+            Self::Endpoints => "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+            Self::Listener => "type.googleapis.com/envoy.config.listener.v3.Listener",
+            Self::Route => "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+            Self::ExtensionConfig => {
+                "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
+            }
+        }
+    }
+
+    /// The type that `url` names.
+    ///
+    /// # Errors
+    /// When it is none that this server distributes.
+    pub fn from_type_url(url: &str) -> Result<Self, UnknownResourceType> {
+        Self::ALL
+            .into_iter()
+            .find(|resource_type| resource_type.type_url() == url)
+            .ok_or_else(|| UnknownResourceType(url.to_owned()))
+    }
+
+    /// Whether a subscription that names nothing means "all of them" (xDS protocol, "Wildcard
+    /// subscriptions": listeners and clusters only).
+    pub(crate) fn empty_subscription_is_wildcard(self) -> bool {
+        matches!(self, Self::Cluster | Self::Listener)
+    }
+}
+
+impl fmt::Display for ResourceType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Cluster => "cluster",
+            Self::Endpoints => "endpoints",
+            Self::Listener => "listener",
+            Self::Route => "route configuration",
+            Self::ExtensionConfig => "extension configuration",
+        })
+    }
+}
+
+/// A type URL that this server does not distribute.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no resource type that this control plane distributes")]
+pub struct UnknownResourceType(pub String);

@@ -1,0 +1,49 @@
+//! The tonic adapter: Envoy's streams in, sessions driven, responses out.
+
+use std::pin::Pin;
+
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
+    aggregated_discovery_service_server::AggregatedDiscoveryService,
+};
+use futures::Stream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::Publisher;
+
+/// The aggregated discovery service of a [`Publisher`].
+#[derive(Clone, Debug)]
+pub struct Ads {
+    publisher: Publisher,
+}
+
+impl Ads {
+    pub(crate) fn new(publisher: Publisher) -> Self {
+        Self { publisher }
+    }
+}
+
+type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl AggregatedDiscoveryService for Ads {
+    type StreamAggregatedResourcesStream = Responses<DiscoveryResponse>;
+    type DeltaAggregatedResourcesStream = Responses<DeltaDiscoveryResponse>;
+
+    async fn stream_aggregated_resources(
+        &self,
+        _request: Request<Streaming<DiscoveryRequest>>,
+    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
+        Err(Status::unimplemented(
+            "this control plane speaks the incremental protocol: set `api_type: DELTA_GRPC` in the bootstrap's `ads_config`",
+        ))
+    }
+
+    async fn delta_aggregated_resources(
+        &self,
+        _request: Request<Streaming<DeltaDiscoveryRequest>>,
+    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
+        let _ = &self.publisher;
+        Err(Status::unavailable("starting"))
+    }
+}

@@ -1,0 +1,147 @@
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use crate::{Resource, ResourceType};
+
+/// What a snapshot is called: the hash of the revision, catalogue and module that it was made from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(Arc<str>);
+
+impl Generation {
+    /// Takes the name as the caller made it; generations are only compared for equality.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Everything that an Envoy is to have: immutable, complete, and free of dangling names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    generation: Generation,
+    resources: BTreeMap<ResourceType, BTreeMap<Arc<str>, Arc<Resource>>>,
+}
+
+impl Snapshot {
+    /// Starts a snapshot of `generation`.
+    pub fn builder(generation: Generation) -> SnapshotBuilder {
+        SnapshotBuilder {
+            generation,
+            resources: Vec::new(),
+        }
+    }
+
+    /// Which generation it is.
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// The resource of that type and name.
+    pub fn get(&self, resource_type: ResourceType, name: &str) -> Option<&Arc<Resource>> {
+        self.resources.get(&resource_type)?.get(name)
+    }
+
+    /// Every resource of a type, by name.
+    pub fn of_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources
+            .get(&resource_type)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+    }
+
+    /// Every resource, in push order, then by name.
+    pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.resources.values().flat_map(BTreeMap::values)
+    }
+}
+
+/// Collects the resources of a [`Snapshot`].
+#[derive(Debug)]
+pub struct SnapshotBuilder {
+    generation: Generation,
+    resources: Vec<Resource>,
+}
+
+impl SnapshotBuilder {
+    /// Adds a resource.
+    #[must_use]
+    pub fn with(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Checks the whole and closes it.
+    ///
+    /// # Errors
+    /// When two resources of a type share a name, or one names another that is not there.
+    pub fn build(self) -> Result<Snapshot, InconsistentSnapshot> {
+        let mut snapshot = Snapshot {
+            generation: self.generation,
+            resources: BTreeMap::new(),
+        };
+        for resource in self.resources {
+            let resource_type = resource.resource_type();
+            let name = Arc::clone(resource.name());
+            let same_type = snapshot.resources.entry(resource_type).or_default();
+            if same_type
+                .insert(Arc::clone(&name), Arc::new(resource))
+                .is_some()
+            {
+                return Err(InconsistentSnapshot::Duplicate {
+                    resource_type,
+                    name,
+                });
+            }
+        }
+        for resource in snapshot.resources() {
+            for reference in resource.references() {
+                if snapshot
+                    .get(reference.resource_type, &reference.name)
+                    .is_none()
+                {
+                    return Err(InconsistentSnapshot::Dangling {
+                        from_type: resource.resource_type(),
+                        from: Arc::clone(resource.name()),
+                        to_type: reference.resource_type,
+                        to: Arc::clone(&reference.name),
+                    });
+                }
+            }
+        }
+        Ok(snapshot)
+    }
+}
+
+/// Why resources make no snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InconsistentSnapshot {
+    /// Envoy could only ever have one of them.
+    #[error("there are two {resource_type} resources named `{name}`")]
+    Duplicate {
+        /// Their type.
+        resource_type: ResourceType,
+        /// Their name.
+        name: Arc<str>,
+    },
+    /// Envoy would ask for it and wait in vain.
+    #[error("{from_type} `{from}` names {to_type} `{to}`, which is not in the snapshot")]
+    Dangling {
+        /// The type of the resource that names the other.
+        from_type: ResourceType,
+        /// Its name.
+        from: Arc<str>,
+        /// The type of the missing one.
+        to_type: ResourceType,
+        /// Its name.
+        to: Arc<str>,
+    },
+}
