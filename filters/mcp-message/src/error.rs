@@ -1,0 +1,134 @@
+//! Why a body could not be read.
+
+use thiserror::Error;
+
+/// A body that is not one readable JSON-RPC message.
+///
+/// The message of each variant is a sentence for the caller; [`ReadError::code`] is its JSON-RPC code.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// The bytes are not JSON.
+    #[error("the body is not JSON at byte {at}: {why}")]
+    NotJson {
+        /// Offset of the offending byte from the start of the body.
+        at: usize,
+        /// What is wrong there.
+        why: NotJson,
+    },
+    /// An object that the reader looks into names a key twice.
+    #[error("the key `{key}` occurs twice in {place}; send it once")]
+    DuplicateKey {
+        /// The key, decoded, cut to a printable length.
+        key: String,
+        /// The object that repeats it.
+        place: Place,
+    },
+    /// An object that the reader looks into has more keys than any message needs.
+    #[error("{place} has more than {limit} keys that the protocol does not name")]
+    TooManyKeys {
+        /// The object.
+        place: Place,
+        /// How many keys it may have.
+        limit: usize,
+    },
+    /// The body is an array: a JSON-RPC batch.
+    #[error("batches are not accepted; send each message in a request of its own")]
+    Batch,
+    /// The body is a JSON value other than an object.
+    #[error("the body is not a JSON-RPC message; send one JSON object")]
+    NotAnObject,
+    /// Objects and arrays nest too deep.
+    #[error("the body nests deeper than {limit} levels")]
+    TooDeep {
+        /// How deep it may nest.
+        limit: usize,
+    },
+    /// The body is too large.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// How many bytes it may have.
+        limit: usize,
+    },
+    /// A member of the envelope has the wrong type or value.
+    #[error("`{member}` must be {expected}")]
+    WrongMember {
+        /// The member, with its path.
+        member: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The members do not make up a message.
+    #[error("{0}")]
+    Invalid(Invalid),
+}
+
+/// What is wrong with bytes that are not JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NotJson {
+    /// A byte that cannot stand where it stands.
+    #[error("unexpected byte 0x{0:02x}")]
+    Unexpected(u8),
+    /// A control character inside a string.
+    #[error("unescaped control character 0x{0:02x} in a string")]
+    ControlCharacter(u8),
+    /// A backslash followed by something that it does not escape.
+    #[error("unknown escape in a string")]
+    Escape,
+    /// Half of a surrogate pair.
+    #[error("lone surrogate in a string")]
+    LoneSurrogate,
+    /// Bytes that are not UTF-8.
+    #[error("bytes that are not UTF-8")]
+    Utf8,
+    /// The body ends inside a value.
+    #[error("the body ends before the message does")]
+    Truncated,
+    /// Something follows the message.
+    #[error("bytes after the end of the message")]
+    Trailing,
+}
+
+/// An object whose keys the reader knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Place {
+    /// The message itself.
+    #[error("the message")]
+    Message,
+    /// Its `params`.
+    #[error("`params`")]
+    Params,
+    /// The `_meta` in its `params`.
+    #[error("`params._meta`")]
+    Meta,
+}
+
+/// Why members that are each in order make up no message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Invalid {
+    /// `jsonrpc` is missing.
+    #[error("`jsonrpc` is missing; it must be the string 2.0")]
+    NoVersion,
+    /// Neither a method nor an outcome.
+    #[error("the message has neither `method` nor `result` or `error`")]
+    NeitherCallNorResponse,
+    /// A method and an outcome, or two outcomes.
+    #[error("the message has more than one of `method`, `result` and `error`")]
+    Ambiguous,
+    /// A response that does not say to what.
+    #[error("the response has no `id`")]
+    ResponseWithoutId,
+    /// A request whose id is null.
+    #[error("`id` must be a string or an integer")]
+    NullId,
+}
+
+impl ReadError {
+    /// The JSON-RPC code: -32700 (parse error) or -32600 (invalid request).
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        match self {
+            Self::NotJson { .. } => -32700,
+            _ => -32600,
+        }
+    }
+}

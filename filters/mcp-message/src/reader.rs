@@ -1,0 +1,188 @@
+//! The incremental reader.
+
+mod envelope;
+pub(crate) mod escape;
+mod nesting;
+mod number;
+mod scan;
+mod seen_keys;
+mod string;
+mod utf8;
+
+use crate::error::{Invalid, NotJson, ReadError};
+use crate::message::{Kind, Message};
+use envelope::Envelope;
+pub use nesting::MAX_DEPTH;
+use nesting::Nesting;
+use scan::State;
+use utf8::Utf8Prefix;
+
+/// Bounds of what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that a body may have.
+    pub max_bytes: usize,
+    /// Levels that objects and arrays may nest, at most [`MAX_DEPTH`].
+    pub max_depth: usize,
+    /// Keys that the message, its `params` and its `_meta` may each have besides those of the envelope.
+    pub max_keys: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1 << 20,
+            max_depth: 128,
+            max_keys: 256,
+        }
+    }
+}
+
+/// Whether more of the body is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndOfBody {
+    /// More may come.
+    NotYet,
+    /// What is held is the end.
+    Reached,
+}
+
+/// How far a body has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// All is well so far.
+    Partial,
+    /// The body is one message, of this kind.
+    Complete(Kind),
+}
+
+/// Reads one body as its bytes arrive. See the crate's page for an example.
+#[derive(Debug)]
+pub struct Reader {
+    limits: Limits,
+    /// Offset of the first byte that the caller still holds.
+    held_from: usize,
+    /// Offset of the next byte to read.
+    at: usize,
+    utf8: Utf8Prefix,
+    state: State,
+    /// Offset of the string, number or literal that is being read.
+    token: usize,
+    /// Whether the string that is being read has escapes so far.
+    escaped: bool,
+    nesting: Nesting,
+    envelope: Envelope,
+    failed: Option<ReadError>,
+}
+
+impl Reader {
+    /// A reader at the start of a body.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            held_from: 0,
+            at: 0,
+            utf8: Utf8Prefix::default(),
+            state: State::Root,
+            token: 0,
+            escaped: false,
+            nesting: Nesting::new(limits.max_depth),
+            envelope: Envelope::new(limits.max_keys),
+            failed: None,
+        }
+    }
+
+    /// Reads on. `held` is everything of the body so far, but for what [`Reader::release`] dropped; it
+    /// begins with the bytes of the last call, of which none is read twice.
+    ///
+    /// # Errors
+    /// The body is not one readable message. The reader stays in that state: the same error is
+    /// returned however the bytes are cut, and whatever follows.
+    pub fn push(&mut self, held: &[u8], end: EndOfBody) -> Result<Progress, ReadError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let outcome = self.read_on(held, end);
+        if let Err(error) = &outcome {
+            self.failed = Some(error.clone());
+        }
+        outcome
+    }
+
+    /// What is known so far.
+    #[must_use]
+    pub fn message(&self) -> &Message {
+        self.envelope.message()
+    }
+
+    /// Drops from `held` what has been read and is not needed to read on. Spans keep counting from the
+    /// start of the body, so take out of them what is needed first.
+    pub fn release(&mut self, held: &mut Vec<u8>) {
+        let keep_from = if self.state.is_inside_token() {
+            self.token
+        } else {
+            self.at
+        };
+        // A long string in `arguments` is of no interest; only tokens of the envelope are looked at again.
+        let keep_from = if self.envelope.wants_token(self.nesting.depth()) {
+            keep_from
+        } else {
+            self.at
+        };
+        let dropped = keep_from.saturating_sub(self.held_from).min(held.len());
+        held.drain(..dropped);
+        self.held_from += dropped;
+    }
+
+    fn read_on(&mut self, held: &[u8], end: EndOfBody) -> Result<Progress, ReadError> {
+        // Everything is looked at in the order of the bytes, whatever the cut: what lies before the
+        // first byte that is not UTF-8 or past the limit is read before that byte is complained of.
+        let allowed = self.limits.max_bytes.saturating_sub(self.held_from);
+        let within = held.get(..allowed).unwrap_or(held);
+        let valid = self.utf8.advance(within, self.held_from);
+        let readable = within.get(..valid.end).unwrap_or_default();
+        self.scan(readable)?;
+        if let Some(at) = valid.broken_at(end) {
+            return Err(ReadError::NotJson {
+                at: self.held_from + at,
+                why: NotJson::Utf8,
+            });
+        }
+        if held.len() > allowed {
+            return Err(ReadError::TooLarge {
+                limit: self.limits.max_bytes,
+            });
+        }
+        match (end, self.state) {
+            (EndOfBody::NotYet, _) => Ok(Progress::Partial),
+            (EndOfBody::Reached, State::Done) => self.kind().map(Progress::Complete),
+            (EndOfBody::Reached, _) => Err(ReadError::NotJson {
+                at: self.at,
+                why: NotJson::Truncated,
+            }),
+        }
+    }
+
+    fn kind(&self) -> Result<Kind, ReadError> {
+        let message = self.message();
+        if !message.jsonrpc {
+            return Err(ReadError::Invalid(Invalid::NoVersion));
+        }
+        match (message.method.is_some(), message.result, message.error) {
+            (true, false, false) if message.null_id => Err(ReadError::Invalid(Invalid::NullId)),
+            (true, false, false) if message.id.is_some() => Ok(Kind::Request),
+            (true, false, false) => Ok(Kind::Notification),
+            (false, false, false) => Err(ReadError::Invalid(Invalid::NeitherCallNorResponse)),
+            // An error may answer a request whose id could not be read: its id is null.
+            (false, false, true) if message.null_id => Ok(Kind::Response),
+            (false, true, false) | (false, false, true) if message.id.is_some() => {
+                Ok(Kind::Response)
+            }
+            (false, true, false) | (false, false, true) => {
+                Err(ReadError::Invalid(Invalid::ResponseWithoutId))
+            }
+            _ => Err(ReadError::Invalid(Invalid::Ambiguous)),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! How far a body is UTF-8.
+
+use super::EndOfBody;
+
+/// Plain ASCII is passed in blocks of this many bytes.
+const BLOCK: usize = 64;
+
+/// The part of a body that is known to be UTF-8, as an offset from its start.
+#[derive(Debug, Default)]
+pub(super) struct Utf8Prefix {
+    end: usize,
+}
+
+/// What is valid of the bytes that are held.
+pub(super) struct Valid {
+    /// Offset into what is held.
+    pub(super) end: usize,
+    tail: Tail,
+}
+
+enum Tail {
+    Nothing,
+    /// The beginning of a character, whose rest may come.
+    Begun,
+    Broken,
+}
+
+impl Utf8Prefix {
+    /// Looks at what was added to `held`, whose first byte is at offset `held_from` of the body.
+    pub(super) fn advance(&mut self, held: &[u8], held_from: usize) -> Valid {
+        let known = self.end.saturating_sub(held_from);
+        let ascii_end = known + ascii_blocks(held.get(known..).unwrap_or_default());
+        let rest = held.get(ascii_end..).unwrap_or_default();
+        let (length, tail) = match std::str::from_utf8(rest) {
+            Ok(_) => (rest.len(), Tail::Nothing),
+            Err(error) if error.error_len().is_some() => (error.valid_up_to(), Tail::Broken),
+            Err(error) => (error.valid_up_to(), Tail::Begun),
+        };
+        let end = ascii_end + length;
+        self.end = held_from + end;
+        Valid { end, tail }
+    }
+}
+
+impl Valid {
+    /// Where the bytes stop being UTF-8, if nothing that follows can mend them.
+    pub(super) fn broken_at(&self, end: EndOfBody) -> Option<usize> {
+        match (&self.tail, end) {
+            (Tail::Broken, _) | (Tail::Begun, EndOfBody::Reached) => Some(self.end),
+            _ => None,
+        }
+    }
+}
+
+/// The length of the whole blocks at the start of `bytes` that are ASCII.
+fn ascii_blocks(bytes: &[u8]) -> usize {
+    let is_ascii = |block: &&[u8]| block.iter().fold(0, |all, byte| all | byte) < 0x80;
+    bytes.chunks_exact(BLOCK).take_while(is_ascii).count() * BLOCK
+}

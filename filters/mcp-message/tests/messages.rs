@@ -1,0 +1,302 @@
+//! What the reader finds in messages, and what it refuses, one row each.
+
+use mcp_message::{
+    Capability, EndOfBody, Invalid, Kind, Limits, Member, NotJson, Place, Progress, ReadError,
+    Reader,
+};
+
+fn read(body: &[u8]) -> (Reader, Result<Progress, ReadError>) {
+    let mut reader = Reader::new(Limits {
+        max_bytes: 10_000,
+        max_depth: 8,
+        max_keys: 4,
+    });
+    let outcome = reader.push(body, EndOfBody::Reached);
+    (reader, outcome)
+}
+
+fn refused(body: impl AsRef<[u8]>) -> ReadError {
+    let (_, outcome) = read(body.as_ref());
+    outcome.expect_err(&String::from_utf8_lossy(body.as_ref()))
+}
+
+#[test]
+fn it_finds_what_a_modern_tools_call_holds_in_any_order() {
+    let body = br#" { "params" : {"arguments":{"name":"inner","uri":[1,{"name":2}]},"_meta":{"x":{"y":1},
+        "io.modelcontextprotocol/protocolVersion":"2026-07-28"},"n\u0061me":"list\u005ftables"}, "id":"a\"b",
+        "method":"tools/call","jsonrpc":"2.0"} "#;
+    let (reader, outcome) = read(body);
+    assert_eq!(outcome, Ok(Progress::Complete(Kind::Request)));
+    let message = reader.message();
+    assert_eq!(message.id().unwrap().raw(body), br#""a\"b""#);
+    assert_eq!(message.method().unwrap().decoded(body), &b"tools/call"[..]);
+    assert_eq!(
+        message.protocol_version().unwrap().decoded(body),
+        &b"2026-07-28"[..]
+    );
+    assert_eq!(
+        message.arguments().unwrap().raw(body),
+        br#"{"name":"inner","uri":[1,{"name":2}]}"#
+    );
+    let Member::Text(name) = message.name() else {
+        panic!("{message:?}")
+    };
+    assert_eq!(name.decoded(body), &b"list_tables"[..]);
+    assert_eq!(message.uri(), Member::Absent);
+}
+
+#[test]
+fn it_knows_what_a_method_is_called_on() {
+    let check = |method: &str, params: &str, expected: &str| {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+        let (reader, outcome) = read(body.as_bytes());
+        assert_eq!(outcome, Ok(Progress::Complete(Kind::Request)), "{body}");
+        let capability = Capability::of_method(method.as_bytes());
+        let named = match capability.named_in(reader.message()) {
+            Member::Absent => "absent".to_owned(),
+            Member::Other => "other".to_owned(),
+            Member::Text(text) => {
+                String::from_utf8(text.decoded(body.as_bytes()).into_owned()).unwrap()
+            }
+        };
+        assert_eq!(named, expected, "{body}");
+    };
+    check("tools/call", r#"{"name":"t"}"#, "t");
+    check("prompts/get", r#"{"name":"p"}"#, "p");
+    check(
+        "resources/read",
+        r#"{"uri":"a:\/\/b","name":"no"}"#,
+        "a://b",
+    );
+    check("tasks/get", r#"{"taskId":"1"}"#, "1");
+    check("tasks/update", r#"{"taskId":1}"#, "other");
+    check("tasks/cancel", r#"{"taskId":{"taskId":"2"}}"#, "other");
+    check("tools/call", r#"{"name":null}"#, "other");
+    check("tools/list", r#"{"name":"t"}"#, "absent");
+}
+
+#[test]
+fn it_tells_the_kinds_of_message_apart() {
+    let check = |body: &str, expected| {
+        assert_eq!(
+            read(body.as_bytes()).1,
+            Ok(Progress::Complete(expected)),
+            "{body}"
+        );
+    };
+    check(r#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#, Kind::Request);
+    check(
+        r#"{"jsonrpc":"2.0","id":-0,"method":"ping"}"#,
+        Kind::Request,
+    );
+    check(
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
+        Kind::Notification,
+    );
+    check(
+        r#"{"jsonrpc":"2.0","id":3,"result":{"roots":[]}}"#,
+        Kind::Response,
+    );
+    check(r#"{"jsonrpc":"2.0","id":3,"result":null}"#, Kind::Response);
+    check(
+        r#"{"jsonrpc":"2.0","id":"x","error":{"code":-1,"message":"m"}}"#,
+        Kind::Response,
+    );
+    check(
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-1,"message":"m"}}"#,
+        Kind::Response,
+    );
+}
+
+#[test]
+fn it_refuses_keys_that_occur_twice_however_they_are_written() {
+    let check = |body: &str, key: &str, place| {
+        assert_eq!(
+            refused(body),
+            ReadError::DuplicateKey {
+                key: key.to_owned(),
+                place
+            }
+        );
+    };
+    check(r#"{"jsonrpc":"2.0","id":1,"id":1}"#, "id", Place::Message);
+    check(r#"{"x":1,"\u0078":2}"#, "x", Place::Message);
+    check(
+        r#"{"params":{},"method":"m","params":{}}"#,
+        "params",
+        Place::Message,
+    );
+    check(
+        r#"{"params":{"name":"a","n\u0061me":"b"}}"#,
+        "name",
+        Place::Params,
+    );
+    check(
+        r#"{"params":{"arguments":{},"arguments":{}}}"#,
+        "arguments",
+        Place::Params,
+    );
+    check(
+        r#"{"params":{"other":1,"name":"a","other":2}}"#,
+        "other",
+        Place::Params,
+    );
+    check(r#"{"params":{"_meta":{"a":[{}],"a":0}}}"#, "a", Place::Meta);
+    let twice = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#;
+    check(
+        &format!(r#"{{"params":{{"_meta":{{{twice},{twice}}}}}}}"#),
+        "io.modelcontextprotocol/protocolVersion",
+        Place::Meta,
+    );
+}
+
+#[test]
+fn it_lets_keys_recur_where_they_are_not_the_envelopes() {
+    let body = br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"m":{"a":1}},"x":{"name":1,"name":2},"name":"n"},"a":{"id":1}}"#;
+    assert_eq!(read(body).1, Ok(Progress::Complete(Kind::Request)));
+}
+
+#[test]
+fn it_refuses_envelopes_of_the_wrong_shape() {
+    let member = |body: &str, member: &str| match refused(body) {
+        ReadError::WrongMember { member: found, .. } => assert_eq!(found, member, "{body}"),
+        other => panic!("{body}: {other:?}"),
+    };
+    member(r#"{"jsonrpc":"1.0"}"#, "jsonrpc");
+    member(r#"{"jsonrpc":2.0}"#, "jsonrpc");
+    member(r#"{"id":1.5}"#, "id");
+    member(r#"{"id":1e3}"#, "id");
+    member(r#"{"id":true}"#, "id");
+    member(r#"{"id":[1]}"#, "id");
+    member(r#"{"method":1}"#, "method");
+    member(r#"{"params":[1]}"#, "params");
+    member(r#"{"params":null}"#, "params");
+    member(r#"{"params":{"_meta":1}}"#, "params._meta");
+    member(r#"{"error":"e"}"#, "error");
+
+    assert_eq!(refused("[]"), ReadError::Batch);
+    assert_eq!(refused(r#"  [{"jsonrpc":"2.0"}]"#), ReadError::Batch);
+    for scalar in ["1", "null", "\"x\"", "true"] {
+        assert_eq!(refused(scalar), ReadError::NotAnObject);
+    }
+    let invalid = |body: &str, why| assert_eq!(refused(body), ReadError::Invalid(why), "{body}");
+    invalid("{}", Invalid::NoVersion);
+    invalid(r#"{"id":1,"method":"m"}"#, Invalid::NoVersion);
+    invalid(
+        r#"{"jsonrpc":"2.0","id":1}"#,
+        Invalid::NeitherCallNorResponse,
+    );
+    invalid(
+        r#"{"jsonrpc":"2.0","id":1,"method":"m","result":1}"#,
+        Invalid::Ambiguous,
+    );
+    invalid(
+        r#"{"jsonrpc":"2.0","id":1,"result":1,"error":{}}"#,
+        Invalid::Ambiguous,
+    );
+    invalid(
+        r#"{"jsonrpc":"2.0","result":1}"#,
+        Invalid::ResponseWithoutId,
+    );
+    invalid(
+        r#"{"jsonrpc":"2.0","id":null,"method":"m"}"#,
+        Invalid::NullId,
+    );
+}
+
+#[test]
+fn it_refuses_what_is_not_json_and_says_where() {
+    let check = |body: &[u8], at, why| {
+        assert_eq!(
+            refused(body),
+            ReadError::NotJson { at, why },
+            "{}",
+            String::from_utf8_lossy(body)
+        );
+    };
+    check(b"", 0, NotJson::Truncated);
+    check(b"  ", 2, NotJson::Truncated);
+    check(b"{", 1, NotJson::Truncated);
+    check(br#"{"id":1"#, 7, NotJson::Truncated);
+    check(
+        br#"{"jsonrpc":"2.0","method":"m"} {"#,
+        31,
+        NotJson::Trailing,
+    );
+    check(br#"{"jsonrpc":"2.0","method":"m"}]"#, 30, NotJson::Trailing);
+    check(br#"{"a":1,}"#, 7, NotJson::Unexpected(b'}'));
+    check(br#"{"a":[1,]}"#, 8, NotJson::Unexpected(b']'));
+    check(br#"{"a":[1}"#, 7, NotJson::Unexpected(b'}'));
+    check(br#"{"a":01}"#, 6, NotJson::Unexpected(b'1'));
+    check(br#"{"a":-}"#, 6, NotJson::Unexpected(b'}'));
+    check(br#"{"a":1.}"#, 7, NotJson::Unexpected(b'}'));
+    check(br#"{"a":+1}"#, 5, NotJson::Unexpected(b'+'));
+    check(br#"{"a":NaN}"#, 5, NotJson::Unexpected(b'N'));
+    check(br#"{"a":trve}"#, 7, NotJson::Unexpected(b'v'));
+    check(br#"{'a':1}"#, 1, NotJson::Unexpected(b'\''));
+    check(br#"{"a" 1}"#, 5, NotJson::Unexpected(b'1'));
+    check(b"{\"a\0\":1}", 3, NotJson::ControlCharacter(0));
+    check(b"{\"a\n\":1}", 3, NotJson::ControlCharacter(b'\n'));
+    check(br#"{"\x":1}"#, 3, NotJson::Escape);
+    check(br#"{"\u12g4":1}"#, 6, NotJson::Escape);
+    check(br#"{"\udc00":1}"#, 7, NotJson::LoneSurrogate);
+    check(br#"{"\ud800":1}"#, 8, NotJson::LoneSurrogate);
+    check(br#"{"\ud800\n":1}"#, 9, NotJson::LoneSurrogate);
+    check(br#"{"\ud800\u0041":1}"#, 13, NotJson::LoneSurrogate);
+    check(b"\xef\xbb\xbf{}", 0, NotJson::Unexpected(0xef));
+    check(b"{\"a\":\"\xff\"}", 6, NotJson::Utf8);
+    check(b"{\"a\":\"\xe4\xb8\"}", 6, NotJson::Utf8);
+    check(b"{\"a\":\"\xe4\xb8", 6, NotJson::Utf8);
+    check(b"{\"a\":\"\xed\xa0\x80\"}", 6, NotJson::Utf8);
+    check(b"{\"a\":\"\xc0\xaf\"}", 6, NotJson::Utf8);
+}
+
+#[test]
+fn it_holds_to_its_bounds() {
+    let nested = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        format!(r#"{{"jsonrpc":"2.0","method":"m","x":{open}{close}}}"#)
+    };
+    assert_eq!(
+        read(nested(7).as_bytes()).1,
+        Ok(Progress::Complete(Kind::Notification))
+    );
+    assert_eq!(refused(nested(8)), ReadError::TooDeep { limit: 8 });
+    assert_eq!(refused(nested(4_000)), ReadError::TooDeep { limit: 8 });
+
+    let long = |bytes: usize| {
+        let body = r#"{"jsonrpc":"2.0","method":"m"}"#;
+        format!("{body}{}", " ".repeat(bytes - body.len()))
+    };
+    assert_eq!(
+        read(long(10_000).as_bytes()).1,
+        Ok(Progress::Complete(Kind::Notification))
+    );
+    assert_eq!(refused(long(10_001)), ReadError::TooLarge { limit: 10_000 });
+
+    assert_eq!(
+        refused(r#"{"a":0,"b":0,"c":0,"d":0,"e":0}"#),
+        ReadError::TooManyKeys {
+            place: Place::Message,
+            limit: 4
+        }
+    );
+}
+
+#[test]
+fn it_stays_failed() {
+    let mut reader = Reader::new(Limits::default());
+    let first = reader.push(b"[", EndOfBody::NotYet);
+    assert_eq!(first, Err(ReadError::Batch));
+    assert_eq!(
+        reader.push(br#"{"jsonrpc":"2.0","method":"m"}"#, EndOfBody::Reached),
+        first
+    );
+}
+
+#[test]
+fn it_gives_errors_their_json_rpc_codes() {
+    assert_eq!(refused("{").code(), -32700);
+    assert_eq!(refused("[]").code(), -32600);
+    assert_eq!(refused(r#"{"id":1,"id":1}"#).code(), -32600);
+}

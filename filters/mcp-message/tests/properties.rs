@@ -1,0 +1,209 @@
+//! What must hold of any body, however it is cut.
+
+use mcp_message::{EndOfBody, Kind, Limits, Member, Message, NotJson, Progress, ReadError, Reader};
+use proptest::prelude::*;
+
+type Outcome = Result<Progress, ReadError>;
+
+fn in_one(body: &[u8]) -> (Message, Outcome) {
+    let mut reader = Reader::new(Limits::default());
+    let outcome = reader.push(body, EndOfBody::Reached);
+    (*reader.message(), outcome)
+}
+
+/// Whether the caller lets go of what has been read.
+#[derive(Clone, Copy)]
+enum Holding {
+    Everything,
+    WhatIsNeeded,
+}
+
+fn in_pieces(body: &[u8], cuts: &[usize], holding: Holding) -> (Message, Outcome) {
+    let mut reader = Reader::new(Limits::default());
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
+    cuts.sort_unstable();
+    let mut held = Vec::new();
+    let mut from = 0;
+    for cut in cuts {
+        held.extend_from_slice(&body[from..cut]);
+        from = cut;
+        let outcome = reader.push(&held, EndOfBody::NotYet);
+        if outcome.is_err() {
+            return (*reader.message(), outcome);
+        }
+        if matches!(holding, Holding::WhatIsNeeded) {
+            reader.release(&mut held);
+        }
+    }
+    held.extend_from_slice(&body[from..]);
+    let outcome = reader.push(&held, EndOfBody::Reached);
+    (*reader.message(), outcome)
+}
+
+/// JSON as clients write it and as they do not: spaces, escapes, all kinds of numbers.
+fn json() -> impl Strategy<Value = String> {
+    let string = prop_oneof![
+        "[a-z]{0,20}",
+        "[ -~é世😀]{0,40}".prop_map(|text| {
+            let quoted = serde_json::to_string(&text).unwrap();
+            quoted[1..quoted.len() - 1].to_owned()
+        }),
+        Just(r"\u006eame\ud83d\ude00\n".to_owned()),
+    ]
+    .prop_map(|inner| format!("\"{inner}\""));
+    let leaf = prop_oneof![
+        string.clone(),
+        Just("true".to_owned()),
+        Just("false".to_owned()),
+        Just("null".to_owned()),
+        "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,2})?",
+    ];
+    let space = "[ \n\t\r]{0,2}";
+    leaf.prop_recursive(5, 64, 6, move |inner| {
+        let member = (string.clone(), space, inner.clone())
+            .prop_map(|(key, space, value)| format!("{key}{space}:{value}"));
+        prop_oneof![
+            (proptest::collection::vec(inner, 0..6), space)
+                .prop_map(|(all, space)| format!("[{space}{}]", all.join(","))),
+            (proptest::collection::vec(member, 0..6), space)
+                .prop_map(|(all, space)| format!("{{{}{space}}}", all.join(&format!("{space},")))),
+        ]
+    })
+}
+
+fn request() -> impl Strategy<Value = String> {
+    (
+        json(),
+        json(),
+        "[a-z_]{1,12}",
+        any::<i64>(),
+        any::<prop::sample::Index>(),
+    )
+        .prop_map(|(arguments, meta, name, id, turn)| {
+            let params =
+                format!(r#"{{"arguments":{arguments},"_meta":{{"x":{meta}}},"name":"{name}"}}"#);
+            let mut members = [
+                r#""jsonrpc":"2.0""#.to_owned(),
+                format!(r#""id":{id}"#),
+                r#""method":"tools/call""#.to_owned(),
+                format!(r#""params":{params}"#),
+            ];
+            let count = members.len();
+            members.rotate_left(turn.index(count));
+            format!("{{{}}}", members.join(","))
+        })
+}
+
+/// A request with a few bytes changed, dropped or doubled.
+fn mangled() -> impl Strategy<Value = Vec<u8>> {
+    let change = (
+        any::<prop::sample::Index>(),
+        prop_oneof![
+            any::<u8>(),
+            prop::sample::select(&b"{}[],:\"\\ 0e.-u\xc3\xff"[..])
+        ],
+        0..3,
+    );
+    (request(), proptest::collection::vec(change, 0..4)).prop_map(|(body, changes)| {
+        let mut body = body.into_bytes();
+        for (place, byte, how) in changes {
+            let at = place.index(body.len());
+            match how {
+                0 => body[at] = byte,
+                1 => body.insert(at, byte),
+                _ => {
+                    body.remove(at);
+                }
+            }
+        }
+        body
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_request_is_read_and_its_parts_are_found(body in request()) {
+        let (message, outcome) = in_one(body.as_bytes());
+        prop_assert_eq!(outcome, Ok(Progress::Complete(Kind::Request)), "{}", body);
+        let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let id = value["id"].to_string();
+        prop_assert_eq!(message.id().unwrap().raw(body.as_bytes()), id.as_bytes());
+        let arguments: serde_json::Value = serde_json::from_slice(message.arguments().unwrap().raw(body.as_bytes())).unwrap();
+        prop_assert_eq!(&arguments, &value["params"]["arguments"]);
+        let Member::Text(name) = message.name() else { panic!("no name in {body}") };
+        prop_assert_eq!(name.decoded(body.as_bytes()), value["params"]["name"].as_str().unwrap().as_bytes());
+    }
+
+    #[test]
+    fn every_cut_gives_the_same_answer(body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12)) {
+        let whole = in_one(&body);
+        let held = in_pieces(&body, &cuts, Holding::Everything);
+        let released = in_pieces(&body, &cuts, Holding::WhatIsNeeded);
+        prop_assert_eq!(&held.1, &whole.1);
+        prop_assert_eq!(&released.1, &whole.1);
+        if whole.1.is_ok() {
+            prop_assert_eq!(held.0, whole.0);
+            prop_assert_eq!(released.0, whole.0);
+        }
+    }
+
+    #[test]
+    fn a_cut_at_every_byte_gives_the_same_answer(body in mangled()) {
+        let whole = in_one(&body);
+        let cuts: Vec<usize> = (0..body.len()).collect();
+        prop_assert_eq!(&in_pieces(&body, &cuts, Holding::Everything).1, &whole.1);
+        prop_assert_eq!(&in_pieces(&body, &cuts, Holding::WhatIsNeeded).1, &whole.1);
+    }
+
+    #[test]
+    fn it_agrees_with_serde_json_on_what_is_json(body in mangled()) {
+        let theirs = serde_json::from_slice::<serde_json::Value>(&body);
+        match in_one(&body).1 {
+            Ok(_) => prop_assert!(theirs.is_ok() || theirs.unwrap_err().to_string().contains("out of range")),
+            Err(ReadError::NotJson { .. }) => prop_assert!(theirs.is_err(), "{}", String::from_utf8_lossy(&body)),
+            // Refused before its end was read.
+            Err(_) => {}
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200), cuts in proptest::collection::vec(any::<usize>(), 0..6)) {
+        let whole = in_one(&body);
+        prop_assert_eq!(in_pieces(&body, &cuts, Holding::WhatIsNeeded).1, whole.1);
+    }
+}
+
+#[test]
+fn it_agrees_with_serde_json_on_short_bodies_of_every_kind() {
+    // Every string of up to four of these bytes, as the value of a member.
+    let alphabet = b"{}[],:\"\\01e-.tu ";
+    let mut checked = 0;
+    for length in 1..=4 {
+        for mut number in 0..alphabet.len().pow(length) {
+            let value: Vec<u8> = (0..length)
+                .map(|_| {
+                    let byte = alphabet[number % alphabet.len()];
+                    number /= alphabet.len();
+                    byte
+                })
+                .collect();
+            let body = [br#"{"jsonrpc":"2.0","method":"m","x":"#, &value[..], b"}"].concat();
+            let theirs = serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok();
+            match in_one(&body).1 {
+                Ok(_) => assert!(theirs, "{}", String::from_utf8_lossy(&body)),
+                Err(ReadError::NotJson {
+                    why: NotJson::LoneSurrogate,
+                    ..
+                }) => {}
+                Err(ReadError::NotJson { .. }) => {
+                    assert!(!theirs, "{}", String::from_utf8_lossy(&body));
+                }
+                Err(_) => {}
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 65_536);
+}
