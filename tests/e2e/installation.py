@@ -20,10 +20,11 @@ class Installation:
     """The folder of `wasm-build`'s output."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Installation":
+    def from_environment(cls, environment: Mapping[str, str], profile: str = "debug") -> "Installation":
+        """`profile`: whose programs to run when `PORTCULLIS_BIN_DIR` does not say."""
         home = Path(environment.get("PORTCULLIS_HOME", "~/.cache/portcullis")).expanduser()
         target = REPOSITORY / environment.get("CARGO_TARGET_DIR", "target")
-        binaries = Path(environment.get("PORTCULLIS_BIN_DIR", target / "debug"))
+        binaries = Path(environment.get("PORTCULLIS_BIN_DIR", target / profile))
         found = cls(home, binaries, Path(environment.get("PORTCULLIS_FILTERS_DIR", target / "filters")))
         found.program("envoy")
         return found

@@ -10,8 +10,11 @@ _SET_PARENT_DEATH_SIGNAL = 1
 _libc = ctypes.CDLL(None)
 
 
-def _die_with_parent() -> None:
+def _prepare_child(cores: set[int] | None) -> None:
+    """Runs in the child before the program: the program dies with its parent and stays on its cores."""
     _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 class Process:
@@ -19,8 +22,17 @@ class Process:
 
     running: list["Process"] = []
 
-    def __init__(self, name: str, command: list[str | Path], directory: Path, environment: dict[str, str] | None = None):
+    def __init__(
+        self,
+        name: str,
+        command: list[str | Path],
+        directory: Path,
+        environment: dict[str, str] | None = None,
+        cores: set[int] | None = None,
+    ) -> None:
+        """`environment` is added to our own; `cores` pins the program, for measurements."""
         self.name = name
+        self.cores = cores
         self.command = [str(part) for part in command]
         self.environment = {**os.environ, **(environment or {})}
         self.log = directory / f"{name}.log"
@@ -35,7 +47,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env=self.environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=lambda: _prepare_child(self.cores),
             )
         Process.running.append(self)
 
