@@ -1,1 +1,85 @@
-//! The policy engine: wire configuration to compiled policy to decisions
+//! The policy engine: wire configuration to compiled policy to decisions.
+//!
+//! It does no I/O, reads no clock, draws no random number and knows nothing of Envoy or WebAssembly: bytes, the present
+//! time and the states of buckets come in as arguments, a decision comes out. So it decides the same wherever it runs.
+//!
+//! - [`wire::FilterConfig`] is what the control plane sends; [`compile()`] turns it into a [`Policy`], or says **everything**
+//!   that is wrong with it ([`CompileErrors`]).
+//! - [`Policy::endpoint`] and [`Policy::tool`] find what a request is about; [`Policy::decide`] answers with a
+//!   [`Decision`]: a [`Refusal`] whose [`sentence`](Refusal::sentence) tells the caller what to do, a [`Permit`] to pass the
+//!   call on, or the buckets that must be looked at first ([`PendingLimits`]).
+//! - [`PendingLimits::resume`] turns the buckets' states into a [`Verdict`]; [`slots`] says where the states are kept.
+//! - [`Policy::explain`] names the rule behind each field of a tool's policy.
+//!
+//! ```
+//! use policy_engine::{Arguments, Decision, Principal, SchemaCache, compile, wire::FilterConfig};
+//!
+//! let config: FilterConfig = serde_json::from_str(r#"{
+//!   "version": 1, "generation": "0", "revision": 1, "listener": "mcp",
+//!   "allowed_hosts": ["localhost"], "allowed_origins": [], "max_body_bytes": 1048576, "max_depth": 128,
+//!   "endpoints": [{"path": "/mcp", "servers": ["data"], "forward": "data"}],
+//!   "servers": {"data": {"cluster": "data", "path": "/mcp", "tools": {"list_tables": {}, "execute_query": {}}}},
+//!   "defaults": {"access": "deny", "validate": "enforce"},
+//!   "rules": [{"name": "open", "match": {"tool": "list_*"}, "allow": ["*"]}]
+//! }"#)?;
+//! let policy = compile(&config, &mut SchemaCache::new())?;
+//!
+//! let endpoint = policy.endpoint(b"/mcp?session=1").unwrap();
+//! let tool = policy.tool(endpoint, b"list_tables").unwrap();
+//! match policy.decide(tool, &Principal::Anonymous, Arguments::NotRead) {
+//!     Decision::Allow(permit) => assert_eq!(permit.cluster(), "data"),
+//!     other => panic!("{other:?}"),
+//! }
+//!
+//! let tool = policy.tool(endpoint, b"execute_query").unwrap();
+//! match policy.decide(tool, &Principal::Anonymous, Arguments::NotRead) {
+//!     Decision::Refuse(refusal) => assert_eq!(refusal.reason(), "forbidden"),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod authority;
+mod compile;
+mod compile_error;
+mod decision;
+mod explain;
+mod glob;
+mod limit;
+mod policy;
+mod principal;
+mod refusal;
+mod schema;
+pub mod slots;
+pub mod wire;
+
+pub use compile::{SchemaCache, compile};
+pub use compile_error::{CompileError, CompileErrors};
+pub use decision::{Arguments, Bucket, Decision, PendingLimits, Permit, Verdict, Write};
+pub use explain::{ExplainedLimit, Explanation, Field};
+pub use limit::{BucketState, UnixNanos};
+pub use policy::{BodyLimits, EndpointId, Policy, ToolId};
+pub use principal::Principal;
+pub use refusal::{Caller, Refusal};
+pub use schema::violation::{MOST_VIOLATIONS, Violation, echo};
+pub use schema::{Invalid, MAX_DEPTH, Schema};
+
+/// Compiles one schema, so that it can be tried without a configuration.
+///
+/// # Errors
+/// Everything that is wrong with it, or that the engine does not check yet.
+pub fn compile_schema(schema: &serde_json::value::RawValue) -> Result<Schema, CompileErrors> {
+    Schema::compile(schema)
+}

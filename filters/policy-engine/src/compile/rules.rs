@@ -1,0 +1,246 @@
+//! Each rule by itself: names, references and numbers.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::Errors;
+use crate::decision::PerPrincipal;
+use crate::glob::Glob;
+use crate::limit::Rate;
+use crate::principal::{Access, Role};
+use crate::wire::{self, FilterConfig, Validate};
+
+/// A rule whose references were resolved.
+pub(super) struct Rule<'a> {
+    pub(super) path: String,
+    pub(super) name: &'a str,
+    server: Option<&'a str>,
+    tool: Option<Glob>,
+    pub(super) access: Option<(Access, &'a [String])>,
+    pub(super) limits: Vec<RuleLimit<'a>>,
+    pub(super) validate: Option<Validate>,
+    pub(super) constraints: Option<&'a str>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) cluster: Option<&'a str>,
+}
+
+/// A limit of a rule, not yet of a tool.
+pub(super) struct RuleLimit<'a> {
+    pub(super) wire: &'a wire::Limit,
+    pub(super) burst: u64,
+    pub(super) rate: Rate,
+    pub(super) per: Per,
+}
+
+/// What has a bucket of its own. The server always has.
+#[derive(Clone, Copy)]
+pub(super) struct Per {
+    pub(super) tool: PerTool,
+    pub(super) principal: PerPrincipal,
+}
+
+/// Whether each tool has a bucket of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum PerTool {
+    Yes,
+    No,
+}
+
+impl Rule<'_> {
+    pub(super) fn matches(&self, server: &str, tool: &str) -> bool {
+        self.server.is_none_or(|wanted| wanted == server)
+            && self.tool.as_ref().is_none_or(|glob| glob.matches(tool))
+    }
+}
+
+/// All rules that can be used; what is wrong with the others is in `errors`.
+pub(super) fn check<'a>(config: &'a FilterConfig, errors: &mut Errors) -> Vec<Rule<'a>> {
+    check_roles(config, errors);
+    let mut names = BTreeSet::new();
+    let mut rules = Vec::with_capacity(config.rules.len());
+    for (index, rule) in config.rules.iter().enumerate() {
+        let path = format!("/rules/{index}");
+        if rule.name.is_empty() {
+            errors.add(
+                format!("{path}/name"),
+                "every rule needs a name; its limits are counted under it",
+            );
+        } else if !names.insert(rule.name.as_str()) {
+            errors.add(
+                format!("{path}/name"),
+                format!("another rule is already named `{}`", rule.name),
+            );
+        }
+        rules.push(check_rule(config, rule, path, errors));
+    }
+    rules
+}
+
+fn check_roles(config: &FilterConfig, errors: &mut Errors) {
+    for (name, role) in &config.roles {
+        let path = crate::compile_error::join("/roles", name);
+        if name == "*" || name.is_empty() {
+            errors.add(
+                path.clone(),
+                "a role needs a name other than `*`, which stands for everyone",
+            );
+        }
+        for (claim, values) in &role.claims {
+            if values.is_empty() {
+                let path = crate::compile_error::join(&format!("{path}/claims"), claim);
+                errors.add(
+                    path,
+                    "lists no value, so nobody could hold the role; name the values that give it",
+                );
+            }
+        }
+    }
+}
+
+fn check_rule<'a>(
+    config: &'a FilterConfig,
+    rule: &'a wire::Rule,
+    path: String,
+    errors: &mut Errors,
+) -> Rule<'a> {
+    if let Some(server) = rule
+        .matches
+        .server
+        .as_ref()
+        .filter(|server| !config.servers.contains_key(*server))
+    {
+        errors.add(
+            format!("{path}/match/server"),
+            format!("unknown server `{server}`; `servers` must hold it"),
+        );
+    }
+    if rule.timeout_ms == Some(0) {
+        errors.add(
+            format!("{path}/timeout_ms"),
+            "must be at least 1; leave it out for no time-out of the rule's own",
+        );
+    }
+    if let Some(route) = &rule.route {
+        check_cluster(&route.cluster, &format!("{path}/route/cluster"), errors);
+    }
+    Rule {
+        name: &rule.name,
+        server: rule.matches.server.as_deref(),
+        tool: rule.matches.tool.as_deref().map(Glob::new),
+        access: rule
+            .allow
+            .as_deref()
+            .map(|allow| (check_allow(config, allow, &path, errors), allow)),
+        limits: check_limits(&rule.limits, &path, errors),
+        validate: rule.validate,
+        constraints: rule.constraints.as_deref(),
+        timeout: rule.timeout_ms.map(Duration::from_millis),
+        cluster: rule.route.as_ref().map(|route| route.cluster.as_str()),
+        path,
+    }
+}
+
+fn check_allow(config: &FilterConfig, allow: &[String], path: &str, errors: &mut Errors) -> Access {
+    let mut roles = Vec::new();
+    for (index, name) in allow.iter().enumerate() {
+        if name == "*" {
+            continue;
+        }
+        match config.roles.get(name) {
+            Some(role) => roles.push(Role::new(role)),
+            None => errors.add(
+                format!("{path}/allow/{index}"),
+                format!("unknown role `{name}`; `roles` must hold it, or write `*` for everyone"),
+            ),
+        }
+    }
+    if allow.iter().any(|name| name == "*") {
+        Access::Everyone
+    } else {
+        Access::Roles(roles)
+    }
+}
+
+fn check_limits<'a>(
+    limits: &'a [wire::Limit],
+    path: &str,
+    errors: &mut Errors,
+) -> Vec<RuleLimit<'a>> {
+    let mut ids = BTreeSet::new();
+    let mut checked = Vec::with_capacity(limits.len());
+    for (index, limit) in limits.iter().enumerate() {
+        let path = format!("{path}/limits/{index}");
+        if limit.id.is_empty() {
+            errors.add(
+                format!("{path}/id"),
+                "every limit needs an id; its calls are counted under it",
+            );
+        } else if !ids.insert(limit.id.as_str()) {
+            errors.add(
+                format!("{path}/id"),
+                format!(
+                    "another limit of this rule already has the id `{}`",
+                    limit.id
+                ),
+            );
+        }
+        let per = check_dimensions(&limit.per, &path, errors);
+        let burst = limit.burst.unwrap_or(limit.requests);
+        match Rate::new(limit.requests, limit.window_ms, burst) {
+            Ok(rate) => checked.push(RuleLimit {
+                wire: limit,
+                burst,
+                rate,
+                per,
+            }),
+            Err(wrong) => errors.add(format!("{path}/{}", wrong.field()), wrong.to_string()),
+        }
+    }
+    checked
+}
+
+fn check_dimensions(dimensions: &[String], path: &str, errors: &mut Errors) -> Per {
+    let mut per = Per {
+        tool: PerTool::No,
+        principal: PerPrincipal::No,
+    };
+    for (index, dimension) in dimensions.iter().enumerate() {
+        let path = format!("{path}/per/{index}");
+        if dimensions
+            .iter()
+            .take(index)
+            .any(|earlier| earlier == dimension)
+        {
+            errors.add(path.clone(), format!("`{dimension}` is already listed"));
+        }
+        match dimension.as_str() {
+            "tool" => per.tool = PerTool::Yes,
+            "principal" => per.principal = PerPrincipal::Yes,
+            // Part of every bucket's identity.
+            "server" => {}
+            "session" | "address" | "header" => errors.add(
+                path,
+                format!(
+                    "a limit per `{dimension}` comes later; today: `tool`, `server`, `principal`"
+                ),
+            ),
+            _ => errors.add(
+                path,
+                format!(
+                    "unknown dimension `{dimension}`; it is one of `tool`, `server`, `principal`"
+                ),
+            ),
+        }
+    }
+    per
+}
+
+/// A cluster's name travels in a header.
+pub(super) fn check_cluster(cluster: &str, path: &str, errors: &mut Errors) {
+    if cluster.is_empty() || !cluster.bytes().all(|byte| byte.is_ascii_graphic()) {
+        errors.add(
+            path,
+            "a cluster's name is made of printable ASCII characters without spaces",
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! What the engine answers: a permit, a refusal, or the buckets that it must see first.
+
+use std::time::Duration;
+
+use crate::limit::{Admission, BucketState, Rate, UnixNanos};
+use crate::policy::{Target, ToolPolicy};
+use crate::principal::Principal;
+use crate::refusal::{Refusal, rate_in_words};
+use crate::schema::violation::Violation;
+
+/// The arguments of a tool call, as far as its reader has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arguments<'a> {
+    /// The call has no `params.arguments`; the same as `{}`.
+    Absent,
+    /// The bytes of `params.arguments`.
+    Raw(&'a [u8]),
+    /// Nobody looked, because [`Policy::needs_arguments`](crate::Policy::needs_arguments) said that nobody need.
+    NotRead,
+}
+
+/// The answer to a call.
+#[derive(Debug)]
+#[must_use]
+pub enum Decision<'p> {
+    /// It does not pass.
+    Refuse(Refusal),
+    /// It passes.
+    Allow(Permit<'p>),
+    /// It passes if these buckets say so.
+    Limit(PendingLimits<'p>),
+}
+
+/// The answer once the buckets were seen.
+#[derive(Debug)]
+#[must_use]
+pub enum Verdict<'p> {
+    /// It passes, once **all** of the writes are stored.
+    Allow {
+        /// What the next stage needs.
+        permit: Permit<'p>,
+        /// One for each bucket, in their order.
+        writes: Vec<Write>,
+    },
+    /// It does not pass, and nothing is written.
+    Refuse(Refusal),
+}
+
+/// A bucket's new state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The bucket's place in [`PendingLimits::buckets`].
+    pub bucket: usize,
+    /// What to store.
+    pub tat: UnixNanos,
+}
+
+/// Leave to pass the call on. Only the engine makes one.
+#[derive(Clone, Debug)]
+pub struct Permit<'p> {
+    target: &'p Target,
+    shadowed: Vec<Violation>,
+}
+
+impl<'p> Permit<'p> {
+    pub(crate) fn new(target: &'p Target, shadowed: Vec<Violation>) -> Self {
+        Self { target, shadowed }
+    }
+
+    /// The Envoy cluster.
+    #[must_use]
+    pub fn cluster(&self) -> &'p str {
+        &self.target.cluster
+    }
+
+    /// The path of the server's MCP endpoint.
+    #[must_use]
+    pub fn path(&self) -> &'p str {
+        &self.target.path
+    }
+
+    /// How long the server may take; none where no rule says.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.target.timeout
+    }
+
+    /// The server's name.
+    #[must_use]
+    pub fn server(&self) -> &'p str {
+        &self.target.server
+    }
+
+    /// The server's own name of the tool; none where the message is not a tool call.
+    #[must_use]
+    pub fn tool(&self) -> Option<&'p str> {
+        self.target.tool.as_deref()
+    }
+
+    /// What was wrong with the arguments of a tool whose validation is in shadow.
+    #[must_use]
+    pub fn shadowed(&self) -> &[Violation] {
+        &self.shadowed
+    }
+}
+
+/// The buckets that a call must pass, and what is decided besides.
+#[derive(Debug)]
+pub struct PendingLimits<'p> {
+    tool: &'p ToolPolicy,
+    buckets: Vec<Bucket<'p>>,
+    permit: Permit<'p>,
+}
+
+impl<'p> PendingLimits<'p> {
+    pub(crate) fn new(tool: &'p ToolPolicy, principal: &Principal, permit: Permit<'p>) -> Self {
+        let buckets = tool
+            .limits
+            .iter()
+            .map(|limit| Bucket::new(limit, principal))
+            .collect();
+        Self {
+            tool,
+            buckets,
+            permit,
+        }
+    }
+
+    /// The buckets, never none. Read the state of each.
+    #[must_use]
+    pub fn buckets(&self) -> &[Bucket<'p>] {
+        &self.buckets
+    }
+
+    /// The verdict, from the buckets' states in the order of [`Self::buckets`]. A missing state counts as fresh.
+    /// May be asked again with newer states, as when a compare-and-set failed.
+    pub fn resume(&self, states: &[BucketState], now: UnixNanos) -> Verdict<'p> {
+        let mut writes = Vec::with_capacity(self.buckets.len());
+        let mut tightest: Option<(&Limit, Duration)> = None;
+        for (index, bucket) in self.buckets.iter().enumerate() {
+            let state = states.get(index).copied().unwrap_or_default();
+            match bucket.limit.rate.admit(state, now) {
+                Admission::Admitted(tat) => writes.push(Write { bucket: index, tat }),
+                Admission::Refused { retry_after } => {
+                    if tightest.is_none_or(|(_, longest)| retry_after > longest) {
+                        tightest = Some((bucket.limit, retry_after));
+                    }
+                }
+            }
+        }
+        match tightest {
+            None => Verdict::Allow {
+                permit: self.permit.clone(),
+                writes,
+            },
+            Some((limit, retry_after)) => Verdict::Refuse(Refusal::Limited {
+                tool: self.tool.name().to_owned(),
+                rule: limit.rule.clone(),
+                limit: limit.id.clone(),
+                rate: rate_in_words(limit.requests, limit.window_ms),
+                retry_after,
+            }),
+        }
+    }
+
+    /// What to store in a bucket to take back one call, given what is stored: for a host that has written some of a
+    /// verdict's buckets when another one turned out to be full.
+    #[must_use]
+    pub fn refund(&self, bucket: usize, stored: UnixNanos) -> UnixNanos {
+        self.buckets
+            .get(bucket)
+            .map_or(stored, |bucket| bucket.limit.rate.refund(stored))
+    }
+}
+
+/// One bucket of a limit.
+#[derive(Clone, Debug)]
+pub struct Bucket<'p> {
+    limit: &'p Limit,
+    /// The identity where the principal is part of it.
+    own: Option<Vec<u8>>,
+}
+
+impl<'p> Bucket<'p> {
+    fn new(limit: &'p Limit, principal: &Principal) -> Self {
+        let own = match limit.principal {
+            PerPrincipal::No => None,
+            PerPrincipal::Yes => Some(match principal {
+                Principal::Anonymous => part(limit.identity.clone(), b'a', b""),
+                Principal::Known { subject, .. } => {
+                    part(limit.identity.clone(), b'p', subject.as_bytes())
+                }
+            }),
+        };
+        Self { limit, own }
+    }
+
+    /// What makes this bucket this bucket: server, rule, limit and the dimensions' values; never a revision or a position,
+    /// so that limits survive changes of the configuration. Hash it with [`slot_of`](crate::slots::slot_of).
+    #[must_use]
+    pub fn identity(&self) -> &[u8] {
+        self.own.as_deref().unwrap_or(&self.limit.identity)
+    }
+}
+
+/// A limit, compiled for one tool.
+#[derive(Clone, Debug)]
+pub(crate) struct Limit {
+    pub(crate) rule: String,
+    pub(crate) id: String,
+    pub(crate) requests: u64,
+    pub(crate) window_ms: u64,
+    pub(crate) rate: Rate,
+    pub(crate) principal: PerPrincipal,
+    /// All of a bucket's identity but the principal.
+    pub(crate) identity: Vec<u8>,
+}
+
+/// Whether each caller has a bucket of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PerPrincipal {
+    Yes,
+    No,
+}
+
+/// Adds a tagged part with its length, so that no two identities run together.
+pub(crate) fn part(mut identity: Vec<u8>, tag: u8, text: &[u8]) -> Vec<u8> {
+    identity.push(tag);
+    identity.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    identity.extend_from_slice(text);
+    identity
+}

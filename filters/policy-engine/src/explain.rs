@@ -1,0 +1,54 @@
+//! Which rule decides what: the policy of one tool, field by field.
+
+use serde::Serialize;
+
+use crate::wire::Validate;
+
+/// The policy in force for one tool.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The server's name.
+    pub server: String,
+    /// The server's own name of the tool.
+    pub tool: String,
+    /// The roles that may call; `["*"]` is everyone, `[]` nobody.
+    pub allow: Field<Vec<String>>,
+    /// Whether arguments are checked.
+    pub validate: Field<Validate>,
+    /// The hash of the schema from the server's catalogue.
+    pub input_schema: Option<String>,
+    /// The hash of the operator's own schema.
+    pub constraints: Field<Option<String>>,
+    /// How long the server may take, in milliseconds.
+    pub timeout_ms: Field<Option<u64>>,
+    /// The cluster that the call goes to.
+    pub cluster: Field<String>,
+    /// The limits of all matching rules.
+    pub limits: Vec<ExplainedLimit>,
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Field<T> {
+    /// The value in force.
+    pub value: T,
+    /// The rule that set it; none where the default holds.
+    pub rule: Option<String>,
+}
+
+/// A limit and its rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExplainedLimit {
+    /// The rule.
+    pub rule: String,
+    /// The limit's name within it.
+    pub id: String,
+    /// What has a bucket of its own.
+    pub per: Vec<String>,
+    /// Calls per window.
+    pub requests: u64,
+    /// The window, in milliseconds.
+    pub window_ms: u64,
+    /// Calls that may come at once.
+    pub burst: u64,
+}

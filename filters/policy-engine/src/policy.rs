@@ -1,0 +1,248 @@
+//! The compiled policy and the way through it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::authority::{AllowedHosts, AllowedOrigins};
+use crate::decision::{Arguments, Decision, Limit, PendingLimits, Permit};
+use crate::explain::Explanation;
+use crate::principal::{Access, Principal};
+use crate::refusal::{Caller, Refusal};
+use crate::schema::violation::{MOST_VIOLATIONS, Violation};
+use crate::schema::{Invalid, Schema};
+use crate::wire::Validate;
+
+/// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) generation: String,
+    pub(crate) revision: u64,
+    pub(crate) limits: BodyLimits,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) endpoints: Vec<EndpointPolicy>,
+    pub(crate) tools: Vec<ToolPolicy>,
+}
+
+/// What a request body may be at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyLimits {
+    /// Bytes.
+    pub max_body_bytes: usize,
+    /// Nested arrays and objects.
+    pub max_depth: u32,
+}
+
+/// An endpoint of the policy that gave it; means nothing to another policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointId(u32);
+
+/// A tool of the policy that gave it; means nothing to another policy. Consecutive from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ToolId(pub(crate) u32);
+
+impl ToolId {
+    /// The tool's place in [`Policy::tool_names`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One path and the names of the tools there.
+#[derive(Debug)]
+pub(crate) struct EndpointPolicy {
+    pub(crate) path: Vec<u8>,
+    pub(crate) forward: Target,
+    /// By the names that clients see, in the order of their bytes.
+    pub(crate) tools: Vec<(Vec<u8>, ToolId)>,
+}
+
+/// Where something goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) server: String,
+    pub(crate) tool: Option<String>,
+    pub(crate) cluster: String,
+    pub(crate) path: String,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// All that is decided about one tool before it is called.
+#[derive(Debug)]
+pub(crate) struct ToolPolicy {
+    pub(crate) target: Target,
+    pub(crate) access: Access,
+    pub(crate) validate: Validate,
+    /// The tool's own and the operator's; none where nothing is to be checked.
+    pub(crate) schemas: Vec<Arc<Schema>>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) explanation: Explanation,
+}
+
+impl ToolPolicy {
+    /// The server's own name of the tool.
+    pub(crate) fn name(&self) -> &str {
+        &self.explanation.tool
+    }
+
+    /// What is wrong with the arguments by all of the tool's schemas.
+    fn judge(&self, arguments: &[u8], max_depth: u32) -> Result<(), Invalid> {
+        let mut all: Vec<Violation> = Vec::new();
+        for schema in &self.schemas {
+            match schema.validate(arguments, max_depth) {
+                Ok(()) => {}
+                Err(Invalid::Misfit(violations)) => all.extend(violations),
+                Err(unreadable) => return Err(unreadable),
+            }
+        }
+        all.truncate(MOST_VIOLATIONS);
+        if all.is_empty() {
+            Ok(())
+        } else {
+            Err(Invalid::Misfit(all))
+        }
+    }
+}
+
+impl Policy {
+    /// The generation that this policy is of.
+    #[must_use]
+    pub fn generation(&self) -> &str {
+        &self.generation
+    }
+
+    /// The number of the operator's revision.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What a request body may be at most.
+    #[must_use]
+    pub fn limits(&self) -> BodyLimits {
+        self.limits
+    }
+
+    /// Whether `Host` or `:authority` may say this, whatever the port.
+    #[must_use]
+    pub fn host_allowed(&self, authority: &[u8]) -> bool {
+        self.hosts.allow(authority)
+    }
+
+    /// Whether `Origin` may say this. Do not ask where the request has none.
+    #[must_use]
+    pub fn origin_allowed(&self, origin: &[u8]) -> bool {
+        self.origins.allow(origin)
+    }
+
+    /// The endpoint at a path, which may carry a query.
+    #[must_use]
+    pub fn endpoint(&self, path: &[u8]) -> Option<EndpointId> {
+        let path = path.split(|byte| *byte == b'?').next().unwrap_or(path);
+        let index = self
+            .endpoints
+            .iter()
+            .position(|endpoint| endpoint.path == path)?;
+        u32::try_from(index).ok().map(EndpointId)
+    }
+
+    /// Where an endpoint's messages go that are not tool calls; none where the id is of another policy.
+    #[must_use]
+    pub fn forward(&self, endpoint: EndpointId) -> Option<Permit<'_>> {
+        let endpoint = self.endpoints.get(endpoint.0 as usize)?;
+        Some(Permit::new(&endpoint.forward, Vec::new()))
+    }
+
+    /// The tool behind a name that a client uses on an endpoint.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownTool`] where no catalogue has it.
+    pub fn tool(&self, endpoint: EndpointId, name: &[u8]) -> Result<ToolId, Refusal> {
+        self.endpoints
+            .get(endpoint.0 as usize)
+            .and_then(|endpoint| {
+                let place = endpoint
+                    .tools
+                    .binary_search_by(|(known, _)| known.as_slice().cmp(name))
+                    .ok()?;
+                endpoint.tools.get(place)
+            })
+            .map(|(_, tool)| *tool)
+            .ok_or_else(|| Refusal::unknown_tool(name))
+    }
+
+    /// Every tool with its server's name and its own, in the order of their ids.
+    pub fn tool_names(&self) -> impl Iterator<Item = (ToolId, &str, &str)> {
+        (0..)
+            .zip(&self.tools)
+            .map(|(id, tool)| (ToolId(id), tool.target.server.as_str(), tool.name()))
+    }
+
+    /// Whether [`Self::decide`] must see the tool's arguments. If not, [`Arguments::NotRead`] will do.
+    #[must_use]
+    pub fn needs_arguments(&self, tool: ToolId) -> bool {
+        self.tools
+            .get(tool.index())
+            .is_some_and(|tool| !tool.schemas.is_empty())
+    }
+
+    /// Whether the call passes: rights first, then arguments, then limits, so that a refused call costs its caller nothing.
+    pub fn decide<'p>(
+        &'p self,
+        tool: ToolId,
+        principal: &Principal,
+        arguments: Arguments<'_>,
+    ) -> Decision<'p> {
+        let Some(tool) = self.tools.get(tool.index()) else {
+            return Decision::Refuse(Refusal::unknown_tool(b"?"));
+        };
+        if !tool.access.admits(principal) {
+            return Decision::Refuse(Refusal::Forbidden {
+                tool: tool.name().to_owned(),
+                rule: tool.explanation.allow.rule.clone(),
+                caller: match principal {
+                    Principal::Anonymous => Caller::Anonymous,
+                    Principal::Known { .. } => Caller::Known,
+                },
+            });
+        }
+        let mut shadowed = Vec::new();
+        if !tool.schemas.is_empty() {
+            let arguments = match arguments {
+                Arguments::Absent => b"{}",
+                Arguments::Raw(bytes) => bytes,
+                Arguments::NotRead => {
+                    return Decision::Refuse(Refusal::ArgumentsNotRead {
+                        tool: tool.name().to_owned(),
+                    });
+                }
+            };
+            match tool.judge(arguments, self.limits.max_depth) {
+                Ok(()) => {}
+                Err(Invalid::Misfit(violations)) if tool.validate == Validate::Shadow => {
+                    shadowed = violations;
+                }
+                // Even in shadow: what cannot be read unambiguously is not passed on as if it had been.
+                Err(invalid) => {
+                    return Decision::Refuse(Refusal::BadArguments {
+                        tool: tool.name().to_owned(),
+                        violations: invalid.into_violations(),
+                    });
+                }
+            }
+        }
+        let permit = Permit::new(&tool.target, shadowed);
+        if tool.limits.is_empty() {
+            Decision::Allow(permit)
+        } else {
+            Decision::Limit(PendingLimits::new(tool, principal, permit))
+        }
+    }
+
+    /// The policy in force for a tool, with the rule behind each field; none where the id is of another policy.
+    #[must_use]
+    pub fn explain(&self, tool: ToolId) -> Option<&Explanation> {
+        self.tools.get(tool.index()).map(|tool| &tool.explanation)
+    }
+}

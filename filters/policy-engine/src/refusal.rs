@@ -1,0 +1,235 @@
+//! Why a call is refused, and what its caller should do.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::schema::violation::{Violation, echo};
+
+/// Why a call is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No catalogue has the tool, on this endpoint.
+    UnknownTool {
+        /// What the caller asked for: shortened and printable.
+        name: String,
+    },
+    /// The caller may not call the tool.
+    Forbidden {
+        /// The tool's own name.
+        tool: String,
+        /// The rule that says who may; none where the default does.
+        rule: Option<String>,
+        /// Whether the caller said who they are.
+        caller: Caller,
+    },
+    /// The arguments do not fit the tool's schema or the operator's constraints.
+    BadArguments {
+        /// The tool's own name.
+        tool: String,
+        /// What is wrong; at most [`MOST_VIOLATIONS`](crate::MOST_VIOLATIONS).
+        violations: Vec<Violation>,
+    },
+    /// The tool's policy needs the arguments, and the caller of the engine did not read them.
+    ArgumentsNotRead {
+        /// The tool's own name.
+        tool: String,
+    },
+    /// Too many calls.
+    Limited {
+        /// The tool's own name.
+        tool: String,
+        /// The rule that holds the limit.
+        rule: String,
+        /// The limit's name within its rule.
+        limit: String,
+        /// The rate in words: `2 calls per 1 minute`.
+        rate: String,
+        /// How long until the next call passes.
+        retry_after: Duration,
+    },
+}
+
+/// Whether a refused caller said who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// No.
+    Anonymous,
+    /// Yes.
+    Known,
+}
+
+impl Refusal {
+    pub(crate) fn unknown_tool(name: &[u8]) -> Self {
+        Self::UnknownTool { name: echo(name) }
+    }
+
+    /// A short fixed word, for statistics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownTool { .. } => "unknown_tool",
+            Self::Forbidden { .. } => "forbidden",
+            Self::BadArguments { .. } => "bad_arguments",
+            Self::ArgumentsNotRead { .. } => "arguments_not_read",
+            Self::Limited { .. } => "limited",
+        }
+    }
+
+    /// What happened and what the caller should do: one line, bounded in length.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::UnknownTool { name } => {
+                format!(
+                    "tool `{name}` is not known yet; call `tools/list` for the tools of this endpoint"
+                )
+            }
+            Self::Forbidden { tool, rule, caller } => {
+                let rule = rule
+                    .as_ref()
+                    .map(|rule| format!(" (rule `{rule}`)"))
+                    .unwrap_or_default();
+                match caller {
+                    Caller::Anonymous => format!(
+                        "tool `{tool}` is not open to anonymous callers{rule}; sign in, or ask the operator of this gateway for access"
+                    ),
+                    Caller::Known => format!(
+                        "tool `{tool}` is not allowed for you{rule}; ask the operator of this gateway for access"
+                    ),
+                }
+            }
+            Self::BadArguments { tool, violations } => {
+                let mut sentence = format!("the arguments of tool `{tool}` do not fit its schema");
+                for (index, violation) in violations.iter().enumerate() {
+                    let _ = write!(
+                        sentence,
+                        "{} {violation}",
+                        if index == 0 { ":" } else { ";" }
+                    );
+                }
+                sentence.push_str("; correct them and call again");
+                sentence
+            }
+            Self::ArgumentsNotRead { tool } => {
+                format!(
+                    "the arguments of tool `{tool}` could not be checked; send the call again in one smaller request"
+                )
+            }
+            Self::Limited {
+                tool,
+                rate,
+                retry_after,
+                ..
+            } => {
+                format!(
+                    "tool `{tool}` is limited to {rate}; try again in {} s",
+                    whole_seconds(*retry_after)
+                )
+            }
+        }
+    }
+
+    /// The value of `Retry-After` (RFC 9110 section 10.2.3), in seconds, where trying again helps.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Limited { retry_after, .. } => Some(whole_seconds(*retry_after)),
+            _ => None,
+        }
+    }
+}
+
+/// Rounded up: a caller who waits that long is let in.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// A rate in words.
+pub(crate) fn rate_in_words(requests: u64, window_ms: u64) -> String {
+    let calls = if requests == 1 { "call" } else { "calls" };
+    let window = match window_ms {
+        ms if ms % 86_400_000 == 0 => plural(ms / 86_400_000, "day"),
+        ms if ms % 3_600_000 == 0 => plural(ms / 3_600_000, "hour"),
+        ms if ms % 60_000 == 0 => plural(ms / 60_000, "minute"),
+        ms if ms % 1000 == 0 => plural(ms / 1000, "second"),
+        ms => format!("{ms} ms"),
+    };
+    format!("{requests} {calls} per {window}")
+}
+
+fn plural(count: u64, unit: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{ending}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_to_do() {
+        let limited = Refusal::Limited {
+            tool: "execute_query".into(),
+            rule: "tool:execute_query".into(),
+            limit: "each".into(),
+            rate: rate_in_words(2, 60_000),
+            retry_after: Duration::from_millis(30_001),
+        };
+        assert_eq!(
+            limited.sentence(),
+            "tool `execute_query` is limited to 2 calls per 1 minute; try again in 31 s"
+        );
+        assert_eq!(limited.retry_after_seconds(), Some(31));
+        assert_eq!(
+            Refusal::unknown_tool(b"x\n").sentence(),
+            "tool `x\\u{a}` is not known yet; call `tools/list` for the tools of this endpoint"
+        );
+        let violation = |pointer: &str, expected: &str, found: Option<&str>| Violation {
+            pointer: pointer.into(),
+            expected: expected.into(),
+            found: found.map(str::to_owned),
+        };
+        let bad = Refusal::BadArguments {
+            tool: "execute_query".into(),
+            violations: vec![
+                violation("/sql", "a string", Some("7")),
+                violation("", "`table`", None),
+            ],
+        };
+        assert_eq!(
+            bad.sentence(),
+            "the arguments of tool `execute_query` do not fit its schema: /sql: expected a string, found 7; \
+             the arguments: expected `table`; correct them and call again"
+        );
+    }
+
+    #[test]
+    fn it_keeps_every_sentence_short() {
+        let violations = (0..crate::MOST_VIOLATIONS)
+            .map(|_| Violation {
+                pointer: "p".repeat(256),
+                expected: "e".repeat(256),
+                found: Some("f".repeat(64)),
+            })
+            .collect();
+        let bad = Refusal::BadArguments {
+            tool: "t".into(),
+            violations,
+        };
+        assert!(bad.sentence().len() < 6000);
+        assert!(Refusal::unknown_tool(&[b'x'; 100_000]).sentence().len() < 200);
+    }
+
+    #[test]
+    fn it_says_rates_as_people_do() {
+        let check = |requests, window_ms, expected: &str| {
+            assert_eq!(rate_in_words(requests, window_ms), expected)
+        };
+        check(1, 1000, "1 call per 1 second");
+        check(60, 60_000, "60 calls per 1 minute");
+        check(5, 90_000, "5 calls per 90 seconds");
+        check(5, 7_200_000, "5 calls per 2 hours");
+        check(5, 86_400_000, "5 calls per 1 day");
+        check(5, 1500, "5 calls per 1500 ms");
+    }
+}

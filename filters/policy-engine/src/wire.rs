@@ -1,0 +1,254 @@
+//! The configuration as the control plane sends it: `FilterConfig` and its parts.
+//!
+//! Between the operator's document and the compiled [`Policy`](crate::Policy) stands this wire form: every default is
+//! filled in, every name resolved, every schema addressed by its hash. Unknown fields are errors, so that an old module
+//! never half-understands a newer configuration.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The version of the wire form that this engine reads.
+pub const VERSION: u32 = 1;
+
+/// Everything that the filter of one listener is given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilterConfig {
+    /// The version of the wire form: [`VERSION`].
+    pub version: u32,
+    /// SHA-256 (hex) of the revision, the catalogue's hashes and the module's hash.
+    pub generation: String,
+    /// The number of the operator's revision.
+    pub revision: u64,
+    /// The listener's name.
+    pub listener: String,
+    /// Hosts that `Host` or `:authority` may name, without port; `*` is any.
+    pub allowed_hosts: Vec<String>,
+    /// Origins that a browser may send, such as `http://localhost:*`; `*` is any. A request without `Origin` passes.
+    pub allowed_origins: Vec<String>,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: u64,
+    /// The deepest nesting of arrays and objects in a request body.
+    pub max_depth: u32,
+    /// The paths that speak MCP.
+    pub endpoints: Vec<Endpoint>,
+    /// The registered servers by name.
+    pub servers: BTreeMap<String, Server>,
+    /// What holds where no rule says otherwise.
+    pub defaults: Defaults,
+    /// The roles that rules name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, Role>,
+    /// The rules, in the order of their precedence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+    /// JSON Schemas by the SHA-256 (hex) of their text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub schemas: BTreeMap<String, Box<RawValue>>,
+}
+
+/// One path that speaks MCP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// The exact path, without query.
+    pub path: String,
+    /// The servers whose tools it offers.
+    pub servers: Vec<String>,
+    /// The server that receives what is not a tool call.
+    pub forward: String,
+}
+
+/// One registered server and what its catalogue holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// The Envoy cluster that reaches it.
+    pub cluster: String,
+    /// The path of its MCP endpoint.
+    pub path: String,
+    /// What clients see before each of its tools' names.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tool_prefix: String,
+    /// Its tools, by the names that it gave them.
+    #[serde(default)]
+    pub tools: BTreeMap<String, Tool>,
+}
+
+/// One tool of a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tool {
+    /// The hash of the schema that its arguments must fit, in [`FilterConfig::schemas`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_schema: Option<String>,
+}
+
+/// What holds where no rule says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// Who may call a tool that no rule opens or closes.
+    pub access: Access,
+    /// Whether arguments are checked.
+    pub validate: Validate,
+}
+
+/// Who may call a tool that no rule opens or closes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Everyone.
+    #[default]
+    Allow,
+    /// Nobody.
+    Deny,
+}
+
+/// What happens to arguments that do not fit the schemas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Validate {
+    /// The call is refused.
+    #[default]
+    Enforce,
+    /// The call passes, and the permit carries what was wrong.
+    Shadow,
+    /// Nothing is checked; the schema need not even be one that the engine can compile.
+    Off,
+}
+
+/// A role: the claims that make a caller hold it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Each claim named here must carry at least one of the values listed for it. No claim at all: every caller who is known.
+    #[serde(default)]
+    pub claims: BTreeMap<String, Vec<String>>,
+}
+
+/// One rule. For each tool, each field is taken from the first matching rule that sets it; the limits of all matching
+/// rules apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The rule's unique name.
+    pub name: String,
+    /// The tools that it is about; absent is every tool.
+    #[serde(
+        default,
+        rename = "match",
+        skip_serializing_if = "Match::is_everything"
+    )]
+    pub matches: Match,
+    /// The roles that may call; `*` is everyone, an empty list nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<Vec<String>>,
+    /// How often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<Limit>,
+    /// Whether arguments are checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate: Option<Validate>,
+    /// The hash of a further schema that arguments must fit, in [`FilterConfig::schemas`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraints: Option<String>,
+    /// How long the server may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// Where the call goes, if not to the server's own cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+}
+
+/// The tools that a rule is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// The server's name; absent is every server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The server's own name of the tool, in which `*` stands for any text; absent is every tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+}
+
+impl Match {
+    /// Whether the rule is about every tool of every server.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.server.is_none() && self.tool.is_none()
+    }
+}
+
+/// How often a tool may be called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// The limit's name, unique within its rule.
+    pub id: String,
+    /// What has a bucket of its own: `tool`, `server`, `principal`. Empty: one bucket per server for the whole rule.
+    #[serde(default)]
+    pub per: Vec<String>,
+    /// Calls per window.
+    pub requests: u64,
+    /// The window, in milliseconds.
+    pub window_ms: u64,
+    /// Calls that may come at once; absent is `requests`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u64>,
+}
+
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// The Envoy cluster.
+    pub cluster: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minimal(extra: &str) -> String {
+        format!(
+            r#"{{"version":1,"generation":"g","revision":7,"listener":"mcp","allowed_hosts":["*"],"allowed_origins":["*"],
+            "max_body_bytes":1048576,"max_depth":128,
+            "endpoints":[{{"path":"/mcp","servers":["data"],"forward":"data"}}],
+            "servers":{{"data":{{"cluster":"data","path":"/mcp","tools":{{"x":{{}}}}}}}},
+            "defaults":{{"access":"allow","validate":"enforce"}}{extra}}}"#
+        )
+    }
+
+    #[test]
+    fn it_reads_and_writes_the_same_configuration() {
+        let text = minimal(
+            r#","roles":{"analyst":{"claims":{"groups":["analysts"]}}},
+            "rules":[{"name":"r","match":{"server":"data","tool":"execute_*"},"allow":["analyst"],
+              "limits":[{"id":"each","per":["tool","principal"],"requests":60,"window_ms":60000,"burst":10}],
+              "validate":"enforce","constraints":"00","timeout_ms":30000,"route":{"cluster":"data"}}],
+            "schemas":{"00":{"type":"object", "maxLength": 1.50}}"#,
+        );
+        let read: FilterConfig = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            read.schemas["00"].get(),
+            r#"{"type":"object", "maxLength": 1.50}"#
+        );
+        let written = serde_json::to_string(&read).unwrap();
+        let again: FilterConfig = serde_json::from_str(&written).unwrap();
+        assert_eq!(written, serde_json::to_string(&again).unwrap());
+    }
+
+    #[test]
+    fn it_refuses_fields_that_it_does_not_know() {
+        let refused = serde_json::from_str::<FilterConfig>(&minimal(r#","filters":[]"#));
+        assert!(refused.unwrap_err().to_string().contains("`filters`"));
+        let refused = serde_json::from_str::<FilterConfig>(&minimal(
+            r#","rules":[{"name":"r","when":"true"}]"#,
+        ));
+        assert!(refused.unwrap_err().to_string().contains("`when`"));
+    }
+}
