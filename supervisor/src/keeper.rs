@@ -1,0 +1,232 @@
+//! The life of one program: started, ready, ended, started again, stopped.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::Program;
+use crate::log_tail::log_tail;
+use crate::process::{Process, in_words};
+use crate::restart::Backoff;
+use crate::supervisor::Status;
+
+/// How much of a log is shown with a failure.
+const TAIL_LINES: usize = 15;
+/// Between two questions whether a program is ready.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// Why a program could not be started. Each carries what the user needs to see.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no such program, or no permission to run it or to write its log.
+    #[error("{name} cannot be started from `{}`: {cause}", command.display())]
+    Spawn {
+        /// The program's name.
+        name: String,
+        /// What was to be run.
+        command: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// It ended before it was ready.
+    #[error("{name} {how} before it was ready; the end of `{}`:\n{tail}", log.display())]
+    Ended {
+        /// The program's name.
+        name: String,
+        /// How it ended, in words.
+        how: String,
+        /// Where its output is.
+        log: PathBuf,
+        /// The last lines of it.
+        tail: String,
+    },
+    /// It runs, but did not become ready in time.
+    #[error("{name} is not ready after {} s: {reason}; the end of `{}`:\n{tail}", waited.as_secs(), log.display())]
+    NotReady {
+        /// The program's name.
+        name: String,
+        /// How long it had.
+        waited: Duration,
+        /// What the last check found.
+        reason: String,
+        /// Where its output is.
+        log: PathBuf,
+        /// The last lines of it.
+        tail: String,
+    },
+    /// It was stopped before it was ready.
+    #[error("{name} was stopped before it was ready")]
+    Stopped {
+        /// The program's name.
+        name: String,
+    },
+}
+
+/// What happened to a program after its first start.
+#[derive(Debug)]
+pub enum Event {
+    /// It ended by itself; what happens next is another event.
+    Ended {
+        /// The program's name.
+        name: String,
+        /// How it ended, in words.
+        how: String,
+        /// Where its output is.
+        log: PathBuf,
+        /// The last lines of it.
+        tail: String,
+    },
+    /// It will be started again after the pause.
+    Restarting {
+        /// The program's name.
+        name: String,
+        /// The pause.
+        pause: Duration,
+    },
+    /// It is ready again.
+    Recovered {
+        /// The program's name.
+        name: String,
+    },
+    /// It ended and will not be started again.
+    GivenUp {
+        /// The program's name.
+        name: String,
+    },
+}
+
+/// The hands of one keeper: how it is told to stop, and how it tells.
+pub(crate) struct Strings {
+    pub(crate) stop: oneshot::Receiver<()>,
+    pub(crate) first_start: oneshot::Sender<Result<(), StartError>>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+}
+
+/// Runs `program` until it is told to stop, or the program has ended for good.
+pub(crate) async fn keep(program: Program, strings: Strings) {
+    let Strings {
+        mut stop,
+        first_start,
+        status,
+        events,
+    } = strings;
+    let mut first_start = Some(first_start);
+    let mut backoff = Backoff::new(program.restart);
+    loop {
+        let began = Instant::now();
+        let failure = match Process::spawn(&program) {
+            Err(cause) => StartError::Spawn {
+                name: program.name.clone(),
+                command: program.command.clone(),
+                cause,
+            },
+            Ok(mut process) => {
+                status.send_replace(Status::Starting { pid: process.pid() });
+                let outcome = tokio::select! {
+                    outcome = until_ready(&program, &mut process) => outcome,
+                    _ = &mut stop => Err(StartError::Stopped { name: program.name.clone() }),
+                };
+                match outcome {
+                    Ok(()) => {
+                        status.send_replace(Status::Ready {
+                            pid: process.pid(),
+                            since: Instant::now(),
+                        });
+                        match first_start.take() {
+                            Some(first) => drop(first.send(Ok(()))),
+                            None => drop(events.send(Event::Recovered {
+                                name: program.name.clone(),
+                            })),
+                        }
+                        tokio::select! {
+                            how = process.wait() => ended(&program, how),
+                            _ = &mut stop => {
+                                process.stop().await;
+                                status.send_replace(Status::Stopped);
+                                return;
+                            }
+                        }
+                    }
+                    Err(error) => {
+                        process.stop().await;
+                        if matches!(error, StartError::Stopped { .. }) {
+                            status.send_replace(Status::Stopped);
+                            if let Some(first) = first_start.take() {
+                                drop(first.send(Err(error)));
+                            }
+                            return;
+                        }
+                        error
+                    }
+                }
+            }
+        };
+        // The first start is the caller's to judge; afterwards we try on.
+        if let Some(first) = first_start.take() {
+            status.send_replace(Status::Failed);
+            drop(first.send(Err(failure)));
+            return;
+        }
+        let (how, tail) = match failure {
+            StartError::Ended { how, tail, .. } => (how, tail),
+            other => (other.to_string(), String::new()),
+        };
+        drop(events.send(Event::Ended {
+            name: program.name.clone(),
+            how,
+            log: program.log.clone(),
+            tail,
+        }));
+        let Some(pause) = backoff.ended(began.elapsed()) else {
+            status.send_replace(Status::Failed);
+            drop(events.send(Event::GivenUp {
+                name: program.name.clone(),
+            }));
+            return;
+        };
+        status.send_replace(Status::Waiting);
+        drop(events.send(Event::Restarting {
+            name: program.name.clone(),
+            pause,
+        }));
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = &mut stop => {
+                status.send_replace(Status::Stopped);
+                return;
+            }
+        }
+    }
+}
+
+fn ended(program: &Program, how: std::io::Result<std::process::ExitStatus>) -> StartError {
+    StartError::Ended {
+        name: program.name.clone(),
+        how: how.map_or_else(|error| error.to_string(), in_words),
+        log: program.log.clone(),
+        tail: log_tail(&program.log, TAIL_LINES),
+    }
+}
+
+async fn until_ready(program: &Program, process: &mut Process) -> Result<(), StartError> {
+    let mut reason = String::new();
+    let asking = async {
+        while let Err(not_yet) = program.readiness.check().await {
+            reason = not_yet;
+            sleep(ASK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        how = process.wait() => Err(ended(program, how)),
+        outcome = timeout(program.patience, asking) => outcome.map_err(|_| StartError::NotReady {
+            name: program.name.clone(),
+            waited: program.patience,
+            reason,
+            log: program.log.clone(),
+            tail: log_tail(&program.log, TAIL_LINES),
+        }),
+    }
+}

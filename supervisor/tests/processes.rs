@@ -1,0 +1,219 @@
+//! The supervisor with real processes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use supervisor::{
+    Event, Program, Readiness, Restart, Signal, StartError, Status, Stop, Supervisor,
+};
+
+fn shell(name: &str, folder: &Path, script: &str) -> Program {
+    Program::new(name, "/bin/sh", folder.join(format!("{name}.log"))).args(["-c", script])
+}
+
+fn exists(file: &Path) -> Readiness {
+    let file = file.to_owned();
+    Readiness::when(move || {
+        let file = file.clone();
+        async move {
+            if file.exists() {
+                Ok(())
+            } else {
+                Err("no file yet".to_owned())
+            }
+        }
+    })
+}
+
+fn alive(pid: u32) -> bool {
+    // A zombie has no command line.
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(tokio::time::Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_returns_when_the_program_is_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("flag");
+    let (supervisor, _events) = Supervisor::new();
+    let program = shell("server", folder.path(), "touch flag; exec sleep 600")
+        .in_folder(folder.path())
+        .ready_when(exists(&flag));
+    supervisor.start(program).await.unwrap();
+    assert!(flag.exists());
+    assert!(matches!(
+        supervisor.status()[..],
+        [(_, Status::Ready { .. })]
+    ));
+    supervisor.stop_all().await;
+}
+
+#[tokio::test]
+async fn a_program_that_ends_before_it_is_ready_is_an_error_with_the_end_of_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (supervisor, _events) = Supervisor::new();
+    let program = shell("server", folder.path(), "echo no disk; exit 3")
+        .ready_when(exists(Path::new("/nonexistent")));
+    let error = supervisor.start(program).await.unwrap_err();
+    assert!(
+        matches!(&error, StartError::Ended { how, tail, .. } if how == "ended with status 3" && tail == "no disk"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_program_that_does_not_exist_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (supervisor, _events) = Supervisor::new();
+    let error = supervisor
+        .start(Program::new(
+            "server",
+            "/nonexistent/server",
+            folder.path().join("log"),
+        ))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("`/nonexistent/server`"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_ready_in_time_is_stopped_and_the_reason_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (supervisor, _events) = Supervisor::new();
+    let program = shell("server", folder.path(), "echo $$ > pid; exec sleep 600")
+        .in_folder(folder.path())
+        .ready_when(exists(Path::new("/nonexistent")))
+        .ready_within(Duration::from_millis(500));
+    let error = supervisor.start(program).await.unwrap_err();
+    assert!(
+        matches!(&error, StartError::NotReady { reason, .. } if reason == "no file yet"),
+        "{error}"
+    );
+    let pid = std::fs::read_to_string(folder.path().join("pid"))
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    assert!(!alive(pid));
+}
+
+#[tokio::test]
+async fn it_stops_the_last_started_first_and_leaves_no_grandchild() {
+    let folder = tempfile::tempdir().unwrap();
+    let (supervisor, _events) = Supervisor::new();
+    for name in ["first", "second"] {
+        let script = format!(
+            "trap 'echo {name} >> order; exit 0' TERM; sleep 600 & echo $! > {name}.child; while :; do wait; done"
+        );
+        let child = folder.path().join(format!("{name}.child"));
+        supervisor
+            .start(
+                shell(name, folder.path(), &script)
+                    .in_folder(folder.path())
+                    .ready_when(exists(&child)),
+            )
+            .await
+            .unwrap();
+    }
+    supervisor.stop_all().await;
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("order")).unwrap(),
+        "second\nfirst\n"
+    );
+    for name in ["first", "second"] {
+        let child = std::fs::read_to_string(folder.path().join(format!("{name}.child")))
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        until("a grandchild outlives its group", || !alive(child)).await;
+    }
+}
+
+#[tokio::test]
+async fn it_kills_what_does_not_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = folder.path().join("deaf");
+    let (supervisor, _events) = Supervisor::new();
+    let program = shell(
+        "deaf",
+        folder.path(),
+        "trap '' TERM; touch deaf; while :; do sleep 1; done",
+    )
+    .in_folder(folder.path())
+    .ready_when(exists(&flag))
+    .stop_with(Stop {
+        signal: Signal::TERM,
+        patience: Duration::from_millis(300),
+    });
+    supervisor.start(program).await.unwrap();
+    let [(_, Status::Ready { pid, .. })] = supervisor.status()[..] else {
+        panic!("not ready")
+    };
+    supervisor.stop_all().await;
+    assert!(!alive(pid));
+}
+
+#[tokio::test]
+async fn it_restarts_what_crashes_and_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let (supervisor, mut events) = Supervisor::new();
+    // Crashes the first time, a moment after it was ready; works the second time.
+    let script =
+        "if [ -e again ]; then touch up; exec sleep 600; fi; touch again up; echo broken; exit 7";
+    let program = shell("server", folder.path(), script)
+        .in_folder(folder.path())
+        .restart(Restart::WithBackoff);
+    supervisor.start(program).await.unwrap();
+    assert!(matches!(events.recv().await.unwrap(), Event::Ended { tail, .. } if tail == "broken"));
+    assert!(matches!(
+        events.recv().await.unwrap(),
+        Event::Restarting { .. }
+    ));
+    assert!(matches!(
+        events.recv().await.unwrap(),
+        Event::Recovered { .. }
+    ));
+    supervisor.stop_all().await;
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_restarted_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (supervisor, mut events) = Supervisor::new();
+    supervisor
+        .start(shell("server", folder.path(), "exit 0"))
+        .await
+        .unwrap();
+    assert!(matches!(events.recv().await.unwrap(), Event::Ended { .. }));
+    assert!(matches!(
+        events.recv().await.unwrap(),
+        Event::GivenUp { .. }
+    ));
+}
+
+#[tokio::test]
+async fn the_log_of_the_run_before_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("server.log"), "before").unwrap();
+    let (supervisor, _events) = Supervisor::new();
+    supervisor
+        .start(shell("server", folder.path(), "exec sleep 600"))
+        .await
+        .unwrap();
+    supervisor.stop_all().await;
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("server.log.old")).unwrap(),
+        "before"
+    );
+}
