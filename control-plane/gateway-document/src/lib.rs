@@ -1,1 +1,49 @@
-//! What an operator writes: types, parsing, defaults, reference checks
+//! The gateway document: what an operator writes, and what becomes of it.
+//!
+//! [`parse`] reads YAML or JSON strictly into a [`GatewayDocument`]; [`check()`] finds everything that is wrong with
+//! it by itself; [`resolve`] turns it, with the [`Catalogue`] of what the servers list, into the wire form that the
+//! filter of each listener is given, and has the policy engine compile it. What an author writes (this crate), what
+//! travels (`policy_engine::wire`) and what decides (`policy_engine::Policy`) are three types.
+//!
+//! The crate does no I/O, knows nothing of Envoy, HTTP or storage, and never accepts a setting that has no effect.
+//!
+//! ```
+//! use gateway_document::{Catalogue, Format, Identity, check, parse, resolve};
+//!
+//! let document = parse(
+//!     "tools:\n  - name: slow-down\n    limits: [{per: [tool], requests: 2, window: 1m}]\n",
+//!     Format::Yaml,
+//! )?;
+//! assert!(check(&document).is_empty());
+//! let identity = Identity { generation: "6d1e…".to_owned(), revision: 1 };
+//! let resolved = resolve(&document, &document.listeners[0], &Catalogue::new(), &identity).unwrap();
+//! assert_eq!(resolved.config.rules[0].limits[0].window_ms, 60_000);
+//! # Ok::<(), gateway_document::ParseError>(())
+//! ```
+
+mod catalogue;
+mod check;
+mod document;
+mod names;
+mod parse;
+mod problem;
+mod resolve;
+mod schema;
+mod span;
+mod tool_rule;
+mod unique;
+
+pub use catalogue::{Catalogue, CatalogueTool, SchemaText};
+pub use check::check;
+pub use document::*;
+pub use names::{
+    ClusterName, InvalidName, LimitId, ListenerName, RoleName, RuleName, SecretName, Selector,
+    ServerName,
+};
+pub use parse::{Format, ParseError, parse, parse_tool_rule};
+pub use problem::Problem;
+pub use resolve::{HeldTool, Identity, MCP_PATH, Resolved, endpoint_paths, resolve};
+pub use schema::json_schema;
+pub use span::{InvalidSpan, Span};
+pub use tool_rule::ToolRule;
+pub use unique::UniqueValue;

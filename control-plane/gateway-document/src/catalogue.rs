@@ -1,0 +1,50 @@
+//! What the servers' tool lists answered, as far as a policy depends on it.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use crate::names::ServerName;
+
+/// The tools of each server that has been listed, in the order of its list.
+pub type Catalogue = BTreeMap<ServerName, Vec<CatalogueTool>>;
+
+/// One tool as its server listed it.
+#[derive(Debug, Clone)]
+pub struct CatalogueTool {
+    /// The server's own name of it.
+    pub name: String,
+    /// What its arguments must fit.
+    pub input_schema: Option<SchemaText>,
+}
+
+/// A JSON Schema, byte for byte as it came, and the hash that addresses it.
+#[derive(Debug, Clone)]
+pub struct SchemaText {
+    hash: String,
+    text: Box<RawValue>,
+}
+
+impl SchemaText {
+    /// Takes the schema as it came.
+    #[must_use]
+    pub fn new(text: Box<RawValue>) -> Self {
+        Self {
+            hash: hex::encode(Sha256::digest(text.get())),
+            text,
+        }
+    }
+
+    /// SHA-256 of its bytes, in hex.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn text(&self) -> &RawValue {
+        &self.text
+    }
+}

@@ -1,0 +1,163 @@
+//! The gateway document, as an operator writes it.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{ListenerName, RoleName, RuleName, SecretName, Selector, ServerName};
+use crate::unique;
+
+mod cluster;
+mod later;
+mod listener;
+mod rollout;
+mod rule;
+mod server;
+
+pub use cluster::{Cluster, InvalidAuthority, UpstreamAuthority};
+pub use later::{Filter, HttpRoute, Secret};
+pub use listener::Listener;
+pub use rollout::{InvalidWave, Rollout, Wave};
+pub use rule::{Constraints, Dimension, Limit, Match, Rule, Target};
+pub use server::{CatalogueMode, Credentials, EndpointUrl, InvalidUrl, Protocol, Server};
+
+/// Everything that an operator says about a gateway. A section that is left out has its default: one listener on
+/// port 10000 with every server, and the built-in server `data`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayDocument {
+    /// Where clients connect.
+    pub listeners: Vec<Listener>,
+    /// Registered MCP servers by name.
+    #[serde(deserialize_with = "unique::map")]
+    pub servers: BTreeMap<ServerName, Server>,
+    /// References to secrets by name.
+    #[serde(
+        deserialize_with = "unique::map",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub secrets: BTreeMap<SecretName, Secret>,
+    /// Roles by name: who has them.
+    #[serde(
+        deserialize_with = "unique::map",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub roles: BTreeMap<RoleName, Role>,
+    /// What holds where no rule says otherwise.
+    pub defaults: Defaults,
+    /// Rules for tools, the first match first. Each field of a tool's policy comes from the first matching rule that
+    /// sets it; the limits of all matching rules apply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<Rule>,
+    /// Clusters that `servers` does not imply.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<Cluster>,
+    /// HTTP routes besides the MCP endpoints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<HttpRoute>,
+    /// Filter modules besides the gateway's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<Filter>,
+    /// How a change reaches the Envoys.
+    pub rollout: Rollout,
+}
+
+impl Default for GatewayDocument {
+    fn default() -> Self {
+        Self {
+            listeners: vec![Listener::standard()],
+            servers: BTreeMap::from([Server::built_in()]),
+            secrets: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            defaults: Defaults::default(),
+            tools: Vec::new(),
+            clusters: Vec::new(),
+            routes: Vec::new(),
+            filters: Vec::new(),
+            rollout: Rollout::default(),
+        }
+    }
+}
+
+impl GatewayDocument {
+    /// The document as canonical JSON: fields in the order of this type, keys of maps sorted, defaults written out,
+    /// what is empty left out.
+    ///
+    /// # Errors
+    /// Never in practice: every key is text and every number finite.
+    pub fn to_canonical_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self)
+    }
+
+    /// The rule with this name.
+    #[must_use]
+    pub fn rule(&self, name: &RuleName) -> Option<&Rule> {
+        self.tools.iter().find(|rule| rule.name == *name)
+    }
+
+    /// The servers of a listener, by name, `*` resolved. Names of no server are left out; the reference checks
+    /// report them.
+    pub fn servers_of<'a>(
+        &'a self,
+        listener: &'a Listener,
+    ) -> impl Iterator<Item = (&'a ServerName, &'a Server)> {
+        self.servers.iter().filter(|(name, _)| {
+            listener.servers.iter().any(|selector| match selector {
+                Selector::All => true,
+                Selector::Named(named) => named == *name,
+            })
+        })
+    }
+
+    /// The listener with this name.
+    #[must_use]
+    pub fn listener(&self, name: &ListenerName) -> Option<&Listener> {
+        self.listeners
+            .iter()
+            .find(|listener| listener.name == *name)
+    }
+}
+
+/// Who has a role: callers whose token carries one of the values for every claim that is named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// Claim → the values that give the role.
+    #[serde(deserialize_with = "unique::map")]
+    pub claims: BTreeMap<String, Vec<String>>,
+}
+
+/// What holds where no rule says otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Defaults {
+    /// Whether a tool that no rule's `allow` mentions may be called.
+    pub access: Access,
+    /// What happens to arguments that do not fit the tool's schema.
+    pub validate: Validate,
+}
+
+/// Whether a tool may be called by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// By everyone.
+    #[default]
+    Allow,
+    /// By no one.
+    Deny,
+}
+
+/// What happens to arguments that do not fit the tool's schema.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Validate {
+    /// The call is refused.
+    #[default]
+    Enforce,
+    /// The call goes on; what would have been refused is counted.
+    Shadow,
+    /// Nothing: arguments are not read.
+    Off,
+}

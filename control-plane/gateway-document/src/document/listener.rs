@@ -1,0 +1,80 @@
+use std::net::{Ipv4Addr, SocketAddr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{ListenerName, Selector, ServerName};
+use crate::unique::UniqueValue;
+
+/// Where clients connect. `/mcp` is every server of the listener as one; `/servers/{name}/mcp` is one of them alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Unique in the document.
+    pub name: ListenerName,
+    /// IP address and port to bind.
+    #[schemars(with = "String")]
+    pub address: SocketAddr,
+    /// The servers that it offers; `*` is all of them.
+    #[serde(default = "every_server")]
+    pub servers: Vec<Selector<ServerName>>,
+    /// Host names that clients may address it by, on any port; `*` is any. The default is loopback, which protects
+    /// a local gateway from web pages that rebind their name to it.
+    #[serde(default = "loopback_hosts")]
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may call it; `*` as the port is any port, `*` alone is any origin. A request
+    /// without the header, as from anything but a browser, passes.
+    #[serde(default = "loopback_origins")]
+    pub allowed_origins: Vec<String>,
+    /// The longest request body that is read, in bytes.
+    #[serde(default = "one_mebibyte")]
+    #[schemars(range(min = 1024, max = 67_108_864))]
+    pub max_body_bytes: u32,
+    /// The deepest nesting of JSON that is read.
+    #[serde(default = "usual_depth")]
+    #[schemars(range(min = 8, max = 256))]
+    pub max_depth: u32,
+    /// Not supported yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub tls: Option<UniqueValue>,
+}
+
+impl Listener {
+    /// `mcp` on 127.0.0.1:10000, with every server.
+    #[must_use]
+    pub(crate) fn standard() -> Self {
+        Self {
+            name: "mcp".parse().expect("a valid name"),
+            address: (Ipv4Addr::LOCALHOST, 10_000).into(),
+            servers: every_server(),
+            allowed_hosts: loopback_hosts(),
+            allowed_origins: loopback_origins(),
+            max_body_bytes: one_mebibyte(),
+            max_depth: usual_depth(),
+            tls: None,
+        }
+    }
+}
+
+fn every_server() -> Vec<Selector<ServerName>> {
+    vec![Selector::All]
+}
+
+fn loopback_hosts() -> Vec<String> {
+    ["127.0.0.1", "localhost", "::1"].map(str::to_owned).into()
+}
+
+fn loopback_origins() -> Vec<String> {
+    ["http://127.0.0.1:*", "http://localhost:*", "http://[::1]:*"]
+        .map(str::to_owned)
+        .into()
+}
+
+fn one_mebibyte() -> u32 {
+    1 << 20
+}
+
+fn usual_depth() -> u32 {
+    128
+}

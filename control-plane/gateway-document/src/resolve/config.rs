@@ -1,0 +1,210 @@
+//! The wire form of what a document says about one listener.
+
+use std::collections::BTreeMap;
+
+use policy_engine::wire::{self, FilterConfig};
+use serde_json::value::RawValue;
+
+use super::Identity;
+use super::held::AdmittedTools;
+use crate::document::{Access, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate};
+use crate::names::ServerName;
+
+/// The path at which a listener offers all its servers as one.
+pub const MCP_PATH: &str = "/mcp";
+
+/// The path at which a listener offers one server alone.
+fn server_path(server: &ServerName) -> String {
+    format!("/servers/{server}/mcp")
+}
+
+/// Every path of a listener that speaks MCP.
+pub fn endpoint_paths(document: &GatewayDocument, listener: &Listener) -> Vec<String> {
+    let alone = document
+        .servers_of(listener)
+        .map(|(name, _)| server_path(name));
+    std::iter::once(MCP_PATH.to_owned()).chain(alone).collect()
+}
+
+pub(super) fn config(
+    document: &GatewayDocument,
+    listener: &Listener,
+    identity: &Identity,
+    tools: &AdmittedTools<'_>,
+) -> FilterConfig {
+    let mut schemas: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
+    for schema in tools.values().flat_map(BTreeMap::values).flatten() {
+        schemas
+            .entry(schema.hash().to_owned())
+            .or_insert_with(|| schema.text().to_owned());
+    }
+    let rules = rules_of(document, listener)
+        .map(|(_, rule)| {
+            let constraints = rule.constraints.as_ref().map(|constraints| {
+                let schema = constraints.schema();
+                let hash = schema.hash().to_owned();
+                schemas
+                    .entry(hash.clone())
+                    .or_insert_with(|| schema.text().to_owned());
+                hash
+            });
+            wire_rule(rule, constraints)
+        })
+        .collect();
+    FilterConfig {
+        version: wire::VERSION,
+        generation: identity.generation.clone(),
+        revision: identity.revision,
+        listener: listener.name.to_string(),
+        allowed_hosts: listener.allowed_hosts.clone(),
+        allowed_origins: listener.allowed_origins.clone(),
+        max_body_bytes: listener.max_body_bytes.into(),
+        max_depth: listener.max_depth,
+        endpoints: endpoints(document, listener),
+        servers: servers(document, listener, tools),
+        defaults: wire::Defaults {
+            access: match document.defaults.access {
+                Access::Allow => wire::Access::Allow,
+                Access::Deny => wire::Access::Deny,
+            },
+            validate: validate(document.defaults.validate),
+        },
+        roles: document
+            .roles
+            .iter()
+            .map(|(name, role)| {
+                (
+                    name.to_string(),
+                    wire::Role {
+                        claims: role.claims.clone(),
+                    },
+                )
+            })
+            .collect(),
+        rules,
+        schemas,
+    }
+}
+
+/// The rules that may match calls through this listener, with their places in the document.
+pub(super) fn rules_of<'a>(
+    document: &'a GatewayDocument,
+    listener: &'a Listener,
+) -> impl Iterator<Item = (usize, &'a Rule)> {
+    document.tools.iter().enumerate().filter(|(_, rule)| {
+        let Match {
+            listener: through,
+            server: to,
+            ..
+        } = &rule.matches;
+        through.as_ref().is_none_or(|name| *name == listener.name)
+            && to.as_ref().is_none_or(|name| {
+                document
+                    .servers_of(listener)
+                    .any(|(server, _)| server == name)
+            })
+    })
+}
+
+fn endpoints(document: &GatewayDocument, listener: &Listener) -> Vec<wire::Endpoint> {
+    let names: Vec<&ServerName> = document
+        .servers_of(listener)
+        .map(|(name, _)| name)
+        .collect();
+    let together = forward(&names).map(|forward| wire::Endpoint {
+        path: MCP_PATH.to_owned(),
+        servers: names.iter().map(ToString::to_string).collect(),
+        forward,
+    });
+    let alone = names.iter().map(|name| wire::Endpoint {
+        path: server_path(name),
+        servers: vec![name.to_string()],
+        forward: name.to_string(),
+    });
+    together.into_iter().chain(alone).collect()
+}
+
+/// Which of several servers gets what is not a tool call: the built-in one if it is among them, or else the first.
+fn forward(names: &[&ServerName]) -> Option<String> {
+    let built_in = names.iter().find(|name| name.as_str() == "data");
+    built_in.or_else(|| names.first()).map(ToString::to_string)
+}
+
+fn servers(
+    document: &GatewayDocument,
+    listener: &Listener,
+    tools: &AdmittedTools<'_>,
+) -> BTreeMap<String, wire::Server> {
+    document
+        .servers_of(listener)
+        .map(|(name, server)| {
+            let path = server
+                .all_endpoints()
+                .next()
+                .map_or(MCP_PATH, |endpoint| endpoint.path());
+            let tools = tools.get(name).into_iter().flatten();
+            let wire = wire::Server {
+                cluster: name.to_string(),
+                path: path.to_owned(),
+                tool_prefix: server.tool_prefix.clone(),
+                tools: tools
+                    .map(|(tool, schema)| {
+                        let input_schema = schema.map(|schema| schema.hash().to_owned());
+                        ((*tool).to_owned(), wire::Tool { input_schema })
+                    })
+                    .collect(),
+            };
+            (name.to_string(), wire)
+        })
+        .collect()
+}
+
+fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
+    let Match { server, tool, .. } = &rule.matches;
+    let cluster = rule
+        .route
+        .as_ref()
+        .and_then(|target| target.cluster.as_ref());
+    wire::Rule {
+        name: rule.name.to_string(),
+        matches: wire::Match {
+            server: server.as_ref().map(ToString::to_string),
+            tool: tool.clone(),
+        },
+        allow: rule
+            .allow
+            .as_ref()
+            .map(|roles| roles.iter().cloned().map(String::from).collect()),
+        limits: rule.limits.iter().map(limit).collect(),
+        validate: rule.validate.map(validate),
+        constraints,
+        timeout_ms: rule.timeout.map(|timeout| timeout.milliseconds()),
+        route: cluster.map(|name| wire::Route {
+            cluster: name.to_string(),
+        }),
+    }
+}
+
+fn limit(limit: &Limit) -> wire::Limit {
+    wire::Limit {
+        id: limit.effective_id(),
+        per: limit
+            .per
+            .iter()
+            .copied()
+            .map(Dimension::word)
+            .map(str::to_owned)
+            .collect(),
+        requests: limit.requests.into(),
+        window_ms: limit.window.milliseconds(),
+        burst: limit.burst.map(u64::from),
+    }
+}
+
+fn validate(validate: Validate) -> wire::Validate {
+    match validate {
+        Validate::Enforce => wire::Validate::Enforce,
+        Validate::Shadow => wire::Validate::Shadow,
+        Validate::Off => wire::Validate::Off,
+    }
+}
