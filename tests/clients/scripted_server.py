@@ -8,8 +8,8 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MODERN = "2026-07-28"
-LEGACY = "2025-11-25"
+from mcp_answers import is_modern, result_of
+
 # With an output schema, as our own tools have: a client that checks results against it must let a refusal through.
 TOOL = {
     "name": "refuse",
@@ -73,33 +73,21 @@ class ScriptedServer:
                 if "id" not in message:
                     self.answer(202, b"", "text/plain", {})
                     return
-                modern = self.headers.get("mcp-protocol-version") == MODERN
                 if message["method"] == "tools/call":
                     name = message["params"]["arguments"]["form"]
                     server.calls[name] = server.calls.get(name, 0) + 1
                     form = forms[name]
-                    body = form.body(message["id"], sentence, modern)
+                    body = form.body(message["id"], sentence, is_modern(message))
                     self.answer(form.status, body, form.content_type, form.headers)
                     return
-                result = self.result_of(message["method"], modern)
+                result = result_of(message, [TOOL])
                 reply = {"jsonrpc": "2.0", "id": message["id"]}
                 if result is None:
                     reply["error"] = {"code": -32601, "message": "method not found"}
                 else:
                     reply["result"] = result
-                status = 404 if result is None and modern else 200
+                status = 404 if result is None and is_modern(message) else 200
                 self.answer(status, json.dumps(reply).encode(), "application/json", {})
-
-            def result_of(self, method: str, modern: bool) -> dict | None:
-                identity = {"name": "scripted", "version": "1"}
-                complete = {"resultType": "complete", "ttlMs": 0, "cacheScope": "public"} if modern else {}
-                if method == "initialize":
-                    return {"protocolVersion": LEGACY, "capabilities": {"tools": {}}, "serverInfo": identity}
-                if method == "server/discover":
-                    return {"supportedVersions": [MODERN, LEGACY], "capabilities": {"tools": {}}, **complete}
-                if method == "tools/list":
-                    return {"tools": [TOOL], **complete}
-                return None
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.http.daemon_threads = True

@@ -14,20 +14,20 @@ def address(port: int) -> dict:
 
 
 class Envoy:
-    """Envoy with a configuration of the test's making; ready once constructed."""
+    """Envoy with a configuration of the test's making, as a structure or as YAML text; ready once constructed."""
 
     def __init__(
         self,
         home: Path,
-        config: dict,
+        config: dict | str,
         admin_port: int,
         directory: Path,
         concurrency: int = 1,
         cores: set[int] | None = None,
     ) -> None:
         self.admin_port = admin_port
-        self.config_file = directory / "envoy.json"
-        self.config_file.write_text(json.dumps(config))
+        self.config_file = directory / "envoy.yaml"
+        self.config_file.write_text(config if isinstance(config, str) else json.dumps(config))
         command = envoy_command(home, self.config_file, concurrency)
         self.process = Process("envoy", command, directory, cores=cores)
         self.wait_until_ready()

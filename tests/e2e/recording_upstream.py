@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mcp_answers import result_of
+
 
 @dataclass(frozen=True)
 class Received:
@@ -46,6 +48,27 @@ class Exchange:
 
     def end_events(self) -> None:
         self.peer.sendall(b"0\r\n\r\n")
+
+
+def answers_with(tools: list[dict]) -> "Responder":
+    """A server with a catalogue: lists these tools, and answers a call with the tool's name and arguments."""
+
+    def respond(received: Received, exchange: Exchange) -> None:
+        message = received.json if received.body else {}
+        if "id" not in message:
+            exchange.answer(202 if received.method == "POST" else 405, b"")
+            return
+        result = result_of(message, tools)
+        if message.get("method") == "tools/call":
+            text = json.dumps([message["params"]["name"], message["params"].get("arguments")])
+            result = {"content": [{"type": "text", "text": text}], "resultType": "complete"}
+        reply = {"jsonrpc": "2.0", "id": message["id"], "result": result}
+        if result is None:
+            reply["error"] = {"code": -32601, "message": "method not found"}
+            del reply["result"]
+        exchange.answer(404 if result is None else 200, json.dumps(reply).encode())
+
+    return respond
 
 
 Responder = Callable[[Received, Exchange], None]

@@ -1,0 +1,89 @@
+"""However a body arrives, the decision is the same; and an upstream never holds a complete request that was not decided."""
+
+import json
+import socket
+import struct
+
+import pytest
+
+from gateway_parameters import in_both_eras
+from gateway_under_test import MAX_BODY, answered_by, weather
+from mcp_messages import call
+from polling import until
+from raw_http import Connection
+
+
+@in_both_eras
+def test_it_reads_a_body_in_chunks_of_one_byte(gateway, era):
+    message = weather(era)
+    pieces = [message.body[i : i + 1] for i in range(len(message.body))]
+    with Connection(gateway.port) as connection:
+        assert answered_by(connection.post_in_pieces("/mcp", message.headers, pieces)) == "weather"
+        assert answered_by(weather(era).post(connection)) == "weather"
+    assert gateway.received()[0].body == message.body
+
+
+@in_both_eras
+def test_it_refuses_the_same_in_chunks_of_one_byte(gateway, era):
+    message = call(era, "get_weather", {"city": 7})
+    pieces = [message.body[i : i + 1] for i in range(len(message.body))]
+    with Connection(gateway.port) as connection:
+        assert connection.post_in_pieces("/mcp", message.headers, pieces).json["result"]["isError"]
+        gateway.check_nothing_passed()
+        assert answered_by(weather(era).post(connection)) == "weather"
+
+
+@in_both_eras
+@pytest.mark.parametrize("tool", ["get_weather", "note"])
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_it_passes_no_truncated_request(gateway, era, tool, ending):
+    message = call(era, tool, {"city": "Oslo"})
+    ended = "http.mcp.downstream_cx_destroy"
+    before = gateway.gateway.envoy.stats(ended)[ended]
+    for kept in (1, len(message.body) // 2, len(message.body) - 1):
+        with Connection(gateway.port) as connection:
+            length = ("content-length", str(len(message.body)))
+            connection.send(connection.head("POST", "/mcp", [*message.headers, length]) + message.body[:kept])
+            if ending == "reset":
+                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    until("Envoy saw them end", lambda: gateway.gateway.envoy.stats(ended)[ended] >= before + 3)
+    assert answered_by(weather(era, "after").post_once(gateway.port)) == "weather"
+    assert [one.json["id"] for one in gateway.received()] == ["after"]
+
+
+@in_both_eras
+def test_it_passes_the_largest_body_that_is_allowed(gateway, era):
+    empty = len(call(era, "note", {"text": ""}).body)
+    message = call(era, "note", {"text": "x" * (MAX_BODY - empty)})
+    assert len(message.body) == MAX_BODY
+    assert answered_by(message.post_once(gateway.port)) == "weather"
+    (received,) = gateway.received()
+    assert received.body == message.body
+
+
+@in_both_eras
+def test_it_passes_events_as_they_come(gateway, era):
+    """The upstream sends each event only after the client has read the one before."""
+    seen = []
+    upstream = gateway.upstreams["weather"]
+
+    def respond(received, exchange):
+        exchange.begin_events()
+        for number in range(3):
+            exchange.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": number}})
+            until(f"event {number} at the client", lambda: len(seen) > number)
+        exchange.event({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
+        exchange.end_events()
+
+    upstream.responder = respond
+    message = weather(era)
+    with Connection(gateway.port) as connection:
+        length = ("content-length", str(len(message.body)))
+        connection.send(connection.head("POST", "/mcp", [*message.headers, length]) + message.body)
+        response = connection.begin_reply()
+        assert response.getheader("content-type") == "text/event-stream"
+        while line := response.readline():
+            if line.startswith(b"data: "):
+                seen.append(json.loads(line[6:]))
+    assert [one["params"]["progress"] for one in seen[:3]] == [0, 1, 2]
+    assert seen[3]["id"] == 1

@@ -1,0 +1,104 @@
+"""Headers and body never disagree upstream, and no header byte harms the module."""
+
+import pytest
+
+from gateway_parameters import in_both_eras
+from gateway_under_test import answered_by, weather
+from mcp_messages import LEGACY_VERSION, MODERN_VERSION, Era, call, request
+
+HEADER_MISMATCH = -32020
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda message: message.with_headers(("mcp-name", "secret")),
+        lambda message: message.with_headers(("mcp-name", "get_weather")),
+        lambda message: message.with_headers(("mcp-method", "tools/call")),
+        lambda message: message.with_headers(("mcp-protocol-version", MODERN_VERSION)),
+        lambda message: message.with_headers(("mcp-protocol-version", LEGACY_VERSION)),
+        lambda message: message.without_header("mcp-name"),
+        lambda message: message.without_header("mcp-method"),
+        lambda message: message.without_header("mcp-name").with_headers(("mcp-name", "secret")),
+        lambda message: message.without_header("mcp-name").with_headers(("mcp-name", b"get_weather\xff")),
+        lambda message: message.without_header("mcp-name").with_headers(("mcp-name", "=?base64?***?=")),
+        lambda message: message.without_header("mcp-name").with_headers(("mcp-name", "Get_Weather")),
+        lambda message: message.without_header("mcp-method").with_headers(("mcp-method", "tools/list")),
+    ],
+    ids=[
+        "another name besides",
+        "the name twice",
+        "the method twice",
+        "the version twice",
+        "another version besides",
+        "no name",
+        "no method",
+        "another name",
+        "name not ASCII",
+        "name not base64",
+        "name in other case",
+        "another method",
+    ],
+)
+def test_it_refuses_headers_that_disagree_with_the_body(gateway, change):
+    reply = gateway.send_refused(change(weather(Era.MODERN)))
+    assert reply.status == 400, (reply.status, reply.body)
+    assert reply.json["error"]["code"] == HEADER_MISMATCH
+
+
+def test_it_refuses_a_body_of_another_revision_than_the_header_says(gateway):
+    body = weather(Era.MODERN).body.replace(MODERN_VERSION.encode(), LEGACY_VERSION.encode())
+    reply = gateway.send_refused(weather(Era.MODERN).with_body(body))
+    assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
+
+
+def test_it_refuses_a_modern_call_without_its_metadata(gateway):
+    reply = gateway.send_refused(weather(Era.MODERN).with_body(weather(Era.LEGACY).body))
+    assert (reply.status, reply.json["error"]["code"]) == (400, -32602)
+
+
+@pytest.mark.parametrize("method", ["resources/read", "tools/list"])
+def test_it_checks_the_headers_of_other_methods_too(gateway, method):
+    message = request(Era.MODERN, method, {"uri": "file:///a"} if method == "resources/read" else {})
+    assert message.post_once(gateway.port).status == 200
+    gateway.forget()
+    reply = gateway.send_refused(message.without_header("mcp-method").with_headers(("mcp-method", "ping")))
+    assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
+
+
+def test_it_decodes_names_in_base64(gateway):
+    encoded = weather(Era.MODERN).without_header("mcp-name").with_headers(("mcp-name", "=?base64?Z2V0X3dlYXRoZXI=?="))
+    assert answered_by(encoded.post_once(gateway.port)) == "weather"
+
+
+@pytest.mark.parametrize("version", [LEGACY_VERSION, "2025-06-18", None])
+def test_it_never_passes_mcp_headers_of_older_revisions_as_the_client_sent_them(gateway, version):
+    message = call(Era.LEGACY, "get_weather", {"city": "Oslo"}).without_header("mcp-protocol-version")
+    if version:
+        message = message.with_headers(("mcp-protocol-version", version))
+    lies = [("mcp-name", "secret"), ("Mcp-Name", "add"), ("mcp-method", "tools/list"), ("Mcp-Param-Region", "moon")]
+    assert answered_by(message.with_headers(*lies).post_once(gateway.port)) == "weather"
+    (received,) = gateway.received()
+    assert received.header("mcp-name") in (None, b"get_weather")
+    assert received.header("mcp-method") in (None, b"tools/call")
+    assert received.header("mcp-param-region") is None
+
+
+def test_it_passes_the_parameters_that_modern_headers_repeat(gateway):
+    message = weather(Era.MODERN).with_headers(("Mcp-Param-Region", "us-west1"))
+    assert answered_by(message.post_once(gateway.port)) == "weather"
+    (received,) = gateway.received()
+    assert received.header("mcp-param-region") == b"us-west1"
+    assert received.header("mcp-name") == b"get_weather"
+
+
+@in_both_eras
+@pytest.mark.parametrize("name", ["x-op", "user-agent", "accept-language", "cookie", "mcp-session-id", "mcp-param-a"])
+def test_it_survives_bytes_that_are_no_text_in_any_header(gateway, era, name):
+    """Such a byte must never reach the module's string getters: a panic there would end the module for all."""
+    reloads = gateway.gateway.envoy.stats("vm_reload")
+    reply = weather(era).with_headers((name, b"ab\xff\xfe")).post_once(gateway.port)
+    assert reply.status == 200 or 400 <= reply.status < 500, (reply.status, reply.body)
+    for _ in range(3):
+        assert answered_by(weather(era).post_once(gateway.port)) == "weather"
+    assert gateway.gateway.envoy.stats("vm_reload") == reloads

@@ -1,0 +1,203 @@
+"""What the gateway must not let pass: refused with the caller's id and a sentence, no upstream saw any of it, and
+the next call works (`send_refused` asserts the last two). The forms are those of docs/decisions/0001-status-codes.md."""
+
+import base64
+import json
+
+import pytest
+
+from gateway_parameters import in_both_eras
+from gateway_under_test import MAX_BODY, MAX_DEPTH, answered_by, weather
+from mcp_messages import MODERN_VERSION, Era, Message, call, request
+from raw_http import Connection, Reply
+
+
+def check_error(reply: Reply, status: int, code: int, id: object = 1) -> str:
+    """Asserts the form of a refusal and that its sentence suits a client that shows raw JSON; returns the sentence."""
+    assert reply.status == status, (reply.status, reply.body)
+    assert reply.headers["content-type"] == "application/json"
+    message = reply.json
+    assert message["error"]["code"] == code, message
+    assert message["jsonrpc"] == "2.0" and message["id"] == id, message
+    sentence = message["error"]["message"]
+    assert sentence and "\n" not in sentence and '"' not in sentence, sentence
+    return sentence
+
+
+def raw_call(era: Era, params: str) -> Message:
+    """A call whose `params` is exactly this text."""
+    meta = f'"_meta":{{"io.modelcontextprotocol/protocolVersion":"{MODERN_VERSION}","io.modelcontextprotocol/clientCapabilities":{{}}}}'
+    text = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}'
+    text += f",{meta}}}}}" if era is Era.MODERN else "}}"
+    return weather(era).with_body(text.encode())
+
+
+def base64_header(value: str) -> str:
+    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
+
+
+@in_both_eras
+def test_it_refuses_a_tool_that_no_catalogue_has(gateway, era):
+    for name in ("drop_everything", "get_weather ", "GET_WEATHER", "", "x" * 100_000, "tool\r\nx-a: b", "🌩"):
+        message = call(era, name, id="seven")
+        if era is Era.MODERN:
+            message = message.without_header("mcp-name").with_headers(("mcp-name", base64_header(name)))
+        sentence = check_error(gateway.send_refused(message), 200, -32602, "seven")
+        assert "tools/list" in sentence
+        gateway.forget()
+
+
+@in_both_eras
+@pytest.mark.parametrize(
+    ("arguments", "pointer"),
+    [
+        ({}, "`city`"),
+        ({"city": 7}, "/city"),
+        ({"city": ""}, "/city"),
+        ({"city": "Oslo", "country": "NO"}, "country"),
+    ],
+    ids=["missing", "type", "too-short", "unknown"],
+)
+def test_it_refuses_bad_arguments_where_a_model_reads_it(gateway, era, arguments, pointer):
+    reply = gateway.send_refused(call(era, "get_weather", arguments))
+    assert reply.status == 200
+    result = reply.json["result"]
+    assert result["isError"] is True and reply.json["id"] == 1
+    assert result.get("resultType") == ("complete" if era is Era.MODERN else None)
+    assert pointer in result["content"][0]["text"]
+
+
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-03-26", None])
+def test_it_refuses_bad_arguments_as_older_revisions_ask(gateway, version):
+    message = call(Era.LEGACY, "get_weather", {"city": 7}).without_header("mcp-protocol-version")
+    if version:
+        message = message.with_headers(("mcp-protocol-version", version))
+    assert "/city" in check_error(gateway.send_refused(message), 200, -32602)
+
+
+@in_both_eras
+def test_it_refuses_a_caller_without_the_role(gateway, era):
+    reply = gateway.send_refused(call(era, "secret"))
+    assert "for-analysts" in check_error(reply, 403, 40300)
+    assert "www-authenticate" not in reply.headers
+
+
+@in_both_eras
+@pytest.mark.parametrize(
+    "params",
+    [
+        '"name":"get_weather","arguments":{"city":"Oslo"},"name":"secret"',
+        '"name":"secret","arguments":{"city":"Oslo"},"name":"get_weather"',
+        '"name":"get_weather","n\\u0061me":"secret","arguments":{"city":"Oslo"}',
+        '"name":"get_weather","arguments":{"city":"Oslo"},"arguments":{"city":"Rome"}',
+    ],
+    ids=["name-last", "name-first", "escaped", "arguments"],
+)
+def test_it_refuses_a_key_that_occurs_twice(gateway, era, params):
+    check_error(gateway.send_refused(raw_call(era, params)), 400, -32600, id=None)
+
+
+@in_both_eras
+def test_it_refuses_a_key_that_occurs_twice_within_the_arguments(gateway, era):
+    reply = gateway.send_refused(raw_call(era, '"name":"get_weather","arguments":{"city":"Oslo","city":"Rome"}'))
+    assert "city" in json.dumps(reply.json)
+    assert reply.status == 400 or reply.json["result"]["isError"]
+
+
+@in_both_eras
+def test_it_refuses_the_second_name_however_late_it_comes(gateway, era):
+    """`note` takes any arguments, so its body may already be on its way when the second name arrives."""
+    padding = "x" * 500_000
+    message = raw_call(era, f'"name":"note","arguments":{{"text":"{padding}"}},"name":"secret"')
+    if era is Era.MODERN:
+        message = message.without_header("mcp-name").with_headers(("mcp-name", "note"))
+    with Connection(gateway.port) as connection:
+        body = message.body
+        connection.send(connection.head("POST", "/mcp", [*message.headers, ("content-length", str(len(body)))]))
+        for start in range(0, len(body), 65536):
+            try:
+                connection.send(body[start : start + 65536])
+            except ConnectionError:
+                break
+        try:
+            assert connection.reply().status >= 400
+        except (ConnectionError, OSError, EOFError):
+            pass
+    assert answered_by(weather(era, "after").post_once(gateway.port)) == "weather"
+    assert [one.json["id"] for one in gateway.received()] == ["after"]
+
+
+UNREADABLE = {
+    "not JSON": (b"{", -32700),
+    "empty": (b"", -32700),
+    "trailing": (b'{"jsonrpc":"2.0","id":1,"method":"ping"} {}', -32700),
+    "not UTF-8": (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"\xff"}}', -32700),
+    "lone surrogate": (b'{"jsonrpc":"2.0","id":1,"method":"\\ud800"}', -32700),
+    "batch": (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600),
+    "empty batch": (b"[]", -32600),
+    "a string": (b'"tools/call"', -32600),
+    "other JSON-RPC": (b'{"jsonrpc":"1.0","id":1,"method":"ping"}', -32600),
+    "id null": (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600),
+    "id an object": (b'{"jsonrpc":"2.0","id":{},"method":"ping"}', -32600),
+    "method twice": (b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', -32600),
+    "nested too deep": (
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":%s%s}}' % (b"[" * MAX_DEPTH, b"]" * MAX_DEPTH),
+        -32600,
+    ),
+    "nested far too deep": (b"[" * 200_000, -32600),
+    "nested far too deep inside": (b'{"a":' * 100_000, -32600),
+}
+
+
+@in_both_eras
+@pytest.mark.parametrize(("body", "code"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_it_refuses_a_body_that_it_cannot_read(gateway, era, body, code):
+    check_error(gateway.send_refused(weather(era).with_body(body)), 400, code, id=None)
+
+
+@in_both_eras
+def test_it_refuses_a_body_that_is_too_large(gateway, era):
+    message = call(era, "note", {"text": "x" * MAX_BODY})
+    with Connection(gateway.port) as connection:
+        reply = message.post(connection)
+    check_error(reply, 413, -32600, id=None)
+    assert answered_by(weather(era, "after").post_once(gateway.port)) == "weather"
+    assert [one.json["id"] for one in gateway.received()] == ["after"]
+
+
+@in_both_eras
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1.evil.example", b"http://\xff"])
+def test_it_refuses_a_foreign_origin(gateway, era, origin):
+    assert gateway.send_refused(weather(era).with_headers(("origin", origin))).status == 403
+
+
+@in_both_eras
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "http://127.0.0.1", "http://[::1]:80"])
+def test_it_lets_local_origins_pass(gateway, era, origin):
+    assert answered_by(weather(era).with_headers(("origin", origin)).post_once(gateway.port)) == "weather"
+
+
+@in_both_eras
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:10000", "127.0.0.1.evil.example", "localhost.evil.example:80"])
+def test_it_refuses_a_foreign_host(gateway, era, host):
+    assert gateway.send_refused(weather(era).with_headers(("host", host))).status == 403
+
+
+@in_both_eras
+@pytest.mark.parametrize("path", ["/", "/mcpx", "/mcp/", "/servers/nobody/mcp", "/admin"])
+def test_it_refuses_other_paths(gateway, era, path):
+    assert gateway.send_refused(weather(era), path).status == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND"])
+def test_it_refuses_other_http_methods(gateway, method):
+    with Connection(gateway.port) as connection:
+        assert connection.request(method, "/mcp", weather(Era.LEGACY).headers, b"{}").status in (405, 400)
+    gateway.check_nothing_passed()
+
+
+def test_it_refuses_a_revision_that_nobody_knows(gateway):
+    message = weather(Era.LEGACY).without_header("mcp-protocol-version").with_headers(("mcp-protocol-version", "2031-01-01"))
+    reply = gateway.send_refused(message)
+    assert reply.status == 400
+    assert "2026-07-28" in json.dumps(reply.json["error"])

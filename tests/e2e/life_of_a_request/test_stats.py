@@ -1,0 +1,53 @@
+"""Calls, refusals by reason and decision time are counted per tool in Envoy's own statistics."""
+
+import pytest
+
+from gateway_under_test import weather
+from mcp_messages import Era, call
+from polling import until
+
+
+def counted(gateway, name: str) -> int:
+    """A counter of the module; one that was never counted is 0."""
+    return gateway.gateway.envoy.stats("wasmcustom").get(f"wasmcustom.{name}", 0)
+
+
+def test_it_counts_calls_by_tool(gateway):
+    name = "portcullis_calls.server.weather.tool.get_weather"
+    before = counted(gateway, name)
+    for era in Era:
+        weather(era).post_once(gateway.port)
+    assert counted(gateway, name) == before + 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "name"),
+    [
+        ("get_weather", {"city": 7}, "server.weather.tool.get_weather.reason.bad_arguments"),
+        ("secret", {}, "server.weather.tool.secret.reason.forbidden"),
+        ("nothing", {}, "server.none.tool.none.reason.unknown_tool"),
+    ],
+)
+def test_it_counts_refusals_by_tool_and_reason(gateway, tool, arguments, name):
+    before = counted(gateway, f"portcullis_refusals.{name}")
+    call(Era.MODERN, tool, arguments).post_once(gateway.port)
+    assert counted(gateway, f"portcullis_refusals.{name}") == before + 1
+
+
+def test_it_counts_limits(gateway):
+    name = "portcullis_refusals.server.weather.tool.twice.reason.limited"
+    before = counted(gateway, name)
+    refused = 0
+    while not refused:
+        refused += call(Era.LEGACY, "twice").post_once(gateway.port).status == 429
+    assert counted(gateway, name) == before + 1
+
+
+def test_it_shows_the_revision_in_force(gateway):
+    assert counted(gateway, "portcullis_revision") == 1
+
+
+def test_it_measures_how_long_a_decision_takes(gateway):
+    weather(Era.LEGACY).post_once(gateway.port)
+    name = "wasmcustom.portcullis_decision_ns.server.weather.tool.get_weather"
+    until("Envoy shows the histogram", lambda: name in gateway.gateway.envoy.admin("/stats?type=Histograms"))
