@@ -20,7 +20,7 @@ test: setup
 	cargo run --locked --quiet -p wasm-build
 	cargo test --locked --workspace --quiet
 	cargo build --locked --quiet
-	$(PYTHON) -m pytest tests/setup tests/docs tests/e2e
+	$(PYTHON) -m pytest tests/setup tests/docs tests/envoy tests/e2e
 
 lint: setup
 	cargo fmt --all --check
