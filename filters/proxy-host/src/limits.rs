@@ -1,0 +1,152 @@
+//! Rate limits in the proxy's shared data: exact across worker threads, in a bounded number of keys.
+//!
+//! [`policy_engine::slots`] says where a bucket lies and what a slot looks like; here the slots are read, the engine is
+//! asked, and what it says is stored by compare-and-set. A call that several limits watch takes from all of them or from
+//! none: where a later one refuses because another worker was faster, what was taken before is given back.
+
+mod hash_key;
+
+use policy_engine::slots::{Fingerprint, HashKey, Slot, SlotIndex, slot_of};
+use policy_engine::{BucketState, PendingLimits, Permit, Refusal, UnixNanos, Verdict};
+
+use crate::{Conflict, SharedData, Version};
+
+pub use hash_key::{NoRandomness, shared_hash_key};
+
+/// How often a slot is read again because another worker has just written it. Each time, some worker has succeeded.
+const ATTEMPTS: usize = 64;
+
+/// What came of the limits.
+#[derive(Debug)]
+#[must_use]
+pub enum Settled<'p> {
+    /// The call passes, and has been counted.
+    Passed(Permit<'p>),
+    /// It does not, and has not been counted.
+    Refused(Refusal),
+    /// The state could not be read or written: the call must not pass.
+    Unavailable,
+}
+
+/// Asks the buckets of `pending`, and takes one call from each if all of them let it pass.
+pub fn settle<'p>(data: &impl SharedData, key: &HashKey, pending: &PendingLimits<'p>, now: UnixNanos) -> Settled<'p> {
+    let Some(mut slots) = read_slots(data, key, pending) else { return Settled::Unavailable };
+    let mut states = vec![BucketState::Fresh; pending.buckets().len()];
+    for slot in &slots {
+        slot.note_states(&mut states, now);
+    }
+    let mut done = 0;
+    let mut attempts = 0;
+    loop {
+        let (permit, writes) = match pending.resume(&states, now) {
+            Verdict::Refuse(refusal) => {
+                give_back(data, pending, slots.get(..done).unwrap_or_default());
+                return Settled::Refused(refusal);
+            }
+            Verdict::Allow { permit, writes } => (permit, writes),
+        };
+        let times: Vec<UnixNanos> = writes.iter().map(|write| write.tat).collect();
+        // Those that were written stand: the states they were decided on have not been touched since.
+        while let Some(slot) = slots.get(done) {
+            if slot.write(data, &states, &times, now).is_err() {
+                break;
+            }
+            done += 1;
+        }
+        let Some(slot) = slots.get_mut(done) else { return Settled::Passed(permit) };
+        attempts += 1;
+        if attempts == ATTEMPTS || slot.read_again(data).is_none() {
+            give_back(data, pending, slots.get(..done).unwrap_or_default());
+            return Settled::Unavailable;
+        }
+        slot.note_states(&mut states, now);
+    }
+}
+
+/// A slot and the buckets of one call that lie in it.
+struct HeldSlot {
+    key: String,
+    version: Version,
+    slot: Slot,
+    buckets: Vec<(usize, Fingerprint)>,
+}
+
+/// The slots of the buckets; none where one holds what no filter wrote.
+fn read_slots(data: &impl SharedData, key: &HashKey, pending: &PendingLimits<'_>) -> Option<Vec<HeldSlot>> {
+    let mut slots: Vec<(SlotIndex, HeldSlot)> = Vec::with_capacity(pending.buckets().len());
+    for (number, bucket) in pending.buckets().iter().enumerate() {
+        let (index, fingerprint) = slot_of(key, bucket.identity());
+        if let Some((_, slot)) = slots.iter_mut().find(|(known, _)| *known == index) {
+            slot.buckets.push((number, fingerprint));
+            continue;
+        }
+        let mut slot = HeldSlot {
+            key: index.key(),
+            version: Version(0),
+            slot: Slot::default(),
+            buckets: vec![(number, fingerprint)],
+        };
+        slot.read_again(data)?;
+        slots.push((index, slot));
+    }
+    Some(slots.into_iter().map(|(_, slot)| slot).collect())
+}
+
+impl HeldSlot {
+    fn read_again(&mut self, data: &impl SharedData) -> Option<()> {
+        let stored = data.read(&self.key);
+        self.slot = Slot::decode(&stored.bytes).inspect_err(|error| log::error!("{}: {error}", self.key)).ok()?;
+        self.version = stored.version;
+        Some(())
+    }
+
+    fn note_states(&self, states: &mut [BucketState], now: UnixNanos) {
+        for (bucket, fingerprint) in &self.buckets {
+            if let Some(state) = states.get_mut(*bucket) {
+                *state = self.slot.find(*fingerprint, now).1;
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        data: &impl SharedData,
+        states: &[BucketState],
+        times: &[UnixNanos],
+        now: UnixNanos,
+    ) -> Result<(), Conflict> {
+        let mut slot = self.slot.clone();
+        for (bucket, fingerprint) in &self.buckets {
+            let (Some(time), Some(decided_on)) = (times.get(*bucket), states.get(*bucket)) else { continue };
+            let (place, state) = slot.find(*fingerprint, now);
+            let time = match state {
+                // A bucket of the same call has just taken the place that this one was decided on. What is pushed
+                // out instead must not come back to a time earlier than its own.
+                BucketState::Until(other) if state != *decided_on => other.max(*time),
+                _ => *time,
+            };
+            slot.store(place, *fingerprint, time);
+        }
+        data.compare_and_set(&self.key, &slot.encode(), self.version)
+    }
+}
+
+/// Takes back what was counted in `slots`. Where it cannot, the count stays: strict, never loose.
+fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[HeldSlot]) {
+    for held in slots {
+        for _ in 0..ATTEMPTS {
+            let stored = data.read(&held.key);
+            let Ok(mut slot) = Slot::decode(&stored.bytes) else { break };
+            for (bucket, fingerprint) in &held.buckets {
+                // At the end of time every place but the bucket's own counts as idle. Where another bucket has taken the place
+                // over meanwhile, there is nothing of ours to take back.
+                if let (place, BucketState::Until(time)) = slot.find(*fingerprint, UnixNanos(u64::MAX)) {
+                    slot.store(place, *fingerprint, pending.refund(*bucket, time));
+                }
+            }
+            if data.compare_and_set(&held.key, &slot.encode(), stored.version).is_ok() {
+                break;
+            }
+        }
+    }
+}
