@@ -1,4 +1,5 @@
 //! Distributes resources to Envoys over xDS, and knows what each Envoy answered.
+mod fleet;
 mod node_state;
 mod publisher;
 mod references;
@@ -6,6 +7,7 @@ mod resource;
 mod resource_type;
 mod server;
 mod service;
+mod session;
 mod snapshot;
 
 pub use node_state::{ConnectionState, DeliveryState, NodeId, NodeState, ResourceState};

@@ -1,12 +1,16 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant, SystemTime},
 };
 
 use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
 use tokio::sync::watch;
 
-use crate::{Ads, Generation, NodeState, Snapshot};
+use crate::{
+    Ads, ConnectionState, Generation, NodeId, NodeState, ResourceState, Snapshot,
+    fleet::{Admission, Fleet, Identity, Node, lock},
+    session::{Session, Standing, StreamId},
+};
 
 /// How a [`Publisher`] treats its Envoys.
 #[derive(Clone, Copy, Debug)]
@@ -26,54 +30,78 @@ impl Default for Options {
 /// Publishes snapshots to every connected Envoy, and tells what they answered. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Publisher {
-    current: Arc<Mutex<Option<Arc<Snapshot>>>>,
+    options: Options,
+    fleet: Arc<Mutex<Fleet>>,
     changes: watch::Sender<u64>,
+    closing: watch::Sender<Closing>,
+}
+
+/// Whether streams are to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    No,
+    Yes,
 }
 
 impl Publisher {
     /// A publisher that has nothing to give yet: Envoys wait until the first [`Publisher::publish`].
     pub fn new(options: Options) -> Self {
-        let _ = options;
         Self {
-            current: Arc::default(),
+            options,
+            fleet: Arc::default(),
             changes: watch::Sender::new(0),
+            closing: watch::Sender::new(Closing::No),
         }
     }
 
     /// Gives `snapshot` to every connected Envoy; returns at once.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+        self.fleet().publish(snapshot);
+        self.tell_change();
     }
 
     /// Tells which generation the Envoys accepted before this process started, so that a new Envoy is given that one
-    /// when the next is rejected.
+    /// while the next is judged, or if it is rejected. It is published if nothing is yet.
     pub fn restore_accepted(&self, snapshot: Arc<Snapshot>) {
-        self.publish(snapshot);
+        self.fleet().restore(snapshot);
+        self.tell_change();
     }
 
     /// The snapshot that was published last.
     pub fn current(&self) -> Option<Arc<Snapshot>> {
-        self.current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.fleet().current().cloned()
     }
 
     /// The newest snapshot that every Envoy which it was given to has acknowledged in full.
     pub fn last_accepted(&self) -> Option<Arc<Snapshot>> {
-        None
+        self.fleet().accepted().cloned()
     }
 
     /// Waits until every connected Envoy has acknowledged or rejected all of `generation` that it subscribes to, or
     /// until `deadline` has passed; then tells where each Envoy that was given it stands.
+    ///
+    /// A listener or cluster counts with what it names: it is settled when the Envoy has subscribed to that and answered.
     pub async fn settled(&self, generation: &Generation, deadline: Duration) -> Vec<NodeState> {
-        let _ = (generation, deadline);
-        self.nodes()
+        let mut changes = self.changes();
+        let settled = async {
+            while !self.fleet().is_settled(generation) {
+                changes.changed().await;
+            }
+        };
+        // Past the deadline the answer is the same question's: where each Envoy stands.
+        let _ = tokio::time::timeout(deadline, settled).await;
+        let mut nodes = self.nodes();
+        nodes.retain(|node| node.desired.as_ref() == Some(generation));
+        nodes
     }
 
     /// Every Envoy that is connected or was lately.
     pub fn nodes(&self) -> Vec<NodeState> {
-        Vec::new()
+        let clock = Clock::read();
+        self.fleet()
+            .nodes()
+            .map(|node| node_state(node, clock))
+            .collect()
     }
 
     /// The gRPC service to mount; [`crate::serve`] does so.
@@ -84,6 +112,44 @@ impl Publisher {
     /// Tells when anything that [`Publisher::nodes`] or [`Publisher::last_accepted`] answers may have changed.
     pub fn changes(&self) -> Changes {
         Changes(self.changes.subscribe())
+    }
+
+    /// Ends every stream, and those to come.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(Closing::Yes);
+    }
+
+    pub(crate) fn closing(&self) -> watch::Receiver<Closing> {
+        self.closing.subscribe()
+    }
+
+    pub(crate) fn connect(&self, identity: Identity) -> Admission {
+        let ack_deadline = self.options.ack_deadline;
+        let admission = self.fleet().connect(
+            identity,
+            |stream, rejections| Session::new(stream, ack_deadline, rejections),
+            Instant::now(),
+        );
+        self.tell_change();
+        admission
+    }
+
+    pub(crate) fn report(&self, id: &NodeId, stream: StreamId, standing: Standing) {
+        self.fleet().report(id, stream, standing);
+        self.tell_change();
+    }
+
+    pub(crate) fn disconnect(&self, id: &NodeId, stream: StreamId) {
+        self.fleet().disconnect(id, stream, Instant::now());
+        self.tell_change();
+    }
+
+    fn fleet(&self) -> MutexGuard<'_, Fleet> {
+        lock(&self.fleet)
+    }
+
+    fn tell_change(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 }
 
@@ -97,5 +163,59 @@ impl Changes {
         if self.0.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Turns the monotonic times of sessions into times of day.
+#[derive(Clone, Copy)]
+struct Clock {
+    monotonic: Instant,
+    of_day: SystemTime,
+}
+
+impl Clock {
+    fn read() -> Self {
+        Self {
+            monotonic: Instant::now(),
+            of_day: SystemTime::now(),
+        }
+    }
+
+    fn time_of_day(self, instant: Instant) -> SystemTime {
+        self.of_day - self.monotonic.saturating_duration_since(instant)
+    }
+}
+
+fn node_state(node: &Node, clock: Clock) -> NodeState {
+    let session = lock(&node.session);
+    let since = clock.time_of_day(node.since);
+    let connection = if node.is_up() {
+        ConnectionState::Connected { since }
+    } else {
+        ConnectionState::Gone { since }
+    };
+    let resources = session
+        .positions()
+        .into_iter()
+        .map(|position| ResourceState {
+            resource_type: position.resource_type,
+            name: position.name,
+            desired: position.desired,
+            sent: position.sent,
+            acked: position.acked,
+            state: position.state,
+            since: position
+                .since
+                .map_or(since, |since| clock.time_of_day(since)),
+        })
+        .collect();
+    NodeState {
+        id: node.identity.id.clone(),
+        cluster: node.identity.cluster.clone(),
+        user_agent: node.identity.user_agent.clone(),
+        connection,
+        desired: session.desired().cloned(),
+        in_force: session.in_force().cloned(),
+        resources,
     }
 }

@@ -10,7 +10,7 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a probe may go unanswered.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Serves the aggregated discovery service on `listener` until `shutdown` completes.
+/// Serves the aggregated discovery service on `listener` until `shutdown` completes; the publisher's streams end then.
 ///
 /// # Errors
 /// When the listener fails.
@@ -19,6 +19,12 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
+    let closer = publisher.clone();
+    // Streams never end by themselves, and the server waits for them.
+    let shutdown = async move {
+        shutdown.await;
+        closer.close();
+    };
     Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))

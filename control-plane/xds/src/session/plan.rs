@@ -1,0 +1,253 @@
+//! In which order things go out: make before break.
+//!
+//! Additions and changes go clusters, endpoints, listeners, routes, extension configurations; a type waits until the
+//! earlier ones are answered, or have stalled. Removals go last, parents first, when all of that is done.
+//! Two things never wait for their turn. Endpoints: a cluster's ACK waits for them (envoy#13009). And what the Envoy has just
+//! asked for by name: a listener or cluster of its own is warming until it has it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::subscription::{Demand, Greeting, Pace, Subscription, Wildcard};
+use crate::{ResourceType, Snapshot};
+
+/// Removals: what refers to others goes before what is referred to. What only named subscriptions reach comes after what
+/// names it, since an Envoy unsubscribes from it by itself.
+const REMOVAL_ORDER: [ResourceType; 4] = [
+    ResourceType::Listener,
+    ResourceType::Cluster,
+    ResourceType::Route,
+    ResourceType::Endpoints,
+];
+
+/// One response to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Send {
+        resource_type: ResourceType,
+        name: Arc<str>,
+    },
+    Remove {
+        resource_type: ResourceType,
+        names: Vec<Arc<str>>,
+    },
+    /// An empty response: there is nothing of this type.
+    Greet { resource_type: ResourceType },
+}
+
+impl Step {
+    pub(super) fn resource_type(&self) -> ResourceType {
+        match self {
+            Self::Send { resource_type, .. }
+            | Self::Remove { resource_type, .. }
+            | Self::Greet { resource_type } => *resource_type,
+        }
+    }
+}
+
+/// The next response that may go out, if any may.
+pub(super) fn next_step(
+    subscriptions: &BTreeMap<ResourceType, Subscription>,
+    snapshot: &Snapshot,
+) -> Option<Step> {
+    let plan = Plan {
+        subscriptions,
+        snapshot,
+    };
+    ResourceType::ALL
+        .into_iter()
+        .find_map(|resource_type| plan.addition(resource_type))
+        .or_else(|| plan.removal())
+}
+
+/// Why a change is not sent although it is its turn: what it may name is missing at the Envoy.
+pub(super) fn held_behind(
+    subscriptions: &BTreeMap<ResourceType, Subscription>,
+    snapshot: &Snapshot,
+    resource_type: ResourceType,
+    name: &str,
+) -> Option<(ResourceType, Arc<str>)> {
+    Plan {
+        subscriptions,
+        snapshot,
+    }
+    .held_behind(resource_type, name)
+}
+
+/// Whether removals wait for the operator rather than for the Envoy.
+pub(super) fn removals_are_held(
+    subscriptions: &BTreeMap<ResourceType, Subscription>,
+    snapshot: &Snapshot,
+) -> bool {
+    Plan {
+        subscriptions,
+        snapshot,
+    }
+    .removals_are_held()
+}
+
+struct Plan<'a> {
+    subscriptions: &'a BTreeMap<ResourceType, Subscription>,
+    snapshot: &'a Snapshot,
+}
+
+impl Plan<'_> {
+    fn addition(&self, resource_type: ResourceType) -> Option<Step> {
+        let subscription = self.subscriptions.get(&resource_type)?;
+        if subscription.in_flight.is_some() {
+            return None;
+        }
+        let in_turn = self.is_its_turn(resource_type);
+        let may_go = |name: &Arc<str>| {
+            is_asked_for_by_name(resource_type, subscription, name)
+                || (in_turn && self.held_behind(resource_type, name).is_none())
+        };
+        if let Some(name) = self
+            .changes(resource_type, subscription)
+            .find(|name| may_go(name))
+        {
+            return Some(Step::Send {
+                resource_type,
+                name: Arc::clone(name),
+            });
+        }
+        let unknown: Vec<_> = self
+            .absences(resource_type, subscription)
+            .filter(|name| {
+                let tracked = subscription.tracked.get(*name);
+                tracked.is_some_and(|tracked| tracked.demand == Demand::Asked)
+            })
+            .cloned()
+            .collect();
+        if !unknown.is_empty() {
+            return Some(Step::Remove {
+                resource_type,
+                names: unknown,
+            });
+        }
+        let greet = subscription.greeting == Greeting::Owed
+            && subscription.wildcard == Wildcard::Yes
+            && self.changes(resource_type, subscription).next().is_none();
+        greet.then_some(Step::Greet { resource_type })
+    }
+
+    fn removal(&self) -> Option<Step> {
+        let everything_is_answered =
+            self.subscriptions
+                .iter()
+                .all(|(resource_type, subscription)| {
+                    subscription.in_flight.is_none()
+                        && self.changes(*resource_type, subscription).next().is_none()
+                });
+        if !everything_is_answered || self.removals_are_held() {
+            return None;
+        }
+        REMOVAL_ORDER.into_iter().find_map(|resource_type| {
+            let subscription = self.subscriptions.get(&resource_type)?;
+            let names: Vec<_> = self
+                .absences(resource_type, subscription)
+                .cloned()
+                .collect();
+            (!names.is_empty()).then_some(Step::Remove {
+                resource_type,
+                names,
+            })
+        })
+    }
+
+    /// Names whose desired version is to be sent.
+    fn changes<'s>(
+        &'s self,
+        resource_type: ResourceType,
+        subscription: &'s Subscription,
+    ) -> impl Iterator<Item = &'s Arc<str>> {
+        let exists = move |name: &&Arc<str>| self.snapshot.get(resource_type, name).is_some();
+        subscription.pending.iter().filter(exists)
+    }
+
+    /// Names of which the Envoy is to be told that there is nothing.
+    fn absences<'s>(
+        &'s self,
+        resource_type: ResourceType,
+        subscription: &'s Subscription,
+    ) -> impl Iterator<Item = &'s Arc<str>> {
+        let is_absent = move |name: &&Arc<str>| self.snapshot.get(resource_type, name).is_none();
+        subscription.pending.iter().filter(is_absent)
+    }
+
+    fn is_its_turn(&self, resource_type: ResourceType) -> bool {
+        resource_type == ResourceType::Endpoints
+            || self
+                .subscriptions
+                .range(..resource_type)
+                .all(|(earlier, subscription)| {
+                    subscription.pace == Pace::Stalled
+                        || (subscription.in_flight.is_none()
+                            && self.changes(*earlier, subscription).next().is_none())
+                })
+    }
+
+    /// A cluster that the Envoy rejected and has no earlier version of: a changed listener, route or extension configuration may send
+    /// live traffic there. What the Envoy has none of yet takes no traffic, and goes out.
+    fn held_behind(
+        &self,
+        resource_type: ResourceType,
+        name: &str,
+    ) -> Option<(ResourceType, Arc<str>)> {
+        if resource_type <= ResourceType::Endpoints {
+            return None;
+        }
+        let has_a_version = self
+            .subscriptions
+            .get(&resource_type)
+            .and_then(|subscription| subscription.tracked.get(name))
+            .is_some_and(|tracked| tracked.acked.is_some());
+        if !has_a_version {
+            return None;
+        }
+        [ResourceType::Cluster, ResourceType::Endpoints]
+            .into_iter()
+            .filter_map(|earlier| Some((earlier, self.subscriptions.get(&earlier)?)))
+            .find_map(|(earlier, subscription)| {
+                let missing = self.rejected_now(earlier, subscription).find(|name| {
+                    let tracked = subscription.tracked.get(*name);
+                    tracked.is_some_and(|tracked| tracked.acked.is_none())
+                })?;
+                Some((earlier, Arc::clone(missing)))
+            })
+    }
+
+    /// After a rejection the Envoy runs on with an older version, which may name what is to be removed.
+    fn removals_are_held(&self) -> bool {
+        self.subscriptions
+            .iter()
+            .any(|(resource_type, subscription)| {
+                self.rejected_now(*resource_type, subscription)
+                    .next()
+                    .is_some()
+            })
+    }
+
+    /// Names whose desired version was rejected.
+    fn rejected_now<'s>(
+        &'s self,
+        resource_type: ResourceType,
+        subscription: &'s Subscription,
+    ) -> impl Iterator<Item = &'s Arc<str>> {
+        subscription.rejected.iter().filter(move |name| {
+            !subscription.pending.contains(*name)
+                && self.snapshot.get(resource_type, name).is_some()
+        })
+    }
+}
+
+fn is_asked_for_by_name(
+    resource_type: ResourceType,
+    subscription: &Subscription,
+    name: &Arc<str>,
+) -> bool {
+    !resource_type.empty_subscription_is_wildcard()
+        && subscription
+            .tracked
+            .get(name)
+            .is_some_and(|tracked| tracked.demand == Demand::Asked)
+}
