@@ -104,6 +104,11 @@ class RecordingUpstream:
             self.requests.clear()
             self.unfinished = {key: b"" for key in self.unfinished}
 
+    def calls(self) -> list[Received]:
+        """The tool calls among the complete requests; control planes and clients also list and connect."""
+        with self.lock:
+            return [one for one in self.requests if one.body and one.json.get("method") == "tools/call"]
+
     def fragments(self) -> list[bytes]:
         """What arrived of requests that are not complete."""
         with self.lock:

@@ -1,0 +1,108 @@
+"""A real control plane, and the Envoy that it configures."""
+
+import json
+import time
+from pathlib import Path
+
+import yaml
+
+from envoy import Envoy, address
+from free_ports import free_port
+from installation import REPOSITORY, Installation
+from polling import until
+from processes import Process
+from raw_http import Connection, Reply
+
+BOOTSTRAP = REPOSITORY / "envoy/bootstrap.yaml"
+IN_FORCE = 1.0
+"""Seconds within which an accepted change is in force."""
+
+
+class ControlPlane:
+    """`control-plane` on free ports with a store of its own; answers `/healthz` once constructed."""
+
+    def __init__(self, installation: Installation, directory: Path, document: dict) -> None:
+        self.rest_port = free_port()
+        self.xds_port = free_port()
+        first = directory / "gateway.json"
+        first.write_text(json.dumps(document))
+        environment = {
+            "CONTROL_PLANE_XDS_ADDRESS": f"127.0.0.1:{self.xds_port}",
+            "CONTROL_PLANE_REST_ADDRESS": f"127.0.0.1:{self.rest_port}",
+            "CONTROL_PLANE_STORE": str(directory / "control-plane.db"),
+            "CONTROL_PLANE_MODULE": str(installation.module),
+            "CONTROL_PLANE_MODULE_DIR": str(directory / "modules"),
+            "CONTROL_PLANE_DOCUMENT": str(first),
+            "PORTCULLIS_HOME": str(installation.home),
+            "PORTCULLIS_DATA": str(directory),
+        }
+        command = [installation.binary("control-plane")]
+        self.process = Process("control-plane", command, directory, environment)
+        self.wait_until_healthy()
+
+    def wait_until_healthy(self) -> None:
+        until("the control plane is healthy", self._is_healthy, 30)
+
+    def _is_healthy(self) -> bool:
+        self.process.check_alive()
+        return self.get("/healthz").status == 200
+
+    def request(self, method: str, path: str, body: object = None) -> Reply:
+        """A REST call; a body is sent as JSON."""
+        encoded = None if body is None else json.dumps(body).encode()
+        headers = [] if body is None else [("content-type", "application/json")]
+        with Connection(self.rest_port) as connection:
+            return connection.request(method, path, headers, encoded)
+
+    def get(self, path: str) -> Reply:
+        return self.request("GET", path)
+
+    def document(self) -> dict:
+        """The document in force, as the API shows it."""
+        reply = self.get("/api/v1/config")
+        assert reply.status == 200, reply.body
+        return reply.json["document"]
+
+    def nodes(self) -> list[dict]:
+        return self.get("/api/v1/nodes").json["nodes"]
+
+    def set_limit(self, tool: str, requests: int) -> Reply:
+        """The limit per minute of a tool, by its policy."""
+        limits = [{"per": ["tool"], "requests": requests, "window": "1m"}]
+        return self.request("PUT", f"/api/v1/tools/{tool}/policy", {"limits": limits})
+
+    def crash(self) -> None:
+        self.process.kill()
+
+    def start_again(self) -> None:
+        self.process.start()
+        self.wait_until_healthy()
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+def subscribed_envoy(
+    installation: Installation, directory: Path, control_plane: ControlPlane, name: str = "envoy", concurrency: int = 1
+) -> Envoy:
+    """An Envoy that takes its configuration from the control plane."""
+    bootstrap = yaml.safe_load(BOOTSTRAP.read_text())
+    admin_port = free_port()
+    bootstrap["node"]["id"] = name
+    bootstrap["admin"]["address"] = address(admin_port)
+    (cluster,) = bootstrap["static_resources"]["clusters"]
+    (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    endpoint["endpoint"]["address"] = address(control_plane.xds_port)
+    folder = directory / name
+    folder.mkdir(exist_ok=True)
+    return Envoy(installation.home, bootstrap, admin_port, folder, concurrency)
+
+
+class InForce:
+    """Measures from now whether something comes true in time for a change to count as in force."""
+
+    def __init__(self) -> None:
+        self.since = time.monotonic()
+
+    def check(self, what: str, condition) -> None:
+        until(what, condition, max(0.0, IN_FORCE - (time.monotonic() - self.since)))

@@ -1,0 +1,95 @@
+"""What goes wrong on the way of a change never reaches the traffic."""
+
+import copy
+import socket
+
+import pytest
+
+from control_plane import InForce
+from free_ports import free_port
+from managed_gateway import CALLS
+from polling import until
+from traffic import Traffic
+
+ONLY_GOOD = {name: {200} for name in CALLS}
+
+
+@pytest.fixture
+def occupied_port():
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", free_port())) as occupier:
+        yield occupier.getsockname()[1]
+
+
+def rejections(node: dict) -> list[str]:
+    """The texts with which an Envoy rejected what it was sent."""
+    states = [resource["state"] for resource in node["resources"]]
+    return [state["rejected"]["message"] for state in states if isinstance(state, dict) and "rejected" in state]
+
+
+def test_it_shows_why_an_envoy_rejected_a_change_while_traffic_goes_on(managed, occupied_port):
+    before = managed.control_plane.document()
+    wrong = copy.deepcopy(before)
+    wrong["listeners"].append({"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]})
+    with Traffic(managed.port, CALLS) as traffic:
+        traffic.flows()
+        answer = managed.change(wrong)
+        assert "in use" in answer.body.decode(), answer.body
+        (node,) = managed.control_plane.nodes()
+        texts = " ".join(rejections(node))
+        assert "in use" in texts, node
+        traffic.flows()
+        assert managed.change(before).status == 200
+        until("no rejection is left", lambda: rejections(managed.control_plane.nodes()[0]) == [])
+        assert managed.control_plane.set_limit("get_weather", 1000).status == 200
+        traffic.flows()
+    traffic.check_only({"get_weather": {200, 429}, "add": {200}})
+
+
+def test_an_envoy_that_restarts_after_a_rejection_gets_the_last_good_configuration(managed, occupied_port):
+    wrong = managed.control_plane.document()
+    wrong["listeners"].append({"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]})
+    managed.change(wrong)
+    managed.envoy.restart()
+    for tool in CALLS:
+        until(f"`{tool}` can be called again", lambda: managed.passes(tool))
+
+
+def test_killing_the_control_plane_changes_nothing_for_traffic(managed):
+    managed.control_plane.set_limit("get_weather", 1_000_000)
+    before = managed.control_plane.document()
+    with Traffic(managed.port, CALLS) as traffic:
+        traffic.flows()
+        managed.control_plane.crash()
+        traffic.flows(300)
+        managed.control_plane.start_again()
+        assert managed.control_plane.document() == before
+        until("Envoy is subscribed again", lambda: any(node["connected"] for node in managed.control_plane.nodes()), 60)
+        traffic.flows()
+    traffic.check_only(ONLY_GOOD)
+    assert managed.control_plane.set_limit("get_weather", 1).status == 200
+    InForce().check("a new change is in force", lambda: managed.status("get_weather") == 429)
+
+
+def test_a_restarted_envoy_gets_the_configuration_in_force(managed):
+    managed.control_plane.set_limit("get_weather", 1)
+    managed.envoy.restart()
+    until("the gateway serves again", lambda: managed.passes("add"))
+    assert 429 in [managed.status("get_weather") for _ in range(3)]
+
+
+def test_an_envoy_that_starts_before_its_control_plane_serves_once_it_is_there(managed):
+    managed.control_plane.crash()
+    managed.envoy.process.stop()
+    managed.envoy.process.start()
+    managed.control_plane.start_again()
+    for tool in CALLS:
+        until(f"`{tool}` can be called", lambda: managed.passes(tool), 60)
+
+
+def test_a_server_that_is_down_is_listed_once_it_is_up(managed):
+    late = free_port()
+    document = managed.control_plane.document()
+    document["servers"]["late"] = {"url": f"http://127.0.0.1:{late}/mcp"}
+    managed.change(document)
+    assert managed.passes("get_weather")

@@ -1,0 +1,76 @@
+"""A control plane, an Envoy that it configures, and servers with catalogues behind them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from control_plane import ControlPlane, subscribed_envoy
+from envoy import Envoy
+from free_ports import free_port
+from gateway_under_test import ANYTHING, CITY, NUMBERS
+from installation import Installation
+from mcp_messages import Era, Message, call
+from polling import until
+from raw_http import Reply
+from recording_upstream import RecordingUpstream, answers_with
+
+TOOLS = {
+    "weather": {"get_weather": CITY, "note": ANYTHING},
+    "math": {"add": NUMBERS},
+}
+CALLS = {
+    "get_weather": call(Era.LEGACY, "get_weather", {"city": "Oslo"}),
+    "add": call(Era.MODERN, "add", {"a": 1, "b": 2}),
+}
+
+
+def listed(tools: dict[str, dict]) -> list[dict]:
+    return [{"name": name, "inputSchema": schema} for name, schema in tools.items()]
+
+
+@dataclass
+class ManagedGateway:
+    """Everything that a configuration change passes through."""
+
+    installation: Installation
+    directory: Path
+    port: int
+    upstreams: dict[str, RecordingUpstream]
+    control_plane: ControlPlane
+    envoy: Envoy
+
+    def send(self, message: Message) -> Reply:
+        return message.post_once(self.port)
+
+    def status(self, tool: str) -> int:
+        return self.send(CALLS[tool]).status
+
+    def passes(self, tool: str) -> bool:
+        return self.status(tool) == 200
+
+    def change(self, document: dict) -> Reply:
+        return self.control_plane.request("PUT", "/api/v1/config", document)
+
+    def stop(self) -> None:
+        """Stops everything."""
+        self.envoy.stop()
+        self.control_plane.stop()
+        for upstream in self.upstreams.values():
+            upstream.stop()
+
+
+def start(installation: Installation, directory: Path) -> ManagedGateway:
+    """A gateway that serves the tools of both servers."""
+    upstreams = {name: RecordingUpstream(name) for name in TOOLS}
+    for name, upstream in upstreams.items():
+        upstream.responder = answers_with(listed(TOOLS[name]))
+    port = free_port()
+    document = {
+        "listeners": [{"name": "mcp", "address": f"127.0.0.1:{port}", "servers": ["*"]}],
+        "servers": {name: {"url": f"http://127.0.0.1:{upstream.port}/mcp"} for name, upstream in upstreams.items()},
+    }
+    control_plane = ControlPlane(installation, directory, document)
+    envoy = subscribed_envoy(installation, directory, control_plane)
+    made = ManagedGateway(installation, directory, port, upstreams, control_plane, envoy)
+    for tool in CALLS:
+        until(f"`{tool}` can be called", lambda: made.passes(tool))
+    return made

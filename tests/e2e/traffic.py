@@ -1,0 +1,72 @@
+"""Callers in tight loops on keep-alive connections, while a test changes something."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mcp_messages import Message
+from polling import until
+from raw_http import Connection
+
+
+@dataclass
+class Outcomes:
+    """What the callers of one message saw."""
+
+    statuses: Counter = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def calls(self) -> int:
+        return self.statuses.total() + len(self.failures)
+
+
+class Traffic:
+    """Within the `with` block each message is sent again and again over `connections` connections of its own."""
+
+    def __init__(self, port: int, messages: dict[str, Message], connections: int = 2) -> None:
+        self.port = port
+        self.outcomes = {name: Outcomes() for name in messages}
+        self.stopping = threading.Event()
+        self.threads = [
+            threading.Thread(target=self._call, args=(message, self.outcomes[name]), daemon=True)
+            for name, message in messages.items()
+            for _ in range(connections)
+        ]
+
+    def _call(self, message: Message, outcomes: Outcomes) -> None:
+        connection = Connection(self.port)
+        while not self.stopping.is_set():
+            try:
+                reply = message.post(connection)
+            except Exception as error:  # noqa: BLE001 - any failure of a call is what a test wants to know
+                outcomes.failures.append(repr(error))
+                connection.close()
+                connection = Connection(self.port)
+                continue
+            outcomes.statuses[reply.status] += 1
+            if reply.headers.get("connection") == "close":
+                connection.close()
+                connection = Connection(self.port)
+        connection.close()
+
+    def flows(self, calls: int = 100) -> None:
+        """Waits until each message has been sent so many times more."""
+        wanted = {name: seen.calls + calls for name, seen in self.outcomes.items()}
+        until("traffic flows", lambda: all(self.outcomes[name].calls >= count for name, count in wanted.items()), 30)
+
+    def check_only(self, statuses: dict[str, set[int]]) -> None:
+        """Asserts that no call failed and that each message saw no other status than these."""
+        for name, seen in self.outcomes.items():
+            assert seen.failures == [], f"{name}: {len(seen.failures)} of {seen.calls} failed: {seen.failures[:3]}"
+            assert set(seen.statuses) <= statuses[name], f"{name}: {seen.statuses}"
+
+    def __enter__(self) -> "Traffic":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(timeout=30)
