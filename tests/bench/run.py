@@ -2,9 +2,9 @@
 
     python tests/bench/run.py [--rounds 8] [--json results.json]
 
-Bursts of the variants alternate within one run of one Envoy, so that whatever else the machine does hits all alike. With two
-cores or more Envoy has one to itself, the generator and the upstream another. It asserts no time; it fails on any
-answer that is not the expected one.
+Bursts of the variants alternate within one run of one Envoy, so that whatever else the machine does hits all alike.
+With two cores or more Envoy has one to itself, the generator and the upstream another. It asserts no time; it fails
+on any answer that is not the expected one.
 """
 
 import argparse

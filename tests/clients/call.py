@@ -2,8 +2,8 @@
 
     python call.py URL modern|legacy
 
-Prints one JSON line when connected, then reads one JSON request per line of standard input
-(`{"call": "tool", "arguments": {}}`, `{"list": "tools"}`) and prints one JSON line for each: what a user of the SDK sees.
+Prints one JSON line when connected, then reads one JSON request per line of standard input (`{"call": "tool",
+"arguments": {}}`, `{"list": "tools"}`) and prints one JSON line for each: what a user of the SDK sees.
 `call.mjs` speaks the same lines over the two TypeScript SDKs.
 """
 

@@ -25,7 +25,7 @@ MAX_DEPTH = 128
 
 
 def tools_and_rules() -> dict:
-    """Two servers; `get_weather` and `add` are open, `twice` has 2 calls a second, `secret` is for a role that nobody has."""
+    """Two servers; most tools are open, `twice` has 2 calls a second, `secret` is for a role that nobody has."""
     config = example_filter_config()
     with_tools(config, "weather", {"get_weather": CITY, "twice": ANYTHING, "secret": ANYTHING, "note": ANYTHING})
     with_tools(config, "math", {"add": NUMBERS})

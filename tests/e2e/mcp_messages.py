@@ -41,6 +41,14 @@ class Message:
             return self.post(connection, path)
 
 
+def modern_meta() -> dict:
+    """What every modern request says of itself."""
+    return {
+        "io.modelcontextprotocol/protocolVersion": MODERN_VERSION,
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+
+
 def request(era: Era, method: str, params: dict | None = None, id: object = 1) -> Message:
     """A request of any method; the modern era adds what it demands of each one."""
     params = dict(params or {})
@@ -50,10 +58,7 @@ def request(era: Era, method: str, params: dict | None = None, id: object = 1) -
         ("mcp-protocol-version", era.value),
     ]
     if era is Era.MODERN:
-        params["_meta"] = {
-            "io.modelcontextprotocol/protocolVersion": MODERN_VERSION,
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
+        params["_meta"] = modern_meta()
         headers.append(("mcp-method", method))
         name = params.get("name", params.get("uri"))
         if isinstance(name, str):

@@ -89,7 +89,9 @@ def test_it_refuses_a_policy_of_a_tool_in_no_catalogue(managed):
 def test_it_refuses_a_broken_document_and_changes_nothing(managed):
     before = managed.control_plane.document()
     broken = copy.deepcopy(before)
-    broken["tools"] = [{"name": "a", "limits": [{"id": "x", "per": ["sun"], "requests": 1, "window": "1m"}], "colour": 1}]
+    broken["tools"] = [
+        {"name": "a", "limits": [{"id": "x", "per": ["sun"], "requests": 1, "window": "1m"}], "colour": 1}
+    ]
     broken["listeners"][0]["servers"] = ["nobody"]
     refused = managed.change(broken)
     assert 400 <= refused.status < 500

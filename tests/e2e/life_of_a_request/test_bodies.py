@@ -1,4 +1,4 @@
-"""However a body arrives, the decision is the same; and an upstream never holds a complete request that was not decided."""
+"""However a body arrives, the decision is the same; no upstream ever holds a complete request that was not decided."""
 
 import json
 import socket

@@ -48,7 +48,9 @@ def two_workers(installation, directory):
     limit = {"id": "each", "per": ["tool"], "requests": 300, "window_ms": 300 * 3_600_000, "burst": 300}
     config["rules"] = [{"name": "scarce", "match": {"tool": "scarce"}, "limits": [limit]}]
     upstream = RecordingUpstream("weather")
-    envoy = StaticGateway(installation, directory, {"weather": upstream.port, "math": upstream.port}, config, concurrency=2)
+    envoy = StaticGateway(
+        installation, directory, {"weather": upstream.port, "math": upstream.port}, config, concurrency=2
+    )
     yield GatewayUnderTest(envoy, {"weather": upstream})
     envoy.stop()
     upstream.stop()

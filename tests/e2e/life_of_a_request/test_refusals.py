@@ -1,5 +1,5 @@
-"""What the gateway must not let pass: refused with the caller's id and a sentence, no upstream saw any of it, and
-the next call works (`send_refused` asserts the last two). The forms are those of docs/decisions/0001-status-codes.md."""
+"""What the gateway must not let pass: refused with the caller's id and a sentence, no upstream saw any of it, and the
+next call works (`send_refused` asserts the last two). The forms are those of docs/decisions/0001-status-codes.md."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from gateway_parameters import in_both_eras
 from gateway_under_test import MAX_BODY, MAX_DEPTH, answered_by, weather
-from mcp_messages import MODERN_VERSION, Era, Message, call, request
+from mcp_messages import Era, Message, call, modern_meta
 from raw_http import Connection, Reply
 
 
@@ -26,9 +26,9 @@ def check_error(reply: Reply, status: int, code: int, id: object = 1) -> str:
 
 def raw_call(era: Era, params: str) -> Message:
     """A call whose `params` is exactly this text."""
-    meta = f'"_meta":{{"io.modelcontextprotocol/protocolVersion":"{MODERN_VERSION}","io.modelcontextprotocol/clientCapabilities":{{}}}}'
-    text = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}'
-    text += f",{meta}}}}}" if era is Era.MODERN else "}}"
+    if era is Era.MODERN:
+        params += f',"_meta":{json.dumps(modern_meta())}'
+    text = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}'
     return weather(era).with_body(text.encode())
 
 
@@ -178,7 +178,9 @@ def test_it_lets_local_origins_pass(gateway, era, origin):
 
 
 @in_both_eras
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:10000", "127.0.0.1.evil.example", "localhost.evil.example:80"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:10000", "127.0.0.1.evil.example", "localhost.evil.example:80"]
+)
 def test_it_refuses_a_foreign_host(gateway, era, host):
     assert gateway.send_refused(weather(era).with_headers(("host", host))).status == 403
 
@@ -197,7 +199,9 @@ def test_it_refuses_other_http_methods(gateway, method):
 
 
 def test_it_refuses_a_revision_that_nobody_knows(gateway):
-    message = weather(Era.LEGACY).without_header("mcp-protocol-version").with_headers(("mcp-protocol-version", "2031-01-01"))
+    message = (
+        weather(Era.LEGACY).without_header("mcp-protocol-version").with_headers(("mcp-protocol-version", "2031-01-01"))
+    )
     reply = gateway.send_refused(message)
     assert reply.status == 400
     assert "2026-07-28" in json.dumps(reply.json["error"])

@@ -1,4 +1,4 @@
-"""Every official SDK shows its user the sentence of every refusal: what docs/decisions/0001-status-codes.md rests on."""
+"""Every official SDK shows its user the sentence of every refusal: docs/decisions/0001-status-codes.md rests on it."""
 
 import pytest
 

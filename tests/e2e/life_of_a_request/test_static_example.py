@@ -1,7 +1,5 @@
 """The static example works as shipped, but for its ports and the module's path."""
 
-
-
 from envoy import Envoy, validate
 from free_ports import free_port
 from gateway_parameters import in_both_eras
