@@ -81,9 +81,48 @@ pub struct PostgresConfig {
     #[arg(long = "postgres-db", env = "POSTGRES_DB", default_value = "postgres")]
     pub database: String,
 
-    /// Role that queries run as; by default `pg_read_all_data` when the user is a superuser, else the user itself
+    /// Role that queries run as; by default `pg_read_all_data` when the user is a superuser, else the user itself. A superuser named here is
+    /// obeyed: then only the checks of the SQL and the read-only transaction protect
     #[arg(long = "postgres-role", env = "POSTGRES_ROLE")]
     pub role: Option<String>,
+
+    /// Connections that queries may use at once
+    #[arg(
+        long = "postgres-connections",
+        env = "POSTGRES_CONNECTIONS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    pub connections: u32,
+
+    /// Milliseconds after which PostgreSQL ends a query
+    #[arg(
+        long = "postgres-statement-timeout-ms",
+        env = "POSTGRES_STATEMENT_TIMEOUT_MS",
+        default_value_t = 30_000,
+        value_parser = clap::value_parser!(u64).range(1..=86_400_000)
+    )]
+    pub statement_timeout_ms: u64,
+
+    /// Rows of a result; what is beyond is cut off and said so
+    #[arg(
+        long = "postgres-max-rows",
+        env = "POSTGRES_MAX_ROWS",
+        default_value_t = 1000
+    )]
+    pub max_rows: usize,
+
+    /// Bytes of a result's rows as JSON; the default keeps a whole answer under the 1 MiB that some clients take
+    #[arg(long = "postgres-max-bytes", env = "POSTGRES_MAX_BYTES", default_value_t = 900 << 10)]
+    pub max_bytes: usize,
+
+    /// Functions that queries may call although PostgreSQL has them as VOLATILE, separated by commas
+    #[arg(
+        long = "postgres-allowed-functions",
+        env = "POSTGRES_ALLOWED_FUNCTIONS",
+        value_delimiter = ','
+    )]
+    pub allowed_functions: Vec<String>,
 }
 
 /// The Spark cluster.

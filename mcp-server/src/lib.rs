@@ -3,11 +3,12 @@
 //! It speaks streamable HTTP in both protocol eras, reads PostgreSQL without ever being able to write, and runs Spark SQL and Spark
 //! jobs. It decides nothing about who may call what: that is the gateway's part.
 //!
-//! How its types meet: HTTP receives a message and hands a call to [`tools::Registry`], which parses the arguments and runs the one
+//! How its types meet: [`http`] receives a message and hands a call to [`tools::Registry`], which parses the arguments and runs the one
 //! [`tools::Tool`] with that name, with the [`services::Services`] it works on and its [`tools::Call`]. What comes back is a
 //! [`tools::Output`] or a [`tools::ToolFailure`].
 
 pub mod config;
+pub mod http;
 pub mod jobs;
 pub mod postgres;
 pub mod services;

@@ -6,6 +6,10 @@
 mod failure;
 mod registry;
 
+pub mod execute_query;
+pub mod get_table_schema;
+pub mod list_tables;
+
 use std::future::Future;
 
 use serde::de::DeserializeOwned;
@@ -21,6 +25,9 @@ impl Registry {
     /// Every tool of this server, in the order of the list that clients see.
     pub fn all() -> Self {
         Self::default()
+            .with::<list_tables::ListTables>()
+            .with::<get_table_schema::GetTableSchema>()
+            .with::<execute_query::ExecuteQuery>()
     }
 }
 
@@ -73,6 +80,22 @@ pub struct Call {
     pub cancelled: CancellationToken,
     /// Who calls.
     pub principal: Principal,
+}
+
+impl Call {
+    /// The result of `work`, or a failure as soon as the caller no longer wants it; `work` is dropped then.
+    ///
+    /// # Errors
+    /// Those of `work`, and `cancelled`.
+    pub async fn unless_cancelled<T>(
+        &self,
+        work: impl Future<Output = Result<T, ToolFailure>>,
+    ) -> Result<T, ToolFailure> {
+        tokio::select! {
+            result = work => result,
+            () = self.cancelled.cancelled() => Err(ToolFailure::cancelled()),
+        }
+    }
 }
 
 /// The id of one call from the client's proxy to the last log line.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use rmcp::model::{JsonObject, Tool as Listed, ToolAnnotations};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Call, Effect, Output, Tool, ToolFailure};
 use crate::services::Services;
@@ -83,8 +83,14 @@ fn listed<T: Tool>() -> Listed {
     };
     Listed::new(T::NAME, T::DESCRIPTION, object(T::input_schema()))
         .with_title(T::TITLE)
-        .with_raw_output_schema(Arc::new(object(T::output_schema())))
+        .with_raw_output_schema(Arc::new(object(output_or_error(T::output_schema()))))
         .with_annotations(annotations.open_world(false))
+}
+
+/// Clients hold a failure's structured content against the output schema too, so it must say that there are failures; and its root must
+/// be of type object (tools, output schema).
+fn output_or_error(output: Value) -> Value {
+    json!({"type": "object", "anyOf": [output, {"required": ["error"]}]})
 }
 
 fn object(schema: Value) -> JsonObject {

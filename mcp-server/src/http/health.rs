@@ -1,0 +1,119 @@
+//! `/health`: is this server able to do its work?
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use crate::services::{self, Services};
+
+/// A service that has not answered by then is down.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Questions within this time share one look, so that a flood of them costs the services nothing.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The last look at the services, and how to take a new one.
+#[derive(Debug)]
+pub(super) struct Health {
+    services: Arc<Services>,
+    last: Mutex<Option<(Instant, Report)>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Report {
+    status: Status,
+    version: &'static str,
+    services: BTreeMap<&'static str, ServiceReport>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Up,
+    Down,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct ServiceReport {
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<f64>,
+    detail: String,
+}
+
+impl Health {
+    pub(super) fn new(services: Arc<Services>) -> Self {
+        Self {
+            services,
+            last: Mutex::new(None),
+        }
+    }
+
+    async fn report(&self) -> Report {
+        // Held across the look: those who ask meanwhile wait for it instead of taking their own.
+        let mut last = self.last.lock().await;
+        if let Some((taken, report)) = &*last
+            && taken.elapsed() < FRESH
+        {
+            return report.clone();
+        }
+        let services = self.look().await;
+        let status = if services
+            .values()
+            .all(|service| service.status == Status::Up)
+        {
+            Status::Up
+        } else {
+            Status::Down
+        };
+        let report = Report {
+            status,
+            version: env!("CARGO_PKG_VERSION"),
+            services,
+        };
+        *last = Some((Instant::now(), report.clone()));
+        report
+    }
+
+    async fn look(&self) -> BTreeMap<&'static str, ServiceReport> {
+        let postgres = bounded(self.services.postgres.health()).await;
+        BTreeMap::from([("postgres", postgres)])
+    }
+}
+
+async fn bounded(look: impl Future<Output = services::Health>) -> ServiceReport {
+    let found = tokio::time::timeout(DEADLINE, look)
+        .await
+        .unwrap_or_else(|_| services::Health::Down {
+            reason: format!("no answer within {} s", DEADLINE.as_secs()),
+        });
+    match found {
+        services::Health::Up { latency, detail } => ServiceReport {
+            status: Status::Up,
+            latency_ms: Some((latency.as_secs_f64() * 1e6).round() / 1e3),
+            detail,
+        },
+        services::Health::Down { reason } => ServiceReport {
+            status: Status::Down,
+            latency_ms: None,
+            detail: reason,
+        },
+    }
+}
+
+/// 200 when every service is up, else 503; the same JSON either way.
+pub(super) async fn answer(State(health): State<Arc<Health>>) -> Response {
+    let report = health.report().await;
+    let status = match report.status {
+        Status::Up => StatusCode::OK,
+        Status::Down => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(report)).into_response()
+}

@@ -1,0 +1,172 @@
+//! Decides whether a caller's SQL is one query that only reads. Pure: text in, a permit or a refusal out.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{Query, Select, SetExpr, Statement, Visit as _, Visitor};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+
+use super::lexer::{self, LexError, Token};
+use super::side_effects;
+
+/// A caller's SQL that has passed the checks of this module; nothing else of a caller's is ever run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOnlyQuery {
+    sql: String,
+    functions: Vec<FunctionName>,
+}
+
+/// A function as a query names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FunctionName {
+    pub(super) schema: Option<String>,
+    pub(super) name: String,
+}
+
+/// Why a caller's SQL is not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It is no sequence of PostgreSQL's tokens.
+    #[error("the SQL cannot be read: {0}")]
+    Unreadable(String),
+    /// It does not parse.
+    #[error("the SQL cannot be parsed as one SELECT: {0}")]
+    Unparsed(String),
+    /// It holds more or less than one statement.
+    #[error("the SQL holds {0} statements; send one SELECT per call")]
+    Statements(usize),
+    /// It is not a query.
+    #[error("only a query is run: one SELECT, VALUES or TABLE, with or without WITH")]
+    NotAQuery,
+    /// A part of it writes.
+    #[error("the query holds {0}, which writes; only queries that read are run")]
+    Writes(&'static str),
+    /// It locks rows.
+    #[error("the query locks rows (FOR UPDATE, FOR SHARE); leave that clause out")]
+    Locks,
+    /// It calls a function with effects.
+    #[error("the query calls `{0}`, which may do more than read")]
+    Function(String),
+    /// It reads where passwords are.
+    #[error("the query names `{0}`, which holds credentials or raw objects")]
+    Relation(String),
+}
+
+impl From<LexError> for Refused {
+    fn from(error: LexError) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+impl ReadOnlyQuery {
+    /// Checks `sql`.
+    ///
+    /// # Errors
+    /// The first reason not to run it.
+    pub fn parse(sql: &str) -> Result<Self, Refused> {
+        let functions = check_tokens(&lexer::tokens(sql)?)?;
+        let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql)
+            .map_err(|error| Refused::Unparsed(plain(&error.to_string())))?;
+        let [statement] = statements.as_slice() else {
+            return Err(Refused::Statements(statements.len()));
+        };
+        let Statement::Query(query) = statement else {
+            return Err(Refused::NotAQuery);
+        };
+        match query.visit(&mut Reads) {
+            ControlFlow::Continue(()) => Ok(Self {
+                sql: sql.to_owned(),
+                functions,
+            }),
+            ControlFlow::Break(refused) => Err(refused),
+        }
+    }
+
+    /// The text, as the caller wrote it.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    pub(super) fn functions(&self) -> &[FunctionName] {
+        &self.functions
+    }
+}
+
+/// Without the name of the parser's own error type.
+fn plain(error: &str) -> String {
+    error
+        .strip_prefix("sql parser error: ")
+        .unwrap_or(error)
+        .to_owned()
+}
+
+/// Looks at every name and every call, however the statement around it is built.
+fn check_tokens(tokens: &[Token]) -> Result<Vec<FunctionName>, Refused> {
+    let mut functions = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let Token::Name(name) = token else { continue };
+        if side_effects::is_relation_refused(name) {
+            return Err(Refused::Relation(name.clone()));
+        }
+        if tokens.get(at + 1) != Some(&Token::Symbol('(')) {
+            continue;
+        }
+        if side_effects::is_function_refused(name) {
+            return Err(Refused::Function(name.clone()));
+        }
+        let schema = match tokens[..at] {
+            [.., Token::Name(ref schema), Token::Symbol('.')] => Some(schema.clone()),
+            _ => None,
+        };
+        functions.push(FunctionName {
+            schema,
+            name: name.clone(),
+        });
+    }
+    functions.sort();
+    functions.dedup();
+    Ok(functions)
+}
+
+/// Stops at the first part of a query that does not only read.
+struct Reads;
+
+impl Visitor for Reads {
+    type Break = Refused;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refused> {
+        if !query.locks.is_empty() {
+            return ControlFlow::Break(Refused::Locks);
+        }
+        check_body(&query.body)
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Refused> {
+        if select.into.is_some() {
+            return ControlFlow::Break(Refused::Writes("INTO"));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The query itself is visited as a query, so a statement below it is one that should not be there.
+    fn pre_visit_statement(&mut self, _: &Statement) -> ControlFlow<Refused> {
+        ControlFlow::Break(Refused::Writes("a statement of another kind"))
+    }
+}
+
+fn check_body(body: &SetExpr) -> ControlFlow<Refused> {
+    let writes = |what| ControlFlow::Break(Refused::Writes(what));
+    match body {
+        SetExpr::Insert(_) => writes("an INSERT"),
+        SetExpr::Update(_) => writes("an UPDATE"),
+        SetExpr::Delete(_) => writes("a DELETE"),
+        SetExpr::Merge(_) => writes("a MERGE"),
+        SetExpr::SetOperation { left, right, .. } => {
+            check_body(left)?;
+            check_body(right)
+        }
+        SetExpr::Select(_) | SetExpr::Query(_) | SetExpr::Values(_) | SetExpr::Table(_) => {
+            ControlFlow::Continue(())
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What PostgreSQL's types are called, and how their values become JSON. Looked up once per type and process.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
+use sqlx::postgres::types::Oid;
+
+/// The types that were looked up so far.
+#[derive(Debug, Default)]
+pub(super) struct Types {
+    known: Mutex<HashMap<u32, Arc<TypeInfo>>>,
+}
+
+/// One type.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TypeInfo {
+    /// As SQL writes it, without length or precision.
+    pub(super) name: String,
+    /// As a cast must write it so that nothing is cut off (`bpchar`, not `character`).
+    pub(super) cast: String,
+    pub(super) form: Form,
+}
+
+/// How a value is written in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `true`, `false`
+    Bool,
+    /// A number, or a string where a double would not hold it.
+    Integer,
+    /// A number; `NaN` and the infinities are strings.
+    Float,
+    /// A point in time: ISO 8601.
+    Timestamp,
+    /// The value itself.
+    Json,
+    /// A list of values of another type.
+    Array {
+        /// That type.
+        element: Arc<TypeInfo>,
+        /// What stands between elements in PostgreSQL's text form.
+        delimiter: char,
+    },
+    /// PostgreSQL's text form.
+    Text,
+}
+
+impl Types {
+    /// The types with these ids, asking PostgreSQL for those that are new.
+    pub(super) async fn of(
+        &self,
+        connection: &mut PgConnection,
+        ids: &[u32],
+    ) -> Result<Vec<Arc<TypeInfo>>, sqlx::Error> {
+        let missing: BTreeSet<u32> = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            ids.iter()
+                .copied()
+                .filter(|id| !known.contains_key(id))
+                .collect()
+        };
+        if !missing.is_empty() {
+            self.learn(connection, missing).await?;
+        }
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.iter()
+            .map(|id| known.get(id).cloned().ok_or(sqlx::Error::RowNotFound))
+            .collect()
+    }
+
+    async fn learn(
+        &self,
+        connection: &mut PgConnection,
+        missing: BTreeSet<u32>,
+    ) -> Result<(), sqlx::Error> {
+        let missing: Vec<Oid> = missing.into_iter().map(Oid).collect();
+        let rows = sqlx::query(LOOK_UP)
+            .bind(missing)
+            .fetch_all(connection)
+            .await?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            let Oid(id) = row.try_get("id")?;
+            let scalar = |id: Option<Oid>, name, cast| TypeInfo {
+                name,
+                cast,
+                form: id.map_or(Form::Text, |Oid(id)| form_of(id)),
+            };
+            let element: Option<Oid> = row.try_get("element")?;
+            let info = match element {
+                None => scalar(Some(Oid(id)), row.try_get("name")?, row.try_get("cast")?),
+                Some(_) => TypeInfo {
+                    name: row.try_get("name")?,
+                    cast: row.try_get("cast")?,
+                    form: Form::Array {
+                        element: Arc::new(scalar(
+                            row.try_get("element_base")?,
+                            row.try_get("element_name")?,
+                            row.try_get("element_name")?,
+                        )),
+                        delimiter: row
+                            .try_get::<String, _>("delimiter")?
+                            .chars()
+                            .next()
+                            .unwrap_or(','),
+                    },
+                },
+            };
+            known.insert(id, Arc::new(info));
+        }
+        Ok(())
+    }
+}
+
+/// An array's elements may be a domain; its text form is that of the type below.
+const LOOK_UP: &str = "
+SELECT t.oid AS id,
+       pg_catalog.format_type(t.oid, NULL) AS name,
+       pg_catalog.format_type(t.oid, -1) AS cast,
+       e.oid AS element,
+       CASE e.typtype WHEN 'd' THEN e.typbasetype ELSE e.oid END AS element_base,
+       pg_catalog.format_type(e.oid, NULL) AS element_name,
+       e.typdelim::pg_catalog.text AS delimiter
+FROM pg_catalog.pg_type t
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc
+WHERE t.oid = ANY ($1)";
+
+/// The ids are fixed in PostgreSQL's pg_type.dat.
+fn form_of(id: u32) -> Form {
+    match id {
+        16 => Form::Bool,
+        20 | 21 | 23 | 26 => Form::Integer,
+        700 | 701 => Form::Float,
+        114 | 3802 => Form::Json,
+        1114 | 1184 => Form::Timestamp,
+        _ => Form::Text,
+    }
+}

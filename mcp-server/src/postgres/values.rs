@@ -1,0 +1,328 @@
+//! Values in PostgreSQL's text form become JSON, and lose nothing on the way. Pure.
+//!
+//! One rule for numbers, wherever they stand: one that a double holds exactly is a JSON number, any other is a string with its digits.
+//! `numeric` is always a string, so that a column does not change its kind from row to row by more than it must.
+
+use serde_json::{Map, Value};
+
+use super::types::{Form, TypeInfo};
+
+/// The greatest integer up to which a double holds every one: 2^53.
+const EXACT: i64 = 1 << 53;
+
+/// `text` as JSON; text that is not what its type promises stays text.
+pub(super) fn to_json(text: &str, info: &TypeInfo) -> Value {
+    let converted = match &info.form {
+        Form::Bool => match text {
+            "t" | "true" => Some(Value::Bool(true)),
+            "f" | "false" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        Form::Integer => text
+            .parse::<i64>()
+            .ok()
+            .filter(|number| (-EXACT..=EXACT).contains(number))
+            .map(Value::from),
+        Form::Float => text
+            .parse::<f64>()
+            .ok()
+            .and_then(serde_json::Number::from_f64)
+            .map(Value::Number),
+        Form::Timestamp => iso_8601(text).map(Value::String),
+        Form::Json => json(text),
+        Form::Array { element, delimiter } => array(text, element, *delimiter),
+        Form::Text => None,
+    };
+    converted.unwrap_or_else(|| Value::from(text))
+}
+
+/// PostgreSQL writes `2024-01-31 12:00:00+00`; the standard has a `T` and minutes in the offset. Years before our era and the
+/// infinities stay as they are.
+fn iso_8601(text: &str) -> Option<String> {
+    let (date, time) = text.split_once(' ')?;
+    if time.contains(' ') || time.ends_with("BC") {
+        return None;
+    }
+    let offset_has_no_minutes = time
+        .rfind(['+', '-'])
+        .is_some_and(|sign| !time[sign..].contains(':'));
+    Some(format!(
+        "{date}T{time}{}",
+        if offset_has_no_minutes { ":00" } else { "" }
+    ))
+}
+
+fn json(text: &str) -> Option<Value> {
+    if text.bytes().any(|byte| byte.is_ascii_digit()) && !holds_only_exact_numbers(text) {
+        return careful_json(text);
+    }
+    serde_json::from_str(text).ok()
+}
+
+/// Whether no run of digits is so long, and no exponent there, that a double might not hold it. Cheap, and may err towards no.
+fn holds_only_exact_numbers(text: &str) -> bool {
+    let mut run = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => run += 1,
+            b'.' if run > 0 => {}
+            b'e' | b'E'
+                if run > 0
+                    && text
+                        .as_bytes()
+                        .get(at + 1)
+                        .is_some_and(|next| !next.is_ascii_alphabetic()) =>
+            {
+                return false;
+            }
+            _ => run = 0,
+        }
+        if run > 15 {
+            return false;
+        }
+    }
+    true
+}
+
+/// Parses level by level, with every number's own text at hand.
+fn careful_json(text: &str) -> Option<Value> {
+    let text = text.trim_matches([' ', '\t', '\n', '\r']);
+    match text.as_bytes().first()? {
+        b'{' => {
+            let members: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
+                serde_json::from_str(text).ok()?;
+            let members = members
+                .into_iter()
+                .map(|(name, value)| Some((name, careful_json(value.get())?)))
+                .collect::<Option<Map<_, _>>>()?;
+            Some(Value::Object(members))
+        }
+        b'[' => {
+            let items: Vec<Box<serde_json::value::RawValue>> = serde_json::from_str(text).ok()?;
+            items
+                .iter()
+                .map(|item| careful_json(item.get()))
+                .collect::<Option<Vec<_>>>()
+                .map(Value::Array)
+        }
+        b'-' | b'0'..=b'9' => Some(number(text)),
+        _ => serde_json::from_str(text).ok(),
+    }
+}
+
+fn number(text: &str) -> Value {
+    let exact = serde_json::from_str::<serde_json::Number>(text)
+        .ok()
+        .filter(|number| match number.as_i64() {
+            Some(integer) => (-EXACT..=EXACT).contains(&integer),
+            None => {
+                number.is_f64()
+                    && significant_digits(text) <= 15
+                    && number.as_f64().is_some_and(f64::is_normal)
+            }
+        });
+    exact.map_or_else(|| Value::from(text), Value::Number)
+}
+
+fn significant_digits(text: &str) -> usize {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
+    mantissa
+        .trim_start_matches(['-', '0', '.'])
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .count()
+}
+
+/// `{a,"b c",NULL,{d}}`. An array whose bounds do not start at 1 says so in front (`[0:1]={…}`) and stays text.
+fn array(text: &str, element: &TypeInfo, delimiter: char) -> Option<Value> {
+    let mut reader = ArrayReader {
+        rest: text,
+        element,
+        delimiter,
+    };
+    let value = reader.array()?;
+    reader.rest.is_empty().then_some(value)
+}
+
+struct ArrayReader<'a> {
+    rest: &'a str,
+    element: &'a TypeInfo,
+    delimiter: char,
+}
+
+impl ArrayReader<'_> {
+    fn array(&mut self) -> Option<Value> {
+        self.take('{')?;
+        let mut items = Vec::new();
+        if self.take('}').is_some() {
+            return Some(Value::Array(items));
+        }
+        loop {
+            items.push(self.item()?);
+            if self.take(self.delimiter).is_none() {
+                self.take('}')?;
+                return Some(Value::Array(items));
+            }
+        }
+    }
+
+    fn item(&mut self) -> Option<Value> {
+        if self.rest.starts_with('{') {
+            return self.array();
+        }
+        if self.take('"').is_some() {
+            let text = self.quoted()?;
+            return Some(to_json(&text, self.element));
+        }
+        let delimiter = self.delimiter;
+        let end = self.rest.find(|c| c == delimiter || c == '}')?;
+        let (text, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        Some(match text {
+            "NULL" => Value::Null,
+            text => to_json(text, self.element),
+        })
+    }
+
+    fn quoted(&mut self) -> Option<String> {
+        let mut text = String::new();
+        let mut characters = self.rest.char_indices();
+        loop {
+            match characters.next()? {
+                (_, '\\') => text.push(characters.next()?.1),
+                (at, '"') => {
+                    self.rest = &self.rest[at + 1..];
+                    return Some(text);
+                }
+                (_, c) => text.push(c),
+            }
+        }
+    }
+
+    fn take(&mut self, c: char) -> Option<()> {
+        self.rest = self.rest.strip_prefix(c)?;
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(form: Form, text: &str, expected: &Value) {
+        let info = TypeInfo {
+            name: String::new(),
+            cast: String::new(),
+            form,
+        };
+        assert_eq!(&to_json(text, &info), expected, "{text}");
+    }
+
+    fn array_of(form: Form) -> Form {
+        Form::Array {
+            element: Arc::new(TypeInfo {
+                name: String::new(),
+                cast: String::new(),
+                form,
+            }),
+            delimiter: ',',
+        }
+    }
+
+    #[test]
+    fn it_loses_no_digit() {
+        check(
+            Form::Integer,
+            "9007199254740992",
+            &json!(9_007_199_254_740_992_i64),
+        );
+        check(
+            Form::Integer,
+            "9007199254740993",
+            &json!("9007199254740993"),
+        );
+        check(
+            Form::Integer,
+            "-9223372036854775808",
+            &json!("-9223372036854775808"),
+        );
+        check(Form::Float, "0.1", &json!(0.1));
+        check(Form::Float, "NaN", &json!("NaN"));
+        check(Form::Float, "-Infinity", &json!("-Infinity"));
+        check(Form::Text, "0.10", &json!("0.10"));
+        check(
+            Form::Json,
+            r#"{"a": 12345678901234567890, "b": [1.5, 2]}"#,
+            &json!({"a": "12345678901234567890", "b": [1.5, 2]}),
+        );
+        check(
+            Form::Json,
+            "0.12345678901234567890",
+            &json!("0.12345678901234567890"),
+        );
+        check(Form::Json, "1e400", &json!("1e400"));
+        check(
+            Form::Json,
+            r#"{"a": "1234567890123456789"}"#,
+            &json!({"a": "1234567890123456789"}),
+        );
+        check(Form::Json, r#"{"a": null}"#, &json!({"a": null}));
+    }
+
+    #[test]
+    fn it_writes_times_as_iso_8601() {
+        check(
+            Form::Timestamp,
+            "2024-01-31 12:00:00",
+            &json!("2024-01-31T12:00:00"),
+        );
+        check(
+            Form::Timestamp,
+            "2024-01-31 12:00:00.5+00",
+            &json!("2024-01-31T12:00:00.5+00:00"),
+        );
+        check(
+            Form::Timestamp,
+            "2024-01-31 12:00:00+05:30",
+            &json!("2024-01-31T12:00:00+05:30"),
+        );
+        check(Form::Timestamp, "infinity", &json!("infinity"));
+        check(
+            Form::Timestamp,
+            "0044-03-15 12:00:00 BC",
+            &json!("0044-03-15 12:00:00 BC"),
+        );
+    }
+
+    #[test]
+    fn it_reads_arrays() {
+        check(array_of(Form::Integer), "{1,NULL,3}", &json!([1, null, 3]));
+        check(
+            array_of(Form::Integer),
+            "{{1,2},{3,4}}",
+            &json!([[1, 2], [3, 4]]),
+        );
+        check(
+            array_of(Form::Text),
+            r#"{a,"b,c","d\"e","NULL",""}"#,
+            &json!(["a", "b,c", "d\"e", "NULL", ""]),
+        );
+        check(array_of(Form::Bool), "{t,f}", &json!([true, false]));
+        check(
+            array_of(Form::Json),
+            r#"{"{\"a\": 1}"}"#,
+            &json!([{"a": 1}]),
+        );
+        check(array_of(Form::Text), "{}", &json!([]));
+        check(
+            array_of(Form::Integer),
+            "[0:1]={1,2}",
+            &json!("[0:1]={1,2}"),
+        );
+    }
+}

@@ -1,0 +1,345 @@
+//! `get_table_schema`: everything that one needs to know of a table to query it.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use sqlx::Row as _;
+use sqlx::postgres::types::Oid;
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::{Call, Effect, Output, Tool, ToolFailure};
+use crate::services::Services;
+
+/// Names that a failure offers.
+const SUGGESTIONS: usize = 5;
+
+/// The tool.
+pub struct GetTableSchema;
+
+/// Its arguments.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arguments {
+    table: String,
+    #[serde(default)]
+    schema: Option<String>,
+}
+
+impl Tool for GetTableSchema {
+    const NAME: &'static str = "get_table_schema";
+    const TITLE: &'static str = "Describe a PostgreSQL table";
+    const DESCRIPTION: &'static str = "Columns, types, keys, checks, indexes, comments and size of one PostgreSQL table or view. Use it before writing SQL.";
+    const EFFECT: Effect = Effect::Reads;
+
+    type Arguments = Arguments;
+
+    fn input_schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "table": {"type": "string", "minLength": 1},
+                "schema": {"type": "string", "minLength": 1, "description": "`public` when left out"}
+            },
+            "required": ["table"],
+            "additionalProperties": false
+        })
+    }
+
+    fn output_schema() -> Value {
+        let text_or_null = json!({"type": ["string", "null"]});
+        let number_or_null = json!({"type": ["integer", "null"]});
+        let names = json!({"type": "array", "items": {"type": "string"}});
+        let list = |properties: Value| {
+            let required: Vec<&String> = properties
+                .as_object()
+                .into_iter()
+                .flat_map(Map::keys)
+                .collect();
+            json!({"type": "array", "items": {"type": "object", "required": required, "properties": properties}})
+        };
+        json!({
+            "properties": {
+                "schema": {"type": "string"},
+                "table": {"type": "string"},
+                "kind": {"type": "string"},
+                "comment": text_or_null,
+                "rows_estimate": number_or_null,
+                "bytes": number_or_null,
+                "columns": list(json!({
+                    "name": {"type": "string"}, "type": {"type": "string"}, "nullable": {"type": "boolean"},
+                    "default": text_or_null, "comment": text_or_null
+                })),
+                "primary_key": names,
+                "unique": list(json!({"name": {"type": "string"}, "columns": names})),
+                "foreign_keys": list(json!({
+                    "name": {"type": "string"}, "columns": names, "references": {"type": "string"}, "referenced_columns": names
+                })),
+                "checks": list(json!({"name": {"type": "string"}, "definition": {"type": "string"}})),
+                "indexes": list(json!({"name": {"type": "string"}, "definition": {"type": "string"}}))
+            },
+            "required": ["schema", "table", "kind", "columns", "primary_key", "unique", "foreign_keys", "checks", "indexes"]
+        })
+    }
+
+    async fn run(
+        services: &Services,
+        call: &Call,
+        arguments: Arguments,
+    ) -> Result<Output, ToolFailure> {
+        call.unless_cancelled(async {
+            let mut transaction = services.postgres.read().await?;
+            let described = describe(transaction.connection(), &arguments).await;
+            transaction.end().await;
+            described
+        })
+        .await
+    }
+}
+
+async fn describe(
+    connection: &mut PgConnection,
+    arguments: &Arguments,
+) -> Result<Output, ToolFailure> {
+    let Some(table) = find(connection, arguments).await? else {
+        return Err(not_found(connection, arguments).await?);
+    };
+    let id: Oid = table.try_get("id")?;
+    let columns = sqlx::query(COLUMNS)
+        .bind(id)
+        .fetch_all(&mut *connection)
+        .await?;
+    let constraints = sqlx::query(CONSTRAINTS)
+        .bind(id)
+        .fetch_all(&mut *connection)
+        .await?;
+    let indexes = sqlx::query(INDEXES)
+        .bind(id)
+        .fetch_all(&mut *connection)
+        .await?;
+    output(&table, &columns, &constraints, &indexes)
+}
+
+/// The table in its schema; when no schema is given, a name with a point may hold both.
+async fn find(
+    connection: &mut PgConnection,
+    arguments: &Arguments,
+) -> Result<Option<PgRow>, sqlx::Error> {
+    let mut look = async |schema: &str, table: &str| {
+        sqlx::query(TABLE)
+            .bind(schema)
+            .bind(table)
+            .fetch_optional(&mut *connection)
+            .await
+    };
+    let found = look(
+        arguments.schema.as_deref().unwrap_or("public"),
+        &arguments.table,
+    )
+    .await?;
+    match (found, &arguments.schema, arguments.table.split_once('.')) {
+        (None, None, Some((schema, table))) => look(schema, table).await,
+        (found, _, _) => Ok(found),
+    }
+}
+
+async fn not_found(
+    connection: &mut PgConnection,
+    arguments: &Arguments,
+) -> Result<ToolFailure, ToolFailure> {
+    let schema = arguments.schema.as_deref().unwrap_or("public");
+    let names: Vec<(String, String)> = sqlx::query_as(NAMES).fetch_all(connection).await?;
+    let wanted = arguments
+        .table
+        .rsplit('.')
+        .next()
+        .unwrap_or(&arguments.table)
+        .to_lowercase();
+    let mut near: Vec<(usize, String)> = names
+        .into_iter()
+        .filter_map(|(schema, name)| {
+            let distance = distance(&wanted, &name.to_lowercase());
+            (distance <= wanted.chars().count().div_ceil(3))
+                .then(|| (distance, format!("`{schema}.{name}`")))
+        })
+        .collect();
+    near.sort();
+    near.truncate(SUGGESTIONS);
+    let near: Vec<String> = near.into_iter().map(|(_, name)| name).collect();
+    let failure = ToolFailure::not_found(format!(
+        "there is no table `{}` in schema `{schema}`",
+        arguments.table
+    ));
+    Ok(failure.with_hint(if near.is_empty() {
+        "list_tables names the tables there are".to_owned()
+    } else {
+        format!("did you mean {}?", near.join(", "))
+    }))
+}
+
+/// How many letters must be put in, left out or changed to make one word of the other; 0 or 1 where one holds the other whole.
+fn distance(wanted: &str, name: &str) -> usize {
+    if wanted == name {
+        return 0;
+    }
+    if wanted.len() >= 3 && (name.contains(wanted) || wanted.contains(name)) {
+        return 1;
+    }
+    let name: Vec<char> = name.chars().collect();
+    let mut row: Vec<usize> = (0..=name.len()).collect();
+    for (at, letter) in wanted.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (column, other) in name.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[name.len()]
+}
+
+fn output(
+    table: &PgRow,
+    columns: &[PgRow],
+    constraints: &[PgRow],
+    indexes: &[PgRow],
+) -> Result<Output, ToolFailure> {
+    let schema: String = table.try_get("schema")?;
+    let name: String = table.try_get("name")?;
+    let kind: String = table.try_get("kind")?;
+    let mut lines = vec![format!("{schema}.{name} ({kind})")];
+    let mut listed = Vec::with_capacity(columns.len());
+    for column in columns {
+        let name: String = column.try_get("name")?;
+        let type_name: String = column.try_get("type")?;
+        let nullable: bool = column.try_get("nullable")?;
+        lines.push(format!(
+            "{name} {type_name}{}",
+            if nullable { "" } else { " not null" }
+        ));
+        listed.push(json!({
+            "name": name,
+            "type": type_name,
+            "nullable": nullable,
+            "default": column.try_get::<Option<String>, _>("default")?,
+            "comment": column.try_get::<Option<String>, _>("comment")?,
+        }));
+    }
+    let mut primary_key = Vec::new();
+    let (mut unique, mut foreign_keys, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+    for constraint in constraints {
+        let name: String = constraint.try_get("name")?;
+        let kind: String = constraint.try_get("kind")?;
+        let definition: String = constraint.try_get("definition")?;
+        let columns: Vec<String> = constraint.try_get("columns")?;
+        lines.push(definition.clone());
+        match kind.as_str() {
+            "p" => primary_key = columns,
+            "u" => unique.push(json!({"name": name, "columns": columns})),
+            "f" => foreign_keys.push(json!({
+                "name": name,
+                "columns": columns,
+                "references": constraint.try_get::<Option<String>, _>("references")?,
+                "referenced_columns": constraint.try_get::<Vec<String>, _>("referenced_columns")?,
+            })),
+            _ => checks.push(json!({"name": name, "definition": definition})),
+        }
+    }
+    let indexes = indexes
+        .iter()
+        .map(|index| {
+            let definition: String = index.try_get("definition")?;
+            Ok(json!({"name": index.try_get::<String, _>("name")?, "definition": definition}))
+        })
+        .collect::<Result<Vec<_>, sqlx::Error>>()?;
+    Ok(Output {
+        structured: json!({
+            "schema": schema,
+            "table": name,
+            "kind": kind,
+            "comment": table.try_get::<Option<String>, _>("comment")?,
+            "rows_estimate": table.try_get::<Option<i64>, _>("rows_estimate")?,
+            "bytes": table.try_get::<Option<i64>, _>("bytes")?,
+            "columns": listed,
+            "primary_key": primary_key,
+            "unique": unique,
+            "foreign_keys": foreign_keys,
+            "checks": checks,
+            "indexes": indexes,
+        }),
+        text: lines.join("\n"),
+    })
+}
+
+const TABLE: &str = "
+SELECT c.oid AS id,
+       n.nspname::text AS schema,
+       c.relname::text AS name,
+       CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
+            WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END AS kind,
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+       CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0 THEN c.reltuples::bigint END AS rows_estimate,
+       CASE c.relkind
+            WHEN 'p' THEN (SELECT sum(pg_catalog.pg_total_relation_size(t.relid))::bigint FROM pg_catalog.pg_partition_tree(c.oid) t)
+            WHEN 'v' THEN NULL WHEN 'f' THEN NULL
+            ELSE pg_catalog.pg_total_relation_size(c.oid) END AS bytes
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+
+/// A generated column's expression stands where others have their default.
+const COLUMNS: &str = "
+SELECT a.attname::text AS name,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+       NOT a.attnotnull AS nullable,
+       CASE WHEN a.attidentity = 'a' THEN 'generated always as identity'
+            WHEN a.attidentity = 'd' THEN 'generated by default as identity'
+            WHEN a.attgenerated = 's' THEN 'generated always as (' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ') stored'
+            WHEN a.attgenerated = 'v' THEN 'generated always as (' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ')'
+            ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS default,
+       pg_catalog.col_description(a.attrelid, a.attnum) AS comment
+FROM pg_catalog.pg_attribute a
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum";
+
+const CONSTRAINTS: &str = "
+SELECT k.conname::text AS name,
+       k.contype::text AS kind,
+       pg_catalog.pg_get_constraintdef(k.oid) AS definition,
+       ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place) AS columns,
+       ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u (number, place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place) AS referenced_columns,
+       (SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = k.confrelid) AS references
+FROM pg_catalog.pg_constraint k
+WHERE k.conrelid = $1 AND k.contype IN ('p', 'u', 'f', 'c')
+ORDER BY k.contype <> 'p', k.conname";
+
+const INDEXES: &str = "
+SELECT c.relname::text AS name, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = $1
+ORDER BY c.relname";
+
+const NAMES: &str = "
+SELECT n.nspname::text, c.relname::text
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+ORDER BY 1, 2
+LIMIT 10000";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_knows_which_names_are_near() {
+        assert_eq!(distance("orders", "orders"), 0);
+        assert_eq!(distance("order", "orders"), 1);
+        assert_eq!(distance("ordres", "orders"), 2);
+        assert_eq!(distance("shop", "customers"), 8);
+    }
+}
