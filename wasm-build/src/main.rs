@@ -1,3 +1,62 @@
-//! Builds the filters for wasm, checks imports and sizes, writes the manifest
+//! Builds the filters for WebAssembly, checks what they import and how large they are, and writes them with a manifest of their content hashes.
+//!
+//! ```text
+//! cargo run -p wasm-build
+//! ```
+//!
+//! writes `mcp-filter.wasm` and `manifest.json` into `<target directory>/filters`. Each step is a file: [`compile`] runs
+//! cargo, [`module`] reads and rewrites sections of a module, [`check`] says what a filter may ask of Envoy, [`manifest`] writes.
 
-fn main() {}
+mod check;
+mod compile;
+mod manifest;
+mod module;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+
+use manifest::{Entry, Manifest};
+
+/// The filters of the workspace: the package, which is also the module's name.
+const FILTERS: [&str; 1] = ["mcp-filter"];
+
+/// Builds the filters for WebAssembly.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Where to write the modules and the manifest [default: <target directory>/filters]
+    #[arg(long, env = "WASM_BUILD_OUT_DIR")]
+    out_dir: Option<PathBuf>,
+    /// The largest module, in bytes
+    #[arg(long, env = "WASM_BUILD_MAX_BYTES", default_value_t = 600_000)]
+    max_bytes: usize,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let workspace = compile::Workspace::find()?;
+    let out_dir = arguments
+        .out_dir
+        .unwrap_or_else(|| workspace.target_directory.join("filters"));
+    let mut modules = Vec::new();
+    for name in FILTERS {
+        let built = workspace.build(name)?;
+        let module = module::keep_exports(&built, check::is_needed_export)
+            .and_then(|module| check::imports(&module).map(|()| module))
+            .and_then(|module| check::size(&module, arguments.max_bytes).map(|()| module))
+            .with_context(|| format!("the module of `{name}` must not be used"))?;
+        modules.push((Entry::of(name, &module), module));
+    }
+    let manifest = Manifest::write(&out_dir, &modules)?;
+    for entry in &manifest.modules {
+        println!(
+            "{}  {} bytes  sha256 {}",
+            out_dir.join(&entry.file).display(),
+            entry.bytes,
+            entry.sha256
+        );
+    }
+    Ok(())
+}

@@ -11,8 +11,8 @@ use policy_engine::UnixNanos;
 
 use crate::limits::NoRandomness;
 use crate::{
-    Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics, RequestBody, RequestHeaders,
-    SharedData, Stored, Version,
+    Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics,
+    RequestBody, RequestHeaders, SharedData, Stored, Version,
 };
 
 /// The version that a compare-and-set names for a value that was not there. Envoy takes zero for "store anyway", and
@@ -45,7 +45,12 @@ impl RequestBody for Envoy {
 
 impl Answering for Envoy {
     fn reply(&self, reply: &LocalReply<'_>) {
-        let headers = HeaderPairs::of(reply.headers.iter().map(|(name, value)| (*name, value.as_bytes())));
+        let headers = HeaderPairs::of(
+            reply
+                .headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_bytes())),
+        );
         abi::send_local_response(reply.status, reply.details, headers.block(), reply.body);
     }
 }
@@ -53,13 +58,23 @@ impl Answering for Envoy {
 impl SharedData for Envoy {
     fn read(&self, key: &str) -> Stored {
         match abi::shared_data(key) {
-            Some((bytes, version)) => Stored { bytes, version: Version(version) },
-            None => Stored { bytes: Vec::new(), version: ABSENT },
+            Some((bytes, version)) => Stored {
+                bytes,
+                version: Version(version),
+            },
+            None => Stored {
+                bytes: Vec::new(),
+                version: ABSENT,
+            },
         }
     }
 
     fn compare_and_set(&self, key: &str, bytes: &[u8], version: Version) -> Result<(), Conflict> {
-        if abi::set_shared_data(key, bytes, version.0) { Ok(()) } else { Err(Conflict) }
+        if abi::set_shared_data(key, bytes, version.0) {
+            Ok(())
+        } else {
+            Err(Conflict)
+        }
     }
 }
 
@@ -79,7 +94,9 @@ impl Metrics for Envoy {
 
 impl Clock for Envoy {
     fn now(&self) -> UnixNanos {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         UnixNanos(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use policy_engine::UnixNanos;
 
 use crate::{
-    Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics, RequestBody, RequestHeaders,
-    SharedData, Stored, Version,
+    Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics,
+    RequestBody, RequestHeaders, SharedData, Stored, Version,
 };
 
 /// A reply that a filter gave.
@@ -55,7 +55,8 @@ impl FakeProcess {
 
     /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        self.now.set(self.now.get() + u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
+        self.now
+            .set(self.now.get() + u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
     }
 
     /// Makes the next compare-and-sets find that another worker has stored the same bytes again.
@@ -66,7 +67,11 @@ impl FakeProcess {
     /// The value of a metric: a counter's or gauge's, or how many values a histogram has; none where it is not defined.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<u64> {
-        self.metrics.borrow().iter().find(|(known, _, _)| known == name).map(|(_, _, value)| *value)
+        self.metrics
+            .borrow()
+            .iter()
+            .find(|(known, _, _)| known == name)
+            .map(|(_, _, value)| *value)
     }
 
     /// How many metrics are defined.
@@ -92,13 +97,18 @@ impl FakeProxy {
     /// A request without headers in a process.
     #[must_use]
     pub fn in_process(process: &FakeProcess) -> Self {
-        Self { process: process.clone(), ..Self::default() }
+        Self {
+            process: process.clone(),
+            ..Self::default()
+        }
     }
 
     /// The request, with these headers instead of what it had.
     #[must_use]
     pub fn with_headers<'a>(self, headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
-        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_vec()));
+        let headers = headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_vec()));
         self.headers.replace(headers.collect());
         self
     }
@@ -118,7 +128,9 @@ impl FakeProxy {
     pub fn header(&self, name: &str) -> Vec<String> {
         let headers = self.headers.borrow();
         let values = headers.iter().filter(|(known, _)| known == name);
-        values.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
+        values
+            .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+            .collect()
     }
 
     /// The reply that the filter gave, if it did.
@@ -131,7 +143,11 @@ impl FakeProxy {
 impl RequestHeaders for FakeProxy {
     fn header_pairs(&self) -> HeaderPairs {
         let headers = self.headers.borrow();
-        HeaderPairs::of(headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
+        HeaderPairs::of(
+            headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_slice())),
+        )
     }
 
     fn set_header(&self, name: &str, value: &str) {
@@ -144,19 +160,30 @@ impl RequestHeaders for FakeProxy {
     }
 
     fn remove_header(&self, name: &[u8]) {
-        self.headers.borrow_mut().retain(|(known, _)| known.as_bytes() != name);
+        self.headers
+            .borrow_mut()
+            .retain(|(known, _)| known.as_bytes() != name);
     }
 }
 
 impl RequestBody for FakeProxy {
     fn body(&self, from: usize, length: usize) -> Vec<u8> {
-        self.body.borrow().iter().skip(from).take(length).copied().collect()
+        self.body
+            .borrow()
+            .iter()
+            .skip(from)
+            .take(length)
+            .copied()
+            .collect()
     }
 }
 
 impl Answering for FakeProxy {
     fn reply(&self, reply: &LocalReply<'_>) {
-        let headers = reply.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let headers = reply
+            .headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let sent = SentReply {
             status: reply.status,
             headers: headers.collect(),
@@ -169,7 +196,10 @@ impl Answering for FakeProxy {
 
 impl SharedData for FakeProcess {
     fn read(&self, key: &str) -> Stored {
-        let absent = Stored { bytes: Vec::new(), version: Version(u32::MAX) };
+        let absent = Stored {
+            bytes: Vec::new(),
+            version: Version(u32::MAX),
+        };
         self.shared.borrow().get(key).cloned().unwrap_or(absent)
     }
 
@@ -179,13 +209,25 @@ impl SharedData for FakeProcess {
         let mut shared = self.shared.borrow_mut();
         if let Some(left) = self.lost_races.get().checked_sub(1) {
             self.lost_races.set(left);
-            shared.insert(key.to_owned(), Stored { bytes: present.bytes, version: next });
+            shared.insert(
+                key.to_owned(),
+                Stored {
+                    bytes: present.bytes,
+                    version: next,
+                },
+            );
             return Err(Conflict);
         }
         if present.version != version {
             return Err(Conflict);
         }
-        shared.insert(key.to_owned(), Stored { bytes: bytes.to_vec(), version: next });
+        shared.insert(
+            key.to_owned(),
+            Stored {
+                bytes: bytes.to_vec(),
+                version: next,
+            },
+        );
         Ok(())
     }
 }
@@ -199,14 +241,20 @@ impl Metrics for FakeProcess {
 
     fn increment(&self, metric: MetricId) {
         let mut metrics = self.metrics.borrow_mut();
-        if let Some((_, _, value)) = usize::try_from(metric.0).ok().and_then(|index| metrics.get_mut(index)) {
+        if let Some((_, _, value)) = usize::try_from(metric.0)
+            .ok()
+            .and_then(|index| metrics.get_mut(index))
+        {
             *value += 1;
         }
     }
 
     fn record(&self, metric: MetricId, value: u64) {
         let mut metrics = self.metrics.borrow_mut();
-        match usize::try_from(metric.0).ok().and_then(|index| metrics.get_mut(index)) {
+        match usize::try_from(metric.0)
+            .ok()
+            .and_then(|index| metrics.get_mut(index))
+        {
             Some((_, MetricKind::Histogram, count)) => *count += 1,
             Some((_, _, present)) => *present = value,
             None => {}

@@ -71,7 +71,12 @@ mod tests {
 
     #[test]
     fn it_reads_what_it_writes() {
-        let pairs = [(":method", &b"POST"[..]), ("x", b""), ("x", b"\xff\0"), ("", b"v")];
+        let pairs = [
+            (":method", &b"POST"[..]),
+            ("x", b""),
+            ("x", b"\xff\0"),
+            ("", b"v"),
+        ];
         let block = HeaderPairs::of(pairs);
         let read: Vec<(&[u8], &[u8])> = block.iter().collect();
         assert_eq!(read, pairs.map(|(name, value)| (name.as_bytes(), value)));
@@ -81,7 +86,12 @@ mod tests {
     fn it_never_panics_on_a_block_that_is_cut_or_lies() {
         let block = HeaderPairs::of([("name", &b"value"[..]), ("other", b"x")]).0;
         for length in 0..block.len() {
-            assert!(HeaderPairs::from_block(block[..length].to_vec()).iter().count() <= 2);
+            assert!(
+                HeaderPairs::from_block(block[..length].to_vec())
+                    .iter()
+                    .count()
+                    <= 2
+            );
         }
         for lie in [[0xff; 4], [0xff, 0xff, 0xff, 0x1f]] {
             for at in [0, 4, 8, 12] {

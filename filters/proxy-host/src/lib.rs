@@ -38,6 +38,6 @@ mod traits;
 
 pub use header_pairs::HeaderPairs;
 pub use traits::{
-    Answering, Clock, Conflict, LocalReply, MetricId, MetricKind, Metrics, RequestBody, RequestHeaders, SharedData,
-    Stored, Version,
+    Answering, Clock, Conflict, LocalReply, MetricId, MetricKind, Metrics, RequestBody,
+    RequestHeaders, SharedData, Stored, Version,
 };

@@ -29,8 +29,15 @@ pub enum Settled<'p> {
 }
 
 /// Asks the buckets of `pending`, and takes one call from each if all of them let it pass.
-pub fn settle<'p>(data: &impl SharedData, key: &HashKey, pending: &PendingLimits<'p>, now: UnixNanos) -> Settled<'p> {
-    let Some(mut slots) = read_slots(data, key, pending) else { return Settled::Unavailable };
+pub fn settle<'p>(
+    data: &impl SharedData,
+    key: &HashKey,
+    pending: &PendingLimits<'p>,
+    now: UnixNanos,
+) -> Settled<'p> {
+    let Some(mut slots) = read_slots(data, key, pending) else {
+        return Settled::Unavailable;
+    };
     let mut states = vec![BucketState::Fresh; pending.buckets().len()];
     for slot in &slots {
         slot.note_states(&mut states, now);
@@ -53,7 +60,9 @@ pub fn settle<'p>(data: &impl SharedData, key: &HashKey, pending: &PendingLimits
             }
             done += 1;
         }
-        let Some(slot) = slots.get_mut(done) else { return Settled::Passed(permit) };
+        let Some(slot) = slots.get_mut(done) else {
+            return Settled::Passed(permit);
+        };
         attempts += 1;
         if attempts == ATTEMPTS || slot.read_again(data).is_none() {
             give_back(data, pending, slots.get(..done).unwrap_or_default());
@@ -72,7 +81,11 @@ struct HeldSlot {
 }
 
 /// The slots of the buckets; none where one holds what no filter wrote.
-fn read_slots(data: &impl SharedData, key: &HashKey, pending: &PendingLimits<'_>) -> Option<Vec<HeldSlot>> {
+fn read_slots(
+    data: &impl SharedData,
+    key: &HashKey,
+    pending: &PendingLimits<'_>,
+) -> Option<Vec<HeldSlot>> {
     let mut slots: Vec<(SlotIndex, HeldSlot)> = Vec::with_capacity(pending.buckets().len());
     for (number, bucket) in pending.buckets().iter().enumerate() {
         let (index, fingerprint) = slot_of(key, bucket.identity());
@@ -95,7 +108,9 @@ fn read_slots(data: &impl SharedData, key: &HashKey, pending: &PendingLimits<'_>
 impl HeldSlot {
     fn read_again(&mut self, data: &impl SharedData) -> Option<()> {
         let stored = data.read(&self.key);
-        self.slot = Slot::decode(&stored.bytes).inspect_err(|error| log::error!("{}: {error}", self.key)).ok()?;
+        self.slot = Slot::decode(&stored.bytes)
+            .inspect_err(|error| log::error!("{}: {error}", self.key))
+            .ok()?;
         self.version = stored.version;
         Some(())
     }
@@ -117,7 +132,9 @@ impl HeldSlot {
     ) -> Result<(), Conflict> {
         let mut slot = self.slot.clone();
         for (bucket, fingerprint) in &self.buckets {
-            let (Some(time), Some(decided_on)) = (times.get(*bucket), states.get(*bucket)) else { continue };
+            let (Some(time), Some(decided_on)) = (times.get(*bucket), states.get(*bucket)) else {
+                continue;
+            };
             let (place, state) = slot.find(*fingerprint, now);
             let time = match state {
                 // A bucket of the same call has just taken the place that this one was decided on. What is pushed
@@ -136,15 +153,22 @@ fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[HeldS
     for held in slots {
         for _ in 0..ATTEMPTS {
             let stored = data.read(&held.key);
-            let Ok(mut slot) = Slot::decode(&stored.bytes) else { break };
+            let Ok(mut slot) = Slot::decode(&stored.bytes) else {
+                break;
+            };
             for (bucket, fingerprint) in &held.buckets {
                 // At the end of time every place but the bucket's own counts as idle. Where another bucket has taken the place
                 // over meanwhile, there is nothing of ours to take back.
-                if let (place, BucketState::Until(time)) = slot.find(*fingerprint, UnixNanos(u64::MAX)) {
+                if let (place, BucketState::Until(time)) =
+                    slot.find(*fingerprint, UnixNanos(u64::MAX))
+                {
                     slot.store(place, *fingerprint, pending.refund(*bucket, time));
                 }
             }
-            if data.compare_and_set(&held.key, &slot.encode(), stored.version).is_ok() {
+            if data
+                .compare_and_set(&held.key, &slot.encode(), stored.version)
+                .is_ok()
+            {
                 break;
             }
         }

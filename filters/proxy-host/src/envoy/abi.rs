@@ -80,7 +80,13 @@ pub(super) fn request_header_pairs() -> Option<Vec<u8>> {
 
 pub(super) fn replace_request_header(name: &[u8], value: &[u8]) {
     unsafe {
-        proxy_replace_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len());
+        proxy_replace_header_map_value(
+            REQUEST_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        );
     }
 }
 
@@ -91,7 +97,9 @@ pub(super) fn remove_request_header(name: &[u8]) {
 }
 
 pub(super) fn request_body(start: usize, length: usize) -> Option<Vec<u8>> {
-    returned(|data, size| unsafe { proxy_get_buffer_bytes(REQUEST_BODY, start, length, data, size) })
+    returned(|data, size| unsafe {
+        proxy_get_buffer_bytes(REQUEST_BODY, start, length, data, size)
+    })
 }
 
 pub(super) fn send_local_response(status: u16, details: &str, headers: &[u8], body: &str) {
@@ -120,8 +128,15 @@ pub(super) fn shared_data(key: &str) -> Option<(Vec<u8>, u32)> {
 
 /// Whether the value was stored.
 pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> bool {
-    let status =
-        unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version) };
+    let status = unsafe {
+        proxy_set_shared_data(
+            key.as_ptr(),
+            key.len(),
+            value.as_ptr(),
+            value.len(),
+            version,
+        )
+    };
     status == OK
 }
 

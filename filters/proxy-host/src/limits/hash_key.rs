@@ -29,5 +29,7 @@ pub fn shared_hash_key(
         return Ok(HashKey(key));
     }
     let first = data.read(NAME).bytes;
-    <[u8; 16]>::try_from(first.as_slice()).map(HashKey).map_err(|_| NoRandomness)
+    <[u8; 16]>::try_from(first.as_slice())
+        .map(HashKey)
+        .map_err(|_| NoRandomness)
 }

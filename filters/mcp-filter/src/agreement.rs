@@ -1,0 +1,68 @@
+//! Whether the headers and the body of a message say the same (2026-07-28, Streamable HTTP, "Server Validation").
+
+use mcp_message::{Capability, Era, Kind, MODERN, Member, Message};
+use policy_engine::echo;
+
+use crate::answer::Answer;
+use crate::head::Announced;
+
+/// Compares what has been read of a message with what its headers announced. `method` is the message's, decoded.
+pub(crate) fn check(
+    announced: &Announced,
+    message: &Message,
+    held: &[u8],
+    method: &[u8],
+    kind: Kind,
+) -> Result<(), Answer> {
+    let version = message
+        .protocol_version()
+        .map(|version| version.decoded(held));
+    match (announced.era, version) {
+        (Era::Modern, None) if kind == Kind::Request => return Err(Answer::missing_meta()),
+        (Era::Modern, Some(version)) if *version != *MODERN.as_bytes() => {
+            return Err(Answer::header_mismatch(format!(
+                "the header MCP-Protocol-Version says {MODERN}, `params._meta` says `{}`; send the same",
+                echo(&version)
+            )));
+        }
+        // Whoever says it in the body means the modern era, and a server that believed the body would not check headers.
+        (Era::Legacy(_), Some(version)) => {
+            return Err(Answer::header_mismatch(format!(
+                "`params._meta` says protocol version `{}`, the header MCP-Protocol-Version does not; send the same",
+                echo(&version)
+            )));
+        }
+        _ => {}
+    }
+    match announced.era {
+        Era::Legacy(_) => Ok(()),
+        Era::Modern => {
+            equal("Mcp-Method", announced.method.as_deref(), "method", method)?;
+            let capability = Capability::of_method(method);
+            match (capability.named_in(message), capability.member()) {
+                (Member::Text(name), Some(member)) => equal(
+                    "Mcp-Name",
+                    announced.name.as_deref(),
+                    member,
+                    &name.decoded(held),
+                ),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+fn equal(header: &str, announced: Option<&[u8]>, member: &str, value: &[u8]) -> Result<(), Answer> {
+    match announced {
+        Some(announced) if announced == value => Ok(()),
+        Some(announced) => Err(Answer::header_mismatch(format!(
+            "the header {header} says `{}`, `{member}` says `{}`; send the same",
+            echo(announced),
+            echo(value)
+        ))),
+        None => Err(Answer::header_mismatch(format!(
+            "the header {header} is missing; send it with the value of `{member}`, here `{}`",
+            echo(value)
+        ))),
+    }
+}

@@ -1,0 +1,317 @@
+//! Every answer that the filter gives itself: HTTP status, JSON-RPC form, sentence. One table.
+//!
+//! Sentences stand on one line without double quotes, because some clients show them inside escaped JSON; all that
+//! the caller must know is in them, because clients hide headers and `data` (`docs/decisions/0001-status-codes.md`).
+
+use mcp_message::{
+    Capability, Era, LegacyRevision, ReadError, SUPPORTED, UnsupportedVersion, reply,
+};
+use policy_engine::{Refusal, echo};
+use proxy_host::{Answering, LocalReply};
+
+const INVALID_REQUEST: i32 = -32600;
+const INVALID_PARAMS: i32 = -32602;
+const HEADER_MISMATCH: i32 = -32020;
+const UNSUPPORTED_VERSION: i32 = -32022;
+// Our own codes lie outside -32768…-32000, which JSON-RPC and MCP keep for themselves.
+const FORBIDDEN: i32 = 40300;
+const LIMITED: i32 = 42900;
+const NOT_READY: i32 = 50300;
+
+/// An answer of the filter's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    status: u16,
+    header: Option<(&'static str, String)>,
+    form: Form,
+    id: EchoedId,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Form {
+    Error {
+        code: i32,
+        message: String,
+        data: Option<String>,
+    },
+    /// A tool's result that says what was wrong, so that a model mends its call (SEP-1303).
+    ToolError { text: String, era: Era },
+}
+
+/// Whose id an answer carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EchoedId {
+    /// The caller's, if it can be read.
+    Callers,
+    /// `null`: the message was not looked at, or is none.
+    Null,
+}
+
+impl Answer {
+    /// What the engine refused.
+    pub(crate) fn refused(refusal: &Refusal, era: Era) -> Self {
+        let reason = refusal.reason();
+        let sentence = refusal.sentence();
+        match refusal {
+            Refusal::UnknownTool { .. } | Refusal::ArgumentsNotRead { .. } => {
+                Self::error(200, INVALID_PARAMS, reason, sentence).with_callers_id()
+            }
+            Refusal::BadArguments { .. } => match era {
+                Era::Modern | Era::Legacy(LegacyRevision::V2025_11_25) => Self {
+                    status: 200,
+                    header: None,
+                    form: Form::ToolError {
+                        text: sentence,
+                        era,
+                    },
+                    id: EchoedId::Callers,
+                    reason,
+                },
+                Era::Legacy(_) => {
+                    Self::error(200, INVALID_PARAMS, reason, sentence).with_callers_id()
+                }
+            },
+            Refusal::Forbidden { .. } => {
+                Self::error(403, FORBIDDEN, reason, sentence).with_callers_id()
+            }
+            Refusal::Limited { rule, limit, .. } => {
+                let seconds = refusal.retry_after_seconds().unwrap_or(1);
+                let mut data = format!("{{\"retryAfterSeconds\":{seconds},\"rule\":");
+                reply::push_string(&mut data, rule);
+                data.push_str(",\"limit\":");
+                reply::push_string(&mut data, limit);
+                data.push('}');
+                Self::error(429, LIMITED, reason, sentence)
+                    .with_callers_id()
+                    .with_header("retry-after", seconds.to_string())
+                    .with_data(data)
+            }
+        }
+    }
+
+    /// The limits' state cannot be read or written.
+    pub(crate) fn limits_unavailable() -> Self {
+        let sentence =
+            "the limits of this tool cannot be checked at the moment; try again in 1 s".to_owned();
+        Self::error(503, NOT_READY, "limits_unavailable", sentence)
+            .with_callers_id()
+            .with_header("retry-after", "1".to_owned())
+    }
+
+    /// No configuration is in force.
+    pub(crate) fn not_ready() -> Self {
+        let sentence = "this gateway has no configuration yet; try again in 1 s".to_owned();
+        Self::error(503, NOT_READY, "not_ready", sentence)
+            .with_header("retry-after", "1".to_owned())
+    }
+
+    /// The body is not one readable message.
+    pub(crate) fn unreadable(error: &ReadError) -> Self {
+        let (status, reason) = match error {
+            ReadError::TooLarge { .. } => (413, "body_too_large"),
+            _ => (400, "unreadable"),
+        };
+        Self::error(status, error.code(), reason, error.to_string())
+    }
+
+    /// A message that can be read, but not be passed on.
+    pub(crate) fn invalid(sentence: String) -> Self {
+        Self::error(400, INVALID_REQUEST, "invalid_request", sentence).with_callers_id()
+    }
+
+    /// Not a method of HTTP that an MCP endpoint takes; `allow` lists those.
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        let sentence = format!("an MCP endpoint takes {allow}");
+        Self::error(405, INVALID_REQUEST, "method_not_allowed", sentence)
+            .with_header("allow", allow.to_owned())
+    }
+
+    /// A tunnel, where a message was expected.
+    pub(crate) fn upgrade() -> Self {
+        Self::error(
+            400,
+            INVALID_REQUEST,
+            "upgrade",
+            "an MCP endpoint takes no upgrade; send a POST".to_owned(),
+        )
+    }
+
+    /// `Host` names another host.
+    pub(crate) fn host_not_allowed(host: &[u8]) -> Self {
+        let sentence = format!(
+            "the host `{}` is not one that this gateway answers to",
+            echo(host)
+        );
+        Self::error(403, INVALID_REQUEST, "host", sentence)
+    }
+
+    /// `Origin` names another origin.
+    pub(crate) fn origin_not_allowed(origin: &[u8]) -> Self {
+        let sentence = format!("the origin `{}` is not allowed here", echo(origin));
+        Self::error(403, INVALID_REQUEST, "origin", sentence)
+    }
+
+    /// The body has a type that is not JSON.
+    pub(crate) fn content_type() -> Self {
+        let sentence =
+            "the body must be JSON; send it as content-type application/json in UTF-8".to_owned();
+        Self::error(415, INVALID_REQUEST, "content_type", sentence)
+    }
+
+    /// The body is compressed.
+    pub(crate) fn content_encoding() -> Self {
+        let sentence =
+            "the body must not be compressed; send it without content-encoding".to_owned();
+        Self::error(415, INVALID_REQUEST, "content_encoding", sentence)
+            .with_header("accept-encoding", "identity".to_owned())
+    }
+
+    /// Trailers, which no MCP message has.
+    pub(crate) fn trailers() -> Self {
+        Self::error(
+            400,
+            INVALID_REQUEST,
+            "trailers",
+            "a message must not end in trailers; send the body alone".to_owned(),
+        )
+    }
+
+    /// A body where there must be none.
+    pub(crate) fn unexpected_body() -> Self {
+        Self::error(
+            400,
+            INVALID_REQUEST,
+            "unexpected_body",
+            "a GET or DELETE must have no body".to_owned(),
+        )
+    }
+
+    /// The proxy did not hand over the body that it announced.
+    pub(crate) fn body_lost() -> Self {
+        Self::error(
+            500,
+            NOT_READY,
+            "body_lost",
+            "the body could not be read; send the request again".to_owned(),
+        )
+    }
+
+    /// Headers that are missing, doubled or at odds with the body (2026-07-28, "Server Validation").
+    pub(crate) fn header_mismatch(sentence: String) -> Self {
+        Self::error(400, HEADER_MISMATCH, "header_mismatch", sentence).with_callers_id()
+    }
+
+    /// A protocol version that nobody here knows.
+    pub(crate) fn unsupported_version(error: UnsupportedVersion, requested: &[u8]) -> Self {
+        let mut data = "{\"supported\":[".to_owned();
+        for (index, version) in SUPPORTED.iter().enumerate() {
+            if index > 0 {
+                data.push(',');
+            }
+            reply::push_string(&mut data, version);
+        }
+        data.push_str("],\"requested\":");
+        reply::push_string(&mut data, &echo(requested));
+        data.push('}');
+        Self::error(
+            400,
+            UNSUPPORTED_VERSION,
+            "unsupported_version",
+            error.to_string(),
+        )
+        .with_callers_id()
+        .with_data(data)
+    }
+
+    /// A modern request whose `_meta` lacks what every request must say.
+    pub(crate) fn missing_meta() -> Self {
+        let sentence = "`params._meta` must hold `io.modelcontextprotocol/protocolVersion`, the same as the header".to_owned();
+        Self::error(400, INVALID_PARAMS, "missing_meta", sentence).with_callers_id()
+    }
+
+    /// A method that is called on something, without its name.
+    pub(crate) fn nameless(method: &str, capability: Capability) -> Self {
+        let member = capability.member().unwrap_or("params");
+        Self::error(
+            200,
+            INVALID_PARAMS,
+            "nameless",
+            format!("`{method}` needs a string in `{member}`"),
+        )
+        .with_callers_id()
+    }
+
+    /// A short fixed word, for statistics and the access log.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    pub(crate) fn wants_callers_id(&self) -> bool {
+        self.id == EchoedId::Callers
+    }
+
+    /// Sends the answer; `id` is the caller's, as it was sent, where it could be read.
+    pub(crate) fn send(&self, host: &impl Answering, id: Option<&[u8]>) {
+        let id = if self.wants_callers_id() { id } else { None };
+        let body = match &self.form {
+            Form::Error {
+                code,
+                message,
+                data,
+            } => reply::error(id, *code, message, data.as_deref()),
+            Form::ToolError { text, era } => reply::tool_error(id, *era, text),
+        };
+        let json = ("content-type", "application/json");
+        let details = format!("portcullis_{}", self.reason);
+        let send = |headers: &[(&str, &str)]| {
+            host.reply(&LocalReply {
+                status: self.status,
+                headers,
+                body: &body,
+                details: &details,
+            });
+        };
+        match &self.header {
+            None => send(&[json]),
+            Some((name, value)) => send(&[json, (name, value)]),
+        }
+    }
+
+    fn error(status: u16, code: i32, reason: &'static str, message: String) -> Self {
+        let form = Form::Error {
+            code,
+            message,
+            data: None,
+        };
+        Self {
+            status,
+            header: None,
+            form,
+            id: EchoedId::Null,
+            reason,
+        }
+    }
+
+    fn with_callers_id(self) -> Self {
+        Self {
+            id: EchoedId::Callers,
+            ..self
+        }
+    }
+
+    fn with_header(self, name: &'static str, value: String) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
+        }
+    }
+
+    fn with_data(mut self, json: String) -> Self {
+        if let Form::Error { data, .. } = &mut self.form {
+            *data = Some(json);
+        }
+        self
+    }
+}

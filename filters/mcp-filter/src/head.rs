@@ -1,0 +1,310 @@
+//! What the headers of a request say, read in one pass.
+
+use mcp_message::{Era, header_text};
+use policy_engine::{EndpointId, Policy};
+use proxy_host::HeaderPairs;
+
+use crate::answer::Answer;
+
+/// The header by which the listener's MCP route finds the cluster. Only the filter sets it.
+pub(crate) const CLUSTER: &str = "x-portcullis-cluster";
+/// Envoy's own header for the time that an upstream may take, in milliseconds.
+pub(crate) const TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
+
+/// What becomes of a request, by its headers.
+pub(crate) enum Head {
+    /// Its path is no MCP endpoint: another route's.
+    NotOurs { had_cluster: bool },
+    /// A POST, whose body must be read.
+    Message {
+        endpoint: EndpointId,
+        announced: Announced,
+        changes: Changes,
+    },
+    /// A GET or DELETE of the legacy era.
+    Bodyless {
+        endpoint: EndpointId,
+        changes: Changes,
+    },
+    /// It is answered here.
+    Refused(Answer),
+}
+
+/// What the headers say about the body.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    pub(crate) era: Era,
+    /// `Mcp-Method`, on the modern era.
+    pub(crate) method: Option<Vec<u8>>,
+    /// `Mcp-Name`, decoded, on the modern era.
+    pub(crate) name: Option<Vec<u8>>,
+}
+
+/// Headers that must not go upstream as the client sent them.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    pub(crate) path: Vec<u8>,
+    pub(crate) remove: Vec<Vec<u8>>,
+}
+
+/// A header that must not be repeated.
+#[derive(Clone, Copy, Default)]
+enum Once<'a> {
+    #[default]
+    Absent,
+    One(&'a [u8]),
+    Repeated,
+}
+
+impl<'a> Once<'a> {
+    fn see(&mut self, value: &'a [u8]) {
+        *self = match self {
+            Self::Absent => Self::One(value),
+            _ => Self::Repeated,
+        };
+    }
+
+    fn value(self, name: &str) -> Result<Option<&'a [u8]>, Answer> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::One(value) => Ok(Some(value)),
+            Self::Repeated => Err(Answer::header_mismatch(format!(
+                "the header {name} occurs twice; send it once"
+            ))),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Seen<'a> {
+    method: &'a [u8],
+    path: &'a [u8],
+    authority: Once<'a>,
+    origins: Vec<&'a [u8]>,
+    content_type: Once<'a>,
+    content_encoding: Once<'a>,
+    version: Once<'a>,
+    mcp_method: Once<'a>,
+    mcp_name: Once<'a>,
+    tunnel: bool,
+    had_cluster: bool,
+    /// `Mcp-*` headers, which only the modern era defines.
+    modern_only: Vec<&'a [u8]>,
+    /// Headers that would steer Envoy's router.
+    steering: Vec<&'a [u8]>,
+}
+
+impl<'a> Seen<'a> {
+    fn read(pairs: &'a HeaderPairs) -> Self {
+        let mut seen = Self::default();
+        for (name, value) in pairs.iter() {
+            match name {
+                b":method" => seen.method = value,
+                b":path" => seen.path = value,
+                b":authority" | b"host" => seen.authority.see(value),
+                b":protocol" | b"upgrade" => seen.tunnel = true,
+                b"origin" => seen.origins.push(value),
+                b"content-type" => seen.content_type.see(value),
+                b"content-encoding" => seen.content_encoding.see(value),
+                b"mcp-protocol-version" => seen.version.see(value),
+                b"mcp-method" => {
+                    seen.mcp_method.see(value);
+                    seen.modern_only.push(name);
+                }
+                b"mcp-name" => {
+                    seen.mcp_name.see(value);
+                    seen.modern_only.push(name);
+                }
+                b"x-portcullis-cluster" => seen.had_cluster = true,
+                _ if name.starts_with(b"mcp-param-") => seen.modern_only.push(name),
+                _ if steers_the_router(name) => seen.steering.push(name),
+                _ => {}
+            }
+        }
+        seen
+    }
+}
+
+/// Whether a client could set time-outs, retries or statistics names with this header.
+fn steers_the_router(name: &[u8]) -> bool {
+    name.strip_prefix(b"x-envoy-").is_some_and(|rest| {
+        [
+            &b"upstream-"[..],
+            b"retry",
+            b"retriable",
+            b"max-retries",
+            b"hedge",
+            b"force-trace",
+            b"decorator",
+        ]
+        .iter()
+        .any(|prefix| rest.starts_with(prefix))
+    })
+}
+
+impl Head {
+    /// Reads the headers and judges what can be judged without the body, in the order of the protocol's checklist.
+    pub(crate) fn read(pairs: &HeaderPairs, policy: &Policy) -> Self {
+        let seen = Seen::read(pairs);
+        match policy.endpoint(seen.path) {
+            None => Self::NotOurs {
+                had_cluster: seen.had_cluster,
+            },
+            Some(endpoint) => Self::judge(&seen, endpoint, policy).unwrap_or_else(Self::Refused),
+        }
+    }
+
+    fn judge(seen: &Seen<'_>, endpoint: EndpointId, policy: &Policy) -> Result<Self, Answer> {
+        if seen.tunnel {
+            return Err(Answer::upgrade());
+        }
+        let is_post = match seen.method {
+            b"POST" => true,
+            b"GET" | b"DELETE" => false,
+            _ => return Err(Answer::method_not_allowed("POST, GET, DELETE")),
+        };
+        match seen.authority {
+            Once::One(host) if policy.host_allowed(host) => {}
+            Once::One(host) => return Err(Answer::host_not_allowed(host)),
+            Once::Absent | Once::Repeated => return Err(Answer::host_not_allowed(b"")),
+        }
+        if let Some(origin) = seen
+            .origins
+            .iter()
+            .find(|origin| !policy.origin_allowed(origin))
+        {
+            return Err(Answer::origin_not_allowed(origin));
+        }
+        let version = seen.version.value("MCP-Protocol-Version")?;
+        let mcp_method = seen.mcp_method.value("Mcp-Method")?;
+        let mcp_name = seen.mcp_name.value("Mcp-Name")?;
+        let era = Era::of_header(version)
+            .map_err(|error| Answer::unsupported_version(error, version.unwrap_or_default()))?;
+        let mut changes = Changes {
+            path: seen.path.to_vec(),
+            remove: Vec::new(),
+        };
+        changes
+            .remove
+            .extend(seen.steering.iter().map(|name| name.to_vec()));
+        if seen.had_cluster {
+            changes.remove.push(CLUSTER.as_bytes().to_vec());
+        }
+        if matches!(era, Era::Legacy(_)) {
+            // An older server does not look at them, so what they say was never checked: nobody behind may trust them.
+            changes
+                .remove
+                .extend(seen.modern_only.iter().map(|name| name.to_vec()));
+        }
+        if !is_post {
+            return match era {
+                Era::Modern => Err(Answer::method_not_allowed("POST")),
+                Era::Legacy(_) => Ok(Self::Bodyless { endpoint, changes }),
+            };
+        }
+        match seen.content_type {
+            Once::One(value) if is_json(value) => {}
+            _ => return Err(Answer::content_type()),
+        }
+        match seen.content_encoding {
+            Once::Absent => {}
+            Once::One(value) if value.trim_ascii().eq_ignore_ascii_case(b"identity") => {}
+            _ => return Err(Answer::content_encoding()),
+        }
+        let announced = match era {
+            Era::Modern => Announced {
+                era,
+                method: mcp_method.map(|value| value.trim_ascii().to_vec()),
+                name: match mcp_name.map(header_text).transpose() {
+                    Ok(name) => name.map(std::borrow::Cow::into_owned),
+                    Err(error) => {
+                        return Err(Answer::header_mismatch(format!(
+                            "the header Mcp-Name {error}"
+                        )));
+                    }
+                },
+            },
+            Era::Legacy(_) => Announced {
+                era,
+                method: None,
+                name: None,
+            },
+        };
+        Ok(Self::Message {
+            endpoint,
+            announced,
+            changes,
+        })
+    }
+}
+
+/// Whether a `Content-Type` is JSON in UTF-8 (RFC 8259 section 8.1).
+fn is_json(value: &[u8]) -> bool {
+    let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let is_json = parts
+        .next()
+        .is_some_and(|media| media.eq_ignore_ascii_case(b"application/json"));
+    is_json
+        && parts.all(
+            |parameter| match parameter.iter().position(|byte| *byte == b'=') {
+                Some(at) => {
+                    let (name, value) = parameter.split_at(at);
+                    let value = value.get(1..).unwrap_or_default();
+                    let value = value
+                        .strip_prefix(b"\"")
+                        .and_then(|v| v.strip_suffix(b"\""))
+                        .unwrap_or(value);
+                    !name.eq_ignore_ascii_case(b"charset") || value.eq_ignore_ascii_case(b"utf-8")
+                }
+                None => parameter.is_empty(),
+            },
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_knows_json_from_other_content() {
+        for value in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+            "application/json; profile=x;",
+        ] {
+            assert!(is_json(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "",
+            "text/plain",
+            "application/json; charset=utf-16",
+            "application/json, text/plain",
+            "application/jsonp",
+            "application/json x",
+        ] {
+            assert!(!is_json(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn it_knows_headers_that_steer_the_router() {
+        for name in [
+            "x-envoy-upstream-rq-timeout-ms",
+            "x-envoy-retry-on",
+            "x-envoy-max-retries",
+            "x-envoy-upstream-alt-stat-name",
+        ] {
+            assert!(steers_the_router(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "x-envoy-external-address",
+            "x-request-id",
+            "x-envoy",
+            "x-forwarded-for",
+        ] {
+            assert!(!steers_the_router(name.as_bytes()), "{name}");
+        }
+    }
+}

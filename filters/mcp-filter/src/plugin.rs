@@ -1,0 +1,78 @@
+//! One configuration in force, and what outlives it.
+
+use mcp_message::Limits;
+use policy_engine::slots::HashKey;
+use policy_engine::wire::FilterConfig;
+use policy_engine::{CompileErrors, Policy, SchemaCache, compile};
+use proxy_host::Metrics;
+use thiserror::Error;
+
+use crate::statistics::{KnownMetrics, Statistics};
+
+/// What a VM keeps from one configuration to the next.
+pub struct VmState {
+    schemas: SchemaCache,
+    metrics: KnownMetrics,
+    hash_key: [u8; 16],
+}
+
+impl VmState {
+    /// The state of a VM that has just started; `hash_key` is the same in all VMs of the process
+    /// ([`proxy_host::limits::shared_hash_key`]).
+    #[must_use]
+    pub fn new(hash_key: [u8; 16]) -> Self {
+        Self {
+            schemas: SchemaCache::new(),
+            metrics: KnownMetrics::default(),
+            hash_key,
+        }
+    }
+}
+
+/// Why a configuration was not taken.
+#[derive(Debug, Error)]
+pub enum ConfigureError {
+    /// Not the JSON of a `FilterConfig`.
+    #[error("the configuration is not a FilterConfig: {0}")]
+    NotAConfiguration(String),
+    /// It says something that cannot be.
+    #[error("the configuration does not compile: {0}")]
+    DoesNotCompile(#[from] CompileErrors),
+}
+
+/// A configuration in force.
+pub struct Plugin {
+    pub(crate) policy: Policy,
+    pub(crate) statistics: Statistics,
+    pub(crate) hash_key: HashKey,
+    pub(crate) limits: Limits,
+}
+
+impl Plugin {
+    /// Compiles a configuration.
+    ///
+    /// # Errors
+    /// It is not one; then the one before stays in force.
+    pub fn configure(
+        json: &[u8],
+        vm: &mut VmState,
+        host: &impl Metrics,
+    ) -> Result<Self, ConfigureError> {
+        let config: FilterConfig = serde_json::from_slice(json)
+            .map_err(|error| ConfigureError::NotAConfiguration(error.to_string()))?;
+        let policy = compile(&config, &mut vm.schemas)?;
+        let statistics = Statistics::new(host, &vm.metrics, &policy);
+        let body = policy.limits();
+        let limits = Limits {
+            max_bytes: body.max_body_bytes,
+            max_depth: usize::try_from(body.max_depth).unwrap_or(usize::MAX),
+            ..Limits::default()
+        };
+        Ok(Self {
+            policy,
+            statistics,
+            hash_key: HashKey(vm.hash_key),
+            limits,
+        })
+    }
+}

@@ -1,0 +1,322 @@
+//! One request on its way through the filter.
+
+mod message;
+
+use std::rc::Rc;
+
+use mcp_message::{EndOfBody, Reader};
+use policy_engine::{EndpointId, Permit, ToolId};
+use proxy_host::{Answering, Clock, Metrics, RequestBody, RequestHeaders, SharedData};
+
+use crate::answer::Answer;
+use crate::head::{CLUSTER, Changes, Head, TIMEOUT};
+use crate::plugin::Plugin;
+use message::{Judgement, MessageInHand};
+
+/// All that the request path asks of the proxy.
+pub trait Host: RequestHeaders + RequestBody + Answering + SharedData + Metrics + Clock {}
+
+impl<T: RequestHeaders + RequestBody + Answering + SharedData + Metrics + Clock> Host for T {}
+
+/// Whether a request goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// What the proxy holds may go on to the next filter.
+    Continue,
+    /// It is held; or the request has been answered.
+    Wait,
+}
+
+/// A request on its way.
+pub struct Request<'h, H> {
+    host: &'h H,
+    plugin: Option<Rc<Plugin>>,
+    phase: Phase,
+}
+
+enum Phase {
+    /// No headers yet.
+    Begun,
+    /// Nothing of it concerns the filter any more.
+    Passed,
+    /// A GET or DELETE that is forwarded once it is sure that it has no body.
+    Bodyless(EndpointId, Changes),
+    /// The message is being read, and held.
+    Reading(Box<MessageInHand>),
+    /// The message was allowed; the rest of it is read as it passes.
+    Streaming(Box<MessageInHand>),
+    /// The answer stands. It is sent at the end of the body: before, an HTTP/1.1 connection would be closed with it.
+    Refusing(Box<Refusing>),
+    Answered,
+}
+
+struct Refusing {
+    answer: Answer,
+    tool: Option<ToolId>,
+    /// The caller's id, as sent, once it is known.
+    id: Option<Vec<u8>>,
+    /// Looks for the id, where the answer wants it.
+    search: Option<(Reader, Vec<u8>)>,
+    /// How much of the body may be held meanwhile.
+    max_bytes: usize,
+}
+
+impl<'h, H: Host> Request<'h, H> {
+    /// A request that has just arrived. Without a plugin it will be refused.
+    pub fn new(host: &'h H, plugin: Option<Rc<Plugin>>) -> Self {
+        Self {
+            host,
+            plugin,
+            phase: Phase::Begun,
+        }
+    }
+
+    /// The headers are there; `end` if nothing follows them.
+    pub fn on_headers(&mut self, end: bool) -> Flow {
+        let Some(plugin) = self.plugin.clone() else {
+            return self.send(&Answer::not_ready(), None);
+        };
+        match Head::read(&self.host.header_pairs(), &plugin.policy) {
+            Head::NotOurs { had_cluster } => {
+                if had_cluster {
+                    self.host.remove_header(CLUSTER.as_bytes());
+                }
+                self.phase = Phase::Passed;
+                Flow::Continue
+            }
+            Head::Refused(answer) => {
+                let reader = answer
+                    .wants_callers_id()
+                    .then(|| Reader::new(plugin.limits));
+                let refusing = Refusing {
+                    answer,
+                    tool: None,
+                    id: None,
+                    search: reader.map(|reader| (reader, Vec::new())),
+                    max_bytes: plugin.limits.max_bytes,
+                };
+                self.refuse(refusing, end)
+            }
+            Head::Bodyless { endpoint, changes } if end => {
+                self.forward(&plugin, endpoint, &changes)
+            }
+            Head::Bodyless { endpoint, changes } => {
+                self.phase = Phase::Bodyless(endpoint, changes);
+                Flow::Wait
+            }
+            Head::Message {
+                endpoint,
+                announced,
+                changes,
+            } => {
+                let message = Box::new(MessageInHand::new(
+                    endpoint,
+                    announced,
+                    changes,
+                    plugin.limits,
+                ));
+                if end {
+                    return self.read(&plugin, message, 0, EndOfBody::Reached);
+                }
+                self.phase = Phase::Reading(message);
+                Flow::Wait
+            }
+        }
+    }
+
+    /// More of the body is there: `size` bytes are held now; `end` if they are the last.
+    pub fn on_body(&mut self, size: usize, end: bool) -> Flow {
+        let Some(plugin) = self.plugin.clone() else {
+            return Flow::Wait;
+        };
+        let end_of_body = if end {
+            EndOfBody::Reached
+        } else {
+            EndOfBody::NotYet
+        };
+        match std::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Passed => {
+                self.phase = Phase::Passed;
+                Flow::Continue
+            }
+            Phase::Begun | Phase::Answered => Flow::Wait,
+            Phase::Bodyless(..) if size > 0 => {
+                let refusing = Refusing {
+                    answer: Answer::unexpected_body(),
+                    tool: None,
+                    id: None,
+                    search: None,
+                    max_bytes: plugin.limits.max_bytes,
+                };
+                self.refuse(refusing, end)
+            }
+            Phase::Bodyless(endpoint, changes) if end => self.forward(&plugin, endpoint, &changes),
+            Phase::Bodyless(endpoint, changes) => {
+                self.phase = Phase::Bodyless(endpoint, changes);
+                Flow::Wait
+            }
+            Phase::Reading(message) => self.read(&plugin, message, size, end_of_body),
+            Phase::Streaming(message) => self.read_passing(message, size, end_of_body),
+            Phase::Refusing(mut refusing) => {
+                refusing.look_for_id(self.host, size, end_of_body);
+                if end || size > refusing.max_bytes {
+                    return self.send_refusal(&refusing);
+                }
+                self.phase = Phase::Refusing(refusing);
+                Flow::Wait
+            }
+        }
+    }
+
+    /// The body was followed by trailers.
+    pub fn on_trailers(&mut self) -> Flow {
+        match std::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Passed => {
+                self.phase = Phase::Passed;
+                Flow::Continue
+            }
+            Phase::Begun | Phase::Answered => Flow::Wait,
+            Phase::Refusing(refusing) => self.send_refusal(&refusing),
+            Phase::Bodyless(..) | Phase::Reading(_) | Phase::Streaming(_) => {
+                self.send(&Answer::trailers(), None)
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        plugin: &Plugin,
+        mut message: Box<MessageInHand>,
+        size: usize,
+        end: EndOfBody,
+    ) -> Flow {
+        let judgement = message.read_on(self.host, plugin, size, end);
+        match judgement {
+            Judgement::ReadOn => {
+                self.phase = Phase::Reading(message);
+                Flow::Wait
+            }
+            Judgement::Pass(permit) => {
+                self.pass_to(&permit, message.changes());
+                if end == EndOfBody::NotYet {
+                    message.let_go();
+                    self.phase = Phase::Streaming(message);
+                } else {
+                    self.phase = Phase::Passed;
+                }
+                Flow::Continue
+            }
+            Judgement::Refuse { answer, tool } => {
+                let id = message.id().map(<[u8]>::to_vec);
+                let max_bytes = plugin.limits.max_bytes;
+                let search = if id.is_none() && answer.wants_callers_id() {
+                    Some(message.into_search())
+                } else {
+                    None
+                };
+                let is_over = end == EndOfBody::Reached || size > max_bytes;
+                self.refuse(
+                    Refusing {
+                        answer,
+                        tool,
+                        id,
+                        search,
+                        max_bytes,
+                    },
+                    is_over,
+                )
+            }
+        }
+    }
+
+    /// Reads what passes after the decision. The last bytes pass only if the whole was in order; if not, the
+    /// answer takes the request's place, and the upstream is left with a request that never ended.
+    fn read_passing(
+        &mut self,
+        mut message: Box<MessageInHand>,
+        size: usize,
+        end: EndOfBody,
+    ) -> Flow {
+        match message.read_passing(self.host, size, end) {
+            Err(answer) => self.send(&answer, None),
+            Ok(()) if end == EndOfBody::Reached => {
+                self.phase = Phase::Passed;
+                Flow::Continue
+            }
+            Ok(()) => {
+                self.phase = Phase::Streaming(message);
+                Flow::Continue
+            }
+        }
+    }
+
+    fn forward(&mut self, plugin: &Plugin, endpoint: EndpointId, changes: &Changes) -> Flow {
+        let Some(permit) = plugin.policy.forward(endpoint) else {
+            return self.send(&Answer::not_ready(), None);
+        };
+        self.pass_to(&permit, changes);
+        self.phase = Phase::Passed;
+        Flow::Continue
+    }
+
+    /// Sends the request where the permit says. Changing a header makes Envoy choose the route again.
+    fn pass_to(&self, permit: &Permit<'_>, changes: &Changes) {
+        for name in &changes.remove {
+            self.host.remove_header(name);
+        }
+        self.host.set_header(CLUSTER, permit.cluster());
+        if permit.path().as_bytes() != changes.path {
+            self.host.set_header(":path", permit.path());
+        }
+        if let Some(timeout) = permit.timeout() {
+            self.host
+                .set_header(TIMEOUT, &timeout.as_millis().to_string());
+        }
+    }
+
+    fn refuse(&mut self, refusing: Refusing, is_over: bool) -> Flow {
+        if is_over {
+            return self.send_refusal(&refusing);
+        }
+        self.phase = Phase::Refusing(Box::new(refusing));
+        Flow::Wait
+    }
+
+    fn send_refusal(&mut self, refusing: &Refusing) -> Flow {
+        if let Some(plugin) = &self.plugin {
+            plugin
+                .statistics
+                .refused(self.host, refusing.tool, refusing.answer.reason());
+        }
+        refusing.answer.send(self.host, refusing.id.as_deref());
+        self.phase = Phase::Answered;
+        Flow::Wait
+    }
+
+    fn send(&mut self, answer: &Answer, id: Option<&[u8]>) -> Flow {
+        if let Some(plugin) = &self.plugin {
+            plugin.statistics.refused(self.host, None, answer.reason());
+        }
+        answer.send(self.host, id);
+        self.phase = Phase::Answered;
+        Flow::Wait
+    }
+}
+
+impl Refusing {
+    fn look_for_id(&mut self, host: &impl RequestBody, size: usize, end: EndOfBody) {
+        let Some((reader, held)) = &mut self.search else {
+            return;
+        };
+        let fresh = host.body(held.len(), size.saturating_sub(held.len()));
+        held.extend_from_slice(&fresh);
+        // Only a message that can be read to its end has an id to echo.
+        match reader.push(held, end) {
+            Ok(_) if end == EndOfBody::Reached => {
+                self.id = reader.message().id().map(|id| id.raw(held).to_vec());
+            }
+            Ok(_) => {}
+            Err(_) => self.search = None,
+        }
+    }
+}

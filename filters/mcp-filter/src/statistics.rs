@@ -1,0 +1,163 @@
+//! The filter's statistics. Envoy puts `wasmcustom.` before their names, and never frees one: names come from the
+//! configuration and from fixed words only, and each metric is defined once per VM.
+//!
+//! | name | kind | what |
+//! |---|---|---|
+//! | `portcullis_calls.server.<server>.tool.<tool>` | counter | calls of a tool that were decided on, refused ones too |
+//! | `portcullis_refusals.server.<server>.tool.<tool>.reason.<reason>` | counter | requests that the filter answered; `none` where it knew no tool |
+//! | `portcullis_decision_ns.server.<server>.tool.<tool>` | histogram | nanoseconds from the end of what had to be read to the decision |
+//! | `portcullis_revision` | gauge | the revision in force |
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::Duration;
+
+use policy_engine::{Policy, ToolId};
+use proxy_host::{MetricId, MetricKind, Metrics};
+
+/// Metrics by name, for as long as the VM lives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KnownMetrics(Rc<RefCell<BTreeMap<String, Option<MetricId>>>>);
+
+impl KnownMetrics {
+    fn get(&self, host: &impl Metrics, kind: MetricKind, name: String) -> Option<MetricId> {
+        let mut known = self.0.borrow_mut();
+        if let Some(metric) = known.get(&name) {
+            return *metric;
+        }
+        let metric = host.define_metric(kind, &name);
+        known.insert(name, metric);
+        metric
+    }
+}
+
+/// The statistics of one configuration.
+#[derive(Debug)]
+pub(crate) struct Statistics {
+    known: KnownMetrics,
+    /// By [`ToolId::index`].
+    tools: Vec<ToolStatistics>,
+    /// Refusals that name no tool.
+    elsewhere: Refusals,
+}
+
+#[derive(Debug)]
+struct ToolStatistics {
+    calls: Option<MetricId>,
+    decision: Option<MetricId>,
+    refusals: Refusals,
+}
+
+/// Counters by reason, each defined when it is first needed.
+#[derive(Debug)]
+struct Refusals {
+    labels: String,
+    by_reason: RefCell<Vec<(&'static str, Option<MetricId>)>>,
+}
+
+impl Statistics {
+    pub(crate) fn new(host: &impl Metrics, known: &KnownMetrics, policy: &Policy) -> Self {
+        if let Some(revision) = known.get(host, MetricKind::Gauge, "portcullis_revision".to_owned())
+        {
+            host.record(revision, policy.revision());
+        }
+        let tools = policy.tool_names().map(|(_, server, tool)| {
+            let labels = format!("server.{}.tool.{}", label(server), label(tool));
+            ToolStatistics {
+                calls: known.get(
+                    host,
+                    MetricKind::Counter,
+                    format!("portcullis_calls.{labels}"),
+                ),
+                decision: known.get(
+                    host,
+                    MetricKind::Histogram,
+                    format!("portcullis_decision_ns.{labels}"),
+                ),
+                refusals: Refusals::new(labels),
+            }
+        });
+        Self {
+            known: known.clone(),
+            tools: tools.collect(),
+            elsewhere: Refusals::new("server.none.tool.none".to_owned()),
+        }
+    }
+
+    /// A call was decided on, in this time.
+    pub(crate) fn decided(&self, host: &impl Metrics, tool: ToolId, took: Duration) {
+        let Some(tool) = self.tools.get(tool.index()) else {
+            return;
+        };
+        if let Some(calls) = tool.calls {
+            host.increment(calls);
+        }
+        if let Some(decision) = tool.decision {
+            host.record(decision, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// A request was refused.
+    pub(crate) fn refused(&self, host: &impl Metrics, tool: Option<ToolId>, reason: &'static str) {
+        let tool = tool.and_then(|tool| self.tools.get(tool.index()));
+        let refusals = tool.map_or(&self.elsewhere, |tool| &tool.refusals);
+        if let Some(counter) = refusals.counter(host, &self.known, reason) {
+            host.increment(counter);
+        }
+    }
+}
+
+impl Refusals {
+    fn new(labels: String) -> Self {
+        Self {
+            labels,
+            by_reason: RefCell::default(),
+        }
+    }
+
+    fn counter(
+        &self,
+        host: &impl Metrics,
+        known: &KnownMetrics,
+        reason: &'static str,
+    ) -> Option<MetricId> {
+        let mut by_reason = self.by_reason.borrow_mut();
+        if let Some((_, counter)) = by_reason.iter().find(|(known, _)| *known == reason) {
+            return *counter;
+        }
+        let name = format!("portcullis_refusals.{}.reason.{reason}", self.labels);
+        let counter = known.get(host, MetricKind::Counter, name);
+        by_reason.push((reason, counter));
+        counter
+    }
+}
+
+/// A name as part of a metric's: dots would divide it, and other bytes upset what reads statistics.
+fn label(name: &str) -> String {
+    let mut label = String::with_capacity(name.len());
+    for character in name.chars() {
+        match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' => label.push(character),
+            _ => {
+                // Escaped, not replaced, so that two names never share a metric.
+                let _ = write!(label, "%{:x}", u32::from(character));
+            }
+        }
+    }
+    label
+}
+
+#[cfg(test)]
+mod tests {
+    use super::label;
+
+    #[test]
+    fn it_keeps_names_apart_in_labels() {
+        assert_eq!(label("list_tables-2"), "list_tables-2");
+        assert_eq!(label("a.b"), "a%2eb");
+        assert_ne!(label("a.b"), label("a_b"));
+        assert_eq!(label("é"), "%e9");
+    }
+}

@@ -1,0 +1,140 @@
+//! What a filter may ask of Envoy, and which of its callbacks Envoy should call.
+
+use anyhow::{Result, bail};
+
+use crate::module;
+
+/// The calls that Envoy 1.40 offers to a module: the proxy-wasm ABI 0.2.1, as far as the SDK names it. The SDK's traits import all of them.
+const PROXY: [&str; 35] = [
+    "proxy_add_header_map_value",
+    "proxy_call_foreign_function",
+    "proxy_close_stream",
+    "proxy_continue_stream",
+    "proxy_define_metric",
+    "proxy_dequeue_shared_queue",
+    "proxy_done",
+    "proxy_enqueue_shared_queue",
+    "proxy_get_buffer_bytes",
+    "proxy_get_current_time_nanoseconds",
+    "proxy_get_header_map_pairs",
+    "proxy_get_header_map_value",
+    "proxy_get_property",
+    "proxy_get_shared_data",
+    "proxy_get_status",
+    "proxy_grpc_call",
+    "proxy_grpc_cancel",
+    "proxy_grpc_close",
+    "proxy_grpc_send",
+    "proxy_grpc_stream",
+    "proxy_http_call",
+    "proxy_increment_metric",
+    "proxy_log",
+    "proxy_record_metric",
+    "proxy_register_shared_queue",
+    "proxy_remove_header_map_value",
+    "proxy_replace_header_map_value",
+    "proxy_resolve_shared_queue",
+    "proxy_send_local_response",
+    "proxy_set_buffer_bytes",
+    "proxy_set_effective_context",
+    "proxy_set_header_map_pairs",
+    "proxy_set_property",
+    "proxy_set_shared_data",
+    "proxy_set_tick_period_milliseconds",
+];
+
+/// What the standard library needs and Envoy has of WASI: time, randomness, the end, a log line, an empty environment. No files, no sockets.
+const WASI: [&str; 6] = [
+    "clock_time_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_write",
+    "proc_exit",
+    "random_get",
+];
+
+/// The callbacks that the filter uses. Envoy enters the VM for each one that a module exports, at a cost for each
+/// request, so the others, which the SDK exports too, are taken out.
+const CALLBACKS: [&str; 10] = [
+    "proxy_abi_version_0_2_1",
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_delete",
+    "proxy_on_memory_allocate",
+    "proxy_on_request_body",
+    "proxy_on_request_headers",
+    "proxy_on_request_trailers",
+    "proxy_on_vm_start",
+    "_initialize",
+];
+
+/// Whether the export stays in the module.
+pub(crate) fn is_needed_export(name: &str) -> bool {
+    CALLBACKS.contains(&name) || name == "memory"
+}
+
+/// Refuses a module that imports what Envoy does not offer, or offers but a filter has no business with.
+pub(crate) fn imports(module: &[u8]) -> Result<()> {
+    let unknown: Vec<String> = module::imports(module)?
+        .into_iter()
+        .filter(|import| match import.module {
+            "env" => !PROXY.contains(&import.name),
+            "wasi_snapshot_preview1" => !WASI.contains(&import.name),
+            _ => true,
+        })
+        .map(|import| format!("`{}.{}`", import.module, import.name))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "it imports {}, which Envoy does not give to filters; find the crate that uses it, or allow it in wasm-build/src/check.rs",
+        unknown.join(", ")
+    );
+}
+
+/// Refuses a module that is too large: Envoy compiles it on its main thread, about 0.3 ms per KB.
+pub(crate) fn size(module: &[u8], max_bytes: usize) -> Result<()> {
+    if module.len() > max_bytes {
+        bail!("it has {} bytes; the budget is {max_bytes}", module.len());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::tests::{Export, with_sections};
+
+    #[test]
+    fn it_accepts_what_envoy_offers_and_nothing_else() {
+        let allowed = with_sections(
+            &[
+                ("env", "proxy_log"),
+                ("wasi_snapshot_preview1", "random_get"),
+            ],
+            &[],
+        );
+        assert!(imports(&allowed).is_ok());
+        for import in [
+            ("env", "proxy_invented"),
+            ("wasi_snapshot_preview1", "path_open"),
+            ("other", "proxy_log"),
+        ] {
+            let error = imports(&with_sections(&[("env", "proxy_log"), import], &[]))
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(&format!("`{}.{}`", import.0, import.1)),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_holds_to_the_budget() {
+        let module = with_sections(&[], &[Export::function("proxy_on_vm_start")]);
+        assert!(size(&module, module.len()).is_ok());
+        assert!(size(&module, module.len() - 1).is_err());
+    }
+}

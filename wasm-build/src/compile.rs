@@ -1,0 +1,112 @@
+//! Runs cargo.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+
+const TARGET: &str = "wasm32-wasip1";
+const PROFILE: &str = "wasm";
+
+/// The workspace that is built.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Workspace {
+    workspace_root: PathBuf,
+    pub(crate) target_directory: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace around the present directory.
+    pub(crate) fn find() -> Result<Self> {
+        let mut metadata = Command::new(cargo());
+        metadata.args(["metadata", "--no-deps", "--locked", "--format-version", "1"]);
+        serde_json::from_slice(&output(&mut metadata)?)
+            .context("cannot read what `cargo metadata` says")
+    }
+
+    /// Builds one filter and returns the module as the linker wrote it.
+    pub(crate) fn build(&self, package: &str) -> Result<Vec<u8>> {
+        require_target()?;
+        let status = Command::new(cargo())
+            .args([
+                "build",
+                "--locked",
+                "--lib",
+                "--package",
+                package,
+                "--target",
+                TARGET,
+                "--profile",
+                PROFILE,
+            ])
+            .env("CARGO_ENCODED_RUSTFLAGS", self.rust_flags())
+            .env_remove("RUSTFLAGS")
+            .current_dir(&self.workspace_root)
+            .status()
+            .context("cannot run cargo")?;
+        if !status.success() {
+            bail!("`{package}` does not build for {TARGET}");
+        }
+        let file = self
+            .target_directory
+            .join(TARGET)
+            .join(PROFILE)
+            .join(format!("{}.wasm", package.replace('-', "_")));
+        std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))
+    }
+
+    /// Vector instructions, which the reader's loops are written for; and no path of this machine in the module, so
+    /// that the same sources give the same bytes elsewhere.
+    fn rust_flags(&self) -> OsString {
+        let mut flags = vec![OsString::from("-Ctarget-feature=+simd128")];
+        let mut hide = |path: &Path, name: &str| {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.push(path);
+            flag.push(format!("={name}"));
+            flags.push(flag);
+        };
+        hide(&self.workspace_root, "portcullis");
+        if let Some(home) = cargo_home() {
+            hide(&home, "cargo");
+        }
+        flags.join(&OsString::from("\u{1f}"))
+    }
+}
+
+fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn cargo_home() -> Option<PathBuf> {
+    let set = env::var_os("CARGO_HOME").map(PathBuf::from);
+    set.or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+}
+
+/// Says what to type where the standard library for the target is missing; cargo's own message is a screen of errors.
+fn require_target() -> Result<()> {
+    let mut print = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    print.args(["--print", "target-libdir", "--target", TARGET]);
+    let directory = String::from_utf8(output(&mut print)?).context("rustc printed no path")?;
+    if !Path::new(directory.trim()).is_dir() {
+        bail!("the target {TARGET} is not installed; type `rustup target add {TARGET}`");
+    }
+    Ok(())
+}
+
+fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let name = command.get_program().to_owned();
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run `{}`", name.display()))?;
+    if !output.status.success() {
+        bail!(
+            "`{}` failed: {}",
+            name.display(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(output.stdout)
+}
