@@ -45,7 +45,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// What is known of each server's tools, by the server's name.
     async fn catalogues(&self) -> Result<BTreeMap<String, Catalogue>, StoreError>;
 
-    /// The list of that hash, if a catalogue or the accepted generation names it.
+    /// The list of that hash. It is kept while a catalogue or the accepted generation names it, and a day beyond, so that a
+    /// generation which began with it can still be remembered as accepted.
     async fn tool_list(&self, hash: &ListHash) -> Result<Option<Vec<RawTool>>, StoreError>;
 
     /// Remembers a module; of one that is known only the path is updated.
@@ -63,7 +64,7 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Up to `limit` records, newest first, below the sequence number `before` if given.
     async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
 
-    /// Remembers which generation the Envoys accepted last.
+    /// Remembers which generation the Envoys accepted last. Its revision and lists must be in the store.
     async fn set_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError>;
 
     /// The generation that the Envoys accepted last; `None` before the first.

@@ -23,6 +23,14 @@ pub enum StoreError {
         /// The value.
         value: String,
     },
+    /// A value cannot be stored as it is.
+    #[error("the configuration store cannot hold the {what} `{value}`: it is not UTF-8")]
+    Unstorable {
+        /// Which value.
+        what: &'static str,
+        /// The value, as far as it can be shown.
+        value: String,
+    },
 }
 
 /// A revision was not stored.

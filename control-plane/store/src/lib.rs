@@ -1,5 +1,42 @@
-//! Keeps what the control plane must not forget: revisions, catalogues, modules, the audit trail, and which
-//! generation the Envoys last accepted.
+//! Keeps what the control plane must not forget.
+//!
+//! - [`Revision`]: an operator's document, numbered, never changed; a new one is stored only on top of the head that its
+//!   author has seen, so nobody overwrites anybody unawares;
+//! - [`Catalogue`]: what each MCP server answered when it was asked for its tools, byte for byte;
+//! - [`Module`]: where a `.wasm` of that hash lies;
+//! - [`AuditRecord`]: who did what, when, from where and why;
+//! - [`AcceptedGeneration`]: what the Envoys accepted last, by the parts that it can be made from again.
+//!
+//! [`ConfigStore`] is what the rest of the control plane sees; [`SqliteStore`] keeps it in one file.
+//!
+//! It never interprets a document, a tool definition or a module, never holds a secret's value, and never answers `Ok`
+//! before the disk has it.
+//!
+//! ```
+//! use store::{AppendError, ConfigStore, NewRevision, SqliteStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("control-plane.db");
+//! let store = SqliteStore::open(&path).await?;
+//! let draft = NewRevision {
+//!     document: r#"{"servers":{}}"#.to_owned(),
+//!     author: "ada".to_owned(),
+//!     reason: "a start".to_owned(),
+//!     action: "PUT /api/v1/config".to_owned(),
+//!     origin: "127.0.0.1".to_owned(),
+//! };
+//! let first = store.append(None, draft.clone()).await?;
+//! assert_eq!(first.summary.number.0, 1);
+//!
+//! // Whoever still believes that the store is empty is told that it is not.
+//! let refused = store.append(None, draft).await;
+//! assert!(matches!(refused, Err(AppendError::Conflict { .. })));
+//! # Ok(())
+//! # }
+//! ```
+
 mod accepted;
 mod audit;
 mod catalogue;
@@ -7,6 +44,7 @@ mod config_store;
 mod error;
 mod module;
 mod revision;
+mod sqlite;
 
 pub use accepted::AcceptedGeneration;
 pub use audit::{AuditEntry, AuditRecord};
@@ -15,3 +53,4 @@ pub use config_store::ConfigStore;
 pub use error::{AppendError, OpenError, StoreError};
 pub use module::Module;
 pub use revision::{NewRevision, Revision, RevisionNumber, RevisionSummary};
+pub use sqlite::SqliteStore;

@@ -1,0 +1,165 @@
+//! The store in one SQLite file.
+
+mod accepted;
+mod audit;
+mod catalogue;
+mod module;
+mod open;
+mod revision;
+
+use std::{collections::BTreeMap, path::Path};
+
+use async_trait::async_trait;
+use sqlx::{Sqlite, SqlitePool, Transaction};
+use time::OffsetDateTime;
+
+use crate::{
+    AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ConfigStore, ListHash,
+    Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
+};
+
+/// A [`ConfigStore`] in one SQLite file.
+///
+/// The file is created with mode 0600, written ahead (`-wal` beside it) and synchronised on each commit, so what was
+/// answered `Ok` survives a crash of the process and of the machine.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`; creates the file, and its folder, if they are not there.
+    ///
+    /// # Errors
+    /// When the file cannot be created, opened for writing, is damaged, or has another version's layout.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self {
+            pool: open::open(path).await?,
+        })
+    }
+
+    /// Finishes what is under way and closes the file. A store that is dropped without loses nothing either.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// A transaction that writes from the start, so that it waits for another writer instead of failing midway.
+    async fn begin(
+        &self,
+        operation: &'static str,
+    ) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.pool
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed(operation))
+    }
+}
+
+#[async_trait]
+impl ConfigStore for SqliteStore {
+    async fn append(
+        &self,
+        expected: Option<RevisionNumber>,
+        revision: NewRevision,
+    ) -> Result<Revision, AppendError> {
+        revision::append(self, expected, revision).await
+    }
+
+    async fn head(&self) -> Result<Option<Revision>, StoreError> {
+        revision::head(self).await
+    }
+
+    async fn revision(&self, number: RevisionNumber) -> Result<Option<Revision>, StoreError> {
+        revision::by_number(self, number).await
+    }
+
+    async fn revisions(
+        &self,
+        before: Option<RevisionNumber>,
+        limit: u32,
+    ) -> Result<Vec<RevisionSummary>, StoreError> {
+        revision::list(self, before, limit).await
+    }
+
+    async fn put_catalogue(&self, catalogue: &Catalogue) -> Result<(), StoreError> {
+        catalogue::put(self, catalogue).await
+    }
+
+    async fn remove_catalogue(&self, server: &str) -> Result<(), StoreError> {
+        catalogue::remove(self, server).await
+    }
+
+    async fn catalogues(&self) -> Result<BTreeMap<String, Catalogue>, StoreError> {
+        catalogue::all(self).await
+    }
+
+    async fn tool_list(&self, hash: &ListHash) -> Result<Option<Vec<RawTool>>, StoreError> {
+        catalogue::list(self, hash).await
+    }
+
+    async fn put_module(&self, module: &Module) -> Result<(), StoreError> {
+        module::put(self, module).await
+    }
+
+    async fn module(&self, sha256: &str) -> Result<Option<Module>, StoreError> {
+        module::by_hash(self, sha256).await
+    }
+
+    async fn modules(&self) -> Result<Vec<Module>, StoreError> {
+        module::all(self).await
+    }
+
+    async fn record(&self, entry: &AuditEntry) -> Result<AuditRecord, StoreError> {
+        audit::record(self, entry).await
+    }
+
+    async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+        audit::list(self, before, limit).await
+    }
+
+    async fn set_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError> {
+        accepted::set(self, accepted).await
+    }
+
+    async fn accepted(&self) -> Result<Option<AcceptedGeneration>, StoreError> {
+        accepted::get(self).await
+    }
+}
+
+/// Names the operation that a database error stopped.
+fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::Database { operation, source }
+}
+
+/// A number as SQLite stores it. Numbers that this program counts stay far below the limit.
+fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The present, as it will be read back.
+fn now() -> (OffsetDateTime, i64) {
+    let micros = micros(OffsetDateTime::now_utc());
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000);
+    (at.unwrap_or(OffsetDateTime::UNIX_EPOCH), micros)
+}
+
+fn micros(at: OffsetDateTime) -> i64 {
+    // Holds until the year 294246, past the last one that the type can express.
+    i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
+}
+
+fn time(what: &'static str, micros: i64) -> Result<OffsetDateTime, StoreError> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
+        .map_err(|_| unreadable(what, micros))
+}
+
+fn natural(what: &'static str, number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|_| unreadable(what, number))
+}
+
+fn unreadable(what: &'static str, value: i64) -> StoreError {
+    StoreError::Unreadable {
+        what,
+        value: value.to_string(),
+    }
+}
