@@ -25,15 +25,16 @@ MAX_DEPTH = 128
 
 
 def tools_and_rules() -> dict:
-    """Two servers; most tools are open, `twice` has 2 calls a second, `secret` is for a role that nobody has."""
+    """Two servers; most tools are open, each `twice_…` has 2 calls a second, `secret` is for a role that nobody has."""
     config = example_filter_config()
-    with_tools(config, "weather", {"get_weather": CITY, "twice": ANYTHING, "secret": ANYTHING, "note": ANYTHING})
+    limited = {f"twice_{name}": ANYTHING for name in ("modern", "legacy", "counted", "other")}
+    with_tools(config, "weather", {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, **limited})
     with_tools(config, "math", {"add": NUMBERS})
     config["roles"] = {"analyst": {"claims": {"groups": ["analysts"]}}}
     config["rules"] = [
         {
             "name": "two-a-second",
-            "match": {"server": "weather", "tool": "twice"},
+            "match": {"server": "weather", "tool": "twice_*"},
             "limits": [{"id": "each", "per": ["tool"], "requests": 2, "window_ms": 1000, "burst": 2}],
         },
         {"name": "for-analysts", "match": {"tool": "secret"}, "allow": ["analyst"]},

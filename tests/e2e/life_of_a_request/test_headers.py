@@ -76,12 +76,21 @@ def test_it_never_passes_mcp_headers_of_older_revisions_as_the_client_sent_them(
     message = call(Era.LEGACY, "get_weather", {"city": "Oslo"}).without_header("mcp-protocol-version")
     if version:
         message = message.with_headers(("mcp-protocol-version", version))
-    lies = [("mcp-name", "secret"), ("Mcp-Name", "add"), ("mcp-method", "tools/list"), ("Mcp-Param-Region", "moon")]
+    lies = [("mcp-name", "secret"), ("mcp-method", "tools/list"), ("Mcp-Param-Region", "moon")]
     assert answered_by(message.with_headers(*lies).post_once(gateway.port)) == "weather"
     (received,) = gateway.received()
     assert received.header("mcp-name") in (None, b"get_weather")
     assert received.header("mcp-method") in (None, b"tools/call")
     assert received.header("mcp-param-region") is None
+
+
+@in_both_eras
+def test_it_refuses_a_header_of_the_protocol_that_occurs_twice(gateway, era):
+    twice = (
+        weather(era).without_header("mcp-name").with_headers(("mcp-name", "get_weather"), ("Mcp-Name", "get_weather"))
+    )
+    reply = gateway.send_refused(twice)
+    assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
 
 
 def test_it_passes_the_parameters_that_modern_headers_repeat(gateway):

@@ -38,7 +38,7 @@ def base64_header(value: str) -> str:
 
 @in_both_eras
 def test_it_refuses_a_tool_that_no_catalogue_has(gateway, era):
-    for name in ("drop_everything", "get_weather ", "GET_WEATHER", "", "x" * 100_000, "tool\r\nx-a: b", "🌩"):
+    for name in ("drop_everything", "get_weather ", "GET_WEATHER", "", "x" * 30_000, "tool\r\nx-a: b", "🌩"):
         message = call(era, name, id="seven")
         if era is Era.MODERN:
             message = message.without_header("mcp-name").with_headers(("mcp-name", base64_header(name)))
@@ -189,6 +189,8 @@ def test_it_refuses_a_foreign_host(gateway, era, host):
 @pytest.mark.parametrize("path", ["/", "/mcpx", "/mcp/", "/servers/nobody/mcp", "/admin"])
 def test_it_refuses_other_paths(gateway, era, path):
     assert gateway.send_refused(weather(era), path).status == 404
+    gateway.forget()
+    assert gateway.send_refused(weather(era).with_headers(("x-portcullis-cluster", "math")), path).status == 404
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND"])

@@ -35,11 +35,11 @@ def test_it_counts_refusals_by_tool_and_reason(gateway, tool, arguments, name):
 
 
 def test_it_counts_limits(gateway):
-    name = "portcullis_refusals.server.weather.tool.twice.reason.limited"
+    name = "portcullis_refusals.server.weather.tool.twice_counted.reason.limited"
     before = counted(gateway, name)
     refused = 0
     while not refused:
-        refused += call(Era.LEGACY, "twice").post_once(gateway.port).status == 429
+        refused += call(Era.LEGACY, "twice_counted").post_once(gateway.port).status == 429
     assert counted(gateway, name) == before + 1
 
 
