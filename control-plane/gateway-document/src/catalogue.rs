@@ -17,6 +17,8 @@ pub struct CatalogueTool {
     pub name: String,
     /// What its arguments must fit.
     pub input_schema: Option<SchemaText>,
+    /// Why it cannot be offered, where that is known already.
+    pub flaw: Option<String>,
 }
 
 /// A JSON Schema, byte for byte as it came, and the hash that addresses it.

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use crate::document::{GatewayDocument, Listener, Rule, Server};
 use crate::names::{Selector, ServerName};
 use crate::problem::{Pointer, Problem, Problems};
+use crate::span::Span;
 
 mod today;
 
@@ -214,7 +215,7 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
             problems.add(at.at("constraints").join(&error.path), error.reason);
         }
     }
-    if rule.timeout.is_some_and(|timeout| timeout.is_zero()) {
+    if rule.timeout.is_some_and(Span::is_zero) {
         problems.add(
             at.at("timeout"),
             "a time-out lasts at least 1ms; leave it out for none",
@@ -223,7 +224,7 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
     if let Some(target) = &rule.route {
         match &target.cluster {
             None if target.weights.is_empty() => {
-                problems.add(at.at("route"), "name the `cluster` that calls go to")
+                problems.add(at.at("route"), "name the `cluster` that calls go to");
             }
             Some(name) if !is_cluster(document, name.as_str()) => problems.add(
                 at.at("route").at("cluster"),

@@ -40,7 +40,7 @@ pub use names::{
     ClusterName, InvalidName, LimitId, ListenerName, RoleName, RuleName, SecretName, Selector,
     ServerName,
 };
-pub use parse::{Format, ParseError, parse, parse_tool_rule};
+pub use parse::{Fault, Format, ParseError, parse, parse_tool_rule};
 pub use problem::Problem;
 pub use resolve::{HeldTool, Identity, MCP_PATH, Resolved, endpoint_paths, resolve};
 pub use schema::json_schema;

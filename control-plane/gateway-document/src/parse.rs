@@ -7,8 +7,13 @@ use serde_path_to_error::{Deserializer, Path, Segment, Track};
 use thiserror::Error;
 
 use crate::document::{GatewayDocument, Rule};
-use crate::problem::{Pointer, Problem};
+use crate::problem::Pointer;
 use crate::tool_rule::ToolRule;
+use crate::unique::UniqueValue;
+
+mod prune;
+
+use prune::Pruning;
 
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,49 +24,95 @@ pub enum Format {
     Yaml,
 }
 
-/// Why a text is not a document: the first fault, and where it is.
+/// One reason why a text is not a document.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{problem}{}", .line.map(|line| format!(" (line {line})")).unwrap_or_default())]
-pub struct ParseError {
-    /// What is wrong, and its path in the document.
-    pub problem: Problem,
+#[error("{}: {reason}{}", if .path.is_empty() { "/" } else { .path }, .line.map(|line| format!(" (line {line})")).unwrap_or_default())]
+pub struct Fault {
+    /// JSON Pointer (RFC 6901) into the document.
+    pub path: String,
     /// The line from 1, where it is known.
     pub line: Option<usize>,
+    /// What is wrong.
+    pub reason: String,
 }
 
-/// Reads a document strictly: unknown fields, repeated keys and malformed names are errors.
+/// Why a text is not a document; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct ParseError(pub Vec<Fault>);
+
+/// Reads a document strictly: unknown fields, repeated keys and malformed values are errors.
 ///
 /// # Errors
-/// The first fault, with its path and line.
+/// Everything that is wrong with its parts, each with its path. Of a text that is not even JSON or YAML, or repeats a
+/// key, the first fault.
 pub fn parse(text: &str, format: Format) -> Result<GatewayDocument, ParseError> {
     let blank = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
     if format == Format::Yaml && text.lines().all(blank) {
         // To YAML an empty file is `null`; here it is a document in which everything is left out.
         return Ok(GatewayDocument::default());
     }
-    read(text, format, PhantomData)
+    read(text, format, &PhantomData)
 }
 
 /// Reads the policy of one tool: a rule without `name` and `match`, which `implied` supplies.
 ///
 /// # Errors
-/// The first fault, with its path and line.
-pub fn parse_tool_rule(text: &str, format: Format, implied: ToolRule) -> Result<Rule, ParseError> {
-    read(text, format, implied)
+/// As [`parse`].
+pub fn parse_tool_rule(text: &str, format: Format, implied: &ToolRule) -> Result<Rule, ParseError> {
+    read(text, format, &implied)
 }
 
-fn read<'de, S: DeserializeSeed<'de>>(
+/// More faults than an author fixes at once.
+const MOST_FAULTS: usize = 50;
+
+fn read<'de, S>(text: &'de str, format: Format, seed: &S) -> Result<S::Value, ParseError>
+where
+    S: DeserializeSeed<'de> + Clone,
+{
+    let first = match read_once(text, format, seed.clone()) {
+        Ok(value) => return Ok(value),
+        Err(fault) => fault,
+    };
+    let Ok(UniqueValue(tree)) = read_once(text, format, PhantomData) else {
+        return Err(ParseError(vec![first]));
+    };
+    // The reader stops at the first fault. To find the next ones, what is at fault is taken out of a copy.
+    let mut pruning = Pruning::new(tree);
+    let mut at = first.path.clone();
+    let mut faults = vec![first];
+    while faults.len() < MOST_FAULTS && pruning.remove(&at) {
+        let mut track = Track::new();
+        let again = Deserializer::new(pruning.tree().clone(), &mut track);
+        let Err(error) = seed.clone().deserialize(again) else {
+            break;
+        };
+        let fault = fault_at(&error, None, &track.path());
+        at = pruning.written_path(&fault.path);
+        // Around what was taken out it is missing now, which is no fault of its own.
+        let inside = format!("{at}/");
+        if !faults.iter().any(|known| known.path.starts_with(&inside)) {
+            faults.push(Fault {
+                path: at.clone(),
+                ..fault
+            });
+        }
+    }
+    Err(ParseError(faults))
+}
+
+fn read_once<'de, S: DeserializeSeed<'de>>(
     text: &'de str,
     format: Format,
     seed: S,
-) -> Result<S::Value, ParseError> {
+) -> Result<S::Value, Fault> {
     let mut track = Track::new();
     match format {
         Format::Json => {
             let mut json = serde_json::Deserializer::from_str(text);
             seed.deserialize(Deserializer::new(&mut json, &mut track))
                 .and_then(|value| json.end().map(|()| value))
-                .map_err(|error| fault(&error, Some(error.line()), &track.path()))
+                .map_err(|error| fault_at(&error, Some(error.line()), &track.path()))
         }
         Format::Yaml => seed
             .deserialize(Deserializer::new(
@@ -70,12 +121,12 @@ fn read<'de, S: DeserializeSeed<'de>>(
             ))
             .map_err(|error| {
                 let line = error.location().map(|location| location.line());
-                fault(&error, line, &track.path())
+                fault_at(&error, line, &track.path())
             }),
     }
 }
 
-fn fault(error: &impl ToString, line: Option<usize>, path: &Path) -> ParseError {
+fn fault_at(error: &impl ToString, line: Option<usize>, path: &Path) -> Fault {
     let mut pointer = Pointer::default();
     for segment in path {
         match segment {
@@ -85,12 +136,10 @@ fn fault(error: &impl ToString, line: Option<usize>, path: &Path) -> ParseError 
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
-    ParseError {
-        problem: Problem {
-            path: pointer.into_string(),
-            reason: without_place(&error.to_string()).to_owned(),
-        },
+    Fault {
+        path: pointer.into_string(),
         line: line.filter(|line| *line > 0),
+        reason: without_place(&error.to_string()).to_owned(),
     }
 }
 
@@ -117,11 +166,11 @@ mod tests {
     fn check(text: &str, format: Format, path: &str, line: usize, reason: &str) {
         let error = parse(text, format).unwrap_err();
         assert_eq!(
-            (error.problem.path.as_str(), error.line),
+            (error.0[0].path.as_str(), error.0[0].line),
             (path, Some(line)),
             "{error}"
         );
-        assert!(error.problem.reason.contains(reason), "{error}");
+        assert!(error.0[0].reason.contains(reason), "{error}");
     }
 
     #[test]
@@ -201,6 +250,30 @@ mod tests {
     }
 
     #[test]
+    fn it_reports_every_fault_where_the_author_wrote_it() {
+        let text = "
+listeners: [{name: m p, address: 127.0.0.1:1}]
+tools:
+  - {name: a, limits: [{per: [sun, tool, moon], requests: 1, window: 1m}], colour: 1}
+  - {match: {}}
+  - {name: c, limits: [{requests: 1, window: x}]}
+";
+        let faults = parse(text, Format::Yaml).unwrap_err().0;
+        let paths: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "/listeners/0/name",
+                "/tools/0/colour",
+                "/tools/0/limits/0/per/0",
+                "/tools/0/limits/0/per/2",
+                "/tools/1",
+                "/tools/2/limits/0/window"
+            ]
+        );
+    }
+
+    #[test]
     fn it_reads_the_rule_of_one_tool_without_name_and_match() {
         let implied = || ToolRule {
             name: "tool:x".parse().unwrap(),
@@ -208,19 +281,19 @@ mod tests {
             tool: "x".to_owned(),
         };
         let body = r#"{"limits":[{"per":["tool"],"requests":2,"window":"1m"}]}"#;
-        let rule = parse_tool_rule(body, Format::Json, implied()).unwrap();
+        let rule = parse_tool_rule(body, Format::Json, &implied()).unwrap();
         assert_eq!(rule.name.as_str(), "tool:x");
         assert_eq!(rule.matches.tool.as_deref(), Some("x"));
         assert_eq!(rule.limits[0].requests, 2);
 
-        let named = parse_tool_rule(r#"{"name":"other"}"#, Format::Json, implied()).unwrap_err();
+        let named = parse_tool_rule(r#"{"name":"other"}"#, Format::Json, &implied()).unwrap_err();
         assert!(
-            named.problem.reason.contains("duplicate field `name`"),
+            named.0[0].reason.contains("duplicate field `name`"),
             "{named}"
         );
-        let empty = parse_tool_rule("[]", Format::Json, implied()).unwrap_err();
+        let empty = parse_tool_rule("[]", Format::Json, &implied()).unwrap_err();
         assert!(
-            empty.problem.reason.contains("the policy of one tool"),
+            empty.0[0].reason.contains("the policy of one tool"),
             "{empty}"
         );
     }

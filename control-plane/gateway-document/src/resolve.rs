@@ -81,7 +81,7 @@ pub fn resolve(
                     );
                 }
                 Origin::CatalogueTool { server, tool } => {
-                    holds.hold(&mut config, &server, &tool, &error.reason)
+                    holds.hold(&mut config, &server, &tool, &error.reason);
                 }
             }
         }

@@ -21,14 +21,14 @@ pub struct ToolRule {
     pub tool: String,
 }
 
-impl<'de> DeserializeSeed<'de> for ToolRule {
+impl<'de> DeserializeSeed<'de> for &ToolRule {
     type Value = Rule;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Rule, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for ToolRule {
+impl<'de> Visitor<'de> for &ToolRule {
     type Value = Rule;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the policy of one tool: an object with `allow`, `limits`, `validate`, …")

@@ -18,6 +18,7 @@ fn tool(name: &str, schema: &str) -> CatalogueTool {
         input_schema: Some(SchemaText::new(
             RawValue::from_string(schema.to_owned()).unwrap(),
         )),
+        flaw: None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::Identity;
 use super::held::AdmittedTools;
 use crate::document::{Access, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate};
 use crate::names::ServerName;
+use crate::span::Span;
 
 /// The path at which a listener offers all its servers as one.
 pub const MCP_PATH: &str = "/mcp";
@@ -178,7 +179,7 @@ fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
         limits: rule.limits.iter().map(limit).collect(),
         validate: rule.validate.map(validate),
         constraints,
-        timeout_ms: rule.timeout.map(|timeout| timeout.milliseconds()),
+        timeout_ms: rule.timeout.map(Span::milliseconds),
         route: cluster.map(|name| wire::Route {
             cluster: name.to_string(),
         }),

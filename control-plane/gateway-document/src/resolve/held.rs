@@ -64,8 +64,11 @@ impl Holds {
             let tools = admitted.entry(server).or_default();
             for tool in catalogue.get(server).into_iter().flatten() {
                 let name = tool.name.as_str();
-                if let Some(reason) = bad_name(name) {
-                    self.add(server.as_str(), name, reason.to_owned());
+                let flaw = bad_name(name)
+                    .map(str::to_owned)
+                    .or_else(|| tool.flaw.clone());
+                if let Some(reason) = flaw {
+                    self.add(server.as_str(), name, reason);
                 } else if tools.insert(name, tool.input_schema.as_ref()).is_some() {
                     repeated.insert(name);
                 }
