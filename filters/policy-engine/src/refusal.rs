@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn it_says_rates_as_people_do() {
         let check = |requests, window_ms, expected: &str| {
-            assert_eq!(rate_in_words(requests, window_ms), expected)
+            assert_eq!(rate_in_words(requests, window_ms), expected);
         };
         check(1, 1000, "1 call per 1 second");
         check(60, 60_000, "60 calls per 1 minute");

@@ -1,0 +1,308 @@
+//! The keywords of one schema object, read one by one.
+
+use super::{Compiler, Dialect};
+use crate::compile_error::join;
+use crate::schema::decimal::{Decimal, Divisor};
+use crate::schema::json::Json;
+use crate::schema::tree::{
+    Additional, Approach, ArrayRules, Bound, Group, Kinds, Length, More, MultipleOf, Node, NodeId,
+    NumberRules, ObjectRules, Presence, Property, Side, StringRules, Wanted,
+};
+use crate::schema::violation::echo;
+
+/// What was read of a schema object so far.
+pub(super) struct Draft {
+    kinds: Kinds,
+    number: NumberRules,
+    string: Length,
+    items: NodeId,
+    array: Length,
+    properties: Vec<Property>,
+    additional: Additional,
+    more: More,
+}
+
+impl Draft {
+    pub(super) fn read(
+        compiler: &mut Compiler<'_>,
+        members: &[(String, Json)],
+        pointer: &str,
+    ) -> Self {
+        let mut draft = Self {
+            kinds: Kinds::ALL,
+            number: NumberRules::default(),
+            string: Length::ANY,
+            items: NodeId::ANYTHING,
+            array: Length::ANY,
+            properties: Vec::new(),
+            additional: Additional::Fits(NodeId::ANYTHING),
+            more: More::default(),
+        };
+        let mut constraining = 0;
+        for (keyword, value) in members {
+            if !is_annotation(keyword, pointer) {
+                constraining += 1;
+                draft.keyword(compiler, keyword, value, &join(pointer, keyword));
+            }
+        }
+        let hides = compiler.dialect == Dialect::Draft7
+            && members.iter().any(|(keyword, _)| keyword == "$ref");
+        if hides && constraining > 1 {
+            compiler.error(pointer, "in draft-07 `$ref` hides the keywords beside it; put them into an `allOf`, or use 2020-12");
+        }
+        draft
+    }
+
+    fn keyword(&mut self, compiler: &mut Compiler<'_>, keyword: &str, value: &Json, pointer: &str) {
+        match keyword {
+            "type" => self.kinds = kinds(compiler, value, pointer),
+            "enum" => match value {
+                Json::Array(choices) if !choices.is_empty() => self.more.choices.push(choices.clone()),
+                _ => compiler.error(pointer, "must be a list of values, not empty"),
+            },
+            "const" => self.more.choices.push(vec![value.clone()]),
+            "minimum" => self.bound(compiler, Side::AtLeast, value, pointer),
+            "exclusiveMinimum" => self.bound(compiler, Side::Above, value, pointer),
+            "maximum" => self.bound(compiler, Side::AtMost, value, pointer),
+            "exclusiveMaximum" => self.bound(compiler, Side::Below, value, pointer),
+            "multipleOf" => self.multiple_of(compiler, value, pointer),
+            "minLength" => self.string.min = length(compiler, value, pointer),
+            "maxLength" => self.string.max = length(compiler, value, pointer),
+            "minItems" => self.array.min = length(compiler, value, pointer),
+            "maxItems" => self.array.max = length(compiler, value, pointer),
+            "uniqueItems" => match value {
+                Json::Bool(false) => {}
+                Json::Bool(true) => compiler.error(pointer, "`uniqueItems: true` is not checked by this version; leave it out, or set `validate` to `off`"),
+                _ => compiler.error(pointer, "must be `true` or `false`"),
+            },
+            "items" => match value {
+                Json::Array(_) => compiler.error(pointer, "a schema for each place is not checked by this version; use one schema for all items, or set `validate` to `off`"),
+                _ => self.items = compiler.node(value, pointer),
+            },
+            "properties" => self.properties(compiler, value, pointer),
+            "required" => self.required(compiler, value, pointer),
+            "additionalProperties" => {
+                self.additional = match value {
+                    Json::Bool(false) => Additional::Refused,
+                    _ => Additional::Fits(compiler.node(value, pointer)),
+                }
+            }
+            "allOf" => self.more.all.extend(compiler.nodes(value, pointer)),
+            "anyOf" => self.group(Wanted::Some, compiler.nodes(value, pointer)),
+            "oneOf" => self.group(Wanted::One, compiler.nodes(value, pointer)),
+            "$ref" => self.more.all.extend(reference(compiler, value, pointer)),
+            _ => compiler.error(
+                pointer,
+                format!("the keyword `{}` is not checked by this version; leave it out, or set `validate` to `off`", echo(keyword.as_bytes())),
+            ),
+        }
+    }
+
+    fn bound(&mut self, compiler: &mut Compiler<'_>, side: Side, value: &Json, pointer: &str) {
+        match value {
+            Json::Number(number) => self.number.bounds.push(Bound {
+                side,
+                value: number.clone(),
+                integer: number.to_i64(),
+            }),
+            _ => compiler.error(pointer, "must be a number"),
+        }
+    }
+
+    fn multiple_of(&mut self, compiler: &mut Compiler<'_>, value: &Json, pointer: &str) {
+        match value {
+            Json::Number(number) if number.is_positive() => match Divisor::new(number) {
+                Some(divisor) => {
+                    self.number.multiple_of = Some(MultipleOf {
+                        value: number.clone(),
+                        divisor,
+                    });
+                }
+                None => compiler.error(
+                    pointer,
+                    "more than 18 digits are not checked by this version; use fewer",
+                ),
+            },
+            _ => compiler.error(pointer, "must be a number above 0"),
+        }
+    }
+
+    fn group(&mut self, wanted: Wanted, nodes: Vec<NodeId>) {
+        if !nodes.is_empty() {
+            self.more.groups.push(Group { wanted, nodes });
+        }
+    }
+
+    fn properties(&mut self, compiler: &mut Compiler<'_>, value: &Json, pointer: &str) {
+        let Json::Object(members) = value else {
+            compiler.error(pointer, "must be an object of schemas");
+            return;
+        };
+        for (name, schema) in members {
+            let node = compiler.node(schema, &join(pointer, name));
+            self.change_property(name, |property| property.node = Some(node));
+        }
+    }
+
+    fn required(&mut self, compiler: &mut Compiler<'_>, value: &Json, pointer: &str) {
+        let Json::Array(names) = value else {
+            compiler.error(pointer, "must be a list of names");
+            return;
+        };
+        for (index, name) in names.iter().enumerate() {
+            match name {
+                Json::String(name) => {
+                    self.change_property(name, |property| property.presence = Presence::Required);
+                }
+                _ => compiler.error(&format!("{pointer}/{index}"), "must be a name"),
+            }
+        }
+    }
+
+    /// Changes the property of that name, which is new or was met before.
+    fn change_property(&mut self, name: &str, change: impl FnOnce(&mut Property)) {
+        match self
+            .properties
+            .iter_mut()
+            .find(|property| property.name == name)
+        {
+            Some(property) => change(property),
+            None => {
+                let mut property = Property {
+                    name: name.to_owned(),
+                    node: None,
+                    presence: Presence::Optional,
+                };
+                change(&mut property);
+                self.properties.push(property);
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Node {
+        let mut node = Node::with_kinds(self.kinds);
+        if !self.number.bounds.is_empty() || self.number.multiple_of.is_some() {
+            node.number = Some(Box::new(self.number));
+        }
+        if self.string != Length::ANY {
+            node.string = Some(Box::new(StringRules {
+                length: self.string,
+            }));
+        }
+        if self.array != Length::ANY || self.items != NodeId::ANYTHING {
+            node.array = Some(Box::new(ArrayRules {
+                items: self.items,
+                length: self.array,
+            }));
+        }
+        if !self.properties.is_empty() || self.additional != Additional::Fits(NodeId::ANYTHING) {
+            node.object = Some(Box::new(ObjectRules::new(self.properties, self.additional)));
+        }
+        if !self.more.is_empty() {
+            let only_group = self.more.choices.is_empty()
+                && self.more.all.is_empty()
+                && self.more.groups.len() == 1;
+            if node.is_open() && only_group {
+                node.approach = Approach::Choose;
+            }
+            node.more = Some(Box::new(self.more));
+        }
+        node
+    }
+}
+
+/// Keywords that say nothing about what fits (JSON Schema Validation 2020-12 sections 7 to 9), and where definitions live.
+fn is_annotation(keyword: &str, pointer: &str) -> bool {
+    match keyword {
+        "title" | "description" | "default" | "examples" | "$comment" | "format" | "deprecated"
+        | "readOnly" | "writeOnly" | "contentEncoding" | "contentMediaType" => true,
+        // Deeper, these would change what the references around them mean.
+        "$schema" | "$id" | "$defs" | "definitions" => pointer.is_empty(),
+        _ => keyword.starts_with("x-"),
+    }
+}
+
+fn kinds(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> Kinds {
+    let one = |compiler: &mut Compiler<'_>, name: &Json, pointer: &str| {
+        let known = match name {
+            Json::String(name) => kind(name),
+            _ => None,
+        };
+        known.unwrap_or_else(|| {
+            compiler.error(pointer, "must be one of `null`, `boolean`, `integer`, `number`, `string`, `array`, `object`");
+            Kinds::NONE
+        })
+    };
+    match value {
+        Json::Array(names) if names.is_empty() => {
+            compiler.error(pointer, "must name a type");
+            Kinds::NONE
+        }
+        Json::Array(names) => names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| one(compiler, name, &format!("{pointer}/{index}")))
+            .fold(Kinds::NONE, Kinds::or),
+        name => one(compiler, name, pointer),
+    }
+}
+
+fn kind(name: &str) -> Option<Kinds> {
+    Some(match name {
+        "null" => Kinds::NULL,
+        "boolean" => Kinds::BOOLEAN,
+        "integer" => Kinds::INTEGER,
+        "number" => Kinds::NUMBER,
+        "string" => Kinds::STRING,
+        "array" => Kinds::ARRAY,
+        "object" => Kinds::OBJECT,
+        _ => return None,
+    })
+}
+
+fn length(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> u64 {
+    let length = match value {
+        Json::Number(number) => Decimal::to_length(number),
+        _ => None,
+    };
+    length.unwrap_or_else(|| {
+        compiler.error(pointer, "must be an integer, 0 or more");
+        0
+    })
+}
+
+fn reference(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> Option<NodeId> {
+    let Json::String(text) = value else {
+        compiler.error(pointer, "must be text such as `#/$defs/name`");
+        return None;
+    };
+    let found = compiler.references.get(&normalised(text)).copied();
+    if found.is_none() {
+        let text = echo(text.as_bytes());
+        compiler.error(pointer, format!("`{text}` names no definition of this schema; a reference is `#` or `#/$defs/` and a name"));
+    }
+    found
+}
+
+/// The reference with its percent-escapes (RFC 3986 section 2.1) decoded, its segments escaped as `join` does it.
+fn normalised(reference: &str) -> String {
+    let mut bytes = Vec::with_capacity(reference.len());
+    let mut rest = reference.as_bytes();
+    while let Some((byte, behind)) = rest.split_first() {
+        let escaped = match behind.split_first_chunk::<2>() {
+            Some((digits, behind)) if *byte == b'%' => {
+                let digits = std::str::from_utf8(digits)
+                    .ok()
+                    .filter(|digits| !digits.starts_with('+'));
+                digits
+                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
+                    .map(|byte| (byte, behind))
+            }
+            _ => None,
+        };
+        let (byte, behind) = escaped.unwrap_or((*byte, behind));
+        bytes.push(byte);
+        rest = behind;
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}

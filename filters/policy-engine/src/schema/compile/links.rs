@@ -1,0 +1,161 @@
+//! How nodes lead to each other without a step into the value: such chains must end, and are shortened.
+
+use crate::compile_error::CompileError;
+use crate::schema::tree::{Additional, Kinds, More, Node, NodeId, Tree};
+
+/// The longest chain of `$ref`, `allOf`, `anyOf` and `oneOf` on one value.
+const LONGEST_CHAIN: u32 = 32;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    New,
+    Open,
+    Done { height: u32 },
+}
+
+/// Finds chains that never end, and those that are too long to follow.
+pub(super) fn check(nodes: &[Node], pointers: &[String], errors: &mut Vec<CompileError>) {
+    let mut visits = vec![Visit::New; nodes.len()];
+    for index in 0..nodes.len() {
+        let id = NodeId(u32::try_from(index).unwrap_or(u32::MAX));
+        if let Err(reason) = height(nodes, &mut visits, id, 0) {
+            let path = pointers.get(index).cloned().unwrap_or_default();
+            errors.push(CompileError {
+                path,
+                reason: reason.to_owned(),
+            });
+            return;
+        }
+    }
+}
+
+fn height(
+    nodes: &[Node],
+    visits: &mut [Visit],
+    id: NodeId,
+    depth: u32,
+) -> Result<u32, &'static str> {
+    const TOO_LONG: &str = "more than 32 references and alternatives in a row; nest them less";
+    match visits.get(id.index()) {
+        Some(Visit::Done { height }) => return Ok(*height),
+        Some(Visit::Open) => {
+            return Err(
+                "refers to itself without a step into the value, so it asks for nothing; break the circle",
+            );
+        }
+        _ if depth > LONGEST_CHAIN => return Err(TOO_LONG),
+        _ => {}
+    }
+    mark(visits, id, Visit::Open);
+    let mut tallest = 0;
+    for child in nodes.get(id.index()).into_iter().flat_map(linked) {
+        tallest = tallest.max(height(nodes, visits, child, depth + 1)? + 1);
+    }
+    if tallest > LONGEST_CHAIN {
+        return Err(TOO_LONG);
+    }
+    mark(visits, id, Visit::Done { height: tallest });
+    Ok(tallest)
+}
+
+fn mark(visits: &mut [Visit], id: NodeId, visit: Visit) {
+    if let Some(place) = visits.get_mut(id.index()) {
+        *place = visit;
+    }
+}
+
+/// The nodes that look at the same value.
+fn linked(node: &Node) -> impl Iterator<Item = NodeId> {
+    let more = node.more.iter();
+    more.flat_map(|more| {
+        more.all
+            .iter()
+            .chain(more.groups.iter().flat_map(|group| &group.nodes))
+    })
+    .copied()
+}
+
+/// Replaces every node that only refers to another one by that one, and notes for each which kinds have a chance.
+/// All chains end: [`check`] has seen to that.
+pub(super) fn shorten(tree: &mut Tree) {
+    let targets: Vec<NodeId> = (0..)
+        .map(NodeId)
+        .take(tree.nodes.len())
+        .map(|id| target(&tree.nodes, id))
+        .collect();
+    let resolve = |id: &mut NodeId| *id = targets.get(id.index()).copied().unwrap_or(*id);
+    resolve(&mut tree.root);
+    for node in &mut tree.nodes {
+        if let Some(array) = &mut node.array {
+            resolve(&mut array.items);
+        }
+        if let Some(object) = &mut node.object {
+            object
+                .properties
+                .iter_mut()
+                .filter_map(|property| property.node.as_mut())
+                .for_each(resolve);
+            if let Additional::Fits(id) = &mut object.additional {
+                resolve(id);
+            }
+        }
+        if let Some(more) = &mut node.more {
+            more.all.iter_mut().for_each(resolve);
+            more.groups
+                .iter_mut()
+                .flat_map(|group| &mut group.nodes)
+                .for_each(resolve);
+        }
+    }
+    let mut known = vec![None; tree.nodes.len()];
+    for id in (0..).map(NodeId).take(tree.nodes.len()) {
+        accepts(&tree.nodes, &mut known, id);
+    }
+    for (node, kinds) in tree.nodes.iter_mut().zip(known) {
+        node.accepts = kinds.unwrap_or(node.kinds);
+    }
+}
+
+fn target(nodes: &[Node], mut id: NodeId) -> NodeId {
+    while let Some(node) = nodes.get(id.index()).filter(|node| node.is_open()) {
+        match node.more.as_deref() {
+            Some(More {
+                choices,
+                all,
+                groups,
+            }) if choices.is_empty() && groups.is_empty() => match all.as_slice() {
+                [only] => id = *only,
+                _ => break,
+            },
+            _ => break,
+        }
+    }
+    id
+}
+
+fn accepts(nodes: &[Node], known: &mut [Option<Kinds>], id: NodeId) -> Kinds {
+    if let Some(Some(kinds)) = known.get(id.index()) {
+        return *kinds;
+    }
+    let Some(node) = nodes.get(id.index()) else {
+        return Kinds::ALL;
+    };
+    let mut kinds = node.kinds;
+    if let Some(more) = &node.more {
+        for child in &more.all {
+            kinds = kinds.and(accepts(nodes, known, *child));
+        }
+        for group in &more.groups {
+            let any = group
+                .nodes
+                .iter()
+                .map(|child| accepts(nodes, known, *child))
+                .fold(Kinds::NONE, Kinds::or);
+            kinds = kinds.and(any);
+        }
+    }
+    if let Some(place) = known.get_mut(id.index()) {
+        *place = Some(kinds);
+    }
+    kinds
+}
