@@ -1,0 +1,87 @@
+"""The PostgreSQL tools through the gateway, on the demo data, by clients that others wrote."""
+
+TOOLS = {
+    "execute_query",
+    "get_table_schema",
+    "list_tables",
+    "execute_spark_sql",
+    "submit_spark_job",
+    "get_job_status",
+    "list_spark_jobs",
+}
+
+
+def structured(outcome: dict) -> dict:
+    """The structured content of a call that went well."""
+    assert "result" in outcome, outcome
+    assert not outcome["result"].get("isError"), outcome
+    return outcome["result"]["structuredContent"]
+
+
+def failure(outcome: dict) -> str:
+    """The text of a call that the tool itself refused."""
+    assert outcome["result"]["isError"], outcome
+    return outcome["result"]["content"][0]["text"]
+
+
+def test_a_client_speaks_the_revision_that_it_wants(client):
+    assert client.protocol == ("2026-07-28" if client.sdk.era == "modern" else "2025-11-25")
+
+
+def test_a_client_sees_the_seven_tools_with_their_schemas(client):
+    tools = {tool["name"]: tool for tool in client.tools()}
+    assert TOOLS <= set(tools)
+    for name in TOOLS:
+        assert tools[name]["description"] and tools[name]["title"], name
+        assert tools[name]["inputSchema"]["additionalProperties"] is False, name
+        assert tools[name]["outputSchema"]["properties"], name
+
+
+def test_execute_query_binds_its_parameters(client):
+    result = structured(
+        client.call(
+            "execute_query",
+            {
+                "sql": "SELECT count(*) AS shops, $1::text AS said FROM shops WHERE city = $2",
+                "parameters": ["hé", "Oslo"],
+            },
+        )
+    )
+    assert result["rows"] == [[2, "hé"]]
+    assert [column["name"] for column in result["columns"]] == ["shops", "said"]
+    assert result["truncated"] is False
+
+
+def test_execute_query_says_when_it_cuts(client):
+    result = structured(client.call("execute_query", {"sql": "SELECT g FROM generate_series(1, 200000) AS g"}))
+    assert result["truncated"] is True
+    assert 0 < result["row_count"] < 200000
+
+
+def test_execute_query_cannot_write(client):
+    for sql in (
+        "DELETE FROM shops",
+        "WITH gone AS (DELETE FROM shops RETURNING 1) SELECT * FROM gone",
+        "SELECT 1; DROP TABLE shops",
+        "CREATE TABLE mine (a int)",
+        "SELECT setval('none', 1)",
+        "COPY shops TO '/tmp/shops'",
+    ):
+        assert failure(client.call("execute_query", {"sql": sql}))
+    assert structured(client.call("execute_query", {"sql": "SELECT count(*) FROM shops"}))["rows"] == [[12]]
+
+
+def test_execute_query_answers_an_sqlstate(client):
+    assert "42P01" in str(client.call("execute_query", {"sql": "SELECT * FROM nowhere"}))
+
+
+def test_list_tables_and_get_table_schema_describe_the_demo(client):
+    tables = structured(client.call("list_tables", {}))["tables"]
+    assert {"shops", "customers", "products", "orders"} <= {table["name"] for table in tables}
+    columns = structured(client.call("get_table_schema", {"table": "shops"}))["columns"]
+    assert [column["name"] for column in columns] == ["shop_id", "name", "city", "opened_on"]
+
+
+def test_the_gateway_refuses_arguments_before_the_server_sees_them(client):
+    outcome = client.call("execute_query", {"sql": "", "colour": "blue"})
+    assert "do not fit its schema" in failure(outcome)

@@ -1,0 +1,91 @@
+"""Everything, as `portcullis up` brings it up: PostgreSQL, Spark, control plane, data server and Envoy, on free ports."""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+from free_ports import free_port
+from installation import Installation
+from polling import until
+from processes import Process
+from raw_http import Connection, get_json
+
+READY = 240.0
+"""Seconds; Spark and a first PostgreSQL cluster take most of them."""
+
+
+class Stack:
+    """A running `portcullis up` with a data folder of its own; ready once constructed."""
+
+    def __init__(self, installation: Installation, directory: Path) -> None:
+        # PostgreSQL runs as another user when we are root, and must be able to enter the folder.
+        self.data = Path(tempfile.mkdtemp(prefix="portcullis-"))
+        self.data.chmod(0o755)
+        self.gateway_port = free_port()
+        self.rest_port = free_port()
+        self.server_port = free_port()
+        environment = {
+            "PORTCULLIS_HOME": str(installation.home),
+            "PORTCULLIS_DATA": str(self.data),
+            "CONTROL_PLANE_MODULE": str(installation.module),
+            "GATEWAY_ADDRESS": f"127.0.0.1:{self.gateway_port}",
+            "CONTROL_PLANE_REST_ADDRESS": f"127.0.0.1:{self.rest_port}",
+            "MCP_SERVER_ADDRESS": f"127.0.0.1:{self.server_port}",
+            "ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{free_port()}",
+            "CONTROL_PLANE_XDS_ADDRESS": f"127.0.0.1:{free_port()}",
+        }
+        for part in ("", "REST_", "MASTER_UI_", "WORKER_UI_", "CONNECT_", "DRIVER_UI_"):
+            environment[f"PORTCULLIS_SPARK_{part}PORT"] = str(free_port())
+        for program in ("control-plane", "mcp-server"):
+            installation.binary(program)
+        self.process = Process("portcullis-up", [installation.binary("portcullis"), "up"], directory, environment)
+        until("the whole stack is ready", self._is_ready, READY)
+
+    @property
+    def url(self) -> str:
+        """The MCP endpoint of the gateway."""
+        return f"http://127.0.0.1:{self.gateway_port}/mcp"
+
+    def _is_ready(self) -> bool:
+        self.process.check_alive()
+        body = json.dumps(
+            {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_tables", "arguments": {}}}
+        ).encode()
+        headers = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")]
+        with Connection(self.gateway_port) as connection:
+            reply = connection.post("/mcp", headers, body)
+        return reply.status == 200 and get_json(self.server_port, "/health") != {}
+
+    def kill(self, program: str) -> int:
+        """SIGKILL to one of our programs; the supervisor starts it again. Returns the process that was killed."""
+        pid = until(f"`{program}` runs", lambda: self.pid_of(program))
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def pid_of(self, program: str) -> int | None:
+        """The process of a program that the stack runs."""
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and self._runs(entry, program):
+                return int(entry.name)
+        return None
+
+    def _runs(self, entry: Path, program: str) -> bool:
+        try:
+            parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            command = (entry / "cmdline").read_bytes().split(b"\0")[0]
+        except OSError:
+            return False
+        return int(parent) == self.process.pid and Path(os.fsdecode(command)).name == program
+
+    def logs(self) -> str:
+        """The end of every program's log."""
+        ends = [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in self.data.glob("logs/*.log")]
+        return "\n".join(ends)
+
+    def stop(self) -> None:
+        """Stops everything in order and forgets its data."""
+        self.process.stop(patience=60)
+        shutil.rmtree(self.data, ignore_errors=True)
