@@ -1,4 +1,6 @@
 //! Distributes resources to Envoys over xDS, and knows what each Envoy answered.
+#[cfg(test)]
+mod fixtures;
 mod fleet;
 mod node_state;
 mod publisher;

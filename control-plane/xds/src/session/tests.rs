@@ -1,1 +1,201 @@
+//! The rules of the protocol, one by one, and then at random. The stream's other end is played by [`Peer`].
 
+mod answers;
+mod order;
+mod random;
+mod standing;
+mod subscribing;
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{Answer, DeltaRequest, DeltaResponse, Rejections, Session, StreamId};
+use crate::{DeliveryState, Resource, ResourceType, Snapshot, Version};
+
+const ACK_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Plays an Envoy, and keeps the clock.
+struct Peer {
+    session: Session,
+    now: Instant,
+    /// The last response of each type that was not answered.
+    unanswered: BTreeMap<ResourceType, DeltaResponse>,
+}
+
+impl Peer {
+    fn new() -> Self {
+        Self::remembered(Rejections::new())
+    }
+
+    fn remembered(rejections: Rejections) -> Self {
+        Self {
+            session: Session::new(StreamId(7), ACK_DEADLINE, rejections),
+            now: Instant::now(),
+            unanswered: BTreeMap::new(),
+        }
+    }
+
+    /// An Envoy that has just connected, and asks for clusters and listeners.
+    fn started(snapshot: &Arc<Snapshot>) -> Self {
+        let mut peer = Self::new();
+        peer.assign(snapshot);
+        peer.subscribe(ResourceType::Cluster, &[]);
+        peer.subscribe(ResourceType::Listener, &[]);
+        peer
+    }
+
+    /// An Envoy that acknowledged all of `snapshot`, including what it names.
+    fn settled(snapshot: &Arc<Snapshot>) -> Self {
+        let mut peer = Self::started(snapshot);
+        for resource_type in [
+            ResourceType::Endpoints,
+            ResourceType::Route,
+            ResourceType::ExtensionConfig,
+        ] {
+            let names: Vec<_> = snapshot
+                .of_type(resource_type)
+                .map(|resource| resource.name().to_string())
+                .collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            if !names.is_empty() {
+                peer.subscribe(resource_type, &names);
+            }
+        }
+        peer.ack_all();
+        peer
+    }
+
+    fn assign(&mut self, snapshot: &Arc<Snapshot>) -> Vec<String> {
+        self.session.assign(Arc::clone(snapshot));
+        self.poll()
+    }
+
+    fn subscribe(&mut self, resource_type: ResourceType, names: &[&str]) -> Vec<String> {
+        self.request(DeltaRequest {
+            subscribe: names.iter().map(|name| Arc::from(*name)).collect(),
+            ..plain(resource_type)
+        })
+    }
+
+    fn unsubscribe(&mut self, resource_type: ResourceType, names: &[&str]) -> Vec<String> {
+        self.request(DeltaRequest {
+            unsubscribe: names.iter().map(|name| Arc::from(*name)).collect(),
+            ..plain(resource_type)
+        })
+    }
+
+    /// The first request of a type by an Envoy that has resources from an earlier stream.
+    fn resume(
+        &mut self,
+        resource_type: ResourceType,
+        names: &[&str],
+        has: &[&Resource],
+    ) -> Vec<String> {
+        let initial_versions = has
+            .iter()
+            .map(|resource| {
+                let version = Version::reported(resource.version().as_str());
+                (Arc::clone(resource.name()), version)
+            })
+            .collect();
+        self.request(DeltaRequest {
+            subscribe: names.iter().map(|name| Arc::from(*name)).collect(),
+            initial_versions,
+            ..plain(resource_type)
+        })
+    }
+
+    fn ack(&mut self, resource_type: ResourceType) -> Vec<String> {
+        self.answer(resource_type, None)
+    }
+
+    fn nack(&mut self, resource_type: ResourceType, message: &str) -> Vec<String> {
+        self.answer(resource_type, Some(message.to_owned()))
+    }
+
+    fn answer(&mut self, resource_type: ResourceType, rejection: Option<String>) -> Vec<String> {
+        let response = self.unanswered.remove(&resource_type);
+        let nonce = response.expect("something was sent").nonce;
+        self.answer_to(resource_type, &nonce, rejection)
+    }
+
+    fn answer_to(
+        &mut self,
+        resource_type: ResourceType,
+        nonce: &str,
+        rejection: Option<String>,
+    ) -> Vec<String> {
+        self.request(DeltaRequest {
+            answer: Some(Answer {
+                nonce: nonce.to_owned(),
+                rejection,
+            }),
+            ..plain(resource_type)
+        })
+    }
+
+    /// Acknowledges whatever comes until nothing does; answers what came in between.
+    fn ack_all(&mut self) -> Vec<String> {
+        let mut came = Vec::new();
+        while let Some(resource_type) = self.unanswered.keys().next().copied() {
+            came.extend(self.ack(resource_type));
+        }
+        came
+    }
+
+    fn request(&mut self, request: DeltaRequest) -> Vec<String> {
+        self.session.request(request, self.now);
+        self.poll()
+    }
+
+    fn wait(&mut self, duration: Duration) -> Vec<String> {
+        self.now += duration;
+        self.poll()
+    }
+
+    /// What goes out, as words: `+cluster a`, `-listener b`, `cluster: nothing`.
+    fn poll(&mut self) -> Vec<String> {
+        let mut words = Vec::new();
+        for response in self.session.poll(self.now) {
+            let resource_type = response.resource_type;
+            if let Some(resource) = &response.resource {
+                words.push(format!("+{resource_type} {}", resource.name()));
+            }
+            for name in &response.removed {
+                words.push(format!("-{resource_type} {name}"));
+            }
+            if response.resource.is_none() && response.removed.is_empty() {
+                words.push(format!("{resource_type}: nothing"));
+            }
+            self.unanswered.insert(resource_type, response);
+        }
+        words
+    }
+
+    fn nonce(&self, resource_type: ResourceType) -> String {
+        self.unanswered[&resource_type].nonce.clone()
+    }
+
+    fn state(&self, resource_type: ResourceType, name: &str) -> DeliveryState {
+        let positions = self.session.positions();
+        let position = positions
+            .iter()
+            .find(|position| position.resource_type == resource_type && &*position.name == name);
+        position.expect("it is known").state.clone()
+    }
+}
+
+fn plain(resource_type: ResourceType) -> DeltaRequest {
+    DeltaRequest {
+        resource_type,
+        subscribe: Vec::new(),
+        unsubscribe: Vec::new(),
+        initial_versions: BTreeMap::new(),
+        answer: None,
+    }
+}
+
+const NOTHING: [String; 0] = [];

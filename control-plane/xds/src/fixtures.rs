@@ -1,0 +1,140 @@
+//! Small resources for tests.
+
+use std::sync::Arc;
+
+use envoy_types::pb::{
+    envoy::{
+        config::{
+            cluster::v3::{Cluster, cluster},
+            core::v3::{ExtensionConfigSource, TypedExtensionConfig},
+            endpoint::v3::ClusterLoadAssignment,
+            listener::v3::{Filter, FilterChain, Listener, filter},
+            route::v3::{RouteConfiguration, VirtualHost},
+        },
+        extensions::filters::network::http_connection_manager::v3::{
+            HttpConnectionManager, HttpFilter, Rds, http_connection_manager::RouteSpecifier,
+            http_filter,
+        },
+    },
+    google::protobuf::{Any, Duration},
+};
+use envoy_types::util::pack_any;
+use prost::Message;
+
+use crate::{Generation, Resource, Snapshot};
+
+pub(crate) fn snapshot(
+    generation: &str,
+    resources: impl IntoIterator<Item = Resource>,
+) -> Arc<Snapshot> {
+    let mut builder = Snapshot::builder(Generation::new(generation));
+    for resource in resources {
+        builder = builder.with(resource);
+    }
+    Arc::new(builder.build().expect("consistent"))
+}
+
+/// A cluster with its endpoints inside; `revision` makes it differ.
+pub(crate) fn cluster(name: &str, revision: u32) -> Resource {
+    encode(&Cluster {
+        name: name.to_owned(),
+        connect_timeout: Some(seconds(revision)),
+        ..Cluster::default()
+    })
+}
+
+/// A cluster whose endpoints come by EDS under its own name.
+pub(crate) fn eds_cluster(name: &str, revision: u32) -> Resource {
+    let by_eds = cluster::DiscoveryType::Eds as i32;
+    encode(&Cluster {
+        name: name.to_owned(),
+        connect_timeout: Some(seconds(revision)),
+        cluster_discovery_type: Some(cluster::ClusterDiscoveryType::Type(by_eds)),
+        ..Cluster::default()
+    })
+}
+
+pub(crate) fn endpoints(name: &str, revision: u32) -> Resource {
+    encode(&ClusterLoadAssignment {
+        cluster_name: name.to_owned(),
+        policy: Some(
+            envoy_types::pb::envoy::config::endpoint::v3::cluster_load_assignment::Policy {
+                endpoint_stale_after: Some(seconds(revision)),
+                ..Default::default()
+            },
+        ),
+        ..ClusterLoadAssignment::default()
+    })
+}
+
+/// A listener that names nothing.
+pub(crate) fn listener(name: &str, revision: u32) -> Resource {
+    encode(&Listener {
+        name: name.to_owned(),
+        stat_prefix: revision.to_string(),
+        ..Listener::default()
+    })
+}
+
+/// A listener that names a route configuration and an extension configuration.
+pub(crate) fn http_listener(name: &str, route: &str, extension: &str) -> Resource {
+    let manager = HttpConnectionManager {
+        route_specifier: Some(RouteSpecifier::Rds(Rds {
+            route_config_name: route.to_owned(),
+            ..Rds::default()
+        })),
+        http_filters: vec![HttpFilter {
+            name: extension.to_owned(),
+            config_type: Some(http_filter::ConfigType::ConfigDiscovery(
+                ExtensionConfigSource::default(),
+            )),
+            ..HttpFilter::default()
+        }],
+        ..HttpConnectionManager::default()
+    };
+    encode(&Listener {
+        name: name.to_owned(),
+        filter_chains: vec![FilterChain {
+            filters: vec![Filter {
+                name: "http".to_owned(),
+                config_type: Some(filter::ConfigType::TypedConfig(pack_any(manager))),
+            }],
+            ..FilterChain::default()
+        }],
+        ..Listener::default()
+    })
+}
+
+/// A route configuration; `content` makes it differ.
+pub(crate) fn route(name: &str, content: &str) -> Resource {
+    encode(&RouteConfiguration {
+        name: name.to_owned(),
+        virtual_hosts: vec![VirtualHost {
+            name: content.to_owned(),
+            ..VirtualHost::default()
+        }],
+        ..RouteConfiguration::default()
+    })
+}
+
+/// An extension configuration; `content` makes it differ.
+pub(crate) fn extension(name: &str, content: &str) -> Resource {
+    encode(&TypedExtensionConfig {
+        name: name.to_owned(),
+        typed_config: Some(Any {
+            type_url: "type.googleapis.com/google.protobuf.StringValue".to_owned(),
+            value: content.as_bytes().to_vec(),
+        }),
+    })
+}
+
+fn encode<M: Message + prost::Name>(message: &M) -> Resource {
+    Resource::encode(message).expect("a resource")
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration {
+        seconds: seconds.into(),
+        nanos: 0,
+    }
+}

@@ -1,0 +1,242 @@
+//! What follows from what an Envoy answers, or does not.
+
+use std::time::Duration;
+
+use super::{ACK_DEADLINE, NOTHING, Peer, plain};
+use crate::{
+    DeliveryState::{Acked, Held, Pending, Rejected, Unknown},
+    ResourceType::{Cluster, ExtensionConfig, Listener, Route},
+    fixtures::{cluster, extension, http_listener, listener, route, snapshot},
+    session::{Answer, DeltaRequest},
+};
+
+fn rejected(message: &str) -> crate::DeliveryState {
+    Rejected {
+        message: message.to_owned(),
+    }
+}
+
+#[test]
+fn one_response_per_type_is_in_flight_and_it_holds_one_resource() {
+    let mut peer = Peer::new();
+    peer.assign(&snapshot(
+        "1",
+        [cluster("a", 1), cluster("b", 1), cluster("c", 1)],
+    ));
+    assert_eq!(peer.subscribe(Cluster, &[]), ["+cluster a"]);
+    assert_eq!(peer.poll(), NOTHING);
+    assert_eq!(peer.ack(Cluster), ["+cluster b"]);
+    assert_eq!(peer.ack(Cluster), ["+cluster c"]);
+    assert_eq!(peer.ack(Cluster), NOTHING);
+}
+
+#[test]
+fn a_slow_envoy_gets_the_first_and_the_newest_and_nothing_between() {
+    let mut peer = Peer::new();
+    peer.assign(&snapshot("0", [route("r", "0")]));
+    peer.subscribe(Route, &["r"]);
+    for revision in 1..1000 {
+        let next = snapshot(&revision.to_string(), [route("r", &revision.to_string())]);
+        assert_eq!(peer.assign(&next), NOTHING);
+    }
+    assert_eq!(peer.ack(Route), ["+route configuration r"]);
+    let newest = route("r", "999");
+    let sent = peer.unanswered[&Route].resource.clone();
+    assert_eq!(sent.expect("a resource").version(), newest.version());
+    assert_eq!(peer.ack(Route), NOTHING);
+}
+
+#[test]
+fn a_rejected_version_is_not_sent_again_and_the_next_one_is() {
+    let mut peer = Peer::settled(&snapshot("1", [route("r", "good")]));
+    peer.assign(&snapshot("2", [route("r", "bad")]));
+    assert_eq!(peer.nack(Route, "no such thing"), NOTHING);
+    assert_eq!(peer.state(Route, "r"), rejected("no such thing"));
+    assert_eq!(peer.wait(ACK_DEADLINE * 3), NOTHING);
+    // The same content in another generation is the same version.
+    assert_eq!(peer.assign(&snapshot("3", [route("r", "bad")])), NOTHING);
+    assert_eq!(peer.state(Route, "r"), rejected("no such thing"));
+    let good = snapshot("4", [route("r", "better")]);
+    assert_eq!(peer.assign(&good), ["+route configuration r"]);
+    peer.ack(Route);
+    assert_eq!(peer.state(Route, "r"), Acked);
+}
+
+#[test]
+fn the_last_good_extension_configuration_is_sent_as_a_change_after_a_rejection() {
+    let good = snapshot("1", [extension("e", "good")]);
+    let mut peer = Peer::settled(&good);
+    let bad = snapshot("2", [extension("e", "bad")]);
+    peer.assign(&bad);
+    peer.nack(ExtensionConfig, "garbage");
+    assert_eq!(peer.assign(&good), ["+extension configuration e"]);
+    assert_eq!(peer.state(ExtensionConfig, "e"), Pending);
+    peer.ack(ExtensionConfig);
+    // Only now does Envoy look at the other bytes again.
+    assert_eq!(peer.assign(&bad), ["+extension configuration e"]);
+}
+
+#[test]
+fn a_rejected_extension_configuration_is_remembered_when_the_envoy_reconnects() {
+    let [good, bad] = [extension("e", "good"), extension("e", "bad")];
+    let mut before = Peer::settled(&snapshot("1", [good.clone()]));
+    before.assign(&snapshot("2", [bad.clone()]));
+    before.nack(ExtensionConfig, "garbage");
+
+    let mut same = Peer::remembered(before.session.rejections());
+    same.assign(&snapshot("2", [bad]));
+    assert_eq!(same.resume(ExtensionConfig, &["e"], &[&good]), NOTHING);
+    assert_eq!(same.state(ExtensionConfig, "e"), rejected("garbage"));
+
+    let mut restored = Peer::remembered(before.session.rejections());
+    restored.assign(&snapshot("1", [good.clone()]));
+    assert_eq!(
+        restored.resume(ExtensionConfig, &["e"], &[&good]),
+        ["+extension configuration e"]
+    );
+}
+
+#[test]
+fn an_envoy_that_restarted_remembers_no_rejection() {
+    let bad = extension("e", "bad");
+    let mut before = Peer::settled(&snapshot("1", [extension("e", "good")]));
+    before.assign(&snapshot("2", [bad.clone()]));
+    before.nack(ExtensionConfig, "garbage");
+
+    let mut restarted = Peer::remembered(before.session.rejections());
+    restarted.assign(&snapshot("2", [bad]));
+    assert_eq!(
+        restarted.subscribe(ExtensionConfig, &["e"]),
+        ["+extension configuration e"]
+    );
+}
+
+#[test]
+fn a_rejection_takes_no_sibling_along() {
+    let mut peer = Peer::new();
+    peer.assign(&snapshot(
+        "1",
+        [cluster("a", 1), cluster("b", 1), cluster("c", 1)],
+    ));
+    peer.subscribe(Cluster, &[]);
+    peer.ack(Cluster);
+    assert_eq!(peer.nack(Cluster, "bad b"), ["+cluster c"]);
+    peer.ack(Cluster);
+    assert_eq!(peer.state(Cluster, "a"), Acked);
+    assert_eq!(peer.state(Cluster, "b"), rejected("bad b"));
+    assert_eq!(peer.state(Cluster, "c"), Acked);
+}
+
+#[test]
+fn an_answer_to_an_unknown_nonce_acknowledges_nothing_but_its_names_count() {
+    let mut peer = Peer::new();
+    peer.assign(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
+    peer.subscribe(Cluster, &["a"]);
+    let came = peer.request(DeltaRequest {
+        subscribe: vec!["b".into()],
+        answer: Some(Answer {
+            nonce: "6-1".to_owned(),
+            rejection: None,
+        }),
+        ..plain(Cluster)
+    });
+    assert_eq!(came, NOTHING);
+    assert_eq!(peer.state(Cluster, "a"), Pending);
+    assert_eq!(peer.ack(Cluster), ["+cluster b"]);
+}
+
+#[test]
+fn a_response_without_an_answer_is_unknown_after_the_deadline_and_the_next_one_goes_out() {
+    let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
+    assert_eq!(peer.session.next_deadline(), Some(peer.now + ACK_DEADLINE));
+    assert_eq!(peer.wait(ACK_DEADLINE - Duration::from_millis(1)), NOTHING);
+    assert_eq!(peer.state(Cluster, "a"), Pending);
+    assert_eq!(peer.wait(Duration::from_millis(1)), ["+cluster b"]);
+    assert_eq!(peer.state(Cluster, "a"), Unknown);
+}
+
+#[test]
+fn a_stage_without_an_answer_lets_the_next_stage_go_on_after_one_deadline() {
+    let resources = [
+        cluster("a", 1),
+        cluster("b", 1),
+        cluster("c", 1),
+        listener("l", 1),
+    ];
+    let mut peer = Peer::started(&snapshot("1", resources));
+    assert_eq!(peer.wait(ACK_DEADLINE), ["+cluster b", "+listener l"]);
+}
+
+#[test]
+fn an_answer_after_the_deadline_still_counts() {
+    let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
+    let late = peer.nonce(Cluster);
+    peer.wait(ACK_DEADLINE);
+    assert_eq!(peer.answer_to(Cluster, &late, None), NOTHING);
+    assert_eq!(peer.state(Cluster, "a"), Acked);
+    assert_eq!(peer.state(Cluster, "b"), Pending);
+    let mut rejecting = Peer::started(&snapshot("1", [cluster("a", 1)]));
+    let late = rejecting.nonce(Cluster);
+    rejecting.wait(ACK_DEADLINE);
+    rejecting.answer_to(Cluster, &late, Some("bad".to_owned()));
+    assert_eq!(rejecting.state(Cluster, "a"), rejected("bad"));
+}
+
+#[test]
+fn an_unknown_cluster_can_be_taken_back() {
+    let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1)]));
+    peer.assign(&snapshot("2", [cluster("a", 1), cluster("bad", 1)]));
+    peer.wait(ACK_DEADLINE);
+    assert_eq!(peer.state(Cluster, "bad"), Unknown);
+    assert_eq!(
+        peer.assign(&snapshot("3", [cluster("a", 1)])),
+        ["-cluster bad"]
+    );
+}
+
+#[test]
+fn a_change_is_held_while_a_cluster_that_it_may_name_was_rejected() {
+    let http = |generation, content, more: Option<crate::Resource>| {
+        let mine = [
+            cluster("a", 1),
+            http_listener("l", "r", "e"),
+            route("r", ""),
+            extension("e", content),
+        ];
+        snapshot(generation, mine.into_iter().chain(more))
+    };
+    let mut peer = Peer::settled(&http("1", "to a", None));
+    let bad = http("2", "to new", Some(cluster("new", 1)));
+    assert_eq!(peer.assign(&bad), ["+cluster new"]);
+    assert_eq!(peer.nack(Cluster, "bad"), NOTHING);
+    let held = Held {
+        behind: "cluster `new`".to_owned(),
+    };
+    assert_eq!(peer.state(ExtensionConfig, "e"), held);
+    let good = http("3", "to new", Some(cluster("new", 2)));
+    assert_eq!(peer.assign(&good), ["+cluster new"]);
+    assert_eq!(peer.ack(Cluster), ["+extension configuration e"]);
+}
+
+#[test]
+fn a_change_goes_on_when_the_rejected_cluster_still_has_an_earlier_version() {
+    let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1), route("r", "1")]));
+    peer.assign(&snapshot("2", [cluster("a", 2), route("r", "2")]));
+    assert_eq!(peer.nack(Cluster, "bad"), ["+route configuration r"]);
+}
+
+#[test]
+fn a_starting_envoy_gets_its_listeners_although_a_cluster_was_rejected() {
+    let mut peer = Peer::started(&snapshot("1", [cluster("bad", 1), listener("l", 1)]));
+    assert_eq!(peer.nack(Cluster, "bad"), ["+listener l"]);
+}
+
+#[test]
+fn nothing_is_removed_while_a_part_of_the_generation_is_rejected() {
+    let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1), listener("old", 1)]));
+    peer.assign(&snapshot("2", [listener("new", 1)]));
+    assert_eq!(peer.nack(Listener, "port in use"), NOTHING);
+    let taken_back = snapshot("3", [cluster("a", 1), listener("old", 1)]);
+    assert_eq!(peer.assign(&taken_back), ["-listener new"]);
+    assert_eq!(peer.ack_all(), NOTHING);
+}
