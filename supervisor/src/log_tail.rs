@@ -7,12 +7,16 @@ use std::path::Path;
 /// How much of the end is looked at, in bytes.
 const WINDOW: u64 = 16 * 1024;
 
-/// The last `lines` lines of the file; what cannot be read is empty.
+/// The last `lines` lines of the file; what cannot be read is empty. Frames of Java's stack traces do not count: there may be
+/// dozens of them below the one sentence that tells.
 #[must_use]
 pub fn log_tail(file: &Path, lines: usize) -> String {
     let end = read_end(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&end);
-    let all: Vec<&str> = text.lines().collect();
+    let all: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("\tat "))
+        .collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
@@ -37,5 +41,13 @@ mod tests {
         assert_eq!(log_tail(&file, 2), "two\nthree");
         assert_eq!(log_tail(&file, 9), "one\ntwo\nthree");
         assert_eq!(log_tail(&folder.path().join("absent"), 2), "");
+    }
+
+    #[test]
+    fn it_leaves_stack_frames_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log");
+        std::fs::write(&file, "java.lang.Error: no disk\n\tat a.b\n\tat c.d\n").unwrap();
+        assert_eq!(log_tail(&file, 1), "java.lang.Error: no disk");
     }
 }

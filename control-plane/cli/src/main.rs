@@ -1,3 +1,74 @@
-//! The portcullis command line
+//! The `portcullis` command line.
+//!
+//! For people at a terminal: bring the whole product up on this machine, look at it, call a tool, take it down.
+//! It decides nothing about policy and stores nothing of its own: it starts the programs that do, and talks to them over HTTP.
+//!
+//! One file for each subcommand ([`up`], [`down`], [`status`], [`tools`]); under `up/`, one for each program that it starts.
+//!
+//! ```text
+//! portcullis up
+//! portcullis tools call execute_query '{"sql": "SELECT count(*) FROM orders"}'
+//! ```
 
-fn main() {}
+mod dotenv;
+mod down;
+mod mcp_client;
+mod places;
+mod running;
+mod status;
+mod tools;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An MCP gateway whose checks run inside Envoy
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring everything up on this machine, and stop it with Ctrl-C
+    Up(Box<up::Settings>),
+    /// Stop what `up` runs in another terminal
+    Down(down::Settings),
+    /// Tell whether it runs, and what each Envoy has in force
+    Status(status::Settings),
+    /// Call the tools behind the gateway
+    #[command(subcommand)]
+    Tools(tools::Command),
+}
+
+fn main() -> ExitCode {
+    if let Err(error) = dotenv::enter() {
+        return failed(&error);
+    }
+    let arguments = Arguments::parse();
+    // One thread: what `up` starts must die with the thread that started it, see the supervisor crate.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let outcome = runtime.block_on(async {
+        match arguments.command {
+            Command::Up(settings) => up::run(*settings).await,
+            Command::Down(settings) => down::run(settings).await,
+            Command::Status(settings) => status::run(settings).await,
+            Command::Tools(command) => tools::run(command).await,
+        }
+    });
+    outcome.unwrap_or_else(|error| failed(&error))
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("portcullis: {error:#}");
+    ExitCode::FAILURE
+}

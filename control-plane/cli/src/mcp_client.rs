@@ -1,0 +1,102 @@
+//! As much of an MCP client as a terminal needs: one tool call of the stateless protocol, revision 2026-07-28.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use serde_json::{Value, json};
+
+const PROTOCOL: &str = "2026-07-28";
+
+/// The body of a call: what a client would send, so that the same text can be shown to the user.
+pub(crate) fn call_body(tool: &str, arguments: &Value) -> Value {
+    json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {
+            "name": tool,
+            "arguments": arguments,
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": PROTOCOL,
+                "io.modelcontextprotocol/clientInfo": {"name": "portcullis", "version": env!("CARGO_PKG_VERSION")},
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    })
+}
+
+/// Calls `tool` at the MCP endpoint `url` and returns the result of the call.
+///
+/// # Errors
+/// When nothing answers, the answer is no MCP, or it is a refusal: then with the refusal's sentence.
+pub(crate) async fn call(
+    url: &str,
+    tool: &str,
+    arguments: &Value,
+    patience: Duration,
+) -> anyhow::Result<Value> {
+    let answer = reqwest::Client::new()
+        .post(url)
+        .timeout(patience)
+        .header(CONTENT_TYPE, "application/json")
+        .header(ACCEPT, "application/json, text/event-stream")
+        .header("MCP-Protocol-Version", PROTOCOL)
+        .header("Mcp-Method", "tools/call")
+        .header("Mcp-Name", tool)
+        .body(call_body(tool, arguments).to_string())
+        .send()
+        .await
+        .with_context(|| format!("nothing answers at {url}"))?;
+    let status = answer.status();
+    let retry_after = answer
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let text = answer.text().await.context("the answer broke off")?;
+    let Some(message) = message_of(&text) else {
+        bail!(
+            "{url} answered {status} and no MCP message: `{}`",
+            text.chars().take(300).collect::<String>()
+        );
+    };
+    if let Some(error) = message.get("error") {
+        let sentence = error["message"].as_str().unwrap_or("no reason given");
+        let wait = retry_after
+            .map(|seconds| format!(" (try again in {seconds} s)"))
+            .unwrap_or_default();
+        bail!("refused: {sentence}{wait}");
+    }
+    message
+        .get("result")
+        .cloned()
+        .with_context(|| format!("the answer has neither result nor error: `{text}`"))
+}
+
+/// The response of the call: the body itself, or the one response among the events of a stream.
+fn message_of(text: &str) -> Option<Value> {
+    if let Ok(message) = serde_json::from_str(text) {
+        return Some(message);
+    }
+    text.lines()
+        .filter_map(|line| line.strip_prefix("data:"))
+        .filter_map(|data| serde_json::from_str::<Value>(data.trim()).ok())
+        .find(|message| message.get("result").is_some() || message.get("error").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_finds_the_response_in_json_and_in_a_stream() {
+        let response = json!({"jsonrpc": "2.0", "id": 1, "result": {}});
+        assert_eq!(message_of(&response.to_string()), Some(response.clone()));
+        let stream = format!(
+            "event: message\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}}\n\ndata: {response}\n\n"
+        );
+        assert_eq!(message_of(&stream), Some(response));
+        assert_eq!(message_of("upstream connect error"), None);
+    }
+}

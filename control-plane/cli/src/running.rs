@@ -1,0 +1,100 @@
+//! At most one `portcullis up` for each data folder: a lock that the kernel drops with the process, and who holds it.
+
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::fs::{FlockOperation, flock};
+
+const LOCK: &str = "up.lock";
+
+/// The lock of a data folder, held as long as the value lives.
+#[derive(Debug)]
+pub(crate) struct Running {
+    _lock: File,
+}
+
+/// Who has the lock of a data folder.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    /// We do now.
+    Ours(Running),
+    /// The process with this number does.
+    Theirs(i32),
+}
+
+/// Takes the lock of the folder, or tells who has it. A lock whose process is dead is free, whatever the file says.
+pub(crate) fn claim(data: &Path) -> anyhow::Result<Claim> {
+    std::fs::create_dir_all(data).with_context(|| {
+        format!(
+            "cannot make the folder `{}`: name another one in PORTCULLIS_DATA",
+            data.display()
+        )
+    })?;
+    let path = data.join(LOCK);
+    let mut lock = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .with_context(|| {
+            format!(
+                "cannot write `{}`: name another folder in PORTCULLIS_DATA",
+                path.display()
+            )
+        })?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(Claim::Theirs(read_pid(&mut lock)?));
+    }
+    lock.set_len(0)?;
+    writeln!(lock, "{}", std::process::id())?;
+    Ok(Claim::Ours(Running { _lock: lock }))
+}
+
+/// The process that has the lock of the folder now.
+pub(crate) fn holder(data: &Path) -> anyhow::Result<Option<i32>> {
+    let Ok(mut lock) = File::open(data.join(LOCK)) else {
+        return Ok(None);
+    };
+    if flock(&lock, FlockOperation::NonBlockingLockShared).is_ok() {
+        return Ok(None);
+    }
+    read_pid(&mut lock).map(Some)
+}
+
+fn read_pid(lock: &mut File) -> anyhow::Result<i32> {
+    let mut text = String::new();
+    lock.rewind()?;
+    lock.read_to_string(&mut text)?;
+    text.trim()
+        .parse()
+        .context("another `portcullis up` is just starting")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_claim_is_told_who_has_the_first() {
+        let data = tempfile::tempdir().unwrap();
+        let Claim::Ours(running) = claim(data.path()).unwrap() else {
+            panic!("not ours")
+        };
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(matches!(claim(data.path()).unwrap(), Claim::Theirs(pid) if pid == own));
+        assert_eq!(holder(data.path()).unwrap(), Some(own));
+        drop(running);
+        assert_eq!(holder(data.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_dead_process_wrote_holds_nothing() {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::write(data.path().join(LOCK), "1\n").unwrap();
+        assert_eq!(holder(data.path()).unwrap(), None);
+        assert!(matches!(claim(data.path()).unwrap(), Claim::Ours(_)));
+    }
+}

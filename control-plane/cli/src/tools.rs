@@ -1,0 +1,80 @@
+//! `portcullis tools`: the tools behind the gateway, from a terminal.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::mcp_client;
+
+/// What to do with the tools.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Call a tool and print what it returns
+    Call(Call),
+}
+
+/// One call.
+#[derive(Debug, Args)]
+pub(crate) struct Call {
+    /// Name of the tool
+    tool: String,
+
+    /// Its arguments, as a JSON object
+    #[arg(default_value = "{}")]
+    arguments: String,
+
+    /// The MCP endpoint
+    #[arg(
+        long,
+        env = "PORTCULLIS_URL",
+        default_value = "http://127.0.0.1:10000/mcp"
+    )]
+    url: String,
+
+    /// How long the call may take, in seconds
+    #[arg(long, default_value_t = 300)]
+    timeout: u64,
+}
+
+/// Calls the tool; the exit status tells whether it succeeded.
+pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let Command::Call(Call {
+        tool,
+        arguments,
+        url,
+        timeout,
+    }) = command;
+    let arguments: Value = serde_json::from_str(&arguments)
+        .with_context(|| format!("the arguments `{arguments}` are no JSON"))?;
+    let result = mcp_client::call(&url, &tool, &arguments, Duration::from_secs(timeout)).await?;
+    println!("{}", shown(&result)?);
+    let failed = result.get("isError") == Some(&Value::Bool(true));
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// The structured content where there is one, else the texts.
+fn shown(result: &Value) -> anyhow::Result<String> {
+    if let Some(structured) = result.get("structuredContent") {
+        return Ok(serde_json::to_string_pretty(structured)?);
+    }
+    let texts: Option<Vec<&str>> = result
+        .get("content")
+        .and_then(Value::as_array)
+        .map(|parts| {
+            parts
+                .iter()
+                .filter_map(|part| part["text"].as_str())
+                .collect()
+        });
+    match texts {
+        Some(texts) if !texts.is_empty() => Ok(texts.join("\n")),
+        _ => Ok(serde_json::to_string_pretty(result)?),
+    }
+}

@@ -1,0 +1,52 @@
+//! The MCP server over PostgreSQL and Spark.
+
+use supervisor::{Program, Readiness, Restart};
+
+use crate::places;
+
+use super::postgres::Database;
+use super::settings::reachable;
+use super::spark::LocalSpark;
+use super::stack::Stack;
+
+/// The data server, ready when it accepts connections; what is behind it may still be starting.
+///
+/// Settings of the user's own PostgreSQL and Spark reach it as they are, through the environment.
+pub(crate) fn program(
+    stack: &Stack,
+    database: Option<&Database>,
+    spark: Option<&LocalSpark>,
+) -> anyhow::Result<Program> {
+    let address = stack.settings.mcp_address;
+    let mut program = Program::new(
+        "data server",
+        places::sibling("mcp-server")?,
+        stack.log("mcp-server"),
+    )
+    .env("PORTCULLIS_DATA", &stack.data)
+    .env("MCP_SERVER_ADDRESS", address.to_string())
+    .ready_when(Readiness::Accepts(reachable(address)))
+    .restart(Restart::WithBackoff);
+    let settings = &stack.settings.postgres;
+    if let Some(database) = database {
+        if settings.store_url.is_none() {
+            program = program.env("PORTCULLIS_STORE_URL", database.store_url());
+        }
+        if settings.postgres_host.is_none() {
+            for (name, value) in database.demo_variables() {
+                program = program.env(name, value);
+            }
+        }
+    }
+    if let Some(spark) = spark {
+        for (name, value) in spark.variables() {
+            program = program.env(name, value);
+        }
+    }
+    if std::env::var_os("SPARK_PYTHON").is_none()
+        && let Ok(python) = stack.home.spark_python()
+    {
+        program = program.env("SPARK_PYTHON", python);
+    }
+    Ok(program)
+}

@@ -1,0 +1,79 @@
+//! The proof that it works: a real tool call, through the gateway, to the database and back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::mcp_client;
+
+use super::progress::Progress;
+use super::settings::reachable;
+use super::stack::Stack;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const ASK_EVERY: Duration = Duration::from_millis(200);
+
+/// Returns when the data server reports everything behind it up, and a call has come back through the gateway.
+pub(crate) async fn wait(stack: &Stack, progress: Progress) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let health = format!("http://{}/health", reachable(stack.settings.mcp_address));
+    until(
+        deadline,
+        "the data server does not report everything up",
+        || healthy(&health),
+    )
+    .await?;
+    progress.done("PostgreSQL and Spark answer the data server");
+    let url = stack.settings.mcp_url();
+    until(deadline, "no call comes through the gateway", || {
+        called(&url)
+    })
+    .await?;
+    progress.done("a tool call went through the gateway");
+    Ok(())
+}
+
+async fn until<F: Future<Output = anyhow::Result<()>>>(
+    deadline: Instant,
+    what: &str,
+    attempt: impl Fn() -> F,
+) -> anyhow::Result<()> {
+    while let Err(reason) = attempt().await {
+        if Instant::now() > deadline {
+            bail!("{what} after {} s: {reason:#}", PATIENCE.as_secs());
+        }
+        sleep(ASK_EVERY).await;
+    }
+    Ok(())
+}
+
+async fn healthy(url: &str) -> anyhow::Result<()> {
+    let answer = reqwest::Client::new()
+        .get(url)
+        .timeout(Duration::from_secs(10))
+        .send()
+        .await?;
+    if !answer.status().is_success() {
+        bail!(
+            "{url} answers {} `{}`",
+            answer.status(),
+            answer.text().await?
+        );
+    }
+    Ok(())
+}
+
+async fn called(url: &str) -> anyhow::Result<()> {
+    let result = mcp_client::call(url, "list_tables", &json!({}), Duration::from_secs(10)).await?;
+    if result.get("isError") == Some(&Value::Bool(true)) {
+        bail!(
+            "`list_tables` fails: {}",
+            result["content"][0]["text"]
+                .as_str()
+                .unwrap_or("no reason given")
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! The passwords of the local PostgreSQL's users: made once, kept in a file that only this user can read.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+/// Hexadecimal, so that they need no escaping in URLs and SQL.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Passwords {
+    /// Of the superuser `postgres`.
+    pub(crate) superuser: String,
+    /// Of `portcullis`, which owns the databases.
+    pub(crate) owner: String,
+    /// Of `portcullis_reader`, which reads the demo data.
+    pub(crate) reader: String,
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords(…)")
+    }
+}
+
+impl Passwords {
+    /// Those in the file, or new ones that are put there.
+    pub(crate) fn keep(file: &Path) -> anyhow::Result<Self> {
+        let about = || {
+            format!(
+                "in the passwords of the local PostgreSQL, `{}`",
+                file.display()
+            )
+        };
+        if file.exists() {
+            let text = std::fs::read_to_string(file).with_context(about)?;
+            return serde_json::from_str(&text).with_context(about);
+        }
+        let passwords = Self {
+            superuser: random()?,
+            owner: random()?,
+            reader: random()?,
+        };
+        // Under another name first: a half-written file would lock us out of the database.
+        let fresh = file.with_extension("new");
+        let mut writer = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)
+            .with_context(about)?;
+        writer
+            .write_all(serde_json::to_string_pretty(&passwords)?.as_bytes())
+            .with_context(about)?;
+        writer.sync_all().with_context(about)?;
+        std::fs::rename(&fresh, file).with_context(about)?;
+        Ok(passwords)
+    }
+}
+
+fn random() -> anyhow::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+    Ok(hex::encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn they_are_made_once_and_only_this_user_can_read_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("passwords.json");
+        let made = Passwords::keep(&file).unwrap();
+        assert_ne!(made.owner, made.reader);
+        assert_eq!(Passwords::keep(&file).unwrap().owner, made.owner);
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! What the user sees while things start and run.
+
+use std::time::Instant;
+
+/// Lines with the seconds since the beginning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Progress {
+    began: Instant,
+}
+
+impl Progress {
+    pub(crate) fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+        }
+    }
+
+    /// A step that is done.
+    pub(crate) fn done(self, what: &str) {
+        println!("  {:5.1} s  {what}", self.seconds());
+    }
+
+    pub(crate) fn seconds(self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,238 @@
+//! The local Spark: a standalone master, a worker, and a Connect server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use supervisor::{Program, Readiness, Restart, Signal, Stop, Supervisor};
+
+use super::progress::Progress;
+use super::settings::SparkSettings;
+use super::stack::Stack;
+
+/// A Java that starts in half the time and takes little memory, for work of a workstation's size.
+const JAVA_OPTIONS: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1";
+
+/// The local Spark: where its parts are, and how to start them.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalSpark {
+    settings: SparkSettings,
+    spark_home: PathBuf,
+    java_home: PathBuf,
+    python: PathBuf,
+    folder: PathBuf,
+    logs: PathBuf,
+}
+
+impl LocalSpark {
+    /// Makes the folders and the configuration file.
+    pub(crate) fn prepare(stack: &Stack) -> anyhow::Result<Self> {
+        let spark = Self {
+            settings: stack.settings.spark.clone(),
+            spark_home: stack.home.spark()?,
+            java_home: stack.home.java()?,
+            python: stack.home.spark_python()?,
+            folder: stack.data.join("spark"),
+            logs: stack.logs(),
+        };
+        for name in ["conf", "events", "local", "work", "warehouse"] {
+            let folder = spark.folder.join(name);
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+        }
+        let file = spark.folder.join("conf/spark-defaults.conf");
+        std::fs::write(&file, spark.defaults())
+            .with_context(|| format!("cannot write `{}`", file.display()))?;
+        Ok(spark)
+    }
+
+    /// Starts the three; the worker and Connect once the master is there, since both would back off from a missing one.
+    pub(crate) async fn start(
+        &self,
+        supervisor: &Supervisor,
+        progress: Progress,
+    ) -> anyhow::Result<()> {
+        supervisor.start(self.master()).await?;
+        progress.done(&format!("Spark master    {}", self.master_url()));
+        let worker = async {
+            supervisor.start(self.worker()).await?;
+            progress.done("Spark worker");
+            anyhow::Ok(())
+        };
+        let connect = async {
+            supervisor.start(self.connect()).await?;
+            progress.done(&format!("Spark Connect   {}", self.remote()));
+            anyhow::Ok(())
+        };
+        tokio::try_join!(worker, connect)?;
+        Ok(())
+    }
+
+    /// What the data server must know.
+    pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("SPARK_REMOTE", self.remote()),
+            ("SPARK_MASTER", self.master_url()),
+            (
+                "SPARK_MASTER_REST",
+                format!("http://127.0.0.1:{}", self.settings.spark_rest_port),
+            ),
+            (
+                "SPARK_MASTER_UI",
+                format!("http://127.0.0.1:{}", self.settings.spark_master_ui_port),
+            ),
+        ]
+    }
+
+    fn master_url(&self) -> String {
+        format!("spark://127.0.0.1:{}", self.settings.spark_port)
+    }
+
+    fn remote(&self) -> String {
+        format!("sc://127.0.0.1:{}", self.settings.spark_connect_port)
+    }
+
+    fn master(&self) -> Program {
+        let SparkSettings {
+            spark_port,
+            spark_rest_port,
+            spark_master_ui_port,
+            ..
+        } = self.settings;
+        // The driver's page is reached through the master's; nothing is recovered: the worker is started anew with the master.
+        let options = format!(
+            "-Dspark.master.rest.enabled=true -Dspark.master.rest.host=127.0.0.1 -Dspark.master.rest.port={spark_rest_port} \
+             -Dspark.ui.reverseProxy=true -Dspark.deploy.recoveryMode=NONE"
+        );
+        self.daemon("Spark master", "spark-master")
+            .arg("org.apache.spark.deploy.master.Master")
+            .args([
+                "--host",
+                "127.0.0.1",
+                "--port",
+                &spark_port.to_string(),
+                "--webui-port",
+                &spark_master_ui_port.to_string(),
+            ])
+            .env("SPARK_MASTER_OPTS", options)
+            .ready_when(Readiness::Accepts(loopback(spark_port)))
+    }
+
+    fn worker(&self) -> Program {
+        let SparkSettings {
+            spark_worker_ui_port,
+            ..
+        } = self.settings;
+        self.daemon("Spark worker", "spark-worker")
+            .arg("org.apache.spark.deploy.worker.Worker")
+            .args([
+                "--host",
+                "127.0.0.1",
+                "--webui-port",
+                &spark_worker_ui_port.to_string(),
+            ])
+            // Logical cores: each submitted job holds one for its driver, and would wait for ever on a small machine.
+            .args(["--cores", "8", "--memory", "6g"])
+            .arg("--work-dir")
+            .arg(self.folder.join("work"))
+            .arg(self.master_url())
+            .env("SPARK_WORKER_OPTS", "-Dspark.worker.cleanup.enabled=true")
+            .ready_when(Readiness::Accepts(loopback(spark_worker_ui_port)))
+            // It ends its executors and drivers itself.
+            .when_orphaned(Signal::TERM)
+    }
+
+    fn connect(&self) -> Program {
+        let SparkSettings {
+            spark_connect_port,
+            spark_driver_ui_port,
+            ..
+        } = self.settings;
+        let settings = [
+            ("spark.executor.extraJavaOptions", JAVA_OPTIONS.to_owned()),
+            ("spark.executor.memory", "1g".to_owned()),
+            ("spark.executor.cores", "2".to_owned()),
+            ("spark.cores.max", "2".to_owned()),
+            ("spark.sql.shuffle.partitions", "2".to_owned()),
+            ("spark.connect.grpc.binding.address", "127.0.0.1".to_owned()),
+            (
+                "spark.connect.grpc.binding.port",
+                spark_connect_port.to_string(),
+            ),
+            ("spark.ui.port", spark_driver_ui_port.to_string()),
+        ];
+        self.program("Spark Connect", "spark-submit", "spark-connect")
+            .args([
+                "--class",
+                "org.apache.spark.sql.connect.service.SparkConnectServer",
+                "--name",
+                "Spark Connect server",
+            ])
+            .args([
+                "--master",
+                &self.master_url(),
+                "--driver-memory",
+                "1g",
+                "--driver-java-options",
+                JAVA_OPTIONS,
+            ])
+            .args(
+                settings
+                    .iter()
+                    .flat_map(|(name, value)| ["--conf".to_owned(), format!("{name}={value}")]),
+            )
+            .arg("spark-internal")
+            .ready_when(Readiness::Accepts(loopback(spark_connect_port)))
+    }
+
+    /// A master or worker: they only pass messages. (Connect would take these settings for its own.)
+    fn daemon(&self, name: &str, log: &str) -> Program {
+        self.program(name, "spark-class", log)
+            .env("SPARK_DAEMON_MEMORY", "256m")
+            .env("SPARK_DAEMON_JAVA_OPTS", JAVA_OPTIONS)
+    }
+
+    fn program(&self, name: &str, script: &str, log: &str) -> Program {
+        Program::new(
+            name,
+            self.spark_home.join("bin").join(script),
+            self.logs.join(format!("{log}.log")),
+        )
+        .in_folder(&self.folder)
+        .env("SPARK_HOME", &self.spark_home)
+        .env("SPARK_CONF_DIR", self.folder.join("conf"))
+        .env("JAVA_HOME", &self.java_home)
+        .env("PYSPARK_PYTHON", &self.python)
+        // Everything on loopback, whatever the machine's own name leads to.
+        .env("SPARK_LOCAL_IP", "127.0.0.1")
+        .env("SPARK_LOCAL_HOSTNAME", "localhost")
+        .env("SPARK_PUBLIC_DNS", "127.0.0.1")
+        .ready_within(Duration::from_secs(180))
+        .restart(Restart::WithBackoff)
+        .stop_with(Stop {
+            patience: Duration::from_secs(15),
+            ..Stop::default()
+        })
+    }
+
+    fn defaults(&self) -> String {
+        let folder = |name: &str| self.folder.join(name).display().to_string();
+        format!(
+            "# Written by `portcullis up`.\n\
+             spark.eventLog.enabled true\n\
+             spark.eventLog.dir file:{}\n\
+             spark.local.dir {}\n\
+             spark.sql.warehouse.dir file:{}\n\
+             spark.driver.host 127.0.0.1\n\
+             spark.driver.bindAddress 127.0.0.1\n",
+            folder("events"),
+            folder("local"),
+            folder("warehouse"),
+        )
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}

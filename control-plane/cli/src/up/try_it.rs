@@ -1,0 +1,49 @@
+//! What to try, printed when everything is up: each snippet works as it stands, pasted into a second terminal.
+
+use serde_json::json;
+
+use crate::mcp_client;
+
+use super::stack::Stack;
+
+pub(crate) fn print(stack: &Stack, seconds: f64) {
+    println!("{}", text(stack, seconds));
+}
+
+fn text(stack: &Stack, seconds: f64) -> String {
+    let settings = &stack.settings;
+    let mcp = settings.mcp_url();
+    let rest = settings.rest_url();
+    let logs = stack.logs().display().to_string();
+    let own = std::env::current_exe().map_or_else(
+        |_| "portcullis".to_owned(),
+        |path| path.display().to_string(),
+    );
+    let body = mcp_client::call_body("list_tables", &json!({}));
+    let clients = json!({"mcpServers": {"portcullis": {"type": "http", "url": mcp}}});
+    let demo = if settings.postgres.postgres_host.is_none() {
+        "SELECT month, revenue FROM revenue_by_month ORDER BY month LIMIT 3"
+    } else {
+        "SELECT 1 AS one"
+    };
+    let query = json!({"sql": demo});
+    format!(
+        r#"
+ready in {seconds:.1} s: MCP clients connect to {mcp}
+
+In a second terminal, try
+  a query through the gateway:
+    {own} tools call --url {mcp} execute_query '{query}'
+  the same path with curl:
+    curl -s {mcp} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: list_tables' -d '{body}'
+  a limit of two calls a minute on it, then without:
+    curl -s -X PUT {rest}/api/v1/tools/execute_query/policy -H 'Content-Type: application/json' -d '{{"limits":[{{"per":["tool"],"requests":2,"window":"1m"}}]}}'
+    curl -s -X DELETE {rest}/api/v1/tools/execute_query/policy
+  what each Envoy has in force:
+    curl -s {rest}/api/v1/nodes
+For an MCP client's configuration:
+    {clients}
+Logs: {logs}
+Ctrl-C stops everything."#
+    )
+}
