@@ -27,6 +27,14 @@ class Received:
     def json(self) -> dict:
         return json.loads(self.body)
 
+    @property
+    def readable(self) -> dict:
+        """The message, or nothing where the body is none: a server answers even what should never have reached it."""
+        try:
+            return self.json
+        except ValueError:
+            return {}
+
 
 class Exchange:
     """What a responder writes its answer to."""
@@ -54,7 +62,7 @@ def answers_with(tools: list[dict]) -> "Responder":
     """A server with a catalogue: lists these tools, and answers a call with the tool's name and arguments."""
 
     def respond(received: Received, exchange: Exchange) -> None:
-        message = received.json if received.body else {}
+        message = received.readable
         if "id" not in message:
             exchange.answer(202 if received.method == "POST" else 405, b"")
             return
@@ -90,7 +98,7 @@ class RecordingUpstream:
 
     def say_who_i_am(self, received: Received, exchange: Exchange) -> None:
         """Answers a request with a tool result that names this server and the method, a notification with 202."""
-        message = received.json if received.body else {}
+        message = received.readable
         if "id" not in message:
             exchange.answer(202, b"")
             return
@@ -107,7 +115,7 @@ class RecordingUpstream:
     def calls(self) -> list[Received]:
         """The tool calls among the complete requests; control planes and clients also list and connect."""
         with self.lock:
-            return [one for one in self.requests if one.body and one.json.get("method") == "tools/call"]
+            return [one for one in self.requests if one.readable.get("method") == "tools/call"]
 
     def fragments(self) -> list[bytes]:
         """What arrived of requests that are not complete."""

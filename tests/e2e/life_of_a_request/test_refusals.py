@@ -193,6 +193,80 @@ def test_it_refuses_other_paths(gateway, era, path):
     assert gateway.send_refused(weather(era).with_headers(("x-portcullis-cluster", "math")), path).status == 404
 
 
+@in_both_eras
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (("content-type", "text/plain"), 415),
+        (("content-type", "application/x-www-form-urlencoded"), 415),
+        (("content-encoding", "gzip"), 415),
+    ],
+    ids=["text", "form", "compressed"],
+)
+def test_it_refuses_a_body_that_a_server_might_read_as_something_else(gateway, era, header, status):
+    message = weather(era).without_header(header[0]).with_headers(header)
+    assert gateway.send_refused(message).status == status
+
+
+def test_it_refuses_a_modern_body_under_an_older_header(gateway):
+    message = weather(Era.LEGACY).with_body(weather(Era.MODERN).body)
+    check_error(gateway.send_refused(message), 400, -32020)
+
+
+@pytest.mark.parametrize(
+    "path", ["/servers/weather/../math/mcp", "/servers/weather/%2e%2e/math/mcp", "/servers/weather%2f..%2fmath/mcp"]
+)
+def test_a_path_cannot_lead_past_its_endpoint(gateway, path):
+    """Either refused, or read as the endpoint that it leads to: never weather's tools under math's path or the reverse."""
+    reply = call(Era.LEGACY, "get_weather", {"city": "Oslo"}).post_once(gateway.port, path)
+    assert reply.status >= 400 or reply.json["error"]["code"] == -32602
+    gateway.check_nothing_passed()
+
+
+def test_it_refuses_a_body_on_get(gateway):
+    with Connection(gateway.port) as connection:
+        headers = [("mcp-protocol-version", "2025-11-25"), ("accept", "text/event-stream")]
+        assert connection.request("GET", "/mcp", headers, weather(Era.LEGACY).body).status == 400
+    gateway.check_nothing_passed()
+
+
+def test_it_refuses_an_upgrade(gateway):
+    with Connection(gateway.port) as connection:
+        headers = [("connection", "upgrade"), ("upgrade", "websocket"), ("mcp-protocol-version", "2025-11-25")]
+        assert connection.request("GET", "/mcp", headers).status >= 400
+    gateway.check_nothing_passed()
+
+
+def test_it_answers_each_of_two_requests_that_arrive_at_once(gateway):
+    """Pipelined: the second lies in the same packet as the refused first."""
+    with Connection(gateway.port) as connection:
+        both = b""
+        for message in (call(Era.LEGACY, "secret", id="first"), weather(Era.LEGACY, "second")):
+            length = ("content-length", str(len(message.body)))
+            both += connection.head("POST", "/mcp", [*message.headers, length]) + message.body
+        connection.send(both)
+        stream = connection.socket.makefile("rb")
+        statuses = []
+        for _ in range(2):
+            statuses.append(int(stream.readline().split()[1]))
+            length = 0
+            while (line := stream.readline()) != b"\r\n":
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            stream.read(length)
+    assert statuses == [403, 200]
+    assert [one.json["id"] for one in gateway.received()] == ["second"]
+
+
+def test_it_refuses_two_lengths_of_one_body(gateway):
+    message = weather(Era.LEGACY)
+    with Connection(gateway.port) as connection:
+        both = [("content-length", str(len(message.body))), ("transfer-encoding", "chunked")]
+        connection.send(connection.head("POST", "/mcp", [*message.headers, *both]) + b"0\r\n\r\n")
+        assert connection.reply().status == 400
+    gateway.check_nothing_passed()
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND"])
 def test_it_refuses_other_http_methods(gateway, method):
     with Connection(gateway.port) as connection:
