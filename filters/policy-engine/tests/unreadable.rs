@@ -155,7 +155,7 @@ fn it_refuses_what_would_take_too_long() {
     let instance = format!("{}1{}", "{\"a\":".repeat(100), "}".repeat(100));
     match doubling.validate(instance.as_bytes(), MAX_DEPTH) {
         Err(Invalid::Unreadable(violation)) => {
-            assert!(violation.to_string().contains("fewer"), "{violation}")
+            assert!(violation.to_string().contains("fewer"), "{violation}");
         }
         other => panic!("{other:?}"),
     }

@@ -1,0 +1,211 @@
+//! The shared policy cases, natively. `tests/policy-cases/README.md` says what the files hold.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use policy_engine::slots::{HashKey, Slot, SlotIndex, slot_of};
+use policy_engine::wire::FilterConfig;
+use policy_engine::{
+    Arguments, Decision, Permit, Policy, Principal, Refusal, SchemaCache, UnixNanos, Verdict,
+    compile,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    name: String,
+    filter_config: FilterConfig,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    endpoint: Option<String>,
+    tool: String,
+    #[serde(default, deserialize_with = "present")]
+    arguments: Option<Box<RawValue>>,
+    arguments_raw: Option<String>,
+    principal: Option<KnownPrincipal>,
+    repeat: Option<u32>,
+    expect: Expect,
+}
+
+/// `null` is a value of the arguments, not their absence.
+fn present<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(source).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KnownPrincipal {
+    subject: String,
+    claims: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "decision", rename_all = "lowercase", deny_unknown_fields)]
+enum Expect {
+    Allow {
+        cluster: String,
+        #[serde(default)]
+        shadowed: usize,
+    },
+    Refuse {
+        reason: String,
+        pointer: Option<String>,
+        #[serde(rename = "over_http")]
+        _over_http: Option<String>,
+    },
+}
+
+/// A gateway with one worker, in memory, whose clock stands still.
+struct Gateway {
+    policy: Policy,
+    slots: HashMap<SlotIndex, Vec<u8>>,
+    key: HashKey,
+    now: UnixNanos,
+}
+
+impl Gateway {
+    fn new(config: &FilterConfig) -> Self {
+        let policy = compile(config, &mut SchemaCache::default())
+            .unwrap_or_else(|errors| panic!("{errors}"));
+        Self {
+            policy,
+            slots: HashMap::new(),
+            key: HashKey([42; 16]),
+            now: UnixNanos(1_800_000_000_000_000_000),
+        }
+    }
+
+    fn call(&mut self, case: &Case) -> Result<Permit<'_>, Refusal> {
+        let endpoint = self
+            .policy
+            .endpoint(case.endpoint.as_deref().unwrap_or("/mcp").as_bytes())
+            .expect("the case's endpoint");
+        let tool = self.policy.tool(endpoint, case.tool.as_bytes())?;
+        let principal = match &case.principal {
+            None => Principal::Anonymous,
+            Some(KnownPrincipal { subject, claims }) => Principal::Known {
+                subject: subject.clone(),
+                claims: claims.clone(),
+            },
+        };
+        let arguments = match (&case.arguments, &case.arguments_raw) {
+            _ if !self.policy.needs_arguments(tool) => Arguments::NotRead,
+            (_, Some(text)) => Arguments::Raw(text.as_bytes()),
+            (Some(value), None) => Arguments::Raw(value.get().as_bytes()),
+            (None, None) => Arguments::Absent,
+        };
+        let pending = match self.policy.decide(tool, &principal, arguments) {
+            Decision::Refuse(refusal) => return Err(refusal),
+            Decision::Allow(permit) => return Ok(permit),
+            Decision::Limit(pending) => pending,
+        };
+        let homes: Vec<_> = pending
+            .buckets()
+            .iter()
+            .map(|bucket| slot_of(&self.key, bucket.identity()))
+            .collect();
+        let read = |slot: &SlotIndex| {
+            Slot::decode(self.slots.get(slot).map_or(&[][..], Vec::as_slice)).unwrap()
+        };
+        let found: Vec<_> = homes
+            .iter()
+            .map(|(slot, fingerprint)| read(slot).find(*fingerprint, self.now))
+            .collect();
+        let states: Vec<_> = found.iter().map(|(_, state)| *state).collect();
+        match pending.resume(&states, self.now) {
+            Verdict::Refuse(refusal) => Err(refusal),
+            Verdict::Allow { permit, writes } => {
+                for write in writes {
+                    let (slot, fingerprint) = homes[write.bucket];
+                    let stored = self.slots.entry(slot).or_default();
+                    let mut decoded = Slot::decode(stored).unwrap();
+                    decoded.store(found[write.bucket].0, fingerprint, write.tat);
+                    *stored = decoded.encode();
+                }
+                Ok(permit)
+            }
+        }
+    }
+}
+
+fn judge(outcome: Result<Permit<'_>, Refusal>, expect: &Expect) -> Result<(), String> {
+    match (outcome, expect) {
+        (Ok(permit), Expect::Allow { cluster, shadowed }) => {
+            let found = (permit.cluster(), permit.shadowed().len());
+            if found == (cluster, *shadowed) {
+                Ok(())
+            } else {
+                Err(format!("allowed with {found:?}"))
+            }
+        }
+        (
+            Err(refusal),
+            Expect::Refuse {
+                reason, pointer, ..
+            },
+        ) => {
+            if refusal.reason() != reason {
+                return Err(format!("refused: {}", refusal.sentence()));
+            }
+            if refusal.sentence().len() > 4096 || refusal.sentence().contains('\n') {
+                return Err(format!("says too much: {}", refusal.sentence()));
+            }
+            match (&refusal, pointer) {
+                (Refusal::BadArguments { violations, .. }, Some(pointer))
+                    if violations[0].pointer != *pointer =>
+                {
+                    Err(refusal.sentence())
+                }
+                (Refusal::Limited { .. }, _)
+                    if refusal.retry_after_seconds().is_none_or(|wait| wait == 0) =>
+                {
+                    Err("no time to wait".into())
+                }
+                _ => Ok(()),
+            }
+        }
+        (Ok(permit), Expect::Refuse { .. }) => Err(format!("allowed to {}", permit.cluster())),
+        (Err(refusal), Expect::Allow { .. }) => Err(format!("refused: {}", refusal.sentence())),
+    }
+}
+
+#[test]
+fn every_policy_case_is_decided_as_it_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/policy-cases");
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect();
+    files.sort();
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for path in files {
+        let file: CaseFile = serde_json::from_slice(&std::fs::read(&path).unwrap())
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut gateway = Gateway::new(&file.filter_config);
+        for case in &file.cases {
+            for round in 1..=case.repeat.unwrap_or(1) {
+                if let Err(reason) = judge(gateway.call(case), &case.expect) {
+                    wrong.push(format!(
+                        "{}: {} (round {round}): {reason}",
+                        file.name, case.name
+                    ));
+                }
+            }
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count >= 60, "only {count} policy cases were found");
+}
