@@ -30,11 +30,13 @@ lint: setup
 	$(PORTCULLIS_HOME)/bin/cargo-deny --locked --offline check licenses bans sources
 	$(PYTHON) -m pytest --quiet tests/docs
 
-bench: release
+bench: setup
+	cargo build --locked --release -p load
+	cargo run --locked --release --quiet -p wasm-build
 	$(PYTHON) tests/bench/run.py
 
 release: setup
-	cargo build --locked --release -p portcullis -p control-plane -p mcp-server -p load
+	cargo build --locked --release -p portcullis -p control-plane -p mcp-server
 	cargo run --locked --release --quiet -p wasm-build
 
 # The build and the downloads; asks before it touches data.

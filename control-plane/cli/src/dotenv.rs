@@ -38,7 +38,8 @@ pub(crate) fn enter() -> anyhow::Result<()> {
     Err(error).context("cannot go on with the settings of `.env`")
 }
 
-/// `NAME=value` lines; empty lines and those that begin with `#` are passed over, and one pair of quotes around a value.
+/// `NAME=value` lines, without one pair of quotes around a value; passed over are empty lines, comments, and names without a
+/// value: those keep their default.
 fn parse(text: &str) -> anyhow::Result<Vec<(String, String)>> {
     let mut settings = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -50,7 +51,10 @@ fn parse(text: &str) -> anyhow::Result<Vec<(String, String)>> {
         let Some((name, value)) = line.split_once('=') else {
             bail!("line {} is `{line}`: write `NAME=value`", number + 1);
         };
-        settings.push((name.trim().to_owned(), unquoted(value.trim()).to_owned()));
+        let value = unquoted(value.trim());
+        if !value.is_empty() {
+            settings.push((name.trim().to_owned(), value.to_owned()));
+        }
     }
     Ok(settings)
 }
@@ -68,7 +72,7 @@ mod tests {
 
     #[test]
     fn it_reads_settings_and_passes_over_comments() {
-        let text = "# a comment\n\nPOSTGRES_HOST=db.example.org\nexport POSTGRES_USER = me\nPOSTGRES_PASSWORD='p#a=b'\n";
+        let text = "# a comment\n\nPOSTGRES_HOST=db.example.org\nexport POSTGRES_USER = me\nPOSTGRES_PASSWORD='p#a=b'\nPOSTGRES_DB=\n";
         let pairs: Vec<_> = parse(text).unwrap();
         let expected = [
             ("POSTGRES_HOST", "db.example.org"),
