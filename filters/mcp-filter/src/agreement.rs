@@ -52,6 +52,13 @@ pub(crate) fn check(
     }
 }
 
+/// A legacy message names a protocol version after it was passed on as one that does not.
+pub(crate) fn late_version() -> Answer {
+    Answer::header_mismatch(
+        "`params._meta` says a protocol version, the header MCP-Protocol-Version does not; send the same".to_owned(),
+    )
+}
+
 fn equal(header: &str, announced: Option<&[u8]>, member: &str, value: &[u8]) -> Result<(), Answer> {
     match announced {
         Some(announced) if announced == value => Ok(()),

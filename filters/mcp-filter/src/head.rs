@@ -1,5 +1,7 @@
 //! What the headers of a request say, read in one pass.
 
+use std::borrow::Cow;
+
 use mcp_message::{Era, header_text};
 use policy_engine::{EndpointId, Policy};
 use proxy_host::HeaderPairs;
@@ -38,6 +40,8 @@ pub(crate) struct Announced {
     pub(crate) method: Option<Vec<u8>>,
     /// `Mcp-Name`, decoded, on the modern era.
     pub(crate) name: Option<Vec<u8>>,
+    /// How many bytes the body has, where that is said.
+    pub(crate) length: Option<usize>,
 }
 
 /// Headers that must not go upstream as the client sent them.
@@ -83,6 +87,7 @@ struct Seen<'a> {
     origins: Vec<&'a [u8]>,
     content_type: Once<'a>,
     content_encoding: Once<'a>,
+    content_length: Option<usize>,
     version: Once<'a>,
     mcp_method: Once<'a>,
     mcp_name: Once<'a>,
@@ -106,6 +111,8 @@ impl<'a> Seen<'a> {
                 b"origin" => seen.origins.push(value),
                 b"content-type" => seen.content_type.see(value),
                 b"content-encoding" => seen.content_encoding.see(value),
+                // Envoy has checked that there is one, and that the body has this many bytes.
+                b"content-length" => seen.content_length = decimal(value),
                 b"mcp-protocol-version" => seen.version.see(value),
                 b"mcp-method" => {
                     seen.mcp_method.see(value);
@@ -211,24 +218,25 @@ impl Head {
             Once::One(value) if value.trim_ascii().eq_ignore_ascii_case(b"identity") => {}
             _ => return Err(Answer::content_encoding()),
         }
-        let announced = match era {
-            Era::Modern => Announced {
-                era,
-                method: mcp_method.map(|value| value.trim_ascii().to_vec()),
-                name: match mcp_name.map(header_text).transpose() {
-                    Ok(name) => name.map(std::borrow::Cow::into_owned),
+        let (method, name) = match era {
+            Era::Modern => (
+                mcp_method.map(|value| value.trim_ascii().to_vec()),
+                match mcp_name.map(header_text).transpose() {
+                    Ok(name) => name.map(Cow::into_owned),
                     Err(error) => {
                         return Err(Answer::header_mismatch(format!(
                             "the header Mcp-Name {error}"
                         )));
                     }
                 },
-            },
-            Era::Legacy(_) => Announced {
-                era,
-                method: None,
-                name: None,
-            },
+            ),
+            Era::Legacy(_) => (None, None),
+        };
+        let announced = Announced {
+            era,
+            method,
+            name,
+            length: seen.content_length,
         };
         Ok(Self::Message {
             endpoint,
@@ -236,6 +244,10 @@ impl Head {
             changes,
         })
     }
+}
+
+fn decimal(value: &[u8]) -> Option<usize> {
+    std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
 /// Whether a `Content-Type` is JSON in UTF-8 (RFC 8259 section 8.1).

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum HeaderTextError {
     /// A byte outside printable ASCII.
-    #[error("holds a byte that is not printable ASCII; encode the value as =?base64?…?=")]
+    #[error("holds a byte that is not printable ASCII; encode the value as =?base64?...?=")]
     NotAscii,
     /// Between `=?base64?` and `?=` is no Base64.
     #[error("is not valid Base64 between `=?base64?` and `?=`")]

@@ -116,6 +116,12 @@ impl Reader {
         self.envelope.message()
     }
 
+    /// Whether the message's last bracket has been read, so that only white space may follow.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Done
+    }
+
     /// Drops from `held` what has been read and is not needed to read on. Spans keep counting from the
     /// start of the body, so take out of them what is needed first.
     pub fn release(&mut self, held: &mut Vec<u8>) {
@@ -157,6 +163,9 @@ impl Reader {
         match (end, self.state) {
             (EndOfBody::NotYet, _) => Ok(Progress::Partial),
             (EndOfBody::Reached, State::Done) => self.kind().map(Progress::Complete),
+            (EndOfBody::Reached, state) if self.nesting.depth() == 0 && state.is_after_scalar() => {
+                Err(ReadError::NotAnObject)
+            }
             (EndOfBody::Reached, _) => Err(ReadError::NotJson {
                 at: self.at,
                 why: NotJson::Truncated,

@@ -176,7 +176,7 @@ fn it_refuses_envelopes_of_the_wrong_shape() {
 
     assert_eq!(refused("[]"), ReadError::Batch);
     assert_eq!(refused(r#"  [{"jsonrpc":"2.0"}]"#), ReadError::Batch);
-    for scalar in ["1", "null", "\"x\"", "true"] {
+    for scalar in ["1", " -1.5e3 ", "null", "\"x\"", " true"] {
         assert_eq!(refused(scalar), ReadError::NotAnObject);
     }
     let invalid = |body: &str, why| assert_eq!(refused(body), ReadError::Invalid(why), "{body}");
@@ -216,6 +216,10 @@ fn it_refuses_what_is_not_json_and_says_where() {
     };
     check(b"", 0, NotJson::Truncated);
     check(b"  ", 2, NotJson::Truncated);
+    check(b"not json", 1, NotJson::Unexpected(b'o'));
+    check(b"tru", 3, NotJson::Truncated);
+    check(b"-", 1, NotJson::Truncated);
+    check(b"1 {}", 2, NotJson::Unexpected(b'{'));
     check(b"{", 1, NotJson::Truncated);
     check(br#"{"id":1"#, 7, NotJson::Truncated);
     check(

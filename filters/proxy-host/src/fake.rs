@@ -118,6 +118,12 @@ impl FakeProxy {
         self.body.borrow_mut().extend_from_slice(bytes);
     }
 
+    /// How many bytes of the body are held.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.body.borrow().len()
+    }
+
     /// Passes on what is held of the body, and returns it.
     pub fn pass_on(&self) -> Vec<u8> {
         self.body.take()

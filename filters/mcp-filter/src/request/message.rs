@@ -37,6 +37,8 @@ pub(super) struct MessageInHand {
     reader: Reader,
     /// The bytes that have been fetched from the proxy, each once.
     held: Vec<u8>,
+    /// How many bytes of the body have arrived.
+    arrived: usize,
 }
 
 impl MessageInHand {
@@ -52,6 +54,7 @@ impl MessageInHand {
             changes,
             reader: Reader::new(limits),
             held: Vec::new(),
+            arrived: 0,
         }
     }
 
@@ -82,18 +85,11 @@ impl MessageInHand {
         size: usize,
         end: EndOfBody,
     ) -> Judgement<'p> {
-        let missing = size.saturating_sub(self.held.len());
-        if missing > 0 {
-            let fresh = host.body(self.held.len(), missing);
-            if fresh.len() != missing {
-                return Answer::body_lost().into();
-            }
-            if self.held.is_empty() {
-                self.held = fresh;
-            } else {
-                self.held.extend_from_slice(&fresh);
-            }
+        let known = self.arrived;
+        if let Err(answer) = self.fetch(host, known, size.saturating_sub(known)) {
+            return answer.into();
         }
+        self.arrived = size;
         match self.reader.push(&self.held, end) {
             Err(error) => Answer::unreadable(&error).into(),
             Ok(Progress::Partial) if self.says_enough(plugin) => {
@@ -111,8 +107,34 @@ impl MessageInHand {
         size: usize,
         end: EndOfBody,
     ) -> Result<(), Answer> {
-        let fresh = host.body(0, size);
-        if fresh.len() != size {
+        self.fetch(host, 0, size)?;
+        self.arrived = self.arrived.saturating_add(size);
+        // An upstream that was told the length takes these bytes for the whole, without waiting for the end.
+        let end = if self
+            .announced
+            .length
+            .is_some_and(|length| self.arrived >= length)
+        {
+            EndOfBody::Reached
+        } else {
+            end
+        };
+        self.reader
+            .push(&self.held, end)
+            .map_err(|error| Answer::unreadable(&error))?;
+        self.reader.release(&mut self.held);
+        match (self.announced.era, self.reader.message().protocol_version()) {
+            (Era::Legacy(_), Some(_)) => Err(agreement::late_version()),
+            _ => Ok(()),
+        }
+    }
+
+    fn fetch(&mut self, host: &impl RequestBody, from: usize, length: usize) -> Result<(), Answer> {
+        if length == 0 {
+            return Ok(());
+        }
+        let fresh = host.body(from, length);
+        if fresh.len() != length {
             return Err(Answer::body_lost());
         }
         if self.held.is_empty() {
@@ -120,16 +142,16 @@ impl MessageInHand {
         } else {
             self.held.extend_from_slice(&fresh);
         }
-        self.reader
-            .push(&self.held, end)
-            .map_err(|error| Answer::unreadable(&error))?;
-        self.reader.release(&mut self.held);
         Ok(())
     }
 
     /// Whether a message of which more is to come can be decided on: what is still missing can only be what
     /// nobody asks for, or a second of what is there, which the reader refuses.
     fn says_enough(&self, plugin: &Plugin) -> bool {
+        // The end is about to come: with it, a refusal costs no connection, and the upstream gets all in one piece.
+        if self.reader.is_closed() || self.announced.length == Some(self.arrived) {
+            return false;
+        }
         let message = self.reader.message();
         let (Some(method), Some(_), true) = (message.method(), message.id(), message.is_json_rpc())
         else {

@@ -40,6 +40,15 @@ pub(super) enum State {
 }
 
 impl State {
+    /// Whether the bytes may end here, where a value began that is no object.
+    pub(super) fn is_after_scalar(self) -> bool {
+        match self {
+            Self::AfterValue => true,
+            Self::Number(number) => number.is_whole(),
+            _ => false,
+        }
+    }
+
     pub(super) fn is_inside_token(self) -> bool {
         matches!(
             self,
@@ -156,7 +165,8 @@ impl Reader {
                     at += 1;
                     state = self.close(bytes, at)?;
                 }
-                State::Value | State::FirstElement => {
+                State::Root if byte == b'[' => return Err(ReadError::Batch),
+                State::Root | State::Value | State::FirstElement => {
                     if self.envelope.awaits_value() {
                         self.envelope
                             .value_begins(byte, base + at, self.nesting.depth())?;
@@ -180,17 +190,6 @@ impl Reader {
                             }
                         },
                     };
-                }
-                State::Root => {
-                    state = match byte {
-                        b'{' => self.open(Container::Object)?,
-                        b'[' => return Err(ReadError::Batch),
-                        b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => {
-                            return Err(ReadError::NotAnObject);
-                        }
-                        _ => return not_json(NotJson::Unexpected(byte)),
-                    };
-                    at += 1;
                 }
                 State::Done => return not_json(NotJson::Trailing),
                 State::Colon | State::FirstKey | State::NextKey => {

@@ -1,0 +1,290 @@
+//! What is judged by the headers.
+
+use mcp_filter::Flow;
+use serde_json::Value;
+
+use crate::gateway::{End, Gateway, Sent, call};
+
+const ADD: &str = r#"{"a":1}"#;
+
+#[track_caller]
+fn refused(request: &Sent, status: u16, code: i64) -> String {
+    let gateway = Gateway::new();
+    let answer = gateway.send(request).answer();
+    assert_eq!(
+        (answer.reply.status, answer.error().1),
+        (status, code),
+        "{}",
+        answer.reply.body
+    );
+    // With the end of the body in another callback, and chunked, the answer is the same.
+    assert_eq!(
+        gateway
+            .send(&request.clone().ending(End::WithTheLastChunk))
+            .answer()
+            .reply,
+        answer.reply
+    );
+    answer.sentence().to_owned()
+}
+
+#[test]
+fn it_leaves_paths_alone_that_are_no_endpoints_but_takes_the_cluster_header() {
+    let gateway = Gateway::new();
+    for path in ["/", "/health", "/mcp/", "/mcp/x", "/MCP", "/%6dcp"] {
+        let request = Sent::bare("GET")
+            .replacing(":path", path)
+            .with("x-portcullis-cluster", "math-cluster")
+            .with("mcp-name", "x");
+        let outcome = gateway.send(&request);
+        assert_eq!(outcome.flows, [Flow::Continue]);
+        assert_eq!(outcome.header("x-portcullis-cluster"), [""; 0]);
+        assert_eq!(outcome.header("mcp-name"), ["x"]);
+    }
+    let outcome = gateway.send(
+        &Sent::post("anything")
+            .replacing(":path", "/other")
+            .ending(End::Trailers),
+    );
+    assert_eq!(outcome.flows, [Flow::Continue; 3]);
+}
+
+#[test]
+fn it_always_sets_the_cluster_itself() {
+    let request = Sent::post(call("add", ADD))
+        .with("x-portcullis-cluster", "weather-cluster")
+        .with("x-portcullis-cluster", "other");
+    assert_eq!(Gateway::new().send(&request).cluster(), "math-cluster");
+}
+
+#[test]
+fn it_takes_headers_away_that_would_steer_the_router() {
+    let request = Sent::post(call("add", ADD))
+        .with("x-envoy-retry-on", "5xx")
+        .with("x-envoy-max-retries", "9")
+        .with("x-envoy-upstream-rq-timeout-ms", "1")
+        .with("x-envoy-external-address", "10.0.0.1");
+    let outcome = Gateway::new().send(&request);
+    assert_eq!(outcome.cluster(), "math-cluster");
+    for name in [
+        "x-envoy-retry-on",
+        "x-envoy-max-retries",
+        "x-envoy-upstream-rq-timeout-ms",
+    ] {
+        assert_eq!(outcome.header(name), [""; 0]);
+    }
+    assert_eq!(outcome.header("x-envoy-external-address"), ["10.0.0.1"]);
+}
+
+#[test]
+fn it_sends_the_servers_own_path() {
+    let gateway = Gateway::new();
+    assert_eq!(
+        gateway.send(&Sent::post(call("add", ADD))).header(":path"),
+        ["/math"]
+    );
+    let request = Sent::post(call("add", ADD)).replacing(":path", "/servers/math/mcp?session=1");
+    assert_eq!(gateway.send(&request).header(":path"), ["/math"]);
+    let request = Sent::post(call("forecast", r#"{"city":"x"}"#));
+    assert_eq!(gateway.send(&request).header(":path"), ["/mcp"]);
+}
+
+#[test]
+fn it_refuses_methods_that_mcp_does_not_use() {
+    for method in ["OPTIONS", "PUT", "HEAD", "CONNECT", "post", ""] {
+        let answer = Gateway::new().send(&Sent::bare(method)).answer();
+        assert_eq!(answer.error(), (405, -32600, Value::Null));
+        assert_eq!(answer.header("allow"), Some("POST, GET, DELETE"));
+    }
+}
+
+#[test]
+fn it_refuses_tunnels() {
+    refused(&Sent::bare("GET").with("upgrade", "websocket"), 400, -32600);
+    refused(
+        &Sent::bare("CONNECT").with(":protocol", "websocket"),
+        400,
+        -32600,
+    );
+}
+
+#[test]
+fn it_answers_to_its_own_hosts_only() {
+    let post = || Sent::post(call("add", ADD));
+    for host in ["localhost", "LOCALHOST:1", "[::1]:10000", "127.0.0.1"] {
+        assert_eq!(
+            Gateway::new()
+                .send(&post().replacing(":authority", host))
+                .cluster(),
+            "math-cluster"
+        );
+    }
+    for host in [
+        "evil.example",
+        "localhost.evil.example",
+        "",
+        "127.0.0.1@evil",
+    ] {
+        refused(&post().replacing(":authority", host), 403, -32600);
+    }
+    refused(&post().replacing(":authority", b"\xff\xfe"), 403, -32600);
+    refused(&post().without(":authority"), 403, -32600);
+    refused(&post().with("host", "evil.example"), 403, -32600);
+}
+
+#[test]
+fn it_answers_to_allowed_origins_and_to_none() {
+    let post = || Sent::post(call("add", ADD));
+    assert_eq!(
+        Gateway::new()
+            .send(&post().with("origin", "http://localhost:3000"))
+            .cluster(),
+        "math-cluster"
+    );
+    for origin in [
+        &b"http://evil.example"[..],
+        b"null",
+        b"",
+        b"http://localhost.evil:1",
+        b"\xff",
+    ] {
+        let sentence = refused(&post().with("origin", origin), 403, -32600);
+        assert!(sentence.contains("is not allowed here"), "{sentence}");
+    }
+    refused(
+        &post()
+            .with("origin", "http://localhost:1")
+            .with("origin", "http://evil.example"),
+        403,
+        -32600,
+    );
+}
+
+#[test]
+fn it_refuses_headers_that_occur_twice_with_the_callers_id() {
+    for name in ["mcp-protocol-version", "mcp-method", "mcp-name"] {
+        for version in ["2025-11-25", "2026-07-28"] {
+            let request = Sent::post(call("add", ADD)).with("mcp-protocol-version", version);
+            let request = request.with(name, "x").with(name, "x");
+            let answer = Gateway::new().send(&request).answer();
+            assert_eq!(
+                answer.error(),
+                (400, -32020, Value::from(41)),
+                "{name} {version}"
+            );
+            assert!(answer.sentence().contains("twice"));
+        }
+    }
+}
+
+#[test]
+fn it_refuses_versions_that_it_does_not_know_and_lists_those_it_does() {
+    for version in ["2027-01-01", "2026-07-29", "draft", "", "1"] {
+        let request = Sent::post(call("add", ADD)).with("mcp-protocol-version", version);
+        let answer = Gateway::new().send(&request).answer();
+        assert_eq!(answer.error(), (400, -32022, Value::from(41)));
+        assert_eq!(answer.json["error"]["data"]["requested"], version);
+        assert_eq!(answer.json["error"]["data"]["supported"][0], "2026-07-28");
+    }
+}
+
+#[test]
+fn it_reads_json_only() {
+    let post = || Sent::post(call("add", ADD));
+    refused(&post().without("content-type"), 415, -32600);
+    refused(&post().replacing("content-type", "text/plain"), 415, -32600);
+    refused(
+        &post().replacing("content-type", "application/json; charset=latin1"),
+        415,
+        -32600,
+    );
+    refused(
+        &post().with("content-type", "application/json"),
+        415,
+        -32600,
+    );
+    refused(&post().with("content-encoding", "gzip"), 415, -32600);
+    refused(
+        &post()
+            .with("content-encoding", "identity")
+            .with("content-encoding", "identity"),
+        415,
+        -32600,
+    );
+    let request = post()
+        .replacing("content-type", "Application/JSON;charset=UTF-8")
+        .with("content-encoding", "identity");
+    assert_eq!(Gateway::new().send(&request).cluster(), "math-cluster");
+}
+
+#[test]
+fn it_takes_any_bytes_in_other_headers() {
+    let request = Sent::post(call("add", ADD))
+        .with("x-op", b"ab\xff\xfe")
+        .with("cookie", b"\0\x80");
+    assert_eq!(Gateway::new().send(&request).cluster(), "math-cluster");
+}
+
+#[test]
+fn it_waits_for_the_end_of_the_body_before_it_refuses_by_the_headers() {
+    let request = Sent::post("")
+        .replacing(":authority", "evil")
+        .body([&b"{\"id\""[..], b":1}"]);
+    let outcome = Gateway::new().send(&request);
+    assert_eq!(outcome.flows, [Flow::Wait; 4]);
+    assert_eq!(outcome.answer().reply.status, 403);
+    // But not for a body without end.
+    let endless = vec![b'x'; 5000];
+    let outcome = Gateway::new().send(
+        &Sent::post("")
+            .replacing(":authority", "evil")
+            .body([&endless[..]])
+            .ending(End::Never),
+    );
+    assert_eq!(outcome.answer().reply.status, 403);
+}
+
+#[test]
+fn it_refuses_everything_without_a_configuration() {
+    let gateway = Gateway::without_configuration();
+    for request in [
+        Sent::bare("GET").replacing(":path", "/other"),
+        Sent::post(call("add", ADD)),
+    ] {
+        let answer = gateway.send(&request).answer();
+        assert_eq!(answer.error(), (503, 50300, Value::Null));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+}
+
+#[test]
+fn it_passes_get_and_delete_of_the_legacy_era_without_body() {
+    let gateway = Gateway::new();
+    for method in ["GET", "DELETE"] {
+        let request = Sent::bare(method)
+            .with("mcp-session-id", "s")
+            .with("mcp-method", "x")
+            .with("mcp-param-a", "x");
+        let outcome = gateway.send(&request);
+        assert_eq!(outcome.cluster(), "weather-cluster");
+        assert_eq!(outcome.header("mcp-session-id"), ["s"]);
+        assert_eq!(
+            [outcome.header("mcp-method"), outcome.header("mcp-param-a")],
+            [[""; 0], [""; 0]]
+        );
+        let ends_later = gateway.send(&request.clone().body([&b""[..]]));
+        assert_eq!(ends_later.cluster(), "weather-cluster");
+        let with_body = gateway.send(&request.clone().body([&b"{}"[..]]));
+        assert_eq!(with_body.answer().error(), (400, -32600, Value::Null));
+        let with_trailers = gateway.send(&request.body([&b""[..]]).ending(End::Trailers));
+        assert_eq!(with_trailers.answer().error(), (400, -32600, Value::Null));
+
+        let modern = gateway
+            .send(&Sent::bare(method).with("mcp-protocol-version", "2026-07-28"))
+            .answer();
+        assert_eq!(modern.error(), (405, -32600, Value::Null));
+        assert_eq!(modern.header("allow"), Some("POST"));
+    }
+    let request = Sent::bare("GET").replacing(":path", "/servers/math/mcp");
+    assert_eq!(gateway.send(&request).cluster(), "math-cluster");
+}

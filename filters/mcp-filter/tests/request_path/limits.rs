@@ -1,0 +1,121 @@
+//! How often.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::gateway::{Gateway, Sent, call, configuration, modern_call};
+
+fn weather() -> Sent {
+    Sent::post(call("get_weather", r#"{"city":"x"}"#))
+}
+
+#[test]
+fn it_limits_and_says_when_to_come_back_and_lets_in_again() {
+    let gateway = Gateway::new();
+    assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+    gateway.process.advance(Duration::from_millis(2500));
+    assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+    let answer = gateway.send(&weather()).answer();
+    assert_eq!(answer.error(), (429, 42900, json!(41)));
+    // Thirty seconds after the first, rounded up.
+    assert_eq!(answer.header("retry-after"), Some("28"));
+    assert_eq!(
+        answer.json["error"]["data"],
+        json!({"retryAfterSeconds": 28, "rule": "few", "limit": "each"})
+    );
+    assert!(
+        answer
+            .sentence()
+            .contains("limited to 2 calls per 1 minute; try again in 28 s"),
+        "{}",
+        answer.sentence()
+    );
+    // Other tools are not concerned.
+    assert_eq!(
+        gateway
+            .send(&Sent::post(call("forecast", r#"{"city":"x"}"#)))
+            .cluster(),
+        "weather-cluster"
+    );
+    gateway.process.advance(Duration::from_secs(28));
+    assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+    assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+    assert_eq!(
+        gateway.counter("portcullis_refusals.server.weather.tool.get_weather.reason.limited"),
+        2
+    );
+    assert_eq!(
+        gateway.counter("portcullis_calls.server.weather.tool.get_weather"),
+        5
+    );
+    assert_eq!(
+        gateway.counter("portcullis_decision_ns.server.weather.tool.get_weather"),
+        5
+    );
+}
+
+#[test]
+fn it_counts_no_call_that_it_refuses() {
+    let gateway = Gateway::new();
+    for _ in 0..5 {
+        assert_eq!(
+            gateway
+                .send(&Sent::post(call("get_weather", "{}")))
+                .answer()
+                .reply
+                .status,
+            200
+        );
+    }
+    let modern = || {
+        Sent::modern(
+            "tools/call",
+            Some("get_weather"),
+            modern_call("get_weather", r#"{"city":"x"}"#),
+        )
+    };
+    assert_eq!(gateway.send(&modern()).cluster(), "weather-cluster");
+    assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+    assert_eq!(
+        gateway.send(&modern()).answer().error(),
+        (429, 42900, json!("a"))
+    );
+}
+
+#[test]
+fn it_keeps_limits_through_a_change_of_the_configuration() {
+    let mut gateway = Gateway::new();
+    gateway.send(&weather());
+    gateway.send(&weather());
+    let mut configuration = configuration();
+    configuration["revision"] = json!(8);
+    configuration["rules"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, json!({"name": "other", "match": {"tool": "add"}}));
+    gateway.configure(&configuration).unwrap();
+    assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+    // A wider rate bites at once: a bucket that was full before is full now, and drains faster.
+    configuration["rules"][1]["limits"][0]["requests"] = json!(600);
+    gateway.configure(&configuration).unwrap();
+    gateway.process.advance(Duration::from_millis(100));
+    assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+}
+
+#[test]
+fn it_is_not_thrown_by_other_workers() {
+    let gateway = Gateway::new();
+    gateway.process.lose_races(5);
+    assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+    assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+    assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+}
+
+#[test]
+fn it_refuses_when_the_state_cannot_be_written() {
+    let gateway = Gateway::new();
+    gateway.process.lose_races(u32::MAX);
+    let answer = gateway.send(&weather()).answer();
+    assert_eq!(answer.error(), (503, 50300, json!(41)));
+}

@@ -1,0 +1,10 @@
+//! The request path on a proxy in memory: every refusal, every way through.
+
+mod bodies;
+mod configuration;
+mod eras;
+mod gateway;
+mod heads;
+mod limits;
+mod streaming;
+mod tool_calls;
