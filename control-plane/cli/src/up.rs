@@ -4,11 +4,14 @@ mod control_plane;
 mod data_server;
 mod envoy;
 mod first_call;
+mod live;
+mod open_files;
 mod ports;
 mod postgres;
 mod progress;
 mod settings;
 mod spark;
+mod spark_demo;
 mod stack;
 mod try_it;
 
@@ -51,6 +54,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(stack.logs())
         .with_context(|| format!("cannot make the folder `{}`", stack.logs().display()))?;
 
+    open_files::allow_enough();
     let (supervisor, mut events) = Supervisor::new();
     let progress = Progress::begin();
     println!(
@@ -60,20 +64,22 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let mut asked_to_stop = StopRequests::listen()?;
     let outcome = tokio::select! {
         outcome = bring_up(&stack, &supervisor, progress) => outcome.map(|()| Came::Up),
-        failure = first_failure(&mut events) => Err(failure),
+        failure = first_failure(&stack, &mut events) => Err(failure),
         () = asked_to_stop.next() => Ok(Came::Interrupted),
     };
     let outcome = match outcome {
         Ok(Came::Up) => {
             try_it::print(&stack, progress.seconds());
             tokio::select! {
-                failure = first_failure(&mut events) => Err(failure),
+                failure = first_failure(&stack, &mut events) => Err(failure),
                 () = asked_to_stop.next() => Ok(()),
+                () = live::show(&stack, &supervisor) => Ok(()),
             }
         }
         Ok(Came::Interrupted) => Ok(()),
         Err(error) => Err(error),
     };
+    live::clear();
     // The reason first: stopping takes a few seconds.
     if let Err(error) = &outcome {
         eprintln!("\nportcullis: {error:#}");
@@ -144,12 +150,26 @@ async fn bring_up(
         anyhow::Ok(())
     };
     tokio::try_join!(spark, data, gateway)?;
-    first_call::wait(stack, progress).await
+    first_call::wait(stack, progress).await?;
+    if local_spark.is_some() && load_spark_demo(stack).await {
+        progress.done("the Spark demo table `events` is there");
+    }
+    Ok(())
+}
+
+/// Whether the demo table is there. Not having it is no reason not to be up.
+async fn load_spark_demo(stack: &Stack) -> bool {
+    let outcome = spark_demo::load(stack).await;
+    if let Err(error) = &outcome {
+        eprintln!("the Spark demo table `events` could not be made: {error:#}");
+    }
+    outcome.is_ok()
 }
 
 /// Tells of what ends and recovers; returns when something ended for good.
-async fn first_failure(events: &mut UnboundedReceiver<Event>) -> anyhow::Error {
+async fn first_failure(stack: &Stack, events: &mut UnboundedReceiver<Event>) -> anyhow::Error {
     while let Some(event) = events.recv().await {
+        live::clear();
         match event {
             Event::Ended {
                 name,
@@ -162,7 +182,12 @@ async fn first_failure(events: &mut UnboundedReceiver<Event>) -> anyhow::Error {
             Event::Restarting { name, pause } => {
                 eprintln!("{name} is started again in {:.1} s", pause.as_secs_f64());
             }
-            Event::Recovered { name } => eprintln!("{name} is back"),
+            Event::Recovered { name } => {
+                eprintln!("{name} is back");
+                if name == spark::CONNECT {
+                    load_spark_demo(stack).await;
+                }
+            }
             Event::GivenUp { name } => {
                 return anyhow::anyhow!("{name} does not stay up: its log tells why, see above");
             }

@@ -14,6 +14,9 @@ use super::stack::Stack;
 /// A Java that starts in half the time and takes little memory, for work of a workstation's size.
 const JAVA_OPTIONS: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1";
 
+/// The name of the Connect server.
+pub(crate) const CONNECT: &str = "Spark Connect";
+
 /// The local Spark: where its parts are, and how to start them.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalSpark {
@@ -162,7 +165,7 @@ impl LocalSpark {
             ),
             ("spark.ui.port", spark_driver_ui_port.to_string()),
         ];
-        self.program("Spark Connect", "spark-submit", "spark-connect")
+        self.program(CONNECT, "spark-submit", "spark-connect")
             .args([
                 "--class",
                 "org.apache.spark.sql.connect.service.SparkConnectServer",
