@@ -1,5 +1,6 @@
 """MCP requests as a client of either protocol era puts them on the wire."""
 
+import base64
 import json
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -41,6 +42,13 @@ class Message:
             return self.post(connection, path)
 
 
+def header_value(name: str) -> str:
+    """A name as `Mcp-Name` carries it: as it is, or in Base64 where it is no plain ASCII text."""
+    if name and name == name.strip() and all(" " <= character <= "~" for character in name):
+        return name
+    return f"=?base64?{base64.b64encode(name.encode()).decode()}?="
+
+
 def modern_meta() -> dict:
     """What every modern request says of itself."""
     return {
@@ -62,7 +70,7 @@ def request(era: Era, method: str, params: dict | None = None, id: object = 1) -
         headers.append(("mcp-method", method))
         name = params.get("name", params.get("uri"))
         if isinstance(name, str):
-            headers.append(("mcp-name", name))
+            headers.append(("mcp-name", header_value(name)))
     body = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}
     return Message(headers, json.dumps(body).encode())
 

@@ -66,10 +66,10 @@ class StaticGateway:
         installation: Installation,
         directory: Path,
         upstreams: dict[str, int],
-        filter_config: dict,
+        filter_config: dict | str,
         concurrency: int = 1,
     ) -> None:
-        """`upstreams`: the port behind each cluster."""
+        """`upstreams`: the port behind each cluster. `filter_config`: a structure, or its JSON text."""
         self.port = free_port()
         config = example()
         admin_port = free_port()
@@ -78,7 +78,8 @@ class StaticGateway:
         config["static_resources"]["clusters"] = [cluster(name, port) for name, port in upstreams.items()]
         settings = wasm(config)
         settings["vm_config"]["code"]["local"]["filename"] = str(installation.module)
-        settings["configuration"]["value"] = json.dumps(filter_config, separators=(",", ":"))
+        text = filter_config if isinstance(filter_config, str) else json.dumps(filter_config, separators=(",", ":"))
+        settings["configuration"]["value"] = text
         self.envoy = Envoy(installation.home, config, admin_port, directory, concurrency)
 
     def stop(self) -> None:

@@ -1,7 +1,6 @@
 """What the gateway must not let pass: refused with the caller's id and a sentence, no upstream saw any of it, and the
 next call works (`send_refused` asserts the last two). The forms are those of docs/decisions/0001-status-codes.md."""
 
-import base64
 import json
 
 import pytest
@@ -32,16 +31,10 @@ def raw_call(era: Era, params: str) -> Message:
     return weather(era).with_body(text.encode())
 
 
-def base64_header(value: str) -> str:
-    return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
-
-
 @in_both_eras
 def test_it_refuses_a_tool_that_no_catalogue_has(gateway, era):
     for name in ("drop_everything", "get_weather ", "GET_WEATHER", "", "x" * 30_000, "tool\r\nx-a: b", "🌩"):
         message = call(era, name, id="seven")
-        if era is Era.MODERN:
-            message = message.without_header("mcp-name").with_headers(("mcp-name", base64_header(name)))
         sentence = check_error(gateway.send_refused(message), 200, -32602, "seven")
         assert "tools/list" in sentence
         gateway.forget()

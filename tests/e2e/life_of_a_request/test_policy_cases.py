@@ -1,0 +1,64 @@
+"""Every policy case on the real module in the real Envoy, in both eras: what the engine decides natively, it decides here."""
+
+import pytest
+
+from gateway_parameters import in_both_eras
+from gateway_under_test import GatewayUnderTest, answered_by
+from mcp_messages import Era
+from policy_cases import CaseFile, all_files, message
+from raw_http import Reply
+from recording_upstream import RecordingUpstream
+from static_gateway import StaticGateway
+
+FORMS = {"unknown_tool": (200, -32602), "forbidden": (403, 40300), "limited": (429, 42900)}
+
+
+@pytest.fixture(scope="module")
+def upstreams():
+    """The two clusters that cases may name."""
+    made = {name: RecordingUpstream(name) for name in ("alpha", "beta")}
+    yield made
+    for upstream in made.values():
+        upstream.stop()
+
+
+def fault(reply: Reply, expect: dict) -> str | None:
+    """How an answer differs from what a case expects, if it does."""
+    if expect["decision"] == "allow":
+        answered = answered_by(reply) if reply.status == 200 and "isError" not in reply.json["result"] else None
+        return None if answered == expect["cluster"] else f"expected `{expect['cluster']}`"
+    if expect.get("over_http") == "unreadable":
+        return None if reply.status == 400 and reply.json["error"]["code"] in (-32700, -32600) else "expected 400"
+    if expect["reason"] in FORMS:
+        found = (reply.status, reply.json.get("error", {}).get("code"))
+        return None if found == FORMS[expect["reason"]] else f"expected {FORMS[expect['reason']]}"
+    if expect["reason"] != "bad_arguments":
+        return f"unknown reason `{expect['reason']}`"
+    result = reply.json.get("result", {})
+    if reply.status != 200 or not result.get("isError"):
+        return "expected a tool error"
+    text = result["content"][0]["text"]
+    where = expect.get("pointer")
+    expected = f"do not fit its schema: {where or 'the arguments'}: "
+    return None if where is None or expected in text else f"expected the first fault at `{where}`"
+
+
+@in_both_eras
+@pytest.mark.parametrize("file", all_files(), ids=lambda file: file.path.stem)
+def test_the_module_decides_as_the_engine_does(installation, directory, upstreams, file: CaseFile, era: Era):
+    ports = {name: upstream.port for name, upstream in upstreams.items()}
+    envoy = StaticGateway(installation, directory, ports, file.filter_config)
+    gateway = GatewayUnderTest(envoy, upstreams)
+    faults = []
+    for case in file.cases:
+        for _ in range(int(case.get("repeat", 1))):
+            gateway.forget()
+            reply = message(case, era).post_once(gateway.port, case.get("endpoint", "/mcp"))
+            found = fault(reply, case["expect"])
+            passed = len(gateway.received())
+            if passed != (case["expect"]["decision"] == "allow"):
+                found = f"{passed} requests reached an upstream"
+            if found:
+                faults.append(f"{case['name']}: {found}, got {reply.status} {reply.body.decode()}")
+    envoy.stop()
+    assert faults == [], "\n".join(faults)
