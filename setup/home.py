@@ -14,6 +14,10 @@ class Problem(Exception):
     """Something that the user must do; its text says what."""
 
 
+class Everywhere(Problem):
+    """A problem that every other part would meet too, such as no network: nothing more is tried."""
+
+
 @dataclass(frozen=True)
 class Home:
     """`PORTCULLIS_HOME`. What is fetched lands in `versions/`, one folder per pinned version; stable names link to it."""

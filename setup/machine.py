@@ -17,7 +17,9 @@ POSTGRES_AT_LEAST = 14
 class Requirement:
     """Something that the machine's own package manager provides."""
 
-    def __init__(self, title: str, find: Callable[[], Path | None], link: str | None, packages: dict[str, list[str]]):
+    def __init__(self, name: str, title: str, find: Callable[[], Path | None], link: str | None, packages: dict[str, list[str]]):
+        # What parts that need it say in their `needs`.
+        self.name = name
         self.title = title
         self.find = find
         # The stable name under PORTCULLIS_HOME by which the other programs find it.
@@ -30,7 +32,9 @@ class Requirement:
         return (home.root / self.link / "").exists()
 
     def cost(self) -> str:
-        return " (found)" if self.find() else ", from the system's packages"
+        if self.find():
+            return " (found)"
+        return ", installed by apt-get" if installable(self) else f": missing, {how_to_get(self)}"
 
     def provide(self, home: Home) -> None:
         """Links what is there, or installs it first. Raises `Problem` with what to type."""
@@ -111,12 +115,12 @@ def find_rustup() -> Path | None:
 
 
 REQUIREMENTS = [
-    Requirement("rustup", find_rustup, None, {}),
-    Requirement("Python's venv and ensurepip", find_venv, None, {"apt-get": ["python3-venv"]}),
-    Requirement(f"Java {JAVA_AT_LEAST} or later", find_java, "java",
+    Requirement("rustup", "rustup", find_rustup, None, {}),
+    Requirement("venv", "Python's venv and ensurepip", find_venv, None, {"apt-get": ["python3-venv"]}),
+    Requirement("java", f"Java {JAVA_AT_LEAST} or later", find_java, "java",
                 {"apt-get": ["openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless"],
                  "dnf": ["java-17-openjdk-headless"], "pacman": ["jre17-openjdk-headless"], "apk": ["openjdk17-jre-headless"], "brew": ["openjdk@17"]}),
-    Requirement(f"PostgreSQL {POSTGRES_AT_LEAST} or later (the server's programs)", find_postgres, "postgres",
+    Requirement("postgres", f"PostgreSQL {POSTGRES_AT_LEAST} or later (the server's programs)", find_postgres, "postgres",
                 {"apt-get": ["postgresql"], "dnf": ["postgresql-server"], "pacman": ["postgresql"], "apk": ["postgresql"], "brew": ["postgresql@17"]}),
 ]
 
@@ -127,7 +131,7 @@ def manager() -> str | None:
 
 def how_to_get(requirement: Requirement) -> str:
     """What to type, in this machine's words."""
-    if requirement.title == "rustup":
+    if requirement.name == "rustup":
         return "install it as https://rustup.rs says"
     name = manager()
     if name is None or name not in requirement.packages:
@@ -137,9 +141,13 @@ def how_to_get(requirement: Requirement) -> str:
     return f"type `{sudo}{name} {verb} {requirement.packages[name][0]}`"
 
 
-def install(requirement: Requirement) -> None:
+def installable(requirement: Requirement) -> bool:
     """By apt, as root: the one system that we can try this on. Elsewhere the user types it."""
-    if os.geteuid() != 0 or manager() != "apt-get" or "apt-get" not in requirement.packages:
+    return os.geteuid() == 0 and manager() == "apt-get" and "apt-get" in requirement.packages
+
+
+def install(requirement: Requirement) -> None:
+    if not installable(requirement):
         raise Problem(f"{requirement.title} is missing: {how_to_get(requirement)}")
     print(f"{requirement.title}: installing it by apt-get", flush=True)
     apt("update")

@@ -10,7 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from home import REPOSITORY, Home, Problem
+from home import REPOSITORY, Everywhere, Home, Problem
 from machine import find_rustup
 from progress import Board
 
@@ -91,6 +91,7 @@ class Pip(Part):
     title = "pip"
     disk_mb = 15
     seconds = 5
+    needs = ("venv",)
     heart = "bin/python"
 
     def cost(self) -> str:
@@ -205,7 +206,7 @@ class NodeClients(Part):
 class CargoDeny(Part):
     name, title = f"cargo-deny-{CARGO_DENY}", f"cargo-deny {CARGO_DENY} (built here)"
     download_mb, disk_mb, scratch_mb, seconds = 45, 27, 400, 70
-    links = ("bin/cargo-deny",)
+    needs, links = ("rustup",), ("bin/cargo-deny",)
 
     def make(self, home: Home, fresh: Path) -> None:
         command = [rustup().with_name("cargo"), "install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--profile", "dev"]
@@ -221,6 +222,7 @@ class WasmTarget(Part):
 
     name, title = "wasm-target", "Rust's wasm32-wasip1 target"
     download_mb, disk_mb, seconds = 20, 100, 10
+    needs = ("rustup",)
 
     def present(self, home: Home) -> bool:
         return any((toolchain / "lib/rustlib/wasm32-wasip1/lib").exists() for toolchain in installed_toolchains())
@@ -258,11 +260,14 @@ PARTS: list[Part] = [Pip(), WasmTarget(), CargoDeny(), Spark(), Envoy(), Node(),
 AT_ONCE = 2
 
 
-def install_all(todo: list[Part], home: Home, board: Board) -> list[Problem]:
-    """Installs what can be installed, each part after what it needs; returns what could not."""
+def install_all(todo: list[Part], home: Home, board: Board, missing: set[str]) -> list[Problem]:
+    """Installs what can be installed, each part after what it needs; returns what could not.
+
+    `missing` are the names of what the machine lacks: what needs it is not tried, since that was said already.
+    """
     problems: list[Problem] = []
-    done = {key(part) for part in PARTS if part not in todo}
-    failed: set[str] = set()
+    failed = set(missing)
+    unfinished = {key(part) for part in todo}
     waiting = list(todo)
     with board, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         running: dict[concurrent.futures.Future, Part] = {}
@@ -270,7 +275,9 @@ def install_all(todo: list[Part], home: Home, board: Board) -> list[Problem]:
             for part in [part for part in waiting if failed.intersection(part.needs)]:
                 waiting.remove(part)
                 failed.add(key(part))
-            ready = [part for part in waiting if done.issuperset(part.needs)]
+            if any(isinstance(problem, Everywhere) for problem in problems):
+                waiting.clear()
+            ready = [part for part in waiting if not unfinished.intersection(part.needs)]
             for part in ready[: AT_ONCE - len(running)]:
                 waiting.remove(part)
                 running[pool.submit(install_one, part, home, board)] = part
@@ -279,9 +286,9 @@ def install_all(todo: list[Part], home: Home, board: Board) -> list[Problem]:
             finished, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
             for future in finished:
                 part = running.pop(future)
+                unfinished.discard(key(part))
                 try:
                     future.result()
-                    done.add(key(part))
                 except (Problem, OSError) as error:
                     failed.add(key(part))
                     problems.append(error if isinstance(error, Problem) else Problem(f"{part.title}: {error}"))
@@ -322,20 +329,26 @@ def run(part: Part, fresh: Path, command: list, **variables: str) -> None:
     done = subprocess.run([str(word) for word in command], cwd=REPOSITORY if part.name.startswith(("cargo", "wasm")) else fresh,
                           env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode != 0:
-        tail = "\n      ".join(done.stdout.strip().splitlines()[-12:])
-        raise Problem(f"{part.title}: {diagnose(done.stdout)}; `{Path(command[0]).name}` said:\n      {tail}")
+        raise failure(part.title, Path(command[0]).name, done.stdout)
+
+
+def failure(title: str, tool: str, output: str) -> Problem:
+    """What a failed tool printed, as a problem: a sentence where we know one, and the end of the output."""
+    for kind, sign, sentence in SIGNS:
+        if re.search(sign, output, re.IGNORECASE):
+            lines = [line for line in output.strip().splitlines() if "retry" not in line.lower()][-3:]
+            break
+    else:
+        kind, sentence, lines = Problem, "it failed", output.strip().splitlines()[-12:]
+    said = "\n      ".join(line[:300] for line in lines)
+    return kind(f"{title}: {sentence}; `{tool}` said:\n      {said}")
 
 
 SIGNS = [
-    (r"No space left on device|ENOSPC|Errno 28", "the disk is full: make room, or name a folder on another disk in PORTCULLIS_HOME"),
-    (r"DO NOT MATCH THE HASHES|EINTEGRITY|checksum .*(mismatch|failed)", "what was downloaded is not what is pinned: a proxy or mirror changed it, or the download broke; try again"),
-    (r"name resolution|Could not resolve|NewConnectionError|ENOTFOUND|ECONNREFUSED|Connection refused|Network is unreachable|timed out|ETIMEDOUT|"
+    (Everywhere, r"No space left on device|ENOSPC|Errno 28", "the disk is full: make room, or name a folder on another disk in PORTCULLIS_HOME"),
+    (Problem, r"DO NOT MATCH THE HASHES|EINTEGRITY|checksum .*(mismatch|failed)", "what was downloaded is not what is pinned: a proxy or mirror changed it, or the download broke; try again"),
+    (Everywhere, r"name resolution|Could not resolve|NewConnectionError|ENOTFOUND|ECONNREFUSED|Connection refused|Network is unreachable|timed out|ETIMEDOUT|"
      r"dns error|Max retries exceeded|EAI_AGAIN|ConnectTimeout|SSLError|certificate",
      "the network, or the package registry behind it, cannot be reached: check the connection and the proxy settings, and try again"),
-    (r"No matching distribution found|requires a different Python", "there is no package for this system and Python: Portcullis runs on Linux, x86_64 or arm64, with Python 3.11 or later"),
+    (Problem, r"No matching distribution found|requires a different Python", "there is no package for this system and Python: Portcullis runs on Linux, x86_64 or arm64, with Python 3.11 or later"),
 ]
-
-
-def diagnose(output: str) -> str:
-    """The most useful sentence that the output of a failed tool allows."""
-    return next((sentence for sign, sentence in SIGNS if re.search(sign, output, re.IGNORECASE)), "it failed")

@@ -41,15 +41,16 @@ def bring_up_to_date(home: Home) -> int:
         return 0
     announce(home, todo)
 
-    problems = []
+    problems, missing = [], set()
     for requirement in (thing for thing in todo if isinstance(thing, machine.Requirement)):
         try:
             requirement.provide(home)
         except Problem as problem:
             problems.append(problem)
+            missing.add(requirement.name)
     board = Board()
     fetch = [thing for thing in todo if isinstance(thing, parts.Part)]
-    problems += parts.install_all(fetch, home, board)
+    problems += parts.install_all(fetch, home, board, missing)
 
     if problems:
         print("\nset-up is not complete:", file=sys.stderr)

@@ -71,7 +71,7 @@ def test_a_changed_pin_is_another_folder(home: Home, tmp_path: Path, monkeypatch
     assert Bell().folder(home) != before
 
 
-def test_what_needs_a_failed_part_is_not_tried_and_everything_else_is(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_needs_a_failed_part_is_not_tried_and_everything_else_is(home: Home) -> None:
     class Clapper(Bell):
         name, title, needs, links = "clapper-1", "Clapper", ("bell",), ("bin/clapper",)
 
@@ -82,8 +82,7 @@ def test_what_needs_a_failed_part_is_not_tried_and_everything_else_is(home: Home
             home.link("bin/tower", folder / "bell")
 
     todo = [Clapper(), Bell(fails=True), Tower()]
-    monkeypatch.setattr(parts, "PARTS", todo)
-    problems = parts.install_all(list(todo), home, Board())
+    problems = parts.install_all(list(todo), home, Board(), set())
     assert [str(problem) for problem in problems] == ["the bell broke"]
     assert [part.present(home) for part in todo] == [False, False, True]
 
@@ -103,7 +102,25 @@ def test_a_script_runs_its_command_with_the_callers_arguments(home: Home) -> Non
     ("segmentation fault", "it failed"),
 ])
 def test_the_output_of_a_failed_tool_becomes_a_sentence(output: str, sentence: str) -> None:
-    assert sentence in parts.diagnose(output)
+    assert sentence in str(parts.failure("Envoy", "pip", output))
+
+
+def test_without_a_network_nothing_more_is_tried(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Offline(Bell):
+        name, title, links = "offline-1", "Offline", ()
+
+        def make(self, home: Home, fresh: Path) -> None:
+            raise parts.failure("Offline", "pip", "Could not resolve host")
+
+    monkeypatch.setattr(parts, "AT_ONCE", 1)
+    problems = parts.install_all([Offline(), Bell()], home, Board(), set())
+    assert len(problems) == 1 and not Bell().present(home)
+
+
+def test_what_needs_something_that_the_machine_lacks_is_not_tried(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Bell, "needs", ("rustup",))
+    assert parts.install_all([Bell()], home, Board(), {"rustup"}) == []
+    assert not Bell().present(home)
 
 
 @pytest.mark.parametrize(("line", "major"), [
@@ -124,7 +141,7 @@ def test_the_runtime_tells_its_java_version(tmp_path: Path) -> None:
 def test_what_is_missing_is_named_with_what_to_type(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(machine, "manager", lambda: "apt-get")
-    missing = machine.Requirement("Java 17 or later", lambda: None, "java", {"apt-get": ["openjdk-17-jre-headless"]})
+    missing = machine.Requirement("java", "Java 17 or later", lambda: None, "java", {"apt-get": ["openjdk-17-jre-headless"]})
     with pytest.raises(Problem, match="type `sudo apt-get install openjdk-17-jre-headless`"):
         missing.provide(home)
 
