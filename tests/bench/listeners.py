@@ -1,33 +1,21 @@
 """One Envoy with a listener for each variant, so that all of them are measured in one process."""
 
-import copy
-import json
-from pathlib import Path
-
 from calls import SCHEMA, TOOL
 from envoy import address
-from static_gateway import cluster, connection_manager, example, example_filter_config, wasm, with_tools
+from installation import Installation
+from static_gateway import cluster, connection_manager, example_filter_config, listener, with_tools
 
 ROUTER, NATIVE, OURS = VARIANTS = ("plain router", "native mcp filter", "portcullis")
 UPSTREAM = "upstream"
 
 
-def config(ports: dict[str, int], admin_port: int, upstream_port: int, module: Path) -> dict:
+def config(installation: Installation, ports: dict[str, int], admin_port: int, upstream_port: int) -> dict:
     """The Envoy configuration; `ports` by variant. Beyond filters and routes the listeners are the same."""
-    template = example()
-    listener = template["static_resources"]["listeners"][0]
-    settings = wasm(template)
-    settings["vm_config"]["code"]["local"]["filename"] = str(module)
-    settings["configuration"]["value"] = json.dumps(policy())
     make = {ROUTER: plain, NATIVE: native, OURS: ours}
     listeners = []
     for variant, port in ports.items():
-        one = copy.deepcopy(listener)
-        one["name"] = variant.replace(" ", "-")
-        one["address"] = address(port)
-        manager = connection_manager({"static_resources": {"listeners": [one]}})
-        manager["stat_prefix"] = one["name"]
-        make[variant](manager)
+        one = listener(installation, variant.replace(" ", "-"), port, policy())
+        make[variant](connection_manager({"static_resources": {"listeners": [one]}}))
         listeners.append(one)
     return {
         "admin": {"address": address(admin_port)},

@@ -51,7 +51,7 @@ class Bench:
         port = json.loads(until("the upstream's port", upstream.log_end))["port"]
         self.ports = {variant: free_port() for variant in listeners.VARIANTS}
         admin = free_port()
-        config = listeners.config(self.ports, admin, port, installation.module)
+        config = listeners.config(installation, self.ports, admin, port)
         self.envoy = Envoy(installation.home, config, admin, directory, cores=envoy_core)
 
     def write(self, name: str, content: bytes) -> Path:

@@ -58,32 +58,66 @@ def with_tools(config: dict, server: str, tools: dict[str, dict]) -> None:
         server_tools[name] = {"input_schema": digest}
 
 
-class StaticGateway:
-    """Envoy with the filter and nothing else of Portcullis."""
+def listener(installation: Installation, name: str, port: int, filter_config: dict | str) -> dict:
+    """The example's listener under another name, with a policy and limits of its own.
+
+    `filter_config` is a structure, or its JSON text.
+    """
+    config = example()
+    one = config["static_resources"]["listeners"][0]
+    one |= {"name": name, "address": address(port)}
+    connection_manager(config)["stat_prefix"] = name
+    settings = wasm(config)
+    # Limits live in what all modules of one `vm_id` share.
+    settings["vm_config"]["vm_id"] = name
+    settings["vm_config"]["code"]["local"]["filename"] = str(installation.module)
+    text = filter_config if isinstance(filter_config, str) else json.dumps(filter_config, separators=(",", ":"))
+    settings["configuration"]["value"] = text
+    return one
+
+
+class StaticGateways:
+    """One Envoy with the filter and nothing else of Portcullis: a listener for each policy, apart from each other."""
 
     def __init__(
         self,
         installation: Installation,
         directory: Path,
         upstreams: dict[str, int],
-        filter_config: dict | str,
+        filter_configs: dict[str, dict | str],
         concurrency: int = 1,
     ) -> None:
-        """`upstreams`: the port behind each cluster. `filter_config`: a structure, or its JSON text."""
-        self.port = free_port()
-        config = example()
+        """`upstreams`: the port behind each cluster. `filter_configs`: the policy of each listener."""
+        self.ports = {name: free_port() for name in filter_configs}
         admin_port = free_port()
-        config["admin"]["address"] = address(admin_port)
-        config["static_resources"]["listeners"][0]["address"] = address(self.port)
-        config["static_resources"]["clusters"] = [cluster(name, port) for name, port in upstreams.items()]
-        settings = wasm(config)
-        settings["vm_config"]["code"]["local"]["filename"] = str(installation.module)
-        text = filter_config if isinstance(filter_config, str) else json.dumps(filter_config, separators=(",", ":"))
-        settings["configuration"]["value"] = text
+        listeners = [
+            listener(installation, name, self.ports[name], filter_config)
+            for name, filter_config in filter_configs.items()
+        ]
+        clusters = [cluster(name, port) for name, port in upstreams.items()]
+        config = {
+            "admin": {"address": address(admin_port)},
+            "static_resources": {"listeners": listeners, "clusters": clusters},
+        }
         self.envoy = Envoy(installation.home, config, admin_port, directory, concurrency)
 
     def stop(self) -> None:
         self.envoy.stop()
+
+
+class StaticGateway(StaticGateways):
+    """One Envoy with one listener, named `mcp`."""
+
+    def __init__(
+        self,
+        installation: Installation,
+        directory: Path,
+        upstreams: dict[str, int],
+        filter_config: dict,
+        concurrency: int = 1,
+    ) -> None:
+        super().__init__(installation, directory, upstreams, {"mcp": filter_config}, concurrency)
+        self.port = self.ports["mcp"]
 
 
 def example_filter_config() -> dict:

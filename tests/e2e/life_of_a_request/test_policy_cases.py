@@ -1,24 +1,47 @@
 """Every policy case on the real module in the real Envoy, in both eras: what the engine decides natively, it decides here."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from gateway_parameters import in_both_eras
-from gateway_under_test import GatewayUnderTest, answered_by
+from gateway_under_test import answered_by
 from mcp_messages import Era
 from policy_cases import CaseFile, all_files, message
 from raw_http import Reply
 from recording_upstream import RecordingUpstream
-from static_gateway import StaticGateway
+from static_gateway import StaticGateways
 
 FORMS = {"unknown_tool": (200, -32602), "forbidden": (403, 40300), "limited": (429, 42900)}
 
 
+FILES = all_files()
+
+
+@dataclass(frozen=True)
+class Gateways:
+    """A gateway for each file and era, whose buckets nobody has touched, and the two clusters that cases may name."""
+
+    ports: dict[str, int]
+    upstreams: dict[str, RecordingUpstream]
+
+    def received(self) -> int:
+        return sum(len(upstream.requests) for upstream in self.upstreams.values())
+
+    def forget(self) -> None:
+        for upstream in self.upstreams.values():
+            upstream.forget()
+
+
 @pytest.fixture(scope="module")
-def upstreams():
-    """The two clusters that cases may name."""
-    made = {name: RecordingUpstream(name) for name in ("alpha", "beta")}
-    yield made
-    for upstream in made.values():
+def gateways(installation, tmp_path_factory):
+    upstreams = {name: RecordingUpstream(name) for name in ("alpha", "beta")}
+    ports = {name: upstream.port for name, upstream in upstreams.items()}
+    policies = {f"{file.path.stem}-{era.name}": file.filter_config for file in FILES for era in Era}
+    running = StaticGateways(installation, tmp_path_factory.mktemp("policy-cases"), ports, policies)
+    yield Gateways(running.ports, upstreams)
+    running.stop()
+    for upstream in upstreams.values():
         upstream.stop()
 
 
@@ -44,21 +67,17 @@ def fault(reply: Reply, expect: dict) -> str | None:
 
 
 @in_both_eras
-@pytest.mark.parametrize("file", all_files(), ids=lambda file: file.path.stem)
-def test_the_module_decides_as_the_engine_does(installation, directory, upstreams, file: CaseFile, era: Era):
-    ports = {name: upstream.port for name, upstream in upstreams.items()}
-    envoy = StaticGateway(installation, directory, ports, file.filter_config)
-    gateway = GatewayUnderTest(envoy, upstreams)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path.stem)
+def test_the_module_decides_as_the_engine_does(gateways: Gateways, file: CaseFile, era: Era):
+    port = gateways.ports[f"{file.path.stem}-{era.name}"]
     faults = []
     for case in file.cases:
         for _ in range(int(case.get("repeat", 1))):
-            gateway.forget()
-            reply = message(case, era).post_once(gateway.port, case.get("endpoint", "/mcp"))
+            gateways.forget()
+            reply = message(case, era).post_once(port, case.get("endpoint", "/mcp"))
             found = fault(reply, case["expect"])
-            passed = len(gateway.received())
-            if passed != (case["expect"]["decision"] == "allow"):
-                found = f"{passed} requests reached an upstream"
+            if gateways.received() != (case["expect"]["decision"] == "allow"):
+                found = f"{gateways.received()} requests reached an upstream"
             if found:
                 faults.append(f"{case['name']}: {found}, got {reply.status} {reply.body.decode()}")
-    envoy.stop()
     assert faults == [], "\n".join(faults)
