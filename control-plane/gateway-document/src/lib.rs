@@ -42,7 +42,7 @@ pub use names::{
 };
 pub use parse::{Fault, Format, ParseError, parse, parse_tool_rule};
 pub use problem::Problem;
-pub use resolve::{HeldTool, Identity, MCP_PATH, Resolved, endpoint_paths, resolve};
+pub use resolve::{HeldTool, HoldCause, Identity, MCP_PATH, Resolved, endpoint_paths, resolve};
 pub use schema::json_schema;
 pub use span::{InvalidSpan, Span};
 pub use tool_rule::ToolRule;

@@ -12,8 +12,8 @@ mod held;
 mod origin;
 
 pub use config::{MCP_PATH, endpoint_paths};
-pub use held::HeldTool;
 use held::Holds;
+pub use held::{HeldTool, HoldCause};
 use origin::{Origin, Origins};
 
 /// What a configuration is made from, for those who read it.

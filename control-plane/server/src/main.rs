@@ -1,3 +1,152 @@
-//! The control plane: REST, catalogue client, rollout
+//! The `control-plane` process.
 
-fn main() {}
+use std::future::Future;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use control_plane::catalogue::{self, CatalogueClient, RelistSchedule};
+use control_plane::gateway::Gateway;
+use control_plane::{module, rest};
+use gateway_document::{Format, GatewayDocument};
+use settings::{LogFormat, Settings};
+use store::{ConfigStore, Module, SqliteStore};
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+use xds::Publisher;
+
+mod settings;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let settings = Settings::parse();
+    log(settings.log_format)?;
+    let stop = stop_signal()?;
+    let first = first_document(settings.document.as_deref())?;
+    // Ports first: a second control plane must not touch the store of the first.
+    let xds_listener = listen(settings.xds_address, "CONTROL_PLANE_XDS_ADDRESS").await?;
+    let rest_listener = listen(settings.rest_address, "CONTROL_PLANE_REST_ADDRESS").await?;
+    let (module, bytes) = module::keep(&settings.module, &settings.module_dir())?;
+    let store = SqliteStore::open(&settings.store()).await?;
+    store
+        .put_module(&Module {
+            sha256: module.sha256.clone(),
+            bytes,
+            path: module.path.clone(),
+            first_seen: OffsetDateTime::now_utc(),
+        })
+        .await?;
+    let publisher = Publisher::new(xds::Options::default());
+    let client = CatalogueClient::new().context("cannot set up the client for servers' lists")?;
+    let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, || {
+        first.clone()
+    })
+    .await?;
+
+    let schedule = RelistSchedule {
+        after_answer: Duration::from_secs(settings.relist_seconds.into()),
+        first_retry: Duration::from_millis(250),
+        longest_retry: Duration::from_secs(5),
+    };
+    tokio::spawn(catalogue::watch(Arc::clone(&gateway), schedule));
+    tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.follow().await }
+    });
+    let router = rest::router(gateway, settings.allowed_hosts)
+        .into_make_service_with_connect_info::<SocketAddr>();
+    tracing::info!(xds = %settings.xds_address, rest = %settings.rest_address, "ready");
+    let rest = axum::serve(rest_listener, router).with_graceful_shutdown(stopped(stop.clone()));
+    tokio::try_join!(
+        async { rest.await.context("the REST server stopped") },
+        async {
+            xds::serve(publisher, xds_listener, stopped(stop))
+                .await
+                .context("the xDS server stopped")
+        },
+    )?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn log(format: LogFormat) -> Result<()> {
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .from_env()
+        .context("RUST_LOG is not a filter; write it like `info` or `control_plane=debug`")?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+/// The document of an empty store.
+fn first_document(path: Option<&Path>) -> Result<GatewayDocument> {
+    let Some(path) = path else {
+        return Ok(GatewayDocument::default());
+    };
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "cannot read the gateway document `{}`; correct CONTROL_PLANE_DOCUMENT",
+            path.display()
+        )
+    })?;
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Format::Json,
+        _ => Format::Yaml,
+    };
+    let document = gateway_document::parse(&text, format)
+        .with_context(|| format!("the gateway document `{}` cannot be read", path.display()))?;
+    let problems = gateway_document::check(&document);
+    if !problems.is_empty() {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        bail!(
+            "the gateway document `{}` is not valid:\n  {}",
+            path.display(),
+            problems.join("\n  ")
+        );
+    }
+    Ok(document)
+}
+
+async fn listen(address: SocketAddr, variable: &str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; stop what does, or set {variable}"))
+}
+
+/// Becomes true when the process is asked to end.
+fn stop_signal() -> Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.send_replace(true);
+        // The receivers outlive the signal.
+        stop.closed().await;
+    });
+    Ok(stopped)
+}
+
+fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        // An error means that the sender is gone, which only the end of the process brings about.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}

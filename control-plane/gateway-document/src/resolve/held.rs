@@ -16,8 +16,20 @@ pub struct HeldTool {
     pub server: String,
     /// The server's own name of it.
     pub tool: String,
+    /// What kind of reason there is.
+    pub cause: HoldCause,
     /// Why, and what to do about it.
     pub reason: String,
+}
+
+/// Why a tool is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldCause {
+    /// Its server's definition of it cannot be offered or checked.
+    Definition,
+    /// Another server of the listener lists a tool of the same name.
+    Collision,
 }
 
 /// The tools of each server that may be listed, with their input schemas.
@@ -40,12 +52,13 @@ impl Holds {
         self.0.into_values().collect()
     }
 
-    fn add(&mut self, server: &str, tool: &str, reason: String) {
+    fn add(&mut self, server: &str, tool: &str, cause: HoldCause, reason: String) {
         let key = (server.to_owned(), tool.to_owned());
         // The first reason stays: what follows may only be its consequence.
         self.0.entry(key).or_insert_with(|| HeldTool {
             server: server.to_owned(),
             tool: tool.to_owned(),
+            cause,
             reason,
         });
     }
@@ -68,7 +81,7 @@ impl Holds {
                     .map(str::to_owned)
                     .or_else(|| tool.flaw.clone());
                 if let Some(reason) = flaw {
-                    self.add(server.as_str(), name, reason);
+                    self.add(server.as_str(), name, HoldCause::Definition, reason);
                 } else if tools.insert(name, tool.input_schema.as_ref()).is_some() {
                     repeated.insert(name);
                 }
@@ -78,6 +91,7 @@ impl Holds {
                 self.add(
                     server.as_str(),
                     name,
+                    HoldCause::Definition,
                     "its server lists several tools of this name; have it list one".to_owned(),
                 );
             }
@@ -95,7 +109,12 @@ impl Holds {
                 if let Some(tools) = admitted.get_mut(server) {
                     tools.remove(name);
                 }
-                self.add(server.as_str(), name, collision(&listener.name, &others));
+                self.add(
+                    server.as_str(),
+                    name,
+                    HoldCause::Collision,
+                    collision(&listener.name, &others),
+                );
             }
         }
         admitted
@@ -112,7 +131,7 @@ impl Holds {
         if let Some(entry) = config.servers.get_mut(server)
             && entry.tools.remove(tool).is_some()
         {
-            self.add(server, tool, reason.to_owned());
+            self.add(server, tool, HoldCause::Definition, reason.to_owned());
         }
     }
 
@@ -123,7 +142,7 @@ impl Holds {
             entry.tools.retain(|tool, listed| {
                 let keep = listed.input_schema.as_deref() != Some(hash);
                 if !keep {
-                    self.add(server, tool, reason.to_owned());
+                    self.add(server, tool, HoldCause::Definition, reason.to_owned());
                 }
                 keep
             });

@@ -1,0 +1,134 @@
+//! What each registered server lists: asked for, kept byte for byte, and judged.
+
+use gateway_document::{CatalogueTool, SchemaText};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use store::{Catalogue, RawTool};
+
+mod client;
+mod listing;
+mod sse;
+mod watcher;
+
+pub use client::{CatalogueClient, ListError, Listing};
+pub use watcher::{RelistSchedule, watch};
+
+/// A server's list as it is kept, and what a policy makes of it.
+#[derive(Debug, Clone)]
+pub struct KnownList {
+    /// As it is kept.
+    pub stored: Catalogue,
+    /// Its tools, judged.
+    pub tools: Vec<CatalogueTool>,
+}
+
+impl KnownList {
+    /// Judges a list.
+    #[must_use]
+    pub fn new(stored: Catalogue) -> Self {
+        let tools = stored.tools.iter().map(judge).collect();
+        Self { stored, tools }
+    }
+}
+
+/// The part of a tool's definition that a policy depends on (MCP 2026-07-28, server/tools).
+#[derive(Deserialize)]
+struct Definition {
+    #[serde(rename = "inputSchema")]
+    input_schema: Option<Box<RawValue>>,
+}
+
+fn judge(tool: &RawTool) -> CatalogueTool {
+    let name = tool.name.clone();
+    let (input_schema, flaw) = match serde_json::from_str::<Definition>(&tool.json) {
+        Err(error) => (
+            None,
+            Some(format!(
+                "its definition cannot be read ({error}); have its server correct it"
+            )),
+        ),
+        Ok(Definition { input_schema: None }) => (
+            None,
+            Some(
+                "it lists no `inputSchema`, which MCP requires; have its server list one"
+                    .to_owned(),
+            ),
+        ),
+        Ok(Definition {
+            input_schema: Some(text),
+        }) => {
+            let flaw = invalid_schema(&text);
+            (Some(SchemaText::new(text)), flaw)
+        }
+    };
+    CatalogueTool {
+        name,
+        input_schema,
+        flaw,
+    }
+}
+
+/// Why a text is not a JSON Schema of the draft that it names, by the reference implementation. The engine's own
+/// compiler takes a subset and says so itself.
+fn invalid_schema(text: &RawValue) -> Option<String> {
+    let schema: Value = match serde_json::from_str(text.get()) {
+        Ok(schema) => schema,
+        Err(error) => {
+            return Some(format!(
+                "its input schema cannot be read ({error}); have its server correct it"
+            ));
+        }
+    };
+    let error = jsonschema::meta::validate(&schema).err()?;
+    let place = error.instance_path().to_string();
+    Some(format!(
+        "its input schema is not a JSON Schema, at `{place}`: {error}; have its server correct it"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flaw(json: &str) -> Option<String> {
+        judge(&RawTool {
+            name: "x".to_owned(),
+            json: json.to_owned(),
+        })
+        .flaw
+    }
+
+    #[test]
+    fn it_keeps_the_bytes_of_a_schema_and_finds_no_flaw_in_a_sound_one() {
+        let tool = judge(&RawTool {
+            name: "x".to_owned(),
+            json: r#"{"name":"x","inputSchema":{ "type" : "object" , "x-vendor": 1.50 }}"#
+                .to_owned(),
+        });
+        assert_eq!(
+            tool.input_schema.unwrap().text().get(),
+            r#"{ "type" : "object" , "x-vendor": 1.50 }"#
+        );
+        assert_eq!(tool.flaw, None);
+    }
+
+    #[test]
+    fn it_finds_what_could_never_be_checked() {
+        assert!(
+            flaw(r#"{"name":"x"}"#)
+                .unwrap()
+                .contains("no `inputSchema`")
+        );
+        assert!(
+            flaw(r#"{"name":"x","inputSchema":{"type":"objekt"}}"#)
+                .unwrap()
+                .contains("/type")
+        );
+        assert!(
+            flaw(r#"{"name":"x","inputSchema":{},"inputSchema":{}}"#)
+                .unwrap()
+                .contains("duplicate field")
+        );
+    }
+}

@@ -1,0 +1,351 @@
+//! One JSON-RPC request to an MCP server over streamable HTTP, in either era of the protocol.
+
+use std::time::Duration;
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use reqwest::{Client, Response};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::sse::EventReader;
+
+/// What one server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The revision of MCP that was spoken.
+    pub protocol: String,
+    /// Its tools in its order.
+    pub tools: Vec<store::RawTool>,
+}
+
+/// Asks servers for their tools.
+#[derive(Debug, Clone)]
+pub struct CatalogueClient {
+    http: Client,
+}
+
+/// Why a server's tools could not be listed.
+#[derive(Debug, Error)]
+pub enum ListError {
+    /// Nothing answered.
+    #[error("`{url}` cannot be reached; start the server, or correct its URL")]
+    Unreachable {
+        /// Where it should be.
+        url: String,
+        /// What the connection said.
+        source: reqwest::Error,
+    },
+    /// It answered with another status.
+    #[error("`{url}` answered `{method}` with HTTP {status}; is it an MCP endpoint?")]
+    Status {
+        /// Who answered.
+        url: String,
+        /// What was asked.
+        method: &'static str,
+        /// The status.
+        status: StatusCode,
+    },
+    /// It answered with a JSON-RPC error.
+    #[error("`{url}` answered `{method}` with the error {code}: {message}")]
+    Refused {
+        /// Who answered.
+        url: String,
+        /// What was asked.
+        method: &'static str,
+        /// JSON-RPC's code.
+        code: i64,
+        /// The server's words.
+        message: String,
+    },
+    /// What it answered is no reply.
+    #[error("`{url}` answered `{method}` with something else than MCP: {reason}")]
+    Unreadable {
+        /// Who answered.
+        url: String,
+        /// What was asked.
+        method: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A reply longer than this is not a list of tools.
+const MOST_BYTES: usize = 16 << 20;
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a conversation puts into every request.
+#[derive(Debug, Clone)]
+pub(super) enum Era {
+    /// Stateless: every request says everything (MCP 2026-07-28).
+    Stateless { version: &'static str },
+    /// After `initialize`: the negotiated version and, where there is one, the session.
+    Session {
+        version: Option<HeaderValue>,
+        session: Option<HeaderValue>,
+    },
+}
+
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// A result, and the headers that came with it.
+pub(super) struct Reply {
+    pub(super) result: Box<RawValue>,
+    pub(super) headers: HeaderMap,
+}
+
+impl CatalogueClient {
+    /// A client that connects directly, as Envoy does.
+    ///
+    /// # Errors
+    /// When the system's resolver or TLS cannot be set up.
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let http = Client::builder()
+            .no_proxy()
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self { http })
+    }
+
+    /// Sends a request and waits for its result.
+    pub(super) async fn call(
+        &self,
+        url: &str,
+        era: &Era,
+        method: &'static str,
+        params: Value,
+    ) -> Result<Reply, ListError> {
+        const ID: i64 = 1;
+        let body =
+            json!({"jsonrpc": "2.0", "id": ID, "method": method, "params": era.complete(params)});
+        let response = self.post(url, era, method, &body).await?;
+        let headers = response.headers().clone();
+        let text = read_reply(response, url, method, ID).await?;
+        let unreadable = |reason: String| ListError::Unreadable {
+            url: url.to_owned(),
+            method,
+            reason,
+        };
+        let message: Message =
+            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        match (message.result, message.error) {
+            (Some(result), None) => Ok(Reply { result, headers }),
+            (_, Some(error)) => Err(ListError::Refused {
+                url: url.to_owned(),
+                method,
+                code: error.code,
+                message: shortened(&error.message),
+            }),
+            (None, None) => Err(unreadable("neither a result nor an error".to_owned())),
+        }
+    }
+
+    /// Sends a notification; its answer has no content.
+    pub(super) async fn notify(
+        &self,
+        url: &str,
+        era: &Era,
+        method: &'static str,
+    ) -> Result<(), ListError> {
+        self.post(
+            url,
+            era,
+            method,
+            &json!({"jsonrpc": "2.0", "method": method}),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Ends a session. A server that cannot, forgets it by itself.
+    pub(super) async fn end(&self, url: &str, era: &Era) {
+        if let Era::Session {
+            session: Some(_), ..
+        } = era
+        {
+            let ended = self.http.delete(url).headers(era.headers("")).send().await;
+            if let Err(error) = ended {
+                tracing::debug!(url, %error, "could not end the session");
+            }
+        }
+    }
+
+    async fn post(
+        &self,
+        url: &str,
+        era: &Era,
+        method: &'static str,
+        body: &Value,
+    ) -> Result<Response, ListError> {
+        let response = self
+            .http
+            .post(url)
+            .headers(era.headers(method))
+            .body(body.to_string())
+            .send()
+            .await
+            .map_err(|source| ListError::Unreachable {
+                url: url.to_owned(),
+                source: source.without_url(),
+            })?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        // Errors of the protocol come with a status of their own and JSON-RPC in the body, from which more is learnt.
+        let text = read_body(response, url, method).await.unwrap_or_default();
+        match serde_json::from_slice::<Message>(&text) {
+            Ok(Message {
+                error: Some(error), ..
+            }) => Err(ListError::Refused {
+                url: url.to_owned(),
+                method,
+                code: error.code,
+                message: shortened(&error.message),
+            }),
+            _ => Err(ListError::Status {
+                url: url.to_owned(),
+                method,
+                status,
+            }),
+        }
+    }
+}
+
+impl Era {
+    fn headers(&self, method: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        match self {
+            Self::Stateless { version } => {
+                headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(version));
+                headers.insert(METHOD, HeaderValue::from_static(method));
+            }
+            Self::Session { version, session } => {
+                headers.extend(version.clone().map(|version| (PROTOCOL_VERSION, version)));
+                headers.extend(session.clone().map(|session| (SESSION, session)));
+            }
+        }
+        headers
+    }
+
+    fn complete(&self, mut params: Value) -> Value {
+        if let Self::Stateless { version } = self {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": version,
+                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientInfo": client_info(),
+            });
+        }
+        params
+    }
+}
+
+/// What the gateway calls itself to servers.
+pub(super) fn client_info() -> Value {
+    json!({"name": "portcullis-control-plane", "version": env!("CARGO_PKG_VERSION")})
+}
+
+#[derive(Deserialize)]
+struct Message {
+    id: Option<Value>,
+    result: Option<Box<RawValue>>,
+    error: Option<ErrorObject>,
+}
+
+#[derive(Deserialize)]
+struct ErrorObject {
+    code: i64,
+    message: String,
+}
+
+/// The one message that answers the request: the body, or the event of a stream that carries the id.
+async fn read_reply(
+    response: Response,
+    url: &str,
+    method: &'static str,
+    id: i64,
+) -> Result<Vec<u8>, ListError> {
+    let content_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if !content_type.is_some_and(|value| value.starts_with("text/event-stream")) {
+        return read_body(response, url, method).await;
+    }
+    let mut response = response;
+    let mut events = EventReader::default();
+    let mut read = 0;
+    while let Some(chunk) = next_chunk(&mut response, url).await? {
+        read = within_bounds(read + chunk.len(), url, method)?;
+        for event in events.push(&chunk) {
+            // Notifications and requests of the server may come first.
+            let answers = serde_json::from_slice::<Message>(&event).is_ok_and(|message| {
+                message.id == Some(id.into())
+                    && (message.result.is_some() || message.error.is_some())
+            });
+            if answers {
+                return Ok(event);
+            }
+        }
+    }
+    Err(ListError::Unreadable {
+        url: url.to_owned(),
+        method,
+        reason: "the event stream ended without a reply".to_owned(),
+    })
+}
+
+async fn read_body(
+    mut response: Response,
+    url: &str,
+    method: &'static str,
+) -> Result<Vec<u8>, ListError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = next_chunk(&mut response, url).await? {
+        within_bounds(body.len() + chunk.len(), url, method)?;
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+async fn next_chunk(response: &mut Response, url: &str) -> Result<Option<bytes::Bytes>, ListError> {
+    response
+        .chunk()
+        .await
+        .map_err(|source| ListError::Unreachable {
+            url: url.to_owned(),
+            source: source.without_url(),
+        })
+}
+
+fn within_bounds(bytes: usize, url: &str, method: &'static str) -> Result<usize, ListError> {
+    if bytes <= MOST_BYTES {
+        return Ok(bytes);
+    }
+    Err(ListError::Unreadable {
+        url: url.to_owned(),
+        method,
+        reason: format!("the reply is longer than {MOST_BYTES} bytes"),
+    })
+}
+
+/// A server's own words go into logs and answers; they may be of any length.
+fn shortened(text: &str) -> String {
+    const MOST_CHARACTERS: usize = 300;
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

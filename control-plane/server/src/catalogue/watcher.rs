@@ -1,0 +1,124 @@
+//! Keeps asking the document's servers for their lists.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_document::{Server, ServerName};
+use tokio::task::JoinHandle;
+
+use crate::gateway::Gateway;
+
+/// How often servers are asked.
+#[derive(Debug, Clone, Copy)]
+pub struct RelistSchedule {
+    /// After an answer.
+    pub after_answer: Duration,
+    /// After the first failure; each further one doubles it.
+    pub first_retry: Duration,
+    /// The longest wait after a failure.
+    pub longest_retry: Duration,
+}
+
+impl RelistSchedule {
+    fn after_failure(self, wait: Option<Duration>) -> Duration {
+        wait.map_or(self.first_retry, |wait| wait * 2)
+            .min(self.longest_retry)
+    }
+}
+
+/// Asks every server of the document in force, each in its own time, whenever it is due. Never returns.
+pub async fn watch(gateway: Arc<Gateway>, schedule: RelistSchedule) {
+    let mut documents = gateway.documents();
+    let mut watched: BTreeMap<ServerName, (Server, Watching)> = BTreeMap::new();
+    loop {
+        let document = Arc::clone(&documents.borrow_and_update());
+        watched.retain(|name, (server, _)| document.servers.get(name) == Some(server));
+        for (name, server) in &document.servers {
+            watched.entry(name.clone()).or_insert_with(|| {
+                let task =
+                    watch_server(Arc::clone(&gateway), name.clone(), server.clone(), schedule);
+                (server.clone(), Watching(tokio::spawn(task)))
+            });
+        }
+        if documents.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A task that ends when this is dropped.
+struct Watching(JoinHandle<()>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn watch_server(
+    gateway: Arc<Gateway>,
+    name: ServerName,
+    server: Server,
+    schedule: RelistSchedule,
+) {
+    let mut wait = None;
+    loop {
+        match gateway.client().list(&server).await {
+            Ok(listing) => {
+                wait = None;
+                observe(&gateway, &name, listing).await;
+                tokio::time::sleep(schedule.after_answer).await;
+            }
+            Err(error) => {
+                gateway.observe_failure(&name, with_causes(&error));
+                let delay = schedule.after_failure(wait);
+                wait = Some(delay);
+                tokio::time::sleep(delay).await;
+            }
+        }
+    }
+}
+
+/// In a task of its own: a change that is begun must be finished, also when the document that it came from is
+/// replaced meanwhile and this task ends.
+async fn observe(gateway: &Arc<Gateway>, name: &ServerName, listing: super::Listing) {
+    let (gateway, name) = (Arc::clone(gateway), name.clone());
+    let observed = tokio::spawn(async move { gateway.observe(&name, listing).await });
+    if let Err(error) = observed.await {
+        tracing::error!(%error, "a server's list was not taken in");
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_waits_twice_as_long_after_each_failure_up_to_the_longest() {
+        let schedule = RelistSchedule {
+            after_answer: Duration::from_secs(10),
+            first_retry: Duration::from_millis(250),
+            longest_retry: Duration::from_secs(2),
+        };
+        let mut wait = None;
+        let waits: Vec<u128> = std::iter::repeat_with(|| {
+            let next = schedule.after_failure(wait);
+            wait = Some(next);
+            next.as_millis()
+        })
+        .take(6)
+        .collect();
+        assert_eq!(waits, [250, 500, 1_000, 2_000, 2_000, 2_000]);
+    }
+}

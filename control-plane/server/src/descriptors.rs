@@ -1,0 +1,62 @@
+//! Envoy's messages as JSON, by the descriptors of Envoy's own protobuf files.
+
+use std::sync::LazyLock;
+
+use envoy_types::pb::google::protobuf::Any;
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use serde_json::Value;
+use thiserror::Error;
+
+/// `descriptors/README.md` says where it comes from.
+static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(include_bytes!("../descriptors/envoy.bin").as_slice())
+        .expect("the descriptors that a test reads")
+});
+
+/// Why a message cannot be shown as JSON.
+#[derive(Debug, Error)]
+pub enum DecodeError {
+    /// Its type is not among the descriptors.
+    #[error("no descriptor for `{0}`; make descriptors/envoy.bin again, as its README says")]
+    UnknownType(String),
+    /// The bytes are no message of the type.
+    #[error("cannot read a `{type_name}`")]
+    Undecodable {
+        /// The type.
+        type_name: String,
+        /// What is wrong.
+        source: prost::DecodeError,
+    },
+    /// A message within has a type that is not among the descriptors.
+    #[error("cannot write a `{type_name}` as JSON")]
+    Unwritable {
+        /// The type.
+        type_name: String,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// The message as protobuf's JSON, messages packed within it included; fields named as in the protobuf files.
+///
+/// # Errors
+/// When the type, or that of a message packed within, has no descriptor, or the bytes are none of it.
+pub fn to_json(any: &Any) -> Result<Value, DecodeError> {
+    let type_name = any.type_url.rsplit('/').next().unwrap_or_default();
+    let descriptor = POOL
+        .get_message_by_name(type_name)
+        .ok_or_else(|| DecodeError::UnknownType(type_name.to_owned()))?;
+    let message = DynamicMessage::decode(descriptor, any.value.as_slice()).map_err(|source| {
+        DecodeError::Undecodable {
+            type_name: type_name.to_owned(),
+            source,
+        }
+    })?;
+    let options = SerializeOptions::new().use_proto_field_name(true);
+    message
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .map_err(|source| DecodeError::Unwritable {
+            type_name: type_name.to_owned(),
+            source,
+        })
+}

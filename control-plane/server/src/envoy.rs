@@ -1,0 +1,111 @@
+//! What Envoy is given: a gateway document's meaning in Envoy's own types.
+//!
+//! Pure: the same input gives the same bytes, in every process. Protobuf maps have no order when they are written, so
+//! none of the messages here holds a map of more than one entry; [`deterministic`] shows how that is kept.
+
+use std::path::PathBuf;
+
+use envoy_types::pb::envoy::config::core::v3::{
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress, address,
+    config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
+};
+use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
+use gateway_document::{GatewayDocument, Listener};
+use policy_engine::wire::FilterConfig;
+use thiserror::Error;
+use xds::{Generation, InconsistentSnapshot, InvalidResource, Resource, Snapshot};
+
+mod access_log;
+mod cluster;
+mod deterministic;
+mod filter;
+mod listener;
+mod routes;
+
+/// The module that the filters run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleFile {
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// Where Envoy finds it.
+    pub path: PathBuf,
+}
+
+/// Why a snapshot cannot be made. None of it is an operator's fault.
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// A resource is not one that can be distributed.
+    #[error("cannot make a resource for Envoy")]
+    Resource(#[from] InvalidResource),
+    /// The resources do not fit together.
+    #[error("the resources for Envoy do not fit together")]
+    Snapshot(#[from] InconsistentSnapshot),
+    /// A filter's configuration cannot be written as JSON.
+    #[error("cannot write a filter's configuration")]
+    FilterConfig(#[from] serde_json::Error),
+    /// Envoy takes paths as text.
+    #[error("the module's path `{}` is not UTF-8; choose another folder", .0.display())]
+    ModulePath(PathBuf),
+}
+
+/// Everything that an Envoy is to have for `document`, with one filter configuration per listener.
+///
+/// # Errors
+/// When the parts make no resource or no consistent whole.
+pub fn snapshot(
+    generation: Generation,
+    document: &GatewayDocument,
+    listeners: &[(&Listener, &FilterConfig)],
+    module: &ModuleFile,
+) -> Result<Snapshot, RenderError> {
+    let mut builder = Snapshot::builder(generation);
+    for resource in cluster::resources(document)? {
+        builder = builder.with(resource);
+    }
+    for (listener, config) in listeners {
+        builder = builder
+            .with(Resource::encode(&listener::listener(listener))?)
+            .with(Resource::encode(&routes::routes(listener, config))?)
+            .with(Resource::encode(&filter::extension(
+                listener, config, module,
+            )?)?);
+    }
+    Ok(builder.build()?)
+}
+
+/// The header by which the filter tells Envoy the cluster. Clients' own values never count.
+const CLUSTER_HEADER: &str = "x-portcullis-cluster";
+
+/// "From the same stream as everything else."
+fn ads() -> ConfigSource {
+    ConfigSource {
+        resource_api_version: ApiVersion::V3.into(),
+        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
+        ..Default::default()
+    }
+}
+
+fn socket_address(host: &str, port: u16) -> Address {
+    Address {
+        address: Some(address::Address::SocketAddress(SocketAddress {
+            address: host.to_owned(),
+            port_specifier: Some(PortSpecifier::PortValue(port.into())),
+            ..Default::default()
+        })),
+    }
+}
+
+fn truth(value: bool) -> Option<BoolValue> {
+    Some(BoolValue { value })
+}
+
+fn number(value: u32) -> Option<UInt32Value> {
+    Some(UInt32Value { value })
+}
+
+fn milliseconds(milliseconds: u32) -> Option<Duration> {
+    Some(Duration {
+        seconds: i64::from(milliseconds / 1_000),
+        nanos: i32::try_from(milliseconds % 1_000).unwrap_or_default() * 1_000_000,
+    })
+}

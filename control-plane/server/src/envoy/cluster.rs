@@ -1,0 +1,122 @@
+//! One cluster per server and per entry of `clusters`.
+
+use envoy_types::pb::envoy::config::cluster::v3::circuit_breakers::Thresholds;
+use envoy_types::pb::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbPolicy,
+};
+use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster};
+use envoy_types::pb::envoy::config::core::v3::{HttpProtocolOptions, Http1ProtocolOptions};
+use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
+use envoy_types::pb::envoy::config::endpoint::v3::{
+    ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints,
+};
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions as UpstreamHttpOptions;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::explicit_http_config::ProtocolConfig;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::{
+    ExplicitHttpConfig, UpstreamProtocolOptions,
+};
+use envoy_types::util::pack_any;
+use gateway_document::{GatewayDocument, UpstreamAuthority};
+use prost::Name;
+use xds::{InvalidResource, Resource};
+
+use super::{ads, milliseconds, number, socket_address};
+
+const CONNECT_MS: u32 = 2_000;
+/// Shorter than the hour that Envoy allows: servers and what lies between close idle connections earlier.
+const UPSTREAM_IDLE_MS: u32 = 60_000;
+/// Each stream of server events holds a connection of its own; Envoy's default of 1024 would be the gateway's limit.
+const MOST_IN_FLIGHT: u32 = 16_384;
+
+pub(super) fn resources(document: &GatewayDocument) -> Result<Vec<Resource>, InvalidResource> {
+    let servers = document.servers.iter().map(|(name, server)| {
+        let endpoints = server
+            .all_endpoints()
+            .map(|endpoint| endpoint.authority())
+            .collect();
+        (name.as_str(), endpoints)
+    });
+    let clusters = document
+        .clusters
+        .iter()
+        .map(|cluster| (cluster.name.as_str(), cluster.endpoints.iter().collect()));
+    let mut resources = Vec::new();
+    for (name, endpoints) in servers.chain(clusters) {
+        let endpoints: Vec<&UpstreamAuthority> = endpoints;
+        let assignment = load_assignment(name, &endpoints);
+        if endpoints.iter().all(|endpoint| endpoint.ip().is_some()) {
+            resources.push(Resource::encode(&cluster(name, DiscoveryType::Eds))?);
+            resources.push(Resource::encode(&assignment)?);
+        } else {
+            // Endpoint discovery takes addresses only; names are resolved by the cluster itself.
+            resources.push(Resource::encode(&Cluster {
+                load_assignment: Some(assignment),
+                ..cluster(name, DiscoveryType::StrictDns)
+            })?);
+        }
+    }
+    Ok(resources)
+}
+
+fn cluster(name: &str, discovery: DiscoveryType) -> Cluster {
+    Cluster {
+        name: name.to_owned(),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
+        eds_cluster_config: (discovery == DiscoveryType::Eds).then(|| EdsClusterConfig {
+            eds_config: Some(ads()),
+            ..Default::default()
+        }),
+        dns_lookup_family: DnsLookupFamily::All.into(),
+        connect_timeout: milliseconds(CONNECT_MS),
+        lb_policy: LbPolicy::LeastRequest.into(),
+        circuit_breakers: Some(CircuitBreakers {
+            thresholds: vec![Thresholds {
+                max_connections: number(MOST_IN_FLIGHT),
+                max_pending_requests: number(MOST_IN_FLIGHT),
+                max_requests: number(MOST_IN_FLIGHT),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        typed_extension_protocol_options: [(UpstreamHttpOptions::full_name(), pack_any(http1()))]
+            .into(),
+        ..Default::default()
+    }
+}
+
+fn http1() -> UpstreamHttpOptions {
+    UpstreamHttpOptions {
+        common_http_protocol_options: Some(HttpProtocolOptions {
+            idle_timeout: milliseconds(UPSTREAM_IDLE_MS),
+            ..Default::default()
+        }),
+        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(
+            ExplicitHttpConfig {
+                protocol_config: Some(ProtocolConfig::HttpProtocolOptions(
+                    Http1ProtocolOptions::default(),
+                )),
+            },
+        )),
+        ..Default::default()
+    }
+}
+
+fn load_assignment(name: &str, endpoints: &[&UpstreamAuthority]) -> ClusterLoadAssignment {
+    let lb_endpoints = endpoints.iter().map(|endpoint| LbEndpoint {
+        host_identifier: Some(HostIdentifier::Endpoint(Endpoint {
+            address: Some(socket_address(&endpoint.host(), endpoint.port())),
+            // What the route rewrites `Host` to.
+            hostname: endpoint.to_string(),
+            ..Default::default()
+        })),
+        ..Default::default()
+    });
+    ClusterLoadAssignment {
+        cluster_name: name.to_owned(),
+        endpoints: vec![LocalityLbEndpoints {
+            lb_endpoints: lb_endpoints.collect(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}

@@ -1,0 +1,144 @@
+//! The listener and its HTTP connection manager.
+
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{HeaderMutation, header_mutation::Action};
+use envoy_types::pb::envoy::config::core::v3::{
+    ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, TypedExtensionConfig,
+    http_protocol_options::HeadersWithUnderscoresAction,
+};
+use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter::ConfigType};
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::{
+    InternalAddressConfig, PathWithEscapedSlashesAction, RouteSpecifier,
+};
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpConnectionManager, HttpFilter, Rds, RequestIdExtension, http_filter,
+};
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation as EarlyHeaderMutation;
+use envoy_types::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
+use envoy_types::util::pack_any;
+use gateway_document::Listener as DocumentListener;
+use prost::Name;
+
+use super::{CLUSTER_HEADER, access_log, ads, filter, milliseconds, number, socket_address, truth};
+
+/// Above the filter's own limit, so that the filter answers for a long body before Envoy does; and never below what
+/// responses are streamed through.
+const BUFFER_ABOVE_BODY: u32 = 65_536;
+const SMALLEST_BUFFER: u32 = 1 << 20;
+
+/// Tool calls may be silent for long, and so may streams of server events.
+const STREAM_IDLE_MS: u32 = 3_600_000;
+/// A request arrives at once or not at all: slow ones hold memory.
+const REQUEST_MS: u32 = 60_000;
+const REQUEST_HEADERS_MS: u32 = 10_000;
+
+pub(super) fn listener(listener: &DocumentListener) -> Listener {
+    let manager = Filter {
+        name: "envoy.filters.network.http_connection_manager".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(pack_any(connection_manager(
+            listener,
+        )))),
+    };
+    let buffer = listener
+        .max_body_bytes
+        .saturating_add(BUFFER_ABOVE_BODY)
+        .max(SMALLEST_BUFFER);
+    Listener {
+        name: listener.name.to_string(),
+        address: Some(socket_address(
+            &listener.address.ip().to_string(),
+            listener.address.port(),
+        )),
+        filter_chains: vec![FilterChain {
+            filters: vec![manager],
+            ..Default::default()
+        }],
+        per_connection_buffer_limit_bytes: number(buffer),
+        ..Default::default()
+    }
+}
+
+fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
+    HttpConnectionManager {
+        stat_prefix: listener.name.to_string(),
+        route_specifier: Some(RouteSpecifier::Rds(Rds {
+            config_source: Some(ads()),
+            route_config_name: listener.name.to_string(),
+        })),
+        http_filters: vec![mcp_filter(listener), router()],
+        common_http_protocol_options: Some(HttpProtocolOptions {
+            // Some servers read `Mcp_Name` as `Mcp-Name`; the filter, which vouches for the latter, does not.
+            headers_with_underscores_action: HeadersWithUnderscoresAction::RejectRequest.into(),
+            ..Default::default()
+        }),
+        http2_protocol_options: Some(Http2ProtocolOptions {
+            max_concurrent_streams: number(1_000),
+            initial_stream_window_size: number(65_536),
+            initial_connection_window_size: number(1 << 20),
+            ..Default::default()
+        }),
+        stream_idle_timeout: milliseconds(STREAM_IDLE_MS),
+        request_timeout: milliseconds(REQUEST_MS),
+        request_headers_timeout: milliseconds(REQUEST_HEADERS_MS),
+        access_log: vec![access_log::json_to_stdout()],
+        // The peer's own address counts, and nobody is trusted more for where he comes from: `x-envoy-*` headers of
+        // clients, which could ask for retries or other time-outs, are removed.
+        use_remote_address: truth(true),
+        internal_address_config: Some(InternalAddressConfig::default()),
+        early_header_mutation_extensions: vec![without_cluster_header()],
+        // The correlation id: the client's if it sends one, and never rewritten.
+        generate_request_id: truth(true),
+        preserve_external_request_id: true,
+        always_set_request_id_in_response: true,
+        request_id_extension: Some(RequestIdExtension {
+            typed_config: Some(pack_any(UuidRequestIdConfig {
+                pack_trace_reason: truth(false),
+                use_request_id_for_trace_sampling: truth(false),
+            })),
+        }),
+        // What the filter compares is what the server gets.
+        normalize_path: truth(true),
+        merge_slashes: true,
+        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::RejectRequest.into(),
+        ..Default::default()
+    }
+}
+
+/// Removes the cluster header before a route is chosen, so that a client's own value never meets one.
+fn without_cluster_header() -> TypedExtensionConfig {
+    TypedExtensionConfig {
+        name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
+        typed_config: Some(pack_any(EarlyHeaderMutation {
+            mutations: vec![HeaderMutation {
+                action: Some(Action::Remove(CLUSTER_HEADER.to_owned())),
+            }],
+        })),
+    }
+}
+
+fn mcp_filter(listener: &DocumentListener) -> HttpFilter {
+    HttpFilter {
+        name: filter::resource_name(listener),
+        config_type: Some(http_filter::ConfigType::ConfigDiscovery(
+            ExtensionConfigSource {
+                config_source: Some(ads()),
+                type_urls: vec![Wasm::type_url()],
+                ..Default::default()
+            },
+        )),
+        ..Default::default()
+    }
+}
+
+fn router() -> HttpFilter {
+    HttpFilter {
+        name: "envoy.filters.http.router".to_owned(),
+        config_type: Some(http_filter::ConfigType::TypedConfig(pack_any(Router {
+            // Clients learn nothing of the upstream's timing or retries.
+            suppress_envoy_headers: true,
+            ..Default::default()
+        }))),
+        ..Default::default()
+    }
+}

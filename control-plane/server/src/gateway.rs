@@ -1,0 +1,83 @@
+//! The one gateway that this control plane runs: what is in force, and every way in which that changes.
+//!
+//! Changes come from operators ([`Gateway::change`]) and from servers' lists ([`Gateway::observe`]); both become a
+//! generation and go the same way. One at a time: a change is made to what the one before left, and waits until the
+//! Envoys have judged that. What Envoys say later is followed up by [`Gateway::follow`].
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use gateway_document::GatewayDocument;
+use store::ConfigStore;
+use tokio::sync::{Mutex, watch};
+use xds::Publisher;
+
+use crate::catalogue::CatalogueClient;
+use crate::envoy::ModuleFile;
+use crate::generation::Built;
+
+mod change;
+mod observe;
+mod rollout;
+mod start;
+mod state;
+pub mod tool_policy;
+
+pub use change::{Author, ChangeError, Edit, Precondition};
+pub use rollout::{EnvoyAnswer, EnvoyVerdict, Outcome, WriteReport};
+pub use start::StartError;
+pub use state::{ListState, RejectedResource, Rejection, State};
+pub use tool_policy::{FindToolError, ToolView};
+
+/// The gateway.
+pub struct Gateway {
+    store: Arc<dyn ConfigStore>,
+    publisher: Publisher,
+    client: CatalogueClient,
+    module: ModuleFile,
+    /// Held from a change's first look at the state to the Envoys' answer.
+    changing: Mutex<()>,
+    /// Never held across an await.
+    state: RwLock<State>,
+    document: watch::Sender<Arc<GatewayDocument>>,
+}
+
+impl Gateway {
+    /// What is in force.
+    #[must_use]
+    pub fn current(&self) -> Arc<Built> {
+        Arc::clone(&self.read().current)
+    }
+
+    /// A look at everything that is known now. Keep it short: writers wait.
+    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The Envoys, and what each was sent and answered.
+    #[must_use]
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// What is kept.
+    #[must_use]
+    pub fn store(&self) -> &dyn ConfigStore {
+        &*self.store
+    }
+
+    /// Asks servers for their tools.
+    #[must_use]
+    pub fn client(&self) -> &CatalogueClient {
+        &self.client
+    }
+
+    /// The document in force, whenever it changes.
+    #[must_use]
+    pub fn documents(&self) -> watch::Receiver<Arc<GatewayDocument>> {
+        self.document.subscribe()
+    }
+}

@@ -1,0 +1,283 @@
+//! An operator's change, from the request to the report.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_document::{GatewayDocument, HoldCause, ParseError, Problem, Server, ServerName};
+use store::{AppendError, Catalogue, NewRevision, RevisionNumber, RevisionSummary, StoreError};
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use super::Gateway;
+use super::rollout::{Outcome, WriteReport, report};
+use super::tool_policy::FindToolError;
+use crate::catalogue::KnownList;
+use crate::generation::{BuildError, Built, Lists};
+
+/// Who changes what, for the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Author {
+    /// Who.
+    pub name: String,
+    /// Why, in their words; possibly empty.
+    pub reason: String,
+    /// What was done: `PUT /api/v1/config`, say.
+    pub action: String,
+    /// From where.
+    pub origin: String,
+}
+
+/// What the author believes to be in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// Whatever it is.
+    None,
+    /// This revision.
+    Revision(RevisionNumber),
+    /// One that never was.
+    Unknown,
+}
+
+/// Makes the new document from the one in force.
+pub type Edit = Box<dyn FnOnce(&Built) -> Result<GatewayDocument, ChangeError> + Send>;
+
+/// Why a change was refused. Nothing has changed, except where an Envoy rejected it.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    /// It was made to a revision that is no longer in force.
+    #[error("{}", stale(.0))]
+    Stale(Box<RevisionSummary>),
+    /// Somebody else stored a revision at the same moment.
+    #[error("{0}")]
+    Conflict(String),
+    /// What was sent is not a document, or not a policy.
+    #[error("what was sent cannot be read: {0}")]
+    Malformed(#[from] ParseError),
+    /// It does not hold together.
+    #[error("the change is not valid")]
+    Invalid(Vec<Problem>),
+    /// It is about a tool that there is not, or about several.
+    #[error(transparent)]
+    Tool(#[from] FindToolError),
+    /// There is nothing to remove.
+    #[error(
+        "the tool `{0}` has no policy of its own; its policy comes from other rules and the defaults"
+    )]
+    NoRule(String),
+    /// An Envoy rejected it; the revision is stored, and what was in force before is again.
+    #[error("an Envoy rejected revision {}; what was in force before is in force again", .0.revision)]
+    Rejected(Box<WriteReport>),
+    /// The store failed.
+    #[error("the change could not be stored")]
+    Store(#[from] StoreError),
+    /// The control plane failed.
+    #[error("the change could not be made")]
+    Build(#[source] BuildError),
+}
+
+fn stale(summary: &RevisionSummary) -> String {
+    format!(
+        "revision {} is in force, stored by `{}` at {}: read it, and make the change again",
+        summary.number, summary.author, summary.created_at
+    )
+}
+
+/// How long a server that a change registers may hold the change up, so that its tools can be called at once.
+const LIST_FIRST_WITHIN: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// Makes a change and waits for the Envoys. Once it is begun, it is finished, whoever stops waiting for it.
+    ///
+    /// # Errors
+    /// When the change is refused, by us or by an Envoy.
+    pub async fn change(
+        self: &Arc<Self>,
+        edit: Edit,
+        precondition: Precondition,
+        author: Author,
+    ) -> Result<WriteReport, ChangeError> {
+        let gateway = Arc::clone(self);
+        let change =
+            tokio::spawn(async move { gateway.change_now(edit, precondition, author).await });
+        match change.await {
+            Ok(outcome) => outcome,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    async fn change_now(
+        &self,
+        edit: Edit,
+        precondition: Precondition,
+        author: Author,
+    ) -> Result<WriteReport, ChangeError> {
+        let _changing = self.changing.lock().await;
+        let (current, head, lists) = {
+            let state = self.read();
+            (Arc::clone(&state.current), state.head, state.lists.clone())
+        };
+        let expected = match precondition {
+            Precondition::None => true,
+            Precondition::Revision(revision) => revision == current.revision,
+            Precondition::Unknown => false,
+        };
+        if !expected {
+            return Err(self.stale(current.revision).await?);
+        }
+        let document = edit(&current)?;
+        if document == *current.document && head == current.revision {
+            return Ok(report(&current, Outcome::Unchanged, Vec::new()));
+        }
+        let problems = gateway_document::check(&document);
+        if !problems.is_empty() {
+            return Err(ChangeError::Invalid(problems));
+        }
+        let lists = self.lists_for(&current.document, &document, lists).await;
+        let next = RevisionNumber(head.0 + 1);
+        let built = Built::new(next, Arc::new(document), &lists.lists, self.module.clone())
+            .map_err(|error| match error {
+                BuildError::Invalid(problems) => ChangeError::Invalid(problems),
+                other => ChangeError::Build(other),
+            })?;
+        let collisions = new_collisions(&current, &built);
+        if !collisions.is_empty() {
+            return Err(ChangeError::Invalid(collisions));
+        }
+        let stored = self
+            .store
+            .append(Some(head), revision_of(&built, &author))
+            .await;
+        match stored {
+            Ok(_) => {}
+            Err(error @ AppendError::Conflict { .. }) => {
+                return Err(ChangeError::Conflict(error.to_string()));
+            }
+            Err(AppendError::Store(error)) => return Err(ChangeError::Store(error)),
+        }
+        self.keep(&lists).await;
+        {
+            let mut state = self.write();
+            state.head = next;
+            state.lists = lists.lists;
+        }
+        let report = self.roll_out(Arc::new(built)).await;
+        match report.outcome {
+            Outcome::Rejected => Err(ChangeError::Rejected(Box::new(report))),
+            _ => Ok(report),
+        }
+    }
+
+    async fn stale(&self, revision: RevisionNumber) -> Result<ChangeError, StoreError> {
+        let summary = self
+            .store
+            .revision(revision)
+            .await?
+            .map(|revision| revision.summary);
+        Ok(match summary {
+            Some(summary) => ChangeError::Stale(Box::new(summary)),
+            None => ChangeError::Conflict(format!(
+                "revision {revision} is in force: read it, and make the change again"
+            )),
+        })
+    }
+
+    /// The lists under the new document: of servers that are new or moved they are asked for now, and what another
+    /// server listed under the same name does not count.
+    async fn lists_for(
+        &self,
+        old: &GatewayDocument,
+        new: &GatewayDocument,
+        mut lists: Lists,
+    ) -> ChangedLists {
+        let moved: Vec<(&ServerName, &Server)> = new
+            .servers
+            .iter()
+            .filter(|(name, server)| has_moved(old.servers.get(*name), server))
+            .collect();
+        let listed = futures::future::join_all(moved.iter().map(|(_, server)| async {
+            tokio::time::timeout(LIST_FIRST_WITHIN, self.client.list(server)).await
+        }));
+        let mut changed = Vec::new();
+        for ((name, _), listing) in moved.iter().zip(listed.await) {
+            lists.remove(*name);
+            if let Ok(Ok(listing)) = listing {
+                let stored = Catalogue::new(
+                    name.to_string(),
+                    listing.protocol,
+                    OffsetDateTime::now_utc(),
+                    listing.tools,
+                );
+                lists.insert((*name).clone(), Arc::new(KnownList::new(stored)));
+            }
+            changed.push((*name).clone());
+        }
+        ChangedLists { lists, changed }
+    }
+
+    async fn keep(&self, changed: &ChangedLists) {
+        for name in &changed.changed {
+            let kept = match changed.lists.get(name) {
+                Some(list) => self.store.put_catalogue(&list.stored).await,
+                None => self.store.remove_catalogue(name.as_str()).await,
+            };
+            if let Err(error) = kept {
+                tracing::error!(server = %name, %error, "the server's list is not stored; it is asked for again after a restart");
+            }
+        }
+    }
+}
+
+struct ChangedLists {
+    lists: Lists,
+    changed: Vec<ServerName>,
+}
+
+/// Whether none of the endpoints is one that the list in hand could have come from.
+fn has_moved(old: Option<&Server>, new: &Server) -> bool {
+    !old.is_some_and(|old| {
+        old.all_endpoints()
+            .any(|endpoint| new.all_endpoints().any(|other| other == endpoint))
+    })
+}
+
+fn revision_of(built: &Built, author: &Author) -> NewRevision {
+    NewRevision {
+        document: built
+            .document
+            .to_canonical_json()
+            .expect("a document has text keys and finite numbers"),
+        author: author.name.clone(),
+        reason: author.reason.clone(),
+        action: author.action.clone(),
+        origin: author.origin.clone(),
+    }
+}
+
+/// Tools of the same name that the change brings together. Those that came together by servers' own doing are held,
+/// and hold up no change.
+fn new_collisions(current: &Built, next: &Built) -> Vec<Problem> {
+    let collisions = |built: &Built| -> BTreeSet<(String, String, String)> {
+        let held = built
+            .held()
+            .filter(|(_, held)| held.cause == HoldCause::Collision);
+        held.map(|(listener, held)| (listener.to_string(), held.server.clone(), held.tool.clone()))
+            .collect()
+    };
+    let before = collisions(current);
+    let added = collisions(next)
+        .into_iter()
+        .filter(|collision| !before.contains(collision));
+    added
+        .map(|(listener, server, tool)| {
+            let index = next.document.listeners.iter().position(|other| other.name.as_str() == listener);
+            Problem {
+                path: format!("/listeners/{}/servers", index.unwrap_or_default()),
+                reason: format!(
+                    "the tool `{tool}` of server `{server}` has the name of another server's tool, and a client could not \
+                     tell them apart; offer the servers on different listeners"
+                ),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,55 @@
+//! The management API: HTTP in, the gateway's words out.
+//!
+//! One file per resource. Errors are problem documents (RFC 9457); each fault of what was sent comes with its path and
+//! with what to do about it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+
+use crate::gateway::Gateway;
+
+mod author;
+mod body;
+mod config;
+mod guard;
+mod health;
+mod nodes;
+mod problem;
+mod servers;
+mod snapshot;
+mod tool_policy;
+mod tools;
+mod version;
+
+pub use guard::{AllowedHosts, InvalidHost};
+
+/// Longer than any document that an operator writes.
+const MOST_BODY_BYTES: usize = 8 << 20;
+
+/// Every route.
+pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
+    Router::new()
+        .route("/healthz", get(health::get))
+        .route("/api/v1/config", get(config::get).put(config::put))
+        .route("/api/v1/config/schema", get(config::schema))
+        .route("/api/v1/config/snapshot", get(snapshot::get))
+        .route("/api/v1/version", get(version::get))
+        .route("/api/v1/nodes", get(nodes::get))
+        .route("/api/v1/servers", get(servers::get))
+        .route("/api/v1/tools", get(tools::get))
+        .route(
+            "/api/v1/tools/{name}/policy",
+            get(tool_policy::get)
+                .put(tool_policy::put)
+                .delete(tool_policy::delete),
+        )
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .layer(from_fn_with_state(Arc::new(allowed_hosts), guard::check))
+        .with_state(gateway)
+}

@@ -1,0 +1,67 @@
+//! What a caller sends: text in one of the formats of a document.
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use gateway_document::Format;
+
+use super::problem::Problem;
+
+/// A body and its format.
+pub(super) struct Written {
+    pub(super) text: String,
+    pub(super) format: Format,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Written {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let content_type = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        let essence = content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        let format = match essence.as_str() {
+            "application/json" => Format::Json,
+            "application/yaml" | "application/x-yaml" | "text/yaml" | "text/x-yaml" => Format::Yaml,
+            _ => {
+                return Err(Problem::new(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "urn:portcullis:media-type",
+                    "the format is not one that is read",
+                    "say `Content-Type: application/json` or `Content-Type: application/yaml`",
+                ));
+            }
+        };
+        let bytes =
+            Bytes::from_request(request, state)
+                .await
+                .map_err(|rejection: BytesRejection| {
+                    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                        Problem::new(
+                            StatusCode::PAYLOAD_TOO_LARGE,
+                            "urn:portcullis:too-large",
+                            "the body is too large",
+                            "send at most 8 MiB",
+                        )
+                    } else {
+                        Problem::bad_request(rejection.body_text())
+                    }
+                })?;
+        match String::from_utf8(bytes.into()) {
+            Ok(text) => Ok(Self { text, format }),
+            Err(_) => Err(Problem::bad_request(
+                "the body is not UTF-8; write it in UTF-8",
+            )),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `/api/v1/config`: the gateway document.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
+use axum::response::{IntoResponse, Response};
+use gateway_document::GatewayDocument;
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::author::Change;
+use super::body::Written;
+use super::problem::Problem;
+use crate::gateway::{Gateway, WriteReport};
+
+#[derive(Serialize)]
+struct Revision<'a> {
+    revision: u64,
+    author: String,
+    reason: String,
+    created_at: String,
+    document: &'a GatewayDocument,
+}
+
+/// The document in force with its revision; the document alone as YAML, for those who ask for it.
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let current = gateway.current();
+    let etag = [(ETAG, format!("\"{}\"", current.revision))];
+    let accept = headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    if accept.contains("yaml") {
+        let yaml =
+            yaml_serde::to_string(&*current.document).map_err(|error| Problem::internal(&error))?;
+        return Ok((etag, [(CONTENT_TYPE, "application/yaml")], yaml).into_response());
+    }
+    let stored = gateway
+        .store()
+        .revision(current.revision)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
+    let summary = stored.map(|revision| revision.summary);
+    let body = Revision {
+        revision: current.revision.0,
+        author: summary
+            .as_ref()
+            .map(|summary| summary.author.clone())
+            .unwrap_or_default(),
+        reason: summary
+            .as_ref()
+            .map(|summary| summary.reason.clone())
+            .unwrap_or_default(),
+        created_at: summary
+            .map(|summary| timestamp(summary.created_at))
+            .unwrap_or_default(),
+        document: &current.document,
+    };
+    Ok((etag, Json(body)).into_response())
+}
+
+/// Replaces the whole document.
+pub(super) async fn put(
+    State(gateway): State<Arc<Gateway>>,
+    change: Change,
+    Written { text, format }: Written,
+) -> Result<Response, Problem> {
+    let edit = Box::new(move |_: &_| Ok(gateway_document::parse(&text, format)?));
+    let report = gateway
+        .change(edit, change.precondition, change.author)
+        .await?;
+    Ok(written(&report))
+}
+
+/// The JSON Schema of the document.
+pub(super) async fn schema() -> Response {
+    (
+        [(CONTENT_TYPE, "application/schema+json")],
+        Json(gateway_document::json_schema())
+            .into_response()
+            .into_body(),
+    )
+        .into_response()
+}
+
+/// The answer to a change that went through.
+pub(super) fn written(report: &WriteReport) -> Response {
+    ([(ETAG, format!("\"{}\"", report.revision))], Json(report)).into_response()
+}
+
+/// A time as the API writes it (RFC 3339).
+pub(super) fn timestamp(at: OffsetDateTime) -> String {
+    at.format(&Rfc3339).unwrap_or_default()
+}

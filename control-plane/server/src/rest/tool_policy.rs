@@ -1,0 +1,81 @@
+//! `/api/v1/tools/{name}/policy`: the policy of one tool, by the name that clients call it by.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
+use gateway_document::Rule;
+use policy_engine::Explanation;
+use serde::Serialize;
+
+use super::author::Change;
+use super::body::Written;
+use super::config::written;
+use super::problem::Problem;
+use crate::gateway::{Gateway, tool_policy};
+
+#[derive(Serialize)]
+struct Policy<'a> {
+    name: &'a str,
+    listener: &'a str,
+    revision: u64,
+    /// What holds, with the rule behind each field; nothing where the tool is held.
+    policy: Option<&'a Explanation>,
+    /// Why the tool is refused although it is listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<&'a str>,
+    /// The tool's own rule as it was written, if it has one.
+    rule: Option<&'a Rule>,
+}
+
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let current = gateway.current();
+    let view = current.tool(&name)?;
+    let body = Policy {
+        name: &view.name,
+        listener: view.listener.as_str(),
+        revision: current.revision.0,
+        policy: view.policy,
+        held: view.held.map(|held| held.reason.as_str()),
+        rule: current.tool_rule(&name),
+    };
+    Ok(([(ETAG, format!("\"{}\"", current.revision))], Json(body)).into_response())
+}
+
+/// Creates or replaces the tool's own rule, ahead of all others.
+pub(super) async fn put(
+    State(gateway): State<Arc<Gateway>>,
+    Path(name): Path<String>,
+    change: Change,
+    Written { text, format }: Written,
+) -> Result<Response, Problem> {
+    let report = gateway
+        .change(
+            tool_policy::put(name, text, format),
+            change.precondition,
+            change.author,
+        )
+        .await?;
+    Ok(written(&report))
+}
+
+/// Removes the tool's own rule; what other rules and the defaults say remains.
+pub(super) async fn delete(
+    State(gateway): State<Arc<Gateway>>,
+    Path(name): Path<String>,
+    change: Change,
+) -> Result<Response, Problem> {
+    let report = gateway
+        .change(
+            tool_policy::remove(name),
+            change.precondition,
+            change.author,
+        )
+        .await?;
+    Ok(written(&report))
+}

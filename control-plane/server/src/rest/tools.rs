@@ -1,0 +1,54 @@
+//! `/api/v1/tools`: every tool that a server lists, and whether it can be called.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::gateway::Gateway;
+
+#[derive(Serialize)]
+pub(super) struct Tools {
+    revision: u64,
+    tools: Vec<Tool>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    /// The name that clients call it by.
+    name: String,
+    listener: String,
+    server: String,
+    /// The server's own name of it.
+    tool: String,
+    /// `offered`, or `held`: refused although it is listed.
+    state: &'static str,
+    /// Why it is held, and what to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// SHA-256 of its input schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_schema: Option<String>,
+}
+
+pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Tools> {
+    let current = gateway.current();
+    let tools = current.tools().into_iter().map(|view| Tool {
+        name: view.name,
+        listener: view.listener.to_string(),
+        server: view.server.to_string(),
+        tool: view.tool.to_owned(),
+        state: if view.held.is_some() {
+            "held"
+        } else {
+            "offered"
+        },
+        reason: view.held.map(|held| held.reason.clone()),
+        input_schema: view.policy.and_then(|policy| policy.input_schema.clone()),
+    });
+    Json(Tools {
+        revision: current.revision.0,
+        tools: tools.collect(),
+    })
+}

@@ -1,0 +1,53 @@
+//! `/api/v1/version`: what is in force, and what it is made from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::gateway::Gateway;
+
+#[derive(Serialize)]
+pub(super) struct Version {
+    /// The product's version.
+    version: &'static str,
+    /// The operator's revision in force.
+    revision: u64,
+    /// The newest revision that is stored; another one, where Envoys rejected it.
+    newest_revision: u64,
+    /// What the Envoys are meant to have: revision, catalogue and module together.
+    generation: String,
+    /// What they all accepted last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_generation: Option<String>,
+    /// SHA-256 of the filter module.
+    module: String,
+    /// SHA-256 of each server's list; nothing for one that was never listed.
+    catalogue: BTreeMap<String, Option<String>>,
+}
+
+pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Version> {
+    let state = gateway.read();
+    let current = &state.current;
+    let catalogue = current.document.servers.keys().map(|server| {
+        let hash = current
+            .lists
+            .get(server)
+            .map(|list| list.stored.hash.to_string());
+        (server.to_string(), hash)
+    });
+    Json(Version {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: current.revision.0,
+        newest_revision: state.head.0,
+        generation: current.generation().to_string(),
+        accepted_generation: state
+            .accepted
+            .as_ref()
+            .map(|accepted| accepted.generation().to_string()),
+        module: current.module.sha256.clone(),
+        catalogue: catalogue.collect(),
+    })
+}
