@@ -2,7 +2,7 @@
 
 use envoy_types::pb::envoy::config::common::mutation_rules::v3::{HeaderMutation, header_mutation::Action};
 use envoy_types::pb::envoy::config::core::v3::{
-    ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, TypedExtensionConfig,
+    CidrRange, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, TypedExtensionConfig,
     http_protocol_options::HeadersWithUnderscoresAction,
 };
 use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter::ConfigType};
@@ -82,10 +82,8 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
         request_timeout: milliseconds(REQUEST_MS),
         request_headers_timeout: milliseconds(REQUEST_HEADERS_MS),
         access_log: vec![access_log::json_to_stdout()],
-        // The peer's own address counts, and nobody is trusted more for where he comes from: `x-envoy-*` headers of
-        // clients, which could ask for retries or other time-outs, are removed.
         use_remote_address: truth(true),
-        internal_address_config: Some(InternalAddressConfig::default()),
+        internal_address_config: Some(nobody_internal()),
         early_header_mutation_extensions: vec![without_cluster_header()],
         // The correlation id: the client's if it sends one, and never rewritten.
         generate_request_id: truth(true),
@@ -102,6 +100,19 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
         merge_slashes: true,
         path_with_escaped_slashes_action: PathWithEscapedSlashesAction::RejectRequest.into(),
         ..Default::default()
+    }
+}
+
+/// The peer's own address counts, and nobody is trusted more for where he comes from: Envoy then removes `x-envoy-*`
+/// headers of clients, which could ask for retries or other time-outs. Without any range, Envoy would trust private
+/// networks and this machine; nobody connects from the one that is given.
+fn nobody_internal() -> InternalAddressConfig {
+    InternalAddressConfig {
+        unix_sockets: false,
+        cidr_ranges: vec![CidrRange {
+            address_prefix: "0.0.0.0".to_owned(),
+            prefix_len: number(32),
+        }],
     }
 }
 
