@@ -7,6 +7,7 @@ mod health;
 mod repairs;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -24,7 +25,10 @@ use handler::DataServer;
 /// Bytes that one request may have; more is answered 413.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
 
-/// Listens where the configuration says, and serves until `shutdown` fires; calls that run then are cancelled.
+/// Calls that run when the server is told to stop have this long to end; then they are cancelled.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Listens where the configuration says, and serves until `shutdown` fires; calls that run then may end within a few seconds.
 ///
 /// # Errors
 /// When a setting cannot be understood or the address cannot be bound; never because a service behind the tools is down.
@@ -49,23 +53,33 @@ pub async fn serve_on(
 ) -> anyhow::Result<()> {
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let router = router(config, services, shutdown.clone());
+    let cancel_calls = CancellationToken::new();
+    let router = router(config, services, cancel_calls.clone());
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on Linux.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, router)
-        .with_graceful_shutdown(async move { shutdown.cancelled().await })
-        .await
-        .context("the listener failed")
+    let stopping = shutdown.clone();
+    let serving = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stopping.cancelled().await });
+    let too_long = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+        cancel_calls.cancel();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    tokio::select! {
+        served = serving => served.context("the listener failed"),
+        () = too_long => Ok(()),
+    }
 }
 
-fn router(config: &Config, services: Arc<Services>, shutdown: CancellationToken) -> Router {
+fn router(config: &Config, services: Arc<Services>, cancel_calls: CancellationToken) -> Router {
     let server = DataServer::new(Arc::new(Registry::all()), Arc::clone(&services));
     let mcp = StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(LocalSessionManager::default()),
-        transport(config, shutdown),
+        transport(config, cancel_calls),
     );
     Router::new()
         .nest_service("/mcp", mcp)
@@ -75,12 +89,12 @@ fn router(config: &Config, services: Arc<Services>, shutdown: CancellationToken)
         .with_state(Arc::new(health::Health::new(services)))
 }
 
-fn transport(config: &Config, shutdown: CancellationToken) -> StreamableHttpServerConfig {
+fn transport(config: &Config, cancel_calls: CancellationToken) -> StreamableHttpServerConfig {
     let any = |list: &[String]| list.iter().any(|entry| entry == "*");
     let mut transport = StreamableHttpServerConfig::default()
         .with_json_response(true)
         .with_max_request_body_bytes(MAX_REQUEST_BYTES)
-        .with_cancellation_token(shutdown);
+        .with_cancellation_token(cancel_calls);
     transport = if any(&config.allowed_hosts) {
         transport.disable_allowed_hosts()
     } else {

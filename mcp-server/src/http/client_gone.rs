@@ -48,10 +48,10 @@ impl HttpBody for Watched {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
         let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() || self.body.is_end_stream() {
-            if let Some(guard) = self.guard.take() {
-                guard.disarm();
-            }
+        if (frame.is_none() || self.body.is_end_stream())
+            && let Some(guard) = self.guard.take()
+        {
+            guard.disarm();
         }
         Poll::Ready(frame)
     }

@@ -57,16 +57,22 @@ impl From<Refused> for ToolFailure {
     fn from(refused: Refused) -> Self {
         let message = refused.to_string();
         match refused {
-            Refused::Unreadable(_) | Refused::Unparsed(_) => Self::new("42601", message),
-            Refused::Statements(_) => Self::new("42601", message),
+            Refused::Unreadable(_) | Refused::Statements => Self::new("42601", message),
             Refused::Function(_) => {
                 Self::new("42501", message).with_hint("use functions that only compute or read")
             }
-            Refused::NotAQuery | Refused::Writes(_) | Refused::Locks | Refused::Relation(_) => {
-                Self::new("42501", message)
-            }
+            Refused::NotAQuery
+            | Refused::Writes(_)
+            | Refused::Unclear(_)
+            | Refused::Locks
+            | Refused::Relation(_) => Self::new("42501", message),
         }
     }
+}
+
+/// Whether PostgreSQL said with this error that the connection is over (class 57P, operator intervention) and not the statement alone.
+pub(super) fn ends_the_connection(error: &sqlx::Error) -> bool {
+    database_error(error).is_some_and(|database| database.code().starts_with("57P"))
 }
 
 fn database_error(error: &sqlx::Error) -> Option<&PgDatabaseError> {

@@ -144,11 +144,9 @@ impl<'a> Lexer<'a> {
                 '\\' if backslash == Backslash::Escapes => {
                     characters.next();
                 }
-                '\'' => {
-                    if characters.next_if(|(_, c)| *c == '\'').is_none() {
-                        self.rest = &self.rest[at + 1..];
-                        return Ok(Token::String);
-                    }
+                '\'' if characters.next_if(|(_, c)| *c == '\'').is_none() => {
+                    self.rest = &self.rest[at + 1..];
+                    return Ok(Token::String);
                 }
                 _ => {}
             }

@@ -145,7 +145,7 @@ fn array_text(items: &[Value], element: &TypeInfo, delimiter: char) -> Result<St
         }
         match item {
             Value::Array(inner) if element.form != Form::Json => {
-                text.push_str(&array_text(inner, element, delimiter)?)
+                text.push_str(&array_text(inner, element, delimiter)?);
             }
             item => match text_form(item, element)? {
                 None => text.push_str("NULL"),

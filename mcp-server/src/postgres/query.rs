@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
-use sqlx::postgres::{PgArguments, PgColumn, PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgColumn, PgConnection, PgRow, PgTypeInfo};
 use sqlx::{
     AssertSqlSafe, Column as _, Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _,
     ValueRef as _,
@@ -143,7 +143,7 @@ impl Postgres {
         let ids: Vec<u32> = match statement.parameters() {
             Some(Either::Left(types)) => types
                 .iter()
-                .filter_map(|info| info.oid())
+                .filter_map(PgTypeInfo::oid)
                 .map(|oid| oid.0)
                 .collect(),
             Some(Either::Right(_)) | None => Vec::new(),
@@ -195,13 +195,14 @@ impl Postgres {
     }
 }
 
-/// Which of the named functions that a query can reach are marked VOLATILE. Procedures cannot be called by one.
+/// Which of the named functions that a query can reach are marked VOLATILE. Procedures cannot be called by one, and what stands after
+/// TABLESAMPLE only looks like a call.
 const VOLATILE: &str = "
 SELECT DISTINCT n.nspname::pg_catalog.text, p.proname::pg_catalog.text
 FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) AS called (schema, name)
 JOIN pg_catalog.pg_proc p ON p.proname = called.name::pg_catalog.name
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-WHERE p.provolatile = 'v' AND p.prokind <> 'p'
+WHERE p.provolatile = 'v' AND p.prokind <> 'p' AND p.prorettype <> 'pg_catalog.tsm_handler'::pg_catalog.regtype
 AND CASE WHEN called.schema IS NULL THEN n.nspname = ANY (pg_catalog.current_schemas(true)) ELSE n.nspname = called.schema END";
 
 /// Takes rows until a limit is reached.

@@ -1,4 +1,8 @@
 //! Decides whether a caller's SQL is one query that only reads. Pure: text in, a permit or a refusal out.
+//!
+//! Names and calls are judged by tokens, which are PostgreSQL's own; the statement by a parser of PostgreSQL's dialect. That parser does not
+//! know all of the dialect. Text that it cannot read is judged by tokens alone, more strictly; PostgreSQL then has the last word, by a
+//! statement (`DECLARE CURSOR`) that takes one query and nothing that writes.
 
 use std::ops::ControlFlow;
 
@@ -29,18 +33,20 @@ pub enum Refused {
     /// It is no sequence of PostgreSQL's tokens.
     #[error("the SQL cannot be read: {0}")]
     Unreadable(String),
-    /// It does not parse.
-    #[error("the SQL cannot be parsed as one SELECT: {0}")]
-    Unparsed(String),
     /// It holds more or less than one statement.
-    #[error("the SQL holds {0} statements; send one SELECT per call")]
-    Statements(usize),
+    #[error("the SQL does not hold exactly one statement; send one SELECT per call")]
+    Statements,
     /// It is not a query.
     #[error("only a query is run: one SELECT, VALUES or TABLE, with or without WITH")]
     NotAQuery,
     /// A part of it writes.
     #[error("the query holds {0}, which writes; only queries that read are run")]
     Writes(&'static str),
+    /// It cannot be told that it only reads.
+    #[error(
+        "the SQL is not understood as a query that only reads, because of the word `{0}`; rewrite it without, or quote it if it is a name"
+    )]
+    Unclear(String),
     /// It locks rows.
     #[error("the query locks rows (FOR UPDATE, FOR SHARE); leave that clause out")]
     Locks,
@@ -64,20 +70,23 @@ impl ReadOnlyQuery {
     /// # Errors
     /// The first reason not to run it.
     pub fn parse(sql: &str) -> Result<Self, Refused> {
-        let functions = check_tokens(&lexer::tokens(sql)?)?;
-        let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql)
-            .map_err(|error| Refused::Unparsed(plain(&error.to_string())))?;
+        let tokens = lexer::tokens(sql)?;
+        let functions = check_names(&tokens)?;
+        let permit = Self {
+            sql: sql.to_owned(),
+            functions,
+        };
+        let Ok(statements) = Parser::parse_sql(&PostgreSqlDialect {}, sql) else {
+            return check_words(&tokens).map(|()| permit);
+        };
         let [statement] = statements.as_slice() else {
-            return Err(Refused::Statements(statements.len()));
+            return Err(Refused::Statements);
         };
         let Statement::Query(query) = statement else {
             return Err(Refused::NotAQuery);
         };
         match query.visit(&mut Reads) {
-            ControlFlow::Continue(()) => Ok(Self {
-                sql: sql.to_owned(),
-                functions,
-            }),
+            ControlFlow::Continue(()) => Ok(permit),
             ControlFlow::Break(refused) => Err(refused),
         }
     }
@@ -92,16 +101,8 @@ impl ReadOnlyQuery {
     }
 }
 
-/// Without the name of the parser's own error type.
-fn plain(error: &str) -> String {
-    error
-        .strip_prefix("sql parser error: ")
-        .unwrap_or(error)
-        .to_owned()
-}
-
 /// Looks at every name and every call, however the statement around it is built.
-fn check_tokens(tokens: &[Token]) -> Result<Vec<FunctionName>, Refused> {
+fn check_names(tokens: &[Token]) -> Result<Vec<FunctionName>, Refused> {
     let mut functions = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         let Token::Name(name) = token else { continue };
@@ -127,6 +128,36 @@ fn check_tokens(tokens: &[Token]) -> Result<Vec<FunctionName>, Refused> {
     functions.dedup();
     Ok(functions)
 }
+
+/// For what the parser cannot read: it begins as a query does, ends with its first statement, and holds no word of a statement that writes.
+fn check_words(tokens: &[Token]) -> Result<(), Refused> {
+    let begins = |token: &Token| match token {
+        Token::Name(name) => ["select", "with", "values", "table"].contains(&name.as_str()),
+        token => *token == Token::Symbol('('),
+    };
+    if !tokens.first().is_some_and(begins) {
+        return Err(Refused::NotAQuery);
+    }
+    let end = tokens.iter().position(|token| *token == Token::Symbol(';'));
+    if end.is_some_and(|end| {
+        tokens[end..]
+            .iter()
+            .any(|token| *token != Token::Symbol(';'))
+    }) {
+        return Err(Refused::Statements);
+    }
+    let writes = |token: &Token| match token {
+        Token::Name(name) if WRITING_WORDS.contains(&name.as_str()) => {
+            Some(Refused::Unclear(name.clone()))
+        }
+        _ => None,
+    };
+    tokens.iter().find_map(writes).map_or(Ok(()), Err)
+}
+
+const WRITING_WORDS: &[&str] = &[
+    "insert", "update", "delete", "merge", "into", "share", "call", "copy", "do", "execute",
+];
 
 /// Stops at the first part of a query that does not only read.
 struct Reads;

@@ -52,7 +52,7 @@ impl Postgres {
                     }
                     return Ok(transaction);
                 }
-                Err(error @ sqlx::Error::Database(_)) => {
+                Err(error @ sqlx::Error::Database(_)) if !failure::ends_the_connection(&error) => {
                     drop(connection.detach());
                     return Err(failure::of_statement(&error)
                         .with_hint("the operator should check POSTGRES_ROLE and that the user may take that role"));

@@ -175,7 +175,7 @@ impl ArrayReader<'_> {
             return Some(to_json(&text, self.element));
         }
         let delimiter = self.delimiter;
-        let end = self.rest.find(|c| c == delimiter || c == '}')?;
+        let end = self.rest.find([delimiter, '}'])?;
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
         Some(match text {

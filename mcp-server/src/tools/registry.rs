@@ -83,14 +83,14 @@ fn listed<T: Tool>() -> Listed {
     };
     Listed::new(T::NAME, T::DESCRIPTION, object(T::input_schema()))
         .with_title(T::TITLE)
-        .with_raw_output_schema(Arc::new(object(output_or_error(T::output_schema()))))
+        .with_raw_output_schema(Arc::new(output_or_error(&T::output_schema())))
         .with_annotations(annotations.open_world(false))
 }
 
 /// Clients hold a failure's structured content against the output schema too, so it must say that there are failures; and its root must
 /// be of type object (tools, output schema).
-fn output_or_error(output: Value) -> Value {
-    json!({"type": "object", "anyOf": [output, {"required": ["error"]}]})
+fn output_or_error(output: &Value) -> JsonObject {
+    object(json!({"type": "object", "anyOf": [output, {"required": ["error"]}]}))
 }
 
 fn object(schema: Value) -> JsonObject {

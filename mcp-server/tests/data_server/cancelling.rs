@@ -1,0 +1,103 @@
+//! A query that nobody waits for any more does not run on.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::client::Client;
+use crate::database::Database;
+use crate::server::Server;
+
+/// Waits until the number of sessions of this database that are in `pg_sleep` is `count`.
+async fn sleeping(database: &Database, count: i64) {
+    let mut connection = database.connection().await;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .expect("it counts");
+        if found == count {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{found} are sleeping, not {count}"
+        );
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn it_cancels_the_query_when_the_client_goes_away() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let legacy = Client::legacy(&server.address, "2025-11-25").await;
+    for client in [server.client(), legacy] {
+        let call =
+            tokio::spawn(async move { client.query("SELECT pg_sleep(25)", json!([])).await });
+        sleeping(&database, 1).await;
+        call.abort();
+        sleeping(&database, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn it_cancels_the_query_when_an_older_client_says_so() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let client = std::sync::Arc::new(Client::legacy(&server.address, "2025-11-25").await);
+    let caller = std::sync::Arc::clone(&client);
+    let call = tokio::spawn(async move { caller.query("SELECT pg_sleep(25)", json!([])).await });
+    sleeping(&database, 1).await;
+    let cancel =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    assert_eq!(client.post(&cancel.to_string(), &[]).await.status(), 202);
+    sleeping(&database, 0).await;
+    call.abort();
+}
+
+#[tokio::test]
+async fn it_ends_a_query_at_its_time_limit_and_the_connection_lives_on() {
+    let database = Database::with("").await;
+    let server = Server::on(
+        &database,
+        &[
+            "--postgres-statement-timeout-ms=300",
+            "--postgres-connections=1",
+        ],
+    )
+    .await;
+    let client = server.client();
+    let mut processes = Vec::new();
+    for sql in [
+        "SELECT pg_sleep(25)",
+        "SELECT pg_sleep(0.2) FROM generate_series(1, 500)",
+    ] {
+        let answer = client.query(sql, json!([])).await;
+        assert_eq!(answer.failure().0, "57014", "{sql}");
+        let process = client.query("SELECT pg_backend_pid()", json!([])).await;
+        processes.push(process.structured()["rows"].clone());
+    }
+    assert_eq!(processes[0], processes[1]);
+}
+
+#[tokio::test]
+async fn it_connects_again_after_postgresql_dropped_its_connections() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    client.query("SELECT 1", json!([])).await.structured();
+    let mut other = database.connection().await;
+    crate::database::run(
+        &mut other,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    .await;
+    assert_eq!(
+        client.query("SELECT 1", json!([])).await.structured()["rows"],
+        json!([[1]])
+    );
+}

@@ -1,0 +1,170 @@
+//! A client that shows what is on the wire: one HTTP request per message, in either era.
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+/// The stateless revision.
+pub const MODERN: &str = "2026-07-28";
+
+/// Speaks one revision of MCP.
+pub struct Client {
+    http: reqwest::Client,
+    url: String,
+    revision: &'static str,
+    session: Option<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The result; a JSON-RPC error fails the test.
+    #[track_caller]
+    pub fn result(&self) -> &Value {
+        assert!(self.body.get("result").is_some(), "{self:?}");
+        &self.body["result"]
+    }
+
+    /// The structured content of a call that went well.
+    #[track_caller]
+    pub fn structured(&self) -> &Value {
+        let result = self.result();
+        assert_eq!(result["isError"], json!(false), "{self:?}");
+        &result["structuredContent"]
+    }
+
+    /// Code and message of a call that failed as a tool call.
+    #[track_caller]
+    pub fn failure(&self) -> (&str, &str) {
+        let result = self.result();
+        assert_eq!(result["isError"], json!(true), "{self:?}");
+        let error = &result["structuredContent"]["error"];
+        (
+            error["code"].as_str().expect("a code"),
+            error["message"].as_str().expect("a message"),
+        )
+    }
+
+    /// The code of a JSON-RPC error.
+    #[track_caller]
+    pub fn error(&self) -> i64 {
+        self.body["error"]["code"]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{self:?}"))
+    }
+}
+
+impl Client {
+    /// Of protocol 2026-07-28, which needs no handshake.
+    pub fn modern(address: &str) -> Self {
+        Self {
+            http: reqwest::Client::new(),
+            url: format!("http://{address}/mcp"),
+            revision: MODERN,
+            session: None,
+        }
+    }
+
+    /// Of an older revision, after its handshake.
+    pub async fn legacy(address: &str, revision: &'static str) -> Self {
+        let mut client = Self {
+            revision,
+            ..Self::modern(address)
+        };
+        let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+        let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
+        let response = client.post(&body.to_string(), &[]).await;
+        let session = response.headers().get("mcp-session-id").expect("a session");
+        client.session = Some(session.to_str().expect("ASCII").to_owned());
+        let answer = read(response).await;
+        assert_eq!(answer.result()["protocolVersion"], json!(revision));
+        let done = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
+        assert_eq!(client.post(&done.to_string(), &[]).await.status(), 202);
+        client
+    }
+
+    /// Calls a tool.
+    pub async fn call(&self, tool: &str, arguments: Value) -> Answer {
+        self.request("tools/call", json!({"name": tool, "arguments": arguments}))
+            .await
+    }
+
+    /// Runs `sql` by `execute_query`.
+    pub async fn query(&self, sql: &str, parameters: Value) -> Answer {
+        self.call(
+            "execute_query",
+            json!({"sql": sql, "parameters": parameters}),
+        )
+        .await
+    }
+
+    /// Sends a request as the revision wants it.
+    pub async fn request(&self, method: &str, params: Value) -> Answer {
+        read(self.send(method, params, &[]).await).await
+    }
+
+    /// The same with more headers, and the raw response.
+    pub async fn send(
+        &self,
+        method: &str,
+        mut params: Value,
+        headers: &[(&'static str, &str)],
+    ) -> reqwest::Response {
+        let mut all = headers.to_vec();
+        let name = params["name"].as_str().map(ToOwned::to_owned);
+        if self.revision == MODERN {
+            params["_meta"] = json!({
+                "io.modelcontextprotocol/protocolVersion": MODERN,
+                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}
+            });
+            all.push(("mcp-method", method));
+            if let Some(name) = &name {
+                all.push(("mcp-name", name));
+            }
+        }
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        self.post(&body.to_string(), &all).await
+    }
+
+    /// Posts any text.
+    pub async fn post(&self, body: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
+        let mut all = HeaderMap::new();
+        let mut set = |name: &'static str, value: &str| {
+            all.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).expect("a header value"),
+            );
+        };
+        set("content-type", "application/json");
+        set("accept", "application/json, text/event-stream");
+        set("mcp-protocol-version", self.revision);
+        if let Some(session) = &self.session {
+            set("mcp-session-id", session);
+        }
+        for (name, value) in headers {
+            set(name, value);
+        }
+        let request = self.http.post(&self.url).headers(all).body(body.to_owned());
+        request.send().await.expect("the server answers")
+    }
+}
+
+/// The one JSON-RPC message of a response, be it JSON or an event stream.
+pub async fn read(response: reqwest::Response) -> Answer {
+    let status = response.status().as_u16();
+    let text = response.text().await.expect("a body");
+    let message = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("data:"))
+        .map(str::trim)
+        .rfind(|data| !data.is_empty())
+        .unwrap_or(&text);
+    let body = serde_json::from_str(message)
+        .unwrap_or_else(|error| panic!("{error} in {status} {text:?}"));
+    Answer { status, body }
+}

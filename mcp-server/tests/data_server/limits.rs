@@ -1,0 +1,97 @@
+//! Results end at their limits, with whole rows, and say so.
+
+use serde_json::json;
+
+use crate::database::Database;
+use crate::server::Server;
+
+#[tokio::test]
+async fn it_cuts_at_the_row_limit_and_says_so() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &["--postgres-max-rows=100"]).await;
+    let client = server.client();
+    for (rows, shown, truncated) in [
+        (0, 0, false),
+        (1, 1, false),
+        (99, 99, false),
+        (100, 100, false),
+        (101, 100, true),
+        (5000, 100, true),
+    ] {
+        let answer = client
+            .query("SELECT n FROM generate_series(1, $1) n", json!([rows]))
+            .await;
+        let structured = answer.structured();
+        assert_eq!(structured["row_count"], json!(shown), "{rows}");
+        assert_eq!(
+            structured["rows"].as_array().map(Vec::len),
+            Some(shown),
+            "{rows}"
+        );
+        assert_eq!(structured["truncated"], json!(truncated), "{rows}");
+        assert_eq!(
+            structured["truncated_by"],
+            if truncated {
+                json!("rows")
+            } else {
+                json!(null)
+            },
+            "{rows}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_cuts_at_the_byte_limit_with_whole_rows() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    for (width, escapes) in [
+        (1_000, "x"),
+        (10_000, "x"),
+        (500_000, "x"),
+        (2_000_000, "x"),
+        (10_000, "\""),
+    ] {
+        let answer = client
+            .query(
+                "SELECT n, repeat($1, $2) FROM generate_series(1, 990) n",
+                json!([escapes, width]),
+            )
+            .await;
+        let structured = answer.structured();
+        let size = answer.body.to_string().len();
+        assert_eq!(structured["truncated_by"], json!("bytes"), "{width}");
+        assert!(size < 1 << 20, "{width}: {size}");
+        let row = width * if escapes == "\"" { 2 } else { 1 };
+        assert!(
+            row > 900 << 10 || size + row + 100 > 900 << 10,
+            "{width}: more would have fitted into {size}"
+        );
+        for row in structured["rows"].as_array().expect("rows") {
+            assert_eq!(row[1].as_str().map(str::len), Some(width));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_big_table_is_not_read_to_its_end() {
+    let database = Database::with(
+        "CREATE TABLE events AS SELECT n, md5(n::text) AS h FROM generate_series(1, 200000) n",
+    )
+    .await;
+    let server = Server::on(&database, &[]).await;
+    let answer = server
+        .client()
+        .query("SELECT * FROM events", json!([]))
+        .await;
+    assert_eq!(answer.structured()["row_count"], json!(1000));
+    let text = answer.result()["content"][0]["text"]
+        .as_str()
+        .expect("a text");
+    assert!(
+        text.starts_with("the first 1000 rows (cut at the row limit; there are more)\nn\th\n1\t"),
+        "{text}"
+    );
+    assert!(text.ends_with("… 980 more in structuredContent"), "{text}");
+}

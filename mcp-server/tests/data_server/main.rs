@@ -1,0 +1,15 @@
+//! The data server over HTTP, on a real PostgreSQL that these tests start and stop.
+
+mod cancelling;
+mod client;
+mod database;
+mod health;
+mod legitimate;
+mod limits;
+mod parameters;
+mod protocol;
+mod read_only;
+mod schemas;
+mod server;
+mod tables;
+mod values;

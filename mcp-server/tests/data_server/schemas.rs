@@ -1,0 +1,146 @@
+//! What the tools promise in their schemas, and whether they keep it.
+
+use std::collections::BTreeSet;
+
+use mcp_server::tools::Registry;
+use serde_json::{Value, json};
+
+use crate::database::Database;
+use crate::server::Server;
+
+/// What the gateway's validator knows (`filters/policy-engine`); with another keyword it would refuse the tool.
+const KEYWORDS: &[&str] = &[
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "enum",
+    "const",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "anyOf",
+    "$ref",
+    "$defs",
+    "title",
+    "description",
+    "default",
+    "examples",
+];
+
+fn keywords(schema: &Value, found: &mut BTreeSet<String>) {
+    let Value::Object(schema) = schema else {
+        return;
+    };
+    for (keyword, value) in schema {
+        found.insert(keyword.clone());
+        match (keyword.as_str(), value) {
+            ("properties" | "$defs", Value::Object(named)) => {
+                named.values().for_each(|schema| keywords(schema, found));
+            }
+            ("anyOf", Value::Array(schemas)) => {
+                schemas.iter().for_each(|schema| keywords(schema, found));
+            }
+            ("items" | "additionalProperties", schema) => keywords(schema, found),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn input_schemas_are_strict_and_use_only_keywords_that_the_gateway_checks() {
+    for tool in Registry::all().list() {
+        let schema = Value::Object((*tool.input_schema).clone());
+        assert_eq!(schema["type"], json!("object"), "{}", tool.name);
+        assert_eq!(
+            schema["additionalProperties"],
+            json!(false),
+            "{}",
+            tool.name
+        );
+        let mut found = BTreeSet::new();
+        keywords(&schema, &mut found);
+        for keyword in found {
+            assert!(
+                KEYWORDS.contains(&keyword.as_str()),
+                "{}: `{keyword}`",
+                tool.name
+            );
+        }
+        jsonschema::draft202012::new(&schema)
+            .unwrap_or_else(|error| panic!("{}: {error}", tool.name));
+    }
+}
+
+#[test]
+fn every_tool_says_what_an_agent_needs_and_no_more() {
+    let mut sum = 0;
+    for tool in Registry::all().list() {
+        let bytes = serde_json::to_string(tool).expect("JSON").len();
+        println!("{}: {bytes} bytes", tool.name);
+        sum += bytes;
+        assert!(
+            tool.title.is_some() && tool.output_schema.is_some() && tool.annotations.is_some(),
+            "{}",
+            tool.name
+        );
+        let description = tool.description.as_deref().unwrap_or_default();
+        assert!(
+            (40..=400).contains(&description.len()),
+            "{}: {description}",
+            tool.name
+        );
+        assert!(bytes <= 2400, "{}: {bytes} bytes", tool.name);
+    }
+    println!("tools/list: {sum} bytes");
+}
+
+#[tokio::test]
+async fn real_results_fit_the_output_schemas() {
+    let database = Database::with(
+        "CREATE TABLE t (a int PRIMARY KEY, b text UNIQUE, c int REFERENCES t CHECK (c > 0))",
+    )
+    .await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    for (tool, arguments) in [
+        ("list_tables", json!({})),
+        ("list_tables", json!({"schema": "pg_catalog", "limit": 5})),
+        ("list_tables", json!({"cursor": "x"})),
+        ("get_table_schema", json!({"table": "t"})),
+        (
+            "get_table_schema",
+            json!({"table": "pg_class", "schema": "pg_catalog"}),
+        ),
+        ("get_table_schema", json!({"table": "absent"})),
+        (
+            "execute_query",
+            json!({"sql": "SELECT 1, NULL, 'x', ARRAY[1], '{}'::jsonb"}),
+        ),
+        (
+            "execute_query",
+            json!({"sql": "SELECT FROM generate_series(1, 2000)"}),
+        ),
+        ("execute_query", json!({"sql": "SELECT * FROM absent"})),
+        ("execute_query", json!({"sql": "DELETE FROM t"})),
+    ] {
+        let registry = Registry::all();
+        let schema = registry
+            .get(tool)
+            .and_then(|tool| tool.output_schema.clone())
+            .expect("a schema");
+        let validator =
+            jsonschema::draft202012::new(&Value::Object((*schema).clone())).expect("a schema");
+        let answer = client.call(tool, arguments.clone()).await;
+        let structured = &answer.result()["structuredContent"];
+        if let Err(error) = validator.validate(structured) {
+            panic!("{tool} {arguments}: {error} in {structured}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The server under test, in this process, on a port of its own.
+
+use clap::Parser as _;
+use mcp_server::config::Config;
+use mcp_server::http;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::client::Client;
+use crate::database::{Database, PASSWORD};
+
+/// A running server; it stops when this is dropped.
+pub struct Server {
+    pub address: String,
+    _stop: DropGuard,
+}
+
+impl Server {
+    /// A server on `database`, with more flags.
+    pub async fn on(database: &Database, flags: &[&str]) -> Self {
+        Self::at(database.port, &database.name, flags).await
+    }
+
+    /// A server on whatever listens on `port`.
+    pub async fn at(port: u16, database: &str, flags: &[&str]) -> Self {
+        let port = port.to_string();
+        let own = [
+            "mcp-server",
+            "--postgres-host=127.0.0.1",
+            "--postgres-port",
+            &port,
+            "--postgres-user=postgres",
+            "--postgres-password",
+            PASSWORD,
+            "--postgres-db",
+            database,
+        ];
+        let config = Config::parse_from(own.iter().chain(flags));
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port is free");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            http::serve_on(listener, &config, stopped)
+                .await
+                .expect("it serves");
+        });
+        Self {
+            address,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// A client of protocol 2026-07-28.
+    pub fn client(&self) -> Client {
+        Client::modern(&self.address)
+    }
+}
