@@ -37,6 +37,10 @@ pub struct Config {
     #[arg(long, env = "PORTCULLIS_STORE_URL", hide_env_values = true)]
     pub store_url: Option<Secret>,
 
+    /// Folder of what must last, such as the sources of submitted jobs [default: ~/.local/state/portcullis, as root /var/lib/portcullis]
+    #[arg(long, env = "PORTCULLIS_DATA")]
+    pub data: Option<PathBuf>,
+
     /// The data database.
     #[command(flatten)]
     pub postgres: PostgresConfig,
@@ -163,6 +167,28 @@ pub struct SparkConfig {
     /// Python of submitted jobs (PYSPARK_PYTHON)
     #[arg(long = "spark-python", env = "SPARK_PYTHON")]
     pub python: Option<PathBuf>,
+
+    /// Milliseconds after which a Spark SQL statement is interrupted
+    #[arg(
+        long = "spark-statement-timeout-ms",
+        env = "SPARK_STATEMENT_TIMEOUT_MS",
+        default_value_t = 600_000,
+        value_parser = clap::value_parser!(u64).range(1..=86_400_000)
+    )]
+    pub statement_timeout_ms: u64,
+
+    /// Rows of a result; what is beyond is cut off and said so
+    #[arg(
+        long = "spark-max-rows",
+        env = "SPARK_MAX_ROWS",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub max_rows: u32,
+
+    /// Bytes of a result's rows in the format asked for; the default keeps a whole answer under the 1 MiB that some clients take
+    #[arg(long = "spark-max-bytes", env = "SPARK_MAX_BYTES", default_value_t = 900 << 10)]
+    pub max_bytes: usize,
 }
 
 /// Text that no log, error or result may show.

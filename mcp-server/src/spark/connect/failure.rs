@@ -1,0 +1,253 @@
+//! What can go wrong with a statement, read out of gRPC's status
+
+use std::collections::HashMap;
+use std::error::Error;
+
+use prost::Message;
+use tonic::{Code, Status};
+
+use super::Connect;
+
+/// Why a statement gave no result, or no complete one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// Spark answered with an error.
+    #[error("{0}")]
+    Spark(SparkFailure),
+    /// No answer from the server.
+    #[error("Spark Connect at `{remote}` does not answer: {reason}")]
+    Unreachable {
+        /// Where it should be.
+        remote: String,
+        /// What the connection said.
+        reason: String,
+    },
+    /// The server no longer knows the statement, and what it did until then is not known.
+    #[error(
+        "Spark Connect lost the statement (it was restarted, or nobody asked for too long); whether it took effect is not known"
+    )]
+    Lost,
+    /// An answer that this client cannot read.
+    #[error("Spark Connect gave an answer that cannot be read: {0}")]
+    Malformed(String),
+}
+
+/// An error of Spark's own, in Spark's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SparkFailure {
+    /// Spark's error class, such as `TABLE_OR_VIEW_NOT_FOUND`; the whole list is in Spark's documentation.
+    pub error_class: Option<String>,
+    /// SQLSTATE, such as `42P01`.
+    pub sql_state: Option<String>,
+    /// The message, without the class and the SQLSTATE that Spark writes around it.
+    pub message: String,
+}
+
+impl ConnectError {
+    /// Whether the server has closed or forgotten the session, so that nothing was executed in it.
+    pub(super) fn is_stale_session(&self) -> bool {
+        self.is_handle(&["SESSION_CLOSED", "SESSION_CHANGED"])
+    }
+
+    /// Whether a reattach was refused because the server does not have the operation.
+    pub(super) fn is_unknown_operation(&self) -> bool {
+        self.is_handle(&["OPERATION_NOT_FOUND", "OPERATION_ABANDONED"])
+    }
+
+    /// Whether a reattach was refused because the server does not have the session.
+    pub(super) fn is_unknown_session(&self) -> bool {
+        self.is_handle(&["SESSION_NOT_FOUND", "SESSION_CLOSED", "SESSION_CHANGED"])
+    }
+
+    /// Whether another stream of ours took the operation over while this one still stood.
+    pub(super) fn is_detached_cursor(&self) -> bool {
+        self.class() == Some("INVALID_CURSOR.DISCONNECTED")
+    }
+
+    fn is_handle(&self, conditions: &[&str]) -> bool {
+        let condition = self
+            .class()
+            .and_then(|class| class.strip_prefix("INVALID_HANDLE."));
+        condition.is_some_and(|condition| conditions.contains(&condition))
+    }
+
+    fn class(&self) -> Option<&str> {
+        match self {
+            Self::Spark(failure) => failure.error_class.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// What kind of break a status tells of, for the loop that reattaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Break {
+    /// No connection came about: the server has not seen the call.
+    NeverSent,
+    /// The connection went away, or something between us and the server did; the server may go on.
+    Cut,
+    /// The server's answer to the statement.
+    Answer,
+}
+
+/// Tells a broken line from an answer. gRPC has no one code for it: a reset stream is `Unknown`,
+/// `Internal` or `Cancelled`, but then made up by our transport, which leaves its error as source.
+pub(super) fn kind_of_break(status: &Status) -> Break {
+    let mut source = status.source();
+    let ours = source.is_some();
+    while let Some(error) = source {
+        if error.is::<tonic::ConnectError>() {
+            return Break::NeverSent;
+        }
+        source = error.source();
+    }
+    if ours || status.code() == Code::Unavailable {
+        Break::Cut
+    } else {
+        Break::Answer
+    }
+}
+
+/// Reads a status into an error of ours.
+pub(super) fn read(connect: &Connect, status: &Status) -> ConnectError {
+    match kind_of_break(status) {
+        Break::Answer => ConnectError::Spark(spark_failure(status)),
+        Break::NeverSent | Break::Cut => connect.unreachable(root_cause(status)),
+    }
+}
+
+/// The innermost cause, which says most ("connection refused" rather than "transport error").
+fn root_cause(status: &Status) -> String {
+    let mut source = status.source();
+    let mut message = status.message().to_owned();
+    while let Some(error) = source {
+        message = error.to_string();
+        source = error.source();
+    }
+    message
+}
+
+/// `google.rpc.Status`, of which the trailer `grpc-status-details-bin` is made.
+#[derive(Clone, PartialEq, Message)]
+struct RpcStatus {
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<prost_types::Any>,
+}
+
+/// `google.rpc.ErrorInfo`, in which Spark puts class and SQLSTATE.
+#[derive(Clone, PartialEq, Message)]
+struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(map = "string, string", tag = "3")]
+    metadata: HashMap<String, String>,
+}
+
+fn spark_failure(status: &Status) -> SparkFailure {
+    let details = RpcStatus::decode(status.details()).unwrap_or_default();
+    let info = details
+        .details
+        .iter()
+        .find(|detail| detail.type_url.ends_with("/google.rpc.ErrorInfo"))
+        .and_then(|detail| ErrorInfo::decode(detail.value.as_slice()).ok())
+        .unwrap_or_default();
+    // Spark writes `[CLASS] message SQLSTATE: 12345`; from there where the details lack it.
+    let text = status.message().trim();
+    let (written_class, text) = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+        .filter(|(class, _)| is_error_class(class))
+        .map_or((None, text), |(class, rest)| (Some(class), rest));
+    let take = |key: &str| info.metadata.get(key).filter(|v| !v.is_empty()).cloned();
+    let sql_state = take("sqlState");
+    let message = match &sql_state {
+        Some(state) => text.replacen(&format!(" SQLSTATE: {state}"), "", 1),
+        None => text.to_owned(),
+    };
+    SparkFailure {
+        error_class: take("errorClass").or_else(|| written_class.map(str::to_owned)),
+        sql_state,
+        message: message.trim().to_owned(),
+    }
+}
+
+fn is_error_class(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b"_.".contains(&b))
+}
+
+#[cfg(test)]
+pub(super) mod samples {
+    //! Statuses as Spark sends them
+
+    use super::{ErrorInfo, RpcStatus};
+    use prost::Message;
+    use std::collections::HashMap;
+    use tonic::{Code, Status};
+
+    /// An error of `class` with this SQLSTATE, in the form of Spark 4.3.
+    pub(crate) fn error(class: &str, sql_state: &str, text: &str) -> Status {
+        let info = ErrorInfo {
+            reason: "org.apache.spark.sql.AnalysisException".to_owned(),
+            metadata: HashMap::from([
+                ("errorClass".to_owned(), class.to_owned()),
+                ("sqlState".to_owned(), sql_state.to_owned()),
+            ]),
+        };
+        let details = RpcStatus {
+            details: vec![prost_types::Any {
+                type_url: "type.googleapis.com/google.rpc.ErrorInfo".to_owned(),
+                value: info.encode_to_vec(),
+            }],
+        };
+        Status::with_details(
+            Code::Internal,
+            format!("[{class}] {text} SQLSTATE: {sql_state}"),
+            details.encode_to_vec().into(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_class_and_sqlstate_out_of_the_details() {
+        let status = samples::error(
+            "TABLE_OR_VIEW_NOT_FOUND",
+            "42P01",
+            "The table or view `t` cannot be found.",
+        );
+        assert_eq!(
+            spark_failure(&status),
+            SparkFailure {
+                error_class: Some("TABLE_OR_VIEW_NOT_FOUND".to_owned()),
+                sql_state: Some("42P01".to_owned()),
+                message: "The table or view `t` cannot be found.".to_owned(),
+            }
+        );
+    }
+
+    #[test]
+    fn it_reads_the_class_out_of_the_text_where_details_are_missing() {
+        let failure = spark_failure(&Status::internal("[DIVIDE_BY_ZERO] Division by zero."));
+        assert_eq!(failure.error_class.as_deref(), Some("DIVIDE_BY_ZERO"));
+        assert_eq!(failure.message, "Division by zero.");
+        let plain = spark_failure(&Status::internal("[not a class] text"));
+        assert_eq!(plain.error_class, None);
+        assert_eq!(plain.message, "[not a class] text");
+    }
+
+    #[test]
+    fn it_takes_a_status_of_the_server_for_an_answer_and_of_the_transport_for_a_break() {
+        assert_eq!(kind_of_break(&Status::internal("no")), Break::Answer);
+        assert_eq!(kind_of_break(&Status::unavailable("later")), Break::Cut);
+        let mut reset = Status::unknown("h2 protocol error");
+        reset.set_source(std::sync::Arc::new(std::io::Error::other("reset")));
+        assert_eq!(kind_of_break(&reset), Break::Cut);
+    }
+}
