@@ -83,11 +83,11 @@ pub(crate) struct Admission {
 impl Fleet {
     /// Gives `snapshot` to every connected Envoy.
     pub(crate) fn publish(&mut self, snapshot: Arc<Snapshot>) {
-        self.current = Some(Arc::clone(&snapshot));
-        self.judgement = Judgement::Open;
         for node in self.nodes.values_mut() {
             node.assign(&snapshot);
         }
+        self.current = Some(snapshot);
+        self.judgement = Judgement::Open;
     }
 
     /// Takes `snapshot` for accepted by an earlier life of this fleet.
@@ -327,3 +327,6 @@ impl Node {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

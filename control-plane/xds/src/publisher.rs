@@ -32,7 +32,10 @@ impl Default for Options {
 pub struct Publisher {
     options: Options,
     fleet: Arc<Mutex<Fleet>>,
+    /// Counts whatever [`Publisher::nodes`] shows.
     changes: watch::Sender<u64>,
+    /// Counts the rarer changes that may settle a generation.
+    standings: watch::Sender<u64>,
     closing: watch::Sender<Closing>,
 }
 
@@ -50,6 +53,7 @@ impl Publisher {
             options,
             fleet: Arc::default(),
             changes: watch::Sender::new(0),
+            standings: watch::Sender::new(0),
             closing: watch::Sender::new(Closing::No),
         }
     }
@@ -57,14 +61,14 @@ impl Publisher {
     /// Gives `snapshot` to every connected Envoy; returns at once.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
         self.fleet().publish(snapshot);
-        self.tell_change();
+        self.tell_standing();
     }
 
     /// Tells which generation the Envoys accepted before this process started, so that a new Envoy is given that one
     /// while the next is judged, or if it is rejected. It is published if nothing is yet.
     pub fn restore_accepted(&self, snapshot: Arc<Snapshot>) {
         self.fleet().restore(snapshot);
-        self.tell_change();
+        self.tell_standing();
     }
 
     /// The snapshot that was published last.
@@ -82,10 +86,10 @@ impl Publisher {
     ///
     /// A listener or cluster counts with what it names: it is settled when the Envoy has subscribed to that and answered.
     pub async fn settled(&self, generation: &Generation, deadline: Duration) -> Vec<NodeState> {
-        let mut changes = self.changes();
+        let mut standings = Changes(self.standings.subscribe());
         let settled = async {
             while !self.fleet().is_settled(generation) {
-                changes.changed().await;
+                standings.changed().await;
             }
         };
         // Past the deadline the answer is the same question's: where each Envoy stands.
@@ -130,26 +134,32 @@ impl Publisher {
             |stream, rejections| Session::new(stream, ack_deadline, rejections),
             Instant::now(),
         );
-        self.tell_change();
+        self.tell_standing();
         admission
     }
 
     pub(crate) fn report(&self, id: &NodeId, stream: StreamId, standing: Standing) {
         self.fleet().report(id, stream, standing);
-        self.tell_change();
+        self.tell_standing();
     }
 
     pub(crate) fn disconnect(&self, id: &NodeId, stream: StreamId) {
         self.fleet().disconnect(id, stream, Instant::now());
+        self.tell_standing();
+    }
+
+    /// A session took something in.
+    pub(crate) fn tell_change(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    fn tell_standing(&self) {
+        self.standings.send_modify(|count| *count += 1);
         self.tell_change();
     }
 
     fn fleet(&self) -> MutexGuard<'_, Fleet> {
         lock(&self.fleet)
-    }
-
-    fn tell_change(&self) {
-        self.changes.send_modify(|count| *count += 1);
     }
 }
 

@@ -14,6 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(test)]
+pub(crate) use standing::Progress;
 pub(crate) use standing::{Standing, Verdict};
 use subscription::{Outstanding, Subscription};
 
@@ -75,6 +77,7 @@ pub(crate) struct Session {
     remembered: Rejections,
     next_nonce: u64,
     in_force: Option<Generation>,
+    standing: Standing,
 }
 
 impl Session {
@@ -87,6 +90,7 @@ impl Session {
             remembered,
             next_nonce: 1,
             in_force: None,
+            standing: Standing::default(),
         }
     }
 
@@ -140,7 +144,8 @@ impl Session {
         while let Some(step) = plan::next_step(&self.subscriptions, &snapshot) {
             responses.push(self.take(step, &snapshot, now));
         }
-        if self.standing().is_fully_accepted() {
+        self.standing = self.judge(&snapshot);
+        if self.standing.is_fully_accepted() {
             self.in_force = Some(snapshot.generation().clone());
         }
         responses

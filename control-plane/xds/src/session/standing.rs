@@ -9,7 +9,7 @@ use super::{
 use crate::{DeliveryState, Generation, Resource, ResourceType, Snapshot, Version};
 
 /// A session's standing in short; its stream reports each change of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) generation: Option<Generation>,
     pub(crate) progress: Progress,
@@ -17,18 +17,20 @@ pub(crate) struct Standing {
 }
 
 /// Whether there is more to come from the Envoy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// Something is to be sent or answered.
     Moving,
     /// Everything that the Envoy subscribes to is acknowledged, rejected, or held.
+    #[default]
     Settled,
 }
 
 /// What the Envoy makes of the generation as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It has not taken all of it yet.
+    #[default]
     Open,
     /// It acknowledged everything.
     Accepted,
@@ -59,21 +61,9 @@ pub(crate) struct Position {
 }
 
 impl Session {
-    /// Where the Envoy stands in short.
-    pub(crate) fn standing(&self) -> Standing {
-        let generation = self
-            .snapshot
-            .as_ref()
-            .map(|snapshot| snapshot.generation().clone());
-        let (progress, verdict) = match &self.snapshot {
-            None => (Progress::Settled, Verdict::Open),
-            Some(snapshot) => self.judge(snapshot),
-        };
-        Standing {
-            generation,
-            progress,
-            verdict,
-        }
+    /// Where the Envoy stands in short, as of the last [`Session::poll`].
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// The last generation that the Envoy acknowledged in full.
@@ -107,7 +97,12 @@ impl Session {
         positions.into_values().collect()
     }
 
-    fn judge(&self, snapshot: &Snapshot) -> (Progress, Verdict) {
+    pub(super) fn judge(&self, snapshot: &Snapshot) -> Standing {
+        let standing = |progress, verdict| Standing {
+            generation: Some(snapshot.generation().clone()),
+            progress,
+            verdict,
+        };
         let busy = self
             .subscriptions
             .values()
@@ -125,7 +120,7 @@ impl Session {
             } else {
                 Verdict::Open
             };
-            return (Progress::Moving, so_far);
+            return standing(Progress::Moving, so_far);
         }
         let mut progress = Progress::Settled;
         for resource in self.expected(snapshot) {
@@ -147,7 +142,7 @@ impl Session {
         if !asked_for_all && verdict == Verdict::Accepted {
             verdict = Verdict::Open;
         }
-        (progress, verdict)
+        standing(progress, verdict)
     }
 
     /// What the Envoy subscribes to, and what it will subscribe to because of clusters and listeners that it acknowledged.

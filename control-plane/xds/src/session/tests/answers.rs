@@ -183,6 +183,22 @@ fn an_answer_after_the_deadline_still_counts() {
 }
 
 #[test]
+fn a_late_answer_to_an_older_version_says_nothing_about_the_newer_one() {
+    let mut peer = Peer::settled(&snapshot("1", [route("r", "1")]));
+    peer.assign(&snapshot("2", [route("r", "2")]));
+    let late = peer.nonce(Route);
+    peer.wait(ACK_DEADLINE);
+    assert_eq!(
+        peer.assign(&snapshot("3", [route("r", "3")])),
+        ["+route configuration r"]
+    );
+    peer.answer_to(Route, &late, None);
+    assert_eq!(peer.state(Route, "r"), Pending);
+    assert_eq!(peer.ack(Route), NOTHING);
+    assert_eq!(peer.state(Route, "r"), Acked);
+}
+
+#[test]
 fn an_unknown_cluster_can_be_taken_back() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1)]));
     peer.assign(&snapshot("2", [cluster("a", 1), cluster("bad", 1)]));

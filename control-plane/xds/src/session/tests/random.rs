@@ -19,7 +19,7 @@ use crate::{
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Event {
     /// A snapshot of which each type holds the names whose bit is set, each in the version of its digit.
     Publish {
@@ -28,10 +28,13 @@ enum Event {
     },
     Subscribe(ResourceType, Index),
     Unsubscribe(ResourceType, Index),
+    /// An Envoy works on the responses of a type in their order.
     Answer {
         of: Index,
         rejects: bool,
     },
+    /// It never answers one, and makes nothing of it.
+    Ignore(ResourceType),
     Wait(Duration),
     Reconnect,
 }
@@ -45,6 +48,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (resource_type(), any::<Index>()).prop_map(|(of, name)| Event::Unsubscribe(of, name)),
         8 => (any::<Index>(), proptest::bool::weighted(0.2))
             .prop_map(|(of, rejects)| Event::Answer { of, rejects }),
+        1 => resource_type().prop_map(Event::Ignore),
         1 => (0..7000_u64).prop_map(|millis| Event::Wait(Duration::from_millis(millis))),
         1 => Just(Event::Reconnect),
     ]
@@ -84,6 +88,7 @@ struct Envoy {
     /// The hash that Envoy compares new extension configurations with, right or wrong.
     looked_at: BTreeMap<Arc<str>, Version>,
     unanswered: Vec<(DeltaResponse, Instant)>,
+    ignored: Vec<(DeltaResponse, Instant)>,
     snapshot: Option<Arc<Snapshot>>,
 }
 
@@ -97,6 +102,7 @@ impl Envoy {
             has: BTreeMap::new(),
             looked_at: BTreeMap::new(),
             unanswered: Vec::new(),
+            ignored: Vec::new(),
             snapshot: None,
         };
         envoy.open();
@@ -110,15 +116,31 @@ impl Envoy {
                 self.publish(&snapshot("next", all));
             }
             Event::Subscribe(resource_type, name) => {
-                self.subscribe(resource_type, NAMES[name.index(NAMES.len())])
+                self.subscribe(resource_type, NAMES[name.index(NAMES.len())]);
             }
             Event::Unsubscribe(resource_type, name) => {
                 self.unsubscribe(resource_type, NAMES[name.index(NAMES.len())]);
             }
             Event::Answer { of, rejects } => {
-                if !self.unanswered.is_empty() {
-                    let (response, _) = self.unanswered.remove(of.index(self.unanswered.len()));
-                    self.answer(&response, rejects);
+                let types: BTreeSet<_> = self
+                    .unanswered
+                    .iter()
+                    .map(|(response, _)| response.resource_type)
+                    .collect();
+                if !types.is_empty() {
+                    let chosen = types.iter().nth(of.index(types.len())).copied();
+                    self.answer_oldest(chosen, rejects);
+                }
+            }
+            Event::Ignore(resource_type) => {
+                let oldest = self
+                    .unanswered
+                    .iter()
+                    .position(|(response, _)| response.resource_type == resource_type);
+                if let Some(place) = oldest
+                    && self.unanswered[place].0.resource.is_some()
+                {
+                    self.ignored.push(self.unanswered.remove(place));
                 }
             }
             Event::Wait(duration) => {
@@ -130,6 +152,7 @@ impl Envoy {
                 self.session = Session::new(StreamId(self.streams), ACK_DEADLINE, rejections);
                 self.streams += 1;
                 self.unanswered.clear();
+                self.ignored.clear();
                 if let Some(snapshot) = &self.snapshot {
                     self.session.assign(Arc::clone(snapshot));
                 }
@@ -192,6 +215,17 @@ impl Envoy {
         }
     }
 
+    fn answer_oldest(&mut self, of: Option<ResourceType>, rejects: bool) {
+        let oldest = self
+            .unanswered
+            .iter()
+            .position(|(response, _)| Some(response.resource_type) == of);
+        if let Some(place) = oldest {
+            let (response, _) = self.unanswered.remove(place);
+            self.answer(&response, rejects);
+        }
+    }
+
     fn answer(&mut self, response: &DeltaResponse, rejects: bool) {
         let resource_type = response.resource_type;
         let rejection = match &response.resource {
@@ -245,9 +279,13 @@ impl Envoy {
 
     fn check(&self, response: &DeltaResponse) {
         let resource_type = response.resource_type;
-        let in_flight = self.unanswered.iter().any(|(other, sent_at)| {
-            other.resource_type == resource_type && self.now - *sent_at < ACK_DEADLINE
-        });
+        let in_flight = self
+            .unanswered
+            .iter()
+            .chain(&self.ignored)
+            .any(|(other, sent_at)| {
+                other.resource_type == resource_type && self.now - *sent_at < ACK_DEADLINE
+            });
         assert!(!in_flight, "two {resource_type} responses in flight");
         if let Some(resource) = &response.resource {
             assert!(response.removed.is_empty());

@@ -1,0 +1,154 @@
+//! One stream from its first message to its end.
+
+use std::time::Instant;
+
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+};
+use tokio::sync::{mpsc, watch};
+use tonic::{Status, Streaming};
+
+use super::convert;
+use crate::{
+    NodeId, Publisher,
+    fleet::{Admission, lock},
+    publisher::Closing,
+    session::{DeltaResponse, Standing},
+};
+
+type Responses = mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>;
+
+/// Serves a stream. Its end by the Envoy is `Ok`; an error is to be told to the Envoy.
+pub(super) async fn hold(
+    publisher: &Publisher,
+    mut requests: Streaming<DeltaDiscoveryRequest>,
+    responses: &Responses,
+) -> Result<(), Status> {
+    let mut closing = publisher.closing();
+    let first = tokio::select! {
+        first = requests.message() => first?,
+        stopping = stopping(&mut closing) => return Err(stopping),
+    };
+    let Some(first) = first else {
+        return Ok(());
+    };
+    let identity = convert::identity(first.node.as_ref())?;
+    let id = identity.id.clone();
+    tracing::info!(node = %id, user_agent = identity.user_agent, "envoy connected");
+    let conversation = Conversation {
+        publisher,
+        admission: publisher.connect(identity),
+        id: id.clone(),
+        requests,
+        responses,
+        closing,
+        reported: None,
+    };
+    let outcome = conversation.run(first).await;
+    match &outcome {
+        Ok(()) => tracing::info!(node = %id, "envoy disconnected"),
+        Err(status) => tracing::info!(node = %id, reason = status.message(), "stream ended"),
+    }
+    outcome
+}
+
+struct Conversation<'a> {
+    publisher: &'a Publisher,
+    admission: Admission,
+    id: NodeId,
+    requests: Streaming<DeltaDiscoveryRequest>,
+    responses: &'a Responses,
+    closing: watch::Receiver<Closing>,
+    reported: Option<Standing>,
+}
+
+/// The Envoy counts as gone however the conversation ends, be it by a panic.
+impl Drop for Conversation<'_> {
+    fn drop(&mut self) {
+        self.publisher.disconnect(&self.id, self.admission.stream);
+    }
+}
+
+impl Conversation<'_> {
+    /// Whatever happens, the session takes it in and says what goes out.
+    async fn run(mut self, first: DeltaDiscoveryRequest) -> Result<(), Status> {
+        self.take_assignment();
+        self.take_request(first)?;
+        loop {
+            let (due, standing, deadline) = {
+                let mut session = lock(&self.admission.session);
+                let due = session.poll(Instant::now());
+                (due, session.standing().clone(), session.next_deadline())
+            };
+            self.report(standing);
+            for response in due {
+                self.send(response).await?;
+            }
+            tokio::select! {
+                request = self.requests.message() => match request? {
+                    Some(request) => self.take_request(request)?,
+                    None => return Ok(()),
+                },
+                changed = self.admission.assignment.changed() => match changed {
+                    Ok(()) => self.take_assignment(),
+                    Err(_) => return Ok(()),
+                },
+                () = wait_until(deadline) => {}
+                stopping = stopping(&mut self.closing) => return Err(stopping),
+            }
+        }
+    }
+
+    fn take_assignment(&mut self) {
+        let assigned = self.admission.assignment.borrow_and_update().clone();
+        if let Some(snapshot) = assigned {
+            lock(&self.admission.session).assign(snapshot);
+        }
+    }
+
+    fn take_request(&self, request: DeltaDiscoveryRequest) -> Result<(), Status> {
+        let Some(request) = convert::request(request)? else {
+            return Ok(());
+        };
+        let answer = request.answer.as_ref();
+        if let Some(message) = answer.and_then(|answer| answer.rejection.as_ref()) {
+            tracing::warn!(node = %self.id, resource_type = %request.resource_type, message, "envoy rejected a response");
+        }
+        lock(&self.admission.session).request(request, Instant::now());
+        Ok(())
+    }
+
+    fn report(&mut self, standing: Standing) {
+        if self.reported.as_ref() == Some(&standing) {
+            self.publisher.tell_change();
+        } else {
+            self.publisher
+                .report(&self.id, self.admission.stream, standing.clone());
+            self.reported = Some(standing);
+        }
+    }
+
+    /// Waits for the transport if the Envoy is slow; that holds up this conversation and no other.
+    async fn send(&mut self, response: DeltaResponse) -> Result<(), Status> {
+        let message = convert::response(response);
+        tokio::select! {
+            sent = self.responses.send(Ok(message)) => {
+                sent.map_err(|_| Status::cancelled("the envoy has left"))
+            }
+            stopping = stopping(&mut self.closing) => Err(stopping),
+        }
+    }
+}
+
+async fn stopping(closing: &mut watch::Receiver<Closing>) -> Status {
+    // An error means that the publisher is gone, which is a stop too.
+    let _ = closing.wait_for(|closing| *closing == Closing::Yes).await;
+    Status::unavailable("the control plane is stopping: reconnect")
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

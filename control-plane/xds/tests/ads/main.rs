@@ -1,0 +1,273 @@
+//! The service over a real connection, with a client of the incremental protocol.
+
+mod client;
+
+use std::{sync::Arc, time::Duration};
+
+use client::{Client, PATIENCE, Running, cluster, in_time, route, snapshot, until};
+use envoy_types::pb::envoy::{
+    config::core::v3::Node,
+    service::discovery::v3::{
+        DeltaDiscoveryRequest, DiscoveryRequest,
+        aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
+    },
+};
+use tonic::Code;
+use xds::{ConnectionState, DeliveryState, Generation, Publisher, ResourceType};
+
+fn generation(name: &str) -> Generation {
+    Generation::new(name)
+}
+
+fn state(publisher: &Publisher, node: &str, name: &str) -> Option<DeliveryState> {
+    let nodes = publisher.nodes();
+    let node = nodes.iter().find(|state| state.id.as_str() == node)?;
+    let resource = node
+        .resources
+        .iter()
+        .find(|resource| &*resource.name == name)?;
+    Some(resource.state.clone())
+}
+
+#[tokio::test]
+async fn what_is_published_arrives_and_is_known_to_be_acknowledged() {
+    let running = Running::start().await;
+    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    let mut envoy = Client::connect(&running, "one").await;
+    envoy.subscribe(ResourceType::Cluster, &[]).await;
+    let response = envoy.receive().await;
+    assert_eq!(response.type_url, ResourceType::Cluster.type_url());
+    assert_eq!(response.resources.len(), 1);
+    assert_eq!(response.resources[0].name, "a");
+    assert_eq!(
+        response.resources[0].version,
+        cluster("a", 1).version().as_str()
+    );
+    envoy.ack(&response).await;
+
+    let nodes = in_time(running.publisher.settled(&generation("1"), PATIENCE)).await;
+    assert_eq!(nodes.len(), 1);
+    assert_eq!(nodes[0].id.as_str(), "one");
+    assert_eq!(nodes[0].cluster, "test");
+    assert_eq!(nodes[0].user_agent, "envoy 1.40.0");
+    assert!(nodes[0].is_connected());
+    assert_eq!(nodes[0].in_force, Some(generation("1")));
+    assert_eq!(nodes[0].resources[0].state, DeliveryState::Acked);
+    let accepted = running.publisher.last_accepted().expect("accepted");
+    assert_eq!(accepted.generation(), &generation("1"));
+}
+
+#[tokio::test]
+async fn a_rejection_settles_the_generation_and_is_told_in_the_envoys_words() {
+    let running = Running::start().await;
+    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    let mut envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
+    running.publisher.publish(snapshot("2", [cluster("a", 2)]));
+    let response = envoy.receive().await;
+    envoy.nack(&response, "that is no cluster").await;
+
+    let nodes = in_time(running.publisher.settled(&generation("2"), PATIENCE)).await;
+    let rejected: Vec<_> = nodes[0].rejections().collect();
+    assert_eq!(rejected.len(), 1);
+    assert_eq!(
+        rejected[0].state,
+        DeliveryState::Rejected {
+            message: "that is no cluster".to_owned()
+        }
+    );
+    assert_eq!(rejected[0].acked.as_ref(), Some(cluster("a", 1).version()));
+    assert_eq!(nodes[0].in_force, Some(generation("1")));
+    let accepted = running.publisher.last_accepted().expect("accepted");
+    assert_eq!(accepted.generation(), &generation("1"));
+}
+
+#[tokio::test]
+async fn a_new_envoy_gets_the_accepted_generation_after_a_rejection() {
+    let running = Running::start().await;
+    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    let mut one = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
+    running.publisher.publish(snapshot("2", [cluster("a", 2)]));
+    let response = one.receive().await;
+    one.nack(&response, "bad").await;
+    in_time(running.publisher.settled(&generation("2"), PATIENCE)).await;
+
+    let mut two = Client::connect(&running, "two").await;
+    two.subscribe(ResourceType::Cluster, &[]).await;
+    let response = two.receive().await;
+    assert_eq!(
+        response.resources[0].version,
+        cluster("a", 1).version().as_str()
+    );
+}
+
+#[tokio::test]
+async fn an_envoy_that_never_answers_delays_no_other() {
+    let running = Running::start().await;
+    running.publisher.publish(snapshot("0", [route("r", 0)]));
+    let mut silent = Client::connect(&running, "silent").await;
+    silent.subscribe(ResourceType::Route, &["r"]).await;
+    let mut quick = Client::settled(&running, "quick", ResourceType::Route, &["r"], 1).await;
+    for revision in 1..=200 {
+        running
+            .publisher
+            .publish(snapshot(&revision.to_string(), [route("r", revision)]));
+        let response = quick.receive().await;
+        assert_eq!(
+            response.resources[0].version,
+            route("r", revision).version().as_str()
+        );
+        quick.ack(&response).await;
+    }
+    until(&running.publisher, |publisher| {
+        state(publisher, "quick", "r") == Some(DeliveryState::Acked)
+    })
+    .await;
+    assert_eq!(
+        state(&running.publisher, "silent", "r"),
+        Some(DeliveryState::Pending)
+    );
+
+    // The silent one finds the first and then the last, and nothing between.
+    let first = silent.receive().await;
+    assert_eq!(first.resources[0].version, route("r", 0).version().as_str());
+    silent.ack(&first).await;
+    let last = silent.receive().await;
+    assert_eq!(
+        last.resources[0].version,
+        route("r", 200).version().as_str()
+    );
+}
+
+#[tokio::test]
+async fn settled_answers_at_the_deadline_when_an_envoy_stays_silent() {
+    let running = Running::start().await;
+    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    let mut envoy = Client::connect(&running, "one").await;
+    envoy.subscribe(ResourceType::Cluster, &[]).await;
+    envoy.receive().await;
+    let deadline = Duration::from_millis(20);
+    let nodes = in_time(running.publisher.settled(&generation("1"), deadline)).await;
+    assert_eq!(nodes[0].resources[0].state, DeliveryState::Pending);
+}
+
+#[tokio::test]
+async fn settled_answers_at_once_when_no_envoy_is_connected() {
+    let running = Running::start().await;
+    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    let nodes = in_time(running.publisher.settled(&generation("1"), PATIENCE * 100)).await;
+    assert_eq!(nodes, []);
+}
+
+#[tokio::test]
+async fn an_envoy_that_comes_back_is_sent_only_what_changed() {
+    let running = Running::start().await;
+    let both = snapshot("1", [cluster("a", 1), cluster("b", 1)]);
+    running.publisher.publish(both);
+    let envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 2).await;
+    drop(envoy);
+    until(&running.publisher, |publisher| {
+        !publisher.nodes()[0].is_connected()
+    })
+    .await;
+    let gone = running.publisher.nodes();
+    assert!(matches!(gone[0].connection, ConnectionState::Gone { .. }));
+    assert_eq!(gone[0].resources.len(), 2);
+
+    let next = snapshot("2", [cluster("a", 1), cluster("b", 2)]);
+    running.publisher.publish(next);
+    let mut again = Client::connect(&running, "one").await;
+    again
+        .resume(ResourceType::Cluster, &[&cluster("a", 1), &cluster("b", 1)])
+        .await;
+    let response = again.receive().await;
+    assert_eq!(response.resources[0].name, "b");
+    again.ack(&response).await;
+    let nodes = in_time(running.publisher.settled(&generation("2"), PATIENCE)).await;
+    assert_eq!(nodes[0].in_force, Some(generation("2")));
+}
+
+#[tokio::test]
+async fn a_stream_without_a_node_id_is_refused_with_what_to_do() {
+    let running = Running::start().await;
+    for node in [None, Some(Node::default())] {
+        let mut client = Client::connect(&running, "").await;
+        client
+            .send(DeltaDiscoveryRequest {
+                node,
+                type_url: ResourceType::Cluster.type_url().to_owned(),
+                ..DeltaDiscoveryRequest::default()
+            })
+            .await;
+        let status = client.refusal().await;
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().contains("`node.id`"), "{status}");
+    }
+    assert_eq!(running.publisher.nodes(), []);
+}
+
+#[tokio::test]
+async fn a_request_without_a_type_is_refused() {
+    let running = Running::start().await;
+    let mut client = Client::connect(&running, "one").await;
+    client.send(client.request("")).await;
+    let status = client.refusal().await;
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("`type_url`"), "{status}");
+}
+
+#[tokio::test]
+async fn a_type_that_is_not_distributed_does_not_disturb_the_others() {
+    let running = Running::start().await;
+    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    let mut client = Client::connect(&running, "one").await;
+    let secrets = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+    client.send(client.request(secrets)).await;
+    client.subscribe(ResourceType::Cluster, &[]).await;
+    assert_eq!(client.receive().await.resources[0].name, "a");
+}
+
+#[tokio::test]
+async fn the_state_of_the_world_protocol_is_refused_with_what_to_do() {
+    let running = Running::start().await;
+    let channel = running.channel().await;
+    let refused = AggregatedDiscoveryServiceClient::new(channel)
+        .stream_aggregated_resources(tokio_stream::pending::<DiscoveryRequest>())
+        .await
+        .expect_err("refused");
+    assert_eq!(refused.code(), Code::Unimplemented);
+    assert!(refused.message().contains("DELTA_GRPC"), "{refused}");
+}
+
+#[tokio::test]
+async fn streams_end_when_the_server_is_told_to_stop() {
+    let running = Running::start().await;
+    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    let mut envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
+    let publisher = running.publisher.clone();
+    in_time(running.stop()).await;
+    assert_eq!(envoy.refusal().await.code(), Code::Unavailable);
+    assert!(publisher.nodes().iter().all(|node| !node.is_connected()));
+}
+
+#[tokio::test]
+async fn an_unknown_answer_becomes_known_when_the_deadline_has_passed() {
+    let running = Running::with_deadline(Duration::from_millis(10)).await;
+    let all = snapshot("1", [cluster("a", 1), cluster("b", 1)]);
+    running.publisher.publish(Arc::clone(&all));
+    let mut envoy = Client::connect(&running, "one").await;
+    envoy.subscribe(ResourceType::Cluster, &[]).await;
+    let [first, second] = [envoy.receive().await, envoy.receive().await];
+    until(&running.publisher, |publisher| {
+        state(publisher, "one", "a") == Some(DeliveryState::Unknown)
+    })
+    .await;
+    envoy.ack(&first).await;
+    envoy.ack(&second).await;
+    let nodes = in_time(running.publisher.settled(&generation("1"), PATIENCE)).await;
+    assert!(
+        nodes[0]
+            .resources
+            .iter()
+            .all(|one| one.state == DeliveryState::Acked)
+    );
+}
