@@ -162,3 +162,55 @@ pub enum InvalidResource {
         resource_type: ResourceType,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    fn refusal(type_url: &str, value: &[u8]) -> String {
+        let any = Any {
+            type_url: type_url.to_owned(),
+            value: value.to_vec(),
+        };
+        Resource::from_any(any).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn the_version_is_the_content_and_nothing_else() {
+        let one = fixtures::cluster("a", 1);
+        assert_eq!(one.version(), fixtures::cluster("a", 1).version());
+        assert_ne!(one.version(), fixtures::cluster("a", 2).version());
+        let digest = Sha256::digest(&one.any().value);
+        assert_eq!(one.version().as_str(), hex::encode(digest));
+    }
+
+    #[test]
+    fn type_and_name_come_from_the_message() {
+        let resource = fixtures::extension("e", "");
+        assert_eq!(resource.resource_type(), ResourceType::ExtensionConfig);
+        assert_eq!(&**resource.name(), "e");
+    }
+
+    #[test]
+    fn it_refuses_what_envoy_could_not_ask_for() {
+        let cluster = ResourceType::Cluster.type_url();
+        assert_eq!(
+            refusal("type.googleapis.com/no.Such", b""),
+            "`type.googleapis.com/no.Such` is no resource type that this control plane distributes"
+        );
+        assert_eq!(refusal(cluster, b"\xff"), "the bytes are no cluster");
+        assert_eq!(
+            refusal(cluster, b""),
+            "a cluster has no name, and Envoy asks by name: give it one"
+        );
+    }
+
+    #[test]
+    fn every_type_url_leads_back_to_its_type() {
+        for resource_type in ResourceType::ALL {
+            let found = ResourceType::from_type_url(resource_type.type_url());
+            assert_eq!(found, Ok(resource_type));
+        }
+    }
+}

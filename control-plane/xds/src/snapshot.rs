@@ -145,3 +145,74 @@ pub enum InconsistentSnapshot {
         to: Arc<str>,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{cluster, eds_cluster, endpoints, extension, http_listener, route};
+
+    fn build(resources: impl IntoIterator<Item = Resource>) -> Result<Snapshot, String> {
+        let mut builder = Snapshot::builder(Generation::new("1"));
+        for resource in resources {
+            builder = builder.with(resource);
+        }
+        builder.build().map_err(|error| error.to_string())
+    }
+
+    fn refused(resources: impl IntoIterator<Item = Resource>, reason: &str) {
+        assert_eq!(build(resources).expect_err("inconsistent"), reason);
+    }
+
+    #[test]
+    fn it_refuses_two_resources_of_one_name_and_type() {
+        refused(
+            [cluster("a", 1), cluster("a", 2)],
+            "there are two cluster resources named `a`",
+        );
+        build([cluster("a", 1), endpoints("a", 1)]).expect("they are of different types");
+    }
+
+    #[test]
+    fn it_refuses_a_name_that_nothing_has() {
+        refused(
+            [eds_cluster("a", 1)],
+            "cluster `a` names endpoints `a`, which is not in the snapshot",
+        );
+        refused(
+            [http_listener("l", "r", "e"), extension("e", "")],
+            "listener `l` names route configuration `r`, which is not in the snapshot",
+        );
+        refused(
+            [http_listener("l", "r", "e"), route("r", "")],
+            "listener `l` names extension configuration `e`, which is not in the snapshot",
+        );
+    }
+
+    #[test]
+    fn it_gives_resources_in_push_order_and_then_by_name() {
+        let snapshot = build([
+            extension("e", ""),
+            route("r", ""),
+            http_listener("l", "r", "e"),
+            cluster("b", 1),
+            endpoints("a", 1),
+            eds_cluster("a", 1),
+        ])
+        .expect("consistent");
+        let names: Vec<_> = snapshot
+            .resources()
+            .map(|resource| format!("{} {}", resource.resource_type(), resource.name()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "cluster a",
+                "cluster b",
+                "endpoints a",
+                "listener l",
+                "route configuration r",
+                "extension configuration e"
+            ]
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! An Envoy as far as the protocol shows it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{
+    super::{ACK_DEADLINE, plain},
+    Event, NAMES, resources,
+};
+use crate::{
+    Resource, ResourceType, Snapshot, Version,
+    fixtures::snapshot,
+    session::{Answer, DeltaRequest, DeltaResponse, Rejections, Session, StreamId},
+};
+
+pub(super) struct Envoy {
+    session: Session,
+    now: Instant,
+    streams: u64,
+    subscribed: BTreeMap<ResourceType, BTreeSet<Arc<str>>>,
+    pub(super) has: BTreeMap<(ResourceType, Arc<str>), Version>,
+    /// The hash that Envoy compares new extension configurations with, right or wrong.
+    pub(super) looked_at: BTreeMap<Arc<str>, Version>,
+    pub(super) unanswered: Vec<(DeltaResponse, Instant)>,
+    ignored: Vec<(DeltaResponse, Instant)>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl Envoy {
+    pub(super) fn new() -> Self {
+        let mut envoy = Self {
+            session: Session::new(StreamId(0), ACK_DEADLINE, Rejections::new()),
+            now: Instant::now(),
+            streams: 1,
+            subscribed: BTreeMap::new(),
+            has: BTreeMap::new(),
+            looked_at: BTreeMap::new(),
+            unanswered: Vec::new(),
+            ignored: Vec::new(),
+            snapshot: None,
+        };
+        envoy.open();
+        envoy
+    }
+
+    pub(super) fn take_place(&mut self, event: Event) {
+        match event {
+            Event::Publish { names, versions } => {
+                let all = resources(names, versions);
+                self.publish(&snapshot("next", all));
+            }
+            Event::Subscribe(resource_type, name) => {
+                self.subscribe(resource_type, NAMES[name.index(NAMES.len())]);
+            }
+            Event::Unsubscribe(resource_type, name) => {
+                self.unsubscribe(resource_type, NAMES[name.index(NAMES.len())]);
+            }
+            Event::Answer { of, rejects } => {
+                let types: BTreeSet<_> = self
+                    .unanswered
+                    .iter()
+                    .map(|(response, _)| response.resource_type)
+                    .collect();
+                if !types.is_empty() {
+                    let chosen = types.iter().nth(of.index(types.len())).copied();
+                    self.answer_oldest(chosen, rejects);
+                }
+            }
+            Event::Ignore(resource_type) => {
+                let oldest = self
+                    .unanswered
+                    .iter()
+                    .position(|(response, _)| response.resource_type == resource_type);
+                if let Some(place) = oldest
+                    && self.unanswered[place].0.resource.is_some()
+                {
+                    self.ignored.push(self.unanswered.remove(place));
+                }
+            }
+            Event::Wait(duration) => {
+                self.now += duration;
+                self.receive();
+            }
+            Event::Reconnect => {
+                let rejections = self.session.rejections();
+                self.session = Session::new(StreamId(self.streams), ACK_DEADLINE, rejections);
+                self.streams += 1;
+                self.unanswered.clear();
+                self.ignored.clear();
+                if let Some(snapshot) = &self.snapshot {
+                    self.session.assign(Arc::clone(snapshot));
+                }
+                self.open();
+            }
+        }
+    }
+
+    /// The first requests of a stream: everything, and what there is from before.
+    fn open(&mut self) {
+        for resource_type in ResourceType::ALL {
+            let names = self.subscribed.entry(resource_type).or_default().clone();
+            let wildcard = resource_type.empty_subscription_is_wildcard();
+            if names.is_empty() && !wildcard {
+                continue;
+            }
+            let initial_versions = self
+                .has
+                .iter()
+                .filter(|((of, _), _)| *of == resource_type)
+                .map(|((_, name), version)| (Arc::clone(name), version.clone()))
+                .collect();
+            let star = wildcard.then(|| Arc::from("*"));
+            self.request(DeltaRequest {
+                subscribe: names.into_iter().chain(star).collect(),
+                initial_versions,
+                ..plain(resource_type)
+            });
+        }
+    }
+
+    pub(super) fn publish(&mut self, snapshot: &Arc<Snapshot>) {
+        self.snapshot = Some(Arc::clone(snapshot));
+        self.session.assign(Arc::clone(snapshot));
+        self.receive();
+    }
+
+    pub(super) fn subscribe(&mut self, resource_type: ResourceType, name: &str) {
+        let name: Arc<str> = Arc::from(name);
+        let names = self.subscribed.entry(resource_type).or_default();
+        if names.insert(Arc::clone(&name)) {
+            self.request(DeltaRequest {
+                subscribe: vec![name],
+                ..plain(resource_type)
+            });
+        }
+    }
+
+    fn unsubscribe(&mut self, resource_type: ResourceType, name: &str) {
+        let names = self.subscribed.entry(resource_type).or_default();
+        if let Some(name) = names.take(name) {
+            if !resource_type.empty_subscription_is_wildcard() {
+                self.has.remove(&(resource_type, Arc::clone(&name)));
+                self.looked_at.remove(&name);
+            }
+            self.request(DeltaRequest {
+                unsubscribe: vec![name],
+                ..plain(resource_type)
+            });
+        }
+    }
+
+    fn answer_oldest(&mut self, of: Option<ResourceType>, rejects: bool) {
+        let oldest = self
+            .unanswered
+            .iter()
+            .position(|(response, _)| Some(response.resource_type) == of);
+        if let Some(place) = oldest {
+            let (response, _) = self.unanswered.remove(place);
+            self.answer(&response, rejects);
+        }
+    }
+
+    pub(super) fn answer(&mut self, response: &DeltaResponse, rejects: bool) {
+        let resource_type = response.resource_type;
+        let rejection = match &response.resource {
+            Some(resource) if !self.wants(resource_type, resource.name()) => None,
+            Some(resource) => self.look_at(resource, rejects),
+            None => None,
+        };
+        for name in &response.removed {
+            self.has.remove(&(resource_type, Arc::clone(name)));
+        }
+        self.request(DeltaRequest {
+            answer: Some(Answer {
+                nonce: response.nonce.clone(),
+                rejection,
+            }),
+            ..plain(resource_type)
+        });
+    }
+
+    /// Applies a resource, or says why not. An extension configuration with the bytes that were looked at last is passed over,
+    /// even if they were rejected then.
+    fn look_at(&mut self, resource: &Resource, rejects: bool) -> Option<String> {
+        let key = (resource.resource_type(), Arc::clone(resource.name()));
+        let version = resource.version().clone();
+        if resource.resource_type() == ResourceType::ExtensionConfig {
+            let before = self
+                .looked_at
+                .insert(Arc::clone(resource.name()), version.clone());
+            if before.as_ref() == Some(&version) {
+                return None;
+            }
+        }
+        if rejects {
+            return Some("rejected".to_owned());
+        }
+        self.has.insert(key, version);
+        None
+    }
+
+    fn request(&mut self, request: DeltaRequest) {
+        self.session.request(request, self.now);
+        self.receive();
+    }
+
+    fn receive(&mut self) {
+        for response in self.session.poll(self.now) {
+            self.check(&response);
+            self.unanswered.push((response, self.now));
+        }
+    }
+
+    fn check(&self, response: &DeltaResponse) {
+        let resource_type = response.resource_type;
+        let in_flight = self
+            .unanswered
+            .iter()
+            .chain(&self.ignored)
+            .any(|(other, sent_at)| {
+                other.resource_type == resource_type && self.now - *sent_at < ACK_DEADLINE
+            });
+        assert!(!in_flight, "two {resource_type} responses in flight");
+        if let Some(resource) = &response.resource {
+            assert!(response.removed.is_empty());
+            assert!(self.wants(resource_type, resource.name()), "nobody asked");
+        }
+        if resource_type == ResourceType::ExtensionConfig {
+            assert!(response.removed.is_empty(), "an extension was removed");
+        }
+    }
+
+    pub(super) fn wants(&self, resource_type: ResourceType, name: &str) -> bool {
+        resource_type.empty_subscription_is_wildcard()
+            || self.subscribed[&resource_type].contains(name)
+    }
+
+    /// Answers everything, well, until there is no more.
+    pub(super) fn calm_down(&mut self) {
+        for _ in 0..1000 {
+            if self.unanswered.is_empty() {
+                let Some(deadline) = self.session.next_deadline() else {
+                    return;
+                };
+                self.now = deadline;
+                self.receive();
+                continue;
+            }
+            let (response, _) = self.unanswered.remove(0);
+            self.answer(&response, false);
+        }
+        panic!("the session does not come to rest");
+    }
+}
