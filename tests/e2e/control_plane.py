@@ -33,6 +33,7 @@ class ControlPlane:
             "CONTROL_PLANE_MODULE": str(installation.module),
             "CONTROL_PLANE_MODULE_DIR": str(directory / "modules"),
             "CONTROL_PLANE_DOCUMENT": str(first),
+            "CONTROL_PLANE_RELIST_SECONDS": "1",
             "PORTCULLIS_HOME": str(installation.home),
             "PORTCULLIS_DATA": str(directory),
         }

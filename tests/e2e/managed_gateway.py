@@ -14,7 +14,10 @@ from raw_http import Reply
 from recording_upstream import RecordingUpstream, answers_with
 
 TOOLS = {
-    "weather": {"get_weather": CITY, "note": ANYTHING},
+    "weather": {
+        "get_weather": CITY,
+        **{f"note_{name}": ANYTHING for name in ("modern", "legacy", "shown", "kept", "other")},
+    },
     "math": {"add": NUMBERS},
 }
 CALLS = {

@@ -83,16 +83,16 @@ Responder = Callable[[Received, Exchange], None]
 
 
 class RecordingUpstream:
-    """Listens on a free loopback port until stopped, a thread for each connection."""
+    """Listens on a loopback port, a free one if none is given, until stopped; a thread for each connection."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, port: int = 0) -> None:
         self.name = name
         self.responder: Responder = self.say_who_i_am
         self.lock = threading.Lock()
         self.requests: list[Received] = []
         self.unfinished: dict[int, bytes] = {}
         self.peers: list[socket.socket] = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

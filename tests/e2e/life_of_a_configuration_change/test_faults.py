@@ -7,8 +7,11 @@ import pytest
 
 from control_plane import InForce
 from free_ports import free_port
-from managed_gateway import CALLS
+from gateway_under_test import ANYTHING
+from managed_gateway import CALLS, listed
+from mcp_messages import Era, call
 from polling import until
+from recording_upstream import RecordingUpstream, answers_with
 from traffic import Traffic
 
 ONLY_GOOD = {name: {200} for name in CALLS}
@@ -88,8 +91,13 @@ def test_an_envoy_that_starts_before_its_control_plane_serves_once_it_is_there(m
 
 
 def test_a_server_that_is_down_is_listed_once_it_is_up(managed):
-    late = free_port()
+    port = free_port()
     document = managed.control_plane.document()
-    document["servers"]["late"] = {"url": f"http://127.0.0.1:{late}/mcp"}
-    managed.change(document)
+    document["servers"]["late"] = {"url": f"http://127.0.0.1:{port}/mcp"}
+    assert managed.change(document).status == 200
+    late_tool = call(Era.MODERN, "late_tool")
+    assert managed.send(late_tool).json["error"]["code"] == -32602
+    managed.upstreams["late"] = RecordingUpstream("late", port)
+    managed.upstreams["late"].responder = answers_with(listed({"late_tool": ANYTHING}))
+    until("the late server's tool can be called", lambda: "result" in managed.send(late_tool).json, 60)
     assert managed.passes("get_weather")
