@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 const PROTOCOL: &str = "2026-07-28";
@@ -49,11 +49,6 @@ pub(crate) async fn call(
         .await
         .with_context(|| format!("nothing answers at {url}"))?;
     let status = answer.status();
-    let retry_after = answer
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
     let text = answer.text().await.context("the answer broke off")?;
     let Some(message) = message_of(&text) else {
         bail!(
@@ -63,10 +58,7 @@ pub(crate) async fn call(
     };
     if let Some(error) = message.get("error") {
         let sentence = error["message"].as_str().unwrap_or("no reason given");
-        let wait = retry_after
-            .map(|seconds| format!(" (try again in {seconds} s)"))
-            .unwrap_or_default();
-        bail!("refused: {sentence}{wait}");
+        bail!("refused: {sentence}");
     }
     message
         .get("result")

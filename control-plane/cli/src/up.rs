@@ -1,5 +1,6 @@
 //! `portcullis up`: the whole product on this machine, until Ctrl-C.
 
+mod addresses;
 mod control_plane;
 mod data_server;
 mod envoy;
@@ -142,6 +143,7 @@ async fn bring_up(
     let gateway = async {
         supervisor.start(control_plane::program(stack)?).await?;
         progress.done(&format!("control plane   {}", stack.settings.rest_url()));
+        addresses::correct(stack).await?;
         supervisor.start(envoy::program(stack)?).await?;
         progress.done(&format!(
             "Envoy           http://{}",
