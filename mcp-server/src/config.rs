@@ -101,7 +101,7 @@ pub struct PostgresConfig {
 
     /// Milliseconds after which PostgreSQL ends a query
     #[arg(
-        long = "postgres-statement-timeout-ms",
+        id = "postgres_statement_timeout_ms", long = "postgres-statement-timeout-ms",
         env = "POSTGRES_STATEMENT_TIMEOUT_MS",
         default_value_t = 30_000,
         value_parser = clap::value_parser!(u64).range(1..=86_400_000)
@@ -110,6 +110,7 @@ pub struct PostgresConfig {
 
     /// Rows of a result; what is beyond is cut off and said so
     #[arg(
+        id = "postgres_max_rows",
         long = "postgres-max-rows",
         env = "POSTGRES_MAX_ROWS",
         default_value_t = 1000
@@ -117,7 +118,7 @@ pub struct PostgresConfig {
     pub max_rows: usize,
 
     /// Bytes of a result's rows as JSON; the default keeps a whole answer under the 1 MiB that some clients take
-    #[arg(long = "postgres-max-bytes", env = "POSTGRES_MAX_BYTES", default_value_t = 900 << 10)]
+    #[arg(id = "postgres_max_bytes", long = "postgres-max-bytes", env = "POSTGRES_MAX_BYTES", default_value_t = 900 << 10)]
     pub max_bytes: usize,
 
     /// Functions that queries may call although PostgreSQL has them as VOLATILE, separated by commas
@@ -170,7 +171,7 @@ pub struct SparkConfig {
 
     /// Milliseconds after which a Spark SQL statement is interrupted
     #[arg(
-        long = "spark-statement-timeout-ms",
+        id = "spark_statement_timeout_ms", long = "spark-statement-timeout-ms",
         env = "SPARK_STATEMENT_TIMEOUT_MS",
         default_value_t = 600_000,
         value_parser = clap::value_parser!(u64).range(1..=86_400_000)
@@ -179,7 +180,7 @@ pub struct SparkConfig {
 
     /// Rows of a result; what is beyond is cut off and said so
     #[arg(
-        long = "spark-max-rows",
+        id = "spark_max_rows", long = "spark-max-rows",
         env = "SPARK_MAX_ROWS",
         default_value_t = 1000,
         value_parser = clap::value_parser!(u32).range(1..=1_000_000)
@@ -187,7 +188,7 @@ pub struct SparkConfig {
     pub max_rows: u32,
 
     /// Bytes of a result's rows in the format asked for; the default keeps a whole answer under the 1 MiB that some clients take
-    #[arg(long = "spark-max-bytes", env = "SPARK_MAX_BYTES", default_value_t = 900 << 10)]
+    #[arg(id = "spark_max_bytes", long = "spark-max-bytes", env = "SPARK_MAX_BYTES", default_value_t = 900 << 10)]
     pub max_bytes: usize,
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::TryStreamExt as _;
 use serde_json::Value;
 use sqlx::postgres::{PgArguments, PgColumn, PgConnection, PgRow, PgTypeInfo};
 use sqlx::{
@@ -75,7 +76,11 @@ impl Postgres {
         let work = async {
             let mut transaction = self.read().await?;
             let rows = self.query_in(&mut transaction, query, parameters).await;
-            transaction.end().await;
+            match &rows {
+                // Left with rows on their way that nobody will read: not worth waiting for.
+                Ok(rows) if rows.truncated_by == Some(TruncatedBy::Bytes) => drop(transaction),
+                _ => transaction.end().await,
+            }
             rows
         };
         // PostgreSQL's own limit holds for each statement, this one for the call.
@@ -102,19 +107,21 @@ impl Postgres {
             .map_err(failed)?;
         let mut reader = Reader::new(self.settings.limits);
         while let Some(count) = reader.wanted() {
-            let fetch = format!("FETCH {count} FROM portcullis");
-            let rows = sqlx::raw_sql(AssertSqlSafe(fetch))
-                .fetch_all(&mut *connection)
+            let fetched = fetch(connection, count, self.settings.limits.bytes)
                 .await
                 .map_err(failed)?;
-            if let (None, Some(row)) = (&reader.columns, rows.first()) {
-                reader.columns = Some(
-                    columns(&self.types, connection, row.columns())
-                        .await
-                        .map_err(failed)?,
-                );
+            if let (None, Some(row)) = (&reader.columns, fetched.rows.first()) {
+                let columns = match fetched.end {
+                    FetchEnd::Whole => columns(&self.types, connection, row.columns()).await,
+                    // The connection still has rows to deliver.
+                    FetchEnd::BrokenOff => match self.control.acquire().await {
+                        Ok(mut control) => columns(&self.types, &mut control, row.columns()).await,
+                        Err(error) => Err(error),
+                    },
+                };
+                reader.columns = Some(columns.map_err(failed)?);
             }
-            reader.take(count, &rows).map_err(failed)?;
+            reader.take(count, &fetched).map_err(failed)?;
         }
         let columns = match reader.columns {
             Some(columns) => columns,
@@ -205,6 +212,47 @@ JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.provolatile = 'v' AND p.prokind <> 'p' AND p.prorettype <> 'pg_catalog.tsm_handler'::pg_catalog.regtype
 AND CASE WHEN called.schema IS NULL THEN n.nspname = ANY (pg_catalog.current_schemas(true)) ELSE n.nspname = called.schema END";
 
+/// Rows as they came.
+struct Fetched {
+    rows: Vec<PgRow>,
+    end: FetchEnd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FetchEnd {
+    /// Everything that was asked for is there.
+    Whole,
+    /// There was so much that it was not read to the end.
+    BrokenOff,
+}
+
+/// Fetches rows, and stops in the middle when there is so much that it cannot all be wanted: a row can have a gigabyte.
+async fn fetch(
+    connection: &mut PgConnection,
+    count: usize,
+    limit: usize,
+) -> Result<Fetched, sqlx::Error> {
+    let fetch = format!("FETCH {count} FROM portcullis");
+    let mut stream = sqlx::raw_sql(AssertSqlSafe(fetch)).fetch(connection);
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = stream.try_next().await? {
+        for at in 0..row.len() {
+            let value = row.try_get_raw(at)?;
+            if !value.is_null() {
+                bytes += value.as_bytes().map_err(sqlx::Error::Decode)?.len();
+            }
+        }
+        rows.push(row);
+        // Twice: the text form can be longer than the JSON that counts.
+        if bytes > limit.saturating_mul(2) {
+            let end = FetchEnd::BrokenOff;
+            return Ok(Fetched { rows, end });
+        }
+    }
+    let end = FetchEnd::Whole;
+    Ok(Fetched { rows, end })
+}
+
 /// Takes rows until a limit is reached.
 struct Reader {
     limits: Limits,
@@ -241,9 +289,12 @@ impl Reader {
         Some(rows.min(fitting.saturating_add(1)))
     }
 
-    fn take(&mut self, asked: usize, fetched: &[PgRow]) -> Result<(), sqlx::Error> {
-        self.exhausted = fetched.len() < asked;
-        for row in fetched {
+    fn take(&mut self, asked: usize, fetched: &Fetched) -> Result<(), sqlx::Error> {
+        self.exhausted = fetched.rows.len() < asked;
+        if fetched.end == FetchEnd::BrokenOff {
+            self.truncated_by = Some(TruncatedBy::Bytes);
+        }
+        for row in &fetched.rows {
             if self.rows.len() == self.limits.rows {
                 self.truncated_by = Some(TruncatedBy::Rows);
                 return Ok(());

@@ -10,6 +10,9 @@ use super::types::{Form, TypeInfo};
 /// The greatest integer up to which a double holds every one: 2^53.
 const EXACT: i64 = 1 << 53;
 
+/// JSON nested deeper than this stays text: many clients cannot read an answer that nests deeper than 128, with what is around it.
+const DEEPEST: usize = 64;
+
 /// `text` as JSON; text that is not what its type promises stays text.
 pub(super) fn to_json(text: &str, info: &TypeInfo) -> Value {
     let converted = match &info.form {
@@ -53,10 +56,35 @@ fn iso_8601(text: &str) -> Option<String> {
 }
 
 fn json(text: &str) -> Option<Value> {
-    if text.bytes().any(|byte| byte.is_ascii_digit()) && !holds_only_exact_numbers(text) {
-        return careful_json(text);
+    if !is_shallow(text) {
+        return None;
     }
-    serde_json::from_str(text).ok()
+    if holds_only_exact_numbers(text) {
+        return serde_json::from_str(text).ok();
+    }
+    careful_json(text)
+}
+
+/// Whether no part lies deeper than [`DEEPEST`].
+fn is_shallow(text: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > DEEPEST {
+                    return false;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Whether no run of digits is so long, and no exponent there, that a double might not hold it. Cheap, and may err towards no.
@@ -272,6 +300,9 @@ mod tests {
             &json!({"a": "1234567890123456789"}),
         );
         check(Form::Json, r#"{"a": null}"#, &json!({"a": null}));
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+        check(Form::Json, &deep, &json!(deep));
+        check(Form::Json, r#"{"\\\"[": 1}"#, &json!({"\\\"[": 1}));
     }
 
     #[test]

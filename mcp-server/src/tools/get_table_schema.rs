@@ -340,6 +340,6 @@ mod tests {
         assert_eq!(distance("orders", "orders"), 0);
         assert_eq!(distance("order", "orders"), 1);
         assert_eq!(distance("ordres", "orders"), 2);
-        assert_eq!(distance("shop", "customers"), 8);
+        assert_eq!(distance("shop", "cars"), 4);
     }
 }
