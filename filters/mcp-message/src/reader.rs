@@ -2,6 +2,7 @@
 
 mod envelope;
 pub(crate) mod escape;
+mod lanes;
 mod nesting;
 mod number;
 mod scan;
@@ -14,7 +15,7 @@ use crate::message::{Kind, Message};
 use envelope::Envelope;
 pub use nesting::MAX_DEPTH;
 use nesting::Nesting;
-use scan::State;
+use scan::{Cut, Failed, State};
 use utf8::Utf8Prefix;
 
 /// Bounds of what is read.
@@ -66,6 +67,7 @@ pub struct Reader {
     at: usize,
     utf8: Utf8Prefix,
     state: State,
+    cut: Cut,
     /// Offset of the string, number or literal that is being read.
     token: usize,
     /// Whether the string that is being read has escapes so far.
@@ -85,6 +87,7 @@ impl Reader {
             at: 0,
             utf8: Utf8Prefix::default(),
             state: State::Root,
+            cut: Cut::default(),
             token: 0,
             escaped: false,
             nesting: Nesting::new(limits.max_depth),
@@ -125,7 +128,7 @@ impl Reader {
     /// Drops from `held` what has been read and is not needed to read on. Spans keep counting from the
     /// start of the body, so take out of them what is needed first.
     pub fn release(&mut self, held: &mut Vec<u8>) {
-        let keep_from = if self.state.is_inside_token() {
+        let keep_from = if self.is_inside_token() {
             self.token
         } else {
             self.at
@@ -148,7 +151,9 @@ impl Reader {
         let within = held.get(..allowed).unwrap_or(held);
         let valid = self.utf8.advance(within, self.held_from);
         let readable = within.get(..valid.end).unwrap_or_default();
-        self.scan(readable)?;
+        if let (Err(Failed), Some(error)) = (self.scan(readable), &self.failed) {
+            return Err(error.clone());
+        }
         if let Some(at) = valid.broken_at(end) {
             return Err(ReadError::NotJson {
                 at: self.held_from + at,
@@ -163,9 +168,7 @@ impl Reader {
         match (end, self.state) {
             (EndOfBody::NotYet, _) => Ok(Progress::Partial),
             (EndOfBody::Reached, State::Done) => self.kind().map(Progress::Complete),
-            (EndOfBody::Reached, state) if self.nesting.depth() == 0 && state.is_after_scalar() => {
-                Err(ReadError::NotAnObject)
-            }
+            (EndOfBody::Reached, _) if self.is_after_scalar() => Err(ReadError::NotAnObject),
             (EndOfBody::Reached, _) => Err(ReadError::NotJson {
                 at: self.at,
                 why: NotJson::Truncated,

@@ -16,6 +16,7 @@ pub(super) struct Nesting {
     depth: usize,
     limit: usize,
     objects: [u64; MAX_DEPTH / WORD],
+    innermost: Option<Container>,
 }
 
 impl Nesting {
@@ -24,6 +25,7 @@ impl Nesting {
             depth: 0,
             limit: limit.min(MAX_DEPTH),
             objects: [0; MAX_DEPTH / WORD],
+            innermost: None,
         }
     }
 
@@ -51,23 +53,26 @@ impl Nesting {
             }
         }
         self.depth += 1;
+        self.innermost = Some(container);
         true
     }
 
     /// The innermost open container.
     #[inline]
     pub(super) fn innermost(&self) -> Option<Container> {
-        let level = self.depth.checked_sub(1)?;
-        let word = self.objects.get(level / WORD)?;
-        Some(if word >> (level % WORD) & 1 == 1 {
-            Container::Object
-        } else {
-            Container::Array
-        })
+        self.innermost
     }
 
     #[inline]
     pub(super) fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
+        self.innermost = self.depth.checked_sub(1).map(|level| {
+            let word = self.objects.get(level / WORD).copied().unwrap_or_default();
+            if word >> (level % WORD) & 1 == 1 {
+                Container::Object
+            } else {
+                Container::Array
+            }
+        });
     }
 }

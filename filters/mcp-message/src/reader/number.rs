@@ -42,6 +42,12 @@ impl Number {
         })
     }
 
+    /// Whether any digit leaves it in this state.
+    #[inline]
+    pub(super) fn takes_digits(self) -> bool {
+        matches!(self, Self::Integer | Self::Fraction | Self::ExponentDigits)
+    }
+
     /// Whether the number may end here.
     #[inline]
     pub(super) fn is_whole(self) -> bool {

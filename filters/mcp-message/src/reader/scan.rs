@@ -1,22 +1,16 @@
 //! The scanner: JSON's grammar over bytes, resumable after any of them.
 //!
-//! One loop over one enum of states. What lies outside the envelope costs it a comparison per key and
-//! per value; strings are passed in blocks.
+//! One loop over one small enum of states. A token that lies whole in the bytes at hand is passed in one go; one that is
+//! cut leaves a state behind, and the rest of it is read from there. What lies outside the envelope costs the envelope a
+//! comparison per key and per value.
 
 use super::Reader;
-use super::escape::{self, Escape};
+use super::escape::{Escape, Step, resolve};
 use super::nesting::Container;
 use super::number::Number;
 use super::string::end_of_plain_text;
 use crate::error::{NotJson, ReadError};
 use crate::message::Span;
-
-/// What a string is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Key,
-    Value,
-}
 
 /// What may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,169 +25,147 @@ pub(super) enum State {
     NextKey,
     Colon,
     AfterValue,
-    String(Role),
-    Escape(Escape, Role),
-    Number(Number),
-    /// The rest of `true`, `false` or `null`.
-    Literal(&'static [u8]),
+    Key,
+    Text,
+    EscapeInKey,
+    EscapeInText,
+    Number,
+    Literal,
     Done,
 }
 
-impl State {
-    /// Whether the bytes may end here, where a value began that is no object.
-    pub(super) fn is_after_scalar(self) -> bool {
-        match self {
-            Self::AfterValue => true,
-            Self::Number(number) => number.is_whole(),
-            _ => false,
-        }
-    }
+/// The token that was cut, as far as its state does not say: read only in the states of its kind.
+#[derive(Debug)]
+pub(super) struct Cut {
+    escape: Escape,
+    number: Number,
+    /// The rest of `true`, `false` or `null`.
+    literal: &'static [u8],
+}
 
-    pub(super) fn is_inside_token(self) -> bool {
-        matches!(
-            self,
-            Self::String(_) | Self::Escape(..) | Self::Number(_) | Self::Literal(_)
-        )
+impl Default for Cut {
+    fn default() -> Self {
+        Self {
+            escape: Escape::Begin,
+            number: Number::Minus,
+            literal: b"",
+        }
     }
 }
 
+fn digits(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count()
+}
+
+/// The reader has noted an error; small, so that what is returned for each token stays in registers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed;
+
 impl Reader {
+    /// Whether a token has begun and not ended.
+    pub(super) fn is_inside_token(&self) -> bool {
+        use State as S;
+        matches!(
+            self.state,
+            S::Key | S::Text | S::EscapeInKey | S::EscapeInText | S::Number | S::Literal
+        )
+    }
+
+    /// Whether the bytes may end here, where a value began that is no object.
+    pub(super) fn is_after_scalar(&self) -> bool {
+        self.nesting.depth() == 0
+            && match self.state {
+                State::AfterValue => true,
+                State::Number => self.cut.number.is_whole(),
+                _ => false,
+            }
+    }
+
     /// Reads `bytes`, which begin at offset `held_from` of the body, from where the last call stopped.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<(), Failed> {
         let base = self.held_from;
         let mut at = self.at.saturating_sub(base);
         let mut state = self.state;
-        loop {
-            let not_json = |why| Err(ReadError::NotJson { at: base + at, why });
-            let Some(&byte) = bytes.get(at) else { break };
+        while let Some(&byte) = bytes.get(at) {
+            let here = at;
             match state {
-                State::String(role) => {
-                    at = end_of_plain_text(bytes, at);
-                    match bytes.get(at) {
-                        None => break,
-                        Some(b'"') => {
-                            at += 1;
-                            match role {
-                                Role::Key => {
-                                    if self.envelope.knows_keys_at(self.nesting.depth()) {
-                                        self.key_ended(bytes, at)?;
-                                    }
-                                    state = State::Colon;
-                                }
-                                Role::Value => {
-                                    self.value_ended(bytes, at)?;
-                                    state = State::AfterValue;
-                                }
-                            }
+                State::AfterValue => {
+                    at += 1;
+                    match (byte, self.nesting.innermost()) {
+                        (b',', Some(Container::Object)) => state = State::NextKey,
+                        (b',', Some(Container::Array)) => state = State::Value,
+                        (b'}', Some(Container::Object)) | (b']', Some(Container::Array)) => {
+                            state = self.close(bytes, at)?;
                         }
-                        Some(b'\\') => {
-                            at += 1;
-                            self.escaped = true;
-                            state = State::Escape(Escape::Begin, role);
-                        }
-                        Some(&byte) => {
-                            return Err(ReadError::NotJson {
-                                at: base + at,
-                                why: NotJson::ControlCharacter(byte),
-                            });
-                        }
+                        (b' ' | b'\n' | b'\t' | b'\r', _) => {}
+                        _ => return Err(self.not_json(here, NotJson::Unexpected(byte))),
                     }
                 }
-                State::Number(number) => {
-                    if let Some(number) = number.next(byte) {
-                        at += 1;
-                        state = State::Number(number);
-                    } else if number.is_whole() {
-                        self.value_ended(bytes, at)?;
-                        state = State::AfterValue;
-                    } else {
-                        return not_json(NotJson::Unexpected(byte));
+                State::NextKey | State::FirstKey => {
+                    at += 1;
+                    match byte {
+                        b'"' => {
+                            self.begin_token(base + at);
+                            (at, state) = self.key_text(bytes, at)?;
+                        }
+                        b' ' | b'\n' | b'\t' | b'\r' => {}
+                        b'}' if state == State::FirstKey => state = self.close(bytes, at)?,
+                        _ => return Err(self.not_json(here, NotJson::Unexpected(byte))),
                     }
                 }
-                State::Escape(escape, role) => match escape.next(byte) {
-                    Ok(step) => {
-                        at += 1;
-                        state = match step {
-                            escape::Step::More(escape) => State::Escape(escape, role),
-                            escape::Step::Done => State::String(role),
-                        };
+                State::Colon => {
+                    at += 1;
+                    match byte {
+                        b':' => state = State::Value,
+                        b' ' | b'\n' | b'\t' | b'\r' => {}
+                        _ => return Err(self.not_json(here, NotJson::Unexpected(byte))),
                     }
-                    Err(why) => return not_json(why),
-                },
-                State::Literal(rest) => match rest {
-                    [expected, after @ ..] if *expected == byte => {
+                }
+                State::Value | State::FirstElement | State::Root => {
+                    if matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
                         at += 1;
-                        state = State::Literal(after);
-                        if after.is_empty() {
-                            self.value_ended(bytes, at)?;
-                            state = State::AfterValue;
-                        }
+                        continue;
                     }
-                    _ => return not_json(NotJson::Unexpected(byte)),
-                },
-                // White space may stand wherever no token has begun.
-                _ if matches!(byte, b' ' | b'\n' | b'\t' | b'\r') => at += 1,
-                State::AfterValue => match (byte, self.nesting.innermost()) {
-                    (b',', Some(Container::Object)) => {
-                        at += 1;
-                        state = State::NextKey;
-                    }
-                    (b',', Some(Container::Array)) => {
-                        at += 1;
-                        state = State::Value;
-                    }
-                    (b'}', Some(Container::Object)) | (b']', Some(Container::Array)) => {
+                    if byte == b']' && state == State::FirstElement {
                         at += 1;
                         state = self.close(bytes, at)?;
+                        continue;
                     }
-                    _ => return not_json(NotJson::Unexpected(byte)),
-                },
-                State::Colon if byte == b':' => {
-                    at += 1;
-                    state = State::Value;
-                }
-                State::FirstKey | State::NextKey if byte == b'"' => {
-                    at += 1;
-                    self.begin_token(base + at);
-                    state = State::String(Role::Key);
-                }
-                State::FirstKey if byte == b'}' => {
-                    at += 1;
-                    state = self.close(bytes, at)?;
-                }
-                State::FirstElement if byte == b']' => {
-                    at += 1;
-                    state = self.close(bytes, at)?;
-                }
-                State::Root if byte == b'[' => return Err(ReadError::Batch),
-                State::Root | State::Value | State::FirstElement => {
+                    if byte == b'[' && state == State::Root {
+                        return Err(self.fail(ReadError::Batch));
+                    }
                     if self.envelope.awaits_value() {
-                        self.envelope
-                            .value_begins(byte, base + at, self.nesting.depth())?;
+                        self.value_begins(byte, base + at)?;
                     }
                     self.begin_token(base + at);
                     at += 1;
-                    state = match byte {
-                        b'"' => State::String(Role::Value),
-                        b'{' => self.open(Container::Object)?,
-                        b'[' => self.open(Container::Array)?,
-                        b't' => State::Literal(b"rue"),
-                        b'f' => State::Literal(b"alse"),
-                        b'n' => State::Literal(b"ull"),
+                    (at, state) = match byte {
+                        b'"' => self.text(bytes, at)?,
+                        b'{' => (at, self.open(Container::Object)?),
+                        b'[' => (at, self.open(Container::Array)?),
+                        b't' => self.literal(bytes, at, b"rue")?,
+                        b'f' => self.literal(bytes, at, b"alse")?,
+                        b'n' => self.literal(bytes, at, b"ull")?,
                         _ => match Number::begin(byte) {
-                            Some(number) => State::Number(number),
-                            None => {
-                                return Err(ReadError::NotJson {
-                                    at: base + at - 1,
-                                    why: NotJson::Unexpected(byte),
-                                });
-                            }
+                            Some(number) => self.number(bytes, at, number)?,
+                            None => return Err(self.not_json(here, NotJson::Unexpected(byte))),
                         },
                     };
                 }
-                State::Done => return not_json(NotJson::Trailing),
-                State::Colon | State::FirstKey | State::NextKey => {
-                    return not_json(NotJson::Unexpected(byte));
+                State::Key
+                | State::Text
+                | State::EscapeInKey
+                | State::EscapeInText
+                | State::Number
+                | State::Literal => (at, state) = self.resume_token(bytes, at, state)?,
+                State::Done => {
+                    if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                        return Err(self.not_json(here, NotJson::Trailing));
+                    }
+                    at += 1;
                 }
             }
         }
@@ -202,18 +174,146 @@ impl Reader {
         Ok(())
     }
 
-    #[inline]
+    /// Reads on in a token that was cut, or that has escapes. Apart from the loop, which so stays small and fast.
+    #[inline(never)]
+    fn resume_token(
+        &mut self,
+        bytes: &[u8],
+        at: usize,
+        state: State,
+    ) -> Result<(usize, State), Failed> {
+        match state {
+            State::Key => self.key_text(bytes, at),
+            State::Text => self.text(bytes, at),
+            State::Number => self.number(bytes, at, self.cut.number),
+            State::Literal => self.literal(bytes, at, self.cut.literal),
+            _ => {
+                let Some(&byte) = bytes.get(at) else {
+                    return Ok((at, state));
+                };
+                match self
+                    .cut
+                    .escape
+                    .next(byte)
+                    .map_err(|why| self.not_json(at, why))?
+                {
+                    Step::More(escape) => {
+                        self.cut.escape = escape;
+                        Ok((at + 1, state))
+                    }
+                    Step::Done if state == State::EscapeInKey => Ok((at + 1, State::Key)),
+                    Step::Done => Ok((at + 1, State::Text)),
+                }
+            }
+        }
+    }
+
+    /// Reads on in a key.
+    #[inline(always)]
+    fn key_text(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Failed> {
+        let end = end_of_plain_text(bytes, at);
+        match bytes.get(end) {
+            Some(b'"') => {
+                if self.envelope.knows_keys_at(self.nesting.depth()) {
+                    self.key_ended(bytes, end)?;
+                }
+                // Nearly always the colon follows at once.
+                match bytes.get(end + 1) {
+                    Some(b':') => Ok((end + 2, State::Value)),
+                    _ => Ok((end + 1, State::Colon)),
+                }
+            }
+            None => Ok((end, State::Key)),
+            Some(&byte) => self.escape(byte, end, State::EscapeInKey),
+        }
+    }
+
+    /// Reads on in a string that is a value.
+    #[inline(always)]
+    fn text(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Failed> {
+        let end = end_of_plain_text(bytes, at);
+        match bytes.get(end) {
+            Some(b'"') => {
+                self.value_ended(bytes, end + 1)?;
+                Ok((end + 1, State::AfterValue))
+            }
+            None => Ok((end, State::Text)),
+            Some(&byte) => self.escape(byte, end, State::EscapeInText),
+        }
+    }
+
+    /// At a byte inside a string that is neither plain nor the end.
+    fn escape(&mut self, byte: u8, at: usize, inside: State) -> Result<(usize, State), Failed> {
+        if byte != b'\\' {
+            return Err(self.not_json(at, NotJson::ControlCharacter(byte)));
+        }
+        self.escaped = true;
+        self.cut.escape = Escape::Begin;
+        Ok((at + 1, inside))
+    }
+
+    #[inline(always)]
+    fn number(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        mut number: Number,
+    ) -> Result<(usize, State), Failed> {
+        loop {
+            if number.takes_digits() {
+                at += digits(bytes.get(at..).unwrap_or_default());
+            }
+            let Some(&byte) = bytes.get(at) else {
+                self.cut.number = number;
+                return Ok((at, State::Number));
+            };
+            let Some(next) = number.next(byte) else {
+                if !number.is_whole() {
+                    return Err(self.not_json(at, NotJson::Unexpected(byte)));
+                }
+                self.value_ended(bytes, at)?;
+                return Ok((at, State::AfterValue));
+            };
+            number = next;
+            at += 1;
+        }
+    }
+
+    #[inline(never)]
+    fn literal(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        mut rest: &'static [u8],
+    ) -> Result<(usize, State), Failed> {
+        while let [expected, after @ ..] = rest {
+            match bytes.get(at) {
+                Some(byte) if byte == expected => {}
+                Some(&byte) => {
+                    return Err(self.not_json(at, NotJson::Unexpected(byte)));
+                }
+                None => {
+                    self.cut.literal = rest;
+                    return Ok((at, State::Literal));
+                }
+            }
+            rest = after;
+            at += 1;
+        }
+        self.value_ended(bytes, at)?;
+        Ok((at, State::AfterValue))
+    }
+
+    #[inline(always)]
     fn begin_token(&mut self, at: usize) {
         self.token = at;
         self.escaped = false;
     }
 
-    #[inline]
-    fn open(&mut self, container: Container) -> Result<State, ReadError> {
+    #[inline(always)]
+    fn open(&mut self, container: Container) -> Result<State, Failed> {
         if !self.nesting.enter(container) {
-            return Err(ReadError::TooDeep {
-                limit: self.nesting.limit(),
-            });
+            return Err(self.too_deep());
         }
         Ok(match container {
             Container::Object => State::FirstKey,
@@ -222,8 +322,8 @@ impl Reader {
     }
 
     /// Leaves the innermost container, whose closing bracket lies before `end`.
-    #[inline]
-    fn close(&mut self, bytes: &[u8], end: usize) -> Result<State, ReadError> {
+    #[inline(always)]
+    fn close(&mut self, bytes: &[u8], end: usize) -> Result<State, Failed> {
         self.envelope.closed(self.nesting.depth());
         self.nesting.leave();
         self.value_ended(bytes, end)?;
@@ -234,28 +334,64 @@ impl Reader {
         })
     }
 
-    #[inline]
-    fn value_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), ReadError> {
-        if !self.envelope.captures_at(self.nesting.depth()) {
-            return Ok(());
+    #[inline(always)]
+    fn value_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), Failed> {
+        if self.envelope.captures_at(self.nesting.depth()) {
+            self.capture(bytes, end)
+        } else {
+            Ok(())
         }
+    }
+
+    #[cold]
+    fn value_begins(&mut self, first: u8, at: usize) -> Result<(), Failed> {
+        let begun = self.envelope.value_begins(first, at, self.nesting.depth());
+        begun.map_err(|error| self.fail(error))
+    }
+
+    #[cold]
+    fn capture(&mut self, bytes: &[u8], end: usize) -> Result<(), Failed> {
         let base = self.held_from;
         let raw = |span: Span| {
             bytes
                 .get(span.start.saturating_sub(base)..span.end.saturating_sub(base))
                 .unwrap_or_default()
         };
-        self.envelope.value_ended(base + end, self.escaped, raw)
+        let ended = self.envelope.value_ended(base + end, self.escaped, raw);
+        ended.map_err(|error| self.fail(error))
     }
 
-    /// A key of the envelope, whose closing quote lies before `end`.
-    fn key_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), ReadError> {
+    /// A key of the envelope, whose closing quote lies at `end`.
+    #[cold]
+    fn key_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), Failed> {
         let start = self.token.saturating_sub(self.held_from);
-        let raw = bytes.get(start..end.saturating_sub(1)).unwrap_or_default();
-        if self.escaped {
-            self.envelope.key(&escape::resolve(raw))
+        let raw = bytes.get(start..end).unwrap_or_default();
+        let known = if self.escaped {
+            self.envelope.key(&resolve(raw))
         } else {
             self.envelope.key(raw)
-        }
+        };
+        known.map_err(|error| self.fail(error))
+    }
+
+    /// The byte at this offset of what is held cannot be there.
+    #[cold]
+    fn not_json(&mut self, at: usize, why: NotJson) -> Failed {
+        self.fail(ReadError::NotJson {
+            at: self.held_from + at,
+            why,
+        })
+    }
+
+    #[cold]
+    fn too_deep(&mut self) -> Failed {
+        self.fail(ReadError::TooDeep {
+            limit: self.nesting.limit(),
+        })
+    }
+
+    fn fail(&mut self, error: ReadError) -> Failed {
+        self.failed = Some(error);
+        Failed
     }
 }

@@ -1,49 +1,23 @@
 //! The fast path through strings.
 
-/// How many bytes are looked at one by one before whole blocks are: most strings end sooner.
-const SHORT: usize = 16;
-const BLOCK: usize = 16;
+use super::lanes::{ROW, special_bytes};
 
 /// The offset, from `from` on, of the first byte that is not plain text inside a string (a quote, a
 /// backslash or a control character), or the end of `bytes`.
 #[inline]
 pub(super) fn end_of_plain_text(bytes: &[u8], from: usize) -> usize {
-    let rest = bytes.get(from..).unwrap_or_default();
-    let near = rest.get(..SHORT).unwrap_or(rest);
-    for (offset, &byte) in near.iter().enumerate() {
-        if is_special(byte) {
-            return from + offset;
+    let mut rest = bytes.get(from..).unwrap_or_default();
+    while let Some((row, after)) = rest.split_first_chunk::<ROW>() {
+        let special = special_bytes(row);
+        if special != 0 {
+            return bytes.len() - rest.len() + special.trailing_zeros() as usize;
         }
+        rest = after;
     }
-    if near.len() < SHORT {
-        bytes.len()
-    } else {
-        far_end(bytes, from + SHORT)
-    }
-}
-
-fn far_end(bytes: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(block) = bytes.get(at..at + BLOCK) {
-        // No early exit inside a block, so that it becomes a few vector instructions.
-        if block
-            .iter()
-            .fold(false, |found, &byte| found | is_special(byte))
-        {
-            break;
-        }
-        at += BLOCK;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest
+    let special = rest
         .iter()
-        .position(|&byte| is_special(byte))
-        .unwrap_or(rest.len())
-}
-
-#[inline]
-fn is_special(byte: u8) -> bool {
-    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
+        .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+    bytes.len() - rest.len() + special.unwrap_or(rest.len())
 }
 
 #[cfg(test)]

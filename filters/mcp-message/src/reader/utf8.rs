@@ -1,9 +1,7 @@
 //! How far a body is UTF-8.
 
 use super::EndOfBody;
-
-/// Plain ASCII is passed in blocks of this many bytes.
-const BLOCK: usize = 64;
+use super::lanes::{ROW, is_ascii};
 
 /// The part of a body that is known to be UTF-8, as an offset from its start.
 #[derive(Debug, Default)]
@@ -54,6 +52,7 @@ impl Valid {
 
 /// The length of the whole blocks at the start of `bytes` that are ASCII.
 fn ascii_blocks(bytes: &[u8]) -> usize {
-    let is_ascii = |block: &&[u8]| block.iter().fold(0, |all, byte| all | byte) < 0x80;
-    bytes.chunks_exact(BLOCK).take_while(is_ascii).count() * BLOCK
+    let (rows, _) = bytes.as_chunks::<ROW>();
+    let (blocks, _) = rows.as_chunks::<4>();
+    blocks.iter().take_while(|block| is_ascii(block)).count() * 4 * ROW
 }
