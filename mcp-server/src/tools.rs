@@ -4,9 +4,11 @@
 //! and the call, and returns an output or a failure.
 
 mod failure;
+mod preview;
 mod registry;
 
 pub mod execute_query;
+pub mod execute_spark_sql;
 pub mod get_table_schema;
 pub mod list_tables;
 
@@ -28,6 +30,7 @@ impl Registry {
             .with::<list_tables::ListTables>()
             .with::<get_table_schema::GetTableSchema>()
             .with::<execute_query::ExecuteQuery>()
+            .with::<execute_spark_sql::ExecuteSparkSql>()
     }
 }
 

@@ -3,15 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Output, Tool, ToolFailure};
+use super::{Call, Effect, Output, Tool, ToolFailure, preview};
 use crate::postgres::{ReadOnlyQuery, Rows, TruncatedBy};
 use crate::services::Services;
-
-/// Rows that the text for a model shows.
-const PREVIEW_ROWS: usize = 20;
-
-/// Bytes after which that text stops.
-const PREVIEW_BYTES: usize = 4 << 10;
 
 /// The tool.
 pub struct ExecuteQuery;
@@ -77,24 +71,25 @@ impl Tool for ExecuteQuery {
         let rows = call
             .unless_cancelled(services.postgres.query(&query, &parameters))
             .await?;
+        let truncated_by = rows.truncated_by.map(|limit| match limit {
+            TruncatedBy::Rows => "rows",
+            TruncatedBy::Bytes => "bytes",
+        });
+        let names = rows.columns.iter().map(|column| column.name.as_str());
         Ok(Output {
-            text: preview(&rows),
-            structured: structured(rows),
+            text: preview::table(&names.collect::<Vec<_>>(), &rows.rows, truncated_by),
+            structured: structured(rows, truncated_by),
         })
     }
 }
 
-fn structured(rows: Rows) -> Value {
+fn structured(rows: Rows, truncated_by: Option<&str>) -> Value {
     let columns: Vec<Value> = rows
         .columns
         .into_iter()
         .map(|column| json!({"name": column.name, "type": column.type_name}))
         .collect();
     let row_count = rows.rows.len();
-    let truncated_by = rows.truncated_by.map(|limit| match limit {
-        TruncatedBy::Rows => "rows",
-        TruncatedBy::Bytes => "bytes",
-    });
     let mut structured = json!({
         "columns": columns,
         "row_count": row_count,
@@ -104,45 +99,4 @@ fn structured(rows: Rows) -> Value {
     // Moved, not rebuilt: this is where the megabytes are.
     structured["rows"] = Value::Array(rows.rows.into_iter().map(Value::Array).collect());
     structured
-}
-
-/// The first rows as lines with tabs, and what the model must know of the rest.
-fn preview(rows: &Rows) -> String {
-    let mut text = match (rows.rows.len(), rows.truncated_by) {
-        (1, None) => "1 row".to_owned(),
-        (count, None) => format!("{count} rows"),
-        (count, Some(TruncatedBy::Rows)) => {
-            format!("the first {count} rows (cut at the row limit; there are more)")
-        }
-        (count, Some(TruncatedBy::Bytes)) => {
-            format!("the first {count} rows (cut at the byte limit; there are more)")
-        }
-    };
-    text.push('\n');
-    let names: Vec<&str> = rows
-        .columns
-        .iter()
-        .map(|column| column.name.as_str())
-        .collect();
-    text.push_str(&names.join("\t"));
-    for (at, row) in rows.rows.iter().enumerate() {
-        let cells: Vec<String> = row
-            .iter()
-            .map(|value| match value {
-                Value::String(text) => text.replace(['\t', '\n', '\r'], " "),
-                other => other.to_string(),
-            })
-            .collect();
-        let line = cells.join("\t");
-        if at == PREVIEW_ROWS || text.len() + line.len() > PREVIEW_BYTES {
-            text.push_str(&format!(
-                "\n… {} more in structuredContent",
-                rows.rows.len() - at
-            ));
-            break;
-        }
-        text.push('\n');
-        text.push_str(&line);
-    }
-    text
 }

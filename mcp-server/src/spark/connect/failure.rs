@@ -165,6 +165,8 @@ fn spark_failure(status: &Status) -> SparkFailure {
         Some(state) => text.replacen(&format!(" SQLSTATE: {state}"), "", 1),
         None => text.to_owned(),
     };
+    // Behind the position Spark draws the plan it could not resolve, which helps no caller.
+    let message = message.split(";\n'").next().unwrap_or_default();
     SparkFailure {
         error_class: take("errorClass").or_else(|| written_class.map(str::to_owned)),
         sql_state,
@@ -220,14 +222,14 @@ mod tests {
         let status = samples::error(
             "TABLE_OR_VIEW_NOT_FOUND",
             "42P01",
-            "The table or view `t` cannot be found.",
+            "The table or view `t` cannot be found.; line 1 pos 14;\n'Project [*]",
         );
         assert_eq!(
             spark_failure(&status),
             SparkFailure {
                 error_class: Some("TABLE_OR_VIEW_NOT_FOUND".to_owned()),
                 sql_state: Some("42P01".to_owned()),
-                message: "The table or view `t` cannot be found.".to_owned(),
+                message: "The table or view `t` cannot be found.; line 1 pos 14".to_owned(),
             }
         );
     }

@@ -74,7 +74,7 @@ fn clock(nanos: u64) -> String {
     let seconds = nanos / 1_000_000_000;
     let fraction = fraction(i64::try_from(nanos % 1_000_000_000).unwrap_or_default());
     let mut text = component(seconds / 3600, 'H') + &component(seconds / 60 % 60, 'M');
-    if seconds % 60 != 0 || !fraction.is_empty() {
+    if !seconds.is_multiple_of(60) || !fraction.is_empty() {
         text += &format!("{}{fraction}S", seconds % 60);
     }
     text
