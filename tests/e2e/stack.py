@@ -42,7 +42,11 @@ class Stack:
         for program in ("control-plane", "mcp-server"):
             installation.binary(program)
         self.process = Process("portcullis-up", [installation.binary("portcullis"), "up"], directory, environment)
-        until("the whole stack is ready", self._is_ready, READY)
+        try:
+            until("the whole stack is ready", self._is_ready, READY)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def url(self) -> str:

@@ -1,5 +1,7 @@
 """The PostgreSQL tools through the gateway, on the demo data, by clients that others wrote."""
 
+from outcomes import failure, structured
+
 TOOLS = {
     "execute_query",
     "get_table_schema",
@@ -9,19 +11,6 @@ TOOLS = {
     "get_job_status",
     "list_spark_jobs",
 }
-
-
-def structured(outcome: dict) -> dict:
-    """The structured content of a call that went well."""
-    assert "result" in outcome, outcome
-    assert not outcome["result"].get("isError"), outcome
-    return outcome["result"]["structuredContent"]
-
-
-def failure(outcome: dict) -> str:
-    """The text of a call that the tool itself refused."""
-    assert outcome["result"]["isError"], outcome
-    return outcome["result"]["content"][0]["text"]
 
 
 def test_a_client_speaks_the_revision_that_it_wants(client):
