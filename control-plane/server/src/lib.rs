@@ -1,5 +1,33 @@
-//! The control plane.
-#![allow(missing_docs)]
+//! The control plane: every change live, accounted for, and reversible.
+//!
+//! It ties the pure parts to the world. A document ([`gateway_document`]) and what the servers list ([`catalogue`]) become
+//! one generation ([`generation`]), which is written as Envoy's resources ([`envoy`]), published by [`xds`], and taken back
+//! where an Envoy rejects it ([`gateway`]). Operators see and change it over HTTP ([`rest`]); what must survive is in
+//! [`store`].
+//!
+//! It decides nothing about calls: that is the policy engine's, in Envoy. It is on no call's path: killing it changes
+//! nothing for traffic.
+//!
+//! The way of a change, in code: [`rest::router`] → [`gateway::Gateway::change`] → [`generation::Built::new`] →
+//! [`store::ConfigStore::append`] → [`xds::Publisher::publish`] → [`gateway::WriteReport`].
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::Arc;
+//!
+//! use control_plane::envoy::ModuleFile;
+//! use control_plane::generation::Built;
+//! use gateway_document::GatewayDocument;
+//! use store::RevisionNumber;
+//! use xds::ResourceType;
+//!
+//! let module = ModuleFile { sha256: "6d1e…".to_owned(), path: "/modules/6d1e….wasm".into() };
+//! let built = Built::new(RevisionNumber(1), Arc::new(GatewayDocument::default()), &BTreeMap::new(), module)?;
+//! assert!(built.snapshot.get(ResourceType::Listener, "mcp").is_some());
+//! assert!(built.snapshot.get(ResourceType::ExtensionConfig, "portcullis.mcp.mcp").is_some());
+//! # Ok::<(), control_plane::generation::BuildError>(())
+//! ```
+
 pub mod catalogue;
 pub mod descriptors;
 pub mod envoy;

@@ -123,7 +123,7 @@ impl CatalogueClient {
                         json: definition.get().to_owned(),
                     }),
                     Err(error) => {
-                        tracing::warn!(url, %error, "a tool without a readable name is left out")
+                        tracing::warn!(url, %error, "a tool without a readable name is left out");
                     }
                 }
             }

@@ -16,7 +16,7 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_optio
     ExplicitHttpConfig, UpstreamProtocolOptions,
 };
 use envoy_types::util::pack_any;
-use gateway_document::{GatewayDocument, UpstreamAuthority};
+use gateway_document::{EndpointUrl, GatewayDocument, UpstreamAuthority};
 use prost::Name;
 use xds::{InvalidResource, Resource};
 
@@ -30,10 +30,7 @@ const MOST_IN_FLIGHT: u32 = 16_384;
 
 pub(super) fn resources(document: &GatewayDocument) -> Result<Vec<Resource>, InvalidResource> {
     let servers = document.servers.iter().map(|(name, server)| {
-        let endpoints = server
-            .all_endpoints()
-            .map(|endpoint| endpoint.authority())
-            .collect();
+        let endpoints = server.all_endpoints().map(EndpointUrl::authority).collect();
         (name.as_str(), endpoints)
     });
     let clusters = document

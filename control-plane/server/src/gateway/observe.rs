@@ -1,5 +1,6 @@
 //! What servers list, as it is seen.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gateway_document::ServerName;
@@ -27,9 +28,9 @@ impl Gateway {
             (Arc::clone(&state.current), state.lists.clone())
         };
         let stored = Catalogue::new(server.to_string(), listing.protocol, now, listing.tools);
-        let known = lists.get(server).is_some_and(|list| {
-            list.stored.hash == stored.hash && list.stored.protocol == stored.protocol
-        });
+        let known = lists
+            .get(server)
+            .is_some_and(|list| same_list(&list.stored, &stored));
         if known {
             return;
         }
@@ -54,7 +55,7 @@ impl Gateway {
                 }
             }
             Err(error) => {
-                tracing::error!(%server, %error, "the list cannot be rolled out; what is in force stays")
+                tracing::error!(%server, %error, "the list cannot be rolled out; what is in force stays");
             }
         }
     }
@@ -73,4 +74,14 @@ impl Gateway {
             .attempts
             .insert(server.clone(), ListState::Down { since, reason });
     }
+}
+
+/// Whether two lists say the same; servers may list in any order.
+fn same_list(one: &Catalogue, other: &Catalogue) -> bool {
+    let definitions = |list: &Catalogue| -> BTreeSet<String> {
+        list.tools.iter().map(|tool| tool.json.clone()).collect()
+    };
+    one.protocol == other.protocol
+        && (one.hash == other.hash
+            || (one.tools.len() == other.tools.len() && definitions(one) == definitions(other)))
 }

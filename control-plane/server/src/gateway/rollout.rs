@@ -276,7 +276,7 @@ fn rejected_resources(node: &NodeState) -> impl Iterator<Item = RejectedResource
             DeliveryState::Rejected { message } => Some(RejectedResource {
                 resource_type: resource.resource_type,
                 name: Arc::clone(&resource.name),
-                message: message.clone(),
+                message: message.trim().to_owned(),
             }),
             _ => None,
         })

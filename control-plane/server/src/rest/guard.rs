@@ -62,12 +62,10 @@ impl FromStr for AllowedHosts {
 }
 
 impl AllowedHosts {
-    fn allow(&self, host: Option<Host<&str>>) -> bool {
+    fn allow(&self, host: Option<&Host<&str>>) -> bool {
         self.0.iter().any(|allowed| match allowed {
             AllowedHost::Any => true,
-            AllowedHost::This(allowed) => host
-                .as_ref()
-                .is_some_and(|host| host.to_owned() == *allowed),
+            AllowedHost::This(allowed) => host.is_some_and(|host| host.to_owned() == *allowed),
         })
     }
 
@@ -77,11 +75,12 @@ impl AllowedHosts {
         let plain = url.filter(|url| {
             url.path() == "/" && url.username().is_empty() && url.password().is_none()
         });
-        self.allow(plain.as_ref().and_then(Url::host))
+        self.allow(plain.as_ref().and_then(Url::host).as_ref())
     }
 
     fn allow_origin(&self, origin: &str) -> bool {
-        self.allow(Url::parse(origin).ok().as_ref().and_then(Url::host))
+        let url = Url::parse(origin).ok();
+        self.allow(url.as_ref().and_then(Url::host).as_ref())
     }
 }
 

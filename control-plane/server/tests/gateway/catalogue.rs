@@ -1,0 +1,98 @@
+//! What servers list.
+
+use serde_json::json;
+
+use crate::fake_server::{FakeServer, Speaks, tool, tools};
+use crate::harness::{ControlPlane, document_with, folder, until};
+
+#[tokio::test]
+async fn it_lists_a_server_of_either_era_and_keeps_each_schema_byte_for_byte() {
+    let schema = r#"{ "type":"object" , "properties": {"n": {"minimum": 1.50}} }"#;
+    for (speaks, protocol) in [
+        (Speaks::Stateless, "2026-07-28"),
+        (Speaks::Sessions, "2025-11-25"),
+    ] {
+        let folder = folder();
+        let server = FakeServer::start(
+            speaks,
+            vec![tool("a", schema), tool("b", "{}"), tool("c", schema)],
+        )
+        .await;
+        let control_plane =
+            ControlPlane::start(folder.path(), &document_with(&[("data", &server)])).await;
+        control_plane.until_offered("data", &["a", "b", "c"]).await;
+        let known = control_plane.get("/api/v1/servers").await.json["servers"][0].take();
+        assert_eq!(
+            (&known["state"], &known["catalogue"]["protocol"]),
+            (&json!("up"), &json!(protocol)),
+            "{known}"
+        );
+        // The snapshot holds the filter's configuration as text.
+        let snapshot = control_plane.get("/api/v1/config/snapshot").await.text;
+        let as_text = schema.replace('"', "\\\"");
+        assert!(snapshot.contains(&as_text), "no {as_text} in {snapshot}");
+        if speaks == Speaks::Sessions {
+            until(|| async { server.methods().iter().any(|method| method == "DELETE") }).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_changes_becomes_a_generation_of_the_same_revision() {
+    let folder = folder();
+    let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let control_plane =
+        ControlPlane::start(folder.path(), &document_with(&[("data", &server)])).await;
+    control_plane.until_offered("data", &["a"]).await;
+    let before = control_plane.get("/api/v1/version").await.json;
+    server.list(tools(&["b", "a"]));
+    control_plane.until_offered("data", &["a", "b"]).await;
+    let after = control_plane.get("/api/v1/version").await.json;
+    assert_eq!(before["revision"], after["revision"]);
+    assert_ne!(before["generation"], after["generation"]);
+    // In another order it is the same list.
+    server.list(tools(&["a", "b"]));
+    let asked = server.methods().len();
+    until(|| async { server.methods().len() > asked + 2 }).await;
+    assert_eq!(control_plane.get("/api/v1/version").await.json, after);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_keeps_its_list_and_says_why() {
+    let folder = folder();
+    let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let address = server.address();
+    let document = document_with(&[("data", &server)]);
+    let control_plane = ControlPlane::start(folder.path(), &document).await;
+    control_plane.until_offered("data", &["a"]).await;
+    drop(server);
+    let state = || async { control_plane.get("/api/v1/servers").await.json["servers"][0].take() };
+    until(|| async { state().await["state"] == "down" }).await;
+    assert!(
+        state().await["reason"]
+            .as_str()
+            .unwrap()
+            .contains("cannot be reached")
+    );
+    assert_eq!(control_plane.offered("data").await, ["a"]);
+    let _server = FakeServer::start_at(address, Speaks::Sessions, tools(&["b"])).await;
+    control_plane.until_offered("data", &["b"]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_moved_is_not_believed_to_list_what_the_old_one_did() {
+    let folder = folder();
+    let (old, new) = (
+        FakeServer::start(Speaks::Stateless, tools(&["a"])).await,
+        FakeServer::start(Speaks::Stateless, tools(&["b"])).await,
+    );
+    let control_plane = ControlPlane::start(folder.path(), &document_with(&[("data", &old)])).await;
+    control_plane.until_offered("data", &["a"]).await;
+    control_plane
+        .put_yaml("/api/v1/config", &document_with(&[("data", &new)]))
+        .await;
+    assert_eq!(control_plane.offered("data").await, ["b"]);
+    let gone = "servers: {data: {url: http://127.0.0.1:9/mcp}}";
+    control_plane.put_yaml("/api/v1/config", gone).await;
+    assert_eq!(control_plane.offered("data").await, [""; 0]);
+}

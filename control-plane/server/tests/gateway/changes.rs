@@ -1,0 +1,149 @@
+//! What Envoys make of a change.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::fake_envoy::{FakeEnvoy, REJECTION};
+use crate::harness::{ControlPlane, folder, until};
+
+async fn connected(control_plane: &ControlPlane, id: &str) -> FakeEnvoy {
+    let envoy = FakeEnvoy::connect(control_plane.xds, id).await;
+    until(|| async {
+        let version = control_plane.get("/api/v1/version").await.json;
+        node(control_plane, id)
+            .await
+            .is_some_and(|node| node["generation"]["in_force"] == version["generation"])
+    })
+    .await;
+    envoy
+}
+
+async fn node(control_plane: &ControlPlane, id: &str) -> Option<Value> {
+    let nodes = control_plane.get("/api/v1/nodes").await.json["nodes"].take();
+    nodes
+        .as_array()?
+        .iter()
+        .find(|node| node["id"] == id)
+        .cloned()
+}
+
+async fn rejections(control_plane: &ControlPlane, id: &str) -> Vec<Value> {
+    let node = node(control_plane, id).await.unwrap();
+    let resources = node["resources"].as_array().unwrap();
+    resources
+        .iter()
+        .map(|resource| resource["state"]["rejected"]["message"].clone())
+        .filter(Value::is_string)
+        .collect()
+}
+
+const SECOND: &str = "
+listeners:
+  - {name: mcp, address: 127.0.0.1:10000}
+  - {name: second, address: 127.0.0.1:1}
+";
+
+#[tokio::test]
+async fn it_answers_when_every_envoy_has_acknowledged() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let _envoys = (
+        connected(&control_plane, "one").await,
+        connected(&control_plane, "two").await,
+    );
+    let answer = control_plane
+        .put_yaml("/api/v1/config", "defaults: {access: deny}")
+        .await;
+    assert_eq!(
+        (answer.status, &answer.json["outcome"]),
+        (StatusCode::OK, &json!("accepted")),
+        "{}",
+        answer.text
+    );
+    assert_eq!(
+        answer.json["envoys"],
+        json!([{"id": "one", "state": "acked"}, {"id": "two", "state": "acked"}])
+    );
+    let version = control_plane.get("/api/v1/version").await.json;
+    assert_eq!(version["accepted_generation"], version["generation"]);
+}
+
+#[tokio::test]
+async fn a_change_that_an_envoy_rejects_is_taken_back_and_shown_until_the_next() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let (_good, bad) = (
+        connected(&control_plane, "good").await,
+        connected(&control_plane, "bad").await,
+    );
+    let before = control_plane.get("/api/v1/version").await.json;
+    let document = control_plane.document().await;
+    bad.reject("second");
+
+    let answer = control_plane.put_yaml("/api/v1/config", SECOND).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(
+        (&answer.json["outcome"], &answer.json["revision"]),
+        (&json!("rejected"), &json!(2))
+    );
+    assert!(
+        answer.json["detail"].as_str().unwrap().contains(REJECTION),
+        "{}",
+        answer.text
+    );
+
+    assert_eq!(control_plane.document().await, document);
+    let after = control_plane.get("/api/v1/version").await.json;
+    assert_eq!(
+        (&after["revision"], &after["newest_revision"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(after["generation"], before["generation"]);
+    assert_eq!(rejections(&control_plane, "bad").await, [REJECTION]);
+    assert_eq!(rejections(&control_plane, "good").await, [""; 0]);
+    assert_eq!(
+        node(&control_plane, "bad").await.unwrap()["rejected"]["revision"],
+        2
+    );
+    until(|| async {
+        node(&control_plane, "good").await.unwrap()["generation"]["in_force"]
+            == before["generation"]
+    })
+    .await;
+
+    // Saying again what is in force is a change of its own then: the newest revision is not the bad one any more.
+    let confirmed = control_plane.put_json("/api/v1/config", &document).await;
+    assert_eq!(
+        (confirmed.status, &confirmed.json["revision"]),
+        (StatusCode::OK, &json!(3)),
+        "{}",
+        confirmed.text
+    );
+    assert_eq!(rejections(&control_plane, "bad").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_new_envoy_and_a_restarted_control_plane_never_see_a_change_that_was_rejected() {
+    let folder = folder();
+    let before = {
+        let control_plane = ControlPlane::start(folder.path(), "").await;
+        let bad = connected(&control_plane, "bad").await;
+        bad.reject("second");
+        assert_eq!(
+            control_plane
+                .put_yaml("/api/v1/config", SECOND)
+                .await
+                .status,
+            StatusCode::UNPROCESSABLE_ENTITY
+        );
+        let _new = connected(&control_plane, "new").await;
+        assert!(
+            !node(&control_plane, "new").await.unwrap()["resources"]
+                .to_string()
+                .contains("second")
+        );
+        control_plane.get("/api/v1/version").await.json
+    };
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    assert_eq!(control_plane.get("/api/v1/version").await.json, before);
+}

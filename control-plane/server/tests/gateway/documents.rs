@@ -1,0 +1,151 @@
+//! `/api/v1/config`.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::harness::{Answer, ControlPlane, folder};
+
+#[tokio::test]
+async fn it_begins_with_the_document_that_it_is_given() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(
+        folder.path(),
+        "tools: [{name: slow, limits: [{requests: 1, window: 1s}]}]",
+    )
+    .await;
+    let answer = control_plane.get("/api/v1/config").await;
+    assert_eq!(answer.etag.as_deref(), Some("\"1\""));
+    assert_eq!(answer.json["revision"], 1);
+    assert_eq!(answer.json["document"]["tools"][0]["name"], "slow");
+    assert_eq!(
+        answer.json["document"]["servers"]["data"]["url"],
+        "http://127.0.0.1:8000/mcp"
+    );
+    let version = control_plane.get("/api/v1/version").await.json;
+    assert_eq!(
+        (&version["revision"], &version["catalogue"]["data"]),
+        (&json!(1), &json!(null))
+    );
+    assert_eq!(control_plane.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn it_takes_and_shows_a_document_in_json_and_yaml() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let mut document = control_plane.document().await;
+    document["tools"] = json!([{"name": "slow", "limits": [{"requests": 1, "window": "1000ms"}]}]);
+    let answer = control_plane.put_json("/api/v1/config", &document).await;
+    assert_eq!(
+        (answer.status, answer.etag.as_deref()),
+        (StatusCode::OK, Some("\"2\"")),
+        "{}",
+        answer.text
+    );
+    assert_eq!(answer.json["outcome"], "no_envoys");
+
+    let yaml = Answer::of(
+        control_plane
+            .request(Method::GET, "/api/v1/config")
+            .header("accept", "application/yaml"),
+    )
+    .await;
+    assert!(
+        yaml.content_type.contains("yaml") && yaml.text.contains("window: 1s"),
+        "{}",
+        yaml.text
+    );
+    let unchanged = control_plane.put_yaml("/api/v1/config", &yaml.text).await;
+    assert_eq!(
+        (&unchanged.json["outcome"], &unchanged.json["revision"]),
+        (&json!("unchanged"), &json!(2))
+    );
+}
+
+#[tokio::test]
+async fn it_refuses_a_bad_document_with_every_fault_and_changes_nothing() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let before = (
+        control_plane.document().await,
+        control_plane.get("/api/v1/version").await.json,
+    );
+    let unreadable = control_plane
+        .put_yaml(
+            "/api/v1/config",
+            "tools:\n  - {name: a, colour: red}\n  - {name: b, timeout: soon}\n",
+        )
+        .await;
+    assert_eq!(unreadable.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(unreadable.content_type, "application/problem+json");
+    assert_eq!(unreadable.paths(), ["/tools/0/colour", "/tools/1/timeout"]);
+    assert_eq!(unreadable.json["errors"][0]["line"], 2);
+
+    let senseless = control_plane
+        .put_json(
+            "/api/v1/config",
+            &json!({"tools": [{"name": "a", "allow": ["nobody"]}, {"name": "b", "constraints": {"contains": {}}}], "secrets": {"s": {"env": "S"}}}),
+        )
+        .await;
+    assert_eq!(
+        senseless.paths(),
+        [
+            "/tools/0/allow/0",
+            "/tools/1/constraints/contains",
+            "/secrets"
+        ]
+    );
+    assert_eq!(
+        (
+            control_plane.document().await,
+            control_plane.get("/api/v1/version").await.json
+        ),
+        before
+    );
+}
+
+#[tokio::test]
+async fn it_refuses_a_change_to_a_revision_that_is_no_longer_in_force_and_says_whose_is() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let put = |tag: &'static str, author: &'static str, body: &'static str| {
+        let request = control_plane
+            .request(Method::PUT, "/api/v1/config")
+            .header("content-type", "application/yaml");
+        Answer::of(
+            request
+                .header("if-match", tag)
+                .header("x-portcullis-author", author)
+                .body(body),
+        )
+    };
+    let first = put("\"1\"", "ada", "defaults: {access: deny}").await;
+    assert_eq!(first.status, StatusCode::OK, "{}", first.text);
+    for tag in ["\"1\"", "\"3\"", "W/\"2\"", "nonsense"] {
+        let second = put(tag, "bob", "defaults: {validate: shadow}").await;
+        assert_eq!(second.status, StatusCode::PRECONDITION_FAILED, "{tag}");
+        assert!(
+            second.json["detail"].as_str().unwrap().contains("`ada`"),
+            "{}",
+            second.text
+        );
+    }
+    assert_eq!(
+        put("*", "bob", "defaults: {validate: shadow}").await.status,
+        StatusCode::OK
+    );
+    let shown = control_plane.get("/api/v1/config").await.json;
+    assert_eq!(
+        (&shown["revision"], &shown["author"]),
+        (&json!(3), &json!("bob"))
+    );
+}
+
+#[tokio::test]
+async fn it_publishes_the_schema_that_it_reads_by() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let answer = control_plane.get("/api/v1/config/schema").await;
+    assert_eq!(answer.content_type, "application/schema+json");
+    assert!(answer.json["properties"]["servers"].is_object());
+}

@@ -1,0 +1,118 @@
+//! A client of the discovery service that answers as Envoy would: it acknowledges what it is sent and subscribes to
+//! what that names, except where it was told to reject.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use envoy_types::pb::envoy::config::core::v3::Node;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient;
+use envoy_types::pb::envoy::service::discovery::v3::{
+    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+};
+use envoy_types::pb::google::rpc::Status;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use xds::ResourceType;
+
+/// A connected client; gone when dropped.
+pub struct FakeEnvoy {
+    rejects: Arc<Mutex<BTreeSet<String>>>,
+    _tasks: JoinSet<()>,
+}
+
+/// Its words on what it rejects.
+pub const REJECTION: &str = "cannot bind '127.0.0.1:1': Address already in use";
+
+impl FakeEnvoy {
+    /// Connects and subscribes to all clusters and listeners.
+    pub async fn connect(xds: SocketAddr, id: &str) -> Self {
+        let rejects = Arc::<Mutex<BTreeSet<String>>>::default();
+        let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{xds}"))
+            .await
+            .unwrap();
+        let (requests, receiver) = mpsc::channel(64);
+        for resource_type in [ResourceType::Cluster, ResourceType::Listener] {
+            let request = DeltaDiscoveryRequest {
+                node: Some(Node {
+                    id: id.to_owned(),
+                    ..Default::default()
+                }),
+                type_url: resource_type.type_url().to_owned(),
+                ..Default::default()
+            };
+            requests.send(request).await.unwrap();
+        }
+        let mut responses = client
+            .delta_aggregated_resources(ReceiverStream::new(receiver))
+            .await
+            .unwrap()
+            .into_inner();
+        let mut tasks = JoinSet::new();
+        let rejecting = Arc::clone(&rejects);
+        tasks.spawn(async move {
+            let mut subscribed = BTreeSet::new();
+            while let Ok(Some(response)) = responses.message().await {
+                for answer in answers(&response, &rejecting.lock().unwrap(), &mut subscribed) {
+                    // The control plane may be gone first.
+                    let _ = requests.try_send(answer);
+                }
+            }
+        });
+        Self {
+            rejects,
+            _tasks: tasks,
+        }
+    }
+
+    /// Rejects the listener of this name from now on.
+    pub fn reject(&self, listener: &str) {
+        self.rejects.lock().unwrap().insert(listener.to_owned());
+    }
+}
+
+/// The acknowledgement or rejection, and the subscriptions to what was accepted names.
+fn answers(
+    response: &DeltaDiscoveryResponse,
+    rejects: &BTreeSet<String>,
+    subscribed: &mut BTreeSet<(ResourceType, String)>,
+) -> Vec<DeltaDiscoveryRequest> {
+    let resource_type = ResourceType::from_type_url(&response.type_url).unwrap();
+    let names = || response.resources.iter().map(|resource| &resource.name);
+    let rejected =
+        resource_type == ResourceType::Listener && names().any(|name| rejects.contains(name));
+    let mut answers = vec![DeltaDiscoveryRequest {
+        type_url: response.type_url.clone(),
+        response_nonce: response.nonce.clone(),
+        error_detail: rejected.then(|| Status {
+            code: 13,
+            message: REJECTION.to_owned(),
+            details: Vec::new(),
+        }),
+        ..Default::default()
+    }];
+    for name in names().filter(|_| !rejected) {
+        let named = match resource_type {
+            ResourceType::Cluster => vec![(ResourceType::Endpoints, name.clone())],
+            ResourceType::Listener => vec![
+                (ResourceType::Route, name.clone()),
+                (
+                    ResourceType::ExtensionConfig,
+                    format!("portcullis.mcp.{name}"),
+                ),
+            ],
+            _ => Vec::new(),
+        };
+        for (named_type, name) in named {
+            if subscribed.insert((named_type, name.clone())) {
+                answers.push(DeltaDiscoveryRequest {
+                    type_url: named_type.type_url().to_owned(),
+                    resource_names_subscribe: vec![name],
+                    ..Default::default()
+                });
+            }
+        }
+    }
+    answers
+}

@@ -1,0 +1,165 @@
+//! An MCP server that only lists, in the era that a test wants.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// How the server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// MCP 2026-07-28, answering in JSON.
+    Stateless,
+    /// MCP 2025-11-25 with a session, answering in event streams, a page for each tool.
+    Sessions,
+}
+
+/// A server; gone when dropped.
+pub struct FakeServer {
+    address: SocketAddr,
+    script: Arc<Script>,
+    _tasks: JoinSet<()>,
+}
+
+struct Script {
+    speaks: Speaks,
+    /// Each definition, byte for byte.
+    tools: Mutex<Vec<String>>,
+    methods: Mutex<Vec<String>>,
+}
+
+/// A definition with this input schema.
+pub fn tool(name: &str, schema: &str) -> String {
+    format!(r#"{{"name":"{name}","inputSchema":{schema}}}"#)
+}
+
+/// Definitions that take anything.
+pub fn tools(names: &[&str]) -> Vec<String> {
+    names
+        .iter()
+        .map(|name| tool(name, r#"{"type":"object"}"#))
+        .collect()
+}
+
+impl FakeServer {
+    pub async fn start(speaks: Speaks, tools: Vec<String>) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), speaks, tools).await
+    }
+
+    pub async fn start_at(address: SocketAddr, speaks: Speaks, tools: Vec<String>) -> Self {
+        let script = Arc::new(Script {
+            speaks,
+            tools: Mutex::new(tools),
+            methods: Mutex::default(),
+        });
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new()
+            .route("/mcp", post(answer).delete(end))
+            .with_state(Arc::clone(&script));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self {
+            address,
+            script,
+            _tasks: tasks,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}/mcp", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it lists from now on.
+    pub fn list(&self, tools: Vec<String>) {
+        *self.script.tools.lock().unwrap() = tools;
+    }
+
+    /// Every method that it was asked, in order.
+    pub fn methods(&self) -> Vec<String> {
+        self.script.methods.lock().unwrap().clone()
+    }
+}
+
+const SESSION: &str = "a-session";
+
+async fn answer(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> Response {
+    let message: Value = serde_json::from_slice(&body).unwrap();
+    let method = message["method"].as_str().unwrap().to_owned();
+    script.methods.lock().unwrap().push(method.clone());
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value: &http::HeaderValue| value.to_str().unwrap().to_owned())
+    };
+    match script.speaks {
+        Speaks::Stateless => {
+            assert_eq!(text("mcp-protocol-version").as_deref(), Some("2026-07-28"));
+            assert_eq!(text("mcp-method").as_deref(), Some("tools/list"));
+            let meta = &message["params"]["_meta"];
+            assert_eq!(
+                meta["io.modelcontextprotocol/protocolVersion"],
+                "2026-07-28"
+            );
+            assert!(meta["io.modelcontextprotocol/clientCapabilities"].is_object());
+            let tools = script.tools.lock().unwrap().join(",");
+            let reply = format!(
+                r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"complete","tools":[{tools}]}}}}"#,
+                message["id"]
+            );
+            ([("content-type", "application/json")], reply).into_response()
+        }
+        Speaks::Sessions => in_session(&script, &message, &method, text),
+    }
+}
+
+fn in_session(
+    script: &Script,
+    message: &Value,
+    method: &str,
+    header: impl Fn(&'static str) -> Option<String>,
+) -> Response {
+    let known = header("mcp-session-id").as_deref() == Some(SESSION);
+    let result = match method {
+        "initialize" => json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "1"}}).to_string(),
+        _ if !known => return (StatusCode::BAD_REQUEST, "no session").into_response(),
+        "notifications/initialized" => return StatusCode::ACCEPTED.into_response(),
+        "tools/list" => {
+            assert_eq!(header("mcp-protocol-version").as_deref(), Some("2025-11-25"));
+            let tools = script.tools.lock().unwrap();
+            let page: usize = message["params"]["cursor"].as_str().map_or(0, |cursor| cursor.parse().unwrap());
+            let next = if page + 1 < tools.len() { format!(r#","nextCursor":"{}""#, page + 1) } else { String::new() };
+            format!(r#"{{"tools":[{}]{next}}}"#, tools[page])
+        }
+        other => panic!("asked for `{other}`"),
+    };
+    let event = format!(
+        ": priming\n\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{{}}}}\n\ndata: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{result}}}\n\n",
+        message["id"]
+    );
+    (
+        [
+            ("content-type", "text/event-stream"),
+            ("mcp-session-id", SESSION),
+        ],
+        event,
+    )
+        .into_response()
+}
+
+async fn end(State(script): State<Arc<Script>>) -> StatusCode {
+    script.methods.lock().unwrap().push("DELETE".to_owned());
+    StatusCode::OK
+}

@@ -1,0 +1,94 @@
+//! What is turned away before it is read.
+
+use reqwest::{Method, StatusCode};
+
+use crate::harness::{Answer, ControlPlane, folder};
+
+#[tokio::test]
+async fn it_answers_no_web_page_and_no_name_that_was_pointed_at_it() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let get = |header: &'static str, value: &'static str| {
+        Answer::of(
+            control_plane
+                .request(Method::GET, "/api/v1/config")
+                .header(header, value),
+        )
+    };
+    assert_eq!(
+        get("host", "evil.example").await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        get("origin", "https://evil.example").await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(get("origin", "null").await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        get("origin", "http://localhost:3000").await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn it_says_what_is_wrong_with_a_request_that_it_cannot_read() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let form = control_plane
+        .request(Method::PUT, "/api/v1/config")
+        .header("content-type", "application/x-www-form-urlencoded");
+    let cases = [
+        (
+            form.body("{}"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "application/json",
+        ),
+        (
+            control_plane.request(Method::GET, "/api/v2"),
+            StatusCode::NOT_FOUND,
+            "/api/v1",
+        ),
+        (
+            control_plane.request(Method::POST, "/api/v1/config"),
+            StatusCode::METHOD_NOT_ALLOWED,
+            "POST",
+        ),
+        (
+            control_plane
+                .request(Method::PUT, "/api/v1/config")
+                .header("content-type", "application/json")
+                .body(vec![0xff]),
+            StatusCode::BAD_REQUEST,
+            "UTF-8",
+        ),
+        (
+            control_plane
+                .request(Method::PUT, "/api/v1/config")
+                .header("content-type", "application/json")
+                .body(vec![b' '; 9 << 20]),
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "8 MiB",
+        ),
+        (
+            control_plane
+                .request(Method::DELETE, "/api/v1/tools/x/policy")
+                .header("x-portcullis-author", "a".repeat(501)),
+            StatusCode::BAD_REQUEST,
+            "x-portcullis-author",
+        ),
+    ];
+    for (request, status, word) in cases {
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert_eq!(
+            answer.content_type, "application/problem+json",
+            "{}",
+            answer.text
+        );
+        assert!(
+            answer.json["detail"].as_str().unwrap().contains(word),
+            "{}",
+            answer.text
+        );
+    }
+}

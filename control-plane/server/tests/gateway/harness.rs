@@ -1,0 +1,225 @@
+//! A control plane to talk to.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control_plane::catalogue::{self, CatalogueClient, RelistSchedule};
+use control_plane::gateway::Gateway;
+use control_plane::{module, rest};
+use gateway_document::{Format, parse};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use store::{ConfigStore, Module, SqliteStore};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use xds::Publisher;
+
+use crate::fake_server::FakeServer;
+
+/// How long a condition may take to come true on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A control plane, stopped when dropped. What it stored stays in its folder.
+pub struct ControlPlane {
+    pub rest: SocketAddr,
+    pub xds: SocketAddr,
+    client: Client,
+    _tasks: JoinSet<()>,
+}
+
+/// A folder for a control plane's store and modules.
+pub fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The document of a gateway with these servers.
+pub fn document_with(servers: &[(&str, &FakeServer)]) -> String {
+    let servers: Vec<String> = servers
+        .iter()
+        .map(|(name, server)| format!("  {name}: {{url: {}}}\n", server.url()))
+        .collect();
+    format!("servers:\n{}", servers.concat())
+}
+
+impl ControlPlane {
+    /// Starts on what is stored in `folder`, or else on `document`.
+    pub async fn start(folder: &Path, document: &str) -> Self {
+        let source = folder.join("filter.wasm");
+        std::fs::write(&source, b"\0asm\x01\0\0\0").unwrap();
+        let (module, bytes) = module::keep(&source, &folder.join("modules")).unwrap();
+        let store = SqliteStore::open(&folder.join("control-plane.db"))
+            .await
+            .unwrap();
+        let record = Module {
+            sha256: module.sha256.clone(),
+            bytes,
+            path: module.path.clone(),
+            first_seen: OffsetDateTime::now_utc(),
+        };
+        store.put_module(&record).await.unwrap();
+        let publisher = Publisher::new(xds::Options::default());
+        let first = parse(document, Format::Yaml).unwrap();
+        let client = CatalogueClient::new().unwrap();
+        let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, || {
+            first.clone()
+        })
+        .await
+        .unwrap();
+        let schedule = RelistSchedule {
+            after_answer: Duration::from_millis(50),
+            first_retry: Duration::from_millis(20),
+            longest_retry: Duration::from_millis(100),
+        };
+        let rest_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let xds_listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (rest, xds) = (
+            rest_listener.local_addr().unwrap(),
+            xds_listener.local_addr().unwrap(),
+        );
+        let router = rest::router(Arc::clone(&gateway), rest::AllowedHosts::default())
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(catalogue::watch(Arc::clone(&gateway), schedule));
+        tasks.spawn(async move { gateway.follow().await });
+        tasks.spawn(async move { axum::serve(rest_listener, router).await.unwrap() });
+        tasks.spawn(async move {
+            xds::serve(publisher, xds_listener, std::future::pending())
+                .await
+                .unwrap()
+        });
+        Self {
+            rest,
+            xds,
+            client: Client::builder().no_proxy().build().unwrap(),
+            _tasks: tasks,
+        }
+    }
+
+    /// A request to be filled in.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, format!("http://{}{path}", self.rest))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn put_json(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(
+            self.request(Method::PUT, path)
+                .header("content-type", "application/json")
+                .body(body.to_string()),
+        )
+        .await
+    }
+
+    pub async fn put_yaml(&self, path: &str, body: &str) -> Answer {
+        Answer::of(
+            self.request(Method::PUT, path)
+                .header("content-type", "application/yaml")
+                .body(body.to_owned()),
+        )
+        .await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// The document in force.
+    pub async fn document(&self) -> Value {
+        self.get("/api/v1/config").await.json["document"].take()
+    }
+
+    /// The configuration of a listener's filter, as Envoys are meant to have it.
+    pub async fn filter_config(&self, listener: &str) -> Value {
+        let name = format!("portcullis.mcp.{listener}");
+        let snapshot = self.get("/api/v1/config/snapshot").await.json;
+        let resources = snapshot["resources"].as_array().unwrap();
+        let resource = resources
+            .iter()
+            .find(|resource| resource["name"] == name.as_str())
+            .unwrap();
+        let text = resource["content"]["typed_config"]["config"]["configuration"]["value"]
+            .as_str()
+            .unwrap();
+        serde_json::from_str(text).unwrap()
+    }
+
+    /// The tools that a listener's filter knows of a server.
+    pub async fn offered(&self, server: &str) -> Vec<String> {
+        let config = self.filter_config("mcp").await;
+        config["servers"][server]["tools"]
+            .as_object()
+            .map(|tools| tools.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Waits until the filter knows exactly these tools of a server.
+    pub async fn until_offered(&self, server: &str, tools: &[&str]) {
+        until(|| async { self.offered(server).await == tools }).await;
+    }
+}
+
+/// Waits for a condition.
+pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
+    let holds = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, holds)
+        .await
+        .expect("the condition came true in time");
+}
+
+/// What the API answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub etag: Option<String>,
+    pub content_type: String,
+    pub text: String,
+    /// Null where the text is no JSON.
+    pub json: Value,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response: Response = request.send().await.unwrap();
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        let (etag, content_type) = (header("etag"), header("content-type").unwrap_or_default());
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        let json = serde_json::from_str(&text).unwrap_or_default();
+        Self {
+            status,
+            etag,
+            content_type,
+            text,
+            json,
+        }
+    }
+
+    /// The paths of the faults that were found.
+    pub fn paths(&self) -> Vec<&str> {
+        let errors = self.json["errors"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        errors
+            .iter()
+            .map(|error| error["path"].as_str().unwrap())
+            .collect()
+    }
+}

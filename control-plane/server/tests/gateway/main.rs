@@ -1,0 +1,12 @@
+//! A whole control plane in this process: its store on disk, its REST interface and discovery service on ports of
+//! their own, servers and an Envoy that are simulated.
+
+mod catalogue;
+mod changes;
+mod documents;
+mod fake_envoy;
+mod fake_server;
+mod guard;
+mod harness;
+mod restarts;
+mod tools;
