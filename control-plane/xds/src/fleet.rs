@@ -88,6 +88,8 @@ impl Fleet {
         }
         self.current = Some(snapshot);
         self.judgement = Judgement::Open;
+        // The Envoys may have it in full already, if it is what was published before.
+        self.judge();
     }
 
     /// Takes `snapshot` for accepted by an earlier life of this fleet.

@@ -177,6 +177,16 @@ fn what_was_accepted_before_a_restart_is_what_new_envoys_get() {
 }
 
 #[test]
+fn what_is_published_again_is_accepted_as_far_as_the_envoys_have_it() {
+    let (mut fleet, a) = fleet_of_one();
+    fleet.publish(snapshot("2", []));
+    report(&mut fleet, "a", &a, "2", Verdict::Accepted);
+    fleet.publish(snapshot("2", []));
+    assert_eq!(given(&connect(&mut fleet, "b")), Some("2".to_owned()));
+    assert_eq!(accepted(&fleet), Some("2".to_owned()));
+}
+
+#[test]
 fn restoring_does_not_undo_what_was_published_first() {
     let mut fleet = Fleet::default();
     fleet.publish(snapshot("2", []));
