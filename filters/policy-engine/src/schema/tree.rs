@@ -2,7 +2,7 @@
 
 use super::decimal::{Decimal, Divisor};
 use super::json::Json;
-use super::keys::hash;
+use super::keys::{hash, same};
 
 /// A node's number in its [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +97,8 @@ pub(super) struct Node {
     pub(super) approach: Approach,
     /// The kinds that have a chance, all of `more` considered.
     pub(super) accepts: Kinds,
+    /// The kinds of scalars about which nothing more is asked than that they are JSON.
+    pub(super) free: Kinds,
 }
 
 /// How a value is to be approached.
@@ -119,7 +121,24 @@ impl Node {
             more: None,
             approach: Approach::Own,
             accepts: kinds,
+            free: Kinds::NONE,
         }
+    }
+
+    /// The scalars that fit whatever they are.
+    pub(super) fn free_scalars(&self) -> Kinds {
+        if self.more.is_some() {
+            return Kinds::NONE;
+        }
+        let mut free = Kinds::NULL.or(Kinds::BOOLEAN);
+        if self.string.is_none() {
+            free = free.or(Kinds::STRING);
+        }
+        // A number is told from an integer only by reading it, so it is free where both are.
+        if self.number.is_none() && self.kinds.holds(Kinds::NUMBER) {
+            free = free.or(Kinds::NUMBER);
+        }
+        free.and(self.kinds)
     }
 
     /// Whether the node has no rules of its own, whatever `more` asks for.
@@ -259,6 +278,8 @@ pub(super) struct ObjectRules {
     pub(super) properties: Vec<Property>,
     /// What a property that is not listed must fit.
     pub(super) additional: Additional,
+    /// Which of the first 64 properties must be there.
+    pub(super) required: u64,
     index: Index,
 }
 
@@ -299,6 +320,12 @@ impl ObjectRules {
     const LISTED: usize = 8;
 
     pub(super) fn new(properties: Vec<Property>, additional: Additional) -> Self {
+        let required = properties
+            .iter()
+            .take(64)
+            .enumerate()
+            .filter(|(_, property)| property.presence == Presence::Required)
+            .fold(0, |required, (number, _)| required | 1 << number);
         let index = if properties.len() <= Self::LISTED {
             Index::List
         } else {
@@ -307,6 +334,7 @@ impl ObjectRules {
         Self {
             properties,
             additional,
+            required,
             index,
         }
     }
@@ -316,25 +344,24 @@ impl ObjectRules {
         Self {
             properties: Vec::new(),
             additional,
+            required: 0,
             index: Index::List,
         }
     }
 
+    /// The number of the property of that name; `likely` is looked at first.
     #[inline]
-    pub(super) fn find(&self, name: &[u8]) -> Option<usize> {
+    pub(super) fn find(&self, name: &[u8], likely: usize) -> Option<usize> {
+        let has_name = |property: &Property| same(property.name.as_bytes(), name);
+        if self.properties.get(likely).is_some_and(has_name) {
+            return Some(likely);
+        }
         match &self.index {
-            Index::List => self
-                .properties
-                .iter()
-                .position(|property| property.name.as_bytes() == name),
+            Index::List => self.properties.iter().position(has_name),
             Index::Table(places) => probe(places, name)
                 .map_while(|place| places.get(place).filter(|number| **number > 0))
                 .map(|number| *number as usize - 1)
-                .find(|number| {
-                    self.properties
-                        .get(*number)
-                        .is_some_and(|property| property.name.as_bytes() == name)
-                }),
+                .find(|number| self.properties.get(*number).is_some_and(has_name)),
         }
     }
 }
@@ -375,10 +402,10 @@ mod tests {
                 .collect();
             let rules = ObjectRules::new(properties, Additional::Refused);
             for number in 0..count {
-                assert_eq!(rules.find(format!("p{number}").as_bytes()), Some(number));
+                assert_eq!(rules.find(format!("p{number}").as_bytes(), 3), Some(number));
             }
-            assert_eq!(rules.find(b"other"), None);
-            assert_eq!(rules.find(b""), None);
+            assert_eq!(rules.find(b"other", 0), None);
+            assert_eq!(rules.find(b"", 0), None);
         }
     }
 

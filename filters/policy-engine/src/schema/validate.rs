@@ -145,6 +145,9 @@ impl<'r> Run<'r> {
         let Some(node) = self.node(id) else {
             return self.unreadable(path, "a schema");
         };
+        if node.free.holds(kinds) {
+            return self.scalar(byte, start, path);
+        }
         if self.level >= DEEPEST_LEVEL {
             return self.unreadable(
                 path,
@@ -158,6 +161,19 @@ impl<'r> Run<'r> {
         };
         self.level -= 1;
         Ok(end)
+    }
+
+    /// A scalar about which nothing is asked.
+    #[inline]
+    fn scalar(&mut self, byte: u8, start: usize, path: &Path<'_>) -> Result<usize, Stop> {
+        let end = match byte {
+            b'"' => scan::string(self.bytes, start + 1).map(|quoted| quoted.end + 1),
+            b't' => scan::literal(self.bytes, start, b"true"),
+            b'f' => scan::literal(self.bytes, start, b"false"),
+            b'n' => scan::literal(self.bytes, start, b"null"),
+            _ => scan::number(self.bytes, start).map(|number| number.end),
+        };
+        end.or_else(|syntax| self.syntax(path, syntax))
     }
 
     /// Checks the value by the node itself.
@@ -195,9 +211,7 @@ impl<'r> Run<'r> {
                 end
             }
             b'-' | b'0'..=b'9' => self.number(node, start, path)?,
-            b't' => self.literal(start, b"true", path)?,
-            b'f' => self.literal(start, b"false", path)?,
-            b'n' => self.literal(start, b"null", path)?,
+            b't' | b'f' | b'n' => self.scalar(byte, start, path)?,
             _ => {
                 return self.syntax(
                     path,
@@ -292,10 +306,6 @@ impl<'r> Run<'r> {
             )?;
         }
         Ok(at + 1)
-    }
-
-    fn literal(&mut self, start: usize, literal: &[u8], path: &Path<'_>) -> Result<usize, Stop> {
-        scan::literal(self.bytes, start, literal).or_else(|syntax| self.syntax(path, syntax))
     }
 
     /// Notes that a value does not fit, and shows it.

@@ -113,6 +113,7 @@ pub(super) fn shorten(tree: &mut Tree) {
     }
     for (node, kinds) in tree.nodes.iter_mut().zip(known) {
         node.accepts = kinds.unwrap_or(node.kinds);
+        node.free = node.free_scalars();
     }
 }
 

@@ -15,7 +15,7 @@ impl<'r> Run<'r> {
         path: &Path<'_>,
     ) -> Result<usize, Stop> {
         let mut keys = self.keys.open();
-        let mut seen = Seen::new(rules.properties.len());
+        let mut seen = Seen::default();
         let mut at = scan::skip_space(self.bytes, start + 1);
         if self.bytes.get(at) != Some(&b'}') {
             loop {
@@ -40,7 +40,9 @@ impl<'r> Run<'r> {
         if let Err(twice) = self.keys.close(&keys, self.bytes) {
             return self.twice(path, &twice.0);
         }
-        self.missing(rules, &seen, path)?;
+        if rules.required & !seen.first != 0 || rules.properties.len() > 64 {
+            self.missing(rules, &seen, path)?;
+        }
         Ok(at + 1)
     }
 
@@ -85,33 +87,58 @@ impl<'r> Run<'r> {
                 },
             );
         }
-        let raw = self.bytes.get(key.start..key.end).unwrap_or_default();
-        let name = unescape(raw, quoted.form);
-        let known = rules.find(&name);
-        let is_twice = match known {
-            Some(number) => seen.add(number) == Sight::Again,
-            None if self.pass != Pass::First => false,
-            None => {
-                let added = match quoted.form {
-                    StringForm::Plain => self.keys.add_plain(keys, self.bytes, key),
-                    StringForm::Escaped => self.keys.add_decoded(keys, self.bytes, &name),
-                };
-                matches!(added, Err(Twice(_)))
-            }
-        };
-        if is_twice {
-            return self.twice(path, &name);
-        }
-        let node = known
-            .and_then(|number| rules.properties.get(number))
-            .and_then(|property| property.node);
-        match node.map_or(rules.additional, Additional::Fits) {
+        match self.child(rules, keys, seen, key, quoted.form, path)? {
             Additional::Fits(node) => self.value(node, colon + 1, &here),
             Additional::Refused => {
+                let name = unescape(self.raw(key), quoted.form);
                 self.misfit_found(&here, || unlisted(rules), || format!("`{}`", echo(&name)))?;
                 self.value(NodeId::ANYTHING, colon + 1, &here)
             }
         }
+    }
+
+    /// What the value behind a key must fit, after a look whether the key came before.
+    fn child(
+        &mut self,
+        rules: &ObjectRules,
+        keys: &mut KeyFrame,
+        seen: &mut Seen,
+        key: KeySpan,
+        form: StringForm,
+        path: &Path<'_>,
+    ) -> Result<Additional, Stop> {
+        let decoded;
+        let name = match form {
+            StringForm::Plain => self.raw(key),
+            StringForm::Escaped => {
+                decoded = unescape(self.raw(key), form);
+                &decoded
+            }
+        };
+        if let Some(number) = rules.find(name, seen.next) {
+            if seen.add(number) == Sight::Again {
+                return self.twice(path, name);
+            }
+            let node = rules
+                .properties
+                .get(number)
+                .and_then(|property| property.node);
+            return Ok(node.map_or(rules.additional, Additional::Fits));
+        }
+        if self.pass == Pass::First {
+            let added = match form {
+                StringForm::Plain => self.keys.add_plain(keys, self.bytes, key),
+                StringForm::Escaped => self.keys.add_decoded(keys, self.bytes, name),
+            };
+            if let Err(Twice(_)) = added {
+                return self.twice(path, name);
+            }
+        }
+        Ok(rules.additional)
+    }
+
+    fn raw(&self, key: KeySpan) -> &'r [u8] {
+        self.bytes.get(key.start..key.end).unwrap_or_default()
     }
 
     fn missing(
@@ -163,10 +190,13 @@ fn unlisted(rules: &ObjectRules) -> String {
 }
 
 /// Which of the listed properties an object has had.
+#[derive(Default)]
 struct Seen {
     first: u64,
     /// Those from the 65th on; no memory is taken where there are none.
     rest: Vec<u64>,
+    /// The one behind the last: keys often come in the schema's order.
+    next: usize,
 }
 
 #[derive(PartialEq, Eq)]
@@ -176,21 +206,20 @@ enum Sight {
 }
 
 impl Seen {
-    fn new(properties: usize) -> Self {
-        Self {
-            first: 0,
-            rest: vec![0; properties.saturating_sub(64).div_ceil(64)],
-        }
-    }
-
     fn add(&mut self, number: usize) -> Sight {
+        self.next = number + 1;
         let bit = 1 << (number % 64);
-        let word = match number / 64 {
-            0 => &mut self.first,
-            word => match self.rest.get_mut(word - 1) {
-                Some(word) => word,
-                None => return Sight::Again,
-            },
+        let word = match (number / 64).checked_sub(1) {
+            None => &mut self.first,
+            Some(place) => {
+                if self.rest.len() <= place {
+                    self.rest.resize(place + 1, 0);
+                }
+                match self.rest.get_mut(place) {
+                    Some(word) => word,
+                    None => return Sight::Again,
+                }
+            }
         };
         let sight = if *word & bit == 0 {
             Sight::First

@@ -3,6 +3,7 @@
 use super::path::Path;
 use super::{Pass, Run, Stop};
 use crate::schema::json::Json;
+use crate::schema::keys::same;
 use crate::schema::tree::{Group, Kinds, More, NodeId, Tree, Wanted};
 use crate::schema::violation::echo;
 
@@ -16,10 +17,7 @@ impl<'r> Run<'r> {
         path: &Path<'_>,
     ) -> Result<(), Stop> {
         for choices in &more.choices {
-            if !choices
-                .iter()
-                .any(|choice| choice.matches(self.bytes, start).is_some())
-            {
+            if !self.is_one_of(choices, start, end) {
                 self.misfit(path, start, end, || one_of(choices))?;
             }
         }
@@ -35,6 +33,22 @@ impl<'r> Run<'r> {
             self.group(group, kinds, start, end, path)?;
         }
         Ok(())
+    }
+
+    fn is_one_of(&self, choices: &[Json], start: usize, end: usize) -> bool {
+        let quoted = self.bytes.get(start..end).unwrap_or_default();
+        let text = quoted
+            .strip_prefix(b"\"")
+            .and_then(|rest| rest.strip_suffix(b"\""));
+        match text.filter(|text| memchr::memchr(b'\\', text).is_none()) {
+            // Without escapes a string is its bytes, which saves reading it for each of the choices.
+            Some(text) => choices.iter().any(
+                |choice| matches!(choice, Json::String(choice) if same(choice.as_bytes(), text)),
+            ),
+            None => choices
+                .iter()
+                .any(|choice| choice.matches(self.bytes, start).is_some()),
+        }
     }
 
     fn group(
