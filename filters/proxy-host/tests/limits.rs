@@ -62,18 +62,21 @@ fn later(by: Duration) -> UnixNanos {
     UnixNanos(START.0 + u64::try_from(by.as_nanos()).unwrap())
 }
 
+/// What another worker does.
+type Interruption<'a> = Box<dyn Fn(&FakeProcess) + 'a>;
+
 /// Shared data of which another worker makes use before some of our writes.
 struct Busy<'a> {
     data: FakeProcess,
     /// What the other worker does before the write of this number, from zero.
-    interruptions: RefCell<BTreeMap<usize, Box<dyn Fn(&FakeProcess) + 'a>>>,
+    interruptions: RefCell<BTreeMap<usize, Interruption<'a>>>,
     writes: RefCell<usize>,
 }
 
 impl<'a> Busy<'a> {
     fn new(
         data: &FakeProcess,
-        interruptions: impl IntoIterator<Item = (usize, Box<dyn Fn(&FakeProcess) + 'a>)>,
+        interruptions: impl IntoIterator<Item = (usize, Interruption<'a>)>,
     ) -> Self {
         let interruptions = RefCell::new(interruptions.into_iter().collect());
         Self {
@@ -128,7 +131,7 @@ fn it_counts_a_call_of_another_worker_that_came_between() {
     let data = FakeProcess::new();
     let one = policy(&[("a", 2)]);
     let take = |data: &FakeProcess| assert!(passes(data, &one, START));
-    let busy = Busy::new(&data, [(0, Box::new(take) as Box<dyn Fn(&FakeProcess)>)]);
+    let busy = Busy::new(&data, [(0, Box::new(take) as Interruption<'_>)]);
     assert!(passes(&busy, &one, START));
     assert!(!passes(&data, &one, START));
 }
@@ -138,7 +141,7 @@ fn it_refuses_when_another_worker_took_the_last_call() {
     let data = FakeProcess::new();
     let one = policy(&[("a", 1)]);
     let take = |data: &FakeProcess| assert!(passes(data, &one, START));
-    let busy = Busy::new(&data, [(0, Box::new(take) as Box<dyn Fn(&FakeProcess)>)]);
+    let busy = Busy::new(&data, [(0, Box::new(take) as Interruption<'_>)]);
     assert!(!passes(&busy, &one, START));
 }
 
@@ -149,7 +152,7 @@ fn it_gives_back_what_it_took_when_a_later_bucket_turns_out_to_be_full() {
     let (first, second) = (policy(&[("first", 5)]), policy(&[("second", 1)]));
     // The other worker empties the second bucket after we have written the first.
     let take = |data: &FakeProcess| assert!(passes(data, &second, START));
-    let busy = Busy::new(&data, [(1, Box::new(take) as Box<dyn Fn(&FakeProcess)>)]);
+    let busy = Busy::new(&data, [(1, Box::new(take) as Interruption<'_>)]);
     assert!(!passes(&busy, &both, START));
     assert_eq!((0..10).filter(|_| passes(&data, &first, START)).count(), 5);
 }
@@ -162,7 +165,7 @@ fn it_gives_back_even_when_others_use_the_bucket_meanwhile() {
     let take_second = |data: &FakeProcess| assert!(passes(data, &second, START));
     let take_first = |data: &FakeProcess| assert!(passes(data, &first, START));
     // Writes: the first bucket; the second, which fails; the first again, to give back, which fails once.
-    let interruptions: [(usize, Box<dyn Fn(&FakeProcess)>); 2] =
+    let interruptions: [(usize, Interruption<'_>); 2] =
         [(1, Box::new(take_second)), (2, Box::new(take_first))];
     let busy = Busy::new(&data, interruptions);
     assert!(!passes(&busy, &both, START));
@@ -247,6 +250,6 @@ fn it_agrees_on_one_key_in_all_workers() {
     // A worker that loses the race takes the winner's.
     let data = FakeProcess::new();
     let win = |data: &FakeProcess| assert_eq!(shared_hash_key(data, random(3)).unwrap().0, [3; 16]);
-    let busy = Busy::new(&data, [(0, Box::new(win) as Box<dyn Fn(&FakeProcess)>)]);
+    let busy = Busy::new(&data, [(0, Box::new(win) as Interruption<'_>)]);
     assert_eq!(shared_hash_key(&busy, random(4)).unwrap().0, [3; 16]);
 }
