@@ -41,5 +41,6 @@ release: setup
 
 # The build and the downloads; asks before it touches data.
 clean:
+	@test ! -x $(TARGET)/release/portcullis || $(TARGET)/release/portcullis down
 	cargo clean
 	@python3 setup/clean.py

@@ -68,9 +68,11 @@ impl Home {
         self.part("java")
     }
 
-    /// The folder of PostgreSQL's server programs.
+    /// The folder of PostgreSQL's server programs, where it really is: the user that runs them may not reach our link to it.
     pub(crate) fn postgres(&self) -> anyhow::Result<PathBuf> {
-        self.part("postgres")
+        let link = self.part("postgres")?;
+        link.canonicalize()
+            .with_context(|| format!("cannot follow `{}`", link.display()))
     }
 
     fn part(&self, name: &str) -> anyhow::Result<PathBuf> {

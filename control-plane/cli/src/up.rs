@@ -152,11 +152,13 @@ async fn bring_up(
         anyhow::Ok(())
     };
     tokio::try_join!(spark, data, gateway)?;
-    first_call::wait(stack, progress).await?;
-    if local_spark.is_some() && load_spark_demo(stack).await {
-        progress.done("the Spark demo table `events` is there");
-    }
-    Ok(())
+    let demo = async {
+        if local_spark.is_some() && load_spark_demo(stack).await {
+            progress.done("the Spark demo table `events` is there");
+        }
+    };
+    let (first_call, ()) = tokio::join!(first_call::wait(stack, progress), demo);
+    first_call
 }
 
 /// Whether the demo table is there. Not having it is no reason not to be up.
