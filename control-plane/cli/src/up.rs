@@ -1,6 +1,7 @@
 //! `portcullis up`: the whole product on this machine, until Ctrl-C.
 
 mod addresses;
+mod bring_up;
 mod control_plane;
 mod data_server;
 mod envoy;
@@ -14,22 +15,22 @@ mod settings;
 mod spark;
 mod spark_demo;
 mod stack;
+mod stop_requests;
 mod try_it;
 
 use std::process::ExitCode;
 
 use anyhow::Context;
 use supervisor::{Event, Supervisor};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::running::{self, Claim};
 
-use postgres::Database;
+use bring_up::bring_up;
 use progress::Progress;
 pub(crate) use settings::Settings;
-use spark::LocalSpark;
 use stack::Stack;
+use stop_requests::StopRequests;
 
 /// Brings everything up, keeps it up, and takes it down: on Ctrl-C, on `portcullis down`, or when a part fails for good.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
@@ -101,75 +102,6 @@ enum Came {
     Interrupted,
 }
 
-/// Starts everything, each thing as early as what it needs allows; returns when a call has gone all the way through.
-async fn bring_up(
-    stack: &Stack,
-    supervisor: &Supervisor,
-    progress: Progress,
-) -> anyhow::Result<()> {
-    let local_spark = if stack.settings.spark.local_needed() {
-        Some(LocalSpark::prepare(stack)?)
-    } else {
-        None
-    };
-    let spark = async {
-        if let Some(spark) = &local_spark {
-            spark.start(supervisor, progress).await?;
-        }
-        anyhow::Ok(())
-    };
-    let data = async {
-        let database = if stack.settings.postgres.local_needed() {
-            let database = Database::prepare(stack).await?;
-            supervisor.start(database.program()).await?;
-            progress.done(&format!("PostgreSQL      {}", database.address()));
-            Some(database)
-        } else {
-            None
-        };
-        supervisor
-            .start(data_server::program(
-                stack,
-                database.as_ref(),
-                local_spark.as_ref(),
-            )?)
-            .await?;
-        progress.done(&format!(
-            "data server     {}",
-            control_plane::server_url(stack.settings.mcp_address)
-        ));
-        anyhow::Ok(())
-    };
-    let gateway = async {
-        supervisor.start(control_plane::program(stack)?).await?;
-        progress.done(&format!("control plane   {}", stack.settings.rest_url()));
-        addresses::correct(stack).await?;
-        supervisor.start(envoy::program(stack)?).await?;
-        progress.done(&format!(
-            "Envoy           http://{}",
-            stack.settings.gateway_address
-        ));
-        anyhow::Ok(())
-    };
-    tokio::try_join!(spark, data, gateway)?;
-    let demo = async {
-        if local_spark.is_some() && load_spark_demo(stack).await {
-            progress.done("the Spark demo table `events` is there");
-        }
-    };
-    let (first_call, ()) = tokio::join!(first_call::wait(stack, progress), demo);
-    first_call
-}
-
-/// Whether the demo table is there. Not having it is no reason not to be up.
-async fn load_spark_demo(stack: &Stack) -> bool {
-    let outcome = spark_demo::load(stack).await;
-    if let Err(error) = &outcome {
-        eprintln!("the Spark demo table `events` could not be made: {error:#}");
-    }
-    outcome.is_ok()
-}
-
 /// Tells of what ends and recovers; returns when something ended for good.
 async fn first_failure(stack: &Stack, events: &mut UnboundedReceiver<Event>) -> anyhow::Error {
     while let Some(event) = events.recv().await {
@@ -189,7 +121,7 @@ async fn first_failure(stack: &Stack, events: &mut UnboundedReceiver<Event>) -> 
             Event::Recovered { name } => {
                 eprintln!("{name} is back");
                 if name == spark::CONNECT {
-                    load_spark_demo(stack).await;
+                    spark_demo::load_or_tell(stack).await;
                 }
             }
             Event::GivenUp { name } => {
@@ -198,29 +130,4 @@ async fn first_failure(stack: &Stack, events: &mut UnboundedReceiver<Event>) -> 
         }
     }
     anyhow::anyhow!("nothing is left to watch")
-}
-
-/// Ctrl-C, and the signal that `portcullis down` and service managers send.
-struct StopRequests {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-}
-
-impl StopRequests {
-    fn listen() -> anyhow::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
 }

@@ -2,21 +2,25 @@
 
 mod create;
 mod passwords;
+mod place;
+mod port;
+mod version;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use supervisor::{Account, Program, Readiness, Restart, Signal, Stop};
 use url::Url;
 
 use passwords::Passwords;
+use place::{account, place};
+use port::port;
+use version::programs_for;
 
 use super::stack::Stack;
 
-/// The users that the server may run as when we are root, which it refuses to run as.
-const ACCOUNTS: [&str; 2] = ["postgres", "nobody"];
 /// A socket's path has to fit into the kernel's 108 bytes, with the name that the server adds.
 const LONGEST_SOCKET_FOLDER: usize = 80;
 
@@ -132,139 +136,9 @@ pub(crate) fn check_store_url(url: &str) -> anyhow::Result<()> {
     }
 }
 
-fn account() -> anyhow::Result<Option<Account>> {
-    if !Account::we_are_root() {
-        return Ok(None);
-    }
-    match Account::first_of(&ACCOUNTS) {
-        Some(account) => Ok(Some(account)),
-        None => bail!(
-            "PostgreSQL does not run as root, and this machine has no user `postgres` or `nobody`: create one"
-        ),
-    }
-}
-
-/// The folder of the cluster: under the data folder, or, where the server's user cannot reach that, beside the system's state.
-fn place(data: &Path, account: Option<&Account>) -> anyhow::Result<PathBuf> {
-    let usual = data.join("postgres");
-    let place = match account {
-        Some(account) if !account.can_enter(data).unwrap_or(false) => {
-            let name: String = data
-                .display()
-                .to_string()
-                .chars()
-                .map(|letter| {
-                    if letter.is_alphanumeric() {
-                        letter
-                    } else {
-                        '-'
-                    }
-                })
-                .collect();
-            PathBuf::from("/var/lib/portcullis/postgres-of").join(name.trim_matches('-'))
-        }
-        _ => usual,
-    };
-    std::fs::create_dir_all(&place)
-        .with_context(|| format!("cannot make the folder `{}`", place.display()))?;
-    if let Some(account) = account {
-        std::os::unix::fs::chown(&place, Some(account.uid), Some(account.gid))
-            .with_context(|| format!("cannot give `{}` to `{}`", place.display(), account.name))?;
-        if !account.can_enter(&place)? {
-            bail!(
-                "the user `{}` cannot reach `{}`: name another folder in PORTCULLIS_DATA",
-                account.name,
-                place.display()
-            );
-        }
-    }
-    Ok(place)
-}
-
-/// The server programs of the version that made the cluster.
-fn programs_for(cluster: &Path, found: PathBuf) -> anyhow::Result<PathBuf> {
-    let file = cluster.join("PG_VERSION");
-    let version = std::fs::read_to_string(&file)
-        .with_context(|| format!("cannot read `{}`", file.display()))?
-        .trim()
-        .to_owned();
-    let output = std::process::Command::new(found.join("postgres"))
-        .arg("--version")
-        .output()
-        .with_context(|| format!("cannot run `{}`", found.join("postgres").display()))?;
-    let says = String::from_utf8_lossy(&output.stdout);
-    if major(&says) == Some(version.as_str()) {
-        return Ok(found);
-    }
-    let other = Path::new("/usr/lib/postgresql").join(&version).join("bin");
-    if other.join("postgres").exists() {
-        return Ok(other);
-    }
-    bail!(
-        "the database in `{}` was made by PostgreSQL {version}, and this machine has `{}`: install PostgreSQL {version}, or move that folder away to begin a new one",
-        cluster.display(),
-        says.trim()
-    )
-}
-
-/// `postgres (PostgreSQL) 15.18 (Debian …)` → `15`.
-fn major(says: &str) -> Option<&str> {
-    says.split_once("(PostgreSQL) ")?
-        .1
-        .split(['.', ' ', '\n'])
-        .next()
-}
-
-/// The port that the user chose, or the one of the last time, or a free one, which is remembered.
-fn port(place: &Path, chosen: Option<u16>) -> anyhow::Result<u16> {
-    let file = place.join("port");
-    if let Some(port) = chosen {
-        return Ok(port);
-    }
-    let remembered = std::fs::read_to_string(&file)
-        .ok()
-        .and_then(|text| text.trim().parse::<u16>().ok());
-    if let Some(port) = remembered
-        && supervisor::is_free(([127, 0, 0, 1], port).into())?
-    {
-        return Ok(port);
-    }
-    let port = supervisor::free_port().context("no port is free for PostgreSQL")?;
-    std::fs::write(&file, port.to_string())
-        .with_context(|| format!("cannot write `{}`", file.display()))?;
-    Ok(port)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn it_reads_the_major_version() {
-        assert_eq!(
-            major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
-            Some("15")
-        );
-        assert_eq!(major("postgres (PostgreSQL) 18\n"), Some("18"));
-        assert_eq!(major("mysqld"), None);
-    }
-
-    #[test]
-    fn it_keeps_its_port() {
-        let place = tempfile::tempdir().unwrap();
-        let first = port(place.path(), None).unwrap();
-        assert_eq!(port(place.path(), None).unwrap(), first);
-        assert_eq!(port(place.path(), Some(1)).unwrap(), 1);
-    }
-
-    #[test]
-    fn it_takes_another_port_when_its_own_is_taken() {
-        let place = tempfile::tempdir().unwrap();
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let number = taken.local_addr().unwrap().port();
-        std::fs::write(place.path().join("port"), number.to_string()).unwrap();
-        assert_ne!(port(place.path(), None).unwrap(), number);
-    }
 
     #[test]
     fn a_store_must_be_postgres() {

@@ -20,7 +20,7 @@ const WRITTEN: &str = "_SUCCESS";
 ///
 /// # Errors
 /// When the tool refuses; everything else works without the table.
-pub(crate) async fn load(stack: &Stack) -> anyhow::Result<()> {
+async fn load(stack: &Stack) -> anyhow::Result<()> {
     let folder = stack.data.join("spark/warehouse/demo_events");
     let url = server_url(stack.settings.mcp_address);
     let result = mcp_client::call(
@@ -39,6 +39,15 @@ pub(crate) async fn load(stack: &Stack) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Whether the demo table is there. Not having it is no reason not to be up.
+pub(crate) async fn load_or_tell(stack: &Stack) -> bool {
+    let outcome = load(stack).await;
+    if let Err(error) = &outcome {
+        eprintln!("the Spark demo table `events` could not be made: {error:#}");
+    }
+    outcome.is_ok()
 }
 
 fn statement(folder: &Path) -> anyhow::Result<String> {
