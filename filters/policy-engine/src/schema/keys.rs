@@ -92,19 +92,26 @@ impl Keys {
         self.add(frame, body, key)
     }
 
+    #[inline]
     fn add(&mut self, frame: &mut KeyFrame, body: &[u8], key: Key) -> Result<(), Twice> {
         let bit = 1 << (key.hash >> 58);
-        let earlier = self.entries.get(frame.first..).unwrap_or_default();
-        if frame.filter & bit != 0 && earlier.len() <= SEARCHED {
-            let same = earlier.iter().any(|other| {
-                other.hash == key.hash && self.text(body, other) == self.text(body, &key)
-            });
-            if same {
-                return Err(Twice(self.text(body, &key).to_vec()));
-            }
+        if frame.filter & bit != 0 {
+            self.search(frame, body, &key)?;
         }
         frame.filter |= bit;
         self.entries.push(key);
+        Ok(())
+    }
+
+    /// Looks for a key among those of its object, as long as they are few.
+    #[inline(never)]
+    fn search(&self, frame: &KeyFrame, body: &[u8], key: &Key) -> Result<(), Twice> {
+        let earlier = self.entries.get(frame.first..).unwrap_or_default();
+        let is_same =
+            |other: &Key| other.hash == key.hash && self.text(body, other) == self.text(body, key);
+        if earlier.len() <= SEARCHED && earlier.iter().any(is_same) {
+            return Err(Twice(self.text(body, key).to_vec()));
+        }
         Ok(())
     }
 

@@ -211,7 +211,9 @@ impl<'r> Run<'r> {
                 end
             }
             b'-' | b'0'..=b'9' => self.number(node, start, path)?,
-            b't' | b'f' | b'n' => self.scalar(byte, start, path)?,
+            b't' => self.literal(start, b"true", path)?,
+            b'f' => self.literal(start, b"false", path)?,
+            b'n' => self.literal(start, b"null", path)?,
             _ => {
                 return self.syntax(
                     path,
@@ -308,6 +310,10 @@ impl<'r> Run<'r> {
         Ok(at + 1)
     }
 
+    fn literal(&mut self, start: usize, literal: &[u8], path: &Path<'_>) -> Result<usize, Stop> {
+        scan::literal(self.bytes, start, literal).or_else(|syntax| self.syntax(path, syntax))
+    }
+
     /// Notes that a value does not fit, and shows it.
     fn misfit(
         &mut self,
@@ -322,6 +328,7 @@ impl<'r> Run<'r> {
         })
     }
 
+    #[cold]
     fn misfit_found(
         &mut self,
         path: &Path<'_>,
@@ -342,10 +349,12 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
+    #[cold]
     fn syntax<T>(&mut self, path: &Path<'_>, syntax: Syntax) -> Result<T, Stop> {
         self.unreadable(path, syntax.to_string())
     }
 
+    #[cold]
     fn unreadable<T>(&mut self, path: &Path<'_>, expected: impl Into<String>) -> Result<T, Stop> {
         self.unreadable = Some(Violation {
             pointer: path.pointer(self.bytes),

@@ -98,6 +98,7 @@ impl<'r> Run<'r> {
     }
 
     /// What the value behind a key must fit, after a look whether the key came before.
+    #[inline]
     fn child(
         &mut self,
         rules: &ObjectRules,
@@ -141,6 +142,7 @@ impl<'r> Run<'r> {
         self.bytes.get(key.start..key.end).unwrap_or_default()
     }
 
+    #[cold]
     fn missing(
         &mut self,
         rules: &'r ObjectRules,
@@ -159,6 +161,7 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
+    #[cold]
     fn twice<T>(&mut self, path: &Path<'_>, key: &[u8]) -> Result<T, Stop> {
         self.unreadable(
             path,
