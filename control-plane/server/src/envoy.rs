@@ -20,6 +20,7 @@ mod cluster;
 mod deterministic;
 mod filter;
 mod listener;
+mod local_reply;
 mod routes;
 
 /// The module that the filters run.

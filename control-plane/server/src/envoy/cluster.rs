@@ -63,7 +63,8 @@ fn cluster(name: &str, discovery: DiscoveryType) -> Cluster {
             eds_config: Some(ads()),
             ..Default::default()
         }),
-        dns_lookup_family: DnsLookupFamily::All.into(),
+        // A server seldom listens on every address that its name has, `localhost` least of all.
+        dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         connect_timeout: milliseconds(CONNECT_MS),
         lb_policy: LbPolicy::LeastRequest.into(),
         circuit_breakers: Some(CircuitBreakers {

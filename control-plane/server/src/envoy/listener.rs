@@ -20,7 +20,10 @@ use envoy_types::util::pack_any;
 use gateway_document::Listener as DocumentListener;
 use prost::Name;
 
-use super::{CLUSTER_HEADER, access_log, ads, filter, milliseconds, number, socket_address, truth};
+use super::{
+    CLUSTER_HEADER, access_log, ads, filter, local_reply, milliseconds, number, socket_address,
+    truth,
+};
 
 /// Above the filter's own limit, so that the filter answers for a long body before Envoy does; and never below what
 /// responses are streamed through.
@@ -82,6 +85,7 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
         request_timeout: milliseconds(REQUEST_MS),
         request_headers_timeout: milliseconds(REQUEST_HEADERS_MS),
         access_log: vec![access_log::json_to_stdout()],
+        local_reply_config: Some(local_reply::json_rpc()),
         use_remote_address: truth(true),
         internal_address_config: Some(nobody_internal()),
         early_header_mutation_extensions: vec![without_cluster_header()],
