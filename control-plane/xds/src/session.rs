@@ -109,7 +109,7 @@ impl Session {
         let only_answers = !first && request.subscribe.is_empty() && request.unsubscribe.is_empty();
         let subscription = self.subscriptions.entry(resource_type).or_default();
         if let Some(answer) = request.answer {
-            subscription.answered(answer, now);
+            subscription.answered(resource_type, answer, now);
         }
         if only_answers {
             return;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{
     Session, plan,
-    subscription::{Reply, Subscription, Tracked, Wildcard},
+    subscription::{Demand, Reply, Subscription, Tracked, Wildcard},
 };
 use crate::{DeliveryState, Generation, Resource, ResourceType, Snapshot, Version};
 
@@ -181,7 +181,9 @@ impl Session {
         let Some(tracked) = tracked else {
             return DeliveryState::Pending;
         };
-        if tracked.sent.as_ref() != Some(resource.version()) {
+        let is_out =
+            tracked.demand == Demand::Answered && tracked.sent.as_ref() == Some(resource.version());
+        if !is_out {
             let behind = plan::held_behind(&self.subscriptions, snapshot, resource_type, name);
             return match behind {
                 Some((behind, name)) => DeliveryState::Held {

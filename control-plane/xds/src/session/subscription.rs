@@ -62,7 +62,7 @@ pub(super) enum Greeting {
 /// Where one name stands with the Envoy.
 #[derive(Clone, Debug)]
 pub(super) struct Tracked {
-    /// The version that was last sent, whatever the Envoy made of it; `None` also when it is to be sent again.
+    /// The version that was last sent, whatever the Envoy made of it.
     pub(super) sent: Option<Version>,
     pub(super) acked: Option<Version>,
     pub(super) reply: Reply,
@@ -79,11 +79,13 @@ pub(super) enum Reply {
     Overdue,
 }
 
-/// Whether the Envoy is waiting for the name.
+/// Whether the name is to be sent although the Envoy was sent its version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Demand {
     /// It has just asked, and may be holding a listener or cluster back until it is answered.
     Asked,
+    /// What it was sent may have had no effect.
+    Again,
     Answered,
 }
 
@@ -108,9 +110,14 @@ impl Tracked {
         }
     }
 
-    fn ask_again(&mut self) {
-        self.sent = None;
+    fn ask(&mut self) {
         self.demand = Demand::Asked;
+    }
+
+    fn repeat(&mut self) {
+        if self.demand == Demand::Answered {
+            self.demand = Demand::Again;
+        }
     }
 }
 
@@ -171,7 +178,7 @@ impl Subscription {
             }
             self.tracked
                 .entry(Arc::clone(&name))
-                .and_modify(Tracked::ask_again)
+                .and_modify(Tracked::ask)
                 .or_insert_with(|| Tracked::asked(now));
             self.named.insert(name);
         }
@@ -194,7 +201,7 @@ impl Subscription {
             if self.wildcard == Wildcard::Yes {
                 self.tracked
                     .entry(name)
-                    .and_modify(Tracked::ask_again)
+                    .and_modify(Tracked::ask)
                     .or_insert_with(|| Tracked::asked(now));
             } else {
                 self.forget(&name);
@@ -213,12 +220,18 @@ impl Subscription {
             }
         }
         for (name, tracked) in &self.tracked {
-            let asked = tracked.demand == Demand::Asked;
             let differs = match snapshot.get(resource_type, name) {
-                Some(desired) => asked || tracked.sent.as_ref() != Some(desired.version()),
+                Some(desired) => {
+                    tracked.demand != Demand::Answered
+                        || tracked.sent.as_ref() != Some(desired.version())
+                }
                 // Removing an extension configuration answers live traffic with 500 (envoy#32823).
                 None if resource_type == ResourceType::ExtensionConfig => false,
-                None => asked || tracked.sent.is_some() || tracked.acked.is_some(),
+                None => {
+                    tracked.demand == Demand::Asked
+                        || tracked.sent.is_some()
+                        || tracked.acked.is_some()
+                }
             };
             if differs {
                 self.pending.insert(Arc::clone(name));
@@ -229,7 +242,7 @@ impl Subscription {
     /// Has the name sent again, if the Envoy has it.
     pub(super) fn force(&mut self, name: &Arc<str>) {
         if let Some(tracked) = self.tracked.get_mut(name) {
-            tracked.sent = None;
+            tracked.repeat();
             self.pending.insert(Arc::clone(name));
         }
     }
@@ -268,10 +281,10 @@ impl Subscription {
     }
 
     /// The Envoy answered. An answer to an older stream's nonce, or to one that is forgotten, says nothing.
-    pub(super) fn answered(&mut self, answer: Answer, now: Instant) {
+    pub(super) fn answered(&mut self, resource_type: ResourceType, answer: Answer, now: Instant) {
         let is_it = |outstanding: &Outstanding| outstanding.nonce == answer.nonce;
-        let outstanding = match self.in_flight.take_if(|outstanding| is_it(outstanding)) {
-            Some(outstanding) => outstanding,
+        let (outstanding, older) = match self.in_flight.take_if(|outstanding| is_it(outstanding)) {
+            Some(outstanding) => (outstanding, self.overdue.len()),
             None => {
                 let Some(place) = self.overdue.iter().position(is_it) else {
                     return;
@@ -279,10 +292,12 @@ impl Subscription {
                 let Some(outstanding) = self.overdue.remove(place) else {
                     return;
                 };
-                outstanding
+                (outstanding, place)
             }
         };
         self.pace = Pace::Answering;
+        let lost: Vec<_> = self.overdue.drain(..older).collect();
+        self.repeat(resource_type, lost);
         let Some((name, version)) = outstanding.resource else {
             return;
         };
@@ -304,6 +319,24 @@ impl Subscription {
                 self.rejected.insert(name);
             }
             Some(_) => {}
+        }
+    }
+
+    /// An Envoy answers in order, so the answers to responses before one that is answered are lost: a rejected cluster's
+    /// can be, when it fails beyond validation. What they held is sent again, to learn the answer. Except extension
+    /// configurations: Envoy would call the same bytes good, whatever it made of them.
+    fn repeat(&mut self, resource_type: ResourceType, lost: Vec<Outstanding>) {
+        if resource_type == ResourceType::ExtensionConfig {
+            return;
+        }
+        for (name, version) in lost.into_iter().filter_map(|lost| lost.resource) {
+            if let Some(tracked) = self.tracked.get_mut(&name)
+                && tracked.reply == Reply::Overdue
+                && tracked.sent.as_ref() == Some(&version)
+            {
+                tracked.repeat();
+                self.pending.insert(name);
+            }
         }
     }
 

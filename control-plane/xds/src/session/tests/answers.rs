@@ -183,6 +183,25 @@ fn an_answer_after_the_deadline_still_counts() {
 }
 
 #[test]
+fn what_a_lost_answer_was_about_is_sent_again_to_learn_the_answer() {
+    let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
+    assert_eq!(peer.wait(ACK_DEADLINE), ["+cluster b"]);
+    assert_eq!(peer.ack(Cluster), ["+cluster a"]);
+    assert_eq!(peer.state(Cluster, "a"), Pending);
+    peer.nack(Cluster, "bad a");
+    assert_eq!(peer.state(Cluster, "a"), rejected("bad a"));
+}
+
+#[test]
+fn an_extension_configuration_whose_answer_was_lost_stays_unknown() {
+    let mut peer = Peer::settled(&snapshot("1", [extension("e", "1"), extension("f", "1")]));
+    peer.assign(&snapshot("2", [extension("e", "2"), extension("f", "2")]));
+    assert_eq!(peer.wait(ACK_DEADLINE), ["+extension configuration f"]);
+    assert_eq!(peer.ack(ExtensionConfig), NOTHING);
+    assert_eq!(peer.state(ExtensionConfig, "e"), Unknown);
+}
+
+#[test]
 fn a_late_answer_to_an_older_version_says_nothing_about_the_newer_one() {
     let mut peer = Peer::settled(&snapshot("1", [route("r", "1")]));
     peer.assign(&snapshot("2", [route("r", "2")]));
