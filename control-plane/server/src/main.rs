@@ -1,6 +1,5 @@
 //! The `control-plane` process.
 
-use std::future::Future;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -144,9 +143,7 @@ fn stop_signal() -> Result<watch::Receiver<bool>> {
     Ok(stopped)
 }
 
-fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        // An error means that the sender is gone, which only the end of the process brings about.
-        let _ = stop.wait_for(|stop| *stop).await;
-    }
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which only the end of the process brings about.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
