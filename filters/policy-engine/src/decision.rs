@@ -132,13 +132,17 @@ impl<'p> PendingLimits<'p> {
         &self.buckets
     }
 
-    /// The verdict, from the buckets' states in the order of [`Self::buckets`]. A missing state counts as fresh.
+    /// The verdict, from the buckets' states in the order of [`Self::buckets`]. A state that is
+    /// missing refuses.
     /// May be asked again with newer states, as when a compare-and-set failed.
     pub fn resume(&self, states: &[BucketState], now: UnixNanos) -> Verdict<'p> {
         let mut writes = Vec::with_capacity(self.buckets.len());
         let mut tightest: Option<(&Limit, Duration)> = None;
         for (index, bucket) in self.buckets.iter().enumerate() {
-            let state = states.get(index).copied().unwrap_or_default();
+            let state = states
+                .get(index)
+                .copied()
+                .unwrap_or(BucketState::Until(UnixNanos(u64::MAX)));
             match bucket.limit.rate.admit(state, now) {
                 Admission::Admitted(tat) => writes.push(Write { bucket: index, tat }),
                 Admission::Refused { retry_after } => {

@@ -49,6 +49,9 @@ pub enum Refusal {
     },
 }
 
+/// Behind so many bytes a sentence names no further violation.
+const LONG_SENTENCE: usize = 2000;
+
 /// Whether a refused caller said who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
@@ -101,6 +104,10 @@ impl Refusal {
             Self::BadArguments { tool, violations } => {
                 let mut sentence = format!("the arguments of tool `{tool}` do not fit its schema");
                 for (index, violation) in violations.iter().enumerate() {
+                    if sentence.len() > LONG_SENTENCE {
+                        let _ = write!(sentence, "; and {} more", violations.len() - index);
+                        break;
+                    }
                     let _ = write!(
                         sentence,
                         "{} {violation}",
@@ -216,7 +223,11 @@ mod tests {
             tool: "t".into(),
             violations,
         };
-        assert!(bad.sentence().len() < 6000);
+        assert!(bad.sentence().len() < 4000);
+        assert!(
+            bad.sentence()
+                .ends_with("more; correct them and call again")
+        );
         assert!(Refusal::unknown_tool(&[b'x'; 100_000]).sentence().len() < 200);
     }
 

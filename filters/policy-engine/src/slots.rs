@@ -6,8 +6,8 @@
 //! comes back, only times at least as late as its own: sharing can refuse a call too many, never let one too many in.
 //!
 //! The host reads the slot, decodes it, asks [`Slot::find`] for each bucket's state, and after an admission
-//! [`Slot::store`]s the new time and writes the slot back by compare-and-set. Two buckets of one call may share a slot: find
-//! and store both on the same decoded one.
+//! [`Slot::store`]s the new time and writes the slot back by compare-and-set. Two buckets of one call may share a slot: then
+//! find each place again before storing there, as storing the one may have taken the place that was found for the other.
 
 mod siphash;
 

@@ -1,14 +1,17 @@
 //! Limits from the configuration to the stored slots, in simulated time.
 
-use std::collections::HashMap;
+#[path = "in_memory/store.rs"]
+mod store;
+
 use std::time::Duration;
 
-use policy_engine::slots::{HashKey, Slot, SlotIndex, slot_of};
 use policy_engine::wire::FilterConfig;
 use policy_engine::{
-    Arguments, Decision, Policy, Principal, Refusal, SchemaCache, UnixNanos, Verdict, compile,
+    Arguments, BucketState, Decision, Policy, Principal, Refusal, SchemaCache, UnixNanos, Verdict,
+    compile,
 };
 use serde_json::{Value, json};
+use store::Store;
 
 const START: u64 = 1_800_000_000_000_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -36,11 +39,11 @@ fn known(subject: &str) -> Principal {
     }
 }
 
-/// The host's part: slots in memory.
+/// A gateway's limits.
 #[derive(Default)]
-struct Store(HashMap<SlotIndex, Slot>);
+struct Limits(Store);
 
-impl Store {
+impl Limits {
     fn call(
         &mut self,
         policy: &Policy,
@@ -48,40 +51,10 @@ impl Store {
         principal: &Principal,
         now: u64,
     ) -> Result<(), Refusal> {
-        let key = HashKey([3; 16]);
         let tool = policy.tool(policy.endpoint(b"/mcp").unwrap(), tool.as_bytes())?;
-        let Decision::Limit(pending) = policy.decide(tool, principal, Arguments::NotRead) else {
-            panic!("no limit");
-        };
-        let homes: Vec<_> = pending
-            .buckets()
-            .iter()
-            .map(|bucket| slot_of(&key, bucket.identity()))
-            .collect();
-        let found: Vec<_> = homes
-            .iter()
-            .map(|(slot, fingerprint)| {
-                self.0
-                    .entry(*slot)
-                    .or_default()
-                    .find(*fingerprint, UnixNanos(now))
-            })
-            .collect();
-        let states: Vec<_> = found.iter().map(|(_, state)| *state).collect();
-        match pending.resume(&states, UnixNanos(now)) {
-            Verdict::Refuse(refusal) => Err(refusal),
-            Verdict::Allow { writes, .. } => {
-                assert_eq!(writes.len(), homes.len());
-                for write in writes {
-                    let (slot, fingerprint) = homes[write.bucket];
-                    self.0.entry(slot).or_default().store(
-                        found[write.bucket].0,
-                        fingerprint,
-                        write.tat,
-                    );
-                }
-                Ok(())
-            }
+        match policy.decide(tool, principal, Arguments::NotRead) {
+            Decision::Limit(pending) => self.0.settle(&pending, UnixNanos(now)).map(|_| ()),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -108,20 +81,20 @@ fn it_counts_per_tool_principal_and_server() {
         {"name": "tools", "match": {"tool": "query"}, "limits": [{"id": "a", "per": ["tool", "principal"], "requests": 3, "window_ms": 60000}]},
         {"name": "rest", "match": {"tool": "*"}, "limits": [{"id": "a", "per": [], "requests": 100, "window_ms": 60000, "burst": 5}]},
     ]));
-    let mut store = Store::default();
-    assert_eq!(store.passed(&policy, "query", &known("ada"), START, 10), 3);
+    let mut limits = Limits::default();
+    assert_eq!(limits.passed(&policy, "query", &known("ada"), START, 10), 3);
     assert_eq!(
-        store.passed(&policy, "query", &known("bob"), START, 10),
+        limits.passed(&policy, "query", &known("bob"), START, 10),
         2,
         "two of the server's five are left"
     );
     assert_eq!(
-        store.passed(&policy, "list", NOBODY, START, 10),
+        limits.passed(&policy, "list", NOBODY, START, 10),
         0,
         "and none for its other tool"
     );
     assert_eq!(
-        store.passed(&policy, "add", NOBODY, START, 10),
+        limits.passed(&policy, "add", NOBODY, START, 10),
         5,
         "another server has its own"
     );
@@ -132,7 +105,7 @@ fn it_never_takes_a_caller_for_an_anonymous_one() {
     let policy = policy(
         &json!([{"name": "r", "limits": [{"id": "a", "per": ["principal"], "requests": 1, "window_ms": 60000}]}]),
     );
-    let mut store = Store::default();
+    let mut limits = Limits::default();
     for principal in [
         Principal::Anonymous,
         known(""),
@@ -141,7 +114,7 @@ fn it_never_takes_a_caller_for_an_anonymous_one() {
         known("ap"),
     ] {
         assert_eq!(
-            store.passed(&policy, "query", &principal, START, 3),
+            limits.passed(&policy, "query", &principal, START, 3),
             1,
             "{principal:?}"
         );
@@ -154,12 +127,12 @@ fn it_writes_nothing_where_one_of_several_limits_refuses() {
         {"id": "wide", "per": ["tool"], "requests": 10, "window_ms": 60000},
         {"id": "narrow", "per": ["tool"], "requests": 1, "window_ms": 1000},
     ]}]));
-    let mut store = Store::default();
-    assert_eq!(store.passed(&policy, "query", NOBODY, START, 100), 1);
+    let mut limits = Limits::default();
+    assert_eq!(limits.passed(&policy, "query", NOBODY, START, 100), 1);
     // Had the refused calls counted, the wide limit would be used up by now.
     for second in 1..10 {
         assert_eq!(
-            store.passed(&policy, "query", NOBODY, START + second * SECOND, 100),
+            limits.passed(&policy, "query", NOBODY, START + second * SECOND, 100),
             1,
             "second {second}"
         );
@@ -173,9 +146,9 @@ fn it_answers_with_the_limit_that_takes_longest() {
         {"name": "slow", "limits": [{"id": "hourly", "per": ["tool"], "requests": 1, "window_ms": 3600000}]},
         {"name": "middle", "limits": [{"id": "minutely", "per": ["tool"], "requests": 1, "window_ms": 60000}]},
     ]));
-    let mut store = Store::default();
-    assert_eq!(store.call(&policy, "query", NOBODY, START), Ok(()));
-    match store.call(&policy, "query", NOBODY, START + SECOND / 2) {
+    let mut limits = Limits::default();
+    assert_eq!(limits.call(&policy, "query", NOBODY, START), Ok(()));
+    match limits.call(&policy, "query", NOBODY, START + SECOND / 2) {
         Err(refusal @ Refusal::Limited { .. }) => {
             assert_eq!(
                 refusal.sentence(),
@@ -212,11 +185,11 @@ fn it_keeps_counting_when_the_configuration_changes_around_a_limit() {
     let after = rule(
         json!({"name": "new", "timeout_ms": 5, "limits": [{"id": "a", "per": ["tool"], "requests": 1000, "window_ms": 60000}]}),
     );
-    let mut store = Store::default();
-    assert_eq!(store.passed(&before, "query", NOBODY, START, 10), 2);
-    assert_eq!(store.passed(&after, "query", NOBODY, START, 10), 0);
+    let mut limits = Limits::default();
+    assert_eq!(limits.passed(&before, "query", NOBODY, START, 10), 2);
+    assert_eq!(limits.passed(&after, "query", NOBODY, START, 10), 0);
     assert_eq!(
-        store.passed(&after, "query", NOBODY, START + 30 * SECOND, 10),
+        limits.passed(&after, "query", NOBODY, START + 30 * SECOND, 10),
         1
     );
 }
@@ -228,15 +201,15 @@ fn it_lets_a_changed_rate_take_effect_at_once() {
             &json!([{"name": "r", "limits": [{"id": "a", "per": ["tool"], "requests": requests, "window_ms": 60000}]}]),
         )
     };
-    let mut store = Store::default();
-    assert_eq!(store.passed(&at(1000), "query", NOBODY, START, 900), 900);
+    let mut limits = Limits::default();
+    assert_eq!(limits.passed(&at(1000), "query", NOBODY, START, 900), 900);
     assert_eq!(
-        store.passed(&at(2), "query", NOBODY, START, 10),
+        limits.passed(&at(2), "query", NOBODY, START, 10),
         0,
         "stricter"
     );
     assert_eq!(
-        store.passed(&at(60), "query", NOBODY, START + 2 * SECOND, 100),
+        limits.passed(&at(60), "query", NOBODY, START + 2 * SECOND, 100),
         8,
         "looser: 54 of 60 s are still owed, less two"
     );
@@ -254,9 +227,13 @@ fn it_can_take_a_call_back() {
         panic!("no limit")
     };
     let now = UnixNanos(START);
-    let Verdict::Allow { writes, .. } = pending.resume(&[], now) else {
+    let Verdict::Allow { writes, .. } = pending.resume(&[BucketState::Fresh], now) else {
         panic!("refused")
     };
+    assert!(
+        matches!(pending.resume(&[], now), Verdict::Refuse(_)),
+        "a state that nobody has read"
+    );
     assert_eq!(pending.refund(0, writes[0].tat), now);
     assert_eq!(pending.refund(7, now), now, "a bucket that is not there");
 }

@@ -1,9 +1,11 @@
 //! The shared policy cases, natively. `tests/policy-cases/README.md` says what the files hold.
 
-use std::collections::{BTreeMap, HashMap};
+#[path = "in_memory/store.rs"]
+mod store;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use policy_engine::slots::{HashKey, Slot, SlotIndex, slot_of};
 use policy_engine::wire::FilterConfig;
 use policy_engine::{
     Arguments, Decision, Permit, Policy, Principal, Refusal, SchemaCache, UnixNanos, Verdict,
@@ -11,6 +13,7 @@ use policy_engine::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use store::Store;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,12 +65,10 @@ enum Expect {
     },
 }
 
-/// A gateway with one worker, in memory, whose clock stands still.
+/// A gateway in memory.
 struct Gateway {
     policy: Policy,
-    slots: HashMap<SlotIndex, Vec<u8>>,
-    key: HashKey,
-    now: UnixNanos,
+    store: Store,
 }
 
 impl Gateway {
@@ -76,9 +77,7 @@ impl Gateway {
             .unwrap_or_else(|errors| panic!("{errors}"));
         Self {
             policy,
-            slots: HashMap::new(),
-            key: HashKey([42; 16]),
-            now: UnixNanos(1_800_000_000_000_000_000),
+            store: Store::default(),
         }
     }
 
@@ -101,36 +100,13 @@ impl Gateway {
             (Some(value), None) => Arguments::Raw(value.get().as_bytes()),
             (None, None) => Arguments::Absent,
         };
-        let pending = match self.policy.decide(tool, &principal, arguments) {
-            Decision::Refuse(refusal) => return Err(refusal),
-            Decision::Allow(permit) => return Ok(permit),
-            Decision::Limit(pending) => pending,
-        };
-        let homes: Vec<_> = pending
-            .buckets()
-            .iter()
-            .map(|bucket| slot_of(&self.key, bucket.identity()))
-            .collect();
-        let read = |slot: &SlotIndex| {
-            Slot::decode(self.slots.get(slot).map_or(&[][..], Vec::as_slice)).unwrap()
-        };
-        let found: Vec<_> = homes
-            .iter()
-            .map(|(slot, fingerprint)| read(slot).find(*fingerprint, self.now))
-            .collect();
-        let states: Vec<_> = found.iter().map(|(_, state)| *state).collect();
-        match pending.resume(&states, self.now) {
-            Verdict::Refuse(refusal) => Err(refusal),
-            Verdict::Allow { permit, writes } => {
-                for write in writes {
-                    let (slot, fingerprint) = homes[write.bucket];
-                    let stored = self.slots.entry(slot).or_default();
-                    let mut decoded = Slot::decode(stored).unwrap();
-                    decoded.store(found[write.bucket].0, fingerprint, write.tat);
-                    *stored = decoded.encode();
-                }
-                Ok(permit)
-            }
+        match self.policy.decide(tool, &principal, arguments) {
+            Decision::Refuse(refusal) => Err(refusal),
+            Decision::Allow(permit) => Ok(permit),
+            // The clock stands still, so nothing comes back while a file runs.
+            Decision::Limit(pending) => self
+                .store
+                .settle(&pending, UnixNanos(1_800_000_000_000_000_000)),
         }
     }
 }

@@ -1,0 +1,48 @@
+//! The host's part of a limit: slots in memory.
+
+use std::collections::HashMap;
+
+use policy_engine::slots::{HashKey, Slot, SlotIndex, slot_of};
+use policy_engine::{PendingLimits, Permit, Refusal, UnixNanos, Verdict};
+
+/// The slots of one gateway.
+#[derive(Default)]
+pub struct Store(HashMap<SlotIndex, Vec<u8>>);
+
+impl Store {
+    /// Counts one call, or refuses it.
+    pub fn settle<'p>(
+        &mut self,
+        pending: &PendingLimits<'p>,
+        now: UnixNanos,
+    ) -> Result<Permit<'p>, Refusal> {
+        let key = HashKey([42; 16]);
+        let homes: Vec<_> = pending
+            .buckets()
+            .iter()
+            .map(|bucket| slot_of(&key, bucket.identity()))
+            .collect();
+        let states: Vec<_> = homes
+            .iter()
+            .map(|(slot, fingerprint)| self.read(*slot).find(*fingerprint, now).1)
+            .collect();
+        match pending.resume(&states, now) {
+            Verdict::Refuse(refusal) => Err(refusal),
+            Verdict::Allow { permit, writes } => {
+                assert_eq!(writes.len(), homes.len());
+                for write in writes {
+                    let (index, fingerprint) = homes[write.bucket];
+                    let mut slot = self.read(index);
+                    let (place, _) = slot.find(fingerprint, now);
+                    slot.store(place, fingerprint, write.tat);
+                    self.0.insert(index, slot.encode());
+                }
+                Ok(permit)
+            }
+        }
+    }
+
+    fn read(&self, slot: SlotIndex) -> Slot {
+        Slot::decode(self.0.get(&slot).map_or(&[][..], Vec::as_slice)).unwrap()
+    }
+}
