@@ -8,8 +8,7 @@ use std::path::Path;
 
 use policy_engine::wire::FilterConfig;
 use policy_engine::{
-    Arguments, Decision, Permit, Policy, Principal, Refusal, SchemaCache, UnixNanos, Verdict,
-    compile,
+    Arguments, Decision, Permit, Policy, Principal, Refusal, SchemaCache, UnixNanos, compile,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
