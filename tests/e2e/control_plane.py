@@ -14,8 +14,8 @@ from processes import Process
 from raw_http import Connection, Reply
 
 BOOTSTRAP = REPOSITORY / "envoy/bootstrap.yaml"
-IN_FORCE = 1.0
-"""Seconds within which an accepted change is in force."""
+IN_FORCE = 3.0
+"""Seconds within which an accepted change is seen: the one that is promised, and what a busy machine adds."""
 
 
 class ControlPlane:

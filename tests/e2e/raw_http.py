@@ -86,12 +86,3 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def get_json(port: int, path: str) -> dict:
-    """GET on a new connection; anything but 200 is an OSError, so that polling goes on."""
-    with Connection(port) as connection:
-        reply = connection.request("GET", path, [])
-    if reply.status != 200:
-        raise OSError(f"{path}: {reply.status} {reply.body[:200]!r}")
-    return reply.json

@@ -1,6 +1,5 @@
 """Everything, as `portcullis up` brings it up: PostgreSQL, Spark, control plane, data server and Envoy, on free ports."""
 
-import json
 import os
 import shutil
 import signal
@@ -11,7 +10,6 @@ from free_ports import free_port
 from installation import Installation
 from polling import until
 from processes import Process
-from raw_http import Connection, get_json
 
 READY = 240.0
 """Seconds; Spark and a first PostgreSQL cluster take most of them."""
@@ -53,15 +51,15 @@ class Stack:
         """The MCP endpoint of the gateway."""
         return f"http://127.0.0.1:{self.gateway_port}/mcp"
 
+    @property
+    def announcement(self) -> str:
+        """What `portcullis up` prints once a tool call has come back through the gateway; nothing before."""
+        _, ready, announcement = self.process.log_end(100_000).partition("\nready in ")
+        return ready + announcement
+
     def _is_ready(self) -> bool:
         self.process.check_alive()
-        body = json.dumps(
-            {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_tables", "arguments": {}}}
-        ).encode()
-        headers = [("content-type", "application/json"), ("accept", "application/json, text/event-stream")]
-        with Connection(self.gateway_port) as connection:
-            reply = connection.post("/mcp", headers, body)
-        return reply.status == 200 and get_json(self.server_port, "/health") != {}
+        return "Ctrl-C" in self.announcement
 
     def kill(self, program: str) -> int:
         """SIGKILL to one of our programs; the supervisor starts it again. Returns the process that was killed."""
