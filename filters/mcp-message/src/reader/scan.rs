@@ -154,6 +154,7 @@ impl Reader {
                             None => return Err(self.not_json(here, NotJson::Unexpected(byte))),
                         },
                     };
+                    (at, state) = self.follow(bytes, at, state)?;
                 }
                 State::Key
                 | State::Text
@@ -172,6 +173,39 @@ impl Reader {
         self.at = base + at;
         self.state = state;
         Ok(())
+    }
+
+    /// Reads what follows a value in compact JSON: closing brackets, a comma, the next key. Whatever else follows is left
+    /// to the loop; this is its beaten path.
+    #[inline(always)]
+    fn follow(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+        mut state: State,
+    ) -> Result<(usize, State), Failed> {
+        loop {
+            match (state, bytes.get(at), self.nesting.innermost()) {
+                (State::AfterValue, Some(b','), Some(Container::Array)) => {
+                    return Ok((at + 1, State::Value));
+                }
+                (State::AfterValue, Some(b','), Some(Container::Object)) => {
+                    at += 1;
+                    state = State::NextKey;
+                }
+                (State::AfterValue, Some(b'}'), Some(Container::Object))
+                | (State::AfterValue, Some(b']'), Some(Container::Array)) => {
+                    at += 1;
+                    state = self.close(bytes, at)?;
+                }
+                (State::NextKey | State::FirstKey, Some(b'"'), _) => {
+                    at += 1;
+                    self.begin_token(self.held_from + at);
+                    return self.key_text(bytes, at);
+                }
+                _ => return Ok((at, state)),
+            }
+        }
     }
 
     /// Reads on in a token that was cut, or that has escapes. Apart from the loop, which so stays small and fast.
