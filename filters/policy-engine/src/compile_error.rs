@@ -74,8 +74,15 @@ impl std::error::Error for CompileErrors {}
 
 /// `pointer` with one more segment, escaped as RFC 6901 section 3 says.
 pub(crate) fn join(pointer: &str, segment: &str) -> String {
-    format!(
-        "{pointer}/{}",
-        segment.replace('~', "~0").replace('/', "~1")
-    )
+    let mut joined = String::with_capacity(pointer.len() + 1 + segment.len());
+    joined.push_str(pointer);
+    joined.push('/');
+    for char in segment.chars() {
+        match char {
+            '~' => joined.push_str("~0"),
+            '/' => joined.push_str("~1"),
+            char => joined.push(char),
+        }
+    }
+    joined
 }

@@ -10,6 +10,11 @@
 //!   call on, or the buckets that must be looked at first ([`PendingLimits`]).
 //! - [`PendingLimits::resume`] turns the buckets' states into a [`Verdict`]; [`slots`] says where the states are kept.
 //! - [`Policy::explain`] names the rule behind each field of a tool's policy.
+//! - [`compile_schema`] tries one JSON Schema. What a [`Schema`] checks, it checks in one pass over the bytes of the
+//!   arguments; a keyword that it would not check does not compile.
+//!
+//! Ids ([`EndpointId`], [`ToolId`]) belong to the policy that gave them. Keep a [`SchemaCache`] for as long as policies
+//! follow each other, so that a schema is compiled once.
 //!
 //! ```
 //! use policy_engine::{Arguments, Decision, Principal, SchemaCache, compile, wire::FilterConfig};

@@ -114,7 +114,7 @@ pub enum Validate {
     /// The call is refused.
     #[default]
     Enforce,
-    /// The call passes, and the permit carries what was wrong.
+    /// The call passes, and the permit carries what was wrong; only what cannot be read unambiguously is still refused.
     Shadow,
     /// Nothing is checked; the schema need not even be one that the engine can compile.
     Off,

@@ -146,6 +146,10 @@ fn it_refuses_names_that_come_twice() {
 #[test]
 fn it_refuses_names_and_paths_that_cannot_be() {
     check(
+        &[("/rules/0/match/tool", json!(""))],
+        &[("/rules/0/match/tool", "matches no tool")],
+    );
+    check(
         &[("/rules/0/name", json!(""))],
         &[("/rules/0/name", "needs a name")],
     );

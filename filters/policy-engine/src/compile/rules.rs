@@ -114,6 +114,12 @@ fn check_rule<'a>(
             format!("unknown server `{server}`; `servers` must hold it"),
         );
     }
+    if rule.matches.tool.as_deref() == Some("") {
+        errors.add(
+            format!("{path}/match/tool"),
+            "matches no tool; leave it out for every tool, or name one",
+        );
+    }
     if rule.timeout_ms == Some(0) {
         errors.add(
             format!("{path}/timeout_ms"),
