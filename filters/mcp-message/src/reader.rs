@@ -8,6 +8,7 @@ mod number;
 mod scan;
 mod seen_keys;
 mod string;
+mod token;
 mod utf8;
 
 use crate::error::{Invalid, NotJson, ReadError};
@@ -15,7 +16,8 @@ use crate::message::{Kind, Message};
 use envelope::Envelope;
 pub use nesting::MAX_DEPTH;
 use nesting::Nesting;
-use scan::{Cut, Failed, State};
+use scan::{Failed, State};
+use token::Cut;
 use utf8::Utf8Prefix;
 
 /// Bounds of what is read.
