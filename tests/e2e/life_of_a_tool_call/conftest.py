@@ -21,6 +21,10 @@ def client(request, installation, stack):
         yield connected
 
 
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("run_last") is not None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     """A failing test shows the logs of the programs in the stack, too."""

@@ -1,0 +1,89 @@
+"""Spark jobs through the gateway, on a real Spark, by clients that others wrote; one outlives a crash of the data server."""
+
+import pytest
+
+from outcomes import failure, structured
+from polling import until
+from sdk_client import Sdk, SdkClient
+
+PATIENCE = 240.0
+"""Seconds for one job: a driver and an executor start for each."""
+FINAL = {"finished", "failed", "killed", "unknown"}
+
+FAILING = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+raise SystemExit(f"nothing to do for {spark.range(10).count()} rows")
+"""
+# Counts, then waits for a file, so that a test decides when it ends; what it counted goes into another.
+GATED = """
+import os, sys, time
+from pyspark.sql import SparkSession
+folder, rows = sys.argv[1], int(sys.argv[2])
+spark = SparkSession.builder.getOrCreate()
+counted = spark.range(rows).repartition(4).count()
+while not os.path.exists(f"{folder}/go-on"):
+    time.sleep(0.1)
+with open(f"{folder}/counted", "w") as result:
+    result.write(str(counted))
+"""
+
+
+def job(client: SdkClient, job_id: str) -> dict:
+    return structured(client.call("get_job_status", {"job_id": job_id}))
+
+
+@pytest.fixture(scope="session")
+def failed_job(installation, stack):
+    """A job that has ended with an error, as it was when it was submitted."""
+    with SdkClient(Sdk("client", "modern"), stack.url, installation.home) as client:
+        submitted = structured(client.call("submit_spark_job", {"source": FAILING}))
+        until("the job is over", lambda: job(client, submitted["job_id"])["status"] in FINAL, PATIENCE)
+    return submitted
+
+
+def test_a_submitted_job_is_known_at_once(failed_job):
+    assert failed_job["status"] in ("submitting", "submitted", "running")
+    assert failed_job["finished_at"] is None
+
+
+def test_every_client_reads_why_a_job_failed(client, failed_job):
+    seen = job(client, failed_job["job_id"])
+    assert seen["status"] == "failed"
+    assert "nothing to do for 10 rows" in seen["error"]
+    assert seen["finished_at"] and seen["submission_id"] and seen["application_id"]
+
+
+def test_every_client_finds_a_job_in_the_list(client, failed_job):
+    job_id = failed_job["job_id"]
+    wanted = {"status": "failed", "since": failed_job["submitted_at"], "limit": 10}
+    assert job_id in [one["job_id"] for one in structured(client.call("list_spark_jobs", wanted))["jobs"]]
+    before = {"until": failed_job["submitted_at"]}
+    assert job_id not in [one["job_id"] for one in structured(client.call("list_spark_jobs", before))["jobs"]]
+
+
+def test_a_job_that_nobody_submitted_is_not_found(client):
+    nobody = {"job_id": "00000000-0000-7000-8000-000000000000"}
+    assert nobody["job_id"] in failure(client.call("get_job_status", nobody))
+
+
+@pytest.mark.run_last
+def test_a_job_outlives_a_crash_of_the_data_server(installation, stack):
+    """Submitted in one era, found again in the other after SIGKILL, watched to the end."""
+    folder = stack.data / "gate"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with SdkClient(Sdk("python", "legacy"), stack.url, installation.home) as client:
+        arguments = {"source": GATED, "args": [str(folder), "12345"], "conf": {"spark.cores.max": "1"}}
+        job_id = structured(client.call("submit_spark_job", arguments))["job_id"]
+        until("the job runs", lambda: job(client, job_id)["status"] == "running", PATIENCE)
+    killed = stack.kill("mcp-server")
+    until("the data server is started again", lambda: stack.pid_of("mcp-server") not in (None, killed), 60)
+    with SdkClient(Sdk("python", "modern"), stack.url, installation.home) as client:
+        until("the data server answers", lambda: "result" in client.call("list_spark_jobs"), 60)
+        assert job(client, job_id)["status"] == "running"
+        (folder / "go-on").touch()
+        until("the job is over", lambda: job(client, job_id)["status"] in FINAL, PATIENCE)
+        ended = job(client, job_id)
+    assert (ended["status"], ended["progress"], ended["error"]) == ("finished", 100, None)
+    assert (folder / "counted").read_text() == "12345"
