@@ -21,12 +21,14 @@ mod rollout;
 mod start;
 mod state;
 pub mod tool_policy;
+mod verdict;
 
 pub use change::{Author, ChangeError, Edit, Precondition};
-pub use rollout::{EnvoyAnswer, EnvoyVerdict, Outcome, WriteReport};
+pub use rollout::WriteReport;
 pub use start::StartError;
-pub use state::{ListState, RejectedResource, Rejection, State};
+pub use state::{ListState, Rejection, State};
 pub use tool_policy::{FindToolError, ToolView};
+pub use verdict::{EnvoyAnswer, EnvoyVerdict, Outcome, RejectedResource, Rejections};
 
 /// The gateway.
 pub struct Gateway {

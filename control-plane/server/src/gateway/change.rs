@@ -10,8 +10,9 @@ use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::Gateway;
-use super::rollout::{Outcome, WriteReport, report};
+use super::rollout::{WriteReport, report};
 use super::tool_policy::FindToolError;
+use super::verdict::Outcome;
 use crate::catalogue::KnownList;
 use crate::generation::{BuildError, Built, Lists};
 
@@ -66,7 +67,7 @@ pub enum ChangeError {
     )]
     NoRule(String),
     /// An Envoy rejected it; the revision is stored, and what was in force before is again.
-    #[error("an Envoy rejected revision {}; what was in force before is in force again", .0.revision)]
+    #[error("{}", rejected(.0))]
     Rejected(Box<WriteReport>),
     /// The store failed.
     #[error("the change could not be stored")]
@@ -81,6 +82,17 @@ fn stale(summary: &RevisionSummary) -> String {
         "revision {} is in force, stored by `{}` at {}: read it, and make the change again",
         summary.number, summary.author, summary.created_at
     )
+}
+
+fn rejected(report: &WriteReport) -> String {
+    let (revision, in_force) = (report.revision, report.in_force);
+    if in_force == revision {
+        format!(
+            "an Envoy rejected revision {revision}, and there is none before it that the Envoys accepted: correct what it names"
+        )
+    } else {
+        format!("an Envoy rejected revision {revision}; revision {in_force} is in force again")
+    }
 }
 
 /// How long a server that a change registers may hold the change up, so that its tools can be called at once.
@@ -159,6 +171,8 @@ impl Gateway {
         {
             let mut state = self.write();
             state.head = next;
+            // What was rejected before is superseded.
+            state.rejection = None;
             state.lists = lists.lists;
         }
         let report = self.roll_out(Arc::new(built)).await;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use gateway_document::ServerName;
 use store::RevisionNumber;
 use time::OffsetDateTime;
-use xds::{Generation, NodeId, ResourceType};
+use xds::Generation;
+
+use super::verdict::Rejections;
 
 use crate::generation::{Built, Lists};
 
@@ -54,16 +56,5 @@ pub struct Rejection {
     /// When they had answered.
     pub at: OffsetDateTime,
     /// What each of them rejected.
-    pub nodes: BTreeMap<NodeId, Vec<RejectedResource>>,
-}
-
-/// One resource that an Envoy rejected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RejectedResource {
-    /// What it is.
-    pub resource_type: ResourceType,
-    /// Its name.
-    pub name: Arc<str>,
-    /// Envoy's own words.
-    pub message: String,
+    pub nodes: Rejections,
 }

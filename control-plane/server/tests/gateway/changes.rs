@@ -147,3 +147,43 @@ async fn a_new_envoy_and_a_restarted_control_plane_never_see_a_change_that_was_r
     let control_plane = ControlPlane::start(folder.path(), "").await;
     assert_eq!(control_plane.get("/api/v1/version").await.json, before);
 }
+
+#[tokio::test]
+async fn an_envoy_that_cannot_have_what_the_others_have_holds_up_no_change() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let _good = connected(&control_plane, "good").await;
+    let _broken = FakeEnvoy::connect_rejecting(control_plane.xds, "broken", &["mcp"]).await;
+    until(|| async {
+        node(&control_plane, "broken").await.is_some()
+            && rejections(&control_plane, "broken").await == [REJECTION]
+    })
+    .await;
+    for (revision, body) in [
+        (2, "defaults: {access: deny}"),
+        (3, "defaults: {validate: shadow}"),
+    ] {
+        let answer = control_plane.put_yaml("/api/v1/config", body).await;
+        assert_eq!(
+            (answer.status, &answer.json["outcome"]),
+            (StatusCode::OK, &json!("partial")),
+            "{}",
+            answer.text
+        );
+        let version = control_plane.get("/api/v1/version").await.json;
+        assert_eq!(
+            (&version["revision"], &version["accepted_generation"]),
+            (&json!(revision), &version["generation"])
+        );
+    }
+    // And when a change is bad, they go back to the last one, not to the last that the broken one liked.
+    let bad = connected(&control_plane, "bad").await;
+    bad.reject("second");
+    let answer = control_plane.put_yaml("/api/v1/config", SECOND).await;
+    assert_eq!(
+        (&answer.json["outcome"], &answer.json["in_force"]),
+        (&json!("rejected"), &json!(3)),
+        "{}",
+        answer.text
+    );
+}

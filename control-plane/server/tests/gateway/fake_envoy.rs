@@ -28,7 +28,13 @@ pub const REJECTION: &str = "cannot bind '127.0.0.1:1': Address already in use";
 impl FakeEnvoy {
     /// Connects and subscribes to all clusters and listeners.
     pub async fn connect(xds: SocketAddr, id: &str) -> Self {
-        let rejects = Arc::<Mutex<BTreeSet<String>>>::default();
+        Self::connect_rejecting(xds, id, &[]).await
+    }
+
+    /// Connects, and rejects these listeners from the beginning.
+    pub async fn connect_rejecting(xds: SocketAddr, id: &str, listeners: &[&str]) -> Self {
+        let rejects: BTreeSet<String> = listeners.iter().map(|name| (*name).to_owned()).collect();
+        let rejects = Arc::new(Mutex::new(rejects));
         let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{xds}"))
             .await
             .unwrap();

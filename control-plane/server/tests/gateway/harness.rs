@@ -85,11 +85,13 @@ impl ControlPlane {
         let mut tasks = JoinSet::new();
         tasks.spawn(catalogue::watch(Arc::clone(&gateway), schedule));
         tasks.spawn(async move { gateway.follow().await });
-        tasks.spawn(async move { axum::serve(rest_listener, router).await.unwrap() });
+        tasks.spawn(async move {
+            axum::serve(rest_listener, router).await.unwrap();
+        });
         tasks.spawn(async move {
             xds::serve(publisher, xds_listener, std::future::pending())
                 .await
-                .unwrap()
+                .unwrap();
         });
         Self {
             rest,
