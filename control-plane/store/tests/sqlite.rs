@@ -341,9 +341,10 @@ async fn what_is_recorded_can_be_read_newest_first_and_by_page() {
     };
     let first = store.record(&entry("first")).await.expect("recorded");
     let second = store.record(&entry("second")).await.expect("recorded");
-    assert_eq!(store.audit(None, 1).await.expect("read"), [second.clone()]);
+    let place_of_second = second.sequence;
+    assert_eq!(store.audit(None, 1).await.expect("read"), [second]);
     assert_eq!(
-        store.audit(Some(second.sequence), 5).await.expect("read"),
+        store.audit(Some(place_of_second), 5).await.expect("read"),
         [first]
     );
 }
