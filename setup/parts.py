@@ -1,7 +1,5 @@
-"""What set-up fetches. Each part is pinned, checked by hash, and made in full before it gets its name."""
+"""What set-up fetches: each part pinned, and checked by hash."""
 
-import concurrent.futures
-import hashlib
 import os
 import re
 import shutil
@@ -10,78 +8,14 @@ import sys
 import tomllib
 from pathlib import Path
 
-from home import REPOSITORY, Everywhere, Home, Problem
+from home import REPOSITORY, Home, Problem
 from machine import find_rustup
-from progress import Board
+from part import SETUP, Part
+from tools import pip, run
 
-SETUP = Path(__file__).resolve().parent
 NODE_AT_LEAST = 22
-# `--profile dev`: built in a third of the time of a release build, and as fast as our lint needs.
+# Built with the development profile: in a third of the time of a release build, and as fast as our lint needs.
 CARGO_DENY = "0.20.2"
-
-
-class Part:
-    """One thing under `PORTCULLIS_HOME/versions`, in a folder named after its pins, and the links that lead to it."""
-
-    name: str
-    title: str
-    download_mb = 0
-    disk_mb = 0
-    scratch_mb = 0
-    seconds = 0
-    # Files whose content is the pin: another content is another folder.
-    pins: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
-    # What must be there for the folder to count as whole: a virtual environment breaks when its Python is removed.
-    heart = "."
-
-    def cost(self) -> str:
-        return f", {self.download_mb} MB"
-
-    def folder(self, home: Home) -> Path:
-        digest = hashlib.sha256()
-        for pin in self.pins:
-            digest.update((SETUP / pin).read_bytes())
-        return home.versions / f"{self.name}-{digest.hexdigest()[:12]}"
-
-    def present(self, home: Home) -> bool:
-        folder = self.folder(home)
-        return (folder / self.heart).exists() and all(leads_into(home.root / link, folder) for link in self.links)
-
-    def install(self, home: Home) -> None:
-        folder = self.folder(home)
-        if not (folder / self.heart).exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            fresh = self.workplace(home)
-            fresh.mkdir(parents=True)
-            (fresh / ".tmp").mkdir()
-            self.make(home, fresh)
-            shutil.rmtree(fresh / ".tmp")
-            home.versions.mkdir(parents=True, exist_ok=True)
-            fresh.rename(folder)
-        self.expose(home, folder)
-
-    def workplace(self, home: Home) -> Path:
-        return home.unfinished / self.name
-
-    def make(self, home: Home, fresh: Path) -> None:
-        """Fills `fresh`, which is renamed afterwards: nothing in it may remember the path."""
-        raise NotImplementedError
-
-    def expose(self, home: Home, folder: Path) -> None:
-        """Gives what is in `folder` its stable names."""
-        raise NotImplementedError
-
-
-def leads_into(link: Path, folder: Path) -> bool:
-    """A link to something in `folder` that exists, or a script that runs it."""
-    if link.is_symlink():
-        return link.exists() and Path(os.readlink(link)).is_relative_to(folder)
-    try:
-        return str(folder) in link.read_text()
-    except OSError:
-        return False
 
 
 class Pip(Part):
@@ -91,7 +25,7 @@ class Pip(Part):
     title = "pip"
     disk_mb = 15
     seconds = 5
-    needs = ("venv",)
+    needs, links = ("venv",), ("pip",)
     heart = "bin/python"
 
     def cost(self) -> str:
@@ -101,7 +35,7 @@ class Pip(Part):
         run(self, fresh, [sys.executable, "-m", "venv", fresh])
 
     def expose(self, home: Home, folder: Path) -> None:
-        pass
+        home.link("pip", folder)
 
 
 class Envoy(Part):
@@ -255,100 +189,3 @@ def rustup() -> Path:
 
 
 PARTS: list[Part] = [Pip(), WasmTarget(), CargoDeny(), Spark(), Envoy(), Node(), PythonClients(), NodeClients()]
-
-# Two at a time: one waits for the network while the other one computes.
-AT_ONCE = 2
-
-
-def install_all(todo: list[Part], home: Home, board: Board, missing: set[str]) -> list[Problem]:
-    """Installs what can be installed, each part after what it needs; returns what could not.
-
-    `missing` are the names of what the machine lacks: what needs it is not tried, since that was said already.
-    """
-    problems: list[Problem] = []
-    failed = set(missing)
-    unfinished = {key(part) for part in todo}
-    waiting = list(todo)
-    with board, concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        running: dict[concurrent.futures.Future, Part] = {}
-        while waiting or running:
-            for part in [part for part in waiting if failed.intersection(part.needs)]:
-                waiting.remove(part)
-                failed.add(key(part))
-            if any(isinstance(problem, Everywhere) for problem in problems):
-                waiting.clear()
-            ready = [part for part in waiting if not unfinished.intersection(part.needs)]
-            for part in ready[: AT_ONCE - len(running)]:
-                waiting.remove(part)
-                running[pool.submit(install_one, part, home, board)] = part
-            if not running:
-                break
-            finished, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in finished:
-                part = running.pop(future)
-                unfinished.discard(key(part))
-                try:
-                    future.result()
-                except (Problem, OSError) as error:
-                    failed.add(key(part))
-                    problems.append(error if isinstance(error, Problem) else Problem(f"{part.title}: {error}"))
-    return problems
-
-
-def key(part: Part) -> str:
-    """`spark-4.3.0` → `spark`: what others name in their `needs`."""
-    return re.split(r"-\d", part.name)[0]
-
-
-def install_one(part: Part, home: Home, board: Board) -> None:
-    board.started(part.title, part.workplace(home))
-    try:
-        part.install(home)
-    except BaseException:
-        board.finished(part.title, "FAILED")
-        raise
-    board.finished(part.title, "done")
-
-
-def pip(part: Part, home: Home, fresh: Path, *arguments: object, python: Path | None = None) -> None:
-    pips_home = next(each for each in PARTS if isinstance(each, Pip)).folder(home)
-    into = ["--python", python] if python else []
-    run(part, fresh, [pips_home / "bin/python", "-m", "pip", "--no-input", "--disable-pip-version-check", *into, "install",
-                      "--require-hashes", "--no-deps", "--no-cache-dir", "--no-warn-script-location", *arguments])
-
-
-# What a user's own configuration of these tools would send astray.
-UNWANTED = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CARGO_BUILD_TARGET", "RUSTFLAGS")
-
-
-def run(part: Part, fresh: Path, command: list, **variables: str) -> None:
-    """Runs `command` quietly; when it fails, says what the user can do, and shows the end of what it printed."""
-    environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
-    # Downloads and builds on the disk that was asked about, in the folder whose growth is shown.
-    environment |= {"TMPDIR": str(fresh / ".tmp"), **variables}
-    done = subprocess.run([str(word) for word in command], cwd=REPOSITORY if part.name.startswith(("cargo", "wasm")) else fresh,
-                          env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    if done.returncode != 0:
-        raise failure(part.title, Path(command[0]).name, done.stdout)
-
-
-def failure(title: str, tool: str, output: str) -> Problem:
-    """What a failed tool printed, as a problem: a sentence where we know one, and the end of the output."""
-    for kind, sign, sentence in SIGNS:
-        if re.search(sign, output, re.IGNORECASE):
-            lines = [line for line in output.strip().splitlines() if "retry" not in line.lower()][-3:]
-            break
-    else:
-        kind, sentence, lines = Problem, "it failed", output.strip().splitlines()[-12:]
-    said = "\n      ".join(line[:300] for line in lines)
-    return kind(f"{title}: {sentence}; `{tool}` said:\n      {said}")
-
-
-SIGNS = [
-    (Everywhere, r"No space left on device|ENOSPC|Errno 28", "the disk is full: make room, or name a folder on another disk in PORTCULLIS_HOME"),
-    (Problem, r"DO NOT MATCH THE HASHES|EINTEGRITY|checksum .*(mismatch|failed)", "what was downloaded is not what is pinned: a proxy or mirror changed it, or the download broke; try again"),
-    (Everywhere, r"name resolution|Could not resolve|NewConnectionError|ENOTFOUND|ECONNREFUSED|Connection refused|Network is unreachable|timed out|ETIMEDOUT|"
-     r"dns error|Max retries exceeded|EAI_AGAIN|ConnectTimeout|SSLError|certificate",
-     "the network, or the package registry behind it, cannot be reached: check the connection and the proxy settings, and try again"),
-    (Problem, r"No matching distribution found|requires a different Python", "there is no package for this system and Python: Portcullis runs on Linux, x86_64 or arm64, with Python 3.11 or later"),
-]

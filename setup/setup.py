@@ -10,11 +10,12 @@ if sys.version_info < (3, 11):
     sys.exit(f"set-up needs Python 3.11 or later, this is {sys.version.split()[0]}: type `python3.11 setup/setup.py`, or install a newer Python")
 
 import time
-from pathlib import Path
 
 import machine
 import parts
 from home import Home, Problem, disk_space, exclusive
+from installer import install_all
+from part import Part
 from progress import Board
 
 
@@ -49,8 +50,8 @@ def bring_up_to_date(home: Home) -> int:
             problems.append(problem)
             missing.add(requirement.name)
     board = Board()
-    fetch = [thing for thing in todo if isinstance(thing, parts.Part)]
-    problems += parts.install_all(fetch, home, board, missing)
+    fetch = [thing for thing in todo if isinstance(thing, Part)]
+    problems += install_all(fetch, home, board, missing)
 
     if problems:
         print("\nset-up is not complete:", file=sys.stderr)
@@ -63,7 +64,7 @@ def bring_up_to_date(home: Home) -> int:
 
 
 def announce(home: Home, todo: list) -> None:
-    fetch = [thing for thing in todo if isinstance(thing, parts.Part)]
+    fetch = [thing for thing in todo if isinstance(thing, Part)]
     download = sum(part.download_mb for part in fetch)
     disk = sum(part.disk_mb for part in fetch)
     seconds = sum(part.seconds for part in fetch)
@@ -71,9 +72,16 @@ def announce(home: Home, todo: list) -> None:
     for thing in todo:
         print(f"  - {thing.title}{thing.cost()}")
     if fetch:
-        print(f"about {download} MB to download, {disk} MB of disk, and {max(1, round(seconds / 60))} to {max(2, round(seconds / 20))} minutes")
+        print(f"about {download} MB to download, {disk} MB of disk, and {duration(seconds)}")
         disk_space(home, needed_mb=disk + max(part.scratch_mb for part in fetch))
     sys.stdout.flush()
+
+
+def duration(seconds: int) -> str:
+    """In words; the seconds were measured on a fast network, a slow one takes three times as long."""
+    if seconds < 30:
+        return "less than a minute"
+    return f"{max(1, round(seconds / 60))} to {max(2, round(seconds / 20))} minutes"
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import home as home_module
+import installer
 import machine
-import parts
+import part
+import tools
 from home import Home, Problem
 from progress import Board
 
@@ -20,7 +22,7 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
-class Bell(parts.Part):
+class Bell(part.Part):
     """A part that needs no network."""
 
     name, title = "bell-1.0", "Bell"
@@ -63,7 +65,7 @@ def test_a_part_whose_link_leads_elsewhere_is_linked_again(home: Home, tmp_path:
 
 
 def test_a_changed_pin_is_another_folder(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "SETUP", tmp_path)
+    monkeypatch.setattr(part, "SETUP", tmp_path)
     monkeypatch.setattr(Bell, "pins", ("pin",))
     (tmp_path / "pin").write_text("bell==1")
     before = Bell().folder(home)
@@ -82,14 +84,14 @@ def test_what_needs_a_failed_part_is_not_tried_and_everything_else_is(home: Home
             home.link("bin/tower", folder / "bell")
 
     todo = [Clapper(), Bell(fails=True), Tower()]
-    problems = parts.install_all(list(todo), home, Board(), set())
+    problems = installer.install_all(list(todo), home, Board(), set())
     assert [str(problem) for problem in problems] == ["the bell broke"]
     assert [part.present(home) for part in todo] == [False, False, True]
 
 
 def test_a_script_runs_its_command_with_the_callers_arguments(home: Home) -> None:
     home.script("bin/say", Path("/bin/echo"), Path("hello"))
-    assert parts.subprocess.run([home.root / "bin/say", "a b"], capture_output=True, text=True).stdout == "hello a b\n"
+    assert tools.subprocess.run([home.root / "bin/say", "a b"], capture_output=True, text=True).stdout == "hello a b\n"
 
 
 @pytest.mark.parametrize(("output", "sentence"), [
@@ -102,7 +104,7 @@ def test_a_script_runs_its_command_with_the_callers_arguments(home: Home) -> Non
     ("segmentation fault", "it failed"),
 ])
 def test_the_output_of_a_failed_tool_becomes_a_sentence(output: str, sentence: str) -> None:
-    assert sentence in str(parts.failure("Envoy", "pip", output))
+    assert sentence in str(tools.failure("Envoy", "pip", output))
 
 
 def test_without_a_network_nothing_more_is_tried(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,16 +112,16 @@ def test_without_a_network_nothing_more_is_tried(home: Home, monkeypatch: pytest
         name, title, links = "offline-1", "Offline", ()
 
         def make(self, home: Home, fresh: Path) -> None:
-            raise parts.failure("Offline", "pip", "Could not resolve host")
+            raise tools.failure("Offline", "pip", "Could not resolve host")
 
-    monkeypatch.setattr(parts, "AT_ONCE", 1)
-    problems = parts.install_all([Offline(), Bell()], home, Board(), set())
+    monkeypatch.setattr(installer, "AT_ONCE", 1)
+    problems = installer.install_all([Offline(), Bell()], home, Board(), set())
     assert len(problems) == 1 and not Bell().present(home)
 
 
 def test_what_needs_something_that_the_machine_lacks_is_not_tried(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bell, "needs", ("rustup",))
-    assert parts.install_all([Bell()], home, Board(), {"rustup"}) == []
+    assert installer.install_all([Bell()], home, Board(), {"rustup"}) == []
     assert not Bell().present(home)
 
 
