@@ -54,6 +54,7 @@ pub async fn serve_on(
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let cancel_calls = CancellationToken::new();
+    tokio::spawn(services.jobs.clone().watch(shutdown.clone()));
     let router = router(config, services, cancel_calls.clone());
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on Linux.
     let listener = listener.tap_io(|stream| {

@@ -1,17 +1,350 @@
 //! Submitted Spark jobs: submission, watching, and the registry that survives a restart.
+//!
+//! ```text
+//! submit ─▶ row `submitting` ─▶ master (REST) ─▶ row `submitted` ─┐
+//!           watch: for each row that is not over, look and record ◀┘
+//! ```
+//!
+//! The row is written before Spark hears of a job, so that no crash loses one: a row without a driver is matched, on the next start,
+//! with the driver whose command line carries its id. Ends are recorded as they are seen, because a master forgets them when it
+//! restarts. Nothing is kept in memory that would be missed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt as _, stream};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::services::Health;
 
-/// The jobs port.
+mod files;
+mod job;
+mod masking;
+mod master;
+mod observe;
+mod store;
+mod submission;
+
+pub use job::{InvalidState, Job, JobId, JobState, Progress, Times};
+pub use store::{Filter, StoreError};
+pub use submission::{Conf, InvalidConf};
+
+use files::Files;
+use master::{Master, MasterError, Overview};
+use observe::Observer;
+use store::Store;
+use submission::Submission;
+
+/// Between looks while some job is not over, and while none is.
+const BUSY: Duration = Duration::from_secs(2);
+const IDLE: Duration = Duration::from_secs(30);
+/// After a look that failed.
+const TROUBLE: Duration = Duration::from_secs(5);
+/// Jobs looked at in one round, and at once.
+const ROUND: i64 = 500;
+const AT_ONCE: usize = 8;
+
+/// The jobs port. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Jobs(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct Jobs {}
+struct Inner {
+    store: Option<Store>,
+    master: Master,
+    master_url: String,
+    observer: Observer,
+    files: Files,
+    python: Option<PathBuf>,
+    submitted: Notify,
+}
+
+/// A job that somebody wants run.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// What to run.
+    pub script: Script,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Settings of Spark.
+    pub conf: Conf,
+}
+
+/// A PySpark script.
+#[derive(Debug, Clone)]
+pub enum Script {
+    /// An absolute path that the workers can read.
+    Path(String),
+    /// Its text; it is written to this server's data folder, which the workers must be able to read.
+    Source(String),
+}
+
+/// Why a job cannot be submitted or looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// There is no registry, and without one a job would be lost with this process.
+    #[error(
+        "Spark jobs cannot be submitted or listed here: this server has no registry to keep them in"
+    )]
+    NoStore,
+    /// The registry fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The master does not answer, or refuses.
+    #[error("{0}")]
+    Master(String),
+    /// The source cannot be written.
+    #[error("the source of the job cannot be written to this server's data folder")]
+    Files(#[from] std::io::Error),
+    /// The script is not where it should be.
+    #[error("there is no file `{0}`")]
+    NoScript(String),
+}
+
+/// A page of jobs, newest first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// The last one of them, if there are more after it.
+    pub last: Option<JobId>,
+}
 
 impl Jobs {
     /// Prepares the registry without connecting.
     ///
     /// # Errors
     /// When an address cannot be understood.
-    pub fn new(_config: &Config) -> anyhow::Result<Self> {
-        Ok(Self {})
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let master = Master::new(&config.spark.master_rest, &config.spark.master_ui)?;
+        let store = config.store_url.as_ref();
+        Ok(Self(Arc::new(Inner {
+            store: store.map(|url| Store::new(url.expose())).transpose()?,
+            observer: Observer::new(master.clone()),
+            master,
+            master_url: config.spark.master.clone(),
+            files: Files::new(config.data.as_deref()),
+            python: config.spark.python.clone(),
+            submitted: Notify::new(),
+        })))
+    }
+
+    /// Submits a job. Once begun, it is brought to its end even if this future is dropped.
+    ///
+    /// # Errors
+    /// [`JobsError`]. A job that the master may have taken is no error: it is `submitting` until it is found.
+    pub async fn submit(&self, new: NewJob) -> Result<Job, JobsError> {
+        let inner = Arc::clone(&self.0);
+        let submitting = tokio::spawn(async move { inner.submit(new).await });
+        submitting
+            .await
+            .unwrap_or_else(|panic| Err(JobsError::Master(panic.to_string())))
+    }
+
+    /// A job as it is now, or as it was last seen if the master does not answer; `None` if there is none with this id.
+    ///
+    /// # Errors
+    /// [`JobsError`].
+    pub async fn get(&self, id: JobId) -> Result<Option<Job>, JobsError> {
+        let store = self.0.store()?;
+        let Some(mut job) = store.get(id).await? else {
+            return Ok(None);
+        };
+        if job.state.is_final() || job.master != self.0.master_url {
+            return Ok(Some(job));
+        }
+        let looked = match self.0.master.overview().await {
+            Ok(overview) => self.0.observer.look(&mut job, &overview, store).await,
+            Err(error) => Err(error.into()),
+        };
+        match looked {
+            // The registry has the times, and another server may have seen more.
+            Ok(()) => Ok(store.get(id).await?),
+            Err(error) => {
+                tracing::warn!(job = %id, %error, "a job could not be looked at");
+                job.message = Some(format!("as last seen, because {error}"));
+                Ok(Some(job))
+            }
+        }
+    }
+
+    /// Jobs that fit `filter`, at most `most`, newest first.
+    ///
+    /// # Errors
+    /// [`JobsError`].
+    pub async fn list(&self, filter: &Filter, most: u16) -> Result<Page, JobsError> {
+        let most = usize::from(most);
+        let one_more = i64::try_from(most + 1).unwrap_or(i64::MAX);
+        let mut jobs = self.0.store()?.list(filter, one_more).await?;
+        let more = jobs.len() > most;
+        jobs.truncate(most);
+        let last = jobs.last().filter(|_| more).map(|job| job.id);
+        Ok(Page { jobs, last })
+    }
+
+    /// Looks at every job that is not over, again and again, until `stop` fires.
+    pub async fn watch(self, stop: CancellationToken) {
+        if self.0.store.is_none() {
+            tracing::warn!("PORTCULLIS_STORE_URL is not set: Spark jobs cannot be submitted");
+            return;
+        }
+        loop {
+            let pause = match self.0.round().await {
+                Ok(0) => IDLE,
+                Ok(_) => BUSY,
+                Err(error) => {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, cause, "the jobs could not be looked at");
+                    TROUBLE
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.0.submitted.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Whether the master answers, and with how many workers.
+    pub async fn health(&self) -> Health {
+        let asked = Instant::now();
+        match self.0.master.overview().await {
+            Ok(overview) if overview.status == "ALIVE" => Health::Up {
+                latency: asked.elapsed(),
+                detail: format!(
+                    "Spark master with {} workers, {} of {} cores in use",
+                    overview.workers.len(),
+                    overview.cores_used,
+                    overview.cores
+                ),
+            },
+            Ok(Overview { status, .. }) => Health::Down {
+                reason: format!("the Spark master is {}", status.to_lowercase()),
+            },
+            Err(error) => Health::Down {
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+impl Inner {
+    fn store(&self) -> Result<&Store, JobsError> {
+        self.store.as_ref().ok_or(JobsError::NoStore)
+    }
+
+    async fn submit(&self, new: NewJob) -> Result<Job, JobsError> {
+        let store = self.store()?;
+        let id = JobId::new();
+        let script = match &new.script {
+            Script::Source(source) => {
+                let path = self.files.write_source(id, source).await?;
+                path.display().to_string()
+            }
+            Script::Path(path) => {
+                if self.is_local() && !tokio::fs::try_exists(path).await.unwrap_or(true) {
+                    return Err(JobsError::NoScript(path.clone()));
+                }
+                path.clone()
+            }
+        };
+        // The wrapper is a file of this machine; elsewhere a worker would not find it.
+        let python_wrapper = if self.is_local() {
+            Some(self.files.python_wrapper().await?)
+        } else {
+            None
+        };
+        let request = Submission {
+            id,
+            master: &self.master_url,
+            script: &script,
+            arguments: &new.arguments,
+            conf: &new.conf,
+            python: self.python.as_ref(),
+            python_wrapper: python_wrapper.as_ref(),
+        }
+        .request();
+        let mut job = Job {
+            id,
+            state: JobState::Submitting,
+            master: self.master_url.clone(),
+            script,
+            arguments: new.arguments.iter().map(|a| masking::text(a)).collect(),
+            conf: new
+                .conf
+                .iter()
+                .map(|(name, value)| (name.to_owned(), masking::setting(name, value)))
+                .collect(),
+            submission_id: None,
+            application_id: None,
+            progress: Progress::default(),
+            message: None,
+            error_tail: None,
+            times: Times {
+                created: String::new(),
+                started: None,
+                finished: None,
+                updated: String::new(),
+            },
+        };
+        store.insert(&job).await?;
+        match self.master.create(&request).await {
+            Ok(submission) => {
+                tracing::info!(job = %id, driver = submission, "submitted a Spark job");
+                store.submitted(id, &submission).await?;
+            }
+            Err(error @ MasterError::NoAnswer { .. }) => {
+                tracing::warn!(job = %id, %error, "the master may have taken a job");
+                job.message = Some(format!("{error}; it is being looked for"));
+                store.save(&job).await?;
+            }
+            Err(error) => {
+                job.state = JobState::Failed;
+                job.message = Some(error.to_string());
+                store.save(&job).await?;
+                return Err(JobsError::Master(error.to_string()));
+            }
+        }
+        self.submitted.notify_one();
+        Ok(store.get(id).await?.unwrap_or(job))
+    }
+
+    /// Looks at each job that is not over; gives how many there were.
+    async fn round(&self) -> Result<usize, StoreError> {
+        let Some(store) = &self.store else {
+            return Ok(0);
+        };
+        let open = store.open(&self.master_url, ROUND).await?;
+        let count = open.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        match self.master.overview().await {
+            Err(error) => tracing::warn!(%error, jobs = count, "the jobs could not be looked at"),
+            Ok(overview) => {
+                let looks = open.into_iter().map(|job| self.look(job, &overview, store));
+                let looks = stream::iter(looks.collect::<Vec<_>>());
+                looks.buffer_unordered(AT_ONCE).collect::<()>().await;
+            }
+        }
+        Ok(count)
+    }
+
+    async fn look(&self, mut job: Job, overview: &Overview, store: &Store) {
+        if let Err(error) = self.observer.look(&mut job, overview, store).await {
+            tracing::warn!(job = %job.id, %error, "a job could not be looked at");
+        }
+    }
+
+    /// Whether the master, and so the local cluster, is on this machine.
+    fn is_local(&self) -> bool {
+        let host = self.master_url.strip_prefix("spark://").unwrap_or("");
+        ["127.", "localhost:", "[::1]"]
+            .iter()
+            .any(|loopback| host.starts_with(loopback))
     }
 }

@@ -4,13 +4,17 @@
 //! and the call, and returns an output or a failure.
 
 mod failure;
+mod job_view;
 mod preview;
 mod registry;
 
 pub mod execute_query;
 pub mod execute_spark_sql;
+pub mod get_job_status;
 pub mod get_table_schema;
+pub mod list_spark_jobs;
 pub mod list_tables;
+pub mod submit_spark_job;
 
 use std::future::Future;
 
@@ -31,6 +35,9 @@ impl Registry {
             .with::<get_table_schema::GetTableSchema>()
             .with::<execute_query::ExecuteQuery>()
             .with::<execute_spark_sql::ExecuteSparkSql>()
+            .with::<submit_spark_job::SubmitSparkJob>()
+            .with::<get_job_status::GetJobStatus>()
+            .with::<list_spark_jobs::ListSparkJobs>()
     }
 }
 

@@ -83,8 +83,17 @@ impl Health {
     }
 
     async fn look(&self) -> BTreeMap<&'static str, ServiceReport> {
-        let postgres = bounded(self.services.postgres.health()).await;
-        BTreeMap::from([("postgres", postgres)])
+        let services = &self.services;
+        let (postgres, connect, master) = tokio::join!(
+            bounded(services.postgres.health()),
+            bounded(services.spark.health()),
+            bounded(services.jobs.health()),
+        );
+        BTreeMap::from([
+            ("postgres", postgres),
+            ("spark_connect", connect),
+            ("spark_master", master),
+        ])
     }
 }
 

@@ -1,0 +1,190 @@
+//! A submitted job as the registry knows it
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+/// The id of a job: ours, made before Spark hears of it. Ids sort by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub Uuid);
+
+impl JobId {
+    /// An id for a job that comes now.
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl Default for JobId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a job is. The words are Spark's for drivers, but for the first and the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobState {
+    /// Recorded here; the master has not yet said that it has it.
+    Submitting,
+    /// The master has it; its driver waits for a worker.
+    Submitted,
+    /// Its driver runs.
+    Running,
+    /// It ended well.
+    Finished,
+    /// It ended with an error.
+    Failed,
+    /// Somebody ended it.
+    Killed,
+    /// It is over or never was, and nobody saw its end.
+    Unknown,
+}
+
+/// A word that is no state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no state of a job")]
+pub struct InvalidState(String);
+
+impl JobState {
+    /// All of them, in the order of a job's life.
+    pub const ALL: [Self; 7] = [
+        Self::Submitting,
+        Self::Submitted,
+        Self::Running,
+        Self::Finished,
+        Self::Failed,
+        Self::Killed,
+        Self::Unknown,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Submitting => "submitting",
+            Self::Submitted => "submitted",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Killed => "killed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it stays as it is.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Submitting | Self::Submitted | Self::Running)
+    }
+}
+
+impl FromStr for JobState {
+    type Err = InvalidState;
+
+    fn from_str(word: &str) -> Result<Self, InvalidState> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == word);
+        found.ok_or_else(|| InvalidState(word.to_owned()))
+    }
+}
+
+/// How far a job is, over the Spark jobs that its driver has started so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Tasks that are known of and not skipped.
+    pub tasks: i64,
+    /// Of these, done.
+    pub tasks_done: i64,
+    /// Tasks that run at this moment.
+    pub tasks_running: i64,
+    /// Attempts that failed; Spark repeats them.
+    pub tasks_failed: i64,
+    /// Stages that are known of and not skipped.
+    pub stages: i64,
+    /// Of these, done.
+    pub stages_done: i64,
+}
+
+impl Progress {
+    /// Percent, of which 100 is kept for a job that finished: Spark does not know what its driver will still ask for.
+    pub fn percent(&self, state: JobState) -> Option<i64> {
+        match state {
+            JobState::Finished => Some(100),
+            _ if self.tasks > 0 => Some((self.tasks_done * 100 / self.tasks).clamp(0, 99)),
+            _ => None,
+        }
+    }
+}
+
+/// One job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Our id.
+    pub id: JobId,
+    /// Where it is.
+    pub state: JobState,
+    /// The master it was submitted to.
+    pub master: String,
+    /// The script's path, as Spark got it.
+    pub script: String,
+    /// The script's arguments, masked where they look like credentials.
+    pub arguments: Vec<String>,
+    /// Spark's settings as the caller gave them, masked likewise.
+    pub conf: BTreeMap<String, String>,
+    /// The master's id of its driver.
+    pub submission_id: Option<String>,
+    /// The id of the application that its driver registered.
+    pub application_id: Option<String>,
+    /// How far it is, as last seen.
+    pub progress: Progress,
+    /// What the caller should know of its state.
+    pub message: Option<String>,
+    /// The end of the driver's output, for a job that failed.
+    pub error_tail: Option<String>,
+    /// Times in RFC 3339, UTC.
+    pub times: Times,
+}
+
+/// When things happened to a job, in RFC 3339, UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Times {
+    /// It was recorded.
+    pub created: String,
+    /// It was first seen running.
+    pub started: Option<String>,
+    /// It was first seen over.
+    pub finished: Option<String>,
+    /// The row changed.
+    pub updated: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_keeps_100_percent_for_a_job_that_finished() {
+        let mut progress = Progress::default();
+        assert_eq!(progress.percent(JobState::Running), None);
+        assert_eq!(progress.percent(JobState::Finished), Some(100));
+        progress.tasks = 8;
+        progress.tasks_done = 2;
+        assert_eq!(progress.percent(JobState::Running), Some(25));
+        progress.tasks_done = 8;
+        assert_eq!(progress.percent(JobState::Running), Some(99));
+        assert_eq!(progress.percent(JobState::Failed), Some(99));
+    }
+
+    #[test]
+    fn states_are_read_by_the_words_they_are_written_with() {
+        for state in JobState::ALL {
+            assert_eq!(state.as_str().parse(), Ok(state));
+        }
+        assert!("done".parse::<JobState>().is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! The registry: one row per job in PostgreSQL, schema `portcullis`
+
+use std::collections::{BTreeMap, HashSet};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::types::Json;
+use sqlx::{ConnectOptions as _, Row as _};
+use tokio::sync::OnceCell;
+
+use super::job::{Job, JobId, JobState, Progress, Times};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// The columns of a job in the order of nothing: they are read by name. Times are written as RFC 3339 here.
+const JOB: &str = r#"SELECT id, state, master, script, arguments, conf, submission_id, application_id,
+    tasks, tasks_done, tasks_running, tasks_failed, stages, stages_done, message, error_tail,
+    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
+    to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS started,
+    to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished,
+    to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated
+    FROM portcullis.spark_jobs"#;
+
+/// States that stay, in SQL.
+const FINAL: &str = "('finished', 'failed', 'killed', 'unknown')";
+
+/// The registry's database.
+#[derive(Debug)]
+pub(super) struct Store {
+    pool: PgPool,
+    migrated: OnceCell<()>,
+}
+
+/// Why the registry cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database does not answer, or refuses what it is asked.
+    #[error("the job registry (PORTCULLIS_STORE_URL) cannot be used")]
+    Database(#[from] sqlx::Error),
+    /// Its tables cannot be made, or are those of a newer version.
+    #[error(
+        "the tables of the job registry (PORTCULLIS_STORE_URL) cannot be made or brought up to date"
+    )]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// Which jobs to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this state.
+    pub status: Option<JobState>,
+    /// Only jobs that were submitted then or later; RFC 3339.
+    pub since: Option<String>,
+    /// Only jobs that were submitted before; RFC 3339.
+    pub until: Option<String>,
+    /// Only jobs older than this one: the last of the page before.
+    pub before: Option<JobId>,
+}
+
+impl Store {
+    /// Prepares the pool without connecting.
+    pub(super) fn new(url: &str) -> anyhow::Result<Self> {
+        // The URL holds a password, so the error that would show it is dropped.
+        let options = PgConnectOptions::from_str(url).map_err(|_| {
+            anyhow::anyhow!("PORTCULLIS_STORE_URL is no address of the form `postgres://user:password@host:port/database`")
+        })?;
+        let options = options
+            .application_name("portcullis-jobs")
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options);
+        Ok(Self {
+            pool,
+            migrated: OnceCell::new(),
+        })
+    }
+
+    /// The pool, once the tables are there. Several servers may come at the same time.
+    async fn pool(&self) -> Result<&PgPool, StoreError> {
+        let migrate = async {
+            let mut migrator = Migrator {
+                migrations: MIGRATIONS.migrations.clone(),
+                ..Migrator::DEFAULT
+            };
+            migrator.create_schema("portcullis");
+            migrator.dangerous_set_table_name("portcullis.mcp_server_migrations");
+            migrator.run(&self.pool).await
+        };
+        self.migrated.get_or_try_init(|| migrate).await?;
+        Ok(&self.pool)
+    }
+
+    /// Records a job that is about to be submitted.
+    pub(super) async fn insert(&self, job: &Job) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO portcullis.spark_jobs (id, state, master, script, arguments, conf)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(job.id.0)
+        .bind(job.state.as_str())
+        .bind(&job.master)
+        .bind(&job.script)
+        .bind(&job.arguments)
+        .bind(Json(&job.conf))
+        .execute(self.pool().await?)
+        .await?;
+        Ok(())
+    }
+
+    /// Records the master's id of a job, unless it has one.
+    pub(super) async fn submitted(&self, id: JobId, submission: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE portcullis.spark_jobs
+             SET state = 'submitted', submission_id = $2, message = NULL, updated_at = now()
+             WHERE id = $1 AND submission_id IS NULL AND state IN ('submitting', 'unknown')",
+        )
+        .bind(id.0)
+        .bind(submission)
+        .execute(self.pool().await?)
+        .await?;
+        Ok(())
+    }
+
+    /// Records what was seen of a job. What is over stays as it is.
+    pub(super) async fn save(&self, job: &Job) -> Result<(), StoreError> {
+        let started = matches!(job.state, JobState::Running | JobState::Finished);
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "UPDATE portcullis.spark_jobs
+             SET state = $2, application_id = $3, tasks = $4, tasks_done = $5, tasks_running = $6,
+                 tasks_failed = $7, stages = $8, stages_done = $9, message = $10, error_tail = $11,
+                 started_at = CASE WHEN $12 THEN coalesce(started_at, now()) ELSE started_at END,
+                 finished_at = CASE WHEN $13 THEN now() END,
+                 updated_at = now()
+             WHERE id = $1 AND state NOT IN {FINAL}"
+        )))
+        .bind(job.id.0)
+        .bind(job.state.as_str())
+        .bind(&job.application_id)
+        .bind(job.progress.tasks)
+        .bind(job.progress.tasks_done)
+        .bind(job.progress.tasks_running)
+        .bind(job.progress.tasks_failed)
+        .bind(job.progress.stages)
+        .bind(job.progress.stages_done)
+        .bind(&job.message)
+        .bind(&job.error_tail)
+        .bind(started)
+        .bind(job.state.is_final())
+        .execute(self.pool().await?)
+        .await?;
+        Ok(())
+    }
+
+    /// One job.
+    pub(super) async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{JOB} WHERE id = $1")))
+            .bind(id.0)
+            .fetch_optional(self.pool().await?)
+            .await?;
+        Ok(row.as_ref().map(job).transpose()?)
+    }
+
+    /// Jobs of `master` that are not over, oldest first.
+    pub(super) async fn open(&self, master: &str, most: i64) -> Result<Vec<Job>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{JOB} WHERE master = $1 AND state NOT IN {FINAL} ORDER BY id LIMIT $2"
+        )))
+        .bind(master)
+        .bind(most)
+        .fetch_all(self.pool().await?)
+        .await?;
+        Ok(rows.iter().map(job).collect::<Result<_, _>>()?)
+    }
+
+    /// Which of these drivers of `master` belong to a job.
+    pub(super) async fn taken(
+        &self,
+        master: &str,
+        submissions: &[String],
+    ) -> Result<HashSet<String>, StoreError> {
+        let taken: Vec<String> = sqlx::query_scalar(
+            "SELECT submission_id FROM portcullis.spark_jobs
+             WHERE master = $1 AND submission_id = ANY($2)",
+        )
+        .bind(master)
+        .bind(submissions)
+        .fetch_all(self.pool().await?)
+        .await?;
+        Ok(taken.into_iter().collect())
+    }
+
+    /// Jobs, newest first.
+    pub(super) async fn list(&self, filter: &Filter, most: i64) -> Result<Vec<Job>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{JOB} WHERE ($1::text IS NULL OR state = $1)
+               AND ($2::text IS NULL OR created_at >= $2::timestamptz)
+               AND ($3::text IS NULL OR created_at < $3::timestamptz)
+               AND ($4::uuid IS NULL OR id < $4)
+             ORDER BY id DESC LIMIT $5"
+        )))
+        .bind(filter.status.map(JobState::as_str))
+        .bind(&filter.since)
+        .bind(&filter.until)
+        .bind(filter.before.map(|id| id.0))
+        .bind(most)
+        .fetch_all(self.pool().await?)
+        .await?;
+        Ok(rows.iter().map(job).collect::<Result<_, _>>()?)
+    }
+}
+
+fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
+    let state: String = row.try_get("state")?;
+    let state = state
+        .parse()
+        .map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)))?;
+    let conf: Json<BTreeMap<String, String>> = row.try_get("conf")?;
+    Ok(Job {
+        id: JobId(row.try_get("id")?),
+        state,
+        master: row.try_get("master")?,
+        script: row.try_get("script")?,
+        arguments: row.try_get("arguments")?,
+        conf: conf.0,
+        submission_id: row.try_get("submission_id")?,
+        application_id: row.try_get("application_id")?,
+        progress: Progress {
+            tasks: row.try_get("tasks")?,
+            tasks_done: row.try_get("tasks_done")?,
+            tasks_running: row.try_get("tasks_running")?,
+            tasks_failed: row.try_get("tasks_failed")?,
+            stages: row.try_get("stages")?,
+            stages_done: row.try_get("stages_done")?,
+        },
+        message: row.try_get("message")?,
+        error_tail: row.try_get("error_tail")?,
+        times: Times {
+            created: row.try_get("created")?,
+            started: row.try_get("started")?,
+            finished: row.try_get("finished")?,
+            updated: row.try_get("updated")?,
+        },
+    })
+}

@@ -1,0 +1,146 @@
+//! Spark jobs as the job tools show them, and their failures
+
+use std::error::Error as _;
+
+use serde_json::{Value, json};
+
+use super::ToolFailure;
+use crate::jobs::{Job, JobState, JobsError};
+
+/// The states, for schemas.
+pub(super) fn states() -> Vec<&'static str> {
+    JobState::ALL.map(JobState::as_str).to_vec()
+}
+
+/// A job in a list.
+pub(super) fn brief(job: &Job) -> Value {
+    json!({
+        "job_id": job.id.to_string(),
+        "status": job.state.as_str(),
+        "progress": job.progress.percent(job.state),
+        "script": job.script,
+        "submitted_at": job.times.created,
+        "finished_at": job.times.finished,
+    })
+}
+
+/// The schema of [`brief`].
+pub(super) fn brief_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "job_id": {"type": "string"},
+            "status": {"enum": states()},
+            "progress": {"type": ["integer", "null"], "description": "Percent; below 100 until it finished"},
+            "script": {"type": "string"},
+            "submitted_at": {"type": "string"},
+            "finished_at": {"type": ["string", "null"]}
+        },
+        "required": ["job_id", "status", "progress", "script", "submitted_at", "finished_at"]
+    })
+}
+
+/// Everything about a job.
+pub(super) fn full(job: &Job) -> Value {
+    let mut view = brief(job);
+    view["args"] = json!(job.arguments);
+    view["conf"] = json!(job.conf);
+    view["started_at"] = json!(job.times.started);
+    view["updated_at"] = json!(job.times.updated);
+    view["submission_id"] = json!(job.submission_id);
+    view["application_id"] = json!(job.application_id);
+    view["tasks"] = json!({
+        "total": job.progress.tasks,
+        "done": job.progress.tasks_done,
+        "running": job.progress.tasks_running,
+        "failed": job.progress.tasks_failed,
+    });
+    view["stages"] = json!({"total": job.progress.stages, "done": job.progress.stages_done});
+    view["message"] = json!(job.message);
+    view["error"] = json!(job.error_tail);
+    view
+}
+
+/// The schema of [`full`].
+pub(super) fn full_schema() -> Value {
+    let mut schema = brief_schema();
+    let count = json!({"type": "integer"});
+    let text = json!({"type": ["string", "null"]});
+    let more = [
+        (
+            "args",
+            json!({"type": "array", "items": {"type": "string"}}),
+        ),
+        ("conf", json!({"type": "object"})),
+        ("started_at", text.clone()),
+        ("updated_at", json!({"type": "string"})),
+        ("submission_id", text.clone()),
+        ("application_id", text.clone()),
+        (
+            "tasks",
+            json!({
+                "type": "object",
+                "properties": {"total": count, "done": count, "running": count, "failed": count},
+                "required": ["total", "done", "running", "failed"]
+            }),
+        ),
+        (
+            "stages",
+            json!({
+                "type": "object",
+                "properties": {"total": count, "done": count},
+                "required": ["total", "done"]
+            }),
+        ),
+        ("message", text.clone()),
+        ("error", text),
+    ];
+    for (name, property) in more {
+        schema["properties"][name] = property;
+        if let Value::Array(required) = &mut schema["required"] {
+            required.push(name.into());
+        }
+    }
+    schema
+}
+
+/// A job in a line for a model.
+pub(super) fn line(job: &Job) -> String {
+    let mut line = format!("{} {}", job.id, job.state.as_str());
+    if let Some(percent) = job.progress.percent(job.state)
+        && !job.state.is_final()
+    {
+        let progress = &job.progress;
+        line += &format!(
+            " {percent} % ({} of {} tasks)",
+            progress.tasks_done, progress.tasks
+        );
+    }
+    line
+}
+
+/// A failure of the jobs port in the caller's words and the log's.
+pub(super) fn failure(error: JobsError) -> ToolFailure {
+    match error {
+        JobsError::NoStore => ToolFailure::unavailable(error.to_string()).with_hint(
+            "the operator sets PORTCULLIS_STORE_URL to a PostgreSQL database and restarts the server",
+        ),
+        JobsError::Store(cause) => {
+            let message = cause.to_string();
+            let source = cause.source().map(ToString::to_string);
+            ToolFailure::unavailable(message)
+                .with_hint("try again in a minute")
+                .with_log(source.unwrap_or_default())
+        }
+        JobsError::Master(message) => {
+            ToolFailure::unavailable(message).with_hint("nothing was submitted; try again in a minute")
+        }
+        JobsError::Files(cause) => {
+            ToolFailure::unavailable("the source of the job cannot be written to this server's data folder")
+                .with_hint("give a path that Spark's workers can read")
+                .with_log(cause.to_string())
+        }
+        JobsError::NoScript(_) => ToolFailure::not_found(error.to_string())
+            .with_hint("give an absolute path, or the script itself as `source`"),
+    }
+}

@@ -1,0 +1,172 @@
+//! `list_spark_jobs`: the jobs that were submitted, newest first.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+use super::{Call, Effect, Output, Tool, ToolFailure, job_view};
+use crate::jobs::{Filter, JobId, JobState};
+use crate::services::Services;
+
+const DEFAULT_LIMIT: u16 = 50;
+const MAX_LIMIT: u16 = 500;
+
+/// The tool.
+pub struct ListSparkJobs;
+
+/// Its arguments.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arguments {
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    since: Option<String>,
+    #[serde(default)]
+    until: Option<String>,
+    #[serde(default)]
+    limit: Option<u16>,
+    #[serde(default)]
+    cursor: Option<String>,
+}
+
+impl Tool for ListSparkJobs {
+    const NAME: &'static str = "list_spark_jobs";
+    const TITLE: &'static str = "List Spark jobs";
+    const DESCRIPTION: &'static str =
+        "List the jobs of submit_spark_job, newest first, by status and time.";
+    const EFFECT: Effect = Effect::Reads;
+
+    type Arguments = Arguments;
+
+    fn input_schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "status": {"enum": job_view::states()},
+                "since": {"type": "string", "description": "Submitted then or later, RFC 3339: 2026-11-20T08:00:00Z"},
+                "until": {"type": "string", "description": "Submitted before, RFC 3339"},
+                "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "description": "Jobs per page, 50 when left out"},
+                "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
+            },
+            "additionalProperties": false
+        })
+    }
+
+    fn output_schema() -> Value {
+        json!({
+            "properties": {
+                "jobs": {"type": "array", "items": job_view::brief_schema()},
+                "next_cursor": {"type": ["string", "null"]}
+            },
+            "required": ["jobs", "next_cursor"]
+        })
+    }
+
+    async fn run(
+        services: &Services,
+        call: &Call,
+        arguments: Arguments,
+    ) -> Result<Output, ToolFailure> {
+        let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(ToolFailure::invalid_arguments(format!(
+                "`limit` is from 1 to {MAX_LIMIT}"
+            )));
+        }
+        let filter = Filter {
+            status: arguments.status.as_deref().map(state).transpose()?,
+            since: arguments.since.as_deref().map(moment).transpose()?,
+            until: arguments.until.as_deref().map(moment).transpose()?,
+            before: arguments.cursor.as_deref().map(opened).transpose()?,
+        };
+        let list = async {
+            let listed = services.jobs.list(&filter, limit).await;
+            listed.map_err(job_view::failure)
+        };
+        let page = call.unless_cancelled(list).await?;
+        let jobs: Vec<Value> = page.jobs.iter().map(job_view::brief).collect();
+        let mut text = match jobs.len() {
+            0 => "no jobs".to_owned(),
+            1 => "1 job".to_owned(),
+            count => format!("{count} jobs, newest first"),
+        };
+        for job in page.jobs.iter().take(20) {
+            text += &format!("\n{}", job_view::line(job));
+        }
+        if page.last.is_some() {
+            text += "\nthere are more: pass next_cursor as `cursor`";
+        }
+        Ok(Output {
+            structured: json!({"jobs": jobs, "next_cursor": page.last.map(sealed)}),
+            text,
+        })
+    }
+}
+
+fn state(word: &str) -> Result<JobState, ToolFailure> {
+    word.parse().map_err(|_| {
+        ToolFailure::invalid_arguments(format!(
+            "`{word}` is no status: take one of {}",
+            job_view::states().join(", ")
+        ))
+    })
+}
+
+/// A moment in the form that PostgreSQL reads the same way.
+fn moment(text: &str) -> Result<String, ToolFailure> {
+    let moment = OffsetDateTime::parse(text, &Rfc3339).ok();
+    let written = moment.and_then(|moment| moment.format(&Rfc3339).ok());
+    written.ok_or_else(|| {
+        ToolFailure::invalid_arguments(format!(
+            "`{text}` is no time: write it as 2026-11-20T08:00:00Z"
+        ))
+    })
+}
+
+/// A cursor is the last job of a page, and nothing that a client should rely on.
+fn sealed(last: JobId) -> String {
+    URL_SAFE_NO_PAD.encode(last.0.as_bytes())
+}
+
+fn opened(cursor: &str) -> Result<JobId, ToolFailure> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+    id.map(JobId).ok_or_else(|| {
+        ToolFailure::invalid_arguments(
+            "`cursor` is none that this tool gave: leave it out to start anew",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_opens_to_the_job_it_was_made_of_and_nothing_else_opens() {
+        let id = JobId::new();
+        assert_eq!(opened(&sealed(id)).expect("ours"), id);
+        for cursor in ["", "x", "AAAA", &id.to_string()] {
+            assert_eq!(
+                opened(cursor).expect_err("not ours").code,
+                "invalid_arguments"
+            );
+        }
+    }
+
+    #[test]
+    fn it_reads_times_with_any_offset_and_refuses_the_rest() {
+        assert_eq!(
+            moment("2026-11-20T10:00:00+02:00").expect("a time"),
+            "2026-11-20T10:00:00+02:00"
+        );
+        for text in ["", "2026-11-20", "now", "2026-11-20T10:00:00"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `submit_spark_job`: starts a PySpark script on the cluster and answers at once.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Call, Effect, Output, Tool, ToolFailure, job_view};
+use crate::jobs::{Conf, NewJob, Script};
+use crate::services::Services;
+
+/// The tool.
+pub struct SubmitSparkJob;
+
+/// Its arguments.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arguments {
+    #[serde(default)]
+    script: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    args: Vec<String>,
+    #[serde(default)]
+    conf: BTreeMap<String, String>,
+}
+
+impl Tool for SubmitSparkJob {
+    const NAME: &'static str = "submit_spark_job";
+    const TITLE: &'static str = "Submit a Spark job";
+    const DESCRIPTION: &'static str = "Start a PySpark script on the Spark cluster; it runs on by itself, whatever it does, and this answers at once with its \
+        `job_id` for get_job_status. Give `script`, a path, or `source`, the code. For a query alone, execute_spark_sql is quicker.";
+    const EFFECT: Effect = Effect::Destroys;
+
+    type Arguments = Arguments;
+
+    fn input_schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "script": {"type": "string", "minLength": 1, "description": "Absolute path of a .py file that Spark's workers can read"},
+                "source": {"type": "string", "minLength": 1, "description": "Python code, in place of `script`"},
+                "args": {"type": "array", "items": {"type": "string"}, "description": "The script's arguments"},
+                "conf": {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                    "description": "Spark settings, such as {\"spark.executor.memory\": \"2g\"}; 2 cores when nothing is said"
+                }
+            },
+            "additionalProperties": false
+        })
+    }
+
+    fn output_schema() -> Value {
+        job_view::full_schema()
+    }
+
+    async fn run(
+        services: &Services,
+        call: &Call,
+        arguments: Arguments,
+    ) -> Result<Output, ToolFailure> {
+        let new = NewJob {
+            script: script(arguments.script, arguments.source)?,
+            arguments: arguments.args,
+            conf: Conf::new(arguments.conf)
+                .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?,
+        };
+        if new.arguments.iter().any(|argument| argument.contains('\0')) {
+            return Err(ToolFailure::invalid_arguments(
+                "an argument of the script holds a NUL character",
+            ));
+        }
+        let submit = async {
+            let submitted = services.jobs.submit(new).await;
+            submitted.map_err(job_view::failure)
+        };
+        let job = call.unless_cancelled(submit).await?;
+        Ok(Output {
+            structured: job_view::full(&job),
+            text: format!("{}; get_job_status tells how it goes", job_view::line(&job)),
+        })
+    }
+}
+
+fn script(path: Option<String>, source: Option<String>) -> Result<Script, ToolFailure> {
+    match (path, source) {
+        (Some(path), None) => {
+            if !path.starts_with('/') || path.contains(char::is_control) {
+                return Err(ToolFailure::invalid_arguments(format!(
+                    "`{}` is no absolute path",
+                    path.escape_default()
+                )));
+            }
+            // `spark-submit` takes anything else for a JAR.
+            if !path.ends_with(".py") {
+                return Err(ToolFailure::invalid_arguments(format!(
+                    "`{path}` is no Python script: its name must end in `.py`"
+                )));
+            }
+            Ok(Script::Path(path))
+        }
+        (None, Some(source)) => Ok(Script::Source(source)),
+        _ => Err(ToolFailure::invalid_arguments(
+            "give either `script`, a path, or `source`, the code",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_takes_a_path_or_a_source_but_not_both_or_none() {
+        let some = |text: &str| Some(text.to_owned());
+        assert!(matches!(script(some("/a.py"), None), Ok(Script::Path(_))));
+        assert!(matches!(script(None, some("x")), Ok(Script::Source(_))));
+        for (path, source) in [
+            (None, None),
+            (some("/a.py"), some("x")),
+            (some("a.py"), None),
+            (some("/a.jar"), None),
+            (some("/a\n.py"), None),
+        ] {
+            let refused = script(path, source).expect_err("not a script");
+            assert_eq!(refused.code, "invalid_arguments");
+        }
+    }
+}
