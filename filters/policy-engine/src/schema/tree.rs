@@ -1,8 +1,13 @@
 //! A compiled schema: nodes that name each other by number, so that `$ref` may go in circles.
 
+mod kinds;
+mod objects;
+
 use super::decimal::{Decimal, Divisor};
 use super::json::Json;
-use super::keys::{hash, same};
+
+pub(super) use kinds::Kinds;
+pub(super) use objects::{Additional, ObjectRules, Presence, Property};
 
 /// A node's number in its [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,66 +25,6 @@ impl NodeId {
 
     pub(super) fn index(self) -> usize {
         self.0 as usize
-    }
-}
-
-/// A set of the kinds of values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kinds(u8);
-
-impl Kinds {
-    pub(super) const NONE: Self = Self(0);
-    pub(super) const NULL: Self = Self(1);
-    pub(super) const BOOLEAN: Self = Self(2);
-    pub(super) const INTEGER: Self = Self(4);
-    /// Numbers that are no integers.
-    pub(super) const FRACTION: Self = Self(8);
-    pub(super) const STRING: Self = Self(16);
-    pub(super) const ARRAY: Self = Self(32);
-    pub(super) const OBJECT: Self = Self(64);
-    pub(super) const NUMBER: Self = Self(4 | 8);
-    pub(super) const ALL: Self = Self(127);
-
-    pub(super) const fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    pub(super) const fn holds(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    pub(super) const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    pub(super) const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The kinds in words: `a string or null`.
-    pub(super) fn describe(self) -> String {
-        if self == Self::NONE {
-            return "no value here".to_owned();
-        }
-        if self == Self::ALL {
-            return "a value".to_owned();
-        }
-        let mut words = Vec::new();
-        for (kinds, word) in [
-            (Self::STRING, "a string"),
-            (Self::NUMBER, "a number"),
-            (Self::INTEGER, "an integer"),
-            (Self::BOOLEAN, "`true` or `false`"),
-            (Self::ARRAY, "an array"),
-            (Self::OBJECT, "an object"),
-            (Self::NULL, "null"),
-        ] {
-            let is_covered = kinds == Self::INTEGER && self.holds(Self::NUMBER);
-            if self.holds(kinds) && !is_covered {
-                words.push(word);
-            }
-        }
-        words.join(" or ")
     }
 }
 
@@ -272,149 +217,12 @@ impl Length {
     }
 }
 
-/// Rules for objects.
-#[derive(Debug)]
-pub(super) struct ObjectRules {
-    pub(super) properties: Vec<Property>,
-    /// What a property that is not listed must fit.
-    pub(super) additional: Additional,
-    /// Which of the first 64 properties must be there.
-    pub(super) required: u64,
-    index: Index,
-}
-
-/// A property that `properties` or `required` names.
-#[derive(Debug)]
-pub(super) struct Property {
-    pub(super) name: String,
-    /// None where only `required` names it: then it is an additional one.
-    pub(super) node: Option<NodeId>,
-    pub(super) presence: Presence,
-}
-
-/// Whether a property must be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    Required,
-    Optional,
-}
-
-/// Properties that are not listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Additional {
-    Fits(NodeId),
-    Refused,
-}
-
-/// How a name finds its property.
-#[derive(Debug)]
-enum Index {
-    /// One by one.
-    List,
-    /// Open addressing; a power of two of places, half of them empty; a property's number plus one, or 0.
-    Table(Vec<u32>),
-}
-
-impl ObjectRules {
-    /// Up to this many names are compared one by one.
-    const LISTED: usize = 8;
-
-    pub(super) fn new(properties: Vec<Property>, additional: Additional) -> Self {
-        let required = properties
-            .iter()
-            .take(64)
-            .enumerate()
-            .filter(|(_, property)| property.presence == Presence::Required)
-            .fold(0, |required, (number, _)| required | 1 << number);
-        let index = if properties.len() <= Self::LISTED {
-            Index::List
-        } else {
-            Index::Table(table(&properties))
-        };
-        Self {
-            properties,
-            additional,
-            required,
-            index,
-        }
-    }
-
-    /// The rules of an object without listed properties.
-    pub(super) const fn open(additional: Additional) -> Self {
-        Self {
-            properties: Vec::new(),
-            additional,
-            required: 0,
-            index: Index::List,
-        }
-    }
-
-    /// The number of the property of that name; `likely` is looked at first.
-    #[inline]
-    pub(super) fn find(&self, name: &[u8], likely: usize) -> Option<usize> {
-        let has_name = |property: &Property| same(property.name.as_bytes(), name);
-        if self.properties.get(likely).is_some_and(has_name) {
-            return Some(likely);
-        }
-        match &self.index {
-            Index::List => self.properties.iter().position(has_name),
-            Index::Table(places) => probe(places, name)
-                .map_while(|place| places.get(place).filter(|number| **number > 0))
-                .map(|number| *number as usize - 1)
-                .find(|number| self.properties.get(*number).is_some_and(has_name)),
-        }
-    }
-}
-
-fn table(properties: &[Property]) -> Vec<u32> {
-    let mut places = vec![0; (properties.len() * 2).next_power_of_two()];
-    for (number, property) in (1..).zip(properties) {
-        let free =
-            probe(&places, property.name.as_bytes()).find(|place| places.get(*place) == Some(&0));
-        if let Some(place) = free.and_then(|place| places.get_mut(place)) {
-            *place = number;
-        }
-    }
-    places
-}
-
-/// The places where a name may be, the likeliest first.
-fn probe(places: &[u32], name: &[u8]) -> impl Iterator<Item = usize> + use<> {
-    let mask = places.len().saturating_sub(1);
-    #[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
-    let first = hash(name) as usize;
-    (0..=mask).map(move |step| first.wrapping_add(step) & mask)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn it_finds_properties_by_name_however_many_there_are() {
-        for count in [0, 1, 8, 9, 64, 65, 1000] {
-            let properties = (0..count)
-                .map(|number| Property {
-                    name: format!("p{number}"),
-                    node: None,
-                    presence: Presence::Optional,
-                })
-                .collect();
-            let rules = ObjectRules::new(properties, Additional::Refused);
-            for number in 0..count {
-                assert_eq!(rules.find(format!("p{number}").as_bytes(), 3), Some(number));
-            }
-            assert_eq!(rules.find(b"other", 0), None);
-            assert_eq!(rules.find(b"", 0), None);
-        }
-    }
-
-    #[test]
-    fn it_describes_kinds_and_lengths() {
-        assert_eq!(Kinds::STRING.or(Kinds::NULL).describe(), "a string or null");
-        assert_eq!(Kinds::NUMBER.describe(), "a number");
-        assert_eq!(Kinds::INTEGER.describe(), "an integer");
-        assert_eq!(Kinds::NONE.describe(), "no value here");
+    fn it_describes_lengths() {
         assert_eq!(
             Length {
                 min: 1,
