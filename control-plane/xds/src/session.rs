@@ -160,7 +160,7 @@ impl Session {
             .min()
     }
 
-    /// The extension configurations that the Envoy rejected and was sent nothing else for since.
+    /// The extension configurations that the Envoy rejected and acknowledged nothing else for since.
     pub(crate) fn rejections(&self) -> Rejections {
         self.subscriptions
             .get(&ResourceType::ExtensionConfig)

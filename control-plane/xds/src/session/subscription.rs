@@ -27,6 +27,8 @@ pub(crate) struct Subscription {
     pub(super) pending: BTreeSet<Arc<str>>,
     /// The names whose last sent version was rejected.
     pub(super) rejected: BTreeSet<Arc<str>>,
+    /// What was rejected, until the Envoy acknowledges something else for the name.
+    unsettled: Rejections,
     /// The one response that the Envoy may be working on.
     pub(super) in_flight: Option<Outstanding>,
     overdue: VecDeque<Outstanding>,
@@ -162,6 +164,7 @@ impl Subscription {
                     message: rejection.message.clone(),
                 };
                 self.rejected.insert(Arc::clone(&name));
+                self.unsettled.insert(Arc::clone(&name), rejection.clone());
             }
             self.tracked.insert(name, tracked);
         }
@@ -312,11 +315,15 @@ impl Subscription {
                     tracked.since = now;
                 }
                 tracked.acked = Some(version);
+                self.unsettled.remove(&name);
             }
             Some(message) if is_the_last_sent => {
-                tracked.reply = Reply::Rejected { message };
+                tracked.reply = Reply::Rejected {
+                    message: message.clone(),
+                };
                 tracked.since = now;
-                self.rejected.insert(name);
+                self.rejected.insert(Arc::clone(&name));
+                self.unsettled.insert(name, Rejection { version, message });
             }
             Some(_) => {}
         }
@@ -365,25 +372,13 @@ impl Subscription {
     }
 
     pub(super) fn rejections(&self) -> Rejections {
-        let rejection = |name: &Arc<str>| {
-            let tracked = self.tracked.get(name)?;
-            match (&tracked.reply, &tracked.sent) {
-                (Reply::Rejected { message }, Some(version)) => Some(Rejection {
-                    version: version.clone(),
-                    message: message.clone(),
-                }),
-                _ => None,
-            }
-        };
-        self.rejected
-            .iter()
-            .filter_map(|name| Some((Arc::clone(name), rejection(name)?)))
-            .collect()
+        self.unsettled.clone()
     }
 
     fn forget(&mut self, name: &str) {
         self.tracked.remove(name);
         self.pending.remove(name);
         self.rejected.remove(name);
+        self.unsettled.remove(name);
     }
 }

@@ -97,6 +97,27 @@ fn a_rejected_extension_configuration_is_remembered_when_the_envoy_reconnects() 
 }
 
 #[test]
+fn a_rejection_is_remembered_until_something_else_is_acknowledged() {
+    let [good, bad] = [extension("e", "good"), extension("e", "bad")];
+    let mut before = Peer::settled(&snapshot("1", [good.clone()]));
+    before.assign(&snapshot("2", [bad]));
+    before.nack(ExtensionConfig, "garbage");
+    before.assign(&snapshot("1", [good.clone()]));
+
+    let mut cut_off = Peer::remembered(before.session.rejections());
+    cut_off.assign(&snapshot("1", [good.clone()]));
+    assert_eq!(
+        cut_off.resume(ExtensionConfig, &["e"], &[&good]),
+        ["+extension configuration e"]
+    );
+
+    before.ack(ExtensionConfig);
+    let mut settled = Peer::remembered(before.session.rejections());
+    settled.assign(&snapshot("1", [good.clone()]));
+    assert_eq!(settled.resume(ExtensionConfig, &["e"], &[&good]), NOTHING);
+}
+
+#[test]
 fn an_envoy_that_restarted_remembers_no_rejection() {
     let bad = extension("e", "bad");
     let mut before = Peer::settled(&snapshot("1", [extension("e", "good")]));
