@@ -26,7 +26,7 @@ const FILTERS: [&str; 1] = ["mcp-filter"];
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Where to write the modules and the manifest [default: <target directory>/filters]
+    /// Where to write the modules and the manifest [default: `filters` in the target directory]
     #[arg(long, env = "WASM_BUILD_OUT_DIR")]
     out_dir: Option<PathBuf>,
     /// The largest module, in bytes

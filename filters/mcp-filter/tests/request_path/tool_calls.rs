@@ -32,6 +32,23 @@ fn it_sends_each_tool_to_its_server() {
 }
 
 #[test]
+fn it_reads_names_as_the_upstream_will() {
+    let gateway = Gateway::new();
+    for (method, tool) in [
+        (r"tools\/call", "close"),
+        (r"tools/c\u0061ll", r"cl\u006fse"),
+        (r"\u0074ools\u002fcall", "close"),
+    ] {
+        let body = call(tool, "{}").replace("tools/call", method);
+        assert_eq!(
+            gateway.send(&Sent::post(&body)).answer().error(),
+            (403, 40300, json!(41)),
+            "{body}"
+        );
+    }
+}
+
+#[test]
 fn it_sets_the_time_that_a_rule_gives() {
     let gateway = Gateway::new();
     let timeout = |tool| {
