@@ -9,41 +9,60 @@ use envoy_types::pb::envoy::config::core::v3::{DataSource, SubstitutionFormatStr
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     LocalReplyConfig, ResponseMapper,
 };
-use serde_json::json;
 
-/// Envoy's flags for an outcome (Envoy, "Access logging: %RESPONSE_FLAGS%"), our code and our sentence.
-const REPLIES: [(&[&str], i32, &str); 3] = [
-    // The upstream's, or the stream's, time ran out.
-    (
-        &["UT", "SI", "DT"],
-        50400,
-        "the MCP server behind the gateway did not answer in time; ask for less, or try again later",
-    ),
-    // No connection, none healthy, no such cluster, reset before an answer.
-    (
-        &["UF", "UH", "NC", "UC", "UR", "LR"],
-        50300,
-        "the MCP server behind the gateway cannot be reached; try again later",
-    ),
-    // Too many at once.
-    (
-        &["UO"],
-        50300,
-        "the MCP server behind the gateway has as many calls as it takes; try again later",
-    ),
+use super::number;
+
+/// What happened upstream, and what the caller is told.
+struct Reply {
+    /// Envoy's flags for it (Envoy, "Access logging: %RESPONSE_FLAGS%").
+    flags: &'static [&'static str],
+    status: u32,
+    /// JSON-RPC's code, ours: outside the range that is reserved.
+    code: i32,
+    /// Without quotes and backslashes: it is shown as it travels.
+    message: &'static str,
+}
+
+/// The same as in envoy/static-example.yaml.
+const REPLIES: [Reply; 3] = [
+    Reply {
+        flags: &["UF", "UH", "UO", "URX", "NC"],
+        status: 503,
+        code: 50300,
+        message: "the server of this tool cannot be reached; try again in a minute",
+    },
+    Reply {
+        flags: &["UC", "UR", "UPE"],
+        status: 502,
+        code: 50200,
+        message: "the server of this tool broke off its answer; see whether the call had an effect before you repeat it",
+    },
+    Reply {
+        flags: &["UT", "SI"],
+        status: 504,
+        code: 50400,
+        message: "the tool took longer than its policy allows; ask for less at once, or have the operator allow more",
+    },
 ];
 
 pub(super) fn json_rpc() -> LocalReplyConfig {
-    let mapper = |(flags, code, message): &(&[&str], i32, &str)| {
-        let body =
-            json!({"jsonrpc": "2.0", "id": null, "error": {"code": code, "message": message}});
+    let mapper = |Reply {
+                      flags,
+                      status,
+                      code,
+                      message,
+                  }: &Reply| {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#
+        );
         ResponseMapper {
             filter: Some(AccessLogFilter {
                 filter_specifier: Some(FilterSpecifier::ResponseFlagFilter(ResponseFlagFilter {
                     flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
                 })),
             }),
-            body: Some(inline(body.to_string())),
+            status_code: number(*status),
+            body: Some(inline(body)),
             body_format_override: Some(SubstitutionFormatString {
                 format: Some(Format::TextFormatSource(inline(
                     "%LOCAL_REPLY_BODY%".to_owned(),
