@@ -27,6 +27,12 @@ fn text(stack: &Stack, seconds: f64) -> String {
         "SELECT 1 AS one"
     };
     let query = json!({"sql": demo});
+    let spark_query = if settings.spark.local_needed() {
+        "SELECT kind, count(*) AS events FROM events GROUP BY kind"
+    } else {
+        "SHOW TABLES"
+    };
+    let spark_query = json!({"sql": spark_query});
     format!(
         r#"
 ready in {seconds:.1} s: MCP clients connect to {mcp}
@@ -34,6 +40,8 @@ ready in {seconds:.1} s: MCP clients connect to {mcp}
 In a second terminal, try
   a query through the gateway:
     {own} tools call --url {mcp} execute_query '{query}'
+  and one of Spark:
+    {own} tools call --url {mcp} execute_spark_sql '{spark_query}'
   the same path with curl:
     curl -s {mcp} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: list_tables' -d '{body}'
   a limit of two calls a minute on it, then without:
