@@ -53,9 +53,9 @@ pub async fn serve_on(
 ) -> anyhow::Result<()> {
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let cancel_calls = CancellationToken::new();
+    let stop_calls = CancellationToken::new();
     tokio::spawn(services.jobs.clone().watch(shutdown.clone()));
-    let router = router(config, services, cancel_calls.clone());
+    let router = router(config, services, stop_calls.clone());
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on Linux.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
@@ -66,8 +66,9 @@ pub async fn serve_on(
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
-        cancel_calls.cancel();
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop_calls.cancel();
+        // For their last answers.
+        tokio::time::sleep(Duration::from_millis(500)).await;
     };
     tokio::select! {
         served = serving => served.context("the listener failed"),
@@ -75,12 +76,12 @@ pub async fn serve_on(
     }
 }
 
-fn router(config: &Config, services: Arc<Services>, cancel_calls: CancellationToken) -> Router {
-    let server = DataServer::new(Arc::new(Registry::all()), Arc::clone(&services));
+fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToken) -> Router {
+    let server = DataServer::new(Arc::new(Registry::all()), Arc::clone(&services), stop_calls);
     let mcp = StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(LocalSessionManager::default()),
-        transport(config, cancel_calls),
+        transport(config),
     );
     Router::new()
         .nest_service("/mcp", mcp)
@@ -90,12 +91,11 @@ fn router(config: &Config, services: Arc<Services>, cancel_calls: CancellationTo
         .with_state(Arc::new(health::Health::new(services)))
 }
 
-fn transport(config: &Config, cancel_calls: CancellationToken) -> StreamableHttpServerConfig {
+fn transport(config: &Config) -> StreamableHttpServerConfig {
     let any = |list: &[String]| list.iter().any(|entry| entry == "*");
     let mut transport = StreamableHttpServerConfig::default()
         .with_json_response(true)
-        .with_max_request_body_bytes(MAX_REQUEST_BYTES)
-        .with_cancellation_token(cancel_calls);
+        .with_max_request_body_bytes(MAX_REQUEST_BYTES);
     transport = if any(&config.allowed_hosts) {
         transport.disable_allowed_hosts()
     } else {

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use rmcp::ServerHandler;
@@ -52,11 +52,21 @@ const KNOWN_METHODS: &[&str] = &[
 pub(super) struct DataServer {
     registry: Arc<Registry>,
     services: Arc<Services>,
+    stopping: CancellationToken,
 }
 
 impl DataServer {
-    pub(super) fn new(registry: Arc<Registry>, services: Arc<Services>) -> Self {
-        Self { registry, services }
+    /// Calls are cancelled when `stopping` fires.
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        services: Arc<Services>,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            registry,
+            services,
+            stopping,
+        }
     }
 
     async fn call(
@@ -75,18 +85,7 @@ impl DataServer {
                 "the tool failed in a way that it should not; the server's log has it under this call's id",
             ))
         });
-        let ms = started.elapsed().as_millis();
-        match &result {
-            Ok(_) => tracing::info!(ms, outcome = "ok", "call"),
-            Err(failure) => tracing::warn!(
-                ms,
-                outcome = "failed",
-                code = failure.code,
-                message = failure.message,
-                log = failure.log,
-                "call"
-            ),
-        }
+        log(&result, started.elapsed());
         Some(result)
     }
 }
@@ -128,7 +127,7 @@ impl ServerHandler for DataServer {
         let gone = parts
             .and_then(|parts| parts.extensions.get::<ClientGone>())
             .cloned();
-        let (cancelled, _watch) = either(&context.ct, gone);
+        let (cancelled, _watch) = any(&context.ct, gone, &self.stopping);
         let call = Call {
             request_id: request_id.clone(),
             cancelled,
@@ -178,6 +177,33 @@ impl ServerHandler for DataServer {
             format!("there is no method `{method}`"),
             None,
         ))
+    }
+}
+
+/// One line per call. What only its caller did wrong is no warning.
+fn log(result: &Result<Output, ToolFailure>, took: Duration) {
+    let ms = took.as_secs_f64() * 1e3;
+    match result {
+        Ok(_) => tracing::info!(ms, outcome = "ok", "call"),
+        Err(failure) => match &failure.log {
+            None => tracing::info!(
+                ms,
+                outcome = "failed",
+                code = failure.code,
+                error = failure.message,
+                "call"
+            ),
+            Some(log) => {
+                tracing::warn!(
+                    ms,
+                    outcome = "failed",
+                    code = failure.code,
+                    error = failure.message,
+                    log,
+                    "call"
+                );
+            }
+        },
     }
 }
 
@@ -235,18 +261,23 @@ fn implementation() -> Implementation {
     Implementation::new(NAME, env!("CARGO_PKG_VERSION")).with_title("Portcullis data server")
 }
 
-/// A token that fires when the call is cancelled or its client has gone, and the watch that makes it so.
-fn either(
+/// A token that fires when the call is cancelled, its client has gone or the server stops, and the watch that makes it so.
+fn any(
     cancelled: &CancellationToken,
     gone: Option<ClientGone>,
-) -> (CancellationToken, Option<AbortOnDropHandle<()>>) {
-    let either = cancelled.child_token();
-    let watch = gone.map(|ClientGone(gone)| {
-        let either = either.clone();
-        AbortOnDropHandle::new(tokio::spawn(async move {
-            gone.cancelled().await;
-            either.cancel();
-        }))
-    });
-    (either, watch)
+    stopping: &CancellationToken,
+) -> (CancellationToken, AbortOnDropHandle<()>) {
+    let any = cancelled.child_token();
+    let (fire, stopping) = (any.clone(), stopping.clone());
+    let watch = AbortOnDropHandle::new(tokio::spawn(async move {
+        match gone {
+            Some(ClientGone(gone)) => tokio::select! {
+                () = gone.cancelled() => {}
+                () = stopping.cancelled() => {}
+            },
+            None => stopping.cancelled().await,
+        }
+        fire.cancel();
+    }));
+    (any, watch)
 }

@@ -4,6 +4,7 @@
 //! - Two `MCP-Protocol-Version` headers are a mismatch (-32020): a proxy might have gone by the other one.
 //! - A body that cannot be read is 400 with -32700 or -32600, not 415; so is a revision that nobody knows (-32022).
 //! - A refusal is JSON-RPC, never plain text.
+//! - The end of a session is answered 204: 202 makes Python's client warn its user.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -23,6 +24,7 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 /// JSON-RPC and MCP error codes (basic/index, error codes).
 const PARSE_ERROR: i64 = -32700;
 const INVALID_REQUEST: i64 = -32600;
+const INTERNAL_ERROR: i64 = -32603;
 const HEADER_MISMATCH: i64 = -32020;
 const UNSUPPORTED_VERSION: i64 = -32022;
 
@@ -32,7 +34,12 @@ const LONGEST_REFUSAL: usize = 64 << 10;
 /// Middleware: the repairs above.
 pub(super) async fn repair(request: Request, next: Next) -> Response {
     if request.method() != Method::POST {
-        return speak_json_rpc(next.run(request).await, &Value::Null, None).await;
+        let ends_session = request.method() == Method::DELETE;
+        let mut response = next.run(request).await;
+        if ends_session && response.status() == StatusCode::ACCEPTED {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        return speak_json_rpc(response, &Value::Null, None).await;
     }
     let (mut parts, body) = request.into_parts();
     let body = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
@@ -169,6 +176,7 @@ async fn speak_json_rpc(response: Response, id: &Value, unknown_version: Option<
             let data = json!({"supported": supported, "requested": requested});
             refuse(status, UNSUPPORTED_VERSION, &text, Some(data), id)
         }
+        _ if status.is_server_error() => refuse(status, INTERNAL_ERROR, &text, None, id),
         _ => refuse(status, INVALID_REQUEST, &text, None, id),
     };
     if let Some(allow) = allow {

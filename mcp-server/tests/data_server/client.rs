@@ -131,6 +131,17 @@ impl Client {
         self.post(&body.to_string(), &all).await
     }
 
+    /// Ends the session of an older revision; the status.
+    pub async fn end(&self) -> u16 {
+        let request = self
+            .http
+            .delete(&self.url)
+            .header("mcp-protocol-version", self.revision);
+        let session = self.session.as_deref().expect("a session");
+        let ended = request.header("mcp-session-id", session).send().await;
+        ended.expect("the server answers").status().as_u16()
+    }
+
     /// Posts any text.
     pub async fn post(&self, body: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
         let mut all = HeaderMap::new();

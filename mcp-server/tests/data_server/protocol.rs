@@ -244,3 +244,12 @@ async fn it_refuses_arguments_that_the_schema_does_not_name() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_older_client_can_end_its_session() {
+    let server = server().await;
+    let client = Client::legacy(&server.address, "2025-11-25").await;
+    assert_eq!(client.end().await, 204);
+    let after = client.call("list_tables", json!({})).await;
+    assert_eq!(after.status, 404, "{after:?}");
+}
