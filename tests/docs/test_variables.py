@@ -1,0 +1,24 @@
+"""`.env.example` lists every environment variable that a program of ours reads, and no other."""
+
+import re
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROGRAMS = ("control-plane", "mcp-server")
+
+
+def read_by_programs() -> set[str]:
+    sources = (path for folder in PROGRAMS for path in (REPOSITORY / folder).rglob("*.rs"))
+    return {name for path in sources for name in re.findall(r'env = "([A-Z_]+)"', path.read_text())}
+
+
+def listed() -> set[str]:
+    return set(re.findall(r"^# ([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_the_example_lists_every_variable_that_is_read() -> None:
+    assert read_by_programs() - listed() == set()
+
+
+def test_the_example_lists_no_variable_that_nothing_reads() -> None:
+    assert listed() - read_by_programs() == set()
