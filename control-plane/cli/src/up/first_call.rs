@@ -12,7 +12,8 @@ use super::progress::Progress;
 use super::settings::reachable;
 use super::stack::Stack;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
+const TELL_EVERY: Duration = Duration::from_secs(15);
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// Returns when the data server reports everything behind it up, and a call has come back through the gateway.
@@ -40,9 +41,14 @@ async fn until<F: Future<Output = anyhow::Result<()>>>(
     what: &str,
     attempt: impl Fn() -> F,
 ) -> anyhow::Result<()> {
+    let mut told = Instant::now();
     while let Err(reason) = attempt().await {
         if Instant::now() > deadline {
             bail!("{what} after {} s: {reason:#}", PATIENCE.as_secs());
+        }
+        if told.elapsed() > TELL_EVERY {
+            told = Instant::now();
+            println!("           still waiting: {reason:#}");
         }
         sleep(ASK_EVERY).await;
     }
