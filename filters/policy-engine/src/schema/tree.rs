@@ -79,8 +79,8 @@ impl Node {
         if self.string.is_none() {
             free = free.or(Kinds::STRING);
         }
-        // A number is told from an integer only by reading it, so it is free where both are.
-        if self.number.is_none() && self.kinds.holds(Kinds::NUMBER) {
+        // What looks like a number can be an integer or not, so it is free only where both kinds are left below.
+        if self.number.is_none() {
             free = free.or(Kinds::NUMBER);
         }
         free.and(self.kinds)
