@@ -104,6 +104,8 @@ const ATTACKS: &[&str] = &[
     "SELECT run_stable('SELECT lo_import(''/etc/passwd'')')",
     "SELECT run_stable('SELECT set_config(''role'', ''postgres'', true)') || run_stable('COPY t TO PROGRAM ''touch /tmp/portcullis-attack''')",
     "SELECT run_stable('RESET ROLE'), run_stable('SELECT lo_create(4712)::text')",
+    "SELECT run_stable('SELECT set_config(''role'', ''postgres'', true)'), run_stable('SELECT lo_export(4711, ''/tmp/portcullis-attack'')')",
+    "SELECT run_stable('SELECT set_config(''role'', ''none'', true)'), run_stable('SELECT pg_read_file(''/etc/passwd'')')",
     "SELECT other.count(t) FROM t",
     // Sequences
     "SELECT nextval('s')",
