@@ -82,6 +82,10 @@ class Stack:
             return False
         return int(parent) == self.process.pid and Path(os.fsdecode(command)).name == program
 
+    def log(self, program: str) -> str:
+        """Everything that a program has logged."""
+        return (self.data / f"logs/{program}.log").read_text(errors="replace")
+
     def logs(self) -> str:
         """The end of every program's log."""
         ends = [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in self.data.glob("logs/*.log")]

@@ -49,6 +49,20 @@ def test_it_shows_the_policy_in_force_with_the_rule_behind_each_field(shared):
     assert shown["rule"]["limits"][0]["requests"] == 7
 
 
+def test_it_shows_what_the_envoys_are_given(shared, installation):
+    snapshot = shared.control_plane.get("/api/v1/config/snapshot")
+    assert snapshot.status == 200
+    shown = snapshot.body.decode()
+    for part in ("x-portcullis-cluster", "get_weather", installation.module_hash, str(shared.port)):
+        assert part in shown, f"no `{part}` in {shown[:2000]}"
+
+
+def test_a_write_answers_what_each_envoy_said(shared):
+    answer = shared.control_plane.set_limit("note_other", 60).json
+    assert answer["outcome"] == "accepted", answer
+    assert [envoy["id"] for envoy in answer["envoys"]] == ["envoy"], answer
+
+
 def test_a_limit_survives_changes_of_other_rules(shared):
     """A bucket belongs to its rule and limit, not to a revision: a change elsewhere must not fill it."""
     assert shared.control_plane.set_limit("note_kept", 1).status == 200
