@@ -131,4 +131,30 @@ mod tests {
                 .contains("duplicate field")
         );
     }
+
+    #[test]
+    fn it_survives_whatever_a_server_calls_a_schema() {
+        let deep = format!(
+            "{}{}",
+            "{\"items\":".repeat(500),
+            "1".to_owned() + &"}".repeat(500)
+        );
+        for schema in [
+            "null",
+            "[]",
+            "1e999",
+            r#""text""#,
+            r#"{"$schema":"https://nobody.example/draft-99"}"#,
+            r#"{"$schema":7}"#,
+            r##"{"$schema":"#"}"##,
+            r#"{"$ref":"file:///etc/passwd"}"#,
+            r##"{"$id":"::::","$ref":"#/nowhere"}"##,
+            r##"{"$defs":{"a":{"$ref":"#/$defs/a"}},"$ref":"#/$defs/a"}"##,
+            r#"{"pattern":"(((("}"#,
+            deep.as_str(),
+        ] {
+            // Held, or passed on to the engine's own judgement: either is sound, a panic is not.
+            let _ = flaw(&format!(r#"{{"name":"x","inputSchema":{schema}}}"#));
+        }
+    }
 }

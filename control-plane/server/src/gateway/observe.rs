@@ -34,11 +34,13 @@ impl Gateway {
         if known {
             return;
         }
-        if let Err(error) = self.store.put_catalogue(&stored).await {
+        tracing::info!(%server, tools = stored.tools.len(), hash = %stored.hash, "the server's list is new");
+        // Judged before it is stored: what could end this process must not be met again at its next start.
+        let list = Arc::new(KnownList::new(stored));
+        if let Err(error) = self.store.put_catalogue(&list.stored).await {
             tracing::error!(%server, %error, "the server's list is not stored; it is asked for again after a restart");
         }
-        tracing::info!(%server, tools = stored.tools.len(), hash = %stored.hash, "the server's list is new");
-        lists.insert(server.clone(), Arc::new(KnownList::new(stored)));
+        lists.insert(server.clone(), list);
         self.write().lists = lists.clone();
         match Built::new(
             current.revision,

@@ -187,3 +187,67 @@ async fn an_envoy_that_cannot_have_what_the_others_have_holds_up_no_change() {
         answer.text
     );
 }
+
+const HASTY: &str = "rollout: {ack_deadline: 100ms}\n";
+
+#[tokio::test]
+async fn it_answers_after_the_deadline_with_each_envoys_state_and_takes_note_of_late_answers() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let (_prompt, slow) = (
+        connected(&control_plane, "prompt").await,
+        connected(&control_plane, "slow").await,
+    );
+    slow.pause();
+    let answer = control_plane
+        .put_yaml(
+            "/api/v1/config",
+            &format!("{HASTY}defaults: {{access: deny}}"),
+        )
+        .await;
+    assert_eq!(
+        (answer.status, &answer.json["outcome"]),
+        (StatusCode::OK, &json!("pending")),
+        "{}",
+        answer.text
+    );
+    assert_eq!(
+        answer.json["envoys"],
+        json!([{"id": "prompt", "state": "acked"}, {"id": "slow", "state": "pending"}])
+    );
+    slow.go_on();
+    until(|| async {
+        let version = control_plane.get("/api/v1/version").await.json;
+        version["accepted_generation"] == version["generation"]
+    })
+    .await;
+    assert_eq!(
+        control_plane.get("/api/v1/version").await.json["revision"],
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_change_that_an_envoy_rejects_after_it_was_answered_is_taken_back_all_the_same() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), HASTY).await;
+    let slow = connected(&control_plane, "slow").await;
+    until(|| async {
+        control_plane.get("/api/v1/version").await.json["accepted_generation"].is_string()
+    })
+    .await;
+    slow.pause();
+    slow.reject("second");
+    let answer = control_plane
+        .put_yaml("/api/v1/config", &format!("{HASTY}{SECOND}"))
+        .await;
+    assert_eq!(
+        (answer.status, &answer.json["outcome"]),
+        (StatusCode::OK, &json!("pending")),
+        "{}",
+        answer.text
+    );
+    slow.go_on();
+    until(|| async { control_plane.get("/api/v1/version").await.json["revision"] == 1 }).await;
+    assert_eq!(rejections(&control_plane, "slow").await, [REJECTION]);
+}

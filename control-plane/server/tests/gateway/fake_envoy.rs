@@ -11,7 +11,7 @@ use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse,
 };
 use envoy_types::pb::google::rpc::Status;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use xds::ResourceType;
@@ -19,6 +19,7 @@ use xds::ResourceType;
 /// A connected client; gone when dropped.
 pub struct FakeEnvoy {
     rejects: Arc<Mutex<BTreeSet<String>>>,
+    speaks: watch::Sender<bool>,
     _tasks: JoinSet<()>,
 }
 
@@ -57,9 +58,13 @@ impl FakeEnvoy {
             .into_inner();
         let mut tasks = JoinSet::new();
         let rejecting = Arc::clone(&rejects);
+        let (speaks, mut may_speak) = watch::channel(true);
         tasks.spawn(async move {
             let mut subscribed = BTreeSet::new();
             while let Ok(Some(response)) = responses.message().await {
+                if may_speak.wait_for(|speaks| *speaks).await.is_err() {
+                    return;
+                }
                 for answer in answers(&response, &rejecting.lock().unwrap(), &mut subscribed) {
                     // The control plane may be gone first.
                     let _ = requests.try_send(answer);
@@ -68,8 +73,19 @@ impl FakeEnvoy {
         });
         Self {
             rejects,
+            speaks,
             _tasks: tasks,
         }
+    }
+
+    /// Answers nothing until it is told to go on.
+    pub fn pause(&self) {
+        self.speaks.send_replace(false);
+    }
+
+    /// Answers what it was sent meanwhile, and what comes.
+    pub fn go_on(&self) {
+        self.speaks.send_replace(true);
     }
 
     /// Rejects the listener of this name from now on.
