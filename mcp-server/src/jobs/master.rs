@@ -85,8 +85,6 @@ pub(super) struct Overview {
     pub cores_used: i64,
     #[serde(default, rename = "activeapps")]
     pub active_apps: Vec<App>,
-    #[serde(default, rename = "completedapps")]
-    pub completed_apps: Vec<App>,
     #[serde(default, rename = "activedrivers")]
     pub active_drivers: Vec<ListedDriver>,
     #[serde(default, rename = "completeddrivers")]
@@ -106,8 +104,6 @@ pub(super) struct Worker {
 pub(super) struct App {
     pub id: String,
     #[serde(default)]
-    pub name: String,
-    #[serde(default)]
     pub state: String,
 }
 
@@ -116,6 +112,24 @@ pub(super) struct ListedDriver {
     pub id: String,
     #[serde(default)]
     pub worker: Option<String>,
+}
+
+/// Which of a driver's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// What the script's Python wrote to either of its own outputs, so also a traceback.
+    Script,
+    /// The log of the JVM around it, opened by the command line that started it.
+    Driver,
+}
+
+impl Stream {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Script => "stdout",
+            Self::Driver => "stderr",
+        }
+    }
 }
 
 /// Which part of a log.
@@ -225,11 +239,12 @@ impl Master {
         })
     }
 
-    /// A part of what a driver wrote to its standard error, where its log and a Python traceback go.
+    /// A part of what a driver wrote.
     pub(super) async fn driver_log(
         &self,
         worker_ui: &str,
         submission: &str,
+        stream: Stream,
         part: Part,
     ) -> Result<String, MasterError> {
         let malformed = |reason: &str| MasterError::Malformed {
@@ -240,7 +255,7 @@ impl Master {
         let mut url = at(&base, "/log/");
         url.query_pairs_mut()
             .append_pair("driverId", submission)
-            .append_pair("logType", "stderr");
+            .append_pair("logType", stream.name());
         match part {
             Part::First(bytes) => url
                 .query_pairs_mut()

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::job::{Job, JobId, JobState};
 use super::masking;
-use super::master::{Driver, Master, MasterError, Overview, Part};
+use super::master::{Driver, Master, MasterError, Overview, Part, Stream};
 use super::store::{Store, StoreError};
-use super::submission::{JOB_ID, Submission};
+use super::submission::JOB_ID;
 
 /// A submission under way in another server is left alone this long.
 const SUBMITTING: Duration = Duration::from_secs(30);
@@ -16,12 +16,12 @@ const SUBMITTING: Duration = Duration::from_secs(30);
 const SUBMITTED_OR_NOT: Duration = Duration::from_secs(60);
 /// A master that comes back needs this long to hear of its drivers again.
 const FORGOTTEN: Duration = Duration::from_secs(20);
-/// The command line of a driver, with our id in it, stands in the first bytes of its log.
-const HEAD: u32 = 32 << 10;
-/// Of the end of a failed driver's log this much is read …
-const TAIL: u32 = 64 << 10;
-/// … and this much kept.
-const KEPT: usize = 4 << 10;
+/// A driver that has not named its application in its log by then will not.
+const SILENT: Duration = Duration::from_secs(60);
+/// Of a log this much is read, at its start or at its end …
+const SOME_LOG: u32 = 64 << 10;
+/// … and this much of each output of a failed job kept.
+const KEPT: usize = 3 << 10;
 
 /// Looks at jobs. What it finds out for good it remembers.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Observer {
             }
             "RUNNING" | "RELAUNCHING" => {
                 job.state = JobState::Running;
-                self.progress(job, overview).await;
+                self.progress(job, submission, driver, overview).await;
             }
             "FINISHED" => job.state = JobState::Finished,
             "KILLED" => {
@@ -112,23 +112,30 @@ impl Observer {
         if job.state.is_final() {
             job.progress.tasks_running = 0;
             if job.application_id.is_none() {
-                let name = Submission::name(job.id);
-                let ended = overview.completed_apps.iter().find(|app| app.name == name);
-                job.application_id = ended.map(|app| app.id.clone());
+                job.application_id = self.application_in_log(submission, driver, overview).await;
             }
         }
     }
 
     /// How far a running job is, and whether it waits for cores.
-    async fn progress(&self, job: &mut Job, overview: &Overview) {
+    async fn progress(
+        &self,
+        job: &mut Job,
+        submission: &str,
+        driver: &Driver,
+        overview: &Overview,
+    ) {
         if job.application_id.is_none() {
-            job.application_id = self.application_of(job.id, overview).await;
+            job.application_id = self.application_in_log(submission, driver, overview).await;
+        }
+        if job.application_id.is_none() && age(job.id) >= SILENT {
+            job.application_id = self.application_by_setting(job.id, overview).await;
         }
         let Some(id) = job.application_id.as_deref() else {
             return;
         };
-        let waits = |app: &&super::master::App| app.id == id && app.state == "WAITING";
-        if overview.active_apps.iter().any(|app| waits(&app)) {
+        let mut active = overview.active_apps.iter();
+        if active.any(|app| app.id == id && app.state == "WAITING") {
             job.message = Some(format!(
                 "its application waits for cores; {} of {} are in use",
                 overview.cores_used, overview.cores
@@ -140,8 +147,22 @@ impl Observer {
         }
     }
 
-    /// The application that carries this job's id. Its name is no key: scripts set their own.
-    async fn application_of(&self, id: JobId, overview: &Overview) -> Option<String> {
+    /// The application that a driver says in its log to have registered.
+    async fn application_in_log(
+        &self,
+        submission: &str,
+        driver: &Driver,
+        overview: &Overview,
+    ) -> Option<String> {
+        let worker = driver.worker.as_deref();
+        let head = Part::First(SOME_LOG);
+        let log = self.log(worker, submission, Stream::Driver, head, overview);
+        application_in(&log.await?)
+    }
+
+    /// The application that carries this job's id among its settings, for a driver whose log is silent. Its name is no key: scripts set
+    /// their own. The page is heavy for a busy driver, so it is read once per application.
+    async fn application_by_setting(&self, id: JobId, overview: &Overview) -> Option<String> {
         for app in &overview.active_apps {
             let known = self.with_memory(|memory| memory.applications.get(&app.id).copied());
             let owner = match known {
@@ -202,7 +223,13 @@ impl Observer {
                 None => {
                     let worker = driver.worker.as_deref();
                     let Some(log) = self
-                        .log(worker, &driver.id, Part::First(HEAD), overview)
+                        .log(
+                            worker,
+                            &driver.id,
+                            Stream::Driver,
+                            Part::First(SOME_LOG),
+                            overview,
+                        )
                         .await
                     else {
                         undecided = true;
@@ -232,7 +259,8 @@ impl Observer {
         Ok(())
     }
 
-    /// What a failed driver said last, without credentials and within a bound.
+    /// What a failed job said last, without credentials and within a bound. The driver's own words are told only where the script's
+    /// give no reason.
     async fn error_tail(
         &self,
         submission: &str,
@@ -240,25 +268,33 @@ impl Observer {
         overview: &Overview,
     ) -> Option<String> {
         let worker = driver.worker.as_deref();
-        let log = self
-            .log(worker, submission, Part::Last(TAIL), overview)
-            .await?;
-        Some(telling_part(&log))
+        let tail = Part::Last(SOME_LOG);
+        let log = |stream| self.log(worker, submission, stream, tail, overview);
+        let said = log(Stream::Script).await.unwrap_or_default();
+        let said = traceback(&said).unwrap_or_else(|| last_of(&said));
+        if said.starts_with(TRACEBACK) {
+            return Some(said);
+        }
+        let noted = last_of(&without_chatter(
+            &log(Stream::Driver).await.unwrap_or_default(),
+        ));
+        let told = [said, noted];
+        let told: Vec<String> = told.into_iter().filter(|part| !part.is_empty()).collect();
+        (!told.is_empty()).then(|| told.join("\n"))
     }
 
     async fn log(
         &self,
         worker: Option<&str>,
         submission: &str,
+        stream: Stream,
         part: Part,
         overview: &Overview,
     ) -> Option<String> {
         let worker = worker?;
         let worker = overview.workers.iter().find(|known| known.id == worker)?;
-        self.master
-            .driver_log(&worker.ui, submission, part)
-            .await
-            .ok()
+        let log = self.master.driver_log(&worker.ui, submission, stream, part);
+        log.await.ok()
     }
 
     fn with_memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
@@ -284,11 +320,31 @@ fn job_id_in(log: &str) -> Option<JobId> {
     id.parse().ok().map(JobId)
 }
 
-/// The last Python traceback and what follows, or else the last lines; without Spark's own chatter.
-fn telling_part(log: &str) -> String {
-    let from = log.rfind("Traceback (most recent call last)").unwrap_or(0);
-    let lines = log[from..].lines().filter(|line| !is_chatter(line));
-    let text = masking::text(&lines.collect::<Vec<_>>().join("\n"));
+/// `… Connected to Spark cluster with app ID app-20261120113801-0001`
+fn application_in(log: &str) -> Option<String> {
+    let (_, after) = log.split_once(" with app ID ")?;
+    let id = after.split_whitespace().next()?;
+    id.starts_with("app-").then(|| id.to_owned())
+}
+
+/// How Python opens one.
+const TRACEBACK: &str = "Traceback (most recent call last)";
+
+/// The last traceback in a script's output, and what follows.
+fn traceback(output: &str) -> Option<String> {
+    let from = output.rfind(TRACEBACK)?;
+    let last = last_of(&output[from..]);
+    // Of a very long one the last part, which has the reason, under the line that tells what it is.
+    Some(if last.starts_with(TRACEBACK) {
+        last
+    } else {
+        format!("{TRACEBACK}: …\n{last}")
+    })
+}
+
+/// The end of a text, masked and within the bound.
+fn last_of(text: &str) -> String {
+    let text = masking::text(text);
     let text = text.trim();
     let mut start = text.len().saturating_sub(KEPT);
     while !text.is_char_boundary(start) {
@@ -297,11 +353,15 @@ fn telling_part(log: &str) -> String {
     text[start..].to_owned()
 }
 
-/// `26/11/20 11:38:01 INFO …`
-fn is_chatter(line: &str) -> bool {
-    let mut words = line.split_whitespace().skip(2);
-    let dated = line.starts_with(|c: char| c.is_ascii_digit()) && line.contains('/');
-    dated && matches!(words.next(), Some("INFO" | "DEBUG"))
+/// A JVM's log without what is no reason for a failure: `26/11/20 11:38:01 INFO …`, and where in the JVM an error arose.
+fn without_chatter(log: &str) -> String {
+    let telling = log.lines().filter(|line| {
+        let dated = line.starts_with(|c: char| c.is_ascii_digit()) && line.contains('/');
+        let level = line.split_whitespace().nth(2);
+        let chatter = dated && matches!(level, Some("INFO" | "DEBUG"));
+        !chatter && !line.starts_with("\tat ") && !line.starts_with("\t... ") && !line.is_empty()
+    });
+    telling.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -309,15 +369,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_keeps_the_traceback_and_drops_sparks_chatter() {
-        let log = "26/11/20 11:38:01 INFO A: b\nTraceback (most recent call last):\n  File \"x.py\", line 7\n\
-                   RuntimeError: boom password=hunter2\n26/11/20 11:38:02 INFO ShutdownHookManager: bye\n";
+    fn it_keeps_the_last_traceback_of_a_script() {
+        let output = "100\nTraceback (most recent call last):\n  one\nTraceback (most recent call last):\n  \
+                      File \"x.py\", line 7\nRuntimeError: boom password=hunter2\n";
         assert_eq!(
-            telling_part(log),
-            "Traceback (most recent call last):\n  File \"x.py\", line 7\nRuntimeError: boom password=***"
+            traceback(output).as_deref(),
+            Some(
+                "Traceback (most recent call last):\n  File \"x.py\", line 7\nRuntimeError: boom password=***"
+            )
         );
-        let long = "ä".repeat(KEPT);
-        assert!(telling_part(&long).len() <= KEPT);
+        assert_eq!(traceback("100\n"), None);
+        let long = format!("{TRACEBACK}:\n{}\nlast", "ä".repeat(KEPT));
+        let kept = traceback(&long).expect("one");
+        assert!(
+            kept.starts_with(TRACEBACK) && kept.ends_with("\nlast"),
+            "{kept}"
+        );
+        assert!(kept.len() <= KEPT + 2 * TRACEBACK.len(), "{}", kept.len());
+    }
+
+    #[test]
+    fn it_drops_what_is_no_reason_from_a_drivers_log() {
+        let log = "26/11/20 11:38:01 INFO A: b\n26/11/20 11:38:02 ERROR B: no memory\n\tat a.B.c(D.java:1)\n\t... 47 more\n\
+                   26/11/20 11:38:02 INFO ShutdownHookManager: bye\n";
+        assert_eq!(without_chatter(log), "26/11/20 11:38:02 ERROR B: no memory");
     }
 
     #[test]
@@ -326,6 +401,16 @@ mod tests {
         let line = format!("Launch Command: \"java\" \"--conf\" \"{JOB_ID}={id}\" \"/x.py\"");
         assert_eq!(job_id_in(&line), Some(id));
         assert_eq!(job_id_in("Launch Command: \"java\" \"/x.py\""), None);
+    }
+
+    #[test]
+    fn it_finds_the_application_that_a_driver_registered() {
+        let log = "x\n26/11/20 11:38:01 INFO B: Connected to Spark cluster with app ID app-20261120113801-0001\ny";
+        assert_eq!(
+            application_in(log).as_deref(),
+            Some("app-20261120113801-0001")
+        );
+        assert_eq!(application_in("nothing"), None);
     }
 
     #[test]

@@ -16,8 +16,9 @@ pub(super) const JOB_ID: &str = "spark.portcullis.job.id";
 /// Spark wants a client's version; the master only logs it.
 const CLIENT_VERSION: &str = "4.3.0";
 
-/// Where the caller says nothing: without these one job takes every core, and the next waits for ever.
-const DEFAULTS: [(&str, &str); 2] = [("spark.cores.max", "2"), ("spark.executor.cores", "2")];
+/// Cores of a job, and of each of its executors, where the caller says nothing: else one job would take every core, and the next
+/// wait for ever.
+const CORES: u32 = 2;
 
 /// Settings of the JVM that the master starts; `spark-submit` inside it comes too late for them.
 const OF_THE_DRIVER: [&str; 3] = [
@@ -100,20 +101,18 @@ pub(super) struct Submission<'a> {
 }
 
 impl Submission<'_> {
-    /// The name that the application has unless the script gives it another.
-    pub(super) fn name(id: JobId) -> String {
-        format!("portcullis-{id}")
-    }
-
     pub(super) fn request(&self) -> CreateSubmission {
-        let name = Self::name(self.id);
+        let name = format!("portcullis-{}", self.id);
         let mut settings: BTreeMap<&str, String> = BTreeMap::new();
-        for (key, value) in DEFAULTS {
-            settings.insert(key, value.to_owned());
-        }
+        settings.insert("spark.cores.max", CORES.to_string());
         for (key, value) in self.conf.iter() {
             settings.insert(key, value.to_owned());
         }
+        // An executor that wants more cores than the job may have would never start.
+        let most = settings["spark.cores.max"].parse().unwrap_or(CORES);
+        settings
+            .entry("spark.executor.cores")
+            .or_insert_with(|| CORES.min(most).to_string());
         settings.insert(JOB_ID, self.id.to_string());
         if let Some(wrapper) = self.python_wrapper {
             settings.insert("spark.pyspark.driver.python", wrapper.display().to_string());
@@ -186,6 +185,31 @@ mod tests {
                 conf(&[(key, value)]),
                 Err(InvalidConf::Characters(_))
             ));
+        }
+    }
+
+    #[test]
+    fn an_executor_never_wants_more_cores_than_its_job_may_have() {
+        for (given, expected) in [
+            (&[][..], "spark.executor.cores=2"),
+            (&[("spark.cores.max", "1")][..], "spark.executor.cores=1"),
+            (&[("spark.cores.max", "8")][..], "spark.executor.cores=2"),
+            (
+                &[("spark.executor.cores", "4")][..],
+                "spark.executor.cores=4",
+            ),
+        ] {
+            let submission = Submission {
+                id: JobId::new(),
+                master: "spark://m:7077",
+                script: "/job.py",
+                arguments: &[],
+                conf: &conf(given).expect("the caller's own"),
+                python: None,
+                python_wrapper: None,
+            };
+            let arguments = submission.request().app_args;
+            assert!(arguments.iter().any(|a| a == expected), "{arguments:?}");
         }
     }
 

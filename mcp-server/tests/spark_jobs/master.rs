@@ -1,0 +1,180 @@
+//! A stand-in for a Spark master with one worker: submission server, web page and logs on one port
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::extract::{Path, Query, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// The stand-in; it stops when this is dropped.
+pub struct Master {
+    pub address: String,
+    /// The data folder of the servers that use it.
+    pub folder: TempDir,
+    cluster: Arc<Mutex<Cluster>>,
+    serving: JoinHandle<()>,
+}
+
+/// What it knows.
+#[derive(Default)]
+pub struct Cluster {
+    address: String,
+    /// Bodies of `create`, in order.
+    pub created: Vec<Value>,
+    pub drivers: BTreeMap<String, Driver>,
+    /// Applications by their id, with the job id in their settings.
+    pub applications: BTreeMap<String, Application>,
+    /// What `create` says no with.
+    pub refusal: Option<String>,
+}
+
+#[derive(Clone, Default)]
+pub struct Driver {
+    pub state: String,
+    /// What its script wrote.
+    pub output: String,
+    /// Its own log.
+    pub log: String,
+}
+
+#[derive(Clone, Default)]
+pub struct Application {
+    pub job_id: Option<String>,
+    pub state: String,
+    pub jobs: Value,
+}
+
+impl Master {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let cluster = Arc::new(Mutex::new(Cluster {
+            address: address.clone(),
+            ..Cluster::default()
+        }));
+        let router = Router::new()
+            .route("/v1/submissions/create", post(create))
+            .route("/v1/submissions/status/{id}", get(status))
+            .route("/json/", get(overview))
+            .route("/log/", get(log))
+            .route("/proxy/{app}/api/v1/applications/{same}/{page}", get(page))
+            .with_state(Arc::clone(&cluster));
+        let serving = tokio::spawn(async move {
+            axum::serve(listener, router).await.expect("it serves");
+        });
+        Self {
+            address,
+            folder: tempfile::tempdir().expect("a folder"),
+            cluster,
+            serving,
+        }
+    }
+
+    pub fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().expect("sound")
+    }
+
+    /// Sets the state of the only driver.
+    pub fn only_driver(&self, state: &str) {
+        self.change_driver(|driver| state.clone_into(&mut driver.state));
+    }
+
+    /// Changes the only driver.
+    pub fn change_driver(&self, change: impl FnOnce(&mut Driver)) {
+        change(
+            self.cluster()
+                .drivers
+                .values_mut()
+                .next()
+                .expect("a driver"),
+        );
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+type Shared = State<Arc<Mutex<Cluster>>>;
+
+async fn create(State(cluster): Shared, Json(body): Json<Value>) -> Json<Value> {
+    let mut cluster = cluster.lock().expect("sound");
+    cluster.created.push(body);
+    if let Some(refusal) = &cluster.refusal {
+        return Json(json!({"action": "ErrorResponse", "success": false, "message": refusal}));
+    }
+    let id = format!("driver-{:04}", cluster.drivers.len());
+    let driver = Driver {
+        state: "SUBMITTED".to_owned(),
+        ..Driver::default()
+    };
+    cluster.drivers.insert(id.clone(), driver);
+    Json(json!({"action": "CreateSubmissionResponse", "success": true, "submissionId": id}))
+}
+
+async fn status(State(cluster): Shared, Path(id): Path<String>) -> Json<Value> {
+    let cluster = cluster.lock().expect("sound");
+    Json(match cluster.drivers.get(&id) {
+        None => json!({"success": false, "submissionId": id}),
+        Some(driver) => json!({
+            "success": true, "submissionId": id, "driverState": driver.state, "workerId": "worker-1"
+        }),
+    })
+}
+
+async fn overview(State(cluster): Shared) -> Json<Value> {
+    let cluster = cluster.lock().expect("sound");
+    let drivers = cluster.drivers.keys();
+    let drivers: Vec<Value> = drivers
+        .map(|id| json!({"id": id, "worker": "worker-1"}))
+        .collect();
+    let applications = cluster.applications.iter();
+    let applications: Vec<Value> = applications
+        .map(|(id, application)| json!({"id": id, "state": application.state}))
+        .collect();
+    Json(json!({
+        "status": "ALIVE", "cores": 8, "coresused": 8,
+        "workers": [{"id": "worker-1", "webuiaddress": format!("http://{}", cluster.address)}],
+        "activeapps": applications, "completedapps": [],
+        "activedrivers": drivers, "completeddrivers": [],
+    }))
+}
+
+async fn log(State(cluster): Shared, Query(query): Query<BTreeMap<String, String>>) -> String {
+    let cluster = cluster.lock().expect("sound");
+    match cluster.drivers.get(&query["driverId"]) {
+        None => "Error: invalid log directory".to_owned(),
+        Some(driver) => {
+            let text = match query["logType"].as_str() {
+                "stdout" => &driver.output,
+                _ => &driver.log,
+            };
+            format!("==== Bytes 0-9 of 9 of /x/log ====\n{text}")
+        }
+    }
+}
+
+async fn page(
+    State(cluster): Shared,
+    Path((app, _, page)): Path<(String, String, String)>,
+) -> Json<Value> {
+    let cluster = cluster.lock().expect("sound");
+    let application = cluster.applications.get(&app).cloned().unwrap_or_default();
+    Json(match page.as_str() {
+        "jobs" => application.jobs,
+        _ => {
+            let id = application.job_id.iter();
+            let settings: Vec<Value> = id
+                .map(|id| json!(["spark.portcullis.job.id", id]))
+                .collect();
+            json!({"sparkProperties": settings})
+        }
+    })
+}
