@@ -32,11 +32,11 @@ pub(crate) async fn show(stack: &Stack, supervisor: &Supervisor) {
             .filter(|(_, status)| matches!(status, Status::Ready { .. }))
             .count();
         let traffic = match timeout(EVERY, counts(&stats)).await {
-            Ok(Ok((calls, refusals))) => format!("{calls} calls, {refusals} refused"),
+            Ok(Ok((calls, refusals))) => format!("calls {calls}, refused {refusals}"),
             _ => "Envoy does not answer".to_owned(),
         };
         print!(
-            "{CLEAR_LINE}up {} · {running} of {} programs run · {traffic}",
+            "{CLEAR_LINE}up {} · programs {running} of {} · {traffic}",
             in_words(began.elapsed()),
             programs.len()
         );
