@@ -1,7 +1,7 @@
 //! What Envoy is given: a gateway document's meaning in Envoy's own types.
 //!
 //! Pure: the same input gives the same bytes, in every process. Protobuf maps have no order when they are written, so
-//! none of the messages here holds a map of more than one entry; [`deterministic`] shows how that is kept.
+//! none of the messages here holds a map of more than one entry; `deterministic` shows how that is kept.
 
 use std::path::PathBuf;
 

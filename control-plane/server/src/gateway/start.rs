@@ -64,11 +64,11 @@ impl Gateway {
         publisher: Publisher,
         client: CatalogueClient,
         module: ModuleFile,
-        first: impl Fn() -> GatewayDocument + Send,
+        first: GatewayDocument,
     ) -> Result<Arc<Self>, StartError> {
         let head = match store.head().await? {
             Some(head) => head,
-            None => first_revision(&*store, &first()).await?,
+            None => first_revision(&*store, first, &module).await?,
         };
         let lists = lists_of(store.catalogues().await?);
         let accepted = match store.accepted().await? {
@@ -123,10 +123,20 @@ impl Gateway {
     }
 }
 
+/// Stores the first document, unless it could not be rolled out: nobody could correct it then.
 async fn first_revision(
     store: &dyn ConfigStore,
-    document: &GatewayDocument,
+    document: GatewayDocument,
+    module: &ModuleFile,
 ) -> Result<Revision, StartError> {
+    let number = RevisionNumber(1);
+    let document = Arc::new(document);
+    Built::new(number, Arc::clone(&document), &Lists::new(), module.clone()).map_err(|source| {
+        StartError::Unusable {
+            revision: number,
+            source,
+        }
+    })?;
     let revision = NewRevision {
         document: document
             .to_canonical_json()

@@ -64,11 +64,9 @@ impl ControlPlane {
         let publisher = Publisher::new(xds::Options::default());
         let first = parse(document, Format::Yaml).unwrap();
         let client = CatalogueClient::new().unwrap();
-        let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, || {
-            first.clone()
-        })
-        .await
-        .unwrap();
+        let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, first)
+            .await
+            .unwrap();
         let schedule = RelistSchedule {
             after_answer: Duration::from_millis(50),
             first_retry: Duration::from_millis(20),
