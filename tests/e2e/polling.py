@@ -5,13 +5,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Seen = TypeVar("Seen")
-PAUSE = 0.02
 
 
-def until(what: str, condition: Callable[[], Seen], deadline: float = 15.0) -> Seen:
+def until(what: str, condition: Callable[[], Seen], deadline: float = 15.0, pause: float = 0.02) -> Seen:
     """Asks again and again until `condition` answers something true, and returns that.
 
-    A connection that is refused or reset counts as "not yet".
+    `pause` lies between two questions: longer where asking is dear. A connection that is refused or reset counts as "not yet".
 
     Raises AssertionError, which says `what` was awaited and what was seen last, once `deadline` seconds have passed.
     """
@@ -25,4 +24,4 @@ def until(what: str, condition: Callable[[], Seen], deadline: float = 15.0) -> S
             seen = error
         if time.monotonic() > give_up:
             raise AssertionError(f"{what}: not within {deadline:g} s; last seen: {seen!r}")
-        time.sleep(PAUSE)
+        time.sleep(pause)

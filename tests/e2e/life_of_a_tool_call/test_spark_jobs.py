@@ -29,6 +29,11 @@ with open(f"{folder}/counted", "w") as result:
 """
 
 
+def wait_for(what: str, condition) -> None:
+    """Asks a few times a second: a job takes many of them, and every question is a call."""
+    until(what, condition, PATIENCE, pause=0.3)
+
+
 def job(client: SdkClient, job_id: str) -> dict:
     return structured(client.call("get_job_status", {"job_id": job_id}))
 
@@ -38,7 +43,7 @@ def failed_job(installation, stack):
     """A job that has ended with an error, as it was when it was submitted."""
     with SdkClient(Sdk("client", "modern"), stack.url, installation.home) as client:
         submitted = structured(client.call("submit_spark_job", {"source": FAILING}))
-        until("the job is over", lambda: job(client, submitted["job_id"])["status"] in FINAL, PATIENCE)
+        wait_for("the job is over", lambda: job(client, submitted["job_id"])["status"] in FINAL)
     return submitted
 
 
@@ -74,16 +79,16 @@ def test_a_job_outlives_a_crash_of_the_data_server(installation, stack):
     folder.mkdir()
     folder.chmod(0o777)
     with SdkClient(Sdk("python", "legacy"), stack.url, installation.home) as client:
-        arguments = {"source": GATED, "args": [str(folder), "12345"], "conf": {"spark.cores.max": "1"}}
+        arguments = {"source": GATED, "args": [str(folder), "12345"], "conf": {"spark.sql.shuffle.partitions": "3"}}
         job_id = structured(client.call("submit_spark_job", arguments))["job_id"]
-        until("the job runs", lambda: job(client, job_id)["status"] == "running", PATIENCE)
+        wait_for("the job runs", lambda: job(client, job_id)["status"] == "running")
     killed = stack.kill("mcp-server")
     until("the data server is started again", lambda: stack.pid_of("mcp-server") not in (None, killed), 60)
     with SdkClient(Sdk("python", "modern"), stack.url, installation.home) as client:
         until("the data server answers", lambda: "result" in client.call("list_spark_jobs"), 60)
         assert job(client, job_id)["status"] == "running"
         (folder / "go-on").touch()
-        until("the job is over", lambda: job(client, job_id)["status"] in FINAL, PATIENCE)
+        wait_for("the job is over", lambda: job(client, job_id)["status"] in FINAL)
         ended = job(client, job_id)
     assert (ended["status"], ended["progress"], ended["error"]) == ("finished", 100, None)
     assert (folder / "counted").read_text() == "12345"
