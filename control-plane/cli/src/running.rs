@@ -1,7 +1,8 @@
 //! At most one `portcullis up` for each data folder: a lock that the kernel drops with the process, and who holds it.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -26,7 +27,7 @@ pub(crate) enum Claim {
 
 /// Takes the lock of the folder, or tells who has it. A lock whose process is dead is free, whatever the file says.
 pub(crate) fn claim(data: &Path) -> anyhow::Result<Claim> {
-    std::fs::create_dir_all(data).with_context(|| {
+    make_data_folder(data).with_context(|| {
         format!(
             "cannot make the folder `{}`: name another one in PORTCULLIS_DATA",
             data.display()
@@ -51,6 +52,17 @@ pub(crate) fn claim(data: &Path) -> anyhow::Result<Claim> {
     lock.set_len(0)?;
     writeln!(lock, "{}", std::process::id())?;
     Ok(Claim::Ours(Running { _lock: lock }))
+}
+
+/// A new one can be listed by its owner alone, and passed through by PostgreSQL's user, whose folder is in it.
+fn make_data_folder(data: &Path) -> std::io::Result<()> {
+    if data.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = data.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    DirBuilder::new().mode(0o711).create(data)
 }
 
 /// The process that has the lock of the folder now.
