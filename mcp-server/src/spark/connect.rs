@@ -109,11 +109,6 @@ impl Connect {
         })
     }
 
-    /// Where the server is.
-    pub fn remote(&self) -> &Remote {
-        &self.remote
-    }
-
     /// Starts `statement` for `user`, in the user's session. Nothing is sent before the first
     /// [`Execution::next`].
     pub fn execute(&self, user: &SparkUser, statement: Statement) -> Execution {
@@ -125,37 +120,36 @@ impl Connect {
     /// # Errors
     /// [`ConnectError::Unreachable`] if no server answers within ten seconds, or what it refused with.
     pub async fn version(&self, user: &SparkUser) -> Result<String, ConnectError> {
+        let session = self.session(user);
+        match self.version_in(&session).await {
+            Err(refused) if refused.is_stale_session() => {
+                self.forget(&session);
+                self.version_in(&self.session(user)).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn version_in(&self, session: &Session) -> Result<String, ConnectError> {
         use pb::analyze_plan_request::{Analyze, SparkVersion};
         use pb::analyze_plan_response::Result::SparkVersion as Version;
 
-        for attempt in [Attempt::First, Attempt::Last] {
-            let session = self.session(user);
-            let request = pb::AnalyzePlanRequest {
-                session_id: session.id(),
-                user_context: session.user_context(),
-                client_type: Some(CLIENT_TYPE.to_owned()),
-                analyze: Some(Analyze::SparkVersion(SparkVersion {})),
-                ..Default::default()
-            };
-            let mut service = self.service.clone();
-            let answer = match timeout(CALL_TIMEOUT, service.analyze_plan(request)).await {
-                Err(_) => return Err(self.unreachable("no answer within 10 seconds")),
-                Ok(Err(status)) => {
-                    let failure = failure::read(self, &status);
-                    if failure.is_stale_session() && attempt == Attempt::First {
-                        self.forget(&session);
-                        continue;
-                    }
-                    return Err(failure);
-                }
-                Ok(Ok(answer)) => answer.into_inner(),
-            };
-            return match answer.result {
-                Some(Version(version)) => Ok(version.version),
-                other => Err(ConnectError::Malformed(format!("no version but {other:?}"))),
-            };
+        let request = pb::AnalyzePlanRequest {
+            session_id: session.id(),
+            user_context: session.user_context(),
+            client_type: Some(CLIENT_TYPE.to_owned()),
+            analyze: Some(Analyze::SparkVersion(SparkVersion {})),
+            ..Default::default()
+        };
+        let mut service = self.service.clone();
+        let answer = timeout(CALL_TIMEOUT, service.analyze_plan(request))
+            .await
+            .map_err(|_| self.unreachable("no answer within 10 seconds"))?
+            .map_err(|status| failure::read(self, &status))?;
+        match answer.into_inner().result {
+            Some(Version(version)) => Ok(version.version),
+            other => Err(ConnectError::Malformed(format!("no version but {other:?}"))),
         }
-        unreachable!("the last attempt returns")
     }
 
     /// The session of `user`, made up here and now if there is none: Spark opens one for any id.
@@ -182,11 +176,4 @@ impl Connect {
             reason: reason.into(),
         }
     }
-}
-
-/// Whether a call that met a closed session may be made again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attempt {
-    First,
-    Last,
 }

@@ -27,7 +27,7 @@ async fn it_follows_a_job_to_its_end() {
         .applications
         .insert("app-1".to_owned(), application);
     master.change_driver(|driver| {
-        driver.log = "x: Connected to Spark cluster with app ID app-1\n".to_owned()
+        driver.log = "x: Connected to Spark cluster with app ID app-1\n".to_owned();
     });
     master.only_driver("RUNNING");
     let running = until_status(&client, &job, "running").await;
