@@ -3,27 +3,26 @@
 //! A cursor because PostgreSQL then checks again, by its own parser, that there is one query and that no WITH writes; because rows come in
 //! PostgreSQL's text form, which every type has; and because no more rows are made than are wanted. The caller's text is not changed.
 
+mod fetching;
+mod functions;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures::TryStreamExt as _;
 use serde_json::Value;
-use sqlx::postgres::{PgArguments, PgColumn, PgConnection, PgRow, PgTypeInfo};
+use sqlx::postgres::{PgArguments, PgColumn, PgConnection, PgTypeInfo};
 use sqlx::{
     AssertSqlSafe, Column as _, Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _,
-    ValueRef as _,
 };
 
-use super::read_only::{FunctionName, ReadOnlyQuery};
+use super::read_only::ReadOnlyQuery;
 use super::types::{TypeInfo, Types};
-use super::{Postgres, ReadTransaction, failure, parameters, side_effects, values};
+use super::{Postgres, ReadTransaction, failure, parameters};
 use crate::tools::ToolFailure;
+use fetching::{FetchEnd, Reader, fetch};
 
 /// Goes before the caller's text; PostgreSQL's positions in errors count it.
 pub(super) const PREFIX: &str = "DECLARE portcullis NO SCROLL CURSOR FOR\n";
-
-/// Rows of the first fetch; later ones go by the size of the rows seen.
-const FIRST_FETCH: usize = 64;
 
 /// How much of a result is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,199 +159,6 @@ impl Postgres {
             false => self.types.of(connection, &ids).await.map_err(failed)?,
         };
         parameters::bind(connection, parameters, &ids, &types).await
-    }
-
-    /// Refuses functions that may have effects, by what PostgreSQL's catalog says of them.
-    async fn check_functions(
-        &self,
-        connection: &mut PgConnection,
-        functions: &[FunctionName],
-    ) -> Result<(), ToolFailure> {
-        let functions: Vec<&FunctionName> = functions
-            .iter()
-            .filter(|function| !self.settings.allowed_functions.contains(&function.name))
-            .collect();
-        if functions.is_empty() {
-            return Ok(());
-        }
-        let schemas: Vec<_> = functions
-            .iter()
-            .map(|function| function.schema.as_deref())
-            .collect();
-        let names: Vec<_> = functions
-            .iter()
-            .map(|function| function.name.as_str())
-            .collect();
-        let suspects = sqlx::query_as::<_, (String, String, bool)>(SUSPECTS)
-            .bind(schemas)
-            .bind(names)
-            .fetch_all(connection)
-            .await
-            .map_err(|error| failure::of_statement(&error))?;
-        let suspect = suspects
-            .iter()
-            .find(|(_, name, volatile)| !(*volatile && side_effects::is_harmless_volatile(name)));
-        let Some((schema, name, volatile)) = suspect else {
-            return Ok(());
-        };
-        let (reason, remedy) = match volatile {
-            true => (
-                "is marked VOLATILE: it may do more than read",
-                "if it only reads, its owner can mark it STABLE, or the operator can name it in POSTGRES_ALLOWED_FUNCTIONS",
-            ),
-            false => (
-                "runs SQL that it builds itself (EXECUTE)",
-                "if it only reads, the operator can name it in POSTGRES_ALLOWED_FUNCTIONS",
-            ),
-        };
-        let message = format!("the query calls `{schema}.{name}`, which {reason}");
-        Err(ToolFailure::new("42501", message).with_hint(remedy))
-    }
-}
-
-/// Which of the named functions that a query can reach are marked VOLATILE (the third column), or run SQL that they are given: that could
-/// take back the role. Procedures cannot be called by a query, and what stands after TABLESAMPLE only looks like a call.
-const SUSPECTS: &str = "
-SELECT DISTINCT n.nspname::pg_catalog.text, p.proname::pg_catalog.text, p.provolatile = 'v'
-FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[])) AS called (schema, name)
-JOIN pg_catalog.pg_proc p ON p.proname = called.name::pg_catalog.name
-JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-WHERE p.prokind <> 'p' AND p.prorettype <> 'pg_catalog.tsm_handler'::pg_catalog.regtype
-AND (p.provolatile = 'v' OR (l.lanname NOT IN ('internal', 'c', 'sql') AND p.prosrc ~* '\\mexecute\\M'))
-AND CASE WHEN called.schema IS NULL THEN n.nspname = ANY (pg_catalog.current_schemas(true)) ELSE n.nspname = called.schema END";
-
-/// Rows as they came.
-struct Fetched {
-    rows: Vec<PgRow>,
-    end: FetchEnd,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FetchEnd {
-    /// Everything that was asked for is there.
-    Whole,
-    /// There was so much that it was not read to the end.
-    BrokenOff,
-}
-
-/// Fetches rows, and stops in the middle when there is so much that it cannot all be wanted: a row can have a gigabyte.
-async fn fetch(
-    connection: &mut PgConnection,
-    count: usize,
-    limit: usize,
-) -> Result<Fetched, sqlx::Error> {
-    let fetch = format!("FETCH {count} FROM portcullis");
-    let mut stream = sqlx::raw_sql(AssertSqlSafe(fetch)).fetch(connection);
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = stream.try_next().await? {
-        for at in 0..row.len() {
-            let value = row.try_get_raw(at)?;
-            if !value.is_null() {
-                bytes += value.as_bytes().map_err(sqlx::Error::Decode)?.len();
-            }
-        }
-        rows.push(row);
-        // Twice: the text form can be longer than the JSON that counts.
-        if bytes > limit.saturating_mul(2) {
-            let end = FetchEnd::BrokenOff;
-            return Ok(Fetched { rows, end });
-        }
-    }
-    let end = FetchEnd::Whole;
-    Ok(Fetched { rows, end })
-}
-
-/// Takes rows until a limit is reached.
-struct Reader {
-    limits: Limits,
-    columns: Option<Vec<(Column, Arc<TypeInfo>)>>,
-    rows: Vec<Vec<Value>>,
-    bytes: usize,
-    truncated_by: Option<TruncatedBy>,
-    exhausted: bool,
-}
-
-impl Reader {
-    fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            columns: None,
-            rows: Vec::new(),
-            bytes: 0,
-            truncated_by: None,
-            exhausted: false,
-        }
-    }
-
-    /// How many rows to fetch next: one more than is allowed, so that it shows whether there are more.
-    fn wanted(&self) -> Option<usize> {
-        if self.exhausted || self.truncated_by.is_some() {
-            return None;
-        }
-        let rows = self.limits.rows + 1 - self.rows.len();
-        if self.rows.is_empty() {
-            return Some(rows.min(FIRST_FETCH));
-        }
-        let average = (self.bytes / self.rows.len()).max(1);
-        let fitting = (self.limits.bytes.saturating_sub(self.bytes) / average).max(1);
-        Some(rows.min(fitting.saturating_add(1)))
-    }
-
-    fn take(&mut self, asked: usize, fetched: &Fetched) -> Result<(), sqlx::Error> {
-        self.exhausted = fetched.rows.len() < asked;
-        if fetched.end == FetchEnd::BrokenOff {
-            self.truncated_by = Some(TruncatedBy::Bytes);
-        }
-        for row in &fetched.rows {
-            if self.rows.len() == self.limits.rows {
-                self.truncated_by = Some(TruncatedBy::Rows);
-                return Ok(());
-            }
-            let row = self.convert(row)?;
-            let bytes = json_length(&row) + 1;
-            if self.bytes + bytes > self.limits.bytes {
-                self.truncated_by = Some(TruncatedBy::Bytes);
-                return Ok(());
-            }
-            self.bytes += bytes;
-            self.rows.push(row);
-        }
-        Ok(())
-    }
-
-    fn convert(&self, row: &PgRow) -> Result<Vec<Value>, sqlx::Error> {
-        let columns = self.columns.as_deref().unwrap_or_default();
-        columns
-            .iter()
-            .enumerate()
-            .map(|(at, (_, info))| {
-                let value = row.try_get_raw(at)?;
-                if value.is_null() {
-                    return Ok(Value::Null);
-                }
-                let text = value.as_str().map_err(sqlx::Error::Decode)?;
-                Ok(values::to_json(text, info))
-            })
-            .collect()
-    }
-}
-
-fn json_length(row: &[Value]) -> usize {
-    struct Counted(usize);
-    impl std::io::Write for Counted {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut counted = Counted(0);
-    match serde_json::to_writer(&mut counted, row) {
-        Ok(()) => counted.0,
-        Err(_) => usize::MAX / 2,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `get_table_schema`: everything that one needs to know of a table to query it.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sqlx::Row as _;
 use sqlx::postgres::types::Oid;
 use sqlx::postgres::{PgConnection, PgRow};
@@ -48,14 +48,7 @@ impl Tool for GetTableSchema {
         let text_or_null = json!({"type": ["string", "null"]});
         let number_or_null = json!({"type": ["integer", "null"]});
         let names = json!({"type": "array", "items": {"type": "string"}});
-        let list = |properties: Value| {
-            let required: Vec<&String> = properties
-                .as_object()
-                .into_iter()
-                .flat_map(Map::keys)
-                .collect();
-            json!({"type": "array", "items": {"type": "object", "required": required, "properties": properties}})
-        };
+        let list = |properties: Value| json!({"type": "array", "items": {"type": "object", "properties": properties}});
         json!({
             "properties": {
                 "schema": {"type": "string"},
