@@ -1,5 +1,6 @@
 """An MCP server that records every byte that reached it, complete requests and fragments alike."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -123,15 +124,13 @@ class RecordingUpstream:
             return [data for data in self.unfinished.values() if data]
 
     def stop(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        """As a server that crashes: nobody listens any more, and open connections end. Does nothing the second time."""
         with self.lock:
-            peers, self.peers = self.peers, []
-        for peer in peers:
-            try:
-                peer.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            ended, self.peers = [self.listener, *self.peers], []
+        for one in ended:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
     def _accept(self) -> None:
         while True:

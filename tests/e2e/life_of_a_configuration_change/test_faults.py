@@ -101,3 +101,12 @@ def test_a_server_that_is_down_is_listed_once_it_is_up(managed):
     managed.upstreams["late"].responder = answers_with(listed({"late_tool": ANYTHING}))
     until("the late server's tool can be called", lambda: "result" in managed.send(late_tool).json, 60)
     assert managed.passes("get_weather")
+
+
+def test_a_server_that_goes_down_is_told_in_json_rpc_and_takes_no_other_with_it(managed):
+    managed.upstreams["math"].stop()
+    until("the gateway notices", lambda: managed.status("add") == 503)
+    reply = managed.send(CALLS["add"])
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.json["error"]["code"] == 50300
+    assert managed.passes("get_weather")
