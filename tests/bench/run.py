@@ -83,7 +83,9 @@ class Bench:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument(
+        "--json", type=Path, help="where the figures go too [default: bench.json beside the module's folder]"
+    )
     arguments = parser.parse_args()
     installation = Installation.from_environment(os.environ, profile="release")
     results = {}
@@ -99,8 +101,9 @@ def main() -> None:
         finally:
             for process in list(Process.running):
                 process.stop()
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    file = arguments.json or installation.filters.parent / "bench.json"
+    file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    print(f"the figures are in {file}")
 
 
 if __name__ == "__main__":
