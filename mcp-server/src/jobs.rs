@@ -209,14 +209,29 @@ impl Jobs {
         }
     }
 
+    /// Whether the registry can be used; `None` if there is none.
+    pub async fn registry_health(&self) -> Option<Health> {
+        let store = self.0.store.as_ref()?;
+        let asked = Instant::now();
+        Some(match store.ping().await {
+            Ok(()) => Health::Up {
+                latency: asked.elapsed(),
+                detail: "job registry".to_owned(),
+            },
+            Err(error) => Health::Down {
+                reason: error.to_string(),
+            },
+        })
+    }
+
     /// Whether the master answers, and with how many workers.
-    pub async fn health(&self) -> Health {
+    pub async fn master_health(&self) -> Health {
         let asked = Instant::now();
         match self.0.master.overview().await {
             Ok(overview) if overview.status == "ALIVE" => Health::Up {
                 latency: asked.elapsed(),
                 detail: format!(
-                    "Spark master with {} workers, {} of {} cores in use",
+                    "Spark master, workers: {}, cores in use: {} of {}",
                     overview.workers.len(),
                     overview.cores_used,
                     overview.cores

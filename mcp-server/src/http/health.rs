@@ -84,26 +84,36 @@ impl Health {
 
     async fn look(&self) -> BTreeMap<&'static str, ServiceReport> {
         let services = &self.services;
-        let (postgres, connect, master) = tokio::join!(
+        let (postgres, connect, master, registry) = tokio::join!(
             bounded(services.postgres.health()),
             bounded(services.spark.health()),
-            bounded(services.jobs.health()),
+            bounded(services.jobs.master_health()),
+            bounded(services.jobs.registry_health()),
         );
-        BTreeMap::from([
+        let looks = [
             ("postgres", postgres),
             ("spark_connect", connect),
             ("spark_master", master),
-        ])
+            ("job_registry", registry),
+        ];
+        looks
+            .into_iter()
+            .filter_map(|(name, report)| Some((name, report?)))
+            .collect()
     }
 }
 
-async fn bounded(look: impl Future<Output = services::Health>) -> ServiceReport {
-    let found = tokio::time::timeout(DEADLINE, look)
-        .await
-        .unwrap_or_else(|_| services::Health::Down {
+/// What a look found, or that it took too long; `None` where there is nothing to look at.
+async fn bounded<H: Into<Option<services::Health>>>(
+    look: impl Future<Output = H>,
+) -> Option<ServiceReport> {
+    let found = match tokio::time::timeout(DEADLINE, look).await {
+        Ok(found) => found.into()?,
+        Err(_) => services::Health::Down {
             reason: format!("no answer within {} s", DEADLINE.as_secs()),
-        });
-    match found {
+        },
+    };
+    Some(match found {
         services::Health::Up { latency, detail } => ServiceReport {
             status: Status::Up,
             latency_ms: Some((latency.as_secs_f64() * 1e6).round() / 1e3),
@@ -114,7 +124,7 @@ async fn bounded(look: impl Future<Output = services::Health>) -> ServiceReport 
             latency_ms: None,
             detail: reason,
         },
-    }
+    })
 }
 
 /// 200 when every service is up, else 503; the same JSON either way.

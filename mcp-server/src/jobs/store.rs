@@ -94,6 +94,14 @@ impl Store {
         Ok(&self.pool)
     }
 
+    /// Asks for nothing, to see whether the registry can be used.
+    pub(super) async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT FROM portcullis.spark_jobs LIMIT 0")
+            .execute(self.pool().await?)
+            .await?;
+        Ok(())
+    }
+
     /// Records a job that is about to be submitted.
     pub(super) async fn insert(&self, job: &Job) -> Result<(), StoreError> {
         sqlx::query(

@@ -112,3 +112,22 @@ async fn it_answers_with_what_it_last_saw_while_the_master_is_away() {
     .await;
     assert_eq!(seen["status"], "running");
 }
+
+#[tokio::test]
+async fn health_tells_of_the_master_and_the_registry() {
+    let (database, master) = (Database::with("").await, Master::start().await);
+    let server = server(&database, &master).await;
+    let report: serde_json::Value = reqwest::get(format!("http://{}/health", server.address))
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
+    let services = &report["services"];
+    assert_eq!(services["spark_master"]["status"], "up", "{report}");
+    assert_eq!(
+        services["spark_master"]["detail"],
+        "Spark master, workers: 1, cores in use: 8 of 8"
+    );
+    assert_eq!(services["job_registry"]["status"], "up", "{report}");
+}
