@@ -2,6 +2,7 @@
 
 import pytest
 
+from free_ports import free_port
 from gateway_under_test import ANYTHING
 from recording_upstream import RecordingUpstream, answers_with
 from sdk_client import SDKS, SdkClient
@@ -32,10 +33,8 @@ def failing_gateway(installation, tmp_path_factory):
                 otherwise(received, exchange)
 
     upstream.responder = respond
-    nobody = RecordingUpstream("nobody")
-    nobody.stop()
     folder = tmp_path_factory.mktemp("failing-gateway")
-    gateway = StaticGateway(installation, folder, {"weather": upstream.port, "math": nobody.port}, config)
+    gateway = StaticGateway(installation, folder, {"weather": upstream.port, "math": free_port()}, config)
     yield gateway
     gateway.stop()
     upstream.stop()
