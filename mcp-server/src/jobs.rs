@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::services::Health;
 
+mod driver_output;
 mod files;
 mod job;
 mod masking;
