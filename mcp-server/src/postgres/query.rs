@@ -75,11 +75,7 @@ impl Postgres {
         let work = async {
             let mut transaction = self.read().await?;
             let rows = self.query_in(&mut transaction, query, parameters).await;
-            match &rows {
-                // Left with rows on their way that nobody will read: not worth waiting for.
-                Ok(rows) if rows.truncated_by == Some(TruncatedBy::Bytes) => drop(transaction),
-                _ => transaction.end().await,
-            }
+            transaction.end().await;
             rows
         };
         // PostgreSQL's own limit holds for each statement, this one for the call.
@@ -128,6 +124,9 @@ impl Postgres {
                 .await
                 .map_err(failed)?,
         };
+        if reader.broken_off {
+            transaction.abandon();
+        }
         Ok(Rows {
             columns: columns.into_iter().map(|(column, _)| column).collect(),
             rows: reader.rows,

@@ -14,6 +14,7 @@ pub struct ReadTransaction {
     connection: Option<PoolConnection<sqlx::Postgres>>,
     control: PgPool,
     process: i32,
+    undelivered: bool,
 }
 
 impl Postgres {
@@ -42,6 +43,7 @@ impl Postgres {
                             .map_err(|error| failure::of_statement(&error))?,
                         connection: Some(connection),
                         control: self.control.clone(),
+                        undelivered: false,
                     };
                     let superuser: bool = last
                         .try_get(1)
@@ -76,8 +78,16 @@ impl ReadTransaction {
         }
     }
 
+    /// Rows are on their way that nobody will read: the connection is not worth waiting for, and its end closes it.
+    pub(super) fn abandon(&mut self) {
+        self.undelivered = true;
+    }
+
     /// Rolls back and gives the connection back. A connection that cannot even do that is closed.
     pub async fn end(mut self) {
+        if self.undelivered {
+            return;
+        }
         let rolled_back = sqlx::raw_sql("ROLLBACK").execute(self.connection()).await;
         if let Some(connection) = self.connection.take()
             && rolled_back.is_err()

@@ -63,6 +63,7 @@ pub(super) struct Reader {
     bytes: usize,
     pub(super) truncated_by: Option<TruncatedBy>,
     exhausted: bool,
+    pub(super) broken_off: bool,
 }
 
 impl Reader {
@@ -74,6 +75,7 @@ impl Reader {
             bytes: 0,
             truncated_by: None,
             exhausted: false,
+            broken_off: false,
         }
     }
 
@@ -94,6 +96,7 @@ impl Reader {
     pub(super) fn take(&mut self, asked: usize, fetched: &Fetched) -> Result<(), sqlx::Error> {
         self.exhausted = fetched.rows.len() < asked;
         if fetched.end == FetchEnd::BrokenOff {
+            self.broken_off = true;
             self.truncated_by = Some(TruncatedBy::Bytes);
         }
         for row in &fetched.rows {
