@@ -177,13 +177,14 @@ impl Answer {
         )
     }
 
-    /// A body where there must be none.
+    /// A body, or what is none but goes on all the same, where there must be nothing.
     pub(crate) fn unexpected_body() -> Self {
         Self::error(
             400,
             INVALID_REQUEST,
             "unexpected_body",
-            "a GET or DELETE must have no body".to_owned(),
+            "a GET or DELETE ends with its headers; send it without body, and ask for no upgrade"
+                .to_owned(),
         )
     }
 

@@ -27,9 +27,20 @@ pub(crate) enum Head {
     Bodyless {
         endpoint: EndpointId,
         changes: Changes,
+        rest: Rest,
     },
     /// It is answered here.
-    Refused(Answer),
+    Refused { answer: Answer, rest: Rest },
+}
+
+/// Whether the end of what follows the headers can be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Its length is announced, or it is the body of a POST.
+    Ends,
+    /// Nobody announced anything, as where an upgrade was attempted: Envoy shows no header of it, and the client sends
+    /// nothing before it is answered.
+    MayNeverEnd,
 }
 
 /// What the headers say about the body.
@@ -130,6 +141,13 @@ impl<'a> Seen<'a> {
         }
         seen
     }
+
+    fn rest(&self) -> Rest {
+        match (self.method, self.content_length) {
+            (b"POST", _) | (_, Some(_)) => Rest::Ends,
+            (_, None) => Rest::MayNeverEnd,
+        }
+    }
 }
 
 /// Whether a client could set time-outs, retries or statistics names with this header.
@@ -157,7 +175,12 @@ impl Head {
             None => Self::NotOurs {
                 had_cluster: seen.had_cluster,
             },
-            Some(endpoint) => Self::judge(&seen, endpoint, policy).unwrap_or_else(Self::Refused),
+            Some(endpoint) => {
+                Self::judge(&seen, endpoint, policy).unwrap_or_else(|answer| Self::Refused {
+                    answer,
+                    rest: seen.rest(),
+                })
+            }
         }
     }
 
@@ -206,7 +229,11 @@ impl Head {
         if !is_post {
             return match era {
                 Era::Modern => Err(Answer::method_not_allowed("POST")),
-                Era::Legacy(_) => Ok(Self::Bodyless { endpoint, changes }),
+                Era::Legacy(_) => Ok(Self::Bodyless {
+                    endpoint,
+                    changes,
+                    rest: seen.rest(),
+                }),
             };
         }
         match seen.content_type {

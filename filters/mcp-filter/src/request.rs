@@ -9,7 +9,7 @@ use policy_engine::{EndpointId, Permit, ToolId};
 use proxy_host::{Answering, Clock, Metrics, RequestBody, RequestHeaders, SharedData};
 
 use crate::answer::Answer;
-use crate::head::{CLUSTER, Changes, Head, TIMEOUT};
+use crate::head::{CLUSTER, Changes, Head, Rest, TIMEOUT};
 use crate::plugin::Plugin;
 use message::{Judgement, MessageInHand};
 
@@ -84,7 +84,14 @@ impl<'h, H: Host> Request<'h, H> {
                 self.phase = Phase::Passed;
                 Flow::Continue
             }
-            Head::Refused(answer) => {
+            Head::Refused {
+                answer,
+                rest: Rest::MayNeverEnd,
+            } => self.send(&answer, None),
+            Head::Refused {
+                answer,
+                rest: Rest::Ends,
+            } => {
                 let reader = answer
                     .wants_callers_id()
                     .then(|| Reader::new(plugin.limits));
@@ -97,10 +104,16 @@ impl<'h, H: Host> Request<'h, H> {
                 };
                 self.refuse(refusing, end)
             }
-            Head::Bodyless { endpoint, changes } if end => {
-                self.forward(&plugin, endpoint, &changes)
-            }
-            Head::Bodyless { endpoint, changes } => {
+            Head::Bodyless {
+                endpoint, changes, ..
+            } if end => self.forward(&plugin, endpoint, &changes),
+            Head::Bodyless {
+                rest: Rest::MayNeverEnd,
+                ..
+            } => self.send(&Answer::unexpected_body(), None),
+            Head::Bodyless {
+                endpoint, changes, ..
+            } => {
                 self.phase = Phase::Bodyless(endpoint, changes);
                 Flow::Wait
             }

@@ -229,6 +229,8 @@ def test_it_passes_no_upgrade(gateway):
         with Connection(gateway.port) as connection:
             headers = [("connection", "upgrade"), ("upgrade", "websocket"), *weather(Era.LEGACY).headers]
             connection.send(connection.head(method, "/mcp", headers))
+            if method == "GET":
+                check_error(connection.reply(method), 400, -32600, id=None)
             assert answered_by(weather(Era.LEGACY, "other").post_once(gateway.port)) == "weather"
     assert [one.json["id"] for one in gateway.received()] == ["other", "other"]
 

@@ -272,6 +272,7 @@ fn it_passes_get_and_delete_of_the_legacy_era_without_body() {
             [outcome.header("mcp-method"), outcome.header("mcp-param-a")],
             [[""; 0], [""; 0]]
         );
+        let request = request.with("content-length", "0");
         let ends_later = gateway.send(&request.clone().body([&b""[..]]));
         assert_eq!(ends_later.cluster(), "weather-cluster");
         let with_body = gateway.send(&request.clone().body([&b"{}"[..]]));
@@ -287,4 +288,25 @@ fn it_passes_get_and_delete_of_the_legacy_era_without_body() {
     }
     let request = Sent::bare("GET").replacing(":path", "/servers/math/mcp");
     assert_eq!(gateway.send(&request).cluster(), "math-cluster");
+}
+
+#[test]
+fn it_waits_for_no_end_that_nobody_announced() {
+    let gateway = Gateway::new();
+    // As Envoy shows the attempt of an upgrade over HTTP/1.1: headers that do not end the request, and nothing more.
+    let check = |request: Sent, status: u16| {
+        let outcome = gateway.send(&request.body([&b""[..]]).ending(End::Never));
+        assert_eq!(outcome.flows, [Flow::Wait]);
+        assert_eq!(outcome.answer().error(), (status, -32600, Value::Null));
+    };
+    for method in ["GET", "DELETE"] {
+        check(Sent::bare(method), 400);
+        check(Sent::bare(method).with("upgrade", "websocket"), 400);
+        check(Sent::bare(method).replacing(":authority", "evil"), 403);
+        check(
+            Sent::bare(method).with("mcp-protocol-version", "2026-07-28"),
+            405,
+        );
+    }
+    check(Sent::bare("OPTIONS"), 405);
 }
