@@ -25,10 +25,11 @@ MAX_DEPTH = 128
 
 
 def tools_and_rules() -> dict:
-    """Two servers; most tools are open, each `twice_…` has 2 calls a second, `secret` is for a role that nobody has."""
+    """Two servers; most tools are open, each `twice_…` has 2 calls a second, `secret` is for a role that nobody has,
+    and what is wrong with the arguments of `watched` is only counted."""
     config = example_filter_config()
     limited = {f"twice_{name}": ANYTHING for name in ("modern", "legacy", "counted", "other")}
-    with_tools(config, "weather", {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, **limited})
+    with_tools(config, "weather", {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, **limited})
     with_tools(config, "math", {"add": NUMBERS})
     config["roles"] = {"analyst": {"claims": {"groups": ["analysts"]}}}
     config["rules"] = [
@@ -38,6 +39,7 @@ def tools_and_rules() -> dict:
             "limits": [{"id": "each", "per": ["tool"], "requests": 2, "window_ms": 1000, "burst": 2}],
         },
         {"name": "for-analysts", "match": {"tool": "secret"}, "allow": ["analyst"]},
+        {"name": "watch", "match": {"tool": "watched"}, "validate": "shadow"},
     ]
     return config
 

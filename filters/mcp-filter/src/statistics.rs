@@ -5,10 +5,11 @@
 //! |---|---|---|
 //! | `portcullis_calls.server.<server>.tool.<tool>` | counter | calls of a tool that were decided on, refused ones too |
 //! | `portcullis_refusals.server.<server>.tool.<tool>.reason.<reason>` | counter | requests that the filter answered; `none` where it knew no tool |
+//! | `portcullis_shadowed.server.<server>.tool.<tool>` | counter | calls that passed only because validation is in shadow |
 //! | `portcullis_decision_ns.server.<server>.tool.<tool>` | histogram | nanoseconds from the end of what had to be read to the decision |
 //! | `portcullis_revision` | gauge | the revision in force |
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -47,6 +48,8 @@ pub(crate) struct Statistics {
 struct ToolStatistics {
     calls: Option<MetricId>,
     decision: Option<MetricId>,
+    /// Defined when it is first needed.
+    shadowed: OnceCell<Option<MetricId>>,
     refusals: Refusals,
 }
 
@@ -76,6 +79,7 @@ impl Statistics {
                     MetricKind::Histogram,
                     format!("portcullis_decision_ns.{labels}"),
                 ),
+                shadowed: OnceCell::new(),
                 refusals: Refusals::new(labels),
             }
         });
@@ -96,6 +100,20 @@ impl Statistics {
         }
         if let Some(decision) = tool.decision {
             host.record(decision, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// A call passed whose arguments do not fit, because validation is in shadow.
+    pub(crate) fn shadowed(&self, host: &impl Metrics, tool: ToolId) {
+        let Some(tool) = self.tools.get(tool.index()) else {
+            return;
+        };
+        let counter = tool.shadowed.get_or_init(|| {
+            let name = format!("portcullis_shadowed.{}", tool.refusals.labels);
+            self.known.get(host, MetricKind::Counter, name)
+        });
+        if let Some(counter) = counter {
+            host.increment(*counter);
         }
     }
 

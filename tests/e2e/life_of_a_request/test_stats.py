@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway_under_test import weather
+from gateway_under_test import answered_by, weather
 from mcp_messages import Era, call
 from polling import until
 
@@ -32,6 +32,14 @@ def test_it_counts_refusals_by_tool_and_reason(gateway, tool, arguments, name):
     before = counted(gateway, f"portcullis_refusals.{name}")
     call(Era.MODERN, tool, arguments).post_once(gateway.port)
     assert counted(gateway, f"portcullis_refusals.{name}") == before + 1
+
+
+def test_it_counts_what_only_shadow_lets_pass(gateway):
+    name = "portcullis_shadowed.server.weather.tool.watched"
+    before = counted(gateway, name)
+    for arguments in ({"city": "Oslo"}, {"city": 7}):
+        assert answered_by(call(Era.MODERN, "watched", arguments).post_once(gateway.port)) == "weather"
+    assert counted(gateway, name) == before + 1
 
 
 def test_it_counts_limits(gateway):

@@ -240,13 +240,19 @@ impl MessageInHand {
             answer,
             tool: Some(tool),
         };
+        let pass = |permit: Permit<'p>| {
+            if !permit.shadowed().is_empty() {
+                plugin.statistics.shadowed(host, tool);
+            }
+            Judgement::Pass(permit)
+        };
         // Nobody has said who calls until identity is part of the gateway.
         match plugin.policy.decide(tool, &Principal::Anonymous, arguments) {
             Decision::Refuse(refusal) => refuse(Answer::refused(&refusal, self.announced.era)),
-            Decision::Allow(permit) => Judgement::Pass(permit),
+            Decision::Allow(permit) => pass(permit),
             Decision::Limit(pending) => {
                 match settle(host, &plugin.hash_key, &pending, host.now()) {
-                    Settled::Passed(permit) => Judgement::Pass(permit),
+                    Settled::Passed(permit) => pass(permit),
                     Settled::Refused(refusal) => {
                         refuse(Answer::refused(&refusal, self.announced.era))
                     }

@@ -184,10 +184,16 @@ fn it_passes_shadowed_violations() {
     configuration["rules"][2] =
         json!({"name": "shadow", "match": {"tool": "forecast"}, "validate": "shadow"});
     let gateway = Gateway::with(&configuration);
-    assert_eq!(
-        gateway.send(&Sent::post(call("forecast", "{}"))).cluster(),
-        "weather-cluster"
-    );
+    let name = "portcullis_shadowed.server.weather.tool.forecast";
+    for (arguments, counted) in [
+        (r#"{"city":"x"}"#, 0),
+        ("{}", 1),
+        (r#"{"city":1,"a":2}"#, 2),
+    ] {
+        let outcome = gateway.send(&Sent::post(call("forecast", arguments)));
+        assert_eq!(outcome.cluster(), "weather-cluster");
+        assert_eq!(gateway.counter(name), counted, "{arguments}");
+    }
 }
 
 #[test]
