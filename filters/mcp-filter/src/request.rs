@@ -1,5 +1,6 @@
 //! One request on its way through the filter.
 
+mod clearance;
 mod message;
 
 use std::rc::Rc;
@@ -209,8 +210,8 @@ impl<'h, H: Host> Request<'h, H> {
                 self.phase = Phase::Reading(message);
                 Flow::Wait
             }
-            Judgement::Pass(permit) => {
-                self.pass_to(&permit, message.changes());
+            Judgement::Pass(clearance) => {
+                self.pass_to(clearance.permit(), message.changes());
                 if end == EndOfBody::NotYet {
                     message.let_go();
                     self.phase = Phase::Streaming(message);
@@ -325,7 +326,7 @@ impl Refusing {
         held.extend_from_slice(&fresh);
         // Only a message that can be read to its end has an id to echo.
         match reader.push(held, end) {
-            Ok(_) if end == EndOfBody::Reached => {
+            Ok(_) if end == EndOfBody::Reached && reader.read_skipped(held).is_ok() => {
                 self.id = reader.message().id().map(|id| id.raw(held).to_vec());
             }
             Ok(_) => {}

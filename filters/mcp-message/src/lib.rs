@@ -8,6 +8,10 @@
 //! Beside it: [`Era`] (what `MCP-Protocol-Version` says), [`Capability`] (which methods are named in
 //! `Mcp-Name`), [`header_text`] (how such a header is decoded) and [`reply`] (JSON-RPC answers).
 //!
+//! `params.arguments` are the bulk of a call, and a policy with a schema for them reads them itself:
+//! [`Reader::skipping_arguments`] then only finds their end, so that no byte is read twice.
+//! What nobody else reads, [`Reader::read_skipped`] does.
+//!
 //! The crate never does I/O, knows nothing of HTTP, and never panics on what a caller sends. It reads
 //! the envelope; what `arguments` may hold is the policy engine's to say.
 //!

@@ -7,16 +7,18 @@ mod nesting;
 mod number;
 mod scan;
 mod seen_keys;
+mod skip;
 mod string;
 mod token;
 mod utf8;
 
-use crate::error::{Invalid, NotJson, ReadError};
-use crate::message::{Kind, Message};
+use crate::error::{Invalid, NotJson, Place, ReadError};
+use crate::message::{Kind, Message, Span};
 use envelope::Envelope;
 pub use nesting::MAX_DEPTH;
-use nesting::Nesting;
+use nesting::{Container, Nesting};
 use scan::{Failed, State};
+use skip::Skip;
 use token::Cut;
 use utf8::Utf8Prefix;
 
@@ -59,6 +61,13 @@ pub enum Progress {
     Complete(Kind),
 }
 
+/// What becomes of `params.arguments` where they are an object or an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ArgumentsAre {
+    Read,
+    Skipped,
+}
+
 /// Reads one body as its bytes arrive. See the crate's page for an example.
 #[derive(Debug)]
 pub struct Reader {
@@ -76,13 +85,29 @@ pub struct Reader {
     escaped: bool,
     nesting: Nesting,
     envelope: Envelope,
+    arguments: ArgumentsAre,
+    skip: Skip,
+    /// The arguments, where they were skipped and not read since.
+    unread: Option<Span>,
     failed: Option<ReadError>,
 }
 
 impl Reader {
-    /// A reader at the start of a body.
+    /// A reader at the start of a body, which reads all of it.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        Self::at_start(limits, ArgumentsAre::Read)
+    }
+
+    /// A reader that leaves `params.arguments` to somebody else: it finds their end, and sees to their depth and that they
+    /// are UTF-8, but not whether they are JSON. Until somebody has read them, or [`Reader::read_skipped`] has, nothing
+    /// may pass.
+    #[must_use]
+    pub fn skipping_arguments(limits: Limits) -> Self {
+        Self::at_start(limits, ArgumentsAre::Skipped)
+    }
+
+    fn at_start(limits: Limits, arguments: ArgumentsAre) -> Self {
         Self {
             limits,
             held_from: 0,
@@ -94,6 +119,9 @@ impl Reader {
             escaped: false,
             nesting: Nesting::new(limits.max_depth),
             envelope: Envelope::new(limits.max_keys),
+            arguments,
+            skip: Skip::new(),
+            unread: None,
             failed: None,
         }
     }
@@ -108,11 +136,88 @@ impl Reader {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
-        let outcome = self.read_on(held, end);
+        let outcome = self
+            .read_on(held, end)
+            .map_err(|error| self.error_in_skipped(held).unwrap_or(error));
         if let Err(error) = &outcome {
             self.failed = Some(error.clone());
         }
         outcome
+    }
+
+    /// Reads what was skipped, if anything was; from now on nothing is skipped. `held` as in [`Reader::push`], with
+    /// nothing more.
+    ///
+    /// # Errors
+    /// It is not JSON. The reader stays in that state.
+    pub fn read_skipped(&mut self, held: &[u8]) -> Result<(), ReadError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        self.arguments = ArgumentsAre::Read;
+        let unread = self.unread.take();
+        if self.state == State::Skipped {
+            // Back to their beginning, and as far as before.
+            let read = held.get(..self.at.saturating_sub(self.held_from));
+            self.at = self.envelope.captured_from();
+            self.state = State::Value;
+            if let (Err(Failed), Some(error)) = (self.scan(read.unwrap_or_default()), &self.failed)
+            {
+                return Err(error.clone());
+            }
+        } else if let Some(span) = unread {
+            let read = match self.read_apart(held, span) {
+                // Both see the same brackets, so they end at the same one; and if not, nothing passes.
+                Ok(reader) if reader.state == State::AfterValue && reader.at == span.end => Ok(()),
+                Ok(reader) => Err(ReadError::NotJson {
+                    at: reader.at,
+                    why: NotJson::Truncated,
+                }),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = read {
+                self.failed = Some(error.clone());
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The error that a reader which skips nothing would have come to first: that of the skipped bytes.
+    #[cold]
+    fn error_in_skipped(&self, held: &[u8]) -> Option<ReadError> {
+        if self.arguments == ArgumentsAre::Read {
+            return None;
+        }
+        let span = if self.envelope.captures_arguments() {
+            Span {
+                start: self.envelope.captured_from(),
+                end: self.utf8.end().min(self.limits.max_bytes),
+            }
+        } else {
+            self.unread?
+        };
+        self.read_apart(held, span).err()
+    }
+
+    /// Reads bytes of `params` that begin with a value and do not go past it.
+    fn read_apart(&self, held: &[u8], span: Span) -> Result<Self, ReadError> {
+        let mut reader = Self::new(self.limits);
+        reader.held_from = self.held_from;
+        reader.at = span.start;
+        reader.state = State::Value;
+        for _ in [Place::Message, Place::Params] {
+            if !reader.nesting.enter(Container::Object) {
+                return Err(ReadError::TooDeep {
+                    limit: self.nesting.limit(),
+                });
+            }
+        }
+        let bytes = held.get(..span.end.saturating_sub(self.held_from));
+        match (reader.scan(bytes.unwrap_or_default()), &reader.failed) {
+            (Err(Failed), Some(error)) => Err(error.clone()),
+            _ => Ok(reader),
+        }
     }
 
     /// What is known so far.
@@ -140,6 +245,11 @@ impl Reader {
             keep_from
         } else {
             self.at
+        };
+        let keep_from = match (self.state, self.unread) {
+            (State::Skipped, _) => self.envelope.captured_from(),
+            (_, Some(span)) => span.start,
+            _ => keep_from,
         };
         let dropped = keep_from.saturating_sub(self.held_from).min(held.len());
         held.drain(..dropped);

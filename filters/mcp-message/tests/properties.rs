@@ -11,6 +11,41 @@ fn in_one(body: &[u8]) -> (Message, Outcome) {
     (*reader.message(), outcome)
 }
 
+/// As [`in_one`], by a reader that skips the arguments, which are then read apart.
+fn skipping_in_one(body: &[u8]) -> (Message, Outcome) {
+    let mut reader = Reader::skipping_arguments(Limits::default());
+    let outcome = reader
+        .push(body, EndOfBody::Reached)
+        .and_then(|progress| reader.read_skipped(body).map(|()| progress));
+    (*reader.message(), outcome)
+}
+
+/// As [`skipping_in_one`], in pieces; what was skipped is read behind the piece of that number, and at the end.
+fn skipping_in_pieces(body: &[u8], cuts: &[usize], read_behind: usize) -> (Message, Outcome) {
+    let mut reader = Reader::skipping_arguments(Limits::default());
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
+    cuts.sort_unstable();
+    let mut held = Vec::new();
+    let mut from = 0;
+    for (number, cut) in cuts.into_iter().enumerate() {
+        held.extend_from_slice(&body[from..cut]);
+        from = cut;
+        let mut outcome = reader.push(&held, EndOfBody::NotYet);
+        if outcome.is_ok() && number == read_behind {
+            outcome = reader.read_skipped(&held).map(|()| Progress::Partial);
+        }
+        if outcome.is_err() {
+            return (*reader.message(), outcome);
+        }
+        reader.release(&mut held);
+    }
+    held.extend_from_slice(&body[from..]);
+    let outcome = reader
+        .push(&held, EndOfBody::Reached)
+        .and_then(|progress| reader.read_skipped(&held).map(|()| progress));
+    (*reader.message(), outcome)
+}
+
 /// Whether the caller lets go of what has been read.
 #[derive(Clone, Copy)]
 enum Holding {
@@ -150,6 +185,19 @@ proptest! {
     }
 
     #[test]
+    fn skipping_and_reading_apart_is_the_same_as_reading(body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12), read_behind in 0_usize..14) {
+        let whole = in_one(&body);
+        let skipped = skipping_in_one(&body);
+        prop_assert_eq!(&skipped.1, &whole.1, "{}", String::from_utf8_lossy(&body));
+        let in_pieces = skipping_in_pieces(&body, &cuts, read_behind);
+        prop_assert_eq!(&in_pieces.1, &whole.1, "{}", String::from_utf8_lossy(&body));
+        if whole.1.is_ok() {
+            prop_assert_eq!(skipped.0, whole.0);
+            prop_assert_eq!(in_pieces.0, whole.0);
+        }
+    }
+
+    #[test]
     fn a_cut_at_every_byte_gives_the_same_answer(body in mangled()) {
         let whole = in_one(&body);
         let cuts: Vec<usize> = (0..body.len()).collect();
@@ -172,6 +220,39 @@ proptest! {
     fn no_bytes_make_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200), cuts in proptest::collection::vec(any::<usize>(), 0..6)) {
         let whole = in_one(&body);
         prop_assert_eq!(in_pieces(&body, &cuts, Holding::WhatIsNeeded).1, whole.1);
+    }
+}
+
+#[test]
+fn arguments_of_every_kind_are_skipped_as_they_are_read() {
+    // Every string of up to five of these bytes, as the beginning of the arguments.
+    let alphabet = b"{}[]\"\\,1:";
+    for length in 1..=5 {
+        for mut number in 0..alphabet.len().pow(length) {
+            let value: Vec<u8> = (0..length)
+                .map(|_| {
+                    let byte = alphabet[number % alphabet.len()];
+                    number /= alphabet.len();
+                    byte
+                })
+                .collect();
+            let begin = br#"{"jsonrpc":"2.0","method":"m","params":{"arguments":"#;
+            for end in [&b"}}"[..], b"]}}", b""] {
+                let body = [begin, &value[..], end].concat();
+                for max_depth in [4, 128] {
+                    let limits = Limits {
+                        max_depth,
+                        ..Limits::default()
+                    };
+                    let read = Reader::new(limits).push(&body, EndOfBody::Reached);
+                    let mut reader = Reader::skipping_arguments(limits);
+                    let skipped = reader
+                        .push(&body, EndOfBody::Reached)
+                        .and_then(|progress| reader.read_skipped(&body).map(|()| progress));
+                    assert_eq!(read, skipped, "{}", body.escape_ascii());
+                }
+            }
+        }
     }
 }
 

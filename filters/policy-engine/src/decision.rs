@@ -59,12 +59,32 @@ pub struct Write {
 #[derive(Clone, Debug)]
 pub struct Permit<'p> {
     target: &'p Target,
+    read: ArgumentsRead,
     shadowed: Vec<Violation>,
 }
 
+/// Whether the engine has read the arguments to their end, so that they are known to be JSON that everyone reads alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgumentsRead {
+    /// It has.
+    Yes,
+    /// It had no schema to read them by. If nobody else has read them, they must not pass.
+    No,
+}
+
 impl<'p> Permit<'p> {
-    pub(crate) fn new(target: &'p Target, shadowed: Vec<Violation>) -> Self {
-        Self { target, shadowed }
+    pub(crate) fn new(target: &'p Target, read: ArgumentsRead, shadowed: Vec<Violation>) -> Self {
+        Self {
+            target,
+            read,
+            shadowed,
+        }
+    }
+
+    /// Whether the engine has read the arguments.
+    #[must_use]
+    pub fn arguments_read(&self) -> ArgumentsRead {
+        self.read
     }
 
     /// The Envoy cluster.

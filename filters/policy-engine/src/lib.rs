@@ -72,7 +72,9 @@ pub mod wire;
 
 pub use compile::{SchemaCache, compile};
 pub use compile_error::{CompileError, CompileErrors};
-pub use decision::{Arguments, Bucket, Decision, PendingLimits, Permit, Verdict, Write};
+pub use decision::{
+    Arguments, ArgumentsRead, Bucket, Decision, PendingLimits, Permit, Verdict, Write,
+};
 pub use explain::{ExplainedLimit, Explanation, Field};
 pub use limit::{BucketState, UnixNanos};
 pub use policy::{BodyLimits, EndpointId, Policy, ToolId};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authority::{AllowedHosts, AllowedOrigins};
-use crate::decision::{Arguments, Decision, Limit, PendingLimits, Permit};
+use crate::decision::{Arguments, ArgumentsRead, Decision, Limit, PendingLimits, Permit};
 use crate::explain::Explanation;
 use crate::principal::{Access, Principal};
 use crate::refusal::{Caller, Refusal};
@@ -151,7 +151,11 @@ impl Policy {
     #[must_use]
     pub fn forward(&self, endpoint: EndpointId) -> Option<Permit<'_>> {
         let endpoint = self.endpoints.get(endpoint.0 as usize)?;
-        Some(Permit::new(&endpoint.forward, Vec::new()))
+        Some(Permit::new(
+            &endpoint.forward,
+            ArgumentsRead::No,
+            Vec::new(),
+        ))
     }
 
     /// The tool behind a name that a client uses on an endpoint.
@@ -208,6 +212,7 @@ impl Policy {
             });
         }
         let mut shadowed = Vec::new();
+        let mut read = ArgumentsRead::No;
         if !tool.schemas.is_empty() {
             let arguments = match arguments {
                 Arguments::Absent => b"{}",
@@ -231,8 +236,9 @@ impl Policy {
                     });
                 }
             }
+            read = ArgumentsRead::Yes;
         }
-        let permit = Permit::new(&tool.target, shadowed);
+        let permit = Permit::new(&tool.target, read, shadowed);
         if tool.limits.is_empty() {
             Decision::Allow(permit)
         } else {

@@ -1,7 +1,9 @@
 //! A message that is being read: what is held of it, and what is decided about it.
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Limits, Member, Message, Progress, Reader};
-use policy_engine::{Arguments, Decision, EndpointId, Permit, Principal, ToolId, echo};
+use policy_engine::{
+    Arguments, Decision, EndpointId, Permit, Policy, Principal, Refusal, ToolId, echo,
+};
 use proxy_host::RequestBody;
 use proxy_host::limits::{Settled, settle};
 
@@ -10,13 +12,14 @@ use crate::answer::Answer;
 use crate::head::{Announced, Changes};
 use crate::plugin::Plugin;
 use crate::request::Host;
+use crate::request::clearance::Clearance;
 
 /// What is to become of a message, by what has been read of it.
 pub(super) enum Judgement<'p> {
     /// That cannot be said yet.
     ReadOn,
-    /// It goes where the permit says.
-    Pass(Permit<'p>),
+    /// It goes where its permit says.
+    Pass(Clearance<'p>),
     /// It is answered.
     Refuse {
         answer: Answer,
@@ -52,7 +55,7 @@ impl MessageInHand {
             endpoint,
             announced,
             changes,
-            reader: Reader::new(limits),
+            reader: Reader::skipping_arguments(limits),
             held: Vec::new(),
             arrived: 0,
         }
@@ -174,17 +177,17 @@ impl MessageInHand {
     }
 
     fn judge<'p>(
-        &self,
+        &mut self,
         host: &impl Host,
         plugin: &'p Plugin,
         kind: Kind,
         end: EndOfBody,
     ) -> Judgement<'p> {
         let started = host.monotonic();
-        let message = self.reader.message();
+        let message = *self.reader.message();
         let Some(method) = message.method() else {
             return match self.announced.era {
-                Era::Legacy(_) => self.forward(plugin),
+                Era::Legacy(_) => self.forward(&plugin.policy),
                 Era::Modern => Answer::invalid(
                     "responses are not accepted on protocol 2026-07-28; answer in `inputResponses` of the call".to_owned(),
                 )
@@ -192,13 +195,13 @@ impl MessageInHand {
             };
         };
         let method = method.decoded(&self.held);
-        if let Err(answer) = agreement::check(&self.announced, message, &self.held, &method, kind) {
+        if let Err(answer) = agreement::check(&self.announced, &message, &self.held, &method, kind)
+        {
             return answer.into();
         }
         let capability = Capability::of_method(&method);
-        match (capability, capability.named_in(message)) {
-            (Capability::Plain, _) => self.forward(plugin),
-            (_, Member::Absent | Member::Other) => {
+        match (capability, capability.named_in(&message)) {
+            (_, Member::Absent | Member::Other) if capability != Capability::Plain => {
                 Answer::nameless(&echo(&method), capability).into()
             }
             (Capability::Tool, Member::Text(_)) if kind != Kind::Request => {
@@ -209,7 +212,8 @@ impl MessageInHand {
                 match plugin.policy.tool(self.endpoint, &name) {
                     Err(refusal) => Answer::refused(&refusal, self.announced.era).into(),
                     Ok(tool) => {
-                        let judgement = self.call(host, plugin, tool, message, end);
+                        drop((method, name));
+                        let judgement = self.call(host, plugin, tool, &message, end);
                         plugin.statistics.decided(
                             host,
                             tool,
@@ -219,53 +223,85 @@ impl MessageInHand {
                     }
                 }
             }
-            _ => self.forward(plugin),
+            _ => {
+                drop(method);
+                self.forward(&plugin.policy)
+            }
         }
     }
 
     fn call<'p>(
-        &self,
+        &mut self,
         host: &impl Host,
         plugin: &'p Plugin,
         tool: ToolId,
         message: &Message,
         end: EndOfBody,
     ) -> Judgement<'p> {
-        let arguments = match (message.arguments(), end) {
-            (Some(arguments), _) => Arguments::Raw(arguments.raw(&self.held)),
-            (None, EndOfBody::Reached) => Arguments::Absent,
-            (None, EndOfBody::NotYet) => Arguments::NotRead,
-        };
+        let era = self.announced.era;
+        let Self { reader, held, .. } = self;
         let refuse = |answer| Judgement::Refuse {
             answer,
             tool: Some(tool),
         };
-        let pass = |permit: Permit<'p>| {
-            if !permit.shadowed().is_empty() {
-                plugin.statistics.shadowed(host, tool);
+        let arguments = if !plugin.policy.needs_arguments(tool) {
+            // Before the limits, so that what cannot be read costs its caller nothing.
+            if let Err(error) = reader.read_skipped(held) {
+                return refuse(Answer::unreadable(&error));
             }
-            Judgement::Pass(permit)
+            Arguments::NotRead
+        } else {
+            match (message.arguments(), end) {
+                (Some(arguments), _) => Arguments::Raw(arguments.raw(held)),
+                (None, EndOfBody::Reached) => Arguments::Absent,
+                (None, EndOfBody::NotYet) => Arguments::NotRead,
+            }
         };
         // Nobody has said who calls until identity is part of the gateway.
         match plugin.policy.decide(tool, &Principal::Anonymous, arguments) {
-            Decision::Refuse(refusal) => refuse(Answer::refused(&refusal, self.announced.era)),
-            Decision::Allow(permit) => pass(permit),
+            // What is not JSON is refused as such, by the place in the body.
+            Decision::Refuse(refusal @ Refusal::BadArguments { .. }) => {
+                refuse(match reader.read_skipped(held) {
+                    Ok(()) => Answer::refused(&refusal, era),
+                    Err(error) => Answer::unreadable(&error),
+                })
+            }
+            Decision::Refuse(refusal) => refuse(Answer::refused(&refusal, era)),
+            Decision::Allow(permit) => self.pass(host, plugin, tool, permit),
             Decision::Limit(pending) => {
                 match settle(host, &plugin.hash_key, &pending, host.now()) {
-                    Settled::Passed(permit) => pass(permit),
-                    Settled::Refused(refusal) => {
-                        refuse(Answer::refused(&refusal, self.announced.era))
-                    }
+                    Settled::Passed(permit) => self.pass(host, plugin, tool, permit),
+                    Settled::Refused(refusal) => refuse(Answer::refused(&refusal, era)),
                     Settled::Unavailable => refuse(Answer::limits_unavailable()),
                 }
             }
         }
     }
 
-    fn forward<'p>(&self, plugin: &'p Plugin) -> Judgement<'p> {
-        match plugin.policy.forward(self.endpoint) {
-            Some(permit) => Judgement::Pass(permit),
+    fn pass<'p>(
+        &mut self,
+        host: &impl Host,
+        plugin: &Plugin,
+        tool: ToolId,
+        permit: Permit<'p>,
+    ) -> Judgement<'p> {
+        if !permit.shadowed().is_empty() {
+            plugin.statistics.shadowed(host, tool);
+        }
+        self.clear(permit)
+    }
+
+    fn forward<'p>(&mut self, policy: &'p Policy) -> Judgement<'p> {
+        match policy.forward(self.endpoint) {
+            Some(permit) => self.clear(permit),
             None => Answer::not_ready().into(),
+        }
+    }
+
+    fn clear<'p>(&mut self, permit: Permit<'p>) -> Judgement<'p> {
+        match Clearance::new(permit, &mut self.reader, &self.held) {
+            Ok(clearance) => Judgement::Pass(clearance),
+            Err(error) => Answer::unreadable(&error).into(),
         }
     }
 }

@@ -6,5 +6,6 @@ mod eras;
 mod gateway;
 mod heads;
 mod limits;
+mod readable;
 mod streaming;
 mod tool_calls;

@@ -88,6 +88,17 @@ impl Envelope {
         depth == self.capture_depth
     }
 
+    /// Whether the value that is being captured is `params.arguments`.
+    pub(super) fn captures_arguments(&self) -> bool {
+        self.capture
+            .is_some_and(|capture| capture.field == Field::Arguments)
+    }
+
+    /// Where the value that is being captured begins, as an offset from the start of the body.
+    pub(super) fn captured_from(&self) -> usize {
+        self.capture.map_or(0, |capture| capture.start)
+    }
+
     /// Whether the bytes of a token that is being read at this depth will be looked at again.
     pub(super) fn wants_token(&self, depth: usize) -> bool {
         self.knows_keys_at(depth) || self.captures_at(depth)

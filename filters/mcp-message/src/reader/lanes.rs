@@ -10,6 +10,38 @@ pub(super) fn special_bytes(row: &[u8; ROW]) -> u32 {
     imp::special_bytes(row)
 }
 
+/// How many bytes a block has: four rows.
+pub(super) const BLOCK: usize = 4 * ROW;
+
+/// Where in a block the bytes are that give JSON its structure: one bit for each byte, the lowest for the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Structure {
+    pub(super) quotes: u64,
+    pub(super) backslashes: u64,
+    /// `{` and `[`.
+    pub(super) open: u64,
+    /// `}` and `]`.
+    pub(super) close: u64,
+}
+
+/// The structure of a block.
+#[inline(always)]
+pub(super) fn structure(block: &[u8; BLOCK]) -> Structure {
+    let (rows, _) = block.as_chunks::<ROW>();
+    let mut all = Structure::default();
+    for (row, shift) in rows.iter().zip([0, 16, 32, 48]) {
+        let row = imp::structure(row);
+        all.quotes |= row.quotes << shift;
+        all.backslashes |= row.backslashes << shift;
+        all.open |= row.open << shift;
+        all.close |= row.close << shift;
+    }
+    all
+}
+
+/// Braces and brackets differ in this bit only.
+const BRACE: u8 = b'{' ^ b'[';
+
 /// Whether all bytes of a block are ASCII.
 #[inline]
 pub(super) fn is_ascii(rows: &[[u8; ROW]; 4]) -> bool {
@@ -20,7 +52,7 @@ pub(super) fn is_ascii(rows: &[[u8; ROW]; 4]) -> bool {
 mod imp {
     use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128, v128_or};
 
-    use super::ROW;
+    use super::{BRACE, ROW, Structure};
 
     #[inline]
     fn load(row: &[u8; ROW]) -> v128 {
@@ -38,6 +70,19 @@ mod imp {
         u8x16_bitmask(v128_or(control, v128_or(quote, backslash))).into()
     }
 
+    #[inline(always)]
+    pub(super) fn structure(row: &[u8; ROW]) -> Structure {
+        let row = load(row);
+        let braced = v128_or(row, u8x16_splat(BRACE));
+        let places = |row, byte| u64::from(u8x16_bitmask(u8x16_eq(row, u8x16_splat(byte))));
+        Structure {
+            quotes: places(row, b'"'),
+            backslashes: places(row, b'\\'),
+            open: places(braced, b'{'),
+            close: places(braced, b'}'),
+        }
+    }
+
     #[inline]
     pub(super) fn is_ascii([a, b, c, d]: &[[u8; ROW]; 4]) -> bool {
         u8x16_bitmask(v128_or(
@@ -49,7 +94,7 @@ mod imp {
 
 #[cfg(not(target_feature = "simd128"))]
 mod imp {
-    use super::ROW;
+    use super::{BRACE, ROW, Structure};
 
     const ONES: u64 = u64::MAX / 0xff;
     const HIGH: u64 = ONES * 0x80;
@@ -80,6 +125,29 @@ mod imp {
         }
     }
 
+    /// One bit for each byte of a word that is `byte`.
+    #[inline(always)]
+    fn places(word: u64, byte: u8) -> u64 {
+        let different = word ^ (ONES * u64::from(byte));
+        let nonzero = ((different & !HIGH) + !HIGH) | different;
+        // Each byte's answer lies in its lowest bit; the product puts the eight of them next to each other.
+        ((!nonzero & HIGH) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    }
+
+    #[inline(always)]
+    pub(super) fn structure(row: &[u8; ROW]) -> Structure {
+        let [low, high] = halves(row);
+        let both = |low, high, byte| places(low, byte) | places(high, byte) << 8;
+        let brace = ONES * u64::from(BRACE);
+        let (low_braced, high_braced) = (low | brace, high | brace);
+        Structure {
+            quotes: both(low, high, b'"'),
+            backslashes: both(low, high, b'\\'),
+            open: both(low_braced, high_braced, b'{'),
+            close: both(low_braced, high_braced, b'}'),
+        }
+    }
+
     #[inline]
     pub(super) fn is_ascii(rows: &[[u8; ROW]; 4]) -> bool {
         rows.as_flattened().is_ascii()
@@ -100,6 +168,28 @@ mod tests {
                     row[place..].fill(special);
                     assert_eq!(special_bytes(&row).trailing_zeros() as usize, place);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn it_finds_every_byte_of_a_blocks_structure() {
+        for byte in 0..=u8::MAX {
+            for place in 0..BLOCK {
+                let mut block = [b'x'; BLOCK];
+                block[place] = byte;
+                block[BLOCK - 1 - place] = byte;
+                let bits = 1 << place | 1 << (BLOCK - 1 - place);
+                let only = |these: &[u8]| if these.contains(&byte) { bits } else { 0 };
+                assert_eq!(
+                    structure(&block),
+                    Structure {
+                        quotes: only(b"\""),
+                        backslashes: only(b"\\"),
+                        open: only(b"{["),
+                        close: only(b"}]"),
+                    }
+                );
             }
         }
     }

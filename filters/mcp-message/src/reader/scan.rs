@@ -4,10 +4,11 @@
 //! cut leaves a state behind, and the rest of it is read from there. What lies outside the envelope costs the envelope a
 //! comparison per key and per value.
 
-use super::Reader;
 use super::escape::resolve;
 use super::nesting::Container;
 use super::number::Number;
+use super::skip::{Skip, Skipped};
+use super::{ArgumentsAre, Reader};
 use crate::error::{NotJson, ReadError};
 use crate::message::Span;
 
@@ -30,6 +31,8 @@ pub(super) enum State {
     EscapeInText,
     Number,
     Literal,
+    /// Inside of arguments that somebody else reads.
+    Skipped,
     Done,
 }
 
@@ -93,6 +96,11 @@ impl Reader {
                     }
                     if self.envelope.awaits_value() {
                         self.value_begins(byte, base + at)?;
+                        if self.is_skipped(byte) {
+                            self.skip = Skip::new();
+                            state = State::Skipped;
+                            continue;
+                        }
                     }
                     self.begin_token(base + at);
                     at += 1;
@@ -116,6 +124,7 @@ impl Reader {
                 | State::EscapeInText
                 | State::Number
                 | State::Literal => (at, state) = self.resume_token(bytes, at, state)?,
+                State::Skipped => (at, state) = self.skip(bytes, at)?,
                 State::Done => {
                     if !matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
                         return Err(self.not_json(here, NotJson::Trailing));
@@ -158,6 +167,28 @@ impl Reader {
                     return self.key_text(bytes, at);
                 }
                 _ => return Ok((at, state)),
+            }
+        }
+    }
+
+    /// Whether the value that has just begun with `first` is left to somebody else. Scalars are read as soon as skipped.
+    #[cold]
+    fn is_skipped(&self, first: u8) -> bool {
+        self.arguments == ArgumentsAre::Skipped
+            && matches!(first, b'{' | b'[')
+            && self.envelope.captures_arguments()
+    }
+
+    #[inline(never)]
+    fn skip(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Failed> {
+        let limit = self.nesting.limit().saturating_sub(self.nesting.depth());
+        match self.skip.advance(bytes, at, limit) {
+            Skipped::Partial => Ok((bytes.len(), State::Skipped)),
+            Skipped::TooDeep => Err(self.too_deep()),
+            Skipped::Ended(end) => {
+                self.value_ended(bytes, end)?;
+                self.unread = self.envelope.message().arguments;
+                Ok((end, State::AfterValue))
             }
         }
     }

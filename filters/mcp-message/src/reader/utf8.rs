@@ -24,6 +24,11 @@ enum Tail {
 }
 
 impl Utf8Prefix {
+    /// Where what is known to be UTF-8 ends, as an offset from the start of the body.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
     /// Looks at what was added to `held`, whose first byte is at offset `held_from` of the body.
     pub(super) fn advance(&mut self, held: &[u8], held_from: usize) -> Valid {
         let known = self.end.saturating_sub(held_from);
