@@ -54,8 +54,17 @@ fn bad<T>(wanted: Wanted, at: usize) -> Result<T, Syntax> {
 }
 
 /// The first byte from `at` on that is no white space.
-#[inline]
-pub(crate) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
+#[inline(always)]
+pub(crate) fn skip_space(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at) {
+        // As nearly always, between tokens of compact JSON.
+        Some(byte) if *byte > b' ' => at,
+        _ => skip_more_space(bytes, at),
+    }
+}
+
+#[inline(never)]
+fn skip_more_space(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
     }
@@ -91,11 +100,10 @@ pub(crate) enum NumberForm {
 /// The number at `start`, which is a digit or a minus.
 #[inline]
 pub(crate) fn number(bytes: &[u8], start: usize) -> Result<Number, Syntax> {
-    let digits = |mut at: usize| {
-        while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-            at += 1;
-        }
-        at
+    let digits = |at: usize| {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let end = rest.iter().position(|byte| !byte.is_ascii_digit());
+        at + end.unwrap_or(rest.len())
     };
     let mut form = NumberForm::Digits;
     let whole = start + usize::from(bytes.get(start) == Some(&b'-'));

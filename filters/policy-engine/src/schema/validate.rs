@@ -130,6 +130,7 @@ impl<'r> Run<'r> {
     }
 
     /// Checks the value at `at`, after white space, and gives where it ends.
+    #[inline(always)]
     fn value(&mut self, id: NodeId, at: usize, path: &Path<'_>) -> Result<usize, Stop> {
         let start = scan::skip_space(self.bytes, at);
         let Some(byte) = self.bytes.get(start).copied() else {
@@ -148,6 +149,19 @@ impl<'r> Run<'r> {
         if node.free.holds(kinds) {
             return self.scalar(byte, start, path);
         }
+        self.by_node(node, start, byte, path)
+    }
+
+    /// Checks the value that begins with `byte` at `start`.
+    #[inline(never)]
+    fn by_node(
+        &mut self,
+        node: &'r Node,
+        start: usize,
+        byte: u8,
+        path: &Path<'_>,
+    ) -> Result<usize, Stop> {
+        let kinds = kinds_of(byte);
         if self.level >= DEEPEST_LEVEL {
             return self.unreadable(
                 path,

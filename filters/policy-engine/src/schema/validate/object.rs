@@ -19,11 +19,10 @@ impl<'r> Run<'r> {
         let mut at = scan::skip_space(self.bytes, start + 1);
         if self.bytes.get(at) != Some(&b'}') {
             loop {
-                at = scan::skip_space(self.bytes, at);
                 at = self.member(rules, &mut keys, &mut seen, at, path)?;
                 at = scan::skip_space(self.bytes, at);
                 match self.bytes.get(at) {
-                    Some(b',') => at += 1,
+                    Some(b',') => at = scan::skip_space(self.bytes, at + 1),
                     Some(b'}') => break,
                     _ => {
                         return self.syntax(

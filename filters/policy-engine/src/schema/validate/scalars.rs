@@ -4,7 +4,7 @@ use super::path::Path;
 use super::{Run, Stop};
 use crate::schema::decimal::Decimal;
 use crate::schema::json::integer;
-use crate::schema::scan::{self, NumberForm};
+use crate::schema::scan::{self, NumberForm, StringForm};
 use crate::schema::tree::{Kinds, Node, NumberRules};
 
 impl<'r> Run<'r> {
@@ -24,11 +24,13 @@ impl<'r> Run<'r> {
             .filter(|_| node.kinds.meets(Kinds::STRING))
         {
             let raw = self.bytes.get(start + 1..quoted.end).unwrap_or_default();
-            // No code point takes more than twelve bytes, as a pair of escaped surrogates does, so most lengths need no count.
-            let surely = |bytes: usize| {
-                rules.length.min <= bytes as u64 / 12 && bytes as u64 <= rules.length.max
+            // A code point takes four bytes at most, or twelve as a pair of escaped surrogates, so most lengths need no count.
+            let longest = match quoted.form {
+                StringForm::Plain => 4,
+                StringForm::Escaped => 12,
             };
-            if !surely(raw.len()) {
+            let fewest = raw.len().div_ceil(longest) as u64;
+            if fewest < rules.length.min || raw.len() as u64 > rules.length.max {
                 let length = scan::code_points(raw, quoted.form) as u64;
                 if !(rules.length.min..=rules.length.max).contains(&length) {
                     self.misfit_found(
