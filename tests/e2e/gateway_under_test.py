@@ -29,7 +29,9 @@ def tools_and_rules() -> dict:
     and what is wrong with the arguments of `watched` is only counted."""
     config = example_filter_config()
     limited = {f"twice_{name}": ANYTHING for name in ("modern", "legacy", "counted", "other")}
-    with_tools(config, "weather", {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, **limited})
+    with_tools(
+        config, "weather", {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, **limited}
+    )
     with_tools(config, "math", {"add": NUMBERS})
     config["roles"] = {"analyst": {"claims": {"groups": ["analysts"]}}}
     config["rules"] = [
