@@ -19,6 +19,7 @@ NUMBERS = {
     "required": ["a", "b"],
     "additionalProperties": False,
 }
+REGION = {"type": "object", "properties": {"region": {"type": "string", "x-mcp-header": "Region"}}}
 ANYTHING = {"type": "object"}
 MAX_BODY = 1048576
 MAX_DEPTH = 128
@@ -29,9 +30,8 @@ def tools_and_rules() -> dict:
     and what is wrong with the arguments of `watched` is only counted."""
     config = example_filter_config()
     limited = {f"twice_{name}": ANYTHING for name in ("modern", "legacy", "counted", "other")}
-    with_tools(
-        config, "weather", {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, **limited}
-    )
+    weather_tools = {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, "forecast": REGION}
+    with_tools(config, "weather", {**weather_tools, **limited})
     with_tools(config, "math", {"add": NUMBERS})
     config["roles"] = {"analyst": {"claims": {"groups": ["analysts"]}}}
     config["rules"] = [

@@ -1,7 +1,7 @@
 //! Whether the headers and the body of a message say the same (2026-07-28, Streamable HTTP, "Server Validation").
 
-use mcp_message::{Capability, Era, Kind, MODERN, Member, Message};
-use policy_engine::echo;
+use mcp_message::{Capability, Era, Kind, MODERN, Member, Message, header_text};
+use policy_engine::{ArgumentValue, HeaderParameter, echo};
 
 use crate::answer::Answer;
 use crate::head::Announced;
@@ -49,6 +49,43 @@ pub(crate) fn check(
                 _ => Ok(()),
             }
         }
+    }
+}
+
+/// Compares the arguments that headers of a call on the modern era must repeat with those headers.
+pub(crate) fn check_parameters(
+    announced: &Announced,
+    parameters: &[(&HeaderParameter, ArgumentValue<'_>)],
+) -> Result<(), Answer> {
+    parameters
+        .iter()
+        .try_for_each(|(parameter, value)| check_parameter(announced, parameter, value))
+}
+
+fn check_parameter(
+    announced: &Announced,
+    parameter: &HeaderParameter,
+    value: &ArgumentValue<'_>,
+) -> Result<(), Answer> {
+    let header = format!("Mcp-Param-{}", parameter.header());
+    let member = echo(parameter.path().join(".").as_bytes());
+    let member = format!("params.arguments.{member}");
+    let said = announced.parameters.value(parameter)?;
+    let said = said
+        .map(header_text)
+        .transpose()
+        .map_err(|error| Answer::header_mismatch(format!("the header {header} {error}")))?;
+    match (said, value, value.text()) {
+        (None, ArgumentValue::Absent, _) => Ok(()),
+        (Some(said), ArgumentValue::Absent, _) => Err(Answer::header_mismatch(format!(
+            "the header {header} says `{}`, `{member}` is not there; send both or neither",
+            echo(&said)
+        ))),
+        (Some(said), value, _) if value.is_said_by(&said) => Ok(()),
+        (said, _, Some(text)) => equal(&header, said.as_deref(), &member, text),
+        (_, _, None) => Err(Answer::header_mismatch(format!(
+            "`{member}` is nothing that the header {header} can say; send text, a number, `true` or `false`"
+        ))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use mcp_message::{Era, header_text};
-use policy_engine::{EndpointId, Policy};
+use policy_engine::{EndpointId, HeaderParameter, Policy};
 use proxy_host::HeaderPairs;
 
 use crate::answer::Answer;
@@ -51,8 +51,27 @@ pub(crate) struct Announced {
     pub(crate) method: Option<Vec<u8>>,
     /// `Mcp-Name`, decoded, on the modern era.
     pub(crate) name: Option<Vec<u8>>,
+    /// The `Mcp-Param-*` headers, on the modern era.
+    pub(crate) parameters: Parameters,
     /// How many bytes the body has, where that is said.
     pub(crate) length: Option<usize>,
+}
+
+/// The `Mcp-Param-*` headers of a request: what follows the prefix, in lower case, and the value as sent.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Parameters {
+    /// The value of the one header that a tool's parameter names; none where nobody sent it.
+    pub(crate) fn value(&self, parameter: &HeaderParameter) -> Result<Option<&[u8]>, Answer> {
+        let mut seen = Once::default();
+        for (name, value) in &self.0 {
+            if parameter.is_named(name) {
+                seen.see(value);
+            }
+        }
+        seen.value(&format!("Mcp-Param-{}", parameter.header()))
+    }
 }
 
 /// Headers that must not go upstream as the client sent them.
@@ -106,6 +125,8 @@ struct Seen<'a> {
     had_cluster: bool,
     /// `Mcp-*` headers, which only the modern era defines.
     modern_only: Vec<&'a [u8]>,
+    /// Of these, the `Mcp-Param-*` ones, without the prefix.
+    parameters: Vec<(&'a [u8], &'a [u8])>,
     /// Headers that would steer Envoy's router.
     steering: Vec<&'a [u8]>,
 }
@@ -134,9 +155,13 @@ impl<'a> Seen<'a> {
                     seen.modern_only.push(name);
                 }
                 b"x-portcullis-cluster" => seen.had_cluster = true,
-                _ if name.starts_with(b"mcp-param-") => seen.modern_only.push(name),
                 _ if steers_the_router(name) => seen.steering.push(name),
-                _ => {}
+                _ => {
+                    if let Some(parameter) = name.strip_prefix(b"mcp-param-") {
+                        seen.parameters.push((parameter, value));
+                        seen.modern_only.push(name);
+                    }
+                }
             }
         }
         seen
@@ -259,10 +284,16 @@ impl Head {
             ),
             Era::Legacy(_) => (None, None),
         };
+        let parameters = match era {
+            Era::Modern => seen.parameters.iter(),
+            Era::Legacy(_) => [].iter(),
+        };
+        let parameters = parameters.map(|(name, value)| (name.to_vec(), value.to_vec()));
         let announced = Announced {
             era,
             method,
             name,
+            parameters: Parameters(parameters.collect()),
             length: seen.content_length,
         };
         Ok(Self::Message {

@@ -10,6 +10,7 @@
 //!   call on, or the buckets that must be looked at first ([`PendingLimits`]).
 //! - [`PendingLimits::resume`] turns the buckets' states into a [`Verdict`]; [`slots`] says where the states are kept.
 //! - [`Policy::explain`] names the rule behind each field of a tool's policy.
+//! - [`Policy::header_parameters`] names the arguments that a call's headers must repeat, with their values.
 //! - [`compile_schema`] tries one JSON Schema. What a [`Schema`] checks, it checks in one pass over the bytes of the
 //!   arguments; a keyword that it would not check does not compile.
 //!
@@ -80,6 +81,7 @@ pub use limit::{BucketState, UnixNanos};
 pub use policy::{BodyLimits, EndpointId, Policy, ToolId};
 pub use principal::Principal;
 pub use refusal::{Caller, Refusal};
+pub use schema::header_parameters::{ArgumentValue, HeaderParameter};
 pub use schema::violation::{MOST_VIOLATIONS, Violation, echo};
 pub use schema::{Invalid, MAX_DEPTH, Schema};
 

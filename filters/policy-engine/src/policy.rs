@@ -8,6 +8,7 @@ use crate::decision::{Arguments, ArgumentsRead, Decision, Limit, PendingLimits, 
 use crate::explain::Explanation;
 use crate::principal::{Access, Principal};
 use crate::refusal::{Caller, Refusal};
+use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter};
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
 use crate::schema::{Invalid, Schema};
 use crate::wire::Validate;
@@ -76,6 +77,8 @@ pub(crate) struct ToolPolicy {
     pub(crate) validate: Validate,
     /// The tool's own and the operator's; none where nothing is to be checked.
     pub(crate) schemas: Vec<Arc<Schema>>,
+    /// The tool's own schema, where it names headers.
+    pub(crate) headers: Option<Arc<Schema>>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) explanation: Explanation,
 }
@@ -244,6 +247,27 @@ impl Policy {
         } else {
             Decision::Limit(PendingLimits::new(tool, principal, permit))
         }
+    }
+
+    /// The arguments that the call's headers must repeat, with what the call says there, once [`Self::decide`] has read them.
+    /// None where the tool's schema names no header, or is not checked at all.
+    #[must_use]
+    pub fn header_parameters<'p, 'a>(
+        &'p self,
+        tool: ToolId,
+        arguments: Arguments<'a>,
+    ) -> Vec<(&'p HeaderParameter, ArgumentValue<'a>)> {
+        let tool = self.tools.get(tool.index());
+        let Some(schema) = tool.and_then(|tool| tool.headers.as_deref()) else {
+            return Vec::new();
+        };
+        let parameters = schema.header_parameters();
+        let raw: &[u8] = match arguments {
+            Arguments::Raw(raw) => raw,
+            Arguments::Absent | Arguments::NotRead => b"{}",
+        };
+        let values = header_parameters::values(parameters, raw);
+        parameters.iter().zip(values).collect()
     }
 
     /// The policy in force for a tool, with the rule behind each field; none where the id is of another policy.

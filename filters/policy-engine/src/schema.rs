@@ -2,6 +2,7 @@
 
 mod compile;
 mod decimal;
+pub(crate) mod header_parameters;
 mod json;
 mod keys;
 mod scan;
@@ -12,6 +13,7 @@ pub(crate) mod violation;
 use serde_json::value::RawValue;
 
 use crate::compile_error::CompileErrors;
+use header_parameters::HeaderParameter;
 use violation::Violation;
 
 /// The deepest nesting of arrays and objects that any configuration may allow.
@@ -19,7 +21,10 @@ pub const MAX_DEPTH: u32 = 256;
 
 /// A compiled JSON Schema.
 #[derive(Debug)]
-pub struct Schema(tree::Tree);
+pub struct Schema {
+    tree: tree::Tree,
+    header_parameters: Vec<HeaderParameter>,
+}
 
 /// Why an instance is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +52,7 @@ impl Schema {
     /// # Errors
     /// Everything that is wrong with it, or that the engine does not check yet.
     pub fn compile(text: &RawValue) -> Result<Self, CompileErrors> {
-        compile::compile(text.get()).map(Self)
+        compile::compile(text.get())
     }
 
     /// Checks the bytes of one JSON value: whether they can be read, and whether they fit.
@@ -57,6 +62,11 @@ impl Schema {
     /// # Errors
     /// What is wrong with it.
     pub fn validate(&self, instance: &[u8], max_depth: u32) -> Result<(), Invalid> {
-        validate::validate(&self.0, instance, max_depth)
+        validate::validate(&self.tree, instance, max_depth)
+    }
+
+    /// The properties that clients repeat in headers.
+    pub(crate) fn header_parameters(&self) -> &[HeaderParameter] {
+        &self.header_parameters
     }
 }

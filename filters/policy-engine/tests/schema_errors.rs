@@ -169,3 +169,61 @@ fn it_refuses_chains_of_references_that_are_too_long() {
     check(&chain(40), &[("", "in a row")]);
     check(&chain(20_000), &[("", "in a row")]);
 }
+
+#[test]
+fn it_refuses_headers_that_no_client_could_send() {
+    let place = "only a property that `properties` alone lead to";
+    let kind = "only a property of `type`";
+    let token = "cannot be part of a header's name";
+    check(
+        r#"{"type":"object","x-mcp-header":"A"}"#,
+        &[("/x-mcp-header", place)],
+    );
+    check(
+        r#"{"properties":{"a":{"items":{"type":"string","x-mcp-header":"A"}}},"$defs":{"d":{"type":"string","x-mcp-header":"B"}},
+        "anyOf":[{"properties":{"b":{"type":"string","x-mcp-header":"C"}}}],"additionalProperties":{"type":"string","x-mcp-header":"D"}}"#,
+        &[
+            ("/properties/a/items/x-mcp-header", place),
+            ("/anyOf/0/properties/b/x-mcp-header", place),
+            ("/additionalProperties/x-mcp-header", place),
+            ("/$defs/d/x-mcp-header", place),
+        ],
+    );
+    for schema in [
+        r#"{"type":"object","x-mcp-header":"A"}"#,
+        r#"{"type":"array","x-mcp-header":"A"}"#,
+        r#"{"type":"null","x-mcp-header":"A"}"#,
+        r#"{"type":["string","null"],"x-mcp-header":"A"}"#,
+        r#"{"x-mcp-header":"A"}"#,
+    ] {
+        check(
+            &format!(r#"{{"properties":{{"a/b":{schema}}}}}"#),
+            &[("/properties/a~1b/x-mcp-header", kind)],
+        );
+    }
+    for name in ["", "a b", "a:b", "é", r"a\r\nb"] {
+        check(
+            &format!(r#"{{"properties":{{"a":{{"type":"string","x-mcp-header":"{name}"}}}}}}"#),
+            &[("/properties/a/x-mcp-header", token)],
+        );
+    }
+    check(
+        r#"{"properties":{"a":{"type":"string","x-mcp-header":true}}}"#,
+        &[("/properties/a/x-mcp-header", "must be text")],
+    );
+    check(
+        r#"{"properties":{"a":{"type":"string","x-mcp-header":"Region"},"b":{"properties":{"c":{"type":"integer","x-mcp-header":"rEGION"}}}}}"#,
+        &[(
+            "/properties/b/properties/c/x-mcp-header",
+            "another property already has the header `rEGION`",
+        )],
+    );
+}
+
+#[test]
+fn it_takes_headers_for_annotations_only_where_a_schema_is() {
+    let schema = r#"{"properties":{"x-mcp-header":{"type":"object","default":{"x-mcp-header":1},"enum":[{"x-mcp-header":2}],
+        "properties":{"a":{"type":"number","x-mcp-header":"!#$%&'*+-.^_`|~09azAZ"}}}}}"#;
+    let raw = RawValue::from_string(schema.to_owned()).unwrap();
+    compile_schema(&raw).unwrap();
+}

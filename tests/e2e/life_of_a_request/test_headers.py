@@ -4,7 +4,7 @@ import pytest
 
 from gateway_parameters import in_both_eras
 from gateway_under_test import answered_by, weather
-from mcp_messages import LEGACY_VERSION, MODERN_VERSION, Era, call, request
+from mcp_messages import LEGACY_VERSION, MODERN_VERSION, Era, call, header_value, request
 
 HEADER_MISMATCH = -32020
 
@@ -99,6 +99,27 @@ def test_it_passes_the_parameters_that_modern_headers_repeat(gateway):
     (received,) = gateway.received()
     assert received.header("mcp-param-region") == b"us-west1"
     assert received.header("mcp-name") == b"get_weather"
+
+
+def test_it_passes_a_header_that_says_what_its_argument_says(gateway):
+    message = call(Era.MODERN, "forecast", {"region": "Zürich"}).with_headers(
+        ("Mcp-Param-Region", header_value("Zürich")), ("Mcp-Param-Other", "x")
+    )
+    assert answered_by(message.post_once(gateway.port)) == "weather"
+    (received,) = gateway.received()
+    assert received.header("mcp-param-region") == b"=?base64?WsO8cmljaA==?="
+    assert received.header("mcp-param-other") == b"x"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "values"),
+    [({"region": "eu"}, ["us"]), ({"region": "eu"}, []), ({"region": "eu"}, ["eu", "eu"]), ({}, ["eu"])],
+    ids=["another value", "no header", "the header twice", "no argument"],
+)
+def test_it_refuses_a_header_that_disagrees_with_its_argument(gateway, arguments, values):
+    headers = [("Mcp-Param-Region", value) for value in values]
+    reply = gateway.send_refused(call(Era.MODERN, "forecast", arguments, "mine").with_headers(*headers))
+    assert (reply.status, reply.json["error"]["code"], reply.json["id"]) == (400, HEADER_MISMATCH, "mine")
 
 
 @in_both_eras

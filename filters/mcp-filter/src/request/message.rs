@@ -239,7 +239,12 @@ impl MessageInHand {
         end: EndOfBody,
     ) -> Judgement<'p> {
         let era = self.announced.era;
-        let Self { reader, held, .. } = self;
+        let Self {
+            announced,
+            reader,
+            held,
+            ..
+        } = self;
         let refuse = |answer| Judgement::Refuse {
             answer,
             tool: Some(tool),
@@ -258,7 +263,15 @@ impl MessageInHand {
             }
         };
         // Nobody has said who calls until identity is part of the gateway.
-        match plugin.policy.decide(tool, &Principal::Anonymous, arguments) {
+        let decision = plugin.policy.decide(tool, &Principal::Anonymous, arguments);
+        // Now the arguments can be read, and nothing has been counted yet.
+        if era == Era::Modern && !matches!(decision, Decision::Refuse(_)) {
+            let parameters = plugin.policy.header_parameters(tool, arguments);
+            if let Err(answer) = agreement::check_parameters(announced, &parameters) {
+                return refuse(answer);
+            }
+        }
+        match decision {
             // What is not JSON is refused as such, by the place in the body.
             Decision::Refuse(refusal @ Refusal::BadArguments { .. }) => {
                 refuse(match reader.read_skipped(held) {

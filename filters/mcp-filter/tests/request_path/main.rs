@@ -4,6 +4,7 @@ mod bodies;
 mod configuration;
 mod eras;
 mod gateway;
+mod header_parameters;
 mod heads;
 mod limits;
 mod readable;

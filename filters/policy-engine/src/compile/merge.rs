@@ -106,6 +106,7 @@ fn merge(
     };
 
     let mut schemas = Vec::new();
+    let mut headers = None;
     if validate.value != Validate::Off {
         let user = format!("tool `{tool}` of server `{server_name}`");
         if let Some(hash) = &entry.input_schema {
@@ -113,7 +114,11 @@ fn merge(
                 "{}/input_schema",
                 join(&format!("{}/tools", join("/servers", server_name)), tool)
             );
-            schemas.extend(library.get(hash, &path, &user, errors));
+            let own = library.get(hash, &path, &user, errors);
+            headers = own
+                .clone()
+                .filter(|schema| !schema.header_parameters().is_empty());
+            schemas.extend(own);
         }
         if let Some((rule, hash)) = constraints {
             let user = format!("the constraints of rule `{}`", rule.name);
@@ -152,6 +157,7 @@ fn merge(
         access,
         validate: validate.value,
         schemas,
+        headers,
         limits: matching
             .iter()
             .flat_map(|rule| {

@@ -1,16 +1,19 @@
 //! From a JSON Schema (2020-12; draft-07 where both agree) to a tree of nodes, reporting everything that is wrong at once.
 
+mod annotations;
 mod draft;
 mod links;
 
 use std::collections::BTreeMap;
 
+use super::Schema;
+use super::header_parameters::HeaderParameter;
 use super::json::Json;
 use super::tree::{Kinds, Node, NodeId, Tree};
 use crate::compile_error::{CompileError, CompileErrors, join};
 use draft::Draft;
 
-pub(super) fn compile(text: &str) -> Result<Tree, CompileErrors> {
+pub(super) fn compile(text: &str) -> Result<Schema, CompileErrors> {
     let document = Json::parse(text)
         .map_err(|bad| CompileErrors::one(format!("not a JSON document: {bad}")))?;
     let mut compiler = Compiler::new(&document);
@@ -28,6 +31,7 @@ struct Compiler<'a> {
     pointers: Vec<String>,
     /// What `$ref` may name, with its node.
     references: BTreeMap<String, NodeId>,
+    header_parameters: Vec<HeaderParameter>,
     errors: Vec<CompileError>,
 }
 
@@ -50,6 +54,7 @@ impl<'a> Compiler<'a> {
             nodes: vec![Node::with_kinds(Kinds::ALL)],
             pointers: vec![String::new()],
             references: BTreeMap::new(),
+            header_parameters: Vec::new(),
             errors: Vec::new(),
         }
     }
@@ -162,7 +167,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn finish(mut self) -> Result<Tree, CompileErrors> {
+    fn finish(mut self) -> Result<Schema, CompileErrors> {
         links::check(&self.nodes, &self.pointers, &mut self.errors);
         CompileErrors::check(self.errors)?;
         let mut tree = Tree {
@@ -170,7 +175,10 @@ impl<'a> Compiler<'a> {
             root: Self::ROOT,
         };
         links::shorten(&mut tree);
-        Ok(tree)
+        Ok(Schema {
+            tree,
+            header_parameters: self.header_parameters,
+        })
     }
 }
 

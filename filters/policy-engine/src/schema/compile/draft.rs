@@ -1,8 +1,9 @@
 //! The keywords of one schema object, read one by one.
 
-use super::{Compiler, Dialect};
+use super::{Compiler, Dialect, annotations};
 use crate::compile_error::join;
 use crate::schema::decimal::{Decimal, Divisor};
+use crate::schema::header_parameters;
 use crate::schema::json::Json;
 use crate::schema::tree::{
     Additional, Approach, ArrayRules, Bound, Group, Kinds, Length, More, MultipleOf, Node, NodeId,
@@ -40,6 +41,9 @@ impl Draft {
         };
         let mut constraining = 0;
         for (keyword, value) in members {
+            if keyword == header_parameters::KEYWORD {
+                annotations::header_parameter(compiler, members, value, pointer);
+            }
             if !is_annotation(keyword, pointer) {
                 constraining += 1;
                 draft.keyword(compiler, keyword, value, &join(pointer, keyword));
