@@ -36,6 +36,7 @@ bench: setup
 	$(PYTHON) tests/bench/run.py
 
 release: setup
+	@test -x $(TARGET)/release/portcullis || echo 'building in release mode: about ten minutes on two cores, the first time'
 	cargo build --locked --release -p portcullis -p control-plane -p mcp-server
 	cargo run --locked --release --quiet -p wasm-build
 
