@@ -152,6 +152,15 @@ impl Answer {
         Self::error(403, INVALID_REQUEST, "origin", sentence)
     }
 
+    /// A header has a value that is not UTF-8.
+    pub(crate) fn header_not_text(name: &[u8]) -> Self {
+        let sentence = format!(
+            "the header `{}` is not UTF-8 text; encode its value, or leave it out",
+            echo(name)
+        );
+        Self::error(400, INVALID_REQUEST, "header_not_text", sentence).with_callers_id()
+    }
+
     /// The body has a type that is not JSON.
     pub(crate) fn content_type() -> Self {
         let sentence =

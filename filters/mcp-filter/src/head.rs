@@ -123,6 +123,8 @@ struct Seen<'a> {
     mcp_name: Once<'a>,
     tunnel: bool,
     had_cluster: bool,
+    /// The name of a header whose value is not UTF-8.
+    unreadable: Option<&'a [u8]>,
     /// `Mcp-*` headers, which only the modern era defines.
     modern_only: Vec<&'a [u8]>,
     /// Of these, the `Mcp-Param-*` ones, without the prefix.
@@ -135,6 +137,9 @@ impl<'a> Seen<'a> {
     fn read(pairs: &'a HeaderPairs) -> Self {
         let mut seen = Self::default();
         for (name, value) in pairs.iter() {
+            if std::str::from_utf8(value).is_err() {
+                seen.unreadable = Some(name);
+            }
             match name {
                 b":method" => seen.method = value,
                 b":path" => seen.path = value,
@@ -165,6 +170,12 @@ impl<'a> Seen<'a> {
             }
         }
         seen
+    }
+
+    /// Programs behind read such a value each in their own way, or break at it; so it goes no further than here.
+    fn is_text(&self) -> Result<(), Answer> {
+        self.unreadable
+            .map_or(Ok(()), |name| Err(Answer::header_not_text(name)))
     }
 
     fn rest(&self) -> Rest {
@@ -254,7 +265,7 @@ impl Head {
         if !is_post {
             return match era {
                 Era::Modern => Err(Answer::method_not_allowed("POST")),
-                Era::Legacy(_) => Ok(Self::Bodyless {
+                Era::Legacy(_) => seen.is_text().map(|()| Self::Bodyless {
                     endpoint,
                     changes,
                     rest: seen.rest(),
@@ -284,6 +295,8 @@ impl Head {
             ),
             Era::Legacy(_) => (None, None),
         };
+        // After `Mcp-Name`, whose faults have a code of their own.
+        seen.is_text()?;
         let parameters = match era {
             Era::Modern => seen.parameters.iter(),
             Era::Legacy(_) => [].iter(),

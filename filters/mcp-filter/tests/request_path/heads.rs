@@ -218,11 +218,20 @@ fn it_reads_json_only() {
 }
 
 #[test]
-fn it_takes_any_bytes_in_other_headers() {
-    let request = Sent::post(call("add", ADD))
-        .with("x-op", b"ab\xff\xfe")
-        .with("cookie", b"\0\x80");
-    assert_eq!(Gateway::new().send(&request).cluster(), "math-cluster");
+fn it_refuses_bytes_that_are_no_text_in_any_header() {
+    let post = || Sent::post(call("add", ADD));
+    for name in [
+        "x-op",
+        "cookie",
+        "mcp-session-id",
+        "mcp-name",
+        "mcp-param-x",
+    ] {
+        let sentence = refused(&post().with(name, b"ab\xff\xfe"), 400, -32600);
+        assert!(sentence.contains(name), "{sentence}");
+    }
+    let text = post().with("x-op", "über").with("cookie", b"\0");
+    assert_eq!(Gateway::new().send(&text).cluster(), "math-cluster");
 }
 
 #[test]
