@@ -10,7 +10,6 @@ use crate::Program;
 use crate::log_tail::log_tail;
 use crate::process::{Process, in_words};
 use crate::restart::Backoff;
-use crate::supervisor::Status;
 
 /// How much of a log is shown with a failure.
 const TAIL_LINES: usize = 15;
@@ -64,6 +63,29 @@ pub enum StartError {
     },
 }
 
+/// What a program is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It runs and is not ready yet.
+    Starting {
+        /// Its process number.
+        pid: u32,
+    },
+    /// It is ready.
+    Ready {
+        /// Its process number.
+        pid: u32,
+        /// When it became ready.
+        since: Instant,
+    },
+    /// It ended, and is started again after a pause.
+    Waiting,
+    /// It was stopped by us.
+    Stopped,
+    /// It ended, and is not started again.
+    Failed,
+}
+
 /// What happened to a program after its first start.
 #[derive(Debug)]
 pub enum Event {
@@ -97,8 +119,8 @@ pub enum Event {
     },
 }
 
-/// The hands of one keeper: how it is told to stop, and how it tells.
-pub(crate) struct Strings {
+/// How one keeper is told to stop, and how it tells what happens to its program.
+pub(crate) struct KeeperChannels {
     pub(crate) stop: oneshot::Receiver<()>,
     pub(crate) first_start: oneshot::Sender<Result<(), StartError>>,
     pub(crate) status: watch::Sender<Status>,
@@ -106,13 +128,13 @@ pub(crate) struct Strings {
 }
 
 /// Runs `program` until it is told to stop, or the program has ended for good.
-pub(crate) async fn keep(program: Program, strings: Strings) {
-    let Strings {
+pub(crate) async fn keep(program: Program, channels: KeeperChannels) {
+    let KeeperChannels {
         mut stop,
         first_start,
         status,
         events,
-    } = strings;
+    } = channels;
     let mut first_start = Some(first_start);
     let mut backoff = Backoff::new(program.restart);
     loop {

@@ -38,11 +38,11 @@ mod restart;
 mod supervisor;
 
 pub use account::Account;
-pub use keeper::{Event, StartError};
+pub use keeper::{Event, StartError, Status};
 pub use log_tail::log_tail;
 pub use port::{Holder, free_port, holder_of, is_free};
 pub use program::{Program, Stop};
 pub use readiness::Readiness;
 pub use restart::Restart;
 pub use rustix::process::Signal;
-pub use supervisor::{Status, Supervisor};
+pub use supervisor::Supervisor;

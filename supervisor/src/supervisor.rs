@@ -1,42 +1,18 @@
 //! The programs that belong together, in the order in which they were started.
 
 use std::sync::Mutex;
-use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::Program;
-use crate::keeper::{Event, StartError, Strings, keep};
+use crate::keeper::{Event, KeeperChannels, StartError, Status, keep};
 
 /// Starts programs, keeps them running, and stops them in reverse order.
 #[derive(Debug)]
 pub struct Supervisor {
     events: mpsc::UnboundedSender<Event>,
     members: Mutex<Vec<Member>>,
-}
-
-/// What a program is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It runs and is not ready yet.
-    Starting {
-        /// Its process number.
-        pid: u32,
-    },
-    /// It is ready.
-    Ready {
-        /// Its process number.
-        pid: u32,
-        /// When it became ready.
-        since: Instant,
-    },
-    /// It ended, and is started again after a pause.
-    Waiting,
-    /// It was stopped by us.
-    Stopped,
-    /// It ended, and is not started again.
-    Failed,
 }
 
 #[derive(Debug)]
@@ -72,13 +48,13 @@ impl Supervisor {
         let (stop, told_to_stop) = oneshot::channel();
         let (first_start, started) = oneshot::channel();
         let (status_sender, status) = watch::channel(Status::Waiting);
-        let strings = Strings {
+        let channels = KeeperChannels {
             stop: told_to_stop,
             first_start,
             status: status_sender,
             events: self.events.clone(),
         };
-        let task = tokio::spawn(keep(program, strings));
+        let task = tokio::spawn(keep(program, channels));
         self.members().push(Member {
             name: name.clone(),
             stop,

@@ -1,7 +1,8 @@
-//! What a document must hold beyond its types: references, uniqueness, and what the product can do today.
+//! Checks a document beyond its types: references, uniqueness, and what the product can do today.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::ops::Deref;
 
 use crate::document::{GatewayDocument, Listener, Rule, Server};
 use crate::names::{Selector, ServerName};
@@ -10,10 +11,41 @@ use crate::span::Span;
 
 mod today;
 
-/// Finds everything that is wrong with a document by itself, in the document's order. An empty list means that it
-/// may be resolved.
-#[must_use]
-pub fn check(document: &GatewayDocument) -> Vec<Problem> {
+/// A document in which nothing is wrong by itself. Only [`CheckedDocument::new`] makes one, so that whoever is given
+/// one need not check it again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckedDocument(GatewayDocument);
+
+impl CheckedDocument {
+    /// Checks a document.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the document's order; never an empty list.
+    pub fn new(document: GatewayDocument) -> Result<Self, Vec<Problem>> {
+        let problems = find_problems(&document);
+        if problems.is_empty() {
+            Ok(Self(document))
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+impl Default for CheckedDocument {
+    /// The document in which everything is left out.
+    fn default() -> Self {
+        Self::new(GatewayDocument::default()).expect("the default document is valid")
+    }
+}
+
+impl Deref for CheckedDocument {
+    type Target = GatewayDocument;
+    fn deref(&self) -> &GatewayDocument {
+        &self.0
+    }
+}
+
+fn find_problems(document: &GatewayDocument) -> Vec<Problem> {
     let root = Pointer::default();
     let mut problems = Problems::default();
     listeners(document, &root.at("listeners"), &mut problems);

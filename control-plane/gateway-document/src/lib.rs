@@ -1,20 +1,20 @@
 //! The gateway document: what an operator writes, and what becomes of it.
 //!
-//! [`parse`] reads YAML or JSON strictly into a [`GatewayDocument`]; [`check()`] finds everything that is wrong with
-//! it by itself; [`resolve`] turns it, with the [`Catalogue`] of what the servers list, into the wire form that the
+//! [`parse`] reads YAML or JSON strictly into a [`GatewayDocument`]; [`CheckedDocument::new`] finds everything that is
+//! wrong with it by itself; [`resolve`] turns it, with the [`Catalogue`] of what the servers list, into the wire form that the
 //! filter of each listener is given, and has the policy engine compile it. What an author writes (this crate), what
 //! travels (`policy_engine::wire`) and what decides (`policy_engine::Policy`) are three types.
 //!
 //! The crate does no I/O, knows nothing of Envoy, HTTP or storage, and never accepts a setting that has no effect.
 //!
 //! ```
-//! use gateway_document::{Catalogue, Format, Identity, check, parse, resolve};
+//! use gateway_document::{Catalogue, CheckedDocument, Format, Identity, parse, resolve};
 //!
 //! let document = parse(
 //!     "tools:\n  - name: slow-down\n    limits: [{per: [tool], requests: 2, window: 1m}]\n",
 //!     Format::Yaml,
 //! )?;
-//! assert!(check(&document).is_empty());
+//! let document = CheckedDocument::new(document).unwrap();
 //! let identity = Identity { generation: "6d1e…".to_owned(), revision: 1 };
 //! let resolved = resolve(&document, &document.listeners[0], &Catalogue::new(), &identity).unwrap();
 //! assert_eq!(resolved.config.rules[0].limits[0].window_ms, 60_000);
@@ -30,11 +30,11 @@ mod problem;
 mod resolve;
 mod schema;
 mod span;
-mod tool_rule;
 mod unique;
+mod unnamed_rule;
 
 pub use catalogue::{Catalogue, CatalogueTool, SchemaText};
-pub use check::check;
+pub use check::CheckedDocument;
 pub use document::*;
 pub use names::{
     ClusterName, InvalidName, LimitId, ListenerName, RoleName, RuleName, SecretName, Selector,
@@ -45,5 +45,5 @@ pub use problem::Problem;
 pub use resolve::{HeldTool, HoldCause, Identity, MCP_PATH, Resolved, endpoint_paths, resolve};
 pub use schema::json_schema;
 pub use span::{InvalidSpan, Span};
-pub use tool_rule::ToolRule;
 pub use unique::UniqueValue;
+pub use unnamed_rule::UnnamedRule;

@@ -6,10 +6,10 @@ use serde::de::DeserializeSeed;
 use serde_path_to_error::{Deserializer, Path, Segment, Track};
 use thiserror::Error;
 
-use crate::document::{GatewayDocument, Rule};
+use crate::document::GatewayDocument;
 use crate::problem::Pointer;
-use crate::tool_rule::ToolRule;
 use crate::unique::UniqueValue;
+use crate::unnamed_rule::{UnnamedRule, UnnamedRuleSeed};
 
 mod prune;
 
@@ -55,12 +55,12 @@ pub fn parse(text: &str, format: Format) -> Result<GatewayDocument, ParseError> 
     read(text, format, &PhantomData)
 }
 
-/// Reads the policy of one tool: a rule without `name` and `match`, which `implied` supplies.
+/// Reads the policy of one tool: a rule without `name` and `match`.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_tool_rule(text: &str, format: Format, implied: &ToolRule) -> Result<Rule, ParseError> {
-    read(text, format, &implied)
+pub fn parse_tool_rule(text: &str, format: Format) -> Result<UnnamedRule, ParseError> {
+    read(text, format, &UnnamedRuleSeed)
 }
 
 /// More faults than an author fixes at once.
@@ -275,23 +275,22 @@ tools:
 
     #[test]
     fn it_reads_the_rule_of_one_tool_without_name_and_match() {
-        let implied = || ToolRule {
-            name: "tool:x".parse().unwrap(),
-            server: "data".parse().unwrap(),
-            tool: "x".to_owned(),
-        };
         let body = r#"{"limits":[{"per":["tool"],"requests":2,"window":"1m"}]}"#;
-        let rule = parse_tool_rule(body, Format::Json, &implied()).unwrap();
+        let rule = parse_tool_rule(body, Format::Json).unwrap().named(
+            "tool:x".parse().unwrap(),
+            "data".parse().unwrap(),
+            "x".to_owned(),
+        );
         assert_eq!(rule.name.as_str(), "tool:x");
         assert_eq!(rule.matches.tool.as_deref(), Some("x"));
         assert_eq!(rule.limits[0].requests, 2);
 
-        let named = parse_tool_rule(r#"{"name":"other"}"#, Format::Json, &implied()).unwrap_err();
+        let named = parse_tool_rule(r#"{"name":"other"}"#, Format::Json).unwrap_err();
         assert!(
             named.0[0].reason.contains("duplicate field `name`"),
             "{named}"
         );
-        let empty = parse_tool_rule("[]", Format::Json, &implied()).unwrap_err();
+        let empty = parse_tool_rule("[]", Format::Json).unwrap_err();
         assert!(
             empty.0[0].reason.contains("the policy of one tool"),
             "{empty}"

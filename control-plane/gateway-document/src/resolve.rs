@@ -4,7 +4,8 @@ use policy_engine::SchemaCache;
 use policy_engine::wire::FilterConfig;
 
 use crate::catalogue::Catalogue;
-use crate::document::{GatewayDocument, Listener};
+use crate::check::CheckedDocument;
+use crate::document::Listener;
 use crate::problem::Problem;
 
 mod config;
@@ -36,7 +37,7 @@ pub struct Resolved {
     pub held: Vec<HeldTool>,
 }
 
-/// Resolves a document that [`check`](crate::check()) found nothing wrong with.
+/// Resolves what a document says about one of its listeners.
 ///
 /// Only tools of the catalogue are listed in the result, so the engine refuses every other. A tool that the engine
 /// cannot check is held: left out, so that it is refused and never passed unchecked; the rest goes on.
@@ -44,7 +45,7 @@ pub struct Resolved {
 /// # Errors
 /// Everything that the engine refuses and the document is to blame for, by paths of the document.
 pub fn resolve(
-    document: &GatewayDocument,
+    document: &CheckedDocument,
     listener: &Listener,
     catalogue: &Catalogue,
     identity: &Identity,

@@ -1,11 +1,11 @@
 //! Every way in which a document that parses is refused: all at once, each at its place, each with what to do.
 
-use gateway_document::{Format, check, parse};
+use gateway_document::{CheckedDocument, Format, parse};
 
 /// Every path that is refused, in order, each with a part of the reason.
 fn refused(yaml: &str, expected: &[(&str, &str)]) {
     let document = parse(yaml, Format::Yaml).unwrap();
-    let problems = check(&document);
+    let problems = CheckedDocument::new(document).err().unwrap_or_default();
     let found: Vec<String> = problems.iter().map(ToString::to_string).collect();
     assert_eq!(problems.len(), expected.len(), "{found:#?}");
     for (problem, (path, reason)) in problems.iter().zip(expected) {

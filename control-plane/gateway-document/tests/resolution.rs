@@ -1,15 +1,13 @@
 //! What becomes of a document and a catalogue.
 
 use gateway_document::{
-    Catalogue, CatalogueTool, Format, GatewayDocument, HeldTool, Identity, Problem, Resolved,
-    SchemaText, check, parse, resolve,
+    Catalogue, CatalogueTool, CheckedDocument, Format, HeldTool, Identity, Problem, Resolved,
+    SchemaText, parse, resolve,
 };
 use serde_json::value::RawValue;
 
-fn document(yaml: &str) -> GatewayDocument {
-    let document = parse(yaml, Format::Yaml).unwrap();
-    assert_eq!(check(&document), []);
-    document
+fn document(yaml: &str) -> CheckedDocument {
+    CheckedDocument::new(parse(yaml, Format::Yaml).unwrap()).unwrap()
 }
 
 fn tool(name: &str, schema: &str) -> CatalogueTool {
@@ -29,7 +27,7 @@ fn catalogue(servers: &[(&str, &[CatalogueTool])]) -> Catalogue {
         .collect()
 }
 
-fn first(document: &GatewayDocument, catalogue: &Catalogue) -> Result<Resolved, Vec<Problem>> {
+fn first(document: &CheckedDocument, catalogue: &Catalogue) -> Result<Resolved, Vec<Problem>> {
     let identity = Identity {
         generation: "abc".to_owned(),
         revision: 7,

@@ -9,10 +9,8 @@ use store::{Catalogue, RawTool};
 mod client;
 mod listing;
 mod sse;
-mod watcher;
 
 pub use client::{CatalogueClient, ListError, Listing};
-pub use watcher::{RelistSchedule, watch};
 
 /// A server's list as it is kept, and what a policy makes of it.
 #[derive(Debug, Clone)]

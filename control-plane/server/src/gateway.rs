@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use gateway_document::GatewayDocument;
+use gateway_document::CheckedDocument;
 use store::ConfigStore;
 use tokio::sync::{Mutex, watch};
 use xds::Publisher;
@@ -15,6 +15,7 @@ use crate::catalogue::CatalogueClient;
 use crate::envoy::ModuleFile;
 use crate::generation::Built;
 
+mod author;
 mod change;
 mod observe;
 mod rollout;
@@ -22,13 +23,15 @@ mod start;
 mod state;
 pub mod tool_policy;
 mod verdict;
+mod watcher;
 
-pub use change::{Author, ChangeError, Edit, Precondition};
+pub use author::Author;
+pub use change::{ChangeError, Edit, Precondition};
 pub use rollout::WriteReport;
 pub use start::StartError;
 pub use state::{ListState, Rejection, State};
-pub use tool_policy::{FindToolError, ToolView};
 pub use verdict::{EnvoyAnswer, EnvoyVerdict, Outcome, RejectedResource, Rejections};
+pub use watcher::{RelistSchedule, watch};
 
 /// The gateway.
 pub struct Gateway {
@@ -40,7 +43,7 @@ pub struct Gateway {
     changing: Mutex<()>,
     /// Never held across an await.
     state: RwLock<State>,
-    document: watch::Sender<Arc<GatewayDocument>>,
+    document: watch::Sender<Arc<CheckedDocument>>,
 }
 
 impl Gateway {
@@ -79,7 +82,7 @@ impl Gateway {
 
     /// The document in force, whenever it changes.
     #[must_use]
-    pub fn documents(&self) -> watch::Receiver<Arc<GatewayDocument>> {
+    pub fn documents(&self) -> watch::Receiver<Arc<CheckedDocument>> {
         self.document.subscribe()
     }
 }

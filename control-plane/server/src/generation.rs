@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gateway_document::{
-    GatewayDocument, HeldTool, Identity, ListenerName, Problem, Resolved, ServerName, resolve,
+    CheckedDocument, HeldTool, Identity, ListenerName, Problem, Resolved, ServerName, resolve,
 };
 use sha2::{Digest, Sha256};
 use store::{AcceptedGeneration, ListHash, RevisionNumber};
@@ -13,6 +13,10 @@ use xds::{Generation, Snapshot};
 
 use crate::catalogue::KnownList;
 use crate::envoy::{self, ModuleFile, RenderError};
+
+mod tool_view;
+
+pub use tool_view::{FindToolError, ToolView, tool_rule_name};
 
 /// The lists that are known, by server.
 pub type Lists = BTreeMap<ServerName, Arc<KnownList>>;
@@ -23,7 +27,7 @@ pub struct Built {
     /// The operator's revision.
     pub revision: RevisionNumber,
     /// The operator's document.
-    pub document: Arc<GatewayDocument>,
+    pub document: Arc<CheckedDocument>,
     /// The lists of the document's servers, as far as they were known.
     pub lists: Lists,
     /// The module.
@@ -52,14 +56,10 @@ impl Built {
     /// Everything that is wrong with the document.
     pub fn new(
         revision: RevisionNumber,
-        document: Arc<GatewayDocument>,
+        document: Arc<CheckedDocument>,
         lists: &Lists,
         module: ModuleFile,
     ) -> Result<Self, BuildError> {
-        let problems = gateway_document::check(&document);
-        if !problems.is_empty() {
-            return Err(BuildError::Invalid(problems));
-        }
         let lists: Lists = lists
             .iter()
             .filter(|(server, _)| document.servers.contains_key(*server))

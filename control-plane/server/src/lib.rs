@@ -17,12 +17,12 @@
 //!
 //! use control_plane::envoy::ModuleFile;
 //! use control_plane::generation::Built;
-//! use gateway_document::GatewayDocument;
+//! use gateway_document::CheckedDocument;
 //! use store::RevisionNumber;
 //! use xds::ResourceType;
 //!
 //! let module = ModuleFile { sha256: "6d1e…".to_owned(), path: "/modules/6d1e….wasm".into() };
-//! let built = Built::new(RevisionNumber(1), Arc::new(GatewayDocument::default()), &BTreeMap::new(), module)?;
+//! let built = Built::new(RevisionNumber(1), Arc::new(CheckedDocument::default()), &BTreeMap::new(), module)?;
 //! assert!(built.snapshot.get(ResourceType::Listener, "mcp").is_some());
 //! assert!(built.snapshot.get(ResourceType::ExtensionConfig, "portcullis.mcp.mcp").is_some());
 //! # Ok::<(), control_plane::generation::BuildError>(())

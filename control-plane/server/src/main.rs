@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use control_plane::catalogue::{self, CatalogueClient, RelistSchedule};
-use control_plane::gateway::Gateway;
+use control_plane::catalogue::CatalogueClient;
+use control_plane::gateway::{self, Gateway, RelistSchedule};
 use control_plane::{module, rest};
 use gateway_document::{Format, GatewayDocument};
 use settings::{LogFormat, Settings};
@@ -55,7 +55,7 @@ async fn main() -> Result<()> {
         first_retry: Duration::from_millis(250),
         longest_retry: Duration::from_secs(5),
     };
-    tokio::spawn(catalogue::watch(Arc::clone(&gateway), schedule));
+    tokio::spawn(gateway::watch(Arc::clone(&gateway), schedule));
     tokio::spawn({
         let gateway = Arc::clone(&gateway);
         async move { gateway.follow().await }

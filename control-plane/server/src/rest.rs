@@ -12,8 +12,8 @@ use axum::routing::get;
 
 use crate::gateway::Gateway;
 
-mod author;
 mod body;
+mod change_headers;
 mod config;
 mod guard;
 mod health;

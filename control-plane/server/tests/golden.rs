@@ -9,7 +9,7 @@ use control_plane::catalogue::KnownList;
 use control_plane::descriptors;
 use control_plane::envoy::ModuleFile;
 use control_plane::generation::{Built, Lists};
-use gateway_document::{Format, parse};
+use gateway_document::{CheckedDocument, Format, parse};
 use serde_json::{Value, json};
 use store::{Catalogue, RawTool, RevisionNumber};
 use time::OffsetDateTime;
@@ -49,7 +49,7 @@ fn built(document: &Path) -> Built {
     };
     Built::new(
         RevisionNumber(1),
-        Arc::new(parse(&text, Format::Yaml).unwrap()),
+        Arc::new(CheckedDocument::new(parse(&text, Format::Yaml).unwrap()).unwrap()),
         &lists(),
         module,
     )

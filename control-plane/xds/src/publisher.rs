@@ -3,11 +3,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
 use tokio::sync::watch;
 
 use crate::{
-    Ads, ConnectionState, Generation, NodeId, NodeState, ResourceState, Snapshot,
+    ConnectionState, Generation, NodeId, NodeState, ResourceState, Snapshot,
     fleet::{Admission, Fleet, Identity, Node, lock},
     session::{Session, Standing, StreamId},
 };
@@ -106,11 +105,6 @@ impl Publisher {
             .nodes()
             .map(|node| node_state(node, clock))
             .collect()
-    }
-
-    /// The gRPC service to mount; [`crate::serve`] does so.
-    pub fn service(&self) -> AggregatedDiscoveryServiceServer<Ads> {
-        AggregatedDiscoveryServiceServer::new(Ads::new(self.clone()))
     }
 
     /// Tells when anything that [`Publisher::nodes`] or [`Publisher::last_accepted`] answers may have changed.

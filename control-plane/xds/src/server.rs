@@ -1,9 +1,12 @@
+//! The gRPC server that Envoys connect to.
+
 use std::{future::Future, time::Duration};
 
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
 
-use crate::Publisher;
+use crate::{Ads, Publisher};
 
 /// How often an idle connection is probed; a dead Envoy is noticed after this and [`KEEP_ALIVE_TIMEOUT`].
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -28,7 +31,7 @@ pub async fn serve(
     Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-        .add_service(publisher.service())
+        .add_service(AggregatedDiscoveryServiceServer::new(Ads::new(publisher)))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown,

@@ -43,6 +43,7 @@
 mod capability;
 mod era;
 mod error;
+mod escape;
 mod header;
 mod message;
 mod reader;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::reader::escape;
+use crate::escape;
 
 /// A range of bytes, counted from the start of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! The incremental reader.
 
 mod envelope;
-pub(crate) mod escape;
 mod lanes;
 mod nesting;
 mod number;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::limit::{Admission, BucketState, Rate, UnixNanos};
-use crate::policy::{Target, ToolPolicy};
 use crate::principal::Principal;
 use crate::refusal::{Refusal, rate_in_words};
 use crate::schema::violation::Violation;
+use crate::target::Target;
 
 /// The arguments of a tool call, as far as its reader has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,15 +127,20 @@ impl<'p> Permit<'p> {
 /// The buckets that a call must pass, and what is decided besides.
 #[derive(Debug)]
 pub struct PendingLimits<'p> {
-    tool: &'p ToolPolicy,
+    /// The server's own name of the tool that is called.
+    tool: &'p str,
     buckets: Vec<Bucket<'p>>,
     permit: Permit<'p>,
 }
 
 impl<'p> PendingLimits<'p> {
-    pub(crate) fn new(tool: &'p ToolPolicy, principal: &Principal, permit: Permit<'p>) -> Self {
-        let buckets = tool
-            .limits
+    pub(crate) fn new(
+        tool: &'p str,
+        limits: &'p [Limit],
+        principal: &Principal,
+        permit: Permit<'p>,
+    ) -> Self {
+        let buckets = limits
             .iter()
             .map(|limit| Bucket::new(limit, principal))
             .collect();
@@ -178,7 +183,7 @@ impl<'p> PendingLimits<'p> {
                 writes,
             },
             Some((limit, retry_after)) => Verdict::Refuse(Refusal::Limited {
-                tool: self.tool.name().to_owned(),
+                tool: self.tool.to_owned(),
                 rule: limit.rule.clone(),
                 limit: limit.id.clone(),
                 rate: rate_in_words(limit.requests, limit.window_ms),

@@ -69,6 +69,7 @@ mod principal;
 mod refusal;
 mod schema;
 pub mod slots;
+mod target;
 pub mod wire;
 
 pub use compile::{SchemaCache, compile};

@@ -1,7 +1,6 @@
 //! The compiled policy and the way through it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::authority::{AllowedHosts, AllowedOrigins};
 use crate::decision::{Arguments, ArgumentsRead, Decision, Limit, PendingLimits, Permit};
@@ -11,6 +10,7 @@ use crate::refusal::{Caller, Refusal};
 use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter};
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
 use crate::schema::{Invalid, Schema};
+use crate::target::Target;
 use crate::wire::Validate;
 
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
@@ -57,16 +57,6 @@ pub(crate) struct EndpointPolicy {
     pub(crate) forward: Target,
     /// By the names that clients see, in the order of their bytes.
     pub(crate) tools: Vec<(Vec<u8>, ToolId)>,
-}
-
-/// Where something goes.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) server: String,
-    pub(crate) tool: Option<String>,
-    pub(crate) cluster: String,
-    pub(crate) path: String,
-    pub(crate) timeout: Option<Duration>,
 }
 
 /// All that is decided about one tool before it is called.
@@ -245,7 +235,12 @@ impl Policy {
         if tool.limits.is_empty() {
             Decision::Allow(permit)
         } else {
-            Decision::Limit(PendingLimits::new(tool, principal, permit))
+            Decision::Limit(PendingLimits::new(
+                tool.name(),
+                &tool.limits,
+                principal,
+                permit,
+            ))
         }
     }
 

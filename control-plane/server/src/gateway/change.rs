@@ -4,30 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_document::{GatewayDocument, HoldCause, ParseError, Problem, Server, ServerName};
+use gateway_document::{
+    CheckedDocument, GatewayDocument, HoldCause, ParseError, Problem, Server, ServerName,
+};
 use store::{AppendError, Catalogue, NewRevision, RevisionNumber, RevisionSummary, StoreError};
 use thiserror::Error;
 use time::OffsetDateTime;
 
 use super::Gateway;
+use super::author::Author;
 use super::rollout::{WriteReport, report};
-use super::tool_policy::FindToolError;
 use super::verdict::Outcome;
 use crate::catalogue::KnownList;
-use crate::generation::{BuildError, Built, Lists};
-
-/// Who changes what, for the record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Author {
-    /// Who.
-    pub name: String,
-    /// Why, in their words; possibly empty.
-    pub reason: String,
-    /// What was done: `PUT /api/v1/config`, say.
-    pub action: String,
-    /// From where.
-    pub origin: String,
-}
+use crate::generation::{BuildError, Built, FindToolError, Lists};
 
 /// What the author believes to be in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +30,7 @@ pub enum Precondition {
 }
 
 /// Makes the new document from the one in force.
-pub type Edit = Box<dyn FnOnce(&Built) -> Result<GatewayDocument, ChangeError> + Send>;
+pub type Edit = Box<dyn FnOnce(&Built) -> Result<CheckedDocument, ChangeError> + Send>;
 
 /// Why a change was refused. Nothing has changed, except where an Envoy rejected it.
 #[derive(Debug, Error)]
@@ -140,10 +129,6 @@ impl Gateway {
         let document = edit(&current)?;
         if document == *current.document && head == current.revision {
             return Ok(report(&current, Outcome::Unchanged, Vec::new()));
-        }
-        let problems = gateway_document::check(&document);
-        if !problems.is_empty() {
-            return Err(ChangeError::Invalid(problems));
         }
         let lists = self.lists_for(&current.document, &document, lists).await;
         let next = RevisionNumber(head.0 + 1);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
-use gateway_document::{Format, GatewayDocument, ParseError};
+use gateway_document::{CheckedDocument, Format, GatewayDocument, ParseError};
 use store::{
     AcceptedGeneration, AppendError, Catalogue, ConfigStore, NewRevision, Revision, RevisionNumber,
     StoreError,
@@ -130,13 +130,13 @@ async fn first_revision(
     module: &ModuleFile,
 ) -> Result<Revision, StartError> {
     let number = RevisionNumber(1);
-    let document = Arc::new(document);
-    Built::new(number, Arc::clone(&document), &Lists::new(), module.clone()).map_err(|source| {
-        StartError::Unusable {
+    let built = build(number, document, &Lists::new(), module.clone());
+    let document = built
+        .map_err(|source| StartError::Unusable {
             revision: number,
             source,
-        }
-    })?;
+        })?
+        .document;
     let revision = NewRevision {
         document: document
             .to_canonical_json()
@@ -172,10 +172,21 @@ async fn was_rejected(
         .any(|record| record.entry.what == REJECTED && record.entry.revision == Some(revision)))
 }
 
+/// Checks a document and makes a generation of it.
+fn build(
+    revision: RevisionNumber,
+    document: GatewayDocument,
+    lists: &Lists,
+    module: ModuleFile,
+) -> Result<Built, BuildError> {
+    let document = CheckedDocument::new(document).map_err(BuildError::Invalid)?;
+    Built::new(revision, Arc::new(document), lists, module)
+}
+
 /// The newest revision with today's lists and module.
 fn newest(head: &Revision, lists: &Lists, module: &ModuleFile) -> Result<Built, StartError> {
     let revision = head.summary.number;
-    Built::new(revision, Arc::new(read(head)?), lists, module.clone())
+    build(revision, read(head)?, lists, module.clone())
         .map_err(|source| StartError::Unusable { revision, source })
 }
 
@@ -220,7 +231,7 @@ async fn restore(
         sha256: kept.sha256,
         path: kept.path,
     };
-    match Built::new(parts.revision, Arc::new(read(&revision)?), &lists, module) {
+    match build(parts.revision, read(&revision)?, &lists, module) {
         Ok(built) => Ok(Some(built)),
         Err(error) => {
             tracing::error!(%error, revision = parts.revision.0, "the accepted generation cannot be made again");

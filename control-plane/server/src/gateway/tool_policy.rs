@@ -1,142 +1,25 @@
-//! One tool's policy, by the name that clients call it by.
-
-use std::collections::BTreeMap;
+//! Changes of one tool's policy, by the name that clients call the tool by.
 
 use gateway_document::{
-    Format, GatewayDocument, HeldTool, ListenerName, Problem, Rule, RuleName, ServerName, ToolRule,
-    parse_tool_rule,
+    CheckedDocument, Format, GatewayDocument, ParseError, Problem, parse_tool_rule,
 };
-use policy_engine::Explanation;
-use thiserror::Error;
 
 use super::change::{ChangeError, Edit};
-use crate::generation::Built;
-
-/// Why a name leads to no tool.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum FindToolError {
-    /// No server lists it.
-    #[error(
-        "no server of this gateway lists a tool `{0}`, or none has yet; `GET /api/v1/tools` shows those that are known"
-    )]
-    Unknown(String),
-    /// Several servers list it.
-    #[error("several servers list a tool `{name}` ({}); write a rule with `match` into the document instead", .servers.join(", "))]
-    Ambiguous {
-        /// The name.
-        name: String,
-        /// The servers.
-        servers: Vec<String>,
-    },
-    /// No rule could be named after it.
-    #[error(
-        "no rule can be named after the tool `{0}`; write a rule with `match` into the document instead"
-    )]
-    Unnameable(String),
-}
-
-/// A tool that clients see.
-#[derive(Debug, Clone)]
-pub struct ToolView<'a> {
-    /// The name that clients call it by.
-    pub name: String,
-    /// The listener that offers it.
-    pub listener: &'a ListenerName,
-    /// Its server.
-    pub server: &'a ServerName,
-    /// The server's own name of it.
-    pub tool: &'a str,
-    /// The policy in force; nothing where it is held.
-    pub policy: Option<&'a Explanation>,
-    /// Why it is refused although it is listed.
-    pub held: Option<&'a HeldTool>,
-}
-
-impl Built {
-    /// Every listed tool on every listener that offers it.
-    pub fn tools(&self) -> Vec<ToolView<'_>> {
-        let mut views = Vec::new();
-        for (listener, (name, resolved)) in self.document.listeners.iter().zip(&self.listeners) {
-            let policy = &resolved.policy;
-            let ids: BTreeMap<_, _> = policy
-                .tool_names()
-                .map(|(id, server, tool)| ((server, tool), id))
-                .collect();
-            let held: BTreeMap<_, _> = resolved
-                .held
-                .iter()
-                .map(|held| ((held.server.as_str(), held.tool.as_str()), held))
-                .collect();
-            for (server, registered) in self.document.servers_of(listener) {
-                let list = self.lists.get(server);
-                for tool in list.iter().flat_map(|list| &list.tools) {
-                    let key = (server.as_str(), tool.name.as_str());
-                    views.push(ToolView {
-                        name: format!("{}{}", registered.tool_prefix, tool.name),
-                        listener: name,
-                        server,
-                        tool: &tool.name,
-                        policy: ids.get(&key).and_then(|id| policy.explain(*id)),
-                        held: held.get(&key).copied(),
-                    });
-                }
-            }
-        }
-        views
-    }
-
-    /// The tool that clients call by this name, on the first listener that offers it.
-    ///
-    /// # Errors
-    /// When there is none, or several servers have one.
-    pub fn tool(&self, name: &str) -> Result<ToolView<'_>, FindToolError> {
-        let found: Vec<ToolView<'_>> = self
-            .tools()
-            .into_iter()
-            .filter(|view| view.name == name)
-            .collect();
-        let mut servers: Vec<String> = found
-            .iter()
-            .map(|view| format!("`{}`", view.server))
-            .collect();
-        servers.sort();
-        servers.dedup();
-        if servers.len() > 1 {
-            return Err(FindToolError::Ambiguous {
-                name: name.to_owned(),
-                servers,
-            });
-        }
-        found
-            .into_iter()
-            .next()
-            .ok_or_else(|| FindToolError::Unknown(name.to_owned()))
-    }
-
-    /// The rule that a tool's policy is kept in, if it has one.
-    #[must_use]
-    pub fn tool_rule(&self, name: &str) -> Option<&Rule> {
-        self.document.rule(&rule_name(name).ok()?)
-    }
-}
-
-fn rule_name(tool: &str) -> Result<RuleName, FindToolError> {
-    format!("tool:{tool}")
-        .parse()
-        .map_err(|_| FindToolError::Unnameable(tool.to_owned()))
-}
+use crate::generation::tool_rule_name;
 
 /// Makes `body` the tool's own rule: in the place of the one it has, or else ahead of all others.
-#[must_use]
-pub fn put(tool: String, body: String, format: Format) -> Edit {
-    Box::new(move |built| {
+///
+/// # Errors
+/// When `body` is not the policy of a tool.
+pub fn put(tool: String, body: &str, format: Format) -> Result<Edit, ParseError> {
+    let rule = parse_tool_rule(body, format)?;
+    Ok(Box::new(move |built| {
         let view = built.tool(&tool)?;
-        let implied = ToolRule {
-            name: rule_name(&tool)?,
-            server: view.server.clone(),
-            tool: view.tool.to_owned(),
-        };
-        let rule = parse_tool_rule(&body, format, &implied)?;
+        let rule = rule.named(
+            tool_rule_name(&tool)?,
+            view.server.clone(),
+            view.tool.to_owned(),
+        );
         let mut document = GatewayDocument::clone(&built.document);
         let place = match document
             .tools
@@ -152,21 +35,21 @@ pub fn put(tool: String, body: String, format: Format) -> Edit {
                 0
             }
         };
-        relative_to_rule(gateway_document::check(&document), place)?;
-        Ok(document)
-    })
+        CheckedDocument::new(document)
+            .map_err(|problems| ChangeError::Invalid(relative_to_rule(problems, place)))
+    }))
 }
 
 /// Takes the tool's own rule out.
 #[must_use]
 pub fn remove(tool: String) -> Edit {
     Box::new(move |built| {
-        let name = rule_name(&tool)?;
+        let name = tool_rule_name(&tool)?;
         let mut document = GatewayDocument::clone(&built.document);
         let before = document.tools.len();
         document.tools.retain(|rule| rule.name != name);
         if document.tools.len() < before {
-            return Ok(document);
+            return CheckedDocument::new(document).map_err(ChangeError::Invalid);
         }
         built.tool(&tool)?;
         Err(ChangeError::NoRule(tool))
@@ -174,12 +57,9 @@ pub fn remove(tool: String) -> Edit {
 }
 
 /// Problems by the paths of what the author wrote: the rule, without the document around it.
-fn relative_to_rule(problems: Vec<Problem>, place: usize) -> Result<(), ChangeError> {
-    if problems.is_empty() {
-        return Ok(());
-    }
+fn relative_to_rule(problems: Vec<Problem>, place: usize) -> Vec<Problem> {
     let prefix = format!("/tools/{place}");
-    let relative = problems
+    problems
         .into_iter()
         .map(|problem| match problem.path.strip_prefix(&prefix) {
             Some(rest) => Problem {
@@ -187,6 +67,6 @@ fn relative_to_rule(problems: Vec<Problem>, place: usize) -> Result<(), ChangeEr
                 ..problem
             },
             None => problem,
-        });
-    Err(ChangeError::Invalid(relative.collect()))
+        })
+        .collect()
 }

@@ -7,15 +7,15 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
 use axum::response::{IntoResponse, Response};
-use gateway_document::GatewayDocument;
+use gateway_document::{CheckedDocument, GatewayDocument};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::author::Change;
 use super::body::Written;
+use super::change_headers::ChangeHeaders;
 use super::problem::Problem;
-use crate::gateway::{Gateway, WriteReport};
+use crate::gateway::{ChangeError, Gateway, WriteReport};
 
 #[derive(Serialize)]
 struct Revision<'a> {
@@ -38,8 +38,8 @@ pub(super) async fn get(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if accept.contains("yaml") {
-        let yaml =
-            yaml_serde::to_string(&*current.document).map_err(|error| Problem::internal(&error))?;
+        let yaml = yaml_serde::to_string(&**current.document)
+            .map_err(|error| Problem::internal(&error))?;
         return Ok((etag, [(CONTENT_TYPE, "application/yaml")], yaml).into_response());
     }
     let stored = gateway
@@ -69,10 +69,13 @@ pub(super) async fn get(
 /// Replaces the whole document.
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
-    change: Change,
+    change: ChangeHeaders,
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
-    let edit = Box::new(move |_: &_| Ok(gateway_document::parse(&text, format)?));
+    // Read and checked before anything waits for it: what is not a document holds nobody up.
+    let document = gateway_document::parse(&text, format).map_err(ChangeError::Malformed)?;
+    let document = CheckedDocument::new(document).map_err(ChangeError::Invalid)?;
+    let edit = Box::new(move |_: &_| Ok(document));
     let report = gateway
         .change(edit, change.precondition, change.author)
         .await?;

@@ -7,7 +7,8 @@ use gateway_document::Fault;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
-use crate::gateway::{ChangeError, FindToolError, WriteReport};
+use crate::gateway::{ChangeError, WriteReport};
+use crate::generation::FindToolError;
 
 /// An error that a caller is told.
 #[derive(Debug, Serialize)]

@@ -10,11 +10,11 @@ use gateway_document::Rule;
 use policy_engine::Explanation;
 use serde::Serialize;
 
-use super::author::Change;
 use super::body::Written;
+use super::change_headers::ChangeHeaders;
 use super::config::written;
 use super::problem::Problem;
-use crate::gateway::{Gateway, tool_policy};
+use crate::gateway::{ChangeError, Gateway, tool_policy};
 
 #[derive(Serialize)]
 struct Policy<'a> {
@@ -51,15 +51,13 @@ pub(super) async fn get(
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
     Path(name): Path<String>,
-    change: Change,
+    change: ChangeHeaders,
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
+    // Read before anything waits for it: what cannot be read holds nobody up.
+    let edit = tool_policy::put(name, &text, format).map_err(ChangeError::Malformed)?;
     let report = gateway
-        .change(
-            tool_policy::put(name, text, format),
-            change.precondition,
-            change.author,
-        )
+        .change(edit, change.precondition, change.author)
         .await?;
     Ok(written(&report))
 }
@@ -68,7 +66,7 @@ pub(super) async fn put(
 pub(super) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     Path(name): Path<String>,
-    change: Change,
+    change: ChangeHeaders,
 ) -> Result<Response, Problem> {
     let report = gateway
         .change(

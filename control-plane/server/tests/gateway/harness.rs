@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control_plane::catalogue::{self, CatalogueClient, RelistSchedule};
-use control_plane::gateway::Gateway;
+use control_plane::catalogue::CatalogueClient;
+use control_plane::gateway::{self, Gateway, RelistSchedule};
 use control_plane::{module, rest};
 use gateway_document::{Format, parse};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -81,7 +81,7 @@ impl ControlPlane {
         let router = rest::router(Arc::clone(&gateway), rest::AllowedHosts::default())
             .into_make_service_with_connect_info::<SocketAddr>();
         let mut tasks = JoinSet::new();
-        tasks.spawn(catalogue::watch(Arc::clone(&gateway), schedule));
+        tasks.spawn(gateway::watch(Arc::clone(&gateway), schedule));
         tasks.spawn(async move { gateway.follow().await });
         tasks.spawn(async move {
             axum::serve(rest_listener, router).await.unwrap();

@@ -4,12 +4,12 @@
 //! cut leaves a state behind, and the rest of it is read from there. What lies outside the envelope costs the envelope a
 //! comparison per key and per value.
 
-use super::escape::resolve;
 use super::nesting::Container;
 use super::number::Number;
 use super::skip::{Skip, Skipped};
 use super::{ArgumentsAre, Reader};
 use crate::error::{NotJson, ReadError};
+use crate::escape::resolve;
 use crate::message::Span;
 
 /// What may come next.

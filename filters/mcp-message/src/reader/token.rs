@@ -1,11 +1,11 @@
 //! Strings, numbers and literals: each passed in one go where it lies whole in the bytes at hand, read on where it was cut.
 
 use super::Reader;
-use super::escape::{Escape, Step};
 use super::number::Number;
 use super::scan::{Failed, State};
 use super::string::end_of_plain_text;
 use crate::error::NotJson;
+use crate::escape::{Escape, Step};
 
 /// The token that was cut, as far as its state does not say: read only in the states of its kind.
 #[derive(Debug)]

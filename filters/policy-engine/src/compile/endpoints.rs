@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Errors;
 use super::merge::ToolIds;
-use crate::policy::{EndpointPolicy, Target, ToolId};
+use crate::policy::{EndpointPolicy, ToolId};
+use crate::target::Target;
 use crate::wire::{self, FilterConfig};
 
 pub(super) fn compile(

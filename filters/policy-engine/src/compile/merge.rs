@@ -7,8 +7,9 @@ use super::{Errors, Library};
 use crate::compile_error::join;
 use crate::decision::{Limit, part};
 use crate::explain::{ExplainedLimit, Explanation, Field};
-use crate::policy::{Target, ToolId, ToolPolicy};
+use crate::policy::{ToolId, ToolPolicy};
 use crate::principal::Access;
+use crate::target::Target;
 use crate::wire::{self, FilterConfig, Validate};
 
 /// Tools by their server's name and their own.

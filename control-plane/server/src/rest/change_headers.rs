@@ -1,4 +1,4 @@
-//! Who makes a change, and to what.
+//! The headers of a request that changes something.
 
 use std::net::SocketAddr;
 
@@ -10,15 +10,15 @@ use store::RevisionNumber;
 use super::problem::Problem;
 use crate::gateway::{Author, Precondition};
 
-/// The headers of a change: `x-portcullis-author`, `x-portcullis-reason` and `If-Match`.
-pub(super) struct Change {
+/// The author and the precondition of a change: what `x-portcullis-author`, `x-portcullis-reason` and `If-Match` say.
+pub(super) struct ChangeHeaders {
     pub(super) author: Author,
     pub(super) precondition: Precondition,
 }
 
 const MOST_CHARACTERS: usize = 500;
 
-impl<S: Send + Sync> FromRequestParts<S> for Change {
+impl<S: Send + Sync> FromRequestParts<S> for ChangeHeaders {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {

@@ -1,4 +1,4 @@
-//! Reads a rule from a text that leaves out what the tool in a URL already says.
+//! The rule of one tool, read from a text that leaves out what the tool in a URL already says.
 
 use std::fmt;
 
@@ -7,42 +7,54 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 
-use crate::document::Rule;
+use crate::document::{Match, Rule};
 use crate::names::{RuleName, ServerName};
 
-/// What the URL of a tool's policy says about its rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolRule {
-    /// The rule's name.
-    pub name: RuleName,
-    /// The server whose tool it is.
-    pub server: ServerName,
-    /// The server's own name of the tool.
-    pub tool: String,
+/// A rule that was written without `name` and `match`, which are its tool's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnnamedRule(Rule);
+
+impl UnnamedRule {
+    /// Completes the rule: it is about this tool, by the server's own name of it, and no other.
+    #[must_use]
+    pub fn named(self, name: RuleName, server: ServerName, tool: String) -> Rule {
+        Rule {
+            name,
+            matches: Match {
+                server: Some(server),
+                tool: Some(tool),
+                ..Match::default()
+            },
+            ..self.0
+        }
+    }
 }
 
-impl<'de> DeserializeSeed<'de> for &ToolRule {
-    type Value = Rule;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Rule, D::Error> {
+/// Reads an [`UnnamedRule`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnnamedRuleSeed;
+
+impl<'de> DeserializeSeed<'de> for UnnamedRuleSeed {
+    type Value = UnnamedRule;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<UnnamedRule, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for &ToolRule {
-    type Value = Rule;
+impl<'de> Visitor<'de> for UnnamedRuleSeed {
+    type Value = UnnamedRule;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the policy of one tool: an object with `allow`, `limits`, `validate`, …")
     }
-    fn visit_map<A: MapAccess<'de>>(self, written: A) -> Result<Rule, A::Error> {
-        let implied = vec![
-            ("match", json!({"server": self.server, "tool": self.tool})),
-            ("name", json!(self.name)),
-        ];
+    fn visit_map<A: MapAccess<'de>>(self, written: A) -> Result<UnnamedRule, A::Error> {
+        // They only stand where the tool's own will be, so that writing them is found to repeat them.
+        let implied = vec![("match", json!({})), ("name", json!("unnamed"))];
         Rule::deserialize(MapAccessDeserializer::new(WithImplied {
             implied,
             value: None,
             written,
         }))
+        .map(UnnamedRule)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::error::NotJson;
 
 /// Where in an escape a reader is: after the backslash, or inside `\uXXXX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Escape {
+pub(crate) enum Escape {
     Begin,
     Hex {
         digits_left: u8,
@@ -17,18 +17,18 @@ pub(super) enum Escape {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Half {
+pub(crate) enum Half {
     FirstOrOnly,
     Low,
 }
 
-pub(super) enum Step {
+pub(crate) enum Step {
     More(Escape),
     Done,
 }
 
 impl Escape {
-    pub(super) fn next(self, byte: u8) -> Result<Step, NotJson> {
+    pub(crate) fn next(self, byte: u8) -> Result<Step, NotJson> {
         let hex = |half| {
             Ok(Step::More(Self::Hex {
                 digits_left: 4,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use gateway_document::{Server, ServerName};
 use tokio::task::JoinHandle;
 
-use crate::gateway::Gateway;
+use super::Gateway;
+use crate::catalogue::Listing;
 
 /// How often servers are asked.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +83,7 @@ async fn watch_server(
 
 /// In a task of its own: a change that is begun must be finished, also when the document that it came from is
 /// replaced meanwhile and this task ends.
-async fn observe(gateway: &Arc<Gateway>, name: &ServerName, listing: super::Listing) {
+async fn observe(gateway: &Arc<Gateway>, name: &ServerName, listing: Listing) {
     let (gateway, name) = (Arc::clone(gateway), name.clone());
     let observed = tokio::spawn(async move { gateway.observe(&name, listing).await });
     if let Err(error) = observed.await {

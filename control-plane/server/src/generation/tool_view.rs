@@ -1,0 +1,127 @@
+//! The tools of a generation, by the names that clients call them by.
+
+use std::collections::BTreeMap;
+
+use gateway_document::{HeldTool, ListenerName, Rule, RuleName, ServerName};
+use policy_engine::Explanation;
+use thiserror::Error;
+
+use super::Built;
+
+/// Why a name leads to no tool.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FindToolError {
+    /// No server lists it.
+    #[error(
+        "no server of this gateway lists a tool `{0}`, or none has yet; `GET /api/v1/tools` shows those that are known"
+    )]
+    Unknown(String),
+    /// Several servers list it.
+    #[error("several servers list a tool `{name}` ({}); write a rule with `match` into the document instead", .servers.join(", "))]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// The servers.
+        servers: Vec<String>,
+    },
+    /// No rule could be named after it.
+    #[error(
+        "no rule can be named after the tool `{0}`; write a rule with `match` into the document instead"
+    )]
+    Unnameable(String),
+}
+
+/// A tool that clients see.
+#[derive(Debug, Clone)]
+pub struct ToolView<'a> {
+    /// The name that clients call it by.
+    pub name: String,
+    /// The listener that offers it.
+    pub listener: &'a ListenerName,
+    /// Its server.
+    pub server: &'a ServerName,
+    /// The server's own name of it.
+    pub tool: &'a str,
+    /// The policy in force; nothing where it is held.
+    pub policy: Option<&'a Explanation>,
+    /// Why it is refused although it is listed.
+    pub held: Option<&'a HeldTool>,
+}
+
+impl Built {
+    /// Every listed tool on every listener that offers it.
+    pub fn tools(&self) -> Vec<ToolView<'_>> {
+        let mut views = Vec::new();
+        for (listener, (name, resolved)) in self.document.listeners.iter().zip(&self.listeners) {
+            let policy = &resolved.policy;
+            let ids: BTreeMap<_, _> = policy
+                .tool_names()
+                .map(|(id, server, tool)| ((server, tool), id))
+                .collect();
+            let held: BTreeMap<_, _> = resolved
+                .held
+                .iter()
+                .map(|held| ((held.server.as_str(), held.tool.as_str()), held))
+                .collect();
+            for (server, registered) in self.document.servers_of(listener) {
+                let list = self.lists.get(server);
+                for tool in list.iter().flat_map(|list| &list.tools) {
+                    let key = (server.as_str(), tool.name.as_str());
+                    views.push(ToolView {
+                        name: format!("{}{}", registered.tool_prefix, tool.name),
+                        listener: name,
+                        server,
+                        tool: &tool.name,
+                        policy: ids.get(&key).and_then(|id| policy.explain(*id)),
+                        held: held.get(&key).copied(),
+                    });
+                }
+            }
+        }
+        views
+    }
+
+    /// The tool that clients call by this name, on the first listener that offers it.
+    ///
+    /// # Errors
+    /// When there is none, or several servers have one.
+    pub fn tool(&self, name: &str) -> Result<ToolView<'_>, FindToolError> {
+        let found: Vec<ToolView<'_>> = self
+            .tools()
+            .into_iter()
+            .filter(|view| view.name == name)
+            .collect();
+        let mut servers: Vec<String> = found
+            .iter()
+            .map(|view| format!("`{}`", view.server))
+            .collect();
+        servers.sort();
+        servers.dedup();
+        if servers.len() > 1 {
+            return Err(FindToolError::Ambiguous {
+                name: name.to_owned(),
+                servers,
+            });
+        }
+        found
+            .into_iter()
+            .next()
+            .ok_or_else(|| FindToolError::Unknown(name.to_owned()))
+    }
+
+    /// The rule that a tool's policy is kept in, if it has one.
+    #[must_use]
+    pub fn tool_rule(&self, name: &str) -> Option<&Rule> {
+        self.document.rule(&tool_rule_name(name).ok()?)
+    }
+}
+
+/// The name of the rule that a tool's own policy is kept in.
+///
+/// # Errors
+/// [`FindToolError::Unnameable`] where the tool's name does not fit into the name of a rule.
+pub fn tool_rule_name(tool: &str) -> Result<RuleName, FindToolError> {
+    format!("tool:{tool}")
+        .parse()
+        .map_err(|_| FindToolError::Unnameable(tool.to_owned()))
+}
