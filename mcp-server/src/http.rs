@@ -1,18 +1,22 @@
 //! The HTTP face: MCP under `/mcp` in both protocol eras, and `/health`.
 
-mod client_gone;
 mod correlation;
+mod deadline;
+mod envelope;
 mod handler;
 mod health;
+mod refusal;
 mod repairs;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::serve::ListenerExt as _;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -77,23 +81,33 @@ pub async fn serve_on(
 }
 
 fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToken) -> Router {
-    let server = DataServer::new(Arc::new(Registry::all()), Arc::clone(&services), stop_calls);
+    let sessions = Arc::<sessions::Sessions>::default();
+    let server = DataServer::new(
+        Arc::new(Registry::all()),
+        Arc::clone(&services),
+        Arc::clone(&sessions),
+        stop_calls,
+    );
     let mcp = StreamableHttpService::new(
         move || Ok(server.clone()),
-        Arc::new(LocalSessionManager::default()),
+        Arc::new(NeverSessionManager::default()),
         transport(config),
     );
     Router::new()
         .nest_service("/mcp", mcp)
-        .layer(axum::middleware::from_fn(repairs::repair))
-        .layer(axum::middleware::from_fn(client_gone::watch))
+        .layer(from_fn_with_state(sessions, sessions::attend))
+        .layer(from_fn(deadline::keep))
+        .layer(from_fn(repairs::repair))
         .route("/health", axum::routing::get(health::answer))
         .with_state(Arc::new(health::Health::new(services)))
 }
 
 fn transport(config: &Config) -> StreamableHttpServerConfig {
     let any = |list: &[String]| list.iter().any(|entry| entry == "*");
+    // Without rmcp's sessions an answer is one JSON object, sent when it is whole: no event stream
+    // begins, no event has an id to come back for, and nothing is kept of a client.
     let mut transport = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(MAX_REQUEST_BYTES);
     transport = if any(&config.allowed_hosts) {

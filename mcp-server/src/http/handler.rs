@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use super::client_gone::ClientGone;
+use super::deadline::{self, Deadline};
+use super::sessions::{SessionId, Sessions};
 use crate::services::Services;
 use crate::tools::{Call, CorrelationId, Output, Principal, Registry, ToolFailure};
 
@@ -52,6 +53,7 @@ const KNOWN_METHODS: &[&str] = &[
 pub(super) struct DataServer {
     registry: Arc<Registry>,
     services: Arc<Services>,
+    sessions: Arc<Sessions>,
     stopping: CancellationToken,
 }
 
@@ -60,11 +62,13 @@ impl DataServer {
     pub(super) fn new(
         registry: Arc<Registry>,
         services: Arc<Services>,
+        sessions: Arc<Sessions>,
         stopping: CancellationToken,
     ) -> Self {
         Self {
             registry,
             services,
+            sessions,
             stopping,
         }
     }
@@ -74,17 +78,29 @@ impl DataServer {
         name: &str,
         arguments: JsonObject,
         call: Call,
+        deadline: Option<Deadline>,
     ) -> Option<Result<Output, ToolFailure>> {
+        let cancelled = call.cancelled.clone();
         let run = self
             .registry
             .run(name, Arc::clone(&self.services), call, arguments)?;
-        let started = Instant::now();
-        let result = AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
-            Err(ToolFailure::new(
+        let run = AssertUnwindSafe(run).catch_unwind().map(|ended| {
+            ended.unwrap_or_else(|_| Err(ToolFailure::new(
                 "internal",
                 "the tool failed in a way that it should not; the server's log has it under this call's id",
-            ))
+            )))
         });
+        let started = Instant::now();
+        let result = match deadline {
+            None => run.await,
+            Some(deadline) => tokio::select! {
+                result = run => result,
+                () = deadline.over() => {
+                    cancelled.cancel();
+                    Err(out_of_time(deadline.given()))
+                }
+            },
+        };
         log(&result, started.elapsed());
         Some(result)
     }
@@ -102,7 +118,7 @@ impl ServerHandler for DataServer {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         if request.is_some_and(|request| request.cursor.is_some()) {
             return Err(ErrorData::invalid_params(
@@ -110,7 +126,14 @@ impl ServerHandler for DataServer {
                 None,
             ));
         }
-        let mut result = ListToolsResult::with_all_items(self.registry.list().cloned().collect());
+        let mut tools: Vec<Tool> = self.registry.list().cloned().collect();
+        if TextForm::of(context.protocol_version().as_ref()) == TextForm::Whole {
+            // A client of an older revision that knows the word would miss what it announces.
+            for tool in &mut tools {
+                tool.output_schema = None;
+            }
+        }
+        let mut result = ListToolsResult::with_all_items(tools);
         result.ttl_ms = Some(LIST_TTL_MS);
         result.cache_scope = Some(CacheScope::Public);
         result.meta = Some(stamped(None));
@@ -124,10 +147,18 @@ impl ServerHandler for DataServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let parts = context.extensions.get::<http::request::Parts>();
         let request_id = CorrelationId::of(parts.map(|parts| &parts.headers));
-        let gone = parts
-            .and_then(|parts| parts.extensions.get::<ClientGone>())
+        let extensions = parts.map(|parts| &parts.extensions);
+        let deadline = extensions
+            .and_then(|found| found.get::<Deadline>())
+            .copied();
+        let session = extensions
+            .and_then(|found| found.get::<SessionId>())
             .cloned();
-        let (cancelled, _watch) = any(&context.ct, gone, &self.stopping);
+        let (cancelled, _watch) = either(&context.ct, &self.stopping);
+        let _running = session.map(|session| {
+            self.sessions
+                .run(session, context.id.clone(), cancelled.clone())
+        });
         let call = Call {
             request_id: request_id.clone(),
             cancelled,
@@ -136,7 +167,7 @@ impl ServerHandler for DataServer {
         let span = tracing::info_span!("tool", request_id = request_id.0, tool = %request.name);
         let arguments = request.arguments.unwrap_or_default();
         let result = self
-            .call(&request.name, arguments, call)
+            .call(&request.name, arguments, call, deadline)
             .instrument(span)
             .await;
         let Some(result) = result else {
@@ -148,10 +179,8 @@ impl ServerHandler for DataServer {
                 None,
             ));
         };
-        let era = context
-            .protocol_version()
-            .map_or(TextForm::Whole, |version| TextForm::of(&version));
-        let mut answer = answer(result, era);
+        let form = TextForm::of(context.protocol_version().as_ref());
+        let mut answer = answer(result, form);
         answer.meta = Some(stamped(Some(&request_id)));
         Ok(answer.into())
     }
@@ -218,11 +247,12 @@ enum TextForm {
 
 impl TextForm {
     /// Structured content came with 2025-06-18; revisions compare as text.
-    fn of(version: &ProtocolVersion) -> Self {
-        if version.as_str() >= ProtocolVersion::V_2025_06_18.as_str() {
-            Self::Gist
-        } else {
-            Self::Whole
+    fn of(version: Option<&ProtocolVersion>) -> Self {
+        match version {
+            Some(version) if version.as_str() >= ProtocolVersion::V_2025_06_18.as_str() => {
+                Self::Gist
+            }
+            _ => Self::Whole,
         }
     }
 }
@@ -261,23 +291,28 @@ fn implementation() -> Implementation {
     Implementation::new(NAME, env!("CARGO_PKG_VERSION")).with_title("Portcullis data server")
 }
 
-/// A token that fires when the call is cancelled, its client has gone or the server stops, and the watch that makes it so.
-fn any(
+fn out_of_time(given: Duration) -> ToolFailure {
+    let given = deadline::spelt(given);
+    ToolFailure::new(
+        "timeout",
+        format!(
+            "the call was not over within the {given} that the gateway gives it, and was stopped"
+        ),
+    )
+    .with_hint("ask for less at once; submit_spark_job runs long work")
+}
+
+/// A token that fires when the call is cancelled or the server stops, and the watch that makes it so.
+/// rmcp cancels a call when its client goes away.
+fn either(
     cancelled: &CancellationToken,
-    gone: Option<ClientGone>,
     stopping: &CancellationToken,
 ) -> (CancellationToken, AbortOnDropHandle<()>) {
-    let any = cancelled.child_token();
-    let (fire, stopping) = (any.clone(), stopping.clone());
+    let either = cancelled.child_token();
+    let (fire, stopping) = (either.clone(), stopping.clone());
     let watch = AbortOnDropHandle::new(tokio::spawn(async move {
-        match gone {
-            Some(ClientGone(gone)) => tokio::select! {
-                () = gone.cancelled() => {}
-                () = stopping.cancelled() => {}
-            },
-            None => stopping.cancelled().await,
-        }
+        stopping.cancelled().await;
         fire.cancel();
     }));
-    (any, watch)
+    (either, watch)
 }

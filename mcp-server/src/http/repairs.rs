@@ -3,30 +3,25 @@
 //! - `Content-Type` is compared without case, and `Accept: */*` accepts.
 //! - Two `MCP-Protocol-Version` headers are a mismatch (-32020): a proxy might have gone by the other one.
 //! - A body that cannot be read is 400 with -32700 or -32600, not 415; so is a revision that nobody knows (-32022).
+//! - A cursor that is no string is -32602; rmcp reads it as none.
 //! - A refusal is JSON-RPC, never plain text.
-//! - The end of a session is answered 204: 202 makes Python's client warn its user.
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use rmcp::model::ProtocolVersion;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::MAX_REQUEST_BYTES;
-
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-
-/// JSON-RPC and MCP error codes (basic/index, error codes).
-const PARSE_ERROR: i64 = -32700;
-const INVALID_REQUEST: i64 = -32600;
-const INTERNAL_ERROR: i64 = -32603;
-const HEADER_MISMATCH: i64 = -32020;
-const UNSUPPORTED_VERSION: i64 = -32022;
+use super::envelope::Envelope;
+use super::refusal::{
+    self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR,
+    PROTOCOL_VERSION, UNSUPPORTED_VERSION,
+};
 
 /// Refusals of the transport are a sentence; what is longer is a result and passes untouched.
 const LONGEST_REFUSAL: usize = 64 << 10;
@@ -34,19 +29,14 @@ const LONGEST_REFUSAL: usize = 64 << 10;
 /// Middleware: the repairs above.
 pub(super) async fn repair(request: Request, next: Next) -> Response {
     if request.method() != Method::POST {
-        let ends_session = request.method() == Method::DELETE;
-        let mut response = next.run(request).await;
-        if ends_session && response.status() == StatusCode::ACCEPTED {
-            *response.status_mut() = StatusCode::NO_CONTENT;
-        }
-        return speak_json_rpc(response, &Value::Null, None).await;
+        return speak_json_rpc(next.run(request).await, &Value::Null, None).await;
     }
     let (mut parts, body) = request.into_parts();
     let body = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
             let message = format!("the request is larger than {MAX_REQUEST_BYTES} bytes");
-            return refuse(
+            return refusal::answer(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 INVALID_REQUEST,
                 &message,
@@ -56,7 +46,7 @@ pub(super) async fn repair(request: Request, next: Next) -> Response {
         }
         Err(_) => {
             let message = "the request's body broke off";
-            return refuse(
+            return refusal::answer(
                 StatusCode::BAD_REQUEST,
                 PARSE_ERROR,
                 message,
@@ -65,10 +55,15 @@ pub(super) async fn repair(request: Request, next: Next) -> Response {
             );
         }
     };
-    if let Some(refusal) = two_versions(&parts.headers, &body) {
-        return refusal;
+    let envelope = Envelope::read(&body);
+    if let Some(refused) =
+        two_versions(&parts.headers, &envelope).or_else(|| malformed_cursor(&envelope))
+    {
+        return refused;
     }
     normalise(&mut parts.headers);
+    let id = envelope.id.clone();
+    parts.extensions.insert(envelope);
     let headers = parts.headers.clone();
     let response = next
         .run(Request::from_parts(parts, Body::from(body.clone())))
@@ -76,18 +71,25 @@ pub(super) async fn repair(request: Request, next: Next) -> Response {
     if response.status().is_success() {
         return response;
     }
-    repair_refusal(response, &headers, &body).await
+    repair_refusal(response, &headers, &body, &id).await
 }
 
-fn two_versions(headers: &HeaderMap, body: &[u8]) -> Option<Response> {
+fn two_versions(headers: &HeaderMap, envelope: &Envelope) -> Option<Response> {
     (headers.get_all(PROTOCOL_VERSION).iter().count() > 1).then(|| {
-        refuse(
+        refusal::answer(
             StatusCode::BAD_REQUEST,
             HEADER_MISMATCH,
             "the request has more than one `MCP-Protocol-Version` header; send one",
             None,
-            &id_of(body),
+            &envelope.id,
         )
+    })
+}
+
+fn malformed_cursor(envelope: &Envelope) -> Option<Response> {
+    envelope.has_malformed_cursor.then(|| {
+        let message = "`cursor` is no string; leave it out to start with the first page";
+        refusal::answer(StatusCode::OK, INVALID_PARAMS, message, None, &envelope.id)
     })
 }
 
@@ -119,7 +121,12 @@ fn normalise(headers: &mut HeaderMap) {
     }
 }
 
-async fn repair_refusal(response: Response, request: &HeaderMap, body: &[u8]) -> Response {
+async fn repair_refusal(
+    response: Response,
+    request: &HeaderMap,
+    body: &[u8],
+    id: &Value,
+) -> Response {
     let is_json = request
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
@@ -131,7 +138,7 @@ async fn repair_refusal(response: Response, request: &HeaderMap, body: &[u8]) ->
             ),
             Err(_) => (PARSE_ERROR, "the body is not JSON"),
         };
-        return refuse(StatusCode::BAD_REQUEST, code, message, None, &id_of(body));
+        return refusal::answer(StatusCode::BAD_REQUEST, code, message, None, id);
     }
     let version = request
         .get(PROTOCOL_VERSION)
@@ -141,7 +148,7 @@ async fn repair_refusal(response: Response, request: &HeaderMap, body: &[u8]) ->
             .iter()
             .all(|known| known.as_str() != *version)
     });
-    speak_json_rpc(response, &id_of(body), unknown).await
+    speak_json_rpc(response, id, unknown).await
 }
 
 /// Turns a plain-text refusal into JSON-RPC with the same status.
@@ -167,52 +174,20 @@ async fn speak_json_rpc(response: Response, id: &Value, unknown_version: Option<
     } else {
         text
     };
-    let mut refusal = match unknown_version {
+    let mut refused = match unknown_version {
         Some(requested) if status == StatusCode::BAD_REQUEST => {
             let supported: Vec<&str> = ProtocolVersion::KNOWN_VERSIONS
                 .iter()
                 .map(ProtocolVersion::as_str)
                 .collect();
             let data = json!({"supported": supported, "requested": requested});
-            refuse(status, UNSUPPORTED_VERSION, &text, Some(data), id)
+            refusal::answer(status, UNSUPPORTED_VERSION, &text, Some(data), id)
         }
-        _ if status.is_server_error() => refuse(status, INTERNAL_ERROR, &text, None, id),
-        _ => refuse(status, INVALID_REQUEST, &text, None, id),
+        _ if status.is_server_error() => refusal::answer(status, INTERNAL_ERROR, &text, None, id),
+        _ => refusal::answer(status, INVALID_REQUEST, &text, None, id),
     };
     if let Some(allow) = allow {
-        refusal.headers_mut().insert(ALLOW, allow);
+        refused.headers_mut().insert(ALLOW, allow);
     }
-    refusal
-}
-
-fn refuse(
-    status: StatusCode,
-    code: i64,
-    message: &str,
-    data: Option<Value>,
-    id: &Value,
-) -> Response {
-    let mut error = json!({"code": code, "message": message});
-    if let Some(data) = data {
-        error["data"] = data;
-    }
-    let body = json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string();
-    let mut response = (status, body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.remove(CONTENT_LENGTH);
-    response
-}
-
-/// The id of a request, where the body has one that can be told.
-fn id_of(body: &[u8]) -> Value {
-    #[derive(Deserialize)]
-    struct Identified {
-        id: Value,
-    }
-    serde_json::from_slice::<Identified>(body)
-        .map(|request| request.id)
-        .ok()
-        .filter(|id| id.is_string() || id.is_i64() || id.is_u64())
-        .unwrap_or(Value::Null)
+    refused
 }

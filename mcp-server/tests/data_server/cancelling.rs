@@ -9,7 +9,7 @@ use crate::database::Database;
 use crate::server::Server;
 
 /// Waits until the number of sessions of this database that are in `pg_sleep` is `count`.
-async fn sleeping(database: &Database, count: i64) {
+pub async fn sleeping(database: &Database, count: i64) {
     let mut connection = database.connection().await;
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {

@@ -87,6 +87,26 @@ impl Client {
         client
     }
 
+    /// The same client, session and all, of a server at another address.
+    pub fn moved_to(&self, address: &str) -> Self {
+        Self {
+            http: reqwest::Client::new(),
+            url: format!("http://{address}/mcp"),
+            revision: self.revision,
+            session: self.session.clone(),
+        }
+    }
+
+    /// The same client with another session id.
+    pub fn in_session(&self, id: &str) -> Self {
+        Self {
+            http: self.http.clone(),
+            url: self.url.clone(),
+            revision: self.revision,
+            session: Some(id.to_owned()),
+        }
+    }
+
     /// Calls a tool.
     pub async fn call(&self, tool: &str, arguments: Value) -> Answer {
         self.request("tools/call", json!({"name": tool, "arguments": arguments}))
@@ -133,9 +153,15 @@ impl Client {
 
     /// Ends the session of an older revision; the status.
     pub async fn end(&self) -> u16 {
+        self.end_at("localhost").await
+    }
+
+    /// The same, naming `host` in `Host`.
+    pub async fn end_at(&self, host: &str) -> u16 {
         let request = self
             .http
             .delete(&self.url)
+            .header("host", host)
             .header("mcp-protocol-version", self.revision);
         let session = self.session.as_deref().expect("a session");
         let ended = request.header("mcp-session-id", session).send().await;

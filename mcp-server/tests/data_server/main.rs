@@ -3,6 +3,7 @@
 mod cancelling;
 mod client;
 mod database;
+mod deadline;
 mod health;
 mod legitimate;
 mod limits;
@@ -11,5 +12,6 @@ mod protocol;
 mod read_only;
 mod schemas;
 mod server;
+mod sessions;
 mod tables;
 mod values;

@@ -1,0 +1,299 @@
+//! Sessions of the revisions before 2026-07-28, of which this server keeps nothing.
+//!
+//! An id names its revision and a random number, and that is all there is to a session: any process
+//! of this server takes it up, after a restart too, and ten thousand cost what one costs. It is no
+//! credential and opens nothing: who may call is decided request by request. Kept are the calls that
+//! run, so that a client can cancel them, and a few sessions that their clients have ended.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use rmcp::model::{ProtocolVersion, RequestId};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::envelope::Envelope;
+use super::refusal::{self, PROTOCOL_VERSION};
+
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// Ended sessions that are remembered, so that their ids are refused as the specification asks.
+/// Forgetting one harms nobody: its client has left. More would only make each request look longer.
+const ENDED: usize = 256;
+
+/// The answer to `initialize` is the server's own few lines; more than this is not one.
+const LONGEST_HANDSHAKE: usize = 64 << 10;
+
+/// A session's id, and the session: `2025-11-25.6f1c1c0e7b7e4e0e9c560d2d5a1f0a11`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct SessionId {
+    revision: ProtocolVersion,
+    number: Uuid,
+}
+
+impl SessionId {
+    fn new(revision: ProtocolVersion) -> Self {
+        Self {
+            revision,
+            number: Uuid::new_v4(),
+        }
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.revision.as_str(), self.number.simple())
+    }
+}
+
+/// The text is no id that this server gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotASession;
+
+impl FromStr for SessionId {
+    type Err = NotASession;
+
+    fn from_str(text: &str) -> Result<Self, NotASession> {
+        let (revision, number) = text.split_once('.').ok_or(NotASession)?;
+        let known = ProtocolVersion::KNOWN_VERSIONS
+            .iter()
+            .find(|known| known.as_str() == revision && known.has_initialize());
+        let id = Self {
+            revision: known.ok_or(NotASession)?.clone(),
+            number: Uuid::try_parse(number).map_err(|_| NotASession)?,
+        };
+        // One session has one spelling.
+        (id.to_string() == text).then_some(id).ok_or(NotASession)
+    }
+}
+
+/// The calls that run in sessions, and the sessions that ended.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    running: Mutex<HashMap<u64, RunningCall>>,
+    next: AtomicU64,
+    ended: Mutex<VecDeque<SessionId>>,
+}
+
+#[derive(Debug)]
+struct RunningCall {
+    session: SessionId,
+    request: RequestId,
+    cancel: CancellationToken,
+}
+
+impl Sessions {
+    /// Lets the session's client cancel a call as long as the result lives.
+    pub(super) fn run(
+        self: &Arc<Self>,
+        session: SessionId,
+        request: RequestId,
+        cancel: CancellationToken,
+    ) -> CallGuard {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let call = RunningCall {
+            session,
+            request,
+            cancel,
+        };
+        lock(&self.running).insert(number, call);
+        CallGuard {
+            sessions: Arc::clone(self),
+            number,
+        }
+    }
+
+    fn cancel(&self, session: &SessionId, request: Option<&RequestId>) {
+        for call in lock(&self.running).values() {
+            if call.session == *session && request.is_none_or(|request| call.request == *request) {
+                call.cancel.cancel();
+            }
+        }
+    }
+
+    fn end(&self, session: SessionId) {
+        self.cancel(&session, None);
+        let mut ended = lock(&self.ended);
+        if ended.len() == ENDED {
+            ended.pop_front();
+        }
+        ended.push_back(session);
+    }
+
+    fn has_ended(&self, session: &SessionId) -> bool {
+        lock(&self.ended).contains(session)
+    }
+}
+
+/// A call that its client can cancel until this is dropped.
+#[derive(Debug)]
+pub(super) struct CallGuard {
+    sessions: Arc<Sessions>,
+    number: u64,
+}
+
+impl Drop for CallGuard {
+    fn drop(&mut self) {
+        lock(&self.sessions.running).remove(&self.number);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Middleware: gives an id on `initialize`, tells rmcp the revision of a session whose client does
+/// not, and does what clients ask of their sessions: cancel a call, end it all.
+pub(super) async fn attend(
+    State(sessions): State<Arc<Sessions>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if is_stateless(request.headers()) {
+        return next.run(request).await;
+    }
+    let envelope = request.extensions().get::<Envelope>().cloned();
+    let envelope = envelope.unwrap_or_default();
+    if envelope.method == "initialize" {
+        return begin(next.run(request).await).await;
+    }
+    let session = match named(request.headers()) {
+        None => None,
+        Some(Ok(session)) if !sessions.has_ended(&session) => Some(session),
+        Some(_) => return unknown(&envelope),
+    };
+    let Some(session) = session else {
+        return next.run(request).await;
+    };
+    let ends = request.method() == Method::DELETE;
+    if let Ok(revision) = HeaderValue::from_str(session.revision.as_str()) {
+        let headers = request.headers_mut();
+        headers.entry(PROTOCOL_VERSION).or_insert(revision);
+    }
+    request.extensions_mut().insert(session.clone());
+    let mut response = next.run(request).await;
+    // rmcp has no sessions here and says so, once it has found `Host` and `Origin` in order.
+    if ends && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        sessions.end(session);
+        response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+    } else if let Some(cancelled) = &envelope.cancels
+        && response.status() == StatusCode::ACCEPTED
+    {
+        sessions.cancel(&session, Some(cancelled));
+    }
+    response
+}
+
+fn is_stateless(headers: &HeaderMap) -> bool {
+    headers
+        .get(PROTOCOL_VERSION)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
+}
+
+fn named(headers: &HeaderMap) -> Option<Result<SessionId, NotASession>> {
+    let text = headers.get(SESSION_ID)?.to_str();
+    Some(text.map_err(|_| NotASession).and_then(str::parse))
+}
+
+fn unknown(envelope: &Envelope) -> Response {
+    refusal::answer(
+        StatusCode::NOT_FOUND,
+        refusal::INVALID_REQUEST,
+        "there is no such session: it was ended, or is not of this server; send `initialize`",
+        None,
+        &envelope.id,
+    )
+}
+
+/// Adds an id for the revision that the answer to `initialize` names.
+async fn begin(response: Response) -> Response {
+    #[derive(Deserialize)]
+    struct Handshake {
+        result: Negotiated,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Negotiated {
+        protocol_version: ProtocolVersion,
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = Limited::new(body, LONGEST_HANDSHAKE).collect().await else {
+        let mut broken = Response::new(Body::empty());
+        *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        return broken;
+    };
+    let body = body.to_bytes();
+    if let Ok(handshake) = serde_json::from_slice::<Handshake>(&body) {
+        let session = SessionId::new(handshake.result.protocol_version);
+        if let Ok(id) = HeaderValue::from_str(&session.to_string()) {
+            parts.headers.insert(SESSION_ID, id);
+        }
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_its_own_ids_in_one_spelling_and_nothing_else() {
+        let id = SessionId::new(ProtocolVersion::V_2025_06_18);
+        assert_eq!(id.to_string().parse(), Ok(id.clone()));
+        let number = id.number.simple().to_string();
+        for text in [
+            "",
+            "x",
+            &number,
+            &format!("2025-06-18.{}", id.number),
+            &format!("2025-06-18.{}", number.to_uppercase().replace('0', "A")),
+            &format!("2026-07-28.{number}"),
+            &format!("1999-01-01.{number}"),
+            &format!("2025-06-18.{number}.x"),
+        ] {
+            assert_eq!(text.parse::<SessionId>(), Err(NotASession), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_cancels_the_named_call_of_the_named_session_alone() {
+        let sessions = Arc::new(Sessions::default());
+        let [ours, other] = [(), ()].map(|()| SessionId::new(ProtocolVersion::V_2025_11_25));
+        let token = CancellationToken::new;
+        let [first, second, foreign] = [token(), token(), token()];
+        let run = |session: &SessionId, id, token: &CancellationToken| {
+            sessions.run(session.clone(), RequestId::Number(id), token.clone())
+        };
+        let _first = run(&ours, 1, &first);
+        let second_guard = run(&ours, 2, &second);
+        let _foreign = run(&other, 1, &foreign);
+        sessions.cancel(&ours, Some(&RequestId::Number(1)));
+        let fired = [&first, &second, &foreign].map(CancellationToken::is_cancelled);
+        assert_eq!(fired, [true, false, false]);
+        drop(second_guard);
+        sessions.end(ours.clone());
+        assert!(sessions.has_ended(&ours) && !second.is_cancelled());
+        assert_eq!(lock(&sessions.running).len(), 2);
+    }
+
+    #[test]
+    fn it_remembers_a_fixed_number_of_ended_sessions() {
+        let sessions = Sessions::default();
+        for _ in 0..ENDED * 3 {
+            sessions.end(SessionId::new(ProtocolVersion::V_2025_11_25));
+        }
+        assert_eq!(lock(&sessions.ended).len(), ENDED);
+    }
+}

@@ -1,0 +1,36 @@
+//! The gateway's time-out: the server ends a call before the gateway would have to cut it.
+
+use serde_json::json;
+
+use crate::cancelling::sleeping;
+use crate::client::{Client, read};
+use crate::database::Database;
+use crate::server::Server;
+
+const HEADER: &str = "x-envoy-expected-rq-timeout-ms";
+
+#[tokio::test]
+async fn it_ends_a_call_with_a_result_before_the_gateway_cuts_it() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let sleep = json!({"name": "execute_query", "arguments": {"sql": "SELECT pg_sleep(25)"}});
+    let mut clients = vec![server.client()];
+    for revision in ["2025-03-26", "2025-11-25"] {
+        clients.push(Client::legacy(&server.address, revision).await);
+    }
+    for client in clients {
+        let sent = client.send("tools/call", sleep.clone(), &[(HEADER, "400")]);
+        let answer = read(sent.await).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.result()["isError"], json!(true), "{answer:?}");
+        let text = answer.result()["content"][0]["text"].as_str();
+        assert!(
+            text.is_some_and(|text| text.contains("400 ms")),
+            "{answer:?}"
+        );
+        sleeping(&database, 0).await;
+        let quick = json!({"name": "list_tables", "arguments": {}});
+        let sent = client.send("tools/call", quick, &[(HEADER, "20000")]);
+        assert_eq!(read(sent.await).await.result()["isError"], json!(false));
+    }
+}
