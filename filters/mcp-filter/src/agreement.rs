@@ -34,21 +34,26 @@ pub(crate) fn check(
         }
         _ => {}
     }
-    match announced.era {
-        Era::Legacy(_) => Ok(()),
-        Era::Modern => {
-            equal("Mcp-Method", announced.method.as_deref(), "method", method)?;
-            let capability = Capability::of_method(method);
-            match (capability.named_in(message), capability.member()) {
-                (Member::Text(name), Some(member)) => equal(
-                    "Mcp-Name",
-                    announced.name.as_deref(),
-                    member,
-                    &name.decoded(held),
-                ),
-                _ => Ok(()),
-            }
-        }
+    let name = match Capability::of_method(method).named_in(message) {
+        Member::Text(name) => Some(name.decoded(held)),
+        _ => None,
+    };
+    check_names(announced, method, name.as_deref())
+}
+
+/// Compares the method and the name that it is called on with what the headers announced.
+pub(crate) fn check_names(
+    announced: &Announced,
+    method: &[u8],
+    name: Option<&[u8]>,
+) -> Result<(), Answer> {
+    if announced.era != Era::Modern {
+        return Ok(());
+    }
+    equal("Mcp-Method", announced.method.as_deref(), "method", method)?;
+    match (name, Capability::of_method(method).member()) {
+        (Some(name), Some(member)) => equal("Mcp-Name", announced.name.as_deref(), member, name),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ mod message;
 
 use std::rc::Rc;
 
-use mcp_message::{EndOfBody, Reader};
+use mcp_message::{EndOfBody, ReadError, Reader};
 use policy_engine::{EndpointId, Permit, ToolId};
 use proxy_host::{Answering, Clock, Metrics, RequestBody, RequestHeaders, SharedData};
 
@@ -51,13 +51,24 @@ enum Phase {
     Answered,
 }
 
+/// Looks for the caller's id in what follows a refusal.
+struct IdSearch {
+    reader: Reader,
+    /// What the reader still needs of the body; the rest is let go as it is read.
+    held: Vec<u8>,
+    /// How many bytes of the body have been fetched.
+    fetched: usize,
+    /// The id, as sent, once it has been read.
+    id: Option<Vec<u8>>,
+}
+
 struct Refusing {
     answer: Answer,
     tool: Option<ToolId>,
     /// The caller's id, as sent, once it is known.
     id: Option<Vec<u8>>,
     /// Looks for the id, where the answer wants it.
-    search: Option<(Reader, Vec<u8>)>,
+    search: Option<IdSearch>,
     /// How much of the body may be held meanwhile.
     max_bytes: usize,
 }
@@ -100,7 +111,7 @@ impl<'h, H: Host> Request<'h, H> {
                     answer,
                     tool: None,
                     id: None,
-                    search: reader.map(|reader| (reader, Vec::new())),
+                    search: reader.map(|reader| IdSearch::new(reader, Vec::new())),
                     max_bytes: plugin.limits.max_bytes,
                 };
                 self.refuse(refusing, end)
@@ -224,21 +235,22 @@ impl<'h, H: Host> Request<'h, H> {
                 let id = message.id().map(<[u8]>::to_vec);
                 let max_bytes = plugin.limits.max_bytes;
                 let search = if id.is_none() && answer.wants_callers_id() {
-                    Some(message.into_search())
+                    let (reader, held) = message.into_search();
+                    Some(IdSearch::new(reader, held))
                 } else {
                     None
                 };
                 let is_over = end == EndOfBody::Reached || size > max_bytes;
-                self.refuse(
-                    Refusing {
-                        answer,
-                        tool,
-                        id,
-                        search,
-                        max_bytes,
-                    },
-                    is_over,
-                )
+                let mut refusing = Refusing {
+                    answer,
+                    tool,
+                    id,
+                    search,
+                    max_bytes,
+                };
+                // The id may stand behind what was refused.
+                refusing.look_for_id(self.host, size, end);
+                self.refuse(refusing, is_over)
             }
         }
     }
@@ -252,7 +264,7 @@ impl<'h, H: Host> Request<'h, H> {
         end: EndOfBody,
     ) -> Flow {
         match message.read_passing(self.host, size, end) {
-            Err(answer) => self.send(&answer, None),
+            Err(answer) => self.send(&answer, message.id()),
             Ok(()) if end == EndOfBody::Reached => {
                 self.phase = Phase::Passed;
                 Flow::Continue
@@ -319,18 +331,54 @@ impl<'h, H: Host> Request<'h, H> {
 
 impl Refusing {
     fn look_for_id(&mut self, host: &impl RequestBody, size: usize, end: EndOfBody) {
-        let Some((reader, held)) = &mut self.search else {
+        let Some(search) = &mut self.search else {
             return;
         };
-        let fresh = host.body(held.len(), size.saturating_sub(held.len()));
-        held.extend_from_slice(&fresh);
-        // Only a message that can be read to its end has an id to echo.
-        match reader.push(held, end) {
-            Ok(_) if end == EndOfBody::Reached && reader.read_skipped(held).is_ok() => {
-                self.id = reader.message().id().map(|id| id.raw(held).to_vec());
-            }
+        match search.read_on(host, size, end) {
+            // Only a message that can be read to its end has an id to echo.
+            Ok(id) if end == EndOfBody::Reached => self.id = id,
             Ok(_) => {}
             Err(_) => self.search = None,
         }
+    }
+}
+
+impl IdSearch {
+    /// Goes on behind what `reader` has read of `held`, which is all of the body so far.
+    fn new(reader: Reader, held: Vec<u8>) -> Self {
+        Self {
+            fetched: held.len(),
+            reader,
+            held,
+            id: None,
+        }
+    }
+
+    /// Reads on to `size` bytes of the body. Gives the id, if it has been read.
+    fn read_on(
+        &mut self,
+        host: &impl RequestBody,
+        size: usize,
+        end: EndOfBody,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let fresh = host.body(self.fetched, size.saturating_sub(self.fetched));
+        self.fetched += fresh.len();
+        self.held.extend_from_slice(&fresh);
+        // Nobody else will read the arguments, and what is read as it comes need not be kept.
+        self.reader.read_skipped(&self.held)?;
+        let read = loop {
+            let read = self.reader.push_to_member(&self.held, end);
+            if self.id.is_none() {
+                let id = self.reader.message().id();
+                self.id = id.map(|id| self.reader.raw(id, &self.held).to_vec());
+            }
+            match read {
+                Ok(None) => {}
+                Ok(Some(_)) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.reader.release(&mut self.held);
+        read.map(|()| self.id.clone())
     }
 }

@@ -23,6 +23,17 @@ pub enum ReadError {
         /// The object that repeats it.
         place: Place,
     },
+    /// An object that the reader looks into has a key that is not a known one, but that a server
+    /// which ignores case would take for it.
+    #[error("the key `{key}` in {place} must be written `{known}`; write it so, or leave it out")]
+    MisspeltKey {
+        /// The key, decoded, cut to a printable length.
+        key: String,
+        /// The known key.
+        known: &'static str,
+        /// The object.
+        place: Place,
+    },
     /// An object that the reader looks into has more keys than any message needs.
     #[error("{place} has more than {limit} keys that the protocol does not name")]
     TooManyKeys {

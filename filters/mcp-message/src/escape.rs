@@ -1,5 +1,7 @@
 //! Escapes in JSON strings (RFC 8259, section 7).
 
+use step_count::count;
+
 use crate::error::NotJson;
 
 /// Where in an escape a reader is: after the backslash, or inside `\uXXXX`.
@@ -78,6 +80,7 @@ fn hex_digit(byte: u8) -> Option<u16> {
 
 /// Resolves the escapes of a string that has been read without complaint.
 pub(crate) fn resolve(raw: &[u8]) -> Vec<u8> {
+    count(raw.len());
     let mut resolved = Vec::with_capacity(raw.len());
     let mut rest = raw;
     while let [first, after @ ..] = rest {

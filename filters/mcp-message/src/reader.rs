@@ -11,12 +11,14 @@ mod string;
 mod token;
 mod utf8;
 
+use step_count::count;
+
 use crate::error::{Invalid, NotJson, Place, ReadError};
 use crate::message::{Kind, Message, Span};
 use envelope::Envelope;
 pub use nesting::MAX_DEPTH;
 use nesting::{Container, Nesting};
-use scan::{Failed, State};
+use scan::{State, Stop};
 use skip::Skip;
 use token::Cut;
 use utf8::Utf8Prefix;
@@ -132,6 +134,25 @@ impl Reader {
     /// The body is not one readable message. The reader stays in that state: the same error is
     /// returned however the bytes are cut, and whatever follows.
     pub fn push(&mut self, held: &[u8], end: EndOfBody) -> Result<Progress, ReadError> {
+        loop {
+            if let Some(progress) = self.push_to_member(held, end)? {
+                return Ok(progress);
+            }
+        }
+    }
+
+    /// Reads on as [`Reader::push`] does, but no further than to the end of the next member of the
+    /// envelope: then the answer is `None`, and calling again with the same bytes goes on behind
+    /// it. Whoever decides on a message before its end decides here, on the message as it stands:
+    /// then the decision does not depend on how the bytes were cut.
+    ///
+    /// # Errors
+    /// As [`Reader::push`].
+    pub fn push_to_member(
+        &mut self,
+        held: &[u8],
+        end: EndOfBody,
+    ) -> Result<Option<Progress>, ReadError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -160,8 +181,8 @@ impl Reader {
             let read = held.get(..self.at.saturating_sub(self.held_from));
             self.at = self.envelope.captured_from();
             self.state = State::Value;
-            if let (Err(Failed), Some(error)) = (self.scan(read.unwrap_or_default()), &self.failed)
-            {
+            // Nothing of the envelope ends in there, so nothing but an error stops the scanner.
+            if let (Err(_), Some(error)) = (self.scan(read.unwrap_or_default()), &self.failed) {
                 return Err(error.clone());
             }
         } else if let Some(span) = unread {
@@ -214,7 +235,7 @@ impl Reader {
         }
         let bytes = held.get(..span.end.saturating_sub(self.held_from));
         match (reader.scan(bytes.unwrap_or_default()), &reader.failed) {
-            (Err(Failed), Some(error)) => Err(error.clone()),
+            (Err(_), Some(error)) => Err(error.clone()),
             _ => Ok(reader),
         }
     }
@@ -223,6 +244,17 @@ impl Reader {
     #[must_use]
     pub fn message(&self) -> &Message {
         self.envelope.message()
+    }
+
+    /// The bytes of a value as they were sent, for a caller that has [released](Reader::release)
+    /// some; empty where `held` no longer has them.
+    #[must_use]
+    pub fn raw<'h>(&self, span: Span, held: &'h [u8]) -> &'h [u8] {
+        let at = |offset: usize| offset.checked_sub(self.held_from);
+        let range = at(span.start).zip(at(span.end));
+        range
+            .and_then(|(start, end)| held.get(start..end))
+            .unwrap_or_default()
     }
 
     /// Whether the message's last bracket has been read, so that only white space may follow.
@@ -251,19 +283,24 @@ impl Reader {
             _ => keep_from,
         };
         let dropped = keep_from.saturating_sub(self.held_from).min(held.len());
-        held.drain(..dropped);
+        if dropped > 0 {
+            count(held.len());
+            held.drain(..dropped);
+        }
         self.held_from += dropped;
     }
 
-    fn read_on(&mut self, held: &[u8], end: EndOfBody) -> Result<Progress, ReadError> {
+    fn read_on(&mut self, held: &[u8], end: EndOfBody) -> Result<Option<Progress>, ReadError> {
         // Everything is looked at in the order of the bytes, whatever the cut: what lies before the
         // first byte that is not UTF-8 or past the limit is read before that byte is complained of.
         let allowed = self.limits.max_bytes.saturating_sub(self.held_from);
         let within = held.get(..allowed).unwrap_or(held);
         let valid = self.utf8.advance(within, self.held_from);
         let readable = within.get(..valid.end).unwrap_or_default();
-        if let (Err(Failed), Some(error)) = (self.scan(readable), &self.failed) {
-            return Err(error.clone());
+        match (self.scan(readable), &self.failed) {
+            (Err(_), Some(error)) => return Err(error.clone()),
+            (Err(Stop::Member), None) => return Ok(None),
+            _ => {}
         }
         if let Some(at) = valid.broken_at(end) {
             return Err(ReadError::NotJson {
@@ -277,8 +314,10 @@ impl Reader {
             });
         }
         match (end, self.state) {
-            (EndOfBody::NotYet, _) => Ok(Progress::Partial),
-            (EndOfBody::Reached, State::Done) => self.kind().map(Progress::Complete),
+            (EndOfBody::NotYet, _) => Ok(Some(Progress::Partial)),
+            (EndOfBody::Reached, State::Done) => {
+                self.kind().map(|kind| Some(Progress::Complete(kind)))
+            }
             (EndOfBody::Reached, _) if self.is_after_scalar() => Err(ReadError::NotAnObject),
             (EndOfBody::Reached, _) => Err(ReadError::NotJson {
                 at: self.at,

@@ -151,6 +151,85 @@ fn it_refuses_keys_that_occur_twice_however_they_are_written() {
 }
 
 #[test]
+fn it_refuses_keys_that_a_reader_which_ignores_case_takes_for_known_ones() {
+    let check = |body: &str, key: &str, known: &'static str, place| {
+        assert_eq!(
+            refused(body),
+            ReadError::MisspeltKey {
+                key: key.to_owned(),
+                known,
+                place
+            },
+            "{body}"
+        );
+    };
+    let rows = [
+        ("JSONRPC", "jsonrpc"),
+        ("JsonRpc", "jsonrpc"),
+        ("j\u{17f}onrpc", "jsonrpc"),
+        ("ID", "id"),
+        ("Id", "id"),
+        ("Method", "method"),
+        ("Params", "params"),
+        ("param\u{17f}", "params"),
+        ("Result", "result"),
+        ("re\u{17f}ult", "result"),
+        ("ERROR", "error"),
+    ];
+    for (key, known) in rows {
+        // Instead of the right one, beside it on either side, and in escapes.
+        let message = Place::Message;
+        check(&format!(r#"{{"{key}":1}}"#), key, known, message);
+        check(&format!(r#"{{"x":1,"{key}":{{}}}}"#), key, known, message);
+        let known_first = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","{key}":0}}"#);
+        check(&known_first, key, known, message);
+        let escaped: String = key
+            .encode_utf16()
+            .map(|unit| format!("\\u{unit:04x}"))
+            .collect();
+        check(&format!(r#"{{"{escaped}":1}}"#), key, known, message);
+    }
+    let rows = [
+        ("Name", "name"),
+        ("URI", "uri"),
+        ("taskid", "taskId"),
+        ("ta\u{17f}\u{212a}Id", "taskId"),
+        ("Arguments", "arguments"),
+        ("argument\u{17f}", "arguments"),
+        ("_META", "_meta"),
+    ];
+    for (key, known) in rows {
+        let body = format!(r#"{{"params":{{"name":"a","{key}":1}}}}"#);
+        check(&body, key, known, Place::Params);
+    }
+    let version = "io.modelcontextprotocol/protocolVersion";
+    for key in [
+        version.to_ascii_uppercase(),
+        version.replace('s', "\u{17f}"),
+    ] {
+        let body = format!(r#"{{"params":{{"_meta":{{"{key}":"2026-07-28"}}}}}}"#);
+        check(&body, &key, version, Place::Meta);
+    }
+    // A known key of another place is none here, and other letters fold to nothing of ours.
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"m","Name":1,"\u0131d":1,"params":{"ID":1,"Method":2,"x":{"Name":1}}}"#;
+    assert_eq!(
+        read(body.as_bytes()).1,
+        Ok(Progress::Complete(Kind::Request))
+    );
+}
+
+#[test]
+fn it_repeats_a_callers_key_on_one_line_and_short() {
+    let long = format!(
+        r#"{{"a\n\"\u001b{0}":1,"a\n\"\u001b{0}":2}}"#,
+        "x".repeat(500)
+    );
+    let sentence = refused(long).to_string();
+    assert!(sentence.len() < 200, "{sentence}");
+    assert!(!sentence.contains(['\n', '"', '\u{1b}']), "{sentence}");
+}
+
+#[test]
 fn it_lets_keys_recur_where_they_are_not_the_envelopes() {
     let body = br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"m":{"a":1}},"x":{"name":1,"name":2},"name":"n"},"a":{"id":1}}"#;
     assert_eq!(read(body).1, Ok(Progress::Complete(Kind::Request)));

@@ -79,6 +79,21 @@ impl ToolPolicy {
         &self.explanation.tool
     }
 
+    /// The refusal of a caller who may not call the tool.
+    fn closed_to(&self, principal: &Principal) -> Option<Refusal> {
+        if self.access.admits(principal) {
+            return None;
+        }
+        Some(Refusal::Forbidden {
+            tool: self.name().to_owned(),
+            rule: self.explanation.allow.rule.clone(),
+            caller: match principal {
+                Principal::Anonymous => Caller::Anonymous,
+                Principal::Known { .. } => Caller::Known,
+            },
+        })
+    }
+
     /// What is wrong with the arguments by all of the tool's schemas.
     fn judge(&self, arguments: &[u8], max_depth: u32) -> Result<(), Invalid> {
         let mut all: Vec<Violation> = Vec::new();
@@ -176,6 +191,13 @@ impl Policy {
             .map(|(id, tool)| (ToolId(id), tool.target.server.as_str(), tool.name()))
     }
 
+    /// The refusal of a caller who may not call the tool whatever the arguments are: what
+    /// [`Self::decide`] will say, too, for a host that need not read them then.
+    #[must_use]
+    pub fn closed_to(&self, tool: ToolId, principal: &Principal) -> Option<Refusal> {
+        self.tools.get(tool.index())?.closed_to(principal)
+    }
+
     /// Whether [`Self::decide`] must see the tool's arguments. If not, [`Arguments::NotRead`] will do.
     #[must_use]
     pub fn needs_arguments(&self, tool: ToolId) -> bool {
@@ -194,15 +216,8 @@ impl Policy {
         let Some(tool) = self.tools.get(tool.index()) else {
             return Decision::Refuse(Refusal::unknown_tool(b"?"));
         };
-        if !tool.access.admits(principal) {
-            return Decision::Refuse(Refusal::Forbidden {
-                tool: tool.name().to_owned(),
-                rule: tool.explanation.allow.rule.clone(),
-                caller: match principal {
-                    Principal::Anonymous => Caller::Anonymous,
-                    Principal::Known { .. } => Caller::Known,
-                },
-            });
+        if let Some(refusal) = tool.closed_to(principal) {
+            return Decision::Refuse(refusal);
         }
         let mut shadowed = Vec::new();
         let mut read = ArgumentsRead::No;

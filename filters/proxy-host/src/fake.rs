@@ -174,13 +174,9 @@ impl RequestHeaders for FakeProxy {
 
 impl RequestBody for FakeProxy {
     fn body(&self, from: usize, length: usize) -> Vec<u8> {
-        self.body
-            .borrow()
-            .iter()
-            .skip(from)
-            .take(length)
-            .copied()
-            .collect()
+        let body = self.body.borrow();
+        let end = from.saturating_add(length).min(body.len());
+        body.get(from..end).unwrap_or_default().to_vec()
     }
 }
 

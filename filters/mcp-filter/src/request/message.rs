@@ -1,5 +1,7 @@
 //! A message that is being read: what is held of it, and what is decided about it.
 
+use std::ops::ControlFlow;
+
 use mcp_message::{Capability, EndOfBody, Era, Kind, Limits, Member, Message, Progress, Reader};
 use policy_engine::{
     Arguments, Decision, EndpointId, Permit, Policy, Principal, Refusal, ToolId, echo,
@@ -13,6 +15,9 @@ use crate::head::{Announced, Changes};
 use crate::plugin::Plugin;
 use crate::request::Host;
 use crate::request::clearance::Clearance;
+
+/// Nobody has said who calls until identity is part of the gateway.
+const CALLER: Principal = Principal::Anonymous;
 
 /// What is to become of a message, by what has been read of it.
 pub(super) enum Judgement<'p> {
@@ -42,6 +47,15 @@ pub(super) struct MessageInHand {
     held: Vec<u8>,
     /// How many bytes of the body have arrived.
     arrived: usize,
+    /// What the method is called on, once the method has been read.
+    capability: Option<Capability>,
+    /// The tool that is called, once its name has been read and the caller may call it.
+    tool: Option<ToolId>,
+    /// The message as it stood when it said enough to be decided on. What follows may make it
+    /// unreadable; it changes no decision, so that no decision depends on how the body was cut.
+    decided_on: Option<Message>,
+    /// The caller's id, once the bytes that hold it have been let go.
+    id: Option<Vec<u8>>,
 }
 
 impl MessageInHand {
@@ -58,6 +72,10 @@ impl MessageInHand {
             reader: Reader::skipping_arguments(limits),
             held: Vec::new(),
             arrived: 0,
+            capability: None,
+            tool: None,
+            decided_on: None,
+            id: None,
         }
     }
 
@@ -67,7 +85,9 @@ impl MessageInHand {
 
     /// The caller's id, as sent, if it has been read.
     pub(super) fn id(&self) -> Option<&[u8]> {
-        self.reader.message().id().map(|id| id.raw(&self.held))
+        self.id
+            .as_deref()
+            .or_else(|| self.reader.message().id().map(|id| id.raw(&self.held)))
     }
 
     /// The reader and what it has been given, to look for the id in what follows.
@@ -77,6 +97,7 @@ impl MessageInHand {
 
     /// Lets go of what was held; what follows is read as it passes.
     pub(super) fn let_go(&mut self) {
+        self.id = self.id().map(<[u8]>::to_vec);
         self.reader.release(&mut self.held);
     }
 
@@ -93,13 +114,81 @@ impl MessageInHand {
             return answer.into();
         }
         self.arrived = size;
-        match self.reader.push(&self.held, end) {
-            Err(error) => Answer::unreadable(&error).into(),
-            Ok(Progress::Partial) if self.says_enough(plugin) => {
-                self.judge(host, plugin, Kind::Request, end)
+        let (message, kind) = match self.decided_on {
+            Some(message) => (message, Kind::Request),
+            None => match self.read_to_decision(host, plugin, end) {
+                ControlFlow::Break(judgement) => return judgement,
+                ControlFlow::Continue(decidable) => decidable,
+            },
+        };
+        // What has arrived behind the point of decision must be in order, too, before any of it
+        // passes.
+        let rest = self.read_rest(end);
+        // The end is about to come: with it, a refusal costs no connection, and the upstream gets
+        // all in one piece.
+        let is_last = self.reader.is_closed() || self.announced.length == Some(self.arrived);
+        if end == EndOfBody::NotYet && is_last {
+            return Judgement::ReadOn;
+        }
+        match (self.judge(host, plugin, &message, kind, end), rest) {
+            (Judgement::Pass(_), Err(answer)) => answer.into(),
+            (judgement, _) => judgement,
+        }
+    }
+
+    /// Reads on, member by member, until the message can be decided on: it is whole, or what is
+    /// still missing can only be what nobody asks for, or a second of what is there, which the
+    /// reader refuses. Breaks where that is not yet so, or where it is refused before.
+    fn read_to_decision<'p>(
+        &mut self,
+        host: &impl Host,
+        plugin: &'p Plugin,
+        end: EndOfBody,
+    ) -> ControlFlow<Judgement<'p>, (Message, Kind)> {
+        loop {
+            match self.reader.push_to_member(&self.held, end) {
+                Err(error) => return ControlFlow::Break(Answer::unreadable(&error).into()),
+                Ok(Some(Progress::Partial)) => return ControlFlow::Break(Judgement::ReadOn),
+                Ok(Some(Progress::Complete(kind))) => {
+                    return ControlFlow::Continue((*self.reader.message(), kind));
+                }
+                Ok(None) => {}
             }
-            Ok(Progress::Partial) => Judgement::ReadOn,
-            Ok(Progress::Complete(kind)) => self.judge(host, plugin, kind, end),
+            self.look_at_names(host, plugin)?;
+            if self.says_enough(plugin) {
+                // Nobody asks for the arguments, so they are read here, in their order.
+                if let Err(error) = self.reader.read_skipped(&self.held) {
+                    return ControlFlow::Break(Answer::unreadable(&error).into());
+                }
+                let message = *self.reader.message();
+                self.decided_on = Some(message);
+                return ControlFlow::Continue((message, Kind::Request));
+            }
+        }
+    }
+
+    /// Reads what lies behind the point of decision, as far as it has arrived.
+    fn read_rest(&mut self, end: EndOfBody) -> Result<(), Answer> {
+        loop {
+            let read = self.reader.push_to_member(&self.held, end);
+            let version = self.reader.message().protocol_version();
+            if self.decided_on.is_some() && version.is_some() && self.announced.era != Era::Modern {
+                return Err(agreement::late_version());
+            }
+            if read.map_err(|error| Answer::unreadable(&error))?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// An upstream that was told the length takes so many bytes for the whole, without waiting for
+    /// the end.
+    fn end_of_promised(&self, end: EndOfBody) -> EndOfBody {
+        let all_is_there = |length| self.arrived >= length;
+        if self.announced.length.is_some_and(all_is_there) {
+            EndOfBody::Reached
+        } else {
+            end
         }
     }
 
@@ -112,24 +201,9 @@ impl MessageInHand {
     ) -> Result<(), Answer> {
         self.fetch(host, 0, size)?;
         self.arrived = self.arrived.saturating_add(size);
-        // An upstream that was told the length takes these bytes for the whole, without waiting for the end.
-        let end = if self
-            .announced
-            .length
-            .is_some_and(|length| self.arrived >= length)
-        {
-            EndOfBody::Reached
-        } else {
-            end
-        };
-        self.reader
-            .push(&self.held, end)
-            .map_err(|error| Answer::unreadable(&error))?;
+        self.read_rest(self.end_of_promised(end))?;
         self.reader.release(&mut self.held);
-        match (self.announced.era, self.reader.message().protocol_version()) {
-            (Era::Legacy(_), Some(_)) => Err(agreement::late_version()),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn fetch(&mut self, host: &impl RequestBody, from: usize, length: usize) -> Result<(), Answer> {
@@ -148,30 +222,62 @@ impl MessageInHand {
         Ok(())
     }
 
-    /// Whether a message of which more is to come can be decided on: what is still missing can only be what
-    /// nobody asks for, or a second of what is there, which the reader refuses.
-    fn says_enough(&self, plugin: &Plugin) -> bool {
-        // The end is about to come: with it, a refusal costs no connection, and the upstream gets all in one piece.
-        if self.reader.is_closed() || self.announced.length == Some(self.arrived) {
-            return false;
-        }
+    /// Looks at the method and the name, each once, as soon as its end has been read, and refuses
+    /// what they alone close. So no more is read and kept for a call that will be refused.
+    fn look_at_names<'p>(
+        &mut self,
+        host: &impl Host,
+        plugin: &'p Plugin,
+    ) -> ControlFlow<Judgement<'p>> {
         let message = self.reader.message();
-        let (Some(method), Some(_), true) = (message.method(), message.id(), message.is_json_rpc())
+        let Some(method) = message.method() else {
+            return ControlFlow::Continue(());
+        };
+        let capability = *self
+            .capability
+            .get_or_insert_with(|| Capability::of_method(&method.decoded(&self.held)));
+        let (Capability::Tool, None, Member::Text(name)) = (capability, self.tool, message.name())
+        else {
+            return ControlFlow::Continue(());
+        };
+        let started = host.monotonic();
+        let name = name.decoded(&self.held);
+        let refuse = |answer, tool| ControlFlow::Break(Judgement::Refuse { answer, tool });
+        if let Err(answer) = agreement::check_names(&self.announced, b"tools/call", Some(&name)) {
+            return refuse(answer, None);
+        }
+        let era = self.announced.era;
+        let tool = match plugin.policy.tool(self.endpoint, &name) {
+            Ok(tool) => tool,
+            Err(refusal) => return refuse(Answer::refused(&refusal, era), None),
+        };
+        if let Some(refusal) = plugin.policy.closed_to(tool, &CALLER) {
+            let took = host.monotonic().saturating_sub(started);
+            plugin.statistics.decided(host, tool, took);
+            return refuse(Answer::refused(&refusal, era), Some(tool));
+        }
+        self.tool = Some(tool);
+        ControlFlow::Continue(())
+    }
+
+    /// Whether a message of which more is to come can be decided on.
+    fn says_enough(&self, plugin: &Plugin) -> bool {
+        let message = self.reader.message();
+        let (Some(capability), Some(_), true) =
+            (self.capability, message.id(), message.is_json_rpc())
         else {
             return false;
         };
         if self.announced.era == Era::Modern && message.protocol_version().is_none() {
             return false;
         }
-        let capability = Capability::of_method(&method.decoded(&self.held));
         match (capability, capability.named_in(message)) {
             (Capability::Plain, _) => true,
             (_, Member::Absent) => false,
             // Arguments are judged as a whole.
-            (Capability::Tool, Member::Text(name)) => plugin
-                .policy
-                .tool(self.endpoint, &name.decoded(&self.held))
-                .is_ok_and(|tool| !plugin.policy.needs_arguments(tool)),
+            (Capability::Tool, Member::Text(_)) => self
+                .tool
+                .is_some_and(|tool| !plugin.policy.needs_arguments(tool)),
             _ => true,
         }
     }
@@ -180,11 +286,11 @@ impl MessageInHand {
         &mut self,
         host: &impl Host,
         plugin: &'p Plugin,
+        message: &Message,
         kind: Kind,
         end: EndOfBody,
     ) -> Judgement<'p> {
         let started = host.monotonic();
-        let message = *self.reader.message();
         let Some(method) = message.method() else {
             return match self.announced.era {
                 Era::Legacy(_) => self.forward(&plugin.policy),
@@ -195,33 +301,27 @@ impl MessageInHand {
             };
         };
         let method = method.decoded(&self.held);
-        if let Err(answer) = agreement::check(&self.announced, &message, &self.held, &method, kind)
-        {
+        if let Err(answer) = agreement::check(&self.announced, message, &self.held, &method, kind) {
             return answer.into();
         }
         let capability = Capability::of_method(&method);
-        match (capability, capability.named_in(&message)) {
+        match (capability, capability.named_in(message)) {
             (_, Member::Absent | Member::Other) if capability != Capability::Plain => {
                 Answer::nameless(&echo(&method), capability).into()
             }
             (Capability::Tool, Member::Text(_)) if kind != Kind::Request => {
                 Answer::invalid("`tools/call` needs an `id`".to_owned()).into()
             }
-            (Capability::Tool, Member::Text(name)) => {
-                let name = name.decoded(&self.held);
-                match plugin.policy.tool(self.endpoint, &name) {
-                    Err(refusal) => Answer::refused(&refusal, self.announced.era).into(),
-                    Ok(tool) => {
-                        drop((method, name));
-                        let judgement = self.call(host, plugin, tool, &message, end);
-                        plugin.statistics.decided(
-                            host,
-                            tool,
-                            host.monotonic().saturating_sub(started),
-                        );
-                        judgement
-                    }
-                }
+            (Capability::Tool, Member::Text(_)) => {
+                drop(method);
+                // The name was looked up as soon as it had been read.
+                let Some(tool) = self.tool else {
+                    return Answer::not_ready().into();
+                };
+                let judgement = self.call(host, plugin, tool, message, end);
+                let took = host.monotonic().saturating_sub(started);
+                plugin.statistics.decided(host, tool, took);
+                judgement
             }
             _ => {
                 drop(method);
@@ -262,8 +362,7 @@ impl MessageInHand {
                 (None, EndOfBody::NotYet) => Arguments::NotRead,
             }
         };
-        // Nobody has said who calls until identity is part of the gateway.
-        let decision = plugin.policy.decide(tool, &Principal::Anonymous, arguments);
+        let decision = plugin.policy.decide(tool, &CALLER, arguments);
         // Now the arguments can be read, and nothing has been counted yet.
         if era == Era::Modern && !matches!(decision, Decision::Refuse(_)) {
             let parameters = plugin.policy.header_parameters(tool, arguments);

@@ -234,6 +234,11 @@ impl Outcome {
         self.proxy.header(name)
     }
 
+    /// The answer, if there is one.
+    pub fn reply(&self) -> Option<SentReply> {
+        self.reply.clone()
+    }
+
     /// The answer, where the upstream has seen nothing.
     #[track_caller]
     pub fn answer(&self) -> Answered {

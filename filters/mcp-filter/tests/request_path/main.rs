@@ -2,6 +2,7 @@
 
 mod bodies;
 mod configuration;
+mod cuts;
 mod eras;
 mod gateway;
 mod header_parameters;
@@ -10,3 +11,4 @@ mod limits;
 mod readable;
 mod streaming;
 mod tool_calls;
+mod work;

@@ -1,9 +1,12 @@
 //! The members of a message that a gateway acts on: recognised by their decoded keys, typed, and each
 //! allowed once.
 
+use key_folding::fold;
+use step_count::count;
+
 use crate::error::{Place, ReadError};
 use crate::message::{Member, Message, Span, Text};
-use crate::reader::seen_keys::SeenKeys;
+use crate::reader::seen_keys::{Seen, SeenKeys};
 
 /// The key of `_meta` that repeats the protocol version.
 const VERSION_KEY: &[u8] = b"io.modelcontextprotocol/protocolVersion";
@@ -24,6 +27,60 @@ enum Field {
     Arguments,
     Meta,
     ProtocolVersion,
+}
+
+impl Field {
+    /// The field that a decoded key names in this place.
+    fn of_key(place: Place, key: &[u8]) -> Option<Self> {
+        Some(match (place, key) {
+            (Place::Message, b"jsonrpc") => Self::JsonRpc,
+            (Place::Message, b"id") => Self::Id,
+            (Place::Message, b"method") => Self::Method,
+            (Place::Message, b"params") => Self::Params,
+            (Place::Message, b"result") => Self::Result,
+            (Place::Message, b"error") => Self::Error,
+            (Place::Params, b"name") => Self::Name,
+            (Place::Params, b"uri") => Self::Uri,
+            (Place::Params, b"taskId") => Self::TaskId,
+            (Place::Params, b"arguments") => Self::Arguments,
+            (Place::Params, b"_meta") => Self::Meta,
+            (Place::Meta, VERSION_KEY) => Self::ProtocolVersion,
+            _ => return None,
+        })
+    }
+}
+
+/// The keys that [`Field::of_key`] knows in a place.
+fn known_keys(place: Place) -> &'static [&'static str] {
+    match place {
+        Place::Message => &["jsonrpc", "id", "method", "params", "result", "error"],
+        Place::Params => &["name", "uri", "taskId", "arguments", "_meta"],
+        Place::Meta => &["io.modelcontextprotocol/protocolVersion"],
+    }
+}
+
+/// The known key for which a reader that ignores case would take this one, which is none of them.
+fn known_as(place: Place, key: &[u8]) -> Option<&'static str> {
+    count(key.len());
+    let folded = fold(key);
+    known_keys(place)
+        .iter()
+        .find(|known| known.as_bytes().eq_ignore_ascii_case(&folded))
+        .copied()
+}
+
+/// A caller's key, short enough to be repeated, and on one line.
+fn shown(key: &[u8]) -> String {
+    let shown = key.get(..SHOWN_KEY_BYTES).unwrap_or(key);
+    let mut text = String::with_capacity(shown.len());
+    for character in String::from_utf8_lossy(shown).chars() {
+        match character {
+            '"' => text.push('\''),
+            control if control.is_control() => text.extend(control.escape_unicode()),
+            other => text.push(other),
+        }
+    }
+    text
 }
 
 /// A value that is being read and will be kept.
@@ -119,43 +176,37 @@ impl Envelope {
             2 => Place::Params,
             _ => Place::Meta,
         };
-        self.next = match (place, key) {
-            (Place::Message, b"jsonrpc") => Some(Field::JsonRpc),
-            (Place::Message, b"id") => Some(Field::Id),
-            (Place::Message, b"method") => Some(Field::Method),
-            (Place::Message, b"params") => Some(Field::Params),
-            (Place::Message, b"result") => Some(Field::Result),
-            (Place::Message, b"error") => Some(Field::Error),
-            (Place::Params, b"name") => Some(Field::Name),
-            (Place::Params, b"uri") => Some(Field::Uri),
-            (Place::Params, b"taskId") => Some(Field::TaskId),
-            (Place::Params, b"arguments") => Some(Field::Arguments),
-            (Place::Params, b"_meta") => Some(Field::Meta),
-            (Place::Meta, VERSION_KEY) => Some(Field::ProtocolVersion),
-            _ => None,
-        };
+        self.next = Field::of_key(place, key);
         let others = match (&mut self.others, place) {
             ([message, _, _], Place::Message) => message,
             ([_, params, _], Place::Params) => params,
             ([_, _, meta], Place::Meta) => meta,
         };
-        let repeated = match self.next {
+        let seen = match self.next {
             Some(field) => {
                 let bit = 1 << field as u16;
-                let repeated = self.fields & bit != 0;
+                let seen = if self.fields & bit == 0 {
+                    Seen::First
+                } else {
+                    Seen::Before
+                };
                 self.fields |= bit;
-                repeated
+                seen
             }
             None => {
-                let repeated = others.contains(key);
-                others.add(key);
-                repeated
+                if let Some(known) = known_as(place, key) {
+                    return Err(ReadError::MisspeltKey {
+                        key: shown(key),
+                        known,
+                        place,
+                    });
+                }
+                others.add(key)
             }
         };
-        if repeated {
-            let shown = key.get(..SHOWN_KEY_BYTES).unwrap_or(key);
+        if seen == Seen::Before {
             return Err(ReadError::DuplicateKey {
-                key: String::from_utf8_lossy(shown).into_owned(),
+                key: shown(key),
                 place,
             });
         }
@@ -214,18 +265,8 @@ impl Envelope {
             {
                 return Ok(());
             }
-            (Field::Name, _) => {
-                self.message.name = Member::Other;
-                return Ok(());
-            }
-            (Field::Uri, _) => {
-                self.message.uri = Member::Other;
-                return Ok(());
-            }
-            (Field::TaskId, _) => {
-                self.message.task_id = Member::Other;
-                return Ok(());
-            }
+            // Nothing is said of a value before its end: it may turn out not to be JSON.
+            (Field::Name | Field::Uri | Field::TaskId, _) => {}
             (Field::JsonRpc, _) => return must_be("jsonrpc", "the string 2.0"),
             (Field::Id, _) => return must_be("id", "a string or an integer"),
             (Field::Method, _) => return must_be("method", "a string"),
@@ -263,6 +304,13 @@ impl Envelope {
             },
             escaped,
         };
+        let member = match raw(Span {
+            start,
+            end: start + 1,
+        }) {
+            b"\"" => Member::Text(text),
+            _ => Member::Other,
+        };
         match field {
             Field::JsonRpc if escaped || raw(text.span) != b"2.0" => {
                 return Err(ReadError::WrongMember {
@@ -284,9 +332,9 @@ impl Envelope {
                 self.message.id = Some(whole);
             }
             Field::Method => self.message.method = Some(text),
-            Field::Name => self.message.name = Member::Text(text),
-            Field::Uri => self.message.uri = Member::Text(text),
-            Field::TaskId => self.message.task_id = Member::Text(text),
+            Field::Name => self.message.name = member,
+            Field::Uri => self.message.uri = member,
+            Field::TaskId => self.message.task_id = member,
             Field::Arguments => self.message.arguments = Some(whole),
             Field::ProtocolVersion => self.message.protocol_version = Some(text),
             Field::Params | Field::Result | Field::Error | Field::Meta => {}

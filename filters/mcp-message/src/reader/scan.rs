@@ -4,6 +4,8 @@
 //! cut leaves a state behind, and the rest of it is read from there. What lies outside the envelope costs the envelope a
 //! comparison per key and per value.
 
+use step_count::count;
+
 use super::nesting::Container;
 use super::number::Number;
 use super::skip::{Skip, Skipped};
@@ -36,18 +38,26 @@ pub(super) enum State {
     Done,
 }
 
-/// The reader has noted an error; small, so that what is returned for each token stays in registers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Failed;
+/// Why the scanner stops before the end of the bytes; small, so that what is returned for each
+/// token stays in registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The bytes cannot be read, and the reader has noted why.
+    Failed,
+    /// A member of the envelope has ended; the reader has noted where to read on.
+    Member,
+}
 
 impl Reader {
-    /// Reads `bytes`, which begin at offset `held_from` of the body, from where the last call stopped.
-    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<(), Failed> {
+    /// Reads `bytes`, which begin at offset `held_from` of the body, from where the last call
+    /// stopped, to their end or the end of a member of the envelope.
+    pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let base = self.held_from;
         let mut at = self.at.saturating_sub(base);
         let mut state = self.state;
         while let Some(&byte) = bytes.get(at) {
             let here = at;
+            count(1);
             match state {
                 State::AfterValue => {
                     at += 1;
@@ -146,7 +156,7 @@ impl Reader {
         bytes: &[u8],
         mut at: usize,
         mut state: State,
-    ) -> Result<(usize, State), Failed> {
+    ) -> Result<(usize, State), Stop> {
         loop {
             match (state, bytes.get(at), self.nesting.innermost()) {
                 (State::AfterValue, Some(b','), Some(Container::Array)) => {
@@ -180,15 +190,15 @@ impl Reader {
     }
 
     #[inline(never)]
-    fn skip(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Failed> {
+    fn skip(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Stop> {
         let limit = self.nesting.limit().saturating_sub(self.nesting.depth());
         match self.skip.advance(bytes, at, limit) {
             Skipped::Partial => Ok((bytes.len(), State::Skipped)),
             Skipped::TooDeep => Err(self.too_deep()),
             Skipped::Ended(end) => {
-                self.value_ended(bytes, end)?;
+                let ended = self.value_ended(bytes, end);
                 self.unread = self.envelope.message().arguments;
-                Ok((end, State::AfterValue))
+                ended.map(|()| (end, State::AfterValue))
             }
         }
     }
@@ -200,7 +210,7 @@ impl Reader {
     }
 
     #[inline(always)]
-    fn open(&mut self, container: Container) -> Result<State, Failed> {
+    fn open(&mut self, container: Container) -> Result<State, Stop> {
         if !self.nesting.enter(container) {
             return Err(self.too_deep());
         }
@@ -212,7 +222,7 @@ impl Reader {
 
     /// Leaves the innermost container, whose closing bracket lies before `end`.
     #[inline(always)]
-    fn close(&mut self, bytes: &[u8], end: usize) -> Result<State, Failed> {
+    fn close(&mut self, bytes: &[u8], end: usize) -> Result<State, Stop> {
         self.envelope.closed(self.nesting.depth());
         self.nesting.leave();
         self.value_ended(bytes, end)?;
@@ -224,7 +234,7 @@ impl Reader {
     }
 
     #[inline(always)]
-    pub(super) fn value_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), Failed> {
+    pub(super) fn value_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), Stop> {
         if self.envelope.captures_at(self.nesting.depth()) {
             self.capture(bytes, end)
         } else {
@@ -233,13 +243,14 @@ impl Reader {
     }
 
     #[cold]
-    fn value_begins(&mut self, first: u8, at: usize) -> Result<(), Failed> {
+    fn value_begins(&mut self, first: u8, at: usize) -> Result<(), Stop> {
         let begun = self.envelope.value_begins(first, at, self.nesting.depth());
         begun.map_err(|error| self.fail(error))
     }
 
+    /// The captured value has ended before `end`: this stops the scanner.
     #[cold]
-    fn capture(&mut self, bytes: &[u8], end: usize) -> Result<(), Failed> {
+    fn capture(&mut self, bytes: &[u8], end: usize) -> Result<(), Stop> {
         let base = self.held_from;
         let raw = |span: Span| {
             bytes
@@ -247,12 +258,19 @@ impl Reader {
                 .unwrap_or_default()
         };
         let ended = self.envelope.value_ended(base + end, self.escaped, raw);
-        ended.map_err(|error| self.fail(error))
+        if let Err(error) = ended {
+            return Err(self.fail(error));
+        }
+        // Whoever reads member by member decides on what stands so far, however the bytes were
+        // cut. A captured value lies in an object, so something follows it.
+        self.at = base + end;
+        self.state = State::AfterValue;
+        Err(Stop::Member)
     }
 
     /// A key of the envelope, whose closing quote lies at `end`.
     #[cold]
-    pub(super) fn key_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), Failed> {
+    pub(super) fn key_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), Stop> {
         let start = self.token.saturating_sub(self.held_from);
         let raw = bytes.get(start..end).unwrap_or_default();
         let known = if self.escaped {
@@ -265,7 +283,7 @@ impl Reader {
 
     /// The byte at this offset of what is held cannot be there.
     #[cold]
-    pub(super) fn not_json(&mut self, at: usize, why: NotJson) -> Failed {
+    pub(super) fn not_json(&mut self, at: usize, why: NotJson) -> Stop {
         self.fail(ReadError::NotJson {
             at: self.held_from + at,
             why,
@@ -273,14 +291,14 @@ impl Reader {
     }
 
     #[cold]
-    fn too_deep(&mut self) -> Failed {
+    fn too_deep(&mut self) -> Stop {
         self.fail(ReadError::TooDeep {
             limit: self.nesting.limit(),
         })
     }
 
-    fn fail(&mut self, error: ReadError) -> Failed {
+    fn fail(&mut self, error: ReadError) -> Stop {
         self.failed = Some(error);
-        Failed
+        Stop::Failed
     }
 }

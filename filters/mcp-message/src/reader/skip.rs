@@ -3,6 +3,8 @@
 //! What is skipped is not known to be JSON. Where it is, it ends where a strict reading ends it, because both see the same
 //! brackets outside the same strings; where it is not, whoever reads it says so.
 
+use step_count::count;
+
 use super::lanes::{BLOCK, Structure, structure};
 
 /// How far the value has been skipped.
@@ -42,6 +44,7 @@ impl Skip {
         let (blocks, tail) = rest.as_chunks::<BLOCK>();
         let mut offset = at;
         for block in blocks {
+            count(BLOCK);
             let skipped = self.block(&structure(block), BLOCK, offset, limit);
             if skipped != Skipped::Partial {
                 return skipped;
@@ -51,6 +54,7 @@ impl Skip {
         if tail.is_empty() {
             return Skipped::Partial;
         }
+        count(tail.len());
         // Spaces open and close nothing.
         let mut block = [b' '; BLOCK];
         for (place, byte) in block.iter_mut().zip(tail) {

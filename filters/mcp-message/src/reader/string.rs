@@ -1,5 +1,7 @@
 //! The fast path through strings.
 
+use step_count::count;
+
 use super::lanes::{ROW, special_bytes};
 
 /// The offset, from `from` on, of the first byte that is not plain text inside a string (a quote, a
@@ -8,6 +10,7 @@ use super::lanes::{ROW, special_bytes};
 pub(super) fn end_of_plain_text(bytes: &[u8], from: usize) -> usize {
     let mut rest = bytes.get(from..).unwrap_or_default();
     while let Some((row, after)) = rest.split_first_chunk::<ROW>() {
+        count(ROW);
         let special = special_bytes(row);
         if special != 0 {
             return bytes.len() - rest.len() + special.trailing_zeros() as usize;
@@ -17,7 +20,9 @@ pub(super) fn end_of_plain_text(bytes: &[u8], from: usize) -> usize {
     let special = rest
         .iter()
         .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
-    bytes.len() - rest.len() + special.unwrap_or(rest.len())
+    let plain = special.unwrap_or(rest.len());
+    count(plain);
+    bytes.len() - rest.len() + plain
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Strings, numbers and literals: each passed in one go where it lies whole in the bytes at hand, read on where it was cut.
 
+use step_count::count;
+
 use super::Reader;
 use super::number::Number;
-use super::scan::{Failed, State};
+use super::scan::{State, Stop};
 use super::string::end_of_plain_text;
 use crate::error::NotJson;
 use crate::escape::{Escape, Step};
@@ -53,7 +55,7 @@ impl Reader {
         bytes: &[u8],
         at: usize,
         state: State,
-    ) -> Result<(usize, State), Failed> {
+    ) -> Result<(usize, State), Stop> {
         match state {
             State::Key => self.key_text(bytes, at),
             State::Text => self.text(bytes, at),
@@ -82,7 +84,7 @@ impl Reader {
 
     /// Reads on in a key.
     #[inline(always)]
-    pub(super) fn key_text(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Failed> {
+    pub(super) fn key_text(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Stop> {
         let end = end_of_plain_text(bytes, at);
         match bytes.get(end) {
             Some(b'"') => {
@@ -102,7 +104,7 @@ impl Reader {
 
     /// Reads on in a string that is a value.
     #[inline(always)]
-    pub(super) fn text(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Failed> {
+    pub(super) fn text(&mut self, bytes: &[u8], at: usize) -> Result<(usize, State), Stop> {
         let end = end_of_plain_text(bytes, at);
         match bytes.get(end) {
             Some(b'"') => {
@@ -115,7 +117,7 @@ impl Reader {
     }
 
     /// At a byte inside a string that is neither plain nor the end.
-    fn escape(&mut self, byte: u8, at: usize, inside: State) -> Result<(usize, State), Failed> {
+    fn escape(&mut self, byte: u8, at: usize, inside: State) -> Result<(usize, State), Stop> {
         if byte != b'\\' {
             return Err(self.not_json(at, NotJson::ControlCharacter(byte)));
         }
@@ -130,7 +132,7 @@ impl Reader {
         bytes: &[u8],
         mut at: usize,
         mut number: Number,
-    ) -> Result<(usize, State), Failed> {
+    ) -> Result<(usize, State), Stop> {
         loop {
             if number.takes_digits() {
                 at += digits(bytes.get(at..).unwrap_or_default());
@@ -157,7 +159,7 @@ impl Reader {
         bytes: &[u8],
         mut at: usize,
         mut rest: &'static [u8],
-    ) -> Result<(usize, State), Failed> {
+    ) -> Result<(usize, State), Stop> {
         while let [expected, after @ ..] = rest {
             match bytes.get(at) {
                 Some(byte) if byte == expected => {}
@@ -178,8 +180,10 @@ impl Reader {
 }
 
 fn digits(bytes: &[u8]) -> usize {
-    bytes
+    let digits = bytes
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
-        .count()
+        .count();
+    count(digits);
+    digits
 }

@@ -1,5 +1,7 @@
 //! How far a body is UTF-8.
 
+use step_count::count;
+
 use super::EndOfBody;
 use super::lanes::{ROW, is_ascii};
 
@@ -34,6 +36,8 @@ impl Utf8Prefix {
         let known = self.end.saturating_sub(held_from);
         let ascii_end = known + ascii_blocks(held.get(known..).unwrap_or_default());
         let rest = held.get(ascii_end..).unwrap_or_default();
+        count(ascii_end - known);
+        count(rest.len());
         let (length, tail) = match std::str::from_utf8(rest) {
             Ok(_) => (rest.len(), Tail::Nothing),
             Err(error) if error.error_len().is_some() => (error.valid_up_to(), Tail::Broken),
