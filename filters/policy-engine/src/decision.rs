@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::limit::{Admission, BucketState, Rate, UnixNanos};
 use crate::principal::Principal;
+use crate::rate::{Admission, BucketState, BucketTime, Rate, UnixNanos};
 use crate::refusal::{Refusal, rate_in_words};
 use crate::schema::violation::Violation;
 use crate::target::Target;
@@ -42,8 +42,14 @@ pub enum Verdict<'p> {
         /// One for each bucket, in their order.
         writes: Vec<Write>,
     },
-    /// It does not pass, and nothing is written.
-    Refuse(Refusal),
+    /// It does not pass, and is counted nowhere.
+    Refuse {
+        /// Why.
+        refusal: Refusal,
+        /// What to store of buckets whose rate has changed since they were written, so that the
+        /// wait that the refusal names is true. It may fail: the next refusal says it again.
+        writes: Vec<Write>,
+    },
 }
 
 /// A bucket's new state.
@@ -52,7 +58,7 @@ pub struct Write {
     /// The bucket's place in [`PendingLimits::buckets`].
     pub bucket: usize,
     /// What to store.
-    pub tat: UnixNanos,
+    pub time: BucketTime,
 }
 
 /// Leave to pass the call on. Only the engine makes one.
@@ -162,15 +168,24 @@ impl<'p> PendingLimits<'p> {
     /// May be asked again with newer states, as when a compare-and-set failed.
     pub fn resume(&self, states: &[BucketState], now: UnixNanos) -> Verdict<'p> {
         let mut writes = Vec::with_capacity(self.buckets.len());
+        let mut restatements = Vec::new();
         let mut tightest: Option<(&Limit, Duration)> = None;
         for (index, bucket) in self.buckets.iter().enumerate() {
             let state = states
                 .get(index)
                 .copied()
-                .unwrap_or(BucketState::Until(UnixNanos(u64::MAX)));
+                .unwrap_or(BucketState::Inherited(UnixNanos(u64::MAX)));
+            let write = |time| Write {
+                bucket: index,
+                time,
+            };
             match bucket.limit.rate.admit(state, now) {
-                Admission::Admitted(tat) => writes.push(Write { bucket: index, tat }),
-                Admission::Refused { retry_after } => {
+                Admission::Admitted(time) => writes.push(write(time)),
+                Admission::Refused {
+                    retry_after,
+                    restated,
+                } => {
+                    restatements.extend(restated.map(write));
                     if tightest.is_none_or(|(_, longest)| retry_after > longest) {
                         tightest = Some((bucket.limit, retry_after));
                     }
@@ -182,20 +197,23 @@ impl<'p> PendingLimits<'p> {
                 permit: self.permit.clone(),
                 writes,
             },
-            Some((limit, retry_after)) => Verdict::Refuse(Refusal::Limited {
-                tool: self.tool.to_owned(),
-                rule: limit.rule.clone(),
-                limit: limit.id.clone(),
-                rate: rate_in_words(limit.requests, limit.window_ms),
-                retry_after,
-            }),
+            Some((limit, retry_after)) => Verdict::Refuse {
+                refusal: Refusal::Limited {
+                    tool: self.tool.to_owned(),
+                    rule: limit.rule.clone(),
+                    limit: limit.id.clone(),
+                    rate: rate_in_words(limit.requests, limit.window_ms),
+                    retry_after,
+                },
+                writes: restatements,
+            },
         }
     }
 
     /// What to store in a bucket to take back one call, given what is stored: for a host that has written some of a
     /// verdict's buckets when another one turned out to be full.
     #[must_use]
-    pub fn refund(&self, bucket: usize, stored: UnixNanos) -> UnixNanos {
+    pub fn refund(&self, bucket: usize, stored: BucketTime) -> BucketTime {
         self.buckets
             .get(bucket)
             .map_or(stored, |bucket| bucket.limit.rate.refund(stored))

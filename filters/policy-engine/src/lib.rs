@@ -63,9 +63,9 @@ mod compile_error;
 mod decision;
 mod explain;
 mod glob;
-mod limit;
 mod policy;
 mod principal;
+mod rate;
 mod refusal;
 mod schema;
 pub mod slots;
@@ -78,9 +78,9 @@ pub use decision::{
     Arguments, ArgumentsRead, Bucket, Decision, PendingLimits, Permit, Verdict, Write,
 };
 pub use explain::{ExplainedLimit, Explanation, Field};
-pub use limit::{BucketState, UnixNanos};
 pub use policy::{BodyLimits, EndpointId, Policy, ToolId};
 pub use principal::Principal;
+pub use rate::{BucketState, BucketTime, UnixNanos};
 pub use refusal::{Caller, Refusal};
 pub use schema::header_parameters::{ArgumentValue, HeaderParameter};
 pub use schema::violation::{MOST_VIOLATIONS, Violation, echo};

@@ -11,7 +11,7 @@
 
 mod siphash;
 
-use crate::limit::{BucketState, UnixNanos};
+use crate::rate::{BucketState, BucketTime, UnixNanos};
 
 /// How many slots there are.
 pub const SLOT_COUNT: u16 = 8192;
@@ -19,7 +19,7 @@ pub const SLOT_COUNT: u16 = 8192;
 /// How many buckets a slot holds side by side.
 pub const ENTRIES: usize = 8;
 
-const ENTRY_BYTES: usize = 16;
+const ENTRY_BYTES: usize = 24;
 
 /// The key of the hash: random per process, so that nobody outside can aim at another caller's bucket.
 #[derive(Clone)]
@@ -40,7 +40,7 @@ impl SlotIndex {
     /// never reads this one's.
     #[must_use]
     pub fn key(self) -> String {
-        format!("portcullis.limits.1.{:04x}", self.0)
+        format!("portcullis.limits.2.{:04x}", self.0)
     }
 }
 
@@ -71,6 +71,8 @@ pub struct Slot {
 struct Entry {
     fingerprint: u64,
     tat: u64,
+    /// The interval under which the time was reckoned.
+    interval: u64,
 }
 
 /// Where in its slot a bucket is, or will be once it is stored.
@@ -79,7 +81,7 @@ pub struct Place(usize);
 
 /// The value of a slot is not one that [`Slot::encode`] wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stored limit slot has {0} bytes, not a multiple of 16 up to 128")]
+#[error("the stored limit slot has {0} bytes, not a multiple of 24 up to 192")]
 pub struct BadSlot(usize);
 
 impl Slot {
@@ -94,15 +96,19 @@ impl Slot {
         }
         let mut slot = Self::default();
         for (entry, row) in slot.entries.iter_mut().zip(rows) {
-            let row = u128::from_le_bytes(*row);
-            #[expect(clippy::cast_possible_truncation, reason = "the two halves of the row")]
-            let (fingerprint, tat) = (row as u64, (row >> 64) as u64);
-            *entry = Entry { fingerprint, tat };
+            let (words, _) = row.as_chunks::<8>();
+            let mut words = words.iter().copied().map(u64::from_le_bytes);
+            let mut word = || words.next().unwrap_or_default();
+            *entry = Entry {
+                fingerprint: word(),
+                tat: word(),
+                interval: word(),
+            };
         }
         Ok(slot)
     }
 
-    /// The value to store: 16 bytes for each entry up to the last used one.
+    /// The value to store: 24 bytes for each entry up to the last used one.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let used = self
@@ -113,6 +119,7 @@ impl Slot {
         for entry in self.entries.iter().take(used.map_or(0, |last| last + 1)) {
             bytes.extend_from_slice(&entry.fingerprint.to_le_bytes());
             bytes.extend_from_slice(&entry.tat.to_le_bytes());
+            bytes.extend_from_slice(&entry.interval.to_le_bytes());
         }
         bytes
     }
@@ -126,7 +133,11 @@ impl Slot {
             .position(|entry| entry.fingerprint == fingerprint.0);
         if let Some((place, entry)) = own.and_then(|place| Some((place, self.entries.get(place)?)))
         {
-            return (Place(place), BucketState::Until(UnixNanos(entry.tat)));
+            let time = BucketTime {
+                tat: UnixNanos(entry.tat),
+                interval: entry.interval,
+            };
+            return (Place(place), BucketState::Own(time));
         }
         let earliest = self
             .entries
@@ -135,7 +146,7 @@ impl Slot {
             .min_by_key(|(_, entry)| entry.tat);
         match earliest {
             Some((place, entry)) if entry.tat > now.0 => {
-                (Place(place), BucketState::Until(UnixNanos(entry.tat)))
+                (Place(place), BucketState::Inherited(UnixNanos(entry.tat)))
             }
             Some((place, _)) => (Place(place), BucketState::Fresh),
             None => (Place(0), BucketState::Fresh),
@@ -143,11 +154,12 @@ impl Slot {
     }
 
     /// Keeps the bucket's new time at its place.
-    pub fn store(&mut self, place: Place, fingerprint: Fingerprint, tat: UnixNanos) {
+    pub fn store(&mut self, place: Place, fingerprint: Fingerprint, time: BucketTime) {
         if let Some(entry) = self.entries.get_mut(place.0) {
             *entry = Entry {
                 fingerprint: fingerprint.0,
-                tat: tat.0,
+                tat: time.tat.0,
+                interval: time.interval,
             };
         }
     }
@@ -156,11 +168,18 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{Admission, Rate};
+    use crate::rate::{Admission, Rate};
     use proptest::prelude::*;
     use std::collections::HashMap;
 
     const KEY: HashKey = HashKey([7; 16]);
+
+    fn until(tat: u64) -> BucketTime {
+        BucketTime {
+            tat: UnixNanos(tat),
+            interval: 1,
+        }
+    }
 
     #[test]
     fn it_gives_every_identity_a_slot_and_spreads_them() {
@@ -185,12 +204,12 @@ mod tests {
     fn it_encodes_what_it_decodes() {
         let mut slot = Slot::default();
         assert_eq!(slot.encode(), b"");
-        slot.store(Place(2), Fingerprint(5), UnixNanos(9));
-        assert_eq!(slot.encode().len(), 48);
+        slot.store(Place(2), Fingerprint(5), until(9));
+        assert_eq!(slot.encode().len(), 72);
         assert_eq!(Slot::decode(&slot.encode()), Ok(slot));
         assert_eq!(Slot::decode(&[]), Ok(Slot::default()));
-        assert_eq!(Slot::decode(&[0; 17]), Err(BadSlot(17)));
-        assert_eq!(Slot::decode(&[0; 144]), Err(BadSlot(144)));
+        assert_eq!(Slot::decode(&[0; 25]), Err(BadSlot(25)));
+        assert_eq!(Slot::decode(&[0; 216]), Err(BadSlot(216)));
     }
 
     #[test]
@@ -199,15 +218,15 @@ mod tests {
         for number in 0..ENTRIES as u64 {
             let (place, state) = slot.find(Fingerprint(number + 1), UnixNanos(100));
             assert_eq!(state, BucketState::Fresh);
-            slot.store(place, Fingerprint(number + 1), UnixNanos(200 + number));
+            slot.store(place, Fingerprint(number + 1), until(200 + number));
         }
         assert_eq!(
             slot.find(Fingerprint(3), UnixNanos(100)),
-            (Place(2), BucketState::Until(UnixNanos(202)))
+            (Place(2), BucketState::Own(until(202)))
         );
         assert_eq!(
             slot.find(Fingerprint(99), UnixNanos(100)),
-            (Place(0), BucketState::Until(UnixNanos(200)))
+            (Place(0), BucketState::Inherited(UnixNanos(200)))
         );
         assert_eq!(
             slot.find(Fingerprint(99), UnixNanos(200)),
@@ -231,15 +250,15 @@ mod tests {
                 now += gap;
                 let rate = rates[usize::try_from(bucket).unwrap() % rates.len()];
                 let (place, state) = slot.find(Fingerprint(bucket), UnixNanos(now));
-                if let Admission::Admitted(tat) = rate.admit(state, UnixNanos(now)) {
+                if let Admission::Admitted(time) = rate.admit(state, UnixNanos(now)) {
                     slot = Slot::decode(&slot.encode()).unwrap();
-                    slot.store(place, Fingerprint(bucket), tat);
+                    slot.store(place, Fingerprint(bucket), time);
                     let own = alone.entry(bucket).or_default();
                     let admitted_alone = rate.admit(*own, UnixNanos(now));
-                    let Admission::Admitted(tat) = admitted_alone else {
+                    let Admission::Admitted(time) = admitted_alone else {
                         return Err(TestCaseError::fail("the shared slot admitted what a bucket of its own refuses"));
                     };
-                    *own = BucketState::Until(tat);
+                    *own = BucketState::Own(time);
                 }
             }
         }
@@ -248,7 +267,7 @@ mod tests {
         fn it_never_panics_on_stored_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200), now: u64, fingerprint: u64) {
             if let Ok(mut slot) = Slot::decode(&bytes) {
                 let (place, _) = slot.find(Fingerprint(fingerprint), UnixNanos(now));
-                slot.store(place, Fingerprint(fingerprint), UnixNanos(now));
+                slot.store(place, Fingerprint(fingerprint), until(now));
                 let _ = slot.encode();
             }
         }

@@ -195,7 +195,7 @@ fn it_keeps_counting_when_the_configuration_changes_around_a_limit() {
 }
 
 #[test]
-fn it_lets_a_changed_rate_take_effect_at_once() {
+fn it_lets_a_changed_rate_take_hold_at_once() {
     let at = |requests: u64| {
         policy(
             &json!([{"name": "r", "limits": [{"id": "a", "per": ["tool"], "requests": requests, "window_ms": 60000}]}]),
@@ -210,8 +210,8 @@ fn it_lets_a_changed_rate_take_effect_at_once() {
     );
     assert_eq!(
         limits.passed(&at(60), "query", NOBODY, START + 2 * SECOND, 100),
-        8,
-        "looser: 54 of 60 s are still owed, less two"
+        58,
+        "looser: of the two calls that were owed most of both is left, each now worth a second"
     );
 }
 
@@ -231,9 +231,11 @@ fn it_can_take_a_call_back() {
         panic!("refused")
     };
     assert!(
-        matches!(pending.resume(&[], now), Verdict::Refuse(_)),
+        matches!(pending.resume(&[], now), Verdict::Refuse { .. }),
         "a state that nobody has read"
     );
-    assert_eq!(pending.refund(0, writes[0].tat), now);
-    assert_eq!(pending.refund(7, now), now, "a bucket that is not there");
+    let refunded = pending.refund(0, writes[0].time);
+    assert_eq!(BucketState::Own(refunded).tat(), Some(now));
+    let untouched = pending.refund(7, writes[0].time);
+    assert_eq!(untouched, writes[0].time, "a bucket that is not there");
 }

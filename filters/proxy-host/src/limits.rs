@@ -7,7 +7,9 @@
 mod hash_key;
 
 use policy_engine::slots::{Fingerprint, HashKey, Slot, SlotIndex, slot_of};
-use policy_engine::{BucketState, PendingLimits, Permit, Refusal, UnixNanos, Verdict};
+use policy_engine::{
+    BucketState, BucketTime, PendingLimits, Permit, Refusal, UnixNanos, Verdict, Write,
+};
 
 use crate::{Conflict, SharedData, Version};
 
@@ -46,13 +48,14 @@ pub fn settle<'p>(
     let mut attempts = 0;
     loop {
         let (permit, writes) = match pending.resume(&states, now) {
-            Verdict::Refuse(refusal) => {
+            Verdict::Refuse { refusal, writes } => {
                 give_back(data, pending, slots.get(..done).unwrap_or_default());
+                restate(data, &mut slots, &states, &writes, now);
                 return Settled::Refused(refusal);
             }
             Verdict::Allow { permit, writes } => (permit, writes),
         };
-        let times: Vec<UnixNanos> = writes.iter().map(|write| write.tat).collect();
+        let times: Vec<BucketTime> = writes.iter().map(|write| write.time).collect();
         // Those that were written stand: the states they were decided on have not been touched since.
         while let Some(slot) = slots.get(done) {
             if slot.write(data, &states, &times, now).is_err() {
@@ -127,7 +130,7 @@ impl HeldSlot {
         &self,
         data: &impl SharedData,
         states: &[BucketState],
-        times: &[UnixNanos],
+        times: &[BucketTime],
         now: UnixNanos,
     ) -> Result<(), Conflict> {
         let mut slot = self.slot.clone();
@@ -136,15 +139,47 @@ impl HeldSlot {
                 continue;
             };
             let (place, state) = slot.find(*fingerprint, now);
-            let time = match state {
-                // A bucket of the same call has just taken the place that this one was decided on. What is pushed
-                // out instead must not come back to a time earlier than its own.
-                BucketState::Until(other) if state != *decided_on => other.max(*time),
+            let time = match state.tat() {
+                // A bucket of the same call has just taken the place that this one was decided on.
+                // What is pushed out instead must not come back to a time earlier than its own.
+                Some(other) if state != *decided_on => time.not_before(other),
                 _ => *time,
             };
             slot.store(place, *fingerprint, time);
         }
         data.compare_and_set(&self.key, &slot.encode(), self.version)
+    }
+}
+
+/// Stores what a refusal says of buckets whose rate has changed. Where another worker was faster,
+/// the next refusal says it again.
+fn restate(
+    data: &impl SharedData,
+    slots: &mut [HeldSlot],
+    states: &[BucketState],
+    writes: &[Write],
+    now: UnixNanos,
+) {
+    for held in slots {
+        let here = |write: &&Write| {
+            held.buckets
+                .iter()
+                .any(|(bucket, _)| *bucket == write.bucket)
+        };
+        let here: Vec<&Write> = writes.iter().filter(here).collect();
+        if here.is_empty() || held.read_again(data).is_none() {
+            continue;
+        }
+        let mut slot = held.slot.clone();
+        for (bucket, fingerprint) in &held.buckets {
+            let write = here.iter().find(|write| write.bucket == *bucket);
+            let (place, state) = slot.find(*fingerprint, now);
+            if let Some(write) = write.filter(|_| states.get(*bucket) == Some(&state)) {
+                slot.store(place, *fingerprint, write.time);
+            }
+        }
+        // A conflict is left alone: see above.
+        let _ = data.compare_and_set(&held.key, &slot.encode(), held.version);
     }
 }
 
@@ -159,7 +194,7 @@ fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[HeldS
             for (bucket, fingerprint) in &held.buckets {
                 // At the end of time every place but the bucket's own counts as idle. Where another bucket has taken the place
                 // over meanwhile, there is nothing of ours to take back.
-                if let (place, BucketState::Until(time)) =
+                if let (place, BucketState::Own(time)) =
                     slot.find(*fingerprint, UnixNanos(u64::MAX))
                 {
                     slot.store(place, *fingerprint, pending.refund(*bucket, time));

@@ -112,6 +112,34 @@ fn it_admits_what_the_tightest_limit_admits() {
 }
 
 #[test]
+fn it_lets_a_changed_rate_take_hold_at_once_and_names_a_wait_that_is_true() {
+    let data = FakeProcess::new();
+    let (one, sixty, two) = (
+        policy(&[("a", 1)]),
+        policy(&[("a", 60)]),
+        policy(&[("a", 2)]),
+    );
+    let passed = |policy: &Policy, now| (0..100).filter(|_| passes(&data, policy, now)).count();
+    assert_eq!(passed(&one, START), 1);
+    assert_eq!(passed(&sixty, START), 59, "one call is owed");
+    // Lowered: what was used counts, up to the new burst, and no longer than that takes.
+    let seconds = |seconds| later(Duration::from_secs(seconds));
+    let settled = settle(&data, &KEY, &pending(&two), seconds(1));
+    let Settled::Refused(refusal) = settled else {
+        panic!("{settled:?}");
+    };
+    assert_eq!(refusal.retry_after_seconds(), Some(30));
+    assert_eq!(passed(&two, seconds(30)), 0);
+    assert_eq!(passed(&two, seconds(31)), 1);
+    // Another worker writes between the look and the restatement: then the next refusal says it.
+    let take = |data: &FakeProcess| assert!(passes(data, &sixty, seconds(32)));
+    let busy = Busy::new(&data, [(0, Box::new(take) as Interruption<'_>)]);
+    assert!(!passes(&busy, &one, seconds(32)));
+    assert_eq!(passed(&one, seconds(33)), 0);
+    assert_eq!(passed(&one, seconds(93)), 1);
+}
+
+#[test]
 fn it_takes_from_no_bucket_when_one_of_them_refuses() {
     let data = FakeProcess::new();
     let both = policy(&[("narrow", 1), ("wide", 5)]);
@@ -210,7 +238,7 @@ fn it_keeps_to_a_bounded_number_of_keys() {
     assert!(
         data.shared_keys()
             .iter()
-            .all(|key| key.starts_with("portcullis.limits.1."))
+            .all(|key| key.starts_with("portcullis.limits.2."))
     );
 }
 

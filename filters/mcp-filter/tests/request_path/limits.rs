@@ -96,11 +96,40 @@ fn it_keeps_limits_through_a_change_of_the_configuration() {
         .insert(0, json!({"name": "other", "match": {"tool": "add"}}));
     gateway.configure(&configuration).unwrap();
     assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
-    // A wider rate bites at once: a bucket that was full before is full now, and drains faster.
-    configuration["rules"][1]["limits"][0]["requests"] = json!(600);
-    gateway.configure(&configuration).unwrap();
-    gateway.process.advance(Duration::from_millis(100));
-    assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+}
+
+#[test]
+fn it_lets_a_changed_limit_take_hold_at_once() {
+    let with_limit = |requests: u32, window_ms: u32| {
+        let mut configuration = configuration();
+        let limit = &mut configuration["rules"][0]["limits"][0];
+        limit["requests"] = json!(requests);
+        limit["window_ms"] = json!(window_ms);
+        configuration
+    };
+    let mut without_rule = configuration();
+    without_rule["rules"].as_array_mut().unwrap().remove(0);
+    // The rule is replaced, or deleted and put again: seen to refuse for the old minute.
+    for between in [None, Some(without_rule)] {
+        let mut gateway = Gateway::with(&with_limit(1, 60_000));
+        assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+        assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+        if let Some(between) = between {
+            gateway.configure(&between).unwrap();
+        }
+        gateway.configure(&with_limit(1000, 1000)).unwrap();
+        for _ in 0..999 {
+            assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+        }
+        // Lowered again: a full burst is owed, and the wait that is named is true.
+        gateway.configure(&with_limit(2, 60_000)).unwrap();
+        let answer = gateway.send(&weather()).answer();
+        assert_eq!(answer.header("retry-after"), Some("30"));
+        gateway.process.advance(Duration::from_secs(29));
+        assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+        gateway.process.advance(Duration::from_secs(1));
+        assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::Errors;
 use crate::decision::PerPrincipal;
 use crate::glob::Glob;
-use crate::limit::Rate;
 use crate::principal::{Access, Role};
+use crate::rate::Rate;
 use crate::wire::{self, FilterConfig, Validate};
 
 /// A rule whose references were resolved.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use policy_engine::slots::{HashKey, Slot, SlotIndex, slot_of};
-use policy_engine::{PendingLimits, Permit, Refusal, UnixNanos, Verdict};
+use policy_engine::slots::{Fingerprint, HashKey, Slot, SlotIndex, slot_of};
+use policy_engine::{PendingLimits, Permit, Refusal, UnixNanos, Verdict, Write};
 
 /// The slots of one gateway.
 #[derive(Default)]
@@ -27,18 +27,25 @@ impl Store {
             .map(|(slot, fingerprint)| self.read(*slot).find(*fingerprint, now).1)
             .collect();
         match pending.resume(&states, now) {
-            Verdict::Refuse(refusal) => Err(refusal),
+            Verdict::Refuse { refusal, writes } => {
+                self.write(&homes, &writes, now);
+                Err(refusal)
+            }
             Verdict::Allow { permit, writes } => {
                 assert_eq!(writes.len(), homes.len());
-                for write in writes {
-                    let (index, fingerprint) = homes[write.bucket];
-                    let mut slot = self.read(index);
-                    let (place, _) = slot.find(fingerprint, now);
-                    slot.store(place, fingerprint, write.tat);
-                    self.0.insert(index, slot.encode());
-                }
+                self.write(&homes, &writes, now);
                 Ok(permit)
             }
+        }
+    }
+
+    fn write(&mut self, homes: &[(SlotIndex, Fingerprint)], writes: &[Write], now: UnixNanos) {
+        for write in writes {
+            let (index, fingerprint) = homes[write.bucket];
+            let mut slot = self.read(index);
+            let (place, _) = slot.find(fingerprint, now);
+            slot.store(place, fingerprint, write.time);
+            self.0.insert(index, slot.encode());
         }
     }
 
