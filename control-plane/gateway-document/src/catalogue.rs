@@ -17,8 +17,10 @@ pub struct CatalogueTool {
     pub name: String,
     /// What its arguments must fit.
     pub input_schema: Option<SchemaText>,
-    /// Why it cannot be offered, where that is known already.
+    /// The reason why it cannot be offered, where that is known already.
     pub flaw: Option<String>,
+    /// The time since when its server has listed it without a break, in microseconds since 1970-01-01 00:00 UTC.
+    pub listed_since: u64,
 }
 
 /// A JSON Schema, byte for byte as it came, and the hash that addresses it.

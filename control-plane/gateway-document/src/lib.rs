@@ -32,6 +32,7 @@ mod schema;
 mod span;
 mod unique;
 mod unnamed_rule;
+mod warning;
 
 pub use catalogue::{Catalogue, CatalogueTool, SchemaText};
 pub use check::CheckedDocument;
@@ -42,8 +43,11 @@ pub use names::{
 };
 pub use parse::{Fault, Format, ParseError, parse, parse_tool_rule};
 pub use problem::Problem;
-pub use resolve::{HeldTool, HoldCause, Identity, MCP_PATH, Resolved, endpoint_paths, resolve};
+pub use resolve::{
+    Identity, MCP_PATH, Resolved, WithheldTool, WithholdingCause, endpoint_paths, resolve,
+};
 pub use schema::json_schema;
 pub use span::{InvalidSpan, Span};
 pub use unique::UniqueValue;
 pub use unnamed_rule::UnnamedRule;
+pub use warning::{Warning, near_names, warnings};

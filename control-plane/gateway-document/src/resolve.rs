@@ -9,13 +9,14 @@ use crate::document::Listener;
 use crate::problem::Problem;
 
 mod config;
-mod held;
 mod origin;
+mod paths;
+mod withheld;
 
-pub use config::{MCP_PATH, endpoint_paths};
-use held::Holds;
-pub use held::{HeldTool, HoldCause};
 use origin::{Origin, Origins};
+pub use paths::{MCP_PATH, endpoint_paths};
+use withheld::Withheld;
+pub use withheld::{WithheldTool, WithholdingCause};
 
 /// What a configuration is made from, for those who read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,14 +34,15 @@ pub struct Resolved {
     pub config: FilterConfig,
     /// The engine's own reading of it.
     pub policy: policy_engine::Policy,
-    /// Tools that a server lists and that are refused all the same, with the reason.
-    pub held: Vec<HeldTool>,
+    /// The tools that a server lists and that cannot be called all the same, or not everywhere.
+    pub withheld: Vec<WithheldTool>,
 }
 
 /// Resolves what a document says about one of its listeners.
 ///
 /// Only tools of the catalogue are listed in the result, so the engine refuses every other. A tool that the engine
-/// cannot check is held: left out, so that it is refused and never passed unchecked; the rest goes on.
+/// cannot check is withheld: left out, so that it is refused and never passed unchecked; the rest goes on. Of two tools
+/// of one name the one that was listed first keeps it where all servers appear as one.
 ///
 /// # Errors
 /// Everything that the engine refuses and the document is to blame for, by paths of the document.
@@ -50,23 +52,23 @@ pub fn resolve(
     catalogue: &Catalogue,
     identity: &Identity,
 ) -> Result<Resolved, Vec<Problem>> {
-    let mut holds = Holds::default();
-    let tools = holds.admit(document, listener, catalogue);
-    let mut config = config::config(document, listener, identity, &tools);
+    let mut withheld = Withheld::default();
+    let tools = withheld.admit(document, listener, catalogue);
+    let newcomers = withheld.settle_names(document, listener, catalogue);
+    let mut config = config::config(document, listener, identity, &tools, newcomers);
     let origins = Origins::of(document, listener);
     loop {
         let errors = match policy_engine::compile(&config, &mut SchemaCache::default()) {
             Ok(policy) => {
-                let held = holds.into_sorted();
                 return Ok(Resolved {
                     config,
                     policy,
-                    held,
+                    withheld: withheld.into_sorted(),
                 });
             }
             Err(errors) => errors,
         };
-        let before = holds.len();
+        let before = config_tools(&config);
         let mut problems = Vec::new();
         for error in errors {
             match origins.origin(&error.path) {
@@ -75,20 +77,29 @@ pub fn resolve(
                     reason: error.reason,
                 }),
                 Origin::CatalogueSchema { hash, rest } => {
-                    holds.hold_schema(
+                    withheld.withhold_schema(
                         &mut config,
                         hash,
                         &format!("its input schema at `{rest}`: {}", error.reason),
                     );
                 }
                 Origin::CatalogueTool { server, tool } => {
-                    holds.hold(&mut config, &server, &tool, &error.reason);
+                    withheld.withhold(&mut config, &server, &tool, &error.reason);
                 }
             }
         }
-        // The catalogue's faults are held; what is left when nothing more can be held, is the document's.
-        if holds.len() == before {
+        // The catalogue's faults are withheld; those that are left when nothing more can be withheld are the document's.
+        if config_tools(&config) == before {
             return Err(problems);
         }
     }
+}
+
+/// How many tools the filter is to know.
+fn config_tools(config: &FilterConfig) -> usize {
+    config
+        .servers
+        .values()
+        .map(|server| server.tools.len())
+        .sum()
 }

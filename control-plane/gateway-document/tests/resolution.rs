@@ -1,8 +1,8 @@
-//! What becomes of a document and a catalogue.
+//! A document and a catalogue become what the filter is given.
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, Format, HeldTool, Identity, Problem, Resolved,
-    SchemaText, parse, resolve,
+    Catalogue, CatalogueTool, CheckedDocument, Format, Identity, Problem, Resolved, SchemaText,
+    WithheldTool, WithholdingCause, parse, resolve, warnings,
 };
 use serde_json::value::RawValue;
 
@@ -17,6 +17,7 @@ fn tool(name: &str, schema: &str) -> CatalogueTool {
             RawValue::from_string(schema.to_owned()).unwrap(),
         )),
         flaw: None,
+        listed_since: 0,
     }
 }
 
@@ -43,9 +44,10 @@ fn tools(resolved: &Resolved, server: &str) -> Vec<String> {
         .collect()
 }
 
-fn names(held: &[HeldTool]) -> Vec<(&str, &str)> {
-    held.iter()
-        .map(|held| (held.server.as_str(), held.tool.as_str()))
+fn names(withheld: &[WithheldTool]) -> Vec<(&str, &str)> {
+    withheld
+        .iter()
+        .map(|tool| (tool.server.as_str(), tool.tool.as_str()))
         .collect()
 }
 
@@ -78,7 +80,7 @@ clusters: [{name: spare, endpoints: ['10.0.0.1:80']}]
         ],
     )]);
     let resolved = first(&document, &catalogue).unwrap();
-    assert_eq!(resolved.held, []);
+    assert_eq!(resolved.withheld, []);
     let written = serde_json::to_string_pretty(&resolved.config).unwrap() + "\n";
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/resolved.json");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -108,7 +110,7 @@ fn it_lists_only_what_a_catalogue_holds() {
 }
 
 #[test]
-fn it_holds_a_tool_whose_schema_the_engine_cannot_check_and_lets_the_others_go_on() {
+fn it_withholds_a_tool_whose_schema_the_engine_cannot_check_and_lets_the_others_go_on() {
     let bad = r#"{"type":"object","properties":{"x":{"contains":{}}}}"#;
     let catalogue = catalogue(&[(
         "data",
@@ -117,14 +119,14 @@ fn it_holds_a_tool_whose_schema_the_engine_cannot_check_and_lets_the_others_go_o
     let resolved = first(&document(TWO), &catalogue).unwrap();
     assert_eq!(tools(&resolved, "data"), ["good"]);
     assert_eq!(
-        names(&resolved.held),
+        names(&resolved.withheld),
         [("data", "also_bad"), ("data", "bad")]
     );
-    for held in &resolved.held {
+    for withheld in &resolved.withheld {
         assert!(
-            held.reason.contains("contains") && held.reason.contains("/properties/x"),
+            withheld.reason.contains("contains") && withheld.reason.contains("/properties/x"),
             "{}",
-            held.reason
+            withheld.reason
         );
     }
 }
@@ -138,34 +140,162 @@ fn it_passes_a_tool_whose_schema_no_rule_asks_to_check() {
 }
 
 #[test]
-fn it_holds_tools_that_clients_could_not_tell_apart() {
-    let catalogue = catalogue(&[
-        (
-            "data",
-            &[
-                tool("same", "{}"),
-                tool("own", "{}"),
-                tool("twice", "{}"),
-                tool("twice", "{\"type\":\"object\"}"),
-            ],
-        ),
-        (
-            "math",
-            &[tool("same", "{}"), tool("a*", "{}"), tool("", "{}")],
-        ),
-    ]);
+fn it_withholds_tools_that_no_rule_could_name_or_that_their_server_lists_twice() {
+    let catalogue = catalogue(&[(
+        "data",
+        &[
+            tool("own", "{}"),
+            tool("twice", "{}"),
+            tool("twice", "{\"type\":\"object\"}"),
+            tool("a*", "{}"),
+            tool("", "{}"),
+        ],
+    )]);
     let resolved = first(&document(TWO), &catalogue).unwrap();
     assert_eq!(tools(&resolved, "data"), ["own"]);
     assert_eq!(
-        names(&resolved.held),
+        names(&resolved.withheld),
+        [("data", ""), ("data", "a*"), ("data", "twice")]
+    );
+}
+
+fn since(listed_since: u64, tool: CatalogueTool) -> CatalogueTool {
+    CatalogueTool {
+        listed_since,
+        ..tool
+    }
+}
+
+#[test]
+fn it_leaves_a_name_to_the_tool_that_was_there_and_withholds_the_newcomer_on_the_shared_endpoint() {
+    let document = document(TWO);
+    for (data, math, stays, newcomer) in [
+        (1, 2, "data", "math"),
+        (2, 1, "math", "data"),
+        // Listed at the same moment, they are told apart by the names of their servers.
+        (1, 1, "data", "math"),
+    ] {
+        let catalogue = catalogue(&[
+            (
+                "data",
+                &[since(data, tool("same", "{}")), tool("own", "{}")],
+            ),
+            ("math", &[since(math, tool("same", "{}"))]),
+        ]);
+        let resolved = first(&document, &catalogue).unwrap();
+        assert_eq!(names(&resolved.withheld), [(newcomer, "same")]);
+        let withheld = &resolved.withheld[0];
+        assert_eq!(withheld.cause, WithholdingCause::NameClash);
+        for part in [
+            format!("server `{stays}`"),
+            format!("`/servers/{newcomer}/mcp`"),
+        ] {
+            assert!(withheld.reason.contains(&part), "{}", withheld.reason);
+        }
+        let behind = |path: &str, name: &str| {
+            let endpoint = resolved.policy.endpoint(path.as_bytes()).unwrap();
+            let tool = resolved.policy.tool(endpoint, name.as_bytes()).ok()?;
+            Some(resolved.policy.explain(tool)?.server.clone())
+        };
+        assert_eq!(behind("/mcp", "same").as_deref(), Some(stays));
+        for server in ["data", "math"] {
+            let alone = format!("/servers/{server}/mcp");
+            assert_eq!(behind(&alone, "same").as_deref(), Some(server));
+        }
+        assert_eq!(behind("/mcp", "own").as_deref(), Some("data"));
+    }
+}
+
+#[test]
+fn it_gives_nobody_the_name_of_a_tool_that_cannot_be_called_itself() {
+    let bad = r#"{"contains":{}}"#;
+    let flawed = CatalogueTool {
+        flaw: Some("it is flawed".to_owned()),
+        ..tool("flawed", "{}")
+    };
+    let catalogue = catalogue(&[
+        ("data", &[tool("bad", bad), flawed]),
+        (
+            "math",
+            &[since(1, tool("bad", "{}")), since(1, tool("flawed", "{}"))],
+        ),
+    ]);
+    let resolved = first(&document(TWO), &catalogue).unwrap();
+    let endpoint = resolved.policy.endpoint(b"/mcp").unwrap();
+    for name in ["bad", "flawed"] {
+        assert!(
+            resolved.policy.tool(endpoint, name.as_bytes()).is_err(),
+            "{name}"
+        );
+    }
+    assert_eq!(tools(&resolved, "math"), ["bad", "flawed"]);
+    assert_eq!(
+        names(&resolved.withheld),
         [
-            ("data", "same"),
-            ("data", "twice"),
-            ("math", ""),
-            ("math", "a*"),
-            ("math", "same")
+            ("data", "bad"),
+            ("data", "flawed"),
+            ("math", "bad"),
+            ("math", "flawed")
         ]
     );
+}
+
+#[test]
+fn it_warns_of_every_rule_about_a_tool_that_nobody_lists() {
+    let document = document(
+        "
+listeners:
+  - {name: all, address: 127.0.0.1:1}
+  - {name: one, address: 127.0.0.1:2, servers: [data]}
+servers:
+  data: {url: http://127.0.0.1:8000/mcp}
+  math: {url: http://127.0.0.1:8001/mcp}
+  new: {url: http://127.0.0.1:8002/mcp}
+tools:
+  - {name: right, match: {tool: execute_query}}
+  - {name: pattern, match: {tool: 'exec*'}}
+  - {name: everything}
+  - {name: misspelt, match: {server: data, tool: execut_query}}
+  - {name: elsewhere, match: {server: math, tool: execute_query}}
+  - {name: early, match: {tool: not_yet}}
+  - {name: nowhere, match: {server: data, tool: drop}}
+  - {name: other-listener, match: {listener: one, tool: add}}
+",
+    );
+    let catalogue = catalogue(&[
+        ("data", &[tool("execute_query", "{}")]),
+        ("math", &[tool("add", "{}")]),
+    ]);
+    let found: Vec<(String, String, Vec<String>)> = warnings(&document, &catalogue)
+        .into_iter()
+        .map(|warning| (warning.path, warning.reason, warning.near))
+        .collect();
+    let expected = [
+        (
+            "/tools/3/match/tool",
+            "did you mean `execute_query`?",
+            vec!["execute_query"],
+        ),
+        ("/tools/4/match/tool", "server `data` does", vec![]),
+        (
+            "/tools/5/match/tool",
+            "server `new` has not been listed yet",
+            vec![],
+        ),
+        ("/tools/6/match/tool", "take the rule out", vec![]),
+        ("/tools/7/match/tool", "server `math` does", vec![]),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for ((path, reason, near), expected) in found.iter().zip(expected) {
+        assert_eq!(
+            (path.as_str(), near.clone()),
+            (
+                expected.0,
+                expected.2.iter().map(ToString::to_string).collect()
+            )
+        );
+        assert!(reason.contains(expected.1), "{reason}");
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What each registered server lists: asked for, kept byte for byte, and judged.
 
-use gateway_document::{CatalogueTool, SchemaText};
+use gateway_document::{CatalogueTool, SchemaText, Server, ServerName};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use store::{Catalogue, RawTool};
+use time::OffsetDateTime;
 
 mod client;
 mod listing;
@@ -25,9 +26,45 @@ impl KnownList {
     /// Judges a list.
     #[must_use]
     pub fn new(stored: Catalogue) -> Self {
-        let tools = stored.tools.iter().map(judge).collect();
+        let tools = stored
+            .tools
+            .iter()
+            .map(|tool| judge(tool, listed_since(&stored, &tool.name)))
+            .collect();
         Self { stored, tools }
     }
+
+    /// Judges what a server just listed, after what it listed before.
+    #[must_use]
+    pub fn observed(server: &ServerName, listing: Listing, previous: Option<&Self>) -> Self {
+        let now = OffsetDateTime::now_utc();
+        let list = Catalogue::new(server.to_string(), listing.protocol, now, listing.tools)
+            .from_endpoint(listing.endpoint);
+        Self::new(match previous {
+            Some(previous) => list.following(&previous.stored),
+            None => list,
+        })
+    }
+
+    /// Whether one of the server's endpoints may have answered this list. Where that was not noted, it is believed.
+    #[must_use]
+    pub fn may_be_of(&self, server: &Server) -> bool {
+        let from = self.stored.endpoint.as_str();
+        from.is_empty() || has_endpoint(server, from)
+    }
+}
+
+/// Whether a server is reached at this URL, among others.
+#[must_use]
+pub fn has_endpoint(server: &Server, url: &str) -> bool {
+    server
+        .all_endpoints()
+        .any(|endpoint| endpoint.as_str() == url)
+}
+
+fn listed_since(list: &Catalogue, tool: &str) -> u64 {
+    let since = list.since.get(tool).unwrap_or(&list.seen_at);
+    u64::try_from(since.unix_timestamp_nanos() / 1_000).unwrap_or_default()
 }
 
 /// The part of a tool's definition that a policy depends on (MCP 2026-07-28, server/tools).
@@ -37,7 +74,7 @@ struct Definition {
     input_schema: Option<Box<RawValue>>,
 }
 
-fn judge(tool: &RawTool) -> CatalogueTool {
+fn judge(tool: &RawTool, listed_since: u64) -> CatalogueTool {
     let name = tool.name.clone();
     let (input_schema, flaw) = match serde_json::from_str::<Definition>(&tool.json) {
         Err(error) => (
@@ -64,6 +101,7 @@ fn judge(tool: &RawTool) -> CatalogueTool {
         name,
         input_schema,
         flaw,
+        listed_since,
     }
 }
 
@@ -90,20 +128,21 @@ mod tests {
     use super::*;
 
     fn flaw(json: &str) -> Option<String> {
-        judge(&RawTool {
+        let tool = RawTool {
             name: "x".to_owned(),
             json: json.to_owned(),
-        })
-        .flaw
+        };
+        judge(&tool, 0).flaw
     }
 
     #[test]
     fn it_keeps_the_bytes_of_a_schema_and_finds_no_flaw_in_a_sound_one() {
-        let tool = judge(&RawTool {
+        let tool = RawTool {
             name: "x".to_owned(),
             json: r#"{"name":"x","inputSchema":{ "type" : "object" , "x-vendor": 1.50 }}"#
                 .to_owned(),
-        });
+        };
+        let tool = judge(&tool, 0);
         assert_eq!(
             tool.input_schema.unwrap().text().get(),
             r#"{ "type" : "object" , "x-vendor": 1.50 }"#

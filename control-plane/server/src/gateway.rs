@@ -17,6 +17,7 @@ use crate::generation::Built;
 
 mod author;
 mod change;
+mod notices;
 mod observe;
 mod rollout;
 mod start;

@@ -1,10 +1,11 @@
 //! What rolls out: a revision, the servers' lists and the module, made into one snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gateway_document::{
-    CheckedDocument, HeldTool, Identity, ListenerName, Problem, Resolved, ServerName, resolve,
+    Catalogue, CheckedDocument, Identity, ListenerName, Problem, Resolved, ServerName, Warning,
+    WithheldTool, resolve, warnings,
 };
 use sha2::{Digest, Sha256};
 use store::{AcceptedGeneration, ListHash, RevisionNumber};
@@ -34,6 +35,8 @@ pub struct Built {
     pub module: ModuleFile,
     /// What each listener's filter is given, in the document's order.
     pub listeners: Vec<(ListenerName, Resolved)>,
+    /// The rules of the document that have no effect.
+    pub warnings: Vec<Warning>,
     /// What the Envoys are given.
     pub snapshot: Arc<Snapshot>,
 }
@@ -50,7 +53,7 @@ pub enum BuildError {
 }
 
 impl Built {
-    /// Makes a generation. `lists` may hold more servers than the document; they are left out.
+    /// Makes a generation. Of `lists`, those are left out that no server of the document can have answered.
     ///
     /// # Errors
     /// Everything that is wrong with the document.
@@ -62,18 +65,21 @@ impl Built {
     ) -> Result<Self, BuildError> {
         let lists: Lists = lists
             .iter()
-            .filter(|(server, _)| document.servers.contains_key(*server))
+            .filter(|(name, list)| {
+                let server = document.servers.get(*name);
+                server.is_some_and(|server| list.may_be_of(server))
+            })
             .map(|(server, list)| (server.clone(), Arc::clone(list)))
             .collect();
-        let generation = name(revision, &lists, &module);
+        let catalogue: Catalogue = lists
+            .iter()
+            .map(|(server, list)| (server.clone(), list.tools.clone()))
+            .collect();
+        let generation = name(revision, &lists, &catalogue, &module);
         let identity = Identity {
             generation: generation.as_str().to_owned(),
             revision: revision.0,
         };
-        let catalogue = lists
-            .iter()
-            .map(|(server, list)| (server.clone(), list.tools.clone()))
-            .collect();
         let mut listeners = Vec::new();
         let mut problems = Vec::new();
         for listener in &document.listeners {
@@ -97,6 +103,7 @@ impl Built {
         let snapshot = Arc::new(envoy::snapshot(generation, &document, &configs, &module)?);
         Ok(Self {
             revision,
+            warnings: warnings(&document, &catalogue),
             document,
             lists,
             module,
@@ -124,11 +131,12 @@ impl Built {
         }
     }
 
-    /// The tools that are listed and refused all the same, with the listener.
-    pub fn held(&self) -> impl Iterator<Item = (&ListenerName, &HeldTool)> {
-        self.listeners
-            .iter()
-            .flat_map(|(listener, resolved)| resolved.held.iter().map(move |held| (listener, held)))
+    /// The tools that are listed and cannot be called all the same, or not everywhere, with the listener.
+    pub fn withheld(&self) -> impl Iterator<Item = (&ListenerName, &WithheldTool)> {
+        self.listeners.iter().flat_map(|(listener, resolved)| {
+            let withheld = resolved.withheld.iter();
+            withheld.map(move |withheld| (listener, withheld))
+        })
     }
 }
 
@@ -139,7 +147,12 @@ fn hashes(lists: &Lists) -> impl Iterator<Item = (&str, &ListHash)> {
 }
 
 /// SHA-256 over the parts; each is preceded by its length, so that no two sets of parts are written alike.
-fn name(revision: RevisionNumber, lists: &Lists, module: &ModuleFile) -> Generation {
+fn name(
+    revision: RevisionNumber,
+    lists: &Lists,
+    catalogue: &Catalogue,
+    module: &ModuleFile,
+) -> Generation {
     let mut hasher = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hasher.update((bytes.len() as u64).to_be_bytes());
@@ -150,6 +163,21 @@ fn name(revision: RevisionNumber, lists: &Lists, module: &ModuleFile) -> Generat
     for (server, hash) in hashes(lists) {
         part(server.as_bytes());
         part(hash.as_str().as_bytes());
+    }
+    // Which of two tools of one name was there first is in no list.
+    let mut sharing: BTreeMap<&str, BTreeSet<(u64, &ServerName)>> = BTreeMap::new();
+    for (server, tool) in catalogue
+        .iter()
+        .flat_map(|(server, tools)| tools.iter().map(move |tool| (server, tool)))
+    {
+        let servers = sharing.entry(&tool.name).or_default();
+        servers.insert((tool.listed_since, server));
+    }
+    for (tool, servers) in sharing.iter().filter(|(_, servers)| servers.len() > 1) {
+        part(tool.as_bytes());
+        for (_, server) in servers {
+            part(server.as_str().as_bytes());
+        }
     }
     Generation::new(&hex::encode(hasher.finalize()))
 }

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -16,10 +16,14 @@ pub struct Catalogue {
     pub hash: ListHash,
     /// The tools in the server's order.
     pub tools: Vec<RawTool>,
+    /// The URL of the endpoint that answered; empty where that is not known.
+    pub endpoint: String,
+    /// The time since when the server has listed each tool without a break, by the tool's name.
+    pub since: BTreeMap<String, OffsetDateTime>,
 }
 
 impl Catalogue {
-    /// Puts a list together and hashes it.
+    /// Puts a list together and hashes it; every tool in it is new.
     pub fn new(
         server: String,
         protocol: String,
@@ -31,8 +35,30 @@ impl Catalogue {
             protocol,
             seen_at,
             hash: ListHash::of(&tools),
+            endpoint: String::new(),
+            since: tools
+                .iter()
+                .map(|tool| (tool.name.clone(), seen_at))
+                .collect(),
             tools,
         }
+    }
+
+    /// Notes which endpoint answered.
+    #[must_use]
+    pub fn from_endpoint(self, endpoint: String) -> Self {
+        Self { endpoint, ..self }
+    }
+
+    /// Makes this the list that follows `previous`: a tool that was there is not new.
+    #[must_use]
+    pub fn following(mut self, previous: &Self) -> Self {
+        for (name, since) in &mut self.since {
+            if let Some(earlier) = previous.since.get(name) {
+                *since = *earlier;
+            }
+        }
+        self
     }
 }
 

@@ -233,6 +233,44 @@ async fn tools_are_kept_byte_for_byte_and_in_order() {
 }
 
 #[tokio::test]
+async fn it_remembers_since_when_each_tool_was_listed_and_which_endpoint_answered() {
+    let place = place();
+    let (a, b, c) = (
+        ("a", "{\"name\":\"a\"}"),
+        ("b", "{\"name\":\"b\"}"),
+        ("c", "{\"name\":\"c\"}"),
+    );
+    let first = catalogue("data", &[a, b]);
+    let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("a time");
+    let second = Catalogue {
+        since: BTreeMap::from([
+            ("b".to_owned(), at(1_795_000_060)),
+            ("c".to_owned(), at(1_795_000_060)),
+        ]),
+        ..catalogue("data", &[b, c])
+    }
+    .from_endpoint("http://127.0.0.1:8000/mcp".to_owned())
+    .following(&first);
+    {
+        let store = open(&place.file).await;
+        store.put_catalogue(&first).await.expect("put");
+        store.put_catalogue(&second).await.expect("put");
+    }
+    let store = open(&place.file).await;
+    let read = store.catalogues().await.expect("read");
+    assert_eq!(read["data"], second);
+    assert_eq!(read["data"].since["b"], first.seen_at);
+    assert_eq!(read["data"].since["c"], at(1_795_000_060));
+
+    // What was forgotten is new when it comes again.
+    store.remove_catalogue("data").await.expect("removed");
+    let again = catalogue("data", &[b, c]);
+    store.put_catalogue(&again).await.expect("put");
+    let read = store.catalogues().await.expect("read");
+    assert_eq!(read["data"], again);
+}
+
+#[tokio::test]
 async fn the_accepted_generation_keeps_its_lists_while_the_server_moves_on() {
     let place = place();
     let store = open(&place.file).await;

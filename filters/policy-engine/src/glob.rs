@@ -2,14 +2,18 @@
 
 /// A pattern in which each `*` stands for any text, the empty one included; all else stands for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Glob(String);
+pub struct Glob(String);
 
 impl Glob {
-    pub(crate) fn new(pattern: &str) -> Self {
+    /// Reads a pattern; every text is one.
+    #[must_use]
+    pub fn new(pattern: &str) -> Self {
         Self(pattern.to_owned())
     }
 
-    pub(crate) fn matches(&self, name: &str) -> bool {
+    /// Whether the pattern stands for the whole name.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
         let Some(mut rest) = parts.next().and_then(|head| name.strip_prefix(head)) else {
             return false;

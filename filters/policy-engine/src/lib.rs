@@ -78,6 +78,7 @@ pub use decision::{
     Arguments, ArgumentsRead, Bucket, Decision, PendingLimits, Permit, Verdict, Write,
 };
 pub use explain::{ExplainedLimit, Explanation, Field};
+pub use glob::Glob;
 pub use policy::{BodyLimits, EndpointId, Policy, ToolId};
 pub use principal::Principal;
 pub use rate::{BucketState, BucketTime, UnixNanos};

@@ -4,7 +4,7 @@
 //! filled in, every name resolved, every schema addressed by its hash. Unknown fields are errors, so that an old module
 //! never half-understands a newer configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -59,6 +59,10 @@ pub struct Endpoint {
     pub servers: Vec<String>,
     /// The server that receives what is not a tool call.
     pub forward: String,
+    /// The tools of each server, by its own names, that this endpoint does not offer because another server's tool
+    /// has the name here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub withheld: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// One registered server and what its catalogue holds.

@@ -6,32 +6,18 @@ use policy_engine::wire::{self, FilterConfig};
 use serde_json::value::RawValue;
 
 use super::Identity;
-use super::held::AdmittedTools;
+use super::paths::{MCP_PATH, server_path};
+use super::withheld::{AdmittedTools, Newcomers};
 use crate::document::{Access, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate};
 use crate::names::ServerName;
 use crate::span::Span;
-
-/// The path at which a listener offers all its servers as one.
-pub const MCP_PATH: &str = "/mcp";
-
-/// The path at which a listener offers one server alone.
-fn server_path(server: &ServerName) -> String {
-    format!("/servers/{server}/mcp")
-}
-
-/// Every path of a listener that speaks MCP.
-pub fn endpoint_paths(document: &GatewayDocument, listener: &Listener) -> Vec<String> {
-    let alone = document
-        .servers_of(listener)
-        .map(|(name, _)| server_path(name));
-    std::iter::once(MCP_PATH.to_owned()).chain(alone).collect()
-}
 
 pub(super) fn config(
     document: &GatewayDocument,
     listener: &Listener,
     identity: &Identity,
     tools: &AdmittedTools<'_>,
+    newcomers: Newcomers,
 ) -> FilterConfig {
     let mut schemas: BTreeMap<String, Box<RawValue>> = BTreeMap::new();
     for schema in tools.values().flat_map(BTreeMap::values).flatten() {
@@ -61,7 +47,7 @@ pub(super) fn config(
         allowed_origins: listener.allowed_origins.clone(),
         max_body_bytes: listener.max_body_bytes.into(),
         max_depth: listener.max_depth,
-        endpoints: endpoints(document, listener),
+        endpoints: endpoints(document, listener, newcomers),
         servers: servers(document, listener, tools),
         defaults: wire::Defaults {
             access: match document.defaults.access {
@@ -107,7 +93,11 @@ pub(super) fn rules_of<'a>(
     })
 }
 
-fn endpoints(document: &GatewayDocument, listener: &Listener) -> Vec<wire::Endpoint> {
+fn endpoints(
+    document: &GatewayDocument,
+    listener: &Listener,
+    newcomers: Newcomers,
+) -> Vec<wire::Endpoint> {
     let names: Vec<&ServerName> = document
         .servers_of(listener)
         .map(|(name, _)| name)
@@ -116,11 +106,13 @@ fn endpoints(document: &GatewayDocument, listener: &Listener) -> Vec<wire::Endpo
         path: MCP_PATH.to_owned(),
         servers: names.iter().map(ToString::to_string).collect(),
         forward,
+        withheld: newcomers,
     });
     let alone = names.iter().map(|name| wire::Endpoint {
         path: server_path(name),
         servers: vec![name.to_string()],
         forward: name.to_string(),
+        withheld: Newcomers::new(),
     });
     together.into_iter().chain(alone).collect()
 }

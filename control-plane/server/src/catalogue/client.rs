@@ -15,6 +15,8 @@ use super::sse::EventReader;
 /// What one server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
+    /// The URL of the endpoint that answered.
+    pub endpoint: String,
     /// The revision of MCP that was spoken.
     pub protocol: String,
     /// Its tools in its order.

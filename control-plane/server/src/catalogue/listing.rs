@@ -64,6 +64,7 @@ impl CatalogueClient {
             .pages(url, &Era::Stateless { version: STATELESS })
             .await?;
         Ok(Listing {
+            endpoint: url.to_owned(),
             protocol: STATELESS.to_owned(),
             tools,
         })
@@ -99,6 +100,7 @@ impl CatalogueClient {
         let tools = self.pages(url, &era).await;
         self.end(url, &era).await;
         Ok(Listing {
+            endpoint: url.to_owned(),
             protocol: agreed.protocol_version,
             tools: tools?,
         })

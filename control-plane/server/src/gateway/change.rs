@@ -1,21 +1,17 @@
 //! An operator's change, from the request to the report.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_document::{
-    CheckedDocument, GatewayDocument, HoldCause, ParseError, Problem, Server, ServerName,
-};
-use store::{AppendError, Catalogue, NewRevision, RevisionNumber, RevisionSummary, StoreError};
+use gateway_document::{CheckedDocument, GatewayDocument, ParseError, Problem, Server, ServerName};
+use store::{AppendError, NewRevision, RevisionNumber, RevisionSummary, StoreError};
 use thiserror::Error;
-use time::OffsetDateTime;
 
 use super::Gateway;
 use super::author::Author;
 use super::rollout::{WriteReport, report};
 use super::verdict::Outcome;
-use crate::catalogue::KnownList;
+use crate::catalogue::{KnownList, has_endpoint};
 use crate::generation::{BuildError, Built, FindToolError, Lists};
 
 /// What the author believes to be in force.
@@ -137,10 +133,6 @@ impl Gateway {
                 BuildError::Invalid(problems) => ChangeError::Invalid(problems),
                 other => ChangeError::Build(other),
             })?;
-        let collisions = new_collisions(&current, &built);
-        if !collisions.is_empty() {
-            return Err(ChangeError::Invalid(collisions));
-        }
         let stored = self
             .store
             .append(Some(head), revision_of(&built, &author))
@@ -158,6 +150,7 @@ impl Gateway {
             state.head = next;
             // What was rejected before is superseded.
             state.rejection = None;
+            state.forget_attempts(&built.document, &lists.changed);
             state.lists = lists.lists;
         }
         let report = self.roll_out(Arc::new(built)).await;
@@ -199,15 +192,10 @@ impl Gateway {
         }));
         let mut changed = Vec::new();
         for ((name, _), listing) in moved.iter().zip(listed.await) {
-            lists.remove(*name);
+            let previous = lists.remove(*name);
             if let Ok(Ok(listing)) = listing {
-                let stored = Catalogue::new(
-                    name.to_string(),
-                    listing.protocol,
-                    OffsetDateTime::now_utc(),
-                    listing.tools,
-                );
-                lists.insert((*name).clone(), Arc::new(KnownList::new(stored)));
+                let list = KnownList::observed(name, listing, previous.as_deref());
+                lists.insert((*name).clone(), Arc::new(list));
             }
             changed.push((*name).clone());
         }
@@ -236,7 +224,7 @@ struct ChangedLists {
 fn has_moved(old: Option<&Server>, new: &Server) -> bool {
     !old.is_some_and(|old| {
         old.all_endpoints()
-            .any(|endpoint| new.all_endpoints().any(|other| other == endpoint))
+            .any(|endpoint| has_endpoint(new, endpoint.as_str()))
     })
 }
 
@@ -251,32 +239,4 @@ fn revision_of(built: &Built, author: &Author) -> NewRevision {
         action: author.action.clone(),
         origin: author.origin.clone(),
     }
-}
-
-/// Tools of the same name that the change brings together. Those that came together by servers' own doing are held,
-/// and hold up no change.
-fn new_collisions(current: &Built, next: &Built) -> Vec<Problem> {
-    let collisions = |built: &Built| -> BTreeSet<(String, String, String)> {
-        let held = built
-            .held()
-            .filter(|(_, held)| held.cause == HoldCause::Collision);
-        held.map(|(listener, held)| (listener.to_string(), held.server.clone(), held.tool.clone()))
-            .collect()
-    };
-    let before = collisions(current);
-    let added = collisions(next)
-        .into_iter()
-        .filter(|collision| !before.contains(collision));
-    added
-        .map(|(listener, server, tool)| {
-            let index = next.document.listeners.iter().position(|other| other.name.as_str() == listener);
-            Problem {
-                path: format!("/listeners/{}/servers", index.unwrap_or_default()),
-                reason: format!(
-                    "the tool `{tool}` of server `{server}` has the name of another server's tool, and a client could not \
-                     tell them apart; offer the servers on different listeners"
-                ),
-            }
-        })
-        .collect()
 }

@@ -1,12 +1,15 @@
 //! From a generation to the Envoys' verdict, and back where it is bad.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use gateway_document::{Warning, WithheldTool};
 use serde::Serialize;
 use store::AuditEntry;
 use time::OffsetDateTime;
 
 use super::Gateway;
+use super::notices;
 use super::state::Rejection;
 use super::verdict::{EnvoyAnswer, Judgement, Outcome, Rejections, judge};
 use crate::generation::Built;
@@ -24,8 +27,11 @@ pub struct WriteReport {
     pub in_force: u64,
     /// What each connected Envoy answered.
     pub envoys: Vec<EnvoyAnswer>,
-    /// Listed tools that are refused all the same.
-    pub held: Vec<gateway_document::HeldTool>,
+    /// The tools that are listed and cannot be called all the same, or not everywhere.
+    pub withheld: Vec<WithheldTool>,
+    /// The rules that have no effect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// What is put on the audit trail when Envoys reject a revision.
@@ -38,6 +44,7 @@ impl Gateway {
         let baseline = {
             let mut state = self.write();
             let before = std::mem::replace(&mut state.current, Arc::clone(&built));
+            notices::log(Some(&before), &built);
             state.accepted.clone().unwrap_or(before)
         };
         self.show_document(&built);
@@ -158,15 +165,14 @@ impl Gateway {
 }
 
 pub(super) fn report(built: &Built, outcome: Outcome, envoys: Vec<EnvoyAnswer>) -> WriteReport {
-    let mut held: Vec<_> = built.held().map(|(_, held)| held.clone()).collect();
-    held.sort();
-    held.dedup();
+    let withheld: BTreeSet<_> = built.withheld().map(|(_, withheld)| withheld).collect();
     WriteReport {
         revision: built.revision.0,
         generation: built.generation().as_str().to_owned(),
         outcome,
         in_force: built.revision.0,
         envoys,
-        held,
+        withheld: withheld.into_iter().cloned().collect(),
+        warnings: built.warnings.clone(),
     }
 }

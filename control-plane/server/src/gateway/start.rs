@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, watch};
 use xds::Publisher;
 
 use super::Gateway;
+use super::notices;
 use super::rollout::REJECTED;
 use super::state::State;
 use crate::catalogue::{CatalogueClient, KnownList};
@@ -72,7 +73,7 @@ impl Gateway {
         };
         let lists = lists_of(store.catalogues().await?);
         let accepted = match store.accepted().await? {
-            Some(parts) => restore(&*store, &parts).await?.map(Arc::new),
+            Some(parts) => restore(&*store, &parts, &lists).await?.map(Arc::new),
             None => None,
         };
         let number = head.summary.number;
@@ -103,6 +104,7 @@ impl Gateway {
             publisher.restore_accepted(Arc::clone(&accepted.snapshot));
         }
         publisher.publish(Arc::clone(&current.snapshot));
+        notices::log(None, &current);
         tracing::info!(revision = current.revision.0, generation = %current.generation(), "in force");
         Ok(Arc::new(Self {
             store,
@@ -203,6 +205,7 @@ fn read(revision: &Revision) -> Result<GatewayDocument, StartError> {
 async fn restore(
     store: &dyn ConfigStore,
     parts: &AcceptedGeneration,
+    today: &Lists,
 ) -> Result<Option<Built>, StartError> {
     let Some(revision) = store.revision(parts.revision).await? else {
         return Ok(None);
@@ -225,6 +228,10 @@ async fn restore(
             OffsetDateTime::UNIX_EPOCH,
             tools,
         );
+        let catalogue = match today.get(&name) {
+            Some(list) => catalogue.following(&list.stored),
+            None => catalogue,
+        };
         lists.insert(name, Arc::new(KnownList::new(catalogue)));
     }
     let module = ModuleFile {

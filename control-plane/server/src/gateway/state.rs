@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gateway_document::ServerName;
+use gateway_document::{GatewayDocument, ServerName};
 use store::RevisionNumber;
 use time::OffsetDateTime;
 use xds::Generation;
@@ -27,6 +27,14 @@ pub struct State {
     pub lists: Lists,
     /// How the last attempt to list each server of the document ended.
     pub attempts: BTreeMap<ServerName, ListState>,
+}
+
+impl State {
+    /// Forgets how servers answered that have moved, or that `document` no longer has.
+    pub(super) fn forget_attempts(&mut self, document: &GatewayDocument, moved: &[ServerName]) {
+        self.attempts
+            .retain(|name, _| document.servers.contains_key(name) && !moved.contains(name));
+    }
 }
 
 /// How the last attempt to list a server ended.

@@ -72,7 +72,7 @@ async fn watch_server(
                 tokio::time::sleep(schedule.after_answer).await;
             }
             Err(error) => {
-                gateway.observe_failure(&name, with_causes(&error));
+                gateway.observe_failure(&name, &server, with_causes(&error));
                 let delay = schedule.after_failure(wait);
                 wait = Some(delay);
                 tokio::time::sleep(delay).await;

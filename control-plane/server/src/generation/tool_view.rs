@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use gateway_document::{HeldTool, ListenerName, Rule, RuleName, ServerName};
+use gateway_document::{
+    ListenerName, Rule, RuleName, ServerName, WithheldTool, WithholdingCause, near_names,
+};
 use policy_engine::Explanation;
 use thiserror::Error;
 
@@ -12,10 +14,13 @@ use super::Built;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FindToolError {
     /// No server lists it.
-    #[error(
-        "no server of this gateway lists a tool `{0}`, or none has yet; `GET /api/v1/tools` shows those that are known"
-    )]
-    Unknown(String),
+    #[error("no server of this gateway lists a tool `{name}`, or none has yet; {}", advice(.near))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// Names of listed tools that may have been meant.
+        near: Vec<String>,
+    },
     /// Several servers list it.
     #[error("several servers list a tool `{name}` ({}); write a rule with `match` into the document instead", .servers.join(", "))]
     Ambiguous {
@@ -42,10 +47,26 @@ pub struct ToolView<'a> {
     pub server: &'a ServerName,
     /// The server's own name of it.
     pub tool: &'a str,
-    /// The policy in force; nothing where it is held.
+    /// The policy in force; none where it cannot be called anywhere.
     pub policy: Option<&'a Explanation>,
-    /// Why it is refused although it is listed.
-    pub held: Option<&'a HeldTool>,
+    /// The reason why it cannot be called although it is listed, or not everywhere.
+    pub withheld: Option<&'a WithheldTool>,
+}
+
+impl ToolView<'_> {
+    /// Whether another tool has its name where all servers appear as one.
+    #[must_use]
+    pub fn is_newcomer(&self) -> bool {
+        let cause = self.withheld.map(|withheld| withheld.cause);
+        cause == Some(WithholdingCause::NameClash)
+    }
+}
+
+fn advice(near: &[String]) -> String {
+    match near {
+        [] => "`GET /api/v1/tools` shows those that are known".to_owned(),
+        near => format!("did you mean `{}`?", near.join("` or `")),
+    }
 }
 
 impl Built {
@@ -58,10 +79,10 @@ impl Built {
                 .tool_names()
                 .map(|(id, server, tool)| ((server, tool), id))
                 .collect();
-            let held: BTreeMap<_, _> = resolved
-                .held
+            let withheld: BTreeMap<_, _> = resolved
+                .withheld
                 .iter()
-                .map(|held| ((held.server.as_str(), held.tool.as_str()), held))
+                .map(|withheld| ((withheld.server.as_str(), withheld.tool.as_str()), withheld))
                 .collect();
             for (server, registered) in self.document.servers_of(listener) {
                 let list = self.lists.get(server);
@@ -73,7 +94,7 @@ impl Built {
                         server,
                         tool: &tool.name,
                         policy: ids.get(&key).and_then(|id| policy.explain(*id)),
-                        held: held.get(&key).copied(),
+                        withheld: withheld.get(&key).copied(),
                     });
                 }
             }
@@ -89,7 +110,7 @@ impl Built {
         let found: Vec<ToolView<'_>> = self
             .tools()
             .into_iter()
-            .filter(|view| view.name == name)
+            .filter(|view| view.name == name && !view.is_newcomer())
             .collect();
         let mut servers: Vec<String> = found
             .iter()
@@ -103,10 +124,13 @@ impl Built {
                 servers,
             });
         }
-        found
-            .into_iter()
-            .next()
-            .ok_or_else(|| FindToolError::Unknown(name.to_owned()))
+        found.into_iter().next().ok_or_else(|| {
+            let views = self.tools();
+            FindToolError::Unknown {
+                name: name.to_owned(),
+                near: near_names(name, views.iter().map(|view| view.name.as_str())),
+            }
+        })
     }
 
     /// The rule that a tool's policy is kept in, if it has one.

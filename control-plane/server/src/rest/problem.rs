@@ -171,7 +171,7 @@ impl From<FindToolError> for Problem {
     fn from(error: FindToolError) -> Self {
         let detail = error.to_string();
         match error {
-            FindToolError::Unknown(_) => Self::new(
+            FindToolError::Unknown { .. } => Self::new(
                 StatusCode::NOT_FOUND,
                 "urn:portcullis:unknown-tool",
                 "there is no such tool",

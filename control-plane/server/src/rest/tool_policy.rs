@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
-use gateway_document::Rule;
+use gateway_document::{Rule, Warning};
 use policy_engine::Explanation;
 use serde::Serialize;
 
@@ -21,11 +21,14 @@ struct Policy<'a> {
     name: &'a str,
     listener: &'a str,
     revision: u64,
-    /// What holds, with the rule behind each field; nothing where the tool is held.
+    /// The policy in force, with the rule behind each field; none where the tool cannot be called anywhere.
     policy: Option<&'a Explanation>,
-    /// Why the tool is refused although it is listed.
+    /// The reason why the tool cannot be called although it is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<&'a str>,
+    withheld: Option<&'a str>,
+    /// The rules that have no effect and that may have been meant for this tool.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'a Warning>,
     /// The tool's own rule as it was written, if it has one.
     rule: Option<&'a Rule>,
 }
@@ -41,7 +44,12 @@ pub(super) async fn get(
         listener: view.listener.as_str(),
         revision: current.revision.0,
         policy: view.policy,
-        held: view.held.map(|held| held.reason.as_str()),
+        withheld: view.withheld.map(|withheld| withheld.reason.as_str()),
+        warnings: current
+            .warnings
+            .iter()
+            .filter(|warning| warning.near.iter().any(|near| near == view.tool))
+            .collect(),
         rule: current.tool_rule(&name),
     };
     Ok(([(ETAG, format!("\"{}\"", current.revision))], Json(body)).into_response())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use gateway_document::{Warning, WithholdingCause};
 use serde::Serialize;
 
 use crate::gateway::Gateway;
@@ -12,6 +13,8 @@ use crate::gateway::Gateway;
 pub(super) struct Tools {
     revision: u64,
     tools: Vec<Tool>,
+    /// The rules of the document that have no effect.
+    warnings: Vec<Warning>,
 }
 
 #[derive(Serialize)]
@@ -22,9 +25,12 @@ struct Tool {
     server: String,
     /// The server's own name of it.
     tool: String,
-    /// `offered`, or `held`: refused although it is listed.
+    /// `offered`, or `withheld`: it cannot be called although it is listed, or not everywhere.
     state: &'static str,
-    /// Why it is held, and what to do about it.
+    /// The kind of reason why it is withheld.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<WithholdingCause>,
+    /// The reason why it is withheld, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// SHA-256 of its input schema.
@@ -39,16 +45,18 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Tools> {
         listener: view.listener.to_string(),
         server: view.server.to_string(),
         tool: view.tool.to_owned(),
-        state: if view.held.is_some() {
-            "held"
+        state: if view.withheld.is_some() {
+            "withheld"
         } else {
             "offered"
         },
-        reason: view.held.map(|held| held.reason.clone()),
+        cause: view.withheld.map(|withheld| withheld.cause),
+        reason: view.withheld.map(|withheld| withheld.reason.clone()),
         input_schema: view.policy.and_then(|policy| policy.input_schema.clone()),
     });
     Json(Tools {
         revision: current.revision.0,
         tools: tools.collect(),
+        warnings: current.warnings.clone(),
     })
 }

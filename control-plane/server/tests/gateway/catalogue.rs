@@ -1,7 +1,10 @@
-//! What servers list.
+//! The lists of servers, as they become the gateway's tools.
 
+use control_plane::catalogue::CatalogueClient;
+use gateway_document::ServerName;
 use serde_json::json;
 
+use crate::fake_envoy::FakeEnvoy;
 use crate::fake_server::{FakeServer, Speaks, tool, tools};
 use crate::harness::{ControlPlane, document_with, folder, until};
 
@@ -95,4 +98,71 @@ async fn a_server_that_moved_is_not_believed_to_list_what_the_old_one_did() {
     let gone = "servers: {data: {url: http://127.0.0.1:9/mcp}}";
     control_plane.put_yaml("/api/v1/config", gone).await;
     assert_eq!(control_plane.offered("data").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn it_drops_what_a_servers_former_endpoint_answers_late() {
+    let folder = folder();
+    let (old, new) = (
+        FakeServer::start(Speaks::Stateless, tools(&["a"])).await,
+        FakeServer::start(Speaks::Stateless, tools(&["b"])).await,
+    );
+    let control_plane = ControlPlane::start(folder.path(), &document_with(&[("data", &old)])).await;
+    control_plane.until_offered("data", &["a"]).await;
+    let document = control_plane.gateway.current().document.clone();
+    let name: ServerName = "data".parse().unwrap();
+    let late = CatalogueClient::new()
+        .unwrap()
+        .list(&document.servers[&name])
+        .await
+        .unwrap();
+    control_plane
+        .put_yaml("/api/v1/config", &document_with(&[("data", &new)]))
+        .await;
+    let before = control_plane.get("/api/v1/version").await.json;
+    control_plane.gateway.observe(&name, late).await;
+    let asked = &document.servers[&name];
+    control_plane
+        .gateway
+        .observe_failure(&name, asked, "the old one is gone".to_owned());
+    assert_eq!(control_plane.get("/api/v1/version").await.json, before);
+    let known = control_plane.get("/api/v1/servers").await;
+    assert!(
+        !known.text.contains("the old one is gone"),
+        "{}",
+        known.text
+    );
+}
+
+#[tokio::test]
+async fn it_never_gives_a_server_the_list_that_another_endpoint_answered() {
+    let folder = folder();
+    let old = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let before = document_with(&[("data", &old)]);
+    {
+        let control_plane = ControlPlane::start(folder.path(), &before).await;
+        let envoy = FakeEnvoy::connect(control_plane.xds, "bad").await;
+        control_plane.until_offered("data", &["a"]).await;
+        until(|| async {
+            let version = control_plane.get("/api/v1/version").await.json;
+            version["accepted_generation"] == version["generation"]
+        })
+        .await;
+        envoy.reject("second");
+        let new = FakeServer::start(Speaks::Stateless, tools(&["b"])).await;
+        let listeners = "listeners: [{name: mcp, address: '127.0.0.1:1'}, {name: second, address: '127.0.0.1:2'}]\n";
+        let refused = control_plane
+            .put_yaml(
+                "/api/v1/config",
+                &(document_with(&[("data", &new)]) + listeners),
+            )
+            .await;
+        assert_eq!(refused.json["outcome"], "rejected", "{}", refused.text);
+    }
+    drop(old);
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let document = control_plane.document().await;
+    assert!(before.contains(document["servers"]["data"]["url"].as_str().unwrap()));
+    let offered = control_plane.offered("data").await;
+    assert!(!offered.contains(&"b".to_owned()), "{offered:?}");
 }

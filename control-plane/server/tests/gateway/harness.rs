@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct ControlPlane {
     pub rest: SocketAddr,
     pub xds: SocketAddr,
+    pub gateway: Arc<Gateway>,
     client: Client,
     _tasks: JoinSet<()>,
 }
@@ -82,7 +83,10 @@ impl ControlPlane {
             .into_make_service_with_connect_info::<SocketAddr>();
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway::watch(Arc::clone(&gateway), schedule));
-        tasks.spawn(async move { gateway.follow().await });
+        tasks.spawn({
+            let gateway = Arc::clone(&gateway);
+            async move { gateway.follow().await }
+        });
         tasks.spawn(async move {
             axum::serve(rest_listener, router).await.unwrap();
         });
@@ -94,6 +98,7 @@ impl ControlPlane {
         Self {
             rest,
             xds,
+            gateway,
             client: Client::builder().no_proxy().build().unwrap(),
             _tasks: tasks,
         }

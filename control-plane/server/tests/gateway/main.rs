@@ -1,6 +1,7 @@
 //! A whole control plane in this process: its store on disk, its REST interface and discovery service on ports of
 //! their own, servers and an Envoy that are simulated.
 
+mod captured_log;
 mod catalogue;
 mod changes;
 mod documents;
@@ -8,5 +9,7 @@ mod fake_envoy;
 mod fake_server;
 mod guard;
 mod harness;
+mod idle_rules;
+mod name_clash;
 mod restarts;
 mod tools;

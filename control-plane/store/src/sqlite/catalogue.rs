@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use sqlx::{FromRow, SqliteExecutor};
+use time::OffsetDateTime;
 
 use super::{SqliteStore, failed, micros, now, stored, time};
 use crate::{Catalogue, ListHash, RawTool, StoreError};
@@ -17,6 +18,7 @@ struct CatalogueRow {
     list_hash: String,
     protocol: String,
     seen_at: i64,
+    endpoint: String,
 }
 
 pub(super) async fn put(store: &SqliteStore, catalogue: &Catalogue) -> Result<(), StoreError> {
@@ -49,16 +51,32 @@ pub(super) async fn put(store: &SqliteStore, catalogue: &Catalogue) -> Result<()
         }
     }
     sqlx::query(
-        "INSERT INTO catalogue (server, list_hash, protocol, seen_at) VALUES (?, ?, ?, ?) \
-         ON CONFLICT (server) DO UPDATE SET list_hash = excluded.list_hash, protocol = excluded.protocol, seen_at = excluded.seen_at",
+        "INSERT INTO catalogue (server, list_hash, protocol, seen_at, endpoint) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (server) DO UPDATE SET list_hash = excluded.list_hash, protocol = excluded.protocol, \
+         seen_at = excluded.seen_at, endpoint = excluded.endpoint",
     )
     .bind(&catalogue.server)
     .bind(hash)
     .bind(&catalogue.protocol)
     .bind(micros(catalogue.seen_at))
+    .bind(&catalogue.endpoint)
     .execute(&mut *transaction)
     .await
     .map_err(failed(WRITE))?;
+    sqlx::query("DELETE FROM tool_since WHERE server = ?")
+        .bind(&catalogue.server)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed(WRITE))?;
+    for (name, since) in &catalogue.since {
+        sqlx::query("INSERT INTO tool_since (server, name, since) VALUES (?, ?, ?)")
+            .bind(&catalogue.server)
+            .bind(name)
+            .bind(micros(*since))
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed(WRITE))?;
+    }
     drop_unused_lists(&mut *transaction).await?;
     transaction.commit().await.map_err(failed(WRITE))
 }
@@ -78,7 +96,7 @@ pub(super) async fn all(store: &SqliteStore) -> Result<BTreeMap<String, Catalogu
     // One transaction, so that no list is dropped between the two questions.
     let mut transaction = store.pool.begin().await.map_err(failed(READ))?;
     let rows: Vec<CatalogueRow> =
-        sqlx::query_as("SELECT server, list_hash, protocol, seen_at FROM catalogue")
+        sqlx::query_as("SELECT server, list_hash, protocol, seen_at, endpoint FROM catalogue")
             .fetch_all(&mut *transaction)
             .await
             .map_err(failed(READ))?;
@@ -86,6 +104,8 @@ pub(super) async fn all(store: &SqliteStore) -> Result<BTreeMap<String, Catalogu
     for row in rows {
         let catalogue = Catalogue {
             tools: tools(&mut *transaction, &row.list_hash).await?,
+            since: since(&mut *transaction, &row.server).await?,
+            endpoint: row.endpoint,
             server: row.server.clone(),
             protocol: row.protocol,
             seen_at: time("catalogue's time", row.seen_at)?,
@@ -124,6 +144,21 @@ pub(super) async fn drop_unused_lists(executor: impl SqliteExecutor<'_>) -> Resu
     .await
     .map(drop)
     .map_err(failed(WRITE))
+}
+
+async fn since(
+    executor: impl SqliteExecutor<'_>,
+    server: &str,
+) -> Result<BTreeMap<String, OffsetDateTime>, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT name, since FROM tool_since WHERE server = ?")
+            .bind(server)
+            .fetch_all(executor)
+            .await
+            .map_err(failed(READ))?;
+    rows.into_iter()
+        .map(|(name, since)| Ok((name, time("tool's time", since)?)))
+        .collect()
 }
 
 async fn tools(

@@ -81,7 +81,9 @@ fn tools(
             errors.add(path, unknown(name));
             continue;
         };
-        for tool in server.tools.keys() {
+        let withheld = endpoint.withheld.get(name);
+        let offered = |tool: &&String| withheld.is_none_or(|names| !names.contains(*tool));
+        for tool in server.tools.keys().filter(offered) {
             let seen = format!("{}{tool}", server.tool_prefix);
             if let Some(owner) = owners.get(&seen) {
                 errors.add(path.clone(), format!("clients would see `{seen}` of server `{owner}` and of server `{name}`; give one of them a `tool_prefix`"));

@@ -1,0 +1,173 @@
+//! What is right in a document and yet does nothing: rules about tools that nobody lists.
+
+use policy_engine::Glob;
+use serde::Serialize;
+
+use crate::catalogue::Catalogue;
+use crate::check::CheckedDocument;
+use crate::document::{GatewayDocument, Rule};
+use crate::names::ServerName;
+use crate::problem::Pointer;
+
+/// A part of a document that has no effect, most likely because a name in it is misspelt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// JSON Pointer (RFC 6901) into the document.
+    pub path: String,
+    /// The name of the rule that has no effect.
+    pub rule: String,
+    /// The reason why it has none, with what to do about it.
+    pub reason: String,
+    /// Names of listed tools that may have been meant, the nearest first.
+    pub near: Vec<String>,
+}
+
+/// For so many rules near names are looked for; with more, something larger is wrong than a spelling.
+const MOST_SPELLINGS: usize = 10;
+
+/// Finds the rules that name a tool which no server lists, in the document's order.
+#[must_use]
+pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warning> {
+    let root = Pointer::default().at("tools");
+    let mut warnings: Vec<Warning> = Vec::new();
+    for (index, rule) in document.tools.iter().enumerate() {
+        let Some(pattern) = &rule.matches.tool else {
+            continue;
+        };
+        let servers = servers_of(document, rule);
+        let glob = Glob::new(pattern);
+        let lists = |server: &ServerName| {
+            let tools = catalogue.get(server);
+            tools.is_some_and(|tools| tools.iter().any(|tool| glob.matches(&tool.name)))
+        };
+        if servers.iter().any(|server| lists(server)) {
+            continue;
+        }
+        let elsewhere = document.servers.keys().find(|server| lists(server));
+        let near = if warnings.len() < MOST_SPELLINGS {
+            let listed = servers.iter().filter_map(|server| catalogue.get(server));
+            near_names(pattern, listed.flatten().map(|tool| tool.name.as_str()))
+        } else {
+            Vec::new()
+        };
+        let unlisted = servers
+            .iter()
+            .find(|server| !catalogue.contains_key(server));
+        warnings.push(Warning {
+            path: root.at(index).at("match").at("tool").into_string(),
+            rule: rule.name.to_string(),
+            reason: reason(pattern, rule, elsewhere, unlisted, &near),
+            near,
+        });
+    }
+    warnings
+}
+
+/// The servers whose tools a rule may be about.
+fn servers_of<'a>(document: &'a GatewayDocument, rule: &Rule) -> Vec<&'a ServerName> {
+    let offers = |server: &ServerName| {
+        document
+            .listeners
+            .iter()
+            .filter(|listener| {
+                let through = rule.matches.listener.as_ref();
+                through.is_none_or(|name| *name == listener.name)
+            })
+            .any(|listener| {
+                document
+                    .servers_of(listener)
+                    .any(|(name, _)| name == server)
+            })
+    };
+    let named = |server: &ServerName| {
+        let to = rule.matches.server.as_ref();
+        to.is_none_or(|name| name == server)
+    };
+    document
+        .servers
+        .keys()
+        .filter(|server| named(server) && offers(server))
+        .collect()
+}
+
+fn reason(
+    pattern: &str,
+    rule: &Rule,
+    elsewhere: Option<&ServerName>,
+    unlisted: Option<&&ServerName>,
+    near: &[String],
+) -> String {
+    let who = match (&rule.matches.server, &rule.matches.listener) {
+        (Some(server), None) => format!("server `{server}` lists no tool `{pattern}`"),
+        (None, Some(listener)) => {
+            format!("no server on listener `{listener}` lists a tool `{pattern}`")
+        }
+        (Some(server), Some(listener)) => {
+            format!("server `{server}` offers no tool `{pattern}` on listener `{listener}`")
+        }
+        (None, None) => format!("no server lists a tool `{pattern}`"),
+    };
+    let advice = match (near, elsewhere, unlisted) {
+        (_, Some(other), _) => format!("server `{other}` does: correct `match`"),
+        ([_, ..], None, _) => format!("did you mean {}?", in_words(near)),
+        ([], None, Some(server)) => {
+            format!("server `{server}` has not been listed yet; it may still do so")
+        }
+        ([], None, None) => "correct the name, or take the rule out".to_owned(),
+    };
+    format!("{who}, so the rule has no effect; {advice}")
+}
+
+fn in_words(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(" or ")
+}
+
+/// Longer names are not compared: the work grows with the product of the lengths.
+const LONGEST_COMPARED: usize = 64;
+/// Names less alike than this, from 0 to 1, are other names: `read` and `write` have 0.4, one wrong letter in six 0.83.
+const NEAR_ENOUGH: f64 = 0.6;
+/// More names than this are a list to read, not a hint.
+const MOST_NEAR: usize = 3;
+
+/// The names that are spelt most like `name`, the nearest first.
+#[must_use]
+pub fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let wanted = name.replace('*', "").to_lowercase();
+    if wanted.is_empty() || wanted.len() > LONGEST_COMPARED {
+        return Vec::new();
+    }
+    let mut near: Vec<(f64, &str)> = known
+        .filter(|known| known.len() <= 2 * wanted.len())
+        .map(|known| {
+            let alike = strsim::normalized_damerau_levenshtein(&wanted, &known.to_lowercase());
+            (alike, known)
+        })
+        .filter(|(alike, _)| *alike >= NEAR_ENOUGH)
+        .collect();
+    near.sort_by(|(one, a), (other, b)| other.total_cmp(one).then_with(|| a.cmp(b)));
+    near.dedup_by(|(_, a), (_, b)| a == b);
+    near.truncate(MOST_NEAR);
+    near.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_finds_the_names_that_are_spelt_most_alike() {
+        let known = ["execute_query", "execute_spark_sql", "list_tables", "query"];
+        for (wrong, near) in [
+            ("execut_query", vec!["execute_query"]),
+            ("Execute_Query", vec!["execute_query"]),
+            ("list_table*", vec!["list_tables"]),
+            ("qurey", vec!["query"]),
+            ("drop_database", vec![]),
+            ("*", vec![]),
+        ] {
+            assert_eq!(near_names(wrong, known.into_iter()), near, "{wrong}");
+        }
+        assert_eq!(near_names(&"x".repeat(65), known.into_iter()), [""; 0]);
+    }
+}
