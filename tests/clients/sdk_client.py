@@ -37,6 +37,14 @@ SDKS = [
 ]
 
 
+def shown(outcome: dict) -> str:
+    """The sentence of a refusal that the user of an SDK, or the model behind it, reads."""
+    if "error" in outcome:
+        return outcome["error"]["message"]
+    assert outcome["result"].get("isError"), outcome
+    return outcome["result"]["content"][0]["text"]
+
+
 class SdkClient:
     """A connected client; `ask` sends one line and returns what the SDK's user saw."""
 

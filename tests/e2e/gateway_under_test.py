@@ -29,7 +29,8 @@ def tools_and_rules() -> dict:
     """Two servers; most tools are open, each `twice_…` has 2 calls a second, `secret` is for a role that nobody has,
     and what is wrong with the arguments of `watched` is only counted."""
     config = example_filter_config()
-    limited = {f"twice_{name}": ANYTHING for name in ("modern", "legacy", "counted", "other")}
+    limited = {f"twice_{name}": ANYTHING for name in ("modern", "legacy", "counted")}
+    limited |= {f"hourly_{era.name.lower()}_{name}": ANYTHING for era in Era for name in "ab"}
     weather_tools = {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, "forecast": REGION}
     with_tools(config, "weather", {**weather_tools, **limited})
     with_tools(config, "math", {"add": NUMBERS})
@@ -39,6 +40,11 @@ def tools_and_rules() -> dict:
             "name": "two-a-second",
             "match": {"server": "weather", "tool": "twice_*"},
             "limits": [{"id": "each", "per": ["tool"], "requests": 2, "window_ms": 1000, "burst": 2}],
+        },
+        {
+            "name": "one-an-hour",
+            "match": {"server": "weather", "tool": "hourly_*"},
+            "limits": [{"id": "each", "per": ["tool"], "requests": 1, "window_ms": 3_600_000}],
         },
         {"name": "for-analysts", "match": {"tool": "secret"}, "allow": ["analyst"]},
         {"name": "watch", "match": {"tool": "watched"}, "validate": "shadow"},

@@ -8,7 +8,7 @@ from envoy import Envoy
 from free_ports import free_port
 from gateway_under_test import ANYTHING, CITY, NUMBERS
 from installation import Installation
-from mcp_messages import Era, Message, call
+from mcp_messages import Era, Message, call, has_passed
 from polling import until
 from raw_http import Reply
 from recording_upstream import RecordingUpstream, answers_with
@@ -21,8 +21,8 @@ TOOLS = {
     "math": {"add": NUMBERS},
 }
 CALLS = {
-    "get_weather": call(Era.LEGACY, "get_weather", {"city": "Oslo"}),
-    "add": call(Era.MODERN, "add", {"a": 1, "b": 2}),
+    "get_weather": call(Era.MODERN, "get_weather", {"city": "Oslo"}),
+    "add": call(Era.LEGACY, "add", {"a": 1, "b": 2}),
 }
 
 
@@ -48,7 +48,7 @@ class ManagedGateway:
         return self.send(CALLS[tool]).status
 
     def passes(self, tool: str) -> bool:
-        return self.status(tool) == 200
+        return has_passed(self.send(CALLS[tool]))
 
     def change(self, document: dict) -> Reply:
         return self.control_plane.request("PUT", "/api/v1/config", document)

@@ -42,6 +42,28 @@ class Message:
             return self.post(connection, path)
 
 
+def has_passed(reply: Reply) -> bool:
+    """Whether a call was answered by its server, and well: neither an HTTP status nor the message says otherwise."""
+    return reply.status == 200 and "isError" not in reply.json.get("result", {"isError": True})
+
+
+def is_refused(reply: Reply, code: int, id: object = 1) -> bool:
+    """Whether a call with this id was refused: on 2026-07-28 by an HTTP status and an error of this code, on session-based
+    revisions under 200 by a tool's result that says `isError`, whatever the code."""
+    message = reply.json
+    if message.get("id") != id or reply.headers.get("content-type") != "application/json":
+        return False
+    if "error" in message:
+        return (reply.status, message["error"]["code"]) == (code // 100, code)
+    return reply.status == 200 and message["result"].get("isError") is True and "resultType" not in message["result"]
+
+
+def sentence_of(reply: Reply) -> str:
+    """What a refusal says, wherever its form puts it."""
+    message = reply.json
+    return message["error"]["message"] if "error" in message else message["result"]["content"][0]["text"]
+
+
 def header_value(name: str) -> str:
     """A name as `Mcp-Name` carries it: as it is, or in Base64 where it is no plain ASCII text."""
     if name and name == name.strip() and all(" " <= character <= "~" for character in name):

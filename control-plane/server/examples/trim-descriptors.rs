@@ -8,12 +8,13 @@ use prost::Message;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 /// The files of the messages that the control plane sends, packed ones included. What these import comes along.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/core/v3/extension.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
     "envoy/config/listener/v3/listener.proto",
     "envoy/config/route/v3/route.proto",
+    "envoy/extensions/access_loggers/filters/cel/v3/cel.proto",
     "envoy/extensions/access_loggers/stream/v3/stream.proto",
     "envoy/extensions/filters/http/router/v3/router.proto",
     "envoy/extensions/filters/http/wasm/v3/wasm.proto",

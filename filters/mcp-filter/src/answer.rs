@@ -3,9 +3,7 @@
 //! Sentences stand on one line without double quotes, because some clients show them inside escaped JSON; all that
 //! the caller must know is in them, because clients hide headers and `data` (`docs/decisions/0001-status-codes.md`).
 
-use mcp_message::{
-    Capability, Era, LegacyRevision, ReadError, SUPPORTED, UnsupportedVersion, reply,
-};
+use mcp_message::{Capability, Era, ReadError, SUPPORTED, UnsupportedVersion, reply};
 use policy_engine::{Refusal, echo};
 use proxy_host::{Answering, LocalReply};
 
@@ -49,31 +47,20 @@ pub(crate) enum EchoedId {
 }
 
 impl Answer {
-    /// What the engine refused.
+    /// The answer to a call that the engine refused.
     pub(crate) fn refused(refusal: &Refusal, era: Era) -> Self {
         let reason = refusal.reason();
         let sentence = refusal.sentence();
         match refusal {
-            Refusal::UnknownTool { .. } | Refusal::ArgumentsNotRead { .. } => {
+            Refusal::UnknownTool { .. } => {
                 Self::error(200, INVALID_PARAMS, reason, sentence).with_callers_id()
             }
-            Refusal::BadArguments { .. } => match era {
-                Era::Modern | Era::Legacy(LegacyRevision::V2025_11_25) => Self {
-                    status: 200,
-                    header: None,
-                    form: Form::ToolError {
-                        text: sentence,
-                        era,
-                    },
-                    id: EchoedId::Callers,
-                    reason,
-                },
-                Era::Legacy(_) => {
-                    Self::error(200, INVALID_PARAMS, reason, sentence).with_callers_id()
-                }
-            },
+            Refusal::BadArguments { .. } => Self::tool_error(era, reason, sentence),
+            Refusal::ArgumentsNotRead { .. } => {
+                Self::error(200, INVALID_PARAMS, reason, sentence).for_call(era)
+            }
             Refusal::Forbidden { .. } => {
-                Self::error(403, FORBIDDEN, reason, sentence).with_callers_id()
+                Self::error(403, FORBIDDEN, reason, sentence).for_call(era)
             }
             Refusal::Limited { rule, limit, .. } => {
                 let seconds = refusal.retry_after_seconds().unwrap_or(1);
@@ -83,20 +70,20 @@ impl Answer {
                 reply::push_string(&mut data, limit);
                 data.push('}');
                 Self::error(429, LIMITED, reason, sentence)
-                    .with_callers_id()
                     .with_header("retry-after", seconds.to_string())
                     .with_data(data)
+                    .for_call(era)
             }
         }
     }
 
-    /// The limits' state cannot be read or written.
-    pub(crate) fn limits_unavailable() -> Self {
+    /// The answer to a call while the state of its limits cannot be read or written.
+    pub(crate) fn limits_unavailable(era: Era) -> Self {
         let sentence =
             "the limits of this tool cannot be checked at the moment; try again in 1 s".to_owned();
         Self::error(503, NOT_READY, "limits_unavailable", sentence)
-            .with_callers_id()
             .with_header("retry-after", "1".to_owned())
+            .for_call(era)
     }
 
     /// No configuration is in force.
@@ -262,6 +249,11 @@ impl Answer {
         self.id == EchoedId::Callers
     }
 
+    /// Whether only the caller's id tells which request this answers: the HTTP status says nothing went wrong.
+    pub(crate) fn is_lost_without_id(&self) -> bool {
+        self.wants_callers_id() && self.status == 200
+    }
+
     /// Sends the answer; `id` is the caller's, as it was sent, where it could be read.
     pub(crate) fn send(&self, host: &impl Answering, id: Option<&[u8]>) {
         let id = if self.wants_callers_id() { id } else { None };
@@ -301,6 +293,28 @@ impl Answer {
             form,
             id: EchoedId::Null,
             reason,
+        }
+    }
+
+    fn tool_error(era: Era, reason: &'static str, text: String) -> Self {
+        Self {
+            status: 200,
+            header: None,
+            form: Form::ToolError { text, era },
+            id: EchoedId::Callers,
+            reason,
+        }
+    }
+
+    /// Turns the error into the answer to a `tools/call`: on session-based revisions a tool result under 200, because
+    /// their SDKs end the session on any other status and show errors to nobody.
+    fn for_call(self, era: Era) -> Self {
+        match (self.form, era) {
+            (Form::Error { message, .. }, Era::Legacy(_)) => Self {
+                header: self.header,
+                ..Self::tool_error(era, self.reason, message)
+            },
+            (form, _) => Self { form, ..self }.with_callers_id(),
         }
     }
 

@@ -12,6 +12,9 @@ use crate::answer::Answer;
 pub(crate) const CLUSTER: &str = "x-portcullis-cluster";
 /// Envoy's own header for the time that an upstream may take, in milliseconds.
 pub(crate) const TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
+/// Envoy's own header that tells the upstream how long it has, in milliseconds. The router would send it too, but not on a
+/// listener that hides Envoy's headers.
+pub(crate) const EXPECTED_TIMEOUT: &str = "x-envoy-expected-rq-timeout-ms";
 
 /// What becomes of a request, by its headers.
 pub(crate) enum Head {
@@ -186,11 +189,12 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Whether a client could set time-outs, retries or statistics names with this header.
+/// Whether a client could set time-outs, retries or statistics names with this header, or lie to a server about them.
 fn steers_the_router(name: &[u8]) -> bool {
     name.strip_prefix(b"x-envoy-").is_some_and(|rest| {
         [
             &b"upstream-"[..],
+            b"expected-rq-timeout",
             b"retry",
             b"retriable",
             b"max-retries",
@@ -378,6 +382,7 @@ mod tests {
             "x-envoy-retry-on",
             "x-envoy-max-retries",
             "x-envoy-upstream-alt-stat-name",
+            "x-envoy-expected-rq-timeout-ms",
         ] {
             assert!(steers_the_router(name.as_bytes()), "{name}");
         }

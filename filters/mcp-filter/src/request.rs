@@ -10,7 +10,7 @@ use policy_engine::{EndpointId, Permit, ToolId};
 use proxy_host::{Answering, Clock, Metrics, RequestBody, RequestHeaders, SharedData};
 
 use crate::answer::Answer;
-use crate::head::{CLUSTER, Changes, Head, Rest, TIMEOUT};
+use crate::head::{CLUSTER, Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
 use crate::plugin::Plugin;
 use message::{Judgement, MessageInHand};
 
@@ -184,8 +184,12 @@ impl<'h, H: Host> Request<'h, H> {
             Phase::Streaming(message) => self.read_passing(message, size, end_of_body),
             Phase::Refusing(mut refusing) => {
                 refusing.look_for_id(self.host, size, end_of_body);
-                if end || size > refusing.max_bytes {
-                    return self.send_refusal(&refusing);
+                let limit = refusing.max_bytes;
+                if size > limit {
+                    refusing.replace_if_lost(|| Answer::unreadable(&ReadError::TooLarge { limit }));
+                }
+                if end || size > limit {
+                    return self.send_refusal(*refusing);
                 }
                 self.phase = Phase::Refusing(refusing);
                 Flow::Wait
@@ -201,7 +205,10 @@ impl<'h, H: Host> Request<'h, H> {
                 Flow::Continue
             }
             Phase::Begun | Phase::Answered => Flow::Wait,
-            Phase::Refusing(refusing) => self.send_refusal(&refusing),
+            Phase::Refusing(mut refusing) => {
+                refusing.replace_if_lost(Answer::trailers);
+                self.send_refusal(*refusing)
+            }
             Phase::Bodyless(..) | Phase::Reading(_) | Phase::Streaming(_) => {
                 self.send(&Answer::trailers(), None)
             }
@@ -223,6 +230,7 @@ impl<'h, H: Host> Request<'h, H> {
             }
             Judgement::Pass(clearance) => {
                 self.pass_to(clearance.permit(), message.changes());
+                message.note_id(self.host);
                 if end == EndOfBody::NotYet {
                     message.let_go();
                     self.phase = Phase::Streaming(message);
@@ -295,20 +303,22 @@ impl<'h, H: Host> Request<'h, H> {
             self.host.set_header(":path", permit.path());
         }
         if let Some(timeout) = permit.timeout() {
-            self.host
-                .set_header(TIMEOUT, &timeout.as_millis().to_string());
+            let milliseconds = timeout.as_millis().to_string();
+            self.host.set_header(TIMEOUT, &milliseconds);
+            self.host.set_header(EXPECTED_TIMEOUT, &milliseconds);
         }
     }
 
     fn refuse(&mut self, refusing: Refusing, is_over: bool) -> Flow {
         if is_over {
-            return self.send_refusal(&refusing);
+            return self.send_refusal(refusing);
         }
         self.phase = Phase::Refusing(Box::new(refusing));
         Flow::Wait
     }
 
-    fn send_refusal(&mut self, refusing: &Refusing) -> Flow {
+    fn send_refusal(&mut self, mut refusing: Refusing) -> Flow {
+        refusing.replace_if_lost(|| Answer::invalid("a request needs an `id`".to_owned()));
         if let Some(plugin) = &self.plugin {
             plugin
                 .statistics
@@ -338,7 +348,17 @@ impl Refusing {
             // Only a message that can be read to its end has an id to echo.
             Ok(id) if end == EndOfBody::Reached => self.id = id,
             Ok(_) => {}
-            Err(_) => self.search = None,
+            Err(error) => {
+                self.search = None;
+                self.replace_if_lost(|| Answer::unreadable(&error));
+            }
+        }
+    }
+
+    /// Puts another answer in the place of one that nobody would hear: under 200, and without the caller's id.
+    fn replace_if_lost(&mut self, answer: impl FnOnce() -> Answer) {
+        if self.id.is_none() && self.answer.is_lost_without_id() {
+            self.answer = answer();
         }
     }
 }

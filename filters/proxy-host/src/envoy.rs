@@ -53,6 +53,10 @@ impl Answering for Envoy {
         );
         abi::send_local_response(reply.status, reply.details, headers.block(), reply.body);
     }
+
+    fn note(&self, name: &str, value: &[u8]) {
+        abi::set_property(name, value);
+    }
 }
 
 impl SharedData for Envoy {

@@ -42,6 +42,7 @@ pub struct FakeProxy {
     headers: RefCell<Vec<(String, Vec<u8>)>>,
     body: RefCell<Vec<u8>>,
     reply: RefCell<Option<SentReply>>,
+    notes: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 impl FakeProcess {
@@ -139,6 +140,17 @@ impl FakeProxy {
             .collect()
     }
 
+    /// The values that the filter has noted for the proxy, by name.
+    #[must_use]
+    pub fn notes(&self) -> BTreeMap<String, String> {
+        let notes = self.notes.borrow();
+        let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+        notes
+            .iter()
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect()
+    }
+
     /// The reply that the filter gave, if it did.
     #[must_use]
     pub fn sent_reply(&self) -> Option<SentReply> {
@@ -193,6 +205,12 @@ impl Answering for FakeProxy {
             details: reply.details.to_owned(),
         };
         self.reply.borrow_mut().get_or_insert(sent);
+    }
+
+    fn note(&self, name: &str, value: &[u8]) {
+        self.notes
+            .borrow_mut()
+            .insert(name.to_owned(), value.to_vec());
     }
 }
 

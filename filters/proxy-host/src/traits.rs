@@ -38,10 +38,14 @@ pub struct LocalReply<'a> {
     pub details: &'a str,
 }
 
-/// Ends of a stream that the filter makes itself.
+/// Answers that do not come from upstream: the filter's own, and what the proxy needs for its own.
 pub trait Answering {
     /// Answers the request; nothing more of it goes upstream.
     fn reply(&self, reply: &LocalReply<'_>);
+
+    /// Notes a value for the rest of the request, where the proxy's own answers find it: in Envoy, the filter state
+    /// `wasm.<name>`. It goes neither upstream nor to the client by itself.
+    fn note(&self, name: &str, value: &[u8]);
 }
 
 /// A moment in the life of a shared value; compare-and-set names the one that it expects.

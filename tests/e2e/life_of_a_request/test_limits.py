@@ -6,7 +6,7 @@ import pytest
 
 from gateway_parameters import in_both_eras
 from gateway_under_test import ANYTHING, GatewayUnderTest, answered_by, weather
-from mcp_messages import Era, call
+from mcp_messages import Era, call, has_passed, is_refused, sentence_of
 from polling import until
 from raw_http import Connection
 from recording_upstream import RecordingUpstream
@@ -19,25 +19,25 @@ def test_it_limits_and_recovers(gateway, era):
     tool = f"twice_{era.name.lower()}"
     passed = 0
     with Connection(gateway.port) as connection:
-        while (reply := call(era, tool, id=passed).post(connection)).status == 200:
+        while has_passed(reply := call(era, tool, id=passed).post(connection)):
             passed += 1
         assert passed >= 2
-        assert reply.status == 429
+        assert is_refused(reply, 42900, passed), reply
         assert reply.headers["retry-after"] == "1"
-        assert reply.json["id"] == passed
-        error = reply.json["error"]
-        assert error["code"] == 42900
-        assert "1 s" in error["message"] and tool in error["message"]
+        assert "1 s" in sentence_of(reply) and tool in sentence_of(reply)
         assert answered_by(weather(era).post(connection)) == "weather"
-        until("the limit lets go", lambda: call(era, tool).post(connection).status == 200)
+        until("the limit lets go", lambda: has_passed(call(era, tool).post(connection)))
     assert [one.json["params"]["name"] for one in gateway.received()] == [tool] * passed + ["get_weather", tool]
 
 
 @in_both_eras
 def test_one_tools_limit_is_not_anothers(gateway, era):
-    other = "twice_other"
-    until("the limit bites", lambda: call(era, "twice_counted").post_once(gateway.port).status == 429)
-    until("a call of the other tool passes", lambda: call(era, other).post_once(gateway.port).status == 200)
+    """One call an hour by one rule, and a bucket for each of its tools: none refills while the test runs."""
+    first, second = (call(era, f"hourly_{era.name.lower()}_{name}") for name in "ab")
+    assert has_passed(first.post_once(gateway.port))
+    assert is_refused(first.post_once(gateway.port), 42900)
+    assert has_passed(second.post_once(gateway.port))
+    assert is_refused(second.post_once(gateway.port), 42900)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_it_counts_exactly_across_workers(two_workers):
         with Connection(two_workers.port) as connection:
             ready.wait()
             for _ in range(60):
-                statuses.append(call(Era.LEGACY, "scarce").post(connection).status)
+                statuses.append(call(Era.MODERN, "scarce").post(connection).status)
 
     callers = 16
     ready = threading.Barrier(callers)

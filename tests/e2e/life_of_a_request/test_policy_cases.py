@@ -6,14 +6,13 @@ import pytest
 
 from gateway_parameters import in_both_eras
 from gateway_under_test import answered_by
-from mcp_messages import Era
+from mcp_messages import Era, is_refused
 from policy_cases import CaseFile, all_files, message
 from raw_http import Reply
 from recording_upstream import RecordingUpstream
 from static_gateway import StaticGateways
 
-FORMS = {"unknown_tool": (200, -32602), "forbidden": (403, 40300), "limited": (429, 42900)}
-
+CODES = {"forbidden": 40300, "limited": 42900}
 
 FILES = all_files()
 
@@ -52,9 +51,11 @@ def fault(reply: Reply, expect: dict) -> str | None:
         return None if answered == expect["cluster"] else f"expected `{expect['cluster']}`"
     if expect.get("over_http") == "unreadable":
         return None if reply.status == 400 and reply.json["error"]["code"] in (-32700, -32600) else "expected 400"
-    if expect["reason"] in FORMS:
+    if expect["reason"] == "unknown_tool":
         found = (reply.status, reply.json.get("error", {}).get("code"))
-        return None if found == FORMS[expect["reason"]] else f"expected {FORMS[expect['reason']]}"
+        return None if found == (200, -32602) else "expected an unknown tool"
+    if code := CODES.get(expect["reason"]):
+        return None if is_refused(reply, code) else f"expected {code}"
     if expect["reason"] != "bad_arguments":
         return f"unknown reason `{expect['reason']}`"
     result = reply.json.get("result", {})

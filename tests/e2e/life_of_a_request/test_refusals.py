@@ -7,7 +7,7 @@ import pytest
 
 from gateway_parameters import in_both_eras
 from gateway_under_test import MAX_BODY, MAX_DEPTH, answered_by, weather
-from mcp_messages import Era, Message, call, modern_meta
+from mcp_messages import Era, Message, call, is_refused, modern_meta, sentence_of
 from raw_http import Connection, Reply
 
 
@@ -60,18 +60,22 @@ def test_it_refuses_bad_arguments_where_a_model_reads_it(gateway, era, arguments
     assert pointer in result["content"][0]["text"]
 
 
-@pytest.mark.parametrize("version", ["2025-06-18", "2025-03-26", None])
-def test_it_refuses_bad_arguments_as_older_revisions_ask(gateway, version):
-    message = call(Era.LEGACY, "get_weather", {"city": 7}).without_header("mcp-protocol-version")
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-03-26", "2024-11-05", None])
+@pytest.mark.parametrize(("tool", "part"), [("get_weather", "/city"), ("secret", "for-analysts")])
+def test_it_refuses_where_a_model_reads_it_on_older_revisions_too(gateway, version, tool, part):
+    message = call(Era.LEGACY, tool, {"city": 7}).without_header("mcp-protocol-version")
     if version:
         message = message.with_headers(("mcp-protocol-version", version))
-    assert "/city" in check_error(gateway.send_refused(message), 200, -32602)
+    reply = gateway.send_refused(message)
+    assert is_refused(reply, 40300), reply
+    assert part in sentence_of(reply)
 
 
 @in_both_eras
 def test_it_refuses_a_caller_without_the_role(gateway, era):
     reply = gateway.send_refused(call(era, "secret"))
-    assert "for-analysts" in check_error(reply, 403, 40300)
+    assert is_refused(reply, 40300), reply
+    assert "for-analysts" in sentence_of(reply)
     assert "www-authenticate" not in reply.headers
 
 
@@ -80,14 +84,24 @@ def test_it_refuses_a_caller_without_the_role(gateway, era):
     "params",
     [
         '"name":"get_weather","arguments":{"city":"Oslo"},"name":"secret"',
-        '"name":"secret","arguments":{"city":"Oslo"},"name":"get_weather"',
         '"name":"get_weather","n\\u0061me":"secret","arguments":{"city":"Oslo"}',
         '"name":"get_weather","arguments":{"city":"Oslo"},"arguments":{"city":"Rome"}',
     ],
-    ids=["name-last", "name-first", "escaped", "arguments"],
+    ids=["name-last", "escaped", "arguments"],
 )
 def test_it_refuses_a_key_that_occurs_twice(gateway, era, params):
     check_error(gateway.send_refused(raw_call(era, params)), 400, -32600, id=None)
+
+
+@in_both_eras
+def test_it_refuses_by_the_first_name_that_stands_whatever_follows(gateway, era):
+    """A name that is closed decides at once; what comes behind it is not waited for."""
+    message = raw_call(era, '"name":"secret","arguments":{"city":"Oslo"},"name":"get_weather"')
+    reply = gateway.send_refused(message)
+    if era is Era.MODERN:
+        assert "Mcp-Name" in check_error(reply, 400, -32020)
+    else:
+        assert is_refused(reply, 40300), reply
 
 
 @in_both_eras
@@ -243,7 +257,7 @@ def test_it_answers_each_of_two_requests_that_arrive_at_once(gateway):
     """Pipelined: the second lies in the same packet as the refused first."""
     with Connection(gateway.port) as connection:
         both = b""
-        for message in (call(Era.LEGACY, "secret", id="first"), weather(Era.LEGACY, "second")):
+        for message in (call(Era.MODERN, "secret", id="first"), weather(Era.LEGACY, "second")):
             length = ("content-length", str(len(message.body)))
             both += connection.head("POST", "/mcp", [*message.headers, length]) + message.body
         connection.send(both)

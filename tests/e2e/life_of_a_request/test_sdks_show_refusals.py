@@ -6,7 +6,7 @@ from gateway_under_test import ANYTHING, CITY
 from recording_upstream import RecordingUpstream, answers_with
 from refusal_forms import FORMS, SENTENCE
 from scripted_server import ScriptedServer
-from sdk_client import SDKS, SdkClient
+from sdk_client import SDKS, SdkClient, shown
 from static_gateway import StaticGateway, example_filter_config, with_tools
 
 CHOSEN = [
@@ -20,14 +20,6 @@ CHOSEN = [
     "503, code 50300",
 ]
 with_each_sdk = pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.label)
-
-
-def shown(outcome: dict) -> str:
-    """The text that a user of the SDK sees."""
-    if "error" in outcome:
-        return outcome["error"]["message"]
-    assert outcome["result"]["isError"], outcome
-    return outcome["result"]["content"][0]["text"]
 
 
 @with_each_sdk

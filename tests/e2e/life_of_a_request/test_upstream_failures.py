@@ -3,12 +3,15 @@
 import pytest
 
 from free_ports import free_port
+from gateway_parameters import in_both_eras
 from gateway_under_test import ANYTHING
+from mcp_messages import Era, call, has_passed, is_refused, request, sentence_of
+from raw_http import Connection
 from recording_upstream import RecordingUpstream, answers_with
-from sdk_client import SDKS, SdkClient
+from sdk_client import SDKS, SdkClient, shown
 from static_gateway import StaticGateway, example_filter_config, with_tools
 
-TOOLS = {"down": ANYTHING, "breaks": ANYTHING, "slow": ANYTHING}
+TOOLS = {"down": ANYTHING, "breaks": ANYTHING, "slow": ANYTHING, "well": ANYTHING}
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +38,65 @@ def failing_gateway(installation, tmp_path_factory):
     upstream.responder = respond
     folder = tmp_path_factory.mktemp("failing-gateway")
     gateway = StaticGateway(installation, folder, {"weather": upstream.port, "math": free_port()}, config)
+    gateway.upstream = upstream
     yield gateway
     gateway.stop()
     upstream.stop()
 
 
+@in_both_eras
+@pytest.mark.parametrize(
+    ("tool", "code", "part", "retry_after"),
+    [
+        ("down", 50300, "cannot be reached; try again in 10 s", "10"),
+        ("breaks", 50200, "broke off its answer", None),
+        ("slow", 50400, "longer than its policy allows", None),
+    ],
+)
+def test_it_answers_for_the_server_with_the_callers_id(failing_gateway, era, tool, code, part, retry_after):
+    with Connection(failing_gateway.port) as connection:
+        for id in (7, 'é"\\ ', 2**70):
+            reply = call(era, tool, id=id).post(connection)
+            assert is_refused(reply, code, id), reply
+            assert part in sentence_of(reply)
+            assert reply.headers.get("retry-after") == retry_after
+        assert has_passed(call(era, "well").post(connection))
+
+
+@in_both_eras
+def test_it_tells_the_server_how_long_a_tool_may_take(failing_gateway, era):
+    lie = ("x-envoy-expected-rq-timeout-ms", "99000")
+    seen = {}
+    for tool in ("slow", "well"):
+        failing_gateway.upstream.forget()
+        call(era, tool).with_headers(lie).post_once(failing_gateway.port)
+        (received,) = failing_gateway.upstream.calls()
+        seen[tool] = received.header(lie[0])
+    assert seen == {"slow": b"300", "well": None}
+
+
+@in_both_eras
+def test_it_answers_other_requests_for_the_server_too(failing_gateway, era):
+    """Not as a tool's result, which nobody asked for."""
+    reply = request(era, "tools/list", id="mine").post_once(failing_gateway.port, "/servers/math/mcp")
+    assert reply.status == (503 if era is Era.MODERN else 200)
+    assert (reply.json["id"], reply.json["error"]["code"]) == ("mine", 50300)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"jsonrpc":"2.0","method":"notifications/x"}', b'{"jsonrpc":"2.0","id":7,"result":{}}'],
+    ids=["a notification", "a response"],
+)
+def test_it_answers_with_a_status_where_nobody_waits_for_an_answer(failing_gateway, body):
+    message = call(Era.LEGACY, "well").with_body(body)
+    reply = message.post_once(failing_gateway.port, "/servers/math/mcp")
+    assert (reply.status, reply.json["id"], reply.json["error"]["code"]) == (503, None, 50300)
+
+
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.label)
 def test_users_read_what_became_of_their_call(installation, failing_gateway, sdk):
     with SdkClient(sdk, f"http://127.0.0.1:{failing_gateway.port}/mcp", installation.home) as client:
-        assert "cannot be reached; try again" in client.call("down")["error"]["message"]
-        assert "broke off its answer" in client.call("breaks")["error"]["message"]
-        assert "longer than its policy allows" in client.call("slow")["error"]["message"]
+        assert "cannot be reached; try again" in shown(client.call("down"))
+        assert "broke off its answer" in shown(client.call("breaks"))
+        assert "longer than its policy allows" in shown(client.call("slow"))

@@ -9,6 +9,7 @@ from control_plane import InForce
 from mcp_messages import Era, call
 from outcomes import structured
 from raw_http import Connection, Reply
+from sdk_client import shown
 from stack import Stack
 from traffic import Traffic
 
@@ -63,6 +64,6 @@ def test_every_client_reads_how_long_to_wait(client, policy):
     for outcome in outcomes[:2]:
         assert structured(outcome)["rows"] == [[1]]
     for outcome in outcomes[2:]:
-        assert "is limited to 2 calls per 1 minute; try again in" in outcome["error"]["message"]
+        assert "is limited to 2 calls per 1 minute; try again in" in shown(outcome)
     policy.lift()
     assert structured(client.call("execute_query", QUERY))["rows"] == [[1]]

@@ -1,87 +1,230 @@
-//! What Envoy itself answers when a server does not: JSON-RPC errors, whose sentences the clients' SDKs show
-//! (docs/decisions/0001-status-codes.md), in place of Envoy's plain text. By then Envoy no longer knows the call's id.
+//! The answers that Envoy itself gives, where a server does not or where a request never reaches the filter: JSON-RPC
+//! in the form that the caller's revision asks for (docs/decisions/0001-status-codes.md), in place of plain text.
 
 use envoy_types::pb::envoy::config::accesslog::v3::access_log_filter::FilterSpecifier;
-use envoy_types::pb::envoy::config::accesslog::v3::{AccessLogFilter, ResponseFlagFilter};
+use envoy_types::pb::envoy::config::accesslog::v3::{
+    AccessLogFilter, AndFilter, ComparisonFilter, ExtensionFilter, ResponseFlagFilter,
+    StatusCodeFilter, comparison_filter::Op, extension_filter::ConfigType,
+};
 use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::config::core::v3::substitution_format_string::Format;
-use envoy_types::pb::envoy::config::core::v3::{DataSource, SubstitutionFormatString};
+use envoy_types::pb::envoy::config::core::v3::{
+    DataSource, HeaderValue, HeaderValueOption, RuntimeUInt32, SubstitutionFormatString,
+};
+use envoy_types::pb::envoy::extensions::access_loggers::filters::cel::v3::ExpressionFilter;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     LocalReplyConfig, ResponseMapper,
 };
+use envoy_types::util::pack_any;
 
 use super::number;
 
-/// What happened upstream, and what the caller is told.
-struct Reply {
+/// One thing that goes wrong behind the gateway, and what its caller is told.
+struct UpstreamFault {
     /// Envoy's flags for it (Envoy, "Access logging: %RESPONSE_FLAGS%").
     flags: &'static [&'static str],
     status: u32,
-    /// JSON-RPC's code, ours: outside the range that is reserved.
+    /// A code of ours, outside the range that JSON-RPC reserves.
     code: i32,
-    /// Without quotes and backslashes: it is shown as it travels.
+    /// The sentence, without quotes and backslashes: some clients show it inside escaped JSON.
     message: &'static str,
+    /// Seconds for `Retry-After`, where trying again helps.
+    retry_after: Option<u32>,
 }
 
-/// The same as in envoy/static-example.yaml.
-const REPLIES: [Reply; 3] = [
-    Reply {
+/// The same three as in envoy/static-example.yaml.
+const UPSTREAM_FAULTS: [UpstreamFault; 3] = [
+    UpstreamFault {
         flags: &["UF", "UH", "UO", "URX", "NC"],
         status: 503,
         code: 50300,
-        message: "the server of this tool cannot be reached; try again in a minute",
+        message: "the server of this tool cannot be reached; try again in 10 s",
+        retry_after: Some(10),
     },
-    Reply {
+    UpstreamFault {
         flags: &["UC", "UR", "UPE"],
         status: 502,
         code: 50200,
         message: "the server of this tool broke off its answer; see whether the call had an effect before you repeat it",
+        retry_after: None,
     },
-    Reply {
+    UpstreamFault {
         flags: &["UT", "SI"],
         status: 504,
         code: 50400,
         message: "the tool took longer than its policy allows; ask for less at once, or have the operator allow more",
+        retry_after: None,
     },
 ];
 
+/// How an answer reaches a caller whose request the filter let pass, by the note that the filter left.
+struct NotedCaller {
+    /// The filter state that holds the caller's id (`filters/mcp-filter/src/request/message.rs`).
+    note: &'static str,
+    form: Form,
+    /// Whether the caller's revision reads answers under 200 only.
+    under_200: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    ToolResult,
+    Error,
+}
+
+const NOTED_CALLERS: [NotedCaller; 3] = [
+    NotedCaller {
+        note: "wasm.portcullis_call_id",
+        form: Form::ToolResult,
+        under_200: true,
+    },
+    NotedCaller {
+        note: "wasm.portcullis_request_id",
+        form: Form::Error,
+        under_200: true,
+    },
+    NotedCaller {
+        note: "wasm.portcullis_modern_id",
+        form: Form::Error,
+        under_200: false,
+    },
+];
+
+/// Requests that Envoy itself refuses, before or beside the filter: status and sentence.
+const REFUSED_REQUESTS: [(u32, &str); 4] = [
+    (
+        400,
+        "the request is not HTTP that this gateway reads; check its path, its headers and the length of its body",
+    ),
+    (
+        408,
+        "the request did not arrive in time; send it whole and at once",
+    ),
+    (413, "the body is larger than this gateway takes"),
+    (
+        431,
+        "the headers are larger than this gateway takes; send fewer or shorter ones",
+    ),
+];
+
+const INVALID_REQUEST: i32 = -32600;
+
+/// The filter's own answers have these words first in their details, and stay as they are.
+const NOT_THE_FILTERS: &str = "!response.code_details.startsWith('portcullis_')";
+
 pub(super) fn json_rpc() -> LocalReplyConfig {
-    let mapper = |Reply {
-                      flags,
-                      status,
-                      code,
-                      message,
-                  }: &Reply| {
-        let body = format!(
-            r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#
-        );
-        ResponseMapper {
-            filter: Some(AccessLogFilter {
-                filter_specifier: Some(FilterSpecifier::ResponseFlagFilter(ResponseFlagFilter {
-                    flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
-                })),
-            }),
-            status_code: number(*status),
-            body: Some(inline(body)),
-            body_format_override: Some(SubstitutionFormatString {
-                format: Some(Format::TextFormatSource(inline(
-                    "%LOCAL_REPLY_BODY%".to_owned(),
-                ))),
-                content_type: "application/json".to_owned(),
-                ..Default::default()
-            }),
-            ..Default::default()
+    let mut mappers = Vec::new();
+    for fault in &UPSTREAM_FAULTS {
+        for caller in &NOTED_CALLERS {
+            let id = format!("%FILTER_STATE({}:PLAIN)%", caller.note);
+            let noted = matches(&format!("'{}' in filter_state", caller.note));
+            mappers.push(ResponseMapper {
+                filter: Some(all([flagged(fault), noted])),
+                headers_to_add: retry_after(fault).into_iter().collect(),
+                ..mapper(
+                    if caller.under_200 { 200 } else { fault.status },
+                    &body(caller.form, &id, fault.code, fault.message),
+                )
+            });
         }
-    };
+        mappers.push(ResponseMapper {
+            filter: Some(flagged(fault)),
+            headers_to_add: retry_after(fault).into_iter().collect(),
+            ..mapper(
+                fault.status,
+                &body(Form::Error, "null", fault.code, fault.message),
+            )
+        });
+    }
+    for (status, message) in REFUSED_REQUESTS {
+        mappers.push(ResponseMapper {
+            filter: Some(all([has_status(status), matches(NOT_THE_FILTERS)])),
+            ..mapper(status, &body(Form::Error, "null", INVALID_REQUEST, message))
+        });
+    }
     LocalReplyConfig {
-        mappers: REPLIES.iter().map(mapper).collect(),
+        mappers,
         ..Default::default()
     }
 }
 
-fn inline(text: String) -> DataSource {
-    DataSource {
-        specifier: Some(Specifier::InlineString(text)),
+fn mapper(status: u32, body: &str) -> ResponseMapper {
+    ResponseMapper {
+        status_code: number(status),
+        body_format_override: Some(SubstitutionFormatString {
+            format: Some(Format::TextFormatSource(DataSource {
+                specifier: Some(Specifier::InlineString(body.to_owned())),
+                ..Default::default()
+            })),
+            content_type: "application/json".to_owned(),
+            ..Default::default()
+        }),
         ..Default::default()
+    }
+}
+
+fn body(form: Form, id: &str, code: i32, message: &str) -> String {
+    match form {
+        Form::ToolResult => format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":"{message}"}}],"isError":true}}}}"#
+        ),
+        Form::Error => format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#
+        ),
+    }
+}
+
+fn retry_after(fault: &UpstreamFault) -> Option<HeaderValueOption> {
+    fault.retry_after.map(|seconds| HeaderValueOption {
+        header: Some(HeaderValue {
+            key: "retry-after".to_owned(),
+            value: seconds.to_string(),
+            ..Default::default()
+        }),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..Default::default()
+    })
+}
+
+fn flagged(fault: &UpstreamFault) -> AccessLogFilter {
+    filter(FilterSpecifier::ResponseFlagFilter(ResponseFlagFilter {
+        flags: fault.flags.iter().map(|flag| (*flag).to_owned()).collect(),
+    }))
+}
+
+fn has_status(status: u32) -> AccessLogFilter {
+    filter(FilterSpecifier::StatusCodeFilter(StatusCodeFilter {
+        comparison: Some(ComparisonFilter {
+            op: Op::Eq.into(),
+            value: Some(RuntimeUInt32 {
+                default_value: status,
+                // Envoy wants a name; nobody sets it.
+                runtime_key: "portcullis.unused".to_owned(),
+            }),
+        }),
+    }))
+}
+
+/// A condition in CEL on what Envoy knows of the request.
+fn matches(expression: &str) -> AccessLogFilter {
+    filter(FilterSpecifier::ExtensionFilter(ExtensionFilter {
+        name: "envoy.access_loggers.extension_filters.cel".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(pack_any(ExpressionFilter {
+            expression: expression.to_owned(),
+            ..Default::default()
+        }))),
+    }))
+}
+
+fn all(filters: impl IntoIterator<Item = AccessLogFilter>) -> AccessLogFilter {
+    filter(FilterSpecifier::AndFilter(AndFilter {
+        filters: filters.into_iter().collect(),
+    }))
+}
+
+fn filter(specifier: FilterSpecifier) -> AccessLogFilter {
+    AccessLogFilter {
+        filter_specifier: Some(specifier),
     }
 }

@@ -38,6 +38,31 @@ impl From<Answer> for Judgement<'_> {
     }
 }
 
+/// An answer that the caller waits for, and the form that it takes where the proxy itself gives it: one for each of the
+/// notes that `local_reply_config` looks for (`control-plane/server/src/envoy/local_reply.rs`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AwaitedAnswer {
+    /// A tool's result under 200, on a session-based revision.
+    ToolResult,
+    /// An error under 200, on a session-based revision.
+    Error,
+    /// An error under a status of HTTP's, on 2026-07-28.
+    ErrorWithStatus,
+}
+
+impl AwaitedAnswer {
+    fn note(self) -> &'static str {
+        match self {
+            Self::ToolResult => "portcullis_call_id",
+            Self::Error => "portcullis_request_id",
+            Self::ErrorWithStatus => "portcullis_modern_id",
+        }
+    }
+}
+
+/// A longer id is not noted for the proxy's own answers, which then carry none: every request in flight would hold it.
+const LONGEST_NOTED_ID: usize = 1024;
+
 pub(super) struct MessageInHand {
     endpoint: EndpointId,
     announced: Announced,
@@ -56,6 +81,8 @@ pub(super) struct MessageInHand {
     decided_on: Option<Message>,
     /// The caller's id, once the bytes that hold it have been let go.
     id: Option<Vec<u8>>,
+    /// What the caller of a request waits for.
+    awaited: Option<AwaitedAnswer>,
 }
 
 impl MessageInHand {
@@ -76,6 +103,7 @@ impl MessageInHand {
             tool: None,
             decided_on: None,
             id: None,
+            awaited: None,
         }
     }
 
@@ -88,6 +116,15 @@ impl MessageInHand {
         self.id
             .as_deref()
             .or_else(|| self.reader.message().id().map(|id| id.raw(&self.held)))
+    }
+
+    /// Notes the id of a request that passes, for the answers that the proxy gives where its server does not.
+    pub(super) fn note_id(&self, host: &impl Host) {
+        if let (Some(awaited), Some(id)) = (self.awaited, self.id())
+            && id.len() <= LONGEST_NOTED_ID
+        {
+            host.note(awaited.note(), id);
+        }
     }
 
     /// The reader and what it has been given, to look for the id in what follows.
@@ -305,6 +342,12 @@ impl MessageInHand {
             return answer.into();
         }
         let capability = Capability::of_method(&method);
+        self.awaited = match (kind, self.announced.era, capability) {
+            (Kind::Notification | Kind::Response, ..) => None,
+            (Kind::Request, Era::Modern, _) => Some(AwaitedAnswer::ErrorWithStatus),
+            (Kind::Request, Era::Legacy(_), Capability::Tool) => Some(AwaitedAnswer::ToolResult),
+            (Kind::Request, Era::Legacy(_), _) => Some(AwaitedAnswer::Error),
+        };
         match (capability, capability.named_in(message)) {
             (_, Member::Absent | Member::Other) if capability != Capability::Plain => {
                 Answer::nameless(&echo(&method), capability).into()
@@ -384,7 +427,7 @@ impl MessageInHand {
                 match settle(host, &plugin.hash_key, &pending, host.now()) {
                     Settled::Passed(permit) => self.pass(host, plugin, tool, permit),
                     Settled::Refused(refusal) => refuse(Answer::refused(&refusal, era)),
-                    Settled::Unavailable => refuse(Answer::limits_unavailable()),
+                    Settled::Unavailable => refuse(Answer::limits_unavailable(era)),
                 }
             }
         }

@@ -229,6 +229,11 @@ impl Outcome {
         cluster
     }
 
+    /// What the filter noted for the proxy's own answers.
+    pub fn notes(&self) -> Vec<(String, String)> {
+        self.proxy.notes().into_iter().collect()
+    }
+
     /// The values of a header, as an upstream sees them.
     pub fn header(&self, name: &str) -> Vec<String> {
         self.proxy.header(name)
@@ -278,8 +283,18 @@ impl Answered {
         )
     }
 
+    /// The HTTP status and the echoed id of a tool's result that says `isError`.
+    #[track_caller]
+    pub fn tool_error(&self) -> (u16, Value) {
+        assert_eq!(self.json["result"]["isError"], true, "{}", self.reply.body);
+        (self.reply.status, self.json["id"].clone())
+    }
+
+    /// The sentence for the caller, of an error or of a tool's result.
     pub fn sentence(&self) -> &str {
-        self.json["error"]["message"].as_str().unwrap_or_default()
+        let result = &self.json["result"]["content"][0]["text"];
+        let error = &self.json["error"]["message"];
+        error.as_str().or(result.as_str()).unwrap_or_default()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -6,6 +6,11 @@ use serde_json::json;
 
 use crate::gateway::{Gateway, Sent, call, configuration, modern_call};
 
+fn modern_weather() -> Sent {
+    let body = modern_call("get_weather", r#"{"city":"x"}"#);
+    Sent::modern("tools/call", Some("get_weather"), body)
+}
+
 fn weather() -> Sent {
     Sent::post(call("get_weather", r#"{"city":"x"}"#))
 }
@@ -17,7 +22,17 @@ fn it_limits_and_says_when_to_come_back_and_lets_in_again() {
     gateway.process.advance(Duration::from_millis(2500));
     assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
     let answer = gateway.send(&weather()).answer();
-    assert_eq!(answer.error(), (429, 42900, json!(41)));
+    assert_eq!(answer.tool_error(), (200, json!(41)));
+    assert_eq!(answer.header("retry-after"), Some("28"));
+    assert!(
+        answer
+            .sentence()
+            .contains("limited to 2 calls per 1 minute; try again in 28 s"),
+        "{}",
+        answer.sentence()
+    );
+    let answer = gateway.send(&modern_weather()).answer();
+    assert_eq!(answer.error(), (429, 42900, json!("a")));
     // Thirty seconds after the first, rounded up.
     assert_eq!(answer.header("retry-after"), Some("28"));
     assert_eq!(
@@ -40,18 +55,18 @@ fn it_limits_and_says_when_to_come_back_and_lets_in_again() {
     );
     gateway.process.advance(Duration::from_secs(28));
     assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
-    assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+    assert_eq!(gateway.send(&modern_weather()).answer().reply.status, 429);
     assert_eq!(
         gateway.counter("portcullis_refusals.server.weather.tool.get_weather.reason.limited"),
-        2
+        3
     );
     assert_eq!(
         gateway.counter("portcullis_calls.server.weather.tool.get_weather"),
-        5
+        6
     );
     assert_eq!(
         gateway.counter("portcullis_decision_ns.server.weather.tool.get_weather"),
-        5
+        6
     );
 }
 
@@ -68,17 +83,10 @@ fn it_counts_no_call_that_it_refuses() {
             200
         );
     }
-    let modern = || {
-        Sent::modern(
-            "tools/call",
-            Some("get_weather"),
-            modern_call("get_weather", r#"{"city":"x"}"#),
-        )
-    };
-    assert_eq!(gateway.send(&modern()).cluster(), "weather-cluster");
+    assert_eq!(gateway.send(&modern_weather()).cluster(), "weather-cluster");
     assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
     assert_eq!(
-        gateway.send(&modern()).answer().error(),
+        gateway.send(&modern_weather()).answer().error(),
         (429, 42900, json!("a"))
     );
 }
@@ -95,7 +103,7 @@ fn it_keeps_limits_through_a_change_of_the_configuration() {
         .unwrap()
         .insert(0, json!({"name": "other", "match": {"tool": "add"}}));
     gateway.configure(&configuration).unwrap();
-    assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+    assert_eq!(gateway.send(&modern_weather()).answer().reply.status, 429);
 }
 
 #[test]
@@ -113,7 +121,7 @@ fn it_lets_a_changed_limit_take_hold_at_once() {
     for between in [None, Some(without_rule)] {
         let mut gateway = Gateway::with(&with_limit(1, 60_000));
         assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
-        assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+        assert_eq!(gateway.send(&modern_weather()).answer().reply.status, 429);
         if let Some(between) = between {
             gateway.configure(&between).unwrap();
         }
@@ -126,7 +134,7 @@ fn it_lets_a_changed_limit_take_hold_at_once() {
         let answer = gateway.send(&weather()).answer();
         assert_eq!(answer.header("retry-after"), Some("30"));
         gateway.process.advance(Duration::from_secs(29));
-        assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+        assert_eq!(gateway.send(&modern_weather()).answer().reply.status, 429);
         gateway.process.advance(Duration::from_secs(1));
         assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
     }
@@ -138,7 +146,7 @@ fn it_is_not_thrown_by_other_workers() {
     gateway.process.lose_races(5);
     assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
     assert_eq!(gateway.send(&weather()).cluster(), "weather-cluster");
-    assert_eq!(gateway.send(&weather()).answer().reply.status, 429);
+    assert_eq!(gateway.send(&modern_weather()).answer().reply.status, 429);
 }
 
 #[test]
@@ -146,5 +154,9 @@ fn it_refuses_when_the_state_cannot_be_written() {
     let gateway = Gateway::new();
     gateway.process.lose_races(u32::MAX);
     let answer = gateway.send(&weather()).answer();
-    assert_eq!(answer.error(), (503, 50300, json!(41)));
+    assert_eq!(answer.tool_error(), (200, json!(41)));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let answer = gateway.send(&modern_weather()).answer();
+    assert_eq!(answer.error(), (503, 50300, json!("a")));
+    assert_eq!(answer.header("retry-after"), Some("1"));
 }

@@ -143,7 +143,7 @@ fn it_holds_a_refused_body_to_its_end() {
     let head = HEAD.replace("add", "close");
     let outcome = Gateway::new().send(&Sent::post("").body([head.as_bytes(), b"yyyy\"}}}"]));
     assert_eq!(outcome.flows, [Flow::Wait; 4]);
-    assert_eq!(outcome.answer().error(), (403, 40300, json!(41)));
+    assert_eq!(outcome.answer().tool_error(), (200, json!(41)));
     // The limit is asked once, not for each piece.
     let mut configuration = configuration();
     configuration["rules"][0]["match"]["tool"] = json!("add");

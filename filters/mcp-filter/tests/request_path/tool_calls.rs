@@ -40,24 +40,26 @@ fn it_reads_names_as_the_upstream_will() {
         (r"\u0074ools\u002fcall", "close"),
     ] {
         let body = call(tool, "{}").replace("tools/call", method);
-        assert_eq!(
-            gateway.send(&Sent::post(&body)).answer().error(),
-            (403, 40300, json!(41)),
-            "{body}"
-        );
+        let answer = gateway.send(&Sent::post(&body)).answer();
+        assert_eq!(answer.tool_error(), (200, json!(41)), "{body}");
+        assert!(answer.sentence().contains("`close`"), "{body}");
     }
 }
 
 #[test]
-fn it_sets_the_time_that_a_rule_gives() {
+fn it_sets_the_time_that_a_rule_gives_and_tells_the_server() {
     let gateway = Gateway::new();
-    let timeout = |tool| {
-        gateway
-            .send(&Sent::post(call(tool, "{}")))
-            .header("x-envoy-upstream-rq-timeout-ms")
-    };
-    assert_eq!(timeout("slow"), ["2500"]);
-    assert_eq!(timeout("add"), [""; 0]);
+    for name in [
+        "x-envoy-upstream-rq-timeout-ms",
+        "x-envoy-expected-rq-timeout-ms",
+    ] {
+        let timeout = |tool| {
+            let request = Sent::post(call(tool, "{}")).with(name, "99000");
+            gateway.send(&request).header(name)
+        };
+        assert_eq!(timeout("slow"), ["2500"]);
+        assert_eq!(timeout("add"), [""; 0]);
+    }
 }
 
 #[test]
@@ -93,20 +95,24 @@ fn it_refuses_unknown_tools_in_band() {
 fn it_refuses_calls_that_rules_close() {
     let gateway = Gateway::new();
     let answer = gateway.send(&Sent::post(call("close", "{}"))).answer();
-    assert_eq!(answer.error(), (403, 40300, json!(41)));
+    assert_eq!(answer.tool_error(), (200, json!(41)));
+    assert!(answer.sentence().contains("rule `closed`"));
+    let modern = Sent::modern("tools/call", Some("close"), modern_call("close", "{}"));
+    let answer = gateway.send(&modern).answer();
+    assert_eq!(answer.error(), (403, 40300, json!("a")));
     assert!(answer.sentence().contains("rule `closed`"));
     assert_eq!(
         gateway.counter("portcullis_refusals.server.weather.tool.close.reason.forbidden"),
-        1
+        2
     );
     assert_eq!(
         gateway.counter("portcullis_calls.server.weather.tool.close"),
-        1
+        2
     );
 }
 
 #[test]
-fn it_answers_bad_arguments_in_the_form_of_the_callers_revision() {
+fn it_answers_bad_arguments_where_a_model_reads_it_on_every_revision() {
     let gateway = Gateway::new();
     for arguments in [
         "{}",
@@ -118,6 +124,7 @@ fn it_answers_bad_arguments_in_the_form_of_the_callers_revision() {
     ] {
         for version in [
             None,
+            Some("2025-11-25"),
             Some("2025-06-18"),
             Some("2025-03-26"),
             Some("2024-11-05"),
@@ -127,49 +134,67 @@ fn it_answers_bad_arguments_in_the_form_of_the_callers_revision() {
                 request.with("mcp-protocol-version", version)
             });
             let answer = gateway.send(&request).answer();
-            assert_eq!(answer.error(), (200, -32602, json!(41)));
-            assert!(
-                answer.sentence().contains("do not fit its schema"),
-                "{}",
-                answer.sentence()
-            );
+            assert_eq!(answer.tool_error(), (200, json!(41)));
+            assert_eq!(answer.json["result"].get("resultType"), None);
+            assert!(answer.sentence().contains("do not fit its schema"));
         }
-        let request =
-            Sent::post(call("forecast", arguments)).with("mcp-protocol-version", "2025-11-25");
-        let answer = gateway.send(&request).answer();
-        assert_eq!(
-            (answer.reply.status, &answer.json["result"]["isError"]),
-            (200, &json!(true))
-        );
-        assert_eq!(answer.json["result"].get("resultType"), None);
-
         let request = Sent::modern(
             "tools/call",
             Some("forecast"),
             modern_call("forecast", arguments),
         );
         let answer = gateway.send(&request).answer();
-        assert_eq!(
-            (answer.reply.status, &answer.json["result"]["isError"]),
-            (200, &json!(true))
-        );
+        assert_eq!(answer.tool_error(), (200, json!("a")));
         assert_eq!(answer.json["result"]["resultType"], "complete");
-        assert!(
-            answer.json["result"]["content"][0]["text"]
-                .as_str()
-                .unwrap()
-                .contains("do not fit its schema")
-        );
+        assert!(answer.sentence().contains("do not fit its schema"));
     }
+}
+
+#[test]
+fn it_notes_the_id_of_what_passes_for_the_proxys_own_answers() {
+    let noted = |request: &Sent| Gateway::new().send(request).notes();
+    let one = |name: &str, id: &str| vec![(name.to_owned(), id.to_owned())];
+    let list = r#"{"jsonrpc":"2.0","id":"l","method":"tools/list"}"#;
+    let add = Sent::post(call("add", "{}"));
+    assert_eq!(noted(&add), one("portcullis_call_id", "41"));
+    assert_eq!(
+        noted(&Sent::post(list)),
+        one("portcullis_request_id", r#""l""#)
+    );
+    let modern = Sent::modern("tools/call", Some("add"), modern_call("add", "{}"));
+    assert_eq!(noted(&modern), one("portcullis_modern_id", r#""a""#));
+    // Nobody waits for an answer to these, or it is not ours to give.
+    for body in [
+        r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned(),
+        r#"{"jsonrpc":"2.0","id":7,"result":{}}"#.to_owned(),
+        call("close", "{}"),
+        call("add", "{}").replace("41", &"7".repeat(2000)),
+    ] {
+        assert_eq!(noted(&Sent::post(&body)), [], "{body}");
+    }
+    assert_eq!(noted(&Sent::bare("GET")), []);
+}
+
+#[test]
+fn it_answers_nothing_under_200_without_the_callers_id() {
+    let check = |body: &str, expected: (u16, i64)| {
+        let bytes: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+        let answer = Gateway::new().send(&Sent::post("").body(bytes)).answer();
+        let (status, code, id) = answer.error();
+        assert_eq!(((status, code), id), (expected, json!(null)), "{body}");
+    };
+    let begin = r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"drop","arguments":{}}"#;
+    check(&format!("{begin}}}"), (400, -32600));
+    check(&format!(r#"{begin},"id":"#), (400, -32700));
+    check(&format!(r#"{begin},"id":x}}"#), (400, -32700));
+    check(&format!("{begin}{}", " ".repeat(5000)), (413, -32600));
 }
 
 #[test]
 fn it_takes_missing_arguments_for_an_empty_object() {
     let body = r#"{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{"name":"forecast"}}"#;
-    assert_eq!(
-        Gateway::new().send(&Sent::post(body)).answer().error(),
-        (200, -32602, json!(41))
-    );
+    let answer = Gateway::new().send(&Sent::post(body)).answer();
+    assert_eq!(answer.tool_error(), (200, json!(41)));
     assert_eq!(
         Gateway::new()
             .send(&Sent::post(body.replace("forecast", "add")))

@@ -56,6 +56,12 @@ unsafe extern "C" {
         value_size: usize,
         version: u32,
     ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -138,6 +144,12 @@ pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> bool {
         )
     };
     status == OK
+}
+
+pub(super) fn set_property(name: &str, value: &[u8]) {
+    unsafe {
+        proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len());
+    }
 }
 
 pub(super) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
