@@ -3,9 +3,13 @@
 export PORTCULLIS_HOME ?= $(HOME)/.cache/portcullis
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PYTHON := $(PORTCULLIS_HOME)/clients/python/bin/python
+NEXTEST := $(PORTCULLIS_HOME)/bin/cargo-nextest nextest
+# Without the variables, the folders and, where the kernel allows it, the network of whoever runs it.
+APART := python3 tests/apart/apart.py
 
-.PHONY: setup up down test lint bench release clean
+.PHONY: setup up down test fuzz lint bench release clean
 
+# All of it; the other targets bring only what they need.
 setup:
 	@python3 setup/setup.py
 
@@ -16,13 +20,23 @@ down:
 	@$(TARGET)/release/portcullis down
 
 # Development-profile binaries, and the module as it is shipped.
-test: setup
+test:
+	@python3 setup/setup.py test
 	cargo run --locked --quiet -p wasm-build
-	cargo test --locked --workspace --quiet
 	cargo build --locked --quiet
-	$(PYTHON) -m pytest tests/setup tests/docs tests/envoy tests/e2e
+	cargo fetch --locked --quiet
+	$(APART) $(NEXTEST) run --locked --offline --workspace
+	$(APART) cargo test --locked --offline --quiet --workspace --doc
+	$(APART) $(PYTHON) -m pytest tests
 
-lint: setup
+# Fuzz targets and property tests with fresh seeds, which it prints, for as long as one likes.
+fuzz:
+	@python3 setup/setup.py test
+	cargo fetch --locked --quiet
+	$(APART) $(PYTHON) tests/fuzz/fresh_seeds.py $(ROUNDS)
+
+lint:
+	@python3 setup/setup.py lint
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --quiet -p mcp-filter --lib --target wasm32-wasip1 -- --deny warnings
@@ -30,12 +44,14 @@ lint: setup
 	$(PORTCULLIS_HOME)/bin/cargo-deny --locked --offline check licenses bans sources
 	$(PYTHON) -m pytest --quiet tests/docs
 
-bench: setup
+bench:
+	@python3 setup/setup.py bench
 	cargo build --locked --release -p load
 	cargo run --locked --release --quiet -p wasm-build
-	$(PYTHON) tests/bench/run.py
+	$(APART) $(PYTHON) tests/bench/run.py
 
-release: setup
+release:
+	@python3 setup/setup.py up
 	@test -x $(TARGET)/release/portcullis || echo 'building in release mode: about ten minutes on two cores, the first time'
 	cargo build --locked --release -p portcullis -p control-plane -p mcp-server
 	cargo run --locked --release --quiet -p wasm-build

@@ -4,6 +4,7 @@ import concurrent.futures
 import re
 
 from home import Everywhere, Home, Problem
+from machine import Requirement
 from part import Part
 from progress import Board
 
@@ -46,7 +47,7 @@ def install_all(todo: list[Part], home: Home, board: Board, missing: set[str]) -
     return problems
 
 
-def key(part: Part) -> str:
+def key(part: Part | Requirement) -> str:
     """`spark-4.3.0` → `spark`: what others name in their `needs`."""
     return re.split(r"-\d", part.name)[0]
 

@@ -10,6 +10,8 @@ from typing import Callable
 
 from home import Home, Problem
 
+# What set-up is asked for: to bring the product up, to run the tests, the linters, the benchmark.
+PURPOSES = ("up", "test", "lint", "bench")
 JAVA_AT_LEAST = 17
 POSTGRES_AT_LEAST = 14
 
@@ -17,7 +19,16 @@ POSTGRES_AT_LEAST = 14
 class Requirement:
     """Something that the machine's own package manager provides."""
 
-    def __init__(self, name: str, title: str, find: Callable[[], Path | None], link: str | None, packages: dict[str, list[str]]):
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        find: Callable[[], Path | None],
+        link: str | None,
+        packages: dict[str, list[str]],
+        purposes: tuple[str, ...] = PURPOSES,
+        first: bool = False,
+    ):
         # What parts that need it say in their `needs`.
         self.name = name
         self.title = title
@@ -25,6 +36,9 @@ class Requirement:
         # The stable name under PORTCULLIS_HOME by which the other programs find it.
         self.link = link
         self.packages = packages
+        self.purposes = purposes
+        # Nothing is downloaded for whoever lacks this: a build that comes after all of it would fail.
+        self.first = first
 
     def present(self, home: Home) -> bool:
         if self.link is None:
@@ -114,14 +128,22 @@ def find_rustup() -> Path | None:
     return Path(command) if command else None
 
 
+def find_cargo() -> Path | None:
+    command = shutil.which("cargo")
+    return Path(command) if command else None
+
+
 REQUIREMENTS = [
-    Requirement("rustup", "rustup", find_rustup, None, {}),
+    Requirement("rustup", "rustup", find_rustup, None, {}, first=True),
+    Requirement("cargo", "cargo on the PATH", find_cargo, None, {}, first=True),
     Requirement("venv", "Python's venv and ensurepip", find_venv, None, {"apt-get": ["python3-venv"]}),
     Requirement("java", f"Java {JAVA_AT_LEAST} or later", find_java, "java",
                 {"apt-get": ["openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless"],
-                 "dnf": ["java-17-openjdk-headless"], "pacman": ["jre17-openjdk-headless"], "apk": ["openjdk17-jre-headless"], "brew": ["openjdk@17"]}),
+                 "dnf": ["java-17-openjdk-headless"], "pacman": ["jre17-openjdk-headless"], "apk": ["openjdk17-jre-headless"], "brew": ["openjdk@17"]},
+                purposes=("up", "test")),
     Requirement("postgres", f"PostgreSQL {POSTGRES_AT_LEAST} or later (the server's programs)", find_postgres, "postgres",
-                {"apt-get": ["postgresql"], "dnf": ["postgresql-server"], "pacman": ["postgresql"], "apk": ["postgresql"], "brew": ["postgresql@17"]}),
+                {"apt-get": ["postgresql"], "dnf": ["postgresql-server"], "pacman": ["postgresql"], "apk": ["postgresql"], "brew": ["postgresql@17"]},
+                purposes=("up", "test")),
 ]
 
 
@@ -133,6 +155,8 @@ def how_to_get(requirement: Requirement) -> str:
     """What to type, in this machine's words."""
     if requirement.name == "rustup":
         return "install it as https://rustup.rs says"
+    if requirement.name == "cargo":
+        return 'rustup puts it into `~/.cargo/bin`: type `export PATH="$HOME/.cargo/bin:$PATH"`'
     name = manager()
     if name is None or name not in requirement.packages:
         return f"install {requirement.title} and put it on PATH"

@@ -22,6 +22,8 @@ class Part:
     # Files whose content is the pin: another content is another folder.
     pins: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    # The purposes that want this part: `up`, `test`, `lint`, `bench`.
+    purposes: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     # What must be there for the folder to count as whole: a virtual environment breaks when its Python is removed.
     heart = "."

