@@ -169,6 +169,16 @@ pub struct SparkConfig {
     #[arg(long = "spark-python", env = "SPARK_PYTHON")]
     pub python: Option<PathBuf>,
 
+    /// Who besides this server's own user may read the files of jobs (sources, arguments): nobody, or
+    /// its group, for workers that run as another user
+    #[arg(
+        long = "spark-job-files",
+        env = "SPARK_JOB_FILES",
+        value_enum,
+        default_value_t = JobFileAccess::Owner
+    )]
+    pub job_files: JobFileAccess,
+
     /// Milliseconds after which a Spark SQL statement is interrupted
     #[arg(
         id = "spark_statement_timeout_ms", long = "spark-statement-timeout-ms",
@@ -190,6 +200,15 @@ pub struct SparkConfig {
     /// Bytes of a result's rows in the format asked for; the default keeps a whole answer under the 1 MiB that some clients take
     #[arg(id = "spark_max_bytes", long = "spark-max-bytes", env = "SPARK_MAX_BYTES", default_value_t = 900 << 10)]
     pub max_bytes: usize,
+}
+
+/// Who may read the files of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum JobFileAccess {
+    /// The user that this server runs as.
+    Owner,
+    /// That user's group, too.
+    Group,
 }
 
 /// Text that no log, error or result may show.

@@ -32,6 +32,10 @@ const MAX_REQUEST_BYTES: usize = 4 << 20;
 /// Calls that run when the server is told to stop have this long to end; then they are cancelled.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Interrupts and submissions that are under way at the end have this long; a peer that has not
+/// answered by then is not there.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
 /// Listens where the configuration says, and serves until `shutdown` fires; calls that run then may end within a few seconds.
 ///
 /// # Errors
@@ -58,8 +62,8 @@ pub async fn serve_on(
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
-    tokio::spawn(services.jobs.clone().watch(shutdown.clone()));
-    let router = router(config, services, stop_calls.clone());
+    let watching = tokio::spawn(services.jobs.clone().watch(shutdown.clone()));
+    let router = router(config, Arc::clone(&services), stop_calls.clone());
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on Linux.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
@@ -74,10 +78,16 @@ pub async fn serve_on(
         // For their last answers.
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
-    tokio::select! {
+    let served = tokio::select! {
         served = serving => served.context("the listener failed"),
         () = too_long => Ok(()),
+    };
+    // What callers gave up is ended in Spark, and what they submitted is recorded, before the process ends.
+    let rest = async { tokio::join!(watching, services.jobs.drain(), services.spark.drain()) };
+    if tokio::time::timeout(LAST_WORK, rest).await.is_err() {
+        tracing::warn!("work for calls that had ended was not over in time");
     }
+    served
 }
 
 fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToken) -> Router {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt as _, stream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::services::Health;
@@ -33,7 +34,7 @@ pub use job::{InvalidState, Job, JobId, JobState, Progress, Times};
 pub use store::{Filter, StoreError};
 pub use submission::{Conf, InvalidConf};
 
-use files::Files;
+use files::{Files, Launch};
 use master::{Master, MasterError, Overview};
 use observe::Observer;
 use store::Store;
@@ -44,8 +45,9 @@ const BUSY: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(30);
 /// After a look that failed.
 const TROUBLE: Duration = Duration::from_secs(5);
-/// Jobs looked at in one round, and at once.
-const ROUND: i64 = 500;
+/// Jobs read from the registry at once, so that no number of them fills the memory, and looked at
+/// at once, so that the master is not flooded.
+const PAGE: i64 = 200;
 const AT_ONCE: usize = 8;
 
 /// The jobs port. Cheap to clone.
@@ -61,11 +63,15 @@ struct Inner {
     files: Files,
     python: Option<PathBuf>,
     submitted: Notify,
+    /// Submissions under way, which the end of the process waits for.
+    submitting: TaskTracker,
 }
 
 /// A job that somebody wants run.
 #[derive(Debug, Clone)]
 pub struct NewJob {
+    /// Who submits it; `None` is a caller without identity.
+    pub owner: Option<String>,
     /// What to run.
     pub script: Script,
     /// Its arguments.
@@ -103,6 +109,11 @@ pub enum JobsError {
     /// The script is not where it should be.
     #[error("there is no file `{0}`")]
     NoScript(String),
+    /// A credential that only a command line could bring to the workers.
+    #[error(
+        "{0} looks like a credential, and everybody on a worker could read it on the command line"
+    )]
+    Exposed(String),
 }
 
 /// A page of jobs, newest first.
@@ -127,9 +138,10 @@ impl Jobs {
             observer: Observer::new(master.clone()),
             master,
             master_url: config.spark.master.clone(),
-            files: Files::new(config.data.as_deref()),
+            files: Files::new(config.data.as_deref(), config.spark.job_files),
             python: config.spark.python.clone(),
             submitted: Notify::new(),
+            submitting: TaskTracker::new(),
         })))
     }
 
@@ -139,19 +151,27 @@ impl Jobs {
     /// [`JobsError`]. A job that the master may have taken is no error: it is `submitting` until it is found.
     pub async fn submit(&self, new: NewJob) -> Result<Job, JobsError> {
         let inner = Arc::clone(&self.0);
-        let submitting = tokio::spawn(async move { inner.submit(new).await });
+        let submit = async move { inner.submit(new).await };
+        let submitting = self.0.submitting.spawn(submit);
         submitting
             .await
             .unwrap_or_else(|panic| Err(JobsError::Master(panic.to_string())))
     }
 
-    /// A job as it is now, or as it was last seen if the master does not answer; `None` if there is none with this id.
+    /// Waits until no submission is under way.
+    pub async fn drain(&self) {
+        self.0.submitting.close();
+        self.0.submitting.wait().await;
+    }
+
+    /// A job as it is now, or as it was last seen if the master does not answer; `None` if `owner` has
+    /// none with this id.
     ///
     /// # Errors
     /// [`JobsError`].
-    pub async fn get(&self, id: JobId) -> Result<Option<Job>, JobsError> {
+    pub async fn get(&self, id: JobId, owner: Option<&str>) -> Result<Option<Job>, JobsError> {
         let store = self.0.store()?;
-        let Some(mut job) = store.get(id).await? else {
+        let Some(mut job) = store.get(id, owner).await? else {
             return Ok(None);
         };
         if job.state.is_final() || job.master != self.0.master_url {
@@ -163,7 +183,7 @@ impl Jobs {
         };
         match looked {
             // The registry has the times, and another server may have seen more.
-            Ok(()) => Ok(store.get(id).await?),
+            Ok(()) => Ok(store.get(id, owner).await?),
             Err(error) => {
                 tracing::warn!(job = %id, %error, "a job could not be looked at");
                 job.message = Some(format!("as last seen, because {error}"));
@@ -172,14 +192,19 @@ impl Jobs {
         }
     }
 
-    /// Jobs that fit `filter`, at most `most`, newest first.
+    /// Jobs of `owner` that fit `filter`, at most `most`, newest first.
     ///
     /// # Errors
     /// [`JobsError`].
-    pub async fn list(&self, filter: &Filter, most: u16) -> Result<Page, JobsError> {
+    pub async fn list(
+        &self,
+        owner: Option<&str>,
+        filter: &Filter,
+        most: u16,
+    ) -> Result<Page, JobsError> {
         let most = usize::from(most);
         let one_more = i64::try_from(most + 1).unwrap_or(i64::MAX);
-        let mut jobs = self.0.store()?.list(filter, one_more).await?;
+        let mut jobs = self.0.store()?.list(owner, filter, one_more).await?;
         let more = jobs.len() > most;
         jobs.truncate(most);
         let last = jobs.last().filter(|_| more).map(|job| job.id);
@@ -193,7 +218,12 @@ impl Jobs {
             return;
         }
         loop {
-            let pause = match self.0.round().await {
+            let round = tokio::select! {
+                // A master that does not answer must not keep the process from ending.
+                () = stop.cancelled() => return,
+                round = self.0.round() => round,
+            };
+            let pause = match round {
                 Ok(0) => IDLE,
                 Ok(_) => BUSY,
                 Err(error) => {
@@ -274,22 +304,24 @@ impl Inner {
         } else {
             None
         };
+        let (program, conf) = self.program(id, &new, &script).await?;
         let request = Submission {
             id,
             master: &self.master_url,
-            script: &script,
-            arguments: &new.arguments,
-            conf: &new.conf,
+            program: &program,
+            conf: &conf,
             python: self.python.as_ref(),
             python_wrapper: python_wrapper.as_ref(),
         }
         .request();
         let mut job = Job {
             id,
+            owner: new.owner,
+            version: 0,
             state: JobState::Submitting,
             master: self.master_url.clone(),
             script,
-            arguments: new.arguments.iter().map(|a| masking::text(a)).collect(),
+            arguments: masking::arguments(&new.arguments),
             conf: new
                 .conf
                 .iter()
@@ -301,32 +333,79 @@ impl Inner {
             message: None,
             error_tail: None,
             times: Times {
-                created: String::new(),
+                created: now(),
                 started: None,
                 finished: None,
-                updated: String::new(),
+                updated: now(),
             },
         };
         store.insert(&job).await?;
-        match self.master.create(&request).await {
+        let recorded = match self.master.create(&request).await {
             Ok(submission) => {
                 tracing::info!(job = %id, driver = submission, "submitted a Spark job");
-                store.submitted(id, &submission).await?;
+                let recorded = store.submitted(id, &submission).await;
+                job.state = JobState::Submitted;
+                job.submission_id = Some(submission);
+                recorded
             }
             Err(error @ MasterError::NoAnswer { .. }) => {
                 tracing::warn!(job = %id, %error, "the master may have taken a job");
                 job.message = Some(format!("{error}; it is being looked for"));
-                store.save(&job).await?;
+                store.save(&job).await
             }
             Err(error) => {
                 job.state = JobState::Failed;
                 job.message = Some(error.to_string());
-                store.save(&job).await?;
+                if let Err(unrecorded) = store.save(&job).await {
+                    log_unrecorded(id, &unrecorded);
+                }
                 return Err(JobsError::Master(error.to_string()));
             }
-        }
+        };
         self.submitted.notify_one();
-        Ok(store.get(id).await?.unwrap_or(job))
+        // From here on the job is the master's: whatever fails, its caller needs its id.
+        let read = match recorded {
+            Ok(()) => store.get(id, job.owner.as_deref()).await,
+            Err(error) => Err(error),
+        };
+        Ok(match read {
+            Ok(read) => read.unwrap_or(job),
+            Err(error) => {
+                log_unrecorded(id, &error);
+                job
+            }
+        })
+    }
+
+    /// The program that Spark is to run with its arguments, and the settings for the command line:
+    /// our launcher, which reads the script's arguments and every credential from a file, wherever
+    /// the workers can read this server's files.
+    async fn program(
+        &self,
+        id: JobId,
+        new: &NewJob,
+        script: &str,
+    ) -> Result<(Vec<String>, Conf), JobsError> {
+        let (conf, credentials) = new.conf.split_credentials();
+        if self.is_local() || matches!(new.script, Script::Source(_)) {
+            let launch = Launch {
+                script,
+                arguments: &new.arguments,
+                settings: credentials,
+            };
+            let (launcher, launch) = self.files.write_launch(id, &launch).await?;
+            let program = [launcher, launch].map(|path| path.display().to_string());
+            return Ok((program.to_vec(), conf));
+        }
+        if let Some((name, _)) = credentials.iter().next() {
+            return Err(JobsError::Exposed(format!("setting `{name}`")));
+        }
+        let masked = masking::arguments(&new.arguments);
+        if let Some(at) = masked.iter().zip(&new.arguments).position(|(a, b)| a != b) {
+            return Err(JobsError::Exposed(format!("argument {}", at + 1)));
+        }
+        let script = std::iter::once(script.to_owned());
+        Ok((script.chain(new.arguments.iter().cloned()).collect(), conf))
     }
 
     /// Looks at each job that is not over; gives how many there were.
@@ -334,18 +413,25 @@ impl Inner {
         let Some(store) = &self.store else {
             return Ok(0);
         };
-        let open = store.open(&self.master_url, ROUND).await?;
-        let count = open.len();
-        if count == 0 {
+        let mut page = store.open(&self.master_url, None, PAGE).await?;
+        if page.is_empty() {
             return Ok(0);
         }
-        match self.master.overview().await {
-            Err(error) => tracing::warn!(%error, jobs = count, "the jobs could not be looked at"),
-            Ok(overview) => {
-                let looks = open.into_iter().map(|job| self.look(job, &overview, store));
-                let looks = stream::iter(looks.collect::<Vec<_>>());
-                looks.buffer_unordered(AT_ONCE).collect::<()>().await;
+        let overview = match self.master.overview().await {
+            Ok(overview) => overview,
+            Err(error) => {
+                tracing::warn!(%error, "the jobs could not be looked at");
+                return Ok(page.len());
             }
+        };
+        self.observer.forget_the_ended(&overview);
+        let mut count = 0;
+        while let Some(last) = page.last().map(|job| job.id) {
+            count += page.len();
+            let looks = page.into_iter().map(|job| self.look(job, &overview, store));
+            let looks = stream::iter(looks.collect::<Vec<_>>());
+            looks.buffer_unordered(AT_ONCE).collect::<()>().await;
+            page = store.open(&self.master_url, Some(last), PAGE).await?;
         }
         Ok(count)
     }
@@ -363,4 +449,15 @@ impl Inner {
             .iter()
             .any(|loopback| host.starts_with(loopback))
     }
+}
+
+fn log_unrecorded(id: JobId, error: &StoreError) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(job = %id, %error, cause, "what became of a submission could not be recorded");
+}
+
+fn now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    let format = &time::format_description::well_known::Rfc3339;
+    now.format(format).unwrap_or_default()
 }

@@ -68,6 +68,11 @@ impl Spark {
         }
     }
 
+    /// Waits until every statement that was given up has been ended in Spark.
+    pub async fn drain(&self) {
+        self.connect.drain().await;
+    }
+
     /// How long a statement may take.
     pub fn statement_timeout(&self) -> Duration {
         self.statement_timeout

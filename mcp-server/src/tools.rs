@@ -119,6 +119,15 @@ pub enum Principal {
     Anonymous,
 }
 
+impl Principal {
+    /// Under whom records are kept that only their owner may see; `None` for callers without identity.
+    pub fn owner(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+        }
+    }
+}
+
 /// What a tool answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {

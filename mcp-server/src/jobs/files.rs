@@ -1,13 +1,15 @@
-//! What a job needs on disk: its source, where the caller gave that instead of a path, and the wrapper that ends Python with its driver
+//! Files of jobs: their sources, what their scripts are called with, and the programs that start them.
 
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use tokio::fs;
 
 use super::job::JobId;
+use crate::config::JobFileAccess;
 
 /// A killed driver leaves its Python behind unless the kernel ends that with it.
 const WRAPPER: &str = "#!/bin/sh
@@ -19,53 +21,147 @@ fi
 exec \"$python\" \"$@\"
 ";
 
+/// Everybody on a worker sees command lines, and Spark shows them on its pages and in its logs; so a
+/// script's arguments, and settings that are credentials, come in a file.
+const LAUNCHER: &str = r#""""Runs the script of a Spark job with the arguments and settings that a file holds."""
+import json
+import os
+import runpy
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    job = json.load(file)
+script = job["script"]
+if job["settings"]:
+    from pyspark import SparkContext
+
+    for name, value in job["settings"].items():
+        SparkContext.setSystemProperty(name, value)
+
+
+def show(kind, error, trace):
+    """Shows an error as if the script had been started by itself."""
+    start = trace
+    while start and start.tb_frame.f_code.co_filename != script:
+        start = start.tb_next
+    sys.__excepthook__(kind, error, start)
+
+
+sys.excepthook = show
+sys.argv = [script, *job["arguments"]]
+sys.path[0] = os.path.dirname(script)
+runpy.run_path(script, run_name="__main__")
+"#;
+
 /// The folder `jobs` of the server's data.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
     folder: PathBuf,
+    access: JobFileAccess,
+}
+
+/// What the launcher is to run.
+#[derive(Debug, Serialize)]
+pub(super) struct Launch<'a> {
+    /// Absolute path.
+    pub script: &'a str,
+    /// The script's arguments.
+    pub arguments: &'a [String],
+    /// Settings of Spark that no command line may show.
+    pub settings: std::collections::BTreeMap<&'a str, &'a str>,
 }
 
 impl Files {
     /// Under `data`, or under the default folder of the product.
-    pub(super) fn new(data: Option<&Path>) -> Self {
+    pub(super) fn new(data: Option<&Path>, access: JobFileAccess) -> Self {
         let data = data.map_or_else(default_data, Path::to_owned);
         Self {
             folder: data.join("jobs"),
+            access,
         }
     }
 
     /// Writes the source of a job; gives the path that Spark is to run.
     pub(super) async fn write_source(&self, id: JobId, source: &str) -> io::Result<PathBuf> {
-        let folder = self.folder.join(id.to_string());
-        readable_folder(&folder).await?;
-        let path = folder.join("script.py");
-        write(&path, source, 0o644).await?;
+        let path = self.folder_of(id).await?.join("script.py");
+        self.write(&path, source).await?;
         Ok(path)
+    }
+
+    /// Writes what a job's script is called with; gives the program that calls it, and its argument.
+    pub(super) async fn write_launch(
+        &self,
+        id: JobId,
+        launch: &Launch<'_>,
+    ) -> io::Result<(PathBuf, PathBuf)> {
+        let path = self.folder_of(id).await?.join("launch.json");
+        self.write(&path, &serde_json::to_string(launch)?).await?;
+        let launcher = self.folder.join("launch.py");
+        self.keep(&launcher, LAUNCHER).await?;
+        Ok((launcher, path))
     }
 
     /// The wrapper, written if it is not there yet.
     pub(super) async fn python_wrapper(&self) -> io::Result<PathBuf> {
         let path = self.folder.join("python-of-a-driver");
-        if fs::read_to_string(&path).await.ok().as_deref() != Some(WRAPPER) {
-            readable_folder(&self.folder).await?;
-            write(&path, WRAPPER, 0o755).await?;
-        }
+        self.make_folder(&self.folder).await?;
+        self.keep(&path, WRAPPER).await?;
+        fs::set_permissions(&path, self.access.of_folders()).await?;
         Ok(path)
+    }
+
+    async fn folder_of(&self, id: JobId) -> io::Result<PathBuf> {
+        self.make_folder(&self.folder).await?;
+        let folder = self.folder.join(id.to_string());
+        self.make_folder(&folder).await?;
+        Ok(folder)
+    }
+
+    async fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir_all(folder).await?;
+        fs::set_permissions(folder, self.access.of_folders()).await
+    }
+
+    async fn keep(&self, path: &Path, text: &str) -> io::Result<()> {
+        if fs::read_to_string(path).await.ok().as_deref() == Some(text) {
+            return Ok(());
+        }
+        self.write(path, text).await
+    }
+
+    /// Writes a file in one step, so that nobody runs half of it and nobody else ever reads it.
+    async fn write(&self, path: &Path, text: &str) -> io::Result<()> {
+        use tokio::io::AsyncWriteExt as _;
+
+        let draft = path.with_extension(format!("draft-{}", uuid::Uuid::new_v4()));
+        let mut options = fs::OpenOptions::new();
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)
+            .await?;
+        file.write_all(text.as_bytes()).await?;
+        file.flush().await?;
+        fs::set_permissions(&draft, self.access.of_files()).await?;
+        fs::rename(&draft, path).await
     }
 }
 
-/// Spark may run as another user, so it must be able to enter.
-async fn readable_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder).await?;
-    fs::set_permissions(folder, Permissions::from_mode(0o755)).await
-}
+impl JobFileAccess {
+    fn of_folders(self) -> Permissions {
+        Permissions::from_mode(match self {
+            Self::Owner => 0o700,
+            Self::Group => 0o750,
+        })
+    }
 
-/// Writes a file in one step, so that nobody runs half of it.
-async fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let draft = path.with_extension(format!("draft-{}", uuid::Uuid::new_v4()));
-    fs::write(&draft, text).await?;
-    fs::set_permissions(&draft, Permissions::from_mode(mode)).await?;
-    fs::rename(&draft, path).await
+    fn of_files(self) -> Permissions {
+        Permissions::from_mode(match self {
+            Self::Owner => 0o600,
+            Self::Group => 0o640,
+        })
+    }
 }
 
 fn default_data() -> PathBuf {

@@ -126,6 +126,10 @@ impl Progress {
 pub struct Job {
     /// Our id.
     pub id: JobId,
+    /// Who submitted it, and alone may see it; `None` is a caller without identity.
+    pub owner: Option<String>,
+    /// How often its row in the registry has changed.
+    pub version: i64,
     /// Where it is.
     pub state: JobState,
     /// The master it was submitted to.

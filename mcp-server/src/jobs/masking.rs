@@ -1,95 +1,107 @@
-//! Keeps what looks like a credential out of the registry and out of answers
+//! Keeps what looks like a credential out of the registry and out of answers.
 
-/// What stands in a credential's place.
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Stands in a credential's place.
 const MASK: &str = "***";
 
-/// Words in the name of a setting or variable that holds a credential.
-const TELLING: [&str; 8] = [
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "access.key",
-    "accesskey",
-    "api_key",
-    "credential",
-];
+/// A name that says that its value is a credential: `db_password`, `spark.hadoop.fs.s3a.secret.key`,
+/// `AWS_SESSION_TOKEN`. All of AWS's variables but the regions are taken for one.
+const NAME: &str = r"(?:[\w.\-]*(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|authorization|cookie|signature|(?:access|api|private|account|storage|shared|encryption)[_.\-]?key)[\w.\-]*|\bAWS_(?:[A-QS-Z]|R[A-DF-Z])\w*)";
 
-/// The value of setting `name`, masked if the name tells that it is a credential.
+/// A value in quotes.
+const QUOTED: &str = r#"(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"#;
+
+/// A value without, which `Authorization` opens with the kind of credential that follows.
+const BARE: &str =
+    r#"(?:(?:Bearer|Basic|Digest|Token|Negotiate|AWS4-HMAC-SHA256)[ \t]+)?[^\s"',;&)\]}]+"#;
+
+static IS_NAME: LazyLock<Regex> = LazyLock::new(|| regex(&format!("^(?:-{{1,2}}|/)?{NAME}:?$")));
+
+/// `name=value`, `"name": "value"`, `"--name", "value"`, `--name value`.
+static PAIR: LazyLock<Regex> = LazyLock::new(|| {
+    let separated = format!(r#"{NAME}["']?[ \t]*[=:][ \t]*(?P<a>{QUOTED}|{BARE})"#);
+    let listed = format!(r#"{NAME}["'][ \t]*,?[ \t]*(?P<b>{QUOTED})"#);
+    let option = format!(r"(?:^|[\s])-{{1,2}}{NAME}[ \t]+(?P<c>{QUOTED}|{BARE})");
+    regex(&format!("{separated}|{listed}|{option}"))
+});
+
+static PASSWORD_OF_URL: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"://[^\s:/@"']*:(?P<a>[^\s/"']*)@"#));
+
+/// Credentials that are known by their own look: bearer tokens, keys of AWS, JSON Web Tokens, keys in PEM.
+static BY_LOOK: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"Bearer[ \t]+(?P<a>[\w.~+/=\-]{8,})|(?P<b>\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b)|(?P<c>\beyJ[\w\-]{4,}\.[\w\-]+\.[\w\-]*)|-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<d>[\s\S]*?)(?:-----END|\z)",
+    )
+});
+
+#[allow(clippy::expect_used)]
+fn regex(pattern: &str) -> Regex {
+    Regex::new(&format!("(?i){pattern}")).expect("a pattern of this file, which a test compiles")
+}
+
+/// Whether `name` says that its value is a credential.
+pub(super) fn names_a_credential(name: &str) -> bool {
+    IS_NAME.is_match(name)
+}
+
+/// The value of setting `name`, masked if the name says that it is a credential.
 pub(super) fn setting(name: &str, value: &str) -> String {
-    if tells(name) {
+    if names_a_credential(name) {
         MASK.to_owned()
     } else {
         text(value)
     }
 }
 
-/// `text` without the values of `name=value` and `name: value` whose name tells, and without the
-/// passwords of URLs.
-pub(super) fn text(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(line).collect();
-    lines.join("\n")
-}
-
-fn line(line: &str) -> String {
-    let mut masked = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(at) = rest.find(['=', ':']) {
-        let (before, after) = rest.split_at(at + 1);
-        masked.push_str(before);
-        let name = before[..at].trim_end_matches(['"', '\'', ' ']);
-        let name = name.rsplit(|c: char| !is_of_name(c)).next().unwrap_or("");
-        if let Some(of_url) = before
-            .strip_suffix(':')
-            .and_then(|_| after.strip_prefix("//"))
-        {
-            masked.push_str("//");
-            rest = without_password(of_url, &mut masked);
-        } else if !name.is_empty() && tells(name) {
-            let lead = after.len() - after.trim_start_matches([' ', '"', '\'']).len();
-            let (lead, value) = after.split_at(lead);
-            let end = value
-                .find([' ', '"', '\'', ',', ';', '&', ')'])
-                .unwrap_or(value.len());
-            masked.push_str(lead);
-            if end > 0 {
-                masked.push_str(MASK);
-            }
-            rest = &value[end..];
+/// A program's arguments, masked where they look like credentials or follow the name of one.
+pub(super) fn arguments(arguments: &[String]) -> Vec<String> {
+    let mut masked = Vec::with_capacity(arguments.len());
+    let mut follows_name = false;
+    for argument in arguments {
+        masked.push(if follows_name {
+            MASK.to_owned()
         } else {
-            rest = after;
-        }
+            text(argument)
+        });
+        follows_name = !follows_name && names_a_credential(argument);
     }
-    masked.push_str(rest);
     masked
 }
 
-/// Copies `user:` of a URL and a mask for its password; what follows is the rest.
-fn without_password<'a>(of_url: &'a str, masked: &mut String) -> &'a str {
-    let authority_ends = of_url
-        .find(['/', ' ', '"', '\'', '?'])
-        .unwrap_or(of_url.len());
-    let Some(at) = of_url[..authority_ends].rfind('@') else {
-        return of_url;
-    };
-    match of_url[..at].split_once(':') {
-        Some((user, _)) => {
-            masked.push_str(user);
-            masked.push(':');
+/// `text` without the values of names that say that they are credentials, without the passwords of
+/// URLs, and without what looks like a credential by itself.
+pub(super) fn text(text: &str) -> String {
+    let text = masked(&PASSWORD_OF_URL, text);
+    let text = masked(&PAIR, &text);
+    masked(&BY_LOOK, &text)
+}
+
+/// Puts a mask for each named group of each match, and keeps the quotes around it.
+fn masked(pattern: &Regex, text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut done = 0;
+    for found in pattern.captures_iter(text) {
+        let groups = ["a", "b", "c", "d"].map(|group| found.name(group));
+        for value in groups.into_iter().flatten() {
+            let quote = value
+                .as_str()
+                .chars()
+                .next()
+                .filter(|c| matches!(c, '"' | '\''));
+            let quote = quote.map(String::from).unwrap_or_default();
+            masked.push_str(&text[done..value.start()]);
+            masked.push_str(&quote);
             masked.push_str(MASK);
-            &of_url[at..]
+            masked.push_str(&quote);
+            done = value.end();
         }
-        None => of_url,
     }
-}
-
-fn is_of_name(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
-}
-
-fn tells(name: &str) -> bool {
-    let name = name.to_lowercase();
-    TELLING.iter().any(|word| name.contains(word))
+    masked.push_str(&text[done..]);
+    masked
 }
 
 #[cfg(test)]
@@ -109,6 +121,10 @@ mod tests {
                 "{\"api_token\": \"***\", \"n\": 1}",
             ),
             (
+                "{'api_token': 'a\\'bc', 'n': 1}",
+                "{'api_token': '***', 'n': 1}",
+            ),
+            (
                 "jdbc:postgresql://bob:pw@db:5432/x",
                 "jdbc:postgresql://bob:***@db:5432/x",
             ),
@@ -120,12 +136,66 @@ mod tests {
                 "--conf spark.hadoop.fs.s3a.secret.key=abc x",
                 "--conf spark.hadoop.fs.s3a.secret.key=*** x",
             ),
-            ("DB_PASSWORD='x y'", "DB_PASSWORD='*** y'"),
+            ("DB_PASSWORD='x y' z", "DB_PASSWORD='***' z"),
             ("a\npasswd: x\nb", "a\npasswd: ***\nb"),
+            ("a\npasswd:\nb", "a\npasswd:\nb"),
+            ("--password hunter2 --rows 3", "--password *** --rows 3"),
+            (r#""--password" "hunter2" "x""#, r#""--password" "***" "x""#),
+            (r#"["--password", "hunter2"]"#, r#"["--password", "***"]"#),
+            ("Authorization: Bearer abc.def x", "Authorization: *** x"),
+            ("authorization=Basic dXNlcg==", "authorization=***"),
+            (
+                r#"{"Authorization": "Bearer abc"}"#,
+                r#"{"Authorization": "***"}"#,
+            ),
+            ("curl -H 'X: Bearer abcdefgh1'", "curl -H 'X: Bearer ***'"),
+            ("AWS_SECRET_ACCESS_KEY=abc/+d", "AWS_SECRET_ACCESS_KEY=***"),
+            (
+                "AWS_ACCESS_KEY_ID=x AWS_REGION=eu",
+                "AWS_ACCESS_KEY_ID=*** AWS_REGION=eu",
+            ),
+            ("key AKIAIOSFODNN7EXAMPLE.", "key ***."),
+            ("got eyJhbGciOi.eyJzdWIi.c2ln", "got ***"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----",
+                "-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----",
+            ),
+            ("the password is wrong", "the password is wrong"),
         ] {
             assert_eq!(text(given), expected);
         }
         assert_eq!(setting("spark.hadoop.fs.s3a.access.key", "AKIA"), "***");
+        assert_eq!(setting("spark.executorEnv.AWS_PROFILE", "x"), "x");
         assert_eq!(setting("spark.cores.max", "2"), "2");
+    }
+
+    #[test]
+    fn it_masks_an_argument_that_follows_the_name_of_a_credential() {
+        let list = |words: &[&str]| {
+            words
+                .iter()
+                .map(|word| (*word).to_owned())
+                .collect::<Vec<_>>()
+        };
+        for (given, expected) in [
+            (
+                &["--password", "x", "y"][..],
+                &["--password", "***", "y"][..],
+            ),
+            (&["--db-password", "--x"], &["--db-password", "***"]),
+            (&["--password=x", "y"], &["--password=***", "y"]),
+            (
+                &["AWS_SECRET_ACCESS_KEY", "x"],
+                &["AWS_SECRET_ACCESS_KEY", "***"],
+            ),
+            (
+                &["-H", "Authorization: Bearer x"],
+                &["-H", "Authorization: ***"],
+            ),
+            (&["Authorization:", "Bearer x"], &["Authorization:", "***"]),
+            (&["--rows", "3"], &["--rows", "3"]),
+        ] {
+            assert_eq!(arguments(&list(given)), list(expected));
+        }
     }
 }

@@ -82,6 +82,21 @@ impl Observer {
         Ok(())
     }
 
+    /// What is remembered of applications and drivers that the master no longer lists is of no use.
+    pub(super) fn forget_the_ended(&self, overview: &Overview) {
+        self.with_memory(|memory| {
+            let listed = |id: &String| overview.active_apps.iter().any(|app| app.id == *id);
+            memory.applications.retain(|id, _| listed(id));
+            memory.drivers.retain(|id, _| {
+                let mut drivers = overview
+                    .active_drivers
+                    .iter()
+                    .chain(&overview.completed_drivers);
+                drivers.any(|driver| driver.id == *id)
+            });
+        });
+    }
+
     async fn follow(&self, job: &mut Job, submission: &str, driver: &Driver, overview: &Overview) {
         job.message = None;
         match driver.state.as_str() {

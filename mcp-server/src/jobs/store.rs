@@ -15,7 +15,7 @@ use super::job::{Job, JobId, JobState, Progress, Times};
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// The columns of a job in the order of nothing: they are read by name. Times are written as RFC 3339 here.
-const JOB: &str = r#"SELECT id, state, master, script, arguments, conf, submission_id, application_id,
+const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments, conf, submission_id, application_id,
     tasks, tasks_done, tasks_running, tasks_failed, stages, stages_done, message, error_tail,
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
     to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS started,
@@ -105,8 +105,8 @@ impl Store {
     /// Records a job that is about to be submitted.
     pub(super) async fn insert(&self, job: &Job) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO portcullis.spark_jobs (id, state, master, script, arguments, conf)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO portcullis.spark_jobs (id, state, master, script, arguments, conf, owner)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(job.id.0)
         .bind(job.state.as_str())
@@ -114,6 +114,7 @@ impl Store {
         .bind(&job.script)
         .bind(&job.arguments)
         .bind(Json(&job.conf))
+        .bind(&job.owner)
         .execute(self.pool().await?)
         .await?;
         Ok(())
@@ -123,7 +124,8 @@ impl Store {
     pub(super) async fn submitted(&self, id: JobId, submission: &str) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE portcullis.spark_jobs
-             SET state = 'submitted', submission_id = $2, message = NULL, updated_at = now()
+             SET state = 'submitted', submission_id = $2, message = NULL, updated_at = now(),
+                 version = version + 1
              WHERE id = $1 AND submission_id IS NULL AND state IN ('submitting', 'unknown')",
         )
         .bind(id.0)
@@ -133,7 +135,8 @@ impl Store {
         Ok(())
     }
 
-    /// Records what was seen of a job. What is over stays as it is.
+    /// Records what was seen of a job, unless its row has changed since it was read: who looked
+    /// meanwhile has seen as much or more. What is over stays as it is.
     pub(super) async fn save(&self, job: &Job) -> Result<(), StoreError> {
         let started = matches!(job.state, JobState::Running | JobState::Finished);
         sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -142,8 +145,8 @@ impl Store {
                  tasks_failed = $7, stages = $8, stages_done = $9, message = $10, error_tail = $11,
                  started_at = CASE WHEN $12 THEN coalesce(started_at, now()) ELSE started_at END,
                  finished_at = CASE WHEN $13 THEN now() END,
-                 updated_at = now()
-             WHERE id = $1 AND state NOT IN {FINAL}"
+                 updated_at = now(), version = version + 1
+             WHERE id = $1 AND version = $14 AND state NOT IN {FINAL}"
         )))
         .bind(job.id.0)
         .bind(job.state.as_str())
@@ -158,26 +161,41 @@ impl Store {
         .bind(&job.error_tail)
         .bind(started)
         .bind(job.state.is_final())
+        .bind(job.version)
         .execute(self.pool().await?)
         .await?;
         Ok(())
     }
 
-    /// One job.
-    pub(super) async fn get(&self, id: JobId) -> Result<Option<Job>, StoreError> {
-        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{JOB} WHERE id = $1")))
-            .bind(id.0)
-            .fetch_optional(self.pool().await?)
-            .await?;
+    /// One job of this owner.
+    pub(super) async fn get(
+        &self,
+        id: JobId,
+        owner: Option<&str>,
+    ) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{JOB} WHERE id = $1 AND owner IS NOT DISTINCT FROM $2"
+        )))
+        .bind(id.0)
+        .bind(owner)
+        .fetch_optional(self.pool().await?)
+        .await?;
         Ok(row.as_ref().map(job).transpose()?)
     }
 
-    /// Jobs of `master` that are not over, oldest first.
-    pub(super) async fn open(&self, master: &str, most: i64) -> Result<Vec<Job>, StoreError> {
+    /// Jobs of `master` that are not over, oldest first, from the one after `last`.
+    pub(super) async fn open(
+        &self,
+        master: &str,
+        last: Option<JobId>,
+        most: i64,
+    ) -> Result<Vec<Job>, StoreError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-            "{JOB} WHERE master = $1 AND state NOT IN {FINAL} ORDER BY id LIMIT $2"
+            "{JOB} WHERE master = $1 AND state NOT IN {FINAL} AND ($2::uuid IS NULL OR id > $2)
+             ORDER BY id LIMIT $3"
         )))
         .bind(master)
+        .bind(last.map(|id| id.0))
         .bind(most)
         .fetch_all(self.pool().await?)
         .await?;
@@ -201,13 +219,19 @@ impl Store {
         Ok(taken.into_iter().collect())
     }
 
-    /// Jobs, newest first.
-    pub(super) async fn list(&self, filter: &Filter, most: i64) -> Result<Vec<Job>, StoreError> {
+    /// Jobs of this owner, newest first.
+    pub(super) async fn list(
+        &self,
+        owner: Option<&str>,
+        filter: &Filter,
+        most: i64,
+    ) -> Result<Vec<Job>, StoreError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
             "{JOB} WHERE ($1::text IS NULL OR state = $1)
                AND ($2::text IS NULL OR created_at >= $2::timestamptz)
                AND ($3::text IS NULL OR created_at < $3::timestamptz)
                AND ($4::uuid IS NULL OR id < $4)
+               AND owner IS NOT DISTINCT FROM $6
              ORDER BY id DESC LIMIT $5"
         )))
         .bind(filter.status.map(JobState::as_str))
@@ -215,6 +239,7 @@ impl Store {
         .bind(&filter.until)
         .bind(filter.before.map(|id| id.0))
         .bind(most)
+        .bind(owner)
         .fetch_all(self.pool().await?)
         .await?;
         Ok(rows.iter().map(job).collect::<Result<_, _>>()?)
@@ -229,6 +254,8 @@ fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
     let conf: Json<BTreeMap<String, String>> = row.try_get("conf")?;
     Ok(Job {
         id: JobId(row.try_get("id")?),
+        owner: row.try_get("owner")?,
+        version: row.try_get("version")?,
         state,
         master: row.try_get("master")?,
         script: row.try_get("script")?,

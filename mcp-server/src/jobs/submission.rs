@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::job::JobId;
+use super::masking;
 use super::master::CreateSubmission;
 
 /// The setting by which a driver is recognised as ours.
@@ -81,6 +82,15 @@ impl Conf {
         Ok(Self(settings))
     }
 
+    /// Takes out the settings that are credentials.
+    pub(super) fn split_credentials(&self) -> (Self, BTreeMap<&str, &str>) {
+        let is_credential = |name: &str| masking::names_a_credential(name);
+        let shown = self.0.iter().filter(|(name, _)| !is_credential(name));
+        let shown = shown.map(|(name, value)| (name.clone(), value.clone()));
+        let hidden = self.iter().filter(|(name, _)| is_credential(name));
+        (Self(shown.collect()), hidden.collect())
+    }
+
     /// The settings by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
@@ -92,8 +102,9 @@ impl Conf {
 pub(super) struct Submission<'a> {
     pub id: JobId,
     pub master: &'a str,
-    pub script: &'a str,
-    pub arguments: &'a [String],
+    /// The program that Spark runs and what it is called with, for all to see.
+    pub program: &'a [String],
+    /// Without those that are credentials, where a file brings them.
     pub conf: &'a Conf,
     pub python: Option<&'a PathBuf>,
     /// Starts the script's Python so that it ends with its driver.
@@ -138,8 +149,7 @@ impl Submission<'_> {
             app_args.push("--conf".to_owned());
             app_args.push(format!("{key}={value}"));
         }
-        app_args.push(self.script.to_owned());
-        app_args.extend_from_slice(self.arguments);
+        app_args.extend_from_slice(self.program);
         let python = self.python.map(|path| {
             let path = path.display().to_string();
             ("PYSPARK_PYTHON".to_owned(), path)
@@ -202,8 +212,7 @@ mod tests {
             let submission = Submission {
                 id: JobId::new(),
                 master: "spark://m:7077",
-                script: "/job.py",
-                arguments: &[],
+                program: &["/job.py".to_owned()],
                 conf: &conf(given).expect("the caller's own"),
                 python: None,
                 python_wrapper: None,
@@ -226,8 +235,7 @@ mod tests {
         let request = Submission {
             id,
             master: "spark://m:7077",
-            script: "/job.py",
-            arguments: &["--conf".to_owned(), "x".to_owned()],
+            program: &["/job.py", "--conf", "x"].map(str::to_owned),
             conf: &conf,
             python: Some(&python),
             python_wrapper: None,

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 
@@ -63,6 +64,8 @@ pub struct Connect {
     service: SparkConnectServiceClient<Channel>,
     remote: Remote,
     sessions: Arc<Mutex<HashMap<SparkUser, Uuid>>>,
+    /// Interrupts and releases, which run on after those who wanted them.
+    aftermath: TaskTracker,
 }
 
 /// One user's Spark session.
@@ -106,6 +109,7 @@ impl Connect {
             service,
             remote,
             sessions: Arc::default(),
+            aftermath: TaskTracker::new(),
         })
     }
 
@@ -113,6 +117,12 @@ impl Connect {
     /// [`Execution::next`].
     pub fn execute(&self, user: &SparkUser, statement: Statement) -> Execution {
         Execution::new(self.clone(), self.session(user), statement.into_plan())
+    }
+
+    /// Waits until every interrupt and release is over.
+    pub async fn drain(&self) {
+        self.aftermath.close();
+        self.aftermath.wait().await;
     }
 
     /// The version of the Spark behind the server: a call that costs nothing, for health.

@@ -140,6 +140,8 @@ pub(super) fn failure(error: JobsError) -> ToolFailure {
                 .with_hint("give a path that Spark's workers can read")
                 .with_log(cause.to_string())
         }
+        JobsError::Exposed(_) => ToolFailure::invalid_arguments(error.to_string())
+            .with_hint("let the script read it from where the cluster keeps its credentials"),
         JobsError::NoScript(_) => ToolFailure::not_found(error.to_string())
             .with_hint("give an absolute path, or the script itself as `source`"),
     }

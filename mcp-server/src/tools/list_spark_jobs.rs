@@ -85,7 +85,10 @@ impl Tool for ListSparkJobs {
             before: arguments.cursor.as_deref().map(opened).transpose()?,
         };
         let list = async {
-            let listed = services.jobs.list(&filter, limit).await;
+            let listed = services
+                .jobs
+                .list(call.principal.owner(), &filter, limit)
+                .await;
             listed.map_err(job_view::failure)
         };
         let page = call.unless_cancelled(list).await?;

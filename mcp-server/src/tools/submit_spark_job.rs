@@ -62,6 +62,7 @@ impl Tool for SubmitSparkJob {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let new = NewJob {
+            owner: call.principal.owner().map(ToOwned::to_owned),
             script: script(arguments.script, arguments.source)?,
             arguments: arguments.args,
             conf: Conf::new(arguments.conf)

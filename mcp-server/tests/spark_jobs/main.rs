@@ -14,6 +14,7 @@ mod server;
 mod arguments;
 mod listing;
 mod master;
+mod records;
 mod restarts;
 mod watching;
 
@@ -40,6 +41,11 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
 
 /// A server that keeps its jobs in `database` and submits them to `master`.
 async fn server(database: &Database, master: &Master) -> Server {
+    server_with(database, master, "spark://127.0.0.1:7077").await
+}
+
+/// The same for a master that calls itself `spark_master`.
+async fn server_with(database: &Database, master: &Master, spark_master: &str) -> Server {
     let store = format!(
         "--store-url=postgres://postgres:{PASSWORD}@127.0.0.1:{}/{}",
         database.port, database.name
@@ -52,7 +58,8 @@ async fn server(database: &Database, master: &Master) -> Server {
             &store,
             "--data",
             &data,
-            "--spark-master=spark://127.0.0.1:7077",
+            "--spark-master",
+            spark_master,
             "--spark-master-rest",
             &address,
             "--spark-master-ui",
@@ -86,4 +93,11 @@ async fn until_status(client: &Client, job: &str, wanted: &str) -> Value {
 
 fn text(value: &Value) -> String {
     value.as_str().expect("a string").to_owned()
+}
+
+/// What the launcher of a submission reads: the last argument of its command line names the file.
+fn launched(created: &Value) -> Value {
+    let command = created["appArgs"].as_array().expect("an array");
+    let file = text(command.last().expect("an argument"));
+    serde_json::from_str(&std::fs::read_to_string(file).expect("a file")).expect("JSON")
 }

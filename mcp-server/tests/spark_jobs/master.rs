@@ -31,6 +31,12 @@ pub struct Cluster {
     pub applications: BTreeMap<String, Application>,
     /// What `create` says no with.
     pub refusal: Option<String>,
+    /// Whether the web page takes questions and never answers.
+    pub is_silent: bool,
+    /// Questions that a silent page took.
+    pub unanswered: usize,
+    /// The next page about an application's jobs is made at once, but sent when this fires.
+    pub delay: Option<tokio::sync::oneshot::Receiver<()>>,
 }
 
 #[derive(Clone, Default)]
@@ -130,6 +136,14 @@ async fn status(State(cluster): Shared, Path(id): Path<String>) -> Json<Value> {
 }
 
 async fn overview(State(cluster): Shared) -> Json<Value> {
+    let is_silent = {
+        let mut cluster = cluster.lock().expect("sound");
+        cluster.unanswered += usize::from(cluster.is_silent);
+        cluster.is_silent
+    };
+    if is_silent {
+        std::future::pending::<()>().await;
+    }
     let cluster = cluster.lock().expect("sound");
     let drivers = cluster.drivers.keys();
     let drivers: Vec<Value> = drivers
@@ -165,8 +179,15 @@ async fn page(
     State(cluster): Shared,
     Path((app, _, page)): Path<(String, String, String)>,
 ) -> Json<Value> {
-    let cluster = cluster.lock().expect("sound");
-    let application = cluster.applications.get(&app).cloned().unwrap_or_default();
+    let (application, delay) = {
+        let mut cluster = cluster.lock().expect("sound");
+        let application = cluster.applications.get(&app).cloned().unwrap_or_default();
+        let delay = (page == "jobs").then(|| cluster.delay.take()).flatten();
+        (application, delay)
+    };
+    if let Some(delay) = delay {
+        delay.await.expect("it is let go");
+    }
     Json(match page.as_str() {
         "jobs" => application.jobs,
         _ => {

@@ -9,7 +9,7 @@ use crate::master::{Application, Driver, Master};
 use crate::{server, status, submit, until, until_status};
 
 #[tokio::test]
-async fn a_job_outlives_the_server_and_its_end_outlives_the_master() {
+async fn it_keeps_a_job_when_the_server_goes_and_its_end_when_the_master_goes() {
     let (database, master) = (Database::with("").await, Master::start().await);
     let first = server(&database, &master).await;
     let job = submit(&first.client()).await;

@@ -90,9 +90,9 @@ async fn it_says_why_a_job_failed_and_shows_no_credential() {
     );
     assert_eq!(failed["application_id"], "app-7");
     assert!(!failed.to_string().contains("s3cret"), "{failed}");
-    // Spark itself got what the caller gave.
-    let created = master.cluster().created[0].to_string();
-    assert!(created.contains("--password=s3cret"), "{created}");
+    // The script itself gets what the caller gave.
+    let launch = crate::launched(&master.cluster().created[0].clone());
+    assert_eq!(launch["arguments"], json!(["--password=s3cret"]));
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn it_answers_with_what_it_last_saw_while_the_master_is_away() {
 }
 
 #[tokio::test]
-async fn health_tells_of_the_master_and_the_registry() {
+async fn it_tells_in_health_of_the_master_and_the_registry() {
     let (database, master) = (Database::with("").await, Master::start().await);
     let server = server(&database, &master).await;
     let report: serde_json::Value = reqwest::get(format!("http://{}/health", server.address))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::{CALL_TIMEOUT, CLIENT_TYPE, Connect, Session};
@@ -44,7 +45,8 @@ impl Stop {
 
     /// Interrupts the statement and releases it.
     pub(super) fn interrupt(self) {
-        in_background(async move {
+        let aftermath = self.connect.aftermath.clone();
+        in_background(&aftermath, async move {
             for _ in 0..INTERRUPTS {
                 match self.try_interrupt().await {
                     Some(hit) if hit.is_empty() => sleep(PAUSE).await,
@@ -58,7 +60,8 @@ impl Stop {
 
     /// Tells the server what it may forget.
     pub(super) fn release(self, what: Release) {
-        in_background(async move { self.send(what).await });
+        let aftermath = self.connect.aftermath.clone();
+        in_background(&aftermath, async move { self.send(what).await });
     }
 
     /// The operations that were interrupted; `None` if the server did not answer.
@@ -99,8 +102,8 @@ impl Stop {
 }
 
 /// Runs on after its caller; outside a runtime (at shutdown) there is nothing to run on.
-fn in_background(work: impl Future<Output = ()> + Send + 'static) {
+fn in_background(aftermath: &TaskTracker, work: impl Future<Output = ()> + Send + 'static) {
     if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(work);
+        aftermath.spawn_on(work, &runtime);
     }
 }

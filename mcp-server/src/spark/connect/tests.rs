@@ -158,6 +158,17 @@ async fn it_interrupts_a_statement_that_nobody_waits_for() {
 }
 
 #[tokio::test]
+async fn it_has_ended_every_statement_that_was_given_up_once_it_is_drained() {
+    let (fake, connect) = Fake::serve_deaf_to(vec![Turn::Send(vec![Rows(0, 10)], Open)], 1).await;
+    let mut execution = start(&connect);
+    execution.next().await.expect("rows");
+    drop(execution);
+    connect.drain().await;
+    let released = |asked: &Asked| matches!(asked, Asked::ReleaseAll { .. });
+    assert!(fake.asked().iter().any(released), "{:?}", fake.asked());
+}
+
+#[tokio::test]
 async fn it_interrupts_again_when_the_interrupt_overtook_the_statement() {
     let (fake, connect) = Fake::serve_deaf_to(vec![Turn::Send(vec![], Open)], 2).await;
     let mut execution = start(&connect);
