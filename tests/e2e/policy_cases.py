@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from installation import REPOSITORY
-from mcp_messages import Era, Message, call
+from mcp_messages import Era, Message, call, request
 
 FOLDER = REPOSITORY / "tests/policy-cases"
 
@@ -51,7 +51,14 @@ def all_files() -> list[CaseFile]:
 
 
 def message(case: dict, era: Era) -> Message:
-    """The call that a case is about."""
+    """The call, or the other message, that a case is about."""
+    if "method" in case:
+        sent = request(era, case["method"], case.get("params"))
+        if case.get("form") != "notification":
+            return sent
+        body = json.loads(sent.body)
+        del body["id"]
+        return sent.with_body(json.dumps(body).encode())
     if "arguments_raw" in case:
         arguments = case["arguments_raw"]
     else:

@@ -59,6 +59,11 @@ impl Answer {
             Refusal::ArgumentsNotRead { .. } => {
                 Self::error(200, INVALID_PARAMS, reason, sentence).for_call(era)
             }
+            // A 403 would end the session of old SDKs.
+            Refusal::ClosedMethod { .. } => {
+                let status = if era == Era::Modern { 403 } else { 200 };
+                Self::error(status, FORBIDDEN, reason, sentence).with_callers_id()
+            }
             Refusal::Forbidden { .. } => {
                 Self::error(403, FORBIDDEN, reason, sentence).for_call(era)
             }

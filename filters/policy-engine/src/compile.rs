@@ -78,6 +78,7 @@ pub fn compile(config: &FilterConfig, schemas: &mut SchemaCache) -> Result<Polic
         generation: config.generation.clone(),
         revision: config.revision,
         limits,
+        access: config.defaults.access,
         hosts: AllowedHosts::new(&config.allowed_hosts),
         origins: AllowedOrigins::new(&config.allowed_origins),
         endpoints,

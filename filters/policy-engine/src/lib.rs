@@ -63,6 +63,7 @@ mod compile_error;
 mod decision;
 mod explain;
 mod glob;
+mod method;
 mod policy;
 mod principal;
 mod rate;
@@ -79,6 +80,7 @@ pub use decision::{
 };
 pub use explain::{ExplainedLimit, Explanation, Field};
 pub use glob::Glob;
+pub use method::MessageForm;
 pub use policy::{BodyLimits, EndpointId, Policy, ToolId};
 pub use principal::Principal;
 pub use rate::{BucketState, BucketTime, UnixNanos};

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use crate::authority::{AllowedHosts, AllowedOrigins};
 use crate::decision::{Arguments, ArgumentsRead, Decision, Limit, PendingLimits, Permit};
 use crate::explain::Explanation;
+use crate::method::{self, MessageForm};
 use crate::principal::{Access, Principal};
 use crate::refusal::{Caller, Refusal};
 use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter};
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
 use crate::schema::{Invalid, Schema};
 use crate::target::Target;
-use crate::wire::Validate;
+use crate::wire::{self, Validate};
 
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Policy {
     pub(crate) generation: String,
     pub(crate) revision: u64,
     pub(crate) limits: BodyLimits,
+    /// What holds for messages that are no tool calls.
+    pub(crate) access: wire::Access,
     pub(crate) hosts: AllowedHosts,
     pub(crate) origins: AllowedOrigins,
     pub(crate) endpoints: Vec<EndpointPolicy>,
@@ -164,6 +167,13 @@ impl Policy {
             ArgumentsRead::No,
             Vec::new(),
         ))
+    }
+
+    /// The refusal of a message that is no tool call, where `access: deny` closes its method.
+    #[must_use]
+    pub fn closed_method(&self, method: &[u8], form: MessageForm) -> Option<Refusal> {
+        let is_open = method::is_open(self.access, method, form);
+        (!is_open).then(|| Refusal::closed_method(method))
     }
 
     /// The tool behind a name that a client uses on an endpoint.

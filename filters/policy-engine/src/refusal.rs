@@ -22,6 +22,11 @@ pub enum Refusal {
         /// Whether the caller said who they are.
         caller: Caller,
     },
+    /// `access: deny` closes the method.
+    ClosedMethod {
+        /// What the caller asked for: shortened and printable.
+        method: String,
+    },
     /// The arguments do not fit the tool's schema or the operator's constraints.
     BadArguments {
         /// The tool's own name.
@@ -66,12 +71,19 @@ impl Refusal {
         Self::UnknownTool { name: echo(name) }
     }
 
+    pub(crate) fn closed_method(method: &[u8]) -> Self {
+        Self::ClosedMethod {
+            method: echo(method),
+        }
+    }
+
     /// A short fixed word, for statistics.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnknownTool { .. } => "unknown_tool",
             Self::Forbidden { .. } => "forbidden",
+            Self::ClosedMethod { .. } => "closed_method",
             Self::BadArguments { .. } => "bad_arguments",
             Self::ArgumentsNotRead { .. } => "arguments_not_read",
             Self::Limited { .. } => "limited",
@@ -101,6 +113,9 @@ impl Refusal {
                     ),
                 }
             }
+            Self::ClosedMethod { method } => format!(
+                "the method `{method}` is not open on this gateway; ask its operator for access"
+            ),
             Self::BadArguments { tool, violations } => {
                 let mut sentence = format!("the arguments of tool `{tool}` do not fit its schema");
                 for (index, violation) in violations.iter().enumerate() {

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use policy_engine::wire::FilterConfig;
 use policy_engine::{
-    Arguments, Decision, Permit, Policy, Principal, Refusal, SchemaCache, UnixNanos, compile,
+    Arguments, Decision, MessageForm, Permit, Policy, Principal, Refusal, SchemaCache, UnixNanos,
+    compile,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -27,7 +28,12 @@ struct CaseFile {
 struct Case {
     name: String,
     endpoint: Option<String>,
-    tool: String,
+    tool: Option<String>,
+    /// The method of a message that is no tool call.
+    method: Option<String>,
+    form: Option<Form>,
+    #[serde(rename = "params")]
+    _params: Option<serde_json::Value>,
     #[serde(default, deserialize_with = "present")]
     arguments: Option<Box<RawValue>>,
     arguments_raw: Option<String>,
@@ -64,6 +70,12 @@ enum Expect {
     },
 }
 
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    Notification,
+}
+
 /// A gateway in memory.
 struct Gateway {
     policy: Policy,
@@ -85,7 +97,21 @@ impl Gateway {
             .policy
             .endpoint(case.endpoint.as_deref().unwrap_or("/mcp").as_bytes())
             .expect("the case's endpoint");
-        let tool = self.policy.tool(endpoint, case.tool.as_bytes())?;
+        if let Some(method) = &case.method {
+            let form = match case.form {
+                Some(Form::Notification) => MessageForm::Notification,
+                None => MessageForm::Request,
+            };
+            return match self.policy.closed_method(method.as_bytes(), form) {
+                Some(refusal) => Err(refusal),
+                None => Ok(self
+                    .policy
+                    .forward(endpoint)
+                    .expect("the endpoint's server")),
+            };
+        }
+        let tool = case.tool.as_deref().expect("a tool or a method");
+        let tool = self.policy.tool(endpoint, tool.as_bytes())?;
         let principal = match &case.principal {
             None => Principal::Anonymous,
             Some(KnownPrincipal { subject, claims }) => Principal::Known {
@@ -152,7 +178,7 @@ fn judge(outcome: Result<Permit<'_>, Refusal>, expect: &Expect) -> Result<(), St
 }
 
 #[test]
-fn every_policy_case_is_decided_as_it_says() {
+fn it_decides_every_policy_case_as_it_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/policy-cases");
     let mut files: Vec<_> = std::fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))

@@ -14,6 +14,11 @@ from static_gateway import StaticGateways
 
 CODES = {"forbidden": 40300, "limited": 42900}
 
+# Old SDKs end their session on any 4xx.
+CLOSED_STATUS = {Era.MODERN: 403, Era.LEGACY: 200}
+# Under 200 nobody would hear an answer without an id.
+CLOSED_NOTIFICATION = {Era.MODERN: (403, 40300, None), Era.LEGACY: (400, -32600, None)}
+
 FILES = all_files()
 
 
@@ -44,8 +49,17 @@ def gateways(installation, tmp_path_factory):
         upstream.stop()
 
 
-def fault(reply: Reply, expect: dict) -> str | None:
+def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
     """How an answer differs from what a case expects, if it does."""
+    expect = case["expect"]
+    if "method" in case and expect["decision"] == "allow":
+        reached = [name for name, upstream in gateways.upstreams.items() if upstream.requests]
+        return None if reached == [expect["cluster"]] else f"expected `{expect['cluster']}`, reached {reached}"
+    if expect.get("reason") == "closed_method":
+        error = reply.json.get("error", {})
+        found = (reply.status, error.get("code"), reply.json["id"])
+        wanted = CLOSED_NOTIFICATION[era] if "form" in case else (CLOSED_STATUS[era], 40300, 1)
+        return None if found == wanted else f"expected {wanted}"
     if expect["decision"] == "allow":
         answered = answered_by(reply) if reply.status == 200 and "isError" not in reply.json["result"] else None
         return None if answered == expect["cluster"] else f"expected `{expect['cluster']}`"
@@ -76,7 +90,7 @@ def test_the_module_decides_as_the_engine_does(gateways: Gateways, file: CaseFil
         for _ in range(int(case.get("repeat", 1))):
             gateways.forget()
             reply = message(case, era).post_once(port, case.get("endpoint", "/mcp"))
-            found = fault(reply, case["expect"])
+            found = fault(reply, case, era, gateways)
             if gateways.received() != (case["expect"]["decision"] == "allow"):
                 found = f"{gateways.received()} requests reached an upstream"
             if found:

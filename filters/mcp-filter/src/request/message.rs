@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Limits, Member, Message, Progress, Reader};
 use policy_engine::{
-    Arguments, Decision, EndpointId, Permit, Policy, Principal, Refusal, ToolId, echo,
+    Arguments, Decision, EndpointId, MessageForm, Permit, Policy, Principal, Refusal, ToolId, echo,
 };
 use proxy_host::RequestBody;
 use proxy_host::limits::{Settled, settle};
@@ -30,6 +30,19 @@ pub(super) enum Judgement<'p> {
         answer: Answer,
         tool: Option<ToolId>,
     },
+}
+
+/// The refusal of a method that is closed. Tools are opened and closed by their names.
+fn closed_method(
+    plugin: &Plugin,
+    capability: Capability,
+    method: &[u8],
+    form: MessageForm,
+) -> Option<Refusal> {
+    match capability {
+        Capability::Tool => None,
+        _ => plugin.policy.closed_method(method, form),
+    }
 }
 
 impl From<Answer> for Judgement<'_> {
@@ -270,31 +283,47 @@ impl MessageInHand {
         let Some(method) = message.method() else {
             return ControlFlow::Continue(());
         };
-        let capability = *self
-            .capability
-            .get_or_insert_with(|| Capability::of_method(&method.decoded(&self.held)));
+        let refuse = |answer, tool| ControlFlow::Break(Judgement::Refuse { answer, tool });
+        let era = self.announced.era;
+        let capability = match self.capability {
+            Some(capability) => capability,
+            None => {
+                let method = method.decoded(&self.held);
+                let capability = *self.capability.insert(Capability::of_method(&method));
+                // Whether there is an id, is not known yet.
+                let form = MessageForm::Notification;
+                if let Some(refusal) = closed_method(plugin, capability, &method, form) {
+                    let agreed = agreement::check_names(&self.announced, &method, None);
+                    return refuse(agreed.err().unwrap_or(Answer::refused(&refusal, era)), None);
+                }
+                capability
+            }
+        };
         let (Capability::Tool, None, Member::Text(name)) = (capability, self.tool, message.name())
         else {
             return ControlFlow::Continue(());
         };
         let started = host.monotonic();
         let name = name.decoded(&self.held);
-        let refuse = |answer, tool| ControlFlow::Break(Judgement::Refuse { answer, tool });
-        if let Err(answer) = agreement::check_names(&self.announced, b"tools/call", Some(&name)) {
+        let (refusal, tool) = match plugin.policy.tool(self.endpoint, &name) {
+            Err(refusal) => (refusal, None),
+            Ok(tool) => match plugin.policy.closed_to(tool, &CALLER) {
+                Some(refusal) => (refusal, Some(tool)),
+                None => {
+                    self.tool = Some(tool);
+                    return ControlFlow::Continue(());
+                }
+            },
+        };
+        let agreed = agreement::check_names(&self.announced, b"tools/call", Some(&name));
+        if let Err(answer) = agreed {
             return refuse(answer, None);
         }
-        let era = self.announced.era;
-        let tool = match plugin.policy.tool(self.endpoint, &name) {
-            Ok(tool) => tool,
-            Err(refusal) => return refuse(Answer::refused(&refusal, era), None),
-        };
-        if let Some(refusal) = plugin.policy.closed_to(tool, &CALLER) {
+        if let Some(tool) = tool {
             let took = host.monotonic().saturating_sub(started);
             plugin.statistics.decided(host, tool, took);
-            return refuse(Answer::refused(&refusal, era), Some(tool));
         }
-        self.tool = Some(tool);
-        ControlFlow::Continue(())
+        refuse(Answer::refused(&refusal, era), tool)
     }
 
     /// Whether a message of which more is to come can be decided on.
@@ -348,6 +377,11 @@ impl MessageInHand {
             (Kind::Request, Era::Legacy(_), Capability::Tool) => Some(AwaitedAnswer::ToolResult),
             (Kind::Request, Era::Legacy(_), _) => Some(AwaitedAnswer::Error),
         };
+        if kind == Kind::Request
+            && let Some(refusal) = closed_method(plugin, capability, &method, MessageForm::Request)
+        {
+            return Answer::refused(&refusal, self.announced.era).into();
+        }
         match (capability, capability.named_in(message)) {
             (_, Member::Absent | Member::Other) if capability != Capability::Plain => {
                 Answer::nameless(&echo(&method), capability).into()

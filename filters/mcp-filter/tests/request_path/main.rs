@@ -1,6 +1,7 @@
 //! The request path on a proxy in memory: every refusal, every way through.
 
 mod bodies;
+mod closed_methods;
 mod configuration;
 mod cuts;
 mod eras;
