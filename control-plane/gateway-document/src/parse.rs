@@ -6,7 +6,7 @@ use serde::de::DeserializeSeed;
 use serde_path_to_error::{Deserializer, Path, Segment, Track};
 use thiserror::Error;
 
-use crate::document::GatewayDocument;
+use crate::document::{GatewayDocument, Rule};
 use crate::problem::Pointer;
 use crate::unique::UniqueValue;
 use crate::unnamed_rule::{UnnamedRule, UnnamedRuleSeed};
@@ -52,6 +52,14 @@ pub fn parse(text: &str, format: Format) -> Result<GatewayDocument, ParseError> 
         // To YAML an empty file is `null`; here it is a document in which everything is left out.
         return Ok(GatewayDocument::default());
     }
+    read(text, format, &PhantomData)
+}
+
+/// Reads one rule.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_rule(text: &str, format: Format) -> Result<Rule, ParseError> {
     read(text, format, &PhantomData)
 }
 

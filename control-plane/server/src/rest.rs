@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 
 use crate::gateway::Gateway;
@@ -19,6 +19,8 @@ mod guard;
 mod health;
 mod nodes;
 mod problem;
+mod query;
+mod sent_back;
 mod servers;
 mod snapshot;
 mod tool_policy;
@@ -47,6 +49,7 @@ pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
                 .put(tool_policy::put)
                 .delete(tool_policy::delete),
         )
+        .route_layer(from_fn(query::refuse))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))

@@ -15,14 +15,33 @@ use crate::catalogue::{KnownList, has_endpoint};
 use crate::generation::{BuildError, Built, FindToolError, Lists};
 
 /// What the author believes to be in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// Whatever it is.
+    /// Nothing: the change is made to whatever is in force.
     None,
-    /// This revision.
-    Revision(RevisionNumber),
-    /// One that never was.
-    Unknown,
+    /// One of these revisions; an empty list is met by none.
+    OneOf(Vec<RevisionNumber>),
+}
+
+impl Precondition {
+    /// Adds the condition that this revision is in force.
+    #[must_use]
+    pub fn and(self, revision: RevisionNumber) -> Self {
+        match self {
+            Self::None => Self::OneOf(vec![revision]),
+            Self::OneOf(mut revisions) => {
+                revisions.retain(|other| *other == revision);
+                Self::OneOf(revisions)
+            }
+        }
+    }
+
+    fn is_met_by(&self, in_force: RevisionNumber) -> bool {
+        match self {
+            Self::None => true,
+            Self::OneOf(revisions) => revisions.contains(&in_force),
+        }
+    }
 }
 
 /// Makes the new document from the one in force.
@@ -114,12 +133,7 @@ impl Gateway {
             let state = self.read();
             (Arc::clone(&state.current), state.head, state.lists.clone())
         };
-        let expected = match precondition {
-            Precondition::None => true,
-            Precondition::Revision(revision) => revision == current.revision,
-            Precondition::Unknown => false,
-        };
-        if !expected {
+        if !precondition.is_met_by(current.revision) {
             return Err(self.stale(current.revision).await?);
         }
         let document = edit(&current)?;

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header::IF_MATCH;
+use axum::http::header::{
+    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use store::RevisionNumber;
 
 use super::problem::Problem;
@@ -16,20 +19,34 @@ pub(super) struct ChangeHeaders {
     pub(super) precondition: Precondition,
 }
 
+impl ChangeHeaders {
+    /// Adds the condition that this revision is in force.
+    pub(super) fn to(self, revision: RevisionNumber) -> Self {
+        Self {
+            precondition: self.precondition.and(revision),
+            ..self
+        }
+    }
+}
+
+const AUTHOR: &str = "x-portcullis-author";
+const REASON: &str = "x-portcullis-reason";
+
+/// The longest author or reason: longer ones are no names and no sentences, and each is kept for ever.
 const MOST_CHARACTERS: usize = 500;
 
 impl<S: Send + Sync> FromRequestParts<S> for ChangeHeaders {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        refuse_unknown(&parts.headers)?;
         let peer = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
             .map(|info| info.0.ip().to_string());
         let peer = peer.unwrap_or_default();
-        let name =
-            text(parts, "x-portcullis-author")?.unwrap_or_else(|| format!("anonymous@{peer}"));
-        let reason = text(parts, "x-portcullis-reason")?.unwrap_or_default();
+        let name = text(parts, AUTHOR)?.unwrap_or_else(|| format!("anonymous@{peer}"));
+        let reason = text(parts, REASON)?.unwrap_or_default();
         Ok(Self {
             author: Author {
                 name,
@@ -37,7 +54,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ChangeHeaders {
                 action: format!("{} {}", parts.method, parts.uri.path()),
                 origin: peer,
             },
-            precondition: precondition(parts),
+            precondition: precondition(&parts.headers)?,
         })
     }
 }
@@ -60,25 +77,66 @@ fn text(parts: &Parts, name: &'static str) -> Result<Option<String>, Problem> {
     }
 }
 
-/// `If-Match` (RFC 9110, 13.1.1) with the entity tag that `GET` gave.
-fn precondition(parts: &Parts) -> Precondition {
-    let mut values = parts.headers.get_all(IF_MATCH).iter();
-    match (
-        values
-            .next()
-            .map(|value| value.to_str().unwrap_or_default().trim()),
-        values.next(),
-    ) {
-        (None, _) | (Some("*"), None) => Precondition::None,
-        (Some(tag), None) => {
-            let number = tag
-                .strip_prefix('"')
-                .and_then(|tag| tag.strip_suffix('"'))
-                .and_then(|tag| tag.parse().ok());
-            number.map_or(Precondition::Unknown, |number| {
-                Precondition::Revision(RevisionNumber(number))
-            })
+/// Reads `If-Match` (RFC 9110, 13.1.1): `*`, or a list of the entity tags that `GET` gives.
+fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+    let mut revisions = Vec::new();
+    let mut present = false;
+    for value in headers.get_all(IF_MATCH) {
+        present = true;
+        let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(Precondition::None);
         }
-        (Some(_), Some(_)) => Precondition::Unknown,
+        for tag in text.split(',').map(str::trim) {
+            let opaque = tag.strip_prefix("W/").unwrap_or(tag);
+            let quoted = opaque
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+                .filter(|inside| !inside.contains('"'));
+            let Some(inside) = quoted else {
+                return Err(Problem::bad_request(format!(
+                    "`If-Match: {}` is no entity tag; write the revision in quotes as `GET` gives it in `ETag`, \
+                     such as `If-Match: \"3\"`",
+                    tag.chars().take(MOST_CHARACTERS).collect::<String>()
+                )));
+            };
+            // A weak tag never matches here (RFC 9110, 8.8.3.2), and one that we did not give cannot.
+            if opaque == tag
+                && let Ok(number) = inside.parse()
+            {
+                revisions.push(RevisionNumber(number));
+            }
+        }
+    }
+    Ok(if present {
+        Precondition::OneOf(revisions)
+    } else {
+        Precondition::None
+    })
+}
+
+/// Refuses what would have to be ignored: an author who wrote it believes that it counts.
+fn refuse_unknown(headers: &HeaderMap) -> Result<(), Problem> {
+    for name in [
+        IF_NONE_MATCH,
+        IF_MODIFIED_SINCE,
+        IF_UNMODIFIED_SINCE,
+        IF_RANGE,
+    ] {
+        if headers.contains_key(&name) {
+            return Err(Problem::bad_request(format!(
+                "changes know no condition `{name}`; use `If-Match` with the `ETag` of the revision that you have read"
+            )));
+        }
+    }
+    let unknown = headers
+        .keys()
+        .map(HeaderName::as_str)
+        .find(|name| name.starts_with("x-portcullis-") && ![AUTHOR, REASON].contains(name));
+    match unknown {
+        None => Ok(()),
+        Some(name) => Err(Problem::bad_request(format!(
+            "there is no header `{name}`; changes take `{AUTHOR}` and `{REASON}`"
+        ))),
     }
 }

@@ -15,7 +15,8 @@ use time::format_description::well_known::Rfc3339;
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::problem::Problem;
-use crate::gateway::{ChangeError, Gateway, WriteReport};
+use super::sent_back::{self, SentBack};
+use crate::gateway::{ChangeError, Edit, Gateway, WriteReport};
 
 #[derive(Serialize)]
 struct Revision<'a> {
@@ -66,16 +67,23 @@ pub(super) async fn get(
     Ok((etag, Json(body)).into_response())
 }
 
-/// Replaces the whole document.
+/// Replaces the whole document. Takes the document alone, and what `GET` gave: then nobody may have changed it since.
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
     change: ChangeHeaders,
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
     // Read and checked before anything waits for it: what is not a document holds nobody up.
-    let document = gateway_document::parse(&text, format).map_err(ChangeError::Malformed)?;
-    let document = CheckedDocument::new(document).map_err(ChangeError::Invalid)?;
-    let edit = Box::new(move |_: &_| Ok(document));
+    let sent = sent_back::config(&text)?;
+    let (edit, change): (Edit, _) = match sent {
+        Some(SentBack { edit, revision }) => (edit, change.to(revision)),
+        None => {
+            let document =
+                gateway_document::parse(&text, format).map_err(ChangeError::Malformed)?;
+            let document = CheckedDocument::new(document).map_err(ChangeError::Invalid)?;
+            (Box::new(move |_: &_| Ok(document)), change)
+        }
+    };
     let report = gateway
         .change(edit, change.precondition, change.author)
         .await?;

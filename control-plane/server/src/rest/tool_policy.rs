@@ -14,6 +14,7 @@ use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::config::written;
 use super::problem::Problem;
+use super::sent_back::{self, SentBack};
 use crate::gateway::{ChangeError, Gateway, tool_policy};
 
 #[derive(Serialize)]
@@ -55,7 +56,8 @@ pub(super) async fn get(
     Ok(([(ETAG, format!("\"{}\"", current.revision))], Json(body)).into_response())
 }
 
-/// Creates or replaces the tool's own rule, ahead of all others.
+/// Creates or replaces the tool's own rule, ahead of all others. Takes a rule without `name` and `match`, and what `GET`
+/// gave: then nobody may have changed it since.
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
     Path(name): Path<String>,
@@ -63,7 +65,13 @@ pub(super) async fn put(
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
     // Read before anything waits for it: what cannot be read holds nobody up.
-    let edit = tool_policy::put(name, &text, format).map_err(ChangeError::Malformed)?;
+    let (edit, change) = match sent_back::policy(&text, &name)? {
+        Some(SentBack { edit, revision }) => (edit, change.to(revision)),
+        None => {
+            let edit = tool_policy::put(name, &text, format).map_err(ChangeError::Malformed)?;
+            (edit, change)
+        }
+    };
     let report = gateway
         .change(edit, change.precondition, change.author)
         .await?;

@@ -1,12 +1,12 @@
 //! The lists of servers, as they become the gateway's tools.
 
-use control_plane::catalogue::CatalogueClient;
 use gateway_document::ServerName;
 use serde_json::json;
 
 use crate::fake_envoy::FakeEnvoy;
 use crate::fake_server::{FakeServer, Speaks, tool, tools};
 use crate::harness::{ControlPlane, document_with, folder, until};
+use crate::reach;
 
 #[tokio::test]
 async fn it_lists_a_server_of_either_era_and_keeps_each_schema_byte_for_byte() {
@@ -64,7 +64,7 @@ async fn a_list_that_changes_becomes_a_generation_of_the_same_revision() {
 async fn a_server_that_is_down_keeps_its_list_and_says_why() {
     let folder = folder();
     let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
-    let address = server.address();
+    let place = server.place();
     let document = document_with(&[("data", &server)]);
     let control_plane = ControlPlane::start(folder.path(), &document).await;
     control_plane.until_offered("data", &["a"]).await;
@@ -78,7 +78,7 @@ async fn a_server_that_is_down_keeps_its_list_and_says_why() {
             .contains("cannot be reached")
     );
     assert_eq!(control_plane.offered("data").await, ["a"]);
-    let _server = FakeServer::start_at(address, Speaks::Sessions, tools(&["b"])).await;
+    let _server = FakeServer::start_at(place, Speaks::Sessions, tools(&["b"])).await;
     control_plane.until_offered("data", &["b"]).await;
 }
 
@@ -111,8 +111,7 @@ async fn it_drops_what_a_servers_former_endpoint_answers_late() {
     control_plane.until_offered("data", &["a"]).await;
     let document = control_plane.gateway.current().document.clone();
     let name: ServerName = "data".parse().unwrap();
-    let late = CatalogueClient::new()
-        .unwrap()
+    let late = reach::client()
         .list(&document.servers[&name])
         .await
         .unwrap();
@@ -165,4 +164,22 @@ async fn it_never_gives_a_server_the_list_that_another_endpoint_answered() {
     assert!(before.contains(document["servers"]["data"]["url"].as_str().unwrap()));
     let offered = control_plane.offered("data").await;
     assert!(!offered.contains(&"b".to_owned()), "{offered:?}");
+}
+
+#[tokio::test]
+async fn it_finds_nobody_at_a_port_that_is_not_a_tests_own() {
+    let folder = folder();
+    let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    let url = format!("http://{}/mcp", stranger.local_addr().unwrap());
+    let control_plane = ControlPlane::start(
+        folder.path(),
+        &format!("servers: {{data: {{url: '{url}'}}}}"),
+    )
+    .await;
+    let state =
+        || async { control_plane.get("/api/v1/servers").await.json["servers"][0]["state"].take() };
+    until(|| async { state().await == "down" }).await;
+    let called = stranger.accept().map(|(_, peer)| peer);
+    assert_eq!(called.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }

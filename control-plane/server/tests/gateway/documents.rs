@@ -121,7 +121,7 @@ async fn it_refuses_a_change_to_a_revision_that_is_no_longer_in_force_and_says_w
     };
     let first = put("\"1\"", "ada", "defaults: {access: deny}").await;
     assert_eq!(first.status, StatusCode::OK, "{}", first.text);
-    for tag in ["\"1\"", "\"3\"", "W/\"2\"", "nonsense"] {
+    for tag in ["\"1\"", "\"3\"", "W/\"2\"", "\"nonsense\"", "\"1\", \"3\""] {
         let second = put(tag, "bob", "defaults: {validate: shadow}").await;
         assert_eq!(second.status, StatusCode::PRECONDITION_FAILED, "{tag}");
         assert!(
@@ -130,8 +130,23 @@ async fn it_refuses_a_change_to_a_revision_that_is_no_longer_in_force_and_says_w
             second.text
         );
     }
+    // A tag as nobody gave it is refused as such, so that nobody looks for whoever changed it.
+    for tag in ["2", "nonsense", "", "\"2", "\"1\" \"2\""] {
+        let unread = put(tag, "bob", "defaults: {validate: shadow}").await;
+        assert_eq!(unread.status, StatusCode::BAD_REQUEST, "{tag}");
+        assert!(
+            unread.json["detail"]
+                .as_str()
+                .unwrap()
+                .contains("If-Match: \"3\""),
+            "{}",
+            unread.text
+        );
+    }
     assert_eq!(
-        put("*", "bob", "defaults: {validate: shadow}").await.status,
+        put("\"1\", \"2\"", "bob", "defaults: {validate: shadow}")
+            .await
+            .status,
         StatusCode::OK
     );
     let shown = control_plane.get("/api/v1/config").await.json;
@@ -148,4 +163,43 @@ async fn it_publishes_the_schema_that_it_reads_by() {
     let answer = control_plane.get("/api/v1/config/schema").await;
     assert_eq!(answer.content_type, "application/schema+json");
     assert!(answer.json["properties"]["servers"].is_object());
+}
+
+#[tokio::test]
+async fn it_takes_back_what_it_gave_unless_somebody_changed_it_meanwhile() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let mut given = control_plane.get("/api/v1/config").await.json;
+    let unchanged = control_plane.put_json("/api/v1/config", &given).await;
+    assert_eq!(
+        (unchanged.status, &unchanged.json["outcome"]),
+        (StatusCode::OK, &json!("unchanged")),
+        "{}",
+        unchanged.text
+    );
+    given["document"]["defaults"]["access"] = json!("deny");
+    let changed = control_plane.put_json("/api/v1/config", &given).await;
+    assert_eq!(
+        (changed.status, &changed.json["revision"]),
+        (StatusCode::OK, &json!(2)),
+        "{}",
+        changed.text
+    );
+    // It was read before that change.
+    given["document"]["defaults"]["access"] = json!("allow");
+    let late = control_plane.put_json("/api/v1/config", &given).await;
+    assert_eq!(
+        late.status,
+        StatusCode::PRECONDITION_FAILED,
+        "{}",
+        late.text
+    );
+
+    let mut faulty = control_plane.get("/api/v1/config").await.json;
+    faulty["document"]["tools"] = json!([{"name": "a", "colour": 1}]);
+    let refused = control_plane.put_json("/api/v1/config", &faulty).await;
+    assert_eq!(refused.paths(), ["/document/tools/0/colour"]);
+    faulty["document"]["tools"] = json!([{"name": "a", "allow": ["nobody"]}]);
+    let refused = control_plane.put_json("/api/v1/config", &faulty).await;
+    assert_eq!(refused.paths(), ["/document/tools/0/allow/0"]);
 }

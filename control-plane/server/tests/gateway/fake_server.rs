@@ -10,8 +10,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
+
+use crate::reach;
 
 /// How the server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +24,12 @@ pub enum Speaks {
     Sessions,
 }
 
+/// A port that is kept from others, and the address.
+pub type Place = (TcpSocket, SocketAddr);
+
 /// A server; gone when dropped.
 pub struct FakeServer {
-    address: SocketAddr,
+    place: Arc<Place>,
     script: Arc<Script>,
     _tasks: JoinSet<()>,
 }
@@ -51,35 +56,37 @@ pub fn tools(names: &[&str]) -> Vec<String> {
 
 impl FakeServer {
     pub async fn start(speaks: Speaks, tools: Vec<String>) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), speaks, tools).await
+        Self::start_at(Arc::new(reach::reserve()), speaks, tools).await
     }
 
-    pub async fn start_at(address: SocketAddr, speaks: Speaks, tools: Vec<String>) -> Self {
+    /// Starts where another one was.
+    pub async fn start_at(place: Arc<Place>, speaks: Speaks, tools: Vec<String>) -> Self {
         let script = Arc::new(Script {
             speaks,
             tools: Mutex::new(tools),
             methods: Mutex::default(),
         });
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind(place.1).await.unwrap();
+        reach::allow(place.1.port());
         let router = Router::new()
             .route("/mcp", post(answer).delete(end))
             .with_state(Arc::clone(&script));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
-            address,
+            place,
             script,
             _tasks: tasks,
         }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/mcp", self.address)
+        format!("http://{}/mcp", self.place.1)
     }
 
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens; nobody else can while this lives.
+    pub fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.place)
     }
 
     /// What it lists from now on.

@@ -92,3 +92,56 @@ async fn it_says_what_is_wrong_with_a_request_that_it_cannot_read() {
         );
     }
 }
+
+#[tokio::test]
+async fn it_refuses_what_it_would_have_to_ignore() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let before = control_plane.get("/api/v1/version").await.json;
+    let routes = [
+        (Method::GET, "/healthz"),
+        (Method::GET, "/api/v1/config"),
+        (Method::PUT, "/api/v1/config"),
+        (Method::GET, "/api/v1/config/schema"),
+        (Method::GET, "/api/v1/config/snapshot"),
+        (Method::GET, "/api/v1/version"),
+        (Method::GET, "/api/v1/nodes"),
+        (Method::GET, "/api/v1/servers"),
+        (Method::GET, "/api/v1/tools"),
+        (Method::GET, "/api/v1/tools/x/policy"),
+        (Method::PUT, "/api/v1/tools/x/policy"),
+        (Method::DELETE, "/api/v1/tools/x/policy"),
+    ];
+    let body = "defaults: {access: deny}";
+    let yaml = |request: reqwest::RequestBuilder| {
+        request
+            .header("content-type", "application/yaml")
+            .body(body)
+    };
+    for (method, path) in routes {
+        for query in ["dry_run=true", "dry_run", "dry%5Frun=1&x"] {
+            let request = control_plane.request(method.clone(), &format!("{path}?{query}"));
+            let answer = Answer::of(yaml(request)).await;
+            assert_eq!(
+                answer.status,
+                StatusCode::BAD_REQUEST,
+                "{method} {path}?{query}"
+            );
+            let detail = answer.json["detail"].as_str().unwrap();
+            assert!(detail.contains("`dry_run`"), "{detail}");
+        }
+    }
+    for header in [
+        "if-none-match",
+        "if-unmodified-since",
+        "x-portcullis-dry-run",
+        "x-portcullis-auther",
+    ] {
+        let request = control_plane.request(Method::PUT, "/api/v1/config");
+        let answer = Answer::of(yaml(request.header(header, "\"1\""))).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{header}");
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains(header), "{detail}");
+    }
+    assert_eq!(control_plane.get("/api/v1/version").await.json, before);
+}

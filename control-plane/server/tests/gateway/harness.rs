@@ -5,11 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control_plane::catalogue::CatalogueClient;
 use control_plane::gateway::{self, Gateway, RelistSchedule};
 use control_plane::{module, rest};
 use gateway_document::{Format, parse};
-use reqwest::{Client, Method, Proxy, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use store::{ConfigStore, Module, SqliteStore};
 use tempfile::TempDir;
@@ -19,6 +18,7 @@ use tokio::task::JoinSet;
 use xds::Publisher;
 
 use crate::fake_server::FakeServer;
+use crate::reach;
 
 /// How long a condition may take to come true on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,15 +30,6 @@ pub struct ControlPlane {
     pub gateway: Arc<Gateway>,
     client: Client,
     _tasks: JoinSet<()>,
-}
-
-/// The port of the data server in a document that names no servers. On the machine of whoever runs
-/// the tests a real one may listen there, whose tools would become part of what is tested.
-const USUAL_PORT: u16 = 8000;
-
-/// Leads what is sent to the usual data server to a port on which nobody listens.
-fn nobody_at_the_usual_port() -> Proxy {
-    Proxy::custom(|url| (url.port() == Some(USUAL_PORT)).then_some("http://127.0.0.1:1"))
 }
 
 /// A folder for a control plane's store and modules.
@@ -73,8 +64,7 @@ impl ControlPlane {
         store.put_module(&record).await.unwrap();
         let publisher = Publisher::new(xds::Options::default());
         let first = parse(document, Format::Yaml).unwrap();
-        let client =
-            CatalogueClient::with(Client::builder().proxy(nobody_at_the_usual_port())).unwrap();
+        let client = reach::client();
         let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, first)
             .await
             .unwrap();

@@ -11,5 +11,6 @@ mod guard;
 mod harness;
 mod idle_rules;
 mod name_clash;
+mod reach;
 mod restarts;
 mod tools;

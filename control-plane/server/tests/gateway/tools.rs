@@ -181,3 +181,54 @@ async fn it_withholds_a_tool_that_cannot_be_checked_until_a_rule_lets_it_pass_un
     assert_eq!(put.status, StatusCode::OK, "{}", put.text);
     assert_eq!(control_plane.offered("data").await, ["good", "odd"]);
 }
+
+#[tokio::test]
+async fn it_takes_back_the_policy_that_it_gave() {
+    let folder = folder();
+    let server = FakeServer::start(Speaks::Stateless, tools(&["echo"])).await;
+    let control_plane =
+        ControlPlane::start(folder.path(), &document_with(&[("data", &server)])).await;
+    control_plane.until_offered("data", &["echo"]).await;
+    let without_rule = control_plane.get(ECHO).await.json;
+    let unchanged = control_plane.put_json(ECHO, &without_rule).await;
+    assert_eq!(unchanged.json["outcome"], "unchanged", "{}", unchanged.text);
+
+    control_plane
+        .put_json(ECHO, &json!({"timeout": "1s"}))
+        .await;
+    let mut given = control_plane.get(ECHO).await.json;
+    let unchanged = control_plane.put_json(ECHO, &given).await;
+    assert_eq!(unchanged.json["outcome"], "unchanged", "{}", unchanged.text);
+    given["rule"]["timeout"] = json!("2s");
+    let changed = control_plane.put_json(ECHO, &given).await;
+    assert_eq!(
+        (changed.status, &changed.json["revision"]),
+        (StatusCode::OK, &json!(3))
+    );
+    assert_eq!(control_plane.get(ECHO).await.json["rule"]["timeout"], "2s");
+    let late = control_plane.put_json(ECHO, &given).await;
+    assert_eq!(
+        late.status,
+        StatusCode::PRECONDITION_FAILED,
+        "{}",
+        late.text
+    );
+    let late = control_plane.put_json(ECHO, &without_rule).await;
+    assert_eq!(
+        late.status,
+        StatusCode::PRECONDITION_FAILED,
+        "{}",
+        late.text
+    );
+
+    let mut given = control_plane.get(ECHO).await.json;
+    given["rule"]["match"]["tool"] = json!("other");
+    given["rule"]["name"] = json!("other");
+    let refused = control_plane.put_json(ECHO, &given).await;
+    assert_eq!(
+        refused.paths(),
+        ["/rule/name", "/rule/match"],
+        "{}",
+        refused.text
+    );
+}
