@@ -267,7 +267,7 @@ fn it_judges_objects() {
             r#"{"limit":1}"#,
             r#"{"sql":1}"#,
             r#"{"sql":"x","limit":"1"}"#,
-            r#"{"SQL":"x"}"#,
+            r#"{"sequel":"x"}"#,
             "[]",
             "null",
         ],

@@ -69,6 +69,105 @@ fn it_refuses_keys_that_come_twice_at_every_level() {
     );
 }
 
+/// Checks one instance against one schema; `expected` is part of what is said, or nothing where it fits.
+#[track_caller]
+fn folded(text: &str, instance: &str, expected: Option<&str>) {
+    match (schema(text).validate(instance.as_bytes(), 16), expected) {
+        (Ok(()), None) => {}
+        (Err(Invalid::Unreadable(violation)), Some(expected)) => {
+            assert_eq!(violation.to_string(), expected, "{instance}");
+        }
+        (outcome, _) => panic!("{text} {instance}: {outcome:?}"),
+    }
+}
+
+#[test]
+fn it_refuses_keys_that_a_reader_which_ignores_case_takes_for_a_property() {
+    let open = r#"{"properties":{"task":{},"Mixed":{}},"additionalProperties":true}"#;
+    let written = |key: &str, name: &str| {
+        format!("the arguments: expected the key `{key}` to be written `{name}`")
+    };
+    for key in [
+        "Task",
+        "TASK",
+        "ta\u{17f}k",
+        "tas\u{212a}",
+        "TA\u{17f}\u{212a}",
+    ] {
+        let expected = written(key, "task");
+        // Beside the property, on either side, and instead of it.
+        for instance in [
+            format!(r#"{{"task":1,"{key}":2}}"#),
+            format!(r#"{{"{key}":2,"task":1}}"#),
+            format!(r#"{{"{key}":2}}"#),
+        ] {
+            folded(open, &instance, Some(&expected));
+        }
+        let escaped: String = key
+            .encode_utf16()
+            .map(|unit| format!("\\u{unit:04X}"))
+            .collect();
+        folded(open, &format!(r#"{{"{escaped}":2}}"#), Some(&expected));
+    }
+    folded(open, r#"{"mixed":1}"#, Some(&written("mixed", "Mixed")));
+    folded(open, r#"{"task":1,"Mixed":2,"other":3,"Other":4}"#, None);
+    // A property that only `required` names, one of many, and one that is refused anyway.
+    let required = r#"{"required":["name"]}"#;
+    let instance = r#"{"name":1,"Name":2}"#;
+    folded(required, instance, Some(&written("Name", "name")));
+    let many: Vec<String> = (0..100)
+        .map(|name| format!("\"name{name}\":{{}}"))
+        .collect();
+    let many = format!(r#"{{"properties":{{{}}}}}"#, many.join(","));
+    folded(&many, r#"{"NAME77":1}"#, Some(&written("NAME77", "name77")));
+    let closed = r#"{"properties":{"name":{}},"additionalProperties":false}"#;
+    folded(closed, r#"{"Name":1}"#, Some(&written("Name", "name")));
+}
+
+#[test]
+fn it_refuses_such_keys_at_every_depth_that_the_schema_reaches() {
+    let name = r#"{"properties":{"name":{"type":"integer"}}}"#;
+    let check = |text: &str, before: &str, after: &str, pointer: &str| {
+        let wrong = format!(r#"{before}{{"Name":1}}{after}"#);
+        let expected = format!("{pointer}: expected the key `Name` to be written `name`");
+        folded(text, &wrong, Some(&expected));
+        let right = format!(r#"{before}{{"name":1}}{after}"#);
+        folded(text, &right, None);
+    };
+    check(
+        &format!(r#"{{"properties":{{"a":{name}}}}}"#),
+        r#"{"a":"#,
+        "}",
+        "/a",
+    );
+    check(&format!(r#"{{"items":{name}}}"#), "[7,", "]", "/1");
+    let additional = format!(r#"{{"additionalProperties":{{"items":{name}}}}}"#);
+    check(&additional, r#"{"x":["#, "]}", "/x/0");
+    let alternatives = format!(r#"{{"items":{{"anyOf":[{{"type":"null"}},{name}]}}}}"#);
+    check(&alternatives, "[null,", "]", "/1");
+    // Alternatives that are tried, the first of which would fit anything.
+    let tried = format!(r#"{{"items":{{"anyOf":[{name},{{"type":"object"}}]}}}}"#);
+    check(&tried, "[", "]", "/0");
+    check(
+        &format!(r#"{{"allOf":[{{}},{name}]}}"#),
+        "",
+        "",
+        "the arguments",
+    );
+    let own = r##"{"properties":{"name":{},"next":{"$ref":"#"}}}"##;
+    check(own, r#"{"next":{"next":"#, "}}", "/next/next");
+}
+
+#[test]
+fn it_takes_a_spelling_that_the_schema_itself_names_for_another_property() {
+    let both = r#"{"properties":{"id":{"type":"integer"},"ID":{"type":"string"}}}"#;
+    folded(both, r#"{"id":1,"ID":"x"}"#, None);
+    let expected = "the arguments: expected the key `Id` to be written `ID`";
+    folded(both, r#"{"id":1,"Id":"x"}"#, Some(expected));
+    let parts = r#"{"allOf":[{"properties":{"id":{}}},{"properties":{"ID":{}}}]}"#;
+    folded(parts, r#"{"id":1,"ID":"x"}"#, None);
+}
+
 #[test]
 fn it_refuses_what_is_no_json() {
     for instance in [

@@ -4,7 +4,10 @@ mod annotations;
 mod draft;
 mod links;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use key_folding::fold;
 
 use super::Schema;
 use super::header_parameters::HeaderParameter;
@@ -173,13 +176,27 @@ impl<'a> Compiler<'a> {
         let mut tree = Tree {
             nodes: self.nodes,
             root: Self::ROOT,
+            spellings: BTreeSet::new(),
         };
+        tree.spellings = spellings(&tree.nodes);
         links::shorten(&mut tree);
         Ok(Schema {
             tree,
             header_parameters: self.header_parameters,
         })
     }
+}
+
+/// The names of properties that differ from another one in case alone.
+fn spellings(nodes: &[Node]) -> BTreeSet<String> {
+    let mut by_folded: BTreeMap<Cow<'_, [u8]>, BTreeSet<&str>> = BTreeMap::new();
+    let objects = nodes.iter().filter_map(|node| node.object.as_deref());
+    for property in objects.flat_map(|object| &object.properties) {
+        let names = by_folded.entry(fold(property.name.as_bytes())).or_default();
+        names.insert(&property.name);
+    }
+    let several = by_folded.into_values().filter(|names| names.len() > 1);
+    several.flatten().map(str::to_owned).collect()
 }
 
 /// Where definitions are, and their pointer.

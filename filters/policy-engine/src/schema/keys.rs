@@ -3,6 +3,8 @@
 //! The keys of all objects that are open lie in one stack, so that one allocation serves a whole body. A short list is
 //! searched; a long one is sorted when its object ends, so that no choice of keys makes the search quadratic.
 
+use step_count::count;
+
 /// Up to this many keys are compared one by one.
 const SEARCHED: usize = 32;
 
@@ -109,6 +111,7 @@ impl Keys {
         let earlier = self.entries.get(frame.first..).unwrap_or_default();
         let is_same =
             |other: &Key| other.hash == key.hash && self.text(body, other) == self.text(body, key);
+        count(earlier.len().min(SEARCHED));
         if earlier.len() <= SEARCHED && earlier.iter().any(is_same) {
             return Err(Twice(self.text(body, key).to_vec()));
         }
@@ -162,6 +165,7 @@ fn offset(at: usize) -> u32 {
 #[inline]
 pub(super) fn hash(text: &[u8]) -> u64 {
     const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    count(text.len());
     let step = |state: u64, word: u64| (state.rotate_left(23) ^ word).wrapping_mul(MIX);
     let (words, _) = text.as_chunks::<8>();
     let state = words.iter().fold(text.len() as u64, |state, word| {

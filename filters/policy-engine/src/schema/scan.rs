@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use step_count::count;
+
 /// What is not JSON, and at which byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Syntax {
@@ -66,6 +68,7 @@ pub(crate) fn skip_space(bytes: &[u8], at: usize) -> usize {
 #[inline(never)]
 fn skip_more_space(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        count(1);
         at += 1;
     }
     at
@@ -103,7 +106,9 @@ pub(crate) fn number(bytes: &[u8], start: usize) -> Result<Number, Syntax> {
     let digits = |at: usize| {
         let rest = bytes.get(at..).unwrap_or_default();
         let end = rest.iter().position(|byte| !byte.is_ascii_digit());
-        at + end.unwrap_or(rest.len())
+        let length = end.unwrap_or(rest.len());
+        count(length);
+        at + length
     };
     let mut form = NumberForm::Digits;
     let whole = start + usize::from(bytes.get(start) == Some(&b'-'));
@@ -155,7 +160,10 @@ pub(crate) fn string(bytes: &[u8], start: usize) -> Result<Quoted, Syntax> {
     loop {
         at = plain(bytes, at);
         match bytes.get(at) {
-            Some(b'"') => return Ok(Quoted { end: at, form }),
+            Some(b'"') => {
+                count(at - start);
+                return Ok(Quoted { end: at, form });
+            }
             Some(b'\\') => {
                 form = StringForm::Escaped;
                 at = escape(bytes, at)?.end;
@@ -262,8 +270,16 @@ pub(crate) fn unescape(raw: &[u8], form: StringForm) -> Cow<'_, [u8]> {
     }
 }
 
+/// The beginning of the string that well-formed bytes between quotes stand for: enough of it to be
+/// shown. What is shown are at most 64 bytes, and no byte takes more than six here.
+pub(crate) fn unescape_beginning(raw: &[u8], form: StringForm) -> Cow<'_, [u8]> {
+    const SHOWN: usize = 1024;
+    unescape(raw.get(..SHOWN).unwrap_or(raw), form)
+}
+
 /// Appends the string that well-formed bytes between quotes stand for.
 pub(crate) fn unescape_into(raw: &[u8], text: &mut Vec<u8>) {
+    count(raw.len());
     let mut at = 0;
     while let Some(byte) = raw.get(at) {
         match escape_at(raw, at) {
@@ -281,6 +297,7 @@ pub(crate) fn unescape_into(raw: &[u8], text: &mut Vec<u8>) {
 
 /// How many code points well-formed bytes between quotes stand for.
 pub(crate) fn code_points(raw: &[u8], form: StringForm) -> usize {
+    count(raw.len());
     let starts = |bytes: &[u8]| bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count();
     match form {
         StringForm::Plain => starts(raw),

@@ -1,11 +1,14 @@
 //! A compiled schema: nodes that name each other by number, so that `$ref` may go in circles.
 
+mod choices;
 mod kinds;
 mod objects;
 
-use super::decimal::{Decimal, Divisor};
-use super::json::Json;
+use std::collections::BTreeSet;
 
+use super::decimal::{Decimal, Divisor};
+
+pub(super) use choices::Choices;
 pub(super) use kinds::Kinds;
 pub(super) use objects::{Additional, ObjectRules, Presence, Property};
 
@@ -18,6 +21,9 @@ pub(super) struct NodeId(pub(super) u32);
 pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     pub(super) root: NodeId,
+    /// Names of properties that differ from another name of the schema in case alone: the schema
+    /// itself says that these are two.
+    pub(super) spellings: BTreeSet<String>,
 }
 
 impl NodeId {
@@ -47,12 +53,45 @@ pub(super) struct Node {
 }
 
 /// How a value is to be approached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Approach {
     /// By the node's own rules, then by `more`.
     Own,
-    /// The node asks for nothing but one group of alternatives: where the value's kind leaves one of them, by that one.
-    Choose,
+    /// The node asks for nothing but one group of alternatives: where the value's kind leaves one
+    /// of them, by that one.
+    Choose(OnlyChoices),
+}
+
+/// For each kind that a value's first byte can tell, the one alternative that is possible; none
+/// where there are several, or none at all.
+#[derive(Debug, Default)]
+pub(super) struct OnlyChoices([Option<NodeId>; 6]);
+
+impl OnlyChoices {
+    const KINDS: [Kinds; 6] = [
+        Kinds::STRING,
+        Kinds::OBJECT,
+        Kinds::ARRAY,
+        Kinds::NUMBER,
+        Kinds::BOOLEAN,
+        Kinds::NULL,
+    ];
+
+    /// The choices among alternatives, of which `accepts` tells which kinds have a chance.
+    pub(super) fn among(alternatives: &[NodeId], accepts: impl Fn(NodeId) -> Kinds) -> Self {
+        Self(Self::KINDS.map(|kinds| {
+            let is_possible = |id: &&NodeId| accepts(**id).meets(kinds);
+            let mut possible = alternatives.iter().filter(is_possible);
+            let only = possible.next().copied();
+            only.filter(|_| possible.next().is_none())
+        }))
+    }
+
+    #[inline]
+    pub(super) fn of(&self, kinds: Kinds) -> Option<NodeId> {
+        let place = Self::KINDS.iter().position(|known| *known == kinds)?;
+        self.0.get(place).copied().flatten()
+    }
 }
 
 impl Node {
@@ -100,7 +139,7 @@ impl Node {
 #[derive(Debug, Default)]
 pub(super) struct More {
     /// The value is one of these (`enum`, `const`), for each list.
-    pub(super) choices: Vec<Vec<Json>>,
+    pub(super) choices: Vec<Choices>,
     /// It fits each of these (`allOf`, `$ref`).
     pub(super) all: Vec<NodeId>,
     /// Of each group it fits some (`anyOf`) or one (`oneOf`).

@@ -10,6 +10,8 @@ mod path;
 mod scalars;
 mod whole;
 
+use step_count::count;
+
 use super::keys::Keys;
 use super::scan::{self, Syntax, Wanted};
 use super::tree::{Additional, Approach, ArrayRules, Kinds, Node, NodeId, ObjectRules, Tree};
@@ -46,9 +48,11 @@ pub(super) fn validate(tree: &Tree, bytes: &[u8], max_depth: u32) -> Result<(), 
     }
 }
 
-/// How often, on average, alternatives may look at each byte again …
+/// How often, on average, alternatives and comparisons may look at each byte again: more than
+/// schemas that people write need, few enough that a body of 1 MiB holds a worker for a fraction of
+/// a second.
 const REPLAYS: usize = 32;
-/// … besides this many bytes, so that small bodies never feel the budget.
+/// Besides, this many bytes may be looked at again, so that small bodies never feel the budget.
 const FREE_BYTES: usize = 1024 * 1024;
 
 /// How deep values and alternatives may be nested together: what bounds the stack.
@@ -102,6 +106,7 @@ struct Run<'r> {
 impl<'r> Run<'r> {
     fn instance(&mut self) -> Result<(), Stop> {
         let path = Path::Root;
+        count(self.bytes.len());
         if let Err(wrong) = std::str::from_utf8(self.bytes) {
             return self.syntax(
                 &path,
@@ -133,6 +138,7 @@ impl<'r> Run<'r> {
     #[inline(always)]
     fn value(&mut self, id: NodeId, at: usize, path: &Path<'_>) -> Result<usize, Stop> {
         let start = scan::skip_space(self.bytes, at);
+        count(1);
         let Some(byte) = self.bytes.get(start).copied() else {
             return self.syntax(
                 path,
@@ -169,7 +175,7 @@ impl<'r> Run<'r> {
             );
         }
         self.level += 1;
-        let end = match self.only_choice(node, kinds) {
+        let end = match Self::only_choice(node, kinds) {
             Some(choice) => self.value(choice, start, path)?,
             None => self.own(node, start, byte, kinds, path)?,
         };
@@ -249,6 +255,17 @@ impl<'r> Run<'r> {
         Ok(end)
     }
 
+    /// Takes bytes that are looked at again out of the budget.
+    fn charge(&mut self, bytes: usize, path: &Path<'_>) -> Result<(), Stop> {
+        match self.budget.checked_sub(bytes) {
+            Some(budget) => {
+                self.budget = budget;
+                Ok(())
+            }
+            None => self.unreadable(path, "a value that takes fewer alternatives to check"),
+        }
+    }
+
     fn enter(&mut self, path: &Path<'_>) -> Result<(), Stop> {
         self.depth += 1;
         if self.depth > self.max_depth {
@@ -259,17 +276,11 @@ impl<'r> Run<'r> {
     }
 
     /// The one alternative that a value of these kinds can fit, where the node is nothing but alternatives.
-    fn only_choice(&self, node: &Node, kinds: Kinds) -> Option<NodeId> {
-        if node.approach == Approach::Own {
-            return None;
+    fn only_choice(node: &Node, kinds: Kinds) -> Option<NodeId> {
+        match &node.approach {
+            Approach::Own => None,
+            Approach::Choose(choices) => choices.of(kinds),
         }
-        let group = node.more.as_deref()?.groups.first()?;
-        let mut possible = group
-            .nodes
-            .iter()
-            .filter(|id| self.accepts(**id).meets(kinds));
-        let only = possible.next()?;
-        possible.next().is_none().then_some(*only)
     }
 
     fn accepts(&self, id: NodeId) -> Kinds {

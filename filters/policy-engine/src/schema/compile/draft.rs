@@ -6,8 +6,8 @@ use crate::schema::decimal::{Decimal, Divisor};
 use crate::schema::header_parameters;
 use crate::schema::json::Json;
 use crate::schema::tree::{
-    Additional, Approach, ArrayRules, Bound, Group, Kinds, Length, More, MultipleOf, Node, NodeId,
-    NumberRules, ObjectRules, Presence, Property, Side, StringRules, Wanted,
+    Additional, Approach, ArrayRules, Bound, Choices, Group, Kinds, Length, More, MultipleOf, Node,
+    NodeId, NumberRules, ObjectRules, OnlyChoices, Presence, Property, Side, StringRules, Wanted,
 };
 use crate::schema::violation::echo;
 
@@ -61,10 +61,10 @@ impl Draft {
         match keyword {
             "type" => self.kinds = kinds(compiler, value, pointer),
             "enum" => match value {
-                Json::Array(choices) if !choices.is_empty() => self.more.choices.push(choices.clone()),
+                Json::Array(choices) if !choices.is_empty() => self.more.choices.push(Choices::new(choices.clone())),
                 _ => compiler.error(pointer, "must be a list of values, not empty"),
             },
-            "const" => self.more.choices.push(vec![value.clone()]),
+            "const" => self.more.choices.push(Choices::new(vec![value.clone()])),
             "minimum" => self.bound(compiler, Side::AtLeast, value, pointer),
             "exclusiveMinimum" => self.bound(compiler, Side::Above, value, pointer),
             "maximum" => self.bound(compiler, Side::AtMost, value, pointer),
@@ -207,7 +207,7 @@ impl Draft {
                 && self.more.all.is_empty()
                 && self.more.groups.len() == 1;
             if node.is_open() && only_group {
-                node.approach = Approach::Choose;
+                node.approach = Approach::Choose(OnlyChoices::default());
             }
             node.more = Some(Box::new(self.more));
         }

@@ -1,7 +1,7 @@
 //! How nodes lead to each other without a step into the value: such chains must end, and are shortened.
 
 use crate::compile_error::CompileError;
-use crate::schema::tree::{Additional, Kinds, More, Node, NodeId, Tree};
+use crate::schema::tree::{Additional, Approach, Kinds, More, Node, NodeId, OnlyChoices, Tree};
 
 /// The longest chain of `$ref`, `allOf`, `anyOf` and `oneOf` on one value.
 const LONGEST_CHAIN: u32 = 32;
@@ -111,9 +111,20 @@ pub(super) fn shorten(tree: &mut Tree) {
     for id in (0..).map(NodeId).take(tree.nodes.len()) {
         accepts(&tree.nodes, &mut known, id);
     }
-    for (node, kinds) in tree.nodes.iter_mut().zip(known) {
-        node.accepts = kinds.unwrap_or(node.kinds);
+    let accepts = |id: NodeId| {
+        known
+            .get(id.index())
+            .copied()
+            .flatten()
+            .unwrap_or(Kinds::ALL)
+    };
+    for (node, id) in tree.nodes.iter_mut().zip((0..).map(NodeId)) {
+        node.accepts = accepts(id);
         node.free = node.free_scalars();
+        let group = node.more.as_deref().and_then(|more| more.groups.first());
+        if let (Approach::Choose(choices), Some(group)) = (&mut node.approach, group) {
+            *choices = OnlyChoices::among(&group.nodes, accepts);
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Rules for objects, and how a name finds its property.
 
+use key_folding::fold;
+use step_count::count;
+
 use super::NodeId;
 use crate::schema::keys::{hash, same};
 
@@ -11,7 +14,12 @@ pub(in crate::schema) struct ObjectRules {
     pub(in crate::schema) additional: Additional,
     /// Which of the first 64 properties must be there.
     pub(in crate::schema) required: u64,
+    /// The numbers of the properties that must be there.
+    pub(in crate::schema) all_required: Vec<usize>,
     index: Index,
+    /// The properties' names as a reader sees them that ignores case, in order, each with its
+    /// property's number.
+    folded: Vec<(Box<[u8]>, usize)>,
 }
 
 /// A property that `properties` or `required` names.
@@ -57,6 +65,16 @@ impl ObjectRules {
             .enumerate()
             .filter(|(_, property)| property.presence == Presence::Required)
             .fold(0, |required, (number, _)| required | 1 << number);
+        let is_required = |(number, property): (usize, &Property)| {
+            (property.presence == Presence::Required).then_some(number)
+        };
+        let all_required = properties.iter().enumerate().filter_map(is_required);
+        let all_required = all_required.collect();
+        let fold = |(number, property): (usize, &Property)| {
+            (fold(property.name.as_bytes()).into(), number)
+        };
+        let mut folded: Vec<(Box<[u8]>, usize)> = properties.iter().enumerate().map(fold).collect();
+        folded.sort_unstable();
         let index = if properties.len() <= Self::LISTED {
             Index::List
         } else {
@@ -66,7 +84,9 @@ impl ObjectRules {
             properties,
             additional,
             required,
+            all_required,
             index,
+            folded,
         }
     }
 
@@ -76,8 +96,27 @@ impl ObjectRules {
             properties: Vec::new(),
             additional,
             required: 0,
+            all_required: Vec::new(),
             index: Index::List,
+            folded: Vec::new(),
         }
+    }
+
+    /// The property for which a reader that ignores case takes this name, which [`Self::find`]
+    /// does not find.
+    pub(in crate::schema) fn find_folded(&self, name: &[u8]) -> Option<&Property> {
+        if self.folded.is_empty() {
+            return None;
+        }
+        count(name.len());
+        let name = fold(name);
+        let compare = |(folded, _): &(Box<[u8]>, usize)| {
+            count(folded.len().min(name.len()));
+            (**folded).cmp(&name)
+        };
+        let place = self.folded.binary_search_by(compare).ok()?;
+        let (_, number) = self.folded.get(place)?;
+        self.properties.get(*number)
     }
 
     /// The number of the property of that name; `likely` is looked at first.

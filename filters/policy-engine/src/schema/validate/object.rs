@@ -1,11 +1,13 @@
 //! Objects: each key once, each member by its property's node, nothing missing.
 
+use step_count::count;
+
 use super::path::Path;
 use super::{Pass, Run, Stop};
 use crate::schema::keys::{KeyFrame, KeySpan, Twice};
-use crate::schema::scan::{self, StringForm, Syntax, Wanted, unescape};
-use crate::schema::tree::{Additional, NodeId, ObjectRules, Presence};
-use crate::schema::violation::echo;
+use crate::schema::scan::{self, StringForm, Syntax, Wanted, unescape, unescape_beginning};
+use crate::schema::tree::{Additional, NodeId, ObjectRules};
+use crate::schema::violation::{MOST_VIOLATIONS, echo};
 
 impl<'r> Run<'r> {
     pub(super) fn object(
@@ -86,11 +88,12 @@ impl<'r> Run<'r> {
                 },
             );
         }
+        let raw = self.raw(key);
         match self.child(rules, keys, seen, key, quoted.form, path)? {
             Additional::Fits(node) => self.value(node, colon + 1, &here),
             Additional::Refused => {
-                let name = unescape(self.raw(key), quoted.form);
-                self.misfit_found(&here, || unlisted(rules), || format!("`{}`", echo(&name)))?;
+                let found = || format!("`{}`", echo(&unescape_beginning(raw, quoted.form)));
+                self.misfit_found(&here, || unlisted(rules), found)?;
                 self.value(NodeId::ANYTHING, colon + 1, &here)
             }
         }
@@ -125,6 +128,11 @@ impl<'r> Run<'r> {
                 .and_then(|property| property.node);
             return Ok(node.map_or(rules.additional, Additional::Fits));
         }
+        if let Some(property) = rules.find_folded(name)
+            && !self.is_a_spelling(name)
+        {
+            return self.misspelt(path, name, &property.name);
+        }
         if self.pass == Pass::First {
             let added = match form {
                 StringForm::Plain => self.keys.add_plain(keys, self.bytes, key),
@@ -135,6 +143,12 @@ impl<'r> Run<'r> {
             }
         }
         Ok(rules.additional)
+    }
+
+    /// Whether the schema names this property itself, beside one that differs in case alone.
+    fn is_a_spelling(&self, name: &[u8]) -> bool {
+        let name = std::str::from_utf8(name);
+        name.is_ok_and(|name| self.tree.spellings.contains(name))
     }
 
     fn raw(&self, key: KeySpan) -> &'r [u8] {
@@ -148,8 +162,16 @@ impl<'r> Run<'r> {
         seen: &Seen,
         path: &Path<'_>,
     ) -> Result<(), Stop> {
-        for (number, property) in rules.properties.iter().enumerate() {
-            if property.presence == Presence::Required && !seen.has(number) {
+        for number in &rules.all_required {
+            count(1);
+            // An object with so many properties has as many keys, or the list of misfits is full.
+            if self.misfits.len() >= MOST_VIOLATIONS {
+                break;
+            }
+            let Some(property) = rules.properties.get(*number) else {
+                continue;
+            };
+            if !seen.has(*number) {
                 self.misfit_found(
                     path,
                     || format!("the property `{}`", echo(property.name.as_bytes())),
@@ -158,6 +180,15 @@ impl<'r> Run<'r> {
             }
         }
         Ok(())
+    }
+
+    /// A server that ignores case would take this key for the property; one that does not, would
+    /// not. So it is refused as what not everyone reads alike, whatever the schema says of
+    /// additional properties.
+    #[cold]
+    fn misspelt<T>(&mut self, path: &Path<'_>, key: &[u8], name: &str) -> Result<T, Stop> {
+        let (key, name) = (echo(key), echo(name.as_bytes()));
+        self.unreadable(path, format!("the key `{key}` to be written `{name}`"))
     }
 
     #[cold]

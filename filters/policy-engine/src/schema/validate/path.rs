@@ -1,7 +1,7 @@
 //! Where in the instance the run is: a chain of borrowed steps on the stack, written out only when something is wrong.
 
 use crate::schema::keys::KeySpan;
-use crate::schema::scan::{StringForm, unescape};
+use crate::schema::scan::{StringForm, unescape_beginning};
 use crate::schema::violation::{push_segment, shorten_pointer};
 
 /// The steps from the root to a value.
@@ -39,7 +39,7 @@ impl Path<'_> {
                 Path::Root => {}
                 Path::Key { key, form, .. } => {
                     let raw = bytes.get(key.start..key.end).unwrap_or_default();
-                    push_segment(&mut pointer, &unescape(raw, *form));
+                    push_segment(&mut pointer, &unescape_beginning(raw, *form));
                 }
                 Path::Item { index, .. } => {
                     push_segment(&mut pointer, index.to_string().as_bytes());

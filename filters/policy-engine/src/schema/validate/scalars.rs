@@ -1,5 +1,7 @@
 //! Strings and numbers.
 
+use step_count::count;
+
 use super::path::Path;
 use super::{Run, Stop};
 use crate::schema::decimal::Decimal;
@@ -82,6 +84,12 @@ impl<'r> Run<'r> {
         end: usize,
         path: &Path<'_>,
     ) -> Result<(), Stop> {
+        if matches!(value, Value::Decimal(_)) {
+            // Each rule looks at all digits again.
+            let looks = rules.bounds.len() + usize::from(rules.multiple_of.is_some());
+            self.charge((end - start).saturating_mul(looks), path)?;
+            count((end - start).saturating_mul(looks));
+        }
         for bound in &rules.bounds {
             let order = match (value, bound.integer) {
                 (Value::Integer(value), Some(bound)) => value.cmp(&bound),

@@ -1,10 +1,12 @@
 //! Rules that look at a whole value, once it is known where it ends: `enum`, `const`, `allOf`, `anyOf`, `oneOf`, `$ref`.
 
+use step_count::count;
+
 use super::path::Path;
 use super::{Pass, Run, Stop};
 use crate::schema::json::Json;
-use crate::schema::keys::same;
-use crate::schema::tree::{Group, Kinds, More, NodeId, Tree, Wanted};
+use crate::schema::scan::{self, StringForm};
+use crate::schema::tree::{Choices, Group, Kinds, More, NodeId, Tree, Wanted};
 use crate::schema::violation::echo;
 
 impl<'r> Run<'r> {
@@ -17,7 +19,7 @@ impl<'r> Run<'r> {
         path: &Path<'_>,
     ) -> Result<(), Stop> {
         for choices in &more.choices {
-            if !self.is_one_of(choices, start, end) {
+            if !self.is_one_of(choices, start, end, path)? {
                 self.misfit(path, start, end, || one_of(choices))?;
             }
         }
@@ -35,19 +37,41 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    fn is_one_of(&self, choices: &[Json], start: usize, end: usize) -> bool {
-        let quoted = self.bytes.get(start..end).unwrap_or_default();
-        let text = quoted
-            .strip_prefix(b"\"")
-            .and_then(|rest| rest.strip_suffix(b"\""));
-        match text.filter(|text| !text.contains(&b'\\')) {
-            // Without escapes a string is its bytes, which saves reading it for each of the choices.
-            Some(text) => choices.iter().any(
-                |choice| matches!(choice, Json::String(choice) if same(choice.as_bytes(), text)),
-            ),
-            None => choices
-                .iter()
-                .any(|choice| choice.matches(self.bytes, start).is_some()),
+    /// Whether the well-formed value is one of these.
+    fn is_one_of(
+        &mut self,
+        choices: &Choices,
+        start: usize,
+        end: usize,
+        path: &Path<'_>,
+    ) -> Result<bool, Stop> {
+        let value = self.bytes.get(start..end).unwrap_or_default();
+        match value {
+            [b'"', text @ .., b'"'] => {
+                count(text.len());
+                // Without escapes a string is its bytes.
+                let form = if memchr::memchr(b'\\', text).is_none() {
+                    StringForm::Plain
+                } else {
+                    self.charge(text.len(), path)?;
+                    StringForm::Escaped
+                };
+                Ok(choices.has_string(&scan::unescape(text, form)))
+            }
+            [b'{' | b'[', ..] => {
+                for choice in &choices.nested {
+                    self.charge(value.len(), path)?;
+                    if choice.matches(self.bytes, start).is_some() {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            [b't' | b'f' | b'n', ..] => Ok(choices.has_literal(value)),
+            _ => {
+                self.charge(value.len(), path)?;
+                Ok(choices.has_number(value))
+            }
         }
     }
 
@@ -59,6 +83,9 @@ impl<'r> Run<'r> {
         end: usize,
         path: &Path<'_>,
     ) -> Result<(), Stop> {
+        // Alternatives of other kinds are looked at, too, if only to pass them by.
+        count(group.nodes.len());
+        self.charge(group.nodes.len(), path)?;
         let mut fitting = 0_usize;
         let mut possible = 0_usize;
         let mut likely = None;
@@ -106,10 +133,7 @@ impl<'r> Run<'r> {
         end: usize,
         path: &Path<'_>,
     ) -> Result<(), Stop> {
-        let Some(budget) = self.budget.checked_sub(end - start) else {
-            return self.unreadable(path, "a value that takes fewer alternatives to check");
-        };
-        self.budget = budget;
+        self.charge(end - start, path)?;
         let before = (self.pass, self.depth, self.level);
         self.pass = pass;
         let outcome = self.value(node, start, path);
@@ -118,10 +142,10 @@ impl<'r> Run<'r> {
     }
 }
 
-fn one_of(choices: &[Json]) -> String {
+fn one_of(choices: &Choices) -> String {
     const NAMED: usize = 10;
-    let mut words: Vec<String> = choices.iter().take(NAMED).map(describe).collect();
-    if choices.len() > NAMED {
+    let mut words: Vec<String> = choices.listed.iter().take(NAMED).map(describe).collect();
+    if choices.listed.len() > NAMED {
         words.push("…".to_owned());
     }
     match words.as_slice() {
