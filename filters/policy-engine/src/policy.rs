@@ -8,7 +8,7 @@ use crate::explain::Explanation;
 use crate::method::{self, MessageForm};
 use crate::principal::{Access, Principal};
 use crate::refusal::{Caller, Refusal};
-use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter};
+use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter, Keys};
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
 use crate::schema::{Invalid, Schema};
 use crate::target::Target;
@@ -70,8 +70,8 @@ pub(crate) struct ToolPolicy {
     pub(crate) validate: Validate,
     /// The tool's own and the operator's; none where nothing is to be checked.
     pub(crate) schemas: Vec<Arc<Schema>>,
-    /// The tool's own schema, where it names headers.
-    pub(crate) headers: Option<Arc<Schema>>,
+    /// The arguments that clients repeat in headers, by the tool's own schema.
+    pub(crate) headers: Arc<[HeaderParameter]>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) explanation: Explanation,
 }
@@ -269,25 +269,46 @@ impl Policy {
         }
     }
 
-    /// The arguments that the call's headers must repeat, with what the call says there, once [`Self::decide`] has read them.
-    /// None where the tool's schema names no header, or is not checked at all.
+    /// Whether headers of a call must repeat some of the tool's arguments, which must then be read
+    /// even where [`Self::decide`] need not see them.
     #[must_use]
+    pub fn repeats_arguments(&self, tool: ToolId) -> bool {
+        let tool = self.tools.get(tool.index());
+        tool.is_some_and(|tool| !tool.headers.is_empty())
+    }
+
+    /// The arguments that the call's headers must repeat, with what the call says there, once they
+    /// have been read as JSON. None where the tool's schema names no header.
+    ///
+    /// # Errors
+    /// [`Refusal::BadArguments`] where nothing is checked, and not everyone would read the same.
     pub fn header_parameters<'p, 'a>(
         &'p self,
         tool: ToolId,
         arguments: Arguments<'a>,
-    ) -> Vec<(&'p HeaderParameter, ArgumentValue<'a>)> {
-        let tool = self.tools.get(tool.index());
-        let Some(schema) = tool.and_then(|tool| tool.headers.as_deref()) else {
-            return Vec::new();
+    ) -> Result<Vec<(&'p HeaderParameter, ArgumentValue<'a>)>, Refusal> {
+        let Some(tool) = self.tools.get(tool.index()) else {
+            return Ok(Vec::new());
         };
-        let parameters = schema.header_parameters();
+        if tool.headers.is_empty() {
+            return Ok(Vec::new());
+        }
         let raw: &[u8] = match arguments {
             Arguments::Raw(raw) => raw,
             Arguments::Absent | Arguments::NotRead => b"{}",
         };
-        let values = header_parameters::values(parameters, raw);
-        parameters.iter().zip(values).collect()
+        let keys = if tool.schemas.is_empty() {
+            Keys::Unchecked
+        } else {
+            Keys::Checked
+        };
+        let values = header_parameters::values(&tool.headers, raw, keys).map_err(|violation| {
+            Refusal::BadArguments {
+                tool: tool.name().to_owned(),
+                violations: vec![violation],
+            }
+        })?;
+        Ok(tool.headers.iter().zip(values).collect())
     }
 
     /// The policy in force for a tool, with the rule behind each field; none where the id is of another policy.

@@ -10,6 +10,8 @@ mod tree;
 mod validate;
 pub(crate) mod violation;
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use crate::compile_error::CompileErrors;
@@ -23,7 +25,7 @@ pub const MAX_DEPTH: u32 = 256;
 #[derive(Debug)]
 pub struct Schema {
     tree: tree::Tree,
-    header_parameters: Vec<HeaderParameter>,
+    header_parameters: Arc<[HeaderParameter]>,
 }
 
 /// Why an instance is refused.
@@ -66,7 +68,12 @@ impl Schema {
     }
 
     /// The properties that clients repeat in headers.
-    pub(crate) fn header_parameters(&self) -> &[HeaderParameter] {
-        &self.header_parameters
+    pub(crate) fn header_parameters(&self) -> Arc<[HeaderParameter]> {
+        self.header_parameters.clone()
+    }
+
+    /// The properties that clients repeat in headers by a schema that nothing is checked against.
+    pub(crate) fn header_parameters_unchecked(text: &RawValue) -> Arc<[HeaderParameter]> {
+        compile::header_parameters(text.get())
     }
 }

@@ -120,7 +120,8 @@ pub enum Validate {
     Enforce,
     /// The call passes, and the permit carries what was wrong; only what cannot be read unambiguously is still refused.
     Shadow,
-    /// Nothing is checked; the schema need not even be one that the engine can compile.
+    /// Nothing is checked but headers that repeat arguments (`x-mcp-header`); the schema need not
+    /// even be one that the engine can compile.
     Off,
 }
 

@@ -193,6 +193,7 @@ fn it_refuses_headers_that_no_client_could_send() {
         r#"{"type":"object","x-mcp-header":"A"}"#,
         r#"{"type":"array","x-mcp-header":"A"}"#,
         r#"{"type":"null","x-mcp-header":"A"}"#,
+        r#"{"type":"number","x-mcp-header":"A"}"#,
         r#"{"type":["string","null"],"x-mcp-header":"A"}"#,
         r#"{"x-mcp-header":"A"}"#,
     ] {
@@ -223,7 +224,7 @@ fn it_refuses_headers_that_no_client_could_send() {
 #[test]
 fn it_takes_headers_for_annotations_only_where_a_schema_is() {
     let schema = r#"{"properties":{"x-mcp-header":{"type":"object","default":{"x-mcp-header":1},"enum":[{"x-mcp-header":2}],
-        "properties":{"a":{"type":"number","x-mcp-header":"!#$%&'*+-.^_`|~09azAZ"}}}}}"#;
+        "properties":{"a":{"type":"integer","x-mcp-header":"!#$%&'*+-.^_`|~09azAZ"}}}}}"#;
     let raw = RawValue::from_string(schema.to_owned()).unwrap();
     compile_schema(&raw).unwrap();
 }

@@ -343,9 +343,15 @@ impl MessageInHand {
             // Arguments are judged as a whole.
             (Capability::Tool, Member::Text(_)) => self
                 .tool
-                .is_some_and(|tool| !plugin.policy.needs_arguments(tool)),
+                .is_some_and(|tool| !self.needs_arguments(&plugin.policy, tool)),
             _ => true,
         }
+    }
+
+    /// Whether the arguments are asked for: by the engine, or by headers that repeat them.
+    fn needs_arguments(&self, policy: &Policy, tool: ToolId) -> bool {
+        let is_modern = self.announced.era == Era::Modern;
+        policy.needs_arguments(tool) || (is_modern && policy.repeats_arguments(tool))
     }
 
     fn judge<'p>(
@@ -416,6 +422,7 @@ impl MessageInHand {
         end: EndOfBody,
     ) -> Judgement<'p> {
         let era = self.announced.era;
+        let needs_arguments = self.needs_arguments(&plugin.policy, tool);
         let Self {
             announced,
             reader,
@@ -426,23 +433,24 @@ impl MessageInHand {
             answer,
             tool: Some(tool),
         };
-        let arguments = if !plugin.policy.needs_arguments(tool) {
-            // Before the limits, so that what cannot be read costs its caller nothing.
-            if let Err(error) = reader.read_skipped(held) {
-                return refuse(Answer::unreadable(&error));
-            }
-            Arguments::NotRead
-        } else {
-            match (message.arguments(), end) {
-                (Some(arguments), _) => Arguments::Raw(arguments.raw(held)),
-                (None, EndOfBody::Reached) => Arguments::Absent,
-                (None, EndOfBody::NotYet) => Arguments::NotRead,
-            }
+        // Before the limits, so that what cannot be read costs its caller nothing.
+        if !plugin.policy.needs_arguments(tool)
+            && let Err(error) = reader.read_skipped(held)
+        {
+            return refuse(Answer::unreadable(&error));
+        }
+        let arguments = match (needs_arguments, message.arguments(), end) {
+            (true, Some(arguments), _) => Arguments::Raw(arguments.raw(held)),
+            (true, None, EndOfBody::Reached) => Arguments::Absent,
+            (true, None, EndOfBody::NotYet) | (false, ..) => Arguments::NotRead,
         };
         let decision = plugin.policy.decide(tool, &CALLER, arguments);
         // Now the arguments can be read, and nothing has been counted yet.
         if era == Era::Modern && !matches!(decision, Decision::Refuse(_)) {
-            let parameters = plugin.policy.header_parameters(tool, arguments);
+            let parameters = match plugin.policy.header_parameters(tool, arguments) {
+                Ok(parameters) => parameters,
+                Err(refusal) => return refuse(Answer::refused(&refusal, era)),
+            };
             if let Err(answer) = agreement::check_parameters(announced, &parameters) {
                 return refuse(answer);
             }

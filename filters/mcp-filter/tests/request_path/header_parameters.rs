@@ -137,7 +137,7 @@ fn it_asks_older_revisions_for_no_such_header_and_passes_none() {
 }
 
 #[test]
-fn it_compares_in_shadow_too_and_not_where_nothing_is_checked() {
+fn it_compares_in_shadow_too_and_where_nothing_is_checked() {
     let gateway = gateway();
     let send = |tool: &str, arguments: &str, value: &str| {
         gateway.send(&with_headers(
@@ -171,10 +171,47 @@ fn it_compares_in_shadow_too_and_not_where_nothing_is_checked() {
         refused
     );
     assert_eq!(send("query_watched", "[]", "x").answer().error(), refused);
-    assert_eq!(
-        send("query_trusted", r#"{"region":"eu"}"#, "us").cluster(),
-        "math-cluster"
-    );
+    let trusted = |arguments: &str, value: &str| send("query_trusted", arguments, value);
+    let agreed = trusted(r#"{"region":"eu","sql":7,"sql":8}"#, "eu");
+    assert_eq!(agreed.cluster(), "math-cluster");
+    for arguments in [r#"{"region":"eu"}"#, "{}", "[]", r#"{"x":{"region":"us"}}"#] {
+        assert_eq!(trusted(arguments, "us").answer().error(), refused);
+    }
+    // Not everyone would read these alike.
+    for arguments in [
+        r#"{"region":"eu","region":"us"}"#,
+        r#"{"region":"us","Region":"eu"}"#,
+        r#"{"Region":"us"}"#,
+    ] {
+        let answer = trusted(arguments, "us").answer();
+        assert_eq!(answer.json["result"]["isError"], true, "{arguments}");
+    }
+    let answer = trusted(r#"{"region":"us","x":}"#, "us").answer();
+    assert_eq!(answer.error(), (400, -32700, json!(null)));
+}
+
+#[test]
+fn it_compares_by_a_schema_that_the_engine_cannot_check() {
+    let mut configuration = configuration();
+    configuration["schemas"]["odd"] = json!({"if": {}, "properties": {
+        "region": {"type": "string", "pattern": "^.", "x-mcp-header": "Region"},
+        "price": {"type": "number", "x-mcp-header": "Price"},
+    }});
+    configuration["servers"]["math"]["tools"]["odd"] = json!({"input_schema": "odd"});
+    configuration["rules"] = json!([
+        {"name": "trust", "match": {"tool": "odd"}, "validate": "off"},
+    ]);
+    let gateway = Gateway::with(&configuration);
+    let send = |arguments: &str, value: &str| {
+        let headers = [("mcp-param-region", value)];
+        gateway.send(&with_headers("odd", arguments, &headers))
+    };
+    assert_eq!(send(r#"{"region":"eu"}"#, "eu").cluster(), "math-cluster");
+    let answer = send(r#"{"region":"eu"}"#, "us").answer();
+    assert_eq!(answer.error(), (400, -32020, json!("a")));
+    // No client sends a header for a number: the annotation drops the tool for it.
+    let number = send(r#"{"region":"eu","price":1.5}"#, "eu");
+    assert_eq!(number.cluster(), "math-cluster");
 }
 
 #[test]

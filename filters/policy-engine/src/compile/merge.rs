@@ -1,6 +1,7 @@
 //! The rules that match a tool, merged field by field.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::rules::{Per, PerTool, Rule, check_cluster};
 use super::{Errors, Library};
@@ -9,6 +10,8 @@ use crate::decision::{Limit, part};
 use crate::explain::{ExplainedLimit, Explanation, Field};
 use crate::policy::{ToolId, ToolPolicy};
 use crate::principal::Access;
+use crate::schema::Schema;
+use crate::schema::header_parameters::HeaderParameter;
 use crate::target::Target;
 use crate::wire::{self, FilterConfig, Validate};
 
@@ -107,8 +110,15 @@ fn merge(
     };
 
     let mut schemas = Vec::new();
-    let mut headers = None;
-    if validate.value != Validate::Off {
+    let mut headers: Arc<[HeaderParameter]> = Arc::default();
+    if validate.value == Validate::Off {
+        // Headers are compared all the same: a server may read the one or the other.
+        let text = entry
+            .input_schema
+            .as_ref()
+            .and_then(|hash| config.schemas.get(hash));
+        headers = text.map_or(headers, |text| Schema::header_parameters_unchecked(text));
+    } else {
         let user = format!("tool `{tool}` of server `{server_name}`");
         if let Some(hash) = &entry.input_schema {
             let path = format!(
@@ -116,9 +126,7 @@ fn merge(
                 join(&format!("{}/tools", join("/servers", server_name)), tool)
             );
             let own = library.get(hash, &path, &user, errors);
-            headers = own
-                .clone()
-                .filter(|schema| !schema.header_parameters().is_empty());
+            headers = own.as_ref().map_or(headers, |own| own.header_parameters());
             schemas.extend(own);
         }
         if let Some((rule, hash)) = constraints {

@@ -6,6 +6,7 @@ mod links;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use key_folding::fold;
 
@@ -23,6 +24,18 @@ pub(super) fn compile(text: &str) -> Result<Schema, CompileErrors> {
     compiler.reserve_references();
     compiler.fill_reserved();
     compiler.finish()
+}
+
+/// The properties of a schema that clients repeat in headers, even if the engine cannot check all
+/// of the schema: none where it is no JSON.
+pub(super) fn header_parameters(text: &str) -> Arc<[HeaderParameter]> {
+    let Ok(document) = Json::parse(text) else {
+        return Arc::default();
+    };
+    let mut compiler = Compiler::new(&document);
+    compiler.reserve_references();
+    compiler.fill_reserved();
+    compiler.header_parameters.into()
 }
 
 /// A schema on its way to becoming a tree.
@@ -182,7 +195,7 @@ impl<'a> Compiler<'a> {
         links::shorten(&mut tree);
         Ok(Schema {
             tree,
-            header_parameters: self.header_parameters,
+            header_parameters: self.header_parameters.into(),
         })
     }
 }

@@ -3,8 +3,11 @@
 
 use std::borrow::Cow;
 
+use key_folding::fold;
+
 use super::decimal::Decimal;
 use super::scan;
+use super::violation::{Violation, echo};
 
 /// The keyword that asks for the header.
 pub(super) const KEYWORD: &str = "x-mcp-header";
@@ -126,50 +129,67 @@ impl<'a> ArgumentValue<'a> {
     }
 }
 
+/// Whether somebody has seen to it that every key comes once, and as the schema writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    Checked,
+    Unchecked,
+}
+
 /// What well-formed arguments say for each of the parameters, in their order, found in one pass.
+///
+/// # Errors
+/// A key on the way to a parameter comes twice, or is one that a reader which ignores case takes
+/// for it, and nobody has looked for such keys before.
 pub(crate) fn values<'a>(
     parameters: &[HeaderParameter],
     arguments: &'a [u8],
-) -> Vec<ArgumentValue<'a>> {
+    keys: Keys,
+) -> Result<Vec<ArgumentValue<'a>>, Violation> {
     let mut search = Search {
         parameters,
         bytes: arguments,
         values: vec![ArgumentValue::Absent; parameters.len()],
+        keys,
+        found: vec![0; parameters.len()],
     };
     let start = scan::skip_space(arguments, 0);
     if arguments.get(start) == Some(&b'{') {
         let all: Vec<usize> = (0..parameters.len()).collect();
-        search.object(start, 0, &all);
+        search.object(start, 0, &all)?;
     }
-    search.values
+    Ok(search.values)
 }
 
 struct Search<'s, 'a> {
     parameters: &'s [HeaderParameter],
     bytes: &'a [u8],
     values: Vec<ArgumentValue<'a>>,
+    keys: Keys,
+    /// How many names of each parameter's path have been found.
+    found: Vec<usize>,
 }
 
 impl Search<'_, '_> {
     /// Looks through the object at `start`, to which the first `level` names of the parameters in `open` have led. Gives
     /// where it ends. Goes no deeper than the paths do.
-    fn object(&mut self, start: usize, level: usize, open: &[usize]) -> usize {
+    fn object(&mut self, start: usize, level: usize, open: &[usize]) -> Result<usize, Violation> {
         let mut at = start + 1;
         loop {
             at = scan::skip_space(self.bytes, at);
             match self.bytes.get(at) {
                 Some(b',') => at += 1,
-                Some(b'"') => at = self.member(at, level, open),
-                Some(_) => return at + 1,
-                None => return at,
+                Some(b'"') => at = self.member(at, level, open)?,
+                Some(_) => return Ok(at + 1),
+                None => return Ok(at),
             }
         }
     }
 
     /// Looks at the member whose key is at `start`. Gives where its value ends.
-    fn member(&mut self, start: usize, level: usize, open: &[usize]) -> usize {
+    fn member(&mut self, start: usize, level: usize, open: &[usize]) -> Result<usize, Violation> {
         let Ok(quoted) = scan::string(self.bytes, start + 1) else {
-            return self.bytes.len();
+            return Ok(self.bytes.len());
         };
         let raw = self.bytes.get(start + 1..quoted.end).unwrap_or_default();
         let key = scan::unescape(raw, quoted.form);
@@ -184,8 +204,11 @@ impl Search<'_, '_> {
             .copied()
             .filter(|parameter| name(parameter).is_some_and(|name| *name.as_bytes() == *key))
             .collect();
+        if self.keys == Keys::Unchecked {
+            self.check_key(&key, level, open, &meant)?;
+        }
         let end = if !meant.is_empty() && self.bytes.get(value) == Some(&b'{') {
-            self.object(value, level + 1, &meant)
+            self.object(value, level + 1, &meant)?
         } else {
             end_of_value(self.bytes, value)
         };
@@ -198,7 +221,50 @@ impl Search<'_, '_> {
                 *place = found.clone();
             }
         }
-        end
+        Ok(end)
+    }
+
+    /// Whether everyone reads this key of an object alike, as far as parameters are concerned.
+    fn check_key(
+        &mut self,
+        key: &[u8],
+        level: usize,
+        open: &[usize],
+        meant: &[usize],
+    ) -> Result<(), Violation> {
+        let name = |parameter: &usize| {
+            let path = self.parameters.get(*parameter).map(HeaderParameter::path)?;
+            path.get(level).map(String::as_str)
+        };
+        let folded = fold(key);
+        let is_taken_for = |name: &&str| *fold(name.as_bytes()) == *folded;
+        let taken = open.iter().filter_map(name).find(is_taken_for);
+        if let (Some(name), []) = (taken, meant) {
+            return Err(ambiguous(format!(
+                "the key `{}` to be written `{}`",
+                echo(key),
+                echo(name.as_bytes())
+            )));
+        }
+        for parameter in meant {
+            if let Some(found) = self.found.get_mut(*parameter) {
+                if *found > level {
+                    let key = echo(key);
+                    return Err(ambiguous(format!("each key once, but `{key}` comes twice")));
+                }
+                *found = level + 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with arguments that not everyone reads alike.
+fn ambiguous(expected: String) -> Violation {
+    Violation {
+        pointer: String::new(),
+        expected,
+        found: None,
     }
 }
 
@@ -270,7 +336,7 @@ mod tests {
             parameter(&["é"]),
         ];
         let check = |arguments: &str, expected: [Option<&str>; 4]| {
-            let found = values(&parameters, arguments.as_bytes());
+            let found = values(&parameters, arguments.as_bytes(), Keys::Checked).unwrap();
             let found: Vec<_> = found
                 .iter()
                 .map(|value| value.text().map(String::from_utf8_lossy))
@@ -292,6 +358,42 @@ mod tests {
             [Some("1"), Some("false"), None, None],
         );
         check(r#"{"b":7,"a":{"a":1}}"#, [None; 4]);
+    }
+
+    #[test]
+    fn it_refuses_keys_that_not_everyone_reads_alike_where_nobody_has_looked() {
+        let parameter = |path: &[&str]| HeaderParameter {
+            path: path.iter().map(|name| (*name).to_owned()).collect(),
+            header: "x".to_owned(),
+        };
+        let parameters = [
+            parameter(&["a"]),
+            parameter(&["b", "c"]),
+            parameter(&["b", "d"]),
+        ];
+        let check = |arguments: &str, expected: Option<&str>| {
+            let found = values(&parameters, arguments.as_bytes(), Keys::Unchecked);
+            let found = found.err().map(|violation| violation.expected);
+            assert_eq!(found.as_deref(), expected, "{arguments}");
+            assert!(values(&parameters, arguments.as_bytes(), Keys::Checked).is_ok());
+        };
+        check(r#"{"a":1,"b":{"c":1,"d":2},"x":1,"x":2,"X":3}"#, None);
+        check(
+            r#"{"a":1,"\u0061":2}"#,
+            Some("each key once, but `a` comes twice"),
+        );
+        check(
+            r#"{"b":{},"b":{}}"#,
+            Some("each key once, but `b` comes twice"),
+        );
+        check(
+            r#"{"b":{"c":1,"c":1}}"#,
+            Some("each key once, but `c` comes twice"),
+        );
+        check(r#"{"a":1,"A":2}"#, Some("the key `A` to be written `a`"));
+        check(r#"{"B":{"c":1}}"#, Some("the key `B` to be written `b`"));
+        check(r#"{"b":{"C":1}}"#, Some("the key `C` to be written `c`"));
+        check(r#"{"x":{"A":1,"a":1,"a":2}}"#, None);
     }
 
     #[test]

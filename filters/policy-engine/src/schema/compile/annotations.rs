@@ -28,7 +28,7 @@ pub(super) fn header_parameter(
     if !is_primitive(members) {
         compiler.error(
             &place,
-            "only a property of `type` `string`, `integer`, `number` or `boolean` can have a header; say so, or leave it out",
+            "only a property of `type` `string`, `integer` or `boolean` can have a header, or clients drop the tool; say so, or leave it out",
         );
         return;
     }
@@ -54,10 +54,12 @@ pub(super) fn header_parameter(
     }
 }
 
+/// The types whose values a header can say (2026-07-28, Streamable HTTP, "Custom Headers from Tool
+/// Parameters"): not `number`, because clients write the same number in different ways.
 fn is_primitive(members: &[(String, Json)]) -> bool {
     let kind = members.iter().find(|(keyword, _)| keyword == "type");
     matches!(
         kind,
-        Some((_, Json::String(kind))) if matches!(kind.as_str(), "string" | "integer" | "number" | "boolean")
+        Some((_, Json::String(kind))) if matches!(kind.as_str(), "string" | "integer" | "boolean")
     )
 }
