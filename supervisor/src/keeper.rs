@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::Program;
 use crate::log_tail::log_tail;
 use crate::process::{Process, in_words};
-use crate::restart::Backoff;
+use crate::restart::{Backoff, Retry};
 
 /// How much of a log is shown with a failure.
 const TAIL_LINES: usize = 15;
@@ -86,36 +86,39 @@ pub enum Status {
     Failed,
 }
 
-/// What happened to a program after its first start.
+/// Something that happened to a program after its first start.
 #[derive(Debug)]
 pub enum Event {
-    /// It ended by itself; what happens next is another event.
-    Ended {
-        /// The program's name.
+    /// It ended by itself, and will be started again after a pause.
+    Restarting {
+        /// The name under which the user knows it.
         name: String,
         /// How it ended, in words.
         how: String,
-        /// Where its output is.
+        /// The file that its output is in.
         log: PathBuf,
-        /// The last lines of it.
+        /// The last lines of that file.
         tail: String,
-    },
-    /// It will be started again after the pause.
-    Restarting {
-        /// The program's name.
-        name: String,
         /// The pause.
         pause: Duration,
+        /// How many ends in a row there were; [`CRASH_LOOP`](crate::CRASH_LOOP) are a crash loop.
+        ends: u32,
     },
     /// It is ready again.
     Recovered {
-        /// The program's name.
+        /// The name under which the user knows it.
         name: String,
     },
-    /// It ended and will not be started again.
+    /// It ended by itself, and will not be started again.
     GivenUp {
-        /// The program's name.
+        /// The name under which the user knows it.
         name: String,
+        /// How it ended, in words.
+        how: String,
+        /// The file that its output is in.
+        log: PathBuf,
+        /// The last lines of that file.
+        tail: String,
     },
 }
 
@@ -196,23 +199,25 @@ pub(crate) async fn keep(program: Program, channels: KeeperChannels) {
             StartError::Ended { how, tail, .. } => (how, tail),
             other => (other.to_string(), String::new()),
         };
-        drop(events.send(Event::Ended {
-            name: program.name.clone(),
-            how,
-            log: program.log.clone(),
-            tail,
-        }));
-        let Some(pause) = backoff.ended(began.elapsed()) else {
+        let (name, log) = (program.name.clone(), program.log.clone());
+        let Some(Retry { pause, ends }) = backoff.count_end(began.elapsed()) else {
             status.send_replace(Status::Failed);
             drop(events.send(Event::GivenUp {
-                name: program.name.clone(),
+                name,
+                how,
+                log,
+                tail,
             }));
             return;
         };
         status.send_replace(Status::Waiting);
         drop(events.send(Event::Restarting {
-            name: program.name.clone(),
+            name,
+            how,
+            log,
+            tail,
             pause,
+            ends,
         }));
         tokio::select! {
             () = sleep(pause) => {}

@@ -43,6 +43,6 @@ pub use log_tail::log_tail;
 pub use port::{Holder, free_port, holder_of, is_free};
 pub use program::{Program, Stop};
 pub use readiness::Readiness;
-pub use restart::Restart;
+pub use restart::{CRASH_LOOP, Restart};
 pub use rustix::process::Signal;
 pub use supervisor::Supervisor;

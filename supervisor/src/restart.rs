@@ -2,20 +2,37 @@
 
 use std::time::Duration;
 
-/// What happens when a program ends by itself.
+/// Says whether a program that ends by itself is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
     /// It stays ended.
     Never,
-    /// It is started again, after a pause that doubles from half a second to ten; six ends in a row, none after more than a
-    /// minute of work, are too many.
+    /// It is started again, however often it ends, after a pause that doubles from half a second to ten. From the sixth
+    /// end in a row on, none of them after more than a minute of work, the pause is a minute.
     WithBackoff,
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longer, and a program that needs only another one to be back would wait for nothing.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The pause of a program that does not stay up: seldom enough to leave the machine and the log to the others, often enough
+/// that it comes back by itself once its cause is gone.
+const PAUSE_OF_A_CRASH_LOOP: Duration = Duration::from_secs(60);
+/// A program that has worked for so long was up: its next end is the first of a new row.
 const GOOD_RUN: Duration = Duration::from_secs(60);
-const ENDS_IN_A_ROW: u32 = 6;
+
+/// So many ends in a row, none after more than a minute of work, are a crash loop. Fewer are what a program does that
+/// waits for another one to start.
+pub const CRASH_LOOP: u32 = 6;
+
+/// One end of a program that is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Retry {
+    /// The pause before the next start.
+    pub(crate) pause: Duration,
+    /// How many ends there were in a row, with this one.
+    pub(crate) ends: u32,
+}
 
 /// Counts the ends of one program.
 #[derive(Debug)]
@@ -29,18 +46,25 @@ impl Backoff {
         Self { policy, ends: 0 }
     }
 
-    /// The program ended after `ran_for`: the pause before its next start, or none when it is not to start again.
-    pub(crate) fn ended(&mut self, ran_for: Duration) -> Option<Duration> {
+    /// Counts an end after `ran_for`; none when the program is not to start again.
+    pub(crate) fn count_end(&mut self, ran_for: Duration) -> Option<Retry> {
         if self.policy == Restart::Never {
             return None;
         }
         self.ends = if ran_for >= GOOD_RUN {
             1
         } else {
-            self.ends + 1
+            self.ends.saturating_add(1)
         };
-        (self.ends < ENDS_IN_A_ROW)
-            .then(|| LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.pow(self.ends - 1)))
+        let pause = if self.ends < CRASH_LOOP {
+            LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.pow(self.ends - 1))
+        } else {
+            PAUSE_OF_A_CRASH_LOOP
+        };
+        Some(Retry {
+            pause,
+            ends: self.ends,
+        })
     }
 }
 
@@ -51,35 +75,39 @@ mod tests {
     const SOON: Duration = Duration::from_secs(1);
 
     #[test]
-    fn the_pause_doubles_and_six_quick_ends_are_too_many() {
+    fn it_doubles_the_pause_and_goes_on_trying_a_program_that_does_not_stay_up() {
         let mut backoff = Backoff::new(Restart::WithBackoff);
-        let pauses: Vec<_> = (0..6)
-            .map(|_| backoff.ended(SOON).map(|pause| pause.as_millis()))
+        let retries: Vec<_> = (0..8)
+            .filter_map(|_| backoff.count_end(SOON))
+            .map(|retry| (retry.ends, retry.pause.as_millis()))
             .collect();
         assert_eq!(
-            pauses,
+            retries,
             [
-                Some(500),
-                Some(1000),
-                Some(2000),
-                Some(4000),
-                Some(8000),
-                None
+                (1, 500),
+                (2, 1_000),
+                (3, 2_000),
+                (4, 4_000),
+                (5, 8_000),
+                (CRASH_LOOP, 60_000),
+                (7, 60_000),
+                (8, 60_000)
             ]
         );
     }
 
     #[test]
-    fn a_good_run_forgives_what_was_before() {
+    fn it_forgives_what_was_before_a_good_run() {
         let mut backoff = Backoff::new(Restart::WithBackoff);
-        for _ in 0..5 {
-            backoff.ended(SOON);
+        for _ in 0..9 {
+            backoff.count_end(SOON);
         }
-        assert_eq!(backoff.ended(GOOD_RUN), Some(FIRST_PAUSE));
+        let retry = backoff.count_end(GOOD_RUN).unwrap();
+        assert_eq!((retry.ends, retry.pause), (1, FIRST_PAUSE));
     }
 
     #[test]
-    fn what_is_never_restarted_has_no_pause() {
-        assert_eq!(Backoff::new(Restart::Never).ended(GOOD_RUN), None);
+    fn it_starts_nothing_again_that_is_never_to_be() {
+        assert_eq!(Backoff::new(Restart::Never).count_end(GOOD_RUN), None);
     }
 }

@@ -175,10 +175,9 @@ async fn it_restarts_what_crashes_and_tells() {
         .in_folder(folder.path())
         .restart(Restart::WithBackoff);
     supervisor.start(program).await.unwrap();
-    assert!(matches!(events.recv().await.unwrap(), Event::Ended { tail, .. } if tail == "broken"));
     assert!(matches!(
         events.recv().await.unwrap(),
-        Event::Restarting { .. }
+        Event::Restarting { how, tail, ends: 1, .. } if how == "ended with status 7" && tail == "broken"
     ));
     assert!(matches!(
         events.recv().await.unwrap(),
@@ -195,10 +194,9 @@ async fn what_is_not_to_be_restarted_is_given_up() {
         .start(shell("server", folder.path(), "exit 0"))
         .await
         .unwrap();
-    assert!(matches!(events.recv().await.unwrap(), Event::Ended { .. }));
     assert!(matches!(
         events.recv().await.unwrap(),
-        Event::GivenUp { .. }
+        Event::GivenUp { how, .. } if how == "ended by itself"
     ));
 }
 
@@ -216,4 +214,35 @@ async fn the_log_of_the_run_before_is_kept() {
         std::fs::read_to_string(folder.path().join("server.log.old")).unwrap(),
         "before"
     );
+}
+
+#[tokio::test]
+async fn it_leaves_the_others_alone_when_one_does_not_stay_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (supervisor, mut events) = Supervisor::new();
+    supervisor
+        .start(shell("steady", folder.path(), "exec sleep 600"))
+        .await
+        .unwrap();
+    let steady = supervisor.status()[0].1;
+    // Ready for a moment each time, so that each end is one after a start that succeeded.
+    let script = "touch up; sleep 0.01; exit 1";
+    let crashing = shell("crashing", folder.path(), script)
+        .in_folder(folder.path())
+        .ready_when(exists(&folder.path().join("up")))
+        .restart(Restart::WithBackoff);
+    supervisor.start(crashing).await.unwrap();
+    let mut ends = Vec::new();
+    while ends.len() < 3 {
+        if let Some(Event::Restarting {
+            name, ends: count, ..
+        }) = events.recv().await
+        {
+            assert_eq!(name, "crashing");
+            ends.push(count);
+        }
+    }
+    assert_eq!(ends, [1, 2, 3]);
+    assert_eq!(supervisor.status()[0], ("steady".to_owned(), steady));
+    supervisor.stop_all().await;
 }

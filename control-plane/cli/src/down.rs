@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::output;
 use crate::places::Folders;
 use crate::running;
 
@@ -24,7 +25,10 @@ pub(crate) struct Settings {
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let data = settings.folders.data()?;
     let Some(pid) = running::holder(&data)? else {
-        println!("portcullis is not running (data: {})", data.display());
+        output::tell(format_args!(
+            "portcullis is not running (data: {})",
+            data.display()
+        ));
         return Ok(ExitCode::SUCCESS);
     };
     let process = Pid::from_raw(pid).context("the lock names no process")?;
@@ -40,6 +44,9 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    println!("stopped in {:.1} s", asked.elapsed().as_secs_f64());
+    output::tell(format_args!(
+        "stopped in {:.1} s",
+        asked.elapsed().as_secs_f64()
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -13,6 +13,7 @@
 mod dotenv;
 mod down;
 mod mcp_client;
+mod output;
 mod places;
 mod running;
 mod status;
@@ -37,7 +38,7 @@ enum Command {
     Up(Box<up::Settings>),
     /// Stop what `up` runs in another terminal
     Down(down::Settings),
-    /// Tell whether it runs, and what each Envoy has in force
+    /// Tell whether it runs: a line for each Envoy and each server
     Status(status::Settings),
     /// Call the tools behind the gateway
     #[command(subcommand)]
@@ -69,6 +70,6 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("portcullis: {error:#}");
+    output::tell(format_args!("portcullis: {error:#}"));
     ExitCode::FAILURE
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -47,9 +47,12 @@ pub(crate) async fn call(
         .body(call_body(tool, arguments).to_string())
         .send()
         .await
-        .with_context(|| format!("nothing answers at {url}"))?;
+        .map_err(|error| explain(error, "nothing answers", url, patience))?;
     let status = answer.status();
-    let text = answer.text().await.context("the answer broke off")?;
+    let text = answer
+        .text()
+        .await
+        .map_err(|error| explain(error, "the answer broke off", url, patience))?;
     let Some(message) = message_of(&text) else {
         bail!(
             "{url} answered {status} and no MCP message: `{}`",
@@ -64,6 +67,17 @@ pub(crate) async fn call(
         .get("result")
         .cloned()
         .with_context(|| format!("the answer has neither result nor error: `{text}`"))
+}
+
+/// A failure in the user's terms: the time that they gave is theirs to change.
+fn explain(error: reqwest::Error, otherwise: &str, url: &str, patience: Duration) -> anyhow::Error {
+    if error.is_timeout() {
+        let seconds = patience.as_secs_f64();
+        return anyhow!(
+            "{url} has not answered within {seconds} s; give the call more time with `--timeout`, or ask for less"
+        );
+    }
+    anyhow!(error.without_url()).context(format!("{otherwise} at {url}"))
 }
 
 /// The response of the call: the body itself, or the one response among the events of a stream.

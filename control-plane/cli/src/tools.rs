@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use url::Url;
 
-use crate::mcp_client;
+use crate::{mcp_client, output};
 
 /// What to do with the tools.
 #[derive(Debug, Subcommand)]
@@ -49,14 +50,34 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }) = command;
     let arguments: Value = serde_json::from_str(&arguments)
         .with_context(|| format!("the arguments `{arguments}` are no JSON"))?;
+    check_url(&url)?;
     let result = mcp_client::call(&url, &tool, &arguments, Duration::from_secs(timeout)).await?;
-    println!("{}", shown(&result)?);
+    output::data(shown(&result)?)?;
     let failed = result.get("isError") == Some(&Value::Bool(true));
     Ok(if failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Refuses an URL at which no gateway can be, by what is wrong with it: the connection's own words would say less.
+fn check_url(url: &str) -> anyhow::Result<()> {
+    let parsed = Url::parse(url).with_context(|| {
+        format!("`{url}` is no URL; write it like `http://127.0.0.1:10000/mcp`")
+    })?;
+    match parsed.scheme() {
+        "http" => {}
+        "https" => bail!("`{url}`: the gateway does not speak TLS yet; write `http://…`"),
+        other => bail!("`{url}`: the gateway does not speak `{other}`; write `http://…`"),
+    }
+    if !parsed.path().ends_with("/mcp") {
+        bail!(
+            "`{url}` is no MCP endpoint: its path is `{}`; write `/mcp`, or `/servers/<name>/mcp` for one server alone",
+            parsed.path()
+        );
+    }
+    Ok(())
 }
 
 /// The structured content where there is one, else the texts.

@@ -7,6 +7,7 @@ mod data_server;
 mod envoy;
 mod first_call;
 mod live;
+mod notice;
 mod open_files;
 mod ports;
 mod postgres;
@@ -22,25 +23,31 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use supervisor::{Event, Supervisor};
+use time::OffsetDateTime;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::output;
 use crate::running::{self, Claim};
 
 use bring_up::bring_up;
+use notice::{Notice, Phase};
 use progress::Progress;
 pub(crate) use settings::Settings;
 use stack::Stack;
 use stop_requests::StopRequests;
 
-/// Brings everything up, keeps it up, and takes it down: on Ctrl-C, on `portcullis down`, or when a part fails for good.
+type Events = UnboundedReceiver<Event>;
+
+/// Brings everything up, keeps it up, and takes it down: on Ctrl-C, on `portcullis down`, or when a part
+/// does not come up.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let data = settings.folders.data()?;
     let _lock = match running::claim(&data)? {
         Claim::Ours(lock) => lock,
         Claim::Theirs(pid) => {
-            println!(
+            output::tell(format_args!(
                 "portcullis is already running (process {pid}): `portcullis down` stops it, `portcullis status` tells more"
-            );
+            ));
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -59,21 +66,21 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     open_files::allow_enough();
     let (supervisor, mut events) = Supervisor::new();
     let progress = Progress::begin();
-    println!(
+    output::tell(format_args!(
         "portcullis is coming up; logs are in {}",
         stack.logs().display()
-    );
+    ));
     let mut asked_to_stop = StopRequests::listen()?;
     let outcome = tokio::select! {
         outcome = bring_up(&stack, &supervisor, progress) => outcome.map(|()| Came::Up),
-        failure = first_failure(&stack, &mut events) => Err(failure),
+        failure = first_failure(&stack, &mut events, Phase::ComingUp) => Err(failure),
         () = asked_to_stop.next() => Ok(Came::Interrupted),
     };
     let outcome = match outcome {
         Ok(Came::Up) => {
             try_it::print(&stack, progress.seconds());
             tokio::select! {
-                failure = first_failure(&stack, &mut events) => Err(failure),
+                failure = first_failure(&stack, &mut events, Phase::Up) => Err(failure),
                 () = asked_to_stop.next() => Ok(()),
                 () = live::show(&stack, &supervisor) => Ok(()),
             }
@@ -84,12 +91,15 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     live::clear();
     // The reason first: stopping takes a few seconds.
     if let Err(error) = &outcome {
-        eprintln!("\nportcullis: {error:#}");
+        output::tell(format_args!("\nportcullis: {error:#}"));
     }
     let stopping = Progress::begin();
-    println!("\nstopping …");
+    output::tell("\nstopping …");
     supervisor.stop_all().await;
-    println!("everything is stopped ({:.1} s)", stopping.seconds());
+    output::tell(format_args!(
+        "everything is stopped ({:.1} s)",
+        stopping.seconds()
+    ));
     Ok(if outcome.is_ok() {
         ExitCode::SUCCESS
     } else {
@@ -102,31 +112,19 @@ enum Came {
     Interrupted,
 }
 
-/// Tells of what ends and recovers; returns when something ended for good.
-async fn first_failure(stack: &Stack, events: &mut UnboundedReceiver<Event>) -> anyhow::Error {
+/// Tells of what ends and recovers; returns when something ended that everything else needs.
+async fn first_failure(stack: &Stack, events: &mut Events, phase: Phase) -> anyhow::Error {
     while let Some(event) = events.recv().await {
         live::clear();
-        match event {
-            Event::Ended {
-                name,
-                how,
-                log,
-                tail,
-            } => {
-                eprintln!("\n{name} {how}; the end of {}:\n{tail}", log.display());
-            }
-            Event::Restarting { name, pause } => {
-                eprintln!("{name} is started again in {:.1} s", pause.as_secs_f64());
-            }
-            Event::Recovered { name } => {
-                eprintln!("{name} is back");
-                if name == spark::CONNECT {
-                    spark_demo::load_or_tell(stack).await;
-                }
-            }
-            Event::GivenUp { name } => {
-                return anyhow::anyhow!("{name} does not stay up: its log tells why, see above");
-            }
+        let notice = Notice::of(event, phase, OffsetDateTime::now_utc());
+        if let Some(words) = notice.words {
+            output::tell(words);
+        }
+        if let Some(failure) = notice.failure {
+            return failure;
+        }
+        if notice.recovered.as_deref() == Some(spark::CONNECT) {
+            spark_demo::load_or_tell(stack).await;
         }
     }
     anyhow::anyhow!("nothing is left to watch")

@@ -1,8 +1,11 @@
-//! What the command line says before anything starts.
+//! The command line, as far as nothing has to run for it.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use tokio::net::TcpSocket;
 
 fn portcullis(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
@@ -14,8 +17,18 @@ fn portcullis(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Every port free, so that a test is about one of them.
-fn on_free_ports(command: &mut Command) -> &mut Command {
+/// A port that nobody else gets while this lives, and that the program may still listen on.
+fn reserve() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+/// Every port free, so that a test is about one of them. They stay so as long as what is returned lives.
+fn on_free_ports(command: &mut Command) -> Vec<TcpSocket> {
+    let mut reserved = Vec::new();
     for name in [
         "GATEWAY_ADDRESS",
         "ENVOY_ADMIN_ADDRESS",
@@ -23,10 +36,9 @@ fn on_free_ports(command: &mut Command) -> &mut Command {
         "CONTROL_PLANE_REST_ADDRESS",
         "MCP_SERVER_ADDRESS",
     ] {
-        command.env(
-            name,
-            format!("127.0.0.1:{}", supervisor::free_port().unwrap()),
-        );
+        let (socket, address) = reserve();
+        command.env(name, address.to_string());
+        reserved.push(socket);
     }
     for part in [
         "",
@@ -36,12 +48,14 @@ fn on_free_ports(command: &mut Command) -> &mut Command {
         "CONNECT_",
         "DRIVER_UI_",
     ] {
+        let (socket, address) = reserve();
         command.env(
             format!("PORTCULLIS_SPARK_{part}PORT"),
-            supervisor::free_port().unwrap().to_string(),
+            address.port().to_string(),
         );
+        reserved.push(socket);
     }
-    command
+    reserved
 }
 
 fn said(output: &Output) -> String {
@@ -53,15 +67,13 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn a_taken_port_is_named_before_anything_starts() {
+fn it_names_a_taken_port_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
-    let taken = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let _holder = TcpListener::bind(taken).unwrap();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap();
     let mut command = portcullis(folder.path(), &["up"]);
-    let output = on_free_ports(&mut command)
+    let _reserved = on_free_ports(&mut command);
+    let output = command
         .env("MCP_SERVER_ADDRESS", taken.to_string())
         .output()
         .unwrap();
@@ -78,11 +90,11 @@ fn a_taken_port_is_named_before_anything_starts() {
 }
 
 #[test]
-fn without_set_up_it_says_what_to_type() {
+fn it_says_what_to_type_without_set_up() {
     let folder = tempfile::tempdir().unwrap();
-    let output = on_free_ports(&mut portcullis(folder.path(), &["up"]))
-        .output()
-        .unwrap();
+    let mut command = portcullis(folder.path(), &["up"]);
+    let _reserved = on_free_ports(&mut command);
+    let output = command.output().unwrap();
     assert!(!output.status.success());
     assert!(
         said(&output).contains("type `make setup`"),
@@ -92,7 +104,7 @@ fn without_set_up_it_says_what_to_type() {
 }
 
 #[test]
-fn taking_down_what_does_not_run_is_no_failure() {
+fn it_is_no_failure_to_take_down_what_does_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let output = portcullis(folder.path(), &["down"]).output().unwrap();
     assert!(output.status.success());
@@ -104,7 +116,7 @@ fn taking_down_what_does_not_run_is_no_failure() {
 }
 
 #[test]
-fn the_settings_of_a_dot_env_file_are_used_and_the_environment_wins() {
+fn it_uses_the_settings_of_a_dot_env_file_and_the_environment_wins() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
         folder.path().join(".env"),
@@ -124,9 +136,10 @@ fn the_settings_of_a_dot_env_file_are_used_and_the_environment_wins() {
 }
 
 #[test]
-fn a_call_of_a_gateway_that_is_not_there_is_a_failure_that_names_it() {
+fn it_names_the_gateway_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("http://127.0.0.1:{}/mcp", supervisor::free_port().unwrap());
+    let (_reserved, nobody) = reserve();
+    let url = format!("http://{nobody}/mcp");
     let output = portcullis(
         folder.path(),
         &["tools", "call", "list_tables", "--url", &url],
@@ -139,4 +152,144 @@ fn a_call_of_a_gateway_that_is_not_there_is_a_failure_that_names_it() {
         "{}",
         said(&output)
     );
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn it_says_what_is_wrong_with_an_address_at_which_no_gateway_can_be() {
+    let folder = tempfile::tempdir().unwrap();
+    for (url, sentence) in [
+        ("https://127.0.0.1:10000/mcp", "does not speak TLS yet"),
+        ("http://127.0.0.1:10000", "its path is `/`; write `/mcp`"),
+        ("http://127.0.0.1:10000/mcp/", "its path is `/mcp/`"),
+        ("ftp://127.0.0.1/mcp", "does not speak `ftp`"),
+        ("127.0.0.1:10000/mcp", "`127.0.0.1:10000/mcp`"),
+    ] {
+        let output = portcullis(folder.path(), &["tools", "call", "x", "--url", url])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        assert!(
+            words(&output).contains(sentence),
+            "{url}: {}",
+            words(&output)
+        );
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn it_says_that_the_time_was_up() {
+    let folder = tempfile::tempdir().unwrap();
+    // It accepts connections, and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", silent.local_addr().unwrap());
+    let arguments = ["tools", "call", "x", "--url", &url, "--timeout", "1"];
+    let output = portcullis(folder.path(), &arguments).output().unwrap();
+    assert!(!output.status.success());
+    for part in ["has not answered within 1 s", "`--timeout`"] {
+        assert!(words(&output).contains(part), "{}", words(&output));
+    }
+}
+
+/// Answers one request, whatever it is, with this tool result.
+fn answer_once(listener: TcpListener, result: &str) -> std::thread::JoinHandle<()> {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
+    std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let whole = |request: &[u8]| {
+            let text = String::from_utf8_lossy(request).into_owned();
+            text.split_once("\r\n\r\n")
+                .is_some_and(|(_, body)| serde_json::from_str::<serde_json::Value>(body).is_ok())
+        };
+        while !whole(&request) {
+            let mut byte = [0];
+            peer.read_exact(&mut byte).unwrap();
+            request.extend(byte);
+        }
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        peer.write_all((head + &body).as_bytes()).unwrap();
+    })
+}
+
+#[test]
+fn it_does_not_panic_when_nobody_reads_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    for closed in ["stdout", "stderr"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let answering = answer_once(listener, r#"{"content":[{"type":"text","text":"x"}]}"#);
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = portcullis(folder.path(), &["tools", "call", "x", "--url", &url]);
+        if closed == "stdout" {
+            command.stdout(writer).stderr(Stdio::piped());
+        } else {
+            command.stdout(Stdio::piped()).stderr(writer);
+        }
+        let output = command.output().unwrap();
+        answering.join().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{closed}: {}", said(&output));
+        assert!(words(&output).is_empty(), "{}", words(&output));
+    }
+    for arguments in [
+        ["down", "--help"].as_slice(),
+        &["down"],
+        &["status"],
+        &["nonsense"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = portcullis(folder.path(), arguments);
+        let status = command
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .status()
+            .unwrap();
+        // A panic would be 101, a signal no code at all.
+        assert!(
+            matches!(status.code(), Some(0..=2)),
+            "{arguments:?}: {status}"
+        );
+    }
+}
+
+#[test]
+fn it_writes_data_to_standard_output_and_words_to_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let answering = answer_once(
+        listener,
+        r#"{"structuredContent":{"rows":[1]},"content":[]}"#,
+    );
+    let output = portcullis(folder.path(), &["tools", "call", "x", "--url", &url])
+        .output()
+        .unwrap();
+    answering.join().unwrap();
+    let data: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(data, serde_json::json!({"rows": [1]}));
+    assert!(words(&output).is_empty(), "{}", words(&output));
+
+    for arguments in [["down"].as_slice(), &["status"]] {
+        let output = portcullis(folder.path(), arguments).output().unwrap();
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert!(
+            words(&output).contains("is not running"),
+            "{}",
+            words(&output)
+        );
+    }
+    let output = portcullis(folder.path(), &["status", "--output", "json"])
+        .output()
+        .unwrap();
+    let data: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(data, serde_json::json!({"running": false}));
 }

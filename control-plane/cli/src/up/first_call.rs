@@ -6,7 +6,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::mcp_client;
+use crate::{mcp_client, output};
 
 use super::progress::Progress;
 use super::settings::reachable;
@@ -48,7 +48,7 @@ async fn until<F: Future<Output = anyhow::Result<()>>>(
         }
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
-            println!("           still waiting: {reason:#}");
+            output::tell(format_args!("           still waiting: {reason:#}"));
         }
         sleep(ASK_EVERY).await;
     }

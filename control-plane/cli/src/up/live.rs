@@ -1,21 +1,22 @@
 //! The last line of the terminal while everything runs: how long, how many programs, what passed the gateway.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use supervisor::{Status, Supervisor};
 use tokio::time::{interval, timeout};
 
+use crate::output;
+
 use super::settings::reachable;
 use super::stack::Stack;
 
 const EVERY: Duration = Duration::from_secs(2);
-const CLEAR_LINE: &str = "\r\x1b[K";
 
 /// Keeps the line up to date for ever; without a terminal it does nothing, for ever.
 pub(crate) async fn show(stack: &Stack, supervisor: &Supervisor) {
-    if !std::io::stdout().is_terminal() {
+    if !std::io::stderr().is_terminal() {
         return std::future::pending().await;
     }
     let began = Instant::now();
@@ -35,21 +36,18 @@ pub(crate) async fn show(stack: &Stack, supervisor: &Supervisor) {
             Ok(Ok((calls, refusals))) => format!("calls {calls}, refused {refusals}"),
             _ => "Envoy does not answer".to_owned(),
         };
-        print!(
-            "{CLEAR_LINE}up {} · programs {running} of {} · {traffic}",
+        output::redraw(format_args!(
+            "up {} · programs {running} of {} · {traffic}",
             in_words(began.elapsed()),
             programs.len()
-        );
-        // Only a picture: when the terminal is gone, we will be told.
-        let _ = std::io::stdout().flush();
+        ));
     }
 }
 
 /// Makes room for another message.
 pub(crate) fn clear() {
-    if std::io::stdout().is_terminal() {
-        print!("{CLEAR_LINE}");
-        let _ = std::io::stdout().flush();
+    if std::io::stderr().is_terminal() {
+        output::redraw("");
     }
 }
 

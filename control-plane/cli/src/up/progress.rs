@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use crate::output;
+
 /// Lines with the seconds since the beginning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Progress {
@@ -17,7 +19,7 @@ impl Progress {
 
     /// A step that is done.
     pub(crate) fn done(self, what: &str) {
-        println!("  {:5.1} s  {what}", self.seconds());
+        output::tell(format_args!("  {:5.1} s  {what}", self.seconds()));
     }
 
     pub(crate) fn seconds(self) -> f64 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use crate::mcp_client;
+use crate::{mcp_client, output};
 
 use super::control_plane::server_url;
 use super::stack::Stack;
@@ -45,7 +45,9 @@ async fn load(stack: &Stack) -> anyhow::Result<()> {
 pub(crate) async fn load_or_tell(stack: &Stack) -> bool {
     let outcome = load(stack).await;
     if let Err(error) = &outcome {
-        eprintln!("the Spark demo table `events` could not be made: {error:#}");
+        output::tell(format_args!(
+            "the Spark demo table `events` could not be made: {error:#}"
+        ));
     }
     outcome.is_ok()
 }

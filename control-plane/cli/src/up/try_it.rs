@@ -2,18 +2,19 @@
 
 use serde_json::json;
 
-use crate::mcp_client;
+use crate::{mcp_client, output};
 
 use super::stack::Stack;
 
 pub(crate) fn print(stack: &Stack, seconds: f64) {
-    println!("{}", text(stack, seconds));
+    output::tell(text(stack, seconds));
 }
 
 fn text(stack: &Stack, seconds: f64) -> String {
     let settings = &stack.settings;
     let mcp = settings.mcp_url();
     let rest = settings.rest_url();
+    let rest_address = settings.rest_address;
     let logs = stack.logs().display().to_string();
     let own = std::env::current_exe().map_or_else(
         |_| "portcullis".to_owned(),
@@ -47,7 +48,9 @@ In a second terminal, try
   a limit of two calls a minute on it, then without:
     curl -s -X PUT {rest}/api/v1/tools/execute_query/policy -H 'Content-Type: application/json' -d '{{"limits":[{{"per":["tool"],"requests":2,"window":"1m"}}]}}'
     curl -s -X DELETE {rest}/api/v1/tools/execute_query/policy
-  what each Envoy has in force:
+  what each Envoy and each server does:
+    {own} status --rest-address {rest_address}
+  the same for programs, and every resource of each Envoy:
     curl -s {rest}/api/v1/nodes
 For an MCP client's configuration:
     {clients}

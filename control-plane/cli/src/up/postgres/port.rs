@@ -31,8 +31,16 @@ mod tests {
     #[test]
     fn it_keeps_its_port() {
         let place = tempfile::tempdir().unwrap();
-        let first = port(place.path(), None).unwrap();
-        assert_eq!(port(place.path(), None).unwrap(), first);
+        let chosen = port(place.path(), None).unwrap();
+        let remembered = std::fs::read_to_string(place.path().join("port")).unwrap();
+        assert_eq!(remembered, chosen.to_string());
+        // Ours while the socket lives, so that nobody can begin to listen meanwhile.
+        let reserved = tokio::net::TcpSocket::new_v4().unwrap();
+        reserved.set_reuseaddr(true).unwrap();
+        reserved.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = reserved.local_addr().unwrap().port();
+        std::fs::write(place.path().join("port"), own.to_string()).unwrap();
+        assert_eq!(port(place.path(), None).unwrap(), own);
         assert_eq!(port(place.path(), Some(1)).unwrap(), 1);
     }
 

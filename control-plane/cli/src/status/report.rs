@@ -1,0 +1,280 @@
+//! The control plane's answers, brought down to what an operator looks for first. Pure.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The state of the gateway.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Report {
+    /// The revision in force.
+    revision: u64,
+    /// The newest revision that is stored; another one, where Envoys rejected it.
+    newest_revision: u64,
+    generation: String,
+    envoys: Vec<Envoy>,
+    servers: Vec<Server>,
+    withheld: Vec<Withheld>,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Envoy {
+    id: String,
+    connected: bool,
+    /// Since when it is connected, or is not.
+    since: String,
+    /// Whether it runs what it is meant to.
+    in_force: bool,
+    /// What else an operator should know of it.
+    notes: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Server {
+    name: String,
+    /// `up`, `down`, or `unknown` until it was asked for the first time.
+    state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    /// How many tools it lists, or listed last.
+    tools: u64,
+    /// How many of them cannot be called, or not everywhere.
+    withheld: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Withheld {
+    server: String,
+    tool: String,
+    listener: String,
+    reason: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Warning {
+    rule: String,
+    reason: String,
+}
+
+impl Report {
+    /// Reads the answers of `/api/v1/version`, `nodes`, `servers` and `tools`.
+    pub(super) fn new(version: &Value, nodes: &Value, servers: &Value, tools: &Value) -> Self {
+        let withheld: Vec<Withheld> = items(tools, "tools")
+            .filter(|tool| tool["state"] == "withheld")
+            .map(|tool| Withheld {
+                server: text(&tool["server"]),
+                tool: text(&tool["tool"]),
+                listener: text(&tool["listener"]),
+                reason: text(&tool["reason"]),
+            })
+            .collect();
+        let generation = text(&version["generation"]);
+        Self {
+            revision: version["revision"].as_u64().unwrap_or_default(),
+            newest_revision: version["newest_revision"].as_u64().unwrap_or_default(),
+            envoys: items(nodes, "nodes")
+                .map(|node| Envoy {
+                    id: text(&node["id"]),
+                    connected: node["connected"] == true,
+                    since: text(&node["since"]),
+                    in_force: node["connected"] == true
+                        && node["generation"]["in_force"] == generation.as_str(),
+                    notes: notes(node),
+                })
+                .collect(),
+            servers: items(servers, "servers")
+                .map(|server| Server {
+                    name: text(&server["name"]),
+                    state: text(&server["state"]),
+                    since: server["since"].as_str().map(str::to_owned),
+                    tools: server["catalogue"]["tools"].as_u64().unwrap_or_default(),
+                    withheld: withheld_of(&withheld, &server["name"]),
+                    reason: server["reason"].as_str().map(str::to_owned),
+                })
+                .collect(),
+            warnings: items(tools, "warnings")
+                .map(|warning| Warning {
+                    rule: text(&warning["rule"]),
+                    reason: text(&warning["reason"]),
+                })
+                .collect(),
+            withheld,
+            generation,
+        }
+    }
+
+    /// A line for each thing, the kind of thing first.
+    pub(super) fn text(&self) -> String {
+        let mut lines = vec![match self.newest_revision {
+            newest if newest == self.revision => format!("revision  {} in force", self.revision),
+            newest => format!(
+                "revision  {} in force; Envoys rejected revision {newest}",
+                self.revision
+            ),
+        }];
+        lines.extend(self.envoys.iter().map(Envoy::line));
+        if self.envoys.is_empty() {
+            lines.push("envoy     none has connected yet".to_owned());
+        }
+        lines.extend(self.servers.iter().map(Server::line));
+        lines.extend(self.withheld.iter().map(|withheld| {
+            let Withheld {
+                server,
+                tool,
+                listener,
+                reason,
+            } = withheld;
+            format!("withheld  `{tool}` of `{server}` on listener `{listener}`: {reason}")
+        }));
+        let warnings = self.warnings.iter();
+        lines.extend(
+            warnings.map(|Warning { rule, reason }| format!("warning   rule `{rule}`: {reason}")),
+        );
+        let one_line = |line: &String| line.replace(['\n', '\r'], " ");
+        lines.iter().map(one_line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Envoy {
+    fn line(&self) -> String {
+        let state = match (self.connected, self.in_force) {
+            (true, true) => "in force",
+            (true, false) => "pending",
+            (false, _) => "gone",
+        };
+        let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
+        format!(
+            "envoy     {}  {state}  since {}{notes}",
+            self.id, self.since
+        )
+    }
+}
+
+impl Server {
+    fn line(&self) -> String {
+        let since = self.since.as_ref().map(|since| format!("  since {since}"));
+        let withheld = match self.withheld {
+            0 => String::new(),
+            count => format!(", {count} withheld"),
+        };
+        let reason = self.reason.as_ref().map(|reason| format!("; {reason}"));
+        format!(
+            "server    {}  {}{}  {} tools{withheld}{}",
+            self.name,
+            self.state,
+            since.unwrap_or_default(),
+            self.tools,
+            reason.unwrap_or_default()
+        )
+    }
+}
+
+/// The particulars of an Envoy: what it rejected, what it crashed on, and whether it shares its name.
+fn notes(node: &Value) -> Vec<String> {
+    let mut notes = Vec::new();
+    let rejected = node["rejected"]["revision"].as_u64();
+    for resource in items(node, "resources") {
+        if let Some(message) = resource["state"]["rejected"]["message"].as_str() {
+            let (kind, name) = (text(&resource["type"]), text(&resource["name"]));
+            let of = rejected.map(|revision| format!(" of revision {revision}"));
+            notes.push(format!(
+                "rejected {kind} `{name}`{}: {message}",
+                of.unwrap_or_default()
+            ));
+        }
+    }
+    if let Some(count) = node["crashes"]["count"].as_u64() {
+        let generation = text(&node["crashes"]["generation"]);
+        let short: String = generation.chars().take(12).collect();
+        notes.push(format!(
+            "came back without generation {short} {count} times"
+        ));
+    }
+    if let Some(streams) = node["streams"].as_u64().filter(|streams| *streams > 1) {
+        notes.push(format!(
+            "{streams} Envoys share this `node.id`; give each its own"
+        ));
+    }
+    notes
+}
+
+fn withheld_of(withheld: &[Withheld], server: &Value) -> usize {
+    let mut tools: Vec<&str> = withheld
+        .iter()
+        .filter(|withheld| *server == withheld.server.as_str())
+        .map(|withheld| withheld.tool.as_str())
+        .collect();
+    tools.sort_unstable();
+    tools.dedup();
+    tools.len()
+}
+
+fn items<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    answer[field].as_array().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn report() -> Report {
+        Report::new(
+            &json!({"revision": 3, "newest_revision": 4, "generation": "abc"}),
+            &json!({"nodes": [
+                {"id": "one", "connected": true, "since": "T1", "streams": 1, "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
+                {"id": "two", "connected": true, "since": "T2", "streams": 2, "generation": {"desired": "abc", "in_force": "old"},
+                 "resources": [{"type": "listener", "name": "second", "state": {"rejected": {"message": "cannot bind\nit"}}}],
+                 "rejected": {"revision": 4, "generation": "bad", "at": "T3"}},
+                {"id": "three", "connected": false, "since": "T4", "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
+            ]}),
+            &json!({"servers": [
+                {"name": "data", "state": "up", "since": "T5", "catalogue": {"tools": 9}},
+                {"name": "math", "state": "down", "since": "T6", "reason": "it cannot be reached", "catalogue": {"tools": 2}},
+                {"name": "new", "state": "unknown"},
+            ]}),
+            &json!({
+                "tools": [
+                    {"server": "data", "tool": "same", "listener": "mcp", "state": "offered"},
+                    {"server": "math", "tool": "same", "listener": "mcp", "state": "withheld", "reason": "`data` has it"},
+                    {"server": "math", "tool": "same", "listener": "two", "state": "withheld", "reason": "`data` has it"},
+                ],
+                "warnings": [{"rule": "slow", "reason": "nobody lists it", "near": []}],
+            }),
+        )
+    }
+
+    #[test]
+    fn it_gives_each_envoy_and_each_server_a_line() {
+        let expected = [
+            "revision  3 in force; Envoys rejected revision 4",
+            "envoy     one  in force  since T1",
+            "envoy     two  pending  since T2; rejected listener `second` of revision 4: cannot bind it; \
+             2 Envoys share this `node.id`; give each its own",
+            "envoy     three  gone  since T4",
+            "server    data  up  since T5  9 tools",
+            "server    math  down  since T6  2 tools, 1 withheld; it cannot be reached",
+            "server    new  unknown  0 tools",
+            "withheld  `same` of `math` on listener `mcp`: `data` has it",
+            "withheld  `same` of `math` on listener `two`: `data` has it",
+            "warning   rule `slow`: nobody lists it",
+        ];
+        assert_eq!(report().text(), expected.join("\n"));
+    }
+
+    #[test]
+    fn it_gives_programs_the_same_as_json() {
+        let json = serde_json::to_value(report()).unwrap();
+        assert_eq!(json["envoys"][0]["in_force"], true);
+        assert_eq!(json["envoys"][1]["in_force"], false);
+        assert_eq!(json["servers"][1]["state"], "down");
+        assert_eq!(json["withheld"][0]["server"], "math");
+        assert_eq!(json["warnings"][0]["rule"], "slow");
+    }
+}
