@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 
 /// The data server: Spark and PostgreSQL as MCP tools.
 #[derive(Debug, Clone, Parser)]
@@ -85,8 +85,9 @@ pub struct PostgresConfig {
     #[arg(long = "postgres-db", env = "POSTGRES_DB", default_value = "postgres")]
     pub database: String,
 
-    /// Role that queries run as; by default `pg_read_all_data` when the user is a superuser, else the user itself. A superuser named here is
-    /// obeyed: then only the checks of the SQL and the read-only transaction protect
+    /// Role that queries run as; by default `pg_read_all_data` when the user is a superuser, else
+    /// the user itself. A superuser named here is obeyed: then only the judgement of queries and
+    /// the read-only transaction protect
     #[arg(long = "postgres-role", env = "POSTGRES_ROLE")]
     pub role: Option<String>,
 
@@ -121,13 +122,26 @@ pub struct PostgresConfig {
     #[arg(id = "postgres_max_bytes", long = "postgres-max-bytes", env = "POSTGRES_MAX_BYTES", default_value_t = 900 << 10)]
     pub max_bytes: usize,
 
-    /// Functions that queries may call although PostgreSQL has them as VOLATILE, separated by commas
+    /// Functions that queries may call although they are not known to be harmless, by signature,
+    /// separated by commas: `public.dice(), public.convert(numeric, text)`
     #[arg(
         long = "postgres-allowed-functions",
         env = "POSTGRES_ALLOWED_FUNCTIONS",
-        value_delimiter = ','
+        default_value = ""
     )]
-    pub allowed_functions: Vec<String>,
+    pub allowed_functions: Signatures,
+
+    /// The superuser that the server may connect as; any other one is refused
+    #[arg(long = "postgres-allow-superuser", env = "POSTGRES_ALLOW_SUPERUSER")]
+    pub allow_superuser: Option<String>,
+
+    /// Encryption, in libpq's words [default: verify-full, on this machine disable]
+    #[arg(long = "postgres-sslmode", env = "POSTGRES_SSLMODE", value_enum)]
+    pub ssl_mode: Option<SslMode>,
+
+    /// File with the certificates of the authorities that are trusted [default: the system's]
+    #[arg(long = "postgres-sslrootcert", env = "POSTGRES_SSLROOTCERT")]
+    pub ssl_root_cert: Option<PathBuf>,
 }
 
 /// The Spark cluster.
@@ -211,6 +225,60 @@ pub enum JobFileAccess {
     Group,
 }
 
+/// How a connection is encrypted; the names and their meaning are libpq's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SslMode {
+    /// No encryption.
+    Disable,
+    /// Encryption where the server offers it; a warning where it does not.
+    Prefer,
+    /// Encryption, with whoever answers.
+    Require,
+    /// Encryption, with a certificate of a known authority.
+    VerifyCa,
+    /// Encryption, with a certificate of a known authority that names the host.
+    VerifyFull,
+}
+
+/// Functions by their signatures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signatures(pub Vec<String>);
+
+impl FromStr for Signatures {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut signatures = vec![String::new()];
+        let mut depth = 0_usize;
+        for letter in text.chars() {
+            match letter {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            match signatures.last_mut() {
+                Some(last) if letter != ',' || depth > 0 => last.push(letter),
+                _ => signatures.push(String::new()),
+            }
+        }
+        let signatures: Vec<String> = signatures
+            .iter()
+            .map(|signature| signature.trim().to_owned())
+            .filter(|signature| !signature.is_empty())
+            .collect();
+        match signatures
+            .iter()
+            .find(|signature| !signature.contains('(') || !signature.ends_with(')'))
+        {
+            Some(name) => Err(format!(
+                "`{name}` is no signature; write schema, name and types, such as \
+                 `public.convert(numeric, text)`"
+            )),
+            None => Ok(Self(signatures)),
+        }
+    }
+}
+
 /// Text that no log, error or result may show.
 #[derive(Clone)]
 pub struct Secret(String);
@@ -233,5 +301,24 @@ impl FromStr for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_functions_by_signature() {
+        let signatures = |text: &str| text.parse::<Signatures>().map(|read| read.0);
+        assert_eq!(signatures(""), Ok(Vec::new()));
+        assert_eq!(
+            signatures("public.a(), b.c(numeric(10, 2), text) "),
+            Ok(vec![
+                "public.a()".to_owned(),
+                "b.c(numeric(10, 2), text)".to_owned()
+            ])
+        );
+        assert!(signatures("dice").is_err_and(|error| error.contains("`dice` is no signature")));
     }
 }

@@ -63,6 +63,8 @@ pub async fn serve_on(
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
     let watching = tokio::spawn(services.jobs.clone().watch(shutdown.clone()));
+    let started = Arc::clone(&services);
+    tokio::spawn(async move { started.postgres.log_warnings().await });
     let router = router(config, Arc::clone(&services), stop_calls.clone());
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on Linux.
     let listener = listener.tap_io(|stream| {

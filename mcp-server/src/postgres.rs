@@ -1,52 +1,54 @@
 //! PostgreSQL: the port that the PostgreSQL tools work on.
 //!
-//! Everything that reads goes through a [`ReadTransaction`]: read-only, as a role that is no superuser where one can be had, with
-//! time-outs, rolled back at the end. What a caller wrote reaches one only as a [`ReadOnlyQuery`].
+//! A caller's text is analysed by PostgreSQL, judged by what PostgreSQL understood, and run as that
+//! very statement, in a transaction that only reads, within limits that hold before anything becomes
+//! memory here. Behind that stands the role: a superuser is refused unless the operator names it.
 
 mod failure;
 mod health;
-mod lexer;
+pub mod judge;
 mod parameters;
+mod pool;
 mod query;
-mod read_only;
-mod side_effects;
+mod session;
 mod transaction;
 mod types;
 mod values;
+mod wire;
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::ConnectOptions as _;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use crate::config::{PostgresConfig, SslMode};
 
-use crate::config::PostgresConfig;
-use crate::tools::ToolFailure;
-
-pub use query::{Column, Limits, Rows, TruncatedBy};
-pub use read_only::{ReadOnlyQuery, Refused};
+pub use query::{Column, ResultLimits, Rows, TruncatedBy};
+pub use session::TextRow;
 pub use transaction::ReadTransaction;
 
-/// A connection that is not there by then will not come soon; the caller should hear of it while it still listens.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+use pool::{Opener, SessionPool};
+use session::SessionSettings;
+use wire::{Login, MessageBounds};
+
+/// Sessions apart from those of queries, so that tables can be listed while every query is slow.
+const CATALOGUE_SESSIONS: usize = 2;
 
 /// The data database.
 #[derive(Debug)]
 pub struct Postgres {
-    pool: PgPool,
-    /// Apart from the pool, so that a query can be cancelled while every connection of the pool is busy.
-    control: PgPool,
-    settings: Settings,
+    queries: SessionPool,
+    catalogue: SessionPool,
+    login: Arc<Login>,
+    session_settings: SessionSettings,
+    settings: CallSettings,
     types: types::Types,
 }
 
-/// What every transaction is begun with.
+/// What every call is bounded by.
 #[derive(Debug)]
-struct Settings {
-    address: String,
-    role: Option<String>,
+struct CallSettings {
     statement_timeout: Duration,
-    limits: Limits,
+    limits: ResultLimits,
     allowed_functions: Vec<String>,
 }
 
@@ -54,71 +56,79 @@ impl Postgres {
     /// Prepares the pools without connecting.
     ///
     /// # Errors
-    /// Today none; a setting that cannot be understood would be one.
+    /// When a setting cannot be understood.
     pub fn new(config: &PostgresConfig) -> anyhow::Result<Self> {
-        let mut options = PgConnectOptions::new_without_pgpass()
-            .host(&config.host)
-            .port(config.port)
-            .username(&config.user)
-            .database(&config.database)
-            .application_name("portcullis")
-            .disable_statement_logging();
-        if let Some(password) = &config.password {
-            options = options.password(password.expose());
-        }
-        let pool = |connections: u32| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .idle_timeout(Duration::from_secs(300))
-                .test_before_acquire(false)
-                .connect_lazy_with(options.clone())
+        let limits = ResultLimits {
+            rows: config.max_rows,
+            bytes: config.max_bytes,
+        };
+        let login = Arc::new(Login {
+            host: config.host.clone(),
+            port: config.port,
+            user: config.user.clone(),
+            password: config.password.clone(),
+            database: config.database.clone(),
+            ssl_mode: config
+                .ssl_mode
+                .unwrap_or_else(|| usual_ssl_mode(&config.host)),
+            ssl_root_cert: config.ssl_root_cert.clone(),
+            bounds: MessageBounds {
+                row: limits.longest_row(),
+                notice: judge::LARGEST_TREE,
+            },
+        });
+        let statement_timeout = Duration::from_millis(config.statement_timeout_ms);
+        let session_settings = SessionSettings {
+            role: config.role.clone(),
+            allowed_superuser: config.allow_superuser.clone(),
+            statement_timeout,
+        };
+        let pool = |purpose, most| {
+            let opener = Opener {
+                login: Arc::clone(&login),
+                settings: session_settings.clone(),
+            };
+            SessionPool::new(purpose, most, opener)
         };
         Ok(Self {
-            pool: pool(config.connections),
-            control: pool(2),
-            settings: Settings {
-                address: format!("{}:{}", config.host, config.port),
-                role: config.role.clone(),
-                statement_timeout: Duration::from_millis(config.statement_timeout_ms),
-                limits: Limits {
-                    rows: config.max_rows,
-                    bytes: config.max_bytes,
-                },
-                allowed_functions: config.allowed_functions.clone(),
+            queries: pool("queries", usize::try_from(config.connections)?)?,
+            catalogue: pool("the catalogue", CATALOGUE_SESSIONS)?,
+            settings: CallSettings {
+                statement_timeout,
+                limits,
+                allowed_functions: config.allowed_functions.0.clone(),
             },
             types: types::Types::default(),
+            login,
+            session_settings,
         })
     }
+}
 
-    async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>, ToolFailure> {
-        match self.pool.acquire().await {
-            Ok(connection) => Ok(connection),
-            Err(sqlx::Error::PoolTimedOut)
-                if self.pool.size() >= self.pool.options().get_max_connections() =>
-            {
-                Err(
-                    ToolFailure::unavailable("every connection to PostgreSQL is busy")
-                        .with_hint("try again in a few seconds"),
-                )
-            }
-            Err(sqlx::Error::PoolTimedOut) => Err(self.unreachable().await),
-            Err(error) => Err(failure::of_connecting(&self.settings.address, &error)),
-        }
+/// Without a mode, what leaves the machine is encrypted for whoever can prove the host's name.
+fn usual_ssl_mode(host: &str) -> SslMode {
+    let is_local = host.starts_with('/')
+        || host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    match is_local {
+        true => SslMode::Disable,
+        false => SslMode::VerifyFull,
     }
+}
 
-    /// Why no connection comes: the pool only says that none came in time.
-    async fn unreachable(&self) -> ToolFailure {
-        let attempt = tokio::time::timeout(
-            Duration::from_secs(1),
-            self.pool.connect_options().connect(),
-        )
-        .await;
-        match attempt {
-            Ok(Err(error)) => failure::of_connecting(&self.settings.address, &error),
-            Ok(Ok(_)) | Err(_) => {
-                failure::of_connecting(&self.settings.address, &sqlx::Error::PoolTimedOut)
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_encrypts_by_default_whatever_leaves_the_machine() {
+        for host in ["127.0.0.1", "::1", "localhost", "/var/run/postgresql"] {
+            assert_eq!(usual_ssl_mode(host), SslMode::Disable, "{host}");
+        }
+        for host in ["10.0.0.1", "db.example.com", "localhost.example.com"] {
+            assert_eq!(usual_ssl_mode(host), SslMode::VerifyFull, "{host}");
         }
     }
 }

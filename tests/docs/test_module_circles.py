@@ -18,7 +18,6 @@ ROOTS = sorted(
 KNOWN = {
     "mcp-server/src/lib.rs": [
         {"jobs", "postgres", "services", "spark", "tools"},
-        {"postgres::failure", "postgres::parameters", "postgres::query", "postgres::transaction"},
     ],
 }
 

@@ -2,32 +2,47 @@
 
 use std::time::Instant;
 
-use sqlx::{ConnectOptions as _, Connection as _};
-
+use super::session::Session;
 use super::{Postgres, failure};
 use crate::services::Health;
 
 impl Postgres {
-    /// Connects, asks for the version, and hangs up: a connection of the pool would not show that new ones are refused.
+    /// Opens a session and hangs up: one of a pool would not show that new ones are refused.
     pub async fn health(&self) -> Health {
         let started = Instant::now();
-        let look = async {
-            let mut connection = self.pool.connect_options().connect().await?;
-            let version =
-                sqlx::query_scalar::<_, String>("SELECT current_setting('server_version')")
-                    .fetch_one(&mut connection)
-                    .await?;
-            connection.close().await?;
-            Ok::<_, sqlx::Error>(version)
-        };
-        match look.await {
-            Ok(version) => Health::Up {
-                latency: started.elapsed(),
-                detail: format!("PostgreSQL {version}"),
-            },
+        match Session::open(&self.login, &self.session_settings).await {
+            Ok(session) => {
+                let mut detail = format!("PostgreSQL {}", session.facts().version_text);
+                if session.backend().encrypted {
+                    detail.push_str(", encrypted");
+                }
+                for warning in session.facts().warnings() {
+                    detail.push_str("; ");
+                    detail.push_str(&warning);
+                }
+                Health::Up {
+                    latency: started.elapsed(),
+                    detail,
+                }
+            }
             Err(error) => Health::Down {
-                reason: failure::of_connecting(&self.settings.address, &error).message,
+                reason: failure::of_opening(&self.login, &error).text(),
             },
+        }
+    }
+
+    /// Says once at the start what an operator should know of the login.
+    pub async fn log_warnings(&self) {
+        match Session::open(&self.login, &self.session_settings).await {
+            Ok(session) => {
+                for warning in session.facts().warnings() {
+                    tracing::warn!("PostgreSQL: {warning}");
+                }
+            }
+            Err(error) => {
+                let failure = failure::of_opening(&self.login, &error);
+                tracing::warn!("PostgreSQL: {}", failure.text());
+            }
         }
     }
 }

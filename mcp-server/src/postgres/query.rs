@@ -1,44 +1,45 @@
-//! Runs a caller's query through a cursor.
+//! Runs a caller's query: one text, one analysis, one judgement, and that very statement is bound.
 //!
-//! A cursor because PostgreSQL then checks again, by its own parser, that there is one query and that no WITH writes; because rows come in
-//! PostgreSQL's text form, which every type has; and because no more rows are made than are wanted. The caller's text is not changed.
+//! The first flush begins a transaction and, for a text that this session has not judged in the
+//! present state of the database, has it analysed; the second binds the statement, reads its rows and
+//! rolls back. A query on a statement that is kept so takes two round trips.
 
 mod fetching;
-mod functions;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
-use sqlx::postgres::{PgArguments, PgColumn, PgConnection, PgTypeInfo};
-use sqlx::{
-    AssertSqlSafe, Column as _, Either, Executor as _, Row as _, SqlSafeStr as _, Statement as _,
-};
 
-use super::read_only::ReadOnlyQuery;
-use super::types::{TypeInfo, Types};
-use super::{Postgres, ReadTransaction, failure, parameters};
+use super::judge::{self, Analysed, JudgeError, Refused, receive_analysis, send_analysis};
+use super::pool::{Lease, lives_on};
+use super::session::{STATE, Session, SessionError, Statement};
+use super::{Postgres, failure, parameters};
 use crate::tools::ToolFailure;
-use fetching::{FetchEnd, Reader, fetch};
+use fetching::fetch;
 
-/// Goes before the caller's text; PostgreSQL's positions in errors count it.
-pub(super) const PREFIX: &str = "DECLARE portcullis NO SCROLL CURSOR FOR\n";
+/// The bytes of the longest text that is analysed; questions are a hundredth of it.
+const LONGEST_SQL: usize = 1 << 20;
 
 /// How much of a result is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ResultLimits {
     /// Rows.
     pub rows: usize,
     /// Bytes of the rows as JSON.
     pub bytes: usize,
 }
 
+impl ResultLimits {
+    /// The bytes of a row that could still be shown: the text form can be longer than its JSON.
+    pub(super) fn longest_row(&self) -> usize {
+        self.bytes.saturating_mul(2).saturating_add(1 << 10)
+    }
+}
+
 /// What ended a result early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TruncatedBy {
-    /// [`Limits::rows`].
+    /// [`ResultLimits::rows`].
     Rows,
-    /// [`Limits::bytes`].
+    /// [`ResultLimits::bytes`].
     Bytes,
 }
 
@@ -63,146 +64,231 @@ pub struct Rows {
 }
 
 impl Postgres {
-    /// Runs one query and reads its rows up to the limits. Dropping the future ends it in PostgreSQL too.
+    /// Judges one query, runs it and reads its rows up to the limits. Dropping the future ends it in
+    /// PostgreSQL too.
     ///
     /// # Errors
-    /// What PostgreSQL says about the query or its parameters, with SQLSTATE; `unavailable` when it cannot be reached.
-    pub async fn query(
-        &self,
-        query: &ReadOnlyQuery,
-        parameters: &[Value],
-    ) -> Result<Rows, ToolFailure> {
-        let work = async {
-            let mut transaction = self.read().await?;
-            let rows = self.query_in(&mut transaction, query, parameters).await;
-            transaction.end().await;
-            rows
-        };
-        // PostgreSQL's own limit holds for each statement, this one for the call.
-        let limit = self.settings.statement_timeout + super::ACQUIRE_TIMEOUT;
-        tokio::time::timeout(limit, work)
-            .await
-            .unwrap_or_else(|_| Err(out_of_time()))
-    }
-
-    async fn query_in(
-        &self,
-        transaction: &mut ReadTransaction,
-        query: &ReadOnlyQuery,
-        parameters: &[Value],
-    ) -> Result<Rows, ToolFailure> {
-        let connection = transaction.connection();
-        self.check_functions(connection, query.functions()).await?;
-        let declare = format!("{PREFIX}{}", query.sql());
-        let arguments = self.arguments(connection, &declare, parameters).await?;
-        let failed = |error: sqlx::Error| failure::of_statement(&error);
-        sqlx::query_with(AssertSqlSafe(declare), arguments)
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
-        let mut reader = Reader::new(self.settings.limits);
-        while let Some(count) = reader.wanted() {
-            let fetched = fetch(connection, count, self.settings.limits.bytes)
-                .await
-                .map_err(failed)?;
-            if let (None, Some(row)) = (&reader.columns, fetched.rows.first()) {
-                let columns = match fetched.end {
-                    FetchEnd::Whole => columns(&self.types, connection, row.columns()).await,
-                    // The connection still has rows to deliver.
-                    FetchEnd::BrokenOff => match self.control.acquire().await {
-                        Ok(mut control) => columns(&self.types, &mut control, row.columns()).await,
-                        Err(error) => Err(error),
-                    },
-                };
-                reader.columns = Some(columns.map_err(failed)?);
-            }
-            reader.take(count, &fetched).map_err(failed)?;
+    /// Why the query is not run; what PostgreSQL says about it or its parameters, with SQLSTATE;
+    /// `unavailable` when PostgreSQL cannot be reached.
+    pub async fn query(&self, sql: &str, parameters: &[Value]) -> Result<Rows, ToolFailure> {
+        if sql.len() > LONGEST_SQL {
+            return Err(ToolFailure::invalid_arguments(format!(
+                "`sql` is longer than {LONGEST_SQL} bytes; put values into `parameters`"
+            )));
         }
-        let columns = match reader.columns {
-            Some(columns) => columns,
-            None => columns_of_nothing(&self.types, connection)
-                .await
-                .map_err(failed)?,
-        };
-        if reader.broken_off {
-            transaction.abandon();
+        if sql.contains('\0') {
+            return Err(ToolFailure::new("42601", "`sql` holds a NUL character"));
         }
-        Ok(Rows {
-            columns: columns.into_iter().map(|(column, _)| column).collect(),
-            rows: reader.rows,
-            truncated_by: reader.truncated_by,
-        })
-    }
-
-    async fn arguments(
-        &self,
-        connection: &mut PgConnection,
-        declare: &str,
-        parameters: &[Value],
-    ) -> Result<PgArguments, ToolFailure> {
-        let failed = |error: sqlx::Error| failure::of_statement(&error);
-        let statement = connection
-            .prepare(AssertSqlSafe(declare).into_sql_str())
-            .await
-            .map_err(failed)?;
-        let ids: Vec<u32> = match statement.parameters() {
-            Some(Either::Left(types)) => types
-                .iter()
-                .filter_map(PgTypeInfo::oid)
-                .map(|oid| oid.0)
-                .collect(),
-            Some(Either::Right(_)) | None => Vec::new(),
-        };
-        let types = match ids.is_empty() {
-            true => Vec::new(),
-            false => self.types.of(connection, &ids).await.map_err(failed)?,
-        };
-        parameters::bind(connection, parameters, &ids, &types).await
-    }
-}
-
-async fn columns(
-    types: &Types,
-    connection: &mut PgConnection,
-    columns: &[PgColumn],
-) -> Result<Vec<(Column, Arc<TypeInfo>)>, sqlx::Error> {
-    let ids: Vec<u32> = columns
-        .iter()
-        .filter_map(|column| column.type_info().oid())
-        .map(|oid| oid.0)
-        .collect();
-    let types = types.of(connection, &ids).await?;
-    Ok(columns
-        .iter()
-        .zip(types)
-        .map(|(column, info)| {
-            let column = Column {
-                name: column.name().to_owned(),
-                type_name: info.name.clone(),
+        self.in_time(async {
+            let mut lease = self.queries.lease().await?;
+            let statement = match self.judged(lease.session(), sql).await {
+                Ok(statement) => statement,
+                Err(error) => {
+                    end_after(lease, &error).await;
+                    return Err(match error {
+                        JudgeError::Refused(_) if is_explain(sql) => Refused::Explain.into(),
+                        error => failure::of_judgement(error),
+                    });
+                }
             };
-            (column, info)
+            self.run(lease, sql, statement, parameters).await
         })
-        .collect())
+        .await
+    }
+
+    /// Begins a transaction and returns the statement that may be bound in it.
+    async fn judged(&self, session: &mut Session, sql: &str) -> Result<Statement, JudgeError> {
+        let kept = session.kept.take(sql);
+        let mut name = match &kept {
+            Some(statement) => statement.name.clone(),
+            None => session.fresh_name(),
+        };
+        session.send_simple("BEGIN READ ONLY")?;
+        session.send_own(STATE).await?;
+        if kept.is_none() {
+            send_analysis(session, &name, sql, &[])?;
+        }
+        session.flush().await?;
+        session.reply().await?;
+        let state = session.own_reply(STATE).await?;
+        let state = state
+            .first()
+            .and_then(|row| row.get("state"))
+            .map(ToOwned::to_owned);
+        if let Some(statement) = kept {
+            if state.is_some() && statement.judged_in == state {
+                return Ok(statement);
+            }
+            session.send_close(&statement.name)?;
+            name = session.fresh_name();
+            send_analysis(session, &name, sql, &[])?;
+            session.flush().await?;
+            session.reply().await?;
+        }
+        let analysed = receive_analysis(session).await?;
+        self.judge(session, name, analysed, state).await
+    }
+
+    async fn judge(
+        &self,
+        session: &mut Session,
+        name: String,
+        analysed: Analysed,
+        state: Option<String>,
+    ) -> Result<Statement, JudgeError> {
+        let Analysed {
+            parameters,
+            columns,
+            tree,
+        } = analysed;
+        let allowed = &self.settings.allowed_functions;
+        let harmless = match judge::judge(session, &tree, allowed).await {
+            Ok(harmless) => harmless,
+            Err(error) => {
+                // The statement goes, too; its place in the session is not worth a round trip.
+                session.forget_later(name);
+                return Err(error);
+            }
+        };
+        Ok(Statement {
+            name,
+            parameters,
+            columns,
+            judged_in: state,
+            tree_bytes: tree.len(),
+            leaves_traces: harmless.leaves_traces,
+        })
+    }
+
+    /// Binds the statement, reads its rows, rolls back, and gives the session back.
+    async fn run(
+        &self,
+        mut lease: Lease,
+        sql: &str,
+        statement: Statement,
+        values: &[Value],
+    ) -> Result<Rows, ToolFailure> {
+        let limits = self.settings.limits;
+        let prepared = self.prepare(lease.session(), &statement, values).await;
+        let (columns, values) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let session = lease.session();
+                for name in keep(session, sql, &statement) {
+                    session.forget_later(name);
+                }
+                lease.roll_back().await;
+                return Err(error);
+            }
+        };
+        let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
+        let session = lease.session();
+        let is_huge = statement.is_huge();
+        let leaves_traces = statement.leaves_traces;
+        let sent = send_run(session, &statement, &values, limits.rows).map_err(SessionError::from);
+        let gone = keep(session, sql, &statement);
+        let fetched = match sent.and(close_all(session, &gone).map_err(SessionError::from)) {
+            Ok(answers) => fetch(session, &columns, limits, answers).await,
+            Err(error) => Err(error),
+        };
+        match fetched {
+            Ok(fetched) => {
+                match fetched.is_complete {
+                    true if is_huge || leaves_traces => lease.close(),
+                    true => lease.give_back(),
+                    false => drop(lease),
+                }
+                Ok(Rows {
+                    columns: columns.into_iter().map(|(column, _)| column).collect(),
+                    rows: fetched.rows,
+                    truncated_by: fetched.truncated_by,
+                })
+            }
+            Err(error) => {
+                match lives_on(&error) && !leaves_traces {
+                    true => lease.give_back(),
+                    false => drop(lease),
+                }
+                Err(failure::of_session(&error))
+            }
+        }
+    }
+
+    /// Looks up the types of columns and parameters, and writes the parameters as text.
+    async fn prepare(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        values: &[Value],
+    ) -> Result<(fetching::Columns, Vec<Option<String>>), ToolFailure> {
+        let ids: Vec<u32> = statement
+            .columns
+            .iter()
+            .map(|(_, id)| *id)
+            .chain(statement.parameters.iter().copied())
+            .collect();
+        let mut types = self.types.of(session, &ids).await?;
+        let parameter_types = types.split_off(statement.columns.len());
+        let columns = statement
+            .columns
+            .iter()
+            .zip(types)
+            .map(|((name, _), info)| {
+                let column = Column {
+                    name: name.clone(),
+                    type_name: info.name.clone(),
+                };
+                (column, info)
+            })
+            .collect();
+        Ok((columns, parameters::texts(values, &parameter_types)?))
+    }
 }
 
-/// The columns of a result without rows: only a description of the cursor tells them.
-async fn columns_of_nothing(
-    types: &Types,
-    connection: &mut PgConnection,
-) -> Result<Vec<(Column, Arc<TypeInfo>)>, sqlx::Error> {
-    // The driver keeps descriptions by text, and the cursor's is another each time.
-    static TURN: AtomicU64 = AtomicU64::new(0);
-    let describe = format!(
-        "FETCH 0 FROM portcullis -- {}",
-        TURN.fetch_add(1, Ordering::Relaxed)
-    );
-    let statement = connection
-        .prepare(AssertSqlSafe(describe).into_sql_str())
-        .await?;
-    columns(types, connection, statement.columns()).await
+fn send_run(
+    session: &mut Session,
+    statement: &Statement,
+    values: &[Option<&str>],
+    rows: usize,
+) -> std::io::Result<()> {
+    // One more than is shown, to know whether there are more.
+    let rows = i32::try_from(rows.saturating_add(1)).unwrap_or(i32::MAX);
+    session.send_execute(&statement.name, values, rows)?;
+    session.send_simple("ROLLBACK")
 }
 
-fn out_of_time() -> ToolFailure {
-    ToolFailure::new("57014", "the query ran into its time limit")
-        .with_hint("narrow it, aggregate, or add conditions")
+/// Keeps the statement if it is worth it; the names of those that have to be freed.
+fn keep(session: &mut Session, sql: &str, statement: &Statement) -> Vec<String> {
+    let mut gone = session.forgotten();
+    match statement.is_worth_keeping(sql) {
+        true => gone.extend(session.kept.keep(sql, statement.clone())),
+        false => gone.push(statement.name.clone()),
+    }
+    gone
+}
+
+/// Frees statements with the next flush; how many answers the flush has in all.
+fn close_all(session: &mut Session, names: &[String]) -> std::io::Result<usize> {
+    for name in names {
+        session.send_close(name)?;
+    }
+    Ok(2 + names.len())
+}
+
+/// After a refusal the session is whole: PostgreSQL has run nothing of the caller's.
+async fn end_after(lease: Lease, error: &JudgeError) {
+    match error {
+        JudgeError::Refused(Refused::TooLarge) => drop(lease),
+        // Analysing a literal of a type of the database's own may have run a domain's check.
+        JudgeError::Refused(refused) if refused.is_of_the_databases_own() => lease.close(),
+        JudgeError::Refused(_) => lease.roll_back().await,
+        JudgeError::Session(error) if lives_on(error) => lease.roll_back().await,
+        JudgeError::Session(_) => drop(lease),
+    }
+}
+
+/// Whether the text asks for a plan; only the sentence depends on it.
+fn is_explain(sql: &str) -> bool {
+    let word = sql.trim_start().get(..7);
+    word.is_some_and(|word| word.eq_ignore_ascii_case("explain"))
 }

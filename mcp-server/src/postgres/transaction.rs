@@ -1,153 +1,81 @@
-//! A transaction that can only read, and that leaves nothing behind however it ends.
+//! A transaction that can only read, for statements that this program wrote itself.
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{AssertSqlSafe, Row as _};
+use std::future::Future;
+use std::time::Duration;
 
-use super::{Postgres, Settings, failure};
+use super::pool::{Lease, lives_on};
+use super::session::{SessionError, TextRow};
+use super::{Postgres, failure};
 use crate::tools::ToolFailure;
 
-/// A connection between `BEGIN READ ONLY` and `ROLLBACK`. When it is dropped before [`ReadTransaction::end`], what runs on it is cancelled
-/// in PostgreSQL and the connection closed.
-#[derive(Debug)]
+/// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A session between `BEGIN READ ONLY` and `ROLLBACK`.
 pub struct ReadTransaction {
-    connection: Option<PoolConnection<sqlx::Postgres>>,
-    control: PgPool,
-    process: i32,
-    undelivered: bool,
+    lease: Lease,
+    is_broken: bool,
 }
 
 impl Postgres {
-    /// Begins a transaction.
+    /// Begins a transaction that only reads, on a connection that queries cannot take.
     ///
     /// # Errors
-    /// When PostgreSQL cannot be reached, or no role is to be had that is less than a superuser.
+    /// When PostgreSQL cannot be reached, or every such connection is busy.
     pub async fn read(&self) -> Result<ReadTransaction, ToolFailure> {
-        let begin = begin(&self.settings);
-        // Connections that idled through a restart of PostgreSQL fail at their first use; there are at most as many as the pool holds.
-        for _ in 0..=self.pool.options().get_max_connections() {
-            let mut connection = self.connection().await?;
-            let rows = sqlx::raw_sql(AssertSqlSafe(begin.as_str()))
-                .fetch_all(&mut *connection)
-                .await;
-            match rows {
-                Ok(rows) => {
-                    let Some(last) = rows.last() else {
-                        return Err(ToolFailure::unavailable(
-                            "PostgreSQL did not begin a transaction",
-                        ));
-                    };
-                    let transaction = ReadTransaction {
-                        process: last
-                            .try_get(0)
-                            .map_err(|error| failure::of_statement(&error))?,
-                        connection: Some(connection),
-                        control: self.control.clone(),
-                        undelivered: false,
-                    };
-                    let superuser: bool = last
-                        .try_get(1)
-                        .map_err(|error| failure::of_statement(&error))?;
-                    if superuser && self.settings.role.is_none() {
-                        transaction.end().await;
-                        return Err(superuser_refused());
-                    }
-                    return Ok(transaction);
-                }
-                Err(error @ sqlx::Error::Database(_)) if !failure::ends_the_connection(&error) => {
-                    drop(connection.detach());
-                    return Err(failure::of_statement(&error)
-                        .with_hint("the operator should check POSTGRES_ROLE and that the user may take that role"));
-                }
-                Err(_) => drop(connection.detach()),
-            }
-        }
-        Err(self.unreachable().await)
+        let mut transaction = ReadTransaction {
+            lease: self.catalogue.lease().await?,
+            is_broken: false,
+        };
+        transaction.run("BEGIN READ ONLY").await?;
+        Ok(transaction)
+    }
+
+    /// The result of `call`, unless that takes longer than a statement may; what it runs is
+    /// cancelled then.
+    ///
+    /// # Errors
+    /// Those of `call`, and that the time is over.
+    pub async fn in_time<T>(
+        &self,
+        call: impl Future<Output = Result<T, ToolFailure>>,
+    ) -> Result<T, ToolFailure> {
+        tokio::time::timeout(self.settings.statement_timeout + GRACE, call)
+            .await
+            .unwrap_or_else(|_| Err(failure::of_time()))
     }
 }
 
 impl ReadTransaction {
-    /// The connection, for statements that this program wrote itself.
+    /// Runs a statement that this program wrote.
     ///
-    /// # Panics
-    /// Never: only the end of the transaction takes the connection away.
-    pub fn connection(&mut self) -> &mut PgConnection {
-        match &mut self.connection {
-            Some(connection) => connection,
-            None => unreachable!("a transaction has its connection until it ends"),
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn rows(
+        &mut self,
+        sql: &'static str,
+        parameters: &[Option<&str>],
+    ) -> Result<Vec<TextRow>, ToolFailure> {
+        let rows = self.lease.session().rows(sql, parameters).await;
+        self.note(rows)
+    }
+
+    /// Rolls back and gives the connection back. One that cannot even do that is closed.
+    pub async fn end(self) {
+        if !self.is_broken {
+            self.lease.roll_back().await;
         }
     }
 
-    /// Rows are on their way that nobody will read: the connection is not worth waiting for, and its end closes it.
-    pub(super) fn abandon(&mut self) {
-        self.undelivered = true;
+    async fn run(&mut self, sql: &str) -> Result<(), ToolFailure> {
+        let done = self.lease.session().run(sql).await.map(|_| ());
+        self.note(done)
     }
 
-    /// Rolls back and gives the connection back. A connection that cannot even do that is closed.
-    pub async fn end(mut self) {
-        if self.undelivered {
-            return;
-        }
-        let rolled_back = sqlx::raw_sql("ROLLBACK").execute(self.connection()).await;
-        if let Some(connection) = self.connection.take()
-            && rolled_back.is_err()
-        {
-            drop(connection.detach());
-        }
+    fn note<T>(&mut self, done: Result<T, SessionError>) -> Result<T, ToolFailure> {
+        done.map_err(|error| {
+            self.is_broken |= !lives_on(&error);
+            failure::of_session(&error)
+        })
     }
-}
-
-impl Drop for ReadTransaction {
-    fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else {
-            return;
-        };
-        let (control, process) = (self.control.clone(), self.process);
-        tokio::spawn(async move {
-            let cancelled = sqlx::query("SELECT pg_cancel_backend($1)")
-                .bind(process)
-                .execute(&control)
-                .await;
-            if let Err(error) = cancelled {
-                tracing::warn!(process, %error, "an abandoned query could not be cancelled; its time limit ends it");
-            }
-            // Not before: while the connection lives, no other can have its process id.
-            drop(connection.detach());
-        });
-    }
-}
-
-/// One round trip: the transaction, its role and limits, and what came of it.
-fn begin(settings: &Settings) -> String {
-    let role = match &settings.role {
-        Some(role) => format!("SET LOCAL ROLE {}", quoted_name(role)),
-        None => "SELECT set_config('role', 'pg_read_all_data', true) FROM pg_catalog.pg_roles \
-                 WHERE rolname = session_user AND rolsuper \
-                 AND EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'pg_read_all_data')"
-            .to_owned(),
-    };
-    let timeout = settings.statement_timeout.as_millis();
-    format!(
-        "BEGIN READ ONLY; {role}; \
-         SET LOCAL statement_timeout = {timeout}; \
-         SET LOCAL lock_timeout = 5000; \
-         SET LOCAL idle_in_transaction_session_timeout = 60000; \
-         SET LOCAL standard_conforming_strings = on; \
-         SET LOCAL bytea_output = 'hex'; \
-         SET LOCAL IntervalStyle = 'iso_8601'; \
-         SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('is_superuser')::pg_catalog.bool"
-    )
-}
-
-fn superuser_refused() -> ToolFailure {
-    ToolFailure::new(
-        "42501",
-        "the data server is connected as a superuser and PostgreSQL has no role `pg_read_all_data` to run queries as",
-    )
-    .with_hint("the operator should set POSTGRES_ROLE to a role that may only read, or connect as one")
-}
-
-/// A name as SQL writes it.
-fn quoted_name(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::Row as _;
-use sqlx::postgres::PgConnection;
-use sqlx::postgres::types::Oid;
+use super::failure;
+use super::session::Session;
+use crate::tools::ToolFailure;
 
 /// The types that were looked up so far.
 #[derive(Debug, Default)]
@@ -18,8 +18,6 @@ pub(super) struct Types {
 pub(super) struct TypeInfo {
     /// As SQL writes it, without length or precision.
     pub(super) name: String,
-    /// As a cast must write it so that nothing is cut off (`bpchar`, not `character`).
-    pub(super) cast: String,
     pub(super) form: Form,
 }
 
@@ -51,9 +49,9 @@ impl Types {
     /// The types with these ids, asking PostgreSQL for those that are new.
     pub(super) async fn of(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         ids: &[u32],
-    ) -> Result<Vec<Arc<TypeInfo>>, sqlx::Error> {
+    ) -> Result<Vec<Arc<TypeInfo>>, ToolFailure> {
         let missing: BTreeSet<u32> = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             ids.iter()
@@ -62,49 +60,47 @@ impl Types {
                 .collect()
         };
         if !missing.is_empty() {
-            self.learn(connection, missing).await?;
+            self.learn(session, missing).await?;
         }
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         ids.iter()
-            .map(|id| known.get(id).cloned().ok_or(sqlx::Error::RowNotFound))
+            .map(|id| {
+                known.get(id).cloned().ok_or_else(|| {
+                    ToolFailure::unavailable("a type has gone while the query was prepared")
+                        .with_hint("try again")
+                })
+            })
             .collect()
     }
 
     async fn learn(
         &self,
-        connection: &mut PgConnection,
+        session: &mut Session,
         missing: BTreeSet<u32>,
-    ) -> Result<(), sqlx::Error> {
-        let missing: Vec<Oid> = missing.into_iter().map(Oid).collect();
-        let rows = sqlx::query(LOOK_UP)
-            .bind(missing)
-            .fetch_all(connection)
-            .await?;
+    ) -> Result<(), ToolFailure> {
+        let missing: Vec<String> = missing.iter().map(u32::to_string).collect();
+        let missing = format!("{{{}}}", missing.join(","));
+        let rows = session
+            .rows(LOOK_UP, &[Some(&missing)])
+            .await
+            .map_err(|error| failure::of_session(&error))?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
-            let Oid(id) = row.try_get("id")?;
-            let scalar = |id: Option<Oid>, name, cast| TypeInfo {
+            let Some(id) = row.number("id") else { continue };
+            let scalar = |id: Option<u32>, name| TypeInfo {
                 name,
-                cast,
-                form: id.map_or(Form::Text, |Oid(id)| form_of(id)),
+                form: id.map_or(Form::Text, form_of),
             };
-            let element: Option<Oid> = row.try_get("element")?;
-            let info = match element {
-                None => scalar(Some(Oid(id)), row.try_get("name")?, row.try_get("cast")?),
+            let info = match row.get("element") {
+                None => scalar(Some(id), row.text("name")),
                 Some(_) => TypeInfo {
-                    name: row.try_get("name")?,
-                    cast: row.try_get("cast")?,
+                    name: row.text("name"),
                     form: Form::Array {
                         element: Arc::new(scalar(
-                            row.try_get("element_base")?,
-                            row.try_get("element_name")?,
-                            row.try_get("element_name")?,
+                            row.number("element_base"),
+                            row.text("element_name"),
                         )),
-                        delimiter: row
-                            .try_get::<String, _>("delimiter")?
-                            .chars()
-                            .next()
-                            .unwrap_or(','),
+                        delimiter: row.text("delimiter").chars().next().unwrap_or(','),
                     },
                 },
             };
@@ -118,14 +114,13 @@ impl Types {
 const LOOK_UP: &str = "
 SELECT t.oid AS id,
        pg_catalog.format_type(t.oid, NULL) AS name,
-       pg_catalog.format_type(t.oid, -1) AS cast,
        e.oid AS element,
        CASE e.typtype WHEN 'd' THEN e.typbasetype ELSE e.oid END AS element_base,
        pg_catalog.format_type(e.oid, NULL) AS element_name,
        e.typdelim::pg_catalog.text AS delimiter
 FROM pg_catalog.pg_type t
 LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc
-WHERE t.oid = ANY ($1)";
+WHERE t.oid = ANY ($1::pg_catalog.oid[])";
 
 /// The ids are fixed in PostgreSQL's pg_type.dat.
 fn form_of(id: u32) -> Form {

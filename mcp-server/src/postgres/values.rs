@@ -245,7 +245,6 @@ mod tests {
     fn check(form: Form, text: &str, expected: &Value) {
         let info = TypeInfo {
             name: String::new(),
-            cast: String::new(),
             form,
         };
         assert_eq!(&to_json(text, &info), expected, "{text}");
@@ -255,7 +254,6 @@ mod tests {
         Form::Array {
             element: Arc::new(TypeInfo {
                 name: String::new(),
-                cast: String::new(),
                 form,
             }),
             delimiter: ',',

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Effect, Output, Tool, ToolFailure, preview};
-use crate::postgres::{ReadOnlyQuery, Rows, TruncatedBy};
+use crate::postgres::{Rows, TruncatedBy};
 use crate::services::Services;
 
 /// The tool.
@@ -66,10 +66,9 @@ impl Tool for ExecuteQuery {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let query = ReadOnlyQuery::parse(&arguments.sql)?;
         let parameters = arguments.parameters.unwrap_or_default();
         let rows = call
-            .unless_cancelled(services.postgres.query(&query, &parameters))
+            .unless_cancelled(services.postgres.query(&arguments.sql, &parameters))
             .await?;
         let truncated_by = rows.truncated_by.map(|limit| match limit {
             TruncatedBy::Rows => "rows",

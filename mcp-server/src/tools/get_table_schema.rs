@@ -2,11 +2,9 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sqlx::Row as _;
-use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{Call, Effect, Output, Tool, ToolFailure};
+use crate::postgres::{ReadTransaction, TextRow};
 use crate::services::Services;
 
 /// Names that a failure offers.
@@ -78,68 +76,57 @@ impl Tool for GetTableSchema {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        call.unless_cancelled(async {
+        let look = async {
             let mut transaction = services.postgres.read().await?;
-            let described = describe(transaction.connection(), &arguments).await;
+            let described = describe(&mut transaction, &arguments).await;
             transaction.end().await;
             described
-        })
-        .await
+        };
+        call.unless_cancelled(services.postgres.in_time(look)).await
     }
 }
 
 async fn describe(
-    connection: &mut PgConnection,
+    transaction: &mut ReadTransaction,
     arguments: &Arguments,
 ) -> Result<Output, ToolFailure> {
-    let Some(table) = find(connection, arguments).await? else {
-        return Err(not_found(connection, arguments).await?);
+    let Some(table) = find(transaction, arguments).await? else {
+        return Err(not_found(transaction, arguments).await?);
     };
-    let id: Oid = table.try_get("id")?;
-    let columns = sqlx::query(COLUMNS)
-        .bind(id)
-        .fetch_all(&mut *connection)
-        .await?;
-    let constraints = sqlx::query(CONSTRAINTS)
-        .bind(id)
-        .fetch_all(&mut *connection)
-        .await?;
-    let indexes = sqlx::query(INDEXES)
-        .bind(id)
-        .fetch_all(&mut *connection)
-        .await?;
-    output(&table, &columns, &constraints, &indexes)
+    let id = table.text("id");
+    let columns = transaction.rows(COLUMNS, &[Some(&id)]).await?;
+    let constraints = transaction.rows(CONSTRAINTS, &[Some(&id)]).await?;
+    let indexes = transaction.rows(INDEXES, &[Some(&id)]).await?;
+    Ok(output(&table, &columns, &constraints, &indexes))
 }
 
 /// The table in its schema; when no schema is given, a name with a point may hold both.
 async fn find(
-    connection: &mut PgConnection,
+    transaction: &mut ReadTransaction,
     arguments: &Arguments,
-) -> Result<Option<PgRow>, sqlx::Error> {
-    let mut look = async |schema: &str, table: &str| {
-        sqlx::query(TABLE)
-            .bind(schema)
-            .bind(table)
-            .fetch_optional(&mut *connection)
-            .await
-    };
-    let found = look(
-        arguments.schema.as_deref().unwrap_or("public"),
-        &arguments.table,
-    )
-    .await?;
-    match (found, &arguments.schema, arguments.table.split_once('.')) {
-        (None, None, Some((schema, table))) => look(schema, table).await,
-        (found, _, _) => Ok(found),
+) -> Result<Option<TextRow>, ToolFailure> {
+    let schema = arguments.schema.as_deref().unwrap_or("public");
+    let mut found = transaction
+        .rows(TABLE, &[Some(schema), Some(&arguments.table)])
+        .await?;
+    if let (true, None, Some((schema, table))) = (
+        found.is_empty(),
+        &arguments.schema,
+        arguments.table.split_once('.'),
+    ) {
+        found = transaction
+            .rows(TABLE, &[Some(schema), Some(table)])
+            .await?;
     }
+    Ok(found.pop())
 }
 
 async fn not_found(
-    connection: &mut PgConnection,
+    transaction: &mut ReadTransaction,
     arguments: &Arguments,
 ) -> Result<ToolFailure, ToolFailure> {
     let schema = arguments.schema.as_deref().unwrap_or("public");
-    let names: Vec<(String, String)> = sqlx::query_as(NAMES).fetch_all(connection).await?;
+    let names = transaction.rows(NAMES, &[]).await?;
     let wanted = arguments
         .table
         .rsplit('.')
@@ -148,7 +135,8 @@ async fn not_found(
         .to_lowercase();
     let mut near: Vec<(usize, String)> = names
         .into_iter()
-        .filter_map(|(schema, name)| {
+        .filter_map(|row| {
+            let (schema, name) = (row.text("schema"), row.text("name"));
             let distance = distance(&wanted, &name.to_lowercase());
             (distance <= wanted.chars().count().div_ceil(3))
                 .then(|| (distance, format!("`{schema}.{name}`")))
@@ -191,20 +179,17 @@ fn distance(wanted: &str, name: &str) -> usize {
 }
 
 fn output(
-    table: &PgRow,
-    columns: &[PgRow],
-    constraints: &[PgRow],
-    indexes: &[PgRow],
-) -> Result<Output, ToolFailure> {
-    let schema: String = table.try_get("schema")?;
-    let name: String = table.try_get("name")?;
-    let kind: String = table.try_get("kind")?;
+    table: &TextRow,
+    columns: &[TextRow],
+    constraints: &[TextRow],
+    indexes: &[TextRow],
+) -> Output {
+    let (schema, name, kind) = (table.text("schema"), table.text("name"), table.text("kind"));
     let mut lines = vec![format!("{schema}.{name} ({kind})")];
     let mut listed = Vec::with_capacity(columns.len());
     for column in columns {
-        let name: String = column.try_get("name")?;
-        let type_name: String = column.try_get("type")?;
-        let nullable: bool = column.try_get("nullable")?;
+        let (name, type_name) = (column.text("name"), column.text("type"));
+        let nullable = column.is_true("nullable");
         lines.push(format!(
             "{name} {type_name}{}",
             if nullable { "" } else { " not null" }
@@ -213,45 +198,40 @@ fn output(
             "name": name,
             "type": type_name,
             "nullable": nullable,
-            "default": column.try_get::<Option<String>, _>("default")?,
-            "comment": column.try_get::<Option<String>, _>("comment")?,
+            "default": column.get("default"),
+            "comment": column.get("comment"),
         }));
     }
     let mut primary_key = Vec::new();
     let (mut unique, mut foreign_keys, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     for constraint in constraints {
-        let name: String = constraint.try_get("name")?;
-        let kind: String = constraint.try_get("kind")?;
-        let definition: String = constraint.try_get("definition")?;
-        let columns: Vec<String> = constraint.try_get("columns")?;
+        let (name, definition) = (constraint.text("name"), constraint.text("definition"));
+        let columns = names_of(constraint, "columns");
         lines.push(definition.clone());
-        match kind.as_str() {
-            "p" => primary_key = columns,
-            "u" => unique.push(json!({"name": name, "columns": columns})),
-            "f" => foreign_keys.push(json!({
+        match constraint.get("kind") {
+            Some("p") => primary_key = columns,
+            Some("u") => unique.push(json!({"name": name, "columns": columns})),
+            Some("f") => foreign_keys.push(json!({
                 "name": name,
                 "columns": columns,
-                "references": constraint.try_get::<Option<String>, _>("references")?,
-                "referenced_columns": constraint.try_get::<Vec<String>, _>("referenced_columns")?,
+                "references": constraint.get("references"),
+                "referenced_columns": names_of(constraint, "referenced_columns"),
             })),
             _ => checks.push(json!({"name": name, "definition": definition})),
         }
     }
-    let indexes = indexes
+    let indexes: Vec<Value> = indexes
         .iter()
-        .map(|index| {
-            let definition: String = index.try_get("definition")?;
-            Ok(json!({"name": index.try_get::<String, _>("name")?, "definition": definition}))
-        })
-        .collect::<Result<Vec<_>, sqlx::Error>>()?;
-    Ok(Output {
+        .map(|index| json!({"name": index.text("name"), "definition": index.text("definition")}))
+        .collect();
+    Output {
         structured: json!({
             "schema": schema,
             "table": name,
             "kind": kind,
-            "comment": table.try_get::<Option<String>, _>("comment")?,
-            "rows_estimate": table.try_get::<Option<i64>, _>("rows_estimate")?,
-            "bytes": table.try_get::<Option<i64>, _>("bytes")?,
+            "comment": table.get("comment"),
+            "rows_estimate": table.number::<i64>("rows_estimate"),
+            "bytes": table.number::<i64>("bytes"),
             "columns": listed,
             "primary_key": primary_key,
             "unique": unique,
@@ -260,7 +240,14 @@ fn output(
             "indexes": indexes,
         }),
         text: lines.join("\n"),
-    })
+    }
+}
+
+/// A list of names, which PostgreSQL has written as JSON.
+fn names_of(row: &TextRow, column: &str) -> Vec<String> {
+    row.get(column)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 const TABLE: &str = "
@@ -277,7 +264,7 @@ SELECT c.oid AS id,
             ELSE pg_catalog.pg_total_relation_size(c.oid) END AS bytes
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
 /// A generated column's expression stands where others have their default.
 const COLUMNS: &str = "
@@ -292,32 +279,32 @@ SELECT a.attname::text AS name,
        pg_catalog.col_description(a.attrelid, a.attnum) AS comment
 FROM pg_catalog.pg_attribute a
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum";
 
 const CONSTRAINTS: &str = "
 SELECT k.conname::text AS name,
        k.contype::text AS kind,
        pg_catalog.pg_get_constraintdef(k.oid) AS definition,
-       ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, place)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place) AS columns,
-       ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u (number, place)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place) AS referenced_columns,
+       to_json(ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY AS u (number, place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number ORDER BY u.place)) AS columns,
+       to_json(ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY AS u (number, place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number ORDER BY u.place)) AS referenced_columns,
        (SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = k.confrelid) AS references
 FROM pg_catalog.pg_constraint k
-WHERE k.conrelid = $1 AND k.contype IN ('p', 'u', 'f', 'c')
+WHERE k.conrelid = $1::oid AND k.contype IN ('p', 'u', 'f', 'c')
 ORDER BY k.contype <> 'p', k.conname";
 
 const INDEXES: &str = "
 SELECT c.relname::text AS name, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = $1
+WHERE i.indrelid = $1::oid
 ORDER BY c.relname";
 
 const NAMES: &str = "
-SELECT n.nspname::text, c.relname::text
+SELECT n.nspname::text AS schema, c.relname::text AS name
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'

@@ -4,10 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 
 use super::{Call, Effect, Output, Tool, ToolFailure};
+use crate::postgres::TextRow;
 use crate::services::Services;
 
 const DEFAULT_LIMIT: i64 = 100;
@@ -90,23 +89,28 @@ impl Tool for ListTables {
             .map(Position::decode)
             .transpose()?;
         let (after_schema, after_name) = after.map(|after| (after.schema, after.name)).unzip();
-        call.unless_cancelled(async {
+        let look = async {
+            let most = (limit + 1).to_string();
             let mut transaction = services.postgres.read().await?;
-            let mut rows = sqlx::query(TABLES)
-                .bind(arguments.schema.as_deref())
-                .bind(after_schema)
-                .bind(after_name)
-                .bind(limit + 1)
-                .fetch_all(transaction.connection())
+            let mut rows = transaction
+                .rows(
+                    TABLES,
+                    &[
+                        arguments.schema.as_deref(),
+                        after_schema.as_deref(),
+                        after_name.as_deref(),
+                        Some(&most),
+                    ],
+                )
                 .await?;
             transaction.end().await;
             let more = i64::try_from(rows.len()).is_ok_and(|found| found > limit);
             if more {
                 rows.pop();
             }
-            output(arguments.schema.as_deref(), &rows, more)
-        })
-        .await
+            Ok(output(arguments.schema.as_deref(), &rows, more))
+        };
+        call.unless_cancelled(services.postgres.in_time(look)).await
     }
 }
 
@@ -132,20 +136,20 @@ impl Position {
     }
 }
 
-fn output(schema: Option<&str>, rows: &[PgRow], more: bool) -> Result<Output, ToolFailure> {
+fn output(schema: Option<&str>, rows: &[TextRow], more: bool) -> Output {
     let mut tables = Vec::with_capacity(rows.len());
     let mut lines = Vec::with_capacity(rows.len() + 1);
     let mut last = None;
     for row in rows {
-        let schema: String = row.try_get("schema")?;
-        let name: String = row.try_get("name")?;
-        let kind: String = row.try_get("kind")?;
-        let partition_of: Option<String> = row.try_get("partition_of")?;
-        let estimate: Option<i64> = row.try_get("rows_estimate")?;
-        let bytes: Option<i64> = row.try_get("bytes")?;
-        let comment: Option<String> = row.try_get("comment")?;
+        let schema = row.text("schema");
+        let name = row.text("name");
+        let kind = row.text("kind");
+        let partition_of = row.get("partition_of");
+        let estimate: Option<i64> = row.number("rows_estimate");
+        let bytes: Option<i64> = row.number("bytes");
+        let comment = row.get("comment");
         let mut line = format!("{schema}.{name}: {kind}");
-        if let Some(parent) = &partition_of {
+        if let Some(parent) = partition_of {
             line.push_str(&format!(", partition of {parent}"));
         }
         if let Some(estimate) = estimate {
@@ -176,10 +180,10 @@ fn output(schema: Option<&str>, rows: &[PgRow], more: bool) -> Result<Output, To
     if let Some(cursor) = &next_cursor {
         lines.push(format!("more with cursor {cursor}"));
     }
-    Ok(Output {
+    Output {
         structured: json!({"tables": tables, "next_cursor": next_cursor}),
         text: lines.join("\n"),
-    })
+    }
 }
 
 /// A partitioned table has no storage of its own: its size is that of its partitions. `reltuples` is -1 before the first ANALYZE.
@@ -202,7 +206,7 @@ SELECT n.nspname::text AS schema,
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-  AND (n.nspname = $1 OR ($1 IS NULL AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'))
-  AND ($2::text IS NULL OR (n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\") > ($2, $3::text))
+  AND (n.nspname = $1::text OR ($1::text IS NULL AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'))
+  AND ($2::text IS NULL OR (n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\") > ($2::text, $3::text))
 ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\"
-LIMIT $4";
+LIMIT $4::bigint";

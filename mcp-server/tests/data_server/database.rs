@@ -57,6 +57,38 @@ impl Database {
         database
     }
 
+    /// How often functions in a procedural language have run here, once all others have hung up.
+    pub async fn calls_of_functions(&self) -> Vec<String> {
+        let mut connection = self.connection().await;
+        let deadline = Instant::now() + READY_WITHIN;
+        let others = "SELECT count(*) FROM pg_stat_activity \
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        while sqlx::query_scalar::<_, i64>(others)
+            .fetch_one(&mut connection)
+            .await
+            .expect("it counts")
+            > 0
+        {
+            assert!(Instant::now() < deadline, "somebody stays connected");
+            tokio::task::yield_now().await;
+        }
+        sqlx::query_scalar("SELECT format('%s %s', funcname, calls) FROM pg_stat_user_functions")
+            .fetch_all(&mut connection)
+            .await
+            .expect("it counts")
+    }
+
+    /// The name of a user without any right but to read what is everyone's.
+    pub async fn ordinary_user(&self) -> &'static str {
+        let mut connection = self.connection().await;
+        let sql = format!(
+            "DO $$ BEGIN CREATE ROLE ordinary LOGIN PASSWORD '{PASSWORD}'; \
+             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        );
+        run(&mut connection, &sql).await;
+        "ordinary"
+    }
+
     /// A connection as the superuser, past the server under test.
     pub async fn connection(&self) -> PgConnection {
         connect(self.port, &self.name).await
@@ -146,7 +178,7 @@ fn start_in(folder: &Path, watched: u32) -> u16 {
             .args(["-c", "listen_addresses=127.0.0.1"])
             .args(["-c", "unix_socket_directories="])
             .args(["-c", "fsync=off", "-c", "max_connections=200"])
-            .args(["-c", "logging_collector=off"])
+            .args(["-c", "logging_collector=off", "-c", "track_functions=pl"])
             .env("FOLDER", folder)
             .env("WATCHED", watched.to_string())
             .current_dir("/")

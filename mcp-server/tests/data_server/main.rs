@@ -1,5 +1,6 @@
 //! The data server over HTTP, on a real PostgreSQL that these tests start and stop.
 
+mod attacks;
 mod cancelling;
 mod client;
 mod database;

@@ -16,20 +16,36 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server on `database`, with more flags.
+    /// A server on `database` as the superuser, with more flags.
     pub async fn on(database: &Database, flags: &[&str]) -> Self {
         Self::at(database.port, &database.name, flags).await
     }
 
+    /// A server on `database` as the superuser, who has not been allowed by name.
+    pub async fn on_unasked(database: &Database, flags: &[&str]) -> Self {
+        Self::start(database.port, &database.name, "postgres", flags).await
+    }
+
+    /// A server on `database` as an ordinary user.
+    pub async fn as_user(database: &Database, user: &str, flags: &[&str]) -> Self {
+        Self::start(database.port, &database.name, user, flags).await
+    }
+
     /// A server on whatever listens on `port`.
     pub async fn at(port: u16, database: &str, flags: &[&str]) -> Self {
+        let allowed = [&["--postgres-allow-superuser=postgres"], flags].concat();
+        Self::start(port, database, "postgres", &allowed).await
+    }
+
+    async fn start(port: u16, database: &str, user: &str, flags: &[&str]) -> Self {
         let port = port.to_string();
         let own = [
             "mcp-server",
             "--postgres-host=127.0.0.1",
             "--postgres-port",
             &port,
-            "--postgres-user=postgres",
+            "--postgres-user",
+            user,
             "--postgres-password",
             PASSWORD,
             "--postgres-db",

@@ -1,138 +1,141 @@
-//! Takes rows from the cursor until a limit is reached.
+//! Turns rows into JSON as they arrive, until a limit is reached.
 
 use std::sync::Arc;
 
-use futures::TryStreamExt as _;
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::message::backend::{DataRowBody, Message};
 use serde_json::Value;
-use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Row as _, ValueRef as _};
 
-use super::{Column, Limits, TruncatedBy};
+use super::{Column, ResultLimits, TruncatedBy};
+use crate::postgres::session::{Session, SessionError};
 use crate::postgres::types::TypeInfo;
 use crate::postgres::values;
+use crate::postgres::wire::{ServerReport, WireError};
 
-/// Rows of the first fetch; later ones go by the size of the rows seen.
-const FIRST_FETCH: usize = 64;
+/// Rows beyond the limit are read past up to so many bytes, since a new connection costs more; when
+/// there are more, the connection is closed instead.
+const READ_PAST: usize = 16 << 20;
 
-/// Rows as they came.
+pub(super) type Columns = Vec<(Column, Arc<TypeInfo>)>;
+
+/// The rows of a result.
+#[derive(Debug)]
 pub(super) struct Fetched {
-    pub(super) rows: Vec<PgRow>,
-    pub(super) end: FetchEnd,
+    pub(super) rows: Vec<Vec<Value>>,
+    pub(super) truncated_by: Option<TruncatedBy>,
+    /// Whether the server has answered everything, so that the session can be used again.
+    pub(super) is_complete: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FetchEnd {
-    /// Everything that was asked for is there.
-    Whole,
-    /// There was so much that it was not read to the end.
-    BrokenOff,
-}
-
-/// Fetches rows, and stops in the middle when there is so much that it cannot all be wanted: a row can have a gigabyte.
+/// Sends what is waiting, and reads rows until the server has given `answers` answers.
 pub(super) async fn fetch(
-    connection: &mut PgConnection,
-    count: usize,
-    limit: usize,
-) -> Result<Fetched, sqlx::Error> {
-    let fetch = format!("FETCH {count} FROM portcullis");
-    let mut stream = sqlx::raw_sql(AssertSqlSafe(fetch)).fetch(connection);
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = stream.try_next().await? {
-        for at in 0..row.len() {
-            let value = row.try_get_raw(at)?;
-            if !value.is_null() {
-                bytes += value.as_bytes().map_err(sqlx::Error::Decode)?.len();
+    session: &mut Session,
+    columns: &Columns,
+    limits: ResultLimits,
+    answers: usize,
+) -> Result<Fetched, SessionError> {
+    session.flush().await?;
+    let mut result = Collected::new(limits);
+    let (mut ready, mut refused) = (0, None);
+    while ready < answers {
+        let message = match session.receive().await {
+            Err(WireError::RowTooLong(_)) => {
+                result.truncated_by = Some(TruncatedBy::Bytes);
+                return Ok(result.into_fetched(false));
             }
-        }
-        rows.push(row);
-        // Twice: the text form can be longer than the JSON that counts.
-        if bytes > limit.saturating_mul(2) {
-            let end = FetchEnd::BrokenOff;
-            return Ok(Fetched { rows, end });
+            message => message?,
+        };
+        match message {
+            Message::DataRow(row) => {
+                if result.is_full() {
+                    result.read_past += row.buffer().len();
+                    if result.read_past > READ_PAST {
+                        return Ok(result.into_fetched(false));
+                    }
+                } else {
+                    result.take(&row, columns)?;
+                }
+            }
+            Message::ErrorResponse(body) => {
+                let report = ServerReport::read(body.fields())?;
+                let is_over = report.severity != "ERROR";
+                let report = refused.get_or_insert(report);
+                if is_over {
+                    return Err(SessionError::Server(Box::new(std::mem::take(report))));
+                }
+            }
+            Message::ReadyForQuery(_) => ready += 1,
+            _ => {}
         }
     }
-    let end = FetchEnd::Whole;
-    Ok(Fetched { rows, end })
+    match refused {
+        Some(report) => Err(SessionError::Server(Box::new(report))),
+        None => Ok(result.into_fetched(true)),
+    }
 }
 
-/// Takes rows until a limit is reached.
-pub(super) struct Reader {
-    limits: Limits,
-    pub(super) columns: Option<Vec<(Column, Arc<TypeInfo>)>>,
-    pub(super) rows: Vec<Vec<Value>>,
+struct Collected {
+    limits: ResultLimits,
+    rows: Vec<Vec<Value>>,
     bytes: usize,
-    pub(super) truncated_by: Option<TruncatedBy>,
-    exhausted: bool,
-    pub(super) broken_off: bool,
+    read_past: usize,
+    truncated_by: Option<TruncatedBy>,
 }
 
-impl Reader {
-    pub(super) fn new(limits: Limits) -> Self {
+impl Collected {
+    fn new(limits: ResultLimits) -> Self {
         Self {
             limits,
-            columns: None,
             rows: Vec::new(),
             bytes: 0,
+            read_past: 0,
             truncated_by: None,
-            exhausted: false,
-            broken_off: false,
         }
     }
 
-    /// How many rows to fetch next: one more than is allowed, so that it shows whether there are more.
-    pub(super) fn wanted(&self) -> Option<usize> {
-        if self.exhausted || self.truncated_by.is_some() {
-            return None;
-        }
-        let rows = self.limits.rows + 1 - self.rows.len();
-        if self.rows.is_empty() {
-            return Some(rows.min(FIRST_FETCH));
-        }
-        let average = (self.bytes / self.rows.len()).max(1);
-        let fitting = (self.limits.bytes.saturating_sub(self.bytes) / average).max(1);
-        Some(rows.min(fitting.saturating_add(1)))
+    fn is_full(&self) -> bool {
+        self.truncated_by.is_some()
     }
 
-    pub(super) fn take(&mut self, asked: usize, fetched: &Fetched) -> Result<(), sqlx::Error> {
-        self.exhausted = fetched.rows.len() < asked;
-        if fetched.end == FetchEnd::BrokenOff {
-            self.broken_off = true;
+    fn take(&mut self, row: &DataRowBody, columns: &Columns) -> Result<(), SessionError> {
+        if self.rows.len() == self.limits.rows {
+            self.truncated_by = Some(TruncatedBy::Rows);
+            return Ok(());
+        }
+        let row = json_row(row, columns)?;
+        let length = json_length(&row) + 1;
+        if self.bytes + length > self.limits.bytes {
             self.truncated_by = Some(TruncatedBy::Bytes);
+            return Ok(());
         }
-        for row in &fetched.rows {
-            if self.rows.len() == self.limits.rows {
-                self.truncated_by = Some(TruncatedBy::Rows);
-                return Ok(());
-            }
-            let row = self.convert(row)?;
-            let bytes = json_length(&row) + 1;
-            if self.bytes + bytes > self.limits.bytes {
-                self.truncated_by = Some(TruncatedBy::Bytes);
-                return Ok(());
-            }
-            self.bytes += bytes;
-            self.rows.push(row);
-        }
+        self.bytes += length;
+        self.rows.push(row);
         Ok(())
     }
 
-    fn convert(&self, row: &PgRow) -> Result<Vec<Value>, sqlx::Error> {
-        let columns = self.columns.as_deref().unwrap_or_default();
-        columns
-            .iter()
-            .enumerate()
-            .map(|(at, (_, info))| {
-                let value = row.try_get_raw(at)?;
-                if value.is_null() {
-                    return Ok(Value::Null);
-                }
-                let text = value.as_str().map_err(sqlx::Error::Decode)?;
-                Ok(values::to_json(text, info))
-            })
-            .collect()
+    fn into_fetched(self, is_complete: bool) -> Fetched {
+        Fetched {
+            rows: self.rows,
+            truncated_by: self.truncated_by,
+            is_complete,
+        }
     }
 }
 
+fn json_row(row: &DataRowBody, columns: &Columns) -> Result<Vec<Value>, SessionError> {
+    let mut infos = columns.iter().map(|(_, info)| info);
+    let values = row.ranges().map(|range| {
+        let info = infos.next();
+        Ok(match (range, info) {
+            (Some(range), Some(info)) => {
+                let text = String::from_utf8_lossy(&row.buffer()[range]);
+                values::to_json(&text, info)
+            }
+            _ => Value::Null,
+        })
+    });
+    Ok(values.collect()?)
+}
 fn json_length(row: &[Value]) -> usize {
     struct Counted(usize);
     impl std::io::Write for Counted {

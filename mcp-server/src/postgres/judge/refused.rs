@@ -1,0 +1,100 @@
+//! The reasons why a statement is not run, as sentences for its caller.
+
+use super::tree::TreeRefused;
+use crate::tools::ToolFailure;
+
+/// Why a statement is not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// It is not a query, or not one that only reads.
+    #[error(transparent)]
+    Tree(#[from] TreeRefused),
+    /// It asks for a plan.
+    #[error("EXPLAIN is not run by this tool; a tool of its own for plans is to come")]
+    Explain,
+    /// PostgreSQL's analysis is longer than is read.
+    #[error("the query is too large once its views are expanded; ask for less at a time")]
+    TooLarge,
+    /// PostgreSQL did not show what it understood.
+    #[error("the SQL does not hold exactly one statement; send one SELECT per call")]
+    NotShown,
+    /// It calls a function that may do more than read.
+    #[error("the query calls `{signature}`, which {reason}")]
+    Function {
+        /// Schema, name and types of arguments.
+        signature: String,
+        /// Why it is not known to be harmless.
+        reason: FunctionRefused,
+    },
+    /// It reads from another server.
+    #[error("the query reads `{0}`, a foreign table, and so acts on another server")]
+    Foreign(String),
+    /// It reads what nobody may read here.
+    #[error("the query reads `{0}`, which holds credentials, samples of tables or raw objects")]
+    Secret(String),
+    /// It names something that the catalogue does not describe.
+    #[error("the query uses something that PostgreSQL's catalogue does not describe")]
+    Unknown,
+}
+
+/// Why a function is not known to be harmless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FunctionRefused {
+    /// One of PostgreSQL's own that has effects or runs what it is given.
+    #[error("may do more than read")]
+    BuiltIn,
+    /// Its owner says that it may have effects.
+    #[error("is marked VOLATILE: it may do more than read")]
+    Volatile,
+    /// It is written in a language that cannot be looked into.
+    #[error("is written in a language that cannot be judged")]
+    Language,
+    /// It belongs to an extension that is not known.
+    #[error("belongs to an extension that is not known to be harmless")]
+    Extension,
+    /// Its body is not one that can be judged.
+    #[error(
+        "has a body that cannot be judged: not one query, with arguments by name, \
+         or with settings of its own"
+    )]
+    Body,
+}
+
+impl Refused {
+    /// Whether something that was made in the database, not PostgreSQL's own, is the reason.
+    pub(crate) fn is_of_the_databases_own(&self) -> bool {
+        matches!(self, Self::Function { reason, .. } if *reason != FunctionRefused::BuiltIn)
+    }
+}
+
+impl From<Refused> for ToolFailure {
+    fn from(refused: Refused) -> Self {
+        let message = refused.to_string();
+        match refused {
+            Refused::NotShown => Self::new("42601", message),
+            Refused::TooLarge => Self::new("54001", message),
+            Refused::Function { signature, reason } => {
+                let hint = match reason {
+                    FunctionRefused::BuiltIn => {
+                        "use functions that only compute or read".to_owned()
+                    }
+                    FunctionRefused::Body => format!(
+                        "its owner can write the body as BEGIN ATOMIC or RETURN; \
+                         if it only reads, the operator can name `{signature}` \
+                         in POSTGRES_ALLOWED_FUNCTIONS"
+                    ),
+                    _ => format!(
+                        "if it only reads, the operator can name `{signature}` \
+                         in POSTGRES_ALLOWED_FUNCTIONS"
+                    ),
+                };
+                Self::new("42501", message).with_hint(hint)
+            }
+            Refused::Tree(_)
+            | Refused::Explain
+            | Refused::Foreign(_)
+            | Refused::Secret(_)
+            | Refused::Unknown => Self::new("42501", message),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The sessions that calls borrow, and what becomes of one afterwards.
+//!
+//! A session goes back when its transaction is known to have been rolled back and nothing that ran
+//! in it can have left traces; in every other case it is cancelled and closed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+
+use super::failure;
+use super::session::{OpenError, Session, SessionError, SessionSettings};
+use super::wire::{self, Login};
+use crate::tools::ToolFailure;
+
+/// How long a call waits for a session while all are busy; the caller should hear of it while it
+/// still listens.
+pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Sessions of one purpose.
+pub(super) struct SessionPool {
+    sessions: managed::Pool<Opener>,
+    purpose: &'static str,
+}
+
+impl std::fmt::Debug for SessionPool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "SessionPool({}, {:?})",
+            self.purpose,
+            self.sessions.status()
+        )
+    }
+}
+
+/// Opens sessions for a pool.
+pub(super) struct Opener {
+    pub(super) login: Arc<Login>,
+    pub(super) settings: SessionSettings,
+}
+
+impl managed::Manager for Opener {
+    type Type = Session;
+    type Error = OpenError;
+
+    async fn create(&self) -> Result<Session, OpenError> {
+        Session::open(&self.login, &self.settings).await
+    }
+
+    async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<OpenError> {
+        match session.is_quiet() {
+            true => Ok(()),
+            false => Err(RecycleError::message("the server has hung up")),
+        }
+    }
+}
+
+impl SessionPool {
+    /// A pool of up to `most` sessions; none is opened yet.
+    pub(super) fn new(purpose: &'static str, most: usize, opener: Opener) -> anyhow::Result<Self> {
+        Ok(Self {
+            sessions: managed::Pool::builder(opener)
+                .max_size(most)
+                .runtime(Runtime::Tokio1)
+                .build()?,
+            purpose,
+        })
+    }
+
+    /// A session, as soon as one is free.
+    pub(super) async fn lease(&self) -> Result<Lease, ToolFailure> {
+        let timeouts = Timeouts {
+            wait: Some(QUEUE_TIMEOUT),
+            ..Timeouts::new()
+        };
+        match self.sessions.timeout_get(&timeouts).await {
+            Ok(session) => Ok(Lease {
+                session: Some(session),
+                is_clean: false,
+            }),
+            Err(PoolError::Timeout(_)) => Err(self.queue_is_full()),
+            Err(PoolError::Backend(error)) => {
+                Err(failure::of_opening(&self.sessions.manager().login, &error))
+            }
+            Err(error) => Err(
+                ToolFailure::unavailable("no connection to PostgreSQL is to be had")
+                    .with_log(error.to_string()),
+            ),
+        }
+    }
+
+    fn queue_is_full(&self) -> ToolFailure {
+        let status = self.sessions.status();
+        ToolFailure::unavailable(format!(
+            "all {} connections for {} are busy; the call waited {} s in the queue, \
+             where {} more wait",
+            status.max_size,
+            self.purpose,
+            QUEUE_TIMEOUT.as_secs(),
+            status.waiting
+        ))
+        .with_hint("try again in a few seconds, or narrow the queries that run")
+    }
+}
+
+/// A borrowed session. Dropped before [`Lease::give_back`], what it runs is cancelled in PostgreSQL
+/// and the connection closed.
+pub(super) struct Lease {
+    session: Option<Object<Opener>>,
+    is_clean: bool,
+}
+
+impl Lease {
+    /// The session.
+    pub(super) fn session(&mut self) -> &mut Session {
+        match &mut self.session {
+            Some(session) => session,
+            None => unreachable!("a lease has its session until it ends"),
+        }
+    }
+
+    /// Rolls back, and gives the session back once PostgreSQL has confirmed it.
+    pub(super) async fn roll_back(mut self) {
+        let rolled_back = self.session().run("ROLLBACK").await;
+        if rolled_back.is_ok_and(|reply| reply.status == b'I') {
+            self.give_back();
+        }
+    }
+
+    /// Gives the session back: its transaction has been rolled back and left nothing.
+    pub(super) fn give_back(mut self) {
+        self.is_clean = true;
+    }
+
+    /// Ends a session in which nothing runs any more, and which may have been left with traces.
+    pub(super) fn close(mut self) {
+        if let Some(session) = self.session.take() {
+            drop(Object::take(session));
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if self.is_clean {
+            return;
+        }
+        let Some(session) = self.session.take() else {
+            return;
+        };
+        let session = Object::take(session);
+        tokio::spawn(async move {
+            if let Err(error) = wire::cancel(session.login(), session.backend()).await {
+                tracing::warn!(%error, "an abandoned query could not be cancelled; its time limit ends it");
+            }
+            // Not before: while the connection lives, no other can have its process id.
+            drop(session);
+        });
+    }
+}
+
+/// Whether more can be asked of the session after this error.
+pub(super) fn lives_on(error: &SessionError) -> bool {
+    matches!(error, SessionError::Server(report) if report.severity == "ERROR")
+}

@@ -1,0 +1,186 @@
+//! The settings that every session is given once, and what is found out about it then.
+
+use std::time::Duration;
+
+use super::{OpenError, Session};
+
+/// The major versions whose analysed trees are known (`judge`).
+const KNOWN_VERSIONS: std::ops::RangeInclusive<u32> = 14..=18;
+
+/// Bytes that one query may put into temporary files, where the login may set that limit.
+const TEMP_FILE_LIMIT: &str = "1GB";
+
+/// What sessions are opened with.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionSettings {
+    /// The role that queries run as.
+    pub(crate) role: Option<String>,
+    /// The one superuser that is let in.
+    pub(crate) allowed_superuser: Option<String>,
+    pub(crate) statement_timeout: Duration,
+}
+
+/// What a session turned out to be.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SessionFacts {
+    /// The server's major version.
+    pub(crate) version: u32,
+    /// The version in full.
+    pub(crate) version_text: String,
+    /// The login, where it is a superuser's.
+    pub(crate) superuser: Option<String>,
+    /// Whether the role that queries run as is a superuser's.
+    pub(crate) runs_as_superuser: bool,
+    /// Whether the server's log can be kept free of the trees that are asked for.
+    pub(crate) can_silence_log: bool,
+    /// Whether a query's temporary files are limited.
+    pub(crate) limits_temporary_files: bool,
+}
+
+impl SessionFacts {
+    /// What an operator should know, a sentence each.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(user) = &self.superuser {
+            warnings.push(format!(
+                "connected as the superuser `{user}`, which POSTGRES_ALLOW_SUPERUSER permits; \
+                 a role that may only read is safer"
+            ));
+        }
+        if self.runs_as_superuser {
+            warnings.push(
+                "POSTGRES_ROLE is a superuser: only the judgement of queries and READ ONLY protect"
+                    .to_owned(),
+            );
+        }
+        if !self.can_silence_log {
+            warnings.push(
+                "each new query leaves its analysed tree in PostgreSQL's log; an administrator \
+                 ends that with `GRANT SET ON PARAMETER log_min_messages TO <role>` (from 15 on), \
+                 or `ALTER ROLE <role> SET log_min_messages = fatal`"
+                    .to_owned(),
+            );
+        }
+        if !self.limits_temporary_files {
+            warnings.push(
+                "a query's temporary files are not limited; an administrator limits them with \
+                 `ALTER ROLE <role> SET temp_file_limit = '1GB'`"
+                    .to_owned(),
+            );
+        }
+        warnings
+    }
+}
+
+/// Takes the role, sets the limits, and looks at what the session is.
+pub(super) async fn settle(
+    session: &mut Session,
+    settings: &SessionSettings,
+) -> Result<SessionFacts, OpenError> {
+    let login = one(session, LOGIN).await?;
+    let version = login.number::<u32>("version").unwrap_or_default() / 10_000;
+    if !KNOWN_VERSIONS.contains(&version) {
+        return Err(OpenError::NotAllowed {
+            message: format!("PostgreSQL {version} is not known here"),
+            hint: format!(
+                "versions {} to {} are",
+                KNOWN_VERSIONS.start(),
+                KNOWN_VERSIONS.end()
+            ),
+        });
+    }
+    // In these a character may take more bytes than in UTF-8, and a tree's folding cannot be undone.
+    if matches!(login.get("encoding"), Some("EUC_TW" | "MULE_INTERNAL")) {
+        return Err(OpenError::NotAllowed {
+            message: "the encoding of the database is not supported".to_owned(),
+            hint: "use a database in UTF8".to_owned(),
+        });
+    }
+    let user = login.text("session_user");
+    let superuser = login.is_true("is_superuser").then(|| user.clone());
+    if superuser.is_some() && settings.allowed_superuser.as_ref() != Some(&user) {
+        return Err(OpenError::NotAllowed {
+            message: format!("the data server's user `{user}` is a superuser of PostgreSQL"),
+            hint: format!(
+                "the operator should connect as a role that may only read, \
+                 or set POSTGRES_ALLOW_SUPERUSER={user}"
+            ),
+        });
+    }
+    if superuser.is_some() {
+        session
+            .run(&format!("SET temp_file_limit = '{TEMP_FILE_LIMIT}'"))
+            .await?;
+    }
+    let role = match (&settings.role, &superuser) {
+        (Some(role), _) => Some(role.as_str()),
+        (None, Some(_)) => Some("pg_read_all_data"),
+        (None, None) => None,
+    };
+    if let Some(role) = role {
+        session
+            .run(&format!("SET ROLE {}", quoted_name(role)))
+            .await?;
+    }
+    let timeout = settings.statement_timeout.as_millis();
+    session
+        .run(&format!("{FIXED}SET statement_timeout = {timeout}"))
+        .await?;
+    let role = one(session, if version >= 15 { ROLE } else { ROLE_BEFORE_15 }).await?;
+    Ok(SessionFacts {
+        version,
+        version_text: login.text("version_text"),
+        superuser,
+        runs_as_superuser: role.is_true("is_superuser"),
+        can_silence_log: role.is_true("can_silence_log"),
+        limits_temporary_files: role.is_true("limits_temporary_files"),
+    })
+}
+
+async fn one(session: &mut Session, sql: &'static str) -> Result<super::TextRow, OpenError> {
+    let mut rows = session.rows(sql, &[]).await?;
+    rows.pop().ok_or_else(|| OpenError::NotAllowed {
+        message: "PostgreSQL does not describe the session".to_owned(),
+        hint: "the role needs to read pg_roles and pg_settings".to_owned(),
+    })
+}
+
+/// A name as SQL writes it.
+fn quoted_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// What results look like, and what a transaction may never do.
+const FIXED: &str = "SET default_transaction_read_only = on; \
+    SET client_min_messages = warning; \
+    SET lock_timeout = 5000; \
+    SET idle_in_transaction_session_timeout = 60000; \
+    SET standard_conforming_strings = on; \
+    SET bytea_output = 'hex'; \
+    SET IntervalStyle = 'iso_8601'; \
+    SET DateStyle = 'ISO, MDY'; \
+    SET extra_float_digits = 1; ";
+
+const LOGIN: &str = "
+SELECT session_user::pg_catalog.text AS session_user,
+       r.rolsuper AS is_superuser,
+       pg_catalog.current_setting('server_version_num') AS version,
+       pg_catalog.current_setting('server_version') AS version_text,
+       pg_catalog.current_setting('server_encoding') AS encoding
+FROM pg_catalog.pg_roles r
+WHERE r.rolname = session_user";
+
+const ROLE: &str = "
+SELECT r.rolsuper AS is_superuser,
+       pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic')
+       OR pg_catalog.has_parameter_privilege(current_user, 'log_min_messages', 'SET') AS can_silence_log,
+       pg_catalog.current_setting('temp_file_limit') <> '-1' AS limits_temporary_files
+FROM pg_catalog.pg_roles r
+WHERE r.rolname = current_user";
+
+const ROLE_BEFORE_15: &str = "
+SELECT r.rolsuper AS is_superuser,
+       pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic') OR r.rolsuper AS can_silence_log,
+       pg_catalog.current_setting('temp_file_limit') <> '-1' AS limits_temporary_files
+FROM pg_catalog.pg_roles r
+WHERE r.rolname = current_user";

@@ -1,0 +1,208 @@
+//! One connection to PostgreSQL, message by message, each bounded before it is buffered.
+//!
+//! The messages themselves are read and written by `postgres-protocol`, which `tokio-postgres`
+//! stands on too. This module owns the socket: what the server announces as too long never
+//! becomes memory here.
+
+mod login;
+mod tls;
+
+use std::io;
+
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator as _;
+use futures::FutureExt as _;
+use postgres_protocol::message::backend::{ErrorFields, Header, Message};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+pub(super) use login::{Backend, ConnectError, Login, cancel, connect};
+
+/// What one message of any other kind may have: a description of 1 600 columns fits four times.
+const OTHER_BYTES: usize = 1 << 20;
+
+/// A buffer that has grown beyond this is given back once it is empty.
+const KEPT_BUFFER: usize = 64 << 10;
+
+/// The bytes that a data row or a notice may have; longer ones end the connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MessageBounds {
+    pub(crate) row: usize,
+    pub(crate) notice: usize,
+}
+
+/// A transport: a socket of the network or of the file system, encrypted or not.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Transport for T {}
+
+/// A connection whose messages are read one after the other.
+pub(super) struct Wire {
+    transport: Box<dyn Transport>,
+    incoming: BytesMut,
+    outgoing: BytesMut,
+    bounds: MessageBounds,
+}
+
+/// Why no further message can be read from a connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    /// The socket failed, or what came is no message.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The server announced a data row that is longer than is accepted.
+    #[error("a row of {0} bytes")]
+    RowTooLong(usize),
+    /// The server announced a notice that is longer than is accepted.
+    #[error("a notice of {0} bytes")]
+    NoticeTooLong(usize),
+    /// The server announced another message that is longer than is accepted.
+    #[error("a message of {0} bytes")]
+    MessageTooLong(usize),
+}
+
+impl Wire {
+    pub(super) fn new(transport: Box<dyn Transport>, bounds: MessageBounds) -> Self {
+        Self {
+            transport,
+            incoming: BytesMut::new(),
+            outgoing: BytesMut::new(),
+            bounds,
+        }
+    }
+
+    /// The buffer that the next [`Wire::flush`] sends.
+    pub(super) fn outgoing(&mut self) -> &mut BytesMut {
+        &mut self.outgoing
+    }
+
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        let sent = self.transport.write_all(&self.outgoing).await;
+        self.outgoing.clear();
+        if self.outgoing.capacity() > KEPT_BUFFER {
+            self.outgoing = BytesMut::new();
+        }
+        sent?;
+        self.transport.flush().await
+    }
+
+    /// The next message. Its length is compared with the bound as soon as its header is there.
+    pub(super) async fn receive(&mut self) -> Result<Message, WireError> {
+        if self.incoming.is_empty() && self.incoming.capacity() > KEPT_BUFFER {
+            self.incoming = BytesMut::new();
+        }
+        loop {
+            if let Some(header) = Header::parse(&self.incoming)? {
+                let length = usize::try_from(header.len())
+                    .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+                self.check_length(header.tag(), length)?;
+                if self.incoming.len() > length {
+                    if let Some(message) = Message::parse(&mut self.incoming)? {
+                        return Ok(message);
+                    }
+                    return Err(io::Error::from(io::ErrorKind::InvalidData).into());
+                }
+                self.incoming.reserve(length + 1 - self.incoming.len());
+            }
+            if self.transport.read_buf(&mut self.incoming).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+    }
+
+    fn check_length(&self, tag: u8, length: usize) -> Result<(), WireError> {
+        match tag {
+            b'D' if length > self.bounds.row => Err(WireError::RowTooLong(length)),
+            b'N' if length > self.bounds.notice => Err(WireError::NoticeTooLong(length)),
+            b'D' | b'N' => Ok(()),
+            _ if length > OTHER_BYTES => Err(WireError::MessageTooLong(length)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing waits to be read: no farewell of the server, no answer that was not asked for.
+    pub(super) fn is_quiet(&mut self) -> bool {
+        self.incoming.is_empty()
+            && self
+                .transport
+                .read_buf(&mut self.incoming)
+                .now_or_never()
+                .is_none()
+    }
+
+    /// Reads until the server closes the connection.
+    async fn drain(&mut self) {
+        let mut rest = [0; 64];
+        while matches!(self.transport.read(&mut rest).await, Ok(1..)) {}
+    }
+}
+
+/// What the server reports as an error or a notice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ServerReport {
+    pub(super) severity: String,
+    pub(super) code: String,
+    pub(super) message: String,
+    pub(super) detail: Option<Vec<u8>>,
+    pub(super) hint: Option<String>,
+    pub(super) position: Option<usize>,
+    /// The function of the server's source that reports.
+    pub(super) routine: String,
+}
+
+impl ServerReport {
+    pub(super) fn read(mut fields: ErrorFields<'_>) -> io::Result<Self> {
+        let mut report = Self::default();
+        while let Some(field) = fields.next()? {
+            let bytes = field.value_bytes();
+            let text = || String::from_utf8_lossy(bytes).into_owned();
+            match field.type_() {
+                b'V' => report.severity = text(),
+                b'C' => report.code = text(),
+                b'M' => report.message = text(),
+                b'D' => report.detail = Some(bytes.to_vec()),
+                b'H' => report.hint = Some(text()),
+                b'P' => report.position = text().parse().ok(),
+                b'R' => report.routine = text(),
+                _ => {}
+            }
+        }
+        Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOUNDS: MessageBounds = MessageBounds {
+        row: 100,
+        notice: 200,
+    };
+
+    async fn received(tag: u8, announced: u32) -> (Result<Message, WireError>, usize) {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut wire = Wire::new(Box::new(ours), BOUNDS);
+        let header: Vec<u8> = [vec![tag], announced.to_be_bytes().to_vec()].concat();
+        theirs.write_all(&header).await.expect("it is read");
+        let answer = wire.receive().await;
+        (answer, wire.incoming.capacity())
+    }
+
+    #[tokio::test]
+    async fn it_refuses_a_message_by_its_header_before_it_is_buffered() {
+        for (tag, announced) in [(b'D', 600 << 20), (b'N', 201), (b'E', 2 << 20)] {
+            let (answer, buffered) = received(tag, announced).await;
+            assert!(answer.is_err(), "{}", char::from(tag));
+            assert!(buffered < 1024, "{buffered} bytes for {}", char::from(tag));
+        }
+    }
+
+    #[tokio::test]
+    async fn it_hears_a_farewell_on_an_idle_connection() {
+        let (ours, theirs) = tokio::io::duplex(64);
+        let mut wire = Wire::new(Box::new(ours), BOUNDS);
+        assert!(wire.is_quiet());
+        drop(theirs);
+        assert!(!wire.is_quiet());
+    }
+}
