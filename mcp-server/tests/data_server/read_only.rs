@@ -23,7 +23,7 @@ async fn snapshot(database: &Database) -> Vec<String> {
         "SELECT format('%s %s', id, secret) FROM t ORDER BY id",
         "SELECT format('%s', slot_name) FROM pg_replication_slots ORDER BY 1",
         "SELECT format('%s', roname) FROM pg_replication_origin ORDER BY 1",
-        "SELECT format('%s %s', classid, objid) FROM pg_locks WHERE locktype = 'advisory'",
+        "SELECT format('%s %s', classid, objid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     ] {
         let rows = sqlx::query(sql)
             .fetch_all(&mut connection)
