@@ -113,24 +113,42 @@ def ours_is_the_machines(home: Home) -> bool:
 
 
 class PythonClients(Part):
-    purposes = ("test", "lint", "bench")
-    name, title = "clients-python", "test runner and Python MCP client"
-    download_mb, disk_mb, scratch_mb, seconds = 15, 60, 20, 12
-    pins, needs, links = ("requirements/clients.txt",), ("pip",), ("clients/python",)
-    heart = "bin/python"
+    """A virtual environment for MCP clients that get on with the same packages; each line of `mcp` wants its own.
+
+    `sizes`: megabytes to download and on disk, and seconds.
+    """
+
+    scratch_mb, needs, heart = 20, ("pip",), "bin/python"
+
+    def __init__(self, line: str, title: str, requirements: str, sizes: tuple[int, int, int],
+                 purposes: tuple[str, ...] = ("test",)) -> None:
+        self.name, self.title, self.requirements = f"clients-{line}", title, f"requirements/{requirements}"
+        self.download_mb, self.disk_mb, self.seconds = sizes
+        self.purposes = purposes
+        self.pins, self.links = (self.requirements,), (f"clients/{line}",)
 
     def make(self, home: Home, fresh: Path) -> None:
         run(self, fresh, [sys.executable, "-m", "venv", "--without-pip", fresh])
-        pip(self, home, fresh, "--requirement", SETUP / "requirements/clients.txt", python=fresh / "bin/python")
+        pip(self, home, fresh, "--requirement", SETUP / self.requirements, python=fresh / "bin/python")
 
     def expose(self, home: Home, folder: Path) -> None:
-        home.link("clients/python", folder)
+        (link,) = self.links
+        home.link(link, folder)
+
+
+PYTHON_CLIENTS = [
+    PythonClients("python", "test runner and Python MCP client", "clients.txt", (15, 60, 12), ("test", "lint", "bench")),
+    PythonClients("mcp-1.9", "MCP client of mcp 1.9", "clients-mcp-1.9.txt", (4, 17, 8)),
+    PythonClients("mcp-1.20", "MCP client of mcp 1.20", "clients-mcp-1.20.txt", (10, 38, 12)),
+    PythonClients("mcp-1.30", "MCP clients on mcp 1.30 (fastmcp 2, LangChain)", "clients-mcp-1.30.txt", (30, 152, 40)),
+    PythonClients("fastmcp-4", "MCP client of fastmcp 4", "clients-fastmcp-4.txt", (18, 94, 25)),
+]
 
 
 class NodeClients(Part):
     purposes = ("test",)
     name, title = "clients-node", "JavaScript MCP clients"
-    download_mb, disk_mb, scratch_mb, seconds = 8, 40, 20, 10
+    download_mb, disk_mb, scratch_mb, seconds = 71, 132, 75, 15
     pins, needs, links = ("clients-node/package-lock.json",), ("node",), ("clients/node",)
 
     def make(self, home: Home, fresh: Path) -> None:
@@ -254,4 +272,4 @@ def rustup() -> Path:
     raise Problem("rustup is missing")
 
 
-PARTS: list[Part] = [Pip(), WasmTarget(), Nextest(), CargoDeny(), Ruff(), Spark(), Envoy(), Node(), PythonClients(), NodeClients()]
+PARTS: list[Part] = [Pip(), WasmTarget(), Nextest(), CargoDeny(), Ruff(), Spark(), Envoy(), Node(), *PYTHON_CLIENTS, NodeClients()]
