@@ -1,32 +1,52 @@
-// An MCP client on either official TypeScript SDK, driven line by line; the lines are those of `call.py`.
+// An MCP client on the official TypeScript SDKs; the lines are those of `lines.py`.
 //
-//     node call.mjs URL modern|legacy client|sdk
+//     node call.mjs URL modern|legacy client|sdk|sdk-1.20|sdk-1.12|mcp-remote
 //
-// The packages are found below the folder that NODE_CLIENTS names, so that this program need not lie beside them.
+// `mcp-remote` is called as desktop clients call it: an SDK's client on its standard input and output. The packages are
+// found below the folder that NODE_CLIENTS names, so that this program need not lie beside them.
 
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+const packages = join(process.env.NODE_CLIENTS, 'node_modules');
 const require = createRequire(join(process.env.NODE_CLIENTS, 'package.json'));
-const [url, era, sdk] = process.argv.slice(2);
+const [url, era, name] = process.argv.slice(2);
 const identity = { name: 'portcullis-tests', version: '1' };
+const folder = name === 'client' || name === 'sdk' ? `@modelcontextprotocol/${name}` : name;
 
 function connection() {
-    if (sdk === 'client') {
-        const { Client, StreamableHTTPClientTransport } = require('@modelcontextprotocol/client');
+    if (name === 'client') {
+        const { Client, StreamableHTTPClientTransport } = require(folder);
         const options = era === 'modern' ? { versionNegotiation: { mode: 'auto' } } : {};
         return { client: new Client(identity, options), transport: new StreamableHTTPClientTransport(new URL(url)) };
     }
-    const { Client } = require('@modelcontextprotocol/sdk/client/index.js');
-    const { StreamableHTTPClientTransport } = require('@modelcontextprotocol/sdk/client/streamableHttp.js');
+    if (name === 'mcp-remote') {
+        const { Client } = require('@modelcontextprotocol/sdk/client/index.js');
+        const { StdioClientTransport } = require('@modelcontextprotocol/sdk/client/stdio.js');
+        const args = [join(packages, 'mcp-remote/dist/proxy.js'), url, '--allow-http', '--transport', 'http-only'];
+        const env = { ...process.env, MCP_REMOTE_CONFIG_DIR: temporaryFolder() };
+        const transport = new StdioClientTransport({ command: process.execPath, args, env });
+        return { client: new Client(identity), transport };
+    }
+    const { Client } = require(`${folder}/client/index.js`);
+    const { StreamableHTTPClientTransport } = require(`${folder}/client/streamableHttp.js`);
     return { client: new Client(identity), transport: new StreamableHTTPClientTransport(new URL(url)) };
+}
+
+function temporaryFolder() {
+    const folder = mkdtempSync(join(tmpdir(), 'portcullis-mcp-remote-'));
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    return folder;
 }
 
 const say = (line) => process.stdout.write(JSON.stringify(line) + '\n');
 
-function seen(error) {
-    return { error: { type: error.constructor.name, message: error.message, code: error.code ?? null, data: error.data ?? null } };
+function described(error) {
+    const { message, code = null, data = null } = error;
+    return { type: error.constructor.name, message, code, data };
 }
 
 async function answer(client, request) {
@@ -34,18 +54,34 @@ async function answer(client, request) {
         if (request.call === undefined) return { result: await client.listTools() };
         return { result: await client.callTool({ name: request.call, arguments: request.arguments ?? {} }) };
     } catch (error) {
-        return seen(error);
+        return { error: described(error) };
     }
+}
+
+// Older SDKs keep the negotiated revision to themselves; each one tells its transport, or sees it in the answer.
+function learnRevision(transport, learn) {
+    const setProtocolVersion = transport.setProtocolVersion?.bind(transport);
+    transport.setProtocolVersion = (revision) => {
+        learn(revision);
+        setProtocolVersion?.(revision);
+    };
+    const start = transport.start.bind(transport);
+    transport.start = () => {
+        const onmessage = transport.onmessage;
+        transport.onmessage = (message, extra) => {
+            if (message.result?.protocolVersion) learn(message.result.protocolVersion);
+            onmessage(message, extra);
+        };
+        return start();
+    };
 }
 
 const { client, transport } = connection();
 let negotiated;
-const setProtocolVersion = transport.setProtocolVersion?.bind(transport);
-transport.setProtocolVersion = (version) => {
-    negotiated = version;
-    setProtocolVersion?.(version);
-};
+client.onerror = (error) => console.error(error);
+learnRevision(transport, (revision) => (negotiated = revision));
 await client.connect(transport);
-say({ connected: client.getNegotiatedProtocolVersion?.() ?? negotiated });
+const stated = JSON.parse(readFileSync(join(packages, folder, 'package.json')));
+say({ connected: client.getNegotiatedProtocolVersion?.() ?? negotiated, package: `${stated.name} ${stated.version}` });
 for await (const line of createInterface({ input: process.stdin })) say(await answer(client, JSON.parse(line)));
 await client.close();

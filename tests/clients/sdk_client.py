@@ -1,4 +1,4 @@
-"""Drives `call.py` and `call.mjs` from a test: a client that others wrote, in a process of its own."""
+"""Drives the client programs of this folder from a test: clients that others wrote, in processes of their own."""
 
 import json
 import os
@@ -9,11 +9,22 @@ from pathlib import Path
 from queue import Empty, Queue
 
 HERE = Path(__file__).parent
+PYTHON_PROGRAMS = {
+    "python": ("python", "call_mcp_2.py"),
+    "mcp-1.30": ("mcp-1.30", "call_mcp_1.py"),
+    "mcp-1.20": ("mcp-1.20", "call_mcp_1.py"),
+    "mcp-1.9": ("mcp-1.9", "call_mcp_1.py"),
+    "fastmcp-4": ("fastmcp-4", "call_fastmcp.py"),
+    "fastmcp-2": ("mcp-1.30", "call_fastmcp.py"),
+    "langchain": ("mcp-1.30", "call_langchain.py"),
+    "inspector": ("python", "call_inspector.py"),
+}
+"""Of each client in Python: its virtual environment below `clients`, and its program. The others are `call.mjs`'s."""
 
 
 @dataclass(frozen=True)
 class Sdk:
-    """One official SDK in one protocol era."""
+    """One client that people use, in one protocol era."""
 
     name: str
     era: str
@@ -23,8 +34,9 @@ class Sdk:
         return f"{self.name} {self.era}"
 
     def command(self, url: str, home: Path) -> list[str]:
-        if self.name == "python":
-            return [str(home / "clients/python/bin/python"), str(HERE / "call.py"), url, self.era]
+        if self.name in PYTHON_PROGRAMS:
+            environment, program = PYTHON_PROGRAMS[self.name]
+            return [str(home / "clients" / environment / "bin/python"), str(HERE / program), url, self.era]
         return [str(home / "bin/node"), str(HERE / "call.mjs"), url, self.era, self.name]
 
 
@@ -35,6 +47,25 @@ SDKS = [
     Sdk("client", "legacy"),
     Sdk("sdk", "legacy"),
 ]
+"""The newest official SDKs, in each era that they speak."""
+CLIENTS = [
+    *SDKS,
+    Sdk("mcp-1.30", "legacy"),
+    Sdk("mcp-1.20", "legacy"),
+    Sdk("mcp-1.9", "legacy"),
+    Sdk("fastmcp-4", "modern"),
+    Sdk("fastmcp-2", "legacy"),
+    Sdk("langchain", "legacy"),
+    Sdk("sdk-1.20", "legacy"),
+    Sdk("sdk-1.12", "legacy"),
+    Sdk("inspector", "legacy"),
+    Sdk("mcp-remote", "legacy"),
+]
+"""Every client of docs/clients.md."""
+
+
+class NoAnswer(RuntimeError):
+    """A client that ended, or that said nothing until its deadline."""
 
 
 def shown(outcome: dict) -> str:
@@ -46,10 +77,13 @@ def shown(outcome: dict) -> str:
 
 
 class SdkClient:
-    """A connected client; `ask` sends one line and returns what the SDK's user saw."""
+    """A connected client; `ask` sends one line and returns what the client's user saw.
+
+    `deadline` bounds each answer, in seconds.
+    """
 
     def __init__(self, sdk: Sdk, url: str, home: Path, deadline: float = 60) -> None:
-        environment = {**os.environ, "NODE_CLIENTS": str(home / "clients/node")}
+        environment = {**os.environ, "NODE": str(home / "bin/node"), "NODE_CLIENTS": str(home / "clients/node")}
         command = sdk.command(url, home)
         for needed in command[:1]:
             if not Path(needed).exists():
@@ -67,7 +101,9 @@ class SdkClient:
         ]
         for reader in self.readers:
             reader.start()
-        self.protocol = self._next()["connected"]
+        introduced = self._next()
+        self.protocol = introduced["connected"]
+        self.package = introduced["package"]
 
     def _collect(self) -> None:
         for line in self.process.stdout:
@@ -81,12 +117,16 @@ class SdkClient:
             line = None
         if line is None:
             self.close()
-            raise RuntimeError(f"{self.sdk.label} gave no answer: {''.join(self.complaints)}")
+            raise NoAnswer(f"{self.sdk.label} gave no answer: {''.join(self.complaints)}")
         return json.loads(line)
 
     def ask(self, request: dict) -> dict:
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
+        """Sends a request and waits for its outcome. Raises `NoAnswer` when there is none."""
+        try:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+        except (BrokenPipeError, ValueError) as error:
+            raise NoAnswer(f"{self.sdk.label} has ended: {''.join(self.complaints)}") from error
         return self._next()
 
     def call(self, tool: str, arguments: dict | None = None) -> dict:
@@ -96,7 +136,11 @@ class SdkClient:
         return self.ask({"list": "tools"})["result"]["tools"]
 
     def close(self) -> None:
-        self.process.stdin.close()
+        """Ends the client: by the end of its input, and by SIGKILL 5 s later."""
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass
         try:
             self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:

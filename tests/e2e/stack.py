@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from free_ports import free_port
@@ -66,6 +68,16 @@ class Stack:
         pid = until(f"`{program}` runs", lambda: self.pid_of(program))
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    @contextmanager
+    def frozen(self, program: str) -> Iterator[None]:
+        """Holds one of our programs still: its connections stay open, and nothing is answered."""
+        pid = until(f"`{program}` runs", lambda: self.pid_of(program))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def pid_of(self, program: str) -> int | None:
         """The process of a program that the stack runs."""

@@ -1,0 +1,24 @@
+"""A client on PyPI `mcp` 1.9 to 1.30: `python call_mcp_1.py URL legacy`; see `lines.py`."""
+
+import asyncio
+import sys
+
+from lines import answer_lines, as_json, pinned
+from mcp import ClientSession
+from mcp.client.streamable_http import streamablehttp_client
+
+
+async def main(url: str, _era: str) -> None:
+    async with streamablehttp_client(url) as (incoming, outgoing, _), ClientSession(incoming, outgoing) as session:
+        introduced = await session.initialize()
+
+        async def answer(request: dict) -> dict:
+            if "call" in request:
+                return as_json(await session.call_tool(request["call"], request.get("arguments", {})))
+            return as_json(await session.list_tools())
+
+        await answer_lines(introduced.protocolVersion, pinned("mcp"), answer)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
