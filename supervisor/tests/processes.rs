@@ -225,13 +225,13 @@ async fn it_leaves_the_others_alone_when_one_does_not_stay_up() {
         .await
         .unwrap();
     let steady = supervisor.status()[0].1;
-    // Ready for a moment each time, so that each end is one after a start that succeeded.
-    let script = "touch up; sleep 0.01; exit 1";
+    // The first start succeeds; it ends when it is told to, and so does each later one at once.
+    let script = "while [ ! -e go ]; do sleep 0.05; done; exit 1";
     let crashing = shell("crashing", folder.path(), script)
         .in_folder(folder.path())
-        .ready_when(exists(&folder.path().join("up")))
         .restart(Restart::WithBackoff);
     supervisor.start(crashing).await.unwrap();
+    std::fs::write(folder.path().join("go"), "").unwrap();
     let mut ends = Vec::new();
     while ends.len() < 3 {
         if let Some(Event::Restarting {
