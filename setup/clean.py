@@ -7,12 +7,15 @@ from pathlib import Path
 
 from home import Home, size_mb
 
+DEFAULTS = Path(__file__).resolve().parents[1] / "control-plane/data-folder/default.txt"
+
 
 def data_folder() -> Path:
     """`PORTCULLIS_DATA`, or where `portcullis up` keeps its state without it."""
     if named := os.environ.get("PORTCULLIS_DATA"):
         return Path(named).expanduser()
-    return Path("/var/lib/portcullis") if os.geteuid() == 0 else Path("~/.local/state/portcullis").expanduser()
+    system, below_home = DEFAULTS.read_text().splitlines()
+    return Path(system) if os.geteuid() == 0 else Path.home() / below_home
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use supervisor::Account;
 
 /// The folders, each with a flag and an environment variable.
 #[derive(Debug, Clone, Args)]
@@ -34,8 +33,7 @@ impl Folders {
     pub(crate) fn data(&self) -> anyhow::Result<PathBuf> {
         let named = match &self.data {
             Some(named) => with_home(named)?,
-            None if Account::we_are_root() => PathBuf::from("/var/lib/portcullis"),
-            None => user_folder()?.join(".local/state/portcullis"),
+            None => data_folder::default_data_folder(),
         };
         Ok(std::path::absolute(named)?)
     }
@@ -117,8 +115,7 @@ fn own_folder() -> anyhow::Result<PathBuf> {
 }
 
 fn user_folder() -> anyhow::Result<PathBuf> {
-    std::env::home_dir()
-        .context("this user has no home folder: set PORTCULLIS_HOME and PORTCULLIS_DATA")
+    std::env::home_dir().context("this user has no home folder: set PORTCULLIS_HOME")
 }
 
 /// A leading `~` is the user's folder, also where no shell has replaced it.

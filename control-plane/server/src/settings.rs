@@ -91,14 +91,8 @@ impl Settings {
     }
 
     fn data(&self) -> PathBuf {
-        if let Some(data) = &self.data {
-            return data.clone();
-        }
-        match std::env::home_dir() {
-            Some(home) if !rustix::process::geteuid().is_root() => {
-                home.join(".local/state/portcullis")
-            }
-            _ => PathBuf::from("/var/lib/portcullis"),
-        }
+        self.data
+            .clone()
+            .unwrap_or_else(data_folder::default_data_folder)
     }
 }

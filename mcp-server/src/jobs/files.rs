@@ -2,9 +2,10 @@
 
 use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use data_folder::default_data_folder;
 use serde::Serialize;
 use tokio::fs;
 
@@ -74,7 +75,7 @@ pub(super) struct Launch<'a> {
 impl Files {
     /// Under `data`, or under the default folder of the product.
     pub(super) fn new(data: Option<&Path>, access: JobFileAccess) -> Self {
-        let data = data.map_or_else(default_data, Path::to_owned);
+        let data = data.map_or_else(default_data_folder, Path::to_owned);
         Self {
             folder: data.join("jobs"),
             access,
@@ -161,13 +162,5 @@ impl JobFileAccess {
             Self::Owner => 0o600,
             Self::Group => 0o640,
         })
-    }
-}
-
-fn default_data() -> PathBuf {
-    let root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-    match std::env::var_os("HOME") {
-        Some(home) if !root => PathBuf::from(home).join(".local/state/portcullis"),
-        _ => PathBuf::from("/var/lib/portcullis"),
     }
 }
