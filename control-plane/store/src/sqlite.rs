@@ -6,6 +6,7 @@ mod catalogue;
 mod module;
 mod open;
 mod revision;
+mod rows;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -4,15 +4,28 @@ use std::collections::{BTreeMap, HashSet};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
 use sqlx::types::Json;
-use sqlx::{ConnectOptions as _, Row as _};
+use sqlx::{ConnectOptions as _, Row as _, SqlSafeStr as _};
 use tokio::sync::OnceCell;
 
 use super::job::{Job, JobId, JobState, Progress, Times};
 
-static MIGRATIONS: Migrator = sqlx::migrate!();
+/// The steps from an empty database to today's tables: number, title and statements. A step that was
+/// released is never changed: its checksum is in every registry.
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "spark jobs",
+        include_str!("../../migrations/0001_spark_jobs.sql"),
+    ),
+    (
+        2,
+        "owners and versions",
+        include_str!("../../migrations/0002_owners_and_versions.sql"),
+    ),
+];
 
 /// The columns of a job in the order of nothing: they are read by name. Times are written as RFC 3339 here.
 const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments, conf, submission_id, application_id,
@@ -59,6 +72,14 @@ pub struct Filter {
     pub before: Option<JobId>,
 }
 
+fn migrator() -> Migrator {
+    let step = |(number, title, sql): (i64, &'static str, &'static str)| {
+        let sql = sql.into_sql_str();
+        Migration::new(number, title.into(), MigrationType::Simple, sql, false)
+    };
+    Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
+}
+
 impl Store {
     /// Prepares the pool without connecting.
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
@@ -82,10 +103,7 @@ impl Store {
     /// The pool, once the tables are there. Several servers may come at the same time.
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         let migrate = async {
-            let mut migrator = Migrator {
-                migrations: MIGRATIONS.migrations.clone(),
-                ..Migrator::DEFAULT
-            };
+            let mut migrator = migrator();
             migrator.create_schema("portcullis");
             migrator.dangerous_set_table_name("portcullis.mcp_server_migrations");
             migrator.run(&self.pool).await
@@ -280,4 +298,24 @@ fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
             updated: row.try_get("updated")?,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_runs_every_file_of_the_migrations_folder() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let named = MIGRATIONS.map(|(number, title, _)| {
+            let title = title.replace(' ', "_");
+            format!("{number:04}_{title}.sql")
+        });
+        assert_eq!(files, named);
+    }
 }

@@ -1,4 +1,7 @@
-//! Spark Connect's messages and client, generated from `proto/` by `build.rs`
+//! Spark Connect's messages and client, generated from `proto/`.
+//!
+//! The generated file is part of the tree, so that nobody has to build its generator first. The test
+//! `tests/spark_protocol.rs` generates it again and compares.
 #![allow(
     dead_code,
     missing_docs,
@@ -8,4 +11,4 @@
     unused_qualifications
 )]
 
-tonic::include_proto!("spark.connect");
+include!("protocol/spark.connect.rs");

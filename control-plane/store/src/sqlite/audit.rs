@@ -1,9 +1,9 @@
-use sqlx::{FromRow, SqliteExecutor};
+use sqlx::SqliteExecutor;
 
+use super::rows::row_by_columns;
 use super::{SqliteStore, failed, natural, now, stored, time};
 use crate::{AuditEntry, AuditRecord, RevisionNumber, StoreError};
 
-#[derive(FromRow)]
 struct Row {
     sequence: i64,
     at: i64,
@@ -13,6 +13,16 @@ struct Row {
     origin: String,
     reason: String,
 }
+
+row_by_columns!(Row {
+    sequence,
+    at,
+    who,
+    what,
+    revision,
+    origin,
+    reason
+});
 
 impl TryFrom<Row> for AuditRecord {
     type Error = StoreError;

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use sqlx::{FromRow, SqliteExecutor};
+use sqlx::SqliteExecutor;
 use time::OffsetDateTime;
 
+use super::rows::row_by_columns;
 use super::{SqliteStore, failed, micros, now, stored, time};
 use crate::{Catalogue, ListHash, RawTool, StoreError};
 
@@ -12,7 +13,6 @@ const WRITE: &str = "write the catalogue";
 /// How long a list is kept that nothing names any more.
 const UNUSED_KEPT_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
-#[derive(FromRow)]
 struct CatalogueRow {
     server: String,
     list_hash: String,
@@ -20,6 +20,14 @@ struct CatalogueRow {
     seen_at: i64,
     endpoint: String,
 }
+
+row_by_columns!(CatalogueRow {
+    server,
+    list_hash,
+    protocol,
+    seen_at,
+    endpoint
+});
 
 pub(super) async fn put(store: &SqliteStore, catalogue: &Catalogue) -> Result<(), StoreError> {
     let mut transaction = store.begin(WRITE).await?;

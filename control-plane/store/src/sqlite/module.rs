@@ -1,20 +1,25 @@
 use std::path::PathBuf;
 
-use sqlx::FromRow;
-
+use super::rows::row_by_columns;
 use super::{SqliteStore, failed, micros, natural, stored, time};
 use crate::{Module, StoreError};
 
 const READ: &str = "read the modules";
 const WRITE: &str = "remember a module";
 
-#[derive(FromRow)]
 struct Row {
     sha256: String,
     bytes: i64,
     path: String,
     first_seen: i64,
 }
+
+row_by_columns!(Row {
+    sha256,
+    bytes,
+    path,
+    first_seen
+});
 
 impl TryFrom<Row> for Module {
     type Error = StoreError;

@@ -1,5 +1,7 @@
-use sqlx::{FromRow, SqliteExecutor};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteExecutor};
 
+use super::rows::row_by_columns;
 use super::{SqliteStore, audit, failed, natural, now, stored, time};
 use crate::{
     AppendError, AuditEntry, NewRevision, Revision, RevisionNumber, RevisionSummary, StoreError,
@@ -8,7 +10,6 @@ use crate::{
 const READ: &str = "read a revision";
 const APPEND: &str = "store a revision";
 
-#[derive(FromRow)]
 struct SummaryRow {
     number: i64,
     author: String,
@@ -16,11 +17,25 @@ struct SummaryRow {
     created_at: i64,
 }
 
-#[derive(FromRow)]
+row_by_columns!(SummaryRow {
+    number,
+    author,
+    reason,
+    created_at
+});
+
 struct RevisionRow {
-    #[sqlx(flatten)]
     summary: SummaryRow,
     document: String,
+}
+
+impl FromRow<'_, SqliteRow> for RevisionRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            summary: SummaryRow::from_row(row)?,
+            document: row.try_get("document")?,
+        })
+    }
 }
 
 impl TryFrom<SummaryRow> for RevisionSummary {
