@@ -2,8 +2,9 @@
 //
 //     node call.mjs URL modern|legacy client|sdk|sdk-1.20|sdk-1.12|mcp-remote
 //
-// `mcp-remote` is called as desktop clients call it: an SDK's client on its standard input and output. The packages are
-// found below the folder that NODE_CLIENTS names, so that this program need not lie beside them.
+// `mcp-remote` is called as desktop clients call it: an SDK's client on its standard input and
+// output. The packages are found below the folder that NODE_CLIENTS names, so that this program need
+// not lie beside them.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -21,19 +22,24 @@ function connection() {
     if (name === 'client') {
         const { Client, StreamableHTTPClientTransport } = require(folder);
         const options = era === 'modern' ? { versionNegotiation: { mode: 'auto' } } : {};
-        return { client: new Client(identity, options), transport: new StreamableHTTPClientTransport(new URL(url)) };
+        const transport = new StreamableHTTPClientTransport(new URL(url));
+        return { client: new Client(identity, options), transport };
     }
     if (name === 'mcp-remote') {
         const { Client } = require('@modelcontextprotocol/sdk/client/index.js');
         const { StdioClientTransport } = require('@modelcontextprotocol/sdk/client/stdio.js');
-        const args = [join(packages, 'mcp-remote/dist/proxy.js'), url, '--allow-http', '--transport', 'http-only'];
-        const env = { ...process.env, MCP_REMOTE_CONFIG_DIR: temporaryFolder() };
-        const transport = new StdioClientTransport({ command: process.execPath, args, env });
+        const proxy = join(packages, 'mcp-remote/dist/proxy.js');
+        const transport = new StdioClientTransport({
+            command: process.execPath,
+            args: [proxy, url, '--allow-http', '--transport', 'http-only'],
+            env: { ...process.env, MCP_REMOTE_CONFIG_DIR: temporaryFolder() },
+        });
         return { client: new Client(identity), transport };
     }
     const { Client } = require(`${folder}/client/index.js`);
     const { StreamableHTTPClientTransport } = require(`${folder}/client/streamableHttp.js`);
-    return { client: new Client(identity), transport: new StreamableHTTPClientTransport(new URL(url)) };
+    const transport = new StreamableHTTPClientTransport(new URL(url));
+    return { client: new Client(identity), transport };
 }
 
 function temporaryFolder() {
@@ -52,13 +58,15 @@ function described(error) {
 async function answer(client, request) {
     try {
         if (request.call === undefined) return { result: await client.listTools() };
-        return { result: await client.callTool({ name: request.call, arguments: request.arguments ?? {} }) };
+        const call = { name: request.call, arguments: request.arguments ?? {} };
+        return { result: await client.callTool(call) };
     } catch (error) {
         return { error: described(error) };
     }
 }
 
-// Older SDKs keep the negotiated revision to themselves; each one tells its transport, or sees it in the answer.
+// Older SDKs keep the negotiated revision to themselves: each tells it its transport, or has read it
+// in the answer to `initialize`.
 function learnRevision(transport, learn) {
     const setProtocolVersion = transport.setProtocolVersion?.bind(transport);
     transport.setProtocolVersion = (revision) => {
@@ -82,6 +90,11 @@ client.onerror = (error) => console.error(error);
 learnRevision(transport, (revision) => (negotiated = revision));
 await client.connect(transport);
 const stated = JSON.parse(readFileSync(join(packages, folder, 'package.json')));
-say({ connected: client.getNegotiatedProtocolVersion?.() ?? negotiated, package: `${stated.name} ${stated.version}` });
-for await (const line of createInterface({ input: process.stdin })) say(await answer(client, JSON.parse(line)));
+say({
+    connected: client.getNegotiatedProtocolVersion?.() ?? negotiated,
+    package: `${stated.name} ${stated.version}`,
+});
+for await (const line of createInterface({ input: process.stdin })) {
+    say(await answer(client, JSON.parse(line)));
+}
 await client.close();

@@ -1,9 +1,13 @@
-"""A client on PyPI `fastmcp` 2 or 4, as it is by default: `python call_fastmcp.py URL legacy|modern`; see `lines.py`."""
+"""A client on PyPI `fastmcp` 2 or 4, as it is by default; it speaks the lines of `lines.py`.
+
+python call_fastmcp.py URL legacy|modern
+"""
 
 import asyncio
 import sys
 
 from fastmcp import Client
+
 from lines import answer_lines, as_json, pinned
 
 
@@ -17,7 +21,9 @@ async def main(url: str, _era: str) -> None:
                 return {"content": content, "structuredContent": result.structured_content}
             return {"tools": [as_json(tool) for tool in await client.list_tools()]}
 
-        revision = getattr(client, "protocol_version", None) or client.initialize_result.protocolVersion
+        revision = (
+            getattr(client, "protocol_version", None) or client.initialize_result.protocolVersion
+        )
         await answer_lines(revision, pinned("fastmcp"), answer)
 
 

@@ -1,7 +1,10 @@
-"""The MCP Inspector's connection command `mcpdo`: `python call_inspector.py URL legacy|modern`; see `lines.py`.
+"""The MCP Inspector's command `mcpdo`; this program speaks the lines of `lines.py`.
 
-Each request is a command of its own, as a user types it; a daemon of the Inspector's holds the one connection. It
-is private to this program, and ends with it. Node and the packages are where NODE and NODE_CLIENTS say.
+    python call_inspector.py URL legacy|modern
+
+Each request is a command of its own, as a user types it; a daemon of the Inspector's keeps the one
+connection. It is private to this program, and ends with it. Node and the packages are where NODE
+and NODE_CLIENTS say.
 """
 
 import asyncio
@@ -39,7 +42,9 @@ class Inspector:
         if done.stdout.strip():
             return json.loads(done.stdout)
         last = done.stderr.strip().rpartition("\n")[2]
-        raise Complaint(json.loads(last)["error"]["message"] if last.startswith('{"error"') else done.stderr)
+        raise Complaint(
+            json.loads(last)["error"]["message"] if last.startswith('{"error"') else done.stderr
+        )
 
 
 async def main(url: str, era: str) -> None:
@@ -53,7 +58,9 @@ async def main(url: str, era: str) -> None:
                 if "call" not in request:
                     return inspector.run(*connection, "tools/list")
                 arguments = json.dumps(request.get("arguments", {}))
-                return inspector.run(*connection, "tools/call", request["call"], "--tool-args-json", arguments)
+                return inspector.run(
+                    *connection, "tools/call", request["call"], "--tool-args-json", arguments
+                )
 
             revision = inspector.run(*connection, "connections/show")["protocolVersion"]
             await answer_lines(revision, f"{STATED['name']} {STATED['version']}", answer)

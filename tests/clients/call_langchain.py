@@ -1,6 +1,9 @@
-"""A client on PyPI `langchain-mcp-adapters`: `python call_langchain.py URL legacy`; see `lines.py`.
+"""A client on PyPI `langchain-mcp-adapters`; it speaks the lines of `lines.py`.
 
-A result is the `ToolMessage` that a model is handed, with the fields of an MCP result: `isError` is its status.
+    python call_langchain.py URL legacy
+
+A result is the `ToolMessage` that a model is handed, with the fields of an MCP result: `isError` is
+its status.
 """
 
 import asyncio
@@ -8,8 +11,9 @@ import sys
 
 from langchain_mcp_adapters.client import MultiServerMCPClient
 from langchain_mcp_adapters.tools import convert_mcp_tool_to_langchain_tool
-from lines import answer_lines, as_json, pinned
 from mcp.types import Tool
+
+from lines import answer_lines, as_json, pinned
 
 
 async def main(url: str, _era: str) -> None:
@@ -21,8 +25,17 @@ async def main(url: str, _era: str) -> None:
             if "call" not in request:
                 return as_json(await session.list_tools())
             # By name, so that a tool can be called that has gone since it was listed.
-            tool = Tool(name=request["call"], description="", inputSchema={"type": "object", "properties": {}})
-            call = {"type": "tool_call", "id": "1", "name": tool.name, "args": request.get("arguments", {})}
+            tool = Tool(
+                name=request["call"],
+                description="",
+                inputSchema={"type": "object", "properties": {}},
+            )
+            call = {
+                "type": "tool_call",
+                "id": "1",
+                "name": tool.name,
+                "args": request.get("arguments", {}),
+            }
             message = await convert_mcp_tool_to_langchain_tool(session, tool).ainvoke(call)
             return {"content": message.content, "isError": message.status == "error"}
 

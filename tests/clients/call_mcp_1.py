@@ -1,20 +1,29 @@
-"""A client on PyPI `mcp` 1.9 to 1.30: `python call_mcp_1.py URL legacy`; see `lines.py`."""
+"""A client on PyPI `mcp` 1.9 to 1.30; it speaks the lines of `lines.py`.
+
+python call_mcp_1.py URL legacy
+"""
 
 import asyncio
 import sys
 
-from lines import answer_lines, as_json, pinned
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
+from lines import answer_lines, as_json, pinned
+
 
 async def main(url: str, _era: str) -> None:
-    async with streamablehttp_client(url) as (incoming, outgoing, _), ClientSession(incoming, outgoing) as session:
+    async with (
+        streamablehttp_client(url) as (incoming, outgoing, _),
+        ClientSession(incoming, outgoing) as session,
+    ):
         introduced = await session.initialize()
 
         async def answer(request: dict) -> dict:
             if "call" in request:
-                return as_json(await session.call_tool(request["call"], request.get("arguments", {})))
+                return as_json(
+                    await session.call_tool(request["call"], request.get("arguments", {}))
+                )
             return as_json(await session.list_tools())
 
         await answer_lines(introduced.protocolVersion, pinned("mcp"), answer)

@@ -1,8 +1,10 @@
-// Sends POSTs over one HTTP/2 connection, all at once, and prints their answers in order as one line of JSON.
+// Sends POSTs over one HTTP/2 connection, all at once, and prints their answers in order as one line
+// of JSON.
 //
 //     node http2_post.mjs PORT < requests.json
 //
-// A request is {"headers": [[name, value], …], "body": "…", "trailers": {…}?}; an answer {"status": 200, "headers": {…}, "body": "…"}.
+// A request is {"headers": [[name, value], …], "body": "…", "trailers": {…}?};
+// an answer {"status": 200, "headers": {…}, "body": "…"}.
 
 import { connect } from 'node:http2';
 import { text } from 'node:stream/consumers';
@@ -12,13 +14,17 @@ const session = connect(`http://127.0.0.1:${port}`);
 
 function collected(pairs) {
     const headers = { ':method': 'POST' };
-    for (const [name, value] of pairs) headers[name] = name in headers && !name.startsWith(':') ? [headers[name], value].flat() : value;
+    for (const [name, value] of pairs) {
+        const repeated = name in headers && !name.startsWith(':');
+        headers[name] = repeated ? [headers[name], value].flat() : value;
+    }
     return headers;
 }
 
 function post({ headers, body, trailers }) {
     return new Promise((resolve, reject) => {
-        const stream = session.request(collected(headers), { waitForTrailers: trailers !== undefined });
+        const options = { waitForTrailers: trailers !== undefined };
+        const stream = session.request(collected(headers), options);
         stream.on('wantTrailers', () => stream.sendTrailers(trailers));
         stream.on('error', reject);
         stream.on('response', async (answer) => {

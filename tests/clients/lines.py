@@ -1,8 +1,9 @@
 """The lines that every client program of this folder speaks over its standard input and output.
 
-It first prints `{"connected": REVISION, "package": "NAME VERSION"}`. Then it reads one JSON request per line
-(`{"call": "tool", "arguments": {}}`, `{"list": "tools"}`) and prints for each what a user of the client sees:
-`{"result": …}` or `{"error": {"type", "message", "code", "data"}}`. `call.mjs` speaks the same lines.
+A program first prints `{"connected": REVISION, "package": "NAME VERSION"}`. Then it reads one JSON
+request per line (`{"call": "tool", "arguments": {}}`, `{"list": "tools"}`) and prints for each what
+a user of the client sees: `{"result": …}` or `{"error": {"type", "message", "code", "data"}}`.
+`call.mjs` speaks the same lines.
 """
 
 import asyncio
@@ -12,14 +13,17 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
 LONGEST_LINE = 1 << 24
-"""Bytes of a request: far more than any test sends; asyncio's own limit of 64 KiB is less than some do."""
+"""Bytes of a request: more than any test sends; asyncio's own 64 KiB are less than some do."""
 
 
-async def answer_lines(revision: object, package: str, answer: Callable[[dict], Awaitable[dict]]) -> None:
+async def answer_lines(
+    revision: object, package: str, answer: Callable[[dict], Awaitable[dict]]
+) -> None:
     """Says that the client is connected, then answers each request until standard input ends.
 
-    `answer` returns the result of a request as a client's user gets it, or raises what the client raises. Standard
-    input is read without a thread, so that a client whose tasks are cancelled ends at once.
+    `answer` returns the result of a request as a client's user gets it, or raises what the client
+    raises. Standard input is read without a thread, so that a client whose tasks are cancelled ends
+    at once.
     """
     say({"connected": str(revision), "package": package})
     requests = asyncio.StreamReader(LONGEST_LINE)
@@ -42,7 +46,8 @@ def described(error: Exception) -> dict:
     return {
         "type": type(error).__name__,
         "message": str(error),
-        "code": getattr(error, "code", None) or getattr(getattr(error, "error", None), "code", None),
+        "code": getattr(error, "code", None)
+        or getattr(getattr(error, "error", None), "code", None),
         "data": getattr(error, "data", None),
     }
 

@@ -1,11 +1,11 @@
-"""What an MCP server of either protocol era answers to everything but a tool call."""
+"""The answers of an MCP server of either protocol era to everything but a tool call."""
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
 
 
 def result_of(message: dict, tools: list[dict]) -> dict | None:
-    """The result of a request for a server with these tools, or None where it does not know the method.
+    """Returns the result of a request to a server with these tools, or None for an unknown method.
 
     The era is the one that the message itself shows.
     """
@@ -16,7 +16,11 @@ def result_of(message: dict, tools: list[dict]) -> dict | None:
     if method == "initialize" and not modern:
         wanted = params.get("protocolVersion")
         version = LEGACY if wanted in (None, MODERN) else wanted
-        return {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "a", "version": "1"}}
+        return {
+            "protocolVersion": version,
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "a", "version": "1"},
+        }
     if method == "server/discover" and modern:
         return {"supportedVersions": [MODERN, LEGACY], "capabilities": {"tools": {}}, **complete}
     if method == "tools/list":
@@ -27,6 +31,6 @@ def result_of(message: dict, tools: list[dict]) -> dict | None:
 
 
 def is_modern(message: dict) -> bool:
-    """Whether a request is of the modern era."""
+    """Tells whether a request is of the era without sessions, by its own `_meta`."""
     meta = (message.get("params") or {}).get("_meta", {})
     return meta.get("io.modelcontextprotocol/protocolVersion") == MODERN

@@ -1,4 +1,4 @@
-"""Tries each form of refusal on each client and prints what its user sees, as a table.
+"""Tries each form of refusal on each client and prints how its user sees it, as a table.
 
     PORTCULLIS_HOME=… python refusal_forms.py
 
@@ -8,9 +8,12 @@ The decision that rests on it is docs/decisions/0001-status-codes.md.
 import os
 from pathlib import Path
 
+from outcomes import form_of
 from scripted_server import Form, ScriptedServer
-from sdk_client import SDKS, SdkClient
+from sdk_client import CLIENTS, NoAnswer, Sdk, SdkClient
 
+PATIENCE = 15.0
+"""Seconds without an answer after which a client counts as hanging."""
 SENTENCE = "wait 7 seconds, then call again"
 RETRY = {"retry-after": "7"}
 FORMS = {
@@ -32,39 +35,39 @@ FORMS = {
 }
 
 
-def verdict(seen: dict, calls: int) -> str:
-    """One cell: whether the sentence shows and how, and whether the client called again by itself."""
-    if "result" in seen:
-        text = "".join(part.get("text", "") for part in seen["result"]["content"])
-        how = "result" if SENTENCE in text else "hidden (result)"
-    else:
-        error = seen["error"]
-        if SENTENCE not in error["message"]:
-            how = f"hidden: `{error['message'][:50]}`"
-        elif error["message"].removeprefix(f"MCP error {error['code']}: ") == SENTENCE:
-            how = f"error {error['code']}"
-        else:
-            how = "inside the raw body"
+def verdict(client: SdkClient, form: str, server: ScriptedServer) -> str:
+    """Asks for one form, and says how the sentence shows and whether the client called again."""
+    server.calls.clear()
+    try:
+        how = form_of(client.call("refuse", {"form": form}), SENTENCE)
+    except NoAnswer:
+        return "**session dead**"
+    calls = server.calls[form]
     return how if calls == 1 else f"{how}, {calls} calls"
+
+
+def column_of(sdk: Sdk, server: ScriptedServer, home: Path) -> dict[str, str]:
+    """Tries every form on a client; one that has ended is started again for the next form."""
+    cells: dict[str, str] = {}
+    while len(cells) < len(FORMS):
+        with SdkClient(sdk, server.url, home, PATIENCE) as client:
+            client.tools()
+            for form in [form for form in FORMS if form not in cells]:
+                cells[form] = verdict(client, form, server)
+                if "dead" in cells[form]:
+                    break
+    return cells
 
 
 def main() -> None:
     home = Path(os.environ["PORTCULLIS_HOME"])
     server = ScriptedServer(FORMS, SENTENCE)
-    columns = {}
-    for sdk in SDKS:
-        column = columns[sdk.label] = {}
-        with SdkClient(sdk, server.url, home) as client:
-            client.tools()
-            for name in FORMS:
-                server.calls.clear()
-                seen = client.call("refuse", {"form": name})
-                column[name] = verdict(seen, server.calls[name])
+    columns = {sdk.label: column_of(sdk, server, home) for sdk in CLIENTS}
     server.close()
     print("| form | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
-    for name in FORMS:
-        print(f"| {name} | " + " | ".join(column[name] for column in columns.values()) + " |")
+    for form in FORMS:
+        print(f"| {form} | " + " | ".join(column[form] for column in columns.values()) + " |")
 
 
 if __name__ == "__main__":

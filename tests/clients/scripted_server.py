@@ -1,6 +1,7 @@
-"""A tiny MCP server of both protocol eras whose answer to `tools/call` is whatever the caller asks for.
+"""A tiny MCP server of both protocol eras that answers a `tools/call` as the caller asks it to.
 
-It exists to learn what each client shows of a refusal: the tool's argument `form` names the answer.
+With it one learns how each client shows a refusal: the argument `form` of its one tool names the
+answer.
 """
 
 import json
@@ -10,18 +11,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from mcp_answers import is_modern, result_of
 
-# With an output schema, as our own tools have: a client that checks results against it must let a refusal through.
+# With an output schema, as our own tools have: clients that check results let refusals through.
 TOOL = {
     "name": "refuse",
     "description": "answers as told",
     "inputSchema": {"type": "object"},
-    "outputSchema": {"type": "object", "properties": {"rows": {"type": "array"}}, "required": ["rows"]},
+    "outputSchema": {
+        "type": "object",
+        "properties": {"rows": {"type": "array"}},
+        "required": ["rows"],
+    },
 }
 
 
 @dataclass(frozen=True)
 class Form:
-    """One way to refuse a call: an HTTP status, headers and a JSON-RPC error or an in-band tool error."""
+    """One way to refuse a call: HTTP status, headers, and an error or a result with `isError`."""
 
     status: int
     code: int | None
@@ -43,7 +48,7 @@ class Form:
 
 
 class ScriptedServer:
-    """Serves on a free loopback port until closed; counts the calls that reached it, by form."""
+    """A server on a free loopback port; `calls` counts the calls that reached it, by form."""
 
     def __init__(self, forms: dict[str, Form], sentence: str) -> None:
         self.calls: dict[str, int] = {}
@@ -56,9 +61,15 @@ class ScriptedServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-            def answer(self, status: int, body: bytes, content_type: str, headers: dict[str, str]) -> None:
+            def answer(
+                self, status: int, body: bytes, content_type: str, headers: dict[str, str]
+            ) -> None:
                 self.send_response(status)
-                for name, value in {**headers, "content-type": content_type, "content-length": str(len(body))}.items():
+                for name, value in {
+                    **headers,
+                    "content-type": content_type,
+                    "content-length": str(len(body)),
+                }.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)

@@ -1,4 +1,4 @@
-"""Drives the client programs of this folder from a test: clients that others wrote, in processes of their own."""
+"""Drives the client programs of this folder from a test, each in a process of its own."""
 
 import json
 import os
@@ -19,7 +19,7 @@ PYTHON_PROGRAMS = {
     "langchain": ("mcp-1.30", "call_langchain.py"),
     "inspector": ("python", "call_inspector.py"),
 }
-"""Of each client in Python: its virtual environment below `clients`, and its program. The others are `call.mjs`'s."""
+"""The virtual environment and the program of each client in Python; `call.mjs` is the others'."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,12 @@ class Sdk:
     def command(self, url: str, home: Path) -> list[str]:
         if self.name in PYTHON_PROGRAMS:
             environment, program = PYTHON_PROGRAMS[self.name]
-            return [str(home / "clients" / environment / "bin/python"), str(HERE / program), url, self.era]
+            return [
+                str(home / "clients" / environment / "bin/python"),
+                str(HERE / program),
+                url,
+                self.era,
+            ]
         return [str(home / "bin/node"), str(HERE / "call.mjs"), url, self.era, self.name]
 
 
@@ -68,14 +73,6 @@ class NoAnswer(RuntimeError):
     """A client that ended, or that said nothing until its deadline."""
 
 
-def shown(outcome: dict) -> str:
-    """The sentence of a refusal that the user of an SDK, or the model behind it, reads."""
-    if "error" in outcome:
-        return outcome["error"]["message"]
-    assert outcome["result"].get("isError"), outcome
-    return outcome["result"]["content"][0]["text"]
-
-
 class SdkClient:
     """A connected client; `ask` sends one line and returns what the client's user saw.
 
@@ -83,7 +80,11 @@ class SdkClient:
     """
 
     def __init__(self, sdk: Sdk, url: str, home: Path, deadline: float = 60) -> None:
-        environment = {**os.environ, "NODE": str(home / "bin/node"), "NODE_CLIENTS": str(home / "clients/node")}
+        environment = {
+            **os.environ,
+            "NODE": str(home / "bin/node"),
+            "NODE_CLIENTS": str(home / "clients/node"),
+        }
         command = sdk.command(url, home)
         for needed in command[:1]:
             if not Path(needed).exists():
@@ -91,13 +92,20 @@ class SdkClient:
         self.sdk = sdk
         self.deadline = deadline
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         self.lines: Queue[str | None] = Queue()
         self.complaints: list[str] = []
         self.readers = [
             threading.Thread(target=self._collect, daemon=True),
-            threading.Thread(target=lambda: self.complaints.extend(self.process.stderr), daemon=True),
+            threading.Thread(
+                target=lambda: self.complaints.extend(self.process.stderr), daemon=True
+            ),
         ]
         for reader in self.readers:
             reader.start()

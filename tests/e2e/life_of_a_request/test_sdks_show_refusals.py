@@ -2,9 +2,10 @@
 
 import pytest
 
+from outcomes import shown
 from refusal_forms import FORMS, SENTENCE
 from scripted_server import ScriptedServer
-from sdk_client import SDKS, SdkClient, shown
+from sdk_client import SDKS, SdkClient
 
 CHOSEN = [
     "429, code 42900",

@@ -6,9 +6,10 @@ from free_ports import free_port
 from gateway_parameters import in_both_eras
 from gateway_under_test import ANYTHING
 from mcp_messages import Era, call, has_passed, is_refused, request, sentence_of
+from outcomes import shown
 from raw_http import Connection
 from recording_upstream import RecordingUpstream, answers_with
-from sdk_client import SDKS, SdkClient, shown
+from sdk_client import SDKS, SdkClient
 from static_gateway import StaticGateway, example_filter_config, with_tools
 
 TOOLS = {"down": ANYTHING, "breaks": ANYTHING, "slow": ANYTHING, "well": ANYTHING}

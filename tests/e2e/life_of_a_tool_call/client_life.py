@@ -1,4 +1,4 @@
-"""The life of one client at the gateway, step by step, and what its user saw of each."""
+"""The life of one client at the gateway: the steps, and how each one is brought about."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from policy_of_queries import PolicyOfQueries
+
+from outcomes import text_of
 from sdk_client import NoAnswer, SdkClient
 
 GOOD = {"sql": "SELECT 41 + 1 AS answer"}
@@ -14,7 +16,7 @@ SLOW = {"sql": "SELECT count(*) FROM generate_series(1, 2000000000)"}
 
 
 class Step(Enum):
-    """What happens to a client, in this order; the value heads its column of the table."""
+    """One thing that happens to a client, in this order; its value heads a column of the table."""
 
     GOOD_CALL = "good call"
     BAD_ARGUMENTS = "bad arguments"
@@ -39,7 +41,10 @@ REFUSALS = {
 
 @dataclass
 class ClientLife:
-    """One client: what it negotiated and listed, and of each step the outcome of the call, and of the good call after it."""
+    """The record of one client: what it listed, and the outcomes of each step's calls.
+
+    `seen` has the call that the step is about, `afterwards` the good call that follows.
+    """
 
     client: SdkClient
     tools: list[dict] = field(default_factory=list)
@@ -47,14 +52,14 @@ class ClientLife:
     afterwards: dict[Step, dict] = field(default_factory=dict)
 
     def call(self, tool: str, arguments: dict) -> dict:
-        """What the user sees of a call; a client that has gone shows nothing."""
+        """Makes a call; a client that has gone or hangs is an error of type `NoAnswer`."""
         try:
             return self.client.call(tool, arguments)
         except NoAnswer as silence:
-            return {"silence": str(silence)}
+            return {"error": {"type": "NoAnswer", "message": str(silence), "code": None}}
 
     def take(self, step: Step, policy: PolicyOfQueries) -> None:
-        """Takes a step, and makes a good call after it."""
+        """Takes a step, makes a good call after it, and keeps the outcomes of both."""
         with prepared(step, policy, self):
             self.seen[step] = self.call(*CALLS.get(step, ("execute_query", GOOD)))
         self.afterwards[step] = self.call("execute_query", GOOD)
@@ -70,7 +75,7 @@ CALLS = {
 
 @contextmanager
 def prepared(step: Step, policy: PolicyOfQueries, life: ClientLife) -> Iterator[None]:
-    """Lays upon `execute_query` what the step is about, and takes it away again."""
+    """Sets the policy or stops the server as the step demands, and undoes it afterwards."""
     if step is Step.LIMIT:
         policy.allow(1, life.client.sdk.label.replace(" ", "-").replace(".", "-"))
         life.call("execute_query", GOOD)
@@ -87,25 +92,6 @@ def prepared(step: Step, policy: PolicyOfQueries, life: ClientLife) -> Iterator[
         policy.lift()
 
 
-def text_of(outcome: dict) -> str:
-    """The text that a user or a model reads."""
-    if "result" in outcome:
-        return "".join(part.get("text", "") for part in outcome["result"]["content"])
-    return outcome["error"]["message"] if "error" in outcome else ""
-
-
 def is_good(outcome: dict) -> bool:
-    """Whether a call answered the row that it asked for."""
+    """Tells whether a call answered the row that it asked for."""
     return "result" in outcome and not outcome["result"].get("isError") and "42" in text_of(outcome)
-
-
-def form_of(outcome: dict, sentence: str) -> str:
-    """Names how the sentence of a refusal reached the user, in the words of docs/clients.md."""
-    if sentence not in text_of(outcome):
-        return "no answer" if "silence" in outcome else "hidden"
-    if "result" in outcome:
-        return "result"
-    if '"jsonrpc"' in text_of(outcome):
-        return "raw JSON"
-    code = outcome["error"]["code"]
-    return "exception" if code is None else str(code)

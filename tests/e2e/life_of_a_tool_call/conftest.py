@@ -8,7 +8,7 @@ from stack import Stack
 
 @pytest.fixture(scope="session")
 def stack(installation, tmp_path_factory):
-    """Everything up: PostgreSQL, Spark, control plane, data server, Envoy."""
+    """Brings everything up: PostgreSQL, Spark, control plane, data server, Envoy."""
     running = Stack(installation, tmp_path_factory.mktemp("stack"))
     yield running
     running.stop()
@@ -16,7 +16,7 @@ def stack(installation, tmp_path_factory):
 
 @pytest.fixture(scope="session", params=SDKS, ids=lambda sdk: sdk.label)
 def client(request, installation, stack):
-    """A client on an official SDK, connected to the gateway."""
+    """Connects a client on an official SDK to the gateway."""
     with SdkClient(request.param, stack.url, installation.home) as connected:
         yield connected
 
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
-    """A failing test shows the logs of the programs in the stack, too."""
+    """Shows the logs of the programs in the stack when a test fails."""
     report = yield
     running = getattr(item, "funcargs", {}).get("stack")
     if report.failed and running:

@@ -1,10 +1,11 @@
-"""Every client that people use lives through refusals and a restart, and docs/clients.md shows what each one sees."""
+"""Every client that people use lives through refusals and a restart, as docs/clients.md shows."""
 
 import pytest
-
-from client_life import GOOD, REFUSALS, ClientLife, Step, form_of, is_good, text_of
-from installation import REPOSITORY
+from client_life import GOOD, REFUSALS, ClientLife, Step, is_good
 from policy_of_queries import PolicyOfQueries
+
+from installation import REPOSITORY
+from outcomes import form_of, text_of
 from polling import until
 from sdk_client import CLIENTS, SdkClient
 from stack import Stack
@@ -21,13 +22,13 @@ REVISIONS = {
 OWN_WORDS = {("inspector", Step.UNKNOWN_TOOL): "not found on server"}
 """Refusals that a client makes itself, and words of its own sentence."""
 MISREAD = ("Traceback", "SyntaxError", "Unexpected end of JSON", "Error parsing")
-"""What clients print when they meet an event or a message that they cannot read."""
+"""Words that clients print about an event or a message that they cannot read."""
 PAGE = REPOSITORY / "docs/clients.md"
 
 
 @pytest.fixture(scope="module")
 def lives(installation, stack):
-    """Each client's life by its label: one after another until the data server restarts, once, under all of them."""
+    """Runs one client's life after another; the data server restarts once, under all of them."""
     policy = PolicyOfQueries(stack)
     lives: dict[str, ClientLife] = {}
     try:
@@ -48,16 +49,20 @@ def lives(installation, stack):
 
 
 def restart(stack: Stack, installation) -> None:
-    """Kills the data server and waits until a client that has just connected is served by its successor."""
+    """Kills the data server, and waits until its successor serves a client that connects then."""
     killed = stack.kill("mcp-server")
-    until("the data server is started again", lambda: stack.pid_of("mcp-server") not in (None, killed), 60)
+    until(
+        "the data server is started again",
+        lambda: stack.pid_of("mcp-server") not in (None, killed),
+        60,
+    )
     with SdkClient(CLIENTS[0], stack.url, installation.home, PATIENCE) as fresh:
         until("the data server answers", lambda: is_good(fresh.call("execute_query", GOOD)), 60)
 
 
 @pytest.fixture(params=CLIENTS, ids=lambda sdk: sdk.label)
 def life(request, lives):
-    """One client's life."""
+    """Returns one client's life."""
     return lives[request.param.label]
 
 
@@ -96,7 +101,7 @@ def test_it_can_read_whatever_it_is_sent(life):
 
 
 def row(life: ClientLife) -> str:
-    """A client's row of the table in docs/clients.md."""
+    """Returns a client's row of the table in docs/clients.md."""
     name = life.client.sdk.name
     forms = [
         "own words" if (name, step) in OWN_WORDS else form_of(life.seen[step], sentence)
@@ -106,7 +111,7 @@ def row(life: ClientLife) -> str:
     return f"| {' | '.join([package, life.client.protocol, *forms])} |"
 
 
-def test_the_documented_table_is_what_was_seen(lives):
+def test_it_is_documented_as_it_was_seen(lives):
     head, *documented = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
     assert head == f"| {' | '.join(['client', 'revision', *(step.value for step in REFUSALS)])} |"
     assert documented == [row(life) for life in lives.values()]

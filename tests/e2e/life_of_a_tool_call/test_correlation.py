@@ -1,4 +1,4 @@
-"""One id follows a call: from the client through Envoy's log and the data server's log into the result."""
+"""One id follows a call: from the client through the logs of Envoy and the server back to it."""
 
 import uuid
 
@@ -6,17 +6,23 @@ from mcp_messages import Era, call
 from polling import until
 
 
-def test_one_id_follows_a_call_from_client_to_log_line(stack):
+def test_it_follows_a_call_by_one_id_from_client_to_log_line(stack):
     sent = str(uuid.uuid4())
-    message = call(Era.MODERN, "execute_query", {"sql": "SELECT 1"}).with_headers(("x-request-id", sent))
+    message = call(Era.MODERN, "execute_query", {"sql": "SELECT 1"}).with_headers(
+        ("x-request-id", sent)
+    )
     reply = message.post_once(stack.gateway_port)
     assert reply.headers["x-request-id"] == sent
     assert reply.json["result"]["_meta"]["portcullis/requestId"] == sent
     for program in ("mcp-server", "envoy"):
-        until(f"the id in the log of {program}", lambda program=program: sent in stack.log(program), 30)
+        until(
+            f"the id in the log of {program}",
+            lambda program=program: sent in stack.log(program),
+            30,
+        )
 
 
-def test_a_call_without_an_id_is_given_one(stack):
+def test_it_gives_an_id_to_a_call_without_one(stack):
     reply = call(Era.MODERN, "list_tables").post_once(stack.gateway_port)
     given = reply.headers["x-request-id"]
     assert reply.json["result"]["_meta"]["portcullis/requestId"] == given

@@ -1,9 +1,9 @@
-"""`/health` on the gateway answers for what is behind it."""
+"""The gateway's `/health` answers for everything behind it."""
 
 from raw_http import Connection
 
 
-def test_the_gateway_says_how_everything_behind_it_is(stack):
+def test_it_says_how_everything_behind_the_gateway_is(stack):
     with Connection(stack.gateway_port) as connection:
         reply = connection.request("GET", "/health", [])
     assert reply.status == 200

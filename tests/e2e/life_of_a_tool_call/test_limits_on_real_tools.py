@@ -1,12 +1,11 @@
-"""A policy set by REST bites on the real tools within a second, for every client, and leaves other tools alone."""
+"""A limit set by REST holds on a real tool at once, for every client, and for no other tool."""
 
 import pytest
+from policy_of_queries import PolicyOfQueries
 
 from control_plane import InForce
 from mcp_messages import Era, call
-from outcomes import structured
-from policy_of_queries import PolicyOfQueries
-from sdk_client import shown
+from outcomes import shown, structured
 from traffic import Traffic
 
 QUERY = {"sql": "SELECT 1 AS one"}
@@ -19,9 +18,11 @@ def policy(stack):
     of_queries.lift()
 
 
-def test_of_six_quick_calls_two_pass_and_other_tools_go_on(stack, policy):
+def test_it_lets_two_of_six_quick_calls_pass_and_other_tools_go_on(stack, policy):
     query = call(Era.MODERN, "execute_query", QUERY)
-    with Traffic(stack.gateway_port, {"list_tables": call(Era.MODERN, "list_tables")}, connections=1) as traffic:
+    with Traffic(
+        stack.gateway_port, {"list_tables": call(Era.MODERN, "list_tables")}, connections=1
+    ) as traffic:
         traffic.flows(5)
         policy.allow(2, "raw")
         replies = [query.post_once(stack.gateway_port) for _ in range(6)]
@@ -29,11 +30,13 @@ def test_of_six_quick_calls_two_pass_and_other_tools_go_on(stack, policy):
         assert all(int(reply.headers["retry-after"]) <= 60 for reply in replies[2:])
         traffic.flows(5)
         policy.lift()
-        InForce().check("the limit is lifted", lambda: query.post_once(stack.gateway_port).status == 200)
+        InForce().check(
+            "the limit is lifted", lambda: query.post_once(stack.gateway_port).status == 200
+        )
     traffic.check_only({"list_tables": {200}})
 
 
-def test_every_client_reads_how_long_to_wait(client, policy):
+def test_it_tells_every_client_how_long_to_wait(client, policy):
     policy.allow(2, client.sdk.label.replace(" ", "-"))
     outcomes = [client.call("execute_query", QUERY) for _ in range(6)]
     for outcome in outcomes[:2]:

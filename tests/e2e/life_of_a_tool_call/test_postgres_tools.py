@@ -13,11 +13,11 @@ TOOLS = {
 }
 
 
-def test_a_client_speaks_the_revision_that_it_wants(client):
+def test_it_speaks_the_revision_that_a_client_wants(client):
     assert client.protocol == ("2026-07-28" if client.sdk.era == "modern" else "2025-11-25")
 
 
-def test_a_client_sees_the_seven_tools_with_their_schemas(client):
+def test_it_lists_the_seven_tools_with_their_schemas(client):
     tools = {tool["name"]: tool for tool in client.tools()}
     assert TOOLS <= set(tools)
     for name in TOOLS:
@@ -26,7 +26,7 @@ def test_a_client_sees_the_seven_tools_with_their_schemas(client):
         assert tools[name]["outputSchema"]["type"] == "object", name
 
 
-def test_execute_query_binds_its_parameters(client):
+def test_it_binds_the_parameters_of_a_query(client):
     result = structured(
         client.call(
             "execute_query",
@@ -41,13 +41,15 @@ def test_execute_query_binds_its_parameters(client):
     assert result["truncated"] is False
 
 
-def test_execute_query_says_when_it_cuts(client):
-    result = structured(client.call("execute_query", {"sql": "SELECT g FROM generate_series(1, 200000) AS g"}))
+def test_it_says_when_it_cuts_a_result(client):
+    result = structured(
+        client.call("execute_query", {"sql": "SELECT g FROM generate_series(1, 200000) AS g"})
+    )
     assert result["truncated"] is True
     assert 0 < result["row_count"] < 200000
 
 
-def test_execute_query_cannot_write(client):
+def test_it_cannot_write_by_a_query(client):
     for sql in (
         "DELETE FROM shops",
         "WITH gone AS (DELETE FROM shops RETURNING 1) SELECT * FROM gone",
@@ -57,20 +59,22 @@ def test_execute_query_cannot_write(client):
         "COPY shops TO '/tmp/shops'",
     ):
         assert failure(client.call("execute_query", {"sql": sql}))
-    assert structured(client.call("execute_query", {"sql": "SELECT count(*) FROM shops"}))["rows"] == [[12]]
+    assert structured(client.call("execute_query", {"sql": "SELECT count(*) FROM shops"}))[
+        "rows"
+    ] == [[12]]
 
 
-def test_execute_query_answers_an_sqlstate(client):
+def test_it_answers_the_sqlstate_of_a_failure(client):
     assert "42P01" in str(client.call("execute_query", {"sql": "SELECT * FROM nowhere"}))
 
 
-def test_list_tables_and_get_table_schema_describe_the_demo(client):
+def test_it_describes_the_demo_tables(client):
     tables = structured(client.call("list_tables", {}))["tables"]
     assert {"shops", "customers", "products", "orders"} <= {table["name"] for table in tables}
     columns = structured(client.call("get_table_schema", {"table": "shops"}))["columns"]
     assert [column["name"] for column in columns] == ["shop_id", "name", "city", "opened_on"]
 
 
-def test_the_gateway_refuses_arguments_before_the_server_sees_them(client):
+def test_it_refuses_arguments_before_the_server_sees_them(client):
     outcome = client.call("execute_query", {"sql": "", "colour": "blue"})
     assert "do not fit its schema" in failure(outcome)

@@ -1,4 +1,4 @@
-"""Spark jobs through the gateway, on a real Spark, by clients that others wrote; one outlives a crash of the data server."""
+"""Spark jobs through the gateway, on a real Spark; one outlives a crash of the data server."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 raise SystemExit(f"nothing to do for {spark.range(10).count()} rows")
 """
-# Counts, then waits for a file, so that a test decides when it ends; what it counted goes into another.
+# Counts, then waits for a file, so that a test decides when it ends; the count goes into another.
 GATED = """
 import os, sys, time
 from pyspark.sql import SparkSession
@@ -47,43 +47,55 @@ def failed_job(installation, stack):
     return submitted
 
 
-def test_a_submitted_job_is_known_at_once(failed_job):
+def test_it_knows_a_submitted_job_at_once(failed_job):
     assert failed_job["status"] in ("submitting", "submitted", "running")
     assert failed_job["finished_at"] is None
 
 
-def test_every_client_reads_why_a_job_failed(client, failed_job):
+def test_it_tells_every_client_why_a_job_failed(client, failed_job):
     seen = job(client, failed_job["job_id"])
     assert seen["status"] == "failed"
     assert "nothing to do for 10 rows" in seen["error"]
     assert seen["finished_at"] and seen["submission_id"] and seen["application_id"]
 
 
-def test_every_client_finds_a_job_in_the_list(client, failed_job):
+def test_it_lists_a_job_for_every_client(client, failed_job):
     job_id = failed_job["job_id"]
     wanted = {"status": "failed", "since": failed_job["submitted_at"], "limit": 10}
-    assert job_id in [one["job_id"] for one in structured(client.call("list_spark_jobs", wanted))["jobs"]]
+    assert job_id in [
+        one["job_id"] for one in structured(client.call("list_spark_jobs", wanted))["jobs"]
+    ]
     before = {"until": failed_job["submitted_at"]}
-    assert job_id not in [one["job_id"] for one in structured(client.call("list_spark_jobs", before))["jobs"]]
+    assert job_id not in [
+        one["job_id"] for one in structured(client.call("list_spark_jobs", before))["jobs"]
+    ]
 
 
-def test_a_job_that_nobody_submitted_is_not_found(client):
+def test_it_finds_no_job_that_nobody_submitted(client):
     nobody = {"job_id": "00000000-0000-7000-8000-000000000000"}
     assert nobody["job_id"] in failure(client.call("get_job_status", nobody))
 
 
 @pytest.mark.run_last
-def test_a_job_outlives_a_crash_of_the_data_server(installation, stack):
+def test_it_keeps_a_job_through_a_crash_of_the_data_server(installation, stack):
     """Submitted in one era, found again in the other after SIGKILL, watched to the end."""
     folder = stack.data / "gate"
     folder.mkdir()
     folder.chmod(0o777)
     with SdkClient(Sdk("python", "legacy"), stack.url, installation.home) as client:
-        arguments = {"source": GATED, "args": [str(folder), "12345"], "conf": {"spark.sql.shuffle.partitions": "3"}}
+        arguments = {
+            "source": GATED,
+            "args": [str(folder), "12345"],
+            "conf": {"spark.sql.shuffle.partitions": "3"},
+        }
         job_id = structured(client.call("submit_spark_job", arguments))["job_id"]
         wait_for("the job runs", lambda: job(client, job_id)["status"] == "running")
     killed = stack.kill("mcp-server")
-    until("the data server is started again", lambda: stack.pid_of("mcp-server") not in (None, killed), 60)
+    until(
+        "the data server is started again",
+        lambda: stack.pid_of("mcp-server") not in (None, killed),
+        60,
+    )
     with SdkClient(Sdk("python", "modern"), stack.url, installation.home) as client:
         until("the data server answers", lambda: "result" in client.call("list_spark_jobs"), 60)
         assert job(client, job_id)["status"] == "running"

@@ -1,17 +1,17 @@
-"""What `portcullis up` prints to try works as it is printed."""
+"""The commands that `portcullis up` prints to try work as they are printed."""
 
 import json
 import subprocess
 
 
 def printed_commands(announcement: str) -> list[str]:
-    """The lines that are to be pasted into a second terminal, in order."""
+    """Returns the lines that are to be pasted into a second terminal, in order."""
     _, _, rest = announcement.partition("In a second terminal, try\n")
     commands, _, _ = rest.partition("For an MCP client's configuration:")
     return [line.strip() for line in commands.splitlines() if line.startswith("    ")]
 
 
-def test_each_printed_command_works_as_printed(stack):
+def test_it_prints_commands_that_work(stack):
     commands = printed_commands(stack.announcement)
     assert len(commands) >= 5, stack.announcement
     for command in commands:
@@ -22,6 +22,6 @@ def test_each_printed_command_works_as_printed(stack):
             assert "error" not in answer and answer.get("status", 200) == 200, (command, answer)
 
 
-def test_the_printed_configuration_names_the_gateway(stack):
+def test_it_prints_a_configuration_that_names_the_gateway(stack):
     (line,) = [line for line in stack.announcement.splitlines() if "mcpServers" in line]
     assert json.loads(line)["mcpServers"]["portcullis"]["url"] == stack.url
