@@ -22,8 +22,9 @@ down:
 # Development-profile binaries, and the module as it is shipped.
 test:
 	@python3 setup/setup.py test
-	cargo run --locked --quiet -p wasm-build
 	cargo build --locked --quiet
+	$(TARGET)/debug/wasm-build
+	$(TARGET)/debug/wasm-build --out-dir $(TARGET)/filters/floor floor-noop floor-io
 	cargo fetch --locked --quiet
 	$(APART) $(NEXTEST) run --locked --offline --workspace
 	$(APART) cargo test --locked --offline --quiet --workspace --doc
@@ -40,21 +41,25 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --locked --quiet --workspace --all-targets -- --deny warnings
 	cargo clippy --locked --quiet -p mcp-filter --lib --target wasm32-wasip1 -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --quiet --workspace --no-deps
 	cargo fetch --locked --quiet
 	$(PORTCULLIS_HOME)/bin/cargo-deny --locked --offline check licenses bans sources
+	$(PORTCULLIS_HOME)/bin/ruff check --quiet
+	$(PORTCULLIS_HOME)/bin/ruff format --quiet --check
 	$(PYTHON) -m pytest --quiet tests/docs
 
 bench:
 	@python3 setup/setup.py bench
-	cargo build --locked --release -p load
-	cargo run --locked --release --quiet -p wasm-build
+	cargo build --locked --release -p load -p control-plane -p wasm-build
+	$(TARGET)/release/wasm-build
+	$(TARGET)/release/wasm-build --out-dir $(TARGET)/filters/floor floor-noop floor-io
 	$(APART) $(PYTHON) tests/bench/run.py
 
 release:
 	@python3 setup/setup.py up
-	@test -x $(TARGET)/release/portcullis || echo 'building in release mode: about ten minutes on two cores, the first time'
-	cargo build --locked --release -p portcullis -p control-plane -p mcp-server
-	cargo run --locked --release --quiet -p wasm-build
+	@test -x $(TARGET)/release/portcullis || echo 'building in release mode: some minutes on two cores, the first time'
+	cargo build --locked --release -p portcullis -p control-plane -p mcp-server -p wasm-build
+	$(TARGET)/release/wasm-build
 
 # The build and the downloads; asks before it touches data.
 clean:

@@ -25,9 +25,27 @@ from sentinels import Sentinels  # noqa: E402
 
 KEPT = {
     # The terminal and the machine.
-    *("PATH", "LANG", "LANGUAGE", "TERM", "COLUMNS", "NO_COLOR", "TZ", "USER", "LOGNAME", "SHELL", "CI"),
+    *(
+        "PATH",
+        "LANG",
+        "LANGUAGE",
+        "TERM",
+        "COLUMNS",
+        "NO_COLOR",
+        "TZ",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "CI",
+    ),
     # How our programs are built, and how much of a failure is shown.
-    *("CARGO_TARGET_DIR", "CARGO_BUILD_JOBS", "CARGO_INCREMENTAL", "RUSTUP_TOOLCHAIN", "RUSTUP_AUTO_INSTALL"),
+    *(
+        "CARGO_TARGET_DIR",
+        "CARGO_BUILD_JOBS",
+        "CARGO_INCREMENTAL",
+        "RUSTUP_TOOLCHAIN",
+        "RUSTUP_AUTO_INSTALL",
+    ),
     *("RUSTFLAGS", "RUST_BACKTRACE", "LD_LIBRARY_PATH"),
     # What a run of the tests is told on purpose.
     *("PORTCULLIS_BIN_DIR", "PORTCULLIS_FILTERS_DIR", "UPDATE_GOLDEN"),
@@ -36,7 +54,11 @@ KEPT = {
 # Seconds that programs may take to end after the command that started them.
 PATIENCE = 10.0
 # Folders below the home that is replaced, which the command still needs where they are.
-FOLDERS = {"CARGO_HOME": "~/.cargo", "RUSTUP_HOME": "~/.rustup", "PORTCULLIS_HOME": "~/.cache/portcullis"}
+FOLDERS = {
+    "CARGO_HOME": "~/.cargo",
+    "RUSTUP_HOME": "~/.rustup",
+    "PORTCULLIS_HOME": "~/.cache/portcullis",
+}
 
 
 def environment_of_its_own(given: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -57,7 +79,9 @@ def run(command: list[str]) -> int:
     folder.chmod(0o755)
     try:
         with Sentinels() if enter_own_network() else Sentinels(ports=()) as sentinels:
-            status = subprocess.run(command, env=environment_of_its_own(os.environ, folder)).returncode
+            status = subprocess.run(
+                command, env=environment_of_its_own(os.environ, folder)
+            ).returncode
         for line in sentinels.seen():
             print(line, file=sys.stderr)
         return status or int(bool(sentinels.seen()))

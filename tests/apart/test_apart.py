@@ -3,10 +3,11 @@
 import os
 import socket
 import subprocess
-import os, sys
+import sys
 from pathlib import Path
 
 import pytest
+
 from apart import environment_of_its_own
 from free_ports import free_port
 from installation import Installation
@@ -41,7 +42,11 @@ SETTINGS = {
 def apart(*command: object, **variables: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, APART, *command]
     return subprocess.run(
-        [str(word) for word in words], env={**os.environ, **variables}, capture_output=True, text=True, timeout=120
+        [str(word) for word in words],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -53,7 +58,11 @@ def test_it_keeps_a_developers_setting_from_the_tests(name: str, tmp_path: Path)
 
 
 def test_it_gives_the_command_folders_that_are_gone_afterwards() -> None:
-    done = apart("sh", "-c", 'echo "$HOME"; echo "$TMPDIR"; touch "$HOME/x" "$TMPDIR/y"; echo "$PORTCULLIS_DATA"')
+    done = apart(
+        "sh",
+        "-c",
+        'echo "$HOME"; echo "$TMPDIR"; touch "$HOME/x" "$TMPDIR/y"; echo "$PORTCULLIS_DATA"',
+    )
     folders = [Path(line) for line in done.stdout.splitlines()]
     assert len({folder.parent for folder in folders}) == 1 and len(folders) == 3
     assert not folders[0].parent.exists() and folders[0] != Path.home()
@@ -70,14 +79,20 @@ def test_it_fails_when_a_test_reaches_a_port_that_it_did_not_start() -> None:
         with Connection(port) as caller:
             caller.send(b"GET /mcp HTTP/1.1\r\n\r\n")
             caller.closed_by_peer()
-    assert [line for line in sentinels.seen() if f"port {port}" in line and "`GET /mcp HTTP/1.1`" in line]
+    assert [
+        line
+        for line in sentinels.seen()
+        if f"port {port}" in line and "`GET /mcp HTTP/1.1`" in line
+    ]
     with Sentinels(ports=(port,)) as sentinels:
         pass
     assert sentinels.seen() == []
 
 
 def test_it_lets_no_connection_out_to_what_runs_beside() -> None:
-    connect = "import socket; socket.create_connection(('127.0.0.1', {})).sendall(b'DELETE FROM shops')"
+    connect = (
+        "import socket; socket.create_connection(('127.0.0.1', {})).sendall(b'DELETE FROM shops')"
+    )
     with socket.create_server(("127.0.0.1", free_port())) as beside:
         beside.settimeout(0)
         done = apart(sys.executable, "-c", connect.format(beside.getsockname()[1]))
@@ -120,12 +135,15 @@ print("the data server answered")
 """
 
 
-def look_at_the_database(installation: Installation, folder: Path, settings: dict[str, str]) -> None:
+def look_at_the_database(
+    installation: Installation, folder: Path, settings: dict[str, str]
+) -> None:
     """Starts the data server with what the environment says, and has it look at its database."""
     port = free_port()
     command = [installation.binary("mcp-server"), "--address", f"127.0.0.1:{port}"]
     server = Process("mcp-server", command, folder, settings)
     try:
+
         def health() -> int:
             server.check_alive()
             with Connection(port) as connection:
@@ -136,7 +154,9 @@ def look_at_the_database(installation: Installation, folder: Path, settings: dic
         server.stop()
 
 
-def test_it_keeps_the_data_server_from_a_developers_database(installation: Installation, tmp_path: Path) -> None:
+def test_it_keeps_the_data_server_from_a_developers_database(
+    installation: Installation, tmp_path: Path
+) -> None:
     database = Database()
     # Without the runner the data server does go there, so that what follows can fail.
     look_at_the_database(installation, tmp_path, database.settings)
@@ -157,7 +177,9 @@ def test_it_starts_programs_where_no_env_file_of_a_developer_is(
     monkeypatch.chdir(tmp_path / "clone")
     (tmp_path / "test").mkdir()
     process = Process("list", ["sh", "-c", "pwd; ls -a; echo listed"], tmp_path / "test")
-    said = until("the folder is listed", lambda: process.log_end() if "listed" in process.log_end() else None)
+    said = until(
+        "the folder is listed", lambda: process.log_end() if "listed" in process.log_end() else None
+    )
     process.stop()
     assert str(tmp_path / "test") in said and ".env" not in said
 

@@ -1,8 +1,13 @@
 """The calls that the benchmark sends, and the tool that they call."""
 
 import json
+from dataclasses import dataclass
+
+from mcp_messages import LEGACY_VERSION, MODERN_VERSION, Era, Message, modern_meta
 
 TOOL = "execute_query"
+SCARCE = "scarce"
+"""A tool that may be called once an hour: that the second call is refused shows that limits count."""
 # As strict as the schemas of the data server's own tools.
 SCHEMA = {
     "type": "object",
@@ -25,25 +30,89 @@ SCHEMA = {
     "required": ["sql"],
     "additionalProperties": False,
 }
-HEAD = """POST /mcp HTTP/1.1
-host: 127.0.0.1
-content-type: application/json
-accept: application/json, text/event-stream
-mcp-protocol-version: 2025-11-25
-"""
 ANSWER = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "ok"}]}}
+# What an agent behind a browser, a load balancer and a tracer adds to the five headers of a bare client.
+MORE_HEADERS = [
+    ("user-agent", "agent/1.0 (benchmark; linux) httpx/0.28.1"),
+    ("accept-encoding", "gzip, deflate, br"),
+    ("accept-language", "en-GB,en;q=0.9"),
+    ("cache-control", "no-cache"),
+    ("pragma", "no-cache"),
+    ("origin", "http://127.0.0.1:5173"),
+    ("referer", "http://127.0.0.1:5173/chat"),
+    ("sec-fetch-mode", "cors"),
+    ("sec-fetch-site", "same-site"),
+    ("sec-fetch-dest", "empty"),
+    ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+    ("tracestate", "vendor=00f067aa0ba902b7"),
+    ("baggage", "session=benchmark,tenant=none"),
+    ("priority", "u=1, i"),
+]
 
 
-def body(size: int) -> bytes:
-    """A call of about `size` bytes whose arguments are dense JSON: small objects, not one long string."""
-    rows: list[dict] = []
+@dataclass(frozen=True)
+class Case:
+    """A kind of call and the way it is sent."""
 
-    def encoded() -> bytes:
-        arguments = {"sql": "select 1", "parameters": rows}
-        params = {"name": TOOL, "arguments": arguments}
-        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
-        return json.dumps(message, separators=(",", ":")).encode()
+    bytes: int
+    era: Era = Era.LEGACY
+    many_headers: bool = False
+    rate: int | None = None
+    """Requests a second, or as fast as answers come."""
 
-    while len(encoded()) < size:
-        rows.append({"id": 1000 + len(rows), "ok": len(rows) % 2 == 0, "tag": f"t{len(rows)}"})
-    return encoded()
+    @property
+    def title(self) -> str:
+        way = f"{self.rate} calls/s" if self.rate else "closed loop, 8 connections"
+        # `content-length` is added when the call is sent.
+        headers = len(self.headers(TOOL)) + 1
+        return f"{self.bytes} B, {self.era.value}, {headers} headers, {way}"
+
+    def headers(self, tool: str) -> list[tuple[str, str]]:
+        """All headers but `content-length`."""
+        headers = [("host", "127.0.0.1"), ("content-type", "application/json")]
+        headers += [("accept", "application/json, text/event-stream")]
+        if self.era is Era.MODERN:
+            headers += [("mcp-method", "tools/call"), ("mcp-name", tool)]
+        headers += [
+            ("mcp-protocol-version", MODERN_VERSION if self.era is Era.MODERN else LEGACY_VERSION)
+        ]
+        return headers + (MORE_HEADERS if self.many_headers else [])
+
+    def head(self) -> bytes:
+        lines = ["POST /mcp HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers(TOOL))]
+        return "\n".join(lines).encode()
+
+    def body(self) -> bytes:
+        """A call of about `bytes` bytes whose arguments are dense JSON: small objects, not one long string."""
+        row = len(json.dumps(parameter(1000), separators=(",", ":"))) + 1
+        rows = [
+            parameter(1000 + number)
+            for number in range(max(0, self.bytes - len(self.encoded([]))) // row)
+        ]
+        while len(self.encoded(rows)) < self.bytes:
+            rows.append(parameter(1000 + len(rows)))
+        return self.encoded(rows)
+
+    def encoded(self, rows: list[dict]) -> bytes:
+        return self.message(TOOL, {"sql": "select 1", "parameters": rows}).body
+
+    def message(self, tool: str, arguments: dict) -> Message:
+        """A call of the same kind, of whatever tool with whatever arguments."""
+        params = {"name": tool, "arguments": arguments}
+        if self.era is Era.MODERN:
+            params["_meta"] = modern_meta()
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        headers = [(name, value) for name, value in self.headers(tool) if name != "host"]
+        return Message(headers, json.dumps(call, separators=(",", ":")).encode())
+
+
+def parameter(number: int) -> dict:
+    return {"id": number, "ok": number % 2 == 0, "tag": f"t{number}"}
+
+
+def cases() -> list[Case]:
+    """Every size in both eras; many headers, and a fixed rate, where small calls make them count."""
+    sizes = (200, 4096, 65_536, 1_000_000)
+    every_size = [Case(size, era) for era in (Era.LEGACY, Era.MODERN) for size in sizes]
+    many_headers = [Case(200, era, many_headers=True) for era in (Era.LEGACY, Era.MODERN)]
+    return [*every_size, *many_headers, Case(200, rate=1500), Case(4096, rate=1500)]

@@ -1,71 +1,109 @@
-"""One Envoy with a listener for each variant, so that all of them are measured in one process."""
+"""One Envoy with a listener for each variant, so that all of them are measured in one process.
 
-from calls import SCHEMA, TOOL
+Beyond filters and routes the listeners are the same: as the control plane renders them.
+"""
+
+import copy
+from pathlib import Path
+
+from calls import TOOL
 from envoy import address
-from installation import Installation
-from static_gateway import cluster, connection_manager, example_filter_config, listener, with_tools
+from rendered import SERVER, Rendered
 
-ROUTER, NATIVE, OURS = VARIANTS = ("plain router", "native mcp filter", "portcullis")
-UPSTREAM = "upstream"
+ROUTER = "plain router"
+NATIVE = "native mcp filter"
+NOOP = "no-op module"
+IO = "all I/O, no thought"
+OURS = "portcullis"
+VARIANTS = (ROUTER, NATIVE, NOOP, IO, OURS)
+
+TO_THE_SERVER = {"cluster": SERVER, "timeout": "0s"}
 
 
-def config(installation: Installation, ports: dict[str, int], admin_port: int, upstream_port: int) -> dict:
-    """The Envoy configuration; `ports` by variant. Beyond filters and routes the listeners are the same."""
-    make = {ROUTER: plain, NATIVE: native, OURS: ours}
-    listeners = []
-    for variant, port in ports.items():
-        one = listener(installation, variant.replace(" ", "-"), port, policy())
-        make[variant](connection_manager({"static_resources": {"listeners": [one]}}))
-        listeners.append(one)
+def config(
+    rendered: Rendered, floor: Path, ports: dict[str, int], admin_port: int, upstream_port: int
+) -> dict:
+    """The Envoy configuration; `ports` by variant, `floor` the folder of the modules to compare with."""
+    listeners = [Variant(rendered, name, port).made(floor) for name, port in ports.items()]
+    cluster = copy.deepcopy(rendered.cluster) | {"type": "STATIC"}
+    cluster.pop("eds_cluster_config", None)
+    endpoint = {"lb_endpoints": [{"endpoint": {"address": address(upstream_port)}}]}
+    cluster["load_assignment"] = {"cluster_name": SERVER, "endpoints": [endpoint]}
     return {
         "admin": {"address": address(admin_port)},
-        "static_resources": {"listeners": listeners, "clusters": [cluster(UPSTREAM, upstream_port)]},
+        "static_resources": {"listeners": listeners, "clusters": [cluster]},
     }
 
 
-def plain(manager: dict) -> None:
-    """Envoy's router and nothing else."""
-    manager["http_filters"] = manager["http_filters"][-1:]
-    routes(manager, [{"match": {"prefix": "/"}, "route": {"cluster": UPSTREAM, "timeout": "0s"}}])
+class Variant:
+    """The rendered listener with other filters and routes."""
 
+    def __init__(self, rendered: Rendered, name: str, port: int) -> None:
+        self.rendered = rendered
+        self.name = name
+        self.listener = copy.deepcopy(rendered.listener) | {"name": name, "address": address(port)}
+        self.manager = self.listener["filter_chains"][0]["filters"][0]["typed_config"]
+        self.router = self.manager["http_filters"][-1]
+        self.routes = copy.deepcopy(rendered.routes)
+        self.manager["stat_prefix"] = name.replace(" ", "_")
 
-def native(manager: dict) -> None:
-    """Envoy's own filter reads the message; the route matches the tool's name in its metadata."""
-    proto = "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp"
-    reader = {"@type": proto, "traffic_mode": "REJECT_NO_MCP", "clear_route_cache": True}
-    manager["http_filters"] = [{"name": "envoy.filters.http.mcp", "typed_config": reader}, manager["http_filters"][-1]]
-    name = {
-        "filter": "envoy.filters.http.mcp",
-        "path": [{"key": "params"}, {"key": "name"}],
-        "value": {"string_match": {"exact": TOOL}},
-    }
-    routes(
-        manager,
-        [
-            {
-                "match": {"prefix": "/", "dynamic_metadata": [name]},
-                "route": {"cluster": UPSTREAM, "timeout": "0s"},
-            },
+    def made(self, floor: Path) -> dict:
+        make = {
+            ROUTER: self.plain,
+            NATIVE: self.native,
+            NOOP: lambda: self.module(floor / "floor-noop.wasm", ""),
+            IO: lambda: self.module(floor / "floor-io.wasm", SERVER),
+            OURS: self.ours,
+        }
+        make[self.name]()
+        self.manager.pop("rds", None)
+        self.manager["route_config"] = self.routes
+        return self.listener
+
+    def plain(self) -> None:
+        """Envoy's router and nothing else."""
+        self.filters()
+        self.all_to({"match": {"prefix": "/"}, "route": TO_THE_SERVER})
+
+    def native(self) -> None:
+        """Envoy's own filter reads the message; the route matches the tool's name in its metadata."""
+        proto = "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp"
+        reader = {"@type": proto, "traffic_mode": "REJECT_NO_MCP", "clear_route_cache": True}
+        # As large as ours reads.
+        reader["max_request_body_size"] = 1 << 20
+        self.filters({"name": "envoy.filters.http.mcp", "typed_config": reader})
+        name = {
+            "filter": "envoy.filters.http.mcp",
+            "path": [{"key": "params"}, {"key": "name"}],
+            "value": {"string_match": {"exact": TOOL}},
+        }
+        self.all_to(
+            {"match": {"prefix": "/", "dynamic_metadata": [name]}, "route": TO_THE_SERVER},
             {"match": {"prefix": "/"}, "direct_response": {"status": 500}},
-        ],
-    )
+        )
 
+    def module(self, file: Path, configuration: str) -> None:
+        """Another module in the place of ours. One that is given a cluster sets the route by its header."""
+        extension = self.wasm()
+        settings = extension["typed_config"]["config"]
+        settings["vm_config"]["code"]["local"]["filename"] = str(file)
+        settings["configuration"]["value"] = configuration
+        self.filters(extension)
+        if not configuration:
+            self.all_to({"match": {"prefix": "/"}, "route": TO_THE_SERVER})
 
-def ours(_: dict) -> None:
-    """The example as it is: reads the message, validates the arguments, takes from a bucket, routes."""
+    def ours(self) -> None:
+        """As rendered: reads the message, validates the arguments, takes from a bucket, routes."""
+        self.filters(self.wasm())
 
+    def wasm(self) -> dict:
+        extension = copy.deepcopy(self.rendered.extension)
+        # Modules of one `vm_id` share a VM.
+        extension["typed_config"]["config"]["vm_config"]["vm_id"] = self.name
+        return extension
 
-def routes(manager: dict, table: list[dict]) -> None:
-    manager["route_config"]["virtual_hosts"][0]["routes"] = table
+    def filters(self, *before_the_router: dict) -> None:
+        self.manager["http_filters"] = [*before_the_router, self.router]
 
-
-def policy() -> dict:
-    """Route, limit and validation on; the limit is so high that it is counted but never hit."""
-    made = example_filter_config()
-    made["servers"] = {"bench": {"cluster": UPSTREAM, "path": "/mcp", "tool_prefix": "", "tools": {}}}
-    made["endpoints"] = [{"path": "/mcp", "servers": ["bench"], "forward": "bench"}]
-    made["schemas"] = {}
-    with_tools(made, "bench", {TOOL: SCHEMA})
-    limit = {"id": "each", "per": ["tool"], "requests": 1_000_000, "window_ms": 1000, "burst": 1_000_000}
-    made["rules"] = [{"name": "counted", "match": {"server": "bench", "tool": TOOL}, "limits": [limit]}]
-    return made
+    def all_to(self, *routes: dict) -> None:
+        self.routes["virtual_hosts"][0]["routes"] = list(routes)

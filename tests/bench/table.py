@@ -1,56 +1,64 @@
-"""What the rounds say: one row per variant, with differences to the plain router and the ratio that matters."""
+"""What the rounds say: one row per variant, with differences to the plain router and the ratios that matter."""
 
-from dataclasses import dataclass
-from statistics import quantiles
+from statistics import median, quantiles
 
-from listeners import NATIVE, OURS, ROUTER, VARIANTS
+from calls import Case
+from listeners import IO, NATIVE, OURS, ROUTER
 
-
-@dataclass(frozen=True)
-class Case:
-    """A size of call and the way it is sent."""
-
-    bytes: int
-    rate: int | None
-    """Requests a second, or as fast as answers come."""
-
-    @property
-    def title(self) -> str:
-        way = f"{self.rate} calls/s" if self.rate else "closed loop, 8 connections"
-        return f"{self.bytes} B, {way}"
+FIGURES = ("cpu_us", "worker_us", "p50_us", "p99_us")
 
 
-def lower_decile(values: list[float]) -> float:
-    """The value that the quietest tenth of the rounds reached: other load on the machine only ever adds."""
-    return quantiles(values, n=10, method="inclusive")[0] if len(values) > 1 else values[0]
+def spread(values: list[float]) -> dict[str, float]:
+    """The median, and the quartiles around it: half of the rounds lie between those."""
+    low, middle, high = (
+        quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+    )
+    return {"median": middle, "low": low, "high": high}
 
 
 def summary(rounds: dict[str, list[dict]]) -> dict:
-    """For each variant its figures, and how much less our filter adds than Envoy's own."""
-    figures = {
-        variant: {key: lower_decile([one[key] for one in rounds[variant]]) for key in ("cpu_us", "p50_us", "p99_us")}
-        for variant in VARIANTS
-    }
-    base = figures[ROUTER]["cpu_us"]
-    for of_variant in figures.values():
-        of_variant["added_cpu_us"] = of_variant["cpu_us"] - base
-        of_variant["cpu_ratio"] = of_variant["cpu_us"] / base
-    added_by_native = figures[NATIVE]["added_cpu_us"]
-    ratio = figures[OURS]["added_cpu_us"] / added_by_native if added_by_native > 0 else None
-    return {"variants": figures, "added_ours_to_native": ratio}
+    """For each variant its figures.
+
+    What a variant adds is taken within each round, against the router's burst of the same round:
+    what else the machine does changes from round to round, and hits both.
+    """
+    variants = {}
+    for variant, bursts in rounds.items():
+        pairs = list(zip(bursts, rounds[ROUTER], strict=True))
+        figures = {name: spread([burst[name] for burst in bursts]) for name in FIGURES}
+        figures["added_us"] = spread(
+            [burst["cpu_us"] - router["cpu_us"] for burst, router in pairs]
+        )
+        figures["times_router"] = spread(
+            [burst["cpu_us"] / router["cpu_us"] for burst, router in pairs]
+        )
+        variants[variant] = figures
+    return {"variants": variants, "ratios": ratios(rounds)}
+
+
+def ratios(rounds: dict[str, list[dict]]) -> dict[str, float | None]:
+    """What ours adds, as a multiple of what another variant adds; nothing where that is within the noise."""
+
+    def added(variant: str) -> list[float]:
+        pairs = zip(rounds[variant], rounds[ROUTER], strict=True)
+        return [burst["cpu_us"] - router["cpu_us"] for burst, router in pairs]
+
+    base = {variant: median(added(variant)) for variant in (NATIVE, IO)}
+    ours = median(added(OURS))
+    return {variant: ours / cost if cost > 0 else None for variant, cost in base.items()}
 
 
 def rows(case: Case, result: dict) -> list[str]:
-    lines = [
-        f"{case.title}",
-        f"{'':20}{'CPU µs/call':>12}{'added':>8}{'× router':>10}{'p50 µs':>9}{'p99 µs':>9}",
-    ]
-    for variant, one in result["variants"].items():
+    heads = f"{'CPU µs/call':>13}{'worker':>9}{'added':>9}{'half of the rounds':>20}{'× router':>10}{'p50 µs':>9}{'p99 µs':>9}"
+    lines = [case.title, f"{'':20}{heads}"]
+    for variant, figures in result["variants"].items():
+        middle = {name: figures[name]["median"] for name in figures}
+        between = f"{figures['added_us']['low']:+.1f} … {figures['added_us']['high']:+.1f}"
         lines.append(
-            f"{variant:20}{one['cpu_us']:12.1f}{one['added_cpu_us']:+8.1f}{one['cpu_ratio']:10.2f}"
-            f"{one['p50_us']:9.0f}{one['p99_us']:9.0f}"
+            f"{variant:20}{middle['cpu_us']:13.1f}{middle['worker_us']:9.1f}{middle['added_us']:+9.1f}{between:>20}"
+            f"{middle['times_router']:10.2f}{middle['p50_us']:9.0f}{middle['p99_us']:9.0f}"
         )
-    ratio = result["added_ours_to_native"]
-    if ratio is not None:
-        lines.append(f"CPU that portcullis adds : CPU that the native filter adds = {ratio:.2f} : 1")
+    for variant, ratio in result["ratios"].items():
+        if ratio is not None:
+            lines.append(f"CPU that portcullis adds : CPU that `{variant}` adds = {ratio:.2f} : 1")
     return lines

@@ -12,7 +12,9 @@ Module = tuple[str, ...]
 """The path of a module below the crate's root, which is the empty path."""
 
 DECLARED = re.compile(r"^\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*;", re.MULTILINE)
-TEST_ONLY = re.compile(r"#\[cfg\((?:test|all\(test[^]]*)\)\]\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+\s*;")
+TEST_ONLY = re.compile(
+    r"#\[cfg\((?:test|all\(test[^]]*)\)\]\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+\s*;"
+)
 IMPORT = re.compile(r"^\s*(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);", re.MULTILINE)
 PATH = re.compile(r"(?<![\w:$])((?:crate|self|super)(?:::\w+)+)")
 COMMENT_OR_TEXT = re.compile(r'//[^\n]*|/\*.*?\*/|r(#*)".*?"\1|"(?:\\.|[^"\\])*"', re.DOTALL)
@@ -125,7 +127,9 @@ class Crate:
             if absolute is not None:
                 source.uses.append(absolute)
         for child in source.children:
-            source.uses.extend((*module, child, name) for name in re.findall(rf"(?<![\w:]){child}::(\w+)", rest))
+            source.uses.extend(
+                (*module, child, name) for name in re.findall(rf"(?<![\w:]){child}::(\w+)", rest)
+            )
 
     def _absolute(self, module: Module, path: Module) -> Module | None:
         first = path[0]
@@ -179,7 +183,10 @@ class Crate:
         levels: dict[Module, dict[str, set[str]]] = {}
         for module, used in self.edges():
             shared = 0
-            while module[shared : shared + 1] and module[shared : shared + 1] == used[shared : shared + 1]:
+            while (
+                module[shared : shared + 1]
+                and module[shared : shared + 1] == used[shared : shared + 1]
+            ):
                 shared += 1
             if shared < len(module) and shared < len(used):
                 level = levels.setdefault(module[:shared], {})

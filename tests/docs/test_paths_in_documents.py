@@ -21,16 +21,29 @@ CODE = re.compile(r"`([^`\s]+)`")
 def paths_named(text: str) -> set[str]:
     """Relative link targets as they stand, and code spans that begin with a name at the top of the tree, after a `/`."""
     outside_blocks = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    links = {link.split("#")[0] for link in LINK.findall(outside_blocks) if "://" not in link and not link.startswith("mailto:")}
-    spans = {span.rstrip("/") for span in CODE.findall(outside_blocks) if "/" in span and span.split("/")[0] in TOP}
-    return {f"./{link}" for link in links if link} | {span for span in spans if not re.search(r"[<>{}$…|=()]", span)}
+    links = {
+        link.split("#")[0]
+        for link in LINK.findall(outside_blocks)
+        if "://" not in link and not link.startswith("mailto:")
+    }
+    spans = {
+        span.rstrip("/")
+        for span in CODE.findall(outside_blocks)
+        if "/" in span and span.split("/")[0] in TOP
+    }
+    return {f"./{link}" for link in links if link} | {
+        span for span in spans if not re.search(r"[<>{}$…|=()]", span)
+    }
 
 
 def missing(document: Path) -> list[str]:
     text = (REPOSITORY / document).read_text()
     return sorted(
-        name for name in paths_named(text)
-        if not ((REPOSITORY / document).parent / name if name.startswith("./") else REPOSITORY / name).exists()
+        name
+        for name in paths_named(text)
+        if not (
+            (REPOSITORY / document).parent / name if name.startswith("./") else REPOSITORY / name
+        ).exists()
         and not ("*" in name and any(REPOSITORY.glob(name)))
     )
 
@@ -40,11 +53,14 @@ def test_every_path_that_a_document_names_exists(document: Path) -> None:
     assert missing(document) == []
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("see `setup/setup.py` and `not/ours.py`", {"setup/setup.py"}),
-    ("[a page](architecture.md#map), [the web](https://example.org/x)", {"./architecture.md"}),
-    ("```\nsetup/nothing\n```\n`GET /api/v1`", set()),
-    ("`setup/<name>.py`", set()),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("see `setup/setup.py` and `not/ours.py`", {"setup/setup.py"}),
+        ("[a page](architecture.md#map), [the web](https://example.org/x)", {"./architecture.md"}),
+        ("```\nsetup/nothing\n```\n`GET /api/v1`", set()),
+        ("`setup/<name>.py`", set()),
+    ],
+)
 def test_paths_are_told_from_other_code(text: str, expected: set[str]) -> None:
     assert paths_named(text) == expected

@@ -13,7 +13,9 @@ def read_by_programs() -> set[str]:
 
 
 def listed() -> set[str]:
-    return set(re.findall(r"^# ([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
+    return set(
+        re.findall(r"^# ([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE)
+    )
 
 
 def test_the_example_lists_every_variable_that_is_read() -> None:

@@ -9,5 +9,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def test_envoy_accepts_the_bootstrap_file() -> None:
     home = Path(os.environ.get("PORTCULLIS_HOME", "~/.cache/portcullis")).expanduser()
-    checked = subprocess.run([home / "bin/envoy", "--mode", "validate", "-c", REPOSITORY / "envoy/bootstrap.yaml"], capture_output=True, text=True)
+    checked = subprocess.run(
+        [home / "bin/envoy", "--mode", "validate", "-c", REPOSITORY / "envoy/bootstrap.yaml"],
+        capture_output=True,
+        text=True,
+    )
     assert checked.returncode == 0, checked.stderr

@@ -25,10 +25,21 @@ def command() -> list[str]:
     answer = subprocess.run(metadata, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     runner = Path(os.environ["PORTCULLIS_HOME"]) / "bin/cargo-nextest"
     # The whole workspace, as `make test` has built it: fewer crates would be built with fewer features, anew.
-    run = [str(runner), "nextest", "run", "--locked", "--offline", "--workspace", "--profile", "fuzz"]
+    run = [
+        str(runner),
+        "nextest",
+        "run",
+        "--locked",
+        "--offline",
+        "--workspace",
+        "--profile",
+        "fuzz",
+    ]
     filters = []
     for package in json.loads(answer.stdout)["packages"]:
-        targets = [target["name"] for target in package["targets"] if target["name"].startswith("fuzz_")]
+        targets = [
+            target["name"] for target in package["targets"] if target["name"].startswith("fuzz_")
+        ]
         chosen = [f"binary(={name})" for name in targets]
         if any(need["name"] == "proptest" for need in package["dependencies"]):
             chosen.append(f"package(={package['name']})")

@@ -19,13 +19,16 @@ use clap::Parser;
 
 use manifest::{Entry, Manifest};
 
-/// The filters of the workspace: the package, which is also the module's name.
-const FILTERS: [&str; 1] = ["mcp-filter"];
+/// The filter that is shipped: the package, which is also the module's name.
+const SHIPPED: &str = "mcp-filter";
 
 /// Builds the filters for WebAssembly.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
+    /// Packages of the filters to build
+    #[arg(default_value = SHIPPED)]
+    filters: Vec<String>,
     /// Where to write the modules and the manifest [default: `filters` in the target directory]
     #[arg(long, env = "WASM_BUILD_OUT_DIR")]
     out_dir: Option<PathBuf>,
@@ -41,7 +44,7 @@ fn main() -> Result<()> {
         .out_dir
         .unwrap_or_else(|| workspace.target_directory.join("filters"));
     let mut modules = Vec::new();
-    for name in FILTERS {
+    for name in &arguments.filters {
         let built = workspace.build(name)?;
         let module = module::keep_exports(&built, check::is_needed_export)
             .and_then(|module| check::imports(&module).map(|()| module))

@@ -1,4 +1,6 @@
 //! The SQLite store through its trait, on real files.
+//!
+//! Invariant 8 of `docs/architecture.md`.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,6 @@
 //! The shared policy cases, natively. `tests/policy-cases/README.md` says what the files hold.
+//!
+//! Invariant 5 of `docs/architecture.md`.
 
 #[path = "in_memory/store.rs"]
 mod store;

@@ -1,4 +1,6 @@
 //! `/health`, and calls while PostgreSQL is away.
+//!
+//! Invariant 7 of `docs/architecture.md`.
 
 use serde_json::{Value, json};
 

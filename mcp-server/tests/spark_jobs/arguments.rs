@@ -1,4 +1,6 @@
-//! What is submitted, and what is refused before the master hears of it
+//! What is submitted, and what is refused before the master hears of it.
+//!
+//! Invariant 7 of `docs/architecture.md`.
 
 use serde_json::json;
 

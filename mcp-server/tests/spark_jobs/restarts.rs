@@ -1,4 +1,6 @@
-//! What survives when the server, or the master, goes away
+//! What survives when the server, or the master, goes away.
+//!
+//! Invariant 8 of `docs/architecture.md`.
 
 use serde_json::json;
 use sqlx::Row as _;

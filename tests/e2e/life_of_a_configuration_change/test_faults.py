@@ -1,4 +1,7 @@
-"""What goes wrong on the way of a change never reaches the traffic."""
+"""What goes wrong on the way of a change never reaches the traffic.
+
+Invariant 2 of docs/architecture.md.
+"""
 
 import copy
 import socket

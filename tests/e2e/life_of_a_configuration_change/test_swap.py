@@ -1,4 +1,7 @@
-"""What is under way when the configuration changes ends as it began."""
+"""What is under way when the configuration changes ends as it began.
+
+Invariant 3 of docs/architecture.md.
+"""
 
 import json
 import threading

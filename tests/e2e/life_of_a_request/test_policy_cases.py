@@ -1,4 +1,7 @@
-"""Every policy case on the real module in the real Envoy, in both eras: what the engine decides natively, it decides here."""
+"""Every policy case on the real module in the real Envoy, in both eras: what the engine decides natively, it decides here.
+
+Invariant 5 of docs/architecture.md.
+"""
 
 from dataclasses import dataclass
 

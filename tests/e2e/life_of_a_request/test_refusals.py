@@ -1,5 +1,8 @@
 """What the gateway must not let pass: refused with the caller's id and a sentence, no upstream saw any of it, and the
-next call works (`send_refused` asserts the last two). The forms are those of docs/decisions/0001-status-codes.md."""
+next call works (`send_refused` asserts the last two). The forms are those of docs/decisions/0001-status-codes.md.
+
+Invariant 1 of docs/architecture.md.
+"""
 
 import json
 

@@ -6,9 +6,9 @@ import re
 from envoy import Envoy, validate
 from free_ports import free_port
 from gateway_parameters import in_both_eras
+from gateway_under_test import answered_by
 from installation import REPOSITORY
 from mcp_messages import call, is_refused
-from gateway_under_test import answered_by
 from recording_upstream import RecordingUpstream
 from static_gateway import EXAMPLE, connection_manager, example
 

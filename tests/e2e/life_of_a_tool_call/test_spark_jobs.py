@@ -1,4 +1,7 @@
-"""Spark jobs through the gateway, on a real Spark; one outlives a crash of the data server."""
+"""Spark jobs through the gateway, on a real Spark; one outlives a crash of the data server.
+
+Invariant 8 of docs/architecture.md.
+"""
 
 import pytest
 

@@ -44,6 +44,9 @@ pub struct Options {
     /// Process whose CPU time to measure
     #[arg(long)]
     watch: u32,
+    /// Thread of that process whose CPU time is reported apart, by name
+    #[arg(long, default_value = "wrk:worker_0")]
+    watch_thread: String,
     /// The status that every answer must have
     #[arg(long, default_value_t = 200)]
     expect_status: u16,
@@ -55,10 +58,15 @@ pub struct Options {
 /// What a burst cost.
 #[derive(Serialize)]
 pub struct Report {
+    /// Requests that were measured.
     requests: usize,
+    /// Requests in all, those before the measured ones included.
+    sent: usize,
     seconds: f64,
     /// CPU time of the watched process for one request, in microseconds.
     cpu_us: f64,
+    /// The same of the watched thread alone.
+    worker_us: f64,
     p50_us: f64,
     p99_us: f64,
 }
@@ -85,7 +93,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     }
 
     let each = options.requests.div_ceil(connections);
-    let cpu_before = cpu_time::of_process(options.watch)?;
+    let cpu_before = cpu_time::of_process(options.watch, &options.watch_thread)?;
     let start = Instant::now();
     let mut bursts = JoinSet::new();
     for (index, client) in (0..connections).zip(clients) {
@@ -100,13 +108,20 @@ pub async fn run(options: &Options) -> Result<Report> {
         latencies.extend(burst??);
     }
     let seconds = start.elapsed().as_secs_f64();
-    let cpu = cpu_time::of_process(options.watch)? - cpu_before;
+    let cpu = cpu_time::of_process(options.watch, &options.watch_thread)?;
 
     let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
+    let per_call = |spent: Duration| micros(spent) / latencies.len() as f64;
+    let (cpu_us, worker_us) = (
+        per_call(cpu.process - cpu_before.process),
+        per_call(cpu.thread - cpu_before.thread),
+    );
     Ok(Report {
         requests: latencies.len(),
+        sent: latencies.len() + (connections * options.warm_up) as usize,
         seconds,
-        cpu_us: micros(cpu) / latencies.len() as f64,
+        cpu_us,
+        worker_us,
         p50_us: micros(percentile(&mut latencies, 50.0)),
         p99_us: micros(percentile(&mut latencies, 99.0)),
     })

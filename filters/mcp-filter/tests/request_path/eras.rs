@@ -1,4 +1,6 @@
 //! The two eras of the protocol.
+//!
+//! Invariant 9 of `docs/architecture.md`.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,6 @@
 //! What passes is JSON, whoever of the reader and the engine has read its arguments, and however the body was cut.
+//!
+//! Invariant 1 of `docs/architecture.md`.
 
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

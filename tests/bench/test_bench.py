@@ -1,0 +1,61 @@
+"""The benchmark itself, with one short round: that it works, never how fast anything is."""
+
+import pytest
+
+import calls
+import listeners
+from calls import Case
+from installation import Installation
+from mcp_messages import Era
+from run import run
+from table import rows, summary
+
+
+def test_it_measures_every_variant_in_every_case(installation: Installation) -> None:
+    results = run(installation, rounds=1, seconds=0.01, cases=calls.cases())
+    assert list(results) == [case.title for case in calls.cases()]
+    for result in results.values():
+        assert set(result["variants"]) == set(listeners.VARIANTS)
+        for figures in result["variants"].values():
+            assert figures["cpu_us"]["median"] >= figures["worker_us"]["median"] > 0
+
+
+@pytest.mark.parametrize("case", calls.cases(), ids=lambda case: case.title)
+def test_it_sends_calls_of_the_size_that_it_says(case: Case) -> None:
+    assert case.bytes <= len(case.body()) < case.bytes + 60
+
+
+@pytest.mark.parametrize(
+    ("case", "count"),
+    [
+        (Case(200), 5),
+        (Case(200, many_headers=True), 19),
+        (Case(200, Era.MODERN), 7),
+        (Case(200, Era.MODERN, many_headers=True), 21),
+    ],
+)
+def test_it_counts_the_headers_that_it_sends(case: Case, count: int) -> None:
+    assert len(case.headers(calls.TOOL)) + len(["content-length"]) == count
+    assert f", {count} headers, " in case.title
+
+
+def burst(cpu: float) -> dict:
+    return {"cpu_us": cpu, "worker_us": cpu - 1, "p50_us": 1.0, "p99_us": 2.0}
+
+
+def test_it_takes_what_a_variant_adds_within_each_round() -> None:
+    # The machine was twice as slow in the second round, and much slower in the third.
+    router = [10.0, 20.0, 400.0]
+    added = {listeners.NATIVE: 8.0, listeners.NOOP: 1.0, listeners.IO: 4.0, listeners.OURS: 6.0}
+    rounds = {listeners.ROUTER: [burst(cpu) for cpu in router]}
+    rounds |= {variant: [burst(cpu + more) for cpu in router] for variant, more in added.items()}
+    result = summary(rounds)
+    assert result["variants"][listeners.OURS]["added_us"] == {
+        "median": 6.0,
+        "low": 6.0,
+        "high": 6.0,
+    }
+    assert result["ratios"] == {listeners.NATIVE: 0.75, listeners.IO: 1.5}
+    printed = "\n".join(rows(Case(200), result))
+    assert all(variant in printed for variant in listeners.VARIANTS)
+    assert "adds = 0.75 : 1" in printed and "+6.0 … +6.0" in printed
