@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long, env = "WASM_BUILD_OUT_DIR")]
     out_dir: Option<PathBuf>,
     /// The largest module, in bytes
-    #[arg(long, env = "WASM_BUILD_MAX_BYTES", default_value_t = 600_000)]
+    #[arg(long, env = "WASM_BUILD_MAX_BYTES", default_value_t = 700_000)]
     max_bytes: usize,
 }
 

@@ -20,7 +20,10 @@ pub use later::{Filter, HttpRoute, Secret};
 pub use listener::Listener;
 pub use rollout::{InvalidWave, Rollout, Wave};
 pub use rule::{Constraints, Dimension, Limit, Match, Rule, Target};
-pub use server::{CatalogueMode, Credentials, EndpointUrl, InvalidUrl, Protocol, Server};
+pub use server::{
+    CatalogueMode, Credentials, EndpointUrl, InvalidUrl, Passthrough, Protocol, SecretCredentials,
+    Server,
+};
 
 /// Everything that an operator says about a gateway. A section that is left out has its default: one listener on
 /// port 10000 with every server, and the built-in server `data`.

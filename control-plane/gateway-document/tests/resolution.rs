@@ -4,6 +4,7 @@ use gateway_document::{
     Catalogue, CatalogueTool, CheckedDocument, Format, Identity, Problem, Resolved, SchemaText,
     WithheldTool, WithholdingCause, parse, resolve, warnings,
 };
+use policy_engine::wire::Credentials;
 use serde_json::value::RawValue;
 
 fn document(yaml: &str) -> CheckedDocument {
@@ -341,4 +342,27 @@ tools:
         problems[0].path, "/roles/nobody/claims/groups",
         "{problems:?}"
     );
+}
+
+#[test]
+fn it_lets_callers_credentials_pass_only_where_the_server_says_so() {
+    let document = document(
+        "
+servers:
+  data: {url: http://127.0.0.1:8000/mcp}
+  math: {url: http://127.0.0.1:8001/mcp, credentials: passthrough}
+",
+    );
+    let resolved = first(&document, &catalogue(&[])).unwrap();
+    let servers = &resolved.config.servers;
+    assert_eq!(servers["data"].credentials, Credentials::Home);
+    assert_eq!(servers["math"].credentials, Credentials::Passthrough);
+    for wrong in ["secret", "{}", "true"] {
+        let text = format!("servers: {{data: {{url: 'http://a/mcp', credentials: {wrong}}}}}");
+        let problem = parse(&text, Format::Yaml).unwrap_err();
+        assert!(
+            format!("{problem:?}").contains("`passthrough`"),
+            "{problem:?}"
+        );
+    }
 }

@@ -51,8 +51,18 @@ pub(crate) fn check_names(
         return Ok(());
     }
     equal("Mcp-Method", announced.method.as_deref(), "method", method)?;
-    match (name, Capability::of_method(method).member()) {
-        (Some(name), Some(member)) => equal("Mcp-Name", announced.name.as_deref(), member, name),
+    match (
+        name,
+        Capability::of_method(method).member(),
+        &announced.name,
+    ) {
+        (Some(name), Some(member), said) => equal("Mcp-Name", said.as_deref(), member, name),
+        // Whoever routes by the header would take the message for what it is not.
+        (_, None, Some(said)) => Err(Answer::header_mismatch(format!(
+            "the header Mcp-Name says `{}`, but `{}` is called on nothing of a name; leave the header out",
+            echo(said),
+            echo(method)
+        ))),
         _ => Ok(()),
     }
 }

@@ -7,6 +7,8 @@ use mcp_message::{Capability, Era, ReadError, SUPPORTED, UnsupportedVersion, rep
 use policy_engine::{Refusal, echo};
 use proxy_host::{Answering, LocalReply};
 
+use crate::body_budget::SLOW;
+
 const INVALID_REQUEST: i32 = -32600;
 const INVALID_PARAMS: i32 = -32602;
 const HEADER_MISMATCH: i32 = -32020;
@@ -98,6 +100,16 @@ impl Answer {
             .with_header("retry-after", "1".to_owned())
     }
 
+    /// The budget for unfinished bodies is used up; or this body has to make way for another.
+    pub(crate) fn no_room(reason: &'static str) -> Self {
+        let seconds = SLOW.as_secs();
+        let sentence = format!(
+            "this gateway holds as many unfinished requests as it can; try again in {seconds} s, and send the body at once"
+        );
+        Self::error(503, NOT_READY, reason, sentence)
+            .with_header("retry-after", seconds.to_string())
+    }
+
     /// The body is not one readable message.
     pub(crate) fn unreadable(error: &ReadError) -> Self {
         let (status, reason) = match error {
@@ -117,6 +129,19 @@ impl Answer {
         let sentence = format!("an MCP endpoint takes {allow}");
         Self::error(405, INVALID_REQUEST, "method_not_allowed", sentence)
             .with_header("allow", allow.to_owned())
+    }
+
+    /// The proxy did not hand over the headers, or lost some of them.
+    pub(crate) fn headers_lost() -> Self {
+        let sentence = "the headers could not be read; send the request again".to_owned();
+        Self::error(400, INVALID_REQUEST, "headers_lost", sentence)
+    }
+
+    /// A path that some server might take for an MCP endpoint, and that is none.
+    pub(crate) fn no_such_path() -> Self {
+        let sentence =
+            "there is nothing at this path; write the path of the MCP endpoint exactly".to_owned();
+        Self::error(404, INVALID_REQUEST, "path", sentence)
     }
 
     /// A tunnel, where a message was expected.
@@ -261,6 +286,11 @@ impl Answer {
 
     /// Sends the answer; `id` is the caller's, as it was sent, where it could be read.
     pub(crate) fn send(&self, host: &impl Answering, id: Option<&[u8]>) {
+        self.write(id, |reply| host.reply(reply));
+    }
+
+    /// Hands the answer over as the proxy takes it.
+    pub(crate) fn write(&self, id: Option<&[u8]>, reply_with: impl Fn(&LocalReply<'_>)) {
         let id = if self.wants_callers_id() { id } else { None };
         let body = match &self.form {
             Form::Error {
@@ -273,7 +303,7 @@ impl Answer {
         let json = ("content-type", "application/json");
         let details = format!("portcullis_{}", self.reason);
         let send = |headers: &[(&str, &str)]| {
-            host.reply(&LocalReply {
+            reply_with(&LocalReply {
                 status: self.status,
                 headers,
                 body: &body,
@@ -313,7 +343,7 @@ impl Answer {
 
     /// Turns the error into the answer to a `tools/call`: on session-based revisions a tool result under 200, because
     /// their SDKs end the session on any other status and show errors to nobody.
-    fn for_call(self, era: Era) -> Self {
+    pub(crate) fn for_call(self, era: Era) -> Self {
         match (self.form, era) {
             (Form::Error { message, .. }, Era::Legacy(_)) => Self {
                 header: self.header,

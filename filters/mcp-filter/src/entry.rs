@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use proxy_host::StreamId;
 use proxy_host::envoy::{Envoy, random};
 use proxy_host::limits::{NoRandomness, shared_hash_key};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -63,8 +64,9 @@ impl RootContext for Root {
         Some(ContextType::HttpContext)
     }
 
-    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream(Request::new(&ENVOY, self.plugin.clone()))))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        let request = Request::new(&ENVOY, self.plugin.clone(), StreamId(id));
+        Some(Box::new(Stream(request)))
     }
 }
 

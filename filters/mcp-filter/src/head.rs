@@ -7,6 +7,7 @@ use policy_engine::{EndpointId, HeaderParameter, Policy};
 use proxy_host::HeaderPairs;
 
 use crate::answer::Answer;
+use crate::plugin::Plugin;
 
 /// The header by which the listener's MCP route finds the cluster. Only the filter sets it.
 pub(crate) const CLUSTER: &str = "x-portcullis-cluster";
@@ -18,7 +19,7 @@ pub(crate) const EXPECTED_TIMEOUT: &str = "x-envoy-expected-rq-timeout-ms";
 
 /// What becomes of a request, by its headers.
 pub(crate) enum Head {
-    /// Its path is no MCP endpoint: another route's.
+    /// Its path is no MCP endpoint, nor like one: another route's.
     NotOurs { had_cluster: bool },
     /// A POST, whose body must be read.
     Message {
@@ -82,6 +83,8 @@ impl Parameters {
 pub(crate) struct Changes {
     pub(crate) path: Vec<u8>,
     pub(crate) remove: Vec<Vec<u8>>,
+    /// The headers with the caller's credentials, which only some servers are to see.
+    pub(crate) credentials: Vec<&'static str>,
 }
 
 /// A header that must not be repeated.
@@ -134,12 +137,16 @@ struct Seen<'a> {
     parameters: Vec<(&'a [u8], &'a [u8])>,
     /// Headers that would steer Envoy's router.
     steering: Vec<&'a [u8]>,
+    credentials: Vec<&'static str>,
+    /// How many pairs could be read.
+    pairs: usize,
 }
 
 impl<'a> Seen<'a> {
     fn read(pairs: &'a HeaderPairs) -> Self {
         let mut seen = Self::default();
         for (name, value) in pairs.iter() {
+            seen.pairs += 1;
             if std::str::from_utf8(value).is_err() {
                 seen.unreadable = Some(name);
             }
@@ -162,7 +169,10 @@ impl<'a> Seen<'a> {
                     seen.mcp_name.see(value);
                     seen.modern_only.push(name);
                 }
-                b"x-portcullis-cluster" => seen.had_cluster = true,
+                b"authorization" => seen.credentials.push("authorization"),
+                b"proxy-authorization" => seen.credentials.push("proxy-authorization"),
+                b"cookie" => seen.credentials.push("cookie"),
+                _ if name == CLUSTER.as_bytes() => seen.had_cluster = true,
                 _ if steers_the_router(name) => seen.steering.push(name),
                 _ => {
                     if let Some(parameter) = name.strip_prefix(b"mcp-param-") {
@@ -183,8 +193,18 @@ impl<'a> Seen<'a> {
 
     fn rest(&self) -> Rest {
         match (self.method, self.content_length) {
+            // What follows an upgrade is no body, whatever length was announced.
+            _ if self.tunnel => Rest::MayNeverEnd,
             (b"POST", _) | (_, Some(_)) => Rest::Ends,
             (_, None) => Rest::MayNeverEnd,
+        }
+    }
+
+    fn check_host(&self, policy: &Policy) -> Result<(), Answer> {
+        match self.authority {
+            Once::One(host) if policy.host_allowed(host) => Ok(()),
+            Once::One(host) => Err(Answer::host_not_allowed(host)),
+            Once::Absent | Once::Repeated => Err(Answer::host_not_allowed(b"")),
         }
     }
 }
@@ -209,19 +229,35 @@ fn steers_the_router(name: &[u8]) -> bool {
 
 impl Head {
     /// Reads the headers and judges what can be judged without the body, in the order of the protocol's checklist.
-    pub(crate) fn read(pairs: &HeaderPairs, policy: &Policy) -> Self {
+    pub(crate) fn read(pairs: &HeaderPairs, plugin: &Plugin) -> Self {
         let seen = Seen::read(pairs);
-        match policy.endpoint(seen.path) {
-            None => Self::NotOurs {
-                had_cluster: seen.had_cluster,
-            },
-            Some(endpoint) => {
-                Self::judge(&seen, endpoint, policy).unwrap_or_else(|answer| Self::Refused {
-                    answer,
-                    rest: seen.rest(),
-                })
-            }
+        if seen.path.is_empty() || seen.pairs != pairs.count() {
+            return Self::Refused {
+                answer: Answer::headers_lost(),
+                rest: Rest::MayNeverEnd,
+            };
         }
+        let policy = &plugin.policy;
+        let judged = match policy.endpoint(seen.path) {
+            Some(endpoint) => Self::judge(&seen, endpoint, policy),
+            None => Self::judge_other(&seen, plugin),
+        };
+        judged.unwrap_or_else(|answer| Self::Refused {
+            answer,
+            rest: seen.rest(),
+        })
+    }
+
+    /// Judges what is no MCP endpoint. A path that some server could take for one must not reach a server by another
+    /// route, where nobody reads the message.
+    fn judge_other(seen: &Seen<'_>, plugin: &Plugin) -> Result<Self, Answer> {
+        seen.check_host(&plugin.policy)?;
+        if plugin.endpoint_look_alikes.match_path(seen.path) {
+            return Err(Answer::no_such_path());
+        }
+        Ok(Self::NotOurs {
+            had_cluster: seen.had_cluster,
+        })
     }
 
     fn judge(seen: &Seen<'_>, endpoint: EndpointId, policy: &Policy) -> Result<Self, Answer> {
@@ -233,11 +269,7 @@ impl Head {
             b"GET" | b"DELETE" => false,
             _ => return Err(Answer::method_not_allowed("POST, GET, DELETE")),
         };
-        match seen.authority {
-            Once::One(host) if policy.host_allowed(host) => {}
-            Once::One(host) => return Err(Answer::host_not_allowed(host)),
-            Once::Absent | Once::Repeated => return Err(Answer::host_not_allowed(b"")),
-        }
+        seen.check_host(policy)?;
         if let Some(origin) = seen
             .origins
             .iter()
@@ -253,6 +285,7 @@ impl Head {
         let mut changes = Changes {
             path: seen.path.to_vec(),
             remove: Vec::new(),
+            credentials: seen.credentials.clone(),
         };
         changes
             .remove
@@ -336,7 +369,9 @@ fn is_json(value: &[u8]) -> bool {
             |parameter| match parameter.iter().position(|byte| *byte == b'=') {
                 Some(at) => {
                     let (name, value) = parameter.split_at(at);
-                    let value = value.get(1..).unwrap_or_default();
+                    // RFC 9110 allows no white space around `=`; some readers skip it all the same.
+                    let name = name.trim_ascii();
+                    let value = value.get(1..).unwrap_or_default().trim_ascii();
                     let value = value
                         .strip_prefix(b"\"")
                         .and_then(|v| v.strip_suffix(b"\""))
@@ -367,6 +402,9 @@ mod tests {
             "",
             "text/plain",
             "application/json; charset=utf-16",
+            "application/json; charset =utf-16",
+            "application/json; charset\t= utf-16",
+            "application/json; charset = \"utf-16\"",
             "application/json, text/plain",
             "application/jsonp",
             "application/json x",

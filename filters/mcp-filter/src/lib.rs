@@ -13,7 +13,7 @@
 //!
 //! ```
 //! use mcp_filter::{Flow, Plugin, Request, VmState};
-//! use proxy_host::fake::{FakeProcess, FakeProxy};
+//! use proxy_host::{StreamId, fake::{FakeProcess, FakeProxy}};
 //! use std::rc::Rc;
 //!
 //! let process = FakeProcess::new();
@@ -28,7 +28,7 @@
 //! let proxy = FakeProxy::in_process(&process).with_headers([
 //!     (":method", &b"POST"[..]), (":path", b"/mcp"), (":authority", b"localhost:10000"), ("content-type", b"application/json"),
 //! ]);
-//! let mut request = Request::new(&proxy, Some(plugin));
+//! let mut request = Request::new(&proxy, Some(plugin), StreamId(1));
 //! assert_eq!(request.on_headers(false), Flow::Wait);
 //!
 //! let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_tables"}}"#;
@@ -49,9 +49,11 @@
 
 mod agreement;
 mod answer;
+mod body_budget;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 mod head;
+mod look_alikes;
 mod plugin;
 mod request;
 mod statistics;

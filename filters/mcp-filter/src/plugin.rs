@@ -7,6 +7,8 @@ use policy_engine::{CompileErrors, Policy, SchemaCache, compile};
 use proxy_host::Metrics;
 use thiserror::Error;
 
+use crate::body_budget::BodyBudget;
+use crate::look_alikes::LookAlikes;
 use crate::statistics::{KnownMetrics, Statistics};
 
 /// What a VM keeps from one configuration to the next.
@@ -14,6 +16,7 @@ pub struct VmState {
     schemas: SchemaCache,
     metrics: KnownMetrics,
     hash_key: [u8; 16],
+    body_budget: BodyBudget,
 }
 
 impl VmState {
@@ -25,6 +28,7 @@ impl VmState {
             schemas: SchemaCache::new(),
             metrics: KnownMetrics::default(),
             hash_key,
+            body_budget: BodyBudget::new(),
         }
     }
 }
@@ -46,6 +50,8 @@ pub struct Plugin {
     pub(crate) statistics: Statistics,
     pub(crate) hash_key: HashKey,
     pub(crate) limits: Limits,
+    pub(crate) endpoint_look_alikes: LookAlikes,
+    pub(crate) body_budget: BodyBudget,
 }
 
 impl Plugin {
@@ -68,7 +74,11 @@ impl Plugin {
             max_depth: usize::try_from(body.max_depth).unwrap_or(usize::MAX),
             ..Limits::default()
         };
+        let endpoint_look_alikes = LookAlikes::of(policy.endpoint_paths());
+        vm.body_budget.admit(limits.max_bytes);
         Ok(Self {
+            body_budget: vm.body_budget.clone(),
+            endpoint_look_alikes,
             policy,
             statistics,
             hash_key: HashKey(vm.hash_key),

@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use mcp_message::{EndOfBody, ReadError, Reader};
 use policy_engine::{EndpointId, Permit, ToolId};
-use proxy_host::{Answering, Clock, Metrics, RequestBody, RequestHeaders, SharedData};
+use proxy_host::{Answering, Clock, Metrics, RequestBody, RequestHeaders, SharedData, StreamId};
 
 use crate::answer::Answer;
+use crate::body_budget::{Share, Stage, WaitingCaller};
 use crate::head::{CLUSTER, Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
 use crate::plugin::Plugin;
 use message::{Judgement, MessageInHand};
@@ -32,7 +33,10 @@ pub enum Flow {
 pub struct Request<'h, H> {
     host: &'h H,
     plugin: Option<Rc<Plugin>>,
+    stream: StreamId,
     phase: Phase,
+    /// The part of the budget that an unfinished body takes.
+    share: Option<Share>,
 }
 
 enum Phase {
@@ -49,6 +53,15 @@ enum Phase {
     /// The answer stands. It is sent at the end of the body: before, an HTTP/1.1 connection would be closed with it.
     Refusing(Box<Refusing>),
     Answered,
+}
+
+impl Phase {
+    fn waiting_caller(&self) -> Option<WaitingCaller> {
+        match self {
+            Self::Reading(message) => message.waiting_caller(),
+            _ => None,
+        }
+    }
 }
 
 /// Looks for the caller's id in what follows a refusal.
@@ -74,12 +87,14 @@ struct Refusing {
 }
 
 impl<'h, H: Host> Request<'h, H> {
-    /// A request that has just arrived. Without a plugin it will be refused.
-    pub fn new(host: &'h H, plugin: Option<Rc<Plugin>>) -> Self {
+    /// A request that has just arrived, of this number at the proxy. Without a plugin it will be refused.
+    pub fn new(host: &'h H, plugin: Option<Rc<Plugin>>, stream: StreamId) -> Self {
         Self {
             host,
             plugin,
+            stream,
             phase: Phase::Begun,
+            share: None,
         }
     }
 
@@ -88,7 +103,7 @@ impl<'h, H: Host> Request<'h, H> {
         let Some(plugin) = self.plugin.clone() else {
             return self.send(&Answer::not_ready(), None);
         };
-        match Head::read(&self.host.header_pairs(), &plugin.policy) {
+        match Head::read(&self.host.header_pairs(), &plugin) {
             Head::NotOurs { had_cluster } => {
                 if had_cluster {
                     self.host.remove_header(CLUSTER.as_bytes());
@@ -151,6 +166,77 @@ impl<'h, H: Host> Request<'h, H> {
 
     /// More of the body is there: `size` bytes are held now; `end` if they are the last.
     pub fn on_body(&mut self, size: usize, end: bool) -> Flow {
+        match self.share.as_ref().map(Share::stage) {
+            None | Some(Stage::Buffered) => {}
+            Some(Stage::Leaving) => return self.leave(),
+            Some(Stage::Answered) => return Flow::Wait,
+        }
+        let flow = self.read_body(size, end);
+        if matches!(self.phase, Phase::Reading(_) | Phase::Refusing(_)) && size > 0 {
+            return self.buffer(size);
+        }
+        self.share = None;
+        flow
+    }
+
+    /// Asks for room for what is buffered of a body whose end is still to come.
+    fn buffer(&mut self, size: usize) -> Flow {
+        let Some(plugin) = self.plugin.clone() else {
+            return Flow::Wait;
+        };
+        let phase = &self.phase;
+        let share = match &self.share {
+            None => self.share.insert(plugin.body_budget.open(self.stream)),
+            Some(share) => {
+                share.note_caller(|| phase.waiting_caller());
+                share
+            }
+        };
+        if share.grow_to(size, || self.host.monotonic()) {
+            return Flow::Wait;
+        }
+        self.share = None;
+        match std::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Refusing(mut refusing) => {
+                refusing.replace_if_lost(|| Answer::no_room("no_room"));
+                self.send_refusal(*refusing)
+            }
+            phase => self.send_no_room("no_room", phase.waiting_caller()),
+        }
+    }
+
+    /// Answers the request, whose body has had to make way for another.
+    fn leave(&mut self) -> Flow {
+        self.share = None;
+        let phase = std::mem::replace(&mut self.phase, Phase::Answered);
+        self.send_no_room("made_way", phase.waiting_caller())
+    }
+
+    fn send_no_room(&mut self, reason: &'static str, caller: Option<WaitingCaller>) -> Flow {
+        let answer = Answer::no_room(reason);
+        match caller {
+            Some(caller) => self.send(&answer.for_call(caller.era), Some(&caller.id)),
+            None => self.send(&answer, None),
+        }
+    }
+
+    /// Answers the requests whose bodies make way for others; only where this one has been answered.
+    fn send_leavers_away(&self, plugin: &Plugin) {
+        for leaver in plugin.body_budget.leavers() {
+            let mut answer = Answer::no_room("made_way");
+            let mut id = None;
+            if let Some(caller) = &leaver.caller {
+                answer = answer.for_call(caller.era);
+                id = Some(caller.id.as_slice());
+            }
+            plugin.statistics.refused(self.host, None, answer.reason());
+            answer.write(id, |reply| {
+                self.host.reply_to(leaver.stream, self.stream, reply);
+            });
+        }
+    }
+
+    fn read_body(&mut self, size: usize, end: bool) -> Flow {
         let Some(plugin) = self.plugin.clone() else {
             return Flow::Wait;
         };
@@ -298,6 +384,11 @@ impl<'h, H: Host> Request<'h, H> {
         for name in &changes.remove {
             self.host.remove_header(name);
         }
+        if permit.credentials().stay_home() {
+            for name in &changes.credentials {
+                self.host.remove_header(name.as_bytes());
+            }
+        }
         self.host.set_header(CLUSTER, permit.cluster());
         if permit.path().as_bytes() != changes.path {
             self.host.set_header(":path", permit.path());
@@ -326,6 +417,9 @@ impl<'h, H: Host> Request<'h, H> {
         }
         refusing.answer.send(self.host, refusing.id.as_deref());
         self.phase = Phase::Answered;
+        if let Some(plugin) = &self.plugin {
+            self.send_leavers_away(plugin);
+        }
         Flow::Wait
     }
 
@@ -335,6 +429,9 @@ impl<'h, H: Host> Request<'h, H> {
         }
         answer.send(self.host, id);
         self.phase = Phase::Answered;
+        if let Some(plugin) = &self.plugin {
+            self.send_leavers_away(plugin);
+        }
         Flow::Wait
     }
 }

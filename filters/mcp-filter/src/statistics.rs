@@ -1,5 +1,6 @@
 //! The filter's statistics. Envoy puts `wasmcustom.` before their names, and never frees one: names come from the
-//! configuration and from fixed words only, and each metric is defined once per VM.
+//! configuration and from fixed words only, and each metric is defined once per VM, when it is first needed. Past a bound,
+//! tools are counted together as `server.none.tool.others`.
 //!
 //! | name | kind | what |
 //! |---|---|---|
@@ -22,6 +23,13 @@ use proxy_host::{MetricId, MetricKind, Metrics};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KnownMetrics(Rc<RefCell<BTreeMap<String, Option<MetricId>>>>);
 
+/// A VM defines so many metrics of tools at most, because names are never freed, and tools come and go: enough for 5,000
+/// tools that are called, and some 10 MB of Envoy's memory if all are.
+const MOST_TOOL_METRICS: usize = 16_384;
+
+/// Stands for every tool that came after these.
+const OTHERS: &str = "server.none.tool.others";
+
 impl KnownMetrics {
     fn get(&self, host: &impl Metrics, kind: MetricKind, name: String) -> Option<MetricId> {
         let mut known = self.0.borrow_mut();
@@ -31,6 +39,26 @@ impl KnownMetrics {
         let metric = host.define_metric(kind, &name);
         known.insert(name, metric);
         metric
+    }
+
+    /// The metric `<family>.<labels><suffix>` of a tool, or of all the tools for which there is no room.
+    fn of_tool(
+        &self,
+        host: &impl Metrics,
+        kind: MetricKind,
+        (family, labels, suffix): (&str, &str, &str),
+    ) -> Option<MetricId> {
+        let name = format!("{family}.{labels}{suffix}");
+        let is_full = {
+            let known = self.0.borrow();
+            known.len() >= MOST_TOOL_METRICS && !known.contains_key(&name)
+        };
+        let name = if is_full {
+            format!("{family}.{OTHERS}{suffix}")
+        } else {
+            name
+        };
+        self.get(host, kind, name)
     }
 }
 
@@ -44,12 +72,14 @@ pub(crate) struct Statistics {
     elsewhere: Refusals,
 }
 
+/// A metric, defined when it is first needed.
+type LazyMetric = OnceCell<Option<MetricId>>;
+
 #[derive(Debug)]
 struct ToolStatistics {
-    calls: Option<MetricId>,
-    decision: Option<MetricId>,
-    /// Defined when it is first needed.
-    shadowed: OnceCell<Option<MetricId>>,
+    calls: LazyMetric,
+    decision: LazyMetric,
+    shadowed: LazyMetric,
     refusals: Refusals,
 }
 
@@ -66,22 +96,11 @@ impl Statistics {
         {
             host.record(revision, policy.revision());
         }
-        let tools = policy.tool_names().map(|(_, server, tool)| {
-            let labels = format!("server.{}.tool.{}", label(server), label(tool));
-            ToolStatistics {
-                calls: known.get(
-                    host,
-                    MetricKind::Counter,
-                    format!("portcullis_calls.{labels}"),
-                ),
-                decision: known.get(
-                    host,
-                    MetricKind::Histogram,
-                    format!("portcullis_decision_ns.{labels}"),
-                ),
-                shadowed: OnceCell::new(),
-                refusals: Refusals::new(labels),
-            }
+        let tools = policy.tool_names().map(|(_, server, tool)| ToolStatistics {
+            calls: LazyMetric::new(),
+            decision: LazyMetric::new(),
+            shadowed: LazyMetric::new(),
+            refusals: Refusals::new(format!("server.{}.tool.{}", label(server), label(tool))),
         });
         Self {
             known: known.clone(),
@@ -95,11 +114,18 @@ impl Statistics {
         let Some(tool) = self.tools.get(tool.index()) else {
             return;
         };
-        if let Some(calls) = tool.calls {
-            host.increment(calls);
+        let of_tool = |kind, family| {
+            let labels = tool.refusals.labels.as_str();
+            self.known.of_tool(host, kind, (family, labels, ""))
+        };
+        let calls = || of_tool(MetricKind::Counter, "portcullis_calls");
+        if let Some(calls) = tool.calls.get_or_init(calls) {
+            host.increment(*calls);
         }
-        if let Some(decision) = tool.decision {
-            host.record(decision, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        let decision = || of_tool(MetricKind::Histogram, "portcullis_decision_ns");
+        if let Some(decision) = tool.decision.get_or_init(decision) {
+            let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            host.record(*decision, nanoseconds);
         }
     }
 
@@ -109,8 +135,8 @@ impl Statistics {
             return;
         };
         let counter = tool.shadowed.get_or_init(|| {
-            let name = format!("portcullis_shadowed.{}", tool.refusals.labels);
-            self.known.get(host, MetricKind::Counter, name)
+            let name = ("portcullis_shadowed", tool.refusals.labels.as_str(), "");
+            self.known.of_tool(host, MetricKind::Counter, name)
         });
         if let Some(counter) = counter {
             host.increment(*counter);
@@ -145,8 +171,9 @@ impl Refusals {
         if let Some((_, counter)) = by_reason.iter().find(|(known, _)| *known == reason) {
             return *counter;
         }
-        let name = format!("portcullis_refusals.{}.reason.{reason}", self.labels);
-        let counter = known.get(host, MetricKind::Counter, name);
+        let suffix = format!(".reason.{reason}");
+        let name = ("portcullis_refusals", self.labels.as_str(), suffix.as_str());
+        let counter = known.of_tool(host, MetricKind::Counter, name);
         by_reason.push((reason, counter));
         counter
     }

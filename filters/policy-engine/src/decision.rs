@@ -7,6 +7,7 @@ use crate::rate::{Admission, BucketState, BucketTime, Rate, UnixNanos};
 use crate::refusal::{Refusal, rate_in_words};
 use crate::schema::violation::Violation;
 use crate::target::Target;
+use crate::wire::Credentials;
 
 /// The arguments of a tool call, as far as its reader has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,12 @@ impl<'p> Permit<'p> {
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.target.timeout
+    }
+
+    /// What becomes of the credentials that the caller sends to the gateway.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        self.target.credentials
     }
 
     /// The server's name.

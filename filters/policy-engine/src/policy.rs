@@ -158,6 +158,13 @@ impl Policy {
         u32::try_from(index).ok().map(EndpointId)
     }
 
+    /// The paths of all endpoints.
+    pub fn endpoint_paths(&self) -> impl Iterator<Item = &[u8]> {
+        self.endpoints
+            .iter()
+            .map(|endpoint| endpoint.path.as_slice())
+    }
+
     /// Where an endpoint's messages go that are not tool calls; none where the id is of another policy.
     #[must_use]
     pub fn forward(&self, endpoint: EndpointId) -> Option<Permit<'_>> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::wire::Credentials;
+
 /// The server, its cluster and path, and how long it may take to answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -12,4 +14,6 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// How long the server may take; none where no rule says.
     pub(crate) timeout: Option<Duration>,
+    /// What becomes of the credentials that the caller sends to the gateway.
+    pub(crate) credentials: Credentials,
 }

@@ -76,9 +76,31 @@ pub struct Server {
     /// What clients see before each of its tools' names.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tool_prefix: String,
+    /// What becomes of the credentials that callers send to the gateway.
+    #[serde(default, skip_serializing_if = "Credentials::stay_home")]
+    pub credentials: Credentials,
     /// Its tools, by the names that it gave them.
     #[serde(default)]
     pub tools: BTreeMap<String, Tool>,
+}
+
+/// What becomes of the credentials (`Authorization`, `Proxy-Authorization`, `Cookie`) that callers send to the gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Credentials {
+    /// They are for the gateway: the server does not see them.
+    #[default]
+    Home,
+    /// The server gets them as they came.
+    Passthrough,
+}
+
+impl Credentials {
+    /// Whether the server sees none of them.
+    #[must_use]
+    pub fn stay_home(&self) -> bool {
+        *self == Self::Home
+    }
 }
 
 /// One tool of a server.

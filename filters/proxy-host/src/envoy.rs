@@ -12,7 +12,7 @@ use policy_engine::UnixNanos;
 use crate::limits::NoRandomness;
 use crate::{
     Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics,
-    RequestBody, RequestHeaders, SharedData, Stored, Version,
+    RequestBody, RequestHeaders, SharedData, Stored, StreamId, Version,
 };
 
 /// The version that a compare-and-set names for a value that was not there. Envoy takes zero for "store anyway", and
@@ -52,6 +52,13 @@ impl Answering for Envoy {
                 .map(|(name, value)| (*name, value.as_bytes())),
         );
         abi::send_local_response(reply.status, reply.details, headers.block(), reply.body);
+    }
+
+    fn reply_to(&self, other: StreamId, own: StreamId, reply: &LocalReply<'_>) {
+        if abi::set_effective_context(other.0) {
+            self.reply(reply);
+            abi::set_effective_context(own.0);
+        }
     }
 
     fn note(&self, name: &str, value: &[u8]) {

@@ -9,7 +9,7 @@ use policy_engine::UnixNanos;
 
 use crate::{
     Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics,
-    RequestBody, RequestHeaders, SharedData, Stored, Version,
+    RequestBody, RequestHeaders, SharedData, Stored, StreamId, Version,
 };
 
 /// A reply that a filter gave.
@@ -25,12 +25,27 @@ pub struct SentReply {
     pub details: String,
 }
 
+impl From<&LocalReply<'_>> for SentReply {
+    fn from(reply: &LocalReply<'_>) -> Self {
+        let headers = reply.headers.iter();
+        Self {
+            status: reply.status,
+            headers: headers
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: reply.body.to_owned(),
+            details: reply.details.to_owned(),
+        }
+    }
+}
+
 /// What outlives a request: the shared data, the statistics and the time of the process. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct FakeProcess {
     shared: Rc<RefCell<BTreeMap<String, Stored>>>,
     metrics: Rc<RefCell<Vec<(String, MetricKind, u64)>>>,
     now: Rc<Cell<u64>>,
+    replies_to_others: Rc<RefCell<Vec<(StreamId, SentReply)>>>,
     /// How many of the next compare-and-sets lose to another worker.
     lost_races: Rc<Cell<u32>>,
 }
@@ -43,6 +58,7 @@ pub struct FakeProxy {
     body: RefCell<Vec<u8>>,
     reply: RefCell<Option<SentReply>>,
     notes: RefCell<BTreeMap<String, Vec<u8>>>,
+    lost_headers: Cell<usize>,
 }
 
 impl FakeProcess {
@@ -73,6 +89,12 @@ impl FakeProcess {
             .iter()
             .find(|(known, _, _)| known == name)
             .map(|(_, _, value)| *value)
+    }
+
+    /// The replies that filters gave to requests other than the one that they were asked about.
+    #[must_use]
+    pub fn replies_to_others(&self) -> Vec<(StreamId, SentReply)> {
+        self.replies_to_others.borrow().clone()
     }
 
     /// How many metrics are defined.
@@ -112,6 +134,11 @@ impl FakeProxy {
             .map(|(name, value)| (name.to_owned(), value.to_vec()));
         self.headers.replace(headers.collect());
         self
+    }
+
+    /// Hands over so many headers fewer than it announces, as a proxy does that runs out of memory.
+    pub fn lose_headers(&self, count: usize) {
+        self.lost_headers.set(count);
     }
 
     /// Adds to what is held of the body.
@@ -161,11 +188,15 @@ impl FakeProxy {
 impl RequestHeaders for FakeProxy {
     fn header_pairs(&self) -> HeaderPairs {
         let headers = self.headers.borrow();
-        HeaderPairs::of(
+        let whole = HeaderPairs::of(
             headers
                 .iter()
                 .map(|(name, value)| (name.as_str(), value.as_slice())),
-        )
+        );
+        let lost = headers.iter().rev().take(self.lost_headers.get());
+        let lost: usize = lost.map(|(name, value)| name.len() + value.len() + 2).sum();
+        let kept = whole.block().len() - lost;
+        HeaderPairs::from_block(whole.block().iter().take(kept).copied().collect())
     }
 
     fn set_header(&self, name: &str, value: &str) {
@@ -194,17 +225,12 @@ impl RequestBody for FakeProxy {
 
 impl Answering for FakeProxy {
     fn reply(&self, reply: &LocalReply<'_>) {
-        let headers = reply
-            .headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let sent = SentReply {
-            status: reply.status,
-            headers: headers.collect(),
-            body: reply.body.to_owned(),
-            details: reply.details.to_owned(),
-        };
-        self.reply.borrow_mut().get_or_insert(sent);
+        self.reply.borrow_mut().get_or_insert(reply.into());
+    }
+
+    fn reply_to(&self, other: StreamId, _own: StreamId, reply: &LocalReply<'_>) {
+        let mut replies = self.process.replies_to_others.borrow_mut();
+        replies.push((other, reply.into()));
     }
 
     fn note(&self, name: &str, value: &[u8]) {

@@ -41,6 +41,12 @@ impl HeaderPairs {
         &self.0
     }
 
+    /// How many pairs there are, as the block says; [`Self::iter`] finds fewer where it is cut short.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        word(&self.0, 0).unwrap_or(0)
+    }
+
     /// The pairs in their order. A block that is cut short ends the iteration.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let count = word(&self.0, 0).unwrap_or(0);

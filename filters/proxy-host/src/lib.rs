@@ -39,5 +39,5 @@ mod traits;
 pub use header_pairs::HeaderPairs;
 pub use traits::{
     Answering, Clock, Conflict, LocalReply, MetricId, MetricKind, Metrics, RequestBody,
-    RequestHeaders, SharedData, Stored, Version,
+    RequestHeaders, SharedData, Stored, StreamId, Version,
 };

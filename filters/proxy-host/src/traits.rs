@@ -38,10 +38,17 @@ pub struct LocalReply<'a> {
     pub details: &'a str,
 }
 
+/// A request of the worker, as the proxy numbers them: means nothing once the request is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u32);
+
 /// Answers that do not come from upstream: the filter's own, and what the proxy needs for its own.
 pub trait Answering {
     /// Answers the request; nothing more of it goes upstream.
     fn reply(&self, reply: &LocalReply<'_>);
+
+    /// Answers another request of the same worker, which waits, in the course of a callback for `own`.
+    fn reply_to(&self, other: StreamId, own: StreamId, reply: &LocalReply<'_>);
 
     /// Notes a value for the rest of the request, where the proxy's own answers find it: in Envoy, the filter state
     /// `wasm.<name>`. It goes neither upstream nor to the client by itself.

@@ -1,7 +1,9 @@
 //! What the document can say and the product cannot do yet. Each is refused where it is written: a setting that is
 //! silently ignored would be believed.
 
-use crate::document::{CatalogueMode, Dimension, GatewayDocument, Limit, Rule, Server, Wave};
+use crate::document::{
+    CatalogueMode, Credentials, Dimension, GatewayDocument, Limit, Rule, Server, Wave,
+};
 use crate::problem::{Pointer, Problems};
 
 pub(super) fn check(document: &GatewayDocument, root: &Pointer, problems: &mut Problems) {
@@ -80,10 +82,10 @@ fn check_server(server: &Server, at: &Pointer, problems: &mut Problems) {
             "lists cannot differ by caller yet; leave `catalogue` out, or write `shared`",
         );
     }
-    if server.credentials.is_some() {
+    if let Some(Credentials::Gateways(_)) = server.credentials {
         problems.add(
             at.at("credentials"),
-            "credentials cannot be presented to servers yet; leave `credentials` out",
+            "secrets cannot be presented to servers yet; leave `credentials` out, or write `passthrough`",
         );
     }
 }

@@ -28,7 +28,7 @@ pub struct Server {
     /// Whether its lists are the same for every caller.
     #[serde(default)]
     pub catalogue: CatalogueMode,
-    /// What the gateway presents to it.
+    /// What the gateway presents to it. Without it no credential that a caller sends to the gateway goes there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
 }
@@ -89,10 +89,31 @@ pub enum CatalogueMode {
     PerCaller,
 }
 
-/// What the gateway presents to a server. Not supported yet.
+/// The credentials that the gateway presents to a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "expected `passthrough`, or `secret` with the name of one of `secrets`"
+)]
+pub enum Credentials {
+    /// The callers' own: their `Authorization`, `Proxy-Authorization` and `Cookie` go there as they came.
+    Callers(Passthrough),
+    /// The gateway's own. Not supported yet.
+    Gateways(SecretCredentials),
+}
+
+/// The word that lets callers' own credentials pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Passthrough {
+    /// They go to the server as they came.
+    Passthrough,
+}
+
+/// Credentials that are kept as a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Credentials {
+pub struct SecretCredentials {
     /// Names one of `secrets`.
     pub secret: SecretName,
 }

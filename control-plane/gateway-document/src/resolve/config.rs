@@ -8,7 +8,9 @@ use serde_json::value::RawValue;
 use super::Identity;
 use super::paths::{MCP_PATH, server_path};
 use super::withheld::{AdmittedTools, Newcomers};
-use crate::document::{Access, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate};
+use crate::document::{
+    Access, Credentials, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate,
+};
 use crate::names::ServerName;
 use crate::span::Span;
 
@@ -140,6 +142,10 @@ fn servers(
                 cluster: name.to_string(),
                 path: path.to_owned(),
                 tool_prefix: server.tool_prefix.clone(),
+                credentials: match server.credentials {
+                    Some(Credentials::Callers(_)) => wire::Credentials::Passthrough,
+                    Some(Credentials::Gateways(_)) | None => wire::Credentials::Home,
+                },
                 tools: tools
                     .map(|(tool, schema)| {
                         let input_schema = schema.map(|schema| schema.hash().to_owned());

@@ -30,6 +30,8 @@ use super::{
 const BUFFER_ABOVE_BODY: u32 = 65_536;
 const SMALLEST_BUFFER: u32 = 1 << 20;
 
+/// Requests at once on one connection of HTTP/2. What they hold is bounded by the filter, for all connections together.
+const MOST_STREAMS: u32 = 1_000;
 /// Tool calls may be silent for long, and so may streams of server events.
 const STREAM_IDLE_MS: u32 = 3_600_000;
 /// A request arrives at once or not at all: slow ones hold memory.
@@ -43,10 +45,6 @@ pub(super) fn listener(listener: &DocumentListener) -> Listener {
             listener,
         )))),
     };
-    let buffer = listener
-        .max_body_bytes
-        .saturating_add(BUFFER_ABOVE_BODY)
-        .max(SMALLEST_BUFFER);
     Listener {
         name: listener.name.to_string(),
         address: Some(socket_address(
@@ -57,9 +55,17 @@ pub(super) fn listener(listener: &DocumentListener) -> Listener {
             filters: vec![manager],
             ..Default::default()
         }],
-        per_connection_buffer_limit_bytes: number(buffer),
+        per_connection_buffer_limit_bytes: number(buffer(listener)),
         ..Default::default()
     }
+}
+
+/// How many bytes of a request Envoy buffers at most, by either version of HTTP.
+fn buffer(listener: &DocumentListener) -> u32 {
+    listener
+        .max_body_bytes
+        .saturating_add(BUFFER_ABOVE_BODY)
+        .max(SMALLEST_BUFFER)
 }
 
 fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
@@ -76,9 +82,11 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
             ..Default::default()
         }),
         http2_protocol_options: Some(Http2ProtocolOptions {
-            max_concurrent_streams: number(1_000),
-            initial_stream_window_size: number(65_536),
-            initial_connection_window_size: number(1 << 20),
+            max_concurrent_streams: number(MOST_STREAMS),
+            // A body that the filter holds must fit in the stream's window whole: the client gets no more room before the
+            // filter lets go. The connection's room is given back as bytes arrive.
+            initial_stream_window_size: number(buffer(listener)),
+            initial_connection_window_size: number(buffer(listener)),
             ..Default::default()
         }),
         stream_idle_timeout: milliseconds(STREAM_IDLE_MS),

@@ -17,6 +17,7 @@ use policy_engine::wire::FilterConfig;
 use super::{CLUSTER_HEADER, milliseconds, truth};
 
 const HEALTH_PATH: &str = "/health";
+const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
 const HEALTH_MS: u32 = 10_000;
 /// The server that comes with the product and answers `/health` for what is behind it.
 const BUILT_IN_SERVER: &str = "data";
@@ -88,6 +89,8 @@ fn health(config: &FilterConfig) -> Route {
     };
     Route {
         name: "health".to_owned(),
+        // Whoever asks for health need not say who they are, and no server need learn it.
+        request_headers_to_remove: CREDENTIALS.map(str::to_owned).to_vec(),
         r#match: Some(RouteMatch {
             path_specifier: Some(PathSpecifier::Path(HEALTH_PATH.to_owned())),
             ..Default::default()

@@ -11,6 +11,7 @@ use proxy_host::limits::{Settled, settle};
 
 use crate::agreement;
 use crate::answer::Answer;
+use crate::body_budget::WaitingCaller;
 use crate::head::{Announced, Changes};
 use crate::plugin::Plugin;
 use crate::request::Host;
@@ -129,6 +130,17 @@ impl MessageInHand {
         self.id
             .as_deref()
             .or_else(|| self.reader.message().id().map(|id| id.raw(&self.held)))
+    }
+
+    /// Whom the answer to the call reaches, if so much of it has been read.
+    pub(super) fn waiting_caller(&self) -> Option<WaitingCaller> {
+        let id = self
+            .id()
+            .filter(|_| self.capability == Some(Capability::Tool))?;
+        Some(WaitingCaller {
+            era: self.announced.era,
+            id: id.to_vec(),
+        })
     }
 
     /// Notes the id of a request that passes, for the answers that the proxy gives where its server does not.

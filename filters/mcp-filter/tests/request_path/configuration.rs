@@ -58,6 +58,37 @@ fn it_defines_each_metric_once_however_often_it_is_configured() {
 }
 
 #[test]
+fn it_defines_a_tools_metrics_when_the_tool_is_called() {
+    let gateway = Gateway::new();
+    assert_eq!(gateway.process.metric_count(), 1, "the revision's alone");
+    gateway.send(&Sent::post(call("add", "{}")));
+    assert_eq!(gateway.process.metric_count(), 3);
+}
+
+#[test]
+fn it_counts_tools_together_once_it_has_defined_many_metrics() {
+    let mut gateway = Gateway::new();
+    let others = "portcullis_calls.server.none.tool.others";
+    for round in 0..10 {
+        let mut configuration = configuration();
+        let names: Vec<String> = (0..1_000).map(|tool| format!("t{round}-{tool}")).collect();
+        let tools = names.iter().map(|name| (name.clone(), json!({})));
+        configuration["servers"]["math"]["tools"] = tools.collect();
+        gateway.configure(&configuration).unwrap();
+        for name in &names {
+            gateway.send(&Sent::post(call(name, "{}")));
+        }
+    }
+    assert!(gateway.process.metric_count() < 16_400);
+    assert_eq!(
+        gateway.counter("portcullis_calls.server.math.tool.t0-0"),
+        1,
+        "what was defined goes on"
+    );
+    assert!(gateway.counter(others) > 1_000);
+}
+
+#[test]
 fn it_counts_what_it_answers_by_reason() {
     let gateway = Gateway::new();
     gateway.send(&Sent::post("[]"));

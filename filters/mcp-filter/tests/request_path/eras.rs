@@ -128,6 +128,11 @@ fn it_refuses_modern_messages_whose_headers_disagree() {
         Sent::modern("tools/call", None, &body),
         "the header Mcp-Name is missing",
     );
+    let list = modern("tools/list", &format!("{{{META}}}"));
+    check(
+        Sent::modern("tools/list", Some("add"), list),
+        "the header Mcp-Name says `add`, but `tools/list` is called on nothing",
+    );
     check(
         Sent::modern("tools/call", Some("add"), &body).without("mcp-method"),
         "the header Mcp-Method is missing",

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use mcp_filter::{Flow, Plugin, Request, VmState};
+use proxy_host::StreamId;
 use proxy_host::fake::{FakeProcess, FakeProxy, SentReply};
 use serde_json::{Value, json};
 
@@ -69,15 +70,27 @@ impl Gateway {
         Ok(())
     }
 
-    pub fn send(&self, request: &Sent) -> Outcome {
+    /// The proxy's side of a request of which nothing but the headers has come.
+    pub fn proxy(&self, request: &Sent) -> FakeProxy {
         let headers = request
             .headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_slice()));
         let proxy = FakeProxy::in_process(&self.process).with_headers(headers);
+        proxy.lose_headers(request.lost_headers);
+        proxy
+    }
+
+    /// The filter's side of it.
+    pub fn request<'p>(&self, proxy: &'p FakeProxy, stream: StreamId) -> Request<'p, FakeProxy> {
+        Request::new(proxy, self.plugin.clone(), stream)
+    }
+
+    pub fn send(&self, request: &Sent) -> Outcome {
+        let proxy = self.proxy(request);
         let mut upstream = Upstream::default();
         let flows = {
-            let mut filter = Request::new(&proxy, self.plugin.clone());
+            let mut filter = self.request(&proxy, StreamId(u32::MAX));
             let mut flows = vec![filter.on_headers(request.chunks.is_empty())];
             for (number, chunk) in request.chunks.iter().enumerate() {
                 if proxy.sent_reply().is_some() {
@@ -141,6 +154,8 @@ pub struct Sent {
     headers: Vec<(String, Vec<u8>)>,
     chunks: Vec<Vec<u8>>,
     end: End,
+    /// How many of the headers the proxy does not hand over.
+    lost_headers: usize,
 }
 
 impl Sent {
@@ -168,6 +183,7 @@ impl Sent {
             headers: Vec::new(),
             chunks: Vec::new(),
             end: End::Alone,
+            lost_headers: 0,
         };
         sent.with(":method", method)
             .with(":path", "/mcp")
@@ -193,6 +209,14 @@ impl Sent {
     pub fn body<'a>(mut self, chunks: impl IntoIterator<Item = &'a [u8]>) -> Self {
         self.chunks = chunks.into_iter().map(<[u8]>::to_vec).collect();
         self
+    }
+
+    /// The same, of which the proxy announces all headers and hands over fewer.
+    pub fn losing_headers(self, lost_headers: usize) -> Self {
+        Self {
+            lost_headers,
+            ..self
+        }
     }
 
     pub fn ending(self, end: End) -> Self {

@@ -1,9 +1,9 @@
 //! What is judged by the headers.
 
 use mcp_filter::Flow;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::gateway::{End, Gateway, Sent, call};
+use crate::gateway::{End, Gateway, Sent, call, configuration};
 
 const ADD: &str = r#"{"a":1}"#;
 
@@ -31,7 +31,7 @@ fn refused(request: &Sent, status: u16, code: i64) -> String {
 #[test]
 fn it_leaves_paths_alone_that_are_no_endpoints_but_takes_the_cluster_header() {
     let gateway = Gateway::new();
-    for path in ["/", "/health", "/mcp/", "/mcp/x", "/MCP", "/%6dcp"] {
+    for path in ["/", "/health", "/mcp/x", "/mcpx"] {
         let request = Sent::bare("GET")
             .replacing(":path", path)
             .with("x-portcullis-cluster", "math-cluster")
@@ -47,6 +47,95 @@ fn it_leaves_paths_alone_that_are_no_endpoints_but_takes_the_cluster_header() {
             .ending(End::Trailers),
     );
     assert_eq!(outcome.flows, [Flow::Continue; 3]);
+}
+
+#[test]
+fn it_refuses_paths_that_a_server_might_take_for_an_endpoint() {
+    for path in [
+        "/mcp/",
+        "//mcp",
+        "/MCP",
+        "/%6dcp",
+        "/mcp%2f",
+        "/x/../mcp",
+        "/x/%2e%2e/mcp",
+        "/mcp;a",
+        "/servers/math/mcp/?a",
+        "\\mcp",
+    ] {
+        let request = Sent::post(call("add", ADD)).replacing(":path", path);
+        assert!(refused(&request, 404, -32600).contains("exactly"), "{path}");
+    }
+}
+
+#[test]
+fn it_answers_to_its_own_hosts_on_every_path() {
+    for path in ["/", "/health", "/mcp/x", "/MCP"] {
+        for host in ["evil.example", "", "localhost.evil.example:80"] {
+            let request = Sent::bare("GET").replacing(":path", path);
+            let answer = Gateway::new()
+                .send(&request.replacing(":authority", host))
+                .answer();
+            assert_eq!(answer.error(), (403, -32600, Value::Null), "{path} {host}");
+        }
+        let twice = Sent::bare("GET")
+            .replacing(":path", path)
+            .with("host", "localhost");
+        assert_eq!(Gateway::new().send(&twice).answer().reply.status, 403);
+    }
+}
+
+#[test]
+fn it_refuses_headers_that_the_proxy_did_not_hand_over() {
+    let gateway = Gateway::new();
+    let whole = Sent::post(call("add", ADD));
+    for lost in [
+        whole.clone().without(":path"),
+        whole.clone().losing_headers(1),
+        whole.clone().losing_headers(4),
+    ] {
+        let answer = gateway.send(&lost).answer();
+        assert_eq!(answer.error(), (400, -32600, Value::Null));
+        assert!(answer.sentence().contains("could not be read"));
+    }
+    assert_eq!(gateway.send(&whole).cluster(), "math-cluster");
+}
+
+#[test]
+fn it_keeps_credentials_from_servers_that_do_not_ask_for_them() {
+    let mut configuration = configuration();
+    configuration["servers"]["math"]["credentials"] = json!("passthrough");
+    configuration["rules"][2]["route"] = json!({"cluster": "weather-cluster"});
+    let gateway = Gateway::with(&configuration);
+    let credentials = [
+        ("authorization", "Bearer a"),
+        ("proxy-authorization", "Basic b"),
+        ("cookie", "c=1"),
+    ];
+    let with_credentials = |request: Sent| {
+        let with = |request: Sent, (name, value): (&str, &str)| request.with(name, value);
+        let once = credentials.into_iter().fold(request, with);
+        once.with("cookie", "d=2")
+    };
+    let check = |request: Sent, pass: bool| {
+        let outcome = gateway.send(&with_credentials(request));
+        outcome.cluster();
+        for (name, value) in credentials {
+            let seen = outcome.header(name);
+            assert_eq!(seen.first().map(String::as_str), pass.then_some(value));
+        }
+    };
+    check(Sent::post(call("add", ADD)), true);
+    check(Sent::post(call("forecast", r#"{"city":"x"}"#)), false);
+    // A rule sends the calls of this tool to the other server, which did not ask.
+    check(Sent::post(call("slow", "{}")), false);
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    check(Sent::post(list), false);
+    check(
+        Sent::post(list).replacing(":path", "/servers/math/mcp"),
+        true,
+    );
+    check(Sent::bare("GET"), false);
 }
 
 #[test]
@@ -99,7 +188,14 @@ fn it_refuses_methods_that_mcp_does_not_use() {
 }
 
 #[test]
-fn it_refuses_tunnels() {
+fn it_refuses_tunnels_at_once() {
+    // What follows an upgrade never ends, whatever length was announced.
+    let post = Sent::post(call("add", ADD)).with("upgrade", "websocket");
+    for request in [post.clone(), post.with("content-length", "2")] {
+        let outcome = Gateway::new().send(&request.ending(End::Never));
+        assert_eq!(outcome.flows, [Flow::Wait]);
+        assert_eq!(outcome.answer().error(), (400, -32600, Value::Null));
+    }
     refused(&Sent::bare("GET").with("upgrade", "websocket"), 400, -32600);
     refused(
         &Sent::bare("CONNECT").with(":protocol", "websocket"),

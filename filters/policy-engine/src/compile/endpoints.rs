@@ -50,6 +50,7 @@ pub(super) fn compile(
                 cluster: server.cluster.clone(),
                 path: server.path.clone(),
                 timeout: None,
+                credentials: credentials_for(config, &server.cluster),
             },
             tools,
         });
@@ -97,6 +98,17 @@ fn tools(
     }
     tools.sort();
     tools
+}
+
+/// What becomes of callers' credentials on the way to a cluster: they pass only where a server that lives there asks for
+/// them, wherever a rule may send its calls.
+pub(super) fn credentials_for(config: &FilterConfig, cluster: &str) -> wire::Credentials {
+    let asks = |server: &wire::Server| server.cluster == cluster && !server.credentials.stay_home();
+    if config.servers.values().any(asks) {
+        wire::Credentials::Passthrough
+    } else {
+        wire::Credentials::Home
+    }
 }
 
 fn unknown(server: &str) -> String {

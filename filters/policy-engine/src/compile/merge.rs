@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::endpoints::credentials_for;
 use super::rules::{Per, PerTool, Rule, check_cluster};
 use super::{Errors, Library};
 use crate::compile_error::join;
@@ -159,6 +160,7 @@ fn merge(
         target: Target {
             server: server_name.to_owned(),
             tool: Some(tool.to_owned()),
+            credentials: credentials_for(config, &cluster.value),
             cluster: cluster.value,
             path: server.path.clone(),
             timeout: timeout.map(|(_, timeout)| timeout),

@@ -56,6 +56,7 @@ unsafe extern "C" {
         value_size: usize,
         version: u32,
     ) -> u32;
+    fn proxy_set_effective_context(id: u32) -> u32;
     fn proxy_set_property(
         path: *const u8,
         path_size: usize,
@@ -144,6 +145,11 @@ pub(super) fn set_shared_data(key: &str, value: &[u8], version: u32) -> bool {
         )
     };
     status == OK
+}
+
+/// Makes the calls that follow concern another request; false where there is none of this number.
+pub(super) fn set_effective_context(id: u32) -> bool {
+    unsafe { proxy_set_effective_context(id) == OK }
 }
 
 pub(super) fn set_property(name: &str, value: &[u8]) {
