@@ -83,14 +83,12 @@ class Case:
         return "\n".join(lines).encode()
 
     def body(self) -> bytes:
-        """A call of about `bytes` bytes whose arguments are dense JSON: small objects, not one long string."""
-        row = len(json.dumps(parameter(1000), separators=(",", ":"))) + 1
-        rows = [
-            parameter(1000 + number)
-            for number in range(max(0, self.bytes - len(self.encoded([]))) // row)
-        ]
+        """A call of about `bytes` bytes with dense JSON: small objects, not one long string."""
+        two_rows = len(self.encoded([parameter(0), parameter(1)])) - len(self.encoded([])) + 1
+        pairs = max(0, self.bytes - len(self.encoded([]))) // two_rows
+        rows = [parameter(number) for number in range(2 * pairs)]
         while len(self.encoded(rows)) < self.bytes:
-            rows.append(parameter(1000 + len(rows)))
+            rows.append(parameter(len(rows)))
         return self.encoded(rows)
 
     def encoded(self, rows: list[dict]) -> bytes:
@@ -107,7 +105,8 @@ class Case:
 
 
 def parameter(number: int) -> dict:
-    return {"id": number, "ok": number % 2 == 0, "tag": f"t{number}"}
+    """One row; two that follow each other are as long as any other two."""
+    return {"id": 1000 + number % 9000, "ok": number % 2 == 0, "tag": f"t{100 + number % 900}"}
 
 
 def cases() -> list[Case]:

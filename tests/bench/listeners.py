@@ -69,8 +69,8 @@ class Variant:
         """Envoy's own filter reads the message; the route matches the tool's name in its metadata."""
         proto = "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp"
         reader = {"@type": proto, "traffic_mode": "REJECT_NO_MCP", "clear_route_cache": True}
-        # As large as ours reads.
-        reader["max_request_body_size"] = 1 << 20
+        # No limit of its own: ours has one, and the listener has another.
+        reader["max_request_body_size"] = 0
         self.filters({"name": "envoy.filters.http.mcp", "typed_config": reader})
         name = {
             "filter": "envoy.filters.http.mcp",
