@@ -23,7 +23,7 @@ def main() -> None:
     # Only what set-up made: PORTCULLIS_HOME may name a folder that holds other things too.
     for name in ("versions", "unfinished", "bin", "clients"):
         shutil.rmtree(home.root / name, ignore_errors=True)
-    for name in ("pip", "spark", "spark-python", "java", "postgres"):
+    for name in ("pip", "spark", "spark-python", "spark-extension.jar", "java", "postgres"):
         (home.root / name).unlink(missing_ok=True)
     print(f"removed the downloads in {home.root}")
 

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 from home import REPOSITORY, Home, Problem
-from machine import PURPOSES, find_rustup
+from machine import PURPOSES, find_javac, find_rustup
 from part import SETUP, Part
 from tools import pip, run
 
@@ -71,6 +72,33 @@ class Spark(Part):
         home.link("spark", package)
         # A script: through a link from outside, Python would not see that it is in a virtual environment.
         home.script("spark-python", folder / "bin/python")
+
+
+class SparkExtension(Part):
+    """The check inside Spark that statements only read, compiled against the Spark that runs it."""
+
+    purposes = ("up", "test")
+    name, title = "spark-extension", "check for Spark SQL (compiled here)"
+    disk_mb, seconds = 1, 5
+    sources = tuple(sorted(str(path) for path in (REPOSITORY / "mcp-server/spark-extension/src").rglob("*.java")))
+    pins, needs, links = (*sources, "requirements/spark.txt"), ("javac", "spark"), ("spark-extension.jar",)
+    heart = "spark-extension.jar"
+
+    def cost(self) -> str:
+        return ""
+
+    def make(self, home: Home, fresh: Path) -> None:
+        javac = find_javac()
+        if javac is None:
+            raise Problem(f"{self.title}: `javac` is gone")
+        classes = fresh / ".tmp/classes"
+        run(self, fresh, [javac, "-nowarn", "--release", "17", "-cp", f"{home.root / 'spark'}/jars/*", "-d", classes, *self.sources])
+        with zipfile.ZipFile(fresh / self.heart, "w") as jar:
+            for file in sorted(classes.rglob("*.class")):
+                jar.write(file, file.relative_to(classes))
+
+    def expose(self, home: Home, folder: Path) -> None:
+        home.link("spark-extension.jar", folder / self.heart)
 
 
 class Node(Part):
@@ -272,4 +300,4 @@ def rustup() -> Path:
     raise Problem("rustup is missing")
 
 
-PARTS: list[Part] = [Pip(), WasmTarget(), Nextest(), CargoDeny(), Ruff(), Spark(), Envoy(), Node(), *PYTHON_CLIENTS, NodeClients()]
+PARTS: list[Part] = [Pip(), WasmTarget(), Nextest(), CargoDeny(), Ruff(), Spark(), SparkExtension(), Envoy(), Node(), *PYTHON_CLIENTS, NodeClients()]

@@ -33,5 +33,5 @@ def unneeded(settings: Mapping[str, str]) -> set[str]:
     if settings.get("POSTGRES_HOST") and settings.get("PORTCULLIS_STORE_URL"):
         without.add("postgres")
     if settings.get("SPARK_REMOTE") or settings.get("SPARK_MASTER"):
-        without |= {"spark", "java"}
+        without |= {"spark", "java", "javac", "spark-extension"}
     return without

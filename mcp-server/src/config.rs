@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, ValueEnum};
 
+use crate::spark::Access;
+
 /// The data server: Spark and PostgreSQL as MCP tools.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mcp-server", version)]
@@ -183,6 +185,16 @@ pub struct SparkConfig {
     #[arg(long = "spark-python", env = "SPARK_PYTHON")]
     pub python: Option<PathBuf>,
 
+    /// Lets execute_spark_sql write: create, change and drop tables, views and functions, write files,
+    /// run code from JARs and `TRANSFORM`, as Spark's own user. Without it statements only read
+    #[arg(long = "spark-allow-writes", env = "SPARK_ALLOW_WRITES")]
+    pub allow_writes: bool,
+
+    /// One statement that this server runs in each new Connect server before any of callers', with the
+    /// right to write: to name tables, say, that a catalogue in memory forgets
+    #[arg(long = "spark-startup-sql", env = "SPARK_STARTUP_SQL")]
+    pub startup_sql: Option<String>,
+
     /// Who besides this server's own user may read the files of jobs (sources, arguments): nobody, or
     /// its group, for workers that run as another user
     #[arg(
@@ -214,6 +226,17 @@ pub struct SparkConfig {
     /// Bytes of a result's rows in the format asked for; the default keeps a whole answer under the 1 MiB that some clients take
     #[arg(id = "spark_max_bytes", long = "spark-max-bytes", env = "SPARK_MAX_BYTES", default_value_t = 900 << 10)]
     pub max_bytes: usize,
+}
+
+impl SparkConfig {
+    /// What statements of callers may do.
+    pub fn access(&self) -> Access {
+        if self.allow_writes {
+            Access::Write
+        } else {
+            Access::Read
+        }
+    }
 }
 
 /// Who may read the files of jobs.

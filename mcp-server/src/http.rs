@@ -95,7 +95,7 @@ pub async fn serve_on(
 fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToken) -> Router {
     let sessions = Arc::<sessions::Sessions>::default();
     let server = DataServer::new(
-        Arc::new(Registry::all()),
+        Arc::new(Registry::all(config.spark.access())),
         Arc::clone(&services),
         Arc::clone(&sessions),
         stop_calls,
@@ -107,7 +107,10 @@ fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToke
     );
     Router::new()
         .nest_service("/mcp", mcp)
-        .layer(from_fn_with_state(sessions, sessions::attend))
+        .layer(from_fn_with_state(
+            (sessions, Arc::clone(&services)),
+            sessions::attend,
+        ))
         .layer(from_fn(deadline::keep))
         .layer(from_fn(repairs::repair))
         .route("/health", axum::routing::get(health::answer))

@@ -2,8 +2,10 @@
 //!
 //! [`connect`] sends a statement and gives back Arrow; [`collect`] makes of it a result in the format
 //! asked for, within limits; [`rows`] has the JSON values, which lose nothing, and [`types`] names the
-//! columns' types as Spark's own SQL does. Nothing here knows
-//! of MCP. Submitted programs are the part of [`crate::jobs`].
+//! columns' types as Spark's own SQL does. Statements read unless the operator lets them write, and
+//! what is a read is Spark's own verdict, by a check that runs inside it (`mcp-server/spark-extension`);
+//! where that is not installed only plain queries are taken. Nothing here knows of MCP. Submitted
+//! programs are the part of [`crate::jobs`].
 
 use std::time::{Duration, Instant};
 
@@ -15,17 +17,57 @@ pub mod connect;
 pub mod rows;
 pub mod types;
 
+mod plain_query;
 mod protocol;
+mod sessions;
 
-use collect::Limits;
-use connect::{Connect, SparkUser};
+use collect::{CollectError, Collected, Format, Limits, collect};
+use connect::{Connect, ConnectError, SparkUser, Statement};
+use sessions::Sessions;
+
+pub use sessions::SessionError;
+
+/// The user that statements run as while callers have no identity.
+const USER: &str = "portcullis";
+
+/// How often an unreachable server is tried before a statement is given up: for a second and a half.
+const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// What statements may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Read and write.
+    Write,
+}
 
 /// Spark Connect.
 #[derive(Debug)]
 pub struct Spark {
     connect: Connect,
+    sessions: Sessions,
+    access: Access,
     statement_timeout: Duration,
     limits: Limits,
+}
+
+/// Why a statement has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// There is no session to run it in.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// It is not plain enough for a Spark without a check.
+    #[error(
+        "this Spark has no check that statements only read, so only plain SELECT, SHOW and DESCRIBE run: \
+         no comments, no quotes but single ones, common functions alone"
+    )]
+    NotPlain,
+    /// It failed.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
 }
 
 impl Spark {
@@ -34,8 +76,15 @@ impl Spark {
     /// # Errors
     /// When the address cannot be understood.
     pub fn new(config: &SparkConfig) -> anyhow::Result<Self> {
+        let connect = Connect::new(config.remote.parse()?)?;
         Ok(Self {
-            connect: Connect::new(config.remote.parse()?)?,
+            sessions: Sessions::new(
+                connect.clone(),
+                SparkUser::new(USER),
+                config.startup_sql.clone().map(Statement::new),
+            ),
+            connect,
+            access: config.access(),
             statement_timeout: Duration::from_millis(config.statement_timeout_ms),
             limits: Limits {
                 rows: usize::try_from(config.max_rows)?,
@@ -44,28 +93,117 @@ impl Spark {
         })
     }
 
-    /// The client of Spark Connect.
-    pub fn connect(&self) -> &Connect {
-        &self.connect
+    /// Runs a statement to its end or to a limit. `caller` is the session that asks, if it has one:
+    /// where statements may write, its settings and temporary views are its own.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn run(
+        &self,
+        caller: Option<&str>,
+        statement: Statement,
+        format: Format,
+    ) -> Result<Collected, RunError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let ended = match self.access {
+                Access::Read => self.read(statement.clone(), format).await,
+                Access::Write => self.write(caller, statement.clone(), format).await,
+            };
+            match ended {
+                // Spark was restarted or has closed the session, and has run nothing.
+                Err(RunError::Collect(CollectError::Connect(ConnectError::SessionGone)))
+                    if attempt == 1 => {}
+                Err(RunError::Session(SessionError::Connect(ConnectError::Unreachable {
+                    ..
+                }))) if attempt < ATTEMPTS => {
+                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 
-    /// The user that statements run as while callers have no identity.
-    pub fn user(&self) -> SparkUser {
-        SparkUser::new("portcullis")
+    async fn read(&self, statement: Statement, format: Format) -> Result<Collected, RunError> {
+        let session = self.sessions.reader().await.map_err(SessionError::from)?;
+        if !session.reads_are_checked() && !plain_query::is_plain(statement.sql()) {
+            return Err(RunError::NotPlain);
+        }
+        let execution = self.connect.execute(&session, statement);
+        let collected = collect(execution, format, self.limits).await;
+        if matches!(
+            collected,
+            Err(CollectError::Connect(
+                ConnectError::SessionGone | ConnectError::Lost
+            ))
+        ) {
+            self.sessions.forget_reader().await;
+        }
+        Ok(collected?)
     }
 
-    /// Whether Spark Connect answers, by asking for its version.
+    async fn write(
+        &self,
+        caller: Option<&str>,
+        statement: Statement,
+        format: Format,
+    ) -> Result<Collected, RunError> {
+        // Nothing is written before what the operator wants run in a new server.
+        self.sessions.reader().await.map_err(SessionError::from)?;
+        let lease = self.sessions.writer(caller).await?;
+        let session = lease.session().ok_or(SessionError::Busy)?;
+        let execution = self.connect.execute(session, statement);
+        let collected = collect(execution, format, self.limits).await;
+        if matches!(
+            collected,
+            Err(CollectError::Connect(
+                ConnectError::SessionGone | ConnectError::Lost
+            ))
+        ) {
+            lease.forget();
+            self.sessions.forget_reader().await;
+        }
+        Ok(collected?)
+    }
+
+    /// Ends what a caller's session has in Spark.
+    pub fn end_session(&self, caller: &str) {
+        self.sessions.end(caller);
+    }
+
+    /// Whether Spark Connect answers, and what it lets statements do.
     pub async fn health(&self) -> Health {
         let asked = Instant::now();
-        match self.connect.version(&self.user()).await {
-            Ok(version) => Health::Up {
+        match self.look().await {
+            Ok(detail) => Health::Up {
                 latency: asked.elapsed(),
-                detail: format!("Spark Connect {version}"),
+                detail,
             },
             Err(error) => Health::Down {
                 reason: error.to_string(),
             },
         }
+    }
+
+    async fn look(&self) -> Result<String, ConnectError> {
+        let mut session = self.sessions.reader().await?;
+        let version = match self.connect.version(&session).await {
+            Err(error) if error.is_stale_session() => {
+                self.sessions.forget_reader().await;
+                session = self.sessions.reader().await?;
+                self.connect.version(&session).await?
+            }
+            answered => answered?,
+        };
+        let access = match (self.access, session.reads_are_checked()) {
+            (Access::Write, _) => "statements may write",
+            (Access::Read, true) => "statements only read, by Spark's own verdict",
+            (Access::Read, false) => {
+                "it has no check that statements only read, so only plain queries are taken"
+            }
+        };
+        Ok(format!("Spark Connect {version}; {access}"))
     }
 
     /// Waits until every statement that was given up has been ended in Spark.

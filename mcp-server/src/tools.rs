@@ -23,18 +23,23 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::services::Services;
+use crate::spark::Access;
 
 pub use failure::ToolFailure;
 pub use registry::Registry;
 
 impl Registry {
     /// Every tool of this server, in the order of the list that clients see.
-    pub fn all() -> Self {
-        Self::default()
+    pub fn all(spark: Access) -> Self {
+        let tools = Self::default()
             .with::<list_tables::ListTables>()
             .with::<get_table_schema::GetTableSchema>()
-            .with::<execute_query::ExecuteQuery>()
-            .with::<execute_spark_sql::ExecuteSparkSql>()
+            .with::<execute_query::ExecuteQuery>();
+        let tools = match spark {
+            Access::Read => tools.with::<execute_spark_sql::ExecuteSparkSql<false>>(),
+            Access::Write => tools.with::<execute_spark_sql::ExecuteSparkSql<true>>(),
+        };
+        tools
             .with::<submit_spark_job::SubmitSparkJob>()
             .with::<get_job_status::GetJobStatus>()
             .with::<list_spark_jobs::ListSparkJobs>()
@@ -90,6 +95,9 @@ pub struct Call {
     pub cancelled: CancellationToken,
     /// Who calls.
     pub principal: Principal,
+    /// The session of a client whose revision has sessions: what a caller leaves behind for its next
+    /// call is found by it, and ends with it.
+    pub session: Option<String>,
 }
 
 impl Call {

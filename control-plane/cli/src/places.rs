@@ -56,6 +56,11 @@ impl Home {
         self.part("spark")
     }
 
+    /// The check, for Spark's class path, that statements only read.
+    pub(crate) fn spark_extension(&self) -> anyhow::Result<PathBuf> {
+        self.part("spark-extension.jar")
+    }
+
     /// The Python that has Spark's package.
     pub(crate) fn spark_python(&self) -> anyhow::Result<PathBuf> {
         self.part("spark-python")

@@ -155,6 +155,7 @@ impl ServerHandler for DataServer {
             .and_then(|found| found.get::<SessionId>())
             .cloned();
         let (cancelled, _watch) = either(&context.ct, &self.stopping);
+        let call_session = session.as_ref().map(ToString::to_string);
         let _running = session.map(|session| {
             self.sessions
                 .run(session, context.id.clone(), cancelled.clone())
@@ -163,6 +164,7 @@ impl ServerHandler for DataServer {
             request_id: request_id.clone(),
             cancelled,
             principal: Principal::Anonymous,
+            session: call_session,
         };
         let span = tracing::info_span!("tool", request_id = request_id.0, tool = %request.name);
         let arguments = request.arguments.unwrap_or_default();

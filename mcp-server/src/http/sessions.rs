@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::envelope::Envelope;
 use super::refusal::{self, PROTOCOL_VERSION};
+use crate::services::Services;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -155,7 +156,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Middleware: gives an id on `initialize`, tells rmcp the revision of a session whose client does
 /// not, and does what clients ask of their sessions: cancel a call, end it all.
 pub(super) async fn attend(
-    State(sessions): State<Arc<Sessions>>,
+    State((sessions, services)): State<(Arc<Sessions>, Arc<Services>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -184,6 +185,7 @@ pub(super) async fn attend(
     let mut response = next.run(request).await;
     // rmcp has no sessions here and says so, once it has found `Host` and `Origin` in order.
     if ends && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        services.spark.end_session(&session.to_string());
         sessions.end(session);
         response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;

@@ -1,4 +1,4 @@
-//! `execute_spark_sql`: one Spark SQL statement of any kind, over Spark Connect.
+//! `execute_spark_sql`: one Spark SQL statement, over Spark Connect.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,11 +8,12 @@ use tokio::time::timeout;
 
 use super::{Call, Effect, Output, Tool, ToolFailure, preview};
 use crate::services::Services;
-use crate::spark::collect::{Body, CollectError, Collected, Format, TruncatedBy, collect};
+use crate::spark::collect::{Body, CollectError, Collected, Format, TruncatedBy};
 use crate::spark::connect::{ConnectError, Parameters, Statement};
+use crate::spark::{RunError, SessionError};
 
-/// The tool.
-pub struct ExecuteSparkSql;
+/// The tool; `WRITES` where the operator lets statements write.
+pub struct ExecuteSparkSql<const WRITES: bool>;
 
 /// Its arguments.
 #[derive(Debug, Deserialize)]
@@ -43,12 +44,21 @@ enum FormatName {
     Arrow,
 }
 
-impl Tool for ExecuteSparkSql {
+impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
     const NAME: &'static str = "execute_spark_sql";
     const TITLE: &'static str = "Run Spark SQL";
-    const DESCRIPTION: &'static str = "Run one Spark SQL statement: a query over Spark's tables and files, or one that creates, writes or drops. Put values into \
-        `parameters`: an array for ?, an object for :name. Results are cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT.";
-    const EFFECT: Effect = Effect::Destroys;
+    const DESCRIPTION: &'static str = if WRITES {
+        "Run one Spark SQL statement: a query over Spark's tables and files, or one that creates, writes or drops. Put values into \
+        `parameters`: an array for ?, an object for :name. Results are cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT."
+    } else {
+        "Run one read-only Spark SQL statement: a query over Spark's tables, SHOW, DESCRIBE or EXPLAIN. Put values into \
+        `parameters`: an array for ?, an object for :name. Results are cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT."
+    };
+    const EFFECT: Effect = if WRITES {
+        Effect::Destroys
+    } else {
+        Effect::Reads
+    };
 
     type Arguments = Arguments;
 
@@ -105,20 +115,14 @@ impl Tool for ExecuteSparkSql {
         let statement = Statement::new(arguments.sql)
             .parameters(parameters)
             .at_most(most_rows);
-        let execution = spark.connect().execute(&spark.user(), statement);
-        tracing::debug!(operation = %execution.operation(), "starting a Spark statement");
         let format = match arguments.format.unwrap_or(FormatName::Json) {
             FormatName::Json => Format::Json,
             FormatName::Csv => Format::Csv,
             FormatName::Arrow => Format::Arrow,
         };
         let work = async {
-            match timeout(
-                spark.statement_timeout(),
-                collect(execution, format, limits),
-            )
-            .await
-            {
+            let run = spark.run(call.session.as_deref(), statement, format);
+            match timeout(spark.statement_timeout(), run).await {
                 Ok(done) => done.map_err(failure),
                 Err(_) => Err(timed_out(spark.statement_timeout())),
             }
@@ -163,9 +167,27 @@ fn output(collected: Collected) -> Output {
     Output { structured, text }
 }
 
-fn failure(error: CollectError) -> ToolFailure {
+fn failure(error: RunError) -> ToolFailure {
+    match error {
+        RunError::Session(SessionError::Connect(error)) => {
+            collect_failure(CollectError::Connect(error))
+        }
+        RunError::Session(SessionError::Busy) => {
+            ToolFailure::unavailable(error.to_string()).with_hint("try again in a minute")
+        }
+        RunError::NotPlain => ToolFailure::new("read_only", error.to_string()).with_hint(
+            "the operator installs the check in Spark (`spark.sql.extensions`), and then all of Spark SQL can be read with",
+        ),
+        RunError::Collect(error) => collect_failure(error),
+    }
+}
+
+fn collect_failure(error: CollectError) -> ToolFailure {
     match error {
         CollectError::Connect(ConnectError::Spark(failure)) => {
+            if let Some(sentence) = failure.refusal() {
+                return ToolFailure::new("read_only", sentence);
+            }
             let state = failure.sql_state.as_deref();
             let message = match state {
                 Some(state) => format!("{} (SQLSTATE {state})", failure.message),
@@ -177,6 +199,9 @@ fn failure(error: CollectError) -> ToolFailure {
         CollectError::Connect(error @ ConnectError::Unreachable { .. }) => {
             ToolFailure::unavailable(error.to_string())
                 .with_hint("try again in a minute; the operator finds the address in SPARK_REMOTE")
+        }
+        CollectError::Connect(error @ ConnectError::SessionGone) => {
+            ToolFailure::unavailable(error.to_string()).with_hint("try again")
         }
         CollectError::Connect(error @ ConnectError::Lost) => {
             ToolFailure::new("lost", error.to_string())

@@ -1,5 +1,7 @@
 """Spark SQL through the gateway, on a real Spark, by clients that others wrote."""
 
+import pytest
+
 from outcomes import failure, structured
 
 
@@ -33,3 +35,38 @@ def test_execute_spark_sql_answers_sparks_error_class(client):
 def test_the_gateway_refuses_a_format_that_spark_sql_does_not_have(client):
     refused = client.call("execute_spark_sql", {"sql": "SELECT 1", "format": "xml"})
     assert "do not fit its schema: /format" in failure(refused)
+
+
+@pytest.mark.parametrize("sql", [
+    "DROP TABLE IF EXISTS events",
+    "CREATE TEMPORARY VIEW mine AS SELECT 1",
+    "CREATE TABLE mine USING parquet AS SELECT 1 AS a",
+    "SET spark.sql.shuffle.partitions=1",
+    "SET spark.portcullis.access=write",
+    "USE default",
+    "SELECT reflect('java.lang.System', 'lineSeparator')",
+    "SELECT java_method('java.lang.Math', 'abs', -1)",
+    "SELECT * FROM text.`/etc/passwd`",
+    "SELECT * FROM text.`/no/such/file`",
+    "SELECT TRANSFORM (id) USING 'cat' AS (x) FROM range(1)",
+    "WITH a AS (SELECT 1) INSERT OVERWRITE DIRECTORY '/tmp/portcullis-made' USING csv SELECT 1",
+    "EXECUTE IMMEDIATE 'DROP VIEW events'",
+    "BEGIN DROP VIEW events; END",
+    "ADD JAR '/tmp/x.jar'",
+])
+def test_it_refuses_whatever_is_no_read_with_a_sentence(client, sql):
+    refused = client.call("execute_spark_sql", {"sql": sql})
+    assert "read_only" in str(refused) or "ParseException" in str(refused), refused
+    assert failure(refused)
+
+
+def test_it_reads_all_of_spark_sql(client):
+    for sql in ("SHOW TABLES", "DESCRIBE events", "SHOW FUNCTIONS LIKE 'abs'", "FROM range(3) |> WHERE id = 1"):
+        assert structured(client.call("execute_spark_sql", {"sql": sql}))["rows"], sql
+    counted = structured(client.call("execute_spark_sql", {"sql": "SELECT count(*) FROM events"}))
+    assert counted["rows"] == [[200000]]
+
+
+def test_an_explained_plan_is_judged_too(client):
+    sql = "EXPLAIN SELECT reflect('java.lang.System', 'lineSeparator')"
+    assert "PORTCULLIS_READ_ONLY" in str(structured(client.call("execute_spark_sql", {"sql": sql}))["rows"])

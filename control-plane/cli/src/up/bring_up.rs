@@ -61,7 +61,7 @@ pub(crate) async fn bring_up(
     tokio::try_join!(spark, data, gateway)?;
     let demo = async {
         if local_spark.is_some() && spark_demo::load_or_tell(stack).await {
-            progress.done("the Spark demo table `events` is there");
+            progress.done("the Spark demo view `events` is there");
         }
     };
     let (first_call, ()) = tokio::join!(first_call::wait(stack, progress), demo);

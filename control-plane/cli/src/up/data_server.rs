@@ -7,6 +7,7 @@ use crate::places;
 use super::postgres::Database;
 use super::settings::reachable;
 use super::spark::LocalSpark;
+use super::spark_demo;
 use super::stack::Stack;
 
 /// The data server, ready when it accepts connections; what is behind it may still be starting.
@@ -41,6 +42,9 @@ pub(crate) fn program(
     if let Some(spark) = spark {
         for (name, value) in spark.variables() {
             program = program.env(name, value);
+        }
+        if std::env::var_os("SPARK_STARTUP_SQL").is_none() {
+            program = program.env("SPARK_STARTUP_SQL", spark_demo::STATEMENT);
         }
     }
     if std::env::var_os("SPARK_PYTHON").is_none()

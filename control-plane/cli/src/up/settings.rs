@@ -92,6 +92,11 @@ pub(crate) struct SparkSettings {
     #[arg(long, env = "SPARK_MASTER", value_name = "URL")]
     pub(crate) spark_master: Option<String>,
 
+    /// Folders whose files callers may read by their path in the local Spark, separated by commas
+    /// [default: none]
+    #[arg(long, env = "SPARK_READABLE_FILES", value_name = "FOLDERS")]
+    pub(crate) readable_files: Option<String>,
+
     /// Port of the local Spark master
     #[arg(
         long,

@@ -22,6 +22,7 @@ pub(crate) const CONNECT: &str = "Spark Connect";
 pub(crate) struct LocalSpark {
     settings: SparkSettings,
     spark_home: PathBuf,
+    extension: PathBuf,
     java_home: PathBuf,
     python: PathBuf,
     folder: PathBuf,
@@ -34,6 +35,7 @@ impl LocalSpark {
         let spark = Self {
             settings: stack.settings.spark.clone(),
             spark_home: stack.home.spark()?,
+            extension: stack.home.spark_extension()?,
             java_home: stack.home.java()?,
             python: stack.home.spark_python()?,
             folder: stack.data.join("spark"),
@@ -164,6 +166,15 @@ impl LocalSpark {
                 spark_connect_port.to_string(),
             ),
             ("spark.ui.port", spark_driver_ui_port.to_string()),
+            // Here callers' statements only read, whatever their text: see `mcp-server/spark-extension`.
+            (
+                "spark.sql.extensions",
+                "portcullis.spark.ReadOnlyExtension".to_owned(),
+            ),
+            (
+                "spark.portcullis.files",
+                self.settings.readable_files.clone().unwrap_or_default(),
+            ),
         ];
         self.program(CONNECT, "spark-submit", "spark-connect")
             .args([
@@ -179,7 +190,9 @@ impl LocalSpark {
                 "1g",
                 "--driver-java-options",
                 JAVA_OPTIONS,
+                "--driver-class-path",
             ])
+            .arg(&self.extension)
             .args(
                 settings
                     .iter()

@@ -64,7 +64,6 @@ pub struct Execution {
     last_response: Option<String>,
     unreleased: u32,
     attempts: Attempts,
-    session_renewed: bool,
     events: VecDeque<Event>,
 }
 
@@ -75,6 +74,8 @@ enum Stage {
     Unsent,
     /// It may have it, and may work on it.
     Sent,
+    /// It has not run it, because it no longer has the session.
+    Refused,
     /// It is done with it.
     Over,
 }
@@ -101,7 +102,6 @@ impl Execution {
                 made: 0,
                 last: Instant::now(),
             },
-            session_renewed: false,
             events: VecDeque::new(),
         }
     }
@@ -180,12 +180,8 @@ impl Execution {
             Break::NeverSent => self.stage = Stage::Unsent,
             Break::Cut => {}
             Break::Answer => {
-                let stale = failure::read(&self.connect, status).is_stale_session();
-                if stale && !self.session_renewed {
-                    self.session_renewed = true;
-                    self.connect.forget(&self.session);
-                    self.session = self.connect.session(&self.session.user);
-                    self.stage = Stage::Unsent;
+                if failure::read(&self.connect, status).is_stale_session() {
+                    self.stage = Stage::Refused;
                 }
             }
         }
@@ -195,6 +191,7 @@ impl Execution {
         use pb::execute_plan_request::{RequestOption, request_option::RequestOption as Kind};
         pb::ExecutePlanRequest {
             session_id: self.session.id(),
+            client_observed_server_side_session_id: self.session.on_server(),
             user_context: self.session.user_context(),
             operation_id: Some(self.operation.to_string()),
             plan: Some(self.plan.clone()),
@@ -244,6 +241,10 @@ impl Execution {
     /// Decides what a failed stream means: another attempt, or the end.
     async fn recover(&mut self, status: &Status) -> Result<(), ConnectError> {
         let error = failure::read(&self.connect, status);
+        if self.stage == Stage::Refused {
+            self.stage = Stage::Over;
+            return Err(ConnectError::SessionGone);
+        }
         if self.stage == Stage::Unsent && self.attempts.made < ATTEMPTS_BEFORE {
             self.pause().await;
             return Ok(());

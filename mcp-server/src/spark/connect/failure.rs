@@ -27,6 +27,9 @@ pub enum ConnectError {
         "Spark Connect lost the statement (it was restarted, or nobody asked for too long); whether it took effect is not known"
     )]
     Lost,
+    /// The server no longer has the session, and has run nothing: another session will do.
+    #[error("Spark Connect has closed the session")]
+    SessionGone,
     /// An answer that this client cannot read.
     #[error("Spark Connect gave an answer that cannot be read: {0}")]
     Malformed(String),
@@ -44,9 +47,20 @@ pub struct SparkFailure {
     pub message: String,
 }
 
+/// The word by which the check in Spark marks its refusals.
+const REFUSAL: &str = "[PORTCULLIS_READ_ONLY] ";
+
+impl SparkFailure {
+    /// The sentence with which the check in Spark refused the statement.
+    pub fn refusal(&self) -> Option<&str> {
+        let (_, sentence) = self.message.split_once(REFUSAL)?;
+        sentence.lines().next()
+    }
+}
+
 impl ConnectError {
     /// Whether the server has closed or forgotten the session, so that nothing was executed in it.
-    pub(super) fn is_stale_session(&self) -> bool {
+    pub fn is_stale_session(&self) -> bool {
         self.is_handle(&["SESSION_CLOSED", "SESSION_CHANGED"])
     }
 
@@ -157,7 +171,7 @@ fn spark_failure(status: &Status) -> SparkFailure {
     let (written_class, text) = text
         .strip_prefix('[')
         .and_then(|rest| rest.split_once("] "))
-        .filter(|(class, _)| is_error_class(class))
+        .filter(|(class, _)| is_error_class(class) && !text.starts_with(REFUSAL))
         .map_or((None, text), |(class, rest)| (Some(class), rest));
     let take = |key: &str| info.metadata.get(key).filter(|v| !v.is_empty()).cloned();
     let sql_state = take("sqlState");

@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Connect, SparkUser};
+use super::{Connect, Session, SparkUser};
 use crate::spark::protocol as pb;
 use pb::execute_plan_response::{ArrowBatch, ResponseType, ResultComplete};
 use pb::spark_connect_service_server::{SparkConnectService, SparkConnectServiceServer};
 
 /// One stream that the server opens, for a statement or a reattach.
-pub(super) enum Turn {
+pub(in crate::spark) enum Turn {
     /// Refused at once.
     Refuse(Status),
     /// Sends these, then ends as told.
@@ -28,14 +28,14 @@ pub(super) enum Turn {
 
 /// One response.
 #[derive(Clone, Copy)]
-pub(super) enum Item {
+pub(in crate::spark) enum Item {
     /// A batch with the numbers of this range.
     Rows(i64, i64),
     /// The true end.
     Complete,
 }
 
-pub(super) enum Ending {
+pub(in crate::spark) enum Ending {
     /// Normally, as Spark does when a stream's time or size is up.
     Quiet,
     /// With this status.
@@ -46,16 +46,17 @@ pub(super) enum Ending {
 
 /// What the client asked for, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(in crate::spark) enum Asked {
     Execute { session: String, operation: String },
     Reattach { after: Option<String> },
     Interrupt { operation: String },
     ReleaseAll { operation: String },
     ReleaseUntil { response: String },
+    Close { session: String },
 }
 
 #[derive(Clone)]
-pub(super) struct Fake {
+pub(in crate::spark) struct Fake {
     script: Arc<Mutex<VecDeque<Turn>>>,
     asked: Arc<watch::Sender<Vec<Asked>>>,
     /// How many interrupts do not find the operation.
@@ -64,12 +65,15 @@ pub(super) struct Fake {
 
 impl Fake {
     /// Serves `script` on a free port, and a client of it.
-    pub(super) async fn serve(script: Vec<Turn>) -> (Self, Connect) {
+    pub(in crate::spark) async fn serve(script: Vec<Turn>) -> (Self, Connect) {
         Self::serve_deaf_to(script, 0).await
     }
 
     /// Like [`Fake::serve`]; the first `interrupts` come before the operation is known.
-    pub(super) async fn serve_deaf_to(script: Vec<Turn>, interrupts: u32) -> (Self, Connect) {
+    pub(in crate::spark) async fn serve_deaf_to(
+        script: Vec<Turn>,
+        interrupts: u32,
+    ) -> (Self, Connect) {
         let fake = Self {
             script: Arc::new(Mutex::new(script.into())),
             asked: Arc::new(watch::Sender::new(Vec::new())),
@@ -87,12 +91,12 @@ impl Fake {
     }
 
     /// What was asked so far.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(in crate::spark) fn asked(&self) -> Vec<Asked> {
         self.asked.borrow().clone()
     }
 
     /// Waits until something that `wanted` accepts has been asked.
-    pub(super) async fn until(&self, wanted: impl Fn(&Asked) -> bool) {
+    pub(in crate::spark) async fn until(&self, wanted: impl Fn(&Asked) -> bool) {
         let mut asked = self.asked.subscribe();
         let found = asked.wait_for(|all| all.iter().any(&wanted));
         tokio::time::timeout(Duration::from_secs(10), found)
@@ -125,9 +129,9 @@ impl Fake {
 
 type Answer = Result<Response<BoxStream<'static, Result<pb::ExecutePlanResponse, Status>>>, Status>;
 
-/// The user that the tests act as.
-pub(super) fn user() -> SparkUser {
-    SparkUser::new("test")
+/// The session that the tests act in.
+pub(in crate::spark) fn session() -> Session {
+    Session::new(&SparkUser::new("test"))
 }
 
 fn response(item: Item) -> pb::ExecutePlanResponse {
@@ -241,7 +245,7 @@ impl SparkConnectService for Fake {
         &self,
         _: Request<pb::ConfigRequest>,
     ) -> Result<Response<pb::ConfigResponse>, Status> {
-        Err(Status::unimplemented("config"))
+        Ok(Response::new(pb::ConfigResponse::default()))
     }
 
     async fn add_artifacts(
@@ -260,9 +264,12 @@ impl SparkConnectService for Fake {
 
     async fn release_session(
         &self,
-        _: Request<pb::ReleaseSessionRequest>,
+        request: Request<pb::ReleaseSessionRequest>,
     ) -> Result<Response<pb::ReleaseSessionResponse>, Status> {
-        Err(Status::unimplemented("release_session"))
+        self.note(Asked::Close {
+            session: request.into_inner().session_id,
+        });
+        Ok(Response::new(pb::ReleaseSessionResponse::default()))
     }
 
     async fn fetch_error_details(

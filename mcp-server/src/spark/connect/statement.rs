@@ -67,6 +67,11 @@ impl Statement {
         self
     }
 
+    /// Its text.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
     pub(super) fn into_plan(self) -> pb::Plan {
         let mut sql = pb::Sql {
             query: self.sql,
@@ -95,7 +100,7 @@ impl Statement {
     }
 }
 
-fn relation(kind: RelType) -> pb::Relation {
+pub(super) fn relation(kind: RelType) -> pb::Relation {
     pb::Relation {
         common: None,
         rel_type: Some(kind),

@@ -102,7 +102,10 @@ impl Stop {
 }
 
 /// Runs on after its caller; outside a runtime (at shutdown) there is nothing to run on.
-fn in_background(aftermath: &TaskTracker, work: impl Future<Output = ()> + Send + 'static) {
+pub(super) fn in_background(
+    aftermath: &TaskTracker,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
     if let Ok(runtime) = Handle::try_current() {
         aftermath.spawn_on(work, &runtime);
     }

@@ -3,14 +3,14 @@
 use tonic::Status;
 
 use super::failure::samples;
-use super::fake::{Asked, Ending, Fake, Item, Turn, user};
+use super::fake::{Asked, Ending, Fake, Item, Turn, session};
 use super::{Connect, ConnectError, Event, Execution, Statement};
 
 use Ending::{Open, Quiet};
 use Item::{Complete, Rows};
 
 fn start(connect: &Connect) -> Execution {
-    connect.execute(&user(), Statement::new("SELECT 1"))
+    connect.execute(&session(), Statement::new("SELECT 1"))
 }
 
 async fn count(mut execution: Execution) -> Result<usize, ConnectError> {
@@ -109,23 +109,14 @@ async fn it_never_runs_a_statement_twice_when_the_server_was_restarted() {
 }
 
 #[tokio::test]
-async fn it_opens_a_new_session_when_spark_has_closed_the_old_one() {
-    let closed = samples::error("INVALID_HANDLE.SESSION_CLOSED", "HY000", "closed");
-    let (fake, connect) = Fake::serve(vec![
-        Turn::Refuse(closed),
-        Turn::Send(vec![Rows(0, 1), Complete], Quiet),
-        Turn::Send(vec![Rows(0, 1), Complete], Quiet),
-    ])
-    .await;
-    assert_eq!(count(start(&connect)).await, Ok(1));
-    assert_eq!(count(start(&connect)).await, Ok(1));
-    let session = |asked| match asked {
-        Asked::Execute { session, .. } => Some(session),
-        _ => None,
-    };
-    let sessions: Vec<String> = fake.asked().into_iter().filter_map(session).collect();
-    assert_ne!(sessions[0], sessions[1]);
-    assert_eq!(sessions[1], sessions[2]);
+async fn it_says_that_a_statement_was_not_run_when_spark_has_closed_its_session() {
+    for class in ["SESSION_CLOSED", "SESSION_CHANGED"] {
+        let closed = samples::error(&format!("INVALID_HANDLE.{class}"), "HY000", "closed");
+        let (fake, connect) = Fake::serve(vec![Turn::Refuse(closed)]).await;
+        let ended = count(start(&connect)).await;
+        assert_eq!(ended, Err(ConnectError::SessionGone), "{class}");
+        assert_eq!(executes(&fake), 1);
+    }
 }
 
 #[tokio::test]
@@ -223,5 +214,5 @@ async fn it_says_where_nothing_answers() {
 #[tokio::test]
 async fn it_asks_for_the_version() {
     let (_fake, connect) = Fake::serve(vec![]).await;
-    assert_eq!(connect.version(&user()).await, Ok("4.3.0".to_owned()));
+    assert_eq!(connect.version(&session()).await, Ok("4.3.0".to_owned()));
 }

@@ -1,0 +1,228 @@
+package portcullis.spark;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.apache.spark.api.java.function.MapFunction;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Encoders;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataTypes;
+
+/**
+ * Runs the check on a real Spark: a program that ends with 0 if every row of its tables went as the
+ * row says, and prints those that did not. Its argument is a folder that it may fill.
+ */
+public final class RuleTable {
+  private static final List<String> READS =
+      List.of(
+          "SELECT 1",
+          "VALUES (1), (2)",
+          "TABLE shops",
+          "FROM shops SELECT id",
+          "SELECT name, count(*) FROM shops GROUP BY ALL HAVING count(*) > 0 ORDER BY 1 LIMIT 5",
+          "SELECT * FROM shops a JOIN shops b USING (id) LEFT ANTI JOIN range(1) r ON a.id = r.id",
+          "WITH a AS (SELECT 1 AS x) SELECT * FROM a WHERE x IN (SELECT id FROM shops)",
+          "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT * FROM t",
+          "SELECT id, sum(id) OVER (ORDER BY id) FROM shops QUALIFY rank() OVER (ORDER BY id) < 3",
+          "SELECT * FROM shops PIVOT (count(id) FOR name IN ('a', 'b'))",
+          "SELECT * FROM shops UNPIVOT (v FOR k IN (id))",
+          "SELECT explode(array(1, 2)), 'x'",
+          "SELECT * FROM shops, LATERAL (SELECT shops.id + 1)",
+          "SELECT * FROM shops TABLESAMPLE (50 PERCENT)",
+          "SELECT * FROM range(3) UNION ALL SELECT 4 EXCEPT SELECT 1 INTERSECT SELECT 2",
+          "SELECT transform(array(1, 2), x -> x + 1), from_json('{\"a\":1}', 'a INT'), to_json(struct(1))",
+          "SELECT aes_encrypt('a', '0000111122223333'), luhn_check('79927398713'), parse_url('http://a/b', 'HOST')",
+          "SELECT current_user(), current_timestamp(), rand(), uuid(), version(), current_catalog()",
+          "SELECT percentile_approx(id, 0.5), approx_count_distinct(name), collect_list(name) FROM shops",
+          "SELECT regexp_replace('a', 'b', 'c'), date_add(current_date(), 1), try_divide(1, 0), xpath('<a/>', 'a')",
+          "SELECT * FROM kept",
+          "SELECT /*+ BROADCAST(shops) */ * FROM shops",
+          "FROM shops |> WHERE id = 1 |> AGGREGATE count(*) AS n",
+          "EXECUTE IMMEDIATE 'SELECT 1'",
+          "SHOW TABLES", "SHOW DATABASES", "SHOW COLUMNS IN shops", "SHOW CREATE TABLE shops",
+          "SHOW FUNCTIONS LIKE 'a*'", "SHOW VIEWS", "SHOW TBLPROPERTIES shops", "SHOW CATALOGS",
+          "SHOW CURRENT NAMESPACE", "SHOW TABLE EXTENDED LIKE 'shops'", "SHOW PARTITIONS parted",
+          "DESCRIBE shops", "DESCRIBE EXTENDED shops", "DESCRIBE shops id", "DESCRIBE DATABASE default",
+          "DESCRIBE FUNCTION abs", "DESCRIBE QUERY SELECT 1", "DESCRIBE EXTENDED shops AS JSON",
+          "EXPLAIN SELECT * FROM shops", "EXPLAIN FORMATTED SELECT 1", "EXPLAIN COST SELECT 1",
+          "SELECT * FROM text.`OPEN/a.txt`", "SELECT * FROM text.`file:OPEN/a.txt`",
+          "SELECT * FROM text.`OPEN/../open/*.txt`");
+
+  private static final List<String> REFUSED =
+      List.of(
+          "SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "SELECT java_method('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "SELECT try_reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "SELECT `reflect`('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "SELECT system.builtin.reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "SELECT 1 WHERE reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1') = 'x'",
+          "WITH a AS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')) SELECT * FROM a",
+          "WITH a AS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')) SELECT 1",
+          "SELECT (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1'))",
+          "SELECT 1 FROM shops WHERE EXISTS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1'))",
+          "SELECT transform(array('1'), x -> reflect('java.lang.System', 'setProperty', 'portcullis.broken', x))",
+          "SELECT IF(true, 1, reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1'))",
+          "SELECT 1 ORDER BY reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "SELECT 1 AS a GROUP BY reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "EXECUTE IMMEDIATE 'SELECT reflect(''java.lang.System'', ''setProperty'', ''portcullis.broken'', ''1'')'",
+          "EXECUTE IMMEDIATE 'DROP TABLE shops'",
+          "EXPLAIN SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "EXPLAIN DROP TABLE shops",
+          "DESCRIBE QUERY SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "SELECT TRANSFORM (id) USING 'touch OPEN/made' AS (x) FROM shops",
+          "FROM shops MAP id USING 'touch OPEN/made' AS x",
+          "FROM (SELECT id FROM shops) REDUCE id USING 'touch OPEN/made' AS x",
+          "SELECT * FROM text.`/etc/passwd`", "SELECT * FROM text.`file:/etc/passwd`",
+          "SELECT * FROM text.`file:///etc/passwd`", "SELECT * FROM TEXT.`/etc/*`",
+          "SELECT * FROM csv.`/no/such/file`", "SELECT * FROM json.`http://127.0.0.1:1/x`",
+          "SELECT * FROM binaryFile.`/etc/hostname`", "SELECT * FROM parquet.`s3a://bucket/x`",
+          "SELECT * FROM text.`OPEN/../shut.txt`", "SELECT * FROM text.`OPENER/a.txt`",
+          "SELECT * FROM text.`{OPEN/a.txt,/etc/passwd}`", "TABLE text.`/etc/passwd`",
+          "SELECT (SELECT max(value) FROM text.`/etc/passwd`)",
+          "WITH a AS (SELECT * FROM text.`/etc/passwd`) SELECT 1",
+          "SELECT * FROM IDENTIFIER('text.`/etc/passwd`')",
+          "EXPLAIN SELECT * FROM text.`/etc/passwd`",
+          "SELECT twice(1)", "SELECT * FROM over_code",
+          "DROP TABLE shops", "DELETE FROM shops", "TRUNCATE TABLE shops",
+          "INSERT INTO shops VALUES (3, 'c')", "INSERT OVERWRITE shops VALUES (3, 'c')",
+          "INSERT OVERWRITE DIRECTORY 'OPEN/made' USING csv SELECT 1",
+          "WITH a AS (SELECT 1) INSERT INTO shops SELECT 3, 'c'",
+          "FROM shops INSERT INTO shops SELECT *",
+          "UPDATE shops SET id = 3", "MERGE INTO shops USING shops s ON false WHEN NOT MATCHED THEN INSERT *",
+          "CREATE TABLE made (id INT)", "CREATE TABLE made USING parquet AS SELECT 1 AS a",
+          "CREATE TABLE made USING text LOCATION '/etc'",
+          "CREATE TEMPORARY VIEW made AS SELECT 1", "CREATE OR REPLACE VIEW made AS SELECT 1",
+          "CREATE TEMPORARY VIEW made USING text OPTIONS (path '/etc/passwd')",
+          "CREATE FUNCTION made AS 'java.lang.String'", "CREATE TEMPORARY FUNCTION made AS 'java.lang.String'",
+          "CREATE FUNCTION made(x INT) RETURNS INT RETURN x", "CREATE DATABASE made",
+          "ALTER TABLE shops RENAME TO made", "ALTER TABLE shops ADD COLUMNS (x INT)", "DROP VIEW kept",
+          "SET spark.sql.shuffle.partitions=1", "SET spark.portcullis.access=write", "SET", "RESET",
+          "DECLARE x INT DEFAULT 1", "USE default", "SET TIME ZONE 'UTC'",
+          "ADD JAR 'OPEN/a.txt'", "ADD FILE 'OPEN/a.txt'", "LIST JARS", "CACHE TABLE shops", "CLEAR CACHE",
+          "REFRESH TABLE shops", "REFRESH 'OPEN'", "ANALYZE TABLE shops COMPUTE STATISTICS",
+          "MSCK REPAIR TABLE parted", "LOAD DATA LOCAL INPATH '/etc/passwd' INTO TABLE shops",
+          "COMMENT ON TABLE shops IS 'x'", "EXPLAIN INSERT INTO shops VALUES (3, 'c')",
+          "BEGIN DROP TABLE shops; END", "BEGIN SELECT 1; DROP TABLE shops; END");
+
+  private static int wrong = 0;
+
+  private RuleTable() {}
+
+  public static void main(String[] arguments) throws Exception {
+    Path folder = Path.of(arguments[0]).toRealPath();
+    Path open = Files.createDirectory(folder.resolve("open"));
+    Files.writeString(open.resolve("a.txt"), "a\n");
+    Files.writeString(folder.resolve("shut.txt"), "shut\n");
+    Files.createDirectory(folder.resolve("opener"));
+    Files.writeString(folder.resolve("opener/a.txt"), "a\n");
+    SparkSession spark =
+        SparkSession.builder()
+            .master("local[1]")
+            .config("spark.ui.enabled", "false")
+            .config("spark.sql.warehouse.dir", folder.resolve("warehouse").toString())
+            .config("spark.sql.shuffle.partitions", "1")
+            .config("spark.sql.extensions", ReadOnlyExtension.class.getName())
+            .config("spark.portcullis.files", open.toString())
+            .getOrCreate();
+    SparkSession writer = spark.newSession();
+    writer.conf().set(ReadOnlyExtension.ACCESS, "write");
+    writer.sql("CREATE TABLE shops USING parquet AS SELECT 1 AS id, 'a' AS name");
+    writer.sql("CREATE TABLE parted (id INT, d INT) USING parquet PARTITIONED BY (d)");
+    writer.sql("CREATE VIEW kept AS SELECT id FROM shops");
+    writer.sql("CREATE VIEW over_code AS SELECT java_method('java.lang.Math', 'abs', -1) AS x");
+    SparkSession reader = spark.newSession();
+    reader.udf().register("twice", (UDF1<Integer, Integer>) n -> n * 2, DataTypes.IntegerType);
+
+    for (String sql : READS) {
+      expect(false, sql, () -> rows(reader.sql(placed(sql, open))));
+    }
+    for (String sql : REFUSED) {
+      expect(true, sql, () -> rows(reader.sql(placed(sql, open))));
+    }
+    plansWithoutSql(reader, open);
+
+    boolean untouched =
+        System.getProperty("portcullis.broken") == null
+            && !Files.exists(open.resolve("made"))
+            && writer.sql("SELECT * FROM shops").count() == 1
+            && writer.sql("SHOW TABLES LIKE 'made'").count() == 0;
+    if (!untouched) {
+      fail("something that was refused took effect");
+    }
+    spark.stop();
+    System.out.println(wrong == 0 ? "every row as expected" : wrong + " rows are wrong");
+    System.exit(wrong == 0 ? 0 : 1);
+  }
+
+  /** Plans as clients build them of relations and functions, without a word of SQL. */
+  private static void plansWithoutSql(SparkSession reader, Path open) {
+    expect(false, "a range", () -> reader.range(3).filter("id > 1").collect());
+    expect(false, "an open file", () -> reader.read().text(open + "/a.txt").collect());
+    expect(true, "a shut file", () -> reader.read().text("/etc/passwd").collect());
+    expect(true, "a shut file as a format", () -> reader.read().format("csv").load("/etc/hosts").collect());
+    expect(true, "files by glob", () -> reader.read().text(open + "/a.txt", "/etc/passwd").collect());
+    expect(true, "a function of a client", () -> reader.range(1).select(functions.callUDF("twice", functions.lit(1))).collect());
+    expect(true, "an unnamed function", () -> {
+      var function = functions.udf((UDF1<Long, Long>) n -> n, DataTypes.LongType);
+      return reader.range(1).select(function.apply(functions.col("id"))).collect();
+    });
+    expect(true, "typed code", () -> {
+      Dataset<Long> mapped = reader.range(1).map((MapFunction<Long, Long>) n -> n, Encoders.LONG());
+      return mapped.toDF().collect();
+    });
+    expect(true, "a source of rows", () -> reader.readStream().format("rate").load().isStreaming() ? reader.readStream().format("rate").load().limit(1) : null);
+    expect(true, "reflection", () -> reader.range(1).select(functions.java_method(functions.lit("java.lang.System"), functions.lit("lineSeparator"))).collect());
+    expect(true, "a write", () -> {
+      reader.range(1).write().csv(open + "/made");
+      return null;
+    });
+    expect(true, "a table", () -> {
+      reader.range(1).write().saveAsTable("made");
+      return null;
+    });
+    expect(true, "a view", () -> {
+      reader.range(1).createTempView("made");
+      return null;
+    });
+  }
+
+  private static Row[] rows(Dataset<Row> answer) {
+    return answer.collectAsList().toArray(Row[]::new);
+  }
+
+  private static String placed(String sql, Path open) {
+    return sql.replace("OPENER", open + "er").replace("OPEN", open.toString());
+  }
+
+  private static void expect(boolean refused, String what, Callable<?> work) {
+    try {
+      Object answer = work.call();
+      // EXPLAIN tells its caller of the refusal in place of the plan.
+      boolean told = answer instanceof Row[] rows && Arrays.toString(rows).contains(Refusal.MARK);
+      if (refused && !told) {
+        fail("it ran: " + what);
+      }
+    } catch (Throwable thrown) {
+      if (!refused) {
+        fail("it did not run: " + what + "\n    " + first(thrown));
+      } else if (!String.valueOf(thrown.getMessage()).contains(Refusal.MARK)) {
+        fail("Spark itself refused: " + what + "\n    " + first(thrown));
+      }
+    }
+  }
+
+  private static String first(Throwable thrown) {
+    return thrown.getClass().getName() + ": " + String.valueOf(thrown.getMessage()).lines().findFirst().orElse("");
+  }
+
+  private static void fail(String why) {
+    wrong++;
+    System.out.println("WRONG " + why);
+  }
+}
