@@ -14,8 +14,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::serve::ListenerExt as _;
+use http::StatusCode;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
@@ -100,11 +102,12 @@ fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToke
         Arc::clone(&sessions),
         stop_calls,
     );
-    let mcp = StreamableHttpService::new(
+    let mcp: Mcp = StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(NeverSessionManager::default()),
         transport(config),
     );
+    let asked = mcp.clone();
     Router::new()
         .nest_service("/mcp", mcp)
         .layer(from_fn_with_state(
@@ -114,7 +117,16 @@ fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToke
         .layer(from_fn(deadline::keep))
         .layer(from_fn(repairs::repair))
         .route("/health", axum::routing::get(health::answer))
-        .with_state(Arc::new(health::Health::new(services)))
+        .with_state((Arc::new(health::Health::new(services)), asked))
+}
+
+/// rmcp's transport.
+type Mcp = StreamableHttpService<DataServer, NeverSessionManager>;
+
+/// Whether the transport would hear a GET with this `Host` and `Origin`. It looks at both before the
+/// method, and has no such method.
+async fn hears(mcp: &Mcp, get: Request) -> bool {
+    mcp.handle(get).await.status() == StatusCode::METHOD_NOT_ALLOWED
 }
 
 fn transport(config: &Config) -> StreamableHttpServerConfig {

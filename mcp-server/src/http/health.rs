@@ -1,16 +1,18 @@
-//! `/health`: is this server able to do its work?
+//! `/health`: what this server can do now, and which part of it is down.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::Mutex;
 
+use super::Mcp;
 use crate::services::{self, Services};
 
 /// A service that has not answered by then is down.
@@ -30,13 +32,19 @@ pub(super) struct Health {
 struct Report {
     status: Status,
     version: &'static str,
+    /// The services that are down, by name.
+    down: Vec<&'static str>,
     services: BTreeMap<&'static str, ServiceReport>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Status {
+    /// Everything answers.
     Up,
+    /// Something is down; tools that need no part of it work.
+    Degraded,
+    /// Nothing answers.
     Down,
 }
 
@@ -65,16 +73,17 @@ impl Health {
             return report.clone();
         }
         let services = self.look().await;
-        let status = if services
-            .values()
-            .all(|service| service.status == Status::Up)
-        {
-            Status::Up
-        } else {
-            Status::Down
-        };
+        let down = services
+            .iter()
+            .filter(|(_, found)| found.status != Status::Up);
+        let down: Vec<&'static str> = down.map(|(name, _)| *name).collect();
         let report = Report {
-            status,
+            status: match down.len() {
+                0 => Status::Up,
+                count if count == services.len() => Status::Down,
+                _ => Status::Degraded,
+            },
+            down,
             version: env!("CARGO_PKG_VERSION"),
             services,
         };
@@ -127,12 +136,21 @@ async fn bounded<H: Into<Option<services::Health>>>(
     })
 }
 
-/// 200 when every service is up, else 503; the same JSON either way.
-pub(super) async fn answer(State(health): State<Arc<Health>>) -> Response {
+/// 200 as long as some tool can work, else 503. What is behind the server, and in which version, is
+/// told to nobody whose `Host` or `Origin` is not allowed.
+pub(super) async fn answer(
+    State((health, mcp)): State<(Arc<Health>, Mcp)>,
+    request: Request,
+) -> Response {
+    let is_heard = super::hears(&mcp, request).await;
     let report = health.report().await;
     let status = match report.status {
-        Status::Up => StatusCode::OK,
+        Status::Up | Status::Degraded => StatusCode::OK,
         Status::Down => StatusCode::SERVICE_UNAVAILABLE,
     };
-    (status, Json(report)).into_response()
+    if is_heard {
+        (status, Json(report)).into_response()
+    } else {
+        (status, Json(json!({"status": report.status}))).into_response()
+    }
 }

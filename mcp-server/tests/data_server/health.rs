@@ -21,7 +21,14 @@ async fn health(server: &Server) -> (u16, Value) {
 async fn it_reports_what_answers() {
     let database = Database::with("").await;
     let server = Server::on(&database, &[]).await;
-    let (_, report) = health(&server).await;
+    let (status, report) = health(&server).await;
+    // No Spark runs here; what needs PostgreSQL alone works.
+    assert_eq!(
+        (status, &report["status"]),
+        (200, &json!("degraded")),
+        "{report}"
+    );
+    assert_eq!(report["down"], json!(["spark_connect", "spark_master"]));
     let postgres = &report["services"]["postgres"];
     assert_eq!(postgres["status"], json!("up"), "{report}");
     assert!(postgres["latency_ms"].is_f64(), "{report}");
@@ -74,4 +81,27 @@ async fn it_shows_no_credentials_when_they_are_wrong() {
     let answer = absent.client().query("SELECT 1", json!([])).await;
     assert_eq!(answer.failure().0, "3D000", "{answer:?}");
     assert!(!answer.body.to_string().contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn it_tells_nothing_of_what_is_behind_it_to_hosts_that_are_not_allowed() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    for (header, value, told) in [
+        ("host", "evil.example", false),
+        ("origin", "http://evil.example", false),
+        ("host", "localhost", true),
+    ] {
+        let request = reqwest::Client::new().get(format!("http://{}/health", server.address));
+        let answer = request
+            .header(header, value)
+            .send()
+            .await
+            .expect("an answer");
+        assert_eq!(answer.status(), 200, "{value}");
+        let report: Value = answer.json().await.expect("JSON");
+        assert_eq!(report["status"], json!("degraded"), "{value}");
+        assert_eq!(report.get("version").is_some(), told, "{value}: {report}");
+        assert_eq!(report.get("services").is_some(), told, "{value}: {report}");
+    }
 }
