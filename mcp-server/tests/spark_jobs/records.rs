@@ -82,11 +82,21 @@ async fn it_never_writes_an_older_look_over_a_newer_one() {
     });
     master.only_driver("RUNNING");
     until_status(&client, &job, "running").await;
+    let mut connection = database.connection().await;
+    run(
+        &mut connection,
+        "CREATE TABLE history (n serial, done bigint);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+         'BEGIN INSERT INTO history (done) VALUES (NEW.tasks_done); RETURN NULL; END';
+         CREATE TRIGGER note AFTER UPDATE ON portcullis.spark_jobs
+         FOR EACH ROW EXECUTE FUNCTION note()",
+    )
+    .await;
     // The next look, whoever takes it, reads 2 and is kept waiting; the ones after it read 7.
     set(2);
     let (let_go, delay) = tokio::sync::oneshot::channel();
     master.cluster().delay = Some(delay);
-    let old = tokio::spawn({
+    let look = tokio::spawn({
         let client = server.client();
         let job = job.clone();
         async move { status(&client, &job).await }
@@ -96,11 +106,22 @@ async fn it_never_writes_an_older_look_over_a_newer_one() {
     })
     .await;
     set(7);
-    let seen = status(&client, &job).await;
-    assert_eq!(seen["tasks"]["done"], 7, "{seen}");
+    until("another look has seen more", async || {
+        (status(&client, &job).await["tasks"]["done"] == 7).then_some(())
+    })
+    .await;
     let_go.send(()).expect("it waits");
-    let late = old.await.expect("it answers");
-    assert_eq!(late["tasks"]["done"], 7, "{late}");
+    look.await.expect("it answers");
+    // Only the watch looks from here on, and a round begins when the one before is over.
+    set(8);
+    let history = "SELECT coalesce(array_agg(done ORDER BY n), '{}') AS seen FROM history";
+    let seen = until("the watch has seen the last", async || {
+        let row = sqlx::query(history).fetch_one(&mut connection).await;
+        let seen: Vec<i64> = row.expect("a row").get("seen");
+        (seen.last() == Some(&8)).then_some(seen)
+    })
+    .await;
+    assert!(seen.is_sorted(), "{seen:?}");
 }
 
 #[tokio::test]
