@@ -9,6 +9,7 @@ from gateway_under_test import GatewayUnderTest, tools_and_rules
 from installation import Installation
 from processes import Process
 from recording_upstream import RecordingUpstream
+from rendered_gateway import RenderedGateway
 from static_gateway import StaticGateway
 
 
@@ -24,24 +25,32 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="session")
-def static_gateway(installation: Installation, tmp_path_factory: pytest.TempPathFactory):
-    """The static example with more tools and rules, and two recording upstreams; most tests share it."""
+@pytest.fixture(scope="session", params=["static", "rendered"])
+def shared_gateway(
+    request: pytest.FixtureRequest,
+    installation: Installation,
+    tmp_path_factory: pytest.TempPathFactory,
+):
+    """A gateway with tools, rules and two recording upstreams that most tests share: on the listener of the static example,
+    and on the one that the control plane renders."""
     upstreams = {name: RecordingUpstream(name) for name in ("weather", "math")}
-    ports = {name: upstream.port for name, upstream in upstreams.items()}
-    folder = tmp_path_factory.mktemp("static-gateway")
-    envoy = StaticGateway(installation, folder, ports, tools_and_rules())
-    yield GatewayUnderTest(envoy, upstreams)
-    envoy.stop()
+    folder = tmp_path_factory.mktemp(f"{request.param}-gateway")
+    if request.param == "static":
+        ports = {name: upstream.port for name, upstream in upstreams.items()}
+        gateway = StaticGateway(installation, folder, ports, tools_and_rules())
+    else:
+        gateway = RenderedGateway(installation, folder, upstreams)
+    yield GatewayUnderTest(gateway, upstreams, installation.program("node"), gateway.forward)
+    gateway.stop()
     for upstream in upstreams.values():
         upstream.stop()
 
 
 @pytest.fixture
-def gateway(static_gateway: GatewayUnderTest) -> GatewayUnderTest:
+def gateway(shared_gateway: GatewayUnderTest) -> GatewayUnderTest:
     """The shared gateway, its upstreams' records empty and their answers the usual ones."""
-    static_gateway.forget()
-    return static_gateway
+    shared_gateway.forget()
+    return shared_gateway
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,8 +3,8 @@
 //
 //     node http2_post.mjs PORT < requests.json
 //
-// A request is {"headers": [[name, value], …], "body": "…", "trailers": {…}?};
-// an answer {"status": 200, "headers": {…}, "body": "…"}.
+// A request is {"headers": [[name, value], …], "body": "… in Base64",
+// "trailers": {…}?}; an answer {"status": 200, "headers": {…}, "body": "…"}.
 
 import { connect } from 'node:http2';
 import { text } from 'node:stream/consumers';
@@ -31,7 +31,7 @@ function post({ headers, body, trailers }) {
             const { ':status': status, ...rest } = answer;
             resolve({ status, headers: rest, body: await text(stream) });
         });
-        stream.end(body);
+        stream.end(Buffer.from(body, 'base64'));
     });
 }
 

@@ -1,11 +1,19 @@
 """The gateway that most tests share: its tools, its rules, and what a refusal must leave behind."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from http2 import post_at_once
 from mcp_messages import Era, Message, call
 from raw_http import Connection, Reply
 from recording_upstream import Received, RecordingUpstream
 from static_gateway import StaticGateway, example_filter_config, with_tools
+
+if TYPE_CHECKING:
+    from rendered_gateway import RenderedGateway
 
 CITY = {
     "type": "object",
@@ -25,30 +33,39 @@ MAX_BODY = 1048576
 MAX_DEPTH = 128
 
 
-def tools_and_rules() -> dict:
-    """Two servers; most tools are open, each `twice_…` has 2 calls a second, `secret` is for a role that nobody has,
-    and what is wrong with the arguments of `watched` is only counted."""
-    config = example_filter_config()
-    limited = {f"twice_{name}": ANYTHING for name in ("modern", "legacy", "counted")}
-    limited |= {f"hourly_{era.name.lower()}_{name}": ANYTHING for era in Era for name in "ab"}
-    weather_tools = {"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, "forecast": REGION}
-    with_tools(config, "weather", {**weather_tools, **limited})
-    with_tools(config, "math", {"add": NUMBERS})
-    config["roles"] = {"analyst": {"claims": {"groups": ["analysts"]}}}
-    config["rules"] = [
-        {
-            "name": "two-a-second",
-            "match": {"server": "weather", "tool": "twice_*"},
-            "limits": [{"id": "each", "per": ["tool"], "requests": 2, "window_ms": 1000, "burst": 2}],
-        },
-        {
-            "name": "one-an-hour",
-            "match": {"server": "weather", "tool": "hourly_*"},
-            "limits": [{"id": "each", "per": ["tool"], "requests": 1, "window_ms": 3_600_000}],
-        },
+LIMITED = [f"twice_{name}" for name in ("modern", "legacy", "counted")]
+LIMITED += [f"hourly_{era.name.lower()}_{name}" for era in Era for name in "ab"]
+TOOLS = {
+    "weather": {
+        **{"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, "forecast": REGION},
+        "unread": ANYTHING,
+        **{name: ANYTHING for name in LIMITED},
+    },
+    "math": {"add": NUMBERS},
+}
+
+
+def rules() -> list[dict]:
+    """Most tools are open, each `twice_…` has 2 calls a second, each `hourly_…` one an hour, `secret` is for a role that
+    nobody has, what is wrong with the arguments of `watched` is only counted, and nobody looks at those of `unread`."""
+    twice = {"id": "each", "per": ["tool"], "requests": 2, "window_ms": 1000, "burst": 2}
+    hourly = {"id": "each", "per": ["tool"], "requests": 1, "window_ms": 3_600_000}
+    return [
+        {"name": "two-a-second", "match": {"server": "weather", "tool": "twice_*"}, "limits": [twice]},
+        {"name": "one-an-hour", "match": {"server": "weather", "tool": "hourly_*"}, "limits": [hourly]},
         {"name": "for-analysts", "match": {"tool": "secret"}, "allow": ["analyst"]},
         {"name": "watch", "match": {"tool": "watched"}, "validate": "shadow"},
+        {"name": "leave-unread", "match": {"tool": "unread"}, "validate": "off"},
     ]
+
+
+def tools_and_rules() -> dict:
+    """The static example's policy with these tools and rules."""
+    config = example_filter_config()
+    for server, tools in TOOLS.items():
+        with_tools(config, server, tools)
+    config["roles"] = {"analyst": {"claims": {"groups": ["analysts"]}}}
+    config["rules"] = rules()
     return config
 
 
@@ -67,8 +84,12 @@ def answered_by(reply: Reply) -> str:
 class GatewayUnderTest:
     """A running gateway and the servers behind it."""
 
-    gateway: StaticGateway
+    gateway: StaticGateway | RenderedGateway
     upstreams: dict[str, RecordingUpstream]
+    node: Path | None = None
+    """Speaks HTTP/2, where a test wants refusals over that, too."""
+    forward: str = "weather"
+    """The server that gets what is no tool call."""
 
     @property
     def port(self) -> int:
@@ -84,8 +105,8 @@ class GatewayUnderTest:
         return [request for upstream in self.upstreams.values() for request in upstream.requests]
 
     def send_refused(self, message: Message, path: str = "/mcp") -> Reply:
-        """Sends what must be refused; asserts that no upstream saw any of it and that the next call works, on a new
-        connection and, unless the gateway said that it closes it, on the same one."""
+        """Sends what must be refused; asserts that no upstream saw any of it, that the next call works, on a new connection
+        and, unless the gateway said that it closes it, on the same one, and that HTTP/2 gets the same answer."""
         with Connection(self.port) as connection:
             reply = message.post(connection, path)
             self.check_nothing_passed()
@@ -94,7 +115,19 @@ class GatewayUnderTest:
         assert answered_by(weather(Era.MODERN, "new").post_once(self.port)) == "weather"
         passed = [request.json["id"] for request in self.received()]
         assert set(passed) <= {"same", "new"}, f"reached an upstream: {self.received()}"
+        if self.node and not reply.headers.get("retry-after"):
+            self.forget()
+            self._check_http2(message, path, reply)
         return reply
+
+    def _check_http2(self, message: Message, path: str, reply: Reply) -> None:
+        headers = [(":authority" if name == "host" else name, value) for name, value in message.headers]
+        if any(isinstance(value, bytes) for _, value in headers):
+            return  # no client of HTTP/2 at hand sends such bytes
+        (answer,) = post_at_once(self.node, self.port, [replace(message, headers=headers)], path)
+        assert answer.get("error") is None, answer
+        assert (answer["status"], answer["body"]) == (reply.status, reply.body.decode())
+        self.check_nothing_passed()
 
     def check_nothing_passed(self) -> None:
         for upstream in self.upstreams.values():

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from base64 import b64encode
 from pathlib import Path
 
 from installation import REPOSITORY
@@ -16,7 +17,8 @@ def post_at_once(node: Path, port: int, messages: list[Message], path: str = "/m
     `more` are further members of each request, such as `trailers`.
     """
     requests = [
-        {"headers": [(":path", path), *message.headers], "body": message.body.decode(), **more} for message in messages
+        {"headers": [(":path", path), *message.headers], "body": b64encode(message.body).decode(), **more}
+        for message in messages
     ]
     done = subprocess.run(
         [str(node), str(PROGRAM), str(port)], input=json.dumps(requests), capture_output=True, text=True, timeout=60

@@ -79,6 +79,15 @@ def modern_meta() -> dict:
     }
 
 
+NAMED = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    **{f"tasks/{verb}": "taskId" for verb in ("get", "update", "cancel")},
+}
+"""The methods that are called on something with a name, and where `params` holds it."""
+
+
 def request(era: Era, method: str, params: dict | None = None, id: object = 1) -> Message:
     """A request of any method; the modern era adds what it demands of each one."""
     params = dict(params or {})
@@ -90,7 +99,7 @@ def request(era: Era, method: str, params: dict | None = None, id: object = 1) -
     if era is Era.MODERN:
         params["_meta"] = modern_meta()
         headers.append(("mcp-method", method))
-        name = params.get("name", params.get("uri"))
+        name = params.get(NAMED.get(method))
         if isinstance(name, str):
             headers.append(("mcp-name", header_value(name)))
     body = {"jsonrpc": "2.0", "id": id, "method": method, "params": params}

@@ -86,6 +86,7 @@ class StaticGateways:
         upstreams: dict[str, int],
         filter_configs: dict[str, dict | str],
         concurrency: int = 1,
+        routes: list[dict] | None = None,
     ) -> None:
         """`upstreams`: the port behind each cluster. `filter_configs`: the policy of each listener."""
         self.ports = {name: free_port() for name in filter_configs}
@@ -94,6 +95,9 @@ class StaticGateways:
             listener(installation, name, self.ports[name], filter_config)
             for name, filter_config in filter_configs.items()
         ]
+        for one in listeners:
+            manager = one["filter_chains"][0]["filters"][0]["typed_config"]
+            manager["route_config"]["virtual_hosts"][0]["routes"] += routes or []
         clusters = [cluster(name, port) for name, port in upstreams.items()]
         config = {
             "admin": {"address": address(admin_port)},
@@ -108,6 +112,9 @@ class StaticGateways:
 class StaticGateway(StaticGateways):
     """One Envoy with one listener, named `mcp`."""
 
+    forward = "weather"
+    """The server that gets what is no tool call, as the example says."""
+
     def __init__(
         self,
         installation: Installation,
@@ -115,8 +122,10 @@ class StaticGateway(StaticGateways):
         upstreams: dict[str, int],
         filter_config: dict,
         concurrency: int = 1,
+        routes: list[dict] | None = None,
     ) -> None:
-        super().__init__(installation, directory, upstreams, {"mcp": filter_config}, concurrency)
+        """`routes`: what follows the MCP route."""
+        super().__init__(installation, directory, upstreams, {"mcp": filter_config}, concurrency, routes or [])
         self.port = self.ports["mcp"]
 
 

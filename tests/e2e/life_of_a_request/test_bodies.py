@@ -8,6 +8,7 @@ import pytest
 
 from gateway_parameters import in_both_eras
 from gateway_under_test import MAX_BODY, answered_by, weather
+from http2 import post_at_once
 from mcp_messages import call
 from polling import until
 from raw_http import Connection
@@ -34,21 +35,33 @@ def test_it_refuses_the_same_in_chunks_of_one_byte(gateway, era):
 
 
 @in_both_eras
-@pytest.mark.parametrize("tool", ["get_weather", "note"])
 @pytest.mark.parametrize("ending", ["close", "reset"])
-def test_it_passes_no_truncated_request(gateway, era, tool, ending):
-    message = call(era, tool, {"city": "Oslo"})
+def test_it_passes_nothing_of_a_body_that_never_ends(gateway, era, ending):
+    """In chunks, so that no announced length keeps an upstream from taking the part for the whole; and by the fragments that
+    reached it, because the arguments of this tool are judged as a whole."""
+    message = weather(era)
     ended = "http.mcp.downstream_cx_destroy"
     before = gateway.gateway.envoy.stats(ended)[ended]
-    for kept in (1, len(message.body) // 2, len(message.body) - 1):
+    for kept in (1, len(message.body) // 2, len(message.body) - 1, len(message.body)):
         with Connection(gateway.port) as connection:
-            length = ("content-length", str(len(message.body)))
-            connection.send(connection.head("POST", "/mcp", [*message.headers, length]) + message.body[:kept])
+            head = connection.head("POST", "/mcp", [*message.headers, ("transfer-encoding", "chunked")])
+            connection.send(head + b"%x\r\n%s\r\n" % (kept, message.body[:kept]))
             if ending == "reset":
                 connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    until("Envoy saw them end", lambda: gateway.gateway.envoy.stats(ended)[ended] >= before + 3)
+    until("Envoy saw them end", lambda: gateway.gateway.envoy.stats(ended)[ended] >= before + 4)
+    gateway.check_nothing_passed()
     assert answered_by(weather(era, "after").post_once(gateway.port)) == "weather"
-    assert [one.json["id"] for one in gateway.received()] == ["after"]
+
+
+@in_both_eras
+@pytest.mark.parametrize("tool", ["get_weather", "note"])
+def test_it_refuses_a_message_that_ends_before_it_is_whole(gateway, era, tool):
+    """The body is complete to HTTP, the message is not."""
+    message = call(era, tool, {"city": "Oslo"})
+    for kept in range(1, len(message.body)):
+        reply = message.with_body(message.body[:kept]).post_once(gateway.port)
+        assert (reply.status, reply.json["error"]["code"]) == (400, -32700), (kept, reply)
+    gateway.check_nothing_passed()
 
 
 @in_both_eras
@@ -59,6 +72,28 @@ def test_it_passes_the_largest_body_that_is_allowed(gateway, era):
     assert answered_by(message.post_once(gateway.port)) == "weather"
     (received,) = gateway.received()
     assert received.body == message.body
+
+
+@in_both_eras
+@pytest.mark.parametrize("size", [70_000, 200_000, MAX_BODY])
+@pytest.mark.parametrize("tool", ["note", "get_weather"])
+def test_it_passes_large_bodies_over_http2_as_over_http1(gateway, era, tool, size):
+    member = "city" if tool == "get_weather" else "text"
+    empty = len(call(era, tool, {member: ""}).body)
+    message = call(era, tool, {member: "x" * (size - empty)})
+    assert len(message.body) == size
+    (answer,) = post_at_once(gateway.node, gateway.port, [message])
+    assert answer["status"] == 200, answer
+    (received,) = gateway.received()
+    assert received.body == message.body
+
+
+@in_both_eras
+def test_it_refuses_bodies_that_are_too_large_over_http2_too(gateway, era):
+    message = call(era, "note", {"text": "x" * MAX_BODY})
+    (answer,) = post_at_once(gateway.node, gateway.port, [message])
+    assert (answer["status"], json.loads(answer["body"])["error"]["code"]) == (413, -32600)
+    assert [one.json for one in gateway.received()] == []
 
 
 @in_both_eras

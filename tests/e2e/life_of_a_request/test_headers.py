@@ -5,6 +5,7 @@ import pytest
 from gateway_parameters import in_both_eras
 from gateway_under_test import answered_by, weather
 from mcp_messages import LEGACY_VERSION, MODERN_VERSION, Era, call, header_value, request
+from raw_http import Connection
 
 HEADER_MISMATCH = -32020
 INVALID_REQUEST = -32600
@@ -67,6 +68,19 @@ def test_it_checks_the_headers_of_other_methods_too(gateway, method):
     assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
 
 
+def test_it_refuses_a_name_where_the_method_has_none(gateway):
+    reply = gateway.send_refused(request(Era.MODERN, "tools/list").with_headers(("mcp-name", "get_weather")))
+    assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
+
+
+@in_both_eras
+def test_it_refuses_headers_that_servers_may_read_as_others(gateway, era):
+    with Connection(gateway.port) as connection:
+        reply = weather(era).with_headers(("Mcp_Name", "secret")).post(connection)
+    assert (reply.status, reply.json["error"]["code"]) == (400, INVALID_REQUEST)
+    gateway.check_nothing_passed()
+
+
 def test_it_decodes_names_in_base64(gateway):
     encoded = weather(Era.MODERN).without_header("mcp-name").with_headers(("mcp-name", "=?base64?Z2V0X3dlYXRoZXI=?="))
     assert answered_by(encoded.post_once(gateway.port)) == "weather"
@@ -80,9 +94,8 @@ def test_it_never_passes_mcp_headers_of_older_revisions_as_the_client_sent_them(
     lies = [("mcp-name", "secret"), ("mcp-method", "tools/list"), ("Mcp-Param-Region", "moon")]
     assert answered_by(message.with_headers(*lies).post_once(gateway.port)) == "weather"
     (received,) = gateway.received()
-    assert received.header("mcp-name") in (None, b"get_weather")
-    assert received.header("mcp-method") in (None, b"tools/call")
-    assert received.header("mcp-param-region") is None
+    for name, _ in lies:
+        assert received.header(name.lower()) is None
 
 
 @in_both_eras
