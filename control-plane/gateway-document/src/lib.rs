@@ -8,15 +8,14 @@
 //! The crate does no I/O, knows nothing of Envoy, HTTP or storage, and never accepts a setting that has no effect.
 //!
 //! ```
-//! use gateway_document::{Catalogue, CheckedDocument, Format, Identity, parse, resolve};
+//! use gateway_document::{Catalogue, CheckedDocument, Format, parse, resolve};
 //!
 //! let document = parse(
 //!     "tools:\n  - name: slow-down\n    limits: [{per: [tool], requests: 2, window: 1m}]\n",
 //!     Format::Yaml,
 //! )?;
 //! let document = CheckedDocument::new(document).unwrap();
-//! let identity = Identity { generation: "6d1e…".to_owned(), revision: 1 };
-//! let resolved = resolve(&document, &document.listeners[0], &Catalogue::new(), &identity).unwrap();
+//! let resolved = resolve(&document, &document.listeners[0], &Catalogue::new()).unwrap();
 //! assert_eq!(resolved.config.rules[0].limits[0].window_ms, 60_000);
 //! # Ok::<(), gateway_document::ParseError>(())
 //! ```
@@ -43,9 +42,7 @@ pub use names::{
 };
 pub use parse::{Fault, Format, ParseError, parse, parse_rule, parse_tool_rule};
 pub use problem::Problem;
-pub use resolve::{
-    Identity, MCP_PATH, Resolved, WithheldTool, WithholdingCause, endpoint_paths, resolve,
-};
+pub use resolve::{MCP_PATH, Resolved, WithheldTool, WithholdingCause, endpoint_paths, resolve};
 pub use schema::json_schema;
 pub use span::{InvalidSpan, Span};
 pub use unique::UniqueValue;

@@ -18,15 +18,6 @@ pub use paths::{MCP_PATH, endpoint_paths};
 use withheld::Withheld;
 pub use withheld::{WithheldTool, WithholdingCause};
 
-/// What a configuration is made from, for those who read it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The generation's hash, in hex.
-    pub generation: String,
-    /// The number of the operator's revision.
-    pub revision: u64,
-}
-
 /// What the filter of one listener is given.
 #[derive(Debug)]
 pub struct Resolved {
@@ -50,12 +41,11 @@ pub fn resolve(
     document: &CheckedDocument,
     listener: &Listener,
     catalogue: &Catalogue,
-    identity: &Identity,
 ) -> Result<Resolved, Vec<Problem>> {
     let mut withheld = Withheld::default();
     let tools = withheld.admit(document, listener, catalogue);
     let newcomers = withheld.settle_names(document, listener, catalogue);
-    let mut config = config::config(document, listener, identity, &tools, newcomers);
+    let mut config = config::config(document, listener, &tools, newcomers);
     let origins = Origins::of(document, listener);
     loop {
         let errors = match policy_engine::compile(&config, &mut SchemaCache::default()) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gateway_document::{
-    Catalogue, CheckedDocument, Format, GatewayDocument, Identity, json_schema, parse, resolve,
+    Catalogue, CheckedDocument, Format, GatewayDocument, json_schema, parse, resolve,
 };
 
 fn examples() -> Vec<(PathBuf, GatewayDocument)> {
@@ -26,15 +26,11 @@ fn examples() -> Vec<(PathBuf, GatewayDocument)> {
 
 #[test]
 fn every_example_resolves_for_every_listener() {
-    let identity = Identity {
-        generation: "0".repeat(64),
-        revision: 1,
-    };
     for (path, document) in examples() {
         let document = CheckedDocument::new(document)
             .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
         for listener in &document.listeners {
-            resolve(&document, listener, &Catalogue::new(), &identity)
+            resolve(&document, listener, &Catalogue::new())
                 .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
         }
     }

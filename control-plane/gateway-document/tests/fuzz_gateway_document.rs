@@ -2,8 +2,7 @@
 //! written and read again.
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, Format, Identity, parse, parse_tool_rule, resolve,
-    warnings,
+    Catalogue, CatalogueTool, CheckedDocument, Format, parse, parse_tool_rule, resolve, warnings,
 };
 
 fn catalogue() -> Catalogue {
@@ -50,12 +49,8 @@ fn attack(text: &str, format: Format, catalogue: &Catalogue) {
             1
         );
     }
-    let identity = Identity {
-        generation: "0".repeat(64),
-        revision: 1,
-    };
     for listener in &document.listeners {
-        if let Err(problems) = resolve(&document, listener, catalogue, &identity) {
+        if let Err(problems) = resolve(&document, listener, catalogue) {
             assert!(!problems.is_empty(), "a refusal without a reason");
         }
     }

@@ -1,8 +1,8 @@
 //! A document and a catalogue become what the filter is given.
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, Format, Identity, Problem, Resolved, SchemaText,
-    WithheldTool, WithholdingCause, parse, resolve, warnings,
+    Catalogue, CatalogueTool, CheckedDocument, Format, Problem, Resolved, SchemaText, WithheldTool,
+    WithholdingCause, parse, resolve, warnings,
 };
 use policy_engine::wire::Credentials;
 use serde_json::value::RawValue;
@@ -30,11 +30,7 @@ fn catalogue(servers: &[(&str, &[CatalogueTool])]) -> Catalogue {
 }
 
 fn first(document: &CheckedDocument, catalogue: &Catalogue) -> Result<Resolved, Vec<Problem>> {
-    let identity = Identity {
-        generation: "abc".to_owned(),
-        revision: 7,
-    };
-    resolve(document, &document.listeners[0], catalogue, &identity)
+    resolve(document, &document.listeners[0], catalogue)
 }
 
 fn tools(resolved: &Resolved, server: &str) -> Vec<String> {

@@ -13,7 +13,7 @@ use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
 use gateway_document::{GatewayDocument, Listener};
 use policy_engine::wire::FilterConfig;
 use thiserror::Error;
-use xds::{Generation, InconsistentSnapshot, InvalidResource, Resource, Snapshot};
+use xds::{Generation, InconsistentSnapshot, InvalidResource, Resource, Snapshot, SnapshotBuilder};
 
 mod access_log;
 mod cluster;
@@ -54,23 +54,19 @@ pub enum RenderError {
 /// # Errors
 /// When the parts make no resource or no consistent whole.
 pub fn snapshot(
-    generation: Generation,
     document: &GatewayDocument,
     listeners: &[(&Listener, &FilterConfig)],
     module: &ModuleFile,
 ) -> Result<Snapshot, RenderError> {
-    let mut builder = Snapshot::builder(generation);
-    for resource in cluster::resources(document)? {
-        builder = builder.with(resource);
-    }
+    let mut resources = cluster::resources(document)?;
     for (listener, config) in listeners {
-        builder = builder
-            .with(Resource::encode(&listener::listener(listener))?)
-            .with(Resource::encode(&routes::routes(listener, config))?)
-            .with(Resource::encode(&filter::extension(
-                listener, config, module,
-            )?)?);
+        resources.push(Resource::encode(&listener::listener(listener))?);
+        resources.push(Resource::encode(&routes::routes(listener, config))?);
+        let extension = filter::extension(listener, config, module)?;
+        resources.push(Resource::encode(&extension)?);
     }
+    let builder = Snapshot::builder(Generation::of(&resources));
+    let builder = resources.into_iter().fold(builder, SnapshotBuilder::with);
     Ok(builder.build()?)
 }
 

@@ -1,9 +1,13 @@
 //! The one gateway that this control plane runs: what is in force, and every way in which that changes.
 //!
 //! Changes come from operators ([`Gateway::change`]) and from servers' lists ([`Gateway::observe`]); both become a
-//! generation and go the same way. One at a time: a change is made to what the one before left, and waits until the
-//! Envoys have judged that. What Envoys say later is followed up by [`Gateway::follow`].
+//! generation and go the same way. One at a time: a change is made to what the one before left, and waits until that is
+//! judged. What Envoys say later is followed up by [`Gateway::follow`].
+//!
+//! Who knows what: `xds` reports facts; `acceptance` judges them and is pure, as are `newcomers` (what an Envoy gets that
+//! connects now) and `loosening` (whether a fall-back would allow more); `rollout` and `fall_back` act on the judgement.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use gateway_document::CheckedDocument;
@@ -12,26 +16,29 @@ use tokio::sync::{Mutex, watch};
 use xds::Publisher;
 
 use crate::catalogue::CatalogueClient;
-use crate::envoy::ModuleFile;
 use crate::generation::Built;
 
+mod acceptance;
 mod author;
 mod change;
+mod fall_back;
+mod loosening;
+mod newcomers;
 mod notices;
 mod observe;
+mod rejections;
 mod rollout;
 mod start;
 mod state;
 pub mod tool_policy;
-mod verdict;
 mod watcher;
 
+pub use acceptance::{EnvoyAnswer, EnvoyVerdict, Marks, Outcome, RejectedResource, Rejections};
 pub use author::Author;
 pub use change::{ChangeError, Edit, Precondition};
 pub use rollout::WriteReport;
 pub use start::StartError;
-pub use state::{ListState, Rejection, State};
-pub use verdict::{EnvoyAnswer, EnvoyVerdict, Outcome, RejectedResource, Rejections};
+pub use state::{ListState, Rejection, Stage, State};
 pub use watcher::{RelistSchedule, watch};
 
 /// The gateway.
@@ -39,12 +46,13 @@ pub struct Gateway {
     store: Arc<dyn ConfigStore>,
     publisher: Publisher,
     client: CatalogueClient,
-    module: ModuleFile,
     /// Held from a change's first look at the state to the Envoys' answer.
     changing: Mutex<()>,
     /// Never held across an await.
     state: RwLock<State>,
     document: watch::Sender<Arc<CheckedDocument>>,
+    /// How many crash loops of Envoys have been looked at.
+    crash_loops_seen: AtomicU64,
 }
 
 impl Gateway {

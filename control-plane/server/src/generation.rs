@@ -1,16 +1,16 @@
 //! What rolls out: a revision, the servers' lists and the module, made into one snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use envoy_types::pb::google::protobuf::Any;
 use gateway_document::{
-    Catalogue, CheckedDocument, Identity, ListenerName, Problem, Resolved, ServerName, Warning,
-    WithheldTool, resolve, warnings,
+    Catalogue, CheckedDocument, ListenerName, Problem, Resolved, ServerName, Warning, WithheldTool,
+    resolve, warnings,
 };
-use sha2::{Digest, Sha256};
-use store::{AcceptedGeneration, ListHash, RevisionNumber};
+use store::{AcceptedGeneration, Input, ListHash, RevisionNumber, StoredResource};
 use thiserror::Error;
-use xds::{Generation, Snapshot};
+use xds::{Generation, InconsistentSnapshot, InvalidResource, Resource, ResourceType, Snapshot};
 
 use crate::catalogue::KnownList;
 use crate::envoy::{self, ModuleFile, RenderError};
@@ -37,8 +37,22 @@ pub struct Built {
     pub listeners: Vec<(ListenerName, Resolved)>,
     /// The rules of the document that have no effect.
     pub warnings: Vec<Warning>,
-    /// What the Envoys are given.
+    /// What the Envoys are given. The generation is named by its content, endpoints left out.
     pub snapshot: Arc<Snapshot>,
+}
+
+/// Why stored bytes are not the generation that they are said to be.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// A stored resource is none.
+    #[error("a stored resource cannot be read")]
+    Resource(#[from] InvalidResource),
+    /// The stored resources do not fit together, or not with today's endpoints.
+    #[error("the stored resources do not fit together")]
+    Snapshot(#[from] InconsistentSnapshot),
+    /// The content has another name.
+    #[error("the stored resources are not those of the generation `{0}`")]
+    OtherContent(String),
 }
 
 /// Why a generation cannot be made.
@@ -75,15 +89,10 @@ impl Built {
             .iter()
             .map(|(server, list)| (server.clone(), list.tools.clone()))
             .collect();
-        let generation = name(revision, &lists, &catalogue, &module);
-        let identity = Identity {
-            generation: generation.as_str().to_owned(),
-            revision: revision.0,
-        };
         let mut listeners = Vec::new();
         let mut problems = Vec::new();
         for listener in &document.listeners {
-            match resolve(&document, listener, &catalogue, &identity) {
+            match resolve(&document, listener, &catalogue) {
                 Ok(resolved) => listeners.push((listener.name.clone(), resolved)),
                 Err(found) => problems.extend(found),
             }
@@ -100,7 +109,7 @@ impl Built {
             .zip(&listeners)
             .map(|(listener, (_, resolved))| (listener, &resolved.config))
             .collect();
-        let snapshot = Arc::new(envoy::snapshot(generation, &document, &configs, &module)?);
+        let snapshot = Arc::new(envoy::snapshot(&document, &configs, &module)?);
         Ok(Self {
             revision,
             warnings: warnings(&document, &catalogue),
@@ -118,9 +127,51 @@ impl Built {
         self.snapshot.generation()
     }
 
-    /// The parts that it can be made from again.
+    /// The same generation as the bytes that Envoys accepted, whatever this version would write today.
+    ///
+    /// # Errors
+    /// When the bytes are not what they are said to be.
+    pub fn with_accepted_bytes(
+        mut self,
+        accepted: &AcceptedGeneration,
+    ) -> Result<Self, RestoreError> {
+        let resources: Vec<Resource> = accepted
+            .resources
+            .iter()
+            .map(|stored| {
+                Resource::from_any(Any {
+                    type_url: stored.type_url.clone(),
+                    value: stored.value.clone(),
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        let generation = Generation::of(&resources);
+        if generation.as_str() != accepted.generation {
+            return Err(RestoreError::OtherContent(accepted.generation.clone()));
+        }
+        let endpoints = self.snapshot.of_type(ResourceType::Endpoints);
+        let endpoints: Vec<Resource> = endpoints.map(|resource| (**resource).clone()).collect();
+        let builder = resources
+            .into_iter()
+            .chain(endpoints)
+            .fold(Snapshot::builder(generation), xds::SnapshotBuilder::with);
+        self.snapshot = Arc::new(builder.build()?);
+        Ok(self)
+    }
+
+    /// What the store keeps of it when Envoys have accepted it.
     #[must_use]
-    pub fn parts(&self) -> AcceptedGeneration {
+    pub fn to_accepted(&self) -> AcceptedGeneration {
+        let resources = self.snapshot.resources();
+        let mut resources: Vec<StoredResource> = resources
+            .filter(|resource| resource.resource_type().belongs_to_generations())
+            .map(|resource| StoredResource {
+                type_url: resource.any().type_url.clone(),
+                version: resource.version().as_str().to_owned(),
+                value: resource.any().value.clone(),
+            })
+            .collect();
+        resources.sort();
         AcceptedGeneration {
             generation: self.generation().as_str().to_owned(),
             revision: self.revision,
@@ -128,7 +179,28 @@ impl Built {
                 .map(|(server, hash)| (server.to_owned(), hash.clone()))
                 .collect(),
             module: self.module.sha256.clone(),
+            resources,
         }
+    }
+
+    /// The inputs to blame if Envoys reject it and accepted `good`: the document if it changed, or else the module, or else the
+    /// lists. One at a time: what is not blamed is tried again by itself.
+    #[must_use]
+    pub fn inputs_to_blame(&self, good: &Self) -> Vec<Input> {
+        if self.revision != good.revision {
+            return vec![Input::Revision(self.revision)];
+        }
+        if self.module != good.module {
+            return vec![Input::Module(self.module.sha256.clone())];
+        }
+        let before: BTreeMap<_, _> = hashes(&good.lists).collect();
+        hashes(&self.lists)
+            .filter(|(server, hash)| before.get(server) != Some(hash))
+            .map(|(server, hash)| Input::List {
+                server: server.to_owned(),
+                hash: hash.clone(),
+            })
+            .collect()
     }
 
     /// The tools that are listed and cannot be called all the same, or not everywhere, with the listener.
@@ -144,40 +216,4 @@ fn hashes(lists: &Lists) -> impl Iterator<Item = (&str, &ListHash)> {
     lists
         .iter()
         .map(|(server, list)| (server.as_str(), &list.stored.hash))
-}
-
-/// SHA-256 over the parts; each is preceded by its length, so that no two sets of parts are written alike.
-fn name(
-    revision: RevisionNumber,
-    lists: &Lists,
-    catalogue: &Catalogue,
-    module: &ModuleFile,
-) -> Generation {
-    let mut hasher = Sha256::new();
-    let mut part = |bytes: &[u8]| {
-        hasher.update((bytes.len() as u64).to_be_bytes());
-        hasher.update(bytes);
-    };
-    part(&revision.0.to_be_bytes());
-    part(module.sha256.as_bytes());
-    for (server, hash) in hashes(lists) {
-        part(server.as_bytes());
-        part(hash.as_str().as_bytes());
-    }
-    // Which of two tools of one name was there first is in no list.
-    let mut sharing: BTreeMap<&str, BTreeSet<(u64, &ServerName)>> = BTreeMap::new();
-    for (server, tool) in catalogue
-        .iter()
-        .flat_map(|(server, tools)| tools.iter().map(move |tool| (server, tool)))
-    {
-        let servers = sharing.entry(&tool.name).or_default();
-        servers.insert((tool.listed_since, server));
-    }
-    for (tool, servers) in sharing.iter().filter(|(_, servers)| servers.len() > 1) {
-        part(tool.as_bytes());
-        for (_, server) in servers {
-            part(server.as_str().as_bytes());
-        }
-    }
-    Generation::new(&hex::encode(hasher.finalize()))
 }

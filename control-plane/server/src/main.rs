@@ -46,7 +46,7 @@ async fn main() -> Result<()> {
         Some(_) => GatewayDocument::default(),
         None => first_document(settings.document.as_deref())?,
     };
-    let publisher = Publisher::new(xds::Options::default());
+    let publisher = Publisher::new();
     let client = CatalogueClient::new().context("cannot set up the client for servers' lists")?;
     let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, first).await?;
 

@@ -1,6 +1,6 @@
 //! The example documents as Envoy gets them. A difference here is a difference for every Envoy of the fleet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
@@ -62,11 +62,27 @@ fn examples() -> Vec<PathBuf> {
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
+    assert!(!paths.is_empty(), "there is no example document");
     paths
 }
 
+/// The names of files, without what follows the dot.
+fn stems(paths: impl IntoIterator<Item = PathBuf>) -> BTreeSet<String> {
+    let stems = paths
+        .into_iter()
+        .map(|path| path.file_stem().unwrap().to_owned());
+    stems.map(|stem| stem.into_string().unwrap()).collect()
+}
+
 #[test]
-fn every_example_becomes_the_resources_that_were_agreed_on() {
+fn it_has_one_agreed_result_for_each_example_and_none_beside() {
+    let golden = fs::read_dir(folder("tests/golden")).unwrap();
+    let golden = golden.map(|entry| entry.unwrap().path());
+    assert_eq!(stems(golden), stems(examples()));
+}
+
+#[test]
+fn it_makes_the_resources_of_every_example_that_were_agreed_on() {
     let update = env::var_os("UPDATE_GOLDEN").is_some();
     for example in examples() {
         let snapshot = &built(&example).snapshot;
@@ -90,7 +106,7 @@ fn every_example_becomes_the_resources_that_were_agreed_on() {
 }
 
 #[test]
-fn the_same_parts_become_the_same_bytes_every_time() {
+fn it_makes_the_same_bytes_from_the_same_parts_every_time() {
     for example in examples() {
         let versions = || -> Vec<String> {
             built(&example)

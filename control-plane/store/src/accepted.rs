@@ -1,11 +1,13 @@
+//! Generations that Envoys accepted.
+
 use std::collections::BTreeMap;
 
 use crate::{ListHash, RevisionNumber};
 
-/// The last generation that the Envoys accepted, by the parts that it can be made from again.
+/// A generation that Envoys accepted: the bytes that they were sent, and what these were made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedGeneration {
-    /// What it is called.
+    /// Its name.
     pub generation: String,
     /// The operator's revision.
     pub revision: RevisionNumber,
@@ -13,4 +15,17 @@ pub struct AcceptedGeneration {
     pub catalogues: BTreeMap<String, ListHash>,
     /// The SHA-256 of the module, in hexadecimal.
     pub module: String,
+    /// Its resources, byte for byte, in the order of their types' URLs and then of their versions.
+    pub resources: Vec<StoredResource>,
+}
+
+/// One resource as Envoys were sent it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredResource {
+    /// The type URL of the encoded message.
+    pub type_url: String,
+    /// The hash of the encoded message.
+    pub version: String,
+    /// The encoded message.
+    pub value: Vec<u8>,
 }

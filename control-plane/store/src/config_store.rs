@@ -4,7 +4,8 @@ use async_trait::async_trait;
 
 use crate::{
     AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ListHash, Module,
-    NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
+    NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError, StoredRejection,
+    WithheldInput,
 };
 
 /// What the control plane must not forget. Whatever a method has answered `Ok` to survives a crash.
@@ -64,9 +65,36 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Up to `limit` records, newest first, below the sequence number `before` if given.
     async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
 
-    /// Remembers which generation the Envoys accepted last. Its revision and lists must be in the store.
-    async fn set_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError>;
+    /// Remembers a generation that Envoys accepted, as the newest; the few before it are kept too. Its revision and lists must
+    /// be in the store.
+    async fn add_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError>;
 
-    /// The generation that the Envoys accepted last; `None` before the first.
-    async fn accepted(&self) -> Result<Option<AcceptedGeneration>, StoreError>;
+    /// Forgets that Envoys accepted a generation.
+    async fn remove_accepted(&self, generation: &str) -> Result<(), StoreError>;
+
+    /// The generations that Envoys accepted last, the newest first.
+    async fn accepted(&self) -> Result<Vec<AcceptedGeneration>, StoreError>;
+
+    /// Remembers that an Envoy rejected a content, in place of an earlier content of the same resource.
+    async fn put_rejection(&self, rejection: &StoredRejection) -> Result<(), StoreError>;
+
+    /// Forgets what an Envoy rejected of a resource, because it acknowledged another content of it.
+    async fn remove_rejection(
+        &self,
+        node: &str,
+        type_url: &str,
+        name: &str,
+    ) -> Result<(), StoreError>;
+
+    /// Everything that Envoys rejected and acknowledged nothing else for since.
+    async fn rejections(&self) -> Result<Vec<StoredRejection>, StoreError>;
+
+    /// Remembers an input that the next generation must not be made from.
+    async fn withhold(&self, withheld: &WithheldInput) -> Result<(), StoreError>;
+
+    /// The inputs that the next generation must not be made from.
+    async fn withheld(&self) -> Result<Vec<WithheldInput>, StoreError>;
+
+    /// Lets every withheld input be tried again.
+    async fn release_withheld(&self) -> Result<(), StoreError>;
 }

@@ -5,7 +5,8 @@
 //! - [`Catalogue`]: what each MCP server answered when it was asked for its tools, byte for byte;
 //! - [`Module`]: where a `.wasm` of that hash lies;
 //! - [`AuditRecord`]: who did what, when, from where and why;
-//! - [`AcceptedGeneration`]: what the Envoys accepted last, by the parts that it can be made from again.
+//! - [`AcceptedGeneration`]: what Envoys accepted last, as the bytes that they were sent;
+//! - [`StoredRejection`]: what an Envoy rejected, and [`WithheldInput`]: what must not be tried again because of it.
 //!
 //! [`ConfigStore`] is what the rest of the control plane sees; [`SqliteStore`] keeps it in one file.
 //!
@@ -43,14 +44,16 @@ mod catalogue;
 mod config_store;
 mod error;
 mod module;
+mod rejection;
 mod revision;
 mod sqlite;
 
-pub use accepted::AcceptedGeneration;
+pub use accepted::{AcceptedGeneration, StoredResource};
 pub use audit::{AuditEntry, AuditRecord};
 pub use catalogue::{Catalogue, ListHash, RawTool};
 pub use config_store::ConfigStore;
 pub use error::{AppendError, OpenError, StoreError};
 pub use module::Module;
+pub use rejection::{Input, StoredRejection, WithheldInput};
 pub use revision::{NewRevision, Revision, RevisionNumber, RevisionSummary};
 pub use sqlite::SqliteStore;

@@ -5,6 +5,7 @@ mod audit;
 mod catalogue;
 mod module;
 mod open;
+mod rejection;
 mod revision;
 mod rows;
 
@@ -17,6 +18,7 @@ use time::OffsetDateTime;
 use crate::{
     AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ConfigStore, ListHash,
     Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
+    StoredRejection, WithheldInput,
 };
 
 /// A [`ConfigStore`] in one SQLite file.
@@ -118,12 +120,45 @@ impl ConfigStore for SqliteStore {
         audit::list(self, before, limit).await
     }
 
-    async fn set_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError> {
-        accepted::set(self, accepted).await
+    async fn add_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError> {
+        accepted::add(self, accepted).await
     }
 
-    async fn accepted(&self) -> Result<Option<AcceptedGeneration>, StoreError> {
-        accepted::get(self).await
+    async fn remove_accepted(&self, generation: &str) -> Result<(), StoreError> {
+        accepted::remove(self, generation).await
+    }
+
+    async fn accepted(&self) -> Result<Vec<AcceptedGeneration>, StoreError> {
+        accepted::all(self).await
+    }
+
+    async fn put_rejection(&self, rejection: &StoredRejection) -> Result<(), StoreError> {
+        rejection::put(self, rejection).await
+    }
+
+    async fn remove_rejection(
+        &self,
+        node: &str,
+        type_url: &str,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        rejection::remove(self, node, type_url, name).await
+    }
+
+    async fn rejections(&self) -> Result<Vec<StoredRejection>, StoreError> {
+        rejection::all(self).await
+    }
+
+    async fn withhold(&self, withheld: &WithheldInput) -> Result<(), StoreError> {
+        rejection::withhold(self, withheld).await
+    }
+
+    async fn withheld(&self) -> Result<Vec<WithheldInput>, StoreError> {
+        rejection::withheld(self).await
+    }
+
+    async fn release_withheld(&self) -> Result<(), StoreError> {
+        rejection::release_all(self).await
     }
 }
 

@@ -11,9 +11,11 @@ use std::{
     sync::Arc,
 };
 
+use sqlx::Connection;
 use store::{
-    AcceptedGeneration, AppendError, AuditEntry, Catalogue, ConfigStore, ListHash, Module,
-    NewRevision, OpenError, RawTool, RevisionNumber, SqliteStore, StoreError,
+    AcceptedGeneration, AppendError, AuditEntry, Catalogue, ConfigStore, Input, ListHash, Module,
+    NewRevision, OpenError, RawTool, RevisionNumber, SqliteStore, StoreError, StoredRejection,
+    StoredResource, WithheldInput,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -69,7 +71,7 @@ async fn an_empty_store_has_nothing() {
     assert_eq!(store.catalogues().await.expect("read"), BTreeMap::new());
     assert_eq!(store.modules().await.expect("read"), []);
     assert_eq!(store.audit(None, 10).await.expect("read"), []);
-    assert_eq!(store.accepted().await.expect("read"), None);
+    assert_eq!(store.accepted().await.expect("read"), []);
 }
 
 #[tokio::test]
@@ -94,8 +96,35 @@ async fn everything_is_there_again_when_the_file_is_opened_again() {
         revision: revision.summary.number,
         catalogues: BTreeMap::from([("data".to_owned(), data.hash.clone())]),
         module: module.sha256.clone(),
+        resources: vec![resource("cluster", 1), resource("listener", 1)],
     };
-    first.set_accepted(&accepted).await.expect("set");
+    first.add_accepted(&accepted).await.expect("added");
+    let rejection = StoredRejection {
+        node: "envoy".to_owned(),
+        type_url: "listener".to_owned(),
+        name: "mcp".to_owned(),
+        version: "2".to_owned(),
+        message: "port in use".to_owned(),
+        at: module.first_seen,
+    };
+    first.put_rejection(&rejection).await.expect("put");
+    let inputs = [
+        Input::List {
+            server: "data".to_owned(),
+            hash: data.hash.clone(),
+        },
+        Input::Module(module.sha256.clone()),
+        Input::Revision(RevisionNumber(2)),
+    ];
+    let withheld = inputs.map(|input| WithheldInput {
+        is_in_force: matches!(input, Input::Revision(_)),
+        input,
+        reason: "port in use".to_owned(),
+        at: module.first_seen,
+    });
+    for one in &withheld {
+        first.withhold(one).await.expect("withheld");
+    }
     drop(first);
 
     let second = open(&place.file).await;
@@ -112,7 +141,9 @@ async fn everything_is_there_again_when_the_file_is_opened_again() {
         second.module(&module.sha256).await.expect("read"),
         Some(module)
     );
-    assert_eq!(second.accepted().await.expect("read"), Some(accepted));
+    assert_eq!(second.accepted().await.expect("read"), [accepted]);
+    assert_eq!(second.rejections().await.expect("read"), [rejection]);
+    assert_eq!(second.withheld().await.expect("read"), withheld);
     let audit = second.audit(None, 10).await.expect("read");
     assert_eq!(audit.len(), 1);
     assert_eq!(audit[0].entry.revision, Some(RevisionNumber(1)));
@@ -284,8 +315,9 @@ async fn the_accepted_generation_keeps_its_lists_while_the_server_moves_on() {
         revision: RevisionNumber(1),
         catalogues: BTreeMap::from([("data".to_owned(), old.hash.clone())]),
         module: "ab".repeat(32),
+        resources: Vec::new(),
     };
-    store.set_accepted(&accepted).await.expect("set");
+    store.add_accepted(&accepted).await.expect("added");
     let new = catalogue("data", &[("a", "{}"), ("b", "{}")]);
     store.put_catalogue(&new).await.expect("put");
     store.remove_catalogue("data").await.expect("removed");
@@ -295,6 +327,73 @@ async fn the_accepted_generation_keeps_its_lists_while_the_server_moves_on() {
         store.tool_list(&old.hash).await.expect("read"),
         Some(old.tools)
     );
+}
+
+fn resource(kind: &str, version: u8) -> StoredResource {
+    StoredResource {
+        type_url: kind.to_owned(),
+        version: version.to_string(),
+        value: vec![version, 0, 255],
+    }
+}
+
+#[tokio::test]
+async fn it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them() {
+    let place = place();
+    let store = open(&place.file).await;
+    store.append(None, by("ada", "1")).await.expect("appended");
+    let accepted = |number: u8| AcceptedGeneration {
+        generation: number.to_string(),
+        revision: RevisionNumber(1),
+        catalogues: BTreeMap::new(),
+        module: String::new(),
+        resources: vec![resource("cluster", 1), resource("listener", number)],
+    };
+    for number in 1..=5 {
+        store.add_accepted(&accepted(number)).await.expect("added");
+    }
+    let newest = [accepted(5), accepted(4), accepted(3)];
+    assert_eq!(store.accepted().await.expect("read"), newest);
+    store.remove_accepted("5").await.expect("removed");
+    assert_eq!(store.accepted().await.expect("read"), newest[1..]);
+    store.close().await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&place.file);
+    let mut file = sqlx::SqliteConnection::connect_with(&options)
+        .await
+        .expect("opened");
+    let contents: i64 = sqlx::query_scalar("SELECT count(*) FROM content")
+        .fetch_one(&mut file)
+        .await
+        .expect("counted");
+    assert_eq!(contents, 3);
+}
+
+#[tokio::test]
+async fn it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_over() {
+    let place = place();
+    let store = open(&place.file).await;
+    let rejection = |name: &str, version: &str| StoredRejection {
+        node: "envoy".to_owned(),
+        type_url: "listener".to_owned(),
+        name: name.to_owned(),
+        version: version.to_owned(),
+        message: String::new(),
+        at: OffsetDateTime::UNIX_EPOCH,
+    };
+    for one in [
+        rejection("a", "1"),
+        rejection("a", "2"),
+        rejection("b", "1"),
+    ] {
+        store.put_rejection(&one).await.expect("put");
+    }
+    let kept = [rejection("a", "2"), rejection("b", "1")];
+    assert_eq!(store.rejections().await.expect("read"), kept);
+    store
+        .remove_rejection("envoy", "listener", "a")
+        .await
+        .expect("removed");
+    assert_eq!(store.rejections().await.expect("read"), kept[1..]);
 }
 
 #[tokio::test]
@@ -319,10 +418,11 @@ async fn a_generation_of_an_unknown_revision_cannot_be_accepted() {
         revision: RevisionNumber(7),
         catalogues: BTreeMap::new(),
         module: String::new(),
+        resources: Vec::new(),
     };
-    let refused = store.set_accepted(&accepted).await.expect_err("refused");
+    let refused = store.add_accepted(&accepted).await.expect_err("refused");
     assert!(matches!(refused, StoreError::Database { .. }), "{refused}");
-    assert_eq!(store.accepted().await.expect("read"), None);
+    assert_eq!(store.accepted().await.expect("read"), []);
 }
 
 #[test]

@@ -1,160 +1,202 @@
-//! Which Envoy is given which snapshot, and which snapshot the fleet has accepted.
+//! The fleet as a table: which Envoy is to have which snapshot, and what each of them answered.
 //!
-//! The rule that it keeps: an Envoy that has nothing of a generation yet does not receive one that another Envoy rejected, or
-//! is still judging. It gets the last one accepted.
+//! It decides nothing. Whoever distributes snapshots says what the connected Envoys get and what those get that connect
+//! later; the table hands that out and counts the answers.
+
+mod gone;
+mod node;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use gone::GoneNodes;
+use node::{Assigned, OpenStream};
+pub(crate) use node::{Identity, Node, SharedSession};
 use tokio::sync::watch;
 
 use crate::{
-    Generation, NodeId, Snapshot,
-    session::{Rejections, Session, Standing, StreamId, Verdict},
+    Distribution, Generation, Newcomers, NodeAnswer, NodeId, NodeSummary, RejectionChange,
+    ResourceType, Snapshot, Tally,
+    session::{Memory, Rejections, Session, Standing, StreamId},
 };
 
-/// How many Envoys that left are remembered, so that a client which invents names fills no memory.
-const GONE_KEPT: usize = 1024;
+/// How many changes of rejections wait to be taken. An Envoy that rejects without end makes no more than it is sent; past this
+/// the oldest are dropped, and a restart knows a little less.
+const MOST_CHANGES_WAITING: usize = 16_384;
 
-/// What an Envoy says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) id: NodeId,
-    pub(crate) cluster: String,
-    pub(crate) user_agent: String,
+/// What the first request of a stream shows of the Envoy behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FirstRequest {
+    pub(crate) resource_type: ResourceType,
+    /// Whether it reports resources that the Envoy has.
+    pub(crate) reports_resources: bool,
 }
 
-/// A session as its stream and the fleet share it. Locked for moments, never across an await.
-pub(crate) type SharedSession = Arc<Mutex<Session>>;
-
-/// Every Envoy, and what they are given.
-#[derive(Debug, Default)]
-pub(crate) struct Fleet {
-    current: Option<Arc<Snapshot>>,
-    accepted: Option<Arc<Snapshot>>,
-    judgement: Judgement,
-    nodes: BTreeMap<NodeId, Node>,
-    next_stream: u64,
+/// Why a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamEnd {
+    /// This process ended it.
+    ByUs,
+    /// The Envoy ended it, or is gone.
+    ByEnvoy,
 }
 
-/// What the Envoys made of the current snapshot.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Judgement {
-    #[default]
-    Open,
-    /// Every Envoy that has it acknowledged all of it: it is the accepted one now.
-    Accepted,
-    /// One rejected a part of it.
-    Rejected,
-}
-
-/// One Envoy.
-#[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) identity: Identity,
-    /// The session of the latest stream, open or not.
-    pub(crate) session: SharedSession,
-    /// When the latest stream opened, or when the last one ended.
-    pub(crate) since: Instant,
-    /// The open streams, the latest last. There are two while an Envoy is replaced by another of its name (a hot restart), or has
-    /// reconnected before the end of the old connection was noticed.
-    streams: Vec<OpenStream>,
-    assigned: Option<Arc<Snapshot>>,
-}
-
-#[derive(Debug)]
-struct OpenStream {
-    id: StreamId,
-    session: SharedSession,
-    assignment: watch::Sender<Option<Arc<Snapshot>>>,
-    standing: Option<Standing>,
+/// What a stream is to give its Envoy.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    /// Nothing while nobody has said what the Envoy is to have.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    pub(crate) ack_deadline: Duration,
+    /// Tells the assignments of one Envoy apart.
+    pub(crate) number: u64,
 }
 
 /// What a new stream works with.
 pub(crate) struct Admission {
     pub(crate) stream: StreamId,
     pub(crate) session: SharedSession,
-    pub(crate) assignment: watch::Receiver<Option<Arc<Snapshot>>>,
+    pub(crate) assignment: watch::Receiver<Assignment>,
+}
+
+/// Every Envoy, and what it is to have.
+#[derive(Debug, Default)]
+pub(crate) struct Fleet {
+    newcomers: Newcomers,
+    ack_deadline: Duration,
+    nodes: BTreeMap<NodeId, Node>,
+    gone: GoneNodes,
+    tallies: BTreeMap<Generation, Tally>,
+    /// Rejections from an earlier life of this process, until their Envoys connect.
+    stored: BTreeMap<NodeId, Rejections>,
+    changes: VecDeque<RejectionChange>,
+    last_assignment: u64,
+    next_stream: u64,
+    /// How often an Envoy crashed so often that a generation is kept from it.
+    crash_loops: u64,
 }
 
 impl Fleet {
-    /// Gives `snapshot` to every connected Envoy.
-    pub(crate) fn publish(&mut self, snapshot: Arc<Snapshot>) {
+    /// Gives every connected Envoy what `distribution` says. An Envoy that has left comes back as a newcomer.
+    pub(crate) fn distribute(&mut self, distribution: Distribution, now: Instant) {
+        self.ack_deadline = distribution.ack_deadline;
+        let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
+        for id in ids {
+            self.assign(&id, &distribution.connected, now);
+        }
+        self.offer(distribution.newcomers, now);
+    }
+
+    /// Says what those Envoys get that connect from now on, and those that have been waiting with nothing.
+    pub(crate) fn offer(&mut self, newcomers: Newcomers, now: Instant) {
+        self.newcomers = newcomers;
+        if self.newcomers == Newcomers::default() {
+            return;
+        }
+        let waiting: Vec<NodeId> = self
+            .nodes
+            .values()
+            .filter(|node| node.is_up() && node.assigned.is_none())
+            .map(|node| node.identity.id.clone())
+            .collect();
+        for id in waiting {
+            if let Some(snapshot) = self.newcomers.take() {
+                self.assign(&id, &snapshot, now);
+            }
+        }
+    }
+
+    /// Lets Envoys have again what they crashed with.
+    pub(crate) fn forgive_crashes(&mut self) {
         for node in self.nodes.values_mut() {
-            node.assign(&snapshot);
+            node.crash = None;
         }
-        self.current = Some(snapshot);
-        self.judgement = Judgement::Open;
-        // The Envoys may have it in full already, if it is what was published before.
-        self.judge();
     }
 
-    /// Takes `snapshot` for accepted by an earlier life of this fleet.
-    pub(crate) fn restore(&mut self, snapshot: Arc<Snapshot>) {
-        if self.current.is_none() {
-            self.current = Some(Arc::clone(&snapshot));
-            self.judgement = Judgement::Accepted;
-        }
-        self.accepted = Some(snapshot);
-        self.reassign();
+    /// Takes over what an Envoy rejected before this process started.
+    pub(crate) fn remember(&mut self, id: NodeId, rejections: Rejections) {
+        self.stored.insert(id, rejections);
     }
 
-    pub(crate) fn current(&self) -> Option<&Arc<Snapshot>> {
-        self.current.as_ref()
+    /// How often so far an Envoy crashed so often that a generation is kept from it.
+    pub(crate) fn crash_loops(&self) -> u64 {
+        self.crash_loops
     }
 
-    pub(crate) fn accepted(&self) -> Option<&Arc<Snapshot>> {
-        self.accepted.as_ref()
+    /// What changed about rejections since the last call.
+    pub(crate) fn take_changes(&mut self) -> Vec<RejectionChange> {
+        self.changes.drain(..).collect()
+    }
+
+    /// How the connected Envoys that are to have `generation` have answered.
+    pub(crate) fn tally(&self, generation: &Generation) -> Tally {
+        self.tallies.get(generation).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn summaries(&self) -> Vec<NodeSummary> {
+        self.nodes.values().map(Node::summary).collect()
     }
 
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
     }
 
-    /// Whether no connected Envoy that was given `generation` has anything of it to send or answer.
-    pub(crate) fn is_settled(&self, generation: &Generation) -> bool {
-        self.nodes
-            .values()
-            .filter(|node| node.is_up() && node.is_assigned(generation))
-            .all(|node| node.is_settled(generation))
-    }
-
-    /// A stream opened.
+    /// Takes in a new stream.
     pub(crate) fn connect(
         &mut self,
         identity: Identity,
-        new_session: impl FnOnce(StreamId, Rejections) -> Session,
+        first: FirstRequest,
         now: Instant,
     ) -> Admission {
         let stream = StreamId(self.next_stream);
         self.next_stream += 1;
         let id = identity.id.clone();
-        let before = self.nodes.remove(&id);
-        let rejections = before
+        let mut node = match self.nodes.remove(&id) {
+            Some(node) => node,
+            None => Node::new(identity.clone(), self.stored.remove(&id), now),
+        };
+        self.gone.remove(&id, &node);
+        let process = node.process_behind(first);
+        if node.count_crash(process, &identity) {
+            self.crash_loops += 1;
+        }
+        let memory: Memory = lock(&node.session).memory(process);
+        let session = Arc::new(Mutex::new(Session::new(stream, memory)));
+        if !node.is_up() {
+            node.since = now;
+        }
+        node.identity = Arc::new(identity);
+        node.session = Arc::clone(&session);
+        if node
+            .assigned
             .as_ref()
-            .map(|node| lock(&node.session).rejections())
-            .unwrap_or_default();
-        let session = Arc::new(Mutex::new(new_session(stream, rejections)));
-        let assigned = self.choose(before.as_ref().and_then(|node| node.assigned.as_ref()));
-        let (sender, assignment) = watch::channel(assigned.clone());
-        let mut streams = before.map(|node| node.streams).unwrap_or_default();
-        streams.push(OpenStream {
+            .is_some_and(|assigned| node.is_kept_from(&assigned.snapshot))
+        {
+            node.assigned = None;
+        }
+        if node.assigned.is_none()
+            && let Some(snapshot) = self
+                .newcomers
+                .take_for(|snapshot| !node.is_kept_from(snapshot))
+        {
+            self.last_assignment += 1;
+            node.assigned = Some(Assigned {
+                snapshot,
+                number: self.last_assignment,
+                at: now,
+            });
+        }
+        let (sender, assignment) = watch::channel(node.assignment(self.ack_deadline));
+        node.streams.push(OpenStream {
             id: stream,
             session: Arc::clone(&session),
             assignment: sender,
-            standing: None,
+            standing: Standing::default(),
         });
-        let node = Node {
-            identity,
-            session: Arc::clone(&session),
-            since: now,
-            streams,
-            assigned,
-        };
-        self.nodes.insert(id, node);
+        self.nodes.insert(id.clone(), node);
+        self.recount(&id);
         Admission {
             stream,
             session,
@@ -162,166 +204,122 @@ impl Fleet {
         }
     }
 
-    /// A stream's standing changed.
+    /// Takes in that a stream's standing changed.
     pub(crate) fn report(&mut self, id: &NodeId, stream: StreamId, standing: Standing) {
-        let streams = self.nodes.get_mut(id).map(|node| &mut node.streams);
-        let Some(open) = streams.and_then(|all| all.iter_mut().find(|open| open.id == stream))
-        else {
-            return;
-        };
-        open.standing = Some(standing);
-        self.judge();
-        self.reassign();
-    }
-
-    /// A stream ended.
-    pub(crate) fn disconnect(&mut self, id: &NodeId, stream: StreamId, now: Instant) {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
-        node.streams.retain(|open| open.id != stream);
-        match node.streams.last() {
-            Some(left) => node.session = Arc::clone(&left.session),
-            None => node.since = now,
-        }
-        self.forget_the_longest_gone();
-        self.judge();
-        self.reassign();
-    }
-
-    /// Settles what the fleet makes of the current snapshot. An acceptance is final: an Envoy that rejects it afterwards has a
-    /// trouble of its own.
-    fn judge(&mut self) {
-        let Some(current) = self.current.clone() else {
+        let Some(open) = node.streams.iter_mut().find(|open| open.id == stream) else {
             return;
         };
-        if self.judgement == Judgement::Accepted {
-            return;
-        }
-        let mut verdicts = self
-            .nodes
-            .values()
-            .filter(|node| node.is_up() && node.is_assigned(current.generation()))
-            .map(|node| node.verdict(current.generation()))
-            .peekable();
-        if verdicts.peek().is_none() {
-            return;
-        }
-        let mut all_accepted = true;
-        for verdict in verdicts {
-            match verdict {
-                Verdict::Accepted => {}
-                Verdict::Open => all_accepted = false,
-                Verdict::Rejected => {
-                    self.judgement = Judgement::Rejected;
-                    return;
-                }
+        open.standing = standing;
+        for change in node.take_rejections() {
+            if self.changes.len() == MOST_CHANGES_WAITING {
+                self.changes.pop_front();
             }
+            self.changes.push_back(change);
         }
-        if all_accepted && self.judgement == Judgement::Open {
-            self.judgement = Judgement::Accepted;
-            self.accepted = Some(current);
-        }
+        self.recount(id);
     }
 
-    /// Which snapshot an Envoy is to have that was last given `before`.
-    fn choose(&self, before: Option<&Arc<Snapshot>>) -> Option<Arc<Snapshot>> {
-        let current = self.current.as_ref()?;
-        let Some(accepted) = &self.accepted else {
-            return Some(Arc::clone(current));
-        };
-        let has_it_already =
-            before.is_some_and(|before| before.generation() == current.generation());
-        let is_being_judged = self
-            .nodes
-            .values()
-            .any(|node| node.is_up() && node.is_assigned(current.generation()));
-        let chosen = match self.judgement {
-            Judgement::Accepted => current,
-            Judgement::Rejected => accepted,
-            Judgement::Open if has_it_already || !is_being_judged => current,
-            Judgement::Open => accepted,
-        };
-        Some(Arc::clone(chosen))
-    }
-
-    /// Gives the current snapshot to Envoys that had to wait for the judgement, or are the only ones left to judge.
-    fn reassign(&mut self) {
-        let Some(current) = self.current.clone() else {
+    /// Takes in that a stream ended.
+    pub(crate) fn disconnect(
+        &mut self,
+        id: &NodeId,
+        stream: StreamId,
+        end: StreamEnd,
+        now: Instant,
+    ) {
+        let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
-        let waiting: Vec<NodeId> = self
-            .nodes
-            .values()
-            .filter(|node| node.is_up() && !node.is_assigned(current.generation()))
-            .map(|node| node.identity.id.clone())
-            .collect();
-        for id in waiting {
-            let Some(chosen) = self.choose(None) else {
-                continue;
-            };
-            if let Some(node) = self.nodes.get_mut(&id) {
-                node.assign(&chosen);
+        node.close(stream, end, now);
+        if !node.is_up() {
+            self.gone.add(id, node);
+        }
+        self.recount(id);
+        while let Some(longest) = self.gone.surplus() {
+            if let Some(node) = self.nodes.remove(&longest) {
+                self.gone.remove(&longest, &node);
             }
         }
     }
 
-    fn forget_the_longest_gone(&mut self) {
-        let mut gone: Vec<_> = self
-            .nodes
-            .iter()
-            .filter(|(_, node)| !node.is_up())
-            .map(|(id, node)| (node.since, id))
-            .collect();
-        if gone.len() <= GONE_KEPT {
+    fn assign(&mut self, id: &NodeId, snapshot: &Arc<Snapshot>, now: Instant) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        let has_it = node
+            .assigned
+            .as_ref()
+            .is_some_and(|assigned| Arc::ptr_eq(&assigned.snapshot, snapshot));
+        if !node.is_up() {
+            if !has_it {
+                node.assigned = None;
+            }
             return;
         }
-        gone.sort();
-        if let Some((_, id)) = gone.first() {
-            let id = (*id).clone();
-            self.nodes.remove(&id);
+        if has_it || node.is_kept_from(snapshot) {
+            return;
+        }
+        self.last_assignment += 1;
+        node.assigned = Some(Assigned {
+            snapshot: Arc::clone(snapshot),
+            number: self.last_assignment,
+            at: now,
+        });
+        let assignment = node.assignment(self.ack_deadline);
+        for open in &node.streams {
+            open.assignment.send_replace(assignment.clone());
+        }
+        self.recount(id);
+    }
+
+    /// Moves an Envoy from what it was counted as to what it is.
+    fn recount(&mut self, id: &NodeId) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        let now = node.counts_as();
+        let before = std::mem::replace(&mut node.counted, now.clone());
+        if before == now {
+            return;
+        }
+        if let Some((generation, answer)) = before
+            && let Some(tally) = self.tallies.get_mut(&generation)
+        {
+            *tally.count_of(answer) -= 1;
+            if *tally == Tally::default() {
+                self.tallies.remove(&generation);
+            }
+        }
+        if let Some((generation, answer)) = now {
+            *self.tallies.entry(generation).or_default().count_of(answer) += 1;
         }
     }
 }
 
-impl Node {
-    /// Whether a stream is open.
-    pub(crate) fn is_up(&self) -> bool {
-        !self.streams.is_empty()
-    }
-
-    fn assign(&mut self, snapshot: &Arc<Snapshot>) {
-        if !self.is_up() {
-            return;
-        }
-        self.assigned = Some(Arc::clone(snapshot));
-        for open in &self.streams {
-            open.assignment.send_replace(Some(Arc::clone(snapshot)));
+impl Tally {
+    fn count_of(&mut self, answer: NodeAnswer) -> &mut usize {
+        match answer {
+            NodeAnswer::Waiting => &mut self.waiting,
+            NodeAnswer::Acknowledged => &mut self.acknowledged,
+            NodeAnswer::Rejected => &mut self.rejected,
         }
     }
+}
 
-    fn is_assigned(&self, generation: &Generation) -> bool {
-        self.assigned
-            .as_ref()
-            .is_some_and(|assigned| assigned.generation() == generation)
+impl Newcomers {
+    fn take(&mut self) -> Option<Arc<Snapshot>> {
+        self.take_for(|_| true)
     }
 
-    fn is_settled(&self, generation: &Generation) -> bool {
-        self.standing_with(generation)
-            .is_some_and(Standing::is_settled)
-    }
-
-    fn verdict(&self, generation: &Generation) -> Verdict {
-        self.standing_with(generation)
-            .map_or(Verdict::Open, |standing| standing.verdict)
-    }
-
-    fn standing_with(&self, generation: &Generation) -> Option<&Standing> {
-        self.streams
-            .last()?
-            .standing
-            .as_ref()
-            .filter(|standing| standing.generation.as_ref() == Some(generation))
+    /// What the next newcomer gets, if `may_have` lets it have that.
+    fn take_for(&mut self, may_have: impl Fn(&Arc<Snapshot>) -> bool) -> Option<Arc<Snapshot>> {
+        if self.first.as_ref().is_some_and(&may_have) {
+            return self.first.take();
+        }
+        self.others.clone().filter(may_have)
     }
 }
 

@@ -2,34 +2,36 @@
 //!
 //! - [`Resource`]: one encoded piece of configuration, named by a hash of its content, so that every replica and every
 //!   restart calls it the same;
-//! - [`Snapshot`]: all that an Envoy is to have, immutable, without dangling names; its [`Generation`] is the caller's name for it;
-//! - [`Publisher`]: gives snapshots to the connected Envoys, and tells where each one stands ([`NodeState`]); [`serve`]
-//!   puts it on the network.
+//! - [`Snapshot`]: all that an Envoy is to have, immutable, without dangling names; its [`Generation`] names it by its content;
+//! - [`Publisher`]: hands snapshots to Envoys as a [`Distribution`] says, and tells where each one stands ([`NodeState`],
+//!   [`NodeSummary`]); [`serve`] puts it on the network.
 //!
 //! Inside, a *session* is one Envoy's stream as a pure state machine: requests, snapshots and the time go in, responses come out.
-//! The *fleet* decides which Envoy is given which snapshot. The tonic adapter is the only part that does I/O; each stream is
+//! The *fleet* is a table: which Envoy is to have which snapshot, and what it answered. The tonic adapter is the only part that does I/O; each stream is
 //! a task of its own, so a slow or dead Envoy delays no other.
 //!
 //! What it keeps to:
 //! - make before break: clusters, endpoints, listeners, routes, extension configurations, each when the ones before are answered;
 //!   removals last;
 //! - one response per type in flight and one resource in each, so that a rejection takes nothing else along;
-//! - a rejected version is not sent again; an answer that does not come within the deadline holds nothing up for longer;
-//! - an Envoy that has nothing of a generation yet is not given one that another Envoy rejected or is still judging.
+//! - a rejected version is not sent again before the last good one was acknowledged, and an acknowledgement of bytes that Envoy
+//!   may have taken for known is not believed; both outlive the stream and, with the caller's store, the process;
+//! - an answer that does not come within the deadline holds nothing up for longer;
+//! - an Envoy that is lost twice soon after it was sent a generation is not given it again.
 //!
 //! It never interprets configuration beyond the names by which resources refer to each other, never removes an
 //! extension configuration (live traffic would meet 500), never takes an acknowledgement for proof that a change is in
-//! effect, and never decides on a roll-back: it says what happened, and publishes what it is given.
+//! effect, and never judges a generation: it reports facts, and hands out what it is told.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //!
 //! use envoy_types::pb::envoy::config::cluster::v3::Cluster;
-//! use xds::{Generation, Options, Publisher, Resource, Snapshot};
+//! use xds::{Distribution, Generation, Newcomers, Publisher, Resource, Snapshot};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let publisher = Publisher::new(Options::default());
+//! let publisher = Publisher::new();
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! tokio::spawn(xds::serve(publisher.clone(), listener, std::future::pending()));
 //!
@@ -38,7 +40,12 @@
 //! let snapshot = Snapshot::builder(generation.clone())
 //!     .with(Resource::encode(&data)?)
 //!     .build()?;
-//! publisher.publish(Arc::new(snapshot));
+//! let snapshot = Arc::new(snapshot);
+//! publisher.distribute(Distribution {
+//!     connected: Arc::clone(&snapshot),
+//!     newcomers: Newcomers::all(snapshot),
+//!     ack_deadline: Duration::from_secs(5),
+//! });
 //!
 //! // Every connected Envoy, and what it answered; here there is none.
 //! let envoys = publisher.settled(&generation, Duration::from_secs(5)).await;
@@ -47,6 +54,7 @@
 //! # }
 //! ```
 
+mod distribution;
 #[cfg(test)]
 mod fixtures;
 mod fleet;
@@ -60,8 +68,12 @@ mod service;
 mod session;
 mod snapshot;
 
-pub use node_state::{ConnectionState, DeliveryState, NodeId, NodeState, ResourceState};
-pub use publisher::{Changes, Options, Publisher};
+pub use distribution::{Distribution, Newcomers};
+pub use node_state::{
+    ConnectionState, Crashes, DeliveryState, NodeAnswer, NodeId, NodeState, NodeSummary,
+    RejectedContent, RejectionChange, ResourceState, Tally,
+};
+pub use publisher::{Changes, Publisher};
 pub use resource::{InvalidResource, Resource, Version};
 pub use resource_type::{ResourceType, UnknownResourceType};
 pub use server::{ServeError, serve};

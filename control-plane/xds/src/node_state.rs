@@ -1,4 +1,10 @@
-use std::{fmt, sync::Arc, time::SystemTime};
+//! What is known of an Envoy.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use crate::{Generation, ResourceType, Version};
 
@@ -7,7 +13,8 @@ use crate::{Generation, ResourceType, Version};
 pub struct NodeId(Arc<str>);
 
 impl NodeId {
-    pub(crate) fn new(id: &str) -> Self {
+    /// Takes an identifier as an Envoy or the store gives it.
+    pub fn new(id: &str) -> Self {
         Self(id.into())
     }
 
@@ -34,10 +41,14 @@ pub struct NodeState {
     pub user_agent: String,
     /// Whether its stream is open.
     pub connection: ConnectionState,
-    /// The generation that it is meant to have; `None` before the first one is published.
+    /// How many streams are open under its name. More than one for longer than moments are Envoys that share a `node.id`.
+    pub streams: usize,
+    /// The generation that it is meant to have; `None` while nobody has said so.
     pub desired: Option<Generation>,
     /// The last generation that it acknowledged in full on this stream.
     pub in_force: Option<Generation>,
+    /// The crashes that a generation has to answer for.
+    pub crashes: Option<Crashes>,
     /// Every resource that it subscribes to, or will once it acts on what it acknowledged; in push order, then by name.
     pub resources: Vec<ResourceState>,
 }
@@ -54,6 +65,93 @@ impl NodeState {
             .iter()
             .filter(|resource| matches!(resource.state, DeliveryState::Rejected { .. }))
     }
+}
+
+/// One Envoy in short: the facts by which its answer is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeSummary {
+    /// Its `node.id`.
+    pub id: NodeId,
+    /// How many streams are open under its name; none when it is gone.
+    pub streams: usize,
+    /// The generation that it is meant to have; `None` while nobody has said so.
+    pub desired: Option<Generation>,
+    /// Since when it is meant to have that, on this stream.
+    pub assigned_at: Option<Instant>,
+    /// What it answered to that.
+    pub answer: NodeAnswer,
+    /// Every content that it rejected, and acknowledged nothing else for since.
+    pub rejections: Vec<RejectedContent>,
+    /// The crashes that a generation has to answer for.
+    pub crashes: Option<Crashes>,
+}
+
+/// What an Envoy answered to the generation that it is meant to have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NodeAnswer {
+    /// It has not been sent all of it, or has not answered all of it.
+    #[default]
+    Waiting,
+    /// It acknowledged everything.
+    Acknowledged,
+    /// It rejected a part.
+    Rejected,
+}
+
+/// How many connected Envoys have answered what to one generation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Those that have not answered all of it.
+    pub waiting: usize,
+    /// Those that acknowledged everything.
+    pub acknowledged: usize,
+    /// Those that rejected a part.
+    pub rejected: usize,
+}
+
+/// A content that an Envoy rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedContent {
+    /// The resource's type.
+    pub resource_type: ResourceType,
+    /// The resource's name.
+    pub name: Arc<str>,
+    /// The hash of the content.
+    pub version: Version,
+    /// Envoy's own words.
+    pub message: Arc<str>,
+}
+
+/// A change in what an Envoy rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RejectionChange {
+    /// It rejected a content; an earlier one of the same resource no longer matters.
+    Rejected {
+        /// The Envoy.
+        node: NodeId,
+        /// What it rejected.
+        content: RejectedContent,
+    },
+    /// It acknowledged another content of the resource since, or is a new process.
+    Ended {
+        /// The Envoy.
+        node: NodeId,
+        /// The resource's type.
+        resource_type: ResourceType,
+        /// The resource's name.
+        name: Arc<str>,
+    },
+}
+
+/// How often an Envoy lost its connection soon after it was sent something of a generation, and came back as a new process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crashes {
+    /// The generation.
+    pub generation: Generation,
+    /// How often, in a row.
+    pub count: u32,
+    /// Whether it was so often that the Envoy is not given it again.
+    pub is_kept_from_it: bool,
 }
 
 /// Whether an Envoy's stream is open.

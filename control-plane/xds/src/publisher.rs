@@ -1,3 +1,5 @@
+//! The way in: snapshots are handed out here, and answers are read here.
+
 use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant, SystemTime},
@@ -6,36 +8,27 @@ use std::{
 use tokio::sync::watch;
 
 use crate::{
-    ConnectionState, Generation, NodeId, NodeState, ResourceState, Snapshot,
-    fleet::{Admission, Fleet, Identity, Node, lock},
-    session::{Session, Standing, StreamId},
+    ConnectionState, Crashes, Distribution, Generation, Newcomers, NodeId, NodeState, NodeSummary,
+    RejectedContent, RejectionChange, ResourceState, Tally,
+    fleet::{Admission, FirstRequest, Fleet, Identity, Node, SharedSession, StreamEnd, lock},
+    session::{Rejection, Standing, StreamId},
 };
 
-/// How a [`Publisher`] treats its Envoys.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// How long an Envoy may take to answer a response before its state is unknown and the next one may go out.
-    pub ack_deadline: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            ack_deadline: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Publishes snapshots to every connected Envoy, and tells what they answered. Clones share one state.
+/// Hands snapshots to Envoys, and tells what they answered. Clones share one state.
 #[derive(Clone, Debug)]
 pub struct Publisher {
-    options: Options,
     fleet: Arc<Mutex<Fleet>>,
     /// Counts whatever [`Publisher::nodes`] shows.
     changes: watch::Sender<u64>,
-    /// Counts the rarer changes that may settle a generation.
+    /// Counts the rarer changes that [`Publisher::summaries`] shows.
     standings: watch::Sender<u64>,
     closing: watch::Sender<Closing>,
+}
+
+impl Default for Publisher {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// Whether streams are to end.
@@ -46,10 +39,9 @@ pub(crate) enum Closing {
 }
 
 impl Publisher {
-    /// A publisher that has nothing to give yet: Envoys wait until the first [`Publisher::publish`].
-    pub fn new(options: Options) -> Self {
+    /// A publisher that has nothing to give yet: Envoys wait until the first [`Publisher::distribute`].
+    pub fn new() -> Self {
         Self {
-            options,
             fleet: Arc::default(),
             changes: watch::Sender::new(0),
             standings: watch::Sender::new(0),
@@ -57,59 +49,91 @@ impl Publisher {
         }
     }
 
-    /// Gives `snapshot` to every connected Envoy; returns at once.
-    pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        self.fleet().publish(snapshot);
+    /// Hands out what `distribution` says; returns at once.
+    pub fn distribute(&self, distribution: Distribution) {
+        self.fleet().distribute(distribution, Instant::now());
         self.tell_standing();
     }
 
-    /// Tells which generation the Envoys accepted before this process started, so that a new Envoy is given that one
-    /// while the next is judged, or if it is rejected. It is published if nothing is yet.
-    pub fn restore_accepted(&self, snapshot: Arc<Snapshot>) {
-        self.fleet().restore(snapshot);
+    /// Says what those Envoys get that connect from now on, and those that have been waiting with nothing.
+    pub fn offer(&self, newcomers: Newcomers) {
+        self.fleet().offer(newcomers, Instant::now());
         self.tell_standing();
     }
 
-    /// The snapshot that was published last.
-    pub fn current(&self) -> Option<Arc<Snapshot>> {
-        self.fleet().current().cloned()
+    /// Lets Envoys have again what they crashed with: an operator wants it to be tried.
+    pub fn forgive_crashes(&self) {
+        self.fleet().forgive_crashes();
     }
 
-    /// The newest snapshot that every Envoy which it was given to has acknowledged in full.
-    pub fn last_accepted(&self) -> Option<Arc<Snapshot>> {
-        self.fleet().accepted().cloned()
+    /// Takes over what an Envoy rejected before this process started.
+    pub fn remember(&self, node: &str, contents: impl IntoIterator<Item = RejectedContent>) {
+        let rejections = contents.into_iter().map(|content| {
+            let rejection = Rejection {
+                version: content.version,
+                message: content.message,
+            };
+            ((content.resource_type, content.name), rejection)
+        });
+        self.fleet()
+            .remember(NodeId::new(node), rejections.collect());
     }
 
-    /// Waits until every connected Envoy has acknowledged or rejected all of `generation` that it subscribes to, or
-    /// until `deadline` has passed; then tells where each Envoy that was given it stands.
+    /// What changed about the Envoys' rejections since the last call, to be stored.
+    pub fn take_rejection_changes(&self) -> Vec<RejectionChange> {
+        self.fleet().take_changes()
+    }
+
+    /// How the connected Envoys that are to have `generation` have answered; a count that is kept, not a walk.
+    pub fn tally(&self, generation: &Generation) -> Tally {
+        self.fleet().tally(generation)
+    }
+
+    /// How often so far an Envoy crashed so often with a generation that it is kept from it; [`NodeSummary::crashes`] says
+    /// which.
+    pub fn crash_loops(&self) -> u64 {
+        self.fleet().crash_loops()
+    }
+
+    /// Every Envoy that is connected or was lately, in short.
+    pub fn summaries(&self) -> Vec<NodeSummary> {
+        self.fleet().summaries()
+    }
+
+    /// Waits until every connected Envoy that is to have `generation` has acknowledged it all or rejected a part, or until
+    /// `deadline` has passed; then tells where each of them stands.
     ///
-    /// A listener or cluster counts with what it names: it is settled when the Envoy has subscribed to that and answered.
+    /// A listener or cluster counts with what it names: it is answered when the Envoy has subscribed to that and answered.
     pub async fn settled(&self, generation: &Generation, deadline: Duration) -> Vec<NodeState> {
-        let mut standings = Changes(self.standings.subscribe());
+        let mut standings = self.standings();
         let settled = async {
-            while !self.fleet().is_settled(generation) {
+            while self.tally(generation).waiting > 0 {
                 standings.changed().await;
             }
         };
         // Past the deadline the answer is the same question's: where each Envoy stands.
         let _ = tokio::time::timeout(deadline, settled).await;
         let mut nodes = self.nodes();
-        nodes.retain(|node| node.desired.as_ref() == Some(generation));
+        nodes.retain(|node| node.is_connected() && node.desired.as_ref() == Some(generation));
         nodes
     }
 
-    /// Every Envoy that is connected or was lately.
+    /// Every Envoy that is connected or was lately, with each of its resources.
     pub fn nodes(&self) -> Vec<NodeState> {
         let clock = Clock::read();
-        self.fleet()
-            .nodes()
-            .map(|node| node_state(node, clock))
-            .collect()
+        // The answer is built when the fleet is free again: it takes as long as there are resources.
+        let looks: Vec<Look> = self.fleet().nodes().map(Look::at).collect();
+        looks.into_iter().map(|look| look.state(clock)).collect()
     }
 
-    /// Tells when anything that [`Publisher::nodes`] or [`Publisher::last_accepted`] answers may have changed.
+    /// Tells when anything that [`Publisher::nodes`] answers may have changed.
     pub fn changes(&self) -> Changes {
         Changes(self.changes.subscribe())
+    }
+
+    /// Tells when anything that [`Publisher::summaries`] answers may have changed.
+    pub fn standings(&self) -> Changes {
+        Changes(self.standings.subscribe())
     }
 
     /// Ends every stream, and those to come.
@@ -121,13 +145,8 @@ impl Publisher {
         self.closing.subscribe()
     }
 
-    pub(crate) fn connect(&self, identity: Identity) -> Admission {
-        let ack_deadline = self.options.ack_deadline;
-        let admission = self.fleet().connect(
-            identity,
-            |stream, rejections| Session::new(stream, ack_deadline, rejections),
-            Instant::now(),
-        );
+    pub(crate) fn connect(&self, identity: Identity, first: FirstRequest) -> Admission {
+        let admission = self.fleet().connect(identity, first, Instant::now());
         self.tell_standing();
         admission
     }
@@ -137,8 +156,8 @@ impl Publisher {
         self.tell_standing();
     }
 
-    pub(crate) fn disconnect(&self, id: &NodeId, stream: StreamId) {
-        self.fleet().disconnect(id, stream, Instant::now());
+    pub(crate) fn disconnect(&self, id: &NodeId, stream: StreamId, end: StreamEnd) {
+        self.fleet().disconnect(id, stream, end, Instant::now());
         self.tell_standing();
     }
 
@@ -190,36 +209,61 @@ impl Clock {
     }
 }
 
-fn node_state(node: &Node, clock: Clock) -> NodeState {
-    let session = lock(&node.session);
-    let since = clock.time_of_day(node.since);
-    let connection = if node.is_up() {
-        ConnectionState::Connected { since }
-    } else {
-        ConnectionState::Gone { since }
-    };
-    let resources = session
-        .positions()
-        .into_iter()
-        .map(|position| ResourceState {
-            resource_type: position.resource_type,
-            name: position.name,
-            desired: position.desired,
-            sent: position.sent,
-            acked: position.acked,
-            state: position.state,
-            since: position
-                .since
-                .map_or(since, |since| clock.time_of_day(since)),
-        })
-        .collect();
-    NodeState {
-        id: node.identity.id.clone(),
-        cluster: node.identity.cluster.clone(),
-        user_agent: node.identity.user_agent.clone(),
-        connection,
-        desired: session.desired().cloned(),
-        in_force: session.in_force().cloned(),
-        resources,
+/// One Envoy as the fleet's table has it, to be looked at closer without the table.
+struct Look {
+    identity: Arc<Identity>,
+    session: SharedSession,
+    since: Instant,
+    streams: usize,
+    desired: Option<Generation>,
+    crashes: Option<Crashes>,
+}
+
+impl Look {
+    fn at(node: &Node) -> Self {
+        Self {
+            identity: Arc::clone(&node.identity),
+            session: Arc::clone(&node.session),
+            since: node.since,
+            streams: node.streams(),
+            desired: node.desired().cloned(),
+            crashes: node.crashes(),
+        }
+    }
+
+    fn state(self, clock: Clock) -> NodeState {
+        let since = clock.time_of_day(self.since);
+        let connection = if self.streams > 0 {
+            ConnectionState::Connected { since }
+        } else {
+            ConnectionState::Gone { since }
+        };
+        let session = lock(&self.session);
+        let resources = session
+            .positions()
+            .into_iter()
+            .map(|position| ResourceState {
+                resource_type: position.resource_type,
+                name: position.name,
+                desired: position.desired,
+                sent: position.sent,
+                acked: position.acked,
+                state: position.state,
+                since: position
+                    .since
+                    .map_or(since, |since| clock.time_of_day(since)),
+            })
+            .collect();
+        NodeState {
+            id: self.identity.id.clone(),
+            cluster: self.identity.cluster.clone(),
+            user_agent: self.identity.user_agent.clone(),
+            connection,
+            streams: self.streams,
+            desired: self.desired,
+            in_force: session.in_force().cloned(),
+            crashes: self.crashes,
+            resources,
+        }
     }
 }

@@ -1,3 +1,5 @@
+//! One named piece of Envoy configuration, encoded.
+
 use std::{fmt, sync::Arc};
 
 use envoy_types::pb::{
@@ -26,8 +28,8 @@ impl Version {
         Self(hex::encode(Sha256::digest(encoded)).into())
     }
 
-    /// A version as an Envoy reports it, which may be one that this process never made.
-    pub(crate) fn reported(text: &str) -> Self {
+    /// A version as an Envoy or the store gives it, which may be one that this process never made.
+    pub fn reported(text: &str) -> Self {
         Self(text.into())
     }
 

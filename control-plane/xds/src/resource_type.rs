@@ -1,3 +1,5 @@
+//! The kinds of resource, and how they differ.
+
 use std::fmt;
 
 /// The kinds of resource that this server distributes.
@@ -50,6 +52,18 @@ impl ResourceType {
             .into_iter()
             .find(|resource_type| resource_type.type_url() == url)
             .ok_or_else(|| UnknownResourceType(url.to_owned()))
+    }
+
+    /// Whether resources of this type are part of what a generation is. Endpoints are not: they reach Envoys at once,
+    /// whatever a generation waits for.
+    pub fn belongs_to_generations(self) -> bool {
+        self != Self::Endpoints
+    }
+
+    /// Whether Envoy acknowledges bytes that it looked at last without looking at them again, even if it rejected them
+    /// (`config_discovery_impl.cc` keeps their hash before it tries them).
+    pub(crate) fn is_skipped_when_known(self) -> bool {
+        self == Self::ExtensionConfig
     }
 
     /// Whether a subscription that names nothing means "all of them" (xDS protocol, "Wildcard

@@ -14,12 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[cfg(test)]
-pub(crate) use standing::Progress;
-pub(crate) use standing::{Standing, Verdict};
-use subscription::{Outstanding, Subscription};
+pub(crate) use standing::Standing;
+pub(crate) use subscription::TypeMemory;
+use subscription::{Outstanding, Subscription, name_cost};
 
-use crate::{Generation, Resource, ResourceType, Snapshot, Version};
+use crate::{Generation, NodeAnswer, Resource, ResourceType, Snapshot, Version};
 
 /// What an Envoy asks or answers: a `DeltaDiscoveryRequest` in this crate's terms.
 #[derive(Clone, Debug)]
@@ -50,18 +49,55 @@ pub(crate) struct DeltaResponse {
     pub(crate) removed: Vec<Arc<str>>,
 }
 
-/// An extension configuration that an Envoy rejected, to be remembered beyond the stream.
-///
-/// Envoy keeps the hash of what it rejected and takes the same bytes for known when they come again
-/// (`config_discovery_impl.cc`), so the last good ones must be sent before them.
+/// A version that an Envoy rejected, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) version: Version,
-    pub(crate) message: String,
+    /// Envoy's own words.
+    pub(crate) message: Arc<str>,
 }
 
-/// Rejected extension configurations by name.
-pub(crate) type Rejections = BTreeMap<Arc<str>, Rejection>;
+/// Each resource's rejection, until the Envoy acknowledges another content of it.
+pub(crate) type Rejections = BTreeMap<(ResourceType, Arc<str>), Rejection>;
+
+/// Whether an Envoy is the process that an earlier stream came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Process {
+    /// Nothing proves it either way.
+    #[default]
+    Unknown,
+    /// It reports resources that it has, so it has been running.
+    Same,
+    /// It reports nothing although it had acknowledged something, so it has just started.
+    Fresh,
+}
+
+/// What an earlier stream of the same Envoy left behind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) process: Process,
+    pub(crate) types: BTreeMap<ResourceType, TypeMemory>,
+}
+
+impl Memory {
+    /// The rejections alone, as they are stored.
+    pub(crate) fn of(rejections: Rejections) -> Self {
+        let mut memory = Self::default();
+        for ((resource_type, name), rejection) in rejections {
+            let of_type = memory.types.entry(resource_type).or_default();
+            of_type.rejections.insert(name, rejection);
+        }
+        memory
+    }
+}
+
+/// An Envoy asks for more names than a stream may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyNames;
+
+/// The most memory that the names of a stream may take up. A gateway of ten thousand clusters asks for about 3 MiB of names and
+/// tables; a client that invents names is cut off before it hurts the others.
+const MOST_NAME_BYTES: usize = 16 << 20;
 
 /// Tells the streams of one process apart; part of each nonce, so that none fits another stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,62 +109,118 @@ pub(crate) struct Session {
     stream: StreamId,
     ack_deadline: Duration,
     snapshot: Option<Arc<Snapshot>>,
+    /// The number of the assignment that `snapshot` came with.
+    assignment: u64,
     subscriptions: BTreeMap<ResourceType, Subscription>,
-    remembered: Rejections,
+    /// What concerns types that the Envoy has not asked for yet.
+    memory: Memory,
+    /// At least what the names take up; counted exactly when it passes the limit.
+    name_bytes: usize,
     next_nonce: u64,
     in_force: Option<Generation>,
+    last_push: Option<Push>,
     standing: Standing,
 }
 
+/// When something of a generation was last sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Push {
+    pub(crate) generation: Generation,
+    pub(crate) at: Instant,
+}
+
+/// How long an Envoy may take to answer where no assignment says so.
+const DEFAULT_ACK_DEADLINE: Duration = Duration::from_secs(5);
+
 impl Session {
-    pub(crate) fn new(stream: StreamId, ack_deadline: Duration, remembered: Rejections) -> Self {
-        Self {
+    pub(crate) fn new(stream: StreamId, memory: Memory) -> Self {
+        let mut session = Self {
             stream,
-            ack_deadline,
+            ack_deadline: DEFAULT_ACK_DEADLINE,
             snapshot: None,
+            assignment: 0,
             subscriptions: BTreeMap::new(),
-            remembered,
+            memory,
+            name_bytes: 0,
             next_nonce: 1,
             in_force: None,
+            last_push: None,
             standing: Standing::default(),
-        }
+        };
+        session.standing.rejections = Arc::new(session.rejections());
+        session
     }
 
-    /// Changes what the Envoy is to have.
-    pub(crate) fn assign(&mut self, snapshot: Arc<Snapshot>) {
+    /// Changes what the Envoy is to have, and how long it may take to answer. `number` tells assignments apart.
+    pub(crate) fn assign(&mut self, snapshot: Arc<Snapshot>, ack_deadline: Duration, number: u64) {
         for (resource_type, subscription) in &mut self.subscriptions {
             subscription.compare(*resource_type, &snapshot);
         }
         self.snapshot = Some(snapshot);
+        self.ack_deadline = ack_deadline;
+        self.assignment = number;
     }
 
     /// Takes in what the Envoy asks and answers.
-    pub(crate) fn request(&mut self, request: DeltaRequest, now: Instant) {
+    ///
+    /// # Errors
+    /// When it asks for more names than a stream may hold.
+    pub(crate) fn request(
+        &mut self,
+        request: DeltaRequest,
+        now: Instant,
+    ) -> Result<(), TooManyNames> {
+        self.count_names(&request)?;
         let resource_type = request.resource_type;
         let first = !self.subscriptions.contains_key(&resource_type);
         let only_answers = !first && request.subscribe.is_empty() && request.unsubscribe.is_empty();
+        if first && !request.initial_versions.is_empty() {
+            self.memory.process = Process::Same;
+        }
+        let process = self.memory.process;
         let subscription = self.subscriptions.entry(resource_type).or_default();
         if let Some(answer) = request.answer {
             subscription.answered(resource_type, answer, now);
         }
         if only_answers {
-            return;
+            return Ok(());
         }
         if first {
             subscription.open(
                 resource_type,
                 request.subscribe,
                 request.initial_versions,
-                &self.remembered,
+                self.memory.types.remove(&resource_type).unwrap_or_default(),
+                process,
                 now,
             );
         } else {
-            subscription.subscribe(request.subscribe, now);
+            subscription.subscribe(request.subscribe, process, now);
         }
         subscription.unsubscribe(request.unsubscribe, now);
         if let Some(snapshot) = &self.snapshot {
             subscription.compare(resource_type, snapshot);
         }
+        Ok(())
+    }
+
+    fn count_names(&mut self, request: &DeltaRequest) -> Result<(), TooManyNames> {
+        let cost = |names: &[Arc<str>]| names.iter().map(|name| name_cost(name)).sum::<usize>();
+        let reported: usize = request
+            .initial_versions
+            .keys()
+            .map(|name| name_cost(name))
+            .sum();
+        let added = cost(&request.subscribe) + cost(&request.unsubscribe) + reported;
+        self.name_bytes += added;
+        if self.name_bytes > MOST_NAME_BYTES {
+            let subscriptions = self.subscriptions.values();
+            self.name_bytes = added + subscriptions.map(Subscription::name_bytes).sum::<usize>();
+        }
+        if self.name_bytes > MOST_NAME_BYTES {
+            return Err(TooManyNames);
+        }
+        Ok(())
     }
 
     /// Everything that may go out now. To be called after each [`Session::assign`] and [`Session::request`], and when
@@ -138,14 +230,21 @@ impl Session {
             subscription.expire(self.ack_deadline, now);
         }
         let Some(snapshot) = self.snapshot.clone() else {
+            self.standing.rejections = self.known_rejections();
             return Vec::new();
         };
         let mut responses = Vec::new();
         while let Some(step) = plan::next_step(&self.subscriptions, &snapshot) {
             responses.push(self.take(step, &snapshot, now));
         }
-        self.standing = self.judge(&snapshot);
-        if self.standing.is_fully_accepted() {
+        if !responses.is_empty() {
+            self.last_push = Some(Push {
+                generation: snapshot.generation().clone(),
+                at: now,
+            });
+        }
+        self.standing = self.stand(&snapshot);
+        if self.standing.answer == NodeAnswer::Acknowledged {
             self.in_force = Some(snapshot.generation().clone());
         }
         responses
@@ -160,12 +259,76 @@ impl Session {
             .min()
     }
 
-    /// The extension configurations that the Envoy rejected and acknowledged nothing else for since.
-    pub(crate) fn rejections(&self) -> Rejections {
+    /// Every version that the Envoy rejected, and acknowledged nothing else for since.
+    fn rejections(&self) -> Rejections {
+        let asked_for = self
+            .subscriptions
+            .iter()
+            .map(|(resource_type, subscription)| (*resource_type, subscription.rejections()));
+        let not_yet = self
+            .memory
+            .types
+            .iter()
+            .map(|(resource_type, memory)| (*resource_type, &memory.rejections));
+        asked_for
+            .chain(not_yet)
+            .flat_map(|(resource_type, rejections)| {
+                rejections.iter().map(move |(name, rejection)| {
+                    ((resource_type, Arc::clone(name)), rejection.clone())
+                })
+            })
+            .collect()
+    }
+
+    /// The rejections; collected anew only when one came or went.
+    fn known_rejections(&mut self) -> Arc<Rejections> {
+        let mut changed = false;
+        for subscription in self.subscriptions.values_mut() {
+            changed |= std::mem::take(&mut subscription.rejections_changed);
+        }
+        if changed {
+            return Arc::new(self.rejections());
+        }
+        Arc::clone(&self.standing.rejections)
+    }
+
+    /// What the next stream of the same Envoy has to know. `process` says whether it is the same process.
+    pub(crate) fn memory(&self, process: Process) -> Memory {
+        if process == Process::Fresh {
+            return Memory {
+                process,
+                types: BTreeMap::new(),
+            };
+        }
+        let mut types = self.memory.types.clone();
+        for (resource_type, subscription) in &self.subscriptions {
+            types.insert(*resource_type, subscription.memory());
+        }
+        Memory { process, types }
+    }
+
+    /// Whether the Envoy has acknowledged any resource of the type.
+    pub(crate) fn has_any(&self, resource_type: ResourceType) -> bool {
         self.subscriptions
-            .get(&ResourceType::ExtensionConfig)
-            .map(Subscription::rejections)
-            .unwrap_or_default()
+            .get(&resource_type)
+            .is_some_and(Subscription::has_any)
+    }
+
+    /// When something was last sent, and of which generation.
+    pub(crate) fn last_push(&self) -> Option<&Push> {
+        self.last_push.as_ref()
+    }
+
+    /// The memory that the session takes up, roughly, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        /// An empty session's own size, tables included.
+        const EMPTY: usize = 1024;
+        let names: usize = self
+            .subscriptions
+            .values()
+            .map(Subscription::name_bytes)
+            .sum();
+        EMPTY + names
     }
 
     fn take(&mut self, step: plan::Step, snapshot: &Snapshot, now: Instant) -> DeltaResponse {
@@ -177,7 +340,11 @@ impl Session {
                 resource_type,
                 name,
             } => {
-                let resource = snapshot.get(resource_type, &name).cloned();
+                let subscription = self.subscriptions.get(&resource_type);
+                let resource = snapshot
+                    .get(resource_type, &name)
+                    .zip(subscription)
+                    .map(|(desired, subscription)| subscription.next_content(&name, desired));
                 if let Some(cluster) = &resource {
                     self.resend_endpoints_of(cluster);
                 }
@@ -188,14 +355,16 @@ impl Session {
         };
         let outstanding = Outstanding {
             nonce: nonce.clone(),
-            resource: resource
-                .as_ref()
-                .map(|resource| (Arc::clone(resource.name()), resource.version().clone())),
+            resource: resource.clone(),
             removed: removed.clone(),
             sent_at: now,
         };
+        let desired = resource
+            .as_ref()
+            .and_then(|resource| snapshot.get(resource_type, resource.name()))
+            .map(|desired| desired.version());
         if let Some(subscription) = self.subscriptions.get_mut(&resource_type) {
-            subscription.sent(outstanding, now);
+            subscription.sent(outstanding, desired, now);
         }
         DeltaResponse {
             resource_type,

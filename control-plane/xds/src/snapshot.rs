@@ -1,8 +1,16 @@
-use std::{collections::BTreeMap, fmt, sync::Arc};
+//! Everything that an Envoy is to have.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
+use sha2::{Digest, Sha256};
 
 use crate::{Resource, ResourceType};
 
-/// What a snapshot is called: the hash of the revision, catalogue and module that it was made from.
+/// What a snapshot is called. Two snapshots of one generation differ in their endpoints at most.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(Arc<str>);
 
@@ -10,6 +18,31 @@ impl Generation {
     /// Takes the name as the caller made it; generations are only compared for equality.
     pub fn new(name: &str) -> Self {
         Self(name.into())
+    }
+
+    /// The name of what `resources` say, whatever their order: a hash of their contents. Endpoints do not count: they change
+    /// when servers come and go, and reach Envoys at once.
+    pub fn of<'r>(resources: impl IntoIterator<Item = &'r Resource>) -> Self {
+        let contents: BTreeSet<_> = resources
+            .into_iter()
+            .filter(|resource| resource.resource_type().belongs_to_generations())
+            .map(|resource| {
+                (
+                    resource.resource_type(),
+                    resource.name(),
+                    resource.version(),
+                )
+            })
+            .collect();
+        let mut hasher = Sha256::new();
+        for (resource_type, name, version) in contents {
+            // Each part is preceded by its length, so that no two sets of parts are written alike.
+            for part in [resource_type.type_url(), name, version.as_str()] {
+                hasher.update((part.len() as u64).to_be_bytes());
+                hasher.update(part);
+            }
+        }
+        Self(hex::encode(hasher.finalize()).into())
     }
 
     /// The name.
@@ -28,10 +61,30 @@ impl fmt::Display for Generation {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     generation: Generation,
-    resources: BTreeMap<ResourceType, BTreeMap<Arc<str>, Arc<Resource>>>,
+    resources: BTreeMap<ResourceType, Arc<ByName>>,
 }
 
+/// The resources of one type.
+type ByName = BTreeMap<Arc<str>, Arc<Resource>>;
+
 impl Snapshot {
+    /// The same generation with these endpoints in place of its own of the same names.
+    #[must_use]
+    pub fn with_endpoints(&self, endpoints: impl IntoIterator<Item = Arc<Resource>>) -> Self {
+        let mut snapshot = self.clone();
+        let all = snapshot
+            .resources
+            .entry(ResourceType::Endpoints)
+            .or_default();
+        let all = Arc::make_mut(all);
+        for resource in endpoints {
+            if resource.resource_type() == ResourceType::Endpoints {
+                all.insert(Arc::clone(resource.name()), resource);
+            }
+        }
+        snapshot
+    }
+
     /// Starts a snapshot of `generation`.
     pub fn builder(generation: Generation) -> SnapshotBuilder {
         SnapshotBuilder {
@@ -55,12 +108,14 @@ impl Snapshot {
         self.resources
             .get(&resource_type)
             .into_iter()
-            .flat_map(BTreeMap::values)
+            .flat_map(|resources| resources.values())
     }
 
     /// Every resource, in push order, then by name.
     pub fn resources(&self) -> impl Iterator<Item = &Arc<Resource>> {
-        self.resources.values().flat_map(BTreeMap::values)
+        self.resources
+            .values()
+            .flat_map(|resources| resources.values())
     }
 }
 
@@ -92,7 +147,7 @@ impl SnapshotBuilder {
             let resource_type = resource.resource_type();
             let name = Arc::clone(resource.name());
             let same_type = snapshot.resources.entry(resource_type).or_default();
-            if same_type
+            if Arc::make_mut(same_type)
                 .insert(Arc::clone(&name), Arc::new(resource))
                 .is_some()
             {

@@ -18,7 +18,7 @@
 //!
 //! let process = FakeProcess::new();
 //! let plugin = Rc::new(Plugin::configure(br#"{
-//!   "version": 1, "generation": "0", "revision": 1, "listener": "mcp",
+//!   "version": 1, "listener": "mcp",
 //!   "allowed_hosts": ["localhost"], "allowed_origins": [], "max_body_bytes": 1048576, "max_depth": 128,
 //!   "endpoints": [{"path": "/mcp", "servers": ["data"], "forward": "data"}],
 //!   "servers": {"data": {"cluster": "data", "path": "/mcp", "tools": {"list_tables": {}}}},

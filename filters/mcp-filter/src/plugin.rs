@@ -5,6 +5,7 @@ use policy_engine::slots::HashKey;
 use policy_engine::wire::FilterConfig;
 use policy_engine::{CompileErrors, Policy, SchemaCache, compile};
 use proxy_host::Metrics;
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::body_budget::BodyBudget;
@@ -67,7 +68,8 @@ impl Plugin {
         let config: FilterConfig = serde_json::from_slice(json)
             .map_err(|error| ConfigureError::NotAConfiguration(error.to_string()))?;
         let policy = compile(&config, &mut vm.schemas)?;
-        let statistics = Statistics::new(host, &vm.metrics, &policy);
+        let statistics = Statistics::new(&vm.metrics, &policy);
+        statistics.configured(host, &config.listener, hash(json));
         let body = policy.limits();
         let limits = Limits {
             max_bytes: body.max_body_bytes,
@@ -85,4 +87,11 @@ impl Plugin {
             limits,
         })
     }
+}
+
+/// The first twelve hexadecimal digits of the SHA-256 of a configuration, as a number: it tells configurations apart, and
+/// every reader of JSON shows it exactly.
+fn hash(json: &[u8]) -> u64 {
+    let [a, b, c, d, e, f, ..]: [u8; 32] = Sha256::digest(json).into();
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }

@@ -8,7 +8,7 @@
 //! | `portcullis_refusals.server.<server>.tool.<tool>.reason.<reason>` | counter | requests that the filter answered; `none` where it knew no tool |
 //! | `portcullis_shadowed.server.<server>.tool.<tool>` | counter | calls that passed only because validation is in shadow |
 //! | `portcullis_decision_ns.server.<server>.tool.<tool>` | histogram | nanoseconds from the end of what had to be read to the decision |
-//! | `portcullis_revision` | gauge | the revision in force |
+//! | `portcullis_configuration.listener.<listener>` | gauge | the configuration in force: the first twelve hexadecimal digits of its SHA-256, as a number |
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -91,11 +91,7 @@ struct Refusals {
 }
 
 impl Statistics {
-    pub(crate) fn new(host: &impl Metrics, known: &KnownMetrics, policy: &Policy) -> Self {
-        if let Some(revision) = known.get(host, MetricKind::Gauge, "portcullis_revision".to_owned())
-        {
-            host.record(revision, policy.revision());
-        }
+    pub(crate) fn new(known: &KnownMetrics, policy: &Policy) -> Self {
         let tools = policy.tool_names().map(|(_, server, tool)| ToolStatistics {
             calls: LazyMetric::new(),
             decision: LazyMetric::new(),
@@ -106,6 +102,14 @@ impl Statistics {
             known: known.clone(),
             tools: tools.collect(),
             elsewhere: Refusals::new("server.none.tool.none".to_owned()),
+        }
+    }
+
+    /// Tells which configuration a listener's filter runs.
+    pub(crate) fn configured(&self, host: &impl Metrics, listener: &str, hash: u64) {
+        let name = format!("portcullis_configuration.listener.{}", label(listener));
+        if let Some(metric) = self.known.get(host, MetricKind::Gauge, name) {
+            host.record(metric, hash);
         }
     }
 

@@ -75,8 +75,6 @@ pub fn compile(config: &FilterConfig, schemas: &mut SchemaCache) -> Result<Polic
     CompileErrors::check(errors.0)?;
     schemas.forget_unused();
     Ok(Policy {
-        generation: config.generation.clone(),
-        revision: config.revision,
         limits,
         access: config.defaults.access,
         hosts: AllowedHosts::new(&config.allowed_hosts),

@@ -21,7 +21,7 @@
 //! use policy_engine::{Arguments, Decision, Principal, SchemaCache, compile, wire::FilterConfig};
 //!
 //! let config: FilterConfig = serde_json::from_str(r#"{
-//!   "version": 1, "generation": "0", "revision": 1, "listener": "mcp",
+//!   "version": 1, "listener": "mcp",
 //!   "allowed_hosts": ["localhost"], "allowed_origins": [], "max_body_bytes": 1048576, "max_depth": 128,
 //!   "endpoints": [{"path": "/mcp", "servers": ["data"], "forward": "data"}],
 //!   "servers": {"data": {"cluster": "data", "path": "/mcp", "tools": {"list_tables": {}, "execute_query": {}}}},

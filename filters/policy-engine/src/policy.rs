@@ -17,8 +17,6 @@ use crate::wire::{self, Validate};
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
 #[derive(Debug)]
 pub struct Policy {
-    pub(crate) generation: String,
-    pub(crate) revision: u64,
     pub(crate) limits: BodyLimits,
     /// What holds for messages that are no tool calls.
     pub(crate) access: wire::Access,
@@ -117,18 +115,6 @@ impl ToolPolicy {
 }
 
 impl Policy {
-    /// The generation that this policy is of.
-    #[must_use]
-    pub fn generation(&self) -> &str {
-        &self.generation
-    }
-
-    /// The number of the operator's revision.
-    #[must_use]
-    pub fn revision(&self) -> u64 {
-        self.revision
-    }
-
     /// What a request body may be at most.
     #[must_use]
     pub fn limits(&self) -> BodyLimits {

@@ -18,10 +18,6 @@ pub const VERSION: u32 = 1;
 pub struct FilterConfig {
     /// The version of the wire form: [`VERSION`].
     pub version: u32,
-    /// SHA-256 (hex) of the revision, the catalogue's hashes and the module's hash.
-    pub generation: String,
-    /// The number of the operator's revision.
-    pub revision: u64,
     /// The listener's name.
     pub listener: String,
     /// Hosts that `Host` or `:authority` may name, without port; `*` is any.
@@ -242,7 +238,7 @@ mod tests {
 
     fn minimal(extra: &str) -> String {
         format!(
-            r#"{{"version":1,"generation":"g","revision":7,"listener":"mcp","allowed_hosts":["*"],"allowed_origins":["*"],
+            r#"{{"version":1,"listener":"mcp","allowed_hosts":["*"],"allowed_origins":["*"],
             "max_body_bytes":1048576,"max_depth":128,
             "endpoints":[{{"path":"/mcp","servers":["data"],"forward":"data"}}],
             "servers":{{"data":{{"cluster":"data","path":"/mcp","tools":{{"x":{{}}}}}}}},

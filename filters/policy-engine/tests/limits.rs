@@ -18,7 +18,7 @@ const SECOND: u64 = 1_000_000_000;
 
 fn policy(rules: &Value) -> Policy {
     let config = json!({
-        "version": 1, "generation": "g", "revision": 1, "listener": "mcp", "allowed_hosts": ["*"], "allowed_origins": [],
+        "version": 1, "listener": "mcp", "allowed_hosts": ["*"], "allowed_origins": [],
         "max_body_bytes": 1024, "max_depth": 16,
         "endpoints": [{"path": "/mcp", "servers": ["data", "math"], "forward": "data"}],
         "servers": {

@@ -52,6 +52,48 @@ def test_it_shows_why_an_envoy_rejected_a_change_while_traffic_goes_on(managed, 
     traffic.check_only({"get_weather": {200, 429}, "add": {200}})
 
 
+def in_force(managed) -> bool:
+    """Whether Envoy runs what it is meant to have."""
+    (node,) = managed.control_plane.nodes()
+    return node["generation"]["in_force"] == managed.control_plane.get("/api/v1/version").json["generation"]
+
+
+def test_it_takes_back_by_itself_what_an_envoy_rejected(managed, occupied_port):
+    assert managed.control_plane.set_limit("get_weather", 1).status == 200
+    until("the limit is in force", lambda: managed.status("get_weather") == 429)
+    before = managed.control_plane.document()
+    wrong = copy.deepcopy(before)
+    wrong["tools"] = []
+    wrong["listeners"].append({"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]})
+    answer = managed.change(wrong)
+    assert (answer.status, answer.json["outcome"]) == (422, "rejected"), answer.body
+    assert answer.json["in_force"] < answer.json["revision"]
+    assert managed.control_plane.document() == before
+    until("Envoy runs on what was in force before", lambda: in_force(managed))
+    assert managed.status("get_weather") == 429
+
+
+def test_a_filter_that_envoy_rejects_changes_nothing_for_traffic(managed):
+    """The module is gone for a moment, as on a disk that fails: Envoy rejects every filter configuration."""
+    (module,) = (managed.directory / "modules").glob("*.wasm")
+    before = managed.control_plane.document()
+    hidden = module.rename(module.with_suffix(".hidden"))
+    with Traffic(managed.port, CALLS) as traffic:
+        traffic.flows()
+        answer = managed.control_plane.set_limit("get_weather", 1_000_000)
+        assert (answer.status, answer.json["outcome"]) == (422, "rejected"), answer.body
+        assert managed.control_plane.document() == before
+        (node,) = managed.control_plane.nodes()
+        assert rejections(node), node
+        traffic.flows()
+        hidden.rename(module)
+        answer = managed.control_plane.set_limit("get_weather", 2_000_000)
+        assert (answer.status, answer.json["outcome"]) == (200, "accepted"), answer.body
+        until("no rejection is left", lambda: rejections(managed.control_plane.nodes()[0]) == [])
+        traffic.flows()
+    traffic.check_only(ONLY_GOOD)
+
+
 def test_an_envoy_that_restarts_after_a_rejection_gets_the_last_good_configuration(managed, occupied_port):
     wrong = managed.control_plane.document()
     wrong["listeners"].append({"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]})

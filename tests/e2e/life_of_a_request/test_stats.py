@@ -52,8 +52,8 @@ def test_it_counts_limits(gateway):
     assert counted(gateway, name) == before + refused
 
 
-def test_it_shows_the_revision_in_force(gateway):
-    assert counted(gateway, "portcullis_revision") == 1
+def test_it_shows_the_hash_of_the_configuration_in_force(gateway):
+    assert 0 < counted(gateway, "portcullis_configuration.listener.mcp") < 2**48
 
 
 def test_it_measures_how_long_a_decision_takes(gateway):

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use policy_engine::wire::{self, FilterConfig};
 use serde_json::value::RawValue;
 
-use super::Identity;
 use super::paths::{MCP_PATH, server_path};
 use super::withheld::{AdmittedTools, Newcomers};
 use crate::document::{
@@ -17,7 +16,6 @@ use crate::span::Span;
 pub(super) fn config(
     document: &GatewayDocument,
     listener: &Listener,
-    identity: &Identity,
     tools: &AdmittedTools<'_>,
     newcomers: Newcomers,
 ) -> FilterConfig {
@@ -42,8 +40,6 @@ pub(super) fn config(
         .collect();
     FilterConfig {
         version: wire::VERSION,
-        generation: identity.generation.clone(),
-        revision: identity.revision,
         listener: listener.name.to_string(),
         allowed_hosts: listener.allowed_hosts.clone(),
         allowed_origins: listener.allowed_origins.clone(),

@@ -8,9 +8,10 @@ use store::{AppendError, NewRevision, RevisionNumber, RevisionSummary, StoreErro
 use thiserror::Error;
 
 use super::Gateway;
+use super::acceptance::Outcome;
 use super::author::Author;
 use super::rollout::{WriteReport, report};
-use super::verdict::Outcome;
+use super::state::Stage;
 use crate::catalogue::{KnownList, has_endpoint};
 use crate::generation::{BuildError, Built, FindToolError, Lists};
 
@@ -90,7 +91,12 @@ fn stale(summary: &RevisionSummary) -> String {
 
 fn rejected(report: &WriteReport) -> String {
     let (revision, in_force) = (report.revision, report.in_force);
-    if in_force == revision {
+    if report.kept {
+        format!(
+            "an Envoy rejected revision {revision}, and other Envoys run it; going back by itself would allow what it refuses, so they \
+             keep it: write a corrected document, or the one before if it is to be in force again"
+        )
+    } else if in_force == revision {
         format!(
             "an Envoy rejected revision {revision}, and there is none before it that the Envoys accepted: correct what it names"
         )
@@ -129,24 +135,31 @@ impl Gateway {
         author: Author,
     ) -> Result<WriteReport, ChangeError> {
         let _changing = self.changing.lock().await;
-        let (current, head, lists) = {
+        let (current, head, lists, module) = {
             let state = self.read();
-            (Arc::clone(&state.current), state.head, state.lists.clone())
+            (
+                Arc::clone(&state.current),
+                state.head,
+                state.lists.clone(),
+                state.module.clone(),
+            )
         };
         if !precondition.is_met_by(current.revision) {
             return Err(self.stale(current.revision).await?);
         }
         let document = edit(&current)?;
-        if document == *current.document && head == current.revision {
+        let is_settled = self.read().stage != Stage::Kept;
+        if document == *current.document && head == current.revision && is_settled {
             return Ok(report(&current, Outcome::Unchanged, Vec::new()));
         }
         let lists = self.lists_for(&current.document, &document, lists).await;
         let next = RevisionNumber(head.0 + 1);
-        let built = Built::new(next, Arc::new(document), &lists.lists, self.module.clone())
-            .map_err(|error| match error {
+        let built = Built::new(next, Arc::new(document), &lists.lists, module).map_err(
+            |error| match error {
                 BuildError::Invalid(problems) => ChangeError::Invalid(problems),
                 other => ChangeError::Build(other),
-            })?;
+            },
+        )?;
         let stored = self
             .store
             .append(Some(head), revision_of(&built, &author))
@@ -162,11 +175,12 @@ impl Gateway {
         {
             let mut state = self.write();
             state.head = next;
-            // What was rejected before is superseded.
-            state.rejection = None;
             state.forget_attempts(&built.document, &lists.changed);
             state.lists = lists.lists;
+            // An operator wants it to be tried, also by Envoys that crashed before.
+            state.marks.crashed_with.clear();
         }
+        self.publisher.forgive_crashes();
         let report = self.roll_out(Arc::new(built)).await;
         match report.outcome {
             Outcome::Rejected => Err(ChangeError::Rejected(Box::new(report))),

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gateway_document::{Server, ServerName};
-use store::Catalogue;
+use store::{Catalogue, Input};
 use time::OffsetDateTime;
 
 use super::Gateway;
-use super::state::ListState;
+use super::state::{ListState, Stage};
 use crate::catalogue::{KnownList, Listing, has_endpoint};
 use crate::generation::Built;
 
@@ -17,7 +17,7 @@ impl Gateway {
     /// answered which is no longer the server's is dropped.
     pub async fn observe(&self, name: &ServerName, listing: Listing) {
         let _changing = self.changing.lock().await;
-        let (current, mut lists) = {
+        let (current, mut lists, module) = {
             let mut state = self.write();
             let server = state.current.document.servers.get(name);
             if !server.is_some_and(|server| has_endpoint(server, &listing.endpoint)) {
@@ -26,7 +26,11 @@ impl Gateway {
             }
             let at = OffsetDateTime::now_utc();
             state.attempts.insert(name.clone(), ListState::Up { at });
-            (Arc::clone(&state.current), state.lists.clone())
+            (
+                Arc::clone(&state.current),
+                state.lists.clone(),
+                state.module.clone(),
+            )
         };
         let previous = lists.get(name);
         // Judged before it is stored: what could end this process must not be met again at its next start.
@@ -36,7 +40,7 @@ impl Gateway {
             server.is_some_and(|server| previous.may_be_of(server))
                 && same_list(&previous.stored, &list.stored)
         });
-        if known {
+        if known || self.is_withheld(&list.stored) {
             return;
         }
         tracing::info!(server = %name, tools = list.tools.len(), hash = %list.stored.hash, "the server's list is new");
@@ -49,10 +53,12 @@ impl Gateway {
             current.revision,
             Arc::clone(&current.document),
             &lists,
-            self.module.clone(),
+            module,
         ) {
             Ok(built) => {
-                if built.generation() != current.generation() {
+                if built.generation() == current.generation() {
+                    self.take_unchanged(built).await;
+                } else {
                     self.roll_out(Arc::new(built)).await;
                 }
             }
@@ -60,6 +66,34 @@ impl Gateway {
                 tracing::error!(server = %name, %error, "the list cannot be rolled out; what is in force stays");
             }
         }
+    }
+
+    /// Takes a list that changes nothing for the Envoys: a description, say.
+    async fn take_unchanged(&self, built: Built) {
+        let accepted = {
+            let mut state = self.write();
+            let built = Arc::new(Built {
+                snapshot: Arc::clone(&state.current.snapshot),
+                ..built
+            });
+            state.current = Arc::clone(&built);
+            if state.stage != Stage::Accepted {
+                return;
+            }
+            state.accepted = Some(Arc::clone(&built));
+            built.to_accepted()
+        };
+        if let Err(error) = self.store.add_accepted(&accepted).await {
+            tracing::error!(%error, "after a restart the server's list is an older one");
+        }
+    }
+
+    /// Whether Envoys rejected a generation because of this list.
+    fn is_withheld(&self, list: &Catalogue) -> bool {
+        self.read().withheld.contains(&Input::List {
+            server: list.server.clone(),
+            hash: list.hash.clone(),
+        })
     }
 
     /// Takes note that a server could not be listed, if it is still the one that was asked. What it listed before stays.

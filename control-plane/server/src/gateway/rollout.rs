@@ -1,17 +1,19 @@
-//! From a generation to the Envoys' verdict, and back where it is bad.
+//! From a generation to its judgement, and what follows from that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use gateway_document::{Warning, WithheldTool};
 use serde::Serialize;
-use store::AuditEntry;
-use time::OffsetDateTime;
+use xds::{Distribution, NodeId, NodeSummary};
 
 use super::Gateway;
+use super::acceptance::{EnvoyAnswer, Judgement, Outcome, Trial, Verdict, judge};
+use super::newcomers::{Situation, newcomers};
 use super::notices;
-use super::state::Rejection;
-use super::verdict::{EnvoyAnswer, Judgement, Outcome, Rejections, judge};
+use super::state::{Stage, WayBack};
 use crate::generation::Built;
 
 /// What became of a change.
@@ -25,6 +27,9 @@ pub struct WriteReport {
     pub outcome: Outcome,
     /// The revision that is in force now: another one, where an Envoy rejected the change.
     pub in_force: u64,
+    /// Whether Envoys that run a rejected change keep it, until an operator decides.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
     /// What each connected Envoy answered.
     pub envoys: Vec<EnvoyAnswer>,
     /// The tools that are listed and cannot be called all the same, or not everywhere.
@@ -34,133 +39,269 @@ pub struct WriteReport {
     pub warnings: Vec<Warning>,
 }
 
-/// What is put on the audit trail when Envoys reject a revision.
-pub(super) const REJECTED: &str = "rejected by Envoy";
-
 impl Gateway {
-    /// Publishes a generation, waits for the Envoys within the document's deadline, and acts on what they say. The
-    /// caller holds `changing`.
+    /// Hands a generation out, waits until it is judged or the document's deadline has passed, and acts on the judgement.
+    /// The caller holds `changing`.
     pub(super) async fn roll_out(&self, built: Arc<Built>) -> WriteReport {
-        let baseline = {
-            let mut state = self.write();
-            let before = std::mem::replace(&mut state.current, Arc::clone(&built));
-            notices::log(Some(&before), &built);
-            state.accepted.clone().unwrap_or(before)
+        let mut standings = self.publisher.standings();
+        self.begin(&built);
+        let judgement = loop {
+            let judgement = self.judge_now().await;
+            let Verdict::Waiting { until } = judgement.verdict else {
+                break judgement;
+            };
+            // Past the deadline the judge says so.
+            let _ = tokio::time::timeout_at(until.into(), standings.changed()).await;
         };
-        self.show_document(&built);
-        self.publisher.publish(Arc::clone(&built.snapshot));
-        let deadline = built.document.rollout.ack_deadline.duration();
-        let nodes = self.publisher.settled(built.generation(), deadline).await;
-        let Judgement {
-            outcome,
-            envoys,
-            rejections,
-        } = judge(&nodes, built.generation(), Some(&baseline.snapshot));
+        let outcome = judgement.outcome();
         tracing::info!(
-            revision = built.revision.0, generation = %built.generation(), ?outcome, envoys = envoys.len(), "rolled out"
+            revision = built.revision.0, generation = %built.generation(), ?outcome,
+            envoys = judgement.envoys.len(), "rolled out"
         );
-        match outcome {
-            Outcome::Rejected => self.fall_back(&built, rejections).await,
-            Outcome::Accepted | Outcome::Partial => self.remember_accepted(&built).await,
-            Outcome::Pending | Outcome::NoEnvoys | Outcome::Unchanged => {}
-        }
         WriteReport {
             in_force: self.current().revision.0,
-            ..report(&built, outcome, envoys)
+            kept: self.read().stage == Stage::Kept,
+            ..report(&built, outcome, judgement.envoys)
         }
     }
 
-    /// Follows what Envoys say after a change was answered: late acknowledgements, and late rejections. Never returns.
+    /// Follows what Envoys do after a change was answered: late answers, crashes, silence past the deadline. Never returns.
     pub async fn follow(&self) {
-        let mut changes = self.publisher.changes();
+        let mut standings = self.publisher.standings();
         loop {
-            changes.changed().await;
-            let _changing = self.changing.lock().await;
-            let (current, accepted, judged) = {
-                let state = self.read();
-                let judged = state
-                    .rejection
-                    .as_ref()
-                    .map(|rejection| rejection.generation.clone());
-                (Arc::clone(&state.current), state.accepted.clone(), judged)
+            let verdict = {
+                let _changing = self.changing.lock().await;
+                self.judge_now().await.verdict
             };
-            let accepted = accepted.as_ref();
-            if accepted.is_some_and(|accepted| accepted.generation() == current.generation())
-                || judged.as_ref() == Some(current.generation())
-            {
-                continue;
-            }
-            let baseline = accepted.map(|accepted| &*accepted.snapshot);
-            let judgement = judge(&self.publisher.nodes(), current.generation(), baseline);
-            match judgement.outcome {
-                Outcome::Rejected => self.fall_back(&current, judgement.rejections).await,
-                Outcome::Accepted | Outcome::Partial => self.remember_accepted(&current).await,
-                Outcome::Pending | Outcome::NoEnvoys | Outcome::Unchanged => {}
+            match verdict {
+                Verdict::Waiting { until } => {
+                    // Past the deadline the judge says so.
+                    let _ = tokio::time::timeout_at(until.into(), standings.changed()).await;
+                }
+                _ => standings.changed().await,
             }
         }
     }
 
-    /// Takes the Envoys back to what they accepted last; with nothing to go back to, the rejection is only recorded.
-    async fn fall_back(&self, rejected: &Arc<Built>, nodes: Rejections) {
-        let texts: Vec<String> = nodes
-            .iter()
-            .flat_map(|(node, resources)| resources.iter().map(move |resource| (node, resource)))
-            .map(|(node, rejected)| {
-                format!(
-                    "Envoy `{node}`, {} `{}`: {}",
-                    rejected.resource_type, rejected.name, rejected.message
-                )
-            })
-            .collect();
-        let reason = texts.join("; ");
-        tracing::warn!(revision = rejected.revision.0, generation = %rejected.generation(), "{reason}");
-        let entry = AuditEntry {
-            who: "control plane".to_owned(),
-            what: REJECTED.to_owned(),
-            revision: Some(rejected.revision),
-            origin: String::new(),
-            reason,
-        };
-        if let Err(error) = self.store.record(&entry).await {
-            tracing::error!(%error, "the rejection is not on the audit trail");
-        }
-        let accepted = {
+    fn begin(&self, built: &Arc<Built>) {
+        let envoys = self.publisher.summaries();
+        {
             let mut state = self.write();
-            state.rejection = Some(Rejection {
-                revision: rejected.revision,
-                generation: rejected.generation().clone(),
-                at: OffsetDateTime::now_utc(),
-                nodes,
-            });
-            let Some(accepted) = state.accepted.clone() else {
-                return;
-            };
-            state.current = Arc::clone(&accepted);
-            accepted
-        };
-        self.publisher.publish(Arc::clone(&accepted.snapshot));
-        self.show_document(&accepted);
-        let deadline = accepted.document.rollout.ack_deadline.duration();
-        self.publisher
-            .settled(accepted.generation(), deadline)
-            .await;
+            let state = &mut *state;
+            let accepted = state.accepted.as_ref().map(|accepted| &*accepted.snapshot);
+            state
+                .marks
+                .note_broken(&state.current.snapshot, accepted, &envoys);
+            if let Some(rejection) = &mut state.rejection
+                && !std::mem::replace(&mut rejection.is_counted, true)
+            {
+                count_lone_rejections(
+                    &mut state.marks.lone_rejections,
+                    &rejection.nodes.keys().cloned().collect(),
+                    &envoys,
+                );
+            }
+            if built.revision != state.current.revision {
+                // A new revision supersedes what was rejected before.
+                state.rejection = None;
+            }
+            notices::log(Some(&state.current), built);
+            let accepted = state.accepted.as_ref();
+            state.way_back = accepted.map(|accepted| WayBack::new(built, accepted));
+            state.current = Arc::clone(built);
+            state.stage = Stage::Open;
+            state.began = Instant::now();
+        }
+        self.show_document(built);
+        self.hand_out(true);
     }
 
-    async fn remember_accepted(&self, built: &Arc<Built>) {
-        self.write().accepted = Some(Arc::clone(built));
-        // It may not be of one mind with us: an Envoy that is broken in itself does not count here.
-        self.publisher.restore_accepted(Arc::clone(&built.snapshot));
-        if let Err(error) = self.store.set_accepted(&built.parts()).await {
+    /// Judges the generation in hand and acts on the judgement. The caller holds `changing`.
+    pub(super) async fn judge_now(&self) -> Judgement {
+        self.store_rejections().await;
+        let (current, accepted, earlier, stage, began, marks) = {
+            let state = self.read();
+            (
+                Arc::clone(&state.current),
+                state.accepted.clone(),
+                state.earlier.first().cloned(),
+                state.stage,
+                state.began,
+                state.marks.clone(),
+            )
+        };
+        let ack_deadline = current.document.rollout.ack_deadline.duration();
+        let trial = Trial {
+            snapshot: &current.snapshot,
+            began,
+            ack_deadline,
+            accepted: accepted.as_ref().map(|accepted| &*accepted.snapshot),
+            marks: &marks,
+        };
+        let now = Instant::now();
+        if let Some(undecided) = self.without_a_look(&current, stage, &marks, began + ack_deadline)
+        {
+            return undecided;
+        }
+        let judgement = judge(&trial, &self.publisher.summaries(), now);
+        match (stage, judgement.verdict) {
+            (Stage::Open, Verdict::Accepted | Verdict::Standing) => {
+                self.accept(&current, &judgement).await;
+            }
+            (Stage::Open, Verdict::Rejected) => {
+                self.fall_back(&current, accepted.as_ref(), &judgement.rejections)
+                    .await;
+            }
+            (Stage::Open, _) => self.offer(judgement.has_judge()),
+            (Stage::Rejected, Verdict::Accepted | Verdict::Standing) => {
+                // There was nothing to go back to, and an Envoy has taken it after all.
+                self.accept(&current, &judgement).await;
+            }
+            (Stage::Accepted, Verdict::Rejected) if earlier.is_some() => {
+                self.fall_back(&current, earlier.as_ref(), &judgement.rejections)
+                    .await;
+            }
+            (Stage::Accepted, _) => self.write().marks.late = judgement.unanswered.clone(),
+            (Stage::Rejected | Stage::Kept, _) => {}
+        }
+        judgement
+    }
+
+    /// The judgement where a count is enough to know that there is none yet: a look at every Envoy for each answer would cost
+    /// the square of the fleet.
+    fn without_a_look(
+        &self,
+        current: &Built,
+        stage: Stage,
+        marks: &super::Marks,
+        deadline: Instant,
+    ) -> Option<Judgement> {
+        let tally = self.publisher.tally(current.generation());
+        let crash_loops = self.publisher.crash_loops();
+        let has_crashes = self.crash_loops_seen.swap(crash_loops, Ordering::Relaxed) != crash_loops;
+        let is_quiet = tally.rejected == 0 && !has_crashes;
+        let verdict = match stage {
+            Stage::Open if is_quiet && tally.waiting > 0 && Instant::now() < deadline => {
+                Verdict::Waiting { until: deadline }
+            }
+            Stage::Accepted if !has_crashes && marks.late.is_empty() => Verdict::Accepted,
+            Stage::Kept => Verdict::Rejected,
+            _ => return None,
+        };
+        Some(Judgement {
+            verdict,
+            envoys: Vec::new(),
+            rejections: super::Rejections::new(),
+            unanswered: BTreeSet::new(),
+        })
+    }
+
+    /// Makes a generation the accepted one, and gives it to everyone.
+    async fn accept(&self, built: &Arc<Built>, judgement: &Judgement) {
+        // What is shown as accepted is what a restart will serve.
+        if let Err(error) = self.store.add_accepted(&built.to_accepted()).await {
             tracing::error!(%error, "the accepted generation is not stored; after a restart an older one counts");
         }
+        let is_operators = {
+            let mut state = self.write();
+            let state = &mut *state;
+            let before = state.accepted.replace(Arc::clone(built));
+            let is_another = before
+                .as_ref()
+                .is_some_and(|before| before.generation() != built.generation());
+            let is_operators = before
+                .as_ref()
+                .is_none_or(|before| before.revision != built.revision);
+            if let Some(before) = before.filter(|_| is_another) {
+                state.earlier.insert(0, before);
+                // As many as the store keeps.
+                state.earlier.truncate(2);
+            }
+            state.stage = Stage::Accepted;
+            state.way_back = None;
+            state.marks.late = judgement.unanswered.clone();
+            for envoy in &judgement.envoys {
+                if envoy.state == super::EnvoyVerdict::Acked {
+                    let id = NodeId::new(&envoy.id);
+                    state.marks.lone_rejections.remove(&id);
+                    state.marks.broken.remove(&id);
+                }
+            }
+            is_operators
+        };
+        self.hand_out(true);
+        if is_operators {
+            self.release_withheld().await;
+        }
     }
 
-    fn show_document(&self, built: &Built) {
+    /// Tells the publisher who is to have what; the connected ones too, if they are to have something else.
+    pub(super) fn hand_out(&self, with_connected: bool) {
+        let (current, newcomers) = {
+            let state = self.read();
+            let has_judge = with_connected && state.stage == Stage::Open && self.has_connected();
+            let situation = situation(&state, has_judge);
+            (Arc::clone(&state.current), newcomers(&situation))
+        };
+        if !with_connected {
+            return self.publisher.offer(newcomers);
+        }
+        self.publisher.distribute(Distribution {
+            connected: Arc::clone(&current.snapshot),
+            newcomers,
+            ack_deadline: current.document.rollout.ack_deadline.duration(),
+        });
+    }
+
+    /// Says what newcomers get, if that has changed with whether an Envoy is judging.
+    fn offer(&self, has_judge: bool) {
+        let newcomers = newcomers(&situation(&self.read(), has_judge));
+        self.publisher.offer(newcomers);
+    }
+
+    fn has_connected(&self) -> bool {
+        self.publisher
+            .summaries()
+            .iter()
+            .any(|envoy| envoy.streams > 0)
+    }
+
+    pub(super) fn show_document(&self, built: &Built) {
         self.document.send_if_modified(|document| {
             let changed = *document != built.document;
             *document = Arc::clone(&built.document);
             changed
         });
+    }
+}
+
+fn situation(state: &super::State, has_judge: bool) -> Situation<'_> {
+    let accepted = state.accepted.as_ref().map(|accepted| &accepted.snapshot);
+    let way_back = state.way_back.as_ref();
+    Situation {
+        current: &state.current.snapshot,
+        accepted: way_back.map(|way_back| &way_back.snapshot).or(accepted),
+        stage: state.stage,
+        has_judge,
+        accepted_may_allow_more: way_back.is_some_and(|way_back| way_back.may_allow_more),
+    }
+}
+
+/// Counts, for each Envoy that rejected the last change, whether it was alone with that.
+fn count_lone_rejections(
+    counts: &mut BTreeMap<NodeId, u32>,
+    rejected: &BTreeSet<NodeId>,
+    envoys: &[NodeSummary],
+) {
+    let somebody_did_not = envoys
+        .iter()
+        .any(|envoy| envoy.streams > 0 && !rejected.contains(&envoy.id));
+    for node in rejected {
+        if somebody_did_not {
+            *counts.entry(node.clone()).or_default() += 1;
+        } else {
+            counts.remove(node);
+        }
     }
 }
 
@@ -171,6 +312,7 @@ pub(super) fn report(built: &Built, outcome: Outcome, envoys: Vec<EnvoyAnswer>) 
         generation: built.generation().as_str().to_owned(),
         outcome,
         in_force: built.revision.0,
+        kept: false,
         envoys,
         withheld: withheld.into_iter().cloned().collect(),
         warnings: built.warnings.clone(),

@@ -1,13 +1,15 @@
 //! From the store to a running gateway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
+use std::time::Instant;
 
 use gateway_document::{CheckedDocument, Format, GatewayDocument, ParseError};
 use store::{
-    AcceptedGeneration, AppendError, Catalogue, ConfigStore, NewRevision, Revision, RevisionNumber,
-    StoreError,
+    AcceptedGeneration, AppendError, Catalogue, ConfigStore, Input, NewRevision, Revision,
+    RevisionNumber, StoreError,
 };
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -15,9 +17,10 @@ use tokio::sync::{Mutex, watch};
 use xds::Publisher;
 
 use super::Gateway;
+use super::acceptance::Marks;
 use super::notices;
-use super::rollout::REJECTED;
-use super::state::State;
+use super::rejections::remember;
+use super::state::{Stage, State, WayBack};
 use crate::catalogue::{CatalogueClient, KnownList};
 use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, Lists};
@@ -51,10 +54,6 @@ pub enum StartError {
     },
 }
 
-/// How far back rejections of the newest revision are looked for. Between its being stored and its being rejected,
-/// nothing else is done.
-const RECENT_AUDIT: u32 = 50;
-
 impl Gateway {
     /// Starts from what is stored; from `first` where nothing is.
     ///
@@ -71,57 +70,85 @@ impl Gateway {
             Some(head) => head,
             None => first_revision(&*store, first, &module).await?,
         };
-        let lists = lists_of(store.catalogues().await?);
-        let accepted = match store.accepted().await? {
-            Some(parts) => restore(&*store, &parts, &lists).await?.map(Arc::new),
-            None => None,
-        };
         let number = head.summary.number;
-        let rejected = was_rejected(&*store, number).await?;
-        let current = match &accepted {
-            Some(accepted) if rejected && accepted.revision != number => {
+        remember(&publisher, store.rejections().await?);
+        let today = lists_of(store.catalogues().await?);
+        let mut accepted = Vec::new();
+        for stored in store.accepted().await? {
+            accepted.extend(restore(&*store, &stored, &today).await?.map(Arc::new));
+        }
+        let good = accepted.first().cloned();
+        let (kept, withheld): (Vec<_>, Vec<_>) = store
+            .withheld()
+            .await?
+            .into_iter()
+            .partition(|withheld| withheld.is_in_force);
+        let withheld: BTreeSet<Input> = withheld
+            .into_iter()
+            .map(|withheld| withheld.input)
+            .collect();
+        let lists = without_withheld(today, &withheld, good.as_deref());
+        let module = match &good {
+            Some(good) if withheld.contains(&Input::Module(module.sha256.clone())) => {
+                tracing::info!(rejected = %module.sha256, in_use = %good.module.sha256, "Envoys rejected the filter module");
+                good.module.clone()
+            }
+            _ => module,
+        };
+        let current = match &good {
+            Some(good) if withheld.contains(&Input::Revision(number)) => {
                 tracing::info!(
                     rejected = number.0,
-                    in_force = accepted.revision.0,
+                    in_force = good.revision.0,
                     "an Envoy rejected the newest revision"
                 );
-                rebuilt(accepted, &lists, &module)
+                rebuilt(good, &lists, &module)
             }
-            accepted => match (newest(&head, &lists, &module), accepted) {
+            good => match (newest(&head, &lists, &module), good) {
                 (Ok(built), _) => built,
-                (Err(error), Some(accepted)) => {
-                    tracing::error!(%error, in_force = accepted.revision.0, "the newest revision cannot be used");
-                    rebuilt(accepted, &lists, &module)
+                (Err(error), Some(good)) => {
+                    tracing::error!(%error, in_force = good.revision.0, "the newest revision cannot be used");
+                    rebuilt(good, &lists, &module)
                 }
                 (Err(error), None) => return Err(error),
             },
         };
-        let current = match &accepted {
-            Some(accepted) if accepted.generation() == current.generation() => Arc::clone(accepted),
-            _ => Arc::new(current),
+        let is_accepted = good.as_ref().is_some_and(|good| {
+            good.generation() == current.generation() && good.revision == current.revision
+        });
+        let (current, stage) = match &good {
+            Some(good) if is_accepted => (Arc::clone(good), Stage::Accepted),
+            _ if !kept.is_empty() => (Arc::new(current), Stage::Kept),
+            _ => (Arc::new(current), Stage::Open),
         };
-        if let Some(accepted) = &accepted {
-            publisher.restore_accepted(Arc::clone(&accepted.snapshot));
-        }
-        publisher.publish(Arc::clone(&current.snapshot));
         notices::log(None, &current);
-        tracing::info!(revision = current.revision.0, generation = %current.generation(), "in force");
-        Ok(Arc::new(Self {
+        tracing::info!(revision = current.revision.0, generation = %current.generation(), ?stage, "starting");
+        let way_back = good.as_ref().filter(|_| !is_accepted);
+        let gateway = Arc::new(Self {
             store,
             publisher,
             client,
-            module,
             changing: Mutex::new(()),
             document: watch::Sender::new(Arc::clone(&current.document)),
+            crash_loops_seen: AtomicU64::new(0),
             state: RwLock::new(State {
                 head: number,
+                way_back: way_back.map(|good| WayBack::new(&current, good)),
                 current,
-                accepted,
+                accepted: good,
+                earlier: accepted.into_iter().skip(1).collect(),
+                stage,
+                began: Instant::now(),
+                marks: Marks::default(),
                 rejection: None,
+                withheld,
                 lists,
+                module,
                 attempts: BTreeMap::new(),
             }),
-        }))
+        });
+        gateway.hand_out(stage != Stage::Kept);
+        Ok(gateway)
     }
 }
 
@@ -164,14 +191,21 @@ fn lists_of(catalogues: BTreeMap<String, Catalogue>) -> Lists {
         .collect()
 }
 
-async fn was_rejected(
-    store: &dyn ConfigStore,
-    revision: RevisionNumber,
-) -> Result<bool, StoreError> {
-    let recent = store.audit(None, RECENT_AUDIT).await?;
-    Ok(recent
-        .iter()
-        .any(|record| record.entry.what == REJECTED && record.entry.revision == Some(revision)))
+/// The lists without those that Envoys rejected, in whose place the accepted ones stand.
+fn without_withheld(mut lists: Lists, withheld: &BTreeSet<Input>, good: Option<&Built>) -> Lists {
+    lists.retain(|server, list| {
+        let input = Input::List {
+            server: server.to_string(),
+            hash: list.stored.hash.clone(),
+        };
+        !withheld.contains(&input)
+    });
+    for (server, list) in good.iter().flat_map(|good| &good.lists) {
+        lists
+            .entry(server.clone())
+            .or_insert_with(|| Arc::clone(list));
+    }
+    lists
 }
 
 /// Checks a document and makes a generation of it.
@@ -201,7 +235,7 @@ fn read(revision: &Revision) -> Result<GatewayDocument, StartError> {
     })
 }
 
-/// The accepted generation, from its parts. Nothing where a part is gone: then there is nothing to go back to.
+/// An accepted generation, with the bytes that were accepted. Nothing where a part is gone: then it is nothing to go back to.
 async fn restore(
     store: &dyn ConfigStore,
     parts: &AcceptedGeneration,
@@ -238,10 +272,17 @@ async fn restore(
         sha256: kept.sha256,
         path: kept.path,
     };
-    match build(parts.revision, read(&revision)?, &lists, module) {
+    let built = match build(parts.revision, read(&revision)?, &lists, module) {
+        Ok(built) => built,
+        Err(error) => {
+            tracing::error!(%error, revision = parts.revision.0, "the accepted generation cannot be read");
+            return Ok(None);
+        }
+    };
+    match built.with_accepted_bytes(parts) {
         Ok(built) => Ok(Some(built)),
         Err(error) => {
-            tracing::error!(%error, revision = parts.revision.0, "the accepted generation cannot be made again");
+            tracing::error!(%error, generation = parts.generation, "the accepted generation cannot be served");
             Ok(None)
         }
     }

@@ -1,30 +1,46 @@
 //! What the gateway knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use gateway_document::{GatewayDocument, ServerName};
-use store::RevisionNumber;
+use store::{Input, RevisionNumber};
 use time::OffsetDateTime;
-use xds::Generation;
+use xds::{Generation, ResourceType, Snapshot};
 
-use super::verdict::Rejections;
-
+use super::acceptance::{Marks, Rejections};
+use super::loosening::may_loosen;
+use crate::envoy::ModuleFile;
 use crate::generation::{Built, Lists};
 
-/// What the gateway knows.
+/// Everything that the gateway knows.
 #[derive(Debug)]
 pub struct State {
     /// The newest revision that is stored. It is not the one in force where Envoys rejected it.
     pub head: RevisionNumber,
-    /// What the Envoys are meant to have.
+    /// The generation that the connected Envoys are meant to have.
     pub current: Arc<Built>,
-    /// What they all accepted last, and what they are taken back to.
+    /// The generation that Envoys accepted last: newcomers get it, and a rejected one is taken back to it.
     pub accepted: Option<Arc<Built>>,
-    /// The rejection that took them back, until a later change.
+    /// Those accepted before it, the newest first.
+    pub earlier: Vec<Arc<Built>>,
+    /// How far the judgement of `current` is.
+    pub stage: Stage,
+    /// When `current` was handed out.
+    pub began: Instant,
+    /// What newcomers get while `current` is being judged.
+    pub way_back: Option<WayBack>,
+    /// What is known of Envoys beyond their answers to `current`.
+    pub marks: Marks,
+    /// The rejection of the last generation that was rejected, until a later change.
     pub rejection: Option<Rejection>,
+    /// The inputs that the next generation must not be made from.
+    pub withheld: BTreeSet<Input>,
     /// What is known of servers' lists, of the document in force and others.
     pub lists: Lists,
+    /// The filter module that the next generation is made with.
+    pub module: ModuleFile,
     /// How the last attempt to list each server of the document ended.
     pub attempts: BTreeMap<ServerName, ListState>,
 }
@@ -35,6 +51,48 @@ impl State {
         self.attempts
             .retain(|name, _| document.servers.contains_key(name) && !moved.contains(name));
     }
+}
+
+/// The accepted generation while another one is being judged.
+#[derive(Debug, Clone)]
+pub struct WayBack {
+    /// Its snapshot, with today's endpoints.
+    pub snapshot: Arc<Snapshot>,
+    /// Whether it may allow what the one being judged refuses.
+    pub may_allow_more: bool,
+}
+
+impl WayBack {
+    /// The way back from `current` to `accepted`.
+    #[must_use]
+    pub fn new(current: &Built, accepted: &Built) -> Self {
+        let endpoints = current.snapshot.of_type(ResourceType::Endpoints);
+        let accepted_endpoints = endpoints
+            .filter(|resource| {
+                accepted
+                    .snapshot
+                    .get(ResourceType::Endpoints, resource.name())
+                    .is_some()
+            })
+            .cloned();
+        Self {
+            snapshot: Arc::new(accepted.snapshot.with_endpoints(accepted_endpoints)),
+            may_allow_more: may_loosen(current, accepted),
+        }
+    }
+}
+
+/// How far the judgement of a generation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Its Envoys are being heard.
+    Open,
+    /// It is the accepted one.
+    Accepted,
+    /// It was rejected, and there is nothing to go back to.
+    Rejected,
+    /// It was rejected, and Envoys that run it keep it: going back would allow more than it does, which only an operator may do.
+    Kept,
 }
 
 /// How the last attempt to list a server ended.
@@ -65,4 +123,10 @@ pub struct Rejection {
     pub at: OffsetDateTime,
     /// What each of them rejected.
     pub nodes: Rejections,
+    /// Whether Envoys that run it keep it, until an operator decides.
+    pub is_kept: bool,
+    /// Whether it has been counted who was alone with it.
+    pub is_counted: bool,
+    /// What they were sent, to recognise answers that come later.
+    pub snapshot: Arc<Snapshot>,
 }

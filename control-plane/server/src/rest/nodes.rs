@@ -25,11 +25,25 @@ struct Node {
     connected: bool,
     /// Since when it is connected, or is not.
     since: String,
+    /// How many streams are open under this name. More than one for longer than moments: Envoys that share a `node.id`, which
+    /// then count as one.
+    streams: usize,
+    /// How often a generation cost the Envoy its life, soon after it was sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crashes: Option<Crashes>,
     generation: Generations,
     resources: Vec<Resource>,
     /// The generation that it rejected, until a later change: what it was taken back from.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<Rejected>,
+}
+
+#[derive(Serialize)]
+struct Crashes {
+    generation: String,
+    count: u32,
+    /// Whether it is not given that generation again, until a later change.
+    kept_from_it: bool,
 }
 
 #[derive(Serialize)]
@@ -43,6 +57,8 @@ struct Rejected {
     revision: u64,
     generation: String,
     at: String,
+    /// Whether Envoys that run it keep it, because going back would allow more; until an operator decides.
+    kept: bool,
 }
 
 #[derive(Serialize)]
@@ -122,6 +138,12 @@ fn view(node: NodeState, rejection: Option<&Rejection>) -> Node {
         user_agent: node.user_agent,
         connected,
         since: at(since),
+        streams: node.streams,
+        crashes: node.crashes.map(|crashes| Crashes {
+            generation: crashes.generation.to_string(),
+            count: crashes.count,
+            kept_from_it: crashes.is_kept_from_it,
+        }),
         generation: Generations {
             desired: node.desired.map(|generation| generation.to_string()),
             in_force: node.in_force.map(|generation| generation.to_string()),
@@ -131,6 +153,7 @@ fn view(node: NodeState, rejection: Option<&Rejection>) -> Node {
             revision: rejection.revision.0,
             generation: rejection.generation.to_string(),
             at: timestamp(rejection.at),
+            kept: rejection.is_kept,
         }),
     }
 }

@@ -18,9 +18,16 @@ use xds::ResourceType;
 
 /// A connected client; gone when dropped.
 pub struct FakeEnvoy {
-    rejects: Arc<Mutex<BTreeSet<String>>>,
+    rejects: Arc<Mutex<Rejects>>,
     speaks: watch::Sender<bool>,
     _tasks: JoinSet<()>,
+}
+
+/// The names of what it rejects.
+#[derive(Default)]
+struct Rejects {
+    always: BTreeSet<String>,
+    once: BTreeSet<String>,
 }
 
 /// Its words on what it rejects.
@@ -32,10 +39,12 @@ impl FakeEnvoy {
         Self::connect_rejecting(xds, id, &[]).await
     }
 
-    /// Connects, and rejects these listeners from the beginning.
-    pub async fn connect_rejecting(xds: SocketAddr, id: &str, listeners: &[&str]) -> Self {
-        let rejects: BTreeSet<String> = listeners.iter().map(|name| (*name).to_owned()).collect();
-        let rejects = Arc::new(Mutex::new(rejects));
+    /// Connects, and rejects what has these names from the beginning.
+    pub async fn connect_rejecting(xds: SocketAddr, id: &str, names: &[&str]) -> Self {
+        let rejects = Arc::new(Mutex::new(Rejects {
+            always: names.iter().map(|name| (*name).to_owned()).collect(),
+            once: BTreeSet::new(),
+        }));
         let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{xds}"))
             .await
             .unwrap();
@@ -65,7 +74,7 @@ impl FakeEnvoy {
                 if may_speak.wait_for(|speaks| *speaks).await.is_err() {
                     return;
                 }
-                for answer in answers(&response, &rejecting.lock().unwrap(), &mut subscribed) {
+                for answer in answers(&response, &mut rejecting.lock().unwrap(), &mut subscribed) {
                     // The control plane may be gone first.
                     let _ = requests.try_send(answer);
                 }
@@ -88,22 +97,29 @@ impl FakeEnvoy {
         self.speaks.send_replace(true);
     }
 
-    /// Rejects the listener of this name from now on.
-    pub fn reject(&self, listener: &str) {
-        self.rejects.lock().unwrap().insert(listener.to_owned());
+    /// Rejects the listener or extension configuration of this name from now on.
+    pub fn reject(&self, name: &str) {
+        self.rejects.lock().unwrap().always.insert(name.to_owned());
+    }
+
+    /// Rejects the listener or extension configuration of this name the next time.
+    pub fn reject_once(&self, name: &str) {
+        self.rejects.lock().unwrap().once.insert(name.to_owned());
     }
 }
 
 /// The acknowledgement or rejection, and the subscriptions to what was accepted names.
 fn answers(
     response: &DeltaDiscoveryResponse,
-    rejects: &BTreeSet<String>,
+    rejects: &mut Rejects,
     subscribed: &mut BTreeSet<(ResourceType, String)>,
 ) -> Vec<DeltaDiscoveryRequest> {
     let resource_type = ResourceType::from_type_url(&response.type_url).unwrap();
     let names = || response.resources.iter().map(|resource| &resource.name);
-    let rejected =
-        resource_type == ResourceType::Listener && names().any(|name| rejects.contains(name));
+    // Names of extension configurations are nobody else's.
+    let can_reject = [ResourceType::Listener, ResourceType::ExtensionConfig];
+    let rejected = can_reject.contains(&resource_type)
+        && names().any(|name| rejects.once.remove(name) || rejects.always.contains(name));
     let mut answers = vec![DeltaDiscoveryRequest {
         type_url: response.type_url.clone(),
         response_nonce: response.nonce.clone(),

@@ -49,8 +49,13 @@ pub fn document_with(servers: &[(&str, &FakeServer)]) -> String {
 impl ControlPlane {
     /// Starts on what is stored in `folder`, or else on `document`.
     pub async fn start(folder: &Path, document: &str) -> Self {
+        Self::start_with_module(folder, document, b"\0asm\x01\0\0\0").await
+    }
+
+    /// Starts with this filter module.
+    pub async fn start_with_module(folder: &Path, document: &str, module: &[u8]) -> Self {
         let source = folder.join("filter.wasm");
-        std::fs::write(&source, b"\0asm\x01\0\0\0").unwrap();
+        std::fs::write(&source, module).unwrap();
         let (module, bytes) = module::keep(&source, &folder.join("modules")).unwrap();
         let store = SqliteStore::open(&folder.join("control-plane.db"))
             .await
@@ -62,7 +67,7 @@ impl ControlPlane {
             first_seen: OffsetDateTime::now_utc(),
         };
         store.put_module(&record).await.unwrap();
-        let publisher = Publisher::new(xds::Options::default());
+        let publisher = Publisher::new();
         let first = parse(document, Format::Yaml).unwrap();
         let client = reach::client();
         let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, first)

@@ -13,4 +13,5 @@ mod idle_rules;
 mod name_clash;
 mod reach;
 mod restarts;
+mod rollouts;
 mod tools;

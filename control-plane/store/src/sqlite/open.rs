@@ -18,7 +18,7 @@ use crate::OpenError;
 
 /// The steps from an empty file to today's layout: number, title and statements. A step that was
 /// released is never changed: its checksum is in every store.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "initial",
@@ -28,6 +28,11 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
         2,
         "where lists come from",
         include_str!("../../migrations/0002_where_lists_come_from.sql"),
+    ),
+    (
+        3,
+        "accepted bytes",
+        include_str!("../../migrations/0003_accepted_bytes.sql"),
     ),
 ];
 

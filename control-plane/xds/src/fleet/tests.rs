@@ -1,241 +1,425 @@
-use std::time::{Duration, Instant};
+//! The table hands out what it is told, and reports facts.
+
+use std::time::Duration;
 
 use super::*;
-use crate::{fixtures::snapshot, session::Progress};
+use crate::{
+    DeliveryState, RejectedContent,
+    fixtures::{cluster, extension, snapshot},
+    session::{Answer, DeltaRequest, DeltaResponse},
+};
 
-fn connect(fleet: &mut Fleet, id: &str) -> Admission {
-    let identity = Identity {
-        id: NodeId::new(id),
-        cluster: String::new(),
-        user_agent: String::new(),
-    };
-    let new_session = |stream, rejections| Session::new(stream, Duration::from_secs(5), rejections);
-    fleet.connect(identity, new_session, Instant::now())
+const ACK_DEADLINE: Duration = Duration::from_secs(5);
+const FIRST: FirstRequest = FirstRequest {
+    resource_type: ResourceType::Cluster,
+    reports_resources: false,
+};
+
+/// A fleet, and the clock.
+struct Table {
+    fleet: Fleet,
+    now: Instant,
 }
 
-fn report(fleet: &mut Fleet, id: &str, stream: &Admission, generation: &str, verdict: Verdict) {
-    let standing = Standing {
-        generation: Some(Generation::new(generation)),
-        progress: Progress::Settled,
-        verdict,
-    };
-    fleet.report(&NodeId::new(id), stream.stream, standing);
+/// An Envoy's open stream.
+struct Stream {
+    id: NodeId,
+    admission: Admission,
 }
 
-fn disconnect(fleet: &mut Fleet, id: &str, stream: &Admission) {
-    fleet.disconnect(&NodeId::new(id), stream.stream, Instant::now());
-}
-
-fn given(admission: &Admission) -> Option<String> {
-    let snapshot = admission.assignment.borrow();
-    snapshot
-        .as_ref()
-        .map(|snapshot| snapshot.generation().to_string())
-}
-
-fn accepted(fleet: &Fleet) -> Option<String> {
-    fleet
-        .accepted()
-        .map(|snapshot| snapshot.generation().to_string())
-}
-
-/// A fleet of the one Envoy `a`, which accepted the generation `1`.
-fn fleet_of_one() -> (Fleet, Admission) {
-    let mut fleet = Fleet::default();
-    fleet.publish(snapshot("1", []));
-    let a = connect(&mut fleet, "a");
-    report(&mut fleet, "a", &a, "1", Verdict::Accepted);
-    assert_eq!(accepted(&fleet), Some("1".to_owned()));
-    (fleet, a)
-}
-
-#[test]
-fn every_connected_envoy_is_given_what_is_published() {
-    let (mut fleet, a) = fleet_of_one();
-    let b = connect(&mut fleet, "b");
-    fleet.publish(snapshot("2", []));
-    assert_eq!(given(&a), Some("2".to_owned()));
-    assert_eq!(given(&b), Some("2".to_owned()));
-}
-
-#[test]
-fn an_envoy_that_connects_before_anything_is_published_waits() {
-    let mut fleet = Fleet::default();
-    let a = connect(&mut fleet, "a");
-    assert_eq!(given(&a), None);
-    fleet.publish(snapshot("1", []));
-    assert_eq!(given(&a), Some("1".to_owned()));
-}
-
-#[test]
-fn a_generation_is_accepted_when_every_envoy_that_was_given_it_accepted_it() {
-    let (mut fleet, a) = fleet_of_one();
-    let b = connect(&mut fleet, "b");
-    fleet.publish(snapshot("2", []));
-    report(&mut fleet, "a", &a, "2", Verdict::Accepted);
-    assert_eq!(accepted(&fleet), Some("1".to_owned()));
-    report(&mut fleet, "b", &b, "2", Verdict::Accepted);
-    assert_eq!(accepted(&fleet), Some("2".to_owned()));
-}
-
-#[test]
-fn what_an_envoy_says_of_an_older_generation_does_not_count() {
-    let (mut fleet, a) = fleet_of_one();
-    fleet.publish(snapshot("2", []));
-    report(&mut fleet, "a", &a, "1", Verdict::Accepted);
-    assert_eq!(accepted(&fleet), Some("1".to_owned()));
-    assert!(!fleet.is_settled(&Generation::new("2")));
-}
-
-#[test]
-fn a_new_envoy_is_given_the_accepted_generation_while_the_next_is_judged_and_then_the_next() {
-    let (mut fleet, a) = fleet_of_one();
-    fleet.publish(snapshot("2", []));
-    let b = connect(&mut fleet, "b");
-    assert_eq!(given(&b), Some("1".to_owned()));
-    report(&mut fleet, "a", &a, "2", Verdict::Accepted);
-    assert_eq!(given(&b), Some("2".to_owned()));
-}
-
-#[test]
-fn a_new_envoy_is_never_given_a_rejected_generation() {
-    let (mut fleet, a) = fleet_of_one();
-    fleet.publish(snapshot("2", []));
-    report(&mut fleet, "a", &a, "2", Verdict::Rejected);
-    let b = connect(&mut fleet, "b");
-    assert_eq!(given(&b), Some("1".to_owned()));
-    disconnect(&mut fleet, "a", &a);
-    assert_eq!(given(&b), Some("1".to_owned()));
-    assert_eq!(accepted(&fleet), Some("1".to_owned()));
-}
-
-#[test]
-fn an_envoy_that_rejected_a_generation_is_given_the_accepted_one_when_it_reconnects() {
-    let (mut fleet, a) = fleet_of_one();
-    fleet.publish(snapshot("2", []));
-    report(&mut fleet, "a", &a, "2", Verdict::Rejected);
-    assert_eq!(given(&a), Some("2".to_owned()));
-    disconnect(&mut fleet, "a", &a);
-    assert_eq!(given(&connect(&mut fleet, "a")), Some("1".to_owned()));
-}
-
-#[test]
-fn an_envoy_that_has_the_generation_already_keeps_it_when_it_reconnects() {
-    let (mut fleet, _a) = fleet_of_one();
-    let b = connect(&mut fleet, "b");
-    fleet.publish(snapshot("2", []));
-    disconnect(&mut fleet, "b", &b);
-    assert_eq!(given(&connect(&mut fleet, "b")), Some("2".to_owned()));
-}
-
-#[test]
-fn without_a_judge_the_next_envoy_is_the_judge() {
-    let (mut fleet, a) = fleet_of_one();
-    fleet.publish(snapshot("2", []));
-    let b = connect(&mut fleet, "b");
-    disconnect(&mut fleet, "a", &a);
-    assert_eq!(given(&b), Some("2".to_owned()));
-}
-
-#[test]
-fn of_several_envoys_without_a_judge_one_becomes_it() {
-    let (mut fleet, a) = fleet_of_one();
-    fleet.publish(snapshot("2", []));
-    let b = connect(&mut fleet, "b");
-    let c = connect(&mut fleet, "c");
-    disconnect(&mut fleet, "a", &a);
-    let given = [given(&b), given(&c)];
-    assert_eq!(given, [Some("2".to_owned()), Some("1".to_owned())]);
-}
-
-#[test]
-fn before_anything_was_accepted_everyone_is_given_what_is_published() {
-    let mut fleet = Fleet::default();
-    fleet.publish(snapshot("1", []));
-    let a = connect(&mut fleet, "a");
-    report(&mut fleet, "a", &a, "1", Verdict::Rejected);
-    assert_eq!(given(&connect(&mut fleet, "b")), Some("1".to_owned()));
-    assert_eq!(accepted(&fleet), None);
-}
-
-#[test]
-fn an_acceptance_stands_when_an_envoy_rejects_the_generation_later() {
-    let (mut fleet, _a) = fleet_of_one();
-    let b = connect(&mut fleet, "b");
-    report(&mut fleet, "b", &b, "1", Verdict::Rejected);
-    assert_eq!(accepted(&fleet), Some("1".to_owned()));
-    assert_eq!(given(&connect(&mut fleet, "c")), Some("1".to_owned()));
-}
-
-#[test]
-fn what_was_accepted_before_a_restart_is_what_new_envoys_get() {
-    let mut fleet = Fleet::default();
-    fleet.restore(snapshot("1", []));
-    assert_eq!(given(&connect(&mut fleet, "a")), Some("1".to_owned()));
-    fleet.publish(snapshot("2", []));
-    assert_eq!(given(&connect(&mut fleet, "b")), Some("1".to_owned()));
-}
-
-#[test]
-fn what_is_published_again_is_accepted_as_far_as_the_envoys_have_it() {
-    let (mut fleet, a) = fleet_of_one();
-    fleet.publish(snapshot("2", []));
-    report(&mut fleet, "a", &a, "2", Verdict::Accepted);
-    fleet.publish(snapshot("2", []));
-    assert_eq!(given(&connect(&mut fleet, "b")), Some("2".to_owned()));
-    assert_eq!(accepted(&fleet), Some("2".to_owned()));
-}
-
-#[test]
-fn restoring_does_not_undo_what_was_published_first() {
-    let mut fleet = Fleet::default();
-    fleet.publish(snapshot("2", []));
-    fleet.restore(snapshot("1", []));
-    assert_eq!(given(&connect(&mut fleet, "a")), Some("2".to_owned()));
-    assert_eq!(given(&connect(&mut fleet, "b")), Some("1".to_owned()));
-}
-
-#[test]
-fn an_older_stream_of_the_same_envoy_is_served_and_not_counted() {
-    let (mut fleet, old) = fleet_of_one();
-    let new = connect(&mut fleet, "a");
-    fleet.publish(snapshot("2", []));
-    assert_eq!(given(&old), Some("2".to_owned()));
-    report(&mut fleet, "a", &old, "2", Verdict::Accepted);
-    assert_eq!(accepted(&fleet), Some("1".to_owned()));
-    report(&mut fleet, "a", &new, "2", Verdict::Accepted);
-    assert_eq!(accepted(&fleet), Some("2".to_owned()));
-}
-
-#[test]
-fn an_envoy_is_connected_until_its_last_stream_ends() {
-    let (mut fleet, old) = fleet_of_one();
-    let new = connect(&mut fleet, "a");
-    let is_up = |fleet: &Fleet| fleet.nodes().all(Node::is_up);
-    disconnect(&mut fleet, "a", &new);
-    assert!(is_up(&fleet));
-    disconnect(&mut fleet, "a", &old);
-    assert!(!is_up(&fleet));
-}
-
-#[test]
-fn a_generation_is_settled_without_envoys_and_despite_those_that_left() {
-    let (mut fleet, a) = fleet_of_one();
-    fleet.publish(snapshot("2", []));
-    assert!(!fleet.is_settled(&Generation::new("2")));
-    disconnect(&mut fleet, "a", &a);
-    assert!(fleet.is_settled(&Generation::new("2")));
-}
-
-#[test]
-fn only_so_many_envoys_that_left_are_remembered() {
-    let (mut fleet, _a) = fleet_of_one();
-    for number in 0..GONE_KEPT + 10 {
-        let id = format!("passing {number:05}");
-        let passing = connect(&mut fleet, &id);
-        disconnect(&mut fleet, &id, &passing);
+impl Table {
+    fn new() -> Self {
+        Self {
+            fleet: Fleet::default(),
+            now: Instant::now(),
+        }
     }
-    assert_eq!(fleet.nodes().count(), GONE_KEPT + 1);
+
+    /// A table that gives everyone `snapshot`.
+    fn of(snapshot: &Arc<Snapshot>) -> Self {
+        let mut table = Self::new();
+        table.distribute(snapshot, Newcomers::all(Arc::clone(snapshot)));
+        table
+    }
+
+    fn distribute(&mut self, snapshot: &Arc<Snapshot>, newcomers: Newcomers) {
+        let distribution = Distribution {
+            connected: Arc::clone(snapshot),
+            newcomers,
+            ack_deadline: ACK_DEADLINE,
+        };
+        self.fleet.distribute(distribution, self.now);
+    }
+
+    fn connect(&mut self, id: &str) -> Stream {
+        self.connect_showing(id, FIRST, "envoy 1.40.0")
+    }
+
+    fn connect_showing(&mut self, id: &str, first: FirstRequest, user_agent: &str) -> Stream {
+        let identity = Identity {
+            id: NodeId::new(id),
+            cluster: String::new(),
+            user_agent: user_agent.to_owned(),
+        };
+        let admission = self.fleet.connect(identity, first, self.now);
+        Stream {
+            id: NodeId::new(id),
+            admission,
+        }
+    }
+
+    /// Asks for clusters and extension `e`, and answers all that comes: rejects the extension if told so.
+    fn work(&mut self, stream: &Stream, rejects_extensions: bool) {
+        let assignment = stream.admission.assignment.borrow().clone();
+        let mut session = lock(&stream.admission.session);
+        if let Some(snapshot) = assignment.snapshot {
+            session.assign(snapshot, ACK_DEADLINE, assignment.number);
+        }
+        for (resource_type, names) in [
+            (ResourceType::Cluster, vec![]),
+            (ResourceType::ExtensionConfig, vec!["e".into()]),
+        ] {
+            session
+                .request(asking(resource_type, names), self.now)
+                .expect("few names");
+        }
+        let mut due = session.poll(self.now);
+        while !due.is_empty() {
+            for response in std::mem::take(&mut due) {
+                let rejects =
+                    rejects_extensions && response.resource_type == ResourceType::ExtensionConfig;
+                session
+                    .request(answering(&response, rejects), self.now)
+                    .expect("few names");
+                due.extend(session.poll(self.now));
+            }
+        }
+        let standing = session.standing().clone();
+        drop(session);
+        self.fleet
+            .report(&stream.id, stream.admission.stream, standing);
+    }
+
+    fn lose(&mut self, stream: &Stream, end: StreamEnd) {
+        self.fleet
+            .disconnect(&stream.id, stream.admission.stream, end, self.now);
+    }
+
+    fn tally(&self, generation: &str) -> [usize; 3] {
+        let tally = self.fleet.tally(&Generation::new(generation));
+        [tally.waiting, tally.acknowledged, tally.rejected]
+    }
+
+    fn summary(&self, id: &str) -> NodeSummary {
+        let summaries = self.fleet.summaries();
+        let mut mine = summaries
+            .into_iter()
+            .filter(|summary| summary.id.as_str() == id);
+        mine.next().expect("it is known")
+    }
+}
+
+impl Stream {
+    fn given(&self) -> Option<String> {
+        let assignment = self.admission.assignment.borrow();
+        let snapshot = assignment.snapshot.as_ref();
+        snapshot.map(|snapshot| snapshot.generation().to_string())
+    }
+}
+
+fn asking(resource_type: ResourceType, subscribe: Vec<Arc<str>>) -> DeltaRequest {
+    DeltaRequest {
+        resource_type,
+        subscribe,
+        unsubscribe: Vec::new(),
+        initial_versions: BTreeMap::new(),
+        answer: None,
+    }
+}
+
+fn answering(response: &DeltaResponse, rejects: bool) -> DeltaRequest {
+    DeltaRequest {
+        answer: Some(Answer {
+            nonce: response.nonce.clone(),
+            rejection: rejects.then(|| "garbage".to_owned()),
+        }),
+        ..asking(response.resource_type, Vec::new())
+    }
+}
+
+/// A generation whose extension says its name.
+fn generation(name: &str) -> Arc<Snapshot> {
+    snapshot(name, [cluster("a", 1), extension("e", name)])
+}
+
+fn named(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+#[test]
+fn it_gives_connected_envoys_and_newcomers_what_it_is_told() {
+    let (one, two) = (generation("1"), generation("2"));
+    let mut table = Table::new();
+    let a = table.connect("a");
+    assert_eq!(a.given(), None);
+    table.distribute(&one, Newcomers::all(Arc::clone(&one)));
+    assert_eq!(a.given(), named("1"));
+    let newcomers = Newcomers {
+        first: Some(Arc::clone(&two)),
+        others: Some(one),
+    };
+    table.distribute(&two, newcomers);
+    let [b, c] = [table.connect("b"), table.connect("c")];
+    assert_eq!(
+        [a.given(), b.given(), c.given()],
+        [named("2"), named("2"), named("1")]
+    );
+}
+
+#[test]
+fn it_lets_newcomers_wait_until_there_is_something_for_them() {
+    let two = generation("2");
+    let mut table = Table::new();
+    table.distribute(&two, Newcomers::default());
+    let [a, b] = [table.connect("a"), table.connect("b")];
+    assert_eq!([a.given(), b.given()], [None, None]);
+    table.fleet.offer(
+        Newcomers {
+            first: Some(two),
+            others: None,
+        },
+        table.now,
+    );
+    assert_eq!([a.given(), b.given()], [named("2"), None]);
+}
+
+#[test]
+fn it_gives_an_envoy_that_comes_back_what_it_had_unless_others_have_been_given_something_else() {
+    let (one, two) = (generation("1"), generation("2"));
+    let mut table = Table::of(&one);
+    let a = table.connect("a");
+    table.distribute(&two, Newcomers::all(Arc::clone(&one)));
+    table.lose(&a, StreamEnd::ByEnvoy);
+    let a = table.connect("a");
+    assert_eq!(a.given(), named("2"));
+    table.lose(&a, StreamEnd::ByEnvoy);
+    table.distribute(&one, Newcomers::all(Arc::clone(&one)));
+    assert_eq!(table.connect("a").given(), named("1"));
+}
+
+#[test]
+fn it_counts_an_envoy_that_was_not_handed_its_assignment_yet_as_waiting() {
+    let (one, two) = (generation("1"), generation("2"));
+    let mut table = Table::of(&one);
+    let a = table.connect("a");
+    assert_eq!(table.tally("1"), [1, 0, 0]);
+    table.work(&a, false);
+    assert_eq!(table.tally("1"), [0, 1, 0]);
+    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
+    assert_eq!((table.tally("1"), table.tally("2")), ([0, 0, 0], [1, 0, 0]));
+    // What it still says about the older one does not count.
+    let stale = Standing {
+        answer: NodeAnswer::Acknowledged,
+        assignment: 1,
+        ..Standing::default()
+    };
+    table.fleet.report(&a.id, a.admission.stream, stale);
+    assert_eq!(table.tally("2"), [1, 0, 0]);
+    table.work(&a, true);
+    assert_eq!(table.tally("2"), [0, 0, 1]);
+    table.lose(&a, StreamEnd::ByEnvoy);
+    assert_eq!(table.tally("2"), [0, 0, 0]);
+}
+
+#[test]
+fn it_counts_two_envoys_of_one_name_as_one_that_has_taken_what_both_took() {
+    let one = generation("1");
+    let mut table = Table::of(&one);
+    let [first, second] = [table.connect("twin"), table.connect("twin")];
+    assert_eq!(table.summary("twin").streams, 2);
+    table.work(&second, false);
+    assert_eq!(table.tally("1"), [1, 0, 0]);
+    table.work(&first, true);
+    assert_eq!(table.tally("1"), [0, 0, 1]);
+    table.lose(&first, StreamEnd::ByEnvoy);
+    assert_eq!(table.summary("twin").streams, 1);
+    assert_eq!(table.tally("1"), [0, 1, 0]);
+}
+
+#[test]
+fn it_tells_of_each_rejection_once_and_when_it_no_longer_matters() {
+    let (one, two) = (generation("1"), generation("2"));
+    let mut table = Table::of(&one);
+    let a = table.connect("a");
+    table.work(&a, false);
+    table.distribute(&two, Newcomers::all(Arc::clone(&one)));
+    table.work(&a, true);
+    let content = RejectedContent {
+        resource_type: ResourceType::ExtensionConfig,
+        name: "e".into(),
+        version: extension("e", "2").version().clone(),
+        message: "garbage".into(),
+    };
+    let rejected = RejectionChange::Rejected {
+        node: a.id.clone(),
+        content: content.clone(),
+    };
+    assert_eq!(table.fleet.take_changes(), [rejected]);
+    assert_eq!(table.summary("a").rejections, [content]);
+    table.distribute(&one, Newcomers::all(Arc::clone(&one)));
+    table.work(&a, false);
+    let ended = RejectionChange::Ended {
+        node: a.id.clone(),
+        resource_type: ResourceType::ExtensionConfig,
+        name: "e".into(),
+    };
+    assert_eq!(table.fleet.take_changes(), [ended]);
+}
+
+#[test]
+fn it_remembers_rejections_from_before_this_process_started() {
+    let one = generation("1");
+    let mut table = Table::of(&one);
+    let mut first = Table::of(&one);
+    let before = first.connect("a");
+    first.work(&before, true);
+    let stored = (*lock(&before.admission.session).standing().rejections).clone();
+    table.fleet.remember(NodeId::new("a"), stored);
+    let a = table.connect("a");
+    // It acknowledges the same bytes now, as Envoy does without looking.
+    table.work(&a, false);
+    assert_eq!(table.tally("1"), [0, 0, 1]);
+    let positions = lock(&a.admission.session).positions();
+    assert!(
+        positions
+            .iter()
+            .any(|one| matches!(one.state, DeliveryState::Rejected { .. }))
+    );
+}
+
+/// Sends an Envoy what it is to have, and loses it `after` that.
+fn crash(table: &mut Table, stream: &Stream, after: Duration) {
+    table.work(stream, false);
+    table.now += after;
+    table.lose(stream, StreamEnd::ByEnvoy);
+}
+
+#[test]
+fn it_keeps_a_generation_from_an_envoy_that_crashed_with_it_twice() {
+    let (one, two) = (generation("1"), generation("2"));
+    let mut table = Table::of(&two);
+    let soon = Duration::from_secs(10);
+    let a = table.connect("a");
+    crash(&mut table, &a, soon);
+    let a = table.connect("a");
+    assert_eq!(a.given(), named("2"));
+    crash(&mut table, &a, soon);
+    let a = table.connect("a");
+    assert_eq!(a.given(), None);
+    let crashes = table.summary("a").crashes.expect("crashes");
+    assert_eq!((crashes.count, crashes.is_kept_from_it), (2, true));
+    table.distribute(&one, Newcomers::all(Arc::clone(&one)));
+    assert_eq!(a.given(), named("1"));
+    // It is not given it again, until somebody says that it may be tried.
+    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
+    assert_eq!(a.given(), named("1"));
+    table.fleet.forgive_crashes();
+    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
+    assert_eq!(a.given(), named("2"));
+}
+
+#[test]
+fn it_counts_no_restart_that_the_generation_has_nothing_to_do_with() {
+    let soon = Duration::from_secs(10);
+    let late = Duration::from_secs(61);
+    let reporting = FirstRequest {
+        reports_resources: true,
+        ..FIRST
+    };
+    let restarts: [fn(&mut Table, &Stream, Duration) -> Stream; 4] = [
+        // The connection was lost, and the Envoy is the same process.
+        |table, stream, soon| {
+            crash(table, stream, soon);
+            table.connect_showing(
+                "a",
+                FirstRequest {
+                    reports_resources: true,
+                    ..FIRST
+                },
+                "envoy 1.40.0",
+            )
+        },
+        // It was replaced by another version.
+        |table, stream, soon| {
+            crash(table, stream, soon);
+            let version = format!("envoy {:?}", table.now);
+            table.connect_showing("a", FIRST, &version)
+        },
+        // It was replaced while it ran.
+        |table, stream, soon| {
+            table.work(stream, false);
+            table.now += soon;
+            let next = table.connect("a");
+            table.lose(stream, StreamEnd::ByEnvoy);
+            next
+        },
+        // We ended the stream.
+        |table, stream, soon| {
+            table.work(stream, false);
+            table.now += soon;
+            table.lose(stream, StreamEnd::ByUs);
+            table.connect("a")
+        },
+    ];
+    for restart in restarts {
+        let mut table = Table::of(&generation("1"));
+        let mut a = table.connect("a");
+        for _ in 0..4 {
+            a = restart(&mut table, &a, soon);
+            assert_eq!(a.given(), named("1"));
+        }
+    }
+    let mut table = Table::of(&generation("1"));
+    let mut a = table.connect("a");
+    for after in [soon, late, soon, late] {
+        crash(&mut table, &a, after);
+        a = table.connect("a");
+        assert_eq!(a.given(), named("1"));
+    }
+    assert!(reporting.reports_resources);
+}
+
+#[test]
+fn it_remembers_only_so_many_envoys_that_left_and_only_so_many_bytes_of_them() {
+    let mut table = Table::of(&generation("1"));
+    let stays = table.connect("stays");
+    for number in 0..1100 {
+        let id = format!("passing {number:05}");
+        let passing = table.connect(&id);
+        table.now += Duration::from_millis(1);
+        table.lose(&passing, StreamEnd::ByEnvoy);
+    }
+    assert_eq!(table.fleet.nodes().count(), 1025);
     let first = NodeId::new("passing 00000");
-    assert!(fleet.nodes().all(|node| node.identity.id != first));
+    assert!(table.fleet.nodes().all(|node| node.identity.id != first));
+
+    let many: Vec<Arc<str>> = (0..10_000)
+        .map(|number| format!("name {number}").into())
+        .collect();
+    for number in 0..20 {
+        let id = format!("greedy {number}");
+        let greedy = table.connect(&id);
+        lock(&greedy.admission.session)
+            .request(asking(ResourceType::Route, many.clone()), table.now)
+            .expect("fewer than one may have");
+        table.now += Duration::from_millis(1);
+        table.lose(&greedy, StreamEnd::ByEnvoy);
+    }
+    let kept: usize = table
+        .fleet
+        .nodes()
+        .map(|node| lock(&node.session).bytes())
+        .sum();
+    assert!(kept <= 17 << 20, "{kept} bytes");
+    assert!(stays.given().is_some());
 }

@@ -11,9 +11,9 @@ use tonic::{Status, Streaming};
 use super::convert;
 use crate::{
     NodeId, Publisher,
-    fleet::{Admission, lock},
+    fleet::{Admission, StreamEnd, lock},
     publisher::Closing,
-    session::{DeltaResponse, Standing},
+    session::{DeltaResponse, Standing, TooManyNames},
 };
 
 type Responses = mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>;
@@ -33,16 +33,18 @@ pub(super) async fn hold(
         return Ok(());
     };
     let identity = convert::identity(first.node.as_ref())?;
+    let shows = convert::first_request(&first)?;
     let id = identity.id.clone();
     tracing::info!(node = %id, user_agent = identity.user_agent, "envoy connected");
     let conversation = Conversation {
         publisher,
-        admission: publisher.connect(identity),
+        admission: publisher.connect(identity, shows),
         id: id.clone(),
         requests,
         responses,
         closing,
         reported: None,
+        end: StreamEnd::ByEnvoy,
     };
     let outcome = conversation.run(first).await;
     match &outcome {
@@ -60,12 +62,14 @@ struct Conversation<'a> {
     responses: &'a Responses,
     closing: watch::Receiver<Closing>,
     reported: Option<Standing>,
+    end: StreamEnd,
 }
 
 /// The Envoy counts as gone however the conversation ends, be it by a panic.
 impl Drop for Conversation<'_> {
     fn drop(&mut self) {
-        self.publisher.disconnect(&self.id, self.admission.stream);
+        self.publisher
+            .disconnect(&self.id, self.admission.stream, self.end);
     }
 }
 
@@ -94,15 +98,18 @@ impl Conversation<'_> {
                     Err(_) => return Ok(()),
                 },
                 () = wait_until(deadline) => {}
-                stopping = stopping(&mut self.closing) => return Err(stopping),
+                stopping = stopping(&mut self.closing) => {
+                    self.end = StreamEnd::ByUs;
+                    return Err(stopping);
+                }
             }
         }
     }
 
     fn take_assignment(&mut self) {
         let assigned = self.admission.assignment.borrow_and_update().clone();
-        if let Some(snapshot) = assigned {
-            lock(&self.admission.session).assign(snapshot);
+        if let Some(snapshot) = assigned.snapshot {
+            lock(&self.admission.session).assign(snapshot, assigned.ack_deadline, assigned.number);
         }
     }
 
@@ -114,8 +121,13 @@ impl Conversation<'_> {
         if let Some(message) = answer.and_then(|answer| answer.rejection.as_ref()) {
             tracing::warn!(node = %self.id, resource_type = %request.resource_type, message, "envoy rejected a response");
         }
-        lock(&self.admission.session).request(request, Instant::now());
-        Ok(())
+        lock(&self.admission.session)
+            .request(request, Instant::now())
+            .map_err(|TooManyNames| {
+                Status::resource_exhausted(
+                    "the stream asks for more names than this control plane keeps for one envoy",
+                )
+            })
     }
 
     fn report(&mut self, standing: Standing) {
@@ -135,7 +147,10 @@ impl Conversation<'_> {
             sent = self.responses.send(Ok(message)) => {
                 sent.map_err(|_| Status::cancelled("the envoy has left"))
             }
-            stopping = stopping(&mut self.closing) => Err(stopping),
+            stopping = stopping(&mut self.closing) => {
+                self.end = StreamEnd::ByUs;
+                Err(stopping)
+            }
         }
     }
 }

@@ -10,9 +10,33 @@ use tonic::Status;
 
 use crate::{
     NodeId, ResourceType, Version,
-    fleet::Identity,
+    fleet::{FirstRequest, Identity},
     session::{Answer, DeltaRequest, DeltaResponse},
 };
+
+/// The longest `node.id` and `node.cluster`, in bytes. They are shown, stored and compared; nobody needs longer ones.
+const MOST_IDENTITY_BYTES: usize = 256;
+/// The most of Envoy's words on a rejection that is kept, in bytes. Envoy quotes the whole faulty resource at times.
+const MOST_MESSAGE_BYTES: usize = 4096;
+
+/// What a stream's first request shows of the Envoy.
+pub(super) fn first_request(request: &DeltaDiscoveryRequest) -> Result<FirstRequest, Status> {
+    Ok(FirstRequest {
+        // A type that is not distributed shows nothing.
+        resource_type: resource_type(request)?.unwrap_or(ResourceType::Endpoints),
+        reports_resources: !request.initial_resource_versions.is_empty(),
+    })
+}
+
+/// The type that a request is about; `None` if it is not distributed.
+fn resource_type(request: &DeltaDiscoveryRequest) -> Result<Option<ResourceType>, Status> {
+    if request.type_url.is_empty() {
+        return Err(Status::invalid_argument(
+            "a request on the aggregated stream has no `type_url`",
+        ));
+    }
+    Ok(ResourceType::from_type_url(&request.type_url).ok())
+}
 
 /// Who a stream's first request says it is.
 pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
@@ -21,6 +45,11 @@ pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
             "the first request names no node: set `node.id` in the bootstrap, different for each Envoy",
         )
     })?;
+    if node.id.len() > MOST_IDENTITY_BYTES || node.cluster.len() > MOST_IDENTITY_BYTES {
+        return Err(Status::invalid_argument(format!(
+            "`node.id` or `node.cluster` is longer than {MOST_IDENTITY_BYTES} bytes: shorten it in the bootstrap"
+        )));
+    }
     let version = match &node.user_agent_version_type {
         Some(UserAgentVersionType::UserAgentVersion(version)) => version.clone(),
         Some(UserAgentVersionType::UserAgentBuildVersion(build)) => build
@@ -37,30 +66,25 @@ pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
     Ok(Identity {
         id: NodeId::new(&node.id),
         cluster: node.cluster.clone(),
-        user_agent: format!("{} {version}", node.user_agent_name)
-            .trim()
-            .to_owned(),
+        user_agent: shortened(
+            format!("{} {version}", node.user_agent_name).trim(),
+            MOST_IDENTITY_BYTES,
+        ),
     })
 }
 
 /// A request in this crate's terms; `None` if it is about a type that is not distributed, which is left unanswered.
 pub(super) fn request(request: DeltaDiscoveryRequest) -> Result<Option<DeltaRequest>, Status> {
-    if request.type_url.is_empty() {
-        return Err(Status::invalid_argument(
-            "a request on the aggregated stream has no `type_url`",
-        ));
-    }
-    let resource_type = match ResourceType::from_type_url(&request.type_url) {
-        Ok(resource_type) => resource_type,
-        Err(unknown) => {
-            tracing::warn!(%unknown, "envoy asked for something else");
-            return Ok(None);
-        }
+    let Some(resource_type) = resource_type(&request)? else {
+        tracing::warn!(type_url = %request.type_url, "envoy asked for a type that is not distributed");
+        return Ok(None);
     };
     let names = |names: Vec<String>| names.into_iter().map(Arc::from).collect();
     let answer = (!request.response_nonce.is_empty()).then(|| Answer {
         nonce: request.response_nonce,
-        rejection: request.error_detail.map(|status| status.message),
+        rejection: request
+            .error_detail
+            .map(|status| shortened(&status.message, MOST_MESSAGE_BYTES)),
     });
     Ok(Some(DeltaRequest {
         resource_type,
@@ -73,6 +97,11 @@ pub(super) fn request(request: DeltaDiscoveryRequest) -> Result<Option<DeltaRequ
             .collect(),
         answer,
     }))
+}
+
+/// As much of a text as fits into `most` bytes.
+fn shortened(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most)].to_owned()
 }
 
 /// A response in Envoy's terms.

@@ -3,49 +3,20 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{
-    Session, plan,
+    Rejections, Session, plan,
     subscription::{Demand, Reply, Subscription, Tracked, Wildcard},
 };
-use crate::{DeliveryState, Generation, Resource, ResourceType, Snapshot, Version};
+use crate::{DeliveryState, Generation, NodeAnswer, Resource, ResourceType, Snapshot, Version};
 
 /// A session's standing in short; its stream reports each change of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
-    pub(crate) generation: Option<Generation>,
-    pub(crate) progress: Progress,
-    pub(crate) verdict: Verdict,
-}
-
-/// Whether there is more to come from the Envoy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// Something is to be sent or answered.
-    Moving,
-    /// Everything that the Envoy subscribes to is acknowledged, rejected, or held.
-    #[default]
-    Settled,
-}
-
-/// What the Envoy makes of the generation as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It has not taken all of it yet.
-    #[default]
-    Open,
-    /// It acknowledged everything.
-    Accepted,
-    /// It rejected a part.
-    Rejected,
-}
-
-impl Standing {
-    pub(crate) fn is_settled(&self) -> bool {
-        self.progress == Progress::Settled
-    }
-
-    pub(super) fn is_fully_accepted(&self) -> bool {
-        self.is_settled() && self.verdict == Verdict::Accepted
-    }
+    /// The number of the assignment that `answer` is about.
+    pub(crate) assignment: u64,
+    /// What the Envoy makes of that assignment as a whole.
+    pub(crate) answer: NodeAnswer,
+    /// Every version that the Envoy rejected, and acknowledged nothing else for since.
+    pub(crate) rejections: Arc<Rejections>,
 }
 
 /// One resource's standing; times are the session's own.
@@ -71,11 +42,6 @@ impl Session {
         self.in_force.as_ref()
     }
 
-    /// The generation that the Envoy is to have.
-    pub(crate) fn desired(&self) -> Option<&Generation> {
-        self.snapshot.as_ref().map(|snapshot| snapshot.generation())
-    }
-
     /// Every resource's standing, in push order, then by name.
     pub(crate) fn positions(&self) -> Vec<Position> {
         let mut positions: BTreeMap<(ResourceType, Arc<str>), Position> = BTreeMap::new();
@@ -97,52 +63,47 @@ impl Session {
         positions.into_values().collect()
     }
 
-    pub(super) fn judge(&self, snapshot: &Snapshot) -> Standing {
-        let standing = |progress, verdict| Standing {
-            generation: Some(snapshot.generation().clone()),
-            progress,
-            verdict,
-        };
-        let busy = self
+    /// Works out where the Envoy stands with `snapshot`.
+    pub(super) fn stand(&mut self, snapshot: &Snapshot) -> Standing {
+        Standing {
+            assignment: self.assignment,
+            answer: self.answer_to(snapshot),
+            rejections: self.known_rejections(),
+        }
+    }
+
+    fn answer_to(&self, snapshot: &Snapshot) -> NodeAnswer {
+        let has_rejected = plan::removals_are_held(&self.subscriptions, snapshot);
+        if has_rejected {
+            return NodeAnswer::Rejected;
+        }
+        let is_busy = self
             .subscriptions
             .values()
             .any(|subscription| subscription.in_flight.is_some());
-        let held = plan::removals_are_held(&self.subscriptions, snapshot);
-        let mut verdict = if held {
-            Verdict::Rejected
-        } else {
-            Verdict::Accepted
-        };
-        if busy {
+        if is_busy {
             // The rest would be a walk over everything for each answer, and could only say the same.
-            let so_far = if held {
-                Verdict::Rejected
-            } else {
-                Verdict::Open
-            };
-            return standing(Progress::Moving, so_far);
+            return NodeAnswer::Waiting;
         }
-        let mut progress = Progress::Settled;
+        let mut answer = NodeAnswer::Acknowledged;
         for resource in self.expected(snapshot) {
             match self.state_of(snapshot, resource) {
-                DeliveryState::Acked | DeliveryState::Rejected { .. } => {}
-                DeliveryState::Held { .. } => verdict = Verdict::Rejected,
-                DeliveryState::Pending | DeliveryState::Unknown => {
-                    progress = Progress::Moving;
-                    if verdict == Verdict::Accepted {
-                        verdict = Verdict::Open;
-                    }
+                DeliveryState::Acked => {}
+                DeliveryState::Rejected { .. } | DeliveryState::Held { .. } => {
+                    return NodeAnswer::Rejected;
                 }
+                DeliveryState::Pending | DeliveryState::Unknown => answer = NodeAnswer::Waiting,
             }
         }
         let roots = [ResourceType::Cluster, ResourceType::Listener];
         let asked_for_all = roots.into_iter().all(|root| {
             self.subscriptions.contains_key(&root) || snapshot.of_type(root).next().is_none()
         });
-        if !asked_for_all && verdict == Verdict::Accepted {
-            verdict = Verdict::Open;
+        if asked_for_all {
+            answer
+        } else {
+            NodeAnswer::Waiting
         }
-        standing(progress, verdict)
     }
 
     /// What the Envoy subscribes to, and what it will subscribe to because of clusters and listeners that it acknowledged.

@@ -6,14 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Answer, Rejection, Rejections};
-use crate::{ResourceType, Snapshot, Version};
+use super::{Answer, Process, Rejection};
+use crate::{Resource, ResourceType, Snapshot, Version};
 
 /// The name that subscribes to everything of a type.
 const WILDCARD: &str = "*";
 
 /// How many responses that were never answered are remembered in case that the answer comes late.
 const OVERDUE_KEPT: usize = 16;
+
+/// What an earlier stream of the same Envoy left behind, for one type.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TypeMemory {
+    /// Rejected versions by name, with no other content acknowledged for the name since.
+    pub(crate) rejections: BTreeMap<Arc<str>, Rejection>,
+    /// Versions that were sent and not answered, by name.
+    pub(crate) unanswered: BTreeMap<Arc<str>, Version>,
+    /// The last acknowledged extension configurations by name.
+    pub(crate) good: BTreeMap<Arc<str>, Arc<Resource>>,
+}
 
 /// One type's part of a [`super::Session`].
 #[derive(Debug, Default)]
@@ -27,8 +38,16 @@ pub(crate) struct Subscription {
     pub(super) pending: BTreeSet<Arc<str>>,
     /// The names whose last sent version was rejected.
     pub(super) rejected: BTreeSet<Arc<str>>,
-    /// What was rejected, until the Envoy acknowledges something else for the name.
-    unsettled: Rejections,
+    /// Rejected versions by name, until the Envoy acknowledges something else for the name.
+    unsettled: BTreeMap<Arc<str>, Rejection>,
+    /// Whether `unsettled` differs from what the session last reported.
+    pub(super) rejections_changed: bool,
+    /// Versions whose answer was lost with an earlier stream, by name. The Envoy may have rejected them.
+    doubted: BTreeMap<Arc<str>, Version>,
+    /// The last acknowledged extension configurations, by name.
+    good: BTreeMap<Arc<str>, Arc<Resource>>,
+    /// Names for which the last good content went out in place of the desired one.
+    detoured: BTreeSet<Arc<str>>,
     /// The one response that the Envoy may be working on.
     pub(super) in_flight: Option<Outstanding>,
     overdue: VecDeque<Outstanding>,
@@ -127,64 +146,103 @@ impl Tracked {
 #[derive(Debug)]
 pub(super) struct Outstanding {
     pub(super) nonce: String,
-    pub(super) resource: Option<(Arc<str>, Version)>,
+    pub(super) resource: Option<Arc<Resource>>,
     pub(super) removed: Vec<Arc<str>>,
     pub(super) sent_at: Instant,
 }
 
 impl Subscription {
-    /// The first request of the type on this stream.
+    /// Takes the first request of the type on this stream.
     pub(super) fn open(
         &mut self,
         resource_type: ResourceType,
         names: Vec<Arc<str>>,
         initial_versions: BTreeMap<Arc<str>, Version>,
-        remembered: &Rejections,
+        memory: TypeMemory,
+        process: Process,
         now: Instant,
     ) {
+        self.unsettled = memory.rejections;
+        self.good = memory.good;
+        self.doubted = memory.unanswered;
+        // What the Envoy reports, it has accepted.
+        self.doubted
+            .retain(|name, version| initial_versions.get(name) != Some(version));
         if names.is_empty() && resource_type.empty_subscription_is_wildcard() {
             self.wildcard = Wildcard::Yes;
         }
-        self.subscribe(names, now);
+        self.subscribe(names, process, now);
         self.greeting = if initial_versions.is_empty() {
             Greeting::Owed
         } else {
             Greeting::Done
         };
         for (name, version) in initial_versions {
-            if !self.wants(&name) {
-                continue;
+            if self.wants(&name) {
+                self.tracked.insert(name, Tracked::reported(version, now));
             }
-            let mut tracked = Tracked::reported(version, now);
-            if resource_type == ResourceType::ExtensionConfig
-                && let Some(rejection) = remembered.get(&name)
-            {
-                tracked.sent = Some(rejection.version.clone());
-                tracked.reply = Reply::Rejected {
-                    message: rejection.message.clone(),
-                };
-                self.rejected.insert(Arc::clone(&name));
-                self.unsettled.insert(Arc::clone(&name), rejection.clone());
-            }
-            self.tracked.insert(name, tracked);
         }
+        let remembered: Vec<_> = self.unsettled.keys().cloned().collect();
+        for name in remembered {
+            self.recall(&name, process, now);
+        }
+    }
+
+    /// Takes a remembered rejection for the Envoy's answer, where it is the same process that gave it.
+    fn recall(&mut self, name: &Arc<str>, process: Process, now: Instant) {
+        let Some(rejection) = self.unsettled.get(name) else {
+            return;
+        };
+        if process != Process::Same || !self.wants(name) {
+            return;
+        }
+        let tracked = self
+            .tracked
+            .entry(Arc::clone(name))
+            .or_insert_with(|| Tracked::asked(now));
+        tracked.sent = Some(rejection.version.clone());
+        tracked.reply = Reply::Rejected {
+            message: rejection.message.to_string(),
+        };
+        tracked.demand = Demand::Answered;
+        self.rejected.insert(Arc::clone(name));
     }
 
     /// Adds names. One that is known already is answered again (xDS protocol, "Subscribing to Resources"): the Envoy may
     /// have dropped it.
-    pub(super) fn subscribe(&mut self, names: Vec<Arc<str>>, now: Instant) {
+    pub(super) fn subscribe(&mut self, names: Vec<Arc<str>>, process: Process, now: Instant) {
         for name in names {
             if &*name == WILDCARD {
                 self.wildcard = Wildcard::Yes;
                 self.greeting = Greeting::Owed;
                 continue;
             }
+            let is_new = !self.tracked.contains_key(&name);
             self.tracked
                 .entry(Arc::clone(&name))
                 .and_modify(Tracked::ask)
                 .or_insert_with(|| Tracked::asked(now));
-            self.named.insert(name);
+            self.named.insert(Arc::clone(&name));
+            if is_new {
+                self.recall(&name, process, now);
+            }
         }
+    }
+
+    /// The content to send for `name` where `desired` is wanted: the last good one first, where Envoy might take the desired
+    /// bytes for known and acknowledge them unseen.
+    pub(super) fn next_content(&self, name: &str, desired: &Arc<Resource>) -> Arc<Resource> {
+        let version = desired.version();
+        let may_be_skipped = desired.resource_type().is_skipped_when_known()
+            && (self.doubted.get(name) == Some(version)
+                || self
+                    .unsettled
+                    .get(name)
+                    .is_some_and(|rejection| rejection.version == *version));
+        let good = self.good.get(name).filter(|good| {
+            may_be_skipped && good.version() != version && !self.detoured.contains(name)
+        });
+        Arc::clone(good.unwrap_or(desired))
     }
 
     /// Takes names away. While the wildcard stands, the Envoy is told again what a name that it gave up is, or that it is
@@ -250,19 +308,29 @@ impl Subscription {
         }
     }
 
-    /// A response went out.
-    pub(super) fn sent(&mut self, outstanding: Outstanding, now: Instant) {
+    /// Takes note that a response went out.
+    pub(super) fn sent(
+        &mut self,
+        outstanding: Outstanding,
+        desired: Option<&Version>,
+        now: Instant,
+    ) {
         self.greeting = Greeting::Done;
-        if let Some((name, version)) = &outstanding.resource {
+        if let Some(resource) = &outstanding.resource {
+            let name = resource.name();
             let tracked = self
                 .tracked
                 .entry(Arc::clone(name))
                 .or_insert_with(|| Tracked::asked(now));
-            tracked.sent = Some(version.clone());
+            tracked.sent = Some(resource.version().clone());
             tracked.reply = Reply::None;
             tracked.demand = Demand::Answered;
             tracked.since = now;
-            self.pending.remove(name);
+            if desired == Some(resource.version()) {
+                self.pending.remove(name);
+            } else {
+                self.detoured.insert(Arc::clone(name));
+            }
             self.rejected.remove(name);
         }
         for name in &outstanding.removed {
@@ -301,48 +369,94 @@ impl Subscription {
         self.pace = Pace::Answering;
         let lost: Vec<_> = self.overdue.drain(..older).collect();
         self.repeat(resource_type, lost);
-        let Some((name, version)) = outstanding.resource else {
+        let Some(resource) = outstanding.resource else {
             return;
         };
+        let name = Arc::clone(resource.name());
         let Some(tracked) = self.tracked.get_mut(&name) else {
             return;
         };
-        let is_the_last_sent = tracked.sent.as_ref() == Some(&version);
-        match answer.rejection {
-            None => {
-                if is_the_last_sent {
-                    tracked.reply = Reply::Acked;
-                    tracked.since = now;
-                }
-                tracked.acked = Some(version);
-                self.unsettled.remove(&name);
-            }
-            Some(message) if is_the_last_sent => {
-                tracked.reply = Reply::Rejected {
-                    message: message.clone(),
-                };
-                tracked.since = now;
-                self.rejected.insert(Arc::clone(&name));
-                self.unsettled.insert(name, Rejection { version, message });
-            }
-            Some(_) => {}
+        let is_the_last_sent = tracked.sent.as_ref() == Some(resource.version());
+        if is_the_last_sent {
+            tracked.since = now;
         }
+        let Some(message) = answer.rejection else {
+            return self.acknowledged(resource_type, &resource, is_the_last_sent);
+        };
+        if is_the_last_sent {
+            tracked.reply = Reply::Rejected {
+                message: message.clone(),
+            };
+            self.rejected.insert(Arc::clone(&name));
+            self.doubted.remove(&name);
+            // It is not good any more, for this Envoy.
+            self.good
+                .retain(|_, good| good.name() != &name || good.version() != resource.version());
+            let rejection = Rejection {
+                version: resource.version().clone(),
+                message: message.into(),
+            };
+            self.unsettled.insert(name, rejection);
+            self.rejections_changed = true;
+        }
+    }
+
+    /// Takes in an acknowledgement. Envoy acknowledges an extension configuration whose bytes are those that it looked at last
+    /// without looking, even if it rejected them: that is not believed.
+    fn acknowledged(
+        &mut self,
+        resource_type: ResourceType,
+        resource: &Arc<Resource>,
+        is_the_last_sent: bool,
+    ) {
+        let name = resource.name();
+        let version = resource.version();
+        let Some(tracked) = self.tracked.get_mut(name) else {
+            return;
+        };
+        if resource_type.is_skipped_when_known() {
+            if let Some(rejection) = self.unsettled.get(name)
+                && rejection.version == *version
+            {
+                if is_the_last_sent {
+                    tracked.reply = Reply::Rejected {
+                        message: rejection.message.to_string(),
+                    };
+                    self.rejected.insert(Arc::clone(name));
+                }
+                return;
+            }
+            if self.doubted.get(name) == Some(version) {
+                if is_the_last_sent {
+                    tracked.reply = Reply::Overdue;
+                }
+                return;
+            }
+            self.good.insert(Arc::clone(name), Arc::clone(resource));
+            self.detoured.remove(name);
+        }
+        if is_the_last_sent {
+            tracked.reply = Reply::Acked;
+        }
+        tracked.acked = Some(version.clone());
+        self.doubted.remove(name);
+        self.rejections_changed |= self.unsettled.remove(name).is_some();
     }
 
     /// An Envoy answers in order, so the answers to responses before one that is answered are lost: a rejected cluster's
     /// can be, when it fails beyond validation. What they held is sent again, to learn the answer. Except extension
     /// configurations: Envoy would call the same bytes good, whatever it made of them.
     fn repeat(&mut self, resource_type: ResourceType, lost: Vec<Outstanding>) {
-        if resource_type == ResourceType::ExtensionConfig {
+        if resource_type.is_skipped_when_known() {
             return;
         }
-        for (name, version) in lost.into_iter().filter_map(|lost| lost.resource) {
-            if let Some(tracked) = self.tracked.get_mut(&name)
+        for resource in lost.into_iter().filter_map(|lost| lost.resource) {
+            if let Some(tracked) = self.tracked.get_mut(resource.name())
                 && tracked.reply == Reply::Overdue
-                && tracked.sent.as_ref() == Some(&version)
+                && tracked.sent.as_ref() == Some(resource.version())
             {
                 tracked.repeat();
-                self.pending.insert(name);
+                self.pending.insert(Arc::clone(resource.name()));
             }
         }
     }
@@ -354,9 +468,9 @@ impl Subscription {
             return;
         };
         self.pace = Pace::Stalled;
-        if let Some((name, version)) = &outstanding.resource
-            && let Some(tracked) = self.tracked.get_mut(name)
-            && tracked.sent.as_ref() == Some(version)
+        if let Some(resource) = &outstanding.resource
+            && let Some(tracked) = self.tracked.get_mut(resource.name())
+            && tracked.sent.as_ref() == Some(resource.version())
         {
             tracked.reply = Reply::Overdue;
             tracked.since = now;
@@ -371,14 +485,53 @@ impl Subscription {
         self.wildcard == Wildcard::Yes || self.named.contains(name)
     }
 
-    pub(super) fn rejections(&self) -> Rejections {
-        self.unsettled.clone()
+    /// The versions that the Envoy rejected, and acknowledged nothing else for since, by name.
+    pub(super) fn rejections(&self) -> &BTreeMap<Arc<str>, Rejection> {
+        &self.unsettled
+    }
+
+    /// Whether the Envoy has acknowledged any resource of the type.
+    pub(super) fn has_any(&self) -> bool {
+        self.tracked.values().any(|tracked| tracked.acked.is_some())
+    }
+
+    /// What the next stream of the same Envoy has to know.
+    pub(super) fn memory(&self) -> TypeMemory {
+        let mut unanswered = self.doubted.clone();
+        for resource in self
+            .overdue
+            .iter()
+            .chain(&self.in_flight)
+            .filter_map(|outstanding| outstanding.resource.as_ref())
+        {
+            unanswered.insert(Arc::clone(resource.name()), resource.version().clone());
+        }
+        TypeMemory {
+            rejections: self.unsettled.clone(),
+            unanswered,
+            good: self.good.clone(),
+        }
+    }
+
+    /// The memory that the names take up, roughly, in bytes.
+    pub(super) fn name_bytes(&self) -> usize {
+        self.tracked.keys().map(|name| name_cost(name)).sum()
     }
 
     fn forget(&mut self, name: &str) {
         self.tracked.remove(name);
         self.pending.remove(name);
         self.rejected.remove(name);
-        self.unsettled.remove(name);
+        self.doubted.remove(name);
+        self.good.remove(name);
+        self.detoured.remove(name);
+        self.rejections_changed |= self.unsettled.remove(name).is_some();
     }
+}
+
+/// The memory that a name takes up in a session, roughly, in bytes: its text, and the tables that it stands in.
+pub(super) fn name_cost(name: &str) -> usize {
+    /// A name of one byte stands in maps whose entries are about this large.
+    const ENTRY: usize = 256;
+    name.len() + ENTRY
 }

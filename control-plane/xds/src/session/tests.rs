@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Answer, DeltaRequest, DeltaResponse, Rejections, Session, StreamId};
+use super::{Answer, DeltaRequest, DeltaResponse, Memory, Process, Session, StreamId};
 use crate::{DeliveryState, Resource, ResourceType, Snapshot, Version};
 
 const ACK_DEADLINE: Duration = Duration::from_secs(5);
@@ -27,12 +27,13 @@ struct Peer {
 
 impl Peer {
     fn new() -> Self {
-        Self::remembered(Rejections::new())
+        Self::with(Memory::default())
     }
 
-    fn remembered(rejections: Rejections) -> Self {
+    /// An Envoy that had an earlier stream.
+    fn with(memory: Memory) -> Self {
         Self {
-            session: Session::new(StreamId(7), ACK_DEADLINE, rejections),
+            session: Session::new(StreamId(7), memory),
             now: Instant::now(),
             unanswered: BTreeMap::new(),
         }
@@ -69,7 +70,7 @@ impl Peer {
     }
 
     fn assign(&mut self, snapshot: &Arc<Snapshot>) -> Vec<String> {
-        self.session.assign(Arc::clone(snapshot));
+        self.session.assign(Arc::clone(snapshot), ACK_DEADLINE, 1);
         self.poll()
     }
 
@@ -147,7 +148,9 @@ impl Peer {
     }
 
     fn request(&mut self, request: DeltaRequest) -> Vec<String> {
-        self.session.request(request, self.now);
+        self.session
+            .request(request, self.now)
+            .expect("names enough for a test");
         self.poll()
     }
 
@@ -173,6 +176,11 @@ impl Peer {
             self.unanswered.insert(resource_type, response);
         }
         words
+    }
+
+    /// The Envoy's next stream, without anything asked for yet.
+    fn reconnected(&self, process: Process) -> Self {
+        Self::with(self.session.memory(process))
     }
 
     fn nonce(&self, resource_type: ResourceType) -> String {

@@ -24,7 +24,9 @@ use tokio::{
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming, transport::Channel};
-use xds::{Generation, Options, Publisher, Resource, ResourceType, ServeError, Snapshot};
+use xds::{
+    Distribution, Generation, Newcomers, Publisher, Resource, ResourceType, ServeError, Snapshot,
+};
 
 /// How long anything may take before the test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -81,6 +83,7 @@ pub fn route(name: &str, revision: u32) -> Resource {
 /// A publisher that is served.
 pub struct Running {
     pub publisher: Publisher,
+    ack_deadline: Duration,
     address: String,
     stop: oneshot::Sender<()>,
     server: JoinHandle<Result<(), ServeError>>,
@@ -92,7 +95,7 @@ impl Running {
     }
 
     pub async fn with_deadline(ack_deadline: Duration) -> Self {
-        let publisher = Publisher::new(Options { ack_deadline });
+        let publisher = Publisher::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it has one");
         let (stop, stopped) = oneshot::channel();
@@ -103,10 +106,24 @@ impl Running {
         let server = tokio::spawn(xds::serve(publisher.clone(), listener, shutdown));
         Self {
             publisher,
+            ack_deadline,
             address: format!("http://{address}"),
             stop,
             server,
         }
+    }
+
+    /// Gives every Envoy this snapshot, also those to come.
+    pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        self.distribute(Arc::clone(&snapshot), Newcomers::all(snapshot));
+    }
+
+    pub fn distribute(&self, connected: Arc<Snapshot>, newcomers: Newcomers) {
+        self.publisher.distribute(Distribution {
+            connected,
+            newcomers,
+            ack_deadline: self.ack_deadline,
+        });
     }
 
     pub async fn stop(self) {

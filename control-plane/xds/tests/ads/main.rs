@@ -13,7 +13,7 @@ use envoy_types::pb::envoy::{
     },
 };
 use tonic::Code;
-use xds::{ConnectionState, DeliveryState, Generation, Publisher, ResourceType};
+use xds::{ConnectionState, DeliveryState, Generation, Newcomers, Publisher, ResourceType};
 
 fn generation(name: &str) -> Generation {
     Generation::new(name)
@@ -32,7 +32,7 @@ fn state(publisher: &Publisher, node: &str, name: &str) -> Option<DeliveryState>
 #[tokio::test]
 async fn what_is_published_arrives_and_is_known_to_be_acknowledged() {
     let running = Running::start().await;
-    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::connect(&running, "one").await;
     envoy.subscribe(ResourceType::Cluster, &[]).await;
     let response = envoy.receive().await;
@@ -53,16 +53,14 @@ async fn what_is_published_arrives_and_is_known_to_be_acknowledged() {
     assert!(nodes[0].is_connected());
     assert_eq!(nodes[0].in_force, Some(generation("1")));
     assert_eq!(nodes[0].resources[0].state, DeliveryState::Acked);
-    let accepted = running.publisher.last_accepted().expect("accepted");
-    assert_eq!(accepted.generation(), &generation("1"));
 }
 
 #[tokio::test]
 async fn a_rejection_settles_the_generation_and_is_told_in_the_envoys_words() {
     let running = Running::start().await;
-    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
-    running.publisher.publish(snapshot("2", [cluster("a", 2)]));
+    running.publish(snapshot("2", [cluster("a", 2)]));
     let response = envoy.receive().await;
     envoy.nack(&response, "that is no cluster").await;
 
@@ -77,16 +75,16 @@ async fn a_rejection_settles_the_generation_and_is_told_in_the_envoys_words() {
     );
     assert_eq!(rejected[0].acked.as_ref(), Some(cluster("a", 1).version()));
     assert_eq!(nodes[0].in_force, Some(generation("1")));
-    let accepted = running.publisher.last_accepted().expect("accepted");
-    assert_eq!(accepted.generation(), &generation("1"));
 }
 
 #[tokio::test]
-async fn a_new_envoy_gets_the_accepted_generation_after_a_rejection() {
+async fn a_new_envoy_gets_what_newcomers_are_meant_to_have() {
     let running = Running::start().await;
-    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    let first = snapshot("1", [cluster("a", 1)]);
+    running.publish(Arc::clone(&first));
     let mut one = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
-    running.publisher.publish(snapshot("2", [cluster("a", 2)]));
+    let second = snapshot("2", [cluster("a", 2)]);
+    running.distribute(second, Newcomers::all(first));
     let response = one.receive().await;
     one.nack(&response, "bad").await;
     in_time(running.publisher.settled(&generation("2"), PATIENCE)).await;
@@ -103,14 +101,12 @@ async fn a_new_envoy_gets_the_accepted_generation_after_a_rejection() {
 #[tokio::test]
 async fn an_envoy_that_never_answers_delays_no_other() {
     let running = Running::start().await;
-    running.publisher.publish(snapshot("0", [route("r", 0)]));
+    running.publish(snapshot("0", [route("r", 0)]));
     let mut silent = Client::connect(&running, "silent").await;
     silent.subscribe(ResourceType::Route, &["r"]).await;
     let mut quick = Client::settled(&running, "quick", ResourceType::Route, &["r"], 1).await;
     for revision in 1..=200 {
-        running
-            .publisher
-            .publish(snapshot(&revision.to_string(), [route("r", revision)]));
+        running.publish(snapshot(&revision.to_string(), [route("r", revision)]));
         let response = quick.receive().await;
         assert_eq!(
             response.resources[0].version,
@@ -141,7 +137,7 @@ async fn an_envoy_that_never_answers_delays_no_other() {
 #[tokio::test]
 async fn settled_answers_at_the_deadline_when_an_envoy_stays_silent() {
     let running = Running::start().await;
-    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::connect(&running, "one").await;
     envoy.subscribe(ResourceType::Cluster, &[]).await;
     envoy.receive().await;
@@ -153,7 +149,7 @@ async fn settled_answers_at_the_deadline_when_an_envoy_stays_silent() {
 #[tokio::test]
 async fn settled_answers_at_once_when_no_envoy_is_connected() {
     let running = Running::start().await;
-    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    running.publish(snapshot("1", [cluster("a", 1)]));
     let nodes = in_time(running.publisher.settled(&generation("1"), PATIENCE * 100)).await;
     assert_eq!(nodes, []);
 }
@@ -162,7 +158,7 @@ async fn settled_answers_at_once_when_no_envoy_is_connected() {
 async fn an_envoy_that_comes_back_is_sent_only_what_changed() {
     let running = Running::start().await;
     let both = snapshot("1", [cluster("a", 1), cluster("b", 1)]);
-    running.publisher.publish(both);
+    running.publish(both);
     let envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 2).await;
     drop(envoy);
     until(&running.publisher, |publisher| {
@@ -174,7 +170,7 @@ async fn an_envoy_that_comes_back_is_sent_only_what_changed() {
     assert_eq!(gone[0].resources.len(), 2);
 
     let next = snapshot("2", [cluster("a", 1), cluster("b", 2)]);
-    running.publisher.publish(next);
+    running.publish(next);
     let mut again = Client::connect(&running, "one").await;
     again
         .resume(ResourceType::Cluster, &[&cluster("a", 1), &cluster("b", 1)])
@@ -206,6 +202,35 @@ async fn a_stream_without_a_node_id_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_node_id_of_a_kilobyte_is_refused_with_what_to_do() {
+    let running = Running::start().await;
+    let mut client = Client::connect(&running, &"x".repeat(1024)).await;
+    client.subscribe(ResourceType::Cluster, &[]).await;
+    let status = client.refusal().await;
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("shorten it"), "{status}");
+    assert_eq!(running.publisher.nodes(), []);
+}
+
+#[tokio::test]
+async fn two_envoys_of_one_name_are_shown_as_such() {
+    let running = Running::start().await;
+    running.publish(snapshot("1", [cluster("a", 1)]));
+    let _one = Client::settled(&running, "twin", ResourceType::Cluster, &[], 1).await;
+    let two = Client::connect(&running, "twin").await;
+    two.subscribe(ResourceType::Cluster, &[]).await;
+    until(&running.publisher, |publisher| {
+        publisher.nodes()[0].streams == 2
+    })
+    .await;
+    drop(two);
+    until(&running.publisher, |publisher| {
+        publisher.nodes()[0].streams == 1
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_request_without_a_type_is_refused() {
     let running = Running::start().await;
     let mut client = Client::connect(&running, "one").await;
@@ -218,7 +243,7 @@ async fn a_request_without_a_type_is_refused() {
 #[tokio::test]
 async fn a_type_that_is_not_distributed_does_not_disturb_the_others() {
     let running = Running::start().await;
-    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    running.publish(snapshot("1", [cluster("a", 1)]));
     let mut client = Client::connect(&running, "one").await;
     let secrets = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
     client.send(client.request(secrets)).await;
@@ -241,7 +266,7 @@ async fn the_state_of_the_world_protocol_is_refused_with_what_to_do() {
 #[tokio::test]
 async fn streams_end_when_the_server_is_told_to_stop() {
     let running = Running::start().await;
-    running.publisher.publish(snapshot("1", [cluster("a", 1)]));
+    running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
     let publisher = running.publisher.clone();
     in_time(running.stop()).await;
@@ -253,7 +278,7 @@ async fn streams_end_when_the_server_is_told_to_stop() {
 async fn an_unknown_answer_becomes_known_when_the_deadline_has_passed() {
     let running = Running::with_deadline(Duration::from_millis(10)).await;
     let all = snapshot("1", [cluster("a", 1), cluster("b", 1)]);
-    running.publisher.publish(Arc::clone(&all));
+    running.publish(Arc::clone(&all));
     let mut envoy = Client::connect(&running, "one").await;
     envoy.subscribe(ResourceType::Cluster, &[]).await;
     let [first, second] = [envoy.receive().await, envoy.receive().await];

@@ -1,12 +1,13 @@
 //! Configurations and statistics.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::gateway::{Gateway, Sent, call, configuration};
 
 #[test]
 fn it_refuses_configurations_that_it_cannot_use_and_names_every_error() {
-    let refused = |change: &dyn Fn(&mut serde_json::Value)| {
+    let refused = |change: &dyn Fn(&mut Value)| {
         let mut changed = configuration();
         change(&mut changed);
         Gateway::without_configuration()
@@ -27,6 +28,13 @@ fn it_refuses_configurations_that_it_cannot_use_and_names_every_error() {
     assert!(error.contains("frobnicate"), "{error}");
 }
 
+/// The number that the filter reports: the first twelve hexadecimal digits of the SHA-256 of what it was given.
+fn hash_of(configuration: &Value) -> u64 {
+    let digest = Sha256::digest(configuration.to_string());
+    let [a, b, c, d, e, f, ..]: [u8; 32] = digest.into();
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
 #[test]
 fn it_keeps_the_last_good_configuration_when_it_refuses_one() {
     let mut gateway = Gateway::new();
@@ -35,7 +43,10 @@ fn it_keeps_the_last_good_configuration_when_it_refuses_one() {
         gateway.send(&Sent::post(call("add", "{}"))).cluster(),
         "math-cluster"
     );
-    assert_eq!(gateway.counter("portcullis_revision"), 7);
+    assert_eq!(
+        gateway.counter("portcullis_configuration.listener.mcp"),
+        hash_of(&configuration())
+    );
 }
 
 #[test]
@@ -43,14 +54,19 @@ fn it_defines_each_metric_once_however_often_it_is_configured() {
     let mut gateway = Gateway::new();
     gateway.send(&Sent::post(call("drop", "{}")));
     let before = gateway.process.metric_count();
-    for revision in 8..20 {
+    let mut last = configuration();
+    for max_depth in 8..20 {
         let mut configuration = configuration();
-        configuration["revision"] = json!(revision);
+        configuration["max_depth"] = json!(max_depth);
+        last = configuration.clone();
         gateway.configure(&configuration).unwrap();
         gateway.send(&Sent::post(call("drop", "{}")));
     }
     assert_eq!(gateway.process.metric_count(), before);
-    assert_eq!(gateway.counter("portcullis_revision"), 19);
+    assert_eq!(
+        gateway.counter("portcullis_configuration.listener.mcp"),
+        hash_of(&last)
+    );
     assert_eq!(
         gateway.counter("portcullis_refusals.server.none.tool.none.reason.unknown_tool"),
         13

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// Two servers: `weather` with a limit and a schema, `math` on a path of its own.
 pub fn configuration() -> Value {
     json!({
-        "version": 1, "generation": "g1", "revision": 7, "listener": "mcp",
+        "version": 1, "listener": "mcp",
         "allowed_hosts": ["127.0.0.1", "localhost", "::1"],
         "allowed_origins": ["http://localhost:*"],
         "max_body_bytes": 4096, "max_depth": 16,

@@ -7,7 +7,7 @@ use crate::{
     DeliveryState::{Acked, Held, Pending, Rejected, Unknown},
     ResourceType::{Cluster, ExtensionConfig, Listener, Route},
     fixtures::{cluster, extension, http_listener, listener, route, snapshot},
-    session::{Answer, DeltaRequest},
+    session::{Answer, DeltaRequest, Memory, Process},
 };
 
 fn rejected(message: &str) -> crate::DeliveryState {
@@ -83,12 +83,12 @@ fn a_rejected_extension_configuration_is_remembered_when_the_envoy_reconnects() 
     before.assign(&snapshot("2", [bad.clone()]));
     before.nack(ExtensionConfig, "garbage");
 
-    let mut same = Peer::remembered(before.session.rejections());
+    let mut same = before.reconnected(Process::Unknown);
     same.assign(&snapshot("2", [bad]));
     assert_eq!(same.resume(ExtensionConfig, &["e"], &[&good]), NOTHING);
     assert_eq!(same.state(ExtensionConfig, "e"), rejected("garbage"));
 
-    let mut restored = Peer::remembered(before.session.rejections());
+    let mut restored = before.reconnected(Process::Unknown);
     restored.assign(&snapshot("1", [good.clone()]));
     assert_eq!(
         restored.resume(ExtensionConfig, &["e"], &[&good]),
@@ -104,7 +104,7 @@ fn a_rejection_is_remembered_until_something_else_is_acknowledged() {
     before.nack(ExtensionConfig, "garbage");
     before.assign(&snapshot("1", [good.clone()]));
 
-    let mut cut_off = Peer::remembered(before.session.rejections());
+    let mut cut_off = before.reconnected(Process::Unknown);
     cut_off.assign(&snapshot("1", [good.clone()]));
     assert_eq!(
         cut_off.resume(ExtensionConfig, &["e"], &[&good]),
@@ -112,7 +112,7 @@ fn a_rejection_is_remembered_until_something_else_is_acknowledged() {
     );
 
     before.ack(ExtensionConfig);
-    let mut settled = Peer::remembered(before.session.rejections());
+    let mut settled = before.reconnected(Process::Unknown);
     settled.assign(&snapshot("1", [good.clone()]));
     assert_eq!(settled.resume(ExtensionConfig, &["e"], &[&good]), NOTHING);
 }
@@ -124,12 +124,121 @@ fn an_envoy_that_restarted_remembers_no_rejection() {
     before.assign(&snapshot("2", [bad.clone()]));
     before.nack(ExtensionConfig, "garbage");
 
-    let mut restarted = Peer::remembered(before.session.rejections());
+    let mut restarted = before.reconnected(Process::Fresh);
     restarted.assign(&snapshot("2", [bad]));
     assert_eq!(
         restarted.subscribe(ExtensionConfig, &["e"]),
         ["+extension configuration e"]
     );
+}
+
+/// An Envoy that rejected its first configuration reports none of it when it reconnects.
+#[test]
+fn it_does_not_believe_bytes_that_were_rejected_and_are_acknowledged_after_a_reconnect() {
+    let all = snapshot("1", [cluster("a", 1), extension("e", "bad")]);
+    let mut before = Peer::started(&all);
+    before.ack(Cluster);
+    before.subscribe(ExtensionConfig, &["e"]);
+    before.nack(ExtensionConfig, "garbage");
+
+    // Nothing proves that it is the same process, so it is sent what it asks for.
+    let mut again = before.reconnected(Process::Unknown);
+    again.assign(&all);
+    again.subscribe(ExtensionConfig, &["e"]);
+    again.ack(ExtensionConfig);
+    assert_eq!(again.state(ExtensionConfig, "e"), rejected("garbage"));
+
+    // It reports a cluster, so it is the same process: the bytes are not even sent.
+    let mut same = before.reconnected(Process::Unknown);
+    same.assign(&all);
+    same.resume(Cluster, &[], &[&cluster("a", 1)]);
+    assert_eq!(same.subscribe(ExtensionConfig, &["e"]), NOTHING);
+    assert_eq!(same.state(ExtensionConfig, "e"), rejected("garbage"));
+
+    // Another content shows that it looks.
+    same.assign(&snapshot("2", [cluster("a", 1), extension("e", "good")]));
+    same.ack(ExtensionConfig);
+    same.assign(&all);
+    same.ack(ExtensionConfig);
+    assert_eq!(same.state(ExtensionConfig, "e"), Acked);
+}
+
+#[test]
+fn it_does_not_believe_an_acknowledgement_of_stored_rejections_either() {
+    let bad = extension("e", "bad");
+    let mut before = Peer::settled(&snapshot("1", [bad.clone()]));
+    before.assign(&snapshot("2", [extension("e", "worse")]));
+    before.nack(ExtensionConfig, "garbage");
+    let stored = (*before.session.standing().rejections).clone();
+    let mut again = Peer::with(Memory::of(stored));
+    again.assign(&snapshot("2", [extension("e", "worse")]));
+    again.subscribe(ExtensionConfig, &["e"]);
+    again.ack(ExtensionConfig);
+    assert_eq!(again.state(ExtensionConfig, "e"), rejected("garbage"));
+}
+
+/// The rejection may have been on its way when the connection was lost.
+#[test]
+fn it_sends_the_last_good_bytes_before_those_whose_answer_was_lost() {
+    let [good, new] = [extension("e", "good"), extension("e", "new")];
+    let mut before = Peer::settled(&snapshot("1", [good.clone()]));
+    let next = snapshot("2", [new.clone()]);
+    assert_eq!(before.assign(&next), ["+extension configuration e"]);
+
+    let mut again = before.reconnected(Process::Unknown);
+    again.assign(&next);
+    again.resume(ExtensionConfig, &["e"], &[&good]);
+    let sent = |peer: &Peer| peer.unanswered[&ExtensionConfig].resource.clone();
+    assert_eq!(sent(&again).as_deref(), Some(&good));
+    again.ack(ExtensionConfig);
+    assert_eq!(sent(&again).as_deref(), Some(&new));
+    assert_eq!(again.state(ExtensionConfig, "e"), Pending);
+    again.ack(ExtensionConfig);
+    assert_eq!(again.state(ExtensionConfig, "e"), Acked);
+
+    // What it reports, it has taken.
+    let mut took_it = before.reconnected(Process::Unknown);
+    took_it.assign(&next);
+    assert_eq!(took_it.resume(ExtensionConfig, &["e"], &[&new]), NOTHING);
+    assert_eq!(took_it.state(ExtensionConfig, "e"), Acked);
+}
+
+#[test]
+fn it_keeps_a_rejected_listener_rejected_for_the_same_process_and_tries_it_on_a_new_one() {
+    let good = snapshot("1", [cluster("a", 1), listener("l", 1)]);
+    let bad = snapshot("2", [cluster("a", 1), listener("l", 2)]);
+    let mut before = Peer::settled(&good);
+    before.assign(&bad);
+    before.nack(Listener, "port in use");
+    let mut same = before.reconnected(Process::Unknown);
+    same.assign(&bad);
+    same.resume(Cluster, &[], &[&cluster("a", 1)]);
+    assert_eq!(same.resume(Listener, &[], &[&listener("l", 1)]), NOTHING);
+    assert_eq!(same.state(Listener, "l"), rejected("port in use"));
+    let mut fresh = before.reconnected(Process::Fresh);
+    fresh.assign(&bad);
+    assert_eq!(fresh.subscribe(Listener, &[]), ["+listener l"]);
+}
+
+#[test]
+fn it_cuts_off_an_envoy_that_asks_for_names_without_end() {
+    let mut peer = Peer::new();
+    let refused = (0..100_000).any(|number| {
+        let request = DeltaRequest {
+            subscribe: vec![format!("invented {number}").into()],
+            ..plain(Route)
+        };
+        peer.session.request(request, peer.now).is_err()
+    });
+    assert!(refused);
+    assert!(peer.session.bytes() <= 17 << 20, "{}", peer.session.bytes());
+    // Names that come and go add up to nothing.
+    let mut tidy = Peer::new();
+    for number in 0..200_000 {
+        let name = format!("passing {number}");
+        tidy.subscribe(Route, &[&name]);
+        tidy.unsubscribe(Route, &[&name]);
+    }
 }
 
 #[test]

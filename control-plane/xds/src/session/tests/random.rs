@@ -33,7 +33,15 @@ enum Event {
     /// It never answers one, and makes nothing of it.
     Ignore(ResourceType),
     Wait(Duration),
-    Reconnect,
+    /// The stream breaks. The Envoy has worked on the first so many responses, and its answers are lost.
+    Reconnect {
+        answers_lost: usize,
+    },
+    /// It ends and begins anew, with nothing.
+    Crash,
+    /// From now on it rejects everything.
+    Sicken,
+    Recover,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -47,7 +55,10 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(of, rejects)| Event::Answer { of, rejects }),
         1 => resource_type().prop_map(Event::Ignore),
         1 => (0..7000_u64).prop_map(|millis| Event::Wait(Duration::from_millis(millis))),
-        1 => Just(Event::Reconnect),
+        2 => (0..3_usize).prop_map(|answers_lost| Event::Reconnect { answers_lost }),
+        1 => Just(Event::Crash),
+        1 => Just(Event::Sicken),
+        2 => Just(Event::Recover),
     ]
 }
 

@@ -11,9 +11,9 @@ use super::{
     Event, NAMES, resources,
 };
 use crate::{
-    Resource, ResourceType, Snapshot, Version,
+    DeliveryState, Resource, ResourceType, Snapshot, Version,
     fixtures::snapshot,
-    session::{Answer, DeltaRequest, DeltaResponse, Rejections, Session, StreamId},
+    session::{Answer, DeltaRequest, DeltaResponse, Memory, Process, Session, StreamId},
 };
 
 pub(super) struct Envoy {
@@ -27,12 +27,14 @@ pub(super) struct Envoy {
     pub(super) unanswered: Vec<(DeltaResponse, Instant)>,
     ignored: Vec<(DeltaResponse, Instant)>,
     snapshot: Option<Arc<Snapshot>>,
+    /// It rejects whatever it is sent.
+    is_sick: bool,
 }
 
 impl Envoy {
     pub(super) fn new() -> Self {
         let mut envoy = Self {
-            session: Session::new(StreamId(0), ACK_DEADLINE, Rejections::new()),
+            session: Session::new(StreamId(0), Memory::default()),
             now: Instant::now(),
             streams: 1,
             subscribed: BTreeMap::new(),
@@ -41,6 +43,7 @@ impl Envoy {
             unanswered: Vec::new(),
             ignored: Vec::new(),
             snapshot: None,
+            is_sick: false,
         };
         envoy.open();
         envoy
@@ -84,16 +87,59 @@ impl Envoy {
                 self.now += duration;
                 self.receive();
             }
-            Event::Reconnect => {
-                let rejections = self.session.rejections();
-                self.session = Session::new(StreamId(self.streams), ACK_DEADLINE, rejections);
-                self.streams += 1;
-                self.unanswered.clear();
-                self.ignored.clear();
-                if let Some(snapshot) = &self.snapshot {
-                    self.session.assign(Arc::clone(snapshot));
+            Event::Reconnect { answers_lost } => {
+                for place in 0..answers_lost.min(self.unanswered.len()) {
+                    let (response, _) = self.unanswered[place].clone();
+                    self.work_on(&response, place % 2 == 0);
                 }
-                self.open();
+                self.reopen(Process::Unknown);
+            }
+            Event::Crash => {
+                // As the fleet finds out: it reports nothing although it had something.
+                let had_something = self.session.has_any(ResourceType::Cluster);
+                self.has.clear();
+                self.looked_at.clear();
+                self.reopen(if had_something {
+                    Process::Fresh
+                } else {
+                    Process::Unknown
+                });
+            }
+            Event::Sicken => self.is_sick = true,
+            Event::Recover => self.is_sick = false,
+        }
+        self.check_that_nothing_is_believed_falsely();
+    }
+
+    fn reopen(&mut self, process: Process) {
+        let memory = self.session.memory(process);
+        self.session = Session::new(StreamId(self.streams), memory);
+        self.streams += 1;
+        self.unanswered.clear();
+        self.ignored.clear();
+        if let Some(snapshot) = &self.snapshot {
+            self.session.assign(Arc::clone(snapshot), ACK_DEADLINE, 1);
+        }
+        self.open();
+    }
+
+    /// Whatever is said to be acknowledged, the Envoy has.
+    fn check_that_nothing_is_believed_falsely(&self) {
+        for position in self.session.positions() {
+            let has = self
+                .has
+                .get(&(position.resource_type, Arc::clone(&position.name)));
+            if position.state == DeliveryState::Acked
+                && position.desired.is_some()
+                && self.wants(position.resource_type, &position.name)
+            {
+                assert_eq!(
+                    has,
+                    position.desired.as_ref(),
+                    "{} {} is believed",
+                    position.resource_type,
+                    position.name
+                );
             }
         }
     }
@@ -123,7 +169,7 @@ impl Envoy {
 
     pub(super) fn publish(&mut self, snapshot: &Arc<Snapshot>) {
         self.snapshot = Some(Arc::clone(snapshot));
-        self.session.assign(Arc::clone(snapshot));
+        self.session.assign(Arc::clone(snapshot), ACK_DEADLINE, 1);
         self.receive();
     }
 
@@ -164,7 +210,20 @@ impl Envoy {
     }
 
     pub(super) fn answer(&mut self, response: &DeltaResponse, rejects: bool) {
+        let rejection = self.work_on(response, rejects);
+        self.request(DeltaRequest {
+            answer: Some(Answer {
+                nonce: response.nonce.clone(),
+                rejection,
+            }),
+            ..plain(response.resource_type)
+        });
+    }
+
+    /// Makes of a response what an Envoy makes of it; its words, if it rejects it.
+    fn work_on(&mut self, response: &DeltaResponse, rejects: bool) -> Option<String> {
         let resource_type = response.resource_type;
+        let rejects = rejects || self.is_sick;
         let rejection = match &response.resource {
             Some(resource) if !self.wants(resource_type, resource.name()) => None,
             Some(resource) => self.look_at(resource, rejects),
@@ -173,13 +232,7 @@ impl Envoy {
         for name in &response.removed {
             self.has.remove(&(resource_type, Arc::clone(name)));
         }
-        self.request(DeltaRequest {
-            answer: Some(Answer {
-                nonce: response.nonce.clone(),
-                rejection,
-            }),
-            ..plain(resource_type)
-        });
+        rejection
     }
 
     /// Applies a resource, or says why not. An extension configuration with the bytes that were looked at last is passed over,
@@ -203,7 +256,9 @@ impl Envoy {
     }
 
     fn request(&mut self, request: DeltaRequest) {
-        self.session.request(request, self.now);
+        self.session
+            .request(request, self.now)
+            .expect("names enough for a test");
         self.receive();
     }
 
@@ -240,6 +295,7 @@ impl Envoy {
 
     /// Answers everything, well, until there is no more.
     pub(super) fn calm_down(&mut self) {
+        self.is_sick = false;
         for _ in 0..1000 {
             if self.unanswered.is_empty() {
                 let Some(deadline) = self.session.next_deadline() else {

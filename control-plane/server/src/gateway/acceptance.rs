@@ -1,0 +1,310 @@
+//! The one judge of acceptance. Pure: what the Envoys answered, what is known of them and the time go in; what becomes of the
+//! generation comes out.
+//!
+//! A generation is accepted when an Envoy acknowledged all of it and none rejected a part. An Envoy that is broken in
+//! itself counts for nobody else; one that stays silent is waited for until the deadline, and then the change stands for
+//! those that answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use xds::{NodeAnswer, NodeId, NodeSummary, ResourceType, Snapshot};
+
+/// How many changes in a row an Envoy may reject alone before it counts as broken. One may be the change's fault on that machine
+/// only (a port that is taken); an Envoy that finds fault with every change must not stop them all.
+const MOST_LONE_REJECTIONS: u32 = 2;
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every connected Envoy acknowledged it.
+    Accepted,
+    /// It stands for the Envoys that acknowledged it; the others are broken in themselves, or silent.
+    Partial,
+    /// It is handed out, and no Envoy has acknowledged it yet.
+    Pending,
+    /// No Envoy is connected; the next one gets it.
+    NoEnvoys,
+    /// It says what was in force already.
+    Unchanged,
+    /// An Envoy rejected something in it.
+    Rejected,
+}
+
+/// The answer of one Envoy to a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EnvoyAnswer {
+    /// The Envoy's `node.id`.
+    pub id: String,
+    /// What it answered.
+    pub state: EnvoyVerdict,
+    /// Its own words, where it rejected something.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+    /// Whether it is broken in itself, so that its answer counts for no other Envoy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub broken: bool,
+}
+
+/// What an Envoy made of a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EnvoyVerdict {
+    /// It runs on it.
+    Acked,
+    /// It has not answered all of it yet.
+    Pending,
+    /// It rejected something and runs on with what it had.
+    Rejected,
+    /// It left something unanswered past the deadline.
+    Silent,
+    /// It was lost twice soon after it was sent this.
+    Crashed,
+}
+
+/// One resource that an Envoy rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedResource {
+    /// The resource's type.
+    pub resource_type: ResourceType,
+    /// The resource's name.
+    pub name: Arc<str>,
+    /// Envoy's own words.
+    pub message: String,
+}
+
+/// What each Envoy rejected; nothing for one that crashed.
+pub type Rejections = BTreeMap<NodeId, Vec<RejectedResource>>;
+
+/// What is known of Envoys beyond their answers to one generation.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// The Envoys that rejected what others had accepted before they came, and have acknowledged nothing in full since.
+    pub broken: BTreeSet<NodeId>,
+    /// The Envoys that had not answered when the accepted generation was accepted. What they say of it later still counts.
+    pub late: BTreeSet<NodeId>,
+    /// How many changes in a row each Envoy rejected that no other Envoy rejected.
+    pub lone_rejections: BTreeMap<NodeId, u32>,
+    /// The generations with which Envoys crashed and that were taken back for it. An Envoy that crashes with another one too
+    /// is broken in itself.
+    pub crashed_with: BTreeMap<NodeId, xds::Generation>,
+}
+
+impl Marks {
+    /// Takes note of who is broken, before the Envoys are given another generation than `current`.
+    pub(super) fn note_broken(
+        &mut self,
+        current: &Snapshot,
+        accepted: Option<&Snapshot>,
+        envoys: &[NodeSummary],
+    ) {
+        for envoy in envoys {
+            let has_all = envoy.desired.as_ref() == Some(current.generation())
+                && envoy.answer == NodeAnswer::Acknowledged;
+            if has_all {
+                self.broken.remove(&envoy.id);
+            } else if self.rejects_what_is_accepted(accepted, envoy) {
+                self.broken.insert(envoy.id.clone());
+            }
+        }
+    }
+
+    fn rejects_what_is_accepted(&self, accepted: Option<&Snapshot>, envoy: &NodeSummary) -> bool {
+        !self.late.contains(&envoy.id)
+            && accepted.is_some_and(|accepted| !rejected_of(accepted, envoy).is_empty())
+    }
+}
+
+/// A generation that is being judged.
+pub(super) struct Trial<'a> {
+    /// What the Envoys were given.
+    pub(super) snapshot: &'a Snapshot,
+    /// When they were given it.
+    pub(super) began: Instant,
+    pub(super) ack_deadline: Duration,
+    /// What Envoys accepted last, this generation itself included. Whoever rejects that is broken in itself.
+    pub(super) accepted: Option<&'a Snapshot>,
+    pub(super) marks: &'a Marks,
+}
+
+/// What becomes of a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Every connected Envoy acknowledged it.
+    Accepted,
+    /// It stands for those that acknowledged it.
+    Standing,
+    /// It is rejected.
+    Rejected,
+    /// An answer may come until then.
+    Waiting { until: Instant },
+    /// The deadline has passed, and nobody has acknowledged or rejected it.
+    Unanswered,
+    /// Nobody is connected that is to have it.
+    NoEnvoys,
+}
+
+/// The judge's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Judgement {
+    pub(super) verdict: Verdict,
+    pub(super) envoys: Vec<EnvoyAnswer>,
+    /// What counts against the generation.
+    pub(super) rejections: Rejections,
+    /// The Envoys that have not answered, whether their deadline has passed or not.
+    pub(super) unanswered: BTreeSet<NodeId>,
+}
+
+impl Judgement {
+    /// Whether an Envoy is still looking at the generation, so that others can wait for its answer.
+    pub(super) fn has_judge(&self) -> bool {
+        matches!(self.verdict, Verdict::Waiting { .. })
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        match self.verdict {
+            Verdict::Accepted => Outcome::Accepted,
+            Verdict::Standing => Outcome::Partial,
+            Verdict::Rejected => Outcome::Rejected,
+            Verdict::Waiting { .. } | Verdict::Unanswered => Outcome::Pending,
+            Verdict::NoEnvoys => Outcome::NoEnvoys,
+        }
+    }
+}
+
+/// Judges a generation by the Envoys' answers so far.
+pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> Judgement {
+    let mut answers = Vec::new();
+    let mut against = Rejections::new();
+    let mut against_by_broken = Rejections::new();
+    let mut unanswered = BTreeSet::new();
+    let mut next_deadline: Option<Instant> = None;
+    for envoy in envoys.iter().filter(|envoy| trial.concerns(envoy)) {
+        let broken = trial.is_broken(envoy);
+        let rejected = trial.rejected_by(envoy);
+        let deadline = envoy.assigned_at.unwrap_or(now).max(trial.began) + trial.ack_deadline;
+        let state = match envoy.answer {
+            _ if trial.crashed(envoy) => EnvoyVerdict::Crashed,
+            NodeAnswer::Acknowledged => EnvoyVerdict::Acked,
+            NodeAnswer::Rejected => EnvoyVerdict::Rejected,
+            NodeAnswer::Waiting if now < deadline => EnvoyVerdict::Pending,
+            NodeAnswer::Waiting => EnvoyVerdict::Silent,
+        };
+        match state {
+            EnvoyVerdict::Rejected | EnvoyVerdict::Crashed => {
+                let counted = if broken {
+                    &mut against_by_broken
+                } else {
+                    &mut against
+                };
+                counted.insert(envoy.id.clone(), rejected.clone());
+            }
+            EnvoyVerdict::Pending if !broken => {
+                next_deadline = Some(next_deadline.map_or(deadline, |next| next.min(deadline)));
+                unanswered.insert(envoy.id.clone());
+            }
+            EnvoyVerdict::Pending | EnvoyVerdict::Silent => {
+                unanswered.insert(envoy.id.clone());
+            }
+            EnvoyVerdict::Acked => {}
+        }
+        answers.push(EnvoyAnswer {
+            id: envoy.id.as_str().to_owned(),
+            state,
+            messages: rejected
+                .into_iter()
+                .map(|resource| resource.message)
+                .collect(),
+            broken,
+        });
+    }
+    let acked = answers
+        .iter()
+        .filter(|answer| answer.state == EnvoyVerdict::Acked)
+        .count();
+    let only_broken_ones = answers.iter().all(|answer| answer.broken);
+    if only_broken_ones && acked == 0 {
+        // There is nobody else to ask.
+        against.append(&mut against_by_broken);
+    }
+    // Without anything to go back to, a rejection keeps nobody from what another Envoy acknowledged.
+    let counts = trial.accepted.is_some() || acked == 0;
+    let verdict = if answers.is_empty() {
+        Verdict::NoEnvoys
+    } else if counts && !against.is_empty() {
+        Verdict::Rejected
+    } else if acked == answers.len() {
+        Verdict::Accepted
+    } else if let Some(until) = next_deadline {
+        Verdict::Waiting { until }
+    } else if acked > 0 {
+        Verdict::Standing
+    } else {
+        Verdict::Unanswered
+    };
+    Judgement {
+        verdict,
+        envoys: answers,
+        rejections: against,
+        unanswered,
+    }
+}
+
+impl Trial<'_> {
+    /// Whether an Envoy is to have the generation, or was and crashed with it.
+    fn concerns(&self, envoy: &NodeSummary) -> bool {
+        let is_to_have_it = envoy.desired.as_ref() == Some(self.snapshot.generation());
+        envoy.streams > 0 && (is_to_have_it || self.crashed(envoy))
+    }
+
+    fn crashed(&self, envoy: &NodeSummary) -> bool {
+        envoy.crashes.as_ref().is_some_and(|crashes| {
+            crashes.is_kept_from_it && crashes.generation == *self.snapshot.generation()
+        })
+    }
+
+    /// The contents of the generation that an Envoy rejected.
+    fn rejected_by(&self, envoy: &NodeSummary) -> Vec<RejectedResource> {
+        rejected_of(self.snapshot, envoy)
+    }
+
+    fn is_broken(&self, envoy: &NodeSummary) -> bool {
+        let finds_fault_with_everything = self
+            .marks
+            .lone_rejections
+            .get(&envoy.id)
+            .is_some_and(|count| *count >= MOST_LONE_REJECTIONS);
+        let crashes_with_everything = self
+            .marks
+            .crashed_with
+            .get(&envoy.id)
+            .is_some_and(|generation| generation != self.snapshot.generation());
+        self.marks.broken.contains(&envoy.id)
+            || self.marks.rejects_what_is_accepted(self.accepted, envoy)
+            || finds_fault_with_everything
+            || crashes_with_everything
+    }
+}
+
+/// The contents of `snapshot` that an Envoy rejected.
+pub(super) fn rejected_of(snapshot: &Snapshot, envoy: &NodeSummary) -> Vec<RejectedResource> {
+    let rejections = envoy.rejections.iter();
+    rejections
+        .filter(|content| {
+            snapshot
+                .get(content.resource_type, &content.name)
+                .is_some_and(|resource| *resource.version() == content.version)
+        })
+        .map(|content| RejectedResource {
+            resource_type: content.resource_type,
+            name: Arc::clone(&content.name),
+            message: content.message.trim().to_owned(),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

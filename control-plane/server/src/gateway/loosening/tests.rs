@@ -1,0 +1,104 @@
+//! Pairs of documents, and whether going from one to the other may allow more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gateway_document::{CheckedDocument, Format, parse};
+use store::{Catalogue, RawTool, RevisionNumber};
+use time::OffsetDateTime;
+
+use super::*;
+use crate::catalogue::KnownList;
+use crate::envoy::ModuleFile;
+
+fn built(document: &str) -> Built {
+    let document = format!("servers:\n  data: {{url: http://127.0.0.1:8000/mcp}}\n{document}");
+    let document = CheckedDocument::new(parse(&document, Format::Yaml).unwrap()).unwrap();
+    let tools = ["read", "write"].map(|name| RawTool {
+        name: name.to_owned(),
+        json: format!(r#"{{"name":"{name}","inputSchema":{{"type":"object"}}}}"#),
+    });
+    let seen = OffsetDateTime::UNIX_EPOCH;
+    let list = Catalogue::new(
+        "data".to_owned(),
+        "2026-07-28".to_owned(),
+        seen,
+        tools.into(),
+    );
+    let lists = BTreeMap::from([("data".parse().unwrap(), Arc::new(KnownList::new(list)))]);
+    let module = ModuleFile {
+        sha256: "00".to_owned(),
+        path: "/modules/00.wasm".into(),
+    };
+    Built::new(RevisionNumber(1), Arc::new(document), &lists, module).unwrap()
+}
+
+const NOTHING: &str = "";
+
+#[test]
+fn it_knows_the_stricter_of_two_policies() {
+    let rows = [
+        // Stricter first.
+        ("defaults: {access: deny}", NOTHING),
+        (NOTHING, "defaults: {validate: shadow}"),
+        (
+            "tools: [{name: r, match: {tool: write}, allow: []}]",
+            NOTHING,
+        ),
+        (
+            "tools: [{name: r, limits: [{id: l, per: [tool], requests: 1, window: 1m}]}]",
+            "tools: [{name: r, limits: [{id: l, per: [tool], requests: 2, window: 1m}]}]",
+        ),
+        (
+            "tools: [{name: r, limits: [{id: l, requests: 1, window: 1m}]}]",
+            NOTHING,
+        ),
+        (
+            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {maxLength: 1}}}}]",
+            NOTHING,
+        ),
+        (
+            NOTHING,
+            "listeners: [{name: mcp, address: 127.0.0.1:10000}, {name: more, address: 127.0.0.1:10001}]",
+        ),
+        (
+            "listeners: [{name: mcp, address: 127.0.0.1:10000, allowed_hosts: [a.example]}]",
+            "listeners: [{name: mcp, address: 127.0.0.1:10000, allowed_hosts: [a.example, b.example]}]",
+        ),
+    ];
+    for (strict, loose) in rows {
+        let (strict_built, loose_built) = (built(strict), built(loose));
+        assert!(
+            may_loosen(&strict_built, &loose_built),
+            "`{strict}` to `{loose}`"
+        );
+        if !strict.contains("allowed_hosts") {
+            assert!(
+                !may_loosen(&loose_built, &strict_built),
+                "`{loose}` to `{strict}`"
+            );
+        }
+        assert!(!may_loosen(&strict_built, &strict_built));
+    }
+}
+
+#[test]
+fn it_takes_what_it_cannot_compare_for_looser_both_ways() {
+    let (one, other) = (
+        built(
+            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {maxLength: 1}}}}]",
+        ),
+        built(
+            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {minLength: 1}}}}]",
+        ),
+    );
+    assert!(may_loosen(&one, &other));
+    assert!(may_loosen(&other, &one));
+}
+
+#[test]
+fn it_does_not_mind_a_server_that_goes() {
+    let more = built("  math: {url: http://127.0.0.1:8001/mcp}");
+    assert!(!may_loosen(&more, &built(NOTHING)));
+    assert!(may_loosen(&built(NOTHING), &more));
+}

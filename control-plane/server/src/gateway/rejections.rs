@@ -1,0 +1,90 @@
+//! Keeps the store's rejections as the Envoys' are, and the record of the last rejected generation complete.
+
+use std::collections::BTreeMap;
+
+use store::StoredRejection;
+use time::OffsetDateTime;
+use xds::{Publisher, RejectedContent, RejectionChange, ResourceType, Version};
+
+use super::Gateway;
+use super::acceptance::RejectedResource;
+
+impl Gateway {
+    /// Stores what Envoys rejected since the last call, and what no longer matters.
+    pub(super) async fn store_rejections(&self) {
+        for change in self.publisher.take_rejection_changes() {
+            let stored = match &change {
+                RejectionChange::Rejected { node, content } => {
+                    self.note(node, content);
+                    self.store
+                        .put_rejection(&StoredRejection {
+                            node: node.as_str().to_owned(),
+                            type_url: content.resource_type.type_url().to_owned(),
+                            name: content.name.to_string(),
+                            version: content.version.as_str().to_owned(),
+                            message: content.message.to_string(),
+                            at: OffsetDateTime::now_utc(),
+                        })
+                        .await
+                }
+                RejectionChange::Ended {
+                    node,
+                    resource_type,
+                    name,
+                } => {
+                    let type_url = resource_type.type_url();
+                    self.store
+                        .remove_rejection(node.as_str(), type_url, name)
+                        .await
+                }
+            };
+            if let Err(error) = stored {
+                tracing::error!(%error, "a restart will not know what an Envoy rejected");
+            }
+        }
+    }
+
+    /// Takes a late rejection of the last rejected generation into its record.
+    fn note(&self, node: &xds::NodeId, content: &RejectedContent) {
+        let mut state = self.write();
+        let Some(rejection) = &mut state.rejection else {
+            return;
+        };
+        let resource = rejection.snapshot.get(content.resource_type, &content.name);
+        if resource.is_none_or(|resource| *resource.version() != content.version) {
+            return;
+        }
+        let resources = rejection.nodes.entry(node.clone()).or_default();
+        let noted = RejectedResource {
+            resource_type: content.resource_type,
+            name: content.name.clone(),
+            message: content.message.trim().to_owned(),
+        };
+        if !resources.contains(&noted) {
+            resources.push(noted);
+        }
+    }
+}
+
+/// Tells the publisher what Envoys rejected before this process started.
+pub(super) fn remember(publisher: &Publisher, stored: Vec<StoredRejection>) {
+    let mut by_node: BTreeMap<String, Vec<RejectedContent>> = BTreeMap::new();
+    for rejection in stored {
+        // A type that this version does not distribute is no longer sent either.
+        let Ok(resource_type) = ResourceType::from_type_url(&rejection.type_url) else {
+            continue;
+        };
+        by_node
+            .entry(rejection.node)
+            .or_default()
+            .push(RejectedContent {
+                resource_type,
+                name: rejection.name.into(),
+                version: Version::reported(&rejection.version),
+                message: rejection.message.into(),
+            });
+    }
+    for (node, contents) in by_node {
+        publisher.remember(&node, contents);
+    }
+}

@@ -1,0 +1,385 @@
+//! Faults on the way of a change: sick, silent and crashing Envoys, and what must never follow from them.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::changes::{connected, node, rejections};
+use crate::fake_envoy::{FakeEnvoy, REJECTION};
+use crate::fake_server::{FakeServer, Speaks, tools};
+use crate::harness::{ControlPlane, document_with, folder, until};
+
+const FILTER: &str = "portcullis.mcp.mcp";
+const DENY: &str = "defaults: {access: deny}\n";
+const HASTY: &str = "rollout: {ack_deadline: 100ms}\n";
+/// Longer than any test waits: an answer that comes before it did not wait for it.
+const PATIENT: &str = "rollout: {ack_deadline: 59s}\n";
+
+async fn version(control_plane: &ControlPlane) -> Value {
+    control_plane.get("/api/v1/version").await.json
+}
+
+/// Waits until the Envoys have accepted what they are meant to have.
+async fn until_accepted(control_plane: &ControlPlane) -> Value {
+    until(|| async {
+        let version = version(control_plane).await;
+        version["accepted_generation"] == version["generation"]
+    })
+    .await;
+    version(control_plane).await
+}
+
+async fn desired(control_plane: &ControlPlane, id: &str) -> Value {
+    let node = node(control_plane, id).await;
+    node.map_or(Value::Null, |mut node| node["generation"]["desired"].take())
+}
+
+#[tokio::test]
+async fn it_never_starts_a_newcomer_permissive_behind_a_silent_connection() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let silent = connected(&control_plane, "silent").await;
+    let permissive = until_accepted(&control_plane).await;
+    silent.pause();
+    let strict = format!("{DENY}{HASTY}");
+    let write = control_plane.put_yaml("/api/v1/config", &strict);
+    let newcomer = async {
+        until(|| async { version(&control_plane).await["newest_revision"] == 2 }).await;
+        let newcomer = FakeEnvoy::connect(control_plane.xds, "newcomer").await;
+        until(|| async {
+            let desired = desired(&control_plane, "newcomer").await;
+            assert_ne!(desired, permissive["generation"]);
+            desired == version(&control_plane).await["generation"]
+        })
+        .await;
+        newcomer
+    };
+    let (answer, _newcomer) = tokio::join!(write, newcomer);
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    // The newcomer has become the judge, and the silent one stops nobody.
+    let accepted = until_accepted(&control_plane).await;
+    assert_eq!(accepted["revision"], 2);
+    let _later = connected(&control_plane, "later").await;
+    assert_eq!(
+        desired(&control_plane, "later").await,
+        accepted["generation"]
+    );
+}
+
+#[tokio::test]
+async fn it_takes_a_rejection_back_at_once_however_long_others_take() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let (slow, bad) = (
+        connected(&control_plane, "slow").await,
+        connected(&control_plane, "bad").await,
+    );
+    until_accepted(&control_plane).await;
+    slow.pause();
+    bad.reject("second");
+    let second =
+        "listeners: [{name: mcp, address: 127.0.0.1:10000}, {name: second, address: 127.0.0.1:1}]";
+    let answer = control_plane
+        .put_yaml("/api/v1/config", &format!("{PATIENT}{second}"))
+        .await;
+    assert_eq!(
+        (&answer.json["outcome"], &answer.json["in_force"]),
+        (&json!("rejected"), &json!(1)),
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
+async fn it_keeps_a_stricter_policy_where_it_runs_until_an_operator_decides() {
+    let folder = folder();
+    let kept = {
+        let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+        let (strict, bad) = (
+            connected(&control_plane, "strict").await,
+            connected(&control_plane, "bad").await,
+        );
+        until_accepted(&control_plane).await;
+        bad.pause();
+        bad.reject(FILTER);
+        let body = format!("{DENY}{PATIENT}");
+        let write = control_plane.put_yaml("/api/v1/config", &body);
+        let strict_runs_it = async {
+            until(|| async {
+                let node = node(&control_plane, "strict").await.unwrap();
+                node["generation"]["in_force"] == version(&control_plane).await["generation"]
+                    && version(&control_plane).await["revision"] == 2
+            })
+            .await;
+            bad.go_on();
+        };
+        let (answer, ()) = tokio::join!(write, strict_runs_it);
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(
+            answer.json["detail"].as_str().unwrap().contains("keep it"),
+            "{}",
+            answer.text
+        );
+        let kept = version(&control_plane).await["generation"].clone();
+        assert_eq!(desired(&control_plane, "strict").await, kept);
+        // A newcomer gets neither what was rejected nor what would allow more.
+        let _newcomer = FakeEnvoy::connect(control_plane.xds, "newcomer").await;
+        until(|| async { node(&control_plane, "newcomer").await.is_some() }).await;
+        assert_eq!(desired(&control_plane, "newcomer").await, Value::Null);
+        drop(strict);
+        kept
+    };
+    // A restart decides nothing either.
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let _strict = FakeEnvoy::connect(control_plane.xds, "strict").await;
+    until(|| async { node(&control_plane, "strict").await.is_some() }).await;
+    assert_eq!(desired(&control_plane, "strict").await, Value::Null);
+    assert_eq!(version(&control_plane).await["generation"], kept);
+    // The operator does.
+    let answer = control_plane.put_yaml("/api/v1/config", PATIENT).await;
+    assert_eq!(
+        (answer.status, &answer.json["outcome"]),
+        (StatusCode::OK, &json!("accepted")),
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
+async fn it_goes_on_without_an_envoy_that_finds_fault_with_every_filter() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let _good = connected(&control_plane, "good").await;
+    until_accepted(&control_plane).await;
+    let _sick = FakeEnvoy::connect_rejecting(control_plane.xds, "sick", &[FILTER]).await;
+    until(|| async {
+        node(&control_plane, "sick").await.is_some()
+            && rejections(&control_plane, "sick").await == [REJECTION]
+    })
+    .await;
+    for body in [DENY, "defaults: {validate: shadow}", DENY] {
+        let answer = control_plane.put_yaml("/api/v1/config", body).await;
+        assert_eq!(
+            (answer.status, &answer.json["outcome"]),
+            (StatusCode::OK, &json!("partial")),
+            "{}",
+            answer.text
+        );
+        let sick = &answer.json["envoys"][1];
+        assert_eq!(
+            (&sick["id"], &sick["broken"]),
+            (&json!("sick"), &json!(true))
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_stops_asking_an_envoy_that_alone_rejects_change_after_change() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let _good = connected(&control_plane, "good").await;
+    let picky = connected(&control_plane, "picky").await;
+    until_accepted(&control_plane).await;
+    picky.reject("second");
+    let with_second = |port: u16| {
+        format!(
+            "listeners: [{{name: mcp, address: 127.0.0.1:10000}}, {{name: second, address: 127.0.0.1:{port}}}]"
+        )
+    };
+    for (port, outcome) in [(1, "rejected"), (2, "rejected"), (3, "partial")] {
+        let answer = control_plane
+            .put_yaml("/api/v1/config", &with_second(port))
+            .await;
+        assert_eq!(answer.json["outcome"], outcome, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn it_does_not_believe_a_rejected_filter_that_is_acknowledged_after_a_restart() {
+    let folder = folder();
+    let accepted = {
+        let control_plane = ControlPlane::start(folder.path(), "").await;
+        let _good = connected(&control_plane, "good").await;
+        let accepted = until_accepted(&control_plane).await;
+        let _sick = FakeEnvoy::connect_rejecting(control_plane.xds, "sick", &[FILTER]).await;
+        until(|| async {
+            node(&control_plane, "sick").await.is_some()
+                && rejections(&control_plane, "sick").await == [REJECTION]
+        })
+        .await;
+        accepted
+    };
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    assert_eq!(version(&control_plane).await, accepted);
+    // It says that it has it now, as Envoy does when it meets the same bytes again.
+    let _sick = FakeEnvoy::connect(control_plane.xds, "sick").await;
+    until(|| async {
+        let node = node(&control_plane, "sick").await;
+        let resources = node.map_or(Value::Null, |node| node["resources"].clone());
+        resources.as_array().is_some_and(|all| {
+            all.iter()
+                .any(|one| one["name"] == FILTER && one["sent"] == one["desired"])
+        })
+    })
+    .await;
+    assert_eq!(rejections(&control_plane, "sick").await, [REJECTION]);
+    // It takes another one, and then it is believed.
+    let answer = control_plane.put_yaml("/api/v1/config", DENY).await;
+    assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
+    assert_eq!(rejections(&control_plane, "sick").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn it_keeps_a_generation_from_others_that_an_envoy_crashes_with() {
+    let folder = folder();
+    let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let document = document_with(&[("data", &server)]);
+    let control_plane = ControlPlane::start(folder.path(), &document).await;
+    control_plane.until_offered("data", &["a"]).await;
+    let mut crashing = connected(&control_plane, "crashing").await;
+    let before = until_accepted(&control_plane).await;
+    let looser = format!("{document}defaults: {{validate: shadow}}\n");
+    let answer = control_plane.put_yaml("/api/v1/config", &looser).await;
+    assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
+    for _ in 0..2 {
+        drop(crashing);
+        until(|| async { node(&control_plane, "crashing").await.unwrap()["connected"] == false })
+            .await;
+        crashing = FakeEnvoy::connect(control_plane.xds, "crashing").await;
+        until(|| async {
+            let node = node(&control_plane, "crashing").await.unwrap();
+            let generation = &node["generation"];
+            node["connected"] == true && generation["in_force"] == generation["desired"]
+        })
+        .await;
+    }
+    until(|| async { version(&control_plane).await["generation"] == before["generation"] }).await;
+    let crashed = node(&control_plane, "crashing").await.unwrap();
+    assert_eq!(crashed["crashes"]["count"], 2, "{crashed}");
+    assert_eq!(crashed["rejected"]["revision"], 2);
+    let _newcomer = connected(&control_plane, "newcomer").await;
+    assert_eq!(
+        desired(&control_plane, "newcomer").await,
+        before["generation"]
+    );
+}
+
+#[tokio::test]
+async fn it_makes_no_later_change_from_a_list_that_envoys_rejected() {
+    let folder = folder();
+    let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let document = document_with(&[("data", &server)]);
+    {
+        let control_plane = ControlPlane::start(folder.path(), &document).await;
+        control_plane.until_offered("data", &["a"]).await;
+        let envoy = connected(&control_plane, "envoy").await;
+        let before = until_accepted(&control_plane).await;
+        envoy.reject_once(FILTER);
+        server.list(tools(&["a", "poison"]));
+        until(|| async {
+            let node = node(&control_plane, "envoy").await.unwrap();
+            node["rejected"]["generation"].is_string()
+                && version(&control_plane).await["generation"] == before["generation"]
+        })
+        .await;
+        assert_eq!(
+            version(&control_plane).await["catalogue"],
+            before["catalogue"]
+        );
+        // It is not tried again and again.
+        let asked = server.methods().len();
+        until(|| async { server.methods().len() > asked + 3 }).await;
+        assert_eq!(
+            version(&control_plane).await["generation"],
+            before["generation"]
+        );
+    }
+    // A restart begins with what was accepted, and an operator's change is made from it.
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    assert_eq!(control_plane.offered("data").await, ["a"]);
+    let _envoy = connected(&control_plane, "envoy").await;
+    let change = format!("{document}{DENY}");
+    let answer = control_plane.put_yaml("/api/v1/config", &change).await;
+    assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
+    // What it was rejected for may be mended by that: the list is tried once more.
+    control_plane.until_offered("data", &["a", "poison"]).await;
+}
+
+#[tokio::test]
+async fn it_goes_back_to_the_module_that_envoys_accepted_and_to_the_very_bytes() {
+    let folder = folder();
+    let (before, snapshot) = {
+        let control_plane = ControlPlane::start(folder.path(), "").await;
+        let _envoy = connected(&control_plane, "envoy").await;
+        let before = until_accepted(&control_plane).await;
+        (
+            before,
+            control_plane.get("/api/v1/config/snapshot").await.json,
+        )
+    };
+    let other = b"\0asm\x01\0\0\0\0\x02\x01x";
+    {
+        let control_plane = ControlPlane::start_with_module(folder.path(), "", other).await;
+        assert_ne!(version(&control_plane).await["module"], before["module"]);
+        let _envoy = FakeEnvoy::connect_rejecting(control_plane.xds, "envoy", &[FILTER]).await;
+        until(|| async { version(&control_plane).await["module"] == before["module"] }).await;
+        let restored = control_plane.get("/api/v1/config/snapshot").await.json;
+        assert_eq!(restored, snapshot);
+        // Nor is a later change made with it.
+        let envoy = connected(&control_plane, "another").await;
+        let answer = control_plane.put_yaml("/api/v1/config", DENY).await;
+        assert_eq!(
+            version(&control_plane).await["module"],
+            before["module"],
+            "{}",
+            answer.text
+        );
+        drop(envoy);
+    }
+}
+
+#[tokio::test]
+async fn it_shows_two_envoys_that_share_a_name() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let _first = connected(&control_plane, "twin").await;
+    let second = FakeEnvoy::connect(control_plane.xds, "twin").await;
+    until(|| async { node(&control_plane, "twin").await.unwrap()["streams"] == 2 }).await;
+    drop(second);
+    until(|| async { node(&control_plane, "twin").await.unwrap()["streams"] == 1 }).await;
+}
+
+#[tokio::test]
+async fn it_sends_new_endpoints_as_the_same_generation() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(
+        folder.path(),
+        "servers: {data: {url: http://127.0.0.1:9/mcp}}",
+    )
+    .await;
+    let _envoy = connected(&control_plane, "envoy").await;
+    let before = until_accepted(&control_plane).await;
+    let answer = control_plane
+        .put_yaml(
+            "/api/v1/config",
+            "servers: {data: {url: http://127.0.0.2:9/mcp}}",
+        )
+        .await;
+    assert_eq!(
+        (&answer.json["outcome"], &answer.json["generation"]),
+        (&json!("accepted"), &before["generation"]),
+        "{}",
+        answer.text
+    );
+    let after = node(&control_plane, "envoy").await.unwrap();
+    let endpoints = after["resources"].as_array().unwrap();
+    let endpoints = endpoints
+        .iter()
+        .find(|one| one["type"] == "endpoints")
+        .unwrap();
+    assert_eq!(endpoints["acked"], endpoints["desired"]);
+    let snapshot = control_plane.get("/api/v1/config/snapshot").await.text;
+    assert!(
+        snapshot.contains("127.0.0.2") && !snapshot.contains("\"127.0.0.1:9\""),
+        "{snapshot}"
+    );
+}

@@ -1,0 +1,290 @@
+//! One Envoy: its streams, what it is to have, and what it answered.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use super::{Assignment, FirstRequest, StreamEnd, lock};
+use crate::{
+    Crashes, Generation, NodeAnswer, NodeId, NodeSummary, RejectedContent, RejectionChange,
+    Snapshot,
+    session::{Memory, Process, Rejections, Session, Standing, StreamId},
+};
+
+/// How soon after a push a lost connection may be the push's fault. A filter that traps does so on the first calls; an Envoy that
+/// has run for a minute with what it was sent fails for another reason.
+const CRASH_WINDOW: Duration = Duration::from_secs(60);
+/// How many crashes keep a generation from an Envoy. One may be anything; two in a row with the same content are no accident.
+const MOST_CRASHES: u32 = 2;
+
+/// What an Envoy says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) id: NodeId,
+    pub(crate) cluster: String,
+    pub(crate) user_agent: String,
+}
+
+impl Identity {
+    pub(super) fn bytes(&self) -> usize {
+        self.id.as_str().len() + self.cluster.len() + self.user_agent.len()
+    }
+}
+
+/// A session as its stream and the fleet share it. Locked for moments, never across an await.
+pub(crate) type SharedSession = Arc<Mutex<Session>>;
+
+/// One Envoy.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) identity: Arc<Identity>,
+    /// The session of the latest stream, open or not.
+    pub(crate) session: SharedSession,
+    /// When the Envoy connected, or when its last stream ended.
+    pub(crate) since: Instant,
+    /// The open streams, the latest last. There are two while an Envoy is replaced by another of its name (a hot restart), while
+    /// the end of an old connection was not noticed, or because two Envoys share a name by mistake.
+    pub(super) streams: Vec<OpenStream>,
+    pub(super) assigned: Option<Assigned>,
+    pub(super) crash: Option<Crash>,
+    /// What it was counted as in the tallies.
+    pub(super) counted: Option<(Generation, NodeAnswer)>,
+    /// What it rejected, as it was last told on.
+    rejections: Arc<Rejections>,
+}
+
+#[derive(Debug)]
+pub(super) struct OpenStream {
+    pub(super) id: StreamId,
+    pub(super) session: SharedSession,
+    pub(super) assignment: watch::Sender<Assignment>,
+    pub(super) standing: Standing,
+}
+
+/// What an Envoy is to have, since when.
+#[derive(Clone, Debug)]
+pub(super) struct Assigned {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) number: u64,
+    pub(super) at: Instant,
+}
+
+/// How often an Envoy was lost soon after it was sent something of a generation.
+#[derive(Clone, Debug)]
+pub(super) struct Crash {
+    generation: Generation,
+    /// How often it came back as a new process.
+    count: u32,
+    /// Whether it is gone, and how it comes back will tell.
+    is_suspected: bool,
+}
+
+impl Node {
+    pub(super) fn new(identity: Identity, stored: Option<Rejections>, now: Instant) -> Self {
+        let rejections = stored.unwrap_or_default();
+        let session = Session::new(StreamId(u64::MAX), Memory::of(rejections.clone()));
+        Self {
+            identity: Arc::new(identity),
+            session: Arc::new(Mutex::new(session)),
+            since: now,
+            streams: Vec::new(),
+            assigned: None,
+            crash: None,
+            counted: None,
+            rejections: Arc::new(rejections),
+        }
+    }
+
+    /// Whether a stream is open.
+    pub(crate) fn is_up(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// How many streams are open under its name.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The generation that it is to have.
+    pub(crate) fn desired(&self) -> Option<&Generation> {
+        let assigned = self.assigned.as_ref()?;
+        Some(assigned.snapshot.generation())
+    }
+
+    pub(crate) fn crashes(&self) -> Option<Crashes> {
+        let crash = self.crash.as_ref().filter(|crash| crash.count > 0)?;
+        Some(Crashes {
+            generation: crash.generation.clone(),
+            count: crash.count,
+            is_kept_from_it: crash.count >= MOST_CRASHES,
+        })
+    }
+
+    /// Whether it crashed with that generation so often that it is not given it again.
+    pub(super) fn is_kept_from(&self, snapshot: &Snapshot) -> bool {
+        self.crash.as_ref().is_some_and(|crash| {
+            crash.count >= MOST_CRASHES && crash.generation == *snapshot.generation()
+        })
+    }
+
+    pub(super) fn assignment(&self, ack_deadline: Duration) -> Assignment {
+        let assigned = self.assigned.as_ref();
+        Assignment {
+            snapshot: assigned.map(|assigned| Arc::clone(&assigned.snapshot)),
+            ack_deadline,
+            number: assigned.map_or(0, |assigned| assigned.number),
+        }
+    }
+
+    pub(super) fn summary(&self) -> NodeSummary {
+        NodeSummary {
+            id: self.identity.id.clone(),
+            streams: self.streams.len(),
+            desired: self.desired().cloned(),
+            assigned_at: self.assigned.as_ref().map(|assigned| assigned.at),
+            answer: self.answer(),
+            rejections: self.rejected_contents(),
+            crashes: self.crashes(),
+        }
+    }
+
+    /// What all streams together make of the assignment: two Envoys of one name must both have taken it.
+    fn answer(&self) -> NodeAnswer {
+        let number = self.assigned.as_ref().map(|assigned| assigned.number);
+        let answers: BTreeSet<NodeAnswer> = self
+            .streams
+            .iter()
+            .map(|open| match Some(open.standing.assignment) == number {
+                true => open.standing.answer,
+                // It has not been handed the assignment yet.
+                false => NodeAnswer::Waiting,
+            })
+            .collect();
+        if answers.contains(&NodeAnswer::Rejected) {
+            NodeAnswer::Rejected
+        } else if answers.contains(&NodeAnswer::Waiting) || answers.is_empty() {
+            NodeAnswer::Waiting
+        } else {
+            NodeAnswer::Acknowledged
+        }
+    }
+
+    pub(super) fn counts_as(&self) -> Option<(Generation, NodeAnswer)> {
+        let generation = self.desired().filter(|_| self.is_up())?;
+        Some((generation.clone(), self.answer()))
+    }
+
+    fn rejected_contents(&self) -> Vec<RejectedContent> {
+        let rejections = self.rejections.iter();
+        rejections
+            .map(|((resource_type, name), rejection)| RejectedContent {
+                resource_type: *resource_type,
+                name: Arc::clone(name),
+                version: rejection.version.clone(),
+                message: Arc::clone(&rejection.message),
+            })
+            .collect()
+    }
+
+    /// Brings the node's rejections up to date with its streams', and tells what changed.
+    pub(super) fn take_rejections(&mut self) -> Vec<RejectionChange> {
+        let now = match self.streams.as_slice() {
+            [] => return Vec::new(),
+            [only] => Arc::clone(&only.standing.rejections),
+            several => Arc::new(
+                several
+                    .iter()
+                    .flat_map(|open| open.standing.rejections.iter())
+                    .map(|(key, rejection)| (key.clone(), rejection.clone()))
+                    .collect(),
+            ),
+        };
+        if now == self.rejections {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.rejections, Arc::clone(&now));
+        let node = &self.identity.id;
+        let ended = before.keys().filter(|key| !now.contains_key(*key));
+        let ended = ended.map(|(resource_type, name)| RejectionChange::Ended {
+            node: node.clone(),
+            resource_type: *resource_type,
+            name: Arc::clone(name),
+        });
+        let begun = now
+            .iter()
+            .filter(|(key, new)| before.get(*key) != Some(*new));
+        let begun = begun.map(
+            |((resource_type, name), rejection)| RejectionChange::Rejected {
+                node: node.clone(),
+                content: RejectedContent {
+                    resource_type: *resource_type,
+                    name: Arc::clone(name),
+                    version: rejection.version.clone(),
+                    message: Arc::clone(&rejection.message),
+                },
+            },
+        );
+        ended.chain(begun).collect()
+    }
+
+    /// Whether the process behind a new stream is the one that was there before.
+    pub(super) fn process_behind(&self, first: FirstRequest) -> Process {
+        let is_root = first.resource_type.empty_subscription_is_wildcard();
+        let reports_nothing = is_root && !first.reports_resources;
+        if reports_nothing && lock(&self.session).has_any(first.resource_type) {
+            Process::Fresh
+        } else {
+            Process::Unknown
+        }
+    }
+
+    /// Counts the loss of the last connection as a crash, if a new process of the same version comes back and none was there
+    /// to take over. Tells whether that is once too often.
+    pub(super) fn count_crash(&mut self, process: Process, identity: &Identity) -> bool {
+        let is_another_version = identity.user_agent != self.identity.user_agent;
+        let took_over = self.is_up();
+        let Some(crash) = &mut self.crash else {
+            return false;
+        };
+        let was_suspected = std::mem::replace(&mut crash.is_suspected, false);
+        if was_suspected && process == Process::Fresh && !took_over && !is_another_version {
+            crash.count += 1;
+            return crash.count == MOST_CRASHES;
+        }
+        false
+    }
+
+    /// Takes in the end of a stream.
+    pub(super) fn close(&mut self, stream: StreamId, end: StreamEnd, now: Instant) {
+        self.streams.retain(|open| open.id != stream);
+        if let Some(left) = self.streams.last() {
+            self.session = Arc::clone(&left.session);
+            return;
+        }
+        self.since = now;
+        let push = lock(&self.session).last_push().cloned();
+        let suspect = push
+            .filter(|push| now.saturating_duration_since(push.at) < CRASH_WINDOW)
+            .filter(|_| end == StreamEnd::ByEnvoy);
+        match suspect {
+            Some(push) => {
+                let before = self.crash.take();
+                let count = before
+                    .filter(|crash| crash.generation == push.generation)
+                    .map_or(0, |crash| crash.count);
+                self.crash = Some(Crash {
+                    generation: push.generation,
+                    count,
+                    is_suspected: true,
+                });
+            }
+            // It ran long enough with what it has.
+            None if end == StreamEnd::ByEnvoy => self.crash = None,
+            None => {}
+        }
+    }
+}
