@@ -14,6 +14,9 @@ const NEWEST_WITH_INITIALIZE: &str = "2025-11-25";
 /// More tools, or more pages, are a server that never ends.
 const MOST_TOOLS: usize = 10_000;
 const MOST_PAGES: usize = 1_000;
+/// The most bytes of all definitions together. The list is kept in memory and stored, and its schemas
+/// travel to every Envoy in one message, which gRPC bounds at a fraction of this.
+const MOST_LIST_BYTES: usize = 16 << 20;
 
 impl CatalogueClient {
     /// Lists the tools of a server from the first of its endpoints that answers.
@@ -113,12 +116,14 @@ impl CatalogueClient {
             reason: reason.to_owned(),
         };
         let mut tools = Vec::new();
+        let mut bytes = 0;
         let mut params = json!({});
         for _ in 0..MOST_PAGES {
             let reply = self.call(url, era, "tools/list", params).await?;
             let page: Page = serde_json::from_str(reply.result.get())
                 .map_err(|error| unreadable(&error.to_string()))?;
             for definition in page.tools {
+                bytes += definition.get().len();
                 match serde_json::from_str::<Named>(definition.get()) {
                     Ok(Named { name }) => tools.push(RawTool {
                         name,
@@ -128,6 +133,11 @@ impl CatalogueClient {
                         tracing::warn!(url, %error, "a tool without a readable name is left out");
                     }
                 }
+            }
+            if bytes > MOST_LIST_BYTES {
+                return Err(unreadable(
+                    "its list is longer than 16 MiB; have it list less, or shorter descriptions",
+                ));
             }
             if tools.len() > MOST_TOOLS {
                 return Err(unreadable("it lists more than 10000 tools"));

@@ -167,6 +167,22 @@ async fn it_never_gives_a_server_the_list_that_another_endpoint_answered() {
 }
 
 #[tokio::test]
+async fn it_takes_no_list_that_is_short_on_each_page_and_endless_in_all() {
+    let folder = folder();
+    let long = format!(r#"{{"description":"{}"}}"#, "x".repeat(6 << 20));
+    let definitions = ["a", "b", "c"].map(|name| tool(name, &long));
+    let server = FakeServer::start(Speaks::Sessions, definitions.into()).await;
+    let control_plane =
+        ControlPlane::start(folder.path(), &document_with(&[("data", &server)])).await;
+    until(|| async {
+        let known = control_plane.get("/api/v1/servers").await;
+        known.text.contains("its list is longer than 16 MiB")
+    })
+    .await;
+    assert_eq!(control_plane.offered("data").await, [""; 0]);
+}
+
+#[tokio::test]
 async fn it_finds_nobody_at_a_port_that_is_not_a_tests_own() {
     let folder = folder();
     let stranger = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
