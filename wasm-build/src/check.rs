@@ -1,10 +1,11 @@
-//! What a filter may ask of Envoy, and which of its callbacks Envoy should call.
+//! Checks what a filter may ask of Envoy, and which of its callbacks Envoy should call.
 
 use anyhow::{Result, bail};
 
 use crate::module;
 
-/// The calls that Envoy 1.40 offers to a module: the proxy-wasm ABI 0.2.1, as far as the SDK names it. The SDK's traits import all of them.
+/// The calls that Envoy 1.40 offers to a module: the proxy-wasm ABI 0.2.1, as far as the SDK names
+/// it. The SDK's traits import all of them.
 const PROXY: [&str; 35] = [
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",
@@ -43,7 +44,8 @@ const PROXY: [&str; 35] = [
     "proxy_set_tick_period_milliseconds",
 ];
 
-/// What the standard library needs and Envoy has of WASI: time, randomness, the end, a log line, an empty environment. No files, no sockets.
+/// The calls of WASI that the standard library needs and Envoy has: time, randomness, the end, a log line, an
+/// empty environment. No files, no sockets.
 const WASI: [&str; 6] = [
     "clock_time_get",
     "environ_get",
@@ -53,8 +55,8 @@ const WASI: [&str; 6] = [
     "random_get",
 ];
 
-/// The callbacks that the filter uses. Envoy enters the VM for each one that a module exports, at a cost for each
-/// request, so the others, which the SDK exports too, are taken out.
+/// The callbacks that the filter uses. Envoy enters the VM for each one that a module exports, at a
+/// cost for each request, so the others, which the SDK exports too, are taken out.
 const CALLBACKS: [&str; 10] = [
     "proxy_abi_version_0_2_1",
     "proxy_on_configure",
@@ -73,7 +75,8 @@ pub(crate) fn is_needed_export(name: &str) -> bool {
     CALLBACKS.contains(&name) || name == "memory"
 }
 
-/// Refuses a module that imports what Envoy does not offer, or offers but a filter has no business with.
+/// Refuses a module that imports what Envoy does not offer, or offers but a filter has no business
+/// with.
 pub(crate) fn imports(module: &[u8]) -> Result<()> {
     let unknown: Vec<String> = module::imports(module)?
         .into_iter()

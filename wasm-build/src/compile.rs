@@ -1,4 +1,4 @@
-//! Runs cargo.
+//! Runs cargo to compile a filter for wasm.
 
 use std::env;
 use std::ffi::OsString;
@@ -58,8 +58,8 @@ impl Workspace {
         std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))
     }
 
-    /// Vector instructions, which the reader's loops are written for; and no path of this machine in the module, so
-    /// that the same sources give the same bytes elsewhere.
+    /// Vector instructions, which the reader's loops are written for; and no path of this machine
+    /// in the module, so that the same sources give the same bytes elsewhere.
     fn rust_flags(&self) -> OsString {
         let mut flags = vec![OsString::from("-Ctarget-feature=+simd128")];
         let mut hide = |path: &Path, name: &str| {
@@ -85,7 +85,8 @@ fn cargo_home() -> Option<PathBuf> {
     set.or_else(|| env::home_dir().map(|home| home.join(".cargo")))
 }
 
-/// Says what to type where the standard library for the target is missing; cargo's own message is a screen of errors.
+/// Says what to type where the standard library for the target is missing; cargo's own message is a
+/// screen of errors.
 fn require_target() -> Result<()> {
     let mut print = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     print.args(["--print", "target-libdir", "--target", TARGET]);

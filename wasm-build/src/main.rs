@@ -1,11 +1,13 @@
-//! Builds the filters for WebAssembly, checks what they import and how large they are, and writes them with a manifest of their content hashes.
+//! Builds the filters for WebAssembly, checks what they import and how large they are, and writes
+//! them with a manifest of their content hashes.
 //!
 //! ```text
 //! cargo run -p wasm-build
 //! ```
 //!
-//! writes `mcp-filter.wasm` and `manifest.json` into `<target directory>/filters`. Each step is a file: [`compile`] runs
-//! cargo, [`module`] reads and rewrites sections of a module, [`check`] says what a filter may ask of Envoy, [`manifest`] writes.
+//! writes `mcp-filter.wasm` and `manifest.json` into `<target directory>/filters`. Each step is a
+//! file: [`compile`] runs cargo, [`module`] reads and rewrites sections of a module, [`check`] says
+//! what a filter may ask of Envoy, [`manifest`] writes.
 
 mod check;
 mod compile;

@@ -7,20 +7,20 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-/// What was built.
+/// The modules that one run has built.
 #[derive(Debug, Serialize)]
 pub(crate) struct Manifest {
     pub(crate) modules: Vec<Entry>,
 }
 
-/// One module.
+/// One module, named by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Entry {
     pub(crate) name: String,
-    /// In hexadecimal.
+    /// The hash of the module's bytes, in hexadecimal.
     pub(crate) sha256: String,
     pub(crate) bytes: usize,
-    /// Beside the manifest.
+    /// The name of its file, which lies beside the manifest.
     pub(crate) file: String,
 }
 

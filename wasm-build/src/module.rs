@@ -1,4 +1,5 @@
-//! As much of the WebAssembly binary format (core specification 2.0, section 5) as is needed to read a module's imports and to drop exports.
+//! As much of the WebAssembly binary format (core specification 2.0, section 5) as is needed to
+//! read a module's imports and to drop exports.
 
 use anyhow::{Context as _, Result, bail};
 
@@ -155,7 +156,8 @@ pub(crate) mod tests {
         }
     }
 
-    /// A module with these imports and exports, and sections around them that must stay as they are.
+    /// A module with these imports and exports, and sections around them that must stay as they
+    /// are.
     pub(crate) fn with_sections(imports: &[(&str, &str)], exports: &[Export]) -> Vec<u8> {
         let push_name = |bytes: &mut Vec<u8>, name: &str| {
             push_number(bytes, name.len());

@@ -1,11 +1,11 @@
-//! What an answer must look like to count.
+//! The form that an answer must have to count.
 
 use anyhow::{Result, ensure};
 
 /// The status and a part of the body that every answer must have.
 #[derive(Debug, Clone)]
 pub struct Expectation {
-    /// The HTTP status.
+    /// The HTTP status that the answer must have.
     pub status: u16,
     /// Bytes that occur in the body.
     pub body: Vec<u8>,
@@ -13,7 +13,8 @@ pub struct Expectation {
 
 impl Expectation {
     /// # Errors
-    /// The answer has another status, or its body lacks the expected part; the message shows the answer's beginning.
+    /// The answer has another status, or its body lacks the expected part; the message shows the
+    /// answer's beginning.
     pub fn check(&self, head: &[u8], body: &[u8]) -> Result<()> {
         let status = head
             .get(9..12)

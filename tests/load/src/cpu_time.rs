@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use anyhow::{Context, Result};
 
-/// What reading the file of a thread that has ended says besides "not found" (`ESRCH`).
+/// The error that reading the file of a thread that has ended says besides "not found" (`ESRCH`).
 const NO_SUCH_THREAD: i32 = 3;
 
 /// Time on a CPU that a process has spent so far.
@@ -17,8 +17,8 @@ pub struct CpuTime {
     pub thread: Duration,
 }
 
-/// Reads the first field of `/proc/<pid>/task/*/schedstat`, in nanoseconds; `watched` is the name of
-/// a thread. A thread that ends meanwhile is passed over.
+/// Reads the first field of `/proc/<pid>/task/*/schedstat`, in nanoseconds; `watched` is the name
+/// of a thread. A thread that ends meanwhile is passed over.
 ///
 /// # Errors
 /// The process is gone, or the kernel keeps no such statistics.
@@ -66,8 +66,8 @@ mod tests {
     use super::*;
     use std::thread;
 
-    /// Reading takes time on a CPU itself, a few microseconds each: many more than are needed for the
-    /// kernel's clock to go on.
+    /// Reading takes time on a CPU itself, a few microseconds each: many more than are needed for
+    /// the kernel's clock to go on.
     const READINGS: usize = 100_000;
 
     fn ours(watched: &str) -> CpuTime {

@@ -17,7 +17,7 @@ use crate::answer::Expectation;
 use crate::latency::percentile;
 use crate::{cpu_time, message};
 
-/// What to send where, and what must come back.
+/// The request to send, where to send it, and the answer that must come back.
 #[derive(Args)]
 pub struct Options {
     /// Loopback port of the proxy
@@ -55,7 +55,7 @@ pub struct Options {
     expect_body: String,
 }
 
-/// What a burst cost.
+/// The cost of one burst of requests.
 #[derive(Serialize)]
 pub struct Report {
     /// Requests that were measured.
@@ -183,8 +183,9 @@ impl Client {
         Ok(())
     }
 
-    /// Calls `count` times. Where the answer before kept a call waiting, its latency counts from when it was due, so that a
-    /// stall is charged to all whom it delayed; otherwise from when it was sent, since the timer's coarseness is our own.
+    /// Calls `count` times. Where the answer before kept a call waiting, its latency counts from
+    /// when it was due, so that a stall is charged to all whom it delayed; otherwise from when it
+    /// was sent, since the timer's coarseness is our own.
     async fn burst(mut self, count: u32, pace: Option<Pace>) -> Result<Vec<Duration>> {
         let mut latencies = Vec::with_capacity(count as usize);
         for number in 0..count {

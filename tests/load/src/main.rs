@@ -1,9 +1,11 @@
-//! Load for benchmarks: a generator of keep-alive HTTP/1.1 requests without pipelining, and an upstream that costs next to nothing.
+//! Load for benchmarks: a generator of keep-alive HTTP/1.1 requests without pipelining, and an
+//! upstream that costs next to nothing.
 //!
-//! Both run on one thread each, so that a benchmark can pin them away from the proxy that it measures. The generator sends
-//! one prepared request over and over, either as fast as answers come (closed loop) or at a fixed rate, where a
-//! request's latency counts from the moment at which it was due. It reads the proxy's CPU time right before and after
-//! the measured burst, and it fails on the first answer that is not the expected one: it never measures errors.
+//! Both run on one thread each, so that a benchmark can pin them away from the proxy that it
+//! measures. The generator sends one prepared request over and over, either as fast as answers come
+//! (closed loop) or at a fixed rate, where a request's latency counts from the moment at which it
+//! was due. It reads the proxy's CPU time right before and after the measured burst, and it fails
+//! on the first answer that is not the expected one: it never measures errors.
 //!
 //! It knows nothing of MCP: the request's headers and body come from its caller, `tests/bench`.
 //!

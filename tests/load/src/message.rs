@@ -14,10 +14,12 @@ pub struct Extent {
     pub body: usize,
 }
 
-/// The extent of the message at the start of `buffer`, once its head is there. A head without `content-length` has no body.
+/// The extent of the message at the start of `buffer`, once its head is there. A head without
+/// `content-length` has no body.
 ///
 /// # Errors
-/// A `content-length` that is no number, or a chunked body, which neither side of a benchmark sends.
+/// A `content-length` that is no number, or a chunked body, which neither side of a benchmark
+/// sends.
 pub fn extent(buffer: &[u8]) -> Result<Option<Extent>> {
     let Some(end) = memmem::find(buffer, b"\r\n\r\n") else {
         return Ok(None);
@@ -44,7 +46,8 @@ pub fn extent(buffer: &[u8]) -> Result<Option<Extent>> {
     }))
 }
 
-/// Reads until `buffer` starts with a complete message; `None` when the peer closed before its first byte.
+/// Reads until `buffer` starts with a complete message; `None` when the peer closed before its
+/// first byte.
 ///
 /// # Errors
 /// The peer closed in the middle, or the head is not understood.

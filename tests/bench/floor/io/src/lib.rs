@@ -1,8 +1,8 @@
 //! A filter with all the input and output of a decision, and no thought: the benchmark's floor.
 //!
-//! It fetches the header pairs once, holds the request, fetches every byte of the body once, and sets
-//! the header by which Envoy picks the cluster: the one that its configuration names. Whatever a
-//! filter of ours costs above this is its own work. It is built by `wasm-build`, for wasm alone.
+//! It fetches the header pairs once, holds the request, fetches every byte of the body once, and
+//! sets the header by which Envoy picks the cluster: the one that its configuration names. Whatever
+//! a filter of ours costs above this is its own work. It is built by `wasm-build`, for wasm alone.
 #![cfg(target_arch = "wasm32")]
 
 use std::rc::Rc;

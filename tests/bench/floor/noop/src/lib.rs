@@ -1,7 +1,7 @@
 //! A filter that does nothing: the benchmark's measure of how much entering a module costs.
 //!
-//! It has the callbacks that every filter of ours has, and returns from each at once. It is built by
-//! `wasm-build`, for wasm alone.
+//! It has the callbacks that every filter of ours has, and returns from each at once. It is built
+//! by `wasm-build`, for wasm alone.
 #![cfg(target_arch = "wasm32")]
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
