@@ -1,7 +1,7 @@
 //! Every setting of the process: a flag and an environment variable each.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -263,6 +263,22 @@ pub enum SslMode {
     VerifyFull,
 }
 
+impl SslMode {
+    /// The mode for a host where none is set: what leaves the machine is encrypted, for whoever can
+    /// prove the host's name.
+    pub fn usual_for(host: &str) -> Self {
+        let is_local = host.starts_with('/')
+            || host == "localhost"
+            || host
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        match is_local {
+            true => Self::Disable,
+            false => Self::VerifyFull,
+        }
+    }
+}
+
 /// Functions by their signatures.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Signatures(pub Vec<String>);
@@ -330,6 +346,16 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_encrypts_by_default_whatever_leaves_the_machine() {
+        for host in ["127.0.0.1", "::1", "localhost", "/var/run/postgresql"] {
+            assert_eq!(SslMode::usual_for(host), SslMode::Disable, "{host}");
+        }
+        for host in ["10.0.0.1", "db.example.com", "localhost.example.com"] {
+            assert_eq!(SslMode::usual_for(host), SslMode::VerifyFull, "{host}");
+        }
+    }
 
     #[test]
     fn it_reads_functions_by_signature() {

@@ -16,7 +16,6 @@ mod types;
 mod values;
 mod wire;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +69,7 @@ impl Postgres {
             database: config.database.clone(),
             ssl_mode: config
                 .ssl_mode
-                .unwrap_or_else(|| usual_ssl_mode(&config.host)),
+                .unwrap_or_else(|| SslMode::usual_for(&config.host)),
             ssl_root_cert: config.ssl_root_cert.clone(),
             bounds: MessageBounds {
                 row: limits.longest_row(),
@@ -102,33 +101,5 @@ impl Postgres {
             login,
             session_settings,
         })
-    }
-}
-
-/// Without a mode, what leaves the machine is encrypted for whoever can prove the host's name.
-fn usual_ssl_mode(host: &str) -> SslMode {
-    let is_local = host.starts_with('/')
-        || host == "localhost"
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
-    match is_local {
-        true => SslMode::Disable,
-        false => SslMode::VerifyFull,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_encrypts_by_default_whatever_leaves_the_machine() {
-        for host in ["127.0.0.1", "::1", "localhost", "/var/run/postgresql"] {
-            assert_eq!(usual_ssl_mode(host), SslMode::Disable, "{host}");
-        }
-        for host in ["10.0.0.1", "db.example.com", "localhost.example.com"] {
-            assert_eq!(usual_ssl_mode(host), SslMode::VerifyFull, "{host}");
-        }
     }
 }

@@ -5,10 +5,12 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgSslMode};
 use sqlx::types::Json;
 use sqlx::{ConnectOptions as _, Row as _, SqlSafeStr as _};
 use tokio::sync::OnceCell;
+
+use crate::config::SslMode;
 
 use super::job::{Job, JobId, JobState, Progress, Times};
 
@@ -35,6 +37,9 @@ const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments
     to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS finished,
     to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated
     FROM portcullis.spark_jobs"#;
+
+/// Milliseconds; the longest statement reads a page of jobs, and one that waits for a lock gives up.
+const STATEMENT_TIMEOUT: &str = "10000";
 
 /// States that stay, in SQL.
 const FINAL: &str = "('finished', 'failed', 'killed', 'unknown')";
@@ -87,9 +92,18 @@ impl Store {
         let options = PgConnectOptions::from_str(url).map_err(|_| {
             anyhow::anyhow!("PORTCULLIS_STORE_URL is no address of the form `postgres://user:password@host:port/database`")
         })?;
-        let options = options
+        let mut options = options
             .application_name("portcullis-jobs")
+            .options([("statement_timeout", STATEMENT_TIMEOUT)])
             .disable_statement_logging();
+        // Where the address says nothing, the driver would go on in clear when TLS fails.
+        if !url.contains("sslmode=") {
+            let mode = match SslMode::usual_for(options.get_host()) {
+                SslMode::Disable => PgSslMode::Disable,
+                _ => PgSslMode::VerifyFull,
+            };
+            options = options.ssl_mode(mode);
+        }
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(5))

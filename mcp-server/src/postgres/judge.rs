@@ -91,8 +91,11 @@ pub(super) async fn receive_analysis(session: &mut Session) -> Result<Analysed, 
         .iter_mut()
         .filter(|notice| notice.message == TITLE)
         .filter_map(|notice| notice.detail.take());
-    let (Some(tree), None) = (trees.next(), trees.next()) else {
-        return Err(Refused::NotShown.into());
+    let tree = match (trees.next(), trees.next()) {
+        (Some(tree), None) => tree,
+        (None, _) => return Err(Refused::NotShown.into()),
+        // Another tree is that of a statement inside of a function, which has run.
+        (Some(_), Some(_)) => return Err(Refused::RunsInAnalysis.into()),
     };
     let columns = match &analysed.columns {
         None => Vec::new(),

@@ -1,7 +1,5 @@
 //! A query that nobody waits for any more does not run on.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use crate::client::Client;
@@ -10,24 +8,9 @@ use crate::server::Server;
 
 /// Waits until the number of sessions of this database that are in `pg_sleep` is `count`.
 pub async fn sleeping(database: &Database, count: i64) {
-    let mut connection = database.connection().await;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let found: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .expect("it counts");
-        if found == count {
-            return;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{found} are sleeping, not {count}"
-        );
-        tokio::task::yield_now().await;
-    }
+    let sql = "SELECT count(*) FROM pg_stat_activity \
+               WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    database.wait_for_count(sql, count).await;
 }
 
 #[tokio::test]

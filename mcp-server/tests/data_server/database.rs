@@ -59,23 +59,37 @@ impl Database {
 
     /// How often functions in a procedural language have run here, once all others have hung up.
     pub async fn calls_of_functions(&self) -> Vec<String> {
-        let mut connection = self.connection().await;
-        let deadline = Instant::now() + READY_WITHIN;
         let others = "SELECT count(*) FROM pg_stat_activity \
                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        while sqlx::query_scalar::<_, i64>(others)
-            .fetch_one(&mut connection)
-            .await
-            .expect("it counts")
-            > 0
-        {
-            assert!(Instant::now() < deadline, "somebody stays connected");
-            tokio::task::yield_now().await;
-        }
+        self.wait_for_count(others, 0).await;
+        let mut connection = self.connection().await;
         sqlx::query_scalar("SELECT format('%s %s', funcname, calls) FROM pg_stat_user_functions")
             .fetch_all(&mut connection)
             .await
             .expect("it counts")
+    }
+
+    /// What PostgreSQL has written into its log, of all databases.
+    pub fn log() -> String {
+        let log = folder_of(watched()).with_extension("log");
+        String::from_utf8_lossy(&std::fs::read(log).expect("there is a log")).into_owned()
+    }
+
+    /// Waits until `sql`, which counts, has counted to `expected`.
+    pub async fn wait_for_count(&self, sql: &'static str, expected: i64) {
+        let mut connection = self.connection().await;
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            let found: i64 = sqlx::query_scalar(sql)
+                .fetch_one(&mut connection)
+                .await
+                .expect("it counts");
+            if found == expected {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{found}, not {expected}: {sql}");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The name of a user without any right but to read what is everyone's.
@@ -124,11 +138,8 @@ fn cluster() -> &'static Cluster {
 /// Starts PostgreSQL, or finds the one that another test of this run has started: nextest gives each
 /// test a process of its own, and a cluster for each would cost more than the tests.
 fn start() -> Cluster {
-    let watched = match std::env::var_os("NEXTEST_RUN_ID") {
-        Some(_) => std::os::unix::process::parent_id(),
-        None => std::process::id(),
-    };
-    let folder = std::env::temp_dir().join(format!("portcullis-test-postgres-{watched}"));
+    let watched = watched();
+    let folder = folder_of(watched);
     let lock = File::create(folder.with_extension("lock")).expect("the temporary folder is there");
     lock.lock().expect("locks are granted");
     let port_file = folder.with_extension("port");
@@ -141,6 +152,18 @@ fn start() -> Cluster {
             port
         });
     Cluster { port }
+}
+
+/// The process whose end ends PostgreSQL.
+fn watched() -> u32 {
+    match std::env::var_os("NEXTEST_RUN_ID") {
+        Some(_) => std::os::unix::process::parent_id(),
+        None => std::process::id(),
+    }
+}
+
+fn folder_of(watched: u32) -> PathBuf {
+    std::env::temp_dir().join(format!("portcullis-test-postgres-{watched}"))
 }
 
 fn start_in(folder: &Path, watched: u32) -> u16 {

@@ -1,11 +1,15 @@
 //! The data server over HTTP, on a real PostgreSQL that these tests start and stop.
 
 mod attacks;
+mod bounds;
 mod cancelling;
+mod catalogue_fuzz;
 mod client;
 mod database;
 mod deadline;
+mod encryption;
 mod health;
+mod hygiene;
 mod legitimate;
 mod limits;
 mod parameters;

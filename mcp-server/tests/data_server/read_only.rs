@@ -17,7 +17,7 @@ async fn snapshot(database: &Database) -> Vec<String> {
     for sql in [
         "SELECT format('%s %s %s %s', oid, relname, relnamespace, relkind) FROM pg_class WHERE relpersistence <> 't' ORDER BY oid",
         "SELECT format('%s %s %s', oid, proname, prosrc) FROM pg_proc WHERE oid >= 16384 ORDER BY oid",
-        "SELECT format('%s %s', rolname, rolpassword) FROM pg_authid WHERE rolname NOT IN ('narrow', 'ordinary') ORDER BY 1",
+        "SELECT format('%s %s', rolname, rolpassword) FROM pg_authid WHERE rolname NOT IN ('narrow', 'ordinary', 'silent') ORDER BY 1",
         "SELECT format('%s', oid) FROM pg_largeobject_metadata ORDER BY 1",
         "SELECT format('%s %s', loid, encode(data, 'hex')) FROM pg_largeobject ORDER BY loid, pageno",
         "SELECT format('%s %s', name, setting) FROM pg_settings WHERE source NOT IN ('session', 'client') ORDER BY name",

@@ -34,6 +34,7 @@ const REFUSED: &[&str] = &[
     "pg_show_all_file_settings",
     "pg_stat_get_activity",
     "pg_stat_get_backend_activity",
+    "postgresql_fdw_validator",
     "query_to_xml",
     "query_to_xml_and_xmlschema",
     "query_to_xmlschema",

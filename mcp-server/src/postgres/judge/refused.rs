@@ -18,6 +18,12 @@ pub(crate) enum Refused {
     /// PostgreSQL did not show what it understood.
     #[error("the SQL does not hold exactly one statement; send one SELECT per call")]
     NotShown,
+    /// PostgreSQL called a function while it analysed the text.
+    #[error(
+        "the query holds a literal of a type whose check calls functions; \
+         write the parts of it one by one, with `ARRAY[…]` or `ROW(…)`"
+    )]
+    RunsInAnalysis,
     /// It calls a function that may do more than read.
     #[error("the query calls `{signature}`, which {reason}")]
     Function {
@@ -63,7 +69,11 @@ pub(crate) enum FunctionRefused {
 impl Refused {
     /// Whether something that was made in the database, not PostgreSQL's own, is the reason.
     pub(crate) fn is_of_the_databases_own(&self) -> bool {
-        matches!(self, Self::Function { reason, .. } if *reason != FunctionRefused::BuiltIn)
+        match self {
+            Self::Function { reason, .. } => *reason != FunctionRefused::BuiltIn,
+            Self::RunsInAnalysis => true,
+            _ => false,
+        }
     }
 }
 
@@ -92,6 +102,7 @@ impl From<Refused> for ToolFailure {
             }
             Refused::Tree(_)
             | Refused::Explain
+            | Refused::RunsInAnalysis
             | Refused::Foreign(_)
             | Refused::Secret(_)
             | Refused::Unknown => Self::new("42501", message),

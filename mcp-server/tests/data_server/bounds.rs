@@ -1,0 +1,179 @@
+//! Limits hold before memory is taken, for the whole call, and leave room for others.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use crate::cancelling::sleeping;
+use crate::database::Database;
+use crate::server::Server;
+
+#[tokio::test]
+async fn it_survives_texts_that_overflow_a_parsers_stack() {
+    let database = Database::with("CREATE TABLE t (id int)").await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    for text in [
+        format!("SELECT * FROM t{}", " JOIN t".repeat(291)),
+        format!(
+            "SELECT count(*) FROM t{}",
+            " NATURAL JOIN t AS x".repeat(400)
+        ),
+        format!("SELECT 1{}", " + 1".repeat(100_000)),
+        format!("SELECT 1{}", " UNION SELECT 1".repeat(20_000)),
+        format!("SELECT {}1{}", "(".repeat(20_000), ")".repeat(20_000)),
+        format!("SELECT {}1", "NOT ".repeat(100_000)),
+        format!("SELECT {}1{}", "ARRAY[".repeat(5_000), "]".repeat(5_000)),
+        format!("SELECT {}1{}", "abs(".repeat(5_000), ")".repeat(5_000)),
+        format!("SELECT '{}'", "x".repeat(900_000)),
+        format!("SELECT '{}'", "x".repeat(1 << 20)),
+    ] {
+        client.query(&text, json!([])).await.result();
+    }
+    let answer = client.query("SELECT 1", json!([])).await;
+    assert_eq!(answer.structured()["rows"], json!([[1]]));
+}
+
+#[tokio::test]
+async fn it_says_that_a_text_or_its_analysis_is_too_long() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    let text = format!("SELECT '{}'", "x".repeat(1 << 20));
+    let answer = client.query(&text, json!([])).await;
+    assert_eq!(answer.failure().0, "invalid_arguments");
+    let rows = vec!["(1)"; 200_000].join(",");
+    let answer = client.query(&format!("VALUES {rows}"), json!([])).await;
+    assert_eq!(answer.failure().0, "54001", "{answer:?}");
+    assert_eq!(
+        client.query("SELECT 1", json!([])).await.structured()["rows"],
+        json!([[1]])
+    );
+}
+
+/// The most memory that this process has had, in bytes.
+fn peak_of_memory() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .expect("the kernel tells");
+    let kilobytes: usize = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|text| text.parse().ok())
+        .expect("a number");
+    kilobytes << 10
+}
+
+#[tokio::test]
+async fn it_refuses_a_long_cell_before_it_is_read() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    client.query("SELECT 1", json!([])).await.structured();
+    let before = peak_of_memory();
+    for sql in [
+        "SELECT repeat('x', 300000000)",
+        "SELECT ('[' || repeat('[],', 50000000) || '0]')::json",
+        "SELECT 1, repeat('x', 250000000)::bytea, 2",
+        "SELECT repeat('x', 100000000) FROM generate_series(1, 5)",
+    ] {
+        let answer = client.query(sql, json!([])).await;
+        assert_eq!(answer.structured()["truncated_by"], json!("bytes"), "{sql}");
+        assert_eq!(answer.structured()["rows"], json!([]), "{sql}");
+    }
+    let grown = peak_of_memory().saturating_sub(before);
+    assert!(grown < 100 << 20, "{grown} bytes");
+}
+
+#[tokio::test]
+async fn it_leaves_no_memory_behind_for_long_texts() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let client = server.client();
+    for number in 0..20 {
+        let text = format!("SELECT '{number}', '{}'", "x".repeat(900_000));
+        client.query(&text, json!([])).await.structured();
+    }
+    // A session that had analysed so much is gone: the one that answers is new, or small.
+    let answer = client.query("SELECT pg_backend_pid()", json!([])).await;
+    let process = answer.structured()["rows"][0][0]
+        .as_i64()
+        .expect("a number");
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).expect("it runs");
+    let pages = |at| -> usize {
+        let field = statm.split_whitespace().nth(at);
+        field.and_then(|text| text.parse().ok()).expect("a number")
+    };
+    let own = (pages(1) - pages(2)) * 4096;
+    assert!(own < 30 << 20, "{own} bytes");
+}
+
+#[tokio::test]
+async fn it_says_that_a_call_waited_in_the_queue_and_keeps_room_for_others() {
+    let database = Database::with("CREATE TABLE t (id int)").await;
+    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let slow = server.client();
+    let slow = tokio::spawn(async move { slow.query("SELECT pg_sleep(25)", json!([])).await });
+    sleeping(&database, 1).await;
+    let client = server.client();
+    let answer = client.query("SELECT 1", json!([])).await;
+    let (code, message) = answer.failure();
+    assert_eq!(code, "unavailable");
+    assert!(
+        message.contains("all 1 connections for queries are busy; the call waited"),
+        "{message}"
+    );
+    let tables = client.call("list_tables", json!({})).await;
+    assert_eq!(tables.structured()["tables"][0]["name"], json!("t"));
+    let schema = client.call("get_table_schema", json!({"table": "t"})).await;
+    assert_eq!(schema.structured()["table"], json!("t"));
+    let health = reqwest::get(format!("http://{}/health", server.address))
+        .await
+        .expect("an answer");
+    let report: serde_json::Value = health.json().await.expect("JSON");
+    assert_eq!(report["services"]["postgres"]["status"], json!("up"));
+    slow.abort();
+    sleeping(&database, 0).await;
+}
+
+/// A server that lets everyone in and then says nothing more.
+async fn silent_postgresql() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let _ = socket.read(&mut buffer).await;
+                let let_in = [&b"R\0\0\0\x08\0\0\0\0"[..], &b"Z\0\0\0\x05I"[..]].concat();
+                let _ = socket.write_all(&let_in).await;
+                while matches!(socket.read(&mut buffer).await, Ok(1..)) {}
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn it_ends_a_call_when_postgresql_falls_silent() {
+    let port = silent_postgresql().await;
+    let server = Server::at(port, "postgres", &["--postgres-statement-timeout-ms=100"]).await;
+    let client = server.client();
+    for (tool, arguments) in [
+        ("execute_query", json!({"sql": "SELECT 1"})),
+        ("list_tables", json!({})),
+        ("get_table_schema", json!({"table": "t"})),
+    ] {
+        let call = client.call(tool, arguments);
+        let answer = tokio::time::timeout(Duration::from_secs(60), call)
+            .await
+            .expect("it ends");
+        assert_eq!(answer.failure().0, "57014", "{tool}");
+    }
+}
