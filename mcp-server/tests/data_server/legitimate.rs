@@ -17,6 +17,22 @@ INSERT INTO parents VALUES (1, NULL, 'root'), (2, 1, 'child'), (3, 2, 'grandchil
 CREATE VIEW big_orders AS SELECT * FROM orders WHERE total > 1000;
 CREATE FUNCTION double_it(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
 CREATE TYPE point3 AS (x int, y int, z int);
+CREATE TYPE stay AS RANGE (subtype = date);
+CREATE FUNCTION half(n numeric) RETURNS numeric LANGUAGE sql IMMUTABLE RETURN n / 2;
+CREATE FUNCTION shops_in(c text) RETURNS SETOF shops LANGUAGE sql STABLE
+    BEGIN ATOMIC SELECT * FROM shops WHERE city = c; END;
+CREATE FUNCTION plus(point3, point3) RETURNS point3 LANGUAGE sql IMMUTABLE
+    AS 'SELECT ROW($1.x + $2.x, $1.y + $2.y, $1.z + $2.z)::point3';
+CREATE OPERATOR + (LEFTARG = point3, RIGHTARG = point3, FUNCTION = plus, COMMUTATOR = +);
+CREATE AGGREGATE sum(point3) (SFUNC = plus, STYPE = point3);
+CREATE DOMAIN percent AS numeric CHECK (VALUE BETWEEN 0 AND 100);
+CREATE EXTENSION citext;
+CREATE EXTENSION pg_trgm;
+CREATE EXTENSION tablefunc;
+CREATE TABLE measured (day date, value percent) PARTITION BY RANGE (day);
+CREATE TABLE measured_2024 PARTITION OF measured FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+ALTER TABLE measured ENABLE ROW LEVEL SECURITY;
+CREATE POLICY all_of_it ON measured USING (half(value) >= 0);
 ";
 
 const QUERIES: &[&str] = &[
@@ -88,6 +104,19 @@ const QUERIES: &[&str] = &[
     "SELECT crypt.id FROM (SELECT 1 AS id) crypt",
     "SELECT CAST('1' AS int), '1'::int, int '1', 'shops'::regclass, 1::numeric(10,2)::text",
     "SELECT x.* FROM ROWS FROM (generate_series(1, 2), generate_series(1, 3)) AS x (a, b)",
+    "SELECT stay('2024-01-01', '2024-02-01') @> date '2024-01-15', stay_multirange(stay('2024-01-01', NULL))",
+    "SELECT half(total), (total).half FROM orders",
+    "SELECT city FROM shops_in('Oslo')",
+    "SELECT ROW(1, 2, 3)::point3 + ROW(1, 1, 1)::point3, sum(ROW(id, id, id)::point3) FROM shops GROUP BY id",
+    "SELECT 12::percent, '50'::percent, '{1,2}'::percent[], value FROM measured ORDER BY value",
+    "SELECT 'A'::citext = 'a', similarity('word', 'two words'), count(*) FROM normal_rand(3, 0, 1)",
+    "SELECT rolname, rolsuper FROM pg_roles",
+    "SELECT grantee, privilege_type FROM information_schema.table_privileges LIMIT 1",
+    "SELECT name, setting FROM pg_settings WHERE name LIKE 'work%'",
+    "SELECT * FROM pg_indexes, pg_policies, pg_sequences LIMIT 1",
+    "SELECT locktype, mode FROM pg_locks",
+    "SELECT relname, seq_scan FROM pg_stat_user_tables",
+    "SELECT to_json(s), row_to_json(s), array_agg(s) FROM shops AS s GROUP BY s.id",
 ];
 
 #[tokio::test]

@@ -36,6 +36,27 @@ pub(crate) async fn judge_objects(
     })
 }
 
+/// Who calls a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CalledBy {
+    /// The query, by name or through an operator.
+    Query,
+    /// PostgreSQL: to read a type's values, to plan, to search an index.
+    PostgreSql,
+}
+
+/// Whether a function in the language `internal` is one that came with a range type.
+fn is_constructor(symbol: &str) -> bool {
+    matches!(
+        symbol,
+        "range_constructor2"
+            | "range_constructor3"
+            | "multirange_constructor0"
+            | "multirange_constructor1"
+            | "multirange_constructor2"
+    )
+}
+
 /// What is reached from a query: what has been judged, and what is to be judged next.
 #[derive(Default)]
 struct Closure {
@@ -43,6 +64,7 @@ struct Closure {
     /// Views and tables to be looked into, since a stored tree does not show what is behind them.
     next_stored: BTreeSet<u32>,
     functions: BTreeSet<u32>,
+    internal: BTreeSet<u32>,
     operators: BTreeSet<u32>,
     types: BTreeSet<u32>,
     relations: BTreeMap<u32, BTreeSet<i16>>,
@@ -58,8 +80,8 @@ impl Closure {
         };
         self.next.called.extend(new(&self.functions, found.called));
         // What PostgreSQL calls by itself is trusted where it is PostgreSQL's own.
-        self.next.called.extend(
-            new(&self.functions, found.internal)
+        self.next.internal.extend(
+            new(&self.internal, found.internal)
                 .into_iter()
                 .filter(|oid| *oid >= PINNED_BELOW),
         );
@@ -90,9 +112,11 @@ impl Closure {
     async fn step(&mut self, session: &mut Session, allowed: &[String]) -> Result<(), JudgeError> {
         let next = std::mem::take(&mut self.next);
         let stored = std::mem::take(&mut self.next_stored);
-        self.seen += next.called.len() + next.operators.len() + next.types.len();
+        self.seen += next.called.len() + next.internal.len();
+        self.seen += next.operators.len() + next.types.len();
         self.seen += next.relations.len() + stored.len();
         self.functions.extend(&next.called);
+        self.internal.extend(&next.internal);
         self.operators.extend(&next.operators);
         self.types.extend(&next.types);
         self.stored.extend(&stored);
@@ -100,7 +124,13 @@ impl Closure {
             self.relations.entry(*relation).or_default().extend(columns);
         }
 
-        let opened = self.judge_functions(session, &next.called, allowed).await?;
+        let mut opened = self
+            .judge_functions(session, &next.called, allowed, CalledBy::Query)
+            .await?;
+        opened.extend(
+            self.judge_functions(session, &next.internal, allowed, CalledBy::PostgreSql)
+                .await?,
+        );
         judge_relations(session, &next.relations).await?;
         let beyond = |oids: &BTreeSet<u32>| -> Vec<u32> {
             oids.iter()
@@ -128,6 +158,7 @@ impl Closure {
         session: &mut Session,
         functions: &BTreeSet<u32>,
         allowed: &[String],
+        by: CalledBy,
     ) -> Result<Vec<u32>, JudgeError> {
         let asked: Vec<u32> = functions
             .iter()
@@ -166,8 +197,8 @@ impl Closure {
                 }
                 session.known_harmless.insert(('f', oid));
             } else if let Some(extension) = row.get("extension") {
-                let is_harmless = row.is_true("is_handler")
-                    && harmless::is_harmless_of_extension(extension, &name, false)
+                // A type cannot be read without its own functions, nor a table without its indexes'.
+                let is_harmless = by == CalledBy::PostgreSql
                     || harmless::is_harmless_of_extension(extension, &name, is_volatile);
                 if !is_harmless {
                     return refused(match is_volatile {
@@ -178,6 +209,8 @@ impl Closure {
                 opened.push(oid);
             } else if is_volatile {
                 return refused(FunctionRefused::Volatile);
+            } else if row.get("symbol").is_some_and(is_constructor) {
+                opened.push(oid);
             } else if row.get("kind") == Some("a") {
                 opened.push(oid);
             } else if row.get("language") == Some("sql") {
@@ -342,6 +375,7 @@ SELECT p.oid AS oid,
                         'pg_catalog.index_am_handler'::pg_catalog.regtype) AS is_handler,
        p.proconfig IS NOT NULL AS is_configured,
        p.proargtypes AS arguments,
+       CASE WHEN l.lanname = 'internal' THEN p.prosrc END AS symbol,
        CASE WHEN l.lanname = 'sql' AND p.prosqlbody IS NULL THEN p.prosrc END AS body,
        (SELECT e.extname FROM pg_catalog.pg_depend d
         JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid

@@ -151,7 +151,12 @@ fn quoted_name(name: &str) -> String {
 }
 
 /// What results look like, and what a transaction may never do.
-const FIXED: &str = "SET default_transaction_read_only = on; \
+///
+/// The search path becomes the session's own: a reload of the server's configuration would otherwise
+/// change what a kept statement's names mean, without any transaction.
+const FIXED: &str = "SELECT pg_catalog.set_config('search_path', \
+        pg_catalog.current_setting('search_path'), false); \
+    SET default_transaction_read_only = on; \
     SET client_min_messages = warning; \
     SET lock_timeout = 5000; \
     SET idle_in_transaction_session_timeout = 60000; \
