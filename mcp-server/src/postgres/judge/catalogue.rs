@@ -209,9 +209,8 @@ impl Closure {
                 opened.push(oid);
             } else if is_volatile {
                 return refused(FunctionRefused::Volatile);
-            } else if row.get("symbol").is_some_and(is_constructor) {
-                opened.push(oid);
-            } else if row.get("kind") == Some("a") {
+            } else if row.get("kind") == Some("a") || row.get("symbol").is_some_and(is_constructor)
+            {
                 opened.push(oid);
             } else if row.get("language") == Some("sql") {
                 if let Some(body) = row.get("body") {
