@@ -24,6 +24,11 @@ use manifest::{Entry, Manifest};
 /// The filter that is shipped: the package, which is also the module's name.
 const SHIPPED: &str = "mcp-filter";
 
+/// The largest module by default, in bytes. Envoy compiles a module on its main thread, a third of a
+/// millisecond for each KB; the filter has about 650 KB, so a dependency that doubles it is
+/// noticed, and a new check is not.
+const MAX_BYTES: usize = 700_000;
+
 /// Builds the filters for WebAssembly.
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -35,7 +40,7 @@ struct Arguments {
     #[arg(long, env = "WASM_BUILD_OUT_DIR")]
     out_dir: Option<PathBuf>,
     /// The largest module, in bytes
-    #[arg(long, env = "WASM_BUILD_MAX_BYTES", default_value_t = 700_000)]
+    #[arg(long, env = "WASM_BUILD_MAX_BYTES", default_value_t = MAX_BYTES)]
     max_bytes: usize,
 }
 

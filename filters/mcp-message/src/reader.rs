@@ -142,8 +142,8 @@ impl Reader {
     }
 
     /// Reads on as [`Reader::push`] does, but no further than to the end of the next member of the
-    /// envelope: then the answer is `None`, and calling again with the same bytes goes on behind
-    /// it. Whoever decides on a message before its end decides here, on the message as it stands:
+    /// envelope that follows the method or is it, arguments aside: then the answer is `None`, and
+    /// calling again with the same bytes goes on behind it. Whoever decides on a message before its end decides here, on the message as it stands:
     /// then the decision does not depend on how the bytes were cut.
     ///
     /// # Errors

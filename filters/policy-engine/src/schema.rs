@@ -6,6 +6,7 @@ pub(crate) mod header_parameters;
 mod json;
 mod keys;
 mod scan;
+mod texts;
 mod tree;
 mod validate;
 pub(crate) mod violation;

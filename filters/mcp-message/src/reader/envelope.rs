@@ -90,6 +90,13 @@ struct Capture {
     start: usize,
 }
 
+/// Whether a message may be decided on once a member of it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    Decisive,
+    Light,
+}
+
 const NOTHING: usize = usize::MAX;
 
 #[derive(Debug)]
@@ -291,10 +298,10 @@ impl Envelope {
         end: usize,
         escaped: bool,
         raw: impl Fn(Span) -> &'a [u8],
-    ) -> Result<(), ReadError> {
+    ) -> Result<Weight, ReadError> {
         self.capture_depth = NOTHING;
         let Some(Capture { field, start }) = self.capture.take() else {
-            return Ok(());
+            return Ok(Weight::Light);
         };
         let whole = Span { start, end };
         let text = Text {
@@ -339,6 +346,10 @@ impl Envelope {
             Field::ProtocolVersion => self.message.protocol_version = Some(text),
             Field::Params | Field::Result | Field::Error | Field::Meta => {}
         }
-        Ok(())
+        // Without a method nobody decides, and arguments are judged with the whole message.
+        Ok(match (field, self.message.method) {
+            (Field::Arguments, _) | (_, None) => Weight::Light,
+            _ => Weight::Decisive,
+        })
     }
 }

@@ -6,6 +6,7 @@
 
 use step_count::count;
 
+use super::envelope::Weight;
 use super::nesting::Container;
 use super::number::Number;
 use super::skip::{Skip, Skipped};
@@ -248,7 +249,8 @@ impl Reader {
         begun.map_err(|error| self.fail(error))
     }
 
-    /// The captured value has ended before `end`: this stops the scanner.
+    /// The captured value has ended before `end`: this stops the scanner where the message may now
+    /// be decided on.
     #[cold]
     fn capture(&mut self, bytes: &[u8], end: usize) -> Result<(), Stop> {
         let base = self.held_from;
@@ -258,8 +260,10 @@ impl Reader {
                 .unwrap_or_default()
         };
         let ended = self.envelope.value_ended(base + end, self.escaped, raw);
-        if let Err(error) = ended {
-            return Err(self.fail(error));
+        match ended {
+            Err(error) => return Err(self.fail(error)),
+            Ok(Weight::Light) => return Ok(()),
+            Ok(Weight::Decisive) => {}
         }
         // Whoever reads member by member decides on what stands so far, however the bytes were
         // cut. A captured value lies in an object, so something follows it.

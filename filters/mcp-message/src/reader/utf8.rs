@@ -9,6 +9,9 @@ use super::lanes::{ROW, is_ascii};
 #[derive(Debug, Default)]
 pub(super) struct Utf8Prefix {
     end: usize,
+    /// How far the body has been looked at, and what lies between `end` and there.
+    looked_at: usize,
+    tail: Tail,
 }
 
 /// What is valid of the bytes that are held.
@@ -18,7 +21,9 @@ pub(super) struct Valid {
     tail: Tail,
 }
 
+#[derive(Debug, Default, Clone, Copy)]
 enum Tail {
+    #[default]
     Nothing,
     /// The beginning of a character, whose rest may come.
     Begun,
@@ -34,6 +39,10 @@ impl Utf8Prefix {
     /// Looks at what was added to `held`, whose first byte is at offset `held_from` of the body.
     pub(super) fn advance(&mut self, held: &[u8], held_from: usize) -> Valid {
         let known = self.end.saturating_sub(held_from);
+        if self.looked_at == held_from + held.len() {
+            let tail = self.tail;
+            return Valid { end: known, tail };
+        }
         let ascii_end = known + ascii_blocks(held.get(known..).unwrap_or_default());
         let rest = held.get(ascii_end..).unwrap_or_default();
         count(ascii_end - known);
@@ -45,6 +54,8 @@ impl Utf8Prefix {
         };
         let end = ascii_end + length;
         self.end = held_from + end;
+        self.looked_at = held_from + held.len();
+        self.tail = tail;
         Valid { end, tail }
     }
 }

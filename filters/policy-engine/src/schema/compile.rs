@@ -4,8 +4,7 @@ mod annotations;
 mod draft;
 mod links;
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use key_folding::fold;
@@ -13,6 +12,7 @@ use key_folding::fold;
 use super::Schema;
 use super::header_parameters::HeaderParameter;
 use super::json::Json;
+use super::texts::SortedTexts;
 use super::tree::{Kinds, Node, NodeId, Tree};
 use crate::compile_error::{CompileError, CompileErrors, join};
 use draft::Draft;
@@ -20,10 +20,7 @@ use draft::Draft;
 pub(super) fn compile(text: &str) -> Result<Schema, CompileErrors> {
     let document = Json::parse(text)
         .map_err(|bad| CompileErrors::one(format!("not a JSON document: {bad}")))?;
-    let mut compiler = Compiler::new(&document);
-    compiler.reserve_references();
-    compiler.fill_reserved();
-    compiler.finish()
+    filled(&document).finish()
 }
 
 /// The properties of a schema that clients repeat in headers, even if the engine cannot check all
@@ -32,10 +29,16 @@ pub(super) fn header_parameters(text: &str) -> Arc<[HeaderParameter]> {
     let Ok(document) = Json::parse(text) else {
         return Arc::default();
     };
-    let mut compiler = Compiler::new(&document);
+    filled(&document).header_parameters.into()
+}
+
+/// A compiler that has read the whole document. Once in the module: reading costs no caller.
+#[inline(never)]
+fn filled(document: &Json) -> Compiler<'_> {
+    let mut compiler = Compiler::new(document);
     compiler.reserve_references();
     compiler.fill_reserved();
-    compiler.header_parameters.into()
+    compiler
 }
 
 /// A schema on its way to becoming a tree.
@@ -189,7 +192,7 @@ impl<'a> Compiler<'a> {
         let mut tree = Tree {
             nodes: self.nodes,
             root: Self::ROOT,
-            spellings: BTreeSet::new(),
+            spellings: SortedTexts::EMPTY,
         };
         tree.spellings = spellings(&tree.nodes);
         links::shorten(&mut tree);
@@ -201,15 +204,14 @@ impl<'a> Compiler<'a> {
 }
 
 /// The names of properties that differ from another one in case alone.
-fn spellings(nodes: &[Node]) -> BTreeSet<String> {
-    let mut by_folded: BTreeMap<Cow<'_, [u8]>, BTreeSet<&str>> = BTreeMap::new();
+fn spellings(nodes: &[Node]) -> SortedTexts {
     let objects = nodes.iter().filter_map(|node| node.object.as_deref());
-    for property in objects.flat_map(|object| &object.properties) {
-        let names = by_folded.entry(fold(property.name.as_bytes())).or_default();
-        names.insert(&property.name);
-    }
-    let several = by_folded.into_values().filter(|names| names.len() > 1);
-    several.flatten().map(str::to_owned).collect()
+    let properties = objects.flat_map(|object| &object.properties);
+    let mut names = SortedTexts::new(properties.map(|property| property.name.as_bytes()));
+    names.drop_repeated();
+    let mut folded = SortedTexts::new(names.iter().map(fold));
+    folded.keep_repeated();
+    SortedTexts::new(names.iter().filter(|name| folded.contains(&fold(name))))
 }
 
 /// Where definitions are, and their pointer.

@@ -69,6 +69,15 @@ impl Decimal {
         }
     }
 
+    /// Bytes that are the same for equal numbers, and for no others.
+    pub(crate) fn canonical(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.digits.len() + 9);
+        bytes.push(u8::from(self.sign == Sign::Minus));
+        bytes.extend_from_slice(&self.point.to_le_bytes());
+        bytes.extend_from_slice(&self.digits);
+        bytes
+    }
+
     pub(crate) fn is_integer(&self) -> bool {
         length(&self.digits) <= self.point || self.digits.is_empty()
     }
@@ -321,6 +330,13 @@ mod tests {
                 assert_eq!(decimal(a).cmp(&decimal(b)), low.cmp(&high), "{a} {b}");
             }
         }
+        for (low, a) in ascending.iter().enumerate() {
+            for (high, b) in ascending.iter().enumerate() {
+                let is_same = decimal(a).canonical() == decimal(b).canonical();
+                assert_eq!(is_same, low == high, "{a} {b}");
+            }
+        }
+        assert_eq!(decimal("10e-1").canonical(), decimal("1.0").canonical());
         assert_eq!(decimal("1.0"), decimal("1"));
         assert_eq!(decimal("-0.0"), decimal("0"));
         assert_eq!(decimal("10e-1"), decimal("0.001e3"));

@@ -4,9 +4,8 @@ mod choices;
 mod kinds;
 mod objects;
 
-use std::collections::BTreeSet;
-
 use super::decimal::{Decimal, Divisor};
+use super::texts::SortedTexts;
 
 pub(super) use choices::Choices;
 pub(super) use kinds::Kinds;
@@ -23,7 +22,7 @@ pub(super) struct Tree {
     pub(super) root: NodeId,
     /// Names of properties that differ from another name of the schema in case alone: the schema
     /// itself says that these are two.
-    pub(super) spellings: BTreeSet<String>,
+    pub(super) spellings: SortedTexts,
 }
 
 impl NodeId {

@@ -5,6 +5,7 @@ use step_count::count;
 use crate::schema::decimal::Decimal;
 use crate::schema::json::Json;
 use crate::schema::keys::same;
+use crate::schema::texts::SortedTexts;
 
 /// The values of one `enum` or `const`.
 ///
@@ -14,11 +15,12 @@ use crate::schema::keys::same;
 pub(in crate::schema) struct Choices {
     /// In the order of the schema, for messages.
     pub(in crate::schema) listed: Vec<Json>,
-    strings: Vec<Box<str>>,
-    numbers: Vec<Decimal>,
-    literals: Vec<&'static [u8]>,
+    strings: SortedTexts,
+    /// In the one form that [`Decimal::canonical`] gives equal numbers.
+    numbers: SortedTexts,
     /// Arrays and objects.
     pub(in crate::schema) nested: Vec<Json>,
+    literals: Vec<&'static [u8]>,
 }
 
 impl Choices {
@@ -27,58 +29,44 @@ impl Choices {
     const SEARCHED: usize = 8;
 
     pub(in crate::schema) fn new(listed: Vec<Json>) -> Self {
-        let mut choices = Self {
-            strings: Vec::new(),
-            numbers: Vec::new(),
-            literals: Vec::new(),
-            nested: Vec::new(),
-            listed: Vec::new(),
+        let (mut strings, mut numbers) = (Vec::new(), Vec::new());
+        let (mut nested, mut literals) = (Vec::new(), Vec::new());
+        let add = |literals: &mut Vec<&'static [u8]>, literal: &'static [u8]| {
+            if !literals.contains(&literal) {
+                literals.push(literal);
+            }
         };
         for choice in &listed {
             match choice {
-                Json::String(text) => choices.strings.push(text.as_str().into()),
-                Json::Number(number) => choices.numbers.push(number.clone()),
-                Json::Null => choices.literals.push(b"null"),
-                Json::Bool(true) => choices.literals.push(b"true"),
-                Json::Bool(false) => choices.literals.push(b"false"),
-                Json::Array(_) | Json::Object(_) => choices.nested.push(choice.clone()),
+                Json::String(text) => strings.push(text.as_bytes()),
+                Json::Number(number) => numbers.push(number.canonical()),
+                Json::Null => add(&mut literals, b"null"),
+                Json::Bool(true) => add(&mut literals, b"true"),
+                Json::Bool(false) => add(&mut literals, b"false"),
+                Json::Array(_) | Json::Object(_) => nested.push(choice.clone()),
             }
         }
-        choices.strings.sort_unstable();
-        choices.numbers.sort_unstable();
-        choices.literals.sort_unstable();
-        choices.literals.dedup();
-        choices.listed = listed;
-        choices
+        Self {
+            strings: SortedTexts::new(strings.into_iter()),
+            numbers: SortedTexts::new(numbers.into_iter()),
+            nested,
+            literals,
+            listed,
+        }
     }
 
     /// Whether a decoded string is among them.
     pub(in crate::schema) fn has_string(&self, text: &[u8]) -> bool {
         if self.strings.len() <= Self::SEARCHED {
             count(self.strings.len());
-            return self
-                .strings
-                .iter()
-                .any(|choice| same(choice.as_bytes(), text));
+            return self.strings.iter().any(|choice| same(choice, text));
         }
-        let found = self.strings.binary_search_by(|choice| {
-            count(text.len().min(choice.len()));
-            choice.as_bytes().cmp(text)
-        });
-        found.is_ok()
+        self.strings.contains(text)
     }
 
     /// Whether a well-formed number is among them, however it is written.
     pub(in crate::schema) fn has_number(&self, text: &[u8]) -> bool {
-        if self.numbers.is_empty() {
-            return false;
-        }
-        let number = Decimal::new(text);
-        let found = self.numbers.binary_search_by(|choice| {
-            count(1);
-            choice.cmp(&number)
-        });
-        found.is_ok()
+        !self.numbers.is_empty() && self.numbers.contains(&Decimal::new(text).canonical())
     }
 
     /// Whether `true`, `false` or `null` is among them.

@@ -5,6 +5,7 @@ use step_count::count;
 
 use super::NodeId;
 use crate::schema::keys::{hash, same};
+use crate::schema::texts::SortedTexts;
 
 /// Rules for objects.
 #[derive(Debug)]
@@ -17,9 +18,8 @@ pub(in crate::schema) struct ObjectRules {
     /// The numbers of the properties that must be there.
     pub(in crate::schema) all_required: Vec<usize>,
     index: Index,
-    /// The properties' names as a reader sees them that ignores case, in order, each with its
-    /// property's number.
-    folded: Vec<(Box<[u8]>, usize)>,
+    /// The properties' names as a reader sees them that ignores case.
+    folded: SortedTexts,
 }
 
 /// A property that `properties` or `required` names.
@@ -70,11 +70,8 @@ impl ObjectRules {
         };
         let all_required = properties.iter().enumerate().filter_map(is_required);
         let all_required = all_required.collect();
-        let fold = |(number, property): (usize, &Property)| {
-            (fold(property.name.as_bytes()).into(), number)
-        };
-        let mut folded: Vec<(Box<[u8]>, usize)> = properties.iter().enumerate().map(fold).collect();
-        folded.sort_unstable();
+        let names = properties.iter().map(|property| property.name.as_bytes());
+        let folded = SortedTexts::new(names.map(fold));
         let index = if properties.len() <= Self::LISTED {
             Index::List
         } else {
@@ -98,7 +95,7 @@ impl ObjectRules {
             required: 0,
             all_required: Vec::new(),
             index: Index::List,
-            folded: Vec::new(),
+            folded: SortedTexts::EMPTY,
         }
     }
 
@@ -110,13 +107,12 @@ impl ObjectRules {
         }
         count(name.len());
         let name = fold(name);
-        let compare = |(folded, _): &(Box<[u8]>, usize)| {
-            count(folded.len().min(name.len()));
-            (**folded).cmp(&name)
-        };
-        let place = self.folded.binary_search_by(compare).ok()?;
-        let (_, number) = self.folded.get(place)?;
-        self.properties.get(*number)
+        if !self.folded.contains(&name) {
+            return None;
+        }
+        self.properties
+            .iter()
+            .find(|property| fold(property.name.as_bytes()) == name)
     }
 
     /// The number of the property of that name; `likely` is looked at first.

@@ -147,8 +147,7 @@ impl<'r> Run<'r> {
 
     /// Whether the schema names this property itself, beside one that differs in case alone.
     fn is_a_spelling(&self, name: &[u8]) -> bool {
-        let name = std::str::from_utf8(name);
-        name.is_ok_and(|name| self.tree.spellings.contains(name))
+        self.tree.spellings.contains(name)
     }
 
     fn raw(&self, key: KeySpan) -> &'r [u8] {
