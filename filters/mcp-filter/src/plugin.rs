@@ -1,6 +1,6 @@
 //! One configuration in force, and what outlives it.
 
-use mcp_message::Limits;
+use mcp_message::MessageBounds;
 use policy_engine::slots::HashKey;
 use policy_engine::wire::FilterConfig;
 use policy_engine::{CompileErrors, Policy, SchemaCache, compile};
@@ -50,7 +50,7 @@ pub struct Plugin {
     pub(crate) policy: Policy,
     pub(crate) statistics: Statistics,
     pub(crate) hash_key: HashKey,
-    pub(crate) limits: Limits,
+    pub(crate) limits: MessageBounds,
     pub(crate) endpoint_look_alikes: LookAlikes,
     pub(crate) body_budget: BodyBudget,
 }
@@ -71,10 +71,10 @@ impl Plugin {
         let statistics = Statistics::new(&vm.metrics, &policy);
         statistics.configured(host, &config.listener, hash(json));
         let body = policy.limits();
-        let limits = Limits {
+        let limits = MessageBounds {
             max_bytes: body.max_body_bytes,
             max_depth: usize::try_from(body.max_depth).unwrap_or(usize::MAX),
-            ..Limits::default()
+            ..MessageBounds::default()
         };
         let endpoint_look_alikes = LookAlikes::of(policy.endpoint_paths());
         vm.body_budget.admit(limits.max_bytes);

@@ -2,24 +2,24 @@
 
 use crate::message::{Member, Message};
 
-/// What a method is called on (2026-07-28, Streamable HTTP, "Standard Request Headers", and SEP-2663
-/// for tasks): for all but `Plain`, `Mcp-Name` repeats it.
+/// The kind of thing that a method is called on (2026-07-28, Streamable HTTP, "Standard Request
+/// Headers", and SEP-2663 for tasks): for all but `Plain`, `Mcp-Name` repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
-    /// `tools/call`, on `params.name`.
+    /// A tool: `tools/call` names it in `params.name`.
     Tool,
-    /// `prompts/get`, on `params.name`.
+    /// A prompt: `prompts/get` names it in `params.name`.
     Prompt,
-    /// `resources/read`, on `params.uri`.
+    /// A resource: `resources/read` names it in `params.uri`.
     Resource,
     /// `tasks/get`, `tasks/update` and `tasks/cancel`, on `params.taskId`.
     Task,
-    /// Every other method.
+    /// Nothing that has a name: every other method.
     Plain,
 }
 
 impl Capability {
-    /// What `method` is called on.
+    /// The kind of thing that `method` is called on.
     #[must_use]
     pub fn of_method(method: &[u8]) -> Self {
         match method {

@@ -28,13 +28,13 @@ pub enum Era {
 pub enum LegacyRevision {
     /// 2024-10-07, which the first TypeScript SDK still offers.
     V2024_10_07,
-    /// 2024-11-05.
+    /// The revision 2024-11-05, the first with a specification of its own.
     V2024_11_05,
     /// 2025-03-26, the first with Streamable HTTP; meant where a request names no revision.
     V2025_03_26,
-    /// 2025-06-18.
+    /// The revision 2025-06-18, which dropped batches.
     V2025_06_18,
-    /// 2025-11-25.
+    /// The revision 2025-11-25, the last that opens with `initialize`.
     V2025_11_25,
 }
 

@@ -4,7 +4,8 @@ use thiserror::Error;
 
 /// A body that is not one readable JSON-RPC message.
 ///
-/// The message of each variant is a sentence for the caller; [`ReadError::code`] is its JSON-RPC code.
+/// The message of each variant is a sentence for the caller; [`ReadError::code`] is its JSON-RPC
+/// code.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ReadError {
     /// The bytes are not JSON.
@@ -12,7 +13,7 @@ pub enum ReadError {
     NotJson {
         /// Offset of the offending byte from the start of the body.
         at: usize,
-        /// What is wrong there.
+        /// The reason why that byte cannot stand there.
         why: NotJson,
     },
     /// An object that the reader looks into names a key twice.
@@ -29,15 +30,15 @@ pub enum ReadError {
     MisspeltKey {
         /// The key, decoded, cut to a printable length.
         key: String,
-        /// The known key.
+        /// The known key that a server which ignores case would read.
         known: &'static str,
-        /// The object.
+        /// The object that holds the key.
         place: Place,
     },
     /// An object that the reader looks into has more keys than any message needs.
     #[error("{place} has more than {limit} keys that the protocol does not name")]
     TooManyKeys {
-        /// The object.
+        /// The object that has too many keys.
         place: Place,
         /// How many keys it may have.
         limit: usize,
@@ -65,7 +66,7 @@ pub enum ReadError {
     WrongMember {
         /// The member, with its path.
         member: &'static str,
-        /// What it must be.
+        /// The type or value that the member must have.
         expected: &'static str,
     },
     /// The members do not make up a message.
@@ -73,7 +74,7 @@ pub enum ReadError {
     Invalid(Invalid),
 }
 
-/// What is wrong with bytes that are not JSON.
+/// The ways in which bytes fail to be JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotJson {
     /// A byte that cannot stand where it stands.
@@ -102,10 +103,10 @@ pub enum NotJson {
 /// An object whose keys the reader knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Place {
-    /// The message itself.
+    /// The object that is the message.
     #[error("the message")]
     Message,
-    /// Its `params`.
+    /// The object in the message's `params`.
     #[error("`params`")]
     Params,
     /// The `_meta` in its `params`.
@@ -116,7 +117,7 @@ pub enum Place {
 /// Why members that are each in order make up no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Invalid {
-    /// `jsonrpc` is missing.
+    /// The member `jsonrpc` is missing.
     #[error("`jsonrpc` is missing; it must be the string 2.0")]
     NoVersion,
     /// Neither a method nor an outcome.

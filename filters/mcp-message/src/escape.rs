@@ -108,7 +108,8 @@ pub(crate) fn resolve(raw: &[u8]) -> Vec<u8> {
     resolved
 }
 
-/// The character of the four digits at the start of `rest`, or of the pair that they begin, and its length.
+/// The character of the four digits at the start of `rest`, or of the pair that they begin, and its
+/// length.
 fn code_point(rest: &[u8]) -> (char, usize) {
     let unit = |digits: Option<&[u8]>| {
         digits

@@ -17,8 +17,9 @@ pub enum HeaderTextError {
     NotBase64,
 }
 
-/// Decodes the value of an `Mcp-*` header: white space around it is dropped, and `=?base64?…?=` (exactly
-/// so, in lower case) stands for the bytes it encodes (2026-07-28, Streamable HTTP, "Value Encoding").
+/// Decodes the value of an `Mcp-*` header: white space around it is dropped, and `=?base64?…?=`
+/// (exactly so, in lower case) stands for the bytes it encodes (2026-07-28, Streamable HTTP, "Value
+/// Encoding").
 ///
 /// # Errors
 /// Bytes outside printable ASCII, and Base64 that does not decode.

@@ -1,4 +1,4 @@
-//! What a reader has found: where things lie in the caller's bytes.
+//! The places in a caller's bytes where a reader has found the parts of a message.
 
 use std::borrow::Cow;
 
@@ -28,7 +28,8 @@ pub struct Text {
 }
 
 impl Text {
-    /// The string that the JSON stands for, in UTF-8; escapes are resolved. `body` as in [`Span::raw`].
+    /// The string that the JSON stands for, in UTF-8; escapes are resolved. `body` as in
+    /// [`Span::raw`].
     #[must_use]
     pub fn decoded(self, body: &[u8]) -> Cow<'_, [u8]> {
         let raw = self.span.raw(body);
@@ -46,13 +47,13 @@ pub enum Member {
     /// Not seen, so far.
     #[default]
     Absent,
-    /// A string.
+    /// The member is a string.
     Text(Text),
     /// A value of another type.
     Other,
 }
 
-/// What kind of message a body is.
+/// The kinds of messages, told apart by which members they have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A method with an id: it is answered.
@@ -63,7 +64,7 @@ pub enum Kind {
     Response,
 }
 
-/// What is known of a message so far.
+/// All that is known of a message so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Message {
     pub(crate) jsonrpc: bool,
@@ -99,13 +100,13 @@ impl Message {
         self.name
     }
 
-    /// `params.uri`: the resource.
+    /// The resource that a method is called on: `params.uri`.
     #[must_use]
     pub fn uri(&self) -> Member {
         self.uri
     }
 
-    /// `params.taskId`: the task.
+    /// The task that a method is called on: `params.taskId`.
     #[must_use]
     pub fn task_id(&self) -> Member {
         self.task_id
@@ -117,7 +118,7 @@ impl Message {
         self.arguments
     }
 
-    /// `params._meta["io.modelcontextprotocol/protocolVersion"]`.
+    /// The protocol version in `params._meta["io.modelcontextprotocol/protocolVersion"]`.
     #[must_use]
     pub fn protocol_version(&self) -> Option<Text> {
         self.protocol_version

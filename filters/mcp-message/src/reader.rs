@@ -25,16 +25,17 @@ use utf8::Utf8Prefix;
 
 /// Bounds of what is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct MessageBounds {
     /// Bytes that a body may have.
     pub max_bytes: usize,
     /// Levels that objects and arrays may nest, at most [`MAX_DEPTH`].
     pub max_depth: usize,
-    /// Keys that the message, its `params` and its `_meta` may each have besides those of the envelope.
+    /// Keys that the message, its `params` and its `_meta` may each have besides those of the
+    /// envelope.
     pub max_keys: usize,
 }
 
-impl Default for Limits {
+impl Default for MessageBounds {
     fn default() -> Self {
         Self {
             max_bytes: 1 << 20,
@@ -47,9 +48,9 @@ impl Default for Limits {
 /// Whether more of the body is to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndOfBody {
-    /// More may come.
+    /// More bytes of the body may come.
     NotYet,
-    /// What is held is the end.
+    /// The bytes that are held end the body.
     Reached,
 }
 
@@ -62,7 +63,7 @@ pub enum Progress {
     Complete(Kind),
 }
 
-/// What becomes of `params.arguments` where they are an object or an array.
+/// How a reader treats `params.arguments` that are an object or an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ArgumentsAre {
     Read,
@@ -72,7 +73,7 @@ enum ArgumentsAre {
 /// Reads one body as its bytes arrive. See the crate's page for an example.
 #[derive(Debug)]
 pub struct Reader {
-    limits: Limits,
+    limits: MessageBounds,
     /// Offset of the first byte that the caller still holds.
     held_from: usize,
     /// Offset of the next byte to read.
@@ -96,19 +97,19 @@ pub struct Reader {
 impl Reader {
     /// A reader at the start of a body, which reads all of it.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: MessageBounds) -> Self {
         Self::at_start(limits, ArgumentsAre::Read)
     }
 
-    /// A reader that leaves `params.arguments` to somebody else: it finds their end, and sees to their depth and that they
-    /// are UTF-8, but not whether they are JSON. Until somebody has read them, or [`Reader::read_skipped`] has, nothing
-    /// may pass.
+    /// A reader that leaves `params.arguments` to somebody else: it finds their end, and sees to
+    /// their depth and that they are UTF-8, but not whether they are JSON. Until somebody has read
+    /// them, or [`Reader::read_skipped`] has, nothing may pass.
     #[must_use]
-    pub fn skipping_arguments(limits: Limits) -> Self {
+    pub fn skipping_arguments(limits: MessageBounds) -> Self {
         Self::at_start(limits, ArgumentsAre::Skipped)
     }
 
-    fn at_start(limits: Limits, arguments: ArgumentsAre) -> Self {
+    fn at_start(limits: MessageBounds, arguments: ArgumentsAre) -> Self {
         Self {
             limits,
             held_from: 0,
@@ -127,8 +128,8 @@ impl Reader {
         }
     }
 
-    /// Reads on. `held` is everything of the body so far, but for what [`Reader::release`] dropped; it
-    /// begins with the bytes of the last call, of which none is read twice.
+    /// Reads on. `held` is everything of the body so far, but for what [`Reader::release`] dropped;
+    /// it begins with the bytes of the last call, of which none is read twice.
     ///
     /// # Errors
     /// The body is not one readable message. The reader stays in that state: the same error is
@@ -143,8 +144,9 @@ impl Reader {
 
     /// Reads on as [`Reader::push`] does, but no further than to the end of the next member of the
     /// envelope that follows the method or is it, arguments aside: then the answer is `None`, and
-    /// calling again with the same bytes goes on behind it. Whoever decides on a message before its end decides here, on the message as it stands:
-    /// then the decision does not depend on how the bytes were cut.
+    /// calling again with the same bytes goes on behind it. Whoever decides on a message before its
+    /// end decides here, on the message as it stands: then the decision does not depend on how the
+    /// bytes were cut.
     ///
     /// # Errors
     /// As [`Reader::push`].
@@ -165,8 +167,8 @@ impl Reader {
         outcome
     }
 
-    /// Reads what was skipped, if anything was; from now on nothing is skipped. `held` as in [`Reader::push`], with
-    /// nothing more.
+    /// Reads what was skipped, if anything was; from now on nothing is skipped. `held` as in
+    /// [`Reader::push`], with nothing more.
     ///
     /// # Errors
     /// It is not JSON. The reader stays in that state.
@@ -187,7 +189,8 @@ impl Reader {
             }
         } else if let Some(span) = unread {
             let read = match self.read_apart(held, span) {
-                // Both see the same brackets, so they end at the same one; and if not, nothing passes.
+                // Both see the same brackets, so they end at the same one; and if not, nothing
+                // passes.
                 Ok(reader) if reader.state == State::AfterValue && reader.at == span.end => Ok(()),
                 Ok(reader) => Err(ReadError::NotJson {
                     at: reader.at,
@@ -203,7 +206,8 @@ impl Reader {
         Ok(())
     }
 
-    /// The error that a reader which skips nothing would have come to first: that of the skipped bytes.
+    /// The error that a reader which skips nothing would have come to first: that of the skipped
+    /// bytes.
     #[cold]
     fn error_in_skipped(&self, held: &[u8]) -> Option<ReadError> {
         if self.arguments == ArgumentsAre::Read {
@@ -240,7 +244,7 @@ impl Reader {
         }
     }
 
-    /// What is known so far.
+    /// The message as far as it has been read.
     #[must_use]
     pub fn message(&self) -> &Message {
         self.envelope.message()
@@ -263,15 +267,16 @@ impl Reader {
         self.state == State::Done
     }
 
-    /// Drops from `held` what has been read and is not needed to read on. Spans keep counting from the
-    /// start of the body, so take out of them what is needed first.
+    /// Drops from `held` what has been read and is not needed to read on. Spans keep counting from
+    /// the start of the body, so take out of them what is needed first.
     pub fn release(&mut self, held: &mut Vec<u8>) {
         let keep_from = if self.is_inside_token() {
             self.token
         } else {
             self.at
         };
-        // A long string in `arguments` is of no interest; only tokens of the envelope are looked at again.
+        // A long string in `arguments` is of no interest; only tokens of the envelope are looked at
+        // again.
         let keep_from = if self.envelope.wants_token(self.nesting.depth()) {
             keep_from
         } else {

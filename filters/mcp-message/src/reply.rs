@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 
 use crate::era::Era;
 
-/// An error response. `id` is the caller's, as it was sent ([`crate::Message::id`]), and `null` where it could not be
-/// read; `data` is JSON.
+/// An error response. `id` is the caller's, as it was sent ([`crate::Message::id`]), and `null`
+/// where it could not be read; `data` is JSON.
 #[must_use]
 pub fn error(id: Option<&[u8]>, code: i32, message: &str, data: Option<&str>) -> String {
     let mut body = begin(id);

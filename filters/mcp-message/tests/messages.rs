@@ -1,12 +1,12 @@
 //! What the reader finds in messages, and what it refuses, one row each.
 
 use mcp_message::{
-    Capability, EndOfBody, Invalid, Kind, Limits, Member, NotJson, Place, Progress, ReadError,
-    Reader,
+    Capability, EndOfBody, Invalid, Kind, Member, MessageBounds, NotJson, Place, Progress,
+    ReadError, Reader,
 };
 
 fn read(body: &[u8]) -> (Reader, Result<Progress, ReadError>) {
-    let mut reader = Reader::new(Limits {
+    let mut reader = Reader::new(MessageBounds {
         max_bytes: 10_000,
         max_depth: 8,
         max_keys: 4,
@@ -368,7 +368,7 @@ fn it_holds_to_its_bounds() {
 
 #[test]
 fn it_stays_failed() {
-    let mut reader = Reader::new(Limits::default());
+    let mut reader = Reader::new(MessageBounds::default());
     let first = reader.push(b"[", EndOfBody::NotYet);
     assert_eq!(first, Err(ReadError::Batch));
     assert_eq!(

@@ -1,28 +1,31 @@
 //! What must hold of any body, however it is cut.
 
-use mcp_message::{EndOfBody, Kind, Limits, Member, Message, NotJson, Progress, ReadError, Reader};
+use mcp_message::{
+    EndOfBody, Kind, Member, Message, MessageBounds, NotJson, Progress, ReadError, Reader,
+};
 use proptest::prelude::*;
 
 type Outcome = Result<Progress, ReadError>;
 
 fn in_one(body: &[u8]) -> (Message, Outcome) {
-    let mut reader = Reader::new(Limits::default());
+    let mut reader = Reader::new(MessageBounds::default());
     let outcome = reader.push(body, EndOfBody::Reached);
     (*reader.message(), outcome)
 }
 
 /// As [`in_one`], by a reader that skips the arguments, which are then read apart.
 fn skipping_in_one(body: &[u8]) -> (Message, Outcome) {
-    let mut reader = Reader::skipping_arguments(Limits::default());
+    let mut reader = Reader::skipping_arguments(MessageBounds::default());
     let outcome = reader
         .push(body, EndOfBody::Reached)
         .and_then(|progress| reader.read_skipped(body).map(|()| progress));
     (*reader.message(), outcome)
 }
 
-/// As [`skipping_in_one`], in pieces; what was skipped is read behind the piece of that number, and at the end.
+/// As [`skipping_in_one`], in pieces; what was skipped is read behind the piece of that number, and
+/// at the end.
 fn skipping_in_pieces(body: &[u8], cuts: &[usize], read_behind: usize) -> (Message, Outcome) {
-    let mut reader = Reader::skipping_arguments(Limits::default());
+    let mut reader = Reader::skipping_arguments(MessageBounds::default());
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
     cuts.sort_unstable();
     let mut held = Vec::new();
@@ -54,7 +57,7 @@ enum Holding {
 }
 
 fn in_pieces(body: &[u8], cuts: &[usize], holding: Holding) -> (Message, Outcome) {
-    let mut reader = Reader::new(Limits::default());
+    let mut reader = Reader::new(MessageBounds::default());
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
     cuts.sort_unstable();
     let mut held = Vec::new();
@@ -159,7 +162,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_request_is_read_and_its_parts_are_found(body in request()) {
+    fn it_reads_every_request_and_finds_its_parts(body in request()) {
         let (message, outcome) = in_one(body.as_bytes());
         prop_assert_eq!(outcome, Ok(Progress::Complete(Kind::Request)), "{}", body);
         let value: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -172,7 +175,7 @@ proptest! {
     }
 
     #[test]
-    fn every_cut_gives_the_same_answer(body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12)) {
+    fn it_gives_the_same_answer_for_every_cut(body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12)) {
         let whole = in_one(&body);
         let held = in_pieces(&body, &cuts, Holding::Everything);
         let released = in_pieces(&body, &cuts, Holding::WhatIsNeeded);
@@ -185,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn skipping_and_reading_apart_is_the_same_as_reading(body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12), read_behind in 0_usize..14) {
+    fn it_skips_and_reads_apart_as_it_reads(body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12), read_behind in 0_usize..14) {
         let whole = in_one(&body);
         let skipped = skipping_in_one(&body);
         prop_assert_eq!(&skipped.1, &whole.1, "{}", String::from_utf8_lossy(&body));
@@ -198,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn a_cut_at_every_byte_gives_the_same_answer(body in mangled()) {
+    fn it_gives_the_same_answer_cut_at_every_byte(body in mangled()) {
         let whole = in_one(&body);
         let cuts: Vec<usize> = (0..body.len()).collect();
         prop_assert_eq!(&in_pieces(&body, &cuts, Holding::Everything).1, &whole.1);
@@ -217,14 +220,14 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(body in proptest::collection::vec(any::<u8>(), 0..200), cuts in proptest::collection::vec(any::<usize>(), 0..6)) {
+    fn it_panics_on_no_bytes(body in proptest::collection::vec(any::<u8>(), 0..200), cuts in proptest::collection::vec(any::<usize>(), 0..6)) {
         let whole = in_one(&body);
         prop_assert_eq!(in_pieces(&body, &cuts, Holding::WhatIsNeeded).1, whole.1);
     }
 }
 
 #[test]
-fn arguments_of_every_kind_are_skipped_as_they_are_read() {
+fn it_skips_arguments_of_every_kind_as_it_reads_them() {
     // Every string of up to five of these bytes, as the beginning of the arguments.
     let alphabet = b"{}[]\"\\,1:";
     for length in 1..=5 {
@@ -240,9 +243,9 @@ fn arguments_of_every_kind_are_skipped_as_they_are_read() {
             for end in [&b"}}"[..], b"]}}", b""] {
                 let body = [begin, &value[..], end].concat();
                 for max_depth in [4, 128] {
-                    let limits = Limits {
+                    let limits = MessageBounds {
                         max_depth,
-                        ..Limits::default()
+                        ..MessageBounds::default()
                     };
                     let read = Reader::new(limits).push(&body, EndOfBody::Reached);
                     let mut reader = Reader::skipping_arguments(limits);

@@ -1,6 +1,8 @@
-//! What validation costs per byte, beside what serde_json takes to skip the same text and to make a tree of it.
+//! What validation costs per byte, beside what serde_json takes to skip the same text and to make a
+//! tree of it.
 //!
-//! `cargo bench -p policy-engine`; the best of many rounds counts, so that a busy machine disturbs little.
+//! `cargo bench -p policy-engine`; the best of many rounds counts, so that a busy machine disturbs
+//! little.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

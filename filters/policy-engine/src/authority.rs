@@ -1,4 +1,5 @@
-//! The hosts and origins that a listener answers to (DNS rebinding: MCP transports, "Security Warning").
+//! The hosts and origins that a listener answers to (DNS rebinding: MCP transports, "Security
+//! Warning").
 
 /// The hosts that `Host` or `:authority` may name.
 #[derive(Clone, Debug)]
@@ -69,7 +70,8 @@ impl AllowedOrigins {
     }
 }
 
-/// The host part of `host`, `host:port`, `[v6]` or `[v6]:port`; nothing where the text is none of these.
+/// The host part of `host`, `host:port`, `[v6]` or `[v6]:port`; nothing where the text is none of
+/// these.
 fn without_port(authority: &[u8]) -> Option<&[u8]> {
     let (host, port) = if authority.starts_with(b"[") {
         let end = authority.iter().position(|byte| *byte == b']')? + 1;
@@ -86,7 +88,8 @@ fn without_port(authority: &[u8]) -> Option<&[u8]> {
     (!host.is_empty() && port_is_right).then_some(host)
 }
 
-/// An address of IPv6 without its brackets, so that `::1` and `[::1]` in a configuration are the same.
+/// An address of IPv6 without its brackets, so that `::1` and `[::1]` in a configuration are the
+/// same.
 fn bare(host: &[u8]) -> &[u8] {
     host.strip_prefix(b"[")
         .and_then(|inner| inner.strip_suffix(b"]"))

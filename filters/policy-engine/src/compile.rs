@@ -15,13 +15,13 @@ use crate::wire::{self, FilterConfig};
 
 /// Compiled schemas by the hash of their text, kept for as long as any policy uses them.
 ///
-/// It belongs into the VM's statics: a configuration that changes a limit then compiles no schema anew, because the policy
-/// that it replaces still holds them while the new one is compiled.
+/// It belongs into the VM's statics: a configuration that changes a limit then compiles no schema
+/// anew, because the policy that it replaces still holds them while the new one is compiled.
 #[derive(Debug, Default)]
 pub struct SchemaCache(BTreeMap<String, Weak<Schema>>);
 
 impl SchemaCache {
-    /// An empty cache.
+    /// Makes a cache that knows no schema yet.
     #[must_use]
     pub const fn new() -> Self {
         Self(BTreeMap::new())
@@ -105,7 +105,7 @@ fn body_limits(config: &FilterConfig, errors: &mut Errors) -> BodyLimits {
     }
 }
 
-/// What was found wrong so far.
+/// All faults that were found in a configuration so far.
 #[derive(Default)]
 struct Errors(Vec<CompileError>);
 

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where.
+//! The faults of a configuration, each with its place.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use std::fmt;
 pub struct CompileError {
     /// JSON Pointer (RFC 6901) into what was compiled: the configuration, or the one schema.
     pub path: String,
-    /// What is wrong and what to do about it.
+    /// The fault, and how to mend it.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the engine answers: a permit, a refusal, or the buckets that it must see first.
+//! The engine's answers: a permit, a refusal, or the buckets that it must see first.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ pub enum Arguments<'a> {
     Absent,
     /// The bytes of `params.arguments`.
     Raw(&'a [u8]),
-    /// Nobody looked, because [`Policy::needs_arguments`](crate::Policy::needs_arguments) said that nobody need.
+    /// Nobody looked, because [`Policy::needs_arguments`](crate::Policy::needs_arguments) said that
+    /// nobody need.
     NotRead,
 }
 
@@ -26,7 +27,7 @@ pub enum Arguments<'a> {
 pub enum Decision<'p> {
     /// It does not pass.
     Refuse(Refusal),
-    /// It passes.
+    /// The call passes.
     Allow(Permit<'p>),
     /// It passes if these buckets say so.
     Limit(PendingLimits<'p>),
@@ -38,17 +39,17 @@ pub enum Decision<'p> {
 pub enum Verdict<'p> {
     /// It passes, once **all** of the writes are stored.
     Allow {
-        /// What the next stage needs.
+        /// The permit that the next stage asks for.
         permit: Permit<'p>,
         /// One for each bucket, in their order.
         writes: Vec<Write>,
     },
     /// It does not pass, and is counted nowhere.
     Refuse {
-        /// Why.
+        /// The reason, in words for the caller.
         refusal: Refusal,
-        /// What to store of buckets whose rate has changed since they were written, so that the
-        /// wait that the refusal names is true. It may fail: the next refusal says it again.
+        /// The states to store for buckets whose rate has changed since they were written, so that
+        /// the wait that the refusal names is true. It may fail: the next refusal says it again.
         writes: Vec<Write>,
     },
 }
@@ -58,7 +59,7 @@ pub enum Verdict<'p> {
 pub struct Write {
     /// The bucket's place in [`PendingLimits::buckets`].
     pub bucket: usize,
-    /// What to store.
+    /// The state to store.
     pub time: BucketTime,
 }
 
@@ -70,10 +71,11 @@ pub struct Permit<'p> {
     shadowed: Vec<Violation>,
 }
 
-/// Whether the engine has read the arguments to their end, so that they are known to be JSON that everyone reads alike.
+/// Whether the engine has read the arguments to their end, so that they are known to be JSON that
+/// everyone reads alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArgumentsRead {
-    /// It has.
+    /// The engine has read the arguments to their end.
     Yes,
     /// It had no schema to read them by. If nobody else has read them, they must not pass.
     No,
@@ -94,7 +96,7 @@ impl<'p> Permit<'p> {
         self.read
     }
 
-    /// The Envoy cluster.
+    /// The Envoy cluster that the call goes to.
     #[must_use]
     pub fn cluster(&self) -> &'p str {
         &self.target.cluster
@@ -130,7 +132,7 @@ impl<'p> Permit<'p> {
         self.target.tool.as_deref()
     }
 
-    /// What was wrong with the arguments of a tool whose validation is in shadow.
+    /// The faults that were found in the arguments of a tool whose validation is in shadow.
     #[must_use]
     pub fn shadowed(&self) -> &[Violation] {
         &self.shadowed
@@ -217,8 +219,8 @@ impl<'p> PendingLimits<'p> {
         }
     }
 
-    /// What to store in a bucket to take back one call, given what is stored: for a host that has written some of a
-    /// verdict's buckets when another one turned out to be full.
+    /// The state that takes back one call, given the state that is stored: for a host that has
+    /// written some of a verdict's buckets when another one turned out to be full.
     #[must_use]
     pub fn refund(&self, bucket: usize, stored: BucketTime) -> BucketTime {
         self.buckets
@@ -249,8 +251,9 @@ impl<'p> Bucket<'p> {
         Self { limit, own }
     }
 
-    /// What makes this bucket this bucket: server, rule, limit and the dimensions' values; never a revision or a position,
-    /// so that limits survive changes of the configuration. Hash it with [`slot_of`](crate::slots::slot_of).
+    /// The bytes that tell this bucket from all others: server, rule, limit and the dimensions'
+    /// values; never a revision or a position, so that limits survive changes of the configuration.
+    /// Hash it with [`slot_of`](crate::slots::slot_of).
     #[must_use]
     pub fn identity(&self) -> &[u8] {
         self.own.as_deref().unwrap_or(&self.limit.identity)

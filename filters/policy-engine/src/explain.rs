@@ -7,7 +7,7 @@ use crate::wire::Validate;
 /// The policy in force for one tool.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explanation {
-    /// The server's name.
+    /// The name of the server that has the tool.
     pub server: String,
     /// The server's own name of the tool.
     pub tool: String,
@@ -39,13 +39,13 @@ pub struct Field<T> {
 /// A limit and its rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ExplainedLimit {
-    /// The rule.
+    /// The name of the rule that holds the limit.
     pub rule: String,
     /// The limit's name within it.
     pub id: String,
-    /// What has a bucket of its own.
+    /// The dimensions whose values each have a bucket of their own.
     pub per: Vec<String>,
-    /// Calls per window.
+    /// How many calls may pass in each window.
     pub requests: u64,
     /// The window, in milliseconds.
     pub window_ms: u64,

@@ -1,6 +1,7 @@
 //! Names with `*` in them.
 
-/// A pattern in which each `*` stands for any text, the empty one included; all else stands for itself.
+/// A pattern in which each `*` stands for any text, the empty one included; all else stands for
+/// itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob(String);
 
@@ -21,7 +22,8 @@ impl Glob {
         let Some(tail) = parts.next_back() else {
             return rest.is_empty();
         };
-        // Taking each middle part where it first occurs leaves the most for the parts behind it, so no choice is ever undone.
+        // Taking each middle part where it first occurs leaves the most for the parts behind it, so
+        // no choice is ever undone.
         for part in parts {
             let Some((_, behind)) = rest.split_once(part) else {
                 return false;

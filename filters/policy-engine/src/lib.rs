@@ -1,21 +1,25 @@
 //! The policy engine: wire configuration to compiled policy to decisions.
 //!
-//! It does no I/O, reads no clock, draws no random number and knows nothing of Envoy or WebAssembly: bytes, the present
-//! time and the states of buckets come in as arguments, a decision comes out. So it decides the same wherever it runs.
+//! It does no I/O, reads no clock, draws no random number and knows nothing of Envoy or
+//! WebAssembly: bytes, the present time and the states of buckets come in as arguments, a decision
+//! comes out. So it decides the same wherever it runs.
 //!
-//! - [`wire::FilterConfig`] is what the control plane sends; [`compile()`] turns it into a [`Policy`], or says **everything**
-//!   that is wrong with it ([`CompileErrors`]).
-//! - [`Policy::endpoint`] and [`Policy::tool`] find what a request is about; [`Policy::decide`] answers with a
-//!   [`Decision`]: a [`Refusal`] whose [`sentence`](Refusal::sentence) tells the caller what to do, a [`Permit`] to pass the
-//!   call on, or the buckets that must be looked at first ([`PendingLimits`]).
-//! - [`PendingLimits::resume`] turns the buckets' states into a [`Verdict`]; [`slots`] says where the states are kept.
+//! - [`wire::FilterConfig`] is what the control plane sends; [`compile()`] turns it into a
+//!   [`Policy`], or says **everything** that is wrong with it ([`CompileErrors`]).
+//! - [`Policy::endpoint`] and [`Policy::tool`] find what a request is about; [`Policy::decide`]
+//!   answers with a [`Decision`]: a [`Refusal`] whose [`sentence`](Refusal::sentence) tells the
+//!   caller what to do, a [`Permit`] to pass the call on, or the buckets that must be looked at
+//!   first ([`PendingLimits`]).
+//! - [`PendingLimits::resume`] turns the buckets' states into a [`Verdict`]; [`slots`] says where
+//!   the states are kept.
 //! - [`Policy::explain`] names the rule behind each field of a tool's policy.
-//! - [`Policy::header_parameters`] names the arguments that a call's headers must repeat, with their values.
-//! - [`compile_schema`] tries one JSON Schema. What a [`Schema`] checks, it checks in one pass over the bytes of the
-//!   arguments; a keyword that it would not check does not compile.
+//! - [`Policy::header_parameters`] names the arguments that a call's headers must repeat, with
+//!   their values.
+//! - [`compile_schema`] tries one JSON Schema. What a [`Schema`] checks, it checks in one pass over
+//!   the bytes of the arguments; a keyword that it would not check does not compile.
 //!
-//! Ids ([`EndpointId`], [`ToolId`]) belong to the policy that gave them. Keep a [`SchemaCache`] for as long as policies
-//! follow each other, so that a schema is compiled once.
+//! Ids ([`EndpointId`], [`ToolId`]) belong to the policy that gave them. Keep a [`SchemaCache`] for
+//! as long as policies follow each other, so that a schema is compiled once.
 //!
 //! ```
 //! use policy_engine::{Arguments, Decision, Principal, SchemaCache, compile, wire::FilterConfig};

@@ -18,7 +18,7 @@ use crate::wire::{self, Validate};
 #[derive(Debug)]
 pub struct Policy {
     pub(crate) limits: BodyLimits,
-    /// What holds for messages that are no tool calls.
+    /// The default that decides on messages that are no tool calls.
     pub(crate) access: wire::Access,
     pub(crate) hosts: AllowedHosts,
     pub(crate) origins: AllowedOrigins,
@@ -26,10 +26,10 @@ pub struct Policy {
     pub(crate) tools: Vec<ToolPolicy>,
 }
 
-/// What a request body may be at most.
+/// The bounds of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyLimits {
-    /// Bytes.
+    /// How many bytes a body may have.
     pub max_body_bytes: usize,
     /// Nested arrays and objects.
     pub max_depth: u32,
@@ -95,7 +95,7 @@ impl ToolPolicy {
         })
     }
 
-    /// What is wrong with the arguments by all of the tool's schemas.
+    /// Checks the arguments against all of the tool's schemas.
     fn judge(&self, arguments: &[u8], max_depth: u32) -> Result<(), Invalid> {
         let mut all: Vec<Violation> = Vec::new();
         for schema in &self.schemas {
@@ -151,7 +151,8 @@ impl Policy {
             .map(|endpoint| endpoint.path.as_slice())
     }
 
-    /// Where an endpoint's messages go that are not tool calls; none where the id is of another policy.
+    /// Where an endpoint's messages go that are not tool calls; none where the id is of another
+    /// policy.
     #[must_use]
     pub fn forward(&self, endpoint: EndpointId) -> Option<Permit<'_>> {
         let endpoint = self.endpoints.get(endpoint.0 as usize)?;
@@ -201,7 +202,8 @@ impl Policy {
         self.tools.get(tool.index())?.closed_to(principal)
     }
 
-    /// Whether [`Self::decide`] must see the tool's arguments. If not, [`Arguments::NotRead`] will do.
+    /// Whether [`Self::decide`] must see the tool's arguments. If not, [`Arguments::NotRead`] will
+    /// do.
     #[must_use]
     pub fn needs_arguments(&self, tool: ToolId) -> bool {
         self.tools
@@ -209,7 +211,8 @@ impl Policy {
             .is_some_and(|tool| !tool.schemas.is_empty())
     }
 
-    /// Whether the call passes: rights first, then arguments, then limits, so that a refused call costs its caller nothing.
+    /// Whether the call passes: rights first, then arguments, then limits, so that a refused call
+    /// costs its caller nothing.
     pub fn decide<'p>(
         &'p self,
         tool: ToolId,
@@ -239,7 +242,8 @@ impl Policy {
                 Err(Invalid::Misfit(violations)) if tool.validate == Validate::Shadow => {
                     shadowed = violations;
                 }
-                // Even in shadow: what cannot be read unambiguously is not passed on as if it had been.
+                // Even in shadow: what cannot be read unambiguously is not passed on as if it had
+                // been.
                 Err(invalid) => {
                     return Decision::Refuse(Refusal::BadArguments {
                         tool: tool.name().to_owned(),
@@ -304,7 +308,8 @@ impl Policy {
         Ok(tool.headers.iter().zip(values).collect())
     }
 
-    /// The policy in force for a tool, with the rule behind each field; none where the id is of another policy.
+    /// The policy in force for a tool, with the rule behind each field; none where the id is of
+    /// another policy.
     #[must_use]
     pub fn explain(&self, tool: ToolId) -> Option<&Explanation> {
         self.tools.get(tool.index()).map(|tool| &tool.explanation)

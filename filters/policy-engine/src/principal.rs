@@ -14,7 +14,7 @@ pub enum Principal {
     Known {
         /// The identity, unique within its issuer.
         subject: String,
-        /// What was verified about it: each claim with its values.
+        /// The claims that were verified, each with its values.
         claims: BTreeMap<String, Vec<String>>,
     },
 }

@@ -25,7 +25,7 @@ pub struct BucketTime {
     pub(crate) interval: u64,
 }
 
-/// What is known of a bucket when a call asks for it.
+/// The state in which a bucket is when a call asks for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BucketState {
     /// Never used, or so long ago that it makes no difference.
@@ -101,7 +101,7 @@ impl BadRate {
     }
 }
 
-/// What a bucket says to one more call.
+/// A bucket's answer to one more call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// Let in; store this.
@@ -185,7 +185,7 @@ impl Rate {
         }
     }
 
-    /// What is stored after one call, once the call turned out not to have been one.
+    /// The state that takes back one call, once it turned out not to have been one.
     pub(crate) fn refund(self, stored: BucketTime) -> BucketTime {
         BucketTime {
             tat: UnixNanos(stored.tat.0.saturating_sub(self.interval)),

@@ -10,7 +10,7 @@ use crate::schema::violation::{Violation, echo};
 pub enum Refusal {
     /// No catalogue has the tool, on this endpoint.
     UnknownTool {
-        /// What the caller asked for: shortened and printable.
+        /// The name that the caller asked for: shortened and printable.
         name: String,
     },
     /// The caller may not call the tool.
@@ -24,14 +24,14 @@ pub enum Refusal {
     },
     /// `access: deny` closes the method.
     ClosedMethod {
-        /// What the caller asked for: shortened and printable.
+        /// The method that the caller asked for: shortened and printable.
         method: String,
     },
     /// The arguments do not fit the tool's schema or the operator's constraints.
     BadArguments {
         /// The tool's own name.
         tool: String,
-        /// What is wrong; at most [`MOST_VIOLATIONS`](crate::MOST_VIOLATIONS).
+        /// The faults of the arguments; at most [`MOST_VIOLATIONS`](crate::MOST_VIOLATIONS).
         violations: Vec<Violation>,
     },
     /// The tool's policy needs the arguments, and the caller of the engine did not read them.
@@ -39,7 +39,7 @@ pub enum Refusal {
         /// The tool's own name.
         tool: String,
     },
-    /// Too many calls.
+    /// The caller has called too often.
     Limited {
         /// The tool's own name.
         tool: String,
@@ -60,9 +60,9 @@ const LONG_SENTENCE: usize = 2000;
 /// Whether a refused caller said who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// No.
+    /// The caller is anonymous.
     Anonymous,
-    /// Yes.
+    /// The caller's identity was verified.
     Known,
 }
 
@@ -90,7 +90,8 @@ impl Refusal {
         }
     }
 
-    /// What happened and what the caller should do: one line, bounded in length.
+    /// A sentence that says to the caller what happened and what to do: one line, bounded in
+    /// length.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {

@@ -32,7 +32,8 @@ pub struct Schema {
 /// Why an instance is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invalid {
-    /// It is not JSON that everyone reads alike: a syntax error, a key that comes twice, nesting too deep.
+    /// It is not JSON that everyone reads alike: a syntax error, a key that comes twice, nesting
+    /// too deep.
     Unreadable(Violation),
     /// It does not fit the schema; at most [`MOST_VIOLATIONS`](violation::MOST_VIOLATIONS).
     Misfit(Vec<Violation>),

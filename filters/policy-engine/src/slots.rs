@@ -1,13 +1,16 @@
-//! Where buckets are kept: a fixed number of slots, because Envoy never frees a key of its shared data.
+//! Where buckets are kept: a fixed number of slots, because Envoy never frees a key of its shared
+//! data.
 //!
-//! A bucket's keyed hash gives its slot and the fingerprint under which the slot holds it. A slot has room for a few
-//! entries. A bucket that is not among them takes an unused or idle entry (its time has come: it is as if new); where none
-//! is idle, it takes over the entry whose time is earliest, **with** that time. So whatever is pushed out finds, when it
-//! comes back, only times at least as late as its own: sharing can refuse a call too many, never let one too many in.
+//! A bucket's keyed hash gives its slot and the fingerprint under which the slot holds it. A slot
+//! has room for a few entries. A bucket that is not among them takes an unused or idle entry (its
+//! time has come: it is as if new); where none is idle, it takes over the entry whose time is
+//! earliest, **with** that time. So whatever is pushed out finds, when it comes back, only times at
+//! least as late as its own: sharing can refuse a call too many, never let one too many in.
 //!
-//! The host reads the slot, decodes it, asks [`Slot::find`] for each bucket's state, and after an admission
-//! [`Slot::store`]s the new time and writes the slot back by compare-and-set. Two buckets of one call may share a slot: then
-//! find each place again before storing there, as storing the one may have taken the place that was found for the other.
+//! The host reads the slot, decodes it, asks [`Slot::find`] for each bucket's state, and after an
+//! admission [`Slot::store`]s the new time and writes the slot back by compare-and-set. Two buckets
+//! of one call may share a slot: then find each place again before storing there, as storing the
+//! one may have taken the place that was found for the other.
 
 mod siphash;
 
@@ -21,7 +24,8 @@ pub const ENTRIES: usize = 8;
 
 const ENTRY_BYTES: usize = 24;
 
-/// The key of the hash: random per process, so that nobody outside can aim at another caller's bucket.
+/// The key of the hash: random per process, so that nobody outside can aim at another caller's
+/// bucket.
 #[derive(Clone)]
 pub struct HashKey(pub [u8; 16]);
 
@@ -30,25 +34,26 @@ pub struct HashKey(pub [u8; 16]);
 pub struct SlotIndex(u16);
 
 impl SlotIndex {
-    /// The slot's number.
+    /// The slot's number, below [`SLOT_COUNT`].
     #[must_use]
     pub fn get(self) -> u16 {
         self.0
     }
 
-    /// The slot's key in the shared data. It names the layout of the value, so that a module with another layout
-    /// never reads this one's.
+    /// The slot's key in the shared data. It names the layout of the value, so that a module with
+    /// another layout never reads this one's.
     #[must_use]
     pub fn key(self) -> String {
         format!("portcullis.limits.2.{:04x}", self.0)
     }
 }
 
-/// What a bucket is known by within its slot; never zero.
+/// The number by which a slot knows a bucket; never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
-/// The slot of a bucket, and its fingerprint there, from its identity ([`Bucket::identity`](crate::Bucket::identity)).
+/// The slot of a bucket, and its fingerprint there, from its identity
+/// ([`Bucket::identity`](crate::Bucket::identity)).
 #[must_use]
 pub fn slot_of(key: &HashKey, identity: &[u8]) -> (SlotIndex, Fingerprint) {
     let hash = siphash::hash(key, identity);
@@ -124,7 +129,8 @@ impl Slot {
         bytes
     }
 
-    /// The bucket's place and state: its own, else an idle place, else the place whose time is earliest with that time.
+    /// The bucket's place and state: its own, else an idle place, else the place whose time is
+    /// earliest with that time.
     #[must_use]
     pub fn find(&self, fingerprint: Fingerprint, now: UnixNanos) -> (Place, BucketState) {
         let own = self
@@ -235,7 +241,8 @@ mod tests {
     }
 
     proptest! {
-        /// Many buckets in one slot: each is compared with a bucket of the same rate that has the world for itself.
+        /// Many buckets in one slot: each is compared with a bucket of the same rate that has the
+        /// world for itself.
         #[test]
         fn it_never_admits_more_than_buckets_of_their_own_would(
             calls in proptest::collection::vec((1u64..30, 0u64..400_000_000), 1..600),

@@ -1,8 +1,8 @@
 //! The configuration as the control plane sends it: `FilterConfig` and its parts.
 //!
-//! Between the operator's document and the compiled [`Policy`](crate::Policy) stands this wire form: every default is
-//! filled in, every name resolved, every schema addressed by its hash. Unknown fields are errors, so that an old module
-//! never half-understands a newer configuration.
+//! Between the operator's document and the compiled [`Policy`](crate::Policy) stands this wire
+//! form: every default is filled in, every name resolved, every schema addressed by its hash.
+//! Unknown fields are errors, so that an old module never half-understands a newer configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,8 @@ pub struct FilterConfig {
     pub listener: String,
     /// Hosts that `Host` or `:authority` may name, without port; `*` is any.
     pub allowed_hosts: Vec<String>,
-    /// Origins that a browser may send, such as `http://localhost:*`; `*` is any. A request without `Origin` passes.
+    /// Origins that a browser may send, such as `http://localhost:*`; `*` is any. A request without
+    /// `Origin` passes.
     pub allowed_origins: Vec<String>,
     /// The largest request body, in bytes.
     pub max_body_bytes: u64,
@@ -32,7 +33,7 @@ pub struct FilterConfig {
     pub endpoints: Vec<Endpoint>,
     /// The registered servers by name.
     pub servers: BTreeMap<String, Server>,
-    /// What holds where no rule says otherwise.
+    /// The defaults that hold where no rule says otherwise.
     pub defaults: Defaults,
     /// The roles that rules name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -55,8 +56,8 @@ pub struct Endpoint {
     pub servers: Vec<String>,
     /// The server that receives what is not a tool call.
     pub forward: String,
-    /// The tools of each server, by its own names, that this endpoint does not offer because another server's tool
-    /// has the name here.
+    /// The tools of each server, by its own names, that this endpoint does not offer because
+    /// another server's tool has the name here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub withheld: BTreeMap<String, BTreeSet<String>>,
 }
@@ -80,7 +81,8 @@ pub struct Server {
     pub tools: BTreeMap<String, Tool>,
 }
 
-/// What becomes of the credentials (`Authorization`, `Proxy-Authorization`, `Cookie`) that callers send to the gateway.
+/// What becomes of the credentials (`Authorization`, `Proxy-Authorization`, `Cookie`) that callers
+/// send to the gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Credentials {
@@ -108,7 +110,7 @@ pub struct Tool {
     pub input_schema: Option<String>,
 }
 
-/// What holds where no rule says otherwise.
+/// The defaults that hold where no rule says otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Defaults {
@@ -122,21 +124,22 @@ pub struct Defaults {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
-    /// Everyone.
+    /// Everyone may call the tool, and use every method.
     #[default]
     Allow,
-    /// Nobody.
+    /// Nobody may call the tool, and only the methods pass that a client needs to speak at all.
     Deny,
 }
 
-/// What happens to arguments that do not fit the schemas.
+/// How arguments are treated that do not fit the schemas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Validate {
     /// The call is refused.
     #[default]
     Enforce,
-    /// The call passes, and the permit carries what was wrong; only what cannot be read unambiguously is still refused.
+    /// The call passes, and the permit carries what was wrong; only what cannot be read
+    /// unambiguously is still refused.
     Shadow,
     /// Nothing is checked but headers that repeat arguments (`x-mcp-header`); the schema need not
     /// even be one that the engine can compile.
@@ -147,13 +150,14 @@ pub enum Validate {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
-    /// Each claim named here must carry at least one of the values listed for it. No claim at all: every caller who is known.
+    /// Each claim named here must carry at least one of the values listed for it. No claim at all:
+    /// every caller who is known.
     #[serde(default)]
     pub claims: BTreeMap<String, Vec<String>>,
 }
 
-/// One rule. For each tool, each field is taken from the first matching rule that sets it; the limits of all matching
-/// rules apply.
+/// One rule. For each tool, each field is taken from the first matching rule that sets it; the
+/// limits of all matching rules apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -169,7 +173,7 @@ pub struct Rule {
     /// The roles that may call; `*` is everyone, an empty list nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow: Option<Vec<String>>,
-    /// How often.
+    /// The limits on how often the tools may be called.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
     /// Whether arguments are checked.
@@ -212,10 +216,11 @@ impl Match {
 pub struct Limit {
     /// The limit's name, unique within its rule.
     pub id: String,
-    /// What has a bucket of its own: `tool`, `server`, `principal`. Empty: one bucket per server for the whole rule.
+    /// The dimensions whose values each have a bucket of their own: `tool`, `server`, `principal`.
+    /// Empty: one bucket per server for the whole rule.
     #[serde(default)]
     pub per: Vec<String>,
-    /// Calls per window.
+    /// How many calls may pass in each window.
     pub requests: u64,
     /// The window, in milliseconds.
     pub window_ms: u64,
@@ -228,7 +233,7 @@ pub struct Limit {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// The Envoy cluster.
+    /// The Envoy cluster that the call goes to.
     pub cluster: String,
 }
 

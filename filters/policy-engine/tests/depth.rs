@@ -1,7 +1,7 @@
 //! The deepest schema that compiles, against the deepest instance that may be sent.
 //!
-//! `tests/e2e/life_of_a_request/test_depth.py` sends the same to the module in the real Envoy, whose
-//! stack is smaller.
+//! `tests/e2e/life_of_a_request/test_depth.py` sends the same to the module in the real Envoy,
+//! whose stack is smaller.
 
 use policy_engine::{Invalid, MAX_DEPTH, Schema, compile_schema};
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! Limits from the configuration to the stored slots, in simulated time.
+//! CountedCalls from the configuration to the stored slots, in simulated time.
 
 #[path = "in_memory/store.rs"]
 mod store;
@@ -41,9 +41,9 @@ fn known(subject: &str) -> Principal {
 
 /// A gateway's limits.
 #[derive(Default)]
-struct Limits(Store);
+struct CountedCalls(Store);
 
-impl Limits {
+impl CountedCalls {
     fn call(
         &mut self,
         policy: &Policy,
@@ -81,7 +81,7 @@ fn it_counts_per_tool_principal_and_server() {
         {"name": "tools", "match": {"tool": "query"}, "limits": [{"id": "a", "per": ["tool", "principal"], "requests": 3, "window_ms": 60000}]},
         {"name": "rest", "match": {"tool": "*"}, "limits": [{"id": "a", "per": [], "requests": 100, "window_ms": 60000, "burst": 5}]},
     ]));
-    let mut limits = Limits::default();
+    let mut limits = CountedCalls::default();
     assert_eq!(limits.passed(&policy, "query", &known("ada"), START, 10), 3);
     assert_eq!(
         limits.passed(&policy, "query", &known("bob"), START, 10),
@@ -105,7 +105,7 @@ fn it_never_takes_a_caller_for_an_anonymous_one() {
     let policy = policy(
         &json!([{"name": "r", "limits": [{"id": "a", "per": ["principal"], "requests": 1, "window_ms": 60000}]}]),
     );
-    let mut limits = Limits::default();
+    let mut limits = CountedCalls::default();
     for principal in [
         Principal::Anonymous,
         known(""),
@@ -127,7 +127,7 @@ fn it_writes_nothing_where_one_of_several_limits_refuses() {
         {"id": "wide", "per": ["tool"], "requests": 10, "window_ms": 60000},
         {"id": "narrow", "per": ["tool"], "requests": 1, "window_ms": 1000},
     ]}]));
-    let mut limits = Limits::default();
+    let mut limits = CountedCalls::default();
     assert_eq!(limits.passed(&policy, "query", NOBODY, START, 100), 1);
     // Had the refused calls counted, the wide limit would be used up by now.
     for second in 1..10 {
@@ -146,7 +146,7 @@ fn it_answers_with_the_limit_that_takes_longest() {
         {"name": "slow", "limits": [{"id": "hourly", "per": ["tool"], "requests": 1, "window_ms": 3600000}]},
         {"name": "middle", "limits": [{"id": "minutely", "per": ["tool"], "requests": 1, "window_ms": 60000}]},
     ]));
-    let mut limits = Limits::default();
+    let mut limits = CountedCalls::default();
     assert_eq!(limits.call(&policy, "query", NOBODY, START), Ok(()));
     match limits.call(&policy, "query", NOBODY, START + SECOND / 2) {
         Err(refusal @ Refusal::Limited { .. }) => {
@@ -185,7 +185,7 @@ fn it_keeps_counting_when_the_configuration_changes_around_a_limit() {
     let after = rule(
         json!({"name": "new", "timeout_ms": 5, "limits": [{"id": "a", "per": ["tool"], "requests": 1000, "window_ms": 60000}]}),
     );
-    let mut limits = Limits::default();
+    let mut limits = CountedCalls::default();
     assert_eq!(limits.passed(&before, "query", NOBODY, START, 10), 2);
     assert_eq!(limits.passed(&after, "query", NOBODY, START, 10), 0);
     assert_eq!(
@@ -201,7 +201,7 @@ fn it_lets_a_changed_rate_take_hold_at_once() {
             &json!([{"name": "r", "limits": [{"id": "a", "per": ["tool"], "requests": requests, "window_ms": 60000}]}]),
         )
     };
-    let mut limits = Limits::default();
+    let mut limits = CountedCalls::default();
     assert_eq!(limits.passed(&at(1000), "query", NOBODY, START, 900), 900);
     assert_eq!(
         limits.passed(&at(2), "query", NOBODY, START, 10),

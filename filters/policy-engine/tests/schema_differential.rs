@@ -109,7 +109,8 @@ fn schema() -> impl Strategy<Value = Value> {
         object_schema(nested.boxed()),
     )
         .prop_map(|(mut schema, definition)| {
-            // A definition that leads to itself at once is an error for the engine, and endless for others.
+            // A definition that leads to itself at once is an error for the engine, and endless for
+            // others.
             let in_place = ["$ref", "allOf", "anyOf", "oneOf"]
                 .iter()
                 .any(|keyword| definition.get(keyword).is_some());

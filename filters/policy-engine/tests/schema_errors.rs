@@ -1,4 +1,5 @@
-//! What a schema asks for and the engine would not check is an error that names the place, never a check left out.
+//! What a schema asks for and the engine would not check is an error that names the place, never a
+//! check left out.
 
 use policy_engine::compile_schema;
 use serde_json::value::RawValue;

@@ -1,9 +1,11 @@
-//! Schemas with instances that fit and instances that do not; the crate `jsonschema` judges the same.
+//! Schemas with instances that fit and instances that do not; the crate `jsonschema` judges the
+//! same.
 
 use policy_engine::{Invalid, MAX_DEPTH, compile_schema};
 use serde_json::value::RawValue;
 
-/// Every instance is judged by the engine and by the reference, and both must say what the row says.
+/// Every instance is judged by the engine and by the reference, and both must say what the row
+/// says.
 fn check(schema: &str, fitting: &[&str], misfit: &[&str]) {
     let raw = RawValue::from_string(schema.to_owned()).unwrap();
     let ours = compile_schema(&raw).unwrap_or_else(|errors| panic!("{schema}: {errors}"));

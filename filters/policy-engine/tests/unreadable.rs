@@ -1,4 +1,5 @@
-//! What is not JSON that everyone reads alike is refused, whatever the schema says, even where it says nothing.
+//! What is not JSON that everyone reads alike is refused, whatever the schema says, even where it
+//! says nothing.
 
 use std::sync::LazyLock;
 
@@ -69,7 +70,8 @@ fn it_refuses_keys_that_come_twice_at_every_level() {
     );
 }
 
-/// Checks one instance against one schema; `expected` is part of what is said, or nothing where it fits.
+/// Checks one instance against one schema; `expected` is part of what is said, or nothing where it
+/// fits.
 #[track_caller]
 fn folded(text: &str, instance: &str, expected: Option<&str>) {
     match (schema(text).validate(instance.as_bytes(), 16), expected) {
@@ -162,7 +164,7 @@ fn it_refuses_such_keys_at_every_depth_that_the_schema_reaches() {
 fn it_takes_a_spelling_that_the_schema_itself_names_for_another_property() {
     let both = r#"{"properties":{"id":{"type":"integer"},"ID":{"type":"string"}}}"#;
     folded(both, r#"{"id":1,"ID":"x"}"#, None);
-    let expected = "the arguments: expected the key `Id` to be written `ID`";
+    let expected = "the arguments: expected the key `Id` to be written `id`";
     folded(both, r#"{"id":1,"Id":"x"}"#, Some(expected));
     let parts = r#"{"allOf":[{"properties":{"id":{}}},{"properties":{"ID":{}}}]}"#;
     folded(parts, r#"{"id":1,"ID":"x"}"#, None);

@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 
-use mcp_message::{Capability, EndOfBody, Era, Kind, Limits, Member, Message, Progress, Reader};
+use mcp_message::{
+    Capability, EndOfBody, Era, Kind, Member, Message, MessageBounds, Progress, Reader,
+};
 use policy_engine::{
     Arguments, Decision, EndpointId, MessageForm, Permit, Policy, Principal, Refusal, ToolId, echo,
 };
@@ -104,7 +106,7 @@ impl MessageInHand {
         endpoint: EndpointId,
         announced: Announced,
         changes: Changes,
-        limits: Limits,
+        limits: MessageBounds,
     ) -> Self {
         Self {
             endpoint,

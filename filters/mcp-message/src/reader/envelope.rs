@@ -1,5 +1,5 @@
-//! The members of a message that a gateway acts on: recognised by their decoded keys, typed, and each
-//! allowed once.
+//! The members of a message that a gateway acts on: recognised by their decoded keys, typed, and
+//! each allowed once.
 
 use key_folding::fold;
 use step_count::count;
@@ -103,12 +103,14 @@ const NOTHING: usize = usize::MAX;
 pub(super) struct Envelope {
     max_keys: usize,
     message: Message,
-    /// Depth of the innermost open object whose keys are known: 1 is the message, 2 `params`, 3 `_meta`.
+    /// Depth of the innermost open object whose keys are known: 1 is the message, 2 `params`, 3
+    /// `_meta`.
     known_depth: usize,
     /// The field whose value comes next.
     next: Option<Field>,
     capture: Option<Capture>,
-    /// Depth at which the captured value ends, or `NOTHING`: one comparison tells every other value apart.
+    /// Depth at which the captured value ends, or `NOTHING`: one comparison tells every other value
+    /// apart.
     capture_depth: usize,
     /// One bit for each field that has been named.
     fields: u16,
@@ -226,7 +228,8 @@ impl Envelope {
         Ok(())
     }
 
-    /// The value of the awaited field begins with `first`, at offset `start` of the body, in an object at `depth`.
+    /// The value of the awaited field begins with `first`, at offset `start` of the body, in an
+    /// object at `depth`.
     pub(super) fn value_begins(
         &mut self,
         first: u8,

@@ -3,8 +3,9 @@
 /// How many bytes a row has.
 pub(super) const ROW: usize = 16;
 
-/// One bit for each byte of a row, the lowest for the first: set where a byte is a quote, a backslash or a control
-/// character. Right up to the first that is set; above it, bits may be set for nothing.
+/// One bit for each byte of a row, the lowest for the first: set where a byte is a quote, a
+/// backslash or a control character. Right up to the first that is set; above it, bits may be set
+/// for nothing.
 #[inline]
 pub(super) fn special_bytes(row: &[u8; ROW]) -> u32 {
     imp::special_bytes(row)
@@ -13,14 +14,15 @@ pub(super) fn special_bytes(row: &[u8; ROW]) -> u32 {
 /// How many bytes a block has: four rows.
 pub(super) const BLOCK: usize = 4 * ROW;
 
-/// Where in a block the bytes are that give JSON its structure: one bit for each byte, the lowest for the first.
+/// Where in a block the bytes are that give JSON its structure: one bit for each byte, the lowest
+/// for the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Structure {
     pub(super) quotes: u64,
     pub(super) backslashes: u64,
-    /// `{` and `[`.
+    /// The places of `{` and `[`.
     pub(super) open: u64,
-    /// `}` and `]`.
+    /// The places of `}` and `]`.
     pub(super) close: u64,
 }
 
@@ -130,7 +132,8 @@ mod imp {
     fn places(word: u64, byte: u8) -> u64 {
         let different = word ^ (ONES * u64::from(byte));
         let nonzero = ((different & !HIGH) + !HIGH) | different;
-        // Each byte's answer lies in its lowest bit; the product puts the eight of them next to each other.
+        // Each byte's answer lies in its lowest bit; the product puts the eight of them next to
+        // each other.
         ((!nonzero & HIGH) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
     }
 

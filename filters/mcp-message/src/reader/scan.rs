@@ -1,8 +1,8 @@
 //! The scanner: JSON's grammar over bytes, resumable after any of them.
 //!
-//! One loop over one small enum of states. A token that lies whole in the bytes at hand is passed in one go; one that is
-//! cut leaves a state behind, and the rest of it is read from there. What lies outside the envelope costs the envelope a
-//! comparison per key and per value.
+//! One loop over one small enum of states. A token that lies whole in the bytes at hand is passed
+//! in one go; one that is cut leaves a state behind, and the rest of it is read from there. What
+//! lies outside the envelope costs the envelope a comparison per key and per value.
 
 use step_count::count;
 
@@ -15,14 +15,14 @@ use crate::error::{NotJson, ReadError};
 use crate::escape::resolve;
 use crate::message::Span;
 
-/// What may come next.
+/// The scanner's place in JSON's grammar: it tells which bytes may come next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Root,
     Value,
-    /// After `[`.
+    /// Behind a `[`, where an element or the end may follow.
     FirstElement,
-    /// After `{`.
+    /// Behind a `{`, where a key or the end may follow.
     FirstKey,
     /// After a comma in an object.
     NextKey,
@@ -149,8 +149,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads what follows a value in compact JSON: closing brackets, a comma, the next key. Whatever else follows is left
-    /// to the loop; this is its beaten path.
+    /// Reads what follows a value in compact JSON: closing brackets, a comma, the next key.
+    /// Whatever else follows is left to the loop; this is its beaten path.
     #[inline(always)]
     fn follow(
         &mut self,
@@ -182,7 +182,8 @@ impl Reader {
         }
     }
 
-    /// Whether the value that has just begun with `first` is left to somebody else. Scalars are read as soon as skipped.
+    /// Whether the value that has just begun with `first` is left to somebody else. Scalars are
+    /// read as soon as skipped.
     #[cold]
     fn is_skipped(&self, first: u8) -> bool {
         self.arguments == ArgumentsAre::Skipped

@@ -1,7 +1,9 @@
-//! The way past a value that somebody else reads: its brackets and strings, block by block, and nothing else.
+//! The way past a value that somebody else reads: its brackets and strings, block by block, and
+//! nothing else.
 //!
-//! What is skipped is not known to be JSON. Where it is, it ends where a strict reading ends it, because both see the same
-//! brackets outside the same strings; where it is not, whoever reads it says so.
+//! What is skipped is not known to be JSON. Where it is, it ends where a strict reading ends it,
+//! because both see the same brackets outside the same strings; where it is not, whoever reads it
+//! says so.
 
 use step_count::count;
 
@@ -18,7 +20,7 @@ pub(super) struct Skip {
     escaped: u64,
 }
 
-/// What skipping came to.
+/// How far a skipped value has been passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Skipped {
     /// The bytes ended before the value did.

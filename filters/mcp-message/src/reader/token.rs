@@ -1,4 +1,5 @@
-//! Strings, numbers and literals: each passed in one go where it lies whole in the bytes at hand, read on where it was cut.
+//! Strings, numbers and literals: each passed in one go where it lies whole in the bytes at hand,
+//! read on where it was cut.
 
 use step_count::count;
 
@@ -48,7 +49,8 @@ impl Reader {
             }
     }
 
-    /// Reads on in a token that was cut, or that has escapes. Apart from the loop, which so stays small and fast.
+    /// Reads on in a token that was cut, or that has escapes. Apart from the loop, which so stays
+    /// small and fast.
     #[inline(never)]
     pub(super) fn resume_token(
         &mut self,

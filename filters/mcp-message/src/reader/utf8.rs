@@ -14,7 +14,7 @@ pub(super) struct Utf8Prefix {
     tail: Tail,
 }
 
-/// What is valid of the bytes that are held.
+/// The part of the bytes at hand that is UTF-8, and how the rest begins.
 pub(super) struct Valid {
     /// Offset into what is held.
     pub(super) end: usize,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Errors;
-use super::merge::ToolIds;
+use super::merge::{ToolIds, credentials_for};
 use crate::policy::{EndpointPolicy, ToolId};
 use crate::target::Target;
 use crate::wire::{self, FilterConfig};
@@ -98,17 +98,6 @@ fn tools(
     }
     tools.sort();
     tools
-}
-
-/// What becomes of callers' credentials on the way to a cluster: they pass only where a server that lives there asks for
-/// them, wherever a rule may send its calls.
-pub(super) fn credentials_for(config: &FilterConfig, cluster: &str) -> wire::Credentials {
-    let asks = |server: &wire::Server| server.cluster == cluster && !server.credentials.stay_home();
-    if config.servers.values().any(asks) {
-        wire::Credentials::Passthrough
-    } else {
-        wire::Credentials::Home
-    }
 }
 
 fn unknown(server: &str) -> String {

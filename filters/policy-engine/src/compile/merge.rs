@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::endpoints::credentials_for;
 use super::rules::{Per, PerTool, Rule, check_cluster};
 use super::{Errors, Library};
 use crate::compile_error::join;
@@ -227,5 +226,16 @@ fn identity(server: &str, rule: &str, limit: &str, tool: &str, per: Per) -> Vec<
     match per.tool {
         PerTool::Yes => part(identity, b't', tool.as_bytes()),
         PerTool::No => identity,
+    }
+}
+
+/// What becomes of callers' credentials on the way to a cluster: they pass only where a server that lives there asks for
+/// them, wherever a rule may send its calls.
+pub(super) fn credentials_for(config: &FilterConfig, cluster: &str) -> wire::Credentials {
+    let asks = |server: &wire::Server| server.cluster == cluster && !server.credentials.stay_home();
+    if config.servers.values().any(asks) {
+        wire::Credentials::Passthrough
+    } else {
+        wire::Credentials::Home
     }
 }

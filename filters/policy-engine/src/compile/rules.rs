@@ -32,7 +32,7 @@ pub(super) struct RuleLimit<'a> {
     pub(super) per: Per,
 }
 
-/// What has a bucket of its own. The server always has.
+/// The things of which each has a bucket of its own. The server always is one.
 #[derive(Clone, Copy)]
 pub(super) struct Per {
     pub(super) tool: PerTool,

@@ -1,4 +1,5 @@
-//! From a JSON Schema (2020-12; draft-07 where both agree) to a tree of nodes, reporting everything that is wrong at once.
+//! From a JSON Schema (2020-12; draft-07 where both agree) to a tree of nodes, reporting everything
+//! that is wrong at once.
 
 mod annotations;
 mod draft;
@@ -48,7 +49,7 @@ struct Compiler<'a> {
     nodes: Vec<Node>,
     /// Where in the document each node is.
     pointers: Vec<String>,
-    /// What `$ref` may name, with its node.
+    /// The references that `$ref` may name, each with its node.
     references: BTreeMap<String, NodeId>,
     header_parameters: Vec<HeaderParameter>,
     errors: Vec<CompileError>,
@@ -85,7 +86,8 @@ impl<'a> Compiler<'a> {
         });
     }
 
-    /// Gives the document and each of its definitions a node, so that references may go in any direction.
+    /// Gives the document and each of its definitions a node, so that references may go in any
+    /// direction.
     fn reserve_references(&mut self) {
         self.dialect = self.read_dialect();
         let root = self.reserve("");
@@ -148,7 +150,7 @@ impl<'a> Compiler<'a> {
         id
     }
 
-    /// Compiles a subschema.
+    /// Compiles a subschema to a node of its own.
     fn node(&mut self, schema: &Json, pointer: &str) -> NodeId {
         if *schema == Json::Bool(true) {
             return NodeId::ANYTHING;

@@ -179,7 +179,8 @@ impl Ord for Decimal {
             (false, Sign::Minus) => -1,
         };
         rank(self).cmp(&rank(other)).then_with(|| {
-            // Neither list of digits ends in 0, so the shorter of two that begin alike is the smaller.
+            // Neither list of digits ends in 0, so the shorter of two that begin alike is the
+            // smaller.
             let magnitude = self
                 .point
                 .cmp(&other.point)
@@ -193,7 +194,7 @@ impl Ord for Decimal {
     }
 }
 
-/// What a number must be a multiple of: `digits` × 10^exponent.
+/// A divisor that numbers must be multiples of: `digits` × 10^exponent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Divisor {
     /// Not a multiple of ten.
@@ -221,7 +222,8 @@ impl Divisor {
         if number.digits.is_empty() {
             return true;
         }
-        // number = n × 10^e with n no multiple of ten, so a divisor with a higher power of ten never fits.
+        // number = n × 10^e with n no multiple of ten, so a divisor with a higher power of ten
+        // never fits.
         let Ok(shift) = u64::try_from(number.point - length(&number.digits) - self.exponent) else {
             return false;
         };

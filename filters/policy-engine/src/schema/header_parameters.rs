@@ -1,5 +1,5 @@
-//! Arguments that clients repeat in headers: what `x-mcp-header` names, and what a call says there (2026-07-28, Streamable
-//! HTTP, "Custom Headers from Tool Parameters").
+//! Arguments that clients repeat in headers: what `x-mcp-header` names, and what a call says there
+//! (2026-07-28, Streamable HTTP, "Custom Headers from Tool Parameters").
 
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ impl HeaderParameter {
         })
     }
 
-    /// What follows `Mcp-Param-` in the header's name, as the tool's author wrote it.
+    /// The end of the header's name, behind `Mcp-Param-`, as the tool's author wrote it.
     #[must_use]
     pub fn header(&self) -> &str {
         &self.header
@@ -58,7 +58,8 @@ impl HeaderParameter {
 /// The text of an annotation cannot be part of a header's name.
 pub(super) struct NotAToken;
 
-/// The names of the properties that lead to a subschema; nothing where other keywords are on the way.
+/// The names of the properties that lead to a subschema; nothing where other keywords are on the
+/// way.
 pub(super) fn properties_to(pointer: &str) -> Option<Vec<String>> {
     let mut segments = pointer.strip_prefix('/')?.split('/');
     let mut path = Vec::new();
@@ -71,16 +72,16 @@ pub(super) fn properties_to(pointer: &str) -> Option<Vec<String>> {
     Some(path)
 }
 
-/// What a call says where a [`HeaderParameter`] points.
+/// The value that a call has where a [`HeaderParameter`] points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArgumentValue<'a> {
     /// Nothing, or `null`: there is no header.
     Absent,
-    /// A string, decoded.
+    /// A string with its escapes decoded.
     Text(Cow<'a, [u8]>),
     /// A number, as it is written.
     Number(&'a [u8]),
-    /// `true` or `false`.
+    /// The literal `true` or `false`.
     Boolean(&'a [u8]),
     /// An array or object, which no header can say.
     Nested,
@@ -104,7 +105,8 @@ impl<'a> ArgumentValue<'a> {
         }
     }
 
-    /// Whether the decoded value of a header says the same: text and booleans byte by byte, numbers by what they are worth.
+    /// Whether the decoded value of a header says the same: text and booleans byte by byte, numbers
+    /// by what they are worth.
     #[must_use]
     pub fn is_said_by(&self, header: &[u8]) -> bool {
         match self {
@@ -136,7 +138,8 @@ pub(crate) enum Keys {
     Unchecked,
 }
 
-/// What well-formed arguments say for each of the parameters, in their order, found in one pass.
+/// Finds the values that well-formed arguments have for each of the parameters, in their order, in
+/// one pass.
 ///
 /// # Errors
 /// A key on the way to a parameter comes twice, or is one that a reader which ignores case takes
@@ -171,8 +174,8 @@ struct Search<'s, 'a> {
 }
 
 impl Search<'_, '_> {
-    /// Looks through the object at `start`, to which the first `level` names of the parameters in `open` have led. Gives
-    /// where it ends. Goes no deeper than the paths do.
+    /// Looks through the object at `start`, to which the first `level` names of the parameters in
+    /// `open` have led. Gives where it ends. Goes no deeper than the paths do.
     fn object(&mut self, start: usize, level: usize, open: &[usize]) -> Result<usize, Violation> {
         let mut at = start + 1;
         loop {
@@ -259,7 +262,7 @@ impl Search<'_, '_> {
     }
 }
 
-/// What is wrong with arguments that not everyone reads alike.
+/// The fault of arguments that not everyone reads alike.
 fn ambiguous(expected: String) -> Violation {
     Violation {
         pointer: String::new(),

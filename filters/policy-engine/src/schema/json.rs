@@ -61,7 +61,8 @@ impl Json {
         }
     }
 
-    /// Whether the bytes at `start`, which are well formed and hold no key twice, are this value; if so, where they end.
+    /// Whether the bytes at `start`, which are well formed and hold no key twice, are this value;
+    /// if so, where they end.
     pub(crate) fn matches(&self, bytes: &[u8], start: usize) -> Option<usize> {
         let start = scan::skip_space(bytes, start);
         match self {

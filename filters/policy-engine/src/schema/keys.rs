@@ -1,7 +1,8 @@
 //! Which keys an object has had, to find the one that comes twice.
 //!
-//! The keys of all objects that are open lie in one stack, so that one allocation serves a whole body. A short list is
-//! searched; a long one is sorted when its object ends, so that no choice of keys makes the search quadratic.
+//! The keys of all objects that are open lie in one stack, so that one allocation serves a whole
+//! body. A short list is searched; a long one is sorted when its object ends, so that no choice of
+//! keys makes the search quadratic.
 
 use step_count::count;
 
@@ -118,7 +119,7 @@ impl Keys {
         Ok(())
     }
 
-    /// Ends an object.
+    /// Ends an object, and finds a key of it that came twice.
     pub(super) fn close(&mut self, frame: &KeyFrame, body: &[u8]) -> Result<(), Twice> {
         let mut result = Ok(());
         if self.entries.len() - frame.first.min(self.entries.len()) > SEARCHED {

@@ -1,18 +1,19 @@
-//! The tokens of JSON (RFC 8259) in bytes that are known to be UTF-8: where each one ends, and whether it is well formed.
+//! The tokens of JSON (RFC 8259) in bytes that are known to be UTF-8: where each one ends, and
+//! whether it is well formed.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use step_count::count;
 
-/// What is not JSON, and at which byte.
+/// A fault in the syntax, and its byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Syntax {
     pub(crate) wanted: Wanted,
     pub(crate) at: usize,
 }
 
-/// What should have stood there.
+/// The kinds of things that the syntax wanted in a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Utf8,
@@ -175,7 +176,8 @@ pub(crate) fn string(bytes: &[u8], start: usize) -> Result<Quoted, Syntax> {
     }
 }
 
-/// The first quote, backslash or control character from `at` on, or where fewer than eight bytes are left.
+/// The first quote, backslash or control character from `at` on, or where fewer than eight bytes
+/// are left.
 #[inline]
 fn plain(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -184,7 +186,8 @@ fn plain(bytes: &[u8], mut at: usize) -> usize {
         let word = u64::from_le_bytes(*chunk);
         let quote = word ^ (ONES * 0x22);
         let backslash = word ^ (ONES * 0x5c);
-        // In each term a byte's high bit is set where the byte matches; carries can only disturb bytes behind the first match.
+        // In each term a byte's high bit is set where the byte matches; carries can only disturb
+        // bytes behind the first match.
         let special = (quote.wrapping_sub(ONES) & !quote)
             | (backslash.wrapping_sub(ONES) & !backslash)
             | (word.wrapping_sub(ONES * 0x20) & !word);
@@ -322,7 +325,8 @@ fn escape_at(raw: &[u8], at: usize) -> Option<Escape> {
     if raw.get(at) != Some(&b'\\') {
         return None;
     }
-    // Raw bytes were scanned before, so an escape that is none cannot be; a lone backslash then stands for itself.
+    // Raw bytes were scanned before, so an escape that is none cannot be; a lone backslash then
+    // stands for itself.
     Some(escape(raw, at).unwrap_or(Escape {
         end: at + 1,
         char: '\\',

@@ -33,7 +33,7 @@ impl NodeId {
     }
 }
 
-/// What one (sub)schema asks for.
+/// The rules of one schema or subschema.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) kinds: Kinds,
@@ -41,7 +41,7 @@ pub(super) struct Node {
     pub(super) string: Option<Box<StringRules>>,
     pub(super) array: Option<Box<ArrayRules>>,
     pub(super) object: Option<Box<ObjectRules>>,
-    /// What else the value must fit, looked at once its end is known.
+    /// Further rules that the value must fit, looked at once its end is known.
     pub(super) more: Option<Box<More>>,
     /// How the value is to be approached.
     pub(super) approach: Approach,
@@ -117,7 +117,8 @@ impl Node {
         if self.string.is_none() {
             free = free.or(Kinds::STRING);
         }
-        // What looks like a number can be an integer or not, so it is free only where both kinds are left below.
+        // What looks like a number can be an integer or not, so it is free only where both kinds
+        // are left below.
         if self.number.is_none() {
             free = free.or(Kinds::NUMBER);
         }
@@ -151,7 +152,7 @@ impl More {
     }
 }
 
-/// Alternatives.
+/// A group of alternatives, of which some or exactly one must fit.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) wanted: Wanted,
@@ -165,14 +166,14 @@ pub(super) enum Wanted {
     One,
 }
 
-/// Rules for numbers.
+/// The rules that a node has for numbers.
 #[derive(Debug, Default)]
 pub(super) struct NumberRules {
     pub(super) bounds: Vec<Bound>,
     pub(super) multiple_of: Option<MultipleOf>,
 }
 
-/// What numbers must be multiples of.
+/// The number that others must be multiples of.
 #[derive(Debug)]
 pub(super) struct MultipleOf {
     pub(super) value: Decimal,
@@ -223,7 +224,7 @@ pub(super) struct StringRules {
     pub(super) length: Length,
 }
 
-/// Rules for arrays.
+/// The rules that a node has for arrays.
 #[derive(Debug)]
 pub(super) struct ArrayRules {
     pub(super) items: NodeId,

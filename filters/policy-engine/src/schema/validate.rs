@@ -1,8 +1,9 @@
-//! One pass over the bytes of an instance, led by the nodes of a schema: no tree of the instance, and nothing allocated
-//! where all is well and the keys are the schema's.
+//! One pass over the bytes of an instance, led by the nodes of a schema: no tree of the instance,
+//! and nothing allocated where all is well and the keys are the schema's.
 //!
-//! The first pass over a value checks that it is JSON that everyone reads alike, and the rules that need no look back.
-//! Alternatives and the like then run over the value's bytes again, as often as the schema has them, within a budget.
+//! The first pass over a value checks that it is JSON that everyone reads alike, and the rules that
+//! need no look back. Alternatives and the like then run over the value's bytes again, as often as
+//! the schema has them, within a budget.
 
 mod found;
 mod object;
@@ -81,7 +82,7 @@ enum Pass {
 /// Why a pass ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
-    /// A trial failed.
+    /// An alternative that was tried does not fit.
     Misfit,
     /// The instance cannot be read; the reason is noted.
     Unreadable,
@@ -275,7 +276,8 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// The one alternative that a value of these kinds can fit, where the node is nothing but alternatives.
+    /// The one alternative that a value of these kinds can fit, where the node is nothing but
+    /// alternatives.
     fn only_choice(node: &Node, kinds: Kinds) -> Option<NodeId> {
         match &node.approach {
             Approach::Own => None,
@@ -393,7 +395,7 @@ impl<'r> Run<'r> {
 /// The rules of an object that may be anything.
 static OPEN_OBJECT: ObjectRules = ObjectRules::open(Additional::Fits(NodeId::ANYTHING));
 
-/// What a value can be by its first byte.
+/// The kinds that a value can be of, by its first byte.
 #[inline]
 fn kinds_of(byte: u8) -> Kinds {
     match byte {

@@ -1,4 +1,4 @@
-//! What is wrong with an instance, in words that its author can act on.
+//! The faults of an instance, in words that its author can act on.
 
 use std::fmt::Write as _;
 
@@ -14,9 +14,10 @@ const LONGEST_POINTER: usize = 256;
 pub struct Violation {
     /// JSON Pointer (RFC 6901) to the value; shortened where it is very long.
     pub pointer: String,
-    /// What should be there, as a noun phrase: `a string`, `at most 10 items`.
+    /// The thing that should be there, as a noun phrase: `a string`, `at most 10 items`.
     pub expected: String,
-    /// What is there, where it is short enough to repeat; otherwise what kind of thing it is.
+    /// The thing that is there, where it is short enough to repeat; otherwise what kind of thing it
+    /// is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
 }

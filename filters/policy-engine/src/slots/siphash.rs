@@ -1,5 +1,6 @@
-//! SipHash-2-4 with a 128-bit result (Aumasson and Bernstein, "SipHash: a fast short-input PRF"; the 128-bit variant is in
-//! the authors' reference). Keyed, so that a caller cannot choose a name that collides with another's.
+//! SipHash-2-4 with a 128-bit result (Aumasson and Bernstein, "SipHash: a fast short-input PRF";
+//! the 128-bit variant is in the authors' reference). Keyed, so that a caller cannot choose a name
+//! that collides with another's.
 
 use super::HashKey;
 
@@ -80,7 +81,8 @@ fn little_endian(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// Rows 0, 1, 7, 8 and 15 of `vectors_sip128` in the authors' reference implementation: key 00 01 … 0f, data 00 01 ….
+    /// Rows 0, 1, 7, 8 and 15 of `vectors_sip128` in the authors' reference implementation: key 00
+    /// 01 … 0f, data 00 01 ….
     #[test]
     fn it_agrees_with_the_reference_vectors() {
         let key = HashKey(std::array::from_fn(|index| u8::try_from(index).unwrap()));

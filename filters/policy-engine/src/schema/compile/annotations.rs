@@ -6,7 +6,8 @@ use crate::schema::header_parameters::{HeaderParameter, KEYWORD, properties_to};
 use crate::schema::json::Json;
 use crate::schema::violation::echo;
 
-/// Notes the property at `pointer`, whose schema has these members, as one that clients repeat in a header.
+/// Notes the property at `pointer`, whose schema has these members, as one that clients repeat in a
+/// header.
 pub(super) fn header_parameter(
     compiler: &mut Compiler<'_>,
     members: &[(String, Json)],

@@ -11,7 +11,7 @@ use crate::schema::tree::{
 };
 use crate::schema::violation::echo;
 
-/// What was read of a schema object so far.
+/// The rules of a schema object, as far as it has been read.
 pub(super) struct Draft {
     kinds: Kinds,
     number: NumberRules,
@@ -215,7 +215,8 @@ impl Draft {
     }
 }
 
-/// Keywords that say nothing about what fits (JSON Schema Validation 2020-12 sections 7 to 9), and where definitions live.
+/// Keywords that say nothing about what fits (JSON Schema Validation 2020-12 sections 7 to 9), and
+/// where definitions live.
 fn is_annotation(keyword: &str, pointer: &str) -> bool {
     match keyword {
         "title" | "description" | "default" | "examples" | "$comment" | "format" | "deprecated"
@@ -288,7 +289,8 @@ fn reference(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> Option
     found
 }
 
-/// The reference with its percent-escapes (RFC 3986 section 2.1) decoded, its segments escaped as `join` does it.
+/// The reference with its percent-escapes (RFC 3986 section 2.1) decoded, its segments escaped as
+/// `join` does it.
 fn normalised(reference: &str) -> String {
     let mut bytes = Vec::with_capacity(reference.len());
     let mut rest = reference.as_bytes();

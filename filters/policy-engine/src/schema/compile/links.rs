@@ -1,4 +1,5 @@
-//! How nodes lead to each other without a step into the value: such chains must end, and are shortened.
+//! How nodes lead to each other without a step into the value: such chains must end, and are
+//! shortened.
 
 use crate::compile_error::CompileError;
 use crate::schema::tree::{Additional, Approach, Kinds, More, Node, NodeId, OnlyChoices, Tree};
@@ -75,8 +76,8 @@ fn linked(node: &Node) -> impl Iterator<Item = NodeId> {
     .copied()
 }
 
-/// Replaces every node that only refers to another one by that one, and notes for each which kinds have a chance.
-/// All chains end: [`check`] has seen to that.
+/// Replaces every node that only refers to another one by that one, and notes for each which kinds
+/// have a chance. All chains end: [`check`] has seen to that.
 pub(super) fn shorten(tree: &mut Tree) {
     let targets: Vec<NodeId> = (0..)
         .map(NodeId)

@@ -18,7 +18,7 @@ pub(in crate::schema) struct Choices {
     strings: SortedTexts,
     /// In the one form that [`Decimal::canonical`] gives equal numbers.
     numbers: SortedTexts,
-    /// Arrays and objects.
+    /// The arrays and objects among them.
     pub(in crate::schema) nested: Vec<Json>,
     literals: Vec<&'static [u8]>,
 }

@@ -7,11 +7,11 @@ use super::NodeId;
 use crate::schema::keys::{hash, same};
 use crate::schema::texts::SortedTexts;
 
-/// Rules for objects.
+/// The rules that a node has for objects.
 #[derive(Debug)]
 pub(in crate::schema) struct ObjectRules {
     pub(in crate::schema) properties: Vec<Property>,
-    /// What a property that is not listed must fit.
+    /// The rule for properties that are not listed.
     pub(in crate::schema) additional: Additional,
     /// Which of the first 64 properties must be there.
     pub(in crate::schema) required: u64,
@@ -48,9 +48,10 @@ pub(in crate::schema) enum Additional {
 /// How a name finds its property.
 #[derive(Debug)]
 enum Index {
-    /// One by one.
+    /// The names are compared one by one.
     List,
-    /// Open addressing; a power of two of places, half of them empty; a property's number plus one, or 0.
+    /// Open addressing; a power of two of places, half of them empty; a property's number plus one,
+    /// or 0.
     Table(Vec<u32>),
 }
 

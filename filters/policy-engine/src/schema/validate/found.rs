@@ -1,4 +1,4 @@
-//! What stands where something else was expected.
+//! How a value is shown that stands where something else was expected.
 
 use crate::schema::violation::echo;
 

@@ -99,7 +99,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// What the value behind a key must fit, after a look whether the key came before.
+    /// The rule for the value behind a key, after a look whether the key came before.
     #[inline]
     fn child(
         &mut self,
@@ -199,7 +199,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// What to say of a property that must not be there: which ones may.
+/// Says of a property that must not be there which ones may.
 fn unlisted(rules: &ObjectRules) -> String {
     const NAMED: usize = 10;
     let listed = || {

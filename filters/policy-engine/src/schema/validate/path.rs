@@ -1,4 +1,5 @@
-//! Where in the instance the run is: a chain of borrowed steps on the stack, written out only when something is wrong.
+//! Where in the instance the run is: a chain of borrowed steps on the stack, written out only when
+//! something is wrong.
 
 use crate::schema::keys::KeySpan;
 use crate::schema::scan::{StringForm, unescape_beginning};

@@ -26,7 +26,8 @@ impl<'r> Run<'r> {
             .filter(|_| node.kinds.meets(Kinds::STRING))
         {
             let raw = self.bytes.get(start + 1..quoted.end).unwrap_or_default();
-            // A code point takes four bytes at most, or twelve as a pair of escaped surrogates, so most lengths need no count.
+            // A code point takes four bytes at most, or twelve as a pair of escaped surrogates, so
+            // most lengths need no count.
             let longest = match quoted.form {
                 StringForm::Plain => 4,
                 StringForm::Escaped => 12,

@@ -1,4 +1,5 @@
-//! Rules that look at a whole value, once it is known where it ends: `enum`, `const`, `allOf`, `anyOf`, `oneOf`, `$ref`.
+//! Rules that look at a whole value, once it is known where it ends: `enum`, `const`, `allOf`,
+//! `anyOf`, `oneOf`, `$ref`.
 
 use step_count::count;
 
@@ -165,7 +166,7 @@ fn describe(choice: &Json) -> String {
     }
 }
 
-/// What the alternatives have in common.
+/// Says which kinds the alternatives have in common.
 fn alternatives(tree: &Tree, group: &Group) -> String {
     let accepts = |id: &NodeId| {
         tree.nodes
