@@ -69,6 +69,10 @@ CLIENTS = [
 """Every client of docs/clients.md."""
 
 
+STARTING = 60.0
+"""Seconds until a client is connected; on a busy machine the largest takes 20 to load itself."""
+
+
 class NoAnswer(RuntimeError):
     """A client that ended, or that said nothing until its deadline."""
 
@@ -109,7 +113,7 @@ class SdkClient:
         ]
         for reader in self.readers:
             reader.start()
-        introduced = self._next()
+        introduced = self._next(STARTING)
         self.protocol = introduced["connected"]
         self.package = introduced["package"]
 
@@ -118,9 +122,9 @@ class SdkClient:
             self.lines.put(line)
         self.lines.put(None)
 
-    def _next(self) -> dict:
+    def _next(self, deadline: float) -> dict:
         try:
-            line = self.lines.get(timeout=self.deadline)
+            line = self.lines.get(timeout=deadline)
         except Empty:
             line = None
         if line is None:
@@ -135,7 +139,7 @@ class SdkClient:
             self.process.stdin.flush()
         except (BrokenPipeError, ValueError) as error:
             raise NoAnswer(f"{self.sdk.label} has ended: {''.join(self.complaints)}") from error
-        return self._next()
+        return self._next(self.deadline)
 
     def call(self, tool: str, arguments: dict | None = None) -> dict:
         return self.ask({"call": tool, "arguments": arguments or {}})

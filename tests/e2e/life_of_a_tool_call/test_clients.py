@@ -10,8 +10,8 @@ from polling import until
 from sdk_client import CLIENTS, SdkClient
 from stack import Stack
 
-PATIENCE = 20.0
-"""Seconds for one answer: no step takes one."""
+PATIENCE = 30.0
+"""Seconds for one answer: each takes less than one, but the Inspector starts a Node for it."""
 REVISIONS = {
     "mcp-1.9": "2025-03-26",
     "mcp-1.20": "2025-06-18",
