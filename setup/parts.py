@@ -141,7 +141,7 @@ def ours_is_the_machines(home: Home) -> bool:
 
 
 class PythonClients(Part):
-    """A virtual environment for MCP clients that get on with the same packages; each line of `mcp` wants its own.
+    """A virtual environment for MCP clients that get on with the same packages.
 
     `sizes`: megabytes to download and on disk, and seconds.
     """
@@ -165,10 +165,12 @@ class PythonClients(Part):
 
 
 PYTHON_CLIENTS = [
-    PythonClients("python", "test runner and Python MCP client", "clients.txt", (15, 60, 12), ("test", "lint", "bench")),
+    PythonClients("python", "test runner and Python MCP client", "clients.txt", (15, 60, 12),
+                  ("test", "lint", "bench")),
     PythonClients("mcp-1.9", "MCP client of mcp 1.9", "clients-mcp-1.9.txt", (4, 17, 8)),
     PythonClients("mcp-1.20", "MCP client of mcp 1.20", "clients-mcp-1.20.txt", (10, 38, 12)),
-    PythonClients("mcp-1.30", "MCP clients on mcp 1.30 (fastmcp 2, LangChain)", "clients-mcp-1.30.txt", (30, 152, 40)),
+    PythonClients("mcp-1.30", "MCP clients on mcp 1.30 (fastmcp 2, LangChain)",
+                  "clients-mcp-1.30.txt", (30, 152, 40)),
     PythonClients("fastmcp-4", "MCP client of fastmcp 4", "clients-fastmcp-4.txt", (18, 94, 25)),
 ]
 

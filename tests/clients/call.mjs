@@ -3,8 +3,8 @@
 //     node call.mjs URL modern|legacy client|sdk|sdk-1.20|sdk-1.12|mcp-remote
 //
 // `mcp-remote` is called as desktop clients call it: an SDK's client on its standard input and
-// output. The packages are found below the folder that NODE_CLIENTS names, so that this program need
-// not lie beside them.
+// output. The packages are found below the folder that NODE_CLIENTS names, so that this program
+// need not lie beside them.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -65,8 +65,8 @@ async function answer(client, request) {
     }
 }
 
-// Older SDKs keep the negotiated revision to themselves: each tells it its transport, or has read it
-// in the answer to `initialize`.
+// Older SDKs keep the negotiated revision to themselves: each tells it its transport, or has read
+// it in the answer to `initialize`.
 function learnRevision(transport, learn) {
     const setProtocolVersion = transport.setProtocolVersion?.bind(transport);
     transport.setProtocolVersion = (revision) => {

@@ -1,5 +1,5 @@
-// Sends POSTs over one HTTP/2 connection, all at once, and prints their answers in order as one line
-// of JSON.
+// Sends POSTs over one HTTP/2 connection, all at once, and prints their answers in order as one
+// line of JSON.
 //
 //     node http2_post.mjs PORT < requests.json
 //

@@ -85,13 +85,13 @@ def test_it_is_answered(life, step):
 
 
 @pytest.mark.parametrize("step", REFUSALS, ids=lambda step: step.value)
-def test_its_user_reads_why_a_call_was_refused(life, step):
+def test_it_shows_why_a_call_was_refused(life, step):
     words = OWN_WORDS.get((life.client.sdk.name, step), REFUSALS[step])
     assert words in text_of(life.seen[step]), life.seen[step]
 
 
 @pytest.mark.parametrize("step", Step, ids=lambda step: step.value)
-def test_its_next_good_call_works(life, step):
+def test_it_goes_on_with_the_next_good_call(life, step):
     assert is_good(life.afterwards[step]), life.afterwards[step]
 
 
