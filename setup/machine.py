@@ -87,11 +87,12 @@ def find_java() -> Path | None:
 
 
 def find_javac() -> Path | None:
-    """The compiler of a JDK that is new enough: beside the Java that is used, on PATH, in the usual places."""
+    """The compiler of a JDK that is new enough: the named one, on PATH, in the usual places."""
     homes = [Path(named)] if (named := os.environ.get("JAVA_HOME")) else []
     if command := shutil.which("javac"):
         homes.append(Path(command).resolve().parent.parent)
-    for home in homes + sorted(Path("/usr/lib/jvm").glob("*")) + sorted(Path("/opt").glob("*j*k*")):
+    homes += sorted(Path("/usr/lib/jvm").glob("*")) + sorted(Path("/opt").glob("*j*k*"))
+    for home in homes:
         if (home / "bin/javac").exists() and JAVA_AT_LEAST <= (release_of(home) or 0):
             return home / "bin/javac"
     return None
@@ -152,10 +153,20 @@ REQUIREMENTS = [
                 {"apt-get": ["openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless"],
                  "dnf": ["java-17-openjdk-headless"], "pacman": ["jre17-openjdk-headless"], "apk": ["openjdk17-jre-headless"], "brew": ["openjdk@17"]},
                 purposes=("up", "test")),
-    Requirement("javac", f"a JDK {JAVA_AT_LEAST} or later (javac), for the check that Spark SQL only reads", find_javac, None,
-                {"apt-get": ["openjdk-17-jdk-headless", "openjdk-21-jdk-headless", "default-jdk-headless"], "dnf": ["java-17-openjdk-devel"],
-                 "pacman": ["jdk17-openjdk"], "apk": ["openjdk17-jdk"], "brew": ["openjdk@17"]},
-                purposes=("up", "test")),
+    Requirement(
+        "javac",
+        f"a JDK {JAVA_AT_LEAST} or later (javac), for the check that Spark SQL only reads",
+        find_javac,
+        None,
+        {
+            "apt-get": ["openjdk-17-jdk-headless", "openjdk-21-jdk-headless", "default-jdk-headless"],
+            "dnf": ["java-17-openjdk-devel"],
+            "pacman": ["jdk17-openjdk"],
+            "apk": ["openjdk17-jdk"],
+            "brew": ["openjdk@17"],
+        },
+        purposes=("up", "test"),
+    ),
     Requirement("postgres", f"PostgreSQL {POSTGRES_AT_LEAST} or later (the server's programs)", find_postgres, "postgres",
                 {"apt-get": ["postgresql"], "dnf": ["postgresql-server"], "pacman": ["postgresql"], "apk": ["postgresql"], "brew": ["postgresql@17"]},
                 purposes=("up", "test")),

@@ -80,8 +80,10 @@ class SparkExtension(Part):
     purposes = ("up", "test")
     name, title = "spark-extension", "check for Spark SQL (compiled here)"
     disk_mb, seconds = 1, 5
-    sources = tuple(sorted(str(path) for path in (REPOSITORY / "mcp-server/spark-extension/src").rglob("*.java")))
-    pins, needs, links = (*sources, "requirements/spark.txt"), ("javac", "spark"), ("spark-extension.jar",)
+    folder_of_sources = REPOSITORY / "mcp-server/spark-extension/src"
+    sources = tuple(sorted(str(path) for path in folder_of_sources.rglob("*.java")))
+    pins, needs = (*sources, "requirements/spark.txt"), ("javac", "spark")
+    links = ("spark-extension.jar",)
     heart = "spark-extension.jar"
 
     def cost(self) -> str:
@@ -92,7 +94,9 @@ class SparkExtension(Part):
         if javac is None:
             raise Problem(f"{self.title}: `javac` is gone")
         classes = fresh / ".tmp/classes"
-        run(self, fresh, [javac, "-nowarn", "--release", "17", "-cp", f"{home.root / 'spark'}/jars/*", "-d", classes, *self.sources])
+        jars = f"{home.root / 'spark'}/jars/*"
+        compile_for_17 = [javac, "-nowarn", "--release", "17", "-cp", jars, "-d", classes]
+        run(self, fresh, [*compile_for_17, *self.sources])
         with zipfile.ZipFile(fresh / self.heart, "w") as jar:
             for file in sorted(classes.rglob("*.class")):
                 jar.write(file, file.relative_to(classes))

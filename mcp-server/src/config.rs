@@ -7,8 +7,6 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, ValueEnum};
 
-use crate::spark::Access;
-
 /// The data server: Spark and PostgreSQL as MCP tools.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mcp-server", version)]
@@ -47,7 +45,7 @@ pub struct Config {
     #[command(flatten)]
     pub postgres: PostgresConfig,
 
-    /// Spark.
+    /// The Spark that statements and jobs run on.
     #[command(flatten)]
     pub spark: SparkConfig,
 }
@@ -146,10 +144,10 @@ pub struct PostgresConfig {
     pub ssl_root_cert: Option<PathBuf>,
 }
 
-/// The Spark cluster.
+/// Where the Spark cluster is, and what callers may do there.
 #[derive(Debug, Clone, Args)]
 pub struct SparkConfig {
-    /// Spark Connect server
+    /// Spark Connect server that runs the statements
     #[arg(
         long = "spark-remote",
         env = "SPARK_REMOTE",
@@ -228,8 +226,17 @@ pub struct SparkConfig {
     pub max_bytes: usize,
 }
 
+/// The rights of Spark SQL statements that callers send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Statements may only read.
+    Read,
+    /// Statements may read and write.
+    Write,
+}
+
 impl SparkConfig {
-    /// What statements of callers may do.
+    /// The rights of statements that callers send.
     pub fn access(&self) -> Access {
         if self.allow_writes {
             Access::Write

@@ -38,10 +38,12 @@ const GRACE: Duration = Duration::from_secs(5);
 /// answered by then is not there.
 const LAST_WORK: Duration = Duration::from_secs(5);
 
-/// Listens where the configuration says, and serves until `shutdown` fires; calls that run then may end within a few seconds.
+/// Listens where the configuration says, and serves until `shutdown` fires; calls that run then may
+/// end within a few seconds.
 ///
 /// # Errors
-/// When a setting cannot be understood or the address cannot be bound; never because a service behind the tools is down.
+/// When a setting cannot be understood or the address cannot be bound; never because a service
+/// behind the tools is down.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.address).await.with_context(|| {
         format!(
@@ -68,7 +70,8 @@ pub async fn serve_on(
     let started = Arc::clone(&services);
     tokio::spawn(async move { started.postgres.log_warnings().await });
     let router = router(config, Arc::clone(&services), stop_calls.clone());
-    // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on Linux.
+    // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
+    // Linux.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
@@ -86,7 +89,8 @@ pub async fn serve_on(
         served = serving => served.context("the listener failed"),
         () = too_long => Ok(()),
     };
-    // What callers gave up is ended in Spark, and what they submitted is recorded, before the process ends.
+    // What callers gave up is ended in Spark, and what they submitted is recorded, before the
+    // process ends.
     let rest = async { tokio::join!(watching, services.jobs.drain(), services.spark.drain()) };
     if tokio::time::timeout(LAST_WORK, rest).await.is_err() {
         tracing::warn!("work for calls that had ended was not over in time");
@@ -120,10 +124,11 @@ fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToke
         .with_state((Arc::new(health::Health::new(services)), asked))
 }
 
-/// rmcp's transport.
+/// The transport of rmcp, without sessions.
 type Mcp = StreamableHttpService<DataServer, NeverSessionManager>;
 
-/// Whether the transport would hear a GET with this `Host` and `Origin`. It looks at both before the
+/// Whether the transport would hear a GET with this `Host` and `Origin`. It looks at both before
+/// the
 /// method, and has no such method.
 async fn hears(mcp: &Mcp, get: Request) -> bool {
     mcp.handle(get).await.status() == StatusCode::METHOD_NOT_ALLOWED

@@ -5,8 +5,10 @@
 //!           watch: for each row that is not over, look and record ◀┘
 //! ```
 //!
-//! The row is written before Spark hears of a job, so that no crash loses one: a row without a driver is matched, on the next start,
-//! with the driver whose command line carries its id. Ends are recorded as they are seen, because a master forgets them when it
+//! The row is written before Spark hears of a job, so that no crash loses one: a row without a
+//! driver is matched, on the next start,
+//! with the driver whose command line carries its id. Ends are recorded as they are seen, because a
+//! master forgets them when it
 //! restarts. Nothing is kept in memory that would be missed.
 
 use std::path::PathBuf;
@@ -72,20 +74,21 @@ struct Inner {
 pub struct NewJob {
     /// Who submits it; `None` is a caller without identity.
     pub owner: Option<String>,
-    /// What to run.
+    /// The script that Spark runs.
     pub script: Script,
-    /// Its arguments.
+    /// Arguments that the script is called with.
     pub arguments: Vec<String>,
-    /// Settings of Spark.
+    /// Settings of Spark that the caller gave.
     pub conf: Conf,
 }
 
-/// A PySpark script.
+/// A PySpark script, by path or by text.
 #[derive(Debug, Clone)]
 pub enum Script {
     /// An absolute path that the workers can read.
     Path(String),
-    /// Its text; it is written to this server's data folder, which the workers must be able to read.
+    /// Its text; it is written to this server's data folder, which the workers must be able to
+    /// read.
     Source(String),
 }
 
@@ -97,7 +100,7 @@ pub enum JobsError {
         "Spark jobs cannot be submitted or listed here: this server has no registry to keep them in"
     )]
     NoStore,
-    /// The registry fails.
+    /// The registry cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The master does not answer, or refuses.
@@ -119,7 +122,7 @@ pub enum JobsError {
 /// A page of jobs, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
-    /// The jobs.
+    /// The jobs of this page.
     pub jobs: Vec<Job>,
     /// The last one of them, if there are more after it.
     pub last: Option<JobId>,
@@ -148,7 +151,8 @@ impl Jobs {
     /// Submits a job. Once begun, it is brought to its end even if this future is dropped.
     ///
     /// # Errors
-    /// [`JobsError`]. A job that the master may have taken is no error: it is `submitting` until it is found.
+    /// [`JobsError`]. A job that the master may have taken is no error: it is `submitting` until it
+    /// is found.
     pub async fn submit(&self, new: NewJob) -> Result<Job, JobsError> {
         let inner = Arc::clone(&self.0);
         let submit = async move { inner.submit(new).await };
@@ -164,7 +168,8 @@ impl Jobs {
         self.0.submitting.wait().await;
     }
 
-    /// A job as it is now, or as it was last seen if the master does not answer; `None` if `owner` has
+    /// A job as it is now, or as it was last seen if the master does not answer; `None` if `owner`
+    /// has
     /// none with this id.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What the tools work on, made once per process and shared by all calls.
+//! The ports that the tools work on, made once per process and shared by all calls.
 
 use std::time::Duration;
 
@@ -7,12 +7,13 @@ use crate::jobs::Jobs;
 use crate::postgres::Postgres;
 use crate::spark::Spark;
 
-/// The ports behind the tools. Making them connects to nothing, so the server starts while they are down.
+/// The ports behind the tools. Making them connects to nothing, so the server starts while they are
+/// down.
 #[derive(Debug)]
 pub struct Services {
-    /// The data database.
+    /// The database that the PostgreSQL tools read.
     pub postgres: Postgres,
-    /// Spark Connect.
+    /// The Spark that runs SQL statements.
     pub spark: Spark,
     /// Submitted Spark jobs and their registry.
     pub jobs: Jobs,
@@ -22,7 +23,8 @@ impl Services {
     /// Prepares every port without connecting.
     ///
     /// # Errors
-    /// When a setting cannot be understood (an address that is none, say); never because something is down.
+    /// When a setting cannot be understood (an address that is none, say); never because something
+    /// is down.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             postgres: Postgres::new(&config.postgres)?,
@@ -32,14 +34,14 @@ impl Services {
     }
 }
 
-/// What a look at one service found; `/health` shows it.
+/// The state of one service at a look; `/health` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
     /// It answered, after this long, and this is what it is (its version, say).
     Up {
         /// From the question to the answer.
         latency: Duration,
-        /// One short phrase.
+        /// One short phrase, such as a version.
         detail: String,
     },
     /// It did not answer, or not as it should; the reason names no credential.

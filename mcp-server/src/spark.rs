@@ -1,15 +1,18 @@
 //! Apache Spark's SQL, over Spark Connect: the port that the Spark SQL tool works on.
 //!
-//! [`connect`] sends a statement and gives back Arrow; [`collect`] makes of it a result in the format
-//! asked for, within limits; [`rows`] has the JSON values, which lose nothing, and [`types`] names the
+//! [`connect`] sends a statement and gives back Arrow; [`collect`] makes of it a result in the
+//! format
+//! asked for, within limits; [`rows`] has the JSON values, which lose nothing, and [`types`] names
+//! the
 //! columns' types as Spark's own SQL does. Statements read unless the operator lets them write, and
-//! what is a read is Spark's own verdict, by a check that runs inside it (`mcp-server/spark-extension`);
+//! what is a read is Spark's own verdict, by a check that runs inside it
+//! (`mcp-server/spark-extension`);
 //! where that is not installed only plain queries are taken. Nothing here knows of MCP. Submitted
 //! programs are the part of [`crate::jobs`].
 
 use std::time::{Duration, Instant};
 
-use crate::config::SparkConfig;
+use crate::config::{Access, SparkConfig};
 use crate::services::Health;
 
 pub mod collect;
@@ -30,20 +33,12 @@ pub use sessions::SessionError;
 /// The user that statements run as while callers have no identity.
 const USER: &str = "portcullis";
 
-/// How often an unreachable server is tried before a statement is given up: for a second and a half.
+/// How often an unreachable server is tried before a statement is given up: for a second and a
+/// half.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// What statements may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Read.
-    Read,
-    /// Read and write.
-    Write,
-}
-
-/// Spark Connect.
+/// The port to Spark SQL: a client of Spark Connect, its sessions and the limits of results.
 #[derive(Debug)]
 pub struct Spark {
     connect: Connect,
@@ -65,7 +60,7 @@ pub enum RunError {
          no comments, no quotes but single ones, common functions alone"
     )]
     NotPlain,
-    /// It failed.
+    /// Spark ran it, and it failed.
     #[error(transparent)]
     Collect(#[from] CollectError),
 }

@@ -1,6 +1,7 @@
 //! The tools: one file each, one line each in [`Registry::all`].
 //!
-//! A tool file holds a unit struct that implements [`Tool`]. It knows nothing of HTTP or JSON-RPC: it gets parsed arguments, the services
+//! A tool file holds a unit struct that implements [`Tool`]. It knows nothing of HTTP or JSON-RPC:
+//! it gets parsed arguments, the services
 //! and the call, and returns an output or a failure.
 
 mod failure;
@@ -22,8 +23,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Access;
 use crate::services::Services;
-use crate::spark::Access;
 
 pub use failure::ToolFailure;
 pub use registry::Registry;
@@ -46,28 +47,31 @@ impl Registry {
     }
 }
 
-/// One tool.
+/// One tool that clients can call.
 pub trait Tool: Send + Sync + 'static {
     /// The name that clients call.
     const NAME: &'static str;
     /// For people: a few words.
     const TITLE: &'static str;
-    /// For models: when to take this tool, what it needs, what it gives. Every byte of it is sent with each list.
+    /// For models: when to take this tool, what it needs, what it gives. Every byte of it is sent
+    /// with each list.
     const DESCRIPTION: &'static str;
-    /// What a call changes.
+    /// The change that a call makes.
     const EFFECT: Effect;
 
     /// The arguments, with `#[serde(deny_unknown_fields)]`.
     type Arguments: DeserializeOwned + Send;
 
-    /// JSON Schema of the arguments: an object with `additionalProperties: false`, in the keywords that the gateway's validator knows
+    /// JSON Schema of the arguments: an object with `additionalProperties: false`, in the keywords
+    /// that the gateway's validator knows
     /// (a test holds the list).
     fn input_schema() -> Value;
 
     /// JSON Schema of [`Output::structured`].
     fn output_schema() -> Value;
 
-    /// Does the work. It must stop what it started (in PostgreSQL, in Spark) when `call.cancelled` fires, or when this future is dropped.
+    /// Does the work. It must stop what it started (in PostgreSQL, in Spark) when `call.cancelled`
+    /// fires, or when this future is dropped.
     fn run(
         services: &Services,
         call: &Call,
@@ -75,10 +79,11 @@ pub trait Tool: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Output, ToolFailure>> + Send;
 }
 
-/// What a call changes in the world; becomes the annotations that clients show and ask confirmation by.
+/// The change that a call makes in the world; becomes the annotations that clients show and ask
+/// confirmation by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It only reads.
+    /// A call only reads.
     Reads,
     /// It starts or adds something and destroys nothing.
     Adds,
@@ -89,19 +94,22 @@ pub enum Effect {
 /// One call: who asks, under which id, and whether they still want the answer.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// The correlation id, the same in every log line of the call, in Envoy's access log and in the answer.
+    /// The correlation id, the same in every log line of the call, in Envoy's access log and in the
+    /// answer.
     pub request_id: CorrelationId,
     /// Fires when the client cancelled or went away.
     pub cancelled: CancellationToken,
-    /// Who calls.
+    /// The caller, as far as known.
     pub principal: Principal,
-    /// The session of a client whose revision has sessions: what a caller leaves behind for its next
+    /// The session of a client whose revision has sessions: what a caller leaves behind for its
+    /// next
     /// call is found by it, and ends with it.
     pub session: Option<String>,
 }
 
 impl Call {
-    /// The result of `work`, or a failure as soon as the caller no longer wants it; `work` is dropped then.
+    /// The result of `work`, or a failure as soon as the caller no longer wants it; `work` is
+    /// dropped then.
     ///
     /// # Errors
     /// Those of `work`, and `cancelled`.
@@ -123,12 +131,13 @@ pub struct CorrelationId(pub String);
 /// Who calls, as the gateway found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
-    /// Nobody said.
+    /// Nobody said who it is.
     Anonymous,
 }
 
 impl Principal {
-    /// Under whom records are kept that only their owner may see; `None` for callers without identity.
+    /// Under whom records are kept that only their owner may see; `None` for callers without
+    /// identity.
     pub fn owner(&self) -> Option<&str> {
         match self {
             Self::Anonymous => None,
@@ -136,7 +145,7 @@ impl Principal {
     }
 }
 
-/// What a tool answers.
+/// The answer of a tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
     /// The whole answer; fits [`Tool::output_schema`].

@@ -1,4 +1,4 @@
-//! What many sessions cost: alone in its process, because it reads what the whole process uses.
+//! The cost of many sessions: alone in its process, because it reads what the whole process uses.
 
 use clap::Parser as _;
 use mcp_server::config::Config;

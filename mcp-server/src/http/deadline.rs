@@ -33,7 +33,7 @@ const TIMED_OUT: i64 = 50400;
 /// Among a request's extensions: until when it must be answered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
-    /// What the gateway gives the request in all.
+    /// The whole time that the gateway gives the request.
     given: Duration,
     /// When a call ends itself.
     call: Instant,
@@ -58,7 +58,7 @@ impl Deadline {
         tokio::time::sleep_until(self.call).await;
     }
 
-    /// What the gateway gives the request in all.
+    /// The whole time that the gateway gives the request.
     pub(super) fn given(self) -> Duration {
         self.given
     }
@@ -82,7 +82,8 @@ impl Deadline {
     }
 }
 
-/// Middleware: puts a [`Deadline`] into the request, and ends an event stream that would outlast it.
+/// Middleware: puts a [`Deadline`] into the request, and ends an event stream that would outlast
+/// it.
 pub(super) async fn keep(mut request: Request, next: Next) -> Response {
     let Some(deadline) = Deadline::of(request.headers(), Instant::now()) else {
         return next.run(request).await;

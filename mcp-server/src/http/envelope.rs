@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What a message says of itself; among a request's extensions once its body has been read.
+/// The id and method of a message; among a request's extensions once its body has been read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Envelope {
     /// The id, or null where there is none or it is neither a string nor an integer.

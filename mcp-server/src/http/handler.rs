@@ -28,13 +28,14 @@ const REQUEST_ID: &str = "portcullis/requestId";
 /// In results' `_meta`, by the specification: who answered. rmcp sets it on discovery alone.
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
-/// What this server calls itself.
+/// The name that this server gives itself.
 const NAME: &str = "portcullis";
 
 /// How long a client may keep the list of tools. It changes only with a new release of the server.
 const LIST_TTL_MS: u64 = 60_000;
 
-/// The methods of 2026-07-28. rmcp takes one with malformed params for an unknown method; clients take "unknown method" for an old server.
+/// The methods of 2026-07-28. rmcp takes one with malformed params for an unknown method; clients
+/// take "unknown method" for an old server.
 const KNOWN_METHODS: &[&str] = &[
     "server/discover",
     "tools/list",
@@ -114,7 +115,8 @@ impl ServerHandler for DataServer {
             .with_instructions("Query PostgreSQL (read-only) and Apache Spark. Start with list_tables and get_table_schema.")
     }
 
-    /// The list is the same for everyone: rights are the gateway's, and it hides there what a caller may not call. So `public`.
+    /// The list is the same for everyone: rights are the gateway's, and it hides there what a
+    /// caller may not call. So `public`.
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
@@ -238,7 +240,7 @@ fn log(result: &Result<Output, ToolFailure>, took: Duration) {
     }
 }
 
-/// What the text content of a result holds beside the structured content.
+/// The part of a result that its text content holds beside the structured content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TextForm {
     /// A few lines: the client reads the structured content.
@@ -304,7 +306,8 @@ fn out_of_time(given: Duration) -> ToolFailure {
     .with_hint("ask for less at once; submit_spark_job runs long work")
 }
 
-/// A token that fires when the call is cancelled or the server stops, and the watch that makes it so.
+/// A token that fires when the call is cancelled or the server stops, and the watch that makes it
+/// so.
 /// rmcp cancels a call when its client goes away.
 fn either(
     cancelled: &CancellationToken,

@@ -40,11 +40,11 @@ struct Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Status {
-    /// Everything answers.
+    /// Every service behind the tools answers.
     Up,
     /// Something is down; tools that need no part of it work.
     Degraded,
-    /// Nothing answers.
+    /// No service behind the tools answers.
     Down,
 }
 
@@ -112,7 +112,7 @@ impl Health {
     }
 }
 
-/// What a look found, or that it took too long; `None` where there is nothing to look at.
+/// The report of a look, or that it took too long; `None` where there is nothing to look at.
 async fn bounded<H: Into<Option<services::Health>>>(
     look: impl Future<Output = H>,
 ) -> Option<ServiceReport> {

@@ -1,8 +1,10 @@
-//! What rmcp's transport answers otherwise than the specification has it, put right at its door.
+//! Mends, at its door, the answers of rmcp's transport that differ from the specification.
 //!
 //! - `Content-Type` is compared without case, and `Accept: */*` accepts.
-//! - Two `MCP-Protocol-Version` headers are a mismatch (-32020): a proxy might have gone by the other one.
-//! - A body that cannot be read is 400 with -32700 or -32600, not 415; so is a revision that nobody knows (-32022).
+//! - Two `MCP-Protocol-Version` headers are a mismatch (-32020): a proxy might have gone by the
+//!   other one.
+//! - A body that cannot be read is 400 with -32700 or -32600, not 415; so is a revision that nobody
+//!   knows (-32022).
 //! - A cursor that is no string is -32602; rmcp reads it as none.
 //! - A refusal is JSON-RPC, never plain text.
 

@@ -1,4 +1,4 @@
-//! What the outputs of a driver tell: whose it is, which application it registered, and why it failed
+//! Reads out of a driver's outputs whose it is, which application it registered, and why it failed.
 
 use super::job::JobId;
 use super::masking;
@@ -47,7 +47,8 @@ pub(super) fn last_of(text: &str) -> String {
     text[start..].to_owned()
 }
 
-/// A JVM's log without what is no reason for a failure: `26/11/20 11:38:01 INFO …`, and where in the JVM an error arose.
+/// A JVM's log without what is no reason for a failure: `26/11/20 11:38:01 INFO …`, and where in
+/// the JVM an error arose.
 pub(super) fn without_chatter(log: &str) -> String {
     let telling = log.lines().filter(|line| {
         let dated = line.starts_with(|c: char| c.is_ascii_digit()) && line.contains('/');

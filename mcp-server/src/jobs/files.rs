@@ -1,4 +1,5 @@
-//! Files of jobs: their sources, what their scripts are called with, and the programs that start them.
+//! Files of jobs: their sources, what their scripts are called with, and the programs that start
+//! them.
 
 use std::fs::Permissions;
 use std::io;
@@ -22,7 +23,8 @@ fi
 exec \"$python\" \"$@\"
 ";
 
-/// Everybody on a worker sees command lines, and Spark shows them on its pages and in its logs; so a
+/// Everybody on a worker sees command lines, and Spark shows them on its pages and in its logs; so
+/// a
 /// script's arguments, and settings that are credentials, come in a file.
 const LAUNCHER: &str = r#""""Runs the script of a Spark job with the arguments and settings that a file holds."""
 import json
@@ -61,12 +63,12 @@ pub(super) struct Files {
     access: JobFileAccess,
 }
 
-/// What the launcher is to run.
+/// The script that the launcher runs, and how.
 #[derive(Debug, Serialize)]
 pub(super) struct Launch<'a> {
-    /// Absolute path.
+    /// Absolute path of the script.
     pub script: &'a str,
-    /// The script's arguments.
+    /// Arguments that the script is called with.
     pub arguments: &'a [String],
     /// Settings of Spark that no command line may show.
     pub settings: std::collections::BTreeMap<&'a str, &'a str>,
@@ -89,7 +91,8 @@ impl Files {
         Ok(path)
     }
 
-    /// Writes what a job's script is called with; gives the program that calls it, and its argument.
+    /// Writes what a job's script is called with; gives the program that calls it, and its
+    /// argument.
     pub(super) async fn write_launch(
         &self,
         id: JobId,

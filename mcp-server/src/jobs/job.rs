@@ -1,4 +1,4 @@
-//! A submitted job as the registry knows it
+//! A submitted job as the registry knows it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,13 +36,13 @@ pub enum JobState {
     Submitting,
     /// The master has it; its driver waits for a worker.
     Submitted,
-    /// Its driver runs.
+    /// The driver of the job runs.
     Running,
-    /// It ended well.
+    /// The job ended without an error.
     Finished,
     /// It ended with an error.
     Failed,
-    /// Somebody ended it.
+    /// Somebody ended it before its time.
     Killed,
     /// It is over or never was, and nobody saw its end.
     Unknown,
@@ -98,7 +98,7 @@ impl FromStr for JobState {
 pub struct Progress {
     /// Tasks that are known of and not skipped.
     pub tasks: i64,
-    /// Of these, done.
+    /// Tasks of these that are done.
     pub tasks_done: i64,
     /// Tasks that run at this moment.
     pub tasks_running: i64,
@@ -106,12 +106,13 @@ pub struct Progress {
     pub tasks_failed: i64,
     /// Stages that are known of and not skipped.
     pub stages: i64,
-    /// Of these, done.
+    /// Stages of these that are done.
     pub stages_done: i64,
 }
 
 impl Progress {
-    /// Percent, of which 100 is kept for a job that finished: Spark does not know what its driver will still ask for.
+    /// Percent, of which 100 is kept for a job that finished: Spark does not know what its driver
+    /// will still ask for.
     pub fn percent(&self, state: JobState) -> Option<i64> {
         match state {
             JobState::Finished => Some(100),
@@ -121,16 +122,16 @@ impl Progress {
     }
 }
 
-/// One job.
+/// One job, as its row in the registry has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// Our id.
+    /// The id that this server gave it.
     pub id: JobId,
     /// Who submitted it, and alone may see it; `None` is a caller without identity.
     pub owner: Option<String>,
     /// How often its row in the registry has changed.
     pub version: i64,
-    /// Where it is.
+    /// Where it is between submission and end.
     pub state: JobState,
     /// The master it was submitted to.
     pub master: String,
@@ -146,7 +147,7 @@ pub struct Job {
     pub application_id: Option<String>,
     /// How far it is, as last seen.
     pub progress: Progress,
-    /// What the caller should know of its state.
+    /// A sentence on its state for the caller.
     pub message: Option<String>,
     /// The end of the driver's output, for a job that failed.
     pub error_tail: Option<String>,
@@ -157,13 +158,13 @@ pub struct Job {
 /// When things happened to a job, in RFC 3339, UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Times {
-    /// It was recorded.
+    /// When the job was recorded.
     pub created: String,
     /// It was first seen running.
     pub started: Option<String>,
     /// It was first seen over.
     pub finished: Option<String>,
-    /// The row changed.
+    /// When its row changed last.
     pub updated: String,
 }
 
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn states_are_read_by_the_words_they_are_written_with() {
+    fn it_reads_states_by_the_words_they_are_written_with() {
         for state in JobState::ALL {
             assert_eq!(state.as_str().parse(), Ok(state));
         }

@@ -7,7 +7,8 @@ use regex::Regex;
 /// Stands in a credential's place.
 const MASK: &str = "***";
 
-/// A name that says that its value is a credential: `db_password`, `spark.hadoop.fs.s3a.secret.key`,
+/// A name that says that its value is a credential: `db_password`,
+/// `spark.hadoop.fs.s3a.secret.key`,
 /// `AWS_SESSION_TOKEN`. All of AWS's variables but the regions are taken for one.
 const NAME: &str = r"(?:[\w.\-]*(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|authorization|cookie|signature|(?:access|api|private|account|storage|shared|encryption)[_.\-]?key)[\w.\-]*|\bAWS_(?:[A-QS-Z]|R[A-DF-Z])\w*)";
 
@@ -31,7 +32,8 @@ static PAIR: LazyLock<Regex> = LazyLock::new(|| {
 static PASSWORD_OF_URL: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"://[^\s:/@"']*:(?P<a>[^\s/"']*)@"#));
 
-/// Credentials that are known by their own look: bearer tokens, keys of AWS, JSON Web Tokens, keys in PEM.
+/// Credentials that are known by their own look: bearer tokens, keys of AWS, JSON Web Tokens, keys
+/// in PEM.
 static BY_LOOK: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"Bearer[ \t]+(?P<a>[\w.~+/=\-]{8,})|(?P<b>\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b)|(?P<c>\beyJ[\w\-]{4,}\.[\w\-]+\.[\w\-]*)|-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<d>[\s\S]*?)(?:-----END|\z)",

@@ -1,5 +1,6 @@
-//! A standalone master's two HTTP faces: the submission server (`/v1/submissions`), and the web page with its JSON, through which the
-//! workers' logs and the drivers' REST interface are found
+//! A standalone master's two HTTP faces: the submission server (`/v1/submissions`), and the web
+//! page with its JSON, through which the
+//! workers' logs and the drivers' REST interface are found.
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(super) enum MasterError {
     /// The connection broke or took too long after the question was sent.
     #[error("the Spark master at `{url}` did not answer in time: {reason}")]
     NoAnswer { url: String, reason: String },
-    /// It answered no.
+    /// The master answered with a refusal.
     #[error("the Spark master refused: {0}")]
     Refused(String),
     /// Not what a master answers.
@@ -63,7 +64,7 @@ struct SubmissionAnswer {
     worker_id: Option<String>,
 }
 
-/// What the master says of a driver.
+/// A driver, as the master describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Driver {
     /// `SUBMITTED`, `RUNNING`, `FINISHED`, `RELAUNCHING`, `UNKNOWN`, `KILLED`, `FAILED`, `ERROR`.
@@ -117,7 +118,7 @@ pub(super) struct ListedDriver {
 /// Which of a driver's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stream {
-    /// What the script's Python wrote to either of its own outputs, so also a traceback.
+    /// The text that the script's Python wrote to either of its own outputs, so also a traceback.
     Script,
     /// The log of the JVM around it, opened by the command line that started it.
     Driver,
@@ -173,7 +174,7 @@ impl Master {
         }
     }
 
-    /// What became of a driver; `None` if the master does not know it.
+    /// The state of a driver; `None` if the master does not know it.
     pub(super) async fn driver(&self, submission: &str) -> Result<Option<Driver>, MasterError> {
         let url = at(&self.rest, &format!("/v1/submissions/status/{submission}"));
         let answer: SubmissionAnswer = self.json(&url, self.http.get(url.clone())).await?;
@@ -266,7 +267,8 @@ impl Master {
                 .append_pair("byteLength", &bytes.to_string()),
         };
         let text = self.text(&url, self.http.get(url.clone())).await?;
-        // The first line says which bytes of which file these are; where it is missing, there is no such log.
+        // The first line says which bytes of which file these are; where it is missing, there is no
+        // such log.
         let (first, log) = text.split_once('\n').unwrap_or((&text, ""));
         if first.starts_with("==== Bytes ") {
             Ok(log.to_owned())
@@ -275,7 +277,8 @@ impl Master {
         }
     }
 
-    /// A page of a driver's own REST interface, which the master passes on (`spark.ui.reverseProxy`).
+    /// A page of a driver's own REST interface, which the master passes on
+    /// (`spark.ui.reverseProxy`).
     fn of_app(&self, app: &str, page: &str) -> Url {
         at(
             &self.ui,

@@ -1,4 +1,4 @@
-//! One look at one job: what the master, its drivers and its workers say of it now
+//! One look at one job: what the master, its drivers and its workers say of it now.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -82,7 +82,7 @@ impl Observer {
         Ok(())
     }
 
-    /// What is remembered of applications and drivers that the master no longer lists is of no use.
+    /// Forgets the applications and drivers that the master no longer lists.
     pub(super) fn forget_the_ended(&self, overview: &Overview) {
         self.with_memory(|memory| {
             let listed = |id: &String| overview.active_apps.iter().any(|app| app.id == *id);
@@ -176,7 +176,8 @@ impl Observer {
         application_in(&log.await?)
     }
 
-    /// The application that carries this job's id among its settings, for a driver whose log is silent. Its name is no key: scripts set
+    /// The application that carries this job's id among its settings, for a driver whose log is
+    /// silent. Its name is no key: scripts set
     /// their own. The page is heavy for a busy driver, so it is read once per application.
     async fn application_by_setting(&self, id: JobId, overview: &Overview) -> Option<String> {
         for app in &overview.active_apps {
@@ -214,7 +215,8 @@ impl Observer {
         }
     }
 
-    /// Looks for the driver of a job whose submission was cut off: by the id in the command line, which opens each driver's log.
+    /// Looks for the driver of a job whose submission was cut off: by the id in the command line,
+    /// which opens each driver's log.
     async fn recover(
         &self,
         job: &mut Job,
@@ -275,7 +277,8 @@ impl Observer {
         Ok(())
     }
 
-    /// What a failed job said last, without credentials and within a bound. The driver's own words are told only where the script's
+    /// The last words of a failed job, without credentials and within a bound. The driver's own
+    /// words are told only where the script's
     /// give no reason.
     async fn error_tail(
         &self,

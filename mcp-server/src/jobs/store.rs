@@ -14,7 +14,8 @@ use crate::config::SslMode;
 
 use super::job::{Job, JobId, JobState, Progress, Times};
 
-/// The steps from an empty database to today's tables: number, title and statements. A step that was
+/// The steps from an empty database to today's tables: number, title and statements. A step that
+/// was
 /// released is never changed: its checksum is in every registry.
 const MIGRATIONS: [(i64, &str, &str); 2] = [
     (
@@ -29,7 +30,8 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
     ),
 ];
 
-/// The columns of a job in the order of nothing: they are read by name. Times are written as RFC 3339 here.
+/// The columns of a job in the order of nothing: they are read by name. Times are written as RFC
+/// 3339 here.
 const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments, conf, submission_id, application_id,
     tasks, tasks_done, tasks_running, tasks_failed, stages, stages_done, message, error_tail,
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
@@ -44,7 +46,7 @@ const STATEMENT_TIMEOUT: &str = "10000";
 /// States that stay, in SQL.
 const FINAL: &str = "('finished', 'failed', 'killed', 'unknown')";
 
-/// The registry's database.
+/// The database of the job registry.
 #[derive(Debug)]
 pub(super) struct Store {
     pool: PgPool,
@@ -67,7 +69,7 @@ pub enum StoreError {
 /// Which jobs to list.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Only this state.
+    /// Only jobs in this state.
     pub status: Option<JobState>,
     /// Only jobs that were submitted then or later; RFC 3339.
     pub since: Option<String>,

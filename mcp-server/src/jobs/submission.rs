@@ -1,7 +1,9 @@
-//! What the master is asked to run: `spark-submit` in client mode, as a driver on a worker
+//! Builds the request that the master gets: `spark-submit` in client mode, as a driver on a worker.
 //!
-//! A standalone master takes no Python application in cluster mode, but it takes the class `SparkSubmit` as one and so runs the
-//! script beside it. Settings go into the arguments: those beside them reach only the JVM that the master starts, and a `spark.master`
+//! A standalone master takes no Python application in cluster mode, but it takes the class
+//! `SparkSubmit` as one and so runs the
+//! script beside it. Settings go into the arguments: those beside them reach only the JVM that the
+//! master starts, and a `spark.master`
 //! given only there would run the job in one local process.
 
 use std::collections::BTreeMap;
@@ -17,7 +19,8 @@ pub(super) const JOB_ID: &str = "spark.portcullis.job.id";
 /// Spark wants a client's version; the master only logs it.
 const CLIENT_VERSION: &str = "4.3.0";
 
-/// Cores of a job, and of each of its executors, where the caller says nothing: else one job would take every core, and the next
+/// Cores of a job, and of each of its executors, where the caller says nothing: else one job would
+/// take every core, and the next
 /// wait for ever.
 const CORES: u32 = 2;
 
@@ -28,7 +31,8 @@ const OF_THE_DRIVER: [&str; 3] = [
     "spark.driver.memoryOverhead",
 ];
 
-/// Settings that are this server's, or through which a job would no longer be the one that is watched.
+/// Settings that are this server's, or through which a job would no longer be the one that is
+/// watched.
 const OURS: [&str; 9] = [
     "spark.master",
     "spark.app.id",
@@ -199,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_executor_never_wants_more_cores_than_its_job_may_have() {
+    fn it_never_lets_an_executor_want_more_cores_than_its_job_may_have() {
         for (given, expected) in [
             (&[][..], "spark.executor.cores=2"),
             (&[("spark.cores.max", "1")][..], "spark.executor.cores=1"),

@@ -1,4 +1,4 @@
-//! A statement's rows in the form that was asked for, up to a limit
+//! A statement's rows in the form that was asked for, up to a limit.
 
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
@@ -25,10 +25,10 @@ pub enum Format {
     Arrow,
 }
 
-/// What a result may hold.
+/// The most that a result may hold.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Rows.
+    /// Rows of the result.
     pub rows: usize,
     /// Bytes of the rows in their format.
     pub bytes: usize,
@@ -37,9 +37,9 @@ pub struct Limits {
 /// Which limit cut a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TruncatedBy {
-    /// [`Limits::rows`].
+    /// The limit on rows cut it.
     Rows,
-    /// [`Limits::bytes`].
+    /// The limit on bytes cut it.
     Bytes,
 }
 
@@ -48,20 +48,20 @@ pub enum TruncatedBy {
 pub struct Collected {
     /// The columns; none for most statements that are no queries.
     pub columns: Vec<Column>,
-    /// The rows.
+    /// The rows, in their format.
     pub body: Body,
     /// How many there are in the body.
     pub row_count: usize,
-    /// What cut it, if there were more.
+    /// The limit that cut it, if there were more.
     pub truncated_by: Option<TruncatedBy>,
 }
 
 /// Rows in their [`Format`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// [`Format::Json`].
+    /// Rows as JSON values.
     Json(Vec<Vec<Value>>),
-    /// [`Format::Csv`].
+    /// Rows as one CSV text.
     Csv(String),
     /// [`Format::Arrow`]; empty if the statement gave no columns.
     Arrow(Vec<u8>),
@@ -180,7 +180,8 @@ impl Sheet {
             let left = self.limits.rows.saturating_sub(self.rows);
             let there = ARROW_STEP.min(batch.num_rows() - from);
             let step = batch.slice(from, there.min(left));
-            // Encoded alone it has a schema of its own, so that this counts too much, never too little.
+            // Encoded alone it has a schema of its own, so that this counts too much, never too
+            // little.
             let size = base64_length(encoded(&step)?.len());
             if self.admits(step.num_rows(), size)
                 && let Growing::Arrow(writer) = &mut self.body

@@ -1,4 +1,4 @@
-//! A thin client of Spark Connect: one statement in, a stream of Arrow batches out
+//! A thin client of Spark Connect: one statement in, a stream of Arrow batches out.
 //!
 //! ```text
 //! Connect::execute(session, Statement) → Execution ── next() ──▶ Event::{Schema, Batch, Progress} … None
@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 use tonic::transport::{Channel, Endpoint};
 
@@ -51,7 +52,7 @@ const CLIENT_TYPE: &str = concat!("portcullis/", env!("CARGO_PKG_VERSION"));
 pub struct SparkUser(Arc<str>);
 
 impl SparkUser {
-    /// The user `name`.
+    /// The user of this name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
@@ -98,6 +99,13 @@ impl Connect {
     pub async fn drain(&self) {
         self.aftermath.close();
         self.aftermath.wait().await;
+    }
+
+    /// Runs on after its caller; outside a runtime (at shutdown) there is nothing to run on.
+    fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Ok(runtime) = Handle::try_current() {
+            self.aftermath.spawn_on(work, &runtime);
+        }
     }
 
     fn unreachable(&self, reason: impl Into<String>) -> ConnectError {

@@ -1,11 +1,12 @@
-//! Arrow values as JSON that loses nothing
+//! Arrow values as JSON that loses nothing.
 //!
 //! | Spark | JSON |
 //! |---|---|
 //! | integers | number; beyond ±(2⁵³−1), where a reader's double would round, string |
 //! | float, double | number; `"NaN"`, `"Infinity"`, `"-Infinity"` |
 //! | decimal | string with all its digits |
-//! | date, timestamp, timestamp_ntz, time | ISO 8601 string; a timestamp is in UTC and ends in `Z` |
+//! | date, timestamp, timestamp_ntz, time | ISO 8601 string; a timestamp is in UTC and ends in `Z`
+//! |
 //! | intervals | ISO 8601 duration |
 //! | binary | string of hexadecimal digits |
 //! | array | array |

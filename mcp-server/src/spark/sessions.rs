@@ -22,7 +22,7 @@ const WRITERS: usize = 64;
 pub(super) struct Sessions {
     connect: Connect,
     user: SparkUser,
-    /// What is run in a new server before anything else.
+    /// The statement that is run in a new server before any other.
     startup: Option<Statement>,
     reader: Arc<tokio::sync::Mutex<Option<Session>>>,
     writers: Arc<Mutex<HashMap<String, Writer>>>,

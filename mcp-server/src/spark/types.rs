@@ -1,4 +1,4 @@
-//! Spark's types by the names that Spark SQL gives them
+//! Spark's types by the names that Spark SQL gives them.
 
 use crate::spark::protocol as pb;
 use pb::data_type::Kind;

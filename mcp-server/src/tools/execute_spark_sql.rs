@@ -15,7 +15,7 @@ use crate::spark::{RunError, SessionError};
 /// The tool; `WRITES` where the operator lets statements write.
 pub struct ExecuteSparkSql<const WRITES: bool>;
 
-/// Its arguments.
+/// The arguments of `execute_spark_sql`, as a caller writes them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 pub struct ToolFailure {
     /// One sentence for the caller, in the caller's terms, without credentials.
     pub message: String,
-    /// What a program can branch on: an SQLSTATE (`42P01`), a Spark error class (`TABLE_OR_VIEW_NOT_FOUND`) or a word of ours
+    /// A word that a program can branch on: an SQLSTATE (`42P01`), a Spark error class
+    /// (`TABLE_OR_VIEW_NOT_FOUND`) or a word of ours
     /// (`invalid_arguments`, `not_found`, `unavailable`, `cancelled`).
     pub code: String,
-    /// What to do about it, where the message does not say.
+    /// The remedy, where the message does not say.
     pub hint: Option<String>,
-    /// What happened, for the log alone.
+    /// The cause, for the log alone.
     pub log: Option<String>,
 }
 
@@ -47,7 +48,7 @@ impl ToolFailure {
         Self::new("invalid_arguments", message)
     }
 
-    /// What the caller named does not exist.
+    /// A thing that the caller named does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new("not_found", message)
     }

@@ -7,10 +7,10 @@ use super::{Call, Effect, Output, Tool, ToolFailure, job_view};
 use crate::jobs::{Job, JobId};
 use crate::services::Services;
 
-/// The tool.
+/// The tool `get_job_status` of this server.
 pub struct GetJobStatus;
 
-/// Its arguments.
+/// The arguments of `get_job_status`, as a caller writes them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {

@@ -156,7 +156,8 @@ async fn not_found(
     }))
 }
 
-/// How many letters must be put in, left out or changed to make one word of the other; 0 or 1 where one holds the other whole.
+/// How many letters must be put in, left out or changed to make one word of the other; 0 or 1 where
+/// one holds the other whole.
 fn distance(wanted: &str, name: &str) -> usize {
     if wanted == name {
         return 0;

@@ -1,4 +1,4 @@
-//! Spark jobs as the job tools show them, and their failures
+//! Spark jobs as the job tools show them, and their failures.
 
 use std::error::Error as _;
 

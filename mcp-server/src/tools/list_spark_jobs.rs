@@ -15,10 +15,10 @@ use crate::services::Services;
 const DEFAULT_LIMIT: u16 = 50;
 const MAX_LIMIT: u16 = 500;
 
-/// The tool.
+/// The tool `list_spark_jobs` of this server.
 pub struct ListSparkJobs;
 
-/// Its arguments.
+/// The arguments of `list_spark_jobs`, as a caller writes them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {

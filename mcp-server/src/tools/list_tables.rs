@@ -186,7 +186,8 @@ fn output(schema: Option<&str>, rows: &[TextRow], more: bool) -> Output {
     }
 }
 
-/// A partitioned table has no storage of its own: its size is that of its partitions. `reltuples` is -1 before the first ANALYZE.
+/// A partitioned table has no storage of its own: its size is that of its partitions. `reltuples`
+/// is -1 before the first ANALYZE.
 const TABLES: &str = "
 SELECT n.nspname::text AS schema,
        c.relname::text AS name,

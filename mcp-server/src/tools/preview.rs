@@ -1,4 +1,4 @@
-//! A result as a few lines for a model: the first rows, and what it must know of the rest
+//! A result as a few lines for a model: the first rows, and what it must know of the rest.
 
 use serde_json::Value;
 
@@ -8,7 +8,8 @@ const ROWS: usize = 20;
 /// Bytes after which the text stops.
 const BYTES: usize = 4 << 10;
 
-/// The rows as lines with tabs, under their column names. `truncated_by` is `rows` or `bytes` where a limit cut them.
+/// The rows as lines with tabs, under their column names. `truncated_by` is `rows` or `bytes` where
+/// a limit cut them.
 pub(super) fn table(names: &[&str], rows: &[Vec<Value>], truncated_by: Option<&str>) -> String {
     let mut text = count(rows.len(), truncated_by);
     text.push('\n');

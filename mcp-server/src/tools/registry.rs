@@ -23,7 +23,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Adds one tool.
+    /// Adds one tool to the list.
     #[must_use]
     pub fn with<T: Tool>(mut self) -> Self {
         self.entries.push(Entry {
@@ -35,7 +35,7 @@ impl Registry {
         self
     }
 
-    /// What a client sees.
+    /// The tools as a client sees them.
     pub fn list(&self) -> impl Iterator<Item = &Listed> {
         self.entries.iter().map(|entry| &entry.listed)
     }
@@ -87,7 +87,8 @@ fn listed<T: Tool>() -> Listed {
         .with_annotations(annotations.open_world(false))
 }
 
-/// Clients hold a failure's structured content against the output schema too, so it must say that there are failures; and its root must
+/// Clients hold a failure's structured content against the output schema too, so it must say that
+/// there are failures; and its root must
 /// be of type object (tools, output schema).
 fn output_or_error(output: &Value) -> JsonObject {
     object(json!({"type": "object", "anyOf": [output, {"required": ["error"]}]}))

@@ -9,10 +9,10 @@ use super::{Call, Effect, Output, Tool, ToolFailure, job_view};
 use crate::jobs::{Conf, NewJob, Script};
 use crate::services::Services;
 
-/// The tool.
+/// The tool `submit_spark_job` of this server.
 pub struct SubmitSparkJob;
 
-/// Its arguments.
+/// The arguments of `submit_spark_job`, as a caller writes them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {

@@ -8,7 +8,7 @@ use crate::server::Server;
 
 #[test]
 fn input_schemas_are_strict_and_the_gateway_can_check_them() {
-    for tool in Registry::all(mcp_server::spark::Access::Read).list() {
+    for tool in Registry::all(mcp_server::config::Access::Read).list() {
         let schema = Value::Object((*tool.input_schema).clone());
         assert_eq!(schema["type"], json!("object"), "{}", tool.name);
         assert_eq!(
@@ -29,7 +29,7 @@ fn input_schemas_are_strict_and_the_gateway_can_check_them() {
 #[test]
 fn every_tool_says_what_an_agent_needs_and_no_more() {
     let mut sum = 0;
-    for tool in Registry::all(mcp_server::spark::Access::Read).list() {
+    for tool in Registry::all(mcp_server::config::Access::Read).list() {
         let bytes = serde_json::to_string(tool).expect("JSON").len();
         println!("{}: {bytes} bytes", tool.name);
         sum += bytes;
@@ -78,7 +78,7 @@ async fn real_results_fit_the_output_schemas() {
         ("execute_query", json!({"sql": "SELECT * FROM absent"})),
         ("execute_query", json!({"sql": "DELETE FROM t"})),
     ] {
-        let registry = Registry::all(mcp_server::spark::Access::Read);
+        let registry = Registry::all(mcp_server::config::Access::Read);
         let schema = registry
             .get(tool)
             .and_then(|tool| tool.output_schema.clone())

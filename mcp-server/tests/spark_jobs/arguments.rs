@@ -1,4 +1,4 @@
-//! What is submitted, and what is refused before the master hears of it.
+//! Submissions, and those that are refused before the master hears of them..
 //!
 //! Invariant 7 of `docs/architecture.md`.
 

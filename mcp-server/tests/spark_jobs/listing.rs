@@ -1,4 +1,4 @@
-//! Pages of jobs
+//! Jobs are listed in pages.
 
 use serde_json::json;
 

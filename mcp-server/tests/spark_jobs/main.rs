@@ -1,4 +1,5 @@
-//! The job tools over HTTP, on a real PostgreSQL and a stand-in for Spark's master, which does what a test tells it.
+//! The job tools over HTTP, on a real PostgreSQL and a stand-in for Spark's master, which does what
+//! a test tells it.
 //! The same tools on a real Spark are tested end to end.
 
 #[path = "../data_server/client.rs"]
@@ -95,7 +96,8 @@ fn text(value: &Value) -> String {
     value.as_str().expect("a string").to_owned()
 }
 
-/// What the launcher of a submission reads: the last argument of its command line names the file.
+/// The file that the launcher of a submission reads: the last argument of its command line names
+/// the file.
 fn launched(created: &Value) -> Value {
     let command = created["appArgs"].as_array().expect("an array");
     let file = text(command.last().expect("an argument"));

@@ -1,4 +1,4 @@
-//! A stand-in for a Spark master with one worker: submission server, web page and logs on one port
+//! A stand-in for a Spark master with one worker: submission server, web page and logs on one port.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,7 +20,7 @@ pub struct Master {
     serving: JoinHandle<()>,
 }
 
-/// What it knows.
+/// Everything that the stand-in knows.
 #[derive(Default)]
 pub struct Cluster {
     address: String,
@@ -29,7 +29,7 @@ pub struct Cluster {
     pub drivers: BTreeMap<String, Driver>,
     /// Applications by their id, with the job id in their settings.
     pub applications: BTreeMap<String, Application>,
-    /// What `create` says no with.
+    /// The words with which `create` refuses.
     pub refusal: Option<String>,
     /// Whether the web page takes questions and never answers.
     pub is_silent: bool,
@@ -42,9 +42,9 @@ pub struct Cluster {
 #[derive(Clone, Default)]
 pub struct Driver {
     pub state: String,
-    /// What its script wrote.
+    /// The output of its script.
     pub output: String,
-    /// Its own log.
+    /// The log of the driver.
     pub log: String,
 }
 

@@ -1,4 +1,4 @@
-//! What survives when the server, or the master, goes away.
+//! The records that survive when the server, or the master, goes away.
 //!
 //! Invariant 8 of `docs/architecture.md`.
 

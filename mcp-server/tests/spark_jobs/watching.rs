@@ -1,4 +1,4 @@
-//! A job from its submission to its end
+//! A job from its submission to its end.
 
 use serde_json::json;
 

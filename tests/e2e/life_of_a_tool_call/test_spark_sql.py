@@ -5,55 +5,65 @@ import pytest
 from outcomes import failure, structured
 
 
-def test_execute_spark_sql_answers_rows(client):
+def test_it_answers_rows(client):
     result = structured(
-        client.call("execute_spark_sql", {"sql": "SELECT sum(id) AS total, 'é' AS said FROM range(1000)"})
+        client.call(
+            "execute_spark_sql", {"sql": "SELECT sum(id) AS total, 'é' AS said FROM range(1000)"}
+        )
     )
     assert result["rows"] == [[499500, "é"]]
     assert [column["name"] for column in result["columns"]] == ["total", "said"]
     assert (result["row_count"], result["truncated"]) == (1, False)
 
 
-def test_execute_spark_sql_binds_its_parameters(client):
-    by_name = {"sql": "SELECT :a + 1 AS b, :c AS d", "parameters": {"a": 41, "c": "'; DROP TABLE x"}}
-    assert structured(client.call("execute_spark_sql", by_name))["rows"] == [[42, "'; DROP TABLE x"]]
+def test_it_binds_its_parameters(client):
+    by_name = {
+        "sql": "SELECT :a + 1 AS b, :c AS d",
+        "parameters": {"a": 41, "c": "'; DROP TABLE x"},
+    }
+    assert structured(client.call("execute_spark_sql", by_name))["rows"] == [
+        [42, "'; DROP TABLE x"]
+    ]
     in_order = {"sql": "SELECT ? AS a, ? AS b", "parameters": [1, "two"]}
     assert structured(client.call("execute_spark_sql", in_order))["rows"] == [[1, "two"]]
 
 
-def test_execute_spark_sql_writes_csv(client):
+def test_it_writes_csv(client):
     wanted = {"sql": "SELECT id, 'a,b' AS text FROM range(2) ORDER BY id", "format": "csv"}
     lines = structured(client.call("execute_spark_sql", wanted))["data"].splitlines()
     assert lines == ["id,text", '0,"a,b"', '1,"a,b"']
 
 
-def test_execute_spark_sql_answers_sparks_error_class(client):
+def test_it_answers_sparks_error_class(client):
     failed = client.call("execute_spark_sql", {"sql": "SELECT * FROM nowhere"})
     assert "TABLE_OR_VIEW_NOT_FOUND" in str(failed) and failure(failed)
 
 
-def test_the_gateway_refuses_a_format_that_spark_sql_does_not_have(client):
+def test_it_refuses_a_format_that_spark_sql_does_not_have(client):
     refused = client.call("execute_spark_sql", {"sql": "SELECT 1", "format": "xml"})
     assert "do not fit its schema: /format" in failure(refused)
 
 
-@pytest.mark.parametrize("sql", [
-    "DROP TABLE IF EXISTS events",
-    "CREATE TEMPORARY VIEW mine AS SELECT 1",
-    "CREATE TABLE mine USING parquet AS SELECT 1 AS a",
-    "SET spark.sql.shuffle.partitions=1",
-    "SET spark.portcullis.access=write",
-    "USE default",
-    "SELECT reflect('java.lang.System', 'lineSeparator')",
-    "SELECT java_method('java.lang.Math', 'abs', -1)",
-    "SELECT * FROM text.`/etc/passwd`",
-    "SELECT * FROM text.`/no/such/file`",
-    "SELECT TRANSFORM (id) USING 'cat' AS (x) FROM range(1)",
-    "WITH a AS (SELECT 1) INSERT OVERWRITE DIRECTORY '/tmp/portcullis-made' USING csv SELECT 1",
-    "EXECUTE IMMEDIATE 'DROP VIEW events'",
-    "BEGIN DROP VIEW events; END",
-    "ADD JAR '/tmp/x.jar'",
-])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE IF EXISTS events",
+        "CREATE TEMPORARY VIEW mine AS SELECT 1",
+        "CREATE TABLE mine USING parquet AS SELECT 1 AS a",
+        "SET spark.sql.shuffle.partitions=1",
+        "SET spark.portcullis.access=write",
+        "USE default",
+        "SELECT reflect('java.lang.System', 'lineSeparator')",
+        "SELECT java_method('java.lang.Math', 'abs', -1)",
+        "SELECT * FROM text.`/etc/passwd`",
+        "SELECT * FROM text.`/no/such/file`",
+        "SELECT TRANSFORM (id) USING 'cat' AS (x) FROM range(1)",
+        "WITH a AS (SELECT 1) INSERT OVERWRITE DIRECTORY '/tmp/portcullis-made' USING csv SELECT 1",
+        "EXECUTE IMMEDIATE 'DROP VIEW events'",
+        "BEGIN DROP VIEW events; END",
+        "ADD JAR '/tmp/x.jar'",
+    ],
+)
 def test_it_refuses_whatever_is_no_read_with_a_sentence(client, sql):
     refused = client.call("execute_spark_sql", {"sql": sql})
     assert "read_only" in str(refused) or "ParseException" in str(refused), refused
@@ -61,12 +71,19 @@ def test_it_refuses_whatever_is_no_read_with_a_sentence(client, sql):
 
 
 def test_it_reads_all_of_spark_sql(client):
-    for sql in ("SHOW TABLES", "DESCRIBE events", "SHOW FUNCTIONS LIKE 'abs'", "FROM range(3) |> WHERE id = 1"):
+    for sql in (
+        "SHOW TABLES",
+        "DESCRIBE events",
+        "SHOW FUNCTIONS LIKE 'abs'",
+        "FROM range(3) |> WHERE id = 1",
+    ):
         assert structured(client.call("execute_spark_sql", {"sql": sql}))["rows"], sql
     counted = structured(client.call("execute_spark_sql", {"sql": "SELECT count(*) FROM events"}))
     assert counted["rows"] == [[200000]]
 
 
-def test_an_explained_plan_is_judged_too(client):
+def test_it_judges_an_explained_plan_too(client):
     sql = "EXPLAIN SELECT reflect('java.lang.System', 'lineSeparator')"
-    assert "PORTCULLIS_READ_ONLY" in str(structured(client.call("execute_spark_sql", {"sql": sql}))["rows"])
+    assert "PORTCULLIS_READ_ONLY" in str(
+        structured(client.call("execute_spark_sql", {"sql": sql}))["rows"]
+    )

@@ -1,4 +1,4 @@
-//! CSV by RFC 4180, in which NULL and the empty string differ
+//! CSV by RFC 4180, in which NULL and the empty string differ.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub(super) fn header(columns: &[Column], text: &mut String) {
     join(columns.iter().map(|column| quoted(&column.name)), text);
 }
 
-/// Appends a row.
+/// Appends a row to the text.
 pub(super) fn line(row: &[Value], text: &mut String) {
     join(
         row.iter().map(|value| match value {

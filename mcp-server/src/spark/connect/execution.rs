@@ -1,4 +1,4 @@
-//! One statement under way: the loop that reattaches until the result is complete
+//! One statement under way: the loop that reattaches until the result is complete.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,7 +16,8 @@ use crate::spark::protocol as pb;
 use crate::spark::types::{self, Column};
 use pb::execute_plan_response::{ExecutionProgress, ResponseType};
 
-/// After this many responses the server may forget what it sent, so that it need not keep a whole result.
+/// After this many responses the server may forget what it sent, so that it need not keep a whole
+/// result.
 const RELEASE_EVERY: u32 = 16;
 /// How often a statement that never reached the server is tried: for a second and a half.
 const ATTEMPTS_BEFORE: u32 = 6;
@@ -28,12 +29,12 @@ const STOOD: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(4);
 
-/// What comes back from a statement, in order.
+/// A part of a statement's answer, in order.
 #[derive(Debug)]
 pub enum Event {
     /// The columns, before the first batch.
     Columns(Vec<Column>),
-    /// Rows.
+    /// Rows, as one Arrow batch.
     Batch(RecordBatch),
     /// How far Spark is; every two seconds or so.
     Progress(Progress),
@@ -44,7 +45,7 @@ pub enum Event {
 pub struct Progress {
     /// Tasks of the stages that are known by now.
     pub tasks: u64,
-    /// Of these, done.
+    /// Tasks of these that are done.
     pub tasks_done: u64,
     /// Tasks that run at this moment.
     pub tasks_running: u64,
@@ -67,10 +68,10 @@ pub struct Execution {
     events: VecDeque<Event>,
 }
 
-/// What the server may know of the statement.
+/// How much the server may know of the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Nothing.
+    /// It knows nothing of it.
     Unsent,
     /// It may have it, and may work on it.
     Sent,

@@ -1,4 +1,4 @@
-//! What can go wrong with a statement, read out of gRPC's status
+//! The failures of a statement, read out of gRPC's status.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -19,7 +19,7 @@ pub enum ConnectError {
     Unreachable {
         /// Where it should be.
         remote: String,
-        /// What the connection said.
+        /// The reason that the connection gave.
         reason: String,
     },
     /// The server no longer knows the statement, and what it did until then is not known.
@@ -39,7 +39,8 @@ pub enum ConnectError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SparkFailure {
-    /// Spark's error class, such as `TABLE_OR_VIEW_NOT_FOUND`; the whole list is in Spark's documentation.
+    /// Spark's error class, such as `TABLE_OR_VIEW_NOT_FOUND`; the whole list is in Spark's
+    /// documentation.
     pub error_class: Option<String>,
     /// SQLSTATE, such as `42P01`.
     pub sql_state: Option<String>,
@@ -94,7 +95,7 @@ impl ConnectError {
     }
 }
 
-/// What kind of break a status tells of, for the loop that reattaches.
+/// The kind of break that a status tells of, for the loop that reattaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Break {
     /// No connection came about: the server has not seen the call.

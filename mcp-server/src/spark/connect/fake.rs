@@ -1,4 +1,4 @@
-//! A Spark Connect server for tests, which plays a script: what each stream sends and how it ends
+//! A Spark Connect server for tests, which plays a script: what each stream sends and how it ends.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -20,31 +20,31 @@ use pb::spark_connect_service_server::{SparkConnectService, SparkConnectServiceS
 
 /// One stream that the server opens, for a statement or a reattach.
 pub(in crate::spark) enum Turn {
-    /// Refused at once.
+    /// It is refused at once.
     Refuse(Status),
     /// Sends these, then ends as told.
     Send(Vec<Item>, Ending),
 }
 
-/// One response.
+/// One response of a stream.
 #[derive(Clone, Copy)]
 pub(in crate::spark) enum Item {
     /// A batch with the numbers of this range.
     Rows(i64, i64),
-    /// The true end.
+    /// The true end of a result.
     Complete,
 }
 
 pub(in crate::spark) enum Ending {
     /// Normally, as Spark does when a stream's time or size is up.
     Quiet,
-    /// With this status.
+    /// It ends with this status.
     Status(Status),
-    /// Never.
+    /// It never ends by itself.
     Open,
 }
 
-/// What the client asked for, in order.
+/// A question of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::spark) enum Asked {
     Execute { session: String, operation: String },
@@ -90,7 +90,7 @@ impl Fake {
         (fake, Connect::new(remote).expect("an address"))
     }
 
-    /// What was asked so far.
+    /// Everything that was asked so far.
     pub(in crate::spark) fn asked(&self) -> Vec<Asked> {
         self.asked.borrow().clone()
     }

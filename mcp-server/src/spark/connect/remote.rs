@@ -1,4 +1,4 @@
-//! `SPARK_REMOTE`: where Spark Connect listens, in the form that Spark's own clients take
+//! `SPARK_REMOTE`: where Spark Connect listens, in the form that Spark's own clients take.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +19,8 @@ pub enum InvalidRemote {
     /// Not of the form `sc://host:port`.
     #[error("`{0}` is no address of Spark Connect: write it as `sc://host:15002`")]
     Malformed(String),
-    /// An option after `/;`, such as `token` or `use_ssl`. Its value may be a secret and is not shown.
+    /// An option after `/;`, such as `token` or `use_ssl`. Its value may be a secret and is not
+    /// shown.
     #[error(
         "the Spark Connect address sets `{0}`, which this server does not support yet: remove it, or connect through a proxy that adds it"
     )]

@@ -4,7 +4,6 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::statement::relation;
-use super::stop::in_background;
 use super::{CALL_TIMEOUT, CLIENT_TYPE, Connect, ConnectError, SparkUser, failure};
 use crate::spark::protocol as pb;
 use pb::analyze_plan_request::{Analyze, Schema, SparkVersion};
@@ -124,7 +123,8 @@ impl Connect {
     /// The version of the Spark behind the server: a call that costs nothing, for health.
     ///
     /// # Errors
-    /// [`ConnectError::Unreachable`] if no server answers within ten seconds, or what it refused with.
+    /// [`ConnectError::Unreachable`] if no server answers within ten seconds, or what it refused
+    /// with.
     pub async fn version(&self, session: &Session) -> Result<String, ConnectError> {
         let version = Analyze::SparkVersion(SparkVersion {});
         match self.analyse(session, version).await?.result {
@@ -142,7 +142,7 @@ impl Connect {
             ..Default::default()
         };
         let mut service = self.service.clone();
-        in_background(&self.aftermath, async move {
+        self.in_background(async move {
             if let Ok(Err(status)) = timeout(CALL_TIMEOUT, service.release_session(request)).await {
                 tracing::debug!(%status, "Spark refused to end a session");
             }

@@ -1,4 +1,4 @@
-//! A SQL statement with its parameters, as the plan that Spark Connect executes
+//! A SQL statement with its parameters, as the plan that Spark Connect executes.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use pb::expression::literal::LiteralType;
 use pb::expression::{ExprType, Literal, UnresolvedFunction};
 use pb::relation::RelType;
 
-/// One SQL statement.
+/// One SQL statement with its parameters.
 #[derive(Debug, Clone)]
 pub struct Statement {
     sql: String,
@@ -17,7 +17,7 @@ pub struct Statement {
     most_rows: Option<i32>,
 }
 
-/// What stands for `?` or `:name` in a statement. They are bound, never spliced into the text.
+/// The values of `?` or `:name` in a statement. They are bound, never spliced into the text.
 #[derive(Debug, Clone, Default)]
 pub enum Parameters {
     /// The statement has none.
@@ -25,7 +25,7 @@ pub enum Parameters {
     None,
     /// One per `?`, in order.
     Positional(Vec<Parameter>),
-    /// One per `:name`.
+    /// One value per `:name`.
     Named(HashMap<String, Parameter>),
 }
 
@@ -53,7 +53,7 @@ impl Statement {
         }
     }
 
-    /// With these parameters.
+    /// The statement with these parameters.
     #[must_use]
     pub fn parameters(mut self, parameters: Parameters) -> Self {
         self.parameters = parameters;
@@ -67,7 +67,7 @@ impl Statement {
         self
     }
 
-    /// Its text.
+    /// The text of the statement.
     pub fn sql(&self) -> &str {
         &self.sql
     }

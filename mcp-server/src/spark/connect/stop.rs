@@ -1,18 +1,16 @@
-//! Ending a statement on the server: closing the stream alone lets it run on
+//! Ending a statement on the server: closing the stream alone lets it run on.
 
-use std::future::Future;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::{CALL_TIMEOUT, CLIENT_TYPE, Connect, Session};
 use crate::spark::protocol as pb;
 use pb::release_execute_request::{Release as Kind, ReleaseAll, ReleaseUntil};
 
-/// An interrupt can overtake its statement on the way to the server, so it is repeated until it hits …
+/// An interrupt can overtake its statement on the way to the server, so it is repeated until it
+/// hits …
 const INTERRUPTS: u32 = 5;
 /// … with this pause between.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -25,7 +23,7 @@ pub(super) struct Stop {
     operation: Uuid,
 }
 
-/// What the server need not keep any longer.
+/// The part of a statement that the server need not keep any longer.
 #[derive(Debug)]
 pub(super) enum Release {
     /// The statement and all it answered; ends it if it still runs.
@@ -45,8 +43,8 @@ impl Stop {
 
     /// Interrupts the statement and releases it.
     pub(super) fn interrupt(self) {
-        let aftermath = self.connect.aftermath.clone();
-        in_background(&aftermath, async move {
+        let connect = self.connect.clone();
+        connect.in_background(async move {
             for _ in 0..INTERRUPTS {
                 match self.try_interrupt().await {
                     Some(hit) if hit.is_empty() => sleep(PAUSE).await,
@@ -60,8 +58,8 @@ impl Stop {
 
     /// Tells the server what it may forget.
     pub(super) fn release(self, what: Release) {
-        let aftermath = self.connect.aftermath.clone();
-        in_background(&aftermath, async move { self.send(what).await });
+        let connect = self.connect.clone();
+        connect.in_background(async move { self.send(what).await });
     }
 
     /// The operations that were interrupted; `None` if the server did not answer.
@@ -98,15 +96,5 @@ impl Stop {
         if let Ok(Err(status)) = timeout(CALL_TIMEOUT, service.release_execute(request)).await {
             tracing::debug!(operation = %self.operation, %status, "Spark refused a release");
         }
-    }
-}
-
-/// Runs on after its caller; outside a runtime (at shutdown) there is nothing to run on.
-pub(super) fn in_background(
-    aftermath: &TaskTracker,
-    work: impl Future<Output = ()> + Send + 'static,
-) {
-    if let Ok(runtime) = Handle::try_current() {
-        aftermath.spawn_on(work, &runtime);
     }
 }

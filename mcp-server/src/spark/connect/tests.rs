@@ -1,4 +1,4 @@
-//! The loop that reattaches, against a server that ends streams early
+//! The loop that reattaches, against a server that ends streams early.
 
 use tonic::Status;
 

@@ -1,4 +1,4 @@
-//! Dates, times and durations in ISO 8601, over the whole range that Spark can hold
+//! Dates, times and durations in ISO 8601, over the whole range that Spark can hold.
 
 const DAY: i64 = 86_400_000_000;
 
@@ -7,7 +7,7 @@ pub(super) fn date(days: i32) -> String {
     date_of(days.into())
 }
 
-/// Microseconds since 1970-01-01T00:00:00.
+/// Microseconds since the epoch, 1970-01-01T00:00:00.
 pub(super) fn timestamp(micros: i64) -> String {
     let day = date_of(micros.div_euclid(DAY));
     format!("{day}T{}", time(micros.rem_euclid(DAY) * 1_000))
