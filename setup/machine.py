@@ -159,7 +159,7 @@ REQUIREMENTS = [
         find_javac,
         None,
         {
-            "apt-get": ["openjdk-17-jdk-headless", "openjdk-21-jdk-headless", "default-jdk-headless"],
+            "apt-get": ["openjdk-17-jdk-headless", "default-jdk-headless"],
             "dnf": ["java-17-openjdk-devel"],
             "pacman": ["jdk17-openjdk"],
             "apk": ["openjdk17-jdk"],

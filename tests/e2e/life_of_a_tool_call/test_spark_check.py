@@ -1,4 +1,4 @@
-"""The check inside Spark, on a Spark of its own: statements, and plans that clients build without SQL."""
+"""The check inside Spark, on a Spark of its own: statements, and plans built without SQL."""
 
 import subprocess
 

@@ -12,7 +12,8 @@ import scala.jdk.javaapi.CollectionConverters;
 /**
  * Says of an analysed plan whether it only reads.
  *
- * <p>What is not named here is refused: a node that a new Spark brings is no read until somebody has
+ * <p>What is not named here is refused: a node that a new Spark brings is no read until somebody
+ * has
  * looked at it.
  */
 final class AnalysedPlanCheck {
@@ -66,13 +67,14 @@ final class AnalysedPlanCheck {
   private static final Set<String> READING =
       Set.of(
           "Aggregate", "AsOfJoin", "BinBy", "CTERelationDef", "CTERelationRef", "CommandResult",
-          "DataFrameDropColumns", "Deduplicate", "DeserializeToObject", "Distinct", "EmptyRelation", "Except", "Expand",
-          "Filter", "Generate", "GlobalLimit", "Intersect", "Join", "LateralJoin", "LimitAll",
-          "LocalLimit", "LocalRelation", "NearestByJoin", "Offset", "OneRowRelation", "Pivot",
-          "Project", "Range", "RebalancePartitions", "Repartition", "RepartitionByExpression",
-          "ResolvedHint", "ReturnAnswer", "SQLFunctionNode", "Sample", "SerializeFromObject", "Sort",
-          "Subquery", "SubqueryAlias", "Tail", "Transpose", "Union", "UnionLoop", "UnionLoopRef",
-          "UnresolvedHint", "Unpivot", "View", "Window", "WithCTE", "Zip");
+          "DataFrameDropColumns", "Deduplicate", "DeserializeToObject", "Distinct", "EmptyRelation",
+          "Except", "Expand", "Filter", "Generate", "GlobalLimit", "Intersect", "Join",
+          "LateralJoin", "LimitAll", "LocalLimit", "LocalRelation", "NearestByJoin", "Offset",
+          "OneRowRelation", "Pivot", "Project", "Range", "RebalancePartitions", "Repartition",
+          "RepartitionByExpression", "ResolvedHint", "ReturnAnswer", "SQLFunctionNode", "Sample",
+          "SerializeFromObject", "Sort", "Subquery", "SubqueryAlias", "Tail", "Transpose", "Union",
+          "UnionLoop", "UnionLoopRef", "Unpivot", "UnresolvedHint", "View", "Window", "WithCTE",
+          "Zip");
 
   private final AllowedFiles files;
 
@@ -119,7 +121,8 @@ final class AnalysedPlanCheck {
 
   private static Refusal noTable() {
     return new Refusal(
-        "a data source that is no table cannot be read here: query the tables that SHOW TABLES lists");
+        "a data source that is no table cannot be read here: "
+            + "query the tables that SHOW TABLES lists");
   }
 
   private static boolean isReading(LogicalPlan node) {

@@ -6,7 +6,8 @@ import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.rules.Rule;
 
 /**
- * Refuses a file that is named as a table ({@code csv.`/path`}) before Spark looks whether it exists:
+ * Refuses a file that is named as a table ({@code csv.`/path`}) before Spark looks whether it
+ * exists:
  * what it says of that would tell callers what the machine holds.
  */
 final class UnresolvedFilesRule extends Rule<LogicalPlan> {

@@ -28,7 +28,8 @@ public final class RuleTable {
           "SELECT name, count(*) FROM shops GROUP BY ALL HAVING count(*) > 0 ORDER BY 1 LIMIT 5",
           "SELECT * FROM shops a JOIN shops b USING (id) LEFT ANTI JOIN range(1) r ON a.id = r.id",
           "WITH a AS (SELECT 1 AS x) SELECT * FROM a WHERE x IN (SELECT id FROM shops)",
-          "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT * FROM t",
+          "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT "
+              + "* FROM t",
           "SELECT id, sum(id) OVER (ORDER BY id) FROM shops QUALIFY rank() OVER (ORDER BY id) < 3",
           "SELECT * FROM shops PIVOT (count(id) FOR name IN ('a', 'b'))",
           "SELECT * FROM shops UNPIVOT (v FOR k IN (id))",
@@ -36,11 +37,16 @@ public final class RuleTable {
           "SELECT * FROM shops, LATERAL (SELECT shops.id + 1)",
           "SELECT * FROM shops TABLESAMPLE (50 PERCENT)",
           "SELECT * FROM range(3) UNION ALL SELECT 4 EXCEPT SELECT 1 INTERSECT SELECT 2",
-          "SELECT transform(array(1, 2), x -> x + 1), from_json('{\"a\":1}', 'a INT'), to_json(struct(1))",
-          "SELECT aes_encrypt('a', '0000111122223333'), luhn_check('79927398713'), parse_url('http://a/b', 'HOST')",
-          "SELECT current_user(), current_timestamp(), rand(), uuid(), version(), current_catalog()",
-          "SELECT percentile_approx(id, 0.5), approx_count_distinct(name), collect_list(name) FROM shops",
-          "SELECT regexp_replace('a', 'b', 'c'), date_add(current_date(), 1), try_divide(1, 0), xpath('<a/>', 'a')",
+          "SELECT transform(array(1, 2), x -> x + 1), from_json('{\"a\":1}', 'a INT'), "
+              + "to_json(struct(1))",
+          "SELECT aes_encrypt('a', '0000111122223333'), luhn_check('79927398713'), "
+              + "parse_url('http://a/b', 'HOST')",
+          "SELECT current_user(), current_timestamp(), rand(), uuid(), version(), "
+              + "current_catalog()",
+          "SELECT percentile_approx(id, 0.5), approx_count_distinct(name), collect_list(name) "
+              + "FROM shops",
+          "SELECT regexp_replace('a', 'b', 'c'), date_add(current_date(), 1), try_divide(1, 0), "
+              + "xpath('<a/>', 'a')",
           "SELECT * FROM kept",
           "SELECT /*+ BROADCAST(shops) */ * FROM shops",
           "FROM shops |> WHERE id = 1 |> AGGREGATE count(*) AS n",
@@ -48,7 +54,8 @@ public final class RuleTable {
           "SHOW TABLES", "SHOW DATABASES", "SHOW COLUMNS IN shops", "SHOW CREATE TABLE shops",
           "SHOW FUNCTIONS LIKE 'a*'", "SHOW VIEWS", "SHOW TBLPROPERTIES shops", "SHOW CATALOGS",
           "SHOW CURRENT NAMESPACE", "SHOW TABLE EXTENDED LIKE 'shops'", "SHOW PARTITIONS parted",
-          "DESCRIBE shops", "DESCRIBE EXTENDED shops", "DESCRIBE shops id", "DESCRIBE DATABASE default",
+          "DESCRIBE shops", "DESCRIBE EXTENDED shops", "DESCRIBE shops id",
+          "DESCRIBE DATABASE default",
           "DESCRIBE FUNCTION abs", "DESCRIBE QUERY SELECT 1", "DESCRIBE EXTENDED shops AS JSON",
           "EXPLAIN SELECT * FROM shops", "EXPLAIN FORMATTED SELECT 1", "EXPLAIN COST SELECT 1",
           "SELECT * FROM text.`OPEN/a.txt`", "SELECT * FROM text.`file:OPEN/a.txt`",
@@ -60,21 +67,31 @@ public final class RuleTable {
           "SELECT java_method('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
           "SELECT try_reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
           "SELECT `reflect`('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "SELECT system.builtin.reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "SELECT 1 WHERE reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1') = 'x'",
-          "WITH a AS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')) SELECT * FROM a",
-          "WITH a AS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')) SELECT 1",
+          "SELECT system.builtin.reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
+              + "'1')",
+          "SELECT 1 WHERE reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1') = "
+              + "'x'",
+          "WITH a AS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
+              + "'1')) SELECT * FROM a",
+          "WITH a AS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
+              + "'1')) SELECT 1",
           "SELECT (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1'))",
-          "SELECT 1 FROM shops WHERE EXISTS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1'))",
-          "SELECT transform(array('1'), x -> reflect('java.lang.System', 'setProperty', 'portcullis.broken', x))",
-          "SELECT IF(true, 1, reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1'))",
+          "SELECT 1 FROM shops WHERE EXISTS (SELECT reflect('java.lang.System', 'setProperty', "
+              + "'portcullis.broken', '1'))",
+          "SELECT transform(array('1'), x -> reflect('java.lang.System', 'setProperty', "
+              + "'portcullis.broken', x))",
+          "SELECT IF(true, 1, reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
+              + "'1'))",
           "SELECT 1 ORDER BY reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "SELECT 1 AS a GROUP BY reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "EXECUTE IMMEDIATE 'SELECT reflect(''java.lang.System'', ''setProperty'', ''portcullis.broken'', ''1'')'",
+          "SELECT 1 AS a GROUP BY reflect('java.lang.System', 'setProperty', "
+              + "'portcullis.broken', '1')",
+          "EXECUTE IMMEDIATE 'SELECT reflect(''java.lang.System'', ''setProperty'', "
+              + "''portcullis.broken'', ''1'')'",
           "EXECUTE IMMEDIATE 'DROP TABLE shops'",
           "EXPLAIN SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
           "EXPLAIN DROP TABLE shops",
-          "DESCRIBE QUERY SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
+          "DESCRIBE QUERY SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
+              + "'1')",
           "SELECT TRANSFORM (id) USING 'touch OPEN/made' AS (x) FROM shops",
           "FROM shops MAP id USING 'touch OPEN/made' AS x",
           "FROM (SELECT id FROM shops) REDUCE id USING 'touch OPEN/made' AS x",
@@ -94,17 +111,21 @@ public final class RuleTable {
           "INSERT OVERWRITE DIRECTORY 'OPEN/made' USING csv SELECT 1",
           "WITH a AS (SELECT 1) INSERT INTO shops SELECT 3, 'c'",
           "FROM shops INSERT INTO shops SELECT *",
-          "UPDATE shops SET id = 3", "MERGE INTO shops USING shops s ON false WHEN NOT MATCHED THEN INSERT *",
+          "UPDATE shops SET id = 3",
+          "MERGE INTO shops USING shops s ON false WHEN NOT MATCHED THEN INSERT *",
           "CREATE TABLE made (id INT)", "CREATE TABLE made USING parquet AS SELECT 1 AS a",
           "CREATE TABLE made USING text LOCATION '/etc'",
           "CREATE TEMPORARY VIEW made AS SELECT 1", "CREATE OR REPLACE VIEW made AS SELECT 1",
           "CREATE TEMPORARY VIEW made USING text OPTIONS (path '/etc/passwd')",
-          "CREATE FUNCTION made AS 'java.lang.String'", "CREATE TEMPORARY FUNCTION made AS 'java.lang.String'",
+          "CREATE FUNCTION made AS 'java.lang.String'",
+          "CREATE TEMPORARY FUNCTION made AS 'java.lang.String'",
           "CREATE FUNCTION made(x INT) RETURNS INT RETURN x", "CREATE DATABASE made",
-          "ALTER TABLE shops RENAME TO made", "ALTER TABLE shops ADD COLUMNS (x INT)", "DROP VIEW kept",
+          "ALTER TABLE shops RENAME TO made", "ALTER TABLE shops ADD COLUMNS (x INT)",
+          "DROP VIEW kept",
           "SET spark.sql.shuffle.partitions=1", "SET spark.portcullis.access=write", "SET", "RESET",
           "DECLARE x INT DEFAULT 1", "USE default", "SET TIME ZONE 'UTC'",
-          "ADD JAR 'OPEN/a.txt'", "ADD FILE 'OPEN/a.txt'", "LIST JARS", "CACHE TABLE shops", "CLEAR CACHE",
+          "ADD JAR 'OPEN/a.txt'", "ADD FILE 'OPEN/a.txt'", "LIST JARS", "CACHE TABLE shops",
+          "CLEAR CACHE",
           "REFRESH TABLE shops", "REFRESH 'OPEN'", "ANALYZE TABLE shops COMPUTE STATISTICS",
           "MSCK REPAIR TABLE parted", "LOAD DATA LOCAL INPATH '/etc/passwd' INTO TABLE shops",
           "COMMENT ON TABLE shops IS 'x'", "EXPLAIN INSERT INTO shops VALUES (3, 'c')",
@@ -165,9 +186,18 @@ public final class RuleTable {
     expect(false, "a range", () -> reader.range(3).filter("id > 1").collect());
     expect(false, "an open file", () -> reader.read().text(open + "/a.txt").collect());
     expect(true, "a shut file", () -> reader.read().text("/etc/passwd").collect());
-    expect(true, "a shut file as a format", () -> reader.read().format("csv").load("/etc/hosts").collect());
-    expect(true, "files by glob", () -> reader.read().text(open + "/a.txt", "/etc/passwd").collect());
-    expect(true, "a function of a client", () -> reader.range(1).select(functions.callUDF("twice", functions.lit(1))).collect());
+    expect(
+        true,
+        "a shut file as a format",
+        () -> reader.read().format("csv").load("/etc/hosts").collect());
+    expect(
+        true,
+        "an open file beside a shut one",
+        () -> reader.read().text(open + "/a.txt", "/etc/passwd").collect());
+    expect(true, "a function of a client", () -> {
+      var called = functions.callUDF("twice", functions.lit(1));
+      return reader.range(1).select(called).collect();
+    });
     expect(true, "an unnamed function", () -> {
       var function = functions.udf((UDF1<Long, Long>) n -> n, DataTypes.LongType);
       return reader.range(1).select(function.apply(functions.col("id"))).collect();
@@ -176,8 +206,13 @@ public final class RuleTable {
       Dataset<Long> mapped = reader.range(1).map((MapFunction<Long, Long>) n -> n, Encoders.LONG());
       return mapped.toDF().collect();
     });
-    expect(true, "a source of rows", () -> reader.readStream().format("rate").load().isStreaming() ? reader.readStream().format("rate").load().limit(1) : null);
-    expect(true, "reflection", () -> reader.range(1).select(functions.java_method(functions.lit("java.lang.System"), functions.lit("lineSeparator"))).collect());
+    expect(
+        true, "a stream of rows", () -> reader.readStream().format("rate").load().limit(1));
+    expect(true, "reflection", () -> {
+      var system = functions.lit("java.lang.System");
+      var called = functions.java_method(system, functions.lit("lineSeparator"));
+      return reader.range(1).select(called).collect();
+    });
     expect(true, "a write", () -> {
       reader.range(1).write().csv(open + "/made");
       return null;
@@ -218,7 +253,8 @@ public final class RuleTable {
   }
 
   private static String first(Throwable thrown) {
-    return thrown.getClass().getName() + ": " + String.valueOf(thrown.getMessage()).lines().findFirst().orElse("");
+    String line = String.valueOf(thrown.getMessage()).lines().findFirst().orElse("");
+    return thrown.getClass().getName() + ": " + line;
   }
 
   private static void fail(String why) {
