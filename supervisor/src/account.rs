@@ -7,9 +7,9 @@ use std::path::Path;
 /// A user of this machine, from `/etc/passwd`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The login name.
+    /// The name by which the user logs in.
     pub name: String,
-    /// The numeric user.
+    /// The number of the user.
     pub uid: u32,
     /// The user's own group.
     pub gid: u32,

@@ -16,27 +16,27 @@ const TAIL_LINES: usize = 15;
 /// Between two questions whether a program is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// Why a program could not be started. Each carries what the user needs to see.
+/// The reason why a program could not be started. Each carries what the user needs to see.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// There is no such program, or no permission to run it or to write its log.
     #[error("{name} cannot be started from `{}`: {cause}", command.display())]
     Spawn {
-        /// The program's name.
+        /// The name under which the user knows it.
         name: String,
-        /// What was to be run.
+        /// The file that was to be run.
         command: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         cause: std::io::Error,
     },
     /// It ended before it was ready.
     #[error("{name} {how} before it was ready; the end of `{}`:\n{tail}", log.display())]
     Ended {
-        /// The program's name.
+        /// The name under which the user knows it.
         name: String,
         /// How it ended, in words.
         how: String,
-        /// Where its output is.
+        /// The file that its output is in.
         log: PathBuf,
         /// The last lines of it.
         tail: String,
@@ -44,13 +44,13 @@ pub enum StartError {
     /// It runs, but did not become ready in time.
     #[error("{name} is not ready after {} s: {reason}; the end of `{}`:\n{tail}", waited.as_secs(), log.display())]
     NotReady {
-        /// The program's name.
+        /// The name under which the user knows it.
         name: String,
         /// How long it had.
         waited: Duration,
-        /// What the last check found.
+        /// The finding of the last check.
         reason: String,
-        /// Where its output is.
+        /// The file that its output is in.
         log: PathBuf,
         /// The last lines of it.
         tail: String,
@@ -58,24 +58,24 @@ pub enum StartError {
     /// It was stopped before it was ready.
     #[error("{name} was stopped before it was ready")]
     Stopped {
-        /// The program's name.
+        /// The name under which the user knows it.
         name: String,
     },
 }
 
-/// What a program is doing.
+/// The state of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// It runs and is not ready yet.
     Starting {
-        /// Its process number.
+        /// The number of its process.
         pid: u32,
     },
-    /// It is ready.
+    /// It is ready to be used.
     Ready {
-        /// Its process number.
+        /// The number of its process.
         pid: u32,
-        /// When it became ready.
+        /// The time when it became ready.
         since: Instant,
     },
     /// It ended, and is started again after a pause.
@@ -99,7 +99,7 @@ pub enum Event {
         log: PathBuf,
         /// The last lines of that file.
         tail: String,
-        /// The pause.
+        /// The pause before that.
         pause: Duration,
         /// How many ends in a row there were; [`CRASH_LOOP`](crate::CRASH_LOOP) are a crash loop.
         ends: u32,

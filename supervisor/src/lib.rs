@@ -1,19 +1,22 @@
-//! Starts local programs, waits until they are ready, restarts what crashes, and stops everything in order.
+//! Starts local programs, waits until they are ready, restarts what crashes, and stops everything
+//! in order.
 //!
-//! `portcullis up` runs the whole product on this crate. It knows nothing of Envoy, Spark or PostgreSQL:
-//! what to run, and what "ready" means for it, comes in as a [`Program`].
+//! `portcullis up` runs the whole product on this crate. It knows nothing of Envoy, Spark or
+//! PostgreSQL: what to run, and what "ready" means for it, comes in as a [`Program`].
 //!
 //! # How the types meet
 //!
-//! A [`Program`] says what to run, as whom, where its output goes, when it is [`Readiness`] and whether it is [`Restart`]ed.
-//! [`Supervisor::start`] makes a process of it and returns when it is ready, or with a [`StartError`] that carries the end of
-//! its log. What happens afterwards arrives as [`Event`]s. [`Supervisor::stop_all`] ends the processes, the last one first.
+//! A [`Program`] says what to run, as whom, where its output goes, when it is [`Readiness`] and
+//! whether it is [`Restart`]ed. [`Supervisor::start`] makes a process of it and returns when it is
+//! ready, or with a [`StartError`] that carries the end of its log. What happens afterwards arrives
+//! as [`Event`]s. [`Supervisor::stop_all`] ends the processes, the last one first.
 //!
 //! # What it never does
 //!
-//! - Leave a process behind: each has a process group of its own, which is killed when its leader has ended, and the kernel
-//!   ends the leader when the supervising process dies, however it dies. The kernel ties that to the *thread* that started
-//!   it: run a supervisor on a current-thread runtime, or on threads that live as long as the program.
+//! - Leave a process behind: each has a process group of its own, which is killed when its leader
+//!   has ended, and the kernel ends the leader when the supervising process dies, however it dies.
+//!   The kernel ties that to the *thread* that started it: run a supervisor on a current-thread
+//!   runtime, or on threads that live as long as the program.
 //! - Read or interpret what a program prints, beyond showing the end of it when the program failed.
 //!
 //! ```

@@ -7,8 +7,8 @@ use std::path::Path;
 /// How much of the end is looked at, in bytes.
 const WINDOW: u64 = 16 * 1024;
 
-/// The last `lines` lines of the file; what cannot be read is empty. Frames of stack traces, Java's and Rust's, do not count:
-/// there may be dozens of them below the one sentence that tells.
+/// The last `lines` lines of the file; what cannot be read is empty. Frames of stack traces, Java's
+/// and Rust's, do not count: there may be dozens of them below the one sentence that tells.
 #[must_use]
 pub fn log_tail(file: &Path, lines: usize) -> String {
     let end = read_end(file).unwrap_or_default();

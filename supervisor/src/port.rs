@@ -8,7 +8,7 @@ use std::path::Path;
 /// The process that listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// Its process number.
+    /// The number of the process.
     pub pid: u32,
     /// Its short name, as the kernel has it.
     pub command: String,
@@ -23,7 +23,8 @@ impl fmt::Display for Holder {
 /// Whether a server could listen on `address` now.
 ///
 /// # Errors
-/// When listening fails for another reason than that somebody does already, such as an address that is not this machine's.
+/// When listening fails for another reason than that somebody does already, such as an address that
+/// is not this machine's.
 pub fn is_free(address: SocketAddr) -> io::Result<bool> {
     match TcpListener::bind(address) {
         Ok(_) => Ok(true),
@@ -64,7 +65,8 @@ pub fn holder_of(port: u16) -> Option<Holder> {
         })
 }
 
-/// The socket numbers of the listeners on `port` in a table of `/proc/net` (`proc(5)`: columns local address, state, inode).
+/// The socket numbers of the listeners on `port` in a table of `/proc/net` (`proc(5)`: columns
+/// local address, state, inode).
 fn listeners(table: &str, port: u16) -> Vec<u64> {
     const LISTEN: &str = "0A";
     let suffix = format!(":{port:04X}");

@@ -63,7 +63,8 @@ impl Process {
         Ok(status)
     }
 
-    /// Asks the process to end, and ends it when it does not; returns when nothing of its group is left.
+    /// Asks the process to end, and ends it when it does not; returns when nothing of its group is
+    /// left.
     pub(crate) async fn stop(mut self) {
         // An error means that it has ended already.
         let _ = kill_process(self.pid, self.stop.signal);
@@ -104,7 +105,7 @@ fn die_with_parent(command: &mut Command, signal: Signal) {
         }
         Ok(())
     };
-    // SAFETY: the closure runs between fork and exec, where only async-signal-safe calls are allowed; it makes two system calls
-    // directly and allocates only on the path that gives up.
+    // SAFETY: the closure runs between fork and exec, where only async-signal-safe calls are
+    // allowed; it makes two system calls directly and allocates only on the path that gives up.
     unsafe { command.pre_exec(before_exec) };
 }

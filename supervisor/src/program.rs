@@ -1,4 +1,4 @@
-//! What to run.
+//! Programs, as they are described before they run.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -29,9 +29,9 @@ pub struct Program {
 /// How a process is asked to end, and how long it may take before it is killed.
 #[derive(Debug, Clone, Copy)]
 pub struct Stop {
-    /// What it is sent.
+    /// The signal that it is sent.
     pub signal: Signal,
-    /// How long it has.
+    /// The time that it has.
     pub patience: Duration,
 }
 
@@ -67,14 +67,14 @@ impl Program {
         }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// More arguments.
+    /// Adds several arguments.
     #[must_use]
     pub fn args<I: IntoIterator>(mut self, arguments: I) -> Self
     where
@@ -84,56 +84,57 @@ impl Program {
         self
     }
 
-    /// One more environment variable, over those of this process.
+    /// Adds an environment variable to those of this process.
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
-    /// The folder that it starts in; this process's own by default.
+    /// Sets the folder that it starts in; this process's own by default.
     #[must_use]
     pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
 
-    /// The user that it runs as; only root can name another one than itself.
+    /// Sets the user that it runs as; only root can name another one than itself.
     #[must_use]
     pub fn run_as(mut self, account: Option<Account>) -> Self {
         self.account = account;
         self
     }
 
-    /// When it counts as ready.
+    /// Sets the condition under which it counts as ready.
     #[must_use]
     pub fn ready_when(mut self, readiness: Readiness) -> Self {
         self.readiness = readiness;
         self
     }
 
-    /// How long it may take to become ready.
+    /// Sets how long it may take to become ready.
     #[must_use]
     pub fn ready_within(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// What happens when it ends by itself.
+    /// Sets whether it is started again when it ends by itself.
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = restart;
         self
     }
 
-    /// How it is asked to end.
+    /// Sets how it is asked to end.
     #[must_use]
     pub fn stop_with(mut self, stop: Stop) -> Self {
         self.stop = stop;
         self
     }
 
-    /// What the kernel sends it when the supervising process has died: `KILL` unless it has children of its own to end.
+    /// Sets the signal that the kernel sends it when the supervising process has died: `KILL`
+    /// unless it has children of its own to end.
     #[must_use]
     pub fn when_orphaned(mut self, signal: Signal) -> Self {
         self.orphan_signal = signal;

@@ -1,4 +1,4 @@
-//! When a program counts as ready.
+//! The conditions under which a program counts as ready.
 
 use std::fmt;
 use std::future::Future;
@@ -38,7 +38,7 @@ impl Readiness {
         Self::When(Arc::new(move || Box::pin(check())))
     }
 
-    /// Asks once.
+    /// Asks once whether the program is ready.
     pub(crate) async fn check(&self) -> Result<(), String> {
         timeout(ATTEMPT, self.ask())
             .await

@@ -5,24 +5,25 @@ use std::time::Duration;
 /// Says whether a program that ends by itself is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
-    /// It stays ended.
+    /// It stays ended, however it ended.
     Never,
-    /// It is started again, however often it ends, after a pause that doubles from half a second to ten. From the sixth
-    /// end in a row on, none of them after more than a minute of work, the pause is a minute.
+    /// It is started again, however often it ends, after a pause that doubles from half a second to
+    /// ten. From the sixth end in a row on, none of them after more than a minute of work, the
+    /// pause is a minute.
     WithBackoff,
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longer, and a program that needs only another one to be back would wait for nothing.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// The pause of a program that does not stay up: seldom enough to leave the machine and the log to the others, often enough
-/// that it comes back by itself once its cause is gone.
+/// The pause of a program that does not stay up: seldom enough to leave the machine and the log to
+/// the others, often enough that it comes back by itself once its cause is gone.
 const PAUSE_OF_A_CRASH_LOOP: Duration = Duration::from_secs(60);
 /// A program that has worked for so long was up: its next end is the first of a new row.
 const GOOD_RUN: Duration = Duration::from_secs(60);
 
-/// So many ends in a row, none after more than a minute of work, are a crash loop. Fewer are what a program does that
-/// waits for another one to start.
+/// So many ends in a row, none after more than a minute of work, are a crash loop. Fewer are what a
+/// program does that waits for another one to start.
 pub const CRASH_LOOP: u32 = 6;
 
 /// One end of a program that is started again.

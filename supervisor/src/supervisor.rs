@@ -37,10 +37,12 @@ impl Supervisor {
         )
     }
 
-    /// Starts `program` and returns when it is ready. Its log of an earlier run is kept beside the new one, as `….old`.
+    /// Starts `program` and returns when it is ready. Its log of an earlier run is kept beside the
+    /// new one, as `….old`.
     ///
     /// # Errors
-    /// When it cannot be started, ends before it is ready, or is not ready in time; it does not run then.
+    /// When it cannot be started, ends before it is ready, or is not ready in time; it does not run
+    /// then.
     pub async fn start(&self, program: Program) -> Result<(), StartError> {
         // Best effort: a first run has none.
         let _ = std::fs::rename(&program.log, program.log.with_extension("log.old"));
@@ -64,7 +66,7 @@ impl Supervisor {
         started.await.unwrap_or(Err(StartError::Stopped { name }))
     }
 
-    /// What each program is doing, in the order in which they were started.
+    /// The state of each program, in the order in which they were started.
     #[must_use]
     pub fn status(&self) -> Vec<(String, Status)> {
         self.members()
@@ -73,7 +75,8 @@ impl Supervisor {
             .collect()
     }
 
-    /// Stops every program, the last started first, each one fully before the next. A start that is still under way fails.
+    /// Stops every program, the last started first, each one fully before the next. A start that is
+    /// still under way fails.
     pub async fn stop_all(&self) {
         loop {
             // Its own statement: the lock must not be held while we wait.

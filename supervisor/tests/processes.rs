@@ -39,7 +39,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn a_start_returns_when_the_program_is_ready() {
+async fn it_returns_from_a_start_when_the_program_is_ready() {
     let folder = tempfile::tempdir().unwrap();
     let flag = folder.path().join("flag");
     let (supervisor, _events) = Supervisor::new();
@@ -56,7 +56,7 @@ async fn a_start_returns_when_the_program_is_ready() {
 }
 
 #[tokio::test]
-async fn a_program_that_ends_before_it_is_ready_is_an_error_with_the_end_of_its_log() {
+async fn it_shows_the_end_of_the_log_of_a_program_that_ends_before_it_is_ready() {
     let folder = tempfile::tempdir().unwrap();
     let (supervisor, _events) = Supervisor::new();
     let program = shell("server", folder.path(), "echo no disk; exit 3")
@@ -69,7 +69,7 @@ async fn a_program_that_ends_before_it_is_ready_is_an_error_with_the_end_of_its_
 }
 
 #[tokio::test]
-async fn a_program_that_does_not_exist_is_an_error_that_names_it() {
+async fn it_names_a_program_that_does_not_exist() {
     let folder = tempfile::tempdir().unwrap();
     let (supervisor, _events) = Supervisor::new();
     let error = supervisor
@@ -87,7 +87,7 @@ async fn a_program_that_does_not_exist_is_an_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_ready_in_time_is_stopped_and_the_reason_is_told() {
+async fn it_stops_a_program_that_is_not_ready_in_time_and_tells_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let (supervisor, _events) = Supervisor::new();
     let program = shell("server", folder.path(), "echo $$ > pid; exec sleep 600")
@@ -113,7 +113,8 @@ async fn it_stops_the_last_started_first_and_leaves_no_grandchild() {
     let (supervisor, _events) = Supervisor::new();
     for name in ["first", "second"] {
         let script = format!(
-            "trap 'echo {name} >> order; exit 0' TERM; sleep 600 & echo $! > {name}.child; while :; do wait; done"
+            "trap 'echo {name} >> order; exit 0' TERM; sleep 600 & echo $! > {name}.child; while \
+             :; do wait; done"
         );
         let child = folder.path().join(format!("{name}.child"));
         supervisor
@@ -187,7 +188,7 @@ async fn it_restarts_what_crashes_and_tells() {
 }
 
 #[tokio::test]
-async fn what_is_not_to_be_restarted_is_given_up() {
+async fn it_gives_up_what_is_not_to_be_restarted() {
     let folder = tempfile::tempdir().unwrap();
     let (supervisor, mut events) = Supervisor::new();
     supervisor
@@ -201,7 +202,7 @@ async fn what_is_not_to_be_restarted_is_given_up() {
 }
 
 #[tokio::test]
-async fn the_log_of_the_run_before_is_kept() {
+async fn it_keeps_the_log_of_the_run_before() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("server.log"), "before").unwrap();
     let (supervisor, _events) = Supervisor::new();

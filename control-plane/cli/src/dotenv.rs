@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 /// Set in the process that has the file's variables, so that it does not look again.
 const ENTERED: &str = "PORTCULLIS_DOTENV";
 
-/// Goes on in an environment that has the variables of `.env`: by running this very program again in its own place, because
-/// the environment of a running process cannot be changed safely.
+/// Goes on in an environment that has the variables of `.env`: by running this very program again
+/// in its own place, because the environment of a running process cannot be changed safely.
 ///
 /// # Errors
 /// When the file has a line that is no setting.
@@ -38,8 +38,8 @@ pub(crate) fn enter() -> anyhow::Result<()> {
     Err(error).context("cannot go on with the settings of `.env`")
 }
 
-/// `NAME=value` lines, without one pair of quotes around a value; passed over are empty lines, comments, and names without a
-/// value: those keep their default.
+/// `NAME=value` lines, without one pair of quotes around a value; passed over are empty lines,
+/// comments, and names without a value: those keep their default.
 fn parse(text: &str) -> anyhow::Result<Vec<(String, String)>> {
     let mut settings = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn it_reads_settings_and_passes_over_comments() {
-        let text = "# a comment\n\nPOSTGRES_HOST=db.example.org\nexport POSTGRES_USER = me\nPOSTGRES_PASSWORD='p#a=b'\nPOSTGRES_DB=\n";
+        let text = "# a comment\n\nPOSTGRES_HOST=db.example.org\nexport POSTGRES_USER = \
+            me\nPOSTGRES_PASSWORD='p#a=b'\nPOSTGRES_DB=\n";
         let pairs: Vec<_> = parse(text).unwrap();
         let expected = [
             ("POSTGRES_HOST", "db.example.org"),
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_example_is_read() {
+    fn it_reads_the_shipped_example() {
         parse(include_str!("../../../.env.example")).unwrap();
     }
 }

@@ -14,7 +14,7 @@ use crate::running;
 /// How long everything may take to stop.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What to stop.
+/// Says which installation is stopped.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
     #[command(flatten)]

@@ -1,9 +1,11 @@
 //! The `portcullis` command line.
 //!
-//! For people at a terminal: bring the whole product up on this machine, look at it, call a tool, take it down.
-//! It decides nothing about policy and stores nothing of its own: it starts the programs that do, and talks to them over HTTP.
+//! For people at a terminal: bring the whole product up on this machine, look at it, call a tool,
+//! take it down. It decides nothing about policy and stores nothing of its own: it starts the
+//! programs that do, and talks to them over HTTP.
 //!
-//! One file for each subcommand ([`up`], [`down`], [`status`], [`tools`]); under `up/`, one for each program that it starts.
+//! One file for each subcommand ([`up`], [`down`], [`status`], [`tools`]); under `up/`, one for
+//! each program that it starts.
 //!
 //! ```text
 //! portcullis up
@@ -50,7 +52,8 @@ fn main() -> ExitCode {
         return failed(&error);
     }
     let arguments = Arguments::parse();
-    // One thread: what `up` starts must die with the thread that started it, see the supervisor crate.
+    // One thread: what `up` starts must die with the thread that started it, see the supervisor
+    // crate.
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

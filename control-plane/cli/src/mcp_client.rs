@@ -1,4 +1,5 @@
-//! As much of an MCP client as a terminal needs: one tool call of the stateless protocol, revision 2026-07-28.
+//! As much of an MCP client as a terminal needs: one tool call of the stateless protocol, revision
+//! 2026-07-28.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub(crate) fn call_body(tool: &str, arguments: &Value) -> Value {
 /// Calls `tool` at the MCP endpoint `url` and returns the result of the call.
 ///
 /// # Errors
-/// When nothing answers, the answer is no MCP, or it is a refusal: then with the refusal's sentence.
+/// When nothing answers, the answer is no MCP, or it is a refusal: then with the refusal's
+/// sentence.
 pub(crate) async fn call(
     url: &str,
     tool: &str,
@@ -74,7 +76,8 @@ fn explain(error: reqwest::Error, otherwise: &str, url: &str, patience: Duration
     if error.is_timeout() {
         let seconds = patience.as_secs_f64();
         return anyhow!(
-            "{url} has not answered within {seconds} s; give the call more time with `--timeout`, or ask for less"
+            "{url} has not answered within {seconds} s; give the call more time with `--timeout`, \
+             or ask for less"
         );
     }
     anyhow!(error.without_url()).context(format!("{otherwise} at {url}"))
@@ -100,7 +103,8 @@ mod tests {
         let response = json!({"jsonrpc": "2.0", "id": 1, "result": {}});
         assert_eq!(message_of(&response.to_string()), Some(response.clone()));
         let stream = format!(
-            "event: message\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}}\n\ndata: {response}\n\n"
+            "event: message\ndata: \
+             {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}}\n\ndata: {response}\n\n"
         );
         assert_eq!(message_of(&stream), Some(response));
         assert_eq!(message_of("upstream connect error"), None);

@@ -1,12 +1,13 @@
-//! The two ways out: data for programs on standard output, words for people on standard error. Neither ends this program
-//! when nobody reads it.
+//! The two ways out: data for programs on standard output, words for people on standard error.
+//! Neither ends this program when nobody reads it.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
 use anyhow::Context;
 
-/// Writes data and a line feed to standard output. A reader that has gone has had enough: that is no failure.
+/// Writes data and a line feed to standard output. A reader that has gone has had enough: that is
+/// no failure.
 ///
 /// # Errors
 /// When it cannot be written for another reason, such as a full disk.
@@ -19,7 +20,8 @@ pub(crate) fn data(text: impl Display) -> anyhow::Result<()> {
     }
 }
 
-/// Writes words and a line feed to standard error. Where nobody can be told, there is nobody to tell that either.
+/// Writes words and a line feed to standard error. Where nobody can be told, there is nobody to
+/// tell that either.
 pub(crate) fn tell(words: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{words}");
 }

@@ -1,4 +1,4 @@
-//! Where things are on this machine: the downloads, the state, our own programs.
+//! Finds things on this machine: the downloads, the state, our own programs.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,14 @@ pub(crate) struct Folders {
     #[arg(long, env = "PORTCULLIS_HOME", value_name = "FOLDER")]
     home: Option<PathBuf>,
 
-    /// Folder of databases, revisions, jobs and logs [default: ~/.local/state/portcullis; as root /var/lib/portcullis]
+    /// Folder of databases, revisions, jobs and logs [default: ~/.local/state/portcullis; as root
+    /// /var/lib/portcullis]
     #[arg(long, env = "PORTCULLIS_DATA", value_name = "FOLDER")]
     data: Option<PathBuf>,
 }
 
 impl Folders {
-    /// What set-up filled, absolute.
+    /// The folder that set-up filled, absolute.
     pub(crate) fn home(&self) -> anyhow::Result<Home> {
         let named = match &self.home {
             Some(named) => with_home(named)?,
@@ -51,7 +52,7 @@ impl Home {
         self.part("bin/envoy")
     }
 
-    /// `SPARK_HOME`.
+    /// The folder of Spark: `SPARK_HOME`.
     pub(crate) fn spark(&self) -> anyhow::Result<PathBuf> {
         self.part("spark")
     }
@@ -66,12 +67,13 @@ impl Home {
         self.part("spark-python")
     }
 
-    /// `JAVA_HOME`.
+    /// The folder of Java: `JAVA_HOME`.
     pub(crate) fn java(&self) -> anyhow::Result<PathBuf> {
         self.part("java")
     }
 
-    /// The folder of PostgreSQL's server programs, where it really is: the user that runs them may not reach our link to it.
+    /// The folder of PostgreSQL's server programs, where it really is: the user that runs them may
+    /// not reach our link to it.
     pub(crate) fn postgres(&self) -> anyhow::Result<PathBuf> {
         let link = self.part("postgres")?;
         link.canonicalize()

@@ -1,4 +1,5 @@
-//! At most one `portcullis up` for each data folder: a lock that the kernel drops with the process, and who holds it.
+//! At most one `portcullis up` for each data folder: a lock that the kernel drops with the process,
+//! and who holds it.
 
 use std::fs::{DirBuilder, File};
 use std::io::{Read, Seek, Write};
@@ -10,22 +11,23 @@ use rustix::fs::{FlockOperation, flock};
 
 const LOCK: &str = "up.lock";
 
-/// The lock of a data folder, held as long as the value lives.
+/// The lock of a data folder, ours as long as the value lives.
 #[derive(Debug)]
 pub(crate) struct Running {
     _lock: File,
 }
 
-/// Who has the lock of a data folder.
+/// Tells who has the lock of a data folder.
 #[derive(Debug)]
 pub(crate) enum Claim {
-    /// We do now.
+    /// This process has it now.
     Ours(Running),
     /// The process with this number does.
     Theirs(i32),
 }
 
-/// Takes the lock of the folder, or tells who has it. A lock whose process is dead is free, whatever the file says.
+/// Takes the lock of the folder, or tells who has it. A lock whose process is dead is free,
+/// whatever the file says.
 pub(crate) fn claim(data: &Path) -> anyhow::Result<Claim> {
     make_data_folder(data).with_context(|| {
         format!(
@@ -54,7 +56,8 @@ pub(crate) fn claim(data: &Path) -> anyhow::Result<Claim> {
     Ok(Claim::Ours(Running { _lock: lock }))
 }
 
-/// A new one can be listed by its owner alone, and passed through by PostgreSQL's user, whose folder is in it.
+/// A new one can be listed by its owner alone, and passed through by PostgreSQL's user, whose
+/// folder is in it.
 fn make_data_folder(data: &Path) -> std::io::Result<()> {
     if data.is_dir() {
         return Ok(());
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_claim_is_told_who_has_the_first() {
+    fn it_tells_a_second_claim_who_has_the_first() {
         let data = tempfile::tempdir().unwrap();
         let Claim::Ours(running) = claim(data.path()).unwrap() else {
             panic!("not ours")
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_dead_process_wrote_holds_nothing() {
+    fn it_takes_no_notice_of_what_a_dead_process_wrote() {
         let data = tempfile::tempdir().unwrap();
         std::fs::write(data.path().join(LOCK), "1\n").unwrap();
         assert_eq!(holder(data.path()).unwrap(), None);

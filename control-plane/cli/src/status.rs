@@ -1,4 +1,5 @@
-//! `portcullis status`: whether it runs, in a line for each Envoy, each server and each thing that has no effect.
+//! `portcullis status`: whether it runs, in a line for each Envoy, each server and each thing that
+//! has no effect.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,9 +40,9 @@ pub(crate) struct Settings {
 /// The ways to show the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// A line for each thing
+    /// A line for each thing, for people
     Text,
-    /// One JSON object
+    /// One JSON object for programs
     Json,
 }
 
@@ -52,7 +53,8 @@ struct Process {
     logs: PathBuf,
 }
 
-/// Prints the process of `up` and the control plane's account of its Envoys and servers; fails when nothing runs.
+/// Prints the process of `up` and the control plane's account of its Envoys and servers; fails when
+/// nothing runs.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let data = settings.folders.data()?;
     let Some(pid) = running::holder(&data)? else {

@@ -10,14 +10,14 @@ use url::Url;
 
 use crate::{mcp_client, output};
 
-/// What to do with the tools.
+/// The things that can be done with the tools.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Call a tool and print what it returns
     Call(Call),
 }
 
-/// One call.
+/// The call of one tool.
 #[derive(Debug, Args)]
 pub(crate) struct Call {
     /// Name of the tool
@@ -27,7 +27,7 @@ pub(crate) struct Call {
     #[arg(default_value = "{}")]
     arguments: String,
 
-    /// The MCP endpoint
+    /// The MCP endpoint of the gateway
     #[arg(
         long,
         env = "PORTCULLIS_URL",
@@ -61,7 +61,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Refuses an URL at which no gateway can be, by what is wrong with it: the connection's own words would say less.
+/// Refuses an URL at which no gateway can be, by what is wrong with it: the connection's own words
+/// would say less.
 fn check_url(url: &str) -> anyhow::Result<()> {
     let parsed = Url::parse(url).with_context(|| {
         format!("`{url}` is no URL; write it like `http://127.0.0.1:10000/mcp`")
@@ -73,7 +74,8 @@ fn check_url(url: &str) -> anyhow::Result<()> {
     }
     if !parsed.path().ends_with("/mcp") {
         bail!(
-            "`{url}` is no MCP endpoint: its path is `{}`; write `/mcp`, or `/servers/<name>/mcp` for one server alone",
+            "`{url}` is no MCP endpoint: its path is `{}`; write `/mcp`, or `/servers/<name>/mcp` \
+             for one server alone",
             parsed.path()
         );
     }

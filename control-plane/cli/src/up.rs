@@ -38,15 +38,16 @@ use stop_requests::StopRequests;
 
 type Events = UnboundedReceiver<Event>;
 
-/// Brings everything up, keeps it up, and takes it down: on Ctrl-C, on `portcullis down`, or when a part
-/// does not come up.
+/// Brings everything up, keeps it up, and takes it down: on Ctrl-C, on `portcullis down`, or when a
+/// part does not come up.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let data = settings.folders.data()?;
     let _lock = match running::claim(&data)? {
         Claim::Ours(lock) => lock,
         Claim::Theirs(pid) => {
             output::tell(format_args!(
-                "portcullis is already running (process {pid}): `portcullis down` stops it, `portcullis status` tells more"
+                "portcullis is already running (process {pid}): `portcullis down` stops it, \
+                 `portcullis status` tells more"
             ));
             return Ok(ExitCode::SUCCESS);
         }

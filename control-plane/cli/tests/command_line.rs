@@ -26,7 +26,8 @@ fn reserve() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// Every port free, so that a test is about one of them. They stay so as long as what is returned lives.
+/// Every port free, so that a test is about one of them. They stay so as long as what is returned
+/// lives.
 fn on_free_ports(command: &mut Command) -> Vec<TcpSocket> {
     let mut reserved = Vec::new();
     for name in [

@@ -1,8 +1,8 @@
 //! The folder of what must last (databases, revisions, jobs, logs), where nobody names another one.
 //!
-//! Every program of ours that takes `PORTCULLIS_DATA` falls back to [`default_data_folder`], so that
-//! they find each other's files. `setup/clean.py` reads the same `default.txt`. The crate reads and
-//! writes nothing in the folder.
+//! Every program of ours that takes `PORTCULLIS_DATA` falls back to [`default_data_folder`], so
+//! that they find each other's files. `setup/clean.py` reads the same `default.txt`. The crate
+//! reads and writes nothing in the folder.
 //!
 //! ```
 //! assert!(data_folder::default_data_folder().ends_with("portcullis"));
@@ -10,7 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Two lines: the folder of root and of users without a home, and everybody else's below their home.
+/// Two lines: the folder of root and of users without a home, and everybody else's below their
+/// home.
 const DEFAULTS: &str = include_str!("../default.txt");
 
 /// The data folder of the user that this process runs as.

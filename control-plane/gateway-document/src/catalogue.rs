@@ -1,4 +1,4 @@
-//! What the servers' tool lists answered, as far as a policy depends on it.
+//! The tools that the servers list, as far as a policy depends on them.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,12 @@ pub type Catalogue = BTreeMap<ServerName, Vec<CatalogueTool>>;
 pub struct CatalogueTool {
     /// The server's own name of it.
     pub name: String,
-    /// What its arguments must fit.
+    /// The schema that its arguments must fit.
     pub input_schema: Option<SchemaText>,
     /// The reason why it cannot be offered, where that is known already.
     pub flaw: Option<String>,
-    /// The time since when its server has listed it without a break, in microseconds since 1970-01-01 00:00 UTC.
+    /// The time since when its server has listed it without a break, in microseconds since
+    /// 1970-01-01 00:00 UTC.
     pub listed_since: u64,
 }
 
@@ -40,13 +41,13 @@ impl SchemaText {
         }
     }
 
-    /// SHA-256 of its bytes, in hex.
+    /// The SHA-256 of its bytes, in hex.
     #[must_use]
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// Its bytes.
+    /// The bytes of the schema, as they came.
     #[must_use]
     pub fn text(&self) -> &RawValue {
         &self.text

@@ -11,8 +11,8 @@ use crate::span::Span;
 
 mod today;
 
-/// A document in which nothing is wrong by itself. Only [`CheckedDocument::new`] makes one, so that whoever is given
-/// one need not check it again.
+/// A document in which nothing is wrong by itself. Only [`CheckedDocument::new`] makes one, so that
+/// whoever is given one need not check it again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedDocument(GatewayDocument);
 
@@ -123,7 +123,10 @@ fn check_listener(
         {
             problems.add(
                 at.at("servers").at(index),
-                format!("there is no server `{name}`; register it under `servers`, or write one that is there"),
+                format!(
+                    "there is no server `{name}`; register it under `servers`, or write one \
+                    that is there"
+                ),
             );
         }
     }
@@ -169,7 +172,10 @@ fn check_server(name: &ServerName, server: &Server, at: &Pointer, problems: &mut
                 if endpoint.path() != first.path() || endpoint.scheme() != first.scheme() {
                     problems.add(
                         at.at("endpoints").at(index),
-                        format!("all endpoints of a server share scheme and path, here those of `{first}`"),
+                        format!(
+                            "all endpoints of a server share scheme and path, here those of \
+                            `{first}`"
+                        ),
                     );
                 }
             }
@@ -239,7 +245,8 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
             problems.add(at.at("burst"), "write at least 1, or leave it out");
         }
     }
-    // The engine compiles only what a listed tool uses; constraints must be right before the first such tool is listed.
+    // The engine compiles only what a listed tool uses; constraints must be right before the first
+    // such tool is listed.
     if let Some(constraints) = &rule.constraints
         && let Err(errors) = policy_engine::compile_schema(constraints.schema().text())
     {
@@ -288,7 +295,11 @@ fn clusters(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
         if let Some(noun) = taken.insert(cluster.name.as_str(), "cluster") {
             problems.add(
                 at.at(index).at("name"),
-                format!("there is already a {noun} `{}`, and a server implies a cluster of its name; choose another", cluster.name),
+                format!(
+                    "there is already a {noun} `{}`, and a server implies a cluster of its \
+                    name; choose another",
+                    cluster.name
+                ),
             );
         }
         if cluster.endpoints.is_empty() {

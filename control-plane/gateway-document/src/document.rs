@@ -25,12 +25,12 @@ pub use server::{
     Server,
 };
 
-/// Everything that an operator says about a gateway. A section that is left out has its default: one listener on
-/// port 10000 with every server, and the built-in server `data`.
+/// Everything that an operator says about a gateway. A section that is left out has its default:
+/// one listener on port 10000 with every server, and the built-in server `data`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayDocument {
-    /// Where clients connect.
+    /// The addresses that clients connect to.
     pub listeners: Vec<Listener>,
     /// Registered MCP servers by name.
     #[serde(deserialize_with = "unique::map")]
@@ -47,10 +47,10 @@ pub struct GatewayDocument {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub roles: BTreeMap<RoleName, Role>,
-    /// What holds where no rule says otherwise.
+    /// The policy that holds where no rule says otherwise.
     pub defaults: Defaults,
-    /// Rules for tools, the first match first. Each field of a tool's policy comes from the first matching rule that
-    /// sets it; the limits of all matching rules apply.
+    /// Rules for tools, the first match first. Each field of a tool's policy comes from the first
+    /// matching rule that sets it; the limits of all matching rules apply.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Rule>,
     /// Clusters that `servers` does not imply.
@@ -84,8 +84,8 @@ impl Default for GatewayDocument {
 }
 
 impl GatewayDocument {
-    /// The document as canonical JSON: fields in the order of this type, keys of maps sorted, defaults written out,
-    /// what is empty left out.
+    /// The document as canonical JSON: fields in the order of this type, keys of maps sorted,
+    /// defaults written out, what is empty left out.
     ///
     /// # Errors
     /// Never in practice: every key is text and every number finite.
@@ -99,8 +99,8 @@ impl GatewayDocument {
         self.tools.iter().find(|rule| rule.name == *name)
     }
 
-    /// The servers of a listener, by name, `*` resolved. Names of no server are left out; the reference checks
-    /// report them.
+    /// The servers of a listener, by name, `*` resolved. Names of no server are left out; the
+    /// reference checks report them.
     pub fn servers_of<'a>(
         &'a self,
         listener: &'a Listener,
@@ -122,7 +122,8 @@ impl GatewayDocument {
     }
 }
 
-/// Who has a role: callers whose token carries one of the values for every claim that is named.
+/// The holders of a role: callers whose token carries one of the values for every claim that is
+/// named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Role {
@@ -131,13 +132,13 @@ pub struct Role {
     pub claims: BTreeMap<String, Vec<String>>,
 }
 
-/// What holds where no rule says otherwise.
+/// The policy that holds where no rule says otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Defaults {
     /// Whether a tool that no rule's `allow` mentions may be called.
     pub access: Access,
-    /// What happens to arguments that do not fit the tool's schema.
+    /// The treatment of arguments that do not fit the tool's schema.
     pub validate: Validate,
 }
 
@@ -145,14 +146,14 @@ pub struct Defaults {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
-    /// By everyone.
+    /// Everyone may call it.
     #[default]
     Allow,
-    /// By no one.
+    /// No one may call it.
     Deny,
 }
 
-/// What happens to arguments that do not fit the tool's schema.
+/// The treatment of arguments that do not fit the tool's schema.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Validate {

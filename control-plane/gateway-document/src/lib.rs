@@ -1,11 +1,13 @@
 //! The gateway document: what an operator writes, and what becomes of it.
 //!
-//! [`parse`] reads YAML or JSON strictly into a [`GatewayDocument`]; [`CheckedDocument::new`] finds everything that is
-//! wrong with it by itself; [`resolve`] turns it, with the [`Catalogue`] of what the servers list, into the wire form that the
-//! filter of each listener is given, and has the policy engine compile it. What an author writes (this crate), what
-//! travels (`policy_engine::wire`) and what decides (`policy_engine::Policy`) are three types.
+//! [`parse`] reads YAML or JSON strictly into a [`GatewayDocument`]; [`CheckedDocument::new`] finds
+//! everything that is wrong with it by itself; [`resolve`] turns it, with the [`Catalogue`] of what
+//! the servers list, into the wire form that the filter of each listener is given, and has the
+//! policy engine compile it. What an author writes (this crate), what travels
+//! (`policy_engine::wire`) and what decides (`policy_engine::Policy`) are three types.
 //!
-//! The crate does no I/O, knows nothing of Envoy, HTTP or storage, and never accepts a setting that has no effect.
+//! The crate does no I/O, knows nothing of Envoy, HTTP or storage, and never accepts a setting that
+//! has no effect.
 //!
 //! ```
 //! use gateway_document::{Catalogue, CheckedDocument, Format, parse, resolve};

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Why a text is not a name.
+/// The reason why a text is no name of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is not a {noun}: write {rule}")]
 pub struct InvalidName {
@@ -115,9 +115,9 @@ names! {
 #[serde(try_from = "String", into = "String")]
 #[serde(bound = "N: Clone + TryFrom<String, Error = InvalidName>, String: From<N>")]
 pub enum Selector<N> {
-    /// `*`
+    /// Everything, written `*`.
     All,
-    /// This one.
+    /// The one thing of this name.
     Named(N),
 }
 
@@ -178,7 +178,8 @@ mod tests {
     fn it_says_what_to_write_instead() {
         assert_eq!(
             "a b".parse::<ServerName>().unwrap_err().to_string(),
-            "`a b` is not a server name: write 1 to 63 of the characters `A-Z a-z 0-9 _ -`, the first a letter or digit"
+            "`a b` is not a server name: write 1 to 63 of the characters `A-Z a-z 0-9 _ -`, the \
+             first a letter or digit"
         );
     }
 }

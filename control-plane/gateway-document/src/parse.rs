@@ -1,4 +1,4 @@
-//! Text to document.
+//! Reads a document, or a part of one, from text, and tells every fault by its path.
 
 use std::marker::PhantomData;
 
@@ -18,9 +18,9 @@ use prune::Pruning;
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// JSON (RFC 8259).
+    /// The text is JSON (RFC 8259).
     Json,
-    /// YAML, without tags.
+    /// The text is YAML, without tags.
     Yaml,
 }
 
@@ -32,11 +32,11 @@ pub struct Fault {
     pub path: String,
     /// The line from 1, where it is known.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The fault in words.
     pub reason: String,
 }
 
-/// Why a text is not a document; never empty.
+/// The faults for which a text is not a document; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct ParseError(pub Vec<Fault>);
@@ -44,8 +44,8 @@ pub struct ParseError(pub Vec<Fault>);
 /// Reads a document strictly: unknown fields, repeated keys and malformed values are errors.
 ///
 /// # Errors
-/// Everything that is wrong with its parts, each with its path. Of a text that is not even JSON or YAML, or repeats a
-/// key, the first fault.
+/// Everything that is wrong with its parts, each with its path. Of a text that is not even JSON or
+/// YAML, or repeats a key, the first fault.
 pub fn parse(text: &str, format: Format) -> Result<GatewayDocument, ParseError> {
     let blank = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
     if format == Format::Yaml && text.lines().all(blank) {
@@ -85,7 +85,8 @@ where
     let Ok(UniqueValue(tree)) = read_once(text, format, PhantomData) else {
         return Err(ParseError(vec![first]));
     };
-    // The reader stops at the first fault. To find the next ones, what is at fault is taken out of a copy.
+    // The reader stops at the first fault. To find the next ones, what is at fault is taken out of
+    // a copy.
     let mut pruning = Pruning::new(tree);
     let mut at = first.path.clone();
     let mut faults = vec![first];
@@ -140,7 +141,8 @@ fn fault_at(error: &impl ToString, line: Option<usize>, path: &Path) -> Fault {
         match segment {
             Segment::Seq { index } => pointer = pointer.at(index),
             Segment::Map { key } => pointer = pointer.at(key),
-            // Variants are no level of the text that the author wrote, and nothing is known of the rest.
+            // Variants are no level of the text that the author wrote, and nothing is known of the
+            // rest.
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
@@ -151,8 +153,8 @@ fn fault_at(error: &impl ToString, line: Option<usize>, path: &Path) -> Fault {
     }
 }
 
-/// The message without the path that the YAML reader puts before it and the position that both put behind it; path
-/// and line are told apart from it.
+/// The message without the path that the YAML reader puts before it and the position that both put
+/// behind it; path and line are told apart from it.
 fn without_place(message: &str) -> &str {
     let message = message
         .rsplit_once(" at line ")

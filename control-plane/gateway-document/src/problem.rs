@@ -1,4 +1,4 @@
-//! What is wrong with a document, and where.
+//! Problems of a document, each with its place.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Problem {
     /// JSON Pointer (RFC 6901) into the document.
     pub path: String,
-    /// What is wrong, and what to do about it.
+    /// The problem in words, with what to do about it.
     pub reason: String,
 }
 

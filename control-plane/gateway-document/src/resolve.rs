@@ -18,10 +18,10 @@ pub use paths::{MCP_PATH, endpoint_paths};
 use withheld::Withheld;
 pub use withheld::{WithheldTool, WithholdingCause};
 
-/// What the filter of one listener is given.
+/// The configuration of one listener's filter.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The wire form.
+    /// The wire form, as the filter is given it.
     pub config: FilterConfig,
     /// The engine's own reading of it.
     pub policy: policy_engine::Policy,
@@ -31,9 +31,10 @@ pub struct Resolved {
 
 /// Resolves what a document says about one of its listeners.
 ///
-/// Only tools of the catalogue are listed in the result, so the engine refuses every other. A tool that the engine
-/// cannot check is withheld: left out, so that it is refused and never passed unchecked; the rest goes on. Of two tools
-/// of one name the one that was listed first keeps it where all servers appear as one.
+/// Only tools of the catalogue are listed in the result, so the engine refuses every other. A tool
+/// that the engine cannot check is withheld: left out, so that it is refused and never passed
+/// unchecked; the rest goes on. Of two tools of one name the one that was listed first keeps it
+/// where all servers appear as one.
 ///
 /// # Errors
 /// Everything that the engine refuses and the document is to blame for, by paths of the document.
@@ -78,7 +79,8 @@ pub fn resolve(
                 }
             }
         }
-        // The catalogue's faults are withheld; those that are left when nothing more can be withheld are the document's.
+        // The catalogue's faults are withheld; those that are left when nothing more can be
+        // withheld are the document's.
         if config_tools(&config) == before {
             return Err(problems);
         }

@@ -16,10 +16,11 @@ pub struct Span {
     milliseconds: u64,
 }
 
-/// Why a text is not a [`Span`].
+/// The reason why a text is no [`Span`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` is not a duration: write a whole number and `ms`, `s`, `m` or `h`, at most 24h, such as `500ms`, `30s` or `1m`"
+    "`{0}` is not a duration: write a whole number and `ms`, `s`, `m` or `h`, at most 24h, such \
+     as `500ms`, `30s` or `1m`"
 )]
 pub struct InvalidSpan(String);
 
@@ -28,7 +29,7 @@ const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), 
 const LONGEST: u64 = 24 * 3_600_000;
 
 impl Span {
-    /// So many seconds.
+    /// The span of this many seconds.
     #[must_use]
     pub const fn from_seconds(seconds: u32) -> Self {
         Self {

@@ -30,7 +30,7 @@ impl UnnamedRule {
     }
 }
 
-/// Reads an [`UnnamedRule`].
+/// Reads an [`UnnamedRule`] from what its author wrote.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct UnnamedRuleSeed;
 
@@ -47,7 +47,8 @@ impl<'de> Visitor<'de> for UnnamedRuleSeed {
         f.write_str("the policy of one tool: an object with `allow`, `limits`, `validate`, …")
     }
     fn visit_map<A: MapAccess<'de>>(self, written: A) -> Result<UnnamedRule, A::Error> {
-        // They only stand where the tool's own will be, so that writing them is found to repeat them.
+        // They only stand where the tool's own will be, so that writing them is found to repeat
+        // them.
         let implied = vec![("match", json!({})), ("name", json!("unnamed"))];
         Rule::deserialize(MapAccessDeserializer::new(WithImplied {
             implied,

@@ -1,4 +1,5 @@
-//! What is right in a document and yet does nothing: rules about tools that nobody lists.
+//! Finds the rules that are right in themselves and yet do nothing, because nobody lists their
+//! tool.
 
 use policy_engine::Glob;
 use serde::Serialize;
@@ -22,7 +23,8 @@ pub struct Warning {
     pub near: Vec<String>,
 }
 
-/// For so many rules near names are looked for; with more, something larger is wrong than a spelling.
+/// For so many rules near names are looked for; with more, something larger is wrong than a
+/// spelling.
 const MOST_SPELLINGS: usize = 10;
 
 /// Finds the rules that name a tool which no server lists, in the document's order.
@@ -125,7 +127,8 @@ fn in_words(names: &[String]) -> String {
 
 /// Longer names are not compared: the work grows with the product of the lengths.
 const LONGEST_COMPARED: usize = 64;
-/// Names less alike than this, from 0 to 1, are other names: `read` and `write` have 0.4, one wrong letter in six 0.83.
+/// Names less alike than this, from 0 to 1, are other names: `read` and `write` have 0.4, one wrong
+/// letter in six 0.83.
 const NEAR_ENOUGH: f64 = 0.6;
 /// More names than this are a list to read, not a hint.
 const MOST_NEAR: usize = 3;

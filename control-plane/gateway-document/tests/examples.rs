@@ -25,7 +25,7 @@ fn examples() -> Vec<(PathBuf, GatewayDocument)> {
 }
 
 #[test]
-fn every_example_resolves_for_every_listener() {
+fn it_resolves_every_example_for_every_listener() {
     for (path, document) in examples() {
         let document = CheckedDocument::new(document)
             .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
@@ -37,7 +37,7 @@ fn every_example_resolves_for_every_listener() {
 }
 
 #[test]
-fn every_example_reads_the_same_after_it_was_written() {
+fn it_reads_every_example_the_same_after_it_was_written() {
     for (path, document) in examples() {
         let written = document.to_canonical_json().unwrap();
         assert_eq!(
@@ -56,7 +56,7 @@ fn every_example_reads_the_same_after_it_was_written() {
 }
 
 #[test]
-fn every_example_fits_the_published_schema() {
+fn it_publishes_a_schema_that_every_example_fits() {
     let validator = jsonschema::validator_for(json_schema().as_value()).unwrap();
     for (path, document) in examples() {
         let written = serde_json::to_value(&document).unwrap();

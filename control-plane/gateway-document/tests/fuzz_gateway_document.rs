@@ -1,5 +1,5 @@
-//! Whatever an operator sends, the document is read, checked and resolved without a panic, and what was read can be
-//! written and read again.
+//! Whatever an operator sends, the document is read, checked and resolved without a panic, and what
+//! was read can be written and read again.
 
 use gateway_document::{
     Catalogue, CatalogueTool, CheckedDocument, Format, parse, parse_tool_rule, resolve, warnings,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{env, fs};
 
 #[test]
-fn the_published_schema_is_the_one_of_the_types() {
+fn it_publishes_the_schema_of_the_types() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("gateway-document.schema.json");
     let generated = format!(
         "{}\n",

@@ -1,4 +1,5 @@
-//! Every way in which a document that parses is refused: all at once, each at its place, each with what to do.
+//! Every way in which a document that parses is refused: all at once, each at its place, each with
+//! what to do.
 
 use gateway_document::{CheckedDocument, Format, parse};
 

@@ -1,4 +1,4 @@
-//! What each registered server lists: asked for, kept byte for byte, and judged.
+//! The lists of the registered servers: asked for, kept byte for byte, and judged.
 
 use gateway_document::{CatalogueTool, SchemaText, Server, ServerName};
 use serde::Deserialize;
@@ -16,14 +16,14 @@ pub use client::{CatalogueClient, ListError, Listing};
 /// A server's list as it is kept, and what a policy makes of it.
 #[derive(Debug, Clone)]
 pub struct KnownList {
-    /// As it is kept.
+    /// The list as it is kept.
     pub stored: Catalogue,
-    /// Its tools, judged.
+    /// The tools, each with the flaw that keeps it from being offered.
     pub tools: Vec<CatalogueTool>,
 }
 
 impl KnownList {
-    /// Judges a list.
+    /// Judges each tool of a list.
     #[must_use]
     pub fn new(stored: Catalogue) -> Self {
         let tools = stored
@@ -46,7 +46,8 @@ impl KnownList {
         })
     }
 
-    /// Whether one of the server's endpoints may have answered this list. Where that was not noted, it is believed.
+    /// Whether one of the server's endpoints may have answered this list. Where that was not noted,
+    /// it is believed.
     #[must_use]
     pub fn may_be_of(&self, server: &Server) -> bool {
         let from = self.stored.endpoint.as_str();
@@ -105,8 +106,8 @@ fn judge(tool: &RawTool, listed_since: u64) -> CatalogueTool {
     }
 }
 
-/// Why a text is not a JSON Schema of the draft that it names, by the reference implementation. The engine's own
-/// compiler takes a subset and says so itself.
+/// The reason why a text is not a JSON Schema of the draft that it names, by the reference
+/// implementation. The engine's own compiler takes a subset and says so itself.
 fn invalid_schema(text: &RawValue) -> Option<String> {
     let schema: Value = match serde_json::from_str(text.get()) {
         Ok(schema) => schema,

@@ -1,7 +1,7 @@
 //! The management API: HTTP in, the gateway's words out.
 //!
-//! One file per resource. Errors are problem documents (RFC 9457); each fault of what was sent comes with its path and
-//! with what to do about it.
+//! One file per resource. Errors are problem documents (RFC 9457); each fault of what was sent
+//! comes with its path and with what to do about it.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub use guard::{AllowedHosts, InvalidHost};
 /// Longer than any document that an operator writes.
 const MOST_BODY_BYTES: usize = 8 << 20;
 
-/// Every route.
+/// Every route of the management API.
 pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
     Router::new()
         .route("/healthz", get(health::get))

@@ -21,11 +21,11 @@ pub(super) struct Report {
 struct Envoy {
     id: String,
     connected: bool,
-    /// Since when it is connected, or is not.
+    /// The time since when it is connected, or is not.
     since: String,
     /// Whether it runs what it is meant to.
     in_force: bool,
-    /// What else an operator should know of it.
+    /// Particulars: what it rejected, say, or that it shares its name.
     notes: Vec<String>,
 }
 
@@ -171,7 +171,8 @@ impl Server {
     }
 }
 
-/// The particulars of an Envoy: what it rejected, what it crashed on, and whether it shares its name.
+/// The particulars of an Envoy: what it rejected, what it crashed on, and whether it shares its
+/// name.
 fn notes(node: &Value) -> Vec<String> {
     let mut notes = Vec::new();
     let rejected = node["rejected"]["revision"].as_u64();

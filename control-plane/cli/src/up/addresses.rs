@@ -1,4 +1,5 @@
-//! The control plane keeps its document across starts; the addresses of this start may be others than those of the last one.
+//! The control plane keeps its document across starts; the addresses of this start may be others
+//! than those of the last one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use super::stack::Stack;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Makes the stored document say where the gateway and the data server are now. It must be called before Envoy starts.
+/// Makes the stored document say where the gateway and the data server are now. It must be called
+/// before Envoy starts.
 ///
 /// # Errors
 /// When the control plane does not answer, or refuses the corrected document.
@@ -52,7 +54,8 @@ pub(crate) async fn correct(stack: &Stack) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The document with today's addresses, or nothing when it has them. A data server on another machine is the operator's.
+/// The document with today's addresses, or nothing when it has them. A data server on another
+/// machine is the operator's.
 fn corrected(document: &Value, gateway: SocketAddr, data_server: SocketAddr) -> Option<Value> {
     let mut fresh = document.clone();
     if let Some(listener) = fresh["listeners"]
@@ -95,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_with_todays_addresses_is_left_alone() {
+    fn it_leaves_a_document_with_todays_addresses_alone() {
         let (gateway, server) = addresses();
         assert_eq!(
             corrected(
@@ -108,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn yesterdays_addresses_are_replaced_and_the_rest_is_kept() {
+    fn it_replaces_yesterdays_addresses_and_keeps_the_rest() {
         let (gateway, server) = addresses();
         let today = document("127.0.0.1:10000", "http://127.0.0.1:8000/mcp");
         assert_eq!(
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_data_server_elsewhere_and_a_document_without_ours_are_the_operators() {
+    fn it_leaves_alone_a_data_server_elsewhere_and_a_document_without_ours() {
         let (gateway, server) = addresses();
         assert_eq!(
             corrected(

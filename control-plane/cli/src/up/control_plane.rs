@@ -70,7 +70,7 @@ fn document(stack: &Stack) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Where Envoy reaches the data server.
+/// The URL at which Envoy reaches the data server.
 pub(crate) fn server_url(address: SocketAddr) -> String {
     format!("http://{}/mcp", reachable(address))
 }

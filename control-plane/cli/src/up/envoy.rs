@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_the_default_addresses_it_is_the_file_itself() {
+    fn it_is_the_file_itself_with_the_default_addresses() {
         let file: Value = yaml_serde::from_str(BOOTSTRAP).unwrap();
         assert_eq!(
             bootstrap(

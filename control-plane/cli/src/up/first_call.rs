@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const TELL_EVERY: Duration = Duration::from_secs(15);
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-/// Returns when the data server reports everything behind it up, and a call has come back through the gateway.
+/// Returns when the data server reports everything behind it up, and a call has come back through
+/// the gateway.
 pub(crate) async fn wait(stack: &Stack, progress: Progress) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let health = format!("http://{}/health", reachable(stack.settings.mcp_address));

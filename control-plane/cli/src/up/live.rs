@@ -1,4 +1,5 @@
-//! The last line of the terminal while everything runs: how long, how many programs, what passed the gateway.
+//! The last line of the terminal while everything runs: how long, how many programs, what passed
+//! the gateway.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What an event of a program means for the user, and for everything else.
+//! Tells what an event of a program means for the user, and for everything else.
 
 use std::path::Path;
 
@@ -10,14 +10,15 @@ use time::OffsetDateTime;
 pub(crate) enum Phase {
     /// Not yet: what does not stay up now never will, and the user waits.
     ComingUp,
-    /// It has: what ends now takes nothing with it. Envoy serves without a control plane, and the others' tools without one server.
+    /// It has: what ends now takes nothing with it. Envoy serves without a control plane, and the
+    /// others' tools without one server.
     Up,
 }
 
 /// The meaning of one event.
 #[derive(Debug, Default)]
 pub(crate) struct Notice {
-    /// What the user is told.
+    /// The line that the user is told.
     pub(crate) words: Option<String>,
     /// The program that is back.
     pub(crate) recovered: Option<String>,

@@ -4,7 +4,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const ENOUGH: u64 = 65_536;
 
-/// Raises our own limit, which the programs inherit, as far as the system lets us and it makes sense.
+/// Raises our own limit, which the programs inherit, as far as the system lets us and it makes
+/// sense.
 pub(crate) fn allow_enough() {
     let limit = getrlimit(Resource::Nofile);
     let most = limit.maximum.unwrap_or(ENOUGH).min(ENOUGH);

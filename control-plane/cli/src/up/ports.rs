@@ -1,4 +1,5 @@
-//! Ports are looked at before anything starts: one sentence for each that is taken, instead of a failure deep in a log.
+//! Ports are looked at before anything starts: one sentence for each that is taken, instead of a
+//! failure deep in a log.
 
 use std::net::SocketAddr;
 
@@ -13,7 +14,8 @@ struct Wanted {
 }
 
 /// # Errors
-/// When a port is taken, naming all that are: who holds each, what it is for, and the flag that changes it.
+/// When a port is taken, naming all that are: who holds each, what it is for, and the flag that
+/// changes it.
 pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
     let problems: Vec<String> = wanted(settings).iter().filter_map(problem).collect();
     if !problems.is_empty() {
@@ -112,7 +114,8 @@ fn problem(wanted: &Wanted) -> Option<String> {
             let holder = supervisor::holder_of(address.port())
                 .map_or_else(|| "another process".to_owned(), |holder| holder.to_string());
             Some(format!(
-                "port {} for {role} is in use by {holder}: stop that, or choose another with `{flag}`",
+                "port {} for {role} is in use by {holder}: stop that, or choose another with \
+                 `{flag}`",
                 address.port()
             ))
         }
@@ -127,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_is_named_with_its_holder_its_role_and_the_flag() {
+    fn it_names_a_taken_port_with_its_holder_its_role_and_the_flag() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
         let sentence = problem(&Wanted {

@@ -1,4 +1,4 @@
-//! What the user sees while things start and run.
+//! Tells the user how far things have come.
 
 use std::time::Instant;
 

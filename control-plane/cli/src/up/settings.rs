@@ -1,4 +1,4 @@
-//! What `up` can be told: every address and port, and whose PostgreSQL and Spark to use.
+//! The settings of `up`: every address and port, and whose PostgreSQL and Spark to use.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,11 +13,11 @@ pub(crate) struct Settings {
     #[command(flatten)]
     pub(crate) folders: Folders,
 
-    /// Where clients reach the gateway
+    /// The address at which clients reach the gateway
     #[arg(long, env = "GATEWAY_ADDRESS", default_value = "127.0.0.1:10000")]
     pub(crate) gateway_address: SocketAddr,
 
-    /// Envoy's administration
+    /// The address of Envoy's administration
     #[arg(long, env = "ENVOY_ADMIN_ADDRESS", default_value = "127.0.0.1:9901")]
     pub(crate) envoy_admin_address: SocketAddr,
 
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "ENVOY_CONCURRENCY", value_name = "THREADS")]
     pub(crate) envoy_concurrency: Option<u16>,
 
-    /// Where the control plane serves Envoys (xDS)
+    /// The address at which the control plane serves Envoys (xDS)
     #[arg(
         long,
         env = "CONTROL_PLANE_XDS_ADDRESS",
@@ -41,7 +41,8 @@ pub(crate) struct Settings {
     )]
     pub(crate) rest_address: SocketAddr,
 
-    /// Gateway document that is used when the control plane has none yet [default: one with the built-in data server]
+    /// Gateway document that is used when the control plane has none yet [default: one with the
+    /// built-in data server]
     #[arg(long, env = "CONTROL_PLANE_DOCUMENT", value_name = "FILE")]
     pub(crate) document: Option<PathBuf>,
 
@@ -60,10 +61,11 @@ pub(crate) struct Settings {
     pub(crate) spark: SparkSettings,
 }
 
-/// Whose PostgreSQL.
+/// Says whose PostgreSQL is used.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct PostgresSettings {
-    /// Your own database server; POSTGRES_PORT, POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and POSTGRES_ROLE go with it [default: a local demo]
+    /// Your own database server; POSTGRES_PORT, POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and
+    /// POSTGRES_ROLE go with it [default: a local demo]
     #[arg(long, env = "POSTGRES_HOST", value_name = "HOST")]
     pub(crate) postgres_host: Option<String>,
 
@@ -88,7 +90,8 @@ pub(crate) struct SparkSettings {
     #[arg(long, env = "SPARK_REMOTE", value_name = "URL")]
     pub(crate) spark_remote: Option<String>,
 
-    /// Your own master, such as `spark://host:7077`; SPARK_MASTER_REST and SPARK_MASTER_UI go with it [default: a local Spark]
+    /// Your own master, such as `spark://host:7077`; SPARK_MASTER_REST and SPARK_MASTER_UI go with
+    /// it [default: a local Spark]
     #[arg(long, env = "SPARK_MASTER", value_name = "URL")]
     pub(crate) spark_master: Option<String>,
 
@@ -178,7 +181,8 @@ impl Settings {
     }
 }
 
-/// Where something that listens on `address` is reached from this machine: a listener on all addresses, over loopback.
+/// The address by which something that listens on `address` is reached from this machine: a
+/// listener on all addresses is reached over loopback.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {

@@ -52,7 +52,8 @@ impl LocalSpark {
         Ok(spark)
     }
 
-    /// Starts the three; the worker and Connect once the master is there, since both would back off from a missing one.
+    /// Starts the three; the worker and Connect once the master is there, since both would back off
+    /// from a missing one.
     pub(crate) async fn start(
         &self,
         supervisor: &Supervisor,
@@ -74,7 +75,7 @@ impl LocalSpark {
         Ok(())
     }
 
-    /// What the data server must know.
+    /// The variables by which the data server finds it.
     pub(crate) fn variables(&self) -> [(&'static str, String); 4] {
         [
             ("SPARK_REMOTE", self.remote()),
@@ -105,7 +106,8 @@ impl LocalSpark {
             spark_master_ui_port,
             ..
         } = self.settings;
-        // The driver's page is reached through the master's; nothing is recovered: the worker is started anew with the master.
+        // The driver's page is reached through the master's; nothing is recovered: the worker is
+        // started anew with the master.
         let options = format!(
             "-Dspark.master.rest.enabled=true -Dspark.master.rest.host=127.0.0.1 -Dspark.master.rest.port={spark_rest_port} \
              -Dspark.ui.reverseProxy=true -Dspark.deploy.recoveryMode=NONE"
@@ -137,7 +139,8 @@ impl LocalSpark {
                 "--webui-port",
                 &spark_worker_ui_port.to_string(),
             ])
-            // Logical cores: each submitted job holds one for its driver, and would wait for ever on a small machine.
+            // Logical cores: each submitted job holds one for its driver, and would wait for ever
+            // on a small machine.
             .args(["--cores", "8", "--memory", "6g"])
             .arg("--work-dir")
             .arg(self.folder.join("work"))
@@ -202,7 +205,8 @@ impl LocalSpark {
             .ready_when(Readiness::Accepts(loopback(spark_connect_port)))
     }
 
-    /// A master or worker: they only pass messages. (Connect would take these settings for its own.)
+    /// A master or worker: they only pass messages. (Connect would take these settings for its
+    /// own.)
     fn daemon(&self, name: &str, log: &str) -> Program {
         self.program(name, "spark-class", log)
             .env("SPARK_DAEMON_MEMORY", "256m")

@@ -1,4 +1,4 @@
-//! What the recipes of the programs share.
+//! The folders and settings that the recipes of the programs share.
 
 use std::path::PathBuf;
 

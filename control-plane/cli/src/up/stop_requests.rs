@@ -1,4 +1,4 @@
-//! Who may ask `up` to stop.
+//! The signals by which `up` is asked to stop.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -1,4 +1,5 @@
-//! What to try, printed when everything is up: each snippet works as it stands, pasted into a second terminal.
+//! Prints commands to try when everything is up: each snippet works as it stands, pasted into a
+//! second terminal.
 
 use serde_json::json;
 
@@ -15,6 +16,7 @@ fn text(stack: &Stack, seconds: f64) -> String {
     let mcp = settings.mcp_url();
     let rest = settings.rest_url();
     let rest_address = settings.rest_address;
+    let data = stack.data.display();
     let logs = stack.logs().display().to_string();
     let own = std::env::current_exe().map_or_else(
         |_| "portcullis".to_owned(),
@@ -49,7 +51,7 @@ In a second terminal, try
     curl -s -X PUT {rest}/api/v1/tools/execute_query/policy -H 'Content-Type: application/json' -d '{{"limits":[{{"per":["tool"],"requests":2,"window":"1m"}}]}}'
     curl -s -X DELETE {rest}/api/v1/tools/execute_query/policy
   what each Envoy and each server does:
-    {own} status --rest-address {rest_address}
+    {own} status --data {data} --rest-address {rest_address}
   the same for programs, and every resource of each Envoy:
     curl -s {rest}/api/v1/nodes
 For an MCP client's configuration:

@@ -1,5 +1,5 @@
-//! What the document can say and the product cannot do yet. Each is refused where it is written: a setting that is
-//! silently ignored would be believed.
+//! Refuses what the document can say and the product cannot do yet, where it is written: a setting
+//! that is silently ignored would be believed.
 
 use crate::document::{
     CatalogueMode, Credentials, Dimension, GatewayDocument, Limit, Rule, Server, Wave,
@@ -45,7 +45,8 @@ pub(super) fn check(document: &GatewayDocument, root: &Pointer, problems: &mut P
     if document.rollout.waves != [Wave::EVERYONE] {
         problems.add(
             rollout.at("waves"),
-            "a change cannot reach the Envoys in several steps yet; leave `waves` out, or write `[100%]`",
+            "a change cannot reach the Envoys in several steps yet; leave `waves` out, or write \
+             `[100%]`",
         );
     }
     if !document.rollout.soak.is_zero() {

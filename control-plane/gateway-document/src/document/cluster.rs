@@ -1,3 +1,5 @@
+//! Clusters that no server implies, and the addresses behind them.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +18,7 @@ use crate::names::ClusterName;
 pub struct Cluster {
     /// Unique among the clusters and the servers.
     pub name: ClusterName,
-    /// Where to connect; calls are spread over them.
+    /// The addresses to connect to; calls are spread over them.
     pub endpoints: Vec<UpstreamAuthority>,
 }
 
@@ -28,10 +30,11 @@ pub struct UpstreamAuthority {
     port: u16,
 }
 
-/// Why a text is not an [`UpstreamAuthority`].
+/// The reason why a text is no [`UpstreamAuthority`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "`{0}` is not a host and a port: write it like `10.0.0.5:8001`, `[::1]:8001` or `tools.internal:8001`"
+    "`{0}` is not a host and a port: write it like `10.0.0.5:8001`, `[::1]:8001` or \
+     `tools.internal:8001`"
 )]
 pub struct InvalidAuthority(String);
 

@@ -1,12 +1,12 @@
-//! What the document has room for and the product cannot do yet. It parses, so that the refusal can say so in one
-//! sentence at the right place instead of "unknown field".
+//! The sections that the document has room for and the product cannot do yet. They parse, so that
+//! the refusal can say so in one sentence at the right place instead of "unknown field".
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::unique::UniqueValue;
 
-/// Where a secret is found. Only the reference is ever part of a document.
+/// The place where a secret is found. Only the reference is ever part of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {

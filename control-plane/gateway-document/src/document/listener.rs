@@ -1,3 +1,5 @@
+//! Listeners: where clients connect, and what is read of a request.
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use schemars::JsonSchema;
@@ -6,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::names::{ListenerName, Selector, ServerName};
 use crate::unique::UniqueValue;
 
-/// Where clients connect. `/mcp` is every server of the listener as one; `/servers/{name}/mcp` is one of them alone.
+/// An address that clients connect to. `/mcp` is every server of the listener as one;
+/// `/servers/{name}/mcp` is one of them alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listener {
@@ -18,12 +21,12 @@ pub struct Listener {
     /// The servers that it offers; `*` is all of them.
     #[serde(default = "every_server")]
     pub servers: Vec<Selector<ServerName>>,
-    /// Host names that clients may address it by, on any port; `*` is any. The default is loopback, which protects
-    /// a local gateway from web pages that rebind their name to it.
+    /// Host names that clients may address it by, on any port; `*` is any. The default is loopback,
+    /// which protects a local gateway from web pages that rebind their name to it.
     #[serde(default = "loopback_hosts")]
     pub allowed_hosts: Vec<String>,
-    /// Origins of web pages that may call it; `*` as the port is any port, `*` alone is any origin. A request
-    /// without the header, as from anything but a browser, passes.
+    /// Origins of web pages that may call it; `*` as the port is any port, `*` alone is any origin.
+    /// A request without the header, as from anything but a browser, passes.
     #[serde(default = "loopback_origins")]
     pub allowed_origins: Vec<String>,
     /// The longest request body that is read, in bytes.
@@ -34,7 +37,7 @@ pub struct Listener {
     #[serde(default = "usual_depth")]
     #[schemars(range(min = 8, max = 256))]
     pub max_depth: u32,
-    /// Not supported yet.
+    /// TLS for clients. Not supported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Value>")]
     pub tls: Option<UniqueValue>,

@@ -1,3 +1,5 @@
+//! How a change reaches the Envoys: in how many steps, and how long each waits.
+
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -32,18 +34,18 @@ impl Default for Rollout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Wave {
-    /// So many Envoys.
+    /// This many of the Envoys.
     Envoys(u32),
     /// So many of a hundred.
     Percent(u8),
 }
 
 impl Wave {
-    /// All Envoys.
+    /// The wave that reaches all Envoys.
     pub const EVERYONE: Self = Self::Percent(100);
 }
 
-/// Why a text is not a [`Wave`].
+/// The reason why a text is no [`Wave`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "`{0}` is not a wave: write a number of Envoys such as `1`, or a share of them such as `25%`"

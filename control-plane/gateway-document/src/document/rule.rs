@@ -1,3 +1,5 @@
+//! Rules for tools: who may call, how often, with which arguments, and where the call goes.
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,11 +12,13 @@ use crate::names::{ClusterName, LimitId, ListenerName, RoleName, RuleName, Selec
 use crate::span::Span;
 use crate::unique::{self, UniqueValue};
 
-/// One rule for tools. Everything but the name may be left out; what is left out, another rule or the defaults say.
+/// One rule for tools. Everything but the name may be left out; what is left out, another rule or
+/// the defaults say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Unique in the document. It is part of the identity of the rule's limits: a renamed rule counts from zero.
+    /// Unique in the document. It is part of the identity of the rule's limits: a renamed rule
+    /// counts from zero.
     pub name: RuleName,
     /// Which calls it is about; without it, all.
     #[serde(
@@ -29,10 +33,11 @@ pub struct Rule {
     /// A condition on the call. Not supported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// How often calls may be made. The limits of all matching rules apply, and the tightest answers.
+    /// How often calls may be made. The limits of all matching rules apply, and the tightest
+    /// answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<Limit>,
-    /// What happens to arguments that do not fit the schema.
+    /// The treatment of arguments that do not fit the schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validate: Option<Validate>,
     /// A JSON Schema laid over the tool's own: arguments must fit both.
@@ -41,7 +46,7 @@ pub struct Rule {
     /// How long the server may take to answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// Where the calls go, if not to the tool's own server.
+    /// The target of the calls, if that is not the tool's own server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Target>,
 }
@@ -59,13 +64,13 @@ pub struct Match {
     /// Calls of tools with this name, the server's own; `*` stands for any text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// Not supported yet.
+    /// Calls of this method. Not supported yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// Not supported yet.
+    /// Reads of the resource with this URI. Not supported yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// Not supported yet.
+    /// Uses of the prompt with this name. Not supported yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
 }
@@ -80,17 +85,18 @@ impl Match {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
-    /// Unique within the rule; by default the words of `per` joined, or `all`. It is part of the identity of the
-    /// limit's buckets: a limit that keeps its id keeps its count when its rate changes.
+    /// Unique within the rule; by default the words of `per` joined, or `all`. It is part of the
+    /// identity of the limit's buckets: a limit that keeps its id keeps its count when its rate
+    /// changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<LimitId>,
-    /// What is counted apart. Empty: all matching calls of a server together.
+    /// The things that are counted apart. Empty: all matching calls of a server together.
     #[serde(default)]
     pub per: Vec<Dimension>,
-    /// How many calls.
+    /// The number of calls that may be made in a window.
     #[schemars(range(min = 1))]
     pub requests: u32,
-    /// In how long a time.
+    /// The length of the window.
     pub window: Span,
     /// How many of them may come at once; by default all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -98,15 +104,15 @@ pub struct Limit {
     pub burst: Option<u32>,
 }
 
-/// What a limit counts apart.
+/// A thing that a limit counts apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Dimension {
-    /// Each tool.
+    /// Each tool has a count of its own.
     Tool,
-    /// Each server.
+    /// Each server has a count of its own.
     Server,
-    /// Each caller.
+    /// Each caller has a count of their own.
     Principal,
     /// Each MCP session. Not supported yet.
     Session,
@@ -128,7 +134,7 @@ impl Constraints {
     }
 }
 
-/// Where calls go.
+/// The place that calls go to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {

@@ -1,3 +1,5 @@
+//! Registered MCP servers and their URLs.
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -28,7 +30,8 @@ pub struct Server {
     /// Whether its lists are the same for every caller.
     #[serde(default)]
     pub catalogue: CatalogueMode,
-    /// What the gateway presents to it. Without it no credential that a caller sends to the gateway goes there.
+    /// The credentials that the gateway presents to it. Without them no credential that a caller
+    /// sends to the gateway goes there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
 }
@@ -82,7 +85,7 @@ pub enum Protocol {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CatalogueMode {
-    /// They are.
+    /// They are the same for every caller.
     #[default]
     Shared,
     /// They depend on the caller's rights. Not supported yet.
@@ -96,7 +99,8 @@ pub enum CatalogueMode {
     expecting = "expected `passthrough`, or `secret` with the name of one of `secrets`"
 )]
 pub enum Credentials {
-    /// The callers' own: their `Authorization`, `Proxy-Authorization` and `Cookie` go there as they came.
+    /// The callers' own: their `Authorization`, `Proxy-Authorization` and `Cookie` go there as they
+    /// came.
     Callers(Passthrough),
     /// The gateway's own. Not supported yet.
     Gateways(SecretCredentials),
@@ -126,7 +130,7 @@ pub struct EndpointUrl {
     authority: UpstreamAuthority,
 }
 
-/// Why a text is not the URL of an MCP endpoint.
+/// The reason why a text is not the URL of an MCP endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is not the URL of an MCP endpoint: {reason}")]
 pub struct InvalidUrl {
@@ -135,13 +139,13 @@ pub struct InvalidUrl {
 }
 
 impl EndpointUrl {
-    /// `http` or `https`.
+    /// The scheme: `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &str {
         self.url.scheme()
     }
 
-    /// Where to connect.
+    /// The host and port to connect to.
     #[must_use]
     pub fn authority(&self) -> &UpstreamAuthority {
         &self.authority
@@ -153,7 +157,7 @@ impl EndpointUrl {
         self.url.path()
     }
 
-    /// The whole URL.
+    /// The whole URL as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.url.as_str()

@@ -6,7 +6,8 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(super) struct Pruning {
     tree: Value,
-    /// Items taken out of arrays, in the order of their going: what stood behind each moved up by one.
+    /// Items taken out of arrays, in the order of their going: what stood behind each moved up by
+    /// one.
     removed_items: Vec<(String, usize)>,
 }
 
@@ -22,7 +23,8 @@ impl Pruning {
         &self.tree
     }
 
-    /// Takes out what is at a path as its author wrote it. `false`: there is nothing, or it is everything.
+    /// Takes out what is at a path as its author wrote it. `false`: there is nothing, or it is
+    /// everything.
     pub(super) fn remove(&mut self, written: &str) -> bool {
         let path = self.present_path(written);
         let Some((parent, token)) = path.rsplit_once('/') else {

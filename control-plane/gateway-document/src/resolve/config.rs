@@ -115,7 +115,8 @@ fn endpoints(
     together.into_iter().chain(alone).collect()
 }
 
-/// Which of several servers gets what is not a tool call: the built-in one if it is among them, or else the first.
+/// Which of several servers gets what is not a tool call: the built-in one if it is among them, or
+/// else the first.
 fn forward(names: &[&ServerName]) -> Option<String> {
     let built_in = names.iter().find(|name| name.as_str() == "data");
     built_in.or_else(|| names.first()).map(ToString::to_string)

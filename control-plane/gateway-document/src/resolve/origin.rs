@@ -1,11 +1,12 @@
-//! Where in the document, or in the catalogue, a part of the wire form came from.
+//! Leads from a part of the wire form back to the part of the document, or of the catalogue, that
+//! it came from.
 
 use std::collections::BTreeMap;
 
 use super::config::rules_of;
 use crate::document::{GatewayDocument, Listener};
 
-/// Who is to blame for an error at a path of the wire form.
+/// The part to blame for an error at a path of the wire form.
 pub(super) enum Origin<'a> {
     /// The document, at this path.
     Document(String),

@@ -29,7 +29,8 @@ pub struct WithheldTool {
 pub enum WithholdingCause {
     /// Its server's definition of it cannot be offered or checked; it cannot be called anywhere.
     Definition,
-    /// Another server's tool has had the name for longer; it can be called at its server's own endpoint alone.
+    /// Another server's tool has had the name for longer; it can be called at its server's own
+    /// endpoint alone.
     NameClash,
 }
 
@@ -37,7 +38,8 @@ pub enum WithholdingCause {
 pub(super) type AdmittedTools<'a> =
     BTreeMap<&'a ServerName, BTreeMap<&'a str, Option<&'a SchemaText>>>;
 
-/// The tools of each server, by its own names, that the endpoint of all servers together does not offer.
+/// The tools of each server, by its own names, that the endpoint of all servers together does not
+/// offer.
 pub(super) type Newcomers = BTreeMap<String, BTreeSet<String>>;
 
 /// The longest tool name that is taken from a list; the specification recommends at most 128.
@@ -61,8 +63,8 @@ impl Withheld {
             reason,
         };
         let known = self.0.entry(key).or_insert_with(|| withheld.clone());
-        // Of several reasons the one that keeps it from more callers is told, and of equal ones the first: what
-        // follows may only be its consequence.
+        // Of several reasons the one that keeps it from more callers is told, and of equal ones the
+        // first: what follows may only be its consequence.
         if cause < known.cause {
             *known = withheld;
         }
@@ -103,8 +105,9 @@ impl Withheld {
         admitted
     }
 
-    /// Decides which server's tool has a name where all servers appear as one: the one that was listed first. A tool
-    /// that cannot be called itself keeps its name too, so that no other server takes over its callers.
+    /// Decides which server's tool has a name where all servers appear as one: the one that was
+    /// listed first. A tool that cannot be called itself keeps its name too, so that no other
+    /// server takes over its callers.
     pub(super) fn settle_names(
         &mut self,
         document: &GatewayDocument,
@@ -193,7 +196,8 @@ fn bad_name(name: &str) -> Option<&'static str> {
         Some("its name is longer than 256 bytes; have its server shorten it")
     } else if name.contains('*') || name.chars().any(char::is_control) {
         Some(
-            "its name contains `*` or a control character, which no rule could match; have its server rename it",
+            "its name contains `*` or a control character, which no rule could match; have its \
+             server rename it",
         )
     } else {
         None

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::sse::EventReader;
 
-/// What one server answered.
+/// The tools of one server, as it listed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     /// The URL of the endpoint that answered.
@@ -29,47 +29,47 @@ pub struct CatalogueClient {
     http: Client,
 }
 
-/// Why a server's tools could not be listed.
+/// The reason why a server's tools could not be listed.
 #[derive(Debug, Error)]
 pub enum ListError {
-    /// Nothing answered.
+    /// Nothing answered at its URL.
     #[error("`{url}` cannot be reached; start the server, or correct its URL")]
     Unreachable {
-        /// Where it should be.
+        /// The URL where it should be.
         url: String,
-        /// What the connection said.
+        /// The error of the connection.
         source: reqwest::Error,
     },
     /// It answered with another status.
     #[error("`{url}` answered `{method}` with HTTP {status}; is it an MCP endpoint?")]
     Status {
-        /// Who answered.
+        /// The URL that answered.
         url: String,
-        /// What was asked.
+        /// The method that was asked.
         method: &'static str,
-        /// The status.
+        /// The status that it answered with.
         status: StatusCode,
     },
     /// It answered with a JSON-RPC error.
     #[error("`{url}` answered `{method}` with the error {code}: {message}")]
     Refused {
-        /// Who answered.
+        /// The URL that answered.
         url: String,
-        /// What was asked.
+        /// The method that was asked.
         method: &'static str,
-        /// JSON-RPC's code.
+        /// The code of the JSON-RPC error.
         code: i64,
-        /// The server's words.
+        /// The message of the JSON-RPC error.
         message: String,
     },
-    /// What it answered is no reply.
+    /// Its answer is no reply in MCP.
     #[error("`{url}` answered `{method}` with something else than MCP: {reason}")]
     Unreadable {
-        /// Who answered.
+        /// The URL that answered.
         url: String,
-        /// What was asked.
+        /// The method that was asked.
         method: &'static str,
-        /// What is wrong with it.
+        /// The fault of its answer.
         reason: String,
     },
 }
@@ -79,7 +79,7 @@ const MOST_BYTES: usize = 16 << 20;
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// What a conversation puts into every request.
+/// The parts that a conversation puts into every request.
 #[derive(Debug, Clone)]
 pub(super) enum Era {
     /// Stateless: every request says everything (MCP 2026-07-28).
@@ -208,7 +208,8 @@ impl CatalogueClient {
         if status.is_success() {
             return Ok(response);
         }
-        // Errors of the protocol come with a status of their own and JSON-RPC in the body, from which more is learnt.
+        // Errors of the protocol come with a status of their own and JSON-RPC in the body, from
+        // which more is learnt.
         let text = read_body(response, url, method).await.unwrap_or_default();
         match serde_json::from_slice::<Message>(&text) {
             Ok(Message {
@@ -261,7 +262,7 @@ impl Era {
     }
 }
 
-/// What the gateway calls itself to servers.
+/// The name that the gateway gives itself to servers.
 pub(super) fn client_info() -> Value {
     json!({"name": "portcullis-control-plane", "version": env!("CARGO_PKG_VERSION")})
 }
@@ -279,7 +280,8 @@ struct ErrorObject {
     message: String,
 }
 
-/// The one message that answers the request: the body, or the event of a stream that carries the id.
+/// The one message that answers the request: the body, or the event of a stream that carries the
+/// id.
 async fn read_reply(
     response: Response,
     url: &str,

@@ -164,7 +164,8 @@ struct Page {
     next_cursor: Option<Value>,
 }
 
-/// Only the name, and not strictly: what else is wrong with a definition is judged when it is known whose it is.
+/// Only the name, and not strictly: what else is wrong with a definition is judged when it is known
+/// whose it is.
 struct Named {
     name: String,
 }

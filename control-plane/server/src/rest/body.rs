@@ -1,4 +1,4 @@
-//! What a caller sends: text in one of the formats of a document.
+//! Reads the body of a request: text in one of the formats of a document.
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;

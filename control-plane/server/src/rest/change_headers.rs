@@ -13,7 +13,8 @@ use store::RevisionNumber;
 use super::problem::Problem;
 use crate::gateway::{Author, Precondition};
 
-/// The author and the precondition of a change: what `x-portcullis-author`, `x-portcullis-reason` and `If-Match` say.
+/// The author and the precondition of a change: what `x-portcullis-author`, `x-portcullis-reason`
+/// and `If-Match` say.
 pub(super) struct ChangeHeaders {
     pub(super) author: Author,
     pub(super) precondition: Precondition,
@@ -32,7 +33,8 @@ impl ChangeHeaders {
 const AUTHOR: &str = "x-portcullis-author";
 const REASON: &str = "x-portcullis-reason";
 
-/// The longest author or reason: longer ones are no names and no sentences, and each is kept for ever.
+/// The longest author or reason: longer ones are no names and no sentences, and each is kept for
+/// ever.
 const MOST_CHARACTERS: usize = 500;
 
 impl<S: Send + Sync> FromRequestParts<S> for ChangeHeaders {
@@ -100,7 +102,8 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
                     tag.chars().take(MOST_CHARACTERS).collect::<String>()
                 )));
             };
-            // A weak tag never matches here (RFC 9110, 8.8.3.2), and one that we did not give cannot.
+            // A weak tag never matches here (RFC 9110, 8.8.3.2), and one that we did not give
+            // cannot.
             if opaque == tag
                 && let Ok(number) = inside.parse()
             {
@@ -125,7 +128,8 @@ fn refuse_unknown(headers: &HeaderMap) -> Result<(), Problem> {
     ] {
         if headers.contains_key(&name) {
             return Err(Problem::bad_request(format!(
-                "changes know no condition `{name}`; use `If-Match` with the `ETag` of the revision that you have read"
+                "changes know no condition `{name}`; use `If-Match` with the `ETag` of the \
+                 revision that you have read"
             )));
         }
     }

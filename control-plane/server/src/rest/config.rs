@@ -67,7 +67,8 @@ pub(super) async fn get(
     Ok((etag, Json(body)).into_response())
 }
 
-/// Replaces the whole document. Takes the document alone, and what `GET` gave: then nobody may have changed it since.
+/// Replaces the whole document. Takes the document alone, and what `GET` gave: then nobody may have
+/// changed it since.
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
     change: ChangeHeaders,

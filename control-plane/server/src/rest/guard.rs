@@ -1,5 +1,5 @@
-//! Keeps web pages away from the API: a page's own name that was pointed at this machine (DNS rebinding), and pages
-//! of other origins.
+//! Keeps web pages away from the API: a page's own name that was pointed at this machine (DNS
+//! rebinding), and pages of other origins.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ enum AllowedHost {
     This(Host),
 }
 
-/// Why a text is not a host name.
+/// The reason why a text is no host name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{0}` is not a host name: write it without scheme and port, or `*` for any")]
 pub struct InvalidHost(String);
@@ -113,7 +113,8 @@ fn refused(allowed: &AllowedHosts, uri: &Uri, headers: &HeaderMap) -> Option<Res
     }
     if text(header::ORIGIN).is_some_and(|origin| !allowed.allow_origin(origin)) {
         return Some(refusal(
-            "the request comes from a web page of another origin; add its host to CONTROL_PLANE_ALLOWED_HOSTS if you trust it",
+            "the request comes from a web page of another origin; add its host to \
+             CONTROL_PLANE_ALLOWED_HOSTS if you trust it",
         ));
     }
     None

@@ -13,15 +13,15 @@ use crate::generation::FindToolError;
 /// An error that a caller is told.
 #[derive(Debug, Serialize)]
 pub(super) struct Problem {
-    /// What kind of problem it is, for programs.
+    /// The kind of problem, for programs.
     r#type: &'static str,
     title: &'static str,
     status: u16,
-    /// What happened, and what to do about it.
+    /// The problem in words, with what to do about it.
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    /// What the Envoys said, where they were asked.
+    /// The answers of the Envoys, where they were asked.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     report: Option<Box<WriteReport>>,
 }

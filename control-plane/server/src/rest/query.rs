@@ -22,7 +22,8 @@ pub(super) async fn refuse(request: Request, next: Next) -> Response {
         "urn:portcullis:unknown-parameter",
         "the request has a parameter that is not known",
         format!(
-            "`{} {}` takes no parameter, so not `{name}` either; nothing was done: leave out everything from `?` on",
+            "`{} {}` takes no parameter, so not `{name}` either; nothing was done: leave out \
+             everything from `?` on",
             request.method(),
             request.uri().path()
         ),

@@ -1,4 +1,5 @@
-//! What `GET` gave, sent back by `PUT`: the thing itself is a field among others that tell about it.
+//! Takes back by `PUT` what `GET` gave: the thing itself is a field among others that tell about
+//! it.
 
 use gateway_document::{CheckedDocument, Fault, Format, ParseError, Problem, parse, parse_rule};
 use serde::Deserialize;
@@ -70,7 +71,8 @@ pub(super) fn config(text: &str) -> Result<Option<SentBack>, ChangeError> {
     }))
 }
 
-/// Recognises the answer of `GET /api/v1/tools/{tool}/policy`; none where the text is something else.
+/// Recognises the answer of `GET /api/v1/tools/{tool}/policy`; none where the text is something
+/// else.
 ///
 /// # Errors
 /// When the rule in it is not one.

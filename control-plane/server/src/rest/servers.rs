@@ -20,13 +20,13 @@ struct Server {
     endpoints: Vec<String>,
     /// `up`, `down`, or `unknown` until it was asked for the first time.
     state: &'static str,
-    /// When it last answered, or since when it does not.
+    /// The time when it last answered, or since when it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<String>,
-    /// Why it is down, and what to do about it.
+    /// The reason why it is down, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// What is known of its list; kept while it is down.
+    /// The particulars of its list; kept while it is down.
     #[serde(skip_serializing_if = "Option::is_none")]
     catalogue: Option<List>,
 }

@@ -25,7 +25,7 @@ struct Resource {
     name: String,
     /// The hash of its content.
     version: String,
-    /// What it says, in protobuf's JSON.
+    /// The resource itself, in protobuf's JSON.
     content: Value,
 }
 

@@ -22,7 +22,8 @@ struct Policy<'a> {
     name: &'a str,
     listener: &'a str,
     revision: u64,
-    /// The policy in force, with the rule behind each field; none where the tool cannot be called anywhere.
+    /// The policy in force, with the rule behind each field; none where the tool cannot be called
+    /// anywhere.
     policy: Option<&'a Explanation>,
     /// The reason why the tool cannot be called although it is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,8 +57,8 @@ pub(super) async fn get(
     Ok(([(ETAG, format!("\"{}\"", current.revision))], Json(body)).into_response())
 }
 
-/// Creates or replaces the tool's own rule, ahead of all others. Takes a rule without `name` and `match`, and what `GET`
-/// gave: then nobody may have changed it since.
+/// Creates or replaces the tool's own rule, ahead of all others. Takes a rule without `name` and
+/// `match`, and what `GET` gave: then nobody may have changed it since.
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
     Path(name): Path<String>,

@@ -11,15 +11,15 @@ use crate::gateway::Gateway;
 
 #[derive(Serialize)]
 pub(super) struct Version {
-    /// The product's version.
+    /// The version of this program.
     version: &'static str,
     /// The operator's revision in force.
     revision: u64,
     /// The newest revision that is stored; another one, where Envoys rejected it.
     newest_revision: u64,
-    /// What the Envoys are meant to have: revision, catalogue and module together.
+    /// The generation that the Envoys are meant to have: revision, catalogue and module together.
     generation: String,
-    /// What they all accepted last.
+    /// The generation that they all accepted last.
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted_generation: Option<String>,
     /// SHA-256 of the filter module.

@@ -41,7 +41,7 @@ async fn it_lists_a_server_of_either_era_and_keeps_each_schema_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_list_that_changes_becomes_a_generation_of_the_same_revision() {
+async fn it_makes_a_list_that_changes_a_generation_of_the_same_revision() {
     let folder = folder();
     let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
     let control_plane =
@@ -61,7 +61,7 @@ async fn a_list_that_changes_becomes_a_generation_of_the_same_revision() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_down_keeps_its_list_and_says_why() {
+async fn it_keeps_the_list_of_a_server_that_is_down_and_says_why() {
     let folder = folder();
     let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
     let place = server.place();
@@ -83,7 +83,7 @@ async fn a_server_that_is_down_keeps_its_list_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_server_that_moved_is_not_believed_to_list_what_the_old_one_did() {
+async fn it_does_not_believe_a_server_that_moved_to_list_what_the_old_one_did() {
     let folder = folder();
     let (old, new) = (
         FakeServer::start(Speaks::Stateless, tools(&["a"])).await,
@@ -149,7 +149,8 @@ async fn it_never_gives_a_server_the_list_that_another_endpoint_answered() {
         .await;
         envoy.reject("second");
         let new = FakeServer::start(Speaks::Stateless, tools(&["b"])).await;
-        let listeners = "listeners: [{name: mcp, address: '127.0.0.1:1'}, {name: second, address: '127.0.0.1:2'}]\n";
+        let listeners = "listeners: [{name: mcp, address: '127.0.0.1:1'}, {name: second, address: \
+            '127.0.0.1:2'}]\n";
         let refused = control_plane
             .put_yaml(
                 "/api/v1/config",

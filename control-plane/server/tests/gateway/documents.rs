@@ -1,4 +1,4 @@
-//! `/api/v1/config`.
+//! The gateway document at `/api/v1/config`.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;

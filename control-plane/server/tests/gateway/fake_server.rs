@@ -84,12 +84,12 @@ impl FakeServer {
         format!("http://{}/mcp", self.place.1)
     }
 
-    /// Where it listens; nobody else can while this lives.
+    /// The address where it listens; nobody else can while this lives.
     pub fn place(&self) -> Arc<Place> {
         Arc::clone(&self.place)
     }
 
-    /// What it lists from now on.
+    /// Sets what it lists from now on.
     pub fn list(&self, tools: Vec<String>) {
         *self.script.tools.lock().unwrap() = tools;
     }
@@ -153,7 +153,9 @@ fn in_session(
         other => panic!("asked for `{other}`"),
     };
     let event = format!(
-        ": priming\n\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{{}}}}\n\ndata: {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{result}}}\n\n",
+        ": priming\n\ndata: \
+         {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{{}}}}\n\ndata: \
+         {{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{result}}}\n\n",
         message["id"]
     );
     (

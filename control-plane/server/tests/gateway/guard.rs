@@ -1,4 +1,4 @@
-//! What is turned away before it is read.
+//! Requests that are turned away before they are read.
 
 use reqwest::{Method, StatusCode};
 

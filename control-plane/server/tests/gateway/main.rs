@@ -1,5 +1,5 @@
-//! A whole control plane in this process: its store on disk, its REST interface and discovery service on ports of
-//! their own, servers and an Envoy that are simulated.
+//! A whole control plane in this process: its store on disk, its REST interface and discovery
+//! service on ports of their own, servers and an Envoy that are simulated.
 
 mod captured_log;
 mod catalogue;

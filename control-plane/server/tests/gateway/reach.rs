@@ -1,5 +1,5 @@
-//! The ports that a test may reach: those of its own servers. The default document names a server on port 8000, where
-//! the real one may be listening on the same machine.
+//! The ports that a test may reach: those of its own servers. The default document names a server
+//! on port 8000, where the real one may be listening on the same machine.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -11,7 +11,8 @@ use tokio::net::TcpSocket;
 
 static OURS: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// An address at which nobody listens as long as the process lives: it is ours, and we do not listen either.
+/// An address at which nobody listens as long as the process lives: it is ours, and we do not
+/// listen either.
 static NOBODY: LazyLock<(TcpSocket, SocketAddr)> = LazyLock::new(reserve);
 
 /// Takes a port that nobody else gets while the socket lives, and on which the caller may listen.
