@@ -1,7 +1,8 @@
 //! PostgreSQL: the port that the PostgreSQL tools work on.
 //!
 //! A caller's text is analysed by PostgreSQL, judged by what PostgreSQL understood, and run as that
-//! very statement, in a transaction that only reads, within limits that hold before anything becomes
+//! very statement, in a transaction that only reads, within limits that hold before anything
+//! becomes
 //! memory here. Behind that stands the role: a superuser is refused unless the operator names it.
 
 mod failure;

@@ -1,4 +1,5 @@
-//! What went wrong with PostgreSQL, in two voices: the caller's, with SQLSTATE and hint, and the log's.
+//! What went wrong with PostgreSQL, in two voices: the caller's, with SQLSTATE and hint, and the
+//! log's.
 
 use super::judge::JudgeError;
 use super::session::{OpenError, SessionError};

@@ -1,7 +1,9 @@
 //! Decides whether a statement only reads, by what PostgreSQL itself understood of it.
 //!
-//! PostgreSQL analyses the caller's text, resolves every name and sends the tree as a notice; nothing
-//! has been planned or run then. Each function, operator, type and relation in the tree is judged by
+//! PostgreSQL analyses the caller's text, resolves every name and sends the tree as a notice;
+//! nothing
+//! has been planned or run then. Each function, operator, type and relation in the tree is judged
+//! by
 //! what it is, not by its name, and so is what these call in their turn: an aggregate's transition
 //! function, a domain's check, an argument's default, the body of a function in SQL.
 //! What is not known to be harmless is refused. The statement that was judged is the prepared
@@ -58,7 +60,8 @@ pub(super) struct Analysed {
     pub(super) tree: Vec<u8>,
 }
 
-/// Puts the analysis of `sql` under `name` into the next flush; [`receive_analysis`] reads the answer.
+/// Puts the analysis of `sql` under `name` into the next flush; [`receive_analysis`] reads the
+/// answer.
 pub(super) fn send_analysis(
     session: &mut Session,
     name: &str,

@@ -1,7 +1,8 @@
 //! Runs a caller's query: one text, one analysis, one judgement, and that very statement is bound.
 //!
 //! The first flush begins a transaction and, for a text that this session has not judged in the
-//! present state of the database, has it analysed; the second binds the statement, reads its rows and
+//! present state of the database, has it analysed; the second binds the statement, reads its rows
+//! and
 //! rolls back. A query on a statement that is kept so takes two round trips.
 
 mod fetching;
@@ -64,7 +65,8 @@ pub struct Rows {
 }
 
 impl Postgres {
-    /// Judges one query, runs it and reads its rows up to the limits. Dropping the future ends it in
+    /// Judges one query, runs it and reads its rows up to the limits. Dropping the future ends it
+    /// in
     /// PostgreSQL too.
     ///
     /// # Errors

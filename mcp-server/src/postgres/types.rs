@@ -1,4 +1,5 @@
-//! What PostgreSQL's types are called, and how their values become JSON. Looked up once per type and process.
+//! What PostgreSQL's types are called, and how their values become JSON. Looked up once per type
+//! and process.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,9 @@
 //! Values in PostgreSQL's text form become JSON, and lose nothing on the way. Pure.
 //!
-//! One rule for numbers, wherever they stand: one that a double holds exactly is a JSON number, any other is a string with its digits.
-//! `numeric` is always a string, so that a column does not change its kind from row to row by more than it must.
+//! One rule for numbers, wherever they stand: one that a double holds exactly is a JSON number, any
+//! other is a string with its digits.
+//! `numeric` is always a string, so that a column does not change its kind from row to row by more
+//! than it must.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +12,8 @@ use super::types::{Form, TypeInfo};
 /// The greatest integer up to which a double holds every one: 2^53.
 const EXACT: i64 = 1 << 53;
 
-/// JSON nested deeper than this stays text: many clients cannot read an answer that nests deeper than 128, with what is around it.
+/// JSON nested deeper than this stays text: many clients cannot read an answer that nests deeper
+/// than 128, with what is around it.
 const DEEPEST: usize = 64;
 
 /// `text` as JSON; text that is not what its type promises stays text.
@@ -39,7 +42,8 @@ pub(super) fn to_json(text: &str, info: &TypeInfo) -> Value {
     converted.unwrap_or_else(|| Value::from(text))
 }
 
-/// PostgreSQL writes `2024-01-31 12:00:00+00`; the standard has a `T` and minutes in the offset. Years before our era and the
+/// PostgreSQL writes `2024-01-31 12:00:00+00`; the standard has a `T` and minutes in the offset.
+/// Years before our era and the
 /// infinities stay as they are.
 fn iso_8601(text: &str) -> Option<String> {
     let (date, time) = text.split_once(' ')?;
@@ -87,7 +91,8 @@ fn is_shallow(text: &str) -> bool {
     true
 }
 
-/// Whether no run of digits is so long, and no exponent there, that a double might not hold it. Cheap, and may err towards no.
+/// Whether no run of digits is so long, and no exponent there, that a double might not hold it.
+/// Cheap, and may err towards no.
 fn holds_only_exact_numbers(text: &str) -> bool {
     let mut run = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -161,7 +166,8 @@ fn significant_digits(text: &str) -> usize {
         .count()
 }
 
-/// `{a,"b c",NULL,{d}}`. An array whose bounds do not start at 1 says so in front (`[0:1]={…}`) and stays text.
+/// `{a,"b c",NULL,{d}}`. An array whose bounds do not start at 1 says so in front (`[0:1]={…}`) and
+/// stays text.
 fn array(text: &str, element: &TypeInfo, delimiter: char) -> Option<Value> {
     let mut reader = ArrayReader {
         rest: text,

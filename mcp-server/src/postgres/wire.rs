@@ -119,7 +119,8 @@ impl Wire {
         }
     }
 
-    /// Whether nothing waits to be read: no farewell of the server, no answer that was not asked for.
+    /// Whether nothing waits to be read: no farewell of the server, no answer that was not asked
+    /// for.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.incoming.is_empty()
             && self

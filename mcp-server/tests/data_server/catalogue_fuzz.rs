@@ -43,7 +43,8 @@ const HARMLESS: &[&str] = &[
     "uuidv7",
 ];
 
-/// What is VOLATILE, and what is not and runs SQL, calls what an argument names, shows others' texts
+/// What is VOLATILE, and what is not and runs SQL, calls what an argument names, shows others'
+/// texts
 /// or takes a transaction number.
 const SUSPECTS: &str = "
 SELECT p.oid::int8, p.proname::text,

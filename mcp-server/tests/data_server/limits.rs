@@ -75,7 +75,7 @@ async fn it_cuts_at_the_byte_limit_with_whole_rows() {
 }
 
 #[tokio::test]
-async fn a_big_table_is_not_read_to_its_end() {
+async fn it_does_not_read_a_big_table_to_its_end() {
     let database = Database::with(
         "CREATE TABLE events AS SELECT n, md5(n::text) AS h FROM generate_series(1, 200000) n",
     )

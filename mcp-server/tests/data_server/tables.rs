@@ -92,7 +92,7 @@ async fn it_lists_every_kind_of_table() {
 }
 
 #[tokio::test]
-async fn its_pages_hold_every_table_once() {
+async fn it_gives_every_table_once_over_all_pages() {
     let database = Database::with(SHOP).await;
     let server = Server::on(&database, &[]).await;
     let client = server.client();

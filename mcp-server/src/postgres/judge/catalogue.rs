@@ -197,7 +197,8 @@ impl Closure {
                 }
                 session.known_harmless.insert(('f', oid));
             } else if let Some(extension) = row.get("extension") {
-                // A type cannot be read without its own functions, nor a table without its indexes'.
+                // A type cannot be read without its own functions, nor a table without its
+                // indexes'.
                 let is_harmless = by == CalledBy::PostgreSql
                     || harmless::is_harmless_of_extension(extension, &name, is_volatile);
                 if !is_harmless {
@@ -407,6 +408,7 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY ($1::pg_catalog.oid[])";
 
 /// What functions ($1), operators ($2), types ($3) and relations ($4) call or are made of, and what
-/// is behind the relations that a stored tree names ($5). The letters: `c` a function that is called,
+/// is behind the relations that a stored tree names ($5). The letters: `c` a function that is
+/// called,
 /// `i` one that PostgreSQL calls by itself, `o` operator, `t` type, `r` relation, `x` a tree.
 const EDGES: &str = include_str!("edges.sql");

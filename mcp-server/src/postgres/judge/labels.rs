@@ -1,6 +1,7 @@
 //! The kinds of node that a query which only reads may hold, by the server's major version.
 //!
-//! A label that is not listed for a version is refused: what a node of that kind calls is not known.
+//! A label that is not listed for a version is refused: what a node of that kind calls is not
+//! known.
 
 /// Labels, and the versions that write them. Before 16 some nodes are written by another name.
 const LABELS: &[(&str, u32, u32)] = &[

@@ -1,4 +1,5 @@
-//! Reads PostgreSQL's analysed trees as its `nodeToString` writes them. Pure, and without recursion.
+//! Reads PostgreSQL's analysed trees as its `nodeToString` writes them. Pure, and without
+//! recursion.
 //!
 //! Nothing of a tree is kept but what [`TreeFindings`] has room for: which functions, operators,
 //! types and relations are named, by object identifier. Strings in a tree are a caller's own

@@ -89,7 +89,8 @@ pub(super) async fn settle(
             ),
         });
     }
-    // In these a character may take more bytes than in UTF-8, and a tree's folding cannot be undone.
+    // In these a character may take more bytes than in UTF-8, and a tree's folding cannot be
+    // undone.
     if matches!(login.get("encoding"), Some("EUC_TW" | "MULE_INTERNAL")) {
         return Err(OpenError::NotAllowed {
             message: "the encoding of the database is not supported".to_owned(),
@@ -152,7 +153,8 @@ fn quoted_name(name: &str) -> String {
 
 /// What results look like, and what a transaction may never do.
 ///
-/// The search path becomes the session's own: a reload of the server's configuration would otherwise
+/// The search path becomes the session's own: a reload of the server's configuration would
+/// otherwise
 /// change what a kept statement's names mean, without any transaction.
 const FIXED: &str = "SELECT pg_catalog.set_config('search_path', \
         pg_catalog.current_setting('search_path'), false); \
