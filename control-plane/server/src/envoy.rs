@@ -1,7 +1,8 @@
-//! What Envoy is given: a gateway document's meaning in Envoy's own types.
+//! The resources that Envoy is given: a gateway document's meaning in Envoy's own types.
 //!
-//! Pure: the same input gives the same bytes, in every process. Protobuf maps have no order when they are written, so
-//! none of the messages here holds a map of more than one entry; `deterministic` shows how that is kept.
+//! Pure: the same input gives the same bytes, in every process. Protobuf maps have no order when
+//! they are written, so none of the messages here holds a map of more than one entry;
+//! `deterministic` shows how that is kept.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use envoy_types::pb::envoy::config::core::v3::{
 };
 use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
 use gateway_document::{GatewayDocument, Listener};
-use policy_engine::wire::FilterConfig;
+use policy_engine::wire::{CLUSTER_HEADER, FilterConfig};
 use thiserror::Error;
 use xds::{Generation, InconsistentSnapshot, InvalidResource, Resource, Snapshot, SnapshotBuilder};
 
@@ -69,9 +70,6 @@ pub fn snapshot(
     let builder = resources.into_iter().fold(builder, SnapshotBuilder::with);
     Ok(builder.build()?)
 }
-
-/// The header by which the filter tells Envoy the cluster. Clients' own values never count.
-const CLUSTER_HEADER: &str = "x-portcullis-cluster";
 
 /// "From the same stream as everything else."
 fn ads() -> ConfigSource {

@@ -1,4 +1,5 @@
-//! Whether the headers and the body of a message say the same (2026-07-28, Streamable HTTP, "Server Validation").
+//! Whether the headers and the body of a message say the same (2026-07-28, Streamable HTTP, "Server
+//! Validation").
 
 use mcp_message::{Capability, Era, Kind, MODERN, Member, Message, header_text};
 use policy_engine::{ArgumentValue, HeaderParameter, echo};
@@ -6,7 +7,8 @@ use policy_engine::{ArgumentValue, HeaderParameter, echo};
 use crate::answer::Answer;
 use crate::head::Announced;
 
-/// Compares what has been read of a message with what its headers announced. `method` is the message's, decoded.
+/// Compares what has been read of a message with what its headers announced. `method` is the
+/// message's, decoded.
 pub(crate) fn check(
     announced: &Announced,
     message: &Message,
@@ -25,7 +27,8 @@ pub(crate) fn check(
                 echo(&version)
             )));
         }
-        // Whoever says it in the body means the modern era, and a server that believed the body would not check headers.
+        // Whoever says it in the body means the modern era, and a server that believed the body
+        // would not check headers.
         (Era::Legacy(_), Some(version)) => {
             return Err(Answer::header_mismatch(format!(
                 "`params._meta` says protocol version `{}`, the header MCP-Protocol-Version does not; send the same",

@@ -1,7 +1,8 @@
 //! Every answer that the filter gives itself: HTTP status, JSON-RPC form, sentence. One table.
 //!
-//! Sentences stand on one line without double quotes, because some clients show them inside escaped JSON; all that
-//! the caller must know is in them, because clients hide headers and `data` (`docs/decisions/0001-status-codes.md`).
+//! Sentences stand on one line without double quotes, because some clients show them inside escaped
+//! JSON; all that the caller must know is in them, because clients hide headers and `data`
+//! (`docs/decisions/0001-status-codes.md`).
 
 use mcp_message::{Capability, Era, ReadError, SUPPORTED, UnsupportedVersion, reply};
 use policy_engine::{Refusal, echo};
@@ -224,7 +225,8 @@ impl Answer {
         )
     }
 
-    /// Headers that are missing, doubled or at odds with the body (2026-07-28, "Server Validation").
+    /// Headers that are missing, doubled or at odds with the body (2026-07-28, "Server
+    /// Validation").
     pub(crate) fn header_mismatch(sentence: String) -> Self {
         Self::error(400, HEADER_MISMATCH, "header_mismatch", sentence).with_callers_id()
     }
@@ -279,7 +281,8 @@ impl Answer {
         self.id == EchoedId::Callers
     }
 
-    /// Whether only the caller's id tells which request this answers: the HTTP status says nothing went wrong.
+    /// Whether only the caller's id tells which request this answers: the HTTP status says nothing
+    /// went wrong.
     pub(crate) fn is_lost_without_id(&self) -> bool {
         self.wants_callers_id() && self.status == 200
     }
@@ -341,8 +344,8 @@ impl Answer {
         }
     }
 
-    /// Turns the error into the answer to a `tools/call`: on session-based revisions a tool result under 200, because
-    /// their SDKs end the session on any other status and show errors to nobody.
+    /// Turns the error into the answer to a `tools/call`: on session-based revisions a tool result
+    /// under 200, because their SDKs end the session on any other status and show errors to nobody.
     pub(crate) fn for_call(self, era: Era) -> Self {
         match (self.form, era) {
             (Form::Error { message, .. }, Era::Legacy(_)) => Self {

@@ -1,13 +1,14 @@
 //! The bytes that unfinished bodies may have buffered, all together, in one VM.
 //!
-//! Whoever sends a body slowly, or never ends it, makes the gateway buffer it. So each worker has a budget: past it a body
-//! that wants more room is refused. Small bodies have a reserve that large ones cannot use up, and a body that has taken
-//! its time since room became short makes way for one that comes now. A body that arrives whole needs no room for longer
-//! than one callback.
+//! Whoever sends a body slowly, or never ends it, makes the gateway buffer it. So each worker has a
+//! budget: past it a body that wants more room is refused. Small bodies have a reserve that large
+//! ones cannot use up, and a body that has taken its time since room became short makes way for one
+//! that comes now. A body that arrives whole needs no room for longer than one callback.
 //!
-//! A body that makes way is *leaving* until its request is answered. That happens in its own next callback, or in that of a
-//! request that is itself answered: to Envoy's module host, an answer to whichever request ends the callback that it was
-//! given in, and a body that was to be kept there would lose what had just come of it.
+//! A body that makes way is *leaving* until its request is answered. That happens in its own next
+//! callback, or in that of a request that is itself answered: to Envoy's module host, an answer to
+//! whichever request ends the callback that it was given in, and a body that was to be kept there
+//! would lose what had just come of it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,16 +17,19 @@ use std::time::Duration;
 use mcp_message::Era;
 use proxy_host::StreamId;
 
-/// The budget of a worker. The filter has a copy of what Envoy buffers, so Envoy's memory grows by about twice as much.
+/// The budget of a worker. The filter has a copy of what Envoy buffers, so Envoy's memory grows by
+/// about twice as much.
 const BYTES: usize = 64 << 20;
 /// Where a listener takes larger bodies, so many of the largest fit.
 const LARGEST_BODIES: usize = 4;
 /// A small body: most calls. Larger ones leave a quarter of the budget to these.
 const SMALL: usize = 64 << 10;
 const RESERVE_PART: usize = 4;
-/// The part of the budget that leaving bodies may take besides: until one of them is answered, nothing of it is free.
+/// The part of the budget that leaving bodies may take besides: until one of them is answered,
+/// nothing of it is free.
 const LEAVING_PART: usize = 4;
-/// How long a body may take once room is short. An honest client sends 1 MiB in that time over 2 Mbit/s.
+/// How long a body may take once room is short. An honest client sends 1 MiB in that time over 2
+/// Mbit/s.
 pub(crate) const SLOW: Duration = Duration::from_secs(5);
 
 /// The budget of a VM. Clones share it.
@@ -51,7 +55,7 @@ struct Entry {
     stage: Stage,
 }
 
-/// What becomes of a body that is buffered.
+/// The fate of a body that is buffered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// It waits for its end.
@@ -94,15 +98,16 @@ impl BodyBudget {
         })))
     }
 
-    /// Makes room for a few of the largest bodies of a listener. All listeners share the budget, so it never shrinks.
+    /// Makes room for a few of the largest bodies of a listener. All listeners share the budget, so
+    /// it never shrinks.
     pub(crate) fn admit(&self, max_body_bytes: usize) {
         let mut ledger = self.0.borrow_mut();
         let wanted = max_body_bytes.saturating_mul(LARGEST_BODIES);
         ledger.limit = ledger.limit.max(wanted);
     }
 
-    /// The requests whose bodies make way and that nobody has answered yet: each once, so whoever asks must answer them, in a
-    /// callback of a request that is answered itself.
+    /// The requests whose bodies make way and that nobody has answered yet: each once, so whoever
+    /// asks must answer them, in a callback of a request that is answered itself.
     pub(crate) fn leavers(&self) -> Vec<Leaver> {
         let mut ledger = self.0.borrow_mut();
         if ledger.leaving == 0 {
@@ -163,8 +168,8 @@ impl Share {
         }
     }
 
-    /// Asks for room for all that is buffered of the body, and says whether there is. `now` is asked for only where room is
-    /// short.
+    /// Asks for room for all that is buffered of the body, and says whether there is. `now` is
+    /// asked for only where room is short.
     #[must_use]
     pub(crate) fn grow_to(&self, bytes: usize, now: impl FnOnce() -> Duration) -> bool {
         let mut ledger = self.ledger.borrow_mut();
@@ -226,8 +231,8 @@ impl Ledger {
         }
     }
 
-    /// Of the other bodies that have taken their time, the one that has taken most, and of these the largest. None while
-    /// enough are leaving.
+    /// Of the other bodies that have taken their time, the one that has taken most, and of these
+    /// the largest. None while enough are leaving.
     fn slowest(&self, place: usize, now: Duration) -> Option<usize> {
         if self.leaving >= self.limit / LEAVING_PART {
             return None;
@@ -326,7 +331,8 @@ mod tests {
                 .count()
         };
         assert_eq!(leaving(&shares), 1);
-        // They do not free their memory before they are answered, so only so many may leave at once.
+        // They do not free their memory before they are answered, so only so many may leave at
+        // once.
         let more: Vec<Share> = (0..shares.len())
             .map(|_| budget.open(StreamId(2_000)))
             .filter(|share| share.grow_to(LARGE, at(106)))

@@ -14,7 +14,8 @@ use crate::{Flow, Plugin, Request, VmState};
 static ENVOY: Envoy = Envoy;
 
 thread_local! {
-    /// What survives a change of the configuration: a VM that gets a new one with the same module is kept.
+    /// The state that survives a change of the configuration: a VM that gets a new one with the
+    /// same module is kept.
     static VM: RefCell<Option<VmState>> = const { RefCell::new(None) };
 }
 

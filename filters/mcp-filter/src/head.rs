@@ -1,23 +1,22 @@
-//! What the headers of a request say, read in one pass.
+//! The headers of a request, read in one pass and judged without the body.
 
 use std::borrow::Cow;
 
 use mcp_message::{Era, header_text};
+use policy_engine::wire::CLUSTER_HEADER;
 use policy_engine::{EndpointId, HeaderParameter, Policy};
 use proxy_host::HeaderPairs;
 
 use crate::answer::Answer;
 use crate::plugin::Plugin;
 
-/// The header by which the listener's MCP route finds the cluster. Only the filter sets it.
-pub(crate) const CLUSTER: &str = "x-portcullis-cluster";
 /// Envoy's own header for the time that an upstream may take, in milliseconds.
 pub(crate) const TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
-/// Envoy's own header that tells the upstream how long it has, in milliseconds. The router would send it too, but not on a
-/// listener that hides Envoy's headers.
+/// Envoy's own header that tells the upstream how long it has, in milliseconds. The router would
+/// send it too, but not on a listener that hides Envoy's headers.
 pub(crate) const EXPECTED_TIMEOUT: &str = "x-envoy-expected-rq-timeout-ms";
 
-/// What becomes of a request, by its headers.
+/// The fate of a request, by its headers.
 pub(crate) enum Head {
     /// Its path is no MCP endpoint, nor like one: another route's.
     NotOurs { had_cluster: bool },
@@ -42,12 +41,12 @@ pub(crate) enum Head {
 pub(crate) enum Rest {
     /// Its length is announced, or it is the body of a POST.
     Ends,
-    /// Nobody announced anything, as where an upgrade was attempted: Envoy shows no header of it, and the client sends
-    /// nothing before it is answered.
+    /// Nobody announced anything, as where an upgrade was attempted: Envoy shows no header of it,
+    /// and the client sends nothing before it is answered.
     MayNeverEnd,
 }
 
-/// What the headers say about the body.
+/// The statements of the headers about the body.
 #[derive(Debug)]
 pub(crate) struct Announced {
     pub(crate) era: Era,
@@ -61,7 +60,8 @@ pub(crate) struct Announced {
     pub(crate) length: Option<usize>,
 }
 
-/// The `Mcp-Param-*` headers of a request: what follows the prefix, in lower case, and the value as sent.
+/// The `Mcp-Param-*` headers of a request: what follows the prefix, in lower case, and the value as
+/// sent.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters(Vec<(Vec<u8>, Vec<u8>)>);
 
@@ -172,7 +172,7 @@ impl<'a> Seen<'a> {
                 b"authorization" => seen.credentials.push("authorization"),
                 b"proxy-authorization" => seen.credentials.push("proxy-authorization"),
                 b"cookie" => seen.credentials.push("cookie"),
-                _ if name == CLUSTER.as_bytes() => seen.had_cluster = true,
+                _ if name == CLUSTER_HEADER.as_bytes() => seen.had_cluster = true,
                 _ if steers_the_router(name) => seen.steering.push(name),
                 _ => {
                     if let Some(parameter) = name.strip_prefix(b"mcp-param-") {
@@ -185,7 +185,8 @@ impl<'a> Seen<'a> {
         seen
     }
 
-    /// Programs behind read such a value each in their own way, or break at it; so it goes no further than here.
+    /// Programs behind read such a value each in their own way, or break at it; so it goes no
+    /// further than here.
     fn is_text(&self) -> Result<(), Answer> {
         self.unreadable
             .map_or(Ok(()), |name| Err(Answer::header_not_text(name)))
@@ -209,7 +210,8 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Whether a client could set time-outs, retries or statistics names with this header, or lie to a server about them.
+/// Whether a client could set time-outs, retries or statistics names with this header, or lie to a
+/// server about them.
 fn steers_the_router(name: &[u8]) -> bool {
     name.strip_prefix(b"x-envoy-").is_some_and(|rest| {
         [
@@ -228,7 +230,8 @@ fn steers_the_router(name: &[u8]) -> bool {
 }
 
 impl Head {
-    /// Reads the headers and judges what can be judged without the body, in the order of the protocol's checklist.
+    /// Reads the headers and judges what can be judged without the body, in the order of the
+    /// protocol's checklist.
     pub(crate) fn read(pairs: &HeaderPairs, plugin: &Plugin) -> Self {
         let seen = Seen::read(pairs);
         if seen.path.is_empty() || seen.pairs != pairs.count() {
@@ -248,8 +251,8 @@ impl Head {
         })
     }
 
-    /// Judges what is no MCP endpoint. A path that some server could take for one must not reach a server by another
-    /// route, where nobody reads the message.
+    /// Judges what is no MCP endpoint. A path that some server could take for one must not reach a
+    /// server by another route, where nobody reads the message.
     fn judge_other(seen: &Seen<'_>, plugin: &Plugin) -> Result<Self, Answer> {
         seen.check_host(&plugin.policy)?;
         if plugin.endpoint_look_alikes.match_path(seen.path) {
@@ -291,10 +294,11 @@ impl Head {
             .remove
             .extend(seen.steering.iter().map(|name| name.to_vec()));
         if seen.had_cluster {
-            changes.remove.push(CLUSTER.as_bytes().to_vec());
+            changes.remove.push(CLUSTER_HEADER.as_bytes().to_vec());
         }
         if matches!(era, Era::Legacy(_)) {
-            // An older server does not look at them, so what they say was never checked: nobody behind may trust them.
+            // An older server does not look at them, so what they say was never checked: nobody
+            // behind may trust them.
             changes
                 .remove
                 .extend(seen.modern_only.iter().map(|name| name.to_vec()));

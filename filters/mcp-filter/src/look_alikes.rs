@@ -12,15 +12,16 @@ impl LookAlikes {
         Self(endpoints.map(leniently_read).collect())
     }
 
-    /// Whether the path of a request, with or without query, leads to an endpoint when it is read leniently.
+    /// Whether the path of a request, with or without query, leads to an endpoint when it is read
+    /// leniently.
     pub(crate) fn match_path(&self, path: &[u8]) -> bool {
         let path = leniently_read(path);
         self.0.contains(&path)
     }
 }
 
-/// A path as the most lenient of routers reads it: decoded, in lower case, without empty segments, dot segments,
-/// parameters of segments, and white space around them.
+/// A path as the most lenient of routers reads it: decoded, in lower case, without empty segments,
+/// dot segments, parameters of segments, and white space around them.
 fn leniently_read(path: &[u8]) -> Vec<u8> {
     let end = path.iter().position(|byte| matches!(byte, b'?' | b'#'));
     let mut path = path

@@ -12,7 +12,7 @@ use crate::body_budget::BodyBudget;
 use crate::look_alikes::LookAlikes;
 use crate::statistics::{KnownMetrics, Statistics};
 
-/// What a VM keeps from one configuration to the next.
+/// The state that a VM keeps from one configuration to the next.
 pub struct VmState {
     schemas: SchemaCache,
     metrics: KnownMetrics,
@@ -56,10 +56,10 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// Compiles a configuration.
+    /// Compiles a configuration and makes room for its bodies.
     ///
     /// # Errors
-    /// It is not one; then the one before stays in force.
+    /// The JSON is no valid `FilterConfig`; the previous one stays in force.
     pub fn configure(
         json: &[u8],
         vm: &mut VmState,

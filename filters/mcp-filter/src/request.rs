@@ -6,12 +6,13 @@ mod message;
 use std::rc::Rc;
 
 use mcp_message::{EndOfBody, ReadError, Reader};
+use policy_engine::wire::CLUSTER_HEADER;
 use policy_engine::{EndpointId, Permit, ToolId};
 use proxy_host::{Answering, Clock, Metrics, RequestBody, RequestHeaders, SharedData, StreamId};
 
 use crate::answer::Answer;
 use crate::body_budget::{Share, Stage, WaitingCaller};
-use crate::head::{CLUSTER, Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
+use crate::head::{Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
 use crate::plugin::Plugin;
 use message::{Judgement, MessageInHand};
 
@@ -23,9 +24,9 @@ impl<T: RequestHeaders + RequestBody + Answering + SharedData + Metrics + Clock>
 /// Whether a request goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// What the proxy holds may go on to the next filter.
+    /// The bytes that the proxy has buffered may go on to the next filter.
     Continue,
-    /// It is held; or the request has been answered.
+    /// They stay buffered; or the request has been answered.
     Wait,
 }
 
@@ -40,7 +41,7 @@ pub struct Request<'h, H> {
 }
 
 enum Phase {
-    /// No headers yet.
+    /// The headers have not come yet.
     Begun,
     /// Nothing of it concerns the filter any more.
     Passed,
@@ -50,7 +51,8 @@ enum Phase {
     Reading(Box<MessageInHand>),
     /// The message was allowed; the rest of it is read as it passes.
     Streaming(Box<MessageInHand>),
-    /// The answer stands. It is sent at the end of the body: before, an HTTP/1.1 connection would be closed with it.
+    /// The answer stands. It is sent at the end of the body: before, an HTTP/1.1 connection would
+    /// be closed with it.
     Refusing(Box<Refusing>),
     Answered,
 }
@@ -67,7 +69,7 @@ impl Phase {
 /// Looks for the caller's id in what follows a refusal.
 struct IdSearch {
     reader: Reader,
-    /// What the reader still needs of the body; the rest is let go as it is read.
+    /// The bytes of the body that the reader still needs; it lets go of others as it reads.
     held: Vec<u8>,
     /// How many bytes of the body have been fetched.
     fetched: usize,
@@ -87,7 +89,8 @@ struct Refusing {
 }
 
 impl<'h, H: Host> Request<'h, H> {
-    /// A request that has just arrived, of this number at the proxy. Without a plugin it will be refused.
+    /// A request that has just arrived, of this number at the proxy. Without a plugin it will be
+    /// refused.
     pub fn new(host: &'h H, plugin: Option<Rc<Plugin>>, stream: StreamId) -> Self {
         Self {
             host,
@@ -106,7 +109,7 @@ impl<'h, H: Host> Request<'h, H> {
         match Head::read(&self.host.header_pairs(), &plugin) {
             Head::NotOurs { had_cluster } => {
                 if had_cluster {
-                    self.host.remove_header(CLUSTER.as_bytes());
+                    self.host.remove_header(CLUSTER_HEADER.as_bytes());
                 }
                 self.phase = Phase::Passed;
                 Flow::Continue
@@ -220,7 +223,8 @@ impl<'h, H: Host> Request<'h, H> {
         }
     }
 
-    /// Answers the requests whose bodies make way for others; only where this one has been answered.
+    /// Answers the requests whose bodies make way for others; only where this one has been
+    /// answered.
     fn send_leavers_away(&self, plugin: &Plugin) {
         for leaver in plugin.body_budget.leavers() {
             let mut answer = Answer::no_room("made_way");
@@ -349,8 +353,9 @@ impl<'h, H: Host> Request<'h, H> {
         }
     }
 
-    /// Reads what passes after the decision. The last bytes pass only if the whole was in order; if not, the
-    /// answer takes the request's place, and the upstream is left with a request that never ended.
+    /// Reads what passes after the decision. The last bytes pass only if the whole was in order; if
+    /// not, the answer takes the request's place, and the upstream is left with a request that
+    /// never ended.
     fn read_passing(
         &mut self,
         mut message: Box<MessageInHand>,
@@ -379,7 +384,8 @@ impl<'h, H: Host> Request<'h, H> {
         Flow::Continue
     }
 
-    /// Sends the request where the permit says. Changing a header makes Envoy choose the route again.
+    /// Sends the request where the permit says. Changing a header makes Envoy choose the route
+    /// again.
     fn pass_to(&self, permit: &Permit<'_>, changes: &Changes) {
         for name in &changes.remove {
             self.host.remove_header(name);
@@ -389,7 +395,7 @@ impl<'h, H: Host> Request<'h, H> {
                 self.host.remove_header(name.as_bytes());
             }
         }
-        self.host.set_header(CLUSTER, permit.cluster());
+        self.host.set_header(CLUSTER_HEADER, permit.cluster());
         if permit.path().as_bytes() != changes.path {
             self.host.set_header(":path", permit.path());
         }
@@ -452,7 +458,8 @@ impl Refusing {
         }
     }
 
-    /// Puts another answer in the place of one that nobody would hear: under 200, and without the caller's id.
+    /// Puts another answer in the place of one that nobody would hear: under 200, and without the
+    /// caller's id.
     fn replace_if_lost(&mut self, answer: impl FnOnce() -> Answer) {
         if self.id.is_none() && self.answer.is_lost_without_id() {
             self.answer = answer();

@@ -1,6 +1,6 @@
-//! The filter's statistics. Envoy puts `wasmcustom.` before their names, and never frees one: names come from the
-//! configuration and from fixed words only, and each metric is defined once per VM, when it is first needed. Past a bound,
-//! tools are counted together as `server.none.tool.others`.
+//! The filter's statistics. Envoy puts `wasmcustom.` before their names, and never frees one: names
+//! come from the configuration and from fixed words only, and each metric is defined once per VM,
+//! when it is first needed. Past a bound, tools are counted together as `server.none.tool.others`.
 //!
 //! | name | kind | what |
 //! |---|---|---|
@@ -23,8 +23,8 @@ use proxy_host::{MetricId, MetricKind, Metrics};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KnownMetrics(Rc<RefCell<BTreeMap<String, Option<MetricId>>>>);
 
-/// A VM defines so many metrics of tools at most, because names are never freed, and tools come and go: enough for 5,000
-/// tools that are called, and some 10 MB of Envoy's memory if all are.
+/// A VM defines so many metrics of tools at most, because names are never freed, and tools come and
+/// go: enough for 5,000 tools that are called, and some 10 MB of Envoy's memory if all are.
 const MOST_TOOL_METRICS: usize = 16_384;
 
 /// Stands for every tool that came after these.
@@ -41,7 +41,8 @@ impl KnownMetrics {
         metric
     }
 
-    /// The metric `<family>.<labels><suffix>` of a tool, or of all the tools for which there is no room.
+    /// The metric `<family>.<labels><suffix>` of a tool, or of all the tools for which there is no
+    /// room.
     fn of_tool(
         &self,
         host: &impl Metrics,

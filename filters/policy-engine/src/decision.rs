@@ -114,7 +114,7 @@ impl<'p> Permit<'p> {
         self.target.timeout
     }
 
-    /// What becomes of the credentials that the caller sends to the gateway.
+    /// The fate of the credentials that the caller sends to the gateway.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
         self.target.credentials

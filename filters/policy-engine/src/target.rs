@@ -14,6 +14,6 @@ pub(crate) struct Target {
     pub(crate) path: String,
     /// How long the server may take; none where no rule says.
     pub(crate) timeout: Option<Duration>,
-    /// What becomes of the credentials that the caller sends to the gateway.
+    /// The fate of the credentials that the caller sends to the gateway.
     pub(crate) credentials: Credentials,
 }

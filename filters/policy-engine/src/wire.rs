@@ -9,6 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+/// The request header by which a listener's MCP route finds the cluster of a message that may pass.
+/// Only the filter sets it, and a client's own never reaches a route.
+pub const CLUSTER_HEADER: &str = "x-portcullis-cluster";
+
 /// The version of the wire form that this engine reads.
 pub const VERSION: u32 = 1;
 
@@ -73,7 +77,7 @@ pub struct Server {
     /// What clients see before each of its tools' names.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tool_prefix: String,
-    /// What becomes of the credentials that callers send to the gateway.
+    /// The fate of the credentials that callers send to the gateway.
     #[serde(default, skip_serializing_if = "Credentials::stay_home")]
     pub credentials: Credentials,
     /// Its tools, by the names that it gave them.
@@ -81,8 +85,8 @@ pub struct Server {
     pub tools: BTreeMap<String, Tool>,
 }
 
-/// What becomes of the credentials (`Authorization`, `Proxy-Authorization`, `Cookie`) that callers
-/// send to the gateway.
+/// The fate of the credentials (`Authorization`, `Proxy-Authorization`, `Cookie`) that callers send
+/// to the gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Credentials {

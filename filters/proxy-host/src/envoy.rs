@@ -1,7 +1,8 @@
 //! Envoy's host calls.
 //!
-//! The SDK's wrappers panic on any status that they do not expect, and read headers into one allocation for each name
-//! and value; these read one block, and take a failed call for "nothing there".
+//! The SDK's wrappers panic on any status that they do not expect, and read headers into one
+//! allocation for each name and value; these read one block, and take a failed call for "nothing
+//! there".
 
 mod abi;
 
@@ -15,8 +16,8 @@ use crate::{
     RequestBody, RequestHeaders, SharedData, Stored, StreamId, Version,
 };
 
-/// The version that a compare-and-set names for a value that was not there. Envoy takes zero for "store anyway", and
-/// numbers versions upwards from one.
+/// The version that a compare-and-set names for a value that was not there. Envoy takes zero for
+/// "store anyway", and numbers versions upwards from one.
 const ABSENT: Version = Version(u32::MAX);
 
 /// The request that Envoy is asking about: its calls know which, so this has no state.
@@ -120,7 +121,7 @@ impl Clock for Envoy {
 /// Random bytes from the host.
 ///
 /// # Errors
-/// It gives none.
+/// The host gives no random bytes.
 pub fn random(bytes: &mut [u8; 16]) -> Result<(), NoRandomness> {
     getrandom::fill(bytes).map_err(|_| NoRandomness)
 }

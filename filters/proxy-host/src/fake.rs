@@ -15,11 +15,11 @@ use crate::{
 /// A reply that a filter gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SentReply {
-    /// The HTTP status.
+    /// The HTTP status of the reply.
     pub status: u16,
-    /// The headers.
+    /// The headers of the reply.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body of the reply.
     pub body: String,
     /// The word for the access log.
     pub details: String,
@@ -39,7 +39,8 @@ impl From<&LocalReply<'_>> for SentReply {
     }
 }
 
-/// What outlives a request: the shared data, the statistics and the time of the process. Clones share it.
+/// The state that outlives a request: the shared data, the statistics and the time of the process.
+/// Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct FakeProcess {
     shared: Rc<RefCell<BTreeMap<String, Stored>>>,
@@ -70,7 +71,7 @@ impl FakeProcess {
         process
     }
 
-    /// Lets time pass.
+    /// Lets time pass for the filter.
     pub fn advance(&self, by: Duration) {
         self.now
             .set(self.now.get() + u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
@@ -81,7 +82,8 @@ impl FakeProcess {
         self.lost_races.set(count);
     }
 
-    /// The value of a metric: a counter's or gauge's, or how many values a histogram has; none where it is not defined.
+    /// The value of a metric: a counter's or gauge's, or how many values a histogram has; none
+    /// where it is not defined.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<u64> {
         self.metrics

@@ -2,15 +2,15 @@
 
 /// All pairs of a header map, names in lower case.
 ///
-/// The block is that of the proxy-wasm ABI: the number of pairs, the lengths of each name and value (all as
-/// little-endian 32-bit integers), then each name and each value with a NUL after it.
+/// The block is that of the proxy-wasm ABI: the number of pairs, the lengths of each name and value
+/// (all as little-endian 32-bit integers), then each name and each value with a NUL after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderPairs(Vec<u8>);
 
 const WORD: usize = 4;
 
 impl HeaderPairs {
-    /// Takes over a block.
+    /// Takes over a block from the proxy.
     #[must_use]
     pub fn from_block(block: Vec<u8>) -> Self {
         Self(block)
@@ -35,13 +35,14 @@ impl HeaderPairs {
         Self(block)
     }
 
-    /// The block.
+    /// The block, as the proxy takes it.
     #[must_use]
     pub fn block(&self) -> &[u8] {
         &self.0
     }
 
-    /// How many pairs there are, as the block says; [`Self::iter`] finds fewer where it is cut short.
+    /// How many pairs there are, as the block says; [`Self::iter`] finds fewer where it is cut
+    /// short.
     #[must_use]
     pub fn count(&self) -> usize {
         word(&self.0, 0).unwrap_or(0)

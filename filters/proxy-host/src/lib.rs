@@ -1,15 +1,17 @@
-//! What a filter asks of the proxy it runs in, behind small traits.
+//! The calls of a filter to the proxy that it runs in, behind small traits.
 //!
 //! - [`RequestHeaders`]: one fetch of all pairs ([`HeaderPairs`]), and changes;
 //! - [`RequestBody`]: the bytes that the proxy holds;
 //! - [`Answering`]: a reply of the filter's own, or the end of the stream;
-//! - [`SharedData`]: values that all worker threads see, with compare-and-set; [`limits`] keeps rate limits in it;
+//! - [`SharedData`]: values that all worker threads see, with compare-and-set; [`limits`] keeps
+//!   rate limits in it;
 //! - [`Metrics`]: the proxy's counters, gauges and histograms;
 //! - [`Clock`]: the time of day, and time that passes.
 //!
-//! [`fake`] implements them for tests, `envoy` (on wasm only) by Envoy's calls. Nothing here decides
-//! anything about a request; all values are bytes, because a caller's need not be UTF-8; a call that fails is
-//! answered as if the thing were not there, never by a panic, which would kill every stream of the worker.
+//! [`fake`] implements them for tests, `envoy` (on wasm only) by Envoy's calls. Nothing here
+//! decides anything about a request; all values are bytes, because a caller's need not be UTF-8; a
+//! call that fails is answered as if the thing were not there, never by a panic, which would kill
+//! every stream of the worker.
 //!
 //! ```
 //! use proxy_host::{RequestHeaders, fake::FakeProxy};

@@ -1,8 +1,10 @@
-//! Rate limits in the proxy's shared data: exact across worker threads, in a bounded number of keys.
+//! Rate limits in the proxy's shared data: exact across worker threads, in a bounded number of
+//! keys.
 //!
-//! [`policy_engine::slots`] says where a bucket lies and what a slot looks like; here the slots are read, the engine is
-//! asked, and what it says is stored by compare-and-set. A call that several limits watch takes from all of them or from
-//! none: where a later one refuses because another worker was faster, what was taken before is given back.
+//! [`policy_engine::slots`] says where a bucket lies and what a slot looks like; here the slots are
+//! read, the engine is asked, and what it says is stored by compare-and-set. A call that several
+//! limits watch takes from all of them or from none: where a later one refuses because another
+//! worker was faster, what was taken before is given back.
 
 mod hash_key;
 
@@ -15,10 +17,11 @@ use crate::{Conflict, SharedData, Version};
 
 pub use hash_key::{NoRandomness, shared_hash_key};
 
-/// How often a slot is read again because another worker has just written it. Each time, some worker has succeeded.
+/// How often a slot is read again because another worker has just written it. Each time, some
+/// worker has succeeded.
 const ATTEMPTS: usize = 64;
 
-/// What came of the limits.
+/// The outcome of asking the limits.
 #[derive(Debug)]
 #[must_use]
 pub enum Settled<'p> {
@@ -56,7 +59,8 @@ pub fn settle<'p>(
             Verdict::Allow { permit, writes } => (permit, writes),
         };
         let times: Vec<BucketTime> = writes.iter().map(|write| write.time).collect();
-        // Those that were written stand: the states they were decided on have not been touched since.
+        // Those that were written stand: the states they were decided on have not been touched
+        // since.
         while let Some(slot) = slots.get(done) {
             if slot.write(data, &states, &times, now).is_err() {
                 break;
@@ -192,8 +196,8 @@ fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[HeldS
                 break;
             };
             for (bucket, fingerprint) in &held.buckets {
-                // At the end of time every place but the bucket's own counts as idle. Where another bucket has taken the place
-                // over meanwhile, there is nothing of ours to take back.
+                // At the end of time every place but the bucket's own counts as idle. Where another
+                // bucket has taken the place over meanwhile, there is nothing of ours to take back.
                 if let (place, BucketState::Own(time)) =
                     slot.find(*fingerprint, UnixNanos(u64::MAX))
                 {

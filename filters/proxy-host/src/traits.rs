@@ -1,4 +1,4 @@
-//! The traits.
+//! The traits that stand between a filter and the proxy.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ pub trait RequestHeaders {
     /// All headers, in their order, a repeated one as often as it was sent.
     fn header_pairs(&self) -> HeaderPairs;
 
-    /// Sets a header to one value. Where it may have been sent more than once, remove it first: the proxy
-    /// replaces the first only.
+    /// Sets a header to one value. Where it may have been sent more than once, remove it first: the
+    /// proxy replaces the first only.
     fn set_header(&self, name: &str, value: &str);
 
     /// Removes a header, however often it is there.
@@ -28,11 +28,11 @@ pub trait RequestBody {
 /// An answer that does not come from upstream.
 #[derive(Debug, Clone, Copy)]
 pub struct LocalReply<'a> {
-    /// The HTTP status.
+    /// The HTTP status of the answer.
     pub status: u16,
     /// Headers besides `content-length`.
     pub headers: &'a [(&'a str, &'a str)],
-    /// The body.
+    /// The body of the answer, whole.
     pub body: &'a str,
     /// A word for the access log (`%RESPONSE_CODE_DETAILS%`), without white space.
     pub details: &'a str,
@@ -47,11 +47,12 @@ pub trait Answering {
     /// Answers the request; nothing more of it goes upstream.
     fn reply(&self, reply: &LocalReply<'_>);
 
-    /// Answers another request of the same worker, which waits, in the course of a callback for `own`.
+    /// Answers another request of the same worker, which waits, in the course of a callback for
+    /// `own`.
     fn reply_to(&self, other: StreamId, own: StreamId, reply: &LocalReply<'_>);
 
-    /// Notes a value for the rest of the request, where the proxy's own answers find it: in Envoy, the filter state
-    /// `wasm.<name>`. It goes neither upstream nor to the client by itself.
+    /// Notes a value for the rest of the request, where the proxy's own answers find it: in Envoy,
+    /// the filter state `wasm.<name>`. It goes neither upstream nor to the client by itself.
     fn note(&self, name: &str, value: &[u8]);
 }
 
@@ -64,7 +65,7 @@ pub struct Version(pub u32);
 pub struct Stored {
     /// The value; empty where nothing was ever stored.
     pub bytes: Vec<u8>,
-    /// What a compare-and-set that follows must name.
+    /// The version that a compare-and-set that follows must name.
     pub version: Version,
 }
 
@@ -88,18 +89,19 @@ pub trait SharedData {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MetricId(pub u32);
 
-/// What a metric measures.
+/// The kind of value that a metric keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MetricKind {
-    /// Goes up.
+    /// It counts, and only goes up.
     Counter,
-    /// Stands at a value.
+    /// It stands at the value that was last set.
     Gauge,
-    /// Collects values.
+    /// It collects values and shows their distribution.
     Histogram,
 }
 
-/// The proxy's statistics. A metric once defined is never freed, nor is its name: define few, and each once per VM.
+/// The proxy's statistics. A metric once defined is never freed, nor is its name: define few, and
+/// each once per VM.
 pub trait Metrics {
     /// The metric of this name; none where the proxy does not give one.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<MetricId>;
@@ -111,7 +113,7 @@ pub trait Metrics {
     fn record(&self, metric: MetricId, value: u64);
 }
 
-/// The proxy's clocks.
+/// The clocks of the proxy.
 pub trait Clock {
     /// The time of day.
     fn now(&self) -> UnixNanos;

@@ -62,13 +62,13 @@ fn later(by: Duration) -> UnixNanos {
     UnixNanos(START.0 + u64::try_from(by.as_nanos()).unwrap())
 }
 
-/// What another worker does.
+/// The doings of another worker.
 type Interruption<'a> = Box<dyn Fn(&FakeProcess) + 'a>;
 
 /// Shared data of which another worker makes use before some of our writes.
 struct Busy<'a> {
     data: FakeProcess,
-    /// What the other worker does before the write of this number, from zero.
+    /// The doing of the other worker before the write of this number, from zero.
     interruptions: RefCell<BTreeMap<usize, Interruption<'a>>>,
     writes: RefCell<usize>,
 }
@@ -192,7 +192,8 @@ fn it_gives_back_even_when_others_use_the_bucket_meanwhile() {
     let (first, second) = (policy(&[("first", 5)]), policy(&[("second", 1)]));
     let take_second = |data: &FakeProcess| assert!(passes(data, &second, START));
     let take_first = |data: &FakeProcess| assert!(passes(data, &first, START));
-    // Writes: the first bucket; the second, which fails; the first again, to give back, which fails once.
+    // Writes: the first bucket; the second, which fails; the first again, to give back, which fails
+    // once.
     let interruptions: [(usize, Interruption<'_>); 2] =
         [(1, Box::new(take_second)), (2, Box::new(take_first))];
     let busy = Busy::new(&data, interruptions);

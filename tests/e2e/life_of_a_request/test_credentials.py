@@ -16,7 +16,7 @@ CREDENTIALS = [("authorization", "Bearer secret"), ("proxy-authorization", "Basi
 
 
 @in_both_eras
-def test_they_stay_at_home(gateway, era):
+def test_it_keeps_them_at_home(gateway, era):
     assert answered_by(weather(era).with_headers(*CREDENTIALS).post_once(gateway.port)) == "weather"
     (received,) = gateway.received()
     assert [received.header(name) for name, _ in CREDENTIALS] == [None, None, None]
@@ -45,7 +45,7 @@ def passing_gateway(installation, tmp_path_factory):
 
 
 @in_both_eras
-def test_they_pass_to_the_server_that_asks_for_them_alone(passing_gateway, era):
+def test_it_passes_them_to_the_server_that_asks_for_them_alone(passing_gateway, era):
     port, upstreams = passing_gateway
     for name, upstream in upstreams.items():
         upstream.forget()
@@ -55,7 +55,7 @@ def test_they_pass_to_the_server_that_asks_for_them_alone(passing_gateway, era):
         assert seen == ([value.encode() for _, value in CREDENTIALS] if name == "open" else [None, None, None])
 
 
-def test_they_do_not_reach_what_answers_for_health(passing_gateway):
+def test_it_keeps_them_from_what_answers_for_health(passing_gateway):
     port, upstreams = passing_gateway
     upstreams["data"].forget()
     with Connection(port) as connection:

@@ -31,7 +31,7 @@ def test_it_limits_and_recovers(gateway, era):
 
 
 @in_both_eras
-def test_one_tools_limit_is_not_anothers(gateway, era):
+def test_it_takes_no_tools_limit_for_anothers(gateway, era):
     """One call an hour by one rule, and a bucket for each of its tools: none refills while the test runs."""
     first, second = (call(era, f"hourly_{era.name.lower()}_{name}") for name in "ab")
     assert has_passed(first.post_once(gateway.port))

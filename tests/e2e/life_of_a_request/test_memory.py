@@ -53,7 +53,7 @@ def begin(port: int) -> Connection:
     return connection
 
 
-def test_a_flood_of_unfinished_bodies_has_a_budget_and_shuts_out_nobody(small_gateway):
+def test_it_gives_a_flood_of_unfinished_bodies_a_budget_and_shuts_out_nobody(small_gateway):
     envoy = small_gateway.gateway.envoy
     assert answered_by(weather(Era.LEGACY).post_once(small_gateway.port)) == "weather"
     before = resident(envoy.pid)

@@ -69,7 +69,7 @@ def read_strictly(body: bytes) -> dict:
 
 @in_both_eras
 @pytest.mark.parametrize("seed", range(2))
-def test_what_passes_is_what_the_policy_allows(gateway, era, seed):
+def test_it_passes_only_what_the_policy_allows(gateway, era, seed):
     chance = random.Random(f"{era.name} {seed}")
     originals: list[Message] = [
         weather(era),
@@ -97,7 +97,7 @@ def test_what_passes_is_what_the_policy_allows(gateway, era, seed):
     assert answered_by(weather(era).post_once(gateway.port)) == "weather"
 
 
-def test_the_damage_is_mild_enough_to_pass_sometimes(gateway):
+def test_it_sees_damage_mild_enough_to_pass_sometimes(gateway):
     """A test that only ever sees refusals would prove little."""
     chance = random.Random("mild")
     for _ in range(ROUNDS):

@@ -27,7 +27,7 @@ def gateway_with_other_routes(installation, tmp_path_factory):
 
 
 @pytest.mark.parametrize("path", LOOK_ALIKES)
-def test_no_look_alike_of_an_endpoint_reaches_a_server(gateway_with_other_routes, path):
+def test_it_keeps_look_alikes_of_an_endpoint_from_every_server(gateway_with_other_routes, path):
     gateway, upstreams = gateway_with_other_routes
     reply = weather(Era.LEGACY).with_body(b'{"jsonrpc":"2.0","method":"tools/call"').post_once(gateway.port, path)
     # Where Envoy normalises the path to that of an endpoint, the filter has read the message.
@@ -45,7 +45,7 @@ def test_it_answers_to_its_own_hosts_only_on_every_path(gateway_with_other_route
     assert [upstream.requests for upstream in upstreams.values()] == [[], []]
 
 
-def test_other_paths_go_where_their_route_says(gateway_with_other_routes):
+def test_it_sends_other_paths_where_their_route_says(gateway_with_other_routes):
     gateway, upstreams = gateway_with_other_routes
     with Connection(gateway.port) as connection:
         connection.request("GET", "/other?a=b", [])

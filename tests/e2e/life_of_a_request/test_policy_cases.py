@@ -86,7 +86,7 @@ def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
 
 @in_both_eras
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.path.stem)
-def test_the_module_decides_as_the_engine_does(gateways: Gateways, file: CaseFile, era: Era):
+def test_it_decides_as_the_engine_does(gateways: Gateways, file: CaseFile, era: Era):
     port = gateways.ports[f"{file.path.stem}-{era.name}"]
     faults = []
     for case in file.cases:

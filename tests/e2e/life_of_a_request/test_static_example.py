@@ -24,7 +24,7 @@ def rendered(installation, ports: dict[str, str]) -> str:
     return text.replace("target/filters/mcp-filter.wasm", str(installation.module))
 
 
-def test_envoy_accepts_it(installation, directory):
+def test_it_is_accepted_by_envoy(installation, directory):
     file = directory / "static-example.yaml"
     file.write_text(rendered(installation, {}))
     checked = validate(installation.home, file)
@@ -50,7 +50,7 @@ def comparable(mapper: dict) -> tuple:
     return text, override["content_type"], conditions, headers
 
 
-def test_envoy_refuses_it_when_the_policy_does_not_compile(installation, directory):
+def test_it_is_refused_by_envoy_when_the_policy_does_not_compile(installation, directory):
     file = directory / "static-example.yaml"
     file.write_text(rendered(installation, {}).replace('"minLength"', '"minimalLength"'))
     checked = validate(installation.home, file)

@@ -96,7 +96,7 @@ def test_it_answers_with_a_status_where_nobody_waits_for_an_answer(failing_gatew
 
 
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.label)
-def test_users_read_what_became_of_their_call(installation, failing_gateway, sdk):
+def test_it_tells_users_what_became_of_their_call(installation, failing_gateway, sdk):
     with SdkClient(sdk, f"http://127.0.0.1:{failing_gateway.port}/mcp", installation.home) as client:
         assert "cannot be reached; try again" in shown(client.call("down"))
         assert "broke off its answer" in shown(client.call("breaks"))

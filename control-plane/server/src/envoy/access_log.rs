@@ -11,8 +11,8 @@ use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 
 use super::deterministic::merged;
 
-/// Field → Envoy's format, in the order of the names; Envoy sorts them so on the line. No header that could carry a
-/// secret is among them.
+/// Field → Envoy's format, in the order of the names; Envoy sorts them so on the line. No header
+/// that could carry a secret is among them.
 const FIELDS: [(&str, &str); 14] = [
     ("bytes_received", "%BYTES_RECEIVED%"),
     ("bytes_sent", "%BYTES_SENT%"),

@@ -23,9 +23,11 @@ use xds::{InvalidResource, Resource};
 use super::{ads, milliseconds, number, socket_address};
 
 const CONNECT_MS: u32 = 2_000;
-/// Shorter than the hour that Envoy allows: servers and what lies between close idle connections earlier.
+/// Shorter than the hour that Envoy allows: servers and what lies between close idle connections
+/// earlier.
 const UPSTREAM_IDLE_MS: u32 = 60_000;
-/// Each stream of server events holds a connection of its own; Envoy's default of 1024 would be the gateway's limit.
+/// Each stream of server events holds a connection of its own; Envoy's default of 1024 would be the
+/// gateway's limit.
 const MOST_IN_FLIGHT: u32 = 16_384;
 
 pub(super) fn resources(document: &GatewayDocument) -> Result<Vec<Resource>, InvalidResource> {

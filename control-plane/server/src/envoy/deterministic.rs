@@ -5,9 +5,9 @@ use prost::{Message, Name};
 
 /// Writes one message from parts, each of which holds at most one entry of any map.
 ///
-/// Messages written one after another read as one, merged (Protocol Buffers, "Encoding: last one wins"), with
-/// singular sub-messages merged in turn and maps united. So the parts' order is the entries' order, which a map of
-/// several entries in one part would not have.
+/// Messages written one after another read as one, merged (Protocol Buffers, "Encoding: last one
+/// wins"), with singular sub-messages merged in turn and maps united. So the parts' order is the
+/// entries' order, which a map of several entries in one part would not have.
 pub(super) fn merged<M: Message + Name>(parts: impl IntoIterator<Item = M>) -> Any {
     let mut value = Vec::new();
     for part in parts {

@@ -25,12 +25,13 @@ use super::{
     truth,
 };
 
-/// Above the filter's own limit, so that the filter answers for a long body before Envoy does; and never below what
-/// responses are streamed through.
+/// Above the filter's own limit, so that the filter answers for a long body before Envoy does; and
+/// never below what responses are streamed through.
 const BUFFER_ABOVE_BODY: u32 = 65_536;
 const SMALLEST_BUFFER: u32 = 1 << 20;
 
-/// Requests at once on one connection of HTTP/2. What they hold is bounded by the filter, for all connections together.
+/// Requests at once on one connection of HTTP/2. What they hold is bounded by the filter, for all
+/// connections together.
 const MOST_STREAMS: u32 = 1_000;
 /// Tool calls may be silent for long, and so may streams of server events.
 const STREAM_IDLE_MS: u32 = 3_600_000;
@@ -77,14 +78,16 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
         })),
         http_filters: vec![mcp_filter(listener), router()],
         common_http_protocol_options: Some(HttpProtocolOptions {
-            // Some servers read `Mcp_Name` as `Mcp-Name`; the filter, which vouches for the latter, does not.
+            // Some servers read `Mcp_Name` as `Mcp-Name`; the filter, which vouches for the latter,
+            // does not.
             headers_with_underscores_action: HeadersWithUnderscoresAction::RejectRequest.into(),
             ..Default::default()
         }),
         http2_protocol_options: Some(Http2ProtocolOptions {
             max_concurrent_streams: number(MOST_STREAMS),
-            // A body that the filter holds must fit in the stream's window whole: the client gets no more room before the
-            // filter lets go. The connection's room is given back as bytes arrive.
+            // A body that the filter holds must fit in the stream's window whole: the client gets
+            // no more room before the filter lets go. The connection's room is given back as bytes
+            // arrive.
             initial_stream_window_size: number(buffer(listener)),
             initial_connection_window_size: number(buffer(listener)),
             ..Default::default()
@@ -115,9 +118,10 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
     }
 }
 
-/// The peer's own address counts, and nobody is trusted more for where he comes from: Envoy then removes `x-envoy-*`
-/// headers of clients, which could ask for retries or other time-outs. Without any range, Envoy would trust private
-/// networks and this machine; nobody connects from the one that is given.
+/// The peer's own address counts, and nobody is trusted more for where he comes from: Envoy then
+/// removes `x-envoy-*` headers of clients, which could ask for retries or other time-outs. Without
+/// any range, Envoy would trust private networks and this machine; nobody connects from the one
+/// that is given.
 fn nobody_internal() -> InternalAddressConfig {
     InternalAddressConfig {
         unix_sockets: false,
@@ -128,7 +132,8 @@ fn nobody_internal() -> InternalAddressConfig {
     }
 }
 
-/// Removes the cluster header before a route is chosen, so that a client's own value never meets one.
+/// Removes the cluster header before a route is chosen, so that a client's own value never meets
+/// one.
 fn without_cluster_header() -> TypedExtensionConfig {
     TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.header_mutation".to_owned(),

@@ -1,5 +1,6 @@
-//! The answers that Envoy itself gives, where a server does not or where a request never reaches the filter: JSON-RPC
-//! in the form that the caller's revision asks for (docs/decisions/0001-status-codes.md), in place of plain text.
+//! The answers that Envoy itself gives, where a server does not or where a request never reaches
+//! the filter: JSON-RPC in the form that the caller's revision asks for
+//! (docs/decisions/0001-status-codes.md), in place of plain text.
 
 use envoy_types::pb::envoy::config::accesslog::v3::access_log_filter::FilterSpecifier;
 use envoy_types::pb::envoy::config::accesslog::v3::{
@@ -58,7 +59,8 @@ const UPSTREAM_FAULTS: [UpstreamFault; 3] = [
     },
 ];
 
-/// How an answer reaches a caller whose request the filter let pass, by the note that the filter left.
+/// How an answer reaches a caller whose request the filter let pass, by the note that the filter
+/// left.
 struct NotedCaller {
     /// The filter state that holds the caller's id (`filters/mcp-filter/src/request/message.rs`).
     note: &'static str,

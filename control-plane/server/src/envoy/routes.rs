@@ -32,14 +32,15 @@ pub(super) fn routes(listener: &Listener, config: &FilterConfig) -> RouteConfigu
             routes: vec![mcp(), health(config)],
             ..Default::default()
         }],
-        // The filter names the cluster per call, and clusters come before the configuration that names them.
+        // The filter names the cluster per call, and clusters come before the configuration that
+        // names them.
         validate_clusters: truth(false),
         ..Default::default()
     }
 }
 
-/// Every call that the filter has allowed, wherever it goes. The filter sets the header, so the route is chosen again
-/// after it has; the path may by then be the server's own.
+/// Every call that the filter has allowed, wherever it goes. The filter sets the header, so the
+/// route is chosen again after it has; the path may by then be the server's own.
 fn mcp() -> Route {
     Route {
         name: "mcp".to_owned(),
@@ -55,7 +56,8 @@ fn mcp() -> Route {
         request_headers_to_remove: vec![CLUSTER_HEADER.to_owned()],
         action: Some(Action::Route(RouteAction {
             cluster_specifier: Some(ClusterSpecifier::ClusterHeader(CLUSTER_HEADER.to_owned())),
-            // Servers guard themselves against rebinding by their own `Host`; the listener's list guards the gateway.
+            // Servers guard themselves against rebinding by their own `Host`; the listener's list
+            // guards the gateway.
             host_rewrite_specifier: Some(HostRewriteSpecifier::AutoHostRewrite(
                 truth(true).unwrap_or_default(),
             )),

@@ -3,15 +3,15 @@
 use mcp_message::{ReadError, Reader};
 use policy_engine::{ArgumentsRead, Permit};
 
-/// A permit for a message of which no byte that has arrived is unread: what the reader skipped has been read by the engine,
-/// or is read here. Nothing else lets a message pass.
+/// A permit for a message of which no byte that has arrived is unread: what the reader skipped has
+/// been read by the engine, or is read here. Nothing else lets a message pass.
 pub(super) struct Clearance<'p>(Permit<'p>);
 
 impl<'p> Clearance<'p> {
     /// Clears a message of which `held` has arrived.
     ///
     /// # Errors
-    /// What the reader skipped, and the engine had no schema for, is not JSON.
+    /// The reader skipped bytes for which the engine had no schema, and they are not JSON.
     pub(super) fn new(
         permit: Permit<'p>,
         reader: &mut Reader,

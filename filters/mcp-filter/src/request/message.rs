@@ -22,13 +22,13 @@ use crate::request::clearance::Clearance;
 /// Nobody has said who calls until identity is part of the gateway.
 const CALLER: Principal = Principal::Anonymous;
 
-/// What is to become of a message, by what has been read of it.
+/// The fate of a message, by the part of it that has been read.
 pub(super) enum Judgement<'p> {
     /// That cannot be said yet.
     ReadOn,
     /// It goes where its permit says.
     Pass(Clearance<'p>),
-    /// It is answered.
+    /// The filter answers it, and no upstream sees it.
     Refuse {
         answer: Answer,
         tool: Option<ToolId>,
@@ -54,8 +54,9 @@ impl From<Answer> for Judgement<'_> {
     }
 }
 
-/// An answer that the caller waits for, and the form that it takes where the proxy itself gives it: one for each of the
-/// notes that `local_reply_config` looks for (`control-plane/server/src/envoy/local_reply.rs`).
+/// An answer that the caller waits for, and the form that it takes where the proxy itself gives it:
+/// one for each of the notes that `local_reply_config` looks for
+/// (`control-plane/server/src/envoy/local_reply.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AwaitedAnswer {
     /// A tool's result under 200, on a session-based revision.
@@ -76,7 +77,8 @@ impl AwaitedAnswer {
     }
 }
 
-/// A longer id is not noted for the proxy's own answers, which then carry none: every request in flight would hold it.
+/// A longer id is not noted for the proxy's own answers, which then carry none: every request in
+/// flight would hold it.
 const LONGEST_NOTED_ID: usize = 1024;
 
 pub(super) struct MessageInHand {
@@ -88,7 +90,7 @@ pub(super) struct MessageInHand {
     held: Vec<u8>,
     /// How many bytes of the body have arrived.
     arrived: usize,
-    /// What the method is called on, once the method has been read.
+    /// The kind of thing that the method is called on, once the method has been read.
     capability: Option<Capability>,
     /// The tool that is called, once its name has been read and the caller may call it.
     tool: Option<ToolId>,
@@ -97,7 +99,7 @@ pub(super) struct MessageInHand {
     decided_on: Option<Message>,
     /// The caller's id, once the bytes that hold it have been let go.
     id: Option<Vec<u8>>,
-    /// What the caller of a request waits for.
+    /// The answer that the caller of a request waits for.
     awaited: Option<AwaitedAnswer>,
 }
 
@@ -145,7 +147,8 @@ impl MessageInHand {
         })
     }
 
-    /// Notes the id of a request that passes, for the answers that the proxy gives where its server does not.
+    /// Notes the id of a request that passes, for the answers that the proxy gives where its server
+    /// does not.
     pub(super) fn note_id(&self, host: &impl Host) {
         if let (Some(awaited), Some(id)) = (self.awaited, self.id())
             && id.len() <= LONGEST_NOTED_ID

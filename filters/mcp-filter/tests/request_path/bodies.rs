@@ -1,4 +1,4 @@
-//! What is judged by the body alone.
+//! The judgements that the body alone allows.
 
 use mcp_filter::Flow;
 use serde_json::Value;

@@ -1,11 +1,11 @@
-//! What comes of a request never depends on how its body was cut, nor on how its end was told.
+//! The outcome of a request never depends on how its body was cut, nor on how its end was told.
 
 use proxy_host::fake::SentReply;
 use serde_json::json;
 
 use crate::gateway::{End, Gateway, Sent, configuration};
 
-/// What comes of a request, as its client and an upstream see it.
+/// The outcome of a request, as its client and an upstream see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Fate {
     Answered(SentReply),

@@ -224,7 +224,7 @@ impl Sent {
     }
 }
 
-/// What an upstream has seen.
+/// The part of a request that an upstream has seen.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Upstream {
     pub began: bool,
@@ -232,7 +232,7 @@ pub struct Upstream {
     pub ended: bool,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 pub struct Outcome {
     reply: Option<SentReply>,
     pub upstream: Upstream,
@@ -253,7 +253,7 @@ impl Outcome {
         cluster
     }
 
-    /// What the filter noted for the proxy's own answers.
+    /// The values that the filter noted for the proxy's own answers.
     pub fn notes(&self) -> Vec<(String, String)> {
         self.proxy.notes().into_iter().collect()
     }

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::gateway::{Gateway, Sent, call, configuration, modern_call};
 
-/// A gateway whose tool `query` repeats four arguments in headers; `query_watched` is the same in shadow, `query_trusted`
-/// unchecked, `query_few` with one call a minute.
+/// A gateway whose tool `query` repeats four arguments in headers; `query_watched` is the same in
+/// shadow, `query_trusted` unchecked, `query_few` with one call a minute.
 fn gateway() -> Gateway {
     let mut configuration = configuration();
     configuration["schemas"]["query"] = json!({"type": "object", "properties": {

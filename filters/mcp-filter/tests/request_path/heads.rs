@@ -1,4 +1,4 @@
-//! What is judged by the headers.
+//! The judgements that headers alone allow.
 
 use mcp_filter::Flow;
 use serde_json::{Value, json};
@@ -398,7 +398,8 @@ fn it_passes_get_and_delete_of_the_legacy_era_without_body() {
 #[test]
 fn it_waits_for_no_end_that_nobody_announced() {
     let gateway = Gateway::new();
-    // As Envoy shows the attempt of an upgrade over HTTP/1.1: headers that do not end the request, and nothing more.
+    // As Envoy shows the attempt of an upgrade over HTTP/1.1: headers that do not end the request,
+    // and nothing more.
     let check = |request: Sent, status: u16| {
         let outcome = gateway.send(&request.body([&b""[..]]).ending(End::Never));
         assert_eq!(outcome.flows, [Flow::Wait]);

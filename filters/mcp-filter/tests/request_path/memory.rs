@@ -1,4 +1,4 @@
-//! What unfinished bodies may buffer, all together.
+//! The budget of the bytes that unfinished bodies may buffer, all together.
 
 use std::time::Duration;
 
@@ -100,7 +100,8 @@ fn it_lets_slow_bodies_make_way() {
     let second = requests(&gateway, 3);
     let _more = begin(&gateway, &second);
     assert_eq!(replies(&second), []);
-    // Nobody has been answered yet: what an answer to another request would do to this one's body is no good.
+    // Nobody has been answered yet: what an answer to another request would do to this one's body
+    // is no good.
     assert_eq!(gateway.process.replies_to_others(), []);
     // One hears it in its own next callback, where more of its body comes.
     let leaving = (0..48).rev().filter(|place| {

@@ -1,4 +1,5 @@
-//! What passes is JSON, whoever of the reader and the engine has read its arguments, and however the body was cut.
+//! A message that passes is JSON, whoever of the reader and the engine has read its arguments, and
+//! however the body was cut.
 //!
 //! Invariant 1 of `docs/architecture.md`.
 
@@ -9,7 +10,8 @@ use serde_json::json;
 
 use crate::gateway::{End, Gateway, Sent, configuration};
 
-/// A gateway whose tools have a schema that asks for something, one that asks for nothing, one that only counts, and none.
+/// A gateway whose tools have a schema that asks for something, one that asks for nothing, one that
+/// only counts, and none.
 fn gateway() -> Gateway {
     let mut configuration = configuration();
     configuration["schemas"]["anything"] = json!({});
@@ -68,7 +70,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_passes_is_json_and_every_cut_gives_the_same_answer(body in message(), cuts in proptest::collection::vec(any::<Index>(), 0..6)) {
+    fn it_passes_json_alone_and_answers_every_cut_alike(body in message(), cuts in proptest::collection::vec(any::<Index>(), 0..6)) {
         let gateway = gateway();
         let whole = gateway.send(&Sent::post(&body).ending(End::WithTheLastChunk));
         let is_json = serde_json::from_slice::<IgnoredAny>(&body).is_ok();

@@ -9,7 +9,7 @@ use crate::gateway::{End, Gateway, Sent, configuration};
 /// back over them, the schema, and resolving escapes once for the look-up and once for the answer.
 const STEPS_PER_BYTE: u64 = 16;
 
-/// What each piece of a body may cost besides, and each request.
+/// The steps that each piece of a body may cost besides, and each request.
 const STEPS_PER_PIECE: u64 = 24;
 const STEPS_PER_REQUEST: u64 = 4096;
 

@@ -1,8 +1,9 @@
 //! The calls themselves (proxy-wasm ABI 0.2.1), and nothing else: the one place with `unsafe`.
 //!
-//! Sound because: the host reads only the ranges that it is given, which live for the call; what it writes goes to
-//! the places that it is given; bytes that it returns were allocated by the SDK's `proxy_on_memory_allocate`, as a
-//! boxed slice of exactly the returned length, and are handed over once.
+//! Sound because: the host reads only the ranges that it is given, which live for the call; what it
+//! writes goes to the places that it is given; bytes that it returns were allocated by the SDK's
+//! `proxy_on_memory_allocate`, as a boxed slice of exactly the returned length, and are handed over
+//! once.
 #![allow(unsafe_code)]
 
 use std::ptr::null_mut;
