@@ -24,7 +24,8 @@ pub struct Config {
     )]
     pub allowed_hosts: Vec<String>,
 
-    /// Origins that browsers may call from, separated by commas; `*` in the place of the port allows any port, `*` alone any origin
+    /// Origins that browsers may call from, separated by commas; `*` in the place of the port
+    /// allows any port, `*` alone any origin
     #[arg(
         long,
         env = "MCP_ALLOWED_ORIGINS",
@@ -33,11 +34,13 @@ pub struct Config {
     )]
     pub allowed_origins: Vec<String>,
 
-    /// PostgreSQL URL of this server's own durable records (schema `portcullis`); without it, jobs cannot be submitted
+    /// PostgreSQL URL of this server's own durable records (schema `portcullis`); without it, jobs
+    /// cannot be submitted
     #[arg(long, env = "PORTCULLIS_STORE_URL", hide_env_values = true)]
     pub store_url: Option<Secret>,
 
-    /// Folder of what must last, such as the sources of submitted jobs [default: ~/.local/state/portcullis, as root /var/lib/portcullis]
+    /// Folder of what must last, such as the sources of submitted jobs [default:
+    /// ~/.local/state/portcullis, as root /var/lib/portcullis]
     #[arg(long, env = "PORTCULLIS_DATA")]
     pub data: Option<PathBuf>,
 
@@ -118,7 +121,8 @@ pub struct PostgresConfig {
     )]
     pub max_rows: usize,
 
-    /// Bytes of a result's rows as JSON; the default keeps a whole answer under the 1 MiB that some clients take
+    /// Bytes of a result's rows as JSON; the default keeps a whole answer under the 1 MiB that some
+    /// clients take
     #[arg(id = "postgres_max_bytes", long = "postgres-max-bytes", env = "POSTGRES_MAX_BYTES", default_value_t = 900 << 10)]
     pub max_bytes: usize,
 
@@ -183,18 +187,19 @@ pub struct SparkConfig {
     #[arg(long = "spark-python", env = "SPARK_PYTHON")]
     pub python: Option<PathBuf>,
 
-    /// Lets execute_spark_sql write: create, change and drop tables, views and functions, write files,
-    /// run code from JARs and `TRANSFORM`, as Spark's own user. Without it statements only read
+    /// Lets execute_spark_sql write: create, change and drop tables, views and functions, write
+    /// files, run code from JARs and `TRANSFORM`, as Spark's own user. Without it statements only
+    /// read
     #[arg(long = "spark-allow-writes", env = "SPARK_ALLOW_WRITES")]
     pub allow_writes: bool,
 
-    /// One statement that this server runs in each new Connect server before any of callers', with the
-    /// right to write: to name tables, say, that a catalogue in memory forgets
+    /// One statement that this server runs in each new Connect server before any of callers', with
+    /// the right to write: to name tables, say, that a catalogue in memory forgets
     #[arg(long = "spark-startup-sql", env = "SPARK_STARTUP_SQL")]
     pub startup_sql: Option<String>,
 
-    /// Who besides this server's own user may read the files of jobs (sources, arguments): nobody, or
-    /// its group, for workers that run as another user
+    /// Who besides this server's own user may read the files of jobs (sources, arguments): nobody,
+    /// or its group, for workers that run as another user
     #[arg(
         long = "spark-job-files",
         env = "SPARK_JOB_FILES",
@@ -221,7 +226,8 @@ pub struct SparkConfig {
     )]
     pub max_rows: u32,
 
-    /// Bytes of a result's rows in the format asked for; the default keeps a whole answer under the 1 MiB that some clients take
+    /// Bytes of a result's rows in the format asked for; the default keeps a whole answer under the
+    /// 1 MiB that some clients take
     #[arg(id = "spark_max_bytes", long = "spark-max-bytes", env = "SPARK_MAX_BYTES", default_value_t = 900 << 10)]
     pub max_bytes: usize,
 }

@@ -1,10 +1,12 @@
 //! The data server: Apache Spark and PostgreSQL as MCP tools.
 //!
-//! It speaks streamable HTTP in both protocol eras, reads PostgreSQL without ever being able to write, and runs Spark SQL and Spark
-//! jobs. It decides nothing about who may call what: that is the gateway's part.
+//! It speaks streamable HTTP in both protocol eras, reads PostgreSQL without ever being able to
+//! write, and runs Spark SQL and Spark jobs. It decides nothing about who may call what: that is
+//! the gateway's part.
 //!
-//! How its types meet: [`http`] receives a message and hands a call to [`tools::Registry`], which parses the arguments and runs the one
-//! [`tools::Tool`] with that name, with the [`services::Services`] it works on and its [`tools::Call`]. What comes back is a
+//! How its types meet: [`http`] receives a message and hands a call to [`tools::Registry`], which
+//! parses the arguments and runs the one [`tools::Tool`] with that name, with the
+//! [`services::Services`] it works on and its [`tools::Call`]. What comes back is a
 //! [`tools::Output`] or a [`tools::ToolFailure`].
 //!
 //! ```no_run

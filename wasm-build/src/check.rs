@@ -44,8 +44,8 @@ const PROXY: [&str; 35] = [
     "proxy_set_tick_period_milliseconds",
 ];
 
-/// The calls of WASI that the standard library needs and Envoy has: time, randomness, the end, a log line, an
-/// empty environment. No files, no sockets.
+/// The calls of WASI that the standard library needs and Envoy has: time, randomness, the end, a
+/// log line, an empty environment. No files, no sockets.
 const WASI: [&str; 6] = [
     "clock_time_get",
     "environ_get",

@@ -24,8 +24,8 @@ use manifest::{Entry, Manifest};
 /// The filter that is shipped: the package, which is also the module's name.
 const SHIPPED: &str = "mcp-filter";
 
-/// The largest module by default, in bytes. Envoy compiles a module on its main thread, a third of a
-/// millisecond for each KB; the filter has about 650 KB, so a dependency that doubles it is
+/// The largest module by default, in bytes. Envoy compiles a module on its main thread, a third of
+/// a millisecond for each KB; the filter has about 650 KB, so a dependency that doubles it is
 /// noticed, and a new check is not.
 const MAX_BYTES: usize = 700_000;
 

@@ -1,4 +1,5 @@
-//! Makes `descriptors/envoy.bin` from the descriptors of the whole of Envoy; `descriptors/README.md` says when.
+//! Makes `descriptors/envoy.bin` from the descriptors of the whole of Envoy;
+//! `descriptors/README.md` says when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use prost::Message;
 use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
-/// The files of the messages that the control plane sends, packed ones included. What these import comes along.
+/// The files of the messages that the control plane sends, packed ones included. What these import
+/// comes along.
 const FILES: [&str; 14] = [
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/core/v3/extension.proto",

@@ -37,10 +37,12 @@ pub enum DecodeError {
     },
 }
 
-/// The message as protobuf's JSON, messages packed within it included; fields named as in the protobuf files.
+/// The message as protobuf's JSON, messages packed within it included; fields named as in the
+/// protobuf files.
 ///
 /// # Errors
-/// When the type, or that of a message packed within, has no descriptor, or the bytes are none of it.
+/// When the type, or that of a message packed within, has no descriptor, or the bytes are none of
+/// it.
 pub fn to_json(any: &Any) -> Result<Value, DecodeError> {
     let type_name = any.type_url.rsplit('/').next().unwrap_or_default();
     let descriptor = POOL

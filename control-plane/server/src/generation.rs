@@ -67,7 +67,8 @@ pub enum BuildError {
 }
 
 impl Built {
-    /// Makes a generation. Of `lists`, those are left out that no server of the document can have answered.
+    /// Makes a generation. Of `lists`, those are left out that no server of the document can have
+    /// answered.
     ///
     /// # Errors
     /// Everything that is wrong with the document.
@@ -127,7 +128,8 @@ impl Built {
         self.snapshot.generation()
     }
 
-    /// The same generation as the bytes that Envoys accepted, whatever this version would write today.
+    /// The same generation as the bytes that Envoys accepted, whatever this version would write
+    /// today.
     ///
     /// # Errors
     /// When the bytes are not what they are said to be.
@@ -183,8 +185,9 @@ impl Built {
         }
     }
 
-    /// The inputs to blame if Envoys reject it and accepted `good`: the document if it changed, or else the module, or else the
-    /// lists. One at a time: what is not blamed is tried again by itself.
+    /// The inputs to blame if Envoys reject it and accepted `good`: the document if it changed, or
+    /// else the module, or else the lists. One at a time: what is not blamed is tried again by
+    /// itself.
     #[must_use]
     pub fn inputs_to_blame(&self, good: &Self) -> Vec<Input> {
         if self.revision != good.revision {
@@ -203,7 +206,8 @@ impl Built {
             .collect()
     }
 
-    /// The tools that are listed and cannot be called all the same, or not everywhere, with the listener.
+    /// The tools that are listed and cannot be called all the same, or not everywhere, with the
+    /// listener.
     pub fn withheld(&self) -> impl Iterator<Item = (&ListenerName, &WithheldTool)> {
         self.listeners.iter().flat_map(|(listener, resolved)| {
             let withheld = resolved.withheld.iter();

@@ -1,15 +1,16 @@
 //! The control plane: every change live, accounted for, and reversible.
 //!
-//! It ties the pure parts to the world. A document ([`gateway_document`]) and what the servers list ([`catalogue`]) become
-//! one generation ([`generation`]), which is written as Envoy's resources ([`envoy`]), published by [`xds`], and taken back
-//! where an Envoy rejects it ([`gateway`]). Operators see and change it over HTTP ([`rest`]); what must survive is in
-//! [`store`].
+//! It ties the pure parts to the world. A document ([`gateway_document`]) and what the servers list
+//! ([`catalogue`]) become one generation ([`generation`]), which is written as Envoy's resources
+//! ([`envoy`]), published by [`xds`], and taken back where an Envoy rejects it ([`gateway`]).
+//! Operators see and change it over HTTP ([`rest`]); what must survive is in [`store`].
 //!
-//! It decides nothing about calls: that is the policy engine's, in Envoy. It is on no call's path: killing it changes
-//! nothing for traffic.
+//! It decides nothing about calls: that is the policy engine's, in Envoy. It is on no call's path:
+//! killing it changes nothing for traffic.
 //!
-//! The way of a change, in code: [`rest::router`] → [`gateway::Gateway::change`] → [`generation::Built::new`] →
-//! [`store::ConfigStore::append`] → [`xds::Publisher::publish`] → [`gateway::WriteReport`].
+//! The way of a change, in code: [`rest::router`] → [`gateway::Gateway::change`] →
+//! [`generation::Built::new`] → [`store::ConfigStore::append`] → [`xds::Publisher::publish`] →
+//! [`gateway::WriteReport`].
 //!
 //! ```
 //! use std::collections::BTreeMap;

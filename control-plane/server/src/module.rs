@@ -15,8 +15,9 @@ const MODE: u32 = 0o644;
 /// Each WebAssembly module begins with it (WebAssembly core specification, 5.5.16).
 const MAGIC: &[u8] = b"\0asm";
 
-/// Puts a copy of `module` into `folder`, named by its content, and tells where it is. A copy that is there already
-/// stays as it is. It is complete or absent at every moment: Envoy never reads half a module.
+/// Puts a copy of `module` into `folder`, named by its content, and tells where it is. A copy that
+/// is there already stays as it is. It is complete or absent at every moment: Envoy never reads
+/// half a module.
 ///
 /// # Errors
 /// When the module cannot be read or is none, or the folder cannot be written.

@@ -48,7 +48,8 @@ pub(crate) struct Settings {
     )]
     pub(crate) module: PathBuf,
 
-    /// The folder for modules by content, which Envoys must be able to read [default: modules in the data folder]
+    /// The folder for modules by content, which Envoys must be able to read [default: modules in
+    /// the data folder]
     #[arg(long, env = "CONTROL_PLANE_MODULE_DIR")]
     module_dir: Option<PathBuf>,
 

@@ -1,4 +1,5 @@
-//! The example documents as Envoy gets them. A difference here is a difference for every Envoy of the fleet.
+//! The example documents as Envoy gets them. A difference here is a difference for every Envoy of
+//! the fleet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

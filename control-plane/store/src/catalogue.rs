@@ -71,7 +71,8 @@ pub struct RawTool {
     pub json: String,
 }
 
-/// The SHA-256 of a list of tools, in hexadecimal: of each definition's length (8 bytes, big endian) and bytes, in order.
+/// The SHA-256 of a list of tools, in hexadecimal: of each definition's length (8 bytes, big
+/// endian) and bytes, in order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListHash(String);
 

@@ -13,8 +13,8 @@ use crate::{
 /// Every method fails with [`StoreError`] when the database cannot be read or written.
 #[async_trait]
 pub trait ConfigStore: Send + Sync + 'static {
-    /// Stores `revision` as the successor of `expected` (`None`: as the first) and puts it on the audit trail, both or
-    /// neither.
+    /// Stores `revision` as the successor of `expected` (`None`: as the first) and puts it on the
+    /// audit trail, both or neither.
     ///
     /// # Errors
     /// [`AppendError::Conflict`] when the head is another one by now; nothing is stored then.
@@ -46,8 +46,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// What is known of each server's tools, by the server's name.
     async fn catalogues(&self) -> Result<BTreeMap<String, Catalogue>, StoreError>;
 
-    /// The list of that hash. It is kept while a catalogue or the accepted generation names it, and a day beyond, so that a
-    /// generation which began with it can still be remembered as accepted.
+    /// The list of that hash. It is kept while a catalogue or the accepted generation names it, and
+    /// a day beyond, so that a generation which began with it can still be remembered as accepted.
     async fn tool_list(&self, hash: &ListHash) -> Result<Option<Vec<RawTool>>, StoreError>;
 
     /// Remembers a module; of one that is known only the path is updated.
@@ -65,8 +65,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Up to `limit` records, newest first, below the sequence number `before` if given.
     async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
 
-    /// Remembers a generation that Envoys accepted, as the newest; the few before it are kept too. Its revision and lists must
-    /// be in the store.
+    /// Remembers a generation that Envoys accepted, as the newest; the few before it are kept too.
+    /// Its revision and lists must be in the store.
     async fn add_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError>;
 
     /// Forgets that Envoys accepted a generation.
@@ -75,7 +75,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// The generations that Envoys accepted last, the newest first.
     async fn accepted(&self) -> Result<Vec<AcceptedGeneration>, StoreError>;
 
-    /// Remembers that an Envoy rejected a content, in place of an earlier content of the same resource.
+    /// Remembers that an Envoy rejected a content, in place of an earlier content of the same
+    /// resource.
     async fn put_rejection(&self, rejection: &StoredRejection) -> Result<(), StoreError>;
 
     /// Forgets what an Envoy rejected of a resource, because it acknowledged another content of it.

@@ -1,17 +1,19 @@
 //! Keeps what the control plane must not forget.
 //!
-//! - [`Revision`]: an operator's document, numbered, never changed; a new one is stored only on top of the head that its
-//!   author has seen, so nobody overwrites anybody unawares;
+//! - [`Revision`]: an operator's document, numbered, never changed; a new one is stored only on top
+//!   of the head that its author has seen, so nobody overwrites anybody unawares;
 //! - [`Catalogue`]: what each MCP server answered when it was asked for its tools, byte for byte;
 //! - [`Module`]: where a `.wasm` of that hash lies;
 //! - [`AuditRecord`]: who did what, when, from where and why;
 //! - [`AcceptedGeneration`]: what Envoys accepted last, as the bytes that they were sent;
-//! - [`StoredRejection`]: what an Envoy rejected, and [`WithheldInput`]: what must not be tried again because of it.
+//! - [`StoredRejection`]: what an Envoy rejected, and [`WithheldInput`]: what must not be tried
+//!   again because of it.
 //!
-//! [`ConfigStore`] is what the rest of the control plane sees; [`SqliteStore`] keeps it in one file.
+//! [`ConfigStore`] is what the rest of the control plane sees; [`SqliteStore`] keeps it in one
+//! file.
 //!
-//! It never interprets a document, a tool definition or a module, never holds a secret's value, and never answers `Ok`
-//! before the disk has it.
+//! It never interprets a document, a tool definition or a module, never holds a secret's value, and
+//! never answers `Ok` before the disk has it.
 //!
 //! ```
 //! use store::{AppendError, ConfigStore, NewRevision, SqliteStore};

@@ -4,7 +4,8 @@ use time::OffsetDateTime;
 
 use crate::{ListHash, RevisionNumber};
 
-/// A content that an Envoy rejected. It belongs to this Envoy, this resource and this content, and to nothing else.
+/// A content that an Envoy rejected. It belongs to this Envoy, this resource and this content, and
+/// to nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRejection {
     /// The Envoy's `node.id`.
@@ -37,7 +38,8 @@ pub enum Input {
     Module(String),
 }
 
-/// An input that the next generation must not be made from, because Envoys rejected the one that was.
+/// An input that the next generation must not be made from, because Envoys rejected the one that
+/// was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WithheldInput {
     /// The input.
@@ -46,6 +48,7 @@ pub struct WithheldInput {
     pub reason: String,
     /// When it was withheld, to the microsecond.
     pub at: OffsetDateTime,
-    /// Whether Envoys run on it all the same, because going back would allow more; until an operator decides.
+    /// Whether Envoys run on it all the same, because going back would allow more; until an
+    /// operator decides.
     pub is_in_force: bool,
 }

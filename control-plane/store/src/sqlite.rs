@@ -23,8 +23,8 @@ use crate::{
 
 /// A [`ConfigStore`] in one SQLite file.
 ///
-/// The file is created with mode 0600, written ahead (`-wal` beside it) and synchronised on each commit, so what was
-/// answered `Ok` survives a crash of the process and of the machine.
+/// The file is created with mode 0600, written ahead (`-wal` beside it) and synchronised on each
+/// commit, so what was answered `Ok` survives a crash of the process and of the machine.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     pool: SqlitePool,
@@ -34,19 +34,22 @@ impl SqliteStore {
     /// Opens the store at `path`; creates the file, and its folder, if they are not there.
     ///
     /// # Errors
-    /// When the file cannot be created, opened for writing, is damaged, or has another version's layout.
+    /// When the file cannot be created, opened for writing, is damaged, or has another version's
+    /// layout.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             pool: open::open(path).await?,
         })
     }
 
-    /// Finishes what is under way and closes the file. A store that is dropped without loses nothing either.
+    /// Finishes what is under way and closes the file. A store that is dropped without loses
+    /// nothing either.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
-    /// A transaction that writes from the start, so that it waits for another writer instead of failing midway.
+    /// A transaction that writes from the start, so that it waits for another writer instead of
+    /// failing midway.
     async fn begin(
         &self,
         operation: &'static str,

@@ -40,7 +40,8 @@ const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments
     to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated
     FROM portcullis.spark_jobs"#;
 
-/// Milliseconds; the longest statement reads a page of jobs, and one that waits for a lock gives up.
+/// Milliseconds; the longest statement reads a page of jobs, and one that waits for a lock gives
+/// up.
 const STATEMENT_TIMEOUT: &str = "10000";
 
 /// States that stay, in SQL.

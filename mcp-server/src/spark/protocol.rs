@@ -1,7 +1,7 @@
 //! Spark Connect's messages and client, generated from `proto/`.
 //!
-//! The generated file is part of the tree, so that nobody has to build its generator first. The test
-//! `tests/spark_protocol.rs` generates it again and compares.
+//! The generated file is part of the tree, so that nobody has to build its generator first. The
+//! test `tests/spark_protocol.rs` generates it again and compares.
 #![allow(
     dead_code,
     missing_docs,

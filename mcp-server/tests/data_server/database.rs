@@ -135,8 +135,8 @@ fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(start)
 }
 
-/// Starts PostgreSQL, or finds the one that another test of this run has started: nextest gives each
-/// test a process of its own, and a cluster for each would cost more than the tests.
+/// Starts PostgreSQL, or finds the one that another test of this run has started: nextest gives
+/// each test a process of its own, and a cluster for each would cost more than the tests.
 fn start() -> Cluster {
     let watched = watched();
     let folder = folder_of(watched);

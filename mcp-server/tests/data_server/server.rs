@@ -51,7 +51,8 @@ impl Server {
             "--postgres-db",
             database,
         ];
-        // What a test does not name must lead nowhere: by default it is whatever runs on this machine.
+        // What a test does not name must lead nowhere: by default it is whatever runs on this
+        // machine.
         let nowhere = [
             "--spark-remote=sc://127.0.0.1:1",
             "--spark-master-rest=http://127.0.0.1:1",

@@ -83,7 +83,8 @@ impl Database {
                         .map_err(|error| {
                             format!("{address} does not accept connections: {error}")
                         })?;
-                    // It listens before it serves; the eighth line tells (PostgreSQL's `pidfile.h`).
+                    // It listens before it serves; the eighth line tells (PostgreSQL's
+                    // `pidfile.h`).
                     let text = tokio::fs::read_to_string(&state).await.unwrap_or_default();
                     match text.lines().nth(7).map(str::trim) {
                         Some("ready") => Ok(()),

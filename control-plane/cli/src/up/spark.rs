@@ -169,7 +169,8 @@ impl LocalSpark {
                 spark_connect_port.to_string(),
             ),
             ("spark.ui.port", spark_driver_ui_port.to_string()),
-            // Here callers' statements only read, whatever their text: see `mcp-server/spark-extension`.
+            // Here callers' statements only read, whatever their text: see
+            // `mcp-server/spark-extension`.
             (
                 "spark.sql.extensions",
                 "portcullis.spark.ReadOnlyExtension".to_owned(),

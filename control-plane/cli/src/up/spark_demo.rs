@@ -1,7 +1,7 @@
 //! The demo view of the local Spark: 200 000 events, computed as they are read.
 //!
-//! The data server makes it in each new Connect server, which forgets its views when it ends: callers'
-//! statements only read.
+//! The data server makes it in each new Connect server, which forgets its views when it ends:
+//! callers' statements only read.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ pub(crate) const STATEMENT: &str = "CREATE OR REPLACE VIEW events AS \
      CAST((id * 41) % 60 AS INT) AS product_id, CAST((id * 53) % 300 AS INT) AS seconds \
      FROM range(1, 200001)";
 
-/// Asks for the view through the data server's own tool, past the gateway: a policy must not stand in the way.
+/// Asks for the view through the data server's own tool, past the gateway: a policy must not stand
+/// in the way.
 ///
 /// # Errors
 /// When the tool refuses; everything else works without the view.

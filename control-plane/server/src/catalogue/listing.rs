@@ -14,8 +14,8 @@ const NEWEST_WITH_INITIALIZE: &str = "2025-11-25";
 /// More tools, or more pages, are a server that never ends.
 const MOST_TOOLS: usize = 10_000;
 const MOST_PAGES: usize = 1_000;
-/// The most bytes of all definitions together. The list is kept in memory and stored, and its schemas
-/// travel to every Envoy in one message, which gRPC bounds at a fraction of this.
+/// The most bytes of all definitions together. The list is kept in memory and stored, and its
+/// schemas travel to every Envoy in one message, which gRPC bounds at a fraction of this.
 const MOST_LIST_BYTES: usize = 16 << 20;
 
 impl CatalogueClient {

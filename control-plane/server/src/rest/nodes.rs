@@ -25,8 +25,8 @@ struct Node {
     connected: bool,
     /// Since when it is connected, or is not.
     since: String,
-    /// How many streams are open under this name. More than one for longer than moments: Envoys that share a `node.id`, which
-    /// then count as one.
+    /// How many streams are open under this name. More than one for longer than moments: Envoys
+    /// that share a `node.id`, which then count as one.
     streams: usize,
     /// How often a generation cost the Envoy its life, soon after it was sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,8 @@ struct Rejected {
     revision: u64,
     generation: String,
     at: String,
-    /// Whether Envoys that run it keep it, because going back would allow more; until an operator decides.
+    /// Whether Envoys that run it keep it, because going back would allow more; until an operator
+    /// decides.
     kept: bool,
 }
 

@@ -111,7 +111,8 @@ async fn a_change_that_an_envoy_rejects_is_taken_back_and_shown_until_the_next()
     })
     .await;
 
-    // Saying again what is in force is a change of its own then: the newest revision is not the bad one any more.
+    // Saying again what is in force is a change of its own then: the newest revision is not the bad
+    // one any more.
     let confirmed = control_plane.put_json("/api/v1/config", &document).await;
     assert_eq!(
         (confirmed.status, &confirmed.json["revision"]),
@@ -176,7 +177,8 @@ async fn an_envoy_that_cannot_have_what_the_others_have_holds_up_no_change() {
             (&json!(revision), &version["generation"])
         );
     }
-    // And when a change is bad, they go back to the last one, not to the last that the broken one liked.
+    // And when a change is bad, they go back to the last one, not to the last that the broken one
+    // liked.
     let bad = connected(&control_plane, "bad").await;
     bad.reject("second");
     let second = format!("{SECOND}defaults: {{validate: shadow}}");

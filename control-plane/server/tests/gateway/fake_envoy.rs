@@ -1,5 +1,5 @@
-//! A client of the discovery service that answers as Envoy would: it acknowledges what it is sent and subscribes to
-//! what that names, except where it was told to reject.
+//! A client of the discovery service that answers as Envoy would: it acknowledges what it is sent
+//! and subscribes to what that names, except where it was told to reject.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

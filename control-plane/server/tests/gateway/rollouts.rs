@@ -1,4 +1,5 @@
-//! Faults on the way of a change: sick, silent and crashing Envoys, and what must never follow from them.
+//! Faults on the way of a change: sick, silent and crashing Envoys, and what must never follow from
+//! them.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -10,8 +10,8 @@ use crate::{AcceptedGeneration, ListHash, RevisionNumber, StoreError, StoredReso
 const READ: &str = "read the accepted generations";
 const WRITE: &str = "remember the accepted generation";
 
-/// How many accepted generations are kept. The newest is served; where it turns out bad after all, the one before it is. A
-/// third lets that happen twice in a row.
+/// How many accepted generations are kept. The newest is served; where it turns out bad after all,
+/// the one before it is. A third lets that happen twice in a row.
 const KEPT: i64 = 3;
 
 pub(super) async fn add(

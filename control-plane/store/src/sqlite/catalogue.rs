@@ -140,8 +140,8 @@ pub(super) async fn list(
     Ok(known.map(|_| tools))
 }
 
-/// Deletes the lists that neither a catalogue nor the accepted generation names, once no roll-out that began with
-/// them can still be under way.
+/// Deletes the lists that neither a catalogue nor the accepted generation names, once no roll-out
+/// that began with them can still be under way.
 pub(super) async fn drop_unused_lists(executor: impl SqliteExecutor<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM tool_list WHERE stored_at < ? AND hash NOT IN \

@@ -85,8 +85,9 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
 }
 
-/// Creates what is missing, for this user's eyes only, and finds out whether it can be written. SQLite would create the
-/// file with the process's usual mode, and give the `-wal` file the mode of the main one.
+/// Creates what is missing, for this user's eyes only, and finds out whether it can be written.
+/// SQLite would create the file with the process's usual mode, and give the `-wal` file the mode of
+/// the main one.
 fn touch(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent()
         && !folder.as_os_str().is_empty()

@@ -8,8 +8,8 @@ use crate::{Input, ListHash, RevisionNumber, StoreError, StoredRejection, Withhe
 const READ: &str = "read what Envoys rejected";
 const WRITE: &str = "remember what an Envoy rejected";
 
-/// How many rejections are kept, the newest. A fleet of thousands that rejects a few resources each stays below; an Envoy that
-/// invents names fills no disk.
+/// How many rejections are kept, the newest. A fleet of thousands that rejects a few resources each
+/// stays below; an Envoy that invents names fills no disk.
 const MOST_REJECTIONS: i64 = 50_000;
 
 pub(super) async fn put(

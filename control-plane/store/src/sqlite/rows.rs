@@ -1,7 +1,7 @@
 //! Rows of a query read into structs by the names of their columns.
 //!
-//! sqlx could derive this; its macros would more than double the time that the crate takes to build,
-//! because they bring all of sqlx into the compiler a second time.
+//! sqlx could derive this; its macros would more than double the time that the crate takes to
+//! build, because they bring all of sqlx into the compiler a second time.
 
 /// Implements [`sqlx::FromRow`] for a struct whose fields are named after columns.
 macro_rules! row_by_columns {

@@ -1,6 +1,8 @@
-//! Makes the database cluster, in full or not at all: in a folder beside its place, into which it is renamed at the end.
+//! Makes the database cluster, in full or not at all: in a folder beside its place, into which it
+//! is renamed at the end.
 //!
-//! The SQL goes in through the server's single-user mode, before the server ever listens: no port, no client program.
+//! The SQL goes in through the server's single-user mode, before the server ever listens: no port,
+//! no client program.
 
 use std::path::Path;
 use std::process::Stdio;

@@ -1,4 +1,5 @@
-//! The passwords of the local PostgreSQL's users: made once, kept in a file that only this user can read.
+//! The passwords of the local PostgreSQL's users: made once, kept in a file that only this user can
+//! read.
 
 use std::fs::File;
 use std::io::Write;

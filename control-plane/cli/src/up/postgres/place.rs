@@ -21,7 +21,8 @@ pub(crate) fn account() -> anyhow::Result<Option<Account>> {
     }
 }
 
-/// The folder of the cluster: under the data folder, or, where the server's user cannot reach that, beside the system's state.
+/// The folder of the cluster: under the data folder, or, where the server's user cannot reach that,
+/// beside the system's state.
 pub(crate) fn place(data: &Path, account: Option<&Account>) -> anyhow::Result<PathBuf> {
     let usual = data.join("postgres");
     let place = match account {
