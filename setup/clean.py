@@ -33,7 +33,9 @@ def main() -> None:
     if not sys.stdin.isatty():
         print(f"kept the data in {data}: run `make clean` in a terminal to be asked about it")
         return
-    answer = input(f"also delete the data in {data} ({size_mb(data)} MB: databases, jobs, revisions, logs)? Type `delete` to do so: ")
+    answer = input(
+        f"also delete the data in {data} ({size_mb(data)} MB: databases, jobs, revisions, logs)? Type `delete` to do so: "
+    )
     if answer.strip() == "delete":
         shutil.rmtree(data)
         print(f"removed {data}")

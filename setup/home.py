@@ -70,7 +70,9 @@ def exclusive(home: Home):
         home.root.mkdir(parents=True, exist_ok=True)
         lock = open(home.root / ".lock", "w")
     except OSError as error:
-        raise Problem(f"cannot write to `{home.root}`: {error.strerror}; name another folder in PORTCULLIS_HOME") from error
+        raise Problem(
+            f"cannot write to `{home.root}`: {error.strerror}; name another folder in PORTCULLIS_HOME"
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,8 +85,10 @@ def exclusive(home: Home):
 def disk_space(home: Home, needed_mb: int) -> None:
     free_mb = shutil.disk_usage(home.root).free // 1_000_000
     if free_mb < needed_mb:
-        raise Problem(f"`{home.root}` has {free_mb} MB free and set-up needs about {needed_mb} MB while it works; "
-                      "make room, or name a folder on another disk in PORTCULLIS_HOME")
+        raise Problem(
+            f"`{home.root}` has {free_mb} MB free and set-up needs about {needed_mb} MB while it works; "
+            "make room, or name a folder on another disk in PORTCULLIS_HOME"
+        )
 
 
 def size_mb(folder: Path) -> int:

@@ -35,7 +35,9 @@ def install_all(todo: list[Part], home: Home, board: Board, missing: set[str]) -
                 running[pool.submit(install_one, part, home, board)] = part
             if not running:
                 break
-            finished, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            finished, _ = concurrent.futures.wait(
+                running, return_when=concurrent.futures.FIRST_COMPLETED
+            )
             for future in finished:
                 part = running.pop(future)
                 unfinished.discard(key(part))
@@ -43,7 +45,9 @@ def install_all(todo: list[Part], home: Home, board: Board, missing: set[str]) -
                     future.result()
                 except (Problem, OSError) as error:
                     failed.add(key(part))
-                    problems.append(error if isinstance(error, Problem) else Problem(f"{part.title}: {error}"))
+                    problems.append(
+                        error if isinstance(error, Problem) else Problem(f"{part.title}: {error}")
+                    )
     return problems
 
 

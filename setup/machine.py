@@ -37,7 +37,8 @@ class Requirement:
         self.link = link
         self.packages = packages
         self.purposes = purposes
-        # Nothing is downloaded for whoever lacks this: a build that comes after all of it would fail.
+        # Nothing is downloaded for whoever lacks this: a build that comes after all of it would
+        # fail.
         self.first = first
 
     def present(self, home: Home) -> bool:
@@ -57,7 +58,9 @@ class Requirement:
             install(self)
             place = self.find()
         if place is None:
-            raise Problem(f"{self.title} is still not found after its packages were installed: {how_to_get(self)}")
+            raise Problem(
+                f"{self.title} is still not found after its packages were installed: {how_to_get(self)}"
+            )
         if self.link is not None:
             home.link(self.link, place)
 
@@ -65,7 +68,9 @@ class Requirement:
 def release_of(java_home: Path) -> int | None:
     """The Java version that the runtime's own `release` file states."""
     try:
-        stated = re.search(r'^JAVA_VERSION="(\d+)', (java_home / "release").read_text(), re.MULTILINE)
+        stated = re.search(
+            r'^JAVA_VERSION="(\d+)', (java_home / "release").read_text(), re.MULTILINE
+        )
     except OSError:
         return None
     return int(stated.group(1)) if stated else None
@@ -112,11 +117,18 @@ def find_postgres() -> Path | None:
         candidates.append(Path(answer.stdout.strip()))
     if command := shutil.which("postgres"):
         candidates.append(Path(command).resolve().parent)
-    for pattern in ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql*/bin", "usr/local/pgsql/bin"):
+    for pattern in (
+        "usr/lib/postgresql/*/bin",
+        "usr/pgsql-*/bin",
+        "opt/homebrew/opt/postgresql*/bin",
+        "usr/local/pgsql/bin",
+    ):
         candidates += sorted(Path("/").glob(pattern), key=natural, reverse=True)
     for candidate in candidates:
         if all((candidate / program).exists() for program in ("postgres", "initdb")):
-            answer = subprocess.run([candidate / "postgres", "--version"], capture_output=True, text=True)
+            answer = subprocess.run(
+                [candidate / "postgres", "--version"], capture_output=True, text=True
+            )
             if POSTGRES_AT_LEAST <= (postgres_major(answer.stdout) or 0):
                 return candidate
     return None
@@ -136,7 +148,9 @@ def find_venv() -> Path | None:
 
 
 def find_rustup() -> Path | None:
-    command = shutil.which("rustup") or shutil.which("rustup", path=os.path.expanduser("~/.cargo/bin"))
+    command = shutil.which("rustup") or shutil.which(
+        "rustup", path=os.path.expanduser("~/.cargo/bin")
+    )
     return Path(command) if command else None
 
 
@@ -148,11 +162,27 @@ def find_cargo() -> Path | None:
 REQUIREMENTS = [
     Requirement("rustup", "rustup", find_rustup, None, {}, first=True),
     Requirement("cargo", "cargo on the PATH", find_cargo, None, {}, first=True),
-    Requirement("venv", "Python's venv and ensurepip", find_venv, None, {"apt-get": ["python3-venv"]}),
-    Requirement("java", f"Java {JAVA_AT_LEAST} or later", find_java, "java",
-                {"apt-get": ["openjdk-17-jre-headless", "openjdk-21-jre-headless", "default-jre-headless"],
-                 "dnf": ["java-17-openjdk-headless"], "pacman": ["jre17-openjdk-headless"], "apk": ["openjdk17-jre-headless"], "brew": ["openjdk@17"]},
-                purposes=("up", "test")),
+    Requirement(
+        "venv", "Python's venv and ensurepip", find_venv, None, {"apt-get": ["python3-venv"]}
+    ),
+    Requirement(
+        "java",
+        f"Java {JAVA_AT_LEAST} or later",
+        find_java,
+        "java",
+        {
+            "apt-get": [
+                "openjdk-17-jre-headless",
+                "openjdk-21-jre-headless",
+                "default-jre-headless",
+            ],
+            "dnf": ["java-17-openjdk-headless"],
+            "pacman": ["jre17-openjdk-headless"],
+            "apk": ["openjdk17-jre-headless"],
+            "brew": ["openjdk@17"],
+        },
+        purposes=("up", "test"),
+    ),
     Requirement(
         "javac",
         f"a JDK {JAVA_AT_LEAST} or later (javac), for the check that Spark SQL only reads",
@@ -167,14 +197,27 @@ REQUIREMENTS = [
         },
         purposes=("up", "test"),
     ),
-    Requirement("postgres", f"PostgreSQL {POSTGRES_AT_LEAST} or later (the server's programs)", find_postgres, "postgres",
-                {"apt-get": ["postgresql"], "dnf": ["postgresql-server"], "pacman": ["postgresql"], "apk": ["postgresql"], "brew": ["postgresql@17"]},
-                purposes=("up", "test")),
+    Requirement(
+        "postgres",
+        f"PostgreSQL {POSTGRES_AT_LEAST} or later (the server's programs)",
+        find_postgres,
+        "postgres",
+        {
+            "apt-get": ["postgresql"],
+            "dnf": ["postgresql-server"],
+            "pacman": ["postgresql"],
+            "apk": ["postgresql"],
+            "brew": ["postgresql@17"],
+        },
+        purposes=("up", "test"),
+    ),
 ]
 
 
 def manager() -> str | None:
-    return next((name for name in ("apt-get", "dnf", "pacman", "apk", "brew") if shutil.which(name)), None)
+    return next(
+        (name for name in ("apt-get", "dnf", "pacman", "apk", "brew") if shutil.which(name)), None
+    )
 
 
 def how_to_get(requirement: Requirement) -> str:
@@ -208,13 +251,23 @@ def install(requirement: Requirement) -> None:
 
 
 def available(package: str) -> bool:
-    answer = subprocess.run(["apt-cache", "policy", package], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+    answer = subprocess.run(
+        ["apt-cache", "policy", package],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LC_ALL": "C"},
+    )
     return "Candidate:" in answer.stdout and "Candidate: (none)" not in answer.stdout
 
 
 def apt(*arguments: str) -> None:
-    done = subprocess.run(["apt-get", "-q", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    done = subprocess.run(
+        ["apt-get", "-q", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+    )
     if done.returncode != 0:
         tail = "\n    ".join((done.stdout + done.stderr).strip().splitlines()[-8:])
         raise Problem(f"`apt-get {' '.join(arguments)}` failed:\n    {tail}")

@@ -25,7 +25,8 @@ class Part:
     # The purposes that want this part: `up`, `test`, `lint`, `bench`.
     purposes: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
-    # What must be there for the folder to count as whole: a virtual environment breaks when its Python is removed.
+    # What must be there for the folder to count as whole: a virtual environment breaks when its
+    # Python is removed.
     heart = "."
 
     def cost(self) -> str:
@@ -39,7 +40,9 @@ class Part:
 
     def present(self, home: Home) -> bool:
         folder = self.folder(home)
-        return (folder / self.heart).exists() and all(leads_into(home.root / link, folder) for link in self.links)
+        return (folder / self.heart).exists() and all(
+            leads_into(home.root / link, folder) for link in self.links
+        )
 
     def install(self, home: Home) -> None:
         folder = self.folder(home)

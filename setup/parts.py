@@ -57,20 +57,41 @@ class Spark(Part):
     purposes = ("up", "test")
     name, title = "spark-4.3.0", "Spark 4.3.0"
     download_mb, disk_mb, scratch_mb, seconds = 456, 510, 1700, 60
-    pins, needs, links = ("requirements/spark-build.txt", "requirements/spark.txt"), ("pip",), ("spark", "spark-python")
+    pins, needs, links = (
+        ("requirements/spark-build.txt", "requirements/spark.txt"),
+        ("pip",),
+        ("spark", "spark-python"),
+    )
     heart = "bin/python"
 
     def make(self, home: Home, fresh: Path) -> None:
         run(self, fresh, [sys.executable, "-m", "venv", "--without-pip", fresh])
         python = fresh / "bin/python"
-        # The source distribution is built with build tools that are pinned too, not with whatever is new today.
-        pip(self, home, fresh, "--requirement", SETUP / "requirements/spark-build.txt", python=python)
-        pip(self, home, fresh, "--no-build-isolation", "--requirement", SETUP / "requirements/spark.txt", python=python)
+        # The source distribution is built with build tools that are pinned too, not with whatever
+        # is new today.
+        pip(
+            self,
+            home,
+            fresh,
+            "--requirement",
+            SETUP / "requirements/spark-build.txt",
+            python=python,
+        )
+        pip(
+            self,
+            home,
+            fresh,
+            "--no-build-isolation",
+            "--requirement",
+            SETUP / "requirements/spark.txt",
+            python=python,
+        )
 
     def expose(self, home: Home, folder: Path) -> None:
         (package,) = folder.glob("lib/python*/site-packages/pyspark")
         home.link("spark", package)
-        # A script: through a link from outside, Python would not see that it is in a virtual environment.
+        # A script: through a link from outside, Python would not see that it is in a virtual
+        # environment.
         home.script("spark-python", folder / "bin/python")
 
 
@@ -141,7 +162,11 @@ def machine_node() -> Path | None:
 
 def ours_is_the_machines(home: Home) -> bool:
     node = home.root / "bin/node"
-    return node.exists() and (home.root / "bin/npm").exists() and not node.resolve().is_relative_to(home.versions)
+    return (
+        node.exists()
+        and (home.root / "bin/npm").exists()
+        and not node.resolve().is_relative_to(home.versions)
+    )
 
 
 class PythonClients(Part):
@@ -152,16 +177,33 @@ class PythonClients(Part):
 
     scratch_mb, needs, heart = 20, ("pip",), "bin/python"
 
-    def __init__(self, line: str, title: str, requirements: str, sizes: tuple[int, int, int],
-                 purposes: tuple[str, ...] = ("test",)) -> None:
-        self.name, self.title, self.requirements = f"clients-{line}", title, f"requirements/{requirements}"
+    def __init__(
+        self,
+        line: str,
+        title: str,
+        requirements: str,
+        sizes: tuple[int, int, int],
+        purposes: tuple[str, ...] = ("test",),
+    ) -> None:
+        self.name, self.title, self.requirements = (
+            f"clients-{line}",
+            title,
+            f"requirements/{requirements}",
+        )
         self.download_mb, self.disk_mb, self.seconds = sizes
         self.purposes = purposes
         self.pins, self.links = (self.requirements,), (f"clients/{line}",)
 
     def make(self, home: Home, fresh: Path) -> None:
         run(self, fresh, [sys.executable, "-m", "venv", "--without-pip", fresh])
-        pip(self, home, fresh, "--requirement", SETUP / self.requirements, python=fresh / "bin/python")
+        pip(
+            self,
+            home,
+            fresh,
+            "--requirement",
+            SETUP / self.requirements,
+            python=fresh / "bin/python",
+        )
 
     def expose(self, home: Home, folder: Path) -> None:
         (link,) = self.links
@@ -169,12 +211,21 @@ class PythonClients(Part):
 
 
 PYTHON_CLIENTS = [
-    PythonClients("python", "test runner and Python MCP client", "clients.txt", (15, 60, 12),
-                  ("test", "lint", "bench")),
+    PythonClients(
+        "python",
+        "test runner and Python MCP client",
+        "clients.txt",
+        (15, 60, 12),
+        ("test", "lint", "bench"),
+    ),
     PythonClients("mcp-1.9", "MCP client of mcp 1.9", "clients-mcp-1.9.txt", (4, 17, 8)),
     PythonClients("mcp-1.20", "MCP client of mcp 1.20", "clients-mcp-1.20.txt", (10, 38, 12)),
-    PythonClients("mcp-1.30", "MCP clients on mcp 1.30 (fastmcp 2, LangChain)",
-                  "clients-mcp-1.30.txt", (30, 152, 40)),
+    PythonClients(
+        "mcp-1.30",
+        "MCP clients on mcp 1.30 (fastmcp 2, LangChain)",
+        "clients-mcp-1.30.txt",
+        (30, 152, 40),
+    ),
     PythonClients("fastmcp-4", "MCP client of fastmcp 4", "clients-fastmcp-4.txt", (18, 94, 25)),
 ]
 
@@ -188,8 +239,20 @@ class NodeClients(Part):
     def make(self, home: Home, fresh: Path) -> None:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(SETUP / "clients-node" / name, fresh)
-        run(self, fresh, [home.root / "bin/npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", fresh / ".tmp/npm"],
-            PATH=f"{home.root / 'bin'}:{os.environ['PATH']}")
+        run(
+            self,
+            fresh,
+            [
+                home.root / "bin/npm",
+                "ci",
+                "--ignore-scripts",
+                "--no-audit",
+                "--no-fund",
+                "--cache",
+                fresh / ".tmp/npm",
+            ],
+            PATH=f"{home.root / 'bin'}:{os.environ['PATH']}",
+        )
 
     def expose(self, home: Home, folder: Path) -> None:
         home.link("clients/node", folder)
@@ -222,7 +285,9 @@ class Nextest(Part):
     def present(self, home: Home) -> bool:
         link = home.root / "bin/cargo-nextest"
         machines = machine_nextest()
-        return super().present(home) or (machines is not None and link.exists() and link.resolve() == machines.resolve())
+        return super().present(home) or (
+            machines is not None and link.exists() and link.resolve() == machines.resolve()
+        )
 
     def install(self, home: Home) -> None:
         if machines := machine_nextest():
@@ -244,7 +309,9 @@ def machine_nextest() -> Path | None:
         return None
     answer = subprocess.run([command, "nextest", "--version"], capture_output=True, text=True)
     stated = re.match(r"cargo-nextest (\d+)\.(\d+)\.(\d+)", answer.stdout)
-    new_enough = stated and [int(number) for number in stated.groups()] >= [int(number) for number in NEXTEST.split(".")]
+    new_enough = stated and [int(number) for number in stated.groups()] >= [
+        int(number) for number in NEXTEST.split(".")
+    ]
     return Path(command) if new_enough else None
 
 
@@ -270,24 +337,59 @@ class WasmTarget(Part):
     needs = ("rustup",)
 
     def present(self, home: Home) -> bool:
-        return any((toolchain / "lib/rustlib/wasm32-wasip1/lib").exists() for toolchain in installed_toolchains())
+        return any(
+            (toolchain / "lib/rustlib/wasm32-wasip1/lib").exists()
+            for toolchain in installed_toolchains()
+        )
 
     def install(self, home: Home) -> None:
         workplace = self.workplace(home)
         (workplace / ".tmp").mkdir(parents=True)
         pinned = pinned_toolchain()
         if any(installed_toolchains()):
-            run(self, workplace, [rustup(), "target", "add", "wasm32-wasip1", "--toolchain", pinned["channel"]])
+            run(
+                self,
+                workplace,
+                [rustup(), "target", "add", "wasm32-wasip1", "--toolchain", pinned["channel"]],
+            )
         else:
             components = [word for name in pinned["components"] for word in ("--component", name)]
-            run(self, workplace, [rustup(), "toolchain", "install", pinned["channel"], "--profile", pinned["profile"], *components, "--target", "wasm32-wasip1"])
+            run(
+                self,
+                workplace,
+                [
+                    rustup(),
+                    "toolchain",
+                    "install",
+                    pinned["channel"],
+                    "--profile",
+                    pinned["profile"],
+                    *components,
+                    "--target",
+                    "wasm32-wasip1",
+                ],
+            )
 
 
 def cargo_install(part: Part, fresh: Path, package: str, version: str) -> None:
     """With the development profile: in a third of the time of a release build, and as fast as we need."""
-    command = [rustup().with_name("cargo"), "install", package, "--version", version, "--locked", "--profile", "dev"]
-    run(part, fresh, [*command, "--no-track", "--root", fresh],
-        CARGO_TARGET_DIR=str(fresh / ".tmp/target"), CARGO_PROFILE_DEV_DEBUG="0")
+    command = [
+        rustup().with_name("cargo"),
+        "install",
+        package,
+        "--version",
+        version,
+        "--locked",
+        "--profile",
+        "dev",
+    ]
+    run(
+        part,
+        fresh,
+        [*command, "--no-track", "--root", fresh],
+        CARGO_TARGET_DIR=str(fresh / ".tmp/target"),
+        CARGO_PROFILE_DEV_DEBUG="0",
+    )
 
 
 def pinned_toolchain() -> dict:
@@ -306,4 +408,16 @@ def rustup() -> Path:
     raise Problem("rustup is missing")
 
 
-PARTS: list[Part] = [Pip(), WasmTarget(), Nextest(), CargoDeny(), Ruff(), Spark(), SparkExtension(), Envoy(), Node(), *PYTHON_CLIENTS, NodeClients()]
+PARTS: list[Part] = [
+    Pip(),
+    WasmTarget(),
+    Nextest(),
+    CargoDeny(),
+    Ruff(),
+    Spark(),
+    SparkExtension(),
+    Envoy(),
+    Node(),
+    *PYTHON_CLIENTS,
+    NodeClients(),
+]

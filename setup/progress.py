@@ -36,7 +36,9 @@ class Board:
     def finished(self, title: str, outcome: str) -> None:
         with self._lock:
             began, _ = self._running.pop(title)
-            self._say(f"[{self._elapsed():4.0f} s] {title}: {outcome} ({time.monotonic() - began:.0f} s)")
+            self._say(
+                f"[{self._elapsed():4.0f} s] {title}: {outcome} ({time.monotonic() - began:.0f} s)"
+            )
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began

@@ -12,14 +12,22 @@ def chosen(words: list[str]) -> tuple[str, ...]:
     """The purposes that the command line names; all of them when it names none."""
     unknown = [word for word in words if word not in PURPOSES]
     if unknown:
-        raise Problem(f"`{unknown[0]}` is no purpose: type some of {', '.join(PURPOSES)}, or nothing for all")
+        raise Problem(
+            f"`{unknown[0]}` is no purpose: type some of {', '.join(PURPOSES)}, or nothing for all"
+        )
     return tuple(words) or PURPOSES
 
 
-def settings(environment: Mapping[str, str] = os.environ, file: Path = REPOSITORY / ".env") -> dict[str, str]:
+def settings(
+    environment: Mapping[str, str] = os.environ, file: Path = REPOSITORY / ".env"
+) -> dict[str, str]:
     """What `portcullis up` will find: the variables of the environment, else those of `.env`."""
     lines = file.read_text().splitlines() if file.exists() else []
-    named = [line.strip().removeprefix("export ").partition("=") for line in lines if not line.strip().startswith("#")]
+    named = [
+        line.strip().removeprefix("export ").partition("=")
+        for line in lines
+        if not line.strip().startswith("#")
+    ]
     values = {name.strip(): value.strip().strip("\"'") for name, equals, value in named if equals}
     return {name: value for name, value in {**values, **environment}.items() if value}
 

@@ -8,7 +8,9 @@ Words say what it is for (`up`, `test`, `lint`, `bench`): then it brings only wh
 import sys
 
 if sys.version_info < (3, 11):
-    sys.exit(f"set-up needs Python 3.11 or later, this is {sys.version.split()[0]}: type `python3.11 setup/setup.py`, or install a newer Python")
+    sys.exit(
+        f"set-up needs Python 3.11 or later, this is {sys.version.split()[0]}: type `python3.11 setup/setup.py`, or install a newer Python"
+    )
 
 import time
 
@@ -27,9 +29,13 @@ def main() -> int:
     if not pending(home, wanted):
         print(f"set-up: everything is in place ({home.root})")
         return 0
-    for requirement in (thing for thing in wanted if isinstance(thing, machine.Requirement) and thing.first):
+    for requirement in (
+        thing for thing in wanted if isinstance(thing, machine.Requirement) and thing.first
+    ):
         if not requirement.present(home):
-            raise Problem(f"{requirement.title} is missing: {machine.how_to_get(requirement)}. Nothing was downloaded")
+            raise Problem(
+                f"{requirement.title} is missing: {machine.how_to_get(requirement)}. Nothing was downloaded"
+            )
     with exclusive(home):
         return bring_up_to_date(home, wanted)
 
@@ -41,7 +47,11 @@ def what_serves(chosen: tuple[str, ...]) -> list:
     """
     without = purposes.unneeded(purposes.settings()) if chosen == ("up",) else set()
     things = [*machine.REQUIREMENTS, *parts.PARTS]
-    return [thing for thing in things if set(chosen).intersection(thing.purposes) and key(thing) not in without]
+    return [
+        thing
+        for thing in things
+        if set(chosen).intersection(thing.purposes) and key(thing) not in without
+    ]
 
 
 def pending(home: Home, wanted: list) -> list:

@@ -56,8 +56,9 @@ pub enum RunError {
     Session(#[from] SessionError),
     /// It is not plain enough for a Spark without a check.
     #[error(
-        "this Spark has no check that statements only read, so only plain SELECT, SHOW and DESCRIBE run: \
-         no comments, no quotes but single ones, common functions alone"
+        "this Spark has no check that statements only read, so only plain \
+         SELECT, SHOW and DESCRIBE run: no comments, no quotes but single ones, common functions \
+         alone"
     )]
     NotPlain,
     /// Spark ran it, and it failed.

@@ -42,7 +42,8 @@ pub enum StartError {
         tail: String,
     },
     /// It runs, but did not become ready in time.
-    #[error("{name} is not ready after {} s: {reason}; the end of `{}`:\n{tail}", waited.as_secs(), log.display())]
+    #[error("{name} is not ready after {} s: {reason}; the end of \
+             `{}`:\n{tail}", waited.as_secs(), log.display())]
     NotReady {
         /// The name under which the user knows it.
         name: String,

@@ -31,7 +31,8 @@ SCHEMA = {
     "additionalProperties": False,
 }
 ANSWER = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "ok"}]}}
-# What an agent behind a browser, a load balancer and a tracer adds to the five headers of a bare client.
+# What an agent behind a browser, a load balancer and a tracer adds to the five headers of a bare
+# client.
 MORE_HEADERS = [
     ("user-agent", "agent/1.0 (benchmark; linux) httpx/0.28.1"),
     ("accept-encoding", "gzip, deflate, br"),

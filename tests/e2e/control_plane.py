@@ -84,7 +84,11 @@ class ControlPlane:
 
 
 def subscribed_envoy(
-    installation: Installation, directory: Path, control_plane: ControlPlane, name: str = "envoy", concurrency: int = 1
+    installation: Installation,
+    directory: Path,
+    control_plane: ControlPlane,
+    name: str = "envoy",
+    concurrency: int = 1,
 ) -> Envoy:
     """An Envoy that takes its configuration from the control plane."""
     bootstrap = yaml.safe_load(BOOTSTRAP.read_text())

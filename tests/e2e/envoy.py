@@ -72,4 +72,6 @@ def envoy_command(home: Path, config_file: Path, concurrency: int) -> list[str |
 def validate(home: Path, config_file: Path) -> subprocess.CompletedProcess[str]:
     """`envoy --mode validate`: status 0 if Envoy would accept the file."""
     command = [home / "bin/envoy", "--mode", "validate", "-c", config_file, "-l", "warning"]
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, timeout=60
+    )

@@ -37,7 +37,13 @@ LIMITED = [f"twice_{name}" for name in ("modern", "legacy", "counted")]
 LIMITED += [f"hourly_{era.name.lower()}_{name}" for era in Era for name in "ab"]
 TOOLS = {
     "weather": {
-        **{"get_weather": CITY, "secret": ANYTHING, "note": ANYTHING, "watched": CITY, "forecast": REGION},
+        **{
+            "get_weather": CITY,
+            "secret": ANYTHING,
+            "note": ANYTHING,
+            "watched": CITY,
+            "forecast": REGION,
+        },
         "unread": ANYTHING,
         **{name: ANYTHING for name in LIMITED},
     },
@@ -51,8 +57,16 @@ def rules() -> list[dict]:
     twice = {"id": "each", "per": ["tool"], "requests": 2, "window_ms": 1000, "burst": 2}
     hourly = {"id": "each", "per": ["tool"], "requests": 1, "window_ms": 3_600_000}
     return [
-        {"name": "two-a-second", "match": {"server": "weather", "tool": "twice_*"}, "limits": [twice]},
-        {"name": "one-an-hour", "match": {"server": "weather", "tool": "hourly_*"}, "limits": [hourly]},
+        {
+            "name": "two-a-second",
+            "match": {"server": "weather", "tool": "twice_*"},
+            "limits": [twice],
+        },
+        {
+            "name": "one-an-hour",
+            "match": {"server": "weather", "tool": "hourly_*"},
+            "limits": [hourly],
+        },
         {"name": "for-analysts", "match": {"tool": "secret"}, "allow": ["analyst"]},
         {"name": "watch", "match": {"tool": "watched"}, "validate": "shadow"},
         {"name": "leave-unread", "match": {"tool": "unread"}, "validate": "off"},
@@ -121,7 +135,9 @@ class GatewayUnderTest:
         return reply
 
     def _check_http2(self, message: Message, path: str, reply: Reply) -> None:
-        headers = [(":authority" if name == "host" else name, value) for name, value in message.headers]
+        headers = [
+            (":authority" if name == "host" else name, value) for name, value in message.headers
+        ]
         if any(isinstance(value, bytes) for _, value in headers):
             return  # no client of HTTP/2 at hand sends such bytes
         (answer,) = post_at_once(self.node, self.port, [replace(message, headers=headers)], path)
@@ -132,4 +148,6 @@ class GatewayUnderTest:
     def check_nothing_passed(self) -> None:
         for upstream in self.upstreams.values():
             assert upstream.requests == [], f"reached `{upstream.name}`: {upstream.requests}"
-            assert upstream.fragments() == [], f"reached `{upstream.name}` in part: {upstream.fragments()}"
+            assert upstream.fragments() == [], (
+                f"reached `{upstream.name}` in part: {upstream.fragments()}"
+            )

@@ -20,12 +20,16 @@ class Installation:
     """The folder of `wasm-build`'s output."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], profile: str = "debug") -> "Installation":
+    def from_environment(
+        cls, environment: Mapping[str, str], profile: str = "debug"
+    ) -> "Installation":
         """`profile`: whose programs to run when `PORTCULLIS_BIN_DIR` does not say."""
         home = Path(environment.get("PORTCULLIS_HOME", "~/.cache/portcullis")).expanduser()
         target = REPOSITORY / environment.get("CARGO_TARGET_DIR", "target")
         binaries = Path(environment.get("PORTCULLIS_BIN_DIR", target / profile))
-        found = cls(home, binaries, Path(environment.get("PORTCULLIS_FILTERS_DIR", target / "filters")))
+        found = cls(
+            home, binaries, Path(environment.get("PORTCULLIS_FILTERS_DIR", target / "filters"))
+        )
         found.program("envoy")
         return found
 
@@ -44,8 +48,12 @@ class Installation:
 
     @property
     def module_hash(self) -> str:
-        manifest = json.loads(present(self.filters / "manifest.json", "run `cargo run -p wasm-build`").read_text())
-        return next(module["sha256"] for module in manifest["modules"] if module["name"] == "mcp-filter")
+        manifest = json.loads(
+            present(self.filters / "manifest.json", "run `cargo run -p wasm-build`").read_text()
+        )
+        return next(
+            module["sha256"] for module in manifest["modules"] if module["name"] == "mcp-filter"
+        )
 
 
 def present(path: Path, remedy: str) -> Path:

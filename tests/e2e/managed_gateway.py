@@ -69,7 +69,10 @@ def start(installation: Installation, directory: Path) -> ManagedGateway:
     port = free_port()
     document = {
         "listeners": [{"name": "mcp", "address": f"127.0.0.1:{port}", "servers": ["*"]}],
-        "servers": {name: {"url": f"http://127.0.0.1:{upstream.port}/mcp"} for name, upstream in upstreams.items()},
+        "servers": {
+            name: {"url": f"http://127.0.0.1:{upstream.port}/mcp"}
+            for name, upstream in upstreams.items()
+        },
     }
     control_plane = ControlPlane(installation, directory, document)
     envoy = subscribed_envoy(installation, directory, control_plane)

@@ -32,7 +32,9 @@ class Message:
         return replace(self, body=body)
 
     def without_header(self, name: str) -> "Message":
-        return replace(self, headers=[pair for pair in self.headers if pair[0].lower() != name.lower()])
+        return replace(
+            self, headers=[pair for pair in self.headers if pair[0].lower() != name.lower()]
+        )
 
     def post(self, connection: Connection, path: str = "/mcp") -> Reply:
         return connection.post(path, self.headers, self.body)
@@ -55,13 +57,21 @@ def is_refused(reply: Reply, code: int, id: object = 1) -> bool:
         return False
     if "error" in message:
         return (reply.status, message["error"]["code"]) == (code // 100, code)
-    return reply.status == 200 and message["result"].get("isError") is True and "resultType" not in message["result"]
+    return (
+        reply.status == 200
+        and message["result"].get("isError") is True
+        and "resultType" not in message["result"]
+    )
 
 
 def sentence_of(reply: Reply) -> str:
     """What a refusal says, wherever its form puts it."""
     message = reply.json
-    return message["error"]["message"] if "error" in message else message["result"]["content"][0]["text"]
+    return (
+        message["error"]["message"]
+        if "error" in message
+        else message["result"]["content"][0]["text"]
+    )
 
 
 def header_value(name: str) -> str:

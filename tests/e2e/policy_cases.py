@@ -20,7 +20,11 @@ def written(value: object) -> str:
         case Number():
             return value
         case dict():
-            return "{" + ",".join(f"{json.dumps(key)}:{written(item)}" for key, item in value.items()) + "}"
+            return (
+                "{"
+                + ",".join(f"{json.dumps(key)}:{written(item)}" for key, item in value.items())
+                + "}"
+            )
         case list():
             return "[" + ",".join(map(written, value)) + "]"
         case _:
@@ -38,7 +42,8 @@ class CaseFile:
     @classmethod
     def read(cls, path: Path) -> "CaseFile":
         content = json.loads(path.read_text(), parse_int=Number, parse_float=Number)
-        # Whoever calls is anonymous to the filter until it is told more: cases with a principal run natively.
+        # Whoever calls is anonymous to the filter until it is told more: cases with a principal run
+        # natively.
         cases = [case for case in content["cases"] if "principal" not in case]
         return cls(path, written(content["filter_config"]), cases)
 

@@ -7,7 +7,9 @@ from typing import TypeVar
 Seen = TypeVar("Seen")
 
 
-def until(what: str, condition: Callable[[], Seen], deadline: float = 15.0, pause: float = 0.02) -> Seen:
+def until(
+    what: str, condition: Callable[[], Seen], deadline: float = 15.0, pause: float = 0.02
+) -> Seen:
     """Asks again and again until `condition` answers something true, and returns that.
 
     `pause` lies between two questions: longer where asking is dear. A connection that is refused or reset counts as "not yet".

@@ -66,7 +66,9 @@ class Process:
 
     def check_alive(self) -> None:
         """Raises AssertionError with the end of the log if the program has ended."""
-        assert self.alive, f"{self.name} ended with status {self.child.returncode}:\n{self.log_end(4000)}"
+        assert self.alive, (
+            f"{self.name} ended with status {self.child.returncode}:\n{self.log_end(4000)}"
+        )
 
     def log_end(self, size: int = 8000) -> str:
         return self.log.read_text(errors="replace")[-size:]

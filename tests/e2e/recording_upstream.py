@@ -105,7 +105,9 @@ class RecordingUpstream:
             return
         text = f"{self.name} answers {message.get('method')}"
         result = {"content": [{"type": "text", "text": text}], "resultType": "complete"}
-        exchange.answer(200, json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode())
+        exchange.answer(
+            200, json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode()
+        )
 
     def forget(self) -> None:
         """From here on only what arrives later counts."""

@@ -19,13 +19,17 @@ class RenderedGateway:
     forward = "math"
     """The server that gets what is no tool call: of several, the first by name."""
 
-    def __init__(self, installation: Installation, directory: Path, upstreams: dict[str, RecordingUpstream]) -> None:
+    def __init__(
+        self, installation: Installation, directory: Path, upstreams: dict[str, RecordingUpstream]
+    ) -> None:
         self.port = free_port()
         for name, upstream in upstreams.items():
             upstream.responder = answers_with(listed(TOOLS[name]))
         document = {
             "listeners": [{"name": "mcp", "address": f"127.0.0.1:{self.port}", "servers": ["*"]}],
-            "servers": {name: {"url": f"http://127.0.0.1:{one.port}/mcp"} for name, one in upstreams.items()},
+            "servers": {
+                name: {"url": f"http://127.0.0.1:{one.port}/mcp"} for name, one in upstreams.items()
+            },
             "roles": {"analyst": {"claims": {"groups": ["analysts"]}}},
             "tools": [as_written(rule) for rule in rules()],
         }
@@ -46,7 +50,8 @@ class RenderedGateway:
 def as_written(rule: dict) -> dict:
     """A rule of the filter's configuration as an operator writes it."""
     limits = [
-        {**limit, "window": f"{limit['window_ms']}ms"} | {"window_ms": None} for limit in rule.get("limits", [])
+        {**limit, "window": f"{limit['window_ms']}ms"} | {"window_ms": None}
+        for limit in rule.get("limits", [])
     ]
     for limit in limits:
         del limit["window_ms"]

@@ -41,7 +41,9 @@ class Stack:
             environment[f"PORTCULLIS_SPARK_{part}PORT"] = str(free_port())
         for program in ("control-plane", "mcp-server"):
             installation.binary(program)
-        self.process = Process("portcullis-up", [installation.binary("portcullis"), "up"], directory, environment)
+        self.process = Process(
+            "portcullis-up", [installation.binary("portcullis"), "up"], directory, environment
+        )
         try:
             until("the whole stack is ready", self._is_ready, READY)
         except BaseException:
@@ -100,7 +102,10 @@ class Stack:
 
     def logs(self) -> str:
         """The end of every program's log."""
-        ends = [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in self.data.glob("logs/*.log")]
+        ends = [
+            f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}"
+            for log in self.data.glob("logs/*.log")
+        ]
         return "\n".join(ends)
 
     def stop(self) -> None:

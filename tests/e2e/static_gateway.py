@@ -20,7 +20,9 @@ def example() -> dict:
 
 
 def connection_manager(config: dict) -> dict:
-    return config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    return config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0][
+        "typed_config"
+    ]
 
 
 def wasm(config: dict) -> dict:
@@ -71,7 +73,11 @@ def listener(installation: Installation, name: str, port: int, filter_config: di
     # Limits live in what all modules of one `vm_id` share.
     settings["vm_config"]["vm_id"] = name
     settings["vm_config"]["code"]["local"]["filename"] = str(installation.module)
-    text = filter_config if isinstance(filter_config, str) else json.dumps(filter_config, separators=(",", ":"))
+    text = (
+        filter_config
+        if isinstance(filter_config, str)
+        else json.dumps(filter_config, separators=(",", ":"))
+    )
     settings["configuration"]["value"] = text
     return one
 
@@ -125,7 +131,9 @@ class StaticGateway(StaticGateways):
         routes: list[dict] | None = None,
     ) -> None:
         """`routes`: what follows the MCP route."""
-        super().__init__(installation, directory, upstreams, {"mcp": filter_config}, concurrency, routes or [])
+        super().__init__(
+            installation, directory, upstreams, {"mcp": filter_config}, concurrency, routes or []
+        )
         self.port = self.ports["mcp"]
 
 

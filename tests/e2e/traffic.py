@@ -39,7 +39,8 @@ class Traffic:
         while not self.stopping.is_set():
             try:
                 reply = message.post(connection)
-            except Exception as error:  # noqa: BLE001 - any failure of a call is what a test wants to know
+            # noqa: BLE001 - any failure of a call is what a test wants to know
+            except Exception as error:
                 outcomes.failures.append(repr(error))
                 connection.close()
                 connection = Connection(self.port)
@@ -53,12 +54,18 @@ class Traffic:
     def flows(self, calls: int = 100) -> None:
         """Waits until each message has been sent so many times more."""
         wanted = {name: seen.calls + calls for name, seen in self.outcomes.items()}
-        until("traffic flows", lambda: all(self.outcomes[name].calls >= count for name, count in wanted.items()), 30)
+        until(
+            "traffic flows",
+            lambda: all(self.outcomes[name].calls >= count for name, count in wanted.items()),
+            30,
+        )
 
     def check_only(self, statuses: dict[str, set[int]]) -> None:
         """Asserts that no call failed and that each message saw no other status than these."""
         for name, seen in self.outcomes.items():
-            assert seen.failures == [], f"{name}: {len(seen.failures)} of {seen.calls} failed: {seen.failures[:3]}"
+            assert seen.failures == [], (
+                f"{name}: {len(seen.failures)} of {seen.calls} failed: {seen.failures[:3]}"
+            )
             assert set(seen.statuses) <= statuses[name], f"{name}: {seen.statuses}"
 
     def __enter__(self) -> "Traffic":

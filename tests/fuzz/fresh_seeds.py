@@ -24,7 +24,8 @@ def command() -> list[str]:
     metadata = ["cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version", "1"]
     answer = subprocess.run(metadata, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     runner = Path(os.environ["PORTCULLIS_HOME"]) / "bin/cargo-nextest"
-    # The whole workspace, as `make test` has built it: fewer crates would be built with fewer features, anew.
+    # The whole workspace, as `make test` has built it: fewer crates would be built with fewer
+    # features, anew.
     run = [
         str(runner),
         "nextest",

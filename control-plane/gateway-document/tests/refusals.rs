@@ -70,7 +70,8 @@ clusters:
 fn it_reports_what_could_never_work() {
     refused(
         "
-listeners: [{name: mcp, address: 127.0.0.1:0, servers: [], allowed_hosts: [], max_body_bytes: 1, max_depth: 1000}]
+listeners: [{name: mcp, address: 127.0.0.1:0, servers: [], allowed_hosts: [], max_body_bytes: 1, \
+    max_depth: 1000}]
 servers:
   nowhere: {}
   twice: {url: http://a/mcp, endpoints: [http://b/mcp]}

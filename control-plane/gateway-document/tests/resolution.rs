@@ -330,7 +330,8 @@ roles: {nobody: {claims: {groups: []}}}
 tools:
   - {name: elsewhere, match: {listener: two}}
   - name: many
-    limits: [{requests: 4000000000, window: 1ms, burst: 4000000000}, {id: slow, requests: 4000000000, window: 24h, burst: 1}]
+    limits: [{requests: 4000000000, window: 1ms, burst: 4000000000}, {id: slow, requests: \
+    4000000000, window: 24h, burst: 1}]
 ",
     );
     let problems = first(&document, &Catalogue::new()).unwrap_err();

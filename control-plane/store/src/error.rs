@@ -15,7 +15,8 @@ pub enum StoreError {
     },
     /// A stored value is not what this program writes there.
     #[error(
-        "the configuration store holds a {what} that cannot be read: `{value}`; restore it from a copy"
+        "the configuration store holds a {what} that cannot be read: `{value}`; restore it from a \
+         copy"
     )]
     Unreadable {
         /// Which value.
@@ -56,7 +57,8 @@ fn conflict(expected: Option<RevisionNumber>, actual: Option<&RevisionSummary>) 
     );
     match actual {
         Some(actual) => format!(
-            "the change was made to {built_on}, but `{}` has stored revision {} since ({}): read it, and make the change again",
+            "the change was made to {built_on}, but `{}` has stored revision {} since ({}): read \
+             it, and make the change again",
             actual.author, actual.number, actual.created_at
         ),
         None => format!(
@@ -69,7 +71,8 @@ fn conflict(expected: Option<RevisionNumber>, actual: Option<&RevisionSummary>) 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file or its folder cannot be created or opened.
-    #[error("the configuration store `{}` cannot be opened for writing: check that the folder exists and belongs to this user", path.display())]
+    #[error("the configuration store `{}` cannot be opened for writing: check that the folder \
+             exists and belongs to this user", path.display())]
     Inaccessible {
         /// The file.
         path: PathBuf,
@@ -77,7 +80,8 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// The file is not a sound database.
-    #[error("the configuration store `{}` is damaged ({detail}): move it away and restore it from a copy", path.display())]
+    #[error("the configuration store `{}` is damaged ({detail}): move it away and restore it from \
+             a copy", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -85,7 +89,8 @@ pub enum OpenError {
         detail: String,
     },
     /// The file was written by another version of this program.
-    #[error("the configuration store `{}` cannot be brought to this version's layout: run the version that wrote it, or start from an empty file", path.display())]
+    #[error("the configuration store `{}` cannot be brought to this version's layout: run the \
+             version that wrote it, or start from an empty file", path.display())]
     Layout {
         /// The file.
         path: PathBuf,

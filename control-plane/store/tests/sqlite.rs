@@ -575,7 +575,8 @@ async fn a_file_of_a_later_version_is_refused() {
         .await
         .expect("opens");
     sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)",
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'later', 1, x'00', 0)",
     )
     .execute(&pool)
     .await

@@ -88,7 +88,8 @@ impl DataServer {
         let run = AssertUnwindSafe(run).catch_unwind().map(|ended| {
             ended.unwrap_or_else(|_| Err(ToolFailure::new(
                 "internal",
-                "the tool failed in a way that it should not; the server's log has it under this call's id",
+                "the tool failed in a way that it should not; the server's log has it under this \
+                 call's id",
             )))
         });
         let started = Instant::now();
@@ -112,7 +113,10 @@ impl ServerHandler for DataServer {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(implementation())
             .with_protocol_version(ProtocolVersion::LATEST)
-            .with_instructions("Query PostgreSQL (read-only) and Apache Spark. Start with list_tables and get_table_schema.")
+            .with_instructions(
+                "Query PostgreSQL (read-only) and Apache Spark. Start with \
+                 list_tables and get_table_schema.",
+            )
     }
 
     /// The list is the same for everyone: rights are the gateway's, and it hides there what a

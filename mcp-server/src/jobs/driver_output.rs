@@ -65,12 +65,13 @@ mod tests {
 
     #[test]
     fn it_keeps_the_last_traceback_of_a_script() {
-        let output = "100\nTraceback (most recent call last):\n  one\nTraceback (most recent call last):\n  \
-                      File \"x.py\", line 7\nRuntimeError: boom password=hunter2\n";
+        let output = "100\nTraceback (most recent call last):\n  one\nTraceback (most recent call \
+                      last):\n  File \"x.py\", line 7\nRuntimeError: boom password=hunter2\n";
         assert_eq!(
             traceback(output).as_deref(),
             Some(
-                "Traceback (most recent call last):\n  File \"x.py\", line 7\nRuntimeError: boom password=***"
+                "Traceback (most recent call last):\n  File \"x.py\", line 7\nRuntimeError: boom \
+                 password=***"
             )
         );
         assert_eq!(traceback("100\n"), None);
@@ -85,7 +86,8 @@ mod tests {
 
     #[test]
     fn it_drops_what_is_no_reason_from_a_drivers_log() {
-        let log = "26/11/20 11:38:01 INFO A: b\n26/11/20 11:38:02 ERROR B: no memory\n\tat a.B.c(D.java:1)\n\t... 47 more\n\
+        let log = "26/11/20 11:38:01 INFO A: b\n26/11/20 11:38:02 ERROR B: no memory\n\tat \
+                   a.B.c(D.java:1)\n\t... 47 more\n\
                    26/11/20 11:38:02 INFO ShutdownHookManager: bye\n";
         assert_eq!(without_chatter(log), "26/11/20 11:38:02 ERROR B: no memory");
     }
@@ -100,7 +102,8 @@ mod tests {
 
     #[test]
     fn it_finds_the_application_that_a_driver_registered() {
-        let log = "x\n26/11/20 11:38:01 INFO B: Connected to Spark cluster with app ID app-20261120113801-0001\ny";
+        let log = "x\n26/11/20 11:38:01 INFO B: Connected to Spark cluster with app ID \
+                   app-20261120113801-0001\ny";
         assert_eq!(
             application_in(log).as_deref(),
             Some("app-20261120113801-0001")

@@ -35,9 +35,12 @@ static PASSWORD_OF_URL: LazyLock<Regex> =
 /// Credentials that are known by their own look: bearer tokens, keys of AWS, JSON Web Tokens, keys
 /// in PEM.
 static BY_LOOK: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"Bearer[ \t]+(?P<a>[\w.~+/=\-]{8,})|(?P<b>\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b)|(?P<c>\beyJ[\w\-]{4,}\.[\w\-]+\.[\w\-]*)|-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<d>[\s\S]*?)(?:-----END|\z)",
-    )
+    regex(concat!(
+        r"Bearer[ \t]+(?P<a>[\w.~+/=\-]{8,})|",
+        r"(?P<b>\b(?:AKIA|ASIA)[0-9A-Z]{12,}\b)|",
+        r"(?P<c>\beyJ[\w\-]{4,}\.[\w\-]+\.[\w\-]*)|",
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<d>[\s\S]*?)(?:-----END|\z)"
+    ))
 });
 
 #[allow(clippy::expect_used)]

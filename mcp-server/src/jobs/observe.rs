@@ -103,7 +103,8 @@ impl Observer {
             "SUBMITTED" => {
                 job.state = JobState::Submitted;
                 job.message = Some(format!(
-                    "waits for a worker with a free core and memory for its driver; {} of {} cores are in use",
+                    "waits for a worker with a free core and memory for its driver; {} of {} \
+                     cores are in use",
                     overview.cores_used, overview.cores
                 ));
             }
@@ -210,7 +211,8 @@ impl Observer {
             self.with_memory(|memory| memory.missing.remove(&job.id));
             job.state = JobState::Unknown;
             job.message = Some(format!(
-                "the master no longer knows `{submission}`: it was restarted, and nobody saw the job's end"
+                "the master no longer knows `{submission}`: it was restarted, and nobody saw the \
+                 job's end"
             ));
         }
     }
@@ -262,14 +264,16 @@ impl Observer {
                 store.submitted(job.id, &driver.id).await?;
                 job.submission_id = Some(driver.id.clone());
                 job.state = JobState::Submitted;
-                tracing::info!(job = %job.id, driver = %driver.id, "found the driver of a job whose submission was cut off");
+                tracing::info!(job = %job.id, driver = %driver.id, "found the driver of a job \
+                     whose submission was cut off");
                 return Ok(());
             }
         }
         if age >= SUBMITTED_OR_NOT && !(undecided && age < SUBMITTED_OR_NOT * 10) {
             job.state = JobState::Unknown;
             job.message = Some(
-                "the server stopped while it submitted this job, and the master has no driver of it: submit it again if it is still wanted"
+                "the server stopped while it submitted this job, and the master has no driver of \
+                 it: submit it again if it is still wanted"
                     .to_owned(),
             );
             store.save(job).await?;

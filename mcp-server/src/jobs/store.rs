@@ -93,7 +93,10 @@ impl Store {
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
         // The URL holds a password, so the error that would show it is dropped.
         let options = PgConnectOptions::from_str(url).map_err(|_| {
-            anyhow::anyhow!("PORTCULLIS_STORE_URL is no address of the form `postgres://user:password@host:port/database`")
+            anyhow::anyhow!(
+                "PORTCULLIS_STORE_URL is no address of the form \
+                 `postgres://user:password@host:port/database`"
+            )
         })?;
         let mut options = options
             .application_name("portcullis-jobs")

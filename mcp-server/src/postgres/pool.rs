@@ -153,7 +153,8 @@ impl Drop for Lease {
         let session = Object::take(session);
         tokio::spawn(async move {
             if let Err(error) = wire::cancel(session.login(), session.backend()).await {
-                tracing::warn!(%error, "an abandoned query could not be cancelled; its time limit ends it");
+                tracing::warn!(%error, "an abandoned query could not be cancelled; its time limit \
+                                        ends it");
             }
             // Not before: while the connection lives, no other can have its process id.
             drop(session);

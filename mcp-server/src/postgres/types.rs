@@ -120,7 +120,8 @@ SELECT t.oid AS id,
        pg_catalog.format_type(e.oid, NULL) AS element_name,
        e.typdelim::pg_catalog.text AS delimiter
 FROM pg_catalog.pg_type t
-LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc
+LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typoutput =
+    'pg_catalog.array_out'::pg_catalog.regproc
 WHERE t.oid = ANY ($1::pg_catalog.oid[])";
 
 /// The ids are fixed in PostgreSQL's pg_type.dat.

@@ -268,7 +268,8 @@ mod tests {
     fn it_takes_plain_queries() {
         for sql in [
             "SELECT 1",
-            "select count(*), avg(a.x) from a join b on a.id = b.id where a.n in ('x', 'y') group by 1",
+            "select count(*), avg(a.x) from a join b on a.id = b.id where a.n in ('x', 'y') group \
+             by 1",
             "WITH a AS (SELECT 1 AS x) SELECT * FROM a WHERE x BETWEEN 1 AND 2 ORDER BY x LIMIT 5",
             "SELECT id, row_number() OVER (PARTITION BY a ORDER BY b) FROM shops",
             "SHOW TABLES",

@@ -22,8 +22,9 @@ pub struct Arguments {
 impl Tool for ExecuteQuery {
     const NAME: &'static str = "execute_query";
     const TITLE: &'static str = "Query PostgreSQL";
-    const DESCRIPTION: &'static str = "Run one read-only SELECT on PostgreSQL and get its rows. Put values into `parameters`, as $1, $2, … \
-        Results are cut at a row and a byte limit (`truncated`): aggregate, or page with LIMIT.";
+    const DESCRIPTION: &'static str = "Run one read-only SELECT on PostgreSQL and get its rows. \
+        Put values into `parameters`, as $1, $2, … Results are cut at a row and a byte limit \
+        (`truncated`): aggregate, or page with LIMIT.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;
@@ -36,7 +37,8 @@ impl Tool for ExecuteQuery {
                 "parameters": {
                     "type": "array",
                     "items": {},
-                    "description": "Values of $1, $2, …: dates, decimals and integers beyond 2^53 as strings; arrays as arrays"
+                    "description": "Values of $1, $2, …: dates, decimals and integers beyond 2^53 \
+                                    as strings; arrays as arrays"
                 }
             },
             "required": ["sql"],

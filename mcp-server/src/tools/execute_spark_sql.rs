@@ -48,11 +48,13 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
     const NAME: &'static str = "execute_spark_sql";
     const TITLE: &'static str = "Run Spark SQL";
     const DESCRIPTION: &'static str = if WRITES {
-        "Run one Spark SQL statement: a query over Spark's tables and files, or one that creates, writes or drops. Put values into \
-        `parameters`: an array for ?, an object for :name. Results are cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT."
+        "Run one Spark SQL statement: a query over Spark's tables and files, or one that creates, \
+        writes or drops. Put values into `parameters`: an array for ?, an object for :name. \
+        Results are cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT."
     } else {
-        "Run one read-only Spark SQL statement: a query over Spark's tables, SHOW, DESCRIBE or EXPLAIN. Put values into \
-        `parameters`: an array for ?, an object for :name. Results are cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT."
+        "Run one read-only Spark SQL statement: a query over Spark's tables, SHOW, DESCRIBE or \
+        EXPLAIN. Put values into `parameters`: an array for ?, an object for :name. Results are \
+        cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT."
     };
     const EFFECT: Effect = if WRITES {
         Effect::Destroys
@@ -69,9 +71,11 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
                 "sql": {"type": "string", "minLength": 1, "description": "One statement of Spark SQL"},
                 "parameters": {
                     "type": ["array", "object"],
-                    "description": "Values of ? in order, or of :name by name: numbers, strings, booleans, null, arrays of them"
+                    "description": "Values of ? in order, or of :name by name: numbers, strings, \
+                                    booleans, null, arrays of them"
                 },
-                "format": {"enum": ["json", "csv", "arrow"], "description": "Of the rows: json when left out; arrow is an IPC stream in base64"}
+                "format": {"enum": ["json", "csv", "arrow"], "description": "Of the rows: json \
+                     when left out; arrow is an IPC stream in base64"}
             },
             "required": ["sql"],
             "additionalProperties": false
@@ -176,7 +180,8 @@ fn failure(error: RunError) -> ToolFailure {
             ToolFailure::unavailable(error.to_string()).with_hint("try again in a minute")
         }
         RunError::NotPlain => ToolFailure::new("read_only", error.to_string()).with_hint(
-            "the operator installs the check in Spark (`spark.sql.extensions`), and then all of Spark SQL can be read with",
+            "the operator installs the check in Spark (`spark.sql.extensions`), and then all of \
+             Spark SQL can be read with",
         ),
         RunError::Collect(error) => collect_failure(error),
     }

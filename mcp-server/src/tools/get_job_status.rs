@@ -20,8 +20,9 @@ pub struct Arguments {
 impl Tool for GetJobStatus {
     const NAME: &'static str = "get_job_status";
     const TITLE: &'static str = "Status of a Spark job";
-    const DESCRIPTION: &'static str = "How a job of submit_spark_job goes: status, progress, tasks, what it waits for, and for a failed one the end of its output. \
-        It is over when `status` is finished, failed, killed or unknown.";
+    const DESCRIPTION: &'static str = "How a job of submit_spark_job goes: status, progress, \
+        tasks, what it waits for, and for a failed one the end of its output. It is over when \
+        `status` is finished, failed, killed or unknown.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;

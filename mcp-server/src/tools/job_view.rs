@@ -123,7 +123,8 @@ pub(super) fn line(job: &Job) -> String {
 pub(super) fn failure(error: JobsError) -> ToolFailure {
     match error {
         JobsError::NoStore => ToolFailure::unavailable(error.to_string()).with_hint(
-            "the operator sets PORTCULLIS_STORE_URL to a PostgreSQL database and restarts the server",
+            "the operator sets PORTCULLIS_STORE_URL to a PostgreSQL database and restarts the \
+             server",
         ),
         JobsError::Store(cause) => {
             let message = cause.to_string();
@@ -132,14 +133,13 @@ pub(super) fn failure(error: JobsError) -> ToolFailure {
                 .with_hint("try again in a minute")
                 .with_log(source.unwrap_or_default())
         }
-        JobsError::Master(message) => {
-            ToolFailure::unavailable(message).with_hint("nothing was submitted; try again in a minute")
-        }
-        JobsError::Files(cause) => {
-            ToolFailure::unavailable("the source of the job cannot be written to this server's data folder")
-                .with_hint("give a path that Spark's workers can read")
-                .with_log(cause.to_string())
-        }
+        JobsError::Master(message) => ToolFailure::unavailable(message)
+            .with_hint("nothing was submitted; try again in a minute"),
+        JobsError::Files(cause) => ToolFailure::unavailable(
+            "the source of the job cannot be written to this server's data folder",
+        )
+        .with_hint("give a path that Spark's workers can read")
+        .with_log(cause.to_string()),
         JobsError::Exposed(_) => ToolFailure::invalid_arguments(error.to_string())
             .with_hint("let the script read it from where the cluster keeps its credentials"),
         JobsError::NoScript(_) => ToolFailure::not_found(error.to_string())

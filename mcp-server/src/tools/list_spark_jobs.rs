@@ -48,7 +48,8 @@ impl Tool for ListSparkJobs {
             "type": "object",
             "properties": {
                 "status": {"enum": job_view::states()},
-                "since": {"type": "string", "description": "Submitted then or later, RFC 3339: 2026-11-20T08:00:00Z"},
+                "since": {"type": "string", "description": "Submitted then or later, RFC 3339: \
+                                                            2026-11-20T08:00:00Z"},
                 "until": {"type": "string", "description": "Submitted before, RFC 3339"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "description": "Jobs per page, 50 when left out"},
                 "cursor": {"type": "string", "description": "`next_cursor` of the page before"}

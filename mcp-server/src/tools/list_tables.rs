@@ -29,7 +29,9 @@ pub struct Arguments {
 impl Tool for ListTables {
     const NAME: &'static str = "list_tables";
     const TITLE: &'static str = "List PostgreSQL tables";
-    const DESCRIPTION: &'static str = "List PostgreSQL tables, views and foreign tables with estimated rows and size. Start here when you do not know the names.";
+    const DESCRIPTION: &'static str = "List PostgreSQL tables, views and foreign tables with \
+                                       estimated rows and size. Start here when you do not know \
+                                       the names.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;
@@ -38,7 +40,8 @@ impl Tool for ListTables {
         json!({
             "type": "object",
             "properties": {
-                "schema": {"type": "string", "description": "Only this schema; all but the system's when left out"},
+                "schema": {"type": "string", "description": "Only this schema; all but the \
+                     system's when left out"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Tables per page, 100 when left out"},
                 "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
             },
@@ -198,16 +201,20 @@ SELECT n.nspname::text AS schema,
         JOIN pg_catalog.pg_class pc ON pc.oid = i.inhparent
         JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
         WHERE i.inhrelid = c.oid AND c.relispartition) AS partition_of,
-       CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0 THEN c.reltuples::bigint END AS rows_estimate,
+       CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0 THEN c.reltuples::bigint END
+       AS rows_estimate,
        CASE c.relkind
-            WHEN 'p' THEN (SELECT sum(pg_catalog.pg_total_relation_size(t.relid))::bigint FROM pg_catalog.pg_partition_tree(c.oid) t)
+            WHEN 'p' THEN (SELECT sum(pg_catalog.pg_total_relation_size(t.relid))::bigint
+            FROM pg_catalog.pg_partition_tree(c.oid) t)
             WHEN 'v' THEN NULL WHEN 'f' THEN NULL
             ELSE pg_catalog.pg_total_relation_size(c.oid) END AS bytes,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-  AND (n.nspname = $1::text OR ($1::text IS NULL AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'))
-  AND ($2::text IS NULL OR (n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\") > ($2::text, $3::text))
+  AND (n.nspname = $1::text OR ($1::text IS NULL AND n.nspname <> 'information_schema'
+  AND n.nspname NOT LIKE 'pg\\_%'))
+  AND ($2::text IS NULL OR (n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\") >
+  ($2::text, $3::text))
 ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\"
 LIMIT $4::bigint";

@@ -29,8 +29,10 @@ pub struct Arguments {
 impl Tool for SubmitSparkJob {
     const NAME: &'static str = "submit_spark_job";
     const TITLE: &'static str = "Submit a Spark job";
-    const DESCRIPTION: &'static str = "Start a PySpark script on the Spark cluster; it runs on by itself, whatever it does, and this answers at once with its \
-        `job_id` for get_job_status. Give `script`, a path, or `source`, the code. For a query alone, execute_spark_sql is quicker.";
+    const DESCRIPTION: &'static str = "Start a PySpark script on the Spark cluster; it runs on by \
+        itself, whatever it does, and this answers at once with its `job_id` for get_job_status. \
+        Give `script`, a path, or `source`, the code. For a query alone, execute_spark_sql is \
+        quicker.";
     const EFFECT: Effect = Effect::Destroys;
 
     type Arguments = Arguments;
@@ -39,13 +41,15 @@ impl Tool for SubmitSparkJob {
         json!({
             "type": "object",
             "properties": {
-                "script": {"type": "string", "minLength": 1, "description": "Absolute path of a .py file that Spark's workers can read"},
+                "script": {"type": "string", "minLength": 1, "description": "Absolute path of a \
+                     .py file that Spark's workers can read"},
                 "source": {"type": "string", "minLength": 1, "description": "Python code, in place of `script`"},
                 "args": {"type": "array", "items": {"type": "string"}, "description": "The script's arguments"},
                 "conf": {
                     "type": "object",
                     "additionalProperties": {"type": "string"},
-                    "description": "Spark settings, such as {\"spark.executor.memory\": \"2g\"}; 2 cores when nothing is said"
+                    "description": "Spark settings, such as {\"spark.executor.memory\": \"2g\"}; \
+                                    2 cores when nothing is said"
                 }
             },
             "additionalProperties": false

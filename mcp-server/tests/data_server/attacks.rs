@@ -137,10 +137,13 @@ pub const ATTACKS: &[&str] = &[
     "SELECT run_it('RESET ROLE')",
     "SELECT run_stable('DELETE FROM t')",
     "SELECT run_stable('SELECT lo_import(''/etc/passwd'')')",
-    "SELECT run_stable('SELECT set_config(''role'', ''postgres'', true)') || run_stable('COPY t TO PROGRAM ''touch /tmp/portcullis-attack''')",
+    "SELECT run_stable('SELECT set_config(''role'', ''postgres'', true)') || run_stable('COPY t \
+     TO PROGRAM ''touch /tmp/portcullis-attack''')",
     "SELECT run_stable('RESET ROLE'), run_stable('SELECT lo_create(4712)::text')",
-    "SELECT run_stable('SELECT set_config(''role'', ''postgres'', true)'), run_stable('SELECT lo_export(4711, ''/tmp/portcullis-attack'')')",
-    "SELECT run_stable('SELECT set_config(''role'', ''none'', true)'), run_stable('SELECT pg_read_file(''/etc/passwd'')')",
+    "SELECT run_stable('SELECT set_config(''role'', ''postgres'', true)'), run_stable('SELECT \
+     lo_export(4711, ''/tmp/portcullis-attack'')')",
+    "SELECT run_stable('SELECT set_config(''role'', ''none'', true)'), run_stable('SELECT \
+     pg_read_file(''/etc/passwd'')')",
     "SELECT other.count(t) FROM t",
     // Sequences
     "SELECT nextval('s')",
@@ -286,7 +289,8 @@ pub const ATTACKS: &[&str] = &[
     "SELECT other_path()",
     "SELECT schema_to_xml('public', true, true, '')",
     "SELECT database_to_xmlschema(true, true, '')",
-    "SELECT (SELECT ts_rewrite('a'::tsquery, 'SELECT ''a''::tsquery, pg_notify(''x'', ''y'')::text::tsquery'))",
+    "SELECT (SELECT ts_rewrite('a'::tsquery, 'SELECT ''a''::tsquery, pg_notify(''x'', \
+     ''y'')::text::tsquery'))",
     // Samples of tables, and what other callers have sent
     "SELECT * FROM pg_stats",
     "SELECT most_common_vals FROM pg_stats WHERE tablename = 'pg_authid'",

@@ -76,7 +76,8 @@ async fn it_connects_again_after_postgresql_dropped_its_connections() {
     let mut other = database.connection().await;
     crate::database::run(
         &mut other,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
     .await;
     assert_eq!(

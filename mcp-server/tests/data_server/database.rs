@@ -252,7 +252,8 @@ fn programs() -> PathBuf {
             folder
         }
         _ => panic!(
-            "these tests need PostgreSQL 14 or newer with `pg_config` on the PATH: on Debian, `apt-get install postgresql libpq-dev`"
+            "these tests need PostgreSQL 14 or newer with `pg_config` on the PATH: on Debian, \
+             `apt-get install postgresql libpq-dev`"
         ),
     }
 }

@@ -9,8 +9,10 @@ const LOCKS: &str = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' \
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
 const LOCKING: &str = "
-CREATE FUNCTION lock_it() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_lock(7); RETURN 1; END $$;
-CREATE FUNCTION lock_for(text) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_lock(8); RETURN true; END $$;
+CREATE FUNCTION lock_it() RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_lock(7);
+    RETURN 1; END $$;
+CREATE FUNCTION lock_for(text) RETURNS bool LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pg_advisory_lock(8); RETURN true; END $$;
 CREATE DOMAIN locking AS text CHECK (lock_for(VALUE));
 CREATE TYPE holds AS (a locking);
 ";
@@ -72,7 +74,8 @@ async fn it_judges_anew_when_the_catalogue_has_changed() {
     }
     run(
         &mut database.connection().await,
-        "CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN 1; END';
+        "CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE plpgsql VOLATILE AS 'BEGIN
+         RETURN 1; END';
          CREATE OR REPLACE VIEW v AS SELECT one() AS a;
          ALTER DOMAIN small ADD CHECK (one() = 1);
          CREATE FUNCTION of(int) RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 1'",

@@ -112,7 +112,10 @@ async fn it_refuses_what_it_cannot_read_in_json_rpc() {
     let server = server().await;
     let client = server.client();
     let post = async |body: &str| read(client.post(body, &[]).await).await;
-    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
+    let meta = concat!(
+        r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","#,
+        r#""io.modelcontextprotocol/clientCapabilities":{}}"#
+    );
 
     for (body, code) in [
         ("{".to_owned(), -32700),

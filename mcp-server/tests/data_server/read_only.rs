@@ -16,17 +16,23 @@ async fn snapshot(database: &Database) -> Vec<String> {
     let mut connection = database.connection().await;
     let mut lines = Vec::new();
     for sql in [
-        "SELECT format('%s %s %s %s', oid, relname, relnamespace, relkind) FROM pg_class WHERE relpersistence <> 't' ORDER BY oid",
-        "SELECT format('%s %s %s', oid, proname, prosrc) FROM pg_proc WHERE oid >= 16384 ORDER BY oid",
-        "SELECT format('%s %s', rolname, rolpassword) FROM pg_authid WHERE rolname NOT IN ('narrow', 'ordinary', 'silent') ORDER BY 1",
+        "SELECT format('%s %s %s %s', oid, relname, relnamespace, relkind) FROM pg_class \
+         WHERE relpersistence <> 't' ORDER BY oid",
+        "SELECT format('%s %s %s', oid, proname, prosrc) FROM pg_proc WHERE oid >= 16384 \
+         ORDER BY oid",
+        "SELECT format('%s %s', rolname, rolpassword) FROM pg_authid \
+         WHERE rolname NOT IN ('narrow', 'ordinary', 'silent') ORDER BY 1",
         "SELECT format('%s', oid) FROM pg_largeobject_metadata ORDER BY 1",
-        "SELECT format('%s %s', loid, encode(data, 'hex')) FROM pg_largeobject ORDER BY loid, pageno",
-        "SELECT format('%s %s', name, setting) FROM pg_settings WHERE source NOT IN ('session', 'client') ORDER BY name",
+        "SELECT format('%s %s', loid, encode(data, 'hex')) FROM pg_largeobject \
+         ORDER BY loid, pageno",
+        "SELECT format('%s %s', name, setting) FROM pg_settings \
+         WHERE source NOT IN ('session', 'client') ORDER BY name",
         "SELECT format('%s %s', s.last_value, s.is_called) FROM s",
         "SELECT format('%s %s', id, secret) FROM t ORDER BY id",
         "SELECT format('%s', slot_name) FROM pg_replication_slots ORDER BY 1",
         "SELECT format('%s', roname) FROM pg_replication_origin ORDER BY 1",
-        "SELECT format('%s %s', classid, objid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        "SELECT format('%s %s', classid, objid) FROM pg_locks WHERE locktype = 'advisory' \
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     ] {
         let rows = sqlx::query(sql)
             .fetch_all(&mut connection)
@@ -153,8 +159,13 @@ async fn it_refuses_a_superuser_whom_the_operator_has_not_named() {
 
 #[tokio::test]
 async fn it_runs_queries_as_the_configured_role() {
-    let database = Database::with("DO $$ BEGIN CREATE ROLE narrow; EXCEPTION WHEN duplicate_object THEN NULL; END $$; CREATE TABLE hidden (a int); CREATE TABLE shown (a int); GRANT SELECT ON shown TO narrow").await;
-    let who = "SELECT current_user, current_setting('is_superuser'), current_setting('transaction_read_only')";
+    let database = Database::with(
+        "DO $$ BEGIN CREATE ROLE narrow; EXCEPTION WHEN duplicate_object THEN NULL; END $$; \
+         CREATE TABLE hidden (a int); CREATE TABLE shown (a int); GRANT SELECT ON shown TO narrow",
+    )
+    .await;
+    let who = "SELECT current_user, current_setting('is_superuser'), \
+               current_setting('transaction_read_only')";
 
     let by_default = Server::on(&database, &[]).await;
     let answer = by_default.client().query(who, json!([])).await;

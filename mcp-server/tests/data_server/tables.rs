@@ -6,11 +6,13 @@ use crate::database::Database;
 use crate::server::Server;
 
 const SHOP: &str = "
-CREATE TABLE customers (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL UNIQUE, born date);
+CREATE TABLE customers (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL
+    UNIQUE, born date);
 COMMENT ON TABLE customers IS 'who buys';
 COMMENT ON COLUMN customers.born IS 'may be unknown';
 CREATE TABLE orders (
-    id bigint, customer int NOT NULL REFERENCES customers (id), total numeric(10,2) DEFAULT 0 CHECK (total >= 0),
+    id bigint, customer int NOT NULL REFERENCES customers (id), total numeric(10,2) DEFAULT 0
+    CHECK (total >= 0),
     vat numeric GENERATED ALWAYS AS (total * 0.2) STORED, at timestamptz DEFAULT now(),
     PRIMARY KEY (id, customer)
 );

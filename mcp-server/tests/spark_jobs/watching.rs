@@ -78,8 +78,11 @@ async fn it_says_why_a_job_failed_and_shows_no_credential() {
     master.change_driver(|driver| {
         *driver = Driver {
             state: "FAILED".to_owned(),
-            output: "7\nTraceback (most recent call last):\nRuntimeError: no way in with password=s3cret\n".to_owned(),
-            log: "Launch Command: java\n26/11/20 11:38:01 INFO X: Connected to Spark cluster with app ID app-7\n"
+            output: "7\nTraceback (most recent call last):\nRuntimeError: no way in with \
+                     password=s3cret\n"
+                .to_owned(),
+            log: "Launch Command: java\n26/11/20 11:38:01 INFO X: Connected to Spark cluster with \
+                  app ID app-7\n"
                 .to_owned(),
         };
     });

@@ -30,13 +30,19 @@ def occupied_port():
 def rejections(node: dict) -> list[str]:
     """The texts with which an Envoy rejected what it was sent."""
     states = [resource["state"] for resource in node["resources"]]
-    return [state["rejected"]["message"] for state in states if isinstance(state, dict) and "rejected" in state]
+    return [
+        state["rejected"]["message"]
+        for state in states
+        if isinstance(state, dict) and "rejected" in state
+    ]
 
 
 def test_it_shows_why_an_envoy_rejected_a_change_while_traffic_goes_on(managed, occupied_port):
     before = managed.control_plane.document()
     wrong = copy.deepcopy(before)
-    wrong["listeners"].append({"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]})
+    wrong["listeners"].append(
+        {"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]}
+    )
     with Traffic(managed.port, CALLS) as traffic:
         traffic.flows()
         answer = managed.change(wrong)
@@ -55,7 +61,10 @@ def test_it_shows_why_an_envoy_rejected_a_change_while_traffic_goes_on(managed, 
 def in_force(managed) -> bool:
     """Whether Envoy runs what it is meant to have."""
     (node,) = managed.control_plane.nodes()
-    return node["generation"]["in_force"] == managed.control_plane.get("/api/v1/version").json["generation"]
+    return (
+        node["generation"]["in_force"]
+        == managed.control_plane.get("/api/v1/version").json["generation"]
+    )
 
 
 def test_it_takes_back_by_itself_what_an_envoy_rejected(managed, occupied_port):
@@ -64,7 +73,9 @@ def test_it_takes_back_by_itself_what_an_envoy_rejected(managed, occupied_port):
     before = managed.control_plane.document()
     wrong = copy.deepcopy(before)
     wrong["tools"] = []
-    wrong["listeners"].append({"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]})
+    wrong["listeners"].append(
+        {"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]}
+    )
     answer = managed.change(wrong)
     assert (answer.status, answer.json["outcome"]) == (422, "rejected"), answer.body
     assert answer.json["in_force"] < answer.json["revision"]
@@ -94,9 +105,13 @@ def test_a_filter_that_envoy_rejects_changes_nothing_for_traffic(managed):
     traffic.check_only(ONLY_GOOD)
 
 
-def test_an_envoy_that_restarts_after_a_rejection_gets_the_last_good_configuration(managed, occupied_port):
+def test_an_envoy_that_restarts_after_a_rejection_gets_the_last_good_configuration(
+    managed, occupied_port
+):
     wrong = managed.control_plane.document()
-    wrong["listeners"].append({"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]})
+    wrong["listeners"].append(
+        {"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]}
+    )
     managed.change(wrong)
     managed.envoy.restart()
     for tool in CALLS:
@@ -112,7 +127,11 @@ def test_killing_the_control_plane_changes_nothing_for_traffic(managed):
         traffic.flows(300)
         managed.control_plane.start_again()
         assert managed.control_plane.document() == before
-        until("Envoy is subscribed again", lambda: any(node["connected"] for node in managed.control_plane.nodes()), 60)
+        until(
+            "Envoy is subscribed again",
+            lambda: any(node["connected"] for node in managed.control_plane.nodes()),
+            60,
+        )
         traffic.flows()
     traffic.check_only(ONLY_GOOD)
     assert managed.control_plane.set_limit("get_weather", 1).status == 200
@@ -144,7 +163,9 @@ def test_a_server_that_is_down_is_listed_once_it_is_up(managed):
     assert managed.send(late_tool).json["error"]["code"] == -32602
     managed.upstreams["late"] = RecordingUpstream("late", port)
     managed.upstreams["late"].responder = answers_with(listed({"late_tool": ANYTHING}))
-    until("the late server's tool can be called", lambda: "result" in managed.send(late_tool).json, 60)
+    until(
+        "the late server's tool can be called", lambda: "result" in managed.send(late_tool).json, 60
+    )
     assert managed.passes("get_weather")
 
 

@@ -22,7 +22,9 @@ def test_it_changes_a_policy_under_load_without_a_failed_call(managed):
             assert managed.control_plane.set_limit("get_weather", 1).status == 200
             InForce().check("the limit bites", lambda: managed.status("get_weather") == 429)
             traffic.flows()
-            assert managed.control_plane.request("DELETE", "/api/v1/tools/get_weather/policy").status in (200, 204)
+            assert managed.control_plane.request(
+                "DELETE", "/api/v1/tools/get_weather/policy"
+            ).status in (200, 204)
             InForce().check("the limit is lifted", lambda: managed.status("get_weather") == 200)
             traffic.flows()
     traffic.check_only({"get_weather": {200, 429}, "add": {200}})
@@ -77,7 +79,9 @@ BROKEN = {
     "a limit of nothing": {"limits": [{"per": ["tool"], "requests": 0, "window": "1m"}]},
     "no window": {"limits": [{"per": ["tool"], "requests": 2}]},
     "a role that nobody defined": {"allow": ["nobody"]},
-    "a keyword that the engine does not know": {"constraints": {"properties": {"city": {"pattern": "^O"}}}},
+    "a keyword that the engine does not know": {
+        "constraints": {"properties": {"city": {"pattern": "^O"}}}
+    },
     "a cluster that does not exist": {"route": {"cluster": "nowhere"}},
 }
 
@@ -105,7 +109,11 @@ def test_it_refuses_a_broken_document_and_changes_nothing(shared):
     before = shared.control_plane.document()
     broken = copy.deepcopy(before)
     broken["tools"] = [
-        {"name": "a", "limits": [{"id": "x", "per": ["sun"], "requests": 1, "window": "1m"}], "colour": 1}
+        {
+            "name": "a",
+            "limits": [{"id": "x", "per": ["sun"], "requests": 1, "window": "1m"}],
+            "colour": 1,
+        }
     ]
     broken["listeners"][0]["servers"] = ["nobody"]
     refused = shared.change(broken)
@@ -119,7 +127,9 @@ def test_a_client_cannot_choose_its_cluster(shared):
     for tool, server in (("get_weather", "weather"), ("add", "math")):
         for upstream in shared.upstreams.values():
             upstream.forget()
-        smuggled = CALLS[tool].with_headers(("x-portcullis-cluster", "math" if server == "weather" else "weather"))
+        smuggled = CALLS[tool].with_headers(
+            ("x-portcullis-cluster", "math" if server == "weather" else "weather")
+        )
         assert shared.send(smuggled).status == 200
         assert [name for name, upstream in shared.upstreams.items() if upstream.calls()] == [server]
 
@@ -127,5 +137,7 @@ def test_a_client_cannot_choose_its_cluster(shared):
 def test_a_tool_that_a_server_adds_can_be_called(shared):
     forecast = call(Era.MODERN, "forecast")
     assert shared.send(forecast).json["error"]["code"] == -32602
-    shared.upstreams["weather"].responder = answers_with(listed({**TOOLS["weather"], "forecast": ANYTHING}))
+    shared.upstreams["weather"].responder = answers_with(
+        listed({**TOOLS["weather"], "forecast": ANYTHING})
+    )
     until("the new tool is known", lambda: "result" in shared.send(forecast).json, 60)

@@ -28,9 +28,17 @@ def test_a_call_and_its_events_outlive_a_change(managed):
             return
         exchange.begin_events()
         for number, event in enumerate(go_on):
-            exchange.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": number}})
+            exchange.event(
+                {
+                    "jsonrpc": "2.0",
+                    "method": "notifications/progress",
+                    "params": {"progress": number},
+                }
+            )
             assert event.wait(60)
-        exchange.event({"jsonrpc": "2.0", "id": "long", "result": {"content": [], "structuredContent": {}}})
+        exchange.event(
+            {"jsonrpc": "2.0", "id": "long", "result": {"content": [], "structuredContent": {}}}
+        )
         exchange.end_events()
 
     upstream.responder = respond
@@ -79,7 +87,9 @@ def test_a_server_that_moves_is_followed_without_a_failed_call(managed):
     document = managed.control_plane.document()
     with Traffic(managed.port, CALLS) as traffic:
         traffic.flows()
-        document["servers"]["weather"]["url"] = f"http://127.0.0.1:{managed.upstreams['moved'].port}/mcp"
+        document["servers"]["weather"]["url"] = (
+            f"http://127.0.0.1:{managed.upstreams['moved'].port}/mcp"
+        )
         document["servers"]["weather"].pop("endpoints", None)
         assert managed.change(document).status == 200
         until("calls arrive at the new place", managed.upstreams["moved"].calls)

@@ -44,10 +44,14 @@ def test_it_passes_nothing_of_a_body_that_never_ends(gateway, era, ending):
     before = gateway.gateway.envoy.stats(ended)[ended]
     for kept in (1, len(message.body) // 2, len(message.body) - 1, len(message.body)):
         with Connection(gateway.port) as connection:
-            head = connection.head("POST", "/mcp", [*message.headers, ("transfer-encoding", "chunked")])
+            head = connection.head(
+                "POST", "/mcp", [*message.headers, ("transfer-encoding", "chunked")]
+            )
             connection.send(head + b"%x\r\n%s\r\n" % (kept, message.body[:kept]))
             if ending == "reset":
-                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
     until("Envoy saw them end", lambda: gateway.gateway.envoy.stats(ended)[ended] >= before + 4)
     gateway.check_nothing_passed()
     assert answered_by(weather(era, "after").post_once(gateway.port)) == "weather"
@@ -105,7 +109,13 @@ def test_it_passes_events_as_they_come(gateway, era):
     def respond(received, exchange):
         exchange.begin_events()
         for number in range(3):
-            exchange.event({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": number}})
+            exchange.event(
+                {
+                    "jsonrpc": "2.0",
+                    "method": "notifications/progress",
+                    "params": {"progress": number},
+                }
+            )
             until(f"event {number} at the client", lambda: len(seen) > number)
         exchange.event({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
         exchange.end_events()

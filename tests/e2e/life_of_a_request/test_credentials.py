@@ -12,7 +12,11 @@ from polling import until
 from raw_http import Connection
 from recording_upstream import RecordingUpstream, answers_with
 
-CREDENTIALS = [("authorization", "Bearer secret"), ("proxy-authorization", "Basic secret"), ("cookie", "session=secret")]
+CREDENTIALS = [
+    ("authorization", "Bearer secret"),
+    ("proxy-authorization", "Basic secret"),
+    ("cookie", "session=secret"),
+]
 
 
 @in_both_eras
@@ -32,11 +36,18 @@ def passing_gateway(installation, tmp_path_factory):
     port = free_port()
     servers = {name: {"url": f"http://127.0.0.1:{one.port}/mcp"} for name, one in upstreams.items()}
     servers["open"]["credentials"] = "passthrough"
-    document = {"listeners": [{"name": "mcp", "address": f"127.0.0.1:{port}", "servers": ["*"]}], "servers": servers}
+    document = {
+        "listeners": [{"name": "mcp", "address": f"127.0.0.1:{port}", "servers": ["*"]}],
+        "servers": servers,
+    }
     control_plane = ControlPlane(installation, directory, document)
     envoy = subscribed_envoy(installation, directory, control_plane)
     for name in upstreams:
-        until("its tool is known", lambda: has_passed(call(Era.MODERN, f"tool_of_{name}").post_once(port)), 60)
+        until(
+            "its tool is known",
+            lambda: has_passed(call(Era.MODERN, f"tool_of_{name}").post_once(port)),
+            60,
+        )
     control_plane.stop()
     yield port, upstreams
     envoy.stop()
@@ -52,7 +63,9 @@ def test_it_passes_them_to_the_server_that_asks_for_them_alone(passing_gateway, 
         assert has_passed(call(era, f"tool_of_{name}").with_headers(*CREDENTIALS).post_once(port))
         (received,) = upstream.calls()
         seen = [received.header(header) for header, _ in CREDENTIALS]
-        assert seen == ([value.encode() for _, value in CREDENTIALS] if name == "open" else [None, None, None])
+        assert seen == (
+            [value.encode() for _, value in CREDENTIALS] if name == "open" else [None, None, None]
+        )
 
 
 def test_it_keeps_them_from_what_answers_for_health(passing_gateway):

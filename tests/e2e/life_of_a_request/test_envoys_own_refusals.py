@@ -12,8 +12,14 @@ REFUSED = {
     "no HTTP": (b"GARBAGE\r\n\r\n", 400),
     "a header without colon": (b"POST /mcp HTTP/1.1\r\n" + HOST + b"foo bar\r\n\r\n", 400),
     "no host": (b"POST /mcp HTTP/1.1\r\n" + JSON + b"content-length: 2\r\n\r\n{}", 400),
-    "an escaped slash": (b"POST /mcp%2f HTTP/1.1\r\n" + HOST + JSON + b"content-length: 2\r\n\r\n{}", 400),
-    "headers too large": (b"POST /mcp HTTP/1.1\r\n" + HOST + b"x: " + b"a" * 100_000 + b"\r\n\r\n", 431),
+    "an escaped slash": (
+        b"POST /mcp%2f HTTP/1.1\r\n" + HOST + JSON + b"content-length: 2\r\n\r\n{}",
+        400,
+    ),
+    "headers too large": (
+        b"POST /mcp HTTP/1.1\r\n" + HOST + b"x: " + b"a" * 100_000 + b"\r\n\r\n",
+        431,
+    ),
 }
 
 

@@ -22,10 +22,18 @@ INVALID_REQUEST = -32600
         lambda message: message.without_header("mcp-name"),
         lambda message: message.without_header("mcp-method"),
         lambda message: message.without_header("mcp-name").with_headers(("mcp-name", "secret")),
-        lambda message: message.without_header("mcp-name").with_headers(("mcp-name", b"get_weather\xff")),
-        lambda message: message.without_header("mcp-name").with_headers(("mcp-name", "=?base64?***?=")),
-        lambda message: message.without_header("mcp-name").with_headers(("mcp-name", "Get_Weather")),
-        lambda message: message.without_header("mcp-method").with_headers(("mcp-method", "tools/list")),
+        lambda message: message.without_header("mcp-name").with_headers(
+            ("mcp-name", b"get_weather\xff")
+        ),
+        lambda message: message.without_header("mcp-name").with_headers(
+            ("mcp-name", "=?base64?***?=")
+        ),
+        lambda message: message.without_header("mcp-name").with_headers(
+            ("mcp-name", "Get_Weather")
+        ),
+        lambda message: message.without_header("mcp-method").with_headers(
+            ("mcp-method", "tools/list")
+        ),
     ],
     ids=[
         "another name besides",
@@ -61,15 +69,21 @@ def test_it_refuses_a_modern_call_without_its_metadata(gateway):
 
 @pytest.mark.parametrize("method", ["resources/read", "tools/list"])
 def test_it_checks_the_headers_of_other_methods_too(gateway, method):
-    message = request(Era.MODERN, method, {"uri": "file:///a"} if method == "resources/read" else {})
+    message = request(
+        Era.MODERN, method, {"uri": "file:///a"} if method == "resources/read" else {}
+    )
     assert message.post_once(gateway.port).status == 200
     gateway.forget()
-    reply = gateway.send_refused(message.without_header("mcp-method").with_headers(("mcp-method", "ping")))
+    reply = gateway.send_refused(
+        message.without_header("mcp-method").with_headers(("mcp-method", "ping"))
+    )
     assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
 
 
 def test_it_refuses_a_name_where_the_method_has_none(gateway):
-    reply = gateway.send_refused(request(Era.MODERN, "tools/list").with_headers(("mcp-name", "get_weather")))
+    reply = gateway.send_refused(
+        request(Era.MODERN, "tools/list").with_headers(("mcp-name", "get_weather"))
+    )
     assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
 
 
@@ -82,13 +96,19 @@ def test_it_refuses_headers_that_servers_may_read_as_others(gateway, era):
 
 
 def test_it_decodes_names_in_base64(gateway):
-    encoded = weather(Era.MODERN).without_header("mcp-name").with_headers(("mcp-name", "=?base64?Z2V0X3dlYXRoZXI=?="))
+    encoded = (
+        weather(Era.MODERN)
+        .without_header("mcp-name")
+        .with_headers(("mcp-name", "=?base64?Z2V0X3dlYXRoZXI=?="))
+    )
     assert answered_by(encoded.post_once(gateway.port)) == "weather"
 
 
 @pytest.mark.parametrize("version", [LEGACY_VERSION, "2025-06-18", None])
 def test_it_never_passes_mcp_headers_of_older_revisions_as_the_client_sent_them(gateway, version):
-    message = call(Era.LEGACY, "get_weather", {"city": "Oslo"}).without_header("mcp-protocol-version")
+    message = call(Era.LEGACY, "get_weather", {"city": "Oslo"}).without_header(
+        "mcp-protocol-version"
+    )
     if version:
         message = message.with_headers(("mcp-protocol-version", version))
     lies = [("mcp-name", "secret"), ("mcp-method", "tools/list"), ("Mcp-Param-Region", "moon")]
@@ -101,7 +121,9 @@ def test_it_never_passes_mcp_headers_of_older_revisions_as_the_client_sent_them(
 @in_both_eras
 def test_it_refuses_a_header_of_the_protocol_that_occurs_twice(gateway, era):
     twice = (
-        weather(era).without_header("mcp-name").with_headers(("mcp-name", "get_weather"), ("Mcp-Name", "get_weather"))
+        weather(era)
+        .without_header("mcp-name")
+        .with_headers(("mcp-name", "get_weather"), ("Mcp-Name", "get_weather"))
     )
     reply = gateway.send_refused(twice)
     assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
@@ -127,17 +149,30 @@ def test_it_passes_a_header_that_says_what_its_argument_says(gateway):
 
 @pytest.mark.parametrize(
     ("arguments", "values"),
-    [({"region": "eu"}, ["us"]), ({"region": "eu"}, []), ({"region": "eu"}, ["eu", "eu"]), ({}, ["eu"])],
+    [
+        ({"region": "eu"}, ["us"]),
+        ({"region": "eu"}, []),
+        ({"region": "eu"}, ["eu", "eu"]),
+        ({}, ["eu"]),
+    ],
     ids=["another value", "no header", "the header twice", "no argument"],
 )
 def test_it_refuses_a_header_that_disagrees_with_its_argument(gateway, arguments, values):
     headers = [("Mcp-Param-Region", value) for value in values]
-    reply = gateway.send_refused(call(Era.MODERN, "forecast", arguments, "mine").with_headers(*headers))
-    assert (reply.status, reply.json["error"]["code"], reply.json["id"]) == (400, HEADER_MISMATCH, "mine")
+    reply = gateway.send_refused(
+        call(Era.MODERN, "forecast", arguments, "mine").with_headers(*headers)
+    )
+    assert (reply.status, reply.json["error"]["code"], reply.json["id"]) == (
+        400,
+        HEADER_MISMATCH,
+        "mine",
+    )
 
 
 @in_both_eras
-@pytest.mark.parametrize("name", ["x-op", "user-agent", "accept-language", "cookie", "mcp-session-id", "mcp-param-a"])
+@pytest.mark.parametrize(
+    "name", ["x-op", "user-agent", "accept-language", "cookie", "mcp-session-id", "mcp-param-a"]
+)
 def test_it_refuses_bytes_that_are_no_text_in_any_header(gateway, era, name):
     """Such a byte must not reach the module's string getters either: a panic there would end the module for all."""
     reloads = gateway.gateway.envoy.stats("vm_reload")

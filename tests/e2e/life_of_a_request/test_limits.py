@@ -27,7 +27,10 @@ def test_it_limits_and_recovers(gateway, era):
         assert "1 s" in sentence_of(reply) and tool in sentence_of(reply)
         assert answered_by(weather(era).post(connection)) == "weather"
         until("the limit lets go", lambda: has_passed(call(era, tool).post(connection)))
-    assert [one.json["params"]["name"] for one in gateway.received()] == [tool] * passed + ["get_weather", tool]
+    assert [one.json["params"]["name"] for one in gateway.received()] == [tool] * passed + [
+        "get_weather",
+        tool,
+    ]
 
 
 @in_both_eras
@@ -45,11 +48,21 @@ def two_workers(installation, directory):
     """A gateway with two workers and a tool of which exactly 300 calls pass within this test's time."""
     config = example_filter_config()
     with_tools(config, "weather", {"scarce": ANYTHING})
-    limit = {"id": "each", "per": ["tool"], "requests": 300, "window_ms": 300 * 3_600_000, "burst": 300}
+    limit = {
+        "id": "each",
+        "per": ["tool"],
+        "requests": 300,
+        "window_ms": 300 * 3_600_000,
+        "burst": 300,
+    }
     config["rules"] = [{"name": "scarce", "match": {"tool": "scarce"}, "limits": [limit]}]
     upstream = RecordingUpstream("weather")
     envoy = StaticGateway(
-        installation, directory, {"weather": upstream.port, "math": upstream.port}, config, concurrency=2
+        installation,
+        directory,
+        {"weather": upstream.port, "math": upstream.port},
+        config,
+        concurrency=2,
     )
     yield GatewayUnderTest(envoy, {"weather": upstream})
     envoy.stop()

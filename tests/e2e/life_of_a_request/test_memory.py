@@ -25,7 +25,9 @@ def small_gateway(installation, directory):
     config = example_filter_config()
     with_tools(config, "weather", {"get_weather": TEXT, "note": TEXT})
     upstream = RecordingUpstream("weather")
-    gateway = StaticGateway(installation, directory, {"weather": upstream.port, "math": upstream.port}, config)
+    gateway = StaticGateway(
+        installation, directory, {"weather": upstream.port, "math": upstream.port}, config
+    )
     yield GatewayUnderTest(gateway, {"weather": upstream})
     gateway.stop()
     upstream.stop()
@@ -73,7 +75,11 @@ def test_it_gives_a_flood_of_unfinished_bodies_a_budget_and_shuts_out_nobody(sma
 
     def comes_again() -> bool:
         with Connection(small_gateway.port) as connection:
-            replies.append(connection.post_in_pieces("/mcp", whole.headers, [whole.body[:500_000], whole.body[500_000:]]))
+            replies.append(
+                connection.post_in_pieces(
+                    "/mcp", whole.headers, [whole.body[:500_000], whole.body[500_000:]]
+                )
+            )
         return has_passed(replies[-1])
 
     until("a large call passes", comes_again, 30, pause=0.5)

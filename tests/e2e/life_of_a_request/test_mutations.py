@@ -93,7 +93,11 @@ def test_it_passes_only_what_the_policy_allows(gateway, era, seed):
             tool, arguments = message["params"]["name"], message["params"].get("arguments", {})
             assert tool in ("get_weather", "note", "add"), received.body
             if tool == "get_weather":
-                assert set(arguments) == {"city"} and isinstance(arguments["city"], str) and arguments["city"]
+                assert (
+                    set(arguments) == {"city"}
+                    and isinstance(arguments["city"], str)
+                    and arguments["city"]
+                )
     assert answered_by(weather(era).post_once(gateway.port)) == "weather"
 
 

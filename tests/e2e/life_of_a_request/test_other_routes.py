@@ -8,7 +8,19 @@ from raw_http import Connection
 from recording_upstream import RecordingUpstream
 from static_gateway import StaticGateway
 
-LOOK_ALIKES = ["/mcp/", "//mcp", "/MCP", "/Mcp", "/%6dcp", "/%6Dcp/", "/./mcp/", "/x/../MCP", "/mcp;a=b", "/mcp%20", "/mcp%09"]
+LOOK_ALIKES = [
+    "/mcp/",
+    "//mcp",
+    "/MCP",
+    "/Mcp",
+    "/%6dcp",
+    "/%6Dcp/",
+    "/./mcp/",
+    "/x/../MCP",
+    "/mcp;a=b",
+    "/mcp%20",
+    "/mcp%09",
+]
 LOOK_ALIKES += ["/servers/WEATHER/mcp", "/servers//weather/mcp/", "/mcp/?session=1", "/%256dcp"]
 
 
@@ -19,7 +31,9 @@ def gateway_with_other_routes(installation, tmp_path_factory):
     ports = {name: upstream.port for name, upstream in upstreams.items()}
     folder = tmp_path_factory.mktemp("other-routes")
     everything_else = {"match": {"prefix": "/"}, "route": {"cluster": "math"}}
-    gateway = StaticGateway(installation, folder, ports, tools_and_rules(), routes=[everything_else])
+    gateway = StaticGateway(
+        installation, folder, ports, tools_and_rules(), routes=[everything_else]
+    )
     yield gateway, upstreams
     gateway.stop()
     for upstream in upstreams.values():
@@ -29,7 +43,11 @@ def gateway_with_other_routes(installation, tmp_path_factory):
 @pytest.mark.parametrize("path", LOOK_ALIKES)
 def test_it_keeps_look_alikes_of_an_endpoint_from_every_server(gateway_with_other_routes, path):
     gateway, upstreams = gateway_with_other_routes
-    reply = weather(Era.LEGACY).with_body(b'{"jsonrpc":"2.0","method":"tools/call"').post_once(gateway.port, path)
+    reply = (
+        weather(Era.LEGACY)
+        .with_body(b'{"jsonrpc":"2.0","method":"tools/call"')
+        .post_once(gateway.port, path)
+    )
     # Where Envoy normalises the path to that of an endpoint, the filter has read the message.
     assert reply.status in (400, 404) and reply.json["error"], reply
     assert [upstream.requests for upstream in upstreams.values()] == [[], []]

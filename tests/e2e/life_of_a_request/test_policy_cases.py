@@ -57,17 +57,29 @@ def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
     expect = case["expect"]
     if "method" in case and expect["decision"] == "allow":
         reached = [name for name, upstream in gateways.upstreams.items() if upstream.requests]
-        return None if reached == [expect["cluster"]] else f"expected `{expect['cluster']}`, reached {reached}"
+        return (
+            None
+            if reached == [expect["cluster"]]
+            else f"expected `{expect['cluster']}`, reached {reached}"
+        )
     if expect.get("reason") == "closed_method":
         error = reply.json.get("error", {})
         found = (reply.status, error.get("code"), reply.json["id"])
         wanted = CLOSED_NOTIFICATION[era] if "form" in case else (CLOSED_STATUS[era], 40300, 1)
         return None if found == wanted else f"expected {wanted}"
     if expect["decision"] == "allow":
-        answered = answered_by(reply) if reply.status == 200 and "isError" not in reply.json["result"] else None
+        answered = (
+            answered_by(reply)
+            if reply.status == 200 and "isError" not in reply.json["result"]
+            else None
+        )
         return None if answered == expect["cluster"] else f"expected `{expect['cluster']}`"
     if expect.get("over_http") == "unreadable":
-        return None if reply.status == 400 and reply.json["error"]["code"] in (-32700, -32600) else "expected 400"
+        return (
+            None
+            if reply.status == 400 and reply.json["error"]["code"] in (-32700, -32600)
+            else "expected 400"
+        )
     if expect["reason"] == "unknown_tool":
         found = (reply.status, reply.json.get("error", {}).get("code"))
         return None if found == (200, -32602) else "expected an unknown tool"

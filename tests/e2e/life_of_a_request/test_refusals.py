@@ -37,7 +37,15 @@ def raw_call(era: Era, params: str) -> Message:
 
 @in_both_eras
 def test_it_refuses_a_tool_that_no_catalogue_has(gateway, era):
-    for name in ("drop_everything", "get_weather ", "GET_WEATHER", "", "x" * 30_000, "tool\r\nx-a: b", "🌩"):
+    for name in (
+        "drop_everything",
+        "get_weather ",
+        "GET_WEATHER",
+        "",
+        "x" * 30_000,
+        "tool\r\nx-a: b",
+        "🌩",
+    ):
         message = call(era, name, id="seven")
         sentence = check_error(gateway.send_refused(message), 200, -32602, "seven")
         assert "tools/list" in sentence
@@ -110,7 +118,9 @@ def test_it_refuses_by_the_first_name_that_stands_whatever_follows(gateway, era)
 
 @in_both_eras
 def test_it_refuses_a_key_that_occurs_twice_within_the_arguments(gateway, era):
-    reply = gateway.send_refused(raw_call(era, '"name":"get_weather","arguments":{"city":"Oslo","city":"Rome"}'))
+    reply = gateway.send_refused(
+        raw_call(era, '"name":"get_weather","arguments":{"city":"Oslo","city":"Rome"}')
+    )
     assert reply.status == 200 and reply.json["result"]["isError"] is True
     assert "city" in sentence_of(reply)
 
@@ -124,10 +134,14 @@ def test_it_refuses_the_second_name_however_late_it_comes(gateway, era):
     if era is Era.MODERN:
         # First, or it would be what the decision waits for.
         params = f'"_meta":{json.dumps(modern_meta())},{params}'
-    message = message.with_body(f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}'.encode())
+    message = message.with_body(
+        f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}'.encode()
+    )
     with Connection(gateway.port) as connection:
         body = message.body
-        connection.send(connection.head("POST", "/mcp", [*message.headers, ("content-length", str(len(body)))]))
+        connection.send(
+            connection.head("POST", "/mcp", [*message.headers, ("content-length", str(len(body)))])
+        )
         connection.send(body[:300_000])
         until("the beginning streams", lambda: any(gateway.upstreams["weather"].fragments()))
         connection.send(body[300_000:])
@@ -151,7 +165,8 @@ UNREADABLE = {
     "id an object": (b'{"jsonrpc":"2.0","id":{},"method":"ping"}', -32600),
     "method twice": (b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', -32600),
     "nested too deep": (
-        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":%s%s}}' % (b"[" * MAX_DEPTH, b"]" * MAX_DEPTH),
+        b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":%s%s}}'
+        % (b"[" * MAX_DEPTH, b"]" * MAX_DEPTH),
         -32600,
     ),
     "nested far too deep": (b"[" * 200_000, -32600),
@@ -176,7 +191,9 @@ def test_it_refuses_a_body_that_is_too_large(gateway, era):
 
 
 @in_both_eras
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1.evil.example", b"http://\xff"])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "http://127.0.0.1.evil.example", b"http://\xff"]
+)
 def test_it_refuses_a_foreign_origin(gateway, era, origin):
     assert gateway.send_refused(weather(era).with_headers(("origin", origin))).status == 403
 
@@ -184,12 +201,16 @@ def test_it_refuses_a_foreign_origin(gateway, era, origin):
 @in_both_eras
 @pytest.mark.parametrize("origin", ["http://localhost:5173", "http://127.0.0.1", "http://[::1]:80"])
 def test_it_lets_local_origins_pass(gateway, era, origin):
-    assert answered_by(weather(era).with_headers(("origin", origin)).post_once(gateway.port)) == "weather"
+    assert (
+        answered_by(weather(era).with_headers(("origin", origin)).post_once(gateway.port))
+        == "weather"
+    )
 
 
 @in_both_eras
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:10000", "127.0.0.1.evil.example", "localhost.evil.example:80"]
+    "host",
+    ["evil.example", "evil.example:10000", "127.0.0.1.evil.example", "localhost.evil.example:80"],
 )
 def test_it_refuses_a_foreign_host(gateway, era, host):
     assert gateway.send_refused(weather(era).with_headers(("host", host))).status == 403
@@ -200,7 +221,12 @@ def test_it_refuses_a_foreign_host(gateway, era, host):
 def test_it_refuses_other_paths(gateway, era, path):
     assert gateway.send_refused(weather(era), path).status == 404
     gateway.forget()
-    assert gateway.send_refused(weather(era).with_headers(("x-portcullis-cluster", "math")), path).status == 404
+    assert (
+        gateway.send_refused(
+            weather(era).with_headers(("x-portcullis-cluster", "math")), path
+        ).status
+        == 404
+    )
 
 
 @in_both_eras
@@ -224,7 +250,12 @@ def test_it_refuses_a_modern_body_under_an_older_header(gateway):
 
 
 @pytest.mark.parametrize(
-    "path", ["/servers/weather/../math/mcp", "/servers/weather/%2e%2e/math/mcp", "/servers/weather%2f..%2fmath/mcp"]
+    "path",
+    [
+        "/servers/weather/../math/mcp",
+        "/servers/weather/%2e%2e/math/mcp",
+        "/servers/weather%2f..%2fmath/mcp",
+    ],
 )
 def test_it_lets_no_path_lead_past_its_endpoint(gateway, path):
     """Read as the endpoint that it leads to, which has not this tool; or refused, where one reading is as good as another."""
@@ -243,7 +274,11 @@ def test_it_refuses_a_body_on_get(gateway):
 
 def test_it_refuses_an_upgrade(gateway):
     with Connection(gateway.port) as connection:
-        headers = [("connection", "upgrade"), ("upgrade", "websocket"), *weather(Era.LEGACY).headers]
+        headers = [
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            *weather(Era.LEGACY).headers,
+        ]
         assert connection.request("GET", "/mcp", headers).status == 400
     gateway.check_nothing_passed()
 
@@ -302,7 +337,9 @@ def test_it_refuses_other_http_methods(gateway, method):
 
 def test_it_refuses_a_revision_that_nobody_knows(gateway):
     message = (
-        weather(Era.LEGACY).without_header("mcp-protocol-version").with_headers(("mcp-protocol-version", "2031-01-01"))
+        weather(Era.LEGACY)
+        .without_header("mcp-protocol-version")
+        .with_headers(("mcp-protocol-version", "2031-01-01"))
     )
     reply = gateway.send_refused(message)
     assert reply.status == 400

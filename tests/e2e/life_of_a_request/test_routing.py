@@ -16,7 +16,9 @@ def test_it_routes_each_tool_to_its_own_server(gateway, era):
         for _ in range(3):
             assert answered_by(weather(era).post(connection)) == "weather"
             assert answered_by(call(era, "add", ADDITION).post(connection)) == "math"
-    assert len(gateway.upstreams["weather"].requests) == len(gateway.upstreams["math"].requests) == 3
+    assert (
+        len(gateway.upstreams["weather"].requests) == len(gateway.upstreams["math"].requests) == 3
+    )
 
 
 @in_both_eras
@@ -40,8 +42,13 @@ def test_it_ignores_the_cluster_that_a_client_names(gateway, era, wanted):
     smuggled = ("x-portcullis-cluster", wanted)
     path = "/servers/weather/mcp"
     for message in (weather(era), request(era, "tools/list")):
-        assert answered_by(message.with_headers(smuggled).post_once(gateway.port, path)) == "weather"
-        assert answered_by(message.with_headers(smuggled, smuggled).post_once(gateway.port, path)) == "weather"
+        assert (
+            answered_by(message.with_headers(smuggled).post_once(gateway.port, path)) == "weather"
+        )
+        assert (
+            answered_by(message.with_headers(smuggled, smuggled).post_once(gateway.port, path))
+            == "weather"
+        )
     assert gateway.upstreams["math"].requests == []
 
 
@@ -49,13 +56,17 @@ def test_it_ignores_the_cluster_on_requests_without_a_body(gateway):
     for method in ("GET", "DELETE"):
         with Connection(gateway.port) as connection:
             headers = [("x-portcullis-cluster", "math"), ("mcp-protocol-version", LEGACY_VERSION)]
-            connection.request(method, "/servers/weather/mcp", [*headers, ("accept", "text/event-stream")])
+            connection.request(
+                method, "/servers/weather/mcp", [*headers, ("accept", "text/event-stream")]
+            )
     assert [one.method for one in gateway.upstreams["weather"].requests] == ["GET", "DELETE"]
     assert gateway.upstreams["math"].requests == []
 
 
 @in_both_eras
-@pytest.mark.parametrize("method", ["tools/list", "ping", "server/discover", "prompts/list", "initialize"])
+@pytest.mark.parametrize(
+    "method", ["tools/list", "ping", "server/discover", "prompts/list", "initialize"]
+)
 def test_it_passes_other_methods_to_the_server_that_the_endpoint_names(gateway, era, method):
     reply = request(era, method).post_once(gateway.port)
     assert reply.json["result"]["content"][0]["text"] == f"{gateway.forward} answers {method}"
@@ -68,5 +79,7 @@ def test_it_passes_notifications_and_responses(gateway):
         b'{"jsonrpc":"2.0","id":7,"result":{"roots":[]}}',
     ):
         with Connection(gateway.port) as connection:
-            assert connection.post("/mcp", headers, body).status == (200 if b'"id"' in body else 202)
+            assert connection.post("/mcp", headers, body).status == (
+                200 if b'"id"' in body else 202
+            )
     assert len(gateway.upstreams[gateway.forward].requests) == 2

@@ -33,7 +33,9 @@ def test_it_is_accepted_by_envoy(installation, directory):
 
 def test_it_answers_for_servers_as_the_rendered_listener_does():
     rendered_listener = next(
-        resource["content"] for resource in json.loads(RENDERED.read_text()) if "filter_chains" in resource["content"]
+        resource["content"]
+        for resource in json.loads(RENDERED.read_text())
+        if "filter_chains" in resource["content"]
     )
     (rendered_filter,) = rendered_listener["filter_chains"][0]["filters"]
     replies = rendered_filter["typed_config"]["local_reply_config"]["mappers"]
@@ -45,8 +47,12 @@ def comparable(mapper: dict) -> tuple:
     """A mapper's parts that matter, whatever defaults are written out."""
     override = mapper["body_format_override"]
     text = override["text_format_source"]["inline_string"]
-    conditions = re.findall(r"'expression': \"?'?(.*?)'?\"?}|'flags': (\[.*?\])", str(mapper["filter"]))
-    headers = [(one["header"]["key"], one["header"]["value"]) for one in mapper.get("headers_to_add", [])]
+    conditions = re.findall(
+        r"'expression': \"?'?(.*?)'?\"?}|'flags': (\[.*?\])", str(mapper["filter"])
+    )
+    headers = [
+        (one["header"]["key"], one["header"]["value"]) for one in mapper.get("headers_to_add", [])
+    ]
     return text, override["content_type"], conditions, headers
 
 
@@ -66,7 +72,9 @@ def test_it_serves_calls_of_both_eras(installation, directory, era):
     envoy = Envoy(installation.home, rendered(installation, ports), int(ports["9901"]), directory)
     try:
         gateway = int(ports["10000"])
-        assert answered_by(call(era, "get_weather", {"city": "Oslo"}).post_once(gateway)) == "weather"
+        assert (
+            answered_by(call(era, "get_weather", {"city": "Oslo"}).post_once(gateway)) == "weather"
+        )
         assert answered_by(call(era, "add", {"a": 1, "b": 2}).post_once(gateway)) == "math"
         assert call(era, "subtract", {}).post_once(gateway).json["error"]["code"] == -32602
         limited = [call(era, "get_weather", {"city": "Oslo"}).post_once(gateway) for _ in range(11)]

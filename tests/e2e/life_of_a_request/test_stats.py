@@ -38,7 +38,9 @@ def test_it_counts_what_only_shadow_lets_pass(gateway):
     name = "portcullis_shadowed.server.weather.tool.watched"
     before = counted(gateway, name)
     for arguments in ({"city": "Oslo"}, {"city": 7}):
-        assert answered_by(call(Era.MODERN, "watched", arguments).post_once(gateway.port)) == "weather"
+        assert (
+            answered_by(call(Era.MODERN, "watched", arguments).post_once(gateway.port)) == "weather"
+        )
     assert counted(gateway, name) == before + 1
 
 
@@ -61,7 +63,11 @@ def test_it_measures_how_long_a_decision_takes(gateway):
     name = "wasmcustom.portcullis_decision_ns.server.weather.tool.get_weather"
 
     def recorded() -> bool:
-        lines = gateway.gateway.envoy.admin("/stats?type=Histograms&histogram_buckets=none").splitlines()
-        return any(line.startswith(f"{name}:") and "No recorded values" not in line for line in lines)
+        lines = gateway.gateway.envoy.admin(
+            "/stats?type=Histograms&histogram_buckets=none"
+        ).splitlines()
+        return any(
+            line.startswith(f"{name}:") and "No recorded values" not in line for line in lines
+        )
 
     until("Envoy shows what was recorded", recorded)

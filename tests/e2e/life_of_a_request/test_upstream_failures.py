@@ -25,7 +25,9 @@ def failing_gateway(installation, tmp_path_factory):
         {"name": "hurry", "match": {"tool": "slow"}, "timeout_ms": 300},
     ]
     upstream = RecordingUpstream("weather")
-    otherwise = answers_with([{"name": name, "inputSchema": schema} for name, schema in TOOLS.items()])
+    otherwise = answers_with(
+        [{"name": name, "inputSchema": schema} for name, schema in TOOLS.items()]
+    )
 
     def respond(received, exchange):
         match received.readable.get("params", {}).get("name"):
@@ -38,7 +40,9 @@ def failing_gateway(installation, tmp_path_factory):
 
     upstream.responder = respond
     folder = tmp_path_factory.mktemp("failing-gateway")
-    gateway = StaticGateway(installation, folder, {"weather": upstream.port, "math": free_port()}, config)
+    gateway = StaticGateway(
+        installation, folder, {"weather": upstream.port, "math": free_port()}, config
+    )
     gateway.upstream = upstream
     yield gateway
     gateway.stop()
@@ -54,7 +58,9 @@ def failing_gateway(installation, tmp_path_factory):
         ("slow", 50400, "longer than its policy allows", None),
     ],
 )
-def test_it_answers_for_the_server_with_the_callers_id(failing_gateway, era, tool, code, part, retry_after):
+def test_it_answers_for_the_server_with_the_callers_id(
+    failing_gateway, era, tool, code, part, retry_after
+):
     with Connection(failing_gateway.port) as connection:
         for id in (7, 'é"\\ ', 2**70):
             reply = call(era, tool, id=id).post(connection)
@@ -79,7 +85,9 @@ def test_it_tells_the_server_how_long_a_tool_may_take(failing_gateway, era):
 @in_both_eras
 def test_it_answers_other_requests_for_the_server_too(failing_gateway, era):
     """Not as a tool's result, which nobody asked for."""
-    reply = request(era, "tools/list", id="mine").post_once(failing_gateway.port, "/servers/math/mcp")
+    reply = request(era, "tools/list", id="mine").post_once(
+        failing_gateway.port, "/servers/math/mcp"
+    )
     assert reply.status == (503 if era is Era.MODERN else 200)
     assert (reply.json["id"], reply.json["error"]["code"]) == ("mine", 50300)
 
@@ -97,7 +105,9 @@ def test_it_answers_with_a_status_where_nobody_waits_for_an_answer(failing_gatew
 
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.label)
 def test_it_tells_users_what_became_of_their_call(installation, failing_gateway, sdk):
-    with SdkClient(sdk, f"http://127.0.0.1:{failing_gateway.port}/mcp", installation.home) as client:
+    with SdkClient(
+        sdk, f"http://127.0.0.1:{failing_gateway.port}/mcp", installation.home
+    ) as client:
         assert "cannot be reached; try again" in shown(client.call("down"))
         assert "broke off its answer" in shown(client.call("breaks"))
         assert "longer than its policy allows" in shown(client.call("slow"))

@@ -49,7 +49,10 @@ pub fn of_process(pid: u32, watched: &str) -> Result<CpuTime> {
         }
     }
     let total = total.with_context(|| {
-        format!("no thread in `{tasks}` has a schedstat: is the process gone, or does the kernel keep none?")
+        format!(
+            "no thread in `{tasks}` has a schedstat: is the process gone, or does the kernel \
+             keep none?"
+        )
     })?;
     Ok(CpuTime {
         process: Duration::from_nanos(total),

@@ -256,8 +256,8 @@ mod tests {
         let expected = [
             "revision  3 in force; Envoys rejected revision 4",
             "envoy     one  in force  since T1",
-            "envoy     two  pending  since T2; rejected listener `second` of revision 4: cannot bind it; \
-             2 Envoys share this `node.id`; give each its own",
+            "envoy     two  pending  since T2; rejected listener `second` of revision 4: cannot \
+             bind it; 2 Envoys share this `node.id`; give each its own",
             "envoy     three  gone  since T4",
             "server    data  up  since T5  9 tools",
             "server    math  down  since T6  2 tools, 1 withheld; it cannot be reached",

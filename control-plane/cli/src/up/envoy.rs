@@ -60,7 +60,8 @@ fn bootstrap(admin: SocketAddr, xds: SocketAddr) -> anyhow::Result<Value> {
     for (place, address) in [
         ("/admin/address/socket_address", admin),
         (
-            "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address",
+            "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/\
+             address/socket_address",
             xds,
         ),
     ] {

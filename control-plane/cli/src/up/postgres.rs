@@ -132,7 +132,8 @@ pub(crate) fn check_store_url(url: &str) -> anyhow::Result<()> {
     match scheme.as_deref() {
         Ok("postgres" | "postgresql") => Ok(()),
         _ => bail!(
-            "PORTCULLIS_STORE_URL is no PostgreSQL URL: write `postgres://user:password@host:5432/database`"
+            "PORTCULLIS_STORE_URL is no PostgreSQL URL: write \
+             `postgres://user:password@host:5432/database`"
         ),
     }
 }

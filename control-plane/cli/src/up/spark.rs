@@ -109,8 +109,9 @@ impl LocalSpark {
         // The driver's page is reached through the master's; nothing is recovered: the worker is
         // started anew with the master.
         let options = format!(
-            "-Dspark.master.rest.enabled=true -Dspark.master.rest.host=127.0.0.1 -Dspark.master.rest.port={spark_rest_port} \
-             -Dspark.ui.reverseProxy=true -Dspark.deploy.recoveryMode=NONE"
+            "-Dspark.master.rest.enabled=true -Dspark.master.rest.host=127.0.0.1 \
+             -Dspark.master.rest.port={spark_rest_port} -Dspark.ui.reverseProxy=true \
+             -Dspark.deploy.recoveryMode=NONE"
         );
         self.daemon("Spark master", "spark-master")
             .arg("org.apache.spark.deploy.master.Master")

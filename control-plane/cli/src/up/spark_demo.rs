@@ -17,10 +17,11 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What the data server runs before callers' statements.
 pub(crate) const STATEMENT: &str = "CREATE OR REPLACE VIEW events AS \
-     SELECT id AS event_id, timestamp'2025-01-01 00:00:00' + make_interval(0, 0, 0, 0, 0, 0, id * 151) AS happened_at, \
-     CAST(1 + (id * 7919) % 2000 AS INT) AS customer_id, \
-     element_at(array('view', 'view', 'view', 'search', 'basket', 'purchase'), CAST(1 + id % 6 AS INT)) AS kind, \
-     CAST((id * 41) % 60 AS INT) AS product_id, CAST((id * 53) % 300 AS INT) AS seconds \
+     SELECT id AS event_id, timestamp'2025-01-01 00:00:00' + make_interval(0, 0, 0, 0, 0, 0, id * \
+     151) AS happened_at, CAST(1 + (id * 7919) % 2000 AS INT) AS customer_id, \
+     element_at(array('view', 'view', 'view', 'search', 'basket', 'purchase'), CAST(1 + id % 6 \
+     AS INT)) AS kind, CAST((id * 41) % 60 AS INT) AS product_id, CAST((id * 53) % 300 AS INT) \
+     AS seconds \
      FROM range(1, 200001)";
 
 /// Asks for the view through the data server's own tool, past the gateway: a policy must not stand

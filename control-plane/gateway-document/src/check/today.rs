@@ -86,14 +86,19 @@ fn check_server(server: &Server, at: &Pointer, problems: &mut Problems) {
     if let Some(Credentials::Gateways(_)) = server.credentials {
         problems.add(
             at.at("credentials"),
-            "secrets cannot be presented to servers yet; leave `credentials` out, or write `passthrough`",
+            "secrets cannot be presented to servers yet; leave `credentials` out, or write \
+             `passthrough`",
         );
     }
 }
 
 fn check_rule(rule: &Rule, at: &Pointer, problems: &mut Problems) {
     if rule.when.is_some() {
-        problems.add(at.at("when"), "conditions cannot be evaluated yet; leave `when` out, and use `match` and `constraints`");
+        problems.add(
+            at.at("when"),
+            "conditions cannot be evaluated yet; leave `when` out, and \
+             use `match` and `constraints`",
+        );
     }
     let subjects = [
         ("method", rule.matches.method.is_some()),

@@ -183,8 +183,9 @@ impl Withheld {
 
 fn name_clash(listener: &ListenerName, first: &ServerName, server: &ServerName) -> String {
     format!(
-        "server `{first}` has listed a tool of the same name for longer, and it keeps the name at `{MCP_PATH}` of \
-         listener `{listener}`; call this one at `{}`, rename one of the two, or offer the servers on different listeners",
+        "server `{first}` has listed a tool of the same name for longer, and it keeps the name at \
+         `{MCP_PATH}` of listener `{listener}`; call this one at `{}`, rename one of the two, or \
+         offer the servers on different listeners",
         server_path(server)
     )
 }

@@ -47,14 +47,16 @@ const UPSTREAM_FAULTS: [UpstreamFault; 3] = [
         flags: &["UC", "UR", "UPE"],
         status: 502,
         code: 50200,
-        message: "the server of this tool broke off its answer; see whether the call had an effect before you repeat it",
+        message: "the server of this tool broke off its answer; see whether the call had an \
+                  effect before you repeat it",
         retry_after: None,
     },
     UpstreamFault {
         flags: &["UT", "SI"],
         status: 504,
         code: 50400,
-        message: "the tool took longer than its policy allows; ask for less at once, or have the operator allow more",
+        message: "the tool took longer than its policy allows; ask for less at once, or have the \
+                  operator allow more",
         retry_after: None,
     },
 ];
@@ -97,7 +99,8 @@ const NOTED_CALLERS: [NotedCaller; 3] = [
 const REFUSED_REQUESTS: [(u32, &str); 4] = [
     (
         400,
-        "the request is not HTTP that this gateway reads; check its path, its headers and the length of its body",
+        "the request is not HTTP that this gateway reads; check its path, its headers and the \
+         length of its body",
     ),
     (
         408,
@@ -169,7 +172,12 @@ fn mapper(status: u32, body: &str) -> ResponseMapper {
 fn body(form: Form, id: &str, code: i32, message: &str) -> String {
     match form {
         Form::ToolResult => format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","text":"{message}"}}],"isError":true}}}}"#
+            concat!(
+                r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":[{{"type":"text","#,
+                r#""text":"{message}"}}],"isError":true}}}}"#
+            ),
+            id = id,
+            message = message
         ),
         Form::Error => format!(
             r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#

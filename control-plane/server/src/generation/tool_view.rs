@@ -22,7 +22,8 @@ pub enum FindToolError {
         near: Vec<String>,
     },
     /// Several servers list it.
-    #[error("several servers list a tool `{name}` ({}); write a rule with `match` into the document instead", .servers.join(", "))]
+    #[error("several servers list a tool `{name}` ({}); write a rule with `match` into the \
+             document instead", .servers.join(", "))]
     Ambiguous {
         /// The name.
         name: String,
@@ -31,7 +32,8 @@ pub enum FindToolError {
     },
     /// No rule could be named after it.
     #[error(
-        "no rule can be named after the tool `{0}`; write a rule with `match` into the document instead"
+        "no rule can be named after the tool `{0}`; write a rule with `match` into the document \
+         instead"
     )]
     Unnameable(String),
 }

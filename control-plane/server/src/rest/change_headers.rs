@@ -97,8 +97,8 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
                 .filter(|inside| !inside.contains('"'));
             let Some(inside) = quoted else {
                 return Err(Problem::bad_request(format!(
-                    "`If-Match: {}` is no entity tag; write the revision in quotes as `GET` gives it in `ETag`, \
-                     such as `If-Match: \"3\"`",
+                    "`If-Match: {}` is no entity tag; write the revision in quotes as `GET` gives \
+                     it in `ETag`, such as `If-Match: \"3\"`",
                     tag.chars().take(MOST_CHARACTERS).collect::<String>()
                 )));
             };

@@ -107,8 +107,8 @@ fn refused(allowed: &AllowedHosts, uri: &Uri, headers: &HeaderMap) -> Option<Res
         .or_else(|| text(header::HOST));
     if !authority.is_some_and(|authority| allowed.allow_authority(authority)) {
         return Some(refusal(
-            "the request is addressed to a host that is not allowed; use `127.0.0.1` or `localhost`, or add the name to \
-             CONTROL_PLANE_ALLOWED_HOSTS",
+            "the request is addressed to a host that is not allowed; use `127.0.0.1` or \
+             `localhost`, or add the name to CONTROL_PLANE_ALLOWED_HOSTS",
         ));
     }
     if text(header::ORIGIN).is_some_and(|origin| !allowed.allow_origin(origin)) {

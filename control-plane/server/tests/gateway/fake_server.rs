@@ -123,8 +123,12 @@ async fn answer(State(script): State<Arc<Script>>, headers: HeaderMap, body: Byt
             assert!(meta["io.modelcontextprotocol/clientCapabilities"].is_object());
             let tools = script.tools.lock().unwrap().join(",");
             let reply = format!(
-                r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"complete","tools":[{tools}]}}}}"#,
-                message["id"]
+                concat!(
+                    r#"{{"jsonrpc":"2.0","id":{},"result":{{"resultType":"complete","#,
+                    r#""tools":[{tools}]}}}}"#
+                ),
+                message["id"],
+                tools = tools
             );
             ([("content-type", "application/json")], reply).into_response()
         }

@@ -183,7 +183,8 @@ async fn it_stops_asking_an_envoy_that_alone_rejects_change_after_change() {
     picky.reject("second");
     let with_second = |port: u16| {
         format!(
-            "listeners: [{{name: mcp, address: 127.0.0.1:10000}}, {{name: second, address: 127.0.0.1:{port}}}]"
+            "listeners: [{{name: mcp, address: 127.0.0.1:10000}}, {{name: second, address: \
+             127.0.0.1:{port}}}]"
         )
     };
     for (port, outcome) in [(1, "rejected"), (2, "rejected"), (3, "partial")] {

@@ -40,7 +40,8 @@ pub(super) async fn add(
     for resource in &accepted.resources {
         // Most contents are those of the generation before.
         sqlx::query(
-            "INSERT INTO content (type_url, version, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO content (type_url, version, value) VALUES (?, ?, ?) \
+             ON CONFLICT DO NOTHING",
         )
         .bind(&resource.type_url)
         .bind(&resource.version)
@@ -56,11 +57,14 @@ pub(super) async fn add(
             .await
             .map_err(failed(WRITE))?;
     }
-    sqlx::query("DELETE FROM accepted WHERE sequence NOT IN (SELECT sequence FROM accepted ORDER BY sequence DESC LIMIT ?)")
-        .bind(KEPT)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed(WRITE))?;
+    sqlx::query(
+        "DELETE FROM accepted WHERE sequence NOT IN (SELECT sequence FROM accepted \
+         ORDER BY sequence DESC LIMIT ?)",
+    )
+    .bind(KEPT)
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed(WRITE))?;
     tidy(&mut transaction).await?;
     transaction.commit().await.map_err(failed(WRITE))
 }
@@ -131,7 +135,8 @@ async fn resources(
     sequence: i64,
 ) -> Result<Vec<StoredResource>, StoreError> {
     let rows = sqlx::query(
-        "SELECT type_url, version, value FROM accepted_content JOIN content USING (type_url, version) \
+        "SELECT type_url, version, value FROM accepted_content \
+         JOIN content USING (type_url, version) \
          WHERE sequence = ? ORDER BY type_url, version",
     )
     .bind(sequence)

@@ -87,7 +87,8 @@ pub(super) async fn list(
     limit: u32,
 ) -> Result<Vec<AuditRecord>, StoreError> {
     sqlx::query_as::<_, Row>(
-        "SELECT sequence, at, who, what, revision, origin, reason FROM audit WHERE sequence < ? ORDER BY sequence DESC LIMIT ?",
+        "SELECT sequence, at, who, what, revision, origin, reason FROM audit WHERE sequence < ? \
+         ORDER BY sequence DESC LIMIT ?",
     )
     .bind(before.map_or(i64::MAX, stored))
     .bind(limit)

@@ -59,9 +59,10 @@ pub(super) async fn put(store: &SqliteStore, catalogue: &Catalogue) -> Result<()
         }
     }
     sqlx::query(
-        "INSERT INTO catalogue (server, list_hash, protocol, seen_at, endpoint) VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT (server) DO UPDATE SET list_hash = excluded.list_hash, protocol = excluded.protocol, \
-         seen_at = excluded.seen_at, endpoint = excluded.endpoint",
+        "INSERT INTO catalogue (server, list_hash, protocol, seen_at, endpoint) \
+         VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (server) DO UPDATE SET list_hash = excluded.list_hash, protocol = \
+         excluded.protocol, seen_at = excluded.seen_at, endpoint = excluded.endpoint",
     )
     .bind(&catalogue.server)
     .bind(hash)

@@ -18,7 +18,8 @@ pub(super) async fn put(
 ) -> Result<(), StoreError> {
     let mut transaction = store.begin(WRITE).await?;
     sqlx::query(
-        "INSERT INTO rejection (node, type_url, name, version, message, at) VALUES (?, ?, ?, ?, ?, ?) \
+        "INSERT INTO rejection (node, type_url, name, version, message, at) \
+         VALUES (?, ?, ?, ?, ?, ?) \
          ON CONFLICT (node, type_url, name) DO UPDATE \
          SET version = excluded.version, message = excluded.message, at = excluded.at",
     )
@@ -60,7 +61,8 @@ pub(super) async fn remove(
 
 pub(super) async fn all(store: &SqliteStore) -> Result<Vec<StoredRejection>, StoreError> {
     let rows = sqlx::query(
-        "SELECT node, type_url, name, version, message, at FROM rejection ORDER BY node, type_url, name",
+        "SELECT node, type_url, name, version, message, at FROM rejection \
+         ORDER BY node, type_url, name",
     )
     .fetch_all(&store.pool)
     .await
@@ -85,7 +87,8 @@ pub(super) async fn withhold(
 ) -> Result<(), StoreError> {
     let (kind, name, value) = key(&withheld.input);
     sqlx::query(
-        "INSERT INTO withheld (kind, name, value, reason, at, is_in_force) VALUES (?, ?, ?, ?, ?, ?) \
+        "INSERT INTO withheld (kind, name, value, reason, at, is_in_force) \
+         VALUES (?, ?, ?, ?, ?, ?) \
          ON CONFLICT (kind, name, value) DO UPDATE \
          SET reason = excluded.reason, at = excluded.at, is_in_force = excluded.is_in_force",
     )
@@ -103,7 +106,8 @@ pub(super) async fn withhold(
 
 pub(super) async fn withheld(store: &SqliteStore) -> Result<Vec<WithheldInput>, StoreError> {
     let rows = sqlx::query(
-        "SELECT kind, name, value, reason, at, is_in_force FROM withheld ORDER BY kind, name, value",
+        "SELECT kind, name, value, reason, at, is_in_force FROM withheld \
+         ORDER BY kind, name, value",
     )
     .fetch_all(&store.pool)
     .await

@@ -75,7 +75,8 @@ pub(super) async fn append(
     let number = RevisionNumber(actual.map_or(0, |summary| summary.number.0) + 1);
     let (created_at, micros) = now();
     sqlx::query(
-        "INSERT INTO revision (number, document, author, reason, created_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO revision (number, document, author, reason, created_at) \
+         VALUES (?, ?, ?, ?, ?)",
     )
     .bind(stored(number.0))
     .bind(&new.document)
@@ -107,7 +108,8 @@ pub(super) async fn append(
 
 pub(super) async fn head(store: &SqliteStore) -> Result<Option<Revision>, StoreError> {
     sqlx::query_as::<_, RevisionRow>(
-        "SELECT number, author, reason, created_at, document FROM revision ORDER BY number DESC LIMIT 1",
+        "SELECT number, author, reason, created_at, document FROM revision ORDER BY number DESC \
+         LIMIT 1",
     )
     .fetch_optional(&store.pool)
     .await
@@ -137,7 +139,8 @@ pub(super) async fn list(
     limit: u32,
 ) -> Result<Vec<RevisionSummary>, StoreError> {
     sqlx::query_as::<_, SummaryRow>(
-        "SELECT number, author, reason, created_at FROM revision WHERE number < ? ORDER BY number DESC LIMIT ?",
+        "SELECT number, author, reason, created_at FROM revision WHERE number < ? \
+         ORDER BY number DESC LIMIT ?",
     )
     .bind(before.map_or(i64::MAX, |number| stored(number.0)))
     .bind(limit)

@@ -384,7 +384,8 @@ SELECT p.oid AS oid,
         LIMIT 1) AS extension,
        pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, (
            SELECT pg_catalog.string_agg(pg_catalog.format_type(a.type, NULL), ', ' ORDER BY a.place)
-           FROM pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) WITH ORDINALITY AS a (type, place)
+           FROM pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) WITH ORDINALITY
+           AS a (type, place)
        )) AS signature,
        p.oid IN (SELECT pg_catalog.to_regprocedure(named)::pg_catalog.oid
                  FROM pg_catalog.unnest($2::pg_catalog.text[]) AS named) AS allowed

@@ -180,14 +180,16 @@ WHERE r.rolname = session_user";
 const ROLE: &str = "
 SELECT r.rolsuper AS is_superuser,
        pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic')
-       OR pg_catalog.has_parameter_privilege(current_user, 'log_min_messages', 'SET') AS can_silence_log,
+       OR pg_catalog.has_parameter_privilege(current_user, 'log_min_messages', 'SET')
+       AS can_silence_log,
        pg_catalog.current_setting('temp_file_limit') <> '-1' AS limits_temporary_files
 FROM pg_catalog.pg_roles r
 WHERE r.rolname = current_user";
 
 const ROLE_BEFORE_15: &str = "
 SELECT r.rolsuper AS is_superuser,
-       pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic') OR r.rolsuper AS can_silence_log,
+       pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic') OR r.rolsuper
+       AS can_silence_log,
        pg_catalog.current_setting('temp_file_limit') <> '-1' AS limits_temporary_files
 FROM pg_catalog.pg_roles r
 WHERE r.rolname = current_user";

@@ -24,7 +24,8 @@ pub enum ConnectError {
     },
     /// The server no longer knows the statement, and what it did until then is not known.
     #[error(
-        "Spark Connect lost the statement (it was restarted, or nobody asked for too long); whether it took effect is not known"
+        "Spark Connect lost the statement (it was restarted, or nobody asked for too long); \
+         whether it took effect is not known"
     )]
     Lost,
     /// The server no longer has the session, and has run nothing: another session will do.

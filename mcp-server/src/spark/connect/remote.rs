@@ -22,7 +22,8 @@ pub enum InvalidRemote {
     /// An option after `/;`, such as `token` or `use_ssl`. Its value may be a secret and is not
     /// shown.
     #[error(
-        "the Spark Connect address sets `{0}`, which this server does not support yet: remove it, or connect through a proxy that adds it"
+        "the Spark Connect address sets `{0}`, which this server does not support yet: remove it, \
+         or connect through a proxy that adds it"
     )]
     Unsupported(String),
 }

@@ -16,7 +16,8 @@ pub(crate) fn account() -> anyhow::Result<Option<Account>> {
     match Account::first_of(&ACCOUNTS) {
         Some(account) => Ok(Some(account)),
         None => bail!(
-            "PostgreSQL does not run as root, and this machine has no user `postgres` or `nobody`: create one"
+            "PostgreSQL does not run as root, and this machine has no user `postgres` or \
+             `nobody`: create one"
         ),
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn programs_for(cluster: &Path, found: PathBuf) -> anyhow::Result<Pat
         return Ok(other);
     }
     bail!(
-        "the database in `{}` was made by PostgreSQL {version}, and this machine has `{}`: install PostgreSQL {version}, or move that folder away to begin a new one",
+        "the database in `{}` was made by PostgreSQL {version}, and this machine has `{}`: \
+         install PostgreSQL {version}, or move that folder away to begin a new one",
         cluster.display(),
         says.trim()
     )
