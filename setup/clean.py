@@ -34,7 +34,8 @@ def main() -> None:
         print(f"kept the data in {data}: run `make clean` in a terminal to be asked about it")
         return
     answer = input(
-        f"also delete the data in {data} ({size_mb(data)} MB: databases, jobs, revisions, logs)? Type `delete` to do so: "
+        f"also delete the data in {data} ({size_mb(data)} MB: databases, jobs, revisions, logs)? "
+        "Type `delete` to do so: "
     )
     if answer.strip() == "delete":
         shutil.rmtree(data)

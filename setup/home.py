@@ -20,7 +20,10 @@ class Everywhere(Problem):
 
 @dataclass(frozen=True)
 class Home:
-    """`PORTCULLIS_HOME`. What is fetched lands in `versions/`, one folder per pinned version; stable names link to it."""
+    """`PORTCULLIS_HOME`.
+
+    What is fetched lands in `versions/`, one folder per pinned version; stable names link to it.
+    """
 
     root: Path
 
@@ -40,7 +43,10 @@ class Home:
         return self.root / "unfinished"
 
     def discard_unfinished(self) -> None:
-        """What an interrupted run left behind. Only with the lock held: another run may be at work in there."""
+        """What an interrupted run left behind.
+
+        Only with the lock held: another run may be at work in there.
+        """
         shutil.rmtree(self.unfinished, ignore_errors=True)
 
     def link(self, name: str, target: Path) -> None:
@@ -71,7 +77,8 @@ def exclusive(home: Home):
         lock = open(home.root / ".lock", "w")
     except OSError as error:
         raise Problem(
-            f"cannot write to `{home.root}`: {error.strerror}; name another folder in PORTCULLIS_HOME"
+            f"cannot write to `{home.root}`: {error.strerror}; "
+            "name another folder in PORTCULLIS_HOME"
         ) from error
     with lock:
         try:
@@ -86,7 +93,8 @@ def disk_space(home: Home, needed_mb: int) -> None:
     free_mb = shutil.disk_usage(home.root).free // 1_000_000
     if free_mb < needed_mb:
         raise Problem(
-            f"`{home.root}` has {free_mb} MB free and set-up needs about {needed_mb} MB while it works; "
+            f"`{home.root}` has {free_mb} MB free and set-up needs about {needed_mb} MB "
+            "while it works; "
             "make room, or name a folder on another disk in PORTCULLIS_HOME"
         )
 

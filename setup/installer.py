@@ -15,7 +15,8 @@ AT_ONCE = 2
 def install_all(todo: list[Part], home: Home, board: Board, missing: set[str]) -> list[Problem]:
     """Installs what can be installed, each part after what it needs; returns what could not.
 
-    `missing` are the names of what the machine lacks: what needs it is not tried, since that was said already.
+    `missing` are the names of what the machine lacks: what needs it is not tried, since that was
+    said already.
     """
     problems: list[Problem] = []
     failed = set(missing)

@@ -1,4 +1,7 @@
-"""What the machine must give: Java, PostgreSQL, Python's venv, rustup. Found; or installed, as root; or named in a sentence."""
+"""What the machine must give: Java, PostgreSQL, Python's venv, rustup.
+
+Found; or installed, as root; or named in a sentence.
+"""
 
 import contextlib
 import os
@@ -59,7 +62,8 @@ class Requirement:
             place = self.find()
         if place is None:
             raise Problem(
-                f"{self.title} is still not found after its packages were installed: {how_to_get(self)}"
+                f"{self.title} is still not found after its packages were installed: "
+                f"{how_to_get(self)}"
             )
         if self.link is not None:
             home.link(self.link, place)
@@ -77,7 +81,9 @@ def release_of(java_home: Path) -> int | None:
 
 
 def find_java() -> Path | None:
-    """JAVA_HOME of the first Java that is new enough: the named one, the one on PATH, the usual places."""
+    """JAVA_HOME of the first Java that is new enough: the named one, the one on PATH, the usual
+    places.
+    """
     candidates = []
     if named := os.environ.get("JAVA_HOME"):
         candidates.append(Path(named))
@@ -110,7 +116,9 @@ def postgres_major(version_line: str) -> int | None:
 
 
 def find_postgres() -> Path | None:
-    """The folder of `postgres` and `initdb`: the server's programs, which are not on PATH in Debian."""
+    """The folder of `postgres` and `initdb`: the server's programs, which are not on PATH in
+    Debian.
+    """
     candidates = []
     if command := shutil.which("pg_config"):
         answer = subprocess.run([command, "--bindir"], capture_output=True, text=True)

@@ -11,7 +11,9 @@ SETUP = Path(__file__).resolve().parent
 
 
 class Part:
-    """One thing under `PORTCULLIS_HOME/versions`, in a folder named after its pins, and the links that lead to it."""
+    """One thing under `PORTCULLIS_HOME/versions`, in a folder named after its pins, and the links
+    that lead to it.
+    """
 
     name: str
     title: str

@@ -329,7 +329,9 @@ class Ruff(Part):
 
 
 class WasmTarget(Part):
-    """The target that the filters are compiled for; it lives with the toolchain, so it has no folder here."""
+    """The target that the filters are compiled for; it lives with the toolchain, so it has no
+    folder here.
+    """
 
     purposes = PURPOSES
     name, title = "wasm-target", "Rust's wasm32-wasip1 target"
@@ -372,7 +374,9 @@ class WasmTarget(Part):
 
 
 def cargo_install(part: Part, fresh: Path, package: str, version: str) -> None:
-    """With the development profile: in a third of the time of a release build, and as fast as we need."""
+    """With the development profile: in a third of the time of a release build, and as fast as we
+    need.
+    """
     command = [
         rustup().with_name("cargo"),
         "install",

@@ -1,4 +1,6 @@
-"""What the user sees while set-up works: a line when a thing starts, one when it is done, and a sign of life in between."""
+"""What the user sees while set-up works: a line when a thing starts, one when it is done, and a
+sign of life in between.
+"""
 
 import sys
 import threading

@@ -9,7 +9,8 @@ import sys
 
 if sys.version_info < (3, 11):
     sys.exit(
-        f"set-up needs Python 3.11 or later, this is {sys.version.split()[0]}: type `python3.11 setup/setup.py`, or install a newer Python"
+        f"set-up needs Python 3.11 or later, this is {sys.version.split()[0]}: "
+        "type `python3.11 setup/setup.py`, or install a newer Python"
     )
 
 import time
@@ -34,7 +35,8 @@ def main() -> int:
     ):
         if not requirement.present(home):
             raise Problem(
-                f"{requirement.title} is missing: {machine.how_to_get(requirement)}. Nothing was downloaded"
+                f"{requirement.title} is missing: {machine.how_to_get(requirement)}. "
+                "Nothing was downloaded"
             )
     with exclusive(home):
         return bring_up_to_date(home, wanted)
@@ -43,7 +45,8 @@ def main() -> int:
 def what_serves(chosen: tuple[str, ...]) -> list:
     """What these purposes want: first what the machine must give, then what we fetch.
 
-    Where it is only to bring the product up, PostgreSQL and Spark are left to a user who has an own one.
+    Where it is only to bring the product up, PostgreSQL and Spark are left to a user who has an own
+    one.
     """
     without = purposes.unneeded(purposes.settings()) if chosen == ("up",) else set()
     things = [*machine.REQUIREMENTS, *parts.PARTS]
@@ -104,7 +107,7 @@ def announce(home: Home, todo: list) -> None:
 
 
 def duration(seconds: int) -> str:
-    """In words; the seconds were measured on a fast network, a slow one takes three times as long."""
+    """In words; seconds were measured on a fast network, a slow one takes three times as long."""
     if seconds < 30:
         return "less than a minute"
     return f"{max(1, round(seconds / 60))} to {max(2, round(seconds / 20))} minutes"

@@ -1,4 +1,6 @@
-"""Running pip, npm, cargo and rustup: quietly, undisturbed by the user's own settings, and with a sentence when they fail."""
+"""Running pip, npm, cargo and rustup: quietly, undisturbed by the user's own settings, and with a
+sentence when they fail.
+"""
 
 import os
 import re
@@ -48,7 +50,9 @@ UNWANTED = (
 
 
 def run(part: Part, fresh: Path, command: list, **variables: str) -> None:
-    """Runs `command` quietly; when it fails, says what the user can do, and shows the end of what it printed."""
+    """Runs `command` quietly; when it fails, says what the user can do, and shows the end of what
+    it printed.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in UNWANTED}
     # Downloads and builds on the disk that was asked about, in the folder whose growth is shown.
     environment |= {"TMPDIR": str(fresh / ".tmp"), **variables}
@@ -67,7 +71,9 @@ def run(part: Part, fresh: Path, command: list, **variables: str) -> None:
 
 
 def failure(title: str, tool: str, output: str) -> Problem:
-    """What a failed tool printed, as a problem: a sentence where we know one, and the end of the output."""
+    """What a failed tool printed, as a problem: a sentence where we know one, and the end of the
+    output.
+    """
     for kind, sign, sentence in SIGNS:
         if re.search(sign, output, re.IGNORECASE):
             lines = [line for line in output.strip().splitlines() if "retry" not in line.lower()][
@@ -89,17 +95,21 @@ SIGNS = [
     (
         Problem,
         r"DO NOT MATCH THE HASHES|EINTEGRITY|checksum .*(mismatch|failed)",
-        "what was downloaded is not what is pinned: a proxy or mirror changed it, or the download broke; try again",
+        "what was downloaded is not what is pinned: a proxy or mirror changed it, or the download "
+        "broke; try again",
     ),
     (
         Everywhere,
-        r"name resolution|Could not resolve|NewConnectionError|ENOTFOUND|ECONNREFUSED|Connection refused|Network is unreachable|timed out|ETIMEDOUT|"
+        r"name resolution|Could not resolve|NewConnectionError|ENOTFOUND|ECONNREFUSED|"
+        r"Connection refused|Network is unreachable|timed out|ETIMEDOUT|"
         r"dns error|Max retries exceeded|EAI_AGAIN|ConnectTimeout|SSLError|certificate",
-        "the network, or the package registry behind it, cannot be reached: check the connection and the proxy settings, and try again",
+        "the network, or the package registry behind it, cannot be reached: check the connection "
+        "and the proxy settings, and try again",
     ),
     (
         Problem,
         r"No matching distribution found|requires a different Python",
-        "there is no package for this system and Python: Portcullis runs on Linux, x86_64 or arm64, with Python 3.11 or later",
+        "there is no package for this system and Python: Portcullis runs on Linux, x86_64 or "
+        "arm64, with Python 3.11 or later",
     ),
 ]

@@ -31,8 +31,9 @@ def shared_gateway(
     installation: Installation,
     tmp_path_factory: pytest.TempPathFactory,
 ):
-    """A gateway with tools, rules and two recording upstreams that most tests share: on the listener of the static example,
-    and on the one that the control plane renders."""
+    """A gateway with tools, rules and two recording upstreams that most tests share: on the
+    listener of the static example, and on the one that the control plane renders.
+    """
     upstreams = {name: RecordingUpstream(name) for name in ("weather", "math")}
     folder = tmp_path_factory.mktemp(f"{request.param}-gateway")
     if request.param == "static":

@@ -44,7 +44,7 @@ pub struct Config {
     #[arg(long, env = "PORTCULLIS_DATA")]
     pub data: Option<PathBuf>,
 
-    /// The data database.
+    /// The database that the PostgreSQL tools read.
     #[command(flatten)]
     pub postgres: PostgresConfig,
 
@@ -64,7 +64,7 @@ pub struct PostgresConfig {
     )]
     pub host: String,
 
-    /// Port
+    /// TCP port of that PostgreSQL
     #[arg(long = "postgres-port", env = "POSTGRES_PORT", default_value_t = 5432)]
     pub port: u16,
 
@@ -84,7 +84,7 @@ pub struct PostgresConfig {
     )]
     pub password: Option<Secret>,
 
-    /// Database
+    /// Name of the database to read
     #[arg(long = "postgres-db", env = "POSTGRES_DB", default_value = "postgres")]
     pub database: String,
 
@@ -123,7 +123,12 @@ pub struct PostgresConfig {
 
     /// Bytes of a result's rows as JSON; the default keeps a whole answer under the 1 MiB that some
     /// clients take
-    #[arg(id = "postgres_max_bytes", long = "postgres-max-bytes", env = "POSTGRES_MAX_BYTES", default_value_t = 900 << 10)]
+    #[arg(
+        id = "postgres_max_bytes",
+        long = "postgres-max-bytes",
+        env = "POSTGRES_MAX_BYTES",
+        default_value_t = 900 << 10
+    )]
     pub max_bytes: usize,
 
     /// Functions that queries may call although they are not known to be harmless, by signature,
@@ -228,7 +233,12 @@ pub struct SparkConfig {
 
     /// Bytes of a result's rows in the format asked for; the default keeps a whole answer under the
     /// 1 MiB that some clients take
-    #[arg(id = "spark_max_bytes", long = "spark-max-bytes", env = "SPARK_MAX_BYTES", default_value_t = 900 << 10)]
+    #[arg(
+        id = "spark_max_bytes",
+        long = "spark-max-bytes",
+        env = "SPARK_MAX_BYTES",
+        default_value_t = 900 << 10
+    )]
     pub max_bytes: usize,
 }
 
@@ -264,7 +274,7 @@ pub enum JobFileAccess {
 /// How a connection is encrypted; the names and their meaning are libpq's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SslMode {
-    /// No encryption.
+    /// Connects without encryption.
     Disable,
     /// Encryption where the server offers it; a warning where it does not.
     Prefer,

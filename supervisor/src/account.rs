@@ -73,7 +73,9 @@ mod tests {
 
     #[test]
     fn it_finds_a_user_by_the_whole_name() {
-        let passwd = "root:x:0:0:root:/root:/bin/bash\npostgres2:x:7:8::/:/bin/sh\npostgres:x:101:104::/:/bin/sh\n";
+        let passwd = "root:x:0:0:root:/root:/bin/bash\n\
+                      postgres2:x:7:8::/:/bin/sh\n\
+                      postgres:x:101:104::/:/bin/sh\n";
         let account = Account::parse(passwd, "postgres").unwrap();
         assert_eq!((account.uid, account.gid), (101, 104));
         assert_eq!(Account::parse(passwd, "nobody"), None);

@@ -21,10 +21,13 @@
 //!
 //! ```
 //! # use supervisor::{Program, Readiness, Supervisor};
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! let (supervisor, _events) = Supervisor::new();
-//! let sleeper = Program::new("sleeper", "sleep", folder.path().join("sleeper.log")).arg("60").ready_when(Readiness::Started);
+//! let sleeper = Program::new("sleeper", "sleep", folder.path().join("sleeper.log"))
+//!     .arg("60")
+//!     .ready_when(Readiness::Started);
 //! supervisor.start(sleeper).await?;
 //! supervisor.stop_all().await;
 //! # Ok(()) }

@@ -67,14 +67,14 @@ impl Program {
         }
     }
 
-    /// Adds an argument.
+    /// Adds an argument to the command line.
     #[must_use]
     pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// Adds several arguments.
+    /// Adds several arguments to the command line.
     #[must_use]
     pub fn args<I: IntoIterator>(mut self, arguments: I) -> Self
     where

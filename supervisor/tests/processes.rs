@@ -63,7 +63,8 @@ async fn it_shows_the_end_of_the_log_of_a_program_that_ends_before_it_is_ready()
         .ready_when(exists(Path::new("/nonexistent")));
     let error = supervisor.start(program).await.unwrap_err();
     assert!(
-        matches!(&error, StartError::Ended { how, tail, .. } if how == "ended with status 3" && tail == "no disk"),
+        matches!(&error, StartError::Ended { how, tail, .. }
+            if how == "ended with status 3" && tail == "no disk"),
         "{error}"
     );
 }
@@ -178,7 +179,8 @@ async fn it_restarts_what_crashes_and_tells() {
     supervisor.start(program).await.unwrap();
     assert!(matches!(
         events.recv().await.unwrap(),
-        Event::Restarting { how, tail, ends: 1, .. } if how == "ended with status 7" && tail == "broken"
+        Event::Restarting { how, tail, ends: 1, .. }
+            if how == "ended with status 7" && tail == "broken"
     ));
     assert!(matches!(
         events.recv().await.unwrap(),

@@ -7,7 +7,8 @@ from mcp_messages import LEGACY_VERSION, MODERN_VERSION, Era, Message, modern_me
 
 TOOL = "execute_query"
 SCARCE = "scarce"
-"""A tool that may be called once an hour: that the second call is refused shows that limits count."""
+"""A tool that may be called once an hour: that the second call is refused shows that limits count.
+"""
 # As strict as the schemas of the data server's own tools.
 SCHEMA = {
     "type": "object",
@@ -111,7 +112,7 @@ def parameter(number: int) -> dict:
 
 
 def cases() -> list[Case]:
-    """Every size in both eras; many headers, and a fixed rate, where small calls make them count."""
+    """Every size in both eras; many headers, and a fixed rate, where calls are small enough."""
     sizes = (200, 4096, 65_536, 1_000_000)
     every_size = [Case(size, era) for era in (Era.LEGACY, Era.MODERN) for size in sizes]
     many_headers = [Case(200, era, many_headers=True) for era in (Era.LEGACY, Era.MODERN)]

@@ -23,7 +23,9 @@ TO_THE_SERVER = {"cluster": SERVER, "timeout": "0s"}
 def config(
     rendered: Rendered, floor: Path, ports: dict[str, int], admin_port: int, upstream_port: int
 ) -> dict:
-    """The Envoy configuration; `ports` by variant, `floor` the folder of the modules to compare with."""
+    """The Envoy configuration; `ports` by variant, `floor` the folder of the modules to compare
+    with.
+    """
     listeners = [Variant(rendered, name, port).made(floor) for name, port in ports.items()]
     cluster = copy.deepcopy(rendered.cluster) | {"type": "STATIC"}
     cluster.pop("eds_cluster_config", None)
@@ -66,7 +68,7 @@ class Variant:
         self.all_to({"match": {"prefix": "/"}, "route": TO_THE_SERVER})
 
     def native(self) -> None:
-        """Envoy's own filter reads the message; the route matches the tool's name in its metadata."""
+        """Envoy's own filter reads the message; the route matches the tool in its metadata."""
         proto = "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp"
         reader = {"@type": proto, "traffic_mode": "REJECT_NO_MCP", "clear_route_cache": True}
         # No limit of its own: ours has one, and the listener has another.
@@ -83,7 +85,10 @@ class Variant:
         )
 
     def module(self, file: Path, configuration: str) -> None:
-        """Another module in the place of ours. One that is given a cluster sets the route by its header."""
+        """Another module in the place of ours.
+
+        One that is given a cluster sets the route by its header.
+        """
         extension = self.wasm()
         settings = extension["typed_config"]["config"]
         settings["vm_config"]["code"]["local"]["filename"] = str(file)

@@ -1,4 +1,4 @@
-"""That each variant does what it is measured for: a filter that lets everything pass would be fast."""
+"""Proves that each variant does what it is measured for: a filter that passes all would be fast."""
 
 from calls import SCARCE, TOOL, Case
 from listeners import IO, NATIVE, OURS

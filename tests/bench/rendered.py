@@ -1,4 +1,5 @@
-"""The listener, the routes and the filter as the control plane renders them, to be put into a static Envoy.
+"""The listener, the routes and the filter as the control plane renders them, to be put into a
+static Envoy.
 
 A control plane runs just long enough to list a server's tools and to render its document; what is
 measured is an Envoy that nothing else talks to.
@@ -41,7 +42,9 @@ class Rendered:
 
 
 def document(url: str) -> dict:
-    """Route, limit and validation on; the limit of the measured tool is so high that it is counted but never hit."""
+    """Route, limit and validation on; the limit of the measured tool is so high that it is counted
+    but never hit.
+    """
     counted = {"per": ["tool"], "requests": 1_000_000, "window": "1s"}
     scarce = {"per": ["tool"], "requests": 1, "window": "1h"}
     return {

@@ -1,6 +1,7 @@
-"""What the filter costs, beside a plain router, Envoy's own MCP filter and the floor, through one Envoy worker.
+"""What the filter costs, beside a plain router, Envoy's own MCP filter and the floor, through one
+Envoy worker.
 
-    python tests/bench/run.py [--rounds 9] [--json results.json]
+python tests/bench/run.py [--rounds 9] [--json results.json]
 
 Bursts of the variants alternate within one run of one Envoy, in an order that rotates from round to
 round, so that whatever else the machine does hits all alike. With two cores or more Envoy has one
@@ -126,7 +127,8 @@ def run(installation: Installation, rounds: int, seconds: float, cases: list[Cas
         try:
             bench = Bench(installation, Path(folder), seconds)
             print(
-                f"one Envoy worker; medians of {rounds} rounds of {seconds:g} s, in rotating order\n"
+                f"one Envoy worker; medians of {rounds} rounds of {seconds:g} s, "
+                "in rotating order\n"
             )
             for case in cases:
                 results[case.title] = bench.measure(case, rounds)

@@ -1,4 +1,6 @@
-"""What the rounds say: one row per variant, with differences to the plain router and the ratios that matter."""
+"""What the rounds say: one row per variant, with differences to the plain router and the ratios
+that matter.
+"""
 
 from statistics import median, quantiles
 
@@ -37,7 +39,9 @@ def summary(rounds: dict[str, list[dict]]) -> dict:
 
 
 def ratios(rounds: dict[str, list[dict]]) -> dict[str, float | None]:
-    """What ours adds, as a multiple of what another variant adds; nothing where that is within the noise."""
+    """What ours adds, as a multiple of what another variant adds; nothing where that is within the
+    noise.
+    """
 
     def added(variant: str) -> list[float]:
         pairs = zip(rounds[variant], rounds[ROUTER], strict=True)
@@ -49,13 +53,17 @@ def ratios(rounds: dict[str, list[dict]]) -> dict[str, float | None]:
 
 
 def rows(case: Case, result: dict) -> list[str]:
-    heads = f"{'CPU µs/call':>13}{'worker':>9}{'added':>9}{'half of the rounds':>20}{'× router':>10}{'p50 µs':>9}{'p99 µs':>9}"
+    heads = (
+        f"{'CPU µs/call':>13}{'worker':>9}{'added':>9}{'half of the rounds':>20}"
+        f"{'× router':>10}{'p50 µs':>9}{'p99 µs':>9}"
+    )
     lines = [case.title, f"{'':20}{heads}"]
     for variant, figures in result["variants"].items():
         middle = {name: figures[name]["median"] for name in figures}
         between = f"{figures['added_us']['low']:+.1f} … {figures['added_us']['high']:+.1f}"
         lines.append(
-            f"{variant:20}{middle['cpu_us']:13.1f}{middle['worker_us']:9.1f}{middle['added_us']:+9.1f}{between:>20}"
+            f"{variant:20}{middle['cpu_us']:13.1f}{middle['worker_us']:9.1f}"
+            f"{middle['added_us']:+9.1f}{between:>20}"
             f"{middle['times_router']:10.2f}{middle['p50_us']:9.0f}{middle['p99_us']:9.0f}"
         )
     for variant, ratio in result["ratios"].items():

@@ -41,7 +41,10 @@ def without_tests(text: str) -> str:
 
 
 def end_of_block(text: str, position: int) -> int:
-    """The position behind the brace that closes the block whose opening brace is before `position`."""
+    """Finds the end of a block: the position behind its closing brace.
+
+    Its opening brace is right before `position`.
+    """
     depth = 1
     while depth and position < len(text):
         depth += {"{": 1, "}": -1}.get(text[position], 0)

@@ -19,7 +19,9 @@ CODE = re.compile(r"`([^`\s]+)`")
 
 
 def paths_named(text: str) -> set[str]:
-    """Relative link targets as they stand, and code spans that begin with a name at the top of the tree, after a `/`."""
+    """Relative link targets as they stand, and code spans that begin with a name at the top of the
+    tree, after a `/`.
+    """
     outside_blocks = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     links = {
         link.split("#")[0]

@@ -15,11 +15,13 @@ from raw_http import Connection, Reply
 
 BOOTSTRAP = REPOSITORY / "envoy/bootstrap.yaml"
 IN_FORCE = 3.0
-"""Seconds within which an accepted change is seen: the one that is promised, and what a busy machine adds."""
+"""Seconds within which an accepted change is seen: the one that is promised, and what a busy
+machine adds.
+"""
 
 
 class ControlPlane:
-    """`control-plane` on free ports with a store of its own; answers `/healthz` once constructed."""
+    """`control-plane` on free ports with its own store; answers `/healthz` once constructed."""
 
     def __init__(self, installation: Installation, directory: Path, document: dict) -> None:
         self.rest_port = free_port()

@@ -14,7 +14,9 @@ def address(port: int) -> dict:
 
 
 class Envoy:
-    """Envoy with a configuration of the test's making, as a structure or as YAML text; ready once constructed."""
+    """Envoy with a configuration of the test's making, as a structure or as YAML text; ready once
+    constructed.
+    """
 
     def __init__(
         self,

@@ -52,8 +52,10 @@ TOOLS = {
 
 
 def rules() -> list[dict]:
-    """Most tools are open, each `twice_…` has 2 calls a second, each `hourly_…` one an hour, `secret` is for a role that
-    nobody has, what is wrong with the arguments of `watched` is only counted, and nobody looks at those of `unread`."""
+    """Most tools are open, each `twice_…` has 2 calls a second, each `hourly_…` one an hour,
+    `secret` is for a role that nobody has, what is wrong with the arguments of `watched` is only
+    counted, and nobody looks at those of `unread`.
+    """
     twice = {"id": "each", "per": ["tool"], "requests": 2, "window_ms": 1000, "burst": 2}
     hourly = {"id": "each", "per": ["tool"], "requests": 1, "window_ms": 3_600_000}
     return [
@@ -119,8 +121,10 @@ class GatewayUnderTest:
         return [request for upstream in self.upstreams.values() for request in upstream.requests]
 
     def send_refused(self, message: Message, path: str = "/mcp") -> Reply:
-        """Sends what must be refused; asserts that no upstream saw any of it, that the next call works, on a new connection
-        and, unless the gateway said that it closes it, on the same one, and that HTTP/2 gets the same answer."""
+        """Sends what must be refused; asserts that no upstream saw any of it, that the next call
+        works, on a new connection and, unless the gateway said that it closes it, on the same one,
+        and that HTTP/2 gets the same answer.
+        """
         with Connection(self.port) as connection:
             reply = message.post(connection, path)
             self.check_nothing_passed()

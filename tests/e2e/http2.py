@@ -14,7 +14,8 @@ PROGRAM = REPOSITORY / "tests/clients/http2_post.mjs"
 def post_at_once(
     node: Path, port: int, messages: list[Message], path: str = "/mcp", **more: object
 ) -> list[dict]:
-    """All messages over one connection at the same time; the answers' `status`, `headers` and `body`, in order.
+    """All messages over one connection at the same time; the answers' `status`, `headers` and
+    `body`, in order.
 
     `more` are further members of each request, such as `trailers`.
     """

@@ -10,7 +10,10 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Installation:
-    """Paths; each accessor fails with what to do when the thing is not there. Nothing is ever skipped."""
+    """Paths; each accessor fails with what to do when the thing is not there.
+
+    Nothing is ever skipped.
+    """
 
     home: Path
     """`PORTCULLIS_HOME`: Envoy, Node, Spark, the SDKs."""

@@ -45,13 +45,17 @@ class Message:
 
 
 def has_passed(reply: Reply) -> bool:
-    """Whether a call was answered by its server, and well: neither an HTTP status nor the message says otherwise."""
+    """Whether a call was answered by its server, and well: neither an HTTP status nor the message
+    says otherwise.
+    """
     return reply.status == 200 and "isError" not in reply.json.get("result", {"isError": True})
 
 
 def is_refused(reply: Reply, code: int, id: object = 1) -> bool:
-    """Whether a call with this id was refused: on 2026-07-28 by an HTTP status and an error of this code, on session-based
-    revisions under 200 by a tool's result that says `isError`, whatever the code."""
+    """Whether a call with this id was refused: on 2026-07-28 by an HTTP status and an error of this
+    code, on session-based revisions under 200 by a tool's result that says `isError`, whatever the
+    code.
+    """
     message = reply.json
     if message.get("id") != id or reply.headers.get("content-type") != "application/json":
         return False

@@ -1,4 +1,6 @@
-"""The shared policy cases, as tests/policy-cases/README.md describes them, with numbers and keys as they are written."""
+"""The shared policy cases, as tests/policy-cases/README.md describes them, with numbers and keys as
+they are written.
+"""
 
 import json
 from dataclasses import dataclass

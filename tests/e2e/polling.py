@@ -12,9 +12,11 @@ def until(
 ) -> Seen:
     """Asks again and again until `condition` answers something true, and returns that.
 
-    `pause` lies between two questions: longer where asking is dear. A connection that is refused or reset counts as "not yet".
+    `pause` lies between two questions: longer where asking is dear. A connection that is refused or
+    reset counts as "not yet".
 
-    Raises AssertionError, which says `what` was awaited and what was seen last, once `deadline` seconds have passed.
+    Raises AssertionError, which says `what` was awaited and what was seen last, once `deadline`
+    seconds have passed.
     """
     give_up = time.monotonic() + deadline
     while True:

@@ -11,7 +11,9 @@ _libc = ctypes.CDLL(None)
 
 
 def _prepare_child(cores: set[int] | None) -> None:
-    """Runs in the child before the program: the program dies with its parent and stays on its cores."""
+    """Runs in the child before the program: the program dies with its parent and stays on its
+    cores.
+    """
     _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
     if cores:
         os.sched_setaffinity(0, cores)

@@ -30,7 +30,9 @@ class Received:
 
     @property
     def readable(self) -> dict:
-        """The message, or nothing where the body is none: a server answers even what should never have reached it."""
+        """The message, or nothing where the body is none: a server answers even what should never
+        have reached it.
+        """
         try:
             return self.json
         except ValueError:
@@ -44,11 +46,17 @@ class Exchange:
         self.peer = peer
 
     def answer(self, status: int, body: bytes, content_type: str = "application/json") -> None:
-        head = f"HTTP/1.1 {status} Answer\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
+        head = (
+            f"HTTP/1.1 {status} Answer\r\ncontent-type: {content_type}\r\n"
+            f"content-length: {len(body)}\r\n\r\n"
+        )
         self.peer.sendall(head.encode() + body)
 
     def begin_events(self) -> None:
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        head = (
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            b"transfer-encoding: chunked\r\n\r\n"
+        )
         self.peer.sendall(head)
 
     def event(self, message: dict) -> None:
@@ -60,7 +68,9 @@ class Exchange:
 
 
 def answers_with(tools: list[dict]) -> "Responder":
-    """A server with a catalogue: lists these tools, and answers a call with the tool's name and arguments."""
+    """A server with a catalogue: lists these tools, and answers a call with the tool's name and
+    arguments.
+    """
 
     def respond(received: Received, exchange: Exchange) -> None:
         message = received.readable
@@ -84,7 +94,9 @@ Responder = Callable[[Received, Exchange], None]
 
 
 class RecordingUpstream:
-    """Listens on a loopback port, a free one if none is given, until stopped; a thread for each connection."""
+    """Listens on a loopback port, a free one if none is given, until stopped; a thread for each
+    connection.
+    """
 
     def __init__(self, name: str, port: int = 0) -> None:
         self.name = name
@@ -98,7 +110,9 @@ class RecordingUpstream:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def say_who_i_am(self, received: Received, exchange: Exchange) -> None:
-        """Answers a request with a tool result that names this server and the method, a notification with 202."""
+        """Answers a request with a tool result that names this server and the method, a
+        notification with 202.
+        """
         message = received.readable
         if "id" not in message:
             exchange.answer(202, b"")
@@ -116,7 +130,9 @@ class RecordingUpstream:
             self.unfinished = {key: b"" for key in self.unfinished}
 
     def calls(self) -> list[Received]:
-        """The tool calls among the complete requests; control planes and clients also list and connect."""
+        """The tool calls among the complete requests; control planes and clients also list and
+        connect.
+        """
         with self.lock:
             return [one for one in self.requests if one.readable.get("method") == "tools/call"]
 
@@ -126,7 +142,10 @@ class RecordingUpstream:
             return [data for data in self.unfinished.values() if data]
 
     def stop(self) -> None:
-        """As a server that crashes: nobody listens any more, and open connections end. Does nothing the second time."""
+        """As a server that crashes: nobody listens any more, and open connections end.
+
+        Does nothing the second time.
+        """
         with self.lock:
             ended, self.peers = [self.listener, *self.peers], []
         for one in ended:

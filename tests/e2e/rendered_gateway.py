@@ -13,8 +13,11 @@ from recording_upstream import RecordingUpstream, answers_with
 
 
 class RenderedGateway:
-    """An Envoy that a control plane has configured. The control plane is gone once this is constructed: it would list the
-    upstreams' tools again and again, and tests count what reaches them."""
+    """An Envoy that a control plane has configured.
+
+    The control plane is gone once this is constructed: it would list the upstreams' tools again and
+    again, and tests count what reaches them.
+    """
 
     forward = "math"
     """The server that gets what is no tool call: of several, the first by name."""

@@ -1,4 +1,6 @@
-"""Everything, as `portcullis up` brings it up: PostgreSQL, Spark, control plane, data server and Envoy, on free ports."""
+"""Everything, as `portcullis up` brings it up: PostgreSQL, Spark, control plane, data server and
+Envoy, on free ports.
+"""
 
 import os
 import shutil
@@ -57,7 +59,9 @@ class Stack:
 
     @property
     def announcement(self) -> str:
-        """What `portcullis up` prints once a tool call has come back through the gateway; nothing before."""
+        """What `portcullis up` prints once a tool call has come back through the gateway; nothing
+        before.
+        """
         _, ready, announcement = self.process.log_end(100_000).partition("\nready in ")
         return ready + announcement
 
@@ -66,7 +70,10 @@ class Stack:
         return "Ctrl-C" in self.announcement
 
     def kill(self, program: str) -> int:
-        """SIGKILL to one of our programs; the supervisor starts it again. Returns the process that was killed."""
+        """SIGKILL to one of our programs; the supervisor starts it again.
+
+        Returns the process that was killed.
+        """
         pid = until(f"`{program}` runs", lambda: self.pid_of(program))
         os.kill(pid, signal.SIGKILL)
         return pid

@@ -1,4 +1,6 @@
-"""The static example of `envoy/`, on free ports and with a filter configuration of the test's choice."""
+"""The static example of `envoy/`, on free ports and with a filter configuration of the test's
+choice.
+"""
 
 import copy
 import hashlib
@@ -83,7 +85,9 @@ def listener(installation: Installation, name: str, port: int, filter_config: di
 
 
 class StaticGateways:
-    """One Envoy with the filter and nothing else of Portcullis: a listener for each policy, apart from each other."""
+    """One Envoy with the filter and nothing else of Portcullis: a listener for each policy, apart
+    from each other.
+    """
 
     def __init__(
         self,
@@ -94,7 +98,10 @@ class StaticGateways:
         concurrency: int = 1,
         routes: list[dict] | None = None,
     ) -> None:
-        """`upstreams`: the port behind each cluster. `filter_configs`: the policy of each listener."""
+        """`upstreams`: the port behind each cluster.
+
+        `filter_configs`: the policy of each listener.
+        """
         self.ports = {name: free_port() for name in filter_configs}
         admin_port = free_port()
         listeners = [

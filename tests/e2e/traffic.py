@@ -22,7 +22,9 @@ class Outcomes:
 
 
 class Traffic:
-    """Within the `with` block each message is sent again and again over `connections` connections of its own."""
+    """Within the `with` block each message is sent again and again over `connections` connections
+    of its own.
+    """
 
     def __init__(self, port: int, messages: dict[str, Message], connections: int = 2) -> None:
         self.port = port

@@ -20,7 +20,8 @@ pub(crate) fn call_body(tool: &str, arguments: &Value) -> Value {
             "arguments": arguments,
             "_meta": {
                 "io.modelcontextprotocol/protocolVersion": PROTOCOL,
-                "io.modelcontextprotocol/clientInfo": {"name": "portcullis", "version": env!("CARGO_PKG_VERSION")},
+                "io.modelcontextprotocol/clientInfo": {"name": "portcullis",
+                    "version": env!("CARGO_PKG_VERSION")},
                 "io.modelcontextprotocol/clientCapabilities": {},
             },
         },

@@ -38,7 +38,10 @@ fn is_rule_name(text: &str) -> bool {
 }
 
 macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident: $noun:literal, $check:ident, $rule:ident, $pattern:ident;)*) => {$(
+    ($(
+        $(#[$doc:meta])*
+        $name:ident: $noun:literal, $check:ident, $rule:ident, $pattern:ident;
+    )*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]

@@ -26,7 +26,11 @@ pub enum Format {
 
 /// One reason why a text is not a document.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{}: {reason}{}", if .path.is_empty() { "/" } else { .path }, .line.map(|line| format!(" (line {line})")).unwrap_or_default())]
+#[error(
+    "{}: {reason}{}",
+    if .path.is_empty() { "/" } else { .path },
+    .line.map(|line| format!(" (line {line})")).unwrap_or_default()
+)]
 pub struct Fault {
     /// JSON Pointer (RFC 6901) into the document.
     pub path: String,

@@ -59,7 +59,10 @@ pub enum RestoreError {
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// The document is to blame, for all of this.
-    #[error("the document is not valid: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error(
+        "the document is not valid: {}",
+        .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
     Invalid(Vec<Problem>),
     /// The control plane is to blame.
     #[error("cannot make the configuration for Envoy")]

@@ -23,7 +23,8 @@
 //! use xds::ResourceType;
 //!
 //! let module = ModuleFile { sha256: "6d1e…".to_owned(), path: "/modules/6d1e….wasm".into() };
-//! let built = Built::new(RevisionNumber(1), Arc::new(CheckedDocument::default()), &BTreeMap::new(), module)?;
+//! let document = Arc::new(CheckedDocument::default());
+//! let built = Built::new(RevisionNumber(1), document, &BTreeMap::new(), module)?;
 //! assert!(built.snapshot.get(ResourceType::Listener, "mcp").is_some());
 //! assert!(built.snapshot.get(ResourceType::ExtensionConfig, "portcullis.mcp.mcp").is_some());
 //! # Ok::<(), control_plane::generation::BuildError>(())

@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "CONTROL_PLANE_STORE")]
     store: Option<PathBuf>,
 
-    /// The filter module
+    /// The file of the filter module, as `wasm-build` writes it
     #[arg(
         long,
         env = "CONTROL_PLANE_MODULE",
@@ -58,7 +58,12 @@ pub(crate) struct Settings {
     pub(crate) document: Option<PathBuf>,
 
     /// How often a server that answers is asked for its tools, in seconds
-    #[arg(long, env = "CONTROL_PLANE_RELIST_SECONDS", default_value = "10", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        env = "CONTROL_PLANE_RELIST_SECONDS",
+        default_value = "10",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     pub(crate) relist_seconds: u32,
 
     /// How the log is written
@@ -72,7 +77,7 @@ pub(crate) struct Settings {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Lines of text for people.
     Text,
     /// One JSON object per line.
     Json,

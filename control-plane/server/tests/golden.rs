@@ -89,7 +89,10 @@ fn it_makes_the_resources_of_every_example_that_were_agreed_on() {
         let snapshot = &built(&example).snapshot;
         let resources: Vec<Value> = snapshot
             .resources()
-            .map(|resource| json!({"name": &**resource.name(), "content": descriptors::to_json(resource.any()).unwrap()}))
+            .map(|resource| {
+                json!({"name": &**resource.name(),
+                "content": descriptors::to_json(resource.any()).unwrap()})
+            })
             .collect();
         let written = format!("{}\n", serde_json::to_string_pretty(&resources).unwrap());
         let golden = folder("tests/golden")

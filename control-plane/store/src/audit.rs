@@ -1,3 +1,5 @@
+//! The audit trail: who did what, when, from where and why.
+
 use time::OffsetDateTime;
 
 use crate::RevisionNumber;

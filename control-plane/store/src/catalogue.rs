@@ -1,3 +1,5 @@
+//! The lists of tools that MCP servers answered, as they are kept.
+
 use std::{collections::BTreeMap, fmt};
 
 use sha2::{Digest, Sha256};

@@ -1,3 +1,5 @@
+//! The interface of the store, which is all that the rest of the control plane sees of it.
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;

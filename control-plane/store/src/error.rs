@@ -1,3 +1,5 @@
+//! The ways in which the store can fail, each with a sentence that says what to do.
+
 use std::path::PathBuf;
 
 use crate::{RevisionNumber, RevisionSummary};

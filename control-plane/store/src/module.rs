@@ -1,3 +1,5 @@
+//! The filter modules that are known, by the hash of their content.
+
 use std::path::PathBuf;
 
 use time::OffsetDateTime;

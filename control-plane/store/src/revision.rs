@@ -1,3 +1,5 @@
+//! Revisions: an operator's documents, numbered and never changed.
+
 use std::fmt;
 
 use time::OffsetDateTime;

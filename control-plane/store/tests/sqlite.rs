@@ -62,7 +62,7 @@ fn catalogue(server: &str, tools: &[(&str, &str)]) -> Catalogue {
 }
 
 #[tokio::test]
-async fn an_empty_store_has_nothing() {
+async fn it_has_nothing_in_an_empty_store() {
     let place = place();
     let store = open(&place.file).await;
     assert_eq!(store.head().await.expect("read"), None);
@@ -75,7 +75,7 @@ async fn an_empty_store_has_nothing() {
 }
 
 #[tokio::test]
-async fn everything_is_there_again_when_the_file_is_opened_again() {
+async fn it_has_everything_again_when_the_file_is_opened_again() {
     let place = place();
     let first = open(&place.file).await;
     let revision = first
@@ -150,7 +150,7 @@ async fn everything_is_there_again_when_the_file_is_opened_again() {
 }
 
 #[tokio::test]
-async fn a_revision_built_on_an_old_head_is_refused_and_says_who_changed_it() {
+async fn it_refuses_a_revision_built_on_an_old_head_and_says_who_changed_it() {
     let place = place();
     let store = open(&place.file).await;
     store.append(None, by("ada", "1")).await.expect("appended");
@@ -178,7 +178,7 @@ async fn a_revision_built_on_an_old_head_is_refused_and_says_who_changed_it() {
 }
 
 #[tokio::test]
-async fn of_many_writers_at_once_exactly_one_wins_each_round() {
+async fn it_lets_exactly_one_of_many_writers_win_each_round() {
     let place = place();
     let one = Arc::new(open(&place.file).await);
     let another = Arc::new(open(&place.file).await);
@@ -213,7 +213,7 @@ async fn of_many_writers_at_once_exactly_one_wins_each_round() {
 }
 
 #[tokio::test]
-async fn revisions_are_listed_newest_first_and_by_page() {
+async fn it_lists_revisions_newest_first_and_by_page() {
     let place = place();
     let store = open(&place.file).await;
     let mut head = None;
@@ -233,7 +233,7 @@ async fn revisions_are_listed_newest_first_and_by_page() {
 }
 
 #[tokio::test]
-async fn a_stored_revision_cannot_be_changed_or_deleted() {
+async fn it_lets_no_stored_revision_be_changed_or_deleted() {
     let place = place();
     let store = open(&place.file).await;
     store.append(None, by("ada", "1")).await.expect("appended");
@@ -251,7 +251,7 @@ async fn a_stored_revision_cannot_be_changed_or_deleted() {
 }
 
 #[tokio::test]
-async fn tools_are_kept_byte_for_byte_and_in_order() {
+async fn it_keeps_tools_byte_for_byte_and_in_order() {
     let place = place();
     let store = open(&place.file).await;
     let odd = "{\"name\":\"z\",\n\t\"n\": 1.0e+2, \"u\":\"\\u00e9 é \\u0000\"  }";
@@ -304,7 +304,7 @@ async fn it_remembers_since_when_each_tool_was_listed_and_which_endpoint_answere
 }
 
 #[tokio::test]
-async fn the_accepted_generation_keeps_its_lists_while_the_server_moves_on() {
+async fn it_keeps_the_lists_of_the_accepted_generation_while_the_server_moves_on() {
     let place = place();
     let store = open(&place.file).await;
     store.append(None, by("ada", "1")).await.expect("appended");
@@ -397,7 +397,7 @@ async fn it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_ove
 }
 
 #[tokio::test]
-async fn an_empty_list_is_a_list_and_an_unknown_one_is_not() {
+async fn it_tells_an_empty_list_from_an_unknown_one() {
     let place = place();
     let store = open(&place.file).await;
     let empty = catalogue("data", &[]);
@@ -410,7 +410,7 @@ async fn an_empty_list_is_a_list_and_an_unknown_one_is_not() {
 }
 
 #[tokio::test]
-async fn a_generation_of_an_unknown_revision_cannot_be_accepted() {
+async fn it_accepts_no_generation_of_an_unknown_revision() {
     let place = place();
     let store = open(&place.file).await;
     let accepted = AcceptedGeneration {
@@ -426,7 +426,7 @@ async fn a_generation_of_an_unknown_revision_cannot_be_accepted() {
 }
 
 #[test]
-fn a_list_hash_depends_on_where_a_definition_ends_and_on_the_order() {
+fn it_hashes_a_list_by_where_definitions_end_and_by_their_order() {
     let hash = |definitions: &[&str]| {
         let tools: Vec<_> = definitions
             .iter()
@@ -443,7 +443,7 @@ fn a_list_hash_depends_on_where_a_definition_ends_and_on_the_order() {
 }
 
 #[tokio::test]
-async fn a_module_that_is_known_keeps_the_time_it_was_first_seen() {
+async fn it_keeps_the_time_at_which_a_module_was_first_seen() {
     let place = place();
     let store = open(&place.file).await;
     let first = Module {
@@ -469,7 +469,7 @@ async fn a_module_that_is_known_keeps_the_time_it_was_first_seen() {
 }
 
 #[tokio::test]
-async fn what_is_recorded_can_be_read_newest_first_and_by_page() {
+async fn it_reads_audit_records_newest_first_and_by_page() {
     let place = place();
     let store = open(&place.file).await;
     let entry = |what: &str| AuditEntry {
@@ -490,7 +490,7 @@ async fn what_is_recorded_can_be_read_newest_first_and_by_page() {
 }
 
 #[tokio::test]
-async fn the_files_are_for_this_user_only() {
+async fn it_makes_files_for_this_user_only() {
     let place = place();
     let store = open(&place.file).await;
     store.append(None, by("ada", "1")).await.expect("appended");
@@ -509,7 +509,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_called_damaged_and_left_alone() {
+async fn it_calls_a_file_that_is_no_database_damaged_and_leaves_it_alone() {
     let place = place();
     fs::create_dir_all(place.file.parent().expect("it has one")).expect("created");
     let content = "shopping list\n".repeat(200);
@@ -526,7 +526,7 @@ async fn a_file_that_is_no_database_is_called_damaged_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_file_with_overwritten_pages_is_called_damaged() {
+async fn it_calls_a_file_with_overwritten_pages_damaged() {
     let place = place();
     let store = open(&place.file).await;
     let long = "x".repeat(200_000);
@@ -545,7 +545,7 @@ async fn a_file_with_overwritten_pages_is_called_damaged() {
 }
 
 #[tokio::test]
-async fn a_path_that_cannot_be_written_is_named() {
+async fn it_names_a_path_that_cannot_be_written() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("file");
     fs::write(&file, "").expect("written");
@@ -567,7 +567,7 @@ async fn a_path_that_cannot_be_written_is_named() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_later_version_is_refused() {
+async fn it_refuses_a_file_of_a_later_version() {
     let place = place();
     let store = open(&place.file).await;
     store.close().await;
@@ -590,7 +590,7 @@ async fn a_file_of_a_later_version_is_refused() {
 const VICTIM: &str = "STORE_TEST_APPEND_TO";
 
 #[tokio::test]
-async fn nothing_that_was_answered_is_lost_when_the_process_is_killed() {
+async fn it_loses_nothing_that_was_answered_when_the_process_is_killed() {
     if let Some(file) = std::env::var_os(VICTIM) {
         append_until_killed(Path::new(&file)).await;
         return;
@@ -600,7 +600,7 @@ async fn nothing_that_was_answered_is_lost_when_the_process_is_killed() {
         .args([
             "--exact",
             "--nocapture",
-            "nothing_that_was_answered_is_lost_when_the_process_is_killed",
+            "it_loses_nothing_that_was_answered_when_the_process_is_killed",
         ])
         .env(VICTIM, &place.file)
         .stdout(std::process::Stdio::piped())

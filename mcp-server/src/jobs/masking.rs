@@ -8,9 +8,13 @@ use regex::Regex;
 const MASK: &str = "***";
 
 /// A name that says that its value is a credential: `db_password`,
-/// `spark.hadoop.fs.s3a.secret.key`,
-/// `AWS_SESSION_TOKEN`. All of AWS's variables but the regions are taken for one.
-const NAME: &str = r"(?:[\w.\-]*(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|authorization|cookie|signature|(?:access|api|private|account|storage|shared|encryption)[_.\-]?key)[\w.\-]*|\bAWS_(?:[A-QS-Z]|R[A-DF-Z])\w*)";
+/// `spark.hadoop.fs.s3a.secret.key`, `AWS_SESSION_TOKEN`. All of AWS's variables but the regions
+/// are taken for one.
+const NAME: &str = concat!(
+    r"(?:[\w.\-]*(?:pass(?:word|wd|phrase|code)|pwd|secret|token|credential|authorization|",
+    r"cookie|signature|(?:access|api|private|account|storage|shared|encryption)[_.\-]?key)",
+    r"[\w.\-]*|\bAWS_(?:[A-QS-Z]|R[A-DF-Z])\w*)",
+);
 
 /// A value in quotes.
 const QUOTED: &str = r#"(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"#;

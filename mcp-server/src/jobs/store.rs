@@ -30,9 +30,10 @@ const MIGRATIONS: [(i64, &str, &str); 2] = [
     ),
 ];
 
-/// The columns of a job in the order of nothing: they are read by name. Times are written as RFC
+/// The columns of a job, in no order: they are read by name. Times are written as RFC
 /// 3339 here.
-const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments, conf, submission_id, application_id,
+const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments, conf,
+    submission_id, application_id,
     tasks, tasks_done, tasks_running, tasks_failed, stages, stages_done, message, error_tail,
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
     to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS started,

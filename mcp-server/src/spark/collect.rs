@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn its_arrow_stream_can_be_read_back() {
+    fn it_writes_an_arrow_stream_that_can_be_read_back() {
         let Body::Arrow(bytes) = run(Format::Arrow, 150, usize::MAX).body else {
             panic!("Arrow was asked for");
         };

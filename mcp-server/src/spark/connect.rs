@@ -1,7 +1,8 @@
 //! A thin client of Spark Connect: one statement in, a stream of Arrow batches out.
 //!
 //! ```text
-//! Connect::execute(session, Statement) → Execution ── next() ──▶ Event::{Schema, Batch, Progress} … None
+//! Connect::execute(session, Statement) → Execution
+//! Execution ── next() ──▶ Event::{Schema, Batch, Progress} … None
 //! ```
 //!
 //! The connection is lazy and comes back by itself. An [`Execution`] is *reattachable*: the server

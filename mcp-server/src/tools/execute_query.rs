@@ -33,7 +33,8 @@ impl Tool for ExecuteQuery {
         json!({
             "type": "object",
             "properties": {
-                "sql": {"type": "string", "minLength": 1, "description": "SELECT, WITH, VALUES or TABLE"},
+                "sql": {"type": "string", "minLength": 1,
+                    "description": "SELECT, WITH, VALUES or TABLE"},
                 "parameters": {
                     "type": "array",
                     "items": {},

@@ -68,7 +68,8 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
         json!({
             "type": "object",
             "properties": {
-                "sql": {"type": "string", "minLength": 1, "description": "One statement of Spark SQL"},
+                "sql": {"type": "string", "minLength": 1,
+                    "description": "One statement of Spark SQL"},
                 "parameters": {
                     "type": ["array", "object"],
                     "description": "Values of ? in order, or of :name by name: numbers, strings, \

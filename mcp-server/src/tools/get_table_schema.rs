@@ -36,7 +36,8 @@ impl Tool for GetTableSchema {
             "type": "object",
             "properties": {
                 "table": {"type": "string", "minLength": 1},
-                "schema": {"type": "string", "minLength": 1, "description": "`public` when left out"}
+                "schema": {"type": "string", "minLength": 1,
+                    "description": "`public` when left out"}
             },
             "required": ["table"],
             "additionalProperties": false
@@ -47,7 +48,10 @@ impl Tool for GetTableSchema {
         let text_or_null = json!({"type": ["string", "null"]});
         let number_or_null = json!({"type": ["integer", "null"]});
         let names = json!({"type": "array", "items": {"type": "string"}});
-        let list = |properties: Value| json!({"type": "array", "items": {"type": "object", "properties": properties}});
+        let list = |properties: Value| {
+            json!({"type": "array",
+            "items": {"type": "object", "properties": properties}})
+        };
         json!({
             "properties": {
                 "schema": {"type": "string"},
@@ -57,18 +61,23 @@ impl Tool for GetTableSchema {
                 "rows_estimate": number_or_null,
                 "bytes": number_or_null,
                 "columns": list(json!({
-                    "name": {"type": "string"}, "type": {"type": "string"}, "nullable": {"type": "boolean"},
+                    "name": {"type": "string"}, "type": {"type": "string"},
+                    "nullable": {"type": "boolean"},
                     "default": text_or_null, "comment": text_or_null
                 })),
                 "primary_key": names,
                 "unique": list(json!({"name": {"type": "string"}, "columns": names})),
                 "foreign_keys": list(json!({
-                    "name": {"type": "string"}, "columns": names, "references": {"type": "string"}, "referenced_columns": names
+                    "name": {"type": "string"}, "columns": names, "references": {"type": "string"},
+                    "referenced_columns": names
                 })),
-                "checks": list(json!({"name": {"type": "string"}, "definition": {"type": "string"}})),
-                "indexes": list(json!({"name": {"type": "string"}, "definition": {"type": "string"}}))
+                "checks": list(json!({"name": {"type": "string"},
+                    "definition": {"type": "string"}})),
+                "indexes": list(json!({"name": {"type": "string"},
+                    "definition": {"type": "string"}}))
             },
-            "required": ["schema", "table", "kind", "columns", "primary_key", "unique", "foreign_keys", "checks", "indexes"]
+            "required": ["schema", "table", "kind", "columns", "primary_key", "unique",
+                "foreign_keys", "checks", "indexes"]
         })
     }
 

@@ -31,7 +31,8 @@ pub(super) fn brief_schema() -> Value {
         "properties": {
             "job_id": {"type": "string"},
             "status": {"enum": states()},
-            "progress": {"type": ["integer", "null"], "description": "Percent; below 100 until it finished"},
+            "progress": {"type": ["integer", "null"],
+                "description": "Percent; below 100 until it finished"},
             "script": {"type": "string"},
             "submitted_at": {"type": "string"},
             "finished_at": {"type": ["string", "null"]}

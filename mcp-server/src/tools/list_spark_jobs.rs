@@ -51,7 +51,8 @@ impl Tool for ListSparkJobs {
                 "since": {"type": "string", "description": "Submitted then or later, RFC 3339: \
                                                             2026-11-20T08:00:00Z"},
                 "until": {"type": "string", "description": "Submitted before, RFC 3339"},
-                "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "description": "Jobs per page, 50 when left out"},
+                "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT,
+                    "description": "Jobs per page, 50 when left out"},
                 "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
             },
             "additionalProperties": false
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_opens_to_the_job_it_was_made_of_and_nothing_else_opens() {
+    fn it_opens_a_cursor_to_the_job_it_was_made_of_and_opens_nothing_else() {
         let id = JobId::new();
         assert_eq!(opened(&sealed(id)).expect("ours"), id);
         for cursor in ["", "x", "AAAA", &id.to_string()] {

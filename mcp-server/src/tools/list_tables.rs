@@ -42,7 +42,8 @@ impl Tool for ListTables {
             "properties": {
                 "schema": {"type": "string", "description": "Only this schema; all but the \
                      system's when left out"},
-                "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Tables per page, 100 when left out"},
+                "limit": {"type": "integer", "minimum": 1, "maximum": 1000,
+                    "description": "Tables per page, 100 when left out"},
                 "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
             },
             "additionalProperties": false
@@ -58,13 +59,15 @@ impl Tool for ListTables {
                     "properties": {
                         "schema": {"type": "string"},
                         "name": {"type": "string"},
-                        "kind": {"enum": ["table", "partitioned table", "view", "materialized view", "foreign table"]},
+                        "kind": {"enum": ["table", "partitioned table", "view", "materialized view",
+                            "foreign table"]},
                         "partition_of": nullable("string"),
                         "rows_estimate": nullable("integer"),
                         "bytes": nullable("integer"),
                         "comment": nullable("string")
                     },
-                    "required": ["schema", "name", "kind", "partition_of", "rows_estimate", "bytes", "comment"]
+                    "required": ["schema", "name", "kind", "partition_of", "rows_estimate", "bytes",
+                        "comment"]
                 }},
                 "next_cursor": nullable("string")
             },

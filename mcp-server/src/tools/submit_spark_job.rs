@@ -43,8 +43,10 @@ impl Tool for SubmitSparkJob {
             "properties": {
                 "script": {"type": "string", "minLength": 1, "description": "Absolute path of a \
                      .py file that Spark's workers can read"},
-                "source": {"type": "string", "minLength": 1, "description": "Python code, in place of `script`"},
-                "args": {"type": "array", "items": {"type": "string"}, "description": "The script's arguments"},
+                "source": {"type": "string", "minLength": 1,
+                    "description": "Python code, in place of `script`"},
+                "args": {"type": "array", "items": {"type": "string"},
+                    "description": "The script's arguments"},
                 "conf": {
                     "type": "object",
                     "additionalProperties": {"type": "string"},

@@ -6,23 +6,36 @@ CREATE TABLE t (id int PRIMARY KEY, secret text);
 INSERT INTO t SELECT n, 'row ' || n FROM generate_series(1, 20) n;
 CREATE SEQUENCE s;
 SELECT nextval('s');
-CREATE FUNCTION write_it() RETURNS int LANGUAGE sql AS $$ INSERT INTO t VALUES (666, 'written') RETURNING id $$;
-CREATE FUNCTION write_stable() RETURNS int LANGUAGE plpgsql STABLE AS $$ BEGIN EXECUTE 'INSERT INTO t VALUES (667, ''x'')'; RETURN 1; END $$;
-CREATE FUNCTION run_it(text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text; BEGIN EXECUTE $1 INTO r; RETURN r; END $$;
-CREATE FUNCTION run_stable(text) RETURNS text LANGUAGE plpgsql STABLE AS $$ DECLARE r text; BEGIN EXECUTE $1 INTO r; RETURN r; END $$;
+CREATE FUNCTION write_it() RETURNS int LANGUAGE sql
+    AS $$ INSERT INTO t VALUES (666, 'written') RETURNING id $$;
+CREATE FUNCTION write_stable() RETURNS int LANGUAGE plpgsql STABLE AS $$
+    BEGIN EXECUTE 'INSERT INTO t VALUES (667, ''x'')'; RETURN 1; END $$;
+CREATE FUNCTION run_it(text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r text;
+    BEGIN EXECUTE $1 INTO r; RETURN r; END $$;
+CREATE FUNCTION run_stable(text) RETURNS text LANGUAGE plpgsql STABLE AS $$ DECLARE r text;
+    BEGIN EXECUTE $1 INTO r; RETURN r; END $$;
 CREATE SCHEMA other;
-CREATE FUNCTION other.count(t) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM t; RETURN 1; END $$;
+CREATE FUNCTION other.count(t) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM t;
+    RETURN 1; END $$;
 CREATE PROCEDURE do_it() LANGUAGE sql AS $$ DELETE FROM t $$;
 CREATE VIEW v AS SELECT * FROM t;
 SELECT lo_create(4711);
-CREATE FUNCTION beat(text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$ BEGIN PERFORM pg_advisory_lock(4242); RETURN $1; END $$;
-CREATE FUNCTION beat_stable(text) RETURNS text LANGUAGE plpgsql STABLE AS $$ BEGIN PERFORM pg_advisory_lock(4242); RETURN $1; END $$;
-CREATE FUNCTION xml_of(text) RETURNS xml LANGUAGE sql STABLE AS $$ SELECT query_to_xml($1, true, true, '') $$;
-CREATE FUNCTION xml_of_atomic(t text) RETURNS xml LANGUAGE sql STABLE RETURN query_to_xml(t, true, true, '');
-CREATE FUNCTION xml_of_named(t text) RETURNS xml LANGUAGE sql STABLE AS $$ SELECT query_to_xml(t, true, true, '') $$;
-CREATE FUNCTION with_default(a text, b text DEFAULT beat('x')) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT $1 $$;
-CREATE FUNCTION of_view() RETURNS bigint LANGUAGE sql STABLE BEGIN ATOMIC SELECT count(*) FROM pg_stat_activity; END;
-CREATE FUNCTION other_path() RETURNS text LANGUAGE sql STABLE SET search_path = other AS $$ SELECT 'x'::text $$;
+CREATE FUNCTION beat(text) RETURNS text LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN PERFORM pg_advisory_lock(4242); RETURN $1; END $$;
+CREATE FUNCTION beat_stable(text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+    BEGIN PERFORM pg_advisory_lock(4242); RETURN $1; END $$;
+CREATE FUNCTION xml_of(text) RETURNS xml LANGUAGE sql STABLE AS $$
+    SELECT query_to_xml($1, true, true, '') $$;
+CREATE FUNCTION xml_of_atomic(t text) RETURNS xml LANGUAGE sql STABLE
+    RETURN query_to_xml(t, true, true, '');
+CREATE FUNCTION xml_of_named(t text) RETURNS xml LANGUAGE sql STABLE AS $$
+    SELECT query_to_xml(t, true, true, '') $$;
+CREATE FUNCTION with_default(a text, b text DEFAULT beat('x')) RETURNS text LANGUAGE sql IMMUTABLE
+    AS $$ SELECT $1 $$;
+CREATE FUNCTION of_view() RETURNS bigint LANGUAGE sql STABLE BEGIN ATOMIC SELECT count(*)
+    FROM pg_stat_activity; END;
+CREATE FUNCTION other_path() RETURNS text LANGUAGE sql STABLE SET search_path = other AS $$
+    SELECT 'x'::text $$;
 CREATE FUNCTION lock_as(bigint) RETURNS void LANGUAGE internal STABLE AS 'pg_advisory_lock_int8';
 CREATE VIEW beating AS SELECT beat(secret) FROM t;
 CREATE VIEW beating_below AS SELECT * FROM beating;
@@ -33,17 +46,21 @@ CREATE DOMAIN checked AS text CHECK (beat(VALUE) IS NOT NULL);
 CREATE DOMAIN over_checked AS checked;
 CREATE TYPE holds_checked AS (a int, b checked);
 CREATE TYPE cast_by AS (a text);
-CREATE FUNCTION to_json_of(cast_by) RETURNS json LANGUAGE plpgsql VOLATILE AS $$ BEGIN PERFORM pg_advisory_lock(4242); RETURN '1'; END $$;
+CREATE FUNCTION to_json_of(cast_by) RETURNS json LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN PERFORM pg_advisory_lock(4242); RETURN '1'; END $$;
 CREATE CAST (cast_by AS json) WITH FUNCTION to_json_of(cast_by);
-CREATE FUNCTION cast_it(cast_by) RETURNS int LANGUAGE plpgsql VOLATILE AS $$ BEGIN PERFORM pg_advisory_lock(4242); RETURN 1; END $$;
+CREATE FUNCTION cast_it(cast_by) RETURNS int LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN PERFORM pg_advisory_lock(4242); RETURN 1; END $$;
 CREATE CAST (cast_by AS int) WITH FUNCTION cast_it(cast_by);
 CREATE TYPE compared AS (a int);
-CREATE FUNCTION compare(compared, compared) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_advisory_lock(4242); RETURN 0; END $$;
+CREATE FUNCTION compare(compared, compared) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+    BEGIN PERFORM pg_advisory_lock(4242); RETURN 0; END $$;
 CREATE FUNCTION less(compared, compared) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
 CREATE FUNCTION same(compared, compared) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
 CREATE OPERATOR <<< (LEFTARG = compared, RIGHTARG = compared, FUNCTION = less);
 CREATE OPERATOR === (LEFTARG = compared, RIGHTARG = compared, FUNCTION = same);
-CREATE OPERATOR CLASS compared_ops DEFAULT FOR TYPE compared USING btree AS OPERATOR 1 <<<, OPERATOR 3 ===, FUNCTION 1 compare(compared, compared);
+CREATE OPERATOR CLASS compared_ops DEFAULT FOR TYPE compared USING btree AS OPERATOR 1 <<<,
+    OPERATOR 3 ===, FUNCTION 1 compare(compared, compared);
 CREATE TABLE guarded (a text);
 INSERT INTO guarded VALUES ('x');
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;

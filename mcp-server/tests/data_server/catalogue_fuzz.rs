@@ -59,10 +59,10 @@ FROM pg_proc p
 WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f'
   AND NOT ('internal'::regtype = ANY (p.proargtypes::oid[]))
   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype,
-  'language_handler'::regtype,
-                           'internal'::regtype)
-  AND (p.provolatile = 'v' OR p.proname ~
-  'to_xml|^ts_stat|^pg_prepared_statement|activity$|^pg_cursor$|^(domain|array|record|range|multirange)_in$|xact_id$|^txid_current$|satisfies_hash|validator$|input_is_valid|input_error_info')
+                           'language_handler'::regtype, 'internal'::regtype)
+  AND (p.provolatile = 'v' OR p.proname ~ ('to_xml|^ts_stat|^pg_prepared_statement|activity$'
+      || '|^pg_cursor$|^(domain|array|record|range|multirange)_in$|xact_id$|^txid_current$'
+      || '|satisfies_hash|validator$|input_is_valid|input_error_info'))
 ORDER BY p.oid";
 
 /// Hides a call in a view, a body, a domain's check, an operator and a default.

@@ -75,7 +75,8 @@ impl Client {
             revision,
             ..Self::modern(address)
         };
-        let params = json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+        let params = json!({"protocolVersion": revision, "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"}});
         let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
         let response = client.post(&body.to_string(), &[]).await;
         let session = response.headers().get("mcp-session-id").expect("a session");

@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::server::Server;
 
 #[test]
-fn input_schemas_are_strict_and_the_gateway_can_check_them() {
+fn it_has_strict_input_schemas_that_the_gateway_can_check() {
     for tool in Registry::all(mcp_server::config::Access::Read).list() {
         let schema = Value::Object((*tool.input_schema).clone());
         assert_eq!(schema["type"], json!("object"), "{}", tool.name);
@@ -27,7 +27,7 @@ fn input_schemas_are_strict_and_the_gateway_can_check_them() {
 }
 
 #[test]
-fn every_tool_says_what_an_agent_needs_and_no_more() {
+fn it_tells_an_agent_of_each_tool_what_it_needs_and_no_more() {
     let mut sum = 0;
     for tool in Registry::all(mcp_server::config::Access::Read).list() {
         let bytes = serde_json::to_string(tool).expect("JSON").len();
@@ -50,7 +50,7 @@ fn every_tool_says_what_an_agent_needs_and_no_more() {
 }
 
 #[tokio::test]
-async fn real_results_fit_the_output_schemas() {
+async fn it_gives_results_that_fit_the_output_schemas() {
     let database = Database::with(
         "CREATE TABLE t (a int PRIMARY KEY, b text UNIQUE, c int REFERENCES t CHECK (c > 0))",
     )

@@ -130,7 +130,10 @@ async fn it_describes_a_table() {
         .call("get_table_schema", json!({"table": "orders"}))
         .await;
     let orders = answer.structured();
-    let column = |name: &str, kind: &str, nullable: bool, default: Value| json!({"name": name, "type": kind, "nullable": nullable, "default": default, "comment": null});
+    let column = |name: &str, kind: &str, nullable: bool, default: Value| {
+        json!({"name": name, "type": kind, "nullable": nullable, "default": default,
+        "comment": null})
+    };
     assert_eq!(
         orders["columns"],
         json!([
@@ -147,7 +150,8 @@ async fn it_describes_a_table() {
         ])
     );
     assert_eq!(orders["primary_key"], json!(["id", "customer"]));
-    let foreign = json!([{"name": "orders_customer_fkey", "columns": ["customer"], "references": "public.customers", "referenced_columns": ["id"]}]);
+    let foreign = json!([{"name": "orders_customer_fkey", "columns": ["customer"],
+        "references": "public.customers", "referenced_columns": ["id"]}]);
     assert_eq!(orders["foreign_keys"], foreign);
     assert_eq!(
         orders["checks"],

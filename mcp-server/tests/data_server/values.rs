@@ -191,7 +191,8 @@ async fn it_keeps_the_shape_of_a_result() {
     assert_eq!(ordered.structured()["rows"], json!(expected));
 
     let same_names = client.query("SELECT 1 AS a, 'x' AS a, 2", json!([])).await;
-    let names = json!([{"name": "a", "type": "integer"}, {"name": "a", "type": "text"}, {"name": "?column?", "type": "integer"}]);
+    let names = json!([{"name": "a", "type": "integer"}, {"name": "a", "type": "text"},
+        {"name": "?column?", "type": "integer"}]);
     assert_eq!(same_names.structured()["columns"], names);
     assert_eq!(same_names.structured()["rows"], json!([[1, "x", 2]]));
 

@@ -14,7 +14,8 @@ use crate::{launched, text};
 async fn it_submits_the_source_as_a_file_that_spark_runs() {
     let (database, master) = (Database::with("").await, Master::start().await);
     let server = server(&database, &master).await;
-    let arguments = json!({"source": "print('é')", "args": ["1", "--two"], "conf": {"spark.driver.memory": "512m"}});
+    let arguments = json!({"source": "print('é')", "args": ["1", "--two"],
+        "conf": {"spark.driver.memory": "512m"}});
     let answer = server.client().call("submit_spark_job", arguments).await;
     let job = answer.structured();
     let created = master.cluster().created[0].clone();
@@ -177,7 +178,8 @@ async fn it_puts_no_argument_and_no_credential_on_a_command_line() {
     let arguments = json!({
         "source": "x",
         "args": ["--password", "s3cret", "positional-s3cret"],
-        "conf": {"spark.hadoop.fs.s3a.secret.key": "s3cret", "spark.executorEnv.AWS_SESSION_TOKEN": "s3cret",
+        "conf": {"spark.hadoop.fs.s3a.secret.key": "s3cret",
+            "spark.executorEnv.AWS_SESSION_TOKEN": "s3cret",
             "spark.sql.shuffle.partitions": "3"},
     });
     let answer = server.client().call("submit_spark_job", arguments).await;

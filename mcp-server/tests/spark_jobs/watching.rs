@@ -37,8 +37,10 @@ async fn it_follows_a_job_to_its_end() {
 
     let application = Application {
         state: "RUNNING".to_owned(),
-        jobs: json!([{"numTasks": 12, "numSkippedTasks": 4, "numCompletedTasks": 8, "numActiveTasks": 0,
-            "numFailedTasks": 1, "numCompletedStages": 1, "numSkippedStages": 1, "stageIds": [0, 1]}]),
+        jobs: json!([{"numTasks": 12, "numSkippedTasks": 4, "numCompletedTasks": 8,
+            "numActiveTasks": 0,
+            "numFailedTasks": 1, "numCompletedStages": 1, "numSkippedStages": 1,
+            "stageIds": [0, 1]}]),
         ..Application::default()
     };
     master
@@ -71,7 +73,8 @@ async fn it_says_why_a_job_failed_and_shows_no_credential() {
     let submitted = client
         .call(
             "submit_spark_job",
-            json!({"source": "x", "args": ["--password=s3cret"], "conf": {"spark.hadoop.fs.s3a.secret.key": "s3cret"}}),
+            json!({"source": "x", "args": ["--password=s3cret"],
+                "conf": {"spark.hadoop.fs.s3a.secret.key": "s3cret"}}),
         )
         .await;
     let job = crate::text(&submitted.structured()["job_id"]);

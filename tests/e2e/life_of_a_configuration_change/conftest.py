@@ -1,4 +1,6 @@
-"""Control plane, Envoy and two servers with catalogues: one set for each test that breaks it, one for all others."""
+"""Control plane, Envoy and two servers with catalogues: one set for each test that breaks it, one
+for all others.
+"""
 
 import pytest
 
@@ -15,7 +17,9 @@ def managed(installation, directory):
 
 @pytest.fixture(scope="module")
 def shared(installation, tmp_path_factory):
-    """The set of all tests of a module that leave it as they found it, but for tools that are theirs alone."""
+    """The set of all tests of a module that leave it as they found it, but for tools that are
+    theirs alone.
+    """
     made = managed_gateway.start(installation, tmp_path_factory.mktemp("shared"))
     yield made
     made.stop()

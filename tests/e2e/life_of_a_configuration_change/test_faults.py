@@ -84,8 +84,10 @@ def test_it_takes_back_by_itself_what_an_envoy_rejected(managed, occupied_port):
     assert managed.status("get_weather") == 429
 
 
-def test_a_filter_that_envoy_rejects_changes_nothing_for_traffic(managed):
-    """The module is gone for a moment, as on a disk that fails: Envoy rejects every filter configuration."""
+def test_it_changes_nothing_for_traffic_when_envoy_rejects_a_filter(managed):
+    """The module is gone for a moment, as on a disk that fails: Envoy rejects every filter
+    configuration.
+    """
     (module,) = (managed.directory / "modules").glob("*.wasm")
     before = managed.control_plane.document()
     hidden = module.rename(module.with_suffix(".hidden"))
@@ -105,7 +107,7 @@ def test_a_filter_that_envoy_rejects_changes_nothing_for_traffic(managed):
     traffic.check_only(ONLY_GOOD)
 
 
-def test_an_envoy_that_restarts_after_a_rejection_gets_the_last_good_configuration(
+def test_it_gives_an_envoy_that_restarts_after_a_rejection_the_last_good_configuration(
     managed, occupied_port
 ):
     wrong = managed.control_plane.document()
@@ -118,7 +120,7 @@ def test_an_envoy_that_restarts_after_a_rejection_gets_the_last_good_configurati
         until(f"`{tool}` can be called again", lambda: managed.passes(tool))
 
 
-def test_killing_the_control_plane_changes_nothing_for_traffic(managed):
+def test_it_changes_nothing_for_traffic_when_the_control_plane_is_killed(managed):
     managed.control_plane.set_limit("get_weather", 1_000_000)
     before = managed.control_plane.document()
     with Traffic(managed.port, CALLS) as traffic:
@@ -138,14 +140,14 @@ def test_killing_the_control_plane_changes_nothing_for_traffic(managed):
     InForce().check("a new change is in force", lambda: managed.status("get_weather") == 429)
 
 
-def test_a_restarted_envoy_gets_the_configuration_in_force(managed):
+def test_it_gives_a_restarted_envoy_the_configuration_in_force(managed):
     managed.control_plane.set_limit("get_weather", 1)
     managed.envoy.restart()
     until("the gateway serves again", lambda: managed.passes("add"))
     assert 429 in [managed.status("get_weather") for _ in range(3)]
 
 
-def test_an_envoy_that_starts_before_its_control_plane_serves_once_it_is_there(managed):
+def test_it_serves_by_an_envoy_that_starts_first_once_the_control_plane_is_there(managed):
     managed.control_plane.crash()
     managed.envoy.process.stop()
     managed.envoy.process.start()
@@ -154,7 +156,7 @@ def test_an_envoy_that_starts_before_its_control_plane_serves_once_it_is_there(m
         until(f"`{tool}` can be called", lambda: managed.passes(tool), 60)
 
 
-def test_a_server_that_is_down_is_listed_once_it_is_up(managed):
+def test_it_lists_a_server_that_was_down_once_it_is_up(managed):
     port = free_port()
     document = managed.control_plane.document()
     document["servers"]["late"] = {"url": f"http://127.0.0.1:{port}/mcp"}
@@ -169,7 +171,7 @@ def test_a_server_that_is_down_is_listed_once_it_is_up(managed):
     assert managed.passes("get_weather")
 
 
-def test_a_server_that_goes_down_is_told_in_json_rpc_and_takes_no_other_with_it(managed):
+def test_it_tells_in_json_rpc_that_a_server_went_down_and_serves_the_others(managed):
     managed.upstreams["math"].stop()
     until("the gateway notices", lambda: is_refused(managed.send(CALLS["add"]), 50300))
     assert managed.passes("get_weather")

@@ -32,7 +32,7 @@ def test_it_changes_a_policy_under_load_without_a_failed_call(managed):
 
 
 @in_both_eras
-def test_of_six_quick_calls_two_pass_a_limit_of_two(shared, era):
+def test_it_lets_two_of_six_quick_calls_pass_a_limit_of_two(shared, era):
     tool = f"note_{era.name.lower()}"
     assert shared.control_plane.set_limit(tool, 2).status == 200
     note = call(era, tool, {"text": "a"})
@@ -58,14 +58,16 @@ def test_it_shows_what_the_envoys_are_given(shared, installation):
         assert part in shown, f"no `{part}` in {shown[:2000]}"
 
 
-def test_a_write_answers_what_each_envoy_said(shared):
+def test_it_answers_a_write_with_what_each_envoy_said(shared):
     answer = shared.control_plane.set_limit("note_other", 60).json
     assert answer["outcome"] == "accepted", answer
     assert [envoy["id"] for envoy in answer["envoys"]] == ["envoy"], answer
 
 
-def test_a_limit_survives_changes_of_other_rules(shared):
-    """A bucket belongs to its rule and limit, not to a revision: a change elsewhere must not fill it."""
+def test_it_keeps_a_limit_through_changes_of_other_rules(shared):
+    """A bucket belongs to its rule and limit, not to a revision: a change elsewhere must not fill
+    it.
+    """
     assert shared.control_plane.set_limit("note_kept", 1).status == 200
     note = call(Era.MODERN, "note_kept")
     assert [shared.send(note).status for _ in range(2)] == [200, 429]
@@ -123,7 +125,7 @@ def test_it_refuses_a_broken_document_and_changes_nothing(shared):
     assert shared.passes("get_weather")
 
 
-def test_a_client_cannot_choose_its_cluster(shared):
+def test_it_lets_no_client_choose_its_cluster(shared):
     for tool, server in (("get_weather", "weather"), ("add", "math")):
         for upstream in shared.upstreams.values():
             upstream.forget()
@@ -134,7 +136,7 @@ def test_a_client_cannot_choose_its_cluster(shared):
         assert [name for name, upstream in shared.upstreams.items() if upstream.calls()] == [server]
 
 
-def test_a_tool_that_a_server_adds_can_be_called(shared):
+def test_it_lets_a_tool_be_called_that_a_server_adds(shared):
     forecast = call(Era.MODERN, "forecast")
     assert shared.send(forecast).json["error"]["code"] == -32602
     shared.upstreams["weather"].responder = answers_with(

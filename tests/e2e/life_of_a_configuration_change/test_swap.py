@@ -15,8 +15,10 @@ from recording_upstream import RecordingUpstream, answers_with
 from traffic import Traffic
 
 
-def test_a_call_and_its_events_outlive_a_change(managed):
-    """An event stream is open, with an event before the changes, one between them and the result after them."""
+def test_it_lets_a_call_and_its_events_outlive_a_change(managed):
+    """An event stream is open, with an event before the changes, one between them and the result
+    after them.
+    """
     read: list[dict] = []
     go_on = [threading.Event(), threading.Event()]
     upstream = managed.upstreams["weather"]
@@ -65,7 +67,7 @@ def test_a_call_and_its_events_outlive_a_change(managed):
     assert read[2]["id"] == "long"
 
 
-def test_a_listener_that_is_added_and_removed_disturbs_no_other(managed):
+def test_it_adds_and_removes_a_listener_without_disturbing_another(managed):
     before = managed.control_plane.document()
     port = free_port()
     added = {"name": "more", "address": f"127.0.0.1:{port}", "servers": ["math"]}
@@ -80,8 +82,10 @@ def test_a_listener_that_is_added_and_removed_disturbs_no_other(managed):
     traffic.check_only({name: {200} for name in CALLS})
 
 
-def test_a_server_that_moves_is_followed_without_a_failed_call(managed):
-    """Make before break: calls go to the old place until the new one is in force, and to neither in between."""
+def test_it_follows_a_server_that_moves_without_a_failed_call(managed):
+    """Make before break: calls go to the old place until the new one is in force, and to neither in
+    between.
+    """
     managed.upstreams["moved"] = RecordingUpstream("moved")
     managed.upstreams["moved"].responder = answers_with(listed({"get_weather": CITY}))
     document = managed.control_plane.document()

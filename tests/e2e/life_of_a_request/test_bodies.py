@@ -1,4 +1,6 @@
-"""However a body arrives, the decision is the same; no upstream ever holds a complete request that was not decided."""
+"""However a body arrives, the decision is the same; no upstream ever holds a complete request that
+was not decided.
+"""
 
 import json
 import socket
@@ -37,8 +39,9 @@ def test_it_refuses_the_same_in_chunks_of_one_byte(gateway, era):
 @in_both_eras
 @pytest.mark.parametrize("ending", ["close", "reset"])
 def test_it_passes_nothing_of_a_body_that_never_ends(gateway, era, ending):
-    """In chunks, so that no announced length keeps an upstream from taking the part for the whole; and by the fragments that
-    reached it, because the arguments of this tool are judged as a whole."""
+    """In chunks, so that no announced length keeps an upstream from taking the part for the whole;
+    and by the fragments that reached it, because the arguments of this tool are judged as a whole.
+    """
     message = weather(era)
     ended = "http.mcp.downstream_cx_destroy"
     before = gateway.gateway.envoy.stats(ended)[ended]

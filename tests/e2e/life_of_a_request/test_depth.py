@@ -1,4 +1,5 @@
-"""The deepest schema that compiles, against the deepest message: on the stack that V8 gives the module.
+"""The deepest schema that compiles, against the deepest message: on the stack that V8 gives the
+module.
 
 `filters/policy-engine/tests/depth.rs` does the same natively.
 """

@@ -174,7 +174,9 @@ def test_it_refuses_a_header_that_disagrees_with_its_argument(gateway, arguments
     "name", ["x-op", "user-agent", "accept-language", "cookie", "mcp-session-id", "mcp-param-a"]
 )
 def test_it_refuses_bytes_that_are_no_text_in_any_header(gateway, era, name):
-    """Such a byte must not reach the module's string getters either: a panic there would end the module for all."""
+    """Such a byte must not reach the module's string getters either: a panic there would end the
+    module for all.
+    """
     reloads = gateway.gateway.envoy.stats("vm_reload")
     reply = gateway.send_refused(weather(era).with_headers((name, b"ab\xff\xfe")))
     assert (reply.status, reply.json["error"]["code"]) == (400, INVALID_REQUEST)

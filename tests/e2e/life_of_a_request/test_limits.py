@@ -15,7 +15,9 @@ from static_gateway import StaticGateway, example_filter_config, with_tools
 
 @in_both_eras
 def test_it_limits_and_recovers(gateway, era):
-    """Two at once and two a second: a quick caller gets at least two calls through, then is told to wait, and then passes."""
+    """Two at once and two a second: a quick caller gets at least two calls through, then is told to
+    wait, and then passes.
+    """
     tool = f"twice_{era.name.lower()}"
     passed = 0
     with Connection(gateway.port) as connection:
@@ -35,7 +37,9 @@ def test_it_limits_and_recovers(gateway, era):
 
 @in_both_eras
 def test_it_takes_no_tools_limit_for_anothers(gateway, era):
-    """One call an hour by one rule, and a bucket for each of its tools: none refills while the test runs."""
+    """One call an hour by one rule, and a bucket for each of its tools: none refills while the test
+    runs.
+    """
     first, second = (call(era, f"hourly_{era.name.lower()}_{name}") for name in "ab")
     assert has_passed(first.post_once(gateway.port))
     assert is_refused(first.post_once(gateway.port), 42900)
@@ -45,7 +49,9 @@ def test_it_takes_no_tools_limit_for_anothers(gateway, era):
 
 @pytest.fixture
 def two_workers(installation, directory):
-    """A gateway with two workers and a tool of which exactly 300 calls pass within this test's time."""
+    """A gateway with two workers and a tool of which exactly 300 calls pass within this test's
+    time.
+    """
     config = example_filter_config()
     with_tools(config, "weather", {"scarce": ANYTHING})
     limit = {

@@ -1,4 +1,4 @@
-"""Unfinished bodies have a budget: a flood of them neither fills the machine nor shuts out others."""
+"""Unfinished bodies have a budget: a flood neither fills the machine nor shuts out others."""
 
 from pathlib import Path
 
@@ -15,8 +15,9 @@ TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
 FLOOD = 400
 MEBIBYTE = 1 << 20
 MOST_GROWTH = 260 * MEBIBYTE
-"""64 MiB of bodies, as Envoy buffers them and as the filter has read them, what makes way besides, and the allocator's part;
-without a budget it is twice the flood."""
+"""64 MiB of bodies, as Envoy buffers them and as the filter has read them, what makes way besides,
+and the allocator's part; without a budget it is twice the flood.
+"""
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Bodies with random damage: whatever still reaches an upstream is one readable message that the policy allows."""
+"""Bodies with random damage: whatever still reaches an upstream is one readable message that the
+policy allows.
+"""
 
 import json
 import random
@@ -31,7 +33,7 @@ PIECES = [
 
 
 def damaged(body: bytes, random: random.Random) -> bytes:
-    """One to three small changes: a byte flipped, removed or inserted, a slice repeated or moved."""
+    """One to three changes: a byte flipped, removed or inserted, a slice repeated or moved."""
     changed = bytearray(body)
     for _ in range(random.randint(1, 3)):
         at = random.randrange(len(changed))

@@ -1,4 +1,6 @@
-"""A listener with a route besides the MCP endpoints: nothing that a server could take for a call goes by it unread."""
+"""A listener with a route besides the MCP endpoints: nothing that a server could take for a call
+goes by it unread.
+"""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""Every policy case on the real module in the real Envoy, in both eras: what the engine decides natively, it decides here.
+"""Every policy case on the real module in the real Envoy, in both eras: what the engine decides
+natively, it decides here.
 
 Invariant 5 of docs/architecture.md.
 """
@@ -27,7 +28,9 @@ FILES = all_files()
 
 @dataclass(frozen=True)
 class Gateways:
-    """A gateway for each file and era, whose buckets nobody has touched, and the two clusters that cases may name."""
+    """A gateway for each file and era, whose buckets nobody has touched, and the two clusters that
+    cases may name.
+    """
 
     ports: dict[str, int]
     upstreams: dict[str, RecordingUpstream]

@@ -1,5 +1,6 @@
-"""What the gateway must not let pass: refused with the caller's id and a sentence, no upstream saw any of it, and the
-next call works (`send_refused` asserts the last two). The forms are those of docs/decisions/0001-status-codes.md.
+"""What the gateway must not let pass: refused with the caller's id and a sentence, no upstream saw
+any of it, and the next call works (`send_refused` asserts the last two). The forms are those of
+docs/decisions/0001-status-codes.md.
 
 Invariant 1 of docs/architecture.md.
 """
@@ -16,7 +17,9 @@ from raw_http import Connection, Reply
 
 
 def check_error(reply: Reply, status: int, code: int, id: object = 1) -> str:
-    """Asserts the form of a refusal and that its sentence suits a client that shows raw JSON; returns the sentence."""
+    """Asserts the form of a refusal and that its sentence suits a client that shows raw JSON;
+    returns the sentence.
+    """
     assert reply.status == status, (reply.status, reply.body)
     assert reply.headers["content-type"] == "application/json"
     message = reply.json
@@ -127,7 +130,9 @@ def test_it_refuses_a_key_that_occurs_twice_within_the_arguments(gateway, era):
 
 @in_both_eras
 def test_it_refuses_the_second_name_however_late_it_comes(gateway, era):
-    """Nobody reads the arguments of `unread`, so its body is already on its way when the second name arrives."""
+    """Nobody reads the arguments of `unread`, so its body is already on its way when the second
+    name arrives.
+    """
     padding = "x" * 500_000
     params = f'"name":"unread","arguments":{{"text":"{padding}"}},"name":"secret"'
     message = call(era, "unread")
@@ -258,7 +263,9 @@ def test_it_refuses_a_modern_body_under_an_older_header(gateway):
     ],
 )
 def test_it_lets_no_path_lead_past_its_endpoint(gateway, path):
-    """Read as the endpoint that it leads to, which has not this tool; or refused, where one reading is as good as another."""
+    """Read as the endpoint that it leads to, which has not this tool; or refused, where one reading
+    is as good as another.
+    """
     reply = call(Era.LEGACY, "get_weather", {"city": "Oslo"}).post_once(gateway.port, path)
     expected = (400, -32600) if "%2f" in path else (200, -32602)
     assert (reply.status, reply.json["error"]["code"]) == expected

@@ -1,4 +1,6 @@
-"""A server that is down, breaks off or takes too long: the caller is told so in JSON-RPC, whatever SDK shows it."""
+"""A server that is down, breaks off or takes too long: the caller is told so in JSON-RPC, whatever
+SDK shows it.
+"""
 
 import pytest
 
@@ -17,7 +19,9 @@ TOOLS = {"down": ANYTHING, "breaks": ANYTHING, "slow": ANYTHING, "well": ANYTHIN
 
 @pytest.fixture(scope="module")
 def failing_gateway(installation, tmp_path_factory):
-    """`down` leads to a port where nobody listens; `breaks` closes the connection; `slow` has 300 ms and never answers."""
+    """`down` leads to a port where nobody listens; `breaks` closes the connection; `slow` has 300
+    ms and never answers.
+    """
     config = example_filter_config()
     with_tools(config, "weather", TOOLS)
     config["rules"] = [

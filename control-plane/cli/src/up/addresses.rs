@@ -87,7 +87,8 @@ mod tests {
     use super::*;
 
     fn document(address: &str, url: &str) -> Value {
-        json!({"listeners": [{"name": "mcp", "address": address, "servers": ["*"]}], "servers": {"data": {"url": url}}, "tools": [{"name": "kept"}]})
+        json!({"listeners": [{"name": "mcp", "address": address, "servers": ["*"]}],
+            "servers": {"data": {"url": url}}, "tools": [{"name": "kept"}]})
     }
 
     fn addresses() -> (SocketAddr, SocketAddr) {

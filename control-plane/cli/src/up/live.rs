@@ -97,7 +97,8 @@ mod tests {
         let stats = json!({"stats": [
             {"name": "wasmcustom.portcullis_calls.server.data.tool.list_tables", "value": 3},
             {"name": "wasmcustom.portcullis_calls.server.data.tool.execute_query", "value": 4},
-            {"name": "wasmcustom.portcullis_refusals.server.data.tool.execute_query.reason.limited", "value": 2},
+            {"name": "wasmcustom.portcullis_refusals.server.data.tool.execute_query.reason.limited",
+             "value": 2},
             {"histograms": {}},
         ]});
         assert_eq!(

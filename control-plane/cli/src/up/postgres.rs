@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_must_be_postgres() {
+    fn it_takes_only_postgresql_as_a_store() {
         assert!(check_store_url("postgres://me@localhost/x").is_ok());
         assert!(check_store_url("mysql://me@localhost/x").is_err());
         assert!(check_store_url("localhost").is_err());

@@ -46,9 +46,14 @@ In a second terminal, try
   and one of Spark:
     {own} tools call --url {mcp} execute_spark_sql '{spark_query}'
   the same path with curl:
-    curl -s {mcp} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -H 'MCP-Protocol-Version: 2026-07-28' -H 'Mcp-Method: tools/call' -H 'Mcp-Name: list_tables' -d '{body}'
+    curl -s {mcp} -H 'Content-Type: application/json' \
+      -H 'Accept: application/json, text/event-stream' -H 'MCP-Protocol-Version: 2026-07-28' \
+      -H 'Mcp-Method: tools/call' -H 'Mcp-Name: list_tables' \
+      -d '{body}'
   a limit of two calls a minute on it, then without:
-    curl -s -X PUT {rest}/api/v1/tools/execute_query/policy -H 'Content-Type: application/json' -d '{{"limits":[{{"per":["tool"],"requests":2,"window":"1m"}}]}}'
+    curl -s -X PUT {rest}/api/v1/tools/execute_query/policy \
+      -H 'Content-Type: application/json' \
+      -d '{{"limits":[{{"per":["tool"],"requests":2,"window":"1m"}}]}}'
     curl -s -X DELETE {rest}/api/v1/tools/execute_query/policy
   what each Envoy and each server does:
     {own} status --data {data} --rest-address {rest_address}

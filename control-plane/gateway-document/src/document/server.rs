@@ -223,6 +223,7 @@ impl JsonSchema for EndpointUrl {
         "EndpointUrl".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "format": "uri", "pattern": "^https?://[^/?#@]+(/[^?#]*)?$"})
+        schemars::json_schema!({"type": "string", "format": "uri",
+            "pattern": "^https?://[^/?#@]+(/[^?#]*)?$"})
     }
 }

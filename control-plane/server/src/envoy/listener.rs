@@ -1,20 +1,25 @@
 //! The listener and its HTTP connection manager.
 
-use envoy_types::pb::envoy::config::common::mutation_rules::v3::{HeaderMutation, header_mutation::Action};
-use envoy_types::pb::envoy::config::core::v3::{
-    CidrRange, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions, TypedExtensionConfig,
-    http_protocol_options::HeadersWithUnderscoresAction,
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
+    HeaderMutation, header_mutation::Action,
 };
-use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener, filter::ConfigType};
+use envoy_types::pb::envoy::config::core::v3::{
+    CidrRange, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions,
+    TypedExtensionConfig, http_protocol_options::HeadersWithUnderscoresAction,
+};
+use envoy_types::pb::envoy::config::listener::v3::{
+    Filter, FilterChain, Listener, filter::ConfigType,
+};
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
-use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::{
-    InternalAddressConfig, PathWithEscapedSlashesAction, RouteSpecifier,
-};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
-    HttpConnectionManager, HttpFilter, Rds, RequestIdExtension, http_filter,
+    HttpConnectionManager, HttpFilter, Rds, RequestIdExtension,
+    http_connection_manager::{
+        InternalAddressConfig, PathWithEscapedSlashesAction, RouteSpecifier,
+    },
+    http_filter,
 };
-use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation as EarlyHeaderMutation;
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation::v3 as early;
 use envoy_types::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
 use envoy_types::util::pack_any;
 use gateway_document::Listener as DocumentListener;
@@ -137,7 +142,7 @@ fn nobody_internal() -> InternalAddressConfig {
 fn without_cluster_header() -> TypedExtensionConfig {
     TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
-        typed_config: Some(pack_any(EarlyHeaderMutation {
+        typed_config: Some(pack_any(early::HeaderMutation {
             mutations: vec![HeaderMutation {
                 action: Some(Action::Remove(CLUSTER_HEADER.to_owned())),
             }],

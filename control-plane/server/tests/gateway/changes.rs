@@ -69,7 +69,7 @@ async fn it_answers_when_every_envoy_has_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_change_that_an_envoy_rejects_is_taken_back_and_shown_until_the_next() {
+async fn it_takes_back_a_change_that_an_envoy_rejects_and_shows_it_until_the_next() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), "").await;
     let (_good, bad) = (
@@ -124,7 +124,7 @@ async fn a_change_that_an_envoy_rejects_is_taken_back_and_shown_until_the_next()
 }
 
 #[tokio::test]
-async fn a_new_envoy_and_a_restarted_control_plane_never_see_a_change_that_was_rejected() {
+async fn it_never_serves_a_rejected_change_to_a_new_envoy_or_after_a_restart() {
     let folder = folder();
     let before = {
         let control_plane = ControlPlane::start(folder.path(), "").await;
@@ -150,7 +150,7 @@ async fn a_new_envoy_and_a_restarted_control_plane_never_see_a_change_that_was_r
 }
 
 #[tokio::test]
-async fn an_envoy_that_cannot_have_what_the_others_have_holds_up_no_change() {
+async fn it_is_not_held_up_by_an_envoy_that_cannot_have_what_the_others_have() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), "").await;
     let _good = connected(&control_plane, "good").await;
@@ -233,7 +233,7 @@ async fn it_answers_after_the_deadline_with_each_envoys_state_and_takes_note_of_
 }
 
 #[tokio::test]
-async fn a_change_that_an_envoy_rejects_after_it_was_answered_is_taken_back_all_the_same() {
+async fn it_takes_back_a_change_that_an_envoy_rejects_after_it_was_answered() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), HASTY).await;
     let slow = connected(&control_plane, "slow").await;

@@ -84,7 +84,8 @@ async fn it_refuses_a_bad_document_with_every_fault_and_changes_nothing() {
     let senseless = control_plane
         .put_json(
             "/api/v1/config",
-            &json!({"tools": [{"name": "a", "allow": ["nobody"]}, {"name": "b", "constraints": {"contains": {}}}], "secrets": {"s": {"env": "S"}}}),
+            &json!({"tools": [{"name": "a", "allow": ["nobody"]},
+                {"name": "b", "constraints": {"contains": {}}}], "secrets": {"s": {"env": "S"}}}),
         )
         .await;
     assert_eq!(

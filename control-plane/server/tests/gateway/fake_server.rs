@@ -144,14 +144,25 @@ fn in_session(
 ) -> Response {
     let known = header("mcp-session-id").as_deref() == Some(SESSION);
     let result = match method {
-        "initialize" => json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "1"}}).to_string(),
+        "initialize" => json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
+            "serverInfo": {"name": "x", "version": "1"}})
+        .to_string(),
         _ if !known => return (StatusCode::BAD_REQUEST, "no session").into_response(),
         "notifications/initialized" => return StatusCode::ACCEPTED.into_response(),
         "tools/list" => {
-            assert_eq!(header("mcp-protocol-version").as_deref(), Some("2025-11-25"));
+            assert_eq!(
+                header("mcp-protocol-version").as_deref(),
+                Some("2025-11-25")
+            );
             let tools = script.tools.lock().unwrap();
-            let page: usize = message["params"]["cursor"].as_str().map_or(0, |cursor| cursor.parse().unwrap());
-            let next = if page + 1 < tools.len() { format!(r#","nextCursor":"{}""#, page + 1) } else { String::new() };
+            let page: usize = message["params"]["cursor"]
+                .as_str()
+                .map_or(0, |cursor| cursor.parse().unwrap());
+            let next = if page + 1 < tools.len() {
+                format!(r#","nextCursor":"{}""#, page + 1)
+            } else {
+                String::new()
+            };
             format!(r#"{{"tools":[{}]{next}}}"#, tools[page])
         }
         other => panic!("asked for `{other}`"),

@@ -6,7 +6,7 @@ use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{ControlPlane, document_with, folder};
 
 #[tokio::test]
-async fn a_restart_keeps_the_document_the_lists_and_every_byte_of_what_envoys_are_sent() {
+async fn it_keeps_the_document_the_lists_and_every_byte_that_envoys_are_sent() {
     let folder = folder();
     let (before, snapshot) = {
         let server = FakeServer::start(Speaks::Stateless, tools(&["a", "b"])).await;

@@ -17,7 +17,8 @@ async fn it_keeps_a_tools_policy_as_a_rule_ahead_of_the_others() {
     let control_plane = ControlPlane::start(folder.path(), &document).await;
     control_plane.until_offered("data", &["echo"]).await;
 
-    let body = json!({"limits": [{"per": ["tool"], "requests": 2, "window": "1m"}], "validate": "enforce"});
+    let body = json!({"limits": [{"per": ["tool"], "requests": 2, "window": "1m"}],
+        "validate": "enforce"});
     let put = control_plane.put_json(ECHO, &body).await;
     assert_eq!(
         (put.status, put.etag.as_deref()),

@@ -1,3 +1,5 @@
+//! The audit trail in SQLite.
+
 use sqlx::SqliteExecutor;
 
 use super::rows::row_by_columns;

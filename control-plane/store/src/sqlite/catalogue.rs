@@ -1,3 +1,5 @@
+//! The lists of tools in SQLite, each stored once under its hash.
+
 use std::collections::BTreeMap;
 
 use sqlx::SqliteExecutor;

@@ -1,3 +1,5 @@
+//! The filter modules in SQLite.
+
 use std::path::PathBuf;
 
 use super::rows::row_by_columns;

@@ -1,3 +1,5 @@
+//! Revisions in SQLite, appended by compare-and-set on the newest one.
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteExecutor};
 

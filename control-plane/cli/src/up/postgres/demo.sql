@@ -16,8 +16,11 @@ CREATE TABLE shops (
 COMMENT ON TABLE shops IS 'Where things are sold';
 
 INSERT INTO shops
-SELECT n, city || ' ' || (ARRAY['Central', 'Harbour'])[1 + (n - 1) / 6], city, date '2015-03-01' + n * 97
-FROM (SELECT n, (ARRAY['Lisbon', 'Vienna', 'Oslo', 'Kyoto', 'Lima', 'Accra'])[1 + (n - 1) % 6] AS city FROM generate_series(1, 12) AS n) AS numbered;
+SELECT n, city || ' ' || (ARRAY['Central', 'Harbour'])[1 + (n - 1) / 6], city,
+       date '2015-03-01' + n * 97
+FROM (SELECT n,
+             (ARRAY['Lisbon', 'Vienna', 'Oslo', 'Kyoto', 'Lima', 'Accra'])[1 + (n - 1) % 6] AS city
+      FROM generate_series(1, 12) AS n) AS numbered;
 
 CREATE TABLE customers (
     customer_id integer PRIMARY KEY,
@@ -32,7 +35,8 @@ COMMENT ON TABLE customers IS 'Who buys';
 
 INSERT INTO customers
 SELECT n,
-       (ARRAY['Ada', 'Bruno', 'Chidi', 'Daria', 'Emil', 'Fatima', 'Goran', 'Hana', 'Ines', 'Jun'])[1 + n % 10] || ' ' ||
+       (ARRAY['Ada', 'Bruno', 'Chidi', 'Daria', 'Emil', 'Fatima', 'Goran', 'Hana', 'Ines',
+              'Jun'])[1 + n % 10] || ' ' ||
        (ARRAY['Almeida', 'Berg', 'Castro', 'Diallo', 'Endo', 'Fischer', 'Gomez'])[1 + n % 7],
        'customer' || n || '@example.com',
        (ARRAY['PT', 'AT', 'NO', 'JP', 'PE', 'GH'])[1 + n % 6],
@@ -51,7 +55,8 @@ COMMENT ON TABLE products IS 'What is sold; prices in euros';
 
 INSERT INTO products
 SELECT n,
-       (ARRAY['Green', 'Black', 'White', 'Roasted', 'Smoked', 'Spiced', 'Mild', 'Strong', 'Wild', 'House'])[1 + n % 10] || ' ' ||
+       (ARRAY['Green', 'Black', 'White', 'Roasted', 'Smoked', 'Spiced', 'Mild', 'Strong',
+              'Wild', 'House'])[1 + n % 10] || ' ' ||
        (ARRAY['tea', 'coffee', 'cocoa', 'mate', 'cups', 'pots'])[1 + (n / 10) % 6],
        (ARRAY['tea', 'coffee', 'cocoa', 'tea', 'ware', 'ware'])[1 + (n / 10) % 6],
        3.5 + (n * 37) % 400 / 10.0
@@ -70,7 +75,8 @@ COMMENT ON TABLE orders IS 'One row for each purchase';
 INSERT INTO orders
 SELECT n, 1 + (n * 104729) % 2000, 1 + (n * 31) % 12,
        timestamptz '2024-01-01 08:00:00+00' + n * interval '97 minutes 13 seconds',
-       (ARRAY['paid', 'shipped', 'shipped', 'shipped', 'shipped', 'shipped', 'returned', 'cancelled'])[1 + (n * 13) % 8]
+       (ARRAY['paid', 'shipped', 'shipped', 'shipped', 'shipped', 'shipped', 'returned',
+              'cancelled'])[1 + (n * 13) % 8]
 FROM generate_series(1, 10000) AS n;
 
 CREATE TABLE order_items (
@@ -85,7 +91,8 @@ CREATE TABLE order_items (
 COMMENT ON TABLE order_items IS 'What each purchase consists of; the price as it was that day';
 
 INSERT INTO order_items
-SELECT o.order_id, i, p.product_id, 1 + (o.order_id * i * 7) % 5, round(p.price * (1 - (o.order_id % 4) * 0.05), 2)
+SELECT o.order_id, i, p.product_id, 1 + (o.order_id * i * 7) % 5,
+       round(p.price * (1 - (o.order_id % 4) * 0.05), 2)
 FROM orders AS o
 CROSS JOIN LATERAL generate_series(1, 1 + o.order_id % 4) AS i
 JOIN products AS p ON p.product_id = (o.order_id * 17 + i * 23) % 60;
@@ -101,7 +108,8 @@ CREATE TABLE events (
 COMMENT ON TABLE events IS 'What customers did on the web site';
 
 INSERT INTO events
-SELECT n, timestamptz '2025-01-01 00:00:00+00' + n * interval '2 minutes 31 seconds', 1 + (n * 7919) % 2000,
+SELECT n, timestamptz '2025-01-01 00:00:00+00' + n * interval '2 minutes 31 seconds',
+       1 + (n * 7919) % 2000,
        (ARRAY['view', 'view', 'view', 'search', 'basket', 'purchase'])[1 + n % 6],
        jsonb_build_object('product_id', (n * 41) % 60, 'seconds', (n * 53) % 300)
 FROM generate_series(1::bigint, 200000) AS n;
@@ -111,7 +119,9 @@ CREATE INDEX ON orders (customer_id);
 CREATE INDEX ON events (happened_at);
 
 CREATE VIEW revenue_by_month AS
-SELECT date_trunc('month', ordered_at AT TIME ZONE 'UTC')::date AS month, sum(quantity * unit_price) AS revenue, count(DISTINCT order_id) AS orders
+SELECT date_trunc('month', ordered_at AT TIME ZONE 'UTC')::date AS month,
+       sum(quantity * unit_price) AS revenue,
+       count(DISTINCT order_id) AS orders
 FROM orders JOIN order_items USING (order_id)
 WHERE status IN ('paid', 'shipped')
 GROUP BY month;

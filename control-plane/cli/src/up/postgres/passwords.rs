@@ -74,7 +74,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn they_are_made_once_and_only_this_user_can_read_them() {
+    fn it_makes_passwords_once_and_only_this_user_can_read_them() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("passwords.json");
         let made = Passwords::keep(&file).unwrap();
