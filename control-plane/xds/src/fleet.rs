@@ -89,12 +89,14 @@ impl Fleet {
         self.offer(distribution.newcomers, now);
     }
 
-    /// Says what those Envoys get that connect from now on, and those that have been waiting with nothing.
-    pub(crate) fn offer(&mut self, newcomers: Newcomers, now: Instant) {
+    /// Says what those Envoys get that connect from now on, and those that have been waiting with
+    /// nothing. Tells whether one of these was given something.
+    pub(crate) fn offer(&mut self, newcomers: Newcomers, now: Instant) -> bool {
         self.newcomers = newcomers;
         if self.newcomers == Newcomers::default() {
-            return;
+            return false;
         }
+        let last_assignment = self.last_assignment;
         let waiting: Vec<NodeId> = self
             .nodes
             .values()
@@ -106,6 +108,7 @@ impl Fleet {
                 self.assign(&id, &snapshot, now);
             }
         }
+        self.last_assignment != last_assignment
     }
 
     /// Lets Envoys have again what they crashed with.

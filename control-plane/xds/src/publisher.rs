@@ -55,10 +55,14 @@ impl Publisher {
         self.tell_standing();
     }
 
-    /// Says what those Envoys get that connect from now on, and those that have been waiting with nothing.
+    /// Says what those Envoys get that connect from now on, and those that have been waiting with
+    /// nothing. Where none was waiting nothing has changed, so whoever offers anew at each change
+    /// of [`Publisher::standings`] is not woken by the offer itself.
     pub fn offer(&self, newcomers: Newcomers) {
-        self.fleet().offer(newcomers, Instant::now());
-        self.tell_standing();
+        let has_assigned = self.fleet().offer(newcomers, Instant::now());
+        if has_assigned {
+            self.tell_standing();
+        }
     }
 
     /// Lets Envoys have again what they crashed with: an operator wants it to be tried.
@@ -265,5 +269,41 @@ impl Look {
             crashes: self.crashes,
             resources,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+    use crate::{
+        ResourceType,
+        fixtures::{cluster, snapshot},
+    };
+
+    #[tokio::test]
+    async fn it_wakes_nobody_by_an_offer_that_gives_no_envoy_anything() {
+        let publisher = Publisher::new();
+        let offered = snapshot("one", [cluster("c", 1)]);
+        let mut standings = publisher.standings();
+        publisher.offer(Newcomers::all(Arc::clone(&offered)));
+        assert_eq!(standings.changed().now_or_never(), None);
+        publisher.offer(Newcomers::default());
+        let identity = Identity {
+            id: NodeId::new("waiting"),
+            cluster: String::new(),
+            user_agent: String::new(),
+        };
+        let first = FirstRequest {
+            resource_type: ResourceType::Cluster,
+            reports_resources: false,
+        };
+        let _admission = publisher.connect(identity, first);
+        assert_eq!(standings.changed().now_or_never(), Some(()));
+        publisher.offer(Newcomers::all(Arc::clone(&offered)));
+        assert_eq!(standings.changed().now_or_never(), Some(()));
+        publisher.offer(Newcomers::all(offered));
+        assert_eq!(standings.changed().now_or_never(), None);
     }
 }
