@@ -354,6 +354,11 @@ async fn it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them
     }
     let newest = [accepted(5), accepted(4), accepted(3)];
     assert_eq!(store.accepted().await.expect("read"), newest);
+    // One that is accepted again and again takes the place of none.
+    for _ in 0..3 {
+        store.add_accepted(&accepted(5)).await.expect("added");
+    }
+    assert_eq!(store.accepted().await.expect("read"), newest);
     store.remove_accepted("5").await.expect("removed");
     assert_eq!(store.accepted().await.expect("read"), newest[1..]);
     store.close().await;

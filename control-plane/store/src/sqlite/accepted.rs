@@ -19,6 +19,12 @@ pub(super) async fn add(
     accepted: &AcceptedGeneration,
 ) -> Result<(), StoreError> {
     let mut transaction = store.begin(WRITE).await?;
+    // Accepted once more, with other lists or as another revision: it takes no second place.
+    sqlx::query("DELETE FROM accepted WHERE generation = ?")
+        .bind(&accepted.generation)
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed(WRITE))?;
     let sequence =
         sqlx::query("INSERT INTO accepted (generation, revision, module) VALUES (?, ?, ?)")
             .bind(&accepted.generation)
