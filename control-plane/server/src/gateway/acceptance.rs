@@ -101,6 +101,7 @@ impl Marks {
         accepted: Option<&Snapshot>,
         envoys: &[NodeSummary],
     ) {
+        self.forget_all_but(envoys);
         for envoy in envoys {
             let has_all = envoy.desired.as_ref() == Some(current.generation())
                 && envoy.answer == NodeAnswer::Acknowledged;
@@ -110,6 +111,15 @@ impl Marks {
                 self.broken.insert(envoy.id.clone());
             }
         }
+    }
+
+    /// Forgets the Envoys that the fleet has forgotten: their names come from outside, without end.
+    fn forget_all_but(&mut self, envoys: &[NodeSummary]) {
+        let known: BTreeSet<&NodeId> = envoys.iter().map(|envoy| &envoy.id).collect();
+        self.broken.retain(|id| known.contains(id));
+        self.late.retain(|id| known.contains(id));
+        self.lone_rejections.retain(|id, _| known.contains(id));
+        self.crashed_with.retain(|id, _| known.contains(id));
     }
 
     fn rejects_what_is_accepted(&self, accepted: Option<&Snapshot>, envoy: &NodeSummary) -> bool {

@@ -93,8 +93,9 @@ fn rejected(report: &WriteReport) -> String {
     let (revision, in_force) = (report.revision, report.in_force);
     if report.kept {
         format!(
-            "an Envoy rejected revision {revision}, and other Envoys run it; going back by itself would allow what it refuses, so they \
-             keep it: write a corrected document, or the one before if it is to be in force again"
+            "an Envoy rejected revision {revision}; going back by itself would allow what it, or \
+             one before it that Envoys run, refuses, so they keep it: write a corrected document, \
+             or the one before if it is to be in force again"
         )
     } else if in_force == revision {
         format!(

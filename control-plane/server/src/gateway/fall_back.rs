@@ -16,8 +16,9 @@ use crate::generation::Built;
 const REJECTED: &str = "rejected by Envoy";
 
 impl Gateway {
-    /// Takes the Envoys back to `good`, unless an Envoy runs the rejected generation and `good` may allow what that refuses.
-    /// With nothing to go back to, the rejection is only recorded.
+    /// Takes the Envoys back to `good`, unless an Envoy runs the rejected generation, or one that
+    /// was handed out before it, and `good` may allow what that refuses. With nothing to go back
+    /// to, the rejection is only recorded.
     pub(super) async fn fall_back(
         &self,
         rejected: &Arc<Built>,
@@ -35,12 +36,24 @@ impl Gateway {
             }
             return;
         };
-        let is_kept = may_loosen(rejected, good)
-            && self
-                .publisher
-                .nodes()
-                .iter()
-                .any(|node| may_run(node, &rejected.snapshot, &good.snapshot));
+        let unaccepted = self.read().unaccepted.clone();
+        let envoys = self.publisher.nodes();
+        // An Envoy that crashes has run it, too.
+        let has_crashed = nodes.values().any(Vec::is_empty) && may_loosen(rejected, good);
+        let is_kept = has_crashed
+            || unaccepted.iter().chain([rejected]).any(|handed_out| {
+                is_run(&envoys, &handed_out.snapshot, &good.snapshot)
+                    && may_loosen(handed_out, good)
+            });
+        if is_kept {
+            // First of all, so that no newcomer gets it meanwhile.
+            {
+                let mut state = self.write();
+                state.no_longer_accept(good);
+                state.stage = Stage::Kept;
+            }
+            self.hand_out(false);
+        }
         let reason = self.record(rejected, nodes, is_kept).await;
         self.withhold(rejected.inputs_to_blame(good), &reason, is_kept)
             .await;
@@ -49,22 +62,13 @@ impl Gateway {
                 revision = rejected.revision.0,
                 "Envoys that run the rejected generation keep it, because going back would allow more; an operator has to decide"
             );
-            self.write().stage = Stage::Kept;
-            self.hand_out(false);
+            self.forget_accepted(rejected, good).await;
             return;
         }
         {
             let mut state = self.write();
             let state = &mut *state;
-            if state
-                .accepted
-                .as_ref()
-                .is_some_and(|accepted| !Arc::ptr_eq(accepted, good))
-            {
-                // It had been accepted, and turned out bad.
-                state.accepted = Some(Arc::clone(good));
-                state.earlier.retain(|built| !Arc::ptr_eq(built, good));
-            }
+            state.no_longer_accept(good);
             for (node, resources) in nodes {
                 if resources.is_empty() {
                     let generation = rejected.generation().clone();
@@ -73,6 +77,7 @@ impl Gateway {
             }
             state.current = Arc::clone(good);
             state.stage = Stage::Accepted;
+            state.unaccepted.clear();
             state.marks.late.clear();
             state.way_back = None;
             state.module = good.module.clone();
@@ -88,11 +93,16 @@ impl Gateway {
         }
         self.hand_out(true);
         self.show_document(good);
-        if let Err(error) = self
-            .store
-            .remove_accepted(rejected.generation().as_str())
-            .await
-        {
+        self.forget_accepted(rejected, good).await;
+    }
+
+    /// Has the store forget that the rejected generation was accepted once, if it was.
+    async fn forget_accepted(&self, rejected: &Built, good: &Built) {
+        let generation = rejected.generation();
+        if generation == good.generation() {
+            return;
+        }
+        if let Err(error) = self.store.remove_accepted(generation.as_str()).await {
             tracing::error!(%error, "the store still calls the rejected generation accepted");
         }
     }
@@ -154,40 +164,31 @@ impl Gateway {
 
     /// Lets every withheld input be tried again: an operator's change may have mended what it was rejected for.
     pub(super) async fn release_withheld(&self) {
-        let is_empty = {
-            let mut state = self.write();
-            std::mem::take(&mut state.withheld).is_empty()
-        };
-        let is_kept = self
-            .read()
-            .rejection
-            .as_ref()
-            .is_some_and(|rejection| rejection.is_kept);
-        if is_empty && !is_kept {
-            return;
-        }
+        self.write().withheld.clear();
+        // Also where nothing is withheld here: the store knows of a generation that was kept.
         if let Err(error) = self.store.release_withheld().await {
             tracing::error!(%error, "after a restart, inputs of rejected generations are still withheld");
         }
     }
 }
 
-/// Whether an Envoy may run a part of the rejected generation that decides about calls.
-fn may_run(node: &NodeState, rejected: &Snapshot, good: &Snapshot) -> bool {
+/// Whether an Envoy may run a part of a generation that decides about calls. One that is away for
+/// the moment runs on with what it has.
+pub(super) fn is_run(envoys: &[NodeState], generation: &Snapshot, good: &Snapshot) -> bool {
     let decides = [ResourceType::Listener, ResourceType::ExtensionConfig];
-    node.is_connected()
-        && node.resources.iter().any(|resource| {
-            decides.contains(&resource.resource_type) && has_content_of(resource, rejected, good)
-        })
+    let mut resources = envoys.iter().flat_map(|envoy| &envoy.resources);
+    resources.any(|resource| {
+        decides.contains(&resource.resource_type) && has_content_of(resource, generation, good)
+    })
 }
 
-/// Whether an Envoy has, or is being sent, the rejected generation's content where the good one has another.
-fn has_content_of(resource: &ResourceState, rejected: &Snapshot, good: &Snapshot) -> bool {
+/// Whether an Envoy has, or is being sent, a generation's content where the good one has another.
+fn has_content_of(resource: &ResourceState, generation: &Snapshot, good: &Snapshot) -> bool {
     let version = |snapshot: &Snapshot| {
         let found = snapshot.get(resource.resource_type, &resource.name);
         found.map(|found| found.version().clone())
     };
-    let theirs = version(rejected);
+    let theirs = version(generation);
     let is_out = match resource.state {
         DeliveryState::Rejected { .. } => resource.acked == theirs,
         _ => resource.acked == theirs || resource.sent == theirs,

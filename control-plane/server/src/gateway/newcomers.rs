@@ -33,8 +33,8 @@ pub(super) fn newcomers(situation: &Situation<'_>) -> Newcomers {
     let others = (!situation.accepted_may_allow_more).then(|| Arc::clone(accepted));
     match situation.stage {
         Stage::Accepted => Newcomers::all(Arc::clone(current)),
-        _ if accepted.generation() == current.generation() => Newcomers::all(Arc::clone(current)),
         Stage::Kept => Newcomers::default(),
+        _ if accepted.generation() == current.generation() => Newcomers::all(Arc::clone(current)),
         Stage::Rejected => Newcomers {
             first: None,
             others,

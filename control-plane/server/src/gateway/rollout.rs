@@ -11,6 +11,7 @@ use xds::{Distribution, NodeId, NodeSummary};
 
 use super::Gateway;
 use super::acceptance::{EnvoyAnswer, Judgement, Outcome, Trial, Verdict, judge};
+use super::fall_back::is_run;
 use super::newcomers::{Situation, newcomers};
 use super::notices;
 use super::state::{Stage, WayBack};
@@ -85,9 +86,11 @@ impl Gateway {
 
     fn begin(&self, built: &Arc<Built>) {
         let envoys = self.publisher.summaries();
+        let unaccepted = self.still_run();
         {
             let mut state = self.write();
             let state = &mut *state;
+            state.unaccepted = unaccepted;
             let accepted = state.accepted.as_ref().map(|accepted| &*accepted.snapshot);
             state
                 .marks
@@ -114,6 +117,27 @@ impl Gateway {
         }
         self.show_document(built);
         self.hand_out(true);
+    }
+
+    /// The generations that were handed out and never accepted, and that Envoys may run all the
+    /// same: a later one that is rejected must not take these Envoys back to something looser.
+    fn still_run(&self) -> Vec<Arc<Built>> {
+        let (mut unaccepted, good) = {
+            let state = self.read();
+            let Some(good) = state.accepted.clone() else {
+                return Vec::new();
+            };
+            let mut unaccepted = state.unaccepted.clone();
+            if state.stage != Stage::Accepted {
+                unaccepted.push(Arc::clone(&state.current));
+            }
+            (unaccepted, good)
+        };
+        if !unaccepted.is_empty() {
+            let envoys = self.publisher.nodes();
+            unaccepted.retain(|built| is_run(&envoys, &built.snapshot, &good.snapshot));
+        }
+        unaccepted
     }
 
     /// Judges the generation in hand and acts on the judgement. The caller holds `changing`.
@@ -218,6 +242,7 @@ impl Gateway {
                 state.earlier.truncate(2);
             }
             state.stage = Stage::Accepted;
+            state.unaccepted.clear();
             state.way_back = None;
             state.marks.late = judgement.unanswered.clone();
             for envoy in &judgement.envoys {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use gateway_document::{CheckedDocument, Format, GatewayDocument, ParseError};
 use store::{
     AcceptedGeneration, AppendError, Catalogue, ConfigStore, Input, NewRevision, Revision,
-    RevisionNumber, StoreError,
+    RevisionNumber, StoreError, WithheldInput,
 };
 use thiserror::Error;
 use time::OffsetDateTime;
@@ -118,7 +118,9 @@ impl Gateway {
         });
         let (current, stage) = match &good {
             Some(good) if is_accepted => (Arc::clone(good), Stage::Accepted),
-            _ if !kept.is_empty() => (Arc::new(current), Stage::Kept),
+            good if is_still_kept(&kept, number, good.as_deref()) => {
+                (Arc::new(current), Stage::Kept)
+            }
             _ => (Arc::new(current), Stage::Open),
         };
         notices::log(None, &current);
@@ -137,6 +139,7 @@ impl Gateway {
                 current,
                 accepted: good,
                 earlier: accepted.into_iter().skip(1).collect(),
+                unaccepted: Vec::new(),
                 stage,
                 began: Instant::now(),
                 marks: Marks::default(),
@@ -150,6 +153,15 @@ impl Gateway {
         gateway.hand_out(stage != Stage::Kept);
         Ok(gateway)
     }
+}
+
+/// Whether no operator has written anything since Envoys kept a generation.
+fn is_still_kept(kept: &[WithheldInput], head: RevisionNumber, good: Option<&Built>) -> bool {
+    kept.iter().any(|kept| match &kept.input {
+        Input::Revision(number) => *number == head,
+        // They are to blame only where the document was the accepted one.
+        Input::List { .. } | Input::Module(_) => good.is_none_or(|good| good.revision == head),
+    })
 }
 
 /// Stores the first document, unless it could not be rolled out: nobody could correct it then.

@@ -25,6 +25,8 @@ pub struct State {
     pub accepted: Option<Arc<Built>>,
     /// Those accepted before it, the newest first.
     pub earlier: Vec<Arc<Built>>,
+    /// Those that were handed out since and never accepted, as far as an Envoy may run one of them.
+    pub unaccepted: Vec<Arc<Built>>,
     /// How far the judgement of `current` is.
     pub stage: Stage,
     /// When `current` was handed out.
@@ -46,6 +48,15 @@ pub struct State {
 }
 
 impl State {
+    /// Makes `good` the accepted generation again, where a later one turned out bad.
+    pub(super) fn no_longer_accept(&mut self, good: &Arc<Built>) {
+        let is_another = |accepted: &Arc<Built>| !Arc::ptr_eq(accepted, good);
+        if self.accepted.as_ref().is_some_and(is_another) {
+            self.accepted = Some(Arc::clone(good));
+            self.earlier.retain(is_another);
+        }
+    }
+
     /// Forgets how servers answered that have moved, or that `document` no longer has.
     pub(super) fn forget_attempts(&mut self, document: &GatewayDocument, moved: &[ServerName]) {
         self.attempts

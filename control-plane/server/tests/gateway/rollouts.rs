@@ -90,36 +90,48 @@ async fn it_takes_a_rejection_back_at_once_however_long_others_take() {
     );
 }
 
+/// Denies everything in revision 2, which the Envoy `strict` runs and the Envoy `bad` rejects;
+/// between the two comes `meanwhile`.
+async fn keep_a_stricter_policy<T>(
+    control_plane: &ControlPlane,
+    meanwhile: impl AsyncFnOnce(FakeEnvoy) -> T,
+) -> (T, FakeEnvoy) {
+    let (strict, bad) = (
+        connected(control_plane, "strict").await,
+        connected(control_plane, "bad").await,
+    );
+    until_accepted(control_plane).await;
+    bad.pause();
+    bad.reject(FILTER);
+    let body = format!("{DENY}{PATIENT}");
+    let write = control_plane.put_yaml("/api/v1/config", &body);
+    let strict_runs_it = async {
+        until(|| async {
+            let node = node(control_plane, "strict").await.unwrap();
+            node["generation"]["in_force"] == version(control_plane).await["generation"]
+                && version(control_plane).await["revision"] == 2
+        })
+        .await;
+        let strict = meanwhile(strict).await;
+        bad.go_on();
+        strict
+    };
+    let (answer, strict) = tokio::join!(write, strict_runs_it);
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        answer.json["detail"].as_str().unwrap().contains("keep it"),
+        "{}",
+        answer.text
+    );
+    (strict, bad)
+}
+
 #[tokio::test]
 async fn it_keeps_a_stricter_policy_where_it_runs_until_an_operator_decides() {
     let folder = folder();
     let kept = {
         let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-        let (strict, bad) = (
-            connected(&control_plane, "strict").await,
-            connected(&control_plane, "bad").await,
-        );
-        until_accepted(&control_plane).await;
-        bad.pause();
-        bad.reject(FILTER);
-        let body = format!("{DENY}{PATIENT}");
-        let write = control_plane.put_yaml("/api/v1/config", &body);
-        let strict_runs_it = async {
-            until(|| async {
-                let node = node(&control_plane, "strict").await.unwrap();
-                node["generation"]["in_force"] == version(&control_plane).await["generation"]
-                    && version(&control_plane).await["revision"] == 2
-            })
-            .await;
-            bad.go_on();
-        };
-        let (answer, ()) = tokio::join!(write, strict_runs_it);
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(
-            answer.json["detail"].as_str().unwrap().contains("keep it"),
-            "{}",
-            answer.text
-        );
+        let (strict, _bad) = keep_a_stricter_policy(&control_plane, async |strict| strict).await;
         let kept = version(&control_plane).await["generation"].clone();
         assert_eq!(desired(&control_plane, "strict").await, kept);
         // A newcomer gets neither what was rejected nor what would allow more.
@@ -143,6 +155,63 @@ async fn it_keeps_a_stricter_policy_where_it_runs_until_an_operator_decides() {
         "{}",
         answer.text
     );
+}
+
+#[tokio::test]
+async fn it_keeps_a_stricter_policy_on_an_envoy_that_is_away_for_the_moment() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    keep_a_stricter_policy(&control_plane, async |strict| {
+        drop(strict);
+        until(|| async { node(&control_plane, "strict").await.unwrap()["connected"] == false })
+            .await;
+    })
+    .await;
+    let _strict = connected(&control_plane, "strict").await;
+    assert_eq!(version(&control_plane).await["revision"], 2);
+}
+
+#[tokio::test]
+async fn it_takes_nobody_back_past_a_stricter_policy_when_the_next_change_is_rejected_too() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let permissive = version(&control_plane).await["generation"].clone();
+    let (strict, _bad) = keep_a_stricter_policy(&control_plane, async |strict| strict).await;
+    strict.reject(FILTER);
+    let next = format!("defaults: {{access: deny, validate: shadow}}\n{PATIENT}");
+    let answer = control_plane.put_yaml("/api/v1/config", &next).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_ne!(desired(&control_plane, "strict").await, permissive);
+    assert_ne!(version(&control_plane).await["generation"], permissive);
+}
+
+#[tokio::test]
+async fn it_is_done_with_a_kept_policy_once_an_operator_has_decided() {
+    let other = b"\0asm\x01\0\0\0\0\x02\x01x";
+    // With an Envoy that takes the decision, and with none that hears of it before the restart.
+    for (hears, outcome) in [(true, "accepted"), (false, "no_envoys")] {
+        let folder = folder();
+        {
+            let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+            let (strict, bad) = keep_a_stricter_policy(&control_plane, async |strict| strict).await;
+            drop(bad);
+            let _strict = hears.then_some(strict);
+            let gone = if hears {
+                vec!["bad"]
+            } else {
+                vec!["bad", "strict"]
+            };
+            for id in gone {
+                until(|| async { node(&control_plane, id).await.unwrap()["connected"] == false })
+                    .await;
+            }
+            let answer = control_plane.put_yaml("/api/v1/config", PATIENT).await;
+            assert_eq!(answer.json["outcome"], outcome, "{}", answer.text);
+        }
+        let control_plane = ControlPlane::start_with_module(folder.path(), "", other).await;
+        let _newcomer = connected(&control_plane, "newcomer").await;
+        assert_eq!(version(&control_plane).await["revision"], 3);
+    }
 }
 
 #[tokio::test]
@@ -230,6 +299,46 @@ async fn it_does_not_believe_a_rejected_filter_that_is_acknowledged_after_a_rest
     assert_eq!(rejections(&control_plane, "sick").await, [""; 0]);
 }
 
+/// Has the Envoy `crashing` leave and come back as a new process, twice.
+async fn crash_twice(control_plane: &ControlPlane, mut crashing: FakeEnvoy) -> FakeEnvoy {
+    for _ in 0..2 {
+        drop(crashing);
+        until(|| async { node(control_plane, "crashing").await.unwrap()["connected"] == false })
+            .await;
+        crashing = FakeEnvoy::connect(control_plane.xds, "crashing").await;
+        until(|| async {
+            let node = node(control_plane, "crashing").await.unwrap();
+            let generation = &node["generation"];
+            node["connected"] == true && generation["in_force"] == generation["desired"]
+        })
+        .await;
+    }
+    crashing
+}
+
+#[tokio::test]
+async fn it_opens_nothing_because_an_envoy_crashes_with_a_stricter_policy() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let crashing = connected(&control_plane, "crashing").await;
+    until_accepted(&control_plane).await;
+    let answer = control_plane.put_yaml("/api/v1/config", DENY).await;
+    assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
+    let strict = version(&control_plane).await["generation"].clone();
+    let _crashing = crash_twice(&control_plane, crashing).await;
+    until(|| async {
+        let node = node(&control_plane, "crashing").await.unwrap();
+        node["rejected"]["revision"] == 2
+    })
+    .await;
+    assert_eq!(version(&control_plane).await["generation"], strict);
+    let _newcomer = FakeEnvoy::connect(control_plane.xds, "newcomer").await;
+    until(|| async { node(&control_plane, "newcomer").await.is_some() }).await;
+    for id in ["crashing", "newcomer"] {
+        assert_eq!(desired(&control_plane, id).await, Value::Null, "{id}");
+    }
+}
+
 #[tokio::test]
 async fn it_keeps_a_generation_from_others_that_an_envoy_crashes_with() {
     let folder = folder();
@@ -237,23 +346,12 @@ async fn it_keeps_a_generation_from_others_that_an_envoy_crashes_with() {
     let document = document_with(&[("data", &server)]);
     let control_plane = ControlPlane::start(folder.path(), &document).await;
     control_plane.until_offered("data", &["a"]).await;
-    let mut crashing = connected(&control_plane, "crashing").await;
+    let crashing = connected(&control_plane, "crashing").await;
     let before = until_accepted(&control_plane).await;
     let looser = format!("{document}defaults: {{validate: shadow}}\n");
     let answer = control_plane.put_yaml("/api/v1/config", &looser).await;
     assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
-    for _ in 0..2 {
-        drop(crashing);
-        until(|| async { node(&control_plane, "crashing").await.unwrap()["connected"] == false })
-            .await;
-        crashing = FakeEnvoy::connect(control_plane.xds, "crashing").await;
-        until(|| async {
-            let node = node(&control_plane, "crashing").await.unwrap();
-            let generation = &node["generation"];
-            node["connected"] == true && generation["in_force"] == generation["desired"]
-        })
-        .await;
-    }
+    let _crashing = crash_twice(&control_plane, crashing).await;
     until(|| async { version(&control_plane).await["generation"] == before["generation"] }).await;
     let crashed = node(&control_plane, "crashing").await.unwrap();
     assert_eq!(crashed["crashes"]["count"], 2, "{crashed}");

@@ -260,3 +260,24 @@ fn it_gives_an_envoy_that_is_handed_the_generation_later_a_deadline_of_its_own()
     let until = handed + ACK_DEADLINE;
     assert_eq!(court.verdict(), Verdict::Waiting { until });
 }
+
+#[test]
+fn it_forgets_envoys_that_the_fleet_has_forgotten() {
+    let mut marks = Marks::default();
+    for number in 0..10 {
+        let id = NodeId::new(&format!("invented {number}"));
+        marks.broken.insert(id.clone());
+        marks.late.insert(id.clone());
+        marks.lone_rejections.insert(id.clone(), 1);
+        marks.crashed_with.insert(id, Generation::new("old"));
+    }
+    let court = Court::new(&[("invented 3", NACK)]);
+    marks.note_broken(&court.new, None, &court.envoys);
+    let left = [
+        marks.broken.len(),
+        marks.late.len(),
+        marks.lone_rejections.len(),
+        marks.crashed_with.len(),
+    ];
+    assert_eq!(left, [1; 4]);
+}
