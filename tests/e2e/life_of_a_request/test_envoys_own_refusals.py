@@ -17,7 +17,7 @@ REFUSED = {
         400,
     ),
     "headers too large": (
-        b"POST /mcp HTTP/1.1\r\n" + HOST + b"x: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"POST /mcp HTTP/1.1\r\n" + HOST + b"x: " + b"a" * 40_000 + b"\r\n\r\n",
         431,
     ),
 }

@@ -5,9 +5,11 @@ import json
 import pytest
 
 from gateway_parameters import in_both_eras
-from gateway_under_test import weather
+from gateway_under_test import answered_by, weather
 from http2 import post_at_once
 from mcp_messages import Era, call
+from polling import until
+from raw_http2 import GreedyConnection
 
 
 @pytest.fixture
@@ -72,3 +74,15 @@ def test_it_passes_no_message_with_trailers(gateway, post, era):
     (refused,) = post(call(era, "secret"), trailers=trailers)
     assert "for-analysts" in refused["body"]
     gateway.check_nothing_passed()
+
+
+def test_it_holds_a_hundred_answers_for_a_client_that_takes_none(gateway):
+    most, message = 100, call(Era.LEGACY, "note").body
+    connection = GreedyConnection(gateway.port)
+    connection.post(most, message)
+    until("all are answered", lambda: len(gateway.received()) == most, 20)
+    assert not connection.ended
+    connection.post(1, message)
+    until("one more ends the connection", lambda: connection.ended, 20)
+    assert len(gateway.received()) == most
+    assert answered_by(weather(Era.LEGACY).post_once(gateway.port)) == "weather"

@@ -35,11 +35,16 @@ use super::{
 const BUFFER_ABOVE_BODY: u32 = 65_536;
 const SMALLEST_BUFFER: u32 = 1 << 20;
 
-/// Requests at once on one connection of HTTP/2. What they hold is bounded by the filter, for all
-/// connections together.
-const MOST_STREAMS: u32 = 1_000;
+/// Requests at once on one connection of HTTP/2: each may hold its headers, which a client repeats
+/// by a byte apiece, and an answer as large as the buffer that the client does not take. Bodies are
+/// bounded by the filter, for all connections together.
+const MOST_STREAMS: u32 = 100;
+/// The largest headers of a request, in KiB.
+const MOST_HEADERS_KIB: u32 = 32;
 /// Tool calls may be silent for long, and so may streams of server events.
 const STREAM_IDLE_MS: u32 = 3_600_000;
+/// How long an answer that the server has finished waits for a client that does not take it.
+const STREAM_FLUSH_MS: u32 = 60_000;
 /// A request arrives at once or not at all: slow ones hold memory.
 const REQUEST_MS: u32 = 60_000;
 const REQUEST_HEADERS_MS: u32 = 10_000;
@@ -97,7 +102,9 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
             initial_connection_window_size: number(buffer(listener)),
             ..Default::default()
         }),
+        max_request_headers_kb: number(MOST_HEADERS_KIB),
         stream_idle_timeout: milliseconds(STREAM_IDLE_MS),
+        stream_flush_timeout: milliseconds(STREAM_FLUSH_MS),
         request_timeout: milliseconds(REQUEST_MS),
         request_headers_timeout: milliseconds(REQUEST_HEADERS_MS),
         access_log: vec![access_log::json_to_stdout()],
