@@ -274,7 +274,7 @@ pub enum JobFileAccess {
 /// How a connection is encrypted; the names and their meaning are libpq's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SslMode {
-    /// Connects without encryption.
+    /// Connects without any encryption.
     Disable,
     /// Encryption where the server offers it; a warning where it does not.
     Prefer,

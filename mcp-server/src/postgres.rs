@@ -33,7 +33,7 @@ use wire::{Login, MessageBounds};
 /// Sessions apart from those of queries, so that tables can be listed while every query is slow.
 const CATALOGUE_SESSIONS: usize = 2;
 
-/// The data database.
+/// The database that the tools read, behind sessions that are kept open.
 #[derive(Debug)]
 pub struct Postgres {
     queries: SessionPool,
@@ -44,7 +44,7 @@ pub struct Postgres {
     types: types::Types,
 }
 
-/// What every call is bounded by.
+/// The bounds of each call: its time, and the size of its result.
 #[derive(Debug)]
 struct CallSettings {
     statement_timeout: Duration,

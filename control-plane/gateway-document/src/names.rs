@@ -118,7 +118,7 @@ names! {
 #[serde(try_from = "String", into = "String")]
 #[serde(bound = "N: Clone + TryFrom<String, Error = InvalidName>, String: From<N>")]
 pub enum Selector<N> {
-    /// Everything, written `*`.
+    /// Selects everything; it is written `*`.
     All,
     /// The one thing of this name.
     Named(N),

@@ -22,17 +22,17 @@ pub enum DecodeError {
     /// The bytes are no message of the type.
     #[error("cannot read a `{type_name}`")]
     Undecodable {
-        /// The type.
+        /// The message type that the bytes were said to be.
         type_name: String,
-        /// What is wrong.
+        /// The decoder's reason for giving up.
         source: prost::DecodeError,
     },
     /// A message within has a type that is not among the descriptors.
     #[error("cannot write a `{type_name}` as JSON")]
     Unwritable {
-        /// The type.
+        /// The message type that JSON cannot show.
         type_name: String,
-        /// What is wrong.
+        /// The serialiser's reason for giving up.
         source: serde_json::Error,
     },
 }

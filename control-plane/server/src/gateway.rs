@@ -1,11 +1,14 @@
-//! The one gateway that this control plane runs: what is in force, and every way in which that changes.
+//! The one gateway that this control plane runs: what is in force, and every way in which that
+//! changes.
 //!
-//! Changes come from operators ([`Gateway::change`]) and from servers' lists ([`Gateway::observe`]); both become a
-//! generation and go the same way. One at a time: a change is made to what the one before left, and waits until that is
-//! judged. What Envoys say later is followed up by [`Gateway::follow`].
+//! Changes come from operators ([`Gateway::change`]) and from servers' lists
+//! ([`Gateway::observe`]); both become a generation and go the same way. One at a time: a change is
+//! made to what the one before left, and waits until that is judged. What Envoys say later is
+//! followed up by [`Gateway::follow`].
 //!
-//! Who knows what: `xds` reports facts; `acceptance` judges them and is pure, as are `newcomers` (what an Envoy gets that
-//! connects now) and `loosening` (whether a fall-back would allow more); `rollout` and `fall_back` act on the judgement.
+//! Who knows what: `xds` reports facts; `acceptance` judges them and is pure, as are `newcomers`
+//! (what an Envoy gets that connects now) and `loosening` (whether a fall-back would allow more);
+//! `rollout` and `fall_back` act on the judgement.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -41,7 +44,7 @@ pub use start::StartError;
 pub use state::{ListState, Rejection, Stage, State};
 pub use watcher::{RelistSchedule, watch};
 
-/// The gateway.
+/// The gateway as a whole: its document, its servers' lists, and what Envoys run of them.
 pub struct Gateway {
     store: Arc<dyn ConfigStore>,
     publisher: Publisher,
@@ -56,7 +59,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// What is in force.
+    /// The generation that Envoys are meant to have now.
     #[must_use]
     pub fn current(&self) -> Arc<Built> {
         Arc::clone(&self.read().current)
@@ -77,7 +80,7 @@ impl Gateway {
         &self.publisher
     }
 
-    /// What is kept.
+    /// The store that outlives this process.
     #[must_use]
     pub fn store(&self) -> &dyn ConfigStore {
         &*self.store

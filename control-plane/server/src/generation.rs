@@ -1,4 +1,5 @@
-//! What rolls out: a revision, the servers' lists and the module, made into one snapshot.
+//! A generation is all that rolls out: a revision, the servers' lists and the module, made into one
+//! snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,19 +26,20 @@ pub type Lists = BTreeMap<ServerName, Arc<KnownList>>;
 /// One generation: everything that the Envoys get, and everything that it was made from.
 #[derive(Debug)]
 pub struct Built {
-    /// The operator's revision.
+    /// The number of the operator's revision that this was made from.
     pub revision: RevisionNumber,
-    /// The operator's document.
+    /// The operator's document, checked by itself.
     pub document: Arc<CheckedDocument>,
     /// The lists of the document's servers, as far as they were known.
     pub lists: Lists,
-    /// The module.
+    /// The filter module that Envoys load.
     pub module: ModuleFile,
-    /// What each listener's filter is given, in the document's order.
+    /// The resolved configuration of each listener's filter, in the document's order.
     pub listeners: Vec<(ListenerName, Resolved)>,
     /// The rules of the document that have no effect.
     pub warnings: Vec<Warning>,
-    /// What the Envoys are given. The generation is named by its content, endpoints left out.
+    /// The resources that Envoys are given. The generation is named by their content, endpoints
+    /// left out.
     pub snapshot: Arc<Snapshot>,
 }
 
@@ -125,7 +127,7 @@ impl Built {
         })
     }
 
-    /// What it is called.
+    /// The generation's name, which is a hash of its content.
     #[must_use]
     pub fn generation(&self) -> &Generation {
         self.snapshot.generation()
@@ -164,7 +166,7 @@ impl Built {
         Ok(self)
     }
 
-    /// What the store keeps of it when Envoys have accepted it.
+    /// The form in which the store keeps this once Envoys have accepted it.
     #[must_use]
     pub fn to_accepted(&self) -> AcceptedGeneration {
         let resources = self.snapshot.resources();

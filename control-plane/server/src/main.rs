@@ -1,4 +1,4 @@
-//! The `control-plane` process.
+//! The `control-plane` process: reads its settings, starts the gateway, and serves REST and xDS.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;

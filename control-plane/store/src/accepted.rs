@@ -7,9 +7,9 @@ use crate::{ListHash, RevisionNumber};
 /// A generation that Envoys accepted: the bytes that they were sent, and what these were made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedGeneration {
-    /// Its name.
+    /// The generation's name, which is a hash of its content.
     pub generation: String,
-    /// The operator's revision.
+    /// The number of the operator's revision that it was made from.
     pub revision: RevisionNumber,
     /// Each server's list; the lists themselves stay in the store as long as they are named here.
     pub catalogues: BTreeMap<String, ListHash>,
@@ -26,6 +26,6 @@ pub struct StoredResource {
     pub type_url: String,
     /// The hash of the encoded message.
     pub version: String,
-    /// The encoded message.
+    /// The encoded message, byte for byte as Envoys got it.
     pub value: Vec<u8>,
 }

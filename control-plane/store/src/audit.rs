@@ -7,9 +7,9 @@ use crate::RevisionNumber;
 /// Something that was done, to be put on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Who did it.
+    /// The one who did it, as the request says.
     pub who: String,
-    /// What was done: `PUT /api/v1/config`, say.
+    /// The deed, such as `PUT /api/v1/config`.
     pub what: String,
     /// The revision that it made or concerned, if any.
     pub revision: Option<RevisionNumber>,
@@ -26,6 +26,6 @@ pub struct AuditRecord {
     pub sequence: u64,
     /// When it was put on record, to the microsecond.
     pub at: OffsetDateTime,
-    /// What was done.
+    /// The entry as it was recorded.
     pub entry: AuditEntry,
 }

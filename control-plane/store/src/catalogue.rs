@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-/// What one MCP server answered when it was asked for its tools.
+/// The tools that one MCP server answered when it was asked for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalogue {
     /// The server's name in the gateway document.
@@ -79,7 +79,7 @@ pub struct RawTool {
 pub struct ListHash(String);
 
 impl ListHash {
-    /// Hashes a list.
+    /// Hashes a list by its definitions' bytes and their order.
     pub fn of(tools: &[RawTool]) -> Self {
         let mut hasher = Sha256::new();
         for tool in tools {
@@ -93,7 +93,7 @@ impl ListHash {
         Self(text)
     }
 
-    /// The hexadecimal digits.
+    /// The hash as hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -10,7 +10,8 @@ use crate::{
     WithheldInput,
 };
 
-/// What the control plane must not forget. Whatever a method has answered `Ok` to survives a crash.
+/// Keeps all that the control plane must not forget. Whatever a method has answered `Ok` to
+/// survives a crash.
 ///
 /// Every method fails with [`StoreError`] when the database cannot be read or written.
 #[async_trait]
@@ -45,7 +46,7 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Forgets a server's tools.
     async fn remove_catalogue(&self, server: &str) -> Result<(), StoreError>;
 
-    /// What is known of each server's tools, by the server's name.
+    /// The latest list of each server's tools, by the server's name.
     async fn catalogues(&self) -> Result<BTreeMap<String, Catalogue>, StoreError>;
 
     /// The list of that hash. It is kept while a catalogue or the accepted generation names it, and

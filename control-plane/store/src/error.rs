@@ -10,9 +10,9 @@ pub enum StoreError {
     /// The database answered with an error.
     #[error("the configuration store could not {operation}")]
     Database {
-        /// What was tried.
+        /// The operation that failed, in words.
         operation: &'static str,
-        /// What the database said.
+        /// The database's own error.
         source: sqlx::Error,
     },
     /// A stored value is not what this program writes there.
@@ -21,15 +21,15 @@ pub enum StoreError {
          copy"
     )]
     Unreadable {
-        /// Which value.
+        /// The kind of value that cannot be read.
         what: &'static str,
-        /// The value.
+        /// The value as it was found.
         value: String,
     },
     /// A value cannot be stored as it is.
     #[error("the configuration store cannot hold the {what} `{value}`: it is not UTF-8")]
     Unstorable {
-        /// Which value.
+        /// The kind of value that cannot be stored.
         what: &'static str,
         /// The value, as far as it can be shown.
         value: String,
@@ -76,35 +76,35 @@ pub enum OpenError {
     #[error("the configuration store `{}` cannot be opened for writing: check that the folder \
              exists and belongs to this user", path.display())]
     Inaccessible {
-        /// The file.
+        /// The path that cannot be opened for writing.
         path: PathBuf,
-        /// What the system said.
+        /// The operating system's own error.
         source: std::io::Error,
     },
     /// The file is not a sound database.
     #[error("the configuration store `{}` is damaged ({detail}): move it away and restore it from \
              a copy", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the damaged file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The damage that SQLite found.
         detail: String,
     },
     /// The file was written by another version of this program.
     #[error("the configuration store `{}` cannot be brought to this version's layout: run the \
              version that wrote it, or start from an empty file", path.display())]
     Layout {
-        /// The file.
+        /// The path of the file whose layout is another version's.
         path: PathBuf,
-        /// What the migration said.
+        /// The error of the migration that failed.
         source: sqlx::migrate::MigrateError,
     },
     /// The database answered with another error.
     #[error("the configuration store `{}` could not be opened", path.display())]
     Database {
-        /// The file.
+        /// The path of the file that could not be opened.
         path: PathBuf,
-        /// What the database said.
+        /// The database's own error.
         source: sqlx::Error,
     },
 }

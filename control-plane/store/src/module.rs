@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 pub struct Module {
     /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
-    /// Its size.
+    /// Size of the file in bytes.
     pub bytes: u64,
     /// Where the file is.
     pub path: PathBuf,

@@ -1,4 +1,4 @@
-//! What Envoys rejected, and what must not be tried again because of it.
+//! Contents that Envoys rejected, and inputs that must not be tried again because of them.
 
 use time::OffsetDateTime;
 
@@ -8,15 +8,15 @@ use crate::{ListHash, RevisionNumber};
 /// to nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRejection {
-    /// The Envoy's `node.id`.
+    /// The `node.id` of the Envoy that rejected it.
     pub node: String,
     /// The resource's type URL.
     pub type_url: String,
-    /// The resource's name.
+    /// The name of the rejected resource.
     pub name: String,
     /// The hash of the content.
     pub version: String,
-    /// Envoy's own words.
+    /// The reason in Envoy's own words.
     pub message: String,
     /// When it was rejected, to the microsecond.
     pub at: OffsetDateTime,
@@ -25,13 +25,13 @@ pub struct StoredRejection {
 /// An input of a generation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Input {
-    /// The operator's document.
+    /// The operator's document, by the number of its revision.
     Revision(RevisionNumber),
-    /// What a server listed.
+    /// A list of tools that a server answered.
     List {
-        /// The server's name.
+        /// The name of the server that answered it.
         server: String,
-        /// The list's hash.
+        /// The hash of the list.
         hash: ListHash,
     },
     /// The filter module, by its SHA-256 in hexadecimal.
@@ -42,9 +42,9 @@ pub enum Input {
 /// was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WithheldInput {
-    /// The input.
+    /// The input that is withheld.
     pub input: Input,
-    /// What the Envoys said.
+    /// The reason in the Envoys' own words.
     pub reason: String,
     /// When it was withheld, to the microsecond.
     pub at: OffsetDateTime,

@@ -14,12 +14,12 @@ impl fmt::Display for RevisionNumber {
     }
 }
 
-/// What a revision is, without its document.
+/// A revision without its document: its number, and who made it, when and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionSummary {
-    /// Its number.
+    /// The revision's number; the first is 1.
     pub number: RevisionNumber,
-    /// Who made it.
+    /// The name of the one who made it.
     pub author: String,
     /// Why, in the author's words; possibly empty.
     pub reason: String,
@@ -41,11 +41,11 @@ pub struct Revision {
 pub struct NewRevision {
     /// The document in canonical JSON.
     pub document: String,
-    /// Who makes it.
+    /// The name of the one who makes it.
     pub author: String,
     /// Why, in the author's words; possibly empty.
     pub reason: String,
-    /// What was done, for the audit trail: `PUT /api/v1/config`, say.
+    /// The action that made it, for the audit trail, such as `PUT /api/v1/config`.
     pub action: String,
     /// From where: an address, or the name of a file; possibly empty.
     pub origin: String,

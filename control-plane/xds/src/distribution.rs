@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::Snapshot;
 
-/// What is handed out, to whom.
+/// A snapshot and the Envoys that it is handed out to.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     /// The snapshot for every connected Envoy.
@@ -15,7 +15,8 @@ pub struct Distribution {
     pub ack_deadline: Duration,
 }
 
-/// What Envoys get that connect from now on. With neither they wait, and keep what they have.
+/// The snapshots for Envoys that connect from now on. With neither they wait, and keep what they
+/// have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Newcomers {
     /// The snapshot for the first to come, and for nobody after it.
@@ -25,7 +26,7 @@ pub struct Newcomers {
 }
 
 impl Newcomers {
-    /// Everyone gets `snapshot`.
+    /// Gives `snapshot` to every newcomer.
     pub fn all(snapshot: Arc<Snapshot>) -> Self {
         Self {
             first: None,

@@ -1,7 +1,7 @@
 //! The fleet as a table: which Envoy is to have which snapshot, and what each of them answered.
 //!
-//! It decides nothing. Whoever distributes snapshots says what the connected Envoys get and what those get that connect
-//! later; the table hands that out and counts the answers.
+//! It decides nothing. Whoever distributes snapshots says what the connected Envoys get and what
+//! those get that connect later; the table hands that out and counts the answers.
 
 mod gone;
 mod node;
@@ -23,11 +23,11 @@ use crate::{
     session::{Memory, Rejections, Session, Standing, StreamId},
 };
 
-/// How many changes of rejections wait to be taken. An Envoy that rejects without end makes no more than it is sent; past this
-/// the oldest are dropped, and a restart knows a little less.
+/// How many changes of rejections wait to be taken. An Envoy that rejects without end makes no more
+/// than it is sent; past this the oldest are dropped, and a restart knows a little less.
 const MOST_CHANGES_WAITING: usize = 16_384;
 
-/// What the first request of a stream shows of the Envoy behind it.
+/// The facts about an Envoy that the first request of its stream shows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FirstRequest {
     pub(crate) resource_type: ResourceType,
@@ -44,7 +44,7 @@ pub(crate) enum StreamEnd {
     ByEnvoy,
 }
 
-/// What a stream is to give its Envoy.
+/// The snapshot that a stream is to give its Envoy.
 #[derive(Clone, Debug)]
 pub(crate) struct Assignment {
     /// Nothing while nobody has said what the Envoy is to have.
@@ -54,7 +54,7 @@ pub(crate) struct Assignment {
     pub(crate) number: u64,
 }
 
-/// What a new stream works with.
+/// The parts of the fleet that a new stream works with.
 pub(crate) struct Admission {
     pub(crate) stream: StreamId,
     pub(crate) session: SharedSession,
@@ -79,7 +79,8 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Gives every connected Envoy what `distribution` says. An Envoy that has left comes back as a newcomer.
+    /// Gives every connected Envoy what `distribution` says. An Envoy that has left comes back as a
+    /// newcomer.
     pub(crate) fn distribute(&mut self, distribution: Distribution, now: Instant) {
         self.ack_deadline = distribution.ack_deadline;
         let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
@@ -128,7 +129,7 @@ impl Fleet {
         self.crash_loops
     }
 
-    /// What changed about rejections since the last call.
+    /// Takes the changes of rejections since the last call.
     pub(crate) fn take_changes(&mut self) -> Vec<RejectionChange> {
         self.changes.drain(..).collect()
     }
@@ -317,7 +318,7 @@ impl Newcomers {
         self.take_for(|_| true)
     }
 
-    /// What the next newcomer gets, if `may_have` lets it have that.
+    /// Takes the snapshot for the next newcomer, if `may_have` lets it have that.
     fn take_for(&mut self, may_have: impl Fn(&Arc<Snapshot>) -> bool) -> Option<Arc<Snapshot>> {
         if self.first.as_ref().is_some_and(&may_have) {
             return self.first.take();
@@ -326,7 +327,8 @@ impl Newcomers {
     }
 }
 
-/// A panic while it was held leaves a session that is at worst out of date; the next request puts it right.
+/// A panic while it was held leaves a session that is at worst out of date; the next request puts
+/// it right.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,27 +1,32 @@
 //! Distributes configuration to Envoys over xDS, and knows what each of them made of it.
 //!
-//! - [`Resource`]: one encoded piece of configuration, named by a hash of its content, so that every replica and every
-//!   restart calls it the same;
-//! - [`Snapshot`]: all that an Envoy is to have, immutable, without dangling names; its [`Generation`] names it by its content;
-//! - [`Publisher`]: hands snapshots to Envoys as a [`Distribution`] says, and tells where each one stands ([`NodeState`],
-//!   [`NodeSummary`]); [`serve`] puts it on the network.
+//! - [`Resource`]: one encoded piece of configuration, named by a hash of its content, so that
+//!   every replica and every restart calls it the same;
+//! - [`Snapshot`]: all that an Envoy is to have, immutable, without dangling names; its
+//!   [`Generation`] names it by its content;
+//! - [`Publisher`]: hands snapshots to Envoys as a [`Distribution`] says, and tells where each one
+//!   stands ([`NodeState`], [`NodeSummary`]); [`serve`] puts it on the network.
 //!
-//! Inside, a *session* is one Envoy's stream as a pure state machine: requests, snapshots and the time go in, responses come out.
-//! The *fleet* is a table: which Envoy is to have which snapshot, and what it answered. The tonic adapter is the only part that does I/O; each stream is
-//! a task of its own, so a slow or dead Envoy delays no other.
+//! Inside, a *session* is one Envoy's stream as a pure state machine: requests, snapshots and the
+//! time go in, responses come out. The *fleet* is a table: which Envoy is to have which snapshot,
+//! and what it answered. The tonic adapter is the only part that does I/O; each stream is a task of
+//! its own, so a slow or dead Envoy delays no other.
 //!
 //! What it keeps to:
-//! - make before break: clusters, endpoints, listeners, routes, extension configurations, each when the ones before are answered;
-//!   removals last;
-//! - one response per type in flight and one resource in each, so that a rejection takes nothing else along;
-//! - a rejected version is not sent again before the last good one was acknowledged, and an acknowledgement of bytes that Envoy
-//!   may have taken for known is not believed; both outlive the stream and, with the caller's store, the process;
+//! - make before break: clusters, endpoints, listeners, routes, extension configurations, each when
+//!   the ones before are answered; removals last;
+//! - one response per type in flight and one resource in each, so that a rejection takes nothing
+//!   else along;
+//! - a rejected version is not sent again before the last good one was acknowledged, and an
+//!   acknowledgement of bytes that Envoy may have taken for known is not believed; both outlive the
+//!   stream and, with the caller's store, the process;
 //! - an answer that does not come within the deadline holds nothing up for longer;
 //! - an Envoy that is lost twice soon after it was sent a generation is not given it again.
 //!
-//! It never interprets configuration beyond the names by which resources refer to each other, never removes an
-//! extension configuration (live traffic would meet 500), never takes an acknowledgement for proof that a change is in
-//! effect, and never judges a generation: it reports facts, and hands out what it is told.
+//! It never interprets configuration beyond the names by which resources refer to each other, never
+//! removes an extension configuration (live traffic would meet 500), never takes an acknowledgement
+//! for proof that a change is in effect, and never judges a generation: it reports facts, and hands
+//! out what it is told.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};

@@ -1,4 +1,4 @@
-//! What is known of an Envoy.
+//! The facts that are known of an Envoy, in the words of this crate.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ impl NodeId {
         Self(id.into())
     }
 
-    /// The identifier.
+    /// The identifier as the Envoy writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -33,15 +33,16 @@ impl fmt::Display for NodeId {
 /// One Envoy, and where each of its resources stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeState {
-    /// Its `node.id`.
+    /// The `node.id` by which the Envoy calls itself.
     pub id: NodeId,
     /// Its `node.cluster`, possibly empty.
     pub cluster: String,
-    /// What it calls itself: name and version, possibly empty.
+    /// Name and version as the Envoy says them, possibly empty.
     pub user_agent: String,
     /// Whether its stream is open.
     pub connection: ConnectionState,
-    /// How many streams are open under its name. More than one for longer than moments are Envoys that share a `node.id`.
+    /// How many streams are open under its name. More than one for longer than moments are Envoys
+    /// that share a `node.id`.
     pub streams: usize,
     /// The generation that it is meant to have; `None` while nobody has said so.
     pub desired: Option<Generation>,
@@ -49,7 +50,8 @@ pub struct NodeState {
     pub in_force: Option<Generation>,
     /// The crashes that a generation has to answer for.
     pub crashes: Option<Crashes>,
-    /// Every resource that it subscribes to, or will once it acts on what it acknowledged; in push order, then by name.
+    /// Every resource that it subscribes to, or will once it acts on what it acknowledged; in push
+    /// order, then by name.
     pub resources: Vec<ResourceState>,
 }
 
@@ -70,7 +72,7 @@ impl NodeState {
 /// One Envoy in short: the facts by which its answer is judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeSummary {
-    /// Its `node.id`.
+    /// The `node.id` by which the Envoy calls itself.
     pub id: NodeId,
     /// How many streams are open under its name; none when it is gone.
     pub streams: usize,
@@ -78,7 +80,7 @@ pub struct NodeSummary {
     pub desired: Option<Generation>,
     /// Since when it is meant to have that, on this stream.
     pub assigned_at: Option<Instant>,
-    /// What it answered to that.
+    /// The Envoy's answer to that generation.
     pub answer: NodeAnswer,
     /// Every content that it rejected, and acknowledged nothing else for since.
     pub rejections: Vec<RejectedContent>,
@@ -86,13 +88,13 @@ pub struct NodeSummary {
     pub crashes: Option<Crashes>,
 }
 
-/// What an Envoy answered to the generation that it is meant to have.
+/// An Envoy's answer to the generation that it is meant to have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NodeAnswer {
     /// It has not been sent all of it, or has not answered all of it.
     #[default]
     Waiting,
-    /// It acknowledged everything.
+    /// It acknowledged all resources of the generation.
     Acknowledged,
     /// It rejected a part.
     Rejected,
@@ -112,13 +114,13 @@ pub struct Tally {
 /// A content that an Envoy rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedContent {
-    /// The resource's type.
+    /// The type of the rejected resource.
     pub resource_type: ResourceType,
-    /// The resource's name.
+    /// The name of the rejected resource.
     pub name: Arc<str>,
     /// The hash of the content.
     pub version: Version,
-    /// Envoy's own words.
+    /// The reason in Envoy's own words.
     pub message: Arc<str>,
 }
 
@@ -127,26 +129,27 @@ pub struct RejectedContent {
 pub enum RejectionChange {
     /// It rejected a content; an earlier one of the same resource no longer matters.
     Rejected {
-        /// The Envoy.
+        /// The Envoy that rejected it.
         node: NodeId,
-        /// What it rejected.
+        /// The content that it rejected.
         content: RejectedContent,
     },
     /// It acknowledged another content of the resource since, or is a new process.
     Ended {
-        /// The Envoy.
+        /// The Envoy whose rejection ended.
         node: NodeId,
-        /// The resource's type.
+        /// The type of the resource.
         resource_type: ResourceType,
-        /// The resource's name.
+        /// The name of the resource.
         name: Arc<str>,
     },
 }
 
-/// How often an Envoy lost its connection soon after it was sent something of a generation, and came back as a new process.
+/// How often an Envoy lost its connection soon after it was sent something of a generation, and
+/// came back as a new process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crashes {
-    /// The generation.
+    /// The generation after which it crashed.
     pub generation: Generation,
     /// How often, in a row.
     pub count: u32,
@@ -157,14 +160,14 @@ pub struct Crashes {
 /// Whether an Envoy's stream is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// It is.
+    /// The Envoy has an open stream.
     Connected {
         /// When it was opened.
         since: SystemTime,
     },
     /// It is not; the resources are as they were when it ended.
     Gone {
-        /// When it ended.
+        /// Time at which the last stream ended.
         since: SystemTime,
     },
 }
@@ -172,9 +175,9 @@ pub enum ConnectionState {
 /// Where one resource stands with one Envoy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResourceState {
-    /// What it is.
+    /// The type of the resource.
     pub resource_type: ResourceType,
-    /// Its name.
+    /// The name of the resource.
     pub name: Arc<str>,
     /// The version that the Envoy is meant to have; `None` when it is to have none.
     pub desired: Option<Version>,
@@ -184,7 +187,7 @@ pub struct ResourceState {
     pub acked: Option<Version>,
     /// Where the desired version stands.
     pub state: DeliveryState,
-    /// Since when.
+    /// Time since which it is in this state.
     pub since: SystemTime,
 }
 
@@ -197,14 +200,14 @@ pub enum DeliveryState {
     Pending,
     /// The Envoy rejected it, and runs on with the acknowledged version.
     Rejected {
-        /// Envoy's own words.
+        /// The reason in Envoy's own words.
         message: String,
     },
     /// It was sent, and the Envoy answered neither way within the deadline.
     Unknown,
     /// It is not sent, because it may name something that the Envoy rejected and does not have.
     Held {
-        /// What that is.
+        /// The rejected resource that it waits for, as type and name.
         behind: String,
     },
 }

@@ -39,7 +39,8 @@ pub(crate) enum Closing {
 }
 
 impl Publisher {
-    /// A publisher that has nothing to give yet: Envoys wait until the first [`Publisher::distribute`].
+    /// A publisher that has nothing to give yet: Envoys wait until the first
+    /// [`Publisher::distribute`].
     pub fn new() -> Self {
         Self {
             fleet: Arc::default(),
@@ -83,18 +84,19 @@ impl Publisher {
             .remember(NodeId::new(node), rejections.collect());
     }
 
-    /// What changed about the Envoys' rejections since the last call, to be stored.
+    /// Takes the changes of the Envoys' rejections since the last call, to be stored.
     pub fn take_rejection_changes(&self) -> Vec<RejectionChange> {
         self.fleet().take_changes()
     }
 
-    /// How the connected Envoys that are to have `generation` have answered; a count that is kept, not a walk.
+    /// How the connected Envoys that are to have `generation` have answered; a count that is kept,
+    /// not a walk.
     pub fn tally(&self, generation: &Generation) -> Tally {
         self.fleet().tally(generation)
     }
 
-    /// How often so far an Envoy crashed so often with a generation that it is kept from it; [`NodeSummary::crashes`] says
-    /// which.
+    /// How often so far an Envoy crashed so often with a generation that it is kept from it;
+    /// [`NodeSummary::crashes`] says which.
     pub fn crash_loops(&self) -> u64 {
         self.fleet().crash_loops()
     }
@@ -104,10 +106,11 @@ impl Publisher {
         self.fleet().summaries()
     }
 
-    /// Waits until every connected Envoy that is to have `generation` has acknowledged it all or rejected a part, or until
-    /// `deadline` has passed; then tells where each of them stands.
+    /// Waits until every connected Envoy that is to have `generation` has acknowledged it all or
+    /// rejected a part, or until `deadline` has passed; then tells where each of them stands.
     ///
-    /// A listener or cluster counts with what it names: it is answered when the Envoy has subscribed to that and answered.
+    /// A listener or cluster counts with what it names: it is answered when the Envoy has
+    /// subscribed to that and answered.
     pub async fn settled(&self, generation: &Generation, deadline: Duration) -> Vec<NodeState> {
         let mut standings = self.standings();
         let settled = async {
@@ -125,7 +128,8 @@ impl Publisher {
     /// Every Envoy that is connected or was lately, with each of its resources.
     pub fn nodes(&self) -> Vec<NodeState> {
         let clock = Clock::read();
-        // The answer is built when the fleet is free again: it takes as long as there are resources.
+        // The answer is built when the fleet is free again: it takes as long as there are
+        // resources.
         let looks: Vec<Look> = self.fleet().nodes().map(Look::at).collect();
         looks.into_iter().map(|look| look.state(clock)).collect()
     }
@@ -180,7 +184,8 @@ impl Publisher {
     }
 }
 
-/// Wakes when an Envoy connected, left, or answered; level-triggered, so several changes may wake once.
+/// Wakes when an Envoy connected, left, or answered; level-triggered, so several changes may wake
+/// once.
 #[derive(Clone, Debug)]
 pub struct Changes(watch::Receiver<u64>);
 

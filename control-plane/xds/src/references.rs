@@ -35,7 +35,8 @@ impl Reference {
 pub(crate) fn of_cluster(cluster: &Cluster) -> Vec<Reference> {
     let discovered = matches!(
         cluster.cluster_discovery_type,
-        Some(cluster::ClusterDiscoveryType::Type(kind)) if kind == cluster::DiscoveryType::Eds as i32
+        Some(cluster::ClusterDiscoveryType::Type(kind))
+            if kind == cluster::DiscoveryType::Eds as i32
     );
     if !discovered {
         return Vec::new();

@@ -17,9 +17,10 @@ use crate::{
     references::{self, Reference},
 };
 
-/// What a resource's content is called: the SHA-256 of its encoded `Any` value, in hexadecimal.
+/// Names the content of a resource: the SHA-256 of its encoded `Any` value, in hexadecimal.
 ///
-/// Equal on every replica and after every restart, so that an Envoy which reconnects is sent only what differs.
+/// Equal on every replica and after every restart, so that an Envoy which reconnects is sent only
+/// what differs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(Arc<str>);
 
@@ -33,7 +34,7 @@ impl Version {
         Self(text.into())
     }
 
-    /// The hexadecimal digits.
+    /// The hash as hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -47,8 +48,9 @@ impl fmt::Display for Version {
 
 /// One named piece of Envoy configuration, encoded once.
 ///
-/// The version is a hash of the bytes, and protobuf maps have no order when encoded: a message whose maps hold
-/// more than one entry must be encoded from sorted maps to have the same version everywhere.
+/// The version is a hash of the bytes, and protobuf maps have no order when encoded: a message
+/// whose maps hold more than one entry must be encoded from sorted maps to have the same version
+/// everywhere.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resource {
     resource_type: ResourceType,
@@ -62,7 +64,8 @@ impl Resource {
     /// Takes an encoded resource; its type comes from the type URL and its name from the message.
     ///
     /// # Errors
-    /// When the type is none that is distributed, the bytes are no such message, or the message has no name.
+    /// When the type is none that is distributed, the bytes are no such message, or the message has
+    /// no name.
     pub fn from_any(any: Any) -> Result<Self, InvalidResource> {
         let resource_type = ResourceType::from_type_url(&any.type_url)?;
         let undecodable = |source| InvalidResource::Undecodable {
@@ -117,7 +120,7 @@ impl Resource {
         })
     }
 
-    /// What kind of resource it is.
+    /// The type of this resource.
     pub fn resource_type(&self) -> ResourceType {
         self.resource_type
     }
@@ -132,7 +135,7 @@ impl Resource {
         &self.version
     }
 
-    /// The encoded message.
+    /// The encoded message, with its type URL.
     pub fn any(&self) -> &Any {
         &self.any
     }
@@ -152,15 +155,15 @@ pub enum InvalidResource {
     /// The bytes are not a message of the type.
     #[error("the bytes are no {resource_type}")]
     Undecodable {
-        /// What they were said to be.
+        /// The type that the bytes were said to have.
         resource_type: ResourceType,
-        /// What the decoder met.
+        /// The decoder's own error.
         source: prost::DecodeError,
     },
     /// The message's name is empty.
     #[error("a {resource_type} has no name, and Envoy asks by name: give it one")]
     Nameless {
-        /// What it is.
+        /// The type of the resource without a name.
         resource_type: ResourceType,
     },
 }
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_the_content_and_nothing_else() {
+    fn it_takes_the_version_from_the_content_and_nothing_else() {
         let one = fixtures::cluster("a", 1);
         assert_eq!(one.version(), fixtures::cluster("a", 1).version());
         assert_ne!(one.version(), fixtures::cluster("a", 2).version());
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn type_and_name_come_from_the_message() {
+    fn it_takes_type_and_name_from_the_message() {
         let resource = fixtures::extension("e", "");
         assert_eq!(resource.resource_type(), ResourceType::ExtensionConfig);
         assert_eq!(&**resource.name(), "e");
@@ -209,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_type_url_leads_back_to_its_type() {
+    fn it_leads_from_every_type_url_back_to_its_type() {
         for resource_type in ResourceType::ALL {
             let found = ResourceType::from_type_url(resource_type.type_url());
             assert_eq!(found, Ok(resource_type));

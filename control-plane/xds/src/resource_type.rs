@@ -5,18 +5,19 @@ use std::fmt;
 /// The kinds of resource that this server distributes.
 ///
 /// The order of the variants is the order in which additions and changes reach an Envoy: what is
-/// referred to comes before what refers to it (xDS protocol, "Eventual consistency considerations").
+/// referred to comes before what refers to it (xDS protocol, "Eventual consistency
+/// considerations").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ResourceType {
-    /// `envoy.config.cluster.v3.Cluster` (CDS).
+    /// A cluster, `envoy.config.cluster.v3.Cluster` (CDS).
     Cluster,
-    /// `envoy.config.endpoint.v3.ClusterLoadAssignment` (EDS).
+    /// A cluster's endpoints, `envoy.config.endpoint.v3.ClusterLoadAssignment` (EDS).
     Endpoints,
-    /// `envoy.config.listener.v3.Listener` (LDS).
+    /// A listener, `envoy.config.listener.v3.Listener` (LDS).
     Listener,
-    /// `envoy.config.route.v3.RouteConfiguration` (RDS).
+    /// A table of routes, `envoy.config.route.v3.RouteConfiguration` (RDS).
     Route,
-    /// `envoy.config.core.v3.TypedExtensionConfig` (ECDS).
+    /// An extension's configuration, `envoy.config.core.v3.TypedExtensionConfig` (ECDS).
     ExtensionConfig,
 }
 
@@ -54,14 +55,14 @@ impl ResourceType {
             .ok_or_else(|| UnknownResourceType(url.to_owned()))
     }
 
-    /// Whether resources of this type are part of what a generation is. Endpoints are not: they reach Envoys at once,
-    /// whatever a generation waits for.
+    /// Whether resources of this type are part of what a generation is. Endpoints are not: they
+    /// reach Envoys at once, whatever a generation waits for.
     pub fn belongs_to_generations(self) -> bool {
         self != Self::Endpoints
     }
 
-    /// Whether Envoy acknowledges bytes that it looked at last without looking at them again, even if it rejected them
-    /// (`config_discovery_impl.cc` keeps their hash before it tries them).
+    /// Whether Envoy acknowledges bytes that it looked at last without looking at them again, even
+    /// if it rejected them (`config_discovery_impl.cc` keeps their hash before it tries them).
     pub(crate) fn is_skipped_when_known(self) -> bool {
         self == Self::ExtensionConfig
     }

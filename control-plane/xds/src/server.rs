@@ -2,18 +2,20 @@
 
 use std::{future::Future, time::Duration};
 
-use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server as ads;
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
 
 use crate::{Ads, Publisher};
 
-/// How often an idle connection is probed; a dead Envoy is noticed after this and [`KEEP_ALIVE_TIMEOUT`].
+/// How often an idle connection is probed; a dead Envoy is noticed after this and
+/// [`KEEP_ALIVE_TIMEOUT`].
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a probe may go unanswered.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Serves the aggregated discovery service on `listener` until `shutdown` completes; the publisher's streams end then.
+/// Serves the aggregated discovery service on `listener` until `shutdown` completes; the
+/// publisher's streams end then.
 ///
 /// # Errors
 /// When the listener fails.
@@ -31,7 +33,9 @@ pub async fn serve(
     Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
-        .add_service(AggregatedDiscoveryServiceServer::new(Ads::new(publisher)))
+        .add_service(ads::AggregatedDiscoveryServiceServer::new(Ads::new(
+            publisher,
+        )))
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown,

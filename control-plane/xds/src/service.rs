@@ -16,7 +16,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::Publisher;
 
-/// How many responses may wait for the transport. More cannot be useful: there is one in flight per type.
+/// How many responses may wait for the transport. More cannot be useful: there is one in flight per
+/// type.
 const RESPONSES_QUEUED: usize = 8;
 
 /// The aggregated discovery service of a [`Publisher`].
@@ -43,7 +44,8 @@ impl AggregatedDiscoveryService for Ads {
         _request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
         Err(Status::unimplemented(
-            "this control plane speaks the incremental protocol: set `api_type: DELTA_GRPC` in the bootstrap's `ads_config`",
+            "this control plane speaks the incremental protocol: set `api_type: DELTA_GRPC` in \
+             the bootstrap's `ads_config`",
         ))
     }
 

@@ -1,8 +1,8 @@
 //! One Envoy's stream as a state machine: what it asked for, what it was sent, what it answered.
 //!
-//! Pure: requests, snapshots and the present time come in as arguments, responses come out of [`Session::poll`].
-//! How the parts meet: [`subscription`] keeps one type's names and versions, [`plan`] says what may go out now,
-//! [`standing`] says where everything stands.
+//! Pure: requests, snapshots and the present time come in as arguments, responses come out of
+//! [`Session::poll`]. How the parts meet: [`subscription`] keeps one type's names and versions,
+//! [`plan`] says what may go out now, [`standing`] says where everything stands.
 
 mod plan;
 mod standing;
@@ -20,18 +20,19 @@ use subscription::{Outstanding, Subscription, name_cost};
 
 use crate::{Generation, NodeAnswer, Resource, ResourceType, Snapshot, Version};
 
-/// What an Envoy asks or answers: a `DeltaDiscoveryRequest` in this crate's terms.
+/// A question or an answer of an Envoy: a `DeltaDiscoveryRequest` in this crate's terms.
 #[derive(Clone, Debug)]
 pub(crate) struct DeltaRequest {
     pub(crate) resource_type: ResourceType,
     pub(crate) subscribe: Vec<Arc<str>>,
     pub(crate) unsubscribe: Vec<Arc<str>>,
-    /// What the Envoy has from an earlier stream; only the first request of a type carries it.
+    /// The versions that the Envoy has from an earlier stream; only the first request of a type
+    /// carries them.
     pub(crate) initial_versions: BTreeMap<Arc<str>, Version>,
     pub(crate) answer: Option<Answer>,
 }
 
-/// What an Envoy answers to the response of that nonce.
+/// An Envoy's answer to the response of that nonce.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) nonce: String,
@@ -39,7 +40,7 @@ pub(crate) struct Answer {
     pub(crate) rejection: Option<String>,
 }
 
-/// What is to be sent: a `DeltaDiscoveryResponse` in this crate's terms.
+/// A message to be sent: a `DeltaDiscoveryResponse` in this crate's terms.
 #[derive(Clone, Debug)]
 pub(crate) struct DeltaResponse {
     pub(crate) resource_type: ResourceType,
@@ -53,7 +54,7 @@ pub(crate) struct DeltaResponse {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) version: Version,
-    /// Envoy's own words.
+    /// The reason in Envoy's own words.
     pub(crate) message: Arc<str>,
 }
 
@@ -72,7 +73,7 @@ pub(crate) enum Process {
     Fresh,
 }
 
-/// What an earlier stream of the same Envoy left behind.
+/// The facts that an earlier stream of the same Envoy left behind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
     pub(crate) process: Process,
@@ -95,15 +96,16 @@ impl Memory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooManyNames;
 
-/// The most memory that the names of a stream may take up. A gateway of ten thousand clusters asks for about 3 MiB of names and
-/// tables; a client that invents names is cut off before it hurts the others.
+/// The most memory that the names of a stream may take up. A gateway of ten thousand clusters asks
+/// for about 3 MiB of names and tables; a client that invents names is cut off before it hurts the
+/// others.
 const MOST_NAME_BYTES: usize = 16 << 20;
 
 /// Tells the streams of one process apart; part of each nonce, so that none fits another stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StreamId(pub(crate) u64);
 
-/// One Envoy's stream.
+/// One Envoy's stream as a state machine.
 #[derive(Debug)]
 pub(crate) struct Session {
     stream: StreamId,
@@ -112,7 +114,7 @@ pub(crate) struct Session {
     /// The number of the assignment that `snapshot` came with.
     assignment: u64,
     subscriptions: BTreeMap<ResourceType, Subscription>,
-    /// What concerns types that the Envoy has not asked for yet.
+    /// Facts from an earlier stream about types that the Envoy has not asked for yet.
     memory: Memory,
     /// At least what the names take up; counted exactly when it passes the limit.
     name_bytes: usize,
@@ -151,7 +153,8 @@ impl Session {
         session
     }
 
-    /// Changes what the Envoy is to have, and how long it may take to answer. `number` tells assignments apart.
+    /// Changes what the Envoy is to have, and how long it may take to answer. `number` tells
+    /// assignments apart.
     pub(crate) fn assign(&mut self, snapshot: Arc<Snapshot>, ack_deadline: Duration, number: u64) {
         for (resource_type, subscription) in &mut self.subscriptions {
             subscription.compare(*resource_type, &snapshot);
@@ -223,8 +226,8 @@ impl Session {
         Ok(())
     }
 
-    /// Everything that may go out now. To be called after each [`Session::assign`] and [`Session::request`], and when
-    /// [`Session::next_deadline`] has come.
+    /// Everything that may go out now. To be called after each [`Session::assign`] and
+    /// [`Session::request`], and when [`Session::next_deadline`] has come.
     pub(crate) fn poll(&mut self, now: Instant) -> Vec<DeltaResponse> {
         for subscription in self.subscriptions.values_mut() {
             subscription.expire(self.ack_deadline, now);
@@ -292,7 +295,8 @@ impl Session {
         Arc::clone(&self.standing.rejections)
     }
 
-    /// What the next stream of the same Envoy has to know. `process` says whether it is the same process.
+    /// Sums up what the next stream of the same Envoy has to know. `process` says whether it is the
+    /// same process.
     pub(crate) fn memory(&self, process: Process) -> Memory {
         if process == Process::Fresh {
             return Memory {
@@ -374,8 +378,8 @@ impl Session {
         }
     }
 
-    /// A cluster that Envoy receives anew warms until it receives its endpoints again, changed or not, and asks for
-    /// nothing; its ACK waits for them (envoy#13009).
+    /// A cluster that Envoy receives anew warms until it receives its endpoints again, changed or
+    /// not, and asks for nothing; its ACK waits for them (envoy#13009).
     fn resend_endpoints_of(&mut self, cluster: &Resource) {
         if cluster.resource_type() != ResourceType::Cluster {
             return;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Resource, ResourceType};
 
-/// What a snapshot is called. Two snapshots of one generation differ in their endpoints at most.
+/// The name of a snapshot. Two snapshots of one generation differ in their endpoints at most.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(Arc<str>);
 
@@ -20,8 +20,8 @@ impl Generation {
         Self(name.into())
     }
 
-    /// The name of what `resources` say, whatever their order: a hash of their contents. Endpoints do not count: they change
-    /// when servers come and go, and reach Envoys at once.
+    /// The name of what `resources` say, whatever their order: a hash of their contents. Endpoints
+    /// do not count: they change when servers come and go, and reach Envoys at once.
     pub fn of<'r>(resources: impl IntoIterator<Item = &'r Resource>) -> Self {
         let contents: BTreeSet<_> = resources
             .into_iter()
@@ -45,7 +45,7 @@ impl Generation {
         Self(hex::encode(hasher.finalize()).into())
     }
 
-    /// The name.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -127,7 +127,7 @@ pub struct SnapshotBuilder {
 }
 
 impl SnapshotBuilder {
-    /// Adds a resource.
+    /// Adds a resource to the snapshot.
     #[must_use]
     pub fn with(mut self, resource: Resource) -> Self {
         self.resources.push(resource);
@@ -182,9 +182,9 @@ pub enum InconsistentSnapshot {
     /// Envoy could only ever have one of them.
     #[error("there are two {resource_type} resources named `{name}`")]
     Duplicate {
-        /// Their type.
+        /// The type that both resources have.
         resource_type: ResourceType,
-        /// Their name.
+        /// The name that both resources have.
         name: Arc<str>,
     },
     /// Envoy would ask for it and wait in vain.
@@ -192,11 +192,11 @@ pub enum InconsistentSnapshot {
     Dangling {
         /// The type of the resource that names the other.
         from_type: ResourceType,
-        /// Its name.
+        /// The name of the resource that refers.
         from: Arc<str>,
         /// The type of the missing one.
         to_type: ResourceType,
-        /// Its name.
+        /// The name that it refers to.
         to: Arc<str>,
     },
 }

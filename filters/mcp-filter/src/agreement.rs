@@ -23,7 +23,8 @@ pub(crate) fn check(
         (Era::Modern, None) if kind == Kind::Request => return Err(Answer::missing_meta()),
         (Era::Modern, Some(version)) if *version != *MODERN.as_bytes() => {
             return Err(Answer::header_mismatch(format!(
-                "the header MCP-Protocol-Version says {MODERN}, `params._meta` says `{}`; send the same",
+                "the header MCP-Protocol-Version says {MODERN}, `params._meta` says `{}`; send \
+                 the same",
                 echo(&version)
             )));
         }
@@ -31,7 +32,8 @@ pub(crate) fn check(
         // would not check headers.
         (Era::Legacy(_), Some(version)) => {
             return Err(Answer::header_mismatch(format!(
-                "`params._meta` says protocol version `{}`, the header MCP-Protocol-Version does not; send the same",
+                "`params._meta` says protocol version `{}`, the header MCP-Protocol-Version does \
+                 not; send the same",
                 echo(&version)
             )));
         }
@@ -62,7 +64,8 @@ pub(crate) fn check_names(
         (Some(name), Some(member), said) => equal("Mcp-Name", said.as_deref(), member, name),
         // Whoever routes by the header would take the message for what it is not.
         (_, None, Some(said)) => Err(Answer::header_mismatch(format!(
-            "the header Mcp-Name says `{}`, but `{}` is called on nothing of a name; leave the header out",
+            "the header Mcp-Name says `{}`, but `{}` is called on nothing of a name; leave the \
+             header out",
             echo(said),
             echo(method)
         ))),
@@ -102,7 +105,8 @@ fn check_parameter(
         (Some(said), value, _) if value.is_said_by(&said) => Ok(()),
         (said, _, Some(text)) => equal(&header, said.as_deref(), &member, text),
         (_, _, None) => Err(Answer::header_mismatch(format!(
-            "`{member}` is nothing that the header {header} can say; send text, a number, `true` or `false`"
+            "`{member}` is nothing that the header {header} can say; send text, a number, `true` \
+             or `false`"
         ))),
     }
 }
@@ -110,7 +114,9 @@ fn check_parameter(
 /// A legacy message names a protocol version after it was passed on as one that does not.
 pub(crate) fn late_version() -> Answer {
     Answer::header_mismatch(
-        "`params._meta` says a protocol version, the header MCP-Protocol-Version does not; send the same".to_owned(),
+        "`params._meta` says a protocol version, the header MCP-Protocol-Version does not; send \
+         the same"
+            .to_owned(),
     )
 }
 

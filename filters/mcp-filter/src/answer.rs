@@ -105,7 +105,8 @@ impl Answer {
     pub(crate) fn no_room(reason: &'static str) -> Self {
         let seconds = SLOW.as_secs();
         let sentence = format!(
-            "this gateway holds as many unfinished requests as it can; try again in {seconds} s, and send the body at once"
+            "this gateway holds as many unfinished requests as it can; try again in {seconds} s, \
+             and send the body at once"
         );
         Self::error(503, NOT_READY, reason, sentence)
             .with_header("retry-after", seconds.to_string())
@@ -255,7 +256,9 @@ impl Answer {
 
     /// A modern request whose `_meta` lacks what every request must say.
     pub(crate) fn missing_meta() -> Self {
-        let sentence = "`params._meta` must hold `io.modelcontextprotocol/protocolVersion`, the same as the header".to_owned();
+        let sentence = "`params._meta` must hold `io.modelcontextprotocol/protocolVersion`, the \
+                        same as the header"
+            .to_owned();
         Self::error(400, INVALID_PARAMS, "missing_meta", sentence).with_callers_id()
     }
 

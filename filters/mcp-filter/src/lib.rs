@@ -20,14 +20,16 @@
 //! let process = FakeProcess::new();
 //! let plugin = Rc::new(Plugin::configure(br#"{
 //!   "version": 1, "listener": "mcp",
-//!   "allowed_hosts": ["localhost"], "allowed_origins": [], "max_body_bytes": 1048576, "max_depth": 128,
+//!   "allowed_hosts": ["localhost"], "allowed_origins": [],
+//!   "max_body_bytes": 1048576, "max_depth": 128,
 //!   "endpoints": [{"path": "/mcp", "servers": ["data"], "forward": "data"}],
 //!   "servers": {"data": {"cluster": "data", "path": "/mcp", "tools": {"list_tables": {}}}},
 //!   "defaults": {"access": "allow", "validate": "enforce"}
 //! }"#, &mut VmState::new([7; 16]), &process)?);
 //!
 //! let proxy = FakeProxy::in_process(&process).with_headers([
-//!     (":method", &b"POST"[..]), (":path", b"/mcp"), (":authority", b"localhost:10000"), ("content-type", b"application/json"),
+//!     (":method", &b"POST"[..]), (":path", b"/mcp"), (":authority", b"localhost:10000"),
+//!     ("content-type", b"application/json"),
 //! ]);
 //! let mut request = Request::new(&proxy, Some(plugin), StreamId(1));
 //! assert_eq!(request.on_headers(false), Flow::Wait);

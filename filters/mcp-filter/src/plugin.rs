@@ -89,8 +89,8 @@ impl Plugin {
     }
 }
 
-/// The first twelve hexadecimal digits of the SHA-256 of a configuration, as a number: it tells configurations apart, and
-/// every reader of JSON shows it exactly.
+/// The first twelve hexadecimal digits of the SHA-256 of a configuration, as a number: it tells
+/// configurations apart, and every reader of JSON shows it exactly.
 fn hash(json: &[u8]) -> u64 {
     let [a, b, c, d, e, f, ..]: [u8; 32] = Sha256::digest(json).into();
     u64::from_be_bytes([0, 0, a, b, c, d, e, f])

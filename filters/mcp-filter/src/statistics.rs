@@ -2,13 +2,16 @@
 //! come from the configuration and from fixed words only, and each metric is defined once per VM,
 //! when it is first needed. Past a bound, tools are counted together as `server.none.tool.others`.
 //!
-//! | name | kind | what |
-//! |---|---|---|
-//! | `portcullis_calls.server.<server>.tool.<tool>` | counter | calls of a tool that were decided on, refused ones too |
-//! | `portcullis_refusals.server.<server>.tool.<tool>.reason.<reason>` | counter | requests that the filter answered; `none` where it knew no tool |
-//! | `portcullis_shadowed.server.<server>.tool.<tool>` | counter | calls that passed only because validation is in shadow |
-//! | `portcullis_decision_ns.server.<server>.tool.<tool>` | histogram | nanoseconds from the end of what had to be read to the decision |
-//! | `portcullis_configuration.listener.<listener>` | gauge | the configuration in force: the first twelve hexadecimal digits of its SHA-256, as a number |
+//! - `portcullis_calls.server.<server>.tool.<tool>` (counter): calls of a tool that were decided
+//!   on, refused ones too
+//! - `portcullis_refusals.server.<server>.tool.<tool>.reason.<reason>` (counter): requests that the
+//!   filter answered; `none` where it knew no tool
+//! - `portcullis_shadowed.server.<server>.tool.<tool>` (counter): calls that passed only because
+//!   validation is in shadow
+//! - `portcullis_decision_ns.server.<server>.tool.<tool>` (histogram): nanoseconds from the end of
+//!   what had to be read to the decision
+//! - `portcullis_configuration.listener.<listener>` (gauge): the configuration in force: the first
+//!   twelve hexadecimal digits of its SHA-256, as a number
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -67,7 +70,7 @@ impl KnownMetrics {
 #[derive(Debug)]
 pub(crate) struct Statistics {
     known: KnownMetrics,
-    /// By [`ToolId::index`].
+    /// The statistics of each tool, by [`ToolId::index`].
     tools: Vec<ToolStatistics>,
     /// Refusals that name no tool.
     elsewhere: Refusals,

@@ -41,7 +41,8 @@ pub enum LegacyRevision {
 /// A revision that nobody here knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
-    "this protocol version is not supported; use one of 2026-07-28, 2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05"
+    "this protocol version is not supported; use one of 2026-07-28, 2025-11-25, 2025-06-18, \
+     2025-03-26, 2024-11-05"
 )]
 pub struct UnsupportedVersion;
 

@@ -1,4 +1,4 @@
-//! The incremental reader.
+//! The incremental reader of messages: bytes in as they come, members out as they stand.
 
 mod envelope;
 mod lanes;

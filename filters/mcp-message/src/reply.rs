@@ -4,7 +4,9 @@
 //! use mcp_message::reply;
 //!
 //! let body = reply::error(Some(b"7"), -32602, "unknown tool `drop`", None);
-//! assert_eq!(body, r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"unknown tool `drop`"}}"#);
+//! let expected =
+//!     r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"unknown tool `drop`"}}"#;
+//! assert_eq!(body, expected);
 //! ```
 
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! What the reader finds in messages, and what it refuses, one row each.
+//! Messages of every form, and what the reader finds in them or refuses, one row each.
 
 use mcp_message::{
     Capability, EndOfBody, Invalid, Kind, Member, MessageBounds, NotJson, Place, Progress,
@@ -211,7 +211,10 @@ fn it_refuses_keys_that_a_reader_which_ignores_case_takes_for_known_ones() {
         check(&body, &key, version, Place::Meta);
     }
     // A known key of another place is none here, and other letters fold to nothing of ours.
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"m","Name":1,"\u0131d":1,"params":{"ID":1,"Method":2,"x":{"Name":1}}}"#;
+    let body = concat!(
+        r#"{"jsonrpc":"2.0","id":1,"method":"m","Name":1,"\u0131d":1,"params":{"ID":1,"#,
+        r#""Method":2,"x":{"Name":1}}}"#
+    );
     assert_eq!(
         read(body.as_bytes()).1,
         Ok(Progress::Complete(Kind::Request))

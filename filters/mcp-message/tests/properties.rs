@@ -1,4 +1,4 @@
-//! What must hold of any body, however it is cut.
+//! Properties that hold of any body, however it is cut.
 
 use mcp_message::{
     EndOfBody, Kind, Member, Message, MessageBounds, NotJson, Progress, ReadError, Reader,
@@ -159,7 +159,9 @@ fn mangled() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 400, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
     fn it_reads_every_request_and_finds_its_parts(body in request()) {
@@ -168,14 +170,18 @@ proptest! {
         let value: serde_json::Value = serde_json::from_str(&body).unwrap();
         let id = value["id"].to_string();
         prop_assert_eq!(message.id().unwrap().raw(body.as_bytes()), id.as_bytes());
-        let arguments: serde_json::Value = serde_json::from_slice(message.arguments().unwrap().raw(body.as_bytes())).unwrap();
+        let raw = message.arguments().unwrap().raw(body.as_bytes());
+        let arguments: serde_json::Value = serde_json::from_slice(raw).unwrap();
         prop_assert_eq!(&arguments, &value["params"]["arguments"]);
         let Member::Text(name) = message.name() else { panic!("no name in {body}") };
-        prop_assert_eq!(name.decoded(body.as_bytes()), value["params"]["name"].as_str().unwrap().as_bytes());
+        let expected = value["params"]["name"].as_str().unwrap();
+        prop_assert_eq!(name.decoded(body.as_bytes()), expected.as_bytes());
     }
 
     #[test]
-    fn it_gives_the_same_answer_for_every_cut(body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12)) {
+    fn it_gives_the_same_answer_for_every_cut(
+        body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12),
+    ) {
         let whole = in_one(&body);
         let held = in_pieces(&body, &cuts, Holding::Everything);
         let released = in_pieces(&body, &cuts, Holding::WhatIsNeeded);
@@ -188,7 +194,11 @@ proptest! {
     }
 
     #[test]
-    fn it_skips_and_reads_apart_as_it_reads(body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12), read_behind in 0_usize..14) {
+    fn it_skips_and_reads_apart_as_it_reads(
+        body in mangled(),
+        cuts in proptest::collection::vec(any::<usize>(), 0..12),
+        read_behind in 0_usize..14,
+    ) {
         let whole = in_one(&body);
         let skipped = skipping_in_one(&body);
         prop_assert_eq!(&skipped.1, &whole.1, "{}", String::from_utf8_lossy(&body));
@@ -212,15 +222,22 @@ proptest! {
     fn it_agrees_with_serde_json_on_what_is_json(body in mangled()) {
         let theirs = serde_json::from_slice::<serde_json::Value>(&body);
         match in_one(&body).1 {
-            Ok(_) => prop_assert!(theirs.is_ok() || theirs.unwrap_err().to_string().contains("out of range")),
-            Err(ReadError::NotJson { .. }) => prop_assert!(theirs.is_err(), "{}", String::from_utf8_lossy(&body)),
+            Ok(_) => prop_assert!(
+                theirs.is_ok() || theirs.unwrap_err().to_string().contains("out of range")
+            ),
+            Err(ReadError::NotJson { .. }) => {
+                prop_assert!(theirs.is_err(), "{}", String::from_utf8_lossy(&body));
+            }
             // Refused before its end was read.
             Err(_) => {}
         }
     }
 
     #[test]
-    fn it_panics_on_no_bytes(body in proptest::collection::vec(any::<u8>(), 0..200), cuts in proptest::collection::vec(any::<usize>(), 0..6)) {
+    fn it_panics_on_no_bytes(
+        body in proptest::collection::vec(any::<u8>(), 0..200),
+        cuts in proptest::collection::vec(any::<usize>(), 0..6),
+    ) {
         let whole = in_one(&body);
         prop_assert_eq!(in_pieces(&body, &cuts, Holding::WhatIsNeeded).1, whole.1);
     }

@@ -27,7 +27,7 @@ pub enum Arguments<'a> {
 pub enum Decision<'p> {
     /// It does not pass.
     Refuse(Refusal),
-    /// The call passes.
+    /// The call passes, by this permit.
     Allow(Permit<'p>),
     /// It passes if these buckets say so.
     Limit(PendingLimits<'p>),
@@ -120,7 +120,7 @@ impl<'p> Permit<'p> {
         self.target.credentials
     }
 
-    /// The server's name.
+    /// The name of the server that lists the tool.
     #[must_use]
     pub fn server(&self) -> &'p str {
         &self.target.server

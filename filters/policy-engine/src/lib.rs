@@ -26,9 +26,11 @@
 //!
 //! let config: FilterConfig = serde_json::from_str(r#"{
 //!   "version": 1, "listener": "mcp",
-//!   "allowed_hosts": ["localhost"], "allowed_origins": [], "max_body_bytes": 1048576, "max_depth": 128,
+//!   "allowed_hosts": ["localhost"], "allowed_origins": [],
+//!   "max_body_bytes": 1048576, "max_depth": 128,
 //!   "endpoints": [{"path": "/mcp", "servers": ["data"], "forward": "data"}],
-//!   "servers": {"data": {"cluster": "data", "path": "/mcp", "tools": {"list_tables": {}, "execute_query": {}}}},
+//!   "servers": {"data": {"cluster": "data", "path": "/mcp",
+//!     "tools": {"list_tables": {}, "execute_query": {}}}},
 //!   "defaults": {"access": "deny", "validate": "enforce"},
 //!   "rules": [{"name": "open", "match": {"tool": "list_*"}, "allow": ["*"]}]
 //! }"#)?;

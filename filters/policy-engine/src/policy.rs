@@ -115,7 +115,7 @@ impl ToolPolicy {
 }
 
 impl Policy {
-    /// What a request body may be at most.
+    /// The bounds of a request body: its size and its depth.
     #[must_use]
     pub fn limits(&self) -> BodyLimits {
         self.limits

@@ -423,7 +423,8 @@ mod tests {
             new in (1u64..2000, 1u64..100_000, 1u64..50),
             used in 0usize..60, pause in 0u64..60_000_000_000,
         ) {
-            let (Ok(old), Ok(new)) = (Rate::new(old.0, old.1, old.2), Rate::new(new.0, new.1, new.2)) else {
+            let rates = (Rate::new(old.0, old.1, old.2), Rate::new(new.0, new.1, new.2));
+            let (Ok(old), Ok(new)) = rates else {
                 return Ok(());
             };
             let mut state = BucketState::Fresh;
@@ -433,7 +434,8 @@ mod tests {
             let times = (0..100).map(|call| changed + call * new.interval);
             let passed = admitted(new, &mut state, times);
             prop_assert!(passed >= 99, "{passed}");
-            let at_once = admitted(new, &mut state, std::iter::repeat_n(changed + 99 * new.interval, 5000));
+            let later = changed + 99 * new.interval;
+            let at_once = admitted(new, &mut state, std::iter::repeat_n(later, 5000));
             prop_assert!(at_once <= new.tolerance / new.interval);
         }
     }

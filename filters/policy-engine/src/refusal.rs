@@ -97,7 +97,8 @@ impl Refusal {
         match self {
             Self::UnknownTool { name } => {
                 format!(
-                    "tool `{name}` is not known yet; call `tools/list` for the tools of this endpoint"
+                    "tool `{name}` is not known yet; call `tools/list` for the tools of this \
+                     endpoint"
                 )
             }
             Self::Forbidden { tool, rule, caller } => {
@@ -107,10 +108,12 @@ impl Refusal {
                     .unwrap_or_default();
                 match caller {
                     Caller::Anonymous => format!(
-                        "tool `{tool}` is not open to anonymous callers{rule}; sign in, or ask the operator of this gateway for access"
+                        "tool `{tool}` is not open to anonymous callers{rule}; sign in, or ask \
+                         the operator of this gateway for access"
                     ),
                     Caller::Known => format!(
-                        "tool `{tool}` is not allowed for you{rule}; ask the operator of this gateway for access"
+                        "tool `{tool}` is not allowed for you{rule}; ask the operator of this \
+                         gateway for access"
                     ),
                 }
             }
@@ -135,7 +138,8 @@ impl Refusal {
             }
             Self::ArgumentsNotRead { tool } => {
                 format!(
-                    "the arguments of tool `{tool}` could not be checked; send the call again in one smaller request"
+                    "the arguments of tool `{tool}` could not be checked; send the call again in \
+                     one smaller request"
                 )
             }
             Self::Limited {
@@ -221,8 +225,8 @@ mod tests {
         };
         assert_eq!(
             bad.sentence(),
-            "the arguments of tool `execute_query` do not fit its schema: /sql: expected a string, found 7; \
-             the arguments: expected `table`; correct them and call again"
+            "the arguments of tool `execute_query` do not fit its schema: /sql: expected a \
+             string, found 7; the arguments: expected `table`; correct them and call again"
         );
     }
 

@@ -248,7 +248,8 @@ mod tests {
             calls in proptest::collection::vec((1u64..30, 0u64..400_000_000), 1..600),
         ) {
             let rates = [
-                Rate::new(5, 1000, 5).unwrap(), Rate::new(1, 1000, 3).unwrap(), Rate::new(100, 1000, 20).unwrap(),
+                Rate::new(5, 1000, 5).unwrap(), Rate::new(1, 1000, 3).unwrap(),
+                Rate::new(100, 1000, 20).unwrap(),
             ];
             let mut slot = Slot::default();
             let mut alone: HashMap<u64, BucketState> = HashMap::new();
@@ -263,7 +264,8 @@ mod tests {
                     let own = alone.entry(bucket).or_default();
                     let admitted_alone = rate.admit(*own, UnixNanos(now));
                     let Admission::Admitted(time) = admitted_alone else {
-                        return Err(TestCaseError::fail("the shared slot admitted what a bucket of its own refuses"));
+                        return Err(TestCaseError::fail("the shared slot admitted what a bucket of \
+                                                        its own refuses"));
                     };
                     *own = BucketState::Own(time);
                 }
@@ -271,7 +273,9 @@ mod tests {
         }
 
         #[test]
-        fn it_never_panics_on_stored_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200), now: u64, fingerprint: u64) {
+        fn it_never_panics_on_stored_bytes(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200), now: u64, fingerprint: u64,
+        ) {
             if let Ok(mut slot) = Slot::decode(&bytes) {
                 let (place, _) = slot.find(Fingerprint(fingerprint), UnixNanos(now));
                 slot.store(place, Fingerprint(fingerprint), until(now));

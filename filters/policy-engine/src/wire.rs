@@ -22,7 +22,7 @@ pub const VERSION: u32 = 1;
 pub struct FilterConfig {
     /// The version of the wire form: [`VERSION`].
     pub version: u32,
-    /// The listener's name.
+    /// The name of the listener that this filter serves.
     pub listener: String,
     /// Hosts that `Host` or `:authority` may name, without port; `*` is any.
     pub allowed_hosts: Vec<String>,
@@ -74,7 +74,7 @@ pub struct Server {
     pub cluster: String,
     /// The path of its MCP endpoint.
     pub path: String,
-    /// What clients see before each of its tools' names.
+    /// The prefix that clients see before each of its tools' names.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tool_prefix: String,
     /// The fate of the credentials that callers send to the gateway.

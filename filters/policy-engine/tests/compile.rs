@@ -8,18 +8,23 @@ use serde_json::{Value, json};
 fn good() -> Value {
     json!({
         "version": 1, "listener": "mcp",
-        "allowed_hosts": ["localhost"], "allowed_origins": ["http://localhost:*"], "max_body_bytes": 1024, "max_depth": 16,
+        "allowed_hosts": ["localhost"], "allowed_origins": ["http://localhost:*"],
+        "max_body_bytes": 1024, "max_depth": 16,
         "endpoints": [{"path": "/mcp", "servers": ["data", "math"], "forward": "data"}],
         "servers": {
-            "data": {"cluster": "alpha", "path": "/mcp", "tools": {"query": {"input_schema": "q"}, "list": {}}},
+            "data": {"cluster": "alpha", "path": "/mcp",
+                "tools": {"query": {"input_schema": "q"}, "list": {}}},
             "math": {"cluster": "beta", "path": "/m", "tools": {"add": {}}},
         },
         "defaults": {"access": "allow", "validate": "enforce"},
         "roles": {"analyst": {"claims": {"groups": ["analysts"]}}},
         "rules": [
-            {"name": "first", "match": {"server": "data", "tool": "que*"}, "allow": ["analyst"], "timeout_ms": 1500,
-             "limits": [{"id": "each", "per": ["tool", "principal"], "requests": 60, "window_ms": 60000, "burst": 10}]},
-            {"name": "second", "match": {"tool": "query"}, "allow": ["*"], "validate": "shadow", "constraints": "c", "route": {"cluster": "gamma"},
+            {"name": "first", "match": {"server": "data", "tool": "que*"}, "allow": ["analyst"],
+             "timeout_ms": 1500,
+             "limits": [{"id": "each", "per": ["tool", "principal"], "requests": 60,
+                 "window_ms": 60000, "burst": 10}]},
+            {"name": "second", "match": {"tool": "query"}, "allow": ["*"], "validate": "shadow",
+             "constraints": "c", "route": {"cluster": "gamma"},
              "limits": [{"id": "all", "requests": 600, "window_ms": 60000}]},
         ],
         "schemas": {"q": {"type": "object"}, "c": {"required": ["sql"]}},
@@ -293,8 +298,10 @@ fn it_explains_which_rule_decides_each_field() {
             "timeout_ms": {"value": 1500, "rule": "first"},
             "cluster": {"value": "gamma", "rule": "second"},
             "limits": [
-                {"rule": "first", "id": "each", "per": ["tool", "principal"], "requests": 60, "window_ms": 60000, "burst": 10},
-                {"rule": "second", "id": "all", "per": [], "requests": 600, "window_ms": 60000, "burst": 600},
+                {"rule": "first", "id": "each", "per": ["tool", "principal"], "requests": 60,
+                 "window_ms": 60000, "burst": 10},
+                {"rule": "second", "id": "all", "per": [], "requests": 600, "window_ms": 60000,
+                 "burst": 600},
             ],
         })
     );

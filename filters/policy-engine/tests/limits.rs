@@ -39,7 +39,7 @@ fn known(subject: &str) -> Principal {
     }
 }
 
-/// A gateway's limits.
+/// Calls that are counted by limits in a store of their own.
 #[derive(Default)]
 struct CountedCalls(Store);
 
@@ -78,8 +78,10 @@ const NOBODY: &Principal = &Principal::Anonymous;
 #[test]
 fn it_counts_per_tool_principal_and_server() {
     let policy = policy(&json!([
-        {"name": "tools", "match": {"tool": "query"}, "limits": [{"id": "a", "per": ["tool", "principal"], "requests": 3, "window_ms": 60000}]},
-        {"name": "rest", "match": {"tool": "*"}, "limits": [{"id": "a", "per": [], "requests": 100, "window_ms": 60000, "burst": 5}]},
+        {"name": "tools", "match": {"tool": "query"},
+         "limits": [{"id": "a", "per": ["tool", "principal"], "requests": 3, "window_ms": 60000}]},
+        {"name": "rest", "match": {"tool": "*"},
+         "limits": [{"id": "a", "per": [], "requests": 100, "window_ms": 60000, "burst": 5}]},
     ]));
     let mut limits = CountedCalls::default();
     assert_eq!(limits.passed(&policy, "query", &known("ada"), START, 10), 3);
@@ -102,9 +104,8 @@ fn it_counts_per_tool_principal_and_server() {
 
 #[test]
 fn it_never_takes_a_caller_for_an_anonymous_one() {
-    let policy = policy(
-        &json!([{"name": "r", "limits": [{"id": "a", "per": ["principal"], "requests": 1, "window_ms": 60000}]}]),
-    );
+    let policy = policy(&json!([{"name": "r",
+            "limits": [{"id": "a", "per": ["principal"], "requests": 1, "window_ms": 60000}]}]));
     let mut limits = CountedCalls::default();
     for principal in [
         Principal::Anonymous,
@@ -142,9 +143,12 @@ fn it_writes_nothing_where_one_of_several_limits_refuses() {
 #[test]
 fn it_answers_with_the_limit_that_takes_longest() {
     let policy = policy(&json!([
-        {"name": "fast", "limits": [{"id": "burst", "per": ["tool"], "requests": 1, "window_ms": 1000}]},
-        {"name": "slow", "limits": [{"id": "hourly", "per": ["tool"], "requests": 1, "window_ms": 3600000}]},
-        {"name": "middle", "limits": [{"id": "minutely", "per": ["tool"], "requests": 1, "window_ms": 60000}]},
+        {"name": "fast", "limits": [{"id": "burst", "per": ["tool"], "requests": 1,
+            "window_ms": 1000}]},
+        {"name": "slow", "limits": [{"id": "hourly", "per": ["tool"], "requests": 1,
+            "window_ms": 3600000}]},
+        {"name": "middle", "limits": [{"id": "minutely", "per": ["tool"], "requests": 1,
+            "window_ms": 60000}]},
     ]));
     let mut limits = CountedCalls::default();
     assert_eq!(limits.call(&policy, "query", NOBODY, START), Ok(()));
@@ -173,18 +177,15 @@ fn it_answers_with_the_limit_that_takes_longest() {
 #[test]
 fn it_keeps_counting_when_the_configuration_changes_around_a_limit() {
     let rule = |extra: Value| {
-        let mut rules = vec![
-            json!({"name": "kept", "match": {"tool": "query"}, "limits": [{"id": "a", "per": ["tool"], "requests": 2, "window_ms": 60000}]}),
-        ];
+        let mut rules = vec![json!({"name": "kept", "match": {"tool": "query"},
+                "limits": [{"id": "a", "per": ["tool"], "requests": 2, "window_ms": 60000}]})];
         rules.insert(0, extra);
         policy(&Value::Array(rules))
     };
-    let before = policy(
-        &json!([{"name": "kept", "match": {"tool": "query"}, "limits": [{"id": "a", "per": ["tool"], "requests": 2, "window_ms": 60000}]}]),
-    );
-    let after = rule(
-        json!({"name": "new", "timeout_ms": 5, "limits": [{"id": "a", "per": ["tool"], "requests": 1000, "window_ms": 60000}]}),
-    );
+    let before = policy(&json!([{"name": "kept", "match": {"tool": "query"},
+            "limits": [{"id": "a", "per": ["tool"], "requests": 2, "window_ms": 60000}]}]));
+    let after = rule(json!({"name": "new", "timeout_ms": 5,
+            "limits": [{"id": "a", "per": ["tool"], "requests": 1000, "window_ms": 60000}]}));
     let mut limits = CountedCalls::default();
     assert_eq!(limits.passed(&before, "query", NOBODY, START, 10), 2);
     assert_eq!(limits.passed(&after, "query", NOBODY, START, 10), 0);
@@ -197,9 +198,9 @@ fn it_keeps_counting_when_the_configuration_changes_around_a_limit() {
 #[test]
 fn it_lets_a_changed_rate_take_hold_at_once() {
     let at = |requests: u64| {
-        policy(
-            &json!([{"name": "r", "limits": [{"id": "a", "per": ["tool"], "requests": requests, "window_ms": 60000}]}]),
-        )
+        policy(&json!([{"name": "r",
+                "limits": [{"id": "a", "per": ["tool"], "requests": requests,
+                    "window_ms": 60000}]}]))
     };
     let mut limits = CountedCalls::default();
     assert_eq!(limits.passed(&at(1000), "query", NOBODY, START, 900), 900);
@@ -217,9 +218,8 @@ fn it_lets_a_changed_rate_take_hold_at_once() {
 
 #[test]
 fn it_can_take_a_call_back() {
-    let policy = policy(
-        &json!([{"name": "r", "limits": [{"id": "a", "per": ["tool"], "requests": 2, "window_ms": 60000}]}]),
-    );
+    let policy = policy(&json!([{"name": "r",
+            "limits": [{"id": "a", "per": ["tool"], "requests": 2, "window_ms": 60000}]}]));
     let tool = policy
         .tool(policy.endpoint(b"/mcp").unwrap(), b"query")
         .unwrap();

@@ -27,7 +27,8 @@ fn scalar() -> impl Strategy<Value = Value> {
         1 => Just(Value::Null),
         1 => any::<bool>().prop_map(Value::from),
         3 => number(),
-        3 => prop::sample::select(vec!["", "a", "ab", "é😀", "abc\n", "\u{1}\"\\"]).prop_map(Value::from),
+        3 => prop::sample::select(vec!["", "a", "ab", "é😀", "abc\n", "\u{1}\"\\"])
+            .prop_map(Value::from),
     ]
 }
 
@@ -53,17 +54,26 @@ fn keyword(
     let schemas = || prop::collection::vec(inner.clone(), 1..4).prop_map(Value::from);
     prop_oneof![
         3 => kind().prop_map(|kind| ("type", json!(kind))),
-        2 => prop::sample::subsequence(vec!["null", "boolean", "integer", "number", "string", "array", "object"], 1..4)
+        2 => prop::sample::subsequence(
+            vec!["null", "boolean", "integer", "number", "string", "array", "object"], 1..4,
+        )
             .prop_map(|kinds| ("type", json!(kinds))),
         2 => prop::collection::btree_map(name(), inner.clone(), 0..4)
             .prop_map(|members| ("properties", Value::Object(members.into_iter().collect()))),
-        1 => prop::sample::subsequence(NAMES.to_vec(), 0..3).prop_map(|names| ("required", json!(names))),
+        1 => prop::sample::subsequence(NAMES.to_vec(), 0..3)
+            .prop_map(|names| ("required", json!(names))),
         1 => inner.clone().prop_map(|schema| ("additionalProperties", schema)),
         1 => inner.clone().prop_map(|schema| ("items", schema)),
         1 => prop::collection::vec(instance(), 1..4).prop_map(|mut choices| {
             // The dialect wants them unique.
             let mut unique: Vec<Value> = Vec::new();
-            choices.retain(|choice| !unique.contains(choice) && { unique.push(choice.clone()); true });
+            choices.retain(|choice| {
+                let is_new = !unique.contains(choice);
+                if is_new {
+                    unique.push(choice.clone());
+                }
+                is_new
+            });
             ("enum", Value::from(choices))
         }),
         1 => instance().prop_map(|value| ("const", value)),
@@ -128,17 +138,30 @@ fn schema() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn it_agrees_with_the_reference(schema in schema(), instances in prop::collection::vec(instance(), 12)) {
+    fn it_agrees_with_the_reference(
+        schema in schema(), instances in prop::collection::vec(instance(), 12),
+    ) {
         let raw = RawValue::from_string(schema.to_string()).unwrap();
-        let ours = compile_schema(&raw).map_err(|errors| TestCaseError::fail(format!("{schema}: {errors}")))?;
-        let theirs = jsonschema::validator_for(&schema).map_err(|error| TestCaseError::fail(format!("{schema}: {error}")))?;
+        let ours = compile_schema(&raw)
+            .map_err(|errors| TestCaseError::fail(format!("{schema}: {errors}")))?;
+        let theirs = jsonschema::validator_for(&schema)
+            .map_err(|error| TestCaseError::fail(format!("{schema}: {error}")))?;
         for instance in instances {
             let text = instance.to_string();
             let outcome = ours.validate(text.as_bytes(), MAX_DEPTH);
-            prop_assert!(!matches!(outcome, Err(Invalid::Unreadable(_))), "{} on {}: {:?}", schema, text, outcome);
-            prop_assert_eq!(outcome.is_ok(), theirs.is_valid(&instance), "{} on {}: {:?}", schema, text, outcome);
+            prop_assert!(
+                !matches!(outcome, Err(Invalid::Unreadable(_))),
+                "{} on {}: {:?}", schema, text, outcome
+            );
+            prop_assert_eq!(
+                outcome.is_ok(), theirs.is_valid(&instance),
+                "{} on {}: {:?}", schema, text, outcome
+            );
             let pretty = serde_json::to_string_pretty(&instance).unwrap();
-            prop_assert_eq!(&ours.validate(pretty.as_bytes(), MAX_DEPTH), &outcome, "white space makes a difference");
+            prop_assert_eq!(
+                &ours.validate(pretty.as_bytes(), MAX_DEPTH), &outcome,
+                "white space makes a difference"
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What a schema asks for and the engine would not check is an error that names the place, never a
-//! check left out.
+//! A schema that asks for more than the engine would check is an error that names the place, never
+//! a check left out.
 
 use policy_engine::compile_schema;
 use serde_json::value::RawValue;
@@ -65,7 +65,10 @@ fn it_names_the_keywords_that_it_does_not_check() {
 #[test]
 fn it_reports_everything_at_once_wherever_it_is() {
     check(
-        r#"{"properties":{"a/b":{"pattern":"x"},"c":{"items":{"not":{}}}},"anyOf":[{"type":"strng"},7],"$defs":{"d":{"if":true}}}"#,
+        concat!(
+            r#"{"properties":{"a/b":{"pattern":"x"},"c":{"items":{"not":{}}}},"#,
+            r#""anyOf":[{"type":"strng"},7],"$defs":{"d":{"if":true}}}"#
+        ),
         &[
             ("/properties/a~1b/pattern", "`pattern`"),
             ("/properties/c/items/not", "`not`"),
@@ -133,7 +136,10 @@ fn it_refuses_references_that_it_cannot_follow() {
     check(r#"{"$ref":7}"#, &[("/$ref", "must be text")]);
     check(r##"{"$ref":"#"}"##, &[("", "refers to itself")]);
     check(
-        r##"{"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/b"},{"type":"null"}]},"b":{"allOf":[{"$ref":"#/$defs/a"}]}}}"##,
+        concat!(
+            r##"{"$defs":{"a":{"anyOf":[{"$ref":"#/$defs/b"},{"type":"null"}]},"##,
+            r##""b":{"allOf":[{"$ref":"#/$defs/a"}]}}}"##
+        ),
         &[("/$defs/a", "refers to itself")],
     );
     check(
@@ -149,7 +155,10 @@ fn it_refuses_references_that_it_cannot_follow() {
         &[("/$schema", "not a dialect")],
     );
     check(
-        r##"{"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"a":true},"properties":{"x":{"$ref":"#/definitions/a","minimum":1}}}"##,
+        concat!(
+            r##"{"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"a":true},"##,
+            r##""properties":{"x":{"$ref":"#/definitions/a","minimum":1}}}"##
+        ),
         &[("/properties/x", "hides")],
     );
 }
@@ -181,8 +190,10 @@ fn it_refuses_headers_that_no_client_could_send() {
         &[("/x-mcp-header", place)],
     );
     check(
-        r#"{"properties":{"a":{"items":{"type":"string","x-mcp-header":"A"}}},"$defs":{"d":{"type":"string","x-mcp-header":"B"}},
-        "anyOf":[{"properties":{"b":{"type":"string","x-mcp-header":"C"}}}],"additionalProperties":{"type":"string","x-mcp-header":"D"}}"#,
+        r#"{"properties":{"a":{"items":{"type":"string","x-mcp-header":"A"}}},
+        "$defs":{"d":{"type":"string","x-mcp-header":"B"}},
+        "anyOf":[{"properties":{"b":{"type":"string","x-mcp-header":"C"}}}],
+        "additionalProperties":{"type":"string","x-mcp-header":"D"}}"#,
         &[
             ("/properties/a/items/x-mcp-header", place),
             ("/anyOf/0/properties/b/x-mcp-header", place),
@@ -214,7 +225,10 @@ fn it_refuses_headers_that_no_client_could_send() {
         &[("/properties/a/x-mcp-header", "must be text")],
     );
     check(
-        r#"{"properties":{"a":{"type":"string","x-mcp-header":"Region"},"b":{"properties":{"c":{"type":"integer","x-mcp-header":"rEGION"}}}}}"#,
+        concat!(
+            r#"{"properties":{"a":{"type":"string","x-mcp-header":"Region"},"#,
+            r#""b":{"properties":{"c":{"type":"integer","x-mcp-header":"rEGION"}}}}}"#
+        ),
         &[(
             "/properties/b/properties/c/x-mcp-header",
             "another property already has the header `rEGION`",
@@ -224,7 +238,8 @@ fn it_refuses_headers_that_no_client_could_send() {
 
 #[test]
 fn it_takes_headers_for_annotations_only_where_a_schema_is() {
-    let schema = r#"{"properties":{"x-mcp-header":{"type":"object","default":{"x-mcp-header":1},"enum":[{"x-mcp-header":2}],
+    let schema = r#"{"properties":{"x-mcp-header":{"type":"object","default":{"x-mcp-header":1},
+        "enum":[{"x-mcp-header":2}],
         "properties":{"a":{"type":"integer","x-mcp-header":"!#$%&'*+-.^_`|~09azAZ"}}}}}"#;
     let raw = RawValue::from_string(schema.to_owned()).unwrap();
     compile_schema(&raw).unwrap();

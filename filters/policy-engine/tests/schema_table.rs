@@ -257,7 +257,10 @@ fn it_judges_arrays() {
 #[test]
 fn it_judges_objects() {
     check(
-        r#"{"type":"object","properties":{"sql":{"type":"string"},"limit":{"type":"integer"}},"required":["sql"]}"#,
+        concat!(
+            r#"{"type":"object","properties":{"sql":{"type":"string"},"#,
+            r#""limit":{"type":"integer"}},"required":["sql"]}"#
+        ),
         &[
             r#"{"sql":"x"}"#,
             r#"{"sql":"x","limit":1}"#,
@@ -333,7 +336,10 @@ fn it_judges_objects_with_many_properties() {
         .map(|number| format!(r#""p{number}":{{"type":"integer"}}"#))
         .collect();
     let schema = format!(
-        r#"{{"properties":{{{}}},"required":["p0","p63","p64","p129"],"additionalProperties":false}}"#,
+        concat!(
+            r#"{{"properties":{{{}}},"required":["p0","p63","p64","p129"],"#,
+            r#""additionalProperties":false}}"#
+        ),
         properties.join(",")
     );
     let instance = |names: &[&str]| {
@@ -471,8 +477,10 @@ fn it_judges_combinations() {
         &[r#""b""#, r#""d""#],
     );
     check(
-        r#"{"oneOf":[{"type":"object","properties":{"kind":{"const":"a"},"x":{"type":"integer"}},"required":["kind","x"]},
-                     {"type":"object","properties":{"kind":{"const":"b"},"y":{"type":"string"}},"required":["kind","y"]}]}"#,
+        r#"{"oneOf":[{"type":"object","properties":{"kind":{"const":"a"},"x":{"type":"integer"}},
+                      "required":["kind","x"]},
+                     {"type":"object","properties":{"kind":{"const":"b"},"y":{"type":"string"}},
+                      "required":["kind","y"]}]}"#,
         &[r#"{"kind":"a","x":1}"#, r#"{"y":"","kind":"b"}"#],
         &[r#"{"kind":"a","y":""}"#, r#"{"kind":"c"}"#, "{}", "1"],
     );
@@ -482,12 +490,18 @@ fn it_judges_combinations() {
         &["3", "4"],
     );
     check(
-        r#"{"properties":{"a":{"anyOf":[{"type":"array","items":{"type":"integer"}},{"type":"array","items":{"type":"string"}}]}}}"#,
+        concat!(
+            r#"{"properties":{"a":{"anyOf":[{"type":"array","items":{"type":"integer"}},"#,
+            r#"{"type":"array","items":{"type":"string"}}]}}}"#
+        ),
         &[r#"{"a":[1,2]}"#, r#"{"a":["x"]}"#, r#"{"a":[]}"#],
         &[r#"{"a":[1,"x"]}"#, r#"{"a":{}}"#],
     );
     check(
-        r#"{"anyOf":[{"type":"string"},{"type":"null"}],"oneOf":[{"const":null},{"const":"a"},{"const":1}]}"#,
+        concat!(
+            r#"{"anyOf":[{"type":"string"},{"type":"null"}],"oneOf":[{"const":null},"#,
+            r#"{"const":"a"},{"const":1}]}"#
+        ),
         &["null", r#""a""#],
         &["1", r#""b""#],
     );
@@ -516,12 +530,19 @@ fn it_follows_references() {
         &["0", "6"],
     );
     check(
-        r##"{"properties":{"next":{"$ref":"#"},"v":{"type":"integer"}},"additionalProperties":false}"##,
+        concat!(
+            r##"{"properties":{"next":{"$ref":"#"},"v":{"type":"integer"}},"##,
+            r##""additionalProperties":false}"##
+        ),
         &["{}", r#"{"next":{"next":{"v":1}}}"#],
         &[r#"{"next":{"next":{"v":"x"}}}"#, r#"{"next":{"x":1}}"#],
     );
     check(
-        r##"{"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}],"$defs":{"t":{"type":"object","properties":{"l":{"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}]}},"required":["l"]}}}"##,
+        concat!(
+            r##"{"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}],"$defs":{"t":{"type":"object","##,
+            r##""properties":{"l":{"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}]}},"##,
+            r##""required":["l"]}}}"##
+        ),
         &["null", r#"{"l":null}"#, r#"{"l":{"l":{"l":null}}}"#],
         &["{}", r#"{"l":{}}"#, "1"],
     );
@@ -531,12 +552,19 @@ fn it_follows_references() {
         &["2"],
     );
     check(
-        r##"{"$defs":{"yes":true,"no":false},"properties":{"y":{"$ref":"#/$defs/yes"},"n":{"$ref":"#/$defs/no"}}}"##,
+        concat!(
+            r##"{"$defs":{"yes":true,"no":false},"properties":{"y":{"$ref":"#/$defs/yes"},"##,
+            r##""n":{"$ref":"#/$defs/no"}}}"##
+        ),
         &["{}", r#"{"y":1}"#],
         &[r#"{"n":1}"#],
     );
     check(
-        r##"{"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"a":{"type":"null"}},"properties":{"x":{"$ref":"#/definitions/a"}}}"##,
+        concat!(
+            r##"{"$schema":"http://json-schema.org/draft-07/schema#","##,
+            r##""definitions":{"a":{"type":"null"}},"##,
+            r##""properties":{"x":{"$ref":"#/definitions/a"}}}"##
+        ),
         &[r#"{"x":null}"#],
         &[r#"{"x":1}"#],
     );
@@ -545,8 +573,10 @@ fn it_follows_references() {
 #[test]
 fn it_lets_annotations_pass() {
     check(
-        r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://example.com/s","$comment":"c","title":"t","description":"d",
-            "default":7,"examples":[1,2],"format":"email","deprecated":true,"readOnly":true,"writeOnly":false,"x-order":1,
+        r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://example.com/s",
+            "$comment":"c","title":"t","description":"d",
+            "default":7,"examples":[1,2],"format":"email","deprecated":true,"readOnly":true,"writeOnly":false,
+            "x-order":1,
             "contentMediaType":"text/plain","contentEncoding":"base64","type":"string"}"##,
         &[r#""not an address""#],
         &["7"],
@@ -556,7 +586,8 @@ fn it_lets_annotations_pass() {
 #[test]
 fn it_judges_the_data_servers_kinds_of_schemas() {
     check(
-        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","title":"ExecuteQuery","type":"object","additionalProperties":false,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","title":"ExecuteQuery","type":"object",
+            "additionalProperties":false,
             "properties":{"sql":{"description":"One SELECT","type":"string","minLength":1},
                           "parameters":{"type":["array","null"],"items":true,"default":null},
                           "timeout_ms":{"type":["integer","null"],"format":"uint64","minimum":0}},
@@ -577,9 +608,11 @@ fn it_judges_the_data_servers_kinds_of_schemas() {
         ],
     );
     check(
-        r##"{"type":"object","properties":{"format":{"anyOf":[{"$ref":"#/$defs/Format"},{"type":"null"}]},
-                                         "conf":{"type":["object","null"],"additionalProperties":{"type":"string"}}},
-            "$defs":{"Format":{"oneOf":[{"const":"json","description":"rows"},{"const":"csv"},{"const":"arrow"}]}}}"##,
+        r##"{"type":"object","properties":{
+            "format":{"anyOf":[{"$ref":"#/$defs/Format"},{"type":"null"}]},
+            "conf":{"type":["object","null"],"additionalProperties":{"type":"string"}}},
+            "$defs":{"Format":{"oneOf":[{"const":"json","description":"rows"},
+            {"const":"csv"},{"const":"arrow"}]}}}"##,
         &[
             "{}",
             r#"{"format":"csv"}"#,

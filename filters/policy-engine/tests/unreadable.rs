@@ -1,5 +1,5 @@
-//! What is not JSON that everyone reads alike is refused, whatever the schema says, even where it
-//! says nothing.
+//! A text that is not JSON which everyone reads alike is refused, whatever the schema says, even
+//! where it says nothing.
 
 use std::sync::LazyLock;
 
@@ -15,16 +15,22 @@ fn schema(text: &str) -> Schema {
 fn schemas() -> &'static [Schema] {
     static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
         [
-        "true",
-        "{}",
-        r#"{"type":"object","properties":{"a":{},"b":{"type":"object"}},"additionalProperties":true}"#,
-        r#"{"anyOf":[{"type":"object"},{"properties":{"a":true}}]}"#,
-        r##"{"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}],"$defs":{"t":{"additionalProperties":{"$ref":"#"}}}}"##,
-        r#"{"type":"string","maxLength":0}"#,
-        "false",
-    ]
-    .map(schema)
-    .into()
+            "true",
+            "{}",
+            concat!(
+                r#"{"type":"object","properties":{"a":{},"b":{"type":"object"}},"#,
+                r#""additionalProperties":true}"#
+            ),
+            r#"{"anyOf":[{"type":"object"},{"properties":{"a":true}}]}"#,
+            concat!(
+                r##"{"anyOf":[{"$ref":"#/$defs/t"},{"type":"null"}],"##,
+                r##""$defs":{"t":{"additionalProperties":{"$ref":"#"}}}}"##
+            ),
+            r#"{"type":"string","maxLength":0}"#,
+            "false",
+        ]
+        .map(schema)
+        .into()
     });
     &SCHEMAS
 }
@@ -255,9 +261,10 @@ fn it_refuses_what_is_nested_too_deep() {
 #[test]
 fn it_refuses_what_would_take_too_long() {
     // Both alternatives look at everything below, so each level doubles the work.
-    let doubling = schema(
-        r##"{"anyOf":[{"properties":{"a":{"$ref":"#"}},"required":["x"]},{"properties":{"a":{"$ref":"#"}},"required":["y"]}]}"##,
-    );
+    let doubling = schema(concat!(
+        r##"{"anyOf":[{"properties":{"a":{"$ref":"#"}},"required":["x"]},"##,
+        r##"{"properties":{"a":{"$ref":"#"}},"required":["y"]}]}"##
+    ));
     let instance = format!("{}1{}", "{\"a\":".repeat(100), "}".repeat(100));
     match doubling.validate(instance.as_bytes(), MAX_DEPTH) {
         Err(Invalid::Unreadable(violation)) => {
@@ -279,9 +286,13 @@ fn it_refuses_what_would_take_too_long() {
 /// JSON-like text: mostly tokens, some of them broken.
 fn jsonish() -> impl Strategy<Value = Vec<u8>> {
     let token = prop_oneof![
-        8 => prop::sample::select(vec!["{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\\u0061\"", "1", "-1.5e3", "true", "null", " "])
+        8 => prop::sample::select(vec![
+            "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"\\u0061\"", "1", "-1.5e3", "true",
+            "null", " ",
+        ])
             .prop_map(|token| token.as_bytes().to_vec()),
-        1 => prop::sample::select(vec!["\"\\ud800\"", "\"", "\\", "tru", "1e", "\u{0}", "é"]).prop_map(|token| token.as_bytes().to_vec()),
+        1 => prop::sample::select(vec!["\"\\ud800\"", "\"", "\\", "tru", "1e", "\u{0}", "é"])
+            .prop_map(|token| token.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..4),
     ];
     prop::collection::vec(token, 0..40).prop_map(|tokens| tokens.concat())
@@ -294,14 +305,20 @@ proptest! {
         let theirs = serde_json::from_slice::<serde_json::Value>(&bytes);
         match (&ours, theirs) {
             (Ok(()), Ok(_)) | (Err(_), Err(_)) => {}
-            (Err(Invalid::Unreadable(violation)), Ok(_)) if violation.to_string().contains("twice") => {}
-            (ours, theirs) => return Err(TestCaseError::fail(format!("{ours:?} {theirs:?} {:?}", String::from_utf8_lossy(&bytes)))),
+            (Err(Invalid::Unreadable(violation)), Ok(_))
+                if violation.to_string().contains("twice") => {}
+            (ours, theirs) => {
+                let text = String::from_utf8_lossy(&bytes);
+                return Err(TestCaseError::fail(format!("{ours:?} {theirs:?} {text:?}")));
+            }
         }
     }
 
     #[test]
     fn it_reads_the_same_under_every_schema(bytes in jsonish()) {
-        let readable = |schema: &Schema| !matches!(schema.validate(&bytes, MAX_DEPTH), Err(Invalid::Unreadable(_)));
+        let readable = |schema: &Schema| {
+            !matches!(schema.validate(&bytes, MAX_DEPTH), Err(Invalid::Unreadable(_)))
+        };
         let all: Vec<bool> = schemas().iter().map(readable).collect();
         prop_assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
     }

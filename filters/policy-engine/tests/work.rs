@@ -9,7 +9,7 @@ fn schema(text: &str) -> Schema {
     compile_schema(&RawValue::from_string(text.to_owned()).unwrap()).unwrap()
 }
 
-/// What is allowed to a body of that many bytes: one reading, the replay budget, and its free part.
+/// The most steps for a body of that many bytes: one reading, the replay budget, and its free part.
 fn most(bytes: usize) -> u64 {
     const READING: u64 = 24;
     const REPLAYS: u64 = 32;

@@ -16,9 +16,11 @@
 //! ```
 //! use proxy_host::{RequestHeaders, fake::FakeProxy};
 //!
-//! let proxy = FakeProxy::new().with_headers([(":path", &b"/mcp"[..]), ("x-a", b"\xff"), ("x-a", b"2")]);
+//! let headers = [(":path", &b"/mcp"[..]), ("x-a", b"\xff"), ("x-a", b"2")];
+//! let proxy = FakeProxy::new().with_headers(headers);
 //! let pairs = proxy.header_pairs();
-//! let seen: Vec<&[u8]> = pairs.iter().filter(|(name, _)| *name == b"x-a").map(|(_, value)| value).collect();
+//! let of_x_a = pairs.iter().filter(|(name, _)| *name == b"x-a");
+//! let seen: Vec<&[u8]> = of_x_a.map(|(_, value)| value).collect();
 //! assert_eq!(seen, [&b"\xff"[..], b"2"]); // both, as they were sent
 //! ```
 #![cfg_attr(

@@ -30,7 +30,7 @@ pub trait RequestBody {
 pub struct LocalReply<'a> {
     /// The HTTP status of the answer.
     pub status: u16,
-    /// Headers besides `content-length`.
+    /// Headers to send besides `content-length`.
     pub headers: &'a [(&'a str, &'a str)],
     /// The body of the answer, whole.
     pub body: &'a str,

@@ -26,8 +26,10 @@ fn policy(limits: &[(&str, u64)]) -> Policy {
         .collect();
     let config: FilterConfig = serde_json::from_str(&format!(
         r#"{{"version":1,"listener":"l","allowed_hosts":["*"],"allowed_origins":[],
-        "max_body_bytes":1024,"max_depth":8,"endpoints":[{{"path":"/mcp","servers":["s"],"forward":"s"}}],
-        "servers":{{"s":{{"cluster":"s","path":"/mcp","tools":{{"t":{{}}}}}}}},"defaults":{{"access":"allow","validate":"off"}},
+        "max_body_bytes":1024,"max_depth":8,
+        "endpoints":[{{"path":"/mcp","servers":["s"],"forward":"s"}}],
+        "servers":{{"s":{{"cluster":"s","path":"/mcp","tools":{{"t":{{}}}}}}}},
+        "defaults":{{"access":"allow","validate":"off"}},
         "rules":[{{"name":"r","limits":[{}]}}]}}"#,
         limits.join(",")
     ))

@@ -1,5 +1,4 @@
-//! What went wrong with PostgreSQL, in two voices: the caller's, with SQLSTATE and hint, and the
-//! log's.
+//! Failures of PostgreSQL, in two voices: the caller's, with SQLSTATE and hint, and the log's.
 
 use super::judge::JudgeError;
 use super::session::{OpenError, SessionError};
@@ -14,7 +13,7 @@ pub(super) fn of_judgement(error: JudgeError) -> ToolFailure {
     }
 }
 
-/// A statement failed.
+/// Translates the failure of a statement into the caller's terms.
 pub(super) fn of_session(error: &SessionError) -> ToolFailure {
     match error {
         SessionError::Server(report) => of_report(report),

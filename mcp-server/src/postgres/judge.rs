@@ -50,7 +50,7 @@ impl From<std::io::Error> for JudgeError {
     }
 }
 
-/// What PostgreSQL says of a text that it has analysed under a name.
+/// PostgreSQL's analysis of one text, which it keeps as a prepared statement of that name.
 pub(super) struct Analysed {
     /// The types of its parameters.
     pub(super) parameters: Vec<u32>,

@@ -35,7 +35,7 @@ pub(super) fn texts(
         .collect()
 }
 
-/// What one would write between quotes; `None` is NULL.
+/// The text of a value as one would write it between quotes; `None` is NULL.
 fn text_form(value: &Value, info: &TypeInfo) -> Result<Option<String>, String> {
     Ok(Some(match (value, &info.form) {
         (Value::Null, _) => return Ok(None),

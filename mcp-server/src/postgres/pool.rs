@@ -113,7 +113,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// The session.
+    /// The session that this lease keeps from others.
     pub(super) fn session(&mut self) -> &mut Session {
         match &mut self.session {
             Some(session) => session,

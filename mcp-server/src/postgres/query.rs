@@ -22,7 +22,7 @@ const LONGEST_SQL: usize = 1 << 20;
 /// How much of a result is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultLimits {
-    /// Rows.
+    /// The most rows that a result may have.
     pub rows: usize,
     /// Bytes of the rows as JSON.
     pub bytes: usize,
@@ -35,12 +35,12 @@ impl ResultLimits {
     }
 }
 
-/// What ended a result early.
+/// The limit that ended a result early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TruncatedBy {
-    /// [`ResultLimits::rows`].
+    /// The result had more rows than [`ResultLimits::rows`].
     Rows,
-    /// [`ResultLimits::bytes`].
+    /// The rows had more bytes than [`ResultLimits::bytes`].
     Bytes,
 }
 

@@ -349,7 +349,7 @@ pub(super) enum OpenError {
     NotAllowed {
         /// One sentence that says what is not allowed.
         message: String,
-        /// What the operator can do.
+        /// A sentence that tells the operator what to do.
         hint: String,
     },
 }

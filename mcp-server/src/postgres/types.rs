@@ -1,5 +1,5 @@
-//! What PostgreSQL's types are called, and how their values become JSON. Looked up once per type
-//! and process.
+//! PostgreSQL's types: their names, and the form of their values in JSON. Each is looked up once
+//! per process.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ pub(super) struct Types {
     known: Mutex<HashMap<u32, Arc<TypeInfo>>>,
 }
 
-/// One type.
+/// A type of PostgreSQL's: its name, and the form of its values in JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TypeInfo {
     /// As SQL writes it, without length or precision.
@@ -25,7 +25,7 @@ pub(super) struct TypeInfo {
 /// How a value is written in JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Form {
-    /// `true`, `false`
+    /// A boolean, as JSON's `true` or `false`.
     Bool,
     /// A number, or a string where a double would not hold it.
     Integer,
@@ -33,16 +33,16 @@ pub(super) enum Form {
     Float,
     /// A point in time: ISO 8601.
     Timestamp,
-    /// The value itself.
+    /// A value that is JSON already, passed on as it is.
     Json,
     /// A list of values of another type.
     Array {
-        /// That type.
+        /// The type of the array's elements.
         element: Arc<TypeInfo>,
-        /// What stands between elements in PostgreSQL's text form.
+        /// The character between elements in PostgreSQL's text form.
         delimiter: char,
     },
-    /// PostgreSQL's text form.
+    /// A JSON string that holds PostgreSQL's text form.
     Text,
 }
 

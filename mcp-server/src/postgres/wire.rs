@@ -17,7 +17,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 pub(super) use login::{Backend, ConnectError, Login, cancel, connect};
 
-/// What one message of any other kind may have: a description of 1 600 columns fits four times.
+/// The most bytes that a message of any other kind may have: a description of 1 600 columns fits
+/// four times.
 const OTHER_BYTES: usize = 1 << 20;
 
 /// A buffer that has grown beyond this is given back once it is empty.
@@ -137,7 +138,7 @@ impl Wire {
     }
 }
 
-/// What the server reports as an error or a notice.
+/// An error or a notice, as the server reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ServerReport {
     pub(super) severity: String,

@@ -7,10 +7,10 @@ use super::{Call, Effect, Output, Tool, ToolFailure, preview};
 use crate::postgres::{Rows, TruncatedBy};
 use crate::services::Services;
 
-/// The tool.
+/// The tool `execute_query`: one SELECT on PostgreSQL.
 pub struct ExecuteQuery;
 
-/// Its arguments.
+/// The arguments of a call of `execute_query`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {

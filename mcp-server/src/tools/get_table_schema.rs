@@ -10,10 +10,10 @@ use crate::services::Services;
 /// Names that a failure offers.
 const SUGGESTIONS: usize = 5;
 
-/// The tool.
+/// The tool `get_table_schema`: one table or view of PostgreSQL in full.
 pub struct GetTableSchema;
 
-/// Its arguments.
+/// The arguments of a call of `get_table_schema`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {

@@ -11,10 +11,10 @@ use crate::services::Services;
 
 const DEFAULT_LIMIT: i64 = 100;
 
-/// The tool.
+/// The tool `list_tables`: what PostgreSQL has to query, page by page.
 pub struct ListTables;
 
-/// Its arguments.
+/// The arguments of a call of `list_tables`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {

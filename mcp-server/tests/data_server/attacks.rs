@@ -1,4 +1,4 @@
-//! What an attacker would send to `execute_query`, and the database that it would hurt.
+//! Attacks on `execute_query` as data, and the database that they would hurt.
 
 pub const VICTIM: &str = r#"
 CREATE EXTENSION IF NOT EXISTS plpgsql;

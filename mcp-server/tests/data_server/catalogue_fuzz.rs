@@ -43,9 +43,8 @@ const HARMLESS: &[&str] = &[
     "uuidv7",
 ];
 
-/// What is VOLATILE, and what is not and runs SQL, calls what an argument names, shows others'
-/// texts
-/// or takes a transaction number.
+/// The functions that are VOLATILE, and those that are not and yet run SQL, call what an argument
+/// names, show others' texts or take a transaction number.
 const SUSPECTS: &str = "
 SELECT p.oid::int8, p.proname::text,
        pg_catalog.array_to_string(ARRAY(

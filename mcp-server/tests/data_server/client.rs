@@ -3,7 +3,7 @@
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-/// The stateless revision.
+/// The revision that has no sessions.
 pub const MODERN: &str = "2026-07-28";
 
 /// Speaks one revision of MCP.
@@ -14,7 +14,7 @@ pub struct Client {
     session: Option<String>,
 }
 
-/// What came back.
+/// An answer of the server: its status and its body.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -108,7 +108,7 @@ impl Client {
         }
     }
 
-    /// Calls a tool.
+    /// Calls a tool by `tools/call`.
     pub async fn call(&self, tool: &str, arguments: Value) -> Answer {
         self.request("tools/call", json!({"name": tool, "arguments": arguments}))
             .await
@@ -169,7 +169,7 @@ impl Client {
         ended.expect("the server answers").status().as_u16()
     }
 
-    /// Posts any text.
+    /// Posts any text as a message.
     pub async fn post(&self, body: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
         let mut all = HeaderMap::new();
         let mut set = |name: &'static str, value: &str| {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, PgConnection};
 
-/// What no answer may ever hold.
+/// The password of the databases of these tests, which no answer may ever contain.
 pub const PASSWORD: &str = "a-password-of-the-tests";
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -69,7 +69,7 @@ impl Database {
             .expect("it counts")
     }
 
-    /// What PostgreSQL has written into its log, of all databases.
+    /// All that PostgreSQL has written into its log, whatever the database.
     pub fn log() -> String {
         let log = folder_of(watched()).with_extension("log");
         String::from_utf8_lossy(&std::fs::read(log).expect("there is a log")).into_owned()

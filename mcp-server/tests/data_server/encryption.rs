@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 use crate::database::Database;
 use crate::server::Server;
 
-/// What the servers of these tests answer to whoever has got through to them.
+/// The servers of these tests answer this to whoever has got through to them.
 const REACHED: &[u8] = b"SFATAL\0VFATAL\0CXX000\0Mreached\0\0";
 
 /// A server that offers no TLS, and counts what it is sent after having said so.

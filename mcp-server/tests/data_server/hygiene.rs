@@ -1,4 +1,4 @@
-//! What a call leaves behind: nothing in the session, and a verdict no longer than it is true.
+//! A call leaves nothing behind in its session, and a verdict no longer than it is true.
 
 use serde_json::json;
 

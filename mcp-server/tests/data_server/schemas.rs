@@ -1,4 +1,4 @@
-//! What the tools promise in their schemas, and whether they keep it.
+//! The tools keep what they promise in their schemas.
 
 use mcp_server::tools::Registry;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `list_tables` and `get_table_schema`.
+//! Tests of the tools `list_tables` and `get_table_schema`.
 
 use serde_json::{Value, json};
 

@@ -101,12 +101,12 @@ impl Database {
             .when_orphaned(Signal::INT)
     }
 
-    /// Where it listens.
+    /// Host and port where this PostgreSQL listens.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Our own records.
+    /// URL of the database that keeps the data server's own records.
     pub(crate) fn store_url(&self) -> String {
         format!(
             "postgres://portcullis:{}@127.0.0.1:{}/portcullis",

@@ -15,7 +15,7 @@ use super::stack::Stack;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// What the data server runs before callers' statements.
+/// The statement that makes the demo's view; the data server runs it before callers' statements.
 pub(crate) const STATEMENT: &str = "CREATE OR REPLACE VIEW events AS \
      SELECT id AS event_id, timestamp'2025-01-01 00:00:00' + make_interval(0, 0, 0, 0, 0, 0, id * \
      151) AS happened_at, CAST(1 + (id * 7919) % 2000 AS INT) AS customer_id, \

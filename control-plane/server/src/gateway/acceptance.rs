@@ -1,9 +1,9 @@
-//! The one judge of acceptance. Pure: what the Envoys answered, what is known of them and the time go in; what becomes of the
-//! generation comes out.
+//! The one judge of acceptance. Pure: what the Envoys answered, what is known of them and the time
+//! go in; what becomes of the generation comes out.
 //!
-//! A generation is accepted when an Envoy acknowledged all of it and none rejected a part. An Envoy that is broken in
-//! itself counts for nobody else; one that stays silent is waited for until the deadline, and then the change stands for
-//! those that answered.
+//! A generation is accepted when an Envoy acknowledged all of it and none rejected a part. An Envoy
+//! that is broken in itself counts for nobody else; one that stays silent is waited for until the
+//! deadline, and then the change stands for those that answered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,17 +12,19 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use xds::{NodeAnswer, NodeId, NodeSummary, ResourceType, Snapshot};
 
-/// How many changes in a row an Envoy may reject alone before it counts as broken. One may be the change's fault on that machine
-/// only (a port that is taken); an Envoy that finds fault with every change must not stop them all.
+/// How many changes in a row an Envoy may reject alone before it counts as broken. One may be the
+/// change's fault on that machine only (a port that is taken); an Envoy that finds fault with every
+/// change must not stop them all.
 const MOST_LONE_REJECTIONS: u32 = 2;
 
-/// What became of a change.
+/// The outcome of a change, as its author is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every connected Envoy acknowledged it.
     Accepted,
-    /// It stands for the Envoys that acknowledged it; the others are broken in themselves, or silent.
+    /// It stands for the Envoys that acknowledged it; the others are broken in themselves, or
+    /// silent.
     Partial,
     /// It is handed out, and no Envoy has acknowledged it yet.
     Pending,
@@ -37,9 +39,9 @@ pub enum Outcome {
 /// The answer of one Envoy to a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EnvoyAnswer {
-    /// The Envoy's `node.id`.
+    /// The `node.id` by which the Envoy calls itself.
     pub id: String,
-    /// What it answered.
+    /// The Envoy's answer as a whole.
     pub state: EnvoyVerdict,
     /// Its own words, where it rejected something.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -49,7 +51,7 @@ pub struct EnvoyAnswer {
     pub broken: bool,
 }
 
-/// What an Envoy made of a generation.
+/// One Envoy's verdict on a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EnvoyVerdict {
@@ -68,28 +70,30 @@ pub enum EnvoyVerdict {
 /// One resource that an Envoy rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedResource {
-    /// The resource's type.
+    /// The type of the rejected resource.
     pub resource_type: ResourceType,
-    /// The resource's name.
+    /// The name of the rejected resource.
     pub name: Arc<str>,
-    /// Envoy's own words.
+    /// The reason in Envoy's own words.
     pub message: String,
 }
 
-/// What each Envoy rejected; nothing for one that crashed.
+/// The resources that each Envoy rejected; none for one that crashed.
 pub type Rejections = BTreeMap<NodeId, Vec<RejectedResource>>;
 
-/// What is known of Envoys beyond their answers to one generation.
+/// Knowledge of Envoys beyond their answers to one generation.
 #[derive(Debug, Clone, Default)]
 pub struct Marks {
-    /// The Envoys that rejected what others had accepted before they came, and have acknowledged nothing in full since.
+    /// The Envoys that rejected what others had accepted before they came, and have acknowledged
+    /// nothing in full since.
     pub broken: BTreeSet<NodeId>,
-    /// The Envoys that had not answered when the accepted generation was accepted. What they say of it later still counts.
+    /// The Envoys that had not answered when the accepted generation was accepted. What they say of
+    /// it later still counts.
     pub late: BTreeSet<NodeId>,
     /// How many changes in a row each Envoy rejected that no other Envoy rejected.
     pub lone_rejections: BTreeMap<NodeId, u32>,
-    /// The generations with which Envoys crashed and that were taken back for it. An Envoy that crashes with another one too
-    /// is broken in itself.
+    /// The generations with which Envoys crashed and that were taken back for it. An Envoy that
+    /// crashes with another one too is broken in itself.
     pub crashed_with: BTreeMap<NodeId, xds::Generation>,
 }
 
@@ -130,24 +134,25 @@ impl Marks {
 
 /// A generation that is being judged.
 pub(super) struct Trial<'a> {
-    /// What the Envoys were given.
+    /// The resources that the Envoys were given.
     pub(super) snapshot: &'a Snapshot,
     /// When they were given it.
     pub(super) began: Instant,
     pub(super) ack_deadline: Duration,
-    /// What Envoys accepted last, this generation itself included. Whoever rejects that is broken in itself.
+    /// The snapshot that Envoys accepted last, which may be this one. Whoever rejects that is
+    /// broken in itself.
     pub(super) accepted: Option<&'a Snapshot>,
     pub(super) marks: &'a Marks,
 }
 
-/// What becomes of a generation.
+/// The fate of a generation, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// Every connected Envoy acknowledged it.
     Accepted,
     /// It stands for those that acknowledged it.
     Standing,
-    /// It is rejected.
+    /// An Envoy that counts rejected a part of it.
     Rejected,
     /// An answer may come until then.
     Waiting { until: Instant },
@@ -157,12 +162,12 @@ pub(super) enum Verdict {
     NoEnvoys,
 }
 
-/// The judge's answer.
+/// The judge's answer: a verdict, and the facts that it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Judgement {
     pub(super) verdict: Verdict,
     pub(super) envoys: Vec<EnvoyAnswer>,
-    /// What counts against the generation.
+    /// The rejections that count against the generation.
     pub(super) rejections: Rejections,
     /// The Envoys that have not answered, whether their deadline has passed or not.
     pub(super) unanswered: BTreeSet<NodeId>,
@@ -240,7 +245,8 @@ pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> 
         // There is nobody else to ask.
         against.append(&mut against_by_broken);
     }
-    // Without anything to go back to, a rejection keeps nobody from what another Envoy acknowledged.
+    // Without anything to go back to, a rejection keeps nobody from what another Envoy
+    // acknowledged.
     let counts = trial.accepted.is_some() || acked == 0;
     let verdict = if answers.is_empty() {
         Verdict::NoEnvoys

@@ -15,7 +15,7 @@ use super::state::Stage;
 use crate::catalogue::{KnownList, has_endpoint};
 use crate::generation::{BuildError, Built, FindToolError, Lists};
 
-/// What the author believes to be in force.
+/// The revision that a change is made to, as its author has seen it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// Nothing: the change is made to whatever is in force.
@@ -57,7 +57,7 @@ pub enum ChangeError {
     /// Somebody else stored a revision at the same moment.
     #[error("{0}")]
     Conflict(String),
-    /// What was sent is not a document, or not a policy.
+    /// The text is not a document, or not a policy.
     #[error("what was sent cannot be read: {0}")]
     Malformed(#[from] ParseError),
     /// It does not hold together.
@@ -68,13 +68,14 @@ pub enum ChangeError {
     Tool(#[from] FindToolError),
     /// There is nothing to remove.
     #[error(
-        "the tool `{0}` has no policy of its own; its policy comes from other rules and the defaults"
+        "the tool `{0}` has no policy of its own; its policy comes from other rules and the \
+         defaults"
     )]
     NoRule(String),
     /// An Envoy rejected it; the revision is stored, and what was in force before is again.
     #[error("{}", rejected(.0))]
     Rejected(Box<WriteReport>),
-    /// The store failed.
+    /// The store could not read or write.
     #[error("the change could not be stored")]
     Store(#[from] StoreError),
     /// The control plane failed.
@@ -99,18 +100,21 @@ fn rejected(report: &WriteReport) -> String {
         )
     } else if in_force == revision {
         format!(
-            "an Envoy rejected revision {revision}, and there is none before it that the Envoys accepted: correct what it names"
+            "an Envoy rejected revision {revision}, and there is none before it that the Envoys \
+             accepted: correct what it names"
         )
     } else {
         format!("an Envoy rejected revision {revision}; revision {in_force} is in force again")
     }
 }
 
-/// How long a server that a change registers may hold the change up, so that its tools can be called at once.
+/// How long a server that a change registers may hold the change up, so that its tools can be
+/// called at once.
 const LIST_FIRST_WITHIN: Duration = Duration::from_secs(2);
 
 impl Gateway {
-    /// Makes a change and waits for the Envoys. Once it is begun, it is finished, whoever stops waiting for it.
+    /// Makes a change and waits for the Envoys. Once it is begun, it is finished, whoever stops
+    /// waiting for it.
     ///
     /// # Errors
     /// When the change is refused, by us or by an Envoy.
@@ -203,8 +207,8 @@ impl Gateway {
         })
     }
 
-    /// The lists under the new document: of servers that are new or moved they are asked for now, and what another
-    /// server listed under the same name does not count.
+    /// The lists under the new document: of servers that are new or moved they are asked for now,
+    /// and what another server listed under the same name does not count.
     async fn lists_for(
         &self,
         old: &GatewayDocument,
@@ -238,7 +242,8 @@ impl Gateway {
                 None => self.store.remove_catalogue(name.as_str()).await,
             };
             if let Err(error) = kept {
-                tracing::error!(server = %name, %error, "the server's list is not stored; it is asked for again after a restart");
+                tracing::error!(server = %name, %error, "the server's list is not stored; it is \
+                                                         asked for again after a restart");
             }
         }
     }

@@ -12,7 +12,7 @@ use super::loosening::may_loosen;
 use super::state::{Rejection, Stage};
 use crate::generation::Built;
 
-/// What is put on the audit trail when Envoys reject a revision.
+/// The entry on the audit trail when Envoys reject a revision.
 const REJECTED: &str = "rejected by Envoy";
 
 impl Gateway {
@@ -60,7 +60,8 @@ impl Gateway {
         if is_kept {
             tracing::warn!(
                 revision = rejected.revision.0,
-                "Envoys that run the rejected generation keep it, because going back would allow more; an operator has to decide"
+                "Envoys that run the rejected generation keep it, because going back would allow \
+                 more; an operator has to decide"
             );
             self.forget_accepted(rejected, good).await;
             return;
@@ -122,7 +123,11 @@ impl Gateway {
             crash.into_iter().chain(words)
         });
         let reason = texts.collect::<Vec<_>>().join("; ");
-        tracing::warn!(revision = rejected.revision.0, generation = %rejected.generation(), "{reason}");
+        tracing::warn!(
+            revision = rejected.revision.0,
+            generation = %rejected.generation(),
+            "{reason}"
+        );
         let entry = AuditEntry {
             who: "control plane".to_owned(),
             what: REJECTED.to_owned(),
@@ -162,12 +167,14 @@ impl Gateway {
         }
     }
 
-    /// Lets every withheld input be tried again: an operator's change may have mended what it was rejected for.
+    /// Lets every withheld input be tried again: an operator's change may have mended what it was
+    /// rejected for.
     pub(super) async fn release_withheld(&self) {
         self.write().withheld.clear();
         // Also where nothing is withheld here: the store knows of a generation that was kept.
         if let Err(error) = self.store.release_withheld().await {
-            tracing::error!(%error, "after a restart, inputs of rejected generations are still withheld");
+            tracing::error!(%error, "after a restart, inputs of rejected generations are still \
+                                     withheld");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Whether going from one policy to another might let something pass that was refused.
 //!
-//! It is said of a fall-back that nobody asked for, so it errs on one side: what is not known to be at least as strict
-//! counts as looser. Fields that this module does not know count as a difference.
+//! It is said of a fall-back that nobody asked for, so it errs on one side: what is not known to be
+//! at least as strict counts as looser. Fields that this module does not know count as a
+//! difference.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +70,8 @@ fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {
         || !endpoints_known(&before, &after)
 }
 
-/// Whether each endpoint in `after` is the same in `before`, but may have offered more servers there.
+/// Whether each endpoint in `after` is the same in `before`, but may have offered more servers
+/// there.
 fn endpoints_known(before: &Fields, after: &Fields) -> bool {
     let endpoints = |fields: &Fields| -> Vec<Fields> {
         let endpoints = fields.get("endpoints").and_then(Value::as_array);
@@ -124,7 +126,7 @@ fn rest(fields: &Fields, compared: &[&str]) -> Fields {
         .collect()
 }
 
-/// What rules say beyond the fields that show in the policies of tools, rule by rule.
+/// The fields of rules that do not show in the policies of tools, rule by rule.
 fn unknown_rule_fields(config: &Fields) -> Vec<Fields> {
     let rules = config.get("rules").and_then(Value::as_array);
     let rules = rules.into_iter().flatten().filter_map(Value::as_object);

@@ -1,7 +1,8 @@
-//! What an Envoy gets that connects now. Pure.
+//! Decides what an Envoy gets that connects now, from facts alone.
 //!
-//! It gets what Envoys have accepted, never what they rejected. While a generation is being judged whose predecessor may
-//! allow more, it waits; where nobody is left to judge, the first to come becomes the judge.
+//! It gets what Envoys have accepted, never what they rejected. While a generation is being judged
+//! whose predecessor may allow more, it waits; where nobody is left to judge, the first to come
+//! becomes the judge.
 
 use std::sync::Arc;
 
@@ -9,11 +10,11 @@ use xds::{Newcomers, Snapshot};
 
 use super::state::Stage;
 
-/// What decides about newcomers.
+/// The facts that decide about newcomers.
 pub(super) struct Situation<'a> {
-    /// What the connected Envoys are meant to have.
+    /// The snapshot that the connected Envoys are meant to have.
     pub(super) current: &'a Arc<Snapshot>,
-    /// What Envoys accepted last.
+    /// The snapshot that Envoys accepted last.
     pub(super) accepted: Option<&'a Arc<Snapshot>>,
     pub(super) stage: Stage,
     /// Whether a connected Envoy is still looking at `current`, within its deadline.
@@ -22,7 +23,7 @@ pub(super) struct Situation<'a> {
     pub(super) accepted_may_allow_more: bool,
 }
 
-/// What newcomers get.
+/// Decides what newcomers get in this situation.
 pub(super) fn newcomers(situation: &Situation<'_>) -> Newcomers {
     let Situation {
         current, accepted, ..
@@ -56,7 +57,7 @@ mod tests {
         Arc::new(builder.build().unwrap())
     }
 
-    /// What the first newcomer gets, and the second.
+    /// Tells what the first newcomer gets, and the second.
     fn get(stage: Stage, has_judge: bool, accepted_may_allow_more: bool) -> (String, String) {
         let (current, accepted) = (snapshot("new"), snapshot("old"));
         let newcomers = newcomers(&Situation {

@@ -2,7 +2,8 @@
 
 use crate::generation::Built;
 
-/// Logs the tools that are withheld and the rules that have no effect, as far as that is new since `before`.
+/// Logs the tools that are withheld and the rules that have no effect, as far as that is new since
+/// `before`.
 pub(super) fn log(before: Option<&Built>, now: &Built) {
     for (listener, withheld) in now.withheld() {
         let known = before

@@ -13,15 +13,16 @@ use crate::catalogue::{KnownList, Listing, has_endpoint};
 use crate::generation::Built;
 
 impl Gateway {
-    /// Takes what a server of the document listed. A list that is new becomes a generation; one that an endpoint
-    /// answered which is no longer the server's is dropped.
+    /// Takes what a server of the document listed. A list that is new becomes a generation; one
+    /// that an endpoint answered which is no longer the server's is dropped.
     pub async fn observe(&self, name: &ServerName, listing: Listing) {
         let _changing = self.changing.lock().await;
         let (current, mut lists, module) = {
             let mut state = self.write();
             let server = state.current.document.servers.get(name);
             if !server.is_some_and(|server| has_endpoint(server, &listing.endpoint)) {
-                tracing::info!(server = %name, endpoint = listing.endpoint, "the list of a former endpoint is dropped");
+                tracing::info!(server = %name, endpoint = listing.endpoint, "the list of a former \
+                     endpoint is dropped");
                 return;
             }
             let at = OffsetDateTime::now_utc();
@@ -33,7 +34,8 @@ impl Gateway {
             )
         };
         let previous = lists.get(name);
-        // Judged before it is stored: what could end this process must not be met again at its next start.
+        // Judged before it is stored: what could end this process must not be met again at its next
+        // start.
         let list = KnownList::observed(name, listing, previous.map(|list| &**list));
         let server = current.document.servers.get(name);
         let known = previous.is_some_and(|previous| {
@@ -43,9 +45,15 @@ impl Gateway {
         if known || self.is_withheld(&list.stored) {
             return;
         }
-        tracing::info!(server = %name, tools = list.tools.len(), hash = %list.stored.hash, "the server's list is new");
+        tracing::info!(
+            server = %name,
+            tools = list.tools.len(),
+            hash = %list.stored.hash,
+            "the server's list is new"
+        );
         if let Err(error) = self.store.put_catalogue(&list.stored).await {
-            tracing::error!(server = %name, %error, "the server's list is not stored; it is asked for again after a restart");
+            tracing::error!(server = %name, %error, "the server's list is not stored; it is asked \
+                                                     for again after a restart");
         }
         lists.insert(name.clone(), Arc::new(list));
         self.write().lists = lists.clone();
@@ -63,7 +71,8 @@ impl Gateway {
                 }
             }
             Err(error) => {
-                tracing::error!(server = %name, %error, "the list cannot be rolled out; what is in force stays");
+                tracing::error!(server = %name, %error, "the list cannot be rolled out; what is \
+                                                         in force stays");
             }
         }
     }
@@ -96,7 +105,8 @@ impl Gateway {
         })
     }
 
-    /// Takes note that a server could not be listed, if it is still the one that was asked. What it listed before stays.
+    /// Takes note that a server could not be listed, if it is still the one that was asked. What it
+    /// listed before stays.
     pub fn observe_failure(&self, name: &ServerName, asked: &Server, reason: String) {
         let mut state = self.write();
         if state.current.document.servers.get(name) != Some(asked) {

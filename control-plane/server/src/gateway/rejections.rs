@@ -1,4 +1,5 @@
-//! Keeps the store's rejections as the Envoys' are, and the record of the last rejected generation complete.
+//! Keeps the store's rejections as the Envoys' are, and the record of the last rejected generation
+//! complete.
 
 use std::collections::BTreeMap;
 

@@ -17,21 +17,21 @@ use super::notices;
 use super::state::{Stage, WayBack};
 use crate::generation::Built;
 
-/// What became of a change.
+/// A report on a change: its outcome, and the answer of each Envoy.
 #[derive(Debug, Clone, Serialize)]
 pub struct WriteReport {
     /// The revision that the change made.
     pub revision: u64,
     /// The generation that the Envoys were sent.
     pub generation: String,
-    /// What became of it.
+    /// The outcome as a whole.
     pub outcome: Outcome,
     /// The revision that is in force now: another one, where an Envoy rejected the change.
     pub in_force: u64,
     /// Whether Envoys that run a rejected change keep it, until an operator decides.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
-    /// What each connected Envoy answered.
+    /// The answer of each connected Envoy.
     pub envoys: Vec<EnvoyAnswer>,
     /// The tools that are listed and cannot be called all the same, or not everywhere.
     pub withheld: Vec<WithheldTool>,
@@ -41,8 +41,8 @@ pub struct WriteReport {
 }
 
 impl Gateway {
-    /// Hands a generation out, waits until it is judged or the document's deadline has passed, and acts on the judgement.
-    /// The caller holds `changing`.
+    /// Hands a generation out, waits until it is judged or the document's deadline has passed, and
+    /// acts on the judgement. The caller holds `changing`.
     pub(super) async fn roll_out(&self, built: Arc<Built>) -> WriteReport {
         let mut standings = self.publisher.standings();
         self.begin(&built);
@@ -66,7 +66,8 @@ impl Gateway {
         }
     }
 
-    /// Follows what Envoys do after a change was answered: late answers, crashes, silence past the deadline. Never returns.
+    /// Follows what Envoys do after a change was answered: late answers, crashes, silence past the
+    /// deadline. Never returns.
     pub async fn follow(&self) {
         let mut standings = self.publisher.standings();
         loop {
@@ -191,8 +192,8 @@ impl Gateway {
         judgement
     }
 
-    /// The judgement where a count is enough to know that there is none yet: a look at every Envoy for each answer would cost
-    /// the square of the fleet.
+    /// The judgement where a count is enough to know that there is none yet: a look at every Envoy
+    /// for each answer would cost the square of the fleet.
     fn without_a_look(
         &self,
         current: &Built,
@@ -224,7 +225,8 @@ impl Gateway {
     async fn accept(&self, built: &Arc<Built>, judgement: &Judgement) {
         // What is shown as accepted is what a restart will serve.
         if let Err(error) = self.store.add_accepted(&built.to_accepted()).await {
-            tracing::error!(%error, "the accepted generation is not stored; after a restart an older one counts");
+            tracing::error!(%error, "the accepted generation is not stored; after a restart an \
+                                     older one counts");
         }
         let is_operators = {
             let mut state = self.write();
@@ -260,7 +262,8 @@ impl Gateway {
         }
     }
 
-    /// Tells the publisher who is to have what; the connected ones too, if they are to have something else.
+    /// Tells the publisher who is to have what; the connected ones too, if they are to have
+    /// something else.
     pub(super) fn hand_out(&self, with_connected: bool) {
         let (current, newcomers) = {
             let state = self.read();

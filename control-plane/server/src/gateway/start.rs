@@ -36,20 +36,21 @@ pub enum StartError {
     Raced(#[source] AppendError),
     /// A stored document cannot be read by this version.
     #[error(
-        "the stored revision {revision} cannot be read by this version; run the version that wrote it, or start from an empty store"
+        "the stored revision {revision} cannot be read by this version; run the version that \
+         wrote it, or start from an empty store"
     )]
     Unreadable {
-        /// The revision.
+        /// The number of the stored revision.
         revision: RevisionNumber,
-        /// What is wrong.
+        /// The fault that the parser met.
         source: ParseError,
     },
     /// A document cannot be rolled out.
     #[error("revision {revision} cannot be rolled out")]
     Unusable {
-        /// The revision.
+        /// The number of the stored revision.
         revision: RevisionNumber,
-        /// What is wrong.
+        /// The reason why no generation can be made of it.
         source: BuildError,
     },
 }
@@ -90,7 +91,11 @@ impl Gateway {
         let lists = without_withheld(today, &withheld, good.as_deref());
         let module = match &good {
             Some(good) if withheld.contains(&Input::Module(module.sha256.clone())) => {
-                tracing::info!(rejected = %module.sha256, in_use = %good.module.sha256, "Envoys rejected the filter module");
+                tracing::info!(
+                    rejected = %module.sha256,
+                    in_use = %good.module.sha256,
+                    "Envoys rejected the filter module"
+                );
                 good.module.clone()
             }
             _ => module,
@@ -107,7 +112,11 @@ impl Gateway {
             good => match (newest(&head, &lists, &module), good) {
                 (Ok(built), _) => built,
                 (Err(error), Some(good)) => {
-                    tracing::error!(%error, in_force = good.revision.0, "the newest revision cannot be used");
+                    tracing::error!(
+                        %error,
+                        in_force = good.revision.0,
+                        "the newest revision cannot be used"
+                    );
                     rebuilt(good, &lists, &module)
                 }
                 (Err(error), None) => return Err(error),
@@ -124,7 +133,12 @@ impl Gateway {
             _ => (Arc::new(current), Stage::Open),
         };
         notices::log(None, &current);
-        tracing::info!(revision = current.revision.0, generation = %current.generation(), ?stage, "starting");
+        tracing::info!(
+            revision = current.revision.0,
+            generation = %current.generation(),
+            ?stage,
+            "starting"
+        );
         let way_back = good.as_ref().filter(|_| !is_accepted);
         let gateway = Arc::new(Self {
             store,
@@ -247,7 +261,8 @@ fn read(revision: &Revision) -> Result<GatewayDocument, StartError> {
     })
 }
 
-/// An accepted generation, with the bytes that were accepted. Nothing where a part is gone: then it is nothing to go back to.
+/// An accepted generation, with the bytes that were accepted. Nothing where a part is gone: then it
+/// is nothing to go back to.
 async fn restore(
     store: &dyn ConfigStore,
     parts: &AcceptedGeneration,
@@ -260,7 +275,8 @@ async fn restore(
         return Ok(None);
     };
     if !PathBuf::from(&kept.path).exists() {
-        tracing::warn!(path = %kept.path.display(), "the module of the accepted generation is gone");
+        tracing::warn!(path = %kept.path.display(), "the module of the accepted generation is \
+                                                     gone");
         return Ok(None);
     }
     let mut lists = Lists::new();
@@ -287,14 +303,16 @@ async fn restore(
     let built = match build(parts.revision, read(&revision)?, &lists, module) {
         Ok(built) => built,
         Err(error) => {
-            tracing::error!(%error, revision = parts.revision.0, "the accepted generation cannot be read");
+            tracing::error!(%error, revision = parts.revision.0, "the accepted generation cannot \
+                 be read");
             return Ok(None);
         }
     };
     match built.with_accepted_bytes(parts) {
         Ok(built) => Ok(Some(built)),
         Err(error) => {
-            tracing::error!(%error, generation = parts.generation, "the accepted generation cannot be served");
+            tracing::error!(%error, generation = parts.generation, "the accepted generation \
+                 cannot be served");
             Ok(None)
         }
     }

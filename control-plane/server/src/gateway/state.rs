@@ -1,4 +1,5 @@
-//! What the gateway knows.
+//! The state of the gateway: what is in force, what is tried, and what is known of servers and
+//! Envoys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,7 +22,8 @@ pub struct State {
     pub head: RevisionNumber,
     /// The generation that the connected Envoys are meant to have.
     pub current: Arc<Built>,
-    /// The generation that Envoys accepted last: newcomers get it, and a rejected one is taken back to it.
+    /// The generation that Envoys accepted last: newcomers get it, and a rejected one is taken back
+    /// to it.
     pub accepted: Option<Arc<Built>>,
     /// Those accepted before it, the newest first.
     pub earlier: Vec<Arc<Built>>,
@@ -31,15 +33,15 @@ pub struct State {
     pub stage: Stage,
     /// When `current` was handed out.
     pub began: Instant,
-    /// What newcomers get while `current` is being judged.
+    /// The accepted generation to go back to, while `current` is being judged.
     pub way_back: Option<WayBack>,
-    /// What is known of Envoys beyond their answers to `current`.
+    /// Knowledge of Envoys beyond their answers to `current`.
     pub marks: Marks,
     /// The rejection of the last generation that was rejected, until a later change.
     pub rejection: Option<Rejection>,
     /// The inputs that the next generation must not be made from.
     pub withheld: BTreeSet<Input>,
-    /// What is known of servers' lists, of the document in force and others.
+    /// The lists of servers, of the document in force and of others.
     pub lists: Lists,
     /// The filter module that the next generation is made with.
     pub module: ModuleFile,
@@ -102,42 +104,43 @@ pub enum Stage {
     Accepted,
     /// It was rejected, and there is nothing to go back to.
     Rejected,
-    /// It was rejected, and Envoys that run it keep it: going back would allow more than it does, which only an operator may do.
+    /// It was rejected, and Envoys that run it keep it: going back would allow more than it does,
+    /// which only an operator may do.
     Kept,
 }
 
 /// How the last attempt to list a server ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListState {
-    /// It answered.
+    /// The server answered when it was asked last.
     Up {
-        /// When.
+        /// Time of that answer.
         at: OffsetDateTime,
     },
-    /// It did not.
+    /// The server did not answer when it was asked last.
     Down {
-        /// Since when.
+        /// Time since which it has not answered.
         since: OffsetDateTime,
-        /// What happened, and what to do about it.
+        /// A sentence that says what happened, and what to do about it.
         reason: String,
     },
 }
 
-/// What Envoys rejected.
+/// A generation that Envoys rejected, and how.
 #[derive(Debug, Clone)]
 pub struct Rejection {
     /// The revision that it was made from.
     pub revision: RevisionNumber,
-    /// What they were sent.
+    /// The name of the generation that they were sent.
     pub generation: Generation,
     /// When they had answered.
     pub at: OffsetDateTime,
-    /// What each of them rejected.
+    /// The resources that each of them rejected.
     pub nodes: Rejections,
     /// Whether Envoys that run it keep it, until an operator decides.
     pub is_kept: bool,
     /// Whether it has been counted who was alone with it.
     pub is_counted: bool,
-    /// What they were sent, to recognise answers that come later.
+    /// The snapshot that they were sent, to recognise answers that come later.
     pub snapshot: Arc<Snapshot>,
 }

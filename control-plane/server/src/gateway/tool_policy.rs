@@ -40,7 +40,8 @@ pub fn put_back(tool: String, rule: Rule) -> Edit {
             .map(|(field, _)| Problem {
                 path: format!("/rule/{field}"),
                 reason: format!(
-                    "the rule of the tool `{tool}` keeps its `{field}`; change other rules in `/api/v1/config`"
+                    "the rule of the tool `{tool}` keeps its `{field}`; change other rules in \
+                     `/api/v1/config`"
                 ),
             })
             .collect();
@@ -51,8 +52,9 @@ pub fn put_back(tool: String, rule: Rule) -> Edit {
     })
 }
 
-/// The document in force with this rule in the place of the one of its name, or else ahead of all others. What is wrong
-/// with it is told by the paths of what the author sent, which has the rule at `place`.
+/// The document in force with this rule in the place of the one of its name, or else ahead of all
+/// others. What is wrong with it is told by the paths of what the author sent, which has the rule
+/// at `place`.
 fn with_rule(built: &Built, rule: Rule, place: &str) -> Result<CheckedDocument, ChangeError> {
     let mut document = GatewayDocument::clone(&built.document);
     let mut rules = document.tools.iter();

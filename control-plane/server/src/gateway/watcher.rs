@@ -13,7 +13,7 @@ use crate::catalogue::Listing;
 /// How often servers are asked.
 #[derive(Debug, Clone, Copy)]
 pub struct RelistSchedule {
-    /// After an answer.
+    /// Time between an answer and the next question.
     pub after_answer: Duration,
     /// After the first failure; each further one doubles it.
     pub first_retry: Duration,
@@ -28,7 +28,8 @@ impl RelistSchedule {
     }
 }
 
-/// Asks every server of the document in force, each in its own time, whenever it is due. Never returns.
+/// Asks every server of the document in force, each in its own time, whenever it is due. Never
+/// returns.
 pub async fn watch(gateway: Arc<Gateway>, schedule: RelistSchedule) {
     let mut documents = gateway.documents();
     let mut watched: BTreeMap<ServerName, (Server, Watching)> = BTreeMap::new();
@@ -81,8 +82,8 @@ async fn watch_server(
     }
 }
 
-/// In a task of its own: a change that is begun must be finished, also when the document that it came from is
-/// replaced meanwhile and this task ends.
+/// In a task of its own: a change that is begun must be finished, also when the document that it
+/// came from is replaced meanwhile and this task ends.
 async fn observe(gateway: &Arc<Gateway>, name: &ServerName, listing: Listing) {
     let (gateway, name) = (Arc::clone(gateway), name.clone());
     let observed = tokio::spawn(async move { gateway.observe(&name, listing).await });

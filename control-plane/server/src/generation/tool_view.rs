@@ -16,7 +16,7 @@ pub enum FindToolError {
     /// No server lists it.
     #[error("no server of this gateway lists a tool `{name}`, or none has yet; {}", advice(.near))]
     Unknown {
-        /// The name.
+        /// The name that no server lists.
         name: String,
         /// Names of listed tools that may have been meant.
         near: Vec<String>,
@@ -25,9 +25,9 @@ pub enum FindToolError {
     #[error("several servers list a tool `{name}` ({}); write a rule with `match` into the \
              document instead", .servers.join(", "))]
     Ambiguous {
-        /// The name.
+        /// The name that several servers list.
         name: String,
-        /// The servers.
+        /// The servers that list a tool of that name.
         servers: Vec<String>,
     },
     /// No rule could be named after it.
@@ -45,7 +45,7 @@ pub struct ToolView<'a> {
     pub name: String,
     /// The listener that offers it.
     pub listener: &'a ListenerName,
-    /// Its server.
+    /// The server that lists this tool.
     pub server: &'a ServerName,
     /// The server's own name of it.
     pub tool: &'a str,

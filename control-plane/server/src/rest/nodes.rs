@@ -66,7 +66,7 @@ struct Rejected {
 struct Resource {
     r#type: &'static str,
     name: String,
-    /// Hashes of content.
+    /// Hashes of the content that this Envoy is to have, was sent, and acknowledged.
     desired: Option<String>,
     sent: Option<String>,
     acked: Option<String>,
@@ -81,7 +81,7 @@ enum Delivery {
     Acked,
     Pending,
     Unknown,
-    /// Envoy's own words.
+    /// Envoy rejected the content, in the words of `message`.
     Rejected {
         message: String,
     },

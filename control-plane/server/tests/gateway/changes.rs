@@ -1,4 +1,4 @@
-//! What Envoys make of a change.
+//! Changes of the document, and the ways in which Envoys may answer them.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -188,7 +188,7 @@ pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
         .expect("the condition came true in time");
 }
 
-/// What the API answered.
+/// An answer of the REST interface, as text and as JSON.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,

@@ -1,4 +1,4 @@
-//! What survives.
+//! State that outlives a restart of the control plane.
 
 use serde_json::json;
 

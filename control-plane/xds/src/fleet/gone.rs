@@ -8,10 +8,11 @@ use std::{
 use super::{Node, lock};
 use crate::NodeId;
 
-/// The most memory that Envoys which left may take up: a thousand ordinary ones. A client that invents names, or asks for many
-/// under each, pushes out the longest gone and fills no memory.
+/// The most memory that Envoys which left may take up: a thousand ordinary ones. A client that
+/// invents names, or asks for many under each, pushes out the longest gone and fills no memory.
 const MOST_BYTES: usize = 16 << 20;
-/// How many Envoys that left are remembered however small they are, so that a look at all of them stays short.
+/// How many Envoys that left are remembered however small they are, so that a look at all of them
+/// stays short.
 const MOST_NODES: usize = 1024;
 
 /// Which Envoys have left, and how much memory they take up.

@@ -15,13 +15,15 @@ use crate::{
     session::{Memory, Process, Rejections, Session, Standing, StreamId},
 };
 
-/// How soon after a push a lost connection may be the push's fault. A filter that traps does so on the first calls; an Envoy that
-/// has run for a minute with what it was sent fails for another reason.
+/// How soon after a push a lost connection may be the push's fault. A filter that traps does so on
+/// the first calls; an Envoy that has run for a minute with what it was sent fails for another
+/// reason.
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
-/// How many crashes keep a generation from an Envoy. One may be anything; two in a row with the same content are no accident.
+/// How many crashes keep a generation from an Envoy. One may be anything; two in a row with the
+/// same content are no accident.
 const MOST_CRASHES: u32 = 2;
 
-/// What an Envoy says about itself.
+/// An Envoy's description of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) id: NodeId,
@@ -38,7 +40,7 @@ impl Identity {
 /// A session as its stream and the fleet share it. Locked for moments, never across an await.
 pub(crate) type SharedSession = Arc<Mutex<Session>>;
 
-/// One Envoy.
+/// One Envoy, under its `node.id`.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) identity: Arc<Identity>,
@@ -46,14 +48,15 @@ pub(crate) struct Node {
     pub(crate) session: SharedSession,
     /// When the Envoy connected, or when its last stream ended.
     pub(crate) since: Instant,
-    /// The open streams, the latest last. There are two while an Envoy is replaced by another of its name (a hot restart), while
-    /// the end of an old connection was not noticed, or because two Envoys share a name by mistake.
+    /// The open streams, the latest last. There are two while an Envoy is replaced by another of
+    /// its name (a hot restart), while the end of an old connection was not noticed, or because two
+    /// Envoys share a name by mistake.
     pub(super) streams: Vec<OpenStream>,
     pub(super) assigned: Option<Assigned>,
     pub(super) crash: Option<Crash>,
-    /// What it was counted as in the tallies.
+    /// The generation and the answer as which it was counted in the tallies.
     pub(super) counted: Option<(Generation, NodeAnswer)>,
-    /// What it rejected, as it was last told on.
+    /// The rejections as they were last told on.
     rejections: Arc<Rejections>,
 }
 
@@ -65,7 +68,7 @@ pub(super) struct OpenStream {
     pub(super) standing: Standing,
 }
 
-/// What an Envoy is to have, since when.
+/// The snapshot that an Envoy is to have, since when.
 #[derive(Clone, Debug)]
 pub(super) struct Assigned {
     pub(super) snapshot: Arc<Snapshot>,
@@ -152,7 +155,8 @@ impl Node {
         }
     }
 
-    /// What all streams together make of the assignment: two Envoys of one name must both have taken it.
+    /// Sums up the answers of all streams to the assignment: two Envoys of one name must both have
+    /// taken it.
     fn answer(&self) -> NodeAnswer {
         let number = self.assigned.as_ref().map(|assigned| assigned.number);
         let answers: BTreeSet<NodeAnswer> = self
@@ -242,8 +246,8 @@ impl Node {
         }
     }
 
-    /// Counts the loss of the last connection as a crash, if a new process of the same version comes back and none was there
-    /// to take over. Tells whether that is once too often.
+    /// Counts the loss of the last connection as a crash, if a new process of the same version
+    /// comes back and none was there to take over. Tells whether that is once too often.
     pub(super) fn count_crash(&mut self, process: Process, identity: &Identity) -> bool {
         let is_another_version = identity.user_agent != self.identity.user_agent;
         let took_over = self.is_up();

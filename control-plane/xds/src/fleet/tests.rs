@@ -68,7 +68,8 @@ impl Table {
         }
     }
 
-    /// Asks for clusters and extension `e`, and answers all that comes: rejects the extension if told so.
+    /// Asks for clusters and extension `e`, and answers all that comes: rejects the extension if
+    /// told so.
     fn work(&mut self, stream: &Stream, rejects_extensions: bool) {
         let assignment = stream.admission.assignment.borrow().clone();
         let mut session = lock(&stream.admission.session);

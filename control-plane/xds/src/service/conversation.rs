@@ -119,7 +119,12 @@ impl Conversation<'_> {
         };
         let answer = request.answer.as_ref();
         if let Some(message) = answer.and_then(|answer| answer.rejection.as_ref()) {
-            tracing::warn!(node = %self.id, resource_type = %request.resource_type, message, "envoy rejected a response");
+            tracing::warn!(
+                node = %self.id,
+                resource_type = %request.resource_type,
+                message,
+                "envoy rejected a response"
+            );
         }
         lock(&self.admission.session)
             .request(request, Instant::now())

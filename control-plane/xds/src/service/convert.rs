@@ -14,12 +14,14 @@ use crate::{
     session::{Answer, DeltaRequest, DeltaResponse},
 };
 
-/// The longest `node.id` and `node.cluster`, in bytes. They are shown, stored and compared; nobody needs longer ones.
+/// The longest `node.id` and `node.cluster`, in bytes. They are shown, stored and compared; nobody
+/// needs longer ones.
 const MOST_IDENTITY_BYTES: usize = 256;
-/// The most of Envoy's words on a rejection that is kept, in bytes. Envoy quotes the whole faulty resource at times.
+/// The most of Envoy's words on a rejection that is kept, in bytes. Envoy quotes the whole faulty
+/// resource at times.
 const MOST_MESSAGE_BYTES: usize = 4096;
 
-/// What a stream's first request shows of the Envoy.
+/// Reads from a stream's first request which Envoy is behind it.
 pub(super) fn first_request(request: &DeltaDiscoveryRequest) -> Result<FirstRequest, Status> {
     Ok(FirstRequest {
         // A type that is not distributed shows nothing.
@@ -42,12 +44,14 @@ fn resource_type(request: &DeltaDiscoveryRequest) -> Result<Option<ResourceType>
 pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
     let node = node.filter(|node| !node.id.is_empty()).ok_or_else(|| {
         Status::invalid_argument(
-            "the first request names no node: set `node.id` in the bootstrap, different for each Envoy",
+            "the first request names no node: set `node.id` in the bootstrap, different for each \
+             Envoy",
         )
     })?;
     if node.id.len() > MOST_IDENTITY_BYTES || node.cluster.len() > MOST_IDENTITY_BYTES {
         return Err(Status::invalid_argument(format!(
-            "`node.id` or `node.cluster` is longer than {MOST_IDENTITY_BYTES} bytes: shorten it in the bootstrap"
+            "`node.id` or `node.cluster` is longer than {MOST_IDENTITY_BYTES} bytes: shorten it \
+             in the bootstrap"
         )));
     }
     let version = match &node.user_agent_version_type {
@@ -73,10 +77,12 @@ pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
     })
 }
 
-/// A request in this crate's terms; `None` if it is about a type that is not distributed, which is left unanswered.
+/// A request in this crate's terms; `None` if it is about a type that is not distributed, which is
+/// left unanswered.
 pub(super) fn request(request: DeltaDiscoveryRequest) -> Result<Option<DeltaRequest>, Status> {
     let Some(resource_type) = resource_type(&request)? else {
-        tracing::warn!(type_url = %request.type_url, "envoy asked for a type that is not distributed");
+        tracing::warn!(type_url = %request.type_url, "envoy asked for a type that is not \
+                                                      distributed");
         return Ok(None);
     };
     let names = |names: Vec<String>| names.into_iter().map(Arc::from).collect();

@@ -1,17 +1,18 @@
 //! In which order things go out: make before break.
 //!
-//! Additions and changes go clusters, endpoints, listeners, routes, extension configurations; a type waits until the
-//! earlier ones are answered, or have stalled. Removals go last, parents first, when all of that is done.
-//! Two things never wait for their turn. Endpoints: a cluster's ACK waits for them (envoy#13009). And what the Envoy has just
-//! asked for by name: a listener or cluster of its own is warming until it has it.
+//! Additions and changes go clusters, endpoints, listeners, routes, extension configurations; a
+//! type waits until the earlier ones are answered, or have stalled. Removals go last, parents
+//! first, when all of that is done. Two things never wait for their turn. Endpoints: a cluster's
+//! ACK waits for them (envoy#13009). And what the Envoy has just asked for by name: a listener or
+//! cluster of its own is warming until it has it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::subscription::{Demand, Greeting, Pace, Subscription, Wildcard};
 use crate::{ResourceType, Snapshot};
 
-/// Removals: what refers to others goes before what is referred to. What only named subscriptions reach comes after what
-/// names it, since an Envoy unsubscribes from it by itself.
+/// Removals: what refers to others goes before what is referred to. What only named subscriptions
+/// reach comes after what names it, since an Envoy unsubscribes from it by itself.
 const REMOVAL_ORDER: [ResourceType; 4] = [
     ResourceType::Listener,
     ResourceType::Cluster,
@@ -186,8 +187,9 @@ impl Plan<'_> {
                 })
     }
 
-    /// A cluster that the Envoy rejected and has no earlier version of: a changed listener, route or extension configuration may send
-    /// live traffic there. What the Envoy has none of yet takes no traffic, and goes out.
+    /// A cluster that the Envoy rejected and has no earlier version of: a changed listener, route
+    /// or extension configuration may send live traffic there. What the Envoy has none of yet takes
+    /// no traffic, and goes out.
     fn held_behind(
         &self,
         resource_type: ResourceType,
@@ -216,7 +218,8 @@ impl Plan<'_> {
             })
     }
 
-    /// After a rejection the Envoy runs on with an older version, which may name what is to be removed.
+    /// After a rejection the Envoy runs on with an older version, which may name what is to be
+    /// removed.
     fn removals_are_held(&self) -> bool {
         self.subscriptions
             .iter()

@@ -13,7 +13,7 @@ use crate::{DeliveryState, Generation, NodeAnswer, Resource, ResourceType, Snaps
 pub(crate) struct Standing {
     /// The number of the assignment that `answer` is about.
     pub(crate) assignment: u64,
-    /// What the Envoy makes of that assignment as a whole.
+    /// The Envoy's answer to that assignment as a whole.
     pub(crate) answer: NodeAnswer,
     /// Every version that the Envoy rejected, and acknowledged nothing else for since.
     pub(crate) rejections: Arc<Rejections>,
@@ -82,7 +82,8 @@ impl Session {
             .values()
             .any(|subscription| subscription.in_flight.is_some());
         if is_busy {
-            // The rest would be a walk over everything for each answer, and could only say the same.
+            // The rest would be a walk over everything for each answer, and could only say the
+            // same.
             return NodeAnswer::Waiting;
         }
         let mut answer = NodeAnswer::Acknowledged;
@@ -106,7 +107,8 @@ impl Session {
         }
     }
 
-    /// What the Envoy subscribes to, and what it will subscribe to because of clusters and listeners that it acknowledged.
+    /// The resources that the Envoy subscribes to, and those that it will subscribe to because of
+    /// clusters and listeners that it acknowledged.
     fn expected<'s>(&'s self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Arc<Resource>> {
         let subscribed = self
             .subscriptions

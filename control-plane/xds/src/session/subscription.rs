@@ -1,4 +1,4 @@
-//! What an Envoy subscribes to of one type, and what it has of it.
+//! One Envoy's subscription to one type: the names that it asked for, and what it has of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,7 +15,7 @@ const WILDCARD: &str = "*";
 /// How many responses that were never answered are remembered in case that the answer comes late.
 const OVERDUE_KEPT: usize = 16;
 
-/// What an earlier stream of the same Envoy left behind, for one type.
+/// The facts that an earlier stream of the same Envoy left behind, for one type.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TypeMemory {
     /// Rejected versions by name, with no other content acknowledged for the name since.
@@ -32,7 +32,7 @@ pub(crate) struct Subscription {
     pub(super) wildcard: Wildcard,
     /// The names that the Envoy asked for one by one.
     pub(super) named: BTreeSet<Arc<str>>,
-    /// What the Envoy has, was sent, or waits for.
+    /// The names that the Envoy has, was sent, or waits for.
     pub(super) tracked: BTreeMap<Arc<str>, Tracked>,
     /// The names for which something is to be sent: the desired version, or that there is none.
     pub(super) pending: BTreeSet<Arc<str>>,
@@ -42,7 +42,8 @@ pub(crate) struct Subscription {
     unsettled: BTreeMap<Arc<str>, Rejection>,
     /// Whether `unsettled` differs from what the session last reported.
     pub(super) rejections_changed: bool,
-    /// Versions whose answer was lost with an earlier stream, by name. The Envoy may have rejected them.
+    /// Versions whose answer was lost with an earlier stream, by name. The Envoy may have rejected
+    /// them.
     doubted: BTreeMap<Arc<str>, Version>,
     /// The last acknowledged extension configurations, by name.
     good: BTreeMap<Arc<str>, Arc<Resource>>,
@@ -68,7 +69,8 @@ pub(super) enum Wildcard {
 pub(super) enum Pace {
     #[default]
     Answering,
-    /// The last response went unanswered past the deadline: nothing waits for this type until an answer comes.
+    /// The last response went unanswered past the deadline: nothing waits for this type until an
+    /// answer comes.
     Stalled,
 }
 
@@ -91,7 +93,7 @@ pub(super) struct Tracked {
     pub(super) since: Instant,
 }
 
-/// What the Envoy made of the version that was last sent.
+/// The Envoy's answer to the version that was last sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
     None,
@@ -105,7 +107,7 @@ pub(super) enum Reply {
 pub(super) enum Demand {
     /// It has just asked, and may be holding a listener or cluster back until it is answered.
     Asked,
-    /// What it was sent may have had no effect.
+    /// It is sent again, because the earlier sending may have had no effect.
     Again,
     Answered,
 }
@@ -188,7 +190,8 @@ impl Subscription {
         }
     }
 
-    /// Takes a remembered rejection for the Envoy's answer, where it is the same process that gave it.
+    /// Takes a remembered rejection for the Envoy's answer, where it is the same process that gave
+    /// it.
     fn recall(&mut self, name: &Arc<str>, process: Process, now: Instant) {
         let Some(rejection) = self.unsettled.get(name) else {
             return;
@@ -208,8 +211,8 @@ impl Subscription {
         self.rejected.insert(Arc::clone(name));
     }
 
-    /// Adds names. One that is known already is answered again (xDS protocol, "Subscribing to Resources"): the Envoy may
-    /// have dropped it.
+    /// Adds names. One that is known already is answered again (xDS protocol, "Subscribing to
+    /// Resources"): the Envoy may have dropped it.
     pub(super) fn subscribe(&mut self, names: Vec<Arc<str>>, process: Process, now: Instant) {
         for name in names {
             if &*name == WILDCARD {
@@ -229,8 +232,8 @@ impl Subscription {
         }
     }
 
-    /// The content to send for `name` where `desired` is wanted: the last good one first, where Envoy might take the desired
-    /// bytes for known and acknowledge them unseen.
+    /// The content to send for `name` where `desired` is wanted: the last good one first, where
+    /// Envoy might take the desired bytes for known and acknowledge them unseen.
     pub(super) fn next_content(&self, name: &str, desired: &Arc<Resource>) -> Arc<Resource> {
         let version = desired.version();
         let may_be_skipped = desired.resource_type().is_skipped_when_known()
@@ -245,8 +248,8 @@ impl Subscription {
         Arc::clone(good.unwrap_or(desired))
     }
 
-    /// Takes names away. While the wildcard stands, the Envoy is told again what a name that it gave up is, or that it is
-    /// no more.
+    /// Takes names away. While the wildcard stands, the Envoy is told again what a name that it
+    /// gave up is, or that it is no more.
     pub(super) fn unsubscribe(&mut self, names: Vec<Arc<str>>, now: Instant) {
         for name in names {
             if &*name == WILDCARD {
@@ -351,7 +354,8 @@ impl Subscription {
         self.in_flight = Some(outstanding);
     }
 
-    /// The Envoy answered. An answer to an older stream's nonce, or to one that is forgotten, says nothing.
+    /// The Envoy answered. An answer to an older stream's nonce, or to one that is forgotten, says
+    /// nothing.
     pub(super) fn answered(&mut self, resource_type: ResourceType, answer: Answer, now: Instant) {
         let is_it = |outstanding: &Outstanding| outstanding.nonce == answer.nonce;
         let (outstanding, older) = match self.in_flight.take_if(|outstanding| is_it(outstanding)) {
@@ -401,8 +405,9 @@ impl Subscription {
         }
     }
 
-    /// Takes in an acknowledgement. Envoy acknowledges an extension configuration whose bytes are those that it looked at last
-    /// without looking, even if it rejected them: that is not believed.
+    /// Takes in an acknowledgement. Envoy acknowledges an extension configuration whose bytes are
+    /// those that it looked at last without looking, even if it rejected them: that is not
+    /// believed.
     fn acknowledged(
         &mut self,
         resource_type: ResourceType,
@@ -443,9 +448,10 @@ impl Subscription {
         self.rejections_changed |= self.unsettled.remove(name).is_some();
     }
 
-    /// An Envoy answers in order, so the answers to responses before one that is answered are lost: a rejected cluster's
-    /// can be, when it fails beyond validation. What they held is sent again, to learn the answer. Except extension
-    /// configurations: Envoy would call the same bytes good, whatever it made of them.
+    /// An Envoy answers in order, so the answers to responses before one that is answered are lost:
+    /// a rejected cluster's can be, when it fails beyond validation. What they held is sent again,
+    /// to learn the answer. Except extension configurations: Envoy would call the same bytes good,
+    /// whatever it made of them.
     fn repeat(&mut self, resource_type: ResourceType, lost: Vec<Outstanding>) {
         if resource_type.is_skipped_when_known() {
             return;
@@ -495,7 +501,7 @@ impl Subscription {
         self.tracked.values().any(|tracked| tracked.acked.is_some())
     }
 
-    /// What the next stream of the same Envoy has to know.
+    /// Sums up what the next stream of the same Envoy has to know.
     pub(super) fn memory(&self) -> TypeMemory {
         let mut unanswered = self.doubted.clone();
         for resource in self
@@ -529,7 +535,8 @@ impl Subscription {
     }
 }
 
-/// The memory that a name takes up in a session, roughly, in bytes: its text, and the tables that it stands in.
+/// The memory that a name takes up in a session, roughly, in bytes: its text, and the tables that
+/// it stands in.
 pub(super) fn name_cost(name: &str) -> usize {
     /// A name of one byte stands in maps whose entries are about this large.
     const ENTRY: usize = 256;

@@ -1,4 +1,5 @@
-//! The rules of the protocol, one by one, and then at random. The stream's other end is played by [`Peer`].
+//! The rules of the protocol, one by one, and then at random. The stream's other end is played by
+//! [`Peer`].
 
 mod answers;
 mod order;
@@ -159,7 +160,7 @@ impl Peer {
         self.poll()
     }
 
-    /// What goes out, as words: `+cluster a`, `-listener b`, `cluster: nothing`.
+    /// Takes what goes out, as words: `+cluster a`, `-listener b`, `cluster: nothing`.
     fn poll(&mut self) -> Vec<String> {
         let mut words = Vec::new();
         for response in self.session.poll(self.now) {

@@ -30,7 +30,7 @@ fn state(publisher: &Publisher, node: &str, name: &str) -> Option<DeliveryState>
 }
 
 #[tokio::test]
-async fn what_is_published_arrives_and_is_known_to_be_acknowledged() {
+async fn it_delivers_what_is_published_and_knows_that_it_was_acknowledged() {
     let running = Running::start().await;
     running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::connect(&running, "one").await;
@@ -56,7 +56,7 @@ async fn what_is_published_arrives_and_is_known_to_be_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_rejection_settles_the_generation_and_is_told_in_the_envoys_words() {
+async fn it_settles_the_generation_by_a_rejection_told_in_the_envoys_words() {
     let running = Running::start().await;
     running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
@@ -78,7 +78,7 @@ async fn a_rejection_settles_the_generation_and_is_told_in_the_envoys_words() {
 }
 
 #[tokio::test]
-async fn a_new_envoy_gets_what_newcomers_are_meant_to_have() {
+async fn it_gives_a_new_envoy_what_newcomers_are_meant_to_have() {
     let running = Running::start().await;
     let first = snapshot("1", [cluster("a", 1)]);
     running.publish(Arc::clone(&first));
@@ -99,7 +99,7 @@ async fn a_new_envoy_gets_what_newcomers_are_meant_to_have() {
 }
 
 #[tokio::test]
-async fn an_envoy_that_never_answers_delays_no_other() {
+async fn it_delays_no_envoy_because_another_never_answers() {
     let running = Running::start().await;
     running.publish(snapshot("0", [route("r", 0)]));
     let mut silent = Client::connect(&running, "silent").await;
@@ -135,7 +135,7 @@ async fn an_envoy_that_never_answers_delays_no_other() {
 }
 
 #[tokio::test]
-async fn settled_answers_at_the_deadline_when_an_envoy_stays_silent() {
+async fn it_settles_at_the_deadline_when_an_envoy_stays_silent() {
     let running = Running::start().await;
     running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::connect(&running, "one").await;
@@ -147,7 +147,7 @@ async fn settled_answers_at_the_deadline_when_an_envoy_stays_silent() {
 }
 
 #[tokio::test]
-async fn settled_answers_at_once_when_no_envoy_is_connected() {
+async fn it_settles_at_once_when_no_envoy_is_connected() {
     let running = Running::start().await;
     running.publish(snapshot("1", [cluster("a", 1)]));
     let nodes = in_time(running.publisher.settled(&generation("1"), PATIENCE * 100)).await;
@@ -155,7 +155,7 @@ async fn settled_answers_at_once_when_no_envoy_is_connected() {
 }
 
 #[tokio::test]
-async fn an_envoy_that_comes_back_is_sent_only_what_changed() {
+async fn it_sends_an_envoy_that_comes_back_only_what_changed() {
     let running = Running::start().await;
     let both = snapshot("1", [cluster("a", 1), cluster("b", 1)]);
     running.publish(both);
@@ -183,7 +183,7 @@ async fn an_envoy_that_comes_back_is_sent_only_what_changed() {
 }
 
 #[tokio::test]
-async fn a_stream_without_a_node_id_is_refused_with_what_to_do() {
+async fn it_refuses_a_stream_without_a_node_id_and_says_what_to_do() {
     let running = Running::start().await;
     for node in [None, Some(Node::default())] {
         let mut client = Client::connect(&running, "").await;
@@ -202,7 +202,7 @@ async fn a_stream_without_a_node_id_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_node_id_of_a_kilobyte_is_refused_with_what_to_do() {
+async fn it_refuses_a_node_id_of_a_kilobyte_and_says_what_to_do() {
     let running = Running::start().await;
     let mut client = Client::connect(&running, &"x".repeat(1024)).await;
     client.subscribe(ResourceType::Cluster, &[]).await;
@@ -213,7 +213,7 @@ async fn a_node_id_of_a_kilobyte_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn two_envoys_of_one_name_are_shown_as_such() {
+async fn it_shows_two_envoys_of_one_name_as_such() {
     let running = Running::start().await;
     running.publish(snapshot("1", [cluster("a", 1)]));
     let _one = Client::settled(&running, "twin", ResourceType::Cluster, &[], 1).await;
@@ -231,7 +231,7 @@ async fn two_envoys_of_one_name_are_shown_as_such() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_type_is_refused() {
+async fn it_refuses_a_request_without_a_type() {
     let running = Running::start().await;
     let mut client = Client::connect(&running, "one").await;
     client.send(client.request("")).await;
@@ -241,7 +241,7 @@ async fn a_request_without_a_type_is_refused() {
 }
 
 #[tokio::test]
-async fn a_type_that_is_not_distributed_does_not_disturb_the_others() {
+async fn it_is_not_disturbed_by_a_type_that_is_not_distributed() {
     let running = Running::start().await;
     running.publish(snapshot("1", [cluster("a", 1)]));
     let mut client = Client::connect(&running, "one").await;
@@ -252,7 +252,7 @@ async fn a_type_that_is_not_distributed_does_not_disturb_the_others() {
 }
 
 #[tokio::test]
-async fn the_state_of_the_world_protocol_is_refused_with_what_to_do() {
+async fn it_refuses_the_state_of_the_world_protocol_and_says_what_to_do() {
     let running = Running::start().await;
     let channel = running.channel().await;
     let refused = AggregatedDiscoveryServiceClient::new(channel)
@@ -264,7 +264,7 @@ async fn the_state_of_the_world_protocol_is_refused_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn streams_end_when_the_server_is_told_to_stop() {
+async fn it_ends_streams_when_the_server_is_told_to_stop() {
     let running = Running::start().await;
     running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
@@ -275,7 +275,7 @@ async fn streams_end_when_the_server_is_told_to_stop() {
 }
 
 #[tokio::test]
-async fn an_unknown_answer_becomes_known_when_the_deadline_has_passed() {
+async fn it_tells_that_an_answer_is_unknown_when_the_deadline_has_passed() {
     let running = Running::with_deadline(Duration::from_millis(10)).await;
     let all = snapshot("1", [cluster("a", 1), cluster("b", 1)]);
     running.publish(Arc::clone(&all));

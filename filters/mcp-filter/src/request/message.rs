@@ -384,7 +384,9 @@ impl MessageInHand {
             return match self.announced.era {
                 Era::Legacy(_) => self.forward(&plugin.policy),
                 Era::Modern => Answer::invalid(
-                    "responses are not accepted on protocol 2026-07-28; answer in `inputResponses` of the call".to_owned(),
+                    "responses are not accepted on protocol 2026-07-28; answer in \
+                     `inputResponses` of the call"
+                        .to_owned(),
                 )
                 .into(),
             };

@@ -1,4 +1,4 @@
-//! Configurations and statistics.
+//! Configurations that the filter takes or refuses, and the statistics that it counts.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -28,7 +28,8 @@ fn it_refuses_configurations_that_it_cannot_use_and_names_every_error() {
     assert!(error.contains("frobnicate"), "{error}");
 }
 
-/// The number that the filter reports: the first twelve hexadecimal digits of the SHA-256 of what it was given.
+/// The number that the filter reports: the first twelve hexadecimal digits of the SHA-256 of what
+/// it was given.
 fn hash_of(configuration: &Value) -> u64 {
     let digest = Sha256::digest(configuration.to_string());
     let [a, b, c, d, e, f, ..]: [u8; 32] = digest.into();

@@ -45,19 +45,41 @@ fn legacy_bodies() -> Vec<String> {
         format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#)
     };
     let mut bodies = vec![
-        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{},"name":free"}}"#.to_owned(),
+        concat!(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{},"#,
+            r#""name":free"}}"#
+        )
+        .to_owned(),
         // As the TypeScript SDK orders members: the id comes last.
-        r#"{"method":"tools/call","params":{"name":"add","arguments":{}},"jsonrpc":"2.0","id":1}"#.to_owned(),
-        r#"{"method":"tools/call","params":{"name":"drop","arguments":{}},"jsonrpc":"2.0","id":1}"#.to_owned(),
-        r#"{"method":"tools/call","params":{"name":"close"},"jsonrpc":"2.0","id":"\u0061"}"#.to_owned(),
+        concat!(
+            r#"{"method":"tools/call","params":{"name":"add","arguments":{}},"jsonrpc":"2.0","#,
+            r#""id":1}"#
+        )
+        .to_owned(),
+        concat!(
+            r#"{"method":"tools/call","params":{"name":"drop","arguments":{}},"jsonrpc":"2.0","#,
+            r#""id":1}"#
+        )
+        .to_owned(),
+        r#"{"method":"tools/call","params":{"name":"close"},"jsonrpc":"2.0","id":"\u0061"}"#
+            .to_owned(),
         r#"{"method":"tools/call","params":{"name":"drop"},"jsonrpc":"2.0","id":1.5}"#.to_owned(),
-        r#"{"params":{"name":"drop","arguments":{"a":[}},"method":"tools/call","id":7,"jsonrpc":"2.0"}"#.to_owned(),
+        concat!(
+            r#"{"params":{"name":"drop","arguments":{"a":[}},"method":"tools/call","id":7,"#,
+            r#""jsonrpc":"2.0"}"#
+        )
+        .to_owned(),
         r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"add"}}"#.to_owned(),
         r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned(),
         r#"{"jsonrpc":"2.0","id":3,"result":{"roots":[]}}"#.to_owned(),
         r#"{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{"name":nul}}"#.to_owned(),
-        r#"{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{"name":[1,{"a":2}],"x":}}"#.to_owned(),
-        r#"{"jsonrpc":"2.0","id":3,"method":"resources/read","params":{"uri":-1.5e3,"x":01}}"#.to_owned(),
+        concat!(
+            r#"{"jsonrpc":"2.0","id":3,"method":"prompts/get","params":{"name":[1,{"a":2}],"#,
+            r#""x":}}"#
+        )
+        .to_owned(),
+        r#"{"jsonrpc":"2.0","id":3,"method":"resources/read","params":{"uri":-1.5e3,"x":01}}"#
+            .to_owned(),
         r#"{"jsonrpc":"2.0","id":3,"method":"tasks/get","params":{"taskId":true}} x"#.to_owned(),
         r#"{"jsonrpc":"2.0","id":4,"method":"ping","Method":"tools/call"}"#.to_owned(),
         r#"{"jsonrpc":"2.0","id":4,"method":"ping","id":5}"#.to_owned(),

@@ -20,7 +20,8 @@ pub fn configuration() -> Value {
         ],
         "servers": {
             "weather": {"cluster": "weather-cluster", "path": "/mcp", "tools": {
-                "get_weather": {"input_schema": "weather"}, "forecast": {"input_schema": "weather"}, "close": {},
+                "get_weather": {"input_schema": "weather"}, "forecast": {"input_schema": "weather"},
+                "close": {},
             }},
             "math": {"cluster": "math-cluster", "path": "/math", "tools": {"add": {}, "slow": {}}},
         },
@@ -32,7 +33,8 @@ pub fn configuration() -> Value {
             {"name": "closed", "match": {"tool": "close"}, "allow": ["analyst"]},
             {"name": "patient", "match": {"tool": "slow"}, "timeout_ms": 2500},
         ],
-        "schemas": {"weather": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": false}},
+        "schemas": {"weather": {"type": "object", "properties": {"city": {"type": "string"}},
+            "required": ["city"], "additionalProperties": false}},
     })
 }
 
@@ -142,7 +144,7 @@ impl Gateway {
 pub enum End {
     /// As over HTTP/1.1: all bytes, and then the end without any.
     Alone,
-    /// As over HTTP/2.
+    /// The last chunk says that it is the last, as over HTTP/2.
     WithTheLastChunk,
     Trailers,
     Never,
@@ -333,7 +335,12 @@ impl Answered {
 /// A call of a tool, in one line.
 pub fn call(tool: &str, arguments: &str) -> String {
     format!(
-        r#"{{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#
+        concat!(
+            r#"{{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{{"name":"{tool}","#,
+            r#""arguments":{arguments}}}}}"#
+        ),
+        tool = tool,
+        arguments = arguments
     )
 }
 
@@ -341,6 +348,12 @@ pub fn call(tool: &str, arguments: &str) -> String {
 pub fn modern_call(tool: &str, arguments: &str) -> String {
     let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
     format!(
-        r#"{{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{{{meta},"name":"{tool}","arguments":{arguments}}}}}"#
+        concat!(
+            r#"{{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{{{meta},"#,
+            r#""name":"{tool}","arguments":{arguments}}}}}"#
+        ),
+        meta = meta,
+        tool = tool,
+        arguments = arguments
     )
 }

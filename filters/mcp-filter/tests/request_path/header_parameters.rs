@@ -11,7 +11,8 @@ fn gateway() -> Gateway {
     configuration["schemas"]["query"] = json!({"type": "object", "properties": {
         "region": {"type": "string", "x-mcp-header": "Region"},
         "dry": {"type": "boolean", "x-mcp-header": "Dry-Run"},
-        "page": {"type": "object", "properties": {"size": {"type": "integer", "x-mcp-header": "Page"}}},
+        "page": {"type": "object",
+            "properties": {"size": {"type": "integer", "x-mcp-header": "Page"}}},
         "sql": {"type": "string"},
     }});
     for tool in ["query", "query_watched", "query_trusted", "query_few"] {
@@ -107,7 +108,11 @@ fn it_refuses_headers_that_say_something_else() {
         "`params.arguments.page.size` says `42`",
     );
     check(r#"{"page":{"size":42}}"#, &[], "Mcp-Param-Page is missing");
-    let without = r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"},"name":"query"}}"#;
+    let without = concat!(
+        r#"{"jsonrpc":"2.0","id":"a","method":"tools/call","#,
+        r#""params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"},"#,
+        r#""name":"query"}}"#
+    );
     let request = Sent::modern("tools/call", Some("query"), without);
     assert_eq!(gateway.send(&request).cluster(), "math-cluster");
     let answer = gateway.send(&request.with("mcp-param-page", "1")).answer();

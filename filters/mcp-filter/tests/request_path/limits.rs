@@ -1,4 +1,4 @@
-//! How often.
+//! Limits on how often a tool is called.
 
 use std::time::Duration;
 

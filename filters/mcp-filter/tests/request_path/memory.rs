@@ -20,7 +20,11 @@ fn gateway() -> Gateway {
 /// A call whose body never ends; its id stands first.
 fn unfinished(id: u32, bytes: usize) -> Vec<u8> {
     let head = format!(
-        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"forecast","arguments":{{"city":""#
+        concat!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"forecast","#,
+            r#""arguments":{{"city":""#
+        ),
+        id = id
     );
     let mut body = head.into_bytes();
     body.resize(bytes, b'x');

@@ -67,10 +67,14 @@ fn message() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1000, failure_persistence: None, ..ProptestConfig::default()
+    })]
 
     #[test]
-    fn it_passes_json_alone_and_answers_every_cut_alike(body in message(), cuts in proptest::collection::vec(any::<Index>(), 0..6)) {
+    fn it_passes_json_alone_and_answers_every_cut_alike(
+        body in message(), cuts in proptest::collection::vec(any::<Index>(), 0..6),
+    ) {
         let gateway = gateway();
         let whole = gateway.send(&Sent::post(&body).ending(End::WithTheLastChunk));
         let is_json = serde_json::from_slice::<IgnoredAny>(&body).is_ok();
@@ -85,7 +89,9 @@ proptest! {
             let cut = gateway.send(&Sent::post("").body(pieces.clone()).ending(end));
             prop_assert_eq!(cut.upstream.ended, whole.upstream.ended, "{}", body.escape_ascii());
             if !whole.upstream.ended {
-                prop_assert_eq!(&cut.late_answer().reply, &whole.answer().reply, "{}", body.escape_ascii());
+                prop_assert_eq!(
+                    &cut.late_answer().reply, &whole.answer().reply, "{}", body.escape_ascii()
+                );
             }
         }
     }

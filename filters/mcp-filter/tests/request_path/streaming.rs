@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 
 use crate::gateway::{End, Gateway, Sent, configuration};
 
-const HEAD: &str = r#"{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{"name":"add","arguments":{"text":"xxxx"#;
+const HEAD: &str = concat!(
+    r#"{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{"name":"add","#,
+    r#""arguments":{"text":"xxxx"#
+);
 
 fn stream(rest: &[&str]) -> Sent {
     let chunks = std::iter::once(HEAD).chain(rest.iter().copied());
@@ -78,7 +81,11 @@ fn it_holds_a_body_until_all_that_matters_is_known() {
 
     let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
     let body = format!(
-        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"add","arguments":{{}},{meta}}}}}"#
+        concat!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"add","#,
+            r#""arguments":{{}},{meta}}}}}"#
+        ),
+        meta = meta
     );
     let (first, rest) = body.split_at(body.len() - 30);
     let request =

@@ -87,7 +87,14 @@ fn tools(
         for tool in server.tools.keys().filter(offered) {
             let seen = format!("{}{tool}", server.tool_prefix);
             if let Some(owner) = owners.get(&seen) {
-                errors.add(path.clone(), format!("clients would see `{seen}` of server `{owner}` and of server `{name}`; give one of them a `tool_prefix`"));
+                errors.add(
+                    path.clone(),
+                    format!(
+                        "clients would see `{seen}` of server `{owner}` \
+                         and of server `{name}`; give one of them a \
+                         `tool_prefix`"
+                    ),
+                );
                 continue;
             }
             if let Some(id) = ids.get(&(name.as_str(), tool.as_str())) {

@@ -229,8 +229,8 @@ fn identity(server: &str, rule: &str, limit: &str, tool: &str, per: Per) -> Vec<
     }
 }
 
-/// What becomes of callers' credentials on the way to a cluster: they pass only where a server that lives there asks for
-/// them, wherever a rule may send its calls.
+/// Decides whether callers' credentials pass to a cluster: only where a server that lives there
+/// asks for them, wherever a rule may send its calls.
 pub(super) fn credentials_for(config: &FilterConfig, cluster: &str) -> wire::Credentials {
     let asks = |server: &wire::Server| server.cluster == cluster && !server.credentials.stay_home();
     if config.servers.values().any(asks) {

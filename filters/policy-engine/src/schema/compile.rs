@@ -136,7 +136,11 @@ impl<'a> Compiler<'a> {
                 Dialect::Draft7
             }
             _ => {
-                self.error("/$schema", "not a dialect that this version checks; it checks 2020-12, 2019-09, draft-07 and draft-06");
+                self.error(
+                    "/$schema",
+                    "not a dialect that this version checks; it checks \
+                     2020-12, 2019-09, draft-07 and draft-06",
+                );
                 Dialect::Current
             }
         }

@@ -57,7 +57,7 @@ fn is_constructor(symbol: &str) -> bool {
     )
 }
 
-/// What is reached from a query: what has been judged, and what is to be judged next.
+/// The objects that a query reaches: those that have been judged, and those to be judged next.
 #[derive(Default)]
 struct Closure {
     next: TreeFindings,
@@ -408,8 +408,8 @@ FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = ANY ($1::pg_catalog.oid[])";
 
-/// What functions ($1), operators ($2), types ($3) and relations ($4) call or are made of, and what
-/// is behind the relations that a stored tree names ($5). The letters: `c` a function that is
-/// called,
-/// `i` one that PostgreSQL calls by itself, `o` operator, `t` type, `r` relation, `x` a tree.
+/// The query for what functions ($1), operators ($2), types ($3) and relations ($4) call or are
+/// made of, and what is behind the relations that a stored tree names ($5). The letters: `c` a
+/// function that is called, `i` one that PostgreSQL calls by itself, `o` operator, `t` type, `r`
+/// relation, `x` a tree.
 const EDGES: &str = include_str!("edges.sql");

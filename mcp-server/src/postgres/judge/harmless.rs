@@ -1,4 +1,4 @@
-//! What is known of PostgreSQL's own functions, and of its extensions', beside their volatility.
+//! Knowledge of PostgreSQL's own functions, and of its extensions', beside their volatility.
 //!
 //! A function of PostgreSQL's that is marked VOLATILE is refused unless it is listed as harmless
 //! here. Some are marked STABLE or IMMUTABLE and do more than compute from their arguments all the

@@ -86,16 +86,16 @@ pub(super) fn is_known(label: &str, version: u32) -> bool {
         .is_ok_and(|at| (LABELS[at].1..=LABELS[at].2).contains(&version))
 }
 
-/// What the object identifiers in a field of a node are.
+/// The kind of object that the identifiers in a field of a node stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OidField {
     /// Functions that the query names or that an operator stands for.
     Called,
     /// Functions that PostgreSQL calls by itself.
     Internal,
-    /// Operators.
+    /// The identifiers of operators, as in `pg_operator`.
     Operators,
-    /// Types.
+    /// The identifiers of types, as in `pg_type`.
     Types,
 }
 

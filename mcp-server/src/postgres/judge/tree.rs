@@ -22,9 +22,9 @@ pub struct TreeFindings {
     pub called: BTreeSet<u32>,
     /// Functions that PostgreSQL calls by itself, such as a table sample's handler.
     pub internal: BTreeSet<u32>,
-    /// Operators.
+    /// The operators that the tree names, by identifier.
     pub operators: BTreeSet<u32>,
-    /// Types of values.
+    /// The types of the values in the tree, by identifier.
     pub types: BTreeSet<u32>,
     /// Relations, each with the columns that are read, by number; 0 is the whole row.
     pub relations: BTreeMap<u32, BTreeSet<i16>>,
@@ -154,7 +154,7 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// What has been opened and not closed.
+/// A bracket that has been opened and not closed.
 enum Open<'a> {
     Node(OpenNode<'a>),
     /// A list, by the letter that says of what; `n` is of nodes or strings.

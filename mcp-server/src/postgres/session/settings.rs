@@ -10,7 +10,7 @@ const KNOWN_VERSIONS: std::ops::RangeInclusive<u32> = 14..=18;
 /// Bytes that one query may put into temporary files, where the login may set that limit.
 const TEMP_FILE_LIMIT: &str = "1GB";
 
-/// What sessions are opened with.
+/// The settings with which sessions are opened.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionSettings {
     /// The role that queries run as.
@@ -20,7 +20,7 @@ pub(crate) struct SessionSettings {
     pub(crate) statement_timeout: Duration,
 }
 
-/// What a session turned out to be.
+/// The facts that a session showed once it was open.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SessionFacts {
     /// The server's major version.
@@ -38,7 +38,7 @@ pub(crate) struct SessionFacts {
 }
 
 impl SessionFacts {
-    /// What an operator should know, a sentence each.
+    /// The facts that an operator should know, a sentence each.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if let Some(user) = &self.superuser {
@@ -151,7 +151,7 @@ fn quoted_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// What results look like, and what a transaction may never do.
+/// Fixes the form of results, and forbids each transaction to write.
 ///
 /// The search path becomes the session's own: a reload of the server's configuration would
 /// otherwise

@@ -61,7 +61,7 @@ impl From<WireError> for ConnectError {
     }
 }
 
-/// What a server tells of the process that serves a connection.
+/// The process that serves a connection, as the server describes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backend {
     pub(crate) process: i32,

@@ -103,7 +103,8 @@ const SILENCE: NodeAnswer = NodeAnswer::Waiting;
 #[test]
 fn it_judges_by_what_every_envoy_answered_and_by_the_deadline() {
     let soon = ACK_DEADLINE - Duration::from_millis(1);
-    // What is answered, and the judgement before the deadline (none: it waits) and from the deadline on.
+    // What is answered, and the judgement before the deadline (none: it waits) and from the
+    // deadline on.
     let rows: [(&[NodeAnswer], Option<Verdict>, Verdict); 8] = [
         (&[], Some(Verdict::NoEnvoys), Verdict::NoEnvoys),
         (&[ACK], Some(Verdict::Accepted), Verdict::Accepted),

@@ -54,16 +54,19 @@ fn it_knows_the_stricter_of_two_policies() {
             NOTHING,
         ),
         (
-            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {maxLength: 1}}}}]",
+            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {maxLength: \
+             1}}}}]",
             NOTHING,
         ),
         (
             NOTHING,
-            "listeners: [{name: mcp, address: 127.0.0.1:10000}, {name: more, address: 127.0.0.1:10001}]",
+            "listeners: [{name: mcp, address: 127.0.0.1:10000}, {name: more, address: \
+             127.0.0.1:10001}]",
         ),
         (
             "listeners: [{name: mcp, address: 127.0.0.1:10000, allowed_hosts: [a.example]}]",
-            "listeners: [{name: mcp, address: 127.0.0.1:10000, allowed_hosts: [a.example, b.example]}]",
+            "listeners: [{name: mcp, address: 127.0.0.1:10000, allowed_hosts: [a.example, \
+             b.example]}]",
         ),
     ];
     for (strict, loose) in rows {
@@ -86,10 +89,12 @@ fn it_knows_the_stricter_of_two_policies() {
 fn it_takes_what_it_cannot_compare_for_looser_both_ways() {
     let (one, other) = (
         built(
-            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {maxLength: 1}}}}]",
+            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {maxLength: \
+             1}}}}]",
         ),
         built(
-            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {minLength: 1}}}}]",
+            "tools: [{name: r, match: {tool: write}, constraints: {properties: {a: {minLength: \
+             1}}}}]",
         ),
     );
     assert!(may_loosen(&one, &other));

@@ -1,4 +1,4 @@
-//! What follows from what an Envoy answers, or does not.
+//! Consequences of an Envoy's answers, and of answers that do not come.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn rejected(message: &str) -> crate::DeliveryState {
 }
 
 #[test]
-fn one_response_per_type_is_in_flight_and_it_holds_one_resource() {
+fn it_has_one_response_with_one_resource_per_type_in_flight() {
     let mut peer = Peer::new();
     peer.assign(&snapshot(
         "1",
@@ -31,7 +31,7 @@ fn one_response_per_type_is_in_flight_and_it_holds_one_resource() {
 }
 
 #[test]
-fn a_slow_envoy_gets_the_first_and_the_newest_and_nothing_between() {
+fn it_gives_a_slow_envoy_the_first_and_the_newest_and_nothing_between() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("0", [route("r", "0")]));
     peer.subscribe(Route, &["r"]);
@@ -47,7 +47,7 @@ fn a_slow_envoy_gets_the_first_and_the_newest_and_nothing_between() {
 }
 
 #[test]
-fn a_rejected_version_is_not_sent_again_and_the_next_one_is() {
+fn it_does_not_send_a_rejected_version_again_but_the_next_one() {
     let mut peer = Peer::settled(&snapshot("1", [route("r", "good")]));
     peer.assign(&snapshot("2", [route("r", "bad")]));
     assert_eq!(peer.nack(Route, "no such thing"), NOTHING);
@@ -63,7 +63,7 @@ fn a_rejected_version_is_not_sent_again_and_the_next_one_is() {
 }
 
 #[test]
-fn the_last_good_extension_configuration_is_sent_as_a_change_after_a_rejection() {
+fn it_sends_the_last_good_extension_configuration_as_a_change_after_a_rejection() {
     let good = snapshot("1", [extension("e", "good")]);
     let mut peer = Peer::settled(&good);
     let bad = snapshot("2", [extension("e", "bad")]);
@@ -77,7 +77,7 @@ fn the_last_good_extension_configuration_is_sent_as_a_change_after_a_rejection()
 }
 
 #[test]
-fn a_rejected_extension_configuration_is_remembered_when_the_envoy_reconnects() {
+fn it_remembers_a_rejected_extension_configuration_when_the_envoy_reconnects() {
     let [good, bad] = [extension("e", "good"), extension("e", "bad")];
     let mut before = Peer::settled(&snapshot("1", [good.clone()]));
     before.assign(&snapshot("2", [bad.clone()]));
@@ -97,7 +97,7 @@ fn a_rejected_extension_configuration_is_remembered_when_the_envoy_reconnects() 
 }
 
 #[test]
-fn a_rejection_is_remembered_until_something_else_is_acknowledged() {
+fn it_remembers_a_rejection_until_something_else_is_acknowledged() {
     let [good, bad] = [extension("e", "good"), extension("e", "bad")];
     let mut before = Peer::settled(&snapshot("1", [good.clone()]));
     before.assign(&snapshot("2", [bad]));
@@ -118,7 +118,7 @@ fn a_rejection_is_remembered_until_something_else_is_acknowledged() {
 }
 
 #[test]
-fn an_envoy_that_restarted_remembers_no_rejection() {
+fn it_forgets_the_rejections_of_an_envoy_that_restarted() {
     let bad = extension("e", "bad");
     let mut before = Peer::settled(&snapshot("1", [extension("e", "good")]));
     before.assign(&snapshot("2", [bad.clone()]));
@@ -242,7 +242,7 @@ fn it_cuts_off_an_envoy_that_asks_for_names_without_end() {
 }
 
 #[test]
-fn a_rejection_takes_no_sibling_along() {
+fn it_keeps_the_siblings_of_what_was_rejected() {
     let mut peer = Peer::new();
     peer.assign(&snapshot(
         "1",
@@ -258,7 +258,7 @@ fn a_rejection_takes_no_sibling_along() {
 }
 
 #[test]
-fn an_answer_to_an_unknown_nonce_acknowledges_nothing_but_its_names_count() {
+fn it_acknowledges_nothing_by_an_unknown_nonce_but_counts_its_names() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     peer.subscribe(Cluster, &["a"]);
@@ -276,7 +276,7 @@ fn an_answer_to_an_unknown_nonce_acknowledges_nothing_but_its_names_count() {
 }
 
 #[test]
-fn a_response_without_an_answer_is_unknown_after_the_deadline_and_the_next_one_goes_out() {
+fn it_goes_on_after_the_deadline_of_a_response_without_an_answer() {
     let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     assert_eq!(peer.session.next_deadline(), Some(peer.now + ACK_DEADLINE));
     assert_eq!(peer.wait(ACK_DEADLINE - Duration::from_millis(1)), NOTHING);
@@ -286,7 +286,7 @@ fn a_response_without_an_answer_is_unknown_after_the_deadline_and_the_next_one_g
 }
 
 #[test]
-fn a_stage_without_an_answer_lets_the_next_stage_go_on_after_one_deadline() {
+fn it_goes_on_to_the_next_stage_after_one_deadline_without_an_answer() {
     let resources = [
         cluster("a", 1),
         cluster("b", 1),
@@ -298,7 +298,7 @@ fn a_stage_without_an_answer_lets_the_next_stage_go_on_after_one_deadline() {
 }
 
 #[test]
-fn an_answer_after_the_deadline_still_counts() {
+fn it_counts_an_answer_after_the_deadline() {
     let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     let late = peer.nonce(Cluster);
     peer.wait(ACK_DEADLINE);
@@ -313,7 +313,7 @@ fn an_answer_after_the_deadline_still_counts() {
 }
 
 #[test]
-fn what_a_lost_answer_was_about_is_sent_again_to_learn_the_answer() {
+fn it_sends_again_what_a_lost_answer_was_about_to_learn_the_answer() {
     let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     assert_eq!(peer.wait(ACK_DEADLINE), ["+cluster b"]);
     assert_eq!(peer.ack(Cluster), ["+cluster a"]);
@@ -323,7 +323,7 @@ fn what_a_lost_answer_was_about_is_sent_again_to_learn_the_answer() {
 }
 
 #[test]
-fn an_extension_configuration_whose_answer_was_lost_stays_unknown() {
+fn it_leaves_an_extension_configuration_unknown_whose_answer_was_lost() {
     let mut peer = Peer::settled(&snapshot("1", [extension("e", "1"), extension("f", "1")]));
     peer.assign(&snapshot("2", [extension("e", "2"), extension("f", "2")]));
     assert_eq!(peer.wait(ACK_DEADLINE), ["+extension configuration f"]);
@@ -332,7 +332,7 @@ fn an_extension_configuration_whose_answer_was_lost_stays_unknown() {
 }
 
 #[test]
-fn a_late_answer_to_an_older_version_says_nothing_about_the_newer_one() {
+fn it_learns_nothing_of_a_newer_version_from_a_late_answer_to_an_older_one() {
     let mut peer = Peer::settled(&snapshot("1", [route("r", "1")]));
     peer.assign(&snapshot("2", [route("r", "2")]));
     let late = peer.nonce(Route);
@@ -348,7 +348,7 @@ fn a_late_answer_to_an_older_version_says_nothing_about_the_newer_one() {
 }
 
 #[test]
-fn an_unknown_cluster_can_be_taken_back() {
+fn it_takes_back_an_unknown_cluster() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1)]));
     peer.assign(&snapshot("2", [cluster("a", 1), cluster("bad", 1)]));
     peer.wait(ACK_DEADLINE);
@@ -360,7 +360,7 @@ fn an_unknown_cluster_can_be_taken_back() {
 }
 
 #[test]
-fn a_change_is_held_while_a_cluster_that_it_may_name_was_rejected() {
+fn it_blocks_a_change_while_a_cluster_that_it_may_name_was_rejected() {
     let http = |generation, content, more: Option<crate::Resource>| {
         let mine = [
             cluster("a", 1),
@@ -384,20 +384,20 @@ fn a_change_is_held_while_a_cluster_that_it_may_name_was_rejected() {
 }
 
 #[test]
-fn a_change_goes_on_when_the_rejected_cluster_still_has_an_earlier_version() {
+fn it_goes_on_when_the_rejected_cluster_still_has_an_earlier_version() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1), route("r", "1")]));
     peer.assign(&snapshot("2", [cluster("a", 2), route("r", "2")]));
     assert_eq!(peer.nack(Cluster, "bad"), ["+route configuration r"]);
 }
 
 #[test]
-fn a_starting_envoy_gets_its_listeners_although_a_cluster_was_rejected() {
+fn it_gives_a_starting_envoy_its_listeners_although_a_cluster_was_rejected() {
     let mut peer = Peer::started(&snapshot("1", [cluster("bad", 1), listener("l", 1)]));
     assert_eq!(peer.nack(Cluster, "bad"), ["+listener l"]);
 }
 
 #[test]
-fn nothing_is_removed_while_a_part_of_the_generation_is_rejected() {
+fn it_removes_nothing_while_a_part_of_the_generation_is_rejected() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1), listener("old", 1)]));
     peer.assign(&snapshot("2", [listener("new", 1)]));
     assert_eq!(peer.nack(Listener, "port in use"), NOTHING);

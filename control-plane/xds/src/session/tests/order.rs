@@ -1,4 +1,4 @@
-//! Make before break.
+//! The order in which resources are sent: make before break.
 
 use super::{ACK_DEADLINE, NOTHING, Peer};
 use crate::{
@@ -22,7 +22,7 @@ fn one_of_each(revision: u32) -> [Resource; 5] {
 }
 
 #[test]
-fn a_starting_envoy_is_given_each_type_in_turn() {
+fn it_gives_a_starting_envoy_each_type_in_turn() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", one_of_each(1)));
     assert_eq!(peer.subscribe(Cluster, &[]), ["+cluster c"]);
@@ -39,7 +39,7 @@ fn a_starting_envoy_is_given_each_type_in_turn() {
 }
 
 #[test]
-fn changes_go_out_type_after_type_each_when_the_one_before_is_acknowledged() {
+fn it_sends_type_after_type_each_when_the_one_before_is_acknowledged() {
     let with_listener = |generation, revision: u32| {
         let content = revision.to_string();
         snapshot(
@@ -61,7 +61,7 @@ fn changes_go_out_type_after_type_each_when_the_one_before_is_acknowledged() {
 }
 
 #[test]
-fn a_type_waits_for_all_of_an_earlier_type() {
+fn it_waits_with_a_type_for_all_of_an_earlier_type() {
     let mut peer = Peer::started(&snapshot(
         "1",
         [cluster("a", 1), cluster("b", 1), listener("l", 1)],
@@ -71,14 +71,14 @@ fn a_type_waits_for_all_of_an_earlier_type() {
 }
 
 #[test]
-fn a_type_does_not_wait_for_types_that_the_envoy_does_not_subscribe_to() {
+fn it_does_not_wait_for_types_that_the_envoy_does_not_subscribe_to() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", one_of_each(1)));
     assert_eq!(peer.subscribe(Listener, &[]), ["+listener l"]);
 }
 
 #[test]
-fn unchanged_endpoints_are_sent_again_in_the_same_turn_as_their_changed_cluster() {
+fn it_sends_unchanged_endpoints_again_in_the_turn_of_their_changed_cluster() {
     let mut peer = Peer::settled(&snapshot("1", [eds_cluster("c", 1), endpoints("c", 1)]));
     let second = snapshot("2", [eds_cluster("c", 2), endpoints("c", 1)]);
     assert_eq!(peer.assign(&second), ["+cluster c", "+endpoints c"]);
@@ -88,7 +88,7 @@ fn unchanged_endpoints_are_sent_again_in_the_same_turn_as_their_changed_cluster(
 }
 
 #[test]
-fn endpoints_in_flight_before_their_cluster_changed_are_sent_again_after_it() {
+fn it_sends_endpoints_again_that_were_in_flight_before_their_cluster_changed() {
     let mut peer = Peer::settled(&snapshot("1", [eds_cluster("c", 1), endpoints("c", 1)]));
     assert_eq!(
         peer.assign(&snapshot("2", [eds_cluster("c", 1), endpoints("c", 2)])),
@@ -102,7 +102,7 @@ fn endpoints_in_flight_before_their_cluster_changed_are_sent_again_after_it() {
 }
 
 #[test]
-fn endpoints_never_wait_for_the_cluster_acknowledgement() {
+fn it_never_waits_with_endpoints_for_the_acknowledgement_of_their_cluster() {
     let mut peer = Peer::settled(&snapshot("1", [eds_cluster("c", 1), endpoints("c", 1)]));
     peer.assign(&snapshot("2", [eds_cluster("c", 2), endpoints("c", 1)]));
     peer.ack(Endpoints);
@@ -113,7 +113,7 @@ fn endpoints_never_wait_for_the_cluster_acknowledgement() {
 }
 
 #[test]
-fn what_a_warming_listener_asks_for_does_not_wait_for_the_listeners_to_be_acknowledged() {
+fn it_sends_what_a_warming_listener_asks_for_before_listeners_are_acknowledged() {
     let listeners = [http_listener("l", "r", "e"), listener("m", 1)];
     let rest = [route("r", ""), extension("e", "")];
     let mut peer = Peer::new();
@@ -127,7 +127,7 @@ fn what_a_warming_listener_asks_for_does_not_wait_for_the_listeners_to_be_acknow
 }
 
 #[test]
-fn removals_go_last_and_listeners_before_clusters() {
+fn it_removes_last_and_listeners_before_clusters() {
     let old = [cluster("a", 1), listener("l", 1), extension("e", "to a")];
     let mut peer = Peer::settled(&snapshot("1", old));
     let new = [cluster("b", 1), listener("m", 1), extension("e", "to b")];
@@ -140,14 +140,14 @@ fn removals_go_last_and_listeners_before_clusters() {
 }
 
 #[test]
-fn removals_go_out_although_the_extension_configuration_was_never_answered() {
+fn it_removes_although_the_extension_configuration_was_never_answered() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1), extension("e", "1")]));
     peer.assign(&snapshot("2", [extension("e", "2")]));
     assert_eq!(peer.wait(ACK_DEADLINE), ["-cluster a"]);
 }
 
 #[test]
-fn a_removal_that_was_not_sent_yet_is_off_when_the_resource_comes_back() {
+fn it_drops_a_removal_that_was_not_sent_yet_when_the_resource_comes_back() {
     let both =
         |generation, content| snapshot(generation, [cluster("a", 1), extension("e", content)]);
     let mut peer = Peer::settled(&both("1", "1"));
@@ -157,7 +157,7 @@ fn a_removal_that_was_not_sent_yet_is_off_when_the_resource_comes_back() {
 }
 
 #[test]
-fn a_resource_that_was_removed_is_sent_when_it_comes_back() {
+fn it_sends_a_removed_resource_when_it_comes_back() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1)]));
     assert_eq!(peer.assign(&snapshot("2", [])), ["-cluster a"]);
     assert_eq!(peer.assign(&snapshot("3", [cluster("a", 1)])), NOTHING);
@@ -165,7 +165,7 @@ fn a_resource_that_was_removed_is_sent_when_it_comes_back() {
 }
 
 #[test]
-fn removed_endpoints_of_a_removed_cluster_go_after_it_if_the_envoy_still_asks() {
+fn it_removes_the_endpoints_of_a_removed_cluster_if_the_envoy_still_asks() {
     let mut peer = Peer::settled(&snapshot("1", [eds_cluster("c", 1), endpoints("c", 1)]));
     assert_eq!(peer.assign(&snapshot("2", [])), ["-cluster c"]);
     assert_eq!(peer.ack(Cluster), ["-endpoints c"]);

@@ -18,7 +18,8 @@ const NAMES: [&str; 3] = ["a", "b", "c"];
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    /// A snapshot of which each type holds the names whose bit is set, each in the version of its digit.
+    /// A snapshot of which each type holds the names whose bit is set, each in the version of its
+    /// digit.
     Publish {
         names: [u8; 5],
         versions: [u8; 15],
@@ -33,7 +34,8 @@ enum Event {
     /// It never answers one, and makes nothing of it.
     Ignore(ResourceType),
     Wait(Duration),
-    /// The stream breaks. The Envoy has worked on the first so many responses, and its answers are lost.
+    /// The stream breaks. The Envoy has worked on the first so many responses, and its answers are
+    /// lost.
     Reconnect {
         answers_lost: usize,
     },
@@ -111,9 +113,10 @@ proptest! {
         }
     }
 
-    /// After rejections, publishing what was accepted before makes it effective, in spite of the hash that Envoy remembers.
+    /// After rejections, publishing what was accepted before makes it effective, in spite of the
+    /// hash that Envoy remembers.
     #[test]
-    fn what_was_good_is_effective_again_after_a_rejection(rejections in 1..4_u32) {
+    fn it_makes_effective_again_what_was_good_before_a_rejection(rejections in 1..4_u32) {
         let mut envoy = Envoy::new();
         envoy.subscribe(ResourceType::ExtensionConfig, "a");
         let good = snapshot("good", [extension("a", "good")]);
@@ -132,7 +135,7 @@ proptest! {
 
     /// With an Envoy that answers, soon or late, traffic never meets a cluster that is not there.
     #[test]
-    fn no_route_ever_names_a_missing_cluster(
+    fn it_never_lets_a_route_name_a_missing_cluster(
         publishes in vec((0..3_usize, vec(any::<Index>(), 0..12)), 1..12),
     ) {
         let to = |target: &str| snapshot(target, [

@@ -1,4 +1,4 @@
-//! What is said about an Envoy.
+//! Reports on an Envoy: when a generation counts as accepted, rejected or in force.
 
 use super::{ACK_DEADLINE, Peer};
 use crate::{
@@ -13,7 +13,7 @@ fn short(peer: &Peer) -> NodeAnswer {
 }
 
 #[test]
-fn a_generation_is_accepted_when_everything_is_acknowledged() {
+fn it_counts_a_generation_as_accepted_when_everything_is_acknowledged() {
     let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), listener("l", 1)]));
     assert_eq!(short(&peer), NodeAnswer::Waiting);
     assert_eq!(peer.session.in_force(), None);
@@ -23,7 +23,7 @@ fn a_generation_is_accepted_when_everything_is_acknowledged() {
 }
 
 #[test]
-fn a_generation_is_not_accepted_before_the_envoy_has_asked_for_its_listeners() {
+fn it_accepts_no_generation_before_the_envoy_has_asked_for_its_listeners() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [cluster("a", 1), listener("l", 1)]));
     peer.subscribe(Cluster, &[]);
@@ -32,7 +32,7 @@ fn a_generation_is_not_accepted_before_the_envoy_has_asked_for_its_listeners() {
 }
 
 #[test]
-fn an_acknowledged_listener_counts_only_with_what_it_names() {
+fn it_counts_an_acknowledged_listener_only_with_what_it_names() {
     let resources = [
         http_listener("l", "r", "e"),
         route("r", ""),
@@ -51,7 +51,7 @@ fn an_acknowledged_listener_counts_only_with_what_it_names() {
 }
 
 #[test]
-fn a_rejected_listener_leaves_nothing_to_wait_for() {
+fn it_waits_for_nothing_after_a_rejected_listener() {
     let resources = [
         http_listener("l", "r", "e"),
         route("r", ""),
@@ -65,14 +65,14 @@ fn a_rejected_listener_leaves_nothing_to_wait_for() {
 }
 
 #[test]
-fn a_rejection_is_told_before_the_rest_is_answered() {
+fn it_tells_a_rejection_before_the_rest_is_answered() {
     let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     peer.nack(Cluster, "bad");
     assert_eq!(short(&peer), NodeAnswer::Rejected);
 }
 
 #[test]
-fn silence_is_no_answer() {
+fn it_takes_silence_for_no_answer() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1)]));
     peer.assign(&snapshot("2", [cluster("a", 2)]));
     peer.wait(ACK_DEADLINE);
@@ -80,7 +80,7 @@ fn silence_is_no_answer() {
 }
 
 #[test]
-fn the_generation_in_force_stays_when_the_next_one_is_rejected() {
+fn it_keeps_the_generation_in_force_when_the_next_one_is_rejected() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1)]));
     peer.assign(&snapshot("2", [cluster("a", 2)]));
     peer.nack(Cluster, "bad");
@@ -88,7 +88,7 @@ fn the_generation_in_force_stays_when_the_next_one_is_rejected() {
 }
 
 #[test]
-fn a_generation_is_not_settled_before_its_removals_are_acknowledged() {
+fn it_settles_no_generation_before_its_removals_are_acknowledged() {
     let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     peer.assign(&snapshot("2", [cluster("a", 1)]));
     assert_eq!(short(&peer), NodeAnswer::Waiting);
@@ -97,7 +97,7 @@ fn a_generation_is_not_settled_before_its_removals_are_acknowledged() {
 }
 
 #[test]
-fn an_extension_configuration_that_left_the_snapshot_troubles_nobody() {
+fn it_is_not_troubled_by_an_extension_configuration_that_left_the_snapshot() {
     let mut peer = Peer::settled(&snapshot("1", [extension("e", "")]));
     peer.assign(&snapshot("2", []));
     assert_eq!(peer.state(ExtensionConfig, "e"), Acked);

@@ -1,4 +1,4 @@
-//! What an Envoy is sent because of what it asks for.
+//! Subscriptions: an Envoy is sent what it asks for, and nothing else.
 
 use super::{NOTHING, Peer};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn before_the_first_snapshot_nothing_is_sent() {
+fn it_sends_nothing_before_the_first_snapshot() {
     let mut peer = Peer::new();
     assert_eq!(peer.subscribe(Cluster, &[]), NOTHING);
     let first = snapshot("1", [cluster("a", 1)]);
@@ -15,7 +15,7 @@ fn before_the_first_snapshot_nothing_is_sent() {
 }
 
 #[test]
-fn a_first_request_without_names_means_every_cluster_or_listener() {
+fn it_takes_a_first_request_without_names_for_every_cluster_or_listener() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [cluster("a", 1), listener("l", 1)]));
     assert_eq!(peer.subscribe(Cluster, &[]), ["+cluster a"]);
@@ -24,7 +24,7 @@ fn a_first_request_without_names_means_every_cluster_or_listener() {
 }
 
 #[test]
-fn a_first_request_without_names_means_nothing_for_the_other_types() {
+fn it_takes_a_first_request_without_names_for_nothing_of_other_types() {
     let mut peer = Peer::new();
     peer.assign(&snapshot(
         "1",
@@ -36,7 +36,7 @@ fn a_first_request_without_names_means_nothing_for_the_other_types() {
 }
 
 #[test]
-fn an_empty_acknowledgement_does_not_turn_names_into_a_wildcard() {
+fn it_does_not_turn_names_into_a_wildcard_by_an_empty_acknowledgement() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     assert_eq!(peer.subscribe(Cluster, &["a"]), ["+cluster a"]);
@@ -48,7 +48,7 @@ fn an_empty_acknowledgement_does_not_turn_names_into_a_wildcard() {
 }
 
 #[test]
-fn a_star_subscribes_to_everything_and_can_be_taken_back() {
+fn it_subscribes_to_everything_by_a_star_that_can_be_taken_back() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     assert_eq!(peer.subscribe(Cluster, &["a"]), ["+cluster a"]);
@@ -62,7 +62,7 @@ fn a_star_subscribes_to_everything_and_can_be_taken_back() {
 }
 
 #[test]
-fn a_star_beside_a_name_means_everything() {
+fn it_takes_a_star_beside_a_name_for_everything() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     assert_eq!(peer.subscribe(Cluster, &["*", "a"]), ["+cluster a"]);
@@ -70,7 +70,7 @@ fn a_star_beside_a_name_means_everything() {
 }
 
 #[test]
-fn a_wildcard_over_nothing_is_answered_once_and_with_nothing() {
+fn it_answers_a_wildcard_over_nothing_once_and_with_nothing() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", []));
     assert_eq!(peer.subscribe(Cluster, &[]), ["cluster: nothing"]);
@@ -83,7 +83,7 @@ fn a_wildcard_over_nothing_is_answered_once_and_with_nothing() {
 }
 
 #[test]
-fn only_what_was_asked_for_is_sent() {
+fn it_sends_only_what_was_asked_for() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [route("r", ""), route("s", "")]));
     assert_eq!(peer.subscribe(Route, &["s"]), ["+route configuration s"]);
@@ -91,14 +91,14 @@ fn only_what_was_asked_for_is_sent() {
 }
 
 #[test]
-fn what_is_there_is_not_held_back_because_other_names_are_not() {
+fn it_sends_what_is_there_although_other_names_are_not() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [endpoints("b", 1)]));
     assert_eq!(peer.subscribe(Endpoints, &["a", "b"]), ["+endpoints b"]);
 }
 
 #[test]
-fn a_name_that_is_added_is_sent_although_its_version_is_old() {
+fn it_sends_a_name_that_is_added_although_its_version_is_old() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [route("r", ""), route("s", "")]));
     peer.subscribe(Route, &["r"]);
@@ -107,7 +107,7 @@ fn a_name_that_is_added_is_sent_although_its_version_is_old() {
 }
 
 #[test]
-fn subscribing_again_to_a_known_name_is_answered() {
+fn it_answers_when_a_known_name_is_subscribed_to_again() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [route("r", "")]));
     peer.subscribe(Route, &["r"]);
@@ -116,7 +116,7 @@ fn subscribing_again_to_a_known_name_is_answered() {
 }
 
 #[test]
-fn subscribing_after_unsubscribing_is_answered() {
+fn it_answers_when_a_name_is_subscribed_to_after_unsubscribing() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [route("r", "")]));
     peer.subscribe(Route, &["r"]);
@@ -127,7 +127,7 @@ fn subscribing_after_unsubscribing_is_answered() {
 }
 
 #[test]
-fn an_absent_name_is_told_once_and_sent_when_it_appears() {
+fn it_tells_an_absent_name_once_and_sends_it_when_it_appears() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", []));
     assert_eq!(peer.subscribe(Endpoints, &["a"]), ["-endpoints a"]);
@@ -140,7 +140,7 @@ fn an_absent_name_is_told_once_and_sent_when_it_appears() {
 }
 
 #[test]
-fn an_absent_extension_configuration_is_not_told_and_sent_when_it_appears() {
+fn it_tells_no_absent_extension_configuration_and_sends_it_when_it_appears() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", []));
     assert_eq!(peer.subscribe(ExtensionConfig, &["e"]), NOTHING);
@@ -151,7 +151,7 @@ fn an_absent_extension_configuration_is_not_told_and_sent_when_it_appears() {
 }
 
 #[test]
-fn an_extension_configuration_that_leaves_the_snapshot_is_not_removed() {
+fn it_does_not_remove_an_extension_configuration_that_leaves_the_snapshot() {
     let first = snapshot("1", [extension("e", "")]);
     let mut peer = Peer::settled(&first);
     assert_eq!(peer.assign(&snapshot("2", [])), NOTHING);
@@ -160,7 +160,7 @@ fn an_extension_configuration_that_leaves_the_snapshot_is_not_removed() {
 }
 
 #[test]
-fn unsubscribing_from_a_name_that_was_never_known_is_no_matter() {
+fn it_does_not_mind_unsubscribing_from_a_name_that_was_never_known() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [route("r", "")]));
     assert_eq!(peer.unsubscribe(Route, &["phantom"]), NOTHING);
@@ -168,7 +168,7 @@ fn unsubscribing_from_a_name_that_was_never_known_is_no_matter() {
 }
 
 #[test]
-fn unsubscribing_from_a_name_under_a_wildcard_is_answered_with_what_it_is() {
+fn it_answers_unsubscribing_from_a_name_under_a_wildcard_with_what_it_is() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [cluster("a", 1)]));
     peer.subscribe(Cluster, &["*", "a", "b"]);
@@ -179,7 +179,7 @@ fn unsubscribing_from_a_name_under_a_wildcard_is_answered_with_what_it_is() {
 }
 
 #[test]
-fn what_the_envoy_has_already_is_not_sent_again() {
+fn it_does_not_send_again_what_the_envoy_has_already() {
     let resources = [
         cluster("a", 1),
         http_listener("l", "r", "e"),
@@ -196,7 +196,7 @@ fn what_the_envoy_has_already_is_not_sent_again() {
 }
 
 #[test]
-fn what_changed_while_the_envoy_was_away_is_sent_and_what_went_is_removed() {
+fn it_sends_what_changed_while_the_envoy_was_away_and_removes_what_went() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("2", [cluster("a", 1), cluster("b", 2)]));
     let before = [cluster("a", 1), cluster("b", 1), cluster("c", 1)];
@@ -206,7 +206,7 @@ fn what_changed_while_the_envoy_was_away_is_sent_and_what_went_is_removed() {
 }
 
 #[test]
-fn the_first_request_of_a_stream_may_answer_another_one() {
+fn it_takes_the_first_request_of_a_stream_for_an_answer_to_another_one() {
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", [cluster("a", 1)]));
     let came = peer.answer_to(Cluster, "3-9", None);

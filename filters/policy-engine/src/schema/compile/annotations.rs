@@ -22,14 +22,16 @@ pub(super) fn header_parameter(
     let Some(path) = properties_to(pointer) else {
         compiler.error(
             &place,
-            "only a property that `properties` alone lead to can have a header; move it there, or leave it out",
+            "only a property that `properties` alone lead to can have a header; move it there, or \
+             leave it out",
         );
         return;
     };
     if !is_primitive(members) {
         compiler.error(
             &place,
-            "only a property of `type` `string`, `integer` or `boolean` can have a header, or clients drop the tool; say so, or leave it out",
+            "only a property of `type` `string`, `integer` or `boolean` can have a header, or \
+             clients drop the tool; say so, or leave it out",
         );
         return;
     }
@@ -46,7 +48,10 @@ pub(super) fn header_parameter(
             if compiler.header_parameters.iter().any(is_taken) {
                 compiler.error(
                     &place,
-                    format!("another property already has the header `{name}`, in whatever case; give this one another"),
+                    format!(
+                        "another property already has the header `{name}`, in whatever case; \
+                         give this one another"
+                    ),
                 );
             } else {
                 compiler.header_parameters.push(parameter);

@@ -52,7 +52,11 @@ impl Draft {
         let hides = compiler.dialect == Dialect::Draft7
             && members.iter().any(|(keyword, _)| keyword == "$ref");
         if hides && constraining > 1 {
-            compiler.error(pointer, "in draft-07 `$ref` hides the keywords beside it; put them into an `allOf`, or use 2020-12");
+            compiler.error(
+                pointer,
+                "in draft-07 `$ref` hides the keywords beside it; put them \
+                 into an `allOf`, or use 2020-12",
+            );
         }
         draft
     }
@@ -61,7 +65,9 @@ impl Draft {
         match keyword {
             "type" => self.kinds = kinds(compiler, value, pointer),
             "enum" => match value {
-                Json::Array(choices) if !choices.is_empty() => self.more.choices.push(Choices::new(choices.clone())),
+                Json::Array(choices) if !choices.is_empty() => {
+                    self.more.choices.push(Choices::new(choices.clone()));
+                }
                 _ => compiler.error(pointer, "must be a list of values, not empty"),
             },
             "const" => self.more.choices.push(Choices::new(vec![value.clone()])),
@@ -76,11 +82,20 @@ impl Draft {
             "maxItems" => self.array.max = length(compiler, value, pointer),
             "uniqueItems" => match value {
                 Json::Bool(false) => {}
-                Json::Bool(true) => compiler.error(pointer, "`uniqueItems: true` is not checked by this version; leave it out, or set `validate` to `off`"),
+                Json::Bool(true) => compiler.error(
+                    pointer,
+                    "`uniqueItems: true` is not checked \
+                     by this version; leave it out, or set `validate` to `off`",
+                ),
                 _ => compiler.error(pointer, "must be `true` or `false`"),
             },
             "items" => match value {
-                Json::Array(_) => compiler.error(pointer, "a schema for each place is not checked by this version; use one schema for all items, or set `validate` to `off`"),
+                Json::Array(_) => compiler.error(
+                    pointer,
+                    "a schema for each place is not checked \
+                     by this version; use one schema for \
+                     all items, or set `validate` to `off`",
+                ),
                 _ => self.items = compiler.node(value, pointer),
             },
             "properties" => self.properties(compiler, value, pointer),
@@ -97,7 +112,11 @@ impl Draft {
             "$ref" => self.more.all.extend(reference(compiler, value, pointer)),
             _ => compiler.error(
                 pointer,
-                format!("the keyword `{}` is not checked by this version; leave it out, or set `validate` to `off`", echo(keyword.as_bytes())),
+                format!(
+                    "the keyword `{}` is not checked by this version; leave it out, or set \
+                     `validate` to `off`",
+                    echo(keyword.as_bytes())
+                ),
             ),
         }
     }
@@ -234,7 +253,11 @@ fn kinds(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> Kinds {
             _ => None,
         };
         known.unwrap_or_else(|| {
-            compiler.error(pointer, "must be one of `null`, `boolean`, `integer`, `number`, `string`, `array`, `object`");
+            compiler.error(
+                pointer,
+                "must be one of `null`, `boolean`, `integer`, `number`, \
+                 `string`, `array`, `object`",
+            );
             Kinds::NONE
         })
     };
@@ -284,7 +307,13 @@ fn reference(compiler: &mut Compiler<'_>, value: &Json, pointer: &str) -> Option
     let found = compiler.references.get(&normalised(text)).copied();
     if found.is_none() {
         let text = echo(text.as_bytes());
-        compiler.error(pointer, format!("`{text}` names no definition of this schema; a reference is `#` or `#/$defs/` and a name"));
+        compiler.error(
+            pointer,
+            format!(
+                "`{text}` names no definition of this schema; a reference \
+                 is `#` or `#/$defs/` and a name"
+            ),
+        );
     }
     found
 }

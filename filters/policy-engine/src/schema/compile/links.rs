@@ -41,7 +41,8 @@ fn height(
         Some(Visit::Done { height }) => return Ok(*height),
         Some(Visit::Open) => {
             return Err(
-                "refers to itself without a step into the value, so it asks for nothing; break the circle",
+                "refers to itself without a step into the value, so it asks for nothing; break \
+                 the circle",
             );
         }
         _ if depth > LONGEST_CHAIN => return Err(TOO_LONG),

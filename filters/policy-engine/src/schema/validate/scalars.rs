@@ -1,4 +1,4 @@
-//! Strings and numbers.
+//! Validates strings and numbers against a schema's bounds.
 
 use step_count::count;
 

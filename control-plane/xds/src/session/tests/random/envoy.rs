@@ -235,8 +235,8 @@ impl Envoy {
         rejection
     }
 
-    /// Applies a resource, or says why not. An extension configuration with the bytes that were looked at last is passed over,
-    /// even if they were rejected then.
+    /// Applies a resource, or says why not. An extension configuration with the bytes that were
+    /// looked at last is passed over, even if they were rejected then.
     fn look_at(&mut self, resource: &Resource, rejects: bool) -> Option<String> {
         let key = (resource.resource_type(), Arc::clone(resource.name()));
         let version = resource.version().clone();
