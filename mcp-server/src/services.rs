@@ -1,4 +1,4 @@
-//! The ports that the tools work on, made once per process and shared by all calls.
+//! The services that the tools work on, made once per process and shared by all calls.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::jobs::Jobs;
 use crate::postgres::Postgres;
 use crate::spark::Spark;
 
-/// The ports behind the tools. Making them connects to nothing, so the server starts while they are
+/// The services behind the tools. Making them connects to nothing, so the server starts while they are
 /// down.
 #[derive(Debug)]
 pub struct Services {

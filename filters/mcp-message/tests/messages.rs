@@ -22,9 +22,9 @@ fn refused(body: impl AsRef<[u8]>) -> ReadError {
 
 #[test]
 fn it_finds_what_a_modern_tools_call_holds_in_any_order() {
-    let body = br#" { "params" : {"arguments":{"name":"inner","uri":[1,{"name":2}]},"_meta":{"x":{"y":1},
-        "io.modelcontextprotocol/protocolVersion":"2026-07-28"},"n\u0061me":"list\u005ftables"}, "id":"a\"b",
-        "method":"tools/call","jsonrpc":"2.0"} "#;
+    let body = br#" { "params" : {"arguments":{"name":"inner","uri":[1,{"name":2}]},
+        "_meta":{"x":{"y":1},"io.modelcontextprotocol/protocolVersion":"2026-07-28"},
+        "n\u0061me":"list\u005ftables"}, "id":"a\"b", "method":"tools/call","jsonrpc":"2.0"} "#;
     let (reader, outcome) = read(body);
     assert_eq!(outcome, Ok(Progress::Complete(Kind::Request)));
     let message = reader.message();
@@ -234,7 +234,8 @@ fn it_repeats_a_callers_key_on_one_line_and_short() {
 
 #[test]
 fn it_lets_keys_recur_where_they_are_not_the_envelopes() {
-    let body = br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"m":{"a":1}},"x":{"name":1,"name":2},"name":"n"},"a":{"id":1}}"#;
+    let body = br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{
+        "_meta":{"m":{"a":1}},"x":{"name":1,"name":2},"name":"n"},"a":{"id":1}}"#;
     assert_eq!(read(body).1, Ok(Progress::Complete(Kind::Request)));
 }
 

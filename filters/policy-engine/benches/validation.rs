@@ -40,7 +40,8 @@ const ROWS_SCHEMA: &str = r#"{"type":"object","additionalProperties":false,"requ
     "price":{"type":"number"},
     "tags":{"type":"array","items":{"enum":["new","sale"]}},"ok":{"type":"boolean"}}}}}}"#;
 
-const NULLABLE_SCHEMA: &str = r##"{"properties":{"rows":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/rows"}]}},
+const NULLABLE_SCHEMA: &str = r##"{
+    "properties":{"rows":{"anyOf":[{"type":"null"},{"$ref":"#/$defs/rows"}]}},
     "$defs":{"rows":{"type":"array","items":{
     "anyOf":[{"type":"null"},{"type":"object",
     "properties":{"id":{"type":["integer","null"]}}}]}}}}"##;

@@ -260,8 +260,10 @@ mod tests {
         let text = minimal(
             r#","roles":{"analyst":{"claims":{"groups":["analysts"]}}},
             "rules":[{"name":"r","match":{"server":"data","tool":"execute_*"},"allow":["analyst"],
-              "limits":[{"id":"each","per":["tool","principal"],"requests":60,"window_ms":60000,"burst":10}],
-              "validate":"enforce","constraints":"00","timeout_ms":30000,"route":{"cluster":"data"}}],
+              "limits":[{"id":"each","per":["tool","principal"],"requests":60,"window_ms":60000,
+                "burst":10}],
+              "validate":"enforce","constraints":"00",
+              "timeout_ms":30000,"route":{"cluster":"data"}}],
             "schemas":{"00":{"type":"object", "maxLength": 1.50}}"#,
         );
         let read: FilterConfig = serde_json::from_str(&text).unwrap();

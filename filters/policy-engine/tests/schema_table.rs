@@ -575,8 +575,8 @@ fn it_lets_annotations_pass() {
     check(
         r##"{"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://example.com/s",
             "$comment":"c","title":"t","description":"d",
-            "default":7,"examples":[1,2],"format":"email","deprecated":true,"readOnly":true,"writeOnly":false,
-            "x-order":1,
+            "default":7,"examples":[1,2],"format":"email","deprecated":true,
+            "readOnly":true,"writeOnly":false,"x-order":1,
             "contentMediaType":"text/plain","contentEncoding":"base64","type":"string"}"##,
         &[r#""not an address""#],
         &["7"],
@@ -586,8 +586,8 @@ fn it_lets_annotations_pass() {
 #[test]
 fn it_judges_the_data_servers_kinds_of_schemas() {
     check(
-        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","title":"ExecuteQuery","type":"object",
-            "additionalProperties":false,
+        r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","title":"ExecuteQuery",
+            "type":"object","additionalProperties":false,
             "properties":{"sql":{"description":"One SELECT","type":"string","minLength":1},
                           "parameters":{"type":["array","null"],"items":true,"default":null},
                           "timeout_ms":{"type":["integer","null"],"format":"uint64","minimum":0}},

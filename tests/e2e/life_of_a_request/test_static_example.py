@@ -46,7 +46,8 @@ def test_it_answers_for_servers_as_the_rendered_listener_does():
 def comparable(mapper: dict) -> tuple:
     """A mapper's parts that matter, whatever defaults are written out."""
     override = mapper["body_format_override"]
-    text = override["text_format_source"]["inline_string"]
+    # Where the file breaks a line between two members, YAML leaves a space.
+    text = override["text_format_source"]["inline_string"].replace(', "', ',"')
     conditions = re.findall(
         r"'expression': \"?'?(.*?)'?\"?}|'flags': (\[.*?\])", str(mapper["filter"])
     )
