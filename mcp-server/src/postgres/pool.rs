@@ -123,7 +123,7 @@ impl Lease {
 
     /// Rolls back, and gives the session back once PostgreSQL has confirmed it.
     pub(super) async fn roll_back(mut self) {
-        let rolled_back = self.session().run("ROLLBACK").await;
+        let rolled_back = self.session().roll_back().await;
         if rolled_back.is_ok_and(|reply| reply.status == b'I') {
             self.give_back();
         }

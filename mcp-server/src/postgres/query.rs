@@ -127,14 +127,20 @@ impl Postgres {
             session.flush().await?;
             session.reply().await?;
         }
-        let analysed = receive_analysis(session).await?;
-        self.judge(session, name, analysed, state).await
+        let judged = match receive_analysis(session).await {
+            Ok(analysed) => self.judge(session, &name, analysed, state).await,
+            Err(error) => Err(error),
+        };
+        if judged.is_err() {
+            session.forget_later(name);
+        }
+        judged
     }
 
     async fn judge(
         &self,
         session: &mut Session,
-        name: String,
+        name: &str,
         analysed: Analysed,
         state: Option<String>,
     ) -> Result<Statement, JudgeError> {
@@ -144,16 +150,9 @@ impl Postgres {
             tree,
         } = analysed;
         let allowed = &self.settings.allowed_functions;
-        let harmless = match judge::judge(session, &tree, allowed).await {
-            Ok(harmless) => harmless,
-            Err(error) => {
-                // The statement goes, too; its place in the session is not worth a round trip.
-                session.forget_later(name);
-                return Err(error);
-            }
-        };
+        let harmless = judge::judge(session, &tree, allowed).await?;
         Ok(Statement {
-            name,
+            name: name.to_owned(),
             parameters,
             columns,
             judged_in: state,

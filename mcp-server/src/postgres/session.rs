@@ -256,6 +256,21 @@ impl Session {
         self.reply().await
     }
 
+    /// Rolls back, and frees the statements that are to be forgotten.
+    pub(super) async fn roll_back(&mut self) -> Result<Reply, SessionError> {
+        let forgotten = self.forgotten();
+        self.send_simple("ROLLBACK")?;
+        for name in &forgotten {
+            self.send_close(name)?;
+        }
+        self.flush().await?;
+        let mut reply = self.reply().await?;
+        for _ in &forgotten {
+            reply = self.reply().await?;
+        }
+        Ok(reply)
+    }
+
     /// Runs a statement that this program wrote; it is prepared once.
     pub(super) async fn rows(
         &mut self,
@@ -269,7 +284,7 @@ impl Session {
         text_rows(&reply.rows, &own.columns)
     }
 
-    /// A prepared statement that is to be freed when something is next sent.
+    /// Has a prepared statement freed when the transaction ends, however that comes.
     pub(super) fn forget_later(&mut self, name: String) {
         self.to_forget.push(name);
     }

@@ -71,6 +71,22 @@ CREATE FOREIGN TABLE passwords (line text) SERVER files OPTIONS (filename '/etc/
 CREATE TABLE parent (line text);
 ALTER FOREIGN TABLE passwords INHERIT parent;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC;
+CREATE FUNCTION made_of(int) RETURNS cast_by LANGUAGE plpgsql VOLATILE
+    AS $$ BEGIN PERFORM pg_advisory_lock(4242);
+    RETURN ROW('x')::cast_by; END $$;
+CREATE CAST (int AS cast_by) WITH FUNCTION made_of(int) AS ASSIGNMENT;
+CREATE FUNCTION cast_at_return() RETURNS cast_by LANGUAGE sql STABLE AS 'SELECT 7';
+CREATE FUNCTION cast_at_return_atomic() RETURNS SETOF cast_by LANGUAGE sql STABLE RETURN 7;
+CREATE FUNCTION cast_in_a_column() RETURNS TABLE (a int, b cast_by) LANGUAGE sql STABLE
+    AS 'SELECT 1, 7';
+CREATE DOMAIN over_cast AS cast_by;
+CREATE FUNCTION cast_in_an_array() RETURNS over_cast[] LANGUAGE sql STABLE AS 'SELECT ARRAY[7]';
+CREATE FUNCTION of_any_columns() RETURNS record LANGUAGE sql STABLE AS 'SELECT 1, 7';
+CREATE FUNCTION overloaded(anyelement) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'x'::text $$;
+CREATE FUNCTION overloaded(int) RETURNS text LANGUAGE plpgsql VOLATILE
+    AS $$ BEGIN RETURN beat('x'); END $$;
+CREATE FUNCTION of_any(anyelement) RETURNS text LANGUAGE sql STABLE AS 'SELECT overloaded($1)';
+CREATE EXTENSION isn;
 "#;
 
 /// Refused where the policy of the table holds; a superuser is above it, so that nothing is called.
@@ -298,6 +314,15 @@ pub const ATTACKS: &[&str] = &[
     "SELECT lock_as(1)",
     "SELECT (1::bigint).lock_as",
     "SELECT beat_stable('x')",
+    // What a function in SQL calls only when it runs
+    "SELECT cast_at_return()",
+    "SELECT cast_at_return_atomic()",
+    "SELECT b FROM cast_in_a_column()",
+    "SELECT cast_in_an_array()",
+    "SELECT * FROM of_any_columns() AS x (a int, b cast_by)",
+    "SELECT of_any(1)",
+    "SELECT (1).of_any",
+    "SELECT isn_weak(true)",
     "SELECT xml_of('SELECT pg_advisory_lock(4242)')",
     "SELECT xml_of_atomic('SELECT pg_advisory_lock(4242)')",
     "SELECT xml_of_named('SELECT pg_advisory_lock(4242)')",

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use crate::cancelling::sleeping;
+use crate::client::Client;
 use crate::database::Database;
 use crate::server::Server;
 
@@ -99,6 +100,28 @@ async fn it_leaves_no_memory_behind_for_long_texts() {
         client.query(&text, json!([])).await.structured();
     }
     // A session that had analysed so much is gone: the one that answers is new, or small.
+    check_memory_of_the_session(&client).await;
+}
+
+#[tokio::test]
+async fn it_leaves_no_memory_behind_for_texts_that_are_refused() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let client = server.client();
+    for number in 0..120 {
+        let long = format!("{number} {}", "x".repeat(900_000));
+        let text = match number % 4 {
+            0 => format!("SELECT pg_notify('a', '{long}')"),
+            1 => format!("/* {long} */"),
+            2 => format!("SET application_name = '{long}'"),
+            _ => format!("SELECT * FROM nowhere /* {long} */"),
+        };
+        client.query(&text, json!([])).await.failure();
+    }
+    check_memory_of_the_session(&client).await;
+}
+
+async fn check_memory_of_the_session(client: &Client) {
     let answer = client.query("SELECT pg_backend_pid()", json!([])).await;
     let process = answer.structured()["rows"][0][0]
         .as_i64()

@@ -50,6 +50,39 @@ async fn it_leaves_nothing_of_a_check_that_ran_during_the_analysis() {
 }
 
 #[tokio::test]
+async fn it_closes_a_session_whose_random_numbers_a_caller_has_chosen() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let client = server.client();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        client
+            .query("SELECT setseed(0.5)", json!([]))
+            .await
+            .structured();
+        let answer = client.query("SELECT random()", json!([])).await;
+        seen.push(answer.structured()["rows"].clone());
+    }
+    assert_ne!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn it_shows_the_settings_of_superusers_to_nobody() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &["--postgres-role=postgres"]).await;
+    for sql in [
+        "SELECT current_setting('primary_conninfo')",
+        "SELECT setting FROM pg_settings WHERE name = 'primary_conninfo'",
+        "SELECT (pg_show_all_settings()).setting",
+    ] {
+        let answer = server.client().query(sql, json!([])).await;
+        let (code, message) = answer.failure();
+        assert_eq!(code, "42501", "{sql}");
+        assert!(message.contains("holds credentials"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn it_judges_anew_when_the_catalogue_has_changed() {
     let database = Database::with(
         "CREATE FUNCTION one() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';

@@ -195,7 +195,13 @@ impl Closure {
                 if !row.is_true("is_handler") && !harmless::is_harmless(&name, is_volatile) {
                     return refused(FunctionRefused::BuiltIn);
                 }
-                session.known_harmless.insert(('f', oid));
+                if session.facts().sees_all_settings && harmless::shows_settings(&name) {
+                    return Err(Refused::Secret(row.text("signature")).into());
+                }
+                match harmless::leaves_traces(&name) {
+                    true => self.leaves_traces = true,
+                    false => _ = session.known_harmless.insert(('f', oid)),
+                }
             } else if let Some(extension) = row.get("extension") {
                 // A type cannot be read without its own functions, nor a table without its
                 // indexes'.
@@ -214,6 +220,10 @@ impl Closure {
             {
                 opened.push(oid);
             } else if row.get("language") == Some("sql") {
+                // What it calls, or casts its result by, depends on the types that a caller gives.
+                if row.is_true("has_callers_types") {
+                    return refused(FunctionRefused::CallersTypes);
+                }
                 if let Some(body) = row.get("body") {
                     if row.is_true("is_configured") {
                         return refused(FunctionRefused::Body);
@@ -374,6 +384,10 @@ SELECT p.oid AS oid,
        p.prorettype IN ('pg_catalog.tsm_handler'::pg_catalog.regtype,
                         'pg_catalog.index_am_handler'::pg_catalog.regtype) AS is_handler,
        p.proconfig IS NOT NULL AS is_configured,
+       p.prorettype = 'pg_catalog.record'::pg_catalog.regtype AND p.proallargtypes IS NULL
+       OR EXISTS (SELECT FROM pg_catalog.pg_type t
+                  WHERE t.oid = ANY (p.proargtypes::pg_catalog.oid[]) AND t.typtype = 'p'
+       ) AS has_callers_types,
        p.proargtypes AS arguments,
        CASE WHEN l.lanname = 'internal' THEN p.prosrc END AS symbol,
        CASE WHEN l.lanname = 'sql' AND p.prosqlbody IS NULL THEN p.prosrc END AS body,

@@ -1,4 +1,4 @@
-WITH asked AS MATERIALIZED (
+WITH RECURSIVE asked AS MATERIALIZED (
     SELECT $1::pg_catalog.oid[] AS functions, $2::pg_catalog.oid[] AS operators,
            $3::pg_catalog.oid[] AS types, $4::pg_catalog.oid[] AS relations,
            $5::pg_catalog.oid[] AS stored
@@ -19,6 +19,26 @@ families AS MATERIALIZED (
     UNION
     SELECT c.opcfamily FROM asked, pg_catalog.pg_range r, pg_catalog.pg_opclass c
     WHERE r.rngtypid = ANY (types) AND c.oid = r.rngsubopc AND c.oid >= 12000
+),
+-- The types that functions in SQL return, and what these are made of.
+results AS (
+    SELECT r.type AS type
+    FROM asked, pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_language l ON l.oid = p.prolang,
+         pg_catalog.unnest(p.prorettype || COALESCE(p.proallargtypes, '{}')) AS r (type)
+    WHERE p.oid = ANY (functions) AND p.oid >= 12000 AND l.lanname = 'sql'
+    UNION
+    SELECT part.type
+    FROM results
+    JOIN pg_catalog.pg_type t ON t.oid = results.type,
+         LATERAL (
+             SELECT t.typelem AS type
+             UNION ALL
+             SELECT t.typbasetype
+             UNION ALL
+             SELECT a.atttypid FROM pg_catalog.pg_attribute a
+             WHERE t.typrelid <> 0 AND a.attrelid = t.typrelid AND a.attnum > 0
+         ) AS part
 )
 SELECT DISTINCT edge, target, tree FROM (
     -- Functions: their types, defaults, bodies and helpers.
@@ -36,6 +56,11 @@ SELECT DISTINCT edge, target, tree FROM (
     UNION ALL
     SELECT 'x', 0, p.prosqlbody::pg_catalog.text
     FROM asked, pg_catalog.pg_proc p WHERE p.oid = ANY (functions)
+    -- Its result is cast as in an assignment, which no tree shows.
+    UNION ALL
+    SELECT 'c', k.castfunc, NULL
+    FROM results, pg_catalog.pg_cast k
+    WHERE k.casttarget = results.type AND k.castcontext <> 'e'
     -- Aggregates.
     UNION ALL
     SELECT 'c', part, NULL

@@ -89,6 +89,13 @@ const HARMLESS: &[&str] = &[
     "uuidv7",
 ];
 
+/// Those of them that change what the session's later queries see, so that the session ends.
+const LEAVING_TRACES: &[&str] = &["setseed"];
+
+/// Functions of `pg_catalog` that show a superuser's settings, with the password of
+/// `primary_conninfo`, to a role that may see them.
+const SHOWING_SETTINGS: &[&str] = &["current_setting", "pg_show_all_settings"];
+
 /// Extensions whose functions compute from their arguments, except those named after them. They
 /// ship with PostgreSQL or are read by everyone; any other extension is the operator's to name.
 const EXTENSIONS: &[(&str, &[&str])] = &[
@@ -102,7 +109,8 @@ const EXTENSIONS: &[(&str, &[&str])] = &[
     ("fuzzystrmatch", &[]),
     ("hstore", &[]),
     ("intarray", &[]),
-    ("isn", &[]),
+    // It changes how the session reads numbers from then on, though it is marked IMMUTABLE.
+    ("isn", &["isn_weak"]),
     ("ltree", &[]),
     ("pg_trgm", &[]),
     ("pgcrypto", &[]),
@@ -141,6 +149,16 @@ pub(super) fn is_harmless(name: &str, is_volatile: bool) -> bool {
         true => HARMLESS.binary_search(&name).is_ok(),
         false => REFUSED.binary_search(&name).is_err(),
     }
+}
+
+/// Whether a harmless function of PostgreSQL's own changes what later queries of the session see.
+pub(super) fn leaves_traces(name: &str) -> bool {
+    LEAVING_TRACES.contains(&name)
+}
+
+/// Whether a function of PostgreSQL's own shows settings that may hold credentials.
+pub(super) fn shows_settings(name: &str) -> bool {
+    SHOWING_SETTINGS.contains(&name)
 }
 
 /// Whether a function of an extension may be called.

@@ -64,6 +64,12 @@ pub(crate) enum FunctionRefused {
          or with settings of its own"
     )]
     Body,
+    /// Its arguments or its rows are of whatever types a caller gives.
+    #[error(
+        "takes arguments of any type, or returns columns that a query names, \
+         so that nobody can say beforehand what it calls"
+    )]
+    CallersTypes,
 }
 
 impl Refused {

@@ -31,6 +31,8 @@ pub(crate) struct SessionFacts {
     pub(crate) superuser: Option<String>,
     /// Whether the role that queries run as is a superuser's.
     pub(crate) runs_as_superuser: bool,
+    /// Whether that role sees the settings that only superusers may, credentials among them.
+    pub(crate) sees_all_settings: bool,
     /// Whether the server's log can be kept free of the trees that are asked for.
     pub(crate) can_silence_log: bool,
     /// Whether a query's temporary files are limited.
@@ -133,6 +135,7 @@ pub(super) async fn settle(
         version_text: login.text("version_text"),
         superuser,
         runs_as_superuser: role.is_true("is_superuser"),
+        sees_all_settings: role.is_true("sees_all_settings"),
         can_silence_log: role.is_true("can_silence_log"),
         limits_temporary_files: role.is_true("limits_temporary_files"),
     })
@@ -179,6 +182,7 @@ WHERE r.rolname = session_user";
 
 const ROLE: &str = "
 SELECT r.rolsuper AS is_superuser,
+       pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') AS sees_all_settings,
        pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic')
        OR pg_catalog.has_parameter_privilege(current_user, 'log_min_messages', 'SET')
        AS can_silence_log,
@@ -188,6 +192,7 @@ WHERE r.rolname = current_user";
 
 const ROLE_BEFORE_15: &str = "
 SELECT r.rolsuper AS is_superuser,
+       pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') AS sees_all_settings,
        pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic') OR r.rolsuper
        AS can_silence_log,
        pg_catalog.current_setting('temp_file_limit') <> '-1' AS limits_temporary_files
