@@ -40,7 +40,7 @@ use files::{Files, Launch};
 use master::{Master, MasterError, Overview};
 use observe::Observer;
 use store::Store;
-use submission::Submission;
+use submission::{Submission, is_of_a_command_line};
 
 /// Between looks while some job is not over, and while none is.
 const BUSY: Duration = Duration::from_secs(2);
@@ -392,6 +392,10 @@ impl Inner {
         script: &str,
     ) -> Result<(Vec<String>, Conf), JobsError> {
         let (conf, credentials) = new.conf.split_credentials();
+        let mut names = credentials.keys();
+        if let Some(name) = names.find(|name| is_of_a_command_line(name)) {
+            return Err(JobsError::Exposed(format!("setting `{name}`")));
+        }
         if self.is_local() || matches!(new.script, Script::Source(_)) {
             let launch = Launch {
                 script,

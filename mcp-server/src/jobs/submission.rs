@@ -45,6 +45,20 @@ const OURS: [&str; 9] = [
     "spark.kubernetes.driver.master",
 ];
 
+/// Whether a setting is read before a script's own settings are, or is itself a part of the command
+/// line of a JVM: a file that the script brings cannot hide it.
+pub(super) fn is_of_a_command_line(name: &str) -> bool {
+    [
+        "spark.archives",
+        "spark.files",
+        "spark.jars",
+        "spark.submit.",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
+        || name.ends_with("JavaOptions")
+}
+
 /// The settings of Spark that a caller gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conf(BTreeMap<String, String>);
@@ -86,13 +100,14 @@ impl Conf {
         Ok(Self(settings))
     }
 
-    /// Takes out the settings that are credentials.
+    /// Takes out the settings that are credentials, or whose values hold some.
     pub(super) fn split_credentials(&self) -> (Self, BTreeMap<&str, &str>) {
-        let is_credential = |name: &str| masking::names_a_credential(name);
-        let shown = self.0.iter().filter(|(name, _)| !is_credential(name));
-        let shown = shown.map(|(name, value)| (name.clone(), value.clone()));
-        let hidden = self.iter().filter(|(name, _)| is_credential(name));
-        (Self(shown.collect()), hidden.collect())
+        let (hidden, shown) = self
+            .iter()
+            .partition::<Vec<_>, _>(|(name, value)| masking::setting(name, value) != *value);
+        let shown = shown.into_iter();
+        let shown = shown.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        (Self(shown.collect()), hidden.into_iter().collect())
     }
 
     /// The settings by name.

@@ -180,6 +180,7 @@ async fn it_puts_no_argument_and_no_credential_on_a_command_line() {
         "args": ["--password", "s3cret", "positional-s3cret"],
         "conf": {"spark.hadoop.fs.s3a.secret.key": "s3cret",
             "spark.executorEnv.AWS_SESSION_TOKEN": "s3cret",
+            "spark.hadoop.javax.jdo.option.ConnectionURL": "jdbc:postgresql://a:s3cret@db/x",
             "spark.sql.shuffle.partitions": "3"},
     });
     let answer = server.client().call("submit_spark_job", arguments).await;
@@ -200,7 +201,12 @@ async fn it_puts_no_argument_and_no_credential_on_a_command_line() {
         launch["settings"]["spark.executorEnv.AWS_SESSION_TOKEN"],
         json!("s3cret")
     );
+    assert_eq!(
+        launch["settings"]["spark.hadoop.javax.jdo.option.ConnectionURL"],
+        json!("jdbc:postgresql://a:s3cret@db/x")
+    );
     let shown = answer.structured();
+    assert!(!shown["conf"].to_string().contains("s3cret"), "{shown}");
     assert_eq!(
         shown["args"],
         json!(["--password", "***", "positional-s3cret"])
@@ -225,6 +231,17 @@ async fn it_refuses_a_credential_that_it_could_only_put_on_a_command_line() {
         let (code, message) = answer.failure();
         assert_eq!(code, "invalid_arguments", "{message}");
         assert!(message.contains("looks like a credential"), "{message}");
+    }
+    for name in ["spark.executor.extraJavaOptions", "spark.jars.repositories"] {
+        let value = "-Dpassword=s3cret https://a:s3cret@repository";
+        let arguments = json!({"source": "x", "conf": {name: value}});
+        let answer = client.call("submit_spark_job", arguments).await;
+        let (code, message) = answer.failure();
+        assert_eq!(code, "invalid_arguments", "{message}");
+        assert!(
+            message.contains(name) && !message.contains("s3cret"),
+            "{message}"
+        );
     }
     assert!(master.cluster().created.is_empty());
     let plain = json!({"script": "/jobs/a.py", "args": ["--rows", "3"]});
