@@ -93,7 +93,11 @@ impl Conf {
             if !name().starts_with("spark.") {
                 return Err(InvalidConf::NotSpark(name()));
             }
-            if OURS.contains(&name().as_str()) || name().starts_with("spark.portcullis.") {
+            // Whose a driver is, is read out of its command line; a value may not say it either.
+            let is_ours = OURS.contains(&name().as_str())
+                || name().starts_with("spark.portcullis.")
+                || value.contains(JOB_ID);
+            if is_ours {
                 return Err(InvalidConf::Ours(name()));
             }
         }
@@ -205,6 +209,12 @@ mod tests {
         ] {
             assert_eq!(conf(&[(key, "x")]), Err(InvalidConf::Ours(key.to_owned())));
         }
+        // It would stand before the job's own id in its driver's command line.
+        let forged = format!("{JOB_ID}={}", JobId::new());
+        assert_eq!(
+            conf(&[("spark.a", &forged)]),
+            Err(InvalidConf::Ours("spark.a".to_owned()))
+        );
         assert!(matches!(
             conf(&[("path", "x")]),
             Err(InvalidConf::NotSpark(_))
