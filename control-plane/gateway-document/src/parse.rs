@@ -11,6 +11,7 @@ use crate::problem::Pointer;
 use crate::unique::UniqueValue;
 use crate::unnamed_rule::{UnnamedRule, UnnamedRuleSeed};
 
+mod expansion;
 mod prune;
 
 use prune::Pruning;
@@ -82,6 +83,14 @@ fn read<'de, S>(text: &'de str, format: Format, seed: &S) -> Result<S::Value, Pa
 where
     S: DeserializeSeed<'de> + Clone,
 {
+    if format == Format::Yaml && expansion::is_excessive(text) {
+        return Err(ParseError(vec![Fault {
+            path: String::new(),
+            line: None,
+            reason: "its aliases make far more of it than is written; write out what they repeat"
+                .to_owned(),
+        }]));
+    }
     let first = match read_once(text, format, seed.clone()) {
         Ok(value) => return Ok(value),
         Err(fault) => fault,
@@ -250,6 +259,19 @@ mod tests {
             1,
             "duplicate field `tools`",
         );
+    }
+
+    #[test]
+    fn it_refuses_a_text_whose_aliases_make_far_more_of_it() {
+        let claims = "*a, ".repeat(20_000);
+        let text = format!(
+            "roles:\n  a: {{claims: {{g: [&a {}]}}}}\n  b: {{claims: {{g: [{claims}]}}}}",
+            "x".repeat(100_000)
+        );
+        let ParseError(faults) = parse(&text, Format::Yaml).unwrap_err();
+        assert!(faults[0].reason.contains("aliases"), "{faults:?}");
+        let two = "roles:\n  a: &a {claims: {g: [x]}}\n  b: *a";
+        assert_eq!(parse(two, Format::Yaml).unwrap().roles.len(), 2);
     }
 
     #[test]
