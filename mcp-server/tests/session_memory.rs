@@ -28,7 +28,14 @@ fn resident_bytes() -> usize {
 async fn it_keeps_nothing_of_the_sessions_that_clients_open() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/mcp", listener.local_addr().expect("bound"));
-    let config = Config::parse_from(["mcp-server"]);
+    // Nothing but sessions is asked for: the ports lead nowhere, and not to whatever runs here.
+    let config = Config::parse_from([
+        "mcp-server",
+        "--postgres-port=1",
+        "--spark-remote=sc://127.0.0.1:1",
+        "--spark-master-rest=http://127.0.0.1:1",
+        "--spark-master-ui=http://127.0.0.1:1",
+    ]);
     let stop = CancellationToken::new();
     let _stop = stop.clone().drop_guard();
     tokio::spawn(async move {
