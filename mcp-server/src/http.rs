@@ -128,8 +128,7 @@ fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToke
 type Mcp = StreamableHttpService<DataServer, NeverSessionManager>;
 
 /// Whether the transport would hear a GET with this `Host` and `Origin`. It looks at both before
-/// the
-/// method, and has no such method.
+/// the method, and has no such method.
 async fn hears(mcp: &Mcp, get: Request) -> bool {
     mcp.handle(get).await.status() == StatusCode::METHOD_NOT_ALLOWED
 }

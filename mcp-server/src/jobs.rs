@@ -6,10 +6,9 @@
 //! ```
 //!
 //! The row is written before Spark hears of a job, so that no crash loses one: a row without a
-//! driver is matched, on the next start,
-//! with the driver whose command line carries its id. Ends are recorded as they are seen, because a
-//! master forgets them when it
-//! restarts. Nothing is kept in memory that would be missed.
+//! driver is matched, on the next start, with the driver whose command line carries its id. Ends
+//! are recorded as they are seen, because a master forgets them when it restarts. Nothing is kept
+//! in memory that would be missed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,7 +31,7 @@ mod observe;
 mod store;
 mod submission;
 
-pub use job::{InvalidState, Job, JobId, JobState, Progress, Times};
+pub use job::{InvalidState, Job, JobId, JobProgress, JobState, Times};
 pub use store::{Filter, StoreError};
 pub use submission::{Conf, InvalidConf};
 
@@ -169,8 +168,7 @@ impl Jobs {
     }
 
     /// A job as it is now, or as it was last seen if the master does not answer; `None` if `owner`
-    /// has
-    /// none with this id.
+    /// has none with this id.
     ///
     /// # Errors
     /// [`JobsError`].
@@ -334,7 +332,7 @@ impl Inner {
                 .collect(),
             submission_id: None,
             application_id: None,
-            progress: Progress::default(),
+            progress: JobProgress::default(),
             message: None,
             error_tail: None,
             times: Times {

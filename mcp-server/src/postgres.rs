@@ -2,8 +2,8 @@
 //!
 //! A caller's text is analysed by PostgreSQL, judged by what PostgreSQL understood, and run as that
 //! very statement, in a transaction that only reads, within limits that hold before anything
-//! becomes
-//! memory here. Behind that stands the role: a superuser is refused unless the operator names it.
+//! becomes memory here. Behind that stands the role: a superuser is refused unless the operator
+//! names it.
 
 mod failure;
 mod health;

@@ -7,8 +7,8 @@ use crate::jobs::Jobs;
 use crate::postgres::Postgres;
 use crate::spark::Spark;
 
-/// The services behind the tools. Making them connects to nothing, so the server starts while they are
-/// down.
+/// The services behind the tools. Making them connects to nothing, so the server starts while they
+/// are down.
 #[derive(Debug)]
 pub struct Services {
     /// The database that the PostgreSQL tools read.

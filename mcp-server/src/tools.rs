@@ -1,8 +1,7 @@
 //! The tools: one file each, one line each in [`Registry::all`].
 //!
 //! A tool file holds a unit struct that implements [`Tool`]. It knows nothing of HTTP or JSON-RPC:
-//! it gets parsed arguments, the services
-//! and the call, and returns an output or a failure.
+//! it gets parsed arguments, the services and the call, and returns an output or a failure.
 
 mod failure;
 mod job_view;
@@ -63,8 +62,7 @@ pub trait Tool: Send + Sync + 'static {
     type Arguments: DeserializeOwned + Send;
 
     /// JSON Schema of the arguments: an object with `additionalProperties: false`, in the keywords
-    /// that the gateway's validator knows
-    /// (a test holds the list).
+    /// that the gateway's validator knows (a test holds the list).
     fn input_schema() -> Value;
 
     /// JSON Schema of [`Output::structured`].
@@ -102,8 +100,7 @@ pub struct Call {
     /// The caller, as far as known.
     pub principal: Principal,
     /// The session of a client whose revision has sessions: what a caller leaves behind for its
-    /// next
-    /// call is found by it, and ends with it.
+    /// next call is found by it, and ends with it.
     pub session: Option<String>,
 }
 

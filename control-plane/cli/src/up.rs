@@ -31,7 +31,7 @@ use crate::running::{self, Claim};
 
 use bring_up::bring_up;
 use notice::{Notice, Phase};
-use progress::Progress;
+use progress::StepReport;
 pub(crate) use settings::Settings;
 use stack::Stack;
 use stop_requests::StopRequests;
@@ -66,7 +66,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
 
     open_files::allow_enough();
     let (supervisor, mut events) = Supervisor::new();
-    let progress = Progress::begin();
+    let progress = StepReport::begin();
     output::tell(format_args!(
         "portcullis is coming up; logs are in {}",
         stack.logs().display()
@@ -94,7 +94,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     if let Err(error) = &outcome {
         output::tell(format_args!("\nportcullis: {error:#}"));
     }
-    let stopping = Progress::begin();
+    let stopping = StepReport::begin();
     output::tell("\nstopping …");
     supervisor.stop_all().await;
     output::tell(format_args!(

@@ -191,7 +191,8 @@ mod tests {
             r#"{"pattern":"(((("}"#,
             deep.as_str(),
         ] {
-            // Held, or passed on to the engine's own judgement: either is sound, a panic is not.
+            // Withheld, or passed on to the engine's own judgement: either is sound, a panic is
+            // not.
             let _ = flaw(&format!(r#"{{"name":"x","inputSchema":{schema}}}"#));
         }
     }

@@ -206,7 +206,7 @@ pub enum DeliveryState {
     /// It was sent, and the Envoy answered neither way within the deadline.
     Unknown,
     /// It is not sent, because it may name something that the Envoy rejected and does not have.
-    Held {
+    Blocked {
         /// The rejected resource that it waits for, as type and name.
         behind: String,
     },

@@ -12,13 +12,13 @@ use crate::head::Announced;
 pub(crate) fn check(
     announced: &Announced,
     message: &Message,
-    held: &[u8],
+    buffered: &[u8],
     method: &[u8],
     kind: Kind,
 ) -> Result<(), Answer> {
     let version = message
         .protocol_version()
-        .map(|version| version.decoded(held));
+        .map(|version| version.decoded(buffered));
     match (announced.era, version) {
         (Era::Modern, None) if kind == Kind::Request => return Err(Answer::missing_meta()),
         (Era::Modern, Some(version)) if *version != *MODERN.as_bytes() => {
@@ -40,7 +40,7 @@ pub(crate) fn check(
         _ => {}
     }
     let name = match Capability::of_method(method).named_in(message) {
-        Member::Text(name) => Some(name.decoded(held)),
+        Member::Text(name) => Some(name.decoded(buffered)),
         _ => None,
     };
     check_names(announced, method, name.as_deref())

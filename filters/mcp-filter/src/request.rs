@@ -14,7 +14,7 @@ use crate::answer::Answer;
 use crate::body_budget::{Share, Stage, WaitingCaller};
 use crate::head::{Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
 use crate::plugin::Plugin;
-use message::{Judgement, MessageInHand};
+use message::{MessageFate, MessageInHand};
 
 /// All that the request path asks of the proxy.
 pub trait Host: RequestHeaders + RequestBody + Answering + SharedData + Metrics + Clock {}
@@ -47,7 +47,7 @@ enum Phase {
     Passed,
     /// A GET or DELETE that is forwarded once it is sure that it has no body.
     Bodyless(EndpointId, Changes),
-    /// The message is being read, and held.
+    /// The message is being read, and buffered.
     Reading(Box<MessageInHand>),
     /// The message was allowed; the rest of it is read as it passes.
     Streaming(Box<MessageInHand>),
@@ -70,7 +70,7 @@ impl Phase {
 struct IdSearch {
     reader: Reader,
     /// The bytes of the body that the reader still needs; it lets go of others as it reads.
-    held: Vec<u8>,
+    buffered: Vec<u8>,
     /// How many bytes of the body have been fetched.
     fetched: usize,
     /// The id, as sent, once it has been read.
@@ -84,7 +84,7 @@ struct Refusing {
     id: Option<Vec<u8>>,
     /// Looks for the id, where the answer wants it.
     search: Option<IdSearch>,
-    /// How much of the body may be held meanwhile.
+    /// How much of the body may be buffered meanwhile.
     max_bytes: usize,
 }
 
@@ -167,7 +167,7 @@ impl<'h, H: Host> Request<'h, H> {
         }
     }
 
-    /// More of the body is there: `size` bytes are held now; `end` if they are the last.
+    /// More of the body is there: `size` bytes are buffered now; `end` if they are the last.
     pub fn on_body(&mut self, size: usize, end: bool) -> Flow {
         match self.share.as_ref().map(Share::stage) {
             None | Some(Stage::Buffered) => {}
@@ -314,11 +314,11 @@ impl<'h, H: Host> Request<'h, H> {
     ) -> Flow {
         let judgement = message.read_on(self.host, plugin, size, end);
         match judgement {
-            Judgement::ReadOn => {
+            MessageFate::ReadOn => {
                 self.phase = Phase::Reading(message);
                 Flow::Wait
             }
-            Judgement::Pass(clearance) => {
+            MessageFate::Pass(clearance) => {
                 self.pass_to(clearance.permit(), message.changes());
                 message.note_id(self.host);
                 if end == EndOfBody::NotYet {
@@ -329,12 +329,12 @@ impl<'h, H: Host> Request<'h, H> {
                 }
                 Flow::Continue
             }
-            Judgement::Refuse { answer, tool } => {
+            MessageFate::Refuse { answer, tool } => {
                 let id = message.id().map(<[u8]>::to_vec);
                 let max_bytes = plugin.limits.max_bytes;
                 let search = if id.is_none() && answer.wants_callers_id() {
-                    let (reader, held) = message.into_search();
-                    Some(IdSearch::new(reader, held))
+                    let (reader, buffered) = message.into_search();
+                    Some(IdSearch::new(reader, buffered))
                 } else {
                     None
                 };
@@ -468,12 +468,12 @@ impl Refusing {
 }
 
 impl IdSearch {
-    /// Goes on behind what `reader` has read of `held`, which is all of the body so far.
-    fn new(reader: Reader, held: Vec<u8>) -> Self {
+    /// Goes on behind what `reader` has read of `buffered`, which is all of the body so far.
+    fn new(reader: Reader, buffered: Vec<u8>) -> Self {
         Self {
-            fetched: held.len(),
+            fetched: buffered.len(),
             reader,
-            held,
+            buffered,
             id: None,
         }
     }
@@ -487,14 +487,14 @@ impl IdSearch {
     ) -> Result<Option<Vec<u8>>, ReadError> {
         let fresh = host.body(self.fetched, size.saturating_sub(self.fetched));
         self.fetched += fresh.len();
-        self.held.extend_from_slice(&fresh);
+        self.buffered.extend_from_slice(&fresh);
         // Nobody else will read the arguments, and what is read as it comes need not be kept.
-        self.reader.read_skipped(&self.held)?;
+        self.reader.read_skipped(&self.buffered)?;
         let read = loop {
-            let read = self.reader.push_to_member(&self.held, end);
+            let read = self.reader.push_to_member(&self.buffered, end);
             if self.id.is_none() {
                 let id = self.reader.message().id();
-                self.id = id.map(|id| self.reader.raw(id, &self.held).to_vec());
+                self.id = id.map(|id| self.reader.raw(id, &self.buffered).to_vec());
             }
             match read {
                 Ok(None) => {}
@@ -502,7 +502,7 @@ impl IdSearch {
                 Err(error) => break Err(error),
             }
         };
-        self.reader.release(&mut self.held);
+        self.reader.release(&mut self.buffered);
         read.map(|()| self.id.clone())
     }
 }

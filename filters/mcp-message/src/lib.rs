@@ -17,17 +17,17 @@
 //! reads the envelope; what `arguments` may hold is the policy engine's to say.
 //!
 //! ```
-//! use mcp_message::{EndOfBody, Kind, MessageBounds, Progress, Reader};
+//! use mcp_message::{EndOfBody, Kind, MessageBounds, ReadProgress, Reader};
 //!
 //! let body = br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"list_tables"}}"#;
 //! let mut reader = Reader::new(MessageBounds::default());
 //!
 //! // The first read holds the method already …
-//! assert_eq!(reader.push(&body[..50], EndOfBody::NotYet)?, Progress::Partial);
+//! assert_eq!(reader.push(&body[..50], EndOfBody::NotYet)?, ReadProgress::Partial);
 //! assert_eq!(reader.message().method().unwrap().decoded(body), &b"tools/call"[..]);
 //!
-//! // … and the whole body the rest. Everything held so far is given again; no byte is read twice.
-//! assert_eq!(reader.push(body, EndOfBody::Reached)?, Progress::Complete(Kind::Request));
+//! // … and the whole body the rest. What is buffered is given again; no byte is read twice.
+//! assert_eq!(reader.push(body, EndOfBody::Reached)?, ReadProgress::Complete(Kind::Request));
 //! assert_eq!(reader.message().id().unwrap().raw(body), b"7");
 //! # Ok::<(), mcp_message::ReadError>(())
 //! ```
@@ -55,4 +55,4 @@ pub use era::{Era, LegacyRevision, MODERN, SUPPORTED, UnsupportedVersion};
 pub use error::{Invalid, NotJson, Place, ReadError};
 pub use header::{HeaderTextError, header_text};
 pub use message::{Kind, Member, Message, Span, Text};
-pub use reader::{EndOfBody, MAX_DEPTH, MessageBounds, Progress, Reader};
+pub use reader::{EndOfBody, MAX_DEPTH, MessageBounds, ReadProgress, Reader};

@@ -50,13 +50,13 @@ impl Default for MessageBounds {
 pub enum EndOfBody {
     /// More bytes of the body may come.
     NotYet,
-    /// The bytes that are held end the body.
+    /// The bytes that are buffered end the body.
     Reached,
 }
 
 /// How far a body has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub enum ReadProgress {
     /// All is well so far.
     Partial,
     /// The body is one message, of this kind.
@@ -75,7 +75,7 @@ enum ArgumentsAre {
 pub struct Reader {
     limits: MessageBounds,
     /// Offset of the first byte that the caller still holds.
-    held_from: usize,
+    buffered_from: usize,
     /// Offset of the next byte to read.
     at: usize,
     utf8: Utf8Prefix,
@@ -112,7 +112,7 @@ impl Reader {
     fn at_start(limits: MessageBounds, arguments: ArgumentsAre) -> Self {
         Self {
             limits,
-            held_from: 0,
+            buffered_from: 0,
             at: 0,
             utf8: Utf8Prefix::default(),
             state: State::Root,
@@ -128,15 +128,15 @@ impl Reader {
         }
     }
 
-    /// Reads on. `held` is everything of the body so far, but for what [`Reader::release`] dropped;
-    /// it begins with the bytes of the last call, of which none is read twice.
+    /// Reads on. `buffered` is everything of the body so far, but for what [`Reader::release`]
+    /// dropped; it begins with the bytes of the last call, of which none is read twice.
     ///
     /// # Errors
     /// The body is not one readable message. The reader stays in that state: the same error is
     /// returned however the bytes are cut, and whatever follows.
-    pub fn push(&mut self, held: &[u8], end: EndOfBody) -> Result<Progress, ReadError> {
+    pub fn push(&mut self, buffered: &[u8], end: EndOfBody) -> Result<ReadProgress, ReadError> {
         loop {
-            if let Some(progress) = self.push_to_member(held, end)? {
+            if let Some(progress) = self.push_to_member(buffered, end)? {
                 return Ok(progress);
             }
         }
@@ -152,27 +152,27 @@ impl Reader {
     /// As [`Reader::push`].
     pub fn push_to_member(
         &mut self,
-        held: &[u8],
+        buffered: &[u8],
         end: EndOfBody,
-    ) -> Result<Option<Progress>, ReadError> {
+    ) -> Result<Option<ReadProgress>, ReadError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         let outcome = self
-            .read_on(held, end)
-            .map_err(|error| self.error_in_skipped(held).unwrap_or(error));
+            .read_on(buffered, end)
+            .map_err(|error| self.error_in_skipped(buffered).unwrap_or(error));
         if let Err(error) = &outcome {
             self.failed = Some(error.clone());
         }
         outcome
     }
 
-    /// Reads what was skipped, if anything was; from now on nothing is skipped. `held` as in
+    /// Reads what was skipped, if anything was; from now on nothing is skipped. `buffered` as in
     /// [`Reader::push`], with nothing more.
     ///
     /// # Errors
     /// It is not JSON. The reader stays in that state.
-    pub fn read_skipped(&mut self, held: &[u8]) -> Result<(), ReadError> {
+    pub fn read_skipped(&mut self, buffered: &[u8]) -> Result<(), ReadError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
@@ -180,7 +180,7 @@ impl Reader {
         let unread = self.unread.take();
         if self.state == State::Skipped {
             // Back to their beginning, and as far as before.
-            let read = held.get(..self.at.saturating_sub(self.held_from));
+            let read = buffered.get(..self.at.saturating_sub(self.buffered_from));
             self.at = self.envelope.captured_from();
             self.state = State::Value;
             // Nothing of the envelope ends in there, so nothing but an error stops the scanner.
@@ -188,7 +188,7 @@ impl Reader {
                 return Err(error.clone());
             }
         } else if let Some(span) = unread {
-            let read = match self.read_apart(held, span) {
+            let read = match self.read_apart(buffered, span) {
                 // Both see the same brackets, so they end at the same one; and if not, nothing
                 // passes.
                 Ok(reader) if reader.state == State::AfterValue && reader.at == span.end => Ok(()),
@@ -209,7 +209,7 @@ impl Reader {
     /// The error that a reader which skips nothing would have come to first: that of the skipped
     /// bytes.
     #[cold]
-    fn error_in_skipped(&self, held: &[u8]) -> Option<ReadError> {
+    fn error_in_skipped(&self, buffered: &[u8]) -> Option<ReadError> {
         if self.arguments == ArgumentsAre::Read {
             return None;
         }
@@ -221,13 +221,13 @@ impl Reader {
         } else {
             self.unread?
         };
-        self.read_apart(held, span).err()
+        self.read_apart(buffered, span).err()
     }
 
     /// Reads bytes of `params` that begin with a value and do not go past it.
-    fn read_apart(&self, held: &[u8], span: Span) -> Result<Self, ReadError> {
+    fn read_apart(&self, buffered: &[u8], span: Span) -> Result<Self, ReadError> {
         let mut reader = Self::new(self.limits);
-        reader.held_from = self.held_from;
+        reader.buffered_from = self.buffered_from;
         reader.at = span.start;
         reader.state = State::Value;
         for _ in [Place::Message, Place::Params] {
@@ -237,7 +237,7 @@ impl Reader {
                 });
             }
         }
-        let bytes = held.get(..span.end.saturating_sub(self.held_from));
+        let bytes = buffered.get(..span.end.saturating_sub(self.buffered_from));
         match (reader.scan(bytes.unwrap_or_default()), &reader.failed) {
             (Err(_), Some(error)) => Err(error.clone()),
             _ => Ok(reader),
@@ -251,13 +251,13 @@ impl Reader {
     }
 
     /// The bytes of a value as they were sent, for a caller that has [released](Reader::release)
-    /// some; empty where `held` no longer has them.
+    /// some; empty where `buffered` no longer has them.
     #[must_use]
-    pub fn raw<'h>(&self, span: Span, held: &'h [u8]) -> &'h [u8] {
-        let at = |offset: usize| offset.checked_sub(self.held_from);
+    pub fn raw<'h>(&self, span: Span, buffered: &'h [u8]) -> &'h [u8] {
+        let at = |offset: usize| offset.checked_sub(self.buffered_from);
         let range = at(span.start).zip(at(span.end));
         range
-            .and_then(|(start, end)| held.get(start..end))
+            .and_then(|(start, end)| buffered.get(start..end))
             .unwrap_or_default()
     }
 
@@ -267,9 +267,9 @@ impl Reader {
         self.state == State::Done
     }
 
-    /// Drops from `held` what has been read and is not needed to read on. Spans keep counting from
-    /// the start of the body, so take out of them what is needed first.
-    pub fn release(&mut self, held: &mut Vec<u8>) {
+    /// Drops from `buffered` what has been read and is not needed to read on. Spans keep counting
+    /// from the start of the body, so take out of them what is needed first.
+    pub fn release(&mut self, buffered: &mut Vec<u8>) {
         let keep_from = if self.is_inside_token() {
             self.token
         } else {
@@ -287,20 +287,26 @@ impl Reader {
             (_, Some(span)) => span.start,
             _ => keep_from,
         };
-        let dropped = keep_from.saturating_sub(self.held_from).min(held.len());
+        let dropped = keep_from
+            .saturating_sub(self.buffered_from)
+            .min(buffered.len());
         if dropped > 0 {
-            count(held.len());
-            held.drain(..dropped);
+            count(buffered.len());
+            buffered.drain(..dropped);
         }
-        self.held_from += dropped;
+        self.buffered_from += dropped;
     }
 
-    fn read_on(&mut self, held: &[u8], end: EndOfBody) -> Result<Option<Progress>, ReadError> {
+    fn read_on(
+        &mut self,
+        buffered: &[u8],
+        end: EndOfBody,
+    ) -> Result<Option<ReadProgress>, ReadError> {
         // Everything is looked at in the order of the bytes, whatever the cut: what lies before the
         // first byte that is not UTF-8 or past the limit is read before that byte is complained of.
-        let allowed = self.limits.max_bytes.saturating_sub(self.held_from);
-        let within = held.get(..allowed).unwrap_or(held);
-        let valid = self.utf8.advance(within, self.held_from);
+        let allowed = self.limits.max_bytes.saturating_sub(self.buffered_from);
+        let within = buffered.get(..allowed).unwrap_or(buffered);
+        let valid = self.utf8.advance(within, self.buffered_from);
         let readable = within.get(..valid.end).unwrap_or_default();
         match (self.scan(readable), &self.failed) {
             (Err(_), Some(error)) => return Err(error.clone()),
@@ -309,19 +315,19 @@ impl Reader {
         }
         if let Some(at) = valid.broken_at(end) {
             return Err(ReadError::NotJson {
-                at: self.held_from + at,
+                at: self.buffered_from + at,
                 why: NotJson::Utf8,
             });
         }
-        if held.len() > allowed {
+        if buffered.len() > allowed {
             return Err(ReadError::TooLarge {
                 limit: self.limits.max_bytes,
             });
         }
         match (end, self.state) {
-            (EndOfBody::NotYet, _) => Ok(Some(Progress::Partial)),
+            (EndOfBody::NotYet, _) => Ok(Some(ReadProgress::Partial)),
             (EndOfBody::Reached, State::Done) => {
-                self.kind().map(|kind| Some(Progress::Complete(kind)))
+                self.kind().map(|kind| Some(ReadProgress::Complete(kind)))
             }
             (EndOfBody::Reached, _) if self.is_after_scalar() => Err(ReadError::NotAnObject),
             (EndOfBody::Reached, _) => Err(ReadError::NotJson {

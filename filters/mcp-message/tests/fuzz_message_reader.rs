@@ -1,24 +1,24 @@
 //! Whatever bytes a caller sends, and however they are cut, the reader says the same, and what it
 //! takes for a message is JSON.
 
-use mcp_message::{EndOfBody, Message, MessageBounds, Progress, ReadError, Reader};
+use mcp_message::{EndOfBody, Message, MessageBounds, ReadError, ReadProgress, Reader};
 
-type Outcome = Result<Progress, ReadError>;
+type Outcome = Result<ReadProgress, ReadError>;
 
 /// Reads a body in pieces of one size, member by member, letting go of what has been read.
 fn in_pieces(mut reader: Reader, body: &[u8], size: usize) -> (Message, Outcome) {
-    let mut held = Vec::new();
-    let mut outcome = Ok(Progress::Partial);
+    let mut buffered = Vec::new();
+    let mut outcome = Ok(ReadProgress::Partial);
     let pieces: Vec<&[u8]> = body.chunks(size.max(1)).collect();
     for (number, piece) in pieces.iter().enumerate() {
-        held.extend_from_slice(piece);
+        buffered.extend_from_slice(piece);
         let end = if number + 1 == pieces.len() {
             EndOfBody::Reached
         } else {
             EndOfBody::NotYet
         };
         outcome = loop {
-            match reader.push_to_member(&held, end) {
+            match reader.push_to_member(&buffered, end) {
                 Ok(None) => {}
                 Ok(Some(progress)) => break Ok(progress),
                 Err(error) => break Err(error),
@@ -28,9 +28,9 @@ fn in_pieces(mut reader: Reader, body: &[u8], size: usize) -> (Message, Outcome)
             break;
         }
         if end == EndOfBody::Reached {
-            outcome = reader.read_skipped(&held).and(outcome);
+            outcome = reader.read_skipped(&buffered).and(outcome);
         } else {
-            reader.release(&mut held);
+            reader.release(&mut buffered);
         }
     }
     (*reader.message(), outcome)
@@ -45,7 +45,7 @@ fn attack(body: &[u8]) {
     let mut reader = Reader::new(bounds);
     let outcome = reader.push(body, EndOfBody::Reached);
     let message = *reader.message();
-    if let Ok(Progress::Complete(_)) = outcome {
+    if let Ok(ReadProgress::Complete(_)) = outcome {
         let read = serde_json::from_slice::<serde::de::IgnoredAny>(body);
         assert!(read.is_ok(), "no JSON, but a message");
     }

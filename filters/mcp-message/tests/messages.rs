@@ -1,11 +1,11 @@
 //! Messages of every form, and what the reader finds in them or refuses, one row each.
 
 use mcp_message::{
-    Capability, EndOfBody, Invalid, Kind, Member, MessageBounds, NotJson, Place, Progress,
-    ReadError, Reader,
+    Capability, EndOfBody, Invalid, Kind, Member, MessageBounds, NotJson, Place, ReadError,
+    ReadProgress, Reader,
 };
 
-fn read(body: &[u8]) -> (Reader, Result<Progress, ReadError>) {
+fn read(body: &[u8]) -> (Reader, Result<ReadProgress, ReadError>) {
     let mut reader = Reader::new(MessageBounds {
         max_bytes: 10_000,
         max_depth: 8,
@@ -26,7 +26,7 @@ fn it_finds_what_a_modern_tools_call_holds_in_any_order() {
         "_meta":{"x":{"y":1},"io.modelcontextprotocol/protocolVersion":"2026-07-28"},
         "n\u0061me":"list\u005ftables"}, "id":"a\"b", "method":"tools/call","jsonrpc":"2.0"} "#;
     let (reader, outcome) = read(body);
-    assert_eq!(outcome, Ok(Progress::Complete(Kind::Request)));
+    assert_eq!(outcome, Ok(ReadProgress::Complete(Kind::Request)));
     let message = reader.message();
     assert_eq!(message.id().unwrap().raw(body), br#""a\"b""#);
     assert_eq!(message.method().unwrap().decoded(body), &b"tools/call"[..]);
@@ -50,7 +50,7 @@ fn it_knows_what_a_method_is_called_on() {
     let check = |method: &str, params: &str, expected: &str| {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
         let (reader, outcome) = read(body.as_bytes());
-        assert_eq!(outcome, Ok(Progress::Complete(Kind::Request)), "{body}");
+        assert_eq!(outcome, Ok(ReadProgress::Complete(Kind::Request)), "{body}");
         let capability = Capability::of_method(method.as_bytes());
         let named = match capability.named_in(reader.message()) {
             Member::Absent => "absent".to_owned(),
@@ -80,7 +80,7 @@ fn it_tells_the_kinds_of_message_apart() {
     let check = |body: &str, expected| {
         assert_eq!(
             read(body.as_bytes()).1,
-            Ok(Progress::Complete(expected)),
+            Ok(ReadProgress::Complete(expected)),
             "{body}"
         );
     };
@@ -217,7 +217,7 @@ fn it_refuses_keys_that_a_reader_which_ignores_case_takes_for_known_ones() {
     );
     assert_eq!(
         read(body.as_bytes()).1,
-        Ok(Progress::Complete(Kind::Request))
+        Ok(ReadProgress::Complete(Kind::Request))
     );
 }
 
@@ -236,7 +236,7 @@ fn it_repeats_a_callers_key_on_one_line_and_short() {
 fn it_lets_keys_recur_where_they_are_not_the_envelopes() {
     let body = br#"{"jsonrpc":"2.0","id":1,"method":"m","params":{
         "_meta":{"m":{"a":1}},"x":{"name":1,"name":2},"name":"n"},"a":{"id":1}}"#;
-    assert_eq!(read(body).1, Ok(Progress::Complete(Kind::Request)));
+    assert_eq!(read(body).1, Ok(ReadProgress::Complete(Kind::Request)));
 }
 
 #[test]
@@ -346,7 +346,7 @@ fn it_holds_to_its_bounds() {
     };
     assert_eq!(
         read(nested(7).as_bytes()).1,
-        Ok(Progress::Complete(Kind::Notification))
+        Ok(ReadProgress::Complete(Kind::Notification))
     );
     assert_eq!(refused(nested(8)), ReadError::TooDeep { limit: 8 });
     assert_eq!(refused(nested(4_000)), ReadError::TooDeep { limit: 8 });
@@ -357,7 +357,7 @@ fn it_holds_to_its_bounds() {
     };
     assert_eq!(
         read(long(10_000).as_bytes()).1,
-        Ok(Progress::Complete(Kind::Notification))
+        Ok(ReadProgress::Complete(Kind::Notification))
     );
     assert_eq!(refused(long(10_001)), ReadError::TooLarge { limit: 10_000 });
 

@@ -1,11 +1,11 @@
 //! Properties that hold of any body, however it is cut.
 
 use mcp_message::{
-    EndOfBody, Kind, Member, Message, MessageBounds, NotJson, Progress, ReadError, Reader,
+    EndOfBody, Kind, Member, Message, MessageBounds, NotJson, ReadError, ReadProgress, Reader,
 };
 use proptest::prelude::*;
 
-type Outcome = Result<Progress, ReadError>;
+type Outcome = Result<ReadProgress, ReadError>;
 
 fn in_one(body: &[u8]) -> (Message, Outcome) {
     let mut reader = Reader::new(MessageBounds::default());
@@ -28,53 +28,55 @@ fn skipping_in_pieces(body: &[u8], cuts: &[usize], read_behind: usize) -> (Messa
     let mut reader = Reader::skipping_arguments(MessageBounds::default());
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
     cuts.sort_unstable();
-    let mut held = Vec::new();
+    let mut buffered = Vec::new();
     let mut from = 0;
     for (number, cut) in cuts.into_iter().enumerate() {
-        held.extend_from_slice(&body[from..cut]);
+        buffered.extend_from_slice(&body[from..cut]);
         from = cut;
-        let mut outcome = reader.push(&held, EndOfBody::NotYet);
+        let mut outcome = reader.push(&buffered, EndOfBody::NotYet);
         if outcome.is_ok() && number == read_behind {
-            outcome = reader.read_skipped(&held).map(|()| Progress::Partial);
+            outcome = reader
+                .read_skipped(&buffered)
+                .map(|()| ReadProgress::Partial);
         }
         if outcome.is_err() {
             return (*reader.message(), outcome);
         }
-        reader.release(&mut held);
+        reader.release(&mut buffered);
     }
-    held.extend_from_slice(&body[from..]);
+    buffered.extend_from_slice(&body[from..]);
     let outcome = reader
-        .push(&held, EndOfBody::Reached)
-        .and_then(|progress| reader.read_skipped(&held).map(|()| progress));
+        .push(&buffered, EndOfBody::Reached)
+        .and_then(|progress| reader.read_skipped(&buffered).map(|()| progress));
     (*reader.message(), outcome)
 }
 
 /// Whether the caller lets go of what has been read.
 #[derive(Clone, Copy)]
-enum Holding {
+enum Buffering {
     Everything,
     WhatIsNeeded,
 }
 
-fn in_pieces(body: &[u8], cuts: &[usize], holding: Holding) -> (Message, Outcome) {
+fn in_pieces(body: &[u8], cuts: &[usize], buffering: Buffering) -> (Message, Outcome) {
     let mut reader = Reader::new(MessageBounds::default());
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).collect();
     cuts.sort_unstable();
-    let mut held = Vec::new();
+    let mut buffered = Vec::new();
     let mut from = 0;
     for cut in cuts {
-        held.extend_from_slice(&body[from..cut]);
+        buffered.extend_from_slice(&body[from..cut]);
         from = cut;
-        let outcome = reader.push(&held, EndOfBody::NotYet);
+        let outcome = reader.push(&buffered, EndOfBody::NotYet);
         if outcome.is_err() {
             return (*reader.message(), outcome);
         }
-        if matches!(holding, Holding::WhatIsNeeded) {
-            reader.release(&mut held);
+        if matches!(buffering, Buffering::WhatIsNeeded) {
+            reader.release(&mut buffered);
         }
     }
-    held.extend_from_slice(&body[from..]);
-    let outcome = reader.push(&held, EndOfBody::Reached);
+    buffered.extend_from_slice(&body[from..]);
+    let outcome = reader.push(&buffered, EndOfBody::Reached);
     (*reader.message(), outcome)
 }
 
@@ -166,7 +168,7 @@ proptest! {
     #[test]
     fn it_reads_every_request_and_finds_its_parts(body in request()) {
         let (message, outcome) = in_one(body.as_bytes());
-        prop_assert_eq!(outcome, Ok(Progress::Complete(Kind::Request)), "{}", body);
+        prop_assert_eq!(outcome, Ok(ReadProgress::Complete(Kind::Request)), "{}", body);
         let value: serde_json::Value = serde_json::from_str(&body).unwrap();
         let id = value["id"].to_string();
         prop_assert_eq!(message.id().unwrap().raw(body.as_bytes()), id.as_bytes());
@@ -183,12 +185,12 @@ proptest! {
         body in mangled(), cuts in proptest::collection::vec(any::<usize>(), 0..12),
     ) {
         let whole = in_one(&body);
-        let held = in_pieces(&body, &cuts, Holding::Everything);
-        let released = in_pieces(&body, &cuts, Holding::WhatIsNeeded);
-        prop_assert_eq!(&held.1, &whole.1);
+        let buffered = in_pieces(&body, &cuts, Buffering::Everything);
+        let released = in_pieces(&body, &cuts, Buffering::WhatIsNeeded);
+        prop_assert_eq!(&buffered.1, &whole.1);
         prop_assert_eq!(&released.1, &whole.1);
         if whole.1.is_ok() {
-            prop_assert_eq!(held.0, whole.0);
+            prop_assert_eq!(buffered.0, whole.0);
             prop_assert_eq!(released.0, whole.0);
         }
     }
@@ -214,8 +216,8 @@ proptest! {
     fn it_gives_the_same_answer_cut_at_every_byte(body in mangled()) {
         let whole = in_one(&body);
         let cuts: Vec<usize> = (0..body.len()).collect();
-        prop_assert_eq!(&in_pieces(&body, &cuts, Holding::Everything).1, &whole.1);
-        prop_assert_eq!(&in_pieces(&body, &cuts, Holding::WhatIsNeeded).1, &whole.1);
+        prop_assert_eq!(&in_pieces(&body, &cuts, Buffering::Everything).1, &whole.1);
+        prop_assert_eq!(&in_pieces(&body, &cuts, Buffering::WhatIsNeeded).1, &whole.1);
     }
 
     #[test]
@@ -239,7 +241,7 @@ proptest! {
         cuts in proptest::collection::vec(any::<usize>(), 0..6),
     ) {
         let whole = in_one(&body);
-        prop_assert_eq!(in_pieces(&body, &cuts, Holding::WhatIsNeeded).1, whole.1);
+        prop_assert_eq!(in_pieces(&body, &cuts, Buffering::WhatIsNeeded).1, whole.1);
     }
 }
 

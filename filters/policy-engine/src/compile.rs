@@ -85,7 +85,7 @@ pub fn compile(config: &FilterConfig, schemas: &mut SchemaCache) -> Result<Polic
 }
 
 fn body_limits(config: &FilterConfig, errors: &mut Errors) -> BodyLimits {
-    // Offsets into a body are held in 32 bits.
+    // Offsets into a body have 32 bits.
     let max_body_bytes = match u32::try_from(config.max_body_bytes) {
         Ok(bytes) if bytes > 0 => bytes,
         _ => {

@@ -33,7 +33,7 @@ impl Access {
             (Self::Everyone, _) => true,
             (Self::Roles(_), Principal::Anonymous) => false,
             (Self::Roles(roles), Principal::Known { claims, .. }) => {
-                roles.iter().any(|role| role.is_held_with(claims))
+                roles.iter().any(|role| role.is_met_by(claims))
             }
         }
     }
@@ -48,11 +48,11 @@ impl Role {
         Self(role.claims.clone())
     }
 
-    fn is_held_with(&self, claims: &BTreeMap<String, Vec<String>>) -> bool {
+    fn is_met_by(&self, claims: &BTreeMap<String, Vec<String>>) -> bool {
         self.0.iter().all(|(claim, wanted)| {
             claims
                 .get(claim)
-                .is_some_and(|held| held.iter().any(|value| wanted.contains(value)))
+                .is_some_and(|presented| presented.iter().any(|value| wanted.contains(value)))
         })
     }
 }
@@ -71,13 +71,13 @@ mod tests {
             .collect()
     }
 
-    fn admits(wanted: &[(&str, &[&str])], held: &[(&str, &[&str])]) -> bool {
+    fn admits(wanted: &[(&str, &[&str])], presented: &[(&str, &[&str])]) -> bool {
         let role = wire::Role {
             claims: claims(wanted),
         };
         Access::Roles(vec![Role::new(&role)]).admits(&Principal::Known {
             subject: "ada".into(),
-            claims: claims(held),
+            claims: claims(presented),
         })
     }
 

@@ -143,18 +143,18 @@ impl FakeProxy {
         self.lost_headers.set(count);
     }
 
-    /// Adds to what is held of the body.
+    /// Adds to what is buffered of the body.
     pub fn receive(&self, bytes: &[u8]) {
         self.body.borrow_mut().extend_from_slice(bytes);
     }
 
-    /// How many bytes of the body are held.
+    /// How many bytes of the body are buffered.
     #[must_use]
-    pub fn held(&self) -> usize {
+    pub fn buffered(&self) -> usize {
         self.body.borrow().len()
     }
 
-    /// Passes on what is held of the body, and returns it.
+    /// Passes on what is buffered of the body, and returns it.
     pub fn pass_on(&self) -> Vec<u8> {
         self.body.take()
     }

@@ -80,7 +80,7 @@ pub fn settle<'p>(
 }
 
 /// A slot and the buckets of one call that lie in it.
-struct HeldSlot {
+struct SlotInUse {
     key: String,
     version: Version,
     slot: Slot,
@@ -92,15 +92,15 @@ fn read_slots(
     data: &impl SharedData,
     key: &HashKey,
     pending: &PendingLimits<'_>,
-) -> Option<Vec<HeldSlot>> {
-    let mut slots: Vec<(SlotIndex, HeldSlot)> = Vec::with_capacity(pending.buckets().len());
+) -> Option<Vec<SlotInUse>> {
+    let mut slots: Vec<(SlotIndex, SlotInUse)> = Vec::with_capacity(pending.buckets().len());
     for (number, bucket) in pending.buckets().iter().enumerate() {
         let (index, fingerprint) = slot_of(key, bucket.identity());
         if let Some((_, slot)) = slots.iter_mut().find(|(known, _)| *known == index) {
             slot.buckets.push((number, fingerprint));
             continue;
         }
-        let mut slot = HeldSlot {
+        let mut slot = SlotInUse {
             key: index.key(),
             version: Version(0),
             slot: Slot::default(),
@@ -112,7 +112,7 @@ fn read_slots(
     Some(slots.into_iter().map(|(_, slot)| slot).collect())
 }
 
-impl HeldSlot {
+impl SlotInUse {
     fn read_again(&mut self, data: &impl SharedData) -> Option<()> {
         let stored = data.read(&self.key);
         self.slot = Slot::decode(&stored.bytes)
@@ -159,23 +159,23 @@ impl HeldSlot {
 /// the next refusal says it again.
 fn restate(
     data: &impl SharedData,
-    slots: &mut [HeldSlot],
+    slots: &mut [SlotInUse],
     states: &[BucketState],
     writes: &[Write],
     now: UnixNanos,
 ) {
-    for held in slots {
+    for used in slots {
         let here = |write: &&Write| {
-            held.buckets
+            used.buckets
                 .iter()
                 .any(|(bucket, _)| *bucket == write.bucket)
         };
         let here: Vec<&Write> = writes.iter().filter(here).collect();
-        if here.is_empty() || held.read_again(data).is_none() {
+        if here.is_empty() || used.read_again(data).is_none() {
             continue;
         }
-        let mut slot = held.slot.clone();
-        for (bucket, fingerprint) in &held.buckets {
+        let mut slot = used.slot.clone();
+        for (bucket, fingerprint) in &used.buckets {
             let write = here.iter().find(|write| write.bucket == *bucket);
             let (place, state) = slot.find(*fingerprint, now);
             if let Some(write) = write.filter(|_| states.get(*bucket) == Some(&state)) {
@@ -183,19 +183,19 @@ fn restate(
             }
         }
         // A conflict is left alone: see above.
-        let _ = data.compare_and_set(&held.key, &slot.encode(), held.version);
+        let _ = data.compare_and_set(&used.key, &slot.encode(), used.version);
     }
 }
 
 /// Takes back what was counted in `slots`. Where it cannot, the count stays: strict, never loose.
-fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[HeldSlot]) {
-    for held in slots {
+fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[SlotInUse]) {
+    for used in slots {
         for _ in 0..ATTEMPTS {
-            let stored = data.read(&held.key);
+            let stored = data.read(&used.key);
             let Ok(mut slot) = Slot::decode(&stored.bytes) else {
                 break;
             };
-            for (bucket, fingerprint) in &held.buckets {
+            for (bucket, fingerprint) in &used.buckets {
                 // At the end of time every place but the bucket's own counts as idle. Where another
                 // bucket has taken the place over meanwhile, there is nothing of ours to take back.
                 if let (place, BucketState::Own(time)) =
@@ -205,7 +205,7 @@ fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[HeldS
                 }
             }
             if data
-                .compare_and_set(&held.key, &slot.encode(), stored.version)
+                .compare_and_set(&used.key, &slot.encode(), stored.version)
                 .is_ok()
             {
                 break;

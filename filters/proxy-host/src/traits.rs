@@ -21,7 +21,7 @@ pub trait RequestHeaders {
 
 /// The bytes of the request's body that the proxy holds.
 pub trait RequestBody {
-    /// `length` bytes from offset `from` of what is held; fewer where fewer are held.
+    /// `length` bytes from offset `from` of what is buffered; fewer where fewer are buffered.
     fn body(&self, from: usize, length: usize) -> Vec<u8>;
 }
 

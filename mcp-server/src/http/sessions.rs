@@ -3,8 +3,7 @@
 //! An id names its revision and a random number, and that is all there is to a session: any process
 //! of this server takes it up, after a restart too, and ten thousand cost what one costs. It is no
 //! credential and opens nothing: who may call is decided request by request. Kept are the calls
-//! that
-//! run, so that a client can cancel them, and a few sessions that their clients have ended.
+//! that run, so that a client can cancel them, and a few sessions that their clients have ended.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;

@@ -24,8 +24,7 @@ exec \"$python\" \"$@\"
 ";
 
 /// Everybody on a worker sees command lines, and Spark shows them on its pages and in its logs; so
-/// a
-/// script's arguments, and settings that are credentials, come in a file.
+/// a script's arguments, and settings that are credentials, come in a file.
 const LAUNCHER: &str = r#""""Runs the script of a Spark job as a file says: arguments, settings."""
 import json
 import os

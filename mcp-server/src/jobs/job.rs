@@ -95,7 +95,7 @@ impl FromStr for JobState {
 
 /// How far a job is, over the Spark jobs that its driver has started so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
+pub struct JobProgress {
     /// Tasks that are known of and not skipped.
     pub tasks: i64,
     /// Tasks of these that are done.
@@ -110,7 +110,7 @@ pub struct Progress {
     pub stages_done: i64,
 }
 
-impl Progress {
+impl JobProgress {
     /// Percent, of which 100 is kept for a job that finished: Spark does not know what its driver
     /// will still ask for.
     pub fn percent(&self, state: JobState) -> Option<i64> {
@@ -146,7 +146,7 @@ pub struct Job {
     /// The id of the application that its driver registered.
     pub application_id: Option<String>,
     /// How far it is, as last seen.
-    pub progress: Progress,
+    pub progress: JobProgress,
     /// A sentence on its state for the caller.
     pub message: Option<String>,
     /// The end of the driver's output, for a job that failed.
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn it_keeps_100_percent_for_a_job_that_finished() {
-        let mut progress = Progress::default();
+        let mut progress = JobProgress::default();
         assert_eq!(progress.percent(JobState::Running), None);
         assert_eq!(progress.percent(JobState::Finished), Some(100));
         progress.tasks = 8;

@@ -1,6 +1,5 @@
 //! A standalone master's two HTTP faces: the submission server (`/v1/submissions`), and the web
-//! page with its JSON, through which the
-//! workers' logs and the drivers' REST interface are found.
+//! page with its JSON, through which the workers' logs and the drivers' REST interface are found.
 
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::job::Progress;
+use super::job::JobProgress;
 
 /// One look takes no longer than this.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -211,7 +210,7 @@ impl Master {
     }
 
     /// How far a running application is.
-    pub(super) async fn progress(&self, app: &str) -> Result<Progress, MasterError> {
+    pub(super) async fn progress(&self, app: &str) -> Result<JobProgress, MasterError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase", default)]
         #[derive(Default)]
@@ -228,7 +227,7 @@ impl Master {
         let url = self.of_app(app, "jobs");
         let jobs: Vec<SparkJob> = self.json(&url, self.http.get(url.clone())).await?;
         let sum = |of: fn(&SparkJob) -> i64| jobs.iter().map(of).sum();
-        Ok(Progress {
+        Ok(JobProgress {
             tasks: sum(|job| job.num_tasks - job.num_skipped_tasks),
             tasks_done: sum(|job| job.num_completed_tasks),
             tasks_running: sum(|job| job.num_active_tasks),

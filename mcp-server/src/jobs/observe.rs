@@ -178,8 +178,8 @@ impl Observer {
     }
 
     /// The application that carries this job's id among its settings, for a driver whose log is
-    /// silent. Its name is no key: scripts set
-    /// their own. The page is heavy for a busy driver, so it is read once per application.
+    /// silent. Its name is no key: scripts set their own. The page is heavy for a busy driver, so
+    /// it is read once per application.
     async fn application_by_setting(&self, id: JobId, overview: &Overview) -> Option<String> {
         for app in &overview.active_apps {
             let known = self.with_memory(|memory| memory.applications.get(&app.id).copied());
@@ -282,8 +282,7 @@ impl Observer {
     }
 
     /// The last words of a failed job, without credentials and within a bound. The driver's own
-    /// words are told only where the script's
-    /// give no reason.
+    /// words are told only where the script's give no reason.
     async fn error_tail(
         &self,
         submission: &str,

@@ -12,11 +12,10 @@ use tokio::sync::OnceCell;
 
 use crate::config::SslMode;
 
-use super::job::{Job, JobId, JobState, Progress, Times};
+use super::job::{Job, JobId, JobProgress, JobState, Times};
 
 /// The steps from an empty database to today's tables: number, title and statements. A step that
-/// was
-/// released is never changed: its checksum is in every registry.
+/// was released is never changed: its checksum is in every registry.
 const MIGRATIONS: [(i64, &str, &str); 2] = [
     (
         1,
@@ -302,7 +301,7 @@ fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
         conf: conf.0,
         submission_id: row.try_get("submission_id")?,
         application_id: row.try_get("application_id")?,
-        progress: Progress {
+        progress: JobProgress {
             tasks: row.try_get("tasks")?,
             tasks_done: row.try_get("tasks_done")?,
             tasks_running: row.try_get("tasks_running")?,

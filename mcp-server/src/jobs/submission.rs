@@ -1,10 +1,9 @@
 //! Builds the request that the master gets: `spark-submit` in client mode, as a driver on a worker.
 //!
 //! A standalone master takes no Python application in cluster mode, but it takes the class
-//! `SparkSubmit` as one and so runs the
-//! script beside it. Settings go into the arguments: those beside them reach only the JVM that the
-//! master starts, and a `spark.master`
-//! given only there would run the job in one local process.
+//! `SparkSubmit` as one and so runs the script beside it. Settings go into the arguments: those
+//! beside them reach only the JVM that the master starts, and a `spark.master` given only there
+//! would run the job in one local process.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,8 +19,7 @@ pub(super) const JOB_ID: &str = "spark.portcullis.job.id";
 const CLIENT_VERSION: &str = "4.3.0";
 
 /// Cores of a job, and of each of its executors, where the caller says nothing: else one job would
-/// take every core, and the next
-/// wait for ever.
+/// take every core, and the next wait for ever.
 const CORES: u32 = 2;
 
 /// Settings of the JVM that the master starts; `spark-submit` inside it comes too late for them.

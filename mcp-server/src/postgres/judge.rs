@@ -1,11 +1,9 @@
 //! Decides whether a statement only reads, by what PostgreSQL itself understood of it.
 //!
 //! PostgreSQL analyses the caller's text, resolves every name and sends the tree as a notice;
-//! nothing
-//! has been planned or run then. Each function, operator, type and relation in the tree is judged
-//! by
-//! what it is, not by its name, and so is what these call in their turn: an aggregate's transition
-//! function, a domain's check, an argument's default, the body of a function in SQL.
+//! nothing has been planned or run then. Each function, operator, type and relation in the tree is
+//! judged by what it is, not by its name, and so is what these call in their turn: an aggregate's
+//! transition function, a domain's check, an argument's default, the body of a function in SQL.
 //! What is not known to be harmless is refused. The statement that was judged is the prepared
 //! statement that is bound afterwards: there is no second reading.
 

@@ -2,8 +2,7 @@
 //!
 //! The first flush begins a transaction and, for a text that this session has not judged in the
 //! present state of the database, has it analysed; the second binds the statement, reads its rows
-//! and
-//! rolls back. A query on a statement that is kept so takes two round trips.
+//! and rolls back. A query on a statement that is kept so takes two round trips.
 
 mod fetching;
 

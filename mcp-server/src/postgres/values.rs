@@ -43,8 +43,7 @@ pub(super) fn to_json(text: &str, info: &TypeInfo) -> Value {
 }
 
 /// PostgreSQL writes `2024-01-31 12:00:00+00`; the standard has a `T` and minutes in the offset.
-/// Years before our era and the
-/// infinities stay as they are.
+/// Years before our era and the infinities stay as they are.
 fn iso_8601(text: &str) -> Option<String> {
     let (date, time) = text.split_once(' ')?;
     if time.contains(' ') || time.ends_with("BC") {

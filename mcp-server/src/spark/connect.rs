@@ -32,7 +32,7 @@ pub(super) mod fake;
 #[cfg(test)]
 mod tests;
 
-pub use execution::{Event, Execution, Progress};
+pub use execution::{Event, Execution, StatementProgress};
 pub use failure::{ConnectError, SparkFailure};
 pub use remote::{InvalidRemote, Remote};
 pub use session::Session;

@@ -1,8 +1,7 @@
 //! The strict gate for a Spark that has no check of its own: plain queries, word by word.
 //!
 //! It does not understand SQL and does not try: it takes a statement whose every word it knows to
-//! be
-//! harmless, and refuses the rest, much that only reads included.
+//! be harmless, and refuses the rest, much that only reads included.
 
 /// Words that open a statement that reads.
 const OPENING: [&str; 8] = [
@@ -10,8 +9,7 @@ const OPENING: [&str; 8] = [
 ];
 
 /// Words that stand in statements that do more than read, or that bring in other programs, files
-/// and
-/// texts that are run.
+/// and texts that are run.
 const REFUSED: [&str; 48] = [
     "ADD",
     "ALTER",

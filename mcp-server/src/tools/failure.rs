@@ -9,8 +9,8 @@ pub struct ToolFailure {
     /// One sentence for the caller, in the caller's terms, without credentials.
     pub message: String,
     /// A word that a program can branch on: an SQLSTATE (`42P01`), a Spark error class
-    /// (`TABLE_OR_VIEW_NOT_FOUND`) or a word of ours
-    /// (`invalid_arguments`, `not_found`, `unavailable`, `cancelled`).
+    /// (`TABLE_OR_VIEW_NOT_FOUND`) or a word of ours (`invalid_arguments`, `not_found`,
+    /// `unavailable`, `cancelled`).
     pub code: String,
     /// The remedy, where the message does not say.
     pub hint: Option<String>,

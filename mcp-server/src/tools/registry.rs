@@ -88,8 +88,7 @@ fn listed<T: Tool>() -> Listed {
 }
 
 /// Clients hold a failure's structured content against the output schema too, so it must say that
-/// there are failures; and its root must
-/// be of type object (tools, output schema).
+/// there are failures; and its root must be of type object (tools, output schema).
 fn output_or_error(output: &Value) -> JsonObject {
     object(json!({"type": "object", "anyOf": [output, {"required": ["error"]}]}))
 }

@@ -1,6 +1,6 @@
 //! `execute_query` cannot write, whatever SQL it is given, even connected as a superuser: every
-//! attack is tried on a real PostgreSQL, and
-//! afterwards everything that could have changed is compared with what it was.
+//! attack is tried on a real PostgreSQL, and afterwards everything that could have changed is
+//! compared with what it was.
 //!
 //! Invariant 6 of `docs/architecture.md`.
 

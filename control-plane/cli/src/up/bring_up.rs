@@ -3,7 +3,7 @@
 use supervisor::Supervisor;
 
 use super::postgres::Database;
-use super::progress::Progress;
+use super::progress::StepReport;
 use super::spark::LocalSpark;
 use super::stack::Stack;
 use super::{addresses, control_plane, data_server, envoy, first_call, spark_demo};
@@ -12,7 +12,7 @@ use super::{addresses, control_plane, data_server, envoy, first_call, spark_demo
 pub(crate) async fn bring_up(
     stack: &Stack,
     supervisor: &Supervisor,
-    progress: Progress,
+    progress: StepReport,
 ) -> anyhow::Result<()> {
     let local_spark = if stack.settings.spark.local_needed() {
         Some(LocalSpark::prepare(stack)?)

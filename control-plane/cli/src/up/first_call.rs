@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::{mcp_client, output};
 
-use super::progress::Progress;
+use super::progress::StepReport;
 use super::settings::reachable;
 use super::stack::Stack;
 
@@ -18,7 +18,7 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 
 /// Returns when the data server reports everything behind it up, and a call has come back through
 /// the gateway.
-pub(crate) async fn wait(stack: &Stack, progress: Progress) -> anyhow::Result<()> {
+pub(crate) async fn wait(stack: &Stack, progress: StepReport) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     let health = format!("http://{}/health", reachable(stack.settings.mcp_address));
     until(

@@ -6,18 +6,18 @@ use crate::output;
 
 /// Lines with the seconds since the beginning.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Progress {
+pub(crate) struct StepReport {
     began: Instant,
 }
 
-impl Progress {
+impl StepReport {
     pub(crate) fn begin() -> Self {
         Self {
             began: Instant::now(),
         }
     }
 
-    /// A step that is done.
+    /// Tells of a step that is done.
     pub(crate) fn done(self, what: &str) {
         output::tell(format_args!("  {:5.1} s  {what}", self.seconds()));
     }

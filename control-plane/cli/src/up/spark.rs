@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use supervisor::{Program, Readiness, Restart, Signal, Stop, Supervisor};
 
-use super::progress::Progress;
+use super::progress::StepReport;
 use super::settings::SparkSettings;
 use super::stack::Stack;
 
@@ -57,7 +57,7 @@ impl LocalSpark {
     pub(crate) async fn start(
         &self,
         supervisor: &Supervisor,
-        progress: Progress,
+        progress: StepReport,
     ) -> anyhow::Result<()> {
         supervisor.start(self.master()).await?;
         progress.done(&format!("Spark master    {}", self.master_url()));

@@ -85,7 +85,7 @@ enum Delivery {
     Rejected {
         message: String,
     },
-    Held {
+    Blocked {
         behind: String,
     },
 }
@@ -172,7 +172,7 @@ fn resource(resource: ResourceState) -> Resource {
             DeliveryState::Pending => Delivery::Pending,
             DeliveryState::Unknown => Delivery::Unknown,
             DeliveryState::Rejected { message } => Delivery::Rejected { message },
-            DeliveryState::Held { behind } => Delivery::Held { behind },
+            DeliveryState::Blocked { behind } => Delivery::Blocked { behind },
         },
         since: Some(at(resource.since)),
     }

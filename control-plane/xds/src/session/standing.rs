@@ -90,7 +90,7 @@ impl Session {
         for resource in self.expected(snapshot) {
             match self.state_of(snapshot, resource) {
                 DeliveryState::Acked => {}
-                DeliveryState::Rejected { .. } | DeliveryState::Held { .. } => {
+                DeliveryState::Rejected { .. } | DeliveryState::Blocked { .. } => {
                     return NodeAnswer::Rejected;
                 }
                 DeliveryState::Pending | DeliveryState::Unknown => answer = NodeAnswer::Waiting,
@@ -149,7 +149,7 @@ impl Session {
         if !is_out {
             let behind = plan::held_behind(&self.subscriptions, snapshot, resource_type, name);
             return match behind {
-                Some((behind, name)) => DeliveryState::Held {
+                Some((behind, name)) => DeliveryState::Blocked {
                     behind: format!("{behind} `{name}`"),
                 },
                 None => DeliveryState::Pending,

@@ -8,18 +8,18 @@ use policy_engine::{ArgumentsRead, Permit};
 pub(super) struct Clearance<'p>(Permit<'p>);
 
 impl<'p> Clearance<'p> {
-    /// Clears a message of which `held` has arrived.
+    /// Clears a message of which `buffered` has arrived.
     ///
     /// # Errors
     /// The reader skipped bytes for which the engine had no schema, and they are not JSON.
     pub(super) fn new(
         permit: Permit<'p>,
         reader: &mut Reader,
-        held: &[u8],
+        buffered: &[u8],
     ) -> Result<Self, ReadError> {
         match permit.arguments_read() {
             ArgumentsRead::Yes => {}
-            ArgumentsRead::No => reader.read_skipped(held)?,
+            ArgumentsRead::No => reader.read_skipped(buffered)?,
         }
         Ok(Self(permit))
     }

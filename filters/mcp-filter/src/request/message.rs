@@ -1,9 +1,9 @@
-//! A message that is being read: what is held of it, and what is decided about it.
+//! A message that is being read: its buffered bytes, and what is decided about it.
 
 use std::ops::ControlFlow;
 
 use mcp_message::{
-    Capability, EndOfBody, Era, Kind, Member, Message, MessageBounds, Progress, Reader,
+    Capability, EndOfBody, Era, Kind, Member, Message, MessageBounds, ReadProgress, Reader,
 };
 use policy_engine::{
     Arguments, Decision, EndpointId, MessageForm, Permit, Policy, Principal, Refusal, ToolId, echo,
@@ -23,7 +23,7 @@ use crate::request::clearance::Clearance;
 const CALLER: Principal = Principal::Anonymous;
 
 /// The fate of a message, by the part of it that has been read.
-pub(super) enum Judgement<'p> {
+pub(super) enum MessageFate<'p> {
     /// That cannot be said yet.
     ReadOn,
     /// It goes where its permit says.
@@ -48,7 +48,7 @@ fn closed_method(
     }
 }
 
-impl From<Answer> for Judgement<'_> {
+impl From<Answer> for MessageFate<'_> {
     fn from(answer: Answer) -> Self {
         Self::Refuse { answer, tool: None }
     }
@@ -87,7 +87,7 @@ pub(super) struct MessageInHand {
     changes: Changes,
     reader: Reader,
     /// The bytes that have been fetched from the proxy, each once.
-    held: Vec<u8>,
+    buffered: Vec<u8>,
     /// How many bytes of the body have arrived.
     arrived: usize,
     /// The kind of thing that the method is called on, once the method has been read.
@@ -115,7 +115,7 @@ impl MessageInHand {
             announced,
             changes,
             reader: Reader::skipping_arguments(limits),
-            held: Vec::new(),
+            buffered: Vec::new(),
             arrived: 0,
             capability: None,
             tool: None,
@@ -133,7 +133,7 @@ impl MessageInHand {
     pub(super) fn id(&self) -> Option<&[u8]> {
         self.id
             .as_deref()
-            .or_else(|| self.reader.message().id().map(|id| id.raw(&self.held)))
+            .or_else(|| self.reader.message().id().map(|id| id.raw(&self.buffered)))
     }
 
     /// Whom the answer to the call reaches, if so much of it has been read.
@@ -159,13 +159,13 @@ impl MessageInHand {
 
     /// The reader and what it has been given, to look for the id in what follows.
     pub(super) fn into_search(self) -> (Reader, Vec<u8>) {
-        (self.reader, self.held)
+        (self.reader, self.buffered)
     }
 
-    /// Lets go of what was held; what follows is read as it passes.
+    /// Lets go of what was buffered; what follows is read as it passes.
     pub(super) fn let_go(&mut self) {
         self.id = self.id().map(<[u8]>::to_vec);
-        self.reader.release(&mut self.held);
+        self.reader.release(&mut self.buffered);
     }
 
     /// Reads what has arrived since, while the proxy holds the body: `size` bytes of it.
@@ -175,7 +175,7 @@ impl MessageInHand {
         plugin: &'p Plugin,
         size: usize,
         end: EndOfBody,
-    ) -> Judgement<'p> {
+    ) -> MessageFate<'p> {
         let known = self.arrived;
         if let Err(answer) = self.fetch(host, known, size.saturating_sub(known)) {
             return answer.into();
@@ -195,10 +195,10 @@ impl MessageInHand {
         // all in one piece.
         let is_last = self.reader.is_closed() || self.announced.length == Some(self.arrived);
         if end == EndOfBody::NotYet && is_last {
-            return Judgement::ReadOn;
+            return MessageFate::ReadOn;
         }
         match (self.judge(host, plugin, &message, kind, end), rest) {
-            (Judgement::Pass(_), Err(answer)) => answer.into(),
+            (MessageFate::Pass(_), Err(answer)) => answer.into(),
             (judgement, _) => judgement,
         }
     }
@@ -211,12 +211,12 @@ impl MessageInHand {
         host: &impl Host,
         plugin: &'p Plugin,
         end: EndOfBody,
-    ) -> ControlFlow<Judgement<'p>, (Message, Kind)> {
+    ) -> ControlFlow<MessageFate<'p>, (Message, Kind)> {
         loop {
-            match self.reader.push_to_member(&self.held, end) {
+            match self.reader.push_to_member(&self.buffered, end) {
                 Err(error) => return ControlFlow::Break(Answer::unreadable(&error).into()),
-                Ok(Some(Progress::Partial)) => return ControlFlow::Break(Judgement::ReadOn),
-                Ok(Some(Progress::Complete(kind))) => {
+                Ok(Some(ReadProgress::Partial)) => return ControlFlow::Break(MessageFate::ReadOn),
+                Ok(Some(ReadProgress::Complete(kind))) => {
                     return ControlFlow::Continue((*self.reader.message(), kind));
                 }
                 Ok(None) => {}
@@ -224,7 +224,7 @@ impl MessageInHand {
             self.look_at_names(host, plugin)?;
             if self.says_enough(plugin) {
                 // Nobody asks for the arguments, so they are read here, in their order.
-                if let Err(error) = self.reader.read_skipped(&self.held) {
+                if let Err(error) = self.reader.read_skipped(&self.buffered) {
                     return ControlFlow::Break(Answer::unreadable(&error).into());
                 }
                 let message = *self.reader.message();
@@ -237,7 +237,7 @@ impl MessageInHand {
     /// Reads what lies behind the point of decision, as far as it has arrived.
     fn read_rest(&mut self, end: EndOfBody) -> Result<(), Answer> {
         loop {
-            let read = self.reader.push_to_member(&self.held, end);
+            let read = self.reader.push_to_member(&self.buffered, end);
             let version = self.reader.message().protocol_version();
             if self.decided_on.is_some() && version.is_some() && self.announced.era != Era::Modern {
                 return Err(agreement::late_version());
@@ -269,7 +269,7 @@ impl MessageInHand {
         self.fetch(host, 0, size)?;
         self.arrived = self.arrived.saturating_add(size);
         self.read_rest(self.end_of_promised(end))?;
-        self.reader.release(&mut self.held);
+        self.reader.release(&mut self.buffered);
         Ok(())
     }
 
@@ -281,10 +281,10 @@ impl MessageInHand {
         if fresh.len() != length {
             return Err(Answer::body_lost());
         }
-        if self.held.is_empty() {
-            self.held = fresh;
+        if self.buffered.is_empty() {
+            self.buffered = fresh;
         } else {
-            self.held.extend_from_slice(&fresh);
+            self.buffered.extend_from_slice(&fresh);
         }
         Ok(())
     }
@@ -295,17 +295,17 @@ impl MessageInHand {
         &mut self,
         host: &impl Host,
         plugin: &'p Plugin,
-    ) -> ControlFlow<Judgement<'p>> {
+    ) -> ControlFlow<MessageFate<'p>> {
         let message = self.reader.message();
         let Some(method) = message.method() else {
             return ControlFlow::Continue(());
         };
-        let refuse = |answer, tool| ControlFlow::Break(Judgement::Refuse { answer, tool });
+        let refuse = |answer, tool| ControlFlow::Break(MessageFate::Refuse { answer, tool });
         let era = self.announced.era;
         let capability = match self.capability {
             Some(capability) => capability,
             None => {
-                let method = method.decoded(&self.held);
+                let method = method.decoded(&self.buffered);
                 let capability = *self.capability.insert(Capability::of_method(&method));
                 // Whether there is an id, is not known yet.
                 let form = MessageForm::Notification;
@@ -321,7 +321,7 @@ impl MessageInHand {
             return ControlFlow::Continue(());
         };
         let started = host.monotonic();
-        let name = name.decoded(&self.held);
+        let name = name.decoded(&self.buffered);
         let (refusal, tool) = match plugin.policy.tool(self.endpoint, &name) {
             Err(refusal) => (refusal, None),
             Ok(tool) => match plugin.policy.closed_to(tool, &CALLER) {
@@ -378,7 +378,7 @@ impl MessageInHand {
         message: &Message,
         kind: Kind,
         end: EndOfBody,
-    ) -> Judgement<'p> {
+    ) -> MessageFate<'p> {
         let started = host.monotonic();
         let Some(method) = message.method() else {
             return match self.announced.era {
@@ -391,8 +391,10 @@ impl MessageInHand {
                 .into(),
             };
         };
-        let method = method.decoded(&self.held);
-        if let Err(answer) = agreement::check(&self.announced, message, &self.held, &method, kind) {
+        let method = method.decoded(&self.buffered);
+        if let Err(answer) =
+            agreement::check(&self.announced, message, &self.buffered, &method, kind)
+        {
             return answer.into();
         }
         let capability = Capability::of_method(&method);
@@ -439,27 +441,27 @@ impl MessageInHand {
         tool: ToolId,
         message: &Message,
         end: EndOfBody,
-    ) -> Judgement<'p> {
+    ) -> MessageFate<'p> {
         let era = self.announced.era;
         let needs_arguments = self.needs_arguments(&plugin.policy, tool);
         let Self {
             announced,
             reader,
-            held,
+            buffered,
             ..
         } = self;
-        let refuse = |answer| Judgement::Refuse {
+        let refuse = |answer| MessageFate::Refuse {
             answer,
             tool: Some(tool),
         };
         // Before the limits, so that what cannot be read costs its caller nothing.
         if !plugin.policy.needs_arguments(tool)
-            && let Err(error) = reader.read_skipped(held)
+            && let Err(error) = reader.read_skipped(buffered)
         {
             return refuse(Answer::unreadable(&error));
         }
         let arguments = match (needs_arguments, message.arguments(), end) {
-            (true, Some(arguments), _) => Arguments::Raw(arguments.raw(held)),
+            (true, Some(arguments), _) => Arguments::Raw(arguments.raw(buffered)),
             (true, None, EndOfBody::Reached) => Arguments::Absent,
             (true, None, EndOfBody::NotYet) | (false, ..) => Arguments::NotRead,
         };
@@ -477,7 +479,7 @@ impl MessageInHand {
         match decision {
             // What is not JSON is refused as such, by the place in the body.
             Decision::Refuse(refusal @ Refusal::BadArguments { .. }) => {
-                refuse(match reader.read_skipped(held) {
+                refuse(match reader.read_skipped(buffered) {
                     Ok(()) => Answer::refused(&refusal, era),
                     Err(error) => Answer::unreadable(&error),
                 })
@@ -500,23 +502,23 @@ impl MessageInHand {
         plugin: &Plugin,
         tool: ToolId,
         permit: Permit<'p>,
-    ) -> Judgement<'p> {
+    ) -> MessageFate<'p> {
         if !permit.shadowed().is_empty() {
             plugin.statistics.shadowed(host, tool);
         }
         self.clear(permit)
     }
 
-    fn forward<'p>(&mut self, policy: &'p Policy) -> Judgement<'p> {
+    fn forward<'p>(&mut self, policy: &'p Policy) -> MessageFate<'p> {
         match policy.forward(self.endpoint) {
             Some(permit) => self.clear(permit),
             None => Answer::not_ready().into(),
         }
     }
 
-    fn clear<'p>(&mut self, permit: Permit<'p>) -> Judgement<'p> {
-        match Clearance::new(permit, &mut self.reader, &self.held) {
-            Ok(clearance) => Judgement::Pass(clearance),
+    fn clear<'p>(&mut self, permit: Permit<'p>) -> MessageFate<'p> {
+        match Clearance::new(permit, &mut self.reader, &self.buffered) {
+            Ok(clearance) => MessageFate::Pass(clearance),
             Err(error) => Answer::unreadable(&error).into(),
         }
     }

@@ -101,7 +101,7 @@ impl Gateway {
                 proxy.receive(chunk);
                 let end =
                     request.end == End::WithTheLastChunk && number + 1 == request.chunks.len();
-                let size = proxy.held();
+                let size = proxy.buffered();
                 let flow = filter.on_body(size, end);
                 if flow == Flow::Continue {
                     upstream.body.extend(proxy.pass_on());
@@ -112,7 +112,7 @@ impl Gateway {
             if !request.chunks.is_empty() && proxy.sent_reply().is_none() {
                 let flow = match request.end {
                     End::WithTheLastChunk | End::Never => None,
-                    End::Alone => Some(filter.on_body(proxy.held(), true)),
+                    End::Alone => Some(filter.on_body(proxy.buffered(), true)),
                     End::Trailers => Some(filter.on_trailers()),
                 };
                 if flow == Some(Flow::Continue) {

@@ -44,7 +44,7 @@ fn begin<'p>(gateway: &Gateway, proxies: &'p [FakeProxy]) -> Vec<Request<'p, Fak
         let body = unfinished(number, MEBIBYTE);
         for part in body.chunks(MEBIBYTE / 2) {
             proxy.receive(part);
-            assert_eq!(request.on_body(proxy.held(), false), Flow::Wait);
+            assert_eq!(request.on_body(proxy.buffered(), false), Flow::Wait);
         }
         request
     };
@@ -110,7 +110,7 @@ fn it_lets_slow_bodies_make_way() {
     // One hears it in its own next callback, where more of its body comes.
     let leaving = (0..48).rev().filter(|place| {
         first[*place].receive(b"x");
-        begun[*place].on_body(first[*place].held(), false);
+        begun[*place].on_body(first[*place].buffered(), false);
         first[*place].sent_reply().is_some()
     });
     let first_leaver = leaving.take(1).next().unwrap();
@@ -123,7 +123,10 @@ fn it_lets_slow_bodies_make_way() {
         assert_eq!(id_of_tool_error(&reply), stream.0);
         // What still comes of it goes nowhere.
         let gone = stream.0 as usize;
-        assert_eq!(begun[gone].on_body(first[gone].held(), true), Flow::Wait);
+        assert_eq!(
+            begun[gone].on_body(first[gone].buffered(), true),
+            Flow::Wait
+        );
     }
     let counter = "portcullis_refusals.server.none.tool.none.reason.made_way";
     assert_eq!(gateway.counter(counter), 3);

@@ -50,10 +50,10 @@ pub(super) enum Stop {
 }
 
 impl Reader {
-    /// Reads `bytes`, which begin at offset `held_from` of the body, from where the last call
+    /// Reads `bytes`, which begin at offset `buffered_from` of the body, from where the last call
     /// stopped, to their end or the end of a member of the envelope.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let base = self.held_from;
+        let base = self.buffered_from;
         let mut at = self.at.saturating_sub(base);
         let mut state = self.state;
         while let Some(&byte) = bytes.get(at) {
@@ -174,7 +174,7 @@ impl Reader {
                 }
                 (State::NextKey | State::FirstKey, Some(b'"'), _) => {
                     at += 1;
-                    self.begin_token(self.held_from + at);
+                    self.begin_token(self.buffered_from + at);
                     return self.key_text(bytes, at);
                 }
                 _ => return Ok((at, state)),
@@ -254,7 +254,7 @@ impl Reader {
     /// be decided on.
     #[cold]
     fn capture(&mut self, bytes: &[u8], end: usize) -> Result<(), Stop> {
-        let base = self.held_from;
+        let base = self.buffered_from;
         let raw = |span: Span| {
             bytes
                 .get(span.start.saturating_sub(base)..span.end.saturating_sub(base))
@@ -276,7 +276,7 @@ impl Reader {
     /// A key of the envelope, whose closing quote lies at `end`.
     #[cold]
     pub(super) fn key_ended(&mut self, bytes: &[u8], end: usize) -> Result<(), Stop> {
-        let start = self.token.saturating_sub(self.held_from);
+        let start = self.token.saturating_sub(self.buffered_from);
         let raw = bytes.get(start..end).unwrap_or_default();
         let known = if self.escaped {
             self.envelope.key(&resolve(raw))
@@ -286,11 +286,11 @@ impl Reader {
         known.map_err(|error| self.fail(error))
     }
 
-    /// The byte at this offset of what is held cannot be there.
+    /// The byte at this offset of what is buffered cannot be there.
     #[cold]
     pub(super) fn not_json(&mut self, at: usize, why: NotJson) -> Stop {
         self.fail(ReadError::NotJson {
-            at: self.held_from + at,
+            at: self.buffered_from + at,
             why,
         })
     }

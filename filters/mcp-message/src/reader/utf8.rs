@@ -16,7 +16,7 @@ pub(super) struct Utf8Prefix {
 
 /// The part of the bytes at hand that is UTF-8, and how the rest begins.
 pub(super) struct Valid {
-    /// Offset into what is held.
+    /// Offset into what is buffered.
     pub(super) end: usize,
     tail: Tail,
 }
@@ -36,15 +36,16 @@ impl Utf8Prefix {
         self.end
     }
 
-    /// Looks at what was added to `held`, whose first byte is at offset `held_from` of the body.
-    pub(super) fn advance(&mut self, held: &[u8], held_from: usize) -> Valid {
-        let known = self.end.saturating_sub(held_from);
-        if self.looked_at == held_from + held.len() {
+    /// Looks at what was added to `buffered`, whose first byte is at offset `buffered_from` of the
+    /// body.
+    pub(super) fn advance(&mut self, buffered: &[u8], buffered_from: usize) -> Valid {
+        let known = self.end.saturating_sub(buffered_from);
+        if self.looked_at == buffered_from + buffered.len() {
             let tail = self.tail;
             return Valid { end: known, tail };
         }
-        let ascii_end = known + ascii_blocks(held.get(known..).unwrap_or_default());
-        let rest = held.get(ascii_end..).unwrap_or_default();
+        let ascii_end = known + ascii_blocks(buffered.get(known..).unwrap_or_default());
+        let rest = buffered.get(ascii_end..).unwrap_or_default();
         count(ascii_end - known);
         count(rest.len());
         let (length, tail) = match std::str::from_utf8(rest) {
@@ -53,8 +54,8 @@ impl Utf8Prefix {
             Err(error) => (error.valid_up_to(), Tail::Begun),
         };
         let end = ascii_end + length;
-        self.end = held_from + end;
-        self.looked_at = held_from + held.len();
+        self.end = buffered_from + end;
+        self.looked_at = buffered_from + buffered.len();
         self.tail = tail;
         Valid { end, tail }
     }

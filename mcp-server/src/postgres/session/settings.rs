@@ -157,8 +157,7 @@ fn quoted_name(name: &str) -> String {
 /// Fixes the form of results, and forbids each transaction to write.
 ///
 /// The search path becomes the session's own: a reload of the server's configuration would
-/// otherwise
-/// change what a kept statement's names mean, without any transaction.
+/// otherwise change what a kept statement's names mean, without any transaction.
 const FIXED: &str = "SELECT pg_catalog.set_config('search_path', \
         pg_catalog.current_setting('search_path'), false); \
     SET default_transaction_read_only = on; \

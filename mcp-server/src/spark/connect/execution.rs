@@ -37,12 +37,12 @@ pub enum Event {
     /// Rows, as one Arrow batch.
     Batch(RecordBatch),
     /// How far Spark is; every two seconds or so.
-    Progress(Progress),
+    Progress(StatementProgress),
 }
 
 /// How far a statement is. Stages that Spark skips stay open to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
+pub struct StatementProgress {
     /// Tasks of the stages that are known by now.
     pub tasks: u64,
     /// Tasks of these that are done.
@@ -327,9 +327,9 @@ fn decode(batch: &pb::execute_plan_response::ArrowBatch) -> Result<Vec<RecordBat
     Ok(batches)
 }
 
-fn measure(progress: &ExecutionProgress) -> Progress {
+fn measure(progress: &ExecutionProgress) -> StatementProgress {
     let count = |n: i64| u64::try_from(n).unwrap_or_default();
-    Progress {
+    StatementProgress {
         tasks: progress.stages.iter().map(|s| count(s.num_tasks)).sum(),
         tasks_done: progress
             .stages

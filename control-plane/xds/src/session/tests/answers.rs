@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ACK_DEADLINE, NOTHING, Peer, plain};
 use crate::{
-    DeliveryState::{Acked, Held, Pending, Rejected, Unknown},
+    DeliveryState::{Acked, Blocked, Pending, Rejected, Unknown},
     ResourceType::{Cluster, ExtensionConfig, Listener, Route},
     fixtures::{cluster, extension, http_listener, listener, route, snapshot},
     session::{Answer, DeltaRequest, Memory, Process},
@@ -374,10 +374,10 @@ fn it_blocks_a_change_while_a_cluster_that_it_may_name_was_rejected() {
     let bad = http("2", "to new", Some(cluster("new", 1)));
     assert_eq!(peer.assign(&bad), ["+cluster new"]);
     assert_eq!(peer.nack(Cluster, "bad"), NOTHING);
-    let held = Held {
+    let blocked = Blocked {
         behind: "cluster `new`".to_owned(),
     };
-    assert_eq!(peer.state(ExtensionConfig, "e"), held);
+    assert_eq!(peer.state(ExtensionConfig, "e"), blocked);
     let good = http("3", "to new", Some(cluster("new", 2)));
     assert_eq!(peer.assign(&good), ["+cluster new"]);
     assert_eq!(peer.ack(Cluster), ["+extension configuration e"]);
