@@ -129,8 +129,12 @@ impl Lease {
         }
     }
 
-    /// Gives the session back: its transaction has been rolled back and left nothing.
+    /// Gives the session back: its transaction has been rolled back and left nothing. One whose
+    /// process has grown ends.
     pub(super) fn give_back(mut self) {
+        if self.session().has_grown() {
+            return self.close();
+        }
         self.is_clean = true;
     }
 

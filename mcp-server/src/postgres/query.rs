@@ -148,6 +148,7 @@ impl Postgres {
             columns,
             tree,
         } = analysed;
+        session.note_tree(tree.len());
         let allowed = &self.settings.allowed_functions;
         let harmless = judge::judge(session, &tree, allowed).await?;
         Ok(Statement {
@@ -183,7 +184,6 @@ impl Postgres {
         };
         let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
         let session = lease.session();
-        let is_huge = statement.is_huge();
         let leaves_traces = statement.leaves_traces;
         let sent = send_run(session, &statement, &values, limits.rows).map_err(SessionError::from);
         let gone = keep(session, sql, &statement);
@@ -194,7 +194,7 @@ impl Postgres {
         match fetched {
             Ok(fetched) => {
                 match fetched.is_complete {
-                    true if is_huge || leaves_traces => lease.close(),
+                    true if leaves_traces => lease.close(),
                     true => lease.give_back(),
                     false => drop(lease),
                 }

@@ -18,6 +18,7 @@ use postgres_protocol::message::frontend;
 use super::wire::{Backend, ConnectError, Login, ServerReport, Wire, WireError, connect};
 
 pub(super) use settings::{SessionFacts, SessionSettings};
+use statements::is_huge;
 pub(super) use statements::{KeptStatements, Statement};
 
 /// The state of the database as one text: which transactions have ended and which run. Where it is
@@ -36,6 +37,7 @@ pub(super) struct Session {
     own: HashMap<&'static str, OwnStatement>,
     next_name: u64,
     to_forget: Vec<String>,
+    has_grown: bool,
     /// Callers' statements that may run again.
     pub(super) kept: KeptStatements,
     /// Functions and relations that came with PostgreSQL and have been judged harmless.
@@ -127,6 +129,7 @@ impl Session {
             own: HashMap::new(),
             next_name: 0,
             to_forget: Vec::new(),
+            has_grown: false,
             kept: KeptStatements::default(),
             known_harmless: HashSet::new(),
         };
@@ -287,6 +290,16 @@ impl Session {
     /// Has a prepared statement freed when the transaction ends, however that comes.
     pub(super) fn forget_later(&mut self, name: String) {
         self.to_forget.push(name);
+    }
+
+    /// Takes note of a tree that the server has made of a caller's text.
+    pub(super) fn note_tree(&mut self, tree_bytes: usize) {
+        self.has_grown |= is_huge(tree_bytes);
+    }
+
+    /// Whether the server's process has grown so much that the session had better end.
+    pub(super) fn has_grown(&self) -> bool {
+        self.has_grown
     }
 
     /// The statements that are to be freed now.

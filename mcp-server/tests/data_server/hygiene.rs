@@ -174,3 +174,21 @@ async fn it_says_in_health_that_a_superuser_is_allowed() {
         "{detail}"
     );
 }
+
+#[tokio::test]
+async fn it_ends_a_session_that_a_huge_statement_has_made_grow_whatever_became_of_it() {
+    const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'portcullis'";
+    let database = Database::with("").await;
+    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let client = server.client();
+    let huge = "x".repeat(300 << 10);
+    for (sql, code) in [
+        (format!("SELECT pg_notify('a', 'b'), '{huge}'"), "42501"),
+        (format!("SELECT 1 / 0, '{huge}'"), "22012"),
+    ] {
+        let answer = client.query(&sql, json!([])).await;
+        assert_eq!(answer.failure().0, code);
+        database.wait_for_count(SESSIONS, 0).await;
+    }
+}

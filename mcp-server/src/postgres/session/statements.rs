@@ -37,13 +37,14 @@ impl Statement {
         self.judged_in.is_some()
             && !self.leaves_traces
             && text.len() <= LONGEST_TEXT
-            && self.tree_bytes <= LARGEST_TREE
+            && !is_huge(self.tree_bytes)
     }
+}
 
-    /// Whether the server's process has grown so much by it that the session had better end.
-    pub(crate) fn is_huge(&self) -> bool {
-        self.tree_bytes > LARGEST_TREE
-    }
+/// Whether the server's process grows so much by a tree of that size that the session had better
+/// end, whatever became of the statement.
+pub(crate) fn is_huge(tree_bytes: usize) -> bool {
+    tree_bytes > LARGEST_TREE
 }
 
 /// Statements by their text; the one that was not used for longest goes first.
