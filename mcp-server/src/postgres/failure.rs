@@ -114,6 +114,7 @@ fn hint(report: &ServerReport) -> Option<String> {
         }
         "25006" => "only queries that read are run",
         "42501" => "the role that queries run as may not do this; ask the operator for the right",
+        "55P03" => "somebody alters the table now; try again when that is over",
         "53400" => "the query needs more temporary space than it may have; narrow it",
         _ => {
             return report

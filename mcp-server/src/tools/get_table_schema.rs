@@ -261,7 +261,10 @@ fn names_of(row: &TextRow, column: &str) -> Vec<String> {
         .unwrap_or_default()
 }
 
-const TABLE: &str = "
+/// The size of a table that is locked is not asked for.
+const TABLE: &str = concat!(
+    include_str!("locked_tables.sql"),
+    "
 SELECT c.oid AS id,
        n.nspname::text AS schema,
        c.relname::text AS name,
@@ -270,14 +273,15 @@ SELECT c.oid AS id,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
        CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0 THEN c.reltuples::bigint END
        AS rows_estimate,
-       CASE c.relkind
+       CASE WHEN c.oid IN (SELECT l.relid FROM locked l) THEN NULL ELSE CASE c.relkind
             WHEN 'p' THEN (SELECT sum(pg_catalog.pg_total_relation_size(t.relid))::bigint
             FROM pg_catalog.pg_partition_tree(c.oid) t)
             WHEN 'v' THEN NULL WHEN 'f' THEN NULL
-            ELSE pg_catalog.pg_total_relation_size(c.oid) END AS bytes
+            ELSE pg_catalog.pg_total_relation_size(c.oid) END END AS bytes
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+);
 
 /// A generated column's expression stands where others have their default.
 const COLUMNS: &str = "

@@ -193,8 +193,10 @@ fn output(schema: Option<&str>, rows: &[TextRow], more: bool) -> Output {
 }
 
 /// A partitioned table has no storage of its own: its size is that of its partitions. `reltuples`
-/// is -1 before the first ANALYZE.
-const TABLES: &str = "
+/// is -1 before the first ANALYZE. The size of a table that is locked is not asked for.
+const TABLES: &str = concat!(
+    include_str!("locked_tables.sql"),
+    "
 SELECT n.nspname::text AS schema,
        c.relname::text AS name,
        CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
@@ -206,11 +208,11 @@ SELECT n.nspname::text AS schema,
         WHERE i.inhrelid = c.oid AND c.relispartition) AS partition_of,
        CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0 THEN c.reltuples::bigint END
        AS rows_estimate,
-       CASE c.relkind
+       CASE WHEN c.oid IN (SELECT l.relid FROM locked l) THEN NULL ELSE CASE c.relkind
             WHEN 'p' THEN (SELECT sum(pg_catalog.pg_total_relation_size(t.relid))::bigint
             FROM pg_catalog.pg_partition_tree(c.oid) t)
             WHEN 'v' THEN NULL WHEN 'f' THEN NULL
-            ELSE pg_catalog.pg_total_relation_size(c.oid) END AS bytes,
+            ELSE pg_catalog.pg_total_relation_size(c.oid) END END AS bytes,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -220,4 +222,5 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND ($2::text IS NULL OR (n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\") >
   ($2::text, $3::text))
 ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\"
-LIMIT $4::bigint";
+LIMIT $4::bigint"
+);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::database::Database;
+use crate::database::{Database, run};
 use crate::server::Server;
 
 const SHOP: &str = "
@@ -34,6 +34,38 @@ fn find<'a>(tables: &'a Value, name: &str) -> &'a Value {
         .iter()
         .find(|table| table["name"] == json!(name))
         .unwrap_or_else(|| panic!("{name} in {tables:?}"))
+}
+
+#[tokio::test]
+async fn it_describes_tables_while_some_of_them_are_altered() {
+    let database = Database::with(SHOP).await;
+    let server = Server::on(&database, &[]).await;
+    let mut connection = database.connection().await;
+    run(
+        &mut connection,
+        "BEGIN; LOCK TABLE customers, events_2024 IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    let answer = server.client().call("list_tables", json!({})).await;
+    let tables = &answer.structured()["tables"];
+    for locked in ["customers", "events", "events_2024"] {
+        assert_eq!(find(tables, locked)["bytes"], Value::Null, "{locked}");
+    }
+    assert!(find(tables, "orders")["bytes"].is_number(), "{tables}");
+    let schema = |table: &'static str| {
+        let client = server.client();
+        async move {
+            client
+                .call("get_table_schema", json!({"table": table}))
+                .await
+        }
+    };
+    let columns = schema("orders").await.structured()["columns"].clone();
+    assert_eq!(columns[0]["name"], json!("id"));
+    let answer = schema("customers").await;
+    assert_eq!(answer.failure().0, "55P03");
+    let said = answer.body.to_string();
+    assert!(said.contains("somebody alters the table"), "{said}");
 }
 
 #[tokio::test]
