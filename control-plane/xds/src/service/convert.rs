@@ -54,6 +54,14 @@ pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
              in the bootstrap"
         )));
     }
+    if [&node.id, &node.cluster]
+        .into_iter()
+        .any(|text| text.chars().any(char::is_control))
+    {
+        return Err(Status::invalid_argument(
+            "`node.id` or `node.cluster` has control characters: write plain text in the bootstrap",
+        ));
+    }
     let version = match &node.user_agent_version_type {
         Some(UserAgentVersionType::UserAgentVersion(version)) => version.clone(),
         Some(UserAgentVersionType::UserAgentBuildVersion(build)) => build
@@ -105,9 +113,9 @@ pub(super) fn request(request: DeltaDiscoveryRequest) -> Result<Option<DeltaRequ
     }))
 }
 
-/// As much of a text as fits into `most` bytes.
+/// As much of a text as fits into `most` bytes, on one line: it is shown in logs and on terminals.
 fn shortened(text: &str, most: usize) -> String {
-    text[..text.floor_char_boundary(most)].to_owned()
+    text[..text.floor_char_boundary(most)].replace(char::is_control, " ")
 }
 
 /// A response in Envoy's terms.
@@ -128,5 +136,46 @@ pub(super) fn response(response: DeltaResponse) -> DeltaDiscoveryResponse {
             .collect(),
         nonce: response.nonce,
         ..DeltaDiscoveryResponse::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_refuses_a_name_that_would_forge_lines_of_the_log() {
+        let identity_of = |id: &str, cluster: &str| {
+            identity(Some(&Node {
+                id: id.to_owned(),
+                cluster: cluster.to_owned(),
+                user_agent_name: "envoy\x1b[2J".to_owned(),
+                ..Node::default()
+            }))
+        };
+        for (id, cluster) in [
+            ("a\nb", "c"),
+            ("a\x1b[31m", "c"),
+            ("a", "c\r"),
+            ("a\u{9b}", "c"),
+        ] {
+            assert!(identity_of(id, cluster).is_err(), "{id:?} {cluster:?}");
+        }
+        assert_eq!(identity_of("é 1", "c").unwrap().user_agent, "envoy [2J");
+    }
+
+    #[test]
+    fn it_keeps_what_an_envoy_says_of_a_rejection_on_one_line() {
+        let request = DeltaDiscoveryRequest {
+            type_url: ResourceType::Cluster.type_url().to_owned(),
+            response_nonce: "1".to_owned(),
+            error_detail: Some(envoy_types::pb::google::rpc::Status {
+                message: "a\nb\x1b[2J".to_owned(),
+                ..Default::default()
+            }),
+            ..DeltaDiscoveryRequest::default()
+        };
+        let answer = super::request(request).unwrap().unwrap().answer.unwrap();
+        assert_eq!(answer.rejection.as_deref(), Some("a b [2J"));
     }
 }
