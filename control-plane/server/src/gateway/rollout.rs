@@ -88,6 +88,16 @@ impl Gateway {
     fn begin(&self, built: &Arc<Built>) {
         let envoys = self.publisher.summaries();
         let unaccepted = self.still_run();
+        // Whoever holds `changing` alone changes these; comparing policies takes its time, and must
+        // not hold up those who only read.
+        let (before, accepted) = {
+            let state = self.read();
+            (Arc::clone(&state.current), state.accepted.clone())
+        };
+        let way_back = accepted
+            .as_ref()
+            .map(|accepted| WayBack::new(built, accepted));
+        notices::log(Some(&before), built);
         {
             let mut state = self.write();
             let state = &mut *state;
@@ -109,9 +119,7 @@ impl Gateway {
                 // A new revision supersedes what was rejected before.
                 state.rejection = None;
             }
-            notices::log(Some(&state.current), built);
-            let accepted = state.accepted.as_ref();
-            state.way_back = accepted.map(|accepted| WayBack::new(built, accepted));
+            state.way_back = way_back;
             state.current = Arc::clone(built);
             state.stage = Stage::Open;
             state.began = Instant::now();

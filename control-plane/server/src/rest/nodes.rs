@@ -92,11 +92,12 @@ enum Delivery {
 
 pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Nodes> {
     let nodes = gateway.publisher().nodes();
-    let known = gateway.read();
+    // Copied out: the answer is as long as the fleet, and writers wait for who reads.
+    let rejection = gateway.read().rejection.clone();
     Json(Nodes {
         nodes: nodes
             .into_iter()
-            .map(|node| view(node, known.rejection.as_ref()))
+            .map(|node| view(node, rejection.as_ref()))
             .collect(),
     })
 }
