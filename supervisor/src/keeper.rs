@@ -64,6 +64,31 @@ pub enum StartError {
     },
 }
 
+impl StartError {
+    /// How it went wrong, in one line that goes on from the name of the program, and the end of
+    /// its log.
+    fn into_how_and_tail(self) -> (String, String) {
+        match self {
+            Self::Ended { how, tail, .. } => (how, tail),
+            Self::NotReady {
+                waited,
+                reason,
+                tail,
+                ..
+            } => {
+                let seconds = waited.as_secs();
+                (format!("was not ready after {seconds} s: {reason}"), tail)
+            }
+            Self::Spawn { command, cause, .. } => {
+                let command = command.display();
+                let how = format!("cannot be started from `{command}`: {cause}");
+                (how, String::new())
+            }
+            Self::Stopped { .. } => ("was stopped before it was ready".to_owned(), String::new()),
+        }
+    }
+}
+
 /// The state of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -196,10 +221,7 @@ pub(crate) async fn keep(program: Program, channels: KeeperChannels) {
             drop(first.send(Err(failure)));
             return;
         }
-        let (how, tail) = match failure {
-            StartError::Ended { how, tail, .. } => (how, tail),
-            other => (other.to_string(), String::new()),
-        };
+        let (how, tail) = failure.into_how_and_tail();
         let (name, log) = (program.name.clone(), program.log.clone());
         let Some(Retry { pause, ends }) = backoff.count_end(began.elapsed()) else {
             status.send_replace(Status::Failed);

@@ -1,5 +1,6 @@
 //! The supervisor with real processes.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -186,6 +187,46 @@ async fn it_restarts_what_crashes_and_tells() {
         events.recv().await.unwrap(),
         Event::Recovered { .. }
     ));
+    supervisor.stop_all().await;
+}
+
+#[tokio::test]
+async fn it_tells_in_one_line_why_a_restarted_program_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = folder.path().join("server");
+    let flag = folder.path().join("up");
+    let (supervisor, mut events) = Supervisor::new();
+    // Works once, hangs the second time, and is gone from the disk the third time.
+    let script = "#!/bin/sh\nif [ -e again ]; then rm server; echo one; echo two; exec sleep \
+                  600; fi\ntouch again up; sleep 0.1; rm up; exit 7\n";
+    std::fs::write(&command, script).unwrap();
+    std::fs::set_permissions(&command, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = Program::new("server", &command, folder.path().join("log"))
+        .in_folder(folder.path())
+        .ready_when(exists(&flag))
+        .ready_within(Duration::from_secs(2))
+        .restart(Restart::WithBackoff);
+    supervisor.start(program).await.unwrap();
+    let mut ends = Vec::new();
+    while ends.len() < 3 {
+        let Event::Restarting { how, tail, .. } = events.recv().await.unwrap() else {
+            panic!("it is never ready again")
+        };
+        ends.push((how, tail));
+    }
+    let command = command.display();
+    let expected = [
+        ("ended with status 7".to_owned(), ""),
+        (
+            "was not ready after 2 s: no file yet".to_owned(),
+            "one\ntwo",
+        ),
+        (
+            format!("cannot be started from `{command}`: No such file or directory (os error 2)"),
+            "",
+        ),
+    ];
+    assert_eq!(ends, expected.map(|(how, tail)| (how, tail.to_owned())));
     supervisor.stop_all().await;
 }
 
