@@ -69,14 +69,11 @@ class Stack:
         self.process.check_alive()
         return "Ctrl-C" in self.announcement
 
-    def kill(self, program: str) -> int:
-        """SIGKILL to one of our programs; the supervisor starts it again.
-
-        Returns the process that was killed.
-        """
+    def kill(self, program: str) -> None:
+        """SIGKILL to one of our programs; returns when the supervisor has started it again."""
         pid = until(f"`{program}` runs", lambda: self.pid_of(program))
         os.kill(pid, signal.SIGKILL)
-        return pid
+        until(f"`{program}` runs again", lambda: self.pid_of(program) not in (None, pid), 60)
 
     @contextmanager
     def frozen(self, program: str) -> Iterator[None]:
@@ -89,7 +86,7 @@ class Stack:
             os.kill(pid, signal.SIGCONT)
 
     def pid_of(self, program: str) -> int | None:
-        """The process of a program that the stack runs."""
+        """The process of a program that the stack runs; Java's is named by its class."""
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit() and self._runs(entry, program):
                 return int(entry.name)
@@ -98,10 +95,11 @@ class Stack:
     def _runs(self, entry: Path, program: str) -> bool:
         try:
             parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
-            command = (entry / "cmdline").read_bytes().split(b"\0")[0]
+            words = [os.fsdecode(word) for word in (entry / "cmdline").read_bytes().split(b"\0")]
         except OSError:
             return False
-        return int(parent) == self.process.pid and Path(os.fsdecode(command)).name == program
+        is_program = Path(words[0]).name == program or program in words[1:]
+        return int(parent) == self.process.pid and is_program
 
     def log(self, program: str) -> str:
         """Everything that a program has logged."""

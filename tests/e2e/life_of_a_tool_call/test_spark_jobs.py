@@ -93,12 +93,7 @@ def test_it_keeps_a_job_through_a_crash_of_the_data_server(installation, stack):
         }
         job_id = structured(client.call("submit_spark_job", arguments))["job_id"]
         wait_for("the job runs", lambda: job(client, job_id)["status"] == "running")
-    killed = stack.kill("mcp-server")
-    until(
-        "the data server is started again",
-        lambda: stack.pid_of("mcp-server") not in (None, killed),
-        60,
-    )
+    stack.kill("mcp-server")
     with SdkClient(Sdk("python", "modern"), stack.url, installation.home) as client:
         until("the data server answers", lambda: "result" in client.call("list_spark_jobs"), 60)
         assert job(client, job_id)["status"] == "running"

@@ -3,6 +3,8 @@
 import pytest
 
 from outcomes import failure, structured
+from polling import until
+from sdk_client import Sdk, SdkClient
 
 
 def test_it_answers_rows(client):
@@ -87,3 +89,16 @@ def test_it_judges_an_explained_plan_too(client):
     assert "PORTCULLIS_READ_ONLY" in str(
         structured(client.call("execute_spark_sql", {"sql": sql}))["rows"]
     )
+
+
+def test_it_has_executors_again_after_a_crash_of_master_and_worker(installation, stack):
+    stack.kill("org.apache.spark.deploy.master.Master")
+    until(
+        "the new master knows the applications of the old one",
+        lambda: "Recovery complete" in stack.log("spark-master"),
+        60,
+    )
+    stack.kill("org.apache.spark.deploy.worker.Worker")
+    with SdkClient(Sdk("python", "modern"), stack.url, installation.home) as client:
+        sql = {"sql": "SELECT kind, count(*) FROM events GROUP BY kind"}
+        assert structured(client.call("execute_spark_sql", sql))["row_count"] == 4

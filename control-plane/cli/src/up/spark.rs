@@ -1,7 +1,10 @@
 //! The local Spark: a standalone master, a worker, and a Connect server.
 
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -46,6 +49,7 @@ impl LocalSpark {
             std::fs::create_dir_all(&folder)
                 .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
         }
+        make_empty_and_private(&spark.recovery())?;
         let file = spark.folder.join("conf/spark-defaults.conf");
         std::fs::write(&file, spark.defaults())
             .with_context(|| format!("cannot write `{}`", file.display()))?;
@@ -99,6 +103,11 @@ impl LocalSpark {
         format!("sc://127.0.0.1:{}", self.settings.spark_connect_port)
     }
 
+    /// The folder in which the master keeps what a master that is started again must know.
+    fn recovery(&self) -> PathBuf {
+        self.folder.join("recovery")
+    }
+
     fn master(&self) -> Program {
         let SparkSettings {
             spark_port,
@@ -106,12 +115,10 @@ impl LocalSpark {
             spark_master_ui_port,
             ..
         } = self.settings;
-        // The driver's page is reached through the master's; nothing is recovered: the worker is
-        // started anew with the master.
+        // The driver's page is reached through the master's.
         let options = format!(
             "-Dspark.master.rest.enabled=true -Dspark.master.rest.host=127.0.0.1 \
-             -Dspark.master.rest.port={spark_rest_port} -Dspark.ui.reverseProxy=true \
-             -Dspark.deploy.recoveryMode=NONE"
+             -Dspark.master.rest.port={spark_rest_port} -Dspark.ui.reverseProxy=true"
         );
         self.daemon("Spark master", "spark-master")
             .arg("org.apache.spark.deploy.master.Master")
@@ -238,21 +245,37 @@ impl LocalSpark {
         })
     }
 
+    /// What all three read. A master that is started again has to know the applications of the one
+    /// before: they do not register twice, and their statements would wait for executors for ever.
     fn defaults(&self) -> String {
         let folder = |name: &str| self.folder.join(name).display().to_string();
         format!(
             "# Written by `portcullis up`.\n\
+             spark.deploy.recoveryMode FILESYSTEM\n\
+             spark.deploy.recoveryDirectory {}\n\
              spark.eventLog.enabled true\n\
              spark.eventLog.dir file:{}\n\
              spark.local.dir {}\n\
              spark.sql.warehouse.dir file:{}\n\
              spark.driver.host 127.0.0.1\n\
              spark.driver.bindAddress 127.0.0.1\n",
+            self.recovery().display(),
             folder("events"),
             folder("local"),
             folder("warehouse"),
         )
     }
+}
+
+/// Makes the folder of what a master knows. It begins without what the master of an earlier
+/// `portcullis up` knew: its workers and applications have ended, and would be waited for. Nobody
+/// else reads it: the descriptions of applications and drivers have their environment in them.
+fn make_empty_and_private(recovery: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(recovery) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => DirBuilder::new().mode(0o700).create(recovery),
+    }
+    .with_context(|| format!("cannot make the folder `{}` anew", recovery.display()))
 }
 
 fn loopback(port: u16) -> SocketAddr {
