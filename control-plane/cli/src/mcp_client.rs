@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -46,11 +48,18 @@ pub(crate) async fn call(
         .header(ACCEPT, "application/json, text/event-stream")
         .header("MCP-Protocol-Version", PROTOCOL)
         .header("Mcp-Method", "tools/call")
-        .header("Mcp-Name", tool)
+        .header("Mcp-Name", header_value(tool))
         .body(call_body(tool, arguments).to_string())
         .send()
         .await
-        .map_err(|error| explain(error, "nothing answers", url, patience))?;
+        .map_err(|error| {
+            let what = if error.is_connect() {
+                "nothing answers"
+            } else {
+                "no MCP endpoint answers"
+            };
+            explain(error, what, url, patience)
+        })?;
     let status = answer.status();
     let text = answer
         .text()
@@ -70,6 +79,19 @@ pub(crate) async fn call(
         .get("result")
         .cloned()
         .with_context(|| format!("the answer has neither result nor error: `{text}`"))
+}
+
+/// A name as a header can carry it: in Base64 where its bytes are none of a header, or where it
+/// would be read as Base64 or without the white space around it.
+fn header_value(name: &str) -> String {
+    let is_plain = name.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && name.trim() == name
+        && !name.starts_with("=?base64?");
+    if is_plain {
+        name.to_owned()
+    } else {
+        format!("=?base64?{}?=", BASE64_STANDARD.encode(name))
+    }
 }
 
 /// A failure in the user's terms: the time that they gave is theirs to change.
@@ -98,6 +120,20 @@ fn message_of(text: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_sends_every_name_in_a_form_that_a_header_can_carry() {
+        for (name, value) in [
+            ("list_tables", "list_tables"),
+            ("two words", "two words"),
+            ("größe", "=?base64?Z3LDtsOfZQ==?="),
+            ("a\nb", "=?base64?YQpi?="),
+            (" a", "=?base64?IGE=?="),
+            ("=?base64?YQ==?=", "=?base64?PT9iYXNlNjQ/WVE9PT89?="),
+        ] {
+            assert_eq!(header_value(name), value);
+        }
+    }
 
     #[test]
     fn it_finds_the_response_in_json_and_in_a_stream() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use serde_json::Value;
@@ -129,9 +129,13 @@ impl ControlPlane {
             .get(&url)
             .send()
             .await
+            .map_err(reqwest::Error::without_url)
             .with_context(|| format!("nothing answers at {url}"))?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("{url} answers {status}: no control plane's REST interface is at this address");
+        }
         answer
-            .error_for_status()?
             .json()
             .await
             .with_context(|| format!("{url} answers no JSON"))

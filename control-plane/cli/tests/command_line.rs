@@ -196,6 +196,27 @@ fn it_says_that_the_time_was_up() {
     }
 }
 
+#[test]
+fn it_takes_no_time_for_a_call_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["tools", "call", "x", "--timeout", "0"];
+    let output = portcullis(folder.path(), &arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+}
+
+#[test]
+fn it_tells_what_answers_otherwise_from_what_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let peer = std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"SSH-2.0\r\n"));
+    let arguments = ["tools", "call", "x", "--url", &url];
+    let output = portcullis(folder.path(), &arguments).output().unwrap();
+    peer.join().unwrap().unwrap();
+    let sentence = format!("no MCP endpoint answers at {url}");
+    assert!(words(&output).contains(&sentence), "{}", words(&output));
+}
+
 /// Answers one request, whatever it is, with this tool result.
 fn answer_once(listener: TcpListener, result: &str) -> std::thread::JoinHandle<()> {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);

@@ -1,5 +1,7 @@
 //! The control plane's answers, brought down to what an operator looks for first. Pure.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -140,21 +142,29 @@ impl Report {
 impl Envoy {
     fn line(&self) -> String {
         let state = match (self.connected, self.in_force) {
-            (true, true) => "in force",
-            (true, false) => "pending",
-            (false, _) => "gone",
+            (true, true) => "in force  connected since",
+            (true, false) => "pending  connected since",
+            (false, _) => "gone  since",
         };
         let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
         format!(
-            "envoy     {}  {state}  since {}{notes}",
-            self.id, self.since
+            "envoy     {}  {state} {}{notes}",
+            self.id,
+            to_the_second(&self.since)
         )
     }
 }
 
 impl Server {
     fn line(&self) -> String {
-        let since = self.since.as_ref().map(|since| format!("  since {since}"));
+        // Of a server that is up it is the time of its last answer.
+        let relation = if self.state == "up" {
+            "answered"
+        } else {
+            "since"
+        };
+        let since = self.since.as_ref();
+        let since = since.map(|since| format!("  {relation} {}", to_the_second(since)));
         let withheld = match self.withheld {
             0 => String::new(),
             count => format!(", {count} withheld"),
@@ -201,6 +211,14 @@ fn notes(node: &Value) -> Vec<String> {
     notes
 }
 
+/// A time as people read it: RFC 3339 without the fraction of its second.
+fn to_the_second(time: &str) -> Cow<'_, str> {
+    match time.split_once('.') {
+        Some((seconds, _)) if time.ends_with('Z') => Cow::Owned(format!("{seconds}Z")),
+        _ => Cow::Borrowed(time),
+    }
+}
+
 fn withheld_of(withheld: &[Withheld], server: &Value) -> usize {
     let mut tools: Vec<&str> = withheld
         .iter()
@@ -229,7 +247,7 @@ mod tests {
         Report::new(
             &json!({"revision": 3, "newest_revision": 4, "generation": "abc"}),
             &json!({"nodes": [
-                {"id": "one", "connected": true, "since": "T1", "streams": 1,
+                {"id": "one", "connected": true, "since": "2026-11-21T19:09:58.035921828Z", "streams": 1,
                  "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
                 {"id": "two", "connected": true, "since": "T2", "streams": 2,
                  "generation": {"desired": "abc", "in_force": "old"},
@@ -262,11 +280,11 @@ mod tests {
     fn it_gives_each_envoy_and_each_server_a_line() {
         let expected = [
             "revision  3 in force; Envoys rejected revision 4",
-            "envoy     one  in force  since T1",
-            "envoy     two  pending  since T2; rejected listener `second` of revision 4: cannot \
+            "envoy     one  in force  connected since 2026-11-21T19:09:58Z",
+            "envoy     two  pending  connected since T2; rejected listener `second` of revision 4: cannot \
              bind it; 2 Envoys share this `node.id`; give each its own",
             "envoy     three  gone  since T4",
-            "server    data  up  since T5  9 tools",
+            "server    data  up  answered T5  9 tools",
             "server    math  down  since T6  2 tools, 1 withheld; it cannot be reached",
             "server    new  unknown  0 tools",
             "withheld  `same` of `math` on listener `mcp`: `data` has it",
