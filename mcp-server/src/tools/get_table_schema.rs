@@ -10,6 +10,9 @@ use crate::services::Services;
 /// Names that a failure offers.
 const SUGGESTIONS: usize = 5;
 
+/// The bytes of PostgreSQL's longest name (`NAMEDATALEN` less one).
+const LONGEST_NAME: usize = 63;
+
 /// The tool `get_table_schema`: one table or view of PostgreSQL in full.
 pub struct GetTableSchema;
 
@@ -147,9 +150,8 @@ async fn not_found(
         .into_iter()
         .filter_map(|row| {
             let (schema, name) = (row.text("schema"), row.text("name"));
-            let distance = distance(&wanted, &name.to_lowercase());
-            (distance <= wanted.chars().count().div_ceil(3))
-                .then(|| (distance, format!("`{schema}.{name}`")))
+            let distance = near(&wanted, &name.to_lowercase())?;
+            Some((distance, format!("`{schema}.{name}`")))
         })
         .collect();
     near.sort();
@@ -164,6 +166,16 @@ async fn not_found(
     } else {
         format!("did you mean {}?", near.join(", "))
     }))
+}
+
+/// How far apart two names are, if they are near each other.
+fn near(wanted: &str, name: &str) -> Option<usize> {
+    // What is longer than a name can be is no slip, and would be compared for minutes.
+    if wanted.len() > LONGEST_NAME {
+        return None;
+    }
+    let distance = distance(wanted, name);
+    (distance <= wanted.chars().count().div_ceil(3)).then_some(distance)
 }
 
 /// How many letters must be put in, left out or changed to make one word of the other; 0 or 1 where
@@ -339,6 +351,13 @@ LIMIT 10000";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_compares_nothing_that_is_too_long_for_a_name() {
+        assert_eq!(near("order", "orders"), Some(1));
+        // It holds the name, which is otherwise near enough.
+        assert_eq!(near(&"orders".repeat(LONGEST_NAME), "orders"), None);
+    }
 
     #[test]
     fn it_knows_which_names_are_near() {
