@@ -245,8 +245,9 @@ impl LocalSpark {
         })
     }
 
-    /// What all three read. A master that is started again has to know the applications of the one
-    /// before: they do not register twice, and their statements would wait for executors for ever.
+    /// The settings that master, worker and Connect server read. A master that is started again has
+    /// to know the applications of the one before: they do not register twice, and their statements
+    /// would wait for executors for ever.
     fn defaults(&self) -> String {
         let folder = |name: &str| self.folder.join(name).display().to_string();
         format!(
