@@ -11,7 +11,8 @@ use crate::tools::ToolFailure;
 /// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What describes a table waits a little for one that is being altered: few connections serve all.
+/// A query that describes a table waits a little for one that is being altered: few connections
+/// serve all.
 const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL lock_timeout = 1000";
 
 /// A session between `BEGIN READ ONLY` and `ROLLBACK`.

@@ -247,7 +247,8 @@ mod tests {
         Report::new(
             &json!({"revision": 3, "newest_revision": 4, "generation": "abc"}),
             &json!({"nodes": [
-                {"id": "one", "connected": true, "since": "2026-11-21T19:09:58.035921828Z", "streams": 1,
+                {"id": "one", "connected": true, "since": "2026-11-21T19:09:58.035921828Z",
+                 "streams": 1,
                  "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
                 {"id": "two", "connected": true, "since": "T2", "streams": 2,
                  "generation": {"desired": "abc", "in_force": "old"},
@@ -281,8 +282,8 @@ mod tests {
         let expected = [
             "revision  3 in force; Envoys rejected revision 4",
             "envoy     one  in force  connected since 2026-11-21T19:09:58Z",
-            "envoy     two  pending  connected since T2; rejected listener `second` of revision 4: cannot \
-             bind it; 2 Envoys share this `node.id`; give each its own",
+            "envoy     two  pending  connected since T2; rejected listener `second` of revision \
+             4: cannot bind it; 2 Envoys share this `node.id`; give each its own",
             "envoy     three  gone  since T4",
             "server    data  up  answered T5  9 tools",
             "server    math  down  since T6  2 tools, 1 withheld; it cannot be reached",
