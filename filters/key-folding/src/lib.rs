@@ -3,7 +3,9 @@
 //! Go's `encoding/json` finds the field for a key without regard to case, and of several such keys
 //! it takes the last one (CVE-2026-27896). A gateway that reads `method` must therefore refuse
 //! `Method` beside or instead of it: an upstream might read that one. Two letters outside ASCII
-//! fold to a letter of ASCII: U+017F (`ſ`) to `s`, and U+212A (the Kelvin sign) to `k`.
+//! fold to a letter of ASCII: U+017F (`ſ`) to `s`, and U+212A (the Kelvin sign) to `k`. Names that
+//! a gateway acts on are read more loosely still: a server in C ends them at a NUL, and others trim
+//! them.
 
 use std::borrow::Cow;
 
@@ -11,6 +13,8 @@ use std::borrow::Cow;
 const LONG_S: [u8; 2] = [0xc5, 0xbf];
 /// U+212A, the Kelvin sign, in UTF-8.
 const KELVIN: [u8; 3] = [0xe2, 0x84, 0xaa];
+/// A letter that JavaScript's `trim` takes for white space, and Unicode does not.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The key as a reader sees it that ignores case: letters of ASCII are small, U+017F is `s` and
 /// U+212A is `k`. All else stands for itself.
@@ -37,6 +41,20 @@ pub fn fold(key: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(folded)
 }
 
+/// The name as the loosest of readers sees it: white space and control characters around it are
+/// gone, it ends at the first NUL, and it is folded as by [`fold`].
+#[must_use]
+pub fn read_loosely(name: &[u8]) -> Cow<'_, [u8]> {
+    let Ok(text) = str::from_utf8(name) else {
+        return fold(name);
+    };
+    let is_around =
+        |letter: char| letter.is_whitespace() || letter.is_control() || letter == BYTE_ORDER_MARK;
+    let text = text.trim_start_matches(is_around);
+    let text = text.split_once('\0').map_or(text, |(before, _)| before);
+    fold(text.trim_end_matches(is_around).as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +72,27 @@ mod tests {
         check("_META", "_meta");
         check("é\u{212a}\u{17f}É", "éksÉ");
         check("\u{131}d", "\u{131}d");
+    }
+
+    #[test]
+    fn it_reads_a_name_loosely() {
+        let rows = [
+            "Tools/Call",
+            "tool\u{17f}/call",
+            "tools/call ",
+            "\ttools/call\r\n",
+            "tools/call\0",
+            "tools/call \0 and more",
+            "\0\u{1}tools/call\u{7f}",
+            "\u{feff}tools/call\u{a0}\u{85}\u{2028}",
+        ];
+        for row in rows {
+            assert_eq!(&*read_loosely(row.as_bytes()), b"tools/call", "{row:?}");
+        }
+        for row in ["", "tools /call", "tools/call2", "tools\0/call"] {
+            assert_ne!(&*read_loosely(row.as_bytes()), b"tools/call", "{row:?}");
+        }
+        assert_eq!(&*read_loosely(b"A\xff "), b"a\xff ");
     }
 
     #[test]

@@ -25,15 +25,24 @@ pub enum ReadError {
         place: Place,
     },
     /// An object that the reader looks into has a key that is not a known one, but that a server
-    /// which ignores case would take for it.
+    /// which ignores case, trims or stops at a NUL would take for it.
     #[error("the key `{key}` in {place} must be written `{known}`; write it so, or leave it out")]
     MisspeltKey {
         /// The key, decoded, cut to a printable length.
         key: String,
-        /// The known key that a server which ignores case would read.
+        /// The known key that such a server would read.
         known: &'static str,
         /// The object that holds the key.
         place: Place,
+    },
+    /// The method is none that is called on a name, but a server that ignores case, trims or stops
+    /// at a NUL would take it for one.
+    #[error("the method `{method}` must be written `{known}`; write it so, or use another")]
+    MisspeltMethod {
+        /// The method, decoded, cut to a printable length.
+        method: String,
+        /// The method that such a server would run.
+        known: String,
     },
     /// An object that the reader looks into has more keys than any message needs.
     #[error("{place} has more than {limit} keys that the protocol does not name")]

@@ -32,7 +32,11 @@ impl Text {
     /// [`Span::raw`].
     #[must_use]
     pub fn decoded(self, body: &[u8]) -> Cow<'_, [u8]> {
-        let raw = self.span.raw(body);
+        self.resolved(self.span.raw(body))
+    }
+
+    /// The string that its raw bytes stand for.
+    pub(crate) fn resolved(self, raw: &[u8]) -> Cow<'_, [u8]> {
         if self.escaped {
             Cow::Owned(escape::resolve(raw))
         } else {

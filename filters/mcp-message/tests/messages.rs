@@ -175,6 +175,7 @@ fn it_refuses_keys_that_a_reader_which_ignores_case_takes_for_known_ones() {
         ("Result", "result"),
         ("re\u{17f}ult", "result"),
         ("ERROR", "error"),
+        (" method", "method"),
     ];
     for (key, known) in rows {
         // Instead of the right one, beside it on either side, and in escapes.
@@ -219,6 +220,49 @@ fn it_refuses_keys_that_a_reader_which_ignores_case_takes_for_known_ones() {
         read(body.as_bytes()).1,
         Ok(ReadProgress::Complete(Kind::Request))
     );
+}
+
+#[test]
+fn it_refuses_keys_that_a_reader_which_stops_at_a_nul_takes_for_known_ones() {
+    let rows = [
+        (r#"{"method":"x","method\u0000":"tools/call"}"#, "method"),
+        (r#"{"Method\u0000x":"tools/call"}"#, "method"),
+        (r#"{"params":{"name":"a","name\u0000":"b"}}"#, "name"),
+    ];
+    for (body, expected) in rows {
+        let error = refused(body);
+        let ReadError::MisspeltKey { known, .. } = &error else {
+            panic!("{body}: {error}");
+        };
+        assert_eq!(*known, expected, "{body}");
+    }
+}
+
+#[test]
+fn it_refuses_methods_that_a_looser_reader_takes_for_one_on_a_name() {
+    for known in [
+        "tools/call",
+        "prompts/get",
+        "resources/read",
+        "tasks/get",
+        "tasks/update",
+        "tasks/cancel",
+    ] {
+        assert_ne!(Capability::of_method(known.as_bytes()), Capability::Plain);
+        for method in [
+            format!("{known}\\u0000"),
+            known.to_ascii_uppercase(),
+            format!("{known} "),
+            format!("\\t{known}"),
+        ] {
+            let error = refused(format!(r#"{{"method":"{method}"}}"#));
+            assert!(
+                matches!(error, ReadError::MisspeltMethod { known: ref found, .. } if found == known),
+                "{method}: {error}"
+            );
+            assert!(!error.to_string().contains(['\0', '\t']), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -64,6 +64,8 @@ fn legacy_bodies() -> Vec<String> {
         r#"{"method":"tools/call","params":{"name":"close"},"jsonrpc":"2.0","id":"\u0061"}"#
             .to_owned(),
         r#"{"method":"tools/call","params":{"name":"drop"},"jsonrpc":"2.0","id":1.5}"#.to_owned(),
+        r#"{"method":"Tools/Call\u0000","params":{"name":"add"},"jsonrpc":"2.0","id":1}"#
+            .to_owned(),
         concat!(
             r#"{"params":{"name":"drop","arguments":{"a":[}},"method":"tools/call","id":7,"#,
             r#""jsonrpc":"2.0"}"#

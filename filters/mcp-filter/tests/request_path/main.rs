@@ -9,6 +9,7 @@ mod gateway;
 mod header_parameters;
 mod heads;
 mod limits;
+mod look_alikes;
 mod memory;
 mod readable;
 mod streaming;

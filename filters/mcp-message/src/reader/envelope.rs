@@ -1,17 +1,18 @@
 //! The members of a message that a gateway acts on: recognised by their decoded keys, typed, and
 //! each allowed once.
 
-use key_folding::fold;
+use key_folding::read_loosely;
 use step_count::count;
 
+use crate::capability::Capability;
 use crate::error::{Place, ReadError};
 use crate::message::{Member, Message, Span, Text};
 use crate::reader::seen_keys::{Seen, SeenKeys};
 
 /// The key of `_meta` that repeats the protocol version.
 const VERSION_KEY: &[u8] = b"io.modelcontextprotocol/protocolVersion";
-/// How much of a repeated key is repeated to the caller.
-const SHOWN_KEY_BYTES: usize = 64;
+/// How much of a refused key or method is repeated to the caller.
+const SHOWN_BYTES: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
@@ -59,19 +60,20 @@ fn known_keys(place: Place) -> &'static [&'static str] {
     }
 }
 
-/// The known key for which a reader that ignores case would take this one, which is none of them.
+/// The known key for which a reader that ignores case, trims or stops at a NUL would take this one,
+/// which is none of them.
 fn known_as(place: Place, key: &[u8]) -> Option<&'static str> {
     count(key.len());
-    let folded = fold(key);
+    let folded = read_loosely(key);
     known_keys(place)
         .iter()
         .find(|known| known.as_bytes().eq_ignore_ascii_case(&folded))
         .copied()
 }
 
-/// A caller's key, short enough to be repeated, and on one line.
+/// A caller's key or method, short enough to be repeated, and on one line.
 fn shown(key: &[u8]) -> String {
-    let shown = key.get(..SHOWN_KEY_BYTES).unwrap_or(key);
+    let shown = key.get(..SHOWN_BYTES).unwrap_or(key);
     let mut text = String::with_capacity(shown.len());
     for character in String::from_utf8_lossy(shown).chars() {
         match character {
@@ -341,7 +343,16 @@ impl Envelope {
                 }
                 self.message.id = Some(whole);
             }
-            Field::Method => self.message.method = Some(text),
+            Field::Method => {
+                let method = text.resolved(raw(text.span));
+                if let Some(known) = Capability::method_mistaken_for(&method) {
+                    return Err(ReadError::MisspeltMethod {
+                        method: shown(&method),
+                        known: shown(&known),
+                    });
+                }
+                self.message.method = Some(text);
+            }
             Field::Name => self.message.name = member,
             Field::Uri => self.message.uri = member,
             Field::TaskId => self.message.task_id = member,
