@@ -1,6 +1,6 @@
 //! Apache Spark's SQL, over Spark Connect: the port that the Spark SQL tool works on.
 //!
-//! [`connect`] sends a statement and gives back Arrow; [`collect`] makes of it a result in the
+//! [`connect`] sends a statement and gives back Arrow; [`mod@collect`] makes of it a result in the
 //! format asked for, within limits; [`rows`] has the JSON values, which lose nothing, and [`types`]
 //! names the columns' types as Spark's own SQL does. Statements read unless the operator lets them
 //! write, and what is a read is Spark's own verdict, by a check that runs inside it

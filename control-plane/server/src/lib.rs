@@ -9,8 +9,8 @@
 //! killing it changes nothing for traffic.
 //!
 //! The way of a change, in code: [`rest::router`] → [`gateway::Gateway::change`] →
-//! [`generation::Built::new`] → [`store::ConfigStore::append`] → [`xds::Publisher::publish`] →
-//! [`gateway::WriteReport`].
+//! [`generation::Built::new`] → [`store::ConfigStore::append`] →
+//! [`xds::Publisher::distribute`] → [`gateway::WriteReport`].
 //!
 //! ```
 //! use std::collections::BTreeMap;
