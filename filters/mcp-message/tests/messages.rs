@@ -256,10 +256,10 @@ fn it_refuses_methods_that_a_looser_reader_takes_for_one_on_a_name() {
             format!("\\t{known}"),
         ] {
             let error = refused(format!(r#"{{"method":"{method}"}}"#));
-            assert!(
-                matches!(error, ReadError::MisspeltMethod { known: ref found, .. } if found == known),
-                "{method}: {error}"
-            );
+            let ReadError::MisspeltMethod { known: found, .. } = &error else {
+                panic!("{method}: {error}");
+            };
+            assert_eq!(found, known, "{method}");
             assert!(!error.to_string().contains(['\0', '\t']), "{error}");
         }
     }
