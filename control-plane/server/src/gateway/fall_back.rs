@@ -17,8 +17,9 @@ const REJECTED: &str = "rejected by Envoy";
 
 impl Gateway {
     /// Takes the Envoys back to `good`, unless an Envoy runs the rejected generation, or one that
-    /// was handed out before it, and `good` may allow what that refuses. With nothing to go back
-    /// to, the rejection is only recorded.
+    /// was handed out before it, and `good` may allow what that refuses. What was handed out before
+    /// this process started counts as run: the Envoy may not have come back yet. With nothing to go
+    /// back to, the rejection is only recorded.
     pub(super) async fn fall_back(
         &self,
         rejected: &Arc<Built>,
@@ -36,11 +37,15 @@ impl Gateway {
             }
             return;
         };
-        let unaccepted = self.read().unaccepted.clone();
+        let (unaccepted, may_run_stricter) = {
+            let state = self.read();
+            (state.unaccepted.clone(), state.may_run_stricter)
+        };
         let envoys = self.publisher.nodes();
         // An Envoy that crashes has run it, too.
         let has_crashed = nodes.values().any(Vec::is_empty) && may_loosen(rejected, good);
         let is_kept = has_crashed
+            || may_run_stricter
             || unaccepted.iter().chain([rejected]).any(|handed_out| {
                 is_run(&envoys, &handed_out.snapshot, &good.snapshot)
                     && may_loosen(handed_out, good)

@@ -96,7 +96,7 @@ impl Gateway {
         };
         let way_back = accepted
             .as_ref()
-            .map(|accepted| WayBack::new(built, accepted));
+            .map(|accepted| WayBack::new(built, &unaccepted, accepted));
         notices::log(Some(&before), built);
         {
             let mut state = self.write();
@@ -253,6 +253,7 @@ impl Gateway {
             }
             state.stage = Stage::Accepted;
             state.unaccepted.clear();
+            state.may_run_stricter = false;
             state.way_back = None;
             state.marks.late = judgement.unanswered.clone();
             for envoy in &judgement.envoys {
@@ -319,7 +320,8 @@ fn situation(state: &super::State, has_judge: bool) -> Situation<'_> {
         accepted: way_back.map(|way_back| &way_back.snapshot).or(accepted),
         stage: state.stage,
         has_judge,
-        accepted_may_allow_more: way_back.is_some_and(|way_back| way_back.may_allow_more),
+        accepted_may_allow_more: state.may_run_stricter
+            || way_back.is_some_and(|way_back| way_back.may_allow_more),
     }
 }
 

@@ -18,6 +18,7 @@ use xds::Publisher;
 
 use super::Gateway;
 use super::acceptance::Marks;
+use super::loosening::may_loosen;
 use super::notices;
 use super::rejections::remember;
 use super::state::{Stage, State, WayBack};
@@ -109,7 +110,7 @@ impl Gateway {
                 );
                 rebuilt(good, &lists, &module)
             }
-            good => match (newest(&head, &lists, &module), good) {
+            good => match (remade(&head, &lists, &module), good) {
                 (Ok(built), _) => built,
                 (Err(error), Some(good)) => {
                     tracing::error!(
@@ -132,6 +133,13 @@ impl Gateway {
             }
             _ => (Arc::new(current), Stage::Open),
         };
+        let may_run_stricter = match &good {
+            Some(good) if stage != Stage::Accepted => {
+                may_loosen(&current, good)
+                    || one_may_be_stricter(&*store, &withheld, number, good, &lists).await?
+            }
+            _ => false,
+        };
         notices::log(None, &current);
         tracing::info!(
             revision = current.revision.0,
@@ -149,11 +157,12 @@ impl Gateway {
             crash_loops_seen: AtomicU64::new(0),
             state: RwLock::new(State {
                 head: number,
-                way_back: way_back.map(|good| WayBack::new(&current, good)),
+                way_back: way_back.map(|good| WayBack::new(&current, &[], good)),
                 current,
                 accepted: good,
                 earlier: accepted.into_iter().skip(1).collect(),
                 unaccepted: Vec::new(),
+                may_run_stricter,
                 stage,
                 began: Instant::now(),
                 marks: Marks::default(),
@@ -176,6 +185,33 @@ fn is_still_kept(kept: &[WithheldInput], head: RevisionNumber, good: Option<&Bui
         // They are to blame only where the document was the accepted one.
         Input::List { .. } | Input::Module(_) => good.is_none_or(|good| good.revision == head),
     })
+}
+
+/// Whether one of the revisions after `good` and those that were taken back, up to `head`, refuses
+/// what `good` may allow. What cannot be read or made today counts as stricter.
+async fn one_may_be_stricter(
+    store: &dyn ConfigStore,
+    withheld: &BTreeSet<Input>,
+    head: RevisionNumber,
+    good: &Built,
+    lists: &Lists,
+) -> Result<bool, StoreError> {
+    let taken_back = withheld.iter().filter_map(|input| match input {
+        Input::Revision(number) => Some(*number),
+        Input::List { .. } | Input::Module(_) => None,
+    });
+    let settled = taken_back.fold(good.revision, RevisionNumber::max);
+    for number in (settled.0 + 1..=head.0).rev() {
+        let Some(revision) = store.revision(RevisionNumber(number)).await? else {
+            continue;
+        };
+        let is_stricter = remade(&revision, lists, &good.module)
+            .map_or(true, |handed_out| may_loosen(&handed_out, good));
+        if is_stricter {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Stores the first document, unless it could not be rolled out: nobody could correct it then.
@@ -245,11 +281,13 @@ fn build(
     Built::new(revision, Arc::new(document), lists, module)
 }
 
-/// The newest revision with today's lists and module.
-fn newest(head: &Revision, lists: &Lists, module: &ModuleFile) -> Result<Built, StartError> {
-    let revision = head.summary.number;
-    build(revision, read(head)?, lists, module.clone())
-        .map_err(|source| StartError::Unusable { revision, source })
+/// A revision with today's lists and module.
+fn remade(stored: &Revision, lists: &Lists, module: &ModuleFile) -> Result<Built, StartError> {
+    let number = stored.summary.number;
+    build(number, read(stored)?, lists, module.clone()).map_err(|source| StartError::Unusable {
+        revision: number,
+        source,
+    })
 }
 
 fn read(revision: &Revision) -> Result<GatewayDocument, StartError> {

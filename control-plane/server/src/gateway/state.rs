@@ -29,6 +29,9 @@ pub struct State {
     pub earlier: Vec<Arc<Built>>,
     /// Those that were handed out since and never accepted, as far as an Envoy may run one of them.
     pub unaccepted: Vec<Arc<Built>>,
+    /// Whether an Envoy may run, since before this process started, a generation that was never
+    /// accepted and refuses what `accepted` may allow. Such an Envoy may still be on its way back.
+    pub may_run_stricter: bool,
     /// How far the judgement of `current` is.
     pub stage: Stage,
     /// When `current` was handed out.
@@ -76,9 +79,9 @@ pub struct WayBack {
 }
 
 impl WayBack {
-    /// The way back from `current` to `accepted`.
+    /// The way back to `accepted` from `current`, and from the `unaccepted` ones before it.
     #[must_use]
-    pub fn new(current: &Built, accepted: &Built) -> Self {
+    pub fn new(current: &Built, unaccepted: &[Arc<Built>], accepted: &Built) -> Self {
         let endpoints = current.snapshot.of_type(ResourceType::Endpoints);
         let accepted_endpoints = endpoints
             .filter(|resource| {
@@ -90,7 +93,8 @@ impl WayBack {
             .cloned();
         Self {
             snapshot: Arc::new(accepted.snapshot.with_endpoints(accepted_endpoints)),
-            may_allow_more: may_loosen(current, accepted),
+            may_allow_more: may_loosen(current, accepted)
+                || unaccepted.iter().any(|built| may_loosen(built, accepted)),
         }
     }
 }

@@ -172,6 +172,62 @@ async fn it_keeps_a_stricter_policy_on_an_envoy_that_is_away_for_the_moment() {
 }
 
 #[tokio::test]
+async fn it_keeps_a_stricter_policy_on_an_envoy_that_comes_back_last_after_a_restart() {
+    // The strict policy is the one that is rejected, or one before it.
+    for correction in [None, Some("defaults: {validate: shadow}\n")] {
+        let folder = folder();
+        {
+            let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+            let strict = connected(&control_plane, "strict").await;
+            let silent = connected(&control_plane, "bad").await;
+            until_accepted(&control_plane).await;
+            silent.pause();
+            let body = format!("{DENY}{PATIENT}");
+            let write = control_plane.put_yaml("/api/v1/config", &body);
+            let strict_runs_it = until(|| async {
+                let node = node(&control_plane, "strict").await.unwrap();
+                let version = version(&control_plane).await;
+                node["generation"]["in_force"] == version["generation"] && version["revision"] == 2
+            });
+            tokio::select! {
+                answer = write => panic!("it is not judged yet: {}", answer.text),
+                () = strict_runs_it => {}
+            }
+            // The strict one leaves first, so that nothing is judged when the silent one leaves.
+            drop(strict);
+            until(|| async { node(&control_plane, "strict").await.unwrap()["connected"] == false })
+                .await;
+            drop(control_plane);
+            drop(silent);
+        }
+        let mut control_plane = ControlPlane::start(folder.path(), "").await;
+        if let Some(correction) = correction {
+            let body = format!("{correction}{PATIENT}");
+            let answer = control_plane.put_yaml("/api/v1/config", &body).await;
+            assert_eq!(answer.json["outcome"], "no_envoys", "{}", answer.text);
+            drop(control_plane);
+            control_plane = ControlPlane::start(folder.path(), "").await;
+        }
+        let rejected = version(&control_plane).await["generation"].clone();
+        let bad = FakeEnvoy::connect_rejecting(control_plane.xds, "bad", &[FILTER]).await;
+        until(|| async {
+            let node = node(&control_plane, "bad").await;
+            node.is_some_and(|node| node["rejected"]["generation"].is_string())
+        })
+        .await;
+        let _strict = FakeEnvoy::connect(control_plane.xds, "strict").await;
+        until(|| async { node(&control_plane, "strict").await.is_some() }).await;
+        assert_eq!(desired(&control_plane, "strict").await, Value::Null);
+        assert_eq!(version(&control_plane).await["generation"], rejected);
+        // The operator decides.
+        drop(bad);
+        until(|| async { node(&control_plane, "bad").await.unwrap()["connected"] == false }).await;
+        let answer = control_plane.put_yaml("/api/v1/config", PATIENT).await;
+        assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn it_takes_nobody_back_past_a_stricter_policy_when_the_next_change_is_rejected_too() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
