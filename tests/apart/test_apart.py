@@ -141,6 +141,13 @@ def look_at_the_database(
     """Starts the data server with what the environment says, and has it look at its database."""
     port = free_port()
     command = [installation.binary("mcp-server"), "--address", f"127.0.0.1:{port}"]
+    # It is to find no Spark: left to itself it would look for one at the usual ports.
+    for flag, scheme in {
+        "--spark-remote": "sc",
+        "--spark-master-rest": "http",
+        "--spark-master-ui": "http",
+    }.items():
+        command += [flag, f"{scheme}://127.0.0.1:1"]
     server = Process("mcp-server", command, folder, settings)
     try:
 

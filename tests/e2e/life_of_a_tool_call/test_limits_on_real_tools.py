@@ -37,7 +37,7 @@ def test_it_lets_two_of_six_quick_calls_pass_and_other_tools_go_on(stack, policy
 
 
 def test_it_tells_every_client_how_long_to_wait(client, policy):
-    policy.allow(2, client.sdk.label.replace(" ", "-"))
+    policy.allow(2, f"waits-{client.sdk.label.replace(' ', '-')}")
     outcomes = [client.call("execute_query", QUERY) for _ in range(6)]
     for outcome in outcomes[:2]:
         assert structured(outcome)["rows"] == [[1]]

@@ -5,10 +5,12 @@ import subprocess
 
 
 def printed_commands(announcement: str) -> list[str]:
-    """Returns the lines that are to be pasted into a second terminal, in order."""
+    """Returns the commands that are to be pasted into a second terminal, in order."""
     _, _, rest = announcement.partition("In a second terminal, try\n")
     commands, _, _ = rest.partition("For an MCP client's configuration:")
-    return [line.strip() for line in commands.splitlines() if line.startswith("    ")]
+    # A command may go over several lines, as the shell reads them.
+    lines = commands.replace("\\\n", "").splitlines()
+    return [line.strip() for line in lines if line.startswith("    ")]
 
 
 def test_it_prints_commands_that_work(stack):
