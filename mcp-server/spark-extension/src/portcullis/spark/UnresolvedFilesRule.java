@@ -1,14 +1,19 @@
 package portcullis.spark;
 
+import java.util.List;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedRelation;
+import org.apache.spark.sql.catalyst.plans.logical.CompoundBody;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.catalyst.rules.Rule;
+import org.apache.spark.sql.execution.datasources.DataSource;
+import org.apache.spark.sql.internal.SQLConf;
+import scala.jdk.javaapi.CollectionConverters;
 
 /**
- * Refuses a file that is named as a table ({@code csv.`/path`}) before Spark looks whether it
- * exists:
- * what it says of that would tell callers what the machine holds.
+ * Refuses a file that is named as a table ({@code csv.`path`}) before Spark looks whether it
+ * exists: what Spark says of that would tell callers which files the machine has. Refuses a script
+ * ({@code BEGIN … END}) as well, because Spark has no answer for one where rows are wanted.
  */
 final class UnresolvedFilesRule extends Rule<LogicalPlan> {
   private final SparkSession session;
@@ -26,13 +31,33 @@ final class UnresolvedFilesRule extends Rule<LogicalPlan> {
     return plan;
   }
 
-  private static void check(LogicalPlan node, AllowedFiles allowed) {
+  private void check(LogicalPlan node, AllowedFiles allowed) {
+    if (node instanceof CompoundBody) {
+      throw new Refusal(
+          "a script (BEGIN … END) is not run here: send its statements one by one, those that "
+              + "read");
+    }
     if (node instanceof UnresolvedRelation relation
         && relation.multipartIdentifier().size() == 2) {
-      String name = relation.multipartIdentifier().last();
-      if (name.indexOf('/') >= 0 || name.indexOf(':') >= 0) {
+      List<String> parts = CollectionConverters.asJava(relation.multipartIdentifier());
+      String name = parts.get(1);
+      if (name.indexOf('/') >= 0 || name.indexOf(':') >= 0 || isFile(parts.get(0), name)) {
         allowed.require(name);
       }
     }
+  }
+
+  /** Whether Spark would take the name for a path: its first part is a format, and no schema. */
+  private boolean isFile(String first, String name) {
+    try {
+      DataSource.lookupDataSource(first, SQLConf.get());
+    } catch (Exception notAFormat) {
+      return false;
+    }
+    return !session.catalog().tableExists(quoted(first) + "." + quoted(name));
+  }
+
+  private static String quoted(String name) {
+    return "`" + name.replace("`", "``") + "`";
   }
 }

@@ -11,6 +11,9 @@ import org.apache.spark.sql.Encoders;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.catalyst.expressions.Literal;
+import org.apache.spark.sql.catalyst.plans.logical.Limit;
+import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
 import org.apache.spark.sql.functions;
 import org.apache.spark.sql.types.DataTypes;
 
@@ -59,7 +62,8 @@ public final class RuleTable {
           "DESCRIBE FUNCTION abs", "DESCRIBE QUERY SELECT 1", "DESCRIBE EXTENDED shops AS JSON",
           "EXPLAIN SELECT * FROM shops", "EXPLAIN FORMATTED SELECT 1", "EXPLAIN COST SELECT 1",
           "SELECT * FROM text.`OPEN/a.txt`", "SELECT * FROM text.`file:OPEN/a.txt`",
-          "SELECT * FROM text.`OPEN/../open/*.txt`");
+          "SELECT * FROM text.`OPEN/../open/*.txt`",
+          "SELECT * FROM csv.events");
 
   private static final List<String> REFUSED =
       List.of(
@@ -129,7 +133,27 @@ public final class RuleTable {
           "REFRESH TABLE shops", "REFRESH 'OPEN'", "ANALYZE TABLE shops COMPUTE STATISTICS",
           "MSCK REPAIR TABLE parted", "LOAD DATA LOCAL INPATH '/etc/passwd' INTO TABLE shops",
           "COMMENT ON TABLE shops IS 'x'", "EXPLAIN INSERT INTO shops VALUES (3, 'c')",
-          "BEGIN DROP TABLE shops; END", "BEGIN SELECT 1; DROP TABLE shops; END");
+          "BEGIN DROP TABLE shops; END", "BEGIN SELECT 1; DROP TABLE shops; END",
+          "SELECT * FROM csv.`shut.txt`", "SELECT * FROM text.`%2Fetc%2Fpasswd`");
+
+  /** Ways to name a file as a table; which files there are must not show in what is said. */
+  private static final List<String> NAMING =
+      List.of(
+          "SELECT * FROM text.`FILE`", "TABLE text.`FILE`", "SELECT * FROM CSV.`FILE`",
+          "SELECT * FROM text.`*FILE`", "SELECT * FROM text.`./FILE`", "DESCRIBE text.`FILE`",
+          "SELECT * FROM `org.apache.spark.sql.execution.datasources.text.TextFileFormat`.`FILE`",
+          "SELECT * FROM text.`FILE` WITH (lineSep = 'x')", "SELECT * FROM STREAM text.`FILE`",
+          "SELECT * FROM text.`FILE` VERSION AS OF 1", "SELECT * FROM jdbc.`FILE`",
+          "EXPLAIN SELECT * FROM text.`FILE`", "SELECT * FROM nowhere.`FILE`",
+          "SELECT * FROM IDENTIFIER('text.`FILE`')", "SELECT * FROM text.`/etc/FILE`",
+          "EXECUTE IMMEDIATE 'SELECT * FROM text.`FILE`'");
+
+  /** Scripts, whose answer the data server asks for as rows, with a limit. */
+  private static final List<String> SCRIPTS =
+      List.of(
+          "BEGIN SELECT 1; END", "BEGIN END", "BEGIN DROP TABLE shops; END",
+          "BEGIN DECLARE x INT DEFAULT 1; SELECT x; END",
+          "/* a */ BEGIN IF true THEN SELECT 1; END IF; END");
 
   private static int wrong = 0;
 
@@ -155,6 +179,8 @@ public final class RuleTable {
     writer.conf().set(ReadOnlyExtension.ACCESS, "write");
     writer.sql("CREATE TABLE shops USING parquet AS SELECT 1 AS id, 'a' AS name");
     writer.sql("CREATE TABLE parted (id INT, d INT) USING parquet PARTITIONED BY (d)");
+    writer.sql("CREATE DATABASE csv");
+    writer.sql("CREATE TABLE csv.events USING parquet AS SELECT 1 AS id");
     writer.sql("CREATE VIEW kept AS SELECT id FROM shops");
     writer.sql("CREATE VIEW over_code AS SELECT java_method('java.lang.Math', 'abs', -1) AS x");
     SparkSession reader = spark.newSession();
@@ -165,6 +191,16 @@ public final class RuleTable {
     }
     for (String sql : REFUSED) {
       expect(true, sql, () -> rows(reader.sql(placed(sql, open))));
+    }
+    for (String sql : NAMING) {
+      String there = said(reader, sql.replace("FILE", "shut.txt")).replace("shut.txt", "FILE");
+      String missing = said(reader, sql.replace("FILE", "none.txt")).replace("none.txt", "FILE");
+      if (!there.equals(missing)) {
+        fail("it tells which files there are: " + sql + "\n    " + there + "\n    " + missing);
+      }
+    }
+    for (String sql : SCRIPTS) {
+      expect(true, "with a limit: " + sql, () -> limited(reader, sql).collectAsList());
     }
     plansWithoutSql(reader, open);
 
@@ -225,6 +261,23 @@ public final class RuleTable {
       reader.range(1).createTempView("made");
       return null;
     });
+  }
+
+  private static String said(SparkSession session, String sql) {
+    try {
+      return Arrays.toString(rows(session.sql(sql)));
+    } catch (Exception refused) {
+      // Spark counts the columns that it has ever named.
+      return String.valueOf(refused.getMessage()).replaceAll("#\\d+", "#");
+    }
+  }
+
+  /** A statement as Spark Connect runs it when it is asked for some rows of its answer. */
+  private static Dataset<Row> limited(SparkSession session, String sql) throws Exception {
+    var classic = (org.apache.spark.sql.classic.SparkSession) session;
+    LogicalPlan statement = classic.sessionState().sqlParser().parsePlan(sql);
+    Object limit = Limit.apply(new Literal(5, DataTypes.IntegerType), statement);
+    return org.apache.spark.sql.classic.Dataset.ofRows(classic, (LogicalPlan) limit);
   }
 
   private static Row[] rows(Dataset<Row> answer) {
