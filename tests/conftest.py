@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from gateway_parameters import WIRES
 from gateway_under_test import GatewayUnderTest, tools_and_rules
 from installation import Installation
 from processes import Process
+from raw_http import HttpConnection
 from recording_upstream import RecordingUpstream
-from rendered_gateway import RenderedGateway
-from static_gateway import StaticGateway
+from rendered_gateway import with_tools_and_rules
+from static_gateway import StaticGateway, example_listener
 
 
 @pytest.fixture(scope="session")
@@ -38,20 +40,28 @@ def shared_gateway(
     folder = tmp_path_factory.mktemp(f"{request.param}-gateway")
     if request.param == "static":
         ports = {name: upstream.port for name, upstream in upstreams.items()}
-        gateway = StaticGateway(installation, folder, ports, tools_and_rules())
+        gateway = StaticGateway(
+            installation, folder, ports, tools_and_rules(), template=example_listener
+        )
     else:
-        gateway = RenderedGateway(installation, folder, upstreams)
-    yield GatewayUnderTest(gateway, upstreams, installation.program("node"), gateway.forward)
+        gateway = with_tools_and_rules(installation, folder, upstreams)
+    yield GatewayUnderTest(gateway, upstreams)
     gateway.stop()
     for upstream in upstreams.values():
         upstream.stop()
 
 
+@pytest.fixture(params=WIRES, ids=lambda wire: wire.label)
+def wire(request: pytest.FixtureRequest) -> type[HttpConnection]:
+    """The version of HTTP that a gateway is spoken to by: each test runs over both."""
+    return request.param
+
+
 @pytest.fixture
-def gateway(shared_gateway: GatewayUnderTest) -> GatewayUnderTest:
+def gateway(shared_gateway: GatewayUnderTest, wire: type[HttpConnection]) -> GatewayUnderTest:
     """The shared gateway, its upstreams' records empty and their answers the usual ones."""
     shared_gateway.forget()
-    return shared_gateway
+    return shared_gateway.over(wire)
 
 
 @pytest.fixture(scope="session", autouse=True)

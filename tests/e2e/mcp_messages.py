@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from raw_http import Connection, Headers, Reply
+from raw_http import Connection, Headers, HttpConnection, Reply
 
 MODERN_VERSION = "2026-07-28"
 LEGACY_VERSION = "2025-11-25"
@@ -36,11 +36,14 @@ class Message:
             self, headers=[pair for pair in self.headers if pair[0].lower() != name.lower()]
         )
 
-    def post(self, connection: Connection, path: str = "/mcp") -> Reply:
+    def post(self, connection: HttpConnection, path: str = "/mcp") -> Reply:
         return connection.post(path, self.headers, self.body)
 
-    def post_once(self, port: int, path: str = "/mcp") -> Reply:
-        with Connection(port) as connection:
+    def post_once(
+        self, port: int, path: str = "/mcp", wire: type[HttpConnection] = Connection
+    ) -> Reply:
+        """Sends it on a connection of its own."""
+        with wire(port) as connection:
             return self.post(connection, path)
 
 

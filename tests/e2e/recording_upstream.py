@@ -104,6 +104,8 @@ class RecordingUpstream:
         self.lock = threading.Lock()
         self.requests: list[Received] = []
         self.unfinished: dict[int, bytes] = {}
+        self.broken_off: list[bytes] = []
+        """What had arrived of requests whose connections then ended."""
         self.peers: list[socket.socket] = []
         self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.port = self.listener.getsockname()[1]
@@ -127,6 +129,7 @@ class RecordingUpstream:
         """From here on only what arrives later counts."""
         with self.lock:
             self.requests.clear()
+            self.broken_off.clear()
             self.unfinished = {key: b"" for key in self.unfinished}
 
     def calls(self) -> list[Received]:
@@ -186,6 +189,9 @@ class RecordingUpstream:
             return
         finally:
             peer.close()
+            if held:
+                with self.lock:
+                    self.broken_off.append(held)
 
 
 def parse_request(held: bytes) -> tuple[Received, bytes] | None:

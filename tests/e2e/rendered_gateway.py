@@ -1,4 +1,4 @@
-"""The tools and rules of the shared gateway on the listener that the control plane renders."""
+"""A gateway on the listener that the control plane renders, as Envoy gets it by xDS."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from free_ports import free_port
 from gateway_under_test import TOOLS, rules
 from installation import Installation
 from managed_gateway import listed
-from mcp_messages import Era, call, has_passed
+from mcp_messages import Era, call
 from polling import until
 from recording_upstream import RecordingUpstream, answers_with
 
@@ -19,35 +19,60 @@ class RenderedGateway:
     again, and tests count what reaches them.
     """
 
-    forward = "math"
-    """The server that gets what is no tool call: of several, the first by name."""
-
     def __init__(
-        self, installation: Installation, directory: Path, upstreams: dict[str, RecordingUpstream]
+        self,
+        installation: Installation,
+        directory: Path,
+        upstreams: dict[str, RecordingUpstream],
+        catalogues: dict[str, dict[str, dict]],
+        **document: object,
     ) -> None:
+        """`catalogues`: what each upstream lists, by name and input schema.
+
+        `document`: what else the gateway document says; of `servers` what it says besides the URL.
+        """
         self.port = free_port()
-        for name, upstream in upstreams.items():
-            upstream.responder = answers_with(listed(TOOLS[name]))
-        document = {
-            "listeners": [{"name": "mcp", "address": f"127.0.0.1:{self.port}", "servers": ["*"]}],
-            "servers": {
-                name: {"url": f"http://127.0.0.1:{one.port}/mcp"} for name, one in upstreams.items()
-            },
-            "roles": {"analyst": {"claims": {"groups": ["analysts"]}}},
-            "tools": [as_written(rule) for rule in rules()],
+        self.forward = min(upstreams)
+        more = document.pop("servers", {})
+        document["listeners"] = [
+            {"name": "mcp", "address": f"127.0.0.1:{self.port}", "servers": ["*"]}
+        ]
+        document["servers"] = {
+            name: {"url": f"http://127.0.0.1:{one.port}/mcp", **more.get(name, {})}
+            for name, one in upstreams.items()
         }
+        for name, upstream in upstreams.items():
+            upstream.responder = answers_with(listed(catalogues[name]))
         control_plane = ControlPlane(installation, directory, document)
         try:
             self.envoy = subscribed_envoy(installation, directory, control_plane)
-            add = call(Era.MODERN, "add", {"a": 1, "b": 2})
-            note = call(Era.MODERN, "note")
-            for message in (add, note):
-                until("the tools are known", lambda: has_passed(message.post_once(self.port)), 60)
+            for name in upstreams:
+                # Whether or not its arguments fit: a tool that nobody knows has no result.
+                first = call(Era.LEGACY, next(iter(catalogues[name])))
+                until(
+                    f"the tools of `{name}` are known",
+                    lambda: "result" in first.post_once(self.port).json,
+                    60,
+                )
         finally:
             control_plane.stop()
 
     def stop(self) -> None:
         self.envoy.stop()
+
+
+def with_tools_and_rules(
+    installation: Installation, directory: Path, upstreams: dict[str, RecordingUpstream]
+) -> RenderedGateway:
+    """The tools and rules that most tests share."""
+    return RenderedGateway(
+        installation,
+        directory,
+        upstreams,
+        TOOLS,
+        roles={"analyst": {"claims": {"groups": ["analysts"]}}},
+        tools=[as_written(rule) for rule in rules()],
+    )
 
 
 def as_written(rule: dict) -> dict:

@@ -1,10 +1,11 @@
-"""The static example of `envoy/`, on free ports and with a filter configuration of the test's
-choice.
+"""One Envoy with the filter and nothing else of Portcullis, on free ports and with a filter
+configuration of the test's choice: on the listener that the control plane renders, or on that of
+the static example in `envoy/`.
 """
 
-import copy
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from envoy import Envoy, address
 from free_ports import free_port
 from installation import REPOSITORY, Installation
+from rendered_listener import rendered_listener
 
 EXAMPLE = REPOSITORY / "envoy/static-example.yaml"
 
@@ -21,20 +23,24 @@ def example() -> dict:
     return yaml.safe_load(EXAMPLE.read_text())
 
 
-def connection_manager(config: dict) -> dict:
-    return config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0][
-        "typed_config"
-    ]
+def example_listener() -> dict:
+    """The example's one listener."""
+    (one,) = example()["static_resources"]["listeners"]
+    return one
 
 
-def wasm(config: dict) -> dict:
-    """The settings of our module within an Envoy configuration."""
-    filters = connection_manager(config)["http_filters"]
-    return next(one for one in filters if one["name"] == "portcullis.mcp")["typed_config"]["config"]
+def connection_manager(listener: dict) -> dict:
+    return listener["filter_chains"][0]["filters"][0]["typed_config"]
 
 
-def filter_config(config: dict) -> dict:
-    return json.loads(wasm(config)["configuration"]["value"])
+def wasm(listener: dict) -> dict:
+    """The settings of our module on a listener."""
+    ours, _router = connection_manager(listener)["http_filters"]
+    return ours["typed_config"]["config"]
+
+
+def filter_config(listener: dict) -> dict:
+    return json.loads(wasm(listener)["configuration"]["value"])
 
 
 def cluster(name: str, port: int) -> dict:
@@ -62,16 +68,16 @@ def with_tools(config: dict, server: str, tools: dict[str, dict]) -> None:
         server_tools[name] = {"input_schema": digest}
 
 
-def listener(installation: Installation, name: str, port: int, filter_config: dict | str) -> dict:
-    """The example's listener under another name, with a policy and limits of its own.
+def listener(
+    installation: Installation, one: dict, name: str, port: int, filter_config: dict | str
+) -> dict:
+    """A listener under another name, with a policy and limits of its own.
 
     `filter_config` is a structure, or its JSON text.
     """
-    config = example()
-    one = config["static_resources"]["listeners"][0]
     one |= {"name": name, "address": address(port)}
-    connection_manager(config)["stat_prefix"] = name
-    settings = wasm(config)
+    connection_manager(one)["stat_prefix"] = name
+    settings = wasm(one)
     # Limits live in what all modules of one `vm_id` share.
     settings["vm_config"]["vm_id"] = name
     settings["vm_config"]["code"]["local"]["filename"] = str(installation.module)
@@ -85,9 +91,7 @@ def listener(installation: Installation, name: str, port: int, filter_config: di
 
 
 class StaticGateways:
-    """One Envoy with the filter and nothing else of Portcullis: a listener for each policy, apart
-    from each other.
-    """
+    """One Envoy with a listener for each policy, apart from each other."""
 
     def __init__(
         self,
@@ -96,21 +100,18 @@ class StaticGateways:
         upstreams: dict[str, int],
         filter_configs: dict[str, dict | str],
         concurrency: int = 1,
-        routes: list[dict] | None = None,
+        template: Callable[[], dict] = rendered_listener,
     ) -> None:
         """`upstreams`: the port behind each cluster.
 
-        `filter_configs`: the policy of each listener.
+        `filter_configs`: the policy of each listener. `template` makes the listener.
         """
         self.ports = {name: free_port() for name in filter_configs}
         admin_port = free_port()
         listeners = [
-            listener(installation, name, self.ports[name], filter_config)
+            listener(installation, template(), name, self.ports[name], filter_config)
             for name, filter_config in filter_configs.items()
         ]
-        for one in listeners:
-            manager = one["filter_chains"][0]["filters"][0]["typed_config"]
-            manager["route_config"]["virtual_hosts"][0]["routes"] += routes or []
         clusters = [cluster(name, port) for name, port in upstreams.items()]
         config = {
             "admin": {"address": address(admin_port)},
@@ -135,15 +136,14 @@ class StaticGateway(StaticGateways):
         upstreams: dict[str, int],
         filter_config: dict,
         concurrency: int = 1,
-        routes: list[dict] | None = None,
+        template: Callable[[], dict] = rendered_listener,
     ) -> None:
-        """`routes`: what follows the MCP route."""
         super().__init__(
-            installation, directory, upstreams, {"mcp": filter_config}, concurrency, routes or []
+            installation, directory, upstreams, {"mcp": filter_config}, concurrency, template
         )
         self.port = self.ports["mcp"]
 
 
 def example_filter_config() -> dict:
     """The example's own policy, to be changed freely."""
-    return copy.deepcopy(filter_config(example()))
+    return filter_config(example_listener())

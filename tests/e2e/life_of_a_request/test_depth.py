@@ -9,7 +9,7 @@ import json
 import pytest
 
 from gateway_parameters import in_both_eras
-from gateway_under_test import CITY, answered_by, weather
+from gateway_under_test import CITY, GatewayUnderTest, answered_by, weather
 from mcp_messages import Era, Message, call
 from recording_upstream import RecordingUpstream
 from static_gateway import StaticGateway, example_filter_config, with_tools
@@ -50,7 +50,7 @@ SCHEMAS = {
 
 
 @pytest.fixture(scope="module")
-def deep_gateway(installation, tmp_path_factory):
+def running_gateway(installation, tmp_path_factory):
     upstream = RecordingUpstream("weather")
     config = example_filter_config()
     config |= {"max_depth": MAX_DEPTH, "rules": []}
@@ -58,9 +58,14 @@ def deep_gateway(installation, tmp_path_factory):
     directory = tmp_path_factory.mktemp("depth")
     ports = {"weather": upstream.port, "math": upstream.port}
     gateway = StaticGateway(installation, directory, ports, config)
-    yield gateway
+    yield GatewayUnderTest(gateway, {"weather": upstream})
     gateway.stop()
     upstream.stop()
+
+
+@pytest.fixture
+def deep_gateway(running_gateway, wire):
+    return running_gateway.over(wire)
 
 
 def nested_call(era: Era, tool: str, depth: int, opening: str, closing: str) -> Message:
@@ -78,7 +83,7 @@ def nested_call(era: Era, tool: str, depth: int, opening: str, closing: str) -> 
 @pytest.mark.parametrize("tool", [*SCHEMAS, "unchecked"])
 def test_it_judges_the_deepest_message_by_the_deepest_schema(deep_gateway, tool, shape, era):
     for depth in (3, 20, 100, MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 4 * MAX_DEPTH):
-        reply = nested_call(era, tool, depth, *shape).post_once(deep_gateway.port)
+        reply = deep_gateway.post(nested_call(era, tool, depth, *shape))
         if depth > MAX_DEPTH:
             assert reply.status == 400, (depth, reply)
         elif tool in ("circle", "unchecked", "each_value"):
@@ -86,6 +91,6 @@ def test_it_judges_the_deepest_message_by_the_deepest_schema(deep_gateway, tool,
         else:
             # Passed, or refused in words: never cut off by a VM that has died.
             assert reply.status == 200 and "result" in reply.json, (depth, reply)
-        assert answered_by(weather(era).post_once(deep_gateway.port)) == "weather"
+        assert answered_by(deep_gateway.post(weather(era))) == "weather"
     reloads = deep_gateway.envoy.stats("vm_reload")
     assert reloads and not any(reloads.values()), reloads

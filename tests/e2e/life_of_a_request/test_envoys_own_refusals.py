@@ -2,9 +2,9 @@
 
 import pytest
 
+from gateway_parameters import over_http1
 from gateway_under_test import answered_by, weather
 from mcp_messages import Era
-from raw_http import Connection
 
 HOST = b"host: 127.0.0.1\r\n"
 JSON = b"content-type: application/json\r\n"
@@ -23,9 +23,11 @@ REFUSED = {
 }
 
 
+@over_http1
 @pytest.mark.parametrize(("request_text", "status"), REFUSED.values(), ids=REFUSED.keys())
 def test_it_speaks_json_rpc(gateway, request_text, status):
-    with Connection(gateway.port) as connection:
+    """In bytes of HTTP/1.1."""
+    with gateway.connect() as connection:
         connection.send(request_text)
         reply = connection.reply()
     assert (reply.status, reply.headers["content-type"]) == (status, "application/json")
@@ -33,4 +35,4 @@ def test_it_speaks_json_rpc(gateway, request_text, status):
     assert reply.json["error"]["message"]
     assert reply.headers["connection"] == "close"
     gateway.check_nothing_passed()
-    assert answered_by(weather(Era.LEGACY).post_once(gateway.port)) == "weather"
+    assert answered_by(gateway.post(weather(Era.LEGACY))) == "weather"

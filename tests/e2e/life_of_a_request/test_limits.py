@@ -8,7 +8,6 @@ from gateway_parameters import in_both_eras
 from gateway_under_test import ANYTHING, GatewayUnderTest, answered_by, weather
 from mcp_messages import Era, call, has_passed, is_refused, sentence_of
 from polling import until
-from raw_http import Connection
 from recording_upstream import RecordingUpstream
 from static_gateway import StaticGateway, example_filter_config, with_tools
 
@@ -18,9 +17,9 @@ def test_it_limits_and_recovers(gateway, era):
     """Two at once and two a second: a quick caller gets at least two calls through, then is told to
     wait, and then passes.
     """
-    tool = f"twice_{era.name.lower()}"
+    tool = f"twice_{gateway.wire.label}_{era.name.lower()}"
     passed = 0
-    with Connection(gateway.port) as connection:
+    with gateway.connect() as connection:
         while has_passed(reply := call(era, tool, id=passed).post(connection)):
             passed += 1
         assert passed >= 2
@@ -40,15 +39,16 @@ def test_it_takes_no_tools_limit_for_anothers(gateway, era):
     """One call an hour by one rule, and a bucket for each of its tools: none refills while the test
     runs.
     """
-    first, second = (call(era, f"hourly_{era.name.lower()}_{name}") for name in "ab")
-    assert has_passed(first.post_once(gateway.port))
-    assert is_refused(first.post_once(gateway.port), 42900)
-    assert has_passed(second.post_once(gateway.port))
-    assert is_refused(second.post_once(gateway.port), 42900)
+    tools = f"hourly_{gateway.wire.label}_{era.name.lower()}"
+    first, second = (call(era, f"{tools}_{name}") for name in "ab")
+    assert has_passed(gateway.post(first))
+    assert is_refused(gateway.post(first), 42900)
+    assert has_passed(gateway.post(second))
+    assert is_refused(gateway.post(second), 42900)
 
 
 @pytest.fixture
-def two_workers(installation, directory):
+def two_workers(installation, directory, wire):
     """A gateway with two workers and a tool of which exactly 300 calls pass within this test's
     time.
     """
@@ -70,7 +70,7 @@ def two_workers(installation, directory):
         config,
         concurrency=2,
     )
-    yield GatewayUnderTest(envoy, {"weather": upstream})
+    yield GatewayUnderTest(envoy, {"weather": upstream}, wire)
     envoy.stop()
     upstream.stop()
 
@@ -79,7 +79,7 @@ def test_it_counts_exactly_across_workers(two_workers):
     statuses: list[int] = []
 
     def caller():
-        with Connection(two_workers.port) as connection:
+        with two_workers.connect() as connection:
             ready.wait()
             for _ in range(60):
                 statuses.append(call(Era.MODERN, "scarce").post(connection).status)
@@ -94,5 +94,5 @@ def test_it_counts_exactly_across_workers(two_workers):
     assert statuses.count(200) == 300
     assert statuses.count(429) == callers * 60 - 300
     assert len(two_workers.received()) == 300
-    connections = two_workers.gateway.envoy.stats("worker_.*downstream_cx_total")
+    connections = two_workers.envoy.stats("worker_.*downstream_cx_total")
     assert len(connections) == 2 and all(connections.values()), connections

@@ -10,7 +10,6 @@ import pytest
 from gateway_parameters import in_both_eras
 from gateway_under_test import answered_by, weather
 from mcp_messages import Era, Message, call
-from raw_http import Connection
 
 ROUNDS = 400
 PIECES = [
@@ -79,14 +78,14 @@ def test_it_passes_only_what_the_policy_allows(gateway, era, seed):
         call(era, "get_weather", {"city": 7}),
         call(era, "note", {"name": "secret", "arguments": [{"a": None}, 1.5e3, "\\u0073"]}),
     ]
-    connection = Connection(gateway.port)
+    connection = gateway.connect()
     for round in range(ROUNDS):
         message = originals[round % len(originals)]
         reply = message.with_body(damaged(message.body, chance)).post(connection)
         assert reply.status < 500, (reply.status, reply.body)
         if reply.headers.get("connection") == "close":
             connection.close()
-            connection = Connection(gateway.port)
+            connection = gateway.connect()
     connection.close()
     for received in gateway.received():
         message = read_strictly(received.body)
@@ -100,7 +99,7 @@ def test_it_passes_only_what_the_policy_allows(gateway, era, seed):
                     and isinstance(arguments["city"], str)
                     and arguments["city"]
                 )
-    assert answered_by(weather(era).post_once(gateway.port)) == "weather"
+    assert answered_by(gateway.post(weather(era))) == "weather"
 
 
 def test_it_sees_damage_mild_enough_to_pass_sometimes(gateway):
@@ -108,5 +107,5 @@ def test_it_sees_damage_mild_enough_to_pass_sometimes(gateway):
     chance = random.Random("mild")
     for _ in range(ROUNDS):
         message = call(Era.LEGACY, "note", {"text": "x" * 200})
-        message.with_body(damaged(message.body, chance)).post_once(gateway.port)
+        gateway.post(message.with_body(damaged(message.body, chance)))
     assert len(gateway.received()) > ROUNDS // 10

@@ -4,11 +4,11 @@ goes by it unread.
 
 import pytest
 
-from gateway_under_test import tools_and_rules, weather
+from gateway_under_test import GatewayUnderTest, tools_and_rules, weather
 from mcp_messages import Era
-from raw_http import Connection
 from recording_upstream import RecordingUpstream
-from static_gateway import StaticGateway
+from rendered_listener import rendered_listener
+from static_gateway import StaticGateway, connection_manager
 
 LOOK_ALIKES = [
     "/mcp/",
@@ -26,48 +26,62 @@ LOOK_ALIKES = [
 LOOK_ALIKES += ["/servers/WEATHER/mcp", "/servers//weather/mcp/", "/mcp/?session=1", "/%256dcp"]
 
 
+# What Envoy itself reads as the path of an endpoint, before the filter sees it.
+NORMALISED = {"//mcp", "/%6dcp"}
+
+
 @pytest.fixture(scope="module")
-def gateway_with_other_routes(installation, tmp_path_factory):
+def running_gateway(installation, tmp_path_factory):
     """Whatever is no MCP endpoint goes to `math`."""
     upstreams = {name: RecordingUpstream(name) for name in ("weather", "math")}
     ports = {name: upstream.port for name, upstream in upstreams.items()}
     folder = tmp_path_factory.mktemp("other-routes")
-    everything_else = {"match": {"prefix": "/"}, "route": {"cluster": "math"}}
     gateway = StaticGateway(
-        installation, folder, ports, tools_and_rules(), routes=[everything_else]
+        installation, folder, ports, tools_and_rules(), template=listener_with_another_route
     )
-    yield gateway, upstreams
+    yield GatewayUnderTest(gateway, upstreams)
     gateway.stop()
     for upstream in upstreams.values():
         upstream.stop()
 
 
+def listener_with_another_route() -> dict:
+    listener = rendered_listener()
+    everything_else = {"match": {"prefix": "/"}, "route": {"cluster": "math"}}
+    (host,) = connection_manager(listener)["route_config"]["virtual_hosts"]
+    host["routes"].append(everything_else)
+    return listener
+
+
+@pytest.fixture
+def gateway_with_other_routes(running_gateway, wire):
+    running_gateway.forget()
+    return running_gateway.over(wire)
+
+
 @pytest.mark.parametrize("path", LOOK_ALIKES)
 def test_it_keeps_look_alikes_of_an_endpoint_from_every_server(gateway_with_other_routes, path):
-    gateway, upstreams = gateway_with_other_routes
-    reply = (
-        weather(Era.LEGACY)
-        .with_body(b'{"jsonrpc":"2.0","method":"tools/call"')
-        .post_once(gateway.port, path)
+    gateway = gateway_with_other_routes
+    reply = gateway.post(
+        weather(Era.LEGACY).with_body(b'{"jsonrpc":"2.0","method":"tools/call"'), path
     )
     # Where Envoy normalises the path to that of an endpoint, the filter has read the message.
-    assert reply.status in (400, 404) and reply.json["error"], reply
-    assert [upstream.requests for upstream in upstreams.values()] == [[], []]
+    expected = (400, -32700) if path in NORMALISED else (404, -32600)
+    assert (reply.status, reply.json["error"]["code"]) == expected, reply
+    gateway.check_nothing_passed()
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80"])
 @pytest.mark.parametrize("path", ["/other", "/health", "/"])
 def test_it_answers_to_its_own_hosts_only_on_every_path(gateway_with_other_routes, path, host):
-    gateway, upstreams = gateway_with_other_routes
-    with Connection(gateway.port) as connection:
-        reply = connection.request("GET", path, [("host", host)])
+    gateway = gateway_with_other_routes
+    reply = gateway.request("GET", path, [("host", host)])
     assert (reply.status, reply.json["error"]["code"]) == (403, -32600)
-    assert [upstream.requests for upstream in upstreams.values()] == [[], []]
+    gateway.check_nothing_passed()
 
 
 def test_it_sends_other_paths_where_their_route_says(gateway_with_other_routes):
-    gateway, upstreams = gateway_with_other_routes
-    with Connection(gateway.port) as connection:
-        connection.request("GET", "/other?a=b", [])
-    assert [one.path for one in upstreams["math"].requests] == ["/other?a=b"]
-    upstreams["math"].forget()
+    gateway = gateway_with_other_routes
+    gateway.request("GET", "/other?a=b")
+    assert [one.path for one in gateway.received()] == ["/other?a=b"]
+    assert gateway.upstreams["weather"].requests == []

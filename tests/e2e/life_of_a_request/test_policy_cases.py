@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway_parameters import in_both_eras
+from gateway_parameters import WIRES, in_both_eras
 from gateway_under_test import answered_by
 from mcp_messages import Era, is_refused
 from policy_cases import CaseFile, all_files, message
-from raw_http import Reply
+from raw_http import HttpConnection, Reply
 from recording_upstream import RecordingUpstream
 from static_gateway import StaticGateways
 
@@ -28,8 +28,8 @@ FILES = all_files()
 
 @dataclass(frozen=True)
 class Gateways:
-    """A gateway for each file and era, whose buckets nobody has touched, and the two clusters that
-    cases may name.
+    """A gateway for each file, era and version of HTTP, whose buckets nobody has touched, and
+    the two clusters that cases may name.
     """
 
     ports: dict[str, int]
@@ -43,11 +43,20 @@ class Gateways:
             upstream.forget()
 
 
+def name_of(file: CaseFile, era: Era, wire: type[HttpConnection]) -> str:
+    return f"{file.path.stem}-{era.name}-{wire.label}"
+
+
 @pytest.fixture(scope="module")
 def gateways(installation, tmp_path_factory):
     upstreams = {name: RecordingUpstream(name) for name in ("alpha", "beta")}
     ports = {name: upstream.port for name, upstream in upstreams.items()}
-    policies = {f"{file.path.stem}-{era.name}": file.filter_config for file in FILES for era in Era}
+    policies = {
+        name_of(file, era, wire): file.filter_config
+        for file in FILES
+        for era in Era
+        for wire in WIRES
+    }
     running = StaticGateways(installation, tmp_path_factory.mktemp("policy-cases"), ports, policies)
     yield Gateways(running.ports, upstreams)
     running.stop()
@@ -101,13 +110,15 @@ def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
 
 @in_both_eras
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.path.stem)
-def test_it_decides_as_the_engine_does(gateways: Gateways, file: CaseFile, era: Era):
-    port = gateways.ports[f"{file.path.stem}-{era.name}"]
+def test_it_decides_as_the_engine_does(
+    gateways: Gateways, wire: type[HttpConnection], file: CaseFile, era: Era
+):
+    port = gateways.ports[name_of(file, era, wire)]
     faults = []
     for case in file.cases:
         for _ in range(int(case.get("repeat", 1))):
             gateways.forget()
-            reply = message(case, era).post_once(port, case.get("endpoint", "/mcp"))
+            reply = message(case, era).post_once(port, case.get("endpoint", "/mcp"), wire)
             found = fault(reply, case, era, gateways)
             if gateways.received() != (case["expect"]["decision"] == "allow"):
                 found = f"{gateways.received()} requests reached an upstream"

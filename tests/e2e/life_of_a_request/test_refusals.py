@@ -9,11 +9,11 @@ import json
 
 import pytest
 
-from gateway_parameters import in_both_eras
+from gateway_parameters import in_both_eras, over_http1
 from gateway_under_test import MAX_BODY, MAX_DEPTH, answered_by, weather
 from mcp_messages import Era, Message, call, is_refused, modern_meta, sentence_of
 from polling import until
-from raw_http import Connection, Reply
+from raw_http import Reply
 
 
 def check_error(reply: Reply, status: int, code: int, id: object = 1) -> str:
@@ -142,17 +142,17 @@ def test_it_refuses_the_second_name_however_late_it_comes(gateway, era):
     message = message.with_body(
         f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}'.encode()
     )
-    with Connection(gateway.port) as connection:
+    with gateway.connect() as connection:
         body = message.body
-        connection.send(
-            connection.head("POST", "/mcp", [*message.headers, ("content-length", str(len(body)))])
-        )
-        connection.send(body[:300_000])
+        connection.begin_post("/mcp", message.headers, len(body))
+        connection.send_part(body[:300_000])
         until("the beginning streams", lambda: any(gateway.upstreams["weather"].fragments()))
-        connection.send(body[300_000:])
+        connection.send_part(body[300_000:])
+        connection.end_post()
         reply = connection.reply()
     check_error(reply, 400, -32600, id=None)
-    assert answered_by(weather(era, "after").post_once(gateway.port)) == "weather"
+    until("the server is left without the rest", lambda: gateway.upstreams["weather"].broken_off)
+    assert answered_by(gateway.post(weather(era, "after"))) == "weather"
     assert [one.json["id"] for one in gateway.received()] == ["after"]
 
 
@@ -188,10 +188,8 @@ def test_it_refuses_a_body_that_it_cannot_read(gateway, era, body, code):
 @in_both_eras
 def test_it_refuses_a_body_that_is_too_large(gateway, era):
     message = call(era, "note", {"text": "x" * MAX_BODY})
-    with Connection(gateway.port) as connection:
-        reply = message.post(connection)
-    check_error(reply, 413, -32600, id=None)
-    assert answered_by(weather(era, "after").post_once(gateway.port)) == "weather"
+    check_error(gateway.post(message), 413, -32600, id=None)
+    assert answered_by(gateway.post(weather(era, "after"))) == "weather"
     assert [one.json["id"] for one in gateway.received()] == ["after"]
 
 
@@ -206,10 +204,8 @@ def test_it_refuses_a_foreign_origin(gateway, era, origin):
 @in_both_eras
 @pytest.mark.parametrize("origin", ["http://localhost:5173", "http://127.0.0.1", "http://[::1]:80"])
 def test_it_lets_local_origins_pass(gateway, era, origin):
-    assert (
-        answered_by(weather(era).with_headers(("origin", origin)).post_once(gateway.port))
-        == "weather"
-    )
+    message = weather(era).with_headers(("origin", origin))
+    assert answered_by(gateway.post(message)) == "weather"
 
 
 @in_both_eras
@@ -266,21 +262,23 @@ def test_it_lets_no_path_lead_past_its_endpoint(gateway, path):
     """Read as the endpoint that it leads to, which has not this tool; or refused, where one reading
     is as good as another.
     """
-    reply = call(Era.LEGACY, "get_weather", {"city": "Oslo"}).post_once(gateway.port, path)
+    reply = gateway.post(call(Era.LEGACY, "get_weather", {"city": "Oslo"}), path)
     expected = (400, -32600) if "%2f" in path else (200, -32602)
     assert (reply.status, reply.json["error"]["code"]) == expected
     gateway.check_nothing_passed()
 
 
 def test_it_refuses_a_body_on_get(gateway):
-    with Connection(gateway.port) as connection:
-        headers = [("mcp-protocol-version", "2025-11-25"), ("accept", "text/event-stream")]
-        assert connection.request("GET", "/mcp", headers, weather(Era.LEGACY).body).status == 400
+    headers = [("mcp-protocol-version", "2025-11-25"), ("accept", "text/event-stream")]
+    reply = gateway.request("GET", "/mcp", headers, weather(Era.LEGACY).body)
+    check_error(reply, 400, -32600, id=None)
     gateway.check_nothing_passed()
 
 
+@over_http1
 def test_it_refuses_an_upgrade(gateway):
-    with Connection(gateway.port) as connection:
+    """HTTP/2 knows no header for it."""
+    with gateway.connect() as connection:
         headers = [
             ("connection", "upgrade"),
             ("upgrade", "websocket"),
@@ -290,22 +288,27 @@ def test_it_refuses_an_upgrade(gateway):
     gateway.check_nothing_passed()
 
 
+@over_http1
 @in_both_eras
 @pytest.mark.parametrize("length", [True, False], ids=["with a length", "without a length"])
 def test_it_refuses_a_post_that_asks_for_an_upgrade_at_once(gateway, era, length):
-    """To Envoy what follows has no end, so nobody waits for it."""
+    """To Envoy what follows has no end, so nobody waits for it.
+
+    HTTP/2 knows no header for it.
+    """
     message = weather(era)
     headers = [("connection", "upgrade"), ("upgrade", "websocket"), *message.headers]
     headers += [("content-length", str(len(message.body)))] if length else []
-    with Connection(gateway.port) as connection:
+    with gateway.connect() as connection:
         connection.send(connection.head("POST", "/mcp", headers))
         check_error(connection.reply(), 400, -32600, id=None)
     gateway.check_nothing_passed()
 
 
+@over_http1
 def test_it_answers_each_of_two_requests_that_arrive_at_once(gateway):
-    """Pipelined: the second lies in the same packet as the refused first."""
-    with Connection(gateway.port) as connection:
+    """Pipelined, which HTTP/1.1 alone has: the second lies in the packet of the refused first."""
+    with gateway.connect() as connection:
         both = b""
         for message in (call(Era.MODERN, "secret", id="first"), weather(Era.LEGACY, "second")):
             length = ("content-length", str(len(message.body)))
@@ -324,9 +327,11 @@ def test_it_answers_each_of_two_requests_that_arrive_at_once(gateway):
     assert [one.json["id"] for one in gateway.received()] == ["second"]
 
 
+@over_http1
 def test_it_refuses_two_lengths_of_one_body(gateway):
+    """HTTP/2 ends a body by a frame, and knows one length at most."""
     message = weather(Era.LEGACY)
-    with Connection(gateway.port) as connection:
+    with gateway.connect() as connection:
         both = [("content-length", str(len(message.body))), ("transfer-encoding", "chunked")]
         connection.send(connection.head("POST", "/mcp", [*message.headers, *both]) + b"0\r\n\r\n")
         check_error(connection.reply(), 400, -32600, id=None)
@@ -335,8 +340,7 @@ def test_it_refuses_two_lengths_of_one_body(gateway):
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "TRACE", "PROPFIND", "OPTIONS"])
 def test_it_refuses_other_http_methods(gateway, method):
-    with Connection(gateway.port) as connection:
-        reply = connection.request(method, "/mcp", weather(Era.LEGACY).headers, b"{}")
+    reply = gateway.request(method, "/mcp", weather(Era.LEGACY).headers, b"{}")
     assert (reply.status, reply.json["error"]["code"]) == (405, -32600)
     assert reply.headers["allow"] == "POST, GET, DELETE"
     gateway.check_nothing_passed()

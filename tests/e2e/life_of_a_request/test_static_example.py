@@ -1,21 +1,18 @@
 """The static example works as shipped, but for its ports and the module's path."""
 
-import json
 import re
 
 from envoy import Envoy, validate
 from free_ports import free_port
 from gateway_parameters import in_both_eras
 from gateway_under_test import answered_by
-from installation import REPOSITORY
 from mcp_messages import call, is_refused
 from recording_upstream import RecordingUpstream
-from static_gateway import EXAMPLE, connection_manager, example
+from rendered_listener import rendered_listener
+from static_gateway import EXAMPLE, connection_manager, example_listener
 
-RENDERED = REPOSITORY / "control-plane/server/tests/golden/smallest.json"
 
-
-def rendered(installation, ports: dict[str, str]) -> str:
+def moved(installation, ports: dict[str, str]) -> str:
     """The file's text with other ports and the module where it was built."""
     text = EXAMPLE.read_text()
     for shipped, port in ports.items():
@@ -26,20 +23,14 @@ def rendered(installation, ports: dict[str, str]) -> str:
 
 def test_it_is_accepted_by_envoy(installation, directory):
     file = directory / "static-example.yaml"
-    file.write_text(rendered(installation, {}))
+    file.write_text(moved(installation, {}))
     checked = validate(installation.home, file)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_it_answers_for_servers_as_the_rendered_listener_does():
-    rendered_listener = next(
-        resource["content"]
-        for resource in json.loads(RENDERED.read_text())
-        if "filter_chains" in resource["content"]
-    )
-    (rendered_filter,) = rendered_listener["filter_chains"][0]["filters"]
-    replies = rendered_filter["typed_config"]["local_reply_config"]["mappers"]
-    shipped = connection_manager(example())["local_reply_config"]["mappers"]
+    replies = connection_manager(rendered_listener())["local_reply_config"]["mappers"]
+    shipped = connection_manager(example_listener())["local_reply_config"]["mappers"]
     assert [comparable(mapper) for mapper in shipped] == [comparable(mapper) for mapper in replies]
 
 
@@ -59,26 +50,25 @@ def comparable(mapper: dict) -> tuple:
 
 def test_it_is_refused_by_envoy_when_the_policy_does_not_compile(installation, directory):
     file = directory / "static-example.yaml"
-    file.write_text(rendered(installation, {}).replace('"minLength"', '"minimalLength"'))
+    file.write_text(moved(installation, {}).replace('"minLength"', '"minimalLength"'))
     checked = validate(installation.home, file)
     assert checked.returncode != 0
     assert "minimalLength" in checked.stdout + checked.stderr
 
 
 @in_both_eras
-def test_it_serves_calls_of_both_eras(installation, directory, era):
+def test_it_serves_calls_of_both_eras(installation, directory, wire, era):
     upstreams = {"8001": RecordingUpstream("weather"), "8002": RecordingUpstream("math")}
     ports = {shipped: str(upstream.port) for shipped, upstream in upstreams.items()}
     ports |= {"9901": str(free_port()), "10000": str(free_port())}
-    envoy = Envoy(installation.home, rendered(installation, ports), int(ports["9901"]), directory)
+    envoy = Envoy(installation.home, moved(installation, ports), int(ports["9901"]), directory)
     try:
-        gateway = int(ports["10000"])
-        assert (
-            answered_by(call(era, "get_weather", {"city": "Oslo"}).post_once(gateway)) == "weather"
-        )
-        assert answered_by(call(era, "add", {"a": 1, "b": 2}).post_once(gateway)) == "math"
-        assert call(era, "subtract", {}).post_once(gateway).json["error"]["code"] == -32602
-        limited = [call(era, "get_weather", {"city": "Oslo"}).post_once(gateway) for _ in range(11)]
+        with wire(int(ports["10000"])) as connection:
+            weather = call(era, "get_weather", {"city": "Oslo"})
+            assert answered_by(weather.post(connection)) == "weather"
+            assert answered_by(call(era, "add", {"a": 1, "b": 2}).post(connection)) == "math"
+            assert call(era, "subtract").post(connection).json["error"]["code"] == -32602
+            limited = [weather.post(connection) for _ in range(11)]
         assert any(is_refused(reply, 42900) for reply in limited)
     finally:
         envoy.stop()

@@ -9,14 +9,14 @@ from polling import until
 
 def counted(gateway, name: str) -> int:
     """A counter of the module; one that was never counted is 0."""
-    return gateway.gateway.envoy.stats("wasmcustom").get(f"wasmcustom.{name}", 0)
+    return gateway.envoy.stats("wasmcustom").get(f"wasmcustom.{name}", 0)
 
 
 def test_it_counts_calls_by_tool(gateway):
     name = "portcullis_calls.server.weather.tool.get_weather"
     before = counted(gateway, name)
     for era in Era:
-        weather(era).post_once(gateway.port)
+        gateway.post(weather(era))
     assert counted(gateway, name) == before + 2
 
 
@@ -30,7 +30,7 @@ def test_it_counts_calls_by_tool(gateway):
 )
 def test_it_counts_refusals_by_tool_and_reason(gateway, tool, arguments, name):
     before = counted(gateway, f"portcullis_refusals.{name}")
-    call(Era.MODERN, tool, arguments).post_once(gateway.port)
+    gateway.post(call(Era.MODERN, tool, arguments))
     assert counted(gateway, f"portcullis_refusals.{name}") == before + 1
 
 
@@ -38,17 +38,16 @@ def test_it_counts_what_only_shadow_lets_pass(gateway):
     name = "portcullis_shadowed.server.weather.tool.watched"
     before = counted(gateway, name)
     for arguments in ({"city": "Oslo"}, {"city": 7}):
-        assert (
-            answered_by(call(Era.MODERN, "watched", arguments).post_once(gateway.port)) == "weather"
-        )
+        assert answered_by(gateway.post(call(Era.MODERN, "watched", arguments))) == "weather"
     assert counted(gateway, name) == before + 1
 
 
 def test_it_counts_limits(gateway):
-    name = "portcullis_refusals.server.weather.tool.twice_counted.reason.limited"
+    tool = f"twice_{gateway.wire.label}_counted"
+    name = f"portcullis_refusals.server.weather.tool.{tool}.reason.limited"
     before = counted(gateway, name)
     # Two a second, and a connection for each: of twenty quick calls some are refused.
-    replies = [call(Era.LEGACY, "twice_counted").post_once(gateway.port) for _ in range(20)]
+    replies = [gateway.post(call(Era.LEGACY, tool)) for _ in range(20)]
     refused = sum(is_refused(reply, 42900) for reply in replies)
     assert refused > 0
     assert counted(gateway, name) == before + refused
@@ -59,13 +58,11 @@ def test_it_shows_the_hash_of_the_configuration_in_force(gateway):
 
 
 def test_it_measures_how_long_a_decision_takes(gateway):
-    weather(Era.LEGACY).post_once(gateway.port)
+    gateway.post(weather(Era.LEGACY))
     name = "wasmcustom.portcullis_decision_ns.server.weather.tool.get_weather"
 
     def recorded() -> bool:
-        lines = gateway.gateway.envoy.admin(
-            "/stats?type=Histograms&histogram_buckets=none"
-        ).splitlines()
+        lines = gateway.envoy.admin("/stats?type=Histograms&histogram_buckets=none").splitlines()
         return any(
             line.startswith(f"{name}:") and "No recorded values" not in line for line in lines
         )

@@ -6,10 +6,9 @@ import pytest
 
 from free_ports import free_port
 from gateway_parameters import in_both_eras
-from gateway_under_test import ANYTHING
+from gateway_under_test import ANYTHING, GatewayUnderTest
 from mcp_messages import Era, call, has_passed, is_refused, request, sentence_of
 from outcomes import shown
-from raw_http import Connection
 from recording_upstream import RecordingUpstream, answers_with
 from sdk_client import SDKS, SdkClient
 from static_gateway import StaticGateway, example_filter_config, with_tools
@@ -18,7 +17,7 @@ TOOLS = {"down": ANYTHING, "breaks": ANYTHING, "slow": ANYTHING, "well": ANYTHIN
 
 
 @pytest.fixture(scope="module")
-def failing_gateway(installation, tmp_path_factory):
+def running_gateway(installation, tmp_path_factory):
     """`down` leads to a port where nobody listens; `breaks` closes the connection; `slow` has 300
     ms and never answers.
     """
@@ -47,10 +46,14 @@ def failing_gateway(installation, tmp_path_factory):
     gateway = StaticGateway(
         installation, folder, {"weather": upstream.port, "math": free_port()}, config
     )
-    gateway.upstream = upstream
-    yield gateway
+    yield GatewayUnderTest(gateway, {"weather": upstream})
     gateway.stop()
     upstream.stop()
+
+
+@pytest.fixture
+def failing_gateway(running_gateway, wire):
+    return running_gateway.over(wire)
 
 
 @in_both_eras
@@ -65,7 +68,7 @@ def failing_gateway(installation, tmp_path_factory):
 def test_it_answers_for_the_server_with_the_callers_id(
     failing_gateway, era, tool, code, part, retry_after
 ):
-    with Connection(failing_gateway.port) as connection:
+    with failing_gateway.connect() as connection:
         for id in (7, 'é"\\ ', 2**70):
             reply = call(era, tool, id=id).post(connection)
             assert is_refused(reply, code, id), reply
@@ -79,9 +82,9 @@ def test_it_tells_the_server_how_long_a_tool_may_take(failing_gateway, era):
     lie = ("x-envoy-expected-rq-timeout-ms", "99000")
     seen = {}
     for tool in ("slow", "well"):
-        failing_gateway.upstream.forget()
-        call(era, tool).with_headers(lie).post_once(failing_gateway.port)
-        (received,) = failing_gateway.upstream.calls()
+        failing_gateway.upstreams["weather"].forget()
+        failing_gateway.post(call(era, tool).with_headers(lie))
+        (received,) = failing_gateway.received()
         seen[tool] = received.header(lie[0])
     assert seen == {"slow": b"300", "well": None}
 
@@ -89,9 +92,7 @@ def test_it_tells_the_server_how_long_a_tool_may_take(failing_gateway, era):
 @in_both_eras
 def test_it_answers_other_requests_for_the_server_too(failing_gateway, era):
     """Not as a tool's result, which nobody asked for."""
-    reply = request(era, "tools/list", id="mine").post_once(
-        failing_gateway.port, "/servers/math/mcp"
-    )
+    reply = failing_gateway.post(request(era, "tools/list", id="mine"), "/servers/math/mcp")
     assert reply.status == (503 if era is Era.MODERN else 200)
     assert (reply.json["id"], reply.json["error"]["code"]) == ("mine", 50300)
 
@@ -103,14 +104,15 @@ def test_it_answers_other_requests_for_the_server_too(failing_gateway, era):
 )
 def test_it_answers_with_a_status_where_nobody_waits_for_an_answer(failing_gateway, body):
     message = call(Era.LEGACY, "well").with_body(body)
-    reply = message.post_once(failing_gateway.port, "/servers/math/mcp")
+    reply = failing_gateway.post(message, "/servers/math/mcp")
     assert (reply.status, reply.json["id"], reply.json["error"]["code"]) == (503, None, 50300)
 
 
 @pytest.mark.parametrize("sdk", SDKS, ids=lambda sdk: sdk.label)
-def test_it_tells_users_what_became_of_their_call(installation, failing_gateway, sdk):
+def test_it_tells_users_what_became_of_their_call(installation, running_gateway, sdk):
+    """By whatever version of HTTP the SDK speaks."""
     with SdkClient(
-        sdk, f"http://127.0.0.1:{failing_gateway.port}/mcp", installation.home
+        sdk, f"http://127.0.0.1:{running_gateway.port}/mcp", installation.home
     ) as client:
         assert "cannot be reached; try again" in shown(client.call("down"))
         assert "broke off its answer" in shown(client.call("breaks"))
