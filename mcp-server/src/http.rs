@@ -1,5 +1,7 @@
 //! The HTTP face: MCP under `/mcp` in both protocol eras, and `/health`.
 
+mod bodies;
+mod connections;
 mod correlation;
 mod deadline;
 mod envelope;
@@ -26,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::services::Services;
 use crate::tools::Registry;
+use bodies::{BodyLimits, BodyReader};
+use connections::ConnectionLimits;
 use handler::DataServer;
 
 /// Bytes that one request may have; more is answered 413.
@@ -57,7 +61,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
 /// Serves on a listener that the caller has bound already.
 ///
 /// # Errors
-/// When a setting cannot be understood, or the listener fails.
+/// When a setting cannot be understood, or the listener has no address.
 pub async fn serve_on(
     listener: TcpListener,
     config: &Config,
@@ -76,8 +80,7 @@ pub async fn serve_on(
         let _ = stream.set_nodelay(true);
     });
     let stopping = shutdown.clone();
-    let serving = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { stopping.cancelled().await });
+    let serving = connections::serve(listener, router, ConnectionLimits::default(), stopping);
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -85,17 +88,17 @@ pub async fn serve_on(
         // For their last answers.
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
-    let served = tokio::select! {
-        served = serving => served.context("the listener failed"),
-        () = too_long => Ok(()),
-    };
+    tokio::select! {
+        () = serving => {}
+        () = too_long => {}
+    }
     // What callers gave up is ended in Spark, and what they submitted is recorded, before the
     // process ends.
     let rest = async { tokio::join!(watching, services.jobs.drain(), services.spark.drain()) };
     if tokio::time::timeout(LAST_WORK, rest).await.is_err() {
         tracing::warn!("work for calls that had ended was not over in time");
     }
-    served
+    Ok(())
 }
 
 fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToken) -> Router {
@@ -119,7 +122,10 @@ fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToke
             sessions::attend,
         ))
         .layer(from_fn(deadline::keep))
-        .layer(from_fn(repairs::repair))
+        .layer(from_fn_with_state(
+            BodyReader::new(BodyLimits::default()),
+            repairs::repair,
+        ))
         .route("/health", axum::routing::get(health::answer))
         .with_state((Arc::new(health::Health::new(services)), asked))
 }

@@ -9,16 +9,16 @@
 //! - A refusal is JSON-RPC, never plain text.
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
-use super::MAX_REQUEST_BYTES;
+use super::bodies::BodyReader;
 use super::envelope::Envelope;
 use super::refusal::{
     self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR,
@@ -29,35 +29,21 @@ use super::refusal::{
 const LONGEST_REFUSAL: usize = 64 << 10;
 
 /// Middleware: the repairs above.
-pub(super) async fn repair(request: Request, next: Next) -> Response {
+pub(super) async fn repair(
+    State(reader): State<BodyReader>,
+    request: Request,
+    next: Next,
+) -> Response {
     if request.method() != Method::POST {
         return speak_json_rpc(next.run(request).await, &Value::Null, None).await;
     }
     let (mut parts, body) = request.into_parts();
-    let body = match Limited::new(body, MAX_REQUEST_BYTES).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("the request is larger than {MAX_REQUEST_BYTES} bytes");
-            return refusal::answer(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                INVALID_REQUEST,
-                &message,
-                None,
-                &Value::Null,
-            );
-        }
-        Err(_) => {
-            let message = "the request's body broke off";
-            return refusal::answer(
-                StatusCode::BAD_REQUEST,
-                PARSE_ERROR,
-                message,
-                None,
-                &Value::Null,
-            );
-        }
+    let read = match reader.read(body).await {
+        Ok(read) => read,
+        Err(unread) => return unread.answer(),
     };
-    let envelope = Envelope::read(&body);
+    let body = &read.bytes;
+    let envelope = Envelope::read(body);
     if let Some(refused) =
         two_versions(&parts.headers, &envelope).or_else(|| malformed_cursor(&envelope))
     {
@@ -73,7 +59,7 @@ pub(super) async fn repair(request: Request, next: Next) -> Response {
     if response.status().is_success() {
         return response;
     }
-    repair_refusal(response, &headers, &body, &id).await
+    repair_refusal(response, &headers, body, &id).await
 }
 
 fn two_versions(headers: &HeaderMap, envelope: &Envelope) -> Option<Response> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::cancelling::sleeping;
 use crate::client::Client;
@@ -199,4 +199,46 @@ async fn it_ends_a_call_when_postgresql_falls_silent() {
             .expect("it ends");
         assert_eq!(answer.failure().0, "57014", "{tool}");
     }
+}
+
+/// All that `server` says to `text`, until it hangs up.
+async fn said_to(server: &Server, text: &str) -> String {
+    let mut stream = TcpStream::connect(&server.address)
+        .await
+        .expect("it listens");
+    stream.write_all(text.as_bytes()).await.expect("it reads");
+    let mut said = String::new();
+    let reading = stream.read_to_string(&mut said);
+    let ended = tokio::time::timeout(Duration::from_secs(20), reading).await;
+    let _ = ended.expect("the server hangs up");
+    said
+}
+
+#[tokio::test]
+async fn it_refuses_a_body_that_is_announced_as_too_large_before_it_comes() {
+    let server = Server::at(1, "postgres", &[]).await;
+    let head = "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4194305\r\n\r\n";
+    let said = said_to(&server, head).await;
+    assert!(said.starts_with("HTTP/1.1 413 "), "{said}");
+    assert!(said.contains("larger than 4194304 bytes"), "{said}");
+}
+
+#[tokio::test]
+async fn it_bounds_its_connections_and_says_so() {
+    let server = Server::at(1, "postgres", &[]).await;
+    let mut idle = Vec::new();
+    for _ in 0..512 {
+        idle.push(
+            TcpStream::connect(&server.address)
+                .await
+                .expect("it listens"),
+        );
+    }
+    let head = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let said = said_to(&server, head).await;
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    assert!(
+        said.contains("all 512 connections of the server are in use"),
+        "{said}"
+    );
 }

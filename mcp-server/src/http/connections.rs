@@ -1,0 +1,184 @@
+//! Serves a router over HTTP/1.1 on a bounded number of connections, each of which must send the
+//! heads of its requests in time.
+//!
+//! `axum::serve` knows neither bound.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::serve::Listener;
+use http::StatusCode;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::refusal::{self, INTERNAL_ERROR};
+
+/// Bounds of the connections of one listener.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConnectionLimits {
+    /// Connections that are served at once.
+    pub(super) at_once: usize,
+    /// Connections beyond those that are told so at once; still more are closed without a word.
+    pub(super) refused_at_once: usize,
+    /// The time for the head of a request, from the opening of the connection or the end of the
+    /// request before it: an idle connection ends after it, too.
+    pub(super) head: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            // A process may usually have 1024 files open, and some are PostgreSQL's and Spark's.
+            at_once: 512,
+            refused_at_once: 64,
+            // A proxy keeps idle connections to use them again; less would end them between two
+            // calls of one conversation.
+            head: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Serves `router` until `stop` fires and the requests that run then are answered.
+pub(super) async fn serve(
+    mut listener: impl Listener<Io = TcpStream>,
+    router: Router,
+    limits: ConnectionLimits,
+    stop: CancellationToken,
+) {
+    let served = Arc::new(Semaphore::new(limits.at_once));
+    let refused = Arc::new(Semaphore::new(limits.refused_at_once));
+    let graceful = GracefulShutdown::new();
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head);
+    let mut stopped = pin!(stop.cancelled());
+    loop {
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stopped => break,
+        };
+        let stream = TokioIo::new(stream);
+        if let Ok(place) = Arc::clone(&served).try_acquire_owned() {
+            let service = TowerToHyperService::new(router.clone());
+            let connection = graceful.watch(http.serve_connection(stream, service));
+            tokio::spawn(async move {
+                log_end(connection.await);
+                drop(place);
+            });
+        } else if let Ok(place) = Arc::clone(&refused).try_acquire_owned() {
+            let service = service_fn(move |_: Request<Incoming>| async move {
+                Ok::<_, Infallible>(refuse(limits.at_once))
+            });
+            let mut http = http.clone();
+            let connection = http.keep_alive(false).serve_connection(stream, service);
+            tokio::spawn(async move {
+                log_end(connection.await);
+                drop(place);
+            });
+        }
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}
+
+/// A client that goes away or is late is no matter for a warning.
+fn log_end(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+fn refuse(at_once: usize) -> Response {
+    let message =
+        format!("all {at_once} connections of the server are in use; try again in a few seconds");
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    refusal::answer(status, INTERNAL_ERROR, &message, None, &Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::post;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_util::sync::DropGuard;
+
+    const REQUEST: &str = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
+
+    async fn start(at_once: usize, head: Duration) -> (SocketAddr, DropGuard) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let limits = ConnectionLimits {
+            at_once,
+            refused_at_once: 1,
+            head,
+        };
+        let stop = CancellationToken::new();
+        let router = Router::new().route("/", post(async || "served"));
+        tokio::spawn(serve(listener, router, limits, stop.clone()));
+        (address, stop.drop_guard())
+    }
+
+    /// All that the server says to `text`, until it hangs up.
+    async fn said_to(address: SocketAddr, text: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        stream.write_all(text.as_bytes()).await.expect("it reads");
+        let mut said = String::new();
+        let reading = stream.read_to_string(&mut said);
+        let ended = tokio::time::timeout(Duration::from_secs(20), reading).await;
+        let _ = ended.expect("the server hangs up");
+        said
+    }
+
+    #[tokio::test]
+    async fn it_hangs_up_on_a_head_that_never_ends() {
+        let (address, _stop) = start(8, Duration::from_millis(50)).await;
+        for begun in [
+            "",
+            "P",
+            "PRI * HTTP/2.0\r\n",
+            "POST / HTTP/1.1\r\nhost: a\r\nx: ",
+        ] {
+            let said = said_to(address, begun).await;
+            assert!(!said.contains("served"), "{begun:?}: {said}");
+        }
+        let second = format!("{REQUEST}POST / HT");
+        let said = said_to(address, &second).await;
+        assert_eq!(said.matches("served").count(), 1, "{said}");
+    }
+
+    #[tokio::test]
+    async fn it_says_that_all_connections_are_in_use_and_serves_again_when_one_is_free() {
+        let (address, _stop) = start(1, Duration::from_secs(60)).await;
+        let first = TcpStream::connect(address).await.expect("it listens");
+        let said = said_to(address, REQUEST).await;
+        assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+        assert!(
+            said.contains("all 1 connections of the server are in use"),
+            "{said}"
+        );
+        drop(first);
+        let last = REQUEST.replace("host: a", "host: a\r\nconnection: close");
+        let served = async {
+            while !said_to(address, &last).await.contains("served") {
+                tokio::task::yield_now().await;
+            }
+        };
+        let served = tokio::time::timeout(Duration::from_secs(20), served);
+        served.await.expect("the place is free again");
+    }
+}
