@@ -213,7 +213,27 @@ pub struct SparkConfig {
     )]
     pub job_files: JobFileAccess,
 
-    /// Milliseconds after which a Spark SQL statement is interrupted
+    /// Days after its end for which a job's record and source are kept; what its script was called
+    /// with is removed as soon as the end is seen
+    #[arg(
+        long = "spark-job-retention-days",
+        env = "SPARK_JOB_RETENTION_DAYS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=3650)
+    )]
+    pub job_retention_days: u32,
+
+    /// Statements that run in Spark at once; more wait in a queue for a moment. SHOW and DESCRIBE
+    /// have places of their own
+    #[arg(
+        long = "spark-statements",
+        env = "SPARK_STATEMENTS",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    pub statements: u32,
+
+    /// Milliseconds after which a Spark SQL statement is interrupted, the one at the start included
     #[arg(
         id = "spark_statement_timeout_ms", long = "spark-statement-timeout-ms",
         env = "SPARK_STATEMENT_TIMEOUT_MS",

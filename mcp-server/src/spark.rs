@@ -19,12 +19,15 @@ pub mod types;
 
 mod plain_query;
 mod protocol;
+mod queue;
 mod sessions;
 
 use collect::{CollectError, Collected, Format, Limits, collect};
 use connect::{Connect, ConnectError, SparkUser, Statement};
-use sessions::Sessions;
+use queue::StatementQueue;
+use sessions::{Sessions, Startup};
 
+pub use queue::QueueFull;
 pub use sessions::SessionError;
 
 /// The user that statements run as while callers have no identity.
@@ -40,6 +43,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub struct Spark {
     connect: Connect,
     sessions: Sessions,
+    queue: StatementQueue,
     access: Access,
     statement_timeout: Duration,
     limits: Limits,
@@ -48,6 +52,9 @@ pub struct Spark {
 /// Why a statement has no result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
+    /// Too many others run.
+    #[error(transparent)]
+    Queue(#[from] QueueFull),
     /// There is no session to run it in.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -70,15 +77,17 @@ impl Spark {
     /// When the address cannot be understood.
     pub fn new(config: &SparkConfig) -> anyhow::Result<Self> {
         let connect = Connect::new(config.remote.parse()?)?;
+        let statement_timeout = Duration::from_millis(config.statement_timeout_ms);
+        let startup = config.startup_sql.clone().map(|sql| Startup {
+            statement: Statement::new(sql),
+            limit: statement_timeout,
+        });
         Ok(Self {
-            sessions: Sessions::new(
-                connect.clone(),
-                SparkUser::new(USER),
-                config.startup_sql.clone().map(Statement::new),
-            ),
+            sessions: Sessions::new(connect.clone(), SparkUser::new(USER), startup),
             connect,
+            queue: StatementQueue::new(usize::try_from(config.statements)?, queue::PATIENCE),
             access: config.access(),
-            statement_timeout: Duration::from_millis(config.statement_timeout_ms),
+            statement_timeout,
             limits: Limits {
                 rows: usize::try_from(config.max_rows)?,
                 bytes: config.max_bytes,
@@ -97,6 +106,7 @@ impl Spark {
         statement: Statement,
         format: Format,
     ) -> Result<Collected, RunError> {
+        let _place = self.queue.enter(statement.sql()).await?;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -131,7 +141,7 @@ impl Spark {
                 ConnectError::SessionGone | ConnectError::Lost
             ))
         ) {
-            self.sessions.forget_reader().await;
+            self.sessions.forget_reader(&session);
         }
         Ok(collected?)
     }
@@ -143,7 +153,7 @@ impl Spark {
         format: Format,
     ) -> Result<Collected, RunError> {
         // Nothing is written before what the operator wants run in a new server.
-        self.sessions.reader().await.map_err(SessionError::from)?;
+        let reader = self.sessions.reader().await.map_err(SessionError::from)?;
         let lease = self.sessions.writer(caller).await?;
         let session = lease.session().ok_or(SessionError::Busy)?;
         let execution = self.connect.execute(session, statement);
@@ -155,7 +165,7 @@ impl Spark {
             ))
         ) {
             lease.forget();
-            self.sessions.forget_reader().await;
+            self.sessions.forget_reader(&reader);
         }
         Ok(collected?)
     }
@@ -183,7 +193,7 @@ impl Spark {
         let mut session = self.sessions.reader().await?;
         let version = match self.connect.version(&session).await {
             Err(error) if error.is_stale_session() => {
-                self.sessions.forget_reader().await;
+                self.sessions.forget_reader(&session);
                 session = self.sessions.reader().await?;
                 self.connect.version(&session).await?
             }

@@ -6,10 +6,14 @@
 //! longest makes room, and while all are busy a newcomer is told to wait.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::connect::{Connect, ConnectError, Session, SparkUser, Statement};
@@ -22,17 +26,34 @@ const WRITERS: usize = 64;
 pub(super) struct Sessions {
     connect: Connect,
     user: SparkUser,
-    /// The statement that is run in a new server before any other.
-    startup: Option<Statement>,
-    reader: Arc<tokio::sync::Mutex<Option<Session>>>,
+    startup: Option<Startup>,
+    reader: Arc<Mutex<Option<Opening>>>,
     writers: Arc<Mutex<HashMap<String, Writer>>>,
 }
 
+/// The statement that is run in a new server before any other, and the time that it has.
+#[derive(Debug, Clone)]
+pub(super) struct Startup {
+    pub(super) statement: Statement,
+    pub(super) limit: Duration,
+}
+
+/// The opening of the readers' session, and the session once it is open.
+type Opening = Shared<BoxFuture<'static, Result<Session, ConnectError>>>;
+
 #[derive(Debug)]
 struct Writer {
-    session: Arc<OnceCell<Session>>,
+    session: Arc<WriterSession>,
     calls: usize,
     last_used: Instant,
+}
+
+/// A session that may write, from before it is opened.
+#[derive(Debug, Default)]
+struct WriterSession {
+    opened: OnceCell<Session>,
+    /// Its caller has ended it, maybe while it was being opened.
+    is_ended: AtomicBool,
 }
 
 /// Why there is no session.
@@ -47,7 +68,7 @@ pub enum SessionError {
 }
 
 impl Sessions {
-    pub(super) fn new(connect: Connect, user: SparkUser, startup: Option<Statement>) -> Self {
+    pub(super) fn new(connect: Connect, user: SparkUser, startup: Option<Startup>) -> Self {
         Self {
             connect,
             user,
@@ -59,53 +80,89 @@ impl Sessions {
 
     /// The session that all readers share.
     pub(super) async fn reader(&self) -> Result<Session, ConnectError> {
-        // Held across the opening: those who come meanwhile wait for it instead of opening another.
-        let mut reader = self.reader.lock().await;
-        if let Some(session) = &*reader {
-            return Ok(session.clone());
-        }
+        let opening = {
+            let mut reader = lock(&self.reader);
+            let known = reader.clone();
+            let under_way = match known.clone().map(FutureExt::now_or_never) {
+                Some(Some(Ok(session))) => return Ok(session),
+                Some(None) => known,
+                Some(Some(Err(_))) | None => None,
+            };
+            under_way.unwrap_or_else(|| reader.insert(self.begin_opening()).clone())
+        };
+        opening.await
+    }
+
+    /// Opens the readers' session in a task of its own: all wait for it, and none who gives up
+    /// cuts it short.
+    fn begin_opening(&self) -> Opening {
+        let sessions = self.clone();
+        let opening = tokio::spawn(async move { sessions.open_reader().await });
+        opening
+            .map(|ended| {
+                ended.unwrap_or_else(|lost| Err(ConnectError::Malformed(lost.to_string())))
+            })
+            .boxed()
+            .shared()
+    }
+
+    async fn open_reader(&self) -> Result<Session, ConnectError> {
         let session = self.connect.open_for_reading(&self.user).await?;
-        if let Err(error) = self.start_up().await {
-            tracing::warn!(%error, "SPARK_STARTUP_SQL could not be run");
+        if let Some(startup) = &self.startup {
+            self.start_up(startup).await;
         }
         if !session.reads_are_checked() {
             tracing::warn!(
                 "Spark has no check that statements only read: only plain queries are taken"
             );
         }
-        Ok(reader.insert(session).clone())
+        Ok(session)
     }
 
-    /// Runs what the operator wants run in a new server.
-    async fn start_up(&self) -> Result<(), ConnectError> {
-        let Some(statement) = &self.startup else {
-            return Ok(());
+    /// Runs what the operator wants run in a new server, within its time; a failure is for the
+    /// operator alone.
+    async fn start_up(&self, startup: &Startup) {
+        let session = match self.connect.open_for_writing(&self.user).await {
+            Ok(session) => session,
+            Err(error) => return tracing::warn!(%error, "SPARK_STARTUP_SQL could not be run"),
         };
-        let session = self.connect.open_for_writing(&self.user).await?;
-        let mut execution = self.connect.execute(&session, statement.clone());
-        let ended = loop {
-            match execution.next().await {
-                Ok(None) => break Ok(()),
-                Ok(Some(_)) => {}
-                Err(error) => break Err(error),
-            }
+        let mut execution = self.connect.execute(&session, startup.statement.clone());
+        let run = async move {
+            while execution.next().await?.is_some() {}
+            Ok::<_, ConnectError>(())
         };
+        let ended = timeout(startup.limit, run).await;
         self.connect.close(&session);
-        ended
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "SPARK_STARTUP_SQL could not be run"),
+            Err(_) => tracing::warn!(
+                limit_s = startup.limit.as_secs(),
+                "SPARK_STARTUP_SQL ran for its whole time (SPARK_STATEMENT_TIMEOUT_MS) and was \
+                 interrupted"
+            ),
+        }
     }
 
-    /// Drops the readers' session, which Spark has closed.
-    pub(super) async fn forget_reader(&self) {
-        self.reader.lock().await.take();
+    /// Drops the readers' session, which Spark has closed; another that was opened since stays.
+    pub(super) fn forget_reader(&self, gone: &Session) {
+        let mut reader = lock(&self.reader);
+        let known = reader.clone().and_then(FutureExt::now_or_never);
+        if known.is_some_and(|known| known.is_ok_and(|known| known.id() == gone.id())) {
+            reader.take();
+        }
     }
 
     /// The session of `caller`, or one for this call alone.
     pub(super) async fn writer(&self, caller: Option<&str>) -> Result<WriterLease, SessionError> {
         let lease = self.lease(caller)?;
-        lease
-            .session
-            .get_or_try_init(|| self.connect.open_for_writing(&self.user))
-            .await?;
+        let opening = || self.connect.open_for_writing(&self.user);
+        let session = lease.session.opened.get_or_try_init(opening).await?;
+        if lease.session.is_ended.load(Ordering::SeqCst) {
+            // Who ended it found nothing to close.
+            self.connect.close(session);
+            return Err(ConnectError::SessionGone.into());
+        }
         Ok(lease)
     }
 
@@ -141,7 +198,12 @@ impl Sessions {
     }
 
     fn close(&self, writer: Option<&Writer>) {
-        if let Some(session) = writer.and_then(|writer| writer.session.get()) {
+        let Some(writer) = writer else {
+            return;
+        };
+        // In this order: an opening that is under way now sees the end when it is over.
+        writer.session.is_ended.store(true, Ordering::SeqCst);
+        if let Some(session) = writer.session.opened.get() {
             self.connect.close(session);
         }
     }
@@ -151,7 +213,7 @@ impl Sessions {
 #[derive(Debug)]
 pub(super) struct WriterLease {
     sessions: Sessions,
-    session: Arc<OnceCell<Session>>,
+    session: Arc<WriterSession>,
     key: String,
     ends_with_call: bool,
 }
@@ -159,7 +221,7 @@ pub(super) struct WriterLease {
 impl WriterLease {
     /// The session, which a lease has once it was opened.
     pub(super) fn session(&self) -> Option<&Session> {
-        self.session.get()
+        self.session.opened.get()
     }
 
     /// Drops the session, which Spark has closed; the caller's next call opens another.
@@ -184,7 +246,7 @@ impl Drop for WriterLease {
         writer.calls -= 1;
         writer.last_used = Instant::now();
         // One that could not be opened is not kept either.
-        if writer.calls == 0 && (self.ends_with_call || writer.session.get().is_none()) {
+        if writer.calls == 0 && (self.ends_with_call || writer.session.opened.get().is_none()) {
             let ended = writers.remove(&self.key);
             drop(writers);
             self.sessions.close(ended.as_ref());
@@ -199,7 +261,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spark::connect::fake::{Asked, Fake};
+    use crate::spark::connect::fake::{Asked, Ending, Fake, Turn};
 
     async fn sessions() -> (Fake, Sessions) {
         let (fake, connect) = Fake::serve(Vec::new()).await;
@@ -250,6 +312,69 @@ mod tests {
         assert_eq!(lock(&sessions.writers).len(), WRITERS);
         sessions.connect.drain().await;
         assert_eq!(closed(&fake), 1);
+    }
+
+    #[tokio::test]
+    async fn it_closes_a_session_whose_caller_or_call_ends_while_it_is_opened() {
+        for is_caller in [true, false] {
+            let (fake, sessions) = sessions().await;
+            let held = fake.hold_openings().await;
+            let opener = sessions.clone();
+            let opening = tokio::spawn(async move { opener.writer(Some("a")).await.map(drop) });
+            fake.until(|asked| matches!(asked, Asked::Open { .. }))
+                .await;
+            if is_caller {
+                sessions.end("a");
+                drop(held);
+                let refused = opening.await.expect("no panic").expect_err("it was ended");
+                assert_eq!(refused, ConnectError::SessionGone.into());
+            } else {
+                opening.abort();
+                fake.until(|asked| matches!(asked, Asked::Close { .. }))
+                    .await;
+            }
+            sessions.connect.drain().await;
+            let asked = fake.asked();
+            let opened = asked.iter().find_map(|asked| match asked {
+                Asked::Open { session } => Some(session.clone()),
+                _ => None,
+            });
+            let session = opened.expect("it was being opened");
+            assert!(asked.contains(&Asked::Close { session }), "{asked:?}");
+            assert!(lock(&sessions.writers).is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn it_interrupts_a_startup_statement_that_outlasts_its_time_and_nobody_cuts_it_short() {
+        let endless = Turn::Send(Vec::new(), Ending::Open);
+        let (fake, connect) = Fake::serve(vec![endless]).await;
+        let startup = Startup {
+            statement: Statement::new("CREATE TABLE t"),
+            limit: Duration::from_millis(300),
+        };
+        let sessions = Sessions::new(connect, SparkUser::new("test"), Some(startup));
+        let impatient = sessions.clone();
+        let impatient = tokio::spawn(async move { impatient.reader().await });
+        fake.until(|asked| matches!(asked, Asked::Execute { .. }))
+            .await;
+        impatient.abort();
+        let reader = timeout(Duration::from_secs(20), sessions.reader()).await;
+        reader.expect("in time").expect("a session");
+        sessions.connect.drain().await;
+        let asked = fake.asked();
+        let count = |wanted: fn(&Asked) -> bool| asked.iter().filter(|a| wanted(a)).count();
+        assert_eq!(
+            count(|a| matches!(a, Asked::Execute { .. })),
+            1,
+            "{asked:?}"
+        );
+        assert_eq!(
+            count(|a| matches!(a, Asked::Interrupt { .. })),
+            1,
+            "{asked:?}"
+        );
+        assert_eq!(count(|a| matches!(a, Asked::Close { .. })), 1, "{asked:?}");
     }
 
     #[tokio::test]

@@ -180,6 +180,8 @@ fn failure(error: RunError) -> ToolFailure {
         RunError::Session(SessionError::Busy) => {
             ToolFailure::unavailable(error.to_string()).with_hint("try again in a minute")
         }
+        RunError::Queue(full) => ToolFailure::unavailable(full.to_string())
+            .with_hint("try again in a few seconds, or narrow the statements that run"),
         RunError::NotPlain => ToolFailure::new("read_only", error.to_string()).with_hint(
             "the operator installs the check in Spark (`spark.sql.extensions`), and then all of \
              Spark SQL can be read with",
@@ -199,8 +201,18 @@ fn collect_failure(error: CollectError) -> ToolFailure {
                 Some(state) => format!("{} (SQLSTATE {state})", failure.message),
                 None => failure.message,
             };
+            let is_internal = failure.error_class.as_deref() == Some("INTERNAL_ERROR");
             let code = failure.error_class.or(failure.sql_state);
-            ToolFailure::new(code.unwrap_or_else(|| "spark_error".to_owned()), message)
+            let failure =
+                ToolFailure::new(code.unwrap_or_else(|| "spark_error".to_owned()), message);
+            match is_internal {
+                // A script that gives rows is the way there that callers find.
+                true => failure.with_hint(
+                    "Spark has no answer to this form of statement; of a script (BEGIN … END), \
+                     send the statements one by one",
+                ),
+                false => failure,
+            }
         }
         CollectError::Connect(error @ ConnectError::Unreachable { .. }) => {
             ToolFailure::unavailable(error.to_string())

@@ -47,6 +47,7 @@ pub(in crate::spark) enum Ending {
 /// A question of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::spark) enum Asked {
+    Open { session: String },
     Execute { session: String, operation: String },
     Reattach { after: Option<String> },
     Interrupt { operation: String },
@@ -61,6 +62,8 @@ pub(in crate::spark) struct Fake {
     asked: Arc<watch::Sender<Vec<Asked>>>,
     /// How many interrupts do not find the operation.
     deaf_to: Arc<Mutex<u32>>,
+    /// Sessions that may write are opened by who can take it.
+    openings: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Fake {
@@ -78,6 +81,7 @@ impl Fake {
             script: Arc::new(Mutex::new(script.into())),
             asked: Arc::new(watch::Sender::new(Vec::new())),
             deaf_to: Arc::new(Mutex::new(interrupts)),
+            openings: Arc::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -88,6 +92,11 @@ impl Fake {
         );
         let remote = format!("sc://{address}").parse().expect("an address");
         (fake, Connect::new(remote).expect("an address"))
+    }
+
+    /// Lets no session that may write be opened while the result lives.
+    pub(in crate::spark) async fn hold_openings(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.openings).lock_owned().await
     }
 
     /// Everything that was asked so far.
@@ -243,8 +252,12 @@ impl SparkConnectService for Fake {
 
     async fn config(
         &self,
-        _: Request<pb::ConfigRequest>,
+        request: Request<pb::ConfigRequest>,
     ) -> Result<Response<pb::ConfigResponse>, Status> {
+        self.note(Asked::Open {
+            session: request.into_inner().session_id,
+        });
+        let _opened = self.openings.lock().await;
         Ok(Response::new(pb::ConfigResponse::default()))
     }
 

@@ -60,16 +60,47 @@ impl Session {
     }
 }
 
+/// A session that is being opened. Dropped before that is over, it is closed: the server may have
+/// it already, and nobody else would ever end it.
+struct HalfOpen<'a> {
+    connect: &'a Connect,
+    session: Session,
+    is_open: bool,
+}
+
+impl<'a> HalfOpen<'a> {
+    fn new(connect: &'a Connect, user: &SparkUser) -> Self {
+        Self {
+            connect,
+            session: Session::new(user),
+            is_open: false,
+        }
+    }
+
+    fn into_open(mut self) -> Session {
+        self.is_open = true;
+        self.session.clone()
+    }
+}
+
+impl Drop for HalfOpen<'_> {
+    fn drop(&mut self) {
+        if !self.is_open {
+            self.connect.close(&self.session);
+        }
+    }
+}
+
 impl Connect {
     /// Opens a session for reading, and finds out whether Spark itself checks that it only reads.
     ///
     /// # Errors
     /// [`ConnectError`] if the server does not answer, or refuses.
     pub async fn open_for_reading(&self, user: &SparkUser) -> Result<Session, ConnectError> {
-        let mut session = Session::new(user);
+        let mut half = HalfOpen::new(self, user);
         let version = Analyze::SparkVersion(SparkVersion {});
-        let answer = self.analyse(&session, version).await?;
-        session.on_server = Some(answer.server_side_session_id);
+        let answer = self.analyse(&half.session, version).await?;
+        half.session.on_server = Some(answer.server_side_session_id);
         let sql = pb::Sql {
             query: PROBE.to_owned(),
             ..Default::default()
@@ -81,12 +112,12 @@ impl Connect {
                 ))),
             }),
         });
-        session.reads_are_checked = match self.analyse(&session, probe).await {
+        half.session.reads_are_checked = match self.analyse(&half.session, probe).await {
             Ok(_) => false,
             Err(ConnectError::Spark(failure)) if failure.refusal().is_some() => true,
             Err(error) => return Err(error),
         };
-        Ok(session)
+        Ok(half.into_open())
     }
 
     /// Opens a session that may write.
@@ -94,14 +125,14 @@ impl Connect {
     /// # Errors
     /// [`ConnectError`] if the server does not answer, or refuses.
     pub async fn open_for_writing(&self, user: &SparkUser) -> Result<Session, ConnectError> {
-        let mut session = Session::new(user);
+        let mut half = HalfOpen::new(self, user);
         let pair = pb::KeyValue {
             key: ACCESS.to_owned(),
             value: Some("write".to_owned()),
         };
         let request = pb::ConfigRequest {
-            session_id: session.id(),
-            user_context: session.user_context(),
+            session_id: half.session.id(),
+            user_context: half.session.user_context(),
             client_type: Some(CLIENT_TYPE.to_owned()),
             operation: Some(Operation {
                 op_type: Some(OpType::Set(Set {
@@ -116,8 +147,8 @@ impl Connect {
             .await
             .map_err(|_| self.unreachable("no answer within 10 seconds"))?
             .map_err(|status| failure::read(self, &status))?;
-        session.on_server = Some(answer.into_inner().server_side_session_id);
-        Ok(session)
+        half.session.on_server = Some(answer.into_inner().server_side_session_id);
+        Ok(half.into_open())
     }
 
     /// The version of the Spark behind the server: a call that costs nothing, for health.
