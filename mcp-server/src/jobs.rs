@@ -28,6 +28,7 @@ mod job;
 mod masking;
 mod master;
 mod observe;
+mod retention;
 mod store;
 mod submission;
 
@@ -46,6 +47,8 @@ const BUSY: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(30);
 /// After a look that failed.
 const TROUBLE: Duration = Duration::from_secs(5);
+/// Between two looks for what is stored of jobs that are over.
+const TIDY: Duration = Duration::from_secs(600);
 /// Jobs read from the registry at once, so that no number of them fills the memory, and looked at
 /// at once, so that the master is not flooded.
 const PAGE: i64 = 200;
@@ -63,6 +66,8 @@ struct Inner {
     observer: Observer,
     files: Files,
     python: Option<PathBuf>,
+    /// Days after its end for which a job is kept.
+    retention_days: u32,
     submitted: Notify,
     /// Submissions under way, which the end of the process waits for.
     submitting: TaskTracker,
@@ -142,6 +147,7 @@ impl Jobs {
             master_url: config.spark.master.clone(),
             files: Files::new(config.data.as_deref(), config.spark.job_files),
             python: config.spark.python.clone(),
+            retention_days: config.spark.job_retention_days,
             submitted: Notify::new(),
             submitting: TaskTracker::new(),
         })))
@@ -186,7 +192,10 @@ impl Jobs {
         };
         match looked {
             // The registry has the times, and another server may have seen more.
-            Ok(()) => Ok(store.get(id, owner).await?),
+            Ok(()) => {
+                self.0.take_launch_back(&job).await;
+                Ok(store.get(id, owner).await?)
+            }
             Err(error) => {
                 tracing::warn!(job = %id, %error, "a job could not be looked at");
                 job.message = Some(format!("as last seen, because {error}"));
@@ -220,7 +229,18 @@ impl Jobs {
             tracing::warn!("PORTCULLIS_STORE_URL is not set: Spark jobs cannot be submitted");
             return;
         }
+        let mut tidied: Option<Instant> = None;
         loop {
+            if tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY) {
+                tidied = Some(Instant::now());
+                let tidied = tokio::select! {
+                    () = stop.cancelled() => return,
+                    tidied = self.0.tidy() => tidied,
+                };
+                if let Err(error) = tidied {
+                    tracing::warn!(%error, "what is stored of former jobs could not be removed");
+                }
+            }
             let round = tokio::select! {
                 // A master that does not answer must not keep the process from ending.
                 () = stop.cancelled() => return,
@@ -266,7 +286,7 @@ impl Jobs {
                 latency: asked.elapsed(),
                 detail: format!(
                     "Spark master, workers: {}, cores in use: {} of {}",
-                    overview.workers.len(),
+                    overview.alive_workers(),
                     overview.cores_used,
                     overview.cores
                 ),
@@ -287,8 +307,18 @@ impl Inner {
     }
 
     async fn submit(&self, new: NewJob) -> Result<Job, JobsError> {
-        let store = self.store()?;
         let id = JobId::new();
+        let submitted = self.submit_as(id, new).await;
+        if submitted.is_err()
+            && let Err(error) = self.files.remove(id).await
+        {
+            tracing::warn!(job = %id, %error, "the files of a refused job could not be removed");
+        }
+        submitted
+    }
+
+    async fn submit_as(&self, id: JobId, new: NewJob) -> Result<Job, JobsError> {
+        let store = self.store()?;
         let script = match &new.script {
             Script::Source(source) => {
                 let path = self.files.write_source(id, source).await?;
@@ -444,8 +474,9 @@ impl Inner {
     }
 
     async fn look(&self, mut job: Job, overview: &Overview, store: &Store) {
-        if let Err(error) = self.observer.look(&mut job, overview, store).await {
-            tracing::warn!(job = %job.id, %error, "a job could not be looked at");
+        match self.observer.look(&mut job, overview, store).await {
+            Ok(()) => self.take_launch_back(&job).await,
+            Err(error) => tracing::warn!(job = %job.id, %error, "a job could not be looked at"),
         }
     }
 

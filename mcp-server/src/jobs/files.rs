@@ -113,6 +113,32 @@ impl Files {
         Ok(path)
     }
 
+    /// The jobs that have files here.
+    pub(super) async fn jobs(&self) -> io::Result<Vec<JobId>> {
+        let mut entries = match fs::read_dir(&self.folder).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut jobs = Vec::new();
+        while let Some(entry) = entries.next_entry().await? {
+            let name = entry.file_name();
+            let id = name.to_str().and_then(|name| name.parse().ok());
+            jobs.extend(id.map(JobId));
+        }
+        Ok(jobs)
+    }
+
+    /// Removes what a job's script is called with.
+    pub(super) async fn remove_launch(&self, id: JobId) -> io::Result<()> {
+        let path = self.folder.join(id.to_string()).join("launch.json");
+        unless_gone(fs::remove_file(path).await)
+    }
+
+    /// Removes all files of a job.
+    pub(super) async fn remove(&self, id: JobId) -> io::Result<()> {
+        unless_gone(fs::remove_dir_all(self.folder.join(id.to_string())).await)
+    }
+
     async fn folder_of(&self, id: JobId) -> io::Result<PathBuf> {
         self.make_folder(&self.folder).await?;
         let folder = self.folder.join(id.to_string());
@@ -148,6 +174,13 @@ impl Files {
         file.flush().await?;
         fs::set_permissions(&draft, self.access.of_files()).await?;
         fs::rename(&draft, path).await
+    }
+}
+
+fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 

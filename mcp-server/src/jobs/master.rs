@@ -98,6 +98,17 @@ pub(super) struct Worker {
     pub id: String,
     #[serde(rename = "webuiaddress")]
     pub ui: String,
+    /// `ALIVE`, `DEAD`, `DECOMMISSIONED`, `UNKNOWN`.
+    #[serde(default)]
+    pub state: String,
+}
+
+impl Overview {
+    /// The number of workers that run something or could; the master lists dead ones for a while.
+    pub(super) fn alive_workers(&self) -> usize {
+        let alive = |worker: &&Worker| worker.state == "ALIVE";
+        self.workers.iter().filter(alive).count()
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -325,7 +325,7 @@ impl Observer {
 }
 
 /// How long ago an id was made. Ids of version 7 hold the time.
-fn age(id: JobId) -> Duration {
+pub(super) fn age(id: JobId) -> Duration {
     let made = id.0.get_timestamp().map(|stamp| {
         let (seconds, nanos) = stamp.to_unix();
         Duration::new(seconds, nanos)

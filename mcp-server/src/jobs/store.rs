@@ -1,6 +1,6 @@
 //! The registry: one row per job in PostgreSQL, schema `portcullis`
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::SslMode;
 
-use super::job::{Job, JobId, JobProgress, JobState, Times};
+use super::job::{InvalidState, Job, JobId, JobProgress, JobState, Times};
 
 /// The steps from an empty database to today's tables: number, title and statements. A step that
 /// was released is never changed: its checksum is in every registry.
@@ -88,28 +88,38 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
 }
 
+/// How the registry is connected to: a statement has a time, and what leaves the machine is
+/// encrypted unless the address says otherwise.
+fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
+    // The URL holds a password, so the errors that would show it are dropped.
+    let malformed = || {
+        anyhow::anyhow!(
+            "PORTCULLIS_STORE_URL is no address of the form \
+             `postgres://user:password@host:port/database`"
+        )
+    };
+    let options = PgConnectOptions::from_str(url).map_err(|_| malformed())?;
+    let options = options
+        .application_name("portcullis-jobs")
+        .options([("statement_timeout", STATEMENT_TIMEOUT)])
+        .disable_statement_logging();
+    let url = url::Url::parse(url).map_err(|_| malformed())?;
+    let names_a_mode = |name: &str| name == "sslmode" || name == "ssl-mode";
+    if url.query_pairs().any(|(name, _)| names_a_mode(&name)) {
+        return Ok(options);
+    }
+    // The driver's own choice would go on in clear when TLS fails.
+    let mode = match SslMode::usual_for(options.get_host()) {
+        SslMode::Disable => PgSslMode::Disable,
+        _ => PgSslMode::VerifyFull,
+    };
+    Ok(options.ssl_mode(mode))
+}
+
 impl Store {
     /// Prepares the pool without connecting.
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
-        // The URL holds a password, so the error that would show it is dropped.
-        let options = PgConnectOptions::from_str(url).map_err(|_| {
-            anyhow::anyhow!(
-                "PORTCULLIS_STORE_URL is no address of the form \
-                 `postgres://user:password@host:port/database`"
-            )
-        })?;
-        let mut options = options
-            .application_name("portcullis-jobs")
-            .options([("statement_timeout", STATEMENT_TIMEOUT)])
-            .disable_statement_logging();
-        // Where the address says nothing, the driver would go on in clear when TLS fails.
-        if !url.contains("sslmode=") {
-            let mode = match SslMode::usual_for(options.get_host()) {
-                SslMode::Disable => PgSslMode::Disable,
-                _ => PgSslMode::VerifyFull,
-            };
-            options = options.ssl_mode(mode);
-        }
+        let options = options(url)?;
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(5))
@@ -257,6 +267,36 @@ impl Store {
         Ok(taken.into_iter().collect())
     }
 
+    /// Forgets jobs that ended more than so many days ago; gives their ids.
+    pub(super) async fn forget(&self, days: u32) -> Result<Vec<JobId>, StoreError> {
+        let ids: Vec<uuid::Uuid> = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+            "DELETE FROM portcullis.spark_jobs
+             WHERE state IN {FINAL}
+               AND coalesce(finished_at, updated_at) < now() - make_interval(days => $1)
+             RETURNING id"
+        )))
+        .bind(i32::try_from(days).unwrap_or(i32::MAX))
+        .fetch_all(self.pool().await?)
+        .await?;
+        Ok(ids.into_iter().map(JobId).collect())
+    }
+
+    /// The states of those of these jobs that the registry has.
+    pub(super) async fn states(
+        &self,
+        ids: &[JobId],
+    ) -> Result<HashMap<JobId, JobState>, StoreError> {
+        let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+        let rows = sqlx::query("SELECT id, state FROM portcullis.spark_jobs WHERE id = ANY($1)")
+            .bind(ids)
+            .fetch_all(self.pool().await?)
+            .await?;
+        let states = rows
+            .iter()
+            .map(|row| Ok((JobId(row.try_get("id")?), state(row)?)));
+        Ok(states.collect::<Result<_, sqlx::Error>>()?)
+    }
+
     /// Jobs of this owner, newest first.
     pub(super) async fn list(
         &self,
@@ -284,17 +324,19 @@ impl Store {
     }
 }
 
-fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
+fn state(row: &PgRow) -> Result<JobState, sqlx::Error> {
     let state: String = row.try_get("state")?;
-    let state = state
-        .parse()
-        .map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)))?;
+    let state: Result<JobState, InvalidState> = state.parse();
+    state.map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)))
+}
+
+fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
     let conf: Json<BTreeMap<String, String>> = row.try_get("conf")?;
     Ok(Job {
         id: JobId(row.try_get("id")?),
         owner: row.try_get("owner")?,
         version: row.try_get("version")?,
-        state,
+        state: state(row)?,
         master: row.try_get("master")?,
         script: row.try_get("script")?,
         arguments: row.try_get("arguments")?,
@@ -323,6 +365,35 @@ fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_encrypts_what_leaves_the_machine_unless_the_address_itself_says_otherwise() {
+        for (url, verifies) in [
+            ("postgres://u:p@db.example.com/x", true),
+            ("postgres://u:p@10.0.0.1:5433/x?application_name=a", true),
+            // Only a parameter counts, not the same letters elsewhere.
+            ("postgres://u:sslmode=@db.example.com/x", true),
+            (
+                "postgres://u:p@db.example.com/x?options=-c%20a.sslmode=b",
+                true,
+            ),
+            ("postgres://u:p@127.0.0.1/x", false),
+            ("postgres://u:p@localhost/x", false),
+            ("postgres://u:p@db.example.com/x?sslmode=disable", false),
+            ("postgres://u:p@db.example.com/x?ssl-mode=disable", false),
+        ] {
+            let mode = options(url).expect("an address").get_ssl_mode();
+            assert_eq!(
+                matches!(mode, PgSslMode::VerifyFull),
+                verifies,
+                "{url}: {mode:?}"
+            );
+            assert!(
+                verifies || matches!(mode, PgSslMode::Disable),
+                "{url}: {mode:?}"
+            );
+        }
+    }
 
     #[test]
     fn it_runs_every_file_of_the_migrations_folder() {

@@ -2,9 +2,10 @@
 
 use std::io::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -12,7 +13,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::database::Database;
+use crate::database::{Database, PASSWORD};
 use crate::server::Server;
 
 /// The servers of these tests answer this to whoever has got through to them.
@@ -44,8 +45,12 @@ fn refusal() -> Vec<u8> {
     [&b"E"[..], &length.to_be_bytes(), REACHED].concat()
 }
 
-/// A server with a certificate of the authority for these names.
-async fn encrypted_postgresql(authority: &CertifiedIssuer<'_, KeyPair>, name: &str) -> u16 {
+/// A server with a certificate of the authority for this name, and how often somebody has asked it
+/// to be let in.
+async fn encrypted_postgresql(
+    authority: &CertifiedIssuer<'_, KeyPair>,
+    name: &str,
+) -> (u16, Arc<AtomicUsize>) {
     let key = KeyPair::generate().expect("a key");
     let certificate = CertificateParams::new(vec![name.to_owned()])
         .and_then(|parameters| parameters.signed_by(&key, authority))
@@ -63,6 +68,8 @@ async fn encrypted_postgresql(authority: &CertifiedIssuer<'_, KeyPair>, name: &s
         .await
         .expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
+    let reached = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reached);
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut request = [0; 8];
@@ -72,12 +79,26 @@ async fn encrypted_postgresql(authority: &CertifiedIssuer<'_, KeyPair>, name: &s
                 continue;
             };
             let mut startup = [0; 4096];
-            let _ = encrypted.read(&mut startup).await;
+            if matches!(encrypted.read(&mut startup).await, Ok(1..)) {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
             let _ = encrypted.write_all(&refusal()).await;
             let _ = encrypted.flush().await;
         }
     });
-    port
+    (port, reached)
+}
+
+/// An authority, and the file that makes it trusted.
+fn authority() -> (CertifiedIssuer<'static, KeyPair>, tempfile::NamedTempFile) {
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let authority = CertifiedIssuer::self_signed(parameters, key).expect("an authority");
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(authority.pem().as_bytes())
+        .expect("it is written");
+    (authority, file)
 }
 
 async fn answer_of(port: u16, flags: &[&str]) -> String {
@@ -102,14 +123,7 @@ async fn it_sends_nothing_in_clear_where_encryption_is_demanded() {
 
 #[tokio::test]
 async fn it_trusts_a_certificate_as_far_as_the_mode_says() {
-    let mut parameters = CertificateParams::default();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = || KeyPair::generate().expect("a key");
-    let ours = CertifiedIssuer::self_signed(parameters.clone(), key()).expect("an authority");
-    let other = CertifiedIssuer::self_signed(parameters, key()).expect("an authority");
-    let mut file = tempfile::NamedTempFile::new().expect("a file");
-    file.write_all(ours.pem().as_bytes())
-        .expect("it is written");
+    let ((ours, file), (other, _)) = (authority(), authority());
     let root = format!("--postgres-sslrootcert={}", file.path().display());
     for (mode, authority, name, is_trusted) in [
         ("require", &ours, "127.0.0.1", true),
@@ -120,7 +134,7 @@ async fn it_trusts_a_certificate_as_far_as_the_mode_says() {
         ("verify-full", &ours, "db.example.com", false),
         ("verify-full", &other, "127.0.0.1", false),
     ] {
-        let port = encrypted_postgresql(authority, name).await;
+        let (port, _) = encrypted_postgresql(authority, name).await;
         let mode_flag = format!("--postgres-sslmode={mode}");
         let message = answer_of(port, &[&mode_flag, &root]).await;
         assert_eq!(
@@ -134,7 +148,7 @@ async fn it_trusts_a_certificate_as_far_as_the_mode_says() {
             "{mode} {name}: {message}"
         );
     }
-    let port = encrypted_postgresql(&other, "db.example.com").await;
+    let (port, _) = encrypted_postgresql(&other, "db.example.com").await;
     let message = answer_of(port, &["--postgres-sslmode=require"]).await;
     assert!(message.contains("reached"), "{message}");
 }
@@ -146,5 +160,48 @@ async fn it_reads_an_unencrypted_database_when_told_so() {
         let server = Server::on(&database, &[&format!("--postgres-sslmode={mode}")]).await;
         let answer = server.client().query("SELECT 1", json!([])).await;
         assert_eq!(answer.structured()["rows"], json!([[1]]), "{mode}");
+    }
+}
+
+/// Has a server look for its job registry at `port`, with these words behind the address.
+async fn look_for_registry(port: u16, parameters: &str) {
+    let store =
+        format!("--store-url=postgres://postgres:{PASSWORD}@127.0.0.1:{port}/x?{parameters}");
+    let server = Server::at(1, "postgres", &[&store]).await;
+    let health = reqwest::get(format!("http://{}/health", server.address)).await;
+    let report: Value = health.expect("an answer").json().await.expect("JSON");
+    let registry = &report["services"]["job_registry"];
+    assert_eq!(registry["status"], json!("down"), "{report}");
+    assert!(!report.to_string().contains(PASSWORD), "{report}");
+}
+
+#[tokio::test]
+async fn it_sends_a_registry_nothing_in_clear_where_its_address_demands_encryption() {
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let (port, mut sent) = plain_postgresql().await;
+        look_for_registry(port, &format!("sslmode={mode}")).await;
+        assert_eq!(sent.recv().await, Some(0), "{mode}");
+    }
+    let (port, mut sent) = plain_postgresql().await;
+    look_for_registry(port, "sslmode=prefer").await;
+    assert!(sent.recv().await.is_some_and(|length| length > 0));
+}
+
+#[tokio::test]
+async fn it_trusts_a_registry_as_far_as_its_address_says() {
+    let ((ours, file), (other, _)) = (authority(), authority());
+    let root = file.path().display();
+    for (mode, authority, name, is_trusted) in [
+        ("require", &other, "db.example.com", true),
+        ("verify-ca", &ours, "db.example.com", true),
+        ("verify-ca", &other, "127.0.0.1", false),
+        ("verify-full", &ours, "127.0.0.1", true),
+        ("verify-full", &ours, "db.example.com", false),
+        ("verify-full", &other, "127.0.0.1", false),
+    ] {
+        let (port, reached) = encrypted_postgresql(authority, name).await;
+        look_for_registry(port, &format!("sslmode={mode}&sslrootcert={root}")).await;
+        let was_reached = reached.load(Ordering::SeqCst) > 0;
+        assert_eq!(was_reached, is_trusted, "{mode} {name}");
     }
 }

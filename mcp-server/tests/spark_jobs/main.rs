@@ -17,6 +17,7 @@ mod listing;
 mod master;
 mod records;
 mod restarts;
+mod retention;
 mod watching;
 
 use std::time::{Duration, Instant};

@@ -155,7 +155,11 @@ async fn overview(State(cluster): Shared) -> Json<Value> {
         .collect();
     Json(json!({
         "status": "ALIVE", "cores": 8, "coresused": 8,
-        "workers": [{"id": "worker-1", "webuiaddress": format!("http://{}", cluster.address)}],
+        "workers": [
+            {"id": "worker-1", "webuiaddress": format!("http://{}", cluster.address),
+             "state": "ALIVE"},
+            {"id": "worker-0", "webuiaddress": "http://127.0.0.1:1", "state": "DEAD"},
+        ],
         "activeapps": applications, "completedapps": [],
         "activedrivers": drivers, "completeddrivers": [],
     }))

@@ -184,3 +184,26 @@ async fn it_stops_watching_while_the_master_owes_an_answer() {
         .expect("before the question to the master times out")
         .expect("no panic");
 }
+
+#[tokio::test]
+async fn it_gives_a_call_up_that_waits_for_the_registry_and_answers_the_next_one() {
+    let (database, master) = (Database::with("").await, Master::start().await);
+    let server = server(&database, &master).await;
+    let client = server.client();
+    let job = submit(&client).await;
+    let mut connection = database.connection().await;
+    run(
+        &mut connection,
+        "BEGIN; LOCK TABLE portcullis.spark_jobs IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    let waiting = client.call("get_job_status", json!({"job_id": job}));
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(60), waiting)
+        .await
+        .expect("PostgreSQL ends the statement");
+    let (code, message) = answer.failure();
+    assert_eq!(code, "unavailable", "{message}");
+    assert!(message.contains("PORTCULLIS_STORE_URL"), "{message}");
+    run(&mut connection, "ROLLBACK").await;
+    assert_eq!(status(&client, &job).await["job_id"], json!(job));
+}

@@ -78,6 +78,9 @@ async fn it_says_why_a_job_failed_and_shows_no_credential() {
         )
         .await;
     let job = crate::text(&submitted.structured()["job_id"]);
+    // The script itself gets what the caller gave.
+    let launch = crate::launched(&master.cluster().created[0].clone());
+    assert_eq!(launch["arguments"], json!(["--password=s3cret"]));
     master.change_driver(|driver| {
         *driver = Driver {
             state: "FAILED".to_owned(),
@@ -96,9 +99,6 @@ async fn it_says_why_a_job_failed_and_shows_no_credential() {
     );
     assert_eq!(failed["application_id"], "app-7");
     assert!(!failed.to_string().contains("s3cret"), "{failed}");
-    // The script itself gets what the caller gave.
-    let launch = crate::launched(&master.cluster().created[0].clone());
-    assert_eq!(launch["arguments"], json!(["--password=s3cret"]));
 }
 
 #[tokio::test]
