@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use crate::config::{PostgresConfig, SslMode};
 
-pub use query::{Column, ResultLimits, Rows, TruncatedBy};
+pub use query::{Column, OversizedValue, ResultLimits, Rows, TruncatedBy};
 pub use session::TextRow;
 pub use transaction::ReadTransaction;
 

@@ -59,6 +59,13 @@ pub(super) fn of_opening(login: &Login, error: &OpenError) -> ToolFailure {
                 "the operator should check POSTGRES_ROLE and that the user may take that role",
             );
         }
+        OpenError::Connect(ConnectError::Server(report)) if passes(&report.code) => {
+            return ToolFailure::new(
+                report.code.as_str(),
+                format!("PostgreSQL takes no connection now: {}", report.message),
+            )
+            .with_hint(SOON);
+        }
         OpenError::Connect(ConnectError::Server(report)) => ToolFailure::new(
             report.code.as_str(),
             match report.code.as_str() {
@@ -88,6 +95,15 @@ pub(super) fn of_opening(login: &Login, error: &OpenError) -> ToolFailure {
         .with_log(error.to_string())
 }
 
+/// The advice where PostgreSQL will be there again without anybody's doing.
+const SOON: &str = "try again in a few seconds";
+
+/// Whether PostgreSQL refuses for the moment alone: it starts, stops or recovers (class 57P), or
+/// all its connections are in use.
+fn passes(code: &str) -> bool {
+    matches!(code, "57P01" | "57P02" | "57P03" | "53300")
+}
+
 fn sentence(report: &ServerReport) -> String {
     let mut sentence = report.message.clone();
     if let Some(detail) = &report.detail {
@@ -102,6 +118,7 @@ fn sentence(report: &ServerReport) -> String {
 
 fn hint(report: &ServerReport) -> Option<String> {
     let own = match report.code.as_str() {
+        code if passes(code) => SOON,
         "57014" => {
             "the query ran into its time limit or was cancelled; narrow it, aggregate, or add \
              conditions"

@@ -61,6 +61,17 @@ pub struct Rows {
     pub rows: Vec<Vec<Value>>,
     /// Why there are no more; `None` when this is all.
     pub truncated_by: Option<TruncatedBy>,
+    /// The longest value of the row that was cut off, where that row alone is over the limit.
+    pub oversized: Option<OversizedValue>,
+}
+
+/// A value with which a row cannot be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OversizedValue {
+    /// The name of its column.
+    pub column: String,
+    /// Its bytes, as PostgreSQL or JSON writes it.
+    pub bytes: usize,
 }
 
 impl Postgres {
@@ -202,6 +213,7 @@ impl Postgres {
                     columns: columns.into_iter().map(|(column, _)| column).collect(),
                     rows: fetched.rows,
                     truncated_by: fetched.truncated_by,
+                    oversized: fetched.oversized,
                 })
             }
             Err(error) => {

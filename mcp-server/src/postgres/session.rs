@@ -217,6 +217,11 @@ impl Session {
         self.wire.receive().await
     }
 
+    /// The longest value that a refused data row is known to hold: its place and its bytes.
+    pub(super) async fn longest_value(&mut self) -> Option<(usize, usize)> {
+        self.wire.longest_value().await.ok().flatten()
+    }
+
     /// Collects what comes until the server is ready; a refusal is returned once it is.
     pub(super) async fn reply(&mut self) -> Result<Reply, SessionError> {
         let mut reply = Reply::default();

@@ -110,6 +110,39 @@ impl Wire {
         }
     }
 
+    /// The longest value that a refused data row is known to hold: its place among the columns,
+    /// from 0, and its bytes. No more is read for it than an accepted row may have.
+    pub(super) async fn longest_value(&mut self) -> Result<Option<(usize, usize)>, WireError> {
+        const VALUES: usize = 7;
+        self.fill(VALUES).await?;
+        let count = u16::from_be_bytes([self.incoming[5], self.incoming[6]]);
+        let (mut at, mut longest) = (VALUES, None);
+        for column in 0..usize::from(count) {
+            self.fill(at + 4).await?;
+            let announced = self.incoming[at..at + 4].try_into().unwrap_or([0; 4]);
+            // NULL is announced as -1.
+            let length = usize::try_from(i32::from_be_bytes(announced)).unwrap_or(0);
+            if longest.is_none_or(|(_, known)| length > known) {
+                longest = Some((column, length));
+            }
+            at += 4 + length;
+            if at > self.bounds.row {
+                break;
+            }
+        }
+        Ok(longest)
+    }
+
+    /// Reads until so many bytes are there.
+    async fn fill(&mut self, length: usize) -> io::Result<()> {
+        while self.incoming.len() < length {
+            if self.transport.read_buf(&mut self.incoming).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(())
+    }
+
     fn check_length(&self, tag: u8, length: usize) -> Result<(), WireError> {
         match tag {
             b'D' if length > self.bounds.row => Err(WireError::RowTooLong(length)),
@@ -196,6 +229,31 @@ mod tests {
             let (answer, buffered) = received(tag, announced).await;
             assert!(answer.is_err(), "{}", char::from(tag));
             assert!(buffered < 1024, "{buffered} bytes for {}", char::from(tag));
+        }
+    }
+
+    #[tokio::test]
+    async fn it_finds_the_longest_value_of_a_refused_row_without_reading_it() {
+        for (lengths, expected) in [
+            (&[-1, 5, 600 << 20, 900 << 20][..], (2, 600 << 20)),
+            (&[60, 50, -1], (0, 60)),
+            (&[0, 101], (1, 101)),
+        ] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let mut wire = Wire::new(Box::new(ours), BOUNDS);
+            let mut row = vec![b'D'];
+            row.extend((600_u32 << 20).to_be_bytes());
+            row.extend(u16::try_from(lengths.len()).expect("few").to_be_bytes());
+            for length in lengths {
+                row.extend(i32::to_be_bytes(*length));
+                let value = usize::try_from(*length).unwrap_or(0).min(100);
+                row.extend(vec![b'x'; value]);
+            }
+            theirs.write_all(&row).await.expect("it is read");
+            let refused = wire.receive().await;
+            assert!(matches!(refused, Err(WireError::RowTooLong(_))));
+            let longest = wire.longest_value().await.expect("it is there");
+            assert_eq!(longest, Some(expected), "{lengths:?}");
         }
     }
 

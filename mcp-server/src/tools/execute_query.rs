@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Effect, Output, Tool, ToolFailure, preview};
-use crate::postgres::{Rows, TruncatedBy};
+use crate::postgres::{OversizedValue, Rows, TruncatedBy};
 use crate::services::Services;
 
 /// The tool `execute_query`: one SELECT on PostgreSQL.
@@ -58,7 +58,8 @@ impl Tool for ExecuteQuery {
                 "rows": {"type": "array", "items": {"type": "array"}},
                 "row_count": {"type": "integer"},
                 "truncated": {"type": "boolean"},
-                "truncated_by": {"enum": ["rows", "bytes", null]}
+                "truncated_by": {"enum": ["rows", "bytes", null]},
+                "note": {"type": "string", "description": "Why the next row is not shown"}
             },
             "required": ["columns", "rows", "row_count", "truncated", "truncated_by"]
         })
@@ -78,11 +79,31 @@ impl Tool for ExecuteQuery {
             TruncatedBy::Bytes => "bytes",
         });
         let names = rows.columns.iter().map(|column| column.name.as_str());
-        Ok(Output {
-            text: preview::table(&names.collect::<Vec<_>>(), &rows.rows, truncated_by),
-            structured: structured(rows, truncated_by),
-        })
+        let mut text = preview::table(&names.collect::<Vec<_>>(), &rows.rows, truncated_by);
+        let note = rows
+            .oversized
+            .as_ref()
+            .map(|value| note(value, rows.rows.len()));
+        if let Some(note) = &note {
+            text.push('\n');
+            text.push_str(note);
+        }
+        let mut structured = structured(rows, truncated_by);
+        if let Some(note) = note {
+            structured["note"] = Value::String(note);
+        }
+        Ok(Output { text, structured })
     }
+}
+
+/// Tells which value keeps the row after the shown ones out, and what to do about it.
+fn note(value: &OversizedValue, shown: usize) -> String {
+    let OversizedValue { column, bytes } = value;
+    format!(
+        "row {} alone is over the byte limit: its column `{column}` has {bytes} bytes; leave the \
+         column out, or select a part of it, such as the first characters of its text",
+        shown + 1
+    )
 }
 
 fn structured(rows: Rows, truncated_by: Option<&str>) -> Value {

@@ -3,6 +3,8 @@
 //! Invariant 7 of `docs/architecture.md`.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::database::{Database, PASSWORD};
 use crate::server::Server;
@@ -103,5 +105,62 @@ async fn it_tells_nothing_of_what_is_behind_it_to_hosts_that_are_not_allowed() {
         assert_eq!(report["status"], json!("degraded"), "{value}");
         assert_eq!(report.get("version").is_some(), told, "{value}: {report}");
         assert_eq!(report.get("services").is_some(), told, "{value}: {report}");
+    }
+}
+
+/// A server that refuses everyone with this SQLSTATE and this message.
+async fn refusing_postgresql(code: &'static str, message: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _ = socket.read(&mut [0; 4096]).await;
+            let fields = format!("SFATAL\0VFATAL\0C{code}\0M{message}\0\0");
+            let length = u32::try_from(fields.len() + 4).expect("it is short");
+            let refusal = [b"E", &length.to_be_bytes()[..], fields.as_bytes()].concat();
+            let _ = socket.write_all(&refusal).await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn it_tells_a_postgresql_that_will_be_back_from_one_that_needs_its_operator() {
+    for (code, message, is_back_soon) in [
+        ("57P03", "the database system is starting up", true),
+        (
+            "57P03",
+            "the database system is not yet accepting connections",
+            true,
+        ),
+        (
+            "57P01",
+            "terminating connection due to administrator command",
+            true,
+        ),
+        ("53300", "sorry, too many clients already", true),
+        ("28P01", "password authentication failed", false),
+        ("3D000", "database does not exist", false),
+    ] {
+        let port = refusing_postgresql(code, message).await;
+        let server = Server::at(port, "postgres", &[]).await;
+        let answer = server.client().query("SELECT 1", json!([])).await;
+        assert_eq!(answer.failure().0, code, "{answer:?}");
+        let error = &answer.result()["structuredContent"]["error"];
+        let hint = error["hint"].as_str().expect("a hint");
+        assert_eq!(
+            hint == "try again in a few seconds",
+            is_back_soon,
+            "{error}"
+        );
+        let (_, report) = health(&server).await;
+        let detail = report["services"]["postgres"]["detail"].to_string();
+        assert_eq!(
+            detail.contains("try again in a few seconds"),
+            is_back_soon,
+            "{detail}"
+        );
     }
 }

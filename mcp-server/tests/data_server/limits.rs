@@ -95,3 +95,56 @@ async fn it_does_not_read_a_big_table_to_its_end() {
     );
     assert!(text.ends_with("… 980 more in structuredContent"), "{text}");
 }
+
+#[tokio::test]
+async fn it_names_the_column_whose_value_is_too_large_and_says_what_to_do() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    for (sql, shown, column) in [
+        ("SELECT 1 AS id, repeat('x', 1000000) AS body", 0, "body"),
+        (
+            "SELECT 1 AS id, repeat('x', 3000000) AS body, 'y' AS z",
+            0,
+            "body",
+        ),
+        (
+            "SELECT NULL AS a, repeat('x', 300000000) AS body",
+            0,
+            "body",
+        ),
+        (
+            "SELECT repeat('x', 1000) AS a, repeat('\"', 600000) AS quotes",
+            0,
+            "quotes",
+        ),
+        (
+            "SELECT n, repeat('x', CASE n WHEN 3 THEN 2000000 ELSE 1 END) AS body
+             FROM generate_series(1, 5) AS n ORDER BY n",
+            2,
+            "body",
+        ),
+    ] {
+        let answer = client.query(sql, json!([])).await;
+        let structured = answer.structured();
+        assert_eq!(structured["row_count"], json!(shown), "{sql}");
+        let note = structured["note"].as_str().unwrap_or_default();
+        let row = format!(
+            "row {} alone is over the byte limit: its column `{column}`",
+            shown + 1
+        );
+        assert!(
+            note.starts_with(&row) && note.contains("leave the column out"),
+            "{note}"
+        );
+        let text = answer.result()["content"][0]["text"].as_str();
+        assert!(text.is_some_and(|text| text.ends_with(note)), "{text:?}");
+    }
+    let many = "SELECT repeat('x', 500000) AS a FROM generate_series(1, 5)";
+    let answer = client.query(many, json!([])).await;
+    assert_eq!(
+        answer.structured()["note"],
+        json!(null),
+        "the next row would fit alone"
+    );
+}

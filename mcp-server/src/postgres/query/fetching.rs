@@ -6,7 +6,7 @@ use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{DataRowBody, Message};
 use serde_json::Value;
 
-use super::{Column, ResultLimits, TruncatedBy};
+use super::{Column, OversizedValue, ResultLimits, TruncatedBy};
 use crate::postgres::session::{Session, SessionError};
 use crate::postgres::types::TypeInfo;
 use crate::postgres::values;
@@ -23,6 +23,7 @@ pub(super) type Columns = Vec<(Column, Arc<TypeInfo>)>;
 pub(super) struct Fetched {
     pub(super) rows: Vec<Vec<Value>>,
     pub(super) truncated_by: Option<TruncatedBy>,
+    pub(super) oversized: Option<OversizedValue>,
     /// Whether the server has answered everything, so that the session can be used again.
     pub(super) is_complete: bool,
 }
@@ -40,7 +41,10 @@ pub(super) async fn fetch(
     while ready < answers {
         let message = match session.receive().await {
             Err(WireError::RowTooLong(_)) => {
-                result.truncated_by = Some(TruncatedBy::Bytes);
+                if !result.is_full() {
+                    result.truncated_by = Some(TruncatedBy::Bytes);
+                    result.oversized = oversized(session.longest_value().await, columns);
+                }
                 return Ok(result.into_fetched(false));
             }
             message => message?,
@@ -80,6 +84,7 @@ struct Collected {
     bytes: usize,
     read_past: usize,
     truncated_by: Option<TruncatedBy>,
+    oversized: Option<OversizedValue>,
 }
 
 impl Collected {
@@ -90,6 +95,7 @@ impl Collected {
             bytes: 0,
             read_past: 0,
             truncated_by: None,
+            oversized: None,
         }
     }
 
@@ -106,6 +112,13 @@ impl Collected {
         let length = json_length(&row) + 1;
         if self.bytes + length > self.limits.bytes {
             self.truncated_by = Some(TruncatedBy::Bytes);
+            if length > self.limits.bytes {
+                let lengths = row
+                    .iter()
+                    .map(|value| json_length(std::slice::from_ref(value)));
+                let longest = lengths.enumerate().max_by_key(|(_, length)| *length);
+                self.oversized = oversized(longest, columns);
+            }
             return Ok(());
         }
         self.bytes += length;
@@ -117,9 +130,20 @@ impl Collected {
         Fetched {
             rows: self.rows,
             truncated_by: self.truncated_by,
+            oversized: self.oversized,
             is_complete,
         }
     }
+}
+
+/// The value at a place among the columns, with its bytes, by the name of its column.
+fn oversized(longest: Option<(usize, usize)>, columns: &Columns) -> Option<OversizedValue> {
+    let (at, bytes) = longest?;
+    let (column, _) = columns.get(at)?;
+    Some(OversizedValue {
+        column: column.name.clone(),
+        bytes,
+    })
 }
 
 fn json_row(row: &DataRowBody, columns: &Columns) -> Result<Vec<Value>, SessionError> {
