@@ -1,4 +1,4 @@
-//! What is stored of a job goes when it is not needed any more.
+//! A job's files and record go when nobody needs them any more.
 
 use std::path::PathBuf;
 
