@@ -58,8 +58,9 @@ impl SessionFacts {
         if !self.can_silence_log {
             warnings.push(
                 "each new query leaves its analysed tree, some eighty times its text, in \
-                 PostgreSQL's log; an administrator ends that with `GRANT SET ON PARAMETER log_min_messages TO <role>` (from 15 on), \
-                 or `ALTER ROLE <role> SET log_min_messages = fatal`"
+                 PostgreSQL's log; an administrator ends that with `GRANT SET ON PARAMETER \
+                 log_min_messages TO <role>` (from 15 on), or `ALTER ROLE <role> SET \
+                 log_min_messages = fatal`"
                     .to_owned(),
             );
         }
