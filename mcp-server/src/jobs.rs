@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::services::Health;
+use crate::health::Health;
 
 mod driver_output;
 mod files;

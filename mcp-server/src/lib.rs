@@ -4,10 +4,11 @@
 //! write, and runs Spark SQL and Spark jobs. It decides nothing about who may call what: that is
 //! the gateway's part.
 //!
-//! How its types meet: [`http`] receives a message and hands a call to [`tools::Registry`], which
-//! parses the arguments and runs the one [`tools::Tool`] with that name, with the
-//! [`services::Services`] it works on and its [`tools::Call`]. What comes back is a
-//! [`tools::Output`] or a [`tools::ToolFailure`].
+//! How its types meet: a [`transport`] receives a message and tells [`mcp::McpServer`] what it
+//! knows of the sender ([`mcp::Incoming`]). That makes a [`call::Call`] and hands it to
+//! [`tools::Registry`], which parses the arguments and runs the one [`tools::Tool`] with that name
+//! on the [`services::Services`]. What comes back is a [`tools::Output`] or a
+//! [`tools::ToolFailure`], which `mcp` puts into the form of the client's revision.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -15,14 +16,18 @@
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let config = mcp_server::config::Config::parse();
-//! mcp_server::http::serve(config, CancellationToken::new()).await
+//! mcp_server::transport::http::serve(config, CancellationToken::new()).await
 //! # }
 //! ```
 
+pub mod call;
 pub mod config;
-pub mod http;
+pub mod health;
 pub mod jobs;
+pub mod mcp;
 pub mod postgres;
+pub mod results;
 pub mod services;
 pub mod spark;
 pub mod tools;
+pub mod transport;

@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use mcp_server::config::Config;
-use mcp_server::http;
+use mcp_server::transport::http;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;

@@ -1,7 +1,5 @@
 //! The services that the tools work on, made once per process and shared by all calls.
 
-use std::time::Duration;
-
 use crate::config::Config;
 use crate::jobs::Jobs;
 use crate::postgres::Postgres;
@@ -32,21 +30,4 @@ impl Services {
             jobs: Jobs::new(config)?,
         })
     }
-}
-
-/// The state of one service at a look; `/health` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Health {
-    /// It answered, after this long, and this is what it is (its version, say).
-    Up {
-        /// From the question to the answer.
-        latency: Duration,
-        /// One short phrase, such as a version.
-        detail: String,
-    },
-    /// It did not answer, or not as it should; the reason names no credential.
-    Down {
-        /// One sentence: what is wrong and what to do.
-        reason: String,
-    },
 }

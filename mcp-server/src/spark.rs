@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::config::{Access, SparkConfig};
-use crate::services::Health;
+use crate::health::Health;
 
 pub mod collect;
 pub mod connect;

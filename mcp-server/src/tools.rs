@@ -20,8 +20,8 @@ use std::future::Future;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
+use crate::call::Call;
 use crate::config::Access;
 use crate::services::Services;
 
@@ -87,59 +87,6 @@ pub enum Effect {
     Adds,
     /// It may change or remove what exists.
     Destroys,
-}
-
-/// One call: who asks, under which id, and whether they still want the answer.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// The correlation id, the same in every log line of the call, in Envoy's access log and in the
-    /// answer.
-    pub request_id: CorrelationId,
-    /// Fires when the client cancelled or went away.
-    pub cancelled: CancellationToken,
-    /// The caller, as far as known.
-    pub principal: Principal,
-    /// The session of a client whose revision has sessions: what a caller leaves behind for its
-    /// next call is found by it, and ends with it.
-    pub session: Option<String>,
-}
-
-impl Call {
-    /// The result of `work`, or a failure as soon as the caller no longer wants it; `work` is
-    /// dropped then.
-    ///
-    /// # Errors
-    /// Those of `work`, and `cancelled`.
-    pub async fn unless_cancelled<T>(
-        &self,
-        work: impl Future<Output = Result<T, ToolFailure>>,
-    ) -> Result<T, ToolFailure> {
-        tokio::select! {
-            result = work => result,
-            () = self.cancelled.cancelled() => Err(ToolFailure::cancelled()),
-        }
-    }
-}
-
-/// The id of one call from the client's proxy to the last log line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CorrelationId(pub String);
-
-/// Who calls, as the gateway found out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// Nobody said who it is.
-    Anonymous,
-}
-
-impl Principal {
-    /// Under whom records are kept that only their owner may see; `None` for callers without
-    /// identity.
-    pub fn owner(&self) -> Option<&str> {
-        match self {
-            Self::Anonymous => None,
-        }
-    }
 }
 
 /// The answer of a tool.

@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use mcp_server::config::Config;
-use mcp_server::http;
+use mcp_server::transport::http;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::session::Session;
 use super::{Postgres, failure};
-use crate::services::Health;
+use crate::health::Health;
 
 impl Postgres {
     /// Opens a session and hangs up: one of a pool would not show that new ones are refused.

@@ -171,7 +171,7 @@ mod tests {
         }
         assert!(matches!(
             spark.health().await,
-            crate::services::Health::Up { .. }
+            crate::health::Health::Up { .. }
         ));
         heavy.abort();
         let freed = async { while run(&spark, "SELECT 1").await.is_err() {} };

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Output, Tool, ToolFailure, preview};
+use super::{Effect, Output, Tool, ToolFailure, preview};
+use crate::call::Call;
 use crate::postgres::{OversizedValue, Rows, TruncatedBy};
 use crate::services::Services;
 
@@ -73,7 +74,7 @@ impl Tool for ExecuteQuery {
         let parameters = arguments.parameters.unwrap_or_default();
         let rows = call
             .unless_cancelled(services.postgres.query(&arguments.sql, &parameters))
-            .await?;
+            .await??;
         let truncated_by = rows.truncated_by.map(|limit| match limit {
             TruncatedBy::Rows => "rows",
             TruncatedBy::Bytes => "bytes",

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Call, Effect, Output, Tool, ToolFailure, preview};
+use super::{Effect, Output, Tool, ToolFailure, preview};
+use crate::call::Call;
 use crate::services::Services;
 use crate::spark::collect::{Body, CollectError, Collected, Format, TruncatedBy};
 use crate::spark::connect::{ConnectError, Parameters, Statement};
@@ -132,7 +133,7 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
                 Err(_) => Err(timed_out(spark.statement_timeout())),
             }
         };
-        Ok(output(call.unless_cancelled(work).await?))
+        Ok(output(call.unless_cancelled(work).await??))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::call::Cancelled;
+
 /// A failure of one call. The caller sees all but [`ToolFailure::log`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -58,11 +60,6 @@ impl ToolFailure {
         Self::new("unavailable", message)
     }
 
-    /// The client cancelled the call or went away.
-    pub fn cancelled() -> Self {
-        Self::new("cancelled", "the call was cancelled")
-    }
-
     /// The failure as the caller's structured content.
     pub fn structured(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});
@@ -78,5 +75,11 @@ impl ToolFailure {
             Some(hint) => format!("{} [{}]; {hint}", self.message, self.code),
             None => format!("{} [{}]", self.message, self.code),
         }
+    }
+}
+
+impl From<Cancelled> for ToolFailure {
+    fn from(cancelled: Cancelled) -> Self {
+        Self::new("cancelled", cancelled.to_string())
     }
 }

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Output, Tool, ToolFailure, job_view};
+use super::{Effect, Output, Tool, ToolFailure, job_view};
+use crate::call::Call;
 use crate::jobs::{Job, JobId};
 use crate::services::Services;
 
@@ -54,7 +55,7 @@ impl Tool for GetJobStatus {
             let found = services.jobs.get(id, call.principal.owner()).await;
             found.map_err(job_view::failure)
         };
-        let job = call.unless_cancelled(find).await?.ok_or_else(unknown)?;
+        let job = call.unless_cancelled(find).await??.ok_or_else(unknown)?;
         Ok(Output {
             structured: job_view::full(&job),
             text: text(&job),

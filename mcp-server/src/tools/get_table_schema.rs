@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Output, Tool, ToolFailure};
+use super::{Effect, Output, Tool, ToolFailure};
+use crate::call::Call;
 use crate::postgres::{ReadTransaction, TextRow};
 use crate::services::Services;
 
@@ -95,7 +96,8 @@ impl Tool for GetTableSchema {
             transaction.end().await;
             described
         };
-        call.unless_cancelled(services.postgres.in_time(look)).await
+        call.unless_cancelled(services.postgres.in_time(look))
+            .await?
     }
 }
 

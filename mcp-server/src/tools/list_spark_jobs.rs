@@ -8,7 +8,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::{Call, Effect, Output, Tool, ToolFailure, job_view};
+use super::{Effect, Output, Tool, ToolFailure, job_view};
+use crate::call::Call;
 use crate::jobs::{Filter, JobId, JobState};
 use crate::services::Services;
 
@@ -93,7 +94,7 @@ impl Tool for ListSparkJobs {
                 .await;
             listed.map_err(job_view::failure)
         };
-        let page = call.unless_cancelled(list).await?;
+        let page = call.unless_cancelled(list).await??;
         let jobs: Vec<Value> = page.jobs.iter().map(job_view::brief).collect();
         let mut text = match jobs.len() {
             0 => "no jobs".to_owned(),

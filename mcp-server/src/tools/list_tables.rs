@@ -5,7 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Output, Tool, ToolFailure};
+use super::{Effect, Output, Tool, ToolFailure};
+use crate::call::Call;
 use crate::postgres::TextRow;
 use crate::services::Services;
 
@@ -116,7 +117,8 @@ impl Tool for ListTables {
             }
             Ok(output(arguments.schema.as_deref(), &rows, more))
         };
-        call.unless_cancelled(services.postgres.in_time(look)).await
+        call.unless_cancelled(services.postgres.in_time(look))
+            .await?
     }
 }
 

@@ -6,7 +6,8 @@ use futures::future::BoxFuture;
 use rmcp::model::{JsonObject, Tool as Listed, ToolAnnotations};
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Output, Tool, ToolFailure};
+use super::{Effect, Output, Tool, ToolFailure};
+use crate::call::Call;
 use crate::services::Services;
 
 type Run = fn(Arc<Services>, Call, JsonObject) -> BoxFuture<'static, Result<Output, ToolFailure>>;

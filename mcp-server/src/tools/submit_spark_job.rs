@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Call, Effect, Output, Tool, ToolFailure, job_view};
+use super::{Effect, Output, Tool, ToolFailure, job_view};
+use crate::call::Call;
 use crate::jobs::{Conf, NewJob, Script};
 use crate::services::Services;
 
@@ -83,7 +84,7 @@ impl Tool for SubmitSparkJob {
             let submitted = services.jobs.submit(new).await;
             submitted.map_err(job_view::failure)
         };
-        let job = call.unless_cancelled(submit).await?;
+        let job = call.unless_cancelled(submit).await??;
         Ok(Output {
             structured: job_view::full(&job),
             text: format!("{}; get_job_status tells how it goes", job_view::line(&job)),

@@ -2,7 +2,7 @@
 
 use clap::Parser as _;
 use mcp_server::config::Config;
-use mcp_server::http;
+use mcp_server::transport::http;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 

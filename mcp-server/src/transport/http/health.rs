@@ -13,7 +13,8 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::Mcp;
-use crate::services::{self, Services};
+use crate::health::Health;
+use crate::services::Services;
 
 /// A service that has not answered by then is down.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -23,7 +24,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// The last look at the services, and how to take a new one.
 #[derive(Debug)]
-pub(super) struct Health {
+pub(super) struct HealthDoor {
     services: Arc<Services>,
     last: Mutex<Option<(Instant, Report)>>,
 }
@@ -56,7 +57,7 @@ struct ServiceReport {
     detail: String,
 }
 
-impl Health {
+impl HealthDoor {
     pub(super) fn new(services: Arc<Services>) -> Self {
         Self {
             services,
@@ -113,22 +114,20 @@ impl Health {
 }
 
 /// The report of a look, or that it took too long; `None` where there is nothing to look at.
-async fn bounded<H: Into<Option<services::Health>>>(
-    look: impl Future<Output = H>,
-) -> Option<ServiceReport> {
+async fn bounded<H: Into<Option<Health>>>(look: impl Future<Output = H>) -> Option<ServiceReport> {
     let found = match tokio::time::timeout(DEADLINE, look).await {
         Ok(found) => found.into()?,
-        Err(_) => services::Health::Down {
+        Err(_) => Health::Down {
             reason: format!("no answer within {} s", DEADLINE.as_secs()),
         },
     };
     Some(match found {
-        services::Health::Up { latency, detail } => ServiceReport {
+        Health::Up { latency, detail } => ServiceReport {
             status: Status::Up,
             latency_ms: Some((latency.as_secs_f64() * 1e6).round() / 1e3),
             detail,
         },
-        services::Health::Down { reason } => ServiceReport {
+        Health::Down { reason } => ServiceReport {
             status: Status::Down,
             latency_ms: None,
             detail: reason,
@@ -139,11 +138,11 @@ async fn bounded<H: Into<Option<services::Health>>>(
 /// 200 as long as some tool can work, else 503. What is behind the server, and in which version, is
 /// told to nobody whose `Host` or `Origin` is not allowed.
 pub(super) async fn answer(
-    State((health, mcp)): State<(Arc<Health>, Mcp)>,
+    State((door, mcp)): State<(Arc<HealthDoor>, Mcp)>,
     request: Request,
 ) -> Response {
     let is_heard = super::hears(&mcp, request).await;
-    let report = health.report().await;
+    let report = door.report().await;
     let status = match report.status {
         Status::Up | Status::Degraded => StatusCode::OK,
         Status::Down => StatusCode::SERVICE_UNAVAILABLE,

@@ -14,8 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::MAX_REQUEST_BYTES;
-use super::deadline::spelt;
 use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
+use crate::call::spell_time;
 
 /// Bounds of one body, and of all that are in memory.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +64,7 @@ pub(super) struct ReadBody {
 pub(super) enum UnreadBody {
     #[error("the request is larger than {0} bytes")]
     TooLarge(usize),
-    #[error("the body of the request was not complete within {}; send it at once", spelt(*.0))]
+    #[error("the body of the request was not complete within {}; send it at once", spell_time(*.0))]
     Late(Duration),
     #[error("too many large requests are in the server; try again in a few seconds")]
     OverBudget,

@@ -2,25 +2,20 @@
 
 use http::HeaderMap;
 
-use crate::tools::CorrelationId;
+use crate::call::CorrelationId;
 
 /// An id longer than this is not one that a proxy makes; it would only swell the log.
 const LONGEST: usize = 128;
 
-impl CorrelationId {
-    /// The id that the proxy gave, or a new one when it gave none that is safe to print.
-    pub(super) fn of(headers: Option<&HeaderMap>) -> Self {
-        headers
-            .and_then(|headers| headers.get("x-request-id"))
-            .and_then(|value| value.to_str().ok())
-            .filter(|id| {
-                (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
-            })
-            .map_or_else(
-                || Self(uuid::Uuid::now_v7().to_string()),
-                |id| Self(id.to_owned()),
-            )
-    }
+/// The id that the proxy gave, or a new one when it gave none that is safe to print.
+pub(super) fn read(headers: &HeaderMap) -> CorrelationId {
+    headers
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| {
+            (1..=LONGEST).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+        })
+        .map_or_else(CorrelationId::new, |id| CorrelationId(id.to_owned()))
 }
 
 #[cfg(test)]
@@ -34,7 +29,7 @@ mod tests {
             "x-request-id",
             http::HeaderValue::from_bytes(header).expect("a header value"),
         );
-        let id = CorrelationId::of(Some(&headers));
+        let id = read(&headers);
         assert_eq!(id.0.as_bytes() == header, kept, "{id:?}");
     }
 
@@ -46,6 +41,7 @@ mod tests {
         check(b"two words", false);
         check("é".as_bytes(), false);
         check(&[b'x'; 129], false);
-        assert_ne!(CorrelationId::of(None), CorrelationId::of(None));
+        let none = HeaderMap::new();
+        assert_ne!(read(&none), read(&none));
     }
 }

@@ -5,10 +5,9 @@
 //! credential and opens nothing: who may call is decided request by request. Kept are the calls
 //! that run, so that a client can cancel them, and a few sessions that their clients have ended.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
@@ -17,13 +16,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
-use rmcp::model::{ProtocolVersion, RequestId};
+use rmcp::model::ProtocolVersion;
 use serde::Deserialize;
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::envelope::Envelope;
 use super::refusal::{self, PROTOCOL_VERSION};
+use crate::mcp::RunningCalls;
 use crate::services::Services;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -78,52 +77,21 @@ impl FromStr for SessionId {
     }
 }
 
-/// The calls that run in sessions, and the sessions that ended.
+/// The sessions that ended, and the calls that run in the others.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    running: Mutex<HashMap<u64, RunningCall>>,
-    next: AtomicU64,
+    running: Arc<RunningCalls>,
     ended: Mutex<VecDeque<SessionId>>,
 }
 
-#[derive(Debug)]
-struct RunningCall {
-    session: SessionId,
-    request: RequestId,
-    cancel: CancellationToken,
-}
-
 impl Sessions {
-    /// Lets the session's client cancel a call as long as the result lives.
-    pub(super) fn run(
-        self: &Arc<Self>,
-        session: SessionId,
-        request: RequestId,
-        cancel: CancellationToken,
-    ) -> CallGuard {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let call = RunningCall {
-            session,
-            request,
-            cancel,
-        };
-        lock(&self.running).insert(number, call);
-        CallGuard {
-            sessions: Arc::clone(self),
-            number,
-        }
-    }
-
-    fn cancel(&self, session: &SessionId, request: Option<&RequestId>) {
-        for call in lock(&self.running).values() {
-            if call.session == *session && request.is_none_or(|request| call.request == *request) {
-                call.cancel.cancel();
-            }
-        }
+    /// The calls that run in sessions; whoever runs one enters it there.
+    pub(super) fn running(&self) -> Arc<RunningCalls> {
+        Arc::clone(&self.running)
     }
 
     fn end(&self, session: SessionId) {
-        self.cancel(&session, None);
+        self.running.cancel(&session.to_string(), None);
         let mut ended = lock(&self.ended);
         if ended.len() == ENDED {
             ended.pop_front();
@@ -133,19 +101,6 @@ impl Sessions {
 
     fn has_ended(&self, session: &SessionId) -> bool {
         lock(&self.ended).contains(session)
-    }
-}
-
-/// A call that its client can cancel until this is dropped.
-#[derive(Debug)]
-pub(super) struct CallGuard {
-    sessions: Arc<Sessions>,
-    number: u64,
-}
-
-impl Drop for CallGuard {
-    fn drop(&mut self) {
-        lock(&self.sessions.running).remove(&self.number);
     }
 }
 
@@ -192,7 +147,9 @@ pub(super) async fn attend(
     } else if let Some(cancelled) = &envelope.cancels
         && response.status() == StatusCode::ACCEPTED
     {
-        sessions.cancel(&session, Some(cancelled));
+        sessions
+            .running
+            .cancel(&session.to_string(), Some(cancelled));
     }
     response
 }
@@ -248,6 +205,9 @@ async fn begin(response: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use rmcp::model::RequestId;
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
 
     #[test]
@@ -270,24 +230,23 @@ mod tests {
     }
 
     #[test]
-    fn it_cancels_the_named_call_of_the_named_session_alone() {
-        let sessions = Arc::new(Sessions::default());
+    fn it_cancels_what_runs_in_a_session_that_ends() {
+        let sessions = Sessions::default();
         let [ours, other] = [(), ()].map(|()| SessionId::new(ProtocolVersion::V_2025_11_25));
-        let token = CancellationToken::new;
-        let [first, second, foreign] = [token(), token(), token()];
-        let run = |session: &SessionId, id, token: &CancellationToken| {
-            sessions.run(session.clone(), RequestId::Number(id), token.clone())
-        };
-        let _first = run(&ours, 1, &first);
-        let second_guard = run(&ours, 2, &second);
-        let _foreign = run(&other, 1, &foreign);
-        sessions.cancel(&ours, Some(&RequestId::Number(1)));
-        let fired = [&first, &second, &foreign].map(CancellationToken::is_cancelled);
-        assert_eq!(fired, [true, false, false]);
-        drop(second_guard);
+        let cancelled = [&ours, &other].map(|session| {
+            let cancel = CancellationToken::new();
+            let id = RequestId::Number(1);
+            let guard = sessions
+                .running()
+                .enter(session.to_string(), id, cancel.clone());
+            (cancel, guard)
+        });
         sessions.end(ours.clone());
-        assert!(sessions.has_ended(&ours) && !second.is_cancelled());
-        assert_eq!(lock(&sessions.running).len(), 2);
+        assert!(sessions.has_ended(&ours) && !sessions.has_ended(&other));
+        assert_eq!(
+            cancelled.map(|(cancel, _)| cancel.is_cancelled()),
+            [true, false]
+        );
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The HTTP face: MCP under `/mcp` in both protocol eras, and `/health`.
+//! Streamable HTTP: MCP under `/mcp` in both protocol eras, and `/health`.
 
 mod bodies;
 mod connections;
 mod correlation;
 mod deadline;
 mod envelope;
-mod handler;
 mod health;
+mod incoming;
 mod refusal;
 mod repairs;
 mod sessions;
@@ -26,11 +26,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::mcp::McpServer;
 use crate::services::Services;
 use crate::tools::Registry;
 use bodies::{BodyLimits, BodyReader};
 use connections::ConnectionLimits;
-use handler::DataServer;
 
 /// Bytes that one request may have; more is answered 413.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -103,11 +103,12 @@ pub async fn serve_on(
 
 fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToken) -> Router {
     let sessions = Arc::<sessions::Sessions>::default();
-    let server = DataServer::new(
+    let server = McpServer::new(
         Arc::new(Registry::all(config.spark.access())),
         Arc::clone(&services),
-        Arc::clone(&sessions),
+        sessions.running(),
         stop_calls,
+        incoming::find,
     );
     let mcp: Mcp = StreamableHttpService::new(
         move || Ok(server.clone()),
@@ -117,6 +118,7 @@ fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToke
     let asked = mcp.clone();
     Router::new()
         .nest_service("/mcp", mcp)
+        .layer(from_fn(incoming::describe))
         .layer(from_fn_with_state(
             (sessions, Arc::clone(&services)),
             sessions::attend,
@@ -127,11 +129,11 @@ fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToke
             repairs::repair,
         ))
         .route("/health", axum::routing::get(health::answer))
-        .with_state((Arc::new(health::Health::new(services)), asked))
+        .with_state((Arc::new(health::HealthDoor::new(services)), asked))
 }
 
 /// The transport of rmcp, without sessions.
-type Mcp = StreamableHttpService<DataServer, NeverSessionManager>;
+type Mcp = StreamableHttpService<McpServer, NeverSessionManager>;
 
 /// Whether the transport would hear a GET with this `Host` and `Origin`. It looks at both before
 /// the method, and has no such method.

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 
 use super::envelope::Envelope;
+use crate::call::{Deadline, spell_time};
 
 /// Envoy's name for the milliseconds after which it gives up on an upstream.
 const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");
@@ -32,35 +33,25 @@ const TIMED_OUT: i64 = 50400;
 
 /// Among a request's extensions: until when it must be answered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline {
-    /// The whole time that the gateway gives the request.
-    given: Duration,
+pub(super) struct RequestDeadline {
     /// When a call ends itself.
-    call: Instant,
+    pub(super) call: Deadline,
     /// When a stream ends that its call has not ended.
     stream: Instant,
 }
 
-impl Deadline {
+impl RequestDeadline {
     fn of(headers: &HeaderMap, now: Instant) -> Option<Self> {
         let text = headers.get(EXPECTED_TIMEOUT)?.to_str().ok()?;
         let given = Duration::from_millis(text.parse().ok().filter(|millis| *millis > 0)?);
         let kept = (given / SHARE_KEPT).min(MOST_KEPT);
         Some(Self {
-            given,
-            call: now.checked_add(given - kept)?,
+            call: Deadline {
+                given,
+                at: now.checked_add(given - kept)?,
+            },
             stream: now.checked_add(given - kept / 2)?,
         })
-    }
-
-    /// Waits until a call must end itself.
-    pub(super) async fn over(self) {
-        tokio::time::sleep_until(self.call).await;
-    }
-
-    /// The whole time that the gateway gives the request.
-    pub(super) fn given(self) -> Duration {
-        self.given
     }
 
     /// Lets an event stream end in time; other responses are whole when they come.
@@ -76,16 +67,16 @@ impl Deadline {
             Body::new(EndingStream {
                 body: Some(body),
                 over: Box::pin(tokio::time::sleep_until(self.stream)),
-                last: Some(last_event(id, self.given)),
+                last: Some(last_event(id, self.call.given)),
             })
         })
     }
 }
 
-/// Middleware: puts a [`Deadline`] into the request, and ends an event stream that would outlast
-/// it.
+/// Middleware: puts a [`RequestDeadline`] into the request, and ends an event stream that would
+/// outlast it.
 pub(super) async fn keep(mut request: Request, next: Next) -> Response {
-    let Some(deadline) = Deadline::of(request.headers(), Instant::now()) else {
+    let Some(deadline) = RequestDeadline::of(request.headers(), Instant::now()) else {
         return next.run(request).await;
     };
     let id = request
@@ -99,20 +90,11 @@ pub(super) async fn keep(mut request: Request, next: Next) -> Response {
 fn last_event(id: &Value, given: Duration) -> Bytes {
     let message = format!(
         "the answer was not complete within the {} that the gateway gives it",
-        spelt(given)
+        spell_time(given)
     );
     let error =
         json!({"jsonrpc": "2.0", "id": id, "error": {"code": TIMED_OUT, "message": message}});
     Bytes::from(format!("data: {error}\n\n"))
-}
-
-/// A time as people write it: `30 s`, `250 ms`.
-pub(super) fn spelt(time: Duration) -> String {
-    if time.subsec_millis() == 0 {
-        format!("{} s", time.as_secs())
-    } else {
-        format!("{} ms", time.as_millis())
-    }
 }
 
 /// An event stream that ends with one more event if it is not over in time.
@@ -159,8 +141,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(EXPECTED_TIMEOUT, header.parse().expect("a header value"));
         let now = Instant::now();
-        let deadline = Deadline::of(&headers, now);
-        let left = deadline.map(|deadline| deadline.call - now);
+        let deadline = RequestDeadline::of(&headers, now);
+        let left = deadline.map(|deadline| deadline.call.at - now);
         assert_eq!(left, call_ms.map(Duration::from_millis), "{header}");
     }
 
@@ -178,7 +160,7 @@ mod tests {
     async fn it_ends_a_stream_that_has_begun_with_an_error_that_carries_the_callers_id() {
         let mut headers = HeaderMap::new();
         headers.insert(EXPECTED_TIMEOUT, HeaderValue::from_static("50"));
-        let deadline = Deadline::of(&headers, Instant::now()).expect("a deadline");
+        let deadline = RequestDeadline::of(&headers, Instant::now()).expect("a deadline");
         let first = futures::stream::iter([Ok::<_, std::io::Error>("data: {\"a\":1}\n\n")]);
         let endless = Body::from_stream(first.chain(futures::stream::pending()));
         let mut response = Response::new(endless);

@@ -7,29 +7,20 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
-    CustomRequest, CustomResult, ErrorCode, ErrorData, Implementation, JsonObject, ListToolsResult,
-    MetaObject, PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
+    ErrorData, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams,
+    ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use super::deadline::{self, Deadline};
-use super::sessions::{SessionId, Sessions};
+use super::answer::{self, NAME};
+use super::{CallGuard, FindIncoming, Incoming, RunningCalls, progress};
+use crate::call::{Call, ClientAbilities, Revision, spell_time};
 use crate::services::Services;
-use crate::tools::{Call, CorrelationId, Output, Principal, Registry, ToolFailure};
-
-/// In results' `_meta`: the id under which the log knows the call.
-const REQUEST_ID: &str = "portcullis/requestId";
-
-/// In results' `_meta`, by the specification: who answered. rmcp sets it on discovery alone.
-const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
-
-/// The name that this server gives itself.
-const NAME: &str = "portcullis";
+use crate::tools::{Output, Registry, ToolFailure};
 
 /// How long a client may keep the list of tools. It changes only with a new release of the server.
 const LIST_TTL_MS: u64 = 60_000;
@@ -49,28 +40,33 @@ const KNOWN_METHODS: &[&str] = &[
     "subscriptions/listen",
 ];
 
-/// One per request in rmcp's eyes; all share the registry and the services.
+/// The server of MCP's methods. One per request in rmcp's eyes; all share the registry and the
+/// services.
 #[derive(Clone)]
-pub(super) struct DataServer {
+pub struct McpServer {
     registry: Arc<Registry>,
     services: Arc<Services>,
-    sessions: Arc<Sessions>,
+    running: Arc<RunningCalls>,
     stopping: CancellationToken,
+    find_incoming: FindIncoming,
 }
 
-impl DataServer {
-    /// Calls are cancelled when `stopping` fires.
-    pub(super) fn new(
+impl McpServer {
+    /// Calls are cancelled when `stopping` fires. `find_incoming` is the transport's way to tell
+    /// what it knows of a request.
+    pub fn new(
         registry: Arc<Registry>,
         services: Arc<Services>,
-        sessions: Arc<Sessions>,
+        running: Arc<RunningCalls>,
         stopping: CancellationToken,
+        find_incoming: FindIncoming,
     ) -> Self {
         Self {
             registry,
             services,
-            sessions,
+            running,
             stopping,
+            find_incoming,
         }
     }
 
@@ -79,9 +75,8 @@ impl DataServer {
         name: &str,
         arguments: JsonObject,
         call: Call,
-        deadline: Option<Deadline>,
     ) -> Option<Result<Output, ToolFailure>> {
-        let cancelled = call.cancelled.clone();
+        let (cancelled, deadline) = (call.cancelled.clone(), call.deadline);
         let run = self
             .registry
             .run(name, Arc::clone(&self.services), call, arguments)?;
@@ -99,7 +94,7 @@ impl DataServer {
                 result = run => result,
                 () = deadline.over() => {
                     cancelled.cancel();
-                    Err(out_of_time(deadline.given()))
+                    Err(out_of_time(deadline.given))
                 }
             },
         };
@@ -108,7 +103,37 @@ impl DataServer {
     }
 }
 
-impl ServerHandler for DataServer {
+impl McpServer {
+    /// The call that a request makes, and what must live as long as it runs.
+    fn receive(
+        &self,
+        incoming: Incoming,
+        context: &RequestContext<RoleServer>,
+    ) -> (Call, (AbortOnDropHandle<()>, Option<CallGuard>)) {
+        let (cancelled, watch) = either(&context.ct, &self.stopping);
+        let guard = incoming.session.clone().map(|session| {
+            self.running
+                .enter(session, context.id.clone(), cancelled.clone())
+        });
+        let abilities = context.client_capabilities().unwrap_or_default();
+        let call = Call {
+            request_id: incoming.id,
+            principal: incoming.principal,
+            revision: Revision::named(context.protocol_version()),
+            client: ClientAbilities {
+                elicitation: abilities.elicitation.is_some(),
+                tasks: abilities.supports_tasks(),
+            },
+            session: incoming.session,
+            cancelled,
+            deadline: incoming.deadline,
+            progress: progress::of_request(context),
+        };
+        (call, (watch, guard))
+    }
+}
+
+impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(implementation())
@@ -133,7 +158,7 @@ impl ServerHandler for DataServer {
             ));
         }
         let mut tools: Vec<Tool> = self.registry.list().cloned().collect();
-        if TextForm::of(context.protocol_version().as_ref()) == TextForm::Whole {
+        if !Revision::named(context.protocol_version()).has_structured_content() {
             // A client of an older revision that knows the word would miss what it announces.
             for tool in &mut tools {
                 tool.output_schema = None;
@@ -142,7 +167,7 @@ impl ServerHandler for DataServer {
         let mut result = ListToolsResult::with_all_items(tools);
         result.ttl_ms = Some(LIST_TTL_MS);
         result.cache_scope = Some(CacheScope::Public);
-        result.meta = Some(stamped(None));
+        result.meta = Some(answer::stamp(None));
         Ok(result)
     }
 
@@ -151,31 +176,14 @@ impl ServerHandler for DataServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let parts = context.extensions.get::<http::request::Parts>();
-        let request_id = CorrelationId::of(parts.map(|parts| &parts.headers));
-        let extensions = parts.map(|parts| &parts.extensions);
-        let deadline = extensions
-            .and_then(|found| found.get::<Deadline>())
-            .copied();
-        let session = extensions
-            .and_then(|found| found.get::<SessionId>())
-            .cloned();
-        let (cancelled, _watch) = either(&context.ct, &self.stopping);
-        let call_session = session.as_ref().map(ToString::to_string);
-        let _running = session.map(|session| {
-            self.sessions
-                .run(session, context.id.clone(), cancelled.clone())
-        });
-        let call = Call {
-            request_id: request_id.clone(),
-            cancelled,
-            principal: Principal::Anonymous,
-            session: call_session,
-        };
+        let incoming = (self.find_incoming)(&context.extensions).unwrap_or_default();
+        let raw_result = incoming.raw_result.clone();
+        let (call, _guards) = self.receive(incoming, &context);
+        let (request_id, revision) = (call.request_id.clone(), call.revision.clone());
         let span = tracing::info_span!("tool", request_id = request_id.0, tool = %request.name);
         let arguments = request.arguments.unwrap_or_default();
         let result = self
-            .call(&request.name, arguments, call, deadline)
+            .call(&request.name, arguments, call)
             .instrument(span)
             .await;
         let Some(result) = result else {
@@ -187,9 +195,8 @@ impl ServerHandler for DataServer {
                 None,
             ));
         };
-        let form = TextForm::of(context.protocol_version().as_ref());
-        let mut answer = answer(result, form);
-        answer.meta = Some(stamped(Some(&request_id)));
+        let mut answer = answer::to_call(result, &revision, raw_result.as_deref());
+        answer.meta = Some(answer::stamp(Some(&request_id)));
         Ok(answer.into())
     }
 
@@ -244,63 +251,12 @@ fn log(result: &Result<Output, ToolFailure>, took: Duration) {
     }
 }
 
-/// The part of a result that its text content holds beside the structured content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TextForm {
-    /// A few lines: the client reads the structured content.
-    Gist,
-    /// The whole answer as JSON: the client's revision has no structured content.
-    Whole,
-}
-
-impl TextForm {
-    /// Structured content came with 2025-06-18; revisions compare as text.
-    fn of(version: Option<&ProtocolVersion>) -> Self {
-        match version {
-            Some(version) if version.as_str() >= ProtocolVersion::V_2025_06_18.as_str() => {
-                Self::Gist
-            }
-            _ => Self::Whole,
-        }
-    }
-}
-
-fn answer(result: Result<Output, ToolFailure>, form: TextForm) -> CallToolResult {
-    let (text, structured, is_error) = match result {
-        Ok(output) => (output.text, output.structured, false),
-        Err(failure) => (failure.text(), failure.structured(), true),
-    };
-    let mut answer = CallToolResult::default();
-    answer.is_error = Some(is_error);
-    match form {
-        TextForm::Gist => {
-            answer.content = vec![ContentBlock::text(text)];
-            answer.structured_content = Some(structured);
-        }
-        TextForm::Whole if is_error => answer.content = vec![ContentBlock::text(text)],
-        TextForm::Whole => answer.content = vec![ContentBlock::text(structured.to_string())],
-    }
-    answer
-}
-
-/// `_meta` of a result: who answered, and under which id.
-fn stamped(request_id: Option<&CorrelationId>) -> MetaObject {
-    let mut meta = MetaObject::new();
-    let server = serde_json::json!({"name": NAME, "version": env!("CARGO_PKG_VERSION")});
-    meta.0.insert(SERVER_INFO.to_owned(), server);
-    if let Some(CorrelationId(id)) = request_id {
-        meta.0
-            .insert(REQUEST_ID.to_owned(), Value::from(id.as_str()));
-    }
-    meta
-}
-
 fn implementation() -> Implementation {
     Implementation::new(NAME, env!("CARGO_PKG_VERSION")).with_title("Portcullis data server")
 }
 
 fn out_of_time(given: Duration) -> ToolFailure {
-    let given = deadline::spelt(given);
+    let given = spell_time(given);
     ToolFailure::new(
         "timeout",
         format!(

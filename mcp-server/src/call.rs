@@ -1,0 +1,151 @@
+//! One call as tools, resources and prompts see it: who asks, what their client understands, how
+//! long they wait, and where word of the progress goes.
+//!
+//! It knows no transport. `mcp` makes a [`Call`] of every request; whatever does the work reads it.
+
+mod deadline;
+mod progress;
+
+use std::future::Future;
+
+use rmcp::model::ProtocolVersion;
+use tokio_util::sync::CancellationToken;
+
+pub use deadline::{Deadline, spell_time};
+pub use progress::{Progress, ProgressListener};
+
+/// One call: who asks, under which id, and whether they still want the answer.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The correlation id, the same in every log line of the call, in Envoy's access log and in the
+    /// answer.
+    pub request_id: CorrelationId,
+    /// The caller, as far as known.
+    pub principal: Principal,
+    /// The revision of MCP that the client speaks.
+    pub revision: Revision,
+    /// The abilities of the client that a call may use.
+    pub client: ClientAbilities,
+    /// The session of a client whose revision has sessions: what a caller leaves behind for its
+    /// next call is found by it, and ends with it.
+    pub session: Option<String>,
+    /// Fires when the client cancelled or went away, when the deadline has passed, and when the
+    /// server stops.
+    pub cancelled: CancellationToken,
+    /// Until when the answer must be there; `None` where nobody said.
+    pub deadline: Option<Deadline>,
+    /// The way of progress reports to the client.
+    pub progress: Progress,
+}
+
+impl Call {
+    /// The result of `work`, unless the caller no longer wants it; `work` is dropped then.
+    ///
+    /// # Errors
+    /// [`Cancelled`].
+    pub async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, Cancelled> {
+        tokio::select! {
+            result = work => Ok(result),
+            () = self.cancelled.cancelled() => Err(Cancelled),
+        }
+    }
+}
+
+/// The caller cancelled, or went away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the call was cancelled")]
+pub struct Cancelled;
+
+/// The id of one call from the client's proxy to the last log line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrelationId(pub String);
+
+impl CorrelationId {
+    /// A new id, for a call whose transport brought none.
+    pub fn new() -> Self {
+        Self(uuid::Uuid::now_v7().to_string())
+    }
+}
+
+impl Default for CorrelationId {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Who calls, as the gateway found out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Principal {
+    /// Nobody said who it is.
+    #[default]
+    Anonymous,
+}
+
+impl Principal {
+    /// Under whom records are kept that only their owner may see; `None` for callers without
+    /// identity.
+    pub fn owner(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => None,
+        }
+    }
+}
+
+/// The revision of MCP that a request is made in. Revisions are dates and compare as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision(ProtocolVersion);
+
+impl Revision {
+    /// The revision that the client named; one who names none speaks the first that had headers
+    /// to leave out (2025-03-26, base protocol, transports).
+    pub fn named(version: Option<ProtocolVersion>) -> Self {
+        Self(version.unwrap_or(ProtocolVersion::V_2025_03_26))
+    }
+
+    /// Whether results have structured content, tools have output schemas, and content may link to
+    /// resources: from 2025-06-18 on.
+    pub fn has_structured_content(&self) -> bool {
+        self.is_at_least(&ProtocolVersion::V_2025_06_18)
+    }
+
+    /// Whether each request stands alone, without a session before it: from 2026-07-28 on.
+    pub fn is_stateless(&self) -> bool {
+        self.is_at_least(&ProtocolVersion::V_2026_07_28)
+    }
+
+    fn is_at_least(&self, other: &ProtocolVersion) -> bool {
+        self.0.as_str() >= other.as_str()
+    }
+}
+
+/// The abilities of a client, as far as this request or its session told them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClientAbilities {
+    /// It can ask its user a question in the middle of a call.
+    pub elicitation: bool,
+    /// It can follow a task that outlives the call.
+    pub tasks: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_knows_which_revisions_have_structured_content_and_which_have_no_sessions() {
+        for (version, structured, stateless) in [
+            (Some(ProtocolVersion::V_2024_11_05), false, false),
+            (None, false, false),
+            (Some(ProtocolVersion::V_2025_06_18), true, false),
+            (Some(ProtocolVersion::V_2025_11_25), true, false),
+            (Some(ProtocolVersion::V_2026_07_28), true, true),
+        ] {
+            let revision = Revision::named(version);
+            assert_eq!(
+                (revision.has_structured_content(), revision.is_stateless()),
+                (structured, stateless),
+                "{revision:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! MCP itself, however it travels: its methods, and the answers that each revision expects.
+//!
+//! A transport makes an [`McpServer`] and gives every request an [`Incoming`]: what it knows of who
+//! asks. The server makes a [`crate::call::Call`] of it, runs the tool of that name, and answers in
+//! the form of the client's revision. Nothing here knows of HTTP.
+
+mod answer;
+mod incoming;
+mod progress;
+mod raw_result;
+mod running_calls;
+mod server;
+
+pub use incoming::{FindIncoming, Incoming};
+pub use raw_result::RawResult;
+pub use running_calls::{CallGuard, RunningCalls};
+pub use server::McpServer;

@@ -1,0 +1,51 @@
+//! The answer to a call of a tool, in the form of the client's revision.
+
+use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use serde_json::Value;
+
+use super::RawResult;
+use crate::call::{CorrelationId, Revision};
+use crate::tools::{Output, ToolFailure};
+
+/// In results' `_meta`: the id under which the log knows the call.
+const REQUEST_ID: &str = "portcullis/requestId";
+
+/// In results' `_meta`, by the specification: who answered. rmcp sets it on discovery alone.
+const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
+
+/// The name that this server gives itself.
+pub(super) const NAME: &str = "portcullis";
+
+/// The result of a call. Structured content that the transport can write itself goes into
+/// `raw_result`.
+pub(super) fn to_call(
+    result: Result<Output, ToolFailure>,
+    revision: &Revision,
+    raw_result: Option<&RawResult>,
+) -> CallToolResult {
+    let mut answer = CallToolResult::default();
+    answer.is_error = Some(result.is_err());
+    let (text, structured) = match result {
+        Err(failure) => (failure.text(), Some(failure.structured())),
+        Ok(output) if !revision.has_structured_content() => (output.structured.to_string(), None),
+        Ok(Output { structured, text }) => (text, Some(structured)),
+    };
+    answer.content = vec![ContentBlock::text(text)];
+    let _ = raw_result;
+    if revision.has_structured_content() {
+        answer.structured_content = structured;
+    }
+    answer
+}
+
+/// `_meta` of a result: who answered, and under which id.
+pub(super) fn stamp(request_id: Option<&CorrelationId>) -> MetaObject {
+    let mut meta = MetaObject::new();
+    let server = serde_json::json!({"name": NAME, "version": env!("CARGO_PKG_VERSION")});
+    meta.0.insert(SERVER_INFO.to_owned(), server);
+    if let Some(CorrelationId(id)) = request_id {
+        meta.0
+            .insert(REQUEST_ID.to_owned(), Value::from(id.as_str()));
+    }
+    meta
+}

@@ -1,0 +1,27 @@
+//! The facts that a transport knows of a request beside its JSON.
+
+use std::sync::Arc;
+
+use rmcp::model::Extensions;
+
+use super::RawResult;
+use crate::call::{CorrelationId, Deadline, Principal};
+
+/// The facts that a transport knows of a request beside its JSON. The default is a request of a
+/// transport that knows nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Incoming {
+    /// The id of the call; a new one is made where the transport has none.
+    pub id: CorrelationId,
+    /// The caller, as far as the transport can trust what it hears.
+    pub principal: Principal,
+    /// The session that the request belongs to.
+    pub session: Option<String>,
+    /// Until when the request must be answered.
+    pub deadline: Option<Deadline>,
+    /// The place for a result's bytes, where the transport puts them into the answer itself.
+    pub raw_result: Option<Arc<RawResult>>,
+}
+
+/// Finds what the transport knows of a request among the request's extensions.
+pub type FindIncoming = fn(&Extensions) -> Option<Incoming>;
