@@ -44,9 +44,9 @@ impl Default for ConnectionLimits {
             // A process may usually have 1024 files open, and some are PostgreSQL's and Spark's.
             at_once: 512,
             refused_at_once: 64,
-            // A proxy keeps idle connections to use them again; less would end them between two
-            // calls of one conversation.
-            head: Duration::from_secs(60),
+            // Longer than the 60 s after which the gateway ends an idle connection: if this end
+            // were the first, a call that is on its way then would be lost.
+            head: Duration::from_secs(75),
         }
     }
 }
