@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use serde::de::DeserializeSeed;
+use serde_json::Value;
 use serde_path_to_error::{Deserializer, Path, Segment, Track};
 use thiserror::Error;
 
@@ -79,10 +80,19 @@ pub fn parse_tool_rule(text: &str, format: Format) -> Result<UnnamedRule, ParseE
 /// More faults than an author fixes at once.
 const MOST_FAULTS: usize = 50;
 
-fn read<'de, S>(text: &'de str, format: Format, seed: &S) -> Result<S::Value, ParseError>
+/// Reads a value from a text, or from a tree that was read before.
+trait Reader: for<'de> DeserializeSeed<'de, Value = <Self as Reader>::Read> + Clone {
+    type Read;
+}
+
+impl<S, V> Reader for S
 where
-    S: DeserializeSeed<'de> + Clone,
+    S: for<'de> DeserializeSeed<'de, Value = V> + Clone,
 {
+    type Read = V;
+}
+
+fn read<S: Reader>(text: &str, format: Format, seed: &S) -> Result<S::Read, ParseError> {
     if format == Format::Yaml && expansion::is_excessive(text) {
         return Err(ParseError(vec![Fault {
             path: String::new(),
@@ -95,17 +105,22 @@ where
         Ok(value) => return Ok(value),
         Err(fault) => fault,
     };
-    let Ok(UniqueValue(tree)) = read_once(text, format, PhantomData) else {
-        return Err(ParseError(vec![first]));
-    };
-    // The reader stops at the first fault. To find the next ones, what is at fault is taken out of
-    // a copy.
+    Err(ParseError(match read_once(text, format, PhantomData) {
+        Ok(UniqueValue(tree)) => all_faults(tree, first, seed),
+        Err(_) => vec![first],
+    }))
+}
+
+/// Finds the faults behind the first one. The reader stops at a fault, so it reads the tree again
+/// and again, without what was found at fault and without what it has got past. Where that takes
+/// too many steps, the author learns of the rest when these are mended.
+fn all_faults<S: Reader>(tree: Value, first: Fault, seed: &S) -> Vec<Fault> {
     let mut pruning = Pruning::new(tree);
     let mut at = first.path.clone();
     let mut faults = vec![first];
-    while faults.len() < MOST_FAULTS && pruning.remove(&at) {
+    while faults.len() < MOST_FAULTS && pruning.remove(&at) && pruning.may_be_read_again() {
         let mut track = Track::new();
-        let again = Deserializer::new(pruning.tree().clone(), &mut track);
+        let again = Deserializer::new(pruning.tree(), &mut track);
         let Err(error) = seed.clone().deserialize(again) else {
             break;
         };
@@ -120,7 +135,7 @@ where
             });
         }
     }
-    Err(ParseError(faults))
+    faults
 }
 
 fn read_once<'de, S: DeserializeSeed<'de>>(
@@ -307,6 +322,60 @@ tools:
                 "/tools/2/limits/0/window"
             ]
         );
+    }
+
+    /// A number; how many were read is counted.
+    struct Counted;
+
+    impl<'de> serde::Deserialize<'de> for Counted {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            step_count::count(1);
+            u64::deserialize(deserializer).map(|_| Self)
+        }
+    }
+
+    /// The faults of a text, and how many values were read to find them.
+    fn found<T: serde::de::DeserializeOwned>(text: &str) -> (Vec<String>, u64) {
+        let (outcome, steps) = step_count::taken_by(|| {
+            read(text, Format::Json, &PhantomData::<T>)
+                .map(drop)
+                .unwrap_err()
+        });
+        let paths = outcome.0.into_iter().map(|fault| fault.path);
+        (paths.collect(), steps)
+    }
+
+    #[test]
+    fn it_reads_a_large_list_twice_however_many_faults_it_has() {
+        const ITEMS: usize = 200_000;
+        let items: Vec<&str> = (0..ITEMS)
+            .map(|index| if index % 2_000 == 7 { "-1" } else { "1" })
+            .collect();
+        let (paths, steps) = found::<Vec<Counted>>(&format!("[{}]", items.join(",")));
+        let expected = (0..MOST_FAULTS).map(|fault| format!("/{}", fault * 2_000 + 7));
+        assert_eq!(paths, expected.collect::<Vec<_>>());
+        assert!(steps <= 2 * ITEMS as u64, "{steps} steps");
+    }
+
+    #[test]
+    fn it_stops_looking_for_faults_in_a_large_map_after_so_many_steps() {
+        let map = |entries: usize| {
+            let entries: Vec<String> = (0..entries)
+                .map(|index| {
+                    let is_faulty = entries - index <= 5_000 && index % 50 == 7;
+                    format!("\"{index:06}\": {}", if is_faulty { -1 } else { 1 })
+                })
+                .collect();
+            found::<std::collections::BTreeMap<String, Counted>>(&format!(
+                "{{{}}}",
+                entries.join(",")
+            ))
+        };
+        let (paths, _) = map(5_000);
+        assert_eq!(paths.len(), MOST_FAULTS);
+        let (paths, steps) = map(200_000);
+        assert_eq!(paths[..2], ["/195007", "/195057"]);
+        assert!(steps <= 7 * 200_000, "{steps} steps");
     }
 
     #[test]

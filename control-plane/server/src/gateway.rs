@@ -56,6 +56,8 @@ pub struct Gateway {
     document: watch::Sender<Arc<CheckedDocument>>,
     /// How many crash loops of Envoys have been looked at.
     crash_loops_seen: AtomicU64,
+    /// How many rejections of Envoys have been looked at.
+    rejections_seen: AtomicU64,
 }
 
 impl Gateway {

@@ -12,6 +12,7 @@ use axum::routing::get;
 
 use crate::gateway::Gateway;
 
+mod aside;
 mod body;
 mod change_headers;
 mod config;

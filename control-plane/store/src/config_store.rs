@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::{
     AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ListHash, Module,
     NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError, StoredRejection,
-    WithheldInput,
+    StoredRejectionChange, WithheldInput,
 };
 
 /// Keeps all that the control plane must not forget. Whatever a method has answered `Ok` to
@@ -78,17 +78,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// The generations that Envoys accepted last, the newest first.
     async fn accepted(&self) -> Result<Vec<AcceptedGeneration>, StoreError>;
 
-    /// Remembers that an Envoy rejected a content, in place of an earlier content of the same
-    /// resource.
-    async fn put_rejection(&self, rejection: &StoredRejection) -> Result<(), StoreError>;
-
-    /// Forgets what an Envoy rejected of a resource, because it acknowledged another content of it.
-    async fn remove_rejection(
-        &self,
-        node: &str,
-        type_url: &str,
-        name: &str,
-    ) -> Result<(), StoreError>;
+    /// Takes in changes of what Envoys rejected, in their order, all or none.
+    async fn change_rejections(&self, changes: &[StoredRejectionChange]) -> Result<(), StoreError>;
 
     /// Everything that Envoys rejected and acknowledged nothing else for since.
     async fn rejections(&self) -> Result<Vec<StoredRejection>, StoreError>;

@@ -56,6 +56,6 @@ pub use catalogue::{Catalogue, ListHash, RawTool};
 pub use config_store::ConfigStore;
 pub use error::{AppendError, OpenError, StoreError};
 pub use module::Module;
-pub use rejection::{Input, StoredRejection, WithheldInput};
+pub use rejection::{Input, StoredRejection, StoredRejectionChange, WithheldInput};
 pub use revision::{NewRevision, Revision, RevisionNumber, RevisionSummary};
 pub use sqlite::SqliteStore;

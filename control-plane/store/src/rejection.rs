@@ -22,6 +22,22 @@ pub struct StoredRejection {
     pub at: OffsetDateTime,
 }
 
+/// A change in what Envoys rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredRejectionChange {
+    /// An Envoy rejected a content; an earlier content of the same resource no longer matters.
+    Rejected(StoredRejection),
+    /// An Envoy acknowledged another content of the resource since.
+    Ended {
+        /// The `node.id` of the Envoy whose rejection ended.
+        node: String,
+        /// The resource's type URL.
+        type_url: String,
+        /// The name of the resource.
+        name: String,
+    },
+}
+
 /// An input of a generation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Input {

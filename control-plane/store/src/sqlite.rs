@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use crate::{
     AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ConfigStore, ListHash,
     Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
-    StoredRejection, WithheldInput,
+    StoredRejection, StoredRejectionChange, WithheldInput,
 };
 
 /// A [`ConfigStore`] in one SQLite file.
@@ -135,17 +135,8 @@ impl ConfigStore for SqliteStore {
         accepted::all(self).await
     }
 
-    async fn put_rejection(&self, rejection: &StoredRejection) -> Result<(), StoreError> {
-        rejection::put(self, rejection).await
-    }
-
-    async fn remove_rejection(
-        &self,
-        node: &str,
-        type_url: &str,
-        name: &str,
-    ) -> Result<(), StoreError> {
-        rejection::remove(self, node, type_url, name).await
+    async fn change_rejections(&self, changes: &[StoredRejectionChange]) -> Result<(), StoreError> {
+        rejection::change(self, changes).await
     }
 
     async fn rejections(&self) -> Result<Vec<StoredRejection>, StoreError> {

@@ -15,7 +15,7 @@ use sqlx::Connection;
 use store::{
     AcceptedGeneration, AppendError, AuditEntry, Catalogue, ConfigStore, Input, ListHash, Module,
     NewRevision, OpenError, RawTool, RevisionNumber, SqliteStore, StoreError, StoredRejection,
-    StoredResource, WithheldInput,
+    StoredRejectionChange, StoredResource, WithheldInput,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -107,7 +107,8 @@ async fn it_has_everything_again_when_the_file_is_opened_again() {
         message: "port in use".to_owned(),
         at: module.first_seen,
     };
-    first.put_rejection(&rejection).await.expect("put");
+    let rejected = StoredRejectionChange::Rejected(rejection.clone());
+    first.change_rejections(&[rejected]).await.expect("changed");
     let inputs = [
         Input::List {
             server: "data".to_owned(),
@@ -385,20 +386,61 @@ async fn it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_ove
         message: String::new(),
         at: OffsetDateTime::UNIX_EPOCH,
     };
-    for one in [
+    let rejected = [
         rejection("a", "1"),
         rejection("a", "2"),
         rejection("b", "1"),
-    ] {
-        store.put_rejection(&one).await.expect("put");
-    }
+    ]
+    .map(StoredRejectionChange::Rejected);
+    store.change_rejections(&rejected).await.expect("changed");
     let kept = [rejection("a", "2"), rejection("b", "1")];
     assert_eq!(store.rejections().await.expect("read"), kept);
-    store
-        .remove_rejection("envoy", "listener", "a")
-        .await
-        .expect("removed");
+    let ended = StoredRejectionChange::Ended {
+        node: "envoy".to_owned(),
+        type_url: "listener".to_owned(),
+        name: "a".to_owned(),
+    };
+    store.change_rejections(&[ended]).await.expect("changed");
     assert_eq!(store.rejections().await.expect("read"), kept[1..]);
+}
+
+/// How many transactions have written to a store since its log began: each ends with a frame that
+/// says how large the file is now (SQLite's file format, section 4.1).
+fn commits(file: &Path) -> usize {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let log = fs::read(log).expect("the store is open");
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("four bytes"));
+    let frame = 24 + number(8) as usize;
+    (32..log.len())
+        .step_by(frame)
+        .filter(|start| number(start + 4) > 0)
+        .count()
+}
+
+#[tokio::test]
+async fn it_takes_in_the_rejections_of_a_whole_fleet_in_one_transaction() {
+    let place = place();
+    let store = open(&place.file).await;
+    let changes: Vec<StoredRejectionChange> = (0..100)
+        .map(|number| {
+            StoredRejectionChange::Rejected(StoredRejection {
+                node: format!("envoy {number:03}"),
+                type_url: "listener".to_owned(),
+                name: "mcp".to_owned(),
+                version: "1".to_owned(),
+                message: "port in use".to_owned(),
+                at: OffsetDateTime::UNIX_EPOCH,
+            })
+        })
+        .collect();
+    let before = commits(&place.file);
+    store.change_rejections(&changes).await.expect("changed");
+    assert_eq!(commits(&place.file), before + 1);
+    assert_eq!(store.rejections().await.expect("read").len(), 100);
+    // There is nothing to write where nothing has changed.
+    store.change_rejections(&[]).await.expect("changed");
+    assert_eq!(commits(&place.file), before + 1);
 }
 
 #[tokio::test]

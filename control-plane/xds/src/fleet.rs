@@ -44,6 +44,10 @@ pub(crate) enum StreamEnd {
     ByEnvoy,
 }
 
+/// More streams are open under one name than one Envoy can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyStreams;
+
 /// The snapshot that a stream is to give its Envoy.
 #[derive(Clone, Debug)]
 pub(crate) struct Assignment {
@@ -76,6 +80,8 @@ pub(crate) struct Fleet {
     next_stream: u64,
     /// How often an Envoy crashed so often that a generation is kept from it.
     crash_loops: u64,
+    /// How often an Envoy rejected something, or what it is to have as a whole.
+    rejections: u64,
 }
 
 impl Fleet {
@@ -83,6 +89,7 @@ impl Fleet {
     /// newcomer.
     pub(crate) fn distribute(&mut self, distribution: Distribution, now: Instant) {
         self.ack_deadline = distribution.ack_deadline;
+        step_count::count(self.nodes.len());
         let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
         for id in ids {
             self.assign(&id, &distribution.connected, now);
@@ -97,6 +104,7 @@ impl Fleet {
         if self.newcomers == Newcomers::default() {
             return false;
         }
+        step_count::count(self.nodes.len());
         let last_assignment = self.last_assignment;
         let waiting: Vec<NodeId> = self
             .nodes
@@ -129,6 +137,11 @@ impl Fleet {
         self.crash_loops
     }
 
+    /// How often so far an Envoy rejected something, or what it is to have as a whole.
+    pub(crate) fn rejections(&self) -> u64 {
+        self.rejections
+    }
+
     /// Takes the changes of rejections since the last call.
     pub(crate) fn take_changes(&mut self) -> Vec<RejectionChange> {
         self.changes.drain(..).collect()
@@ -139,24 +152,38 @@ impl Fleet {
         self.tallies.get(generation).copied().unwrap_or_default()
     }
 
+    /// Whether a connected Envoy that is to have `generation` has not answered all of it.
+    pub(crate) fn is_waited_for(&self, id: &NodeId, generation: &Generation) -> bool {
+        let counted = self.nodes.get(id).and_then(|node| node.counted.as_ref());
+        counted.is_some_and(|(of, answer)| of == generation && *answer == NodeAnswer::Waiting)
+    }
+
     pub(crate) fn summaries(&self) -> Vec<NodeSummary> {
+        step_count::count(self.nodes.len());
         self.nodes.values().map(Node::summary).collect()
     }
 
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
+        step_count::count(self.nodes.len());
         self.nodes.values()
     }
 
     /// Takes in a new stream.
+    ///
+    /// # Errors
+    /// When more are open under its name than one Envoy can have.
     pub(crate) fn connect(
         &mut self,
         identity: Identity,
         first: FirstRequest,
         now: Instant,
-    ) -> Admission {
+    ) -> Result<Admission, TooManyStreams> {
+        let id = identity.id.clone();
+        if self.nodes.get(&id).is_some_and(|node| !node.may_connect()) {
+            return Err(TooManyStreams);
+        }
         let stream = StreamId(self.next_stream);
         self.next_stream += 1;
-        let id = identity.id.clone();
         let mut node = match self.nodes.remove(&id) {
             Some(node) => node,
             None => Node::new(identity.clone(), self.stored.remove(&id), now),
@@ -193,19 +220,19 @@ impl Fleet {
             });
         }
         let (sender, assignment) = watch::channel(node.assignment(self.ack_deadline));
-        node.streams.push(OpenStream {
-            id: stream,
+        let open = OpenStream {
             session: Arc::clone(&session),
             assignment: sender,
             standing: Standing::default(),
-        });
+        };
+        node.streams.insert(stream, open);
         self.nodes.insert(id.clone(), node);
         self.recount(&id);
-        Admission {
+        Ok(Admission {
             stream,
             session,
             assignment,
-        }
+        })
     }
 
     /// Takes in that a stream's standing changed.
@@ -213,11 +240,14 @@ impl Fleet {
         let Some(node) = self.nodes.get_mut(id) else {
             return;
         };
-        let Some(open) = node.streams.iter_mut().find(|open| open.id == stream) else {
+        let Some(open) = node.streams.get_mut(&stream) else {
             return;
         };
         open.standing = standing;
         for change in node.take_rejections() {
+            if matches!(change, RejectionChange::Rejected { .. }) {
+                self.rejections += 1;
+            }
             if self.changes.len() == MOST_CHANGES_WAITING {
                 self.changes.pop_front();
             }
@@ -273,7 +303,8 @@ impl Fleet {
             at: now,
         });
         let assignment = node.assignment(self.ack_deadline);
-        for open in &node.streams {
+        step_count::count(node.streams.len());
+        for open in node.streams.values() {
             open.assignment.send_replace(assignment.clone());
         }
         self.recount(id);
@@ -298,6 +329,9 @@ impl Fleet {
             }
         }
         if let Some((generation, answer)) = now {
+            if answer == NodeAnswer::Rejected {
+                self.rejections += 1;
+            }
             *self.tallies.entry(generation).or_default().count_of(answer) += 1;
         }
     }

@@ -41,10 +41,9 @@
 //! tokio::spawn(xds::serve(publisher.clone(), listener, std::future::pending()));
 //!
 //! let data = Cluster { name: "data".to_owned(), ..Cluster::default() };
-//! let generation = Generation::new("first");
-//! let snapshot = Snapshot::builder(generation.clone())
-//!     .with(Resource::encode(&data)?)
-//!     .build()?;
+//! let data = Resource::encode(&data)?;
+//! let generation = Generation::of([&data]);
+//! let snapshot = Snapshot::builder(generation.clone()).with(data).build()?;
 //! let snapshot = Arc::new(snapshot);
 //! publisher.distribute(Distribution {
 //!     connected: Arc::clone(&snapshot),
@@ -52,9 +51,9 @@
 //!     ack_deadline: Duration::from_secs(5),
 //! });
 //!
-//! // Every connected Envoy, and what it answered; here there is none.
-//! let envoys = publisher.settled(&generation, Duration::from_secs(5)).await;
-//! assert!(envoys.is_empty());
+//! // How many connected Envoys have answered what; `standings` wakes when that changes.
+//! let tally = publisher.tally(&generation);
+//! assert_eq!((tally.waiting, tally.acknowledged, tally.rejected), (0, 0, 0));
 //! # Ok(())
 //! # }
 //! ```

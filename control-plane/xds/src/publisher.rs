@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use tokio::sync::watch;
@@ -10,7 +10,10 @@ use tokio::sync::watch;
 use crate::{
     ConnectionState, Crashes, Distribution, Generation, Newcomers, NodeId, NodeState, NodeSummary,
     RejectedContent, RejectionChange, ResourceState, Tally,
-    fleet::{Admission, FirstRequest, Fleet, Identity, Node, SharedSession, StreamEnd, lock},
+    fleet::{
+        Admission, FirstRequest, Fleet, Identity, Node, SharedSession, StreamEnd, TooManyStreams,
+        lock,
+    },
     session::{Rejection, Standing, StreamId},
 };
 
@@ -101,28 +104,22 @@ impl Publisher {
         self.fleet().crash_loops()
     }
 
+    /// How often so far an Envoy rejected something, or what it is to have as a whole. While this
+    /// and [`Publisher::crash_loops`] stay the same, nobody has said anything new against a
+    /// generation.
+    pub fn rejections(&self) -> u64 {
+        self.fleet().rejections()
+    }
+
+    /// Whether a connected Envoy that is to have `generation` has not answered all of it; a look at
+    /// this Envoy alone.
+    pub fn is_waited_for(&self, node: &NodeId, generation: &Generation) -> bool {
+        self.fleet().is_waited_for(node, generation)
+    }
+
     /// Every Envoy that is connected or was lately, in short.
     pub fn summaries(&self) -> Vec<NodeSummary> {
         self.fleet().summaries()
-    }
-
-    /// Waits until every connected Envoy that is to have `generation` has acknowledged it all or
-    /// rejected a part, or until `deadline` has passed; then tells where each of them stands.
-    ///
-    /// A listener or cluster counts with what it names: it is answered when the Envoy has
-    /// subscribed to that and answered.
-    pub async fn settled(&self, generation: &Generation, deadline: Duration) -> Vec<NodeState> {
-        let mut standings = self.standings();
-        let settled = async {
-            while self.tally(generation).waiting > 0 {
-                standings.changed().await;
-            }
-        };
-        // Past the deadline the answer is the same question's: where each Envoy stands.
-        let _ = tokio::time::timeout(deadline, settled).await;
-        let mut nodes = self.nodes();
-        nodes.retain(|node| node.is_connected() && node.desired.as_ref() == Some(generation));
-        nodes
     }
 
     /// Every Envoy that is connected or was lately, with each of its resources.
@@ -153,10 +150,14 @@ impl Publisher {
         self.closing.subscribe()
     }
 
-    pub(crate) fn connect(&self, identity: Identity, first: FirstRequest) -> Admission {
-        let admission = self.fleet().connect(identity, first, Instant::now());
+    pub(crate) fn connect(
+        &self,
+        identity: Identity,
+        first: FirstRequest,
+    ) -> Result<Admission, TooManyStreams> {
+        let admission = self.fleet().connect(identity, first, Instant::now())?;
         self.tell_standing();
-        admission
+        Ok(admission)
     }
 
     pub(crate) fn report(&self, id: &NodeId, stream: StreamId, standing: Standing) {
@@ -304,7 +305,7 @@ mod tests {
             resource_type: ResourceType::Cluster,
             reports_resources: false,
         };
-        let _admission = publisher.connect(identity, first);
+        let _admission = publisher.connect(identity, first).expect("it is the first");
         assert_eq!(standings.changed().now_or_never(), Some(()));
         publisher.offer(Newcomers::all(Arc::clone(&offered)));
         assert_eq!(standings.changed().now_or_never(), Some(()));

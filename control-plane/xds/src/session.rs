@@ -4,6 +4,7 @@
 //! [`Session::poll`]. How the parts meet: [`subscription`] keeps one type's names and versions,
 //! [`plan`] says what may go out now, [`standing`] says where everything stands.
 
+mod ended;
 mod plan;
 mod standing;
 mod subscription;
@@ -14,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use standing::Position;
 pub(crate) use standing::Standing;
 pub(crate) use subscription::TypeMemory;
 use subscription::{Outstanding, Subscription, name_cost};
@@ -122,6 +124,8 @@ pub(crate) struct Session {
     in_force: Option<Generation>,
     last_push: Option<Push>,
     standing: Standing,
+    /// Where each resource stood when the last stream ended; nothing while one is open.
+    ended: Option<Vec<Position>>,
 }
 
 /// When something of a generation was last sent.
@@ -148,6 +152,7 @@ impl Session {
             in_force: None,
             last_push: None,
             standing: Standing::default(),
+            ended: None,
         };
         session.standing.rejections = Arc::new(session.rejections());
         session
@@ -313,26 +318,21 @@ impl Session {
 
     /// Whether the Envoy has acknowledged any resource of the type.
     pub(crate) fn has_any(&self, resource_type: ResourceType) -> bool {
-        self.subscriptions
-            .get(&resource_type)
-            .is_some_and(Subscription::has_any)
+        let acknowledged = |position: &Position| {
+            position.resource_type == resource_type && position.acked.is_some()
+        };
+        match &self.ended {
+            Some(positions) => positions.iter().any(acknowledged),
+            None => self
+                .subscriptions
+                .get(&resource_type)
+                .is_some_and(Subscription::has_any),
+        }
     }
 
     /// When something was last sent, and of which generation.
     pub(crate) fn last_push(&self) -> Option<&Push> {
         self.last_push.as_ref()
-    }
-
-    /// The memory that the session takes up, roughly, in bytes.
-    pub(crate) fn bytes(&self) -> usize {
-        /// An empty session's own size, tables included.
-        const EMPTY: usize = 1024;
-        let names: usize = self
-            .subscriptions
-            .values()
-            .map(Subscription::name_bytes)
-            .sum();
-        EMPTY + names
     }
 
     fn take(&mut self, step: plan::Step, snapshot: &Snapshot, now: Instant) -> DeltaResponse {

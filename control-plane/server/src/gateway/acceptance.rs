@@ -117,6 +117,16 @@ impl Marks {
         }
     }
 
+    /// The Envoys that may count as broken by what is known beyond their answers.
+    pub(super) fn suspects(&self) -> BTreeSet<&NodeId> {
+        let lone = self.lone_rejections.iter();
+        let always_alone = lone
+            .filter(|(_, count)| **count >= MOST_LONE_REJECTIONS)
+            .map(|(id, _)| id);
+        let crashed = self.crashed_with.keys();
+        always_alone.chain(crashed).chain(&self.broken).collect()
+    }
+
     /// Forgets the Envoys that the fleet has forgotten: their names come from outside, without end.
     fn forget_all_but(&mut self, envoys: &[NodeSummary]) {
         let known: BTreeSet<&NodeId> = envoys.iter().map(|envoy| &envoy.id).collect();
@@ -196,7 +206,8 @@ pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> 
     let mut against = Rejections::new();
     let mut against_by_broken = Rejections::new();
     let mut unanswered = BTreeSet::new();
-    let mut next_deadline: Option<Instant> = None;
+    let mut deadlines = Vec::new();
+    let mut deadlines_of_broken = Vec::new();
     for envoy in envoys.iter().filter(|envoy| trial.concerns(envoy)) {
         let broken = trial.is_broken(envoy);
         let rejected = trial.rejected_by(envoy);
@@ -217,11 +228,16 @@ pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> 
                 };
                 counted.insert(envoy.id.clone(), rejected.clone());
             }
-            EnvoyVerdict::Pending if !broken => {
-                next_deadline = Some(next_deadline.map_or(deadline, |next| next.min(deadline)));
+            EnvoyVerdict::Pending => {
+                let awaited = if broken {
+                    &mut deadlines_of_broken
+                } else {
+                    &mut deadlines
+                };
+                awaited.push(deadline);
                 unanswered.insert(envoy.id.clone());
             }
-            EnvoyVerdict::Pending | EnvoyVerdict::Silent => {
+            EnvoyVerdict::Silent => {
                 unanswered.insert(envoy.id.clone());
             }
             EnvoyVerdict::Acked => {}
@@ -244,6 +260,7 @@ pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> 
     if only_broken_ones && acked == 0 {
         // There is nobody else to ask.
         against.append(&mut against_by_broken);
+        deadlines = deadlines_of_broken;
     }
     // Without anything to go back to, a rejection keeps nobody from what another Envoy
     // acknowledged.
@@ -254,7 +271,7 @@ pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> 
         Verdict::Rejected
     } else if acked == answers.len() {
         Verdict::Accepted
-    } else if let Some(until) = next_deadline {
+    } else if let Some(until) = deadlines.into_iter().min() {
         Verdict::Waiting { until }
     } else if acked > 0 {
         Verdict::Standing

@@ -60,8 +60,9 @@ impl Gateway {
             self.hand_out(false);
         }
         let reason = self.record(rejected, nodes, is_kept).await;
-        self.withhold(rejected.inputs_to_blame(good), &reason, is_kept)
-            .await;
+        let to_blame = rejected.inputs_to_blame(good);
+        let blames_module = to_blame.contains(&Input::Module(rejected.module.sha256.clone()));
+        self.withhold(to_blame, &reason, is_kept).await;
         if is_kept {
             tracing::warn!(
                 revision = rejected.revision.0,
@@ -86,7 +87,9 @@ impl Gateway {
             state.unaccepted.clear();
             state.marks.late.clear();
             state.way_back = None;
-            state.module = good.module.clone();
+            if blames_module {
+                state.module = good.module.clone();
+            }
             let servers = &good.document.servers;
             state
                 .lists
@@ -115,19 +118,7 @@ impl Gateway {
 
     /// Puts a rejection on record; tells the Envoys' words.
     async fn record(&self, rejected: &Built, nodes: &Rejections, is_kept: bool) -> String {
-        let texts = nodes.iter().flat_map(|(node, resources)| {
-            let crash = resources
-                .is_empty()
-                .then(|| format!("Envoy `{node}` was lost twice within a minute of being sent it"));
-            let words = resources.iter().map(move |rejected| {
-                format!(
-                    "Envoy `{node}`, {} `{}`: {}",
-                    rejected.resource_type, rejected.name, rejected.message
-                )
-            });
-            crash.into_iter().chain(words)
-        });
-        let reason = texts.collect::<Vec<_>>().join("; ");
+        let reason = words_of(nodes);
         tracing::warn!(
             revision = rejected.revision.0,
             generation = %rejected.generation(),
@@ -184,6 +175,38 @@ impl Gateway {
     }
 }
 
+/// The most bytes of Envoys' words on one rejection that are put on record: the words of two Envoys
+/// in full, and those of a hundred that say what Envoy mostly says. The trail is kept for ever.
+const MOST_WORDS: usize = 10_000;
+
+/// The words with which Envoys rejected a generation, as far as they are put on record.
+fn words_of(nodes: &Rejections) -> String {
+    let mut texts = nodes.iter().flat_map(|(node, resources)| {
+        let crash = resources
+            .is_empty()
+            .then(|| format!("Envoy `{node}` was lost twice within a minute of being sent it"));
+        let words = resources.iter().map(move |rejected| {
+            format!(
+                "Envoy `{node}`, {} `{}`: {}",
+                rejected.resource_type, rejected.name, rejected.message
+            )
+        });
+        crash.into_iter().chain(words)
+    });
+    let mut words = texts.next().unwrap_or_default();
+    while let Some(text) = texts.next() {
+        if words.len() + text.len() > MOST_WORDS {
+            let left_out = 1 + texts.count();
+            return format!(
+                "{words}; {left_out} more rejections are left out here: `GET /api/v1/nodes` shows \
+                 them until the next change"
+            );
+        }
+        words = format!("{words}; {text}");
+    }
+    words
+}
+
 /// Whether an Envoy may run a part of a generation that decides about calls. One that is away for
 /// the moment runs on with what it has.
 pub(super) fn is_run(envoys: &[NodeState], generation: &Snapshot, good: &Snapshot) -> bool {
@@ -206,4 +229,37 @@ fn has_content_of(resource: &ResourceState, generation: &Snapshot, good: &Snapsh
         _ => resource.acked == theirs || resource.sent == theirs,
     };
     theirs != version(good) && is_out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::RejectedResource;
+    use xds::NodeId;
+
+    fn rejected_by(count: usize, words: &str) -> Rejections {
+        let resource = RejectedResource {
+            resource_type: ResourceType::Listener,
+            name: "mcp".into(),
+            message: words.to_owned(),
+        };
+        (0..count)
+            .map(|number| (NodeId::new(&format!("{number:04}")), vec![resource.clone()]))
+            .collect()
+    }
+
+    #[test]
+    fn it_puts_so_many_words_on_record_and_says_what_is_left_out() {
+        assert_eq!(
+            words_of(&rejected_by(2, "no")),
+            "Envoy `0000`, listener `mcp`: no; Envoy `0001`, listener `mcp`: no"
+        );
+        for (count, words) in [(2_000, "port in use"), (20, &*"x".repeat(4096))] {
+            let recorded = words_of(&rejected_by(count, words));
+            assert!(recorded.len() < 2 * MOST_WORDS, "{} bytes", recorded.len());
+            let shown = recorded.matches("Envoy `").count();
+            let left_out = format!("; {} more rejections are left out", count - shown);
+            assert!(shown > 0 && recorded.contains(&left_out), "{recorded}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use store::StoredRejection;
+use store::{StoredRejection, StoredRejectionChange};
 use time::OffsetDateTime;
 use xds::{Publisher, RejectedContent, RejectionChange, ResourceType, Version};
 
@@ -13,35 +13,17 @@ use super::acceptance::RejectedResource;
 impl Gateway {
     /// Stores what Envoys rejected since the last call, and what no longer matters.
     pub(super) async fn store_rejections(&self) {
-        for change in self.publisher.take_rejection_changes() {
-            let stored = match &change {
-                RejectionChange::Rejected { node, content } => {
-                    self.note(node, content);
-                    self.store
-                        .put_rejection(&StoredRejection {
-                            node: node.as_str().to_owned(),
-                            type_url: content.resource_type.type_url().to_owned(),
-                            name: content.name.to_string(),
-                            version: content.version.as_str().to_owned(),
-                            message: content.message.to_string(),
-                            at: OffsetDateTime::now_utc(),
-                        })
-                        .await
-                }
-                RejectionChange::Ended {
-                    node,
-                    resource_type,
-                    name,
-                } => {
-                    let type_url = resource_type.type_url();
-                    self.store
-                        .remove_rejection(node.as_str(), type_url, name)
-                        .await
-                }
-            };
-            if let Err(error) = stored {
-                tracing::error!(%error, "a restart will not know what an Envoy rejected");
+        let changes = self.publisher.take_rejection_changes();
+        for change in &changes {
+            if let RejectionChange::Rejected { node, content } = change {
+                self.note(node, content);
             }
+        }
+        let changes: Vec<StoredRejectionChange> = changes.into_iter().map(stored).collect();
+        if !changes.is_empty()
+            && let Err(error) = self.store.change_rejections(&changes).await
+        {
+            tracing::error!(%error, "a restart will not know what an Envoy rejected");
         }
     }
 
@@ -64,6 +46,30 @@ impl Gateway {
         if !resources.contains(&noted) {
             resources.push(noted);
         }
+    }
+}
+
+fn stored(change: RejectionChange) -> StoredRejectionChange {
+    match change {
+        RejectionChange::Rejected { node, content } => {
+            StoredRejectionChange::Rejected(StoredRejection {
+                node: node.as_str().to_owned(),
+                type_url: content.resource_type.type_url().to_owned(),
+                name: content.name.to_string(),
+                version: content.version.as_str().to_owned(),
+                message: content.message.to_string(),
+                at: OffsetDateTime::now_utc(),
+            })
+        }
+        RejectionChange::Ended {
+            node,
+            resource_type,
+            name,
+        } => StoredRejectionChange::Ended {
+            node: node.as_str().to_owned(),
+            type_url: resource_type.type_url().to_owned(),
+            name: name.to_string(),
+        },
     }
 }
 

@@ -73,7 +73,11 @@ impl Gateway {
         loop {
             let verdict = {
                 let _changing = self.changing.lock().await;
-                self.judge_now().await.verdict
+                let verdict = self.judge_now().await.verdict;
+                if self.try_module_again().await {
+                    continue;
+                }
+                verdict
             };
             match verdict {
                 Verdict::Waiting { until } => {
@@ -98,6 +102,9 @@ impl Gateway {
             .as_ref()
             .map(|accepted| WayBack::new(built, &unaccepted, accepted));
         notices::log(Some(&before), built);
+        // What was said before may be said of this generation too.
+        self.crash_loops_seen.store(u64::MAX, Ordering::Relaxed);
+        self.rejections_seen.store(u64::MAX, Ordering::Relaxed);
         {
             let mut state = self.write();
             let state = &mut *state;
@@ -152,6 +159,9 @@ impl Gateway {
     /// Judges the generation in hand and acts on the judgement. The caller holds `changing`.
     pub(super) async fn judge_now(&self) -> Judgement {
         self.store_rejections().await;
+        if let Some(judgement) = self.without_a_look() {
+            return judgement;
+        }
         let (current, accepted, earlier, stage, began, marks) = {
             let state = self.read();
             (
@@ -172,10 +182,6 @@ impl Gateway {
             marks: &marks,
         };
         let now = Instant::now();
-        if let Some(undecided) = self.without_a_look(&current, stage, &marks, began + ack_deadline)
-        {
-            return undecided;
-        }
         let judgement = judge(&trial, &self.publisher.summaries(), now);
         match (stage, judgement.verdict) {
             (Stage::Open, Verdict::Accepted | Verdict::Standing) => {
@@ -194,30 +200,48 @@ impl Gateway {
                 self.fall_back(&current, earlier.as_ref(), &judgement.rejections)
                     .await;
             }
-            (Stage::Accepted, _) => self.write().marks.late = judgement.unanswered.clone(),
+            (Stage::Accepted, _) => self.hear_the_late(),
             (Stage::Rejected | Stage::Kept, _) => {}
         }
         judgement
     }
 
-    /// The judgement where a count is enough to know that there is none yet: a look at every Envoy
-    /// for each answer would cost the square of the fleet.
-    fn without_a_look(
-        &self,
-        current: &Built,
-        stage: Stage,
-        marks: &super::Marks,
-        deadline: Instant,
-    ) -> Option<Judgement> {
-        let tally = self.publisher.tally(current.generation());
+    /// The judgement where counts are enough to know it: a look at every Envoy for each answer
+    /// would cost the square of the fleet. What a broken Envoy has said against the generation is
+    /// looked at once, and not again until somebody says more.
+    fn without_a_look(&self) -> Option<Judgement> {
         let crash_loops = self.publisher.crash_loops();
+        let rejections = self.publisher.rejections();
         let has_crashes = self.crash_loops_seen.swap(crash_loops, Ordering::Relaxed) != crash_loops;
-        let is_quiet = tally.rejected == 0 && !has_crashes;
+        let has_rejections = self.rejections_seen.swap(rejections, Ordering::Relaxed) != rejections;
+        let says_nothing_new = !has_crashes && !has_rejections;
+        let (stage, until, has_late, tally, waiting_suspects) = {
+            let state = self.read();
+            let generation = state.current.generation();
+            let mut suspects = state.marks.suspects();
+            suspects.retain(|id| self.publisher.is_waited_for(id, generation));
+            (
+                state.stage,
+                state.began + state.current.document.rollout.ack_deadline.duration(),
+                !state.marks.late.is_empty(),
+                self.publisher.tally(generation),
+                suspects.len(),
+            )
+        };
         let verdict = match stage {
-            Stage::Open if is_quiet && tally.waiting > 0 && Instant::now() < deadline => {
-                Verdict::Waiting { until: deadline }
+            // The last ones may all be broken, and then nobody waits for them.
+            Stage::Open
+                if says_nothing_new
+                    && tally.waiting > waiting_suspects
+                    && Instant::now() < until =>
+            {
+                Verdict::Waiting { until }
             }
-            Stage::Accepted if !has_crashes && marks.late.is_empty() => Verdict::Accepted,
+            Stage::Accepted if says_nothing_new || (!has_late && !has_crashes) => {
+                self.hear_the_late();
+                Verdict::Accepted
+            }
+            Stage::Rejected if tally.acknowledged == 0 => Verdict::Rejected,
             Stage::Kept => Verdict::Rejected,
             _ => return None,
         };
@@ -227,6 +251,46 @@ impl Gateway {
             rejections: super::Rejections::new(),
             unanswered: BTreeSet::new(),
         })
+    }
+
+    /// Takes note of which Envoys have answered the accepted generation since it was accepted.
+    fn hear_the_late(&self) {
+        let (mut late, current) = {
+            let state = self.read();
+            if state.marks.late.is_empty() {
+                return;
+            }
+            (state.marks.late.clone(), Arc::clone(&state.current))
+        };
+        late.retain(|id| self.publisher.is_waited_for(id, current.generation()));
+        self.write().marks.late = late;
+    }
+
+    /// Hands out the filter module that the control plane was started with, if a generation made
+    /// with it was taken back for another reason. Tells whether it did. The caller holds
+    /// `changing`.
+    async fn try_module_again(&self) -> bool {
+        let (current, lists, module) = {
+            let state = self.read();
+            if state.stage != Stage::Accepted || state.module == state.current.module {
+                return false;
+            }
+            let lists = state.lists.clone();
+            (Arc::clone(&state.current), lists, state.module.clone())
+        };
+        tracing::info!(module = module.sha256, "the filter module is tried again");
+        let (revision, document) = (current.revision, Arc::clone(&current.document));
+        match Built::new(revision, document, &lists, module) {
+            Ok(built) => {
+                self.roll_out(Arc::new(built)).await;
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "the filter module cannot be rolled out");
+                self.write().module = current.module.clone();
+                false
+            }
+        }
     }
 
     /// Makes a generation the accepted one, and gives it to everyone.

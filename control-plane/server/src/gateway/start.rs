@@ -155,6 +155,7 @@ impl Gateway {
             changing: Mutex::new(()),
             document: watch::Sender::new(Arc::clone(&current.document)),
             crash_loops_seen: AtomicU64::new(0),
+            rejections_seen: AtomicU64::new(0),
             state: RwLock::new(State {
                 head: number,
                 way_back: way_back.map(|good| WayBack::new(&current, &[], good)),

@@ -7,11 +7,13 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
 use axum::response::{IntoResponse, Response};
-use gateway_document::{CheckedDocument, GatewayDocument};
+use gateway_document::{CheckedDocument, Format, GatewayDocument};
 use serde::Serialize;
+use store::RevisionNumber;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::aside;
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::problem::Problem;
@@ -75,20 +77,25 @@ pub(super) async fn put(
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
     // Read and checked before anything waits for it: what is not a document holds nobody up.
-    let sent = sent_back::config(&text)?;
-    let (edit, change): (Edit, _) = match sent {
-        Some(SentBack { edit, revision }) => (edit, change.to(revision)),
-        None => {
-            let document =
-                gateway_document::parse(&text, format).map_err(ChangeError::Malformed)?;
-            let document = CheckedDocument::new(document).map_err(ChangeError::Invalid)?;
-            (Box::new(move |_: &_| Ok(document)), change)
-        }
+    let (edit, read_revision) = aside::read(move || read(&text, format)).await?;
+    let change = match read_revision {
+        Some(revision) => change.to(revision),
+        None => change,
     };
     let report = gateway
         .change(edit, change.precondition, change.author)
         .await?;
     Ok(written(&report))
+}
+
+/// Reads a document; with the revision that its author had read, where it is what `GET` gave.
+fn read(text: &str, format: Format) -> Result<(Edit, Option<RevisionNumber>), ChangeError> {
+    if let Some(SentBack { edit, revision }) = sent_back::config(text)? {
+        return Ok((edit, Some(revision)));
+    }
+    let document = gateway_document::parse(text, format)?;
+    let document = CheckedDocument::new(document).map_err(ChangeError::Invalid)?;
+    Ok((Box::new(move |_: &_| Ok(document)), None))
 }
 
 /// The JSON Schema of the document.

@@ -6,16 +6,18 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
-use gateway_document::{Rule, Warning};
+use gateway_document::{Format, Rule, Warning};
 use policy_engine::Explanation;
 use serde::Serialize;
+use store::RevisionNumber;
 
+use super::aside;
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::config::written;
 use super::problem::Problem;
 use super::sent_back::{self, SentBack};
-use crate::gateway::{ChangeError, Gateway, tool_policy};
+use crate::gateway::{ChangeError, Edit, Gateway, tool_policy};
 
 #[derive(Serialize)]
 struct Policy<'a> {
@@ -66,17 +68,28 @@ pub(super) async fn put(
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
     // Read before anything waits for it: what cannot be read holds nobody up.
-    let (edit, change) = match sent_back::policy(&text, &name)? {
-        Some(SentBack { edit, revision }) => (edit, change.to(revision)),
-        None => {
-            let edit = tool_policy::put(name, &text, format).map_err(ChangeError::Malformed)?;
-            (edit, change)
-        }
+    let (edit, read_revision) = aside::read(move || read(name, &text, format)).await?;
+    let change = match read_revision {
+        Some(revision) => change.to(revision),
+        None => change,
     };
     let report = gateway
         .change(edit, change.precondition, change.author)
         .await?;
     Ok(written(&report))
+}
+
+/// Reads the rule of a tool; with the revision that its author had read, where it is what `GET`
+/// gave.
+fn read(
+    name: String,
+    text: &str,
+    format: Format,
+) -> Result<(Edit, Option<RevisionNumber>), ChangeError> {
+    if let Some(SentBack { edit, revision }) = sent_back::policy(text, &name)? {
+        return Ok((edit, Some(revision)));
+    }
+    Ok((tool_policy::put(name, text, format)?, None))
 }
 
 /// Removes the tool's own rule; what other rules and the defaults say remains.

@@ -344,7 +344,7 @@ async fn it_does_not_believe_a_rejected_filter_that_is_acknowledged_after_a_rest
         let resources = node.map_or(Value::Null, |node| node["resources"].clone());
         resources.as_array().is_some_and(|all| {
             all.iter()
-                .any(|one| one["name"] == FILTER && one["sent"] == one["desired"])
+                .any(|one| one["name"] == FILTER && one["state"] != "pending")
         })
     })
     .await;
@@ -491,6 +491,78 @@ async fn it_goes_back_to_the_module_that_envoys_accepted_and_to_the_very_bytes()
         );
         drop(envoy);
     }
+}
+
+#[tokio::test]
+async fn it_tries_a_new_module_again_by_itself_that_a_rejected_document_came_with() {
+    let folder = folder();
+    {
+        let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+        let _envoy = connected(&control_plane, "envoy").await;
+        until_accepted(&control_plane).await;
+    }
+    let other = b"\0asm\x01\0\0\0\0\x02\x01x";
+    let control_plane = ControlPlane::start_with_module(folder.path(), "", other).await;
+    let with_other = version(&control_plane).await;
+    let second =
+        "listeners: [{name: mcp, address: 127.0.0.1:10000}, {name: second, address: 127.0.0.1:1}]";
+    let body = format!("{PATIENT}{second}");
+    // It answers nothing of the module before the document is written.
+    let envoy = FakeEnvoy::connect_rejecting(control_plane.xds, "envoy", &["second"]).await;
+    envoy.pause();
+    let write = control_plane.put_yaml("/api/v1/config", &body);
+    let written = async {
+        until(|| async { version(&control_plane).await["newest_revision"] == 2 }).await;
+        envoy.go_on();
+    };
+    let (answer, ()) = tokio::join!(write, written);
+    assert_eq!(answer.json["outcome"], "rejected", "{}", answer.text);
+    until(|| async {
+        let version = version(&control_plane).await;
+        let accepted = &version["accepted_generation"];
+        (accepted, &version["module"]) == (&with_other["generation"], &with_other["module"])
+    })
+    .await;
+}
+
+#[test]
+fn it_looks_at_the_fleet_as_often_for_a_change_when_one_envoy_is_broken() {
+    const ENVOYS: usize = 30;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let steps_of_a_change = |has_broken_one: bool| {
+        let folder = folder();
+        let (control_plane, _envoys) = runtime.block_on(async {
+            let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+            let mut envoys = vec![connected(&control_plane, "0").await];
+            until_accepted(&control_plane).await;
+            if has_broken_one {
+                let names = [FILTER];
+                envoys.push(FakeEnvoy::connect_rejecting(control_plane.xds, "sick", &names).await);
+                until(|| async {
+                    node(&control_plane, "sick").await.is_some()
+                        && rejections(&control_plane, "sick").await == [REJECTION]
+                })
+                .await;
+            }
+            for number in 1..ENVOYS {
+                envoys.push(connected(&control_plane, &number.to_string()).await);
+            }
+            (control_plane, envoys)
+        });
+        // Everything runs on this thread.
+        let (answer, steps) = step_count::taken_by(|| {
+            let body = format!("{DENY}{PATIENT}");
+            runtime.block_on(control_plane.put_yaml("/api/v1/config", &body))
+        });
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        steps
+    };
+    let (healthy, with_broken_one) = (steps_of_a_change(false), steps_of_a_change(true));
+    let looks = with_broken_one.saturating_sub(healthy) / ENVOYS as u64;
+    assert!(looks <= 6, "{looks} more: {healthy}, {with_broken_one}");
 }
 
 #[tokio::test]

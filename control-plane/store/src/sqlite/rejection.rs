@@ -3,7 +3,10 @@
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{SqliteStore, failed, micros, natural, stored, time};
-use crate::{Input, ListHash, RevisionNumber, StoreError, StoredRejection, WithheldInput};
+use crate::{
+    Input, ListHash, RevisionNumber, StoreError, StoredRejection, StoredRejectionChange,
+    WithheldInput,
+};
 
 const READ: &str = "read what Envoys rejected";
 const WRITE: &str = "remember what an Envoy rejected";
@@ -12,29 +15,45 @@ const WRITE: &str = "remember what an Envoy rejected";
 /// stays below; an Envoy that invents names fills no disk.
 const MOST_REJECTIONS: i64 = 50_000;
 
-pub(super) async fn put(
+/// Takes in changes in one transaction: a fleet that rejects a generation tells so all at once.
+pub(super) async fn change(
     store: &SqliteStore,
-    rejection: &StoredRejection,
+    changes: &[StoredRejectionChange],
 ) -> Result<(), StoreError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
     let mut transaction = store.begin(WRITE).await?;
+    for change in changes {
+        let query = match change {
+            StoredRejectionChange::Rejected(rejection) => sqlx::query(
+                "INSERT INTO rejection (node, type_url, name, version, message, at) \
+                 VALUES (?, ?, ?, ?, ?, ?) \
+                 ON CONFLICT (node, type_url, name) DO UPDATE \
+                 SET version = excluded.version, message = excluded.message, at = excluded.at",
+            )
+            .bind(&rejection.node)
+            .bind(&rejection.type_url)
+            .bind(&rejection.name)
+            .bind(&rejection.version)
+            .bind(&rejection.message)
+            .bind(micros(rejection.at)),
+            StoredRejectionChange::Ended {
+                node,
+                type_url,
+                name,
+            } => sqlx::query("DELETE FROM rejection WHERE node = ? AND type_url = ? AND name = ?")
+                .bind(node)
+                .bind(type_url)
+                .bind(name),
+        };
+        let executed = query.execute(&mut *transaction).await;
+        executed.map_err(failed(WRITE))?;
+    }
     sqlx::query(
-        "INSERT INTO rejection (node, type_url, name, version, message, at) \
-         VALUES (?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (node, type_url, name) DO UPDATE \
-         SET version = excluded.version, message = excluded.message, at = excluded.at",
-    )
-    .bind(&rejection.node)
-    .bind(&rejection.type_url)
-    .bind(&rejection.name)
-    .bind(&rejection.version)
-    .bind(&rejection.message)
-    .bind(micros(rejection.at))
-    .execute(&mut *transaction)
-    .await
-    .map_err(failed(WRITE))?;
-    sqlx::query(
-        "DELETE FROM rejection WHERE (SELECT count(*) FROM rejection) > ? \
-         AND at = (SELECT min(at) FROM rejection)",
+        "DELETE FROM rejection WHERE (node, type_url, name) IN \
+         (SELECT node, type_url, name FROM rejection ORDER BY at \
+          LIMIT max(0, (SELECT count(*) FROM rejection) - ?))",
     )
     .bind(MOST_REJECTIONS)
     .execute(&mut *transaction)
@@ -43,42 +62,20 @@ pub(super) async fn put(
     transaction.commit().await.map_err(failed(WRITE))
 }
 
-pub(super) async fn remove(
-    store: &SqliteStore,
-    node: &str,
-    type_url: &str,
-    name: &str,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM rejection WHERE node = ? AND type_url = ? AND name = ?")
-        .bind(node)
-        .bind(type_url)
-        .bind(name)
-        .execute(&store.pool)
-        .await
-        .map(drop)
-        .map_err(failed(WRITE))
-}
-
 pub(super) async fn all(store: &SqliteStore) -> Result<Vec<StoredRejection>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT node, type_url, name, version, message, at FROM rejection \
-         ORDER BY node, type_url, name",
-    )
-    .fetch_all(&store.pool)
-    .await
-    .map_err(failed(READ))?;
-    rows.iter()
-        .map(|row| {
-            Ok(StoredRejection {
-                node: column(row, "node")?,
-                type_url: column(row, "type_url")?,
-                name: column(row, "name")?,
-                version: column(row, "version")?,
-                message: column(row, "message")?,
-                at: time("rejection's time", column(row, "at")?)?,
-            })
+    let rejections = "SELECT node, type_url, name, version, message, at FROM rejection \
+                      ORDER BY node, type_url, name";
+    read(store, rejections, |row| {
+        Ok(StoredRejection {
+            node: column(row, "node")?,
+            type_url: column(row, "type_url")?,
+            name: column(row, "name")?,
+            version: column(row, "version")?,
+            message: column(row, "message")?,
+            at: time("rejection's time", column(row, "at")?)?,
         })
-        .collect()
+    })
+    .await
 }
 
 pub(super) async fn withhold(
@@ -105,23 +102,30 @@ pub(super) async fn withhold(
 }
 
 pub(super) async fn withheld(store: &SqliteStore) -> Result<Vec<WithheldInput>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT kind, name, value, reason, at, is_in_force FROM withheld \
-         ORDER BY kind, name, value",
-    )
-    .fetch_all(&store.pool)
-    .await
-    .map_err(failed(READ))?;
-    rows.iter()
-        .map(|row| {
-            Ok(WithheldInput {
-                input: input(row)?,
-                reason: column(row, "reason")?,
-                at: time("withheld input's time", column(row, "at")?)?,
-                is_in_force: column::<i64>(row, "is_in_force")? != 0,
-            })
+    let inputs = "SELECT kind, name, value, reason, at, is_in_force FROM withheld \
+                  ORDER BY kind, name, value";
+    read(store, inputs, |row| {
+        Ok(WithheldInput {
+            input: input(row)?,
+            reason: column(row, "reason")?,
+            at: time("withheld input's time", column(row, "at")?)?,
+            is_in_force: column::<i64>(row, "is_in_force")? != 0,
         })
-        .collect()
+    })
+    .await
+}
+
+/// Every row that `query` finds, as the type that it stands for.
+async fn read<T>(
+    store: &SqliteStore,
+    query: &'static str,
+    from_row: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let rows = sqlx::query(query)
+        .fetch_all(&store.pool)
+        .await
+        .map_err(failed(READ))?;
+    rows.iter().map(from_row).collect()
 }
 
 pub(super) async fn release_all(store: &SqliteStore) -> Result<(), StoreError> {

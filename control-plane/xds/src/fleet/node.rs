@@ -1,7 +1,7 @@
 //! One Envoy: its streams, what it is to have, and what it answered.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -22,6 +22,11 @@ const CRASH_WINDOW: Duration = Duration::from_secs(60);
 /// How many crashes keep a generation from an Envoy. One may be anything; two in a row with the
 /// same content are no accident.
 const MOST_CRASHES: u32 = 2;
+/// How many streams may be open under one name. An Envoy has one, and two for moments; each
+/// connection whose end was not noticed is one more until keep-alive finds out. Each answer under a
+/// name is summed up with those of the other streams, so many Envoys of one name would cost the
+/// square of their number.
+const MOST_STREAMS: usize = 64;
 
 /// An Envoy's description of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +53,10 @@ pub(crate) struct Node {
     pub(crate) session: SharedSession,
     /// When the Envoy connected, or when its last stream ended.
     pub(crate) since: Instant,
-    /// The open streams, the latest last. There are two while an Envoy is replaced by another of
-    /// its name (a hot restart), while the end of an old connection was not noticed, or because two
-    /// Envoys share a name by mistake.
-    pub(super) streams: Vec<OpenStream>,
+    /// The open streams, the latest last: identifiers ascend. There are two while an Envoy is
+    /// replaced by another of its name (a hot restart), while the end of an old connection was not
+    /// noticed, or because two Envoys share a name by mistake.
+    pub(super) streams: BTreeMap<StreamId, OpenStream>,
     pub(super) assigned: Option<Assigned>,
     pub(super) crash: Option<Crash>,
     /// The generation and the answer as which it was counted in the tallies.
@@ -62,7 +67,6 @@ pub(crate) struct Node {
 
 #[derive(Debug)]
 pub(super) struct OpenStream {
-    pub(super) id: StreamId,
     pub(super) session: SharedSession,
     pub(super) assignment: watch::Sender<Assignment>,
     pub(super) standing: Standing,
@@ -94,7 +98,7 @@ impl Node {
             identity: Arc::new(identity),
             session: Arc::new(Mutex::new(session)),
             since: now,
-            streams: Vec::new(),
+            streams: BTreeMap::new(),
             assigned: None,
             crash: None,
             counted: None,
@@ -105,6 +109,11 @@ impl Node {
     /// Whether a stream is open.
     pub(crate) fn is_up(&self) -> bool {
         !self.streams.is_empty()
+    }
+
+    /// Whether one more stream may be opened under its name.
+    pub(super) fn may_connect(&self) -> bool {
+        self.streams.len() < MOST_STREAMS
     }
 
     /// How many streams are open under its name.
@@ -158,10 +167,11 @@ impl Node {
     /// Sums up the answers of all streams to the assignment: two Envoys of one name must both have
     /// taken it.
     fn answer(&self) -> NodeAnswer {
+        step_count::count(self.streams.len());
         let number = self.assigned.as_ref().map(|assigned| assigned.number);
         let answers: BTreeSet<NodeAnswer> = self
             .streams
-            .iter()
+            .values()
             .map(|open| match Some(open.standing.assignment) == number {
                 true => open.standing.answer,
                 // It has not been handed the assignment yet.
@@ -196,13 +206,15 @@ impl Node {
 
     /// Brings the node's rejections up to date with its streams', and tells what changed.
     pub(super) fn take_rejections(&mut self) -> Vec<RejectionChange> {
-        let now = match self.streams.as_slice() {
+        step_count::count(self.streams.len());
+        let standings: Vec<&Standing> = self.streams.values().map(|open| &open.standing).collect();
+        let now = match standings.as_slice() {
             [] => return Vec::new(),
-            [only] => Arc::clone(&only.standing.rejections),
+            [only] => Arc::clone(&only.rejections),
             several => Arc::new(
                 several
                     .iter()
-                    .flat_map(|open| open.standing.rejections.iter())
+                    .flat_map(|standing| standing.rejections.iter())
                     .map(|(key, rejection)| (key.clone(), rejection.clone()))
                     .collect(),
             ),
@@ -264,13 +276,17 @@ impl Node {
 
     /// Takes in the end of a stream.
     pub(super) fn close(&mut self, stream: StreamId, end: StreamEnd, now: Instant) {
-        self.streams.retain(|open| open.id != stream);
-        if let Some(left) = self.streams.last() {
+        self.streams.remove(&stream);
+        if let Some((_, left)) = self.streams.last_key_value() {
             self.session = Arc::clone(&left.session);
             return;
         }
         self.since = now;
-        let push = lock(&self.session).last_push().cloned();
+        let push = {
+            let mut session = lock(&self.session);
+            session.end();
+            session.last_push().cloned()
+        };
         let suspect = push
             .filter(|push| now.saturating_duration_since(push.at) < CRASH_WINDOW)
             .filter(|_| end == StreamEnd::ByEnvoy);

@@ -62,6 +62,7 @@ impl Table {
             user_agent: user_agent.to_owned(),
         };
         let admission = self.fleet.connect(identity, first, self.now);
+        let admission = admission.expect("few streams have its name");
         Stream {
             id: NodeId::new(id),
             admission,
@@ -416,11 +417,83 @@ fn it_remembers_only_so_many_envoys_that_left_and_only_so_many_bytes_of_them() {
         table.now += Duration::from_millis(1);
         table.lose(&greedy, StreamEnd::ByEnvoy);
     }
-    let kept: usize = table
-        .fleet
-        .nodes()
-        .map(|node| lock(&node.session).bytes())
-        .sum();
-    assert!(kept <= 17 << 20, "{kept} bytes");
+    let gone = table.fleet.nodes().filter(|node| !node.is_up());
+    let kept: usize = gone.map(|node| lock(&node.session).bytes()).sum();
+    assert!(kept <= 16 << 20, "{kept} bytes");
     assert!(stays.given().is_some());
+}
+
+#[test]
+fn it_remembers_of_an_envoy_that_left_where_everything_stood_and_no_content() {
+    let one = generation("1");
+    let content = Arc::clone(one.get(ResourceType::ExtensionConfig, "e").expect("there"));
+    let mut table = Table::of(&one);
+    let a = table.connect("a");
+    table.work(&a, false);
+    let stood = lock(&a.admission.session).positions();
+    table.lose(&a, StreamEnd::ByEnvoy);
+    drop(a);
+    let two = generation("2");
+    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
+    assert_eq!(
+        (Arc::strong_count(&one), Arc::strong_count(&content)),
+        (1, 2)
+    );
+    let node = table.fleet.nodes().next().expect("it is remembered");
+    assert_eq!(lock(&node.session).positions(), stood);
+    assert_eq!(lock(&node.session).in_force(), Some(one.generation()));
+}
+
+#[test]
+fn it_counts_the_words_and_the_contents_that_it_remembers_of_an_envoy_that_left() {
+    const LARGE: usize = 100_000;
+    let (one, two) = (generation(&"1".repeat(LARGE)), generation("2"));
+    let bytes = |rejects: bool| {
+        let mut table = Table::of(&one);
+        let a = table.connect("a");
+        table.work(&a, false);
+        table.distribute(&two, Newcomers::all(Arc::clone(&two)));
+        table.work(&a, rejects);
+        table.lose(&a, StreamEnd::ByEnvoy);
+        lock(&a.admission.session).bytes()
+    };
+    // With a rejection the last good content is remembered too, to be sent before the rejected one.
+    assert!((LARGE..2 * LARGE).contains(&bytes(true)), "{}", bytes(true));
+    assert!(bytes(false) < LARGE / 10, "{}", bytes(false));
+}
+
+/// The steps of the fleet that one Envoy causes, from its connection to its end, besides
+/// `companions` others.
+fn steps_of_one_envoy(companions: usize) -> u64 {
+    let mut table = Table::of(&generation("1"));
+    for number in 0..companions {
+        let other = table.connect(&format!("other {number}"));
+        table.work(&other, false);
+    }
+    let ((), steps) = step_count::taken_by(|| {
+        let a = table.connect("a");
+        table.work(&a, true);
+        table.lose(&a, StreamEnd::ByEnvoy);
+    });
+    steps
+}
+
+#[test]
+fn it_takes_no_more_steps_for_an_envoy_however_many_others_are_connected() {
+    let alone = steps_of_one_envoy(0);
+    assert!((1..20).contains(&alone), "{alone} steps");
+    assert_eq!(steps_of_one_envoy(500), alone);
+}
+
+#[test]
+fn it_looks_at_each_envoy_once_to_give_all_of_them_something_else() {
+    let mut table = Table::of(&generation("1"));
+    for number in 0..500 {
+        let other = table.connect(&format!("other {number}"));
+        table.work(&other, false);
+    }
+    let two = generation("2");
+    let ((), steps) =
+        step_count::taken_by(|| table.distribute(&two, Newcomers::all(Arc::clone(&two))));
+    assert!((500..=5 * 500).contains(&steps), "{steps} steps");
 }

@@ -11,7 +11,7 @@ use tonic::{Status, Streaming};
 use super::convert;
 use crate::{
     NodeId, Publisher,
-    fleet::{Admission, StreamEnd, lock},
+    fleet::{Admission, StreamEnd, TooManyStreams, lock},
     publisher::Closing,
     session::{DeltaResponse, Standing, TooManyNames},
 };
@@ -35,10 +35,19 @@ pub(super) async fn hold(
     let identity = convert::identity(first.node.as_ref())?;
     let shows = convert::first_request(&first)?;
     let id = identity.id.clone();
-    tracing::info!(node = %id, user_agent = identity.user_agent, "envoy connected");
+    let user_agent = identity.user_agent.clone();
+    let admission = publisher
+        .connect(identity, shows)
+        .map_err(|TooManyStreams| {
+            Status::resource_exhausted(
+                "too many streams are open under this `node.id`: give each Envoy a `node.id` of \
+                 its own in its bootstrap",
+            )
+        })?;
+    tracing::info!(node = %id, user_agent, "envoy connected");
     let conversation = Conversation {
         publisher,
-        admission: publisher.connect(identity, shows),
+        admission,
         id: id.clone(),
         requests,
         responses,

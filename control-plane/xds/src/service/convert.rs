@@ -114,8 +114,14 @@ pub(super) fn request(request: DeltaDiscoveryRequest) -> Result<Option<DeltaRequ
 }
 
 /// As much of a text as fits into `most` bytes, on one line: it is shown in logs and on terminals.
+/// Says how much was cut, if anything was.
 fn shortened(text: &str, most: usize) -> String {
-    text[..text.floor_char_boundary(most)].replace(char::is_control, " ")
+    let (kept, rest) = text.split_at(text.floor_char_boundary(most));
+    let kept = kept.replace(char::is_control, " ");
+    if rest.is_empty() {
+        return kept;
+    }
+    format!("{kept} … ({} more bytes were cut)", rest.len())
 }
 
 /// A response in Envoy's terms.
@@ -166,16 +172,28 @@ mod tests {
 
     #[test]
     fn it_keeps_what_an_envoy_says_of_a_rejection_on_one_line() {
+        assert_eq!(kept_of("a\nb\x1b[2J"), "a b [2J");
+    }
+
+    #[test]
+    fn it_says_how_much_it_cut_of_what_an_envoy_says() {
+        let kept = kept_of(&"é".repeat(MOST_MESSAGE_BYTES));
+        assert!(kept.starts_with(&"é".repeat(MOST_MESSAGE_BYTES / 2)));
+        assert!(kept.ends_with("é … (4096 more bytes were cut)"), "{kept}");
+    }
+
+    /// The words of an Envoy on a rejection as they are kept.
+    fn kept_of(words: &str) -> String {
         let request = DeltaDiscoveryRequest {
             type_url: ResourceType::Cluster.type_url().to_owned(),
             response_nonce: "1".to_owned(),
             error_detail: Some(envoy_types::pb::google::rpc::Status {
-                message: "a\nb\x1b[2J".to_owned(),
+                message: words.to_owned(),
                 ..Default::default()
             }),
             ..DeltaDiscoveryRequest::default()
         };
         let answer = super::request(request).unwrap().unwrap().answer.unwrap();
-        assert_eq!(answer.rejection.as_deref(), Some("a b [2J"));
+        answer.rejection.unwrap()
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Standing {
 }
 
 /// One resource's standing; times are the session's own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Position {
     pub(crate) resource_type: ResourceType,
     pub(crate) name: Arc<str>,
@@ -44,6 +44,9 @@ impl Session {
 
     /// Every resource's standing, in push order, then by name.
     pub(crate) fn positions(&self) -> Vec<Position> {
+        if let Some(ended) = &self.ended {
+            return ended.clone();
+        }
         let mut positions: BTreeMap<(ResourceType, Arc<str>), Position> = BTreeMap::new();
         for (resource_type, subscription) in &self.subscriptions {
             for (name, tracked) in &subscription.tracked {

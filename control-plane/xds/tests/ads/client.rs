@@ -25,7 +25,8 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming, transport::Channel};
 use xds::{
-    Distribution, Generation, Newcomers, Publisher, Resource, ResourceType, ServeError, Snapshot,
+    Distribution, Generation, Newcomers, NodeState, Publisher, Resource, ResourceType, ServeError,
+    Snapshot,
 };
 
 /// How long anything may take before the test gives up.
@@ -124,6 +125,19 @@ impl Running {
             newcomers,
             ack_deadline: self.ack_deadline,
         });
+    }
+
+    /// Waits until every connected Envoy that is to have `generation` has answered it, and tells
+    /// where each of them stands.
+    pub async fn answers(&self, generation: &str) -> Vec<NodeState> {
+        let generation = Generation::new(generation);
+        until(&self.publisher, |publisher| {
+            publisher.tally(&generation).waiting == 0
+        })
+        .await;
+        let mut nodes = self.publisher.nodes();
+        nodes.retain(|node| node.is_connected() && node.desired.as_ref() == Some(&generation));
+        nodes
     }
 
     pub async fn stop(self) {

@@ -4,7 +4,7 @@ mod client;
 
 use std::{sync::Arc, time::Duration};
 
-use client::{Client, PATIENCE, Running, cluster, in_time, route, snapshot, until};
+use client::{Client, Running, cluster, in_time, route, snapshot, until};
 use envoy_types::pb::envoy::{
     config::core::v3::Node,
     service::discovery::v3::{
@@ -45,7 +45,7 @@ async fn it_delivers_what_is_published_and_knows_that_it_was_acknowledged() {
     );
     envoy.ack(&response).await;
 
-    let nodes = in_time(running.publisher.settled(&generation("1"), PATIENCE)).await;
+    let nodes = running.answers("1").await;
     assert_eq!(nodes.len(), 1);
     assert_eq!(nodes[0].id.as_str(), "one");
     assert_eq!(nodes[0].cluster, "test");
@@ -56,7 +56,7 @@ async fn it_delivers_what_is_published_and_knows_that_it_was_acknowledged() {
 }
 
 #[tokio::test]
-async fn it_settles_the_generation_by_a_rejection_told_in_the_envoys_words() {
+async fn it_tells_a_rejection_in_the_envoys_words() {
     let running = Running::start().await;
     running.publish(snapshot("1", [cluster("a", 1)]));
     let mut envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
@@ -64,7 +64,7 @@ async fn it_settles_the_generation_by_a_rejection_told_in_the_envoys_words() {
     let response = envoy.receive().await;
     envoy.nack(&response, "that is no cluster").await;
 
-    let nodes = in_time(running.publisher.settled(&generation("2"), PATIENCE)).await;
+    let nodes = running.answers("2").await;
     let rejected: Vec<_> = nodes[0].rejections().collect();
     assert_eq!(rejected.len(), 1);
     assert_eq!(
@@ -87,7 +87,7 @@ async fn it_gives_a_new_envoy_what_newcomers_are_meant_to_have() {
     running.distribute(second, Newcomers::all(first));
     let response = one.receive().await;
     one.nack(&response, "bad").await;
-    in_time(running.publisher.settled(&generation("2"), PATIENCE)).await;
+    running.answers("2").await;
 
     let mut two = Client::connect(&running, "two").await;
     two.subscribe(ResourceType::Cluster, &[]).await;
@@ -135,26 +135,6 @@ async fn it_delays_no_envoy_because_another_never_answers() {
 }
 
 #[tokio::test]
-async fn it_settles_at_the_deadline_when_an_envoy_stays_silent() {
-    let running = Running::start().await;
-    running.publish(snapshot("1", [cluster("a", 1)]));
-    let mut envoy = Client::connect(&running, "one").await;
-    envoy.subscribe(ResourceType::Cluster, &[]).await;
-    envoy.receive().await;
-    let deadline = Duration::from_millis(20);
-    let nodes = in_time(running.publisher.settled(&generation("1"), deadline)).await;
-    assert_eq!(nodes[0].resources[0].state, DeliveryState::Pending);
-}
-
-#[tokio::test]
-async fn it_settles_at_once_when_no_envoy_is_connected() {
-    let running = Running::start().await;
-    running.publish(snapshot("1", [cluster("a", 1)]));
-    let nodes = in_time(running.publisher.settled(&generation("1"), PATIENCE * 100)).await;
-    assert_eq!(nodes, []);
-}
-
-#[tokio::test]
 async fn it_sends_an_envoy_that_comes_back_only_what_changed() {
     let running = Running::start().await;
     let both = snapshot("1", [cluster("a", 1), cluster("b", 1)]);
@@ -178,7 +158,7 @@ async fn it_sends_an_envoy_that_comes_back_only_what_changed() {
     let response = again.receive().await;
     assert_eq!(response.resources[0].name, "b");
     again.ack(&response).await;
-    let nodes = in_time(running.publisher.settled(&generation("2"), PATIENCE)).await;
+    let nodes = running.answers("2").await;
     assert_eq!(nodes[0].in_force, Some(generation("2")));
 }
 
@@ -199,6 +179,34 @@ async fn it_refuses_a_stream_without_a_node_id_and_says_what_to_do() {
         assert!(status.message().contains("`node.id`"), "{status}");
     }
     assert_eq!(running.publisher.nodes(), []);
+}
+
+#[tokio::test]
+async fn it_refuses_an_envoy_whose_name_too_many_have_and_says_what_to_do() {
+    let running = Running::start().await;
+    running.publish(snapshot("1", [cluster("a", 1)]));
+    let mut streams = Vec::new();
+    for _ in 0..64 {
+        let mut twin = Client::connect(&running, "twin").await;
+        twin.subscribe(ResourceType::Cluster, &[]).await;
+        twin.receive().await;
+        streams.push(twin);
+    }
+    let mut one_more = Client::connect(&running, "twin").await;
+    one_more.subscribe(ResourceType::Cluster, &[]).await;
+    let status = one_more.refusal().await;
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("`node.id`"), "{status}");
+    // When one of them is gone, there is room again.
+    streams.pop();
+    until(&running.publisher, |publisher| {
+        publisher.nodes()[0].streams == 63
+    })
+    .await;
+    Client::settled(&running, "other", ResourceType::Cluster, &[], 1).await;
+    let mut next = Client::connect(&running, "twin").await;
+    next.subscribe(ResourceType::Cluster, &[]).await;
+    next.receive().await;
 }
 
 #[tokio::test]
@@ -288,7 +296,7 @@ async fn it_tells_that_an_answer_is_unknown_when_the_deadline_has_passed() {
     .await;
     envoy.ack(&first).await;
     envoy.ack(&second).await;
-    let nodes = in_time(running.publisher.settled(&generation("1"), PATIENCE)).await;
+    let nodes = running.answers("1").await;
     assert!(
         nodes[0]
             .resources

@@ -189,6 +189,19 @@ fn it_asks_broken_envoys_where_there_is_nobody_else() {
 }
 
 #[test]
+fn it_waits_for_broken_envoys_where_there_is_nobody_else() {
+    let mut court = Court::new(&[("sick", SILENCE)]);
+    court.marks.broken.insert(NodeId::new("sick"));
+    let until = court.began + ACK_DEADLINE;
+    assert_eq!(court.verdict(), Verdict::Waiting { until });
+    assert_eq!(court.after(ACK_DEADLINE).verdict(), Verdict::Unanswered);
+    // Where another one has taken it, nobody waits for the broken one.
+    let mut court = Court::new(&[("good", ACK), ("sick", SILENCE)]);
+    court.marks.broken.insert(NodeId::new("sick"));
+    assert_eq!(court.verdict(), Verdict::Standing);
+}
+
+#[test]
 fn it_takes_an_envoy_for_broken_that_alone_rejected_two_changes_in_a_row() {
     let mut court = Court::new(&[("good", ACK), ("picky", NACK)]);
     for (count, verdict) in [(1, Verdict::Rejected), (2, Verdict::Standing)] {
