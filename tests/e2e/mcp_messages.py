@@ -96,6 +96,24 @@ def modern_meta() -> dict:
     }
 
 
+LIES_OF_A_PROXY = [
+    ("forwarded", "host=evil.example;proto=https"),
+    ("te", "trailers"),
+    ("x-envoy-expected-rq-timeout-ms", "99000"),
+    ("x-envoy-original-path", "/admin"),
+    ("x-envoy-peer-metadata", "x"),
+    ("x-forwarded-host", "evil.example"),
+    ("x-forwarded-port", "1"),
+    ("x-forwarded-prefix", "/admin"),
+    ("x-forwarded-proto", "https"),
+    ("x-http-method", "DELETE"),
+    ("x-http-method-override", "DELETE"),
+    ("x-method-override", "DELETE"),
+    ("x-original-url", "/admin"),
+    ("x-rewrite-url", "/admin"),
+]
+"""Headers by which a client could tell a server of another request than the one that was judged."""
+
 NAMED = {
     "tools/call": "name",
     "prompts/get": "name",

@@ -19,7 +19,7 @@ pub(crate) const EXPECTED_TIMEOUT: &str = "x-envoy-expected-rq-timeout-ms";
 /// The fate of a request, by its headers.
 pub(crate) enum Head {
     /// Its path is no MCP endpoint, nor like one: another route's.
-    NotOurs { had_cluster: bool },
+    NotOurs { remove: Vec<Vec<u8>> },
     /// A POST, whose body must be read.
     Message {
         endpoint: EndpointId,
@@ -128,15 +128,14 @@ struct Seen<'a> {
     mcp_method: Once<'a>,
     mcp_name: Once<'a>,
     tunnel: bool,
-    had_cluster: bool,
     /// The name of a header whose value is not UTF-8.
     unreadable: Option<&'a [u8]>,
     /// `Mcp-*` headers, which only the modern era defines.
     modern_only: Vec<&'a [u8]>,
     /// Of these, the `Mcp-Param-*` ones, without the prefix.
     parameters: Vec<(&'a [u8], &'a [u8])>,
-    /// Headers that would steer Envoy's router.
-    steering: Vec<&'a [u8]>,
+    /// Headers that no client may send a server.
+    unwanted: Vec<&'a [u8]>,
     credentials: Vec<&'static str>,
     /// How many pairs could be read.
     pairs: usize,
@@ -172,8 +171,9 @@ impl<'a> Seen<'a> {
                 b"authorization" => seen.credentials.push("authorization"),
                 b"proxy-authorization" => seen.credentials.push("proxy-authorization"),
                 b"cookie" => seen.credentials.push("cookie"),
-                _ if name == CLUSTER_HEADER.as_bytes() => seen.had_cluster = true,
-                _ if steers_the_router(name) => seen.steering.push(name),
+                _ if name == CLUSTER_HEADER.as_bytes() || is_for_proxies(name) => {
+                    seen.unwanted.push(name);
+                }
                 _ => {
                     if let Some(parameter) = name.strip_prefix(b"mcp-param-") {
                         seen.parameters.push((parameter, value));
@@ -190,6 +190,10 @@ impl<'a> Seen<'a> {
     fn is_text(&self) -> Result<(), Answer> {
         self.unreadable
             .map_or(Ok(()), |name| Err(Answer::header_not_text(name)))
+    }
+
+    fn unwanted(&self) -> Vec<Vec<u8>> {
+        self.unwanted.iter().map(|name| name.to_vec()).collect()
     }
 
     fn rest(&self) -> Rest {
@@ -210,23 +214,59 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Whether a client could set time-outs, retries or statistics names with this header, or lie to a
-/// server about them.
-fn steers_the_router(name: &[u8]) -> bool {
-    name.strip_prefix(b"x-envoy-").is_some_and(|rest| {
-        [
-            &b"upstream-"[..],
-            b"expected-rq-timeout",
-            b"retry",
-            b"retriable",
-            b"max-retries",
-            b"hedge",
-            b"force-trace",
-            b"decorator",
-        ]
-        .iter()
-        .any(|prefix| rest.starts_with(prefix))
-    })
+/// Behind `x-`, the headers by which a proxy tells a server of the request that it had itself:
+/// another method, path, host or scheme (ASP.NET and OData: `x-http-method`; IIS and Symfony:
+/// `x-original-url`, `x-rewrite-url`; WSGI: `x-script-name`), or what only Envoy may say. A server
+/// that believes a client's own obeys another request than the one that was judged, and Envoy's
+/// router takes time-outs and retries from some.
+const PROXYS_STATEMENTS: [&[u8]; 5] = [
+    b"envoy-",
+    b"forwarded-",
+    b"http-",
+    b"original-",
+    b"rewrite-",
+];
+
+/// Of these, the ones that Envoy writes, or adds to, before the filter sees them.
+const ENVOYS_OWN: [&[u8]; 4] = [
+    b"envoy-external-address",
+    b"forwarded-client-cert",
+    b"forwarded-for",
+    b"forwarded-proto",
+];
+
+/// Whether a client's header of this name must not reach a server: it belongs to one connection
+/// (RFC 9110 section 7.6.1; those that Envoy itself takes away are not named), or it says what only
+/// a proxy may say.
+fn is_for_proxies(name: &[u8]) -> bool {
+    let Some(rest) = name.strip_prefix(b"x-") else {
+        return matches!(
+            name,
+            b"forwarded"
+                | b"front-end-https"
+                | b"http2-settings"
+                | b"proxy-authenticate"
+                | b"te"
+                | b"trailer"
+        );
+    };
+    let is_known = matches!(
+        rest,
+        b"forwarded"
+            | b"host"
+            | b"method"
+            | b"method-override"
+            | b"proxy-host"
+            | b"proxy-url"
+            | b"scheme"
+            | b"script-name"
+            | b"url-scheme"
+    );
+    is_known
+        || PROXYS_STATEMENTS
+            .iter()
+            .any(|begin| rest.starts_with(begin))
+            && !ENVOYS_OWN.contains(&rest)
 }
 
 impl Head {
@@ -259,7 +299,7 @@ impl Head {
             return Err(Answer::no_such_path());
         }
         Ok(Self::NotOurs {
-            had_cluster: seen.had_cluster,
+            remove: seen.unwanted(),
         })
     }
 
@@ -287,15 +327,9 @@ impl Head {
             .map_err(|error| Answer::unsupported_version(error, version.unwrap_or_default()))?;
         let mut changes = Changes {
             path: seen.path.to_vec(),
-            remove: Vec::new(),
+            remove: seen.unwanted(),
             credentials: seen.credentials.clone(),
         };
-        changes
-            .remove
-            .extend(seen.steering.iter().map(|name| name.to_vec()));
-        if seen.had_cluster {
-            changes.remove.push(CLUSTER_HEADER.as_bytes().to_vec());
-        }
         if matches!(era, Era::Legacy(_)) {
             // An older server does not look at them, so what they say was never checked: nobody
             // behind may trust them.
@@ -418,23 +452,34 @@ mod tests {
     }
 
     #[test]
-    fn it_knows_headers_that_steer_the_router() {
+    fn it_knows_headers_that_only_a_proxy_may_write() {
         for name in [
-            "x-envoy-upstream-rq-timeout-ms",
-            "x-envoy-retry-on",
-            "x-envoy-max-retries",
-            "x-envoy-upstream-alt-stat-name",
+            "forwarded",
+            "te",
             "x-envoy-expected-rq-timeout-ms",
+            "x-envoy-original-path",
+            "x-envoy-upstream-rq-timeout-ms",
+            "x-forwarded-host",
+            "x-forwarded-prefix",
+            "x-http-method",
+            "x-http-method-override",
+            "x-method-override",
+            "x-original-url",
+            "x-rewrite-url",
         ] {
-            assert!(steers_the_router(name.as_bytes()), "{name}");
+            assert!(is_for_proxies(name.as_bytes()), "{name}");
         }
         for name in [
-            "x-envoy-external-address",
-            "x-request-id",
             "x-envoy",
+            "x-envoy-external-address",
             "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-hosting",
+            "x-request-id",
+            "forwarded-by",
+            "accept",
         ] {
-            assert!(!steers_the_router(name.as_bytes()), "{name}");
+            assert!(!is_for_proxies(name.as_bytes()), "{name}");
         }
     }
 }

@@ -107,9 +107,9 @@ impl<'h, H: Host> Request<'h, H> {
             return self.send(&Answer::not_ready(), None);
         };
         match Head::read(&self.host.header_pairs(), &plugin) {
-            Head::NotOurs { had_cluster } => {
-                if had_cluster {
-                    self.host.remove_header(CLUSTER_HEADER.as_bytes());
+            Head::NotOurs { remove } => {
+                for name in &remove {
+                    self.host.remove_header(name);
                 }
                 self.phase = Phase::Passed;
                 Flow::Continue

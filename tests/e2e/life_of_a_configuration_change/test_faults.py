@@ -12,7 +12,7 @@ from control_plane import InForce
 from free_ports import free_port
 from gateway_under_test import ANYTHING
 from managed_gateway import CALLS, listed
-from mcp_messages import Era, call, is_refused
+from mcp_messages import Era, call, is_refused, request
 from polling import until
 from recording_upstream import RecordingUpstream, answers_with
 from traffic import Traffic
@@ -106,6 +106,28 @@ def test_it_changes_nothing_for_traffic_when_envoy_rejects_a_filter(managed):
         until("no rejection is left", lambda: rejections(managed.control_plane.nodes()[0]) == [])
         traffic.flows()
     traffic.check_only(ONLY_GOOD)
+
+
+def test_it_answers_in_json_rpc_while_an_envoy_has_no_configuration_that_it_can_run(managed):
+    """The module is gone when Envoy starts: it rejects the first configuration of the filter."""
+    (module,) = (managed.directory / "modules").glob("*.wasm")
+    managed.envoy.process.stop()
+    for upstream in managed.upstreams.values():
+        upstream.forget()
+    hidden = module.rename(module.with_suffix(".hidden"))
+    managed.envoy.process.start()
+    reply = until("it answers", lambda: managed.send(CALLS["get_weather"]), 60)
+    assert (reply.status, reply.headers["retry-after"]) == (503, "10"), reply
+    assert (reply.json["id"], reply.json["error"]["code"]) == (None, 50300)
+    assert "portcullis status" in reply.json["error"]["message"]
+    for message in (CALLS["add"], request(Era.LEGACY, "tools/list")):
+        assert managed.send(message).json == reply.json
+    assert [upstream.calls() for upstream in managed.upstreams.values()] == [[], []]
+    hidden.rename(module)
+    answer = managed.control_plane.set_limit("get_weather", 1_000_000)
+    assert (answer.status, answer.json["outcome"]) == (200, "accepted"), answer.body
+    for tool in CALLS:
+        until(f"`{tool}` can be called", lambda: managed.passes(tool), 60)
 
 
 def test_it_gives_an_envoy_that_restarts_after_a_rejection_the_last_good_configuration(

@@ -4,8 +4,17 @@ import pytest
 
 from gateway_parameters import in_both_eras
 from gateway_under_test import answered_by, weather
-from mcp_messages import LEGACY_VERSION, MODERN_VERSION, Era, call, header_value, request
+from mcp_messages import (
+    LEGACY_VERSION,
+    LIES_OF_A_PROXY,
+    MODERN_VERSION,
+    Era,
+    call,
+    header_value,
+    request,
+)
 from raw_http2 import Http2Connection
+from recording_upstream import Received
 
 HEADER_MISMATCH = -32020
 INVALID_REQUEST = -32600
@@ -172,6 +181,32 @@ def test_it_refuses_a_header_that_disagrees_with_its_argument(gateway, arguments
         HEADER_MISMATCH,
         "mine",
     )
+
+
+def proxys_statements(received: Received) -> dict[str, bytes | None]:
+    """What a server hears of the request that a proxy had."""
+    return {
+        name: value for name, _ in LIES_OF_A_PROXY if (value := received.header(name)) is not None
+    }
+
+
+@in_both_eras
+def test_it_passes_no_header_that_only_a_proxy_may_write(gateway, era):
+    """What Envoy says itself it says of the request that it has."""
+    message = weather(era).with_headers(*LIES_OF_A_PROXY)
+    assert answered_by(gateway.post(message)) == "weather"
+    (received,) = gateway.received()
+    said = {"x-forwarded-proto": b"http"}
+    authority = b"127.0.0.1:%d" % gateway.port
+    if received.header("host") != authority:
+        said["x-forwarded-host"] = authority
+    assert proxys_statements(received) == said
+
+
+def test_it_takes_such_headers_from_requests_without_a_body_too(gateway):
+    gateway.request("DELETE", "/servers/weather/mcp", LIES_OF_A_PROXY)
+    (received,) = gateway.received()
+    assert {"x-http-method-override", "x-original-url"}.isdisjoint(proxys_statements(received))
 
 
 @in_both_eras

@@ -5,7 +5,7 @@ goes by it unread.
 import pytest
 
 from gateway_under_test import GatewayUnderTest, tools_and_rules, weather
-from mcp_messages import Era
+from mcp_messages import LIES_OF_A_PROXY, Era
 from recording_upstream import RecordingUpstream
 from rendered_listener import rendered_listener
 from static_gateway import StaticGateway, connection_manager
@@ -82,6 +82,9 @@ def test_it_answers_to_its_own_hosts_only_on_every_path(gateway_with_other_route
 
 def test_it_sends_other_paths_where_their_route_says(gateway_with_other_routes):
     gateway = gateway_with_other_routes
-    gateway.request("GET", "/other?a=b")
-    assert [one.path for one in gateway.received()] == ["/other?a=b"]
+    gateway.request("GET", "/other?a=b", LIES_OF_A_PROXY)
+    (received,) = gateway.received()
+    assert received.path == "/other?a=b"
+    heard = {name for name, _ in LIES_OF_A_PROXY if received.header(name) is not None}
+    assert heard == {"x-forwarded-proto"}
     assert gateway.upstreams["weather"].requests == []

@@ -1,7 +1,5 @@
 """The static example works as shipped, but for its ports and the module's path."""
 
-import re
-
 from envoy import Envoy, validate
 from free_ports import free_port
 from gateway_parameters import in_both_eras
@@ -39,13 +37,27 @@ def comparable(mapper: dict) -> tuple:
     override = mapper["body_format_override"]
     # Where the file breaks a line between two members, YAML leaves a space.
     text = override["text_format_source"]["inline_string"].replace(', "', ',"')
-    conditions = re.findall(
-        r"'expression': \"?'?(.*?)'?\"?}|'flags': (\[.*?\])", str(mapper["filter"])
-    )
+    conditions = [comparable_condition(one) for one in conditions_of(mapper["filter"])]
     headers = [
-        (one["header"]["key"], one["header"]["value"]) for one in mapper.get("headers_to_add", [])
+        (one["header"]["key"], one["header"]["value"], one["append_action"])
+        for one in mapper.get("headers_to_add", [])
     ]
-    return text, override["content_type"], conditions, headers
+    return text, override["content_type"], conditions, mapper.get("status_code"), headers
+
+
+def conditions_of(filter: dict) -> list[dict]:
+    return filter["and_filter"]["filters"] if "and_filter" in filter else [filter]
+
+
+def comparable_condition(condition: dict) -> object:
+    match condition:
+        case {"response_flag_filter": {"flags": flags}}:
+            return flags
+        case {"extension_filter": {"typed_config": config}}:
+            return config
+        case {"status_code_filter": {"comparison": {"value": value} as comparison}}:
+            return comparison.get("op", "EQ"), value
+    raise AssertionError(f"a condition of a new kind: {condition}")
 
 
 def test_it_is_refused_by_envoy_when_the_policy_does_not_compile(installation, directory):

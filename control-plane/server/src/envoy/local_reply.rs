@@ -95,22 +95,93 @@ const NOTED_CALLERS: [NotedCaller; 3] = [
     },
 ];
 
-/// Requests that Envoy itself refuses, before or beside the filter: status and sentence.
-const REFUSED_REQUESTS: [(u32, &str); 4] = [
-    (
+/// A request that Envoy itself refuses, before, beside or behind the filter, and what its caller is
+/// told. Nobody has read the message by then, so the answer has no id.
+struct EnvoysRefusal {
+    occasion: Occasion,
+    /// None leaves the status that Envoy chose.
+    status: Option<u32>,
+    code: i32,
+    /// The sentence, without quotes and backslashes.
+    message: &'static str,
+    /// Seconds for `Retry-After`, where trying again helps.
+    retry_after: Option<u32>,
+}
+
+enum Occasion {
+    /// Envoy's flag for it.
+    Flag(&'static str),
+    Status(u32),
+    StatusAtLeast(u32),
+}
+
+impl EnvoysRefusal {
+    const fn of_status(status: u32, message: &'static str) -> Self {
+        Self {
+            occasion: Occasion::Status(status),
+            status: None,
+            code: INVALID_REQUEST,
+            message,
+            retry_after: None,
+        }
+    }
+}
+
+/// In the order in which they are tried; the last two take whatever else Envoy refuses.
+const ENVOYS_REFUSALS: [EnvoysRefusal; 10] = [
+    // The first configuration of the filter was rejected, or never came.
+    EnvoysRefusal {
+        occasion: Occasion::Flag("NFCF"),
+        status: Some(503),
+        code: 50300,
+        message: "this gateway has no configuration that it can run; its operator sees the cause \
+                  in `portcullis status`; try again in 10 s",
+        retry_after: Some(10),
+    },
+    EnvoysRefusal {
+        occasion: Occasion::Flag("NR"),
+        status: None,
+        code: INVALID_REQUEST,
+        message: "there is nothing at this path; MCP endpoints are `/mcp` and \
+                  `/servers/NAME/mcp`, written exactly so",
+        retry_after: None,
+    },
+    EnvoysRefusal::of_status(
         400,
         "the request is not HTTP that this gateway reads; check its path, its headers and the \
          length of its body",
     ),
-    (
+    EnvoysRefusal::of_status(
         408,
         "the request did not arrive in time; send it whole and at once",
     ),
-    (413, "the body is larger than this gateway takes"),
-    (
+    EnvoysRefusal::of_status(413, "the body is larger than this gateway takes"),
+    EnvoysRefusal::of_status(
+        426,
+        "this gateway speaks HTTP/1.1 and HTTP/2; use one of them",
+    ),
+    EnvoysRefusal::of_status(
         431,
         "the headers are larger than this gateway takes; send fewer or shorter ones",
     ),
+    EnvoysRefusal::of_status(
+        501,
+        "this gateway takes bodies with a length or in chunks; send no other transfer-encoding",
+    ),
+    EnvoysRefusal {
+        occasion: Occasion::StatusAtLeast(500),
+        status: None,
+        code: 50300,
+        message: "this gateway cannot answer at the moment; try again in 10 s",
+        retry_after: Some(10),
+    },
+    EnvoysRefusal {
+        occasion: Occasion::StatusAtLeast(400),
+        status: None,
+        code: INVALID_REQUEST,
+        message: "this gateway does not take such a request; send a POST with one JSON-RPC message",
+        retry_after: None,
+    },
 ];
 
 const INVALID_REQUEST: i32 = -32600;
@@ -125,27 +196,36 @@ pub(super) fn json_rpc() -> LocalReplyConfig {
             let id = format!("%FILTER_STATE({}:PLAIN)%", caller.note);
             let noted = matches(&format!("'{}' in filter_state", caller.note));
             mappers.push(ResponseMapper {
-                filter: Some(all([flagged(fault), noted])),
-                headers_to_add: retry_after(fault).into_iter().collect(),
+                filter: Some(all([flagged(fault.flags), noted])),
+                headers_to_add: retry_after(fault.retry_after),
                 ..mapper(
-                    if caller.under_200 { 200 } else { fault.status },
+                    Some(if caller.under_200 { 200 } else { fault.status }),
                     &body(caller.form, &id, fault.code, fault.message),
                 )
             });
         }
         mappers.push(ResponseMapper {
-            filter: Some(flagged(fault)),
-            headers_to_add: retry_after(fault).into_iter().collect(),
+            filter: Some(flagged(fault.flags)),
+            headers_to_add: retry_after(fault.retry_after),
             ..mapper(
-                fault.status,
+                Some(fault.status),
                 &body(Form::Error, "null", fault.code, fault.message),
             )
         });
     }
-    for (status, message) in REFUSED_REQUESTS {
+    for refusal in &ENVOYS_REFUSALS {
+        let occasion = match refusal.occasion {
+            Occasion::Flag(flag) => flagged(&[flag]),
+            Occasion::Status(status) => all([has_status(Op::Eq, status), not_the_filters()]),
+            Occasion::StatusAtLeast(status) => all([has_status(Op::Ge, status), not_the_filters()]),
+        };
         mappers.push(ResponseMapper {
-            filter: Some(all([has_status(status), matches(NOT_THE_FILTERS)])),
-            ..mapper(status, &body(Form::Error, "null", INVALID_REQUEST, message))
+            filter: Some(occasion),
+            headers_to_add: retry_after(refusal.retry_after),
+            ..mapper(
+                refusal.status,
+                &body(Form::Error, "null", refusal.code, refusal.message),
+            )
         });
     }
     LocalReplyConfig {
@@ -154,9 +234,9 @@ pub(super) fn json_rpc() -> LocalReplyConfig {
     }
 }
 
-fn mapper(status: u32, body: &str) -> ResponseMapper {
+fn mapper(status: Option<u32>, body: &str) -> ResponseMapper {
     ResponseMapper {
-        status_code: number(status),
+        status_code: status.and_then(number),
         body_format_override: Some(SubstitutionFormatString {
             format: Some(Format::TextFormatSource(DataSource {
                 specifier: Some(Specifier::InlineString(body.to_owned())),
@@ -185,8 +265,8 @@ fn body(form: Form, id: &str, code: i32, message: &str) -> String {
     }
 }
 
-fn retry_after(fault: &UpstreamFault) -> Option<HeaderValueOption> {
-    fault.retry_after.map(|seconds| HeaderValueOption {
+fn retry_after(seconds: Option<u32>) -> Vec<HeaderValueOption> {
+    let header = seconds.map(|seconds| HeaderValueOption {
         header: Some(HeaderValue {
             key: "retry-after".to_owned(),
             value: seconds.to_string(),
@@ -194,19 +274,24 @@ fn retry_after(fault: &UpstreamFault) -> Option<HeaderValueOption> {
         }),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
         ..Default::default()
-    })
+    });
+    header.into_iter().collect()
 }
 
-fn flagged(fault: &UpstreamFault) -> AccessLogFilter {
+fn flagged(flags: &[&str]) -> AccessLogFilter {
     filter(FilterSpecifier::ResponseFlagFilter(ResponseFlagFilter {
-        flags: fault.flags.iter().map(|flag| (*flag).to_owned()).collect(),
+        flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
     }))
 }
 
-fn has_status(status: u32) -> AccessLogFilter {
+fn not_the_filters() -> AccessLogFilter {
+    matches(NOT_THE_FILTERS)
+}
+
+fn has_status(op: Op, status: u32) -> AccessLogFilter {
     filter(FilterSpecifier::StatusCodeFilter(StatusCodeFilter {
         comparison: Some(ComparisonFilter {
-            op: Op::Eq.into(),
+            op: op.into(),
             value: Some(RuntimeUInt32 {
                 default_value: status,
                 // Envoy wants a name; nobody sets it.
