@@ -33,7 +33,9 @@ pub fn is_free(address: SocketAddr) -> io::Result<bool> {
     }
 }
 
-/// A port of the loopback interface that nobody listens on now.
+/// A port of the loopback interface that nobody listens on now. Another process may take it before
+/// the caller's does: PostgreSQL, for which it is, takes over no listener that somebody else
+/// opened. It ends then and says that the port is taken, and the next start picks another one.
 ///
 /// # Errors
 /// When the system has none.

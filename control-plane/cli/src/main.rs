@@ -12,6 +12,7 @@
 //! portcullis tools call execute_query '{"sql": "SELECT count(*) FROM orders"}'
 //! ```
 
+mod control_plane;
 mod dotenv;
 mod down;
 mod mcp_client;
@@ -42,7 +43,7 @@ enum Command {
     Down(down::Settings),
     /// Tell whether it runs: a line for each Envoy and each server
     Status(status::Settings),
-    /// Call the tools behind the gateway
+    /// List and call the tools behind the gateway
     #[command(subcommand)]
     Tools(tools::Command),
 }

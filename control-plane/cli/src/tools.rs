@@ -1,108 +1,25 @@
 //! `portcullis tools`: the tools behind the gateway, from a terminal.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
-use serde_json::Value;
-use url::Url;
+use clap::Subcommand;
 
-use crate::{mcp_client, output};
+mod call;
+mod list;
 
 /// The things that can be done with the tools.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Call a tool and print what it returns
-    Call(Call),
+    Call(call::Call),
+    /// List the tools: name, server, who may call, and the limits in force
+    List(list::List),
 }
 
-/// The call of one tool.
-#[derive(Debug, Args)]
-pub(crate) struct Call {
-    /// Name of the tool
-    tool: String,
-
-    /// Its arguments, as a JSON object
-    #[arg(default_value = "{}")]
-    arguments: String,
-
-    /// The MCP endpoint of the gateway
-    #[arg(
-        long,
-        env = "PORTCULLIS_URL",
-        default_value = "http://127.0.0.1:10000/mcp"
-    )]
-    url: String,
-
-    /// How long the call may take, in seconds
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 300,
-        value_parser = clap::value_parser!(u64).range(1..)
-    )]
-    timeout: u64,
-}
-
-/// Calls the tool; the exit status tells whether it succeeded.
+/// Runs the subcommand; the exit status tells whether it succeeded.
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Call(Call {
-        tool,
-        arguments,
-        url,
-        timeout,
-    }) = command;
-    let arguments: Value = serde_json::from_str(&arguments)
-        .with_context(|| format!("the arguments `{arguments}` are no JSON"))?;
-    check_url(&url)?;
-    let result = mcp_client::call(&url, &tool, &arguments, Duration::from_secs(timeout)).await?;
-    output::data(shown(&result)?)?;
-    let failed = result.get("isError") == Some(&Value::Bool(true));
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-/// Refuses an URL at which no gateway can be, by what is wrong with it: the connection's own words
-/// would say less.
-fn check_url(url: &str) -> anyhow::Result<()> {
-    let parsed = Url::parse(url).with_context(|| {
-        format!("`{url}` is no URL; write it like `http://127.0.0.1:10000/mcp`")
-    })?;
-    match parsed.scheme() {
-        "http" => {}
-        "https" => bail!("`{url}`: the gateway does not speak TLS yet; write `http://…`"),
-        other => bail!("`{url}`: the gateway does not speak `{other}`; write `http://…`"),
-    }
-    if !parsed.path().ends_with("/mcp") {
-        bail!(
-            "`{url}` is no MCP endpoint: its path is `{}`; write `/mcp`, or `/servers/<name>/mcp` \
-             for one server alone",
-            parsed.path()
-        );
-    }
-    Ok(())
-}
-
-/// The structured content where there is one, else the texts.
-fn shown(result: &Value) -> anyhow::Result<String> {
-    if let Some(structured) = result.get("structuredContent") {
-        return Ok(serde_json::to_string_pretty(structured)?);
-    }
-    let texts: Option<Vec<&str>> = result
-        .get("content")
-        .and_then(Value::as_array)
-        .map(|parts| {
-            parts
-                .iter()
-                .filter_map(|part| part["text"].as_str())
-                .collect()
-        });
-    match texts {
-        Some(texts) if !texts.is_empty() => Ok(texts.join("\n")),
-        _ => Ok(serde_json::to_string_pretty(result)?),
+    match command {
+        Command::Call(call) => call::run(call).await,
+        Command::List(list) => list::run(list).await,
     }
 }

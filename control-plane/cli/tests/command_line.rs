@@ -241,6 +241,81 @@ fn answer_once(listener: TcpListener, result: &str) -> std::thread::JoinHandle<(
     })
 }
 
+/// Answers each of so many requests, whatever it is, with this JSON.
+fn serve(
+    listener: TcpListener,
+    requests: usize,
+    body: &'static str,
+) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        for _ in 0..requests {
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                peer.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                 content-length: {}\r\n\r\n",
+                body.len()
+            );
+            peer.write_all((head + body).as_bytes()).unwrap();
+        }
+    })
+}
+
+#[test]
+fn it_lists_the_tools_for_people_and_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let body = r#"{"revision":1,"warnings":[],"tools":[{"name":"t","listener":"mcp","server":"data",
+        "tool":"t","state":"offered","access":["*"],"limits":[]}]}"#;
+    let serving = serve(listener, 2, body);
+    let list = |more: &[&str]| {
+        let arguments = [&["tools", "list", "--rest-address", &address], more].concat();
+        let output = portcullis(folder.path(), &arguments).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(
+        list(&[]),
+        "TOOL  SERVER  ACCESS    LIMITS\nt     data    everyone  none\n"
+    );
+    let data: serde_json::Value = serde_json::from_str(&list(&["--output", "json"])).unwrap();
+    assert_eq!(data["tools"][0]["access"], serde_json::json!(["*"]));
+    serving.join().unwrap();
+}
+
+#[test]
+fn it_answers_json_also_when_the_control_plane_is_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_reserved, nobody) = reserve();
+    let nobody = nobody.to_string();
+    // Somebody holds the lock of the data folder, as `up` does.
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let lock = std::fs::File::create(folder.path().join("data/up.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    writeln!(&lock, "4711").unwrap();
+    for arguments in [["status"].as_slice(), &["tools", "list"]] {
+        let more = ["--rest-address", &nobody, "--output", "json"];
+        let output = portcullis(folder.path(), &[arguments, &more].concat())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let data: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = data["error"].as_str().unwrap();
+        assert!(error.contains("nothing answers at"), "{data}");
+        assert!(words(&output).contains(error), "{}", words(&output));
+        if arguments == ["status"] {
+            assert_eq!(data["running"], true);
+            assert_eq!(data["process"]["pid"], 4711);
+        }
+    }
+}
+
 #[test]
 fn it_does_not_panic_when_nobody_reads_what_it_says() {
     let folder = tempfile::tempdir().unwrap();

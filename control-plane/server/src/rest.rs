@@ -18,6 +18,7 @@ mod change_headers;
 mod config;
 mod guard;
 mod health;
+mod index;
 mod nodes;
 mod problem;
 mod query;
@@ -37,6 +38,7 @@ const MOST_BODY_BYTES: usize = 8 << 20;
 pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
     Router::new()
         .route("/healthz", get(health::get))
+        .route("/api/v1", get(index::get))
         .route("/api/v1/config", get(config::get).put(config::put))
         .route("/api/v1/config/schema", get(config::schema))
         .route("/api/v1/config/snapshot", get(snapshot::get))

@@ -190,7 +190,7 @@ impl Fleet {
         };
         self.gone.remove(&id, &node);
         let process = node.process_behind(first);
-        if node.count_crash(process, &identity) {
+        if node.count_crash(process, first, &identity) {
             self.crash_loops += 1;
         }
         let memory: Memory = lock(&node.session).memory(process);

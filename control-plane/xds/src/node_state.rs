@@ -155,6 +155,9 @@ pub struct Crashes {
     pub count: u32,
     /// Whether it was so often that the Envoy is not given it again.
     pub is_kept_from_it: bool,
+    /// Whether it had answered something before each crash. If not, it may be the network that
+    /// lets nothing through.
+    pub was_heard: bool,
 }
 
 /// Whether an Envoy's stream is open.

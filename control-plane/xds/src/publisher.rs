@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::watch;
@@ -26,6 +26,7 @@ pub struct Publisher {
     /// Counts the rarer changes that [`Publisher::summaries`] shows.
     standings: watch::Sender<u64>,
     closing: watch::Sender<Closing>,
+    clock: Arc<Mutex<Clock>>,
 }
 
 impl Default for Publisher {
@@ -50,6 +51,7 @@ impl Publisher {
             changes: watch::Sender::new(0),
             standings: watch::Sender::new(0),
             closing: watch::Sender::new(Closing::No),
+            clock: Arc::new(Mutex::new(Clock::read())),
         }
     }
 
@@ -124,7 +126,7 @@ impl Publisher {
 
     /// Every Envoy that is connected or was lately, with each of its resources.
     pub fn nodes(&self) -> Vec<NodeState> {
-        let clock = Clock::read();
+        let clock = self.clock();
         // The answer is built when the fleet is free again: it takes as long as there are
         // resources.
         let looks: Vec<Look> = self.fleet().nodes().map(Look::at).collect();
@@ -180,6 +182,16 @@ impl Publisher {
         self.tell_change();
     }
 
+    /// The clock of every look, so that two looks tell the same time of one event.
+    fn clock(&self) -> Clock {
+        let mut clock = lock(&self.clock);
+        let now = Clock::read();
+        if clock.is_off(now) {
+            *clock = now;
+        }
+        *clock
+    }
+
     fn fleet(&self) -> MutexGuard<'_, Fleet> {
         lock(&self.fleet)
     }
@@ -199,8 +211,12 @@ impl Changes {
     }
 }
 
+/// By how much the time of day may differ from what a clock tells: less than people look at, more
+/// than a correction by NTP's slewing makes in an hour.
+const MOST_DRIFT: Duration = Duration::from_secs(1);
+
 /// Turns the monotonic times of sessions into times of day.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Clock {
     monotonic: Instant,
     of_day: SystemTime,
@@ -215,7 +231,18 @@ impl Clock {
     }
 
     fn time_of_day(self, instant: Instant) -> SystemTime {
-        self.of_day - self.monotonic.saturating_duration_since(instant)
+        match instant.checked_duration_since(self.monotonic) {
+            Some(after) => self.of_day + after,
+            None => self.of_day - self.monotonic.saturating_duration_since(instant),
+        }
+    }
+
+    /// Whether the time of day was set, or stood still, since this clock was read.
+    fn is_off(self, now: Self) -> bool {
+        let told = self.time_of_day(now.monotonic);
+        let ahead = told.duration_since(now.of_day).unwrap_or_default();
+        let behind = now.of_day.duration_since(told).unwrap_or_default();
+        ahead.max(behind) > MOST_DRIFT
     }
 }
 
@@ -287,6 +314,35 @@ mod tests {
         ResourceType,
         fixtures::{cluster, snapshot},
     };
+
+    #[test]
+    fn it_tells_the_same_time_of_an_event_at_every_look() {
+        let publisher = Publisher::new();
+        let identity = Identity {
+            id: NodeId::new("one"),
+            cluster: String::new(),
+            user_agent: String::new(),
+        };
+        let first = FirstRequest {
+            resource_type: ResourceType::Cluster,
+            reports_resources: false,
+        };
+        let _admission = publisher.connect(identity, first).expect("it is the first");
+        let looks: Vec<_> = (0..100).map(|_| publisher.nodes()).collect();
+        assert!(looks.iter().all(|look| *look == looks[0]));
+    }
+
+    #[test]
+    fn it_follows_a_time_of_day_that_is_set() {
+        let clock = Clock::read();
+        let later = |of_day: Duration| Clock {
+            monotonic: clock.monotonic + Duration::from_secs(60),
+            of_day: clock.of_day + of_day,
+        };
+        assert!(!clock.is_off(later(Duration::from_millis(60_100))));
+        assert!(clock.is_off(later(Duration::from_secs(3600))));
+        assert!(clock.is_off(later(Duration::from_secs(50))));
+    }
 
     #[tokio::test]
     async fn it_wakes_nobody_by_an_offer_that_gives_no_envoy_anything() {

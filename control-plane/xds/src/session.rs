@@ -123,6 +123,8 @@ pub(crate) struct Session {
     next_nonce: u64,
     in_force: Option<Generation>,
     last_push: Option<Push>,
+    /// Whether the Envoy has answered anything that it was sent.
+    has_answered: bool,
     standing: Standing,
     /// Where each resource stood when the last stream ended; nothing while one is open.
     ended: Option<Vec<Position>>,
@@ -151,6 +153,7 @@ impl Session {
             next_nonce: 1,
             in_force: None,
             last_push: None,
+            has_answered: false,
             standing: Standing::default(),
             ended: None,
         };
@@ -188,6 +191,7 @@ impl Session {
         let process = self.memory.process;
         let subscription = self.subscriptions.entry(resource_type).or_default();
         if let Some(answer) = request.answer {
+            self.has_answered = true;
             subscription.answered(resource_type, answer, now);
         }
         if only_answers {
@@ -328,6 +332,11 @@ impl Session {
                 .get(&resource_type)
                 .is_some_and(Subscription::has_any),
         }
+    }
+
+    /// Whether the Envoy was sent something and has answered nothing.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.last_push.is_some() && !self.has_answered
     }
 
     /// When something was last sent, and of which generation.

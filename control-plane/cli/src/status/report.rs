@@ -12,6 +12,8 @@ pub(super) struct Report {
     revision: u64,
     /// The newest revision that is stored; another one, where Envoys rejected it.
     newest_revision: u64,
+    /// Whether an Envoy is known to have rejected the newest revision.
+    newest_is_rejected: bool,
     generation: String,
     envoys: Vec<Envoy>,
     servers: Vec<Server>,
@@ -73,9 +75,12 @@ impl Report {
             })
             .collect();
         let generation = text(&version["generation"]);
+        let newest = version["newest_revision"].as_u64().unwrap_or_default();
         Self {
+            newest_is_rejected: items(nodes, "nodes")
+                .any(|node| node["rejected"]["revision"].as_u64() == Some(newest)),
             revision: version["revision"].as_u64().unwrap_or_default(),
-            newest_revision: version["newest_revision"].as_u64().unwrap_or_default(),
+            newest_revision: newest,
             envoys: items(nodes, "nodes")
                 .map(|node| Envoy {
                     id: text(&node["id"]),
@@ -111,8 +116,13 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let mut lines = vec![match self.newest_revision {
             newest if newest == self.revision => format!("revision  {} in force", self.revision),
+            newest if self.newest_is_rejected => format!(
+                "revision  {} in force; revision {newest} was rejected by Envoys and taken back",
+                self.revision
+            ),
             newest => format!(
-                "revision  {} in force; Envoys rejected revision {newest}",
+                "revision  {} in force; revision {newest} is stored and not in force: the control \
+                 plane's log says why",
                 self.revision
             ),
         }];
@@ -280,7 +290,7 @@ mod tests {
     #[test]
     fn it_gives_each_envoy_and_each_server_a_line() {
         let expected = [
-            "revision  3 in force; Envoys rejected revision 4",
+            "revision  3 in force; revision 4 was rejected by Envoys and taken back",
             "envoy     one  in force  connected since 2026-11-21T19:09:58Z",
             "envoy     two  pending  connected since T2; rejected listener `second` of revision \
              4: cannot bind it; 2 Envoys share this `node.id`; give each its own",
@@ -293,6 +303,18 @@ mod tests {
             "warning   rule `slow`: nobody lists it",
         ];
         assert_eq!(report().text(), expected.join("\n"));
+    }
+
+    #[test]
+    fn it_blames_no_envoy_for_a_revision_that_none_is_known_to_have_rejected() {
+        let version = json!({"revision": 3, "newest_revision": 4, "generation": "abc"});
+        let nothing = json!({});
+        let text = Report::new(&version, &nothing, &nothing, &nothing).text();
+        let first = text.lines().next().unwrap();
+        assert!(
+            first.contains("revision 4 is stored and not in force"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -315,7 +315,14 @@ impl Trial<'_> {
             .crashed_with
             .get(&envoy.id)
             .is_some_and(|generation| generation != self.snapshot.generation());
+        // Nothing tells its death from a network that lets nothing through to it.
+        let died_unheard = self.crashed(envoy)
+            && envoy
+                .crashes
+                .as_ref()
+                .is_some_and(|crashes| !crashes.was_heard);
         self.marks.broken.contains(&envoy.id)
+            || died_unheard
             || self.marks.rejects_what_is_accepted(self.accepted, envoy)
             || finds_fault_with_everything
             || crashes_with_everything

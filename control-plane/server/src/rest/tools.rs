@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use gateway_document::{Warning, WithholdingCause};
+use policy_engine::ExplainedLimit;
 use serde::Serialize;
 
 use crate::gateway::Gateway;
@@ -33,6 +34,12 @@ struct Tool {
     /// The reason why it is withheld, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// The roles that may call it; `["*"]` is everyone, `[]` nobody. Missing where it cannot be
+    /// called anywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<Vec<String>>,
+    /// The limits in force, of all rules that match.
+    limits: Vec<ExplainedLimit>,
     /// SHA-256 of its input schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     input_schema: Option<String>,
@@ -52,6 +59,11 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Tools> {
         },
         cause: view.withheld.map(|withheld| withheld.cause),
         reason: view.withheld.map(|withheld| withheld.reason.clone()),
+        access: view.policy.map(|policy| policy.allow.value.clone()),
+        limits: view
+            .policy
+            .map(|policy| policy.limits.clone())
+            .unwrap_or_default(),
         input_schema: view.policy.and_then(|policy| policy.input_schema.clone()),
     });
     Json(Tools {

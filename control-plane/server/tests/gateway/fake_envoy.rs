@@ -19,15 +19,26 @@ use xds::ResourceType;
 /// A connected client; gone when dropped.
 pub struct FakeEnvoy {
     rejects: Arc<Mutex<Rejects>>,
+    filters: Arc<Mutex<Vec<ReceivedFilter>>>,
     speaks: watch::Sender<bool>,
     _tasks: JoinSet<()>,
 }
 
-/// The names of what it rejects.
+/// The names of what it rejects, and texts in whatever it rejects.
 #[derive(Default)]
 struct Rejects {
     always: BTreeSet<String>,
     once: BTreeSet<String>,
+    containing: Vec<String>,
+}
+
+/// A filter's configuration that it was sent and has answered.
+#[derive(Clone, Debug)]
+pub struct ReceivedFilter {
+    /// Its bytes, as far as they are text.
+    pub text: String,
+    /// Whether it was rejected.
+    pub is_rejected: bool,
 }
 
 /// Its words on what it rejects.
@@ -41,10 +52,25 @@ impl FakeEnvoy {
 
     /// Connects, and rejects what has these names from the beginning.
     pub async fn connect_rejecting(xds: SocketAddr, id: &str, names: &[&str]) -> Self {
-        let rejects = Arc::new(Mutex::new(Rejects {
+        let rejects = Rejects {
             always: names.iter().map(|name| (*name).to_owned()).collect(),
-            once: BTreeSet::new(),
-        }));
+            ..Rejects::default()
+        };
+        Self::connect_with(xds, id, rejects).await
+    }
+
+    /// Connects, and rejects each listener or extension configuration that contains `text`.
+    pub async fn connect_rejecting_all_with(xds: SocketAddr, id: &str, text: &str) -> Self {
+        let rejects = Rejects {
+            containing: vec![text.to_owned()],
+            ..Rejects::default()
+        };
+        Self::connect_with(xds, id, rejects).await
+    }
+
+    async fn connect_with(xds: SocketAddr, id: &str, rejects: Rejects) -> Self {
+        let rejects = Arc::new(Mutex::new(rejects));
+        let filters = Arc::new(Mutex::new(Vec::new()));
         let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{xds}"))
             .await
             .unwrap();
@@ -67,6 +93,7 @@ impl FakeEnvoy {
             .into_inner();
         let mut tasks = JoinSet::new();
         let rejecting = Arc::clone(&rejects);
+        let receiving = Arc::clone(&filters);
         let (speaks, mut may_speak) = watch::channel(true);
         tasks.spawn(async move {
             let mut subscribed = BTreeSet::new();
@@ -74,7 +101,12 @@ impl FakeEnvoy {
                 if may_speak.wait_for(|speaks| *speaks).await.is_err() {
                     return;
                 }
-                for answer in answers(&response, &mut rejecting.lock().unwrap(), &mut subscribed) {
+                let answers = answers(&response, &mut rejecting.lock().unwrap(), &mut subscribed);
+                receiving
+                    .lock()
+                    .unwrap()
+                    .extend(received_filters(&response, &answers));
+                for answer in answers {
                     // The control plane may be gone first.
                     let _ = requests.try_send(answer);
                 }
@@ -82,9 +114,15 @@ impl FakeEnvoy {
         });
         Self {
             rejects,
+            filters,
             speaks,
             _tasks: tasks,
         }
+    }
+
+    /// Every filter's configuration that it has answered on this stream, in order.
+    pub fn filters(&self) -> Vec<ReceivedFilter> {
+        self.filters.lock().unwrap().clone()
     }
 
     /// Answers nothing until it is told to go on.
@@ -108,6 +146,26 @@ impl FakeEnvoy {
     }
 }
 
+/// The contents of a response, as far as they are text.
+fn texts_of(response: &DeltaDiscoveryResponse) -> impl Iterator<Item = String> {
+    let contents = response.resources.iter();
+    let contents = contents.filter_map(|resource| resource.resource.as_ref());
+    contents.map(|content| String::from_utf8_lossy(&content.value).into_owned())
+}
+
+fn received_filters(
+    response: &DeltaDiscoveryResponse,
+    answers: &[DeltaDiscoveryRequest],
+) -> Vec<ReceivedFilter> {
+    if response.type_url != ResourceType::ExtensionConfig.type_url() {
+        return Vec::new();
+    }
+    let is_rejected = answers[0].error_detail.is_some();
+    texts_of(response)
+        .map(|text| ReceivedFilter { text, is_rejected })
+        .collect()
+}
+
 /// The acknowledgement or rejection, and the subscriptions to what was accepted names.
 fn answers(
     response: &DeltaDiscoveryResponse,
@@ -119,7 +177,11 @@ fn answers(
     // Names of extension configurations are nobody else's.
     let can_reject = [ResourceType::Listener, ResourceType::ExtensionConfig];
     let rejected = can_reject.contains(&resource_type)
-        && names().any(|name| rejects.once.remove(name) || rejects.always.contains(name));
+        && (names().any(|name| rejects.once.remove(name) || rejects.always.contains(name))
+            || rejects
+                .containing
+                .iter()
+                .any(|text| texts_of(response).any(|content| content.contains(text))));
     let mut answers = vec![DeltaDiscoveryRequest {
         type_url: response.type_url.clone(),
         response_nonce: response.nonce.clone(),

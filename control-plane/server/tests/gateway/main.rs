@@ -11,6 +11,7 @@ mod guard;
 mod harness;
 mod idle_rules;
 mod name_clash;
+mod random;
 mod reach;
 mod restarts;
 mod rollouts;

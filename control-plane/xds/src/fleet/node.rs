@@ -88,6 +88,8 @@ pub(super) struct Crash {
     count: u32,
     /// Whether it is gone, and how it comes back will tell.
     is_suspected: bool,
+    /// Whether it had answered something each time, so that it was no fault of the network.
+    was_heard: bool,
 }
 
 impl Node {
@@ -133,6 +135,7 @@ impl Node {
             generation: crash.generation.clone(),
             count: crash.count,
             is_kept_from_it: crash.count >= MOST_CRASHES,
+            was_heard: crash.was_heard,
         })
     }
 
@@ -249,9 +252,7 @@ impl Node {
 
     /// Whether the process behind a new stream is the one that was there before.
     pub(super) fn process_behind(&self, first: FirstRequest) -> Process {
-        let is_root = first.resource_type.empty_subscription_is_wildcard();
-        let reports_nothing = is_root && !first.reports_resources;
-        if reports_nothing && lock(&self.session).has_any(first.resource_type) {
+        if reports_nothing(first) && lock(&self.session).has_any(first.resource_type) {
             Process::Fresh
         } else {
             Process::Unknown
@@ -259,16 +260,26 @@ impl Node {
     }
 
     /// Counts the loss of the last connection as a crash, if a new process of the same version
-    /// comes back and none was there to take over. Tells whether that is once too often.
-    pub(super) fn count_crash(&mut self, process: Process, identity: &Identity) -> bool {
+    /// comes back and none was there to take over. An Envoy that had answered nothing and has
+    /// nothing counts as one: nothing tells it from the process before. Tells whether that is once
+    /// too often.
+    pub(super) fn count_crash(
+        &mut self,
+        process: Process,
+        first: FirstRequest,
+        identity: &Identity,
+    ) -> bool {
+        let is_unheard = reports_nothing(first) && lock(&self.session).is_unheard();
+        let is_new = process == Process::Fresh || is_unheard;
         let is_another_version = identity.user_agent != self.identity.user_agent;
         let took_over = self.is_up();
         let Some(crash) = &mut self.crash else {
             return false;
         };
         let was_suspected = std::mem::replace(&mut crash.is_suspected, false);
-        if was_suspected && process == Process::Fresh && !took_over && !is_another_version {
+        if was_suspected && is_new && !took_over && !is_another_version {
             crash.count += 1;
+            crash.was_heard &= !is_unheard;
             return crash.count == MOST_CRASHES;
         }
         false
@@ -293,13 +304,14 @@ impl Node {
         match suspect {
             Some(push) => {
                 let before = self.crash.take();
-                let count = before
-                    .filter(|crash| crash.generation == push.generation)
-                    .map_or(0, |crash| crash.count);
+                let before = before.filter(|crash| crash.generation == push.generation);
+                let (count, was_heard) =
+                    before.map_or((0, true), |crash| (crash.count, crash.was_heard));
                 self.crash = Some(Crash {
                     generation: push.generation,
                     count,
                     is_suspected: true,
+                    was_heard,
                 });
             }
             // It ran long enough with what it has.
@@ -307,4 +319,9 @@ impl Node {
             None => {}
         }
     }
+}
+
+/// Whether a stream's first request shows that the Envoy has nothing yet.
+fn reports_nothing(first: FirstRequest) -> bool {
+    first.resource_type.empty_subscription_is_wildcard() && !first.reports_resources
 }

@@ -330,6 +330,45 @@ fn it_keeps_a_generation_from_an_envoy_that_crashed_with_it_twice() {
     assert_eq!(a.given(), named("2"));
 }
 
+/// Has an Envoy connect, be sent something, and leave without having answered anything.
+fn die_unheard(table: &mut Table) -> Stream {
+    let stream = table.connect("a");
+    {
+        let assignment = stream.admission.assignment.borrow().clone();
+        let mut session = lock(&stream.admission.session);
+        if let Some(snapshot) = assignment.snapshot {
+            session.assign(snapshot, ACK_DEADLINE, assignment.number);
+        }
+        session
+            .request(asking(ResourceType::Cluster, vec![]), table.now)
+            .expect("few names");
+        session.poll(table.now);
+    }
+    table.now += Duration::from_secs(1);
+    table.lose(&stream, StreamEnd::ByEnvoy);
+    stream
+}
+
+#[test]
+fn it_keeps_a_generation_from_an_envoy_that_dies_before_it_answers_anything() {
+    let mut table = Table::of(&generation("1"));
+    die_unheard(&mut table);
+    die_unheard(&mut table);
+    let a = table.connect("a");
+    assert_eq!(a.given(), None);
+    let crashes = table.summary("a").crashes.expect("crashes");
+    assert_eq!(
+        (crashes.count, crashes.is_kept_from_it, crashes.was_heard),
+        (2, true, false)
+    );
+    // One that was sent nothing has crashed with nothing.
+    let mut table = Table::new();
+    for _ in 0..3 {
+        die_unheard(&mut table);
+    }
+    assert_eq!(table.summary("a").crashes, None);
+}
+
 #[test]
 fn it_counts_no_restart_that_the_generation_has_nothing_to_do_with() {
     let soon = Duration::from_secs(10);

@@ -189,6 +189,22 @@ fn it_asks_broken_envoys_where_there_is_nobody_else() {
 }
 
 #[test]
+fn it_takes_nothing_back_from_others_because_one_was_lost_before_it_answered_anything() {
+    let unheard = Crashes {
+        generation: Generation::new("new"),
+        count: 2,
+        is_kept_from_it: true,
+        was_heard: false,
+    };
+    let mut court = Court::new(&[("good", ACK), ("lost", SILENCE)]);
+    court.envoy("lost").crashes = Some(unheard.clone());
+    assert_eq!(court.verdict(), Verdict::Standing);
+    let mut court = Court::new(&[("lost", SILENCE)]);
+    court.envoy("lost").crashes = Some(unheard);
+    assert_eq!(court.verdict(), Verdict::Rejected);
+}
+
+#[test]
 fn it_waits_for_broken_envoys_where_there_is_nobody_else() {
     let mut court = Court::new(&[("sick", SILENCE)]);
     court.marks.broken.insert(NodeId::new("sick"));
@@ -240,6 +256,7 @@ fn it_counts_a_crash_loop_against_the_generation_and_one_with_everything_against
             generation: Generation::new(name),
             count: 2,
             is_kept_from_it: true,
+            was_heard: true,
         })
     };
     let mut court = Court::new(&[("good", ACK), ("crashing", SILENCE)]);

@@ -1,0 +1,85 @@
+//! The management API of a control plane, as subcommands ask it.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::output;
+
+/// Says which control plane is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Address {
+    /// The control plane's REST address
+    #[arg(
+        long,
+        env = "CONTROL_PLANE_REST_ADDRESS",
+        default_value = "127.0.0.1:8080"
+    )]
+    rest_address: String,
+}
+
+/// The ways to show an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A line for each thing, for people
+    Text,
+    /// One JSON object for programs
+    Json,
+}
+
+impl Format {
+    /// Says that something failed. A program that asked for JSON gets JSON all the same: this
+    /// object with the `error` in it; that it failed is told by the exit code.
+    pub(crate) fn failure(
+        self,
+        mut known: Value,
+        error: anyhow::Error,
+    ) -> anyhow::Result<ExitCode> {
+        if self == Self::Json {
+            known["error"] = Value::String(format!("{error:#}"));
+            output::data(known)?;
+        }
+        Err(error)
+    }
+}
+
+/// A control plane that can be asked.
+pub(crate) struct ControlPlane {
+    client: reqwest::Client,
+    base: String,
+}
+
+/// Longer, and a user believes that the command hangs; the control plane answers from memory.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+impl ControlPlane {
+    pub(crate) fn at(address: &Address) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?,
+            base: format!("http://{}/api/v1", address.rest_address),
+        })
+    }
+
+    /// Asks for a resource of the management API.
+    pub(crate) async fn get(&self, resource: &str) -> anyhow::Result<Value> {
+        let url = format!("{}/{resource}", self.base);
+        let answer = self
+            .client
+            .get(&url)
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)
+            .with_context(|| format!("nothing answers at {url}"))?;
+        let status = answer.status();
+        if !status.is_success() {
+            bail!("{url} answers {status}: no control plane's REST interface is at this address");
+        }
+        answer
+            .json()
+            .await
+            .with_context(|| format!("{url} answers no JSON"))
+    }
+}
