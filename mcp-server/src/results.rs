@@ -70,6 +70,39 @@ pub enum Room {
     More,
     /// The row is not in, because of this limit, and no other will be.
     Full(Truncation),
+    /// The row is not in, because it alone is over the limit on bytes, and no other will be.
+    TooLarge,
+}
+
+impl Room {
+    /// The limit that keeps a row out, if one does.
+    pub fn truncation(self) -> Option<Truncation> {
+        match self {
+            Self::More => None,
+            Self::Full(truncation) => Some(truncation),
+            Self::TooLarge => Some(Truncation::Bytes),
+        }
+    }
+}
+
+/// A cell with which a row cannot be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OversizedCell {
+    /// The name of its column.
+    pub column: String,
+    /// Its bytes, as the database writes it.
+    pub bytes: usize,
+}
+
+impl OversizedCell {
+    /// Tells that this cell keeps the row with that number out, and what to do about it.
+    pub fn explain(&self, row: usize) -> String {
+        let Self { column, bytes } = self;
+        format!(
+            "row {row} alone is over the byte limit: its column `{column}` has {bytes} bytes; \
+             leave the column out, or select a part of it, such as the first characters of its text"
+        )
+    }
 }
 
 /// Why a sink cannot take what it is given.
@@ -90,6 +123,8 @@ pub struct Written {
     pub columns: Vec<Column>,
     /// The limit that cut it, if there were more rows.
     pub truncation: Option<Truncation>,
+    /// The longest cell of the row that was cut off, where that row alone is over the limit.
+    pub oversized: Option<OversizedCell>,
 }
 
 /// The receiver of a result: its columns once, then its rows, cell by cell.

@@ -2,19 +2,21 @@
 
 use crate::config::Config;
 use crate::jobs::Jobs;
-use crate::postgres::Postgres;
+use crate::postgres::Databases;
 use crate::spark::Spark;
 
 /// The services behind the tools. Making them connects to nothing, so the server starts while they
 /// are down.
 #[derive(Debug)]
 pub struct Services {
-    /// The database that the PostgreSQL tools read.
-    pub postgres: Postgres,
+    /// The databases that the PostgreSQL tools work on, by name.
+    pub databases: Databases,
     /// The Spark that runs SQL statements.
     pub spark: Spark,
     /// Submitted Spark jobs and their registry.
     pub jobs: Jobs,
+    /// The bytes of a result that a model is shown as text.
+    pub text_bytes: usize,
 }
 
 impl Services {
@@ -25,9 +27,10 @@ impl Services {
     /// is down.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
-            postgres: Postgres::new(&config.postgres)?,
+            databases: Databases::new(&config.postgres)?,
             spark: Spark::new(&config.spark)?,
             jobs: Jobs::new(config)?,
+            text_bytes: config.text_bytes,
         })
     }
 }

@@ -18,17 +18,33 @@ pub mod submit_spark_job;
 
 use std::future::Future;
 
+use anyhow::ensure;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::config::Access;
+use crate::config::{Access, Config};
+use crate::results::RawJson;
 use crate::services::Services;
 
 pub use failure::ToolFailure;
 pub use registry::Registry;
 
 impl Registry {
+    /// The tools that the configuration offers.
+    ///
+    /// # Errors
+    /// When a name is chosen that no tool has, or Spark SQL may write and is not offered so.
+    pub fn offered(config: &Config) -> anyhow::Result<Self> {
+        let offered = Self::all(config.spark.access()).select(&config.tools)?;
+        ensure!(
+            config.spark.access() == Access::Read || offered.get("execute_spark_sql").is_some(),
+            "SPARK_ALLOW_WRITES is set, but the tool that it concerns is not offered: set \
+             MCP_TOOLS=all, or name execute_spark_sql there"
+        );
+        Ok(offered)
+    }
+
     /// Every tool of this server, in the order of the list that clients see.
     pub fn all(spark: Access) -> Self {
         let tools = Self::default()
@@ -57,6 +73,8 @@ pub trait Tool: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// The change that a call makes.
     const EFFECT: Effect;
+    /// Whether a second call with the same arguments changes nothing more.
+    const IS_IDEMPOTENT: bool = matches!(Self::EFFECT, Effect::Reads);
 
     /// The arguments, with `#[serde(deny_unknown_fields)]`.
     type Arguments: DeserializeOwned + Send;
@@ -77,6 +95,11 @@ pub trait Tool: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Output, ToolFailure>> + Send;
 }
 
+/// JSON Schema of the argument by which a caller chooses one of this server's databases.
+fn database_schema() -> Value {
+    json!({"type": "string", "description": "Name of a database; `default` when left out"})
+}
+
 /// The change that a call makes in the world; becomes the annotations that clients show and ask
 /// confirmation by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +113,33 @@ pub enum Effect {
 }
 
 /// The answer of a tool.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The whole answer; fits [`Tool::output_schema`].
-    pub structured: Value,
-    /// The answer in a few lines for a model: the gist, and a preview where the whole is long.
+    pub structured: RawJson,
+    /// The answer for a model.
     pub text: String,
+    /// Whether the text tells a client that gets no structured content all that it needs; it is
+    /// sent the structured content as text otherwise.
+    pub text_is_whole: bool,
+}
+
+impl Output {
+    /// An answer whose text is the gist in a few lines.
+    pub fn new(structured: &Value, text: impl Into<String>) -> Self {
+        Self {
+            structured: RawJson::of(structured),
+            text: text.into(),
+            text_is_whole: false,
+        }
+    }
+
+    /// An answer whose text has the rows themselves, within its budget.
+    pub fn of_rows(structured: RawJson, text: String) -> Self {
+        Self {
+            structured,
+            text,
+            text_is_whole: true,
+        }
+    }
 }

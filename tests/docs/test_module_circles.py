@@ -14,28 +14,14 @@ ROOTS = sorted(
     if root.exists()
 )
 
-# The circles that are still there. None may be added, and none may gain a module.
-KNOWN = {
-    "mcp-server/src/lib.rs": [
-        {"jobs", "postgres", "services", "spark", "tools"},
-    ],
-}
-
 
 def name_of(root: Path) -> str:
     return root.relative_to(REPOSITORY).as_posix()
 
 
 @pytest.mark.parametrize("root", ROOTS, ids=name_of)
-def test_it_finds_no_circle_that_is_not_known(root: Path) -> None:
-    known = KNOWN.get(name_of(root), [])
-    found = Crate(root).circles()
-    assert [circle for circle in found if not any(set(circle) <= one for one in known)] == []
-
-
-@pytest.mark.parametrize("name", KNOWN)
-def test_it_lists_no_crate_that_is_free_of_circles(name: str) -> None:
-    assert Crate(REPOSITORY / name).circles(), f"take `{name}` out of KNOWN"
+def test_it_finds_no_circle(root: Path) -> None:
+    assert Crate(root).circles() == []
 
 
 def crate(folder: Path, files: dict[str, str]) -> Crate:

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::RawResult;
 use crate::call::{CorrelationId, Revision};
+use crate::results::RawJson;
 use crate::tools::{Output, ToolFailure};
 
 /// In results' `_meta`: the id under which the log knows the call.
@@ -25,15 +26,21 @@ pub(super) fn to_call(
 ) -> CallToolResult {
     let mut answer = CallToolResult::default();
     answer.is_error = Some(result.is_err());
+    let has_structured = revision.has_structured_content();
     let (text, structured) = match result {
-        Err(failure) => (failure.text(), Some(failure.structured())),
-        Ok(output) if !revision.has_structured_content() => (output.structured.to_string(), None),
-        Ok(Output { structured, text }) => (text, Some(structured)),
+        Err(failure) => (failure.text(), RawJson::of(&failure.structured())),
+        Ok(output) if !has_structured && !output.text_is_whole => {
+            let whole = String::from_utf8_lossy(output.structured.bytes()).into_owned();
+            (whole, output.structured)
+        }
+        Ok(output) => (output.text, output.structured),
     };
     answer.content = vec![ContentBlock::text(text)];
-    let _ = raw_result;
-    if revision.has_structured_content() {
-        answer.structured_content = structured;
+    if has_structured {
+        answer.structured_content = Some(match raw_result {
+            Some(raw_result) => raw_result.keep(structured.bytes().clone()),
+            None => structured.to_value(),
+        });
     }
     answer
 }

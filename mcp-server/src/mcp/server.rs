@@ -104,6 +104,17 @@ impl McpServer {
 }
 
 impl McpServer {
+    fn instructions(&self) -> String {
+        let mut text = "Query PostgreSQL and Apache Spark. Start with list_tables and \
+                        get_table_schema."
+            .to_owned();
+        let names: Vec<&str> = self.services.databases.names().collect();
+        if names.len() > 1 {
+            text += &format!(" Databases: {}.", names.join(", "));
+        }
+        text
+    }
+
     /// The call that a request makes, and what must live as long as it runs.
     fn receive(
         &self,
@@ -138,10 +149,7 @@ impl ServerHandler for McpServer {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(implementation())
             .with_protocol_version(ProtocolVersion::LATEST)
-            .with_instructions(
-                "Query PostgreSQL (read-only) and Apache Spark. Start with \
-                 list_tables and get_table_schema.",
-            )
+            .with_instructions(self.instructions())
     }
 
     /// The list is the same for everyone: rights are the gateway's, and it hides there what a

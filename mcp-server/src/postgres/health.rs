@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use super::session::Session;
-use super::{Postgres, failure};
+use super::session::{OpenError, Session};
+use super::{Database, NotOpened};
 use crate::health::Health;
 
-impl Postgres {
+impl Database {
     /// Opens a session and hangs up: one of a pool would not show that new ones are refused.
     pub async fn health(&self) -> Health {
         let started = Instant::now();
@@ -26,7 +26,7 @@ impl Postgres {
                 }
             }
             Err(error) => Health::Down {
-                reason: failure::of_opening(&self.login, &error).text(),
+                reason: self.explain(error),
             },
         }
     }
@@ -36,13 +36,20 @@ impl Postgres {
         match Session::open(&self.login, &self.session_settings).await {
             Ok(session) => {
                 for warning in session.facts().warnings() {
-                    tracing::warn!("PostgreSQL: {warning}");
+                    tracing::warn!(database = self.name, "PostgreSQL: {warning}");
                 }
             }
             Err(error) => {
-                let failure = failure::of_opening(&self.login, &error);
-                tracing::warn!("PostgreSQL: {}", failure.text());
+                tracing::warn!(database = self.name, "PostgreSQL: {}", self.explain(error));
             }
         }
+    }
+
+    fn explain(&self, error: OpenError) -> String {
+        let error = NotOpened {
+            address: self.login.address(),
+            cause: error,
+        };
+        format!("{error}; {}", error.remedy())
     }
 }

@@ -18,7 +18,7 @@ use super::session::{Session, SessionError};
 use super::wire::WireError;
 
 use catalogue::judge_objects;
-pub(crate) use refused::Refused;
+pub use refused::{FunctionRefused, Refused};
 use tree::{Layout, TreeFindings};
 
 /// The bytes of the longest tree that is read: some 200 joins. Ten at once fit into 80 MB.

@@ -6,30 +6,51 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::types::{Form, TypeInfo};
-use crate::tools::ToolFailure;
+
+/// Why a caller's values do not fit a statement's parameters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidParameters {
+    /// There are too few of them, or too many.
+    #[error(
+        "the SQL has {wanted} parameters and `parameters` has {given} values; \
+         give one value for each of $1, $2, …"
+    )]
+    Count {
+        /// As many as the statement has.
+        wanted: usize,
+        /// As many as were given.
+        given: usize,
+    },
+    /// One of them has no form in its parameter's type.
+    #[error("parameter ${number} (`{type_name}`): {problem}")]
+    Value {
+        /// The number of the parameter.
+        number: usize,
+        /// The type that PostgreSQL found for it.
+        type_name: String,
+        /// The reason, and what to do.
+        problem: String,
+    },
+}
 
 /// The text of each value; `None` is NULL.
 pub(super) fn texts(
     values: &[Value],
     types: &[Arc<TypeInfo>],
-) -> Result<Vec<Option<String>>, ToolFailure> {
+) -> Result<Vec<Option<String>>, InvalidParameters> {
     if values.len() != types.len() {
-        return Err(ToolFailure::invalid_arguments(format!(
-            "the SQL has {} parameters and `parameters` has {} values; \
-             give one value for each of $1, $2, …",
-            types.len(),
-            values.len()
-        )));
+        return Err(InvalidParameters::Count {
+            wanted: types.len(),
+            given: values.len(),
+        });
     }
     let numbered = values.iter().zip(types).enumerate();
     numbered
         .map(|(at, (value, info))| {
-            text_form(value, info).map_err(|problem| {
-                ToolFailure::invalid_arguments(format!(
-                    "parameter ${} (`{}`): {problem}",
-                    at + 1,
-                    info.name
-                ))
+            text_form(value, info).map_err(|problem| InvalidParameters::Value {
+                number: at + 1,
+                type_name: info.name.clone(),
+                problem,
             })
         })
         .collect()

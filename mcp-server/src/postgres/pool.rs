@@ -9,10 +9,9 @@ use std::time::Duration;
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
 
-use super::failure;
+use super::error::{Busy, Error, NotOpened};
 use super::session::{OpenError, Session, SessionError, SessionSettings};
 use super::wire::{self, Login};
-use crate::tools::ToolFailure;
 
 /// How long a call waits for a session while all are busy; the caller should hear of it while it
 /// still listens.
@@ -70,7 +69,7 @@ impl SessionPool {
     }
 
     /// A session, as soon as one is free.
-    pub(super) async fn lease(&self) -> Result<Lease, ToolFailure> {
+    pub(super) async fn lease(&self) -> Result<Lease, Error> {
         let timeouts = Timeouts {
             wait: Some(QUEUE_TIMEOUT),
             ..Timeouts::new()
@@ -80,28 +79,23 @@ impl SessionPool {
                 session: Some(session),
                 is_clean: false,
             }),
-            Err(PoolError::Timeout(_)) => Err(self.queue_is_full()),
-            Err(PoolError::Backend(error)) => {
-                Err(failure::of_opening(&self.sessions.manager().login, &error))
-            }
-            Err(error) => Err(
-                ToolFailure::unavailable("no connection to PostgreSQL is to be had")
-                    .with_log(error.to_string()),
-            ),
+            Err(PoolError::Timeout(_)) => Err(self.busy().into()),
+            Err(PoolError::Backend(cause)) => Err(Error::NotOpened(NotOpened {
+                address: self.sessions.manager().login.address(),
+                cause,
+            })),
+            Err(error) => Err(Error::NoSession(error.to_string())),
         }
     }
 
-    fn queue_is_full(&self) -> ToolFailure {
+    fn busy(&self) -> Busy {
         let status = self.sessions.status();
-        ToolFailure::unavailable(format!(
-            "all {} connections for {} are busy; the call waited {} s in the queue, \
-             where {} more wait",
-            status.max_size,
-            self.purpose,
-            QUEUE_TIMEOUT.as_secs(),
-            status.waiting
-        ))
-        .with_hint("try again in a few seconds, or narrow the queries that run")
+        Busy {
+            most: status.max_size,
+            purpose: self.purpose,
+            waited_seconds: QUEUE_TIMEOUT.as_secs(),
+            waiting: status.waiting,
+        }
     }
 }
 

@@ -10,86 +10,32 @@ use serde_json::Value;
 
 use super::judge::{self, Analysed, JudgeError, Refused, receive_analysis, send_analysis};
 use super::pool::{Lease, lives_on};
-use super::session::{STATE, Session, SessionError, Statement};
-use super::{Postgres, failure, parameters};
-use crate::tools::ToolFailure;
+use super::session::{STATE, Session, Statement};
+use super::{Database, Error, parameters};
+use crate::results::{Column, RowSink, Written};
 use fetching::fetch;
 
 /// The bytes of the longest text that is analysed; questions are a hundredth of it.
 const LONGEST_SQL: usize = 1 << 20;
 
-/// How much of a result is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ResultLimits {
-    /// The most rows that a result may have.
-    pub rows: usize,
-    /// Bytes of the rows as JSON.
-    pub bytes: usize,
-}
-
-impl ResultLimits {
-    /// The bytes of a row that could still be shown: the text form can be longer than its JSON.
-    pub(super) fn longest_row(&self) -> usize {
-        self.bytes.saturating_mul(2).saturating_add(1 << 10)
-    }
-}
-
-/// The limit that ended a result early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TruncatedBy {
-    /// The result had more rows than [`ResultLimits::rows`].
-    Rows,
-    /// The rows had more bytes than [`ResultLimits::bytes`].
-    Bytes,
-}
-
-/// A column of a result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name; names may repeat.
-    pub name: String,
-    /// Its type, as SQL writes it.
-    pub type_name: String,
-}
-
-/// A result, or the first rows of one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rows {
-    /// In the query's order.
-    pub columns: Vec<Column>,
-    /// Whole rows, each with one value per column.
-    pub rows: Vec<Vec<Value>>,
-    /// Why there are no more; `None` when this is all.
-    pub truncated_by: Option<TruncatedBy>,
-    /// The longest value of the row that was cut off, where that row alone is over the limit.
-    pub oversized: Option<OversizedValue>,
-}
-
-/// A value with which a row cannot be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OversizedValue {
-    /// The name of its column.
-    pub column: String,
-    /// Its bytes, as PostgreSQL or JSON writes it.
-    pub bytes: usize,
-}
-
-impl Postgres {
-    /// Judges one query, runs it and reads its rows up to the limits. Dropping the future ends it
-    /// in
-    /// PostgreSQL too.
+impl Database {
+    /// Judges one query, runs it and writes its rows into `sink` until that is full. Dropping the
+    /// future ends the query in PostgreSQL too.
     ///
     /// # Errors
-    /// Why the query is not run; what PostgreSQL says about it or its parameters, with SQLSTATE;
-    /// `unavailable` when PostgreSQL cannot be reached.
-    pub async fn query(&self, sql: &str, parameters: &[Value]) -> Result<Rows, ToolFailure> {
+    /// [`Error`]: why the query is not run, what PostgreSQL says about it or its parameters, or
+    /// that PostgreSQL cannot be reached.
+    pub async fn query(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        sink: &mut dyn RowSink,
+    ) -> Result<Written, Error> {
         if sql.len() > LONGEST_SQL {
-            return Err(ToolFailure::invalid_arguments(format!(
-                "`sql` is longer than {LONGEST_SQL} bytes; put values into `parameters`"
-            )));
+            return Err(Error::TooLong { most: LONGEST_SQL });
         }
         if sql.contains('\0') {
-            return Err(ToolFailure::new("42601", "`sql` holds a NUL character"));
+            return Err(Error::HoldsNul);
         }
         self.in_time(async {
             let mut lease = self.queries.lease().await?;
@@ -99,11 +45,11 @@ impl Postgres {
                     end_after(lease, &error).await;
                     return Err(match error {
                         JudgeError::Refused(_) if is_explain(sql) => Refused::Explain.into(),
-                        error => failure::of_judgement(error),
+                        error => error.into(),
                     });
                 }
             };
-            self.run(lease, sql, statement, parameters).await
+            self.run(lease, sql, statement, parameters, sink).await
         })
         .await
     }
@@ -179,8 +125,8 @@ impl Postgres {
         sql: &str,
         statement: Statement,
         values: &[Value],
-    ) -> Result<Rows, ToolFailure> {
-        let limits = self.settings.limits;
+        sink: &mut dyn RowSink,
+    ) -> Result<Written, Error> {
         let prepared = self.prepare(lease.session(), &statement, values).await;
         let (columns, values) = match prepared {
             Ok(prepared) => prepared,
@@ -196,10 +142,11 @@ impl Postgres {
         let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
         let session = lease.session();
         let leaves_traces = statement.leaves_traces;
-        let sent = send_run(session, &statement, &values, limits.rows).map_err(SessionError::from);
+        let most_rows = sink.most_rows();
+        let sent = send_run(session, &statement, &values, most_rows).map_err(Error::from);
         let gone = keep(session, sql, &statement);
-        let fetched = match sent.and(close_all(session, &gone).map_err(SessionError::from)) {
-            Ok(answers) => fetch(session, &columns, limits, answers).await,
+        let fetched = match sent.and(close_all(session, &gone).map_err(Error::from)) {
+            Ok(answers) => fetch(session, &columns, sink, answers).await,
             Err(error) => Err(error),
         };
         match fetched {
@@ -209,19 +156,18 @@ impl Postgres {
                     true => lease.give_back(),
                     false => drop(lease),
                 }
-                Ok(Rows {
-                    columns: columns.into_iter().map(|(column, _)| column).collect(),
-                    rows: fetched.rows,
-                    truncated_by: fetched.truncated_by,
+                Ok(Written {
+                    columns: columns.columns,
+                    truncation: fetched.truncation,
                     oversized: fetched.oversized,
                 })
             }
             Err(error) => {
-                match lives_on(&error) && !leaves_traces {
-                    true => lease.give_back(),
-                    false => drop(lease),
+                match &error {
+                    Error::Session(error) if lives_on(error) && !leaves_traces => lease.give_back(),
+                    _ => drop(lease),
                 }
-                Err(failure::of_session(&error))
+                Err(error)
             }
         }
     }
@@ -232,27 +178,28 @@ impl Postgres {
         session: &mut Session,
         statement: &Statement,
         values: &[Value],
-    ) -> Result<(fetching::Columns, Vec<Option<String>>), ToolFailure> {
+    ) -> Result<(fetching::Columns, Vec<Option<String>>), Error> {
         let ids: Vec<u32> = statement
             .columns
             .iter()
             .map(|(_, id)| *id)
             .chain(statement.parameters.iter().copied())
             .collect();
-        let mut types = self.types.of(session, &ids).await?;
+        let types = self.types.of(session, &ids).await?;
+        let mut types = types.ok_or(Error::TypeGone)?;
         let parameter_types = types.split_off(statement.columns.len());
-        let columns = statement
-            .columns
-            .iter()
-            .zip(types)
-            .map(|((name, _), info)| {
-                let column = Column {
+        let columns = fetching::Columns {
+            columns: statement
+                .columns
+                .iter()
+                .zip(&types)
+                .map(|((name, _), info)| Column {
                     name: name.clone(),
                     type_name: info.name.clone(),
-                };
-                (column, info)
-            })
-            .collect();
+                })
+                .collect(),
+            types,
+        };
         Ok((columns, parameters::texts(values, &parameter_types)?))
     }
 }
@@ -261,10 +208,12 @@ fn send_run(
     session: &mut Session,
     statement: &Statement,
     values: &[Option<&str>],
-    rows: usize,
+    most_rows: Option<usize>,
 ) -> std::io::Result<()> {
-    // One more than is shown, to know whether there are more.
-    let rows = i32::try_from(rows.saturating_add(1)).unwrap_or(i32::MAX);
+    // One more than is taken, to know whether there are more; 0 is all.
+    let rows = most_rows.map_or(0, |most| {
+        i32::try_from(most.saturating_add(1)).unwrap_or(i32::MAX)
+    });
     session.send_execute(&statement.name, values, rows)?;
     session.send_simple("ROLLBACK")
 }

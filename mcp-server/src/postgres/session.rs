@@ -17,7 +17,7 @@ use postgres_protocol::message::frontend;
 
 use super::wire::{Backend, ConnectError, Login, ServerReport, Wire, WireError, connect};
 
-pub(super) use settings::{SessionFacts, SessionSettings};
+pub(super) use settings::{SessionAccess, SessionFacts, SessionSettings};
 use statements::is_huge;
 pub(super) use statements::{KeptStatements, Statement};
 
@@ -53,7 +53,7 @@ struct OwnStatement {
 
 /// Why a statement brought no rows.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SessionError {
+pub enum SessionError {
     /// PostgreSQL refused it; the session lives on.
     #[error("{}", .0.message)]
     Server(Box<ServerReport>),
@@ -370,7 +370,7 @@ fn text_rows(rows: &[DataRowBody], names: &Arc<[String]>) -> Result<Vec<TextRow>
 
 /// Why a session could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum OpenError {
+pub enum OpenError {
     /// No connection came about.
     #[error(transparent)]
     Connect(#[from] ConnectError),

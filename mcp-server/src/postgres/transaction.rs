@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::pool::{Lease, lives_on};
 use super::session::{SessionError, TextRow};
-use super::{Postgres, failure};
-use crate::tools::ToolFailure;
+use super::{Database, Error};
 
 /// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
 const GRACE: Duration = Duration::from_secs(1);
@@ -21,12 +20,12 @@ pub struct ReadTransaction {
     is_broken: bool,
 }
 
-impl Postgres {
+impl Database {
     /// Begins a transaction that only reads, on a connection that queries cannot take.
     ///
     /// # Errors
     /// When PostgreSQL cannot be reached, or every such connection is busy.
-    pub async fn read(&self) -> Result<ReadTransaction, ToolFailure> {
+    pub async fn read(&self) -> Result<ReadTransaction, Error> {
         let mut transaction = ReadTransaction {
             lease: self.catalogue.lease().await?,
             is_broken: false,
@@ -42,11 +41,11 @@ impl Postgres {
     /// Those of `call`, and that the time is over.
     pub async fn in_time<T>(
         &self,
-        call: impl Future<Output = Result<T, ToolFailure>>,
-    ) -> Result<T, ToolFailure> {
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         tokio::time::timeout(self.settings.statement_timeout + GRACE, call)
             .await
-            .unwrap_or_else(|_| Err(failure::of_time()))
+            .unwrap_or_else(|_| Err(Error::OutOfTime))
     }
 }
 
@@ -59,7 +58,7 @@ impl ReadTransaction {
         &mut self,
         sql: &'static str,
         parameters: &[Option<&str>],
-    ) -> Result<Vec<TextRow>, ToolFailure> {
+    ) -> Result<Vec<TextRow>, Error> {
         let rows = self.lease.session().rows(sql, parameters).await;
         self.note(rows)
     }
@@ -71,15 +70,15 @@ impl ReadTransaction {
         }
     }
 
-    async fn run(&mut self, sql: &str) -> Result<(), ToolFailure> {
+    async fn run(&mut self, sql: &str) -> Result<(), Error> {
         let done = self.lease.session().run(sql).await.map(|_| ());
         self.note(done)
     }
 
-    fn note<T>(&mut self, done: Result<T, SessionError>) -> Result<T, ToolFailure> {
+    fn note<T>(&mut self, done: Result<T, SessionError>) -> Result<T, Error> {
         done.map_err(|error| {
             self.is_broken |= !lives_on(&error);
-            failure::of_session(&error)
+            error.into()
         })
     }
 }

@@ -4,9 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::failure;
-use super::session::Session;
-use crate::tools::ToolFailure;
+use super::session::{Session, SessionError};
 
 /// The types that were looked up so far.
 #[derive(Debug, Default)]
@@ -47,12 +45,13 @@ pub(super) enum Form {
 }
 
 impl Types {
-    /// The types with these ids, asking PostgreSQL for those that are new.
+    /// The types with these ids, asking PostgreSQL for those that are new; `None` where one of them
+    /// has gone.
     pub(super) async fn of(
         &self,
         session: &mut Session,
         ids: &[u32],
-    ) -> Result<Vec<Arc<TypeInfo>>, ToolFailure> {
+    ) -> Result<Option<Vec<Arc<TypeInfo>>>, SessionError> {
         let missing: BTreeSet<u32> = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             ids.iter()
@@ -64,27 +63,17 @@ impl Types {
             self.learn(session, missing).await?;
         }
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        ids.iter()
-            .map(|id| {
-                known.get(id).cloned().ok_or_else(|| {
-                    ToolFailure::unavailable("a type has gone while the query was prepared")
-                        .with_hint("try again")
-                })
-            })
-            .collect()
+        Ok(ids.iter().map(|id| known.get(id).cloned()).collect())
     }
 
     async fn learn(
         &self,
         session: &mut Session,
         missing: BTreeSet<u32>,
-    ) -> Result<(), ToolFailure> {
+    ) -> Result<(), SessionError> {
         let missing: Vec<String> = missing.iter().map(u32::to_string).collect();
         let missing = format!("{{{}}}", missing.join(","));
-        let rows = session
-            .rows(LOOK_UP, &[Some(&missing)])
-            .await
-            .map_err(|error| failure::of_session(&error))?;
+        let rows = session.rows(LOOK_UP, &[Some(&missing)]).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             let Some(id) = row.number("id") else { continue };

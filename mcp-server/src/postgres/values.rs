@@ -8,43 +8,83 @@
 use serde_json::{Map, Value};
 
 use super::types::{Form, TypeInfo};
+use crate::results::Cell;
 
 /// The greatest integer up to which a double holds every one: 2^53.
 const EXACT: i64 = 1 << 53;
+
+/// A whole number of so many characters, its sign among them, is always exact in a double.
+const EXACT_CHARACTERS: usize = 15;
 
 /// JSON nested deeper than this stays text: many clients cannot read an answer that nests deeper
 /// than 128, with what is around it.
 const DEEPEST: usize = 64;
 
-/// `text` as JSON; text that is not what its type promises stays text.
-pub(super) fn to_json(text: &str, info: &TypeInfo) -> Value {
-    let converted = match &info.form {
+/// The cell that `text` is; text that is not what its type promises stays text. What has to be
+/// written anew is written into `scratch`.
+pub(super) fn cell<'a>(text: &'a str, info: &TypeInfo, scratch: &'a mut Vec<u8>) -> Cell<'a> {
+    let rewritten = match &info.form {
         Form::Bool => match text {
-            "t" | "true" => Some(Value::Bool(true)),
-            "f" | "false" => Some(Value::Bool(false)),
-            _ => None,
+            "t" | "true" => return Cell::Json("true"),
+            "f" | "false" => return Cell::Json("false"),
+            _ => return Cell::Text(text),
         },
-        Form::Integer => text
-            .parse::<i64>()
-            .ok()
-            .filter(|number| (-EXACT..=EXACT).contains(number))
-            .map(Value::from),
-        Form::Float => text
-            .parse::<f64>()
-            .ok()
-            .and_then(serde_json::Number::from_f64)
-            .map(Value::Number),
-        Form::Timestamp => iso_8601(text).map(Value::String),
-        Form::Json => json(text),
-        Form::Array { element, delimiter } => array(text, element, *delimiter),
-        Form::Text => None,
+        Form::Integer if is_exact_integer(text) => return Cell::Json(text),
+        Form::Float if is_finite(text) => return Cell::Json(text),
+        Form::Integer | Form::Float | Form::Text => return Cell::Text(text),
+        Form::Timestamp => {
+            scratch.clear();
+            return match write_iso_8601(text, scratch).and_then(|()| written(scratch)) {
+                Some(iso) => Cell::Text(iso),
+                None => Cell::Text(text),
+            };
+        }
+        Form::Json => {
+            scratch.clear();
+            match json(text) {
+                Some(Value::String(content)) => {
+                    scratch.extend_from_slice(content.as_bytes());
+                    return Cell::Text(written(scratch).unwrap_or(text));
+                }
+                Some(value) => serde_json::to_writer(&mut *scratch, &value).ok(),
+                None => None,
+            }
+        }
+        Form::Array { element, delimiter } => {
+            scratch.clear();
+            write_array(text, element, *delimiter, scratch)
+        }
     };
-    converted.unwrap_or_else(|| Value::from(text))
+    match rewritten.and_then(|()| written(scratch)) {
+        Some(json) => Cell::Json(json),
+        None => Cell::Text(text),
+    }
+}
+
+fn written(scratch: &[u8]) -> Option<&str> {
+    std::str::from_utf8(scratch).ok()
+}
+
+fn is_exact_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_short = text.len() <= EXACT_CHARACTERS
+        && !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_short
+        || text
+            .parse::<i64>()
+            .is_ok_and(|number| (-EXACT..=EXACT).contains(&number))
+}
+
+/// PostgreSQL writes finite numbers as JSON does, the others as words.
+fn is_finite(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit() || b"+-.e".contains(&byte))
 }
 
 /// PostgreSQL writes `2024-01-31 12:00:00+00`; the standard has a `T` and minutes in the offset.
 /// Years before our era and the infinities stay as they are.
-fn iso_8601(text: &str) -> Option<String> {
+fn write_iso_8601(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let (date, time) = text.split_once(' ')?;
     if time.contains(' ') || time.ends_with("BC") {
         return None;
@@ -52,10 +92,13 @@ fn iso_8601(text: &str) -> Option<String> {
     let offset_has_no_minutes = time
         .rfind(['+', '-'])
         .is_some_and(|sign| !time[sign..].contains(':'));
-    Some(format!(
-        "{date}T{time}{}",
-        if offset_has_no_minutes { ":00" } else { "" }
-    ))
+    for part in [date, "T", time] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    if offset_has_no_minutes {
+        out.extend_from_slice(b":00");
+    }
+    Some(())
 }
 
 fn json(text: &str) -> Option<Value> {
@@ -167,54 +210,71 @@ fn significant_digits(text: &str) -> usize {
 
 /// `{a,"b c",NULL,{d}}`. An array whose bounds do not start at 1 says so in front (`[0:1]={…}`) and
 /// stays text.
-fn array(text: &str, element: &TypeInfo, delimiter: char) -> Option<Value> {
+fn write_array(text: &str, element: &TypeInfo, delimiter: char, out: &mut Vec<u8>) -> Option<()> {
     let mut reader = ArrayReader {
         rest: text,
         element,
         delimiter,
+        scratch: Vec::new(),
     };
-    let value = reader.array()?;
-    reader.rest.is_empty().then_some(value)
+    reader.array(out)?;
+    reader.rest.is_empty().then_some(())
 }
 
 struct ArrayReader<'a> {
     rest: &'a str,
     element: &'a TypeInfo,
     delimiter: char,
+    scratch: Vec<u8>,
 }
 
 impl ArrayReader<'_> {
-    fn array(&mut self) -> Option<Value> {
+    fn array(&mut self, out: &mut Vec<u8>) -> Option<()> {
         self.take('{')?;
-        let mut items = Vec::new();
+        out.push(b'[');
         if self.take('}').is_some() {
-            return Some(Value::Array(items));
+            out.push(b']');
+            return Some(());
         }
         loop {
-            items.push(self.item()?);
+            self.item(out)?;
             if self.take(self.delimiter).is_none() {
                 self.take('}')?;
-                return Some(Value::Array(items));
+                out.push(b']');
+                return Some(());
             }
+            out.push(b',');
         }
     }
 
-    fn item(&mut self) -> Option<Value> {
+    fn item(&mut self, out: &mut Vec<u8>) -> Option<()> {
         if self.rest.starts_with('{') {
-            return self.array();
+            return self.array(out);
         }
         if self.take('"').is_some() {
             let text = self.quoted()?;
-            return Some(to_json(&text, self.element));
+            return self.write(&text, out);
         }
         let delimiter = self.delimiter;
         let end = self.rest.find([delimiter, '}'])?;
         let (text, rest) = self.rest.split_at(end);
         self.rest = rest;
-        Some(match text {
-            "NULL" => Value::Null,
-            text => to_json(text, self.element),
-        })
+        match text {
+            "NULL" => {
+                out.extend_from_slice(b"null");
+                Some(())
+            }
+            text => self.write(text, out),
+        }
+    }
+
+    fn write(&mut self, text: &str, out: &mut Vec<u8>) -> Option<()> {
+        match cell(text, self.element, &mut self.scratch) {
+            Cell::Null => out.extend_from_slice(b"null"),
+            Cell::Text(text) => serde_json::to_writer(out, text).ok()?,
+            Cell::Json(json) => out.extend_from_slice(json.as_bytes()),
+        }
+        Some(())
     }
 
     fn quoted(&mut self) -> Option<String> {
@@ -252,7 +312,13 @@ mod tests {
             name: String::new(),
             form,
         };
-        assert_eq!(&to_json(text, &info), expected, "{text}");
+        let mut scratch = b"left over".to_vec();
+        let value: Value = match cell(text, &info, &mut scratch) {
+            Cell::Null => Value::Null,
+            Cell::Text(text) => text.into(),
+            Cell::Json(json) => serde_json::from_str(json).expect("JSON"),
+        };
+        assert_eq!(&value, expected, "{text}");
     }
 
     fn array_of(form: Form) -> Form {

@@ -7,7 +7,7 @@
 mod login;
 mod tls;
 
-use std::io;
+use std::{fmt, io};
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
@@ -15,7 +15,8 @@ use futures::FutureExt as _;
 use postgres_protocol::message::backend::{ErrorFields, Header, Message};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-pub(super) use login::{Backend, ConnectError, Login, cancel, connect};
+pub use login::ConnectError;
+pub(super) use login::{Backend, Login, cancel, connect};
 
 /// The most bytes that a message of any other kind may have: a description of 1 600 columns fits
 /// four times.
@@ -46,7 +47,7 @@ pub(super) struct Wire {
 
 /// Why no further message can be read from a connection.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WireError {
+pub enum WireError {
     /// The socket failed, or what came is no message.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -173,15 +174,21 @@ impl Wire {
 
 /// An error or a notice, as the server reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ServerReport {
-    pub(super) severity: String,
-    pub(super) code: String,
-    pub(super) message: String,
-    pub(super) detail: Option<Vec<u8>>,
-    pub(super) hint: Option<String>,
-    pub(super) position: Option<usize>,
+pub struct ServerReport {
+    /// `ERROR`, `FATAL`, `NOTICE` …, whatever the server's language.
+    pub severity: String,
+    /// The SQLSTATE of the report.
+    pub code: String,
+    /// The sentence of the server.
+    pub message: String,
+    /// More about it, in the database's encoding.
+    pub detail: Option<Vec<u8>>,
+    /// The advice of the server.
+    pub hint: Option<String>,
+    /// The character of the statement that it is about, counted from 1.
+    pub position: Option<usize>,
     /// The function of the server's source that reports.
-    pub(super) routine: String,
+    pub routine: String,
 }
 
 impl ServerReport {
@@ -202,6 +209,29 @@ impl ServerReport {
             }
         }
         Ok(report)
+    }
+}
+
+impl ServerReport {
+    /// Whether PostgreSQL refuses for the moment alone: it starts, stops or recovers (class 57P),
+    /// or all its connections are in use.
+    pub fn passes(&self) -> bool {
+        matches!(self.code.as_str(), "57P01" | "57P02" | "57P03" | "53300")
+    }
+}
+
+/// The message with its detail and the place that it is about.
+impl fmt::Display for ServerReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(detail) = &self.detail {
+            let detail = String::from_utf8_lossy(detail);
+            write!(f, ": {}", detail.trim_end_matches('.'))?;
+        }
+        match self.position {
+            Some(position) => write!(f, " (at character {position})"),
+            None => Ok(()),
+        }
     }
 }
 

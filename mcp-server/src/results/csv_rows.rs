@@ -64,6 +64,9 @@ impl RowSink for CsvRows {
         self.text.push_str("\r\n");
         let truncation = if self.rows == self.limits.rows {
             Truncation::Rows
+        } else if self.text.len() - self.row_start > self.limits.bytes {
+            self.text.truncate(self.row_start);
+            return Ok(Room::TooLarge);
         } else if self.text.len() > self.limits.bytes {
             Truncation::Bytes
         } else {

@@ -82,6 +82,9 @@ impl RowSink for JsonRows {
         self.row_start = None;
         let truncation = if self.rows == self.limits.rows {
             Truncation::Rows
+        } else if self.bytes.len() - start + usize::from(self.rows == 0) > self.limits.bytes {
+            self.bytes.truncate(start);
+            return Ok(Room::TooLarge);
         } else if self.bytes.len() > self.limits.bytes {
             Truncation::Bytes
         } else {
@@ -123,6 +126,7 @@ mod tests {
             (9, 2 * ROW - 1, 1, Room::Full(Truncation::Bytes)),
             (1, usize::MAX, 1, Room::Full(Truncation::Rows)),
             (0, usize::MAX, 0, Room::Full(Truncation::Rows)),
+            (9, ROW - 1, 0, Room::TooLarge),
         ] {
             let (sink, room) = written(Limits { rows, bytes });
             assert_eq!((sink.row_count(), room), (kept, expected));

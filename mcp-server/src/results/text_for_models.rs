@@ -171,7 +171,7 @@ impl<S: RowSink> RowSink for WithText<S> {
         let room = self.rows.end_row()?;
         match room {
             Room::More => self.text.keep_row(),
-            Room::Full(_) => self.text.drop_row(),
+            Room::Full(_) | Room::TooLarge => self.text.drop_row(),
         }
         Ok(room)
     }

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Effect, Output, Tool, ToolFailure, preview};
+use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
-use crate::postgres::{OversizedValue, Rows, TruncatedBy};
+use crate::results::{JsonRows, RawObject, TextForModels, WithText};
 use crate::services::Services;
 
 /// The tool `execute_query`: one SELECT on PostgreSQL.
@@ -15,6 +15,8 @@ pub struct ExecuteQuery;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {
+    #[serde(default)]
+    database: Option<String>,
     sql: String,
     #[serde(default)]
     parameters: Option<Vec<Value>>,
@@ -34,6 +36,7 @@ impl Tool for ExecuteQuery {
         json!({
             "type": "object",
             "properties": {
+                "database": database_schema(),
                 "sql": {"type": "string", "minLength": 1,
                     "description": "SELECT, WITH, VALUES or TABLE"},
                 "parameters": {
@@ -71,56 +74,31 @@ impl Tool for ExecuteQuery {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
+        let database = services.databases.get(arguments.database.as_deref())?;
         let parameters = arguments.parameters.unwrap_or_default();
-        let rows = call
-            .unless_cancelled(services.postgres.query(&arguments.sql, &parameters))
-            .await??;
-        let truncated_by = rows.truncated_by.map(|limit| match limit {
-            TruncatedBy::Rows => "rows",
-            TruncatedBy::Bytes => "bytes",
-        });
-        let names = rows.columns.iter().map(|column| column.name.as_str());
-        let mut text = preview::table(&names.collect::<Vec<_>>(), &rows.rows, truncated_by);
-        let note = rows
-            .oversized
-            .as_ref()
-            .map(|value| note(value, rows.rows.len()));
+        let mut sink = WithText {
+            rows: JsonRows::new(database.limits()),
+            text: TextForModels::new(services.text_bytes),
+        };
+        let query = database.query(&arguments.sql, &parameters, &mut sink);
+        let written = call.unless_cancelled(query).await??;
+        let row_count = sink.rows.row_count();
+        let note = written.oversized.as_ref();
+        let note = note.map(|cell| cell.explain(row_count + 1));
+        let mut structured = RawObject::default()
+            .member("columns", &written.columns)
+            .member("row_count", &row_count)
+            .member("truncated", &written.truncation.is_some())
+            .member("truncated_by", &written.truncation);
         if let Some(note) = &note {
-            text.push('\n');
-            text.push_str(note);
+            structured = structured.member("note", note);
         }
-        let mut structured = structured(rows, truncated_by);
+        let structured = structured.raw_member("rows", &sink.rows.into_json());
+        let has_structured = call.revision.has_structured_content();
+        let mut text = sink.text.finish(written.truncation, has_structured);
         if let Some(note) = note {
-            structured["note"] = Value::String(note);
+            text = format!("{text}\n{note}");
         }
-        Ok(Output { text, structured })
+        Ok(Output::of_rows(structured.close(), text))
     }
-}
-
-/// Tells which value keeps the row after the shown ones out, and what to do about it.
-fn note(value: &OversizedValue, shown: usize) -> String {
-    let OversizedValue { column, bytes } = value;
-    format!(
-        "row {} alone is over the byte limit: its column `{column}` has {bytes} bytes; leave the \
-         column out, or select a part of it, such as the first characters of its text",
-        shown + 1
-    )
-}
-
-fn structured(rows: Rows, truncated_by: Option<&str>) -> Value {
-    let columns: Vec<Value> = rows
-        .columns
-        .into_iter()
-        .map(|column| json!({"name": column.name, "type": column.type_name}))
-        .collect();
-    let row_count = rows.rows.len();
-    let mut structured = json!({
-        "columns": columns,
-        "row_count": row_count,
-        "truncated": truncated_by.is_some(),
-        "truncated_by": truncated_by,
-    });
-    // Moved, not rebuilt: this is where the megabytes are.
-    structured["rows"] = Value::Array(rows.rows.into_iter().map(Value::Array).collect());
-    structured
 }

@@ -170,7 +170,7 @@ fn output(collected: Collected) -> Output {
         Body::Csv(text) => structured["data"] = Value::String(text),
         Body::Arrow(bytes) => structured["data"] = Value::String(STANDARD.encode(bytes)),
     }
-    Output { structured, text }
+    Output::new(&structured, text)
 }
 
 fn failure(error: RunError) -> ToolFailure {

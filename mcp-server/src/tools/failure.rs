@@ -1,5 +1,7 @@
 //! Why a call failed, in two voices: the caller's and the log's.
 
+mod postgres;
+
 use serde_json::{Value, json};
 
 use crate::call::Cancelled;

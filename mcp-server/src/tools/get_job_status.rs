@@ -56,10 +56,7 @@ impl Tool for GetJobStatus {
             found.map_err(job_view::failure)
         };
         let job = call.unless_cancelled(find).await??.ok_or_else(unknown)?;
-        Ok(Output {
-            structured: job_view::full(&job),
-            text: text(&job),
-        })
+        Ok(Output::new(&job_view::full(&job), text(&job)))
     }
 }
 

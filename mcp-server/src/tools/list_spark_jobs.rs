@@ -107,10 +107,8 @@ impl Tool for ListSparkJobs {
         if page.last.is_some() {
             text += "\nthere are more: pass next_cursor as `cursor`";
         }
-        Ok(Output {
-            structured: json!({"jobs": jobs, "next_cursor": page.last.map(sealed)}),
-            text,
-        })
+        let structured = json!({"jobs": jobs, "next_cursor": page.last.map(sealed)});
+        Ok(Output::new(&structured, text))
     }
 }
 

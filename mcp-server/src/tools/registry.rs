@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use anyhow::bail;
 use futures::future::BoxFuture;
 use rmcp::model::{JsonObject, Tool as Listed, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
+use crate::config::ToolSelection;
 use crate::services::Services;
 
 type Run = fn(Arc<Services>, Call, JsonObject) -> BoxFuture<'static, Result<Output, ToolFailure>>;
 
 struct Entry {
     listed: Listed,
+    effect: Effect,
     run: Run,
 }
 
@@ -29,11 +32,35 @@ impl Registry {
     pub fn with<T: Tool>(mut self) -> Self {
         self.entries.push(Entry {
             listed: listed::<T>(),
+            effect: T::EFFECT,
             run: |services, call, arguments| {
                 Box::pin(parse_and_run::<T>(services, call, arguments))
             },
         });
         self
+    }
+
+    /// The tools that are selected, in the order of the list.
+    ///
+    /// # Errors
+    /// When a name is selected that no tool has.
+    pub fn select(mut self, selection: &ToolSelection) -> anyhow::Result<Self> {
+        if let ToolSelection::Named(names) = selection
+            && let Some(unknown) = names.iter().find(|name| self.get(name).is_none())
+        {
+            let known: Vec<&str> = self.list().map(|tool| tool.name.as_ref()).collect();
+            bail!(
+                "MCP_TOOLS names `{unknown}`, which is no tool: write `read-only`, `all`, or names \
+                 among {}",
+                known.join(", ")
+            );
+        }
+        self.entries.retain(|entry| match selection {
+            ToolSelection::All => true,
+            ToolSelection::ReadOnly => entry.effect == Effect::Reads,
+            ToolSelection::Named(names) => names.iter().any(|name| entry.listed.name == *name),
+        });
+        Ok(self)
     }
 
     /// The tools as a client sees them.
@@ -78,9 +105,13 @@ async fn parse_and_run<T: Tool>(
 
 fn listed<T: Tool>() -> Listed {
     let annotations = match T::EFFECT {
-        Effect::Reads => ToolAnnotations::new().read_only(true).idempotent(true),
+        Effect::Reads => ToolAnnotations::new().read_only(true),
         Effect::Adds => ToolAnnotations::new().read_only(false).destructive(false),
         Effect::Destroys => ToolAnnotations::new().read_only(false).destructive(true),
+    };
+    let annotations = match T::IS_IDEMPOTENT {
+        true => annotations.idempotent(true),
+        false => annotations,
     };
     Listed::new(T::NAME, T::DESCRIPTION, object(T::input_schema()))
         .with_title(T::TITLE)
@@ -98,5 +129,31 @@ fn object(schema: Value) -> JsonObject {
     match schema {
         Value::Object(object) => object,
         other => unreachable!("a schema is a JSON object, not {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Access;
+
+    fn names(selection: &str) -> Result<Vec<String>, String> {
+        let Ok(selection) = selection.parse();
+        let selected = Registry::all(Access::Read).select(&selection);
+        let selected = selected.map_err(|error| error.to_string())?;
+        Ok(selected.list().map(|tool| tool.name.to_string()).collect())
+    }
+
+    #[test]
+    fn it_offers_what_only_reads_everything_or_what_is_named() {
+        let all = names("all").expect("a word");
+        let reading = names("read-only").expect("a word");
+        assert!(all.contains(&"submit_spark_job".to_owned()));
+        assert!(!reading.contains(&"submit_spark_job".to_owned()));
+        assert!(reading.contains(&"execute_query".to_owned()) && reading.len() < all.len());
+        let named = names("submit_spark_job, list_tables").expect("names of tools");
+        assert_eq!(named, ["list_tables", "submit_spark_job"]);
+        let refused = names("list_tables,drop_everything").expect_err("no tool");
+        assert!(refused.contains("`drop_everything`") && refused.contains("execute_query"));
     }
 }

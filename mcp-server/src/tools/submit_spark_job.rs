@@ -85,10 +85,8 @@ impl Tool for SubmitSparkJob {
             submitted.map_err(job_view::failure)
         };
         let job = call.unless_cancelled(submit).await??;
-        Ok(Output {
-            structured: job_view::full(&job),
-            text: format!("{}; get_job_status tells how it goes", job_view::line(&job)),
-        })
+        let text = format!("{}; get_job_status tells how it goes", job_view::line(&job));
+        Ok(Output::new(&job_view::full(&job), text))
     }
 }
 

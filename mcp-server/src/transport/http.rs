@@ -67,13 +67,18 @@ pub async fn serve_on(
     config: &Config,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let registry = Registry::offered(config)?;
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
     let watching = tokio::spawn(services.jobs.clone().watch(shutdown.clone()));
     let started = Arc::clone(&services);
-    tokio::spawn(async move { started.postgres.log_warnings().await });
-    let router = router(config, Arc::clone(&services), stop_calls.clone());
+    tokio::spawn(async move {
+        for database in started.databases.all() {
+            database.log_warnings().await;
+        }
+    });
+    let router = router(config, registry, Arc::clone(&services), stop_calls.clone());
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
     // Linux.
     let listener = listener.tap_io(|stream| {
@@ -101,10 +106,15 @@ pub async fn serve_on(
     Ok(())
 }
 
-fn router(config: &Config, services: Arc<Services>, stop_calls: CancellationToken) -> Router {
+fn router(
+    config: &Config,
+    registry: Registry,
+    services: Arc<Services>,
+    stop_calls: CancellationToken,
+) -> Router {
     let sessions = Arc::<sessions::Sessions>::default();
     let server = McpServer::new(
-        Arc::new(Registry::all(config.spark.access())),
+        Arc::new(registry),
         Arc::clone(&services),
         sessions.running(),
         stop_calls,

@@ -6,6 +6,7 @@ mod cancelling;
 mod catalogue_fuzz;
 mod client;
 mod database;
+mod databases;
 mod deadline;
 mod encryption;
 mod health;

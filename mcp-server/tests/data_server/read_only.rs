@@ -124,8 +124,8 @@ async fn it_cannot_write_in_its_transaction_even_unjudged() {
         "--postgres-db",
         &database.name,
     ]);
-    let postgres =
-        mcp_server::postgres::Postgres::new(&config.postgres).expect("the settings are right");
+    let postgres = mcp_server::postgres::Database::new("default", &config.postgres)
+        .expect("the settings are right");
     let before = snapshot(&database).await;
     for attack in [
         "INSERT INTO t VALUES (100, 'x')",

@@ -51,6 +51,7 @@ impl Server {
             "--postgres-db",
             database,
         ];
+        let everything = ["--tools=all"];
         // What a test does not name must lead nowhere: by default it is whatever runs on this
         // machine.
         let nowhere = [
@@ -64,7 +65,8 @@ impl Server {
                 .iter()
                 .any(|given| given.split('=').next() == Some(name))
         };
-        let unnamed = nowhere.iter().filter(|flag| !is_named(flag));
+        let unnamed = nowhere.iter().chain(&everything);
+        let unnamed = unnamed.filter(|flag| !is_named(flag));
         let config = Config::parse_from(own.iter().chain(unnamed).chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0")
             .await

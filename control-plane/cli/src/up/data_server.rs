@@ -37,6 +37,10 @@ pub(crate) fn program(
             for (name, value) in database.demo_variables() {
                 program = program.env(name, value);
             }
+            // The demo data is there to be played with.
+            if std::env::var_os("MCP_TOOLS").is_none() {
+                program = program.env("MCP_TOOLS", "all");
+            }
         }
     }
     if let Some(spark) = spark {

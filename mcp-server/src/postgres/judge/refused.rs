@@ -1,11 +1,10 @@
 //! The reasons why a statement is not run, as sentences for its caller.
 
 use super::tree::TreeRefused;
-use crate::tools::ToolFailure;
 
 /// Why a statement is not run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// It is not a query, or not one that only reads.
     #[error(transparent)]
     Tree(#[from] TreeRefused),
@@ -45,7 +44,7 @@ pub(crate) enum Refused {
 
 /// Why a function is not known to be harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FunctionRefused {
+pub enum FunctionRefused {
     /// One of PostgreSQL's own that has effects or runs what it is given.
     #[error("may do more than read")]
     BuiltIn,
@@ -79,39 +78,6 @@ impl Refused {
             Self::Function { reason, .. } => *reason != FunctionRefused::BuiltIn,
             Self::RunsInAnalysis => true,
             _ => false,
-        }
-    }
-}
-
-impl From<Refused> for ToolFailure {
-    fn from(refused: Refused) -> Self {
-        let message = refused.to_string();
-        match refused {
-            Refused::NotShown => Self::new("42601", message),
-            Refused::TooLarge => Self::new("54001", message),
-            Refused::Function { signature, reason } => {
-                let hint = match reason {
-                    FunctionRefused::BuiltIn => {
-                        "use functions that only compute or read".to_owned()
-                    }
-                    FunctionRefused::Body => format!(
-                        "its owner can write the body as BEGIN ATOMIC or RETURN; \
-                         if it only reads, the operator can name `{signature}` \
-                         in POSTGRES_ALLOWED_FUNCTIONS"
-                    ),
-                    _ => format!(
-                        "if it only reads, the operator can name `{signature}` \
-                         in POSTGRES_ALLOWED_FUNCTIONS"
-                    ),
-                };
-                Self::new("42501", message).with_hint(hint)
-            }
-            Refused::Tree(_)
-            | Refused::Explain
-            | Refused::RunsInAnalysis
-            | Refused::Foreign(_)
-            | Refused::Secret(_)
-            | Refused::Unknown => Self::new("42501", message),
         }
     }
 }

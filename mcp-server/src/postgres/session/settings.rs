@@ -13,11 +13,22 @@ const TEMP_FILE_LIMIT: &str = "1GB";
 /// The settings with which sessions are opened.
 #[derive(Debug, Clone)]
 pub(crate) struct SessionSettings {
+    /// Whether transactions may write.
+    pub(crate) access: SessionAccess,
     /// The role that queries run as.
     pub(crate) role: Option<String>,
     /// The one superuser that is let in.
     pub(crate) allowed_superuser: Option<String>,
     pub(crate) statement_timeout: Duration,
+}
+
+/// The rights of a session's transactions, whatever its role could do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionAccess {
+    /// They read, as a role that may only read where the login is a superuser's.
+    Read,
+    /// They write, as the login itself.
+    Write,
 }
 
 /// The facts that a session showed once it was open.
@@ -118,8 +129,8 @@ pub(super) async fn settle(
     }
     let role = match (&settings.role, &superuser) {
         (Some(role), _) => Some(role.as_str()),
-        (None, Some(_)) => Some("pg_read_all_data"),
-        (None, None) => None,
+        (None, Some(_)) if settings.access == SessionAccess::Read => Some("pg_read_all_data"),
+        (None, _) => None,
     };
     if let Some(role) = role {
         session
@@ -127,8 +138,14 @@ pub(super) async fn settle(
             .await?;
     }
     let timeout = settings.statement_timeout.as_millis();
+    let read_only = match settings.access {
+        SessionAccess::Read => "SET default_transaction_read_only = on; ",
+        SessionAccess::Write => "",
+    };
     session
-        .run(&format!("{FIXED}SET statement_timeout = {timeout}"))
+        .run(&format!(
+            "{FIXED}{read_only}SET statement_timeout = {timeout}"
+        ))
         .await?;
     let role = one(session, if version >= 15 { ROLE } else { ROLE_BEFORE_15 }).await?;
     Ok(SessionFacts {
@@ -155,13 +172,12 @@ fn quoted_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Fixes the form of results, and forbids each transaction to write.
+/// Fixes the form of results.
 ///
 /// The search path becomes the session's own: a reload of the server's configuration would
 /// otherwise change what a kept statement's names mean, without any transaction.
 const FIXED: &str = "SELECT pg_catalog.set_config('search_path', \
         pg_catalog.current_setting('search_path'), false); \
-    SET default_transaction_read_only = on; \
     SET client_min_messages = warning; \
     SET lock_timeout = 5000; \
     SET idle_in_transaction_session_timeout = 60000; \

@@ -32,9 +32,19 @@ pub(crate) struct Login {
     pub(crate) bounds: MessageBounds,
 }
 
+impl Login {
+    /// Host and port, or the folder of the socket.
+    pub(crate) fn address(&self) -> String {
+        match self.host.starts_with('/') {
+            true => self.host.clone(),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+}
+
 /// Why no connection could be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
+pub enum ConnectError {
     /// The address does not answer.
     #[error(transparent)]
     Io(#[from] io::Error),

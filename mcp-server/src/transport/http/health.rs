@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use futures::future::join_all;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 
 use super::Mcp;
+use crate::config::PostgresConfig;
 use crate::health::Health;
 use crate::services::Services;
 
@@ -34,8 +36,8 @@ struct Report {
     status: Status,
     version: &'static str,
     /// The services that are down, by name.
-    down: Vec<&'static str>,
-    services: BTreeMap<&'static str, ServiceReport>,
+    down: Vec<String>,
+    services: BTreeMap<String, ServiceReport>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -77,7 +79,7 @@ impl HealthDoor {
         let down = services
             .iter()
             .filter(|(_, found)| found.status != Status::Up);
-        let down: Vec<&'static str> = down.map(|(name, _)| *name).collect();
+        let down: Vec<String> = down.map(|(name, _)| name.clone()).collect();
         let report = Report {
             status: match down.len() {
                 0 => Status::Up,
@@ -92,24 +94,36 @@ impl HealthDoor {
         report
     }
 
-    async fn look(&self) -> BTreeMap<&'static str, ServiceReport> {
+    async fn look(&self) -> BTreeMap<String, ServiceReport> {
         let services = &self.services;
-        let (postgres, connect, master, registry) = tokio::join!(
-            bounded(services.postgres.health()),
+        let databases = join_all(services.databases.all().map(|database| async {
+            (door_name(database.name()), bounded(database.health()).await)
+        }));
+        let (databases, connect, master, registry) = tokio::join!(
+            databases,
             bounded(services.spark.health()),
             bounded(services.jobs.master_health()),
             bounded(services.jobs.registry_health()),
         );
-        let looks = [
-            ("postgres", postgres),
+        let others = [
             ("spark_connect", connect),
             ("spark_master", master),
             ("job_registry", registry),
         ];
-        looks
+        let others = others.map(|(name, report)| (name.to_owned(), report));
+        databases
             .into_iter()
+            .chain(others)
             .filter_map(|(name, report)| Some((name, report?)))
             .collect()
+    }
+}
+
+/// The name of a database among the services: `postgres`, or `postgres:<name>` for a further one.
+fn door_name(database: &str) -> String {
+    match database {
+        PostgresConfig::FIRST => "postgres".to_owned(),
+        further => format!("postgres:{further}"),
     }
 }
 

@@ -1,0 +1,11 @@
+//! PostgreSQL's catalogue: the tables there are, and what one must know of a table to query it.
+
+mod description;
+mod similar_names;
+mod tables;
+
+pub use description::{
+    Check, ColumnDescription, ForeignKey, Index, TableDescription, UniqueConstraint,
+};
+pub use similar_names::{MissingTable, TableName};
+pub use tables::{TableKey, TableSummary};

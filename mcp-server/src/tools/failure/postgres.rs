@@ -1,0 +1,137 @@
+//! Failures of PostgreSQL in the words of the tools: SQLSTATE, sentence and hint for the caller,
+//! the rest for the log.
+
+use super::ToolFailure;
+use crate::postgres::{
+    Busy, ConnectError, Error, FunctionRefused, NotOpened, OpenError, Refused, SOON, ServerReport,
+    SessionError, UnknownDatabase, WireError,
+};
+
+impl From<Error> for ToolFailure {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::TooLong { .. } => {
+                Self::invalid_arguments(format!("{message}; put values into `parameters`"))
+            }
+            Error::HoldsNul => Self::new("42601", message),
+            Error::Refused(refused) => of_refusal(refused),
+            Error::Parameters(_) => Self::invalid_arguments(message),
+            Error::Session(error) => of_session(&error),
+            Error::NotOpened(error) => of_opening(&error),
+            Error::Busy(Busy { .. }) => Self::unavailable(message)
+                .with_hint("try again in a few seconds, or narrow the queries that run"),
+            Error::NoSession(log) => Self::unavailable(message).with_log(log),
+            Error::OutOfTime => {
+                Self::new("57014", message).with_hint("narrow it, aggregate, or add conditions")
+            }
+            Error::TypeGone => Self::unavailable(message).with_hint("try again"),
+            Error::Sink(error) => Self::unavailable("the result cannot be kept")
+                .with_hint("ask for fewer rows")
+                .with_log(error.to_string()),
+            Error::ReadOnly { .. } => Self::new("25006", message).with_hint(
+                "the operator can give it one: POSTGRES_WRITE_USER and POSTGRES_WRITE_PASSWORD, or \
+                 `write` in POSTGRES_DATABASES_FILE",
+            ),
+        }
+    }
+}
+
+impl From<UnknownDatabase> for ToolFailure {
+    fn from(unknown: UnknownDatabase) -> Self {
+        Self::not_found(unknown.to_string())
+            .with_hint(format!("take one of {}", unknown.known.join(", ")))
+    }
+}
+
+fn of_refusal(refused: Refused) -> ToolFailure {
+    let message = refused.to_string();
+    match refused {
+        Refused::NotShown => ToolFailure::new("42601", message),
+        Refused::TooLarge => ToolFailure::new("54001", message),
+        Refused::Function { signature, reason } => {
+            let hint = match reason {
+                FunctionRefused::BuiltIn => "use functions that only compute or read".to_owned(),
+                FunctionRefused::Body => format!(
+                    "its owner can write the body as BEGIN ATOMIC or RETURN; if it only reads, the \
+                     operator can name `{signature}` in POSTGRES_ALLOWED_FUNCTIONS"
+                ),
+                _ => format!(
+                    "if it only reads, the operator can name `{signature}` in \
+                     POSTGRES_ALLOWED_FUNCTIONS"
+                ),
+            };
+            ToolFailure::new("42501", message).with_hint(hint)
+        }
+        Refused::Tree(_)
+        | Refused::Explain
+        | Refused::RunsInAnalysis
+        | Refused::Foreign(_)
+        | Refused::Secret(_)
+        | Refused::Unknown => ToolFailure::new("42501", message),
+    }
+}
+
+fn of_session(error: &SessionError) -> ToolFailure {
+    match error {
+        SessionError::Server(report) => of_report(report),
+        SessionError::Wire(error) => {
+            let what = match error {
+                WireError::Io(_) => "the connection to PostgreSQL broke during the call",
+                _ => "PostgreSQL answers with more than is accepted",
+            };
+            ToolFailure::unavailable(what)
+                .with_hint("try again; nothing was changed")
+                .with_log(error.to_string())
+        }
+    }
+}
+
+fn of_report(report: &ServerReport) -> ToolFailure {
+    let failure = ToolFailure::new(report.code.as_str(), report.to_string());
+    match hint(report) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+fn of_opening(error: &NotOpened) -> ToolFailure {
+    let failure = match &error.cause {
+        OpenError::NotAllowed { .. } => ToolFailure::new("42501", error.to_string()),
+        OpenError::Setting(error) => of_session(error),
+        OpenError::Connect(ConnectError::Server(report)) => {
+            ToolFailure::new(report.code.as_str(), error.to_string())
+                .with_log(error.cause.to_string())
+        }
+        OpenError::Connect(_) => {
+            ToolFailure::unavailable(error.to_string()).with_log(error.cause.to_string())
+        }
+    };
+    failure.with_hint(error.remedy())
+}
+
+fn hint(report: &ServerReport) -> Option<String> {
+    let servers = report.hint.as_ref().map(|hint| hint.trim_end_matches('.'));
+    let own = match report.code.as_str() {
+        _ if report.passes() => SOON,
+        "57014" => {
+            "the query ran into its time limit or was cancelled; narrow it, aggregate, or add \
+             conditions"
+        }
+        "42P01" => "list_tables names the tables there are",
+        "42703" => "get_table_schema names the columns there are",
+        "42P18" => "cast the parameter, say `$1::int`",
+        "22P02" | "22007" | "22008" => {
+            "a parameter is written as PostgreSQL writes the type, say \"2024-01-31\" for a date"
+        }
+        "25006" => "only queries that read are run",
+        "42501" => "the role that queries run as may not do this; ask the operator for the right",
+        "55P03" => "somebody alters the table now; try again when that is over",
+        "53400" => "the query needs more temporary space than it may have; narrow it",
+        _ => return servers.map(ToOwned::to_owned),
+    };
+    Some(match servers {
+        Some(hint) => format!("{hint}; {own}"),
+        None => own.to_owned(),
+    })
+}
