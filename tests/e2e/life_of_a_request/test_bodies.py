@@ -11,6 +11,9 @@ from gateway_under_test import MAX_BODY, answered_by, weather
 from mcp_messages import call
 from polling import until
 
+BEGUN = "http.mcp.downstream_rq_total"
+READ = "http.mcp.downstream_cx_rx_bytes_total"
+
 
 @in_both_eras
 def test_it_reads_a_body_in_chunks_of_one_byte(gateway, era):
@@ -30,6 +33,7 @@ def test_it_refuses_the_same_in_chunks_of_one_byte(gateway, era):
         assert connection.post_in_pieces("/mcp", message.headers, pieces).json["result"]["isError"]
         gateway.check_nothing_passed()
         assert answered_by(weather(era).post(connection)) == "weather"
+    gateway.check_no_part_passed()
 
 
 @in_both_eras
@@ -43,13 +47,19 @@ def test_it_passes_nothing_of_a_body_that_never_ends(gateway, era, ending):
     before = gateway.envoy.stats(ended)[ended]
     for kept in (1, len(message.body) // 2, len(message.body) - 1, len(message.body)):
         with gateway.connect() as connection:
+            begun = gateway.envoy.stats(BEGUN)[BEGUN]
             connection.begin_post("/mcp", message.headers)
+            until("Envoy has the head", lambda: gateway.envoy.stats(BEGUN)[BEGUN] > begun)
+            read = gateway.envoy.stats(READ)[READ]
             connection.send_part(message.body[:kept])
+            # What the kernel holds when a connection is reset is never read.
+            until("Envoy has it", lambda: gateway.envoy.stats(READ)[READ] >= read + kept)
             if ending == "reset":
                 connection.reset()
     until("Envoy saw them end", lambda: gateway.envoy.stats(ended)[ended] >= before + 4)
     gateway.check_nothing_passed()
     assert answered_by(gateway.post(weather(era, "after"))) == "weather"
+    gateway.check_no_part_passed()
 
 
 @in_both_eras

@@ -12,6 +12,7 @@ from mcp_messages import (
     call,
     header_value,
     request,
+    sentence_of,
 )
 from raw_http2 import Http2Connection
 from recording_upstream import Received
@@ -141,6 +142,7 @@ def test_it_refuses_a_header_of_the_protocol_that_occurs_twice(gateway, era):
     )
     reply = gateway.send_refused(twice)
     assert (reply.status, reply.json["error"]["code"]) == (400, HEADER_MISMATCH)
+    assert "occurs twice" in sentence_of(reply)
 
 
 def test_it_passes_the_parameters_that_modern_headers_repeat(gateway):

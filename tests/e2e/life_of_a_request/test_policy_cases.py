@@ -16,6 +16,8 @@ from raw_http import HttpConnection, Reply
 from recording_upstream import RecordingUpstream
 from static_gateway import StaticGateways
 
+# How JSON-RPC calls what the reader of messages refuses.
+UNREADABLE = {"parse_error": -32700, "invalid_request": -32600}
 CODES = {"forbidden": 40300, "limited": 42900}
 
 # Old SDKs end their session on any 4xx.
@@ -86,12 +88,10 @@ def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
             else None
         )
         return None if answered == expect["cluster"] else f"expected `{expect['cluster']}`"
-    if expect.get("over_http") == "unreadable":
-        return (
-            None
-            if reply.status == 400 and reply.json["error"]["code"] in (-32700, -32600)
-            else "expected 400"
-        )
+    if unreadable := expect.get("over_http"):
+        found = (reply.status, reply.json.get("error", {}).get("code"))
+        wanted = (400, UNREADABLE[unreadable])
+        return None if found == wanted else f"expected {wanted}"
     if expect["reason"] == "unknown_tool":
         found = (reply.status, reply.json.get("error", {}).get("code"))
         return None if found == (200, -32602) else "expected an unknown tool"
