@@ -8,12 +8,12 @@ use crate::answer::Answer;
 use crate::head::Announced;
 
 /// Compares what has been read of a message with what its headers announced. `method` is the
-/// message's, decoded.
+/// message's, decoded, beside the kind of thing that it is called on.
 pub(crate) fn check(
     announced: &Announced,
     message: &Message,
     buffered: &[u8],
-    method: &[u8],
+    (capability, method): (Capability, &[u8]),
     kind: Kind,
 ) -> Result<(), Answer> {
     let version = message
@@ -39,16 +39,20 @@ pub(crate) fn check(
         }
         _ => {}
     }
-    let name = match Capability::of_method(method).named_in(message) {
+    if announced.era != Era::Modern {
+        return Ok(());
+    }
+    let name = match capability.named_in(message) {
         Member::Text(name) => Some(name.decoded(buffered)),
         _ => None,
     };
-    check_names(announced, method, name.as_deref())
+    check_names(announced, capability, method, name.as_deref())
 }
 
 /// Compares the method and the name that it is called on with what the headers announced.
 pub(crate) fn check_names(
     announced: &Announced,
+    capability: Capability,
     method: &[u8],
     name: Option<&[u8]>,
 ) -> Result<(), Answer> {
@@ -56,11 +60,7 @@ pub(crate) fn check_names(
         return Ok(());
     }
     equal("Mcp-Method", announced.method.as_deref(), "method", method)?;
-    match (
-        name,
-        Capability::of_method(method).member(),
-        &announced.name,
-    ) {
+    match (name, capability.member(), &announced.name) {
         (Some(name), Some(member), said) => equal("Mcp-Name", said.as_deref(), member, name),
         // Whoever routes by the header would take the message for what it is not.
         (_, None, Some(said)) => Err(Answer::header_mismatch(format!(

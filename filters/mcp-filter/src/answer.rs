@@ -8,7 +8,7 @@ use mcp_message::{Capability, Era, ReadError, SUPPORTED, UnsupportedVersion, rep
 use policy_engine::{Refusal, echo};
 use proxy_host::{Answering, LocalReply};
 
-use crate::body_budget::SLOW;
+use crate::request_budget::SLOW;
 
 const INVALID_REQUEST: i32 = -32600;
 const INVALID_PARAMS: i32 = -32602;
@@ -101,7 +101,7 @@ impl Answer {
             .with_header("retry-after", "1".to_owned())
     }
 
-    /// The budget for unfinished bodies is used up; or this body has to make way for another.
+    /// The budget for unfinished requests is used up; or this one has to make way for another.
     pub(crate) fn no_room(reason: &'static str) -> Self {
         let seconds = SLOW.as_secs();
         let sentence = format!(

@@ -1,11 +1,10 @@
 //! The headers of a request, read in one pass and judged without the body.
 
-use std::borrow::Cow;
-
 use mcp_message::{Era, header_text};
 use policy_engine::wire::CLUSTER_HEADER;
 use policy_engine::{EndpointId, HeaderParameter, Policy};
 use proxy_host::HeaderPairs;
+use smallvec::SmallVec;
 
 use crate::answer::Answer;
 use crate::plugin::Plugin;
@@ -46,14 +45,17 @@ pub(crate) enum Rest {
     MayNeverEnd,
 }
 
+/// A path, method or name of a header: those that people give take no allocation.
+pub(crate) type HeaderText = SmallVec<[u8; 48]>;
+
 /// The statements of the headers about the body.
 #[derive(Debug)]
 pub(crate) struct Announced {
     pub(crate) era: Era,
     /// `Mcp-Method`, on the modern era.
-    pub(crate) method: Option<Vec<u8>>,
+    pub(crate) method: Option<HeaderText>,
     /// `Mcp-Name`, decoded, on the modern era.
-    pub(crate) name: Option<Vec<u8>>,
+    pub(crate) name: Option<HeaderText>,
     /// The `Mcp-Param-*` headers, on the modern era.
     pub(crate) parameters: Parameters,
     /// How many bytes the body has, where that is said.
@@ -81,7 +83,7 @@ impl Parameters {
 /// Headers that must not go upstream as the client sent them.
 #[derive(Debug)]
 pub(crate) struct Changes {
-    pub(crate) path: Vec<u8>,
+    pub(crate) path: HeaderText,
     pub(crate) remove: Vec<Vec<u8>>,
     /// The headers with the caller's credentials, which only some servers are to see.
     pub(crate) credentials: Vec<&'static str>,
@@ -131,7 +133,7 @@ struct Seen<'a> {
     /// The name of a header whose value is not UTF-8.
     unreadable: Option<&'a [u8]>,
     /// `Mcp-*` headers, which only the modern era defines.
-    modern_only: Vec<&'a [u8]>,
+    modern_only: SmallVec<[&'a [u8]; 4]>,
     /// Of these, the `Mcp-Param-*` ones, without the prefix.
     parameters: Vec<(&'a [u8], &'a [u8])>,
     /// Headers that no client may send a server.
@@ -144,9 +146,10 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn read(pairs: &'a HeaderPairs) -> Self {
         let mut seen = Self::default();
+        let are_ascii = pairs.are_ascii();
         for (name, value) in pairs.iter() {
             seen.pairs += 1;
-            if std::str::from_utf8(value).is_err() {
+            if !are_ascii && std::str::from_utf8(value).is_err() {
                 seen.unreadable = Some(name);
             }
             match name {
@@ -326,7 +329,7 @@ impl Head {
         let era = Era::of_header(version)
             .map_err(|error| Answer::unsupported_version(error, version.unwrap_or_default()))?;
         let mut changes = Changes {
-            path: seen.path.to_vec(),
+            path: HeaderText::from_slice(seen.path),
             remove: seen.unwanted(),
             credentials: seen.credentials.clone(),
         };
@@ -358,9 +361,9 @@ impl Head {
         }
         let (method, name) = match era {
             Era::Modern => (
-                mcp_method.map(|value| value.trim_ascii().to_vec()),
+                mcp_method.map(|value| HeaderText::from_slice(value.trim_ascii())),
                 match mcp_name.map(header_text).transpose() {
-                    Ok(name) => name.map(Cow::into_owned),
+                    Ok(name) => name.map(|name| HeaderText::from_slice(&name)),
                     Err(error) => {
                         return Err(Answer::header_mismatch(format!(
                             "the header Mcp-Name {error}"
@@ -393,11 +396,25 @@ impl Head {
 }
 
 fn decimal(value: &[u8]) -> Option<usize> {
-    std::str::from_utf8(value).ok()?.trim().parse().ok()
+    let digits = value.trim_ascii();
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_usize, |number, digit| {
+        let digit = usize::from(digit.wrapping_sub(b'0'));
+        let is_digit = digit < 10;
+        number
+            .checked_mul(10)?
+            .checked_add(digit)
+            .filter(|_| is_digit)
+    })
 }
 
 /// Whether a `Content-Type` is JSON in UTF-8 (RFC 8259 section 8.1).
 fn is_json(value: &[u8]) -> bool {
+    if value == b"application/json" {
+        return true;
+    }
     let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
     let is_json = parts
         .next()
@@ -448,6 +465,23 @@ mod tests {
             "application/json x",
         ] {
             assert!(!is_json(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn it_reads_the_announced_length() {
+        for (value, length) in [
+            ("0", Some(0)),
+            ("200", Some(200)),
+            (" 7 ", Some(7)),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1 2", None),
+            ("0x10", None),
+            ("99999999999999999999999", None),
+        ] {
+            assert_eq!(decimal(value.as_bytes()), length, "{value}");
         }
     }
 

@@ -52,13 +52,13 @@
 
 mod agreement;
 mod answer;
-mod body_budget;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 mod head;
 mod look_alikes;
 mod plugin;
 mod request;
+mod request_budget;
 mod statistics;
 
 pub use answer::Answer;

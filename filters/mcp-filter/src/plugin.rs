@@ -8,8 +8,8 @@ use proxy_host::Metrics;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::body_budget::BodyBudget;
 use crate::look_alikes::LookAlikes;
+use crate::request_budget::RequestBudget;
 use crate::statistics::{KnownMetrics, Statistics};
 
 /// The state that a VM keeps from one configuration to the next.
@@ -17,7 +17,7 @@ pub struct VmState {
     schemas: SchemaCache,
     metrics: KnownMetrics,
     hash_key: [u8; 16],
-    body_budget: BodyBudget,
+    request_budget: RequestBudget,
 }
 
 impl VmState {
@@ -29,7 +29,7 @@ impl VmState {
             schemas: SchemaCache::new(),
             metrics: KnownMetrics::default(),
             hash_key,
-            body_budget: BodyBudget::new(),
+            request_budget: RequestBudget::new(),
         }
     }
 }
@@ -52,7 +52,7 @@ pub struct Plugin {
     pub(crate) hash_key: HashKey,
     pub(crate) limits: MessageBounds,
     pub(crate) endpoint_look_alikes: LookAlikes,
-    pub(crate) body_budget: BodyBudget,
+    pub(crate) request_budget: RequestBudget,
 }
 
 impl Plugin {
@@ -77,9 +77,9 @@ impl Plugin {
             ..MessageBounds::default()
         };
         let endpoint_look_alikes = LookAlikes::of(policy.endpoint_paths());
-        vm.body_budget.admit(limits.max_bytes);
+        vm.request_budget.admit(limits.max_bytes);
         Ok(Self {
-            body_budget: vm.body_budget.clone(),
+            request_budget: vm.request_budget.clone(),
             endpoint_look_alikes,
             policy,
             statistics,

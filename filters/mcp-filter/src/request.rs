@@ -2,19 +2,24 @@
 
 mod clearance;
 mod message;
+mod refusing;
+mod room;
 
 use std::rc::Rc;
 
 use mcp_message::{EndOfBody, ReadError, Reader};
 use policy_engine::wire::CLUSTER_HEADER;
-use policy_engine::{EndpointId, Permit, ToolId};
-use proxy_host::{Answering, Clock, Metrics, RequestBody, RequestHeaders, SharedData, StreamId};
+use policy_engine::{EndpointId, Permit};
+use proxy_host::{
+    Answering, Clock, HeaderPairs, Metrics, RequestBody, RequestHeaders, SharedData, StreamId,
+};
 
 use crate::answer::Answer;
-use crate::body_budget::{Share, Stage, WaitingCaller};
 use crate::head::{Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
 use crate::plugin::Plugin;
+use crate::request_budget::{Share, WaitingCaller};
 use message::{MessageFate, MessageInHand};
+use refusing::{IdSearch, Refusing};
 
 /// All that the request path asks of the proxy.
 pub trait Host: RequestHeaders + RequestBody + Answering + SharedData + Metrics + Clock {}
@@ -36,7 +41,7 @@ pub struct Request<'h, H> {
     plugin: Option<Rc<Plugin>>,
     stream: StreamId,
     phase: Phase,
-    /// The part of the budget that an unfinished body takes.
+    /// The part of the budget that the request takes until it ends or is answered.
     share: Option<Share>,
 }
 
@@ -60,32 +65,24 @@ enum Phase {
 impl Phase {
     fn waiting_caller(&self) -> Option<WaitingCaller> {
         match self {
-            Self::Reading(message) => message.waiting_caller(),
+            Self::Reading(message) | Self::Streaming(message) => message.waiting_caller(),
             _ => None,
         }
     }
-}
 
-/// Looks for the caller's id in what follows a refusal.
-struct IdSearch {
-    reader: Reader,
-    /// The bytes of the body that the reader still needs; it lets go of others as it reads.
-    buffered: Vec<u8>,
-    /// How many bytes of the body have been fetched.
-    fetched: usize,
-    /// The id, as sent, once it has been read.
-    id: Option<Vec<u8>>,
-}
+    fn is_at_its_end(&self) -> bool {
+        matches!(self, Self::Reading(message) if message.is_at_its_end())
+    }
 
-struct Refusing {
-    answer: Answer,
-    tool: Option<ToolId>,
-    /// The caller's id, as sent, once it is known.
-    id: Option<Vec<u8>>,
-    /// Looks for the id, where the answer wants it.
-    search: Option<IdSearch>,
-    /// How much of the body may be buffered meanwhile.
-    max_bytes: usize,
+    /// How many bytes of the body are kept of a request that is not at its end, of whose body the
+    /// proxy buffers `size` bytes; none where nothing of it is kept any more.
+    fn kept(&self, size: usize) -> Option<usize> {
+        match self {
+            Self::Bodyless(..) | Self::Reading(_) | Self::Refusing(_) => Some(size),
+            Self::Streaming(message) => Some(message.buffered()),
+            Self::Begun | Self::Passed | Self::Answered => None,
+        }
+    }
 }
 
 impl<'h, H: Host> Request<'h, H> {
@@ -106,7 +103,17 @@ impl<'h, H: Host> Request<'h, H> {
         let Some(plugin) = self.plugin.clone() else {
             return self.send(&Answer::not_ready(), None);
         };
-        match Head::read(&self.host.header_pairs(), &plugin) {
+        let pairs = self.host.header_pairs();
+        let flow = self.read_head(&plugin, &pairs, end);
+        if self.phase.kept(0).is_none() {
+            return flow;
+        }
+        self.open_share(&plugin, &pairs);
+        self.keep(flow, 0)
+    }
+
+    fn read_head(&mut self, plugin: &Plugin, pairs: &HeaderPairs, end: bool) -> Flow {
+        match Head::read(pairs, plugin) {
             Head::NotOurs { remove } => {
                 for name in &remove {
                     self.host.remove_header(name);
@@ -136,7 +143,7 @@ impl<'h, H: Host> Request<'h, H> {
             }
             Head::Bodyless {
                 endpoint, changes, ..
-            } if end => self.forward(&plugin, endpoint, &changes),
+            } if end => self.forward(plugin, endpoint, &changes),
             Head::Bodyless {
                 rest: Rest::MayNeverEnd,
                 ..
@@ -159,7 +166,7 @@ impl<'h, H: Host> Request<'h, H> {
                     plugin.limits,
                 ));
                 if end {
-                    return self.read(&plugin, message, 0, EndOfBody::Reached);
+                    return self.read(plugin, message, 0, EndOfBody::Reached);
                 }
                 self.phase = Phase::Reading(message);
                 Flow::Wait
@@ -169,75 +176,11 @@ impl<'h, H: Host> Request<'h, H> {
 
     /// More of the body is there: `size` bytes are buffered now; `end` if they are the last.
     pub fn on_body(&mut self, size: usize, end: bool) -> Flow {
-        match self.share.as_ref().map(Share::stage) {
-            None | Some(Stage::Buffered) => {}
-            Some(Stage::Leaving) => return self.leave(),
-            Some(Stage::Answered) => return Flow::Wait,
+        if let Some(flow) = self.leave_if_asked() {
+            return flow;
         }
         let flow = self.read_body(size, end);
-        if matches!(self.phase, Phase::Reading(_) | Phase::Refusing(_)) && size > 0 {
-            return self.buffer(size);
-        }
-        self.share = None;
-        flow
-    }
-
-    /// Asks for room for what is buffered of a body whose end is still to come.
-    fn buffer(&mut self, size: usize) -> Flow {
-        let Some(plugin) = self.plugin.clone() else {
-            return Flow::Wait;
-        };
-        let phase = &self.phase;
-        let share = match &self.share {
-            None => self.share.insert(plugin.body_budget.open(self.stream)),
-            Some(share) => {
-                share.note_caller(|| phase.waiting_caller());
-                share
-            }
-        };
-        if share.grow_to(size, || self.host.monotonic()) {
-            return Flow::Wait;
-        }
-        self.share = None;
-        match std::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Refusing(mut refusing) => {
-                refusing.replace_if_lost(|| Answer::no_room("no_room"));
-                self.send_refusal(*refusing)
-            }
-            phase => self.send_no_room("no_room", phase.waiting_caller()),
-        }
-    }
-
-    /// Answers the request, whose body has had to make way for another.
-    fn leave(&mut self) -> Flow {
-        self.share = None;
-        let phase = std::mem::replace(&mut self.phase, Phase::Answered);
-        self.send_no_room("made_way", phase.waiting_caller())
-    }
-
-    fn send_no_room(&mut self, reason: &'static str, caller: Option<WaitingCaller>) -> Flow {
-        let answer = Answer::no_room(reason);
-        match caller {
-            Some(caller) => self.send(&answer.for_call(caller.era), Some(&caller.id)),
-            None => self.send(&answer, None),
-        }
-    }
-
-    /// Answers the requests whose bodies make way for others; only where this one has been
-    /// answered.
-    fn send_leavers_away(&self, plugin: &Plugin) {
-        for leaver in plugin.body_budget.leavers() {
-            let mut answer = Answer::no_room("made_way");
-            let mut id = None;
-            if let Some(caller) = &leaver.caller {
-                answer = answer.for_call(caller.era);
-                id = Some(caller.id.as_slice());
-            }
-            plugin.statistics.refused(self.host, None, answer.reason());
-            answer.write(id, |reply| {
-                self.host.reply_to(leaver.stream, self.stream, reply);
-            });
-        }
+        self.keep(flow, size)
     }
 
     fn read_body(&mut self, size: usize, end: bool) -> Flow {
@@ -289,6 +232,10 @@ impl<'h, H: Host> Request<'h, H> {
 
     /// The body was followed by trailers.
     pub fn on_trailers(&mut self) -> Flow {
+        if let Some(flow) = self.leave_if_asked() {
+            return flow;
+        }
+        self.share = None;
         match std::mem::replace(&mut self.phase, Phase::Answered) {
             Phase::Passed => {
                 self.phase = Phase::Passed;
@@ -396,7 +343,7 @@ impl<'h, H: Host> Request<'h, H> {
             }
         }
         self.host.set_header(CLUSTER_HEADER, permit.cluster());
-        if permit.path().as_bytes() != changes.path {
+        if permit.path().as_bytes() != &*changes.path {
             self.host.set_header(":path", permit.path());
         }
         if let Some(timeout) = permit.timeout() {
@@ -439,70 +386,5 @@ impl<'h, H: Host> Request<'h, H> {
             self.send_leavers_away(plugin);
         }
         Flow::Wait
-    }
-}
-
-impl Refusing {
-    fn look_for_id(&mut self, host: &impl RequestBody, size: usize, end: EndOfBody) {
-        let Some(search) = &mut self.search else {
-            return;
-        };
-        match search.read_on(host, size, end) {
-            // Only a message that can be read to its end has an id to echo.
-            Ok(id) if end == EndOfBody::Reached => self.id = id,
-            Ok(_) => {}
-            Err(error) => {
-                self.search = None;
-                self.replace_if_lost(|| Answer::unreadable(&error));
-            }
-        }
-    }
-
-    /// Puts another answer in the place of one that nobody would hear: under 200, and without the
-    /// caller's id.
-    fn replace_if_lost(&mut self, answer: impl FnOnce() -> Answer) {
-        if self.id.is_none() && self.answer.is_lost_without_id() {
-            self.answer = answer();
-        }
-    }
-}
-
-impl IdSearch {
-    /// Goes on behind what `reader` has read of `buffered`, which is all of the body so far.
-    fn new(reader: Reader, buffered: Vec<u8>) -> Self {
-        Self {
-            fetched: buffered.len(),
-            reader,
-            buffered,
-            id: None,
-        }
-    }
-
-    /// Reads on to `size` bytes of the body. Gives the id, if it has been read.
-    fn read_on(
-        &mut self,
-        host: &impl RequestBody,
-        size: usize,
-        end: EndOfBody,
-    ) -> Result<Option<Vec<u8>>, ReadError> {
-        let fresh = host.body(self.fetched, size.saturating_sub(self.fetched));
-        self.fetched += fresh.len();
-        self.buffered.extend_from_slice(&fresh);
-        // Nobody else will read the arguments, and what is read as it comes need not be kept.
-        self.reader.read_skipped(&self.buffered)?;
-        let read = loop {
-            let read = self.reader.push_to_member(&self.buffered, end);
-            if self.id.is_none() {
-                let id = self.reader.message().id();
-                self.id = id.map(|id| self.reader.raw(id, &self.buffered).to_vec());
-            }
-            match read {
-                Ok(None) => {}
-                Ok(Some(_)) => break Ok(()),
-                Err(error) => break Err(error),
-            }
-        };
-        self.reader.release(&mut self.buffered);
-        read.map(|()| self.id.clone())
     }
 }

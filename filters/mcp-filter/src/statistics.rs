@@ -9,18 +9,18 @@
 //! - `portcullis_shadowed.server.<server>.tool.<tool>` (counter): calls that passed only because
 //!   validation is in shadow
 //! - `portcullis_decision_ns.server.<server>.tool.<tool>` (histogram): nanoseconds from the end of
-//!   what had to be read to the decision
+//!   what had to be read to the decision, of one call in sixteen that was not refused by its name
 //! - `portcullis_configuration.listener.<listener>` (gauge): the configuration in force: the first
 //!   twelve hexadecimal digits of its SHA-256, as a number
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
 use policy_engine::{Policy, ToolId};
-use proxy_host::{MetricId, MetricKind, Metrics};
+use proxy_host::{Clock, MetricId, MetricKind, Metrics};
 
 /// Metrics by name, for as long as the VM lives.
 #[derive(Debug, Clone, Default)]
@@ -29,6 +29,11 @@ pub(crate) struct KnownMetrics(Rc<RefCell<BTreeMap<String, Option<MetricId>>>>);
 /// A VM defines so many metrics of tools at most, because names are never freed, and tools come and
 /// go: enough for 5,000 tools that are called, and some 10 MB of Envoy's memory if all are.
 const MOST_TOOL_METRICS: usize = 16_384;
+
+/// Of so many decisions on a tool one is timed, the first of them included. Two looks at the clock
+/// and a histogram cost about as much as the decision itself; a tool that is called twice a second
+/// still gives some ten values in the minute over which a dashboard looks.
+const DECISIONS_PER_TIMING: u32 = 16;
 
 /// Stands for every tool that came after these.
 const OTHERS: &str = "server.none.tool.others";
@@ -82,6 +87,8 @@ type LazyMetric = OnceCell<Option<MetricId>>;
 #[derive(Debug)]
 struct ToolStatistics {
     calls: LazyMetric,
+    /// How many decisions go untimed before the next that is timed.
+    untimed: Cell<u32>,
     decision: LazyMetric,
     shadowed: LazyMetric,
     refusals: Refusals,
@@ -98,6 +105,7 @@ impl Statistics {
     pub(crate) fn new(known: &KnownMetrics, policy: &Policy) -> Self {
         let tools = policy.tool_names().map(|(_, server, tool)| ToolStatistics {
             calls: LazyMetric::new(),
+            untimed: Cell::new(0),
             decision: LazyMetric::new(),
             shadowed: LazyMetric::new(),
             refusals: Refusals::new(format!("server.{}.tool.{}", label(server), label(tool))),
@@ -117,8 +125,19 @@ impl Statistics {
         }
     }
 
-    /// A call was decided on, in this time.
-    pub(crate) fn decided(&self, host: &impl Metrics, tool: ToolId, took: Duration) {
+    /// When the decision on a call of this tool begins, if it is one of those that are timed.
+    pub(crate) fn begin(&self, host: &impl Clock, tool: ToolId) -> Option<Duration> {
+        let tool = self.tools.get(tool.index())?;
+        (tool.untimed.get() == 0).then(|| host.monotonic())
+    }
+
+    /// A call was decided on; `begun` as [`Self::begin`] gave it.
+    pub(crate) fn decided(
+        &self,
+        host: &(impl Metrics + Clock),
+        tool: ToolId,
+        begun: Option<Duration>,
+    ) {
         let Some(tool) = self.tools.get(tool.index()) else {
             return;
         };
@@ -130,6 +149,12 @@ impl Statistics {
         if let Some(calls) = tool.calls.get_or_init(calls) {
             host.increment(*calls);
         }
+        let Some(begun) = begun else {
+            tool.untimed.set(tool.untimed.get().saturating_sub(1));
+            return;
+        };
+        tool.untimed.set(DECISIONS_PER_TIMING - 1);
+        let took = host.monotonic().saturating_sub(begun);
         let decision = || of_tool(MetricKind::Histogram, "portcullis_decision_ns");
         if let Some(decision) = tool.decision.get_or_init(decision) {
             let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);

@@ -19,9 +19,11 @@ impl AllowedHosts {
         let Some(host) = without_port(authority) else {
             return false;
         };
-        self.0
-            .iter()
-            .any(|allowed| &**allowed == b"*" || allowed.eq_ignore_ascii_case(bare(host)))
+        let host = bare(host);
+        // Nearly everyone writes the host as it is configured.
+        self.0.iter().any(|allowed| {
+            **allowed == *host || &**allowed == b"*" || allowed.eq_ignore_ascii_case(host)
+        })
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use crate::principal::Principal;
 use crate::rate::{Admission, BucketState, BucketTime, Rate, UnixNanos};
 use crate::refusal::{Refusal, rate_in_words};
 use crate::schema::violation::Violation;
+use crate::slots::{Fingerprint, HashKey, KnownPlace, SlotIndex, slot_of};
 use crate::target::Target;
 use crate::wire::Credentials;
 
@@ -42,7 +45,7 @@ pub enum Verdict<'p> {
         /// The permit that the next stage asks for.
         permit: Permit<'p>,
         /// One for each bucket, in their order.
-        writes: Vec<Write>,
+        writes: Writes,
     },
     /// It does not pass, and is counted nowhere.
     Refuse {
@@ -50,9 +53,15 @@ pub enum Verdict<'p> {
         refusal: Refusal,
         /// The states to store for buckets whose rate has changed since they were written, so that
         /// the wait that the refusal names is true. It may fail: the next refusal says it again.
-        writes: Vec<Write>,
+        writes: Writes,
     },
 }
+
+/// So many limits of one call cost no allocation: rules rarely lay more over each other.
+pub const FEW_LIMITS: usize = 2;
+
+/// The new states of a call's buckets.
+pub type Writes = SmallVec<[Write; FEW_LIMITS]>;
 
 /// A bucket's new state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +153,7 @@ impl<'p> Permit<'p> {
 pub struct PendingLimits<'p> {
     /// The server's own name of the tool that is called.
     tool: &'p str,
-    buckets: Vec<Bucket<'p>>,
+    buckets: SmallVec<[Bucket<'p>; FEW_LIMITS]>,
     permit: Permit<'p>,
 }
 
@@ -176,8 +185,8 @@ impl<'p> PendingLimits<'p> {
     /// missing refuses.
     /// May be asked again with newer states, as when a compare-and-set failed.
     pub fn resume(&self, states: &[BucketState], now: UnixNanos) -> Verdict<'p> {
-        let mut writes = Vec::with_capacity(self.buckets.len());
-        let mut restatements = Vec::new();
+        let mut writes = Writes::new();
+        let mut restatements = Writes::new();
         let mut tightest: Option<(&Limit, Duration)> = None;
         for (index, bucket) in self.buckets.iter().enumerate() {
             let state = states
@@ -239,24 +248,35 @@ pub struct Bucket<'p> {
 
 impl<'p> Bucket<'p> {
     fn new(limit: &'p Limit, principal: &Principal) -> Self {
-        let own = match limit.principal {
-            PerPrincipal::No => None,
-            PerPrincipal::Yes => Some(match principal {
-                Principal::Anonymous => part(limit.identity.clone(), b'a', b""),
-                Principal::Known { subject, .. } => {
-                    part(limit.identity.clone(), b'p', subject.as_bytes())
-                }
-            }),
+        let own = match (limit.principal, principal) {
+            (PerPrincipal::No, _) | (_, Principal::Anonymous) => None,
+            (PerPrincipal::Yes, Principal::Known { subject, .. }) => {
+                Some(part(limit.identity.clone(), b'p', subject.as_bytes()))
+            }
         };
         Self { limit, own }
     }
 
     /// The bytes that tell this bucket from all others: server, rule, limit and the dimensions'
     /// values; never a revision or a position, so that limits survive changes of the configuration.
-    /// Hash it with [`slot_of`](crate::slots::slot_of).
     #[must_use]
     pub fn identity(&self) -> &[u8] {
-        self.own.as_deref().unwrap_or(&self.limit.identity)
+        self.own
+            .as_deref()
+            .unwrap_or(&self.limit.common_bucket.identity)
+    }
+
+    /// The slot of this bucket and its fingerprint there: what [`slot_of`] gives for
+    /// [`Self::identity`], hashed once where callers share the bucket.
+    #[must_use]
+    pub fn place(&self, key: &HashKey) -> (SlotIndex, Fingerprint) {
+        match &self.own {
+            Some(own) => slot_of(key, own),
+            None => {
+                let common = &self.limit.common_bucket;
+                common.place.of(key, &common.identity)
+            }
+        }
     }
 }
 
@@ -271,6 +291,27 @@ pub(crate) struct Limit {
     pub(crate) principal: PerPrincipal,
     /// All of a bucket's identity but the principal.
     pub(crate) identity: Vec<u8>,
+    pub(crate) common_bucket: CommonBucket,
+}
+
+/// The bucket that callers share: all of them, or those without a name.
+#[derive(Clone, Debug)]
+pub(crate) struct CommonBucket {
+    identity: Vec<u8>,
+    place: KnownPlace,
+}
+
+impl CommonBucket {
+    /// The bucket of a limit of which `identity` is all but the principal.
+    pub(crate) fn new(identity: Vec<u8>, principal: PerPrincipal) -> Self {
+        Self {
+            identity: match principal {
+                PerPrincipal::No => identity,
+                PerPrincipal::Yes => part(identity, b'a', b""),
+            },
+            place: KnownPlace::default(),
+        }
+    }
 }
 
 /// Whether each caller has a bucket of their own.

@@ -82,7 +82,8 @@ pub mod wire;
 pub use compile::{SchemaCache, compile};
 pub use compile_error::{CompileError, CompileErrors};
 pub use decision::{
-    Arguments, ArgumentsRead, Bucket, Decision, PendingLimits, Permit, Verdict, Write,
+    Arguments, ArgumentsRead, Bucket, Decision, FEW_LIMITS, PendingLimits, Permit, Verdict, Write,
+    Writes,
 };
 pub use explain::{ExplainedLimit, Explanation, Field};
 pub use glob::Glob;

@@ -14,6 +14,10 @@
 
 mod siphash;
 
+use std::sync::OnceLock;
+
+use smallvec::SmallVec;
+
 use crate::rate::{BucketState, BucketTime, UnixNanos};
 
 /// How many slots there are.
@@ -43,8 +47,29 @@ impl SlotIndex {
     /// The slot's key in the shared data. It names the layout of the value, so that a module with
     /// another layout never reads this one's.
     #[must_use]
-    pub fn key(self) -> String {
-        format!("portcullis.limits.2.{:04x}", self.0)
+    pub fn key(self) -> SlotKey {
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let digit = |shift: u16| {
+            let value = usize::from(self.0 >> shift & 0xf);
+            DIGITS.get(value).copied().unwrap_or_default()
+        };
+        let mut key = *b"portcullis.limits.2.0000";
+        if let Some(digits) = key.last_chunk_mut() {
+            *digits = [digit(12), digit(8), digit(4), digit(0)];
+        }
+        SlotKey(key)
+    }
+}
+
+/// The key of a slot in the shared data, on the stack: every limited call needs one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotKey([u8; 24]);
+
+impl SlotKey {
+    /// The key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
@@ -65,11 +90,34 @@ pub fn slot_of(key: &HashKey, identity: &[u8]) -> (SlotIndex, Fingerprint) {
     (SlotIndex(slot), Fingerprint(hash.high.max(1)))
 }
 
+/// The slot and fingerprint of an identity that does not change, computed once: a process has one
+/// [`HashKey`] for as long as it lives.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KnownPlace(OnceLock<([u8; 16], SlotIndex, Fingerprint)>);
+
+impl KnownPlace {
+    pub(crate) fn of(&self, key: &HashKey, identity: &[u8]) -> (SlotIndex, Fingerprint) {
+        let hash = || slot_of(key, identity);
+        let (hashed_by, slot, fingerprint) = self.0.get_or_init(|| {
+            let (slot, fingerprint) = hash();
+            (key.0, slot, fingerprint)
+        });
+        if *hashed_by == key.0 {
+            (*slot, *fingerprint)
+        } else {
+            hash()
+        }
+    }
+}
+
 /// The stored value of a slot, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slot {
     entries: [Entry; ENTRIES],
 }
+
+/// The bytes of a slot, on the stack.
+pub type EncodedSlot = SmallVec<[u8; ENTRIES * ENTRY_BYTES]>;
 
 /// A bucket in a slot; a fingerprint of zero is an entry that was never used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,12 +163,12 @@ impl Slot {
 
     /// The value to store: 24 bytes for each entry up to the last used one.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> EncodedSlot {
         let used = self
             .entries
             .iter()
             .rposition(|entry| entry.fingerprint != 0);
-        let mut bytes = Vec::with_capacity(ENTRIES * ENTRY_BYTES);
+        let mut bytes = EncodedSlot::new();
         for entry in self.entries.iter().take(used.map_or(0, |last| last + 1)) {
             bytes.extend_from_slice(&entry.fingerprint.to_le_bytes());
             bytes.extend_from_slice(&entry.tat.to_le_bytes());
@@ -207,9 +255,25 @@ mod tests {
     }
 
     #[test]
+    fn it_names_each_slot_by_four_digits() {
+        for slot in 0..SLOT_COUNT {
+            let key = format!("portcullis.limits.2.{slot:04x}");
+            assert_eq!(SlotIndex(slot).key().as_str(), key);
+        }
+    }
+
+    #[test]
+    fn it_knows_a_place_by_the_key_that_it_is_asked_for() {
+        let place = KnownPlace::default();
+        for key in [KEY, HashKey([8; 16]), KEY] {
+            assert_eq!(place.of(&key, b"a"), slot_of(&key, b"a"));
+        }
+    }
+
+    #[test]
     fn it_encodes_what_it_decodes() {
         let mut slot = Slot::default();
-        assert_eq!(slot.encode(), b"");
+        assert!(slot.encode().is_empty());
         slot.store(Place(2), Fingerprint(5), until(9));
         assert_eq!(slot.encode().len(), 72);
         assert_eq!(Slot::decode(&slot.encode()), Ok(slot));

@@ -8,10 +8,11 @@
 
 mod hash_key;
 
-use policy_engine::slots::{Fingerprint, HashKey, Slot, SlotIndex, slot_of};
+use policy_engine::slots::{Fingerprint, HashKey, Slot, SlotIndex};
 use policy_engine::{
-    BucketState, BucketTime, PendingLimits, Permit, Refusal, UnixNanos, Verdict, Write,
+    BucketState, FEW_LIMITS, PendingLimits, Permit, Refusal, UnixNanos, Verdict, Write,
 };
+use smallvec::{SmallVec, smallvec};
 
 use crate::{Conflict, SharedData, Version};
 
@@ -40,10 +41,12 @@ pub fn settle<'p>(
     pending: &PendingLimits<'p>,
     now: UnixNanos,
 ) -> Settled<'p> {
-    let Some(mut slots) = read_slots(data, key, pending) else {
+    let mut slots = Slots::new();
+    if read_slots(data, key, pending, &mut slots).is_none() {
         return Settled::Unavailable;
-    };
-    let mut states = vec![BucketState::Fresh; pending.buckets().len()];
+    }
+    let mut states: SmallVec<[BucketState; FEW_LIMITS]> =
+        smallvec![BucketState::Fresh; pending.buckets().len()];
     for slot in &slots {
         slot.note_states(&mut states, now);
     }
@@ -58,11 +61,10 @@ pub fn settle<'p>(
             }
             Verdict::Allow { permit, writes } => (permit, writes),
         };
-        let times: Vec<BucketTime> = writes.iter().map(|write| write.time).collect();
         // Those that were written stand: the states they were decided on have not been touched
         // since.
         while let Some(slot) = slots.get(done) {
-            if slot.write(data, &states, &times, now).is_err() {
+            if slot.write(data, &states, &writes, now).is_err() {
                 break;
             }
             done += 1;
@@ -81,42 +83,45 @@ pub fn settle<'p>(
 
 /// A slot and the buckets of one call that lie in it.
 struct SlotInUse {
-    key: String,
+    index: SlotIndex,
     version: Version,
     slot: Slot,
-    buckets: Vec<(usize, Fingerprint)>,
+    buckets: SmallVec<[(usize, Fingerprint); FEW_LIMITS]>,
 }
 
-/// The slots of the buckets; none where one holds what no filter wrote.
+type Slots = SmallVec<[SlotInUse; FEW_LIMITS]>;
+
+/// Reads the slots of the buckets; none where one holds what no filter wrote.
 fn read_slots(
     data: &impl SharedData,
     key: &HashKey,
     pending: &PendingLimits<'_>,
-) -> Option<Vec<SlotInUse>> {
-    let mut slots: Vec<(SlotIndex, SlotInUse)> = Vec::with_capacity(pending.buckets().len());
+    slots: &mut Slots,
+) -> Option<()> {
     for (number, bucket) in pending.buckets().iter().enumerate() {
-        let (index, fingerprint) = slot_of(key, bucket.identity());
-        if let Some((_, slot)) = slots.iter_mut().find(|(known, _)| *known == index) {
+        let (index, fingerprint) = bucket.place(key);
+        if let Some(slot) = slots.iter_mut().find(|slot| slot.index == index) {
             slot.buckets.push((number, fingerprint));
             continue;
         }
         let mut slot = SlotInUse {
-            key: index.key(),
+            index,
             version: Version(0),
             slot: Slot::default(),
-            buckets: vec![(number, fingerprint)],
+            buckets: smallvec![(number, fingerprint)],
         };
         slot.read_again(data)?;
-        slots.push((index, slot));
+        slots.push(slot);
     }
-    Some(slots.into_iter().map(|(_, slot)| slot).collect())
+    Some(())
 }
 
 impl SlotInUse {
     fn read_again(&mut self, data: &impl SharedData) -> Option<()> {
-        let stored = data.read(&self.key);
+        let key = self.index.key();
+        let stored = data.read(key.as_str());
         self.slot = Slot::decode(&stored.bytes)
-            .inspect_err(|error| log::error!("{}: {error}", self.key))
+            .inspect_err(|error| log::error!("{}: {error}", key.as_str()))
             .ok()?;
         self.version = stored.version;
         Some(())
@@ -134,24 +139,24 @@ impl SlotInUse {
         &self,
         data: &impl SharedData,
         states: &[BucketState],
-        times: &[BucketTime],
+        writes: &[Write],
         now: UnixNanos,
     ) -> Result<(), Conflict> {
         let mut slot = self.slot.clone();
         for (bucket, fingerprint) in &self.buckets {
-            let (Some(time), Some(decided_on)) = (times.get(*bucket), states.get(*bucket)) else {
+            let (Some(write), Some(decided_on)) = (writes.get(*bucket), states.get(*bucket)) else {
                 continue;
             };
             let (place, state) = slot.find(*fingerprint, now);
             let time = match state.tat() {
                 // A bucket of the same call has just taken the place that this one was decided on.
                 // What is pushed out instead must not come back to a time earlier than its own.
-                Some(other) if state != *decided_on => time.not_before(other),
-                _ => *time,
+                Some(other) if state != *decided_on => write.time.not_before(other),
+                _ => write.time,
             };
             slot.store(place, *fingerprint, time);
         }
-        data.compare_and_set(&self.key, &slot.encode(), self.version)
+        data.compare_and_set(self.index.key().as_str(), &slot.encode(), self.version)
     }
 }
 
@@ -183,7 +188,7 @@ fn restate(
             }
         }
         // A conflict is left alone: see above.
-        let _ = data.compare_and_set(&used.key, &slot.encode(), used.version);
+        let _ = data.compare_and_set(used.index.key().as_str(), &slot.encode(), used.version);
     }
 }
 
@@ -191,7 +196,8 @@ fn restate(
 fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[SlotInUse]) {
     for used in slots {
         for _ in 0..ATTEMPTS {
-            let stored = data.read(&used.key);
+            let key = used.index.key();
+            let stored = data.read(key.as_str());
             let Ok(mut slot) = Slot::decode(&stored.bytes) else {
                 break;
             };
@@ -205,7 +211,7 @@ fn give_back(data: &impl SharedData, pending: &PendingLimits<'_>, slots: &[SlotI
                 }
             }
             if data
-                .compare_and_set(&used.key, &slot.encode(), stored.version)
+                .compare_and_set(key.as_str(), &slot.encode(), stored.version)
                 .is_ok()
             {
                 break;

@@ -1,6 +1,7 @@
-"""Unfinished bodies have a budget: a flood neither fills the machine nor shuts out others."""
+"""Unfinished requests have a budget: a flood neither fills the machine nor shuts out others."""
 
 import contextlib
+import selectors
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from gateway_under_test import GatewayUnderTest, answered_by, weather
 from mcp_messages import Era, call, has_passed
 from polling import until
-from raw_http import HttpConnection
+from raw_http import Connection, HttpConnection
 from recording_upstream import RecordingUpstream
 from static_gateway import StaticGateway, example_filter_config, with_tools
 
@@ -45,6 +46,16 @@ def large() -> bytes:
     return call(Era.LEGACY, "note", {"text": "x" * 1_000_000}).body
 
 
+def refused_for_room(envoy) -> int:
+    counter = "wasmcustom.portcullis_refusals.server.none.tool.none.reason.no_room"
+    return envoy.stats("no_room").get(counter, 0)
+
+
+def open_requests(envoy) -> int:
+    active = envoy.stats("downstream_rq_active")
+    return sum(count for name, count in active.items() if not name.startswith("http.admin."))
+
+
 def begin(gateway: GatewayUnderTest) -> HttpConnection:
     """A call of which all but the last byte has been sent."""
     connection = gateway.connect()
@@ -60,8 +71,7 @@ def test_it_gives_a_flood_of_unfinished_bodies_a_budget_and_shuts_out_nobody(sma
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
     before = resident(envoy.pid)
     flood = [begin(small_gateway) for _ in range(FLOOD)]
-    counter = "wasmcustom.portcullis_refusals.server.none.tool.none.reason.no_room"
-    until("most are refused", lambda: envoy.stats("no_room").get(counter, 0) > FLOOD * 3 // 4, 60)
+    until("most are refused", lambda: refused_for_room(envoy) > FLOOD * 3 // 4, 60)
     assert resident(envoy.pid) - before < MOST_GROWTH
     # Calls that arrive whole, or small ones in pieces, are not concerned.
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
@@ -89,3 +99,41 @@ def test_it_gives_a_flood_of_unfinished_bodies_a_budget_and_shuts_out_nobody(sma
         connection.close()
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
     assert not any(envoy.stats("vm_reload").values())
+
+
+# Over HTTP/2 the client would take minutes to compress so many headers.
+@pytest.mark.parametrize("wire", [Connection], ids=["http1"])
+def test_it_gives_a_flood_of_headers_alone_a_budget_and_takes_it_back(small_gateway):
+    envoy = small_gateway.envoy
+    # 30 KB of headers and 8 KiB of state each: some 1,770 of them are the budget of 64 MiB.
+    flood_size, fit = 2_000, 1_700
+    request = call(Era.LEGACY, "note", {"text": "x"})
+    padded = [*request.headers, ("x-padding", "x" * 30_000)]
+
+    def begin_many(count: int) -> list[HttpConnection]:
+        connections = [small_gateway.connect() for _ in range(count)]
+        for connection in connections:
+            connection.begin_post("/mcp", padded, len(request.body))
+        return connections
+
+    flood = begin_many(flood_size)
+    with selectors.DefaultSelector() as answered:
+        for connection in flood:
+            answered.register(connection.socket, selectors.EVENT_READ, connection)
+        ((first, _), *_) = answered.select(timeout=20)
+    refused = first.data.reply()
+    assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+    assert refused.json["error"]["code"] == 50300
+    assert refused.json["id"] is None
+    assert refused_for_room(envoy) > 0
+    for connection in flood:
+        connection.close()
+    until("no request is open", lambda: not open_requests(envoy), 30)
+    before = refused_for_room(envoy)
+    again = begin_many(fit)
+    again[0].send_part(request.body)
+    again[0].end_post()
+    assert has_passed(again[0].reply())
+    assert refused_for_room(envoy) == before
+    for connection in again:
+        connection.close()

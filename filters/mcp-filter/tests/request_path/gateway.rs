@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use mcp_filter::{Flow, Plugin, Request, VmState};
+use mcp_filter::{Flow, Host, Plugin, Request, VmState};
 use proxy_host::StreamId;
 use proxy_host::fake::{FakeProcess, FakeProxy, SentReply};
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ impl Gateway {
     }
 
     /// The filter's side of it.
-    pub fn request<'p>(&self, proxy: &'p FakeProxy, stream: StreamId) -> Request<'p, FakeProxy> {
+    pub fn request<'p, H: Host>(&self, proxy: &'p H, stream: StreamId) -> Request<'p, H> {
         Request::new(proxy, self.plugin.clone(), stream)
     }
 
@@ -154,7 +154,7 @@ pub enum End {
 #[derive(Debug, Clone)]
 pub struct Sent {
     headers: Vec<(String, Vec<u8>)>,
-    chunks: Vec<Vec<u8>>,
+    pub chunks: Vec<Vec<u8>>,
     end: End,
     /// How many of the headers the proxy does not hand over.
     lost_headers: usize,

@@ -66,8 +66,26 @@ fn it_limits_and_says_when_to_come_back_and_lets_in_again() {
     );
     assert_eq!(
         gateway.counter("portcullis_decision_ns.server.weather.tool.get_weather"),
-        6
+        1
     );
+}
+
+#[test]
+fn it_times_one_decision_in_sixteen_of_each_tool() {
+    let gateway = Gateway::new();
+    let timed = |tool| gateway.counter(&format!("portcullis_decision_ns.server.{tool}"));
+    for call_number in 0..48 {
+        for (server, tool) in [("math.tool.add", "add"), ("math.tool.slow", "slow")] {
+            assert!(
+                gateway
+                    .send(&Sent::post(call(tool, "{}")))
+                    .reply()
+                    .is_none()
+            );
+            assert_eq!(timed(server), call_number / 16 + 1, "{call_number}");
+        }
+    }
+    assert_eq!(gateway.counter("portcullis_calls.server.math.tool.add"), 48);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod bodies;
 mod closed_methods;
 mod configuration;
+mod cost;
 mod cuts;
 mod eras;
 mod gateway;

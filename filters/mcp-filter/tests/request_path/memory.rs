@@ -73,12 +73,12 @@ fn it_refuses_bodies_for_which_the_budget_has_no_room() {
     let proxies = requests(&gateway, 100);
     let _begun = begin(&gateway, &proxies);
     let refused = replies(&proxies);
-    assert_eq!(refused.len(), 100 - 48);
+    // Of 48 MiB: each takes 1 MiB, and what its headers and its state take.
+    assert_eq!(refused.len(), 100 - 47);
     for reply in &refused {
-        assert!(id_of_tool_error(reply).as_u64() >= Some(48));
+        assert!(id_of_tool_error(reply).as_u64() >= Some(47));
     }
-    let counter = "portcullis_refusals.server.none.tool.none.reason.no_room";
-    assert_eq!(gateway.counter(counter), 52);
+    assert_eq!(gateway.counter(NO_ROOM), 53);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn it_lets_small_and_whole_bodies_pass_while_large_ones_fill_the_budget() {
 #[test]
 fn it_lets_slow_bodies_make_way() {
     let gateway = gateway();
-    let first = requests(&gateway, 49);
+    let first = requests(&gateway, 48);
     let mut begun = begin(&gateway, &first);
     assert_eq!(replies(&first).len(), 1);
     gateway.process.advance(Duration::from_secs(5));
@@ -108,7 +108,7 @@ fn it_lets_slow_bodies_make_way() {
     // is no good.
     assert_eq!(gateway.process.replies_to_others(), []);
     // One hears it in its own next callback, where more of its body comes.
-    let leaving = (0..48).rev().filter(|place| {
+    let leaving = (0..47).rev().filter(|place| {
         first[*place].receive(b"x");
         begun[*place].on_body(first[*place].buffered(), false);
         first[*place].sent_reply().is_some()
@@ -138,7 +138,7 @@ fn it_gives_room_back_when_requests_end() {
     for _ in 0..3 {
         let proxies = requests(&gateway, 50);
         let begun = begin(&gateway, &proxies);
-        assert_eq!(replies(&proxies).len(), 2);
+        assert_eq!(replies(&proxies).len(), 3);
         drop(begun);
     }
 }
@@ -153,4 +153,109 @@ fn it_answers_with_the_status_where_nobody_is_known_to_wait() {
     let answer = gateway.send(&sent).answer();
     assert_eq!(answer.error(), (503, 50300, Value::Null));
     assert_eq!(answer.header("retry-after"), Some("5"));
+}
+
+/// A request with headers of about 50 KiB, whose body does not come.
+fn with_large_headers() -> Sent {
+    Sent::post("").with("x-padding", vec![b'x'; 50 << 10])
+}
+
+/// How many requests fit into the budget when nothing but their headers comes.
+fn begun_with_headers_alone<'p>(
+    gateway: &Gateway,
+    proxies: &'p [FakeProxy],
+) -> Vec<Request<'p, FakeProxy>> {
+    let mut begun = Vec::new();
+    for (number, proxy) in (0..).zip(proxies) {
+        let mut request = gateway.request(proxy, StreamId(number));
+        assert_eq!(request.on_headers(false), Flow::Wait);
+        if proxy.sent_reply().is_some() {
+            return begun;
+        }
+        begun.push(request);
+    }
+    begun
+}
+
+#[test]
+fn it_refuses_requests_for_whose_headers_and_state_there_is_no_room() {
+    let gateway = gateway();
+    // The budget is 64 MiB; a request takes 8 KiB and its headers.
+    for (sent, fit) in [
+        (Sent::post(""), 8_000..8_192),
+        (with_large_headers(), 1_000..1_130),
+    ] {
+        let get = sent.clone().replacing(":method", "GET");
+        for (request, status) in [
+            (sent.clone(), 503),
+            // A GET that waits for its end.
+            (get.with("content-length", "0"), 503),
+            // A refusal that waits for the caller's id is sent without it.
+            (sent.with("mcp-protocol-version", "2027-01-01"), 400),
+        ] {
+            let proxies: Vec<FakeProxy> = (0..=fit.end).map(|_| gateway.proxy(&request)).collect();
+            let before = gateway.counter(NO_ROOM);
+            let begun = begun_with_headers_alone(&gateway, &proxies);
+            assert!(fit.contains(&begun.len()), "{}", begun.len());
+            let reply = proxies[begun.len()].sent_reply().unwrap();
+            let json: Value = serde_json::from_str(&reply.body).unwrap();
+            assert_eq!((reply.status, &json["id"]), (status, &Value::Null));
+            if status == 503 {
+                let retry_after = ("retry-after".to_owned(), "5".to_owned());
+                assert!(reply.headers.contains(&retry_after));
+                assert_eq!(json["error"]["code"], json!(50300));
+                assert_eq!(gateway.counter(NO_ROOM), before + 1);
+            }
+        }
+    }
+}
+
+const NO_ROOM: &str = "portcullis_refusals.server.none.tool.none.reason.no_room";
+
+#[test]
+fn it_gives_the_room_of_headers_back_whatever_the_end() {
+    let gateway = gateway();
+    let call = call("forecast", r#"{"city":"Oslo"}"#);
+    let whole = Sent::post(&call).with("x-padding", vec![b'x'; 50 << 10]);
+    let ends = [
+        // It passes, whole or streamed.
+        whole.clone(),
+        whole.clone().body(call.as_bytes().chunks(7)),
+        // It is refused: by its headers, its body, its trailers.
+        whole.clone().with("mcp-protocol-version", "2027-01-01"),
+        whole.clone().replacing("content-type", "text/plain"),
+        whole.clone().body([&b"{]"[..]]),
+        whole.clone().ending(End::Trailers),
+        // A GET that waits for its end.
+        whole.clone().replacing(":method", "GET").body([&b""[..]]),
+        // The client goes away.
+        whole.clone().ending(End::Never),
+        whole.body([]),
+    ];
+    for sent in &ends {
+        for _ in 0..1_500 {
+            gateway.send(sent);
+        }
+    }
+    assert_eq!(gateway.counter(NO_ROOM), 0);
+    let proxies: Vec<FakeProxy> = (0..1_000).map(|_| gateway.proxy(&ends[0])).collect();
+    assert_eq!(begun_with_headers_alone(&gateway, &proxies).len(), 1_000);
+}
+
+#[test]
+fn it_lets_requests_that_send_nothing_make_way() {
+    let gateway = gateway();
+    let idle: Vec<FakeProxy> = (0..1_200)
+        .map(|_| gateway.proxy(&with_large_headers()))
+        .collect();
+    let begun = begun_with_headers_alone(&gateway, &idle);
+    gateway.process.advance(Duration::from_secs(5));
+    let call = call("forecast", r#"{"city":"Oslo"}"#);
+    let large = Sent::post(call).with("x-padding", vec![b'x'; 50 << 10]);
+    assert_eq!(gateway.send(&large).cluster(), "weather-cluster");
+    // The one that makes way is told with the next answer.
+    gateway.send(&Sent::post("{]"));
+    let [(stream, reply)] = gateway.process.replies_to_others().try_into().unwrap();
+    assert!((stream.0 as usize) < begun.len());
+    assert_eq!(reply.status, 503);
 }

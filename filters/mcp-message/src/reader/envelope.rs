@@ -1,6 +1,8 @@
 //! The members of a message that a gateway acts on: recognised by their decoded keys, typed, and
 //! each allowed once.
 
+use std::borrow::Cow;
+
 use key_folding::read_loosely;
 use step_count::count;
 
@@ -64,7 +66,12 @@ fn known_keys(place: Place) -> &'static [&'static str] {
 /// which is none of them.
 fn known_as(place: Place, key: &[u8]) -> Option<&'static str> {
     count(key.len());
-    let folded = read_loosely(key);
+    // Most keys are read the same by everyone, but for their case.
+    let folded = if key.iter().all(u8::is_ascii_graphic) {
+        Cow::Borrowed(key)
+    } else {
+        read_loosely(key)
+    };
     known_keys(place)
         .iter()
         .find(|known| known.as_bytes().eq_ignore_ascii_case(&folded))
@@ -117,7 +124,7 @@ pub(super) struct Envelope {
     /// One bit for each field that has been named.
     fields: u16,
     /// All other keys of the message, `params` and `_meta`.
-    others: [SeenKeys; 3],
+    others: SeenKeys,
 }
 
 impl Envelope {
@@ -130,7 +137,7 @@ impl Envelope {
             capture: None,
             capture_depth: NOTHING,
             fields: 0,
-            others: Default::default(),
+            others: SeenKeys::default(),
         }
     }
 
@@ -188,11 +195,6 @@ impl Envelope {
             _ => Place::Meta,
         };
         self.next = Field::of_key(place, key);
-        let others = match (&mut self.others, place) {
-            ([message, _, _], Place::Message) => message,
-            ([_, params, _], Place::Params) => params,
-            ([_, _, meta], Place::Meta) => meta,
-        };
         let seen = match self.next {
             Some(field) => {
                 let bit = 1 << field as u16;
@@ -212,7 +214,7 @@ impl Envelope {
                         place,
                     });
                 }
-                others.add(key)
+                self.others.add(place, key)
             }
         };
         if seen == Seen::Before {
@@ -221,7 +223,7 @@ impl Envelope {
                 place,
             });
         }
-        if others.len() > self.max_keys {
+        if self.next.is_none() && self.others.count_in(place) > self.max_keys {
             return Err(ReadError::TooManyKeys {
                 place,
                 limit: self.max_keys,

@@ -48,10 +48,14 @@ impl Utf8Prefix {
         let rest = buffered.get(ascii_end..).unwrap_or_default();
         count(ascii_end - known);
         count(rest.len());
-        let (length, tail) = match std::str::from_utf8(rest) {
-            Ok(_) => (rest.len(), Tail::Nothing),
-            Err(error) if error.error_len().is_some() => (error.valid_up_to(), Tail::Broken),
-            Err(error) => (error.valid_up_to(), Tail::Begun),
+        let (length, tail) = if rest.is_ascii() {
+            (rest.len(), Tail::Nothing)
+        } else {
+            match std::str::from_utf8(rest) {
+                Ok(_) => (rest.len(), Tail::Nothing),
+                Err(error) if error.error_len().is_some() => (error.valid_up_to(), Tail::Broken),
+                Err(error) => (error.valid_up_to(), Tail::Begun),
+            }
         };
         let end = ascii_end + length;
         self.end = buffered_from + end;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::rules::{Per, PerTool, Rule, check_cluster};
 use super::{Errors, Library};
 use crate::compile_error::join;
-use crate::decision::{Limit, part};
+use crate::decision::{CommonBucket, Limit, part};
 use crate::explain::{ExplainedLimit, Explanation, Field};
 use crate::policy::{ToolId, ToolPolicy};
 use crate::principal::Access;
@@ -171,14 +171,19 @@ fn merge(
         limits: matching
             .iter()
             .flat_map(|rule| {
-                rule.limits.iter().map(|limit| Limit {
-                    rule: rule.name.to_owned(),
-                    id: limit.wire.id.clone(),
-                    requests: limit.wire.requests,
-                    window_ms: limit.wire.window_ms,
-                    rate: limit.rate,
-                    principal: limit.per.principal,
-                    identity: identity(server_name, rule.name, &limit.wire.id, tool, limit.per),
+                rule.limits.iter().map(|limit| {
+                    let identity =
+                        identity(server_name, rule.name, &limit.wire.id, tool, limit.per);
+                    Limit {
+                        rule: rule.name.to_owned(),
+                        id: limit.wire.id.clone(),
+                        requests: limit.wire.requests,
+                        window_ms: limit.wire.window_ms,
+                        rate: limit.rate,
+                        principal: limit.per.principal,
+                        common_bucket: CommonBucket::new(identity.clone(), limit.per.principal),
+                        identity,
+                    }
                 })
             })
             .collect(),

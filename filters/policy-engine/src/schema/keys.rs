@@ -1,18 +1,22 @@
 //! Which keys an object has had, to find the one that comes twice.
 //!
 //! The keys of all objects that are open lie in one stack, so that one allocation serves a whole
-//! body. A short list is searched; a long one is sorted when its object ends, so that no choice of
-//! keys makes the search quadratic.
+//! body, and none a small one. A short list is searched; a long one is sorted when its object ends,
+//! so that no choice of keys makes the search quadratic.
 
+use smallvec::SmallVec;
 use step_count::count;
 
 /// Up to this many keys are compared one by one.
 const SEARCHED: usize = 32;
+/// So many keys lie in the validator itself: the arguments of most calls have fewer, and 192 bytes
+/// are soon set aside.
+const FEW: usize = 8;
 
 /// The stack of keys.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    entries: Vec<Key>,
+    entries: SmallVec<[Key; FEW]>,
     /// Keys that had escapes, decoded.
     decoded: Vec<u8>,
 }
@@ -131,7 +135,8 @@ impl Keys {
     }
 
     fn find_twice(&mut self, frame: &KeyFrame, body: &[u8]) -> Result<(), Twice> {
-        let mut keys = self.entries.split_off(frame.first.min(self.entries.len()));
+        let first = frame.first.min(self.entries.len());
+        let mut keys: Vec<Key> = self.entries.drain(first..).collect();
         keys.sort_unstable_by(|a, b| {
             a.hash
                 .cmp(&b.hash)

@@ -108,7 +108,9 @@ impl<'r> Run<'r> {
     fn instance(&mut self) -> Result<(), Stop> {
         let path = Path::Root;
         count(self.bytes.len());
-        if let Err(wrong) = std::str::from_utf8(self.bytes) {
+        if !self.bytes.is_ascii()
+            && let Err(wrong) = std::str::from_utf8(self.bytes)
+        {
             return self.syntax(
                 &path,
                 Syntax {

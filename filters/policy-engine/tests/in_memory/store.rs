@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use policy_engine::slots::{Fingerprint, HashKey, Slot, SlotIndex, slot_of};
+use policy_engine::slots::{Fingerprint, HashKey, Slot, SlotIndex};
 use policy_engine::{PendingLimits, Permit, Refusal, UnixNanos, Verdict, Write};
 
 /// The slots of one gateway.
@@ -20,7 +20,7 @@ impl Store {
         let homes: Vec<_> = pending
             .buckets()
             .iter()
-            .map(|bucket| slot_of(&key, bucket.identity()))
+            .map(|bucket| bucket.place(&key))
             .collect();
         let states: Vec<_> = homes
             .iter()
@@ -45,7 +45,7 @@ impl Store {
             let mut slot = self.read(index);
             let (place, _) = slot.find(fingerprint, now);
             slot.store(place, fingerprint, write.time);
-            self.0.insert(index, slot.encode());
+            self.0.insert(index, slot.encode().to_vec());
         }
     }
 

@@ -1,11 +1,12 @@
-//! The bytes that unfinished bodies may have buffered, all together, in one VM.
+//! The bytes that unfinished requests may take, all together, in one VM.
 //!
-//! Whoever sends a body slowly, or never ends it, makes the gateway buffer it. So each worker has a
-//! budget: past it a body that wants more room is refused. Small bodies have a reserve that large
-//! ones cannot use up, and a body that has taken its time since room became short makes way for one
-//! that comes now. A body that arrives whole needs no room for longer than one callback.
+//! Whoever sends a request slowly, or never ends it, makes the gateway keep its headers, its state,
+//! and what has come of its body. So each worker has a budget: past it a request that wants more
+//! room is refused. Small requests have a reserve that large ones cannot use up, and one that has
+//! taken its time since room became short makes way for one that comes now. A body that arrives
+//! whole needs no room for longer than one callback.
 //!
-//! A body that makes way is *leaving* until its request is answered. That happens in its own next
+//! A request that makes way is *leaving* until it is answered. That happens in its own next
 //! callback, or in that of a request that is itself answered: to Envoy's module host, an answer to
 //! whichever request ends the callback that it was given in, and a body that was to be kept there
 //! would lose what had just come of it.
@@ -16,30 +17,31 @@ use std::time::Duration;
 
 use mcp_message::Era;
 use proxy_host::StreamId;
+use smallvec::SmallVec;
 
 /// The budget of a worker. The filter has a copy of what Envoy buffers, so Envoy's memory grows by
 /// about twice as much.
 const BYTES: usize = 64 << 20;
 /// Where a listener takes larger bodies, so many of the largest fit.
 const LARGEST_BODIES: usize = 4;
-/// A small body: most calls. Larger ones leave a quarter of the budget to these.
+/// A small request: most calls. Larger ones leave a quarter of the budget to these.
 const SMALL: usize = 64 << 10;
 const RESERVE_PART: usize = 4;
-/// The part of the budget that leaving bodies may take besides: until one of them is answered,
+/// The part of the budget that leaving requests may take besides: until one of them is answered,
 /// nothing of it is free.
 const LEAVING_PART: usize = 4;
-/// How long a body may take once room is short. An honest client sends 1 MiB in that time over 2
-/// Mbit/s.
+/// How long a request may take once room is short. An honest client sends 1 MiB in that time over
+/// 2 Mbit/s.
 pub(crate) const SLOW: Duration = Duration::from_secs(5);
 
 /// The budget of a VM. Clones share it.
 #[derive(Clone)]
-pub(crate) struct BodyBudget(Rc<RefCell<Ledger>>);
+pub(crate) struct RequestBudget(Rc<RefCell<Ledger>>);
 
 struct Ledger {
     limit: usize,
     used: usize,
-    /// The bytes of bodies that make way and are still buffered.
+    /// The bytes of requests that make way and are not gone yet.
     leaving: usize,
     entries: Vec<Entry>,
     /// Places in `entries` of shares that are gone.
@@ -49,20 +51,20 @@ struct Ledger {
 struct Entry {
     stream: StreamId,
     bytes: usize,
-    /// When room first became short while this body was buffered.
+    /// When room first became short while this request was there.
     short_since: Option<Duration>,
     caller: Option<WaitingCaller>,
     stage: Stage,
 }
 
-/// The fate of a body that is buffered.
+/// The fate of an unfinished request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// It waits for its end.
-    Buffered,
+    Kept,
     /// It makes way for another.
     Leaving,
-    /// Leaving, and its request has been answered.
+    /// Leaving, and it has been answered.
     Answered,
 }
 
@@ -71,23 +73,29 @@ pub(crate) enum Stage {
 pub(crate) struct WaitingCaller {
     pub(crate) era: Era,
     /// The id, as sent.
-    pub(crate) id: Vec<u8>,
+    pub(crate) id: NotedId,
 }
 
-/// A request whose body makes way, and which is still to be answered.
+/// The id of a call. A number, or a UUID between quotes, takes no allocation: one is noted for
+/// nearly every call.
+pub(crate) type NotedId = SmallVec<[u8; 40]>;
+
+/// A request that makes way, and is still to be answered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Leaver {
     pub(crate) stream: StreamId,
     pub(crate) caller: Option<WaitingCaller>,
 }
 
-/// One body's part of the budget; given back when it is dropped.
+/// One request's part of the budget; given back when it is dropped.
 pub(crate) struct Share {
     ledger: Rc<RefCell<Ledger>>,
     place: usize,
+    /// The bytes that the request takes besides its body.
+    base: usize,
 }
 
-impl BodyBudget {
+impl RequestBudget {
     pub(crate) fn new() -> Self {
         Self(Rc::new(RefCell::new(Ledger {
             limit: BYTES,
@@ -106,7 +114,7 @@ impl BodyBudget {
         ledger.limit = ledger.limit.max(wanted);
     }
 
-    /// The requests whose bodies make way and that nobody has answered yet: each once, so whoever
+    /// The requests that make way and that nobody has answered yet: each once, so whoever
     /// asks must answer them, in a callback of a request that is answered itself.
     pub(crate) fn leavers(&self) -> Vec<Leaver> {
         let mut ledger = self.0.borrow_mut();
@@ -125,14 +133,15 @@ impl BodyBudget {
         leaving.map(leave).collect()
     }
 
-    /// A part for a body of which nothing is buffered yet.
-    pub(crate) fn open(&self, stream: StreamId) -> Share {
+    /// A part for a request that takes `base` bytes besides its body: nothing until
+    /// [`Share::grow_to`] is asked.
+    pub(crate) fn open(&self, stream: StreamId, base: usize) -> Share {
         let entry = Entry {
             stream,
             bytes: 0,
             short_since: None,
             caller: None,
-            stage: Stage::Buffered,
+            stage: Stage::Kept,
         };
         let mut ledger = self.0.borrow_mut();
         let place = match ledger.free.pop() {
@@ -146,19 +155,20 @@ impl BodyBudget {
         Share {
             ledger: Rc::clone(&self.0),
             place,
+            base,
         }
     }
 }
 
 impl Share {
-    /// Whether the body makes way for another, and whether its request has been answered.
+    /// Whether the request makes way for another, and whether it has been answered.
     pub(crate) fn stage(&self) -> Stage {
         let ledger = self.ledger.borrow();
         let entry = ledger.entries.get(self.place);
         entry.map_or(Stage::Answered, |entry| entry.stage)
     }
 
-    /// Says whom an answer reaches, in case the body has to make way.
+    /// Says whom an answer reaches, in case the request has to make way.
     pub(crate) fn note_caller(&self, caller: impl FnOnce() -> Option<WaitingCaller>) {
         let mut ledger = self.ledger.borrow_mut();
         if let Some(entry) = ledger.entries.get_mut(self.place)
@@ -168,10 +178,11 @@ impl Share {
         }
     }
 
-    /// Asks for room for all that is buffered of the body, and says whether there is. `now` is
-    /// asked for only where room is short.
+    /// Asks for room for the request with so many bytes of its body, and says whether there is.
+    /// `now` is asked for only where room is short.
     #[must_use]
-    pub(crate) fn grow_to(&self, bytes: usize, now: impl FnOnce() -> Duration) -> bool {
+    pub(crate) fn grow_to(&self, body: usize, now: impl FnOnce() -> Duration) -> bool {
+        let bytes = self.base.saturating_add(body);
         let mut ledger = self.ledger.borrow_mut();
         if !ledger.has_room(self.place, bytes) {
             let now = now();
@@ -215,7 +226,7 @@ impl Ledger {
     fn set(&mut self, place: usize, bytes: usize) {
         if let Some(entry) = self.entries.get_mut(place) {
             let sum = match entry.stage {
-                Stage::Buffered => &mut self.used,
+                Stage::Kept => &mut self.used,
                 Stage::Leaving | Stage::Answered => &mut self.leaving,
             };
             *sum = sum.saturating_sub(entry.bytes).saturating_add(bytes);
@@ -231,7 +242,7 @@ impl Ledger {
         }
     }
 
-    /// Of the other bodies that have taken their time, the one that has taken most, and of these
+    /// Of the other requests that have taken their time, the one that has taken most, and of these
     /// the largest. None while enough are leaving.
     fn slowest(&self, place: usize, now: Duration) -> Option<usize> {
         if self.leaving >= self.limit / LEAVING_PART {
@@ -242,8 +253,7 @@ impl Ledger {
             .iter()
             .enumerate()
             .filter_map(|(other, entry)| {
-                let is_candidate =
-                    entry.stage == Stage::Buffered && entry.bytes > 0 && other != place;
+                let is_candidate = entry.stage == Stage::Kept && entry.bytes > 0 && other != place;
                 let taken = now.saturating_sub(entry.short_since.filter(|_| is_candidate)?);
                 (taken >= SLOW).then_some((taken, entry.bytes, other))
             });
@@ -269,10 +279,10 @@ mod tests {
         move || Duration::from_secs(seconds)
     }
 
-    fn fill(budget: &BodyBudget, bytes: usize) -> Vec<Share> {
+    fn fill(budget: &RequestBudget, bytes: usize) -> Vec<Share> {
         let mut shares = Vec::new();
         loop {
-            let share = budget.open(StreamId(u32::try_from(shares.len()).unwrap()));
+            let share = budget.open(StreamId(u32::try_from(shares.len()).unwrap()), 0);
             if !share.grow_to(bytes, at(100)) {
                 return shares;
             }
@@ -282,7 +292,7 @@ mod tests {
 
     #[test]
     fn it_stops_at_the_budget_and_keeps_a_reserve_for_small_bodies() {
-        let budget = BodyBudget::new();
+        let budget = RequestBudget::new();
         let large = fill(&budget, LARGE);
         assert_eq!(large.len() * LARGE, BYTES - BYTES / RESERVE_PART);
         let small = fill(&budget, SMALL);
@@ -297,7 +307,7 @@ mod tests {
 
     #[test]
     fn it_gives_back_what_is_dropped_and_uses_places_again() {
-        let budget = BodyBudget::new();
+        let budget = RequestBudget::new();
         for _ in 0..1_000 {
             fill(&budget, LARGE);
         }
@@ -307,8 +317,8 @@ mod tests {
 
     #[test]
     fn it_counts_growth_once() {
-        let budget = BodyBudget::new();
-        let share = budget.open(StreamId(1));
+        let budget = RequestBudget::new();
+        let share = budget.open(StreamId(1), 0);
         for bytes in (0..LARGE).step_by(1_000) {
             assert!(share.grow_to(bytes, at(0)));
             assert_eq!(budget.0.borrow().used, bytes);
@@ -317,13 +327,13 @@ mod tests {
 
     #[test]
     fn it_lets_slow_bodies_make_way_for_one_that_comes() {
-        let budget = BodyBudget::new();
+        let budget = RequestBudget::new();
         let shares = fill(&budget, LARGE);
-        let share = budget.open(StreamId(1_000));
+        let share = budget.open(StreamId(1_000), 0);
         // Room has been short for less than what counts as slow.
         assert!(!share.grow_to(LARGE, at(104)));
         assert!(share.grow_to(LARGE, at(105)));
-        assert_eq!(share.stage(), Stage::Buffered);
+        assert_eq!(share.stage(), Stage::Kept);
         let leaving = |shares: &[Share]| {
             shares
                 .iter()
@@ -334,7 +344,7 @@ mod tests {
         // They do not free their memory before they are answered, so only so many may leave at
         // once.
         let more: Vec<Share> = (0..shares.len())
-            .map(|_| budget.open(StreamId(2_000)))
+            .map(|_| budget.open(StreamId(2_000), 0))
             .filter(|share| share.grow_to(LARGE, at(106)))
             .collect();
         assert_eq!((more.len() + 1) * LARGE, BYTES / LEAVING_PART);
@@ -349,16 +359,16 @@ mod tests {
 
     #[test]
     fn it_knows_whom_the_answer_to_a_leaver_reaches() {
-        let budget = BodyBudget::new();
+        let budget = RequestBudget::new();
         let shares = fill(&budget, LARGE);
         let caller = WaitingCaller {
             era: Era::Modern,
-            id: b"7".to_vec(),
+            id: NotedId::from_slice(b"7"),
         };
         for share in &shares {
             share.note_caller(|| Some(caller.clone()));
         }
-        let share = budget.open(StreamId(1_000));
+        let share = budget.open(StreamId(1_000), 0);
         assert!(share.grow_to(LARGE, at(105)));
         let [leaver] = budget.leavers().try_into().unwrap();
         assert_eq!(leaver.caller, Some(caller));
@@ -367,7 +377,7 @@ mod tests {
 
     #[test]
     fn it_admits_a_few_of_the_largest_bodies_that_any_listener_takes() {
-        let budget = BodyBudget::new();
+        let budget = RequestBudget::new();
         budget.admit(BYTES);
         budget.admit(LARGE);
         assert_eq!(fill(&budget, BYTES).len(), 3);

@@ -1,0 +1,271 @@
+//! The decision on a message, from what has been read of it.
+
+use std::ops::ControlFlow;
+
+use mcp_message::{Capability, EndOfBody, Era, Kind, Member, Message};
+use policy_engine::{
+    Arguments, Decision, MessageForm, Permit, Policy, Principal, Refusal, ToolId, echo,
+};
+use proxy_host::limits::{Settled, settle};
+
+use super::awaited::AwaitedAnswer;
+use super::{MessageFate, MessageInHand};
+use crate::agreement;
+use crate::answer::Answer;
+use crate::plugin::Plugin;
+use crate::request::Host;
+use crate::request::clearance::Clearance;
+
+/// Nobody has said who calls until identity is part of the gateway.
+const CALLER: Principal = Principal::Anonymous;
+
+/// The refusal of a method that is closed. Tools are opened and closed by their names.
+fn closed_method(
+    plugin: &Plugin,
+    capability: Capability,
+    method: &[u8],
+    form: MessageForm,
+) -> Option<Refusal> {
+    match capability {
+        Capability::Tool => None,
+        _ => plugin.policy.closed_method(method, form),
+    }
+}
+
+impl MessageInHand {
+    /// Looks at the method and the name, each once, as soon as its end has been read, and refuses
+    /// what they alone close. So no more is read and kept for a call that will be refused.
+    pub(super) fn look_at_names<'p>(
+        &mut self,
+        host: &impl Host,
+        plugin: &'p Plugin,
+    ) -> ControlFlow<MessageFate<'p>> {
+        let message = self.reader.message();
+        let Some(method) = message.method() else {
+            return ControlFlow::Continue(());
+        };
+        let refuse = |answer, tool| ControlFlow::Break(MessageFate::Refuse { answer, tool });
+        let era = self.announced.era;
+        let capability = match self.capability {
+            Some(capability) => capability,
+            None => {
+                let method = method.decoded(&self.buffered);
+                let capability = *self.capability.insert(Capability::of_method(&method));
+                // Whether there is an id, is not known yet.
+                let form = MessageForm::Notification;
+                if let Some(refusal) = closed_method(plugin, capability, &method, form) {
+                    let agreed = agreement::check_names(&self.announced, capability, &method, None);
+                    return refuse(agreed.err().unwrap_or(Answer::refused(&refusal, era)), None);
+                }
+                capability
+            }
+        };
+        let (Capability::Tool, None, Member::Text(name)) = (capability, self.tool, message.name())
+        else {
+            return ControlFlow::Continue(());
+        };
+        let name = name.decoded(&self.buffered);
+        let (refusal, tool) = match plugin.policy.tool(self.endpoint, &name) {
+            Err(refusal) => (refusal, None),
+            Ok(tool) => match plugin.policy.closed_to(tool, &CALLER) {
+                Some(refusal) => (refusal, Some(tool)),
+                None => {
+                    self.tool = Some(tool);
+                    return ControlFlow::Continue(());
+                }
+            },
+        };
+        let agreed =
+            agreement::check_names(&self.announced, capability, b"tools/call", Some(&name));
+        if let Err(answer) = agreed {
+            return refuse(answer, None);
+        }
+        if let Some(tool) = tool {
+            plugin.statistics.decided(host, tool, None);
+        }
+        refuse(Answer::refused(&refusal, era), tool)
+    }
+
+    /// Whether a message of which more is to come can be decided on.
+    pub(super) fn says_enough(&self, plugin: &Plugin) -> bool {
+        let message = self.reader.message();
+        let (Some(capability), Some(_), true) =
+            (self.capability, message.id(), message.is_json_rpc())
+        else {
+            return false;
+        };
+        if self.announced.era == Era::Modern && message.protocol_version().is_none() {
+            return false;
+        }
+        match (capability, capability.named_in(message)) {
+            (Capability::Plain, _) => true,
+            (_, Member::Absent) => false,
+            // Arguments are judged as a whole.
+            (Capability::Tool, Member::Text(_)) => self
+                .tool
+                .is_some_and(|tool| !self.needs_arguments(&plugin.policy, tool)),
+            _ => true,
+        }
+    }
+
+    /// Whether the arguments are asked for: by the engine, or by headers that repeat them.
+    fn needs_arguments(&self, policy: &Policy, tool: ToolId) -> bool {
+        let is_modern = self.announced.era == Era::Modern;
+        policy.needs_arguments(tool) || (is_modern && policy.repeats_arguments(tool))
+    }
+
+    pub(super) fn judge<'p>(
+        &mut self,
+        host: &impl Host,
+        plugin: &'p Plugin,
+        message: &Message,
+        kind: Kind,
+        end: EndOfBody,
+    ) -> MessageFate<'p> {
+        let begun = self
+            .tool
+            .and_then(|tool| plugin.statistics.begin(host, tool));
+        let Some(method) = message.method() else {
+            return match self.announced.era {
+                Era::Legacy(_) => self.forward(&plugin.policy),
+                Era::Modern => Answer::invalid(
+                    "responses are not accepted on protocol 2026-07-28; answer in \
+                     `inputResponses` of the call"
+                        .to_owned(),
+                )
+                .into(),
+            };
+        };
+        let method = method.decoded(&self.buffered);
+        let capability = self
+            .capability
+            .unwrap_or_else(|| Capability::of_method(&method));
+        let agreed = agreement::check(
+            &self.announced,
+            message,
+            &self.buffered,
+            (capability, &method),
+            kind,
+        );
+        if let Err(answer) = agreed {
+            return answer.into();
+        }
+        self.awaited = AwaitedAnswer::to(kind, self.announced.era, capability);
+        if kind == Kind::Request
+            && let Some(refusal) = closed_method(plugin, capability, &method, MessageForm::Request)
+        {
+            return Answer::refused(&refusal, self.announced.era).into();
+        }
+        match (capability, capability.named_in(message)) {
+            (_, Member::Absent | Member::Other) if capability != Capability::Plain => {
+                Answer::nameless(&echo(&method), capability).into()
+            }
+            (Capability::Tool, Member::Text(_)) if kind != Kind::Request => {
+                Answer::invalid("`tools/call` needs an `id`".to_owned()).into()
+            }
+            (Capability::Tool, Member::Text(_)) => {
+                drop(method);
+                // The name was looked up as soon as it had been read.
+                let Some(tool) = self.tool else {
+                    return Answer::not_ready().into();
+                };
+                let fate = self.call(host, plugin, tool, message, end);
+                plugin.statistics.decided(host, tool, begun);
+                fate
+            }
+            _ => {
+                drop(method);
+                self.forward(&plugin.policy)
+            }
+        }
+    }
+
+    fn call<'p>(
+        &mut self,
+        host: &impl Host,
+        plugin: &'p Plugin,
+        tool: ToolId,
+        message: &Message,
+        end: EndOfBody,
+    ) -> MessageFate<'p> {
+        let era = self.announced.era;
+        let needs_arguments = self.needs_arguments(&plugin.policy, tool);
+        let Self {
+            announced,
+            reader,
+            buffered,
+            ..
+        } = self;
+        let refuse = |answer| MessageFate::Refuse {
+            answer,
+            tool: Some(tool),
+        };
+        // Before the limits, so that what cannot be read costs its caller nothing.
+        if !plugin.policy.needs_arguments(tool)
+            && let Err(error) = reader.read_skipped(buffered)
+        {
+            return refuse(Answer::unreadable(&error));
+        }
+        let arguments = match (needs_arguments, message.arguments(), end) {
+            (true, Some(arguments), _) => Arguments::Raw(arguments.raw(buffered)),
+            (true, None, EndOfBody::Reached) => Arguments::Absent,
+            (true, None, EndOfBody::NotYet) | (false, ..) => Arguments::NotRead,
+        };
+        let decision = plugin.policy.decide(tool, &CALLER, arguments);
+        // Now the arguments can be read, and nothing has been counted yet.
+        if era == Era::Modern && !matches!(decision, Decision::Refuse(_)) {
+            let parameters = match plugin.policy.header_parameters(tool, arguments) {
+                Ok(parameters) => parameters,
+                Err(refusal) => return refuse(Answer::refused(&refusal, era)),
+            };
+            if let Err(answer) = agreement::check_parameters(announced, &parameters) {
+                return refuse(answer);
+            }
+        }
+        match decision {
+            // What is not JSON is refused as such, by the place in the body.
+            Decision::Refuse(refusal @ Refusal::BadArguments { .. }) => {
+                refuse(match reader.read_skipped(buffered) {
+                    Ok(()) => Answer::refused(&refusal, era),
+                    Err(error) => Answer::unreadable(&error),
+                })
+            }
+            Decision::Refuse(refusal) => refuse(Answer::refused(&refusal, era)),
+            Decision::Allow(permit) => self.pass(host, plugin, tool, permit),
+            Decision::Limit(pending) => {
+                match settle(host, &plugin.hash_key, &pending, host.now()) {
+                    Settled::Passed(permit) => self.pass(host, plugin, tool, permit),
+                    Settled::Refused(refusal) => refuse(Answer::refused(&refusal, era)),
+                    Settled::Unavailable => refuse(Answer::limits_unavailable(era)),
+                }
+            }
+        }
+    }
+
+    fn pass<'p>(
+        &mut self,
+        host: &impl Host,
+        plugin: &Plugin,
+        tool: ToolId,
+        permit: Permit<'p>,
+    ) -> MessageFate<'p> {
+        if !permit.shadowed().is_empty() {
+            plugin.statistics.shadowed(host, tool);
+        }
+        self.clear(permit)
+    }
+
+    fn forward<'p>(&mut self, policy: &'p Policy) -> MessageFate<'p> {
+        match policy.forward(self.endpoint) {
+            Some(permit) => self.clear(permit),
+            None => Answer::not_ready().into(),
+        }
+    }
+
+    fn clear<'p>(&mut self, permit: Permit<'p>) -> MessageFate<'p> {
+        match Clearance::new(permit, &mut self.reader, &self.buffered) {
+            Ok(clearance) => MessageFate::Pass(clearance),
+            Err(error) => Answer::unreadable(&error).into(),
+        }
+    }
+}

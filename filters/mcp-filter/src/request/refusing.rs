@@ -1,0 +1,94 @@
+//! A refusal that waits for the end of the body, and looks in it for the caller's id.
+
+use mcp_message::{EndOfBody, ReadError, Reader};
+use policy_engine::ToolId;
+use proxy_host::RequestBody;
+
+use crate::answer::Answer;
+
+pub(super) struct Refusing {
+    pub(super) answer: Answer,
+    pub(super) tool: Option<ToolId>,
+    /// The caller's id, as sent, once it is known.
+    pub(super) id: Option<Vec<u8>>,
+    /// Looks for the id, where the answer wants it.
+    pub(super) search: Option<IdSearch>,
+    /// How much of the body may be buffered meanwhile.
+    pub(super) max_bytes: usize,
+}
+
+/// Looks for the caller's id in what follows a refusal.
+pub(super) struct IdSearch {
+    reader: Reader,
+    /// The bytes of the body that the reader still needs; it lets go of others as it reads.
+    buffered: Vec<u8>,
+    /// How many bytes of the body have been fetched.
+    fetched: usize,
+    /// The id, as sent, once it has been read.
+    id: Option<Vec<u8>>,
+}
+
+impl Refusing {
+    pub(super) fn look_for_id(&mut self, host: &impl RequestBody, size: usize, end: EndOfBody) {
+        let Some(search) = &mut self.search else {
+            return;
+        };
+        match search.read_on(host, size, end) {
+            // Only a message that can be read to its end has an id to echo.
+            Ok(id) if end == EndOfBody::Reached => self.id = id,
+            Ok(_) => {}
+            Err(error) => {
+                self.search = None;
+                self.replace_if_lost(|| Answer::unreadable(&error));
+            }
+        }
+    }
+
+    /// Puts another answer in the place of one that nobody would hear: under 200, and without the
+    /// caller's id.
+    pub(super) fn replace_if_lost(&mut self, answer: impl FnOnce() -> Answer) {
+        if self.id.is_none() && self.answer.is_lost_without_id() {
+            self.answer = answer();
+        }
+    }
+}
+
+impl IdSearch {
+    /// Goes on behind what `reader` has read of `buffered`, which is all of the body so far.
+    pub(super) fn new(reader: Reader, buffered: Vec<u8>) -> Self {
+        Self {
+            fetched: buffered.len(),
+            reader,
+            buffered,
+            id: None,
+        }
+    }
+
+    /// Reads on to `size` bytes of the body. Gives the id, if it has been read.
+    fn read_on(
+        &mut self,
+        host: &impl RequestBody,
+        size: usize,
+        end: EndOfBody,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let fresh = host.body(self.fetched, size.saturating_sub(self.fetched));
+        self.fetched += fresh.len();
+        self.buffered.extend_from_slice(&fresh);
+        // Nobody else will read the arguments, and what is read as it comes need not be kept.
+        self.reader.read_skipped(&self.buffered)?;
+        let read = loop {
+            let read = self.reader.push_to_member(&self.buffered, end);
+            if self.id.is_none() {
+                let id = self.reader.message().id();
+                self.id = id.map(|id| self.reader.raw(id, &self.buffered).to_vec());
+            }
+            match read {
+                Ok(None) => {}
+                Ok(Some(_)) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.reader.release(&mut self.buffered);
+        read.map(|()| self.id.clone())
+    }
+}
