@@ -133,14 +133,17 @@ def test_it_answers_in_json_rpc_while_an_envoy_has_no_configuration_that_it_can_
 def test_it_gives_an_envoy_that_restarts_after_a_rejection_the_last_good_configuration(
     managed, occupied_port
 ):
+    """The last good one has a limit, which the rejected one would have lifted."""
+    assert managed.control_plane.set_limit("get_weather", 1).status == 200
     wrong = managed.control_plane.document()
+    wrong["tools"] = []
     wrong["listeners"].append(
         {"name": "second", "address": f"127.0.0.1:{occupied_port}", "servers": ["*"]}
     )
-    managed.change(wrong)
+    assert managed.change(wrong).status == 422
     managed.envoy.restart()
-    for tool in CALLS:
-        until(f"`{tool}` can be called again", lambda: managed.passes(tool))
+    until("`add` can be called again", lambda: managed.passes("add"))
+    until("the limit is in force", lambda: managed.status("get_weather") == 429)
 
 
 def test_it_changes_nothing_for_traffic_when_the_control_plane_is_killed(managed):
