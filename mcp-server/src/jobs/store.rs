@@ -4,29 +4,28 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use migration_steps::{Step, migrator};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgSslMode};
 use sqlx::types::Json;
-use sqlx::{ConnectOptions as _, Row as _, SqlSafeStr as _};
+use sqlx::{ConnectOptions as _, Row as _};
 use tokio::sync::OnceCell;
 
 use crate::config::SslMode;
 
 use super::job::{InvalidState, Job, JobId, JobProgress, JobState, Times};
 
-/// The steps from an empty database to today's tables: number, title and statements. A step that
-/// was released is never changed: its checksum is in every registry.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
-    (
-        1,
-        "spark jobs",
-        include_str!("../../migrations/0001_spark_jobs.sql"),
-    ),
-    (
-        2,
-        "owners and versions",
-        include_str!("../../migrations/0002_owners_and_versions.sql"),
-    ),
+/// The steps from an empty database to today's tables.
+const MIGRATIONS: [Step; 2] = [
+    Step {
+        number: 1,
+        title: "spark jobs",
+        sql: include_str!("../../migrations/0001_spark_jobs.sql"),
+    },
+    Step {
+        number: 2,
+        title: "owners and versions",
+        sql: include_str!("../../migrations/0002_owners_and_versions.sql"),
+    },
 ];
 
 /// The columns of a job, in no order: they are read by name. Times are written as RFC
@@ -80,14 +79,6 @@ pub struct Filter {
     pub before: Option<JobId>,
 }
 
-fn migrator() -> Migrator {
-    let step = |(number, title, sql): (i64, &'static str, &'static str)| {
-        let sql = sql.into_sql_str();
-        Migration::new(number, title.into(), MigrationType::Simple, sql, false)
-    };
-    Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
-}
-
 /// How the registry is connected to: a statement has a time, and what leaves the machine is
 /// encrypted unless the address says otherwise.
 fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
@@ -133,7 +124,7 @@ impl Store {
     /// The pool, once the tables are there. Several servers may come at the same time.
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         let migrate = async {
-            let mut migrator = migrator();
+            let mut migrator = migrator(&MIGRATIONS);
             migrator.create_schema("portcullis");
             migrator.dangerous_set_table_name("portcullis.mcp_server_migrations");
             migrator.run(&self.pool).await
@@ -398,15 +389,7 @@ mod tests {
     #[test]
     fn it_runs_every_file_of_the_migrations_folder() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        let named = MIGRATIONS.map(|(number, title, _)| {
-            let title = title.replace(' ', "_");
-            format!("{number:04}_{title}.sql")
-        });
-        assert_eq!(files, named);
+        let misfits = migration_steps::misfits(&folder, &MIGRATIONS).unwrap();
+        assert!(misfits.is_empty(), "{misfits:?}");
     }
 }

@@ -8,32 +8,31 @@ use std::{
     time::Duration,
 };
 
+use migration_steps::{Step, migrator};
 use sqlx::{
-    SqlSafeStr as _, SqlitePool,
-    migrate::{Migration, MigrationType, Migrator},
+    SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
 use crate::OpenError;
 
-/// The steps from an empty file to today's layout: number, title and statements. A step that was
-/// released is never changed: its checksum is in every store.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
-    (
-        1,
-        "initial",
-        include_str!("../../migrations/0001_initial.sql"),
-    ),
-    (
-        2,
-        "where lists come from",
-        include_str!("../../migrations/0002_where_lists_come_from.sql"),
-    ),
-    (
-        3,
-        "accepted bytes",
-        include_str!("../../migrations/0003_accepted_bytes.sql"),
-    ),
+/// The steps from an empty file to today's layout.
+const MIGRATIONS: [Step; 3] = [
+    Step {
+        number: 1,
+        title: "initial",
+        sql: include_str!("../../migrations/0001_initial.sql"),
+    },
+    Step {
+        number: 2,
+        title: "where lists come from",
+        sql: include_str!("../../migrations/0002_where_lists_come_from.sql"),
+    },
+    Step {
+        number: 3,
+        title: "accepted bytes",
+        sql: include_str!("../../migrations/0003_accepted_bytes.sql"),
+    },
 ];
 
 /// How long a writer waits for another one.
@@ -67,7 +66,7 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
             detail: found,
         });
     }
-    migrator()
+    migrator(&MIGRATIONS)
         .run(&pool)
         .await
         .map_err(|source| OpenError::Layout {
@@ -75,14 +74,6 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
             source,
         })?;
     Ok(pool)
-}
-
-fn migrator() -> Migrator {
-    let step = |(number, title, sql): (i64, &'static str, &'static str)| {
-        let sql = sql.into_sql_str();
-        Migration::new(number, title.into(), MigrationType::Simple, sql, false)
-    };
-    Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
 }
 
 /// Creates what is missing, for this user's eyes only, and finds out whether it can be written.
@@ -131,22 +122,14 @@ mod tests {
     #[test]
     fn it_runs_every_file_of_the_migrations_folder() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        let named = MIGRATIONS.map(|(number, title, _)| {
-            let title = title.replace(' ', "_");
-            format!("{number:04}_{title}.sql")
-        });
-        assert_eq!(files, named);
+        let misfits = migration_steps::misfits(&folder, &MIGRATIONS).unwrap();
+        assert!(misfits.is_empty(), "{misfits:?}");
     }
 
     #[test]
     fn it_opens_stores_that_were_made_when_sqlx_read_the_folder() {
         // What `sqlx::migrate!` had written into the table of migrations of such a store.
-        let migrator = migrator();
+        let migrator = migrator(&MIGRATIONS);
         let first = migrator.iter().next().unwrap();
         assert_eq!((first.version, &*first.description), (1, "initial"));
         let recorded = "0e3a113448009bbd70cb4b29c3bad02513998cf24ded232e1037905aa551fa99\
