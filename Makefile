@@ -7,17 +7,17 @@ NEXTEST := $(PORTCULLIS_HOME)/bin/cargo-nextest nextest
 # Without the variables, the folders and, where the kernel allows it, the network of whoever runs it.
 APART := python3 tests/apart/apart.py
 
-.PHONY: setup up down test fuzz lint bench release clean
+.PHONY: setup up down test fuzz lint bench build clean
 
 # All of it; the other targets bring only what they need.
 setup:
 	@python3 setup/setup.py
 
-up: release
-	@exec $(TARGET)/release/portcullis up
+up: build
+	@exec $(TARGET)/quick/portcullis up
 
 down:
-	@$(TARGET)/release/portcullis down
+	@$(TARGET)/quick/portcullis down
 
 # Development-profile binaries, and the module as it is shipped.
 test:
@@ -55,14 +55,14 @@ bench:
 	$(TARGET)/release/wasm-build --out-dir $(TARGET)/filters/floor floor-noop floor-io
 	$(APART) $(PYTHON) tests/bench/run.py
 
-release:
-	@python3 setup/setup.py up
-	@test -x $(TARGET)/release/portcullis || echo 'building in release mode: some minutes on two cores, the first time'
-	cargo build --locked --release -p portcullis -p control-plane -p mcp-server -p wasm-build
-	$(TARGET)/release/wasm-build
+# The profile `quick`: for operation type `cargo build --locked --release` instead.
+build:
+	@test -x $(TARGET)/quick/portcullis || echo 'set-up and build beside each other: about five minutes on two cores, the first time'
+	@python3 setup/setup.py up -- cargo build --locked --profile quick -p portcullis -p control-plane -p mcp-server -p wasm-build
+	$(TARGET)/quick/wasm-build
 
 # The build and the downloads; asks before it touches data.
 clean:
-	@test ! -x $(TARGET)/release/portcullis || $(TARGET)/release/portcullis down
+	@test ! -x $(TARGET)/quick/portcullis || $(TARGET)/quick/portcullis down
 	cargo clean
 	@python3 setup/clean.py

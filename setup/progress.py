@@ -15,7 +15,10 @@ LOG_BEAT = 20.0
 
 
 class Board:
-    def __init__(self) -> None:
+    """Without `beats` nothing is said in between: something else on the terminal shows life."""
+
+    def __init__(self, beats: bool = True) -> None:
+        self._beats = beats
         self._running: dict[str, tuple[float, Path]] = {}
         self._lock = threading.Lock()
         self._terminal = sys.stdout.isatty()
@@ -24,7 +27,8 @@ class Board:
 
     def __enter__(self) -> "Board":
         self._began = time.monotonic()
-        threading.Thread(target=self._beat, daemon=True).start()
+        if self._beats:
+            threading.Thread(target=self._beat, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

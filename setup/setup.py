@@ -3,6 +3,7 @@
 Idempotent: what is in place is left alone, what was interrupted is done again.
 Run it with `make setup`, or `python3 setup/setup.py`; Python 3.11 or later, standard library only.
 Words say what it is for (`up`, `test`, `lint`, `bench`): then it brings only what that needs.
+A command behind `--` is run beside the downloads, as soon as the Rust toolchain is there.
 """
 
 import sys
@@ -18,6 +19,7 @@ import time
 import machine
 import parts
 import purposes
+from beside import Beside
 from home import Home, Problem, disk_space, exclusive
 from installer import install_all, key
 from part import Part
@@ -26,10 +28,41 @@ from progress import Board
 
 def main() -> int:
     home = Home.from_environment()
-    wanted = what_serves(purposes.chosen(sys.argv[1:]))
-    if not pending(home, wanted):
-        print(f"set-up: everything is in place ({home.root})")
-        return 0
+    words, command = divided(sys.argv[1:])
+    wanted = what_serves(purposes.chosen(words))
+    beside = Beside(command)
+    try:
+        problems = []
+        if pending(home, wanted):
+            require_what_comes_first(home, wanted)
+            with exclusive(home):
+                problems = bring_up_to_date(home, wanted, beside)
+        else:
+            print(f"set-up: everything is in place ({home.root})", flush=True)
+            beside.start()
+        failed = beside.wait()
+    finally:
+        beside.stop()
+    # Last, so that no compiler's output hides it.
+    for title, found in (("set-up is not complete", problems), ("the build failed", failed)):
+        if found:
+            print(f"\n{title}:", file=sys.stderr)
+            for problem in found:
+                print(f"  - {problem}", file=sys.stderr)
+    if problems or failed:
+        print("run the same command again: what is already there is kept", file=sys.stderr)
+    return 1 if problems or failed else 0
+
+
+def divided(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The purposes, and the command behind `--`."""
+    if "--" not in arguments:
+        return arguments, []
+    place = arguments.index("--")
+    return arguments[:place], arguments[place + 1 :]
+
+
+def require_what_comes_first(home: Home, wanted: list) -> None:
     for requirement in (
         thing for thing in wanted if isinstance(thing, machine.Requirement) and thing.first
     ):
@@ -38,8 +71,6 @@ def main() -> int:
                 f"{requirement.title} is missing: {machine.how_to_get(requirement)}. "
                 "Nothing was downloaded"
             )
-    with exclusive(home):
-        return bring_up_to_date(home, wanted)
 
 
 def what_serves(chosen: tuple[str, ...]) -> list:
@@ -62,34 +93,36 @@ def pending(home: Home, wanted: list) -> list:
     return [thing for thing in wanted if not thing.present(home)]
 
 
-def bring_up_to_date(home: Home, wanted: list) -> int:
+def bring_up_to_date(home: Home, wanted: list, beside: Beside) -> list[Problem]:
+    """Brings what is still to do, and starts the command once the toolchain is there; returns what
+    could not be brought.
+    """
     started = time.monotonic()
     home.discard_unfinished()
     todo = pending(home, wanted)
     if not todo:
-        print(f"set-up: another run has just finished it ({home.root})")
-        return 0
+        print(f"set-up: another run has just finished it ({home.root})", flush=True)
+        beside.start()
+        return []
     announce(home, todo)
 
-    problems, missing = [], set()
+    fetch = [thing for thing in todo if isinstance(thing, Part)]
+    toolchain = [part for part in fetch if key(part) == "wasm-target"]
+    problems = install_all(toolchain, home, Board(), set())
+    missing = {key(part) for part in toolchain} if problems else set()
+    if not problems:
+        beside.start()
     for requirement in (thing for thing in todo if isinstance(thing, machine.Requirement)):
         try:
             requirement.provide(home)
         except Problem as problem:
             problems.append(problem)
             missing.add(requirement.name)
-    board = Board()
-    fetch = [thing for thing in todo if isinstance(thing, Part)]
-    problems += install_all(fetch, home, board, missing)
-
-    if problems:
-        print("\nset-up is not complete:", file=sys.stderr)
-        for problem in problems:
-            print(f"  - {problem}", file=sys.stderr)
-        print("then run the same command again: what is already there is kept", file=sys.stderr)
-        return 1
-    print(f"set-up: done in {time.monotonic() - started:.0f} s ({home.root})")
-    return 0
+    rest = [part for part in fetch if part not in toolchain]
+    problems += install_all(rest, home, Board(beats=not beside.at_work()), missing)
+    if not problems:
+        print(f"set-up: done in {time.monotonic() - started:.0f} s ({home.root})", flush=True)
+    return problems
 
 
 def announce(home: Home, todo: list) -> None:

@@ -93,7 +93,7 @@ impl Home {
 pub(crate) fn sibling(name: &str) -> anyhow::Result<PathBuf> {
     let path = own_folder()?.join(name);
     if !path.exists() {
-        bail!("`{}` is missing: type `make release`", path.display());
+        bail!("`{}` is missing: type `make build`", path.display());
     }
     Ok(path)
 }

@@ -2,15 +2,14 @@
 
 use std::sync::LazyLock;
 
-use envoy_types::pb::google::protobuf::Any;
+use envoy_protocol::pb::google::protobuf::Any;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 use thiserror::Error;
 
-/// `descriptors/README.md` says where it comes from.
+/// The descriptors that the messages themselves are generated from.
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(include_bytes!("../descriptors/envoy.bin").as_slice())
-        .expect("the descriptors that a test reads")
+    DescriptorPool::decode(envoy_protocol::DESCRIPTORS).expect("the descriptors that a test reads")
 });
 
 /// Why a message cannot be shown as JSON.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::{
+use envoy_protocol::pack_any;
+use envoy_protocol::pb::{
     envoy::{
         config::{
             cluster::v3::{Cluster, cluster},
@@ -18,7 +19,6 @@ use envoy_types::pb::{
     },
     google::protobuf::{Any, Duration},
 };
-use envoy_types::util::pack_any;
 use prost::Message;
 
 use crate::{Generation, Resource, Snapshot};
@@ -58,7 +58,7 @@ pub(crate) fn endpoints(name: &str, revision: u32) -> Resource {
     encode(&ClusterLoadAssignment {
         cluster_name: name.to_owned(),
         policy: Some(
-            envoy_types::pb::envoy::config::endpoint::v3::cluster_load_assignment::Policy {
+            envoy_protocol::pb::envoy::config::endpoint::v3::cluster_load_assignment::Policy {
                 endpoint_stale_after: Some(seconds(revision)),
                 ..Default::default()
             },
@@ -97,7 +97,7 @@ pub(crate) fn http_listener(name: &str, route: &str, extension: &str) -> Resourc
         filter_chains: vec![FilterChain {
             filters: vec![Filter {
                 name: "http".to_owned(),
-                config_type: Some(filter::ConfigType::TypedConfig(pack_any(manager))),
+                config_type: Some(filter::ConfigType::TypedConfig(pack_any(&manager))),
             }],
             ..FilterChain::default()
         }],
