@@ -1,6 +1,7 @@
 """One Envoy with a listener for each variant, so that all of them are measured in one process.
 
-Beyond filters and routes the listeners are the same: as the control plane renders them.
+Beyond filters and routes the listeners are the same: as the control plane renders them. Only the
+bare router has Envoy's defaults: the difference to the plain one is the price of our options.
 """
 
 import copy
@@ -10,13 +11,15 @@ from calls import TOOL
 from envoy import address
 from rendered import SERVER, Rendered
 
+BARE = "bare router"
 ROUTER = "plain router"
 NATIVE = "native mcp filter"
 NOOP = "no-op module"
 IO = "all I/O, no thought"
 OURS = "portcullis"
-VARIANTS = (ROUTER, NATIVE, NOOP, IO, OURS)
+VARIANTS = (BARE, ROUTER, NATIVE, NOOP, IO, OURS)
 
+HTTP_MANAGER = "envoy.filters.network.http_connection_manager"
 TO_THE_SERVER = {"cluster": SERVER, "timeout": "0s"}
 
 
@@ -51,6 +54,7 @@ class Variant:
 
     def made(self, floor: Path) -> dict:
         make = {
+            BARE: self.bare,
             ROUTER: self.plain,
             NATIVE: self.native,
             NOOP: lambda: self.module(floor / "floor-noop.wasm", ""),
@@ -61,6 +65,21 @@ class Variant:
         self.manager.pop("rds", None)
         self.manager["route_config"] = self.routes
         return self.listener
+
+    def bare(self) -> None:
+        """Envoy's router on a listener that says nothing but where it listens and routes."""
+        named = ("@type", "stat_prefix")
+        self.manager = {key: self.manager[key] for key in named}
+        filters = [{"name": HTTP_MANAGER, "typed_config": self.manager}]
+        self.listener = {
+            "name": self.name,
+            "address": self.listener["address"],
+            "filter_chains": [{"filters": filters}],
+        }
+        self.filters()
+        host = {"name": "all", "domains": ["*"]}
+        self.routes = {"name": self.name, "virtual_hosts": [host]}
+        self.all_to({"match": {"prefix": "/"}, "route": TO_THE_SERVER})
 
     def plain(self) -> None:
         """Envoy's router and nothing else."""

@@ -2,13 +2,22 @@
 
 from calls import SCARCE, TOOL, Case
 from listeners import IO, NATIVE, OURS
-from mcp_messages import has_passed, is_refused, sentence_of
+from mcp_messages import Era, has_passed, is_refused, sentence_of
+from raw_http import Reply
 
 GOOD = {"sql": "select 1", "parameters": []}
 
 
 class PolicyIsOff(AssertionError):
     """A variant passed what it had to refuse, or the other way round."""
+
+
+def is_tool_error(reply: Reply, era: Era) -> bool:
+    """Whether a call was answered by a result that says `isError`, in the form of the era."""
+    result = reply.json.get("result", {})
+    return ((reply.status, reply.json["id"], result.get("isError")) == (200, 1, True)) and (
+        "resultType" in result
+    ) == (era is Era.MODERN)
 
 
 def check(case: Case, ports: dict[str, int], limit_is_fresh: bool) -> None:
@@ -37,14 +46,15 @@ def check(case: Case, ports: dict[str, int], limit_is_fresh: bool) -> None:
         "the module without thought does not set the route",
     )
     broken = reply(OURS, TOOL, {"sql": 42})
+    demand(is_tool_error(broken, case.era), "ours passes arguments that break the schema")
+    demand("/sql: expected" in sentence_of(broken), "ours does not say which argument is wrong")
+    unknown = reply(OURS, "another", GOOD)
     demand(
-        is_refused(broken, 40000) or not has_passed(broken),
-        "ours passes arguments that break the schema",
+        (unknown.status, unknown.json.get("error", {}).get("code")) == (200, -32602),
+        "ours passes a tool that nobody lists",
     )
-    demand("sql" in sentence_of(broken), "ours does not say which argument is wrong")
-    demand(not has_passed(reply(OURS, "another", GOOD)), "ours passes a tool that nobody lists")
     if limit_is_fresh:
         demand(
             has_passed(reply(OURS, SCARCE, GOOD)), "ours refuses the first call of a scarce tool"
         )
-    demand(not has_passed(reply(OURS, SCARCE, GOOD)), "ours passes a call above the limit")
+    demand(is_refused(reply(OURS, SCARCE, GOOD), 42900), "ours passes a call above the limit")

@@ -7,6 +7,7 @@ import listeners
 from calls import Case
 from installation import Installation
 from mcp_messages import Era
+from rendered import render
 from run import run
 from table import rows, summary
 
@@ -39,6 +40,22 @@ def test_it_counts_the_headers_that_it_sends(case: Case, count: int) -> None:
     assert f", {count} headers, " in case.title
 
 
+def test_it_leaves_envoys_defaults_to_the_bare_router(installation: Installation, tmp_path) -> None:
+    rendered = render(installation, tmp_path)
+    made = {
+        name: listeners.Variant(rendered, name, 1).made(tmp_path)
+        for name in (listeners.BARE, listeners.ROUTER)
+    }
+    managers = {
+        name: listener["filter_chains"][0]["filters"][0]["typed_config"]
+        for name, listener in made.items()
+    }
+    assert set(made[listeners.BARE]) == {"name", "address", "filter_chains"}
+    bare = {"@type", "stat_prefix", "http_filters", "route_config"}
+    assert set(managers[listeners.BARE]) == bare
+    assert set(managers[listeners.ROUTER]) > bare
+
+
 def burst(cpu: float) -> dict:
     return {"cpu_us": cpu, "worker_us": cpu - 1, "p50_us": 1.0, "p99_us": 2.0}
 
@@ -46,7 +63,13 @@ def burst(cpu: float) -> dict:
 def test_it_takes_what_a_variant_adds_within_each_round() -> None:
     # The machine was twice as slow in the second round, and much slower in the third.
     router = [10.0, 20.0, 400.0]
-    added = {listeners.NATIVE: 8.0, listeners.NOOP: 1.0, listeners.IO: 4.0, listeners.OURS: 6.0}
+    added = {
+        listeners.BARE: -2.0,
+        listeners.NATIVE: 8.0,
+        listeners.NOOP: 1.0,
+        listeners.IO: 4.0,
+        listeners.OURS: 6.0,
+    }
     rounds = {listeners.ROUTER: [burst(cpu) for cpu in router]}
     rounds |= {variant: [burst(cpu + more) for cpu in router] for variant, more in added.items()}
     result = summary(rounds)

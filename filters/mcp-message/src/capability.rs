@@ -1,10 +1,5 @@
 //! Which methods are called on something that has a name, and where the body holds it.
 
-use std::borrow::Cow;
-
-use key_folding::read_loosely;
-use step_count::count;
-
 use crate::message::{Member, Message};
 
 /// The kind of thing that a method is called on (2026-07-28, Streamable HTTP, "Standard Request
@@ -24,8 +19,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// The kind of thing that `method` is called on. No method here has a capital letter, so that
-    /// a folded method can be looked up as well.
+    /// The kind of thing that `method` is called on.
     #[must_use]
     pub fn of_method(method: &[u8]) -> Self {
         match method {
@@ -35,17 +29,6 @@ impl Capability {
             b"tasks/get" | b"tasks/update" | b"tasks/cancel" => Self::Task,
             _ => Self::Plain,
         }
-    }
-
-    /// The method on something named for which a server that ignores case, trims or stops at a NUL
-    /// would take this one, which is none of them.
-    pub(crate) fn method_mistaken_for(method: &[u8]) -> Option<Cow<'_, [u8]>> {
-        if Self::of_method(method) != Self::Plain {
-            return None;
-        }
-        count(method.len());
-        let read = read_loosely(method);
-        (Self::of_method(&read) != Self::Plain).then_some(read)
     }
 
     /// The member of `params` that holds the name, with its path; none for [`Capability::Plain`].

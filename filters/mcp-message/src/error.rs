@@ -35,14 +35,14 @@ pub enum ReadError {
         /// The object that holds the key.
         place: Place,
     },
-    /// The method is none that is called on a name, but a server that ignores case, trims or stops
+    /// The method is none that the protocol knows, but a server that ignores case, trims or stops
     /// at a NUL would take it for one.
     #[error("the method `{method}` must be written `{known}`; write it so, or use another")]
     MisspeltMethod {
         /// The method, decoded, cut to a printable length.
         method: String,
         /// The method that such a server would run.
-        known: String,
+        known: &'static str,
     },
     /// An object that the reader looks into has more keys than any message needs.
     #[error("{place} has more than {limit} keys that the protocol does not name")]

@@ -97,8 +97,8 @@ impl Refusal {
         match self {
             Self::UnknownTool { name } => {
                 format!(
-                    "tool `{name}` is not known yet; call `tools/list` for the tools of this \
-                     endpoint"
+                    "no server of this endpoint has listed a tool `{name}`; call `tools/list` for \
+                     those that it has"
                 )
             }
             Self::Forbidden { tool, rule, caller } => {
@@ -108,8 +108,8 @@ impl Refusal {
                     .unwrap_or_default();
                 match caller {
                     Caller::Anonymous => format!(
-                        "tool `{tool}` is not open to anonymous callers{rule}; sign in, or ask \
-                         the operator of this gateway for access"
+                        "tool `{tool}` is not open to anonymous callers{rule}; ask the \
+                         operator of this gateway for access"
                     ),
                     Caller::Known => format!(
                         "tool `{tool}` is not allowed for you{rule}; ask the operator of this \
@@ -209,7 +209,8 @@ mod tests {
         assert_eq!(limited.retry_after_seconds(), Some(31));
         assert_eq!(
             Refusal::unknown_tool(b"x\n").sentence(),
-            "tool `x\\u{a}` is not known yet; call `tools/list` for the tools of this endpoint"
+            "no server of this endpoint has listed a tool `x\\u{a}`; call `tools/list` for those \
+             that it has"
         );
         let violation = |pointer: &str, expected: &str, found: Option<&str>| Violation {
             pointer: pointer.into(),

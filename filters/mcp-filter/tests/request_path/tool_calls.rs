@@ -69,7 +69,7 @@ fn it_refuses_unknown_tools_in_band() {
         let answer = gateway.send(request).answer();
         assert_eq!(answer.error(), (200, -32602, id));
         assert!(
-            answer.sentence().contains("is not known yet"),
+            answer.sentence().contains("has listed"),
             "{}",
             answer.sentence()
         );

@@ -150,7 +150,7 @@ fn it_looks_at_each_byte_a_bounded_number_of_times_however_the_body_is_cut() {
 #[test]
 fn it_refuses_an_unknown_or_forbidden_tool_as_soon_as_its_name_stands() {
     let gateway = gateway();
-    for (tool, part) in [("drop", "not known"), ("close", "not open")] {
+    for (tool, part) in [("drop", "has listed"), ("close", "not open")] {
         let refused = |text: &str| {
             let head =
                 format!(r#"{{"method":"tools/call","params":{{"name":"{tool}","arguments":"#);

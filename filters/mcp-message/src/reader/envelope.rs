@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use key_folding::read_loosely;
 use step_count::count;
 
-use crate::capability::Capability;
 use crate::error::{Place, ReadError};
+use crate::known_methods;
 use crate::message::{Member, Message, Span, Text};
 use crate::reader::seen_keys::{Seen, SeenKeys};
 
@@ -347,10 +347,10 @@ impl Envelope {
             }
             Field::Method => {
                 let method = text.resolved(raw(text.span));
-                if let Some(known) = Capability::method_mistaken_for(&method) {
+                if let Some(known) = known_methods::known_for(&method) {
                     return Err(ReadError::MisspeltMethod {
                         method: shown(&method),
-                        known: shown(&known),
+                        known,
                     });
                 }
                 self.message.method = Some(text);
