@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::health::Health;
 
 mod driver_output;
+mod error;
 mod files;
 mod job;
 mod masking;
@@ -32,6 +33,7 @@ mod retention;
 mod store;
 mod submission;
 
+pub use error::Error;
 pub use job::{InvalidState, Job, JobId, JobProgress, JobState, Times};
 pub use store::{Filter, StoreError};
 pub use submission::{Conf, InvalidConf};
@@ -96,33 +98,6 @@ pub enum Script {
     Source(String),
 }
 
-/// Why a job cannot be submitted or looked up.
-#[derive(Debug, thiserror::Error)]
-pub enum JobsError {
-    /// There is no registry, and without one a job would be lost with this process.
-    #[error(
-        "Spark jobs cannot be submitted or listed here: this server has no registry to keep them in"
-    )]
-    NoStore,
-    /// The registry cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The master does not answer, or refuses.
-    #[error("{0}")]
-    Master(String),
-    /// The source cannot be written.
-    #[error("the source of the job cannot be written to this server's data folder")]
-    Files(#[from] std::io::Error),
-    /// The script is not where it should be.
-    #[error("there is no file `{0}`")]
-    NoScript(String),
-    /// A credential that only a command line could bring to the workers.
-    #[error(
-        "{0} looks like a credential, and everybody on a worker could read it on the command line"
-    )]
-    Exposed(String),
-}
-
 /// A page of jobs, newest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
@@ -156,15 +131,15 @@ impl Jobs {
     /// Submits a job. Once begun, it is brought to its end even if this future is dropped.
     ///
     /// # Errors
-    /// [`JobsError`]. A job that the master may have taken is no error: it is `submitting` until it
+    /// [`Error`]. A job that the master may have taken is no error: it is `submitting` until it
     /// is found.
-    pub async fn submit(&self, new: NewJob) -> Result<Job, JobsError> {
+    pub async fn submit(&self, new: NewJob) -> Result<Job, Error> {
         let inner = Arc::clone(&self.0);
         let submit = async move { inner.submit(new).await };
         let submitting = self.0.submitting.spawn(submit);
         submitting
             .await
-            .unwrap_or_else(|panic| Err(JobsError::Master(panic.to_string())))
+            .unwrap_or_else(|panic| Err(Error::Master(panic.to_string())))
     }
 
     /// Waits until no submission is under way.
@@ -177,8 +152,8 @@ impl Jobs {
     /// has none with this id.
     ///
     /// # Errors
-    /// [`JobsError`].
-    pub async fn get(&self, id: JobId, owner: Option<&str>) -> Result<Option<Job>, JobsError> {
+    /// [`Error`].
+    pub async fn get(&self, id: JobId, owner: Option<&str>) -> Result<Option<Job>, Error> {
         let store = self.0.store()?;
         let Some(mut job) = store.get(id, owner).await? else {
             return Ok(None);
@@ -207,13 +182,13 @@ impl Jobs {
     /// Jobs of `owner` that fit `filter`, at most `most`, newest first.
     ///
     /// # Errors
-    /// [`JobsError`].
+    /// [`Error`].
     pub async fn list(
         &self,
         owner: Option<&str>,
         filter: &Filter,
         most: u16,
-    ) -> Result<Page, JobsError> {
+    ) -> Result<Page, Error> {
         let most = usize::from(most);
         let one_more = i64::try_from(most + 1).unwrap_or(i64::MAX);
         let mut jobs = self.0.store()?.list(owner, filter, one_more).await?;
@@ -302,11 +277,11 @@ impl Jobs {
 }
 
 impl Inner {
-    fn store(&self) -> Result<&Store, JobsError> {
-        self.store.as_ref().ok_or(JobsError::NoStore)
+    fn store(&self) -> Result<&Store, Error> {
+        self.store.as_ref().ok_or(Error::NoStore)
     }
 
-    async fn submit(&self, new: NewJob) -> Result<Job, JobsError> {
+    async fn submit(&self, new: NewJob) -> Result<Job, Error> {
         let id = JobId::new();
         let submitted = self.submit_as(id, new).await;
         if submitted.is_err()
@@ -317,7 +292,7 @@ impl Inner {
         submitted
     }
 
-    async fn submit_as(&self, id: JobId, new: NewJob) -> Result<Job, JobsError> {
+    async fn submit_as(&self, id: JobId, new: NewJob) -> Result<Job, Error> {
         let store = self.store()?;
         let script = match &new.script {
             Script::Source(source) => {
@@ -326,7 +301,7 @@ impl Inner {
             }
             Script::Path(path) => {
                 if self.is_local() && !tokio::fs::try_exists(path).await.unwrap_or(true) {
-                    return Err(JobsError::NoScript(path.clone()));
+                    return Err(Error::NoScript(path.clone()));
                 }
                 path.clone()
             }
@@ -392,7 +367,7 @@ impl Inner {
                 if let Err(unrecorded) = store.save(&job).await {
                     log_unrecorded(id, &unrecorded);
                 }
-                return Err(JobsError::Master(error.to_string()));
+                return Err(Error::Master(error.to_string()));
             }
         };
         self.submitted.notify_one();
@@ -418,11 +393,11 @@ impl Inner {
         id: JobId,
         new: &NewJob,
         script: &str,
-    ) -> Result<(Vec<String>, Conf), JobsError> {
+    ) -> Result<(Vec<String>, Conf), Error> {
         let (conf, credentials) = new.conf.split_credentials();
         let mut names = credentials.keys();
         if let Some(name) = names.find(|name| is_of_a_command_line(name)) {
-            return Err(JobsError::Exposed(format!("setting `{name}`")));
+            return Err(Error::Exposed(format!("setting `{name}`")));
         }
         if self.is_local() || matches!(new.script, Script::Source(_)) {
             let launch = Launch {
@@ -435,11 +410,11 @@ impl Inner {
             return Ok((program.to_vec(), conf));
         }
         if let Some((name, _)) = credentials.iter().next() {
-            return Err(JobsError::Exposed(format!("setting `{name}`")));
+            return Err(Error::Exposed(format!("setting `{name}`")));
         }
         let masked = masking::arguments(&new.arguments);
         if let Some(at) = masked.iter().zip(&new.arguments).position(|(a, b)| a != b) {
-            return Err(JobsError::Exposed(format!("argument {}", at + 1)));
+            return Err(Error::Exposed(format!("argument {}", at + 1)));
         }
         let script = std::iter::once(script.to_owned());
         Ok((script.chain(new.arguments.iter().cloned()).collect(), conf))

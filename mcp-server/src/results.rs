@@ -17,8 +17,9 @@ use std::io;
 pub use arrow_stream::ArrowStream;
 pub use csv_rows::CsvRows;
 pub use json_rows::JsonRows;
+pub(crate) use raw_json::write_string;
 pub use raw_json::{RawJson, RawObject};
-pub use text_for_models::{TextForModels, WithText};
+pub use text_for_models::{TextForModels, WithText, count_rows};
 
 use arrow_array::RecordBatch;
 use serde::Serialize;

@@ -1,32 +1,36 @@
 //! Apache Spark's SQL, over Spark Connect: the port that the Spark SQL tool works on.
 //!
-//! [`connect`] sends a statement and gives back Arrow; [`mod@collect`] makes of it a result in the
-//! format asked for, within limits; [`rows`] has the JSON values, which lose nothing, and [`types`]
-//! names the columns' types as Spark's own SQL does. Statements read unless the operator lets them
-//! write, and what is a read is Spark's own verdict, by a check that runs inside it
-//! (`mcp-server/spark-extension`); where that is not installed only plain queries are taken.
+//! [`connect`] sends a statement and gives back Arrow, which goes into a [`Sink`], as it is or row
+//! by row; [`rows`] has the values, which lose nothing, and [`types`] names the columns' types as
+//! Spark's own SQL does. Statements read unless the operator lets them write, and what is a read is
+//! Spark's own verdict, by a check that runs inside it (`mcp-server/spark-extension`); where that
+//! is not installed only plain queries are taken.
 //! Nothing here knows of MCP. Submitted programs are the part of [`crate::jobs`].
 
 use std::time::{Duration, Instant};
 
 use crate::config::{Access, SparkConfig};
 use crate::health::Health;
+use crate::results::{Limits, Written};
 
-pub mod collect;
 pub mod connect;
 pub mod rows;
 pub mod types;
 
+mod collect;
+mod error;
 mod plain_query;
 mod protocol;
 mod queue;
 mod sessions;
 
-use collect::{CollectError, Collected, Format, Limits, collect};
+use collect::collect;
 use connect::{Connect, ConnectError, SparkUser, Statement};
 use queue::StatementQueue;
 use sessions::{Sessions, Startup};
 
+pub use collect::Sink;
+pub use error::Error;
 pub use queue::QueueFull;
 pub use sessions::SessionError;
 
@@ -47,27 +51,6 @@ pub struct Spark {
     access: Access,
     statement_timeout: Duration,
     limits: Limits,
-}
-
-/// Why a statement has no result.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RunError {
-    /// Too many others run.
-    #[error(transparent)]
-    Queue(#[from] QueueFull),
-    /// There is no session to run it in.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// It is not plain enough for a Spark without a check.
-    #[error(
-        "this Spark has no check that statements only read, so only plain \
-         SELECT, SHOW and DESCRIBE run: no comments, no quotes but single ones, common functions \
-         alone"
-    )]
-    NotPlain,
-    /// Spark ran it, and it failed.
-    #[error(transparent)]
-    Collect(#[from] CollectError),
 }
 
 impl Spark {
@@ -95,30 +78,49 @@ impl Spark {
         })
     }
 
-    /// Runs a statement to its end or to a limit. `caller` is the session that asks, if it has one:
-    /// where statements may write, its settings and temporary views are its own.
+    /// Runs a statement to its end, or until the sink is full. `caller` is the session that asks,
+    /// if it has one: where statements may write, its settings and temporary views are its own.
+    /// Dropping the future interrupts the statement in Spark.
     ///
     /// # Errors
-    /// [`RunError`].
+    /// [`Error`].
     pub async fn run(
         &self,
         caller: Option<&str>,
         statement: Statement,
-        format: Format,
-    ) -> Result<Collected, RunError> {
+        sink: Sink<'_>,
+    ) -> Result<Written, Error> {
+        let limit = self.statement_timeout;
+        let run = self.run_to_its_end(caller, statement, sink);
+        match tokio::time::timeout(limit, run).await {
+            Ok(ended) => ended,
+            Err(_) => Err(Error::OutOfTime { limit }),
+        }
+    }
+
+    async fn run_to_its_end(
+        &self,
+        caller: Option<&str>,
+        statement: Statement,
+        mut sink: Sink<'_>,
+    ) -> Result<Written, Error> {
         let _place = self.queue.enter(statement.sql()).await?;
+        // One row more than is taken tells whether there are more.
+        let statement = match sink.most_rows() {
+            Some(most) => statement.at_most(u32::try_from(most + 1).unwrap_or(u32::MAX)),
+            None => statement,
+        };
         let mut attempt = 0;
         loop {
             attempt += 1;
             let ended = match self.access {
-                Access::Read => self.read(statement.clone(), format).await,
-                Access::Write => self.write(caller, statement.clone(), format).await,
+                Access::Read => self.read(statement.clone(), &mut sink).await,
+                Access::Write => self.write(caller, statement.clone(), &mut sink).await,
             };
             match ended {
                 // Spark was restarted or has closed the session, and has run nothing.
-                Err(RunError::Collect(CollectError::Connect(ConnectError::SessionGone)))
-                    if attempt == 1 => {}
-                Err(RunError::Session(SessionError::Connect(ConnectError::Unreachable {
+                Err(Error::Connect(ConnectError::SessionGone)) if attempt == 1 => {}
+                Err(Error::Session(SessionError::Connect(ConnectError::Unreachable {
                     ..
                 }))) if attempt < ATTEMPTS => {
                     tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
@@ -128,46 +130,36 @@ impl Spark {
         }
     }
 
-    async fn read(&self, statement: Statement, format: Format) -> Result<Collected, RunError> {
+    async fn read(&self, statement: Statement, sink: &mut Sink<'_>) -> Result<Written, Error> {
         let session = self.sessions.reader().await.map_err(SessionError::from)?;
         if !session.reads_are_checked() && !plain_query::is_plain(statement.sql()) {
-            return Err(RunError::NotPlain);
+            return Err(Error::NotPlain);
         }
         let execution = self.connect.execute(&session, statement);
-        let collected = collect(execution, format, self.limits).await;
-        if matches!(
-            collected,
-            Err(CollectError::Connect(
-                ConnectError::SessionGone | ConnectError::Lost
-            ))
-        ) {
+        let collected = collect(execution, sink).await;
+        if lost_session(&collected) {
             self.sessions.forget_reader(&session);
         }
-        Ok(collected?)
+        collected
     }
 
     async fn write(
         &self,
         caller: Option<&str>,
         statement: Statement,
-        format: Format,
-    ) -> Result<Collected, RunError> {
+        sink: &mut Sink<'_>,
+    ) -> Result<Written, Error> {
         // Nothing is written before what the operator wants run in a new server.
         let reader = self.sessions.reader().await.map_err(SessionError::from)?;
         let lease = self.sessions.writer(caller).await?;
         let session = lease.session().ok_or(SessionError::Busy)?;
         let execution = self.connect.execute(session, statement);
-        let collected = collect(execution, format, self.limits).await;
-        if matches!(
-            collected,
-            Err(CollectError::Connect(
-                ConnectError::SessionGone | ConnectError::Lost
-            ))
-        ) {
+        let collected = collect(execution, sink).await;
+        if lost_session(&collected) {
             lease.forget();
             self.sessions.forget_reader(&reader);
         }
-        Ok(collected?)
+        collected
     }
 
     /// Ends what a caller's session has in Spark.
@@ -214,13 +206,18 @@ impl Spark {
         self.connect.drain().await;
     }
 
-    /// How long a statement may take.
-    pub fn statement_timeout(&self) -> Duration {
-        self.statement_timeout
-    }
-
     /// How much of a result is given back.
     pub fn limits(&self) -> Limits {
         self.limits
     }
+}
+
+/// Whether Spark has closed the session that a statement ran in.
+fn lost_session(ended: &Result<Written, Error>) -> bool {
+    matches!(
+        ended,
+        Err(Error::Connect(
+            ConnectError::SessionGone | ConnectError::Lost
+        ))
+    )
 }

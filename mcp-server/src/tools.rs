@@ -5,8 +5,8 @@
 
 mod failure;
 mod job_view;
-mod preview;
 mod registry;
+mod rows_view;
 
 pub mod execute_query;
 pub mod execute_spark_sql;

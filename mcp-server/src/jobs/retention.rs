@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::job::{Job, JobState};
 use super::observe::age;
-use super::{Inner, JobsError, PAGE};
+use super::{Error, Inner, PAGE};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -24,7 +24,7 @@ impl Inner {
 
     /// Forgets jobs that ended longer ago than they are kept, and removes the files of all that
     /// are over.
-    pub(super) async fn tidy(&self) -> Result<(), JobsError> {
+    pub(super) async fn tidy(&self) -> Result<(), Error> {
         let store = self.store()?;
         for id in store.forget(self.retention_days).await? {
             self.files.remove(id).await?;

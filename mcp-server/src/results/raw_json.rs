@@ -88,7 +88,7 @@ impl RawObject {
 }
 
 /// Writes text as a JSON string.
-pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     // Writing a string into memory cannot fail.
     let _ = serde_json::to_writer(out, text);
 }

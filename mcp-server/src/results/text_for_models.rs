@@ -130,7 +130,7 @@ impl TextForModels {
 }
 
 /// How many rows there are, and whether that is all.
-fn count_rows(rows: usize, truncation: Option<Truncation>) -> String {
+pub fn count_rows(rows: usize, truncation: Option<Truncation>) -> String {
     let cut = match truncation {
         None if rows == 1 => return "1 row".to_owned(),
         None => return format!("{rows} rows"),

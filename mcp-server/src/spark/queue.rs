@@ -123,10 +123,9 @@ fn asks_the_catalogue_alone(sql: &str) -> bool {
 mod tests {
     use super::*;
     use crate::config::Access;
+    use crate::results::{JsonRows, Limits, Written};
     use crate::spark::connect::fake::{Asked, Ending, Fake, Item, Turn};
-    use crate::spark::{
-        Collected, Format, Limits, RunError, Sessions, Spark, SparkUser, Statement,
-    };
+    use crate::spark::{Error, Sessions, Sink, Spark, SparkUser, Statement};
     use std::sync::Arc;
 
     /// Spark with one place for statements, on a server that plays `script`.
@@ -146,8 +145,10 @@ mod tests {
         (fake, Arc::new(spark))
     }
 
-    async fn run(spark: &Spark, sql: &str) -> Result<Collected, RunError> {
-        spark.run(None, Statement::new(sql), Format::Json).await
+    async fn run(spark: &Spark, sql: &str) -> Result<Written, Error> {
+        let mut rows = JsonRows::new(spark.limits());
+        let sink = Sink::Rows(&mut rows);
+        spark.run(None, Statement::new(sql), sink).await
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Arrow values as JSON that loses nothing.
+//! Arrow values as cells that lose nothing.
 //!
 //! | Spark | JSON |
 //! |---|---|
@@ -21,7 +21,8 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
-use serde_json::{Map, Value};
+
+use crate::results::{Cell, write_string};
 
 mod calendar;
 
@@ -62,15 +63,25 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// The rows in order, each with one value per column.
-    pub fn iter(&self) -> impl Iterator<Item = Vec<Value>> {
-        (0..self.rows).map(|row| self.columns.iter().map(|c| c.get(row)).collect())
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The columns in order.
+    pub fn columns(&self) -> &[Values<'a>] {
+        &self.columns
     }
 }
 
 /// An array by the type of its elements.
 #[derive(Debug)]
-struct Values<'a> {
+pub struct Values<'a> {
     array: &'a ArrayRef,
     kind: Kind<'a>,
 }
@@ -156,83 +167,182 @@ impl<'a> Values<'a> {
         Ok(Self { array, kind })
     }
 
-    fn get(&self, row: usize) -> Value {
-        let array = self.array;
-        if array.is_null(row) {
-            return Value::Null;
+    /// The cell of a row. What is not there as text is written into `scratch`.
+    pub fn cell<'s>(&'s self, row: usize, scratch: &'s mut Vec<u8>) -> Cell<'s> {
+        if self.array.is_null(row) {
+            return Cell::Null;
         }
-        match &self.kind {
-            Kind::Null => Value::Null,
-            Kind::Boolean => array.as_boolean().value(row).into(),
-            Kind::Int8 => array.as_primitive::<Int8Type>().value(row).into(),
-            Kind::Int16 => array.as_primitive::<Int16Type>().value(row).into(),
-            Kind::Int32 => array.as_primitive::<Int32Type>().value(row).into(),
-            Kind::Int64 => integer(array.as_primitive::<Int64Type>().value(row)),
+        if let Some(text) = self.text(row) {
+            return Cell::Text(text);
+        }
+        scratch.clear();
+        self.spell(row, scratch);
+        let spelt = std::str::from_utf8(scratch).unwrap_or_default();
+        match (&self.kind, self.is_string(row)) {
+            (Kind::Null, _) => Cell::Null,
+            (_, true) => Cell::Text(spelt),
+            (_, false) => Cell::Json(spelt),
+        }
+    }
+
+    /// Text that stands in the array as it is.
+    fn text(&self, row: usize) -> Option<&str> {
+        match self.kind {
+            Kind::Text => Some(self.array.as_string::<i32>().value(row)),
+            Kind::LargeText => Some(self.array.as_string::<i64>().value(row)),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is a string in JSON.
+    fn is_string(&self, row: usize) -> bool {
+        let array = self.array;
+        match self.kind {
+            Kind::Int64 => !is_safe(array.as_primitive::<Int64Type>().value(row)),
+            Kind::Float32 => !array.as_primitive::<Float32Type>().value(row).is_finite(),
+            Kind::Float64 => !array.as_primitive::<Float64Type>().value(row).is_finite(),
+            Kind::Decimal(_)
+            | Kind::Text
+            | Kind::LargeText
+            | Kind::Binary
+            | Kind::LargeBinary
+            | Kind::Date
+            | Kind::Timestamp(_)
+            | Kind::Time
+            | Kind::Duration
+            | Kind::Months
+            | Kind::MonthDayNano => true,
+            _ => false,
+        }
+    }
+
+    /// Writes a value as JSON.
+    fn write_json(&self, row: usize, out: &mut Vec<u8>) {
+        if self.array.is_null(row) {
+            out.extend_from_slice(b"null");
+        } else if let Some(text) = self.text(row) {
+            write_string(text, out);
+        } else if self.is_string(row) {
+            // Digits, letters and signs that need no escape.
+            out.push(b'"');
+            self.spell(row, out);
+            out.push(b'"');
+        } else {
+            self.spell(row, out);
+        }
+    }
+
+    /// Writes a value that is not NULL as text, or as JSON where that is no string.
+    fn spell(&self, row: usize, out: &mut Vec<u8>) {
+        let array = self.array;
+        let text = match &self.kind {
+            Kind::Null => "null".to_owned(),
+            Kind::Boolean => array.as_boolean().value(row).to_string(),
+            Kind::Int8 => array.as_primitive::<Int8Type>().value(row).to_string(),
+            Kind::Int16 => array.as_primitive::<Int16Type>().value(row).to_string(),
+            Kind::Int32 => array.as_primitive::<Int32Type>().value(row).to_string(),
+            Kind::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
             Kind::Float32 => float32(array.as_primitive::<Float32Type>().value(row)),
             Kind::Float64 => float64(array.as_primitive::<Float64Type>().value(row)),
             Kind::Decimal(scale) => {
-                decimal(array.as_primitive::<Decimal128Type>().value(row), *scale).into()
+                decimal(array.as_primitive::<Decimal128Type>().value(row), *scale)
             }
-            Kind::Text => array.as_string::<i32>().value(row).into(),
-            Kind::LargeText => array.as_string::<i64>().value(row).into(),
-            Kind::Binary => hex::encode(array.as_binary::<i32>().value(row)).into(),
-            Kind::LargeBinary => hex::encode(array.as_binary::<i64>().value(row)).into(),
-            Kind::Date => calendar::date(array.as_primitive::<Date32Type>().value(row)).into(),
+            Kind::Text => array.as_string::<i32>().value(row).to_owned(),
+            Kind::LargeText => array.as_string::<i64>().value(row).to_owned(),
+            Kind::Binary => hex::encode(array.as_binary::<i32>().value(row)),
+            Kind::LargeBinary => hex::encode(array.as_binary::<i64>().value(row)),
+            Kind::Date => calendar::date(array.as_primitive::<Date32Type>().value(row)),
             Kind::Timestamp(zone) => {
                 let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
                 let mut text = calendar::timestamp(micros);
                 if *zone == Zone::Utc {
                     text.push('Z');
                 }
-                text.into()
+                text
             }
-            Kind::Time => {
-                calendar::time(array.as_primitive::<Time64NanosecondType>().value(row)).into()
-            }
+            Kind::Time => calendar::time(array.as_primitive::<Time64NanosecondType>().value(row)),
             Kind::Duration => {
                 let micros = array.as_primitive::<DurationMicrosecondType>().value(row);
-                calendar::duration(micros).into()
+                calendar::duration(micros)
             }
             Kind::Months => {
-                let months = array.as_primitive::<IntervalYearMonthType>().value(row);
-                calendar::months(months).into()
+                calendar::months(array.as_primitive::<IntervalYearMonthType>().value(row))
             }
             Kind::MonthDayNano => {
                 let part = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
-                calendar::interval(part.months, part.days, part.nanoseconds).into()
+                calendar::interval(part.months, part.days, part.nanoseconds)
             }
             Kind::List(values) => {
                 let offsets = array.as_list::<i32>().value_offsets();
-                values.range(index(offsets[row].into()), index(offsets[row + 1].into()))
+                let entries = index(offsets[row].into())..index(offsets[row + 1].into());
+                return write_list(entries, out, |at, out| values.write_json(at, out));
             }
             Kind::LargeList(values) => {
                 let offsets = array.as_list::<i64>().value_offsets();
-                values.range(index(offsets[row]), index(offsets[row + 1]))
+                let entries = index(offsets[row])..index(offsets[row + 1]);
+                return write_list(entries, out, |at, out| values.write_json(at, out));
             }
             Kind::Struct(fields) => {
                 let fields = fields.iter();
-                let fields = fields.map(|(name, values)| ((*name).to_owned(), values.get(row)));
-                Value::Object(fields.collect())
+                return write_object(fields, out, |(name, values), out| {
+                    write_string(name, out);
+                    out.push(b':');
+                    values.write_json(row, out);
+                });
             }
             Kind::Map(keys, values) => {
                 let offsets = array.as_map().value_offsets();
                 let entries = index(offsets[row].into())..index(offsets[row + 1].into());
                 if matches!(keys.kind, Kind::Text | Kind::LargeText) {
-                    let entry = |at| match keys.get(at) {
-                        Value::String(key) => (key, values.get(at)),
-                        other => (other.to_string(), values.get(at)),
-                    };
-                    Value::Object(entries.map(entry).collect::<Map<_, _>>())
-                } else {
-                    let pair = |at| Value::Array(vec![keys.get(at), values.get(at)]);
-                    Value::Array(entries.map(pair).collect())
+                    return write_object(entries, out, |at, out| {
+                        keys.write_json(at, out);
+                        out.push(b':');
+                        values.write_json(at, out);
+                    });
                 }
+                return write_list(entries, out, |at, out| {
+                    out.push(b'[');
+                    keys.write_json(at, out);
+                    out.push(b',');
+                    values.write_json(at, out);
+                    out.push(b']');
+                });
             }
-        }
+        };
+        out.extend_from_slice(text.as_bytes());
     }
+}
 
-    fn range(&self, from: usize, to: usize) -> Value {
-        Value::Array((from..to).map(|row| self.get(row)).collect())
+fn write_list<T>(
+    items: impl Iterator<Item = T>,
+    out: &mut Vec<u8>,
+    write: impl Fn(T, &mut Vec<u8>),
+) {
+    out.push(b'[');
+    write_items(items, out, write);
+    out.push(b']');
+}
+
+fn write_object<T>(
+    members: impl Iterator<Item = T>,
+    out: &mut Vec<u8>,
+    write: impl Fn(T, &mut Vec<u8>),
+) {
+    out.push(b'{');
+    write_items(members, out, write);
+    out.push(b'}');
+}
+
+fn write_items<T>(
+    items: impl Iterator<Item = T>,
+    out: &mut Vec<u8>,
+    write: impl Fn(T, &mut Vec<u8>),
+) {
+    for (at, item) in items.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        write(item, out);
     }
 }
 
@@ -241,26 +351,23 @@ fn index(offset: i64) -> usize {
     usize::try_from(offset).unwrap_or_default()
 }
 
-fn integer(value: i64) -> Value {
-    if value.unsigned_abs() <= SAFE_INTEGER {
-        value.into()
-    } else {
-        value.to_string().into()
-    }
+/// Whether a double holds the number, and every one below it.
+fn is_safe(value: i64) -> bool {
+    value.unsigned_abs() <= SAFE_INTEGER
 }
 
 /// A float by the shortest digits that mean it, not by those of the double next to it.
-fn float32(value: f32) -> Value {
+fn float32(value: f32) -> String {
     float64(value.to_string().parse().unwrap_or(f64::from(value)))
 }
 
-fn float64(value: f64) -> Value {
+fn float64(value: f64) -> String {
     if value.is_nan() {
-        "NaN".into()
+        "NaN".to_owned()
     } else if value.is_infinite() {
-        if value > 0.0 { "Infinity" } else { "-Infinity" }.into()
+        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
     } else {
-        value.into()
+        serde_json::Value::from(value).to_string()
     }
 }
 
@@ -286,13 +393,27 @@ mod tests {
         BinaryArray, Decimal128Array, Float32Array, Float64Array, Int64Array, ListArray,
         StructArray, TimestampMicrosecondArray,
     };
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::sync::Arc;
 
     fn check(array: impl Array + 'static, expected: &Value) {
         let array: ArrayRef = Arc::new(array);
         let values = Values::new("c", &array).expect("supported");
-        assert_eq!(&values.range(0, array.len()), expected);
+        let mut json = Vec::new();
+        write_list(0..array.len(), &mut json, |row, out| {
+            values.write_json(row, out);
+        });
+        let json: Value = serde_json::from_slice(&json).expect("JSON");
+        assert_eq!(&json, expected);
+        let mut scratch = b"left over".to_vec();
+        for (row, expected) in expected.as_array().expect("a list").iter().enumerate() {
+            let value = match values.cell(row, &mut scratch) {
+                Cell::Null => Value::Null,
+                Cell::Text(text) => text.into(),
+                Cell::Json(json) => serde_json::from_str(json).expect("JSON"),
+            };
+            assert_eq!(&value, expected);
+        }
     }
 
     #[test]

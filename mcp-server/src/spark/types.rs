@@ -1,16 +1,8 @@
 //! Spark's types by the names that Spark SQL gives them.
 
+use crate::results::Column;
 use crate::spark::protocol as pb;
 use pb::data_type::Kind;
-
-/// A column of a result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name; two columns may share one.
-    pub name: String,
-    /// Its type, such as `decimal(10,2)` or `array<string>`.
-    pub type_name: String,
-}
 
 /// The columns of a result's schema; none if it is no struct.
 pub(super) fn columns(schema: &pb::DataType) -> Vec<Column> {

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Effect, Output, Tool, ToolFailure, database_schema};
+use super::{Effect, Output, Tool, ToolFailure, database_schema, rows_view};
 use crate::call::Call;
-use crate::results::{JsonRows, RawObject, TextForModels, WithText};
+use crate::results::{JsonRows, TextForModels, WithText};
 use crate::services::Services;
 
 /// The tool `execute_query`: one SELECT on PostgreSQL.
@@ -53,18 +53,7 @@ impl Tool for ExecuteQuery {
 
     fn output_schema() -> Value {
         json!({
-            "properties": {
-                "columns": {"type": "array", "items": {
-                    "type": "object",
-                    "properties": {"name": {"type": "string"}, "type": {"type": "string"}},
-                    "required": ["name", "type"]
-                }},
-                "rows": {"type": "array", "items": {"type": "array"}},
-                "row_count": {"type": "integer"},
-                "truncated": {"type": "boolean"},
-                "truncated_by": {"enum": ["rows", "bytes", null]},
-                "note": {"type": "string", "description": "Why the next row is not shown"}
-            },
+            "properties": rows_view::properties(),
             "required": ["columns", "rows", "row_count", "truncated", "truncated_by"]
         })
     }
@@ -82,23 +71,12 @@ impl Tool for ExecuteQuery {
         };
         let query = database.query(&arguments.sql, &parameters, &mut sink);
         let written = call.unless_cancelled(query).await??;
-        let row_count = sink.rows.row_count();
-        let note = written.oversized.as_ref();
-        let note = note.map(|cell| cell.explain(row_count + 1));
-        let mut structured = RawObject::default()
-            .member("columns", &written.columns)
-            .member("row_count", &row_count)
-            .member("truncated", &written.truncation.is_some())
-            .member("truncated_by", &written.truncation);
-        if let Some(note) = &note {
-            structured = structured.member("note", note);
-        }
-        let structured = structured.raw_member("rows", &sink.rows.into_json());
         let has_structured = call.revision.has_structured_content();
-        let mut text = sink.text.finish(written.truncation, has_structured);
-        if let Some(note) = note {
-            text = format!("{text}\n{note}");
-        }
-        Ok(Output::of_rows(structured.close(), text))
+        let text = sink.text.finish(written.truncation, has_structured);
+        let row_count = sink.rows.row_count();
+        let rows = sink.rows.into_json();
+        Ok(rows_view::output(&written, row_count, text, |output| {
+            output.raw_member("rows", &rows)
+        }))
     }
 }

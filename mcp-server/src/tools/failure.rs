@@ -1,6 +1,8 @@
 //! Why a call failed, in two voices: the caller's and the log's.
 
+mod jobs;
 mod postgres;
+mod spark;
 
 use serde_json::{Value, json};
 

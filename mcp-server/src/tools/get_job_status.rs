@@ -51,10 +51,7 @@ impl Tool for GetJobStatus {
                 .with_hint("list_spark_jobs lists them")
         };
         let id = arguments.job_id.parse().map(JobId).map_err(|_| unknown())?;
-        let find = async {
-            let found = services.jobs.get(id, call.principal.owner()).await;
-            found.map_err(job_view::failure)
-        };
+        let find = services.jobs.get(id, call.principal.owner());
         let job = call.unless_cancelled(find).await??.ok_or_else(unknown)?;
         Ok(Output::new(&job_view::full(&job), text(&job)))
     }

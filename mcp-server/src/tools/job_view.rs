@@ -1,11 +1,8 @@
 //! Spark jobs as the job tools show them, and their failures.
 
-use std::error::Error as _;
-
 use serde_json::{Value, json};
 
-use super::ToolFailure;
-use crate::jobs::{Job, JobState, JobsError};
+use crate::jobs::{Job, JobState};
 
 /// The states, for schemas.
 pub(super) fn states() -> Vec<&'static str> {
@@ -118,32 +115,4 @@ pub(super) fn line(job: &Job) -> String {
         );
     }
     line
-}
-
-/// A failure of the jobs port in the caller's words and the log's.
-pub(super) fn failure(error: JobsError) -> ToolFailure {
-    match error {
-        JobsError::NoStore => ToolFailure::unavailable(error.to_string()).with_hint(
-            "the operator sets PORTCULLIS_STORE_URL to a PostgreSQL database and restarts the \
-             server",
-        ),
-        JobsError::Store(cause) => {
-            let message = cause.to_string();
-            let source = cause.source().map(ToString::to_string);
-            ToolFailure::unavailable(message)
-                .with_hint("try again in a minute")
-                .with_log(source.unwrap_or_default())
-        }
-        JobsError::Master(message) => ToolFailure::unavailable(message)
-            .with_hint("nothing was submitted; try again in a minute"),
-        JobsError::Files(cause) => ToolFailure::unavailable(
-            "the source of the job cannot be written to this server's data folder",
-        )
-        .with_hint("give a path that Spark's workers can read")
-        .with_log(cause.to_string()),
-        JobsError::Exposed(_) => ToolFailure::invalid_arguments(error.to_string())
-            .with_hint("let the script read it from where the cluster keeps its credentials"),
-        JobsError::NoScript(_) => ToolFailure::not_found(error.to_string())
-            .with_hint("give an absolute path, or the script itself as `source`"),
-    }
 }

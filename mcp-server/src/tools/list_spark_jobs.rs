@@ -87,13 +87,8 @@ impl Tool for ListSparkJobs {
             until: arguments.until.as_deref().map(moment).transpose()?,
             before: arguments.cursor.as_deref().map(opened).transpose()?,
         };
-        let list = async {
-            let listed = services
-                .jobs
-                .list(call.principal.owner(), &filter, limit)
-                .await;
-            listed.map_err(job_view::failure)
-        };
+        let owner = call.principal.owner();
+        let list = services.jobs.list(owner, &filter, limit);
         let page = call.unless_cancelled(list).await??;
         let jobs: Vec<Value> = page.jobs.iter().map(job_view::brief).collect();
         let mut text = match jobs.len() {

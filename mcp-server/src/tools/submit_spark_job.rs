@@ -80,11 +80,7 @@ impl Tool for SubmitSparkJob {
                 "an argument of the script holds a NUL character",
             ));
         }
-        let submit = async {
-            let submitted = services.jobs.submit(new).await;
-            submitted.map_err(job_view::failure)
-        };
-        let job = call.unless_cancelled(submit).await??;
+        let job = call.unless_cancelled(services.jobs.submit(new)).await??;
         let text = format!("{}; get_job_status tells how it goes", job_view::line(&job));
         Ok(Output::new(&job_view::full(&job), text))
     }

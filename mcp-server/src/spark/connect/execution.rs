@@ -12,8 +12,9 @@ use uuid::Uuid;
 use super::failure::{self, Break};
 use super::stop::{Release, Stop};
 use super::{CLIENT_TYPE, Connect, ConnectError, Session};
+use crate::results::Column;
 use crate::spark::protocol as pb;
-use crate::spark::types::{self, Column};
+use crate::spark::types;
 use pb::execute_plan_response::{ExecutionProgress, ResponseType};
 
 /// After this many responses the server may forget what it sent, so that it need not keep a whole

@@ -68,3 +68,127 @@ async fn write_whole(response: Response, raw_result: &RawResult) -> Response {
     parts.headers.remove(CONTENT_LENGTH);
     Response::from_parts(parts, Body::from(raw_result.put_into(body.to_bytes())))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+
+    use crate::call::Call;
+    use crate::config::Config;
+    use crate::services::Services;
+    use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
+
+    use super::*;
+
+    /// A tool that tells how far it is and gives back more than one write of a socket.
+    struct Counting;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Arguments {}
+
+    impl Tool for Counting {
+        const NAME: &'static str = "count";
+        const TITLE: &'static str = "Count";
+        const DESCRIPTION: &'static str = "Count to two and tell of each step.";
+        const EFFECT: Effect = Effect::Reads;
+        type Arguments = Arguments;
+
+        fn input_schema() -> Value {
+            json!({"type": "object", "additionalProperties": false})
+        }
+
+        fn output_schema() -> Value {
+            json!({"properties": {"items": {"type": "array"}}})
+        }
+
+        async fn run(
+            _services: &Services,
+            call: &Call,
+            _arguments: Arguments,
+        ) -> Result<Output, ToolFailure> {
+            for step in 1..=2 {
+                let message = Some(format!("step {step}"));
+                call.progress
+                    .report(f64::from(step), Some(2.0), message)
+                    .await;
+            }
+            Ok(Output::new(
+                &json!({"items": vec!["x\n"; 100_000]}),
+                "counted",
+            ))
+        }
+    }
+
+    async fn called(meta: &Value) -> (String, String) {
+        let nowhere = [
+            "mcp-server",
+            "--postgres-port=1",
+            "--spark-remote=sc://127.0.0.1:1",
+            "--spark-master-rest=http://127.0.0.1:1",
+            "--spark-master-ui=http://127.0.0.1:1",
+        ];
+        let config = Config::parse_from(nowhere);
+        let services = Arc::new(Services::new(&config).expect("good settings"));
+        let registry = Registry::default().with::<Counting>();
+        let router = super::super::router(&config, registry, services, CancellationToken::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it is bound");
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+        let params = json!({"name": "count", "arguments": {}, "_meta": meta});
+        let body = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params});
+        let request = reqwest::Client::new()
+            .post(format!("http://{address}/mcp"))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25")
+            .body(body.to_string());
+        let answer = request.send().await.expect("an answer");
+        let kind = answer.headers()[CONTENT_TYPE]
+            .to_str()
+            .expect("text")
+            .to_owned();
+        let text = answer.text().await.expect("a body");
+        serving.abort();
+        (kind, text)
+    }
+
+    fn check_result(message: &Value) {
+        assert_eq!(message["id"], json!(7));
+        let items = &message["result"]["structuredContent"]["items"];
+        assert_eq!(items.as_array().map(Vec::len), Some(100_000));
+        assert_eq!(items[99_999], json!("x\n"));
+    }
+
+    #[tokio::test]
+    async fn it_answers_in_one_object_unless_there_is_progress_to_tell() {
+        let (kind, text) = called(&json!({})).await;
+        assert_eq!(kind, "application/json");
+        check_result(&serde_json::from_str(&text).expect("JSON"));
+    }
+
+    #[tokio::test]
+    async fn it_tells_the_progress_and_then_the_whole_result_in_a_stream_without_event_ids() {
+        let (kind, text) = called(&json!({"progressToken": "p"})).await;
+        assert_eq!(kind, "text/event-stream");
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let events: Vec<Value> = lines
+            .map(|line| {
+                let data = line.strip_prefix("data:").expect("data alone, no event id");
+                serde_json::from_str(data).expect("JSON in one line")
+            })
+            .collect();
+        assert_eq!(events.len(), 3);
+        for (event, step) in events.iter().zip(1..=2) {
+            assert_eq!(event["method"], json!("notifications/progress"));
+            assert_eq!(event["params"]["progressToken"], json!("p"));
+            assert_eq!(event["params"]["progress"], json!(f64::from(step)));
+            assert_eq!(event["params"]["message"], json!(format!("step {step}")));
+        }
+        check_result(&events[2]);
+    }
+}

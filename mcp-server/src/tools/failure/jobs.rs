@@ -1,0 +1,34 @@
+//! Failures of Spark jobs in the words of the tools.
+
+use std::error::Error as _;
+
+use super::ToolFailure;
+use crate::jobs::Error;
+
+impl From<Error> for ToolFailure {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::NoStore => Self::unavailable(message).with_hint(
+                "the operator sets PORTCULLIS_STORE_URL to a PostgreSQL database and restarts the \
+                 server",
+            ),
+            Error::Store(cause) => {
+                let source = cause.source().map(ToString::to_string);
+                Self::unavailable(message)
+                    .with_hint("try again in a minute")
+                    .with_log(source.unwrap_or_default())
+            }
+            Error::Master(_) => {
+                Self::unavailable(message).with_hint("nothing was submitted; try again in a minute")
+            }
+            Error::Files(cause) => Self::unavailable(message)
+                .with_hint("give a path that Spark's workers can read")
+                .with_log(cause.to_string()),
+            Error::Exposed(_) => Self::invalid_arguments(message)
+                .with_hint("let the script read it from where the cluster keeps its credentials"),
+            Error::NoScript(_) => Self::not_found(message)
+                .with_hint("give an absolute path, or the script itself as `source`"),
+        }
+    }
+}

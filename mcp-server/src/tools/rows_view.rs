@@ -1,0 +1,42 @@
+//! A result of rows as the tools that run SQL show it.
+
+use serde_json::{Value, json};
+
+use super::Output;
+use crate::results::{RawObject, Written};
+
+/// The properties of the output schema that every result of rows has.
+pub(super) fn properties() -> Value {
+    json!({
+        "columns": {"type": "array", "items": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "type": {"type": "string"}},
+            "required": ["name", "type"]
+        }},
+        "rows": {"type": "array", "items": {"type": "array"}},
+        "row_count": {"type": "integer"},
+        "truncated": {"type": "boolean"},
+        "truncated_by": {"enum": ["rows", "bytes", null]},
+        "note": {"type": "string", "description": "Why the next row is not shown"}
+    })
+}
+
+/// The answer to a statement that wrote `row_count` rows. `add_rows` adds them in their form.
+pub(super) fn output(
+    written: &Written,
+    row_count: usize,
+    mut text: String,
+    add_rows: impl FnOnce(RawObject) -> RawObject,
+) -> Output {
+    let mut structured = RawObject::default()
+        .member("columns", &written.columns)
+        .member("row_count", &row_count)
+        .member("truncated", &written.truncation.is_some())
+        .member("truncated_by", &written.truncation);
+    if let Some(cell) = &written.oversized {
+        let note = cell.explain(row_count + 1);
+        text = format!("{text}\n{note}");
+        structured = structured.member("note", &note);
+    }
+    Output::of_rows(add_rows(structured).close(), text)
+}
