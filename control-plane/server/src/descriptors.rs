@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
-use envoy_protocol::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::Any;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 use thiserror::Error;
 
-/// The descriptors that the messages themselves are generated from.
+/// `descriptors/README.md` says where it comes from.
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(envoy_protocol::DESCRIPTORS).expect("the descriptors that a test reads")
+    DescriptorPool::decode(include_bytes!("../descriptors/envoy.bin").as_slice())
+        .expect("the descriptors that a test reads")
 });
 
 /// Why a message cannot be shown as JSON.

@@ -6,11 +6,11 @@
 
 use std::path::PathBuf;
 
-use envoy_protocol::pb::envoy::config::core::v3::{
+use envoy_types::pb::envoy::config::core::v3::{
     Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress, address,
     config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
 };
-use envoy_protocol::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
+use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
 use gateway_document::{GatewayDocument, Listener};
 use policy_engine::wire::{CLUSTER_HEADER, FilterConfig};
 use thiserror::Error;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use envoy_protocol::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::Any;
 use gateway_document::{
     Catalogue, CheckedDocument, ListenerName, Problem, Resolved, ServerName, Warning, WithheldTool,
     resolve, warnings,

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use envoy_protocol::pack_any;
-use envoy_protocol::pb::{
+use envoy_types::pb::{
     envoy::{
         config::{
             cluster::v3::{Cluster, cluster},
@@ -19,6 +18,7 @@ use envoy_protocol::pb::{
     },
     google::protobuf::{Any, Duration},
 };
+use envoy_types::util::pack_any;
 use prost::Message;
 
 use crate::{Generation, Resource, Snapshot};
@@ -58,7 +58,7 @@ pub(crate) fn endpoints(name: &str, revision: u32) -> Resource {
     encode(&ClusterLoadAssignment {
         cluster_name: name.to_owned(),
         policy: Some(
-            envoy_protocol::pb::envoy::config::endpoint::v3::cluster_load_assignment::Policy {
+            envoy_types::pb::envoy::config::endpoint::v3::cluster_load_assignment::Policy {
                 endpoint_stale_after: Some(seconds(revision)),
                 ..Default::default()
             },
@@ -97,7 +97,7 @@ pub(crate) fn http_listener(name: &str, route: &str, extension: &str) -> Resourc
         filter_chains: vec![FilterChain {
             filters: vec![Filter {
                 name: "http".to_owned(),
-                config_type: Some(filter::ConfigType::TypedConfig(pack_any(&manager))),
+                config_type: Some(filter::ConfigType::TypedConfig(pack_any(manager))),
             }],
             ..FilterChain::default()
         }],

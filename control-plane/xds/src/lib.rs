@@ -31,7 +31,7 @@
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //!
-//! use envoy_protocol::pb::envoy::config::cluster::v3::Cluster;
+//! use envoy_types::pb::envoy::config::cluster::v3::Cluster;
 //! use xds::{Distribution, Generation, Newcomers, Publisher, Resource, Snapshot};
 //!
 //! # #[tokio::main(flavor = "current_thread")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use envoy_protocol::pb::envoy::{
+use envoy_types::pb::envoy::{
     config::{
         cluster::v3::{Cluster, cluster},
         listener::v3::{Filter, Listener, filter, listener_filter},

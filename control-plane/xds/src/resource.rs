@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use envoy_protocol::pb::{
+use envoy_types::pb::{
     envoy::config::{
         cluster::v3::Cluster, core::v3::TypedExtensionConfig, endpoint::v3::ClusterLoadAssignment,
         listener::v3::Listener, route::v3::RouteConfiguration,

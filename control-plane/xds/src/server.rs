@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use envoy_protocol::pb::envoy::service::discovery::v3::aggregated_discovery_service_server as ads;
+use envoy_types::pb::envoy::service::discovery::v3::aggregated_discovery_service_server as ads;
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
 

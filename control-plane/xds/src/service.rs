@@ -5,7 +5,7 @@ mod convert;
 
 use std::pin::Pin;
 
-use envoy_protocol::pb::envoy::service::discovery::v3::{
+use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
     aggregated_discovery_service_server::AggregatedDiscoveryService,
 };

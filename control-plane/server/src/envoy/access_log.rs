@@ -1,13 +1,13 @@
 //! One line of JSON on Envoy's standard output per request.
 
-use envoy_protocol::pb::envoy::config::accesslog::v3::{AccessLog, access_log::ConfigType};
-use envoy_protocol::pb::envoy::config::core::v3::{
+use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log::ConfigType};
+use envoy_types::pb::envoy::config::core::v3::{
     SubstitutionFormatString, substitution_format_string::Format,
 };
-use envoy_protocol::pb::envoy::extensions::access_loggers::stream::v3::{
+use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
     StdoutAccessLog, stdout_access_log::AccessLogFormat,
 };
-use envoy_protocol::pb::google::protobuf::{Struct, Value, value::Kind};
+use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
 
 use super::deterministic::merged;
 

@@ -1,22 +1,22 @@
 //! One cluster per server and per entry of `clusters`.
 
-use envoy_protocol::pack_any;
-use envoy_protocol::pb::envoy::config::cluster::v3::circuit_breakers::Thresholds;
-use envoy_protocol::pb::envoy::config::cluster::v3::cluster::{
+use envoy_types::pb::envoy::config::cluster::v3::circuit_breakers::Thresholds;
+use envoy_types::pb::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig, LbPolicy,
 };
-use envoy_protocol::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster};
-use envoy_protocol::pb::envoy::config::core::v3::{Http1ProtocolOptions, HttpProtocolOptions};
-use envoy_protocol::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
-use envoy_protocol::pb::envoy::config::endpoint::v3::{
+use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster};
+use envoy_types::pb::envoy::config::core::v3::{Http1ProtocolOptions, HttpProtocolOptions};
+use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
+use envoy_types::pb::envoy::config::endpoint::v3::{
     ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints,
 };
-use envoy_protocol::pb::envoy::extensions::upstreams::http::v3::{
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
     HttpProtocolOptions as UpstreamHttpOptions,
     http_protocol_options::{
         ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
     },
 };
+use envoy_types::util::pack_any;
 use gateway_document::{EndpointUrl, GatewayDocument, UpstreamAuthority};
 use prost::Name;
 use xds::{InvalidResource, Resource};
@@ -79,7 +79,7 @@ fn cluster(name: &str, discovery: DiscoveryType) -> Cluster {
             }],
             ..Default::default()
         }),
-        typed_extension_protocol_options: [(UpstreamHttpOptions::full_name(), pack_any(&http1()))]
+        typed_extension_protocol_options: [(UpstreamHttpOptions::full_name(), pack_any(http1()))]
             .into(),
         ..Default::default()
     }

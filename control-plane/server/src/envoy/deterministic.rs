@@ -1,6 +1,6 @@
 //! Maps in a fixed order.
 
-use envoy_protocol::pb::google::protobuf::Any;
+use envoy_types::pb::google::protobuf::Any;
 use prost::{Message, Name};
 
 /// Writes one message from parts, each of which holds at most one entry of any map.

@@ -1,17 +1,17 @@
 //! The filter's configuration, as the extension that a listener discovers.
 
-use envoy_protocol::pack_any;
-use envoy_protocol::pb::envoy::config::core::v3::async_data_source::Specifier as CodeSpecifier;
-use envoy_protocol::pb::envoy::config::core::v3::data_source::Specifier;
-use envoy_protocol::pb::envoy::config::core::v3::{
+use envoy_types::pb::envoy::config::core::v3::async_data_source::Specifier as CodeSpecifier;
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+use envoy_types::pb::envoy::config::core::v3::{
     AsyncDataSource, BackoffStrategy, DataSource, TypedExtensionConfig,
 };
-use envoy_protocol::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
-use envoy_protocol::pb::envoy::extensions::wasm::v3::plugin_config::Vm;
-use envoy_protocol::pb::envoy::extensions::wasm::v3::{
+use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
+use envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm;
+use envoy_types::pb::envoy::extensions::wasm::v3::{
     FailurePolicy, PluginConfig, ReloadConfig, VmConfig,
 };
-use envoy_protocol::pb::google::protobuf::StringValue;
+use envoy_types::pb::google::protobuf::StringValue;
+use envoy_types::util::pack_any;
 use gateway_document::Listener;
 use policy_engine::wire::FilterConfig;
 
@@ -45,7 +45,7 @@ pub(super) fn extension(
         }),
         // Without it a paused request would never see its body.
         allow_on_headers_stop_iteration: truth(true),
-        configuration: Some(pack_any(&StringValue {
+        configuration: Some(pack_any(StringValue {
             value: serde_json::to_string(config)?,
         })),
         vm: Some(Vm::VmConfig(VmConfig {
@@ -64,7 +64,7 @@ pub(super) fn extension(
     };
     Ok(TypedExtensionConfig {
         name: resource_name(listener),
-        typed_config: Some(pack_any(&Wasm {
+        typed_config: Some(pack_any(Wasm {
             config: Some(plugin),
         })),
     })

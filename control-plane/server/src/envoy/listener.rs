@@ -1,27 +1,27 @@
 //! The listener and its HTTP connection manager.
 
-use envoy_protocol::pack_any;
-use envoy_protocol::pb::envoy::config::common::mutation_rules::v3::{
+use envoy_types::pb::envoy::config::common::mutation_rules::v3::{
     HeaderMutation, header_mutation::Action,
 };
-use envoy_protocol::pb::envoy::config::core::v3::{
+use envoy_types::pb::envoy::config::core::v3::{
     CidrRange, ExtensionConfigSource, Http2ProtocolOptions, HttpProtocolOptions,
     TypedExtensionConfig, http_protocol_options::HeadersWithUnderscoresAction,
 };
-use envoy_protocol::pb::envoy::config::listener::v3::{
+use envoy_types::pb::envoy::config::listener::v3::{
     Filter, FilterChain, Listener, filter::ConfigType,
 };
-use envoy_protocol::pb::envoy::extensions::filters::http::router::v3::Router;
-use envoy_protocol::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
-use envoy_protocol::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter, Rds, RequestIdExtension,
     http_connection_manager::{
         InternalAddressConfig, PathWithEscapedSlashesAction, RouteSpecifier,
     },
     http_filter,
 };
-use envoy_protocol::pb::envoy::extensions::http::early_header_mutation::header_mutation as early;
-use envoy_protocol::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
+use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation as early;
+use envoy_types::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
+use envoy_types::util::pack_any;
 use gateway_document::Listener as DocumentListener;
 use prost::Name;
 
@@ -52,7 +52,7 @@ const REQUEST_HEADERS_MS: u32 = 10_000;
 pub(super) fn listener(listener: &DocumentListener) -> Listener {
     let manager = Filter {
         name: "envoy.filters.network.http_connection_manager".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(pack_any(&connection_manager(
+        config_type: Some(ConfigType::TypedConfig(pack_any(connection_manager(
             listener,
         )))),
     };
@@ -117,7 +117,7 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
         preserve_external_request_id: true,
         always_set_request_id_in_response: true,
         request_id_extension: Some(RequestIdExtension {
-            typed_config: Some(pack_any(&UuidRequestIdConfig {
+            typed_config: Some(pack_any(UuidRequestIdConfig {
                 pack_trace_reason: truth(false),
                 use_request_id_for_trace_sampling: truth(false),
             })),
@@ -149,7 +149,7 @@ fn nobody_internal() -> InternalAddressConfig {
 fn without_cluster_header() -> TypedExtensionConfig {
     TypedExtensionConfig {
         name: "envoy.http.early_header_mutation.header_mutation".to_owned(),
-        typed_config: Some(pack_any(&early::v3::HeaderMutation {
+        typed_config: Some(pack_any(early::v3::HeaderMutation {
             mutations: vec![HeaderMutation {
                 action: Some(Action::Remove(CLUSTER_HEADER.to_owned())),
             }],
@@ -174,7 +174,7 @@ fn mcp_filter(listener: &DocumentListener) -> HttpFilter {
 fn router() -> HttpFilter {
     HttpFilter {
         name: "envoy.filters.http.router".to_owned(),
-        config_type: Some(http_filter::ConfigType::TypedConfig(pack_any(&Router {
+        config_type: Some(http_filter::ConfigType::TypedConfig(pack_any(Router {
             // Clients learn nothing of the upstream's timing or retries.
             suppress_envoy_headers: true,
             ..Default::default()

@@ -2,22 +2,22 @@
 //! the filter: JSON-RPC in the form that the caller's revision asks for
 //! (docs/decisions/0001-status-codes.md), in place of plain text.
 
-use envoy_protocol::pack_any;
-use envoy_protocol::pb::envoy::config::accesslog::v3::access_log_filter::FilterSpecifier;
-use envoy_protocol::pb::envoy::config::accesslog::v3::{
+use envoy_types::pb::envoy::config::accesslog::v3::access_log_filter::FilterSpecifier;
+use envoy_types::pb::envoy::config::accesslog::v3::{
     AccessLogFilter, AndFilter, ComparisonFilter, ExtensionFilter, ResponseFlagFilter,
     StatusCodeFilter, comparison_filter::Op, extension_filter::ConfigType,
 };
-use envoy_protocol::pb::envoy::config::core::v3::data_source::Specifier;
-use envoy_protocol::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
-use envoy_protocol::pb::envoy::config::core::v3::substitution_format_string::Format;
-use envoy_protocol::pb::envoy::config::core::v3::{
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
+use envoy_types::pb::envoy::config::core::v3::substitution_format_string::Format;
+use envoy_types::pb::envoy::config::core::v3::{
     DataSource, HeaderValue, HeaderValueOption, RuntimeUInt32, SubstitutionFormatString,
 };
-use envoy_protocol::pb::envoy::extensions::access_loggers::filters::cel::v3::ExpressionFilter;
-use envoy_protocol::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+use envoy_types::pb::envoy::extensions::access_loggers::filters::cel::v3::ExpressionFilter;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     LocalReplyConfig, ResponseMapper,
 };
+use envoy_types::util::pack_any;
 
 use super::number;
 
@@ -305,7 +305,7 @@ fn has_status(op: Op, status: u32) -> AccessLogFilter {
 fn matches(expression: &str) -> AccessLogFilter {
     filter(FilterSpecifier::ExtensionFilter(ExtensionFilter {
         name: "envoy.access_loggers.extension_filters.cel".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(pack_any(&ExpressionFilter {
+        config_type: Some(ConfigType::TypedConfig(pack_any(ExpressionFilter {
             expression: expression.to_owned(),
             ..Default::default()
         }))),

@@ -1,13 +1,13 @@
 //! The route configuration: one MCP route, and `/health`.
 
-use envoy_protocol::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
-use envoy_protocol::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
-use envoy_protocol::pb::envoy::config::route::v3::route::Action;
-use envoy_protocol::pb::envoy::config::route::v3::route_action::{
+use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
+use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
+use envoy_types::pb::envoy::config::route::v3::route::Action;
+use envoy_types::pb::envoy::config::route::v3::route_action::{
     ClusterSpecifier, HostRewriteSpecifier,
 };
-use envoy_protocol::pb::envoy::config::route::v3::route_match::PathSpecifier;
-use envoy_protocol::pb::envoy::config::route::v3::{
+use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
+use envoy_types::pb::envoy::config::route::v3::{
     DirectResponseAction, HeaderMatcher, Route, RouteAction, RouteConfiguration, RouteMatch,
     VirtualHost,
 };

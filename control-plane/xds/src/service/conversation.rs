@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use envoy_protocol::pb::envoy::service::discovery::v3::{
+use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse,
 };
 use tokio::sync::{mpsc, watch};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use envoy_protocol::pb::envoy::{
+use envoy_types::pb::envoy::{
     config::core::v3::{Node, node::UserAgentVersionType},
     service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource},
 };
@@ -187,7 +187,7 @@ mod tests {
         let request = DeltaDiscoveryRequest {
             type_url: ResourceType::Cluster.type_url().to_owned(),
             response_nonce: "1".to_owned(),
-            error_detail: Some(envoy_protocol::pb::google::rpc::Status {
+            error_detail: Some(envoy_types::pb::google::rpc::Status {
                 message: words.to_owned(),
                 ..Default::default()
             }),

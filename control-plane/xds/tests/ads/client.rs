@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
-use envoy_protocol::pb::{
+use envoy_types::pb::{
     envoy::{
         config::{
             cluster::v3::Cluster,

@@ -5,7 +5,7 @@ mod client;
 use std::{sync::Arc, time::Duration};
 
 use client::{Client, Running, cluster, in_time, route, snapshot, until};
-use envoy_protocol::pb::envoy::{
+use envoy_types::pb::envoy::{
     config::core::v3::Node,
     service::discovery::v3::{
         DeltaDiscoveryRequest, DiscoveryRequest,

@@ -1,6 +1,6 @@
 //! The judge on a simulated clock.
 
-use envoy_protocol::pb::envoy::config::listener::v3::Listener;
+use envoy_types::pb::envoy::config::listener::v3::Listener;
 use xds::{Crashes, Generation, RejectedContent, Resource};
 
 use super::*;
