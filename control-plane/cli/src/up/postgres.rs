@@ -4,30 +4,26 @@ mod create;
 mod passwords;
 mod place;
 mod port;
-mod version;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
+use local_postgres::{Programs, ServerState, account};
 use supervisor::{Account, Program, Readiness, Restart, Signal, Stop};
 use url::Url;
 
 use passwords::Passwords;
-use place::{account, place};
+use place::place;
 use port::port;
-use version::programs_for;
 
 use super::stack::Stack;
-
-/// A socket's path has to fit into the kernel's 108 bytes, with the name that the server adds.
-const LONGEST_SOCKET_FOLDER: usize = 80;
 
 /// A database cluster that is there and can be started.
 #[derive(Debug)]
 pub(crate) struct Database {
-    programs: PathBuf,
+    programs: Programs,
     place: PathBuf,
     account: Option<Account>,
     port: u16,
@@ -41,12 +37,12 @@ impl Database {
         let account = account()?;
         let place = place(&stack.data, account.as_ref())?;
         let passwords = Passwords::keep(&stack.data.join("postgres-passwords.json"))?;
-        let programs = stack.home.postgres()?;
+        let programs = Programs::in_folder(stack.home.postgres()?);
         let cluster = place.join("cluster");
         if !cluster.exists() {
             create::cluster(&programs, &place, account.as_ref(), &passwords).await?;
         }
-        let programs = programs_for(&cluster, programs)?;
+        let programs = programs.for_cluster(&cluster)?;
         let port = port(&place, stack.settings.postgres.local_postgres_port)?;
         Ok(Self {
             programs,
@@ -61,34 +57,24 @@ impl Database {
     /// The server, ready when it says so in its own state file.
     pub(crate) fn program(&self) -> Program {
         let address = SocketAddr::from(([127, 0, 0, 1], self.port));
-        let state = self.place.join("cluster/postmaster.pid");
-        let sockets = if self.place.as_os_str().len() > LONGEST_SOCKET_FOLDER {
-            String::new()
-        } else {
-            self.place.display().to_string()
-        };
-        Program::new("PostgreSQL", self.programs.join("postgres"), &self.log)
-            .arg("-D")
-            .arg(self.place.join("cluster"))
-            .args(["-p".to_owned(), self.port.to_string()])
-            .args(["-c", "listen_addresses=127.0.0.1", "-c"])
-            .arg(format!("unix_socket_directories={sockets}"))
+        let cluster = self.place.join("cluster");
+        let arguments = local_postgres::arguments(&cluster, self.port, Some(&self.place));
+        let postgres = self.programs.folder().join("postgres");
+        Program::new("PostgreSQL", postgres, &self.log)
+            .args(arguments)
             .in_folder(&self.place)
             .run_as(self.account.clone())
             .ready_when(Readiness::when(move || {
-                let state = state.clone();
+                let cluster = cluster.clone();
                 async move {
                     tokio::net::TcpStream::connect(address)
                         .await
                         .map_err(|error| {
                             format!("{address} does not accept connections: {error}")
                         })?;
-                    // It listens before it serves; the eighth line tells (PostgreSQL's
-                    // `pidfile.h`).
-                    let text = tokio::fs::read_to_string(&state).await.unwrap_or_default();
-                    match text.lines().nth(7).map(str::trim) {
-                        Some("ready") => Ok(()),
-                        state => Err(format!("its state is `{}`", state.unwrap_or("unknown"))),
+                    match local_postgres::state(&cluster) {
+                        ServerState::Ready => Ok(()),
+                        ServerState::Other(state) => Err(format!("its state is `{state}`")),
                     }
                 }
             }))

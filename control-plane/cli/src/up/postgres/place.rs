@@ -1,26 +1,9 @@
-//! The folder of the database cluster, and the user whom it belongs to.
+//! The folder of the database cluster.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use supervisor::Account;
-
-/// The users that the server may run as when we are root, which it refuses to run as.
-const ACCOUNTS: [&str; 2] = ["postgres", "nobody"];
-
-/// The user that the server runs as, when it cannot be ours.
-pub(crate) fn account() -> anyhow::Result<Option<Account>> {
-    if !Account::we_are_root() {
-        return Ok(None);
-    }
-    match Account::first_of(&ACCOUNTS) {
-        Some(account) => Ok(Some(account)),
-        None => bail!(
-            "PostgreSQL does not run as root, and this machine has no user `postgres` or \
-             `nobody`: create one"
-        ),
-    }
-}
 
 /// The folder of the cluster: under the data folder, or, where the server's user cannot reach that,
 /// beside the system's state.
