@@ -44,7 +44,7 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
 
     /// PostgreSQL URL of this server's own durable records (schema `portcullis`); without it, jobs
-    /// cannot be submitted
+    /// cannot be submitted and pipelines not be kept
     #[arg(long, env = "PORTCULLIS_STORE_URL", hide_env_values = true)]
     pub store_url: Option<Secret>,
 
@@ -52,6 +52,10 @@ pub struct Config {
     /// ~/.local/state/portcullis, as root /var/lib/portcullis]
     #[arg(long, env = "PORTCULLIS_DATA")]
     pub data: Option<PathBuf>,
+
+    /// Folder whose files pipelines may read and write; without it, no pipeline names a file
+    #[arg(long, env = "MCP_PIPELINE_FILES")]
+    pub pipeline_files: Option<PathBuf>,
 
     /// Which tools are offered: `read-only`, `all`, or names separated by commas
     #[arg(long, env = "MCP_TOOLS", default_value = "read-only")]

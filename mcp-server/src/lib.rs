@@ -22,12 +22,15 @@
 
 pub mod call;
 pub mod config;
+pub mod flow_runner;
 pub mod health;
 pub mod jobs;
 pub mod mcp;
+pub mod pipelines;
 pub mod postgres;
 pub mod results;
 pub mod services;
 pub mod spark;
+mod store_pool;
 pub mod tools;
 pub mod transport;

@@ -33,4 +33,4 @@ pub use parameters::InvalidParameters;
 pub use session::{OpenError, SessionError, TextRow};
 pub use transaction::ReadTransaction;
 pub use wire::{ConnectError, ServerReport, WireError};
-pub use write_transaction::WriteTransaction;
+pub use write_transaction::{LoadError, LoadTarget, WriteTransaction};

@@ -8,6 +8,7 @@
 
 mod arrow_stream;
 mod csv_rows;
+mod file_rows;
 mod json_rows;
 mod raw_json;
 mod text_for_models;
@@ -16,6 +17,7 @@ use std::io;
 
 pub use arrow_stream::ArrowStream;
 pub use csv_rows::CsvRows;
+pub use file_rows::{FileForm, FileRows};
 pub use json_rows::JsonRows;
 pub(crate) use raw_json::write_string;
 pub use raw_json::{RawJson, RawObject};

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::jobs::Jobs;
+use crate::pipelines::Pipelines;
 use crate::postgres::Databases;
 use crate::spark::Spark;
 
@@ -15,6 +16,8 @@ pub struct Services {
     pub spark: Spark,
     /// Submitted Spark jobs and their registry.
     pub jobs: Jobs,
+    /// Pipelines and the records of their runs.
+    pub pipelines: Pipelines,
     /// The bytes of a result that a model is shown as text.
     pub text_bytes: usize,
 }
@@ -30,6 +33,7 @@ impl Services {
             databases: Databases::new(&config.postgres)?,
             spark: Spark::new(&config.spark)?,
             jobs: Jobs::new(config)?,
+            pipelines: Pipelines::new(config)?,
             text_bytes: config.text_bytes,
         })
     }

@@ -5,13 +5,19 @@
 
 mod failure;
 mod job_view;
+mod pipeline_view;
 mod registry;
 mod rows_view;
 
+pub mod cancel_pipeline;
+pub mod create_etl_pipeline;
+pub mod execute_pipeline;
 pub mod execute_query;
 pub mod execute_spark_sql;
 pub mod get_job_status;
+pub mod get_pipeline_status;
 pub mod get_table_schema;
+pub mod list_pipelines;
 pub mod list_spark_jobs;
 pub mod list_tables;
 pub mod submit_spark_job;
@@ -59,6 +65,11 @@ impl Registry {
             .with::<submit_spark_job::SubmitSparkJob>()
             .with::<get_job_status::GetJobStatus>()
             .with::<list_spark_jobs::ListSparkJobs>()
+            .with::<create_etl_pipeline::CreateEtlPipeline>()
+            .with::<execute_pipeline::ExecutePipeline>()
+            .with::<get_pipeline_status::GetPipelineStatus>()
+            .with::<list_pipelines::ListPipelines>()
+            .with::<cancel_pipeline::CancelPipeline>()
     }
 }
 

@@ -12,10 +12,11 @@ mod retention;
 mod submission;
 mod transition;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::PgPool;
-use sqlx::{PgConnection, SqlSafeStr as _};
 use std::sync::Arc;
+
+use migration_steps::{Step, migrator};
+use sqlx::PgConnection;
+use sqlx::postgres::PgPool;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::run::Moment;
@@ -26,13 +27,12 @@ pub use reading::{RunFilter, RunRecord, StepReading, Times};
 pub use retention::Retention;
 pub use submission::{Submission, SubmitError, Submitted};
 
-/// The steps from an empty database to today's tables: number, title and statements. A step that
-/// was released is never changed: its checksum is in every database.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "pipelines",
-    include_str!("../migrations/0001_pipelines.sql"),
-)];
+/// The steps from an empty database to today's tables.
+const MIGRATIONS: [Step; 1] = [Step {
+    number: 1,
+    title: "pipelines",
+    sql: include_str!("../migrations/0001_pipelines.sql"),
+}];
 
 /// The records of pipelines and runs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ impl Store {
     /// The pool, once the tables are there. Several processes may come at the same time.
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         let migrate = async {
-            let mut migrator = migrator();
+            let mut migrator = migrator(&MIGRATIONS);
             migrator.create_schema("portcullis");
             migrator.dangerous_set_table_name("portcullis.orchestrator_migrations");
             migrator.run(&self.0.pool).await
@@ -88,14 +88,6 @@ impl Store {
         self.0.migrated.get_or_try_init(|| migrate).await?;
         Ok(&self.0.pool)
     }
-}
-
-fn migrator() -> Migrator {
-    let step = |(number, title, sql): (i64, &'static str, &'static str)| {
-        let sql = sql.into_sql_str();
-        Migration::new(number, title.into(), MigrationType::Simple, sql, false)
-    };
-    Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
 }
 
 /// The present moment by the database's clock. Not `now()`, which stands still while a transaction
@@ -115,16 +107,7 @@ mod tests {
     #[test]
     fn it_runs_every_file_of_the_migrations_folder() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .expect("there is a folder")
-            .map(|entry| entry.expect("an entry").file_name())
-            .map(|name| name.into_string().expect("a plain name"))
-            .collect();
-        files.sort();
-        let named = MIGRATIONS.map(|(number, title, _)| {
-            let title = title.replace(' ', "_");
-            format!("{number:04}_{title}.sql")
-        });
-        assert_eq!(files, named);
+        let misfits = migration_steps::misfits(&folder, &MIGRATIONS).expect("a folder");
+        assert!(misfits.is_empty(), "{misfits:?}");
     }
 }

@@ -1,16 +1,14 @@
 //! The registry: one row per job in PostgreSQL, schema `portcullis`
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::str::FromStr as _;
-use std::time::Duration;
 
 use migration_steps::{Step, migrator};
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, PgSslMode};
+use sqlx::Row as _;
+use sqlx::postgres::{PgPool, PgRow};
 use sqlx::types::Json;
-use sqlx::{ConnectOptions as _, Row as _};
 use tokio::sync::OnceCell;
 
-use crate::config::SslMode;
+use crate::store_pool;
 
 use super::job::{InvalidState, Job, JobId, JobProgress, JobState, Times};
 
@@ -39,9 +37,8 @@ const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments
     to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS updated
     FROM portcullis.spark_jobs"#;
 
-/// Milliseconds; the longest statement reads a page of jobs, and one that waits for a lock gives
-/// up.
-const STATEMENT_TIMEOUT: &str = "10000";
+/// Statements on jobs are short, and few are sent at once.
+const CONNECTIONS: u32 = 4;
 
 /// States that stay, in SQL.
 const FINAL: &str = "('finished', 'failed', 'killed', 'unknown')";
@@ -79,44 +76,11 @@ pub struct Filter {
     pub before: Option<JobId>,
 }
 
-/// How the registry is connected to: a statement has a time, and what leaves the machine is
-/// encrypted unless the address says otherwise.
-fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
-    // The URL holds a password, so the errors that would show it are dropped.
-    let malformed = || {
-        anyhow::anyhow!(
-            "PORTCULLIS_STORE_URL is no address of the form \
-             `postgres://user:password@host:port/database`"
-        )
-    };
-    let options = PgConnectOptions::from_str(url).map_err(|_| malformed())?;
-    let options = options
-        .application_name("portcullis-jobs")
-        .options([("statement_timeout", STATEMENT_TIMEOUT)])
-        .disable_statement_logging();
-    let url = url::Url::parse(url).map_err(|_| malformed())?;
-    let names_a_mode = |name: &str| name == "sslmode" || name == "ssl-mode";
-    if url.query_pairs().any(|(name, _)| names_a_mode(&name)) {
-        return Ok(options);
-    }
-    // The driver's own choice would go on in clear when TLS fails.
-    let mode = match SslMode::usual_for(options.get_host()) {
-        SslMode::Disable => PgSslMode::Disable,
-        _ => PgSslMode::VerifyFull,
-    };
-    Ok(options.ssl_mode(mode))
-}
-
 impl Store {
     /// Prepares the pool without connecting.
     pub(super) fn new(url: &str) -> anyhow::Result<Self> {
-        let options = options(url)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy_with(options);
         Ok(Self {
-            pool,
+            pool: store_pool::open(url, "portcullis-jobs", CONNECTIONS)?,
             migrated: OnceCell::new(),
         })
     }
@@ -356,35 +320,6 @@ fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn it_encrypts_what_leaves_the_machine_unless_the_address_itself_says_otherwise() {
-        for (url, verifies) in [
-            ("postgres://u:p@db.example.com/x", true),
-            ("postgres://u:p@10.0.0.1:5433/x?application_name=a", true),
-            // Only a parameter counts, not the same letters elsewhere.
-            ("postgres://u:sslmode=@db.example.com/x", true),
-            (
-                "postgres://u:p@db.example.com/x?options=-c%20a.sslmode=b",
-                true,
-            ),
-            ("postgres://u:p@127.0.0.1/x", false),
-            ("postgres://u:p@localhost/x", false),
-            ("postgres://u:p@db.example.com/x?sslmode=disable", false),
-            ("postgres://u:p@db.example.com/x?ssl-mode=disable", false),
-        ] {
-            let mode = options(url).expect("an address").get_ssl_mode();
-            assert_eq!(
-                matches!(mode, PgSslMode::VerifyFull),
-                verifies,
-                "{url}: {mode:?}"
-            );
-            assert!(
-                verifies || matches!(mode, PgSslMode::Disable),
-                "{url}: {mode:?}"
-            );
-        }
-    }
 
     #[test]
     fn it_runs_every_file_of_the_migrations_folder() {

@@ -1,8 +1,12 @@
 //! A transaction that may write, under the login that may.
 
+mod loading;
+
 use super::pool::{Lease, SessionPool, lives_on};
 use super::session::{SessionError, TextRow};
 use super::{Database, Error};
+
+pub use loading::{LoadError, LoadTarget};
 
 /// A statement that waits for a lock that somebody holds for long gives up.
 const BEGIN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = 5000";

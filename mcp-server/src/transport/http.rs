@@ -26,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::flow_runner;
 use crate::mcp::McpServer;
 use crate::services::Services;
 use crate::tools::Registry;
@@ -72,6 +73,7 @@ pub async fn serve_on(
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
     let watching = tokio::spawn(services.jobs.clone().watch(shutdown.clone()));
+    let flows = tokio::spawn(flow_runner::work(Arc::clone(&services), shutdown.clone()));
     let started = Arc::clone(&services);
     tokio::spawn(async move {
         for database in started.databases.all() {
@@ -99,7 +101,14 @@ pub async fn serve_on(
     }
     // What callers gave up is ended in Spark, and what they submitted is recorded, before the
     // process ends.
-    let rest = async { tokio::join!(watching, services.jobs.drain(), services.spark.drain()) };
+    let rest = async {
+        tokio::join!(
+            flows,
+            watching,
+            services.jobs.drain(),
+            services.spark.drain()
+        )
+    };
     if tokio::time::timeout(LAST_WORK, rest).await.is_err() {
         tracing::warn!("work for calls that had ended was not over in time");
     }

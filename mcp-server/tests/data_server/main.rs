@@ -14,6 +14,8 @@ mod hygiene;
 mod legitimate;
 mod limits;
 mod parameters;
+mod pipeline_refusals;
+mod pipelines;
 mod protocol;
 mod read_only;
 mod schemas;

@@ -242,6 +242,17 @@ async fn it_refuses_arguments_that_the_schema_does_not_name() {
             json!({"sql": "select 1", "parameters": {}}),
         ),
         ("execute_query", json!({"sql": 1})),
+        ("create_etl_pipeline", json!({"name": "p"})),
+        (
+            "create_etl_pipeline",
+            json!({"name": "p", "stages": [{"name": "s"}]}),
+        ),
+        ("execute_pipeline", json!({"name": "p", "parameters": []})),
+        ("get_pipeline_status", json!({"run": "x"})),
+        ("list_pipelines", json!({"limit": 0})),
+        ("list_pipelines", json!({"status": "done"})),
+        ("list_pipelines", json!({"name": "p", "cursor": "!"})),
+        ("cancel_pipeline", json!({})),
     ] {
         let answer = client.call(tool, arguments.clone()).await;
         assert_eq!(

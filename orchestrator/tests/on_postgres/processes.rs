@@ -1,4 +1,4 @@
-//! Workers in processes of their own, which are killed as nobody can prepare for.
+//! Workers in processes of their own, which are killed as nobody can prepare for (Invariant 8).
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -10,6 +10,11 @@ TOOLS = {
     "submit_spark_job",
     "get_job_status",
     "list_spark_jobs",
+    "create_etl_pipeline",
+    "execute_pipeline",
+    "get_pipeline_status",
+    "list_pipelines",
+    "cancel_pipeline",
 }
 
 
@@ -17,7 +22,7 @@ def test_it_speaks_the_revision_that_a_client_wants(client):
     assert client.protocol == ("2026-07-28" if client.sdk.era == "modern" else "2025-11-25")
 
 
-def test_it_lists_the_seven_tools_with_their_schemas(client):
+def test_it_lists_the_tools_with_their_schemas(client):
     tools = {tool["name"]: tool for tool in client.tools()}
     assert TOOLS <= set(tools)
     for name in TOOLS:

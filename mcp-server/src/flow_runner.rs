@@ -1,0 +1,155 @@
+//! Does the flows of pipelines on this server's services: one attempt of one step is one flow.
+//!
+//! Rows go through a file without a name, so that memory holds a slice of them, and nothing is
+//! written at the destination before the source has given all. A destination changes as a whole:
+//! a table of PostgreSQL in one transaction, a file by its replacement.
+
+mod destination;
+mod files;
+mod source;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestrator::{
+    Outcome, StepCall, StepFailure, StepOutput, StepRunner, Worker, WorkerSettings,
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::pipelines::{Destination, FLOW, Flow, Source};
+use crate::services::Services;
+use crate::tools::ToolFailure;
+
+/// Flows at once: each holds a connection that writes, of which a database has four.
+const AT_ONCE: usize = 4;
+
+/// Renewed every two and a half seconds, after which a flow hears that its run was cancelled; a
+/// database may be away for longer than that.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// A flow that is told to end stops its statement; the process waits five seconds for all.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Words for failures that may be over at the next attempt: what is down, busy, locked or was
+/// restarted. Every other failure would come again.
+const PASSING: [&str; 9] = [
+    "unavailable",
+    "lost",
+    "timeout",
+    "57014", // query_canceled, by its time limit
+    "57P01", // admin_shutdown
+    "40001", // serialization_failure
+    "40P01", // deadlock_detected
+    "55P03", // lock_not_available
+    "53300", // too_many_connections
+];
+
+/// Works on the runs of this server's records until `stop` fires; at once over where there are no
+/// records.
+pub async fn work(services: Arc<Services>, stop: CancellationToken) {
+    let Ok(store) = services.pipelines.store() else {
+        return;
+    };
+    let settings = WorkerSettings {
+        holder: format!("mcp-server, process {}", std::process::id()),
+        concurrency: AT_ONCE,
+        lease: LEASE,
+        grace: GRACE,
+        ..WorkerSettings::default()
+    };
+    let runner = FlowRunner {
+        services: Arc::clone(&services),
+    };
+    Worker::new(store.clone(), runner, settings)
+        .work(stop)
+        .await;
+}
+
+/// The runner of flows.
+struct FlowRunner {
+    services: Arc<Services>,
+}
+
+impl StepRunner for FlowRunner {
+    fn kinds(&self) -> &[&'static str] {
+        &[FLOW]
+    }
+
+    async fn run(&self, call: StepCall) -> Outcome {
+        let cancelled = call.cancelled.clone();
+        // Dropping the work ends what it runs in PostgreSQL and in Spark.
+        tokio::select! {
+            done = self.flow(&call) => match done {
+                Ok(output) => Outcome::Succeeded(output),
+                Err(failure) => Outcome::Failed(step_failure(&failure)),
+            },
+            () = cancelled.cancelled() => Outcome::Cancelled,
+        }
+    }
+}
+
+impl FlowRunner {
+    async fn flow(&self, call: &StepCall) -> Result<StepOutput, ToolFailure> {
+        let flow: Flow = serde_json::from_value(call.step.config.clone()).map_err(|error| {
+            ToolFailure::new(
+                "unknown_flow",
+                "this server does not know a flow of this form: it is of another version",
+            )
+            .with_log(error.to_string())
+        })?;
+        let services = &*self.services;
+        let rows = match &flow.destination {
+            Destination::SparkSql { table, mode } => {
+                destination::into_spark(services, call, &flow, table, *mode).await?
+            }
+            Destination::File { path, format } => {
+                let rows = destination::into_file(services, call, &flow, path, *format).await?;
+                Some(rows)
+            }
+            Destination::Postgres {
+                table,
+                mode,
+                database,
+                marker_table,
+            } => {
+                let load = destination::Load {
+                    call,
+                    database: services.databases.get(database.as_deref())?,
+                    table,
+                    mode: *mode,
+                    marker_table: marker_table.as_deref(),
+                };
+                if load.is_done_already().await? {
+                    return Ok(StepOutput {
+                        value: json!({"repeated": true}),
+                        rows: None,
+                    });
+                }
+                let rows = match &flow.source {
+                    Source::File { path } => files::open(services, path)?,
+                    _ => source::into_spool(services, call, &flow).await?,
+                };
+                Some(load.run(rows).await?)
+            }
+        };
+        Ok(StepOutput {
+            value: json!(null),
+            rows: rows.and_then(|rows| i64::try_from(rows).ok()),
+        })
+    }
+}
+
+fn step_failure(failure: &ToolFailure) -> StepFailure {
+    if let Some(log) = &failure.log {
+        tracing::warn!(code = failure.code, log, "a flow failed");
+    }
+    let message = match &failure.hint {
+        Some(hint) => format!("{}; {hint}", failure.message),
+        None => failure.message.clone(),
+    };
+    match PASSING.contains(&failure.code.as_str()) || failure.code.starts_with("08") {
+        true => StepFailure::passing(&failure.code, message),
+        false => StepFailure::lasting(&failure.code, message),
+    }
+}

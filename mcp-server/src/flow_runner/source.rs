@@ -1,0 +1,109 @@
+//! Rows from a source: a judged query of PostgreSQL, or one that Spark itself judges.
+
+use std::fs::File;
+use std::io::{BufWriter, Seek as _};
+
+use orchestrator::{StepCall, StepProgress};
+use serde_json::{Map, Value};
+
+use super::files;
+use crate::pipelines::{Flow, Source};
+use crate::results::{FileForm, FileRows, RowSink, Written};
+use crate::services::Services;
+use crate::spark::Sink;
+use crate::spark::connect::{Parameters, Statement};
+use crate::tools::ToolFailure;
+
+/// Bytes of one flow's rows: more would fill a disk that others need, too.
+const MOST_BYTES: u64 = 16 << 30;
+
+/// Reads the source of a flow into a file without a name, as JSON objects.
+pub(super) async fn into_spool(
+    services: &Services,
+    call: &StepCall,
+    flow: &Flow,
+) -> Result<File, ToolFailure> {
+    let spool = files::spool()?;
+    let (mut file, _) = into_rows(services, call, flow, spool, FileForm::Objects).await?;
+    let rewound = file.rewind();
+    rewound.map_err(|error| files::failure("the rows cannot be read again", &error))?;
+    Ok(file)
+}
+
+/// Reads the source of a flow into a file; how many rows it has.
+pub(super) async fn into_rows(
+    services: &Services,
+    call: &StepCall,
+    flow: &Flow,
+    file: File,
+    form: FileForm,
+) -> Result<(File, u64), ToolFailure> {
+    let mut sink = FileRows::new(BufWriter::new(file), form, MOST_BYTES);
+    let read = match &flow.source {
+        Source::Postgres { database, .. } => {
+            let database = services.databases.get(database.as_deref())?;
+            let sql = flow.query().unwrap_or_default();
+            let values = bound(call, flow)
+                .map(|(_, value)| value)
+                .collect::<Vec<_>>();
+            let query = database.query(&sql, &values, &mut sink).await;
+            query.map_err(ToolFailure::from)
+        }
+        Source::SparkSql { .. } => run_in_spark(services, call, flow, "", &mut sink).await,
+        Source::File { path } => Err(ToolFailure::invalid_arguments(format!(
+            "the rows of `{path}` go into no other file"
+        ))),
+    };
+    if let Some(name) = sink.repeated_name() {
+        return Err(ToolFailure::invalid_arguments(format!(
+            "two columns of the source are named `{name}`: give each its own name with AS"
+        )));
+    }
+    if read?.truncation.is_some() {
+        return Err(ToolFailure::new(
+            "too_large",
+            format!("the source has more than {} GiB of rows", MOST_BYTES >> 30),
+        )
+        .with_hint("aggregate, or split it by a parameter"));
+    }
+    let rows = sink.row_count();
+    call.progress.tell(StepProgress {
+        percent: None,
+        rows: i64::try_from(rows).ok(),
+        message: format!("read {rows} rows, {} bytes", sink.byte_count()),
+    });
+    let unwritten = |error| files::failure("the rows cannot be written", &error);
+    let buffer = sink.finish().map_err(unwritten)?;
+    let file = buffer
+        .into_inner()
+        .map_err(|error| unwritten(error.into_error()))?;
+    Ok((file, rows))
+}
+
+/// Runs the query of a flow in Spark, with `before` in front of it.
+pub(super) async fn run_in_spark(
+    services: &Services,
+    call: &StepCall,
+    flow: &Flow,
+    before: &str,
+    sink: &mut dyn RowSink,
+) -> Result<Written, ToolFailure> {
+    let values: Map<String, Value> = bound(call, flow).collect();
+    let parameters = match values.is_empty() {
+        true => Parameters::None,
+        false => Parameters::named(&values)
+            .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?,
+    };
+    let sql = format!("{before}{}", flow.query().unwrap_or_default());
+    let statement = Statement::new(sql).parameters(parameters);
+    let ran = services.spark.run(None, statement, Sink::Rows(sink)).await;
+    Ok(ran?)
+}
+
+/// The values that the SQL of a flow is bound with, in the order in which it names them.
+fn bound<'a>(call: &'a StepCall, flow: &'a Flow) -> impl Iterator<Item = (String, Value)> + 'a {
+    flow.bind.iter().map(|name| {
+        let value = call.parameters.get(name).cloned().unwrap_or(Value::Null);
+        (name.clone(), value)
+    })
+}

@@ -1,0 +1,73 @@
+//! Pipelines: what an author writes, and where runs are recorded.
+//!
+//! A pipeline is stages; a stage is a [`Flow`], rows from a source through transformations into a
+//! destination. The engine under it is the crate `orchestrator`, which knows none of these words:
+//! to it a stage is a step of the kind [`FLOW`].
+
+mod flow;
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Access, Config};
+use crate::store_pool;
+use orchestrator::Store;
+
+pub use flow::{
+    Destination, FileFormat, Flow, InvalidFlow, LoadMode, Pipeline, Source, Stage, Transformation,
+};
+
+/// The kind of the steps that are flows.
+pub const FLOW: &str = "flow";
+
+/// Connections to the records: two for calls, one for each step that is renewed or reported at the
+/// same moment.
+const CONNECTIONS: u32 = 6;
+
+/// The records of pipelines, and what flows may touch here.
+#[derive(Debug)]
+pub struct Pipelines {
+    store: Option<Store>,
+    files: Option<PathBuf>,
+    spark: Access,
+}
+
+/// There are no records, and without them a run would be lost with this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("pipelines cannot be kept here: this server has no records to keep them in")]
+pub struct NoRecords;
+
+impl Pipelines {
+    /// Prepares the records without connecting.
+    ///
+    /// # Errors
+    /// When the address of the records cannot be understood.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        let store = config.store_url.as_ref().map(|url| {
+            let pool = store_pool::open(url.expose(), "portcullis-pipelines", CONNECTIONS)?;
+            anyhow::Ok(Store::new(pool))
+        });
+        Ok(Self {
+            store: store.transpose()?,
+            files: config.pipeline_files.clone(),
+            spark: config.spark.access(),
+        })
+    }
+
+    /// The records of pipelines and runs.
+    ///
+    /// # Errors
+    /// [`NoRecords`].
+    pub fn store(&self) -> Result<&Store, NoRecords> {
+        self.store.as_ref().ok_or(NoRecords)
+    }
+
+    /// The folder whose files flows may read and write, if there is one.
+    pub fn files(&self) -> Option<&Path> {
+        self.files.as_deref()
+    }
+
+    /// The rights of Spark SQL statements.
+    pub fn spark(&self) -> Access {
+        self.spark
+    }
+}

@@ -1,0 +1,459 @@
+//! A pipeline as its author writes it, and what can be said of it before it runs.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+use orchestrator::definition::{ParameterDefinition, Retry};
+use orchestrator::{PipelineDefinition, StepDefinition};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::FLOW;
+
+/// A pipeline as its author writes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The name that it is run by.
+    pub name: String,
+    /// A sentence for people.
+    #[serde(default)]
+    pub description: String,
+    /// Values that each run may bring along.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, ParameterDefinition>,
+    /// The work, in any order.
+    pub stages: Vec<Stage>,
+}
+
+/// One stage: a flow, and when it runs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    name: String,
+    #[serde(default)]
+    after: Vec<String>,
+    #[serde(default)]
+    required: Option<bool>,
+    #[serde(default)]
+    timeout_s: Option<u32>,
+    #[serde(default)]
+    retry: Retry,
+    source: Source,
+    #[serde(default)]
+    transformations: Vec<Transformation>,
+    destination: Destination,
+    #[serde(default)]
+    bind: Vec<String>,
+}
+
+/// Rows from a source through transformations into a destination; the work of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// Where the rows come from.
+    pub source: Source,
+    /// Queries, each over the source and those before it, in the SQL of the source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transformations: Vec<Transformation>,
+    /// Where the rows go.
+    pub destination: Destination,
+    /// Parameters of the run for the SQL: `$1`, `$2` … in this order, or `:name` in Spark.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bind: Vec<String>,
+}
+
+/// Where the rows of a flow come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// A query on one of this server's databases.
+    Postgres {
+        /// One SELECT, or another query that only reads.
+        sql: String,
+        /// The name of the database.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        database: Option<String>,
+    },
+    /// A query of Spark.
+    SparkSql {
+        /// One query in Spark's SQL.
+        sql: String,
+    },
+    /// A file of JSON objects, one on each line.
+    File {
+        /// Its path below the folder of the setting.
+        path: String,
+    },
+}
+
+/// One query over the rows of a flow so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transformation {
+    /// The name that later ones select from.
+    pub name: String,
+    /// A query that selects from `source` or an earlier name.
+    pub sql: String,
+    /// The engine, `postgres` or `spark_sql`; that of the source when nothing is said.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+}
+
+/// Where the rows of a flow go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Destination {
+    /// A table of one of this server's databases, which is there already.
+    Postgres {
+        /// Its name, with the schema in front where it is not `public`.
+        table: String,
+        /// Whether its rows stay or go.
+        #[serde(default)]
+        mode: LoadMode,
+        /// The name of the database.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        database: Option<String>,
+        /// A table of the same database in which effects are marked, so that each happens once.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        marker_table: Option<String>,
+    },
+    /// A table of Spark, which is there already.
+    SparkSql {
+        /// Its name, with catalogue and schema in front where they are not the usual ones.
+        table: String,
+        /// Whether its rows stay or go.
+        #[serde(default)]
+        mode: LoadMode,
+    },
+    /// A file, which is replaced as a whole.
+    File {
+        /// Its path below the folder of the setting.
+        path: String,
+        /// The form of the rows.
+        #[serde(default)]
+        format: FileFormat,
+    },
+}
+
+/// Whether the rows that a table has stay or go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadMode {
+    /// The rows that are there stay.
+    #[default]
+    Append,
+    /// They go in the same transaction in which the new ones come.
+    Overwrite,
+}
+
+/// The form of rows in a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileFormat {
+    /// A JSON object on each line.
+    #[default]
+    Ndjson,
+    /// RFC 4180 with a header.
+    Csv,
+}
+
+/// Why a stage could not do its work here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("stage `{stage}`: {problem}")]
+pub struct InvalidFlow {
+    /// The name of the stage.
+    pub stage: String,
+    /// A sentence on what is wrong.
+    pub problem: String,
+}
+
+impl Pipeline {
+    /// The pipeline in the engine's words.
+    ///
+    /// # Errors
+    /// [`InvalidFlow`], the first fault that is plain without looking at any service.
+    pub fn definition(self) -> Result<PipelineDefinition, InvalidFlow> {
+        let parameters = self.parameters;
+        let step = |stage: Stage| {
+            let unknown = stage
+                .bind
+                .iter()
+                .find(|name| !parameters.contains_key(*name));
+            let unknown = unknown.map(|name| format!("`bind`: there is no parameter `{name}`"));
+            let flow = Flow {
+                source: stage.source,
+                transformations: stage.transformations,
+                destination: stage.destination,
+                bind: stage.bind,
+            };
+            if let Some(problem) = unknown.or_else(|| flow.problem()) {
+                return Err(InvalidFlow {
+                    stage: stage.name,
+                    problem,
+                });
+            }
+            Ok(StepDefinition {
+                name: stage.name,
+                kind: FLOW.to_owned(),
+                config: serde_json::to_value(flow).unwrap_or(Value::Null),
+                after: stage.after,
+                required: stage.required.unwrap_or(true),
+                timeout_s: stage.timeout_s.unwrap_or(3600),
+                retry: stage.retry,
+            })
+        };
+        Ok(PipelineDefinition {
+            name: self.name,
+            description: self.description,
+            steps: self
+                .stages
+                .into_iter()
+                .map(step)
+                .collect::<Result<_, _>>()?,
+            parameters: parameters.clone(),
+        })
+    }
+}
+
+impl Flow {
+    /// The first plain fault of a flow, in a sentence.
+    fn problem(&self) -> Option<String> {
+        let engine = self.source.engine();
+        for transformation in &self.transformations {
+            let Transformation { name, sql, .. } = transformation;
+            if !is_plain_name(name) || name == "source" {
+                return Some(format!(
+                    "`{}` is no name of a transformation: take lower-case letters, digits and `_`, \
+                     and not `source`",
+                    name.escape_debug()
+                ));
+            }
+            if engine == "file" {
+                return Some(
+                    "rows of a file go to their destination as they are; load them into a table, \
+                     and transform them from there in a stage after this one"
+                        .to_owned(),
+                );
+            }
+            if transformation.engine.as_deref().unwrap_or(engine) != engine {
+                return Some(format!(
+                    "transformation `{name}` is not in the SQL of its source, `{engine}`; rows \
+                     change the engine only at a destination, so make it a stage of its own"
+                ));
+            }
+            if sql.trim().is_empty() {
+                return Some(format!("transformation `{name}` has no SQL"));
+            }
+        }
+        let (file, table) = match &self.destination {
+            Destination::Postgres { table, .. } => (None, Some(table)),
+            Destination::SparkSql { table, .. } if engine == "spark_sql" => (None, Some(table)),
+            Destination::SparkSql { .. } => {
+                return Some(
+                    "only rows of Spark SQL can go into a table of Spark here; name the other \
+                     data in Spark's catalogue, and select from it"
+                        .to_owned(),
+                );
+            }
+            Destination::File { .. } if engine == "file" => {
+                return Some("a file goes into no other file here".to_owned());
+            }
+            Destination::File { path, .. } => (Some(path), None),
+        };
+        let source_file = match &self.source {
+            Source::File { path } => Some(path),
+            Source::Postgres { sql, .. } | Source::SparkSql { sql } if sql.trim().is_empty() => {
+                return Some("its source has no SQL".to_owned());
+            }
+            _ => None,
+        };
+        if table.is_some_and(|table| table.trim().is_empty()) {
+            return Some("its destination names no table".to_owned());
+        }
+        let mut files = file.into_iter().chain(source_file);
+        let outside = files.find(|path| !is_below(path))?;
+        Some(format!(
+            "`{}` is no path below the folder of pipelines: write it without `/` in front and \
+             without `..`",
+            outside.escape_debug()
+        ))
+    }
+
+    /// The one query that gives the rows: each transformation is a common table expression.
+    pub fn query(&self) -> Option<String> {
+        let (Source::Postgres { sql, .. } | Source::SparkSql { sql }) = &self.source else {
+            return None;
+        };
+        let Some(last) = self.transformations.last() else {
+            return Some(sql.clone());
+        };
+        // A line of its own ends a comment at the end of what an author wrote.
+        let expression = |name: &str, sql: &str| format!("{name} AS (\n{}\n)", without_end(sql));
+        let named = self.transformations.iter();
+        let later =
+            named.map(|transformation| expression(&transformation.name, &transformation.sql));
+        let all: Vec<String> = std::iter::once(expression("source", sql))
+            .chain(later)
+            .collect();
+        Some(format!(
+            "WITH {}\nSELECT * FROM {}",
+            all.join(",\n"),
+            last.name
+        ))
+    }
+}
+
+impl Source {
+    fn engine(&self) -> &'static str {
+        match self {
+            Self::Postgres { .. } => "postgres",
+            Self::SparkSql { .. } => "spark_sql",
+            Self::File { .. } => "file",
+        }
+    }
+}
+
+fn is_plain_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    let bytes = name.as_bytes();
+    bytes.first().copied().is_some_and(letter)
+        && bytes.len() < 64
+        && bytes
+            .iter()
+            .all(|&byte| letter(byte) || byte.is_ascii_digit())
+}
+
+fn is_below(path: &str) -> bool {
+    let mut components = Path::new(path).components();
+    !path.is_empty()
+        && !path.contains(char::is_control)
+        && components.all(|component| matches!(component, Component::Normal(_)))
+}
+
+fn without_end(sql: &str) -> &str {
+    sql.trim_end_matches(|letter: char| letter.is_whitespace() || letter == ';')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(stage: &Value) -> Result<Result<PipelineDefinition, InvalidFlow>, serde_json::Error> {
+        let pipeline = json!({
+            "name": "p",
+            "parameters": {"day": {"type": "string"}},
+            "stages": [stage]
+        });
+        serde_json::from_value::<Pipeline>(pipeline).map(Pipeline::definition)
+    }
+
+    #[test]
+    fn it_says_of_each_stage_why_it_cannot_work() {
+        let postgres = json!({"type": "postgres", "sql": "SELECT 1"});
+        let spark = json!({"type": "spark_sql", "sql": "SELECT 1"});
+        let file = json!({"type": "file", "path": "in/a.ndjson"});
+        let table = json!({"type": "postgres", "table": "t"});
+        let into = |path: &str| json!({"type": "file", "path": path});
+        let step = |name: &str, engine: Option<&str>| {
+            json!([{"name": name, "sql": "SELECT 1",
+            "type": engine}])
+        };
+        for (source, transformations, destination, bind, expected) in [
+            (&postgres, json!([]), &table, json!(["day"]), ""),
+            (&file, json!([]), &table, json!([]), ""),
+            (&spark, step("a", None), &into("a/b.csv"), json!([]), ""),
+            (
+                &postgres,
+                json!([]),
+                &table,
+                json!(["dey"]),
+                "no parameter `dey`",
+            ),
+            (
+                &postgres,
+                step("source", None),
+                &table,
+                json!([]),
+                "no name",
+            ),
+            (&postgres, step("A", None), &table, json!([]), "no name"),
+            (
+                &postgres,
+                step("a", Some("spark_sql")),
+                &table,
+                json!([]),
+                "stage of its own",
+            ),
+            (
+                &file,
+                step("a", None),
+                &table,
+                json!([]),
+                "in a stage after this one",
+            ),
+            (
+                &postgres,
+                json!([]),
+                &json!({"type": "spark_sql", "table": "t"}),
+                json!([]),
+                "only rows of Spark SQL",
+            ),
+            (&file, json!([]), &into("b"), json!([]), "no other file"),
+            (&spark, json!([]), &into("../b"), json!([]), "no path below"),
+            (&spark, json!([]), &into("/b"), json!([]), "no path below"),
+            (
+                &spark,
+                json!([]),
+                &into("a/./../b"),
+                json!([]),
+                "no path below",
+            ),
+            (&spark, json!([]), &into(""), json!([]), "no path below"),
+        ] {
+            let stage = json!({"name": "s", "source": source, "transformations": transformations,
+                "destination": destination, "bind": bind});
+            let made = of(&stage).expect("it is written rightly");
+            let problem = made
+                .err()
+                .map(|invalid| invalid.to_string())
+                .unwrap_or_default();
+            assert!(problem.contains(expected), "{problem}, not {expected}");
+            assert_eq!(problem.is_empty(), expected.is_empty(), "{problem}");
+        }
+    }
+
+    #[test]
+    fn it_refuses_words_that_it_does_not_know() {
+        for stage in [
+            json!({"name": "s", "source": {"type": "postgres", "sql": "SELECT 1", "x": 1},
+                "destination": {"type": "postgres", "table": "t"}}),
+            json!({"name": "s", "source": {"type": "mongo"},
+                "destination": {"type": "postgres", "table": "t"}}),
+            json!({"name": "s", "source": {"type": "postgres", "sql": "SELECT 1"},
+                "destination": {"type": "postgres", "table": "t", "mode": "upsert"}}),
+        ] {
+            assert!(of(&stage).is_err(), "{stage}");
+        }
+    }
+
+    #[test]
+    fn it_writes_transformations_as_one_query() {
+        let flow = json!({
+            "source": {"type": "postgres", "sql": "SELECT 1 AS a; -- one"},
+            "transformations": [
+                {"name": "clean", "sql": "SELECT a FROM source;"},
+                {"name": "sum", "sql": "SELECT sum(a) FROM clean"}
+            ],
+            "destination": {"type": "postgres", "table": "t"}
+        });
+        let flow: Flow = serde_json::from_value(flow).expect("a flow");
+        assert_eq!(
+            flow.query().expect("SQL"),
+            "WITH source AS (\nSELECT 1 AS a; -- one\n),\nclean AS (\nSELECT a FROM source\n),\n\
+             sum AS (\nSELECT sum(a) FROM clean\n)\nSELECT * FROM sum"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! `create_etl_pipeline`: stores a pipeline of flows under a name, as a new version of it.
+
+use orchestrator::store::CreateError;
+use serde_json::{Value, json};
+
+use super::{Effect, Output, Tool, ToolFailure, pipeline_view};
+use crate::call::Call;
+use crate::config::Access;
+use crate::pipelines::{Destination, Flow, Pipeline, Source};
+use crate::services::Services;
+
+/// The tool `create_etl_pipeline`: stores a pipeline; nothing runs by it.
+pub struct CreateEtlPipeline;
+
+impl Tool for CreateEtlPipeline {
+    const NAME: &'static str = "create_etl_pipeline";
+    const TITLE: &'static str = "Create a pipeline";
+    const DESCRIPTION: &'static str = "Store a pipeline for execute_pipeline. Each stage moves \
+        rows: source, then transformations (queries that select from `source` or an earlier name, \
+        in the source's SQL), then a destination that exists. Stages run in parallel unless \
+        `after`. A changed pipeline is a new version.";
+    const EFFECT: Effect = Effect::Destroys;
+    const IS_IDEMPOTENT: bool = true;
+
+    type Arguments = Pipeline;
+
+    fn input_schema() -> Value {
+        let engine = json!({"enum": ["postgres", "spark_sql", "file"]});
+        let text = json!({"type": "string"});
+        let names = json!({"type": "array", "items": text});
+        json!({
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "minLength": 1},
+                "description": text,
+                "parameters": {"type": "object", "description": "By name: {\"type\": string | \
+                     integer | number | boolean, \"default\"}"},
+                "stages": {"type": "array", "minItems": 1, "items": {
+                    "type": "object",
+                    "properties": {
+                        "name": text,
+                        "after": names,
+                        "required": {"type": "boolean", "description": "false: a failure is \
+                             skipped"},
+                        "timeout_s": {"type": "integer"},
+                        "retry": {"type": "object", "description": "{attempts, backoff_s}"},
+                        "bind": {"type": "array", "items": text, "description": "Parameters for \
+                             $1, $2 … (Spark: :name)"},
+                        "source": {"type": "object", "properties": {"type": engine, "sql": text,
+                            "database": text, "path": {"type": "string",
+                                "description": "NDJSON file"}}, "required": ["type"]},
+                        "transformations": {"type": "array", "items": {"type": "object",
+                            "properties": {"name": text, "sql": text},
+                            "required": ["name", "sql"]}},
+                        "destination": {"type": "object", "properties": {"type": engine,
+                            "table": text, "database": text,
+                            "mode": {"enum": ["append", "overwrite"]},
+                            "marker_table": {"type": "string", "description": "Makes a repeated \
+                                 load happen once"},
+                            "path": text, "format": {"enum": ["ndjson", "csv"]}},
+                            "required": ["type"]}
+                    },
+                    "required": ["name", "source", "destination"]
+                }}
+            },
+            "required": ["name", "stages"],
+            "additionalProperties": false
+        })
+    }
+
+    fn output_schema() -> Value {
+        pipeline_view::pipeline_schema()
+    }
+
+    async fn run(
+        services: &Services,
+        call: &Call,
+        pipeline: Pipeline,
+    ) -> Result<Output, ToolFailure> {
+        let definition = pipeline
+            .definition()
+            .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
+        for step in &definition.steps {
+            if let Ok(flow) = serde_json::from_value::<Flow>(step.config.clone()) {
+                check(services, &step.name, &flow)?;
+            }
+        }
+        let store = services.pipelines.store()?;
+        let create = store.create(call.principal.owner(), &definition);
+        let created = call.unless_cancelled(create).await?.map_err(failure)?;
+        let text = format!(
+            "{} version {}; execute_pipeline runs it",
+            created.definition.name, created.version
+        );
+        Ok(Output::new(&pipeline_view::pipeline(&created), text))
+    }
+}
+
+/// Whether this server, as it is set up, can do a flow at all.
+fn check(services: &Services, stage: &str, flow: &Flow) -> Result<(), ToolFailure> {
+    let refused = |code: &str, problem: &str, hint: &str| {
+        let message = format!("stage `{stage}`: {problem}");
+        Err(ToolFailure::new(code, message).with_hint(hint))
+    };
+    let is_file = matches!(flow.source, Source::File { .. })
+        || matches!(flow.destination, Destination::File { .. });
+    if is_file && services.pipelines.files().is_none() {
+        return refused(
+            "no_files",
+            "pipelines may not read or write files here",
+            "the operator can name a folder for them: MCP_PIPELINE_FILES",
+        );
+    }
+    if let Source::Postgres { database, .. } = &flow.source {
+        services.databases.get(database.as_deref())?;
+    }
+    match &flow.destination {
+        Destination::Postgres { database, .. } => {
+            let database = services.databases.get(database.as_deref())?;
+            match database.is_writable() {
+                true => Ok(()),
+                false => refused(
+                    "25006",
+                    &format!("database `{}` has no login that may write", database.name()),
+                    "the operator can give it one: POSTGRES_WRITE_USER and \
+                     POSTGRES_WRITE_PASSWORD, or `write` in POSTGRES_DATABASES_FILE",
+                ),
+            }
+        }
+        Destination::SparkSql { .. } if services.pipelines.spark() == Access::Read => refused(
+            "read_only",
+            "Spark SQL only reads here",
+            "the operator opens it with SPARK_ALLOW_WRITES",
+        ),
+        Destination::SparkSql { .. } | Destination::File { .. } => Ok(()),
+    }
+}
+
+fn failure(error: CreateError) -> ToolFailure {
+    let message = error.to_string();
+    match error {
+        CreateError::Store(error) => error.into(),
+        CreateError::Invalid(_) => ToolFailure::invalid_arguments(message),
+        CreateError::TooMany => ToolFailure::new("too_many", message),
+        CreateError::Busy => ToolFailure::unavailable(message),
+    }
+}

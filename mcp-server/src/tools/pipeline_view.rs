@@ -1,0 +1,208 @@
+//! Pipelines and runs as the pipeline tools show them, and their failures.
+
+use std::error::Error as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use orchestrator::store::{PipelineRecord, RunRecord, StepReading, SubmitError};
+use orchestrator::{RunId, RunState, StoreError};
+use serde_json::{Value, json};
+
+use super::ToolFailure;
+use crate::pipelines::NoRecords;
+
+/// The states of a run, for schemas.
+pub(super) fn states() -> Vec<&'static str> {
+    RunState::ALL.map(RunState::as_str).to_vec()
+}
+
+/// A version of a pipeline in a list.
+pub(super) fn pipeline(record: &PipelineRecord) -> Value {
+    let stages = record.definition.steps.iter().map(|step| &step.name);
+    json!({
+        "name": record.definition.name,
+        "version": record.version,
+        "description": record.definition.description,
+        "stages": stages.collect::<Vec<_>>(),
+        "parameters": record.definition.parameters,
+        "created_at": record.created,
+    })
+}
+
+/// The schema of [`pipeline`].
+pub(super) fn pipeline_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "version": {"type": "integer"},
+            "description": {"type": "string"},
+            "stages": {"type": "array", "items": {"type": "string"}},
+            "parameters": {"type": "object"},
+            "created_at": {"type": "string"}
+        },
+        "required": ["name", "version", "description", "stages", "parameters", "created_at"]
+    })
+}
+
+/// A run without its stages.
+pub(super) fn run(record: &RunRecord) -> Value {
+    json!({
+        "run_id": record.id.to_string(),
+        "pipeline": record.pipeline,
+        "version": record.version,
+        "status": record.state.as_str(),
+        "stopping": record.stop.is_some() && !record.state.is_final(),
+        "created_at": record.times.created,
+        "ended_at": record.times.ended,
+    })
+}
+
+/// The schema of [`run`].
+pub(super) fn run_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "run_id": {"type": "string"},
+            "pipeline": {"type": "string"},
+            "version": {"type": "integer"},
+            "status": {"enum": states()},
+            "stopping": {"type": "boolean"},
+            "created_at": {"type": "string"},
+            "ended_at": {"type": ["string", "null"]}
+        },
+        "required": ["run_id", "pipeline", "version", "status", "created_at", "ended_at"]
+    })
+}
+
+/// One stage of a run.
+pub(super) fn stage(step: &StepReading) -> Value {
+    let error = step.failure.as_ref();
+    json!({
+        "name": step.name,
+        "required": step.required,
+        "status": step.state,
+        "attempts": step.attempts + step.losses,
+        "progress": step.progress,
+        "rows": step.rows,
+        "error": error.map(|error| json!({"code": error.code, "message": error.message})),
+        "tried_again_at": step.due.as_ref().filter(|_| step.attempts > 0),
+        "started_at": step.times.started,
+        "ended_at": step.times.ended,
+    })
+}
+
+/// The schema of [`stage`].
+pub(super) fn stage_schema() -> Value {
+    let text = json!({"type": ["string", "null"]});
+    json!({
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "required": {"type": "boolean"},
+            "status": {"enum": ["waiting", "ready", "running", "succeeded", "failed", "skipped",
+                "cancelled"]},
+            "attempts": {"type": "integer"},
+            "progress": {"type": ["object", "null"]},
+            "rows": {"type": ["integer", "null"]},
+            "error": {"type": ["object", "null"]},
+            "tried_again_at": text,
+            "started_at": text,
+            "ended_at": text
+        },
+        "required": ["name", "required", "status", "attempts", "progress", "rows", "error"]
+    })
+}
+
+/// A run in a line for a model.
+pub(super) fn line(record: &RunRecord) -> String {
+    let stopping = match record.stop.is_some() && !record.state.is_final() {
+        true => ", stopping",
+        false => "",
+    };
+    format!(
+        "{} of {} {}: {}{stopping}",
+        record.id,
+        record.pipeline,
+        record.version,
+        record.state.as_str()
+    )
+}
+
+/// A stage in a line for a model.
+pub(super) fn stage_line(step: &StepReading) -> String {
+    let mut line = format!("{}: {}", step.name, step.state);
+    if let Some(rows) = step.rows {
+        line += &format!(", {rows} rows");
+    } else if let Some(progress) = &step.progress {
+        line += &format!(", {}", progress.message);
+    }
+    if let Some(failure) = &step.failure {
+        line += &format!(": {} [{}]", failure.message, failure.code);
+    }
+    line
+}
+
+/// The id that a caller gives; one that is none is that of no run.
+pub(super) fn run_id(text: &str) -> Result<RunId, ToolFailure> {
+    text.parse().map_err(|_| unknown_run(text))
+}
+
+/// There is no such run of this caller.
+pub(super) fn unknown_run(id: &str) -> ToolFailure {
+    ToolFailure::not_found(format!("there is no run `{id}`"))
+        .with_hint("list_pipelines with a name lists the runs of a pipeline")
+}
+
+/// A cursor is the last thing of a page, and nothing that a client should rely on.
+pub(super) fn seal_cursor(last: &str) -> String {
+    URL_SAFE_NO_PAD.encode(last)
+}
+
+/// The last thing of the page that a cursor was made for.
+pub(super) fn open_cursor(cursor: &str) -> Result<String, ToolFailure> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or_else(|| {
+        ToolFailure::invalid_arguments(
+            "`cursor` is none that this tool gave: leave it out to start anew",
+        )
+    })
+}
+
+impl From<NoRecords> for ToolFailure {
+    fn from(error: NoRecords) -> Self {
+        Self::unavailable(error.to_string()).with_hint(
+            "the operator sets PORTCULLIS_STORE_URL to a PostgreSQL database and restarts the \
+             server",
+        )
+    }
+}
+
+impl From<StoreError> for ToolFailure {
+    fn from(error: StoreError) -> Self {
+        let cause = error.source().map(ToString::to_string);
+        Self::unavailable(error.to_string())
+            .with_hint("try again in a minute")
+            .with_log(cause.unwrap_or_default())
+    }
+}
+
+impl From<SubmitError> for ToolFailure {
+    fn from(error: SubmitError) -> Self {
+        let message = error.to_string();
+        match error {
+            SubmitError::Store(error) => Self::from(error).with_hint(
+                "the run may have been accepted: look with list_pipelines, or repeat the call with \
+                 an idempotency_key",
+            ),
+            SubmitError::NoPipeline { .. } => {
+                Self::not_found(message).with_hint("list_pipelines lists them")
+            }
+            SubmitError::TooManyOpen => Self::new("too_many", message),
+            SubmitError::Parameters(_) | SubmitError::Key | SubmitError::KeyOfAnother(_) => {
+                Self::invalid_arguments(message)
+            }
+        }
+    }
+}
