@@ -29,7 +29,7 @@ pub(super) async fn into_file(
     path: &str,
     format: FileFormat,
 ) -> Result<u64, ToolFailure> {
-    let (replacement, file) = files::Replacement::begin(services, path)?;
+    let (replacement, file) = files::Replacement::begin(services, call, path)?;
     let form = match format {
         FileFormat::Ndjson => FileForm::Objects,
         FileFormat::Csv => FileForm::Csv,

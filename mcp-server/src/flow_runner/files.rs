@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use orchestrator::StepCall;
+
 use crate::services::Services;
 use crate::tools::ToolFailure;
 
@@ -37,8 +39,14 @@ pub(super) struct Replacement {
 }
 
 impl Replacement {
-    /// Begins a file below the folder of pipelines; the folder that it is in must be there.
-    pub(super) fn begin(services: &Services, path: &str) -> Result<(Self, File), ToolFailure> {
+    /// Begins a file below the folder of pipelines; the folder that it is in must be there. The
+    /// beginnings of earlier attempts are removed: a process that is still at one of them has then
+    /// nothing left to put into its place.
+    pub(super) fn begin(
+        services: &Services,
+        call: &StepCall,
+        path: &str,
+    ) -> Result<(Self, File), ToolFailure> {
         let folder = folder(services)?;
         let unwritable = |error| failure(&format!("the file `{path}` cannot be written"), &error);
         let target = folder.join(path);
@@ -49,7 +57,14 @@ impl Replacement {
         if !parent.starts_with(&folder) {
             return Err(outside(path));
         }
-        let part = parent.join(format!(".{}.part", uuid::Uuid::now_v7()));
+        let part = |token: i64| {
+            let (run, step) = (call.lease.run, call.lease.step);
+            parent.join(format!(".{run}-{step}-{token}.part"))
+        };
+        for earlier in 1..call.lease.token.0 {
+            let _ = fs::remove_file(part(earlier));
+        }
+        let part = part(call.lease.token.0);
         let target = parent.join(name);
         let file = File::options().write(true).create_new(true).open(&part);
         let file = file.map_err(unwritable)?;

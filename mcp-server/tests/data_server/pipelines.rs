@@ -105,6 +105,19 @@ async fn over(client: &Client, run: &str) -> Value {
     }
 }
 
+/// Makes the records those of a process that died after the work and before its report.
+async fn repeat(pipelines: &Pipelines) {
+    let mut connection = pipelines.database.connection().await;
+    run(
+        &mut connection,
+        "BEGIN;
+         UPDATE portcullis.pipeline_steps SET state = 'ready', wake_at = now(), ended_at = NULL;
+         UPDATE portcullis.pipeline_runs SET state = 'running', ended_at = NULL;
+         COMMIT",
+    )
+    .await;
+}
+
 fn copy(marker_table: Option<&str>) -> Value {
     json!({
         "name": "copy",
@@ -183,6 +196,18 @@ async fn it_writes_files_as_a_whole_and_loads_them() {
     pipelines.database.wait_for_count(sql, 0).await;
     let sheet = std::fs::read_to_string(pipelines.files.path().join("sheet.csv"));
     assert_eq!(sheet.expect("a file"), "a,b,c\r\n1,,\"x,y\"\r\n");
+    // As if a process had died in the middle of its files.
+    let run_id = seen["run_id"].as_str().expect("an id").to_owned();
+    for step in [0, 1] {
+        let part = pipelines
+            .files
+            .path()
+            .join(format!(".{run_id}-{step}-1.part"));
+        std::fs::write(part, "half").expect("written");
+    }
+    repeat(&pipelines).await;
+    let client = pipelines.client();
+    assert_eq!(over(&client, &run_id).await["status"], "succeeded");
     let left = std::fs::read_dir(pipelines.files.path()).expect("a folder");
     assert_eq!(left.count(), 2, "nothing half written stays");
 }
@@ -194,14 +219,7 @@ async fn it_loads_once_under_a_marker_when_the_report_of_a_load_was_lost() {
     create(&client, json!([copy(Some("markers"))])).await;
     let run_id = execute(&client, json!({"name": "p"})).await;
     over(&client, &run_id).await;
-    // As if the process had died between the commit and its report.
-    let mut connection = pipelines.database.connection().await;
-    run(
-        &mut connection,
-        "UPDATE portcullis.pipeline_steps SET state = 'ready', wake_at = now(), ended_at = NULL;
-         UPDATE portcullis.pipeline_runs SET state = 'running', ended_at = NULL",
-    )
-    .await;
+    repeat(&pipelines).await;
     let seen = over(&client, &run_id).await;
     assert_eq!(seen["status"], "succeeded", "{seen}");
     for (sql, expected) in [

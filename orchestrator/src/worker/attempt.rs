@@ -51,7 +51,7 @@ impl<R: StepRunner> Attempt<R> {
         tracing::info!(%run, step, token = lease.token.0, "a step begins");
         let reported = match self.supervise().await {
             End::Reported(outcome) => {
-                tracing::info!(%run, step, ?outcome, "a step ended");
+                tracing::info!(%run, step, outcome = word(&outcome), "a step ended");
                 self.report(outcome).await
             }
             End::GivenBack => self.store.release(lease).await,
@@ -214,6 +214,15 @@ struct Work(JoinHandle<Outcome>);
 impl Drop for Work {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// An outcome in a word for the log. Sentences may quote what an author wrote.
+fn word(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Succeeded(_) => "succeeded",
+        Outcome::Failed(failure) => &failure.code,
+        Outcome::Cancelled => "cancelled",
     }
 }
 

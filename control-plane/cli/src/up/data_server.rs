@@ -1,5 +1,6 @@
 //! The MCP server over PostgreSQL and Spark.
 
+use anyhow::Context as _;
 use supervisor::{Program, Readiness, Restart};
 
 use crate::places;
@@ -42,6 +43,12 @@ pub(crate) fn program(
                 program = program.env("MCP_TOOLS", "all");
             }
         }
+    }
+    if std::env::var_os("MCP_PIPELINE_FILES").is_none() {
+        let files = stack.data.join("pipelines");
+        std::fs::create_dir_all(&files)
+            .with_context(|| format!("cannot make the folder {}", files.display()))?;
+        program = program.env("MCP_PIPELINE_FILES", files);
     }
     if let Some(spark) = spark {
         for (name, value) in spark.variables() {
