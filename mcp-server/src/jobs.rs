@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, stream};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,15 +27,21 @@ mod driver_output;
 mod error;
 mod files;
 mod job;
+mod logs;
 mod masking;
 mod master;
 mod observe;
 mod retention;
+mod stop;
 mod store;
 mod submission;
 
 pub use error::Error;
-pub use job::{InvalidState, Job, JobId, JobProgress, JobState, Times};
+pub use job::{
+    ExecutorMetrics, IdempotencyKey, InvalidState, Job, JobId, JobProgress, JobState, StopReason,
+    Times,
+};
+pub use logs::{JobLog, LogRange, LogSource};
 pub use store::{Filter, StoreError};
 pub use submission::{Conf, InvalidConf};
 
@@ -86,6 +93,31 @@ pub struct NewJob {
     pub arguments: Vec<String>,
     /// Settings of Spark that the caller gave.
     pub conf: Conf,
+    /// The key under which the job is submitted once, however often that is asked for.
+    pub key: Option<String>,
+    /// Seconds after which the job is ended.
+    pub max_run_seconds: Option<u32>,
+}
+
+impl NewJob {
+    /// SHA-256 of what is asked for. Credentials are masked: nobody can guess them from it.
+    fn digest(&self) -> String {
+        let script = match &self.script {
+            Script::Path(path) => ("path", path.clone()),
+            Script::Source(source) => ("source", masking::text(source)),
+        };
+        let conf: Vec<_> = self.conf.iter().collect();
+        let conf = conf
+            .iter()
+            .map(|(name, value)| (*name, masking::setting(name, value)));
+        let asked = serde_json::json!([
+            script,
+            masking::arguments(&self.arguments),
+            conf.collect::<Vec<_>>(),
+            self.max_run_seconds,
+        ]);
+        hex::encode(Sha256::digest(asked.to_string()))
+    }
 }
 
 /// A PySpark script, by path or by text.
@@ -261,7 +293,7 @@ impl Jobs {
                 latency: asked.elapsed(),
                 detail: format!(
                     "Spark master, workers: {}, cores in use: {} of {}",
-                    overview.alive_workers(),
+                    overview.alive_workers().count(),
                     overview.cores_used,
                     overview.cores
                 ),
@@ -282,8 +314,17 @@ impl Inner {
     }
 
     async fn submit(&self, new: NewJob) -> Result<Job, Error> {
+        let idempotency = new.key.as_ref().map(|key| IdempotencyKey {
+            key: key.clone(),
+            request: new.digest(),
+        });
+        if let Some(given) = &idempotency
+            && let Some(job) = self.submitted_under(given, new.owner.as_deref()).await?
+        {
+            return Ok(job);
+        }
         let id = JobId::new();
-        let submitted = self.submit_as(id, new).await;
+        let submitted = self.submit_as(id, new, idempotency).await;
         if submitted.is_err()
             && let Err(error) = self.files.remove(id).await
         {
@@ -292,7 +333,27 @@ impl Inner {
         submitted
     }
 
-    async fn submit_as(&self, id: JobId, new: NewJob) -> Result<Job, Error> {
+    /// The job that was submitted under this key before.
+    async fn submitted_under(
+        &self,
+        given: &IdempotencyKey,
+        owner: Option<&str>,
+    ) -> Result<Option<Job>, Error> {
+        let before = self.store()?.under_key(&given.key, owner).await?;
+        match &before {
+            Some(job) if job.idempotency.as_ref() != Some(given) => {
+                Err(Error::KeyTaken(given.key.clone()))
+            }
+            _ => Ok(before),
+        }
+    }
+
+    async fn submit_as(
+        &self,
+        id: JobId,
+        new: NewJob,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Result<Job, Error> {
         let store = self.store()?;
         let script = match &new.script {
             Script::Source(source) => {
@@ -338,6 +399,11 @@ impl Inner {
             submission_id: None,
             application_id: None,
             progress: JobProgress::default(),
+            executors: Vec::new(),
+            idempotency,
+            max_run_seconds: new.max_run_seconds.map(i64::from),
+            stop: None,
+            is_overdue: false,
             message: None,
             error_tail: None,
             times: Times {
@@ -347,7 +413,13 @@ impl Inner {
                 updated: now(),
             },
         };
-        store.insert(&job).await?;
+        if !store.insert(&job).await? {
+            // The same call came twice at the same time, and the other one was first.
+            self.files.remove(id).await?;
+            let given = job.idempotency.unwrap_or_default();
+            let before = self.submitted_under(&given, job.owner.as_deref()).await?;
+            return before.ok_or(Error::KeyTaken(given.key));
+        }
         let recorded = match self.master.create(&request).await {
             Ok(submission) => {
                 tracing::info!(job = %id, driver = submission, "submitted a Spark job");
@@ -450,7 +522,12 @@ impl Inner {
 
     async fn look(&self, mut job: Job, overview: &Overview, store: &Store) {
         match self.observer.look(&mut job, overview, store).await {
-            Ok(()) => self.take_launch_back(&job).await,
+            Ok(()) => {
+                self.take_launch_back(&job).await;
+                if let Err(error) = self.end_if_due(&job, store).await {
+                    tracing::warn!(job = %job.id, %error, "a job could not be ended yet");
+                }
+            }
             Err(error) => tracing::warn!(job = %job.id, %error, "a job could not be looked at"),
         }
     }

@@ -9,11 +9,13 @@ mod pipeline_view;
 mod registry;
 mod rows_view;
 
+pub mod cancel_job;
 pub mod cancel_pipeline;
 pub mod create_etl_pipeline;
 pub mod execute_pipeline;
 pub mod execute_query;
 pub mod execute_spark_sql;
+pub mod get_job_logs;
 pub mod get_job_status;
 pub mod get_pipeline_status;
 pub mod get_table_schema;
@@ -65,6 +67,8 @@ impl Registry {
             .with::<submit_spark_job::SubmitSparkJob>()
             .with::<get_job_status::GetJobStatus>()
             .with::<list_spark_jobs::ListSparkJobs>()
+            .with::<get_job_logs::GetJobLogs>()
+            .with::<cancel_job::CancelJob>()
             .with::<create_etl_pipeline::CreateEtlPipeline>()
             .with::<execute_pipeline::ExecutePipeline>()
             .with::<get_pipeline_status::GetPipelineStatus>()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The id of a job: ours, made before Spark hears of it. Ids sort by time.
@@ -122,6 +123,76 @@ impl JobProgress {
     }
 }
 
+/// Why this server asked Spark to end a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// Its owner asked for it.
+    Cancelled,
+    /// It has run for as long as it may.
+    OutOfTime,
+}
+
+impl StopReason {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::OutOfTime => "out_of_time",
+        }
+    }
+}
+
+impl FromStr for StopReason {
+    type Err = InvalidState;
+
+    fn from_str(word: &str) -> Result<Self, InvalidState> {
+        let mut all = [Self::Cancelled, Self::OutOfTime].into_iter();
+        let found = all.find(|reason| reason.as_str() == word);
+        found.ok_or_else(|| InvalidState(word.to_owned()))
+    }
+}
+
+/// A key under which a submission is made only once, and the digest of what was asked under it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key, as the caller chose it.
+    pub key: String,
+    /// SHA-256 of the request in hexadecimal digits.
+    pub request: String,
+}
+
+/// The work of one executor, as its driver counts it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExecutorMetrics {
+    /// Spark's id of it.
+    pub id: String,
+    /// Whether it is still there.
+    pub active: bool,
+    /// Cores that it may use.
+    pub cores: i64,
+    /// Tasks that run on it at this moment.
+    pub tasks_running: i64,
+    /// Tasks that ended well on it.
+    pub tasks_done: i64,
+    /// Tasks that failed on it.
+    pub tasks_failed: i64,
+    /// Milliseconds that its tasks took.
+    pub run_ms: i64,
+    /// Milliseconds of these that went into collecting garbage.
+    pub gc_ms: i64,
+    /// Bytes of storage memory in use.
+    pub memory_used: i64,
+    /// Bytes of storage memory that there are.
+    pub memory: i64,
+    /// Bytes that its tasks read from outside.
+    pub input: i64,
+    /// Bytes that its tasks read of shuffles.
+    pub shuffle_read: i64,
+    /// Bytes that its tasks wrote for shuffles.
+    pub shuffle_write: i64,
+}
+
 /// One job, as its row in the registry has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
@@ -147,6 +218,16 @@ pub struct Job {
     pub application_id: Option<String>,
     /// How far it is, as last seen.
     pub progress: JobProgress,
+    /// Its executors, as last seen; the first ones of many.
+    pub executors: Vec<ExecutorMetrics>,
+    /// The key under which it was submitted.
+    pub idempotency: Option<IdempotencyKey>,
+    /// Seconds that it may run.
+    pub max_run_seconds: Option<i64>,
+    /// Why this server has asked Spark to end it.
+    pub stop: Option<StopReason>,
+    /// Whether it has run for longer than it may.
+    pub is_overdue: bool,
     /// A sentence on its state for the caller.
     pub message: Option<String>,
     /// The end of the driver's output, for a job that failed.

@@ -7,7 +7,7 @@ use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::job::JobProgress;
+use super::job::{ExecutorMetrics, JobProgress};
 
 /// One look takes no longer than this.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,10 +104,10 @@ pub(super) struct Worker {
 }
 
 impl Overview {
-    /// The number of workers that run something or could; the master lists dead ones for a while.
-    pub(super) fn alive_workers(&self) -> usize {
+    /// The workers that run something or could; the master lists dead ones for a while.
+    pub(super) fn alive_workers(&self) -> impl Iterator<Item = &Worker> {
         let alive = |worker: &&Worker| worker.state == "ALIVE";
-        self.workers.iter().filter(alive).count()
+        self.workers.iter().filter(alive)
     }
 }
 
@@ -134,6 +134,29 @@ pub(super) enum Stream {
     Driver,
 }
 
+/// Whose output to read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Output<'a> {
+    /// The driver with this submission id.
+    Driver(&'a str, Stream),
+    /// An executor of an application; its log is what it writes to standard error.
+    Executor {
+        /// The id of the application.
+        application: &'a str,
+        /// The id of the executor in it.
+        executor: &'a str,
+    },
+}
+
+/// A part of a log, and where in the log it is, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LogPart {
+    pub text: String,
+    pub start: u64,
+    pub end: u64,
+    pub total: u64,
+}
+
 impl Stream {
     fn name(self) -> &'static str {
         match self {
@@ -148,6 +171,7 @@ impl Stream {
 pub(super) enum Part {
     First(u32),
     Last(u32),
+    Range { offset: u64, bytes: u32 },
 }
 
 impl Master {
@@ -182,6 +206,16 @@ impl Master {
             Some(id) if answer.success => Ok(id),
             _ => Err(MasterError::Refused(said)),
         }
+    }
+
+    /// Asks the master to end a driver. That it has ended already is no error.
+    pub(super) async fn kill(&self, submission: &str) -> Result<(), MasterError> {
+        let url = at(&self.rest, &format!("/v1/submissions/kill/{submission}"));
+        let answer: SubmissionAnswer = self.json(&url, self.http.post(url.clone())).await?;
+        if !answer.success {
+            tracing::info!(driver = submission, said = answer.message, "nothing to end");
+        }
+        Ok(())
     }
 
     /// The state of a driver; `None` if the master does not know it.
@@ -250,24 +284,105 @@ impl Master {
         })
     }
 
-    /// A part of what a driver wrote.
-    pub(super) async fn driver_log(
+    /// The executors of a running application, the driver's own entry left out.
+    pub(super) async fn executors(&self, app: &str) -> Result<Vec<ExecutorMetrics>, MasterError> {
+        #[derive(Deserialize, Default)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Executor {
+            id: String,
+            is_active: bool,
+            total_cores: i64,
+            active_tasks: i64,
+            completed_tasks: i64,
+            failed_tasks: i64,
+            total_duration: i64,
+            #[serde(rename = "totalGCTime")]
+            total_gc_time: i64,
+            memory_used: i64,
+            max_memory: i64,
+            total_input_bytes: i64,
+            total_shuffle_read: i64,
+            total_shuffle_write: i64,
+        }
+        let url = self.of_app(app, "allexecutors");
+        let all: Vec<Executor> = self.json(&url, self.http.get(url.clone())).await?;
+        let executors = all.into_iter().filter(|executor| executor.id != "driver");
+        Ok(executors
+            .map(|executor| ExecutorMetrics {
+                id: executor.id,
+                active: executor.is_active,
+                cores: executor.total_cores,
+                tasks_running: executor.active_tasks,
+                tasks_done: executor.completed_tasks,
+                tasks_failed: executor.failed_tasks,
+                run_ms: executor.total_duration,
+                gc_ms: executor.total_gc_time,
+                memory_used: executor.memory_used,
+                memory: executor.max_memory,
+                input: executor.total_input_bytes,
+                shuffle_read: executor.total_shuffle_read,
+                shuffle_write: executor.total_shuffle_write,
+            })
+            .collect())
+    }
+
+    /// The executors that a worker runs or has run for an application, by their ids.
+    pub(super) async fn executors_on(
         &self,
         worker_ui: &str,
-        submission: &str,
-        stream: Stream,
+        app: &str,
+    ) -> Result<Vec<String>, MasterError> {
+        #[derive(Deserialize)]
+        struct Executor {
+            id: i64,
+            #[serde(default, rename = "appid")]
+            app: String,
+        }
+        #[derive(Deserialize)]
+        struct State {
+            #[serde(default)]
+            executors: Vec<Executor>,
+            #[serde(default, rename = "finishedexecutors")]
+            finished: Vec<Executor>,
+        }
+        let url = page_of_worker(worker_ui, "/json/")?;
+        let state: State = self.json(&url, self.http.get(url.clone())).await?;
+        let all = state.executors.into_iter().chain(state.finished);
+        let of_app = all.filter(|executor| executor.app == app);
+        Ok(of_app.map(|executor| executor.id.to_string()).collect())
+    }
+
+    /// A part of what a driver or an executor wrote on a worker.
+    pub(super) async fn log(
+        &self,
+        worker_ui: &str,
+        output: Output<'_>,
         part: Part,
-    ) -> Result<String, MasterError> {
+    ) -> Result<LogPart, MasterError> {
         let malformed = |reason: &str| MasterError::Malformed {
             url: worker_ui.to_owned(),
             reason: reason.to_owned(),
         };
-        let base = Url::parse(worker_ui).map_err(|_| malformed("not an address"))?;
-        let mut url = at(&base, "/log/");
-        url.query_pairs_mut()
-            .append_pair("driverId", submission)
-            .append_pair("logType", stream.name());
+        let mut url = page_of_worker(worker_ui, "/log/")?;
+        match output {
+            Output::Driver(submission, stream) => url
+                .query_pairs_mut()
+                .append_pair("driverId", submission)
+                .append_pair("logType", stream.name()),
+            Output::Executor {
+                application,
+                executor,
+            } => url
+                .query_pairs_mut()
+                .append_pair("appId", application)
+                .append_pair("executorId", executor)
+                .append_pair("logType", "stderr"),
+        };
         match part {
+            Part::Range { offset, bytes } => url
+                .query_pairs_mut()
+                .append_pair("offset", &offset.to_string())
+                .append_pair("byteLength", &bytes.to_string()),
             Part::First(bytes) => url
                 .query_pairs_mut()
                 .append_pair("offset", "0")
@@ -280,11 +395,14 @@ impl Master {
         // The first line says which bytes of which file these are; where it is missing, there is no
         // such log.
         let (first, log) = text.split_once('\n').unwrap_or((&text, ""));
-        if first.starts_with("==== Bytes ") {
-            Ok(log.to_owned())
-        } else {
-            Err(malformed(first))
-        }
+        let place = first.strip_prefix("==== Bytes ").and_then(place);
+        let (start, end, total) = place.ok_or_else(|| malformed(first))?;
+        Ok(LogPart {
+            text: log.to_owned(),
+            start,
+            end,
+            total,
+        })
     }
 
     /// A page of a driver's own REST interface, which the master passes on
@@ -324,6 +442,23 @@ impl Master {
         let response = request.send().await.map_err(|error| failed(&error))?;
         response.text().await.map_err(|error| failed(&error))
     }
+}
+
+/// `0-9 of 12 of /path ====`: first byte, the one after the last, and all of them.
+fn place(line: &str) -> Option<(u64, u64, u64)> {
+    let (range, rest) = line.split_once(" of ")?;
+    let (start, end) = range.split_once('-')?;
+    let total = rest.split(' ').next()?;
+    Some((start.parse().ok()?, end.parse().ok()?, total.parse().ok()?))
+}
+
+/// A page of a worker.
+fn page_of_worker(worker_ui: &str, path: &str) -> Result<Url, MasterError> {
+    let base = Url::parse(worker_ui).map_err(|_| MasterError::Malformed {
+        url: worker_ui.to_owned(),
+        reason: "not an address".to_owned(),
+    })?;
+    Ok(at(&base, path))
 }
 
 /// `base` with this path.

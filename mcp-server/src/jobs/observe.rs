@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use super::driver_output::{
     TRACEBACK, application_in, job_id_in, last_of, traceback, without_chatter,
 };
-use super::job::{Job, JobId, JobState};
+use super::job::{Job, JobId, JobState, StopReason};
 use super::masking;
-use super::master::{Driver, Master, MasterError, Overview, Part, Stream};
+use super::master::{Driver, Master, MasterError, Output, Overview, Part, Stream};
 use super::store::{Store, StoreError};
 use super::submission::JOB_ID;
 
@@ -23,6 +23,10 @@ const FORGOTTEN: Duration = Duration::from_secs(20);
 const SILENT: Duration = Duration::from_secs(60);
 /// Of a log this much is read, at its start or at its end.
 const SOME_LOG: u32 = 64 << 10;
+
+/// So many executors of a job are kept: enough to see whether one lags, and no thousand of them in
+/// each row.
+const EXECUTORS: usize = 32;
 
 /// Looks at jobs. What it finds out for good it remembers.
 #[derive(Debug)]
@@ -115,7 +119,7 @@ impl Observer {
             "FINISHED" => job.state = JobState::Finished,
             "KILLED" => {
                 job.state = JobState::Killed;
-                job.message = Some("it was killed".to_owned());
+                job.message = Some(why_killed(job));
             }
             "FAILED" | "ERROR" => {
                 job.state = JobState::Failed;
@@ -126,8 +130,15 @@ impl Observer {
             // `UNKNOWN`: the master is recovering and will know again.
             _ => {}
         }
+        if !job.state.is_final() && job.stop.is_some() {
+            job.message = Some("it is being ended".to_owned());
+        }
         if job.state.is_final() {
             job.progress.tasks_running = 0;
+            for executor in &mut job.executors {
+                executor.active = false;
+                executor.tasks_running = 0;
+            }
             if job.application_id.is_none() {
                 job.application_id = self.application_in_log(submission, driver, overview).await;
             }
@@ -161,6 +172,12 @@ impl Observer {
         // While an application starts or ends its pages are not there; the next look will tell.
         if let Ok(progress) = self.master.progress(id).await {
             job.progress = progress;
+        }
+        if let Ok(mut executors) = self.master.executors(id).await {
+            // The ones that are there come first, whatever died before them.
+            executors.sort_by_key(|executor| !executor.active);
+            executors.truncate(EXECUTORS);
+            job.executors = executors;
         }
     }
 
@@ -315,12 +332,24 @@ impl Observer {
     ) -> Option<String> {
         let worker = worker?;
         let worker = overview.workers.iter().find(|known| known.id == worker)?;
-        let log = self.master.driver_log(&worker.ui, submission, stream, part);
-        log.await.ok()
+        let output = Output::Driver(submission, stream);
+        let log = self.master.log(&worker.ui, output, part).await;
+        log.ok().map(|log| log.text)
     }
 
     fn with_memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
         work(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A sentence on why a job was killed.
+fn why_killed(job: &Job) -> String {
+    match (job.stop, job.max_run_seconds) {
+        (Some(StopReason::Cancelled), _) => "it was cancelled".to_owned(),
+        (Some(StopReason::OutOfTime), Some(most)) => {
+            format!("it ran for {most} s, which is as long as it may, and was ended")
+        }
+        _ => "it was killed".to_owned(),
     }
 }
 

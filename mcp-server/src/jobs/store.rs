@@ -10,10 +10,13 @@ use tokio::sync::OnceCell;
 
 use crate::store_pool;
 
-use super::job::{InvalidState, Job, JobId, JobProgress, JobState, Times};
+use super::job::{
+    ExecutorMetrics, IdempotencyKey, InvalidState, Job, JobId, JobProgress, JobState, StopReason,
+    Times,
+};
 
 /// The steps from an empty database to today's tables.
-const MIGRATIONS: [Step; 2] = [
+const MIGRATIONS: [Step; 3] = [
     Step {
         number: 1,
         title: "spark jobs",
@@ -24,12 +27,19 @@ const MIGRATIONS: [Step; 2] = [
         title: "owners and versions",
         sql: include_str!("../../migrations/0002_owners_and_versions.sql"),
     },
+    Step {
+        number: 3,
+        title: "stops keys and metrics",
+        sql: include_str!("../../migrations/0003_stops_keys_and_metrics.sql"),
+    },
 ];
 
 /// The columns of a job, in no order: they are read by name. Times are written as RFC
 /// 3339 here.
 const JOB: &str = r#"SELECT id, owner, version, state, master, script, arguments, conf,
-    submission_id, application_id,
+    submission_id, application_id, idempotency_key, request_digest, max_run_seconds, stop_reason,
+    executors,
+    coalesce(started_at + max_run_seconds * interval '1 second' <= now(), false) AS overdue,
     tasks, tasks_done, tasks_running, tasks_failed, stages, stages_done, message, error_tail,
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
     to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS started,
@@ -105,11 +115,13 @@ impl Store {
         Ok(())
     }
 
-    /// Records a job that is about to be submitted.
-    pub(super) async fn insert(&self, job: &Job) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO portcullis.spark_jobs (id, state, master, script, arguments, conf, owner)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    /// Records a job that is about to be submitted; false where its owner has one under its key.
+    pub(super) async fn insert(&self, job: &Job) -> Result<bool, StoreError> {
+        let inserted = sqlx::query(
+            "INSERT INTO portcullis.spark_jobs (id, state, master, script, arguments, conf, owner,
+                 idempotency_key, request_digest, max_run_seconds)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT DO NOTHING",
         )
         .bind(job.id.0)
         .bind(job.state.as_str())
@@ -118,6 +130,43 @@ impl Store {
         .bind(&job.arguments)
         .bind(Json(&job.conf))
         .bind(&job.owner)
+        .bind(job.idempotency.as_ref().map(|given| &given.key))
+        .bind(job.idempotency.as_ref().map(|given| &given.request))
+        .bind(job.max_run_seconds)
+        .execute(self.pool().await?)
+        .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// The job that this owner submitted under this key.
+    pub(super) async fn under_key(
+        &self,
+        key: &str,
+        owner: Option<&str>,
+    ) -> Result<Option<Job>, StoreError> {
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{JOB} WHERE idempotency_key = $1 AND owner IS NOT DISTINCT FROM $2"
+        )))
+        .bind(key)
+        .bind(owner)
+        .fetch_optional(self.pool().await?)
+        .await?;
+        Ok(row.as_ref().map(job).transpose()?)
+    }
+
+    /// Records why a job is to end, unless it is over or that is known already.
+    pub(super) async fn ask_to_stop(
+        &self,
+        id: JobId,
+        reason: StopReason,
+    ) -> Result<(), StoreError> {
+        sqlx::query(sqlx::AssertSqlSafe(format!(
+            "UPDATE portcullis.spark_jobs
+             SET stop_reason = $2, updated_at = now(), version = version + 1
+             WHERE id = $1 AND stop_reason IS NULL AND state NOT IN {FINAL}"
+        )))
+        .bind(id.0)
+        .bind(reason.as_str())
         .execute(self.pool().await?)
         .await?;
         Ok(())
@@ -139,7 +188,8 @@ impl Store {
     }
 
     /// Records what was seen of a job, unless its row has changed since it was read: who looked
-    /// meanwhile has seen as much or more. What is over stays as it is.
+    /// meanwhile has seen as much or more. What is over stays as it is. A job that ended without a
+    /// driver gives its key back: nothing was run under it.
     pub(super) async fn save(&self, job: &Job) -> Result<(), StoreError> {
         let started = matches!(job.state, JobState::Running | JobState::Finished);
         sqlx::query(sqlx::AssertSqlSafe(format!(
@@ -147,7 +197,9 @@ impl Store {
              SET state = $2, application_id = $3, tasks = $4, tasks_done = $5, tasks_running = $6,
                  tasks_failed = $7, stages = $8, stages_done = $9, message = $10, error_tail = $11,
                  started_at = CASE WHEN $12 THEN coalesce(started_at, now()) ELSE started_at END,
-                 finished_at = CASE WHEN $13 THEN now() END,
+                 finished_at = CASE WHEN $13 THEN now() END, executors = $15,
+                 idempotency_key =
+                     CASE WHEN NOT $13 OR submission_id IS NOT NULL THEN idempotency_key END,
                  updated_at = now(), version = version + 1
              WHERE id = $1 AND version = $14 AND state NOT IN {FINAL}"
         )))
@@ -165,6 +217,7 @@ impl Store {
         .bind(started)
         .bind(job.state.is_final())
         .bind(job.version)
+        .bind(Json(&job.executors))
         .execute(self.pool().await?)
         .await?;
         Ok(())
@@ -285,6 +338,21 @@ fn state(row: &PgRow) -> Result<JobState, sqlx::Error> {
     state.map_err(|invalid| sqlx::Error::Decode(Box::new(invalid)))
 }
 
+fn stop_reason(row: &PgRow) -> Result<Option<StopReason>, sqlx::Error> {
+    let reason: Option<String> = row.try_get("stop_reason")?;
+    let reason = reason.as_deref().map(str::parse).transpose();
+    reason.map_err(|invalid: InvalidState| sqlx::Error::Decode(Box::new(invalid)))
+}
+
+fn idempotency(row: &PgRow) -> Result<Option<IdempotencyKey>, sqlx::Error> {
+    let key: Option<String> = row.try_get("idempotency_key")?;
+    let request: Option<String> = row.try_get("request_digest")?;
+    Ok(key.map(|key| IdempotencyKey {
+        key,
+        request: request.unwrap_or_default(),
+    }))
+}
+
 fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
     let conf: Json<BTreeMap<String, String>> = row.try_get("conf")?;
     Ok(Job {
@@ -296,6 +364,11 @@ fn job(row: &PgRow) -> Result<Job, sqlx::Error> {
         script: row.try_get("script")?,
         arguments: row.try_get("arguments")?,
         conf: conf.0,
+        idempotency: idempotency(row)?,
+        max_run_seconds: row.try_get("max_run_seconds")?,
+        stop: stop_reason(row)?,
+        is_overdue: row.try_get("overdue")?,
+        executors: row.try_get::<Json<Vec<ExecutorMetrics>>, _>("executors")?.0,
         submission_id: row.try_get("submission_id")?,
         application_id: row.try_get("application_id")?,
         progress: JobProgress {

@@ -1,8 +1,40 @@
 //! Spark jobs as the job tools show them, and their failures.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::jobs::{Job, JobState};
+use super::ToolFailure;
+use crate::jobs::{Job, JobId, JobState};
+
+/// The arguments of a tool that needs nothing but a job.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneJob {
+    pub(super) job_id: String,
+}
+
+impl OneJob {
+    /// The id that the caller wrote; nothing else than an id names a job.
+    pub(super) fn id(&self) -> Result<JobId, ToolFailure> {
+        self.job_id.parse().map(JobId).map_err(|_| self.unknown())
+    }
+
+    /// There is no such job, or it is not the caller's.
+    pub(super) fn unknown(&self) -> ToolFailure {
+        ToolFailure::not_found(format!("there is no job `{}`", self.job_id))
+            .with_hint("list_spark_jobs lists them")
+    }
+}
+
+/// The schema of [`OneJob`].
+pub(super) fn one_job_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {"job_id": {"type": "string", "minLength": 1}},
+        "required": ["job_id"],
+        "additionalProperties": false
+    })
+}
 
 /// The states, for schemas.
 pub(super) fn states() -> Vec<&'static str> {
@@ -54,6 +86,9 @@ pub(super) fn full(job: &Job) -> Value {
         "failed": job.progress.tasks_failed,
     });
     view["stages"] = json!({"total": job.progress.stages, "done": job.progress.stages_done});
+    view["executors"] = json!(job.executors);
+    view["max_run_seconds"] = json!(job.max_run_seconds);
+    view["idempotency_key"] = json!(job.idempotency.as_ref().map(|given| &given.key));
     view["message"] = json!(job.message);
     view["error"] = json!(job.error_tail);
     view
@@ -90,6 +125,13 @@ pub(super) fn full_schema() -> Value {
                 "required": ["total", "done"]
             }),
         ),
+        (
+            "executors",
+            json!({"type": "array", "items": {"type": "object"},
+                "description": "As last seen: tasks, ms, bytes"}),
+        ),
+        ("max_run_seconds", json!({"type": ["integer", "null"]})),
+        ("idempotency_key", text.clone()),
         ("message", text.clone()),
         ("error", text),
     ];

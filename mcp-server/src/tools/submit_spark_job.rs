@@ -10,6 +10,11 @@ use crate::call::Call;
 use crate::jobs::{Conf, NewJob, Script};
 use crate::services::Services;
 
+/// Characters of an idempotency key: a UUID, or a path with a date.
+const MOST_KEY: usize = 200;
+/// A year: longer than any job should wait to be noticed.
+const MOST_SECONDS: u32 = 365 * 24 * 60 * 60;
+
 /// The tool `submit_spark_job` of this server.
 pub struct SubmitSparkJob;
 
@@ -25,6 +30,10 @@ pub struct Arguments {
     args: Vec<String>,
     #[serde(default)]
     conf: BTreeMap<String, String>,
+    #[serde(default)]
+    idempotency_key: Option<String>,
+    #[serde(default)]
+    max_run_seconds: Option<u32>,
 }
 
 impl Tool for SubmitSparkJob {
@@ -53,7 +62,11 @@ impl Tool for SubmitSparkJob {
                     "additionalProperties": {"type": "string"},
                     "description": "Spark settings, such as {\"spark.executor.memory\": \"2g\"}; \
                                     2 cores when nothing is said"
-                }
+                },
+                "idempotency_key": {"type": "string", "minLength": 1, "maxLength": MOST_KEY,
+                    "description": "Repeated with the same key, a call gives the first one's job"},
+                "max_run_seconds": {"type": "integer", "minimum": 1, "maximum": MOST_SECONDS,
+                    "description": "The job is ended after so long; no limit when left out"}
             },
             "additionalProperties": false
         })
@@ -74,6 +87,8 @@ impl Tool for SubmitSparkJob {
             arguments: arguments.args,
             conf: Conf::new(arguments.conf)
                 .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?,
+            key: arguments.idempotency_key.map(key).transpose()?,
+            max_run_seconds: arguments.max_run_seconds.map(seconds).transpose()?,
         };
         if new.arguments.iter().any(|argument| argument.contains('\0')) {
             return Err(ToolFailure::invalid_arguments(
@@ -84,6 +99,24 @@ impl Tool for SubmitSparkJob {
         let text = format!("{}; get_job_status tells how it goes", job_view::line(&job));
         Ok(Output::new(&job_view::full(&job), text))
     }
+}
+
+fn key(key: String) -> Result<String, ToolFailure> {
+    if !(1..=MOST_KEY).contains(&key.chars().count()) || key.contains('\0') {
+        return Err(ToolFailure::invalid_arguments(format!(
+            "`idempotency_key` has from 1 to {MOST_KEY} characters"
+        )));
+    }
+    Ok(key)
+}
+
+fn seconds(most: u32) -> Result<u32, ToolFailure> {
+    if !(1..=MOST_SECONDS).contains(&most) {
+        return Err(ToolFailure::invalid_arguments(format!(
+            "`max_run_seconds` is from 1 to {MOST_SECONDS}"
+        )));
+    }
+    Ok(most)
 }
 
 fn script(path: Option<String>, source: Option<String>) -> Result<Script, ToolFailure> {

@@ -13,7 +13,10 @@ mod database;
 mod server;
 
 mod arguments;
+mod cancelling;
+mod keys;
 mod listing;
+mod logs;
 mod master;
 mod records;
 mod restarts;

@@ -37,6 +37,12 @@ pub struct Cluster {
     pub unanswered: usize,
     /// The next page about an application's jobs is made at once, but sent when this fires.
     pub delay: Option<tokio::sync::oneshot::Receiver<()>>,
+    /// Drivers that were asked to end, in order.
+    pub kills: Vec<String>,
+    /// How many of these questions are only noted.
+    pub ignored_kills: usize,
+    /// The executors that the only worker tells of.
+    pub executors: Vec<Value>,
 }
 
 #[derive(Clone, Default)]
@@ -53,6 +59,8 @@ pub struct Application {
     pub job_id: Option<String>,
     pub state: String,
     pub jobs: Value,
+    /// The executors that its driver tells of.
+    pub executors: Value,
 }
 
 impl Master {
@@ -66,6 +74,7 @@ impl Master {
         let router = Router::new()
             .route("/v1/submissions/create", post(create))
             .route("/v1/submissions/status/{id}", get(status))
+            .route("/v1/submissions/kill/{id}", post(kill))
             .route("/json/", get(overview))
             .route("/log/", get(log))
             .route("/proxy/{app}/api/v1/applications/{same}/{page}", get(page))
@@ -125,6 +134,19 @@ async fn create(State(cluster): Shared, Json(body): Json<Value>) -> Json<Value> 
     Json(json!({"action": "CreateSubmissionResponse", "success": true, "submissionId": id}))
 }
 
+async fn kill(State(cluster): Shared, Path(id): Path<String>) -> Json<Value> {
+    let mut cluster = cluster.lock().expect("sound");
+    cluster.kills.push(id.clone());
+    let is_ignored = cluster.kills.len() <= cluster.ignored_kills;
+    let driver = cluster.drivers.get_mut(&id);
+    let running = driver.filter(|driver| matches!(&*driver.state, "SUBMITTED" | "RUNNING"));
+    let success = running.is_some();
+    if let Some(driver) = running.filter(|_| !is_ignored) {
+        "KILLED".clone_into(&mut driver.state);
+    }
+    Json(json!({"action": "KillSubmissionResponse", "success": success, "submissionId": id}))
+}
+
 async fn status(State(cluster): Shared, Path(id): Path<String>) -> Json<Value> {
     let cluster = cluster.lock().expect("sound");
     Json(match cluster.drivers.get(&id) {
@@ -162,21 +184,39 @@ async fn overview(State(cluster): Shared) -> Json<Value> {
         ],
         "activeapps": applications, "completedapps": [],
         "activedrivers": drivers, "completeddrivers": [],
+        // The worker's own page has the same address.
+        "executors": cluster.executors, "finishedexecutors": [],
     }))
 }
 
 async fn log(State(cluster): Shared, Query(query): Query<BTreeMap<String, String>>) -> String {
     let cluster = cluster.lock().expect("sound");
-    match cluster.drivers.get(&query["driverId"]) {
-        None => "Error: invalid log directory".to_owned(),
-        Some(driver) => {
-            let text = match query["logType"].as_str() {
-                "stdout" => &driver.output,
-                _ => &driver.log,
-            };
-            format!("==== Bytes 0-9 of 9 of /x/log ====\n{text}")
-        }
-    }
+    let text = match query.get("driverId") {
+        None => Some(format!("log of executor {}\n", query["executorId"])),
+        Some(id) => cluster
+            .drivers
+            .get(id)
+            .map(|driver| match query["logType"].as_str() {
+                "stdout" => driver.output.clone(),
+                _ => driver.log.clone(),
+            }),
+    };
+    let Some(text) = text else {
+        return "Error: invalid log directory".to_owned();
+    };
+    let number = |name: &str| {
+        query
+            .get(name)
+            .map(|text| text.parse::<usize>().expect("bytes"))
+    };
+    let total = text.len();
+    let length = number("byteLength").expect("it is always asked for");
+    let start = number("offset")
+        .unwrap_or(total.saturating_sub(length))
+        .min(total);
+    let end = (start + length).min(total);
+    let part = String::from_utf8_lossy(&text.as_bytes()[start..end]).into_owned();
+    format!("==== Bytes {start}-{end} of {total} of /x/log ====\n{part}")
 }
 
 async fn page(
@@ -194,6 +234,7 @@ async fn page(
     }
     Json(match page.as_str() {
         "jobs" => application.jobs,
+        "allexecutors" => application.executors,
         _ => {
             let id = application.job_id.iter();
             let settings: Vec<Value> = id

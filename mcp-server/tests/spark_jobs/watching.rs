@@ -41,6 +41,12 @@ async fn it_follows_a_job_to_its_end() {
             "numActiveTasks": 0,
             "numFailedTasks": 1, "numCompletedStages": 1, "numSkippedStages": 1,
             "stageIds": [0, 1]}]),
+        executors: json!([
+            {"id": "driver", "isActive": true, "totalCores": 0},
+            {"id": "0", "isActive": false, "failedTasks": 1},
+            {"id": "1", "isActive": true, "totalCores": 2, "completedTasks": 8,
+             "totalDuration": 70, "totalGCTime": 3, "maxMemory": 100, "totalShuffleRead": 5},
+        ]),
         ..Application::default()
     };
     master
@@ -55,6 +61,28 @@ async fn it_follows_a_job_to_its_end() {
     );
     assert_eq!(done["stages"], json!({"total": 1, "done": 1}));
     assert_eq!(done["message"], json!(null));
+    let executors = done["executors"].as_array().expect("executors");
+    let [there, gone] = executors.as_slice() else {
+        panic!("two of them: {done}");
+    };
+    assert_eq!(
+        (&there["id"], &gone["id"]),
+        (&json!("1"), &json!("0")),
+        "{done}"
+    );
+    for (name, expected) in [
+        ("cores", 2),
+        ("tasks_done", 8),
+        ("run_ms", 70),
+        ("gc_ms", 3),
+    ] {
+        assert_eq!(there[name], expected, "{name}: {done}");
+    }
+    assert_eq!(
+        (&there["memory"], &there["shuffle_read"]),
+        (&json!(100), &json!(5))
+    );
+    assert_eq!(gone["tasks_failed"], 1);
 
     master.only_driver("FINISHED");
     let finished = until_status(&client, &job, "finished").await;

@@ -10,6 +10,8 @@ TOOLS = {
     "submit_spark_job",
     "get_job_status",
     "list_spark_jobs",
+    "get_job_logs",
+    "cancel_job",
     "create_etl_pipeline",
     "execute_pipeline",
     "get_pipeline_status",

@@ -79,6 +79,39 @@ def test_it_finds_no_job_that_nobody_submitted(client):
     assert nobody["job_id"] in failure(client.call("get_job_status", nobody))
 
 
+def test_it_reads_the_logs_of_a_job_for_every_client(client, failed_job):
+    job_id = failed_job["job_id"]
+    script = structured(client.call("get_job_logs", {"job_id": job_id}))
+    assert "nothing to do for 10 rows" in script["text"]
+    head = {"job_id": job_id, "log": "driver", "offset": 0, "bytes": 8000}
+    driver = structured(client.call("get_job_logs", head))
+    assert driver["offset"] == 0 < driver["next_offset"] <= 8000
+    assert f"spark.portcullis.job.id={job_id}" in driver["text"]
+    executor = structured(client.call("get_job_logs", {"job_id": job_id, "log": "executor"}))
+    assert executor["executors"] and executor["total_bytes"] > 0
+
+
+def test_it_cancels_a_job_that_runs_and_one_that_runs_too_long(installation, stack):
+    """Spark frees both; a repeated submission under one key starts no second driver."""
+    with SdkClient(Sdk("client", "modern"), stack.url, installation.home) as client:
+        folder = stack.data / "never"
+        arguments = {"source": GATED, "args": [str(folder), "10"]}
+        limited = {**arguments, "max_run_seconds": 5, "idempotency_key": "too long"}
+        slow, again, too_long = (
+            structured(client.call("submit_spark_job", job))["job_id"]
+            for job in (arguments, limited, limited)
+        )
+        assert again == too_long
+        wait_for("the job is ended", lambda: job(client, too_long)["status"] in FINAL)
+        ended = job(client, too_long)
+        assert ended["status"] == "killed" and "5 s" in ended["message"], ended
+        wait_for("the job runs", lambda: job(client, slow)["status"] == "running")
+        structured(client.call("cancel_job", {"job_id": slow}))
+        wait_for("the job is over", lambda: job(client, slow)["status"] in FINAL)
+        ended = job(client, slow)
+        assert (ended["status"], ended["message"]) == ("killed", "it was cancelled")
+
+
 @pytest.mark.run_last
 def test_it_keeps_a_job_through_a_crash_of_the_data_server(installation, stack):
     """Submitted in one era, found again in the other after SIGKILL, watched to the end."""
