@@ -59,14 +59,11 @@ pub(super) async fn into_rows(
             "two columns of the source are named `{name}`: give each its own name with AS"
         )));
     }
-    if read?.truncation.is_some() {
-        return Err(ToolFailure::new(
-            "too_large",
-            format!("the source has more than {} GiB of rows", MOST_BYTES >> 30),
-        )
-        .with_hint("aggregate, or split it by a parameter"));
-    }
     let rows = sink.row_count();
+    let written = read?;
+    if written.truncation.is_some() {
+        return Err(too_large(&written, rows));
+    }
     call.progress.tell(StepProgress {
         percent: None,
         rows: i64::try_from(rows).ok(),
@@ -78,6 +75,17 @@ pub(super) async fn into_rows(
         .into_inner()
         .map_err(|error| unwritten(error.into_error()))?;
     Ok((file, rows))
+}
+
+/// The failure of a source whose rows were cut off behind this many.
+fn too_large(written: &Written, rows: u64) -> ToolFailure {
+    let Some(cell) = &written.oversized else {
+        let message = format!("the source has more than {} GiB of rows", MOST_BYTES >> 30);
+        return ToolFailure::new("too_large", message)
+            .with_hint("aggregate, or split it by a parameter");
+    };
+    let next = usize::try_from(rows).map_or(usize::MAX, |rows| rows.saturating_add(1));
+    ToolFailure::new("too_large", cell.explain(next))
 }
 
 /// Runs the query of a flow in Spark, with `before` in front of it.

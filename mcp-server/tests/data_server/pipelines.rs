@@ -261,6 +261,25 @@ async fn it_gives_the_same_run_for_the_same_key_and_lists_what_there_is() {
 }
 
 #[tokio::test]
+async fn it_names_the_cell_that_no_row_of_a_flow_can_hold() {
+    let pipelines = Pipelines::with(TABLES).await;
+    let stages = json!([{
+        "name": "long",
+        "source": {"type": "postgres",
+            "sql": "SELECT n, repeat('x', 9000000 * (n - 1)) AS text FROM generate_series(1, 2) n"},
+        "destination": {"type": "file", "path": "long.ndjson"}
+    }]);
+    let seen = pipelines.finish(stages, json!({})).await;
+    assert_eq!(seen["status"], "failed", "{seen}");
+    let told = seen.to_string();
+    assert!(
+        told.contains("row 2 alone is over the byte limit"),
+        "{told}"
+    );
+    assert!(told.contains("`text` has 9000000 bytes"), "{told}");
+}
+
+#[tokio::test]
 async fn it_ends_the_statement_of_a_run_that_is_cancelled() {
     let pipelines = Pipelines::with(TABLES).await;
     let client = pipelines.client();
