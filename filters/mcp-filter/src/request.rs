@@ -259,8 +259,8 @@ impl<'h, H: Host> Request<'h, H> {
         size: usize,
         end: EndOfBody,
     ) -> Flow {
-        let judgement = message.read_on(self.host, plugin, size, end);
-        match judgement {
+        let fate = message.read_on(self.host, plugin, size, end);
+        match fate {
             MessageFate::ReadOn => {
                 self.phase = Phase::Reading(message);
                 Flow::Wait

@@ -149,7 +149,7 @@ impl MessageInHand {
         let (message, kind) = match self.decided_on {
             Some(message) => (message, Kind::Request),
             None => match self.read_to_decision(host, plugin, end) {
-                ControlFlow::Break(judgement) => return judgement,
+                ControlFlow::Break(fate) => return fate,
                 ControlFlow::Continue(decidable) => decidable,
             },
         };
@@ -164,7 +164,7 @@ impl MessageInHand {
         }
         match (self.judge(host, plugin, &message, kind, end), rest) {
             (MessageFate::Pass(_), Err(answer)) => answer.into(),
-            (judgement, _) => judgement,
+            (fate, _) => fate,
         }
     }
 
