@@ -1,14 +1,16 @@
 //! The data server: Apache Spark and PostgreSQL as MCP tools.
 //!
-//! It speaks streamable HTTP in both protocol eras, reads PostgreSQL without ever being able to
-//! write, and runs Spark SQL and Spark jobs. It decides nothing about who may call what: that is
-//! the gateway's part.
+//! It speaks streamable HTTP in both protocol eras, runs callers' SQL on PostgreSQL so that it can
+//! only read, runs Spark SQL and Spark jobs, and moves rows between them by pipelines, which write
+//! where the operator has named a login that may. It decides nothing about who may call what: that
+//! is the gateway's part.
 //!
 //! How its types meet: a [`transport`] receives a message and tells [`mcp::McpServer`] what it
 //! knows of the sender ([`mcp::Incoming`]). That makes a [`call::Call`] and hands it to
 //! [`tools::Registry`], which parses the arguments and runs the one [`tools::Tool`] with that name
 //! on the [`services::Services`]. What comes back is a [`tools::Output`] or a
-//! [`tools::ToolFailure`], which `mcp` puts into the form of the client's revision.
+//! [`tools::ToolFailure`], which `mcp` puts into the form of the client's revision. Beside the
+//! calls, [`background`] watches jobs and runs the flows of pipelines.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -20,6 +22,7 @@
 //! # }
 //! ```
 
+pub mod background;
 pub mod call;
 pub mod config;
 pub mod flow_runner;

@@ -2,9 +2,8 @@
 //!
 //! A port (PostgreSQL, Spark) writes into a [`RowSink`], cell by cell, and stops when that is full.
 //! The sink decides on the form: [`JsonRows`] and [`CsvRows`] keep bytes within [`Limits`],
-//! [`TextForModels`] keeps what a model reads. No row is held as a tree of values, and none is
-//! written twice in the same form. [`RawJson`] and [`RawObject`] carry what was written on to the
-//! wire.
+//! [`TextForModels`] keeps what a model reads. No row becomes a tree of values, and none is written
+//! twice in the same form. [`RawJson`] and [`RawObject`] carry what was written on to the wire.
 
 mod arrow_stream;
 mod csv_rows;

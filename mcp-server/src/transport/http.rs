@@ -25,8 +25,8 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::background::BackgroundWork;
 use crate::config::Config;
-use crate::flow_runner;
 use crate::mcp::McpServer;
 use crate::services::Services;
 use crate::tools::Registry;
@@ -38,10 +38,6 @@ const MAX_REQUEST_BYTES: usize = 4 << 20;
 
 /// Calls that run when the server is told to stop have this long to end; then they are cancelled.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// Interrupts and submissions that are under way at the end have this long; a peer that has not
-/// answered by then is not there.
-const LAST_WORK: Duration = Duration::from_secs(5);
 
 /// Listens where the configuration says, and serves until `shutdown` fires; calls that run then may
 /// end within a few seconds.
@@ -72,15 +68,8 @@ pub async fn serve_on(
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
-    let watching = tokio::spawn(services.jobs.clone().watch(shutdown.clone()));
-    let flows = tokio::spawn(flow_runner::work(Arc::clone(&services), shutdown.clone()));
-    let started = Arc::clone(&services);
-    tokio::spawn(async move {
-        for database in started.databases.all() {
-            database.log_warnings().await;
-        }
-    });
-    let router = router(config, registry, Arc::clone(&services), stop_calls.clone());
+    let background = BackgroundWork::begin(&services, &shutdown);
+    let router = router(config, registry, services, stop_calls.clone());
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
     // Linux.
     let listener = listener.tap_io(|stream| {
@@ -99,19 +88,7 @@ pub async fn serve_on(
         () = serving => {}
         () = too_long => {}
     }
-    // What callers gave up is ended in Spark, and what they submitted is recorded, before the
-    // process ends.
-    let rest = async {
-        tokio::join!(
-            flows,
-            watching,
-            services.jobs.drain(),
-            services.spark.drain()
-        )
-    };
-    if tokio::time::timeout(LAST_WORK, rest).await.is_err() {
-        tracing::warn!("work for calls that had ended was not over in time");
-    }
+    background.end().await;
     Ok(())
 }
 

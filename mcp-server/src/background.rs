@@ -1,0 +1,67 @@
+//! The work of this process beside calls: it watches jobs, runs the flows of pipelines, and at the
+//! end waits for what callers have left behind.
+//!
+//! It is the same whatever transport brings the calls: a transport begins it before it serves, and
+//! ends it when it has served.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::flow_runner;
+use crate::services::Services;
+
+/// Interrupts and submissions that are under way at the end have this long; a peer that has not
+/// answered by then is not there.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
+/// The work beside calls, once it has begun.
+#[derive(Debug)]
+pub struct BackgroundWork {
+    services: Arc<Services>,
+    watching: JoinHandle<()>,
+    flows: JoinHandle<()>,
+}
+
+impl BackgroundWork {
+    /// Begins to watch jobs and to run flows until `stop` fires, and has every database log what
+    /// its operator should know.
+    pub fn begin(services: &Arc<Services>, stop: &CancellationToken) -> Self {
+        let watching = tokio::spawn(services.jobs.clone().watch(stop.clone()));
+        let flows = tokio::spawn(flow_runner::work(Arc::clone(services), stop.clone()));
+        let warned = Arc::clone(services);
+        tokio::spawn(async move {
+            for database in warned.databases.all() {
+                database.log_warnings().await;
+            }
+        });
+        Self {
+            services: Arc::clone(services),
+            watching,
+            flows,
+        }
+    }
+
+    /// Waits a few seconds, so that before the process ends what callers gave up is ended in Spark
+    /// and what they submitted is recorded. The `stop` that it began with must have fired.
+    pub async fn end(self) {
+        let Self {
+            services,
+            watching,
+            flows,
+        } = self;
+        let rest = async {
+            tokio::join!(
+                flows,
+                watching,
+                services.jobs.drain(),
+                services.spark.drain()
+            )
+        };
+        if tokio::time::timeout(LAST_WORK, rest).await.is_err() {
+            tracing::warn!("work for calls that had ended was not over in time");
+        }
+    }
+}
