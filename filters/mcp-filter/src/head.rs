@@ -1,13 +1,16 @@
 //! The headers of a request, read in one pass and judged without the body.
 
+mod for_proxies;
+mod seen;
+
 use mcp_message::{Era, header_text};
-use policy_engine::wire::CLUSTER_HEADER;
 use policy_engine::{EndpointId, HeaderParameter, Policy};
 use proxy_host::HeaderPairs;
 use smallvec::SmallVec;
 
 use crate::answer::Answer;
 use crate::plugin::Plugin;
+use seen::{Once, Seen};
 
 /// Envoy's own header for the time that an upstream may take, in milliseconds.
 pub(crate) const TIMEOUT: &str = "x-envoy-upstream-rq-timeout-ms";
@@ -89,189 +92,6 @@ pub(crate) struct Changes {
     pub(crate) credentials: Vec<&'static str>,
 }
 
-/// A header that must not be repeated.
-#[derive(Clone, Copy, Default)]
-enum Once<'a> {
-    #[default]
-    Absent,
-    One(&'a [u8]),
-    Repeated,
-}
-
-impl<'a> Once<'a> {
-    fn see(&mut self, value: &'a [u8]) {
-        *self = match self {
-            Self::Absent => Self::One(value),
-            _ => Self::Repeated,
-        };
-    }
-
-    fn value(self, name: &str) -> Result<Option<&'a [u8]>, Answer> {
-        match self {
-            Self::Absent => Ok(None),
-            Self::One(value) => Ok(Some(value)),
-            Self::Repeated => Err(Answer::header_mismatch(format!(
-                "the header {name} occurs twice; send it once"
-            ))),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Seen<'a> {
-    method: &'a [u8],
-    path: &'a [u8],
-    authority: Once<'a>,
-    origins: Vec<&'a [u8]>,
-    content_type: Once<'a>,
-    content_encoding: Once<'a>,
-    content_length: Option<usize>,
-    version: Once<'a>,
-    mcp_method: Once<'a>,
-    mcp_name: Once<'a>,
-    tunnel: bool,
-    /// The name of a header whose value is not UTF-8.
-    unreadable: Option<&'a [u8]>,
-    /// `Mcp-*` headers, which only the modern era defines.
-    modern_only: SmallVec<[&'a [u8]; 4]>,
-    /// Of these, the `Mcp-Param-*` ones, without the prefix.
-    parameters: Vec<(&'a [u8], &'a [u8])>,
-    /// Headers that no client may send a server.
-    unwanted: Vec<&'a [u8]>,
-    credentials: Vec<&'static str>,
-    /// How many pairs could be read.
-    pairs: usize,
-}
-
-impl<'a> Seen<'a> {
-    fn read(pairs: &'a HeaderPairs) -> Self {
-        let mut seen = Self::default();
-        let are_ascii = pairs.are_ascii();
-        for (name, value) in pairs.iter() {
-            seen.pairs += 1;
-            if !are_ascii && std::str::from_utf8(value).is_err() {
-                seen.unreadable = Some(name);
-            }
-            match name {
-                b":method" => seen.method = value,
-                b":path" => seen.path = value,
-                b":authority" | b"host" => seen.authority.see(value),
-                b":protocol" | b"upgrade" => seen.tunnel = true,
-                b"origin" => seen.origins.push(value),
-                b"content-type" => seen.content_type.see(value),
-                b"content-encoding" => seen.content_encoding.see(value),
-                // Envoy has checked that there is one, and that the body has this many bytes.
-                b"content-length" => seen.content_length = decimal(value),
-                b"mcp-protocol-version" => seen.version.see(value),
-                b"mcp-method" => {
-                    seen.mcp_method.see(value);
-                    seen.modern_only.push(name);
-                }
-                b"mcp-name" => {
-                    seen.mcp_name.see(value);
-                    seen.modern_only.push(name);
-                }
-                b"authorization" => seen.credentials.push("authorization"),
-                b"proxy-authorization" => seen.credentials.push("proxy-authorization"),
-                b"cookie" => seen.credentials.push("cookie"),
-                _ if name == CLUSTER_HEADER.as_bytes() || is_for_proxies(name) => {
-                    seen.unwanted.push(name);
-                }
-                _ => {
-                    if let Some(parameter) = name.strip_prefix(b"mcp-param-") {
-                        seen.parameters.push((parameter, value));
-                        seen.modern_only.push(name);
-                    }
-                }
-            }
-        }
-        seen
-    }
-
-    /// Programs behind read such a value each in their own way, or break at it; so it goes no
-    /// further than here.
-    fn is_text(&self) -> Result<(), Answer> {
-        self.unreadable
-            .map_or(Ok(()), |name| Err(Answer::header_not_text(name)))
-    }
-
-    fn unwanted(&self) -> Vec<Vec<u8>> {
-        self.unwanted.iter().map(|name| name.to_vec()).collect()
-    }
-
-    fn rest(&self) -> Rest {
-        match (self.method, self.content_length) {
-            // What follows an upgrade is no body, whatever length was announced.
-            _ if self.tunnel => Rest::MayNeverEnd,
-            (b"POST", _) | (_, Some(_)) => Rest::Ends,
-            (_, None) => Rest::MayNeverEnd,
-        }
-    }
-
-    fn check_host(&self, policy: &Policy) -> Result<(), Answer> {
-        match self.authority {
-            Once::One(host) if policy.host_allowed(host) => Ok(()),
-            Once::One(host) => Err(Answer::host_not_allowed(host)),
-            Once::Absent | Once::Repeated => Err(Answer::host_not_allowed(b"")),
-        }
-    }
-}
-
-/// Behind `x-`, the headers by which a proxy tells a server of the request that it had itself:
-/// another method, path, host or scheme (ASP.NET and OData: `x-http-method`; IIS and Symfony:
-/// `x-original-url`, `x-rewrite-url`; WSGI: `x-script-name`), or what only Envoy may say. A server
-/// that believes a client's own obeys another request than the one that was judged, and Envoy's
-/// router takes time-outs and retries from some.
-const PROXYS_STATEMENTS: [&[u8]; 5] = [
-    b"envoy-",
-    b"forwarded-",
-    b"http-",
-    b"original-",
-    b"rewrite-",
-];
-
-/// Of these, the ones that Envoy writes, or adds to, before the filter sees them.
-const ENVOYS_OWN: [&[u8]; 4] = [
-    b"envoy-external-address",
-    b"forwarded-client-cert",
-    b"forwarded-for",
-    b"forwarded-proto",
-];
-
-/// Whether a client's header of this name must not reach a server: it belongs to one connection
-/// (RFC 9110 section 7.6.1; those that Envoy itself takes away are not named), or it says what only
-/// a proxy may say.
-fn is_for_proxies(name: &[u8]) -> bool {
-    let Some(rest) = name.strip_prefix(b"x-") else {
-        return matches!(
-            name,
-            b"forwarded"
-                | b"front-end-https"
-                | b"http2-settings"
-                | b"proxy-authenticate"
-                | b"te"
-                | b"trailer"
-        );
-    };
-    let is_known = matches!(
-        rest,
-        b"forwarded"
-            | b"host"
-            | b"method"
-            | b"method-override"
-            | b"proxy-host"
-            | b"proxy-url"
-            | b"scheme"
-            | b"script-name"
-            | b"url-scheme"
-    );
-    is_known
-        || PROXYS_STATEMENTS
-            .iter()
-            .any(|begin| rest.starts_with(begin))
-            && !ENVOYS_OWN.contains(&rest)
-}
-
 impl Head {
     /// Reads the headers and judges what can be judged without the body, in the order of the
     /// protocol's checklist.
@@ -343,7 +163,7 @@ impl Head {
         if !is_post {
             return match era {
                 Era::Modern => Err(Answer::method_not_allowed("POST")),
-                Era::Legacy(_) => seen.is_text().map(|()| Self::Bodyless {
+                Era::Legacy(_) => seen.check_text().map(|()| Self::Bodyless {
                     endpoint,
                     changes,
                     rest: seen.rest(),
@@ -374,7 +194,7 @@ impl Head {
             Era::Legacy(_) => (None, None),
         };
         // After `Mcp-Name`, whose faults have a code of their own.
-        seen.is_text()?;
+        seen.check_text()?;
         let parameters = match era {
             Era::Modern => seen.parameters.iter(),
             Era::Legacy(_) => [].iter(),
@@ -393,21 +213,6 @@ impl Head {
             changes,
         })
     }
-}
-
-fn decimal(value: &[u8]) -> Option<usize> {
-    let digits = value.trim_ascii();
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_usize, |number, digit| {
-        let digit = usize::from(digit.wrapping_sub(b'0'));
-        let is_digit = digit < 10;
-        number
-            .checked_mul(10)?
-            .checked_add(digit)
-            .filter(|_| is_digit)
-    })
 }
 
 /// Whether a `Content-Type` is JSON in UTF-8 (RFC 8259 section 8.1).
@@ -465,55 +270,6 @@ mod tests {
             "application/json x",
         ] {
             assert!(!is_json(value.as_bytes()), "{value}");
-        }
-    }
-
-    #[test]
-    fn it_reads_the_announced_length() {
-        for (value, length) in [
-            ("0", Some(0)),
-            ("200", Some(200)),
-            (" 7 ", Some(7)),
-            ("", None),
-            ("-1", None),
-            ("+1", None),
-            ("1 2", None),
-            ("0x10", None),
-            ("99999999999999999999999", None),
-        ] {
-            assert_eq!(decimal(value.as_bytes()), length, "{value}");
-        }
-    }
-
-    #[test]
-    fn it_knows_headers_that_only_a_proxy_may_write() {
-        for name in [
-            "forwarded",
-            "te",
-            "x-envoy-expected-rq-timeout-ms",
-            "x-envoy-original-path",
-            "x-envoy-upstream-rq-timeout-ms",
-            "x-forwarded-host",
-            "x-forwarded-prefix",
-            "x-http-method",
-            "x-http-method-override",
-            "x-method-override",
-            "x-original-url",
-            "x-rewrite-url",
-        ] {
-            assert!(is_for_proxies(name.as_bytes()), "{name}");
-        }
-        for name in [
-            "x-envoy",
-            "x-envoy-external-address",
-            "x-forwarded-for",
-            "x-forwarded-proto",
-            "x-hosting",
-            "x-request-id",
-            "forwarded-by",
-            "accept",
-        ] {
-            assert!(!is_for_proxies(name.as_bytes()), "{name}");
         }
     }
 }
