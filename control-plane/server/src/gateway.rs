@@ -8,7 +8,7 @@
 //!
 //! Who knows what: `xds` reports facts; `acceptance` judges them and is pure, as are `newcomers`
 //! (what an Envoy gets that connects now) and `loosening` (whether a fall-back would allow more);
-//! `rollout` and `fall_back` act on the judgement.
+//! `rollout` and `fall_back` act on the judgement; `handing_out` tells the publisher who gets what.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -25,6 +25,7 @@ mod acceptance;
 mod author;
 mod change;
 mod fall_back;
+mod handing_out;
 mod loosening;
 mod newcomers;
 mod notices;
