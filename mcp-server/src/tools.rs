@@ -15,6 +15,7 @@ pub mod create_etl_pipeline;
 pub mod execute_pipeline;
 pub mod execute_query;
 pub mod execute_spark_sql;
+pub mod explain_query;
 pub mod get_job_logs;
 pub mod get_job_status;
 pub mod get_pipeline_status;
@@ -58,7 +59,8 @@ impl Registry {
         let tools = Self::default()
             .with::<list_tables::ListTables>()
             .with::<get_table_schema::GetTableSchema>()
-            .with::<execute_query::ExecuteQuery>();
+            .with::<execute_query::ExecuteQuery>()
+            .with::<explain_query::ExplainQuery>();
         let tools = match spark {
             Access::Read => tools.with::<execute_spark_sql::ExecuteSparkSql<false>>(),
             Access::Write => tools.with::<execute_spark_sql::ExecuteSparkSql<true>>(),

@@ -45,6 +45,7 @@ struct Entry {
     statement_timeout_ms: Option<u64>,
     max_rows: Option<usize>,
     max_bytes: Option<usize>,
+    max_cost: Option<f64>,
     #[serde(default)]
     allowed_functions: Vec<String>,
 }
@@ -127,6 +128,7 @@ impl PostgresConfig {
                 .unwrap_or(self.statement_timeout_ms),
             max_rows: entry.max_rows.unwrap_or(self.max_rows),
             max_bytes: entry.max_bytes.unwrap_or(self.max_bytes),
+            max_cost: entry.max_cost.or(self.max_cost),
             allowed_functions: entry
                 .allowed_functions
                 .join(",")

@@ -103,6 +103,15 @@ pub struct PostgresConfig {
     )]
     pub max_bytes: usize,
 
+    /// The most that PostgreSQL may expect a query to cost, in its own units (a page read in sequence
+    /// is 1); what would cost more is refused with the number. By default there is no limit
+    #[arg(
+        long = "postgres-max-cost",
+        env = "POSTGRES_MAX_COST",
+        value_parser = read_cost
+    )]
+    pub max_cost: Option<f64>,
+
     /// Functions that queries may call although they are not known to be harmless, by signature,
     /// separated by commas: `public.dice(), public.convert(numeric, text)`
     #[arg(
@@ -128,6 +137,14 @@ pub struct PostgresConfig {
 impl PostgresConfig {
     /// The name of the database of the POSTGRES_* settings among all of this server.
     pub const FIRST: &'static str = "default";
+}
+
+/// A cost as PostgreSQL counts it.
+fn read_cost(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(cost) if cost > 0.0 && cost.is_finite() => Ok(cost),
+        _ => Err("a cost is a number above 0, such as 1000000".to_owned()),
+    }
 }
 
 /// How a connection is encrypted; the names and their meaning are libpq's.

@@ -38,6 +38,7 @@ pub(super) struct CallSettings {
     pub(super) statement_timeout: Duration,
     pub(super) limits: Limits,
     pub(super) allowed_functions: Vec<String>,
+    pub(super) max_cost: Option<f64>,
 }
 
 impl Database {
@@ -106,6 +107,7 @@ impl Database {
                 statement_timeout,
                 limits,
                 allowed_functions: config.allowed_functions.0.clone(),
+                max_cost: config.max_cost,
             },
             types: Types::default(),
             login: reader,
@@ -116,6 +118,11 @@ impl Database {
     /// The name by which callers choose it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The most that a query may cost, as PostgreSQL expects it.
+    pub fn max_cost(&self) -> Option<f64> {
+        self.settings.max_cost
     }
 
     /// How much of a result is given back.

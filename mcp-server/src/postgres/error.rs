@@ -47,6 +47,16 @@ pub enum Error {
     /// The rows could not be kept.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// The plan of a query costs more than a query may.
+    #[error(
+        "the query is not run: PostgreSQL expects that it costs {cost:.0}, and the most is {most:.0}"
+    )]
+    TooCostly {
+        /// The cost of its plan.
+        cost: f64,
+        /// The cost that a query may have.
+        most: f64,
+    },
     /// The database has no login that may write.
     #[error("the database `{database}` has no login that may write")]
     ReadOnly {

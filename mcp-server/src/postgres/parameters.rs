@@ -60,6 +60,9 @@ pub(super) fn texts(
 fn text_form(value: &Value, info: &TypeInfo) -> Result<Option<String>, String> {
     Ok(Some(match (value, &info.form) {
         (Value::Null, _) => return Ok(None),
+        (Value::String(text), _) if text.contains('\0') => {
+            return Err("no type of PostgreSQL can hold a NUL character".to_owned());
+        }
         (Value::String(text), _) => text.clone(),
         (Value::Bool(value), _) => value.to_string(),
         (Value::Number(number), form) => number_text(number, form)?,

@@ -31,31 +31,29 @@ impl Database {
         parameters: &[Value],
         sink: &mut dyn RowSink,
     ) -> Result<Written, Error> {
-        if sql.len() > LONGEST_SQL {
-            return Err(Error::TooLong { most: LONGEST_SQL });
-        }
-        if sql.contains('\0') {
-            return Err(Error::HoldsNul);
-        }
         self.in_time(async {
-            let mut lease = self.queries.lease().await?;
+            let mut lease = self.lease_for_text(sql).await?;
             let statement = match self.judged(lease.session(), sql).await {
                 Ok(statement) => statement,
-                Err(error) => {
-                    end_after(lease, &error).await;
-                    return Err(match error {
-                        JudgeError::Refused(_) if is_explain(sql) => Refused::Explain.into(),
-                        error => error.into(),
-                    });
-                }
+                Err(error) => return Err(end_after(lease, error, sql).await),
             };
             self.run(lease, sql, statement, parameters, sink).await
         })
         .await
     }
 
+    /// A session for a caller's text, where that is one that can be analysed.
+    pub(super) async fn lease_for_text(&self, sql: &str) -> Result<Lease, Error> {
+        check_text(sql)?;
+        self.queries.lease().await
+    }
+
     /// Begins a transaction and returns the statement that may be bound in it.
-    async fn judged(&self, session: &mut Session, sql: &str) -> Result<Statement, JudgeError> {
+    pub(super) async fn judged(
+        &self,
+        session: &mut Session,
+        sql: &str,
+    ) -> Result<Statement, JudgeError> {
         let kept = session.kept.take(sql);
         let mut name = match &kept {
             Some(statement) => statement.name.clone(),
@@ -127,15 +125,17 @@ impl Database {
         values: &[Value],
         sink: &mut dyn RowSink,
     ) -> Result<Written, Error> {
-        let prepared = self.prepare(lease.session(), &statement, values).await;
+        let prepared = self
+            .prepare_at_a_cost(lease.session(), &statement, values)
+            .await;
         let (columns, values) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                let session = lease.session();
-                for name in keep(session, sql, &statement) {
-                    session.forget_later(name);
+                self.put_away(lease.session(), sql, &statement);
+                match statement.leaves_traces {
+                    true => lease.close(),
+                    false => lease.roll_back().await,
                 }
-                lease.roll_back().await;
                 return Err(error);
             }
         };
@@ -172,8 +172,27 @@ impl Database {
         }
     }
 
+    /// The same as [`Database::prepare`], unless the plan costs more than a query may.
+    async fn prepare_at_a_cost(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        values: &[Value],
+    ) -> Result<(fetching::Columns, Vec<Option<String>>), Error> {
+        let (columns, values) = self.prepare(session, statement, values).await?;
+        self.check_cost(session, statement, &values).await?;
+        Ok((columns, values))
+    }
+
+    /// Keeps a statement that has not been bound, if it is worth it.
+    pub(super) fn put_away(&self, session: &mut Session, sql: &str, statement: &Statement) {
+        for name in keep(session, sql, statement) {
+            session.forget_later(name);
+        }
+    }
+
     /// Looks up the types of columns and parameters, and writes the parameters as text.
-    async fn prepare(
+    pub(super) async fn prepare(
         &self,
         session: &mut Session,
         statement: &Statement,
@@ -236,15 +255,31 @@ fn close_all(session: &mut Session, names: &[String]) -> std::io::Result<usize> 
     Ok(2 + names.len())
 }
 
-/// After a refusal the session is whole: PostgreSQL has run nothing of the caller's.
-async fn end_after(lease: Lease, error: &JudgeError) {
-    match error {
+/// Whether a caller's text can be analysed at all.
+pub(super) fn check_text(sql: &str) -> Result<(), Error> {
+    if sql.len() > LONGEST_SQL {
+        return Err(Error::TooLong { most: LONGEST_SQL });
+    }
+    match sql.contains('\0') {
+        true => Err(Error::HoldsNul),
+        false => Ok(()),
+    }
+}
+
+/// Ends the lease after a refusal, and says why it was. The session is whole: PostgreSQL has run
+/// nothing of the caller's.
+pub(super) async fn end_after(lease: Lease, error: JudgeError, sql: &str) -> Error {
+    match &error {
         JudgeError::Refused(Refused::TooLarge) => drop(lease),
         // Analysing a literal of a type of the database's own may have run a domain's check.
         JudgeError::Refused(refused) if refused.is_of_the_databases_own() => lease.close(),
         JudgeError::Refused(_) => lease.roll_back().await,
         JudgeError::Session(error) if lives_on(error) => lease.roll_back().await,
         JudgeError::Session(_) => drop(lease),
+    }
+    match error {
+        JudgeError::Refused(_) if is_explain(sql) => Refused::Explain.into(),
+        error => error.into(),
     }
 }
 

@@ -154,12 +154,21 @@ const QUERIES: &[&str] = &[
 
 #[tokio::test]
 async fn it_runs_what_analysts_write() {
+    check("execute_query").await;
+}
+
+#[tokio::test]
+async fn it_explains_what_analysts_write() {
+    check("explain_query").await;
+}
+
+async fn check(tool: &str) {
     let database = Database::with(DATA).await;
     let server = Server::on(&database, &[]).await;
     let client = server.client();
     let mut refused = Vec::new();
     for query in QUERIES {
-        let answer = client.query(query, json!([])).await;
+        let answer = client.call(tool, json!({"sql": query})).await;
         if answer.result()["isError"] != json!(false) {
             refused.push(format!(
                 "{query}: {}",

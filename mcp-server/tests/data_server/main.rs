@@ -16,6 +16,7 @@ mod limits;
 mod parameters;
 mod pipeline_refusals;
 mod pipelines;
+mod plans;
 mod protocol;
 mod read_only;
 mod schemas;

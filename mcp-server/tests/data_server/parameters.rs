@@ -194,8 +194,8 @@ async fn it_says_which_parameter_is_wrong() {
     check(
         "SELECT $1::text",
         json!(["a\u{0}b"]),
-        "22021",
-        "invalid byte sequence",
+        "invalid_arguments",
+        "no type of PostgreSQL can hold a NUL character",
     )
     .await;
 }

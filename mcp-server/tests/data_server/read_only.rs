@@ -56,11 +56,21 @@ fn check_unchanged(before: &[String], after: &[String]) {
 
 /// Sends every attack; each is refused or fails, and changes nothing.
 async fn check_attacks(database: &Database, server: Server, attacks: &[&'static str]) {
+    check_attacks_on("execute_query", database, server, attacks).await;
+}
+
+/// The same by another tool that takes SQL.
+async fn check_attacks_on(
+    tool: &str,
+    database: &Database,
+    server: Server,
+    attacks: &[&'static str],
+) {
     let client = server.client();
     let before = snapshot(database).await;
     let mut let_through = Vec::new();
     for attack in attacks {
-        let answer = client.query(attack, json!([])).await;
+        let answer = client.call(tool, json!({"sql": attack})).await;
         let result = answer.result();
         if result["isError"] == json!(false) {
             let_through.push(*attack);
@@ -106,6 +116,23 @@ async fn it_lets_no_attack_through_as_an_ordinary_role() {
     let server = Server::as_user(&database, user, &flags).await;
     let attacks = [ATTACKS, &[ATTACK_ON_A_POLICY]].concat();
     check_attacks(&database, server, &attacks).await;
+}
+
+/// Those that are harmless while nobody runs them.
+const ATTACKS_ON_TIME: &[&str] = &["SELECT pg_sleep", "generate_series(1, 1000", "RECURSIVE r"];
+
+#[tokio::test]
+async fn it_plans_no_attack_either() {
+    let database = Database::with(VICTIM).await;
+    let user = database.ordinary_user().await;
+    let is_planned = |attack: &&&str| !ATTACKS_ON_TIME.iter().any(|part| attack.contains(part));
+    let attacks: Vec<&str> = ATTACKS.iter().filter(is_planned).copied().collect();
+    for server in [
+        Server::on(&database, &["--postgres-role=postgres"]).await,
+        Server::as_user(&database, user, &[]).await,
+    ] {
+        check_attacks_on("explain_query", &database, server, &attacks).await;
+    }
 }
 
 /// Behind the judgement stand the transaction and the role: they hold alone, too.

@@ -77,6 +77,11 @@ async fn it_gives_results_that_fit_the_output_schemas() {
         ),
         ("execute_query", json!({"sql": "SELECT * FROM absent"})),
         ("execute_query", json!({"sql": "DELETE FROM t"})),
+        (
+            "explain_query",
+            json!({"sql": "SELECT * FROM t WHERE c = $1"}),
+        ),
+        ("explain_query", json!({"sql": "EXPLAIN SELECT 1"})),
     ] {
         let registry = Registry::all(mcp_server::config::Access::Read);
         let schema = registry

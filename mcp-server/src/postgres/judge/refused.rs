@@ -9,7 +9,7 @@ pub enum Refused {
     #[error(transparent)]
     Tree(#[from] TreeRefused),
     /// It asks for a plan.
-    #[error("EXPLAIN is not run by this tool; a tool of its own for plans is to come")]
+    #[error("EXPLAIN is no query; explain_query takes the query itself and gives its plan")]
     Explain,
     /// PostgreSQL's analysis is longer than is read.
     #[error("the query is too large once its views are expanded; ask for less at a time")]

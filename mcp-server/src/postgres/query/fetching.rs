@@ -17,9 +17,9 @@ use crate::results::{Cell, Column, OversizedCell, Room, RowSink, Truncation};
 const READ_PAST: usize = 16 << 20;
 
 /// The columns of a result, and how to read the values of each.
-pub(super) struct Columns {
-    pub(super) columns: Vec<Column>,
-    pub(super) types: Vec<Arc<TypeInfo>>,
+pub(in crate::postgres) struct Columns {
+    pub(in crate::postgres) columns: Vec<Column>,
+    pub(in crate::postgres) types: Vec<Arc<TypeInfo>>,
 }
 
 /// How the reading of a result ended.

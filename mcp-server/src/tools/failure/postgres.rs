@@ -29,6 +29,10 @@ impl From<Error> for ToolFailure {
             Error::Sink(error) => Self::unavailable("the result cannot be kept")
                 .with_hint("ask for fewer rows")
                 .with_log(error.to_string()),
+            Error::TooCostly { .. } => Self::new("too_costly", message).with_hint(
+                "explain_query shows the plan and what would help; add conditions, or aggregate \
+                 less at a time",
+            ),
             Error::ReadOnly { .. } => Self::new("25006", message).with_hint(
                 "the operator can give it one: POSTGRES_WRITE_USER and POSTGRES_WRITE_PASSWORD, or \
                  `write` in POSTGRES_DATABASES_FILE",
