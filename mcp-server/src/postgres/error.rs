@@ -49,7 +49,8 @@ pub enum Error {
     Sink(#[from] SinkError),
     /// The plan of a query costs more than a query may.
     #[error(
-        "the query is not run: PostgreSQL expects that it costs {cost:.0}, and the most is {most:.0}"
+        "the query is not run: PostgreSQL expects that it costs {cost:.0}, and the most is \
+         {most:.0}"
     )]
     TooCostly {
         /// The cost of its plan.

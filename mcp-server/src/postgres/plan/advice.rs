@@ -52,7 +52,7 @@ pub(super) fn scanned_tables(tree: &Value) -> Vec<Value> {
     scanned
 }
 
-/// What would help, the gravest first.
+/// The sentences that would help, the gravest first.
 pub(super) fn advise(tree: &Value, tables: &[PlannedTable]) -> Vec<String> {
     let mut advice: Vec<(f64, String)> = Vec::new();
     for node in nodes(tree) {
@@ -144,9 +144,14 @@ fn of_join(node: &Value) -> Option<String> {
         .any(|node| node["Index Cond"].is_string());
     let rows = |node: &Value| node["Plan Rows"].as_f64().unwrap_or_default();
     let pairs = rows(outer) * rows(inner);
-    (is_nested && !is_looked_up && pairs >= LARGE * LARGE && rows(node) >= pairs * 0.99).then(|| {
-        format!("a join without a condition makes about {pairs:.0} rows: say by what its tables match")
-    })
+    (is_nested && !is_looked_up && pairs >= LARGE * LARGE && rows(node) >= pairs * 0.99).then(
+        || {
+            format!(
+                "a join without a condition makes about {pairs:.0} rows: say by what its tables \
+                 match"
+            )
+        },
+    )
 }
 
 /// Estimates that nobody can rely on.
