@@ -104,7 +104,8 @@ pub struct PostgresConfig {
     pub max_bytes: usize,
 
     /// The most that PostgreSQL may expect a query to cost, in its own units (a page read in
-    /// sequence is 1); what would cost more is refused with the number. By default there is no limit
+    /// sequence is 1); what would cost more is refused with the number. By default there is no
+    /// limit
     #[arg(
         long = "postgres-max-cost",
         env = "POSTGRES_MAX_COST",

@@ -26,8 +26,8 @@ impl Tool for ExplainQuery {
     const NAME: &'static str = "explain_query";
     const TITLE: &'static str = "Explain a PostgreSQL query";
     const DESCRIPTION: &'static str = "Get PostgreSQL's plan of one SELECT, its cost and what \
-        would make it cheaper, without running it. Give the bare query, not EXPLAIN. Use it when a query \
-        is slow, or before a large one.";
+        would make it cheaper, without running it. Give the bare query, not EXPLAIN. Use it when \
+        a query is slow, or before a large one.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;
