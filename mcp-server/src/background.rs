@@ -7,11 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::flow_runner;
 use crate::services::Services;
+use crate::tools::Registry;
 
 /// Interrupts and submissions that are under way at the end have this long; a peer that has not
 /// answered by then is not there.
@@ -22,15 +24,16 @@ const LAST_WORK: Duration = Duration::from_secs(5);
 pub struct BackgroundWork {
     services: Arc<Services>,
     watching: JoinHandle<()>,
-    flows: JoinHandle<()>,
+    flows: Option<JoinHandle<()>>,
 }
 
 impl BackgroundWork {
-    /// Begins to watch jobs and to run flows until `stop` fires, and has every database log what
-    /// its operator should know.
-    pub fn begin(services: &Arc<Services>, stop: &CancellationToken) -> Self {
+    /// Begins to watch jobs and, where `registry` has the tool that starts runs, to run flows until
+    /// `stop` fires, and has every database log what its operator should know.
+    pub fn begin(services: &Arc<Services>, registry: &Registry, stop: &CancellationToken) -> Self {
         let watching = tokio::spawn(services.jobs.clone().watch(stop.clone()));
-        let flows = tokio::spawn(flow_runner::work(Arc::clone(services), stop.clone()));
+        let flows = flow_runner::is_wanted(registry)
+            .then(|| tokio::spawn(flow_runner::work(Arc::clone(services), stop.clone())));
         let warned = Arc::clone(services);
         tokio::spawn(async move {
             for database in warned.databases.all() {
@@ -54,7 +57,7 @@ impl BackgroundWork {
         } = self;
         let rest = async {
             tokio::join!(
-                flows,
+                OptionFuture::from(flows),
                 watching,
                 services.jobs.drain(),
                 services.spark.drain()

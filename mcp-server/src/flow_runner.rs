@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::pipelines::{Destination, FLOW, Flow, Source};
 use crate::services::Services;
-use crate::tools::ToolFailure;
+use crate::tools::execute_pipeline::ExecutePipeline;
+use crate::tools::{Registry, Tool as _, ToolFailure};
 
 /// Flows at once: each holds a connection that writes, of which a database has four.
 const AT_ONCE: usize = 4;
@@ -44,6 +45,12 @@ const PASSING: [&str; 9] = [
     "55P03", // lock_not_available
     "53300", // too_many_connections
 ];
+
+/// Whether this server should work on runs: where callers may not start any, it writes nothing for
+/// those who started them elsewhere.
+pub fn is_wanted(registry: &Registry) -> bool {
+    registry.get(ExecutePipeline::NAME).is_some()
+}
 
 /// Works on the runs of this server's records until `stop` fires; at once over where there are no
 /// records.
@@ -151,5 +158,27 @@ fn step_failure(failure: &ToolFailure) -> StepFailure {
     match PASSING.contains(&failure.code.as_str()) || failure.code.starts_with("08") {
         true => StepFailure::passing(&failure.code, message),
         false => StepFailure::lasting(&failure.code, message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn it_works_on_runs_only_where_callers_may_start_them() {
+        for (tools, works) in [
+            ("--tools=all", true),
+            ("--tools=execute_pipeline", true),
+            ("--tools=read-only", false),
+            ("--tools=list_pipelines,get_pipeline_status", false),
+        ] {
+            let config = Config::parse_from(["mcp-server", tools]);
+            let registry = Registry::offered(&config).expect("a selection");
+            assert_eq!(is_wanted(&registry), works, "{tools}");
+        }
     }
 }

@@ -68,7 +68,7 @@ pub async fn serve_on(
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
-    let background = BackgroundWork::begin(&services, &shutdown);
+    let background = BackgroundWork::begin(&services, &registry, &shutdown);
     let router = router(config, registry, services, stop_calls.clone());
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
     // Linux.

@@ -1,0 +1,121 @@
+//! Flows that are taken, those that are refused, and the query that one becomes.
+
+use serde_json::json;
+
+use super::*;
+
+fn of(stage: &Value) -> Result<Result<PipelineDefinition, InvalidFlow>, serde_json::Error> {
+    let pipeline = json!({
+        "name": "p",
+        "parameters": {"day": {"type": "string"}},
+        "stages": [stage]
+    });
+    serde_json::from_value::<Pipeline>(pipeline).map(Pipeline::definition)
+}
+
+#[test]
+fn it_says_of_each_stage_why_it_cannot_work() {
+    let postgres = json!({"type": "postgres", "sql": "SELECT 1"});
+    let spark = json!({"type": "spark_sql", "sql": "SELECT 1"});
+    let file = json!({"type": "file", "path": "in/a.ndjson"});
+    let table = json!({"type": "postgres", "table": "t"});
+    let into = |path: &str| json!({"type": "file", "path": path});
+    let step = |name: &str, engine: Option<&str>| {
+        json!([{"name": name, "sql": "SELECT 1",
+        "type": engine}])
+    };
+    for (source, transformations, destination, bind, expected) in [
+        (&postgres, json!([]), &table, json!(["day"]), ""),
+        (&file, json!([]), &table, json!([]), ""),
+        (&spark, step("a", None), &into("a/b.csv"), json!([]), ""),
+        (
+            &postgres,
+            json!([]),
+            &table,
+            json!(["dey"]),
+            "no parameter `dey`",
+        ),
+        (
+            &postgres,
+            step("source", None),
+            &table,
+            json!([]),
+            "no name",
+        ),
+        (&postgres, step("A", None), &table, json!([]), "no name"),
+        (
+            &postgres,
+            step("a", Some("spark_sql")),
+            &table,
+            json!([]),
+            "stage of its own",
+        ),
+        (
+            &file,
+            step("a", None),
+            &table,
+            json!([]),
+            "in a stage after this one",
+        ),
+        (
+            &postgres,
+            json!([]),
+            &json!({"type": "spark_sql", "table": "t"}),
+            json!([]),
+            "only rows of Spark SQL",
+        ),
+        (&file, json!([]), &into("b"), json!([]), "no other file"),
+        (&spark, json!([]), &into("../b"), json!([]), "no path below"),
+        (&spark, json!([]), &into("/b"), json!([]), "no path below"),
+        (
+            &spark,
+            json!([]),
+            &into("a/./../b"),
+            json!([]),
+            "no path below",
+        ),
+        (&spark, json!([]), &into(""), json!([]), "no path below"),
+    ] {
+        let stage = json!({"name": "s", "source": source, "transformations": transformations,
+            "destination": destination, "bind": bind});
+        let made = of(&stage).expect("it is written rightly");
+        let problem = made
+            .err()
+            .map(|invalid| invalid.to_string())
+            .unwrap_or_default();
+        assert!(problem.contains(expected), "{problem}, not {expected}");
+        assert_eq!(problem.is_empty(), expected.is_empty(), "{problem}");
+    }
+}
+
+#[test]
+fn it_refuses_words_that_it_does_not_know() {
+    for stage in [
+        json!({"name": "s", "source": {"type": "postgres", "sql": "SELECT 1", "x": 1},
+            "destination": {"type": "postgres", "table": "t"}}),
+        json!({"name": "s", "source": {"type": "mongo"},
+            "destination": {"type": "postgres", "table": "t"}}),
+        json!({"name": "s", "source": {"type": "postgres", "sql": "SELECT 1"},
+            "destination": {"type": "postgres", "table": "t", "mode": "upsert"}}),
+    ] {
+        assert!(of(&stage).is_err(), "{stage}");
+    }
+}
+
+#[test]
+fn it_writes_transformations_as_one_query() {
+    let flow = json!({
+        "source": {"type": "postgres", "sql": "SELECT 1 AS a; -- one"},
+        "transformations": [
+            {"name": "clean", "sql": "SELECT a FROM source;"},
+            {"name": "sum", "sql": "SELECT sum(a) FROM clean"}
+        ],
+        "destination": {"type": "postgres", "table": "t"}
+    });
+    let flow: Flow = serde_json::from_value(flow).expect("a flow");
+    assert_eq!(
+        flow.query().expect("SQL"),
+        "WITH source AS (\nSELECT 1 AS a; -- one\n),\nclean AS (\nSELECT a FROM source\n),\n\
+         sum AS (\nSELECT sum(a) FROM clean\n)\nSELECT * FROM sum"
+    );
+}
