@@ -5,6 +5,7 @@
 
 mod deadline;
 mod progress;
+mod statistics;
 
 use std::future::Future;
 
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use deadline::{Deadline, spell_time};
 pub use progress::{Progress, ProgressListener};
+pub use statistics::{CallCounts, CallStatistics, RunningCall};
 
 /// One call: who asks, under which id, and whether they still want the answer.
 #[derive(Debug, Clone)]

@@ -10,6 +10,7 @@
 //! are recorded as they are seen, because a master forgets them when it restarts. Nothing is kept
 //! in memory that would be missed.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +43,7 @@ pub use job::{
     Times,
 };
 pub use logs::{JobLog, LogRange, LogSource};
+pub use master::{Cluster, ClusterApplication, ClusterWorker, Share};
 pub use store::{Filter, StoreError};
 pub use submission::{Conf, InvalidConf};
 
@@ -268,6 +270,26 @@ impl Jobs {
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    /// The cluster as its master describes it.
+    ///
+    /// # Errors
+    /// [`Error::Master`] when the master does not answer.
+    pub async fn cluster(&self) -> Result<Cluster, Error> {
+        let cluster = self.0.master.cluster().await;
+        cluster.map_err(|error| Error::Master(error.to_string()))
+    }
+
+    /// How many jobs of `owner` are in each state; states without a job are left out.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn count_by_state(
+        &self,
+        owner: Option<&str>,
+    ) -> Result<BTreeMap<String, i64>, Error> {
+        Ok(self.0.store()?.count_by_state(owner).await?)
     }
 
     /// Whether the registry can be used; `None` if there is none.

@@ -5,9 +5,14 @@
 //! the form of the client's revision. Nothing here knows of HTTP.
 
 mod answer;
+mod calls;
+mod completion;
+mod failure;
 mod incoming;
 mod progress;
+mod prompt_methods;
 mod raw_result;
+mod resource_methods;
 mod running_calls;
 mod server;
 

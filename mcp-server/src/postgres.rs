@@ -23,8 +23,8 @@ mod wire;
 mod write_transaction;
 
 pub use catalogue::{
-    Check, ColumnDescription, ForeignKey, Index, MissingTable, TableDescription, TableKey,
-    TableName, TableSummary, UniqueConstraint,
+    Check, ColumnDescription, ForeignKey, FunctionSummary, Index, MissingTable, TableDescription,
+    TableKey, TableName, TableSummary, UniqueConstraint,
 };
 pub use database::Database;
 pub use databases::{Databases, UnknownDatabase};
@@ -32,6 +32,7 @@ pub use error::{Busy, Error, NotOpened, SOON};
 pub use judge::{FunctionRefused, Refused};
 pub use parameters::InvalidParameters;
 pub use plan::{Plan, PlannedTable};
+pub use pool::PoolUse;
 pub use session::{OpenError, SessionError, TextRow};
 pub use transaction::ReadTransaction;
 pub use wire::{ConnectError, ServerReport, WireError};

@@ -1,5 +1,6 @@
 //! The services that the tools work on, made once per process and shared by all calls.
 
+use crate::call::CallStatistics;
 use crate::config::Config;
 use crate::jobs::Jobs;
 use crate::pipelines::Pipelines;
@@ -18,6 +19,8 @@ pub struct Services {
     pub jobs: Jobs,
     /// Pipelines and the records of their runs.
     pub pipelines: Pipelines,
+    /// How many calls ran and run, by what was called.
+    pub calls: CallStatistics,
     /// The bytes of a result that a model is shown as text.
     pub text_bytes: usize,
 }
@@ -34,6 +37,7 @@ impl Services {
             spark: Spark::new(&config.spark)?,
             jobs: Jobs::new(config)?,
             pipelines: Pipelines::new(config)?,
+            calls: CallStatistics::default(),
             text_bytes: config.text_bytes,
         })
     }

@@ -37,6 +37,8 @@ use crate::results::RawJson;
 use crate::services::Services;
 
 pub use failure::ToolFailure;
+pub use get_table_schema::not_found as missing_table;
+pub use job_view::{full as describe_job, line as summarise_job};
 pub use registry::Registry;
 
 impl Registry {

@@ -55,9 +55,22 @@ function described(error) {
     return { type: error.constructor.name, message, code, data };
 }
 
+const LISTS = {
+    tools: (client) => client.listTools(),
+    resources: (client) => client.listResources(),
+    templates: (client) => client.listResourceTemplates(),
+    prompts: (client) => client.listPrompts(),
+};
+
 async function answer(client, request) {
     try {
-        if (request.call === undefined) return { result: await client.listTools() };
+        if (request.list) return { result: await LISTS[request.list](client) };
+        if (request.read) return { result: await client.readResource({ uri: request.read }) };
+        if (request.complete) return { result: await client.complete(request.complete) };
+        if (request.prompt) {
+            const prompt = { name: request.prompt, arguments: request.arguments ?? {} };
+            return { result: await client.getPrompt(prompt) };
+        }
         const call = { name: request.call, arguments: request.arguments ?? {} };
         return { result: await client.callTool(call) };
     } catch (error) {

@@ -7,10 +7,16 @@ import asyncio
 import sys
 
 from mcp import Client
+from mcp.types import CompleteResult, PromptReference, ResourceTemplateReference
 
 from lines import answer_lines, as_json, pinned
 
 MODES = {"modern": "auto", "legacy": "legacy"}
+
+
+async def complete(client: Client, ref: dict, argument: dict) -> CompleteResult:
+    kinds = {"ref/prompt": PromptReference, "ref/resource": ResourceTemplateReference}
+    return await client.complete(kinds[ref["type"]].model_validate(ref), argument)
 
 
 async def main(url: str, era: str) -> None:
@@ -21,7 +27,20 @@ async def main(url: str, era: str) -> None:
                 return as_json(
                     await client.call_tool(request["call"], request.get("arguments", {}))
                 )
-            return as_json(await client.list_tools(cache_mode="bypass"))
+            if "read" in request:
+                return as_json(await client.read_resource(request["read"]))
+            if "prompt" in request:
+                arguments = request.get("arguments", {})
+                return as_json(await client.get_prompt(request["prompt"], arguments))
+            if "complete" in request:
+                return as_json(await complete(client, **request["complete"]))
+            lists = {
+                "tools": client.list_tools,
+                "resources": client.list_resources,
+                "templates": client.list_resource_templates,
+                "prompts": client.list_prompts,
+            }
+            return as_json(await lists[request["list"]](cache_mode="bypass"))
 
         await answer_lines(client.session.protocol_version, pinned("mcp"), answer)
 

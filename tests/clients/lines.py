@@ -3,7 +3,9 @@
 A program first prints `{"connected": REVISION, "package": "NAME VERSION"}`. Then it reads one JSON
 request per line (`{"call": "tool", "arguments": {}}`, `{"list": "tools"}`) and prints for each what
 a user of the client sees: `{"result": …}` or `{"error": {"type", "message", "code", "data"}}`.
-`call.mjs` speaks the same lines.
+`call.mjs` speaks the same lines. That and `call_mcp_2.py` list `resources`, `templates` and
+`prompts`, too, and know `{"read": "uri"}`, `{"prompt": "name", "arguments": {}}` and
+`{"complete": {"ref": {}, "argument": {}}}`.
 """
 
 import asyncio

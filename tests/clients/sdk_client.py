@@ -147,6 +147,20 @@ class SdkClient:
     def tools(self) -> list[dict]:
         return self.ask({"list": "tools"})["result"]["tools"]
 
+    def list(self, what: str) -> list[dict]:
+        """Lists `resources`, `templates` or `prompts`."""
+        key = {"templates": "resourceTemplates"}.get(what, what)
+        return self.ask({"list": what})["result"][key]
+
+    def read(self, uri: str) -> dict:
+        return self.ask({"read": uri})
+
+    def prompt(self, name: str, arguments: dict | None = None) -> dict:
+        return self.ask({"prompt": name, "arguments": arguments or {}})
+
+    def complete(self, ref: dict, argument: dict) -> dict:
+        return self.ask({"complete": {"ref": ref, "argument": argument}})
+
     def close(self) -> None:
         """Ends the client: by the end of its input, and by SIGKILL 5 s later."""
         try:

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::job::{ExecutorMetrics, JobProgress};
 
+mod cluster;
+
+pub use cluster::{Cluster, ClusterApplication, ClusterWorker, Share};
+
 /// One look takes no longer than this.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Starting a driver may make the master wait for its own log to be written.
@@ -61,6 +65,7 @@ struct SubmissionAnswer {
     message: Option<String>,
     driver_state: Option<String>,
     worker_id: Option<String>,
+    server_spark_version: Option<String>,
 }
 
 /// A driver, as the master describes it.

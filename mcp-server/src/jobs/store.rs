@@ -305,6 +305,21 @@ impl Store {
         Ok(states.collect::<Result<_, sqlx::Error>>()?)
     }
 
+    /// How many jobs of this owner are in each state.
+    pub(super) async fn count_by_state(
+        &self,
+        owner: Option<&str>,
+    ) -> Result<BTreeMap<String, i64>, StoreError> {
+        let counts: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT state, count(*) FROM portcullis.spark_jobs
+             WHERE owner IS NOT DISTINCT FROM $1 GROUP BY state",
+        )
+        .bind(owner)
+        .fetch_all(self.pool().await?)
+        .await?;
+        Ok(counts.into_iter().collect())
+    }
+
     /// Jobs of this owner, newest first.
     pub(super) async fn list(
         &self,

@@ -1,29 +1,30 @@
 //! MCP's methods, answered from the registry of tools.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
-    ErrorData, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams,
-    ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
+    CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::answer::{self, NAME};
-use super::{CallGuard, FindIncoming, Incoming, RunningCalls, progress};
-use crate::call::{Call, ClientAbilities, Revision, spell_time};
+use super::{FindIncoming, RunningCalls};
+use crate::call::Revision;
+use crate::prompts::PromptRegistry;
+use crate::resources::ResourceRegistry;
 use crate::services::Services;
-use crate::tools::{Output, Registry, ToolFailure};
+use crate::tools::Registry;
 
-/// How long a client may keep the list of tools. It changes only with a new release of the server.
-const LIST_TTL_MS: u64 = 60_000;
+/// How long a client may keep a list of what this server offers. It changes only with a new release
+/// of the server.
+pub(super) const LIST_TTL_MS: u64 = 60_000;
 
 /// The methods of 2026-07-28. rmcp takes one with malformed params for an unknown method; clients
 /// take "unknown method" for an old server.
@@ -40,66 +41,38 @@ const KNOWN_METHODS: &[&str] = &[
     "subscriptions/listen",
 ];
 
-/// The server of MCP's methods. One per request in rmcp's eyes; all share the registry and the
+/// The server of MCP's methods. One per request in rmcp's eyes; all share the registries and the
 /// services.
 #[derive(Clone)]
 pub struct McpServer {
-    registry: Arc<Registry>,
-    services: Arc<Services>,
-    running: Arc<RunningCalls>,
-    stopping: CancellationToken,
-    find_incoming: FindIncoming,
+    pub(super) tools: Arc<Registry>,
+    pub(super) resources: Arc<ResourceRegistry>,
+    pub(super) prompts: Arc<PromptRegistry>,
+    pub(super) services: Arc<Services>,
+    pub(super) running: Arc<RunningCalls>,
+    pub(super) stopping: CancellationToken,
+    pub(super) find_incoming: FindIncoming,
 }
 
 impl McpServer {
     /// Calls are cancelled when `stopping` fires. `find_incoming` is the transport's way to tell
     /// what it knows of a request.
     pub fn new(
-        registry: Arc<Registry>,
+        tools: Arc<Registry>,
         services: Arc<Services>,
         running: Arc<RunningCalls>,
         stopping: CancellationToken,
         find_incoming: FindIncoming,
     ) -> Self {
         Self {
-            registry,
+            tools,
+            resources: Arc::new(ResourceRegistry::all()),
+            prompts: Arc::new(PromptRegistry::all()),
             services,
             running,
             stopping,
             find_incoming,
         }
-    }
-
-    async fn call(
-        &self,
-        name: &str,
-        arguments: JsonObject,
-        call: Call,
-    ) -> Option<Result<Output, ToolFailure>> {
-        let (cancelled, deadline) = (call.cancelled.clone(), call.deadline);
-        let run = self
-            .registry
-            .run(name, Arc::clone(&self.services), call, arguments)?;
-        let run = AssertUnwindSafe(run).catch_unwind().map(|ended| {
-            ended.unwrap_or_else(|_| Err(ToolFailure::new(
-                "internal",
-                "the tool failed in a way that it should not; the server's log has it under this \
-                 call's id",
-            )))
-        });
-        let started = Instant::now();
-        let result = match deadline {
-            None => run.await,
-            Some(deadline) => tokio::select! {
-                result = run => result,
-                () = deadline.over() => {
-                    cancelled.cancel();
-                    Err(out_of_time(deadline.given))
-                }
-            },
-        };
-        log(&result, started.elapsed());
-        Some(result)
     }
 }
 
@@ -114,39 +87,17 @@ impl McpServer {
         }
         text
     }
-
-    /// The call that a request makes, and what must live as long as it runs.
-    fn receive(
-        &self,
-        incoming: Incoming,
-        context: &RequestContext<RoleServer>,
-    ) -> (Call, (AbortOnDropHandle<()>, Option<CallGuard>)) {
-        let (cancelled, watch) = either(&context.ct, &self.stopping);
-        let guard = incoming.session.clone().map(|session| {
-            self.running
-                .enter(session, context.id.clone(), cancelled.clone())
-        });
-        let abilities = context.client_capabilities().unwrap_or_default();
-        let call = Call {
-            request_id: incoming.id,
-            principal: incoming.principal,
-            revision: Revision::named(context.protocol_version()),
-            client: ClientAbilities {
-                elicitation: abilities.elicitation.is_some(),
-                tasks: abilities.supports_tasks(),
-            },
-            session: incoming.session,
-            cancelled,
-            deadline: incoming.deadline,
-            progress: progress::of_request(context),
-        };
-        (call, (watch, guard))
-    }
 }
 
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_prompts()
+            .enable_completions()
+            .build();
+        ServerConfig::new(capabilities)
             .with_server_info(implementation())
             .with_protocol_version(ProtocolVersion::LATEST)
             .with_instructions(self.instructions())
@@ -159,13 +110,8 @@ impl ServerHandler for McpServer {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        if request.is_some_and(|request| request.cursor.is_some()) {
-            return Err(ErrorData::invalid_params(
-                "`cursor` is none that this server gave: its list of tools is one page",
-                None,
-            ));
-        }
-        let mut tools: Vec<Tool> = self.registry.list().cloned().collect();
+        one_page(request, "tools")?;
+        let mut tools: Vec<Tool> = self.tools.list().cloned().collect();
         if !Revision::named(context.protocol_version()).has_structured_content() {
             // A client of an older revision that knows the word would miss what it announces.
             for tool in &mut tools {
@@ -184,17 +130,20 @@ impl ServerHandler for McpServer {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let incoming = (self.find_incoming)(&context.extensions).unwrap_or_default();
+        let incoming = self.incoming(&context);
         let raw_result = incoming.raw_result.clone();
         let (call, _guards) = self.receive(incoming, &context);
-        let (request_id, revision) = (call.request_id.clone(), call.revision.clone());
-        let span = tracing::info_span!("tool", request_id = request_id.0, tool = %request.name);
+        let span = tracing::info_span!(
+            "tool",
+            request_id = call.request_id.0,
+            tool = %request.name
+        );
         let arguments = request.arguments.unwrap_or_default();
-        let result = self
-            .call(&request.name, arguments, call)
-            .instrument(span)
-            .await;
-        let Some(result) = result else {
+        let services = Arc::clone(&self.services);
+        let work = self
+            .tools
+            .run(&request.name, services, call.clone(), arguments);
+        let Some(work) = work else {
             return Err(ErrorData::invalid_params(
                 format!(
                     "there is no tool `{}`; tools/list names those there are",
@@ -203,13 +152,64 @@ impl ServerHandler for McpServer {
                 None,
             ));
         };
-        let mut answer = answer::to_call(result, &revision, raw_result.as_deref());
-        answer.meta = Some(answer::stamp(Some(&request_id)));
+        let result = self.run(request.name, &call, work).instrument(span).await;
+        let mut answer = answer::to_call(result, &call.revision, raw_result.as_deref());
+        answer.meta = Some(answer::stamp(Some(&call.request_id)));
         Ok(answer.into())
     }
 
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        self.page_of_resources(request, &context).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        self.resource_templates(request)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let read = self.resource_contents(&request.uri, &context).await?;
+        Ok(read.into())
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        self.prompts_on_offer(request)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let got = self.written_prompt(request, &context).await?;
+        Ok(got.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        self.completed_name(request, &context).await
+    }
+
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.registry.get(name).cloned()
+        self.tools.get(name).cloned()
     }
 
     async fn on_custom_request(
@@ -232,60 +232,20 @@ impl ServerHandler for McpServer {
     }
 }
 
-/// One line per call. What only its caller did wrong is no warning.
-fn log(result: &Result<Output, ToolFailure>, took: Duration) {
-    let ms = took.as_secs_f64() * 1e3;
-    match result {
-        Ok(_) => tracing::info!(ms, outcome = "ok", "call"),
-        Err(failure) => match &failure.log {
-            None => tracing::info!(
-                ms,
-                outcome = "failed",
-                code = failure.code,
-                error = failure.message,
-                "call"
-            ),
-            Some(log) => {
-                tracing::warn!(
-                    ms,
-                    outcome = "failed",
-                    code = failure.code,
-                    error = failure.message,
-                    log,
-                    "call"
-                );
-            }
-        },
+/// Refuses every cursor: the whole list is the first page.
+pub(super) fn one_page(
+    request: Option<PaginatedRequestParams>,
+    list: &str,
+) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor) {
+        None => Ok(()),
+        Some(_) => Err(ErrorData::invalid_params(
+            format!("`cursor` is none that this server gave: its list of {list} is one page"),
+            None,
+        )),
     }
 }
 
 fn implementation() -> Implementation {
     Implementation::new(NAME, env!("CARGO_PKG_VERSION")).with_title("Portcullis data server")
-}
-
-fn out_of_time(given: Duration) -> ToolFailure {
-    let given = spell_time(given);
-    ToolFailure::new(
-        "timeout",
-        format!(
-            "the call was not over within the {given} that the gateway gives it, and was stopped"
-        ),
-    )
-    .with_hint("ask for less at once; submit_spark_job runs long work")
-}
-
-/// A token that fires when the call is cancelled or the server stops, and the watch that makes it
-/// so.
-/// rmcp cancels a call when its client goes away.
-fn either(
-    cancelled: &CancellationToken,
-    stopping: &CancellationToken,
-) -> (CancellationToken, AbortOnDropHandle<()>) {
-    let either = cancelled.child_token();
-    let (fire, stopping) = (either.clone(), stopping.clone());
-    let watch = AbortOnDropHandle::new(tokio::spawn(async move {
-        stopping.cancelled().await;
-        fire.cancel();
-    }));
-    (either, watch)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::judge;
-use super::pool::{Opener, SessionPool};
+use super::pool::{Opener, PoolUse, SessionPool};
 use super::session::{SessionAccess, SessionSettings};
 use super::types::Types;
 use super::wire::{Login, MessageBounds};
@@ -123,6 +123,20 @@ impl Database {
     /// The most that a query may cost, as PostgreSQL expects it.
     pub fn max_cost(&self) -> Option<f64> {
         self.settings.max_cost
+    }
+
+    /// The pools of sessions, as they are used at this moment.
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let pools = [
+            Some(&self.queries),
+            Some(&self.catalogue),
+            self.writers.as_ref(),
+        ];
+        pools
+            .into_iter()
+            .flatten()
+            .map(SessionPool::use_now)
+            .collect()
     }
 
     /// How much of a result is given back.

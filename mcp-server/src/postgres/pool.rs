@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+use serde::Serialize;
 
 use super::error::{Busy, Error, NotOpened};
 use super::session::{OpenError, Session, SessionError, SessionSettings};
@@ -32,6 +33,21 @@ impl std::fmt::Debug for SessionPool {
             self.sessions.status()
         )
     }
+}
+
+/// The state of a pool of sessions at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PoolUse {
+    /// The work that its sessions are for.
+    pub purpose: &'static str,
+    /// The most sessions that it may have open.
+    pub most: usize,
+    /// The sessions that are open.
+    pub open: usize,
+    /// Those of them that nobody uses.
+    pub idle: usize,
+    /// The calls that wait for one.
+    pub waiting: usize,
 }
 
 /// Opens sessions for a pool.
@@ -85,6 +101,18 @@ impl SessionPool {
                 cause,
             })),
             Err(error) => Err(Error::NoSession(error.to_string())),
+        }
+    }
+
+    /// How many sessions there are, and how many calls wait for one.
+    pub(super) fn use_now(&self) -> PoolUse {
+        let status = self.sessions.status();
+        PoolUse {
+            purpose: self.purpose,
+            most: status.max_size,
+            open: status.size,
+            idle: status.available,
+            waiting: status.waiting,
         }
     }
 

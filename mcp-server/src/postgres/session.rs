@@ -17,7 +17,7 @@ use postgres_protocol::message::frontend;
 
 use super::wire::{Backend, ConnectError, Login, ServerReport, Wire, WireError, connect};
 
-pub(super) use settings::{SessionAccess, SessionFacts, SessionSettings};
+pub(super) use settings::{SessionAccess, SessionFacts, SessionSettings, quoted_name};
 use statements::is_huge;
 pub(super) use statements::{KeptStatements, Statement};
 

@@ -100,7 +100,8 @@ impl Tool for GetTableSchema {
     }
 }
 
-fn not_found(wanted: &TableName, missing: &MissingTable) -> ToolFailure {
+/// A table that does not exist, with those whose names are near.
+pub fn not_found(wanted: &TableName, missing: &MissingTable) -> ToolFailure {
     let failure = ToolFailure::not_found(format!(
         "there is no table `{}` in schema `{}`",
         wanted.table,

@@ -71,7 +71,7 @@ pub(super) fn brief_schema() -> Value {
 }
 
 /// Everything about a job.
-pub(super) fn full(job: &Job) -> Value {
+pub fn full(job: &Job) -> Value {
     let mut view = brief(job);
     view["args"] = json!(job.arguments);
     view["conf"] = json!(job.conf);
@@ -145,7 +145,7 @@ pub(super) fn full_schema() -> Value {
 }
 
 /// A job in a line for a model.
-pub(super) fn line(job: &Job) -> String {
+pub fn line(job: &Job) -> String {
     let mut line = format!("{} {}", job.id, job.state.as_str());
     if let Some(percent) = job.progress.percent(job.state)
         && !job.state.is_final()

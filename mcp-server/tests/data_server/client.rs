@@ -136,7 +136,8 @@ impl Client {
         headers: &[(&'static str, &str)],
     ) -> reqwest::Response {
         let mut all = headers.to_vec();
-        let name = params["name"].as_str().map(ToOwned::to_owned);
+        let name = params["name"].as_str().or(params["uri"].as_str());
+        let name = name.map(ToOwned::to_owned);
         if self.revision == MODERN {
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": MODERN,

@@ -168,7 +168,7 @@ async fn one(session: &mut Session, sql: &'static str) -> Result<super::TextRow,
 }
 
 /// A name as SQL writes it.
-fn quoted_name(name: &str) -> String {
+pub(crate) fn quoted_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

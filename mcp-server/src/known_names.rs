@@ -1,0 +1,85 @@
+//! The names that callers can write somewhere, for their completion: of databases, schemas, tables
+//! and jobs.
+
+use crate::call::Call;
+use crate::jobs::Filter;
+use crate::services::Services;
+use crate::tools::ToolFailure;
+
+/// The most jobs whose ids are looked through for one that begins as the caller began.
+const JOBS: u16 = 500;
+
+/// The things whose names can be completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameKind {
+    /// A database of this server.
+    Database,
+    /// A schema of a database.
+    Schema,
+    /// A table or view of a database, with its schema where that is not `public`.
+    Table,
+    /// A submitted Spark job.
+    Job,
+    /// Anything: no list of it exists.
+    Free,
+}
+
+/// Names that begin as a caller began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// The first of them, in their order.
+    pub names: Vec<String>,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+impl Completion {
+    fn cut(mut names: Vec<String>, most: usize) -> Self {
+        let has_more = names.len() > most;
+        names.truncate(most);
+        Self { names, has_more }
+    }
+}
+
+/// At most `most` names of this kind that begin with `prefix`, those of `database` where that is
+/// named.
+///
+/// # Errors
+/// [`ToolFailure`]: of a database that does not exist or does not answer, of a registry of jobs
+/// that is not there.
+pub async fn complete(
+    services: &Services,
+    call: &Call,
+    kind: NameKind,
+    prefix: &str,
+    database: Option<&str>,
+    most: usize,
+) -> Result<Completion, ToolFailure> {
+    let one_more = u32::try_from(most + 1).unwrap_or(u32::MAX);
+    let names = match kind {
+        NameKind::Free => Vec::new(),
+        NameKind::Database => {
+            let names = services.databases.names();
+            let names = names.filter(|name| name.starts_with(prefix));
+            names.map(ToOwned::to_owned).collect()
+        }
+        NameKind::Schema => {
+            let database = services.databases.get(database)?;
+            let look = database.schema_names(Some(prefix), None, one_more);
+            call.unless_cancelled(look).await??
+        }
+        NameKind::Table => {
+            let database = services.databases.get(database)?;
+            let look = database.table_names(prefix, one_more);
+            call.unless_cancelled(look).await??
+        }
+        NameKind::Job => {
+            let filter = Filter::default();
+            let look = services.jobs.list(call.principal.owner(), &filter, JOBS);
+            let page = call.unless_cancelled(look).await??;
+            let ids = page.jobs.iter().map(|job| job.id.to_string());
+            ids.filter(|id| id.starts_with(prefix)).collect()
+        }
+    };
+    Ok(Completion::cut(names, most))
+}

@@ -1,0 +1,139 @@
+//! The calls that requests make: begun with what the transport knows, ended in time, counted and
+//! logged.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use rmcp::service::{RequestContext, RoleServer};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::server::McpServer;
+use super::{CallGuard, Incoming, progress};
+use crate::call::{Call, ClientAbilities, Revision, spell_time};
+use crate::tools::ToolFailure;
+
+/// The things that must live as long as a call runs.
+type CallGuards = (AbortOnDropHandle<()>, Option<CallGuard>);
+
+impl McpServer {
+    /// The facts that the transport told of a request.
+    pub(super) fn incoming(&self, context: &RequestContext<RoleServer>) -> Incoming {
+        (self.find_incoming)(&context.extensions).unwrap_or_default()
+    }
+
+    /// The call that a request makes, and what must live as long as it runs.
+    pub(super) fn receive(
+        &self,
+        incoming: Incoming,
+        context: &RequestContext<RoleServer>,
+    ) -> (Call, CallGuards) {
+        let (cancelled, watch) = either(&context.ct, &self.stopping);
+        let guard = incoming.session.clone().map(|session| {
+            self.running
+                .enter(session, context.id.clone(), cancelled.clone())
+        });
+        let abilities = context.client_capabilities().unwrap_or_default();
+        let call = Call {
+            request_id: incoming.id,
+            principal: incoming.principal,
+            revision: Revision::named(context.protocol_version()),
+            client: ClientAbilities {
+                elicitation: abilities.elicitation.is_some(),
+                tasks: abilities.supports_tasks(),
+            },
+            session: incoming.session,
+            cancelled,
+            deadline: incoming.deadline,
+            progress: progress::of_request(context),
+        };
+        (call, (watch, guard))
+    }
+
+    /// Runs one call of what is named within its time, counts and logs it.
+    pub(super) async fn run<T>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        call: &Call,
+        work: impl Future<Output = Result<T, ToolFailure>>,
+    ) -> Result<T, ToolFailure> {
+        let work = AssertUnwindSafe(work).catch_unwind().map(|ended| {
+            ended.unwrap_or_else(|_| Err(ToolFailure::new(
+                "internal",
+                "the call failed in a way that it should not; the server's log has it under this \
+                 call's id",
+            )))
+        });
+        let running = self.services.calls.begin(name);
+        let result = match call.deadline {
+            None => work.await,
+            Some(deadline) => tokio::select! {
+                result = work => result,
+                () = deadline.over() => {
+                    call.cancelled.cancel();
+                    Err(out_of_time(deadline.given))
+                }
+            },
+        };
+        let took = running.end(result.is_ok());
+        log(result.as_ref().err(), took);
+        result
+    }
+}
+
+/// One line per call. What only its caller did wrong is no warning.
+fn log(failure: Option<&ToolFailure>, took: Duration) {
+    let ms = took.as_secs_f64() * 1e3;
+    match failure {
+        None => tracing::info!(ms, outcome = "ok", "call"),
+        Some(failure) => match &failure.log {
+            None => tracing::info!(
+                ms,
+                outcome = "failed",
+                code = failure.code,
+                error = failure.message,
+                "call"
+            ),
+            Some(log) => {
+                tracing::warn!(
+                    ms,
+                    outcome = "failed",
+                    code = failure.code,
+                    error = failure.message,
+                    log,
+                    "call"
+                );
+            }
+        },
+    }
+}
+
+fn out_of_time(given: Duration) -> ToolFailure {
+    let given = spell_time(given);
+    ToolFailure::new(
+        "timeout",
+        format!(
+            "the call was not over within the {given} that the gateway gives it, and was stopped"
+        ),
+    )
+    .with_hint("ask for less at once; submit_spark_job runs long work")
+}
+
+/// A token that fires when the call is cancelled or the server stops, and the watch that makes it
+/// so.
+/// rmcp cancels a call when its client goes away.
+fn either(
+    cancelled: &CancellationToken,
+    stopping: &CancellationToken,
+) -> (CancellationToken, AbortOnDropHandle<()>) {
+    let either = cancelled.child_token();
+    let (fire, stopping) = (either.clone(), stopping.clone());
+    let watch = AbortOnDropHandle::new(tokio::spawn(async move {
+        stopping.cancelled().await;
+        fire.cancel();
+    }));
+    (either, watch)
+}

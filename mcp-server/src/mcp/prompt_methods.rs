@@ -1,0 +1,86 @@
+//! The methods on prompts: the list, and the writing of one.
+
+use rmcp::model::{
+    CacheScope, ErrorData, GetPromptRequestParams, GetPromptResult, ListPromptsResult,
+    PaginatedRequestParams, PromptMessage, Role,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::Value;
+use tracing::Instrument as _;
+
+use super::answer;
+use super::failure::to_error;
+use super::server::{LIST_TTL_MS, McpServer, one_page};
+use crate::prompts::{Arguments, Surroundings};
+use crate::tools::ToolFailure;
+
+impl McpServer {
+    /// The list is the same for everyone.
+    pub(super) fn prompts_on_offer(
+        &self,
+        request: Option<PaginatedRequestParams>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        one_page(request, "prompts")?;
+        let mut result = ListPromptsResult::with_all_items(self.prompts.list());
+        result.ttl_ms = Some(LIST_TTL_MS);
+        result.cache_scope = Some(CacheScope::Public);
+        result.meta = Some(answer::stamp(None));
+        Ok(result)
+    }
+
+    pub(super) async fn written_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<GetPromptResult, ErrorData> {
+        let Some((name, description)) = self.prompts.find(&request.name) else {
+            let message = format!(
+                "there is no prompt `{}`; prompts/list names those there are",
+                request.name
+            );
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let arguments = self
+            .prompt_arguments(name, request.arguments.unwrap_or_default())
+            .map_err(|message| ErrorData::invalid_params(message, None))?;
+        let (call, _guards) = self.receive(self.incoming(context), context);
+        let surroundings = Surroundings {
+            tools: &self.tools,
+            services: &self.services,
+            call: &call,
+        };
+        let writing = async {
+            let write = self.prompts.write(name, &surroundings, &arguments);
+            let guide = call.unless_cancelled(write).await?;
+            guide.ok_or_else(|| ToolFailure::not_found(format!("there is no prompt `{name}`")))
+        };
+        let span = tracing::info_span!("prompt", request_id = call.request_id.0, prompt = name);
+        let guide = self.run(name, &call, writing).instrument(span).await;
+        let guide = guide.map_err(|failure| to_error(&failure))?;
+        let message = PromptMessage::new_text(Role::User, guide.into_text());
+        let mut result = GetPromptResult::new(vec![message]).with_description(description);
+        result.meta = Some(answer::stamp(Some(&call.request_id)));
+        Ok(result)
+    }
+
+    /// The arguments of a prompt, which are texts (prompts, getting a prompt).
+    fn prompt_arguments(
+        &self,
+        prompt: &str,
+        given: serde_json::Map<String, Value>,
+    ) -> Result<Arguments, String> {
+        let names = given.keys().map(String::as_str);
+        if let Some(unknown) = self.prompts.unknown_argument(prompt, names) {
+            return Err(format!(
+                "the prompt `{prompt}` has no argument `{unknown}`; prompts/list names those it has"
+            ));
+        }
+        let texts = given.into_iter().map(|(name, value)| match value {
+            Value::String(text) => Ok((name, text)),
+            _ => Err(format!(
+                "the argument `{name}` of a prompt must be a string"
+            )),
+        });
+        texts.collect()
+    }
+}

@@ -1,0 +1,25 @@
+//! The first rows of a table, for whoever wants to see what it holds.
+
+use super::TableDescription;
+use crate::postgres::session::quoted_name;
+use crate::postgres::{Database, Error};
+use crate::results::{RowSink, Written};
+
+impl Database {
+    /// Writes the first rows of a table or view into `sink`, until that is full. The query is
+    /// judged like a caller's: a view may call functions.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn first_rows(
+        &self,
+        table: &TableDescription,
+        sink: &mut dyn RowSink,
+    ) -> Result<Written, Error> {
+        let (schema, name) = (quoted_name(&table.schema), quoted_name(&table.name));
+        // One more than is shown, to know whether there are more.
+        let limit = sink.most_rows().map(|most| format!(" LIMIT {}", most + 1));
+        let sql = format!("SELECT * FROM {schema}.{name}{}", limit.unwrap_or_default());
+        self.query(&sql, &[], sink).await
+    }
+}

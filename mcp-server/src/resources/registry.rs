@@ -1,0 +1,270 @@
+//! Resources by URI: what a client lists, and how a read finds its code.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::future::BoxFuture;
+use rmcp::model::{Resource as Listed, ResourceTemplate};
+
+use super::{Contents, ListedResource, Resource, UriTemplate, Variables};
+use crate::call::Call;
+use crate::known_names::NameKind;
+use crate::services::Services;
+use crate::tools::ToolFailure;
+
+/// Resources in a page of the list: a client that shows them shows no more at once, and every
+/// further one is a cursor away.
+const PAGE: usize = 100;
+
+type Read = for<'a> fn(
+    &'a Services,
+    &'a Call,
+    &'a Variables,
+) -> BoxFuture<'a, Result<Contents, ToolFailure>>;
+
+type List = for<'a> fn(
+    &'a Services,
+    &'a Call,
+    Option<&'a Variables>,
+    usize,
+) -> BoxFuture<'a, Result<Vec<ListedResource>, ToolFailure>>;
+
+struct Entry {
+    name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    mime_type: &'static str,
+    templates: Vec<UriTemplate>,
+    variables: &'static [(&'static str, NameKind)],
+    read: Read,
+    list: List,
+}
+
+/// The resources of a server, in the order in which they were added.
+#[derive(Default)]
+pub struct ResourceRegistry {
+    entries: Vec<Entry>,
+}
+
+/// A page of the resources that there are now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The resources of this page, as a client sees them.
+    pub resources: Vec<Listed>,
+    /// The cursor of the next page, if there is one.
+    pub next_cursor: Option<String>,
+}
+
+impl Page {
+    /// A page after which the list goes on at `position`.
+    fn cut(resources: Vec<Listed>, position: &Position) -> Self {
+        Self {
+            resources,
+            next_cursor: Some(position.encode()),
+        }
+    }
+}
+
+/// Why a resource could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadError {
+    /// No resource of this server has such a URI.
+    NoTemplate,
+    /// The resource of that URI could not be read.
+    Failed(ToolFailure),
+}
+
+/// The text is no cursor that this registry gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidCursor;
+
+/// The place where a page ended: the kind of resource, and the URI of the last one listed.
+struct Position {
+    kind: usize,
+    uri: Option<String>,
+}
+
+impl Position {
+    fn encode(&self) -> String {
+        let text = serde_json::json!([self.kind, self.uri]).to_string();
+        URL_SAFE_NO_PAD.encode(text)
+    }
+
+    fn decode(cursor: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (kind, uri) = serde_json::from_slice(&bytes).ok()?;
+        Some(Self { kind, uri })
+    }
+}
+
+impl Entry {
+    fn find(&self, uri: &str) -> Option<Variables> {
+        self.templates
+            .iter()
+            .find_map(|template| template.read(uri))
+    }
+
+    fn listed(&self, listed: ListedResource) -> Listed {
+        let description = listed
+            .description
+            .unwrap_or_else(|| self.description.into());
+        Listed::new(listed.uri, self.name)
+            .with_title(listed.title)
+            .with_description(description)
+            .with_mime_type(self.mime_type)
+    }
+}
+
+impl ResourceRegistry {
+    /// Adds one kind of resource.
+    #[must_use]
+    pub fn with<R: Resource>(mut self) -> Self {
+        self.entries.push(Entry {
+            name: R::NAME,
+            title: R::TITLE,
+            description: R::DESCRIPTION,
+            mime_type: R::MIME_TYPE,
+            templates: R::TEMPLATES
+                .iter()
+                .map(|text| UriTemplate::new(text))
+                .collect(),
+            variables: R::VARIABLES,
+            read: |services, call, variables| Box::pin(R::read(services, call, variables)),
+            list: |services, call, after, most| Box::pin(R::list(services, call, after, most)),
+        });
+        self
+    }
+
+    /// The templates with variables, as a client sees them.
+    pub fn templates(&self) -> Vec<ResourceTemplate> {
+        let all = self.entries.iter().flat_map(|entry| {
+            let templates = entry.templates.iter().filter(|one| one.has_variables());
+            templates.map(|template| {
+                ResourceTemplate::new(template.text(), entry.name)
+                    .with_title(entry.title)
+                    .with_description(entry.description)
+                    .with_mime_type(entry.mime_type)
+            })
+        });
+        all.collect()
+    }
+
+    /// The names that a variable of a template stands for; `None` when no template is written so,
+    /// or has no such variable.
+    pub fn names_of(&self, template: &str, variable: &str) -> Option<NameKind> {
+        let is_it = |one: &UriTemplate| {
+            one.text() == template && one.variables().any(|name| name == variable)
+        };
+        let entry = self
+            .entries
+            .iter()
+            .find(|entry| entry.templates.iter().any(is_it))?;
+        let kind = entry.variables.iter().find(|(name, _)| *name == variable);
+        Some(kind.map_or(NameKind::Free, |(_, kind)| *kind))
+    }
+
+    /// A page of the resources that there are now. A kind that cannot be listed at the moment is
+    /// left out: its templates tell that there are more.
+    ///
+    /// # Errors
+    /// [`InvalidCursor`].
+    pub async fn list(
+        &self,
+        services: &Services,
+        call: &Call,
+        cursor: Option<&str>,
+    ) -> Result<Page, InvalidCursor> {
+        let mut position = match cursor {
+            None => Position { kind: 0, uri: None },
+            Some(cursor) => Position::decode(cursor).ok_or(InvalidCursor)?,
+        };
+        if position.kind > self.entries.len() {
+            return Err(InvalidCursor);
+        }
+        let mut resources = Vec::new();
+        while let Some(entry) = self.entries.get(position.kind) {
+            if resources.len() >= PAGE {
+                return Ok(Page::cut(resources, &position));
+            }
+            let after = match &position.uri {
+                None => {
+                    let fixed = entry.templates.iter().filter(|one| !one.has_variables());
+                    resources.extend(fixed.map(|template| {
+                        entry.listed(ListedResource {
+                            uri: template.text().to_owned(),
+                            title: entry.title.to_owned(),
+                            description: None,
+                        })
+                    }));
+                    None
+                }
+                Some(uri) => Some(entry.find(uri).ok_or(InvalidCursor)?),
+            };
+            let room = PAGE.saturating_sub(resources.len()).max(1);
+            let listed = (entry.list)(services, call, after.as_ref(), room + 1).await;
+            let mut listed = listed.unwrap_or_else(|failure| {
+                tracing::debug!(resource = entry.name, error = failure.message, "not listed");
+                Vec::new()
+            });
+            let is_cut = listed.len() > room;
+            listed.truncate(room);
+            let last = listed.last().map(|last| last.uri.clone());
+            resources.extend(listed.into_iter().map(|one| entry.listed(one)));
+            if is_cut {
+                position.uri = last;
+                return Ok(Page::cut(resources, &position));
+            }
+            position = Position {
+                kind: position.kind + 1,
+                uri: None,
+            };
+        }
+        Ok(Page {
+            resources,
+            next_cursor: None,
+        })
+    }
+
+    /// The kind of resource that a URI belongs to, by its name.
+    pub fn name_of(&self, uri: &str) -> Option<&'static str> {
+        let entry = self.entries.iter().find(|entry| entry.find(uri).is_some());
+        entry.map(|entry| entry.name)
+    }
+
+    /// Reads the resource of this URI; gives its media type, too.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn read(
+        &self,
+        services: &Services,
+        call: &Call,
+        uri: &str,
+    ) -> Result<Contents, ReadError> {
+        let mut found = self
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry, entry.find(uri)?)));
+        let (entry, variables) = found.next().ok_or(ReadError::NoTemplate)?;
+        let read = (entry.read)(services, call, &variables).await;
+        let mut contents = read.map_err(ReadError::Failed)?;
+        contents.mime_type.get_or_insert(entry.mime_type.into());
+        Ok(contents)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_names_every_variable_of_its_templates() {
+        for entry in ResourceRegistry::all().entries {
+            for template in &entry.templates {
+                for variable in template.variables() {
+                    let is_named = entry.variables.iter().any(|(name, _)| *name == variable);
+                    assert!(is_named, "{} {variable}", template.text());
+                }
+            }
+        }
+    }
+}
