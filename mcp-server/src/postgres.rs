@@ -6,6 +6,7 @@
 //! names it.
 
 mod catalogue;
+mod changed_table;
 mod database;
 mod databases;
 mod error;
@@ -26,6 +27,7 @@ pub use catalogue::{
     Check, ColumnDescription, ForeignKey, FunctionSummary, Index, MissingTable, TableDescription,
     TableKey, TableName, TableSummary, UniqueConstraint,
 };
+pub use changed_table::ChangedTable;
 pub use database::Database;
 pub use databases::{Databases, UnknownDatabase};
 pub use error::{Busy, Error, NotOpened, SOON};
@@ -36,4 +38,4 @@ pub use pool::PoolUse;
 pub use session::{OpenError, SessionError, TextRow};
 pub use transaction::ReadTransaction;
 pub use wire::{ConnectError, ServerReport, WireError};
-pub use write_transaction::{LoadError, LoadTarget, WriteTransaction};
+pub use write_transaction::{Change, Changed, LoadError, LoadTarget, WriteTransaction};

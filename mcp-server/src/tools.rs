@@ -12,6 +12,7 @@ mod rows_view;
 pub mod cancel_job;
 pub mod cancel_pipeline;
 pub mod create_etl_pipeline;
+pub mod execute_dml;
 pub mod execute_pipeline;
 pub mod execute_query;
 pub mod execute_spark_sql;
@@ -62,7 +63,8 @@ impl Registry {
             .with::<list_tables::ListTables>()
             .with::<get_table_schema::GetTableSchema>()
             .with::<execute_query::ExecuteQuery>()
-            .with::<explain_query::ExplainQuery>();
+            .with::<explain_query::ExplainQuery>()
+            .with::<execute_dml::ExecuteDml>();
         let tools = match spark {
             Access::Read => tools.with::<execute_spark_sql::ExecuteSparkSql<false>>(),
             Access::Write => tools.with::<execute_spark_sql::ExecuteSparkSql<true>>(),

@@ -48,6 +48,8 @@ struct Entry {
     max_cost: Option<f64>,
     #[serde(default)]
     allowed_functions: Vec<String>,
+    #[serde(default)]
+    allow_triggers: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,6 +136,7 @@ impl PostgresConfig {
                 .join(",")
                 .parse::<Signatures>()
                 .map_err(anyhow::Error::msg)?,
+            allow_triggers: entry.allow_triggers,
             allow_superuser: entry.allow_superuser,
             ssl_mode: entry.sslmode,
             ssl_root_cert: entry.sslrootcert,

@@ -122,6 +122,11 @@ pub struct PostgresConfig {
     )]
     pub allowed_functions: Signatures,
 
+    /// Whether a statement that changes rows may fire the triggers of the tables that it changes,
+    /// although nobody can judge what these call
+    #[arg(long = "postgres-allow-triggers", env = "POSTGRES_ALLOW_TRIGGERS")]
+    pub allow_triggers: bool,
+
     /// The superuser that the server may connect as; any other one is refused
     #[arg(long = "postgres-allow-superuser", env = "POSTGRES_ALLOW_SUPERUSER")]
     pub allow_superuser: Option<String>,

@@ -39,6 +39,7 @@ pub(super) struct CallSettings {
     pub(super) limits: Limits,
     pub(super) allowed_functions: Vec<String>,
     pub(super) max_cost: Option<f64>,
+    pub(super) allow_triggers: bool,
 }
 
 impl Database {
@@ -108,6 +109,7 @@ impl Database {
                 limits,
                 allowed_functions: config.allowed_functions.0.clone(),
                 max_cost: config.max_cost,
+                allow_triggers: config.allow_triggers,
             },
             types: Types::default(),
             login: reader,

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::changed_table::ChangedTable;
 use super::judge::{JudgeError, Refused};
 use super::parameters::InvalidParameters;
 use super::session::{OpenError, SessionError};
@@ -47,6 +48,22 @@ pub enum Error {
     /// The rows could not be kept.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// A statement changed more rows than it may.
+    #[error("the statement is rolled back: it changes {changed} rows, and the most is {most}")]
+    TooManyRows {
+        /// The rows that it changed, in all tables together.
+        changed: u64,
+        /// The rows that it may change.
+        most: u64,
+        /// The rows table by table.
+        tables: Vec<ChangedTable>,
+    },
+    /// A statement gave back more than is read.
+    #[error("the statement is rolled back: it gives back more by RETURNING than is read")]
+    TooMuchReturned,
+    /// The connection broke while a change was being kept.
+    #[error("the connection broke at the end of the change: it may stand or not")]
+    OutcomeUnknown,
     /// The plan of a query costs more than a query may.
     #[error(
         "the query is not run: PostgreSQL expects that it costs {cost:.0}, and the most is \

@@ -8,6 +8,8 @@
 //! statement that is bound afterwards: there is no second reading.
 
 mod catalogue;
+mod changes;
+mod functions;
 mod harmless;
 mod labels;
 mod refused;
@@ -18,8 +20,9 @@ use super::session::{Session, SessionError};
 use super::wire::WireError;
 
 use catalogue::judge_objects;
+pub(super) use functions::Allowed;
 pub use refused::{FunctionRefused, Refused};
-use tree::{Layout, TreeFindings};
+use tree::{Admitted, Layout, TreeFindings};
 
 /// The bytes of the longest tree that is read: some 200 joins. Ten at once fit into 80 MB.
 pub(super) const LARGEST_TREE: usize = 8 << 20;
@@ -129,6 +132,33 @@ pub(super) async fn judge(
     let mut findings = TreeFindings::default();
     let version = session.facts().version;
     tree::read(tree, Layout::Folded, version, &mut findings).map_err(Refused::Tree)?;
+    let allowed = Allowed {
+        functions: allowed,
+        triggers: false,
+    };
+    judge_objects(session, findings, &allowed).await
+}
+
+/// Judges a caller's statement that may change the rows of the tables that it names, and what hangs
+/// on these: it calls nothing else that is not harmless. `is_confirmed` says that the caller means
+/// it where every row is changed.
+pub(super) async fn judge_change(
+    session: &mut Session,
+    tree: &[u8],
+    allowed: &Allowed<'_>,
+    is_confirmed: bool,
+) -> Result<Harmless, JudgeError> {
+    let mut findings = TreeFindings::default();
+    let version = session.facts().version;
+    let admitted = Admitted::Changes;
+    tree::read_admitted(tree, Layout::Folded, version, admitted, &mut findings)
+        .map_err(Refused::Tree)?;
+    if findings.changed.is_empty() {
+        return Err(Refused::ChangesNothing.into());
+    }
+    if findings.changes_every_row && !is_confirmed {
+        return Err(Refused::NotConfirmed.into());
+    }
     judge_objects(session, findings, allowed).await
 }
 

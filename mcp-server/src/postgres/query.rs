@@ -13,7 +13,7 @@ use super::pool::{Lease, lives_on};
 use super::session::{STATE, Session, Statement};
 use super::{Database, Error, parameters};
 use crate::results::{Column, RowSink, Written};
-use fetching::fetch;
+pub(super) use fetching::fetch;
 
 /// The bytes of the longest text that is analysed; questions are a hundredth of it.
 const LONGEST_SQL: usize = 1 << 20;

@@ -1,11 +1,13 @@
 //! A transaction that may write, under the login that may.
 
+mod changing;
 mod loading;
 
 use super::pool::{Lease, SessionPool, lives_on};
 use super::session::{SessionError, TextRow};
 use super::{Database, Error};
 
+pub use changing::{Change, Changed};
 pub use loading::{LoadError, LoadTarget};
 
 /// A statement that waits for a lock that somebody holds for long gives up.

@@ -4,6 +4,8 @@ mod attacks;
 mod bounds;
 mod cancelling;
 mod catalogue_fuzz;
+mod change_attacks;
+mod changes;
 mod client;
 mod completion;
 mod database;

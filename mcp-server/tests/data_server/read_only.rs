@@ -12,7 +12,7 @@ use crate::database::{Database, run};
 use crate::server::Server;
 
 /// Everything that an attack might have changed.
-async fn snapshot(database: &Database) -> Vec<String> {
+pub async fn snapshot(database: &Database) -> Vec<String> {
     let mut connection = database.connection().await;
     let mut lines = Vec::new();
     for sql in [
@@ -45,7 +45,7 @@ async fn snapshot(database: &Database) -> Vec<String> {
 }
 
 #[track_caller]
-fn check_unchanged(before: &[String], after: &[String]) {
+pub fn check_unchanged(before: &[String], after: &[String]) {
     let gone: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
     let come: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
     assert!(

@@ -3,7 +3,7 @@
 use mcp_server::tools::Registry;
 use serde_json::{Value, json};
 
-use crate::database::Database;
+use crate::database::{Database, PASSWORD};
 use crate::server::Server;
 
 #[test]
@@ -55,7 +55,15 @@ async fn it_gives_results_that_fit_the_output_schemas() {
         "CREATE TABLE t (a int PRIMARY KEY, b text UNIQUE, c int REFERENCES t CHECK (c > 0))",
     )
     .await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(
+        &database,
+        &[
+            "--postgres-write-user=postgres",
+            "--postgres-write-password",
+            PASSWORD,
+        ],
+    )
+    .await;
     let client = server.client();
     for (tool, arguments) in [
         ("list_tables", json!({})),
@@ -82,6 +90,15 @@ async fn it_gives_results_that_fit_the_output_schemas() {
             json!({"sql": "SELECT * FROM t WHERE c = $1"}),
         ),
         ("explain_query", json!({"sql": "EXPLAIN SELECT 1"})),
+        (
+            "execute_dml",
+            json!({"sql": "INSERT INTO t (a) VALUES (1) RETURNING a, b"}),
+        ),
+        (
+            "execute_dml",
+            json!({"sql": "INSERT INTO t (a) VALUES (2)", "dry_run": true}),
+        ),
+        ("execute_dml", json!({"sql": "DELETE FROM t"})),
     ] {
         let registry = Registry::all(mcp_server::config::Access::Read);
         let schema = registry

@@ -4,6 +4,8 @@ from outcomes import failure, structured
 
 TOOLS = {
     "execute_query",
+    "explain_query",
+    "execute_dml",
     "get_table_schema",
     "list_tables",
     "execute_spark_sql",
@@ -72,6 +74,20 @@ def test_it_cannot_write_by_a_query(client):
     assert structured(client.call("execute_query", {"sql": "SELECT count(*) FROM shops"}))[
         "rows"
     ] == [[12]]
+
+
+def test_it_explains_a_query_without_running_it(client):
+    explained = structured(client.call("explain_query", {"sql": "SELECT pg_sleep(60) FROM shops"}))
+    assert explained["plan"]["Node Type"] == "Seq Scan" and explained["cost"] > 0
+    said = failure(client.call("explain_query", {"sql": "DELETE FROM shops"}))
+    assert "only a query is run" in said, said
+
+
+def test_it_changes_no_row_without_a_login_for_it_or_without_a_confirmation(client):
+    for sql in ("DELETE FROM shops", "INSERT INTO shops SELECT * FROM shops"):
+        failure(client.call("execute_dml", {"sql": sql, "max_affected_rows": 0}))
+    counted = structured(client.call("execute_query", {"sql": "SELECT count(*) FROM shops"}))
+    assert counted["rows"] == [[12]]
 
 
 def test_it_answers_the_sqlstate_of_a_failure(client):

@@ -2,14 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::functions::{Allowed, FUNCTIONS, PINNED_BELOW, array, text_array};
 use super::refused::{FunctionRefused, Refused};
 use super::tree::{self, Layout, TreeFindings};
-use super::{Harmless, JudgeError, harmless, receive_analysis, secrets, send_analysis};
+use super::{Harmless, JudgeError, changes, harmless, receive_analysis, secrets, send_analysis};
 use crate::postgres::session::{Session, SessionError, TextRow};
-
-/// Objects below are made by PostgreSQL's own bootstrap (`FirstUnpinnedObjectId`): nobody can drop
-/// or replace them, and what they call is their own.
-const PINNED_BELOW: u32 = 12_000;
 
 /// Objects from here on are made after `initdb` (`FirstNormalObjectId`).
 const NORMAL_FROM: u32 = 16_384;
@@ -21,7 +18,7 @@ const MOST_OBJECTS: usize = 20_000;
 pub(crate) async fn judge_objects(
     session: &mut Session,
     findings: TreeFindings,
-    allowed: &[String],
+    allowed: &Allowed<'_>,
 ) -> Result<Harmless, JudgeError> {
     let mut closure = Closure::default();
     closure.add(findings, false);
@@ -30,6 +27,9 @@ pub(crate) async fn judge_objects(
             return Err(Refused::TooLarge.into());
         }
         closure.step(session, allowed).await?;
+    }
+    if !closure.sequences.is_empty() {
+        changes::judge_sequences(session, &closure.sequences, &closure.changed).await?;
     }
     Ok(Harmless {
         leaves_traces: closure.leaves_traces,
@@ -69,6 +69,8 @@ struct Closure {
     types: BTreeSet<u32>,
     relations: BTreeMap<u32, BTreeSet<i16>>,
     stored: BTreeSet<u32>,
+    changed: BTreeMap<u32, i16>,
+    sequences: BTreeSet<u32>,
     seen: usize,
     leaves_traces: bool,
 }
@@ -89,6 +91,13 @@ impl Closure {
             .operators
             .extend(new(&self.operators, found.operators));
         self.next.types.extend(new(&self.types, found.types));
+        self.sequences.extend(found.sequences);
+        for (relation, events) in found.changed {
+            let known = self.changed.get(&relation).copied().unwrap_or_default();
+            if events & !known != 0 {
+                *self.next.changed.entry(relation).or_default() |= events;
+            }
+        }
         for (relation, columns) in found.relations {
             let known = self.relations.get(&relation);
             if known.is_none_or(|known| !columns.is_subset(known)) {
@@ -109,12 +118,25 @@ impl Closure {
     }
 
     /// Judges what is next, and finds out what that reaches.
-    async fn step(&mut self, session: &mut Session, allowed: &[String]) -> Result<(), JudgeError> {
+    async fn step(
+        &mut self,
+        session: &mut Session,
+        allowed: &Allowed<'_>,
+    ) -> Result<(), JudgeError> {
         let next = std::mem::take(&mut self.next);
         let stored = std::mem::take(&mut self.next_stored);
         self.seen += next.called.len() + next.internal.len();
         self.seen += next.operators.len() + next.types.len();
         self.seen += next.relations.len() + stored.len();
+        self.seen += next.changed.len();
+        for (relation, events) in &next.changed {
+            *self.changed.entry(*relation).or_default() |= events;
+        }
+        if !next.changed.is_empty() {
+            let change = changes::judge(session, &next.changed, allowed).await?;
+            self.leaves_traces |= change.leaves_traces;
+            self.add(change.found, true);
+        }
         self.functions.extend(&next.called);
         self.internal.extend(&next.internal);
         self.operators.extend(&next.operators);
@@ -125,11 +147,16 @@ impl Closure {
         }
 
         let mut opened = self
-            .judge_functions(session, &next.called, allowed, CalledBy::Query)
+            .judge_functions(session, &next.called, allowed.functions, CalledBy::Query)
             .await?;
         opened.extend(
-            self.judge_functions(session, &next.internal, allowed, CalledBy::PostgreSql)
-                .await?,
+            self.judge_functions(
+                session,
+                &next.internal,
+                allowed.functions,
+                CalledBy::PostgreSql,
+            )
+            .await?,
         );
         judge_relations(session, &next.relations).await?;
         let beyond = |oids: &BTreeSet<u32>| -> Vec<u32> {
@@ -358,55 +385,6 @@ async fn judge_relations(
     }
     Ok(())
 }
-
-/// PostgreSQL's text form of an array of object identifiers.
-fn array(oids: &[u32]) -> String {
-    let oids: Vec<String> = oids.iter().map(u32::to_string).collect();
-    format!("{{{}}}", oids.join(","))
-}
-
-/// PostgreSQL's text form of an array of texts.
-fn text_array(texts: &[String]) -> String {
-    let quoted: Vec<String> = texts
-        .iter()
-        .map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
-        .collect();
-    format!("{{{}}}", quoted.join(","))
-}
-
-const FUNCTIONS: &str = "
-SELECT p.oid AS oid,
-       n.nspname AS schema,
-       p.proname AS name,
-       p.prokind AS kind,
-       p.provolatile AS volatility,
-       l.lanname AS language,
-       p.prorettype IN ('pg_catalog.tsm_handler'::pg_catalog.regtype,
-                        'pg_catalog.index_am_handler'::pg_catalog.regtype) AS is_handler,
-       p.proconfig IS NOT NULL AS is_configured,
-       p.prorettype = 'pg_catalog.record'::pg_catalog.regtype AND p.proallargtypes IS NULL
-       OR EXISTS (SELECT FROM pg_catalog.pg_type t
-                  WHERE t.oid = ANY (p.proargtypes::pg_catalog.oid[]) AND t.typtype = 'p'
-       ) AS has_callers_types,
-       p.proargtypes AS arguments,
-       CASE WHEN l.lanname = 'internal' THEN p.prosrc END AS symbol,
-       CASE WHEN l.lanname = 'sql' AND p.prosqlbody IS NULL THEN p.prosrc END AS body,
-       (SELECT e.extname FROM pg_catalog.pg_depend d
-        JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
-        WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
-          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
-        LIMIT 1) AS extension,
-       pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, (
-           SELECT pg_catalog.string_agg(pg_catalog.format_type(a.type, NULL), ', ' ORDER BY a.place)
-           FROM pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) WITH ORDINALITY
-           AS a (type, place)
-       )) AS signature,
-       p.oid IN (SELECT pg_catalog.to_regprocedure(named)::pg_catalog.oid
-                 FROM pg_catalog.unnest($2::pg_catalog.text[]) AS named) AS allowed
-FROM pg_catalog.pg_proc p
-JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-JOIN pg_catalog.pg_language l ON l.oid = p.prolang
-WHERE p.oid = ANY ($1::pg_catalog.oid[])";
 
 /// The columns of the catalogue's own relations, so that secret ones can be told by their numbers.
 const RELATIONS: &str = "

@@ -143,6 +143,20 @@ const HARMLESS_OF_EXTENSIONS: &[&str] = &[
     "uuid_generate_v4",
 ];
 
+/// Functions of `pg_catalog` for triggers that only look at, or compute from, the rows in question.
+const TRIGGERS: &[&str] = &[
+    "suppress_redundant_updates_trigger",
+    "tsvector_update_trigger",
+    "tsvector_update_trigger_column",
+    "unique_key_recheck",
+];
+
+/// Whether a trigger may call this function of PostgreSQL's own. What foreign keys do is judged by
+/// the tables that they change.
+pub(super) fn is_harmless_in_a_trigger(name: &str) -> bool {
+    name.starts_with("RI_FKey_") || TRIGGERS.contains(&name)
+}
+
 /// Whether a function of PostgreSQL's own may be called.
 pub(super) fn is_harmless(name: &str, is_volatile: bool) -> bool {
     match is_volatile {

@@ -79,11 +79,33 @@ const LABELS: &[(&str, u32, u32)] = &[
     ("XMLEXPR", 14, 18),
 ];
 
+/// The labels that only statements have that change rows, and the versions that write them.
+const LABELS_OF_CHANGES: &[(&str, u32, u32)] = &[
+    ("FIELDSTORE", 14, 18),
+    ("INFERENCEELEM", 14, 18),
+    ("MERGEACTION", 15, 18),
+    ("MERGESUPPORTFUNC", 17, 18),
+    ("NEXTVALUEEXPR", 14, 18),
+    ("ONCONFLICTEXPR", 14, 18),
+    ("RETURNINGEXPR", 18, 18),
+    ("ROWMARKCLAUSE", 14, 18),
+    ("WITHCHECKOPTION", 14, 18),
+];
+
 /// Whether a tree of this version of PostgreSQL may hold a node with this label.
 pub(super) fn is_known(label: &str, version: u32) -> bool {
-    LABELS
+    is_listed(LABELS, label, version)
+}
+
+/// Whether that of a statement that changes rows may hold it besides.
+pub(super) fn is_known_in_changes(label: &str, version: u32) -> bool {
+    is_listed(LABELS_OF_CHANGES, label, version)
+}
+
+fn is_listed(labels: &[(&str, u32, u32)], label: &str, version: u32) -> bool {
+    labels
         .binary_search_by(|(known, _, _)| (*known).cmp(label))
-        .is_ok_and(|at| (LABELS[at].1..=LABELS[at].2).contains(&version))
+        .is_ok_and(|at| (labels[at].1..=labels[at].2).contains(&version))
 }
 
 /// The kind of object that the identifiers in a field of a node stand for.
@@ -124,7 +146,7 @@ mod tests {
 
     #[test]
     fn it_keeps_the_labels_in_order_for_the_binary_search() {
-        assert!(LABELS.is_sorted());
+        assert!(LABELS.is_sorted() && LABELS_OF_CHANGES.is_sorted());
     }
 
     #[test]

@@ -37,6 +37,28 @@ pub enum Refused {
     /// It reads what nobody may read here.
     #[error("the query reads `{0}`, which holds credentials, samples of tables or raw objects")]
     Secret(String),
+    /// It changes what is PostgreSQL's, an extension's or this server's own.
+    #[error("the statement changes `{0}`, which {1}")]
+    NotChangeable(String, &'static str),
+    /// A trigger of a table that it changes calls what cannot be judged.
+    #[error(
+        "the change fires the trigger {trigger}, whose function `{signature}` cannot be judged"
+    )]
+    Trigger {
+        /// The trigger, with its table.
+        trigger: String,
+        /// The function that the trigger calls.
+        signature: String,
+    },
+    /// It advances a sequence of no table that it changes.
+    #[error("the statement advances `{0}`, a sequence of no table that it changes")]
+    Sequence(String),
+    /// It changes no rows.
+    #[error("the statement changes nothing; execute_query runs queries")]
+    ChangesNothing,
+    /// It changes all rows, and nobody has said that this is meant.
+    #[error("the statement changes every row: no condition of it looks at a row")]
+    NotConfirmed,
     /// It names something that the catalogue does not describe.
     #[error("the query uses something that PostgreSQL's catalogue does not describe")]
     Unknown,

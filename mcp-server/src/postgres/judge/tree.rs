@@ -28,6 +28,22 @@ pub struct TreeFindings {
     pub types: BTreeSet<u32>,
     /// Relations, each with the columns that are read, by number; 0 is the whole row.
     pub relations: BTreeMap<u32, BTreeSet<i16>>,
+    /// Relations whose rows are changed, each with what happens to them, as `pg_trigger.tgtype` has
+    /// it: 4 INSERT, 8 DELETE, 16 UPDATE.
+    pub changed: BTreeMap<u32, i16>,
+    /// Sequences that are advanced, by identifier.
+    pub sequences: BTreeSet<u32>,
+    /// Whether a part of it changes rows without a condition that looks at them.
+    pub changes_every_row: bool,
+}
+
+/// The statements that are let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admitted {
+    /// Queries that only read.
+    Queries,
+    /// INSERT, UPDATE, DELETE and MERGE, too.
+    Changes,
 }
 
 /// Why a tree is not that of a query which only reads.
@@ -36,6 +52,9 @@ pub enum TreeRefused {
     /// The statement is no query.
     #[error("only a query is run: one SELECT, VALUES or TABLE, with or without WITH")]
     NotAQuery,
+    /// The statement changes no rows, but something else.
+    #[error("only one INSERT, UPDATE, DELETE or MERGE is run, with or without WITH")]
+    NotAChange,
     /// A part of the statement writes.
     #[error("a part of the query writes (INSERT, UPDATE, DELETE, MERGE); only reading is done")]
     Writes,
@@ -72,14 +91,30 @@ pub fn read(
     version: u32,
     findings: &mut TreeFindings,
 ) -> Result<(), TreeRefused> {
+    read_admitted(text, layout, version, Admitted::Queries, findings)
+}
+
+/// The same for other statements than queries.
+///
+/// # Errors
+/// The first reason why this is not a statement that is admitted.
+pub fn read_admitted(
+    text: &[u8],
+    layout: Layout,
+    version: u32,
+    admitted: Admitted,
+    findings: &mut TreeFindings,
+) -> Result<(), TreeRefused> {
     if layout == Layout::Folded && !is_folded_at_spaces(text) {
         return Err(TreeRefused::Unreadable);
     }
     let mut tokens = Tokens { rest: text };
     let mut reader = Reader {
         version,
+        admitted,
         findings,
         open: Vec::new(),
+        queries: Vec::new(),
     };
     while let Some(token) = tokens.next() {
         reader.take(token, &mut tokens)?;
@@ -169,6 +204,31 @@ struct OpenNode<'a> {
     awaits: Awaited,
     relation: u32,
     columns: BTreeSet<i16>,
+    change: NodeOfChange,
+}
+
+/// The parts of a node by which changes of rows, and of sequences, are told.
+#[derive(Default)]
+struct NodeOfChange {
+    /// The events of a query that changes rows; 0 for one that only reads.
+    events: i16,
+    /// The place of the changed relation in a query's range table, from 1.
+    result_relation: u32,
+    /// The entries of the range table so far.
+    entries: u32,
+    /// The relation that a query changes, once its entry has been read.
+    target: u32,
+    /// Whether a query's condition looks at a row.
+    has_condition: bool,
+    /// How many queries further out the row of a column stands.
+    levels_up: u32,
+    /// The function of a call, where it is the one that advances a sequence.
+    advances: bool,
+    /// The sequence that is named as a constant.
+    sequence: u32,
+    /// The type of a constant, and the first bytes of its value.
+    constant_type: u32,
+    constant: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -179,8 +239,11 @@ enum Awaited {
 
 struct Reader<'a, 'f> {
     version: u32,
+    admitted: Admitted,
     findings: &'f mut TreeFindings,
     open: Vec<Open<'a>>,
+    /// The places of queries in `open`.
+    queries: Vec<usize>,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -225,11 +288,22 @@ impl<'a> Reader<'a, '_> {
 
     fn open_node(&mut self, label: &'a [u8]) -> Result<(), TreeRefused> {
         let label = str::from_utf8(label).map_err(|_| TreeRefused::Unreadable)?;
-        if label == "ROWMARKCLAUSE" {
+        let changes = self.admitted == Admitted::Changes;
+        if label == "ROWMARKCLAUSE" && !changes {
             return Err(TreeRefused::Locks);
         }
-        if !labels::is_known(label, self.version) {
+        let is_known = labels::is_known(label, self.version)
+            || changes && labels::is_known_in_changes(label, self.version);
+        if !is_known {
             return Err(TreeRefused::UnknownNode(label.to_owned()));
+        }
+        if label == "QUERY" {
+            self.queries.push(self.open.len());
+        }
+        if label == "ONCONFLICTEXPR"
+            && let Some(Open::Node(query)) = self.open.last_mut()
+        {
+            query.change.events |= UPDATE;
         }
         self.open.push(Open::Node(OpenNode {
             label,
@@ -237,6 +311,7 @@ impl<'a> Reader<'a, '_> {
             awaits: Awaited::Field,
             relation: 0,
             columns: BTreeSet::new(),
+            change: NodeOfChange::default(),
         }));
         Ok(())
     }
@@ -253,9 +328,78 @@ impl<'a> Reader<'a, '_> {
                 .relations
                 .entry(node.relation)
                 .or_default()
-                .extend(node.columns);
+                .extend(&node.columns);
+        }
+        match self.admitted {
+            Admitted::Queries => Ok(()),
+            Admitted::Changes => self.note_change(&node),
+        }
+    }
+
+    /// Takes from a node that has been closed what it says of changes.
+    fn note_change(&mut self, node: &OpenNode<'_>) -> Result<(), TreeRefused> {
+        match node.label {
+            "QUERY" => {
+                self.queries.pop();
+                let change = &node.change;
+                if change.events == 0 {
+                    return Ok(());
+                }
+                if change.target == 0 {
+                    return Err(TreeRefused::Unreadable);
+                }
+                *self.findings.changed.entry(change.target).or_default() |= change.events;
+                let takes_away = change.events & INSERT == 0 || change.events & DELETE != 0;
+                self.findings.changes_every_row |= takes_away && !change.has_condition;
+            }
+            "RANGETBLENTRY" | "RTE" => {
+                if let [.., Open::Node(query), Open::List { .. }] = self.open.as_mut_slice()
+                    && (query.label, query.field) == ("QUERY", "rtable")
+                {
+                    query.change.entries += 1;
+                    if query.change.entries == query.change.result_relation {
+                        query.change.target = node.relation;
+                    }
+                }
+            }
+            "VAR" => self.note_condition(node.change.levels_up),
+            "CONST" if node.change.constant_type == REGCLASS => {
+                if let [.., Open::Node(call), Open::List { .. }] = self.open.as_mut_slice()
+                    && call.change.advances
+                    && let [a, b, c, d] = *node.change.constant
+                {
+                    call.change.sequence = u32::from_le_bytes([a, b, c, d]);
+                }
+            }
+            "FUNCEXPR" if node.change.advances => match node.change.sequence {
+                0 => _ = self.findings.called.insert(NEXTVAL),
+                sequence => _ = self.findings.sequences.insert(sequence),
+            },
+            _ => {}
         }
         Ok(())
+    }
+
+    /// A column of the query that stands `levels_up` further out: it is looked at by that query's
+    /// condition if it stands in that.
+    fn note_condition(&mut self, levels_up: u32) {
+        let at = usize::try_from(levels_up)
+            .ok()
+            .and_then(|up| self.queries.len().checked_sub(up + 1))
+            .and_then(|at| self.queries.get(at).copied());
+        let Some(at) = at else { return };
+        let is_condition = match (self.open.get(at), self.open.get(at + 1)) {
+            (Some(Open::Node(query)), Some(Open::Node(below))) => {
+                query.field == "mergeJoinCondition"
+                    || query.field == "jointree"
+                        && (below.label, below.field) == ("FROMEXPR", "quals")
+            }
+            (Some(Open::Node(query)), None) => query.field == "mergeJoinCondition",
+            _ => false,
+        };
+        if let (true, Some(Open::Node(query))) = (is_condition, self.open.get_mut(at)) {
+            query.change.has_condition = true;
+        }
     }
 
     fn take_word(&mut self, word: &'a [u8]) -> Result<(), TreeRefused> {
@@ -267,7 +411,12 @@ impl<'a> Reader<'a, '_> {
             Some(Open::Node(node)) => match (node.awaits, word.split_first()) {
                 (Awaited::Value, _) => {
                     node.awaits = Awaited::Field;
-                    take_value(self.findings, node, word, depth)
+                    match self.admitted {
+                        Admitted::Queries => take_value(self.findings, node, word, depth),
+                        Admitted::Changes => {
+                            take_value_of_change(self.findings, node, word, self.version)
+                        }
+                    }
                 }
                 (Awaited::Field, Some((b':', name))) => {
                     node.field = str::from_utf8(name).map_err(|_| TreeRefused::Unreadable)?;
@@ -275,7 +424,14 @@ impl<'a> Reader<'a, '_> {
                     Ok(())
                 }
                 // The bytes of a constant: `4 [ 1 0 0 0 ]`.
-                (Awaited::Field, _) if node.field == "constvalue" => Ok(()),
+                (Awaited::Field, _) if node.field == "constvalue" => {
+                    let byte = str::from_utf8(word).ok().and_then(|word| word.parse().ok());
+                    if let (Some(byte), true) = (byte, node.change.constant.len() < 4) {
+                        let byte: i16 = byte;
+                        node.change.constant.push(byte.to_le_bytes()[0]);
+                    }
+                    Ok(())
+                }
                 (Awaited::Field, _) => Err(TreeRefused::Unreadable),
             },
             Some(Open::List { kind: Some(kind) }) => {
@@ -308,6 +464,68 @@ impl<'a> Reader<'a, '_> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// INSERT, as `pg_trigger.tgtype` has it.
+const INSERT: i16 = 4;
+
+/// DELETE, as `pg_trigger.tgtype` has it.
+const DELETE: i16 = 8;
+
+/// UPDATE, as `pg_trigger.tgtype` has it.
+const UPDATE: i16 = 16;
+
+/// The function `nextval`, by its identifier in `pg_proc.dat`.
+const NEXTVAL: u32 = 1574;
+
+/// The type `regclass`, by its identifier in `pg_type.dat`.
+const REGCLASS: u32 = 2205;
+
+/// The same as [`take_value`] where rows may be changed.
+fn take_value_of_change(
+    findings: &mut TreeFindings,
+    node: &mut OpenNode<'_>,
+    word: &[u8],
+    version: u32,
+) -> Result<(), TreeRefused> {
+    match (node.label, node.field) {
+        ("QUERY", "commandType") => {
+            node.change.events = match word {
+                b"1" => 0,
+                b"2" => UPDATE,
+                b"3" => INSERT,
+                b"4" => DELETE,
+                // MERGE. In 14 the number is that of commands without a tree.
+                b"5" if version >= 15 => INSERT | DELETE | UPDATE,
+                _ => return Err(TreeRefused::NotAChange),
+            };
+            Ok(())
+        }
+        ("QUERY", "utilityStmt") if word != b"<>" => Err(TreeRefused::NotAChange),
+        ("QUERY", "resultRelation") => {
+            node.change.result_relation = number(word)?;
+            Ok(())
+        }
+        ("QUERY", "utilityStmt" | "hasModifyingCTE" | "hasForUpdate") => Ok(()),
+        ("VAR", "varlevelsup") => {
+            node.change.levels_up = number(word)?;
+            Ok(())
+        }
+        ("NEXTVALUEEXPR", "seqid") => {
+            findings.sequences.insert(number(word)?);
+            Ok(())
+        }
+        ("FUNCEXPR", "funcid") if number(word)? == NEXTVAL => {
+            node.change.advances = true;
+            Ok(())
+        }
+        (label, field) => {
+            if (label, field) == ("CONST", "consttype") {
+                node.change.constant_type = number(word)?;
+            }
+            take_value(findings, node, word, 0)
+        }
     }
 }
 
@@ -419,6 +637,92 @@ mod tests {
             ("}", TreeRefused::Unreadable),
         ] {
             assert_eq!(found(text), Err(reason), "{text}");
+        }
+    }
+
+    fn changed(text: &str) -> Result<TreeFindings, TreeRefused> {
+        let mut findings = TreeFindings::default();
+        let admitted = Admitted::Changes;
+        read_admitted(text.as_bytes(), Layout::Folded, 15, admitted, &mut findings)
+            .map(|()| findings)
+    }
+
+    #[test]
+    fn it_finds_what_a_statement_changes_and_which_sequences_it_advances() {
+        const RTABLE: &str = ":rtable ({RANGETBLENTRY :relid 9} {RANGETBLENTRY :relid 16400})";
+        const VAR: &str = "{VAR :varno 1 :varlevelsup";
+        for (text, events, changes_every_row) in [
+            (":commandType 3 :resultRelation 2 RTABLE", 4, false),
+            (
+                ":commandType 3 :resultRelation 2 RTABLE :onConflict {ONCONFLICTEXPR :action 2}",
+                20,
+                false,
+            ),
+            (
+                ":commandType 2 :resultRelation 2 RTABLE :jointree {FROMEXPR :quals <>}",
+                16,
+                true,
+            ),
+            (
+                ":commandType 4 :resultRelation 2 RTABLE :jointree {FROMEXPR :quals VAR 0}}",
+                8,
+                false,
+            ),
+            (
+                ":commandType 4 :resultRelation 2 RTABLE :jointree {FROMEXPR :quals {SUBLINK \
+                 :subselect {QUERY :commandType 1 :jointree {FROMEXPR :quals VAR 0}}}}}",
+                8,
+                true,
+            ),
+            (
+                ":commandType 4 :resultRelation 2 RTABLE :jointree {FROMEXPR :quals {SUBLINK \
+                 :subselect {QUERY :commandType 1 :jointree {FROMEXPR :quals VAR 1}}}}}",
+                8,
+                false,
+            ),
+            (
+                ":commandType 2 :resultRelation 2 RTABLE :jointree {FROMEXPR :quals <>} \
+                 :targetList ({TARGETENTRY :expr VAR 0}})",
+                16,
+                true,
+            ),
+            (
+                ":commandType 5 :resultRelation 2 RTABLE :mergeJoinCondition VAR 0}",
+                28,
+                false,
+            ),
+        ] {
+            let text = text.replace("RTABLE", RTABLE).replace("VAR", VAR);
+            let text = format!("({{QUERY {text}}})");
+            let found = changed(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+            assert_eq!(found.changed, BTreeMap::from([(16400, events)]), "{text}");
+            assert_eq!(found.changes_every_row, changes_every_row, "{text}");
+        }
+        let call = |argument: &str| format!("{{FUNCEXPR :funcid 1574 :args ({argument})}}");
+        let named = "{CONST :consttype 2205 :constvalue 4 [ 1 -64 0 0 0 0 0 0 ]}";
+        let found = changed(&call(named)).expect("it is read");
+        assert_eq!((found.sequences.len(), found.called.len()), (1, 0));
+        assert!(found.sequences.contains(&0xC001));
+        let found = changed(&call("{PARAM :paramid 1}")).expect("it is read");
+        assert_eq!(found.called, BTreeSet::from([1574]));
+    }
+
+    #[test]
+    fn it_refuses_what_is_neither_a_query_nor_a_change() {
+        for (text, reason) in [
+            ("({QUERY :commandType 6})", TreeRefused::NotAChange),
+            ("({QUERY :commandType 7})", TreeRefused::NotAChange),
+            (
+                "({QUERY :commandType 1 :utilityStmt ?})",
+                TreeRefused::NotAChange,
+            ),
+            (
+                "({QUERY :commandType 4 :resultRelation 2 :rtable ({RANGETBLENTRY :relid 9})})",
+                TreeRefused::Unreadable,
+            ),
+            ("({QUERY :commandType 2})", TreeRefused::Unreadable),
+        ] {
+            assert_eq!(changed(text), Err(reason), "{text}");
         }
     }
 

@@ -24,17 +24,19 @@ pub(in crate::postgres) struct Columns {
 
 /// How the reading of a result ended.
 #[derive(Debug)]
-pub(super) struct Fetched {
+pub(in crate::postgres) struct Fetched {
     /// The limit that cut the result, if there were more rows.
-    pub(super) truncation: Option<Truncation>,
+    pub(in crate::postgres) truncation: Option<Truncation>,
     /// The longest cell of the row that was cut off, where that row alone is over the limit.
-    pub(super) oversized: Option<OversizedCell>,
+    pub(in crate::postgres) oversized: Option<OversizedCell>,
     /// Whether the server has answered everything, so that the session can be used again.
-    pub(super) is_complete: bool,
+    pub(in crate::postgres) is_complete: bool,
+    /// The rows that the statement affected, as PostgreSQL counts them.
+    pub(in crate::postgres) affected_rows: Option<u64>,
 }
 
 /// Sends what is waiting, and hands rows to the sink until the server has given `answers` answers.
-pub(super) async fn fetch(
+pub(in crate::postgres) async fn fetch(
     session: &mut Session,
     columns: &Columns,
     sink: &mut dyn RowSink,
@@ -44,7 +46,7 @@ pub(super) async fn fetch(
     sink.columns(&columns.columns)?;
     let (mut ready, mut refused) = (0, None);
     let (mut truncation, mut oversized, mut read_past) = (None, None, 0);
-    let mut scratch = Vec::new();
+    let (mut scratch, mut affected_rows) = (Vec::new(), None);
     while ready < answers {
         let message = match session.receive().await {
             Err(WireError::RowTooLong(_)) => {
@@ -56,6 +58,7 @@ pub(super) async fn fetch(
                     truncation,
                     oversized,
                     is_complete: false,
+                    affected_rows: None,
                 });
             }
             message => message.map_err(SessionError::from)?,
@@ -68,6 +71,7 @@ pub(super) async fn fetch(
                         truncation,
                         oversized,
                         is_complete: false,
+                        affected_rows: None,
                     });
                 }
             }
@@ -86,6 +90,11 @@ pub(super) async fn fetch(
                     return Err(SessionError::Server(Box::new(std::mem::take(report))).into());
                 }
             }
+            Message::CommandComplete(body) if ready == 0 => {
+                // `INSERT 0 5`, `DELETE 5`
+                let rows = body.tag()?.rsplit(' ').next().map(str::parse);
+                affected_rows = rows.and_then(Result::ok);
+            }
             Message::ReadyForQuery(_) => ready += 1,
             _ => {}
         }
@@ -96,6 +105,7 @@ pub(super) async fn fetch(
             truncation,
             oversized,
             is_complete: true,
+            affected_rows,
         }),
     }
 }

@@ -29,6 +29,20 @@ impl From<Error> for ToolFailure {
             Error::Sink(error) => Self::unavailable("the result cannot be kept")
                 .with_hint("ask for fewer rows")
                 .with_log(error.to_string()),
+            Error::TooManyRows { tables, .. } => {
+                let tables: Vec<String> = tables
+                    .iter()
+                    .map(|table| format!("{} of {}", table.rows(), table.table))
+                    .collect();
+                Self::new("too_many_rows", message).with_hint(format!(
+                    "nothing was changed; if that is meant, raise `max_affected_rows` ({})",
+                    tables.join(", ")
+                ))
+            }
+            Error::TooMuchReturned => Self::new("too_much_returned", message)
+                .with_hint("nothing was changed; return fewer columns or rows"),
+            Error::OutcomeUnknown => Self::unavailable(message)
+                .with_hint("look at the rows with execute_query before you try again"),
             Error::TooCostly { .. } => Self::new("too_costly", message).with_hint(
                 "explain_query shows the plan and what would help; add conditions, or aggregate \
                  less at a time",
@@ -67,7 +81,18 @@ fn of_refusal(refused: Refused) -> ToolFailure {
             };
             ToolFailure::new("42501", message).with_hint(hint)
         }
+        Refused::NotConfirmed => ToolFailure::new("not_confirmed", message)
+            .with_hint("ask the user; if every row is meant, call again with `confirm: true`"),
+        Refused::Trigger { signature, .. } => {
+            ToolFailure::new("42501", message).with_hint(format!(
+                "the operator can name `{signature}` in POSTGRES_ALLOWED_FUNCTIONS, or let all \
+             triggers fire by POSTGRES_ALLOW_TRIGGERS"
+            ))
+        }
         Refused::Tree(_)
+        | Refused::NotChangeable(..)
+        | Refused::Sequence(_)
+        | Refused::ChangesNothing
         | Refused::Explain
         | Refused::RunsInAnalysis
         | Refused::Foreign(_)

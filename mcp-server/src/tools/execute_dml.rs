@@ -1,0 +1,152 @@
+//! `execute_dml`: one INSERT, UPDATE, DELETE or MERGE on PostgreSQL, with bound parameters.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Effect, Output, Tool, ToolFailure, database_schema, rows_view};
+use crate::call::Call;
+use crate::postgres::{Change, Changed};
+use crate::results::{JsonRows, TextForModels, WithText};
+use crate::services::Services;
+
+/// More rows than that change only where the caller says so: a slip in a condition shows by it.
+const MOST_ROWS: u64 = 1000;
+
+/// The tool `execute_dml`: one statement that changes rows.
+pub struct ExecuteDml;
+
+/// The arguments of a call of `execute_dml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arguments {
+    #[serde(default)]
+    database: Option<String>,
+    sql: String,
+    #[serde(default)]
+    parameters: Option<Vec<Value>>,
+    #[serde(default)]
+    max_affected_rows: Option<u64>,
+    #[serde(default)]
+    dry_run: Option<bool>,
+    #[serde(default)]
+    confirm: Option<bool>,
+}
+
+impl Tool for ExecuteDml {
+    const NAME: &'static str = "execute_dml";
+    const TITLE: &'static str = "Change rows in PostgreSQL";
+    const DESCRIPTION: &'static str = "Run one INSERT, UPDATE, DELETE or MERGE on PostgreSQL, \
+        atomically. Put values into `parameters`, as $1, $2, …; RETURNING gives rows back. Try it \
+        with `dry_run` first. More than `max_affected_rows` changed rows, cascades included, are \
+        rolled back.";
+    const EFFECT: Effect = Effect::Destroys;
+
+    type Arguments = Arguments;
+
+    fn input_schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "database": database_schema(),
+                "sql": {"type": "string", "minLength": 1,
+                    "description": "INSERT, UPDATE, DELETE or MERGE, with or without WITH"},
+                "parameters": {
+                    "type": "array",
+                    "items": {},
+                    "description": "Values of $1, $2, …"
+                },
+                "max_affected_rows": {"type": "integer", "minimum": 0,
+                    "description": "1000 when left out"},
+                "dry_run": {"type": "boolean", "description": "Run it, and roll it back"},
+                "confirm": {"type": "boolean",
+                    "description": "True if every row is meant: no WHERE"}
+            },
+            "required": ["sql"],
+            "additionalProperties": false
+        })
+    }
+
+    fn output_schema() -> Value {
+        let mut properties = rows_view::properties();
+        properties["affected_rows"] = json!({"type": "integer"});
+        properties["dry_run"] = json!({"type": "boolean"});
+        properties["changes"] = json!({"type": "array", "items": {
+            "type": "object",
+            "properties": {"table": {"type": "string"}, "inserted": {"type": "integer"},
+                "updated": {"type": "integer"}, "deleted": {"type": "integer"}}
+        }});
+        json!({
+            "properties": properties,
+            "required": ["affected_rows", "changes", "dry_run", "columns", "rows", "row_count",
+                "truncated", "truncated_by"]
+        })
+    }
+
+    async fn run(
+        services: &Services,
+        call: &Call,
+        arguments: Arguments,
+    ) -> Result<Output, ToolFailure> {
+        let database = services.databases.get(arguments.database.as_deref())?;
+        let is_rehearsal = arguments.dry_run.unwrap_or_default();
+        let change = Change {
+            sql: &arguments.sql,
+            parameters: &arguments.parameters.unwrap_or_default(),
+            most_rows: arguments.max_affected_rows.unwrap_or(MOST_ROWS),
+            is_rehearsal,
+            is_confirmed: arguments.confirm.unwrap_or_default(),
+        };
+        let mut sink = WithText {
+            rows: JsonRows::new(database.limits()),
+            text: TextForModels::new(services.text_bytes),
+        };
+        let work = database.change(&change, &mut sink);
+        let changed = call.unless_cancelled(work).await??;
+        let mut text = describe(&changed, is_rehearsal);
+        if !changed.returned.columns.is_empty() {
+            let has_structured = call.revision.has_structured_content();
+            let rows = sink
+                .text
+                .finish(changed.returned.truncation, has_structured);
+            text = format!("{text}\n{rows}");
+        }
+        let row_count = sink.rows.row_count();
+        let rows = sink.rows.into_json();
+        Ok(rows_view::output(
+            &changed.returned,
+            row_count,
+            text,
+            |output| {
+                output
+                    .member("affected_rows", &changed.affected_rows)
+                    .member("changes", &changed.tables)
+                    .member("dry_run", &is_rehearsal)
+                    .raw_member("rows", &rows)
+            },
+        ))
+    }
+}
+
+/// How many rows changed where, and whether that stands.
+fn describe(changed: &Changed, is_rehearsal: bool) -> String {
+    let mut text = match changed.affected_rows {
+        1 => "1 row affected".to_owned(),
+        rows => format!("{rows} rows affected"),
+    };
+    if is_rehearsal {
+        text.push_str("; rolled back, since this was a dry run");
+    }
+    for table in &changed.tables {
+        let counts = [
+            (table.inserted, "inserted"),
+            (table.updated, "updated"),
+            (table.deleted, "deleted"),
+        ];
+        let counts = counts.iter().filter(|(rows, _)| *rows > 0);
+        let counts: Vec<String> = counts
+            .map(|(rows, word)| format!("{rows} {word}"))
+            .collect();
+        text.push_str(&format!("\n{}: {}", table.table, counts.join(", ")));
+    }
+    text
+}
