@@ -25,6 +25,7 @@
 pub mod background;
 pub mod call;
 pub mod config;
+pub mod copy_format;
 pub mod flow_runner;
 pub mod health;
 pub mod jobs;

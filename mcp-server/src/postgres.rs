@@ -38,4 +38,6 @@ pub use pool::PoolUse;
 pub use session::{OpenError, SessionError, TextRow};
 pub use transaction::ReadTransaction;
 pub use wire::{ConnectError, ServerReport, WireError};
-pub use write_transaction::{Change, Changed, LoadError, LoadTarget, WriteTransaction};
+pub use write_transaction::{
+    Change, Changed, LoadError, LoadTarget, TargetColumn, WriteTransaction,
+};

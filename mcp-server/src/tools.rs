@@ -9,6 +9,7 @@ mod pipeline_view;
 mod registry;
 mod rows_view;
 
+pub mod bulk_load_from_spark;
 pub mod cancel_job;
 pub mod cancel_pipeline;
 pub mod create_etl_pipeline;
@@ -75,6 +76,7 @@ impl Registry {
             .with::<list_spark_jobs::ListSparkJobs>()
             .with::<get_job_logs::GetJobLogs>()
             .with::<cancel_job::CancelJob>()
+            .with::<bulk_load_from_spark::BulkLoadFromSpark>()
             .with::<create_etl_pipeline::CreateEtlPipeline>()
             .with::<execute_pipeline::ExecutePipeline>()
             .with::<get_pipeline_status::GetPipelineStatus>()

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{files, source};
 use crate::config::Access;
 use crate::pipelines::{FileFormat, Flow, LoadMode};
-use crate::postgres::{Database, LoadError};
+use crate::postgres::Database;
 use crate::results::{FileForm, FileRows};
 use crate::services::Services;
 use crate::tools::ToolFailure;
@@ -82,15 +82,21 @@ impl Load<'_> {
         let mut transaction = self.database.write().await?;
         let is_marked = transaction.is_marked(markers, &self.call.key()).await;
         transaction.roll_back().await;
-        is_marked.map_err(failure)
+        is_marked.map_err(ToolFailure::from)
     }
 
     /// Loads the rows of a file of JSON objects; how many they were.
     pub(super) async fn run(&self, file: File) -> Result<u64, ToolFailure> {
         let mut transaction = self.database.write().await?;
-        let target = transaction.target(self.table).await.map_err(failure)?;
+        let target = transaction
+            .target(self.table)
+            .await
+            .map_err(ToolFailure::from)?;
         if self.mode == LoadMode::Overwrite {
-            transaction.empty(&target).await.map_err(failure)?;
+            transaction
+                .empty(&target)
+                .await
+                .map_err(ToolFailure::from)?;
         }
         let mut lines = Lines::new(file);
         let mut statement = None;
@@ -99,11 +105,11 @@ impl Load<'_> {
                 Some(prepared) => prepared,
                 None => {
                     let prepared = transaction.prepare_load(&target, &lines.columns).await;
-                    statement.insert(prepared.map_err(failure)?)
+                    statement.insert(prepared.map_err(ToolFailure::from)?)
                 }
             };
             let loaded = transaction.load(prepared, &slice).await;
-            loaded.map_err(failure)?;
+            loaded.map_err(ToolFailure::from)?;
             self.call.progress.tell(StepProgress {
                 percent: None,
                 rows: i64::try_from(lines.rows).ok(),
@@ -113,7 +119,7 @@ impl Load<'_> {
         if let Some(markers) = self.marker_table {
             let key = self.call.key();
             let marked = transaction.mark(markers, &key, lines.rows).await;
-            marked.map_err(failure)?;
+            marked.map_err(ToolFailure::from)?;
         }
         transaction.commit().await?;
         Ok(lines.rows)
@@ -189,16 +195,5 @@ impl Lines {
             )));
         }
         Ok(())
-    }
-}
-
-fn failure(error: LoadError) -> ToolFailure {
-    let message = error.to_string();
-    match error {
-        LoadError::NoTable(_) => ToolFailure::not_found(message)
-            .with_hint("make it first; its columns are named as those of the source"),
-        LoadError::NotLoadable { .. } => ToolFailure::new("not_loadable", message),
-        LoadError::NoMarkers(_) => ToolFailure::new("no_markers", message),
-        LoadError::Database(error) => error.into(),
     }
 }

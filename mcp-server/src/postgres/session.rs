@@ -3,6 +3,7 @@
 //! Values travel in PostgreSQL's text form in both directions: every type has one, and it loses
 //! nothing.
 
+mod copying;
 mod settings;
 mod statements;
 
@@ -75,8 +76,22 @@ pub(super) struct Reply {
     pub(super) columns: Option<RowDescriptionBody>,
     pub(super) parameters: Vec<u32>,
     pub(super) notices: Vec<ServerReport>,
+    /// The end of the last statement: `INSERT 0 3`, `COPY 3`.
+    pub(super) tag: Option<String>,
     /// `I` outside of a transaction, `T` in one, `E` in one that failed.
     pub(super) status: u8,
+}
+
+impl Reply {
+    /// How many rows the last statement was about.
+    pub(super) fn row_count(&self) -> u64 {
+        let last = self
+            .tag
+            .as_deref()
+            .and_then(|tag| tag.split(' ').next_back());
+        last.and_then(|count| count.parse().ok())
+            .unwrap_or_default()
+    }
 }
 
 /// A row in PostgreSQL's text form.
@@ -244,6 +259,7 @@ impl Session {
                     reply.notices.push(ServerReport::read(body.fields())?);
                 }
                 Message::DataRow(row) => reply.rows.push(row),
+                Message::CommandComplete(body) => reply.tag = Some(body.tag()?.to_owned()),
                 Message::RowDescription(columns) => reply.columns = Some(columns),
                 Message::ParameterDescription(body) => {
                     reply.parameters = body.parameters().collect()?;

@@ -1,6 +1,7 @@
 //! A transaction that may write, under the login that may.
 
 mod changing;
+mod copying;
 mod loading;
 
 use super::pool::{Lease, SessionPool, lives_on};
@@ -8,6 +9,7 @@ use super::session::{SessionError, TextRow};
 use super::{Database, Error};
 
 pub use changing::{Change, Changed};
+pub use copying::TargetColumn;
 pub use loading::{LoadError, LoadTarget};
 
 /// A statement that waits for a lock that somebody holds for long gives up.

@@ -1,6 +1,7 @@
 //! A statement's rows on their way into a sink.
 
 use arrow_array::RecordBatch;
+use tokio::sync::mpsc;
 
 use super::connect::{Event, Execution};
 use super::error::Error;
@@ -13,6 +14,8 @@ pub enum Sink<'a> {
     Rows(&'a mut dyn RowSink),
     /// Takes it in Spark's own batches.
     Batches(&'a mut dyn BatchSink),
+    /// Takes it as it comes, and lets Spark wait while its channel is full; nobody cuts it.
+    Events(mpsc::Sender<Event>),
 }
 
 impl Sink<'_> {
@@ -21,6 +24,7 @@ impl Sink<'_> {
         match self {
             Self::Rows(sink) => sink.most_rows(),
             Self::Batches(sink) => sink.most_rows(),
+            Self::Events(_) => None,
         }
     }
 
@@ -28,6 +32,7 @@ impl Sink<'_> {
         match self {
             Self::Rows(sink) => sink.columns(columns),
             Self::Batches(sink) => sink.columns(columns),
+            Self::Events(_) => Ok(()),
         }
     }
 
@@ -35,6 +40,7 @@ impl Sink<'_> {
         let room = match self {
             Self::Rows(sink) => put_rows(batch, *sink, written)?,
             Self::Batches(sink) => sink.batch(batch)?,
+            Self::Events(_) => Room::More,
         };
         written.truncation = room.truncation();
         Ok(room)
@@ -52,6 +58,12 @@ pub(super) async fn collect(
     let mut written = Written::default();
     // Leaving this function drops the execution, which stops it if it is not over.
     while let Some(event) = execution.next().await? {
+        if let Sink::Events(events) = sink {
+            if events.send(event).await.is_err() {
+                break;
+            }
+            continue;
+        }
         match event {
             Event::Columns(columns) => {
                 sink.columns(&columns)?;

@@ -121,7 +121,11 @@ enum Zone {
 }
 
 impl<'a> Values<'a> {
-    fn new(name: &str, array: &'a ArrayRef) -> Result<Self, UnsupportedType> {
+    /// Prepares to read the values of an array; `name` is told where its type is not known.
+    ///
+    /// # Errors
+    /// [`UnsupportedType`].
+    pub fn new(name: &str, array: &'a ArrayRef) -> Result<Self, UnsupportedType> {
         let inner = |array| Values::new(name, array).map(Box::new);
         let kind = match array.data_type() {
             DataType::Null => Kind::Null,

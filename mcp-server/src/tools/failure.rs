@@ -1,6 +1,7 @@
 //! Why a call failed, in two voices: the caller's and the log's.
 
 mod jobs;
+mod loads;
 mod postgres;
 mod spark;
 

@@ -11,6 +11,13 @@ use super::WriteTransaction;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadTarget(String);
 
+impl LoadTarget {
+    /// The name with its schema, quoted.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Why rows cannot be loaded into a table.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {

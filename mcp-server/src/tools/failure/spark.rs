@@ -64,6 +64,12 @@ fn of_spark(failure: SparkFailure) -> ToolFailure {
     let is_internal = failure.error_class.as_deref() == Some("INTERNAL_ERROR");
     let code = failure.error_class.or(failure.sql_state);
     let failure = ToolFailure::new(code.unwrap_or_else(|| "spark_error".to_owned()), message);
+    if failure.message.contains("spark.driver.maxResultSize") {
+        return failure.with_hint(
+            "the result is larger than Spark's driver takes at once: load a part of it at a time, \
+             by ranges of a column",
+        );
+    }
     match is_internal {
         // A script that gives rows is the way there that callers find.
         true => failure.with_hint(

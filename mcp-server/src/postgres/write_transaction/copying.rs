@@ -1,0 +1,160 @@
+//! Loading rows in PostgreSQL's own binary form: `COPY … FROM STDIN`.
+
+use super::loading::{LoadError, LoadTarget};
+use super::{Error, WriteTransaction};
+
+/// The columns of a table, each with the type that values of it are sent in: that of a domain is
+/// the one below it.
+const COLUMNS: &str = "
+WITH RECURSIVE base (place, id, modifier) AS (
+  SELECT attnum, atttypid, atttypmod
+  FROM pg_catalog.pg_attribute
+  WHERE attrelid = pg_catalog.to_regclass($1) AND attnum > 0 AND NOT attisdropped
+  UNION ALL
+  SELECT base.place, typbasetype, typtypmod
+  FROM base JOIN pg_catalog.pg_type ON pg_type.oid = base.id AND typtype = 'd'
+)
+SELECT attname AS name,
+       pg_catalog.format_type(atttypid, atttypmod) AS type,
+       base.modifier AS modifier,
+       CASE WHEN type.typtype = 'e' THEN 'enum'
+            WHEN type.typnamespace = 'pg_catalog'::pg_catalog.regnamespace THEN type.typname
+       END AS kind,
+       element.oid AS element,
+       CASE WHEN element.typtype = 'e' THEN 'enum'
+            WHEN element.typnamespace = 'pg_catalog'::pg_catalog.regnamespace THEN element.typname
+       END AS element_kind,
+       attnotnull AS required,
+       atthasdef OR attidentity <> '' AS filled,
+       attgenerated <> '' AS generated
+FROM base
+JOIN pg_catalog.pg_attribute ON attrelid = pg_catalog.to_regclass($1) AND attnum = place
+JOIN pg_catalog.pg_type AS type ON type.oid = base.id AND type.typtype <> 'd'
+LEFT JOIN pg_catalog.pg_type AS element
+  ON element.oid = type.typelem AND type.typcategory = 'A'
+ORDER BY attnum";
+
+/// The sets of columns that a plain unique index keeps, a row each.
+const KEYS: &str = "
+SELECT pg_catalog.to_json(pg_catalog.array_agg(attname ORDER BY attname))::pg_catalog.text
+         AS columns
+FROM pg_catalog.pg_index
+JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1])
+WHERE indrelid = pg_catalog.to_regclass($1)
+  AND indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND indexprs IS NULL
+GROUP BY indexrelid";
+
+/// A column of a table that rows are loaded into.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetColumn {
+    /// The name of the column.
+    pub name: String,
+    /// Its type, as SQL writes it.
+    pub type_name: String,
+    /// The name of PostgreSQL's own type that its values are sent in, or `enum`; none for types of
+    /// others.
+    pub kind: Option<String>,
+    /// The length, or precision and scale, as the catalogue has them; -1 for none.
+    pub modifier: i32,
+    /// Id and kind of the elements, where it is an array.
+    pub element: Option<(u32, Option<String>)>,
+    /// Whether a row must have a value.
+    pub is_required: bool,
+    /// Whether PostgreSQL has a value for rows that bring none.
+    pub is_filled: bool,
+    /// Whether PostgreSQL computes it, and takes no value.
+    pub is_generated: bool,
+}
+
+impl WriteTransaction {
+    /// The columns of a table, in order.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn load_columns(
+        &mut self,
+        target: &LoadTarget,
+    ) -> Result<Vec<TargetColumn>, LoadError> {
+        let rows = self.rows(COLUMNS, &[Some(target.name())]).await?;
+        let text = |text: Option<&str>| text.map(ToOwned::to_owned);
+        let columns = rows.iter().map(|row| TargetColumn {
+            name: row.text("name"),
+            type_name: row.text("type"),
+            kind: text(row.get("kind")),
+            modifier: row.number("modifier").unwrap_or(-1),
+            element: row
+                .number("element")
+                .map(|id| (id, text(row.get("element_kind")))),
+            is_required: row.is_true("required"),
+            is_filled: row.is_true("filled"),
+            is_generated: row.is_true("generated"),
+        });
+        Ok(columns.collect())
+    }
+
+    /// Whether a unique index of a table has just these columns.
+    ///
+    /// # Errors
+    /// [`LoadError`].
+    pub async fn is_key(
+        &mut self,
+        target: &LoadTarget,
+        columns: &[String],
+    ) -> Result<bool, LoadError> {
+        let mut wanted = columns.to_vec();
+        wanted.sort();
+        let keys = self.rows(KEYS, &[Some(target.name())]).await?;
+        Ok(keys.iter().any(|key| {
+            let columns = serde_json::from_str::<Vec<String>>(&key.text("columns"));
+            columns.is_ok_and(|mut columns| {
+                columns.sort();
+                columns == wanted
+            })
+        }))
+    }
+
+    /// Lets statements of this transaction take as long as whoever began it waits for them.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn without_time_limit(&mut self) -> Result<(), Error> {
+        self.run("SET LOCAL statement_timeout = 0").await
+    }
+
+    /// Runs a statement that this program composed; how many rows it was about.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn run_counted(&mut self, sql: &str) -> Result<u64, Error> {
+        let done = self.lease.session().run(sql).await;
+        Ok(self.note(done)?.row_count())
+    }
+
+    /// Begins to load rows into columns of a table.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn begin_copy(&mut self, table: &str, columns: &str) -> Result<(), Error> {
+        let sql = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
+        let begun = self.lease.session().begin_copy(&sql).await;
+        self.note(begun)
+    }
+
+    /// Sends a part of the rows. An error that PostgreSQL has told by now ends the load.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn copy(&mut self, rows: &[u8]) -> Result<(), Error> {
+        let sent = self.lease.session().send_copy(rows).await;
+        self.note(sent)
+    }
+
+    /// Ends the load; how many rows PostgreSQL has taken.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn end_copy(&mut self) -> Result<u64, Error> {
+        let done = self.lease.session().end_copy().await;
+        Ok(self.note(done)?.row_count())
+    }
+}

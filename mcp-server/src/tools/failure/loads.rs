@@ -1,0 +1,36 @@
+//! Failures of loads in the words of the tools.
+
+use super::ToolFailure;
+use crate::copy_format::{Misfit, UnwritableValue};
+use crate::postgres::LoadError;
+
+impl From<LoadError> for ToolFailure {
+    fn from(error: LoadError) -> Self {
+        let message = error.to_string();
+        match error {
+            LoadError::NoTable(_) => Self::not_found(message)
+                .with_hint("create the table first; list_tables names those there are"),
+            LoadError::NotLoadable { .. } => Self::new("not_loadable", message),
+            LoadError::NoMarkers(_) => Self::new("no_markers", message),
+            LoadError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<Misfit> for ToolFailure {
+    fn from(misfit: Misfit) -> Self {
+        let failure = Self::new("does_not_fit", misfit.to_string());
+        match misfit {
+            Misfit::Type { .. } => failure.with_hint("cast it in the query; nothing was loaded"),
+            _ => failure.with_hint(
+                "name the columns in the query as the table has them; nothing was loaded",
+            ),
+        }
+    }
+}
+
+impl From<UnwritableValue> for ToolFailure {
+    fn from(value: UnwritableValue) -> Self {
+        Self::new("does_not_fit", value.to_string()).with_hint("nothing was loaded")
+    }
+}
