@@ -87,6 +87,22 @@ CREATE FUNCTION overloaded(int) RETURNS text LANGUAGE plpgsql VOLATILE
     AS $$ BEGIN RETURN beat('x'); END $$;
 CREATE FUNCTION of_any(anyelement) RETURNS text LANGUAGE sql STABLE AS 'SELECT overloaded($1)';
 CREATE EXTENSION isn;
+CREATE FUNCTION planned(text) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT true';
+CREATE TABLE indexed_where (a int);
+CREATE INDEX ON indexed_where (a) WHERE planned('x');
+CREATE TABLE indexed_by (a int);
+CREATE INDEX ON indexed_by ((CASE WHEN planned('x') THEN a END));
+CREATE TABLE counted_by (a int);
+CREATE STATISTICS of_counted ON a, (CASE WHEN planned('x') THEN a END) FROM counted_by;
+CREATE TABLE split_by (a int) PARTITION BY LIST ((CASE WHEN planned('x') THEN a END));
+CREATE TABLE split_first PARTITION OF split_by FOR VALUES IN (1);
+CREATE TABLE above_indexed (a int);
+ALTER TABLE indexed_where INHERIT above_indexed;
+CREATE TABLE above_constrained (a int);
+CREATE TABLE constrained (CHECK (planned('x') OR a > 1)) INHERITS (above_constrained);
+CREATE OR REPLACE FUNCTION planned(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE
+    AS $$ BEGIN PERFORM pg_advisory_lock(4242); RETURN true; END $$;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC;
 "#;
 
 /// Refused where the policy of the table holds; a superuser is above it, so that nothing is called.
@@ -311,6 +327,11 @@ pub const ATTACKS: &[&str] = &[
     "SELECT count(*) FROM beating_below",
     "SELECT * FROM passwords",
     "SELECT * FROM parent",
+    "SELECT * FROM indexed_where",
+    "SELECT * FROM above_indexed",
+    "SELECT count(*) FROM indexed_by",
+    "SELECT a FROM counted_by",
+    "SELECT a FROM split_by WHERE a = 1",
     "SELECT lock_as(1)",
     "SELECT (1::bigint).lock_as",
     "SELECT beat_stable('x')",

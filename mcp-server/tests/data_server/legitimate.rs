@@ -36,6 +36,10 @@ CREATE TABLE measured (day date, value percent) PARTITION BY RANGE (day);
 CREATE TABLE measured_2024 PARTITION OF measured FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 ALTER TABLE measured ENABLE ROW LEVEL SECURITY;
 CREATE POLICY all_of_it ON measured USING (half(value) >= 0);
+CREATE INDEX ON orders (lower(note)) WHERE half(total) > 1;
+CREATE INDEX ON shops USING gin (city gin_trgm_ops);
+CREATE INDEX ON shops ((similarity(city, 'Rome')), (city::citext));
+CREATE STATISTICS of_orders ON (double_it(total)), (at AT TIME ZONE 'UTC') FROM orders;
 ";
 
 const QUERIES: &[&str] = &[

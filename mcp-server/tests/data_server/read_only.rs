@@ -135,6 +135,23 @@ async fn it_plans_no_attack_either() {
     }
 }
 
+/// The planner would run it to simplify the constraint, if constraints could exclude a table.
+#[tokio::test]
+async fn it_reads_a_table_without_running_what_its_check_calls() {
+    let database = Database::with(VICTIM).await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    for query in [
+        "SELECT * FROM above_constrained WHERE a < 1",
+        "SELECT * FROM constrained WHERE a < 1",
+    ] {
+        let answer = client.query(query, json!([])).await;
+        assert_eq!(answer.result()["isError"], json!(false), "{query}");
+    }
+    drop(server);
+    assert_eq!(database.calls_of_functions().await, Vec::<String>::new());
+}
+
 /// Behind the judgement stand the transaction and the role: they hold alone, too.
 #[tokio::test]
 async fn it_cannot_write_in_its_transaction_even_unjudged() {

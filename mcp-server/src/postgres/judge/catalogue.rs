@@ -285,9 +285,12 @@ impl Closure {
             let mut found = TreeFindings::default();
             let target: u32 = edge.number("target").unwrap_or_default();
             match (edge.get("edge"), edge.get("tree")) {
-                (_, Some(tree)) => {
+                (kind, Some(tree)) => {
                     tree::read(tree.as_bytes(), Layout::Stored, version, &mut found)
                         .map_err(Refused::Tree)?;
+                    if kind == Some("p") {
+                        found.internal.append(&mut found.called);
+                    }
                     self.add(found, true);
                     continue;
                 }
@@ -403,5 +406,5 @@ WHERE c.oid = ANY ($1::pg_catalog.oid[])";
 /// The query for what functions ($1), operators ($2), types ($3) and relations ($4) call or are
 /// made of, and what is behind the relations that a stored tree names ($5). The letters: `c` a
 /// function that is called, `i` one that PostgreSQL calls by itself, `o` operator, `t` type, `r`
-/// relation, `x` a tree.
+/// relation, `x` a tree, `p` a tree that the planner runs parts of.
 const EDGES: &str = include_str!("edges.sql");

@@ -143,6 +143,18 @@ SELECT DISTINCT edge, target, tree FROM (
     FROM asked, pg_catalog.pg_attrdef d
     JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
     WHERE d.adrelid = ANY (relations) AND a.attgenerated = 'v'
+    -- A table's own expressions: the planner simplifies them, and so runs what is constant there.
+    UNION ALL
+    SELECT 'p', 0, tree
+    FROM asked, pg_catalog.pg_index i,
+         pg_catalog.unnest(ARRAY[i.indexprs, i.indpred]::pg_catalog.text[]) AS tree
+    WHERE i.indrelid = ANY (relations)
+    UNION ALL
+    SELECT 'p', 0, s.stxexprs::pg_catalog.text
+    FROM asked, pg_catalog.pg_statistic_ext s WHERE s.stxrelid = ANY (relations)
+    UNION ALL
+    SELECT 'p', 0, p.partexprs::pg_catalog.text
+    FROM asked, pg_catalog.pg_partitioned_table p WHERE p.partrelid = ANY (relations)
     -- What a rewritten tree shows of itself, and a stored one does not.
     UNION ALL
     SELECT 'x', 0, w.ev_action::pg_catalog.text
