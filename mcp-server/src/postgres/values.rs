@@ -105,10 +105,16 @@ fn json(text: &str) -> Option<Value> {
     if !is_shallow(text) {
         return None;
     }
-    if holds_only_exact_numbers(text) {
+    if holds_only_exact_numbers(text) && !may_hold_a_magic_key(text) {
         return serde_json::from_str(text).ok();
     }
     careful_json(text)
+}
+
+/// Whether a key may begin with a dollar sign. A tree of serde_json takes an object with such a key
+/// of its own for the JSON inside of its text.
+fn may_hold_a_magic_key(text: &str) -> bool {
+    ["$", "\\u0024"].iter().any(|sign| text.contains(sign))
 }
 
 /// Whether no part lies deeper than [`DEEPEST`].
@@ -372,6 +378,24 @@ mod tests {
         let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
         check(Form::Json, &deep, &json!(deep));
         check(Form::Json, r#"{"\\\"[": 1}"#, &json!({"\\\"[": 1}));
+    }
+
+    #[test]
+    fn it_takes_no_key_for_one_of_its_own_parsers() {
+        let info = TypeInfo {
+            name: String::new(),
+            form: Form::Json,
+        };
+        let deep = "[".repeat(120) + &"]".repeat(120);
+        for dollar in ["$", "\\u0024"] {
+            for content in ["[1,2]", &deep, "{}", "x"] {
+                let rest = format!(r#"serde_json::private::RawValue":"{content}"}}}}]"#);
+                let mut scratch = Vec::new();
+                let text = format!(r#"[{{"a":{{"{dollar}{rest}"#);
+                let expected = format!(r#"[{{"a":{{"${rest}"#);
+                assert_eq!(cell(&text, &info, &mut scratch), Cell::Json(&expected));
+            }
+        }
     }
 
     #[test]

@@ -108,7 +108,8 @@ impl TextForModels {
             return text;
         }
         text.push('\n');
-        text.push_str(self.text.trim_end_matches('\n'));
+        // Only the end of the last line: an empty line is a row with NULL alone.
+        text.push_str(self.text.strip_suffix('\n').unwrap_or(&self.text));
         let elsewhere = match has_structured {
             true => "they are in structuredContent; or select less, aggregate, or page with LIMIT",
             false => "select less, aggregate, or page with LIMIT and OFFSET",
@@ -221,6 +222,20 @@ mod tests {
             "{text}"
         );
         assert!(text_of(&[], 100, 9).starts_with("0 rows\na,b"));
+    }
+
+    #[test]
+    fn it_shows_a_row_of_null_alone_as_an_empty_line() {
+        let mut text = TextForModels::new(100);
+        text.columns(&[Column {
+            name: "a".to_owned(),
+            type_name: "text".to_owned(),
+        }]);
+        for _ in 0..2 {
+            text.cell(Cell::Null);
+            text.keep_row();
+        }
+        assert_eq!(text.finish(None, true), "2 rows\na\n\n");
     }
 
     #[test]
