@@ -38,14 +38,19 @@ async fn it_removes_what_a_script_was_called_with_when_its_job_is_over_and_keeps
 async fn it_forgets_a_job_and_its_files_together_some_days_after_its_end() {
     let (database, master) = (Database::with("").await, Master::start().await);
     let first = server(&database, &master).await;
-    let [old, young, open] = [
+    let [stuck, old, young, open] = [
+        submit(&first.client()).await,
         submit(&first.client()).await,
         submit(&first.client()).await,
         submit(&first.client()).await,
     ];
     drop(first);
     let mut connection = database.connection().await;
-    for (job, state, days) in [(&old, "finished", 31), (&young, "failed", 29)] {
+    for (job, state, days) in [
+        (&stuck, "finished", 31),
+        (&old, "finished", 31),
+        (&young, "failed", 29),
+    ] {
         let sql = format!(
             "UPDATE portcullis.spark_jobs
              SET state = '{state}', finished_at = now() - interval '{days} days'
@@ -65,6 +70,9 @@ async fn it_forgets_a_job_and_its_files_together_some_days_after_its_end() {
         std::fs::create_dir(folder(&master, job)).expect("a folder");
         std::fs::write(folder(&master, job).join("script.py"), "").expect("a file");
     }
+    // What cannot be removed as a folder keeps nothing else from being removed.
+    std::fs::remove_dir_all(folder(&master, &stuck)).expect("a folder");
+    std::fs::write(folder(&master, &stuck), "").expect("a file");
     let second = server(&database, &master).await;
     until("the old ones are gone", async || {
         let is_there = |job: &String| folder(&master, job).exists();
