@@ -8,7 +8,7 @@ use arrow_schema::ArrowError;
 
 use super::{BatchSink, Column, Limits, Room, SinkError, Truncation};
 
-/// So many rows are taken or left together.
+/// So many rows are taken or left together, and fewer near the limit on bytes.
 const STEP: usize = 64;
 
 /// Rows as one Arrow IPC stream, up to a limit. Its bytes are counted in base64, the form in which
@@ -53,19 +53,6 @@ impl ArrowStream {
         }
     }
 
-    /// Counts rows in, or names the limit that keeps them out.
-    fn admit(&mut self, rows: usize, bytes: usize) -> Room {
-        if self.rows + rows > self.limits.rows {
-            Room::Full(Truncation::Rows)
-        } else if self.bytes + bytes > self.limits.bytes {
-            Room::Full(Truncation::Bytes)
-        } else {
-            self.rows += rows;
-            self.bytes += bytes;
-            Room::More
-        }
-    }
-
     fn write(&mut self, step: &RecordBatch) -> Result<(), ArrowError> {
         let writer = match &mut self.writer {
             Some(writer) => writer,
@@ -88,22 +75,40 @@ impl BatchSink for ArrowStream {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<Room, SinkError> {
-        for from in (0..batch.num_rows().max(1)).step_by(STEP) {
-            let left = self.limits.rows.saturating_sub(self.rows);
-            let there = STEP.min(batch.num_rows() - from);
-            let step = batch.slice(from, there.min(left));
+        let taken = batch
+            .num_rows()
+            .min(self.limits.rows.saturating_sub(self.rows));
+        let (mut from, mut together) = (0, STEP);
+        loop {
+            let step = batch.slice(from, together.min(taken - from));
             // Encoded alone it has a schema of its own, so that this counts too much, never too
             // little.
             let size = base64_length(encoded(&step)?.len());
-            match self.admit(step.num_rows(), size) {
-                Room::More => self.write(&step)?,
-                full => return Ok(full),
+            let rows = step.num_rows();
+            if self.bytes + size <= self.limits.bytes {
+                self.write(&step)?;
+                self.rows += rows;
+                self.bytes += size;
+                from += rows;
+            } else if rows > 1 {
+                // Fewer of them may have room.
+                together = rows / 2;
+                continue;
+            } else if self.rows > 0 {
+                return Ok(Room::Full(Truncation::Bytes));
+            } else {
+                // Without rows it is a stream all the same.
+                self.write(&batch.slice(0, 0))?;
+                return Ok(Room::TooLarge);
             }
-            if there > left {
-                return Ok(Room::Full(Truncation::Rows));
+            if from == taken {
+                break;
             }
         }
-        Ok(Room::More)
+        Ok(match taken == batch.num_rows() {
+            true => Room::More,
+            false => Room::Full(Truncation::Rows),
+        })
     }
 }
 
@@ -166,5 +171,34 @@ mod tests {
         assert!(stream.row_count() < 200);
         let bytes = stream.into_bytes().expect("plain types");
         assert!(base64_length(bytes.len()) <= 1_200);
+    }
+
+    #[test]
+    fn it_takes_as_many_wide_rows_as_have_room() {
+        let wide = |rows: usize| {
+            let texts: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(10_000); rows]));
+            RecordBatch::try_from_iter([("t", texts)]).expect("one column")
+        };
+        for (limit, kept, expected) in [
+            (100_000, 7, Room::Full(Truncation::Bytes)),
+            (15_000, 1, Room::Full(Truncation::Bytes)),
+            (10_000, 0, Room::TooLarge),
+        ] {
+            let mut stream = ArrowStream::new(Limits {
+                rows: 1000,
+                bytes: limit,
+            });
+            assert_eq!(stream.batch(&wide(64)).expect("plain types"), expected);
+            assert_eq!(stream.row_count(), kept, "{limit}");
+            let bytes = stream.into_bytes().expect("plain types");
+            assert!(base64_length(bytes.len()) <= limit);
+            let reader = StreamReader::try_new(bytes.as_slice(), None).expect("a stream");
+            assert_eq!(
+                reader
+                    .map(|b| b.expect("a batch").num_rows())
+                    .sum::<usize>(),
+                kept
+            );
+        }
     }
 }
