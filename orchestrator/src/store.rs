@@ -14,7 +14,7 @@ mod transition;
 
 use std::sync::Arc;
 
-use migration_steps::{Step, migrator};
+use migration_steps::{Step, migrator_in};
 use sqlx::PgConnection;
 use sqlx::postgres::PgPool;
 use tokio::sync::{Notify, OnceCell};
@@ -80,9 +80,7 @@ impl Store {
     /// The pool, once the tables are there. Several processes may come at the same time.
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         let migrate = async {
-            let mut migrator = migrator(&MIGRATIONS);
-            migrator.create_schema("portcullis");
-            migrator.dangerous_set_table_name("portcullis.orchestrator_migrations");
+            let migrator = migrator_in("portcullis", "orchestrator_migrations", &MIGRATIONS);
             migrator.run(&self.0.pool).await
         };
         self.0.migrated.get_or_try_init(|| migrate).await?;

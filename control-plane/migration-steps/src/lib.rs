@@ -36,6 +36,17 @@ pub fn migrator(steps: &[Step]) -> Migrator {
     Migrator::with_migrations(steps.iter().map(migration).collect())
 }
 
+/// The migrator that takes one program's tables in `schema` through `steps`. The schema is made if
+/// need be, and `record` in it says which steps were taken: programs that share a schema each have
+/// a record of their own.
+#[must_use]
+pub fn migrator_in(schema: &'static str, record: &str, steps: &[Step]) -> Migrator {
+    let mut migrator = migrator(steps);
+    migrator.create_schema(schema);
+    migrator.dangerous_set_table_name(format!("{schema}.{record}"));
+    migrator
+}
+
 /// The names of files of `folder` that are no step, and those of steps that are no file there.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use migration_steps::{Step, migrator};
+use migration_steps::{Step, migrator_in};
 use sqlx::Row as _;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::types::Json;
@@ -98,9 +98,7 @@ impl Store {
     /// The pool, once the tables are there. Several servers may come at the same time.
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         let migrate = async {
-            let mut migrator = migrator(&MIGRATIONS);
-            migrator.create_schema("portcullis");
-            migrator.dangerous_set_table_name("portcullis.mcp_server_migrations");
+            let migrator = migrator_in("portcullis", "mcp_server_migrations", &MIGRATIONS);
             migrator.run(&self.pool).await
         };
         self.migrated.get_or_try_init(|| migrate).await?;
