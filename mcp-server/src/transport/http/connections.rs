@@ -1,7 +1,7 @@
 //! Serves a router over HTTP/1.1 on a bounded number of connections, each of which must send the
-//! heads of its requests in time.
+//! heads of its requests in time and go on taking what it is answered.
 //!
-//! `axum::serve` knows neither bound.
+//! `axum::serve` knows none of these bounds.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -22,6 +22,7 @@ use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
 use super::refusal::{self, INTERNAL_ERROR};
@@ -36,6 +37,9 @@ pub(super) struct ConnectionLimits {
     /// The time for the head of a request, from the opening of the connection or the end of the
     /// request before it: an idle connection ends after it, too.
     pub(super) head: Duration,
+    /// The time in which a client must take some bytes of an answer that fills its window: one that
+    /// never reads would keep its place, and the answer, for as long as it likes.
+    pub(super) write: Duration,
 }
 
 impl Default for ConnectionLimits {
@@ -47,6 +51,8 @@ impl Default for ConnectionLimits {
             // Longer than the 60 s after which the gateway ends an idle connection: if this end
             // were the first, a call that is on its way then would be lost.
             head: Duration::from_secs(75),
+            // As long as the gateway waits for its own clients.
+            write: Duration::from_secs(60),
         }
     }
 }
@@ -70,7 +76,9 @@ pub(super) async fn serve(
             accepted = listener.accept() => accepted,
             () = &mut stopped => break,
         };
-        let stream = TokioIo::new(stream);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.write));
+        let stream = TokioIo::new(Box::pin(stream));
         if let Ok(place) = Arc::clone(&served).try_acquire_owned() {
             let service = TowerToHyperService::new(router.clone());
             let connection = graceful.watch(http.serve_connection(stream, service));
@@ -126,9 +134,12 @@ mod tests {
             at_once,
             refused_at_once: 1,
             head,
+            write: Duration::from_millis(50),
         };
         let stop = CancellationToken::new();
-        let router = Router::new().route("/", post(async || "served"));
+        let router = Router::new()
+            .route("/", post(async || "served"))
+            .route("/large", post(async || vec![b'x'; 64 << 20]));
         tokio::spawn(serve(listener, router, limits, stop.clone()));
         (address, stop.drop_guard())
     }
@@ -172,6 +183,24 @@ mod tests {
             "{said}"
         );
         drop(first);
+        until_served(address).await;
+    }
+
+    #[tokio::test]
+    async fn it_hangs_up_on_a_client_that_does_not_take_its_answer() {
+        let (address, _stop) = start(1, Duration::from_secs(60)).await;
+        let mut silent = TcpStream::connect(address).await.expect("it listens");
+        let request = REQUEST.replace("POST /", "POST /large");
+        silent
+            .write_all(request.as_bytes())
+            .await
+            .expect("it reads");
+        until_served(address).await;
+        drop(silent);
+    }
+
+    /// Waits until the only place is free again.
+    async fn until_served(address: SocketAddr) {
         let last = REQUEST.replace("host: a", "host: a\r\nconnection: close");
         let served = async {
             while !said_to(address, &last).await.contains("served") {
