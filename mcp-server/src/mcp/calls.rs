@@ -80,7 +80,7 @@ impl McpServer {
         };
         let took = running.end(result.is_ok());
         log(result.as_ref().err(), took);
-        result
+        result.map_err(|failure| self.tools.without_absent_tools(failure))
     }
 }
 

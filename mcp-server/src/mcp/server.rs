@@ -20,7 +20,9 @@ use crate::call::Revision;
 use crate::prompts::PromptRegistry;
 use crate::resources::ResourceRegistry;
 use crate::services::Services;
-use crate::tools::Registry;
+use crate::tools::get_table_schema::GetTableSchema;
+use crate::tools::list_tables::ListTables;
+use crate::tools::{Registry, Tool as _};
 
 /// How long a client may keep a list of what this server offers. It changes only with a new release
 /// of the server.
@@ -78,9 +80,14 @@ impl McpServer {
 
 impl McpServer {
     fn instructions(&self) -> String {
-        let mut text = "Query PostgreSQL and Apache Spark. Start with list_tables and \
-                        get_table_schema."
-            .to_owned();
+        let mut text = "Query PostgreSQL and Apache Spark.".to_owned();
+        let first: Vec<&str> = [ListTables::NAME, GetTableSchema::NAME]
+            .into_iter()
+            .filter(|name| self.tools.get(name).is_some())
+            .collect();
+        if !first.is_empty() {
+            text += &format!(" Start with {}.", first.join(" and "));
+        }
         let names: Vec<&str> = self.services.databases.names().collect();
         if names.len() > 1 {
             text += &format!(" Databases: {}.", names.join(", "));

@@ -193,8 +193,8 @@ impl From<SubmitError> for ToolFailure {
         let message = error.to_string();
         match error {
             SubmitError::Store(error) => Self::from(error).with_hint(
-                "the run may have been accepted: look with list_pipelines, or repeat the call with \
-                 an idempotency_key",
+                "the run may have been accepted, and a call with the same idempotency_key answers \
+                 with it; list_pipelines shows it too",
             ),
             SubmitError::NoPipeline { .. } => {
                 Self::not_found(message).with_hint("list_pipelines lists them")

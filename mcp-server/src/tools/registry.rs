@@ -24,6 +24,8 @@ struct Entry {
 #[derive(Default)]
 pub struct Registry {
     entries: Vec<Entry>,
+    /// The names of tools that this server has and does not offer.
+    absent: Vec<String>,
 }
 
 impl Registry {
@@ -55,12 +57,34 @@ impl Registry {
                 known.join(", ")
             );
         }
-        self.entries.retain(|entry| match selection {
+        let (offered, absent) = self.entries.into_iter().partition(|entry| match selection {
             ToolSelection::All => true,
             ToolSelection::ReadOnly => entry.effect == Effect::Reads,
             ToolSelection::Named(names) => names.iter().any(|name| entry.listed.name == *name),
         });
+        self.entries = offered;
+        let absent: Vec<Entry> = absent;
+        self.absent
+            .extend(absent.iter().map(|entry| entry.listed.name.to_string()));
         Ok(self)
+    }
+
+    /// The failure with a hint that names no tool which is not offered: a model would call it and
+    /// be refused. A hint loses the part, between semicolons, that does.
+    #[must_use]
+    pub fn without_absent_tools(&self, mut failure: ToolFailure) -> ToolFailure {
+        let names_absent = |part: &&str| {
+            part.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .any(|word| self.absent.iter().any(|name| name == word))
+        };
+        failure.hint = failure.hint.and_then(|hint| {
+            let kept: Vec<&str> = hint
+                .split("; ")
+                .filter(|part| !names_absent(part))
+                .collect();
+            (!kept.is_empty()).then(|| kept.join("; "))
+        });
+        failure
     }
 
     /// The tools as a client sees them.
@@ -155,5 +179,30 @@ mod tests {
         assert_eq!(named, ["list_tables", "submit_spark_job"]);
         let refused = names("list_tables,drop_everything").expect_err("no tool");
         assert!(refused.contains("`drop_everything`") && refused.contains("execute_query"));
+    }
+
+    #[test]
+    fn it_hints_at_tools_that_are_offered_alone() {
+        let hint = |selection: &str, hint: &str| {
+            let Ok(selection) = selection.parse();
+            let registry = Registry::all(Access::Read).select(&selection);
+            let failure = ToolFailure::new("timeout", "too late").with_hint(hint);
+            registry
+                .expect("a word or names")
+                .without_absent_tools(failure)
+                .hint
+        };
+        let both = "ask for less at once; submit_spark_job runs long work";
+        assert_eq!(hint("all", both).as_deref(), Some(both));
+        assert_eq!(
+            hint("read-only", both).as_deref(),
+            Some("ask for less at once")
+        );
+        assert_eq!(
+            hint("execute_query", "`list_tables` names the tables there are"),
+            None
+        );
+        let column = "list_tables_of names no tool";
+        assert_eq!(hint("execute_query", column).as_deref(), Some(column));
     }
 }

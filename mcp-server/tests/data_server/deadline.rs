@@ -10,6 +10,20 @@ use crate::server::Server;
 const HEADER: &str = "x-envoy-expected-rq-timeout-ms";
 
 #[tokio::test]
+async fn it_hints_at_no_tool_that_is_not_offered() {
+    let database = Database::with("").await;
+    let sleep = json!({"name": "execute_query", "arguments": {"sql": "SELECT pg_sleep(25)"}});
+    for (offered, is_named) in [("all", true), ("execute_query", false)] {
+        let server = Server::on(&database, &["--tools", offered]).await;
+        let client = server.client();
+        let sent = client.send("tools/call", sleep.clone(), &[(HEADER, "400")]);
+        let answer = read(sent.await).await.result().to_string();
+        assert!(answer.contains("ask for less at once"), "{answer}");
+        assert_eq!(answer.contains("submit_spark_job"), is_named, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn it_ends_a_call_with_a_result_before_the_gateway_cuts_it() {
     let database = Database::with("").await;
     let server = Server::on(&database, &[]).await;

@@ -32,7 +32,7 @@ impl From<Error> for ToolFailure {
                 .with_hint("ask for fewer rows")
                 .with_log(error.to_string()),
             Error::OutOfTime { .. } => Self::new("timeout", message)
-                .with_hint("read less data, or submit it as a job with submit_spark_job"),
+                .with_hint("read less data; submit_spark_job runs long work"),
         }
     }
 }
