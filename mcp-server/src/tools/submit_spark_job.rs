@@ -73,7 +73,7 @@ impl Tool for SubmitSparkJob {
     }
 
     fn output_schema() -> Value {
-        job_view::full_schema()
+        job_view::brief_schema()
     }
 
     async fn run(
