@@ -166,7 +166,7 @@ impl ResourceRegistry {
     /// left out: its templates tell that there are more.
     ///
     /// # Errors
-    /// [`InvalidCursor`].
+    /// The cursor is none that this registry gave.
     pub async fn list(
         &self,
         services: &Services,
