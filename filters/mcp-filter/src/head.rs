@@ -236,7 +236,13 @@ fn is_json(value: &[u8]) -> bool {
                         .strip_prefix(b"\"")
                         .and_then(|v| v.strip_suffix(b"\""))
                         .unwrap_or(value);
-                    !name.eq_ignore_ascii_case(b"charset") || value.eq_ignore_ascii_case(b"utf-8")
+                    // `charset*` and `charset*0` say it in the form of RFC 2231, to some readers.
+                    match name.get(..b"charset".len()) {
+                        Some(start) if start.eq_ignore_ascii_case(b"charset") => {
+                            name.len() == start.len() && value.eq_ignore_ascii_case(b"utf-8")
+                        }
+                        _ => true,
+                    }
                 }
                 None => parameter.is_empty(),
             },
@@ -265,6 +271,8 @@ mod tests {
             "application/json; charset =utf-16",
             "application/json; charset\t= utf-16",
             "application/json; charset = \"utf-16\"",
+            "application/json; charset*=utf-8''utf-7",
+            "application/json; charset*0=utf-; Charset*1=7",
             "application/json, text/plain",
             "application/jsonp",
             "application/json x",
