@@ -69,6 +69,10 @@ def gateways(installation, tmp_path_factory):
 def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
     """How an answer differs from what a case expects, if it does."""
     expect = case["expect"]
+    if unreadable := expect.get("over_http"):
+        found = (reply.status, reply.json.get("error", {}).get("code"))
+        wanted = (400, UNREADABLE[unreadable])
+        return None if found == wanted else f"expected {wanted}"
     if "method" in case and expect["decision"] == "allow":
         reached = [name for name, upstream in gateways.upstreams.items() if upstream.requests]
         return (
@@ -88,10 +92,6 @@ def fault(reply: Reply, case: dict, era: Era, gateways: Gateways) -> str | None:
             else None
         )
         return None if answered == expect["cluster"] else f"expected `{expect['cluster']}`"
-    if unreadable := expect.get("over_http"):
-        found = (reply.status, reply.json.get("error", {}).get("code"))
-        wanted = (400, UNREADABLE[unreadable])
-        return None if found == wanted else f"expected {wanted}"
     if expect["reason"] == "unknown_tool":
         found = (reply.status, reply.json.get("error", {}).get("code"))
         return None if found == (200, -32602) else "expected an unknown tool"

@@ -128,7 +128,7 @@ def test_it_takes_plain_queries_alone_where_spark_has_no_check(installation, tmp
 )
 def test_it_writes_where_the_operator_lets_it_and_there_alone(installation, tmp_path, spark):
     reader = DataServer(installation, tmp_path, spark)
-    writer = DataServer(installation, tmp_path, spark, "--spark-allow-writes")
+    writer = DataServer(installation, tmp_path, spark, "--tools=all", "--spark-allow-writes")
     assert "statements only read, by Spark's own verdict" in reader.health()["detail"]
     assert "statements may write" in writer.health()["detail"]
     assert reader.tool()["annotations"]["readOnlyHint"] is True
