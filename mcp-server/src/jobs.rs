@@ -186,7 +186,7 @@ impl Jobs {
     /// has none with this id.
     ///
     /// # Errors
-    /// [`Error`].
+    /// There is no job registry, or it cannot be used ([`Error`]).
     pub async fn get(&self, id: JobId, owner: Option<&str>) -> Result<Option<Job>, Error> {
         let store = self.0.store()?;
         let Some(mut job) = store.get(id, owner).await? else {
@@ -216,7 +216,7 @@ impl Jobs {
     /// Jobs of `owner` that fit `filter`, at most `most`, newest first.
     ///
     /// # Errors
-    /// [`Error`].
+    /// There is no job registry, or it cannot be used ([`Error`]).
     pub async fn list(
         &self,
         owner: Option<&str>,
@@ -284,7 +284,7 @@ impl Jobs {
     /// How many jobs of `owner` are in each state; states without a job are left out.
     ///
     /// # Errors
-    /// [`Error`].
+    /// There is no job registry, or it cannot be used ([`Error`]).
     pub async fn count_by_state(
         &self,
         owner: Option<&str>,

@@ -138,19 +138,19 @@ pub trait RowSink: Send {
     /// Takes the columns, before the first row.
     ///
     /// # Errors
-    /// [`SinkError`].
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
     fn columns(&mut self, columns: &[Column]) -> Result<(), SinkError>;
 
     /// Takes the next cell of the row that has begun; the first one begins it.
     ///
     /// # Errors
-    /// [`SinkError`].
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
     fn cell(&mut self, cell: Cell<'_>) -> Result<(), SinkError>;
 
     /// Ends the row: it is in as a whole, or out as a whole.
     ///
     /// # Errors
-    /// [`SinkError`].
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
     fn end_row(&mut self) -> Result<Room, SinkError>;
 }
 
@@ -162,12 +162,12 @@ pub trait BatchSink: Send {
     /// Takes the columns, before the first batch.
     ///
     /// # Errors
-    /// [`SinkError`].
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
     fn columns(&mut self, columns: &[Column]) -> Result<(), SinkError>;
 
     /// Takes a batch, or the first rows of it.
     ///
     /// # Errors
-    /// [`SinkError`].
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
     fn batch(&mut self, batch: &RecordBatch) -> Result<Room, SinkError>;
 }

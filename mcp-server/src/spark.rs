@@ -83,7 +83,7 @@ impl Spark {
     /// Dropping the future interrupts the statement in Spark.
     ///
     /// # Errors
-    /// [`Error`].
+    /// Spark refuses the statement or cannot be reached, or the sink fails ([`Error`]).
     pub async fn run(
         &self,
         caller: Option<&str>,

@@ -4,7 +4,8 @@ use step_count::count;
 
 use crate::error::NotJson;
 
-/// Where in an escape a reader is: after the backslash, or inside `\uXXXX`.
+/// The place of a reader within an escape: after the backslash, or among the four hex digits that
+/// follow `\u`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Escape {
     Begin,

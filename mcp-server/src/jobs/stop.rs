@@ -20,7 +20,7 @@ impl Jobs {
     /// One that is over stays as it is. One whose end is not seen in time is ended by the watch.
     ///
     /// # Errors
-    /// [`Error`].
+    /// There is no job registry, or it or Spark's master cannot be reached.
     pub async fn cancel(&self, id: JobId, owner: Option<&str>) -> Result<Option<Job>, Error> {
         let store = self.0.store()?;
         let Some(job) = store.get(id, owner).await? else {

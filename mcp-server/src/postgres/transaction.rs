@@ -53,7 +53,7 @@ impl ReadTransaction {
     /// Runs a statement that this program wrote.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL refuses the statement, with its SQLSTATE, or the connection broke.
     pub async fn rows(
         &mut self,
         sql: &'static str,

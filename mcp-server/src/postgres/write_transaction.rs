@@ -53,7 +53,7 @@ impl WriteTransaction {
     /// Runs a statement that this program wrote, with values.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL refuses the statement, with its SQLSTATE, or the connection broke.
     pub async fn rows(
         &mut self,
         sql: &'static str,
@@ -66,7 +66,7 @@ impl WriteTransaction {
     /// Runs statements that this program composed, without values and rows.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL refuses the statement, with its SQLSTATE, or the connection broke.
     pub async fn run(&mut self, sql: &str) -> Result<(), Error> {
         let done = self.lease.session().run(sql).await.map(|_| ());
         self.note(done)

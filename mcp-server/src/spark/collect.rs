@@ -50,7 +50,7 @@ impl Sink<'_> {
 /// Runs `execution` to its end, or until the sink is full, where Spark is told to stop.
 ///
 /// # Errors
-/// [`Error`].
+/// Spark refuses the statement or cannot be reached, or the sink fails ([`Error`]).
 pub(super) async fn collect(
     mut execution: Execution,
     sink: &mut Sink<'_>,

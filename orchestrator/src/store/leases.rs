@@ -102,7 +102,7 @@ impl Store {
     /// Keeps a lease, and stores how far the work is.
     ///
     /// # Errors
-    /// [`LeaseError`].
+    /// The step belongs to a later lease by now, or the store cannot be used.
     pub async fn renew(
         &self,
         lease: Lease,
@@ -140,7 +140,7 @@ impl Store {
     /// Records how an attempt ended, and ends its lease.
     ///
     /// # Errors
-    /// [`LeaseError`].
+    /// The step belongs to a later lease by now, or the store cannot be used.
     pub async fn report(&self, lease: Lease, outcome: Outcome) -> Result<(), LeaseError> {
         let Lease { step, token, .. } = lease;
         let (reported, output) = match outcome {
@@ -180,7 +180,7 @@ impl Store {
     /// Gives a step back, so that another worker can begin it at once.
     ///
     /// # Errors
-    /// [`LeaseError`].
+    /// The step belongs to a later lease by now, or the store cannot be used.
     pub async fn release(&self, lease: Lease) -> Result<(), LeaseError> {
         let Lease { step, token, .. } = lease;
         let event = Event::Release { step, token };
@@ -192,7 +192,7 @@ impl Store {
     /// Wants a run of this owner to end; whether there is one with this id.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// The store cannot be reached or used ([`StoreError`]).
     pub async fn cancel(&self, run: RunId, owner: Option<&str>) -> Result<bool, StoreError> {
         let mut transaction = self.pool().await?.begin().await?;
         let found = sqlx::query(

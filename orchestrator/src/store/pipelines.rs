@@ -83,7 +83,7 @@ impl Store {
     /// A version of a pipeline, or its latest one.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// The store cannot be reached or used ([`StoreError`]).
     pub async fn pipeline(
         &self,
         owner: Option<&str>,
@@ -106,7 +106,7 @@ impl Store {
     /// The latest version of each pipeline of an owner, by name, from the one after `after`.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// The store cannot be reached or used ([`StoreError`]).
     pub async fn pipelines(
         &self,
         owner: Option<&str>,

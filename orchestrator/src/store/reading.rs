@@ -110,7 +110,7 @@ impl Store {
     /// A run of this owner with its steps.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// The store cannot be reached or used ([`StoreError`]).
     pub async fn run(
         &self,
         id: RunId,
@@ -142,7 +142,7 @@ impl Store {
     /// Runs of this owner without their steps, newest first.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// The store cannot be reached or used ([`StoreError`]).
     pub async fn runs(
         &self,
         owner: Option<&str>,

@@ -98,7 +98,7 @@ impl Database {
     /// The table of this name, or the names that are near it.
     ///
     /// # Errors
-    /// [`Error`].
+    /// PostgreSQL cannot be reached, is too busy, or refuses to read this ([`Error`]).
     pub async fn describe_table(
         &self,
         wanted: &TableName,

@@ -10,7 +10,7 @@ impl Database {
     /// judged like a caller's: a view may call functions.
     ///
     /// # Errors
-    /// [`Error`].
+    /// PostgreSQL cannot be reached, is too busy, or refuses to read this ([`Error`]).
     pub async fn first_rows(
         &self,
         table: &TableDescription,

@@ -25,7 +25,7 @@ impl Database {
     /// The first `most` functions of a schema; `None` when there is no such schema.
     ///
     /// # Errors
-    /// [`Error`].
+    /// PostgreSQL cannot be reached, is too busy, or refuses to read this ([`Error`]).
     pub async fn functions(
         &self,
         schema: &str,

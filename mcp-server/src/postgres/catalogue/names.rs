@@ -7,7 +7,7 @@ impl Database {
     /// one after `after`.
     ///
     /// # Errors
-    /// [`Error`].
+    /// PostgreSQL cannot be reached, is too busy, or refuses to read this ([`Error`]).
     pub async fn schema_names(
         &self,
         prefix: Option<&str>,
@@ -22,7 +22,7 @@ impl Database {
     /// where that is not `public`.
     ///
     /// # Errors
-    /// [`Error`].
+    /// PostgreSQL cannot be reached, is too busy, or refuses to read this ([`Error`]).
     pub async fn table_names(&self, prefix: &str, most: u32) -> Result<Vec<String>, Error> {
         let most = most.to_string();
         self.names(TABLES, &[Some(prefix), Some(&most)]).await

@@ -37,7 +37,7 @@ impl Database {
     /// but the system's.
     ///
     /// # Errors
-    /// [`Error`].
+    /// PostgreSQL cannot be reached, is too busy, or refuses to read this ([`Error`]).
     pub async fn tables(
         &self,
         schema: Option<&str>,

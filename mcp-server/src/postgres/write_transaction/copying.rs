@@ -70,7 +70,7 @@ impl WriteTransaction {
     /// The columns of a table, in order.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// The table cannot be read in PostgreSQL's catalogue.
     pub async fn load_columns(
         &mut self,
         target: &LoadTarget,
@@ -95,7 +95,7 @@ impl WriteTransaction {
     /// Whether a unique index of a table has just these columns.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// The table cannot be read in PostgreSQL's catalogue.
     pub async fn is_key(
         &mut self,
         target: &LoadTarget,
@@ -116,7 +116,7 @@ impl WriteTransaction {
     /// Lets statements of this transaction take as long as whoever began it waits for them.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL refuses the setting, or the connection broke.
     pub async fn without_time_limit(&mut self) -> Result<(), Error> {
         self.run("SET LOCAL statement_timeout = 0").await
     }
@@ -124,7 +124,7 @@ impl WriteTransaction {
     /// Runs a statement that this program composed; how many rows it was about.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL refuses the statement, or the connection broke.
     pub async fn run_counted(&mut self, sql: &str) -> Result<u64, Error> {
         let done = self.lease.session().run(sql).await;
         Ok(self.note(done)?.row_count())
@@ -133,7 +133,7 @@ impl WriteTransaction {
     /// Begins to load rows into columns of a table.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL refuses the table or a column, or the connection broke.
     pub async fn begin_copy(&mut self, table: &str, columns: &str) -> Result<(), Error> {
         let sql = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
         let begun = self.lease.session().begin_copy(&sql).await;
@@ -143,7 +143,7 @@ impl WriteTransaction {
     /// Sends a part of the rows. An error that PostgreSQL has told by now ends the load.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL has given the load up, or the connection broke.
     pub async fn copy(&mut self, rows: &[u8]) -> Result<(), Error> {
         let sent = self.lease.session().send_copy(rows).await;
         self.note(sent)
@@ -152,7 +152,7 @@ impl WriteTransaction {
     /// Ends the load; how many rows PostgreSQL has taken.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL refuses a row that it was sent, or the connection broke.
     pub async fn end_copy(&mut self) -> Result<u64, Error> {
         let done = self.lease.session().end_copy().await;
         Ok(self.note(done)?.row_count())

@@ -84,7 +84,7 @@ impl WriteTransaction {
     /// Looks at a table that rows are to be loaded into.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// There is no such table, or it cannot be loaded into, with the reason.
     pub async fn target(&mut self, table: &str) -> Result<LoadTarget, LoadError> {
         Ok(self.look(table).await?.0)
     }
@@ -92,7 +92,7 @@ impl WriteTransaction {
     /// Whether `key` is marked in a table for markers as done.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// The table is none for markers, or PostgreSQL refuses to read it.
     pub async fn is_marked(&mut self, table: &str, key: &str) -> Result<bool, LoadError> {
         let markers = self.markers(table).await?;
         let sql = format!("SELECT FROM {} WHERE key = $1", markers.0);
@@ -104,7 +104,7 @@ impl WriteTransaction {
     /// fails.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// The table is none for markers, or PostgreSQL refuses the row.
     pub async fn mark(&mut self, table: &str, key: &str, rows: u64) -> Result<(), LoadError> {
         let markers = self.markers(table).await?;
         let sql = format!("INSERT INTO {} (key, rows) VALUES ($1, $2)", markers.0);
@@ -117,7 +117,7 @@ impl WriteTransaction {
     /// Takes all rows out of a table.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// PostgreSQL refuses to delete the rows: a key elsewhere may refer to them.
     pub async fn empty(&mut self, target: &LoadTarget) -> Result<(), LoadError> {
         Ok(self.run(&format!("DELETE FROM {}", target.0)).await?)
     }
@@ -125,7 +125,7 @@ impl WriteTransaction {
     /// Prepares the loading of rows with these columns; [`WriteTransaction::load`] takes its name.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// The table lacks one of the columns, or PostgreSQL refuses the statement.
     pub async fn prepare_load(
         &mut self,
         target: &LoadTarget,
@@ -144,7 +144,7 @@ impl WriteTransaction {
     /// Loads rows, which `rows` has as a JSON array of objects.
     ///
     /// # Errors
-    /// [`LoadError`].
+    /// PostgreSQL refuses a row: its type, a constraint or a time limit.
     pub async fn load(&mut self, statement: &str, rows: &str) -> Result<(), LoadError> {
         self.execute(statement, &[Some(rows)]).await?;
         Ok(())
