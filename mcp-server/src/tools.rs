@@ -5,6 +5,7 @@
 
 mod failure;
 mod job_view;
+mod page_limit;
 mod pipeline_view;
 mod registry;
 mod rows_view;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use orchestrator::RunState;
 use orchestrator::store::RunFilter;
 
+use super::page_limit::page_limit;
 use super::{Effect, Output, Tool, ToolFailure, pipeline_view};
 use crate::call::Call;
 use crate::services::Services;
@@ -69,12 +70,7 @@ impl Tool for ListPipelines {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(ToolFailure::invalid_arguments(format!(
-                "`limit` must be from 1 to {MAX_LIMIT}"
-            )));
-        }
+        let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
         let last = arguments.cursor.as_deref();
         let last = last.map(pipeline_view::open_cursor).transpose()?;
         let state = arguments.status.as_deref().map(state).transpose()?;

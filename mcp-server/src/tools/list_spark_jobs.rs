@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use super::page_limit::page_limit;
 use super::{Effect, Output, Tool, ToolFailure, job_view};
 use crate::call::Call;
 use crate::jobs::{Filter, JobId, JobState};
@@ -75,12 +76,7 @@ impl Tool for ListSparkJobs {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(ToolFailure::invalid_arguments(format!(
-                "`limit` is from 1 to {MAX_LIMIT}"
-            )));
-        }
+        let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
         let filter = Filter {
             status: arguments.status.as_deref().map(state).transpose()?,
             since: arguments.since.as_deref().map(moment).transpose()?,

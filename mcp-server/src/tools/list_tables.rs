@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::page_limit::page_limit;
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
 use crate::postgres::{TableKey, TableSummary};
@@ -85,12 +86,7 @@ impl Tool for ListTables {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let limit = arguments.limit.unwrap_or(DEFAULT_LIMIT);
-        if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(ToolFailure::invalid_arguments(format!(
-                "`limit` must be from 1 to {MAX_LIMIT}"
-            )));
-        }
+        let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
         let after = arguments.cursor.as_deref().map(open_cursor).transpose()?;
         let database = services.databases.get(arguments.database.as_deref())?;
         let schema = arguments.schema.as_deref();
