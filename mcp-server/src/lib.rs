@@ -22,22 +22,18 @@
 //! # }
 //! ```
 
+pub use {config, copy_format, health, postgres, results, spark};
+
 pub mod background;
 pub mod call;
-pub mod config;
-pub mod copy_format;
 pub mod flow_runner;
-pub mod health;
 pub mod jobs;
 pub mod known_names;
 pub mod mcp;
 pub mod pipelines;
-pub mod postgres;
 pub mod prompts;
 pub mod resources;
-pub mod results;
 pub mod services;
-pub mod spark;
 mod store_pool;
 pub mod tools;
 pub mod transport;

@@ -16,7 +16,7 @@ TEST_ONLY = re.compile(
     r"#\[cfg\((?:test|all\(test[^]]*)\)\]\s*(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+\s*;"
 )
 IMPORT = re.compile(r"^\s*(pub(?:\([^)]*\))?\s+)?use\s+([^;]+);", re.MULTILINE)
-PATH = re.compile(r"(?<![\w:$])((?:crate|self|super)(?:::\w+)+)")
+PATH = r"(?<![\w:$])((?:crate|self|super{})(?:::\w+)+)"
 COMMENT_OR_TEXT = re.compile(r'//[^\n]*|/\*.*?\*/|r(#*)".*?"\1|"(?:\\.|[^"\\])*"', re.DOTALL)
 LEAF = re.compile(r"\s*([\w*]+)(?:\s+as\s+(\w+))?\s*")
 
@@ -89,19 +89,20 @@ def split_at_commas(text: str) -> list[str]:
 
 
 class Crate:
-    """The modules of one crate."""
+    """The modules of one crate; crates beside it, by their names, count as modules of its root."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, beside: dict[str, Path] | None = None) -> None:
         self.sources: dict[Module, Source] = {}
+        self._texts: dict[Module, str] = {}
+        self._beside = beside or {}
+        self._path = re.compile(PATH.format("".join(f"|{name}" for name in self._beside)))
         self._read((), root, root.parent)
+        for name, other in self._beside.items():
+            self._read((name,), other, other.parent)
         for module, text in self._texts.items():
             self._link(module, text)
 
-    _texts: dict[Module, str]
-
     def _read(self, module: Module, file: Path, folder: Path) -> None:
-        if not module:
-            self._texts = {}
         text = without_tests(file.read_text())
         self._texts[module] = text
         children = DECLARED.findall(text)
@@ -125,7 +126,7 @@ class Crate:
                 else:
                     source.passes_on[name] = absolute
         rest = IMPORT.sub("", text)
-        for path in PATH.findall(rest):
+        for path in self._path.findall(rest):
             absolute = self._absolute(module, tuple(path.split("::")))
             if absolute is not None:
                 source.uses.append(absolute)
@@ -137,14 +138,21 @@ class Crate:
     def _absolute(self, module: Module, path: Module) -> Module | None:
         first = path[0]
         if first == "crate":
-            return path[1:]
+            return (*self._root_of(module), *path[1:])
         if first == "self":
             return (*module, *path[1:])
         if first == "super":
             while path and path[0] == "super":
                 module, path = module[:-1], path[1:]
             return (*module, *path)
-        return (*module, *path) if first in self.sources[module].children else None
+        if first in self.sources[module].children:
+            return (*module, *path)
+        # A path that begins with two colons begins with a crate.
+        path = path[1:] if first == "" else path
+        return path if path[0] in self._beside else None
+
+    def _root_of(self, module: Module) -> Module:
+        return module[:1] if module and module[0] in self._beside else ()
 
     def defines(self, path: Module) -> Module:
         """The module that defines what a path names."""

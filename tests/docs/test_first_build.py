@@ -104,6 +104,6 @@ def test_it_builds_the_filter_as_operators_do() -> None:
     assert "package" not in manifest["profile"].get("release", {})
 
 
-def test_it_optimises_the_data_server(overrides: dict[str, int]) -> None:
-    hot = {"mcp-server", "rmcp", "serde_json", "arrow-array", "tokio"}
+def test_it_optimises_what_works_on_rows(overrides: dict[str, int]) -> None:
+    hot = {"postgres", "results", "spark-rows", "copy-format", "serde_json", "arrow-array", "tokio"}
     assert {name for name in hot if overrides.get(name) != 3} == set()

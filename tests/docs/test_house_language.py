@@ -21,7 +21,7 @@ ALLOWANCE = Path(__file__).with_name("language_allowance.json")
 LONGEST_LINE = 100
 # A doc comment of three words tells no reader what a thing is.
 FEWEST_WORDS = 4
-GENERATED = {"mcp-server/src/spark/protocol/spark.connect.rs"}
+GENERATED = {"mcp-server/spark/src/protocol/spark.connect.rs"}
 # Bytes for a parser, not text for a reader.
 FUZZ_CORPUS = Path("tests/fuzz/corpus")
 

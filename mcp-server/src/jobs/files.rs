@@ -109,7 +109,7 @@ impl Files {
         let path = self.folder.join("python-of-a-driver");
         self.make_folder(&self.folder).await?;
         self.keep(&path, WRAPPER).await?;
-        fs::set_permissions(&path, self.access.of_folders()).await?;
+        fs::set_permissions(&path, folders_for(self.access)).await?;
         Ok(path)
     }
 
@@ -148,7 +148,7 @@ impl Files {
 
     async fn make_folder(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder).await?;
-        fs::set_permissions(folder, self.access.of_folders()).await
+        fs::set_permissions(folder, folders_for(self.access)).await
     }
 
     async fn keep(&self, path: &Path, text: &str) -> io::Result<()> {
@@ -172,7 +172,7 @@ impl Files {
             .await?;
         file.write_all(text.as_bytes()).await?;
         file.flush().await?;
-        fs::set_permissions(&draft, self.access.of_files()).await?;
+        fs::set_permissions(&draft, files_for(self.access)).await?;
         fs::rename(&draft, path).await
     }
 }
@@ -184,18 +184,16 @@ fn unless_gone(removed: io::Result<()>) -> io::Result<()> {
     }
 }
 
-impl JobFileAccess {
-    fn of_folders(self) -> Permissions {
-        Permissions::from_mode(match self {
-            Self::Owner => 0o700,
-            Self::Group => 0o750,
-        })
-    }
+fn folders_for(access: JobFileAccess) -> Permissions {
+    Permissions::from_mode(match access {
+        JobFileAccess::Owner => 0o700,
+        JobFileAccess::Group => 0o750,
+    })
+}
 
-    fn of_files(self) -> Permissions {
-        Permissions::from_mode(match self {
-            Self::Owner => 0o600,
-            Self::Group => 0o640,
-        })
-    }
+fn files_for(access: JobFileAccess) -> Permissions {
+    Permissions::from_mode(match access {
+        JobFileAccess::Owner => 0o600,
+        JobFileAccess::Group => 0o640,
+    })
 }

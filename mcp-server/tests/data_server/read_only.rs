@@ -157,7 +157,7 @@ async fn it_reads_a_table_without_running_what_its_check_calls() {
 async fn it_cannot_write_in_its_transaction_even_unjudged() {
     use clap::Parser as _;
     let database = Database::with(VICTIM).await;
-    let config = mcp_server::config::Config::parse_from([
+    let config = config::Config::parse_from([
         "mcp-server",
         "--postgres-port",
         &database.port.to_string(),
@@ -168,8 +168,8 @@ async fn it_cannot_write_in_its_transaction_even_unjudged() {
         "--postgres-db",
         &database.name,
     ]);
-    let postgres = mcp_server::postgres::Database::new("default", &config.postgres)
-        .expect("the settings are right");
+    let postgres =
+        postgres::Database::new("default", &config.postgres).expect("the settings are right");
     let before = snapshot(&database).await;
     for attack in [
         "INSERT INTO t VALUES (100, 'x')",

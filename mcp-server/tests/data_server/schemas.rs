@@ -8,7 +8,7 @@ use crate::server::Server;
 
 #[test]
 fn it_has_strict_input_schemas_that_the_gateway_can_check() {
-    for tool in Registry::all(mcp_server::config::Access::Read).list() {
+    for tool in Registry::all(config::Access::Read).list() {
         let schema = Value::Object((*tool.input_schema).clone());
         assert_eq!(schema["type"], json!("object"), "{}", tool.name);
         assert_eq!(
@@ -29,7 +29,7 @@ fn it_has_strict_input_schemas_that_the_gateway_can_check() {
 #[test]
 fn it_tells_an_agent_of_each_tool_what_it_needs_and_no_more() {
     let mut sum = 0;
-    for tool in Registry::all(mcp_server::config::Access::Read).list() {
+    for tool in Registry::all(config::Access::Read).list() {
         let bytes = serde_json::to_string(tool).expect("JSON").len();
         println!("{}: {bytes} bytes", tool.name);
         sum += bytes;
@@ -100,7 +100,7 @@ async fn it_gives_results_that_fit_the_output_schemas() {
         ),
         ("execute_dml", json!({"sql": "DELETE FROM t"})),
     ] {
-        let registry = Registry::all(mcp_server::config::Access::Read);
+        let registry = Registry::all(config::Access::Read);
         let schema = registry
             .get(tool)
             .and_then(|tool| tool.output_schema.clone())

@@ -1,0 +1,103 @@
+//! The tables of a database, page by page.
+
+use serde::Serialize;
+
+use crate::{Database, Error};
+
+/// A table, view or foreign table in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableSummary {
+    /// The schema that it is in.
+    pub schema: String,
+    /// Its name within the schema.
+    pub name: String,
+    /// `table`, `partitioned table`, `view`, `materialized view` or `foreign table`.
+    pub kind: String,
+    /// The partitioned table that it is a part of, with its schema.
+    pub partition_of: Option<String>,
+    /// The rows that the last ANALYZE found; `None` before the first one, and for views.
+    pub rows_estimate: Option<i64>,
+    /// The bytes on disk; `None` for what has none, and while it is locked.
+    pub bytes: Option<i64>,
+    /// The comment that somebody gave it.
+    pub comment: Option<String>,
+}
+
+/// The place of a table in the order of lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableKey {
+    /// The schema that it is in.
+    pub schema: String,
+    /// The name within the schema.
+    pub name: String,
+}
+
+impl Database {
+    /// The first `most` tables after `after`, in the order of their keys: those of `schema`, or all
+    /// but the system's.
+    ///
+    /// # Errors
+    /// PostgreSQL cannot be reached, is too busy, or refuses to read this ([`Error`]).
+    pub async fn tables(
+        &self,
+        schema: Option<&str>,
+        after: Option<&TableKey>,
+        most: u32,
+    ) -> Result<Vec<TableSummary>, Error> {
+        let most = most.to_string();
+        let (after_schema, after_name) = after
+            .map(|key| (key.schema.as_str(), key.name.as_str()))
+            .unzip();
+        self.in_time(async {
+            let mut transaction = self.read().await?;
+            let rows = transaction
+                .rows(TABLES, &[schema, after_schema, after_name, Some(&most)])
+                .await?;
+            transaction.end().await;
+            let tables = rows.iter().map(|row| TableSummary {
+                schema: row.text("schema"),
+                name: row.text("name"),
+                kind: row.text("kind"),
+                partition_of: row.get("partition_of").map(ToOwned::to_owned),
+                rows_estimate: row.number("rows_estimate"),
+                bytes: row.number("bytes"),
+                comment: row.get("comment").map(ToOwned::to_owned),
+            });
+            Ok(tables.collect())
+        })
+        .await
+    }
+}
+
+/// A partitioned table has no storage of its own: its size is that of its partitions. `reltuples`
+/// is -1 before the first ANALYZE. The size of a table that is locked is not asked for.
+const TABLES: &str = concat!(
+    include_str!("locked_tables.sql"),
+    "
+SELECT n.nspname::text AS schema,
+       c.relname::text AS name,
+       CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
+            WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END AS kind,
+       (SELECT pn.nspname || '.' || pc.relname
+        FROM pg_catalog.pg_inherits i
+        JOIN pg_catalog.pg_class pc ON pc.oid = i.inhparent
+        JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
+        WHERE i.inhrelid = c.oid AND c.relispartition) AS partition_of,
+       CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0 THEN c.reltuples::bigint END
+       AS rows_estimate,
+       CASE WHEN c.oid IN (SELECT l.relid FROM locked l) THEN NULL ELSE CASE c.relkind
+            WHEN 'p' THEN (SELECT sum(pg_catalog.pg_total_relation_size(t.relid))::bigint
+            FROM pg_catalog.pg_partition_tree(c.oid) t)
+            WHEN 'v' THEN NULL WHEN 'f' THEN NULL
+            ELSE pg_catalog.pg_total_relation_size(c.oid) END END AS bytes,
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND (n.nspname = $1::text OR ($1::text IS NULL AND n.nspname <> 'information_schema'
+  AND n.nspname NOT LIKE 'pg\\_%'))
+  AND ($2::text IS NULL OR (n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\") >
+  ($2::text, $3::text))
+ORDER BY n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\"
+LIMIT $4::bigint"
+);

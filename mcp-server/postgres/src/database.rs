@@ -1,0 +1,154 @@
+//! One database: its logins, and the pools of sessions that are kept open for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::{PostgresConfig, Secret, SslMode};
+use results::Limits;
+
+use super::judge;
+use super::pool::{Opener, PoolUse, SessionPool};
+use super::session::{SessionAccess, SessionSettings};
+use super::types::Types;
+use super::wire::{Login, MessageBounds};
+
+/// Sessions apart from those of queries, so that tables can be listed while every query is slow.
+const CATALOGUE_SESSIONS: usize = 2;
+
+/// Sessions that may write. Writes wait for each other's locks anyway, and the server's own
+/// `max_connections` is shared with whoever else writes there.
+const WRITE_SESSIONS: usize = 4;
+
+/// One database, behind sessions that are kept open: those that read, and, under another login,
+/// those that may write.
+#[derive(Debug)]
+pub struct Database {
+    pub(super) name: String,
+    pub(super) queries: SessionPool,
+    pub(super) catalogue: SessionPool,
+    pub(super) writers: Option<SessionPool>,
+    pub(super) login: Arc<Login>,
+    pub(super) session_settings: SessionSettings,
+    pub(super) settings: CallSettings,
+    pub(super) types: Types,
+}
+
+/// The bounds of each call: its time, and the size of its result.
+#[derive(Debug)]
+pub(super) struct CallSettings {
+    pub(super) statement_timeout: Duration,
+    pub(super) limits: Limits,
+    pub(super) allowed_functions: Vec<String>,
+    pub(super) max_cost: Option<f64>,
+    pub(super) allow_triggers: bool,
+}
+
+impl Database {
+    /// Prepares the pools of the database `name` without connecting.
+    ///
+    /// # Errors
+    /// When a setting cannot be understood.
+    pub fn new(name: &str, config: &PostgresConfig) -> anyhow::Result<Self> {
+        let limits = Limits {
+            rows: config.max_rows,
+            bytes: config.max_bytes,
+        };
+        let login = |user: &str, password: &Option<Secret>| {
+            Arc::new(Login {
+                host: config.host.clone(),
+                port: config.port,
+                user: user.to_owned(),
+                password: password.clone(),
+                database: config.database.clone(),
+                ssl_mode: config
+                    .ssl_mode
+                    .unwrap_or_else(|| SslMode::usual_for(&config.host)),
+                ssl_root_cert: config.ssl_root_cert.clone(),
+                bounds: MessageBounds {
+                    row: longest_row(limits),
+                    notice: judge::LARGEST_TREE,
+                },
+            })
+        };
+        let statement_timeout = Duration::from_millis(config.statement_timeout_ms);
+        let session_settings = SessionSettings {
+            access: SessionAccess::Read,
+            role: config.role.clone(),
+            allowed_superuser: config.allow_superuser.clone(),
+            statement_timeout,
+        };
+        let pool = |purpose, most, login: &Arc<Login>, settings: &SessionSettings| {
+            let opener = Opener {
+                login: Arc::clone(login),
+                settings: settings.clone(),
+            };
+            SessionPool::new(purpose, most, opener)
+        };
+        let reader = login(&config.user, &config.password);
+        let writers = config.write_user.as_ref().map(|user| {
+            let settings = SessionSettings {
+                access: SessionAccess::Write,
+                role: None,
+                ..session_settings.clone()
+            };
+            let writer = login(user, &config.write_password);
+            pool("writing", WRITE_SESSIONS, &writer, &settings)
+        });
+        let queries = usize::try_from(config.connections)?;
+        Ok(Self {
+            name: name.to_owned(),
+            queries: pool("queries", queries, &reader, &session_settings)?,
+            catalogue: pool(
+                "the catalogue",
+                CATALOGUE_SESSIONS,
+                &reader,
+                &session_settings,
+            )?,
+            writers: writers.transpose()?,
+            settings: CallSettings {
+                statement_timeout,
+                limits,
+                allowed_functions: config.allowed_functions.0.clone(),
+                max_cost: config.max_cost,
+                allow_triggers: config.allow_triggers,
+            },
+            types: Types::default(),
+            login: reader,
+            session_settings,
+        })
+    }
+
+    /// The name by which callers choose it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The most that a query may cost, as PostgreSQL expects it.
+    pub fn max_cost(&self) -> Option<f64> {
+        self.settings.max_cost
+    }
+
+    /// The pools of sessions, as they are used at this moment.
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let pools = [
+            Some(&self.queries),
+            Some(&self.catalogue),
+            self.writers.as_ref(),
+        ];
+        pools
+            .into_iter()
+            .flatten()
+            .map(SessionPool::use_now)
+            .collect()
+    }
+
+    /// How much of a result is given back.
+    pub fn limits(&self) -> Limits {
+        self.settings.limits
+    }
+}
+
+/// The bytes of a row that could still be shown: the text form can be longer than its JSON.
+fn longest_row(limits: Limits) -> usize {
+    limits.bytes.saturating_mul(2).saturating_add(1 << 10)
+}

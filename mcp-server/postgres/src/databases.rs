@@ -1,0 +1,63 @@
+//! The databases of this server, by name.
+
+use std::collections::BTreeMap;
+
+use config::PostgresConfig;
+
+use super::Database;
+
+/// The databases of this server, by name. The one of the POSTGRES_* settings is always there.
+#[derive(Debug)]
+pub struct Databases {
+    by_name: BTreeMap<String, Database>,
+}
+
+/// There is no database of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no database `{name}`")]
+pub struct UnknownDatabase {
+    /// The name that was asked for.
+    pub name: String,
+    /// The names there are.
+    pub known: Vec<String>,
+}
+
+impl Databases {
+    /// Prepares every database without connecting.
+    ///
+    /// # Errors
+    /// When a setting or the file of further databases cannot be understood.
+    pub fn new(config: &PostgresConfig) -> anyhow::Result<Self> {
+        let first = (PostgresConfig::FIRST.to_owned(), config.clone());
+        let all = config.further_databases()?.into_iter().chain([first]);
+        let by_name = all.map(|(name, config)| {
+            let database = Database::new(&name, &config)?;
+            Ok((name, database))
+        });
+        Ok(Self {
+            by_name: by_name.collect::<anyhow::Result<_>>()?,
+        })
+    }
+
+    /// The database of this name; the one of the POSTGRES_* settings when no name is given.
+    ///
+    /// # Errors
+    /// [`UnknownDatabase`].
+    pub fn get(&self, name: Option<&str>) -> Result<&Database, UnknownDatabase> {
+        let name = name.unwrap_or(PostgresConfig::FIRST);
+        self.by_name.get(name).ok_or_else(|| UnknownDatabase {
+            name: name.to_owned(),
+            known: self.names().map(ToOwned::to_owned).collect(),
+        })
+    }
+
+    /// The names of all databases, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// All databases, in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = &Database> {
+        self.by_name.values()
+    }
+}

@@ -1,0 +1,153 @@
+//! Hands rows to a sink as they arrive, until it is full.
+
+use std::sync::Arc;
+
+use fallible_iterator::FallibleIterator as _;
+use postgres_protocol::message::backend::{DataRowBody, Message};
+use results::{Cell, Column, OversizedCell, Room, RowSink, Truncation};
+
+use crate::error::Error;
+use crate::session::{Session, SessionError};
+use crate::types::TypeInfo;
+use crate::values;
+use crate::wire::{ServerReport, WireError};
+
+/// Rows beyond the limit are read past up to so many bytes, since a new connection costs more; when
+/// there are more, the connection is closed instead.
+const READ_PAST: usize = 16 << 20;
+
+/// The columns of a result, and how to read the values of each.
+pub(crate) struct Columns {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) types: Vec<Arc<TypeInfo>>,
+}
+
+/// How the reading of a result ended.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// The limit that cut the result, if there were more rows.
+    pub(crate) truncation: Option<Truncation>,
+    /// The longest cell of the row that was cut off, where that row alone is over the limit.
+    pub(crate) oversized: Option<OversizedCell>,
+    /// Whether the server has answered everything, so that the session can be used again.
+    pub(crate) is_complete: bool,
+    /// The rows that the statement affected, as PostgreSQL counts them.
+    pub(crate) affected_rows: Option<u64>,
+}
+
+/// Sends what is waiting, and hands rows to the sink until the server has given `answers` answers.
+pub(crate) async fn fetch(
+    session: &mut Session,
+    columns: &Columns,
+    sink: &mut dyn RowSink,
+    answers: usize,
+) -> Result<Fetched, Error> {
+    session.flush().await?;
+    sink.columns(&columns.columns)?;
+    let (mut ready, mut refused) = (0, None);
+    let (mut truncation, mut oversized, mut read_past) = (None, None, 0);
+    let (mut scratch, mut affected_rows) = (Vec::new(), None);
+    while ready < answers {
+        let message = match session.receive().await {
+            Err(WireError::RowTooLong(_)) => {
+                if truncation.is_none() {
+                    truncation = Some(Truncation::Bytes);
+                    oversized = oversized_cell(session.longest_value().await, columns);
+                }
+                return Ok(Fetched {
+                    truncation,
+                    oversized,
+                    is_complete: false,
+                    affected_rows: None,
+                });
+            }
+            message => message.map_err(SessionError::from)?,
+        };
+        match message {
+            Message::DataRow(row) if truncation.is_some() => {
+                read_past += row.buffer().len();
+                if read_past > READ_PAST {
+                    return Ok(Fetched {
+                        truncation,
+                        oversized,
+                        is_complete: false,
+                        affected_rows: None,
+                    });
+                }
+            }
+            Message::DataRow(row) => {
+                let room = put(&row, &columns.types, sink, &mut scratch)?;
+                truncation = room.truncation();
+                if room == Room::TooLarge {
+                    oversized = oversized_cell(longest_value(&row)?, columns);
+                }
+            }
+            Message::ErrorResponse(body) => {
+                let report = ServerReport::read(body.fields())?;
+                let is_over = report.severity != "ERROR";
+                let report = refused.get_or_insert(report);
+                if is_over {
+                    return Err(SessionError::Server(Box::new(std::mem::take(report))).into());
+                }
+            }
+            Message::CommandComplete(body) if ready == 0 => {
+                // `INSERT 0 5`, `DELETE 5`
+                let rows = body.tag()?.rsplit(' ').next().map(str::parse);
+                affected_rows = rows.and_then(Result::ok);
+            }
+            Message::ReadyForQuery(_) => ready += 1,
+            _ => {}
+        }
+    }
+    match refused {
+        Some(report) => Err(SessionError::Server(Box::new(report)).into()),
+        None => Ok(Fetched {
+            truncation,
+            oversized,
+            is_complete: true,
+            affected_rows,
+        }),
+    }
+}
+
+/// Hands one row to the sink, each cell from PostgreSQL's text straight to the sink's form.
+fn put(
+    row: &DataRowBody,
+    types: &[Arc<TypeInfo>],
+    sink: &mut dyn RowSink,
+    scratch: &mut Vec<u8>,
+) -> Result<Room, Error> {
+    let mut types = types.iter();
+    let mut ranges = row.ranges();
+    while let Some(range) = ranges.next()? {
+        match (range, types.next()) {
+            (Some(range), Some(info)) => {
+                let text = String::from_utf8_lossy(&row.buffer()[range]);
+                sink.cell(values::cell(&text, info, scratch))?;
+            }
+            _ => sink.cell(Cell::Null)?,
+        }
+    }
+    Ok(sink.end_row()?)
+}
+
+/// The place of a row's longest value, and its bytes.
+fn longest_value(row: &DataRowBody) -> Result<Option<(usize, usize)>, Error> {
+    let lengths = row
+        .ranges()
+        .map(|range| Ok(range.map_or(0, |range| range.len())));
+    let lengths: Vec<usize> = lengths.collect()?;
+    Ok(lengths
+        .into_iter()
+        .enumerate()
+        .max_by_key(|(_, length)| *length))
+}
+
+/// The value at a place among the columns, with its bytes, by the name of its column.
+fn oversized_cell(longest: Option<(usize, usize)>, columns: &Columns) -> Option<OversizedCell> {
+    let (at, bytes) = longest?;
+    Some(OversizedCell {
+        column: columns.columns.get(at)?.name.clone(),
+        bytes,
+    })
+}

@@ -1,0 +1,238 @@
+//! Runs a caller's INSERT, UPDATE, DELETE or MERGE: judged first where nothing can be written, then
+//! judged again, bound, counted, and kept only if it changed no more rows than it may.
+//!
+//! PostgreSQL reads literals while it analyses a text, and may call functions of the database's own
+//! for that; so the first reading is done in a transaction that only reads.
+
+use std::collections::BTreeMap;
+
+use results::{RowSink, Written};
+use serde_json::Value;
+
+use super::BEGIN;
+use crate::changed_table::ChangedTable;
+use crate::judge::{
+    self, Allowed, Analysed, Harmless, JudgeError, receive_analysis, send_analysis,
+};
+use crate::pool::{Lease, lives_on};
+use crate::query::{check_text, end_after, fetch};
+use crate::session::{Session, SessionError, Statement};
+use crate::{Database, Error};
+
+/// A statement that changes rows, as a caller asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// The text of the statement.
+    pub sql: &'a str,
+    /// The values of $1, $2, ….
+    pub parameters: &'a [Value],
+    /// The rows that it may change, in all tables together; above that it is rolled back.
+    pub most_rows: u64,
+    /// Whether it is rolled back in any case.
+    pub is_rehearsal: bool,
+    /// Whether the caller means it where every row is changed.
+    pub is_confirmed: bool,
+}
+
+/// A statement that has changed rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The rows that it gave back by RETURNING.
+    pub returned: Written,
+    /// The rows that it affected, as PostgreSQL counts them for the statement itself.
+    pub affected_rows: u64,
+    /// The rows that were changed, table by table: also by foreign keys, rules and triggers.
+    pub tables: Vec<ChangedTable>,
+}
+
+impl Database {
+    /// Judges a statement that changes rows, runs it, and writes what it gives back into `sink`.
+    /// Dropping the future before its end rolls it back.
+    ///
+    /// # Errors
+    /// [`Error`]: why it is not run, or what PostgreSQL says; nothing is changed then, except for
+    /// [`Error::OutcomeUnknown`].
+    pub async fn change(
+        &self,
+        change: &Change<'_>,
+        sink: &mut dyn RowSink,
+    ) -> Result<Changed, Error> {
+        check_text(change.sql)?;
+        self.in_time(async {
+            let mut lease = self.writers()?.lease().await?;
+            let judged = self.judged_twice(lease.session(), change).await;
+            let statement = match judged {
+                Ok(statement) => statement,
+                Err(error) => return Err(end_after(lease, error, change.sql).await),
+            };
+            match self.apply(lease.session(), &statement, change, sink).await {
+                Ok(changed) => {
+                    end(lease, change.is_rehearsal, statement.leaves_traces).await?;
+                    Ok(changed)
+                }
+                Err(error) => {
+                    match &error {
+                        Error::Session(session) if !lives_on(session) => drop(lease),
+                        Error::TooMuchReturned | Error::Sink(_) => drop(lease),
+                        _ if statement.leaves_traces => drop(lease),
+                        _ => lease.roll_back().await,
+                    }
+                    Err(error)
+                }
+            }
+        })
+        .await
+    }
+
+    /// Begins the transaction that may write, with the statement that may be bound in it.
+    async fn judged_twice(
+        &self,
+        session: &mut Session,
+        change: &Change<'_>,
+    ) -> Result<Statement, JudgeError> {
+        session.run("BEGIN READ ONLY").await?;
+        self.judged_once(session, change).await?;
+        session.roll_back().await?;
+        session.run(BEGIN).await?;
+        let (name, analysed, harmless) = self.judged_once(session, change).await?;
+        Ok(Statement {
+            name,
+            parameters: analysed.parameters,
+            columns: analysed.columns,
+            judged_in: None,
+            tree_bytes: analysed.tree.len(),
+            leaves_traces: harmless.leaves_traces,
+        })
+    }
+
+    async fn judged_once(
+        &self,
+        session: &mut Session,
+        change: &Change<'_>,
+    ) -> Result<(String, Analysed, Harmless), JudgeError> {
+        let name = session.fresh_name();
+        session.forget_later(name.clone());
+        send_analysis(session, &name, change.sql, &[])?;
+        session.flush().await?;
+        let analysed = receive_analysis(session).await?;
+        session.note_tree(analysed.tree.len());
+        let allowed = Allowed {
+            functions: &self.settings.allowed_functions,
+            triggers: self.settings.allow_triggers,
+        };
+        let harmless =
+            judge::judge_change(session, &analysed.tree, &allowed, change.is_confirmed).await?;
+        Ok((name, analysed, harmless))
+    }
+
+    /// Runs the statement, and counts what it changed.
+    async fn apply(
+        &self,
+        session: &mut Session,
+        statement: &Statement,
+        change: &Change<'_>,
+        sink: &mut dyn RowSink,
+    ) -> Result<Changed, Error> {
+        let (columns, values) = self.prepare(session, statement, change.parameters).await?;
+        let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
+        let before = count(session).await?;
+        session.send_execute(&statement.name, &values, 0)?;
+        let fetched = fetch(session, &columns, sink, 1).await?;
+        if !fetched.is_complete {
+            return Err(Error::TooMuchReturned);
+        }
+        // What is deferred to the end happens now, so that it is counted, in a rehearsal too.
+        session.run("SET CONSTRAINTS ALL IMMEDIATE").await?;
+        let tables = difference(&before, count(session).await?);
+        let affected_rows = fetched.affected_rows.unwrap_or_default();
+        let changed: u64 = tables.iter().map(ChangedTable::rows).sum();
+        if changed.max(affected_rows) > change.most_rows {
+            return Err(Error::TooManyRows {
+                changed: changed.max(affected_rows),
+                most: change.most_rows,
+                tables,
+            });
+        }
+        Ok(Changed {
+            returned: Written {
+                columns: columns.columns,
+                truncation: fetched.truncation,
+                oversized: fetched.oversized,
+            },
+            affected_rows,
+            tables,
+        })
+    }
+}
+
+/// Keeps the changes, or takes them back, and gives the session back.
+async fn end(mut lease: Lease, takes_back: bool, leaves_traces: bool) -> Result<(), Error> {
+    if takes_back {
+        match leaves_traces {
+            true => drop(lease),
+            false => lease.roll_back().await,
+        }
+        return Ok(());
+    }
+    match lease.session().run("COMMIT").await {
+        Ok(_) if leaves_traces => lease.close(),
+        Ok(reply) if reply.status == b'I' => lease.give_back(),
+        Ok(_) => drop(lease),
+        Err(error @ SessionError::Server(_)) => {
+            drop(lease);
+            return Err(error.into());
+        }
+        Err(SessionError::Wire(_)) => {
+            drop(lease);
+            return Err(Error::OutcomeUnknown);
+        }
+    }
+    Ok(())
+}
+
+/// The rows of each table that this session has changed, by the table's identifier; PostgreSQL may
+/// have counted earlier transactions in.
+async fn count(session: &mut Session) -> Result<BTreeMap<u32, ChangedTable>, Error> {
+    let rows = session.rows(COUNTS, &[]).await?;
+    let counted = rows.iter().map(|row| {
+        let number = |name| row.number(name).unwrap_or_default();
+        let table = ChangedTable {
+            table: row.text("name"),
+            inserted: number("inserted"),
+            updated: number("updated"),
+            deleted: number("deleted"),
+        };
+        (row.number("oid").unwrap_or_default(), table)
+    });
+    Ok(counted.collect())
+}
+
+/// The rows that were changed between two counts, in the order of the tables' names.
+fn difference(
+    before: &BTreeMap<u32, ChangedTable>,
+    after: BTreeMap<u32, ChangedTable>,
+) -> Vec<ChangedTable> {
+    let changed = after.into_iter().map(|(oid, mut table)| {
+        if let Some(before) = before.get(&oid) {
+            table.inserted = table.inserted.saturating_sub(before.inserted);
+            table.updated = table.updated.saturating_sub(before.updated);
+            table.deleted = table.deleted.saturating_sub(before.deleted);
+        }
+        table
+    });
+    let mut changed: Vec<ChangedTable> = changed.filter(|table| table.rows() > 0).collect();
+    changed.sort_by(|one, other| one.table.cmp(&other.table));
+    changed
+}
+
+const COUNTS: &str = "
+SELECT oid, name, inserted, updated, deleted
+FROM (SELECT c.oid AS oid,
+             n.nspname || '.' || c.relname AS name,
+             pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) AS inserted,
+             pg_catalog.pg_stat_get_xact_tuples_updated(c.oid) AS updated,
+             pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) AS deleted
+      FROM pg_catalog.pg_class c
+      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'r' AND c.oid >= 16384 OFFSET 0) AS counted
+WHERE inserted + updated + deleted > 0";

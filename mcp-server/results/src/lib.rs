@@ -1,0 +1,173 @@
+//! Results on their way from a port to a caller: columns, then rows as they arrive.
+//!
+//! A port (PostgreSQL, Spark) writes into a [`RowSink`], cell by cell, and stops when that is full.
+//! The sink decides on the form: [`JsonRows`] and [`CsvRows`] keep bytes within [`Limits`],
+//! [`TextForModels`] keeps what a model reads. No row becomes a tree of values, and none is written
+//! twice in the same form. [`RawJson`] and [`RawObject`] carry what was written on to the wire.
+
+mod arrow_stream;
+mod csv_rows;
+mod file_rows;
+mod json_rows;
+mod raw_json;
+mod text_for_models;
+
+use std::io;
+
+pub use arrow_stream::ArrowStream;
+pub use csv_rows::CsvRows;
+pub use file_rows::{FileForm, FileRows};
+pub use json_rows::JsonRows;
+pub use raw_json::write_string;
+pub use raw_json::{RawJson, RawObject};
+pub use text_for_models::{TextForModels, WithText, count_rows};
+
+use arrow_array::RecordBatch;
+use serde::Serialize;
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Its name; names may repeat.
+    pub name: String,
+    /// Its type, as the SQL of its database writes it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+}
+
+/// The most that a result may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows of the result.
+    pub rows: usize,
+    /// Bytes of the rows in their form.
+    pub bytes: usize,
+}
+
+/// The limit that ended a result early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Truncation {
+    /// There were more rows than [`Limits::rows`].
+    Rows,
+    /// The rows had more bytes than [`Limits::bytes`].
+    Bytes,
+}
+
+/// One cell, borrowed from the row that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// The NULL of SQL.
+    Null,
+    /// Text, as a JSON string or a CSV field would hold it before it is quoted.
+    Text(&'a str),
+    /// JSON that is no string, in its shortest spelling: a number, a boolean, an array, an object.
+    Json(&'a str),
+}
+
+/// Whether a sink takes more rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// The row is in, and there is room for another.
+    More,
+    /// The row is not in, because of this limit, and no other will be.
+    Full(Truncation),
+    /// The row is not in, because it alone is over the limit on bytes, and no other will be.
+    TooLarge,
+}
+
+impl Room {
+    /// The limit that keeps a row out, if one does.
+    pub fn truncation(self) -> Option<Truncation> {
+        match self {
+            Self::More => None,
+            Self::Full(truncation) => Some(truncation),
+            Self::TooLarge => Some(Truncation::Bytes),
+        }
+    }
+}
+
+/// A cell with which a row cannot be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OversizedCell {
+    /// The name of its column.
+    pub column: String,
+    /// Its bytes, as the database writes it.
+    pub bytes: usize,
+}
+
+impl OversizedCell {
+    /// Tells that this cell keeps the row with that number out, and what to do about it.
+    pub fn explain(&self, row: usize) -> String {
+        let Self { column, bytes } = self;
+        format!(
+            "row {row} alone is over the byte limit: its column `{column}` has {bytes} bytes; \
+             leave the column out, or select a part of it, such as the first characters of its text"
+        )
+    }
+}
+
+/// Why a sink cannot take what it is given.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The place where it writes to failed.
+    #[error("the result cannot be kept: {0}")]
+    Io(#[from] io::Error),
+    /// The rows have no form in Arrow IPC.
+    #[error("the rows cannot be written as Arrow: {0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
+}
+
+/// A result that a port has written into a sink.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The columns; none for most statements that are no queries.
+    pub columns: Vec<Column>,
+    /// The limit that cut it, if there were more rows.
+    pub truncation: Option<Truncation>,
+    /// The longest cell of the row that was cut off, where that row alone is over the limit.
+    pub oversized: Option<OversizedCell>,
+}
+
+/// The receiver of a result: its columns once, then its rows, cell by cell.
+pub trait RowSink: Send {
+    /// The most rows that it takes, where it has a limit: a port asks its database for one more, to
+    /// learn whether there are more, and no further.
+    fn most_rows(&self) -> Option<usize>;
+
+    /// Takes the columns, before the first row.
+    ///
+    /// # Errors
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
+    fn columns(&mut self, columns: &[Column]) -> Result<(), SinkError>;
+
+    /// Takes the next cell of the row that has begun; the first one begins it.
+    ///
+    /// # Errors
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
+    fn cell(&mut self, cell: Cell<'_>) -> Result<(), SinkError>;
+
+    /// Ends the row: it is in as a whole, or out as a whole.
+    ///
+    /// # Errors
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
+    fn end_row(&mut self) -> Result<Room, SinkError>;
+}
+
+/// The receiver of a result in Arrow's own batches, for ports that have them.
+pub trait BatchSink: Send {
+    /// The most rows that it takes, where it has a limit.
+    fn most_rows(&self) -> Option<usize>;
+
+    /// Takes the columns, before the first batch.
+    ///
+    /// # Errors
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
+    fn columns(&mut self, columns: &[Column]) -> Result<(), SinkError>;
+
+    /// Takes a batch, or the first rows of it.
+    ///
+    /// # Errors
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
+    fn batch(&mut self, batch: &RecordBatch) -> Result<Room, SinkError>;
+}

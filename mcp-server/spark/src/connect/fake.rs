@@ -1,0 +1,305 @@
+//! A Spark Connect server for tests, which plays a script: what each stream sends and how it ends.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arrow_array::{Int64Array, RecordBatch};
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{DataType, Field, Schema};
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{Connect, Session, SparkUser};
+use crate::protocol as pb;
+use pb::execute_plan_response::{ArrowBatch, ResponseType, ResultComplete};
+use pb::spark_connect_service_server::{SparkConnectService, SparkConnectServiceServer};
+
+/// One stream that the server opens, for a statement or a reattach.
+pub(crate) enum Turn {
+    /// It is refused at once.
+    Refuse(Status),
+    /// Sends these, then ends as told.
+    Send(Vec<Item>, Ending),
+}
+
+/// One response of a stream.
+#[derive(Clone, Copy)]
+pub(crate) enum Item {
+    /// A batch with the numbers of this range.
+    Rows(i64, i64),
+    /// The true end of a result.
+    Complete,
+}
+
+pub(crate) enum Ending {
+    /// Normally, as Spark does when a stream's time or size is up.
+    Quiet,
+    /// It ends with this status.
+    Status(Status),
+    /// It never ends by itself.
+    Open,
+}
+
+/// A question of the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Open { session: String },
+    Execute { session: String, operation: String },
+    Reattach { after: Option<String> },
+    Interrupt { operation: String },
+    ReleaseAll { operation: String },
+    ReleaseUntil { response: String },
+    Close { session: String },
+}
+
+#[derive(Clone)]
+pub(crate) struct Fake {
+    script: Arc<Mutex<VecDeque<Turn>>>,
+    asked: Arc<watch::Sender<Vec<Asked>>>,
+    /// How many interrupts do not find the operation.
+    deaf_to: Arc<Mutex<u32>>,
+    /// Sessions that may write are opened by who can take it.
+    openings: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Fake {
+    /// Serves `script` on a free port, and a client of it.
+    pub(crate) async fn serve(script: Vec<Turn>) -> (Self, Connect) {
+        Self::serve_deaf_to(script, 0).await
+    }
+
+    /// Like [`Fake::serve`]; the first `interrupts` come before the operation is known.
+    pub(crate) async fn serve_deaf_to(script: Vec<Turn>, interrupts: u32) -> (Self, Connect) {
+        let fake = Self {
+            script: Arc::new(Mutex::new(script.into())),
+            asked: Arc::new(watch::Sender::new(Vec::new())),
+            deaf_to: Arc::new(Mutex::new(interrupts)),
+            openings: Arc::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(
+            tonic::transport::Server::builder()
+                .add_service(SparkConnectServiceServer::new(fake.clone()))
+                .serve_with_incoming(TcpListenerStream::new(listener)),
+        );
+        let remote = format!("sc://{address}").parse().expect("an address");
+        (fake, Connect::new(remote).expect("an address"))
+    }
+
+    /// Lets no session that may write be opened while the result lives.
+    pub(crate) async fn hold_openings(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.openings).lock_owned().await
+    }
+
+    /// Everything that was asked so far.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.borrow().clone()
+    }
+
+    /// Waits until something that `wanted` accepts has been asked.
+    pub(crate) async fn until(&self, wanted: impl Fn(&Asked) -> bool) {
+        let mut asked = self.asked.subscribe();
+        let found = asked.wait_for(|all| all.iter().any(&wanted));
+        tokio::time::timeout(Duration::from_secs(10), found)
+            .await
+            .expect("asked within ten seconds")
+            .expect("the server lives");
+    }
+
+    fn note(&self, asked: Asked) {
+        self.asked.send_modify(|all| all.push(asked));
+    }
+
+    fn play(&self) -> Answer {
+        let turn = self.script.lock().expect("sound").pop_front();
+        match turn.expect("the script goes on") {
+            Turn::Refuse(status) => Err(status),
+            Turn::Send(items, ending) => {
+                let sent = stream::iter(items).map(|item| Ok(response(item)));
+                Ok(Response::new(match ending {
+                    Ending::Quiet => sent.boxed(),
+                    Ending::Status(status) => {
+                        sent.chain(stream::once(async { Err(status) })).boxed()
+                    }
+                    Ending::Open => sent.chain(stream::pending()).boxed(),
+                }))
+            }
+        }
+    }
+}
+
+type Answer = Result<Response<BoxStream<'static, Result<pb::ExecutePlanResponse, Status>>>, Status>;
+
+/// The session that the tests act in.
+pub(crate) fn session() -> Session {
+    Session::new(&SparkUser::new("test"))
+}
+
+fn response(item: Item) -> pb::ExecutePlanResponse {
+    let (id, kind) = match item {
+        Item::Rows(from, to) => (
+            format!("rows-{from}"),
+            ResponseType::ArrowBatch(ArrowBatch {
+                row_count: to - from,
+                data: arrow(from, to).into(),
+                ..Default::default()
+            }),
+        ),
+        Item::Complete => (
+            "complete".to_owned(),
+            ResponseType::ResultComplete(ResultComplete {}),
+        ),
+    };
+    pb::ExecutePlanResponse {
+        response_id: id,
+        response_type: Some(kind),
+        ..Default::default()
+    }
+}
+
+fn arrow(from: i64, to: i64) -> Vec<u8> {
+    let schema = Schema::new(vec![Field::new("n", DataType::Int64, false)]);
+    let numbers = Int64Array::from_iter_values(from..to);
+    let batch = RecordBatch::try_new(schema.clone().into(), vec![Arc::new(numbers)]);
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &schema).expect("a schema");
+    writer.write(&batch.expect("a batch")).expect("written");
+    writer.finish().expect("written");
+    drop(writer);
+    bytes
+}
+
+#[tonic::async_trait]
+impl SparkConnectService for Fake {
+    type ExecutePlanStream = BoxStream<'static, Result<pb::ExecutePlanResponse, Status>>;
+    type ReattachExecuteStream = Self::ExecutePlanStream;
+
+    async fn execute_plan(&self, request: Request<pb::ExecutePlanRequest>) -> Answer {
+        let request = request.into_inner();
+        self.note(Asked::Execute {
+            session: request.session_id,
+            operation: request.operation_id.unwrap_or_default(),
+        });
+        self.play()
+    }
+
+    async fn reattach_execute(&self, request: Request<pb::ReattachExecuteRequest>) -> Answer {
+        let after = request.into_inner().last_response_id;
+        self.note(Asked::Reattach { after });
+        self.play()
+    }
+
+    async fn interrupt(
+        &self,
+        request: Request<pb::InterruptRequest>,
+    ) -> Result<Response<pb::InterruptResponse>, Status> {
+        let Some(pb::interrupt_request::Interrupt::OperationId(operation)) =
+            request.into_inner().interrupt
+        else {
+            return Err(Status::invalid_argument("not an operation"));
+        };
+        self.note(Asked::Interrupt {
+            operation: operation.clone(),
+        });
+        let mut deaf_to = self.deaf_to.lock().expect("sound");
+        let heard = deaf_to.checked_sub(1);
+        let interrupted_ids = heard.map_or(vec![operation], |left| {
+            *deaf_to = left;
+            Vec::new()
+        });
+        Ok(Response::new(pb::InterruptResponse {
+            interrupted_ids,
+            ..Default::default()
+        }))
+    }
+
+    async fn release_execute(
+        &self,
+        request: Request<pb::ReleaseExecuteRequest>,
+    ) -> Result<Response<pb::ReleaseExecuteResponse>, Status> {
+        use pb::release_execute_request::Release;
+        let request = request.into_inner();
+        self.note(match request.release {
+            Some(Release::ReleaseUntil(until)) => Asked::ReleaseUntil {
+                response: until.response_id,
+            },
+            _ => Asked::ReleaseAll {
+                operation: request.operation_id,
+            },
+        });
+        Ok(Response::new(pb::ReleaseExecuteResponse::default()))
+    }
+
+    async fn analyze_plan(
+        &self,
+        _: Request<pb::AnalyzePlanRequest>,
+    ) -> Result<Response<pb::AnalyzePlanResponse>, Status> {
+        use pb::analyze_plan_response::{Result as Kind, SparkVersion};
+        let version = "4.3.0".to_owned();
+        Ok(Response::new(pb::AnalyzePlanResponse {
+            result: Some(Kind::SparkVersion(SparkVersion { version })),
+            ..Default::default()
+        }))
+    }
+
+    async fn config(
+        &self,
+        request: Request<pb::ConfigRequest>,
+    ) -> Result<Response<pb::ConfigResponse>, Status> {
+        self.note(Asked::Open {
+            session: request.into_inner().session_id,
+        });
+        let _opened = self.openings.lock().await;
+        Ok(Response::new(pb::ConfigResponse::default()))
+    }
+
+    async fn add_artifacts(
+        &self,
+        _: Request<Streaming<pb::AddArtifactsRequest>>,
+    ) -> Result<Response<pb::AddArtifactsResponse>, Status> {
+        Err(Status::unimplemented("add_artifacts"))
+    }
+
+    async fn artifact_status(
+        &self,
+        _: Request<pb::ArtifactStatusesRequest>,
+    ) -> Result<Response<pb::ArtifactStatusesResponse>, Status> {
+        Err(Status::unimplemented("artifact_status"))
+    }
+
+    async fn release_session(
+        &self,
+        request: Request<pb::ReleaseSessionRequest>,
+    ) -> Result<Response<pb::ReleaseSessionResponse>, Status> {
+        self.note(Asked::Close {
+            session: request.into_inner().session_id,
+        });
+        Ok(Response::new(pb::ReleaseSessionResponse::default()))
+    }
+
+    async fn fetch_error_details(
+        &self,
+        _: Request<pb::FetchErrorDetailsRequest>,
+    ) -> Result<Response<pb::FetchErrorDetailsResponse>, Status> {
+        Err(Status::unimplemented("fetch_error_details"))
+    }
+
+    async fn clone_session(
+        &self,
+        _: Request<pb::CloneSessionRequest>,
+    ) -> Result<Response<pb::CloneSessionResponse>, Status> {
+        Err(Status::unimplemented("clone_session"))
+    }
+
+    async fn get_status(
+        &self,
+        _: Request<pb::GetStatusRequest>,
+    ) -> Result<Response<pb::GetStatusResponse>, Status> {
+        Err(Status::unimplemented("get_status"))
+    }
+}

@@ -1,0 +1,202 @@
+//! Sessions of Spark Connect: opening one for reading or writing, and ending it.
+
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::statement::relation;
+use super::{CALL_TIMEOUT, CLIENT_TYPE, Connect, ConnectError, SparkUser, failure};
+use crate::protocol as pb;
+use pb::analyze_plan_request::{Analyze, Schema, SparkVersion};
+use pb::analyze_plan_response::Result as Analysed;
+use pb::config_request::{Operation, Set, operation::OpType};
+
+/// Reads, and so harms nothing where no check is installed; a check must refuse it.
+const PROBE: &str = "SELECT java_method('java.lang.Math', 'abs', -1)";
+
+/// The setting by which the check lets a session write.
+const ACCESS: &str = "spark.portcullis.access";
+
+/// One Spark session. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Session {
+    user: SparkUser,
+    id: Uuid,
+    /// The server's own name for the session. A server that was restarted has another one, and
+    /// refuses what was meant for the first: what was found out of that holds for it alone.
+    on_server: Option<String>,
+    reads_are_checked: bool,
+}
+
+impl Session {
+    pub(super) fn new(user: &SparkUser) -> Self {
+        Self {
+            user: user.clone(),
+            id: Uuid::new_v4(),
+            on_server: None,
+            reads_are_checked: false,
+        }
+    }
+
+    /// Whether Spark itself refuses everything but reads in this session.
+    pub fn reads_are_checked(&self) -> bool {
+        self.reads_are_checked
+    }
+
+    /// The id, which Spark keeps it by.
+    pub fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    pub(super) fn on_server(&self) -> Option<String> {
+        self.on_server.clone()
+    }
+
+    pub(super) fn user_context(&self) -> Option<pb::UserContext> {
+        Some(pb::UserContext {
+            user_id: self.user.0.to_string(),
+            user_name: self.user.0.to_string(),
+            extensions: Vec::new(),
+        })
+    }
+}
+
+/// A session that is being opened. Dropped before that is over, it is closed: the server may have
+/// it already, and nobody else would ever end it.
+struct HalfOpen<'a> {
+    connect: &'a Connect,
+    session: Session,
+    is_open: bool,
+}
+
+impl<'a> HalfOpen<'a> {
+    fn new(connect: &'a Connect, user: &SparkUser) -> Self {
+        Self {
+            connect,
+            session: Session::new(user),
+            is_open: false,
+        }
+    }
+
+    fn into_open(mut self) -> Session {
+        self.is_open = true;
+        self.session.clone()
+    }
+}
+
+impl Drop for HalfOpen<'_> {
+    fn drop(&mut self) {
+        if !self.is_open {
+            self.connect.close(&self.session);
+        }
+    }
+}
+
+impl Connect {
+    /// Opens a session for reading, and finds out whether Spark itself checks that it only reads.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the server does not answer, or refuses.
+    pub async fn open_for_reading(&self, user: &SparkUser) -> Result<Session, ConnectError> {
+        let mut half = HalfOpen::new(self, user);
+        let version = Analyze::SparkVersion(SparkVersion {});
+        let answer = self.analyse(&half.session, version).await?;
+        half.session.on_server = Some(answer.server_side_session_id);
+        let sql = pb::Sql {
+            query: PROBE.to_owned(),
+            ..Default::default()
+        };
+        let probe = Analyze::Schema(Schema {
+            plan: Some(pb::Plan {
+                op_type: Some(pb::plan::OpType::Root(relation(
+                    pb::relation::RelType::Sql(sql),
+                ))),
+            }),
+        });
+        half.session.reads_are_checked = match self.analyse(&half.session, probe).await {
+            Ok(_) => false,
+            Err(ConnectError::Spark(failure)) if failure.refusal().is_some() => true,
+            Err(error) => return Err(error),
+        };
+        Ok(half.into_open())
+    }
+
+    /// Opens a session that may write.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the server does not answer, or refuses.
+    pub async fn open_for_writing(&self, user: &SparkUser) -> Result<Session, ConnectError> {
+        let mut half = HalfOpen::new(self, user);
+        let pair = pb::KeyValue {
+            key: ACCESS.to_owned(),
+            value: Some("write".to_owned()),
+        };
+        let request = pb::ConfigRequest {
+            session_id: half.session.id(),
+            user_context: half.session.user_context(),
+            client_type: Some(CLIENT_TYPE.to_owned()),
+            operation: Some(Operation {
+                op_type: Some(OpType::Set(Set {
+                    pairs: vec![pair],
+                    ..Default::default()
+                })),
+            }),
+            ..Default::default()
+        };
+        let mut service = self.service.clone();
+        let answer = timeout(CALL_TIMEOUT, service.config(request))
+            .await
+            .map_err(|_| self.unreachable("no answer within 10 seconds"))?
+            .map_err(|status| failure::read(self, &status))?;
+        half.session.on_server = Some(answer.into_inner().server_side_session_id);
+        Ok(half.into_open())
+    }
+
+    /// The version of the Spark behind the server: a call that costs nothing, for health.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unreachable`] if no server answers within ten seconds, or what it refused
+    /// with.
+    pub async fn version(&self, session: &Session) -> Result<String, ConnectError> {
+        let version = Analyze::SparkVersion(SparkVersion {});
+        match self.analyse(session, version).await?.result {
+            Some(Analysed::SparkVersion(version)) => Ok(version.version),
+            other => Err(ConnectError::Malformed(format!("no version but {other:?}"))),
+        }
+    }
+
+    /// Ends a session on the server, in the background.
+    pub fn close(&self, session: &Session) {
+        let request = pb::ReleaseSessionRequest {
+            session_id: session.id(),
+            user_context: session.user_context(),
+            client_type: Some(CLIENT_TYPE.to_owned()),
+            ..Default::default()
+        };
+        let mut service = self.service.clone();
+        self.in_background(async move {
+            if let Ok(Err(status)) = timeout(CALL_TIMEOUT, service.release_session(request)).await {
+                tracing::debug!(%status, "Spark refused to end a session");
+            }
+        });
+    }
+
+    async fn analyse(
+        &self,
+        session: &Session,
+        analyze: Analyze,
+    ) -> Result<pb::AnalyzePlanResponse, ConnectError> {
+        let request = pb::AnalyzePlanRequest {
+            session_id: session.id(),
+            client_observed_server_side_session_id: session.on_server(),
+            user_context: session.user_context(),
+            client_type: Some(CLIENT_TYPE.to_owned()),
+            analyze: Some(analyze),
+        };
+        let mut service = self.service.clone();
+        let answer = timeout(CALL_TIMEOUT, service.analyze_plan(request))
+            .await
+            .map_err(|_| self.unreachable("no answer within 10 seconds"))?
+            .map_err(|status| failure::read(self, &status))?;
+        Ok(answer.into_inner())
+    }
+}

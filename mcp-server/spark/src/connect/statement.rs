@@ -1,0 +1,179 @@
+//! A SQL statement with its parameters, as the plan that Spark Connect executes.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use crate::protocol as pb;
+use pb::expression::literal::LiteralType;
+use pb::expression::{ExprType, Literal, UnresolvedFunction};
+use pb::relation::RelType;
+
+/// One SQL statement with its parameters.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    sql: String,
+    parameters: Parameters,
+    most_rows: Option<i32>,
+}
+
+/// The values of `?` or `:name` in a statement. They are bound, never spliced into the text.
+#[derive(Debug, Clone, Default)]
+pub enum Parameters {
+    /// The statement has none.
+    #[default]
+    None,
+    /// One per `?`, in order.
+    Positional(Vec<Parameter>),
+    /// One value per `:name`.
+    Named(HashMap<String, Parameter>),
+}
+
+/// A value that Spark binds.
+#[derive(Debug, Clone)]
+pub struct Parameter(pb::Expression);
+
+/// Parameters that cannot be bound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidParameters {
+    /// A JSON object, for which Spark SQL has no literal.
+    #[error(
+        "parameter `{0}` is an object: give numbers, strings, booleans, null, or arrays of them"
+    )]
+    Object(String),
+}
+
+impl Statement {
+    /// The statement `sql`, without parameters and without a limit.
+    pub fn new(sql: impl Into<String>) -> Self {
+        Self {
+            sql: sql.into(),
+            parameters: Parameters::None,
+            most_rows: None,
+        }
+    }
+
+    /// The statement with these parameters.
+    #[must_use]
+    pub fn parameters(mut self, parameters: Parameters) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    /// Lets Spark stop after `rows` rows. A statement that is no query runs as it would without.
+    #[must_use]
+    pub fn at_most(mut self, rows: u32) -> Self {
+        self.most_rows = Some(i32::try_from(rows).unwrap_or(i32::MAX));
+        self
+    }
+
+    /// The text of the statement.
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    pub(super) fn into_plan(self) -> pb::Plan {
+        let mut sql = pb::Sql {
+            query: self.sql,
+            ..Default::default()
+        };
+        match self.parameters {
+            Parameters::None => {}
+            Parameters::Positional(values) => {
+                sql.pos_arguments = values.into_iter().map(|value| value.0).collect();
+            }
+            Parameters::Named(values) => {
+                sql.named_arguments = values.into_iter().map(|(k, v)| (k, v.0)).collect();
+            }
+        }
+        let statement = relation(RelType::Sql(sql));
+        let root = match self.most_rows {
+            None => statement,
+            Some(limit) => relation(RelType::Limit(Box::new(pb::Limit {
+                input: Some(Box::new(statement)),
+                limit,
+            }))),
+        };
+        pb::Plan {
+            op_type: Some(pb::plan::OpType::Root(root)),
+        }
+    }
+}
+
+pub(super) fn relation(kind: RelType) -> pb::Relation {
+    pb::Relation {
+        common: None,
+        rel_type: Some(kind),
+    }
+}
+
+impl Parameters {
+    /// Positional parameters from JSON values.
+    ///
+    /// # Errors
+    /// [`InvalidParameters`] naming the first value that cannot be bound, counted from 1.
+    pub fn positional(values: &[Value]) -> Result<Self, InvalidParameters> {
+        let bound = values
+            .iter()
+            .enumerate()
+            .map(|(at, value)| bind(value, &(at + 1).to_string()).map(Parameter));
+        bound.collect::<Result<_, _>>().map(Self::Positional)
+    }
+
+    /// Named parameters from a JSON object.
+    ///
+    /// # Errors
+    /// [`InvalidParameters`] naming the first value that cannot be bound.
+    pub fn named(values: &Map<String, Value>) -> Result<Self, InvalidParameters> {
+        let bound = values
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), Parameter(bind(value, name)?))));
+        bound.collect::<Result<_, _>>().map(Self::Named)
+    }
+}
+
+/// A JSON value as the narrowest literal that holds it exactly: an integer is INT, BIGINT or
+/// DECIMAL(20,0), another number is DOUBLE.
+fn bind(value: &Value, name: &str) -> Result<pb::Expression, InvalidParameters> {
+    let literal = match value {
+        Value::Null => LiteralType::Null(pb::DataType {
+            kind: Some(pb::data_type::Kind::Null(pb::data_type::Null::default())),
+        }),
+        Value::Bool(value) => LiteralType::Boolean(*value),
+        Value::String(value) => LiteralType::String(value.clone()),
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(value), _, _) => {
+                i32::try_from(value).map_or(LiteralType::Long(value), LiteralType::Integer)
+            }
+            (None, Some(value), _) => LiteralType::Decimal(pb::expression::literal::Decimal {
+                value: value.to_string(),
+                precision: Some(20),
+                scale: Some(0),
+            }),
+            (None, None, value) => LiteralType::Double(value.unwrap_or(f64::NAN)),
+        },
+        // A literal array would have to name its element type; the function finds it.
+        Value::Array(values) => {
+            let elements = values.iter().map(|value| bind(value, name));
+            return Ok(expression(ExprType::UnresolvedFunction(
+                UnresolvedFunction {
+                    function_name: "array".to_owned(),
+                    arguments: elements.collect::<Result<_, _>>()?,
+                    ..Default::default()
+                },
+            )));
+        }
+        Value::Object(_) => return Err(InvalidParameters::Object(name.to_owned())),
+    };
+    Ok(expression(ExprType::Literal(Literal {
+        data_type: None,
+        literal_type: Some(literal),
+    })))
+}
+
+fn expression(kind: ExprType) -> pb::Expression {
+    pb::Expression {
+        common: None,
+        expr_type: Some(kind),
+    }
+}

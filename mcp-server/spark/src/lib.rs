@@ -1,0 +1,222 @@
+//! Apache Spark's SQL, over Spark Connect: the port that the Spark SQL tool works on.
+//!
+//! [`connect`] sends a statement and gives back Arrow, which goes into a [`Sink`], as it is or row
+//! by row ([`spark_rows`]); the columns' types are named as Spark's own SQL does. Statements read
+//! unless the operator lets them write, and what is a read is Spark's own verdict, by a check that
+//! runs inside it (`mcp-server/spark-extension`); where that is not installed only plain queries
+//! are taken. Nothing here knows of MCP. Submitted programs are the part of the module `jobs` of
+//! `mcp-server`.
+
+use std::time::{Duration, Instant};
+
+use config::{Access, SparkConfig};
+use health::Health;
+use results::{Limits, Written};
+
+pub mod connect;
+
+mod collect;
+mod error;
+mod plain_query;
+mod protocol;
+mod queue;
+mod sessions;
+mod types;
+
+use collect::collect;
+use connect::{Connect, ConnectError, SparkUser, Statement};
+use queue::StatementQueue;
+use sessions::{Sessions, Startup};
+
+pub use collect::Sink;
+pub use error::Error;
+pub use queue::QueueFull;
+pub use sessions::SessionError;
+
+/// The user that statements run as while callers have no identity.
+const USER: &str = "portcullis";
+
+/// How often an unreachable server is tried before a statement is given up: for a second and a
+/// half.
+const ATTEMPTS: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The port to Spark SQL: a client of Spark Connect, its sessions and the limits of results.
+#[derive(Debug)]
+pub struct Spark {
+    connect: Connect,
+    sessions: Sessions,
+    queue: StatementQueue,
+    access: Access,
+    statement_timeout: Duration,
+    limits: Limits,
+}
+
+impl Spark {
+    /// Prepares the client without connecting.
+    ///
+    /// # Errors
+    /// When the address cannot be understood.
+    pub fn new(config: &SparkConfig) -> anyhow::Result<Self> {
+        let connect = Connect::new(config.remote.parse()?)?;
+        let statement_timeout = Duration::from_millis(config.statement_timeout_ms);
+        let startup = config.startup_sql.clone().map(|sql| Startup {
+            statement: Statement::new(sql),
+            limit: statement_timeout,
+        });
+        Ok(Self {
+            sessions: Sessions::new(connect.clone(), SparkUser::new(USER), startup),
+            connect,
+            queue: StatementQueue::new(usize::try_from(config.statements)?, queue::PATIENCE),
+            access: config.access(),
+            statement_timeout,
+            limits: Limits {
+                rows: usize::try_from(config.max_rows)?,
+                bytes: config.max_bytes,
+            },
+        })
+    }
+
+    /// Runs a statement to its end, or until the sink is full. `caller` is the session that asks,
+    /// if it has one: where statements may write, its settings and temporary views are its own.
+    /// Dropping the future interrupts the statement in Spark.
+    ///
+    /// # Errors
+    /// Spark refuses the statement or cannot be reached, or the sink fails ([`Error`]).
+    pub async fn run(
+        &self,
+        caller: Option<&str>,
+        statement: Statement,
+        sink: Sink<'_>,
+    ) -> Result<Written, Error> {
+        let limit = self.statement_timeout;
+        let run = self.run_to_its_end(caller, statement, sink);
+        match tokio::time::timeout(limit, run).await {
+            Ok(ended) => ended,
+            Err(_) => Err(Error::OutOfTime { limit }),
+        }
+    }
+
+    async fn run_to_its_end(
+        &self,
+        caller: Option<&str>,
+        statement: Statement,
+        mut sink: Sink<'_>,
+    ) -> Result<Written, Error> {
+        let _place = self.queue.enter(statement.sql()).await?;
+        // One row more than is taken tells whether there are more.
+        let statement = match sink.most_rows() {
+            Some(most) => statement.at_most(u32::try_from(most + 1).unwrap_or(u32::MAX)),
+            None => statement,
+        };
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let ended = match self.access {
+                Access::Read => self.read(statement.clone(), &mut sink).await,
+                Access::Write => self.write(caller, statement.clone(), &mut sink).await,
+            };
+            match ended {
+                // Spark was restarted or has closed the session, and has run nothing.
+                Err(Error::Connect(ConnectError::SessionGone)) if attempt == 1 => {}
+                Err(Error::Session(SessionError::Connect(ConnectError::Unreachable {
+                    ..
+                }))) if attempt < ATTEMPTS => {
+                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn read(&self, statement: Statement, sink: &mut Sink<'_>) -> Result<Written, Error> {
+        let session = self.sessions.reader().await.map_err(SessionError::from)?;
+        if !session.reads_are_checked() && !plain_query::is_plain(statement.sql()) {
+            return Err(Error::NotPlain);
+        }
+        let execution = self.connect.execute(&session, statement);
+        let collected = collect(execution, sink).await;
+        if lost_session(&collected) {
+            self.sessions.forget_reader(&session);
+        }
+        collected
+    }
+
+    async fn write(
+        &self,
+        caller: Option<&str>,
+        statement: Statement,
+        sink: &mut Sink<'_>,
+    ) -> Result<Written, Error> {
+        // Nothing is written before what the operator wants run in a new server.
+        let reader = self.sessions.reader().await.map_err(SessionError::from)?;
+        let lease = self.sessions.writer(caller).await?;
+        let session = lease.session().ok_or(SessionError::Busy)?;
+        let execution = self.connect.execute(session, statement);
+        let collected = collect(execution, sink).await;
+        if lost_session(&collected) {
+            lease.forget();
+            self.sessions.forget_reader(&reader);
+        }
+        collected
+    }
+
+    /// Ends what a caller's session has in Spark.
+    pub fn end_session(&self, caller: &str) {
+        self.sessions.end(caller);
+    }
+
+    /// Whether Spark Connect answers, and what it lets statements do.
+    pub async fn health(&self) -> Health {
+        let asked = Instant::now();
+        match self.look().await {
+            Ok(detail) => Health::Up {
+                latency: asked.elapsed(),
+                detail,
+            },
+            Err(error) => Health::Down {
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    async fn look(&self) -> Result<String, ConnectError> {
+        let mut session = self.sessions.reader().await?;
+        let version = match self.connect.version(&session).await {
+            Err(error) if error.is_stale_session() => {
+                self.sessions.forget_reader(&session);
+                session = self.sessions.reader().await?;
+                self.connect.version(&session).await?
+            }
+            answered => answered?,
+        };
+        let access = match (self.access, session.reads_are_checked()) {
+            (Access::Write, _) => "statements may write",
+            (Access::Read, true) => "statements only read, by Spark's own verdict",
+            (Access::Read, false) => {
+                "it has no check that statements only read, so only plain queries are taken"
+            }
+        };
+        Ok(format!("Spark Connect {version}; {access}"))
+    }
+
+    /// Waits until every statement that was given up has been ended in Spark.
+    pub async fn drain(&self) {
+        self.connect.drain().await;
+    }
+
+    /// How much of a result is given back.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+}
+
+/// Whether Spark has closed the session that a statement ran in.
+fn lost_session(ended: &Result<Written, Error>) -> bool {
+    matches!(
+        ended,
+        Err(Error::Connect(
+            ConnectError::SessionGone | ConnectError::Lost
+        ))
+    )
+}
