@@ -2,13 +2,13 @@
 
 use clap::Parser as _;
 use mcp_server::config::Config;
-use mcp_server::transport::http;
+use mcp_server::transport::{http, stdio};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let config = Config::parse();
     tracing_subscriber::fmt()
         .json()
@@ -20,6 +20,14 @@ async fn main() -> anyhow::Result<()> {
         )
         .with_writer(std::io::stderr)
         .init();
+    let runtime = Runtime::new()?;
+    let served = runtime.block_on(serve(config));
+    // A read of standard input that is no pipe cannot be given up, and nobody waits for its line.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let stop = shutdown.clone();
@@ -31,5 +39,10 @@ async fn main() -> anyhow::Result<()> {
         tracing::info!("stopping");
         stop.cancel();
     });
-    http::serve(config, shutdown).await
+    if config.stdio {
+        // Boxed, or their types are too deep for the compiler together.
+        Box::pin(stdio::serve(config, shutdown)).await
+    } else {
+        Box::pin(http::serve(config, shutdown)).await
+    }
 }

@@ -5,3 +5,4 @@
 //! [`crate::mcp`].
 
 pub mod http;
+pub mod stdio;

@@ -20,6 +20,11 @@ pub use tool_selection::ToolSelection;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "mcp-server", version)]
 pub struct Config {
+    /// Speak MCP on standard input and output, and listen nowhere: for a client that starts its
+    /// servers itself
+    #[arg(long)]
+    pub stdio: bool,
+
     /// Address that the server listens on
     #[arg(long, env = "MCP_SERVER_ADDRESS", default_value = "127.0.0.1:8000")]
     pub address: SocketAddr,

@@ -1,10 +1,12 @@
-//! Streamable HTTP: MCP under `/mcp` in both protocol eras, and `/health`.
+//! HTTP: MCP under `/mcp` in both protocol eras, the event streams of older clients beside it, and
+//! `/health`.
 
 mod bodies;
 mod connections;
 mod correlation;
 mod deadline;
 mod envelope;
+mod event_streams;
 mod health;
 mod incoming;
 mod refusal;
@@ -32,6 +34,7 @@ use crate::services::Services;
 use crate::tools::Registry;
 use bodies::{BodyLimits, BodyReader};
 use connections::ConnectionLimits;
+use event_streams::{StreamLimits, Streams};
 
 /// Bytes that one request may have; more is answered 413.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -69,7 +72,11 @@ pub async fn serve_on(
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
     let background = BackgroundWork::begin(&services, &registry, &shutdown);
-    let router = router(config, registry, services, stop_calls.clone());
+    let stopping = Stopping {
+        begun: shutdown.clone(),
+        calls: stop_calls.clone(),
+    };
+    let router = router(config, registry, services, stopping);
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
     // Linux.
     let listener = listener.tap_io(|stream| {
@@ -92,26 +99,43 @@ pub async fn serve_on(
     Ok(())
 }
 
+/// The two moments at the end of the server.
+#[derive(Debug, Clone, Default)]
+struct Stopping {
+    /// It was told to stop: nothing new begins.
+    begun: CancellationToken,
+    /// The calls that still run are cancelled.
+    calls: CancellationToken,
+}
+
 fn router(
     config: &Config,
     registry: Registry,
     services: Arc<Services>,
-    stop_calls: CancellationToken,
+    stopping: Stopping,
 ) -> Router {
     let sessions = Arc::<sessions::Sessions>::default();
     let server = McpServer::new(
         Arc::new(registry),
         Arc::clone(&services),
         sessions.running(),
-        stop_calls,
+        stopping.calls,
         incoming::find,
     );
+    let streams = Arc::new(Streams::new(
+        server.clone(),
+        Arc::clone(&services),
+        StreamLimits::default(),
+        stopping.begun,
+    ));
+    let reader = BodyReader::new(BodyLimits::default());
     let mcp: Mcp = StreamableHttpService::new(
         move || Ok(server.clone()),
         Arc::new(NeverSessionManager::default()),
         transport(config),
     );
     let asked = mcp.clone();
+    let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone());
     Router::new()
         .nest_service("/mcp", mcp)
         .layer(from_fn(incoming::describe))
@@ -120,12 +144,10 @@ fn router(
             sessions::attend,
         ))
         .layer(from_fn(deadline::keep))
-        .layer(from_fn_with_state(
-            BodyReader::new(BodyLimits::default()),
-            repairs::repair,
-        ))
+        .layer(from_fn_with_state(reader, repairs::repair))
         .route("/health", axum::routing::get(health::answer))
         .with_state((Arc::new(health::HealthDoor::new(services)), asked))
+        .merge(old_pair)
 }
 
 /// The transport of rmcp, without sessions.

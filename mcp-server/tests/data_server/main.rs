@@ -12,6 +12,7 @@ mod database;
 mod databases;
 mod deadline;
 mod encryption;
+mod event_streams;
 mod health;
 mod hygiene;
 mod legitimate;

@@ -42,8 +42,12 @@ pub(super) async fn describe(mut request: Request, next: Next) -> Response {
     write_whole(response, &raw_result).await
 }
 
-/// Finds what [`describe`] said of a request; rmcp passes on the parts of its HTTP request.
+/// Finds what was said of a request: beside it, where it came by an event stream's POST, or among
+/// the parts of its HTTP request, which rmcp passes on.
 pub(super) fn find(extensions: &Extensions) -> Option<Incoming> {
+    if let Some(incoming) = extensions.get::<Incoming>() {
+        return Some(incoming.clone());
+    }
     let parts = extensions.get::<http::request::Parts>()?;
     parts.extensions.get::<Incoming>().cloned()
 }
@@ -75,13 +79,13 @@ mod tests {
     use serde::Deserialize;
     use serde_json::{Value, json};
     use tokio::net::TcpListener;
-    use tokio_util::sync::CancellationToken;
 
     use crate::call::Call;
     use crate::config::Config;
     use crate::services::Services;
     use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
 
+    use super::super::Stopping;
     use super::*;
 
     /// A tool that tells how far it is and gives back more than one write of a socket.
@@ -135,7 +139,7 @@ mod tests {
         let config = Config::parse_from(nowhere);
         let services = Arc::new(Services::new(&config).expect("good settings"));
         let registry = Registry::default().with::<Counting>();
-        let router = super::super::router(&config, registry, services, CancellationToken::new());
+        let router = super::super::router(&config, registry, services, Stopping::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let serving = tokio::spawn(async move { axum::serve(listener, router).await });

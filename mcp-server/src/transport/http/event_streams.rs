@@ -1,0 +1,180 @@
+//! The old pair of requests: an event stream that a client opens and keeps, and a POST for each of
+//! its messages, whose answers come on the stream (MCP 2024-11-05, transports, "HTTP with SSE").
+//!
+//! `GET /sse` goes with `POST /messages?sessionId=…`, `GET /mcp/sse` with `POST
+//! /mcp/messages/…`. It is for clients that know nothing newer.
+
+mod outlet;
+mod stream;
+mod streams;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::{HeaderName, HeaderValue, StatusCode};
+use rmcp::model::ClientJsonRpcMessage;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::bodies::BodyReader;
+use super::deadline::{self, RequestDeadline};
+use super::envelope::Envelope;
+use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
+use super::{Mcp, correlation, hears, repairs};
+use crate::mcp::Incoming;
+use stream::Refused;
+pub(super) use streams::{StreamLimits, Streams};
+
+/// How often a stream without events says that it is there: a proxy, or a client's read time-out,
+/// that ends silent connections usually waits for 30 s or more.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The gateway sets it on a POST whose body is its own answer to the message that it refused: the
+/// client reads answers on its stream alone. It is no right: whoever knows a stream's id writes to
+/// that stream alone, and may call tools on it anyway.
+const ANSWERED_BEFORE: HeaderName = HeaderName::from_static("x-portcullis-answered");
+
+/// The routes of the pair.
+pub(super) fn routes(streams: Arc<Streams>, mcp: Mcp, reader: BodyReader) -> Router {
+    Router::new()
+        .route("/messages", post(receive_at_query))
+        .route("/mcp/messages/{session}", post(receive_at_path))
+        .layer(from_fn(deadline::keep))
+        .layer(from_fn_with_state(reader, repairs::repair))
+        .route("/sse", get(open_beside_messages))
+        .route("/mcp/sse", get(open_below_mcp))
+        .layer(from_fn_with_state(mcp, admit))
+        .with_state(streams)
+}
+
+/// Middleware: answers 403 to a `Host` or `Origin` that the streamable endpoint would not hear.
+async fn admit(State(mcp): State<Mcp>, request: Request, next: Next) -> Response {
+    let mut probe = Request::new(Body::empty());
+    *probe.headers_mut() = request.headers().clone();
+    if hears(&mcp, probe).await {
+        return next.run(request).await;
+    }
+    refuse(
+        StatusCode::FORBIDDEN,
+        "this server does not answer to that `Host` or `Origin`; its operator names those that it \
+         does in MCP_ALLOWED_HOSTS and MCP_ALLOWED_ORIGINS",
+    )
+}
+
+async fn open_beside_messages(State(streams): State<Arc<Streams>>) -> Response {
+    open(&streams, |session| format!("/messages?sessionId={session}"))
+}
+
+async fn open_below_mcp(State(streams): State<Arc<Streams>>) -> Response {
+    open(&streams, |session| format!("/mcp/messages/{session}"))
+}
+
+/// Opens a stream, whose first event names the path for the client's messages.
+fn open(streams: &Arc<Streams>, path: impl FnOnce(&str) -> String) -> Response {
+    let Some(opened) = streams.open() else {
+        let most = streams.limits.at_once;
+        let message = format!(
+            "all {most} event streams of this server are open; try again in a few seconds, or \
+             connect to /mcp, which needs none"
+        );
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, &message);
+    };
+    let endpoint = Event::default().event("endpoint").data(path(&opened.id));
+    let events = opened.events(endpoint);
+    let mut response = Sse::new(futures::StreamExt::map(events, Ok::<_, Infallible>))
+        .keep_alive(KeepAlive::new().interval(HEARTBEAT))
+        .into_response();
+    // Some proxies collect an answer unless they are told.
+    let unbuffered = HeaderValue::from_static("no");
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", unbuffered);
+    response
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    session_id: String,
+}
+
+async fn receive_at_query(
+    State(streams): State<Arc<Streams>>,
+    Query(session): Query<Session>,
+    request: Request,
+) -> Response {
+    receive(&streams, &session.session_id, request).await
+}
+
+async fn receive_at_path(
+    State(streams): State<Arc<Streams>>,
+    Path(session): Path<String>,
+    request: Request,
+) -> Response {
+    receive(&streams, &session, request).await
+}
+
+/// Takes a message of the client whose stream this is; the answer comes there.
+async fn receive(streams: &Streams, session: &str, request: Request) -> Response {
+    let Some(stream) = streams.find(session) else {
+        return refuse(
+            StatusCode::NOT_FOUND,
+            "there is no such event stream: it has ended, or is not of this server; open one anew",
+        );
+    };
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, super::MAX_REQUEST_BYTES).await else {
+        return refuse(StatusCode::BAD_REQUEST, "the request's body broke off");
+    };
+    let taken = if parts.headers.contains_key(ANSWERED_BEFORE) {
+        match serde_json::from_slice::<Box<RawValue>>(&body) {
+            Ok(answer) => stream.say(answer.get()),
+            Err(_) => return unreadable(&body),
+        }
+    } else {
+        let Ok(message) = serde_json::from_slice::<ClientJsonRpcMessage>(&body) else {
+            return unreadable(&body);
+        };
+        let deadline = parts.extensions.get::<RequestDeadline>();
+        let incoming = Incoming {
+            id: correlation::read(&parts.headers),
+            session: Some(session.to_owned()),
+            deadline: deadline.map(|deadline| deadline.call),
+            ..Incoming::default()
+        };
+        stream.take(message, incoming).await
+    };
+    match taken {
+        Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),
+        Err(Refused::Ended) => refuse(
+            StatusCode::GONE,
+            "the event stream of this session has ended; open one anew",
+        ),
+    }
+}
+
+fn unreadable(body: &Bytes) -> Response {
+    let Envelope { id, .. } = Envelope::read(body);
+    let (code, message) = match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        Ok(_) => (INVALID_REQUEST, "the body is no message of JSON-RPC 2.0"),
+        Err(_) => (PARSE_ERROR, "the body is not JSON"),
+    };
+    refusal::answer(StatusCode::BAD_REQUEST, code, message, None, &id)
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response {
+    let code = match status.is_server_error() {
+        true => INTERNAL_ERROR,
+        false => INVALID_REQUEST,
+    };
+    refusal::answer(status, code, message, None, &Value::Null)
+}

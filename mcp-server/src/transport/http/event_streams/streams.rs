@@ -1,0 +1,153 @@
+//! The streams that are open, by the ids that their clients were told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::response::sse::Event;
+use futures::{Stream as Events, StreamExt as _, stream};
+use rmcp::service::serve_directly_with_ct;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::outlet::{ByteBudget, Outlet, Waiting};
+use super::stream::Stream;
+use crate::mcp::McpServer;
+use crate::services::Services;
+
+/// Bounds of the streams of one server.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct StreamLimits {
+    /// Streams that are open at once. Each keeps one of the server's connections, so they are few
+    /// beside those.
+    pub(in super::super) at_once: usize,
+    /// Requests of one stream that are unanswered.
+    pub(in super::super) calls: usize,
+    /// Events that wait for one client: the answers of all its calls, and some progress.
+    pub(in super::super) events: usize,
+    /// Bytes of the events that wait for all clients.
+    pub(in super::super) bytes: usize,
+}
+
+impl Default for StreamLimits {
+    fn default() -> Self {
+        Self {
+            at_once: 128,
+            calls: 32,
+            events: 256,
+            bytes: 64 << 20,
+        }
+    }
+}
+
+/// The streams that are open.
+pub(in super::super) struct Streams {
+    pub(super) limits: StreamLimits,
+    server: McpServer,
+    services: Arc<Services>,
+    open: Mutex<HashMap<String, Stream>>,
+    places: Arc<Semaphore>,
+    budget: ByteBudget,
+    stopping: CancellationToken,
+}
+
+impl Streams {
+    /// No stream yet. They end when `stopping` fires and their calls have ended.
+    pub(in super::super) fn new(
+        server: McpServer,
+        services: Arc<Services>,
+        limits: StreamLimits,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            limits,
+            server,
+            services,
+            open: Mutex::default(),
+            places: Arc::new(Semaphore::new(limits.at_once)),
+            budget: ByteBudget::new(limits.bytes),
+            stopping,
+        }
+    }
+
+    /// Opens a stream; `None` when too many are open.
+    pub(super) fn open(self: &Arc<Self>) -> Option<OpenStream> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let end = CancellationToken::new();
+        let (outlet, taken) = Outlet::new(self.limits.events, self.budget.clone(), end.clone());
+        let stopping = self.stopping.clone();
+        let (stream, transport) = Stream::new(outlet, self.limits.calls, stopping);
+        // A client that reconnects by itself, as browsers do, goes on without a new handshake.
+        let serving = serve_directly_with_ct(self.server.clone(), transport, None, end.clone());
+        tokio::spawn(async move {
+            if let Err(error) = serving.waiting().await {
+                tracing::warn!(%error, "an event stream was not served to its end");
+            }
+        });
+        let id = Uuid::new_v4().simple().to_string();
+        self.lock().insert(id.clone(), stream);
+        Some(OpenStream {
+            id: id.clone(),
+            taken,
+            end: end.clone(),
+            place: Place {
+                streams: Arc::clone(self),
+                id,
+                end,
+                _permit: place,
+            },
+        })
+    }
+
+    /// The open stream of this id.
+    pub(super) fn find(&self, id: &str) -> Option<Stream> {
+        self.lock().get(id).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Stream>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream that has just been opened, before its events are sent.
+pub(super) struct OpenStream {
+    pub(super) id: String,
+    taken: mpsc::Receiver<Waiting>,
+    end: CancellationToken,
+    place: Place,
+}
+
+impl OpenStream {
+    /// The events of the stream, `first` before all others. The stream is closed when they are
+    /// dropped: the client has gone.
+    pub(super) fn events(self, first: Event) -> impl Events<Item = Event> + Send + 'static {
+        let Self {
+            taken, end, place, ..
+        } = self;
+        let messages = ReceiverStream::new(taken).map(move |waiting| {
+            let _lives_as_long = &place;
+            Event::default().event("message").data(waiting.data)
+        });
+        stream::once(async { first })
+            .chain(messages)
+            .take_until(end.cancelled_owned())
+    }
+}
+
+/// The place of one stream among those that are open, given back when this is dropped.
+struct Place {
+    streams: Arc<Streams>,
+    id: String,
+    end: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.streams.lock().remove(&self.id);
+        self.streams.services.spark.end_session(&self.id);
+        // What still runs for the client is stopped.
+        self.end.cancel();
+    }
+}

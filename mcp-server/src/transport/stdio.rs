@@ -1,0 +1,58 @@
+//! MCP on the standard input and output of this process: one message a line, in both protocol eras,
+//! for the one client that started it.
+
+use std::sync::{Arc, LazyLock};
+
+use rmcp::model::Extensions;
+use rmcp::service::{ServerInitializeError, ServiceExt as _};
+use rmcp::transport::io::stdio_pipes;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::background::BackgroundWork;
+use crate::call::CorrelationId;
+use crate::config::Config;
+use crate::mcp::{Incoming, McpServer};
+use crate::services::Services;
+use crate::tools::Registry;
+
+/// The session of the one client: what a call leaves behind for the next one is found by it.
+static SESSION: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_string());
+
+/// Serves the client until it closes standard input or `shutdown` fires. Nothing but messages is
+/// written to standard output.
+///
+/// # Errors
+/// When a setting cannot be understood, or the client speaks something else than MCP.
+pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let registry = Registry::offered(&config)?;
+    let services = Arc::new(Services::new(&config)?);
+    let background = BackgroundWork::begin(&services, &registry, &shutdown);
+    let server = McpServer::new(
+        Arc::new(registry),
+        Arc::clone(&services),
+        Arc::default(),
+        shutdown.clone(),
+        |_: &Extensions| {
+            Some(Incoming {
+                id: CorrelationId::new(),
+                session: Some(SESSION.clone()),
+                ..Incoming::default()
+            })
+        },
+    );
+    let served = match server
+        .serve_with_ct(stdio_pipes(), shutdown.child_token())
+        .await
+    {
+        Ok(running) => running.waiting().await.map(drop).map_err(Into::into),
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    };
+    services.spark.end_session(&SESSION);
+    shutdown.cancel();
+    background.end().await;
+    served
+}
