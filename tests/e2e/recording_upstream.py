@@ -107,6 +107,9 @@ class RecordingUpstream:
         self.broken_off: list[bytes] = []
         """What had arrived of requests whose connections then ended."""
         self.peers: list[socket.socket] = []
+        self.reads = threading.Event()
+        """Cleared, it reads no more than it has begun to, as a server that hangs."""
+        self.reads.set()
         self.listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -149,6 +152,7 @@ class RecordingUpstream:
 
         Does nothing the second time.
         """
+        self.reads.set()
         with self.lock:
             ended, self.peers = [self.listener, *self.peers], []
         for one in ended:
@@ -179,6 +183,7 @@ class RecordingUpstream:
                         self.unfinished[id(peer)] = held
                     self.responder(received, Exchange(peer))
                     continue
+                self.reads.wait()
                 data = peer.recv(65536)
                 if not data:
                     return

@@ -112,6 +112,17 @@ impl Answer {
             .with_header("retry-after", seconds.to_string())
     }
 
+    /// The budget for bodies that servers have not answered yet is used up.
+    pub(crate) fn servers_behind() -> Self {
+        let seconds = SLOW.as_secs();
+        let sentence = format!(
+            "the servers behind this gateway have as many large calls to answer as it keeps for \
+             them; try again in {seconds} s"
+        );
+        Self::error(503, NOT_READY, "servers_behind", sentence)
+            .with_header("retry-after", seconds.to_string())
+    }
+
     /// The body is not one readable message.
     pub(crate) fn unreadable(error: &ReadError) -> Self {
         let (status, reason) = match error {

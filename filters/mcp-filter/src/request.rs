@@ -41,7 +41,7 @@ pub struct Request<'h, H> {
     plugin: Option<Rc<Plugin>>,
     stream: StreamId,
     phase: Phase,
-    /// The part of the budget that the request takes until it ends or is answered.
+    /// The part of the budgets that the request takes until it ends or is answered.
     share: Option<Share>,
 }
 
@@ -265,6 +265,7 @@ impl<'h, H: Host> Request<'h, H> {
                 self.phase = Phase::Reading(message);
                 Flow::Wait
             }
+            MessageFate::Pass(_) if !self.may_pass_on(size) => self.refuse_to_pass_on(&message),
             MessageFate::Pass(clearance) => {
                 self.pass_to(clearance.permit(), message.changes());
                 message.note_id(self.host);
@@ -311,6 +312,7 @@ impl<'h, H: Host> Request<'h, H> {
     ) -> Flow {
         match message.read_passing(self.host, size, end) {
             Err(answer) => self.send(&answer, message.id()),
+            Ok(()) if !self.may_pass_on(message.arrived()) => self.refuse_to_pass_on(&message),
             Ok(()) if end == EndOfBody::Reached => {
                 self.phase = Phase::Passed;
                 Flow::Continue

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway_under_test import GatewayUnderTest, answered_by, weather
-from mcp_messages import Era, call, has_passed
+from mcp_messages import Era, call, has_passed, sentence_of
 from polling import until
 from raw_http import Connection, HttpConnection
 from recording_upstream import RecordingUpstream
@@ -46,9 +46,9 @@ def large() -> bytes:
     return call(Era.LEGACY, "note", {"text": "x" * 1_000_000}).body
 
 
-def refused_for_room(envoy) -> int:
-    counter = "wasmcustom.portcullis_refusals.server.none.tool.none.reason.no_room"
-    return envoy.stats("no_room").get(counter, 0)
+def refused_for_room(envoy, reason: str = "no_room") -> int:
+    counter = f"wasmcustom.portcullis_refusals.server.none.tool.none.reason.{reason}"
+    return envoy.stats(reason).get(counter, 0)
 
 
 def open_requests(envoy) -> int:
@@ -99,6 +99,41 @@ def test_it_gives_a_flood_of_unfinished_bodies_a_budget_and_shuts_out_nobody(sma
         connection.close()
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
     assert not any(envoy.stats("vm_reload").values())
+
+
+def test_it_gives_calls_to_a_server_that_reads_nothing_a_budget(small_gateway):
+    envoy = small_gateway.envoy
+    upstream = small_gateway.upstreams["weather"]
+    upstream.reads.clear()
+    assert refused_for_room(envoy, "servers_behind") == 0
+    before = resident(envoy.pid)
+    flood = []
+    for _ in range(FLOOD):
+        connection = begin(small_gateway)
+        with contextlib.suppress(ConnectionError):
+            connection.send_part(large()[-1:])
+            connection.end_post()
+        flood.append(connection)
+    fit = 50
+    """A little over 1 MB each, of three quarters of 64 MiB."""
+    until(
+        "all others are refused",
+        lambda: refused_for_room(envoy, "servers_behind") >= FLOOD - fit,
+        60,
+    )
+    refused = flood[-1].reply()
+    assert (refused.status, refused.headers["retry-after"]) == (200, "5")
+    assert "as many large calls to answer" in sentence_of(refused)
+    # Its 50 MB, their copies on the way, and the allocator's part; without a budget the flood.
+    assert resident(envoy.pid) - before < 160 * MEBIBYTE
+    assert open_requests(envoy) <= fit
+    upstream.reads.set()
+    for connection in flood:
+        connection.close()
+    until("no request is open", lambda: not open_requests(envoy), 30)
+    assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
+    whole = call(Era.MODERN, "note", {"text": "x" * 1_000_000})
+    assert has_passed(small_gateway.post(whole))
 
 
 # Over HTTP/2 the client would take minutes to compress so many headers.

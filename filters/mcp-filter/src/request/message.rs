@@ -92,6 +92,11 @@ impl MessageInHand {
             .or_else(|| self.reader.message().id().map(|id| id.raw(&self.buffered)))
     }
 
+    /// How many bytes of the body have arrived.
+    pub(super) fn arrived(&self) -> usize {
+        self.arrived
+    }
+
     /// How many bytes of the body are kept here.
     pub(super) fn buffered(&self) -> usize {
         self.buffered.len()

@@ -94,6 +94,65 @@ fn it_lets_small_and_whole_bodies_pass_while_large_ones_fill_the_budget() {
     assert_eq!(gateway.send(&whole).cluster(), "weather-cluster");
 }
 
+/// Whole calls that their server has not answered; those that were refused are gone.
+fn on_their_way<'p>(
+    gateway: &Gateway,
+    proxies: &'p [FakeProxy],
+    body: &[u8],
+    pieces: usize,
+) -> Vec<Request<'p, FakeProxy>> {
+    let mut open = Vec::new();
+    for (number, proxy) in (0..).zip(proxies) {
+        let mut request = gateway.request(proxy, StreamId(number));
+        request.on_headers(false);
+        let parts = body.chunks(body.len().div_ceil(pieces));
+        for (place, part) in (1..=parts.len()).zip(parts) {
+            proxy.receive(part);
+            if request.on_body(proxy.buffered(), place == pieces) == Flow::Continue {
+                proxy.pass_on();
+            }
+            if proxy.sent_reply().is_some() {
+                break;
+            }
+        }
+        if proxy.sent_reply().is_none() {
+            open.push(request);
+        }
+    }
+    open
+}
+
+#[test]
+fn it_refuses_bodies_while_servers_have_the_budget_full_of_others_to_answer() {
+    let gateway = gateway();
+    let large = format!(r#"{{"city":"{}"}}"#, "x".repeat(MEBIBYTE));
+    // Judged as a whole; and read as it passes, so that a part of it may have passed before.
+    for (tool, pieces) in [("forecast", 1), ("add", 4)] {
+        let body = call(tool, &large);
+        let proxies = requests(&gateway, 60);
+        let open = on_their_way(&gateway, &proxies, body.as_bytes(), pieces);
+        let refused = replies(&proxies);
+        // Of 48 MiB each takes a little more than 1 MiB.
+        assert_eq!((open.len(), refused.len()), (47, 13), "{tool} in {pieces}");
+        for reply in &refused {
+            assert_eq!(id_of_tool_error(reply), 41);
+        }
+        // Small calls pass, and what is still being sent has a budget of its own.
+        let small = call("forecast", r#"{"city":"Oslo"}"#);
+        assert_eq!(gateway.send(&Sent::post(small)).cluster(), "weather-cluster");
+        let unfinished = requests(&gateway, 47);
+        let _begun = begin(&gateway, &unfinished);
+        assert_eq!(replies(&unfinished), []);
+        // Whatever their time, those on their way stay: their server may be at work.
+        gateway.process.advance(Duration::from_secs(60));
+        gateway.send(&Sent::post("{]"));
+        assert_eq!(gateway.process.replies_to_others(), []);
+        drop(open);
+        let whole = Sent::post(&body).ending(End::WithTheLastChunk);
+        assert!(gateway.send(&whole).cluster().ends_with("-cluster"));
+    }
+}
+
 #[test]
 fn it_lets_slow_bodies_make_way() {
     let gateway = gateway();
