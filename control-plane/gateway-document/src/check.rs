@@ -154,9 +154,22 @@ fn check_listener(
             format!("write a depth from 8 to {}", policy_engine::MAX_DEPTH),
         );
     }
+    if listener.idle_timeout.milliseconds() < 100 {
+        problems.add(at.at("idle_timeout"), "write a time from `100ms` to `24h`");
+    }
+}
+
+fn check_connections(most: Option<u32>, at: &Pointer, problems: &mut Problems) {
+    if !most.is_none_or(|most| (1..=65_536).contains(&most)) {
+        problems.add(
+            at.at("max_connections"),
+            "write a number of connections from 1 to 65536",
+        );
+    }
 }
 
 fn check_server(name: &ServerName, server: &Server, at: &Pointer, problems: &mut Problems) {
+    check_connections(server.max_connections, at, problems);
     match (&server.url, server.endpoints.as_slice()) {
         (None, []) => problems.add(
             at.clone(),
@@ -308,6 +321,7 @@ fn clusters(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
                 "write at least one endpoint such as `10.0.0.5:8001`",
             );
         }
+        check_connections(cluster.max_connections, &at.at(index), problems);
     }
 }
 

@@ -71,9 +71,9 @@ fn it_reports_what_could_never_work() {
     refused(
         "
 listeners: [{name: mcp, address: 127.0.0.1:0, servers: [], allowed_hosts: [], max_body_bytes: 1, \
-    max_depth: 1000}]
+    max_depth: 1000, idle_timeout: 99ms}]
 servers:
-  nowhere: {}
+  nowhere: {max_connections: 0}
   twice: {url: http://a/mcp, endpoints: [http://b/mcp]}
   torn: {endpoints: [http://a/mcp, http://b/other]}
 tools:
@@ -82,7 +82,7 @@ tools:
     timeout: 0s
     route: {}
     constraints: {properties: {sql: {type: string, unheard: 1}, n: {minimum: x}}}
-clusters: [{name: c, endpoints: []}]
+clusters: [{name: c, endpoints: [], max_connections: 65537}]
 rollout: {ack_deadline: 1h}
 ",
         &[
@@ -91,6 +91,8 @@ rollout: {ack_deadline: 1h}
             ("/listeners/0/allowed_hosts", "no request would pass"),
             ("/listeners/0/max_body_bytes", "from 1024"),
             ("/listeners/0/max_depth", "from 8 to 256"),
+            ("/listeners/0/idle_timeout", "from `100ms`"),
+            ("/servers/nowhere/max_connections", "from 1 to 65536"),
             ("/servers/nowhere", "`url`, or `endpoints`"),
             ("/servers/torn/endpoints/1", "share scheme and path"),
             ("/servers/twice/endpoints", "not both"),
@@ -102,6 +104,7 @@ rollout: {ack_deadline: 1h}
             ("/tools/0/timeout", "at least 1ms"),
             ("/tools/0/route", "name the `cluster`"),
             ("/clusters/0/endpoints", "at least one endpoint"),
+            ("/clusters/0/max_connections", "from 1 to 65536"),
             ("/rollout/ack_deadline", "from `100ms`"),
         ],
     );

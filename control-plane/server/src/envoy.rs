@@ -24,6 +24,9 @@ mod listener;
 mod local_reply;
 mod routes;
 
+/// The server that comes with the product and answers `/health` for what is behind it.
+const BUILT_IN_SERVER: &str = "data";
+
 /// The module that the filters run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleFile {

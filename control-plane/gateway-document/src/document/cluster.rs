@@ -20,6 +20,10 @@ pub struct Cluster {
     pub name: ClusterName,
     /// The addresses to connect to; calls are spread over them.
     pub endpoints: Vec<UpstreamAuthority>,
+    /// The most connections that each Envoy opens to them, as for a server; 16384 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub max_connections: Option<u32>,
 }
 
 /// A host and a port to connect to.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{ListenerName, Selector, ServerName};
+use crate::span::Span;
 use crate::unique::UniqueValue;
 
 /// An address that clients connect to. `/mcp` is every server of the listener as one;
@@ -37,6 +38,10 @@ pub struct Listener {
     #[serde(default = "usual_depth")]
     #[schemars(range(min = 8, max = 256))]
     pub max_depth: u32,
+    /// How long a server may say nothing to a request, where no rule gives its tool a `timeout`;
+    /// then the gateway answers in its place. A stream of server events may be silent for an hour.
+    #[serde(default = "longer_than_most_tools")]
+    pub idle_timeout: Span,
     /// TLS for clients. Not supported yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<serde_json::Value>")]
@@ -55,6 +60,7 @@ impl Listener {
             allowed_origins: loopback_origins(),
             max_body_bytes: one_mebibyte(),
             max_depth: usual_depth(),
+            idle_timeout: longer_than_most_tools(),
             tls: None,
         }
     }
@@ -80,4 +86,10 @@ fn one_mebibyte() -> u32 {
 
 fn usual_depth() -> u32 {
     128
+}
+
+/// With less, answers that are sent when they are whole would be cut off: the data server gives a
+/// Spark statement ten minutes. With more, clients of a server that hangs would have given up.
+fn longer_than_most_tools() -> Span {
+    Span::from_seconds(15 * 60)
 }

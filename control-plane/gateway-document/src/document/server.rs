@@ -34,6 +34,12 @@ pub struct Server {
     /// sends to the gateway goes there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
+    /// The most connections that each Envoy opens to it: requests that it answers and streams of
+    /// events, together. As many requests wait for one, and those beyond are told to try again. The
+    /// default is 500 for `data`, which serves 512, and 16384 for any other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65_536))]
+    pub max_connections: Option<u32>,
 }
 
 impl Server {
@@ -50,6 +56,7 @@ impl Server {
             tool_prefix: String::new(),
             catalogue: CatalogueMode::Shared,
             credentials: None,
+            max_connections: None,
         };
         (name, server)
     }

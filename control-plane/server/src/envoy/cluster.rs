@@ -21,7 +21,7 @@ use gateway_document::{EndpointUrl, GatewayDocument, UpstreamAuthority};
 use prost::Name;
 use xds::{InvalidResource, Resource};
 
-use super::{ads, milliseconds, number, socket_address};
+use super::{BUILT_IN_SERVER, ads, milliseconds, number, socket_address};
 
 const CONNECT_MS: u32 = 2_000;
 /// Shorter than the hour that Envoy allows: servers and what lies between close idle connections
@@ -29,36 +29,46 @@ const CONNECT_MS: u32 = 2_000;
 const UPSTREAM_IDLE_MS: u32 = 60_000;
 /// Each stream of server events holds a connection of its own; Envoy's default of 1024 would be the
 /// gateway's limit.
-const MOST_IN_FLIGHT: u32 = 16_384;
+const MOST_CONNECTIONS: u32 = 16_384;
+/// The built-in server serves 512 connections, and some of them are the control plane's and those
+/// of whoever asks for its health. What is beyond waits here, where it costs the server nothing.
+const MOST_CONNECTIONS_TO_BUILT_IN: u32 = 500;
 
 pub(super) fn resources(document: &GatewayDocument) -> Result<Vec<Resource>, InvalidResource> {
     let servers = document.servers.iter().map(|(name, server)| {
         let endpoints = server.all_endpoints().map(EndpointUrl::authority).collect();
-        (name.as_str(), endpoints)
+        let name = name.as_str();
+        let usual = match name {
+            BUILT_IN_SERVER => MOST_CONNECTIONS_TO_BUILT_IN,
+            _ => MOST_CONNECTIONS,
+        };
+        (name, endpoints, server.max_connections.unwrap_or(usual))
     });
-    let clusters = document
-        .clusters
-        .iter()
-        .map(|cluster| (cluster.name.as_str(), cluster.endpoints.iter().collect()));
+    let clusters = document.clusters.iter().map(|cluster| {
+        let endpoints = cluster.endpoints.iter().collect();
+        let connections = cluster.max_connections.unwrap_or(MOST_CONNECTIONS);
+        (cluster.name.as_str(), endpoints, connections)
+    });
     let mut resources = Vec::new();
-    for (name, endpoints) in servers.chain(clusters) {
+    for (name, endpoints, connections) in servers.chain(clusters) {
         let endpoints: Vec<&UpstreamAuthority> = endpoints;
+        let cluster = |discovery| cluster(name, connections, discovery);
         let assignment = load_assignment(name, &endpoints);
         if endpoints.iter().all(|endpoint| endpoint.ip().is_some()) {
-            resources.push(Resource::encode(&cluster(name, DiscoveryType::Eds))?);
+            resources.push(Resource::encode(&cluster(DiscoveryType::Eds))?);
             resources.push(Resource::encode(&assignment)?);
         } else {
             // Endpoint discovery takes addresses only; names are resolved by the cluster itself.
             resources.push(Resource::encode(&Cluster {
                 load_assignment: Some(assignment),
-                ..cluster(name, DiscoveryType::StrictDns)
+                ..cluster(DiscoveryType::StrictDns)
             })?);
         }
     }
     Ok(resources)
 }
 
-fn cluster(name: &str, discovery: DiscoveryType) -> Cluster {
+fn cluster(name: &str, connections: u32, discovery: DiscoveryType) -> Cluster {
     Cluster {
         name: name.to_owned(),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
@@ -72,9 +82,10 @@ fn cluster(name: &str, discovery: DiscoveryType) -> Cluster {
         lb_policy: LbPolicy::LeastRequest.into(),
         circuit_breakers: Some(CircuitBreakers {
             thresholds: vec![Thresholds {
-                max_connections: number(MOST_IN_FLIGHT),
-                max_pending_requests: number(MOST_IN_FLIGHT),
-                max_requests: number(MOST_IN_FLIGHT),
+                max_connections: number(connections),
+                // Those that wait for a connection: with none, a short peak would be refused.
+                max_pending_requests: number(connections),
+                max_requests: number(connections),
                 ..Default::default()
             }],
             ..Default::default()

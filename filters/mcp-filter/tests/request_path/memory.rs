@@ -139,7 +139,10 @@ fn it_refuses_bodies_while_servers_have_the_budget_full_of_others_to_answer() {
         }
         // Small calls pass, and what is still being sent has a budget of its own.
         let small = call("forecast", r#"{"city":"Oslo"}"#);
-        assert_eq!(gateway.send(&Sent::post(small)).cluster(), "weather-cluster");
+        assert_eq!(
+            gateway.send(&Sent::post(small)).cluster(),
+            "weather-cluster"
+        );
         let unfinished = requests(&gateway, 47);
         let _begun = begin(&gateway, &unfinished);
         assert_eq!(replies(&unfinished), []);
