@@ -59,7 +59,7 @@ struct Ledger {
 
 struct Entry {
     stream: StreamId,
-    /// What the request takes while it is unfinished.
+    /// The bytes that the request takes while it is unfinished.
     bytes: usize,
     /// How much of its body was passed on.
     passed_on: usize,
