@@ -1,53 +1,20 @@
-"""Loads from Spark into PostgreSQL, each as one transaction, by a data server that may write."""
+"""Loads from Spark into PostgreSQL through the gateway, each as one transaction."""
 
-import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import pytest
 
-from free_ports import free_port
 from mcp_messages import Era, call
-from polling import until
-from processes import Process
-from raw_http import Connection
 
 
+@dataclass(frozen=True)
 class Loader:
-    """A data server on the stack's PostgreSQL and Spark, with a login that may write."""
+    """The tools at the gateway's port, under the logins that the demo database has."""
 
-    def __init__(self, installation, stack, directory: Path) -> None:
-        self.port = free_port()
-        pid = until("the data server runs", lambda: stack.pid_of("mcp-server"))
-        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        known = dict(os.fsdecode(word).split("=", 1) for word in words if b"=" in word)
-        passwords = json.loads((stack.data / "postgres-passwords.json").read_text())
-        environment = {
-            name: value for name, value in known.items() if name.startswith(("POSTGRES_", "SPARK_"))
-        }
-        environment |= {
-            # The user that reads the demo data may not see what others make.
-            "POSTGRES_USER": "portcullis",
-            "POSTGRES_PASSWORD": passwords["owner"],
-            "POSTGRES_WRITE_USER": "portcullis",
-            "POSTGRES_WRITE_PASSWORD": passwords["owner"],
-            "MCP_TOOLS": "all",
-        }
-        command = [installation.binary("mcp-server"), "--address", f"127.0.0.1:{self.port}"]
-        self.process = Process("mcp-server-that-loads", command, directory, environment)
-        until("the data server listens", self._is_up, 60)
-
-    def _is_up(self) -> bool:
-        self.process.check_alive()
-        try:
-            with Connection(self.port) as connection:
-                return connection.request("GET", "/health", []).json["status"] is not None
-        except OSError:
-            return False
+    port: int
 
     def call(self, tool: str, arguments: dict) -> dict:
-        """The structured content of the answer."""
+        """Returns the structured content of the answer."""
         message = call(Era.MODERN, tool, arguments)
         return message.post_once(self.port).json["result"]["structuredContent"]
 
@@ -59,10 +26,8 @@ class Loader:
 
 
 @pytest.fixture(scope="module")
-def loader(installation, stack, tmp_path_factory) -> Iterator[Loader]:
-    running = Loader(installation, stack, tmp_path_factory.mktemp("loader"))
-    yield running
-    running.process.stop()
+def loader(stack) -> Loader:
+    return Loader(stack.gateway_port)
 
 
 def test_it_makes_a_table_loads_it_and_tells_what_it_held(loader):

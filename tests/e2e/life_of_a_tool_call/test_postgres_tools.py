@@ -9,6 +9,7 @@ TOOLS = {
     "get_table_schema",
     "list_tables",
     "execute_spark_sql",
+    "bulk_load_from_spark",
     "submit_spark_job",
     "get_job_status",
     "list_spark_jobs",
@@ -83,9 +84,41 @@ def test_it_explains_a_query_without_running_it(client):
     assert "only a query is run" in said, said
 
 
-def test_it_changes_no_row_without_a_login_for_it_or_without_a_confirmation(client):
-    for sql in ("DELETE FROM shops", "INSERT INTO shops SELECT * FROM shops"):
-        failure(client.call("execute_dml", {"sql": sql, "max_affected_rows": 0}))
+def test_it_changes_rows_and_queries_see_them(client):
+    city = f"of {client.sdk.label}"
+    changed = structured(
+        client.call(
+            "execute_dml",
+            {
+                "sql": "INSERT INTO shops SELECT max(shop_id) + 1, $1, $1, current_date FROM shops "
+                "RETURNING city",
+                "parameters": [city],
+            },
+        )
+    )
+    assert changed["rows"] == [[city]] and changed["affected_rows"] == 1
+    count = {"sql": "SELECT count(*) FROM shops WHERE city = $1", "parameters": [city]}
+    assert structured(client.call("execute_query", count))["rows"] == [[1]]
+    gone = {"sql": "DELETE FROM shops WHERE city = $1", "parameters": [city]}
+    rehearsed = structured(client.call("execute_dml", {**gone, "dry_run": True}))
+    assert rehearsed["changes"] == [
+        {"table": "public.shops", "inserted": 0, "updated": 0, "deleted": 1}
+    ]
+    assert structured(client.call("execute_query", count))["rows"] == [[1]]
+    structured(client.call("execute_dml", gone))
+    assert structured(client.call("execute_query", count))["rows"] == [[0]]
+
+
+def test_it_changes_no_row_that_is_not_meant_and_nothing_of_the_servers_own(client):
+    for sql, sentence in (
+        ("DELETE FROM shops", "changes every row"),
+        ("INSERT INTO shops SELECT * FROM shops WHERE shop_id = 1", "shops_pkey"),
+        ("TRUNCATE shops", "only one INSERT, UPDATE, DELETE or MERGE"),
+        ("INSERT INTO shops (name) VALUES (pg_read_file('/etc/passwd'))", "pg_read_file"),
+        ("UPDATE pg_class SET relname = 'x' WHERE relname = 'shops'", "pg_class"),
+    ):
+        said = failure(client.call("execute_dml", {"sql": sql}))
+        assert sentence in said, said
     counted = structured(client.call("execute_query", {"sql": "SELECT count(*) FROM shops"}))
     assert counted["rows"] == [[12]]
 

@@ -36,11 +36,18 @@ impl Database {
     pub(crate) async fn prepare(stack: &Stack) -> anyhow::Result<Self> {
         let account = account()?;
         let place = place(&stack.data, account.as_ref())?;
-        let passwords = Passwords::keep(&stack.data.join("postgres-passwords.json"))?;
+        let passwords_file = stack.data.join("postgres-passwords.json");
+        let mut passwords = Passwords::keep(&passwords_file)?;
+        let is_from_before_writers = passwords.add_writer()?;
         let programs = Programs::in_folder(stack.home.postgres()?);
         let cluster = place.join("cluster");
         if !cluster.exists() {
             create::cluster(&programs, &place, account.as_ref(), &passwords).await?;
+        } else if is_from_before_writers {
+            create::writer(&programs, &place, account.as_ref(), &passwords).await?;
+        }
+        if is_from_before_writers {
+            passwords.save(&passwords_file)?;
         }
         let programs = programs.for_cluster(&cluster)?;
         let port = port(&place, stack.settings.postgres.local_postgres_port)?;
@@ -100,13 +107,16 @@ impl Database {
         )
     }
 
-    /// The demo database, as a user that can only read.
-    pub(crate) fn demo_variables(&self) -> [(&'static str, String); 5] {
+    /// The demo database: queries as a user that can only read, and writing tools as one that may
+    /// write there.
+    pub(crate) fn demo_variables(&self) -> [(&'static str, String); 7] {
         [
             ("POSTGRES_HOST", "127.0.0.1".to_owned()),
             ("POSTGRES_PORT", self.port.to_string()),
             ("POSTGRES_USER", "portcullis_reader".to_owned()),
             ("POSTGRES_PASSWORD", self.passwords.reader.clone()),
+            ("POSTGRES_WRITE_USER", "portcullis_writer".to_owned()),
+            ("POSTGRES_WRITE_PASSWORD", self.passwords.writer.clone()),
             ("POSTGRES_DB", "demo".to_owned()),
         ]
     }

@@ -18,6 +18,10 @@ pub(crate) struct Passwords {
     pub(crate) owner: String,
     /// Of `portcullis_reader`, which reads the demo data.
     pub(crate) reader: String,
+    /// Of `portcullis_writer`, which changes the demo data; empty in a file from before there was
+    /// one.
+    #[serde(default)]
+    pub(crate) writer: String,
 }
 
 impl std::fmt::Debug for Passwords {
@@ -43,7 +47,24 @@ impl Passwords {
             superuser: random()?,
             owner: random()?,
             reader: random()?,
+            writer: random()?,
         };
+        passwords.save(file)?;
+        Ok(passwords)
+    }
+
+    /// Makes up the password of the user that may write, where the file had none; whether it did.
+    pub(crate) fn add_writer(&mut self) -> anyhow::Result<bool> {
+        let is_missing = self.writer.is_empty();
+        if is_missing {
+            self.writer = random()?;
+        }
+        Ok(is_missing)
+    }
+
+    /// Puts all passwords into the file.
+    pub(crate) fn save(&self, file: &Path) -> anyhow::Result<()> {
+        let about = || format!("cannot write the passwords, `{}`", file.display());
         // Under another name first: a half-written file would lock us out of the database.
         let fresh = file.with_extension("new");
         let mut writer = File::options()
@@ -54,11 +75,10 @@ impl Passwords {
             .open(&fresh)
             .with_context(about)?;
         writer
-            .write_all(serde_json::to_string_pretty(&passwords)?.as_bytes())
+            .write_all(serde_json::to_string_pretty(self)?.as_bytes())
             .with_context(about)?;
         writer.sync_all().with_context(about)?;
-        std::fs::rename(&fresh, file).with_context(about)?;
-        Ok(passwords)
+        std::fs::rename(&fresh, file).with_context(about)
     }
 }
 
@@ -84,5 +104,19 @@ mod tests {
             std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
             0o600
         );
+    }
+
+    #[test]
+    fn it_makes_up_what_an_older_file_lacks_and_keeps_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("passwords.json");
+        let older = r#"{"superuser": "a", "owner": "b", "reader": "c"}"#;
+        std::fs::write(&file, older).unwrap();
+        let mut passwords = Passwords::keep(&file).unwrap();
+        assert!(passwords.add_writer().unwrap());
+        passwords.save(&file).unwrap();
+        let mut kept = Passwords::keep(&file).unwrap();
+        assert!(!kept.add_writer().unwrap());
+        assert_eq!((kept.reader.as_str(), kept.writer), ("c", passwords.writer));
     }
 }
