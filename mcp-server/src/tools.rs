@@ -14,6 +14,7 @@ pub mod bulk_load_from_spark;
 pub mod cancel_job;
 pub mod cancel_pipeline;
 pub mod create_etl_pipeline;
+pub mod create_table;
 pub mod execute_dml;
 pub mod execute_pipeline;
 pub mod execute_query;
@@ -66,7 +67,8 @@ impl Registry {
             .with::<get_table_schema::GetTableSchema>()
             .with::<execute_query::ExecuteQuery>()
             .with::<explain_query::ExplainQuery>()
-            .with::<execute_dml::ExecuteDml>();
+            .with::<execute_dml::ExecuteDml>()
+            .with::<create_table::CreateTable>();
         let tools = match spark {
             Access::Read => tools.with::<execute_spark_sql::ExecuteSparkSql<false>>(),
             Access::Write => tools.with::<execute_spark_sql::ExecuteSparkSql<true>>(),

@@ -6,6 +6,7 @@ use results::SinkError;
 
 use super::changed_table::ChangedTable;
 use super::judge::{JudgeError, Refused};
+use super::new_table::NewTableError;
 use super::parameters::InvalidParameters;
 use super::session::{OpenError, SessionError};
 use super::wire::ConnectError;
@@ -25,6 +26,9 @@ pub enum Error {
     /// A caller's statement may do more than it is allowed to.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A table cannot be made as it was described.
+    #[error(transparent)]
+    NewTable(#[from] NewTableError),
     /// A caller's values do not fit the statement's parameters.
     #[error(transparent)]
     Parameters(#[from] InvalidParameters),

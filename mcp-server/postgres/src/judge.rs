@@ -14,6 +14,7 @@ mod harmless;
 mod labels;
 mod refused;
 mod secrets;
+mod tables;
 pub mod tree;
 
 use super::session::{Session, SessionError};
@@ -22,6 +23,7 @@ use super::wire::WireError;
 use catalogue::judge_objects;
 pub(super) use functions::Allowed;
 pub use refused::{FunctionRefused, Refused};
+pub(super) use tables::{judge_event_triggers, judge_load, judge_types};
 use tree::{Admitted, Layout, TreeFindings};
 
 /// The bytes of the longest tree that is read: some 200 joins. Ten at once fit into 80 MB.

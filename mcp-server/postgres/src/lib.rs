@@ -12,6 +12,7 @@ mod databases;
 mod error;
 mod health;
 pub mod judge;
+mod new_table;
 mod parameters;
 mod plan;
 mod pool;
@@ -32,6 +33,7 @@ pub use database::Database;
 pub use databases::{Databases, UnknownDatabase};
 pub use error::{Busy, Error, NotOpened, SOON};
 pub use judge::{FunctionRefused, Refused};
+pub use new_table::{NewColumn, NewForeignKey, NewTable, NewTableError, OnDelete};
 pub use parameters::InvalidParameters;
 pub use plan::{Plan, PlannedTable};
 pub use pool::PoolUse;
@@ -39,5 +41,5 @@ pub use session::{OpenError, SessionError, TextRow};
 pub use transaction::ReadTransaction;
 pub use wire::{ConnectError, ServerReport, WireError};
 pub use write_transaction::{
-    Change, Changed, LoadError, LoadTarget, TargetColumn, WriteTransaction,
+    Change, Changed, LoadError, LoadTarget, MadeTable, TargetColumn, WriteTransaction,
 };

@@ -2,6 +2,7 @@
 
 mod changing;
 mod copying;
+mod creating;
 mod loading;
 
 use super::pool::{Lease, SessionPool, lives_on};
@@ -10,6 +11,7 @@ use super::{Database, Error};
 
 pub use changing::{Change, Changed};
 pub use copying::TargetColumn;
+pub use creating::MadeTable;
 pub use loading::{LoadError, LoadTarget};
 
 /// A statement that waits for a lock that somebody holds for long gives up.

@@ -15,12 +15,12 @@ const WRITER: [&str; 2] = [
     "--postgres-write-password",
 ];
 
-async fn writing_server(database: &Database, flags: &[&str]) -> Server {
+pub async fn writing_server(database: &Database, flags: &[&str]) -> Server {
     Server::on(database, &[&WRITER[..], &[PASSWORD], flags].concat()).await
 }
 
 /// A server on the database of the attacks, which reads and writes as a user without rights.
-async fn ordinary_server(database: &Database) -> Server {
+pub async fn ordinary_server(database: &Database) -> Server {
     let user = database.ordinary_user().await;
     let flags = [
         "--postgres-write-user",
@@ -38,7 +38,7 @@ async fn victim() -> Database {
 }
 
 /// The rows of every table beside those of [`snapshot`].
-async fn all_rows(database: &Database) -> Vec<String> {
+pub async fn all_rows(database: &Database) -> Vec<String> {
     let mut lines = snapshot(database).await;
     let mut connection = database.connection().await;
     // To read an indexed table is to plan it, which calls functions of the attacks.

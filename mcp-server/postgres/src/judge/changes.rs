@@ -65,7 +65,7 @@ pub(super) async fn judge(
 }
 
 /// Judges the functions of triggers; whether one may leave traces.
-async fn judge_triggers(
+pub(super) async fn judge_triggers(
     session: &mut Session,
     triggers: &BTreeMap<u32, String>,
     allowed: &Allowed<'_>,

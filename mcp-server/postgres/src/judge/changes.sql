@@ -28,8 +28,7 @@ keys AS MATERIALIZED (
 )
 SELECT edge, target, tree, events, name FROM (
     SELECT 'own' AS edge, relid AS target, NULL AS tree, 0 AS events, name FROM asked
-    WHERE relid < 16384
-       OR schema IN ('pg_catalog', 'information_schema', 'pg_toast', 'portcullis')
+    WHERE schema IN ('pg_catalog', 'information_schema', 'pg_toast', 'portcullis')
     UNION ALL
     SELECT 'extension', relid, NULL, 0, name
     FROM asked

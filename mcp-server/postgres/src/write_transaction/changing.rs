@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::BEGIN;
 use crate::changed_table::ChangedTable;
 use crate::judge::{
-    self, Allowed, Analysed, Harmless, JudgeError, receive_analysis, send_analysis,
+    self, Allowed, Analysed, Harmless, JudgeError, Refused, receive_analysis, send_analysis,
 };
 use crate::pool::{Lease, lives_on};
 use crate::query::{check_text, end_after, fetch};
@@ -71,11 +71,9 @@ impl Database {
                     Ok(changed)
                 }
                 Err(error) => {
-                    match &error {
-                        Error::Session(session) if !lives_on(session) => drop(lease),
-                        Error::TooMuchReturned | Error::Sink(_) => drop(lease),
-                        _ if statement.leaves_traces => drop(lease),
-                        _ => lease.roll_back().await,
+                    match statement.leaves_traces {
+                        true => drop(lease),
+                        false => end_after_failure(lease, &error).await,
                     }
                     Err(error)
                 }
@@ -165,8 +163,24 @@ impl Database {
     }
 }
 
+/// Takes back what a failed statement did, and gives the session back where it is whole.
+pub(super) async fn end_after_failure(lease: Lease, error: &Error) {
+    match error {
+        Error::Session(session) if !lives_on(session) => drop(lease),
+        Error::TooMuchReturned | Error::Sink(_) => drop(lease),
+        Error::Refused(Refused::TooLarge) => drop(lease),
+        // Analysing a literal of a type of the database's own may have run a domain's check.
+        Error::Refused(refused) if refused.is_of_the_databases_own() => lease.close(),
+        _ => lease.roll_back().await,
+    }
+}
+
 /// Keeps the changes, or takes them back, and gives the session back.
-async fn end(mut lease: Lease, takes_back: bool, leaves_traces: bool) -> Result<(), Error> {
+pub(super) async fn end(
+    mut lease: Lease,
+    takes_back: bool,
+    leaves_traces: bool,
+) -> Result<(), Error> {
     if takes_back {
         match leaves_traces {
             true => drop(lease),
@@ -234,5 +248,6 @@ FROM (SELECT c.oid AS oid,
              pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) AS deleted
       FROM pg_catalog.pg_class c
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind = 'r' AND c.oid >= 16384 OFFSET 0) AS counted
+      WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+      OFFSET 0) AS counted
 WHERE inserted + updated + deleted > 0";

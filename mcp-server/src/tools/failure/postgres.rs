@@ -3,8 +3,8 @@
 
 use super::ToolFailure;
 use crate::postgres::{
-    Busy, ConnectError, Error, FunctionRefused, NotOpened, OpenError, Refused, SOON, ServerReport,
-    SessionError, UnknownDatabase, WireError,
+    Busy, ConnectError, Error, FunctionRefused, NewTableError, NotOpened, OpenError, Refused, SOON,
+    ServerReport, SessionError, UnknownDatabase, WireError,
 };
 
 impl From<Error> for ToolFailure {
@@ -16,6 +16,7 @@ impl From<Error> for ToolFailure {
             }
             Error::HoldsNul => Self::new("42601", message),
             Error::Refused(refused) => of_refusal(refused),
+            Error::NewTable(error) => of_new_table(error, message),
             Error::Parameters(_) => Self::invalid_arguments(message),
             Error::Session(error) => of_session(&error),
             Error::NotOpened(error) => of_opening(&error),
@@ -59,6 +60,24 @@ impl From<UnknownDatabase> for ToolFailure {
     fn from(unknown: UnknownDatabase) -> Self {
         Self::not_found(unknown.to_string())
             .with_hint(format!("take one of {}", unknown.known.join(", ")))
+    }
+}
+
+fn of_new_table(error: NewTableError, message: String) -> ToolFailure {
+    match error {
+        NewTableError::Type { type_name, .. } => {
+            let failure = ToolFailure::new("42704", message);
+            match type_name.to_lowercase().contains("serial") {
+                true => failure.with_hint("take an integer type with `identity: true`"),
+                false => failure.with_hint("write it as SQL does: text, bigint, numeric(12,2), …"),
+            }
+        }
+        NewTableError::Expression { code, .. } => ToolFailure::new(code, message)
+            .with_hint("one expression of SQL, with texts in single quotes and without subqueries"),
+        NewTableError::Schema(_) => ToolFailure::new("42501", message),
+        NewTableError::Name(_) | NewTableError::NoColumns | NewTableError::NoKeyColumns => {
+            ToolFailure::invalid_arguments(message)
+        }
     }
 }
 

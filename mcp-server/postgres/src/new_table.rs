@@ -1,0 +1,356 @@
+//! A table that is to be made, and the statements that make it. Pure.
+//!
+//! Names are quoted. The expressions of a caller stand between brackets that they cannot leave:
+//! PostgreSQL has read each as the one item of `ARRAY[…]` before it reads it between `(` and `)`,
+//! and no text closes and opens both kinds.
+
+use serde::Deserialize;
+
+use super::session::quoted_name;
+
+/// The bytes of PostgreSQL's longest name (`NAMEDATALEN` less one); it cuts longer ones.
+const LONGEST_NAME: usize = 63;
+
+/// A table as a caller wants it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewTable {
+    /// The schema that it is made in.
+    pub schema: String,
+    /// Its name within the schema.
+    pub name: String,
+    /// The columns, in their order.
+    pub columns: Vec<NewColumn>,
+    /// The columns of the primary key; none for a table without.
+    pub primary_key: Vec<String>,
+    /// The sets of columns whose values are unique together.
+    pub unique: Vec<Vec<String>>,
+    /// The conditions that every row must fulfil, in SQL.
+    pub checks: Vec<String>,
+    /// The references to other tables.
+    pub foreign_keys: Vec<NewForeignKey>,
+}
+
+/// A column of a table that is to be made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewColumn {
+    /// The name of the column.
+    pub name: String,
+    /// Its type, as SQL writes it.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Whether a row must have a value.
+    #[serde(default)]
+    pub not_null: bool,
+    /// The expression of its default, in SQL.
+    #[serde(default)]
+    pub default: Option<String>,
+    /// Whether PostgreSQL numbers the rows.
+    #[serde(default)]
+    pub identity: bool,
+}
+
+/// A reference of a table that is to be made to another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewForeignKey {
+    /// The columns that refer.
+    pub columns: Vec<String>,
+    /// The schema of the other table; that of the new one where none is named.
+    #[serde(default)]
+    pub schema: Option<String>,
+    /// The table that they refer to.
+    pub table: String,
+    /// The columns that they refer to; its primary key where none are named.
+    #[serde(default)]
+    pub referenced_columns: Vec<String>,
+    /// The fate of a row whose referenced row goes; that one cannot go where nothing is said.
+    #[serde(default)]
+    pub on_delete: Option<OnDelete>,
+}
+
+/// The fate of a row whose referenced row goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDelete {
+    /// It goes with the other.
+    Cascade,
+    /// It refers to nothing from then on.
+    SetNull,
+    /// It keeps the other row from going.
+    Restrict,
+}
+
+/// Why a table is not made as it was described.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NewTableError {
+    /// A name is none that PostgreSQL would keep.
+    #[error("`{0}` is no name: one to {LONGEST_NAME} bytes, without a NUL character")]
+    Name(String),
+    /// There are no columns.
+    #[error("the table has no columns")]
+    NoColumns,
+    /// A key or a reference names no columns.
+    #[error("a key names no columns")]
+    NoKeyColumns,
+    /// PostgreSQL or this server owns the schema.
+    #[error("the schema `{0}` belongs to PostgreSQL or to this server")]
+    Schema(String),
+    /// A type is none that PostgreSQL has.
+    #[error("the column `{column}` has the type `{type_name}`, which PostgreSQL does not have")]
+    Type {
+        /// The name of the column.
+        column: String,
+        /// The type, as the caller wrote it.
+        type_name: String,
+    },
+    /// PostgreSQL does not accept an expression.
+    #[error("{place} is no expression that PostgreSQL accepts there: {message}")]
+    Expression {
+        /// The part of the table that it stands in.
+        place: String,
+        /// The SQLSTATE of PostgreSQL's refusal.
+        code: String,
+        /// The sentence of PostgreSQL's refusal.
+        message: String,
+    },
+}
+
+/// An expression of a new table, as statements that PostgreSQL analyses and nobody runs.
+pub(super) struct Expression {
+    /// The part of the table that it stands in.
+    pub(super) place: String,
+    /// The statement that it can only stand in as one item.
+    pub(super) bracketed: String,
+    /// The statement that is judged, with the type that it must have in the table.
+    pub(super) judged: String,
+}
+
+impl NewTable {
+    /// Schema and name, quoted.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", quoted_name(&self.schema), quoted_name(&self.name))
+    }
+
+    /// Checks everything that PostgreSQL need not be asked for.
+    pub(super) fn check(&self) -> Result<(), NewTableError> {
+        if self.columns.is_empty() {
+            return Err(NewTableError::NoColumns);
+        }
+        let keys = self.unique.iter();
+        let mut keys = keys.chain(self.foreign_keys.iter().map(|key| &key.columns));
+        if keys.any(Vec::is_empty) {
+            return Err(NewTableError::NoKeyColumns);
+        }
+        let is_name = |name: &str| (1..=LONGEST_NAME).contains(&name.len()) && !name.contains('\0');
+        if let Some(name) = self.names().find(|name| !is_name(name)) {
+            return Err(NewTableError::Name(name.replace('\0', "\u{fffd}")));
+        }
+        // PostgreSQL keeps all names that begin so; `pg_temp` would be a table of one session.
+        let is_own = |schema: &str| {
+            schema.starts_with("pg_") || matches!(schema, "information_schema" | "portcullis")
+        };
+        match is_own(&self.schema) {
+            true => Err(NewTableError::Schema(self.schema.clone())),
+            false => Ok(()),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let foreign = self.foreign_keys.iter().flat_map(|key| {
+            let names = key.columns.iter().chain(&key.referenced_columns);
+            names.chain(&key.schema).chain([&key.table])
+        });
+        let keys = self.primary_key.iter().chain(self.unique.iter().flatten());
+        let columns = self.columns.iter().map(|column| &column.name);
+        [&self.schema, &self.name]
+            .into_iter()
+            .chain(columns)
+            .chain(keys)
+            .chain(foreign)
+            .map(String::as_str)
+    }
+
+    /// The expressions of its defaults and checks. The types of the columns must be known to be
+    /// types.
+    pub(super) fn expressions(&self) -> Vec<Expression> {
+        let columns: Vec<String> = self
+            .columns
+            .iter()
+            .map(|column| {
+                let name = quoted_name(&column.name);
+                format!("CAST(NULL AS {}\n) AS {name}", column.type_name)
+            })
+            .collect();
+        let row = format!(
+            " FROM (SELECT {}) AS {}",
+            columns.join(", "),
+            quoted_name(&self.name)
+        );
+        let defaults = self.columns.iter().filter_map(|column| {
+            let default = column.default.as_ref()?;
+            let type_name = &column.type_name;
+            Some(Expression {
+                place: format!("the default of `{}`", column.name),
+                bracketed: format!("SELECT ARRAY[\n{default}\n]"),
+                judged: format!("SELECT CAST((\n{default}\n) AS {type_name}\n)"),
+            })
+        });
+        let checks = self.checks.iter().map(|check| Expression {
+            place: format!("the check `{check}`"),
+            bracketed: format!("SELECT ARRAY[\n{check}\n]{row}"),
+            judged: format!("SELECT CAST((\n{check}\n) AS pg_catalog.bool){row}"),
+        });
+        defaults.chain(checks).collect()
+    }
+
+    /// The statement that makes it. The types must be known to be types, and the expressions to be
+    /// expressions.
+    pub(super) fn statement(&self) -> String {
+        let columns = self.columns.iter().map(NewColumn::definition);
+        let primary_key = (!self.primary_key.is_empty())
+            .then(|| format!("PRIMARY KEY ({})", quoted_names(&self.primary_key)));
+        let unique = self.unique.iter();
+        let unique = unique.map(|columns| format!("UNIQUE ({})", quoted_names(columns)));
+        let checks = self.checks.iter();
+        let checks = checks.map(|check| format!("CHECK (\n{check}\n)"));
+        let foreign_keys = self.foreign_keys.iter();
+        let foreign_keys = foreign_keys.map(|key| key.definition(&self.schema));
+        let parts: Vec<String> = columns
+            .chain(primary_key)
+            .chain(unique)
+            .chain(checks)
+            .chain(foreign_keys)
+            .collect();
+        format!("CREATE TABLE {} ({})", self.full_name(), parts.join(", "))
+    }
+}
+
+impl NewColumn {
+    fn definition(&self) -> String {
+        let mut text = format!("{} {}\n", quoted_name(&self.name), self.type_name);
+        if self.not_null {
+            text.push_str(" NOT NULL");
+        }
+        if self.identity {
+            text.push_str(" GENERATED BY DEFAULT AS IDENTITY");
+        }
+        if let Some(default) = &self.default {
+            text.push_str(&format!(" DEFAULT (\n{default}\n)"));
+        }
+        text
+    }
+}
+
+impl NewForeignKey {
+    fn definition(&self, own_schema: &str) -> String {
+        let schema = self.schema.as_deref().unwrap_or(own_schema);
+        let mut text = format!(
+            "FOREIGN KEY ({}) REFERENCES {}.{}",
+            quoted_names(&self.columns),
+            quoted_name(schema),
+            quoted_name(&self.table)
+        );
+        if !self.referenced_columns.is_empty() {
+            text.push_str(&format!(" ({})", quoted_names(&self.referenced_columns)));
+        }
+        text.push_str(match self.on_delete {
+            None => "",
+            Some(OnDelete::Cascade) => " ON DELETE CASCADE",
+            Some(OnDelete::SetNull) => " ON DELETE SET NULL",
+            Some(OnDelete::Restrict) => " ON DELETE RESTRICT",
+        });
+        text
+    }
+}
+
+/// Names as SQL writes them, separated by commas.
+pub(super) fn quoted_names(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| quoted_name(name)).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> NewTable {
+        let column = |name: &str, type_name: &str| NewColumn {
+            name: name.to_owned(),
+            type_name: type_name.to_owned(),
+            ..NewColumn::default()
+        };
+        NewTable {
+            schema: "public".to_owned(),
+            name: "a\"b".to_owned(),
+            columns: vec![
+                NewColumn {
+                    identity: true,
+                    ..column("id", "bigint")
+                },
+                NewColumn {
+                    not_null: true,
+                    default: Some("now() -- today".to_owned()),
+                    ..column("at", "date")
+                },
+            ],
+            primary_key: vec!["id".to_owned()],
+            unique: vec![vec!["id".to_owned(), "at".to_owned()]],
+            checks: vec!["id > 0".to_owned()],
+            foreign_keys: vec![NewForeignKey {
+                columns: vec!["id".to_owned()],
+                table: "t".to_owned(),
+                on_delete: Some(OnDelete::Cascade),
+                ..NewForeignKey::default()
+            }],
+        }
+    }
+
+    #[test]
+    fn it_quotes_names_and_keeps_expressions_between_brackets() {
+        assert_eq!(
+            table().statement(),
+            "CREATE TABLE \"public\".\"a\"\"b\" (\"id\" bigint\n GENERATED BY DEFAULT AS IDENTITY, \
+             \"at\" date\n NOT NULL DEFAULT (\nnow() -- today\n), PRIMARY KEY (\"id\"), \
+             UNIQUE (\"id\", \"at\"), CHECK (\nid > 0\n), FOREIGN KEY (\"id\") REFERENCES \
+             \"public\".\"t\" ON DELETE CASCADE)"
+        );
+        let judged: Vec<String> = table()
+            .expressions()
+            .into_iter()
+            .map(|expression| expression.judged)
+            .collect();
+        assert_eq!(
+            judged,
+            [
+                "SELECT CAST((\nnow() -- today\n) AS date\n)",
+                "SELECT CAST((\nid > 0\n) AS pg_catalog.bool) FROM (SELECT CAST(NULL AS bigint\n) \
+                 AS \"id\", CAST(NULL AS date\n) AS \"at\") AS \"a\"\"b\""
+            ]
+        );
+    }
+
+    #[test]
+    fn it_refuses_names_that_postgresql_would_cut_and_schemas_of_others() {
+        assert_eq!(table().check(), Ok(()));
+        let long = "é".repeat(32);
+        for name in ["", "a\0b", long.as_str()] {
+            let mut table = table();
+            table.unique = vec![vec![name.to_owned()]];
+            assert!(
+                matches!(table.check(), Err(NewTableError::Name(_))),
+                "{name}"
+            );
+        }
+        for schema in ["pg_catalog", "pg_temp", "information_schema", "portcullis"] {
+            let mut table = table();
+            table.schema = schema.to_owned();
+            assert_eq!(table.check(), Err(NewTableError::Schema(schema.to_owned())));
+        }
+        let mut empty = table();
+        empty.unique = vec![Vec::new()];
+        assert_eq!(empty.check(), Err(NewTableError::NoKeyColumns));
+        empty.columns.clear();
+        assert_eq!(empty.check(), Err(NewTableError::NoColumns));
+    }
+}

@@ -1,0 +1,170 @@
+//! Makes a table: its types are looked up and its expressions judged where nothing can be written;
+//! then it is made, judged again as PostgreSQL has stored it, and kept only then.
+
+use std::collections::BTreeSet;
+
+use super::BEGIN;
+use super::changing::{end, end_after_failure};
+use crate::judge::{self, Allowed, Harmless, receive_analysis, send_analysis};
+use crate::new_table::{Expression, NewTable, NewTableError};
+use crate::session::{Session, SessionError};
+use crate::{Database, Error};
+
+/// The tag of the statement, by which event triggers know it.
+pub(super) const TAG: &str = "CREATE TABLE";
+
+/// Everything that may happen to rows of a table, as `pg_trigger.tgtype` has it.
+const EVERY_CHANGE: i16 = 4 | 8 | 16;
+
+/// The outcome of a call that was to make a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeTable {
+    /// Whether it was made now; there was one of that name before otherwise.
+    pub is_new: bool,
+    /// The statement that makes it.
+    pub statement: String,
+}
+
+impl Database {
+    /// Makes a table, or, where `is_rehearsal`, takes it back again. Where `if_not_exists` is set
+    /// a table of that name is left as it is.
+    ///
+    /// # Errors
+    /// [`Error`]: why it is not made, or what PostgreSQL says; nothing is changed then, except for
+    /// [`Error::OutcomeUnknown`].
+    pub async fn create_table(
+        &self,
+        table: &NewTable,
+        if_not_exists: bool,
+        is_rehearsal: bool,
+    ) -> Result<MadeTable, Error> {
+        table.check()?;
+        let statement = table.statement();
+        self.in_time(async {
+            let mut lease = self.writers()?.lease().await?;
+            let made = self.judge_and_make(lease.session(), table, &statement);
+            match made.await {
+                Ok(harmless) => {
+                    end(lease, is_rehearsal, harmless.leaves_traces).await?;
+                    let is_new = true;
+                    Ok(MadeTable { is_new, statement })
+                }
+                Err(error) => {
+                    end_after_failure(lease, &error).await;
+                    match error {
+                        Error::Session(SessionError::Server(report))
+                            if if_not_exists && report.code == DUPLICATE_TABLE =>
+                        {
+                            let is_new = false;
+                            Ok(MadeTable { is_new, statement })
+                        }
+                        error => Err(error),
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    async fn judge_and_make(
+        &self,
+        session: &mut Session,
+        table: &NewTable,
+        statement: &str,
+    ) -> Result<Harmless, Error> {
+        let allowed = Allowed {
+            functions: &self.settings.allowed_functions,
+            triggers: self.settings.allow_triggers,
+        };
+        session.run("BEGIN READ ONLY").await?;
+        let types = types(session, table).await?;
+        judge::judge_types(session, types, &allowed).await?;
+        for expression in table.expressions() {
+            self.judge_expression(session, &expression).await?;
+        }
+        session.roll_back().await?;
+
+        session.run(BEGIN).await?;
+        let fired = judge::judge_event_triggers(session, TAG, &allowed).await?;
+        run_one(session, statement).await?;
+        let found = session.rows(NEW, &[Some(&table.full_name())]).await?;
+        let id = found.first().and_then(|row| row.number("id"));
+        let id = id.unwrap_or_default();
+        let made = judge::judge_load(session, id, EVERY_CHANGE, &allowed).await?;
+        Ok(Harmless {
+            leaves_traces: fired.leaves_traces || made.leaves_traces,
+        })
+    }
+
+    /// Has PostgreSQL analyse an expression twice: as the one item that it must be, and as what it
+    /// is in the table, which is judged.
+    async fn judge_expression(
+        &self,
+        session: &mut Session,
+        expression: &Expression,
+    ) -> Result<(), Error> {
+        let told = |error: SessionError| match error {
+            SessionError::Server(report) => Error::from(NewTableError::Expression {
+                place: expression.place.clone(),
+                code: report.code.clone(),
+                message: report.message.clone(),
+            }),
+            error => error.into(),
+        };
+        let name = session.fresh_name();
+        session.send_parse(&name, &expression.bracketed, &[])?;
+        session.flush().await?;
+        session.reply().await.map_err(told)?;
+        session.forget_later(name);
+
+        let name = session.fresh_name();
+        send_analysis(session, &name, &expression.judged, &[])?;
+        session.flush().await?;
+        let analysed = receive_analysis(session).await;
+        let analysed = analysed.map_err(|error| match error {
+            judge::JudgeError::Session(error) => told(error),
+            error => error.into(),
+        })?;
+        session.forget_later(name);
+        session.note_tree(analysed.tree.len());
+        let allowed = &self.settings.allowed_functions;
+        judge::judge(session, &analysed.tree, allowed).await?;
+        Ok(())
+    }
+}
+
+/// The types of the columns, each of which PostgreSQL has read as the name of a type and nothing
+/// else.
+async fn types(session: &mut Session, table: &NewTable) -> Result<BTreeSet<u32>, Error> {
+    let mut types = BTreeSet::new();
+    for column in &table.columns {
+        let found = session.rows(TYPE, &[Some(&column.type_name)]).await?;
+        let id = found.first().and_then(|row| row.number("id"));
+        let unknown = || NewTableError::Type {
+            column: column.name.clone(),
+            type_name: column.type_name.clone(),
+        };
+        types.insert(id.ok_or_else(unknown)?);
+    }
+    Ok(types)
+}
+
+/// Runs a statement without parameters and rows; a text with several is refused by PostgreSQL.
+async fn run_one(session: &mut Session, sql: &str) -> Result<(), SessionError> {
+    let name = session.fresh_name();
+    session.send_parse(&name, sql, &[])?;
+    session.send_execute(&name, &[], 0)?;
+    session.flush().await?;
+    let parsed = session.reply().await;
+    let run = session.reply().await;
+    parsed?;
+    run?;
+    session.forget_later(name);
+    Ok(())
+}
+
+const DUPLICATE_TABLE: &str = "42P07";
+
+const TYPE: &str = "SELECT pg_catalog.to_regtype($1::pg_catalog.text)::pg_catalog.oid AS id";
+
+const NEW: &str = "SELECT pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid AS id";
