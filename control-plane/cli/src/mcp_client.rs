@@ -7,30 +7,67 @@ use anyhow::{Context, anyhow, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 const PROTOCOL: &str = "2026-07-28";
 
-/// The body of a call: what a client would send, so that the same text can be shown to the user.
-pub(crate) fn call_body(tool: &str, arguments: &Value) -> Value {
-    json!({
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "tools/call",
-        "params": {
-            "name": tool,
-            "arguments": arguments,
-            "_meta": {
-                "io.modelcontextprotocol/protocolVersion": PROTOCOL,
-                "io.modelcontextprotocol/clientInfo": {"name": "portcullis",
-                    "version": env!("CARGO_PKG_VERSION")},
-                "io.modelcontextprotocol/clientCapabilities": {},
-            },
-        },
-    })
+/// The result of a call, of which every value stands as the server wrote it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CallResult {
+    /// Whether the tool says that it failed.
+    #[serde(default)]
+    pub(crate) is_error: bool,
+    pub(crate) structured_content: Option<Box<RawValue>>,
+    #[serde(default)]
+    content: Vec<Part>,
 }
 
-/// Calls `tool` at the MCP endpoint `url` and returns the result of the call.
+/// A part of a result's content.
+#[derive(Debug, Deserialize)]
+struct Part {
+    text: Option<String>,
+}
+
+impl CallResult {
+    /// The texts of its content, in a line each; none where there is no text.
+    pub(crate) fn text(&self) -> Option<String> {
+        let parts = self.content.iter();
+        let texts: Vec<&str> = parts.filter_map(|part| part.text.as_deref()).collect();
+        (!texts.is_empty()).then(|| texts.join("\n"))
+    }
+}
+
+/// The arguments of a tool that is called without any.
+pub(crate) fn no_arguments() -> Box<RawValue> {
+    serde_json::value::to_raw_value(&json!({})).unwrap_or_default()
+}
+
+/// The body of a call: what a client would send, so that the same text can be shown to the user.
+/// The arguments, which are JSON, stand in it as they are: whatever was parsed into numbers and maps
+/// would lose the digits of a long number, and all but one of a key's values.
+pub(crate) fn call_body(tool: &str, arguments: &RawValue) -> String {
+    let tool = Value::from(tool);
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": PROTOCOL,
+        "io.modelcontextprotocol/clientInfo": {"name": "portcullis",
+            "version": env!("CARGO_PKG_VERSION")},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    format!(
+        concat!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":"#,
+            r#"{{"name":{tool},"arguments":{arguments},"_meta":{meta}}}}}"#
+        ),
+        tool = tool,
+        arguments = arguments,
+        meta = meta
+    )
+}
+
+/// Calls `tool` at the MCP endpoint `url` and returns the result of the call, as it was written.
 ///
 /// # Errors
 /// When nothing answers, the answer is no MCP, or it is a refusal: then with the refusal's
@@ -38,9 +75,9 @@ pub(crate) fn call_body(tool: &str, arguments: &Value) -> Value {
 pub(crate) async fn call(
     url: &str,
     tool: &str,
-    arguments: &Value,
+    arguments: &RawValue,
     patience: Duration,
-) -> anyhow::Result<Value> {
+) -> anyhow::Result<Box<RawValue>> {
     let answer = reqwest::Client::new()
         .post(url)
         .timeout(patience)
@@ -49,7 +86,7 @@ pub(crate) async fn call(
         .header("MCP-Protocol-Version", PROTOCOL)
         .header("Mcp-Method", "tools/call")
         .header("Mcp-Name", header_value(tool))
-        .body(call_body(tool, arguments).to_string())
+        .body(call_body(tool, arguments))
         .send()
         .await
         .map_err(|error| {
@@ -71,14 +108,20 @@ pub(crate) async fn call(
             text.chars().take(300).collect::<String>()
         );
     };
-    if let Some(error) = message.get("error") {
+    if let Some(error) = message.error {
         let sentence = error["message"].as_str().unwrap_or("no reason given");
         bail!("refused: {sentence}");
     }
     message
-        .get("result")
-        .cloned()
+        .result
         .with_context(|| format!("the answer has neither result nor error: `{text}`"))
+}
+
+/// A JSON-RPC response, as far as it matters here.
+#[derive(Debug, Deserialize)]
+struct Response {
+    result: Option<Box<RawValue>>,
+    error: Option<Value>,
 }
 
 /// A name as a header can carry it: in Base64 where its bytes are none of a header, or where it
@@ -107,14 +150,14 @@ fn explain(error: reqwest::Error, otherwise: &str, url: &str, patience: Duration
 }
 
 /// The response of the call: the body itself, or the one response among the events of a stream.
-fn message_of(text: &str) -> Option<Value> {
+fn message_of(text: &str) -> Option<Response> {
     if let Ok(message) = serde_json::from_str(text) {
         return Some(message);
     }
     text.lines()
         .filter_map(|line| line.strip_prefix("data:"))
-        .filter_map(|data| serde_json::from_str::<Value>(data.trim()).ok())
-        .find(|message| message.get("result").is_some() || message.get("error").is_some())
+        .filter_map(|data| serde_json::from_str::<Response>(data.trim()).ok())
+        .find(|message| message.result.is_some() || message.error.is_some())
 }
 
 #[cfg(test)]
@@ -137,13 +180,14 @@ mod tests {
 
     #[test]
     fn it_finds_the_response_in_json_and_in_a_stream() {
-        let response = json!({"jsonrpc": "2.0", "id": 1, "result": {}});
-        assert_eq!(message_of(&response.to_string()), Some(response.clone()));
+        let result_of = |text: &str| Some(message_of(text)?.result?.get().to_owned());
+        let response = r#"{"jsonrpc":"2.0","id":1,"result":{"a":1.0}}"#;
+        assert_eq!(result_of(response).as_deref(), Some(r#"{"a":1.0}"#));
         let stream = format!(
             "event: message\ndata: \
              {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}}\n\ndata: {response}\n\n"
         );
-        assert_eq!(message_of(&stream), Some(response));
-        assert_eq!(message_of("upstream connect error"), None);
+        assert_eq!(result_of(&stream).as_deref(), Some(r#"{"a":1.0}"#));
+        assert_eq!(result_of("upstream connect error"), None);
     }
 }

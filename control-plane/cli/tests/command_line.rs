@@ -217,8 +217,8 @@ fn it_tells_what_answers_otherwise_from_what_does_not_answer() {
     assert!(words(&output).contains(&sentence), "{}", words(&output));
 }
 
-/// Answers one request, whatever it is, with this tool result.
-fn answer_once(listener: TcpListener, result: &str) -> std::thread::JoinHandle<()> {
+/// Answers one request, whatever it is, with this tool result; gives the request.
+fn answer_once(listener: TcpListener, result: &str) -> std::thread::JoinHandle<String> {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
     std::thread::spawn(move || {
         let (mut peer, _) = listener.accept().unwrap();
@@ -238,6 +238,7 @@ fn answer_once(listener: TcpListener, result: &str) -> std::thread::JoinHandle<(
             body.len()
         );
         peer.write_all((head + &body).as_bytes()).unwrap();
+        String::from_utf8(request).unwrap()
     })
 }
 
@@ -356,6 +357,25 @@ fn it_does_not_panic_when_nobody_reads_what_it_says() {
             "{arguments:?}: {status}"
         );
     }
+}
+
+#[test]
+fn it_sends_arguments_and_shows_results_as_they_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let object = r#"{"n":12345678901234567890123.10,"n":1e0,"z":1,"a":"\u00e9"}"#;
+    let answering = answer_once(
+        listener,
+        &format!(r#"{{"structuredContent":{object},"content":[]}}"#),
+    );
+    let arguments = ["tools", "call", "x", object, "--url", &url];
+    let output = portcullis(folder.path(), &arguments).output().unwrap();
+    let request = answering.join().unwrap();
+    assert!(request.contains(&format!(r#""arguments":{object},"#)), "{request}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let shown: String = shown.split_whitespace().collect();
+    assert_eq!(shown, object);
 }
 
 #[test]

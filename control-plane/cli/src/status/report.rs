@@ -29,6 +29,9 @@ struct Envoy {
     since: String,
     /// Whether it runs what it is meant to.
     in_force: bool,
+    /// The time since when it has not answered what it was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_since: Option<String>,
     /// Particulars: what it rejected, say, or that it shares its name.
     notes: Vec<String>,
 }
@@ -88,6 +91,7 @@ impl Report {
                     since: text(&node["since"]),
                     in_force: node["connected"] == true
                         && node["generation"]["in_force"] == generation.as_str(),
+                    silent_since: silence(node).map(|(since, _)| since),
                     notes: notes(node),
                 })
                 .collect(),
@@ -114,16 +118,15 @@ impl Report {
 
     /// A line for each thing, the kind of thing first.
     pub(super) fn text(&self) -> String {
+        let standing = format!("revision  {} {}", self.revision, self.reach());
         let mut lines = vec![match self.newest_revision {
-            newest if newest == self.revision => format!("revision  {} in force", self.revision),
-            newest if self.newest_is_rejected => format!(
-                "revision  {} in force; revision {newest} was rejected by Envoys and taken back",
-                self.revision
-            ),
+            newest if newest == self.revision => standing,
+            newest if self.newest_is_rejected => {
+                format!("{standing}; revision {newest} was rejected by Envoys and taken back")
+            }
             newest => format!(
-                "revision  {} in force; revision {newest} is stored and not in force: the control \
-                 plane's log says why",
-                self.revision
+                "{standing}; revision {newest} is stored and not in force: the control plane's \
+                 log says why"
             ),
         }];
         lines.extend(self.envoys.iter().map(Envoy::line));
@@ -146,6 +149,21 @@ impl Report {
         );
         let one_line = |line: &String| line.replace(['\n', '\r'], " ");
         lines.iter().map(one_line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Report {
+    /// At how many of the Envoys that could run it the revision is in force.
+    fn reach(&self) -> Cow<'static, str> {
+        let connected = self.envoys.iter().filter(|envoy| envoy.connected);
+        let (all, reached) = connected.fold((0, 0), |(all, reached), envoy| {
+            (all + 1, reached + usize::from(envoy.in_force))
+        });
+        match (all, reached) {
+            (0, _) => Cow::Borrowed("waits for an Envoy"),
+            _ if all == reached => Cow::Borrowed("in force"),
+            _ => Cow::Owned(format!("in force at {reached} of {all} connected Envoys")),
+        }
     }
 }
 
@@ -195,6 +213,10 @@ impl Server {
 /// name.
 fn notes(node: &Value) -> Vec<String> {
     let mut notes = Vec::new();
+    if let Some((since, resources)) = silence(node) {
+        let since = to_the_second(&since).into_owned();
+        notes.push(format!("has not answered {resources} resources since {since}"));
+    }
     let rejected = node["rejected"]["revision"].as_u64();
     for resource in items(node, "resources") {
         if let Some(message) = resource["state"]["rejected"]["message"].as_str() {
@@ -219,6 +241,16 @@ fn notes(node: &Value) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Since when a connected Envoy has not answered something that it was sent, and how many resources
+/// that is.
+fn silence(node: &Value) -> Option<(String, usize)> {
+    let sent = items(node, "resources").filter(|resource| resource["state"] == "pending");
+    let since = sent.filter_map(|resource| resource["since"].as_str());
+    let since: Vec<&str> = since.filter(|_| node["connected"] == true).collect();
+    let first = since.iter().min()?;
+    Some(((*first).to_owned(), since.len()))
 }
 
 /// A time as people read it: RFC 3339 without the fraction of its second.
@@ -263,7 +295,10 @@ mod tests {
                 {"id": "two", "connected": true, "since": "T2", "streams": 2,
                  "generation": {"desired": "abc", "in_force": "old"},
                  "resources": [{"type": "listener", "name": "second",
-                     "state": {"rejected": {"message": "cannot bind\nit"}}}],
+                     "state": {"rejected": {"message": "cannot bind\nit"}}},
+                     {"type": "route", "name": "mcp", "state": "pending", "since": "T8"},
+                     {"type": "cluster", "name": "data", "state": "pending", "since": "T7"},
+                     {"type": "cluster", "name": "math", "state": "acked", "since": "T2"}],
                  "rejected": {"revision": 4, "generation": "bad", "at": "T3"}},
                 {"id": "three", "connected": false, "since": "T4",
                  "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
@@ -290,10 +325,11 @@ mod tests {
     #[test]
     fn it_gives_each_envoy_and_each_server_a_line() {
         let expected = [
-            "revision  3 in force; revision 4 was rejected by Envoys and taken back",
+            "revision  3 in force at 1 of 2 connected Envoys; revision 4 was rejected by Envoys \
+             and taken back",
             "envoy     one  in force  connected since 2026-11-21T19:09:58Z",
-            "envoy     two  pending  connected since T2; rejected listener `second` of revision \
-             4: cannot bind it; 2 Envoys share this `node.id`; give each its own",
+            "envoy     two  pending  connected since T2; has not answered 2 resources since T7; \
+             rejected listener `second` of revision 4: cannot bind it; 2 Envoys share this `node.id`; give each its own",
             "envoy     three  gone  since T4",
             "server    data  up  answered T5  9 tools",
             "server    math  down  since T6  2 tools, 1 withheld; it cannot be reached",
@@ -303,6 +339,34 @@ mod tests {
             "warning   rule `slow`: nobody lists it",
         ];
         assert_eq!(report().text(), expected.join("\n"));
+    }
+
+    #[test]
+    fn it_says_in_force_only_of_what_every_connected_envoy_runs() {
+        let version = json!({"revision": 3, "newest_revision": 3, "generation": "abc"});
+        let envoy = |connected: bool, in_force: &str| {
+            json!({"id": "one", "connected": connected, "since": "T1", "resources": [],
+                "generation": {"desired": "abc", "in_force": in_force}})
+        };
+        for (envoys, expected) in [
+            (vec![envoy(true, "abc"), envoy(false, "old")], "in force"),
+            (
+                vec![envoy(true, "abc"), envoy(true, "old")],
+                "in force at 1 of 2 connected Envoys",
+            ),
+            (
+                vec![envoy(true, "old")],
+                "in force at 0 of 1 connected Envoys",
+            ),
+            (vec![envoy(false, "abc")], "waits for an Envoy"),
+            (vec![], "waits for an Envoy"),
+        ] {
+            let nodes = json!({"nodes": envoys});
+            let report = Report::new(&version, &nodes, &json!({}), &json!({}));
+            let text = report.text();
+            let first = text.lines().next().unwrap();
+            assert_eq!(first, format!("revision  3 {expected}"));
+        }
     }
 
     #[test]
@@ -322,6 +386,8 @@ mod tests {
         let json = serde_json::to_value(report()).unwrap();
         assert_eq!(json["envoys"][0]["in_force"], true);
         assert_eq!(json["envoys"][1]["in_force"], false);
+        assert_eq!(json["envoys"][0].get("silent_since"), None);
+        assert_eq!(json["envoys"][1]["silent_since"], "T7");
         assert_eq!(json["servers"][1]["state"], "down");
         assert_eq!(json["withheld"][0]["server"], "math");
         assert_eq!(json["warnings"][0]["rule"], "slow");

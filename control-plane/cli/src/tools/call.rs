@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
-use crate::{mcp_client, output};
+use crate::mcp_client::{self, CallResult};
+use crate::output;
+
+mod layout;
 
 /// The call of one tool.
 #[derive(Debug, Args)]
@@ -46,13 +49,14 @@ pub(super) async fn run(call: Call) -> anyhow::Result<ExitCode> {
         url,
         timeout,
     } = call;
-    let arguments: Value = serde_json::from_str(&arguments)
+    let arguments: Box<RawValue> = serde_json::from_str(&arguments)
         .with_context(|| format!("the arguments `{arguments}` are no JSON"))?;
     check_url(&url)?;
     let result = mcp_client::call(&url, &tool, &arguments, Duration::from_secs(timeout)).await?;
-    output::data(shown(&result)?)?;
-    let failed = result.get("isError") == Some(&Value::Bool(true));
-    Ok(if failed {
+    let read: CallResult = serde_json::from_str(result.get())
+        .with_context(|| format!("the answer is no result of a tool: `{result}`"))?;
+    output::data(shown(&read, &result))?;
+    Ok(if read.is_error {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -80,22 +84,11 @@ fn check_url(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The structured content where there is one, else the texts.
-fn shown(result: &Value) -> anyhow::Result<String> {
-    if let Some(structured) = result.get("structuredContent") {
-        return Ok(serde_json::to_string_pretty(structured)?);
-    }
-    let texts: Option<Vec<&str>> = result
-        .get("content")
-        .and_then(Value::as_array)
-        .map(|parts| {
-            parts
-                .iter()
-                .filter_map(|part| part["text"].as_str())
-                .collect()
-        });
-    match texts {
-        Some(texts) if !texts.is_empty() => Ok(texts.join("\n")),
-        _ => Ok(serde_json::to_string_pretty(result)?),
+/// The structured content where there is one, else the texts, else the whole.
+fn shown(read: &CallResult, whole: &RawValue) -> String {
+    match (&read.structured_content, read.text()) {
+        (Some(structured), _) => layout::in_lines(structured),
+        (None, Some(text)) => text,
+        (None, None) => layout::in_lines(whole),
     }
 }

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::{mcp_client, output};
+use crate::mcp_client::{self, CallResult, no_arguments};
+use crate::output;
 
 use super::progress::StepReport;
 use super::settings::reachable;
@@ -73,14 +74,13 @@ async fn healthy(url: &str) -> anyhow::Result<()> {
 }
 
 async fn called(url: &str) -> anyhow::Result<()> {
-    let result = mcp_client::call(url, "list_tables", &json!({}), Duration::from_secs(10)).await?;
-    if result.get("isError") == Some(&Value::Bool(true)) {
-        bail!(
-            "`list_tables` fails: {}",
-            result["content"][0]["text"]
-                .as_str()
-                .unwrap_or("no reason given")
-        );
+    let patience = Duration::from_secs(10);
+    let result = mcp_client::call(url, "list_tables", &no_arguments(), patience).await?;
+    let result: CallResult = serde_json::from_str(result.get())?;
+    if result.is_error {
+        let reason = result.text();
+        let reason = reason.as_deref().unwrap_or("no reason given");
+        bail!("`list_tables` fails: {reason}");
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ fn text(stack: &Stack, seconds: f64) -> String {
         |_| "portcullis".to_owned(),
         |path| path.display().to_string(),
     );
-    let body = mcp_client::call_body("list_tables", &json!({}));
+    let body = mcp_client::call_body("list_tables", &mcp_client::no_arguments());
     let clients = json!({"mcpServers": {"portcullis": {"type": "http", "url": mcp}}});
     let demo = if settings.postgres.postgres_host.is_none() {
         "SELECT month, revenue FROM revenue_by_month ORDER BY month LIMIT 3"
