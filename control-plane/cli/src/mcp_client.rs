@@ -42,7 +42,7 @@ impl CallResult {
 
 /// The arguments of a tool that is called without any.
 pub(crate) fn no_arguments() -> Box<RawValue> {
-    serde_json::value::to_raw_value(&json!({})).unwrap_or_default()
+    RawValue::from_string("{}".to_owned()).unwrap_or_default()
 }
 
 /// The body of a call: what a client would send, so that the same text can be shown to the user.
@@ -115,6 +115,26 @@ pub(crate) async fn call(
     message
         .result
         .with_context(|| format!("the answer has neither result nor error: `{text}`"))
+}
+
+/// Calls `tool` for its effect, or as a proof that it works.
+///
+/// # Errors
+/// As [`call`], and when the tool says that it failed: then with its reason.
+pub(crate) async fn call_well(
+    url: &str,
+    tool: &str,
+    arguments: &RawValue,
+    patience: Duration,
+) -> anyhow::Result<()> {
+    let result = call(url, tool, arguments, patience).await?;
+    let result: CallResult = serde_json::from_str(result.get())?;
+    if result.is_error {
+        let reason = result.text();
+        let reason = reason.as_deref().unwrap_or("no reason given");
+        bail!("`{tool}` fails: {reason}");
+    }
+    Ok(())
 }
 
 /// A JSON-RPC response, as far as it matters here.

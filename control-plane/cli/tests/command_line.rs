@@ -372,7 +372,10 @@ fn it_sends_arguments_and_shows_results_as_they_were_written() {
     let arguments = ["tools", "call", "x", object, "--url", &url];
     let output = portcullis(folder.path(), &arguments).output().unwrap();
     let request = answering.join().unwrap();
-    assert!(request.contains(&format!(r#""arguments":{object},"#)), "{request}");
+    assert!(
+        request.contains(&format!(r#""arguments":{object},"#)),
+        "{request}"
+    );
     let shown = String::from_utf8(output.stdout).unwrap();
     let shown: String = shown.split_whitespace().collect();
     assert_eq!(shown, object);

@@ -215,7 +215,9 @@ fn notes(node: &Value) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some((since, resources)) = silence(node) {
         let since = to_the_second(&since).into_owned();
-        notes.push(format!("has not answered {resources} resources since {since}"));
+        notes.push(format!(
+            "has not answered {resources} resources since {since}"
+        ));
     }
     let rejected = node["rejected"]["revision"].as_u64();
     for resource in items(node, "resources") {

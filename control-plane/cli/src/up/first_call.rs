@@ -6,14 +6,14 @@ use anyhow::bail;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::mcp_client::{self, CallResult, no_arguments};
-use crate::output;
+use crate::{mcp_client, output};
 
 use super::progress::StepReport;
 use super::settings::reachable;
 use super::stack::Stack;
 
 const PATIENCE: Duration = Duration::from_secs(180);
+const CALL_PATIENCE: Duration = Duration::from_secs(10);
 const TELL_EVERY: Duration = Duration::from_secs(15);
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
@@ -30,8 +30,9 @@ pub(crate) async fn wait(stack: &Stack, progress: StepReport) -> anyhow::Result<
     .await?;
     progress.done("PostgreSQL and Spark answer the data server");
     let url = stack.settings.mcp_url();
+    let arguments = mcp_client::no_arguments();
     until(deadline, "no call comes through the gateway", || {
-        called(&url)
+        mcp_client::call_well(&url, "list_tables", &arguments, CALL_PATIENCE)
     })
     .await?;
     progress.done("a tool call went through the gateway");
@@ -69,18 +70,6 @@ async fn healthy(url: &str) -> anyhow::Result<()> {
     let report: Value = serde_json::from_str(&text).unwrap_or_default();
     if report["status"] != "up" {
         bail!("{url} answers {status} `{text}`");
-    }
-    Ok(())
-}
-
-async fn called(url: &str) -> anyhow::Result<()> {
-    let patience = Duration::from_secs(10);
-    let result = mcp_client::call(url, "list_tables", &no_arguments(), patience).await?;
-    let result: CallResult = serde_json::from_str(result.get())?;
-    if result.is_error {
-        let reason = result.text();
-        let reason = reason.as_deref().unwrap_or("no reason given");
-        bail!("`list_tables` fails: {reason}");
     }
     Ok(())
 }

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use anyhow::bail;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::to_raw_value;
 
 use crate::{mcp_client, output};
 
@@ -31,13 +31,8 @@ pub(crate) const STATEMENT: &str = "CREATE OR REPLACE VIEW events AS \
 /// When the tool refuses; everything else works without the view.
 async fn look(stack: &Stack) -> anyhow::Result<()> {
     let url = server_url(stack.settings.mcp_address);
-    let arguments = json!({"sql": "DESCRIBE events"});
-    let result = mcp_client::call(&url, "execute_spark_sql", &arguments, PATIENCE).await?;
-    if result.get("isError") == Some(&Value::Bool(true)) {
-        let reason = result["content"][0]["text"].as_str();
-        bail!("{}", reason.unwrap_or("no reason given"));
-    }
-    Ok(())
+    let arguments = to_raw_value(&json!({"sql": "DESCRIBE events"}))?;
+    mcp_client::call_well(&url, "execute_spark_sql", &arguments, PATIENCE).await
 }
 
 /// Whether the demo view is there. Not having it is no reason not to be up.
