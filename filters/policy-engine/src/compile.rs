@@ -13,12 +13,14 @@ use crate::policy::{BodyLimits, Policy};
 use crate::schema::{self, Schema};
 use crate::wire::{self, FilterConfig};
 
-/// Compiled schemas by the hash of their text, kept for as long as any policy uses them.
+/// Compiled schemas by their text, kept for as long as any policy uses them. Their names in a
+/// configuration are no key: whoever edits a schema by hand may leave its old hash in place, and
+/// would be judged by the old schema.
 ///
 /// It belongs into the VM's statics: a configuration that changes a limit then compiles no schema
 /// anew, because the policy that it replaces still holds them while the new one is compiled.
 #[derive(Debug, Default)]
-pub struct SchemaCache(BTreeMap<String, Weak<Schema>>);
+pub struct SchemaCache(BTreeMap<Box<str>, Weak<Schema>>);
 
 impl SchemaCache {
     /// Makes a cache that knows no schema yet.
@@ -148,14 +150,13 @@ impl Library<'_> {
             );
             return None;
         };
-        let schema = match self.cache.0.get(hash).and_then(Weak::upgrade) {
+        let schema = match self.cache.0.get(text.get()).and_then(Weak::upgrade) {
             Some(cached) => Some(cached),
             None => match Schema::compile(text) {
                 Ok(schema) => {
                     let schema = Arc::new(schema);
-                    self.cache
-                        .0
-                        .insert(hash.to_owned(), Arc::downgrade(&schema));
+                    let text = text.get().into();
+                    self.cache.0.insert(text, Arc::downgrade(&schema));
                     Some(schema)
                 }
                 Err(wrong) => {

@@ -423,23 +423,13 @@ fn it_compiles_a_schema_once_for_as_long_as_a_policy_uses_it() {
     let mut cache = SchemaCache::new();
     let first = compile(&read(&good()), &mut cache).unwrap();
     assert_eq!(cache.len(), 2);
-    // With another text under the same hash, it shows that the kept one is used.
-    let second = compile(
-        &with(&[("/schemas/q", json!({"type": "null"}))]),
-        &mut cache,
-    )
-    .unwrap();
-    let tool = second
-        .tool(second.endpoint(b"/mcp").unwrap(), b"query")
-        .unwrap();
-    let known = Principal::Known {
-        subject: "ada".into(),
-        claims: [("groups".to_owned(), vec!["analysts".to_owned()])].into(),
-    };
-    assert!(matches!(
-        second.decide(tool, &known, Arguments::Raw(br#"{"sql":""}"#)),
-        Decision::Limit(_)
-    ));
+    // The text counts, whatever name it has.
+    let renamed = with(&[
+        ("/schemas/again", json!({"type": "object"})),
+        ("/servers/data/tools/query/input_schema", json!("again")),
+    ]);
+    let second = compile(&renamed, &mut cache).unwrap();
+    assert_eq!(cache.len(), 2);
     // A configuration that does not compile takes nothing away.
     assert!(compile(&with(&[("/version", json!(2))]), &mut cache).is_err());
     assert_eq!(cache.len(), 2);
@@ -447,4 +437,22 @@ fn it_compiles_a_schema_once_for_as_long_as_a_policy_uses_it() {
     assert_eq!(cache.len(), 2);
     drop(second);
     assert!(cache.is_empty());
+}
+
+#[test]
+fn it_judges_by_the_new_schema_that_stands_under_an_old_name() {
+    let mut cache = SchemaCache::new();
+    let _replaced = compile(&read(&good()), &mut cache).unwrap();
+    let changes = [
+        ("/schemas/q", json!({"type": "null"})),
+        ("/rules", json!([])),
+    ];
+    let policy = compile(&with(&changes), &mut cache).unwrap();
+    let tool = policy
+        .tool(policy.endpoint(b"/mcp").unwrap(), b"query")
+        .unwrap();
+    assert!(matches!(
+        policy.decide(tool, &Principal::Anonymous, Arguments::Raw(b"{}")),
+        Decision::Refuse(_)
+    ));
 }

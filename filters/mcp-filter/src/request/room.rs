@@ -44,14 +44,7 @@ impl<H: Host> Request<'_, H> {
         if share.grow_to(kept, || self.host.monotonic()) {
             return flow;
         }
-        self.share = None;
-        match std::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Refusing(mut refusing) => {
-                refusing.replace_if_lost(|| Answer::no_room("no_room"));
-                self.send_refusal(*refusing)
-            }
-            phase => self.send_no_room("no_room", phase.waiting_caller()),
-        }
+        self.leave("no_room")
     }
 
     /// Answers the request if it has to make way for another. None where it stays.
@@ -59,11 +52,20 @@ impl<H: Host> Request<'_, H> {
         match self.share.as_ref()?.stage() {
             Stage::Kept => None,
             Stage::Answered => Some(Flow::Wait),
-            Stage::Leaving => {
-                self.share = None;
-                let phase = std::mem::replace(&mut self.phase, Phase::Answered);
-                Some(self.send_no_room("made_way", phase.waiting_caller()))
+            Stage::Leaving => Some(self.leave("made_way")),
+        }
+    }
+
+    /// Answers the request for want of room: with the refusal that stands, where there is one, and
+    /// the caller hears it as it is.
+    fn leave(&mut self, reason: &'static str) -> Flow {
+        self.share = None;
+        match std::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Refusing(mut refusing) => {
+                refusing.replace_if_lost(|| Answer::no_room(reason));
+                self.send_refusal(*refusing)
             }
+            phase => self.answer_for_room(Answer::no_room(reason), phase.waiting_caller()),
         }
     }
 
@@ -77,10 +79,6 @@ impl<H: Host> Request<'_, H> {
     /// Answers a request whose body its server would have to take before others have taken theirs.
     pub(super) fn refuse_to_pass_on(&mut self, message: &MessageInHand) -> Flow {
         self.answer_for_room(Answer::servers_behind(), message.waiting_caller())
-    }
-
-    fn send_no_room(&mut self, reason: &'static str, caller: Option<WaitingCaller>) -> Flow {
-        self.answer_for_room(Answer::no_room(reason), caller)
     }
 
     fn answer_for_room(&mut self, answer: Answer, caller: Option<WaitingCaller>) -> Flow {

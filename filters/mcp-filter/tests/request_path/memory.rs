@@ -195,6 +195,23 @@ fn it_lets_slow_bodies_make_way() {
 }
 
 #[test]
+fn it_tells_one_that_makes_way_the_refusal_that_already_stood() {
+    let gateway = gateway();
+    let refused = Sent::post("").with("mcp-protocol-version", "2027-01-01");
+    let proxies = [gateway.proxy(&refused)];
+    let mut begun = begin(&gateway, &proxies);
+    let others = requests(&gateway, 47);
+    let _others = begin(&gateway, &others);
+    gateway.process.advance(Duration::from_secs(5));
+    let second = requests(&gateway, 3);
+    let _second = begin(&gateway, &second);
+    proxies[0].receive(b"x");
+    begun[0].on_body(proxies[0].buffered(), false);
+    let reply = proxies[0].sent_reply().unwrap();
+    assert_eq!(reply.status, 400, "{}", reply.body);
+}
+
+#[test]
 fn it_gives_room_back_when_requests_end() {
     let gateway = gateway();
     for _ in 0..3 {
