@@ -14,6 +14,7 @@ use crate::unnamed_rule::{UnnamedRule, UnnamedRuleSeed};
 
 mod expansion;
 mod prune;
+mod wording;
 
 use prune::Pruning;
 
@@ -177,7 +178,7 @@ fn fault_at(error: &impl ToString, line: Option<usize>, path: &Path) -> Fault {
     Fault {
         path: pointer.into_string(),
         line: line.filter(|line| *line > 0),
-        reason: without_place(&error.to_string()).to_owned(),
+        reason: wording::plain(without_place(&error.to_string())),
     }
 }
 
@@ -240,6 +241,20 @@ mod tests {
             "/tools/0/limits/0/window",
             4,
             "`1 minute` is not a duration",
+        );
+        check(
+            "tools:\n  - name: a\n    limits:\n      - {requests: x, window: 60}\n",
+            Format::Yaml,
+            "/tools/0/limits/0/requests",
+            4,
+            "this is the text \"x\"; write a whole number",
+        );
+        check(
+            "{\"rollout\": {\"ack_deadline\": 60}}",
+            Format::Json,
+            "/rollout/ack_deadline",
+            1,
+            "this is the number `60`; write a duration such as `500ms`, `30s` or `1m`",
         );
         check(
             "{\"tools\": [}",
