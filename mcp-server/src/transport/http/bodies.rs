@@ -6,15 +6,15 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody as _};
 use axum::response::Response;
 use bytes::BytesMut;
-use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::MAX_REQUEST_BYTES;
-use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
+use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, Unserved};
 use crate::call::spell_time;
 
 /// Bounds of one body, and of all that are in memory.
@@ -59,6 +59,14 @@ pub(super) struct ReadBody {
     _part_of_budget: Option<OwnedSemaphorePermit>,
 }
 
+/// A body that was not read to its end.
+#[derive(Debug)]
+pub(super) struct BegunBody {
+    pub(super) reason: UnreadBody,
+    /// What has come of it.
+    pub(super) begun: BytesMut,
+}
+
 /// Why a body was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnreadBody {
@@ -72,17 +80,27 @@ pub(super) enum UnreadBody {
     BrokenOff,
 }
 
-impl UnreadBody {
-    /// The answer to the request; its connection ends with it, because the rest of the body is
-    /// still to come.
-    pub(super) fn answer(self) -> Response {
-        let (status, code) = match self {
-            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST),
-            Self::Late(_) => (StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST),
-            Self::OverBudget => (StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR),
-            Self::BrokenOff => (StatusCode::BAD_REQUEST, PARSE_ERROR),
+impl BegunBody {
+    /// The answer to the request at `path` with these headers; its connection ends with it, because
+    /// the rest of the body is still to come.
+    pub(super) fn answer(&self, path: &str, headers: &HeaderMap) -> Response {
+        let message = self.reason.to_string();
+        let unserved = Unserved {
+            path,
+            headers,
+            begun: &self.begun,
         };
-        let mut response = refusal::answer(status, code, &self.to_string(), None, &Value::Null);
+        let wrong = |status, code| refusal::answer(status, code, &message, None, &Value::Null);
+        let mut response = match self.reason {
+            UnreadBody::TooLarge(_) => wrong(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST),
+            UnreadBody::BrokenOff => wrong(StatusCode::BAD_REQUEST, PARSE_ERROR),
+            UnreadBody::Late(_) => {
+                unserved.answer(StatusCode::REQUEST_TIMEOUT, INVALID_REQUEST, &message)
+            }
+            UnreadBody::OverBudget => {
+                unserved.answer(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, &message)
+            }
+        };
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
         response
@@ -100,20 +118,34 @@ impl BodyReader {
     /// Reads `body` to its end.
     ///
     /// # Errors
-    /// [`UnreadBody`].
-    pub(super) async fn read(&self, body: Body) -> Result<ReadBody, UnreadBody> {
+    /// [`UnreadBody`], and what has come.
+    pub(super) async fn read(&self, body: Body) -> Result<ReadBody, BegunBody> {
         let BodyLimits { largest, time, .. } = self.limits;
-        if usize::try_from(body.size_hint().lower()).is_ok_and(|announced| announced > largest) {
-            return Err(UnreadBody::TooLarge(largest));
-        }
-        match timeout(time, self.collect(body)).await {
-            Ok(read) => read,
-            Err(_) => Err(UnreadBody::Late(time)),
+        let mut bytes = BytesMut::new();
+        let is_too_large = |announced| announced > largest;
+        let read = if usize::try_from(body.size_hint().lower()).is_ok_and(is_too_large) {
+            Err(UnreadBody::TooLarge(largest))
+        } else {
+            let read = timeout(time, self.collect(body, &mut bytes)).await;
+            read.unwrap_or(Err(UnreadBody::Late(time)))
+        };
+        match read {
+            Ok(part_of_budget) => Ok(ReadBody {
+                bytes: bytes.freeze(),
+                _part_of_budget: part_of_budget,
+            }),
+            Err(reason) => Err(BegunBody {
+                reason,
+                begun: bytes,
+            }),
         }
     }
 
-    async fn collect(&self, mut body: Body) -> Result<ReadBody, UnreadBody> {
-        let mut bytes = BytesMut::new();
+    async fn collect(
+        &self,
+        mut body: Body,
+        bytes: &mut BytesMut,
+    ) -> Result<Option<OwnedSemaphorePermit>, UnreadBody> {
         let mut part: Option<OwnedSemaphorePermit> = None;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| UnreadBody::BrokenOff)?;
@@ -135,10 +167,7 @@ impl BodyReader {
             }
             bytes.extend_from_slice(&data);
         }
-        Ok(ReadBody {
-            bytes: bytes.freeze(),
-            _part_of_budget: part,
-        })
+        Ok(part)
     }
 
     fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, UnreadBody> {
@@ -182,9 +211,61 @@ mod tests {
             begun,
         ] {
             let late = reader().read(body).await.expect_err("it never ends");
-            assert_eq!(late, UnreadBody::Late(Duration::from_millis(50)));
-            assert_eq!(late.answer().status(), StatusCode::REQUEST_TIMEOUT);
-            assert_eq!(late.answer().headers()[CONNECTION], "close");
+            assert_eq!(late.reason, UnreadBody::Late(Duration::from_millis(50)));
+            let answer = late.answer("/mcp", &HeaderMap::new());
+            assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+            assert_eq!(answer.headers()[CONNECTION], "close");
+        }
+    }
+
+    /// The status of the answer for want of room to a body that begins so, and its message.
+    async fn answer_to(begun: &str, revision: &str, path: &str) -> (StatusCode, Value) {
+        let mut headers = HeaderMap::new();
+        let revision = revision.parse().expect("a header");
+        headers.insert("mcp-protocol-version", revision);
+        let unread = BegunBody {
+            reason: UnreadBody::OverBudget,
+            begun: begun.as_bytes().into(),
+        };
+        let answer = unread.answer(path, &headers);
+        assert_eq!(answer.headers()["retry-after"], "5");
+        let status = answer.status();
+        let body = answer.into_body().collect().await.expect("whole");
+        let message = serde_json::from_slice(&body.to_bytes()).expect("JSON");
+        (status, message)
+    }
+
+    #[tokio::test]
+    async fn it_lets_the_session_of_a_caller_live_whose_id_has_come() {
+        let call = r#"{"id":7,"method":"tools/call","params":{"#;
+        let (status, message) = answer_to(call, "2025-06-18", "/mcp").await;
+        assert_eq!((status, &message["id"]), (StatusCode::OK, &Value::from(7)));
+        assert_eq!(message["result"]["isError"], Value::Bool(true));
+        let list = r#"{"id":7,"method":"tools/list","params":{"#;
+        let (status, message) = answer_to(list, "2025-06-18", "/mcp").await;
+        assert_eq!(
+            (status, &message["error"]["code"]),
+            (StatusCode::OK, &Value::from(INTERNAL_ERROR))
+        );
+        for (begun, revision, path, id) in [
+            // It stands alone, and HTTP says what happened.
+            (call, "2026-07-28", "/mcp", Value::from(7)),
+            // The answer goes to a stream.
+            (call, "2025-06-18", "/messages", Value::from(7)),
+            // Nobody would hear it.
+            (
+                r#"{"method":"tools/call","#,
+                "2025-06-18",
+                "/mcp",
+                Value::Null,
+            ),
+        ] {
+            let (status, message) = answer_to(begun, revision, path).await;
+            assert_eq!(
+                (status, &message["id"]),
+                (StatusCode::SERVICE_UNAVAILABLE, &id)
+            );
+            assert_eq!(message["error"]["code"], Value::from(INTERNAL_ERROR));
         }
     }
 
@@ -193,7 +274,7 @@ mod tests {
         let seen = Body::from_stream(pieces(&[60, 41]).chain(stream::pending()));
         for body in [Body::from(vec![b' '; 101]), seen] {
             let refused = reader().read(body).await.expect_err("too large");
-            assert_eq!(refused, UnreadBody::TooLarge(100));
+            assert_eq!(refused.reason, UnreadBody::TooLarge(100));
         }
         let whole = reader().read(Body::from_stream(pieces(&[60, 40]))).await;
         assert_eq!(whole.expect("as large as allowed").bytes.len(), 100);
@@ -205,7 +286,8 @@ mod tests {
         let large = reader.read(Body::from_stream(pieces(&[40, 40, 20]))).await;
         let large = large.expect("90 bytes of the budget");
         let refused = reader.read(Body::from_stream(pieces(&[15, 6]))).await;
-        assert_eq!(refused.expect_err("11 more"), UnreadBody::OverBudget);
+        let refused = refused.expect_err("11 more");
+        assert_eq!(refused.reason, UnreadBody::OverBudget);
         for _ in 0..20 {
             let small = reader.read(Body::from_stream(pieces(&[10]))).await;
             assert_eq!(small.expect("small").bytes.len(), 10);

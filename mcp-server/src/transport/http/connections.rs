@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use axum::serve::Listener;
@@ -19,13 +20,22 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::refusal::{self, INTERNAL_ERROR};
+use super::bodies::{BodyLimits, BodyReader};
+use super::refusal::{INTERNAL_ERROR, Unserved};
+
+/// The messages of refused connections: most are a few hundred bytes, and one that comes slowly
+/// would keep another client from being told.
+const REFUSED_BODIES: BodyLimits = BodyLimits {
+    largest: 64 << 10,
+    time: Duration::from_secs(2),
+    uncounted: 64 << 10,
+    budget: 0,
+};
 
 /// Bounds of the connections of one listener.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +76,7 @@ pub(super) async fn serve(
 ) {
     let served = Arc::new(Semaphore::new(limits.at_once));
     let refused = Arc::new(Semaphore::new(limits.refused_at_once));
+    let reader_for_refused = BodyReader::new(REFUSED_BODIES);
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -87,8 +98,10 @@ pub(super) async fn serve(
                 drop(place);
             });
         } else if let Ok(place) = Arc::clone(&refused).try_acquire_owned() {
-            let service = service_fn(move |_: Request<Incoming>| async move {
-                Ok::<_, Infallible>(refuse(limits.at_once))
+            let reader = reader_for_refused.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                let reader = reader.clone();
+                async move { Ok::<_, Infallible>(refuse(request, limits.at_once, &reader).await) }
             });
             let mut http = http.clone();
             let connection = http.keep_alive(false).serve_connection(stream, service);
@@ -109,11 +122,22 @@ fn log_end(ended: hyper::Result<()>) {
     }
 }
 
-fn refuse(at_once: usize) -> Response {
+/// Tells a client that there is no room for its connection; its message is read for the id of who
+/// waits for an answer.
+async fn refuse(request: Request<Incoming>, at_once: usize, reader: &BodyReader) -> Response {
     let message =
         format!("all {at_once} connections of the server are in use; try again in a few seconds");
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    refusal::answer(status, INTERNAL_ERROR, &message, None, &Value::Null)
+    let (parts, body) = request.into_parts();
+    let begun = match reader.read(Body::new(body)).await {
+        Ok(read) => read.bytes,
+        Err(unread) => unread.begun.freeze(),
+    };
+    let unserved = Unserved {
+        path: parts.uri.path(),
+        headers: &parts.headers,
+        begun: &begun,
+    };
+    unserved.answer(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, &message)
 }
 
 #[cfg(test)]
@@ -182,6 +206,16 @@ mod tests {
             said.contains("all 1 connections of the server are in use"),
             "{said}"
         );
+        // Whoever waits for an answer to a call hears it as such, and the session lives.
+        let call = r#"{"jsonrpc":"2.0","method":"tools/call","params":{},"id":"x"}"#;
+        let head = REQUEST.replace("POST /", "POST /mcp");
+        let length = format!("content-length: {}", call.len());
+        let head = head.replace("content-length: 0", &length);
+        let said = said_to(address, &format!("{head}{call}")).await;
+        assert!(said.starts_with("HTTP/1.1 200 "), "{said}");
+        for part in [r#""id":"x""#, r#""isError":true"#, "all 1 connections"] {
+            assert!(said.contains(part), "{said}");
+        }
         drop(first);
         until_served(address).await;
     }

@@ -1,9 +1,15 @@
 //! The few fields of a JSON-RPC message by which the layers before rmcp decide.
 
-use rmcp::model::RequestId;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use http::{HeaderMap, HeaderName};
+use rmcp::model::{ProtocolVersion, RequestId};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
+
+/// The header by which a request names its revision.
+pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// The id and method of a message; among a request's extensions once its body has been read.
 #[derive(Debug, Clone, Default)]
@@ -31,14 +37,63 @@ impl Envelope {
             && field::<With<Listed>>(body)
                 .is_some_and(|message| !message.params.cursor.is_string());
         Self {
-            id: if id.is_string() || id.is_i64() || id.is_u64() {
-                id
-            } else {
-                Value::Null
-            },
+            id: if is_id(&id) { id } else { Value::Null },
             method,
             cancels,
             has_malformed_cursor,
+        }
+    }
+}
+
+/// Whether the headers name the revision on which each request stands alone.
+pub(super) fn is_stateless(headers: &HeaderMap) -> bool {
+    headers
+        .get(PROTOCOL_VERSION)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
+}
+
+/// The id and the method of a message that may break off anywhere: null and empty where they do not
+/// stand before the end.
+pub(super) fn read_begun(body: &[u8]) -> (Value, String) {
+    let mut begun = Begun::default();
+    let _ = serde_json::Deserializer::from_slice(body).deserialize_map(&mut begun);
+    let Begun { id, method } = begun;
+    (if is_id(&id) { id } else { Value::Null }, method)
+}
+
+fn is_id(id: &Value) -> bool {
+    id.is_string() || id.is_i64() || id.is_u64()
+}
+
+/// What has been read of a message before it breaks off.
+#[derive(Default)]
+struct Begun {
+    id: Value,
+    method: String,
+}
+
+impl<'de> Visitor<'de> for &mut Begun {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON-RPC message")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        // A number at the very end may lack digits, so an id counts once something follows it.
+        let mut unsure = None;
+        loop {
+            let key: Option<String> = members.next_key()?;
+            if let Some(id) = unsure.take() {
+                self.id = id;
+            }
+            match key.as_deref() {
+                None => return Ok(()),
+                Some("id") => unsure = Some(members.next_value()?),
+                Some("method") => self.method = members.next_value()?,
+                Some(_) => drop(members.next_value::<IgnoredAny>()?),
+            }
         }
     }
 }
@@ -92,6 +147,44 @@ mod tests {
             assert_eq!(Envelope::read(body.as_bytes()).id, expected, "{body}");
         }
         assert_eq!(Envelope::read(b"{").id, Value::Null);
+    }
+
+    #[test]
+    fn it_reads_the_id_of_a_message_that_breaks_off_behind_it() {
+        for (body, id, method) in [
+            (
+                r#"{"id":7,"method":"tools/call","params":{"a""#,
+                json!(7),
+                "tools/call",
+            ),
+            (
+                r#"{"method":"tools/call","params":{"a":[1,{"b":2}]},"id":"x","#,
+                json!(null),
+                "tools/call",
+            ),
+            (
+                r#"{"method":"tools/call","params":{},"id":"x","json"#,
+                json!(null),
+                "tools/call",
+            ),
+            (
+                r#"{"method":"tools/call","id":"x","jsonrpc":"2.0"}"#,
+                json!("x"),
+                "tools/call",
+            ),
+            // Digits may be missing.
+            (r#"{"method":"ping","id":12"#, json!(null), "ping"),
+            (r#"{"method":"ping","id":12}"#, json!(12), "ping"),
+            (r#"{"id":{},"method":"ping"}"#, json!(null), "ping"),
+            (r#"[{"id":1}]"#, json!(null), ""),
+            ("", json!(null), ""),
+        ] {
+            assert_eq!(
+                read_begun(body.as_bytes()),
+                (id, method.to_owned()),
+                "{body}"
+            );
+        }
     }
 
     #[test]

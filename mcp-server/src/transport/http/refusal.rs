@@ -1,12 +1,11 @@
 //! Refusals of the HTTP face, as JSON-RPC errors.
 
 use axum::response::{IntoResponse as _, Response};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::{self, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-/// The header by which a request names its revision.
-pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+use super::envelope;
 
 /// The body is not JSON (JSON-RPC 2.0).
 pub(super) const PARSE_ERROR: i64 = -32700;
@@ -21,6 +20,48 @@ pub(super) const HEADER_MISMATCH: i64 = -32020;
 /// Nobody knows the revision (MCP, basic/index, error codes).
 pub(super) const UNSUPPORTED_VERSION: i64 = -32022;
 
+/// The only path at which the answer to a request is the one to its message: the older transport
+/// sends its answers elsewhere.
+const ENDPOINT: &str = "/mcp";
+
+/// Seconds after which a request may be served for which there was no room.
+const RETRY_AFTER: &str = "5";
+
+/// A request that could not be served for want of room or time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unserved<'a> {
+    pub(super) path: &'a str,
+    pub(super) headers: &'a HeaderMap,
+    /// What has come of its body.
+    pub(super) begun: &'a [u8],
+}
+
+impl Unserved<'_> {
+    /// Answers it under `status`; but on the revisions with sessions under 200, if the caller's id
+    /// has come: clients of those end their session with any other status.
+    pub(super) fn answer(self, status: StatusCode, code: i64, message: &str) -> Response {
+        let (id, method) = envelope::read_begun(self.begun);
+        let under_200 =
+            !id.is_null() && self.path == ENDPOINT && !envelope::is_stateless(self.headers);
+        let mut response = if !under_200 {
+            answer(status, code, message, None, &id)
+        } else if method == "tools/call" {
+            let result = json!({"content": [{"type": "text", "text": message}], "isError": true});
+            in_json(
+                StatusCode::OK,
+                &json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            )
+        } else {
+            answer(StatusCode::OK, code, message, None, &id)
+        };
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let seconds = HeaderValue::from_static(RETRY_AFTER);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
 /// A JSON-RPC error under an HTTP status.
 pub(super) fn answer(
     status: StatusCode,
@@ -33,8 +74,11 @@ pub(super) fn answer(
     if let Some(data) = data {
         error["data"] = data;
     }
-    let body = json!({"jsonrpc": "2.0", "id": id, "error": error}).to_string();
-    let mut response = (status, body).into_response();
+    in_json(status, &json!({"jsonrpc": "2.0", "id": id, "error": error}))
+}
+
+fn in_json(status: StatusCode, message: &Value) -> Response {
+    let mut response = (status, message.to_string()).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.remove(CONTENT_LENGTH);

@@ -19,10 +19,10 @@ use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
 use super::bodies::BodyReader;
-use super::envelope::Envelope;
+use super::envelope::{Envelope, PROTOCOL_VERSION};
 use super::refusal::{
     self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR,
-    PROTOCOL_VERSION, UNSUPPORTED_VERSION,
+    UNSUPPORTED_VERSION,
 };
 
 /// Refusals of the transport are a sentence; what is longer is a result and passes untouched.
@@ -40,7 +40,7 @@ pub(super) async fn repair(
     let (mut parts, body) = request.into_parts();
     let read = match reader.read(body).await {
         Ok(read) => read,
-        Err(unread) => return unread.answer(),
+        Err(unread) => return unread.answer(parts.uri.path(), &parts.headers),
     };
     let body = &read.bytes;
     let envelope = Envelope::read(body);

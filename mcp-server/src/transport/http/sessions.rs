@@ -20,8 +20,8 @@ use rmcp::model::ProtocolVersion;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::envelope::Envelope;
-use super::refusal::{self, PROTOCOL_VERSION};
+use super::envelope::{Envelope, PROTOCOL_VERSION, is_stateless};
+use super::refusal;
 use crate::mcp::RunningCalls;
 use crate::services::Services;
 
@@ -152,13 +152,6 @@ pub(super) async fn attend(
             .cancel(&session.to_string(), Some(cancelled));
     }
     response
-}
-
-fn is_stateless(headers: &HeaderMap) -> bool {
-    headers
-        .get(PROTOCOL_VERSION)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 fn named(headers: &HeaderMap) -> Option<Result<SessionId, NotASession>> {
