@@ -1,5 +1,7 @@
 //! Starts the data server from flags and environment.
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 use mcp_server::config::Config;
 use mcp_server::transport::{http, stdio};
@@ -8,7 +10,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        // For operators, whatever RUST_BACKTRACE says: the causes tell them more.
+        Err(error) => {
+            eprintln!("mcp-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let config = Config::parse();
     tracing_subscriber::fmt()
         .json()

@@ -171,6 +171,11 @@ impl NotOpened {
                 "the operator should check POSTGRES_ROLE and that the user may take that role"
             }
             OpenError::Connect(ConnectError::Server(report)) if report.passes() => SOON,
+            // It starts, or is being replaced; or it is not there at all.
+            OpenError::Connect(ConnectError::Io(_) | ConnectError::TimedOut) => {
+                "try again in a few seconds; if it stays away, ask the operator to look at /health \
+                 and the POSTGRES_* settings of the data server"
+            }
             OpenError::Connect(_) => {
                 "ask the operator to look at /health and the POSTGRES_* settings of the data server"
             }

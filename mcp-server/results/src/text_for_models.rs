@@ -26,6 +26,7 @@ pub struct TextForModels {
     rows: usize,
     shown: usize,
     has_cut_cells: bool,
+    has_cut_names: bool,
 }
 
 impl TextForModels {
@@ -41,6 +42,7 @@ impl TextForModels {
             rows: 0,
             shown: 0,
             has_cut_cells: false,
+            has_cut_names: false,
         }
     }
 
@@ -53,6 +55,17 @@ impl TextForModels {
         let share = self.budget / 2 / columns.len().max(1);
         self.longest_cell = share.clamp(SHORTEST_CUT, LONGEST_CELL);
         write_header(columns, "\n", &mut self.text);
+        if self.text.len() > self.budget / 2 && self.has_columns {
+            self.has_cut_names = true;
+            self.text.clear();
+            // Each with an ellipsis, the quotes that it may need, and a comma.
+            let longest = share.saturating_sub("…\"\",".len()).max(1);
+            let cut: Vec<Column> = columns
+                .iter()
+                .map(|column| cut_name(column, longest))
+                .collect();
+            write_header(&cut, "\n", &mut self.text);
+        }
     }
 
     fn cell(&mut self, cell: Cell<'_>) {
@@ -121,12 +134,30 @@ impl TextForModels {
                 "\n… {more} more rows have no place here: {elsewhere}"
             )),
         }
+        if self.has_cut_names {
+            text.push_str("\nnames of columns that end in `…` are cut: there are too many of them");
+        }
         if self.has_cut_cells {
             text.push_str(
                 "\ncells that end in `… (n bytes)` are cut: select a part of them with substr",
             );
         }
         text
+    }
+}
+
+/// The column with so many bytes of its name at most; nothing in it needs to be doubled.
+fn cut_name(column: &Column, longest: usize) -> Column {
+    let mut name = column.name.replace('"', "'");
+    if name.len() > longest {
+        // The first character stays, however many bytes it has.
+        let end = name.floor_char_boundary(longest).max(1);
+        name.truncate(name.ceil_char_boundary(end));
+        name.push('…');
+    }
+    Column {
+        name,
+        ..column.clone()
     }
 }
 
@@ -222,6 +253,30 @@ mod tests {
             "{text}"
         );
         assert!(text_of(&[], 100, 9).starts_with("0 rows\na,b"));
+    }
+
+    #[test]
+    fn it_keeps_the_line_of_names_within_half_its_budget_and_says_so() {
+        for (count, name) in [(1_600, "column"), (3, "\u{e9}\",\n"), (1, "x")] {
+            let columns = vec![
+                Column {
+                    name: name.repeat(2_000 / name.len()),
+                    type_name: "text".to_owned(),
+                };
+                count
+            ];
+            let budget = 32 << 10;
+            let mut text = TextForModels::new(budget);
+            text.columns(&columns);
+            for _ in 0..count {
+                text.cell(Cell::Text("1"));
+            }
+            text.keep_row();
+            let text = text.finish(None, true);
+            assert!(text.len() < budget, "{count}: {}", text.len());
+            let is_cut = text.contains("names of columns that end in `…` are cut");
+            assert_eq!(is_cut, count > 3, "{text}");
+        }
     }
 
     #[test]

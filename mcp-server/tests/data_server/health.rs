@@ -164,3 +164,36 @@ async fn it_tells_a_postgresql_that_will_be_back_from_one_that_needs_its_operato
         );
     }
 }
+
+#[tokio::test]
+async fn it_says_to_try_again_where_nobody_listens() {
+    // A port that was just free, and is nobody's.
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        listener.local_addr().expect("it is bound").port()
+    };
+    let server = Server::at(port, "postgres", &[]).await;
+    let answer = server.client().query("SELECT 1", json!([])).await;
+    let error = &answer.result()["structuredContent"]["error"];
+    let hint = error["hint"].as_str().expect("a hint");
+    assert!(
+        hint.starts_with("try again in a few seconds; if it stays away"),
+        "{error}"
+    );
+}
+
+#[test]
+fn it_tells_why_it_does_not_start_in_one_line() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("it is bound").to_string();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+        .args(["--address", &taken])
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .expect("it runs");
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).expect("text");
+    let [line] = said.lines().collect::<Vec<_>>().try_into().expect("a line");
+    let expected = format!("mcp-server: cannot listen on `{taken}`; set MCP_SERVER_ADDRESS");
+    assert!(line.starts_with(&expected), "{said}");
+}

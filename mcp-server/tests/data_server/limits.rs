@@ -152,3 +152,18 @@ async fn it_names_the_column_whose_value_is_too_large_and_says_what_to_do() {
         "the next row would fit alone"
     );
 }
+
+#[tokio::test]
+async fn it_says_that_a_call_is_one_statement() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    for sql in ["SELECT 1; SELECT 2", "SELECT 1;\n\nDROP TABLE t"] {
+        let answer = server.client().query(sql, json!([])).await;
+        let error = &answer.result()["structuredContent"]["error"];
+        assert_eq!(
+            (&error["code"], &error["hint"]),
+            (&json!("42601"), &json!("send one statement in each call")),
+            "{answer:?}"
+        );
+    }
+}

@@ -145,3 +145,19 @@ async fn it_refuses_what_it_would_have_to_ignore() {
     }
     assert_eq!(control_plane.get("/api/v1/version").await.json, before);
 }
+
+#[test]
+fn it_tells_why_it_does_not_start_in_one_line() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_control-plane"))
+        .env("CONTROL_PLANE_XDS_ADDRESS", &taken)
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    let last = said.lines().last().unwrap();
+    assert!(last.starts_with("control-plane: "), "{said}");
+    assert!(last.contains("CONTROL_PLANE_XDS_ADDRESS"), "{said}");
+}

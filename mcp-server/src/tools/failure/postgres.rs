@@ -166,6 +166,8 @@ fn hint(report: &ServerReport) -> Option<String> {
             "the query ran into its time limit or was cancelled; narrow it, aggregate, or add \
              conditions"
         }
+        // The message is in the server's language; that the statements were counted is not.
+        "42601" if report.routine == "exec_parse_message" => "send one statement in each call",
         "42P01" => "list_tables names the tables there are",
         "42703" => "get_table_schema names the columns there are",
         "42P18" => "cast the parameter, say `$1::int`",
