@@ -46,8 +46,8 @@ pub(crate) fn no_arguments() -> Box<RawValue> {
 }
 
 /// The body of a call: what a client would send, so that the same text can be shown to the user.
-/// The arguments, which are JSON, stand in it as they are: whatever was parsed into numbers and maps
-/// would lose the digits of a long number, and all but one of a key's values.
+/// The arguments, which are JSON, stand in it as they are: parsed into numbers and maps they would
+/// lose digits of long numbers, and all but one of a key's values.
 pub(crate) fn call_body(tool: &str, arguments: &RawValue) -> String {
     let tool = Value::from(tool);
     let meta = json!({

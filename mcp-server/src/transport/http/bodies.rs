@@ -63,7 +63,7 @@ pub(super) struct ReadBody {
 #[derive(Debug)]
 pub(super) struct BegunBody {
     pub(super) reason: UnreadBody,
-    /// What has come of it.
+    /// The part of it that has come.
     pub(super) begun: BytesMut,
 }
 

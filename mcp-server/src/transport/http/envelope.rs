@@ -66,7 +66,7 @@ fn is_id(id: &Value) -> bool {
     id.is_string() || id.is_i64() || id.is_u64()
 }
 
-/// What has been read of a message before it breaks off.
+/// The members that have been read of a message before it breaks off.
 #[derive(Default)]
 struct Begun {
     id: Value,

@@ -32,7 +32,7 @@ const RETRY_AFTER: &str = "5";
 pub(super) struct Unserved<'a> {
     pub(super) path: &'a str,
     pub(super) headers: &'a HeaderMap,
-    /// What has come of its body.
+    /// The part of its body that has come.
     pub(super) begun: &'a [u8],
 }
 
