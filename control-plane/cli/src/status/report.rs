@@ -331,8 +331,8 @@ mod tests {
              and taken back",
             "envoy     one  in force  connected since 2026-11-21T19:09:58Z",
             "envoy     two  pending  connected since T2; has not answered 2 resources since T7; \
-             rejected listener `second` of revision 4: cannot bind it; 2 Envoys share this `node.id`; \
-             give each its own",
+             rejected listener `second` of revision 4: cannot bind it; 2 Envoys share this \
+             `node.id`; give each its own",
             "envoy     three  gone  since T4",
             "server    data  up  answered T5  9 tools",
             "server    math  down  since T6  2 tools, 1 withheld; it cannot be reached",
