@@ -1,5 +1,5 @@
-//! The work of this process beside calls: it watches jobs, runs the flows of pipelines, and at the
-//! end waits for what callers have left behind.
+//! The work of this process beside calls: it watches jobs, runs the flows of pipelines, takes back
+//! results that have expired, and at the end waits for what callers have left behind.
 //!
 //! It is the same whatever transport brings the calls: a transport begins it before it serves, and
 //! ends it when it has served.
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::flow_runner;
+use crate::kept_results::KeptResults;
 use crate::services::Services;
 use crate::tools::Registry;
 
@@ -34,6 +35,7 @@ impl BackgroundWork {
         let watching = tokio::spawn(services.jobs.clone().watch(stop.clone()));
         let flows = flow_runner::is_wanted(registry)
             .then(|| tokio::spawn(flow_runner::work(Arc::clone(services), stop.clone())));
+        tokio::spawn(sweep(Arc::clone(&services.kept_results), stop.clone()));
         let warned = Arc::clone(services);
         tokio::spawn(async move {
             for database in warned.databases.all() {
@@ -65,6 +67,23 @@ impl BackgroundWork {
         };
         if tokio::time::timeout(LAST_WORK, rest).await.is_err() {
             tracing::warn!("work for calls that had ended was not over in time");
+        }
+    }
+}
+
+/// Takes back, now and from time to time, the results that have expired and those that a killed
+/// process has left half written.
+async fn sweep(kept_results: Arc<KeptResults>, stop: CancellationToken) {
+    let interval = kept_results.sweep_interval();
+    loop {
+        let store = Arc::clone(&kept_results);
+        let swept = tokio::task::spawn_blocking(move || store.sweep()).await;
+        if let Ok(Err(error)) = swept {
+            tracing::warn!(%error, "old results cannot be removed");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = stop.cancelled() => break,
         }
     }
 }

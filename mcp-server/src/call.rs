@@ -38,6 +38,9 @@ pub struct Call {
     pub deadline: Option<Deadline>,
     /// The way of progress reports to the client.
     pub progress: Progress,
+    /// Whether the answer may travel in a way in which some clients take few bytes: 1 MiB as a
+    /// server-sent event, 10 MiB as a line.
+    pub takes_short_answers: bool,
 }
 
 impl Call {

@@ -22,7 +22,7 @@
 //! # }
 //! ```
 
-pub use {config, copy_format, health, postgres, results, spark};
+pub use {config, copy_format, health, kept_results, postgres, results, spark};
 
 pub mod background;
 pub mod call;

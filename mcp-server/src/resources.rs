@@ -4,6 +4,7 @@
 //! JSON-RPC: it gets the variables of the URI that was read, the services and the call, and gives
 //! back contents or a failure.
 
+mod kept_result;
 mod postgres_schema;
 mod postgres_table;
 mod registry;
@@ -38,6 +39,7 @@ impl ResourceRegistry {
             .with::<postgres_schema::PostgresSchema>()
             .with::<postgres_table::PostgresTable>()
             .with::<system_metrics::SystemMetrics>()
+            .with::<kept_result::KeptResult>()
     }
 }
 

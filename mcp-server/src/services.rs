@@ -1,8 +1,13 @@
 //! The services that the tools work on, made once per process and shared by all calls.
 
+use std::sync::Arc;
+
+use data_folder::default_data_folder;
+
 use crate::call::CallStatistics;
-use crate::config::Config;
+use crate::config::{BlockConfig, Config, ToolSelection};
 use crate::jobs::Jobs;
+use crate::kept_results::{KeptResults, KeptResultsSettings};
 use crate::pipelines::Pipelines;
 use crate::postgres::Databases;
 use crate::spark::Spark;
@@ -21,6 +26,12 @@ pub struct Services {
     pub pipelines: Pipelines,
     /// How many calls ran and run, by what was called.
     pub calls: CallStatistics,
+    /// The results that their answers could not hold, on this server's disk.
+    pub kept_results: Arc<KeptResults>,
+    /// Which results are kept there, and how.
+    pub blocks: BlockConfig,
+    /// Whether the tool is offered that reads them.
+    pub offers_blocks_by_tool: bool,
     /// The bytes of a result that a model is shown as text.
     pub text_bytes: usize,
 }
@@ -38,7 +49,23 @@ impl Services {
             jobs: Jobs::new(config)?,
             pipelines: Pipelines::new(config)?,
             calls: CallStatistics::default(),
+            kept_results: Arc::new(KeptResults::new(kept_results_settings(config))),
+            blocks: config.blocks.clone(),
+            offers_blocks_by_tool: match &config.tools {
+                ToolSelection::ReadOnly | ToolSelection::All => true,
+                ToolSelection::Named(names) => names.iter().any(|name| name == "read_result_block"),
+            },
             text_bytes: config.text_bytes,
         })
+    }
+}
+
+fn kept_results_settings(config: &Config) -> KeptResultsSettings {
+    let data = config.data.clone().unwrap_or_else(default_data_folder);
+    KeptResultsSettings {
+        folder: data.join("results"),
+        node: config.blocks.node.clone(),
+        quota: config.blocks.quota_bytes,
+        expiry: config.blocks.expiry(),
     }
 }

@@ -8,6 +8,7 @@ mod job_view;
 mod page_limit;
 mod pipeline_view;
 mod registry;
+mod row_delivery;
 mod rows_view;
 
 pub mod bulk_load_from_spark;
@@ -27,6 +28,7 @@ pub mod get_table_schema;
 pub mod list_pipelines;
 pub mod list_spark_jobs;
 pub mod list_tables;
+pub mod read_result_block;
 pub mod submit_spark_job;
 
 use std::future::Future;
@@ -74,6 +76,7 @@ impl Registry {
             Access::Write => tools.with::<execute_spark_sql::ExecuteSparkSql<true>>(),
         };
         tools
+            .with::<read_result_block::ReadResultBlock>()
             .with::<submit_spark_job::SubmitSparkJob>()
             .with::<get_job_status::GetJobStatus>()
             .with::<list_spark_jobs::ListSparkJobs>()
@@ -148,6 +151,23 @@ pub struct Output {
     /// Whether the text tells a client that gets no structured content all that it needs; it is
     /// sent the structured content as text otherwise.
     pub text_is_whole: bool,
+    /// More for a model, each after the text and apart from it.
+    pub notes: Vec<String>,
+    /// The resource that holds the rest of the answer, for clients whose revision has links.
+    pub link: Option<ResourceLink>,
+}
+
+/// A resource that an answer leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceLink {
+    /// The URI of the resource.
+    pub uri: String,
+    /// How its contents are to be read, for models.
+    pub description: String,
+    /// The media type of its contents.
+    pub mime_type: String,
+    /// The bytes of all of its contents.
+    pub bytes: u64,
 }
 
 impl Output {
@@ -157,6 +177,8 @@ impl Output {
             structured: RawJson::of(structured),
             text: text.into(),
             text_is_whole: false,
+            notes: Vec::new(),
+            link: None,
         }
     }
 
@@ -166,6 +188,8 @@ impl Output {
             structured,
             text,
             text_is_whole: true,
+            notes: Vec::new(),
+            link: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every setting of the process: a flag and an environment variable each.
 
+mod blocks;
 mod databases_file;
 mod postgres;
 mod secret;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+pub use blocks::BlockConfig;
 pub use postgres::{PostgresConfig, Signatures, SslMode};
 pub use secret::Secret;
 pub use spark::{Access, JobFileAccess, SparkConfig};
@@ -69,6 +71,10 @@ pub struct Config {
     /// Bytes of a result's rows that its text shows; many clients show a model nothing else
     #[arg(long, env = "MCP_TEXT_BYTES", default_value_t = 32 << 10)]
     pub text_bytes: usize,
+
+    /// Which results are given in blocks, and what they may take of the disk.
+    #[command(flatten)]
+    pub blocks: BlockConfig,
 
     /// The databases that the PostgreSQL tools work on.
     #[command(flatten)]

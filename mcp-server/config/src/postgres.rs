@@ -84,7 +84,7 @@ pub struct PostgresConfig {
     )]
     pub statement_timeout_ms: u64,
 
-    /// Rows of a result; what is beyond is cut off and said so
+    /// Rows of a result that is not read in blocks; what is beyond is cut off and said so
     #[arg(
         id = "postgres_max_rows",
         long = "postgres-max-rows",
@@ -93,8 +93,8 @@ pub struct PostgresConfig {
     )]
     pub max_rows: usize,
 
-    /// Bytes of a result's rows as JSON; the default keeps a whole answer under the 1 MiB that some
-    /// clients take
+    /// Bytes of such a result's rows as JSON; the default keeps a whole answer under the 1 MiB that
+    /// some clients take
     #[arg(
         id = "postgres_max_bytes",
         long = "postgres-max-bytes",

@@ -93,7 +93,7 @@ pub struct SparkConfig {
     )]
     pub statement_timeout_ms: u64,
 
-    /// Rows of a result; what is beyond is cut off and said so
+    /// Rows of a result that is not read in blocks; what is beyond is cut off and said so
     #[arg(
         id = "spark_max_rows", long = "spark-max-rows",
         env = "SPARK_MAX_ROWS",
@@ -102,8 +102,8 @@ pub struct SparkConfig {
     )]
     pub max_rows: u32,
 
-    /// Bytes of a result's rows in the format asked for; the default keeps a whole answer under the
-    /// 1 MiB that some clients take
+    /// Bytes of such a result's rows in the format asked for; the default keeps a whole answer
+    /// under the 1 MiB that some clients take
     #[arg(
         id = "spark_max_bytes",
         long = "spark-max-bytes",

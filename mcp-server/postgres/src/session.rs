@@ -16,7 +16,9 @@ use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::{DataRowBody, Message, RowDescriptionBody};
 use postgres_protocol::message::frontend;
 
-use super::wire::{Backend, ConnectError, Login, ServerReport, Wire, WireError, connect};
+use super::wire::{
+    Backend, ConnectError, Login, LongRow, RowPiece, ServerReport, Wire, WireError, connect,
+};
 
 pub(super) use settings::{SessionAccess, SessionFacts, SessionSettings, quoted_name};
 use statements::is_huge;
@@ -235,6 +237,19 @@ impl Session {
     /// The longest value that a refused data row is known to hold: its place and its bytes.
     pub(super) async fn longest_value(&mut self) -> Option<(usize, usize)> {
         self.wire.longest_value().await.ok().flatten()
+    }
+
+    /// Begins to read a data row that was refused for its length.
+    pub(super) async fn begin_long_row(&mut self) -> Result<LongRow, WireError> {
+        self.wire.begin_long_row().await
+    }
+
+    /// The next piece of such a row; `None` at its end.
+    pub(super) async fn next_piece(
+        &mut self,
+        row: &mut LongRow,
+    ) -> Result<Option<RowPiece>, WireError> {
+        self.wire.next_piece(row).await
     }
 
     /// Collects what comes until the server is ready; a refusal is returned once it is.

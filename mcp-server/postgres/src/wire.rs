@@ -5,6 +5,7 @@
 //! becomes memory here.
 
 mod login;
+mod long_row;
 mod tls;
 
 use std::{fmt, io};
@@ -17,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 pub use login::ConnectError;
 pub(super) use login::{Backend, Login, cancel, connect};
+pub(super) use long_row::{LongRow, RowPiece};
 
 /// The most bytes that a message of any other kind may have: a description of 1 600 columns fits
 /// four times.
@@ -136,6 +138,8 @@ impl Wire {
 
     /// Reads until so many bytes are there.
     async fn fill(&mut self, length: usize) -> io::Result<()> {
+        self.incoming
+            .reserve(length.saturating_sub(self.incoming.len()));
         while self.incoming.len() < length {
             if self.transport.read_buf(&mut self.incoming).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());

@@ -1,8 +1,9 @@
 //! Results on their way from a port to a caller: columns, then rows as they arrive.
 //!
-//! A port (PostgreSQL, Spark) writes into a [`RowSink`], cell by cell, and stops when that is full.
-//! The sink decides on the form: [`JsonRows`] and [`CsvRows`] keep bytes within [`Limits`],
-//! [`TextForModels`] keeps what a model reads. No row becomes a tree of values, and none is written
+//! A port (PostgreSQL, Spark) writes into a [`RowSink`], cell by cell, and stops when that is
+//! full. The sink decides on the form: [`JsonRows`] keeps bytes within [`Limits`],
+//! [`TextForModels`] keeps what a model reads, [`RowWriter`] writes rows that follow each other
+//! for the sinks of the crate `kept-results`. No row becomes a tree of values, and none is written
 //! twice in the same form. [`RawJson`] and [`RawObject`] carry what was written on to the wire.
 
 mod arrow_stream;
@@ -10,16 +11,17 @@ mod csv_rows;
 mod file_rows;
 mod json_rows;
 mod raw_json;
+mod row_writer;
 mod text_for_models;
 
 use std::io;
 
 pub use arrow_stream::ArrowStream;
-pub use csv_rows::CsvRows;
 pub use file_rows::{FileForm, FileRows};
 pub use json_rows::JsonRows;
 pub use raw_json::write_string;
 pub use raw_json::{RawJson, RawObject};
+pub use row_writer::{RowForm, RowWriter};
 pub use text_for_models::{TextForModels, WithText, count_rows};
 
 use arrow_array::RecordBatch;
@@ -54,6 +56,16 @@ pub enum Truncation {
     Bytes,
 }
 
+impl Truncation {
+    /// The word that answers have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rows => "rows",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
 /// One cell, borrowed from the row that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell<'a> {
@@ -63,6 +75,30 @@ pub enum Cell<'a> {
     Text(&'a str),
     /// JSON that is no string, in its shortest spelling: a number, a boolean, an array, an object.
     Json(&'a str),
+}
+
+impl Cell<'_> {
+    /// The bytes of the cell before it is quoted.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Null => 0,
+            Self::Text(text) | Self::Json(text) => text.len(),
+        }
+    }
+}
+
+/// A part of a text cell that is too long to be held as a whole. There are at least two of a cell;
+/// they follow each other, and end between two characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellPart<'a> {
+    /// The text of this part.
+    pub text: &'a str,
+    /// Whether the cell begins with it.
+    pub is_first: bool,
+    /// Whether the cell ends with it.
+    pub is_last: bool,
+    /// The bytes of the whole cell, as the database announces them.
+    pub cell_bytes: usize,
 }
 
 /// Whether a sink takes more rows.
@@ -146,6 +182,21 @@ pub trait RowSink: Send {
     /// # Errors
     /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
     fn cell(&mut self, cell: Cell<'_>) -> Result<(), SinkError>;
+
+    /// Whether it takes cells in parts. A port whose row is too long to be held ends the result
+    /// where it does not.
+    fn takes_parts(&self) -> bool {
+        false
+    }
+
+    /// Takes a part of the next cell, where it takes parts.
+    ///
+    /// # Errors
+    /// The disk refuses it, or it cannot be written as Arrow ([`SinkError`]).
+    fn part(&mut self, part: CellPart<'_>) -> Result<(), SinkError> {
+        let _ = part;
+        Err(SinkError::Io(io::ErrorKind::Unsupported.into()))
+    }
 
     /// Ends the row: it is in as a whole, or out as a whole.
     ///

@@ -22,6 +22,22 @@ impl RawJson {
         Self(Bytes::from(bytes))
     }
 
+    /// The rows that [`crate::RowWriter`] has written as lines, as one array.
+    pub fn of_lines(mut lines: Vec<u8>) -> Self {
+        // No JSON that this crate writes holds a line break.
+        for byte in &mut lines {
+            if *byte == b'\n' {
+                *byte = b',';
+            }
+        }
+        match lines.last_mut() {
+            Some(last) => *last = b']',
+            None => lines.push(b']'),
+        }
+        lines.insert(0, b'[');
+        Self::written(lines)
+    }
+
     /// The bytes of the value.
     pub fn bytes(&self) -> &Bytes {
         &self.0
@@ -98,6 +114,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn it_makes_an_array_of_lines() {
+        for (lines, expected) in [
+            ("", json!([])),
+            ("[]\n", json!([[]])),
+            ("[1,\"a\\nb\"]\n[2,null]\n", json!([[1, "a\nb"], [2, null]])),
+        ] {
+            let array = RawJson::of_lines(lines.as_bytes().to_vec());
+            assert_eq!(array.to_value(), expected);
+        }
+    }
 
     #[test]
     fn it_writes_an_object_member_by_member() {

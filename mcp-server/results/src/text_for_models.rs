@@ -5,7 +5,7 @@
 //! are counted.
 
 use super::csv_rows::{write_cell, write_header};
-use super::{Cell, Column, Room, RowSink, SinkError, Truncation};
+use super::{Cell, CellPart, Column, Room, RowSink, SinkError, Truncation};
 
 /// No cell takes more than this, so that one of them does not use up the budget; identifiers,
 /// sentences and small documents fit.
@@ -46,11 +46,22 @@ impl TextForModels {
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.shown < self.rows
+    /// Whether every row that was kept stands in the text, be its cells cut or not.
+    pub fn shows_all_rows(&self) -> bool {
+        self.shown == self.rows
     }
 
-    fn columns(&mut self, columns: &[Column]) {
+    /// Whether every row stands in the text, and none of its cells is cut.
+    pub fn shows_everything(&self) -> bool {
+        self.shows_all_rows() && !self.has_cut_cells
+    }
+
+    fn is_full(&self) -> bool {
+        !self.shows_all_rows()
+    }
+
+    /// Takes the columns, before the first row.
+    pub fn columns(&mut self, columns: &[Column]) {
         self.has_columns = !columns.is_empty();
         let share = self.budget / 2 / columns.len().max(1);
         self.longest_cell = share.clamp(SHORTEST_CUT, LONGEST_CELL);
@@ -68,28 +79,46 @@ impl TextForModels {
         }
     }
 
-    fn cell(&mut self, cell: Cell<'_>) {
+    /// Takes the next cell of a row; the first one begins it.
+    pub fn cell(&mut self, cell: Cell<'_>) {
         if self.is_full() {
             return;
         }
+        self.begin_cell();
+        match cell {
+            Cell::Text(text) | Cell::Json(text) if text.len() > self.longest_cell => {
+                self.cut_cell(text, text.len());
+            }
+            cell => write_cell(cell, &mut self.text),
+        }
+    }
+
+    /// Takes a part of the next cell, which is longer than a text shows of one.
+    pub fn part(&mut self, part: CellPart<'_>) {
+        if part.is_first && !self.is_full() {
+            self.begin_cell();
+            self.cut_cell(part.text, part.cell_bytes);
+        }
+    }
+
+    fn begin_cell(&mut self) {
         if self.is_in_row {
             self.text.push(',');
         } else {
             self.is_in_row = true;
             self.row_start = self.text.len();
         }
-        match cell {
-            Cell::Text(text) | Cell::Json(text) if text.len() > self.longest_cell => {
-                self.has_cut_cells = true;
-                let end = text.floor_char_boundary(self.longest_cell);
-                let cut = format!("{}… ({} bytes)", &text[..end], text.len());
-                write_cell(Cell::Text(&cut), &mut self.text);
-            }
-            cell => write_cell(cell, &mut self.text),
-        }
     }
 
-    fn keep_row(&mut self) {
+    fn cut_cell(&mut self, text: &str, bytes: usize) {
+        self.has_cut_cells = true;
+        let end = text.floor_char_boundary(self.longest_cell);
+        let cut = format!("{}… ({bytes} bytes)", &text[..end]);
+        write_cell(Cell::Text(&cut), &mut self.text);
+    }
+
+    /// Ends a row that the result keeps.
+    pub fn keep_row(&mut self) {
         let was_full = self.is_full();
         self.rows += 1;
         if was_full {
@@ -107,7 +136,8 @@ impl TextForModels {
         }
     }
 
-    fn drop_row(&mut self) {
+    /// Ends a row that the result does not keep.
+    pub fn drop_row(&mut self) {
         if std::mem::take(&mut self.is_in_row) {
             self.text.truncate(self.row_start);
         }
@@ -116,31 +146,48 @@ impl TextForModels {
     /// The whole text: how many rows there are, the rows that have a place here, and how to come to
     /// the rest. `has_structured` says whether the client also gets all rows as structured content.
     pub fn finish(self, truncation: Option<Truncation>, has_structured: bool) -> String {
-        let mut text = count_rows(self.rows, truncation);
+        let rows = self.rows as u64;
+        self.finish_first(rows, truncation, has_structured)
+    }
+
+    /// The same of a result that lost rows after the text had seen them, and has so many left.
+    pub fn finish_first(
+        self,
+        rows: u64,
+        truncation: Option<Truncation>,
+        has_structured: bool,
+    ) -> String {
+        let rest = match has_structured {
+            true => "they are in structuredContent; or select less, aggregate, or page with LIMIT",
+            false => "select less, aggregate, or page with LIMIT and OFFSET",
+        };
+        let rows = rows.max(self.shown as u64);
+        let head = count_rows(rows, truncation);
+        self.finish_with(&head, rows, rest, "select a part of them with substr")
+    }
+
+    /// The whole text, which begins with `head`. `rest` says how to come to those of the `rows`
+    /// that have no place here, `whole_cells` how to come to the whole of a cell that is cut.
+    pub fn finish_with(self, head: &str, rows: u64, rest: &str, whole_cells: &str) -> String {
+        let mut text = head.to_owned();
         if !self.has_columns {
             return text;
         }
         text.push('\n');
         // Only the end of the last line: an empty line is a row with NULL alone.
         text.push_str(self.text.strip_suffix('\n').unwrap_or(&self.text));
-        let elsewhere = match has_structured {
-            true => "they are in structuredContent; or select less, aggregate, or page with LIMIT",
-            false => "select less, aggregate, or page with LIMIT and OFFSET",
-        };
-        match self.rows - self.shown {
+        match rows.saturating_sub(self.shown as u64) {
             0 => {}
-            1 => text.push_str(&format!("\n… 1 more row has no place here: {elsewhere}")),
-            more => text.push_str(&format!(
-                "\n… {more} more rows have no place here: {elsewhere}"
-            )),
+            1 => text.push_str(&format!("\n… 1 more row has no place here: {rest}")),
+            more => text.push_str(&format!("\n… {more} more rows have no place here: {rest}")),
         }
         if self.has_cut_names {
             text.push_str("\nnames of columns that end in `…` are cut: there are too many of them");
         }
         if self.has_cut_cells {
-            text.push_str(
-                "\ncells that end in `… (n bytes)` are cut: select a part of them with substr",
-            );
+            text.push_str(&format!(
+                "\ncells that end in `… (n bytes)` are cut: {whole_cells}"
+            ));
         }
         text
     }
@@ -162,7 +209,7 @@ fn cut_name(column: &Column, longest: usize) -> Column {
 }
 
 /// How many rows there are, and whether that is all.
-pub fn count_rows(rows: usize, truncation: Option<Truncation>) -> String {
+pub fn count_rows(rows: u64, truncation: Option<Truncation>) -> String {
     let cut = match truncation {
         None if rows == 1 => return "1 row".to_owned(),
         None => return format!("{rows} rows"),

@@ -1,12 +1,12 @@
 //! The answer to a call of a tool, in the form of the client's revision.
 
-use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
+use rmcp::model::{CallToolResult, ContentBlock, MetaObject, Resource};
 use serde_json::Value;
 
 use super::RawResult;
 use crate::call::{CorrelationId, Revision};
 use crate::results::RawJson;
-use crate::tools::{Output, ToolFailure};
+use crate::tools::{Output, ResourceLink, ToolFailure};
 
 /// In results' `_meta`: the id under which the log knows the call.
 const REQUEST_ID: &str = "portcullis/requestId";
@@ -20,13 +20,19 @@ pub(super) const NAME: &str = "portcullis";
 /// The result of a call. Structured content that the transport can write itself goes into
 /// `raw_result`.
 pub(super) fn to_call(
-    result: Result<Output, ToolFailure>,
+    mut result: Result<Output, ToolFailure>,
     revision: &Revision,
     raw_result: Option<&RawResult>,
 ) -> CallToolResult {
     let mut answer = CallToolResult::default();
     answer.is_error = Some(result.is_err());
     let has_structured = revision.has_structured_content();
+    let mut beside = Vec::new();
+    if let Ok(output) = &mut result {
+        beside.extend(output.notes.drain(..).map(ContentBlock::text));
+        let link = output.link.take().filter(|_| has_structured);
+        beside.extend(link.map(|link| ContentBlock::resource_link(to_wire(link))));
+    }
     let (text, structured) = match result {
         Err(failure) => (failure.text(), RawJson::of(&failure.structured())),
         Ok(output) if !has_structured && !output.text_is_whole => {
@@ -36,6 +42,7 @@ pub(super) fn to_call(
         Ok(output) => (output.text, output.structured),
     };
     answer.content = vec![ContentBlock::text(text)];
+    answer.content.append(&mut beside);
     if has_structured {
         answer.structured_content = Some(match raw_result {
             Some(raw_result) => raw_result.keep(structured.bytes().clone()),
@@ -43,6 +50,13 @@ pub(super) fn to_call(
         });
     }
     answer
+}
+
+fn to_wire(link: ResourceLink) -> Resource {
+    Resource::new(link.uri, "the whole result")
+        .with_description(link.description)
+        .with_mime_type(link.mime_type)
+        .with_size(link.bytes)
 }
 
 /// `_meta` of a result: who answered, and under which id.

@@ -36,6 +36,7 @@ impl McpServer {
             self.running
                 .enter(session, context.id.clone(), cancelled.clone())
         });
+        let progress = progress::of_request(context);
         let abilities = context.client_capabilities().unwrap_or_default();
         let call = Call {
             request_id: incoming.id,
@@ -48,7 +49,9 @@ impl McpServer {
             session: incoming.session,
             cancelled,
             deadline: incoming.deadline,
-            progress: progress::of_request(context),
+            // Progress is told in the same stream as the answer.
+            takes_short_answers: incoming.takes_short_answers || progress.is_heard(),
+            progress,
         };
         (call, (watch, guard))
     }

@@ -19,6 +19,8 @@ pub struct Incoming {
     pub session: Option<String>,
     /// Until when the request must be answered.
     pub deadline: Option<Deadline>,
+    /// Whether every answer travels as a server-sent event, or as a line.
+    pub takes_short_answers: bool,
     /// The place for a result's bytes, where the transport puts them into the answer itself.
     pub raw_result: Option<Arc<RawResult>>,
 }

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::row_delivery::{self, BlockArguments, RowDelivery};
 use super::{Effect, Output, Tool, ToolFailure, database_schema, rows_view};
 use crate::call::Call;
-use crate::results::{JsonRows, TextForModels, WithText};
+use crate::results::RowForm;
 use crate::services::Services;
 
 /// The tool `execute_query`: one SELECT on PostgreSQL.
@@ -20,22 +21,29 @@ pub struct Arguments {
     sql: String,
     #[serde(default)]
     parameters: Option<Vec<Value>>,
+    #[serde(default)]
+    use_block_transport: Option<bool>,
+    #[serde(default)]
+    fetch_size: Option<u32>,
 }
 
 impl Tool for ExecuteQuery {
     const NAME: &'static str = "execute_query";
     const TITLE: &'static str = "Query PostgreSQL";
     const DESCRIPTION: &'static str = "Run one read-only SELECT on PostgreSQL and get its rows. \
-        Put values into `parameters`, as $1, $2, … Results are cut at a row and a byte limit \
-        (`truncated`): aggregate, or page with LIMIT.";
+        Put values into `parameters`, as $1, $2, … A large result gives its first rows and a \
+        handle (`result`), whose blocks read_result_block reads: better aggregate.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;
 
     fn input_schema() -> Value {
+        let blocks = row_delivery::properties();
         json!({
             "type": "object",
             "properties": {
+                "use_block_transport": blocks["use_block_transport"],
+                "fetch_size": blocks["fetch_size"],
                 "database": database_schema(),
                 "sql": {"type": "string", "minLength": 1,
                     "description": "SELECT, WITH, VALUES or TABLE"},
@@ -53,7 +61,7 @@ impl Tool for ExecuteQuery {
 
     fn output_schema() -> Value {
         json!({
-            "properties": rows_view::properties(),
+            "properties": rows_view::properties_with_blocks(),
             "required": ["columns", "rows", "row_count", "truncated", "truncated_by"]
         })
     }
@@ -65,18 +73,14 @@ impl Tool for ExecuteQuery {
     ) -> Result<Output, ToolFailure> {
         let database = services.databases.get(arguments.database.as_deref())?;
         let parameters = arguments.parameters.unwrap_or_default();
-        let mut sink = WithText {
-            rows: JsonRows::new(database.limits()),
-            text: TextForModels::new(services.text_bytes),
+        let asked = BlockArguments {
+            use_block_transport: arguments.use_block_transport,
+            fetch_size: arguments.fetch_size,
         };
+        let delivery = RowDelivery::new(services, call, asked)?;
+        let mut sink = delivery.rows(RowForm::Lines, database.limits());
         let query = database.query(&arguments.sql, &parameters, &mut sink);
-        let written = call.unless_cancelled(query).await??;
-        let has_structured = call.revision.has_structured_content();
-        let text = sink.text.finish(written.truncation, has_structured);
-        let row_count = sink.rows.row_count();
-        let rows = sink.rows.into_json();
-        Ok(rows_view::output(&written, row_count, text, |output| {
-            output.raw_member("rows", &rows)
-        }))
+        let written = delivery.follow(query).await??;
+        delivery.answer_rows(RowForm::Lines, sink, written).await
     }
 }

@@ -1,21 +1,15 @@
 //! `execute_spark_sql`: one Spark SQL statement, over Spark Connect.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::row_delivery::{self, BlockArguments, RowDelivery};
 use super::{Effect, Output, Tool, ToolFailure, rows_view};
 use crate::call::Call;
-use crate::results::{
-    ArrowStream, CsvRows, JsonRows, TextForModels, WithText, Written, count_rows,
-};
+use crate::results::{RowForm, Written};
 use crate::services::Services;
+use crate::spark::Sink;
 use crate::spark::connect::{Parameters, Statement};
-use crate::spark::{self, Sink};
-
-/// The text of a result that has no columns.
-const NO_ROWS: &str = "done; the statement gives no rows";
 
 /// The tool; `WRITES` where the operator lets statements write.
 pub struct ExecuteSparkSql<const WRITES: bool>;
@@ -29,6 +23,10 @@ pub struct Arguments {
     parameters: Option<Bound>,
     #[serde(default)]
     format: Option<FormatName>,
+    #[serde(default)]
+    use_block_transport: Option<bool>,
+    #[serde(default)]
+    fetch_size: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,11 +53,13 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
     const DESCRIPTION: &'static str = if WRITES {
         "Run one Spark SQL statement: a query over Spark's tables and files, or one that creates, \
         writes or drops. Put values into `parameters`: an array for ?, an object for :name. \
-        Results are cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT."
+        A large result gives its first rows and a handle (`result`), whose blocks \
+        read_result_block reads: better aggregate."
     } else {
         "Run one read-only Spark SQL statement: a query over Spark's tables, SHOW, DESCRIBE or \
-        EXPLAIN. Put values into `parameters`: an array for ?, an object for :name. Results are \
-        cut at a row and a byte limit (`truncated`): aggregate, or use LIMIT."
+        EXPLAIN. Put values into `parameters`: an array for ?, an object for :name. A large \
+        result gives its first rows and a handle (`result`), whose blocks read_result_block \
+        reads: better aggregate."
     };
     const EFFECT: Effect = if WRITES {
         Effect::Destroys
@@ -70,9 +70,12 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
     type Arguments = Arguments;
 
     fn input_schema() -> Value {
+        let blocks = row_delivery::properties();
         json!({
             "type": "object",
             "properties": {
+                "use_block_transport": blocks["use_block_transport"],
+                "fetch_size": blocks["fetch_size"],
                 "sql": {"type": "string", "minLength": 1,
                     "description": "One statement of Spark SQL"},
                 "parameters": {
@@ -89,7 +92,7 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
     }
 
     fn output_schema() -> Value {
-        let mut properties = rows_view::properties();
+        let mut properties = rows_view::properties_with_blocks();
         properties["rows"]["description"] = json!("With json");
         properties["data"] = json!({"type": "string", "description": "With csv and arrow"});
         json!({
@@ -111,15 +114,20 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
         let parameters =
             parameters.map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
         let statement = Statement::new(arguments.sql).parameters(parameters);
+        let blocks = BlockArguments {
+            use_block_transport: arguments.use_block_transport,
+            fetch_size: arguments.fetch_size,
+        };
         let asked = Asked {
             services,
             call,
             statement,
+            delivery: RowDelivery::new(services, call, blocks)?,
         };
         match arguments.format.unwrap_or(FormatName::Json) {
-            FormatName::Json => asked.json().await,
-            FormatName::Csv => asked.csv().await,
-            FormatName::Arrow => asked.arrow().await,
+            FormatName::Json => asked.rows(RowForm::Lines).await,
+            FormatName::Csv => asked.rows(RowForm::Csv).await,
+            FormatName::Arrow => asked.batches().await,
         }
     }
 }
@@ -129,66 +137,25 @@ struct Asked<'a> {
     services: &'a Services,
     call: &'a Call,
     statement: Statement,
+    delivery: RowDelivery<'a>,
 }
 
 impl Asked<'_> {
-    async fn json(self) -> Result<Output, ToolFailure> {
-        let mut sink = self.with_text(JsonRows::new(self.services.spark.limits()));
+    async fn rows(self, form: RowForm) -> Result<Output, ToolFailure> {
+        let mut sink = self.delivery.rows(form, self.services.spark.limits());
         let written = self.run(Sink::Rows(&mut sink)).await?;
-        let text = self.text(&written, sink.text);
-        let (count, rows) = (sink.rows.row_count(), sink.rows.into_json());
-        Ok(rows_view::output(&written, count, text, |output| {
-            output.raw_member("rows", &rows)
-        }))
+        self.delivery.answer_rows(form, sink, written).await
     }
 
-    async fn csv(self) -> Result<Output, ToolFailure> {
-        let mut sink = self.with_text(CsvRows::new(self.services.spark.limits()));
-        let written = self.run(Sink::Rows(&mut sink)).await?;
-        let text = self.text(&written, sink.text);
-        let (count, data) = (sink.rows.row_count(), sink.rows.into_text());
-        Ok(rows_view::output(&written, count, text, |output| {
-            output.member("data", &data)
-        }))
-    }
-
-    async fn arrow(self) -> Result<Output, ToolFailure> {
-        let mut sink = ArrowStream::new(self.services.spark.limits());
+    async fn batches(self) -> Result<Output, ToolFailure> {
+        let mut sink = self.delivery.batches(self.services.spark.limits());
         let written = self.run(Sink::Batches(&mut sink)).await?;
-        let count = sink.row_count();
-        let data = STANDARD.encode(sink.into_bytes().map_err(spark::Error::from)?);
-        let text = match written.columns.is_empty() {
-            true => NO_ROWS.to_owned(),
-            false => format!(
-                "{}, as Arrow IPC in base64 in structuredContent.data",
-                count_rows(count, written.truncation)
-            ),
-        };
-        Ok(rows_view::output(&written, count, text, |output| {
-            output.member("data", &data)
-        }))
-    }
-
-    fn with_text<S>(&self, rows: S) -> WithText<S> {
-        WithText {
-            rows,
-            text: TextForModels::new(self.services.text_bytes),
-        }
-    }
-
-    fn text(&self, written: &Written, text: TextForModels) -> String {
-        match written.columns.is_empty() {
-            true => NO_ROWS.to_owned(),
-            false => text.finish(
-                written.truncation,
-                self.call.revision.has_structured_content(),
-            ),
-        }
+        self.delivery.answer_batches(sink, written).await
     }
 
     async fn run(&self, sink: Sink<'_>) -> Result<Written, ToolFailure> {
         let spark = &self.services.spark;
         let run = spark.run(self.call.session.as_deref(), self.statement.clone(), sink);
-        Ok(self.call.unless_cancelled(run).await??)
+        Ok(self.delivery.follow(run).await??)
     }
 }

@@ -3,6 +3,7 @@
 mod jobs;
 mod loads;
 mod postgres;
+mod results;
 mod spark;
 
 use serde_json::{Value, json};

@@ -21,6 +21,27 @@ pub(super) fn properties() -> Value {
     })
 }
 
+/// The same for results that may be kept in blocks.
+pub(super) fn properties_with_blocks() -> Value {
+    let mut properties = properties();
+    properties["row_count"]["description"] = json!("Of the result, with the rows of its blocks");
+    properties["truncated_by"] = json!({"enum": ["rows", "bytes", "blocks", null]});
+    properties["result"] = json!({
+        "type": "object",
+        "description": "The whole result, in blocks",
+        "properties": {
+            "uri": {"type": "string"},
+            "mime_type": {"type": "string"},
+            "bytes": {"type": "integer"},
+            "blocks": {"type": "integer"},
+            "sha256": {"type": "string"},
+            "expires_in_s": {"type": "integer"}
+        },
+        "required": ["uri", "mime_type", "bytes", "blocks", "sha256", "expires_in_s"]
+    });
+    properties
+}
+
 /// The answer to a statement that wrote `row_count` rows. `add_rows` adds them in their form.
 pub(super) fn output(
     written: &Written,

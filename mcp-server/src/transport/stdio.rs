@@ -37,6 +37,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
             Some(Incoming {
                 id: CorrelationId::new(),
                 session: Some(SESSION.clone()),
+                takes_short_answers: true,
                 ..Incoming::default()
             })
         },

@@ -72,7 +72,7 @@ fn peak_of_memory() -> usize {
 #[tokio::test]
 async fn it_refuses_a_long_cell_before_it_is_read() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &["--block-transport=false"]).await;
     let client = server.client();
     client.query("SELECT 1", json!([])).await.structured();
     let before = peak_of_memory();

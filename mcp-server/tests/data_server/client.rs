@@ -128,13 +128,28 @@ impl Client {
         read(self.send(method, params, &[]).await).await
     }
 
+    /// The same, of a server that may be gone before it answers.
+    pub async fn try_request(&self, method: &str, params: Value) -> Result<(), reqwest::Error> {
+        self.prepare(method, params, &[]).send().await.map(drop)
+    }
+
     /// The same with more headers, and the raw response.
     pub async fn send(
         &self,
         method: &str,
-        mut params: Value,
+        params: Value,
         headers: &[(&'static str, &str)],
     ) -> reqwest::Response {
+        let request = self.prepare(method, params, headers);
+        request.send().await.expect("the server answers")
+    }
+
+    fn prepare(
+        &self,
+        method: &str,
+        mut params: Value,
+        headers: &[(&'static str, &str)],
+    ) -> reqwest::RequestBuilder {
         let mut all = headers.to_vec();
         let name = params["name"].as_str().or(params["uri"].as_str());
         let name = name.map(ToOwned::to_owned);
@@ -150,7 +165,7 @@ impl Client {
             }
         }
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        self.post(&body.to_string(), &all).await
+        self.prepare_post(&body.to_string(), &all)
     }
 
     /// Ends the session of an older revision; the status.
@@ -172,6 +187,15 @@ impl Client {
 
     /// Posts any text as a message.
     pub async fn post(&self, body: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
+        let request = self.prepare_post(body, headers);
+        request.send().await.expect("the server answers")
+    }
+
+    fn prepare_post(
+        &self,
+        body: &str,
+        headers: &[(&'static str, &str)],
+    ) -> reqwest::RequestBuilder {
         let mut all = HeaderMap::new();
         let mut set = |name: &'static str, value: &str| {
             all.insert(
@@ -188,8 +212,7 @@ impl Client {
         for (name, value) in headers {
             set(name, value);
         }
-        let request = self.http.post(&self.url).headers(all).body(body.to_owned());
-        request.send().await.expect("the server answers")
+        self.http.post(&self.url).headers(all).body(body.to_owned())
     }
 }
 

@@ -66,6 +66,15 @@ impl Database {
         }
     }
 
+    /// Waits until this is so.
+    pub async fn until(&self, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + READY_WITHIN;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "it never became so");
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// The name of a user without any right but to read what is everyone's.
     pub async fn ordinary_user(&self) -> &'static str {
         let mut connection = self.connection().await;

@@ -45,7 +45,8 @@ async fn it_asks_the_database_that_the_caller_names() {
     let arguments = json!({"database": "sales", "sql": "SELECT b FROM there"});
     let answer = client.call("execute_query", arguments).await;
     assert_eq!(answer.structured()["rows"], json!([[7]]));
-    let arguments = json!({"database": "sales", "sql": "SELECT generate_series(1, 3)"});
+    let arguments = json!({"database": "sales", "sql": "SELECT generate_series(1, 3)",
+        "use_block_transport": false});
     let answer = client.call("execute_query", arguments).await;
     assert_eq!(answer.structured()["truncated_by"], json!("rows"));
     let arguments = json!({"database": "nowhere", "sql": "SELECT 1"});

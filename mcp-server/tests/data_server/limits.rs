@@ -1,14 +1,17 @@
-//! Results end at their limits, with whole rows, and say so.
+//! Results without blocks end at their limits, with whole rows, and say so.
 
 use serde_json::json;
 
 use crate::database::Database;
 use crate::server::Server;
 
+/// The limits are for results that are not read in blocks.
+const NO_BLOCKS: &str = "--block-transport=false";
+
 #[tokio::test]
 async fn it_cuts_at_the_row_limit_and_says_so() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &["--postgres-max-rows=100"]).await;
+    let server = Server::on(&database, &[NO_BLOCKS, "--postgres-max-rows=100"]).await;
     let client = server.client();
     for (rows, shown, truncated) in [
         (0, 0, false),
@@ -44,7 +47,7 @@ async fn it_cuts_at_the_row_limit_and_says_so() {
 #[tokio::test]
 async fn it_cuts_at_the_byte_limit_with_whole_rows() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[NO_BLOCKS]).await;
     let client = server.client();
     for (width, escapes) in [
         (1_000, "x"),
@@ -80,7 +83,7 @@ async fn it_does_not_read_a_big_table_to_its_end() {
         "CREATE TABLE events AS SELECT n, md5(n::text) AS h FROM generate_series(1, 200000) n",
     )
     .await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[NO_BLOCKS]).await;
     let answer = server
         .client()
         .query("SELECT * FROM events", json!([]))
@@ -103,7 +106,7 @@ async fn it_does_not_read_a_big_table_to_its_end() {
 #[tokio::test]
 async fn it_names_the_column_whose_value_is_too_large_and_says_what_to_do() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[NO_BLOCKS]).await;
     let client = server.client();
     for (sql, shown, column) in [
         ("SELECT 1 AS id, repeat('x', 1000000) AS body", 0, "body"),

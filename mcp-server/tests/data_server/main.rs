@@ -1,6 +1,7 @@
 //! The data server over HTTP, on a real PostgreSQL that these tests start and stop.
 
 mod attacks;
+mod blocks;
 mod bounds;
 mod cancelling;
 mod catalogue_fuzz;
@@ -15,6 +16,7 @@ mod encryption;
 mod event_streams;
 mod health;
 mod hygiene;
+mod large_results;
 mod legitimate;
 mod limits;
 mod making_tables;
@@ -22,6 +24,7 @@ mod parameters;
 mod pipeline_refusals;
 mod pipelines;
 mod plans;
+mod process;
 mod prompts;
 mod protocol;
 mod read_only;

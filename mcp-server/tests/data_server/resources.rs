@@ -70,6 +70,7 @@ async fn it_lists_what_there_is_and_how_to_name_the_rest() {
             "postgres://{database}/schema/{schema_name}",
             "postgres://tables/{table_name}/data",
             "postgres://{database}/tables/{table_name}/data",
+            "result://{node}/{id}{?block}",
         ]
     );
     assert_eq!(templates.result()["cacheScope"], json!("public"));

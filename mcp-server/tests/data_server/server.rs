@@ -3,6 +3,7 @@
 use clap::Parser as _;
 use mcp_server::config::Config;
 use mcp_server::transport::http;
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -13,6 +14,7 @@ use crate::database::{Database, PASSWORD};
 pub struct Server {
     pub address: String,
     _stop: DropGuard,
+    _data: TempDir,
 }
 
 impl Server {
@@ -59,13 +61,16 @@ impl Server {
             "--spark-master-rest=http://127.0.0.1:1",
             "--spark-master-ui=http://127.0.0.1:1",
         ];
+        let data = tempfile::tempdir().expect("a folder");
+        let own_data = [format!("--data={}", data.path().display())];
         let is_named = |flag: &&&str| {
             let name = flag.split('=').next().unwrap_or(flag);
             flags
                 .iter()
                 .any(|given| given.split('=').next() == Some(name))
         };
-        let unnamed = nowhere.iter().chain(&everything);
+        let own_data: Vec<&str> = own_data.iter().map(String::as_str).collect();
+        let unnamed = nowhere.iter().chain(&everything).chain(&own_data);
         let unnamed = unnamed.filter(|flag| !is_named(flag));
         let config = Config::parse_from(own.iter().chain(unnamed).chain(flags));
         let listener = TcpListener::bind("127.0.0.1:0")
@@ -82,6 +87,7 @@ impl Server {
         Self {
             address,
             _stop: stop.drop_guard(),
+            _data: data,
         }
     }
 

@@ -53,7 +53,13 @@ def test_it_binds_the_parameters_of_a_query(client):
 
 def test_it_says_when_it_cuts_a_result(client):
     result = structured(
-        client.call("execute_query", {"sql": "SELECT g FROM generate_series(1, 200000) AS g"})
+        client.call(
+            "execute_query",
+            {
+                "sql": "SELECT g FROM generate_series(1, 200000) AS g",
+                "use_block_transport": False,
+            },
+        )
     )
     assert result["truncated"] is True
     assert 0 < result["row_count"] < 200000

@@ -14,6 +14,7 @@ RESOURCES = {
     "postgres://{database}/schema/{schema_name}": "postgres://default/schema/public",
     "postgres://tables/{table_name}/data": "postgres://tables/shops/data",
     "postgres://{database}/tables/{table_name}/data": "postgres://default/tables/shops/data",
+    "result://{node}/{id}{?block}": None,
     "metrics://system": "metrics://system",
 }
 """A URI for each resource and template; none where it is made by the test."""

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{DataRowBody, Message};
-use results::{Cell, Column, OversizedCell, Room, RowSink, Truncation};
+use results::{Cell, CellPart, Column, OversizedCell, Room, RowSink, Truncation};
 
 use crate::error::Error;
 use crate::session::{Session, SessionError};
 use crate::types::TypeInfo;
 use crate::values;
-use crate::wire::{ServerReport, WireError};
+use crate::wire::{RowPiece, ServerReport, WireError};
 
 /// Rows beyond the limit are read past up to so many bytes, since a new connection costs more; when
 /// there are more, the connection is closed instead.
@@ -49,6 +49,11 @@ pub(crate) async fn fetch(
     let (mut scratch, mut affected_rows) = (Vec::new(), None);
     while ready < answers {
         let message = match session.receive().await {
+            Err(WireError::RowTooLong(_)) if truncation.is_none() && sink.takes_parts() => {
+                let room = put_long(session, &columns.types, sink, &mut scratch).await?;
+                truncation = room.truncation();
+                continue;
+            }
             Err(WireError::RowTooLong(_)) => {
                 if truncation.is_none() {
                     truncation = Some(Truncation::Bytes);
@@ -131,6 +136,78 @@ fn put(
     Ok(sink.end_row()?)
 }
 
+/// Hands a row to the sink that is too long to be held. What is longer than a piece is text, as
+/// PostgreSQL writes it, whatever its type.
+async fn put_long(
+    session: &mut Session,
+    types: &[Arc<TypeInfo>],
+    sink: &mut dyn RowSink,
+    scratch: &mut Vec<u8>,
+) -> Result<Room, Error> {
+    let mut row = session.begin_long_row().await.map_err(SessionError::from)?;
+    let mut types = types.iter();
+    let mut text = TextInPieces::default();
+    while let Some(piece) = session
+        .next_piece(&mut row)
+        .await
+        .map_err(SessionError::from)?
+    {
+        match piece {
+            RowPiece::Null => {
+                types.next();
+                sink.cell(Cell::Null)?;
+            }
+            RowPiece::Value(bytes) => {
+                let value = String::from_utf8_lossy(&bytes);
+                match types.next() {
+                    Some(info) => sink.cell(values::cell(&value, info, scratch))?,
+                    None => sink.cell(Cell::Text(&value))?,
+                }
+            }
+            RowPiece::Part {
+                bytes,
+                is_first,
+                is_last,
+                length,
+            } => {
+                if is_first {
+                    types.next();
+                }
+                sink.part(CellPart {
+                    text: &text.decode(&bytes, is_last),
+                    is_first,
+                    is_last,
+                    cell_bytes: length,
+                })?;
+            }
+        }
+    }
+    Ok(sink.end_row()?)
+}
+
+/// Text that comes in pieces, which may end within a character.
+#[derive(Debug, Default)]
+struct TextInPieces {
+    begun: Vec<u8>,
+}
+
+impl TextInPieces {
+    /// The characters that this piece completes.
+    fn decode(&mut self, piece: &[u8], is_last: bool) -> String {
+        let mut bytes = std::mem::take(&mut self.begun);
+        bytes.extend_from_slice(piece);
+        let incomplete = match std::str::from_utf8(&bytes) {
+            Err(error) if error.error_len().is_none() && !is_last => error.valid_up_to(),
+            _ => bytes.len(),
+        };
+        self.begun = bytes.split_off(incomplete);
+        match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }
+    }
+}
+
 /// The place of a row's longest value, and its bytes.
 fn longest_value(row: &DataRowBody) -> Result<Option<(usize, usize)>, Error> {
     let lengths = row
@@ -150,4 +227,24 @@ fn oversized_cell(longest: Option<(usize, usize)>, columns: &Columns) -> Option<
         column: columns.columns.get(at)?.name.clone(),
         bytes,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TextInPieces;
+
+    #[test]
+    fn it_decodes_text_wherever_its_pieces_end() {
+        let whole = "aé€😀z".as_bytes();
+        for length in 1..=whole.len() {
+            let mut text = TextInPieces::default();
+            let pieces: Vec<&[u8]> = whole.chunks(length).collect();
+            let last = pieces.len() - 1;
+            let decoded = pieces.iter().enumerate();
+            let decoded = decoded.map(|(at, piece)| text.decode(piece, at == last));
+            assert_eq!(decoded.collect::<String>(), "aé€😀z", "{length}");
+        }
+        let mut text = TextInPieces::default();
+        assert_eq!(text.decode(b"a\xe2\x82", true), "a\u{fffd}");
+    }
 }

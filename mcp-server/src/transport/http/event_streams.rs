@@ -149,6 +149,7 @@ async fn receive(streams: &Streams, session: &str, request: Request) -> Response
             id: correlation::read(&parts.headers),
             session: Some(session.to_owned()),
             deadline: deadline.map(|deadline| deadline.call),
+            takes_short_answers: true,
             ..Incoming::default()
         };
         stream.take(message, incoming).await

@@ -29,6 +29,7 @@ pub(super) async fn describe(mut request: Request, next: Next) -> Response {
         deadline: extensions
             .get::<RequestDeadline>()
             .map(|deadline| deadline.call),
+        takes_short_answers: false,
         raw_result: Some(Arc::clone(&raw_result)),
     };
     request.extensions_mut().insert(incoming);

@@ -1,0 +1,202 @@
+//! A kept result is found again by its owner alone, until it expires, whoever was killed meanwhile.
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+use super::*;
+use crate::cutting::Cut;
+use crate::folder::NODE;
+use crate::{ResultHandle, UnreadBlock};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn store(folder: &TempDir, quota: u64, expiry: Duration) -> KeptResults {
+    KeptResults::new(KeptResultsSettings {
+        folder: folder.path().join("results"),
+        node: None,
+        quota,
+        expiry,
+    })
+}
+
+fn cut(offset: u64, end: u64) -> Cut {
+    Cut {
+        offset,
+        end,
+        first_row: offset,
+        rows: 1,
+        continues_row: false,
+    }
+}
+
+fn draft(store: &KeptResults, owner: Option<&str>) -> ResultDraft {
+    let purpose = Purpose::InsteadOfAnswer;
+    let draft = store.begin(purpose, owner, "text/csv", json!([]));
+    draft.expect("there is room")
+}
+
+fn keep(store: &KeptResults, owner: Option<&str>) -> ResultHandle {
+    let mut draft = draft(store, owner);
+    draft.append(cut(0, 3), b"abc").expect("there is room");
+    let kept = draft.finish(cut(3, 5), b"de", 2);
+    kept.expect("there is room")
+}
+
+fn open(store: &KeptResults, uri: &str, owner: Option<&str>) -> Result<KeptResult, UnknownResult> {
+    let name = uri.strip_prefix("result://").expect("a result's URI");
+    let (node, id) = name.split_once('/').expect("a node and an id");
+    store.open(node, id, owner)
+}
+
+fn files(folder: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(folder.path().join("results")).expect("it is there");
+    let names = entries.map(|entry| entry.expect("a file").file_name());
+    let mut names: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name != NODE)
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn it_gives_back_each_block_with_its_place_and_its_digest_after_a_restart_too() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let handle = keep(&store(&folder, 10_000, MINUTE), None);
+    let whole = hex::encode(Sha256::digest(b"abcde"));
+    assert_eq!((handle.facts.bytes, handle.facts.blocks), (5, 2));
+    assert_eq!(handle.facts.sha256, whole);
+    let restarted = store(&folder, 10_000, MINUTE);
+    let kept = open(&restarted, &handle.uri, None).expect("it is kept");
+    assert_eq!(kept.facts(), Some(&handle.facts));
+    let first = kept.block(0).expect("a block");
+    assert_eq!((first.bytes.as_slice(), first.next), (&b"abc"[..], Some(1)));
+    assert_eq!(first.sha256, hex::encode(Sha256::digest(b"abc")));
+    let last = kept.block(1).expect("a block");
+    assert_eq!((last.bytes.as_slice(), last.next), (&b"de"[..], None));
+    assert_eq!((last.offset, last.first_row), (3, 3));
+    let beyond = kept.block(2).expect_err("two blocks");
+    assert!(matches!(beyond, UnreadBlock::Beyond { blocks: 2 }));
+}
+
+#[test]
+fn it_says_the_same_of_a_foreign_an_unknown_and_an_expired_result() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let store = store(&folder, 10_000, MINUTE);
+    let handle = keep(&store, Some("ada"));
+    assert!(open(&store, &handle.uri, Some("ada")).is_ok());
+    let unknown = handle.uri.replace(|c: char| c.is_ascii_digit(), "0");
+    let elsewhere = handle.uri.replace("result://", "result://x");
+    let path = format!("{}/../../x", handle.uri);
+    for (uri, owner) in [
+        (&handle.uri, None),
+        (&handle.uri, Some("eve")),
+        (&unknown, Some("ada")),
+        (&elsewhere, Some("ada")),
+        (&path, Some("ada")),
+    ] {
+        let refused = open(&store, uri, owner).expect_err("nobody's");
+        assert_eq!(refused, UnknownResult);
+    }
+    let expired = KeptResults::new(KeptResultsSettings {
+        expiry: Duration::ZERO,
+        ..store.folder.settings.clone()
+    });
+    let handle = keep(&expired, Some("ada"));
+    let refused = open(&expired, &handle.uri, Some("ada"));
+    assert_eq!(refused.expect_err("expired"), UnknownResult);
+}
+
+#[test]
+fn it_lets_the_blocks_of_an_unfinished_result_be_read_and_promises_no_last_one() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let store = store(&folder, 10_000, MINUTE);
+    let mut draft = draft(&store, None);
+    let uri = draft.uri().to_owned();
+    draft.append(cut(0, 3), b"abc").expect("there is room");
+    let kept = open(&store, &uri, None).expect("it is being written");
+    assert_eq!(kept.facts(), None);
+    let first = kept.block(0).expect("a block");
+    assert_eq!((first.bytes.as_slice(), first.next), (&b"abc"[..], Some(1)));
+    let early = kept.block(1).expect_err("one block");
+    assert!(matches!(early, UnreadBlock::NotYet { blocks: 1 }));
+    draft.finish(cut(3, 5), b"de", 2).expect("there is room");
+    // Whoever has it open reads on; whoever opens it anew reads the same.
+    assert_eq!(kept.block(0).expect("a block"), first);
+    let kept = open(&store, &uri, None).expect("it is kept");
+    assert_eq!(kept.block(0).expect("a block"), first);
+    assert_eq!(kept.block(1).expect("a block").next, None);
+}
+
+#[test]
+fn it_removes_a_result_that_is_given_up() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let store = store(&folder, 10_000, MINUTE);
+    let mut draft = draft(&store, None);
+    draft.append(cut(0, 3), b"abc").expect("there is room");
+    let uri = draft.uri().to_owned();
+    assert_eq!(files(&folder).len(), 1);
+    drop(draft);
+    assert_eq!(files(&folder), [""; 0]);
+    assert_eq!(store.bytes(), 0);
+    assert!(open(&store, &uri, None).is_err());
+}
+
+#[test]
+fn it_takes_back_what_has_expired_and_what_a_killed_process_left_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let expiring = store(&folder, 10_000, Duration::ZERO);
+    keep(&expiring, None);
+    let left_behind = folder.path().join("results").join("0.part");
+    fs::write(&left_behind, b"half").expect("a disk");
+    let lasting = store(&folder, 10_000, MINUTE);
+    let kept = keep(&lasting, None);
+    let under_way = draft(&lasting, None);
+    assert_eq!(files(&folder).len(), 4);
+    // Another process of the same folder, which knows nothing of these.
+    let other = store(&folder, 10_000, MINUTE);
+    other.sweep().expect("the folder is there");
+    assert_eq!(files(&folder).len(), 2, "{:?}", files(&folder));
+    assert!(open(&other, &kept.uri, None).is_ok());
+    let length = |name: &String| {
+        let path = folder.path().join("results").join(name);
+        fs::metadata(path).expect("it is there").len()
+    };
+    let used: u64 = files(&folder).iter().map(length).sum();
+    assert_eq!(other.bytes(), used);
+    let finished = under_way.finish(cut(0, 1), b"x", 1).expect("its own");
+    assert!(open(&other, &finished.uri, None).is_ok());
+}
+
+#[test]
+fn it_refuses_what_is_over_the_quota_and_leaves_nothing_of_it() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let store = store(&folder, 1_000, MINUTE);
+    let large = [0; 600];
+    let mut too_large = draft(&store, None);
+    let refused = too_large.append(cut(0, 600), &large);
+    assert!(matches!(refused, Err(NotKept::TooLarge { most: 500 })));
+    drop(too_large);
+    let mut first = draft(&store, None);
+    first.append(cut(0, 400), &large[..400]).expect("room");
+    let mut second = draft(&store, None);
+    second.append(cut(0, 400), &large[..400]).expect("room");
+    let mut third = draft(&store, None);
+    let refused = third.append(cut(0, 400), &large[..400]);
+    assert!(matches!(refused, Err(NotKept::QuotaUsed { most: 1_000 })));
+    let offer = store.begin(Purpose::BesideAnswer, None, "text/csv", json!([]));
+    let refused = offer.expect("a disk").finish(cut(0, 1), b"x", 1);
+    assert!(matches!(refused, Err(NotKept::QuotaUsed { .. })));
+    drop((first, second, third));
+    assert_eq!((files(&folder).len(), store.bytes()), (0, 0));
+}
+
+#[test]
+fn it_says_that_the_disk_refuses() {
+    let folder = tempfile::tempdir().expect("a disk");
+    fs::write(folder.path().join("results"), b"a file").expect("a disk");
+    let store = store(&folder, 1_000, MINUTE);
+    let refused = store.begin(Purpose::InsteadOfAnswer, None, "text/csv", json!([]));
+    assert!(matches!(refused, Err(NotKept::Disk(_))));
+}

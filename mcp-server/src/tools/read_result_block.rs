@@ -1,0 +1,141 @@
+//! `read_result_block`: one block of a result that its answer could not hold.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Effect, Output, Tool, ToolFailure};
+use crate::call::Call;
+use crate::kept_results::{Block, KeptResult};
+use crate::results::RawJson;
+use crate::services::Services;
+
+/// The tool `read_result_block`: the twin of the resource `result://{node}/{id}{?block}`, for
+/// clients that call tools alone.
+pub struct ReadResultBlock;
+
+/// The arguments of a call of `read_result_block`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arguments {
+    uri: String,
+    #[serde(default)]
+    block: u64,
+}
+
+impl Tool for ReadResultBlock {
+    const NAME: &'static str = "read_result_block";
+    const TITLE: &'static str = "Read a large result";
+    const DESCRIPTION: &'static str = "Read one block of a large result by the `uri` that a query \
+        answered with. Its rows are the text: an array or a line of CSV each; `next_block` is null \
+        after the last.";
+    const EFFECT: Effect = Effect::Reads;
+
+    type Arguments = Arguments;
+
+    fn input_schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "uri": {"type": "string", "description": "result://…"},
+                "block": {"type": "integer", "minimum": 0, "description": "0 when left out"}
+            },
+            "required": ["uri"],
+            "additionalProperties": false
+        })
+    }
+
+    fn output_schema() -> Value {
+        json!({
+            "properties": {
+                "block": {"type": "integer"},
+                "blocks": {"type": "integer"},
+                "next_block": {"type": ["integer", "null"]},
+                "first_row": {"type": "integer", "description": "From 0"},
+                "row_count": {"type": "integer", "description": "Rows that begin in the block"},
+                "continues_row": {"type": "boolean", "description": "Begins within a row"},
+                "offset": {"type": "integer"},
+                "sha256": {"type": "string"},
+                "mime_type": {"type": "string"},
+                "data": {"type": "string", "description": "Arrow IPC, in base64"}
+            },
+            "required": ["block", "blocks", "next_block", "first_row", "row_count",
+                "continues_row", "offset", "sha256", "mime_type"]
+        })
+    }
+
+    async fn run(
+        services: &Services,
+        call: &Call,
+        arguments: Arguments,
+    ) -> Result<Output, ToolFailure> {
+        let Arguments { uri, block } = arguments;
+        let (node, id) = uri
+            .strip_prefix("result://")
+            .and_then(|name| name.split_once('/'))
+            .ok_or_else(|| {
+                ToolFailure::invalid_arguments(format!(
+                    "`{uri}` is no URI of a result, such as result://n1/3f0c…"
+                ))
+            })?;
+        let (kept, block) = read_block(services, call, node, id, block).await?;
+        Ok(output(&kept, block))
+    }
+}
+
+/// Reads one block of the caller's result with this id on this node.
+///
+/// # Errors
+/// [`ToolFailure`]: the same for a foreign result and for one that is not there.
+pub async fn read_block(
+    services: &Services,
+    call: &Call,
+    node: &str,
+    id: &str,
+    block: u64,
+) -> Result<(KeptResult, Block), ToolFailure> {
+    let store = Arc::clone(&services.kept_results);
+    let owner = call.principal.owner().map(ToOwned::to_owned);
+    let (node, id) = (node.to_owned(), id.to_owned());
+    let reading = tokio::task::spawn_blocking(move || -> Result<_, ToolFailure> {
+        let kept = store.open(&node, &id, owner.as_deref())?;
+        let block = kept.block(block)?;
+        Ok((kept, block))
+    });
+    let read = call.unless_cancelled(reading).await?;
+    read.map_err(|error| {
+        ToolFailure::unavailable("the block cannot be read").with_log(error.to_string())
+    })?
+}
+
+fn output(kept: &KeptResult, block: Block) -> Output {
+    let mut structured = json!({
+        "block": block.number,
+        "blocks": kept.blocks(),
+        "next_block": block.next,
+        "first_row": block.first_row,
+        "row_count": block.rows,
+        "continues_row": block.continues_row,
+        "offset": block.offset,
+        "sha256": block.sha256,
+        "mime_type": kept.mime_type(),
+    });
+    let next = match block.next {
+        Some(next) => format!("the next is block {next}"),
+        None => "it is the last one".to_owned(),
+    };
+    let place = format!("block {} of {}; {next}", block.number, kept.blocks());
+    let text = match String::from_utf8(block.bytes) {
+        Ok(text) => text,
+        Err(binary) => {
+            structured["data"] = STANDARD.encode(binary.as_bytes()).into();
+            "Arrow IPC, in base64 in structuredContent.data".to_owned()
+        }
+    };
+    let mut output = Output::of_rows(RawJson::of(&structured), text);
+    output.notes.push(place);
+    output
+}

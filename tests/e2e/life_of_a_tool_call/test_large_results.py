@@ -1,0 +1,55 @@
+"""Results of any size through the gateway: the example fetches one, the SDKs read its blocks."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SQL = "SELECT n, md5(n::text) AS h FROM generate_series(1, 40000) AS n"
+ROWS = [[n, hashlib.md5(str(n).encode()).hexdigest()] for n in range(1, 40_001)]
+
+
+def run_example(url: str, sql: str, path: Path) -> subprocess.CompletedProcess:
+    """Runs the example as a reader of it would."""
+    example = REPOSITORY / "examples/large_result.py"
+    command = [sys.executable, example, sql, path, "--url", url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_it_fetches_a_result_by_the_example_in_parallel_and_whole(stack, tmp_path):
+    path = tmp_path / "rows.ndjson"
+    done = run_example(stack.url, SQL, path)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line) for line in path.read_text().splitlines()] == ROWS
+    assert f"{path.stat().st_size} bytes in " in done.stdout
+
+
+def test_it_says_by_the_example_why_a_query_is_refused(stack, tmp_path):
+    done = run_example(stack.url, "DELETE FROM shops", tmp_path / "rows")
+    assert done.returncode == 1 and "[42501]" in done.stderr, done.stderr
+
+
+def test_it_reads_every_block_by_the_resource_and_by_the_tool(client):
+    arguments = {"sql": SQL, "use_block_transport": True, "fetch_size": 15_000}
+    called = client.call("execute_query", arguments)["result"]
+    handle = called["structuredContent"]["result"]
+    links = [part for part in called["content"] if part["type"] == "resource_link"]
+    assert [link["uri"] for link in links] == [handle["uri"]]
+    lines = []
+    uri = f"{handle['uri']}?block=0"
+    for number in range(handle["blocks"]):
+        (contents,) = client.read(uri)["result"]["contents"]
+        arguments = {"uri": handle["uri"], "block": number}
+        twin = client.call("read_result_block", arguments)["result"]
+        assert twin["content"][0]["text"] == contents["text"]
+        lines += contents["text"].splitlines()
+        uri = contents["_meta"].get("portcullis/next")
+    assert uri is None
+    assert [json.loads(line) for line in lines] == ROWS
+
+
+def test_it_answers_a_handle_that_is_nobodys(client):
+    failed = client.call("read_result_block", {"uri": "result://n1/0"})["result"]
+    assert failed["isError"] and "has expired, or never was" in failed["content"][0]["text"]
