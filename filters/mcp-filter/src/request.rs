@@ -227,8 +227,6 @@ impl<'h, H: Host> Request<'h, H> {
                 let limit = refusing.max_bytes;
                 if size > limit {
                     refusing.replace_if_lost(|| Answer::unreadable(&ReadError::TooLarge { limit }));
-                }
-                if size > limit {
                     return self.send_refusal(*refusing);
                 }
                 if end {
