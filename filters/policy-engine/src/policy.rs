@@ -42,7 +42,7 @@ pub struct EndpointId(u32);
 /// Where a message that may pass is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'p> {
-    /// The Envoy cluster.
+    /// The Envoy cluster that reaches the server.
     pub cluster: &'p str,
     /// The path there; none where the client's own stays, query and all.
     pub path: Option<&'p str>,

@@ -63,6 +63,10 @@ impl Pipelines {
         self.server.client()
     }
 
+    pub fn address(&self) -> &str {
+        &self.server.address
+    }
+
     /// Creates a pipeline of these stages and runs it; the run when it is over.
     pub async fn finish(&self, stages: Value, parameters: Value) -> Value {
         let client = self.client();
@@ -72,7 +76,7 @@ impl Pipelines {
     }
 }
 
-async fn create(client: &Client, stages: Value) {
+pub async fn create(client: &Client, stages: Value) {
     let pipeline = json!({"name": "p", "stages": stages,
         "parameters": {"day": {"type": "string", "default": "2026-11-02"}}});
     client
