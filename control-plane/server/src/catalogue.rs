@@ -8,6 +8,7 @@ use store::{Catalogue, RawTool};
 use time::OffsetDateTime;
 
 mod client;
+mod json_schema;
 mod listing;
 mod sse;
 
@@ -106,8 +107,7 @@ fn judge(tool: &RawTool, listed_since: u64) -> CatalogueTool {
     }
 }
 
-/// The reason why a text is not a JSON Schema of the draft that it names, by the reference
-/// implementation. The engine's own compiler takes a subset and says so itself.
+/// The reason why a text is not a JSON Schema of the draft that it names.
 fn invalid_schema(text: &RawValue) -> Option<String> {
     let schema: Value = match serde_json::from_str(text.get()) {
         Ok(schema) => schema,
@@ -117,10 +117,10 @@ fn invalid_schema(text: &RawValue) -> Option<String> {
             ));
         }
     };
-    let error = jsonschema::meta::validate(&schema).err()?;
-    let place = error.instance_path().to_string();
+    let json_schema::Fault { pointer, expected } = json_schema::fault(&schema)?;
     Some(format!(
-        "its input schema is not a JSON Schema, at `{place}`: {error}; have its server correct it"
+        "its input schema is not a JSON Schema, at `{pointer}`: expected {expected}; have its \
+         server correct it"
     ))
 }
 
