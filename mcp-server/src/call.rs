@@ -84,14 +84,31 @@ pub enum Principal {
     /// Nobody said who it is.
     #[default]
     Anonymous,
+    /// The caller's name, by whatever stands before this server.
+    Named(String),
 }
 
 impl Principal {
+    /// The caller whom a header of a request names. A header that is there and names nobody is
+    /// nobody's; so is one that is there twice.
+    pub fn named<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let name = values
+            .next()
+            .and_then(|value| std::str::from_utf8(value).ok());
+        match name.map(str::trim) {
+            Some(name) if !name.is_empty() && values.next().is_none() => {
+                Self::Named(name.to_owned())
+            }
+            _ => Self::Anonymous,
+        }
+    }
+
     /// Under whom records are kept that only their owner may see; `None` for callers without
     /// identity.
     pub fn owner(&self) -> Option<&str> {
         match self {
             Self::Anonymous => None,
+            Self::Named(name) => Some(name),
         }
     }
 }
@@ -135,6 +152,16 @@ pub struct ClientAbilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_takes_one_name_for_a_caller_and_nothing_else() {
+        let named = |values: &[&[u8]]| Principal::named(values.iter().copied());
+        assert_eq!(named(&[b" alice "]).owner(), Some("alice"));
+        let nobody: [&[&[u8]]; 5] = [&[], &[b""], &[b" "], &[b"\xff"], &[b"alice", b"bob"]];
+        for values in nobody {
+            assert_eq!(named(values), Principal::Anonymous);
+        }
+    }
 
     #[test]
     fn it_knows_which_revisions_have_structured_content_and_which_have_no_sessions() {

@@ -122,7 +122,9 @@ impl FlowRunner {
             } => {
                 let load = destination::Load {
                     call,
-                    database: services.databases.get(database.as_deref())?,
+                    database: services
+                        .databases
+                        .get(database.as_deref(), call.owner.as_deref())?,
                     table,
                     mode: *mode,
                     marker_table: marker_table.as_deref(),

@@ -64,12 +64,12 @@ pub async fn complete(
             names.map(ToOwned::to_owned).collect()
         }
         NameKind::Schema => {
-            let database = services.databases.get(database)?;
+            let database = services.databases.get(database, call.principal.owner())?;
             let look = database.schema_names(Some(prefix), None, one_more);
             call.unless_cancelled(look).await??
         }
         NameKind::Table => {
-            let database = services.databases.get(database)?;
+            let database = services.databases.get(database, call.principal.owner())?;
             let look = database.table_names(prefix, one_more);
             call.unless_cancelled(look).await??
         }

@@ -1,5 +1,8 @@
 //! Starts the data server from flags and environment.
 
+// The futures of a call nest deeper than the compiler follows by itself.
+#![recursion_limit = "256"]
+
 use std::process::ExitCode;
 
 use clap::Parser as _;

@@ -34,7 +34,6 @@ pub mod submit_spark_job;
 use std::future::Future;
 
 use anyhow::ensure;
-use rmcp::model::ContentBlock;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -46,7 +45,6 @@ use crate::services::Services;
 pub use failure::ToolFailure;
 pub use get_table_schema::not_found as missing_table;
 pub use job_view::{full as describe_job, line as summarise_job};
-pub use pipeline_view::run as describe_run;
 pub use registry::Registry;
 
 impl Registry {
@@ -144,7 +142,7 @@ pub enum Effect {
 }
 
 /// The answer of a tool.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     /// The whole answer; fits [`Tool::output_schema`].
     pub structured: RawJson,
@@ -157,8 +155,6 @@ pub struct Output {
     pub notes: Vec<String>,
     /// The resource that holds the rest of the answer, for clients whose revision has links.
     pub link: Option<ResourceLink>,
-    /// Content behind all that: images, sounds and embedded resources.
-    pub content: Vec<ContentBlock>,
 }
 
 /// A resource that an answer leads to.
@@ -183,7 +179,6 @@ impl Output {
             text_is_whole: false,
             notes: Vec::new(),
             link: None,
-            content: Vec::new(),
         }
     }
 
@@ -195,7 +190,6 @@ impl Output {
             text_is_whole: true,
             notes: Vec::new(),
             link: None,
-            content: Vec::new(),
         }
     }
 }

@@ -38,6 +38,7 @@ struct Entry {
     database: String,
     write: Option<WriteLogin>,
     role: Option<String>,
+    caller_roles: Option<String>,
     allow_superuser: Option<String>,
     sslmode: Option<SslMode>,
     sslrootcert: Option<PathBuf>,
@@ -124,6 +125,11 @@ impl PostgresConfig {
             databases_file: None,
             database: entry.database,
             role: entry.role,
+            caller_roles: entry
+                .caller_roles
+                .map(|roles| roles.parse())
+                .transpose()
+                .map_err(anyhow::Error::msg)?,
             connections,
             statement_timeout_ms: entry
                 .statement_timeout_ms

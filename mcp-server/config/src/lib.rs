@@ -1,6 +1,7 @@
 //! Every setting of the process: a flag and an environment variable each.
 
 mod blocks;
+mod caller_roles;
 mod databases_file;
 mod postgres;
 mod secret;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 pub use blocks::BlockConfig;
+pub use caller_roles::CallerRoles;
 pub use postgres::{PostgresConfig, Signatures, SslMode};
 pub use secret::Secret;
 pub use spark::{Access, JobFileAccess, SparkConfig};
@@ -50,6 +52,11 @@ pub struct Config {
     )]
     pub allowed_origins: Vec<String>,
 
+    /// Header in which whatever stands before this server names the caller; set it only where
+    /// callers cannot send it themselves
+    #[arg(long, env = "MCP_PRINCIPAL_HEADER", value_parser = read_header_name)]
+    pub principal_header: Option<String>,
+
     /// PostgreSQL URL of this server's own durable records (schema `portcullis`); without it, jobs
     /// cannot be submitted and pipelines not be kept
     #[arg(long, env = "PORTCULLIS_STORE_URL", hide_env_values = true)]
@@ -83,4 +90,13 @@ pub struct Config {
     /// The Spark that statements and jobs run on.
     #[command(flatten)]
     pub spark: SparkConfig,
+}
+
+/// A header's name, in lower case.
+fn read_header_name(text: &str) -> Result<String, String> {
+    let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    match !text.is_empty() && text.bytes().all(is_sign) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("a header's name has letters, digits and `-`".to_owned()),
+    }
 }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::Secret;
+use super::{CallerRoles, Secret};
 
 /// A PostgreSQL database, and how statements run there.
 #[derive(Debug, Clone, Args)]
@@ -65,6 +65,12 @@ pub struct PostgresConfig {
     /// the read-only transaction protect
     #[arg(long = "postgres-role", env = "POSTGRES_ROLE")]
     pub role: Option<String>,
+
+    /// Roles as which the statements of callers run: `principal` for the role of the caller's own
+    /// name, or a list such as `alice=analyst,*=guest`. The logins should be members of these roles
+    /// and be NOINHERIT; callers without a role are refused
+    #[arg(long = "postgres-caller-roles", env = "POSTGRES_CALLER_ROLES")]
+    pub caller_roles: Option<CallerRoles>,
 
     /// Connections that queries may use at once
     #[arg(

@@ -8,8 +8,8 @@ mod similar_names;
 mod tables;
 
 pub use description::{
-    Check, ColumnDescription, ForeignKey, Index, TableDescription, UniqueConstraint,
+    Check, ColumnDescription, ForeignKey, Index, Reference, TableDescription, UniqueConstraint,
 };
 pub use functions::FunctionSummary;
 pub use similar_names::{MissingTable, TableName};
-pub use tables::{TableKey, TableSummary};
+pub use tables::{TableFilter, TableKey, TableKind, TableSummary};

@@ -1,13 +1,15 @@
 //! One database: its logins, and the pools of sessions that are kept open for them.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::{PostgresConfig, Secret, SslMode};
+use config::{CallerRoles, PostgresConfig, Secret, SslMode};
 use results::Limits;
 
+use super::Error;
 use super::judge;
-use super::pool::{Opener, PoolUse, SessionPool};
+use super::pool::{Lease, Opener, PoolUse, SessionPool};
 use super::session::{SessionAccess, SessionSettings};
 use super::types::Types;
 use super::wire::{Login, MessageBounds};
@@ -19,10 +21,26 @@ const CATALOGUE_SESSIONS: usize = 2;
 /// `max_connections` is shared with whoever else writes there.
 const WRITE_SESSIONS: usize = 4;
 
+/// One database as a caller sees it. Copies share their sessions.
+#[derive(Debug, Clone)]
+pub struct Database {
+    shared: Arc<SharedDatabase>,
+    /// The role of the caller; `None` where callers have no roles, or it is not known who calls.
+    role: Option<Arc<str>>,
+}
+
+impl Deref for Database {
+    type Target = SharedDatabase;
+
+    fn deref(&self) -> &SharedDatabase {
+        &self.shared
+    }
+}
+
 /// One database, behind sessions that are kept open: those that read, and, under another login,
 /// those that may write.
 #[derive(Debug)]
-pub struct Database {
+pub struct SharedDatabase {
     pub(super) name: String,
     pub(super) queries: SessionPool,
     pub(super) catalogue: SessionPool,
@@ -30,6 +48,7 @@ pub struct Database {
     pub(super) login: Arc<Login>,
     pub(super) session_settings: SessionSettings,
     pub(super) settings: CallSettings,
+    caller_roles: Option<CallerRoles>,
     pub(super) types: Types,
 }
 
@@ -75,6 +94,7 @@ impl Database {
             access: SessionAccess::Read,
             role: config.role.clone(),
             allowed_superuser: config.allow_superuser.clone(),
+            callers_have_roles: config.caller_roles.is_some(),
             statement_timeout,
         };
         let pool = |purpose, most, login: &Arc<Login>, settings: &SessionSettings| {
@@ -95,7 +115,7 @@ impl Database {
             pool("writing", WRITE_SESSIONS, &writer, &settings)
         });
         let queries = usize::try_from(config.connections)?;
-        Ok(Self {
+        let shared = SharedDatabase {
             name: name.to_owned(),
             queries: pool("queries", queries, &reader, &session_settings)?,
             catalogue: pool(
@@ -112,10 +132,44 @@ impl Database {
                 max_cost: config.max_cost,
                 allow_triggers: config.allow_triggers,
             },
+            caller_roles: config.caller_roles.clone(),
             types: Types::default(),
             login: reader,
             session_settings,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            role: None,
         })
+    }
+
+    /// The database as a caller sees it: where callers have roles, every statement runs as theirs.
+    ///
+    /// # Errors
+    /// [`Error::NoRole`].
+    pub fn for_caller(&self, caller: Option<&str>) -> Result<Self, Error> {
+        let role = match &self.caller_roles {
+            None => None,
+            Some(roles) => Some(roles.role_of(caller).ok_or_else(|| self.no_role())?.into()),
+        };
+        Ok(Self {
+            shared: Arc::clone(&self.shared),
+            role,
+        })
+    }
+
+    /// A session of a pool of this database, under the caller's role.
+    pub(super) async fn lease(&self, pool: &SessionPool) -> Result<Lease, Error> {
+        match (&self.caller_roles, &self.role) {
+            (Some(_), None) => Err(self.no_role()),
+            (_, role) => pool.lease(role.as_deref()).await,
+        }
+    }
+
+    fn no_role(&self) -> Error {
+        Error::NoRole {
+            database: self.name.clone(),
+        }
     }
 
     /// The name by which callers choose it.

@@ -4,22 +4,13 @@ use std::collections::BTreeMap;
 
 use config::PostgresConfig;
 
-use super::Database;
+use super::error::UnknownDatabase;
+use super::{Database, Error};
 
 /// The databases of this server, by name. The one of the POSTGRES_* settings is always there.
 #[derive(Debug)]
 pub struct Databases {
     by_name: BTreeMap<String, Database>,
-}
-
-/// There is no database of that name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no database `{name}`")]
-pub struct UnknownDatabase {
-    /// The name that was asked for.
-    pub name: String,
-    /// The names there are.
-    pub known: Vec<String>,
 }
 
 impl Databases {
@@ -39,21 +30,29 @@ impl Databases {
         })
     }
 
-    /// The database of this name; the one of the POSTGRES_* settings when no name is given.
+    /// The database of this name as a caller sees it; the one of the POSTGRES_* settings when no
+    /// name is given.
     ///
     /// # Errors
-    /// [`UnknownDatabase`].
-    pub fn get(&self, name: Option<&str>) -> Result<&Database, UnknownDatabase> {
+    /// [`Error::UnknownDatabase`] and [`Error::NoRole`].
+    pub fn get(&self, name: Option<&str>, caller: Option<&str>) -> Result<Database, Error> {
         let name = name.unwrap_or(PostgresConfig::FIRST);
-        self.by_name.get(name).ok_or_else(|| UnknownDatabase {
+        let database = self.by_name.get(name).ok_or_else(|| UnknownDatabase {
             name: name.to_owned(),
             known: self.names().map(ToOwned::to_owned).collect(),
-        })
+        })?;
+        database.for_caller(caller)
     }
 
     /// The names of all databases, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
+    }
+
+    /// The databases in which a caller may do anything, in the order of their names.
+    pub fn of_caller(&self, caller: Option<&str>) -> impl Iterator<Item = Database> {
+        self.all()
+            .filter_map(move |one| one.for_caller(caller).ok())
     }
 
     /// All databases, in the order of their names.

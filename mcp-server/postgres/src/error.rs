@@ -80,6 +80,15 @@ pub enum Error {
         /// The cost that a query may have.
         most: f64,
     },
+    /// The caller has no role in the database, where each must have one.
+    #[error("the caller has no role in the database `{database}`")]
+    NoRole {
+        /// The database's name in this server's configuration.
+        database: String,
+    },
+    /// There is no database of the name that was asked for.
+    #[error(transparent)]
+    UnknownDatabase(#[from] UnknownDatabase),
     /// The database has no login that may write.
     #[error("the database `{database}` has no login that may write")]
     ReadOnly {
@@ -101,6 +110,16 @@ impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Session(error.into())
     }
+}
+
+/// There is no database of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no database `{name}`")]
+pub struct UnknownDatabase {
+    /// The name that was asked for.
+    pub name: String,
+    /// The names there are.
+    pub known: Vec<String>,
 }
 
 /// Why no session of a pool is free.

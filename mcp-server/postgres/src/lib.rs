@@ -25,13 +25,13 @@ mod wire;
 mod write_transaction;
 
 pub use catalogue::{
-    Check, ColumnDescription, ForeignKey, FunctionSummary, Index, MissingTable, TableDescription,
-    TableKey, TableName, TableSummary, UniqueConstraint,
+    Check, ColumnDescription, ForeignKey, FunctionSummary, Index, MissingTable, Reference,
+    TableDescription, TableFilter, TableKey, TableKind, TableName, TableSummary, UniqueConstraint,
 };
 pub use changed_table::ChangedTable;
-pub use database::Database;
-pub use databases::{Databases, UnknownDatabase};
-pub use error::{Busy, Error, NotOpened, SOON};
+pub use database::{Database, SharedDatabase};
+pub use databases::Databases;
+pub use error::{Busy, Error, NotOpened, SOON, UnknownDatabase};
 pub use judge::{FunctionRefused, Refused};
 pub use new_table::{NewColumn, NewForeignKey, NewTable, NewTableError, OnDelete};
 pub use parameters::InvalidParameters;
@@ -41,5 +41,5 @@ pub use session::{OpenError, SessionError, TextRow};
 pub use transaction::ReadTransaction;
 pub use wire::{ConnectError, ServerReport, WireError};
 pub use write_transaction::{
-    Change, Changed, LoadError, LoadTarget, MadeTable, TargetColumn, WriteTransaction,
+    Change, Changed, LoadError, LoadKind, LoadTarget, MadeTable, TargetColumn, WriteTransaction,
 };

@@ -84,22 +84,26 @@ impl SessionPool {
         })
     }
 
-    /// A session, as soon as one is free.
-    pub(super) async fn lease(&self) -> Result<Lease, Error> {
+    /// A session, as soon as one is free, under a role where one is named.
+    pub(super) async fn lease(&self, role: Option<&str>) -> Result<Lease, Error> {
         let timeouts = Timeouts {
             wait: Some(QUEUE_TIMEOUT),
             ..Timeouts::new()
         };
         match self.sessions.timeout_get(&timeouts).await {
-            Ok(session) => Ok(Lease {
-                session: Some(session),
-                is_clean: false,
-            }),
+            Ok(session) => {
+                let mut lease = Lease {
+                    session: Some(session),
+                    is_clean: false,
+                };
+                if let Some(role) = role {
+                    let taken = lease.session().take_role(role).await;
+                    taken.map_err(|cause| self.not_opened(cause))?;
+                }
+                Ok(lease)
+            }
             Err(PoolError::Timeout(_)) => Err(self.busy().into()),
-            Err(PoolError::Backend(cause)) => Err(Error::NotOpened(NotOpened {
-                address: self.sessions.manager().login.address(),
-                cause,
-            })),
+            Err(PoolError::Backend(cause)) => Err(self.not_opened(cause)),
             Err(error) => Err(Error::NoSession(error.to_string())),
         }
     }
@@ -114,6 +118,13 @@ impl SessionPool {
             idle: status.available,
             waiting: status.waiting,
         }
+    }
+
+    fn not_opened(&self, cause: OpenError) -> Error {
+        Error::NotOpened(NotOpened {
+            address: self.sessions.manager().login.address(),
+            cause,
+        })
     }
 
     fn busy(&self) -> Busy {

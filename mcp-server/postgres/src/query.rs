@@ -45,7 +45,7 @@ impl Database {
     /// A session for a caller's text, where that is one that can be analysed.
     pub(super) async fn lease_for_text(&self, sql: &str) -> Result<Lease, Error> {
         check_text(sql)?;
-        self.queries.lease().await
+        self.lease(&self.queries).await
     }
 
     /// Begins a transaction and returns the statement that may be bound in it.

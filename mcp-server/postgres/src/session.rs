@@ -41,6 +41,8 @@ pub(super) struct Session {
     next_name: u64,
     to_forget: Vec<String>,
     has_grown: bool,
+    /// The caller's role under which it stands; `None` before the first.
+    role: Option<String>,
     /// Callers' statements that may run again.
     pub(super) kept: KeptStatements,
     /// Functions and relations that came with PostgreSQL and have been judged harmless.
@@ -147,6 +149,7 @@ impl Session {
             next_name: 0,
             to_forget: Vec::new(),
             has_grown: false,
+            role: None,
             kept: KeptStatements::default(),
             known_harmless: HashSet::new(),
         };

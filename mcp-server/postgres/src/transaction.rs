@@ -27,7 +27,7 @@ impl Database {
     /// When PostgreSQL cannot be reached, or every such connection is busy.
     pub async fn read(&self) -> Result<ReadTransaction, Error> {
         let mut transaction = ReadTransaction {
-            lease: self.catalogue.lease().await?,
+            lease: self.lease(&self.catalogue).await?,
             is_broken: false,
         };
         transaction.run(BEGIN).await?;

@@ -4,7 +4,9 @@ mod changing;
 mod copying;
 mod creating;
 mod loading;
+mod upserting;
 
+use super::judge::{self, Allowed, Harmless, JudgeError};
 use super::pool::{Lease, SessionPool, lives_on};
 use super::session::{SessionError, TextRow};
 use super::{Database, Error};
@@ -12,7 +14,7 @@ use super::{Database, Error};
 pub use changing::{Change, Changed};
 pub use copying::TargetColumn;
 pub use creating::MadeTable;
-pub use loading::{LoadError, LoadTarget};
+pub use loading::{LoadError, LoadKind, LoadTarget};
 
 /// A statement that waits for a lock that somebody holds for long gives up.
 const BEGIN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = 5000";
@@ -20,8 +22,11 @@ const BEGIN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = 5000";
 /// A session of the login that may write, between `BEGIN` and `COMMIT` or `ROLLBACK`. One that is
 /// dropped before its end is cancelled, and its connection closed: nothing of it stays.
 pub struct WriteTransaction {
+    database: Database,
     lease: Lease,
     is_broken: bool,
+    /// Whether something in it may leave traces in the session, which then ends with it.
+    leaves_traces: bool,
 }
 
 impl Database {
@@ -37,11 +42,21 @@ impl Database {
     /// every such connection is busy.
     pub async fn write(&self) -> Result<WriteTransaction, Error> {
         let mut transaction = WriteTransaction {
-            lease: self.writers()?.lease().await?,
+            database: self.clone(),
+            lease: self.lease(self.writers()?).await?,
             is_broken: false,
+            leaves_traces: false,
         };
         transaction.run(BEGIN).await?;
         Ok(transaction)
+    }
+
+    /// The functions that the operator lets statements call.
+    fn allowed(&self) -> Allowed<'_> {
+        Allowed {
+            functions: &self.settings.allowed_functions,
+            triggers: self.settings.allow_triggers,
+        }
     }
 
     fn writers(&self) -> Result<&SessionPool, Error> {
@@ -82,16 +97,42 @@ impl WriteTransaction {
     pub async fn commit(mut self) -> Result<(), Error> {
         let done = self.lease.session().run("COMMIT").await;
         let reply = self.note(done)?;
-        if reply.status == b'I' {
-            self.lease.give_back();
+        match reply.status {
+            b'I' if self.leaves_traces => self.lease.close(),
+            b'I' => self.lease.give_back(),
+            _ => {}
         }
         Ok(())
     }
 
     /// Takes back what was written, and gives the connection back.
     pub async fn roll_back(self) {
-        if !self.is_broken {
-            self.lease.roll_back().await;
+        match self.leaves_traces {
+            _ if self.is_broken => {}
+            true => self.lease.close(),
+            false => self.lease.roll_back().await,
+        }
+    }
+
+    /// Refuses a statement of this program's on which event triggers fire that are not harmless.
+    async fn judge_event_triggers(&mut self, tag: &str) -> Result<(), Error> {
+        let allowed = self.database.allowed();
+        let session = self.lease.session();
+        let judged = judge::judge_event_triggers(session, tag, &allowed).await;
+        self.note_judged(judged)
+    }
+
+    fn note_judged(&mut self, judged: Result<Harmless, JudgeError>) -> Result<(), Error> {
+        match judged {
+            Ok(harmless) => {
+                self.leaves_traces |= harmless.leaves_traces;
+                Ok(())
+            }
+            Err(JudgeError::Session(error)) => self.note(Err(error)),
+            Err(JudgeError::Refused(refused)) => {
+                self.leaves_traces |= refused.is_of_the_databases_own();
+                Err(refused.into())
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{files, source};
 use crate::config::Access;
 use crate::pipelines::{FileFormat, Flow, LoadMode};
-use crate::postgres::Database;
+use crate::postgres::{Database, LoadKind};
 use crate::results::{FileForm, FileRows};
 use crate::services::Services;
 use crate::tools::ToolFailure;
@@ -67,7 +67,7 @@ pub(super) async fn into_spark(
 /// A load into a table of PostgreSQL.
 pub(super) struct Load<'a> {
     pub(super) call: &'a StepCall,
-    pub(super) database: &'a Database,
+    pub(super) database: Database,
     pub(super) table: &'a str,
     pub(super) mode: LoadMode,
     pub(super) marker_table: Option<&'a str>,
@@ -88,10 +88,12 @@ impl Load<'_> {
     /// Loads the rows of a file of JSON objects; how many they were.
     pub(super) async fn run(&self, file: File) -> Result<u64, ToolFailure> {
         let mut transaction = self.database.write().await?;
-        let target = transaction
-            .target(self.table)
-            .await
-            .map_err(ToolFailure::from)?;
+        let kind = match self.mode {
+            LoadMode::Append => LoadKind::Append,
+            LoadMode::Overwrite => LoadKind::Overwrite,
+        };
+        let target = transaction.target(self.table, kind).await;
+        let target = target.map_err(ToolFailure::from)?;
         if self.mode == LoadMode::Overwrite {
             transaction
                 .empty(&target)

@@ -41,7 +41,8 @@ pub(super) async fn into_rows(
     let mut sink = FileRows::new(BufWriter::new(file), form, MOST_BYTES);
     let read = match &flow.source {
         Source::Postgres { database, .. } => {
-            let database = services.databases.get(database.as_deref())?;
+            let owner = call.owner.as_deref();
+            let database = services.databases.get(database.as_deref(), owner)?;
             let sql = flow.query().unwrap_or_default();
             let values = bound(call, flow)
                 .map(|(_, value)| value)

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::{Contents, ListedResource, Resource, UriTemplate, Variables};
 use crate::call::Call;
+use crate::config::PostgresConfig;
 use crate::known_names::NameKind;
-use crate::postgres::{Database, FunctionSummary, TableSummary};
+use crate::postgres::{Database, FunctionSummary, TableFilter, TableSummary};
 use crate::results::RawJson;
 use crate::services::Services;
 use crate::tools::ToolFailure;
@@ -44,9 +45,10 @@ impl Resource for PostgresSchema {
         call: &Call,
         variables: &Variables,
     ) -> Result<Contents, ToolFailure> {
-        let database = services.databases.get(variables.get("database"))?;
+        let name = variables.get("database");
+        let database = services.databases.get(name, call.principal.owner())?;
         let schema = variables.text("schema_name");
-        let contents = call.unless_cancelled(look(database, schema)).await??;
+        let contents = call.unless_cancelled(look(&database, schema)).await??;
         Ok(Contents::json(&RawJson::of(&json!(contents)), FRESH_FOR))
     }
 
@@ -56,16 +58,16 @@ impl Resource for PostgresSchema {
         after: Option<&Variables>,
         most: usize,
     ) -> Result<Vec<ListedResource>, ToolFailure> {
-        let default = services.databases.get(None)?;
-        let first = after.map(|after| after.get("database").unwrap_or(default.name()));
+        let default = PostgresConfig::FIRST;
+        let first = after.map(|after| after.get("database").unwrap_or(default));
         let mut after = after.map(|after| after.text("schema_name"));
         let mut listed = Vec::new();
-        let databases = services.databases.all();
+        let databases = services.databases.of_caller(call.principal.owner());
         for database in databases.skip_while(|one| first.is_some_and(|first| one.name() != first)) {
             let room = u32::try_from(most - listed.len()).unwrap_or(u32::MAX);
             let look = database.schema_names(None, after.take(), room);
             let schemas = call.unless_cancelled(look).await??;
-            let is_default = database.name() == default.name();
+            let is_default = database.name() == default;
             listed.extend(schemas.iter().map(|schema| ListedResource {
                 uri: match is_default {
                     true => UriTemplate::new(OF_DEFAULT).fill(&[schema]),
@@ -102,7 +104,11 @@ async fn look<'a>(
         ))
         .with_hint("resources/list names those there are"));
     };
-    let mut tables = database.tables(Some(schema), None, MOST + 1).await?;
+    let filter = TableFilter {
+        schema: Some(schema),
+        ..TableFilter::default()
+    };
+    let mut tables = database.tables(filter, None, MOST + 1).await?;
     let most = usize::try_from(MOST).unwrap_or(usize::MAX);
     let truncated = tables.len() > most || functions.len() > most;
     tables.truncate(most);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Contents, ListedResource, Resource, UriTemplate, Variables};
 use crate::call::Call;
+use crate::config::PostgresConfig;
 use crate::known_names::NameKind;
-use crate::postgres::{Database, TableKey, TableName, TableSummary};
+use crate::postgres::{Database, TableFilter, TableKey, TableName, TableSummary};
 use crate::results::{JsonRows, Limits, RawObject};
 use crate::services::Services;
 use crate::tools::{ToolFailure, missing_table};
@@ -42,12 +43,14 @@ impl Resource for PostgresTable {
         call: &Call,
         variables: &Variables,
     ) -> Result<Contents, ToolFailure> {
-        let database = services.databases.get(variables.get("database"))?;
+        let name = variables.get("database");
+        let database = services.databases.get(name, call.principal.owner())?;
         let wanted = TableName {
             schema: None,
             table: variables.text("table_name").to_owned(),
         };
-        call.unless_cancelled(first_rows(database, &wanted)).await?
+        call.unless_cancelled(first_rows(&database, &wanted))
+            .await?
     }
 
     async fn list(
@@ -56,8 +59,8 @@ impl Resource for PostgresTable {
         after: Option<&Variables>,
         most: usize,
     ) -> Result<Vec<ListedResource>, ToolFailure> {
-        let default = services.databases.get(None)?;
-        let first = after.map(|after| after.get("database").unwrap_or(default.name()));
+        let default = PostgresConfig::FIRST;
+        let first = after.map(|after| after.get("database").unwrap_or(default));
         let mut after = after.map(|after| {
             let name = after.text("table_name");
             let (schema, name) = name.split_once('.').unwrap_or(("public", name));
@@ -67,13 +70,13 @@ impl Resource for PostgresTable {
             }
         });
         let mut listed = Vec::new();
-        let databases = services.databases.all();
+        let databases = services.databases.of_caller(call.principal.owner());
         for database in databases.skip_while(|one| first.is_some_and(|first| one.name() != first)) {
             let room = u32::try_from(most - listed.len()).unwrap_or(u32::MAX);
             let after = after.take();
-            let look = database.tables(None, after.as_ref(), room);
+            let look = database.tables(TableFilter::default(), after.as_ref(), room);
             let tables = call.unless_cancelled(look).await??;
-            let is_default = database.name() == default.name();
+            let is_default = database.name() == default;
             let of_database = (!is_default).then_some(database.name());
             listed.extend(tables.iter().map(|table| list(of_database, table)));
             if listed.len() == most {

@@ -1,29 +1,24 @@
 //! `bulk_load_from_spark`: what Spark computes, into a table of PostgreSQL, as one transaction.
 //!
 //! Spark's batches go through a channel with room for one to a COPY, so that memory holds a batch
-//! or two whatever the size of the result. PostgreSQL is asked for nothing before the result is
-//! known to fit, and keeps nothing unless Spark has sent all of it.
+//! or two whatever the size of the result.
+
+mod load;
 
 use std::time::Instant;
 
-use arrow_array::RecordBatch;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
-use crate::copy_format::{ColumnSummary, CopyWriter, LoadPlan, Misfit, created_columns};
-use crate::postgres::{Database, LoadTarget, WriteTransaction};
+use crate::copy_format::ColumnSummary;
+use crate::postgres::NewTable;
 use crate::services::Services;
 use crate::spark::Sink;
-use crate::spark::connect::{Event, Statement};
-
-/// Bytes that are written before they are sent: enough that PostgreSQL is never waited for.
-const SLICE: usize = 256 << 10;
-
-/// The table in which rows wait for their upsert; it goes with the transaction.
-const WAITING: &str = "pg_temp.portcullis_load";
+use crate::spark::connect::Statement;
+use load::{Done, Load};
 
 /// The tool `bulk_load_from_spark` of this server.
 pub struct BulkLoadFromSpark;
@@ -47,6 +42,7 @@ pub struct Arguments {
     keys: Vec<String>,
 }
 
+/// The way in which the rows come into the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Mode {
@@ -120,7 +116,7 @@ impl Tool for BulkLoadFromSpark {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let started = Instant::now();
-        let load = Load::new(services, call, &arguments)?;
+        let load = arguments.load(services, call)?;
         let statement = Statement::new(query(arguments.sql, arguments.source)?);
         call.unless_cancelled(load.check()).await??;
         let (sender, batches) = mpsc::channel(1);
@@ -136,6 +132,35 @@ impl Tool for BulkLoadFromSpark {
         let (_, loaded) = call.unless_cancelled(both).await??;
         let done = loaded.finish(&load).await?;
         Ok(output(&load, &done, started.elapsed().as_secs_f64()))
+    }
+}
+
+impl Arguments {
+    /// The load that they ask for.
+    fn load<'a>(&self, services: &Services, call: &'a Call) -> Result<Load<'a>, ToolFailure> {
+        let mode = self.mode.unwrap_or(Mode::Append);
+        let has_keys = !self.keys.is_empty();
+        match mode {
+            Mode::Upsert if !has_keys => Err(ToolFailure::invalid_arguments(
+                "mode upsert needs `keys`, the columns of a unique index",
+            )),
+            Mode::Append | Mode::Overwrite if has_keys => Err(ToolFailure::invalid_arguments(
+                "`keys` goes with the modes upsert and create",
+            )),
+            _ => Ok(Load {
+                database: services
+                    .databases
+                    .get(self.database.as_deref(), call.principal.owner())?,
+                call,
+                table: NewTable {
+                    schema: self.schema.clone().unwrap_or_else(|| "public".to_owned()),
+                    name: self.table.clone(),
+                    primary_key: self.keys.clone(),
+                    ..NewTable::default()
+                },
+                mode,
+            }),
+        }
     }
 }
 
@@ -166,266 +191,6 @@ fn quote_for_spark(name: &str) -> String {
     }
 }
 
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.map(quote).collect::<Vec<_>>().join(", ")
-}
-
-/// One load: where it goes, and how.
-struct Load<'a> {
-    database: &'a Database,
-    call: &'a Call,
-    /// The table with its schema, quoted.
-    table: String,
-    mode: Mode,
-    keys: Vec<String>,
-}
-
-/// A load that PostgreSQL has taken and not yet kept.
-struct Loaded {
-    transaction: WriteTransaction,
-    writer: CopyWriter,
-    rows: u64,
-    bytes: u64,
-}
-
-/// A load that is kept.
-struct Done {
-    rows: u64,
-    bytes: u64,
-    columns: Vec<ColumnSummary>,
-}
-
-impl<'a> Load<'a> {
-    fn new(
-        services: &'a Services,
-        call: &'a Call,
-        arguments: &Arguments,
-    ) -> Result<Self, ToolFailure> {
-        let mode = arguments.mode.unwrap_or(Mode::Append);
-        let names = [Some(&arguments.table), arguments.schema.as_ref()];
-        let mut names = names.into_iter().flatten().chain(&arguments.keys);
-        if names.any(|name| name.is_empty() || name.contains('\0')) {
-            return Err(ToolFailure::invalid_arguments(
-                "a name is empty or holds a NUL character",
-            ));
-        }
-        let has_keys = !arguments.keys.is_empty();
-        match mode {
-            Mode::Upsert if !has_keys => Err(ToolFailure::invalid_arguments(
-                "mode upsert needs `keys`, the columns of a unique index",
-            )),
-            Mode::Append | Mode::Overwrite if has_keys => Err(ToolFailure::invalid_arguments(
-                "`keys` goes with the modes upsert and create",
-            )),
-            _ => Ok(Self {
-                database: services.databases.get(arguments.database.as_deref())?,
-                call,
-                table: format!(
-                    "{}.{}",
-                    quote(arguments.schema.as_deref().unwrap_or("public")),
-                    quote(&arguments.table)
-                ),
-                mode,
-                keys: arguments.keys.clone(),
-            }),
-        }
-    }
-
-    /// Whether there is a table that can be loaded into, asked before Spark does anything.
-    async fn check(&self) -> Result<(), ToolFailure> {
-        let mut transaction = self.database.write().await?;
-        if self.mode != Mode::Create {
-            self.target(&mut transaction).await?;
-        }
-        transaction.roll_back().await;
-        Ok(())
-    }
-
-    async fn target(&self, transaction: &mut WriteTransaction) -> Result<LoadTarget, ToolFailure> {
-        let target = transaction.target(&self.table).await?;
-        if self.mode == Mode::Upsert && !transaction.is_key(&target, &self.keys).await? {
-            return Err(ToolFailure::new(
-                "42P10",
-                format!("no unique index of {} has just these columns", self.table),
-            )
-            .with_hint("get_table_schema names the keys there are"));
-        }
-        Ok(target)
-    }
-
-    /// Takes Spark's batches until there are no more.
-    async fn take(&self, mut events: mpsc::Receiver<Event>) -> Result<Loaded, ToolFailure> {
-        let mut loaded: Option<Loaded> = None;
-        let mut reported = 0;
-        while let Some(event) = events.recv().await {
-            match event {
-                Event::Columns(_) => {}
-                Event::Progress(progress) => {
-                    let rows = loaded
-                        .as_ref()
-                        .map_or(0, |loaded| loaded.writer.row_count());
-                    self.report(rows, progress.tasks_done, &mut reported).await;
-                }
-                Event::Batch(batch) => {
-                    let mut taken = match loaded.take() {
-                        Some(loaded) => loaded,
-                        None => self.begin(&batch).await?,
-                    };
-                    taken.send(&batch).await?;
-                    self.report(taken.writer.row_count(), 0, &mut reported)
-                        .await;
-                    loaded = Some(taken);
-                }
-            }
-        }
-        let mut loaded = loaded
-            .ok_or_else(|| ToolFailure::new("spark_error", "Spark has sent no result to load"))?;
-        loaded.end().await?;
-        Ok(loaded)
-    }
-
-    /// Tells the client of rows and tasks; their sum grows from report to report.
-    async fn report(&self, rows: u64, tasks: u64, reported: &mut u64) {
-        let done = rows + tasks;
-        if self.call.progress.is_heard() && done > *reported {
-            *reported = done;
-            let message = format!("{rows} rows loaded, {tasks} tasks done");
-            self.call
-                .progress
-                .report(done as f64, None, Some(message))
-                .await;
-        }
-    }
-
-    /// Finds out how the result fits, and begins the load.
-    async fn begin(&self, first: &RecordBatch) -> Result<Loaded, ToolFailure> {
-        let schema = first.schema_ref();
-        let mut transaction = self.database.write().await?;
-        transaction.without_time_limit().await?;
-        if self.mode == Mode::Create {
-            let columns = created_columns(schema)?;
-            let unknown = |key: &&String| !columns.iter().any(|(name, _)| name == *key);
-            if let Some(key) = self.keys.iter().find(unknown) {
-                return Err(Misfit::Unknown(key.clone()).into());
-            }
-            let made = columns
-                .iter()
-                .map(|(name, made)| format!("{} {made}", quote(name)));
-            let mut made: Vec<String> = made.collect();
-            if !self.keys.is_empty() {
-                let keys = list(self.keys.iter().map(String::as_str));
-                made.push(format!("PRIMARY KEY ({keys})"));
-            }
-            let sql = format!("CREATE TABLE {} ({})", self.table, made.join(", "));
-            transaction.run(&sql).await?;
-        }
-        let target = self.target(&mut transaction).await?;
-        let columns = transaction.load_columns(&target).await?;
-        let plan = LoadPlan::new(schema, &columns)?;
-        if let Some(key) = self
-            .keys
-            .iter()
-            .find(|key| !plan.names().any(|name| name == *key))
-        {
-            return Err(Misfit::Missing(key.clone()).into());
-        }
-        let names = list(plan.names());
-        let table = match self.mode {
-            Mode::Append | Mode::Create => self.table.as_str(),
-            Mode::Overwrite => {
-                transaction.empty(&target).await?;
-                &self.table
-            }
-            Mode::Upsert => {
-                let sql = format!(
-                    "CREATE TEMPORARY TABLE portcullis_load ON COMMIT DROP
-                     AS SELECT {names} FROM {} WITH NO DATA",
-                    self.table
-                );
-                transaction.run(&sql).await?;
-                WAITING
-            }
-        };
-        transaction.begin_copy(table, &names).await?;
-        let mut loaded = Loaded {
-            transaction,
-            writer: CopyWriter::new(plan),
-            rows: 0,
-            bytes: 0,
-        };
-        let mut header = Vec::new();
-        loaded.writer.begin(&mut header);
-        loaded.send_bytes(&header).await?;
-        Ok(loaded)
-    }
-}
-
-impl Loaded {
-    async fn send(&mut self, batch: &RecordBatch) -> Result<(), ToolFailure> {
-        let mut from = 0;
-        let mut out = Vec::with_capacity(SLICE + SLICE / 8);
-        while from < batch.num_rows() {
-            out.clear();
-            from = self.writer.rows(batch, from, SLICE, &mut out)?;
-            self.send_bytes(&out).await?;
-        }
-        Ok(())
-    }
-
-    async fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), ToolFailure> {
-        self.transaction.copy(bytes).await?;
-        self.bytes += u64::try_from(bytes.len()).unwrap_or_default();
-        Ok(())
-    }
-
-    async fn end(&mut self) -> Result<(), ToolFailure> {
-        let mut trailer = Vec::new();
-        self.writer.end(&mut trailer);
-        self.send_bytes(&trailer).await?;
-        self.rows = self.transaction.end_copy().await?;
-        Ok(())
-    }
-
-    /// Keeps what was loaded, once Spark has said that it was all.
-    async fn finish(mut self, load: &Load<'_>) -> Result<Done, ToolFailure> {
-        let columns = self.writer.summaries();
-        if load.mode == Mode::Upsert {
-            let sql = upsert(load, &columns);
-            let run = self.transaction.run_counted(&sql);
-            self.rows = load.call.unless_cancelled(run).await??;
-        }
-        self.transaction.commit().await?;
-        Ok(Done {
-            rows: self.rows,
-            bytes: self.bytes,
-            columns,
-        })
-    }
-}
-
-fn upsert(load: &Load<'_>, columns: &[ColumnSummary]) -> String {
-    let names = columns.iter().map(|column| column.name.as_str());
-    let changed = names
-        .clone()
-        .filter(|name| !load.keys.iter().any(|key| key == name));
-    let changed = changed.map(|name| format!("{0} = EXCLUDED.{0}", quote(name)));
-    let changed: Vec<String> = changed.collect();
-    let action = match changed.is_empty() {
-        true => "NOTHING".to_owned(),
-        false => format!("UPDATE SET {}", changed.join(", ")),
-    };
-    format!(
-        "INSERT INTO {} ({1}) SELECT {1} FROM {WAITING} ON CONFLICT ({2}) DO {action}",
-        load.table,
-        list(names),
-        list(load.keys.iter().map(String::as_str))
-    )
-}
-
 fn output(load: &Load<'_>, done: &Done, seconds: f64) -> Output {
     let mode = match load.mode {
         Mode::Append => "append",
@@ -433,9 +198,10 @@ fn output(load: &Load<'_>, done: &Done, seconds: f64) -> Output {
         Mode::Upsert => "upsert",
         Mode::Create => "create",
     };
+    let table = load.table.full_name();
     let mut text = format!(
-        "{mode}: {} rows into {}, {} bytes in {seconds:.1} s",
-        done.rows, load.table, done.bytes
+        "{mode}: {} rows into {table}, {} bytes in {seconds:.1} s",
+        done.rows, done.bytes
     );
     for column in &done.columns {
         let ColumnSummary {
@@ -451,7 +217,7 @@ fn output(load: &Load<'_>, done: &Done, seconds: f64) -> Output {
         }
     }
     let structured = json!({
-        "table": load.table,
+        "table": table,
         "mode": mode,
         "rows": done.rows,
         "bytes": done.bytes,

@@ -82,7 +82,7 @@ impl Tool for CreateEtlPipeline {
             .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
         for step in &definition.steps {
             if let Ok(flow) = serde_json::from_value::<Flow>(step.config.clone()) {
-                check(services, &step.name, &flow)?;
+                check(services, call.principal.owner(), &step.name, &flow)?;
             }
         }
         let store = services.pipelines.store()?;
@@ -97,7 +97,12 @@ impl Tool for CreateEtlPipeline {
 }
 
 /// Whether this server, as it is set up, can do a flow at all.
-fn check(services: &Services, stage: &str, flow: &Flow) -> Result<(), ToolFailure> {
+fn check(
+    services: &Services,
+    caller: Option<&str>,
+    stage: &str,
+    flow: &Flow,
+) -> Result<(), ToolFailure> {
     let refused = |code: &str, problem: &str, hint: &str| {
         let message = format!("stage `{stage}`: {problem}");
         Err(ToolFailure::new(code, message).with_hint(hint))
@@ -112,11 +117,11 @@ fn check(services: &Services, stage: &str, flow: &Flow) -> Result<(), ToolFailur
         );
     }
     if let Source::Postgres { database, .. } = &flow.source {
-        services.databases.get(database.as_deref())?;
+        services.databases.get(database.as_deref(), caller)?;
     }
     match &flow.destination {
         Destination::Postgres { database, .. } => {
-            let database = services.databases.get(database.as_deref())?;
+            let database = services.databases.get(database.as_deref(), caller)?;
             match database.is_writable() {
                 true => Ok(()),
                 false => refused(

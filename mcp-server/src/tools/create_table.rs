@@ -111,7 +111,8 @@ impl Tool for CreateTable {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let database = services.databases.get(arguments.database.as_deref())?;
+        let name = arguments.database.as_deref();
+        let database = services.databases.get(name, call.principal.owner())?;
         let table = NewTable {
             schema: arguments.schema.unwrap_or_else(|| "public".to_owned()),
             name: arguments.table,

@@ -87,7 +87,8 @@ impl Tool for ExecuteDml {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let database = services.databases.get(arguments.database.as_deref())?;
+        let name = arguments.database.as_deref();
+        let database = services.databases.get(name, call.principal.owner())?;
         let is_rehearsal = arguments.dry_run.unwrap_or_default();
         let change = Change {
             sql: &arguments.sql,

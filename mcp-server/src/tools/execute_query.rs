@@ -71,7 +71,8 @@ impl Tool for ExecuteQuery {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let database = services.databases.get(arguments.database.as_deref())?;
+        let name = arguments.database.as_deref();
+        let database = services.databases.get(name, call.principal.owner())?;
         let parameters = arguments.parameters.unwrap_or_default();
         let asked = BlockArguments {
             use_block_transport: arguments.use_block_transport,

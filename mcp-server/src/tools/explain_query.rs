@@ -70,7 +70,8 @@ impl Tool for ExplainQuery {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let database = services.databases.get(arguments.database.as_deref())?;
+        let name = arguments.database.as_deref();
+        let database = services.databases.get(name, call.principal.owner())?;
         let explain = database.explain_query(&arguments.sql, arguments.parameters.as_deref());
         let plan = call.unless_cancelled(explain).await??;
         let text = describe(&plan, database.max_cost(), services.text_bytes);
@@ -84,7 +85,6 @@ impl Tool for ExplainQuery {
         });
         Ok(Output {
             text_is_whole: true,
-            content: Vec::new(),
             ..Output::new(&structured, text)
         })
     }

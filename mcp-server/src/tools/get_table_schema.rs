@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
-use crate::postgres::{MissingTable, TableDescription, TableName};
+use crate::postgres::{ColumnDescription, MissingTable, TableDescription, TableName};
 use crate::services::Services;
 
 /// The tool `get_table_schema`: one table or view of PostgreSQL in full.
@@ -25,8 +25,10 @@ pub struct Arguments {
 impl Tool for GetTableSchema {
     const NAME: &'static str = "get_table_schema";
     const TITLE: &'static str = "Describe a PostgreSQL table";
-    const DESCRIPTION: &'static str = "Columns, types, keys, checks, indexes, comments and size \
-                                       of one PostgreSQL table or view. Use it before writing SQL.";
+    const DESCRIPTION: &'static str = "Columns, types, enum values, defaults, keys, references \
+                                       both ways, checks, indexes, comments and size of one \
+                                       PostgreSQL table, or a view's query. Use it before writing \
+                                       SQL.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;
@@ -53,6 +55,7 @@ impl Tool for GetTableSchema {
             json!({"type": "array",
             "items": {"type": "object", "properties": properties}})
         };
+        let defined = list(json!({"name": {"type": "string"}, "definition": {"type": "string"}}));
         json!({
             "properties": {
                 "schema": {"type": "string"},
@@ -64,7 +67,8 @@ impl Tool for GetTableSchema {
                 "columns": list(json!({
                     "name": {"type": "string"}, "type": {"type": "string"},
                     "nullable": {"type": "boolean"},
-                    "default": text_or_null, "comment": text_or_null
+                    "default": text_or_null, "comment": text_or_null,
+                    "enum_values": {"type": ["array", "null"], "items": {"type": "string"}}
                 })),
                 "primary_key": names,
                 "unique": list(json!({"name": {"type": "string"}, "columns": names})),
@@ -72,13 +76,16 @@ impl Tool for GetTableSchema {
                     "name": {"type": "string"}, "columns": names, "references": {"type": "string"},
                     "referenced_columns": names
                 })),
-                "checks": list(json!({"name": {"type": "string"},
-                    "definition": {"type": "string"}})),
-                "indexes": list(json!({"name": {"type": "string"},
-                    "definition": {"type": "string"}}))
+                "referenced_by": list(json!({
+                    "name": {"type": "string"}, "table": {"type": "string"}, "columns": names,
+                    "referenced_columns": names
+                })),
+                "checks": defined,
+                "exclusions": defined,
+                "indexes": defined,
+                "definition": text_or_null
             },
-            "required": ["schema", "table", "kind", "columns", "primary_key", "unique",
-                "foreign_keys", "checks", "indexes"]
+            "required": ["schema", "table", "kind", "columns", "primary_key", "foreign_keys"]
         })
     }
 
@@ -87,7 +94,8 @@ impl Tool for GetTableSchema {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let database = services.databases.get(arguments.database.as_deref())?;
+        let name = arguments.database.as_deref();
+        let database = services.databases.get(name, call.principal.owner())?;
         let wanted = TableName {
             schema: arguments.schema,
             table: arguments.table,
@@ -121,10 +129,30 @@ pub fn not_found(wanted: &TableName, missing: &MissingTable) -> ToolFailure {
 
 fn output(table: &TableDescription) -> Output {
     let mut lines = vec![format!("{}.{} ({})", table.schema, table.name, table.kind)];
-    for column in &table.columns {
-        let nullable = if column.nullable { "" } else { " not null" };
-        lines.push(format!("{} {}{nullable}", column.name, column.type_name));
-    }
+    lines.extend(table.columns.iter().map(describe));
     lines.extend(table.constraint_definitions.iter().cloned());
+    for reference in &table.referenced_by {
+        lines.push(format!(
+            "referenced by {} ({})",
+            reference.table,
+            reference.columns.join(", ")
+        ));
+    }
+    lines.extend(table.definition.clone());
     Output::new(&json!(table), lines.join("\n"))
+}
+
+/// One column: its type, whether it must have a value, its default and the values there are.
+fn describe(column: &ColumnDescription) -> String {
+    let mut line = format!("{} {}", column.name, column.type_name);
+    if !column.nullable {
+        line.push_str(" not null");
+    }
+    if let Some(default) = &column.default {
+        line.push_str(&format!(" default {default}"));
+    }
+    if let Some(values) = &column.enum_values {
+        line.push_str(&format!(" (one of {})", values.join(", ")));
+    }
+    line
 }

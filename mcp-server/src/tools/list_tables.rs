@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::page_limit::page_limit;
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
-use crate::postgres::{TableKey, TableSummary};
+use crate::postgres::{TableFilter, TableKey, TableKind, TableSummary};
 use crate::services::Services;
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -26,6 +26,10 @@ pub struct Arguments {
     #[serde(default)]
     schema: Option<String>,
     #[serde(default)]
+    kind: Option<TableKind>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
     limit: Option<u32>,
     #[serde(default)]
     cursor: Option<String>,
@@ -35,8 +39,7 @@ impl Tool for ListTables {
     const NAME: &'static str = "list_tables";
     const TITLE: &'static str = "List PostgreSQL tables";
     const DESCRIPTION: &'static str = "List PostgreSQL tables, views and foreign tables with \
-                                       estimated rows and size. Start here when you do not know \
-                                       the names.";
+        estimated rows and size; search them by name. Start here when you do not know the names.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;
@@ -48,6 +51,9 @@ impl Tool for ListTables {
                 "database": database_schema(),
                 "schema": {"type": "string", "description": "Only this schema; all but the \
                      system's when left out"},
+                "kind": kinds(),
+                "name": {"type": "string", "minLength": 1,
+                    "description": "Only names that hold this, in any case"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 1000,
                     "description": "Tables per page, 100 when left out"},
                 "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
@@ -65,8 +71,7 @@ impl Tool for ListTables {
                     "properties": {
                         "schema": {"type": "string"},
                         "name": {"type": "string"},
-                        "kind": {"enum": ["table", "partitioned table", "view", "materialized view",
-                            "foreign table"]},
+                        "kind": kinds(),
                         "partition_of": nullable("string"),
                         "rows_estimate": nullable("integer"),
                         "bytes": nullable("integer"),
@@ -88,17 +93,27 @@ impl Tool for ListTables {
     ) -> Result<Output, ToolFailure> {
         let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
         let after = arguments.cursor.as_deref().map(open_cursor).transpose()?;
-        let database = services.databases.get(arguments.database.as_deref())?;
-        let schema = arguments.schema.as_deref();
-        let look = database.tables(schema, after.as_ref(), limit + 1);
+        let name = arguments.database.as_deref();
+        let database = services.databases.get(name, call.principal.owner())?;
+        let filter = TableFilter {
+            schema: arguments.schema.as_deref(),
+            kind: arguments.kind,
+            name: arguments.name.as_deref(),
+        };
+        let look = database.tables(filter, after.as_ref(), limit + 1);
         let mut tables = call.unless_cancelled(look).await??;
         let is_whole = u32::try_from(tables.len()).is_ok_and(|found| found <= limit);
         if !is_whole {
             tables.pop();
         }
         let next_cursor = tables.last().filter(|_| !is_whole).map(seal_cursor);
-        Ok(output(schema, &tables, next_cursor.as_deref()))
+        Ok(output(filter, &tables, next_cursor.as_deref()))
     }
+}
+
+/// JSON Schema of the kind of a table.
+fn kinds() -> Value {
+    json!({"enum": ["table", "partitioned table", "view", "materialized view", "foreign table"]})
 }
 
 /// A cursor is the key of the last table of a page, and nothing that a client should rely on.
@@ -115,10 +130,11 @@ fn open_cursor(cursor: &str) -> Result<TableKey, ToolFailure> {
         .ok_or_else(|| ToolFailure::invalid_arguments("`cursor` is none that this tool gave"))
 }
 
-fn output(schema: Option<&str>, tables: &[TableSummary], next_cursor: Option<&str>) -> Output {
+fn output(filter: TableFilter<'_>, tables: &[TableSummary], next_cursor: Option<&str>) -> Output {
     let mut lines: Vec<String> = tables.iter().map(line).collect();
     if lines.is_empty() {
-        lines.push(match schema {
+        lines.push(match filter.schema {
+            _ if filter.kind.is_some() || filter.name.is_some() => "no such tables".to_owned(),
             Some(schema) => format!("no tables in schema `{schema}`"),
             None => "no tables".to_owned(),
         });

@@ -29,8 +29,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundWork;
 use crate::config::Config;
-use crate::mcp::{Catalogue, McpServer};
+use crate::mcp::McpServer;
 use crate::services::Services;
+use crate::tools::Registry;
 use bodies::{BodyLimits, BodyReader};
 use connections::ConnectionLimits;
 use event_streams::{StreamLimits, Streams};
@@ -66,28 +67,16 @@ pub async fn serve_on(
     config: &Config,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    serve_catalogue(listener, config, Catalogue::offered(config)?, shutdown).await
-}
-
-/// The same with other things on offer than this server's own.
-///
-/// # Errors
-/// When a setting cannot be understood, or the listener has no address.
-pub async fn serve_catalogue(
-    listener: TcpListener,
-    config: &Config,
-    catalogue: Catalogue,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+    let registry = Registry::offered(config)?;
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
-    let background = BackgroundWork::begin(&services, &catalogue.tools, &shutdown);
+    let background = BackgroundWork::begin(&services, &registry, &shutdown);
     let stopping = Stopping {
         begun: shutdown.clone(),
         calls: stop_calls.clone(),
     };
-    let router = router(config, catalogue, services, stopping);
+    let router = router(config, registry, services, stopping);
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
     // Linux.
     let listener = listener.tap_io(|stream| {
@@ -121,20 +110,21 @@ struct Stopping {
 
 fn router(
     config: &Config,
-    catalogue: Catalogue,
+    registry: Registry,
     services: Arc<Services>,
     stopping: Stopping,
 ) -> Router {
     let sessions = Arc::<sessions::Sessions>::default();
     let server = McpServer::new(
-        Arc::new(catalogue),
+        Arc::new(registry),
         Arc::clone(&services),
         sessions.running(),
         stopping.calls,
         incoming::find,
     );
     let streams = Arc::new(Streams::new(
-        server.clone().keeping_peers(),
+        incoming::PrincipalHeader::of(config),
+        server.clone(),
         Arc::clone(&services),
         StreamLimits::default(),
         stopping.begun,
@@ -149,7 +139,10 @@ fn router(
     let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone());
     Router::new()
         .nest_service("/mcp", mcp)
-        .layer(from_fn(incoming::describe))
+        .layer(from_fn_with_state(
+            incoming::PrincipalHeader::of(config),
+            incoming::describe,
+        ))
         .layer(from_fn_with_state(
             (sessions, Arc::clone(&services)),
             sessions::attend,

@@ -12,8 +12,9 @@ use uuid::Uuid;
 use crate::background::BackgroundWork;
 use crate::call::CorrelationId;
 use crate::config::Config;
-use crate::mcp::{Catalogue, Incoming, McpServer};
+use crate::mcp::{Incoming, McpServer};
 use crate::services::Services;
+use crate::tools::Registry;
 
 /// The session of the one client: what a call leaves behind for the next one is found by it.
 static SESSION: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_string());
@@ -24,11 +25,11 @@ static SESSION: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_s
 /// # Errors
 /// When a setting cannot be understood, or the client speaks something else than MCP.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let catalogue = Catalogue::offered(&config)?;
+    let registry = Registry::offered(&config)?;
     let services = Arc::new(Services::new(&config)?);
-    let background = BackgroundWork::begin(&services, &catalogue.tools, &shutdown);
+    let background = BackgroundWork::begin(&services, &registry, &shutdown);
     let server = McpServer::new(
-        Arc::new(catalogue),
+        Arc::new(registry),
         Arc::clone(&services),
         Arc::default(),
         shutdown.clone(),
@@ -42,7 +43,6 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
         },
     );
     let served = match server
-        .keeping_peers()
         .serve_with_ct(stdio_pipes(), shutdown.child_token())
         .await
     {

@@ -104,12 +104,12 @@ async fn it_writes_under_a_login_of_its_own_alone() {
         Databases::new(&config.postgres).expect("good settings")
     };
     let without = flags(&[]);
-    let refused = without.get(None).expect("the first").write().await;
+    let refused = without.get(None, None).expect("the first").write().await;
     assert!(matches!(refused, Err(Error::ReadOnly { .. })));
 
     let login = ["--postgres-write-user", &writer];
     let databases = flags(&[&login[..], &["--postgres-write-password", PASSWORD]].concat());
-    let notes = databases.get(None).expect("the first");
+    let notes = databases.get(None, None).expect("the first");
     assert!(notes.is_writable());
     const INSERT: &str = "INSERT INTO public.notes VALUES ($1) RETURNING text";
     let mut kept = notes.write().await.expect("a session");

@@ -23,6 +23,15 @@ CREATE MATERIALIZED VIEW totals AS SELECT customer, sum(total) FROM orders GROUP
 CREATE TABLE events (at date, what text) PARTITION BY RANGE (at);
 CREATE TABLE events_2024 PARTITION OF events FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 INSERT INTO events SELECT '2024-05-05', 'x' FROM generate_series(1, 1000);
+CREATE TYPE mood AS ENUM ('calm', 'busy', 'odd, one');
+CREATE DOMAIN moods AS mood;
+CREATE EXTENSION btree_gist;
+CREATE TABLE stays (
+    room int, during tstzrange, mood moods DEFAULT 'calm', moods mood[],
+    next_room int, next_during tstzrange, UNIQUE (room, during),
+    FOREIGN KEY (next_room, next_during) REFERENCES stays (room, during),
+    EXCLUDE USING gist (room WITH =, during WITH &&)
+);
 CREATE SCHEMA \"Other one\";
 CREATE TABLE \"Other one\".\"Odd \"\"name\" (\"a b\" int);
 ANALYZE;
@@ -164,7 +173,7 @@ async fn it_describes_a_table() {
     let orders = answer.structured();
     let column = |name: &str, kind: &str, nullable: bool, default: Value| {
         json!({"name": name, "type": kind, "nullable": nullable, "default": default,
-        "comment": null})
+        "enum_values": null, "comment": null})
     };
     assert_eq!(
         orders["columns"],
@@ -225,6 +234,93 @@ async fn it_describes_a_table() {
         .call("get_table_schema", json!({"table": "public.orders"}))
         .await;
     assert_eq!(qualified.structured(), orders);
+}
+
+#[tokio::test]
+async fn it_tells_what_a_table_has_beside_its_columns() {
+    let database = Database::with(SHOP).await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    let schema = async |table: &str| {
+        let answer = client.call("get_table_schema", json!({"table": table}));
+        answer.await.structured().clone()
+    };
+    let stays = schema("stays").await;
+    let values = json!(["calm", "busy", "odd, one"]);
+    assert_eq!(stays["columns"][2]["enum_values"], values);
+    assert_eq!(stays["columns"][3]["enum_values"], values);
+    assert_eq!(stays["columns"][0]["enum_values"], Value::Null);
+    assert_eq!(stays["exclusions"].as_array().map(Vec::len), Some(1));
+    let exclusion = &stays["exclusions"][0]["definition"];
+    assert_eq!(
+        exclusion,
+        "EXCLUDE USING gist (room WITH =, during WITH &&)"
+    );
+    let itself = &stays["referenced_by"][0];
+    assert_eq!(itself["table"], "public.stays");
+    assert_eq!(itself["columns"], json!(["next_room", "next_during"]));
+    assert_eq!(itself["referenced_columns"], json!(["room", "during"]));
+    assert_eq!(stays["definition"], Value::Null);
+
+    let customers = schema("customers").await;
+    let expected = json!([{"name": "orders_customer_fkey", "table": "public.orders",
+        "columns": ["customer"], "referenced_columns": ["id"]}]);
+    assert_eq!(customers["referenced_by"], expected);
+    assert!(customers["bytes"].as_i64().is_some_and(|bytes| bytes > 0));
+
+    let definition = schema("adults").await["definition"].clone();
+    let definition = definition.as_str().expect("a query");
+    assert!(
+        definition.contains("WHERE (customers.born < '2000-01-01'::date)"),
+        "{definition}"
+    );
+    let mut connection = database.connection().await;
+    run(
+        &mut connection,
+        "BEGIN; LOCK TABLE customers IN ACCESS EXCLUSIVE MODE",
+    )
+    .await;
+    assert_eq!(schema("adults").await["definition"], Value::Null);
+}
+
+#[tokio::test]
+async fn it_lists_the_tables_of_one_kind_and_those_whose_name_holds_a_part() {
+    let database = Database::with(SHOP).await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    for (arguments, names) in [
+        (json!({"kind": "view"}), json!(["adults"])),
+        (json!({"kind": "materialized view"}), json!(["totals"])),
+        (json!({"name": "EVENT"}), json!(["events", "events_2024"])),
+        (
+            json!({"name": "event", "kind": "table"}),
+            json!(["events_2024"]),
+        ),
+        (json!({"name": "%"}), json!([])),
+        (
+            json!({"name": "odd", "schema": "Other one"}),
+            json!(["Odd \"name"]),
+        ),
+    ] {
+        let answer = client.call("list_tables", arguments.clone()).await;
+        let tables = answer.structured()["tables"]
+            .as_array()
+            .expect("a list")
+            .clone();
+        let found: Vec<Value> = tables.iter().map(|table| table["name"].clone()).collect();
+        assert_eq!(json!(found), names, "{arguments}");
+    }
+    let first = client
+        .call("list_tables", json!({"name": "event", "limit": 1}))
+        .await;
+    let cursor = &first.structured()["next_cursor"];
+    let arguments = json!({"name": "event", "limit": 1, "cursor": cursor});
+    let second = client.call("list_tables", arguments).await;
+    assert_eq!(
+        second.structured()["tables"][0]["name"],
+        json!("events_2024")
+    );
+    assert_eq!(second.structured()["next_cursor"], Value::Null);
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! Everything that one needs to know of a table to query it.
 
+mod queries;
+
 use serde::Serialize;
 
 use super::{MissingTable, TableName};
 use crate::{Database, Error, ReadTransaction, TextRow};
+use queries::{COLUMNS, CONSTRAINTS, INDEXES, REFERENCES, TABLE};
 
 /// A table, view or foreign table in full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,8 +34,14 @@ pub struct TableDescription {
     pub foreign_keys: Vec<ForeignKey>,
     /// The conditions that every row fulfils.
     pub checks: Vec<Check>,
+    /// The conditions on pairs of rows.
+    pub exclusions: Vec<Check>,
     /// The indexes, those of constraints among them.
     pub indexes: Vec<Index>,
+    /// The references of other tables to this one, and its own to itself.
+    pub referenced_by: Vec<Reference>,
+    /// The query of a view; `None` for tables, and while a table below it is locked.
+    pub definition: Option<String>,
     /// The constraints as SQL writes them, the primary key first.
     #[serde(skip)]
     pub constraint_definitions: Vec<String>,
@@ -50,6 +59,8 @@ pub struct ColumnDescription {
     pub nullable: bool,
     /// The expression of its default; that by which it is generated, where it is.
     pub default: Option<String>,
+    /// The values that its type has, where that is an enumeration.
+    pub enum_values: Option<Vec<String>>,
     /// The comment that somebody gave it.
     pub comment: Option<String>,
 }
@@ -76,7 +87,20 @@ pub struct ForeignKey {
     pub referenced_columns: Vec<String>,
 }
 
-/// A condition that every row fulfils.
+/// A reference of another table to this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reference {
+    /// The name of the constraint.
+    pub name: String,
+    /// The table that refers, with its schema.
+    pub table: String,
+    /// The columns that refer.
+    pub columns: Vec<String>,
+    /// The columns of this table that they refer to.
+    pub referenced_columns: Vec<String>,
+}
+
+/// A condition that every row fulfils, or no two rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The name of the constraint.
@@ -124,7 +148,10 @@ async fn describe(
     let columns = transaction.rows(COLUMNS, &[Some(&id)]).await?;
     let constraints = transaction.rows(CONSTRAINTS, &[Some(&id)]).await?;
     let indexes = transaction.rows(INDEXES, &[Some(&id)]).await?;
-    Ok(Ok(description(&table, &columns, &constraints, &indexes)))
+    let references = transaction.rows(REFERENCES, &[Some(&id)]).await?;
+    let mut description = description(&table, &columns, &constraints, &indexes);
+    description.referenced_by = references.iter().map(Reference::of).collect();
+    Ok(Ok(description))
 }
 
 /// The table in its schema; when no schema is given, a name with a point may hold both.
@@ -162,6 +189,9 @@ fn description(
         unique: Vec::new(),
         foreign_keys: Vec::new(),
         checks: Vec::new(),
+        exclusions: Vec::new(),
+        referenced_by: Vec::new(),
+        definition: text(table, "definition"),
         indexes: Vec::with_capacity(indexes.len()),
         constraint_definitions: Vec::with_capacity(constraints.len()),
     };
@@ -171,6 +201,9 @@ fn description(
             type_name: column.text("type"),
             nullable: column.is_true("nullable"),
             default: text(column, "default"),
+            enum_values: column
+                .get("enum_values")
+                .and_then(|values| serde_json::from_str(values).ok()),
             comment: text(column, "comment"),
         });
     }
@@ -187,6 +220,7 @@ fn description(
                 references: text(constraint, "references"),
                 referenced_columns: names_of(constraint, "referenced_columns"),
             }),
+            Some("x") => description.exclusions.push(Check { name, definition }),
             _ => description.checks.push(Check { name, definition }),
         }
     }
@@ -199,75 +233,20 @@ fn description(
     description
 }
 
+impl Reference {
+    fn of(row: &TextRow) -> Self {
+        Self {
+            name: row.text("name"),
+            table: row.text("table"),
+            columns: names_of(row, "columns"),
+            referenced_columns: names_of(row, "referenced_columns"),
+        }
+    }
+}
+
 /// A list of names, which PostgreSQL has written as JSON.
 fn names_of(row: &TextRow, column: &str) -> Vec<String> {
     row.get(column)
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()
 }
-
-/// The size of a table that is locked is not asked for.
-const TABLE: &str = concat!(
-    include_str!("locked_tables.sql"),
-    "
-SELECT c.oid AS id,
-       n.nspname::text AS schema,
-       c.relname::text AS name,
-       CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
-            WHEN 'm' THEN 'materialized view' ELSE 'foreign table' END AS kind,
-       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
-       CASE WHEN c.relkind <> 'v' AND c.reltuples >= 0 THEN c.reltuples::bigint END
-       AS rows_estimate,
-       CASE WHEN c.oid IN (SELECT l.relid FROM locked l) THEN NULL ELSE CASE c.relkind
-            WHEN 'p' THEN (SELECT sum(pg_catalog.pg_total_relation_size(t.relid))::bigint
-            FROM pg_catalog.pg_partition_tree(c.oid) t)
-            WHEN 'v' THEN NULL WHEN 'f' THEN NULL
-            ELSE pg_catalog.pg_total_relation_size(c.oid) END END AS bytes
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-);
-
-/// A generated column's expression stands where others have their default.
-const COLUMNS: &str = "
-SELECT a.attname::text AS name,
-       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
-       NOT a.attnotnull AS nullable,
-       CASE WHEN a.attidentity = 'a' THEN 'generated always as identity'
-            WHEN a.attidentity = 'd' THEN 'generated by default as identity'
-            WHEN a.attgenerated = 's' THEN 'generated always as (' ||
-            pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ') stored'
-            WHEN a.attgenerated = 'v' THEN 'generated always as (' ||
-            pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ')'
-            ELSE pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS default,
-       pg_catalog.col_description(a.attrelid, a.attnum) AS comment
-FROM pg_catalog.pg_attribute a
-LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attnum";
-
-const CONSTRAINTS: &str = "
-SELECT k.conname::text AS name,
-       k.contype::text AS kind,
-       pg_catalog.pg_get_constraintdef(k.oid) AS definition,
-       to_json(ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY
-       AS u (number, place)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number
-             ORDER BY u.place)) AS columns,
-       to_json(ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY
-       AS u (number, place)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number
-             ORDER BY u.place)) AS referenced_columns,
-       (SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = k.confrelid)
-        AS references
-FROM pg_catalog.pg_constraint k
-WHERE k.conrelid = $1::oid AND k.contype IN ('p', 'u', 'f', 'c')
-ORDER BY k.contype <> 'p', k.conname";
-
-const INDEXES: &str = "
-SELECT c.relname::text AS name, pg_catalog.pg_get_indexdef(i.indexrelid) AS definition
-FROM pg_catalog.pg_index i
-JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = $1::oid
-ORDER BY c.relname";

@@ -1,6 +1,6 @@
 //! The tables of a database, page by page.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Database, Error};
 
@@ -23,6 +23,50 @@ pub struct TableSummary {
     pub comment: Option<String>,
 }
 
+/// The kinds of tables that a list can be narrowed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum TableKind {
+    /// A table that holds its rows itself.
+    #[serde(rename = "table")]
+    Table,
+    /// A table whose rows are in its partitions.
+    #[serde(rename = "partitioned table")]
+    Partitioned,
+    /// A query with a name.
+    #[serde(rename = "view")]
+    View,
+    /// A query whose rows are kept.
+    #[serde(rename = "materialized view")]
+    MaterializedView,
+    /// A table of another server.
+    #[serde(rename = "foreign table")]
+    Foreign,
+}
+
+impl TableKind {
+    /// Its letter in `pg_class.relkind`.
+    fn letter(self) -> &'static str {
+        match self {
+            Self::Table => "r",
+            Self::Partitioned => "p",
+            Self::View => "v",
+            Self::MaterializedView => "m",
+            Self::Foreign => "f",
+        }
+    }
+}
+
+/// The tables that a list is to have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableFilter<'a> {
+    /// The schema; all but the system's where none is named.
+    pub schema: Option<&'a str>,
+    /// The kind; any where none is named.
+    pub kind: Option<TableKind>,
+    /// A part of the name, in any case.
+    pub name: Option<&'a str>,
+}
+
 /// The place of a table in the order of lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableKey {
@@ -33,14 +77,13 @@ pub struct TableKey {
 }
 
 impl Database {
-    /// The first `most` tables after `after`, in the order of their keys: those of `schema`, or all
-    /// but the system's.
+    /// The first `most` tables of `filter` after `after`, in the order of their keys.
     ///
     /// # Errors
     /// PostgreSQL cannot be reached, is too busy, or refuses to read this ([`Error`]).
     pub async fn tables(
         &self,
-        schema: Option<&str>,
+        filter: TableFilter<'_>,
         after: Option<&TableKey>,
         most: u32,
     ) -> Result<Vec<TableSummary>, Error> {
@@ -51,7 +94,17 @@ impl Database {
         self.in_time(async {
             let mut transaction = self.read().await?;
             let rows = transaction
-                .rows(TABLES, &[schema, after_schema, after_name, Some(&most)])
+                .rows(
+                    TABLES,
+                    &[
+                        filter.schema,
+                        after_schema,
+                        after_name,
+                        Some(&most),
+                        filter.kind.map(TableKind::letter),
+                        filter.name,
+                    ],
+                )
                 .await?;
             transaction.end().await;
             let tables = rows.iter().map(|row| TableSummary {
@@ -94,6 +147,9 @@ SELECT n.nspname::text AS schema,
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+  AND ($5::text IS NULL OR c.relkind::text = $5::text)
+  AND ($6::text IS NULL OR pg_catalog.strpos(pg_catalog.lower(c.relname::text),
+                                             pg_catalog.lower($6::text)) > 0)
   AND (n.nspname = $1::text OR ($1::text IS NULL AND n.nspname <> 'information_schema'
   AND n.nspname NOT LIKE 'pg\\_%'))
   AND ($2::text IS NULL OR (n.nspname::text COLLATE \"C\", c.relname::text COLLATE \"C\") >

@@ -468,13 +468,13 @@ impl<'a> Reader<'a, '_> {
 }
 
 /// INSERT, as `pg_trigger.tgtype` has it.
-const INSERT: i16 = 4;
+pub(crate) const INSERT: i16 = 4;
 
 /// DELETE, as `pg_trigger.tgtype` has it.
-const DELETE: i16 = 8;
+pub(crate) const DELETE: i16 = 8;
 
 /// UPDATE, as `pg_trigger.tgtype` has it.
-const UPDATE: i16 = 16;
+pub(crate) const UPDATE: i16 = 16;
 
 /// The function `nextval`, by its identifier in `pg_proc.dat`.
 const NEXTVAL: u32 = 1574;

@@ -19,6 +19,8 @@ pub(crate) struct SessionSettings {
     pub(crate) role: Option<String>,
     /// The one superuser that is let in.
     pub(crate) allowed_superuser: Option<String>,
+    /// Whether each caller's statements run as a role of the caller's own.
+    pub(crate) callers_have_roles: bool,
     pub(crate) statement_timeout: Duration,
 }
 
@@ -44,6 +46,8 @@ pub(crate) struct SessionFacts {
     pub(crate) runs_as_superuser: bool,
     /// Whether that role sees the settings that only superusers may, credentials among them.
     pub(crate) sees_all_settings: bool,
+    /// Whether the login has the rights of callers' roles before it takes one.
+    pub(crate) inherits_roles: bool,
     /// Whether the server's log can be kept free of the trees that are asked for.
     pub(crate) can_silence_log: bool,
     /// Whether a query's temporary files are limited.
@@ -63,6 +67,13 @@ impl SessionFacts {
         if self.runs_as_superuser {
             warnings.push(
                 "POSTGRES_ROLE is a superuser: only the judgement of queries and READ ONLY protect"
+                    .to_owned(),
+            );
+        }
+        if self.inherits_roles {
+            warnings.push(
+                "the login has the rights of callers' roles by itself; an administrator ends that \
+                 with `ALTER ROLE <login> NOINHERIT`"
                     .to_owned(),
             );
         }
@@ -122,6 +133,14 @@ pub(super) async fn settle(
             ),
         });
     }
+    if superuser.is_some() && settings.callers_have_roles {
+        return Err(OpenError::NotAllowed {
+            message: format!("the data server's user `{user}` could take any role"),
+            hint: "with POSTGRES_CALLER_ROLES the operator should connect as a role that is no \
+                   superuser, NOINHERIT, and a member of the roles of callers alone"
+                .to_owned(),
+        });
+    }
     if superuser.is_some() {
         session
             .run(&format!("SET temp_file_limit = '{TEMP_FILE_LIMIT}'"))
@@ -147,16 +166,62 @@ pub(super) async fn settle(
             "{FIXED}{read_only}SET statement_timeout = {timeout}"
         ))
         .await?;
-    let role = one(session, if version >= 15 { ROLE } else { ROLE_BEFORE_15 }).await?;
-    Ok(SessionFacts {
+    let mut facts = SessionFacts {
         version,
         version_text: login.text("version_text"),
         superuser,
-        runs_as_superuser: role.is_true("is_superuser"),
-        sees_all_settings: role.is_true("sees_all_settings"),
-        can_silence_log: role.is_true("can_silence_log"),
-        limits_temporary_files: role.is_true("limits_temporary_files"),
-    })
+        inherits_roles: settings.callers_have_roles && login.is_true("inherits"),
+        ..SessionFacts::default()
+    };
+    let role = one(session, facts.role_query()).await?;
+    facts.note_role(&role);
+    Ok(facts)
+}
+
+impl SessionFacts {
+    /// The query for what the present role may do.
+    fn role_query(&self) -> &'static str {
+        match self.version {
+            ..15 => ROLE_BEFORE_15,
+            _ => ROLE,
+        }
+    }
+
+    fn note_role(&mut self, role: &super::TextRow) {
+        self.runs_as_superuser = role.is_true("is_superuser");
+        self.sees_all_settings = role.is_true("sees_all_settings");
+        self.can_silence_log = role.is_true("can_silence_log");
+        self.limits_temporary_files = role.is_true("limits_temporary_files");
+    }
+}
+
+impl Session {
+    /// Goes on as a caller's role, of which the login must be a member. What was judged under
+    /// another role is forgotten: policies, rights and functions may be others under this one.
+    pub(crate) async fn take_role(&mut self, role: &str) -> Result<(), OpenError> {
+        if self.role.as_deref() == Some(role) {
+            return Ok(());
+        }
+        self.role = None;
+        for name in self.kept.take_all() {
+            self.forget_later(name);
+        }
+        self.known_harmless.clear();
+        let quoted = quoted_name(role);
+        self.run(&format!("RESET ROLE; SET ROLE {quoted}")).await?;
+        let taken = one(self, self.facts.role_query()).await?;
+        if taken.get("name") != Some(role) || taken.is_true("is_superuser") {
+            return Err(OpenError::NotAllowed {
+                message: format!("the role `{role}` is none for callers"),
+                hint: "the operator should name another one in POSTGRES_CALLER_ROLES: no \
+                       superuser"
+                    .to_owned(),
+            });
+        }
+        self.facts.note_role(&taken);
+        self.role = Some(role.to_owned());
+        Ok(())
+    }
 }
 
 async fn one(session: &mut Session, sql: &'static str) -> Result<super::TextRow, OpenError> {
@@ -193,6 +258,7 @@ const FIXED: &str = "SELECT pg_catalog.set_config('search_path', \
 const LOGIN: &str = "
 SELECT session_user::pg_catalog.text AS session_user,
        r.rolsuper AS is_superuser,
+       r.rolinherit AS inherits,
        pg_catalog.current_setting('server_version_num') AS version,
        pg_catalog.current_setting('server_version') AS version_text,
        pg_catalog.current_setting('server_encoding') AS encoding
@@ -200,7 +266,8 @@ FROM pg_catalog.pg_roles r
 WHERE r.rolname = session_user";
 
 const ROLE: &str = "
-SELECT r.rolsuper AS is_superuser,
+SELECT r.rolname AS name,
+       r.rolsuper AS is_superuser,
        pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') AS sees_all_settings,
        pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic')
        OR pg_catalog.has_parameter_privilege(current_user, 'log_min_messages', 'SET')
@@ -210,7 +277,8 @@ FROM pg_catalog.pg_roles r
 WHERE r.rolname = current_user";
 
 const ROLE_BEFORE_15: &str = "
-SELECT r.rolsuper AS is_superuser,
+SELECT r.rolname AS name,
+       r.rolsuper AS is_superuser,
        pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') AS sees_all_settings,
        pg_catalog.current_setting('log_min_messages') IN ('fatal', 'panic') OR r.rolsuper
        AS can_silence_log,

@@ -63,6 +63,13 @@ impl KeptStatements {
         Some(statement)
     }
 
+    /// Takes out all statements; their names.
+    pub(crate) fn take_all(&mut self) -> Vec<String> {
+        self.tree_bytes = 0;
+        let all = self.by_text.drain();
+        all.map(|(_, (_, statement))| statement.name).collect()
+    }
+
     /// Keeps a statement, and returns the names of those that had to go.
     pub(crate) fn keep(&mut self, text: &str, statement: Statement) -> Vec<String> {
         let mut gone = Vec::new();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::BEGIN;
 use crate::changed_table::ChangedTable;
 use crate::judge::{
-    self, Allowed, Analysed, Harmless, JudgeError, Refused, receive_analysis, send_analysis,
+    self, Analysed, Harmless, JudgeError, Refused, receive_analysis, send_analysis,
 };
 use crate::pool::{Lease, lives_on};
 use crate::query::{check_text, end_after, fetch};
@@ -59,7 +59,7 @@ impl Database {
     ) -> Result<Changed, Error> {
         check_text(change.sql)?;
         self.in_time(async {
-            let mut lease = self.writers()?.lease().await?;
+            let mut lease = self.lease(self.writers()?).await?;
             let judged = self.judged_twice(lease.session(), change).await;
             let statement = match judged {
                 Ok(statement) => statement,
@@ -114,10 +114,7 @@ impl Database {
         session.flush().await?;
         let analysed = receive_analysis(session).await?;
         session.note_tree(analysed.tree.len());
-        let allowed = Allowed {
-            functions: &self.settings.allowed_functions,
-            triggers: self.settings.allow_triggers,
-        };
+        let allowed = self.allowed();
         let harmless =
             judge::judge_change(session, &analysed.tree, &allowed, change.is_confirmed).await?;
         Ok((name, analysed, harmless))

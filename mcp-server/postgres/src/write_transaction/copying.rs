@@ -2,6 +2,7 @@
 
 use super::loading::{LoadError, LoadTarget};
 use super::{Error, WriteTransaction};
+use crate::new_table::quoted_names;
 
 /// The columns of a table, each with the type that values of it are sent in: that of a domain is
 /// the one below it.
@@ -121,20 +122,12 @@ impl WriteTransaction {
         self.run("SET LOCAL statement_timeout = 0").await
     }
 
-    /// Runs a statement that this program composed; how many rows it was about.
-    ///
-    /// # Errors
-    /// PostgreSQL refuses the statement, or the connection broke.
-    pub async fn run_counted(&mut self, sql: &str) -> Result<u64, Error> {
-        let done = self.lease.session().run(sql).await;
-        Ok(self.note(done)?.row_count())
-    }
-
     /// Begins to load rows into columns of a table.
     ///
     /// # Errors
     /// PostgreSQL refuses the table or a column, or the connection broke.
-    pub async fn begin_copy(&mut self, table: &str, columns: &str) -> Result<(), Error> {
+    pub async fn begin_copy(&mut self, table: &str, columns: &[String]) -> Result<(), Error> {
+        let columns = quoted_names(columns);
         let sql = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
         let begun = self.lease.session().begin_copy(&sql).await;
         self.note(begun)

@@ -3,18 +3,19 @@
 
 use std::collections::BTreeSet;
 
-use super::BEGIN;
 use super::changing::{end, end_after_failure};
-use crate::judge::{self, Allowed, Harmless, receive_analysis, send_analysis};
+use super::{BEGIN, WriteTransaction};
+use crate::judge::tree::{DELETE, INSERT, UPDATE};
+use crate::judge::{self, Harmless, receive_analysis, send_analysis};
 use crate::new_table::{Expression, NewTable, NewTableError};
 use crate::session::{Session, SessionError};
 use crate::{Database, Error};
 
 /// The tag of the statement, by which event triggers know it.
-pub(super) const TAG: &str = "CREATE TABLE";
+const TAG: &str = "CREATE TABLE";
 
-/// Everything that may happen to rows of a table, as `pg_trigger.tgtype` has it.
-const EVERY_CHANGE: i16 = 4 | 8 | 16;
+/// Everything that may happen to rows of a table.
+const EVERY_CHANGE: i16 = INSERT | UPDATE | DELETE;
 
 /// The outcome of a call that was to make a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Database {
         table.check()?;
         let statement = table.statement();
         self.in_time(async {
-            let mut lease = self.writers()?.lease().await?;
+            let mut lease = self.lease(self.writers()?).await?;
             let made = self.judge_and_make(lease.session(), table, &statement);
             match made.await {
                 Ok(harmless) => {
@@ -72,10 +73,7 @@ impl Database {
         table: &NewTable,
         statement: &str,
     ) -> Result<Harmless, Error> {
-        let allowed = Allowed {
-            functions: &self.settings.allowed_functions,
-            triggers: self.settings.allow_triggers,
-        };
+        let allowed = self.allowed();
         session.run("BEGIN READ ONLY").await?;
         let types = types(session, table).await?;
         judge::judge_types(session, types, &allowed).await?;
@@ -130,6 +128,20 @@ impl Database {
         let allowed = &self.settings.allowed_functions;
         judge::judge(session, &analysed.tree, allowed).await?;
         Ok(())
+    }
+}
+
+impl WriteTransaction {
+    /// Makes a table whose types and expressions are this program's own.
+    ///
+    /// # Errors
+    /// A name is none, event triggers of the database fire that are not harmless, or PostgreSQL
+    /// refuses the table.
+    pub async fn make_table(&mut self, table: &NewTable) -> Result<(), Error> {
+        table.check()?;
+        self.judge_event_triggers(TAG).await?;
+        let made = run_one(self.lease.session(), &table.statement()).await;
+        self.note(made)
     }
 }
 

@@ -1,11 +1,14 @@
 //! Loading rows into a table that is there: an INSERT that this program composes, in whose one
 //! value the rows travel as JSON.
 //!
-//! A load calls nothing but PostgreSQL's own code: a table with triggers or rules, or whose checks,
-//! defaults, indexes or domains call functions of the database's own, is refused.
+//! A load is judged as a change is: the defaults of the table, and whatever hangs on it, call
+//! nothing that is not harmless. A table with rules is refused.
 
 use super::super::Error;
 use super::WriteTransaction;
+use crate::judge;
+use crate::judge::tree::{DELETE, INSERT, UPDATE};
+use crate::new_table::quoted_names;
 
 /// A table that rows can be loaded into.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +18,28 @@ impl LoadTarget {
     /// The name with its schema, quoted.
     pub fn name(&self) -> &str {
         &self.0
+    }
+}
+
+/// The changes that a load makes to the rows of its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadKind {
+    /// Rows come to those there are.
+    Append,
+    /// All rows go, and others come.
+    Overwrite,
+    /// Rows come, and those with the same keys change.
+    Upsert,
+}
+
+impl LoadKind {
+    /// The events that fire the table's triggers, as `pg_trigger.tgtype` has them.
+    fn events(self) -> i16 {
+        match self {
+            Self::Append => INSERT,
+            Self::Overwrite => INSERT | DELETE,
+            Self::Upsert => INSERT | UPDATE,
+        }
     }
 }
 
@@ -44,31 +69,13 @@ pub enum LoadError {
 }
 
 const TARGET: &str = "
-SELECT pg_catalog.quote_ident(namespace.nspname) || '.' || pg_catalog.quote_ident(class.relname)
+SELECT class.oid AS id,
+       pg_catalog.quote_ident(namespace.nspname) || '.' || pg_catalog.quote_ident(class.relname)
          AS name,
        CASE
          WHEN class.relkind NOT IN ('r', 'p') THEN 'kind'
-         WHEN namespace.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'portcullis')
-           THEN 'own'
-         WHEN EXISTS (SELECT FROM pg_catalog.pg_trigger
-                      WHERE NOT tgisinternal AND tgrelid = ANY (tables.ids)) THEN 'trigger'
          WHEN EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = ANY (tables.ids))
            THEN 'rule'
-         WHEN EXISTS (
-           SELECT FROM pg_catalog.pg_depend AS depend
-           WHERE depend.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-             AND depend.refobjid >= 16384
-             AND (depend.classid, depend.objid) IN (
-               SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass::pg_catalog.oid, oid
-               FROM pg_catalog.pg_constraint WHERE conrelid = ANY (tables.ids)
-                 OR contypid IN (SELECT atttypid FROM pg_catalog.pg_attribute
-                                 WHERE attrelid = ANY (tables.ids))
-               UNION ALL
-               SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass::pg_catalog.oid, oid
-               FROM pg_catalog.pg_attrdef WHERE adrelid = ANY (tables.ids)
-               UNION ALL
-               SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::pg_catalog.oid, indexrelid
-               FROM pg_catalog.pg_index WHERE indrelid = ANY (tables.ids))) THEN 'function'
        END AS problem,
        EXISTS (SELECT FROM pg_catalog.pg_index JOIN pg_catalog.pg_attribute AS column_
                  ON column_.attrelid = indrelid AND column_.attnum = indkey[0]
@@ -81,12 +88,12 @@ LATERAL (SELECT pg_catalog.array_agg(relid::pg_catalog.oid) || class.oid AS ids
 WHERE class.oid = pg_catalog.to_regclass($1)";
 
 impl WriteTransaction {
-    /// Looks at a table that rows are to be loaded into.
+    /// Looks at a table that rows are to be loaded into, and judges what a load calls there.
     ///
     /// # Errors
     /// There is no such table, or it cannot be loaded into, with the reason.
-    pub async fn target(&mut self, table: &str) -> Result<LoadTarget, LoadError> {
-        Ok(self.look(table).await?.0)
+    pub async fn target(&mut self, table: &str, kind: LoadKind) -> Result<LoadTarget, LoadError> {
+        Ok(self.look(table, kind).await?.0)
     }
 
     /// Whether `key` is marked in a table for markers as done.
@@ -131,9 +138,7 @@ impl WriteTransaction {
         target: &LoadTarget,
         columns: &[String],
     ) -> Result<String, LoadError> {
-        let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
-        let columns: Vec<String> = columns.iter().map(quoted).collect();
-        let (table, columns) = (&target.0, columns.join(", "));
+        let (table, columns) = (&target.0, quoted_names(columns));
         let sql = format!(
             "INSERT INTO {table} ({columns}) SELECT {columns}
              FROM pg_catalog.json_populate_recordset(NULL::{table}, $1::pg_catalog.json)"
@@ -150,7 +155,7 @@ impl WriteTransaction {
         Ok(())
     }
 
-    async fn look(&mut self, table: &str) -> Result<(LoadTarget, bool), LoadError> {
+    async fn look(&mut self, table: &str, kind: LoadKind) -> Result<(LoadTarget, bool), LoadError> {
         let rows = self.rows(TARGET, &[Some(table)]).await?;
         let Some(row) = rows.first() else {
             return Err(LoadError::NoTable(table.to_owned()));
@@ -158,12 +163,7 @@ impl WriteTransaction {
         let reason = match row.get("problem") {
             None => None,
             Some("kind") => Some("it is a view, or no table at all"),
-            Some("own") => Some("it is in a schema of PostgreSQL's or of this server's own"),
-            Some("trigger") => Some("it has triggers, and who loads rows would call them"),
-            Some("rule") => Some("it has rules, which make other statements of a load"),
-            Some(_) => Some(
-                "its checks, defaults, indexes or domains call functions of the database's own",
-            ),
+            Some(_) => Some("it has rules, which make other statements of a load"),
         };
         if let Some(reason) = reason {
             return Err(LoadError::NotLoadable {
@@ -171,12 +171,17 @@ impl WriteTransaction {
                 reason,
             });
         }
-        let name = row.get("name").unwrap_or_default().to_owned();
+        let id = row.number("id").unwrap_or_default();
+        let allowed = self.database.allowed();
+        let session = self.lease.session();
+        let judged = judge::judge_load(session, id, kind.events(), &allowed).await;
+        self.note_judged(judged)?;
+        let name = row.text("name");
         Ok((LoadTarget(name), row.get("has_key") == Some("true")))
     }
 
     async fn markers(&mut self, table: &str) -> Result<LoadTarget, LoadError> {
-        match self.look(table).await {
+        match self.look(table, LoadKind::Append).await {
             Ok((markers, true)) => Ok(markers),
             Ok((_, false)) | Err(LoadError::NoTable(_)) => {
                 Err(LoadError::NoMarkers(table.to_owned()))

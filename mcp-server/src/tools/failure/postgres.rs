@@ -48,6 +48,11 @@ impl From<Error> for ToolFailure {
                 "explain_query shows the plan and what would help; add conditions, or aggregate \
                  less at a time",
             ),
+            Error::NoRole { .. } => Self::new("42501", message).with_hint(
+                "the operator can give the caller a role: POSTGRES_CALLER_ROLES, or `caller_roles` \
+                 in POSTGRES_DATABASES_FILE",
+            ),
+            Error::UnknownDatabase(unknown) => unknown.into(),
             Error::ReadOnly { .. } => Self::new("25006", message).with_hint(
                 "the operator can give it one: POSTGRES_WRITE_USER and POSTGRES_WRITE_PASSWORD, or \
                  `write` in POSTGRES_DATABASES_FILE",
@@ -101,7 +106,6 @@ fn of_refusal(refused: Refused) -> ToolFailure {
             ToolFailure::new("42501", message).with_hint(hint)
         }
         Refused::NotConfirmed => ToolFailure::new("not_confirmed", message)
-            .with_question("The statement changes every row of a table. Is that meant?")
             .with_hint("ask the user; if every row is meant, call again with `confirm: true`"),
         Refused::Trigger { signature, .. } => {
             ToolFailure::new("42501", message).with_hint(format!(

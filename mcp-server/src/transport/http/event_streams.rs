@@ -147,6 +147,7 @@ async fn receive(streams: &Streams, session: &str, request: Request) -> Response
         let deadline = parts.extensions.get::<RequestDeadline>();
         let incoming = Incoming {
             id: correlation::read(&parts.headers),
+            principal: streams.principals.read(&parts.headers),
             session: Some(session.to_owned()),
             deadline: deadline.map(|deadline| deadline.call),
             takes_short_answers: true,

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use http_body_util::BodyExt as _;
 use rmcp::model::Extensions;
 
@@ -16,15 +16,43 @@ use super::correlation;
 use super::deadline::RequestDeadline;
 use super::sessions::SessionId;
 use crate::call::Principal;
+use crate::config::Config;
 use crate::mcp::{Incoming, RawResult};
 
+/// The way in which a request tells who calls.
+#[derive(Debug, Clone)]
+pub(super) struct PrincipalHeader(Option<HeaderName>);
+
+impl PrincipalHeader {
+    /// As the configuration names it; where it names none, every caller is anonymous.
+    pub(super) fn of(config: &Config) -> Self {
+        let name = config.principal_header.as_deref();
+        Self(name.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()))
+    }
+
+    /// The caller of a request with these headers.
+    pub(super) fn read(&self, headers: &HeaderMap) -> Principal {
+        match &self.0 {
+            None => Principal::Anonymous,
+            Some(name) => {
+                let values = headers.get_all(name).iter();
+                Principal::named(values.map(http::HeaderValue::as_bytes))
+            }
+        }
+    }
+}
+
 /// Middleware: puts an [`Incoming`] into the request, and the bytes of its result into the answer.
-pub(super) async fn describe(mut request: Request, next: Next) -> Response {
+pub(super) async fn describe(
+    State(principals): State<PrincipalHeader>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let raw_result = Arc::new(RawResult::default());
     let extensions = request.extensions();
     let incoming = Incoming {
         id: correlation::read(request.headers()),
-        principal: Principal::Anonymous,
+        principal: principals.read(request.headers()),
         session: extensions.get::<SessionId>().map(ToString::to_string),
         deadline: extensions
             .get::<RequestDeadline>()
@@ -83,7 +111,6 @@ mod tests {
 
     use crate::call::Call;
     use crate::config::Config;
-    use crate::mcp::Catalogue;
     use crate::services::Services;
     use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
 
@@ -140,11 +167,8 @@ mod tests {
         ];
         let config = Config::parse_from(nowhere);
         let services = Arc::new(Services::new(&config).expect("good settings"));
-        let catalogue = Catalogue {
-            tools: Registry::default().with::<Counting>(),
-            ..Catalogue::default()
-        };
-        let router = super::super::router(&config, catalogue, services, Stopping::default());
+        let registry = Registry::default().with::<Counting>();
+        let router = super::super::router(&config, registry, services, Stopping::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let serving = tokio::spawn(async move { axum::serve(listener, router).await });

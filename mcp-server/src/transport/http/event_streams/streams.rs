@@ -15,6 +15,7 @@ use super::outlet::{ByteBudget, Outlet, Waiting};
 use super::stream::Stream;
 use crate::mcp::McpServer;
 use crate::services::Services;
+use crate::transport::http::incoming::PrincipalHeader;
 
 /// Bounds of the streams of one server.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,8 @@ impl Default for StreamLimits {
 
 /// The streams that are open.
 pub(in super::super) struct Streams {
+    /// The way in which a message tells who sent it.
+    pub(super) principals: PrincipalHeader,
     pub(super) limits: StreamLimits,
     server: McpServer,
     services: Arc<Services>,
@@ -55,12 +58,14 @@ pub(in super::super) struct Streams {
 impl Streams {
     /// No stream yet. They end when `stopping` fires and their calls have ended.
     pub(in super::super) fn new(
+        principals: PrincipalHeader,
         server: McpServer,
         services: Arc<Services>,
         limits: StreamLimits,
         stopping: CancellationToken,
     ) -> Self {
         Self {
+            principals,
             limits,
             server,
             services,
