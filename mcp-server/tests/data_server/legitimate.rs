@@ -42,7 +42,7 @@ CREATE INDEX ON shops ((similarity(city, 'Rome')), (city::citext));
 CREATE STATISTICS of_orders ON (double_it(total)), (at AT TIME ZONE 'UTC') FROM orders;
 ";
 
-const QUERIES: &[&str] = &[
+pub const QUERIES: &[&str] = &[
     "SELECT * FROM shops",
     "select count(*), count(distinct city), min(opened), max(opened) from shops",
     "SELECT city, count(*) FILTER (WHERE opened > '2020-01-10') FROM shops GROUP BY city \

@@ -1,9 +1,10 @@
 //! The data server over HTTP, on a real PostgreSQL that these tests start and stop.
 
-mod asking;
+mod attack_table;
 mod attacks;
 mod blocks;
 mod bounds;
+mod caller_roles;
 mod cancelling;
 mod catalogue_fuzz;
 mod change_attacks;
@@ -33,7 +34,6 @@ mod resources;
 mod schemas;
 mod server;
 mod sessions;
-mod subscriptions;
 mod table_attacks;
 mod tables;
 mod values;

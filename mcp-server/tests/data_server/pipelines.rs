@@ -63,10 +63,6 @@ impl Pipelines {
         self.server.client()
     }
 
-    pub fn address(&self) -> &str {
-        &self.server.address
-    }
-
     /// Creates a pipeline of these stages and runs it; the run when it is over.
     pub async fn finish(&self, stages: Value, parameters: Value) -> Value {
         let client = self.client();
@@ -85,13 +81,13 @@ pub async fn create(client: &Client, stages: Value) {
         .structured();
 }
 
-async fn execute(client: &Client, arguments: Value) -> String {
+pub async fn execute(client: &Client, arguments: Value) -> String {
     let answer = client.call("execute_pipeline", arguments).await;
     let run = answer.structured()["run_id"].as_str();
     run.expect("an id").to_owned()
 }
 
-async fn over(client: &Client, run: &str) -> Value {
+pub async fn over(client: &Client, run: &str) -> Value {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let seen = client

@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::Row as _;
 
 use crate::attacks::{ATTACK_ON_A_POLICY, ATTACKS, VICTIM};
-use crate::database::{Database, run};
+use crate::database::{Database, PASSWORD, run};
 use crate::server::Server;
 
 /// Everything that an attack might have changed.
@@ -21,7 +21,8 @@ pub async fn snapshot(database: &Database) -> Vec<String> {
         "SELECT format('%s %s %s', oid, proname, prosrc) FROM pg_proc WHERE oid >= 16384 \
          ORDER BY oid",
         "SELECT format('%s %s', rolname, rolpassword) FROM pg_authid \
-         WHERE rolname NOT IN ('narrow', 'ordinary', 'silent') ORDER BY 1",
+         WHERE rolname NOT IN ('narrow', 'ordinary', 'silent') AND rolname NOT LIKE 'teller%' \
+         ORDER BY 1",
         "SELECT format('%s', oid) FROM pg_largeobject_metadata ORDER BY 1",
         "SELECT format('%s %s', loid, encode(data, 'hex')) FROM pg_largeobject \
          ORDER BY loid, pageno",
@@ -41,6 +42,40 @@ pub async fn snapshot(database: &Database) -> Vec<String> {
         lines.push(sql.to_owned());
         lines.extend(rows.iter().map(|row| row.get::<String, _>(0)));
     }
+    lines.extend(files());
+    lines
+}
+
+/// The files that an attack on the file system would make or change: those of this machine's
+/// temporary folder that attacks name, and all of PostgreSQL's own but the ones that it writes
+/// itself while it works.
+pub fn files() -> Vec<String> {
+    let cluster = local_postgres::TestCluster::of_this_run(PASSWORD).folder();
+    let mut lines = Vec::new();
+    let mut folders = vec![cluster];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let name = name.to_string_lossy().into_owned();
+            let is_written_at_work = ["base", "global", "postmaster.pid", "unfinished"]
+                .contains(&name.as_str())
+                || name.starts_with("pg_") && !name.ends_with(".conf") && name != "pg_tblspc";
+            if path.is_dir() && !is_written_at_work {
+                folders.push(path);
+            } else if !path.is_dir() && !is_written_at_work && !name.ends_with(".log") {
+                let bytes = entry.metadata().map_or(0, |metadata| metadata.len());
+                lines.push(format!("{} {bytes}", path.display()));
+            }
+        }
+    }
+    let temporary = std::fs::read_dir("/tmp").into_iter().flatten().flatten();
+    let named = temporary.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    lines.extend(named.filter(|name| name.starts_with("portcullis-attack")));
+    lines.sort();
+    assert!(
+        lines.iter().any(|line| line.contains("postgresql.conf")),
+        "{lines:?}"
+    );
     lines
 }
 
@@ -164,7 +199,7 @@ async fn it_cannot_write_in_its_transaction_even_unjudged() {
         "--postgres-user=postgres",
         "--postgres-allow-superuser=postgres",
         "--postgres-password",
-        crate::database::PASSWORD,
+        PASSWORD,
         "--postgres-db",
         &database.name,
     ]);

@@ -52,6 +52,11 @@ impl TestCluster {
         self.port
     }
 
+    /// The folder of the server's files.
+    pub fn folder(&self) -> PathBuf {
+        self.log.with_extension("").join("cluster")
+    }
+
     /// All that the server has written into its log so far.
     pub fn log(&self) -> String {
         let log = std::fs::read(&self.log).unwrap_or_default();
