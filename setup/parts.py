@@ -230,15 +230,23 @@ PYTHON_CLIENTS = [
 ]
 
 
-class NodeClients(Part):
-    purposes = ("test",)
-    name, title = "clients-node", "JavaScript MCP clients"
-    download_mb, disk_mb, scratch_mb, seconds = 71, 132, 75, 15
-    pins, needs, links = ("clients-node/package-lock.json",), ("node",), ("clients/node",)
+class NodePackages(Part):
+    """Packages from npm that are installed beside each other, as a lock file has them.
+
+    `sizes`: megabytes to download, on disk and for a while, and seconds.
+    """
+
+    purposes, needs = ("test",), ("node",)
+
+    def __init__(self, line: str, title: str, sizes: tuple[int, int, int, int]) -> None:
+        self.name, self.title, self.source = f"{line}-node", title, f"{line}-node"
+        self.download_mb, self.disk_mb, self.scratch_mb, self.seconds = sizes
+        self.pins = (f"{self.source}/package-lock.json",)
+        self.links = (f"{line}/node",)
 
     def make(self, home: Home, fresh: Path) -> None:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(SETUP / "clients-node" / name, fresh)
+            shutil.copy(SETUP / self.source / name, fresh)
         run(
             self,
             fresh,
@@ -255,7 +263,14 @@ class NodeClients(Part):
         )
 
     def expose(self, home: Home, folder: Path) -> None:
-        home.link("clients/node", folder)
+        (link,) = self.links
+        home.link(link, folder)
+
+
+NODE_PACKAGES = [
+    NodePackages("clients", "JavaScript MCP clients", (71, 132, 75, 15)),
+    NodePackages("conformance", "conformance suites of MCP", (16, 52, 20, 22)),
+]
 
 
 class CargoDeny(Part):
@@ -423,5 +438,5 @@ PARTS: list[Part] = [
     Envoy(),
     Node(),
     *PYTHON_CLIENTS,
-    NodeClients(),
+    *NODE_PACKAGES,
 ]

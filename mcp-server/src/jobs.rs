@@ -213,6 +213,15 @@ impl Jobs {
         }
     }
 
+    /// A job as the registry has it, which [`Jobs::watch`] keeps up to date; `None` if `owner` has
+    /// none with this id.
+    ///
+    /// # Errors
+    /// There is no job registry, or it cannot be used ([`Error`]).
+    pub async fn recorded(&self, id: JobId, owner: Option<&str>) -> Result<Option<Job>, Error> {
+        Ok(self.0.store()?.get(id, owner).await?)
+    }
+
     /// Jobs of `owner` that fit `filter`, at most `most`, newest first.
     ///
     /// # Errors

@@ -6,7 +6,10 @@
 
 mod answer;
 mod calls;
+mod catalogue;
 mod completion;
+mod confirmation;
+mod confirming;
 mod failure;
 mod incoming;
 mod progress;
@@ -15,7 +18,10 @@ mod raw_result;
 mod resource_methods;
 mod running_calls;
 mod server;
+mod subscriptions;
+mod watching;
 
+pub use catalogue::Catalogue;
 pub use incoming::{FindIncoming, Incoming};
 pub use raw_result::RawResult;
 pub use running_calls::{CallGuard, RunningCalls};

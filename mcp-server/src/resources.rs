@@ -4,6 +4,7 @@
 //! JSON-RPC: it gets the variables of the URI that was read, the services and the call, and gives
 //! back contents or a failure.
 
+mod active_pipelines;
 mod kept_result;
 mod postgres_schema;
 mod postgres_table;
@@ -38,6 +39,7 @@ impl ResourceRegistry {
             .with::<spark_job::SparkJob>()
             .with::<postgres_schema::PostgresSchema>()
             .with::<postgres_table::PostgresTable>()
+            .with::<active_pipelines::ActivePipelines>()
             .with::<system_metrics::SystemMetrics>()
             .with::<kept_result::KeptResult>()
     }
@@ -65,6 +67,20 @@ pub trait Resource: Send + Sync + 'static {
         call: &Call,
         variables: &Variables,
     ) -> impl Future<Output = Result<Contents, ToolFailure>> + Send;
+
+    /// Whether clients can be told when a resource of this kind changes.
+    const IS_WATCHED: bool = false;
+
+    /// A text that is another one when the resource has changed; found out by one small query,
+    /// because it is asked for again and again. None where there is no such resource.
+    fn state(
+        services: &Services,
+        call: &Call,
+        variables: &Variables,
+    ) -> impl Future<Output = Result<Option<String>, ToolFailure>> + Send {
+        let _ = (services, call, variables);
+        std::future::ready(Ok(None))
+    }
 
     /// At most `most` of the resources of this kind that there are now, after the one whose
     /// variables are `after`; none where they are too many, or too short-lived, for a list.

@@ -34,6 +34,7 @@ pub mod submit_spark_job;
 use std::future::Future;
 
 use anyhow::ensure;
+use rmcp::model::ContentBlock;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -45,6 +46,7 @@ use crate::services::Services;
 pub use failure::ToolFailure;
 pub use get_table_schema::not_found as missing_table;
 pub use job_view::{full as describe_job, line as summarise_job};
+pub use pipeline_view::run as describe_run;
 pub use registry::Registry;
 
 impl Registry {
@@ -142,7 +144,7 @@ pub enum Effect {
 }
 
 /// The answer of a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Output {
     /// The whole answer; fits [`Tool::output_schema`].
     pub structured: RawJson,
@@ -155,6 +157,8 @@ pub struct Output {
     pub notes: Vec<String>,
     /// The resource that holds the rest of the answer, for clients whose revision has links.
     pub link: Option<ResourceLink>,
+    /// Content behind all that: images, sounds and embedded resources.
+    pub content: Vec<ContentBlock>,
 }
 
 /// A resource that an answer leads to.
@@ -179,6 +183,7 @@ impl Output {
             text_is_whole: false,
             notes: Vec::new(),
             link: None,
+            content: Vec::new(),
         }
     }
 
@@ -190,6 +195,7 @@ impl Output {
             text_is_whole: true,
             notes: Vec::new(),
             link: None,
+            content: Vec::new(),
         }
     }
 }

@@ -1,7 +1,9 @@
 // An MCP client on the official TypeScript SDKs; the lines are those of `lines.py`.
 //
-//     node call.mjs URL modern|legacy client|sdk|sdk-1.20|sdk-1.12|mcp-remote
+//     node call.mjs SERVER modern|legacy client|sdk|sdk-1.20|sdk-1.12|mcp-remote
 //
+// SERVER is the URL of an MCP endpoint; to `sdk` also that of an event stream (`…/sse`), or the
+// path of a program that speaks MCP on its standard streams when it is told `--stdio`.
 // `mcp-remote` is called as desktop clients call it: an SDK's client on its standard input and
 // output. The packages are found below the folder that NODE_CLIENTS names, so that this program
 // need not lie beside them.
@@ -37,6 +39,15 @@ function connection() {
         return { client: new Client(identity), transport };
     }
     const { Client } = require(`${folder}/client/index.js`);
+    if (!url.startsWith('http')) {
+        const { StdioClientTransport } = require(`${folder}/client/stdio.js`);
+        const program = { command: url, args: ['--stdio'], env: process.env };
+        return { client: new Client(identity), transport: new StdioClientTransport(program) };
+    }
+    if (url.endsWith('/sse')) {
+        const { SSEClientTransport } = require(`${folder}/client/sse.js`);
+        return { client: new Client(identity), transport: new SSEClientTransport(new URL(url)) };
+    }
     const { StreamableHTTPClientTransport } = require(`${folder}/client/streamableHttp.js`);
     const transport = new StreamableHTTPClientTransport(new URL(url));
     return { client: new Client(identity), transport };

@@ -1,12 +1,17 @@
 """A client on PyPI `mcp` 2, in either protocol era; it speaks the lines of `lines.py`.
 
-python call_mcp_2.py URL legacy|modern
+python call_mcp_2.py SERVER legacy|modern
+
+SERVER is the URL of an MCP endpoint, that of an event stream (`…/sse`), or the path of a program
+that speaks MCP on its standard streams when it is told `--stdio`.
 """
 
 import asyncio
+import os
 import sys
 
-from mcp import Client
+from mcp import Client, StdioServerParameters
+from mcp.client.sse import sse_client
 from mcp.types import CompleteResult, PromptReference, ResourceTemplateReference
 
 from lines import answer_lines, as_json, pinned
@@ -19,8 +24,14 @@ async def complete(client: Client, ref: dict, argument: dict) -> CompleteResult:
     return await client.complete(kinds[ref["type"]].model_validate(ref), argument)
 
 
-async def main(url: str, era: str) -> None:
-    async with Client(url, mode=MODES[era]) as client:
+def connection(server: str) -> object:
+    if not server.startswith("http"):
+        return StdioServerParameters(command=server, args=["--stdio"], env=dict(os.environ))
+    return sse_client(server) if server.endswith("/sse") else server
+
+
+async def main(server: str, era: str) -> None:
+    async with Client(connection(server), mode=MODES[era]) as client:
 
         async def answer(request: dict) -> dict:
             if "call" in request:

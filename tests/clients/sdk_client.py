@@ -34,6 +34,7 @@ class Sdk:
         return f"{self.name} {self.era}"
 
     def command(self, url: str, home: Path) -> list[str]:
+        """`url`: also of an event stream, or the path of a program, where the client takes one."""
         if self.name in PYTHON_PROGRAMS:
             environment, program = PYTHON_PROGRAMS[self.name]
             return [

@@ -58,6 +58,17 @@ class Stack:
         return f"http://127.0.0.1:{self.gateway_port}/mcp"
 
     @property
+    def event_stream_url(self) -> str:
+        """The event stream of the gateway, for clients that know no newer transport."""
+        return f"http://127.0.0.1:{self.gateway_port}/sse"
+
+    def environment_of(self, program: str) -> dict[str, str]:
+        """The variables that one of our programs was started with."""
+        pid = until(f"`{program}` runs", lambda: self.pid_of(program))
+        pairs = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return dict(os.fsdecode(pair).split("=", 1) for pair in pairs if pair)
+
+    @property
     def announcement(self) -> str:
         """What `portcullis up` prints once a tool call has come back through the gateway; nothing
         before.

@@ -130,6 +130,16 @@ fn check_listener(
             );
         }
     }
+    if let Some(name) = &listener.event_streams
+        && document
+            .servers_of(listener)
+            .all(|(known, _)| known != name)
+    {
+        problems.add(
+            at.at("event_streams"),
+            format!("the listener offers no server `{name}`; write one that it does"),
+        );
+    }
     if document.servers_of(listener).next().is_none() {
         problems.add(
             at.at("servers"),

@@ -22,7 +22,8 @@ fn refused(yaml: &str, expected: &[(&str, &str)]) {
 fn it_reports_every_dangling_name_at_once() {
     refused(
         "
-listeners: [{name: mcp, address: 127.0.0.1:10000, servers: [data, gone]}]
+listeners:
+  - {name: mcp, address: 127.0.0.1:10000, servers: [data, gone], event_streams: gone}
 tools:
   - {name: a, match: {server: gone}}
   - {name: b, match: {listener: gone}}
@@ -31,6 +32,7 @@ tools:
 ",
         &[
             ("/listeners/0/servers/1", "no server `gone`"),
+            ("/listeners/0/event_streams", "no server `gone`"),
             ("/tools/0/match/server", "no server `gone`"),
             ("/tools/1/match/listener", "no listener `gone`"),
             ("/tools/2/allow/0", "no role `analyst`"),

@@ -2,9 +2,9 @@
 
 use gateway_document::{
     Catalogue, CatalogueTool, CheckedDocument, Format, Problem, Resolved, SchemaText, WithheldTool,
-    WithholdingCause, parse, resolve, warnings,
+    WithholdingCause, endpoint_paths, parse, resolve, warnings,
 };
-use policy_engine::wire::Credentials;
+use policy_engine::wire::{Credentials, Exchange};
 use serde_json::value::RawValue;
 
 fn document(yaml: &str) -> CheckedDocument {
@@ -51,6 +51,32 @@ fn names(withheld: &[WithheldTool]) -> Vec<(&str, &str)> {
 const TWO: &str = "
 servers: {data: {url: http://127.0.0.1:8000/mcp}, math: {url: http://127.0.0.1:8001/x/mcp}}
 ";
+
+#[test]
+fn it_offers_the_old_pair_of_paths_for_the_server_that_the_listener_names() {
+    let listener = "listeners: [{name: mcp, address: '127.0.0.1:10000', event_streams: math}]";
+    let document = document(&format!("{listener}{TWO}"));
+    let resolved = first(&document, &Catalogue::default()).unwrap();
+    let endpoints: Vec<_> = resolved.config.endpoints.iter().skip(3).collect();
+    let [stream, messages] = endpoints[..] else {
+        panic!("{endpoints:?}");
+    };
+    for (endpoint, path, exchange) in [
+        (stream, "/sse", Exchange::EventStream),
+        (messages, "/messages", Exchange::Messages),
+    ] {
+        assert_eq!(
+            (endpoint.path.as_str(), endpoint.exchange),
+            (path, exchange)
+        );
+        assert_eq!(
+            (&endpoint.servers[..], &endpoint.forward[..]),
+            (&["math".to_owned()][..], "math")
+        );
+    }
+    let paths = endpoint_paths(&document, &document.listeners[0]);
+    assert_eq!(paths[3..], ["/sse", "/messages"]);
+}
 
 #[test]
 fn it_gives_the_filter_what_the_document_and_the_catalogue_say() {

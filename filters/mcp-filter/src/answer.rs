@@ -309,14 +309,7 @@ impl Answer {
     /// Hands the answer over as the proxy takes it.
     pub(crate) fn write(&self, id: Option<&[u8]>, reply_with: impl Fn(&LocalReply<'_>)) {
         let id = if self.wants_callers_id() { id } else { None };
-        let body = match &self.form {
-            Form::Error {
-                code,
-                message,
-                data,
-            } => reply::error(id, *code, message, data.as_deref()),
-            Form::ToolError { text, era } => reply::tool_error(id, *era, text),
-        };
+        let body = self.message(id);
         let json = ("content-type", "application/json");
         let details = format!("portcullis_{}", self.reason);
         let send = |headers: &[(&str, &str)]| {
@@ -330,6 +323,22 @@ impl Answer {
         match &self.header {
             None => send(&[json]),
             Some((name, value)) => send(&[json, (name, value)]),
+        }
+    }
+
+    /// The answer as a message, for a client that finds it by its id alone.
+    pub(crate) fn body(&self, id: &[u8]) -> String {
+        self.message(Some(id))
+    }
+
+    fn message(&self, id: Option<&[u8]>) -> String {
+        match &self.form {
+            Form::Error {
+                code,
+                message,
+                data,
+            } => reply::error(id, *code, message, data.as_deref()),
+            Form::ToolError { text, era } => reply::tool_error(id, *era, text),
         }
     }
 

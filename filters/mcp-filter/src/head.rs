@@ -4,6 +4,7 @@ mod for_proxies;
 mod seen;
 
 use mcp_message::{Era, header_text};
+use policy_engine::wire::Exchange;
 use policy_engine::{EndpointId, HeaderParameter, Policy};
 use proxy_host::HeaderPairs;
 use smallvec::SmallVec;
@@ -84,7 +85,7 @@ impl Parameters {
 }
 
 /// Headers that must not go upstream as the client sent them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) path: HeaderText,
     pub(crate) remove: Vec<Vec<u8>>,
@@ -130,10 +131,14 @@ impl Head {
         if seen.tunnel {
             return Err(Answer::upgrade());
         }
-        let is_post = match seen.method {
-            b"POST" => true,
-            b"GET" | b"DELETE" => false,
-            _ => return Err(Answer::method_not_allowed("POST, GET, DELETE")),
+        let is_post = match (policy.exchange(endpoint), seen.method) {
+            (Exchange::Streamable | Exchange::Messages, b"POST") => true,
+            (Exchange::Streamable, b"GET" | b"DELETE") | (Exchange::EventStream, b"GET") => false,
+            (Exchange::Streamable, _) => {
+                return Err(Answer::method_not_allowed("POST, GET, DELETE"));
+            }
+            (Exchange::EventStream, _) => return Err(Answer::method_not_allowed("GET")),
+            (Exchange::Messages, _) => return Err(Answer::method_not_allowed("POST")),
         };
         seen.check_host(policy)?;
         if let Some(origin) = seen

@@ -6,10 +6,11 @@ mod refusing;
 mod room;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use mcp_message::{EndOfBody, ReadError, Reader};
 use policy_engine::wire::CLUSTER_HEADER;
-use policy_engine::{EndpointId, Permit};
+use policy_engine::{Address, EndpointId};
 use proxy_host::{
     Answering, Clock, HeaderPairs, Metrics, RequestBody, RequestHeaders, SharedData, StreamId,
 };
@@ -19,7 +20,11 @@ use crate::head::{Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
 use crate::plugin::Plugin;
 use crate::request_budget::{Share, WaitingCaller};
 use message::{MessageFate, MessageInHand};
-use refusing::{IdSearch, Refusing};
+use refusing::{AnswerStream, IdSearch, Refusing};
+
+/// Tells the server of an event stream that the body is the gateway's answer to a message, and no
+/// message.
+const ANSWERED: &str = "x-portcullis-answered";
 
 /// All that the request path asks of the proxy.
 pub trait Host: RequestHeaders + RequestBody + Answering + SharedData + Metrics + Clock {}
@@ -138,6 +143,7 @@ impl<'h, H: Host> Request<'h, H> {
                     id: None,
                     search: reader.map(|reader| IdSearch::new(reader, Vec::new())),
                     max_bytes: plugin.limits.max_bytes,
+                    stream: None,
                 };
                 self.refuse(refusing, end)
             }
@@ -205,6 +211,7 @@ impl<'h, H: Host> Request<'h, H> {
                     id: None,
                     search: None,
                     max_bytes: plugin.limits.max_bytes,
+                    stream: None,
                 };
                 self.refuse(refusing, end)
             }
@@ -220,9 +227,10 @@ impl<'h, H: Host> Request<'h, H> {
                 let limit = refusing.max_bytes;
                 if size > limit {
                     refusing.replace_if_lost(|| Answer::unreadable(&ReadError::TooLarge { limit }));
-                }
-                if end || size > limit {
                     return self.send_refusal(*refusing);
+                }
+                if end {
+                    return self.send_refusal_of_whole(*refusing);
                 }
                 self.phase = Phase::Refusing(refusing);
                 Flow::Wait
@@ -267,7 +275,9 @@ impl<'h, H: Host> Request<'h, H> {
             }
             MessageFate::Pass(_) if !self.may_pass_on(size) => self.refuse_to_pass_on(&message),
             MessageFate::Pass(clearance) => {
-                self.pass_to(clearance.permit(), message.changes());
+                let permit = clearance.permit();
+                let address = plugin.policy.address(message.endpoint(), permit);
+                self.pass_to(&address, permit.timeout(), message.changes());
                 message.note_id(self.host);
                 if end == EndOfBody::NotYet {
                     message.let_go();
@@ -280,23 +290,27 @@ impl<'h, H: Host> Request<'h, H> {
             MessageFate::Refuse { answer, tool } => {
                 let id = message.id().map(<[u8]>::to_vec);
                 let max_bytes = plugin.limits.max_bytes;
+                let stream = AnswerStream::of(&mut message, &plugin.policy);
                 let search = if id.is_none() && answer.wants_callers_id() {
                     let (reader, buffered) = message.into_search();
                     Some(IdSearch::new(reader, buffered))
                 } else {
                     None
                 };
-                let is_over = end == EndOfBody::Reached || size > max_bytes;
                 let mut refusing = Refusing {
                     answer,
                     tool,
                     id,
                     search,
                     max_bytes,
+                    stream,
                 };
                 // The id may stand behind what was refused.
                 refusing.look_for_id(self.host, size, end);
-                self.refuse(refusing, is_over)
+                if end == EndOfBody::Reached {
+                    return self.send_refusal_of_whole(refusing);
+                }
+                self.refuse(refusing, size > max_bytes)
             }
         }
     }
@@ -328,27 +342,29 @@ impl<'h, H: Host> Request<'h, H> {
         let Some(permit) = plugin.policy.forward(endpoint) else {
             return self.send(&Answer::not_ready(), None);
         };
-        self.pass_to(&permit, changes);
+        let address = plugin.policy.address(endpoint, &permit);
+        self.pass_to(&address, permit.timeout(), changes);
         self.phase = Phase::Passed;
         Flow::Continue
     }
 
-    /// Sends the request where the permit says. Changing a header makes Envoy choose the route
-    /// again.
-    fn pass_to(&self, permit: &Permit<'_>, changes: &Changes) {
+    /// Sends the request where it may go. Changing a header makes Envoy choose the route again.
+    fn pass_to(&self, address: &Address<'_>, timeout: Option<Duration>, changes: &Changes) {
         for name in &changes.remove {
             self.host.remove_header(name);
         }
-        if permit.credentials().stay_home() {
+        if address.credentials.stay_home() {
             for name in &changes.credentials {
                 self.host.remove_header(name.as_bytes());
             }
         }
-        self.host.set_header(CLUSTER_HEADER, permit.cluster());
-        if permit.path().as_bytes() != &*changes.path {
-            self.host.set_header(":path", permit.path());
+        self.host.set_header(CLUSTER_HEADER, address.cluster);
+        if let Some(path) = address.path
+            && path.as_bytes() != &*changes.path
+        {
+            self.host.set_header(":path", path);
         }
-        if let Some(timeout) = permit.timeout() {
+        if let Some(timeout) = timeout {
             let milliseconds = timeout.as_millis().to_string();
             self.host.set_header(TIMEOUT, &milliseconds);
             self.host.set_header(EXPECTED_TIMEOUT, &milliseconds);
@@ -361,6 +377,29 @@ impl<'h, H: Host> Request<'h, H> {
         }
         self.phase = Phase::Refusing(Box::new(refusing));
         Flow::Wait
+    }
+
+    /// Sends the refusal of a message of which the whole body is buffered. A client that reads
+    /// answers on an event stream alone finds it there: it goes to the stream's server in the place
+    /// of the message, of which that server sees nothing.
+    fn send_refusal_of_whole(&mut self, mut refusing: Refusing) -> Flow {
+        let stream = refusing.stream.take();
+        let (Some(stream), Some(id), Some(plugin)) = (stream, &refusing.id, &self.plugin) else {
+            return self.send_refusal(refusing);
+        };
+        let permit = plugin.policy.forward(stream.endpoint);
+        let Some(permit) = permit.filter(|_| refusing.answer.wants_callers_id()) else {
+            return self.send_refusal(refusing);
+        };
+        let reason = refusing.answer.reason();
+        plugin.statistics.refused(self.host, refusing.tool, reason);
+        self.host.replace_body(refusing.answer.body(id).as_bytes());
+        let address = plugin.policy.address(stream.endpoint, &permit);
+        self.pass_to(&address, None, &stream.changes);
+        self.host.remove_header(b"content-length");
+        self.host.set_header(ANSWERED, "1");
+        self.phase = Phase::Passed;
+        Flow::Continue
     }
 
     fn send_refusal(&mut self, mut refusing: Refusing) -> Flow {

@@ -88,7 +88,7 @@ pub use decision::{
 pub use explain::{ExplainedLimit, Explanation, Field};
 pub use glob::Glob;
 pub use method::MessageForm;
-pub use policy::{BodyLimits, EndpointId, Policy, ToolId};
+pub use policy::{Address, BodyLimits, EndpointId, Policy, ToolId};
 pub use principal::Principal;
 pub use rate::{BucketState, BucketTime, UnixNanos};
 pub use refusal::{Caller, Refusal};

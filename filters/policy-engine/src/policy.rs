@@ -12,7 +12,7 @@ use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter, Key
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
 use crate::schema::{Invalid, Schema};
 use crate::target::Target;
-use crate::wire::{self, Validate};
+use crate::wire::{self, Credentials, Exchange, Validate};
 
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
 #[derive(Debug)]
@@ -39,6 +39,17 @@ pub struct BodyLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointId(u32);
 
+/// Where a message that may pass is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address<'p> {
+    /// The Envoy cluster that reaches the server.
+    pub cluster: &'p str,
+    /// The path there; none where the client's own stays, query and all.
+    pub path: Option<&'p str>,
+    /// The fate of the credentials that the caller sends to the gateway.
+    pub credentials: Credentials,
+}
+
 /// A tool of the policy that gave it; means nothing to another policy. Consecutive from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ToolId(pub(crate) u32);
@@ -55,6 +66,7 @@ impl ToolId {
 #[derive(Debug)]
 pub(crate) struct EndpointPolicy {
     pub(crate) path: Vec<u8>,
+    pub(crate) exchange: Exchange,
     pub(crate) forward: Target,
     /// By the names that clients see, in the order of their bytes.
     pub(crate) tools: Vec<(Vec<u8>, ToolId)>,
@@ -161,6 +173,31 @@ impl Policy {
             ArgumentsRead::No,
             Vec::new(),
         ))
+    }
+
+    /// How messages and their answers travel at an endpoint.
+    #[must_use]
+    pub fn exchange(&self, endpoint: EndpointId) -> Exchange {
+        let endpoint = self.endpoints.get(endpoint.0 as usize);
+        endpoint.map_or(Exchange::Streamable, |endpoint| endpoint.exchange)
+    }
+
+    /// Where a message that may pass is sent from an endpoint. Whatever belongs to an event stream
+    /// goes to the server that has the stream.
+    #[must_use]
+    pub fn address<'p>(&'p self, endpoint: EndpointId, permit: &Permit<'p>) -> Address<'p> {
+        match self.endpoints.get(endpoint.0 as usize) {
+            Some(endpoint) if !endpoint.exchange.is_streamable() => Address {
+                cluster: &endpoint.forward.cluster,
+                path: None,
+                credentials: endpoint.forward.credentials,
+            },
+            _ => Address {
+                cluster: permit.cluster(),
+                path: Some(permit.path()),
+                credentials: permit.credentials(),
+            },
+        }
     }
 
     /// The refusal of a message that is no tool call, where `access: deny` closes its method.

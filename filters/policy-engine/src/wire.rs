@@ -60,10 +60,35 @@ pub struct Endpoint {
     pub servers: Vec<String>,
     /// The server that receives what is not a tool call.
     pub forward: String,
+    /// How messages and their answers travel there.
+    #[serde(default, skip_serializing_if = "Exchange::is_streamable")]
+    pub exchange: Exchange,
     /// The tools of each server, by its own names, that this endpoint does not offer because
     /// another server's tool has the name here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub withheld: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// How messages and their answers travel at an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exchange {
+    /// Streamable HTTP: a POST is answered by its own response.
+    #[default]
+    Streamable,
+    /// A GET opens the event stream on which a client of MCP 2024-11-05 reads all answers.
+    EventStream,
+    /// A POST of such a client: what answers its message comes on the stream. Only the server that
+    /// has the stream can be sent it, whatever a rule's route says.
+    Messages,
+}
+
+impl Exchange {
+    /// Whether a POST is answered by its own response.
+    #[must_use]
+    pub fn is_streamable(&self) -> bool {
+        *self == Self::Streamable
+    }
 }
 
 /// One registered server and what its catalogue holds.

@@ -42,6 +42,10 @@ impl RequestBody for Envoy {
     fn body(&self, from: usize, length: usize) -> Vec<u8> {
         abi::request_body(from, length).unwrap_or_default()
     }
+
+    fn replace_body(&self, bytes: &[u8]) {
+        abi::replace_request_body(bytes);
+    }
 }
 
 impl Answering for Envoy {

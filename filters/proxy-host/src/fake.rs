@@ -223,6 +223,10 @@ impl RequestBody for FakeProxy {
         let end = from.saturating_add(length).min(body.len());
         body.get(from..end).unwrap_or_default().to_vec()
     }
+
+    fn replace_body(&self, bytes: &[u8]) {
+        self.body.replace(bytes.to_vec());
+    }
 }
 
 impl Answering for FakeProxy {

@@ -23,6 +23,9 @@ pub trait RequestHeaders {
 pub trait RequestBody {
     /// `length` bytes from offset `from` of what is buffered; fewer where fewer are buffered.
     fn body(&self, from: usize, length: usize) -> Vec<u8>;
+
+    /// Puts other bytes in the place of all that is buffered.
+    fn replace_body(&self, bytes: &[u8]);
 }
 
 /// An answer that does not come from upstream.

@@ -32,6 +32,7 @@ pub(super) fn to_call(
         beside.extend(output.notes.drain(..).map(ContentBlock::text));
         let link = output.link.take().filter(|_| has_structured);
         beside.extend(link.map(|link| ContentBlock::resource_link(to_wire(link))));
+        beside.append(&mut output.content);
     }
     let (text, structured) = match result {
         Err(failure) => (failure.text(), RawJson::of(&failure.structured())),

@@ -83,7 +83,7 @@ impl McpServer {
         };
         let took = running.end(result.is_ok());
         log(result.as_ref().err(), took);
-        result.map_err(|failure| self.tools.without_absent_tools(failure))
+        result.map_err(|failure| self.catalogue.tools.without_absent_tools(failure))
     }
 }
 

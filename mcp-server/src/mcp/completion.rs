@@ -18,11 +18,17 @@ impl McpServer {
         let argument = &request.argument;
         let (kind, of) = match &request.r#ref {
             Reference::Prompt(prompt) => {
-                let kind = self.prompts.names_of(&prompt.name, &argument.name);
+                let kind = self
+                    .catalogue
+                    .prompts
+                    .names_of(&prompt.name, &argument.name);
                 (kind, format!("the prompt `{}`", prompt.name))
             }
             Reference::Resource(template) => {
-                let kind = self.resources.names_of(&template.uri, &argument.name);
+                let kind = self
+                    .catalogue
+                    .resources
+                    .names_of(&template.uri, &argument.name);
                 (kind, format!("the resource template `{}`", template.uri))
             }
             other => (None, format!("`{}`", other.reference_type())),

@@ -21,7 +21,7 @@ impl McpServer {
         request: Option<PaginatedRequestParams>,
     ) -> Result<ListPromptsResult, ErrorData> {
         one_page(request, "prompts")?;
-        let mut result = ListPromptsResult::with_all_items(self.prompts.list());
+        let mut result = ListPromptsResult::with_all_items(self.catalogue.prompts.list());
         result.ttl_ms = Some(LIST_TTL_MS);
         result.cache_scope = Some(CacheScope::Public);
         result.meta = Some(answer::stamp(None));
@@ -33,7 +33,7 @@ impl McpServer {
         request: GetPromptRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<GetPromptResult, ErrorData> {
-        let Some((name, description)) = self.prompts.find(&request.name) else {
+        let Some((name, description)) = self.catalogue.prompts.find(&request.name) else {
             let message = format!(
                 "there is no prompt `{}`; prompts/list names those there are",
                 request.name
@@ -45,20 +45,26 @@ impl McpServer {
             .map_err(|message| ErrorData::invalid_params(message, None))?;
         let (call, _guards) = self.receive(self.incoming(context), context);
         let surroundings = Surroundings {
-            tools: &self.tools,
+            tools: &self.catalogue.tools,
             services: &self.services,
             call: &call,
         };
         let writing = async {
-            let write = self.prompts.write(name, &surroundings, &arguments);
+            let write = self
+                .catalogue
+                .prompts
+                .write(name, &surroundings, &arguments);
             let guide = call.unless_cancelled(write).await?;
             guide.ok_or_else(|| ToolFailure::not_found(format!("there is no prompt `{name}`")))
         };
         let span = tracing::info_span!("prompt", request_id = call.request_id.0, prompt = name);
         let guide = self.run(name, &call, writing).instrument(span).await;
-        let guide = guide.map_err(|failure| to_error(&failure))?;
-        let message = PromptMessage::new_text(Role::User, guide.into_text());
-        let mut result = GetPromptResult::new(vec![message]).with_description(description);
+        let mut guide = guide.map_err(|failure| to_error(&failure))?;
+        let attached = guide.take_attached().into_iter();
+        let attached = attached.map(|content| PromptMessage::new(Role::User, content));
+        let text = PromptMessage::new_text(Role::User, guide.into_text());
+        let messages = std::iter::once(text).chain(attached).collect();
+        let mut result = GetPromptResult::new(messages).with_description(description);
         result.meta = Some(answer::stamp(Some(&call.request_id)));
         Ok(result)
     }
@@ -70,7 +76,7 @@ impl McpServer {
         given: serde_json::Map<String, Value>,
     ) -> Result<Arguments, String> {
         let names = given.keys().map(String::as_str);
-        if let Some(unknown) = self.prompts.unknown_argument(prompt, names) {
+        if let Some(unknown) = self.catalogue.prompts.unknown_argument(prompt, names) {
             return Err(format!(
                 "the prompt `{prompt}` has no argument `{unknown}`; prompts/list names those it has"
             ));

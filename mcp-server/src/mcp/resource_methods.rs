@@ -29,6 +29,7 @@ impl McpServer {
         let (call, _guards) = self.receive(self.incoming(context), context);
         let listing = async {
             let listed = self
+                .catalogue
                 .resources
                 .list(&self.services, &call, cursor.as_deref());
             listed.await.map_err(|_| {
@@ -57,7 +58,8 @@ impl McpServer {
         request: Option<PaginatedRequestParams>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         one_page(request, "resource templates")?;
-        let mut result = ListResourceTemplatesResult::with_all_items(self.resources.templates());
+        let mut result =
+            ListResourceTemplatesResult::with_all_items(self.catalogue.resources.templates());
         result.ttl_ms = Some(LIST_TTL_MS);
         result.cache_scope = Some(CacheScope::Public);
         result.meta = Some(answer::stamp(None));
@@ -72,7 +74,11 @@ impl McpServer {
     ) -> Result<ReadResourceResult, ErrorData> {
         let (call, _guards) = self.receive(self.incoming(context), context);
         let reading = async {
-            let read = self.resources.read(&self.services, &call, uri).await;
+            let read = self
+                .catalogue
+                .resources
+                .read(&self.services, &call, uri)
+                .await;
             read.map_err(|error| match error {
                 ReadError::Failed(failure) => failure,
                 ReadError::NoTemplate => ToolFailure::not_found(format!(
@@ -82,7 +88,11 @@ impl McpServer {
             })
         };
         let span = tracing::info_span!("resource", request_id = call.request_id.0, uri);
-        let name = self.resources.name_of(uri).unwrap_or("resources/read");
+        let name = self
+            .catalogue
+            .resources
+            .name_of(uri)
+            .unwrap_or("resources/read");
         let read = self.run(name, &call, reading).instrument(span).await;
         let contents = read.map_err(|failure| of_reading(&failure, uri))?;
         let ttl_ms = u64::try_from(contents.fresh_for.as_millis()).unwrap_or(u64::MAX);

@@ -6,24 +6,25 @@ use rmcp::ServerHandler;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
     CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    Implementation, InitializeRequestParams, InitializeResult, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, Tool,
+    Implementation, InitializeRequestParams, InitializeResult, InputRequiredResult,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, SubscribeRequestMethod, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::answer::{self, NAME};
-use super::{FindIncoming, RunningCalls};
-use crate::call::Revision;
-use crate::prompts::PromptRegistry;
-use crate::resources::ResourceRegistry;
+use super::confirmation::{self, Asked};
+use super::subscriptions::Subscriptions;
+use super::{Catalogue, FindIncoming, RunningCalls};
+use crate::call::{Call, Revision};
 use crate::services::Services;
 use crate::tools::get_table_schema::GetTableSchema;
 use crate::tools::list_tables::ListTables;
-use crate::tools::{Registry, Tool as _};
+use crate::tools::{Output, Tool as _, ToolFailure};
 
 /// How long a client may keep a list of what this server offers. It changes only with a new release
 /// of the server.
@@ -48,34 +49,43 @@ const KNOWN_METHODS: &[&str] = &[
 /// services.
 #[derive(Clone)]
 pub struct McpServer {
-    pub(super) tools: Arc<Registry>,
-    pub(super) resources: Arc<ResourceRegistry>,
-    pub(super) prompts: Arc<PromptRegistry>,
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) services: Arc<Services>,
     pub(super) running: Arc<RunningCalls>,
+    pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) stopping: CancellationToken,
     pub(super) find_incoming: FindIncoming,
+    /// Whether a client of an older revision can be told something when it has not asked.
+    keeps_peers: bool,
 }
 
 impl McpServer {
     /// Calls are cancelled when `stopping` fires. `find_incoming` is the transport's way to tell
     /// what it knows of a request.
     pub fn new(
-        tools: Arc<Registry>,
+        catalogue: Arc<Catalogue>,
         services: Arc<Services>,
         running: Arc<RunningCalls>,
         stopping: CancellationToken,
         find_incoming: FindIncoming,
     ) -> Self {
         Self {
-            tools,
-            resources: Arc::new(ResourceRegistry::all()),
-            prompts: Arc::new(PromptRegistry::all()),
+            catalogue,
             services,
             running,
+            subscriptions: Arc::default(),
             stopping,
             find_incoming,
+            keeps_peers: false,
         }
+    }
+
+    /// The same server for a transport that has a way back to clients of every revision, as long as
+    /// they are there.
+    #[must_use]
+    pub fn keeping_peers(mut self) -> Self {
+        self.keeps_peers = true;
+        self
     }
 }
 
@@ -84,7 +94,7 @@ impl McpServer {
         let mut text = "Query PostgreSQL and Apache Spark.".to_owned();
         let first: Vec<&str> = [ListTables::NAME, GetTableSchema::NAME]
             .into_iter()
-            .filter(|name| self.tools.get(name).is_some())
+            .filter(|name| self.catalogue.tools.get(name).is_some())
             .collect();
         if !first.is_empty() {
             text += &format!(" Start with {}.", first.join(" and "));
@@ -97,11 +107,46 @@ impl McpServer {
     }
 }
 
+/// How far a call has come.
+enum CallOutcome {
+    /// It is over, well or not.
+    Over(Result<Output, ToolFailure>),
+    /// The client has something to ask first.
+    Question(InputRequiredResult),
+}
+
+impl McpServer {
+    /// Runs the tool that a request names.
+    ///
+    /// # Errors
+    /// There is no such tool.
+    async fn run_tool(
+        &self,
+        request: &CallToolRequestParams,
+        call: &Call,
+    ) -> Result<Result<Output, ToolFailure>, ErrorData> {
+        let arguments = request.arguments.clone().unwrap_or_default();
+        let services = Arc::clone(&self.services);
+        let tools = &self.catalogue.tools;
+        let work = tools.run(&request.name, services, call.clone(), arguments);
+        let work = work.ok_or_else(|| {
+            let message = format!(
+                "there is no tool `{}`; tools/list names those there are",
+                request.name
+            );
+            ErrorData::invalid_params(message, None)
+        })?;
+        Ok(self.run(request.name.clone(), call, work).await)
+    }
+}
+
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_resources()
+            .enable_resources_subscribe()
+            .enable_resources_list_changed()
             .enable_prompts()
             .enable_completions()
             .build();
@@ -117,7 +162,13 @@ impl ServerHandler for McpServer {
         mut request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        let answer = self.negotiate_initialize(&request)?;
+        let mut answer = self.negotiate_initialize(&request)?;
+        if let Some(resources) = &mut answer.capabilities.resources
+            && !self.keeps_peers
+        {
+            resources.subscribe = None;
+            resources.list_changed = None;
+        }
         request.protocol_version = answer.protocol_version.clone();
         context.peer.set_peer_info(request);
         Ok(answer)
@@ -131,7 +182,7 @@ impl ServerHandler for McpServer {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         one_page(request, "tools")?;
-        let mut tools: Vec<Tool> = self.tools.list().cloned().collect();
+        let mut tools: Vec<Tool> = self.catalogue.tools.list().cloned().collect();
         if !Revision::named(context.protocol_version()).has_structured_content() {
             // A client of an older revision that knows the word would miss what it announces.
             for tool in &mut tools {
@@ -147,9 +198,10 @@ impl ServerHandler for McpServer {
 
     async fn call_tool(
         &self,
-        request: CallToolRequestParams,
+        mut request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        confirmation::take_answer(&mut request);
         let incoming = self.incoming(&context);
         let raw_result = incoming.raw_result.clone();
         let (call, _guards) = self.receive(incoming, &context);
@@ -158,21 +210,27 @@ impl ServerHandler for McpServer {
             request_id = call.request_id.0,
             tool = %request.name
         );
-        let arguments = request.arguments.unwrap_or_default();
-        let services = Arc::clone(&self.services);
-        let work = self
-            .tools
-            .run(&request.name, services, call.clone(), arguments);
-        let Some(work) = work else {
-            return Err(ErrorData::invalid_params(
-                format!(
-                    "there is no tool `{}`; tools/list names those there are",
-                    request.name
-                ),
-                None,
-            ));
+        let calling = async {
+            let failure = match self.run_tool(&request, &call).await? {
+                Ok(output) => return Ok(CallOutcome::Over(Ok(output))),
+                Err(failure) => failure,
+            };
+            let asking = self.ask_whether_meant(failure, request, &call, &context);
+            Ok(match asking.await {
+                Asked::Failed(failure) => CallOutcome::Over(Err(failure)),
+                Asked::ByClient(question) => CallOutcome::Question(question),
+                Asked::Confirmed(request) => {
+                    CallOutcome::Over(self.run_tool(&request, &call).await?)
+                }
+            })
         };
-        let result = self.run(request.name, &call, work).instrument(span).await;
+        let result = match calling.instrument(span).await? {
+            CallOutcome::Over(result) => result,
+            CallOutcome::Question(mut question) => {
+                question.meta = Some(answer::stamp(Some(&call.request_id)));
+                return Ok(question.into());
+            }
+        };
         let mut answer = answer::to_call(result, &call.revision, raw_result.as_deref());
         answer.meta = Some(answer::stamp(Some(&call.request_id)));
         Ok(answer.into())
@@ -203,6 +261,37 @@ impl ServerHandler for McpServer {
         Ok(read.into())
     }
 
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(self.watchable(requested))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        self.tell_changes(&context).await
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if !self.keeps_peers {
+            return Err(ErrorData::method_not_found::<SubscribeRequestMethod>());
+        }
+        self.begin_subscription(&request.uri, &context)
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.end_subscription(&request.uri, &context);
+        Ok(())
+    }
+
     async fn list_prompts(
         &self,
         request: Option<PaginatedRequestParams>,
@@ -229,7 +318,7 @@ impl ServerHandler for McpServer {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.tools.get(name).cloned()
+        self.catalogue.tools.get(name).cloned()
     }
 
     async fn on_custom_request(

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use rmcp::model::ContentBlock;
 use uuid::Uuid;
 
 /// The bytes of one piece of data: a plan or the end of a log is read at a glance, and several fit
@@ -16,9 +17,10 @@ const MOST_DATA: usize = 8 << 10;
 const LONGEST_NAME: usize = 127;
 
 /// The text of a prompt, part by part.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Guide {
     parts: Vec<Part>,
+    attached: Vec<ContentBlock>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,16 @@ impl Guide {
             source,
             text: shown,
         });
+    }
+
+    /// Adds content that is no text, in a message of its own behind it.
+    pub fn attach(&mut self, content: ContentBlock) {
+        self.attached.push(content);
+    }
+
+    /// The content that is no text.
+    pub fn take_attached(&mut self) -> Vec<ContentBlock> {
+        std::mem::take(&mut self.attached)
     }
 
     /// The whole text, with data between marks of this text's own.

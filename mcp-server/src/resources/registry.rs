@@ -28,6 +28,12 @@ type List = for<'a> fn(
     usize,
 ) -> BoxFuture<'a, Result<Vec<ListedResource>, ToolFailure>>;
 
+type State = for<'a> fn(
+    &'a Services,
+    &'a Call,
+    &'a Variables,
+) -> BoxFuture<'a, Result<Option<String>, ToolFailure>>;
+
 struct Entry {
     name: &'static str,
     title: &'static str,
@@ -35,7 +41,9 @@ struct Entry {
     mime_type: &'static str,
     templates: Vec<UriTemplate>,
     variables: &'static [(&'static str, NameKind)],
+    is_watched: bool,
     read: Read,
+    state: State,
     list: List,
 }
 
@@ -128,7 +136,9 @@ impl ResourceRegistry {
                 .map(|text| UriTemplate::new(text))
                 .collect(),
             variables: R::VARIABLES,
+            is_watched: R::IS_WATCHED,
             read: |services, call, variables| Box::pin(R::read(services, call, variables)),
+            state: |services, call, variables| Box::pin(R::state(services, call, variables)),
             list: |services, call, after, most| Box::pin(R::list(services, call, after, most)),
         });
         self
@@ -226,8 +236,37 @@ impl ResourceRegistry {
 
     /// The kind of resource that a URI belongs to, by its name.
     pub fn name_of(&self, uri: &str) -> Option<&'static str> {
-        let entry = self.entries.iter().find(|entry| entry.find(uri).is_some());
-        entry.map(|entry| entry.name)
+        self.find(uri).map(|(entry, _)| entry.name)
+    }
+
+    /// Whether clients can be told when the resource of this URI changes.
+    pub fn is_watched(&self, uri: &str) -> bool {
+        self.find(uri).is_some_and(|(entry, _)| entry.is_watched)
+    }
+
+    /// A text that is another one when the resource of this URI has changed; `None` where that
+    /// cannot be found out at the moment.
+    pub async fn state(&self, services: &Services, call: &Call, uri: &str) -> Option<String> {
+        let (entry, variables) = self.find(uri)?;
+        match (entry.state)(services, call, &variables).await {
+            Ok(state) => Some(state.unwrap_or_default()),
+            Err(failure) => {
+                tracing::debug!(
+                    resource = entry.name,
+                    error = failure.message,
+                    "not watched"
+                );
+                None
+            }
+        }
+    }
+
+    fn find(&self, uri: &str) -> Option<(&Entry, Variables)> {
+        let mut found = self
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry, entry.find(uri)?)));
+        found.next()
     }
 
     /// Reads the resource of this URI; gives its media type, too.
@@ -240,11 +279,7 @@ impl ResourceRegistry {
         call: &Call,
         uri: &str,
     ) -> Result<Contents, ReadError> {
-        let mut found = self
-            .entries
-            .iter()
-            .filter_map(|entry| Some((entry, entry.find(uri)?)));
-        let (entry, variables) = found.next().ok_or(ReadError::NoTemplate)?;
+        let (entry, variables) = self.find(uri).ok_or(ReadError::NoTemplate)?;
         let read = (entry.read)(services, call, &variables).await;
         let mut contents = read.map_err(ReadError::Failed)?;
         contents.mime_type.get_or_insert(entry.mime_type.into());

@@ -59,6 +59,26 @@ impl Resource for SparkJob {
         Ok(Contents::json(&RawJson::of(&describe_job(&job)), fresh_for))
     }
 
+    const IS_WATCHED: bool = true;
+
+    async fn state(
+        services: &Services,
+        call: &Call,
+        variables: &Variables,
+    ) -> Result<Option<String>, ToolFailure> {
+        let Ok(id) = variables.text("job_id").parse().map(JobId) else {
+            return Ok(None);
+        };
+        let look = services.jobs.recorded(id, call.principal.owner());
+        let job = call.unless_cancelled(look).await??;
+        Ok(job.map(|job| {
+            let mut view = describe_job(&job);
+            // Every look at the job sets it, whether or not anything has happened.
+            view["updated_at"].take();
+            view.to_string()
+        }))
+    }
+
     async fn list(
         services: &Services,
         call: &Call,

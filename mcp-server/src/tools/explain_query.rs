@@ -85,6 +85,7 @@ impl Tool for ExplainQuery {
         });
         Ok(Output {
             text_is_whole: true,
+            content: Vec::new(),
             ..Output::new(&structured, text)
         })
     }

@@ -24,6 +24,8 @@ pub struct ToolFailure {
     pub hint: Option<String>,
     /// The cause, for the log alone.
     pub log: Option<String>,
+    /// The question to the caller's user whose yes mends it: the same call with `confirm: true`.
+    pub question: Option<String>,
 }
 
 impl ToolFailure {
@@ -34,6 +36,7 @@ impl ToolFailure {
             code: code.into(),
             hint: None,
             log: None,
+            question: None,
         }
     }
 
@@ -41,6 +44,13 @@ impl ToolFailure {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The call is made when the caller's user says yes to this.
+    #[must_use]
+    pub fn with_question(mut self, question: impl Into<String>) -> Self {
+        self.question = Some(question.into());
         self
     }
 

@@ -143,6 +143,7 @@ impl Tool for GetJobLogs {
         let text = text(&log, services.text_bytes);
         Ok(Output {
             text_is_whole: true,
+            content: Vec::new(),
             ..Output::new(&structured, text)
         })
     }

@@ -46,7 +46,7 @@ pub(super) fn pipeline_schema() -> Value {
 }
 
 /// A run without its stages.
-pub(super) fn run(record: &RunRecord) -> Value {
+pub fn run(record: &RunRecord) -> Value {
     json!({
         "run_id": record.id.to_string(),
         "pipeline": record.pipeline,

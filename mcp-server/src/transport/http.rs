@@ -29,9 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundWork;
 use crate::config::Config;
-use crate::mcp::McpServer;
+use crate::mcp::{Catalogue, McpServer};
 use crate::services::Services;
-use crate::tools::Registry;
 use bodies::{BodyLimits, BodyReader};
 use connections::ConnectionLimits;
 use event_streams::{StreamLimits, Streams};
@@ -67,16 +66,28 @@ pub async fn serve_on(
     config: &Config,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let registry = Registry::offered(config)?;
+    serve_catalogue(listener, config, Catalogue::offered(config)?, shutdown).await
+}
+
+/// The same with other things on offer than this server's own.
+///
+/// # Errors
+/// When a setting cannot be understood, or the listener has no address.
+pub async fn serve_catalogue(
+    listener: TcpListener,
+    config: &Config,
+    catalogue: Catalogue,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
     let stop_calls = CancellationToken::new();
-    let background = BackgroundWork::begin(&services, &registry, &shutdown);
+    let background = BackgroundWork::begin(&services, &catalogue.tools, &shutdown);
     let stopping = Stopping {
         begun: shutdown.clone(),
         calls: stop_calls.clone(),
     };
-    let router = router(config, registry, services, stopping);
+    let router = router(config, catalogue, services, stopping);
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
     // Linux.
     let listener = listener.tap_io(|stream| {
@@ -110,13 +121,13 @@ struct Stopping {
 
 fn router(
     config: &Config,
-    registry: Registry,
+    catalogue: Catalogue,
     services: Arc<Services>,
     stopping: Stopping,
 ) -> Router {
     let sessions = Arc::<sessions::Sessions>::default();
     let server = McpServer::new(
-        Arc::new(registry),
+        Arc::new(catalogue),
         Arc::clone(&services),
         sessions.running(),
         stopping.calls,
@@ -124,7 +135,7 @@ fn router(
     );
     let streams = Arc::new(Streams::new(
         incoming::PrincipalHeader::of(config),
-        server.clone(),
+        server.clone().keeping_peers(),
         Arc::clone(&services),
         StreamLimits::default(),
         stopping.begun,

@@ -12,9 +12,8 @@ use uuid::Uuid;
 use crate::background::BackgroundWork;
 use crate::call::CorrelationId;
 use crate::config::Config;
-use crate::mcp::{Incoming, McpServer};
+use crate::mcp::{Catalogue, Incoming, McpServer};
 use crate::services::Services;
-use crate::tools::Registry;
 
 /// The session of the one client: what a call leaves behind for the next one is found by it.
 static SESSION: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_string());
@@ -25,11 +24,11 @@ static SESSION: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_s
 /// # Errors
 /// When a setting cannot be understood, or the client speaks something else than MCP.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let registry = Registry::offered(&config)?;
+    let catalogue = Catalogue::offered(&config)?;
     let services = Arc::new(Services::new(&config)?);
-    let background = BackgroundWork::begin(&services, &registry, &shutdown);
+    let background = BackgroundWork::begin(&services, &catalogue.tools, &shutdown);
     let server = McpServer::new(
-        Arc::new(registry),
+        Arc::new(catalogue),
         Arc::clone(&services),
         Arc::default(),
         shutdown.clone(),
@@ -43,6 +42,7 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Resul
         },
     );
     let served = match server
+        .keeping_peers()
         .serve_with_ct(stdio_pipes(), shutdown.child_token())
         .await
     {

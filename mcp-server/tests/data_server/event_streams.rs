@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::server::Server;
 
 /// A client that opened an event stream and reads what it is sent.
-struct StreamClient {
+pub struct StreamClient {
     http: reqwest::Client,
     origin: String,
     messages: String,
@@ -39,8 +39,13 @@ impl StreamClient {
 
     /// The same after the handshake of `revision`.
     async fn introduced(address: &str, path: &str, revision: &str) -> Self {
+        Self::able(address, path, revision, json!({})).await
+    }
+
+    /// The same of a client with these capabilities.
+    pub async fn able(address: &str, path: &str, revision: &str, capabilities: Value) -> Self {
         let mut client = Self::open(address, path).await;
-        let params = json!({"protocolVersion": revision, "capabilities": {},
+        let params = json!({"protocolVersion": revision, "capabilities": capabilities,
             "clientInfo": {"name": "test", "version": "1"}});
         let answer = client.request("initialize", params).await;
         assert_eq!(answer["result"]["protocolVersion"], json!(revision));
@@ -50,7 +55,7 @@ impl StreamClient {
     }
 
     /// The name and the data of the next event; comments are passed over.
-    async fn event(&mut self) -> (String, String) {
+    pub async fn event(&mut self) -> (String, String) {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let field = |name: &str| {
@@ -70,19 +75,24 @@ impl StreamClient {
         }
     }
 
+    /// The next message that the server sends.
+    pub async fn message(&mut self) -> Value {
+        let (event, data) = self.event().await;
+        assert_eq!(event, "message");
+        serde_json::from_str(&data).expect("JSON")
+    }
+
     /// The next message that is an answer.
-    async fn answer(&mut self) -> Value {
+    pub async fn answer(&mut self) -> Value {
         loop {
-            let (event, data) = self.event().await;
-            assert_eq!(event, "message");
-            let message: Value = serde_json::from_str(&data).expect("JSON");
+            let message = self.message().await;
             if message.get("id").is_some() {
                 return message;
             }
         }
     }
 
-    async fn post(&self, body: &str, headers: &[(&'static str, &str)]) -> u16 {
+    pub async fn post(&self, body: &str, headers: &[(&'static str, &str)]) -> u16 {
         let url = format!("{}{}", self.origin, self.messages);
         let mut request = self
             .http
@@ -95,12 +105,12 @@ impl StreamClient {
         answer.expect("the server answers").status().as_u16()
     }
 
-    async fn send(&self, id: u64, method: &str, params: Value) {
+    pub async fn send(&self, id: u64, method: &str, params: Value) {
         let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         assert_eq!(self.post(&body.to_string(), &[]).await, 202);
     }
 
-    async fn request(&mut self, method: &str, params: Value) -> Value {
+    pub async fn request(&mut self, method: &str, params: Value) -> Value {
         self.send(1, method, params).await;
         self.answer().await
     }

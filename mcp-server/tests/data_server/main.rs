@@ -1,5 +1,6 @@
 //! The data server over HTTP, on a real PostgreSQL that these tests start and stop.
 
+mod asking;
 mod attack_table;
 mod attacks;
 mod blocks;
@@ -34,6 +35,7 @@ mod resources;
 mod schemas;
 mod server;
 mod sessions;
+mod subscriptions;
 mod table_attacks;
 mod tables;
 mod values;

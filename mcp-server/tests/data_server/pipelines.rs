@@ -63,6 +63,10 @@ impl Pipelines {
         self.server.client()
     }
 
+    pub fn address(&self) -> &str {
+        &self.server.address
+    }
+
     /// Creates a pipeline of these stages and runs it; the run when it is over.
     pub async fn finish(&self, stages: Value, parameters: Value) -> Value {
         let client = self.client();

@@ -269,7 +269,11 @@ async fn it_fails_with_a_reason_when_what_is_behind_it_is_down() {
     let listed = client.request("resources/list", json!({})).await;
     assert_eq!(
         uris(&listed.result()["resources"]),
-        ["spark://cluster/info", "metrics://system"]
+        [
+            "spark://cluster/info",
+            "pipelines://active",
+            "metrics://system"
+        ]
     );
     let metrics = json_of(&read(&client, "metrics://system").await);
     assert_eq!(metrics["spark_jobs"], Value::Null);

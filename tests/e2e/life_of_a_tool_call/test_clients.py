@@ -107,6 +107,8 @@ def row(life: ClientLife) -> str:
 
 
 def test_it_is_documented_as_it_was_seen(lives):
-    head, *documented = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    _, _, page = PAGE.read_text().partition("| client | ")
+    first_table = f"| client | {page}".split("\n\n")[0].splitlines()
+    head, *documented = [line for line in first_table if line.startswith("| ")]
     assert head == f"| {' | '.join(['client', 'revision', *(step.value for step in REFUSALS)])} |"
     assert documented == [row(life) for life in lives.values()]

@@ -15,6 +15,7 @@ RESOURCES = {
     "postgres://tables/{table_name}/data": "postgres://tables/shops/data",
     "postgres://{database}/tables/{table_name}/data": "postgres://default/tables/shops/data",
     "result://{node}/{id}{?block}": None,
+    "pipelines://active": "pipelines://active",
     "metrics://system": "metrics://system",
 }
 """A URI for each resource and template; none where it is made by the test."""

@@ -63,7 +63,7 @@ fn document(stack: &Stack) -> anyhow::Result<PathBuf> {
     let path = stack.data.join("gateway-document.json");
     let document = json!({
         "listeners": [{"name": LISTENER, "address": stack.settings.gateway_address,
-            "servers": ["*"]}],
+            "servers": ["*"], "event_streams": DATA_SERVER}],
         "servers": {DATA_SERVER: {"url": server_url(stack.settings.mcp_address)}},
     });
     std::fs::write(&path, serde_json::to_string_pretty(&document)?)

@@ -22,6 +22,10 @@ pub struct Listener {
     /// The servers that it offers; `*` is all of them.
     #[serde(default = "every_server")]
     pub servers: Vec<Selector<ServerName>>,
+    /// The server whose HTTP+SSE pair of MCP 2024-11-05 this listener offers at `/sse` and
+    /// `/messages`, which are its paths at the server, too; without it, there is nothing at them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_streams: Option<ServerName>,
     /// Host names that clients may address it by, on any port; `*` is any. The default is loopback,
     /// which protects a local gateway from web pages that rebind their name to it.
     #[serde(default = "loopback_hosts")]
@@ -56,6 +60,7 @@ impl Listener {
             name: "mcp".parse().expect("a valid name"),
             address: (Ipv4Addr::LOCALHOST, 10_000).into(),
             servers: every_server(),
+            event_streams: None,
             allowed_hosts: loopback_hosts(),
             allowed_origins: loopback_origins(),
             max_body_bytes: one_mebibyte(),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use policy_engine::wire::{self, FilterConfig};
+use policy_engine::wire::{self, Exchange, FilterConfig};
 use serde_json::value::RawValue;
 
-use super::paths::{MCP_PATH, server_path};
+use super::paths::{MCP_PATH, MESSAGES_PATH, STREAM_PATH, server_path};
 use super::withheld::{AdmittedTools, Newcomers};
 use crate::document::{
     Access, Credentials, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate,
@@ -104,15 +104,31 @@ fn endpoints(
         path: MCP_PATH.to_owned(),
         servers: names.iter().map(ToString::to_string).collect(),
         forward,
+        exchange: Exchange::Streamable,
         withheld: newcomers,
     });
-    let alone = names.iter().map(|name| wire::Endpoint {
-        path: server_path(name),
-        servers: vec![name.to_string()],
-        forward: name.to_string(),
-        withheld: Newcomers::new(),
+    let alone = names
+        .iter()
+        .map(|name| endpoint_of(name, server_path(name), Exchange::Streamable));
+    let old_pair = listener.event_streams.iter().flat_map(|name| {
+        [
+            (STREAM_PATH, Exchange::EventStream),
+            (MESSAGES_PATH, Exchange::Messages),
+        ]
+        .map(|(path, exchange)| endpoint_of(name, path.to_owned(), exchange))
     });
-    together.into_iter().chain(alone).collect()
+    together.into_iter().chain(alone).chain(old_pair).collect()
+}
+
+/// An endpoint of one server alone.
+fn endpoint_of(server: &ServerName, path: String, exchange: Exchange) -> wire::Endpoint {
+    wire::Endpoint {
+        path,
+        servers: vec![server.to_string()],
+        forward: server.to_string(),
+        exchange,
+        withheld: Newcomers::new(),
+    }
 }
 
 /// Which of several servers gets what is not a tool call: the built-in one if it is among them, or

@@ -2,14 +2,15 @@
 
 /// Behind `x-`, the headers by which a proxy tells a server of the request that it had itself:
 /// another method, path, host or scheme (ASP.NET and OData: `x-http-method`; IIS and Symfony:
-/// `x-original-url`, `x-rewrite-url`; WSGI: `x-script-name`), or what only Envoy may say. A server
-/// that believes a client's own obeys another request than the one that was judged, and Envoy's
-/// router takes time-outs and retries from some.
-const PROXYS_STATEMENTS: [&[u8]; 5] = [
+/// `x-original-url`, `x-rewrite-url`; WSGI: `x-script-name`), or what only Envoy or this filter may
+/// say. A server that believes a client's own obeys another request than the one that was judged,
+/// and Envoy's router takes time-outs and retries from some.
+const PROXYS_STATEMENTS: [&[u8]; 6] = [
     b"envoy-",
     b"forwarded-",
     b"http-",
     b"original-",
+    b"portcullis-",
     b"rewrite-",
 ];
 

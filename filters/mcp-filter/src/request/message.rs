@@ -81,8 +81,17 @@ impl MessageInHand {
         }
     }
 
+    pub(super) fn endpoint(&self) -> EndpointId {
+        self.endpoint
+    }
+
     pub(super) fn changes(&self) -> &Changes {
         &self.changes
+    }
+
+    /// Takes the changes out, for what goes upstream in the message's place.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
     }
 
     /// The caller's id, as sent, if it has been read.

@@ -1,10 +1,13 @@
 //! A refusal that waits for the end of the body, and looks in it for the caller's id.
 
 use mcp_message::{EndOfBody, ReadError, Reader};
-use policy_engine::ToolId;
+use policy_engine::wire::Exchange;
+use policy_engine::{EndpointId, Policy, ToolId};
 use proxy_host::RequestBody;
 
+use super::message::MessageInHand;
 use crate::answer::Answer;
+use crate::head::Changes;
 
 pub(super) struct Refusing {
     pub(super) answer: Answer,
@@ -15,6 +18,26 @@ pub(super) struct Refusing {
     pub(super) search: Option<IdSearch>,
     /// How much of the body may be buffered meanwhile.
     pub(super) max_bytes: usize,
+    /// The event stream on which the client reads its answers, where it reads no response.
+    pub(super) stream: Option<AnswerStream>,
+}
+
+/// The event stream of a client that reads answers there and nowhere else.
+pub(super) struct AnswerStream {
+    pub(super) endpoint: EndpointId,
+    /// The changes to the headers of what goes to the stream's server.
+    pub(super) changes: Changes,
+}
+
+impl AnswerStream {
+    /// The stream to which the answer of a message belongs; none where its response is the answer.
+    pub(super) fn of(message: &mut MessageInHand, policy: &Policy) -> Option<Self> {
+        let endpoint = message.endpoint();
+        (policy.exchange(endpoint) == Exchange::Messages).then(|| Self {
+            endpoint,
+            changes: message.take_changes(),
+        })
+    }
 }
 
 /// Looks for the caller's id in what follows a refusal.

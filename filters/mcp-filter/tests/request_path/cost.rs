@@ -52,6 +52,10 @@ impl RequestBody for CountedProxy {
     fn body(&self, from: usize, length: usize) -> Vec<u8> {
         self.call("body", |proxy| proxy.body(from, length))
     }
+
+    fn replace_body(&self, bytes: &[u8]) {
+        self.call("replace_body", |proxy| proxy.replace_body(bytes));
+    }
 }
 
 impl Answering for CountedProxy {

@@ -6,6 +6,7 @@ mod configuration;
 mod cost;
 mod cuts;
 mod eras;
+mod event_streams;
 mod gateway;
 mod header_parameters;
 mod heads;

@@ -44,6 +44,7 @@ pub(super) fn compile(
         }
         endpoints.push(EndpointPolicy {
             path: endpoint.path.clone().into_bytes(),
+            exchange: endpoint.exchange,
             forward: Target {
                 server: endpoint.forward.clone(),
                 tool: None,

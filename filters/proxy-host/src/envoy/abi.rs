@@ -33,6 +33,13 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        length: usize,
+        data: *const u8,
+        size: usize,
+    ) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -101,6 +108,20 @@ pub(super) fn replace_request_header(name: &[u8], value: &[u8]) {
 pub(super) fn remove_request_header(name: &[u8]) {
     unsafe {
         proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len());
+    }
+}
+
+/// The host replaces from the start as many bytes as it is told; a length beyond the end is all of
+/// them.
+pub(super) fn replace_request_body(bytes: &[u8]) {
+    unsafe {
+        proxy_set_buffer_bytes(
+            REQUEST_BODY,
+            0,
+            i32::MAX as usize,
+            bytes.as_ptr(),
+            bytes.len(),
+        );
     }
 }
 

@@ -111,6 +111,7 @@ mod tests {
 
     use crate::call::Call;
     use crate::config::Config;
+    use crate::mcp::Catalogue;
     use crate::services::Services;
     use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
 
@@ -167,8 +168,11 @@ mod tests {
         ];
         let config = Config::parse_from(nowhere);
         let services = Arc::new(Services::new(&config).expect("good settings"));
-        let registry = Registry::default().with::<Counting>();
-        let router = super::super::router(&config, registry, services, Stopping::default());
+        let catalogue = Catalogue {
+            tools: Registry::default().with::<Counting>(),
+            ..Catalogue::default()
+        };
+        let router = super::super::router(&config, catalogue, services, Stopping::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let serving = tokio::spawn(async move { axum::serve(listener, router).await });

@@ -1,0 +1,90 @@
+//! The question to a client's user whether a call is meant that cannot be undone.
+//!
+//! It guards against a model's slip, not against a client: a client may as well say `confirm: true`
+//! in the arguments, and one that cannot ask its user has to. So nothing of it is sealed or kept.
+
+use rmcp::model::{
+    CallToolRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequiredResult,
+};
+use serde_json::Value;
+
+use crate::tools::ToolFailure;
+
+/// The argument by which a caller says that a call is meant, and the name of the question.
+pub(super) const CONFIRM: &str = "confirm";
+
+/// The outcome of asking whether a call is meant.
+pub(super) enum Asked {
+    /// Nobody was asked, or the user says no: the failure is the answer.
+    Failed(ToolFailure),
+    /// The user says yes: the call is to be made with these arguments.
+    Confirmed(CallToolRequestParams),
+    /// The client is to ask, and to send its call again with the answer.
+    ByClient(InputRequiredResult),
+}
+
+/// Puts the answer of a user whom the client has asked into the arguments.
+pub(super) fn take_answer(request: &mut CallToolRequestParams) {
+    let answers = request.input_responses.as_ref();
+    let answer = answers.and_then(|answers| answers.get(CONFIRM)).cloned();
+    let answer = answer.and_then(|answer| serde_json::from_value(answer).ok());
+    if answer.is_some_and(|answer| says_yes(&answer)) {
+        confirm(request);
+    }
+}
+
+/// Says in the arguments that the call is meant.
+pub(super) fn confirm(request: &mut CallToolRequestParams) {
+    let arguments = request.arguments.get_or_insert_default();
+    arguments.insert(CONFIRM.to_owned(), Value::Bool(true));
+}
+
+/// Whether the user has accepted the form and said yes in it.
+pub(super) fn says_yes(answer: &ElicitResult) -> bool {
+    let said = answer.content.as_ref().map(|content| &content[CONFIRM]);
+    answer.action == ElicitationAction::Accept && said == Some(&Value::Bool(true))
+}
+
+/// The form of the question.
+pub(super) fn schema() -> ElicitationSchema {
+    let schema = ElicitationSchema::builder().required_bool(CONFIRM).build();
+    schema.unwrap_or_else(|error| unreachable!("its one property is required: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn it_takes_nothing_but_a_user_s_yes_for_one() {
+        for (answer, expected) in [
+            (
+                json!({"action": "accept", "content": {"confirm": true}}),
+                true,
+            ),
+            (
+                json!({"action": "accept", "content": {"confirm": false}}),
+                false,
+            ),
+            (
+                json!({"action": "accept", "content": {"confirm": "true"}}),
+                false,
+            ),
+            (json!({"action": "accept"}), false),
+            (
+                json!({"action": "decline", "content": {"confirm": true}}),
+                false,
+            ),
+            (json!({"action": "cancel"}), false),
+            (json!("yes"), false),
+        ] {
+            let mut request = CallToolRequestParams::new("execute_dml");
+            request.input_responses = Some([(CONFIRM.to_owned(), answer.clone())].into());
+            take_answer(&mut request);
+            let confirmed = request.arguments.and_then(|all| all.get(CONFIRM).cloned());
+            assert_eq!(confirmed == Some(json!(true)), expected, "{answer}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Subscriptions: the resources that a client watches, and how it hears that they changed.
+//!
+//! A change is found by looking: what changes a job or a pipeline is as often another process as
+//! this one. A look costs one small query for each watched resource.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilter};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
+use tokio_util::sync::CancellationToken;
+
+use super::server::McpServer;
+use crate::call::Call;
+
+/// How often the watched resources are looked at: a person who waits for a job notices no more, and
+/// the registry is updated no oftener.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Resources that one subscription watches; of more, the first are accepted.
+const MOST_RESOURCES: usize = 32;
+
+/// Something that a client watches and that is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Change {
+    /// The resource of this URI.
+    Resource(String),
+    /// The list of resources.
+    List,
+}
+
+/// The watched things of one subscription, and how they were at the last look.
+struct Watch {
+    server: McpServer,
+    call: Call,
+    resources: BTreeMap<String, Option<String>>,
+    list: Option<Option<Vec<String>>>,
+}
+
+impl Watch {
+    fn new(server: &McpServer, call: Call, filter: &SubscriptionFilter) -> Self {
+        let uris = filter.resource_subscriptions.iter().flatten();
+        Self {
+            server: server.clone(),
+            call,
+            resources: uris.map(|uri| (uri.clone(), None)).collect(),
+            list: (filter.resources_list_changed == Some(true)).then_some(None),
+        }
+    }
+
+    /// Looks at everything; gives what is not as it was at the look before. What cannot be looked
+    /// at stays as it was.
+    async fn look(&mut self) -> Vec<Change> {
+        let (registry, services) = (&self.server.catalogue.resources, &self.server.services);
+        let mut changes = Vec::new();
+        for (uri, last) in &mut self.resources {
+            let Some(state) = registry.state(services, &self.call, uri).await else {
+                continue;
+            };
+            let before = last.replace(state);
+            if before.is_some() && before != *last {
+                changes.push(Change::Resource(uri.clone()));
+            }
+        }
+        if let Some(last) = &mut self.list
+            && let Ok(page) = registry.list(services, &self.call, None).await
+        {
+            let uris = page.resources.iter().map(|resource| resource.uri.clone());
+            let before = last.replace(uris.collect());
+            if before.is_some() && before != *last {
+                changes.push(Change::List);
+            }
+        }
+        changes
+    }
+}
+
+impl McpServer {
+    /// The part of a client's wishes that this server can fulfil.
+    pub(super) fn watchable(&self, requested: &SubscriptionFilter) -> SubscriptionFilter {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.resources_list_changed = requested.resources_list_changed;
+        accepted.resource_subscriptions = requested.resource_subscriptions.as_ref().map(|uris| {
+            let watched = uris
+                .iter()
+                .filter(|uri| self.catalogue.resources.is_watched(uri));
+            watched.take(MOST_RESOURCES).cloned().collect()
+        });
+        accepted
+    }
+
+    /// Tells the client of changes until it ends its request, or the server stops.
+    pub(super) async fn tell_changes(
+        &self,
+        context: &SubscriptionContext,
+    ) -> Result<(), ErrorData> {
+        let _place = self.subscriptions.place()?;
+        let request = context.request_context();
+        let (call, _guards) = self.receive(self.incoming(request), request);
+        let mut watch = Watch::new(self, call, context.accepted());
+        loop {
+            for change in watch.look().await {
+                let told = match change {
+                    Change::Resource(uri) => context.sink().notify_resource_updated(uri).await,
+                    Change::List => context.sink().notify_resource_list_changed().await,
+                };
+                if told.is_err() {
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = watch.call.cancelled.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Begins to tell a client of an older revision when a resource changes.
+    pub(super) fn begin_subscription(
+        &self,
+        uri: &str,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if !self.catalogue.resources.is_watched(uri) {
+            let message = format!(
+                "`{uri}` is no resource whose changes this server tells of; it does of jobs and of \
+                 active pipelines"
+            );
+            return Err(ErrorData::resource_not_found(message, None));
+        }
+        let place = self.subscriptions.place()?;
+        let (mut call, guards) = self.receive(self.incoming(context), context);
+        let session = call.session.clone().unwrap_or_default();
+        // The subscription outlives the request that began it.
+        let end = CancellationToken::new();
+        call.cancelled = end.clone();
+        let mut named = self.subscriptions.named();
+        named.retain(|_, end| !end.is_cancelled());
+        if let Some(before) = named.insert((session, uri.to_owned()), end.clone()) {
+            before.cancel();
+        }
+        drop((named, guards));
+        let filter = SubscriptionFilter::builder()
+            .resource_subscriptions([uri])
+            .build();
+        let mut watch = Watch::new(self, call, &filter);
+        let (peer, stopping) = (context.peer.clone(), self.stopping.clone());
+        tokio::spawn(async move {
+            let _place = place;
+            while !peer.is_transport_closed() && !end.is_cancelled() && !stopping.is_cancelled() {
+                for change in watch.look().await {
+                    if let Change::Resource(uri) = change {
+                        let told = ResourceUpdatedNotificationParam::new(uri);
+                        if peer.notify_resource_updated(told).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = end.cancelled() => {}
+                    () = stopping.cancelled() => {}
+                }
+            }
+            end.cancel();
+        });
+        Ok(())
+    }
+
+    /// Ends what [`McpServer::begin_subscription`] began.
+    pub(super) fn end_subscription(&self, uri: &str, context: &RequestContext<RoleServer>) {
+        let session = self.incoming(context).session.unwrap_or_default();
+        let key = (session, uri.to_owned());
+        if let Some(end) = self.subscriptions.named().remove(&key) {
+            end.cancel();
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Clients that watch resources are told when these change, in both eras.
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, MODERN};
+use crate::database::Database;
+use crate::event_streams::StreamClient;
+use crate::pipelines::{Pipelines, create};
+use crate::server::Server;
+
+const ACTIVE: &str = "pipelines://active";
+
+/// Pipelines whose one stage takes longer than any test.
+async fn slow_pipelines() -> Pipelines {
+    let pipelines = Pipelines::with("CREATE TABLE copies (n int)").await;
+    let stages = json!([{"name": "s",
+        "source": {"type": "postgres", "sql": "SELECT 1 AS n FROM pg_sleep(120)"},
+        "destination": {"type": "postgres", "table": "copies"}}]);
+    create(&pipelines.client(), stages).await;
+    pipelines
+}
+
+async fn execute(client: &Client) -> String {
+    let begun = client
+        .call("execute_pipeline", json!({"name": "p", "parameters": {}}))
+        .await;
+    let run = &begun.structured()["run_id"];
+    run.as_str().expect("an id").to_owned()
+}
+
+/// The next message of an event stream.
+async fn next(response: &mut reqwest::Response, read: &mut String) -> Value {
+    loop {
+        if let Some((event, rest)) = read.split_once("\n\n") {
+            let data = event.lines().find_map(|line| line.strip_prefix("data:"));
+            let message = data.and_then(|data| serde_json::from_str(data).ok());
+            *read = rest.to_owned();
+            if let Some(message) = message {
+                return message;
+            }
+            continue;
+        }
+        let more = response.chunk().await.expect("the stream goes on");
+        *read += std::str::from_utf8(&more.expect("it has not ended")).expect("UTF-8");
+    }
+}
+
+#[tokio::test]
+async fn it_tells_a_client_that_listens_when_a_watched_resource_changes() {
+    let pipelines = slow_pipelines().await;
+    let client = pipelines.client();
+    let filter = json!({"resourceSubscriptions": [ACTIVE, "metrics://system", "x://y"],
+        "toolsListChanged": true});
+    let params = json!({"notifications": filter});
+    let mut response = client.send("subscriptions/listen", params, &[]).await;
+    assert_eq!(response.status(), 200);
+    let mut read = String::new();
+    let first = next(&mut response, &mut read).await;
+    assert_eq!(
+        first["method"],
+        json!("notifications/subscriptions/acknowledged")
+    );
+    let accepted = &first["params"]["notifications"];
+    assert_eq!(
+        accepted["resourceSubscriptions"],
+        json!([ACTIVE]),
+        "{first}"
+    );
+    assert!(accepted.get("toolsListChanged").is_none(), "{first}");
+    let run = execute(&client).await;
+    let told = next(&mut response, &mut read).await;
+    assert_eq!(told["method"], json!("notifications/resources/updated"));
+    assert_eq!(told["params"]["uri"], json!(ACTIVE));
+    let subscription = &told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"];
+    assert_eq!(subscription, &json!(1), "{told}");
+    let active = client
+        .request("resources/read", json!({"uri": ACTIVE}))
+        .await;
+    let text = active.result()["contents"][0]["text"].as_str();
+    let runs: Value = serde_json::from_str(text.expect("a text")).expect("JSON");
+    assert_eq!(runs["runs"][0]["run_id"], json!(run));
+    client.call("cancel_pipeline", json!({"run_id": run})).await;
+}
+
+#[tokio::test]
+async fn it_tells_an_older_client_on_its_event_stream_until_it_unsubscribes() {
+    let pipelines = slow_pipelines().await;
+    let address = pipelines.address();
+    let mut client = StreamClient::able(address, "/sse", "2025-11-25", json!({})).await;
+    let begun = client
+        .request("resources/subscribe", json!({"uri": ACTIVE}))
+        .await;
+    assert!(begun.get("result").is_some(), "{begun}");
+    let run = execute(&pipelines.client()).await;
+    let told = client.message().await;
+    assert_eq!(told["method"], json!("notifications/resources/updated"));
+    assert_eq!(told["params"]["uri"], json!(ACTIVE));
+    let unknown = client
+        .request("resources/subscribe", json!({"uri": "metrics://system"}))
+        .await;
+    assert_eq!(unknown["error"]["code"], json!(-32002), "{unknown}");
+    let ended = client
+        .request("resources/unsubscribe", json!({"uri": ACTIVE}))
+        .await;
+    assert!(ended.get("result").is_some(), "{ended}");
+    pipelines
+        .client()
+        .call("cancel_pipeline", json!({"run_id": run}))
+        .await;
+}
+
+#[tokio::test]
+async fn it_promises_changes_to_nobody_whom_it_cannot_tell() {
+    let server = Server::on(&Database::with("").await, &[]).await;
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"}}});
+    let client = Client::legacy(&server.address, "2025-11-25").await;
+    let answer = crate::client::read(client.post(&initialize.to_string(), &[]).await).await;
+    assert_eq!(answer.result()["capabilities"]["resources"], json!({}));
+    let refused = client
+        .request("resources/subscribe", json!({"uri": ACTIVE}))
+        .await;
+    assert_eq!(refused.error(), -32601);
+    let modern = server.client().request("server/discover", json!({})).await;
+    let resources = &modern.result()["capabilities"]["resources"];
+    assert_eq!(resources["subscribe"], json!(true), "{MODERN}");
+}
