@@ -50,10 +50,11 @@ lint:
 
 bench:
 	@python3 setup/setup.py bench
-	cargo build --locked --release -p load -p control-plane -p wasm-build
+	cargo build --locked --release -p load -p control-plane -p mcp-server -p floor-data -p wasm-build
 	$(TARGET)/release/wasm-build
 	$(TARGET)/release/wasm-build --out-dir $(TARGET)/filters/floor floor-noop floor-io
 	$(APART) $(PYTHON) tests/bench/run.py
+	$(APART) $(PYTHON) tests/bench/data_server/beside_peers.py
 
 # The profile `quick`: for operation type `cargo build --locked --release` instead.
 build:

@@ -217,7 +217,7 @@ REQUIREMENTS = [
             "apk": ["postgresql"],
             "brew": ["postgresql@17"],
         },
-        purposes=("up", "test"),
+        purposes=("up", "test", "bench"),
     ),
 ]
 

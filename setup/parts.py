@@ -1,6 +1,7 @@
 """What set-up fetches: each part pinned, and checked by hash."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -127,7 +128,7 @@ class SparkExtension(Part):
 
 
 class Node(Part):
-    purposes = ("test",)
+    purposes = ("test", "bench")
     name, title = "node-24.19.0", "Node 24.19.0"
     download_mb, disk_mb, scratch_mb, seconds = 61, 190, 65, 8
     pins, needs, links = ("requirements/node.txt",), ("pip",), ("bin/node", "bin/npm")
@@ -236,13 +237,21 @@ class NodePackages(Part):
     `sizes`: megabytes to download, on disk and for a while, and seconds.
     """
 
-    purposes, needs = ("test",), ("node",)
+    needs = ("node",)
 
-    def __init__(self, line: str, title: str, sizes: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self,
+        line: str,
+        title: str,
+        sizes: tuple[int, int, int, int],
+        purposes: tuple[str, ...] = ("test",),
+        options: tuple[str, ...] = (),
+    ) -> None:
         self.name, self.title, self.source = f"{line}-node", title, f"{line}-node"
         self.download_mb, self.disk_mb, self.scratch_mb, self.seconds = sizes
         self.pins = (f"{self.source}/package-lock.json",)
         self.links = (f"{line}/node",)
+        self.purposes, self.options = purposes, options
 
     def make(self, home: Home, fresh: Path) -> None:
         for name in ("package.json", "package-lock.json"):
@@ -256,6 +265,7 @@ class NodePackages(Part):
                 "--ignore-scripts",
                 "--no-audit",
                 "--no-fund",
+                *self.options,
                 "--cache",
                 fresh / ".tmp/npm",
             ],
@@ -267,9 +277,20 @@ class NodePackages(Part):
         home.link(link, folder)
 
 
+# Of the peers' drivers only that of PostgreSQL is wanted. Toolbox has no program for other
+# processors than this one.
+PEERS_OPTIONS = ("--omit=optional", *(() if platform.machine() == "x86_64" else ("--force",)))
+
 NODE_PACKAGES = [
     NodePackages("clients", "JavaScript MCP clients", (71, 132, 75, 15)),
     NodePackages("conformance", "conformance suites of MCP", (16, 52, 20, 22)),
+    NodePackages(
+        "peers",
+        "PostgreSQL servers for MCP of others",
+        (90, 340, 95, 15),
+        ("test", "bench"),
+        PEERS_OPTIONS,
+    ),
 ]
 
 

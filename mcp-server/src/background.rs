@@ -39,6 +39,10 @@ impl BackgroundWork {
         let warned = Arc::clone(services);
         tokio::spawn(async move {
             for database in warned.databases.all() {
+                if let Err(error) = database.open_first_sessions().await {
+                    let database = database.name();
+                    tracing::warn!(database, %error, "no session could be opened beforehand");
+                }
                 database.log_warnings().await;
             }
         });

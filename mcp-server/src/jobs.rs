@@ -77,6 +77,7 @@ struct Inner {
     observer: Observer,
     files: Files,
     python: Option<PathBuf>,
+    app_name: String,
     /// Days after its end for which a job is kept.
     retention_days: u32,
     submitted: Notify,
@@ -156,6 +157,7 @@ impl Jobs {
             master_url: config.spark.master.clone(),
             files: Files::new(config.data.as_deref(), config.spark.job_files),
             python: config.spark.python.clone(),
+            app_name: config.spark.app_name.clone(),
             retention_days: config.spark.job_retention_days,
             submitted: Notify::new(),
             submitting: TaskTracker::new(),
@@ -301,6 +303,14 @@ impl Jobs {
         Ok(self.0.store()?.count_by_state(owner).await?)
     }
 
+    /// How many jobs of all owners the registry has, by state.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn count_all_by_state(&self) -> Result<BTreeMap<String, i64>, Error> {
+        Ok(self.0.store()?.count_all_by_state().await?)
+    }
+
     /// Whether the registry can be used; `None` if there is none.
     pub async fn registry_health(&self) -> Option<Health> {
         let store = self.0.store.as_ref()?;
@@ -412,6 +422,7 @@ impl Inner {
             conf: &conf,
             python: self.python.as_ref(),
             python_wrapper: python_wrapper.as_ref(),
+            app_name: &self.app_name,
         }
         .request();
         let mut job = Job {

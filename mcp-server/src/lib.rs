@@ -30,6 +30,7 @@ pub mod flow_runner;
 pub mod jobs;
 pub mod known_names;
 pub mod mcp;
+pub mod metrics;
 pub mod pipelines;
 pub mod prompts;
 pub mod resources;

@@ -3,15 +3,23 @@
 // The futures of a call nest deeper than the compiler follows by itself.
 #![recursion_limit = "256"]
 
+use std::fs::OpenOptions;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use mcp_server::config::Config;
+use mcp_server::mcp::audit;
 use mcp_server::transport::{http, stdio};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 fn main() -> ExitCode {
     match run() {
@@ -26,21 +34,42 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let config = Config::parse();
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(true)
-        .with_span_list(false)
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rmcp=warn")),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    begin_logs(&config)?;
     let runtime = Runtime::new()?;
     let served = runtime.block_on(serve(config));
     // A read of standard input that is no pipe cannot be given up, and nobody waits for its line.
     runtime.shutdown_background();
     served
+}
+
+/// Writes what happens to standard error, and the audit log to its file if it has one.
+fn begin_logs(config: &Config) -> anyhow::Result<()> {
+    let audit = match &config.audit_log {
+        None => None,
+        Some(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            let file = file.with_context(|| format!("MCP_AUDIT_LOG `{}`", path.display()))?;
+            let only_audit = Targets::new().with_target(audit::TARGET, LevelFilter::INFO);
+            let written = fmt::layer().json().flatten_event(true);
+            let written = written.with_current_span(false).with_span_list(false);
+            Some(written.with_writer(Arc::new(file)).with_filter(only_audit))
+        }
+    };
+    let level = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new(format!("{},rmcp=warn", config.log_level)));
+    let is_elsewhere = audit.is_some();
+    let log = fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_writer(std::io::stderr)
+        .with_filter(level)
+        .with_filter(filter_fn(move |line| {
+            !(is_elsewhere && line.target() == audit::TARGET)
+        }));
+    tracing_subscriber::registry().with(audit).with(log).init();
+    Ok(())
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {

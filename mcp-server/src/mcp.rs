@@ -5,6 +5,7 @@
 //! the form of the client's revision. Nothing here knows of HTTP.
 
 mod answer;
+pub mod audit;
 mod calls;
 mod catalogue;
 mod completion;
@@ -12,6 +13,7 @@ mod confirmation;
 mod confirming;
 mod failure;
 mod incoming;
+mod plain_call;
 mod progress;
 mod prompt_methods;
 mod raw_result;
@@ -23,6 +25,7 @@ mod watching;
 
 pub use catalogue::Catalogue;
 pub use incoming::{FindIncoming, Incoming};
+pub use plain_call::PlainCall;
 pub use raw_result::RawResult;
 pub use running_calls::{CallGuard, RunningCalls};
 pub use server::McpServer;

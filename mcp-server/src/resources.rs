@@ -131,6 +131,21 @@ pub enum Body {
     Bytes(Bytes),
 }
 
+impl Body {
+    /// Its bytes, before base64.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl Contents {
     /// JSON that a client may keep for so long.
     pub fn json(json: &RawJson, fresh_for: Duration) -> Self {

@@ -8,6 +8,7 @@ use crate::call::CallStatistics;
 use crate::config::{BlockConfig, Config, ToolSelection};
 use crate::jobs::Jobs;
 use crate::kept_results::{KeptResults, KeptResultsSettings};
+use crate::metrics::Metrics;
 use crate::pipelines::Pipelines;
 use crate::postgres::Databases;
 use crate::spark::Spark;
@@ -32,6 +33,8 @@ pub struct Services {
     pub blocks: BlockConfig,
     /// Whether the tool is offered that reads them.
     pub offers_blocks_by_tool: bool,
+    /// The numbers that Prometheus reads.
+    pub metrics: Metrics,
     /// The bytes of a result that a model is shown as text.
     pub text_bytes: usize,
 }
@@ -55,6 +58,7 @@ impl Services {
                 ToolSelection::ReadOnly | ToolSelection::All => true,
                 ToolSelection::Named(names) => names.iter().any(|name| name == "read_result_block"),
             },
+            metrics: Metrics::new(),
             text_bytes: config.text_bytes,
         })
     }

@@ -220,7 +220,11 @@ LINTERS = {"cargo-deny", "ruff"}
         ("up", {"envoy", "spark", "java", "postgres", "wasm-target"}, TEST_CLIENTS | LINTERS),
         ("test", {"envoy", "spark", *TEST_CLIENTS}, LINTERS),
         ("lint", {"clients-python", *LINTERS}, {"envoy", "spark", "node", "java", "postgres"}),
-        ("bench", {"envoy", "clients-python"}, {"spark", "node", "java", "postgres", *LINTERS}),
+        (
+            "bench",
+            {"envoy", "clients-python", "node", "peers-node", "postgres"},
+            {"spark", "java", *LINTERS},
+        ),
     ],
 )
 def test_it_brings_only_what_a_purpose_needs(

@@ -110,7 +110,7 @@ impl PostgresConfig {
             None => (None, None),
             Some(login) => (Some(login.user), login.password),
         };
-        let connections = entry.connections.unwrap_or(self.connections);
+        let connections = entry.connections.unwrap_or(self.most_sessions());
         ensure!(
             (1..=1000).contains(&connections),
             "`connections` is from 1 to 1000"
@@ -131,6 +131,8 @@ impl PostgresConfig {
                 .transpose()
                 .map_err(anyhow::Error::msg)?,
             connections,
+            pool_max_size: None,
+            pool_min_size: self.pool_min_size.min(connections),
             statement_timeout_ms: entry
                 .statement_timeout_ms
                 .unwrap_or(self.statement_timeout_ms),

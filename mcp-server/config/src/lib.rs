@@ -3,18 +3,20 @@
 mod blocks;
 mod caller_roles;
 mod databases_file;
+mod log_level;
 mod postgres;
 mod secret;
 mod spark;
 mod tool_selection;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Parser;
 
 pub use blocks::BlockConfig;
 pub use caller_roles::CallerRoles;
+pub use log_level::LogLevel;
 pub use postgres::{PostgresConfig, Signatures, SslMode};
 pub use secret::Secret;
 pub use spark::{Access, JobFileAccess, SparkConfig};
@@ -29,9 +31,47 @@ pub struct Config {
     #[arg(long)]
     pub stdio: bool,
 
-    /// Address that the server listens on
-    #[arg(long, env = "MCP_SERVER_ADDRESS", default_value = "127.0.0.1:8000")]
-    pub address: SocketAddr,
+    /// Address that the server listens on, in the place of a host and a port [default:
+    /// 127.0.0.1:8000]
+    #[arg(long, env = "MCP_SERVER_ADDRESS")]
+    pub address: Option<SocketAddr>,
+
+    /// IP address that the server listens on, unless a whole address is given
+    #[arg(
+        id = "listen_host",
+        long = "host",
+        env = "MCP_SERVER_HOST",
+        default_value = "127.0.0.1"
+    )]
+    pub host: IpAddr,
+
+    /// Port that the server listens on, unless a whole address is given
+    #[arg(
+        id = "listen_port",
+        long = "port",
+        env = "MCP_SERVER_PORT",
+        default_value_t = 8000
+    )]
+    pub port: u16,
+
+    /// Address of another listener that answers `GET /metrics` to Prometheus, and nothing else;
+    /// without it there are no metrics. Whoever reaches it may read them
+    #[arg(long, env = "MCP_METRICS_ADDRESS")]
+    pub metrics_address: Option<SocketAddr>,
+
+    /// File to which one line of JSON is added for each call: who called what, and how it ended.
+    /// Without it these lines are in the log, under the target `audit`
+    #[arg(long, env = "MCP_AUDIT_LOG")]
+    pub audit_log: Option<PathBuf>,
+
+    /// The least grave lines of the log; RUST_LOG, which can tell modules apart, goes before it
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", ignore_case = true)]
+    pub log_level: LogLevel,
+
+    /// Connections of clients that are served at once; more are refused [default: a fourth of the
+    /// files that the process may have open, at most 2048]
+    #[arg(long, env = "MCP_MAX_CONNECTIONS")]
+    pub max_connections: Option<usize>,
 
     /// Hosts that a request may name in `Host`, separated by commas; `*` allows any
     #[arg(
@@ -98,5 +138,56 @@ fn read_header_name(text: &str) -> Result<String, String> {
     match !text.is_empty() && text.bytes().all(is_sign) {
         true => Ok(text.to_ascii_lowercase()),
         false => Err("a header's name has letters, digits and `-`".to_owned()),
+    }
+}
+
+impl Config {
+    /// The address that the server listens on: a whole address goes before a host and a port.
+    pub fn listen_address(&self) -> SocketAddr {
+        self.address
+            .unwrap_or_else(|| SocketAddr::new(self.host, self.port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(flags: &[&str]) -> Result<Config, String> {
+        let words = ["mcp-server"].iter().chain(flags);
+        Config::try_parse_from(words).map_err(|error| error.to_string())
+    }
+
+    #[track_caller]
+    fn check_address(flags: &[&str], expected: &str) {
+        let config = parsed(flags).expect("good flags");
+        assert_eq!(config.listen_address().to_string(), expected, "{flags:?}");
+    }
+
+    #[test]
+    fn it_takes_a_whole_address_before_a_host_and_a_port() {
+        check_address(&[], "127.0.0.1:8000");
+        check_address(&["--port=9000"], "127.0.0.1:9000");
+        check_address(&["--host=::1"], "[::1]:8000");
+        let all = ["--address=10.0.0.1:1", "--host=::1", "--port=9000"];
+        check_address(&all, "10.0.0.1:1");
+    }
+
+    #[test]
+    fn it_takes_either_name_of_the_pools_size_but_not_both() {
+        let most = |flags: &[&str]| parsed(flags).map(|config| config.postgres.most_sessions());
+        assert_eq!(most(&[]), Ok(10));
+        assert_eq!(most(&["--postgres-connections=3"]), Ok(3));
+        assert_eq!(most(&["--postgres-pool-max-size=4"]), Ok(4));
+        let both = ["--postgres-connections=3", "--postgres-pool-max-size=4"];
+        assert!(most(&both).is_err_and(|error| error.contains("cannot be used with")));
+    }
+
+    #[test]
+    fn it_reads_levels_in_any_case() {
+        let level = |word: &str| parsed(&["--log-level", word]).map(|config| config.log_level);
+        assert_eq!(level("WARNING"), Ok(LogLevel::Warn));
+        assert_eq!(level("debug"), Ok(LogLevel::Debug));
+        assert!(level("loud").is_err_and(|error| error.contains("possible values")));
     }
 }

@@ -81,6 +81,24 @@ pub struct PostgresConfig {
     )]
     pub connections: u32,
 
+    /// The same under the name that other servers have for it; only one of the two may be set
+    #[arg(
+        long = "postgres-pool-max-size",
+        env = "POSTGRES_POOL_MAX_SIZE",
+        conflicts_with = "connections",
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    pub pool_max_size: Option<u32>,
+
+    /// Connections that are opened when the server starts, so that no query waits for one
+    #[arg(
+        long = "postgres-pool-min-size",
+        env = "POSTGRES_POOL_MIN_SIZE",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=1000)
+    )]
+    pub pool_min_size: u32,
+
     /// Milliseconds after which PostgreSQL ends a query
     #[arg(
         id = "postgres_statement_timeout_ms", long = "postgres-statement-timeout-ms",
@@ -149,6 +167,11 @@ pub struct PostgresConfig {
 impl PostgresConfig {
     /// The name of the database of the POSTGRES_* settings among all of this server.
     pub const FIRST: &'static str = "default";
+
+    /// The connections that queries may use at once, by whichever name they are set.
+    pub fn most_sessions(&self) -> u32 {
+        self.pool_max_size.unwrap_or(self.connections)
+    }
 }
 
 /// A cost as PostgreSQL counts it.

@@ -39,6 +39,14 @@ pub struct SparkConfig {
     )]
     pub master_ui: String,
 
+    /// Name under which Spark shows submitted jobs, before the id of each
+    #[arg(
+        long = "spark-app-name",
+        env = "SPARK_APP_NAME",
+        default_value = "portcullis"
+    )]
+    pub app_name: String,
+
     /// Python of submitted jobs (PYSPARK_PYTHON)
     #[arg(long = "spark-python", env = "SPARK_PYTHON")]
     pub python: Option<PathBuf>,

@@ -4,10 +4,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use config::{CallerRoles, PostgresConfig, Secret, SslMode};
 use results::Limits;
 
 use super::Error;
+use super::calm::Calm;
 use super::judge;
 use super::pool::{Lease, Opener, PoolUse, SessionPool};
 use super::session::{SessionAccess, SessionSettings};
@@ -50,6 +52,8 @@ pub struct SharedDatabase {
     pub(super) settings: CallSettings,
     caller_roles: Option<CallerRoles>,
     pub(super) types: Types,
+    pub(super) calm: Calm,
+    first_sessions: usize,
 }
 
 /// The bounds of each call: its time, and the size of its result.
@@ -114,7 +118,13 @@ impl Database {
             let writer = login(user, &config.write_password);
             pool("writing", WRITE_SESSIONS, &writer, &settings)
         });
-        let queries = usize::try_from(config.connections)?;
+        let queries = usize::try_from(config.most_sessions())?;
+        let first_sessions = usize::try_from(config.pool_min_size)?;
+        ensure!(
+            first_sessions <= queries,
+            "POSTGRES_POOL_MIN_SIZE is {first_sessions}, more than the {queries} connections that \
+             queries may use at once"
+        );
         let shared = SharedDatabase {
             name: name.to_owned(),
             queries: pool("queries", queries, &reader, &session_settings)?,
@@ -134,6 +144,8 @@ impl Database {
             },
             caller_roles: config.caller_roles.clone(),
             types: Types::default(),
+            calm: Calm::default(),
+            first_sessions,
             login: reader,
             session_settings,
         };
@@ -194,6 +206,14 @@ impl Database {
             .flatten()
             .map(SessionPool::use_now)
             .collect()
+    }
+
+    /// Opens the sessions that queries shall find open.
+    ///
+    /// # Errors
+    /// When PostgreSQL cannot be reached, or does not let the login in.
+    pub async fn open_first_sessions(&self) -> Result<(), Error> {
+        self.queries.open(self.first_sessions).await
     }
 
     /// How much of a result is given back.

@@ -5,6 +5,7 @@
 //! becomes memory here. Behind that stands the role: a superuser is refused unless the operator
 //! names it.
 
+mod calm;
 mod catalogue;
 mod changed_table;
 mod database;
@@ -18,6 +19,7 @@ mod plan;
 mod pool;
 mod query;
 mod session;
+mod shape;
 mod transaction;
 mod types;
 mod values;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::types::{Form, TypeInfo};
+use super::shape::{Form, TypeInfo};
 
 /// Why a caller's values do not fit a statement's parameters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+use futures::future::join_all;
 use serde::Serialize;
 
 use super::error::{Busy, Error, NotOpened};
@@ -106,6 +107,15 @@ impl SessionPool {
             Err(PoolError::Backend(cause)) => Err(self.not_opened(cause)),
             Err(error) => Err(Error::NoSession(error.to_string())),
         }
+    }
+
+    /// Opens so many sessions at once; they stay open for those who come.
+    pub(super) async fn open(&self, count: usize) -> Result<(), Error> {
+        let leases = join_all((0..count).map(|_| self.lease(None))).await;
+        for lease in leases {
+            lease?.give_back();
+        }
+        Ok(())
     }
 
     /// How many sessions there are, and how many calls wait for one.

@@ -2,9 +2,13 @@
 //!
 //! The first flush begins a transaction and, for a text that this session has not judged in the
 //! present state of the database, has it analysed; the second binds the statement, reads its rows
-//! and rolls back. A query on a statement that is kept so takes two round trips.
+//! and rolls back. A query on a statement that is kept takes one flush for all of it while the
+//! database is calm.
 
 mod fetching;
+mod warm;
+
+use std::sync::{Arc, OnceLock};
 
 use results::{Column, RowSink, Written};
 use serde_json::Value;
@@ -12,8 +16,10 @@ use serde_json::Value;
 use super::judge::{self, Analysed, JudgeError, Refused, receive_analysis, send_analysis};
 use super::pool::{Lease, lives_on};
 use super::session::{STATE, Session, Statement};
+use super::shape::{Columns, Shape};
 use super::{Database, Error, parameters};
 pub(super) use fetching::fetch;
+use warm::Warm;
 
 /// The bytes of the longest text that is analysed; questions are a hundredth of it.
 const LONGEST_SQL: usize = 1 << 20;
@@ -32,7 +38,12 @@ impl Database {
         sink: &mut dyn RowSink,
     ) -> Result<Written, Error> {
         self.in_time(async {
-            let mut lease = self.lease_for_text(sql).await?;
+            let lease = self.lease_for_text(sql).await?;
+            let mut lease = match self.run_warm(lease, sql, parameters, sink).await {
+                Warm::Ended(written) => return written,
+                Warm::Cold(lease) => *lease,
+                Warm::Gone => self.lease_for_text(sql).await?,
+            };
             let statement = match self.judged(lease.session(), sql).await {
                 Ok(statement) => statement,
                 Err(error) => return Err(end_after(lease, error, sql).await),
@@ -53,7 +64,7 @@ impl Database {
         &self,
         session: &mut Session,
         sql: &str,
-    ) -> Result<Statement, JudgeError> {
+    ) -> Result<Arc<Statement>, JudgeError> {
         let kept = session.kept.take(sql);
         let mut name = match &kept {
             Some(statement) => statement.name.clone(),
@@ -72,7 +83,9 @@ impl Database {
             .and_then(|row| row.get("state"))
             .map(ToOwned::to_owned);
         if let Some(statement) = kept {
-            if state.is_some() && statement.judged_in == state {
+            let is_same = state.is_some() && statement.judged_in == state;
+            self.calm.note(is_same);
+            if is_same {
                 return Ok(statement);
             }
             session.send_close(&statement.name)?;
@@ -82,7 +95,10 @@ impl Database {
             session.reply().await?;
         }
         let judged = match receive_analysis(session).await {
-            Ok(analysed) => self.judge(session, &name, analysed, state).await,
+            Ok(analysed) => self
+                .judge(session, &name, analysed, state)
+                .await
+                .map(Arc::new),
             Err(error) => Err(error),
         };
         if judged.is_err() {
@@ -113,6 +129,7 @@ impl Database {
             judged_in: state,
             tree_bytes: tree.len(),
             leaves_traces: harmless.leaves_traces,
+            shape: OnceLock::new(),
         })
     }
 
@@ -121,14 +138,14 @@ impl Database {
         &self,
         mut lease: Lease,
         sql: &str,
-        statement: Statement,
+        statement: Arc<Statement>,
         values: &[Value],
         sink: &mut dyn RowSink,
     ) -> Result<Written, Error> {
         let prepared = self
             .prepare_at_a_cost(lease.session(), &statement, values)
             .await;
-        let (columns, values) = match prepared {
+        let (shape, values) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.put_away(lease.session(), sql, &statement);
@@ -146,7 +163,7 @@ impl Database {
         let sent = send_run(session, &statement, &values, most_rows).map_err(Error::from);
         let gone = keep(session, sql, &statement);
         let fetched = match sent.and(close_all(session, &gone).map_err(Error::from)) {
-            Ok(answers) => fetch(session, &columns, sink, answers).await,
+            Ok(answers) => fetch(session, &shape.columns, sink, answers).await,
             Err(error) => Err(error),
         };
         match fetched {
@@ -157,7 +174,7 @@ impl Database {
                     false => drop(lease),
                 }
                 Ok(Written {
-                    columns: columns.columns,
+                    columns: shape.columns.columns.clone(),
                     truncation: fetched.truncation,
                     oversized: fetched.oversized,
                 })
@@ -178,14 +195,14 @@ impl Database {
         session: &mut Session,
         statement: &Statement,
         values: &[Value],
-    ) -> Result<(fetching::Columns, Vec<Option<String>>), Error> {
-        let (columns, values) = self.prepare(session, statement, values).await?;
+    ) -> Result<(Arc<Shape>, Vec<Option<String>>), Error> {
+        let (shape, values) = self.prepare(session, statement, values).await?;
         self.check_cost(session, statement, &values).await?;
-        Ok((columns, values))
+        Ok((shape, values))
     }
 
     /// Keeps a statement that has not been bound, if it is worth it.
-    pub(super) fn put_away(&self, session: &mut Session, sql: &str, statement: &Statement) {
+    pub(super) fn put_away(&self, session: &mut Session, sql: &str, statement: &Arc<Statement>) {
         for name in keep(session, sql, statement) {
             session.forget_later(name);
         }
@@ -197,7 +214,19 @@ impl Database {
         session: &mut Session,
         statement: &Statement,
         values: &[Value],
-    ) -> Result<(fetching::Columns, Vec<Option<String>>), Error> {
+    ) -> Result<(Arc<Shape>, Vec<Option<String>>), Error> {
+        let shape = match statement.shape.get() {
+            Some(shape) => Arc::clone(shape),
+            None => {
+                let shape = Arc::new(self.look_up(session, statement).await?);
+                Arc::clone(statement.shape.get_or_init(|| shape))
+            }
+        };
+        let values = parameters::texts(values, &shape.parameters)?;
+        Ok((shape, values))
+    }
+
+    async fn look_up(&self, session: &mut Session, statement: &Statement) -> Result<Shape, Error> {
         let ids: Vec<u32> = statement
             .columns
             .iter()
@@ -206,20 +235,20 @@ impl Database {
             .collect();
         let types = self.types.of(session, &ids).await?;
         let mut types = types.ok_or(Error::TypeGone)?;
-        let parameter_types = types.split_off(statement.columns.len());
-        let columns = fetching::Columns {
-            columns: statement
-                .columns
-                .iter()
-                .zip(&types)
-                .map(|((name, _), info)| Column {
-                    name: name.clone(),
-                    type_name: info.name.clone(),
-                })
-                .collect(),
-            types,
-        };
-        Ok((columns, parameters::texts(values, &parameter_types)?))
+        let parameters = types.split_off(statement.columns.len());
+        let columns = statement
+            .columns
+            .iter()
+            .zip(&types)
+            .map(|((name, _), info)| Column {
+                name: name.clone(),
+                type_name: info.name.clone(),
+            })
+            .collect();
+        Ok(Shape {
+            columns: Columns { columns, types },
+            parameters,
+        })
     }
 }
 
@@ -229,19 +258,22 @@ fn send_run(
     values: &[Option<&str>],
     most_rows: Option<usize>,
 ) -> std::io::Result<()> {
-    // One more than is taken, to know whether there are more; 0 is all.
-    let rows = most_rows.map_or(0, |most| {
-        i32::try_from(most.saturating_add(1)).unwrap_or(i32::MAX)
-    });
-    session.send_execute(&statement.name, values, rows)?;
+    session.send_execute(&statement.name, values, rows_to_ask_for(most_rows))?;
     session.send_simple("ROLLBACK")
 }
 
+/// One row more than is taken, to know whether there are more; 0 stands for all.
+fn rows_to_ask_for(most_rows: Option<usize>) -> i32 {
+    most_rows.map_or(0, |most| {
+        i32::try_from(most.saturating_add(1)).unwrap_or(i32::MAX)
+    })
+}
+
 /// Keeps the statement if it is worth it; the names of those that have to be freed.
-fn keep(session: &mut Session, sql: &str, statement: &Statement) -> Vec<String> {
+fn keep(session: &mut Session, sql: &str, statement: &Arc<Statement>) -> Vec<String> {
     let mut gone = session.forgotten();
     match statement.is_worth_keeping(sql) {
-        true => gone.extend(session.kept.keep(sql, statement.clone())),
+        true => gone.extend(session.kept.keep(sql, Arc::clone(statement))),
         false => gone.push(statement.name.clone()),
     }
     gone

@@ -31,6 +31,33 @@ pub(super) const STATE: &str = "
 SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL
             ELSE pg_catalog.pg_current_snapshot()::pg_catalog.text END AS state";
 
+/// The statements around a query whose verdict is kept, by the names under which each session has
+/// them prepared. They travel in one chain: where one fails, PostgreSQL skips those behind it.
+const CHAIN: [(&str, &str); 3] = [
+    (BEGIN, "BEGIN READ ONLY"),
+    (UNCHANGED, IS_UNCHANGED),
+    (ROLL_BACK, "ROLLBACK"),
+];
+
+/// The name of the statement that begins a chain's transaction.
+pub(super) const BEGIN: &str = "begin";
+
+/// The name of the statement that fails unless the state of the database is still its parameter.
+pub(super) const UNCHANGED: &str = "unchanged";
+
+/// The name of the statement that ends a chain's transaction.
+pub(super) const ROLL_BACK: &str = "roll_back";
+
+/// The code with which [`UNCHANGED`] fails. Its sentence goes into PostgreSQL's log.
+pub(super) const HAS_CHANGED: &str = "22P02";
+
+/// The cast fails only when it runs: what it casts depends on the parameter.
+const IS_UNCHANGED: &str = "
+SELECT CAST(CASE WHEN pg_catalog.pg_current_snapshot()::pg_catalog.text
+                      OPERATOR(pg_catalog.=) $1::pg_catalog.text THEN '1'
+                 ELSE 'the database has changed, so the query is judged anew' END
+            AS pg_catalog.int4)";
+
 /// A connection that is logged in and set up.
 pub(super) struct Session {
     wire: Wire,
@@ -156,6 +183,7 @@ impl Session {
         session.facts = settings::settle(&mut session, settings).await?;
         // Prepared now, so that it can later be sent together with what surrounds it.
         session.rows(STATE, &[]).await?;
+        session.prepare_chain().await?;
         Ok(session)
     }
 
@@ -196,8 +224,25 @@ impl Session {
         Ok(())
     }
 
-    /// Binds a prepared statement and asks for its first rows.
+    /// Binds a prepared statement and asks for its first rows; 0 stands for all.
     pub(super) fn send_execute(
+        &mut self,
+        name: &str,
+        parameters: &[Option<&str>],
+        rows: i32,
+    ) -> io::Result<()> {
+        self.send_link(name, parameters, rows)?;
+        self.end_chain();
+        Ok(())
+    }
+
+    /// Ends a chain of statements; its one answer ends with "ready".
+    pub(super) fn end_chain(&mut self) {
+        frontend::sync(self.wire.outgoing());
+    }
+
+    /// Does the same as [`Session::send_execute`], as part of a chain that goes on.
+    pub(super) fn send_link(
         &mut self,
         name: &str,
         parameters: &[Option<&str>],
@@ -216,9 +261,7 @@ impl Session {
             frontend::BindError::Conversion(error) => io::Error::other(error),
             frontend::BindError::Serialization(error) => error,
         })?;
-        frontend::execute("", rows, out)?;
-        frontend::sync(out);
-        Ok(())
+        frontend::execute("", rows, out)
     }
 
     /// Frees a prepared statement with the next flush; the answer is one more "ready".
@@ -360,6 +403,17 @@ impl Session {
     pub(super) async fn send_own(&mut self, sql: &'static str) -> Result<(), SessionError> {
         let own = self.prepared(sql).await?;
         Ok(self.send_execute(&own.name, &[], 0)?)
+    }
+
+    async fn prepare_chain(&mut self) -> Result<(), SessionError> {
+        for (name, sql) in CHAIN {
+            self.send_parse(name, sql, &[])?;
+        }
+        self.flush().await?;
+        for _ in CHAIN {
+            self.reply().await?;
+        }
+        Ok(())
     }
 
     async fn prepared(&mut self, sql: &'static str) -> Result<OwnStatement, SessionError> {

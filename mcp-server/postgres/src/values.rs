@@ -8,7 +8,7 @@
 use results::Cell;
 use serde_json::{Map, Value};
 
-use super::types::{Form, TypeInfo};
+use super::shape::{Form, TypeInfo};
 
 /// The greatest integer up to which a double holds every one: 2^53.
 const EXACT: i64 = 1 << 53;

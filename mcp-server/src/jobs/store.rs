@@ -318,6 +318,14 @@ impl Store {
         Ok(counts.into_iter().collect())
     }
 
+    pub(super) async fn count_all_by_state(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let counts: Vec<(String, i64)> =
+            sqlx::query_as("SELECT state, count(*) FROM portcullis.spark_jobs GROUP BY state")
+                .fetch_all(self.pool().await?)
+                .await?;
+        Ok(counts.into_iter().collect())
+    }
+
     /// Jobs of this owner, newest first.
     pub(super) async fn list(
         &self,

@@ -128,13 +128,15 @@ pub(super) struct Submission<'a> {
     /// Without those that are credentials, where a file brings them.
     pub conf: &'a Conf,
     pub python: Option<&'a PathBuf>,
+    /// The name under which Spark shows jobs, before their ids.
+    pub app_name: &'a str,
     /// Starts the script's Python so that it ends with its driver.
     pub python_wrapper: Option<&'a PathBuf>,
 }
 
 impl Submission<'_> {
     pub(super) fn request(&self) -> CreateSubmission {
-        let name = format!("portcullis-{}", self.id);
+        let name = format!("{}-{}", self.app_name, self.id);
         let mut settings: BTreeMap<&str, String> = BTreeMap::new();
         settings.insert("spark.cores.max", CORES.to_string());
         for (key, value) in self.conf.iter() {
@@ -243,6 +245,7 @@ mod tests {
                 conf: &conf(given).expect("the caller's own"),
                 python: None,
                 python_wrapper: None,
+                app_name: "portcullis",
             };
             let arguments = submission.request().app_args;
             assert!(arguments.iter().any(|a| a == expected), "{arguments:?}");
@@ -266,6 +269,7 @@ mod tests {
             conf: &conf,
             python: Some(&python),
             python_wrapper: None,
+            app_name: "portcullis",
         }
         .request();
         assert_eq!(

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::server::McpServer;
-use super::{CallGuard, Incoming, progress};
+use super::{CallGuard, Incoming, audit, progress};
 use crate::call::{Call, ClientAbilities, Revision, spell_time};
 use crate::tools::ToolFailure;
 
@@ -56,21 +56,27 @@ impl McpServer {
         (call, (watch, guard))
     }
 
-    /// Runs one call of what is named within its time, counts and logs it.
+    /// Runs one call of what is named within its time, counts and logs it. `size` tells the bytes
+    /// of a result.
     pub(super) async fn run<T>(
         &self,
         name: impl Into<Cow<'static, str>>,
         call: &Call,
+        size: impl FnOnce(&T) -> usize,
         work: impl Future<Output = Result<T, ToolFailure>>,
     ) -> Result<T, ToolFailure> {
-        let work = AssertUnwindSafe(work).catch_unwind().map(|ended| {
-            ended.unwrap_or_else(|_| Err(ToolFailure::new(
+        // Boxed, since the stack of a thread has no room for what some prompts read.
+        let work = AssertUnwindSafe(Box::pin(work))
+            .catch_unwind()
+            .map(|ended| {
+                ended.unwrap_or_else(|_| Err(ToolFailure::new(
                 "internal",
                 "the call failed in a way that it should not; the server's log has it under this \
                  call's id",
             )))
-        });
-        let running = self.services.calls.begin(name);
+            });
+        let name = name.into();
+        let running = self.services.calls.begin(name.clone());
         let result = match call.deadline {
             None => work.await,
             Some(deadline) => tokio::select! {
@@ -82,35 +88,27 @@ impl McpServer {
             },
         };
         let took = running.end(result.is_ok());
+        let code = result.as_ref().err().map(|failure| failure.code.as_str());
+        self.services.metrics.note_call(&name, took, code);
+        let ended = audit::Ended {
+            name: &name,
+            code,
+            took,
+            bytes: result.as_ref().map_or(0, size),
+        };
+        audit::write(call, &ended);
         log(result.as_ref().err(), took);
         result.map_err(|failure| self.catalogue.tools.without_absent_tools(failure))
     }
 }
 
-/// One line per call. What only its caller did wrong is no warning.
+/// A line for each call that failed. What only its caller did wrong is no warning.
 fn log(failure: Option<&ToolFailure>, took: Duration) {
-    let ms = took.as_secs_f64() * 1e3;
-    match failure {
-        None => tracing::info!(ms, outcome = "ok", "call"),
-        Some(failure) => match &failure.log {
-            None => tracing::info!(
-                ms,
-                outcome = "failed",
-                code = failure.code,
-                error = failure.message,
-                "call"
-            ),
-            Some(log) => {
-                tracing::warn!(
-                    ms,
-                    outcome = "failed",
-                    code = failure.code,
-                    error = failure.message,
-                    log,
-                    "call"
-                );
-            }
-        },
+    let Some(failure) = failure else { return };
+    let (ms, code, error) = (took.as_secs_f64() * 1e3, &failure.code, &failure.message);
+    match &failure.log {
+        None => tracing::info!(ms, code, error, "failed"),
+        Some(log) => tracing::warn!(ms, code, error, log, "failed"),
     }
 }
 

@@ -52,7 +52,12 @@ impl McpServer {
             CompletionInfo::MAX_VALUES,
         );
         let span = tracing::info_span!("completion", request_id = call.request_id.0);
-        let completed = self.run("completion/complete", &call, completing);
+        let completed = self.run(
+            "completion/complete",
+            &call,
+            |completed| completed.names.iter().map(String::len).sum(),
+            completing,
+        );
         let completed = completed.instrument(span).await;
         let completed = completed.map_err(|failure| to_error(&failure))?;
         let mut info = CompletionInfo::default();

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::answer;
 use super::failure::to_error;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
-use crate::prompts::{Arguments, Surroundings};
+use crate::prompts::{Arguments, Guide, Surroundings};
 use crate::tools::ToolFailure;
 
 impl McpServer {
@@ -58,7 +58,10 @@ impl McpServer {
             guide.ok_or_else(|| ToolFailure::not_found(format!("there is no prompt `{name}`")))
         };
         let span = tracing::info_span!("prompt", request_id = call.request_id.0, prompt = name);
-        let guide = self.run(name, &call, writing).instrument(span).await;
+        let guide = self
+            .run(name, &call, Guide::bytes, writing)
+            .instrument(span)
+            .await;
         let mut guide = guide.map_err(|failure| to_error(&failure))?;
         let attached = guide.take_attached().into_iter();
         let attached = attached.map(|content| PromptMessage::new(Role::User, content));

@@ -12,7 +12,7 @@ use tracing::Instrument as _;
 use super::answer;
 use super::failure::of_reading;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
-use crate::resources::{Body, Contents, ReadError};
+use crate::resources::{Body, Contents, Page, ReadError};
 use crate::tools::ToolFailure;
 
 /// How long a client may keep the list of resources: tables and jobs come and go.
@@ -40,7 +40,7 @@ impl McpServer {
         };
         let span = tracing::info_span!("resources/list", request_id = call.request_id.0);
         let page = self
-            .run("resources/list", &call, listing)
+            .run("resources/list", &call, uri_bytes, listing)
             .instrument(span)
             .await;
         let page = page.map_err(|failure| super::failure::to_error(&failure))?;
@@ -93,7 +93,10 @@ impl McpServer {
             .resources
             .name_of(uri)
             .unwrap_or("resources/read");
-        let read = self.run(name, &call, reading).instrument(span).await;
+        let read = self
+            .run(name, &call, |contents| contents.body.len(), reading)
+            .instrument(span)
+            .await;
         let contents = read.map_err(|failure| of_reading(&failure, uri))?;
         let ttl_ms = u64::try_from(contents.fresh_for.as_millis()).unwrap_or(u64::MAX);
         let mut result = ReadResourceResult::new(vec![to_wire(contents, uri)]);
@@ -102,6 +105,12 @@ impl McpServer {
         result.meta = Some(answer::stamp(Some(&call.request_id)));
         Ok(result)
     }
+}
+
+/// The bytes of a page, as far as they name something.
+fn uri_bytes(page: &Page) -> usize {
+    let resources = page.resources.iter();
+    resources.map(|resource| resource.uri.len()).sum()
 }
 
 fn to_wire(contents: Contents, uri: &str) -> ResourceContents {

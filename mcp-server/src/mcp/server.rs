@@ -120,7 +120,7 @@ impl McpServer {
     ///
     /// # Errors
     /// There is no such tool.
-    async fn run_tool(
+    pub(super) async fn run_tool(
         &self,
         request: &CallToolRequestParams,
         call: &Call,
@@ -136,7 +136,8 @@ impl McpServer {
             );
             ErrorData::invalid_params(message, None)
         })?;
-        Ok(self.run(request.name.clone(), call, work).await)
+        let size = |output: &Output| output.structured.bytes().len();
+        Ok(self.run(request.name.clone(), call, size, work).await)
     }
 }
 

@@ -73,6 +73,14 @@ impl Guide {
         std::mem::take(&mut self.attached)
     }
 
+    /// The bytes of what was written so far.
+    pub fn bytes(&self) -> usize {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Advice(text) | Part::Data { text, .. } => text.len(),
+        });
+        parts.sum()
+    }
+
     /// The whole text, with data between marks of this text's own.
     pub fn into_text(self) -> String {
         let mark = Uuid::new_v4().simple().to_string();

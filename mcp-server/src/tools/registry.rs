@@ -97,6 +97,12 @@ impl Registry {
         self.list().find(|tool| tool.name == name)
     }
 
+    /// Whether there is such a tool and it changes nothing.
+    pub fn only_reads(&self, name: &str) -> bool {
+        let entry = self.entries.iter().find(|entry| entry.listed.name == name);
+        entry.is_some_and(|entry| entry.effect == Effect::Reads)
+    }
+
     /// The work of one call; `None` when no tool has this name.
     pub fn run(
         &self,

@@ -9,6 +9,9 @@ mod envelope;
 mod event_streams;
 mod health;
 mod incoming;
+mod metrics_door;
+mod open_files;
+mod plain_calls;
 mod refusal;
 mod repairs;
 mod sessions;
@@ -34,6 +37,7 @@ use crate::services::Services;
 use bodies::{BodyLimits, BodyReader};
 use connections::ConnectionLimits;
 use event_streams::{StreamLimits, Streams};
+use plain_calls::ShortWay;
 
 /// Bytes that one request may have; more is answered 413.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -48,11 +52,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// When a setting cannot be understood or the address cannot be bound; never because a service
 /// behind the tools is down.
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(config.address).await.with_context(|| {
-        format!(
-            "cannot listen on `{}`; set MCP_SERVER_ADDRESS to a free address",
-            config.address
-        )
+    open_files::allow_many();
+    let address = config.listen_address();
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on `{address}`; set MCP_SERVER_ADDRESS to a free address")
     })?;
     serve_on(listener, &config, shutdown).await
 }
@@ -81,12 +84,14 @@ pub async fn serve_catalogue(
 ) -> anyhow::Result<()> {
     let services = Arc::new(Services::new(config)?);
     tracing::info!(address = %listener.local_addr()?, "listening");
+    metrics_door::open(config, Arc::clone(&services), shutdown.clone()).await?;
     let stop_calls = CancellationToken::new();
     let background = BackgroundWork::begin(&services, &catalogue.tools, &shutdown);
     let stopping = Stopping {
         begun: shutdown.clone(),
         calls: stop_calls.clone(),
     };
+    let open = services.metrics.connections.clone();
     let router = router(config, catalogue, services, stopping);
     // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
     // Linux.
@@ -94,7 +99,13 @@ pub async fn serve_catalogue(
         let _ = stream.set_nodelay(true);
     });
     let stopping = shutdown.clone();
-    let serving = connections::serve(listener, router, ConnectionLimits::default(), stopping);
+    let limits = ConnectionLimits {
+        at_once: config
+            .max_connections
+            .unwrap_or_else(open_files::connections),
+        ..ConnectionLimits::default()
+    };
+    let serving = connections::serve(listener, router, limits, open, stopping);
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -141,15 +152,20 @@ fn router(
         stopping.begun,
     ));
     let reader = BodyReader::new(BodyLimits::default());
+    let served = server.clone();
     let mcp: Mcp = StreamableHttpService::new(
-        move || Ok(server.clone()),
+        move || Ok(served.clone()),
         Arc::new(NeverSessionManager::default()),
         transport(config),
     );
     let asked = mcp.clone();
     let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone());
     Router::new()
-        .nest_service("/mcp", mcp)
+        .nest_service("/mcp", mcp.clone())
+        .layer(from_fn_with_state(
+            ShortWay::new(server, mcp),
+            plain_calls::answer,
+        ))
         .layer(from_fn_with_state(
             incoming::PrincipalHeader::of(config),
             incoming::describe,

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    let listener = TcpListener::bind(config.address).await?;
+    let listener = TcpListener::bind(config.listen_address()).await?;
     let catalogue = Catalogue {
         tools: tools::all(),
         resources: resources::all(),

@@ -48,9 +48,7 @@ class SlowServer:
         self.upstream.say_who_i_am(received, exchange)
 
     def streams(self, received) -> bool:
-        return (
-            received.method == "GET" or received.readable.get("method") == "subscriptions/listen"
-        )
+        return received.method == "GET" or received.readable.get("method") == "subscriptions/listen"
 
 
 def hasty(template):
@@ -160,8 +158,7 @@ def test_it_lets_calls_wait_for_a_server_that_is_full_and_refuses_those_beyond(
                 until(
                     "Envoy has taken it up",
                     lambda counted=counted, number=number: (
-                        gateway.envoy.stats(counted)[f"cluster.weather.{counted}"]
-                        == number % 2 + 1
+                        gateway.envoy.stats(counted)[f"cluster.weather.{counted}"] == number % 2 + 1
                     ),
                     20,
                 )

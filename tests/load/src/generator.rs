@@ -1,10 +1,12 @@
 //! The generator: one burst of requests over keep-alive connections.
+//!
+//! Several bodies make a mixture: each connection sends them in turn, and begins with another one.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bytes::{Buf, Bytes, BytesMut};
 use clap::Args;
 use serde::Serialize;
@@ -15,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::answer::Expectation;
 use crate::latency::percentile;
-use crate::{cpu_time, message};
+use crate::{cpu_time, memory, message};
 
 /// The request to send, where to send it, and the answer that must come back.
 #[derive(Args)]
@@ -23,12 +25,13 @@ pub struct Options {
     /// Loopback port of the proxy
     #[arg(long)]
     port: u16,
-    /// File with the request line and the headers, without `content-length`
+    /// File with the request line and the headers, without `content-length`; `{connection}` in it
+    /// becomes the connection's number in 32 hexadecimal digits
     #[arg(long)]
     head: PathBuf,
-    /// File with the body
-    #[arg(long)]
-    body: PathBuf,
+    /// File with the body; several are sent in turn
+    #[arg(long, required = true)]
+    body: Vec<PathBuf>,
     /// Requests to measure, over all connections
     #[arg(long)]
     requests: u32,
@@ -50,9 +53,9 @@ pub struct Options {
     /// The status that every answer must have
     #[arg(long, default_value_t = 200)]
     expect_status: u16,
-    /// Text that every answer's body must hold
+    /// Text that every answer's body must hold; one for all, or one for each body
     #[arg(long, default_value = "\"result\"")]
-    expect_body: String,
+    expect_body: Vec<String>,
 }
 
 /// The cost of one burst of requests.
@@ -68,7 +71,11 @@ pub struct Report {
     /// The same of the watched thread alone.
     worker_us: f64,
     p50_us: f64,
+    p95_us: f64,
     p99_us: f64,
+    /// Memory of the watched process before the first connection, and when all are open.
+    resident_before: u64,
+    resident_open: u64,
 }
 
 /// Sends the burst and measures it.
@@ -76,21 +83,20 @@ pub struct Report {
 /// # Errors
 /// An answer is not the expected one, a connection breaks, or a file cannot be read.
 pub async fn run(options: &Options) -> Result<Report> {
-    let request = request(options)?;
-    let expectation = Expectation {
-        status: options.expect_status,
-        body: options.expect_body.clone().into_bytes(),
-    };
+    let head = read(&options.head)?;
+    let mixture = mixture(options)?;
     let connections = options.connections.max(1);
+    let resident_before = memory::resident(options.watch)?;
     let mut clients = Vec::new();
-    for _ in 0..connections {
-        let mut client =
-            Client::connect(options.port, request.clone(), expectation.clone()).await?;
+    for number in 0..connections {
+        let requests = mixture.iter().map(|part| part.request(&head, number));
+        let mut client = Client::connect(options.port, requests.collect(), number).await?;
         for _ in 0..options.warm_up {
             client.call().await?;
         }
         clients.push(client);
     }
+    let resident_open = memory::resident(options.watch)?;
 
     let each = options.requests.div_ceil(connections);
     let cpu_before = cpu_time::of_process(options.watch, &options.watch_thread)?;
@@ -123,26 +129,52 @@ pub async fn run(options: &Options) -> Result<Report> {
         cpu_us,
         worker_us,
         p50_us: micros(percentile(&mut latencies, 50.0)),
+        p95_us: micros(percentile(&mut latencies, 95.0)),
         p99_us: micros(percentile(&mut latencies, 99.0)),
+        resident_before,
+        resident_open,
     })
 }
 
-/// The bytes of the request.
-fn request(options: &Options) -> Result<Bytes> {
-    let read = |path: &PathBuf| {
-        fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
-    };
-    let head = String::from_utf8(read(&options.head)?)?;
-    let body = read(&options.body)?;
-    let mut request = head
-        .trim_end()
-        .lines()
-        .collect::<Vec<_>>()
-        .join("\r\n")
-        .into_bytes();
-    request.extend(format!("\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes());
-    request.extend(body);
-    Ok(request.into())
+fn read(path: &PathBuf) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// One body of a mixture, and the answer to it.
+struct Part {
+    body: String,
+    expectation: Expectation,
+}
+
+fn mixture(options: &Options) -> Result<Vec<Part>> {
+    let expected = &options.expect_body;
+    ensure!(
+        [1, options.body.len()].contains(&expected.len()),
+        "give one `--expect-body`, or one for each `--body`"
+    );
+    let parts = options.body.iter().zip(expected.iter().cycle());
+    parts
+        .map(|(body, expected)| {
+            Ok(Part {
+                body: read(body)?,
+                expectation: Expectation {
+                    status: options.expect_status,
+                    body: expected.clone().into_bytes(),
+                },
+            })
+        })
+        .collect()
+}
+
+impl Part {
+    /// The bytes of the request, as the connection with this number sends it.
+    fn request(&self, head: &str, connection: u32) -> (Bytes, Expectation) {
+        let head = head.replace("{connection}", &format!("{connection:032x}"));
+        let mut request = head.trim_end().lines().collect::<Vec<_>>().join("\r\n");
+        request += &format!("\r\ncontent-length: {}\r\n\r\n", self.body.len());
+        request += &self.body;
+        (request.into(), self.expectation.clone())
+    }
 }
 
 /// When requests of one connection are due.
@@ -154,12 +186,12 @@ struct Pace {
 struct Client {
     stream: TcpStream,
     buffer: BytesMut,
-    request: Bytes,
-    expectation: Expectation,
+    requests: Vec<(Bytes, Expectation)>,
+    next: usize,
 }
 
 impl Client {
-    async fn connect(port: u16, request: Bytes, expectation: Expectation) -> Result<Self> {
+    async fn connect(port: u16, requests: Vec<(Bytes, Expectation)>, number: u32) -> Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))
             .await
             .with_context(|| format!("cannot connect to port {port}"))?;
@@ -167,18 +199,26 @@ impl Client {
         Ok(Self {
             stream,
             buffer: BytesMut::with_capacity(64 * 1024),
-            request,
-            expectation,
+            requests,
+            next: number as usize,
         })
     }
 
     async fn call(&mut self) -> Result<()> {
-        self.stream.write_all(&self.request).await?;
+        let (request, expectation) = &self.requests[self.next % self.requests.len()];
+        self.next += 1;
+        self.stream.write_all(request).await?;
         let extent = message::read(&mut self.stream, &mut self.buffer)
             .await?
             .context("the proxy closed the connection")?;
         let (head, rest) = self.buffer.split_at(extent.head);
-        self.expectation.check(head, &rest[..extent.body])?;
+        match &rest[..extent.body] {
+            body if extent.is_chunked => {
+                let body = message::without_chunks(body)?;
+                expectation.check(head, &body)?;
+            }
+            body => expectation.check(head, body)?,
+        }
         self.buffer.advance(extent.head + extent.body);
         Ok(())
     }

@@ -18,6 +18,7 @@ mod answer;
 mod cpu_time;
 mod generator;
 mod latency;
+mod memory;
 mod message;
 mod upstream;
 

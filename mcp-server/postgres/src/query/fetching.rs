@@ -4,23 +4,17 @@ use std::sync::Arc;
 
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{DataRowBody, Message};
-use results::{Cell, CellPart, Column, OversizedCell, Room, RowSink, Truncation};
+use results::{Cell, CellPart, OversizedCell, Room, RowSink, Truncation};
 
 use crate::error::Error;
 use crate::session::{Session, SessionError};
-use crate::types::TypeInfo;
+use crate::shape::{Columns, TypeInfo};
 use crate::values;
 use crate::wire::{RowPiece, ServerReport, WireError};
 
 /// Rows beyond the limit are read past up to so many bytes, since a new connection costs more; when
 /// there are more, the connection is closed instead.
 const READ_PAST: usize = 16 << 20;
-
-/// The columns of a result, and how to read the values of each.
-pub(crate) struct Columns {
-    pub(crate) columns: Vec<Column>,
-    pub(crate) types: Vec<Arc<TypeInfo>>,
-}
 
 /// How the reading of a result ended.
 #[derive(Debug)]
@@ -48,6 +42,9 @@ pub(crate) async fn fetch(
     let (mut truncation, mut oversized, mut read_past) = (None, None, 0);
     let (mut scratch, mut affected_rows) = (Vec::new(), None);
     while ready < answers {
+        // Many rows come with one read. Whoever waits beside the query, for its time limit or to
+        // tell its progress, has a turn all the same.
+        tokio::task::consume_budget().await;
         let message = match session.receive().await {
             Err(WireError::RowTooLong(_)) if truncation.is_none() && sink.takes_parts() => {
                 let room = put_long(session, &columns.types, sink, &mut scratch).await?;

@@ -1,6 +1,9 @@
 //! The prepared statements of callers that a session keeps, bounded in number and in bytes.
 
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::shape::Shape;
 
 /// As many as an agent's usual questions; each further one costs one more analysis.
 const MOST_STATEMENTS: usize = 128;
@@ -29,6 +32,8 @@ pub(crate) struct Statement {
     pub(crate) tree_bytes: usize,
     /// Whether it calls something that may leave traces in the session.
     pub(crate) leaves_traces: bool,
+    /// Its columns and parameters once their types have been looked up.
+    pub(crate) shape: OnceLock<Arc<Shape>>,
 }
 
 impl Statement {
@@ -50,14 +55,22 @@ pub(crate) fn is_huge(tree_bytes: usize) -> bool {
 /// Statements by their text; the one that was not used for longest goes first.
 #[derive(Debug, Default)]
 pub(crate) struct KeptStatements {
-    by_text: HashMap<String, (u64, Statement)>,
+    by_text: HashMap<String, (u64, Arc<Statement>)>,
     tree_bytes: usize,
     turn: u64,
 }
 
 impl KeptStatements {
+    /// The statement with this text, which counts as used.
+    pub(crate) fn get(&mut self, text: &str) -> Option<Arc<Statement>> {
+        let (turn, statement) = self.by_text.get_mut(text)?;
+        self.turn += 1;
+        *turn = self.turn;
+        Some(Arc::clone(statement))
+    }
+
     /// Takes the statement with this text out; it is put back after its use.
-    pub(crate) fn take(&mut self, text: &str) -> Option<Statement> {
+    pub(crate) fn take(&mut self, text: &str) -> Option<Arc<Statement>> {
         let (_, statement) = self.by_text.remove(text)?;
         self.tree_bytes -= statement.tree_bytes;
         Some(statement)
@@ -67,17 +80,18 @@ impl KeptStatements {
     pub(crate) fn take_all(&mut self) -> Vec<String> {
         self.tree_bytes = 0;
         let all = self.by_text.drain();
-        all.map(|(_, (_, statement))| statement.name).collect()
+        all.map(|(_, (_, statement))| statement.name.clone())
+            .collect()
     }
 
     /// Keeps a statement, and returns the names of those that had to go.
-    pub(crate) fn keep(&mut self, text: &str, statement: Statement) -> Vec<String> {
+    pub(crate) fn keep(&mut self, text: &str, statement: Arc<Statement>) -> Vec<String> {
         let mut gone = Vec::new();
         self.turn += 1;
         self.tree_bytes += statement.tree_bytes;
         if let Some((_, former)) = self.by_text.insert(text.to_owned(), (self.turn, statement)) {
             self.tree_bytes -= former.tree_bytes;
-            gone.push(former.name);
+            gone.push(former.name.clone());
         }
         while self.by_text.len() > MOST_STATEMENTS || self.tree_bytes > ALL_TREES {
             let oldest = self
@@ -86,7 +100,7 @@ impl KeptStatements {
                 .min_by_key(|(_, (turn, _))| *turn)
                 .map(|(text, _)| text.clone());
             match oldest.and_then(|oldest| self.take(&oldest)) {
-                Some(statement) => gone.push(statement.name),
+                Some(statement) => gone.push(statement.name.clone()),
                 None => break,
             }
         }
@@ -98,15 +112,16 @@ impl KeptStatements {
 mod tests {
     use super::*;
 
-    fn statement(name: usize, tree_bytes: usize) -> Statement {
-        Statement {
+    fn statement(name: usize, tree_bytes: usize) -> Arc<Statement> {
+        Arc::new(Statement {
             name: name.to_string(),
             parameters: Vec::new(),
             columns: Vec::new(),
             judged_in: Some("1:1:".to_owned()),
             tree_bytes,
             leaves_traces: false,
-        }
+            shape: OnceLock::new(),
+        })
     }
 
     #[test]
@@ -120,7 +135,8 @@ mod tests {
         }
         let first = kept.take("SELECT 0").expect("it is kept");
         assert!(kept.keep("SELECT 0", first).is_empty());
-        assert_eq!(kept.keep("SELECT 'new'", statement(999, 1)), ["1"]);
+        assert!(kept.get("SELECT 1").is_some());
+        assert_eq!(kept.keep("SELECT 'new'", statement(999, 1)), ["2"]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! for that; so the first reading is done in a transaction that only reads.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use results::{RowSink, Written};
 use serde_json::Value;
@@ -100,6 +101,7 @@ impl Database {
             judged_in: None,
             tree_bytes: analysed.tree.len(),
             leaves_traces: harmless.leaves_traces,
+            shape: OnceLock::new(),
         })
     }
 
@@ -128,11 +130,11 @@ impl Database {
         change: &Change<'_>,
         sink: &mut dyn RowSink,
     ) -> Result<Changed, Error> {
-        let (columns, values) = self.prepare(session, statement, change.parameters).await?;
+        let (shape, values) = self.prepare(session, statement, change.parameters).await?;
         let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
         let before = count(session).await?;
         session.send_execute(&statement.name, &values, 0)?;
-        let fetched = fetch(session, &columns, sink, 1).await?;
+        let fetched = fetch(session, &shape.columns, sink, 1).await?;
         if !fetched.is_complete {
             return Err(Error::TooMuchReturned);
         }
@@ -150,7 +152,7 @@ impl Database {
         }
         Ok(Changed {
             returned: Written {
-                columns: columns.columns,
+                columns: shape.columns.columns.clone(),
                 truncation: fetched.truncation,
                 oversized: fetched.oversized,
             },

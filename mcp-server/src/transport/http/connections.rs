@@ -20,6 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
@@ -55,7 +56,6 @@ pub(super) struct ConnectionLimits {
 impl Default for ConnectionLimits {
     fn default() -> Self {
         Self {
-            // A process may usually have 1024 files open, and some are PostgreSQL's and Spark's.
             at_once: 512,
             refused_at_once: 64,
             // Longer than the 60 s after which the gateway ends an idle connection: if this end
@@ -67,11 +67,13 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// Serves `router` until `stop` fires and the requests that run then are answered.
+/// Serves `router` until `stop` fires and the requests that run then are answered; `open` counts
+/// the connections.
 pub(super) async fn serve(
     mut listener: impl Listener<Io = TcpStream>,
     router: Router,
     limits: ConnectionLimits,
+    open: Gauge,
     stop: CancellationToken,
 ) {
     let served = Arc::new(Semaphore::new(limits.at_once));
@@ -93,8 +95,11 @@ pub(super) async fn serve(
         if let Ok(place) = Arc::clone(&served).try_acquire_owned() {
             let service = TowerToHyperService::new(router.clone());
             let connection = graceful.watch(http.serve_connection(stream, service));
+            let open = open.clone();
             tokio::spawn(async move {
+                open.inc();
                 log_end(connection.await);
+                open.dec();
                 drop(place);
             });
         } else if let Ok(place) = Arc::clone(&refused).try_acquire_owned() {
@@ -164,7 +169,13 @@ mod tests {
         let router = Router::new()
             .route("/", post(async || "served"))
             .route("/large", post(async || vec![b'x'; 64 << 20]));
-        tokio::spawn(serve(listener, router, limits, stop.clone()));
+        tokio::spawn(serve(
+            listener,
+            router,
+            limits,
+            Gauge::default(),
+            stop.clone(),
+        ));
         (address, stop.drop_guard())
     }
 

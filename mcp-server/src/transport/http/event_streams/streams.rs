@@ -92,6 +92,7 @@ impl Streams {
         });
         let id = Uuid::new_v4().simple().to_string();
         self.lock().insert(id.clone(), stream);
+        self.services.metrics.streams.inc();
         Some(OpenStream {
             id: id.clone(),
             taken,
@@ -151,6 +152,7 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.streams.lock().remove(&self.id);
+        self.streams.services.metrics.streams.dec();
         self.streams.services.spark.end_session(&self.id);
         // What still runs for the client is stopped.
         self.end.cancel();

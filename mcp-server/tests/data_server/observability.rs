@@ -1,0 +1,174 @@
+//! The audit log of the running program, and the numbers that Prometheus reads of it.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::client::Client;
+use crate::database::{Database, PASSWORD};
+
+/// A text of a caller's that no log may hold.
+const SECRET: &str = "the caller's own secret";
+
+/// The program itself, as an operator starts it; it is killed when this is dropped.
+struct Program {
+    _child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Program {
+    fn on(database: &Database, settings: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
+            .env_clear()
+            .env("MCP_SERVER_ADDRESS", "127.0.0.1:0")
+            .env("POSTGRES_PORT", database.port.to_string())
+            .env("POSTGRES_DB", &database.name)
+            .env("POSTGRES_USER", "postgres")
+            .env("POSTGRES_ALLOW_SUPERUSER", "postgres")
+            .env("POSTGRES_PASSWORD", PASSWORD)
+            .env("SPARK_REMOTE", "sc://127.0.0.1:1")
+            .env("SPARK_MASTER_REST", "http://127.0.0.1:1")
+            .env("SPARK_MASTER_UI", "http://127.0.0.1:1")
+            .envs(settings.iter().copied())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program was built");
+        let log = child.stderr.take().expect("it is piped");
+        Self {
+            _child: child,
+            log: BufReader::new(log).lines(),
+        }
+    }
+
+    /// The next line of the log that says `message`, and the lines before it.
+    async fn until(&mut self, message: &str) -> (Value, Vec<Value>) {
+        let mut before = Vec::new();
+        while let Some(line) = self.log.next_line().await.expect("it is text") {
+            let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+            if line["message"] == message {
+                return (line, before);
+            }
+            before.push(line);
+        }
+        panic!("the program ended: {before:?}");
+    }
+
+    async fn address(&mut self, message: &str) -> String {
+        let (line, _) = self.until(message).await;
+        line["address"].as_str().expect("an address").to_owned()
+    }
+}
+
+async fn one_of_each(client: &Client) {
+    client.query("SELECT 1", json!([])).await.structured();
+    let asked = format!("SELECT '{SECRET}'::int");
+    let refused = client.query(&asked, json!([SECRET])).await;
+    assert_eq!(refused.result()["isError"], json!(true));
+}
+
+#[track_caller]
+fn check_audit(lines: &[Value]) {
+    let [good, bad] = lines else {
+        panic!("two calls: {lines:?}");
+    };
+    for (line, outcome) in [(good, "ok"), (bad, "failed")] {
+        assert_eq!(line["target"], "audit");
+        assert_eq!(line["call"], "execute_query");
+        assert_eq!(line["who"], "anonymous");
+        assert_eq!(line["outcome"], outcome);
+        assert!(line["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{line}");
+        assert!(line["call_id"].as_str().is_some_and(|id| !id.is_empty()));
+    }
+    assert!(good["bytes"].as_u64().is_some_and(|bytes| bytes > 0));
+    assert!(good.get("code").is_none());
+    assert!(bad["code"].as_str().is_some_and(|code| !code.is_empty()));
+    let all = format!("{lines:?}");
+    assert!(!all.contains(SECRET) && !all.contains("SELECT"), "{all}");
+}
+
+fn lines_of(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).expect("it is written");
+    let lines = text.lines().map(serde_json::from_str);
+    lines.collect::<Result<_, _>>().expect("a line is JSON")
+}
+
+#[tokio::test]
+async fn it_writes_one_line_for_each_call_and_nothing_that_a_caller_wrote() {
+    let database = Database::with("").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("audit.jsonl");
+    let path = file.to_str().expect("text");
+    let mut program = Program::on(&database, &[("MCP_AUDIT_LOG", path)]);
+    let address = program.address("listening").await;
+    one_of_each(&Client::modern(&address)).await;
+    check_audit(&lines_of(&file));
+    let (_, log) = program.until("failed").await;
+    assert!(log.iter().all(|line| line["target"] != "audit"), "{log:?}");
+}
+
+#[tokio::test]
+async fn it_writes_the_audit_log_into_the_log_where_it_has_no_file() {
+    let database = Database::with("").await;
+    let mut program = Program::on(&database, &[("LOG_LEVEL", "INFO")]);
+    let address = program.address("listening").await;
+    one_of_each(&Client::modern(&address)).await;
+    let (_, log) = program.until("failed").await;
+    let audit = log.into_iter().filter(|line| line["target"] == "audit");
+    check_audit(&audit.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn it_tells_prometheus_of_calls_where_the_operator_wants_it_and_nowhere_else() {
+    let database = Database::with("").await;
+    let settings = [
+        ("MCP_METRICS_ADDRESS", "127.0.0.1:0"),
+        ("POSTGRES_POOL_MAX_SIZE", "3"),
+    ];
+    let mut program = Program::on(&database, &settings);
+    let address = program.address("listening").await;
+    let metrics = program.address("metrics").await;
+    one_of_each(&Client::modern(&address)).await;
+    let legacy = Client::legacy(&address, "2025-11-25").await;
+    legacy.query("SELECT 1", json!([])).await.structured();
+    let read = |address: &str| reqwest::get(format!("http://{address}/metrics"));
+    let answer = read(&metrics).await.expect("it listens");
+    let kind = answer.headers()["content-type"].to_str().expect("text");
+    assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
+    let text = answer.text().await.expect("text");
+    for line in [
+        r#"portcullis_calls_total{call="execute_query",outcome="ok"} 2"#,
+        r#"portcullis_calls_total{call="execute_query",outcome="failed"} 1"#,
+        r#"portcullis_calls_running{call="execute_query"} 0"#,
+        r#"portcullis_call_duration_seconds_count{call="execute_query"} 3"#,
+        r#"portcullis_errors_total{call="execute_query",kind="sqlstate_22"} 1"#,
+        r#"portcullis_postgres_sessions_max{database="default",pool="queries"} 3"#,
+        r#"portcullis_postgres_calls_waiting{database="default",pool="queries"} 0"#,
+        "portcullis_http_streams 0",
+        "# EOF",
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "no `{line}` in\n{text}"
+        );
+    }
+    assert!(text.contains("portcullis_http_connections "));
+    assert!(!text.contains(SECRET) && !text.contains("SELECT"));
+    let elsewhere = read(&address).await.expect("it listens");
+    assert_eq!(elsewhere.status(), 404);
+    let other = reqwest::get(format!("http://{metrics}/mcp")).await;
+    assert_eq!(other.expect("it listens").status(), 404);
+}
+
+#[tokio::test]
+async fn it_opens_the_sessions_that_the_operator_wants_open_before_anybody_calls() {
+    let database = Database::with("").await;
+    let mut program = Program::on(&database, &[("POSTGRES_POOL_MIN_SIZE", "4")]);
+    program.address("listening").await;
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    database.wait_for_count(sessions, 4).await;
+}

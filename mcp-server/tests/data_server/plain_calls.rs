@@ -1,0 +1,66 @@
+//! A call that goes past rmcp is answered to the letter as one that goes through it.
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::database::Database;
+use crate::server::Server;
+
+/// Status, media type and body of the answer to a call.
+async fn answered(client: &Client, mut params: Value, through_rmcp: bool) -> (u16, String, String) {
+    if through_rmcp {
+        // It asks for nothing, but it is more than a plain call has.
+        params["_meta"] = json!({});
+    }
+    let id = ("x-request-id", "6c9f7a52-0f4b-4c7e-9d37-4f6f6b1f2a11");
+    let response = client.send("tools/call", params, &[id]).await;
+    let status = response.status().as_u16();
+    let kind = response.headers()["content-type"].to_str().expect("text");
+    let kind = kind.to_owned();
+    (status, kind, response.text().await.expect("text"))
+}
+
+#[tokio::test]
+async fn it_answers_plain_calls_to_the_letter_as_rmcp_does() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let query = |sql: &str| json!({"name": "execute_query", "arguments": {"sql": sql}});
+    for revision in ["2025-03-26", "2025-06-18", "2025-11-25"] {
+        let client = Client::legacy(&server.address, revision).await;
+        for params in [
+            query("SELECT 1 AS a, 'é\"\n' AS b"),
+            query("SELECT n, repeat('x', 100) FROM generate_series(1, 100) n"),
+            query("SELECT 1 / 0"),
+            query("DELETE FROM pg_class"),
+            json!({"name": "execute_query", "arguments": {"sql": 1}}),
+            json!({"name": "execute_query", "arguments": {"colour": "blue"}}),
+            json!({"name": "no_such_tool", "arguments": {}}),
+        ] {
+            let plain = answered(&client, params.clone(), false).await;
+            let through = answered(&client, params.clone(), true).await;
+            assert_eq!(plain, through, "{revision} {params}");
+            assert!(
+                plain.2.starts_with(r#"{"jsonrpc":"2.0","id":1,"#),
+                "{plain:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_answers_no_plain_call_under_a_name_that_is_not_its_own() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[]).await;
+    let client = Client::legacy(&server.address, "2025-11-25").await;
+    let params = json!({"name": "execute_query", "arguments": {"sql": "SELECT 1"}});
+    let status = async |headers: &[(&'static str, &str)]| {
+        let response = client.send("tools/call", params.clone(), headers).await;
+        response.status().as_u16()
+    };
+    for _ in 0..3 {
+        assert_eq!(status(&[]).await, 200);
+        assert_eq!(status(&[("host", "evil.example")]).await, 403);
+        assert_eq!(status(&[("origin", "http://evil.example")]).await, 403);
+        assert_eq!(status(&[("origin", "http://localhost:5173")]).await, 200);
+    }
+}
