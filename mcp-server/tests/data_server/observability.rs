@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::database::{Database, PASSWORD};
 
 /// A text of a caller's that no log may hold.
-const SECRET: &str = "the caller's own secret";
+const SECRET: &str = "the secret of a caller";
 
 /// The program itself, as an operator starts it; it is killed when this is dropped.
 struct Program {
