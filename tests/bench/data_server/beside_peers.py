@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent / "e2e")]
+TESTS = HERE.parents[1]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(TESTS / "e2e"), str(TESTS / "clients")]
 
 import questions  # noqa: E402
 import servers  # noqa: E402
