@@ -55,6 +55,8 @@ bench:
 	$(TARGET)/release/wasm-build --out-dir $(TARGET)/filters/floor floor-noop floor-io
 	$(APART) $(PYTHON) tests/bench/run.py
 	$(APART) $(PYTHON) tests/bench/data_server/beside_peers.py
+	cargo fetch --locked --quiet
+	$(APART) cargo bench --locked --offline --quiet -p mcp-server --bench large_results
 
 # The profile `quick`: for operation type `cargo build --locked --release` instead.
 build:

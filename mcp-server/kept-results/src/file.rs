@@ -14,6 +14,9 @@ use serde_json::Value;
 
 use crate::cutting::Cut;
 
+/// The media type of Arrow's IPC stream, the one form that is no text.
+pub(crate) const ARROW: &str = "application/vnd.apache.arrow.stream";
+
 /// The last bytes of a complete file; a later form of the file has others.
 const END: [u8; 8] = *b"results1";
 

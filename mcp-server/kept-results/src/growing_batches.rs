@@ -6,10 +6,8 @@ use arrow_array::RecordBatch;
 use arrow_ipc::writer::StreamWriter;
 use results::{ArrowStream, BatchSink, Column, Limits, Room, SinkError};
 
+use crate::file::ARROW;
 use crate::growing::{GrowingBytes, GrownResult, Keeping};
-
-/// The media type of an IPC stream.
-const ARROW: &str = "application/vnd.apache.arrow.stream";
 
 /// Batches of any number. The blocks together are one IPC stream; each is cut between two of its
 /// messages where these are not longer than a block.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::draft_view::DraftView;
-use crate::file::{Record, ResultFacts, read_block, read_record};
+use crate::file::{ARROW, Record, ResultFacts, read_block, read_record};
 
 /// A result that its owner has opened.
 #[derive(Debug)]
@@ -97,6 +97,11 @@ impl KeptResult {
             Source::Complete(_, facts) => &facts.mime_type,
             Source::Draft(draft) => &draft.mime_type,
         }
+    }
+
+    /// Whether its blocks are text, whole characters each.
+    pub fn is_text(&self) -> bool {
+        self.mime_type() != ARROW
     }
 
     /// Its columns, as answers show them.

@@ -52,9 +52,9 @@ impl Resource for KeptResult {
             // A block never changes; who comes too late is told so by the server.
             fresh_for: whole_seconds(kept.expires_in()),
             meta,
-            body: match String::from_utf8(block.bytes) {
-                Ok(text) => Body::Text(text),
-                Err(binary) => Body::Bytes(binary.into_bytes().into()),
+            body: match kept.is_text() {
+                true => Body::Text(String::from_utf8_lossy(&block.bytes).into_owned()),
+                false => Body::Bytes(block.bytes.into()),
             },
         })
     }

@@ -125,9 +125,9 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
             delivery: RowDelivery::new(services, call, blocks)?,
         };
         match arguments.format.unwrap_or(FormatName::Json) {
-            FormatName::Json => asked.rows(RowForm::Lines).await,
-            FormatName::Csv => asked.rows(RowForm::Csv).await,
-            FormatName::Arrow => asked.batches().await,
+            FormatName::Json => Box::pin(asked.rows(RowForm::Lines)).await,
+            FormatName::Csv => Box::pin(asked.rows(RowForm::Csv)).await,
+            FormatName::Arrow => Box::pin(asked.batches()).await,
         }
     }
 }

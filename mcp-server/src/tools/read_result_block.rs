@@ -82,7 +82,7 @@ impl Tool for ReadResultBlock {
                 ))
             })?;
         let (kept, block) = read_block(services, call, node, id, block).await?;
-        Ok(output(&kept, block))
+        Ok(output(&kept, &block))
     }
 }
 
@@ -111,7 +111,7 @@ pub async fn read_block(
     })?
 }
 
-fn output(kept: &KeptResult, block: Block) -> Output {
+fn output(kept: &KeptResult, block: &Block) -> Output {
     let mut structured = json!({
         "block": block.number,
         "blocks": kept.blocks(),
@@ -128,10 +128,10 @@ fn output(kept: &KeptResult, block: Block) -> Output {
         None => "it is the last one".to_owned(),
     };
     let place = format!("block {} of {}; {next}", block.number, kept.blocks());
-    let text = match String::from_utf8(block.bytes) {
-        Ok(text) => text,
-        Err(binary) => {
-            structured["data"] = STANDARD.encode(binary.as_bytes()).into();
+    let text = match kept.is_text() {
+        true => String::from_utf8_lossy(&block.bytes).into_owned(),
+        false => {
+            structured["data"] = STANDARD.encode(&block.bytes).into();
             "Arrow IPC, in base64 in structuredContent.data".to_owned()
         }
     };

@@ -50,6 +50,8 @@ pub(super) struct RowDelivery<'a> {
     services: &'a Services,
     call: &'a Call,
     keeping: Option<Keeping>,
+    /// Blocks were asked for, and the operator has switched them off.
+    is_switched_off: bool,
     told: watch::Receiver<Option<BlocksSoFar>>,
 }
 
@@ -93,6 +95,7 @@ impl<'a> RowDelivery<'a> {
             services,
             call,
             keeping,
+            is_switched_off: !settings.enabled && asked.use_block_transport == Some(true),
             told,
         })
     }
@@ -111,9 +114,10 @@ impl<'a> RowDelivery<'a> {
     /// Does the work that fills a sink, and tells a client that listens which blocks it can read
     /// already.
     pub(super) async fn follow<T>(&self, work: impl Future<Output = T>) -> Result<T, ToolFailure> {
+        // The work of a port is large, and is moved about here: on the heap, not on the stack.
+        let mut work = Box::pin(work);
         let mut told = self.told.clone();
         let telling = async {
-            let mut work = std::pin::pin!(work);
             loop {
                 tokio::select! {
                     result = &mut work => return result,
@@ -159,15 +163,12 @@ impl<'a> RowDelivery<'a> {
             true => NO_ROWS.to_owned(),
             false => self.text(&result, text),
         };
-        Ok(output(
-            &written.columns,
-            result,
-            text,
-            |object| match form {
+        Ok(
+            self.output(&written.columns, result, text, |object| match form {
                 RowForm::Lines => object.raw_member("rows", &RawJson::of_lines(first)),
                 RowForm::Csv => object.member("data", &String::from_utf8_lossy(&first)),
-            },
-        ))
+            }),
+        )
     }
 
     /// The answer with the batches of this sink.
@@ -193,9 +194,69 @@ impl<'a> RowDelivery<'a> {
             ),
         };
         let data = STANDARD.encode(first);
-        Ok(output(&written.columns, result, text, |object| {
+        Ok(self.output(&written.columns, result, text, |object| {
             object.member("data", &data)
         }))
+    }
+
+    /// The answer with the first rows, or with all of them. `add_rows` adds them in their form.
+    fn output(
+        &self,
+        columns: &[Column],
+        result: GrownResult,
+        mut text: String,
+        add_rows: impl FnOnce(RawObject) -> RawObject,
+    ) -> Output {
+        let is_cut = !is_whole(&result);
+        let by = match (&result.handle, result.truncation) {
+            (Some(_), _) if is_cut => Some("blocks"),
+            (_, truncation) => truncation.map(Truncation::name),
+        };
+        let mut object = RawObject::default()
+            .member("columns", &columns)
+            .member("row_count", &result.rows)
+            .member("truncated", &is_cut)
+            .member("truncated_by", &by);
+        let mut notes = Vec::new();
+        if let Some(cell) = &result.oversized {
+            let row = usize::try_from(result.first_rows).unwrap_or(usize::MAX);
+            notes.push(cell.explain(row.saturating_add(1)));
+        }
+        if is_cut && result.handle.is_none() {
+            notes.extend(self.why_no_blocks(&result));
+        }
+        let note = notes.join("; ");
+        if !note.is_empty() {
+            text = format!("{text}\n{note}");
+            object = object.member("note", &note);
+        }
+        if let Some(handle) = &result.handle {
+            object = object.member("result", &handle_view(handle));
+        }
+        let mut output = Output::of_rows(add_rows(object).close(), text);
+        output.link = result.handle.map(|handle| ResourceLink {
+            description: format!(
+                "{} blocks of whole rows: read {uri}?block=0 to {uri}?block={}",
+                handle.facts.blocks,
+                handle.facts.blocks.saturating_sub(1),
+                uri = handle.uri
+            ),
+            mime_type: handle.facts.mime_type.clone(),
+            bytes: handle.facts.bytes,
+            uri: handle.uri,
+        });
+        output
+    }
+
+    fn why_no_blocks(&self, result: &GrownResult) -> Option<String> {
+        let why = match &result.not_kept {
+            Some(not_kept) => not_kept.to_string(),
+            None if self.is_switched_off => "the operator has switched that off".to_owned(),
+            None => return None,
+        };
+        Some(format!(
+            "the whole result cannot be read in blocks: {why}; ask for less, or try later"
+        ))
     }
 
     fn text(&self, result: &GrownResult, text: TextForModels) -> String {
@@ -247,58 +308,6 @@ fn head(result: &GrownResult) -> String {
         }
         _ => rows,
     }
-}
-
-/// The answer with the first rows, or with all of them. `add_rows` adds them in their form.
-fn output(
-    columns: &[Column],
-    result: GrownResult,
-    text: String,
-    add_rows: impl FnOnce(RawObject) -> RawObject,
-) -> Output {
-    let is_cut = !is_whole(&result);
-    let by = match (&result.handle, result.truncation) {
-        (Some(_), _) if is_cut => Some("blocks"),
-        (_, truncation) => truncation.map(Truncation::name),
-    };
-    let mut object = RawObject::default()
-        .member("columns", &columns)
-        .member("row_count", &result.rows)
-        .member("truncated", &is_cut)
-        .member("truncated_by", &by);
-    let mut notes = Vec::new();
-    if let Some(cell) = &result.oversized {
-        let row = usize::try_from(result.first_rows).unwrap_or(usize::MAX);
-        notes.push(cell.explain(row.saturating_add(1)));
-    }
-    match &result.not_kept {
-        Some(not_kept) if is_cut => notes.push(format!(
-            "the whole result cannot be read in blocks: {not_kept}; ask for less, or try later"
-        )),
-        _ => {}
-    }
-    let note = notes.join("; ");
-    let mut text = text;
-    if !note.is_empty() {
-        text = format!("{text}\n{note}");
-        object = object.member("note", &note);
-    }
-    if let Some(handle) = &result.handle {
-        object = object.member("result", &handle_view(handle));
-    }
-    let mut output = Output::of_rows(add_rows(object).close(), text);
-    output.link = result.handle.map(|handle| ResourceLink {
-        description: format!(
-            "{} blocks of whole rows: read {uri}?block=0 to {uri}?block={}",
-            handle.facts.blocks,
-            handle.facts.blocks.saturating_sub(1),
-            uri = handle.uri
-        ),
-        mime_type: handle.facts.mime_type.clone(),
-        bytes: handle.facts.bytes,
-        uri: handle.uri,
-    });
-    output
 }
 
 fn handle_view(handle: &ResultHandle) -> Value {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::client::{Answer, Client};
+use crate::client::{self, Answer, Client};
 use crate::database::Database;
 use crate::server::Server;
 
@@ -242,6 +242,30 @@ async fn it_says_the_same_of_every_result_that_is_not_the_callers_to_read() {
 }
 
 #[tokio::test]
+async fn it_gives_a_result_to_its_owner_alone() {
+    let flags = [
+        SMALL_BLOCKS[0],
+        SMALL_BLOCKS[1],
+        "--principal-header=x-caller",
+    ];
+    let server = Server::on(&Database::with("").await, &flags).await;
+    let client = server.client();
+    let call = async |caller: &str, tool: &str, arguments: Value| {
+        let params = json!({"name": tool, "arguments": arguments});
+        let headers = [("x-caller", caller)];
+        client::read(client.send("tools/call", params, &headers).await).await
+    };
+    let answer = call("ada", "execute_query", json!({"sql": MANY})).await;
+    let block = json!({"uri": answer.structured()["result"]["uri"]});
+    let own = call("ada", "read_result_block", block.clone()).await;
+    assert_eq!(own.structured()["first_row"], json!(0));
+    let foreign = call("eve", "read_result_block", block).await;
+    let nobodys = json!({"uri": "result://n1/0"});
+    let nobodys = call("eve", "read_result_block", nobodys).await;
+    assert_eq!(foreign.failure(), nobodys.failure());
+}
+
+#[tokio::test]
 async fn it_gives_what_fits_where_blocks_cannot_be_had_and_says_why() {
     let database = Database::with("").await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -254,21 +278,28 @@ async fn it_gives_what_fits_where_blocks_cannot_be_had_and_says_why() {
             "over the 200000 bytes that one result may have",
         ),
         (no_folder.as_str(), "this server's disk does not take it"),
+        (
+            "--block-transport=false",
+            "the operator has switched that off",
+        ),
     ] {
         let flags = [SMALL_BLOCKS[0], SMALL_BLOCKS[1], flag];
         let server = Server::on(&database, &flags).await;
-        let answer = server.client().query(MANY, json!([])).await;
+        let call = json!({"sql": MANY, "use_block_transport": true});
+        let answer = server.client().call("execute_query", call).await;
         let structured = answer.structured();
         assert_eq!(structured["truncated_by"], json!("rows"), "{flag}");
         assert_eq!(structured["rows"].as_array().map(Vec::len), Some(1_000));
         let note = structured["note"].as_str().expect("a note");
         assert!(note.contains(why), "{note}");
         assert!(texts(&answer)[0].ends_with(note), "{answer:?}");
+        if flag.contains("transport") {
+            continue;
+        }
         // What an answer can hold needs no disk.
-        let small = server
-            .client()
-            .query("SELECT generate_series(1, 5000)", json!([]))
-            .await;
+        let small = server.client();
+        let small = small.query("SELECT generate_series(1, 5000)", json!([]));
+        let small = small.await;
         assert_eq!(small.structured()["truncated"], json!(false), "{flag}");
     }
 }

@@ -1,10 +1,13 @@
 """Results of any size through the gateway: the example fetches one, the SDKs read its blocks."""
 
+import base64
 import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SQL = "SELECT n, md5(n::text) AS h FROM generate_series(1, 40000) AS n"
@@ -48,6 +51,32 @@ def test_it_reads_every_block_by_the_resource_and_by_the_tool(client):
         uri = contents["_meta"].get("portcullis/next")
     assert uri is None
     assert [json.loads(line) for line in lines] == ROWS
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "arrow"])
+def test_it_keeps_what_spark_computes_in_every_form(client, form):
+    arguments = {
+        "sql": "SELECT id, cast(id AS string) AS s FROM range(40000)",
+        "format": form,
+        "use_block_transport": True,
+    }
+    called = client.call("execute_spark_sql", arguments)["result"]["structuredContent"]
+    handle = called["result"]
+    assert (called["row_count"], called["truncated_by"]) == (40_000, "blocks")
+    whole = b""
+    for number in range(handle["blocks"]):
+        (contents,) = client.read(f"{handle['uri']}?block={number}")["result"]["contents"]
+        is_text = "text" in contents
+        whole += contents["text"].encode() if is_text else base64.b64decode(contents["blob"])
+    assert hashlib.sha256(whole).hexdigest() == handle["sha256"]
+    match form:
+        case "json":
+            assert json.loads(whole.splitlines()[-1]) == [39_999, "39999"]
+        case "csv":
+            assert whole.startswith(b"id,s\r\n") and whole.endswith(b"\r\n39999,39999\r\n")
+        case "arrow":
+            # An IPC stream begins and ends with a mark of its own.
+            assert whole.startswith(b"\xff" * 4) and whole.endswith(b"\xff" * 4 + b"\0" * 4)
 
 
 def test_it_answers_a_handle_that_is_nobodys(client):
