@@ -123,7 +123,13 @@ def run(
             for name, size in results["tools/list"].items():
                 print(f"{name:20}{size['bytes']:9} bytes of tools/list, ~{size['tokens']} tokens")
             print()
-            # First of all, while no answer has made the server grow.
+            for question in QUESTIONS:
+                for count in connections:
+                    title = f"{question.title}, {count} connections"
+                    results["questions"][title] = bench.measure(question, count, rounds)
+                    lines = rows(title, results["questions"][title])
+                    print("\n".join(lines), end="\n\n", flush=True)
+            # Last, so that a server that turns calls away costs no other figure.
             for count in sessions:
                 seen = bench.sessions(count)
                 results["sessions"][count] = seen
@@ -132,12 +138,6 @@ def run(
                     f"calls/s, p50 {seen['p50_ms']:.0f} ms, p95 {seen['p95_ms']:.0f} ms, "
                     f"{seen['kib_each']:.0f} KiB each\n"
                 )
-            for question in QUESTIONS:
-                for count in connections:
-                    title = f"{question.title}, {count} connections"
-                    results["questions"][title] = bench.measure(question, count, rounds)
-                    lines = rows(title, results["questions"][title])
-                    print("\n".join(lines), end="\n\n", flush=True)
         finally:
             for process in reversed(list(Process.running)):
                 process.stop()
