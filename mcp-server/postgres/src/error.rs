@@ -66,8 +66,8 @@ pub enum Error {
     /// A statement gave back more than is read.
     #[error("the statement is rolled back: it gives back more by RETURNING than is read")]
     TooMuchReturned,
-    /// The connection broke while a change was being kept.
-    #[error("the connection broke at the end of the change: it may stand or not")]
+    /// PostgreSQL was told to keep a change, and did not say whether it has.
+    #[error("PostgreSQL did not say whether it has kept the change: it may stand or not")]
     OutcomeUnknown,
     /// The plan of a query costs more than a query may.
     #[error(

@@ -43,9 +43,14 @@ impl Database {
         &self,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        tokio::time::timeout(self.settings.statement_timeout + GRACE, call)
+        tokio::time::timeout(self.most_time(), call)
             .await
             .unwrap_or_else(|_| Err(Error::OutOfTime))
+    }
+
+    /// The time that a statement may take, and a little more.
+    pub(super) fn most_time(&self) -> Duration {
+        self.settings.statement_timeout + GRACE
     }
 }
 

@@ -1,6 +1,7 @@
 //! A transaction that may write, under the login that may.
 
 mod changing;
+mod committing;
 mod copying;
 mod creating;
 mod loading;
@@ -89,20 +90,13 @@ impl WriteTransaction {
         self.note(done)
     }
 
-    /// Keeps what was written.
+    /// Keeps what was written. Dropping the future does not stop it.
     ///
     /// # Errors
-    /// What PostgreSQL says; a transaction in which a statement failed is rolled back, and is no
-    /// success.
-    pub async fn commit(mut self) -> Result<(), Error> {
-        let done = self.lease.session().run("COMMIT").await;
-        let reply = self.note(done)?;
-        match reply.status {
-            b'I' if self.leaves_traces => self.lease.close(),
-            b'I' => self.lease.give_back(),
-            _ => {}
-        }
-        Ok(())
+    /// What PostgreSQL says, and then nothing was kept; [`Error::OutcomeUnknown`] where it says
+    /// nothing in the time that a statement may take, or the connection broke.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.database.commit(self.lease, self.leaves_traces).await
     }
 
     /// Takes back what was written, and gives the connection back.

@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::server::McpServer;
 use super::{CallGuard, Incoming, audit, progress};
 use crate::call::{Call, ClientAbilities, Revision, spell_time};
-use crate::tools::ToolFailure;
+use crate::tools::{Effect, ToolFailure};
 
 /// The things that must live as long as a call runs.
 type CallGuards = (AbortOnDropHandle<()>, Option<CallGuard>);
@@ -58,9 +58,11 @@ impl McpServer {
 
     /// Runs one call of what is named within its time, counts and logs it. `size` tells the bytes
     /// of a result.
+    /// A call that is stopped may have had its effect, if it has one.
     pub(super) async fn run<T>(
         &self,
         name: impl Into<Cow<'static, str>>,
+        effect: Effect,
         call: &Call,
         size: impl FnOnce(&T) -> usize,
         work: impl Future<Output = Result<T, ToolFailure>>,
@@ -83,7 +85,7 @@ impl McpServer {
                 result = work => result,
                 () = deadline.over() => {
                     call.cancelled.cancel();
-                    Err(out_of_time(deadline.given))
+                    Err(out_of_time(deadline.given, effect))
                 }
             },
         };
@@ -112,15 +114,18 @@ fn log(failure: Option<&ToolFailure>, took: Duration) {
     }
 }
 
-fn out_of_time(given: Duration) -> ToolFailure {
+fn out_of_time(given: Duration, effect: Effect) -> ToolFailure {
     let given = spell_time(given);
-    ToolFailure::new(
-        "timeout",
-        format!(
-            "the call was not over within the {given} that the gateway gives it, and was stopped"
-        ),
-    )
-    .with_hint("ask for less at once; submit_spark_job runs long work")
+    let message = format!(
+        "the call was not over within the {given} that the gateway gives it, and was stopped"
+    );
+    let hint = match effect {
+        Effect::Reads => "ask for less at once; submit_spark_job runs long work",
+        Effect::Adds | Effect::Destroys => {
+            "it may have had its effect: see whether it has before you try again"
+        }
+    };
+    ToolFailure::new("timeout", message).with_hint(hint)
 }
 
 /// A token that fires when the call is cancelled or the server stops, and the watch that makes it

@@ -8,6 +8,7 @@ use super::answer;
 use super::failure::to_error;
 use super::server::McpServer;
 use crate::known_names;
+use crate::tools::Effect;
 
 impl McpServer {
     pub(super) async fn completed_name(
@@ -54,6 +55,7 @@ impl McpServer {
         let span = tracing::info_span!("completion", request_id = call.request_id.0);
         let completed = self.run(
             "completion/complete",
+            Effect::Reads,
             &call,
             |completed| completed.names.iter().map(String::len).sum(),
             completing,

@@ -12,7 +12,7 @@ use super::answer;
 use super::failure::to_error;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
 use crate::prompts::{Arguments, Guide, Surroundings};
-use crate::tools::ToolFailure;
+use crate::tools::{Effect, ToolFailure};
 
 impl McpServer {
     /// The list is the same for everyone.
@@ -59,7 +59,7 @@ impl McpServer {
         };
         let span = tracing::info_span!("prompt", request_id = call.request_id.0, prompt = name);
         let guide = self
-            .run(name, &call, Guide::bytes, writing)
+            .run(name, Effect::Reads, &call, Guide::bytes, writing)
             .instrument(span)
             .await;
         let mut guide = guide.map_err(|failure| to_error(&failure))?;

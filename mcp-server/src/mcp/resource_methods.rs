@@ -13,7 +13,7 @@ use super::answer;
 use super::failure::of_reading;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
 use crate::resources::{Body, Contents, Page, ReadError};
-use crate::tools::ToolFailure;
+use crate::tools::{Effect, ToolFailure};
 
 /// How long a client may keep the list of resources: tables and jobs come and go.
 const RESOURCES_TTL_MS: u64 = 5_000;
@@ -40,7 +40,7 @@ impl McpServer {
         };
         let span = tracing::info_span!("resources/list", request_id = call.request_id.0);
         let page = self
-            .run("resources/list", &call, uri_bytes, listing)
+            .run("resources/list", Effect::Reads, &call, uri_bytes, listing)
             .instrument(span)
             .await;
         let page = page.map_err(|failure| super::failure::to_error(&failure))?;
@@ -94,7 +94,13 @@ impl McpServer {
             .name_of(uri)
             .unwrap_or("resources/read");
         let read = self
-            .run(name, &call, |contents| contents.body.len(), reading)
+            .run(
+                name,
+                Effect::Reads,
+                &call,
+                |contents| contents.body.len(),
+                reading,
+            )
             .instrument(span)
             .await;
         let contents = read.map_err(|failure| of_reading(&failure, uri))?;

@@ -129,7 +129,7 @@ impl McpServer {
         let services = Arc::clone(&self.services);
         let tools = &self.catalogue.tools;
         let work = tools.run(&request.name, services, call.clone(), arguments);
-        let work = work.ok_or_else(|| {
+        let (effect, work) = work.ok_or_else(|| {
             let message = format!(
                 "there is no tool `{}`; tools/list names those there are",
                 request.name
@@ -137,7 +137,9 @@ impl McpServer {
             ErrorData::invalid_params(message, None)
         })?;
         let size = |output: &Output| output.structured.bytes().len();
-        Ok(self.run(request.name.clone(), call, size, work).await)
+        Ok(self
+            .run(request.name.clone(), effect, call, size, work)
+            .await)
     }
 }
 

@@ -12,7 +12,10 @@ use crate::call::Call;
 use crate::config::ToolSelection;
 use crate::services::Services;
 
-type Run = fn(Arc<Services>, Call, JsonObject) -> BoxFuture<'static, Result<Output, ToolFailure>>;
+/// The work of one call.
+type Work = BoxFuture<'static, Result<Output, ToolFailure>>;
+
+type Run = fn(Arc<Services>, Call, JsonObject) -> Work;
 
 struct Entry {
     listed: Listed,
@@ -103,19 +106,19 @@ impl Registry {
         entry.is_some_and(|entry| entry.effect == Effect::Reads)
     }
 
-    /// The work of one call; `None` when no tool has this name.
+    /// The work of one call and the effect that it may have; `None` when no tool has this name.
     pub fn run(
         &self,
         name: &str,
         services: Arc<Services>,
         call: Call,
         arguments: JsonObject,
-    ) -> Option<BoxFuture<'static, Result<Output, ToolFailure>>> {
+    ) -> Option<(Effect, Work)> {
         let entry = self
             .entries
             .iter()
             .find(|entry| entry.listed.name == name)?;
-        Some((entry.run)(services, call, arguments))
+        Some((entry.effect, (entry.run)(services, call, arguments)))
     }
 }
 

@@ -19,6 +19,7 @@ mod encryption;
 mod event_streams;
 mod health;
 mod hygiene;
+mod keeping;
 mod large_results;
 mod legitimate;
 mod limits;

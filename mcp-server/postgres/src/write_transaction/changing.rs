@@ -11,13 +11,14 @@ use results::{RowSink, Written};
 use serde_json::Value;
 
 use super::BEGIN;
+use super::committing::take_back;
 use crate::changed_table::ChangedTable;
 use crate::judge::{
     self, Analysed, Harmless, JudgeError, Refused, receive_analysis, send_analysis,
 };
 use crate::pool::{Lease, lives_on};
 use crate::query::{check_text, end_after, fetch};
-use crate::session::{Session, SessionError, Statement};
+use crate::session::{Session, Statement};
 use crate::{Database, Error};
 
 /// A statement that changes rows, as a caller asks for it.
@@ -48,7 +49,7 @@ pub struct Changed {
 
 impl Database {
     /// Judges a statement that changes rows, runs it, and writes what it gives back into `sink`.
-    /// Dropping the future before its end rolls it back.
+    /// Dropping the future rolls it back, unless PostgreSQL has been told to keep it.
     ///
     /// # Errors
     /// [`Error`]: why it is not run, or what PostgreSQL says; nothing is changed then, except for
@@ -59,7 +60,7 @@ impl Database {
         sink: &mut dyn RowSink,
     ) -> Result<Changed, Error> {
         check_text(change.sql)?;
-        self.in_time(async {
+        let changing = self.in_time(async {
             let mut lease = self.lease(self.writers()?).await?;
             let judged = self.judged_twice(lease.session(), change).await;
             let statement = match judged {
@@ -67,10 +68,7 @@ impl Database {
                 Err(error) => return Err(end_after(lease, error, change.sql).await),
             };
             match self.apply(lease.session(), &statement, change, sink).await {
-                Ok(changed) => {
-                    end(lease, change.is_rehearsal, statement.leaves_traces).await?;
-                    Ok(changed)
-                }
+                Ok(changed) => Ok((lease, changed, statement.leaves_traces)),
                 Err(error) => {
                     match statement.leaves_traces {
                         true => drop(lease),
@@ -79,8 +77,13 @@ impl Database {
                     Err(error)
                 }
             }
-        })
-        .await
+        });
+        let (lease, changed, leaves_traces) = changing.await?;
+        match change.is_rehearsal {
+            true => take_back(lease, leaves_traces).await,
+            false => self.commit(lease, leaves_traces).await?,
+        }
+        Ok(changed)
     }
 
     /// Begins the transaction that may write, with the statement that may be bound in it.
@@ -172,35 +175,6 @@ pub(super) async fn end_after_failure(lease: Lease, error: &Error) {
         Error::Refused(refused) if refused.is_of_the_databases_own() => lease.close(),
         _ => lease.roll_back().await,
     }
-}
-
-/// Keeps the changes, or takes them back, and gives the session back.
-pub(super) async fn end(
-    mut lease: Lease,
-    takes_back: bool,
-    leaves_traces: bool,
-) -> Result<(), Error> {
-    if takes_back {
-        match leaves_traces {
-            true => drop(lease),
-            false => lease.roll_back().await,
-        }
-        return Ok(());
-    }
-    match lease.session().run("COMMIT").await {
-        Ok(_) if leaves_traces => lease.close(),
-        Ok(reply) if reply.status == b'I' => lease.give_back(),
-        Ok(_) => drop(lease),
-        Err(error @ SessionError::Server(_)) => {
-            drop(lease);
-            return Err(error.into());
-        }
-        Err(SessionError::Wire(_)) => {
-            drop(lease);
-            return Err(Error::OutcomeUnknown);
-        }
-    }
-    Ok(())
 }
 
 /// The rows of each table that this session has changed, by the table's identifier; PostgreSQL may

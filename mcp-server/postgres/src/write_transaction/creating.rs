@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::changing::{end, end_after_failure};
+use super::changing::end_after_failure;
+use super::committing::take_back;
 use super::{BEGIN, WriteTransaction};
 use crate::judge::tree::{DELETE, INSERT, UPDATE};
 use crate::judge::{self, Harmless, receive_analysis, send_analysis};
@@ -41,30 +42,32 @@ impl Database {
     ) -> Result<MadeTable, Error> {
         table.check()?;
         let statement = table.statement();
-        self.in_time(async {
+        let making = self.in_time(async {
             let mut lease = self.lease(self.writers()?).await?;
             let made = self.judge_and_make(lease.session(), table, &statement);
             match made.await {
-                Ok(harmless) => {
-                    end(lease, is_rehearsal, harmless.leaves_traces).await?;
-                    let is_new = true;
-                    Ok(MadeTable { is_new, statement })
-                }
+                Ok(harmless) => Ok(Some((lease, harmless.leaves_traces))),
                 Err(error) => {
                     end_after_failure(lease, &error).await;
                     match error {
                         Error::Session(SessionError::Server(report))
                             if if_not_exists && report.code == DUPLICATE_TABLE =>
                         {
-                            let is_new = false;
-                            Ok(MadeTable { is_new, statement })
+                            Ok(None)
                         }
                         error => Err(error),
                     }
                 }
             }
-        })
-        .await
+        });
+        let made = making.await?;
+        let is_new = made.is_some();
+        match made {
+            None => {}
+            Some((lease, leaves_traces)) if is_rehearsal => take_back(lease, leaves_traces).await,
+            Some((lease, leaves_traces)) => self.commit(lease, leaves_traces).await?,
+        }
+        Ok(MadeTable { is_new, statement })
     }
 
     async fn judge_and_make(
