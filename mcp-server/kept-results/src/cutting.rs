@@ -16,11 +16,17 @@ pub(crate) struct Cut {
     pub(crate) continues_row: bool,
 }
 
+/// The blocks of one result that may end because of their rows. Each block takes memory and a
+/// record, and a caller may ask for blocks of one row.
+const MOST_BY_ROWS: u32 = 10_000;
+
 /// Decides where blocks end while a result grows.
 #[derive(Debug, Clone)]
 pub(crate) struct Cutter {
     most_bytes: u64,
     most_rows: u32,
+    /// How many blocks have ended because of their rows.
+    ended_by_rows: u32,
     block: Cut,
     /// Where the rows begin that were begun last, and how many they are.
     last_start: u64,
@@ -29,11 +35,13 @@ pub(crate) struct Cutter {
 }
 
 impl Cutter {
-    /// A cutter of blocks that have at most so many bytes and rows.
+    /// A cutter of blocks that have at most so many bytes, and, for the first ten thousand, so many
+    /// rows.
     pub(crate) fn new(most_bytes: usize, most_rows: Option<u32>) -> Self {
         Self {
             most_bytes: most_bytes.max(4) as u64,
             most_rows: most_rows.unwrap_or(u32::MAX).max(1),
+            ended_by_rows: 0,
             block: Cut {
                 offset: 0,
                 end: 0,
@@ -50,8 +58,11 @@ impl Cutter {
     /// Rows that stay together, mostly one, begin at this byte; the block that ends there, if one
     /// does.
     pub(crate) fn begin_rows(&mut self, at: u64, rows: u32) -> Option<Cut> {
-        let is_full = self.block.rows > 0 && self.block.rows.saturating_add(rows) > self.most_rows;
+        let is_full = self.block.rows > 0
+            && self.block.rows.saturating_add(rows) > self.most_rows
+            && self.ended_by_rows < MOST_BY_ROWS;
         let full = is_full.then(|| {
+            self.ended_by_rows += 1;
             let rows = self.block.rows;
             self.close(at, rows, false)
         });
@@ -136,6 +147,14 @@ mod tests {
         let by_rows = [(2, 2, false), (1, 1, false)];
         assert_eq!(blocks(&[1; 3], 10, Some(2)), by_rows);
         assert_eq!(blocks(&[], 10, None), [(0, 0, false)]);
+    }
+
+    #[test]
+    fn it_has_a_bounded_number_of_blocks_that_end_by_their_rows() {
+        let most = MOST_BY_ROWS as usize;
+        let cut = blocks(&vec![1; most + 10], 10, Some(1));
+        assert_eq!(cut.len(), most + 1);
+        assert_eq!(cut.last(), Some(&(10, 10, false)));
     }
 
     #[test]

@@ -11,6 +11,16 @@ use super::session::quoted_name;
 /// The bytes of PostgreSQL's longest name (`NAMEDATALEN` less one); it cuts longer ones.
 const LONGEST_NAME: usize = 63;
 
+/// The columns that a table of PostgreSQL may have (`MaxHeapAttributeNumber`).
+const MOST_COLUMNS: usize = 1600;
+
+/// Each check is judged in a statement that has every column, and each key locks or indexes.
+const MOST_CHECKS: usize = 100;
+const MOST_KEYS: usize = 100;
+
+/// The bytes of the longest type: a qualified name with its modifiers.
+const LONGEST_TYPE: usize = 256;
+
 /// A table as a caller wants it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewTable {
@@ -93,6 +103,16 @@ pub enum NewTableError {
     /// A key or a reference names no columns.
     #[error("a key names no columns")]
     NoKeyColumns,
+    /// There is more of something than a table is made with here.
+    #[error("the table has {found} {kind}, and may have {most}")]
+    TooMany {
+        /// The thing that there are too many of, in the plural.
+        kind: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// PostgreSQL or this server owns the schema.
     #[error("the schema `{0}` belongs to PostgreSQL or to this server")]
     Schema(String),
@@ -137,6 +157,23 @@ impl NewTable {
         if self.columns.is_empty() {
             return Err(NewTableError::NoColumns);
         }
+        for (kind, found, most) in [
+            ("columns", self.columns.len(), MOST_COLUMNS),
+            ("checks", self.checks.len(), MOST_CHECKS),
+            ("unique keys", self.unique.len(), MOST_KEYS),
+            ("foreign keys", self.foreign_keys.len(), MOST_KEYS),
+        ] {
+            if found > most {
+                return Err(NewTableError::TooMany { kind, found, most });
+            }
+        }
+        let is_long = |column: &&NewColumn| column.type_name.len() > LONGEST_TYPE;
+        if let Some(column) = self.columns.iter().find(is_long) {
+            return Err(NewTableError::Type {
+                column: column.name.clone(),
+                type_name: column.type_name.clone(),
+            });
+        }
         let keys = self.unique.iter();
         let mut keys = keys.chain(self.foreign_keys.iter().map(|key| &key.columns));
         if keys.any(Vec::is_empty) {
@@ -172,8 +209,8 @@ impl NewTable {
     }
 
     /// The expressions of its defaults and checks. The types of the columns must be known to be
-    /// types.
-    pub(super) fn expressions(&self) -> Vec<Expression> {
+    /// types. Each is made when it is asked for: those of checks have every column.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = Expression> {
         let columns: Vec<String> = self
             .columns
             .iter()
@@ -196,12 +233,12 @@ impl NewTable {
                 judged: format!("SELECT CAST((\n{default}\n) AS {type_name}\n)"),
             })
         });
-        let checks = self.checks.iter().map(|check| Expression {
+        let checks = self.checks.iter().map(move |check| Expression {
             place: format!("the check `{check}`"),
             bracketed: format!("SELECT ARRAY[\n{check}\n]{row}"),
             judged: format!("SELECT CAST((\n{check}\n) AS pg_catalog.bool){row}"),
         });
-        defaults.chain(checks).collect()
+        defaults.chain(checks)
     }
 
     /// The statement that makes it. The types must be known to be types, and the expressions to be
@@ -317,7 +354,6 @@ mod tests {
         );
         let judged: Vec<String> = table()
             .expressions()
-            .into_iter()
             .map(|expression| expression.judged)
             .collect();
         assert_eq!(
@@ -328,6 +364,41 @@ mod tests {
                  AS \"id\", CAST(NULL AS date\n) AS \"at\") AS \"a\"\"b\""
             ]
         );
+    }
+
+    #[test]
+    fn it_refuses_more_than_it_can_judge_in_a_statement_time() {
+        let most = |table: &mut NewTable| {
+            table.columns = vec![NewColumn::default(); MOST_COLUMNS];
+            for (at, column) in table.columns.iter_mut().enumerate() {
+                column.name = at.to_string();
+            }
+            table.checks = vec!["true".to_owned(); MOST_CHECKS];
+            table.unique = vec![vec!["1".to_owned()]; MOST_KEYS];
+        };
+        let mut whole = table();
+        most(&mut whole);
+        assert_eq!(whole.check(), Ok(()));
+        let additions: [fn(&mut NewTable); 4] = [
+            |table| table.columns.push(table.columns[0].clone()),
+            |table| table.checks.push("true".to_owned()),
+            |table| table.unique.push(vec!["1".to_owned()]),
+            |table| {
+                let key = table.foreign_keys[0].clone();
+                table.foreign_keys = vec![key; MOST_KEYS + 1];
+            },
+        ];
+        for add in additions {
+            let mut table = whole.clone();
+            add(&mut table);
+            let refused = table.check();
+            assert!(
+                matches!(refused, Err(NewTableError::TooMany { .. })),
+                "{refused:?}"
+            );
+        }
+        whole.columns[0].type_name = "x".repeat(LONGEST_TYPE + 1);
+        assert!(matches!(whole.check(), Err(NewTableError::Type { .. })));
     }
 
     #[test]

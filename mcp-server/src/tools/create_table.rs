@@ -55,7 +55,7 @@ impl Tool for CreateTable {
                 "schema": {"type": "string", "minLength": 1,
                     "description": "`public` when left out"},
                 "table": text,
-                "columns": {"type": "array", "minItems": 1, "items": {
+                "columns": {"type": "array", "minItems": 1, "maxItems": 1600, "items": {
                     "type": "object",
                     "properties": {
                         "name": text,
@@ -70,10 +70,10 @@ impl Tool for CreateTable {
                     "additionalProperties": false
                 }},
                 "primary_key": names,
-                "unique": {"type": "array", "items": names},
-                "checks": {"type": "array", "items": text,
+                "unique": {"type": "array", "maxItems": 100, "items": names},
+                "checks": {"type": "array", "maxItems": 100, "items": text,
                     "description": "SQL: price > 0"},
-                "foreign_keys": {"type": "array", "items": {
+                "foreign_keys": {"type": "array", "maxItems": 100, "items": {
                     "type": "object",
                     "properties": {
                         "columns": names,

@@ -41,7 +41,7 @@ pub(super) fn properties() -> Value {
              blocks, whatever its size; false: never, cut at a row and a byte limit instead; left \
              out: blocks where the result is large"},
         "fetch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000,
-            "description": "Most rows of a block"}
+            "description": "Most rows of a block, for the first 10,000 blocks"}
     })
 }
 

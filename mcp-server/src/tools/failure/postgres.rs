@@ -80,9 +80,10 @@ fn of_new_table(error: NewTableError, message: String) -> ToolFailure {
         NewTableError::Expression { code, .. } => ToolFailure::new(code, message)
             .with_hint("one expression of SQL, with texts in single quotes and without subqueries"),
         NewTableError::Schema(_) => ToolFailure::new("42501", message),
-        NewTableError::Name(_) | NewTableError::NoColumns | NewTableError::NoKeyColumns => {
-            ToolFailure::invalid_arguments(message)
-        }
+        NewTableError::Name(_)
+        | NewTableError::NoColumns
+        | NewTableError::NoKeyColumns
+        | NewTableError::TooMany { .. } => ToolFailure::invalid_arguments(message),
     }
 }
 
