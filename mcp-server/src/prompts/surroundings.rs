@@ -42,7 +42,7 @@ impl Surroundings<'_> {
         let arguments: Map<String, Value> = arguments.collect();
         let services = Arc::clone(self.services);
         match self.tools.run(tool, services, self.call.clone(), arguments) {
-            Some(run) => run.await,
+            Some((_, run)) => run.await,
             None => Err(ToolFailure::unavailable(format!(
                 "the tool {tool} is not offered by this server"
             ))),

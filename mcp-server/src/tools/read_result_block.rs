@@ -23,7 +23,7 @@ pub struct ReadResultBlock;
 pub struct Arguments {
     uri: String,
     #[serde(default)]
-    block: u64,
+    block: Option<u64>,
 }
 
 impl Tool for ReadResultBlock {
@@ -73,17 +73,34 @@ impl Tool for ReadResultBlock {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let Arguments { uri, block } = arguments;
-        let (node, id) = uri
-            .strip_prefix("result://")
-            .and_then(|name| name.split_once('/'))
-            .ok_or_else(|| {
-                ToolFailure::invalid_arguments(format!(
-                    "`{uri}` is no URI of a result, such as result://n1/3f0c…"
-                ))
-            })?;
+        let (node, id, named) = parts(&uri).ok_or_else(|| {
+            ToolFailure::invalid_arguments(format!(
+                "`{uri}` is no URI of a result or of a block, such as result://n1/3f0c… or \
+                 result://n1/3f0c…?block=0"
+            ))
+        })?;
+        if let (Some(named), Some(block)) = (named, block)
+            && named != block
+        {
+            return Err(ToolFailure::invalid_arguments(format!(
+                "`uri` names block {named} and `block` is {block}; leave one of them out"
+            )));
+        }
+        let block = block.or(named).unwrap_or_default();
         let (kept, block) = read_block(services, call, node, id, block).await?;
         Ok(output(&kept, &block))
     }
+}
+
+/// The node, the id and the block that the URI of a result or of one of its blocks names.
+fn parts(uri: &str) -> Option<(&str, &str, Option<u64>)> {
+    let (node, rest) = uri.strip_prefix("result://")?.split_once('/')?;
+    let (id, block) = match rest.split_once("?block=") {
+        Some((id, number)) => (id, Some(number.parse().ok()?)),
+        None => (rest, None),
+    };
+    let is_id = !id.is_empty() && id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    is_id.then_some((node, id, block))
 }
 
 /// Reads one block of the caller's result with this id on this node.

@@ -50,8 +50,8 @@ pub(super) struct RowDelivery<'a> {
     services: &'a Services,
     call: &'a Call,
     keeping: Option<Keeping>,
-    /// Blocks were asked for, and the operator has switched them off.
-    is_switched_off: bool,
+    /// Whether the caller asked for blocks.
+    is_asked: bool,
     told: watch::Receiver<Option<BlocksSoFar>>,
 }
 
@@ -95,7 +95,7 @@ impl<'a> RowDelivery<'a> {
             services,
             call,
             keeping,
-            is_switched_off: !settings.enabled && asked.use_block_transport == Some(true),
+            is_asked: asked.use_block_transport == Some(true),
             told,
         })
     }
@@ -234,7 +234,10 @@ impl<'a> RowDelivery<'a> {
             object = object.member("result", &handle_view(handle));
         }
         let mut output = Output::of_rows(add_rows(object).close(), text);
-        output.link = result.handle.map(|handle| ResourceLink {
+        // Some clients make a file of a link, which no model may be sent (langchain-core): there is
+        // one only where nothing else leads to all rows, or it was asked for.
+        let handle = result.handle.filter(|_| is_cut || self.is_asked);
+        output.link = handle.map(|handle| ResourceLink {
             description: format!(
                 "{} blocks of whole rows: read {uri}?block=0 to {uri}?block={}",
                 handle.facts.blocks,
@@ -251,7 +254,9 @@ impl<'a> RowDelivery<'a> {
     fn why_no_blocks(&self, result: &GrownResult) -> Option<String> {
         let why = match &result.not_kept {
             Some(not_kept) => not_kept.to_string(),
-            None if self.is_switched_off => "the operator has switched that off".to_owned(),
+            None if self.is_asked && !self.services.blocks.enabled => {
+                "the operator has switched that off".to_owned()
+            }
             None => return None,
         };
         Some(format!(

@@ -108,6 +108,9 @@ async fn it_reads_the_same_blocks_by_the_tool_in_any_order() {
         let arguments = json!({"uri": handle["uri"], "block": block});
         let answer = client.call("read_result_block", arguments).await;
         let uri = format!("{}?block={block}", handle["uri"].as_str().expect("a URI"));
+        let named = json!({"uri": uri});
+        let same = client.call("read_result_block", named).await;
+        assert_eq!(same.structured(), answer.structured());
         let (text, meta) = read(&client, &uri).await;
         let seen = texts(&answer);
         assert_eq!(seen[0], text);
@@ -161,6 +164,8 @@ async fn it_offers_blocks_for_what_the_answer_holds_and_its_text_does_not() {
         text.contains("they are in structuredContent; or read_result_block"),
         "{text}"
     );
+    let content = answer.result()["content"].as_array();
+    assert_eq!(content.map(Vec::len), Some(1), "a link that nobody needs");
     let small = client.query("SELECT 1", json!([])).await;
     assert_eq!(small.structured()["result"], json!(null));
 }
