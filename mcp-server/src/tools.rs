@@ -9,6 +9,7 @@ mod page_limit;
 mod pipeline_view;
 mod registry;
 mod row_delivery;
+mod row_format;
 mod rows_view;
 
 pub mod bulk_load_from_spark;
@@ -129,6 +130,11 @@ pub trait Tool: Send + Sync + 'static {
 /// JSON Schema of the argument by which a caller chooses one of this server's databases.
 fn database_schema() -> Value {
     json!({"type": "string", "description": "Name of a database; `default` when left out"})
+}
+
+/// JSON Schema of the argument that is a query for PostgreSQL.
+fn query_schema() -> Value {
+    json!({"type": "string", "minLength": 1, "description": "SELECT, WITH, VALUES or TABLE"})
 }
 
 /// The change that a call makes in the world; becomes the annotations that clients show and ask

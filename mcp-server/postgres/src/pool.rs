@@ -62,7 +62,8 @@ impl managed::Manager for Opener {
     type Error = OpenError;
 
     async fn create(&self) -> Result<Session, OpenError> {
-        Session::open(&self.login, &self.settings).await
+        // On the heap: whoever waits for a session carries what opening one needs, too.
+        Box::pin(Session::open(&self.login, &self.settings)).await
     }
 
     async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<OpenError> {
@@ -91,14 +92,14 @@ impl SessionPool {
             wait: Some(QUEUE_TIMEOUT),
             ..Timeouts::new()
         };
-        match self.sessions.timeout_get(&timeouts).await {
+        match Box::pin(self.sessions.timeout_get(&timeouts)).await {
             Ok(session) => {
                 let mut lease = Lease {
                     session: Some(session),
                     is_clean: false,
                 };
                 if let Some(role) = role {
-                    let taken = lease.session().take_role(role).await;
+                    let taken = Box::pin(lease.session().take_role(role)).await;
                     taken.map_err(|cause| self.not_opened(cause))?;
                 }
                 Ok(lease)

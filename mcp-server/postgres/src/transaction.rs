@@ -54,6 +54,23 @@ impl Database {
     }
 }
 
+/// The result of `call`, unless that takes longer than its caller waits for it; what it runs is
+/// cancelled then.
+///
+/// # Errors
+/// Those of `call`, and that the time is over.
+pub async fn within<T>(
+    time: Option<Duration>,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let Some(time) = time else {
+        return call.await;
+    };
+    tokio::time::timeout(time, call)
+        .await
+        .unwrap_or_else(|_| Err(Error::OutOfTime))
+}
+
 impl ReadTransaction {
     /// Runs a statement that this program wrote.
     ///

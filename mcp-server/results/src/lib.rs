@@ -7,6 +7,7 @@
 //! twice in the same form. [`RawJson`] and [`RawObject`] carry what was written on to the wire.
 
 mod arrow_stream;
+mod batched_rows;
 mod csv_rows;
 mod file_rows;
 mod json_rows;
@@ -17,6 +18,7 @@ mod text_for_models;
 use std::io;
 
 pub use arrow_stream::ArrowStream;
+pub use batched_rows::BatchedRows;
 pub use file_rows::{FileForm, FileRows};
 pub use json_rows::JsonRows;
 pub use raw_json::write_string;

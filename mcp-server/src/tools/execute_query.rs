@@ -1,12 +1,16 @@
 //! `execute_query`: one SELECT on PostgreSQL, with bound parameters.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::row_delivery::{self, BlockArguments, RowDelivery};
-use super::{Effect, Output, Tool, ToolFailure, database_schema, rows_view};
+use super::row_format::{self, RowFormat};
+use super::{Effect, Output, Tool, ToolFailure, database_schema, query_schema};
 use crate::call::Call;
-use crate::results::RowForm;
+use crate::postgres::{self, Database};
+use crate::results::{BatchedRows, RowForm, RowSink, Written};
 use crate::services::Services;
 
 /// The tool `execute_query`: one SELECT on PostgreSQL.
@@ -21,6 +25,10 @@ pub struct Arguments {
     sql: String,
     #[serde(default)]
     parameters: Option<Vec<Value>>,
+    #[serde(default)]
+    timeout: Option<u64>,
+    #[serde(default)]
+    format: RowFormat,
     #[serde(default)]
     use_block_transport: Option<bool>,
     #[serde(default)]
@@ -45,14 +53,16 @@ impl Tool for ExecuteQuery {
                 "use_block_transport": blocks["use_block_transport"],
                 "fetch_size": blocks["fetch_size"],
                 "database": database_schema(),
-                "sql": {"type": "string", "minLength": 1,
-                    "description": "SELECT, WITH, VALUES or TABLE"},
+                "sql": query_schema(),
                 "parameters": {
                     "type": "array",
                     "items": {},
                     "description": "Values of $1, $2, …: dates, decimals and integers beyond 2^53 \
                                     as strings; arrays as arrays"
-                }
+                },
+                "timeout": {"type": "integer", "minimum": 1,
+                    "description": "Seconds; the server's own limit holds, too"},
+                "format": row_format::argument()
             },
             "required": ["sql"],
             "additionalProperties": false
@@ -60,10 +70,7 @@ impl Tool for ExecuteQuery {
     }
 
     fn output_schema() -> Value {
-        json!({
-            "properties": rows_view::properties_with_blocks(),
-            "required": ["columns", "rows", "row_count", "truncated", "truncated_by"]
-        })
+        row_format::output_schema()
     }
 
     async fn run(
@@ -78,10 +85,53 @@ impl Tool for ExecuteQuery {
             use_block_transport: arguments.use_block_transport,
             fetch_size: arguments.fetch_size,
         };
-        let delivery = RowDelivery::new(services, call, asked)?;
-        let mut sink = delivery.rows(RowForm::Lines, database.limits());
-        let query = database.query(&arguments.sql, &parameters, &mut sink);
-        let written = delivery.follow(query).await??;
-        delivery.answer_rows(RowForm::Lines, sink, written).await
+        if arguments.timeout == Some(0) {
+            return Err(ToolFailure::invalid_arguments(
+                "`timeout` is a number of seconds from 1 on",
+            ));
+        }
+        let asked = Asked {
+            database,
+            sql: &arguments.sql,
+            parameters: &parameters,
+            time: arguments.timeout.map(Duration::from_secs),
+            delivery: RowDelivery::new(services, call, asked)?,
+        };
+        match arguments.format {
+            RowFormat::Json => asked.rows(RowForm::Lines).await,
+            RowFormat::Csv => asked.rows(RowForm::Csv).await,
+            RowFormat::Arrow => asked.batches().await,
+        }
+    }
+}
+
+/// A query that a caller asks to have run.
+struct Asked<'a> {
+    database: Database,
+    sql: &'a str,
+    parameters: &'a [Value],
+    time: Option<Duration>,
+    delivery: RowDelivery<'a>,
+}
+
+impl Asked<'_> {
+    async fn rows(self, form: RowForm) -> Result<Output, ToolFailure> {
+        let mut sink = self.delivery.rows(form, self.database.limits());
+        let written = self.run(&mut sink).await?;
+        self.delivery.answer_rows(form, sink, written).await
+    }
+
+    async fn batches(self) -> Result<Output, ToolFailure> {
+        let mut sink = self.delivery.batches(self.database.limits());
+        let mut rows = BatchedRows::new(&mut sink);
+        let written = self.run(&mut rows).await?;
+        rows.finish().map_err(postgres::Error::from)?;
+        self.delivery.answer_batches(sink, written).await
+    }
+
+    async fn run(&self, sink: &mut dyn RowSink) -> Result<Written, ToolFailure> {
+        let query = self.database.query(self.sql, self.parameters, sink);
+        let query = Box::pin(postgres::within(self.time, query));
+        Ok(self.delivery.follow(query).await??)
     }
 }

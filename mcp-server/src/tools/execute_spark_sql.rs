@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::row_delivery::{self, BlockArguments, RowDelivery};
-use super::{Effect, Output, Tool, ToolFailure, rows_view};
+use super::row_format::{self, RowFormat};
+use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
 use crate::results::{RowForm, Written};
 use crate::services::Services;
@@ -22,7 +23,7 @@ pub struct Arguments {
     #[serde(default)]
     parameters: Option<Bound>,
     #[serde(default)]
-    format: Option<FormatName>,
+    format: RowFormat,
     #[serde(default)]
     use_block_transport: Option<bool>,
     #[serde(default)]
@@ -37,14 +38,6 @@ pub struct Arguments {
 enum Bound {
     Positional(Vec<Value>),
     Named(serde_json::Map<String, Value>),
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum FormatName {
-    Json,
-    Csv,
-    Arrow,
 }
 
 impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
@@ -83,8 +76,7 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
                     "description": "Values of ? in order, or of :name by name: numbers, strings, \
                                     booleans, null, arrays of them"
                 },
-                "format": {"enum": ["json", "csv", "arrow"], "description": "Of the rows: json \
-                     when left out; arrow is an IPC stream in base64"}
+                "format": row_format::argument()
             },
             "required": ["sql"],
             "additionalProperties": false
@@ -92,13 +84,7 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
     }
 
     fn output_schema() -> Value {
-        let mut properties = rows_view::properties_with_blocks();
-        properties["rows"]["description"] = json!("With json");
-        properties["data"] = json!({"type": "string", "description": "With csv and arrow"});
-        json!({
-            "properties": properties,
-            "required": ["columns", "row_count", "truncated", "truncated_by"]
-        })
+        row_format::output_schema()
     }
 
     async fn run(
@@ -124,10 +110,10 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
             statement,
             delivery: RowDelivery::new(services, call, blocks)?,
         };
-        match arguments.format.unwrap_or(FormatName::Json) {
-            FormatName::Json => Box::pin(asked.rows(RowForm::Lines)).await,
-            FormatName::Csv => Box::pin(asked.rows(RowForm::Csv)).await,
-            FormatName::Arrow => Box::pin(asked.batches()).await,
+        match arguments.format {
+            RowFormat::Json => Box::pin(asked.rows(RowForm::Lines)).await,
+            RowFormat::Csv => Box::pin(asked.rows(RowForm::Csv)).await,
+            RowFormat::Arrow => Box::pin(asked.batches()).await,
         }
     }
 }

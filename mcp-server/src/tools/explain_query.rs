@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Effect, Output, Tool, ToolFailure, database_schema};
+use super::{Effect, Output, Tool, ToolFailure, database_schema, query_schema};
 use crate::call::Call;
 use crate::postgres::Plan;
 use crate::services::Services;
@@ -37,8 +37,7 @@ impl Tool for ExplainQuery {
             "type": "object",
             "properties": {
                 "database": database_schema(),
-                "sql": {"type": "string", "minLength": 1,
-                    "description": "SELECT, WITH, VALUES or TABLE"},
+                "sql": query_schema(),
                 "parameters": {
                     "type": "array",
                     "items": {},

@@ -178,7 +178,10 @@ impl<'a> RowDelivery<'a> {
         written: Written,
     ) -> Result<Output, ToolFailure> {
         let grown = on_disk(move || sink.finish()).await?;
-        let GrownBatches { first, result } = grown.map_err(spark::Error::from)?;
+        let GrownBatches { first, mut result } = grown.map_err(spark::Error::from)?;
+        // A row that the port could not read is lost for the sink, too.
+        result.truncation = result.truncation.or(written.truncation);
+        result.oversized = result.oversized.or(written.oversized);
         let text = match &result.handle {
             _ if written.columns.is_empty() => NO_ROWS.to_owned(),
             Some(handle) => {

@@ -17,6 +17,7 @@ mod databases;
 mod deadline;
 mod encryption;
 mod event_streams;
+mod formats;
 mod health;
 mod hygiene;
 mod keeping;

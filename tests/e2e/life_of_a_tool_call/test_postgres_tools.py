@@ -1,11 +1,14 @@
 """The PostgreSQL tools through the gateway, on the demo data, by clients that others wrote."""
 
+import base64
+
 from outcomes import failure, structured
 
 TOOLS = {
     "execute_query",
     "explain_query",
     "execute_dml",
+    "create_table",
     "get_table_schema",
     "list_tables",
     "execute_spark_sql",
@@ -132,6 +135,54 @@ def test_it_changes_no_row_that_is_not_meant_and_nothing_of_the_servers_own(clie
         assert sentence in said, said
     counted = structured(client.call("execute_query", {"sql": "SELECT count(*) FROM shops"}))
     assert counted["rows"] == [[12]]
+
+
+def test_it_makes_a_table_that_queries_can_read(client):
+    name = f"visits of {client.sdk.label}"
+    visits = {
+        "table": name,
+        "columns": [
+            {"name": "id", "type": "bigint", "identity": True},
+            {"name": "shop", "type": "integer", "not_null": True},
+            {"name": "guests", "type": "smallint", "default": "1"},
+            {"name": "at", "type": "timestamptz", "default": "now()"},
+        ],
+        "primary_key": ["id"],
+        "checks": ["guests > 0"],
+        "foreign_keys": [{"columns": ["shop"], "table": "shops"}],
+        "if_not_exists": True,
+    }
+    rehearsed = structured(client.call("create_table", {**visits, "dry_run": True}))
+    assert rehearsed["created"] is False
+    assert structured(client.call("create_table", visits))["created"] is True
+    assert structured(client.call("create_table", visits))["created"] is False
+    insert = {"sql": f'INSERT INTO "{name}" (shop) VALUES (1) RETURNING guests'}
+    assert structured(client.call("execute_dml", insert))["rows"] == [[1]]
+    counted = structured(client.call("execute_query", {"sql": f'SELECT count(*) FROM "{name}"'}))
+    assert counted["rows"] == [[1]]
+    shops = structured(client.call("get_table_schema", {"table": "shops"}))
+    assert f"public.{name}" in {reference["table"] for reference in shops["referenced_by"]}
+    attack = {"name": "a", "type": "text", "default": "pg_read_file('/etc/passwd')"}
+    said = failure(client.call("create_table", {"table": "made", "columns": [attack]}))
+    assert "pg_read_file" in said, said
+
+
+def test_it_finds_tables_by_name_and_kind_and_shows_the_query_of_a_view(client):
+    found = structured(client.call("list_tables", {"name": "REVENUE", "kind": "view"}))
+    assert [table["name"] for table in found["tables"]] == ["revenue_by_month"]
+    view = structured(client.call("get_table_schema", {"table": "revenue_by_month"}))
+    assert "count(DISTINCT" in view["definition"]
+
+
+def test_it_gives_rows_in_the_form_and_the_time_that_a_caller_asks_for(client):
+    sql = "SELECT shop_id, city FROM shops ORDER BY shop_id LIMIT 2"
+    as_csv = structured(client.call("execute_query", {"sql": sql, "format": "csv"}))
+    assert as_csv["data"].splitlines() == ["shop_id,city", "1,Lisbon", "2,Vienna"]
+    as_arrow = structured(client.call("execute_query", {"sql": sql, "format": "arrow"}))
+    assert as_arrow["row_count"] == 2
+    assert base64.b64decode(as_arrow["data"]).startswith(b"\xff\xff\xff\xff")
+    slow = {"sql": "SELECT pg_sleep(60)", "timeout": 1}
+    assert "57014" in failure(client.call("execute_query", slow))
 
 
 def test_it_answers_the_sqlstate_of_a_failure(client):
