@@ -3,6 +3,7 @@
 //!
 //! It knows no transport. `mcp` makes a [`Call`] of every request; whatever does the work reads it.
 
+mod answers;
 mod deadline;
 mod progress;
 mod statistics;
@@ -12,6 +13,7 @@ use std::future::Future;
 use rmcp::model::ProtocolVersion;
 use tokio_util::sync::CancellationToken;
 
+pub use answers::Answers;
 pub use deadline::{Deadline, spell_time};
 pub use progress::{Progress, ProgressListener};
 pub use statistics::{CallCounts, CallStatistics, RunningCall};
@@ -36,6 +38,8 @@ pub struct Call {
     pub cancelled: CancellationToken,
     /// Until when the answer must be there; `None` where nobody said.
     pub deadline: Option<Deadline>,
+    /// The answers to what an earlier attempt at this call has asked.
+    pub answers: Answers,
     /// The way of progress reports to the client.
     pub progress: Progress,
     /// Whether the answer may travel in a way in which some clients take few bytes: 1 MiB as a

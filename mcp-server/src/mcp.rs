@@ -13,6 +13,7 @@ mod confirmation;
 mod confirming;
 mod failure;
 mod incoming;
+mod inputs;
 mod plain_call;
 mod progress;
 mod prompt_methods;

@@ -4,6 +4,7 @@
 //! it gets parsed arguments, the services and the call, and returns an output or a failure.
 
 mod failure;
+mod inputs;
 mod job_view;
 mod page_limit;
 mod pipeline_view;
@@ -46,6 +47,7 @@ use crate::services::Services;
 
 pub use failure::ToolFailure;
 pub use get_table_schema::not_found as missing_table;
+pub use inputs::{Ask, Inputs};
 pub use job_view::{full as describe_job, line as summarise_job};
 pub use pipeline_view::run as describe_run;
 pub use registry::Registry;

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::server::McpServer;
 use super::{CallGuard, Incoming, audit, progress};
-use crate::call::{Call, ClientAbilities, Revision, spell_time};
+use crate::call::{Answers, Call, ClientAbilities, Revision, spell_time};
 use crate::tools::{Effect, ToolFailure};
 
 /// The things that must live as long as a call runs.
@@ -49,6 +49,7 @@ impl McpServer {
             session: incoming.session,
             cancelled,
             deadline: incoming.deadline,
+            answers: Answers::default(),
             // Progress is told in the same stream as the answer.
             takes_short_answers: incoming.takes_short_answers || progress.is_heard(),
             progress,

@@ -11,7 +11,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use super::confirmation::{self, Asked, CONFIRM};
 use super::server::McpServer;
 use crate::call::Call;
-use crate::tools::ToolFailure;
+use crate::tools::{Ask, ToolFailure};
 
 /// A user who has not answered by then is not there.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -27,8 +27,9 @@ impl McpServer {
         context: &RequestContext<RoleServer>,
     ) -> Asked {
         let can_ask = call.client.elicitation && request.input_responses.is_none();
-        let Some(question) = failure.question.clone().filter(|_| can_ask) else {
-            return Asked::Failed(failure);
+        let question = match failure.ask.as_deref() {
+            Some(Ask::Confirmation(question)) if can_ask => question.clone(),
+            _ => return Asked::Failed(failure),
         };
         let params = ElicitRequestParams::FormElicitationParams {
             meta: None,

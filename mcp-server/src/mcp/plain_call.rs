@@ -10,7 +10,7 @@ use serde::Serialize;
 use tracing::Instrument as _;
 
 use super::{Incoming, McpServer, answer};
-use crate::call::{Call, ClientAbilities, Progress, Revision};
+use crate::call::{Answers, Call, ClientAbilities, Progress, Revision};
 
 /// A call as a client of a session-based revision makes it, when it asks for nothing more.
 #[derive(Debug)]
@@ -63,6 +63,7 @@ impl McpServer {
             cancelled,
             deadline: incoming.deadline,
             takes_short_answers: incoming.takes_short_answers,
+            answers: Answers::default(),
             progress: Progress::default(),
         };
         let mut request = CallToolRequestParams::new(plain.tool);

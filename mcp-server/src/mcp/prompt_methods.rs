@@ -1,11 +1,11 @@
 //! The methods on prompts: the list, and the writing of one.
 
 use rmcp::model::{
-    CacheScope, ErrorData, GetPromptRequestParams, GetPromptResult, ListPromptsResult,
-    PaginatedRequestParams, PromptMessage, Role,
+    CacheScope, ErrorData, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
+    ListPromptsResult, PaginatedRequestParams, PromptMessage, Role,
 };
 use rmcp::service::{RequestContext, RoleServer};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::Instrument as _;
 
 use super::answer;
@@ -32,7 +32,7 @@ impl McpServer {
         &self,
         request: GetPromptRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> Result<GetPromptResult, ErrorData> {
+    ) -> Result<GetPromptResponse, ErrorData> {
         let Some((name, description)) = self.catalogue.prompts.find(&request.name) else {
             let message = format!(
                 "there is no prompt `{}`; prompts/list names those there are",
@@ -40,10 +40,16 @@ impl McpServer {
             );
             return Err(ErrorData::invalid_params(message, None));
         };
+        let asked_of = json!([name, &request.arguments]);
         let arguments = self
             .prompt_arguments(name, request.arguments.unwrap_or_default())
             .map_err(|message| ErrorData::invalid_params(message, None))?;
-        let (call, _guards) = self.receive(self.incoming(context), context);
+        let (mut call, _guards) = self.receive(self.incoming(context), context);
+        let asked_by = json!([call.principal.owner(), asked_of]);
+        let (responses, state) = (&request.input_responses, &request.request_state);
+        call.answers = self
+            .seal
+            .open(responses.as_ref(), state.as_deref(), &asked_by)?;
         let surroundings = Surroundings {
             tools: &self.catalogue.tools,
             services: &self.services,
@@ -58,18 +64,24 @@ impl McpServer {
             guide.ok_or_else(|| ToolFailure::not_found(format!("there is no prompt `{name}`")))
         };
         let span = tracing::info_span!("prompt", request_id = call.request_id.0, prompt = name);
-        let guide = self
-            .run(name, Effect::Reads, &call, Guide::bytes, writing)
+        let guide = Box::pin(self.run(name, Effect::Reads, &call, Guide::bytes, writing))
             .instrument(span)
             .await;
         let mut guide = guide.map_err(|failure| to_error(&failure))?;
+        if let Some(inputs) = guide.take_inputs().filter(|_| call.revision.is_stateless()) {
+            let client = context.client_capabilities().unwrap_or_default();
+            if let Some(mut question) = self.seal.ask(inputs, &client, &asked_by)? {
+                question.meta = Some(answer::stamp(Some(&call.request_id)));
+                return Ok(question.into());
+            }
+        }
         let attached = guide.take_attached().into_iter();
         let attached = attached.map(|content| PromptMessage::new(Role::User, content));
         let text = PromptMessage::new_text(Role::User, guide.into_text());
         let messages = std::iter::once(text).chain(attached).collect();
         let mut result = GetPromptResult::new(messages).with_description(description);
         result.meta = Some(answer::stamp(Some(&call.request_id)));
-        Ok(result)
+        Ok(result.into())
     }
 
     /// The arguments of a prompt, which are texts (prompts, getting a prompt).

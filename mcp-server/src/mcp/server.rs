@@ -13,18 +13,20 @@ use rmcp::model::{
     SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::answer::{self, NAME};
 use super::confirmation::{self, Asked};
+use super::inputs::StateSeal;
 use super::subscriptions::Subscriptions;
 use super::{Catalogue, FindIncoming, RunningCalls};
 use crate::call::{Call, Revision};
 use crate::services::Services;
 use crate::tools::get_table_schema::GetTableSchema;
 use crate::tools::list_tables::ListTables;
-use crate::tools::{Output, Tool as _, ToolFailure};
+use crate::tools::{Ask, Output, Tool as _, ToolFailure};
 
 /// How long a client may keep a list of what this server offers. It changes only with a new release
 /// of the server.
@@ -53,6 +55,7 @@ pub struct McpServer {
     pub(super) services: Arc<Services>,
     pub(super) running: Arc<RunningCalls>,
     pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) seal: StateSeal,
     pub(super) stopping: CancellationToken,
     pub(super) find_incoming: FindIncoming,
     /// Whether a client of an older revision can be told something when it has not asked.
@@ -74,6 +77,7 @@ impl McpServer {
             services,
             running,
             subscriptions: Arc::default(),
+            seal: StateSeal::default(),
             stopping,
             find_incoming,
             keeps_peers: false,
@@ -207,7 +211,12 @@ impl ServerHandler for McpServer {
         confirmation::take_answer(&mut request);
         let incoming = self.incoming(&context);
         let raw_result = incoming.raw_result.clone();
-        let (call, _guards) = self.receive(incoming, &context);
+        let (mut call, _guards) = self.receive(incoming, &context);
+        let asked_by = json!([call.principal.owner(), &request.name, &request.arguments]);
+        let (responses, state) = (&request.input_responses, &request.request_state);
+        call.answers = self
+            .seal
+            .open(responses.as_ref(), state.as_deref(), &asked_by)?;
         let span = tracing::info_span!(
             "tool",
             request_id = call.request_id.0,
@@ -218,6 +227,15 @@ impl ServerHandler for McpServer {
                 Ok(output) => return Ok(CallOutcome::Over(Ok(output))),
                 Err(failure) => failure,
             };
+            if let Some(Ask::Inputs(inputs)) = failure.ask.as_deref()
+                && call.revision.is_stateless()
+            {
+                let client = context.client_capabilities().unwrap_or_default();
+                return Ok(match self.seal.ask(inputs.clone(), &client, &asked_by)? {
+                    Some(question) => CallOutcome::Question(question),
+                    None => CallOutcome::Over(Err(failure)),
+                });
+            }
             let asking = self.ask_whether_meant(failure, request, &call, &context);
             Ok(match asking.await {
                 Asked::Failed(failure) => CallOutcome::Over(Err(failure)),
@@ -227,7 +245,8 @@ impl ServerHandler for McpServer {
                 }
             })
         };
-        let result = match calling.instrument(span).await? {
+        // Boxed, as below: the work of a call is what a thread's stack has to hold.
+        let result = match Box::pin(calling.instrument(span)).await? {
             CallOutcome::Over(result) => result,
             CallOutcome::Question(mut question) => {
                 question.meta = Some(answer::stamp(Some(&call.request_id)));
@@ -260,7 +279,7 @@ impl ServerHandler for McpServer {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let read = self.resource_contents(&request.uri, &context).await?;
+        let read = Box::pin(self.resource_contents(&request.uri, &context)).await?;
         Ok(read.into())
     }
 
@@ -308,8 +327,7 @@ impl ServerHandler for McpServer {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let got = self.written_prompt(request, &context).await?;
-        Ok(got.into())
+        Box::pin(self.written_prompt(request, &context)).await
     }
 
     async fn complete(

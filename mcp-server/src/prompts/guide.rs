@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use rmcp::model::ContentBlock;
 use uuid::Uuid;
 
+use crate::tools::Inputs;
+
 /// The bytes of one piece of data: a plan or the end of a log is read at a glance, and several fit
 /// into the text that clients show to a model.
 const MOST_DATA: usize = 8 << 10;
@@ -21,6 +23,7 @@ const LONGEST_NAME: usize = 127;
 pub struct Guide {
     parts: Vec<Part>,
     attached: Vec<ContentBlock>,
+    inputs: Option<Inputs>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,17 @@ impl Guide {
     /// Adds content that is no text, in a message of its own behind it.
     pub fn attach(&mut self, content: ContentBlock) {
         self.attached.push(content);
+    }
+
+    /// Asks the client for what the guide is to be about; what is written so far is for clients
+    /// that cannot answer.
+    pub fn ask(&mut self, inputs: Inputs) {
+        self.inputs = Some(inputs);
+    }
+
+    /// The questions to the client, if there are any.
+    pub fn take_inputs(&mut self) -> Option<Inputs> {
+        self.inputs.take()
     }
 
     /// The content that is no text.

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::call::Call;
 use crate::health::Health;
@@ -41,12 +43,17 @@ impl Surroundings<'_> {
         });
         let arguments: Map<String, Value> = arguments.collect();
         let services = Arc::clone(self.services);
-        match self.tools.run(tool, services, self.call.clone(), arguments) {
-            Some((_, run)) => run.await,
-            None => Err(ToolFailure::unavailable(format!(
+        let run = self.tools.run(tool, services, self.call.clone(), arguments);
+        let Some((_, run)) = run else {
+            return Err(ToolFailure::unavailable(format!(
                 "the tool {tool} is not offered by this server"
-            ))),
-        }
+            )));
+        };
+        // On a stack of its own: a tool needs most of one, and a prompt has part of this one.
+        let run = AbortOnDropHandle::new(tokio::spawn(run.in_current_span()));
+        run.await.unwrap_or_else(|error| {
+            Err(ToolFailure::new("internal", "the look failed").with_log(error.to_string()))
+        })
     }
 
     /// Names the services behind this server that are down, each with the reason.

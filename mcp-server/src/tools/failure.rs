@@ -8,6 +8,7 @@ mod spark;
 
 use serde_json::{Value, json};
 
+use super::{Ask, Inputs};
 use crate::call::Cancelled;
 
 /// A failure of one call. The caller sees all but [`ToolFailure::log`].
@@ -24,8 +25,8 @@ pub struct ToolFailure {
     pub hint: Option<String>,
     /// The cause, for the log alone.
     pub log: Option<String>,
-    /// The question to the caller's user whose yes mends it: the same call with `confirm: true`.
-    pub question: Option<String>,
+    /// The request to the caller's client that mends it, where that client can be asked.
+    pub ask: Option<Box<Ask>>,
 }
 
 impl ToolFailure {
@@ -36,7 +37,7 @@ impl ToolFailure {
             code: code.into(),
             hint: None,
             log: None,
-            question: None,
+            ask: None,
         }
     }
 
@@ -50,7 +51,14 @@ impl ToolFailure {
     /// The call is made when the caller's user says yes to this.
     #[must_use]
     pub fn with_question(mut self, question: impl Into<String>) -> Self {
-        self.question = Some(question.into());
+        self.ask = Some(Box::new(Ask::Confirmation(question.into())));
+        self
+    }
+
+    /// The call is made when the caller's client has answered this.
+    #[must_use]
+    pub fn with_inputs(mut self, inputs: Inputs) -> Self {
+        self.ask = Some(Box::new(Ask::Inputs(inputs)));
         self
     }
 

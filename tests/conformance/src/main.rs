@@ -2,6 +2,7 @@
 //! conformance suites ask for by name. Everything between them and the wire is the product's.
 
 mod prompts;
+mod questions;
 mod resources;
 mod samples;
 mod tools;

@@ -1,5 +1,7 @@
 //! The tools that the suites call.
 
+mod asking;
+
 use mcp_server::call::Call;
 use mcp_server::services::Services;
 use mcp_server::tools::{Effect, Output, Registry, Tool, ToolFailure};
@@ -23,13 +25,21 @@ pub fn all() -> Registry {
         .with::<NamedInHeader>()
         .with::<SayingNothing>()
         .with::<AskingNothing>()
-        .with::<Confirmed>()
+        .with::<asking::Greeted>()
+        .with::<asking::Sampled>()
+        .with::<asking::Rooted>()
+        .with::<asking::Sealed>()
+        .with::<asking::Tampered>()
+        .with::<asking::Several>()
+        .with::<asking::Rounds>()
+        .with::<asking::Capable>()
+        .with::<asking::Missing>()
 }
 
 /// No arguments at all.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NoArguments {}
+pub struct NoArguments {}
 
 fn no_arguments() -> Value {
     json!({"type": "object", "properties": {}, "additionalProperties": false})
@@ -190,43 +200,5 @@ impl Tool for NamedInHeader {
         arguments: Region,
     ) -> Result<Output, ToolFailure> {
         fine(&arguments.region.unwrap_or_default(), Vec::new()).await
-    }
-}
-
-/// The tool that wants its user's yes, as this server's own tools that destroy do.
-struct Confirmed;
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Confirmation {
-    #[serde(default)]
-    confirm: bool,
-}
-
-impl Tool for Confirmed {
-    const NAME: &'static str = "test_input_required_result_elicitation";
-    const TITLE: &'static str = "Confirmed";
-    const DESCRIPTION: &'static str = "A tool that asks before it does anything.";
-    const EFFECT: Effect = Effect::Destroys;
-    type Arguments = Confirmation;
-
-    fn input_schema() -> Value {
-        json!({"type": "object", "additionalProperties": false,
-            "properties": {"confirm": {"type": "boolean"}}})
-    }
-
-    fn output_schema() -> Value {
-        json!({"properties": {"said": {"type": "string"}}})
-    }
-
-    async fn run(
-        _services: &Services,
-        _call: &Call,
-        arguments: Confirmation,
-    ) -> Result<Output, ToolFailure> {
-        if arguments.confirm {
-            return fine("confirmed", Vec::new()).await;
-        }
-        Err(ToolFailure::new("not_confirmed", "nobody has said yes").with_question("Is it meant?"))
     }
 }

@@ -1,0 +1,155 @@
+//! The questions of a result, and the answers that come with the next request (MCP 2026-07-28,
+//! multi round-trip requests). Nothing of either is kept here.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rmcp::model::{
+    ClientCapabilities, ErrorData, InputRequest, InputRequiredResult, RequestStateCodec,
+    SealOptions,
+};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::call::Answers;
+use crate::tools::Inputs;
+
+/// A state that comes back later is not taken: whoever was asked has gone.
+const STATE_LIVES: Duration = Duration::from_secs(600);
+
+/// Seals what travels to a client and back, so that no client can change it, or use it for another
+/// request. Its key lives as long as this process: after a restart a client is asked anew.
+#[derive(Clone)]
+pub(super) struct StateSeal(RequestStateCodec);
+
+impl Default for StateSeal {
+    fn default() -> Self {
+        let random = [Uuid::new_v4().into_bytes(), Uuid::new_v4().into_bytes()];
+        let codec = RequestStateCodec::try_new(random.concat());
+        Self(codec.unwrap_or_else(|error| unreachable!("32 bytes are a key: {error}")))
+    }
+}
+
+impl StateSeal {
+    /// The answers that a request brings. `request` is all that the state was given for.
+    ///
+    /// # Errors
+    /// The state is none that this server gave for this request.
+    pub(super) fn open(
+        &self,
+        responses: Option<&BTreeMap<String, Value>>,
+        state: Option<&str>,
+        request: &Value,
+    ) -> Result<Answers, ErrorData> {
+        let bound_to = request.to_string();
+        let state = state.map(|state| self.0.open_json_with(state, bound_to.as_bytes()));
+        let state = state.transpose().map_err(|_| {
+            let message = "`requestState` is none that this server gave for this request, or is \
+                           too old; make the request anew without it";
+            ErrorData::invalid_params(message, None)
+        })?;
+        Ok(Answers::new(responses.cloned(), state))
+    }
+
+    /// The result that asks the client; `None` where it can answer nothing and need not.
+    ///
+    /// # Errors
+    /// The client can answer nothing and has to.
+    pub(super) fn ask(
+        &self,
+        inputs: Inputs,
+        client: &ClientCapabilities,
+        request: &Value,
+    ) -> Result<Option<InputRequiredResult>, ErrorData> {
+        let mut missing = ClientCapabilities::default();
+        let mut requests = inputs.requests;
+        requests.retain(|_, asked| match asked {
+            InputRequest::CreateMessage(_) => {
+                missing.sampling = Some(Default::default());
+                client.sampling.is_some()
+            }
+            InputRequest::ListRoots(_) => {
+                missing.roots = Some(Default::default());
+                client.roots.is_some()
+            }
+            _ => {
+                missing.elicitation = Some(Default::default());
+                client.elicitation.is_some()
+            }
+        });
+        match (requests.is_empty(), inputs.are_required) {
+            (true, true) => return Err(ErrorData::missing_required_client_capability(missing)),
+            (true, false) => return Ok(None),
+            (false, _) => {}
+        }
+        let bound_to = request.to_string();
+        let options = SealOptions::new()
+            .associated_data(bound_to.as_bytes())
+            .ttl(STATE_LIVES);
+        let state = inputs
+            .state
+            .map(|state| self.0.seal_json_with(&state, &options));
+        let state = state.transpose().map_err(|error| {
+            ErrorData::internal_error(format!("the question cannot be asked: {error}"), None)
+        })?;
+        Ok(Some(InputRequiredResult::new(Some(requests), state)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::ErrorCode;
+    use serde_json::json;
+
+    use super::*;
+
+    fn roots(are_required: bool) -> Inputs {
+        let ask = serde_json::from_value(json!({"method": "roots/list"})).expect("a request");
+        Inputs {
+            requests: [("roots".to_owned(), ask)].into(),
+            state: Some(json!({"round": 1})),
+            are_required,
+        }
+    }
+
+    #[test]
+    fn it_takes_a_state_back_as_it_was_for_the_request_that_it_was_given_for_alone() {
+        let (seal, request) = (StateSeal::default(), json!(["tools/call", "a", {}]));
+        let mut able = ClientCapabilities::default();
+        able.roots = Some(Default::default());
+        let asked = seal
+            .ask(roots(true), &able, &request)
+            .expect("it can be asked");
+        let state = asked
+            .and_then(|asked| asked.request_state)
+            .expect("a state");
+        let answers = seal.open(None, Some(&state), &request).expect("its own");
+        assert_eq!(answers.state(), Some(&json!({"round": 1})));
+        let other = json!(["tools/call", "b", {}]);
+        for (state, request) in [
+            (format!("{state}x"), &request),
+            (state.clone(), &other),
+            (String::new(), &request),
+        ] {
+            let refused = seal
+                .open(None, Some(&state), request)
+                .expect_err("not its own");
+            assert_eq!(refused.code, ErrorCode::INVALID_PARAMS);
+        }
+        assert!(
+            StateSeal::default()
+                .open(None, Some(&state), &request)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn it_asks_nothing_that_the_client_cannot_answer() {
+        let (seal, unable) = (StateSeal::default(), ClientCapabilities::default());
+        let asked = seal.ask(roots(false), &unable, &json!(null));
+        assert!(asked.expect("it need not ask").is_none());
+        let refused = seal.ask(roots(true), &unable, &json!(null));
+        let code = refused.expect_err("it has to ask").code;
+        assert_eq!(code, ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY);
+    }
+}
