@@ -112,12 +112,12 @@ impl Answer {
             .with_header("retry-after", seconds.to_string())
     }
 
-    /// The budget for bodies that servers have not answered yet is used up.
+    /// The server's part of the budget for bodies that are not answered yet is used up.
     pub(crate) fn servers_behind() -> Self {
         let seconds = SLOW.as_secs();
         let sentence = format!(
-            "the servers behind this gateway have as many large calls to answer as it keeps for \
-             them; try again in {seconds} s"
+            "the server behind this gateway has as many large calls to answer as there is room \
+             for; try again in {seconds} s"
         );
         Self::error(503, NOT_READY, "servers_behind", sentence)
             .with_header("retry-after", seconds.to_string())
@@ -130,6 +130,18 @@ impl Answer {
             _ => (400, "unreadable"),
         };
         Self::error(status, error.code(), reason, error.to_string())
+    }
+
+    /// A request for a stream of events that is larger than any such request need be.
+    pub(crate) fn stream_request_too_large(limit: usize, era: Era) -> Self {
+        // Another status would end the session of old SDKs.
+        let status = if era == Era::Modern { 413 } else { 200 };
+        let sentence = format!(
+            "a request that opens a stream of events has at most {limit} bytes; ask for fewer \
+             events at once"
+        );
+        let code = ReadError::TooLarge { limit }.code();
+        Self::error(status, code, "body_too_large", sentence).with_callers_id()
     }
 
     /// A message that can be read, but not be passed on.

@@ -52,10 +52,12 @@
 
 mod agreement;
 mod answer;
+mod budget_size;
 #[cfg(target_arch = "wasm32")]
 mod entry;
 mod head;
 mod look_alikes;
+mod passed_on;
 mod plugin;
 mod request;
 mod request_budget;

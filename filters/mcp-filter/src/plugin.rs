@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::look_alikes::LookAlikes;
+use crate::passed_on::PassedOnBudget;
 use crate::request_budget::RequestBudget;
 use crate::statistics::{KnownMetrics, Statistics};
 
@@ -18,6 +19,7 @@ pub struct VmState {
     metrics: KnownMetrics,
     hash_key: [u8; 16],
     request_budget: RequestBudget,
+    passed_on: PassedOnBudget,
 }
 
 impl VmState {
@@ -30,6 +32,7 @@ impl VmState {
             metrics: KnownMetrics::default(),
             hash_key,
             request_budget: RequestBudget::new(),
+            passed_on: PassedOnBudget::default(),
         }
     }
 }
@@ -53,6 +56,7 @@ pub struct Plugin {
     pub(crate) limits: MessageBounds,
     pub(crate) endpoint_look_alikes: LookAlikes,
     pub(crate) request_budget: RequestBudget,
+    pub(crate) passed_on: PassedOnBudget,
 }
 
 impl Plugin {
@@ -78,8 +82,10 @@ impl Plugin {
         };
         let endpoint_look_alikes = LookAlikes::of(policy.endpoint_paths());
         vm.request_budget.admit(limits.max_bytes);
+        vm.passed_on.admit(limits.max_bytes);
         Ok(Self {
             request_budget: vm.request_budget.clone(),
+            passed_on: vm.passed_on.clone(),
             endpoint_look_alikes,
             policy,
             statistics,

@@ -17,6 +17,7 @@ use proxy_host::{
 
 use crate::answer::Answer;
 use crate::head::{Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
+use crate::passed_on::PassedOnShare;
 use crate::plugin::Plugin;
 use crate::request_budget::{Share, WaitingCaller};
 use message::{MessageFate, MessageInHand};
@@ -46,8 +47,10 @@ pub struct Request<'h, H> {
     plugin: Option<Rc<Plugin>>,
     stream: StreamId,
     phase: Phase,
-    /// The part of the budgets that the request takes until it ends or is answered.
+    /// The part of the budget that the request takes until it passes or is answered.
     share: Option<Share>,
+    /// The part that its body takes behind the gateway until the request ends.
+    passed_on: Option<PassedOnShare>,
 }
 
 enum Phase {
@@ -100,6 +103,7 @@ impl<'h, H: Host> Request<'h, H> {
             stream,
             phase: Phase::Begun,
             share: None,
+            passed_on: None,
         }
     }
 
@@ -273,7 +277,6 @@ impl<'h, H: Host> Request<'h, H> {
                 self.phase = Phase::Reading(message);
                 Flow::Wait
             }
-            MessageFate::Pass(_) if !self.may_pass_on(size) => self.refuse_to_pass_on(&message),
             MessageFate::Pass(clearance) => {
                 let permit = clearance.permit();
                 let address = plugin.policy.address(message.endpoint(), permit);
@@ -283,7 +286,7 @@ impl<'h, H: Host> Request<'h, H> {
                     message.let_go();
                     self.phase = Phase::Streaming(message);
                 } else {
-                    self.phase = Phase::Passed;
+                    self.end_passing(*message);
                 }
                 Flow::Continue
             }
@@ -326,9 +329,8 @@ impl<'h, H: Host> Request<'h, H> {
     ) -> Flow {
         match message.read_passing(self.host, size, end) {
             Err(answer) => self.send(&answer, message.id()),
-            Ok(()) if !self.may_pass_on(message.arrived()) => self.refuse_to_pass_on(&message),
             Ok(()) if end == EndOfBody::Reached => {
-                self.phase = Phase::Passed;
+                self.end_passing(*message);
                 Flow::Continue
             }
             Ok(()) => {
@@ -336,6 +338,11 @@ impl<'h, H: Host> Request<'h, H> {
                 Flow::Continue
             }
         }
+    }
+
+    fn end_passing(&mut self, message: MessageInHand) {
+        self.passed_on = message.into_passed_on();
+        self.phase = Phase::Passed;
     }
 
     fn forward(&mut self, plugin: &Plugin, endpoint: EndpointId, changes: &Changes) -> Flow {

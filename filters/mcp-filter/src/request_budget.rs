@@ -1,5 +1,4 @@
-//! The bytes that requests may take, all together, in one VM: those that are unfinished, and the
-//! bodies of those that were passed on.
+//! The bytes that unfinished requests may take, all together, in one VM.
 //!
 //! Whoever sends a request slowly, or never ends it, makes the gateway keep its headers, its state,
 //! and what has come of its body. So each worker has a budget: past it a request that wants more
@@ -11,12 +10,6 @@
 //! callback, or in that of a request that is itself answered: to Envoy's module host, an answer to
 //! whichever request ends the callback that it was given in, and a body that was to be kept there
 //! would lose what had just come of it.
-//!
-//! A body that was passed on stays in Envoy until its server has read it, and a server may read
-//! nothing. Envoy does not tell the filter when that is, short of a callback for each response, so
-//! the body counts until its request ends, in a budget of the same size apart from the other: slow
-//! servers never shut out clients that are still sending. Nothing of it makes way, because the
-//! server may be at work on it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,14 +19,8 @@ use mcp_message::Era;
 use proxy_host::StreamId;
 use smallvec::SmallVec;
 
-/// The budget of a worker. The filter has a copy of what Envoy buffers, so Envoy's memory grows by
-/// about twice as much.
-const BYTES: usize = 64 << 20;
-/// Where a listener takes larger bodies, so many of the largest fit.
-const LARGEST_BODIES: usize = 4;
-/// A small request: most calls. Larger ones leave a quarter of the budget to these.
-const SMALL: usize = 64 << 10;
-const RESERVE_PART: usize = 4;
+use crate::budget_size::{BudgetSize, open_to};
+
 /// The part of the budget that leaving requests may take besides: until one of them is answered,
 /// nothing of it is free.
 const LEAVING_PART: usize = 4;
@@ -46,12 +33,11 @@ pub(crate) const SLOW: Duration = Duration::from_secs(5);
 pub(crate) struct RequestBudget(Rc<RefCell<Ledger>>);
 
 struct Ledger {
-    limit: usize,
+    /// The filter has a copy of what Envoy buffers, so Envoy's memory grows by about twice as much.
+    size: BudgetSize,
     used: usize,
     /// The bytes of requests that make way and are not gone yet.
     leaving: usize,
-    /// The bytes of bodies that were passed on, of requests that have not ended.
-    passed_on: usize,
     entries: Vec<Entry>,
     /// Places in `entries` of shares that are gone.
     free: Vec<usize>,
@@ -61,8 +47,6 @@ struct Entry {
     stream: StreamId,
     /// The bytes that the request takes while it is unfinished.
     bytes: usize,
-    /// How much of its body was passed on.
-    passed_on: usize,
     /// When room first became short while this request was there.
     short_since: Option<Duration>,
     caller: Option<WaitingCaller>,
@@ -110,21 +94,17 @@ pub(crate) struct Share {
 impl RequestBudget {
     pub(crate) fn new() -> Self {
         Self(Rc::new(RefCell::new(Ledger {
-            limit: BYTES,
+            size: BudgetSize::default(),
             used: 0,
             leaving: 0,
-            passed_on: 0,
             entries: Vec::new(),
             free: Vec::new(),
         })))
     }
 
-    /// Makes room for a few of the largest bodies of a listener. All listeners share the budget, so
-    /// it never shrinks.
+    /// Makes room for a few of the largest bodies of a listener.
     pub(crate) fn admit(&self, max_body_bytes: usize) {
-        let mut ledger = self.0.borrow_mut();
-        let wanted = max_body_bytes.saturating_mul(LARGEST_BODIES);
-        ledger.limit = ledger.limit.max(wanted);
+        self.0.borrow_mut().size.admit(max_body_bytes);
     }
 
     /// The requests that make way and that nobody has answered yet: each once, so whoever
@@ -152,7 +132,6 @@ impl RequestBudget {
         let entry = Entry {
             stream,
             bytes: 0,
-            passed_on: 0,
             short_since: None,
             caller: None,
             stage: Stage::Kept,
@@ -213,25 +192,12 @@ impl Share {
         }
         fits
     }
-
-    /// Asks for room for `body` bytes that go on to a server, counted from the first of the body,
-    /// and says whether there is.
-    #[must_use]
-    pub(crate) fn pass_on(&self, body: usize) -> bool {
-        self.ledger.borrow_mut().pass_on(self.place, body)
-    }
-
-    /// Gives back what the request took while it was unfinished.
-    pub(crate) fn finish(&self) {
-        self.ledger.borrow_mut().set(self.place, 0);
-    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut ledger = self.ledger.borrow_mut();
         ledger.set(self.place, 0);
-        ledger.pass_on(self.place, 0);
         if let Some(entry) = ledger.entries.get_mut(self.place) {
             entry.stage = Stage::Answered;
         }
@@ -240,33 +206,8 @@ impl Drop for Share {
 }
 
 impl Ledger {
-    /// How many bytes of all requests there may be for one that takes so many.
-    fn room_for(&self, bytes: usize) -> usize {
-        if bytes <= SMALL {
-            self.limit
-        } else {
-            self.limit - self.limit / RESERVE_PART
-        }
-    }
-
-    /// Counts so many bytes of the body of a request as passed on, if there is room.
-    fn pass_on(&mut self, place: usize, bytes: usize) -> bool {
-        let room = self.room_for(bytes);
-        let Some(entry) = self.entries.get_mut(place) else {
-            return false;
-        };
-        let sum = self.passed_on.saturating_sub(entry.passed_on);
-        let sum = sum.saturating_add(bytes);
-        let fits = bytes <= entry.passed_on || sum <= room;
-        if fits {
-            entry.passed_on = bytes;
-            self.passed_on = sum;
-        }
-        fits
-    }
-
     fn has_room(&self, place: usize, bytes: usize) -> bool {
-        let room = self.room_for(bytes);
+        let room = open_to(bytes, self.size.bytes());
         let own = self.entries.get(place).map_or(0, |entry| entry.bytes);
         self.used.saturating_sub(own).saturating_add(bytes) <= room
     }
@@ -293,7 +234,7 @@ impl Ledger {
     /// Of the other requests that have taken their time, the one that has taken most, and of these
     /// the largest. None while enough are leaving.
     fn slowest(&self, place: usize, now: Duration) -> Option<usize> {
-        if self.leaving >= self.limit / LEAVING_PART {
+        if self.leaving >= self.size.bytes() / LEAVING_PART {
             return None;
         }
         let slow = self
@@ -320,6 +261,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget_size::{BYTES, RESERVE_PART, SMALL};
 
     const LARGE: usize = 1 << 20;
 
@@ -421,34 +363,6 @@ mod tests {
         let [leaver] = budget.leavers().try_into().unwrap();
         assert_eq!(leaver.caller, Some(caller));
         assert!(leaver.stream < StreamId(1_000));
-    }
-
-    #[test]
-    fn it_counts_what_was_passed_on_apart_and_until_the_request_ends() {
-        let budget = RequestBudget::new();
-        let pass_on = |bytes| {
-            let share = budget.open(StreamId(1), 1_000);
-            (share.grow_to(0, at(0)) && share.pass_on(bytes)).then(|| {
-                share.finish();
-                share
-            })
-        };
-        let fill = |bytes| std::iter::from_fn(|| pass_on(bytes)).collect::<Vec<_>>();
-        let large = fill(LARGE);
-        assert_eq!(large.len() * LARGE, BYTES - BYTES / RESERVE_PART);
-        let small = fill(SMALL);
-        assert_eq!(small.len() * SMALL, BYTES / RESERVE_PART);
-        // Neither shuts out what is still being sent, nor makes way for it.
-        assert_eq!(budget.0.borrow().used, 0);
-        let unfinished = self::fill(&budget, LARGE);
-        assert_eq!(unfinished.len(), large.len());
-        assert!(large.iter().all(|share| share.stage() == Stage::Kept));
-        drop(large);
-        // A body that passes in pieces counts once.
-        let share = budget.open(StreamId(2), 0);
-        assert!((0..=LARGE).step_by(4_096).all(|bytes| share.pass_on(bytes)));
-        drop((share, small));
-        assert_eq!(budget.0.borrow().passed_on, 0);
     }
 
     #[test]

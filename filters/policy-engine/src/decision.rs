@@ -181,6 +181,12 @@ impl<'p> PendingLimits<'p> {
         &self.buckets
     }
 
+    /// The Envoy cluster that the call goes to if it passes.
+    #[must_use]
+    pub fn cluster(&self) -> &'p str {
+        self.permit.cluster()
+    }
+
     /// The verdict, from the buckets' states in the order of [`Self::buckets`]. A state that is
     /// missing refuses.
     /// May be asked again with newer states, as when a compare-and-set failed.

@@ -12,6 +12,7 @@ use proxy_host::{Answering, RequestBody};
 use crate::agreement;
 use crate::answer::Answer;
 use crate::head::{Announced, Changes};
+use crate::passed_on::PassedOnShare;
 use crate::plugin::Plugin;
 use crate::request::Host;
 use crate::request::clearance::Clearance;
@@ -48,6 +49,8 @@ pub(super) struct MessageInHand {
     arrived: usize,
     /// The kind of thing that the method is called on, once the method has been read.
     capability: Option<Capability>,
+    /// Whether the method opens a stream of events.
+    opens_stream: bool,
     /// The tool that is called, once its name has been read and the caller may call it.
     tool: Option<ToolId>,
     /// The message as it stood when it said enough to be decided on. What follows may make it
@@ -57,6 +60,8 @@ pub(super) struct MessageInHand {
     id: Option<Vec<u8>>,
     /// The answer that the caller of a request waits for.
     awaited: Option<AwaitedAnswer>,
+    /// The room behind the gateway that the body takes, once it may pass; none if not counted.
+    passed_on: Option<PassedOnShare>,
 }
 
 impl MessageInHand {
@@ -74,10 +79,12 @@ impl MessageInHand {
             buffered: Vec::new(),
             arrived: 0,
             capability: None,
+            opens_stream: false,
             tool: None,
             decided_on: None,
             id: None,
             awaited: None,
+            passed_on: None,
         }
     }
 
@@ -99,11 +106,6 @@ impl MessageInHand {
         self.id
             .as_deref()
             .or_else(|| self.reader.message().id().map(|id| id.raw(&self.buffered)))
-    }
-
-    /// How many bytes of the body have arrived.
-    pub(super) fn arrived(&self) -> usize {
-        self.arrived
     }
 
     /// How many bytes of the body are kept here.
@@ -136,6 +138,11 @@ impl MessageInHand {
         }
     }
 
+    /// The room that the body takes behind the gateway until its request ends.
+    pub(super) fn into_passed_on(self) -> Option<PassedOnShare> {
+        self.passed_on
+    }
+
     /// The reader and what it has been given, to look for the id in what follows.
     pub(super) fn into_search(self) -> (Reader, Vec<u8>) {
         (self.reader, self.buffered)
@@ -160,6 +167,9 @@ impl MessageInHand {
             return answer.into();
         }
         self.arrived = size;
+        if let Err(answer) = self.check_length() {
+            return answer.into();
+        }
         let (message, kind) = match self.decided_on {
             Some(message) => (message, Kind::Request),
             None => match self.read_to_decision(host, plugin, end) {
@@ -201,6 +211,9 @@ impl MessageInHand {
                 Ok(None) => {}
             }
             self.look_at_names(host, plugin)?;
+            if let Err(answer) = self.check_length() {
+                return ControlFlow::Break(answer.into());
+            }
             if self.says_enough(plugin) {
                 // Nobody asks for the arguments, so they are read here, in their order.
                 if let Err(error) = self.reader.read_skipped(&self.buffered) {
@@ -247,9 +260,15 @@ impl MessageInHand {
     ) -> Result<(), Answer> {
         self.fetch(host, 0, size)?;
         self.arrived = self.arrived.saturating_add(size);
+        self.check_length()?;
         self.read_rest(self.end_of_promised(end))?;
         self.reader.release(&mut self.buffered);
-        Ok(())
+        let share = self.passed_on.as_mut();
+        if share.is_none_or(|share| share.grow_to(self.arrived)) {
+            Ok(())
+        } else {
+            Err(self.servers_behind())
+        }
     }
 
     fn fetch(&mut self, host: &impl RequestBody, from: usize, length: usize) -> Result<(), Answer> {

@@ -1,9 +1,7 @@
-//! Room for a request that is not at its end, and for a body that was passed on: asked for, given
-//! back, and taken away.
+//! Room for a request that is not at its end: asked for, given back, and taken away.
 
 use proxy_host::HeaderPairs;
 
-use super::message::MessageInHand;
 use super::{Flow, Host, Phase, Request};
 use crate::answer::Answer;
 use crate::plugin::Plugin;
@@ -23,18 +21,14 @@ impl<H: Host> Request<'_, H> {
     }
 
     /// Asks for room for what is kept of the request, and goes on as `flow` says if there is; gives
-    /// it back where nothing is kept any more: all of it where the request has been answered, and
-    /// else all but what was passed on. The proxy buffers `size` bytes of its body.
+    /// it back where nothing is kept any more. The proxy buffers `size` bytes of its body.
     pub(super) fn keep(&mut self, flow: Flow, size: usize) -> Flow {
         let phase = &self.phase;
         let Some(share) = &self.share else {
             return flow;
         };
         let Some(kept) = phase.kept(size) else {
-            share.finish();
-            if matches!(phase, Phase::Answered) {
-                self.share = None;
-            }
+            self.share = None;
             return flow;
         };
         // Nearly every body comes in one piece, and then nobody will ask.
@@ -67,18 +61,6 @@ impl<H: Host> Request<'_, H> {
             }
             phase => self.answer_for_room(Answer::no_room(reason), phase.waiting_caller()),
         }
-    }
-
-    /// Asks for room for the first `size` bytes of the body behind the gateway, where they stay
-    /// until the server has read them.
-    pub(super) fn may_pass_on(&self, size: usize) -> bool {
-        let share = self.share.as_ref();
-        share.is_none_or(|share| share.pass_on(size))
-    }
-
-    /// Answers a request whose body its server would have to take before others have taken theirs.
-    pub(super) fn refuse_to_pass_on(&mut self, message: &MessageInHand) -> Flow {
-        self.answer_for_room(Answer::servers_behind(), message.waiting_caller())
     }
 
     fn answer_for_room(&mut self, answer: Answer, caller: Option<WaitingCaller>) -> Flow {

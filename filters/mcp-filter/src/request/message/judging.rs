@@ -12,12 +12,19 @@ use super::awaited::AwaitedAnswer;
 use super::{MessageFate, MessageInHand};
 use crate::agreement;
 use crate::answer::Answer;
+use crate::passed_on::UNCOUNTED;
 use crate::plugin::Plugin;
 use crate::request::Host;
 use crate::request::clearance::Clearance;
 
 /// Nobody has said who calls until identity is part of the gateway.
 const CALLER: Principal = Principal::Anonymous;
+
+/// The method that opens a stream of events: its body counts for as long as the stream lasts.
+const OPENS_STREAM: &[u8] = b"subscriptions/listen";
+/// The body of a request that opens a stream names what its client wants to hear of: a hundred long
+/// URIs are a tenth of this.
+const MOST_STREAM_BYTES: usize = 64 << 10;
 
 /// The refusal of a method that is closed. Tools are opened and closed by their names.
 fn closed_method(
@@ -57,6 +64,7 @@ impl MessageInHand {
                     let agreed = agreement::check_names(&self.announced, capability, &method, None);
                     return refuse(agreed.err().unwrap_or(Answer::refused(&refusal, era)), None);
                 }
+                self.opens_stream = *method == *OPENS_STREAM;
                 capability
             }
         };
@@ -84,6 +92,16 @@ impl MessageInHand {
             plugin.statistics.decided(host, tool, None);
         }
         refuse(Answer::refused(&refusal, era), tool)
+    }
+
+    /// Refuses a body that is larger than a message of its method may be, once either is known.
+    pub(super) fn check_length(&self) -> Result<(), Answer> {
+        let bytes = self.announced.length.unwrap_or(0).max(self.arrived);
+        if self.opens_stream && bytes > MOST_STREAM_BYTES {
+            let answer = Answer::stream_request_too_large(MOST_STREAM_BYTES, self.announced.era);
+            return Err(answer);
+        }
+        Ok(())
     }
 
     /// Whether a message of which more is to come can be decided on.
@@ -127,7 +145,7 @@ impl MessageInHand {
             .and_then(|tool| plugin.statistics.begin(host, tool));
         let Some(method) = message.method() else {
             return match self.announced.era {
-                Era::Legacy(_) => self.forward(&plugin.policy),
+                Era::Legacy(_) => self.forward(plugin, end),
                 Era::Modern => Answer::invalid(
                     "responses are not accepted on protocol 2026-07-28; answer in \
                      `inputResponses` of the call"
@@ -175,7 +193,7 @@ impl MessageInHand {
             }
             _ => {
                 drop(method);
-                self.forward(&plugin.policy)
+                self.forward(plugin, end)
             }
         }
     }
@@ -231,14 +249,18 @@ impl MessageInHand {
                 })
             }
             Decision::Refuse(refusal) => refuse(Answer::refused(&refusal, era)),
-            Decision::Allow(permit) => self.pass(host, plugin, tool, permit),
-            Decision::Limit(pending) => {
+            Decision::Allow(permit) if self.take_room(plugin, permit.cluster(), end) => {
+                self.pass(host, plugin, tool, permit)
+            }
+            // Room before the limits, so that a call that does not pass costs its caller nothing.
+            Decision::Limit(pending) if self.take_room(plugin, pending.cluster(), end) => {
                 match settle(host, &plugin.hash_key, &pending, host.now()) {
                     Settled::Passed(permit) => self.pass(host, plugin, tool, permit),
                     Settled::Refused(refusal) => refuse(Answer::refused(&refusal, era)),
                     Settled::Unavailable => refuse(Answer::limits_unavailable(era)),
                 }
             }
+            Decision::Allow(_) | Decision::Limit(_) => refuse(self.servers_behind()),
         }
     }
 
@@ -255,10 +277,30 @@ impl MessageInHand {
         self.clear(permit)
     }
 
-    fn forward<'p>(&mut self, policy: &'p Policy) -> MessageFate<'p> {
-        match policy.forward(self.endpoint) {
-            Some(permit) => self.clear(permit),
+    fn forward<'p>(&mut self, plugin: &'p Plugin, end: EndOfBody) -> MessageFate<'p> {
+        match plugin.policy.forward(self.endpoint) {
+            Some(permit) if self.take_room(plugin, permit.cluster(), end) => self.clear(permit),
+            Some(_) => self.servers_behind().into(),
             None => Answer::not_ready().into(),
+        }
+    }
+
+    /// Takes room behind the gateway for what has arrived of the body, and says whether there is.
+    /// It is given back with the message, if that is refused all the same.
+    fn take_room(&mut self, plugin: &Plugin, cluster: &str, end: EndOfBody) -> bool {
+        if end == EndOfBody::Reached && self.arrived <= UNCOUNTED {
+            return true;
+        }
+        self.passed_on = plugin.passed_on.open(cluster, self.arrived);
+        self.passed_on.is_some()
+    }
+
+    /// The answer to a message for whose body there is no room behind the gateway.
+    pub(super) fn servers_behind(&self) -> Answer {
+        let answer = Answer::servers_behind();
+        match self.capability {
+            Some(Capability::Tool) => answer.for_call(self.announced.era),
+            _ => answer,
         }
     }
 
