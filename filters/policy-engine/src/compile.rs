@@ -175,3 +175,41 @@ impl Library<'_> {
         schema
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(name: &str, schema: &str) -> FilterConfig {
+        let json = format!(
+            r#"{{
+                "version": 1, "listener": "mcp", "allowed_hosts": [], "allowed_origins": [],
+                "max_body_bytes": 1024, "max_depth": 16, "rules": [],
+                "endpoints": [{{"path": "/mcp", "servers": ["data"], "forward": "data"}}],
+                "servers": {{"data": {{"cluster": "data", "path": "/mcp",
+                    "tools": {{"query": {{"input_schema": "{name}"}}}}}}}},
+                "defaults": {{"access": "allow", "validate": "enforce"}},
+                "schemas": {{"{name}": {schema}}}
+            }}"#
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    /// The schemas in the cache, each by its place in memory: no two that live share one.
+    fn compiled(cache: &SchemaCache) -> Vec<*const Schema> {
+        cache.0.values().map(Weak::as_ptr).collect()
+    }
+
+    #[test]
+    fn it_compiles_a_schema_once_while_a_policy_uses_it() {
+        let mut cache = SchemaCache::new();
+        let _first = compile(&config("first", r#"{"type":"object"}"#), &mut cache).unwrap();
+        let of_first = compiled(&cache);
+        assert_eq!(of_first.len(), 1);
+        // Its name is another, its text the same.
+        let _again = compile(&config("again", r#"{"type":"object"}"#), &mut cache).unwrap();
+        assert_eq!(compiled(&cache), of_first);
+        let _other = compile(&config("first", r#"{"type":"array"}"#), &mut cache).unwrap();
+        assert_eq!(compiled(&cache).len(), 2);
+    }
+}

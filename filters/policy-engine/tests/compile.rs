@@ -419,7 +419,7 @@ fn it_tells_two_servers_tools_of_one_name_apart_by_their_prefix() {
 }
 
 #[test]
-fn it_compiles_a_schema_once_for_as_long_as_a_policy_uses_it() {
+fn it_keeps_a_schema_for_as_long_as_a_policy_uses_it() {
     let mut cache = SchemaCache::new();
     let first = compile(&read(&good()), &mut cache).unwrap();
     assert_eq!(cache.len(), 2);
