@@ -5,7 +5,12 @@ use serde_json::value::RawValue;
 
 const INDENT: &str = "  ";
 
-/// The value with a line for each member and element.
+/// The deepest level that has lines of its own: without a bound the spaces before the lines of an
+/// answer grow with the square of its length.
+const DEEPEST_LINES: usize = 64;
+
+/// The value with a line for each member and element, as far as [`DEEPEST_LINES`]; those that are
+/// deeper share the line of what holds them.
 pub(super) fn in_lines(json: &RawValue) -> String {
     let mut laid_out = String::with_capacity(json.get().len());
     let mut depth = 0;
@@ -28,17 +33,17 @@ pub(super) fn in_lines(json: &RawValue) -> String {
                     laid_out.push(end);
                 } else {
                     depth += 1;
-                    break_line(&mut laid_out, depth);
+                    break_line(&mut laid_out, depth, depth);
                 }
             }
             '}' | ']' => {
+                break_line(&mut laid_out, depth, depth - 1);
                 depth -= 1;
-                break_line(&mut laid_out, depth);
                 laid_out.push(character);
             }
             ',' => {
                 laid_out.push(character);
-                break_line(&mut laid_out, depth);
+                break_line(&mut laid_out, depth, depth);
             }
             ':' => laid_out.push_str(": "),
             _ => {
@@ -50,9 +55,12 @@ pub(super) fn in_lines(json: &RawValue) -> String {
     laid_out
 }
 
-fn break_line(text: &mut String, depth: usize) {
-    text.push('\n');
-    text.push_str(&INDENT.repeat(depth));
+/// Begins a line with so many indents, unless what holds it is too deep.
+fn break_line(text: &mut String, depth: usize, indents: usize) {
+    if depth <= DEEPEST_LINES {
+        text.push('\n');
+        text.push_str(&INDENT.repeat(indents));
+    }
 }
 
 #[cfg(test)]
@@ -84,5 +92,23 @@ mod tests {
             r#"{"n":123456789012345678901234567890.10,"n":1e0,"\u0061":1}"#,
             "{\n  \"n\": 123456789012345678901234567890.10,\n  \"n\": 1e0,\n  \"\\u0061\": 1\n}",
         );
+    }
+
+    #[test]
+    fn it_keeps_what_lies_too_deep_on_one_line() {
+        let nested = |depth: usize| format!("{}1,2{}", "[".repeat(depth), "]".repeat(depth));
+        let pretty = |json: &str| {
+            let value: serde_json::Value = serde_json::from_str(json).unwrap();
+            serde_json::to_string_pretty(&value).unwrap()
+        };
+        check(&nested(DEEPEST_LINES), &pretty(&nested(DEEPEST_LINES)));
+        let hole = format!(
+            "{}0{}",
+            "[".repeat(DEEPEST_LINES),
+            "]".repeat(DEEPEST_LINES)
+        );
+        let deepest = nested(100_000);
+        let expected = pretty(&hole).replace('0', &nested(100_000 - DEEPEST_LINES));
+        check(&deepest, &expected);
     }
 }
