@@ -72,12 +72,14 @@ async fn run() -> Result<()> {
         let gateway = Arc::clone(&gateway);
         async move { gateway.follow().await }
     });
-    let router = rest::router(gateway, settings.allowed_hosts)
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let router = rest::router(gateway, settings.allowed_hosts);
     tracing::info!(xds = %settings.xds_address, rest = %settings.rest_address, "ready");
-    let rest = axum::serve(rest_listener, router).with_graceful_shutdown(stopped(stop.clone()));
+    let rest = rest::serve(rest_listener, router, stopped(stop.clone()));
     tokio::try_join!(
-        async { rest.await.context("the REST server stopped") },
+        async {
+            rest.await;
+            Ok(())
+        },
         async {
             xds::serve(publisher, xds_listener, stopped(stop))
                 .await

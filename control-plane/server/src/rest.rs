@@ -13,6 +13,7 @@ use axum::routing::get;
 use crate::gateway::Gateway;
 
 mod aside;
+mod bodies;
 mod body;
 mod change_headers;
 mod config;
@@ -24,15 +25,14 @@ mod problem;
 mod query;
 mod sent_back;
 mod servers;
+mod serving;
 mod snapshot;
 mod tool_policy;
 mod tools;
 mod version;
 
 pub use guard::{AllowedHosts, InvalidHost};
-
-/// Longer than any document that an operator writes.
-const MOST_BODY_BYTES: usize = 8 << 20;
+pub use serving::serve;
 
 /// Every route of the management API.
 pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
@@ -55,7 +55,9 @@ pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
         .route_layer(from_fn(query::refuse))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        // The bodies have their own bounds.
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(bodies::Bodies::default(), bodies::read))
         .layer(from_fn_with_state(Arc::new(allowed_hosts), guard::check))
         .with_state(gateway)
 }

@@ -1,7 +1,6 @@
 //! Reads the body of a request: text in one of the formats of a document.
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -42,21 +41,9 @@ impl<S: Send + Sync> FromRequest<S> for Written {
                 ));
             }
         };
-        let bytes =
-            Bytes::from_request(request, state)
-                .await
-                .map_err(|rejection: BytesRejection| {
-                    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                        Problem::new(
-                            StatusCode::PAYLOAD_TOO_LARGE,
-                            "urn:portcullis:too-large",
-                            "the body is too large",
-                            "send at most 8 MiB",
-                        )
-                    } else {
-                        Problem::bad_request(rejection.body_text())
-                    }
-                })?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
         match String::from_utf8(bytes.into()) {
             Ok(text) => Ok(Self { text, format }),
             Err(_) => Err(Problem::bad_request(

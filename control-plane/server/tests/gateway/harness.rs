@@ -84,17 +84,14 @@ impl ControlPlane {
             rest_listener.local_addr().unwrap(),
             xds_listener.local_addr().unwrap(),
         );
-        let router = rest::router(Arc::clone(&gateway), rest::AllowedHosts::default())
-            .into_make_service_with_connect_info::<SocketAddr>();
+        let router = rest::router(Arc::clone(&gateway), rest::AllowedHosts::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway::watch(Arc::clone(&gateway), schedule));
         tasks.spawn({
             let gateway = Arc::clone(&gateway);
             async move { gateway.follow().await }
         });
-        tasks.spawn(async move {
-            axum::serve(rest_listener, router).await.unwrap();
-        });
+        tasks.spawn(rest::serve(rest_listener, router, std::future::pending()));
         tasks.spawn(async move {
             xds::serve(publisher, xds_listener, std::future::pending())
                 .await
