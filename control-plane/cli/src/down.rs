@@ -34,7 +34,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let process = Pid::from_raw(pid).context("the lock names no process")?;
     kill_process(process, Signal::TERM).with_context(|| format!("cannot stop process {pid}"))?;
     let asked = Instant::now();
-    while running::holder(&data)?.is_some() {
+    while running::is_held_by(&data, pid) {
         if asked.elapsed() > PATIENCE {
             bail!(
                 "process {pid} has not stopped after {} s; its logs are in `{}`",

@@ -79,6 +79,12 @@ pub(crate) fn holder(data: &Path) -> anyhow::Result<Option<i32>> {
     read_pid(&mut lock).map(Some)
 }
 
+/// Whether that process still has the lock of the folder; another one may have taken it at once.
+pub(crate) fn is_held_by(data: &Path, process: i32) -> bool {
+    // One that has not written its number yet is another one.
+    matches!(holder(data), Ok(Some(holder)) if holder == process)
+}
+
 fn read_pid(lock: &mut File) -> anyhow::Result<i32> {
     let mut text = String::new();
     lock.rewind()?;
@@ -101,6 +107,9 @@ mod tests {
         let own = i32::try_from(std::process::id()).unwrap();
         assert!(matches!(claim(data.path()).unwrap(), Claim::Theirs(pid) if pid == own));
         assert_eq!(holder(data.path()).unwrap(), Some(own));
+        assert!(is_held_by(data.path(), own) && !is_held_by(data.path(), own + 1));
+        std::fs::write(data.path().join(LOCK), "").unwrap();
+        assert!(!is_held_by(data.path(), own), "it is just starting");
         drop(running);
         assert_eq!(holder(data.path()).unwrap(), None);
     }

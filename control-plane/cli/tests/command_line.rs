@@ -117,6 +117,22 @@ fn it_is_no_failure_to_take_down_what_does_not_run() {
 }
 
 #[test]
+fn it_does_not_wait_for_another_process_that_has_taken_the_folder_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let path = data.join("up.lock");
+    let lock = std::fs::File::create(&path).unwrap();
+    lock.lock().unwrap();
+    let mut running = Command::new("sleep").arg("600").spawn().unwrap();
+    std::fs::write(&path, format!("{}\n", running.id())).unwrap();
+    let mut down = portcullis(folder.path(), &["down"]).spawn().unwrap();
+    running.wait().unwrap();
+    std::fs::write(&path, format!("{}\n", std::process::id())).unwrap();
+    assert!(down.wait().unwrap().success());
+}
+
+#[test]
 fn it_uses_the_settings_of_a_dot_env_file_and_the_environment_wins() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
