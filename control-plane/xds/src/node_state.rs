@@ -199,8 +199,10 @@ pub struct ResourceState {
 pub enum DeliveryState {
     /// The Envoy acknowledged it.
     Acked,
-    /// It is being sent, waits for its turn, or the Envoy has not asked for it yet.
+    /// It waits for its turn, or the Envoy has not asked for it yet.
     Pending,
+    /// It was sent, and the Envoy has not answered yet.
+    Sent,
     /// The Envoy rejected it, and runs on with the acknowledged version.
     Rejected {
         /// The reason in Envoy's own words.

@@ -248,7 +248,9 @@ fn notes(node: &Value) -> Vec<String> {
 /// Since when a connected Envoy has not answered something that it was sent, and how many resources
 /// that is.
 fn silence(node: &Value) -> Option<(String, usize)> {
-    let sent = items(node, "resources").filter(|resource| resource["state"] == "pending");
+    // What is pending was not sent yet; `unknown` is what was not answered within the deadline.
+    let sent = items(node, "resources")
+        .filter(|resource| resource["state"] == "sent" || resource["state"] == "unknown");
     let since = sent.filter_map(|resource| resource["since"].as_str());
     let since: Vec<&str> = since.filter(|_| node["connected"] == true).collect();
     let first = since.iter().min()?;
@@ -298,8 +300,9 @@ mod tests {
                  "generation": {"desired": "abc", "in_force": "old"},
                  "resources": [{"type": "listener", "name": "second",
                      "state": {"rejected": {"message": "cannot bind\nit"}}},
-                     {"type": "route", "name": "mcp", "state": "pending", "since": "T8"},
-                     {"type": "cluster", "name": "data", "state": "pending", "since": "T7"},
+                     {"type": "route", "name": "mcp", "state": "unknown", "since": "T8"},
+                     {"type": "cluster", "name": "data", "state": "sent", "since": "T7"},
+                     {"type": "cluster", "name": "next", "state": "pending", "since": "T1"},
                      {"type": "cluster", "name": "math", "state": "acked", "since": "T2"}],
                  "rejected": {"revision": 4, "generation": "bad", "at": "T3"}},
                 {"id": "three", "connected": false, "since": "T4",

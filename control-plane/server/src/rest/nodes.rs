@@ -79,7 +79,10 @@ struct Resource {
 #[serde(rename_all = "lowercase")]
 enum Delivery {
     Acked,
+    /// It waits for its turn.
     Pending,
+    /// It is not answered yet.
+    Sent,
     Unknown,
     /// Envoy rejected the content, in the words of `message`.
     Rejected {
@@ -171,6 +174,7 @@ fn resource(resource: ResourceState) -> Resource {
         state: match resource.state {
             DeliveryState::Acked => Delivery::Acked,
             DeliveryState::Pending => Delivery::Pending,
+            DeliveryState::Sent => Delivery::Sent,
             DeliveryState::Unknown => Delivery::Unknown,
             DeliveryState::Rejected { message } => Delivery::Rejected { message },
             DeliveryState::Blocked { behind } => Delivery::Blocked { behind },

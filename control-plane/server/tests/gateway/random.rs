@@ -185,7 +185,9 @@ impl World {
                 let speaks = which
                     .and_then(|which| self.envoys[which].as_ref())
                     .is_some_and(|open| open.speaks);
-                let pending = |resource: &Value| resource["state"] == "pending";
+                let pending = |resource: &Value| {
+                    resource["state"] == "pending" || resource["state"] == "sent"
+                };
                 speaks && node["resources"].as_array().unwrap().iter().any(pending)
             };
             if !nodes["nodes"].as_array().unwrap().iter().any(is_busy) {

@@ -343,8 +343,9 @@ async fn it_does_not_believe_a_rejected_filter_that_is_acknowledged_after_a_rest
         let node = node(&control_plane, "sick").await;
         let resources = node.map_or(Value::Null, |node| node["resources"].clone());
         resources.as_array().is_some_and(|all| {
-            all.iter()
-                .any(|one| one["name"] == FILTER && one["state"] != "pending")
+            all.iter().any(|one| {
+                one["name"] == FILTER && one["state"] != "pending" && one["state"] != "sent"
+            })
         })
     })
     .await;

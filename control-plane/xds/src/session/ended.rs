@@ -46,7 +46,10 @@ fn bytes_of_position(position: &Position) -> usize {
     let words = match &position.state {
         DeliveryState::Rejected { message } => message.len(),
         DeliveryState::Blocked { behind } => behind.len(),
-        DeliveryState::Acked | DeliveryState::Pending | DeliveryState::Unknown => 0,
+        DeliveryState::Acked
+        | DeliveryState::Pending
+        | DeliveryState::Sent
+        | DeliveryState::Unknown => 0,
     };
     name_cost(&position.name) + VERSIONS + words
 }

@@ -96,7 +96,9 @@ impl Session {
                 DeliveryState::Rejected { .. } | DeliveryState::Blocked { .. } => {
                     return NodeAnswer::Rejected;
                 }
-                DeliveryState::Pending | DeliveryState::Unknown => answer = NodeAnswer::Waiting,
+                DeliveryState::Pending | DeliveryState::Sent | DeliveryState::Unknown => {
+                    answer = NodeAnswer::Waiting;
+                }
             }
         }
         let roots = [ResourceType::Cluster, ResourceType::Listener];
@@ -159,7 +161,7 @@ impl Session {
             };
         }
         match &tracked.reply {
-            Reply::None => DeliveryState::Pending,
+            Reply::None => DeliveryState::Sent,
             Reply::Acked => DeliveryState::Acked,
             Reply::Rejected { message } => DeliveryState::Rejected {
                 message: message.clone(),

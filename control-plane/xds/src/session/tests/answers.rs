@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ACK_DEADLINE, NOTHING, Peer, plain};
 use crate::{
-    DeliveryState::{Acked, Blocked, Pending, Rejected, Unknown},
+    DeliveryState::{Acked, Blocked, Rejected, Sent, Unknown},
     ResourceType::{Cluster, ExtensionConfig, Listener, Route},
     fixtures::{cluster, extension, http_listener, listener, route, snapshot},
     session::{Answer, DeltaRequest, Memory, Process},
@@ -70,7 +70,7 @@ fn it_sends_the_last_good_extension_configuration_as_a_change_after_a_rejection(
     peer.assign(&bad);
     peer.nack(ExtensionConfig, "garbage");
     assert_eq!(peer.assign(&good), ["+extension configuration e"]);
-    assert_eq!(peer.state(ExtensionConfig, "e"), Pending);
+    assert_eq!(peer.state(ExtensionConfig, "e"), Sent);
     peer.ack(ExtensionConfig);
     // Only now does Envoy look at the other bytes again.
     assert_eq!(peer.assign(&bad), ["+extension configuration e"]);
@@ -192,7 +192,7 @@ fn it_sends_the_last_good_bytes_before_those_whose_answer_was_lost() {
     assert_eq!(sent(&again).as_deref(), Some(&good));
     again.ack(ExtensionConfig);
     assert_eq!(sent(&again).as_deref(), Some(&new));
-    assert_eq!(again.state(ExtensionConfig, "e"), Pending);
+    assert_eq!(again.state(ExtensionConfig, "e"), Sent);
     again.ack(ExtensionConfig);
     assert_eq!(again.state(ExtensionConfig, "e"), Acked);
 
@@ -271,7 +271,7 @@ fn it_acknowledges_nothing_by_an_unknown_nonce_but_counts_its_names() {
         ..plain(Cluster)
     });
     assert_eq!(came, NOTHING);
-    assert_eq!(peer.state(Cluster, "a"), Pending);
+    assert_eq!(peer.state(Cluster, "a"), Sent);
     assert_eq!(peer.ack(Cluster), ["+cluster b"]);
 }
 
@@ -280,7 +280,7 @@ fn it_goes_on_after_the_deadline_of_a_response_without_an_answer() {
     let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     assert_eq!(peer.session.next_deadline(), Some(peer.now + ACK_DEADLINE));
     assert_eq!(peer.wait(ACK_DEADLINE - Duration::from_millis(1)), NOTHING);
-    assert_eq!(peer.state(Cluster, "a"), Pending);
+    assert_eq!(peer.state(Cluster, "a"), Sent);
     assert_eq!(peer.wait(Duration::from_millis(1)), ["+cluster b"]);
     assert_eq!(peer.state(Cluster, "a"), Unknown);
 }
@@ -304,7 +304,7 @@ fn it_counts_an_answer_after_the_deadline() {
     peer.wait(ACK_DEADLINE);
     assert_eq!(peer.answer_to(Cluster, &late, None), NOTHING);
     assert_eq!(peer.state(Cluster, "a"), Acked);
-    assert_eq!(peer.state(Cluster, "b"), Pending);
+    assert_eq!(peer.state(Cluster, "b"), Sent);
     let mut rejecting = Peer::started(&snapshot("1", [cluster("a", 1)]));
     let late = rejecting.nonce(Cluster);
     rejecting.wait(ACK_DEADLINE);
@@ -317,7 +317,7 @@ fn it_sends_again_what_a_lost_answer_was_about_to_learn_the_answer() {
     let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
     assert_eq!(peer.wait(ACK_DEADLINE), ["+cluster b"]);
     assert_eq!(peer.ack(Cluster), ["+cluster a"]);
-    assert_eq!(peer.state(Cluster, "a"), Pending);
+    assert_eq!(peer.state(Cluster, "a"), Sent);
     peer.nack(Cluster, "bad a");
     assert_eq!(peer.state(Cluster, "a"), rejected("bad a"));
 }
@@ -342,7 +342,7 @@ fn it_learns_nothing_of_a_newer_version_from_a_late_answer_to_an_older_one() {
         ["+route configuration r"]
     );
     peer.answer_to(Route, &late, None);
-    assert_eq!(peer.state(Route, "r"), Pending);
+    assert_eq!(peer.state(Route, "r"), Sent);
     assert_eq!(peer.ack(Route), NOTHING);
     assert_eq!(peer.state(Route, "r"), Acked);
 }

@@ -212,5 +212,5 @@ fn it_takes_the_first_request_of_a_stream_for_an_answer_to_another_one() {
     let came = peer.answer_to(Cluster, "3-9", None);
     assert_eq!(came, ["+cluster a"]);
     assert_eq!(peer.answer_to(Cluster, "3-9", None), NOTHING);
-    assert_eq!(peer.state(Cluster, "a"), crate::DeliveryState::Pending);
+    assert_eq!(peer.state(Cluster, "a"), crate::DeliveryState::Sent);
 }
