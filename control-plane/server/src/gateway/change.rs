@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Gateway;
 use super::acceptance::Outcome;
 use super::author::Author;
-use super::rollout::{WriteReport, report};
+use super::rollout::WriteReport;
 use super::state::Stage;
 use crate::catalogue::{KnownList, has_endpoint};
 use crate::generation::{BuildError, Built, FindToolError, Lists};
@@ -91,20 +91,20 @@ fn stale(summary: &RevisionSummary) -> String {
 }
 
 fn rejected(report: &WriteReport) -> String {
-    let (revision, in_force) = (report.revision, report.in_force);
-    if report.kept {
-        format!(
+    let revision = report.revision;
+    match report.in_force {
+        _ if report.kept => format!(
             "an Envoy rejected revision {revision}; going back by itself would allow what it, or \
              one before it that Envoys run, refuses, so they keep it: write a corrected document, \
              or the one before if it is to be in force again"
-        )
-    } else if in_force == revision {
-        format!(
+        ),
+        Some(other) if other != revision => {
+            format!("an Envoy rejected revision {revision}; revision {other} is in force again")
+        }
+        _ => format!(
             "an Envoy rejected revision {revision}, and there is none before it that the Envoys \
              accepted: correct what it names"
-        )
-    } else {
-        format!("an Envoy rejected revision {revision}; revision {in_force} is in force again")
+        ),
     }
 }
 
@@ -155,7 +155,7 @@ impl Gateway {
         let document = edit(&current)?;
         let is_settled = self.read().stage != Stage::Kept;
         if document == *current.document && head == current.revision && is_settled {
-            return Ok(report(&current, Outcome::Unchanged, Vec::new()));
+            return Ok(self.report_unchanged(&current));
         }
         let lists = self.lists_for(&current.document, &document, lists).await;
         let next = RevisionNumber(head.0 + 1);

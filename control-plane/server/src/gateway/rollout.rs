@@ -25,8 +25,10 @@ pub struct WriteReport {
     pub generation: String,
     /// The outcome as a whole.
     pub outcome: Outcome,
-    /// The revision that is in force now: another one, where an Envoy rejected the change.
-    pub in_force: u64,
+    /// The revision that is in force now: another one, where an Envoy rejected the change; none
+    /// while no Envoy has acknowledged it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<u64>,
     /// Whether Envoys that run a rejected change keep it, until an operator decides.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
@@ -59,9 +61,28 @@ impl Gateway {
             envoys = judgement.envoys.len(), "rolled out"
         );
         WriteReport {
-            in_force: self.current().revision.0,
+            in_force: self.in_force_after(outcome),
             kept: self.read().stage == Stage::Kept,
             ..report(&built, outcome, judgement.envoys)
+        }
+    }
+
+    /// The revision that Envoys run after such an outcome.
+    fn in_force_after(&self, outcome: Outcome) -> Option<u64> {
+        let current = self.current();
+        let is_run = match outcome {
+            Outcome::Accepted | Outcome::Partial | Outcome::Rejected => true,
+            Outcome::Pending | Outcome::NoEnvoys => false,
+            Outcome::Unchanged => self.publisher.tally(current.generation()).acknowledged > 0,
+        };
+        is_run.then_some(current.revision.0)
+    }
+
+    /// Reports that a change says what is there already.
+    pub(super) fn report_unchanged(&self, current: &Built) -> WriteReport {
+        WriteReport {
+            in_force: self.in_force_after(Outcome::Unchanged),
+            ..report(current, Outcome::Unchanged, Vec::new())
         }
     }
 
@@ -353,13 +374,13 @@ fn count_lone_rejections(
     }
 }
 
-pub(super) fn report(built: &Built, outcome: Outcome, envoys: Vec<EnvoyAnswer>) -> WriteReport {
+fn report(built: &Built, outcome: Outcome, envoys: Vec<EnvoyAnswer>) -> WriteReport {
     let withheld: BTreeSet<_> = built.withheld().map(|(_, withheld)| withheld).collect();
     WriteReport {
         revision: built.revision.0,
         generation: built.generation().as_str().to_owned(),
         outcome,
-        in_force: built.revision.0,
+        in_force: None,
         kept: false,
         envoys,
         withheld: withheld.into_iter().cloned().collect(),

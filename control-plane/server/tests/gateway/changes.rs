@@ -252,6 +252,7 @@ async fn it_takes_back_a_change_that_an_envoy_rejects_after_it_was_answered() {
         "{}",
         answer.text
     );
+    assert_eq!(answer.json.get("in_force"), None);
     slow.go_on();
     until(|| async { control_plane.get("/api/v1/version").await.json["revision"] == 1 }).await;
     assert_eq!(rejections(&control_plane, "slow").await, [REJECTION]);

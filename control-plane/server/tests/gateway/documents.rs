@@ -43,6 +43,8 @@ async fn it_takes_and_shows_a_document_in_json_and_yaml() {
         answer.text
     );
     assert_eq!(answer.json["outcome"], "no_envoys");
+    // Nothing is in force where nobody runs it.
+    assert_eq!(answer.json.get("in_force"), None);
 
     let yaml = Answer::of(
         control_plane
@@ -60,6 +62,7 @@ async fn it_takes_and_shows_a_document_in_json_and_yaml() {
         (&unchanged.json["outcome"], &unchanged.json["revision"]),
         (&json!("unchanged"), &json!(2))
     );
+    assert_eq!(unchanged.json.get("in_force"), None);
 }
 
 #[tokio::test]
