@@ -19,6 +19,9 @@ use super::wire::{self, Login};
 /// still listens.
 pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// PostgreSQL rolls back at once, whatever was changed; whoever takes longer has fallen silent.
+const LONGEST_ROLLBACK: Duration = Duration::from_secs(10);
+
 /// Sessions of one purpose.
 pub(super) struct SessionPool {
     sessions: managed::Pool<Opener>,
@@ -165,10 +168,11 @@ impl Lease {
         }
     }
 
-    /// Rolls back, and gives the session back once PostgreSQL has confirmed it.
+    /// Rolls back, and gives the session back once PostgreSQL has confirmed it. One that falls
+    /// silent is closed.
     pub(super) async fn roll_back(mut self) {
-        let rolled_back = self.session().roll_back().await;
-        if rolled_back.is_ok_and(|reply| reply.status == b'I') {
+        let rolled_back = tokio::time::timeout(LONGEST_ROLLBACK, self.session().roll_back()).await;
+        if matches!(rolled_back, Ok(Ok(reply)) if reply.status == b'I') {
             self.give_back();
         }
     }

@@ -356,6 +356,19 @@ impl Session {
         Ok(reply)
     }
 
+    /// Frees the statements that are to be forgotten, before the transaction ends.
+    pub(super) async fn forget(&mut self) -> Result<(), SessionError> {
+        let forgotten = self.forgotten();
+        for name in &forgotten {
+            self.send_close(name)?;
+        }
+        self.flush().await?;
+        for _ in &forgotten {
+            self.reply().await?;
+        }
+        Ok(())
+    }
+
     /// Runs a statement that this program wrote; it is prepared once.
     pub(super) async fn rows(
         &mut self,

@@ -7,6 +7,7 @@ mod creating;
 mod loading;
 mod upserting;
 
+use self::committing::{LONGEST_COMMIT, commit_within};
 use super::judge::{self, Allowed, Harmless, JudgeError};
 use super::pool::{Lease, SessionPool, lives_on};
 use super::session::{SessionError, TextRow};
@@ -28,6 +29,8 @@ pub struct WriteTransaction {
     is_broken: bool,
     /// Whether something in it may leave traces in the session, which then ends with it.
     leaves_traces: bool,
+    /// Whether its statements may take as long as whoever began it waits for them.
+    has_no_time_limit: bool,
 }
 
 impl Database {
@@ -47,6 +50,7 @@ impl Database {
             lease: self.lease(self.writers()?).await?,
             is_broken: false,
             leaves_traces: false,
+            has_no_time_limit: false,
         };
         transaction.run(BEGIN).await?;
         Ok(transaction)
@@ -96,7 +100,10 @@ impl WriteTransaction {
     /// What PostgreSQL says, and then nothing was kept; [`Error::OutcomeUnknown`] where it says
     /// nothing in the time that a statement may take, or the connection broke.
     pub async fn commit(self) -> Result<(), Error> {
-        self.database.commit(self.lease, self.leaves_traces).await
+        match self.has_no_time_limit {
+            true => commit_within(LONGEST_COMMIT, self.lease, self.leaves_traces).await,
+            false => self.database.commit(self.lease, self.leaves_traces).await,
+        }
     }
 
     /// Takes back what was written, and gives the connection back.

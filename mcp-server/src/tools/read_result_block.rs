@@ -99,7 +99,7 @@ fn parts(uri: &str) -> Option<(&str, &str, Option<u64>)> {
         Some((id, number)) => (id, Some(number.parse().ok()?)),
         None => (rest, None),
     };
-    let is_id = !id.is_empty() && id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    let is_id = !id.is_empty() && !id.contains(['/', '?', '#']);
     is_id.then_some((node, id, block))
 }
 

@@ -29,7 +29,7 @@ impl SlowAnswers {
         let database = Database::with("CREATE TABLE kept (a int)").await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
-        let (answer, asked) = watch::channel(false);
+        let (answer, asked) = watch::channel(true);
         let behind = database.port;
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -50,9 +50,14 @@ impl SlowAnswers {
             "--postgres-write-user=postgres",
             "--postgres-write-password",
             PASSWORD,
-            "--postgres-statement-timeout-ms=500",
+            "--postgres-statement-timeout-ms=2000",
         ];
         let server = Server::at(port, &database.name, &flags).await;
+        // The session is there and the statement known, so that later calls take little time.
+        let client = server.client();
+        let first = client.call("execute_dml", json!({"sql": INSERT})).await;
+        assert_eq!(first.structured()["affected_rows"], json!(1));
+        answer.send_replace(false);
         Self {
             database,
             server,
@@ -89,6 +94,7 @@ async fn answers(
         if is_committing.load(Ordering::SeqCst) && asked.wait_for(|asked| *asked).await.is_err() {
             return;
         }
+        is_committing.store(false, Ordering::SeqCst);
         let piece = buffer.get(..size).unwrap_or_default();
         if to.write_all(piece).await.is_err() {
             return;
@@ -104,7 +110,7 @@ async fn it_says_that_a_change_may_stand_whose_commit_is_not_answered() {
     let (code, message) = answer.failure();
     assert_eq!(code, "unavailable", "{answer:?}");
     assert!(message.contains("may stand or not"), "{answer:?}");
-    slow.database.wait_for_count(KEPT, 1).await;
+    slow.database.wait_for_count(KEPT, 2).await;
 
     let table = json!({"table": "made", "columns": [{"name": "a", "type": "integer"}]});
     let answer = client.call("create_table", table).await;
@@ -119,13 +125,13 @@ async fn it_says_that_a_change_may_stand_whose_commit_is_not_answered() {
 async fn it_says_that_a_call_may_have_had_its_effect_that_the_gateway_stopped() {
     let slow = SlowAnswers::start().await;
     let call = json!({"name": "execute_dml", "arguments": {"sql": INSERT}});
-    let deadline = [("x-envoy-expected-rq-timeout-ms", "400")];
+    let deadline = [("x-envoy-expected-rq-timeout-ms", "2000")];
     let sent = slow.client().send("tools/call", call, &deadline).await;
     let answer = read(sent).await;
     assert_eq!(answer.failure().0, "timeout", "{answer:?}");
     let text = answer.result().to_string();
     assert!(text.contains("it may have had its effect"), "{answer:?}");
-    slow.database.wait_for_count(KEPT, 1).await;
+    slow.database.wait_for_count(KEPT, 2).await;
 }
 
 #[tokio::test]
@@ -133,7 +139,7 @@ async fn it_tells_what_a_change_did_when_the_answer_to_its_commit_comes_late() {
     let slow = SlowAnswers::start().await;
     let client = slow.client();
     let kept = async {
-        slow.database.wait_for_count(KEPT, 1).await;
+        slow.database.wait_for_count(KEPT, 2).await;
         slow.answer.send_replace(true);
     };
     let (answer, ()) = tokio::join!(client.call("execute_dml", json!({"sql": INSERT})), kept);

@@ -6,9 +6,13 @@
 
 use std::time::Duration;
 
-use crate::pool::Lease;
-use crate::session::SessionError;
+use tracing::Instrument as _;
+
+use crate::pool::{Lease, lives_on};
 use crate::{Database, Error};
+
+/// The wait for a COMMIT behind statements without a time limit, which checks what they deferred.
+pub(super) const LONGEST_COMMIT: Duration = Duration::from_secs(3_600);
 
 impl Database {
     /// Has PostgreSQL keep what the session changed, and gives the session back; one that may have
@@ -18,27 +22,35 @@ impl Database {
     /// What PostgreSQL says, and then nothing was kept; [`Error::OutcomeUnknown`] where it says
     /// nothing in the time that a statement may take, or the connection broke.
     pub(super) async fn commit(&self, lease: Lease, leaves_traces: bool) -> Result<(), Error> {
-        let committing = tokio::spawn(commit(lease, leaves_traces, self.most_time()));
-        committing.await.unwrap_or(Err(Error::OutcomeUnknown))
+        commit_within(self.most_time(), lease, leaves_traces).await
     }
+}
+
+/// As [`Database::commit`], where PostgreSQL may take so long.
+pub(super) async fn commit_within(
+    most: Duration,
+    lease: Lease,
+    leaves_traces: bool,
+) -> Result<(), Error> {
+    let committing = tokio::spawn(commit(lease, leaves_traces, most).in_current_span());
+    committing.await.unwrap_or(Err(Error::OutcomeUnknown))
 }
 
 async fn commit(mut lease: Lease, leaves_traces: bool, most: Duration) -> Result<(), Error> {
     let done = tokio::time::timeout(most, lease.session().run("COMMIT")).await;
     match done {
-        Ok(Ok(_)) if leaves_traces => lease.close(),
-        Ok(Ok(reply)) if reply.status == b'I' => lease.give_back(),
-        Ok(Ok(_)) => drop(lease),
-        Ok(Err(error @ SessionError::Server(_))) => {
-            drop(lease);
-            return Err(error.into());
+        Ok(Ok(reply)) if reply.tag.as_deref() == Some("COMMIT") => {
+            match leaves_traces {
+                true => lease.close(),
+                false => lease.give_back(),
+            }
+            Ok(())
         }
-        Ok(Err(SessionError::Wire(_))) | Err(_) => {
-            drop(lease);
-            return Err(Error::OutcomeUnknown);
-        }
+        // Only an ERROR says that the transaction was rolled back. A process of PostgreSQL that
+        // ends in the middle, and whatever stands before it, may have let the COMMIT pass.
+        Ok(Err(error)) if lives_on(&error) => Err(error.into()),
+        _ => Err(Error::OutcomeUnknown),
     }
-    Ok(())
 }
 
 /// Takes back what the session changed, and gives the session back unless it may have been left

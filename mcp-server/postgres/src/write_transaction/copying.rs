@@ -119,6 +119,7 @@ impl WriteTransaction {
     /// # Errors
     /// PostgreSQL refuses the setting, or the connection broke.
     pub async fn without_time_limit(&mut self) -> Result<(), Error> {
+        self.has_no_time_limit = true;
         self.run("SET LOCAL statement_timeout = 0").await
     }
 

@@ -82,6 +82,8 @@ impl Database {
         judge::judge_types(session, types, &allowed).await?;
         for expression in table.expressions() {
             self.judge_expression(session, &expression).await?;
+            // PostgreSQL keeps the tree of each, with every column, for as long as it is prepared.
+            session.forget().await?;
         }
         session.roll_back().await?;
 
