@@ -60,7 +60,7 @@ bench:
 
 # The profile `quick`: for operation type `cargo build --locked --release` instead.
 build:
-	@test -x $(TARGET)/quick/portcullis || echo 'set-up and build beside each other: about eight minutes on two cores, the first time'
+	@test -x $(TARGET)/quick/portcullis || echo 'set-up and build beside each other: about five minutes on two cores, the first time'
 	@python3 setup/setup.py up -- cargo build --locked --profile quick -p portcullis -p control-plane -p mcp-server -p wasm-build
 	$(TARGET)/quick/wasm-build
 
