@@ -5,12 +5,12 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body_util::{BodyExt as _, LengthLimitError};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -74,7 +74,7 @@ pub(super) async fn read(
             "nothing was changed; try again in a few seconds",
         ));
     };
-    let read = timeout(bodies.time, to_bytes(body, MOST_BYTES)).await;
+    let read = timeout(bodies.time, whole(body)).await;
     let read = read.map_err(|_| {
         let seconds = bodies.time.as_secs();
         Problem::new(
@@ -85,8 +85,7 @@ pub(super) async fn read(
         )
     })?;
     let bytes = read.map_err(|error| {
-        let cause = error.source();
-        if cause.is_some_and(<dyn Error>::is::<LengthLimitError>) {
+        if error.is::<LengthLimitError>() {
             too_large()
         } else {
             Problem::bad_request("the body broke off; send it again")
@@ -95,6 +94,19 @@ pub(super) async fn read(
     Ok(next
         .run(Request::from_parts(parts, Body::from(bytes)))
         .await)
+}
+
+/// The body in one piece. What comes is copied: hyper hands out parts of its read buffer, and each
+/// keeps all of that, so a body of single bytes would take thousands of times its size.
+async fn whole(body: Body) -> Result<Vec<u8>, Box<dyn Error + Send + Sync>> {
+    let mut body = Limited::new(body, MOST_BYTES);
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole)
 }
 
 /// Takes what comes of a body that is refused, for a while: a client that still writes would find
@@ -124,6 +136,32 @@ mod tests {
     use futures::{StreamExt as _, stream};
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
+
+    /// A read buffer, of which a body hands out one byte.
+    struct Buffer {
+        _alive: Arc<()>,
+    }
+
+    impl AsRef<[u8]> for Buffer {
+        fn as_ref(&self) -> &[u8] {
+            b" "
+        }
+    }
+
+    #[tokio::test]
+    async fn it_keeps_no_read_buffer_for_the_byte_that_came_in_it() {
+        let alive = Arc::new(());
+        let counted = Arc::clone(&alive);
+        let bytes = stream::iter(0..10_000).map(move |_| {
+            assert!(Arc::strong_count(&counted) <= 3, "buffers are kept");
+            Ok::<_, std::io::Error>(Bytes::from_owner(Buffer {
+                _alive: Arc::clone(&counted),
+            }))
+        });
+        let read = whole(Body::from_stream(bytes)).await.expect("a body");
+        assert_eq!(read.len(), 10_000);
+        assert_eq!(Arc::strong_count(&alive), 1);
+    }
 
     /// The status of the answer to a request with this body.
     async fn answer(bodies: &Bodies, body: Body) -> StatusCode {
