@@ -51,7 +51,7 @@ pub struct Gateway {
     publisher: Publisher,
     client: CatalogueClient,
     /// Held from a change's first look at the state to the Envoys' answer.
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
     /// Never held across an await.
     state: RwLock<State>,
     document: watch::Sender<Arc<CheckedDocument>>,

@@ -114,7 +114,7 @@ const LIST_FIRST_WITHIN: Duration = Duration::from_secs(2);
 
 impl Gateway {
     /// Makes a change and waits for the Envoys. Once it is begun, it is finished, whoever stops
-    /// waiting for it.
+    /// waiting for it; a change that waits for others has not begun, and goes with its caller.
     ///
     /// # Errors
     /// When the change is refused, by us or by an Envoy.
@@ -124,22 +124,25 @@ impl Gateway {
         precondition: Precondition,
         author: Author,
     ) -> Result<WriteReport, ChangeError> {
+        let changing = Arc::clone(&self.changing).lock_owned().await;
         let gateway = Arc::clone(self);
-        let change =
-            tokio::spawn(async move { gateway.change_now(edit, precondition, author).await });
+        let change = tokio::spawn(async move {
+            let _changing = changing;
+            gateway.change_now(edit, precondition, author).await
+        });
         match change.await {
             Ok(outcome) => outcome,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
 
+    /// The caller holds `changing`.
     async fn change_now(
         &self,
         edit: Edit,
         precondition: Precondition,
         author: Author,
     ) -> Result<WriteReport, ChangeError> {
-        let _changing = self.changing.lock().await;
         let (current, head, lists, module) = {
             let state = self.read();
             (

@@ -13,7 +13,7 @@ use store::{
 };
 use thiserror::Error;
 use time::OffsetDateTime;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use xds::Publisher;
 
 use super::Gateway;
@@ -152,7 +152,7 @@ impl Gateway {
             store,
             publisher,
             client,
-            changing: Mutex::new(()),
+            changing: Arc::default(),
             document: watch::Sender::new(Arc::clone(&current.document)),
             crash_loops_seen: AtomicU64::new(0),
             rejections_seen: AtomicU64::new(0),
