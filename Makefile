@@ -7,7 +7,7 @@ NEXTEST := $(PORTCULLIS_HOME)/bin/cargo-nextest nextest
 # Without the variables, the folders and, where the kernel allows it, the network of whoever runs it.
 APART := python3 tests/apart/apart.py
 
-.PHONY: setup up down test fuzz lint bench build clean
+.PHONY: setup up down test fuzz lint bench reference build clean
 
 # All of it; the other targets bring only what they need.
 setup:
@@ -57,6 +57,12 @@ bench:
 	$(APART) $(PYTHON) tests/bench/data_server/beside_peers.py
 	cargo fetch --locked --quiet
 	$(APART) cargo bench --locked --offline --quiet -p mcp-server --bench large_results
+
+# docs/api-reference.md, from what the data server announces.
+reference:
+	@python3 setup/setup.py test
+	cargo build --locked --quiet -p mcp-server
+	$(PYTHON) tests/reference/write.py
 
 # The profile `quick`: for operation type `cargo build --locked --release` instead.
 build:

@@ -23,6 +23,14 @@ def test_it_finds_each_tool_in_the_table_of_the_readme(tool: str) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
+def test_it_finds_each_tool_in_the_reference(tool: str) -> None:
+    headings = re.findall(r"^### (\w+)$", (REPOSITORY / "docs/api-reference.md").read_text(), re.M)
+    assert tool in headings, (
+        "say what is needed in tests/reference/notes.json; type `make reference`"
+    )
+
+
+@pytest.mark.parametrize("tool", TOOLS)
 def test_it_finds_a_test_that_calls_each_tool(tool: str) -> None:
     tests = [
         *(REPOSITORY / "mcp-server/tests").rglob("*.rs"),
