@@ -25,7 +25,9 @@ def examples(chapter: str) -> list[dict]:
 def uris() -> list[str]:
     """The URI that each kind of resource is exemplified by."""
     text = PAGE.read_text().split("\n## Resources\n")[1].split("\n## ")[0]
-    return re.findall(r"Such\s+as\s+`([^`]+)`", text)
+    found = re.findall(r"Such\s+as\s+`([^`]+)`", text)
+    assert len(found) == text.count("\n### ") > 5
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,8 @@ def answers(user) -> dict[str, dict]:
     """The answer to the example of each tool; ids are those of earlier answers."""
     known = {"uri": structured(user.call("execute_query", LARGE))["result"]["uri"]}
     seen = {}
-    for example in examples("Tools"):
+    # The list begins with what agents use most; the table that rows go into has to be there.
+    for example in sorted(examples("Tools"), key=lambda one: one["name"] != "create_table"):
         arguments = {
             name: known.get(name, value) if name in ("uri", "job_id", "run_id") else value
             for name, value in example["arguments"].items()
@@ -87,7 +90,6 @@ def run_status(user: SdkClient, run: dict) -> str:
 
 def test_it_reads_the_example_of_every_resource(user, answers):
     known = answers["known"]
-    assert len(uris()) == len(re.findall(r"`, `application/json`", PAGE.read_text())) > 5
     for uri in uris():
         actual = re.sub("^spark://jobs/.*", f"spark://jobs/{known['job_id']}", uri)
         actual = re.sub(r"^result://[^?]*", known["uri"], actual)
