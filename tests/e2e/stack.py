@@ -29,6 +29,7 @@ class Stack:
         self.gateway_port = free_port()
         self.rest_port = free_port()
         self.server_port = free_port()
+        self.envoy_admin_port = free_port()
         environment = {
             "PORTCULLIS_HOME": str(installation.home),
             "PORTCULLIS_DATA": str(self.data),
@@ -36,7 +37,7 @@ class Stack:
             "GATEWAY_ADDRESS": f"127.0.0.1:{self.gateway_port}",
             "CONTROL_PLANE_REST_ADDRESS": f"127.0.0.1:{self.rest_port}",
             "MCP_SERVER_ADDRESS": f"127.0.0.1:{self.server_port}",
-            "ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{free_port()}",
+            "ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{self.envoy_admin_port}",
             "CONTROL_PLANE_XDS_ADDRESS": f"127.0.0.1:{free_port()}",
         }
         for part in ("", "REST_", "MASTER_UI_", "WORKER_UI_", "CONNECT_", "DRIVER_UI_"):

@@ -16,7 +16,8 @@ HEAD = """\
 
 `make reference` writes this page from the lists that the data server itself gives to its clients,
 and a test fails while the two differ: change the tool in `mcp-server/src/tools`, or what is said of
-it in `tests/reference/notes.json`, and not this page.
+it in `tests/reference/notes.json`, and not this page. [The user guide](user-guide.md) shows how to
+connect and call, [the data server](data-server.md) what is behind the tools and what they refuse.
 
 Every example is sent through Envoy by a test. Arguments are strict: one that a tool does not have
 is refused. A result is `structuredContent` of the form under *Gives*, and text for models; older

@@ -1,4 +1,5 @@
-"""Writes docs/api-reference.md from what the data server says that it offers.
+"""Writes docs/api-reference.md and docs/operator/settings.md from what the data server says of
+itself: its lists of tools, resources and prompts, and its `--help`.
 
 python tests/reference/write.py
 
@@ -13,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "e2e")]
 
+import settings_page  # noqa: E402
 from announced import announced  # noqa: E402
 from installation import Installation  # noqa: E402
 from reference_page import PAGE, read_notes, written  # noqa: E402
@@ -21,7 +23,8 @@ from reference_page import PAGE, read_notes, written  # noqa: E402
 def main() -> None:
     program = Installation.from_environment(os.environ).binary("mcp-server")
     PAGE.write_text(written(announced(program), read_notes()))
-    print(f"{PAGE}: written")
+    settings_page.PAGE.write_text(settings_page.settings_written(settings_page.help_of(program)))
+    print(f"{PAGE} and {settings_page.PAGE}: written")
 
 
 if __name__ == "__main__":
