@@ -12,7 +12,6 @@ is not the expected one, and where a variant does not do what it is measured for
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +22,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "e2e"), str(HERE.parent / "clients"
 import calls  # noqa: E402
 import listeners  # noqa: E402
 import proof  # noqa: E402
+from bursts import generate, in_rotating_order  # noqa: E402
 from calls import Case  # noqa: E402
 from envoy import Envoy  # noqa: E402
 from free_ports import free_port  # noqa: E402
@@ -70,25 +70,16 @@ class Bench:
         return path
 
     def burst(self, variant: str, case: Case, requests: int) -> dict:
-        command = [self.load, "generate", "--port", self.ports[variant], "--requests", requests]
-        command += [
-            "--head",
-            self.write("head.txt", case.head()),
-            "--body",
-            self.directory / "body.json",
-        ]
-        command += ["--watch", self.envoy.pid, "--watch-thread", "wrk:worker_0"]
-        command += ["--rate", case.rate] if case.rate else []
+        options = ["--port", self.ports[variant], "--requests", requests]
+        options += ["--head", self.write("head.txt", case.head())]
+        options += ["--body", self.directory / "body.json"]
+        options += ["--watch", self.envoy.pid, "--watch-thread", "wrk:worker_0"]
+        options += ["--rate", case.rate] if case.rate else []
         pin = (lambda: os.sched_setaffinity(0, self.other_core)) if self.other_core else None
-        done = subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, preexec_fn=pin
-        )
-        if done.returncode:
-            raise SystemExit(f"{variant}, {case.title}: {done.stderr}")
-        return json.loads(done.stdout)
+        return generate(self.load, f"{variant}, {case.title}", options, before=pin)
 
     def measure(self, case: Case, rounds: int) -> dict:
-        """All variants in each round, each round beginning with another one."""
+        """The figures of one case: each variant's bursts, in rotating order."""
         proof.check(case, self.ports, limit_is_fresh=not self.checked)
         self.checked = True
         self.write("body.json", case.body())
@@ -99,10 +90,8 @@ class Bench:
             requests[variant] = max(16, int(first["requests"] / first["seconds"] * self.seconds))
             sent += first["sent"] if variant == listeners.OURS else 0
         measured: dict[str, list[dict]] = {variant: [] for variant in listeners.VARIANTS}
-        for number in range(rounds):
-            turn = number % len(listeners.VARIANTS)
-            for variant in [*listeners.VARIANTS[turn:], *listeners.VARIANTS[:turn]]:
-                measured[variant].append(self.burst(variant, case, requests[variant]))
+        for variant in in_rotating_order(listeners.VARIANTS, rounds):
+            measured[variant].append(self.burst(variant, case, requests[variant]))
         sent += sum(burst["sent"] for burst in measured[listeners.OURS])
         if self.counted() - counted != sent:
             raise proof.PolicyIsOff(

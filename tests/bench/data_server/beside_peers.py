@@ -10,7 +10,6 @@ It asserts no time; it fails on any answer without the rows that it must have.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(TESTS / "e2e"), str(TESTS / "cl
 
 import questions  # noqa: E402
 import servers  # noqa: E402
+from bursts import generate, in_rotating_order  # noqa: E402
 from figures import list_sizes, rows, summary  # noqa: E402
 from installation import Installation  # noqa: E402
 from processes import Process  # noqa: E402
@@ -57,22 +57,19 @@ class Bench:
         """What a burst of calls cost; the questions are asked in turn."""
         head = self.directory / "head.txt"
         head.write_text(questions.head(session))
-        command = [self.load, "generate", "--port", server.port, "--requests", requests]
-        command += ["--head", head, "--connections", connections, "--warm-up", 1]
+        options = ["--port", server.port, "--requests", requests]
+        options += ["--head", head, "--connections", connections, "--warm-up", 1]
         assert server.process is not None
-        command += ["--watch", server.process.pid, "--watch-thread", "none"]
+        options += ["--watch", server.process.pid, "--watch-thread", "none"]
         for number, question in enumerate(asked):
             body = self.directory / f"body{number}.json"
             body.write_text(json.dumps(question.call(server.tool)))
-            command += ["--body", body, "--expect-body", server.marker(question)]
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{server.name}, {connections} connections: {done.stderr}")
-        burst = json.loads(done.stdout)
+            options += ["--body", body, "--expect-body", server.marker(question)]
+        burst = generate(self.load, f"{server.name}, {connections} connections", options)
         return burst | {"calls_s": burst["requests"] / burst["seconds"]}
 
     def measure(self, question: Question, connections: int, rounds: int) -> dict:
-        """All servers in each round, each round beginning with another one."""
+        """The figures of one question: each server's bursts, in rotating order."""
         asked = [
             server for server in self.servers if server.answers_sql or question is questions.ONE
         ]
@@ -81,11 +78,9 @@ class Bench:
             first = self.burst(server, [question], connections, 2 * connections)
             requests[server.name] = max(connections, int(first["calls_s"] * self.seconds))
         measured: dict[str, list[dict]] = {server.name: [] for server in asked}
-        for number in range(rounds):
-            turn = number % len(asked)
-            for server in [*asked[turn:], *asked[:turn]]:
-                burst = self.burst(server, [question], connections, requests[server.name])
-                measured[server.name].append(burst)
+        for server in in_rotating_order(asked, rounds):
+            burst = self.burst(server, [question], connections, requests[server.name])
+            measured[server.name].append(burst)
         for server in asked:
             server.check(question)
         return summary(measured)

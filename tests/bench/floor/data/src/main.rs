@@ -27,7 +27,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run a PostgreSQL with the benchmark's tables until the standard input ends
+    /// Run a PostgreSQL with the benchmark's tables until it is stopped
     Postgres,
     /// Answer calls with the rows of their SQL
     Sql(sql::Options),
