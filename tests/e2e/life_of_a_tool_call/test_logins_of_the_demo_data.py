@@ -1,8 +1,5 @@
 """The two logins of the demo database: what each of them may do, whatever a tool would send."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from free_ports import free_port
@@ -15,11 +12,8 @@ from raw_http import Connection
 @pytest.fixture(scope="module")
 def reader_alone(installation, stack, tmp_path_factory):
     """Runs a data server whose writing tools are given the login of queries; its port."""
-    pid = until("the data server runs", lambda: stack.pid_of("mcp-server"))
-    words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    known = dict(os.fsdecode(word).split("=", 1) for word in words if b"=" in word)
-    environment = {name: value for name, value in known.items() if name.startswith("POSTGRES_")}
-    environment |= {
+    known = stack.environment_of("mcp-server")
+    environment = known | {
         "POSTGRES_WRITE_USER": known["POSTGRES_USER"],
         "POSTGRES_WRITE_PASSWORD": known["POSTGRES_PASSWORD"],
         "MCP_TOOLS": "all",
