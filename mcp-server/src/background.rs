@@ -1,9 +1,10 @@
 //! The work of this process beside calls: it watches jobs, runs the flows of pipelines, takes back
-//! results that have expired, and at the end waits for what callers have left behind.
+//! results and tasks that have expired, and at the end waits for what callers have left behind.
 //!
 //! It is the same whatever transport brings the calls: a transport begins it before it serves, and
 //! ends it when it has served.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::flow_runner;
-use crate::kept_results::KeptResults;
 use crate::services::Services;
 use crate::tools::Registry;
 
@@ -35,7 +35,12 @@ impl BackgroundWork {
         let watching = tokio::spawn(services.jobs.clone().watch(stop.clone()));
         let flows = flow_runner::is_wanted(registry)
             .then(|| tokio::spawn(flow_runner::work(Arc::clone(services), stop.clone())));
-        tokio::spawn(sweep(Arc::clone(&services.kept_results), stop.clone()));
+        let results = Arc::clone(&services.kept_results);
+        let interval = results.sweep_interval();
+        tokio::spawn(sweep(move || results.sweep(), interval, stop.clone()));
+        let tasks = Arc::clone(&services.tasks);
+        let interval = tasks.sweep_interval();
+        tokio::spawn(sweep(move || tasks.sweep(), interval, stop.clone()));
         let warned = Arc::clone(services);
         tokio::spawn(async move {
             for database in warned.databases.all() {
@@ -75,15 +80,19 @@ impl BackgroundWork {
     }
 }
 
-/// Takes back, now and from time to time, the results that have expired and those that a killed
-/// process has left half written.
-async fn sweep(kept_results: Arc<KeptResults>, stop: CancellationToken) {
-    let interval = kept_results.sweep_interval();
+/// Takes back, now and from time to time, what has expired and what a killed process has left half
+/// written.
+async fn sweep(
+    take_back: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+    interval: Duration,
+    stop: CancellationToken,
+) {
+    let take_back = Arc::new(take_back);
     loop {
-        let store = Arc::clone(&kept_results);
-        let swept = tokio::task::spawn_blocking(move || store.sweep()).await;
+        let work = Arc::clone(&take_back);
+        let swept = tokio::task::spawn_blocking(move || work()).await;
         if let Ok(Err(error)) = swept {
-            tracing::warn!(%error, "old results cannot be removed");
+            tracing::warn!(%error, "what has expired cannot be removed");
         }
         tokio::select! {
             () = tokio::time::sleep(interval) => {}

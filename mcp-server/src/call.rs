@@ -10,7 +10,7 @@ mod statistics;
 
 use std::future::Future;
 
-use rmcp::model::ProtocolVersion;
+use rmcp::model::{ClientCapabilities, ProtocolVersion};
 use tokio_util::sync::CancellationToken;
 
 pub use answers::Answers;
@@ -149,8 +149,23 @@ impl Revision {
 pub struct ClientAbilities {
     /// It can ask its user a question in the middle of a call.
     pub elicitation: bool,
+    /// It can have its model write something.
+    pub sampling: bool,
+    /// It can name the folders that it works in.
+    pub roots: bool,
     /// It can follow a task that outlives the call.
     pub tasks: bool,
+}
+
+impl From<&ClientCapabilities> for ClientAbilities {
+    fn from(capabilities: &ClientCapabilities) -> Self {
+        Self {
+            elicitation: capabilities.elicitation.is_some(),
+            sampling: capabilities.sampling.is_some(),
+            roots: capabilities.roots.is_some(),
+            tasks: capabilities.supports_tasks(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@
 //! # }
 //! ```
 
-pub use {config, copy_format, health, kept_results, postgres, results, spark};
+pub use {config, copy_format, health, kept_results, kept_tasks, postgres, results, spark};
 
 pub mod background;
 pub mod call;

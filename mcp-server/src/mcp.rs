@@ -22,11 +22,14 @@ mod resource_methods;
 mod running_calls;
 mod server;
 mod subscriptions;
+mod task_reports;
+mod tasks;
+mod tool_calls;
 mod watching;
 
 pub use catalogue::Catalogue;
 pub use incoming::{FindIncoming, Incoming};
-pub use plain_call::PlainCall;
+pub use plain_call::{PlainAnswer, PlainCall};
 pub use raw_result::RawResult;
 pub use running_calls::{CallGuard, RunningCalls};
 pub use server::McpServer;

@@ -1,13 +1,15 @@
 //! The services that the tools work on, made once per process and shared by all calls.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use data_folder::default_data_folder;
 
 use crate::call::CallStatistics;
-use crate::config::{BlockConfig, Config, ToolSelection};
+use crate::config::{BlockConfig, Config, TaskConfig, ToolSelection};
 use crate::jobs::Jobs;
 use crate::kept_results::{KeptResults, KeptResultsSettings};
+use crate::kept_tasks::{TaskStore, TaskStoreSettings};
 use crate::metrics::Metrics;
 use crate::pipelines::Pipelines;
 use crate::postgres::Databases;
@@ -33,6 +35,10 @@ pub struct Services {
     pub blocks: BlockConfig,
     /// Whether the tool is offered that reads them.
     pub offers_blocks_by_tool: bool,
+    /// Calls that outlive their requests.
+    pub tasks: Arc<TaskStore>,
+    /// Which calls those are.
+    pub task_config: TaskConfig,
     /// The numbers that Prometheus reads.
     pub metrics: Metrics,
     /// The bytes of a result that a model is shown as text.
@@ -58,16 +64,30 @@ impl Services {
                 ToolSelection::ReadOnly | ToolSelection::All => true,
                 ToolSelection::Named(names) => names.iter().any(|name| name == "read_result_block"),
             },
+            tasks: Arc::new(TaskStore::new(task_store_settings(config))),
+            task_config: config.tasks.clone(),
             metrics: Metrics::new(),
             text_bytes: config.text_bytes,
         })
     }
 }
 
+fn data_folder(config: &Config) -> PathBuf {
+    config.data.clone().unwrap_or_else(default_data_folder)
+}
+
+fn task_store_settings(config: &Config) -> TaskStoreSettings {
+    TaskStoreSettings {
+        folder: data_folder(config).join("tasks"),
+        ttl: config.tasks.ttl(),
+        most: config.tasks.most,
+        quota: config.tasks.quota_bytes,
+    }
+}
+
 fn kept_results_settings(config: &Config) -> KeptResultsSettings {
-    let data = config.data.clone().unwrap_or_else(default_data_folder);
     KeptResultsSettings {
-        folder: data.join("results"),
+        folder: data_folder(config).join("results"),
         node: config.blocks.node.clone(),
         quota: config.blocks.quota_bytes,
         expiry: config.blocks.expiry(),

@@ -79,7 +79,7 @@ OPTIMISED = {
 }
 # Nothing is built beside the crate that comes last, the data server itself: what need not wait for
 # everything else, or is generated, belongs in a crate beside it.
-MOST_LINES_IN_THE_LAST_CRATE = 19_000
+MOST_LINES_IN_THE_LAST_CRATE = 19_600
 
 
 def built_packages() -> list[str]:

@@ -7,6 +7,7 @@ mod log_level;
 mod postgres;
 mod secret;
 mod spark;
+mod tasks;
 mod tool_selection;
 
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,7 @@ pub use log_level::LogLevel;
 pub use postgres::{PostgresConfig, Signatures, SslMode};
 pub use secret::Secret;
 pub use spark::{Access, JobFileAccess, SparkConfig};
+pub use tasks::TaskConfig;
 pub use tool_selection::ToolSelection;
 
 /// The data server: Spark and PostgreSQL as MCP tools.
@@ -122,6 +124,10 @@ pub struct Config {
     /// Which results are given in blocks, and what they may take of the disk.
     #[command(flatten)]
     pub blocks: BlockConfig,
+
+    /// Which calls are followed as tasks, and what tasks may take of this server.
+    #[command(flatten)]
+    pub tasks: TaskConfig,
 
     /// The databases that the PostgreSQL tools work on.
     #[command(flatten)]

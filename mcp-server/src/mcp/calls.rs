@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use rmcp::model::ClientCapabilities;
 use rmcp::service::{RequestContext, RoleServer};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -37,15 +38,13 @@ impl McpServer {
                 .enter(session, context.id.clone(), cancelled.clone())
         });
         let progress = progress::of_request(context);
-        let abilities = context.client_capabilities().unwrap_or_default();
+        let revision = Revision::named(context.protocol_version());
+        let capabilities = context.client_capabilities().unwrap_or_default();
         let call = Call {
             request_id: incoming.id,
             principal: incoming.principal,
-            revision: Revision::named(context.protocol_version()),
-            client: ClientAbilities {
-                elicitation: abilities.elicitation.is_some(),
-                tasks: abilities.supports_tasks(),
-            },
+            client: self.usable_abilities(&capabilities, &revision),
+            revision,
             session: incoming.session,
             cancelled,
             deadline: incoming.deadline,
@@ -55,6 +54,20 @@ impl McpServer {
             progress,
         };
         (call, (watch, guard))
+    }
+
+    /// The abilities of a client of this revision that this server makes use of.
+    pub(super) fn usable_abilities(
+        &self,
+        capabilities: &ClientCapabilities,
+        revision: &Revision,
+    ) -> ClientAbilities {
+        let abilities = ClientAbilities::from(capabilities);
+        let can_have_tasks = revision.is_stateless() && self.services.task_config.enabled;
+        ClientAbilities {
+            tasks: abilities.tasks && can_have_tasks,
+            ..abilities
+        }
     }
 
     /// Runs one call of what is named within its time, counts and logs it. `size` tells the bytes
@@ -115,7 +128,7 @@ fn log(failure: Option<&ToolFailure>, took: Duration) {
     }
 }
 
-fn out_of_time(given: Duration, effect: Effect) -> ToolFailure {
+pub(super) fn out_of_time(given: Duration, effect: Effect) -> ToolFailure {
     let given = spell_time(given);
     let message = format!(
         "the call was not over within the {given} that the gateway gives it, and was stopped"

@@ -4,24 +4,15 @@
 //! in the arguments, and one that cannot ask its user has to. So nothing of it is sealed or kept.
 
 use rmcp::model::{
-    CallToolRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequiredResult,
+    CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationSchema, InputRequest,
 };
 use serde_json::Value;
 
-use crate::tools::ToolFailure;
+use crate::tools::Inputs;
 
 /// The argument by which a caller says that a call is meant, and the name of the question.
-pub(super) const CONFIRM: &str = "confirm";
-
-/// The outcome of asking whether a call is meant.
-pub(super) enum Asked {
-    /// Nobody was asked, or the user says no: the failure is the answer.
-    Failed(ToolFailure),
-    /// The user says yes: the call is to be made with these arguments.
-    Confirmed(CallToolRequestParams),
-    /// The client is to ask, and to send its call again with the answer.
-    ByClient(InputRequiredResult),
-}
+const CONFIRM: &str = "confirm";
 
 /// Puts the answer of a user whom the client has asked into the arguments.
 pub(super) fn take_answer(request: &mut CallToolRequestParams) {
@@ -45,10 +36,25 @@ pub(super) fn says_yes(answer: &ElicitResult) -> bool {
     answer.action == ElicitationAction::Accept && said == Some(&Value::Bool(true))
 }
 
-/// The form of the question.
-pub(super) fn schema() -> ElicitationSchema {
+/// The question as a form.
+pub(super) fn form(question: String) -> ElicitRequestParams {
     let schema = ElicitationSchema::builder().required_bool(CONFIRM).build();
-    schema.unwrap_or_else(|error| unreachable!("its one property is required: {error}"))
+    ElicitRequestParams::FormElicitationParams {
+        meta: None,
+        message: question,
+        requested_schema: schema
+            .unwrap_or_else(|error| unreachable!("its one property is required: {error}")),
+    }
+}
+
+/// The question as input that a call needs.
+pub(super) fn inputs(question: String) -> Inputs {
+    let ask = InputRequest::Elicitation(ElicitRequest::new(form(question)));
+    Inputs {
+        requests: [(CONFIRM.to_owned(), ask)].into(),
+        state: None,
+        are_required: false,
+    }
 }
 
 #[cfg(test)]

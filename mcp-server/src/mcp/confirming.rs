@@ -1,59 +1,43 @@
-//! The asking of a client's user whether a call is meant.
+//! The asking of a client's user, in a session, whether a call is meant.
 
 use std::time::Duration;
 
-use rmcp::model::{
-    CallToolRequestParams, ElicitRequest, ElicitRequestParams, InputRequest, InputRequests,
-    InputRequiredResult,
-};
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::model::CallToolRequestParams;
+use rmcp::service::{Peer, RoleServer};
 
-use super::confirmation::{self, Asked, CONFIRM};
-use super::server::McpServer;
+use super::confirmation;
 use crate::call::Call;
 use crate::tools::{Ask, ToolFailure};
 
 /// A user who has not answered by then is not there.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-impl McpServer {
-    /// Asks the user whether the call that failed is meant, where its failure has a question, its
-    /// client can ask, and no answer has come yet.
-    pub(super) async fn ask_whether_meant(
-        &self,
-        failure: ToolFailure,
-        mut request: CallToolRequestParams,
-        call: &Call,
-        context: &RequestContext<RoleServer>,
-    ) -> Asked {
-        let can_ask = call.client.elicitation && request.input_responses.is_none();
-        let question = match failure.ask.as_deref() {
-            Some(Ask::Confirmation(question)) if can_ask => question.clone(),
-            _ => return Asked::Failed(failure),
-        };
-        let params = ElicitRequestParams::FormElicitationParams {
-            meta: None,
-            message: question,
-            requested_schema: confirmation::schema(),
-        };
-        if call.revision.is_stateless() {
-            let ask = InputRequest::Elicitation(ElicitRequest::new(params));
-            let asked = InputRequests::from([(CONFIRM.to_owned(), ask)]);
-            return Asked::ByClient(InputRequiredResult::from_input_requests(asked));
+/// Asks the user whether the call that failed is meant, where its failure has a question and its
+/// client can ask. A yes is put into the arguments.
+///
+/// # Errors
+/// Nobody was asked, or the user says no: the failure is the answer.
+pub(super) async fn ask_whether_meant(
+    failure: ToolFailure,
+    request: &mut CallToolRequestParams,
+    call: &Call,
+    peer: &Peer<RoleServer>,
+) -> Result<(), ToolFailure> {
+    let question = match failure.ask.as_deref() {
+        Some(Ask::Confirmation(question)) if call.client.elicitation => question.clone(),
+        _ => return Err(failure),
+    };
+    let form = confirmation::form(question);
+    let asking = peer.create_elicitation_with_timeout(form, Some(PATIENCE));
+    match call.unless_cancelled(asking).await? {
+        Ok(answer) if confirmation::says_yes(&answer) => {
+            confirmation::confirm(request);
+            Ok(())
         }
-        let peer = &context.peer;
-        let asking = peer.create_elicitation_with_timeout(params, Some(PATIENCE));
-        match call.unless_cancelled(asking).await {
-            Ok(Ok(answer)) if confirmation::says_yes(&answer) => {
-                confirmation::confirm(&mut request);
-                Asked::Confirmed(request)
-            }
-            Ok(Ok(_)) => Asked::Failed(failure),
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "a client did not ask its user");
-                Asked::Failed(failure)
-            }
-            Err(cancelled) => Asked::Failed(cancelled.into()),
+        Ok(_) => Err(failure),
+        Err(error) => {
+            tracing::debug!(%error, "a client did not ask its user");
+            Err(failure)
         }
     }
 }

@@ -11,7 +11,7 @@ use rmcp::model::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::call::Answers;
+use crate::call::{Answers, ClientAbilities};
 use crate::tools::Inputs;
 
 /// A state that comes back later is not taken: whoever was asked has gone.
@@ -31,7 +31,7 @@ impl Default for StateSeal {
 }
 
 impl StateSeal {
-    /// The answers that a request brings. `request` is all that the state was given for.
+    /// The answers that a request brings. `request` tells all that the state was given for.
     ///
     /// # Errors
     /// The state is none that this server gave for this request.
@@ -39,10 +39,12 @@ impl StateSeal {
         &self,
         responses: Option<&BTreeMap<String, Value>>,
         state: Option<&str>,
-        request: &Value,
+        request: impl FnOnce() -> Value,
     ) -> Result<Answers, ErrorData> {
-        let bound_to = request.to_string();
-        let state = state.map(|state| self.0.open_json_with(state, bound_to.as_bytes()));
+        let state = state.map(|state| {
+            let bound_to = request().to_string();
+            self.0.open_json_with(state, bound_to.as_bytes())
+        });
         let state = state.transpose().map_err(|_| {
             let message = "`requestState` is none that this server gave for this request, or is \
                            too old; make the request anew without it";
@@ -51,37 +53,15 @@ impl StateSeal {
         Ok(Answers::new(responses.cloned(), state))
     }
 
-    /// The result that asks the client; `None` where it can answer nothing and need not.
+    /// The result that asks the client.
     ///
     /// # Errors
-    /// The client can answer nothing and has to.
+    /// The state cannot be written as JSON.
     pub(super) fn ask(
         &self,
         inputs: Inputs,
-        client: &ClientCapabilities,
         request: &Value,
-    ) -> Result<Option<InputRequiredResult>, ErrorData> {
-        let mut missing = ClientCapabilities::default();
-        let mut requests = inputs.requests;
-        requests.retain(|_, asked| match asked {
-            InputRequest::CreateMessage(_) => {
-                missing.sampling = Some(Default::default());
-                client.sampling.is_some()
-            }
-            InputRequest::ListRoots(_) => {
-                missing.roots = Some(Default::default());
-                client.roots.is_some()
-            }
-            _ => {
-                missing.elicitation = Some(Default::default());
-                client.elicitation.is_some()
-            }
-        });
-        match (requests.is_empty(), inputs.are_required) {
-            (true, true) => return Err(ErrorData::missing_required_client_capability(missing)),
-            (true, false) => return Ok(None),
-            (false, _) => {}
-        }
+    ) -> Result<InputRequiredResult, ErrorData> {
         let bound_to = request.to_string();
         let options = SealOptions::new()
             .associated_data(bound_to.as_bytes())
@@ -92,7 +72,37 @@ impl StateSeal {
         let state = state.transpose().map_err(|error| {
             ErrorData::internal_error(format!("the question cannot be asked: {error}"), None)
         })?;
-        Ok(Some(InputRequiredResult::new(Some(requests), state)))
+        Ok(InputRequiredResult::new(Some(inputs.requests), state))
+    }
+}
+
+/// The questions that this client can answer; `None` where it can answer none and need not.
+///
+/// # Errors
+/// The client can answer nothing and has to.
+pub(super) fn answerable(
+    mut inputs: Inputs,
+    client: ClientAbilities,
+) -> Result<Option<Inputs>, ErrorData> {
+    let mut missing = ClientCapabilities::default();
+    inputs.requests.retain(|_, asked| match asked {
+        InputRequest::CreateMessage(_) => {
+            missing.sampling = Some(Default::default());
+            client.sampling
+        }
+        InputRequest::ListRoots(_) => {
+            missing.roots = Some(Default::default());
+            client.roots
+        }
+        _ => {
+            missing.elicitation = Some(Default::default());
+            client.elicitation
+        }
+    });
+    match (inputs.requests.is_empty(), inputs.are_required) {
+        (true, true) => Err(ErrorData::missing_required_client_capability(missing)),
+        (true, false) => Ok(None),
+        (false, _) => Ok(Some(inputs)),
     }
 }
 
@@ -115,15 +125,11 @@ mod tests {
     #[test]
     fn it_takes_a_state_back_as_it_was_for_the_request_that_it_was_given_for_alone() {
         let (seal, request) = (StateSeal::default(), json!(["tools/call", "a", {}]));
-        let mut able = ClientCapabilities::default();
-        able.roots = Some(Default::default());
-        let asked = seal
-            .ask(roots(true), &able, &request)
-            .expect("it can be asked");
-        let state = asked
-            .and_then(|asked| asked.request_state)
-            .expect("a state");
-        let answers = seal.open(None, Some(&state), &request).expect("its own");
+        let asked = seal.ask(roots(true), &request).expect("it can be asked");
+        let state = asked.request_state.expect("a state");
+        let answers = seal
+            .open(None, Some(&state), || request.clone())
+            .expect("its own");
         assert_eq!(answers.state(), Some(&json!({"round": 1})));
         let other = json!(["tools/call", "b", {}]);
         for (state, request) in [
@@ -132,24 +138,30 @@ mod tests {
             (String::new(), &request),
         ] {
             let refused = seal
-                .open(None, Some(&state), request)
+                .open(None, Some(&state), || request.clone())
                 .expect_err("not its own");
             assert_eq!(refused.code, ErrorCode::INVALID_PARAMS);
         }
         assert!(
             StateSeal::default()
-                .open(None, Some(&state), &request)
+                .open(None, Some(&state), || request.clone())
                 .is_err()
         );
     }
 
     #[test]
     fn it_asks_nothing_that_the_client_cannot_answer() {
-        let (seal, unable) = (StateSeal::default(), ClientCapabilities::default());
-        let asked = seal.ask(roots(false), &unable, &json!(null));
-        assert!(asked.expect("it need not ask").is_none());
-        let refused = seal.ask(roots(true), &unable, &json!(null));
+        let unable = ClientAbilities::default();
+        let asked = answerable(roots(false), unable);
+        assert_eq!(asked.expect("it need not ask"), None);
+        let refused = answerable(roots(true), unable);
         let code = refused.expect_err("it has to ask").code;
         assert_eq!(code, ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY);
+        let able = ClientAbilities {
+            roots: true,
+            ..unable
+        };
+        let asked = answerable(roots(true), able);
+        assert_eq!(asked.expect("it can be asked"), Some(roots(true)));
     }
 }

@@ -1,44 +1,67 @@
-//! A call of a tool that needs nothing of rmcp: its client asked for no progress and can be asked
-//! nothing, and the tool only reads.
+//! A call of a tool that needs nothing of rmcp: its client asked for no progress, and where it is
+//! asked something, the question is in the answer.
 //!
 //! rmcp makes a service, a channel and three tasks for each request. That is more than half of the
 //! time of a short query.
 
 use bytes::Bytes;
-use rmcp::model::{CallToolRequestParams, CallToolResult, JsonObject, RequestId};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, ClientCapabilities, ErrorCode, ErrorData, JsonObject,
+    RequestId, ServerResult,
+};
 use serde::Serialize;
-use tracing::Instrument as _;
 
-use super::{Incoming, McpServer, answer};
-use crate::call::{Answers, Call, ClientAbilities, Progress, Revision};
+use super::{Incoming, McpServer};
+use crate::call::{Answers, Call, Progress, Revision};
 
-/// A call as a client of a session-based revision makes it, when it asks for nothing more.
+/// A call that asks for nothing more than its answer.
 #[derive(Debug)]
 pub struct PlainCall {
     /// The id of the request.
     pub id: RequestId,
     /// The revision that the client speaks.
     pub revision: Revision,
+    /// The abilities of the client, where the revision has each request say them.
+    pub capabilities: ClientCapabilities,
     /// The name of the tool.
     pub tool: String,
     /// The arguments, not yet looked at.
     pub arguments: JsonObject,
 }
 
+/// The answer to a plain call.
+#[derive(Debug)]
+pub struct PlainAnswer {
+    /// The answer as one JSON-RPC message.
+    pub message: Bytes,
+    /// Whether the request was refused for what its client cannot do, which has a status of its own
+    /// (2026-07-28, Streamable HTTP).
+    pub refuses_request: bool,
+}
+
 #[derive(Serialize)]
-struct Answer {
+struct Message {
     jsonrpc: &'static str,
     id: RequestId,
-    result: CallToolResult,
+    #[serde(flatten)]
+    answer: Answer,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Result(Box<ServerResult>),
+    Error(ErrorData),
 }
 
 impl McpServer {
-    /// Whether calls of this tool may go the short way.
+    /// Whether calls of this tool may go the short way: it only reads, so that nobody is asked in
+    /// the middle of a call, and no header repeats its arguments.
     pub fn takes_plainly(&self, tool: &str) -> bool {
-        self.catalogue.tools.only_reads(tool)
+        self.catalogue.tools.is_plain(tool)
     }
 
-    /// The answer to the call, as one JSON-RPC message. Dropping the future cancels the call.
+    /// The answer to the call. Dropping the future cancels the call, unless it has become a task.
     ///
     /// # Errors
     /// The answer cannot be written as JSON.
@@ -46,7 +69,7 @@ impl McpServer {
         &self,
         incoming: Incoming,
         plain: PlainCall,
-    ) -> serde_json::Result<Bytes> {
+    ) -> serde_json::Result<PlainAnswer> {
         let cancelled = self.stopping.child_token();
         let _gone = cancelled.clone().drop_guard();
         let _guard = incoming.session.clone().map(|session| {
@@ -57,8 +80,8 @@ impl McpServer {
         let call = Call {
             request_id: incoming.id,
             principal: incoming.principal,
+            client: self.usable_abilities(&plain.capabilities, &plain.revision),
             revision: plain.revision,
-            client: ClientAbilities::default(),
             session: incoming.session,
             cancelled,
             deadline: incoming.deadline,
@@ -66,28 +89,30 @@ impl McpServer {
             answers: Answers::default(),
             progress: Progress::default(),
         };
+        let is_stateless = call.revision.is_stateless();
         let mut request = CallToolRequestParams::new(plain.tool);
         request.arguments = Some(plain.arguments);
-        let span =
-            tracing::info_span!("tool", request_id = call.request_id.0, tool = %request.name);
-        let called = self.run_tool(&request, &call).instrument(span);
-        let id = plain.id;
-        let message = match called.await {
-            Ok(result) => {
-                let mut result = answer::to_call(result, &call.revision, raw_result.as_deref());
-                result.meta = Some(answer::stamp(Some(&call.request_id)));
-                // Revisions with sessions do not know it.
-                result.result_type = None;
-                serde_json::to_vec(&Answer {
-                    jsonrpc: "2.0",
-                    id,
-                    result,
-                })
-            }
-            Err(error) => {
-                serde_json::to_vec(&serde_json::json!({"jsonrpc": "2.0", "id": id, "error": error}))
-            }
+        let mut answered = self.answer_call(request, call, raw_result.as_deref()).await;
+        if let Ok(CallToolResponse::Complete(result)) = &mut answered
+            && !is_stateless
+        {
+            // Revisions with sessions do not know it.
+            result.result_type = None;
+        }
+        let answer = match answered {
+            Ok(result) => Answer::Result(Box::new(result.into())),
+            Err(error) => Answer::Error(error),
         };
-        Ok(Bytes::from(message?))
+        let needed = ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY;
+        let refuses_request = matches!(&answer, Answer::Error(error) if error.code == needed);
+        let message = Message {
+            jsonrpc: "2.0",
+            id: plain.id,
+            answer,
+        };
+        Ok(PlainAnswer {
+            message: Bytes::from(serde_json::to_vec(&message)?),
+            refuses_request,
+        })
     }
 }

@@ -10,6 +10,7 @@ use tracing::Instrument as _;
 
 use super::answer;
 use super::failure::to_error;
+use super::inputs::answerable;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
 use crate::prompts::{Arguments, Guide, Surroundings};
 use crate::tools::{Effect, ToolFailure};
@@ -49,7 +50,7 @@ impl McpServer {
         let (responses, state) = (&request.input_responses, &request.request_state);
         call.answers = self
             .seal
-            .open(responses.as_ref(), state.as_deref(), &asked_by)?;
+            .open(responses.as_ref(), state.as_deref(), || asked_by.clone())?;
         let surroundings = Surroundings {
             tools: &self.catalogue.tools,
             services: &self.services,
@@ -68,12 +69,12 @@ impl McpServer {
             .instrument(span)
             .await;
         let mut guide = guide.map_err(|failure| to_error(&failure))?;
-        if let Some(inputs) = guide.take_inputs().filter(|_| call.revision.is_stateless()) {
-            let client = context.client_capabilities().unwrap_or_default();
-            if let Some(mut question) = self.seal.ask(inputs, &client, &asked_by)? {
-                question.meta = Some(answer::stamp(Some(&call.request_id)));
-                return Ok(question.into());
-            }
+        if let Some(inputs) = guide.take_inputs().filter(|_| call.revision.is_stateless())
+            && let Some(inputs) = answerable(inputs, call.client)?
+        {
+            let mut question = self.seal.ask(inputs, &asked_by)?;
+            question.meta = Some(answer::stamp(Some(&call.request_id)));
+            return Ok(question.into());
         }
         let attached = guide.take_attached().into_iter();
         let attached = attached.map(|content| PromptMessage::new(Role::User, content));

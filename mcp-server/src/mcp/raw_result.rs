@@ -35,6 +35,12 @@ impl RawResult {
         Value::from(self.mark.as_str())
     }
 
+    /// The bytes that were kept, which are kept no more.
+    pub fn take(&self) -> Option<Bytes> {
+        let mut kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.take()
+    }
+
     /// Whether bytes are kept that still have to be put into the answer.
     pub fn is_kept(&self) -> bool {
         let kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);

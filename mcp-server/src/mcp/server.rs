@@ -4,36 +4,33 @@ use std::sync::Arc;
 
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult,
-    CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    Implementation, InitializeRequestParams, InitializeResult, InputRequiredResult,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, SubscribeRequestMethod, SubscribeRequestParams,
-    SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams,
+    GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
+    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestMethod,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
 use super::answer::{self, NAME};
-use super::confirmation::{self, Asked};
 use super::inputs::StateSeal;
 use super::subscriptions::Subscriptions;
 use super::{Catalogue, FindIncoming, RunningCalls};
-use crate::call::{Call, Revision};
+use crate::call::Revision;
 use crate::services::Services;
+use crate::tools::Tool as _;
 use crate::tools::get_table_schema::GetTableSchema;
 use crate::tools::list_tables::ListTables;
-use crate::tools::{Ask, Output, Tool as _, ToolFailure};
 
 /// How long a client may keep a list of what this server offers. It changes only with a new release
 /// of the server.
 pub(super) const LIST_TTL_MS: u64 = 60_000;
 
-/// The methods of 2026-07-28. rmcp takes one with malformed params for an unknown method; clients
-/// take "unknown method" for an old server.
+/// The methods of 2026-07-28 and of its extension for tasks. rmcp takes one with malformed params
+/// for an unknown method; clients take "unknown method" for an old server.
 const KNOWN_METHODS: &[&str] = &[
     "server/discover",
     "tools/list",
@@ -45,6 +42,9 @@ const KNOWN_METHODS: &[&str] = &[
     "prompts/get",
     "completion/complete",
     "subscriptions/listen",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
 ];
 
 /// The server of MCP's methods. One per request in rmcp's eyes; all share the registries and the
@@ -111,52 +111,20 @@ impl McpServer {
     }
 }
 
-/// How far a call has come.
-enum CallOutcome {
-    /// It is over, well or not.
-    Over(Result<Output, ToolFailure>),
-    /// The client has something to ask first.
-    Question(InputRequiredResult),
-}
-
-impl McpServer {
-    /// Runs the tool that a request names.
-    ///
-    /// # Errors
-    /// There is no such tool.
-    pub(super) async fn run_tool(
-        &self,
-        request: &CallToolRequestParams,
-        call: &Call,
-    ) -> Result<Result<Output, ToolFailure>, ErrorData> {
-        let arguments = request.arguments.clone().unwrap_or_default();
-        let services = Arc::clone(&self.services);
-        let tools = &self.catalogue.tools;
-        let work = tools.run(&request.name, services, call.clone(), arguments);
-        let (effect, work) = work.ok_or_else(|| {
-            let message = format!(
-                "there is no tool `{}`; tools/list names those there are",
-                request.name
-            );
-            ErrorData::invalid_params(message, None)
-        })?;
-        let size = |output: &Output| output.structured.bytes().len();
-        Ok(self
-            .run(request.name.clone(), effect, call, size, work)
-            .await)
-    }
-}
-
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
+        let mut capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_resources()
             .enable_resources_subscribe()
             .enable_resources_list_changed()
             .enable_prompts()
             .enable_completions()
+            .enable_tasks()
             .build();
+        if !self.services.task_config.enabled {
+            capabilities.extensions = None;
+        }
         ServerConfig::new(capabilities)
             .with_server_info(implementation())
             .with_protocol_version(ProtocolVersion::LATEST)
@@ -170,6 +138,8 @@ impl ServerHandler for McpServer {
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         let mut answer = self.negotiate_initialize(&request)?;
+        // Tasks are of the revisions without a handshake.
+        answer.capabilities.extensions = None;
         if let Some(resources) = &mut answer.capabilities.resources
             && !self.keeps_peers
         {
@@ -205,57 +175,44 @@ impl ServerHandler for McpServer {
 
     async fn call_tool(
         &self,
-        mut request: CallToolRequestParams,
+        request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        confirmation::take_answer(&mut request);
         let incoming = self.incoming(&context);
         let raw_result = incoming.raw_result.clone();
-        let (mut call, _guards) = self.receive(incoming, &context);
-        let asked_by = json!([call.principal.owner(), &request.name, &request.arguments]);
-        let (responses, state) = (&request.input_responses, &request.request_state);
-        call.answers = self
-            .seal
-            .open(responses.as_ref(), state.as_deref(), &asked_by)?;
-        let span = tracing::info_span!(
-            "tool",
-            request_id = call.request_id.0,
-            tool = %request.name
-        );
-        let calling = async {
-            let failure = match self.run_tool(&request, &call).await? {
-                Ok(output) => return Ok(CallOutcome::Over(Ok(output))),
-                Err(failure) => failure,
-            };
-            if let Some(Ask::Inputs(inputs)) = failure.ask.as_deref()
-                && call.revision.is_stateless()
-            {
-                let client = context.client_capabilities().unwrap_or_default();
-                return Ok(match self.seal.ask(inputs.clone(), &client, &asked_by)? {
-                    Some(question) => CallOutcome::Question(question),
-                    None => CallOutcome::Over(Err(failure)),
-                });
-            }
-            let asking = self.ask_whether_meant(failure, request, &call, &context);
-            Ok(match asking.await {
-                Asked::Failed(failure) => CallOutcome::Over(Err(failure)),
-                Asked::ByClient(question) => CallOutcome::Question(question),
-                Asked::Confirmed(request) => {
-                    CallOutcome::Over(self.run_tool(&request, &call).await?)
-                }
-            })
-        };
-        // Boxed, as below: the work of a call is what a thread's stack has to hold.
-        let result = match Box::pin(calling.instrument(span)).await? {
-            CallOutcome::Over(result) => result,
-            CallOutcome::Question(mut question) => {
-                question.meta = Some(answer::stamp(Some(&call.request_id)));
-                return Ok(question.into());
-            }
-        };
-        let mut answer = answer::to_call(result, &call.revision, raw_result.as_deref());
-        answer.meta = Some(answer::stamp(Some(&call.request_id)));
-        Ok(answer.into())
+        let (call, _guards) = self.receive(incoming, &context);
+        // Boxed: the work of a call is what a thread's stack has to hold.
+        if call.revision.is_stateless() {
+            Box::pin(self.answer_call(request, call, raw_result.as_deref())).await
+        } else {
+            let raw_result = raw_result.as_deref();
+            Box::pin(self.answer_call_in_session(request, call, &context.peer, raw_result)).await
+        }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.look_at_task(request.task_id, &context).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.answer_task(request.task_id, request.input_responses, &context)
+            .await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.stop_task(request.task_id, &context).await
     }
 
     async fn list_resources(

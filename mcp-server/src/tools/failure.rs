@@ -62,6 +62,14 @@ impl ToolFailure {
         self
     }
 
+    /// The call is made for clients alone that can follow a task.
+    pub fn needs_task() -> Self {
+        let message = "this call is made as a task, which the client has not said it can follow";
+        let mut failure = Self::new("needs_task", message);
+        failure.ask = Some(Box::new(Ask::Task));
+        failure
+    }
+
     /// The log needs this to explain it.
     #[must_use]
     pub fn with_log(mut self, log: impl Into<String>) -> Self {

@@ -10,6 +10,8 @@ pub enum Ask {
     Confirmation(String),
     /// Other input, on revisions where a result can ask for it.
     Inputs(Inputs),
+    /// The ability to follow a task, without which the call is not made.
+    Task,
 }
 
 /// Input that a client answers, and then makes its call again with the answers.

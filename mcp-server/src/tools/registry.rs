@@ -17,9 +17,14 @@ type Work = BoxFuture<'static, Result<Output, ToolFailure>>;
 
 type Run = fn(Arc<Services>, Call, JsonObject) -> Work;
 
+/// The keyword by which a schema has clients repeat an argument in a header.
+const HEADER_OF_ARGUMENT: &str = "\"x-mcp-header\"";
+
 struct Entry {
     listed: Listed,
     effect: Effect,
+    /// Whether clients repeat an argument of it in a header.
+    names_headers: bool,
     run: Run,
 }
 
@@ -38,6 +43,7 @@ impl Registry {
         self.entries.push(Entry {
             listed: listed::<T>(),
             effect: T::EFFECT,
+            names_headers: T::input_schema().to_string().contains(HEADER_OF_ARGUMENT),
             run: |services, call, arguments| {
                 Box::pin(parse_and_run::<T>(services, call, arguments))
             },
@@ -100,10 +106,16 @@ impl Registry {
         self.list().find(|tool| tool.name == name)
     }
 
-    /// Whether there is such a tool and it changes nothing.
-    pub fn only_reads(&self, name: &str) -> bool {
+    /// Whether there is such a tool, it changes nothing, and no header repeats its arguments.
+    pub fn is_plain(&self, name: &str) -> bool {
         let entry = self.entries.iter().find(|entry| entry.listed.name == name);
-        entry.is_some_and(|entry| entry.effect == Effect::Reads)
+        entry.is_some_and(|entry| entry.effect == Effect::Reads && !entry.names_headers)
+    }
+
+    /// The change that a call of this tool makes; `None` when no tool has this name.
+    pub fn effect(&self, name: &str) -> Option<Effect> {
+        let entry = self.entries.iter().find(|entry| entry.listed.name == name);
+        entry.map(|entry| entry.effect)
     }
 
     /// The work of one call and the effect that it may have; `None` when no tool has this name.

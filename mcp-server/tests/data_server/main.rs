@@ -43,4 +43,5 @@ mod sessions;
 mod subscriptions;
 mod table_attacks;
 mod tables;
+mod tasks;
 mod values;

@@ -2,18 +2,22 @@
 
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Client, MODERN};
 use crate::database::Database;
 use crate::server::Server;
 
 /// Status, media type and body of the answer to a call.
-async fn answered(client: &Client, mut params: Value, through_rmcp: bool) -> (u16, String, String) {
-    if through_rmcp {
-        // It asks for nothing, but it is more than a plain call has.
-        params["_meta"] = json!({});
-    }
+async fn answered(client: &Client, params: Value, through_rmcp: bool) -> (u16, String, String) {
     let id = ("x-request-id", "6c9f7a52-0f4b-4c7e-9d37-4f6f6b1f2a11");
-    let response = client.send("tools/call", params, &[id]).await;
+    let json = "application/json";
+    // It says nothing more, but it is not as a plain call spells it.
+    let spelled_out = ("content-type", "application/json; charset=utf-8");
+    let kind = if through_rmcp {
+        spelled_out
+    } else {
+        ("content-type", json)
+    };
+    let response = client.send("tools/call", params, &[id, kind]).await;
     let status = response.status().as_u16();
     let kind = response.headers()["content-type"].to_str().expect("text");
     let kind = kind.to_owned();
@@ -25,8 +29,11 @@ async fn it_answers_plain_calls_to_the_letter_as_rmcp_does() {
     let database = Database::with("").await;
     let server = Server::on(&database, &["--postgres-connections=1"]).await;
     let query = |sql: &str| json!({"name": "execute_query", "arguments": {"sql": sql}});
-    for revision in ["2025-03-26", "2025-06-18", "2025-11-25"] {
-        let client = Client::legacy(&server.address, revision).await;
+    for revision in ["2025-03-26", "2025-06-18", "2025-11-25", MODERN] {
+        let client = match revision {
+            MODERN => server.client(),
+            _ => Client::legacy(&server.address, revision).await,
+        };
         for params in [
             query("SELECT 1 AS a, 'é\"\n' AS b"),
             query("SELECT n, repeat('x', 100) FROM generate_series(1, 100) n"),
@@ -51,16 +58,18 @@ async fn it_answers_plain_calls_to_the_letter_as_rmcp_does() {
 async fn it_answers_no_plain_call_under_a_name_that_is_not_its_own() {
     let database = Database::with("").await;
     let server = Server::on(&database, &[]).await;
-    let client = Client::legacy(&server.address, "2025-11-25").await;
+    let legacy = Client::legacy(&server.address, "2025-11-25").await;
     let params = json!({"name": "execute_query", "arguments": {"sql": "SELECT 1"}});
-    let status = async |headers: &[(&'static str, &str)]| {
-        let response = client.send("tools/call", params.clone(), headers).await;
-        response.status().as_u16()
-    };
-    for _ in 0..3 {
-        assert_eq!(status(&[]).await, 200);
-        assert_eq!(status(&[("host", "evil.example")]).await, 403);
-        assert_eq!(status(&[("origin", "http://evil.example")]).await, 403);
-        assert_eq!(status(&[("origin", "http://localhost:5173")]).await, 200);
+    for client in [legacy, server.client()] {
+        let status = async |headers: &[(&'static str, &str)]| {
+            let response = client.send("tools/call", params.clone(), headers).await;
+            response.status().as_u16()
+        };
+        for _ in 0..3 {
+            assert_eq!(status(&[]).await, 200);
+            assert_eq!(status(&[("host", "evil.example")]).await, 403);
+            assert_eq!(status(&[("origin", "http://evil.example")]).await, 403);
+            assert_eq!(status(&[("origin", "http://localhost:5173")]).await, 200);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The tools that the suites call.
 
 mod asking;
+mod long;
 
 use mcp_server::call::Call;
 use mcp_server::services::Services;
@@ -13,7 +14,7 @@ use crate::samples::{PNG, WAV};
 
 /// Every tool, in the order of the list that clients see.
 pub fn all() -> Registry {
-    Registry::default()
+    let tools = Registry::default()
         .with::<SimpleText>()
         .with::<Image>()
         .with::<Audio>()
@@ -33,7 +34,8 @@ pub fn all() -> Registry {
         .with::<asking::Several>()
         .with::<asking::Rounds>()
         .with::<asking::Capable>()
-        .with::<asking::Missing>()
+        .with::<asking::Missing>();
+    long::add_to(tools)
 }
 
 /// No arguments at all.

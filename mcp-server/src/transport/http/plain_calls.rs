@@ -1,8 +1,8 @@
 //! Answers plain calls of tools without rmcp; every other request goes on to it.
 //!
-//! Plain is a call in a session-based revision whose head and body leave nothing to decide. What is
-//! in any way unusual, or wrong, is rmcp's: it alone refuses. `Host` and `Origin` are judged by
-//! rmcp too, once for each pair.
+//! Plain is a call whose head and body leave nothing to decide, in a session-based revision or in
+//! one whose requests say in their head what their body has. What is in any way unusual, or wrong,
+//! is rmcp's: it alone refuses. `Host` and `Origin` are judged by rmcp too, once for each pair.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,10 +11,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt as _;
-use rmcp::model::{JsonObject, ProtocolVersion, RequestId};
-use serde::Deserialize;
+use rmcp::model::{ClientCapabilities, JsonObject, ProtocolVersion, RequestId, RequestMetaObject};
+use serde::{Deserialize, Deserializer};
 
 use super::Mcp;
 use super::envelope::{Envelope, PROTOCOL_VERSION};
@@ -24,9 +24,17 @@ use crate::mcp::{Incoming, McpServer, PlainCall};
 /// Pairs of `Host` and `Origin` that are remembered as allowed; a server is called by few names.
 const KNOWN_NAMES: usize = 64;
 
-/// The beginning of headers that repeat parts of the body, which rmcp compares.
+/// The beginning of MCP's headers, some of which repeat parts of the body.
 const MCP_HEADERS: &str = "mcp-";
-const SESSION_HEADER: &str = "mcp-session-id";
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// The method whose requests may be plain.
+const CALL: &str = "tools/call";
+
+/// The beginning of a header's value that stands for other bytes.
+const ENCODED: &str = "=?";
 
 /// The way past rmcp.
 #[derive(Clone)]
@@ -53,6 +61,21 @@ struct Message {
 struct Params {
     name: String,
     arguments: JsonObject,
+    #[serde(rename = "_meta", default, deserialize_with = "present")]
+    meta: Option<RequestMetaObject>,
+}
+
+/// A member that is there, be it null.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// A head that leaves nothing to decide.
+struct PlainHead<'a> {
+    version: ProtocolVersion,
+    /// The tool, where the revision has it in the head.
+    tool: Option<&'a str>,
+    names: Names,
 }
 
 impl ShortWay {
@@ -92,23 +115,28 @@ pub(super) async fn answer(
     let is_call = request
         .extensions()
         .get::<Envelope>()
-        .is_some_and(|envelope| envelope.method == "tools/call");
-    let plain_head = plain_head(request.method(), request.uri(), request.headers());
-    let (true, Some((revision, names))) = (is_call, plain_head) else {
+        .is_some_and(|envelope| envelope.method == CALL);
+    if !is_call {
         return next.run(request).await;
-    };
+    }
     let (parts, body) = request.into_parts();
+    let Some(head) = plain_head(&parts.method, &parts.uri, &parts.headers) else {
+        return next.run(Request::from_parts(parts, body)).await;
+    };
     let Ok(body) = body.collect().await else {
         return next.run(Request::from_parts(parts, Body::empty())).await;
     };
     let body = body.to_bytes();
-    if let Some(call) = plain_body(&body, revision)
+    if let Some(call) = plain_body(&body, &head)
         && way.server.takes_plainly(&call.tool)
-        && way.hears(names).await
+        && way.hears(head.names).await
         && let Some(incoming) = parts.extensions.get::<Incoming>()
         && let Ok(answer) = way.server.answer_plainly(incoming.clone(), call).await
     {
-        let mut response = Response::new(Body::from(answer));
+        let mut response = Response::new(Body::from(answer.message));
+        if answer.refuses_request {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+        }
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(CONTENT_TYPE, json);
         return response;
@@ -117,48 +145,80 @@ pub(super) async fn answer(
     next.run(request).await
 }
 
-/// The revision and the names of a request whose head is plain.
-fn plain_head(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<(Revision, Names)> {
+/// The facts of a request's head, if it is plain.
+fn plain_head<'a>(method: &Method, uri: &Uri, headers: &'a HeaderMap) -> Option<PlainHead<'a>> {
     if method != Method::POST || uri.path() != "/mcp" || uri.authority().is_some() {
         return None;
     }
-    let revision = only(headers, &PROTOCOL_VERSION)?.to_str().ok()?;
-    let revision = ProtocolVersion::KNOWN_VERSIONS
+    let version = only(headers, &PROTOCOL_VERSION)?;
+    let version = ProtocolVersion::KNOWN_VERSIONS
         .iter()
-        .find(|known| known.as_str() == revision && known.has_initialize())?;
-    let accept = only(headers, &ACCEPT)?.to_str().ok()?;
+        .find(|known| known.as_str() == version)?;
+    let accept = only(headers, &ACCEPT)?;
     let accepts = |kind: &str| accept.contains(kind);
-    let is_json = only(headers, &CONTENT_TYPE)?.as_bytes() == b"application/json";
-    let repeats_body = headers.keys().any(|name| {
-        name.as_str().starts_with(MCP_HEADERS)
-            && *name != PROTOCOL_VERSION
-            && name.as_str() != SESSION_HEADER
-    });
-    if !accepts("application/json") || !accepts("text/event-stream") || !is_json || repeats_body {
+    let is_json = only(headers, &CONTENT_TYPE)? == "application/json";
+    if !accepts("application/json") || !accepts("text/event-stream") || !is_json {
+        return None;
+    }
+    let has_session = version.has_initialize();
+    let tool = match has_session {
+        true => None,
+        false if only(headers, &METHOD)? != CALL => return None,
+        false => Some(only(headers, &NAME).filter(|name| !name.starts_with(ENCODED))?),
+    };
+    let usual: &[HeaderName] = match has_session {
+        true => &[PROTOCOL_VERSION, SESSION_ID],
+        false => &[PROTOCOL_VERSION, METHOD, NAME],
+    };
+    let is_unusual =
+        |name: &&HeaderName| name.as_str().starts_with(MCP_HEADERS) && !usual.contains(name);
+    if headers.keys().find(is_unusual).is_some() {
         return None;
     }
     let origin = match headers.get_all(ORIGIN).iter().count() {
         0 => None,
-        _ => Some(only(headers, &ORIGIN)?.clone()),
+        _ => Some(only_value(headers, &ORIGIN)?.clone()),
     };
-    let host = only(headers, &HOST)?.clone();
-    Some((Revision::named(Some(revision.clone())), (host, origin)))
+    Some(PlainHead {
+        version: version.clone(),
+        tool,
+        names: (only_value(headers, &HOST)?.clone(), origin),
+    })
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+/// The text of a header that is there once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    only_value(headers, name)?.to_str().ok()
+}
+
+fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then_some(value)
 }
 
-/// The call of a body that is plain: no `_meta`, nothing that is not known, nothing left out.
-fn plain_body(body: &[u8], revision: Revision) -> Option<PlainCall> {
+/// The call of a body that is plain: nothing that is not known, nothing left out, no wish to hear
+/// of progress, and in it what its head says.
+fn plain_body(body: &[u8], head: &PlainHead<'_>) -> Option<PlainCall> {
     let message: Message = serde_json::from_slice(body).ok()?;
-    (message.jsonrpc == "2.0" && message.method == "tools/call").then_some(PlainCall {
+    let params = message.params;
+    let capabilities = match (head.tool, params.meta) {
+        (None, None) => ClientCapabilities::default(),
+        (Some(tool), Some(meta)) => {
+            let is_whole = meta.missing_required_keys(&head.version).is_empty()
+                && meta.get_progress_token().is_none()
+                && meta.protocol_version().as_ref() == Some(&head.version);
+            let capabilities = meta.client_capabilities();
+            capabilities.filter(|_| is_whole && tool == params.name)?
+        }
+        _ => return None,
+    };
+    (message.jsonrpc == "2.0" && message.method == CALL).then(|| PlainCall {
         id: message.id,
-        revision,
-        tool: message.params.name,
-        arguments: message.params.arguments,
+        revision: Revision::named(Some(head.version.clone())),
+        capabilities,
+        tool: params.name,
+        arguments: params.arguments,
     })
 }
 
@@ -176,6 +236,17 @@ mod tests {
             ("accept", "application/json, text/event-stream"),
             ("mcp-protocol-version", "2025-11-25"),
         ];
+        for (name, value) in usual.iter().chain(changes) {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    fn modern_head(changes: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = head(&[]);
+        let version = HeaderValue::from_static("2026-07-28");
+        headers.insert(PROTOCOL_VERSION, version);
+        let usual = [("mcp-method", CALL), ("mcp-name", "list_tables")];
         for (name, value) in usual.iter().chain(changes) {
             headers.append(*name, HeaderValue::from_static(value));
         }
@@ -207,6 +278,25 @@ mod tests {
         ] {
             check_head(&head(&[change]), false);
         }
+        check_head(&modern_head(&[("x-trace", "1")]), true);
+        for change in [
+            ("mcp-method", CALL),
+            ("mcp-name", "list_tables"),
+            ("mcp-session-id", "x"),
+            ("mcp-param-sql", "x"),
+        ] {
+            check_head(&modern_head(&[change]), false);
+        }
+        for (name, value) in [
+            ("mcp-method", "tools/list"),
+            ("mcp-name", "=?base64?YQ==?="),
+        ] {
+            let mut headers = modern_head(&[]);
+            headers.insert(name, HeaderValue::from_static(value));
+            check_head(&headers, false);
+            headers.remove(name);
+            check_head(&headers, false);
+        }
         for (name, value) in [
             ("mcp-protocol-version", "2026-07-28"),
             ("mcp-protocol-version", "2019-01-01"),
@@ -235,11 +325,61 @@ mod tests {
         }
     }
 
+    fn is_plain(body: &str, headers: &HeaderMap) -> bool {
+        let head = plain_head(&Method::POST, &Uri::from_static("/mcp"), headers);
+        plain_body(body.as_bytes(), &head.expect("a plain head")).is_some()
+    }
+
     #[track_caller]
-    fn check_body(body: &Value, is_plain: bool) {
-        let revision = Revision::named(None);
-        let found = plain_body(body.to_string().as_bytes(), revision);
-        assert_eq!(found.is_some(), is_plain, "{body}");
+    fn check_body(body: &Value, expected: bool) {
+        assert_eq!(is_plain(&body.to_string(), &head(&[])), expected, "{body}");
+    }
+
+    #[test]
+    fn it_takes_a_body_of_2026_07_28_that_says_what_its_head_says_and_nothing_more() {
+        let usual = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}},
+            "io.modelcontextprotocol/clientInfo": {"name": "a", "version": "1"}});
+        let check = |name: &str, change: &dyn Fn(&mut Value), expected: bool| {
+            let mut params = json!({"name": name, "arguments": {}, "_meta": usual});
+            change(&mut params);
+            let body = json!({"jsonrpc": "2.0", "id": 1, "method": CALL, "params": params});
+            let found = is_plain(&body.to_string(), &modern_head(&[]));
+            assert_eq!(found, expected, "{body}");
+        };
+        check("list_tables", &|_| {}, true);
+        let with = |key: &'static str, value: Value| {
+            move |params: &mut Value| params["_meta"][key] = value.clone()
+        };
+        check(
+            "list_tables",
+            &with("traceparent", json!("00-1-2-01")),
+            true,
+        );
+        check("execute_query", &|_| {}, false);
+        for change in [
+            with("progressToken", json!(1)),
+            with(
+                "io.modelcontextprotocol/protocolVersion",
+                json!("2025-11-25"),
+            ),
+            with("io.modelcontextprotocol/clientCapabilities", json!([])),
+        ] {
+            check("list_tables", &change, false);
+        }
+        for (member, value) in [
+            ("_meta", json!(null)),
+            ("_meta", json!({})),
+            ("inputResponses", json!({})),
+            ("requestState", json!("x")),
+            ("task", json!({})),
+        ] {
+            check(
+                "list_tables",
+                &|params| params[member] = value.clone(),
+                false,
+            );
+        }
     }
 
     #[test]
@@ -272,7 +412,6 @@ mod tests {
         }
         let twice = call(json!({"name": "a", "arguments": {}})).to_string();
         let twice = twice.replacen(r#""id":1"#, r#""id":1,"id":2"#, 1);
-        assert!(plain_body(twice.as_bytes(), Revision::named(None)).is_none());
-        assert!(plain_body(b"[]", Revision::named(None)).is_none());
+        assert!(!is_plain(&twice, &head(&[])) && !is_plain("[]", &head(&[])));
     }
 }

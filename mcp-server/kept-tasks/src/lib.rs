@@ -1,0 +1,370 @@
+//! Calls that outlive their requests (tasks), as their callers find them again.
+//!
+//! A task that runs is in this process's memory: its progress, its open questions, and the token
+//! that stops it. On the disk it is one file from its beginning on, which its end makes whole, so
+//! that an answer survives a restart, and a restart that cost the work is told from a task that
+//! never was. Nobody can guess an id, and only the caller who began a task finds it. A task is kept
+//! for a time, and all of them are bounded in number and bytes; [`TaskStore::sweep`] takes back
+//! what has expired. Nothing here knows of MCP's methods or of a tool.
+//!
+//! Whoever does the work holds a [`Place`], which [`TaskStore::begin`] gives; its caller looks at
+//! it with [`TaskStore::look`].
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use kept_tasks::{Beginning, Outcome, TaskState, TaskStore, TaskStoreSettings};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let store = Arc::new(TaskStore::new(TaskStoreSettings {
+//!     folder: folder.path().to_owned(),
+//!     ttl: Duration::from_secs(60),
+//!     most: 8,
+//!     quota: 1 << 20,
+//! }));
+//! let place = store.begin(Beginning {
+//!     owner: Some("ada".to_owned()),
+//!     tool: "work".to_owned(),
+//!     changes: false,
+//!     cancel: Default::default(),
+//! })?;
+//! let id = place.id();
+//! place.end(Outcome::Cancelled)?;
+//! let over = store.look(&id, Some("ada"))?;
+//! assert!(matches!(over.state, TaskState::Over(Outcome::Cancelled)));
+//! assert!(store.look(&id, None).is_err());
+//! # Ok(())
+//! # }
+//! ```
+
+mod file;
+mod place;
+mod record;
+mod running;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rmcp::model::InputRequests;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use place::{NotAsked, Place};
+pub use record::{Outcome, Times};
+pub use running::StatusReports;
+
+use crate::file::{TaskFolder, has_expired};
+use crate::record::Record;
+use crate::running::Running;
+
+/// An end that takes no more bytes is always written down, whatever the quota.
+const SHORT_END: u64 = 4096;
+
+/// After its end a task is kept for at least this long, however little of its time was left.
+const KEPT_AFTER_END: Duration = Duration::from_secs(300);
+
+/// Where tasks are kept, how many, and for how long.
+#[derive(Debug, Clone)]
+pub struct TaskStoreSettings {
+    /// The folder that they are kept in; it is made when the first one begins.
+    pub folder: PathBuf,
+    /// How long a task is kept from its beginning.
+    pub ttl: Duration,
+    /// The most tasks at once.
+    pub most: usize,
+    /// The most bytes of all answers; one may have half of it.
+    pub quota: u64,
+}
+
+/// The tasks of this server. Several processes may share the folder: each finds what the others
+/// have ended, and none stops what another runs.
+#[derive(Debug)]
+pub struct TaskStore {
+    folder: TaskFolder,
+    settings: TaskStoreSettings,
+    running: Mutex<HashMap<Uuid, Arc<Running>>>,
+    used: Mutex<Used>,
+}
+
+/// The tasks that are on the disk, and the bytes of their answers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    tasks: usize,
+    bytes: u64,
+}
+
+/// Who begins a task, and what for.
+#[derive(Debug, Clone)]
+pub struct Beginning {
+    /// Under whom it is kept; `None` for callers without identity.
+    pub owner: Option<String>,
+    /// The name of the tool.
+    pub tool: String,
+    /// Whether its work changes anything: then a caller whose task is lost must look before it
+    /// begins another.
+    pub changes: bool,
+    /// The token that stops the work.
+    pub cancel: CancellationToken,
+}
+
+/// Why a call does not become a task.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBegun {
+    /// There are as many tasks as there may be.
+    #[error("there are {most} tasks, which is as many as this server keeps")]
+    TooMany {
+        /// The most tasks at once.
+        most: usize,
+    },
+    /// The disk refuses it.
+    #[error("this server's disk does not take a task")]
+    Disk(#[source] io::Error),
+}
+
+/// The answer is longer than what tasks may take of the disk, or the disk refuses it.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKept {
+    /// The quota has no room for it.
+    #[error("the {most} bytes that answers of tasks may have are in use")]
+    QuotaUsed {
+        /// The most bytes of all answers.
+        most: u64,
+    },
+    /// The disk refuses it.
+    #[error("this server's disk does not take it")]
+    Disk(#[source] io::Error),
+}
+
+/// No task has this id, or it is another caller's, or it has expired: nobody learns which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such task: it has expired, or never was")]
+pub struct UnknownTask;
+
+/// A task as its caller sees it.
+#[derive(Debug)]
+pub struct TaskView {
+    /// When it began and changed, and how long it is kept.
+    pub times: Times,
+    /// How far its work has come.
+    pub state: TaskState,
+}
+
+/// How far the work of a task has come.
+#[derive(Debug)]
+pub enum TaskState {
+    /// It runs; the text is its last report of progress.
+    Working(Option<String>),
+    /// It waits for its client to answer these.
+    Asking(InputRequests),
+    /// Its work has ended in this way.
+    Over(Outcome),
+    /// The process that ran it has ended before it.
+    Lost {
+        /// The tool that it called.
+        tool: String,
+        /// Whether its work may have had an effect.
+        changes: bool,
+    },
+}
+
+impl TaskStore {
+    /// Prepares the store without looking at the disk.
+    pub fn new(settings: TaskStoreSettings) -> Self {
+        Self {
+            folder: TaskFolder::new(settings.folder.clone()),
+            settings,
+            running: Mutex::default(),
+            used: Mutex::default(),
+        }
+    }
+
+    /// Begins a task: from now on its caller finds it.
+    ///
+    /// # Errors
+    /// [`NotBegun`].
+    pub fn begin(self: &Arc<Self>, beginning: Beginning) -> Result<Place, NotBegun> {
+        self.take_place()?;
+        // Nobody can guess 122 random bits.
+        let id = Uuid::new_v4();
+        let times = Times::beginning_now(self.settings.ttl);
+        let record = Record {
+            owner: beginning.owner.clone(),
+            tool: beginning.tool,
+            changes: beginning.changes,
+            times,
+            end: None,
+        };
+        let file = match self.folder.create(id, &record) {
+            Ok(file) => file,
+            Err(error) => {
+                self.used().tasks -= 1;
+                return Err(NotBegun::Disk(error));
+            }
+        };
+        let running = Arc::new(Running::new(record, beginning.cancel, file));
+        self.running().insert(id, Arc::clone(&running));
+        Ok(Place::new(Arc::clone(self), id, running))
+    }
+
+    /// Finds a task of this owner.
+    ///
+    /// # Errors
+    /// [`UnknownTask`], whatever the reason.
+    pub fn look(&self, id: &str, owner: Option<&str>) -> Result<TaskView, UnknownTask> {
+        let id = parse(id)?;
+        let running = self.running().get(&id).map(Arc::clone);
+        // A task leaves this map after its file is whole: it is found in one or the other.
+        if let Some(running) = running {
+            return match running.record.owner.as_deref() == owner {
+                true => Ok(running.view()),
+                false => Err(UnknownTask),
+            };
+        }
+        self.kept(id, owner)
+    }
+
+    /// Gives a task the answers to what it asks. What it does not ask, or asks no more, is left.
+    ///
+    /// # Errors
+    /// [`UnknownTask`].
+    pub fn answer(
+        &self,
+        id: &str,
+        owner: Option<&str>,
+        answers: impl IntoIterator<Item = (String, Value)>,
+    ) -> Result<(), UnknownTask> {
+        let running = self.own_running(id, owner)?;
+        if let Some(running) = running {
+            running.answer(answers);
+        }
+        Ok(())
+    }
+
+    /// Stops the work of a task, if it still runs.
+    ///
+    /// # Errors
+    /// [`UnknownTask`].
+    pub fn cancel(&self, id: &str, owner: Option<&str>) -> Result<(), UnknownTask> {
+        let running = self.own_running(id, owner)?;
+        if let Some(running) = running {
+            running.cancel.cancel();
+        }
+        Ok(())
+    }
+
+    /// Removes what has expired, and counts the rest.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn sweep(&self) -> io::Result<()> {
+        let mut used = Used::default();
+        for path in self.folder.files()? {
+            let removed = match has_expired(&path, SystemTime::now()) {
+                Ok(false) => Ok(false),
+                Ok(true) => self.folder.remove(&path),
+                Err(error) => Err(error),
+            };
+            match removed {
+                Ok(false) => {
+                    used.tasks += 1;
+                    used.bytes += std::fs::metadata(&path).map_or(0, |facts| facts.len());
+                }
+                // Another process may have removed it.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        *self.used() = used;
+        Ok(())
+    }
+
+    /// How often to sweep: often enough that what has expired takes no place for long.
+    pub fn sweep_interval(&self) -> Duration {
+        (self.settings.ttl / 4).clamp(Duration::from_millis(100), Duration::from_secs(60))
+    }
+
+    fn own_running(
+        &self,
+        id: &str,
+        owner: Option<&str>,
+    ) -> Result<Option<Arc<Running>>, UnknownTask> {
+        self.look(id, owner)?;
+        Ok(self.running().get(&parse(id)?).map(Arc::clone))
+    }
+
+    fn kept(&self, id: Uuid, owner: Option<&str>) -> Result<TaskView, UnknownTask> {
+        let path = self.folder.path(id);
+        let file = File::open(&path).map_err(|_| UnknownTask)?;
+        let record = Record::read(&file).map_err(|error| {
+            tracing::warn!(%error, %id, "a task cannot be read");
+            UnknownTask
+        })?;
+        let is_own = record.owner.as_deref() == owner;
+        if !is_own || has_expired(&path, SystemTime::now()).unwrap_or(true) {
+            return Err(UnknownTask);
+        }
+        let state = match record.end {
+            Some(outcome) => TaskState::Over(outcome),
+            // Whoever runs it has it locked.
+            None if file.try_lock().is_err() => TaskState::Working(None),
+            None => TaskState::Lost {
+                tool: record.tool,
+                changes: record.changes,
+            },
+        };
+        let times = record.times;
+        Ok(TaskView { times, state })
+    }
+
+    /// Counts one more task, after a look whether some have expired where there are too many.
+    fn take_place(&self) -> Result<(), NotBegun> {
+        let most = self.settings.most;
+        if self.used().tasks >= most {
+            self.sweep().map_err(NotBegun::Disk)?;
+        }
+        let mut used = self.used();
+        if used.tasks >= most {
+            return Err(NotBegun::TooMany { most });
+        }
+        used.tasks += 1;
+        Ok(())
+    }
+
+    /// Takes room for an answer.
+    fn take_bytes(&self, bytes: u64) -> Result<(), NotKept> {
+        let most = self.settings.quota;
+        let mut used = self.used();
+        let has_room = bytes <= most / 2 && used.bytes.saturating_add(bytes) <= most;
+        if !has_room && bytes > SHORT_END {
+            return Err(NotKept::QuotaUsed { most });
+        }
+        used.bytes += bytes;
+        Ok(())
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn parse(id: &str) -> Result<Uuid, UnknownTask> {
+    let parsed: Uuid = id.parse().map_err(|_| UnknownTask)?;
+    // One task has one spelling.
+    (parsed.simple().to_string() == id)
+        .then_some(parsed)
+        .ok_or(UnknownTask)
+}
+
+#[cfg(test)]
+mod tests;

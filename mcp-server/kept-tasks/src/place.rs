@@ -1,0 +1,93 @@
+//! The place of a task among the others, for the one who does its work.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rmcp::model::InputRequests;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::record::{Outcome, Record};
+use crate::running::{Running, StatusReports};
+use crate::{KEPT_AFTER_END, NotKept, TaskStore, TaskView};
+
+/// A task whose work is being done. Dropped before its end, it is lost: its caller is told so.
+#[derive(Debug)]
+pub struct Place {
+    store: Arc<TaskStore>,
+    id: Uuid,
+    running: Arc<Running>,
+}
+
+/// The task was stopped while it waited for answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAsked;
+
+impl Place {
+    pub(super) fn new(store: Arc<TaskStore>, id: Uuid, running: Arc<Running>) -> Self {
+        Self { store, id, running }
+    }
+
+    /// The id by which its caller finds it.
+    pub fn id(&self) -> String {
+        self.id.simple().to_string()
+    }
+
+    /// The task as its caller sees it now.
+    pub fn view(&self) -> TaskView {
+        self.running.view()
+    }
+
+    /// The way of its reports of progress.
+    pub fn reports(&self) -> StatusReports {
+        StatusReports(Arc::clone(&self.running))
+    }
+
+    /// How much of its time is left.
+    pub fn time_left(&self) -> Duration {
+        let expiry = self.running.times().expiry();
+        expiry
+            .duration_since(SystemTime::now())
+            .unwrap_or(Duration::ZERO)
+    }
+
+    /// The answers of its client to these questions, whose names it has not asked under before.
+    ///
+    /// # Errors
+    /// It was stopped.
+    pub async fn ask(&self, questions: InputRequests) -> Result<BTreeMap<String, Value>, NotAsked> {
+        let answers = self.running.ask(questions);
+        tokio::select! {
+            answers = answers => answers.map_err(|_| NotAsked),
+            () = self.running.cancel.cancelled() => Err(NotAsked),
+        }
+    }
+
+    /// Writes down how it ended; then it runs no more. This waits for the disk.
+    ///
+    /// # Errors
+    /// [`NotKept`]; it still runs then.
+    pub fn end(&self, outcome: Outcome) -> Result<(), NotKept> {
+        let running = &self.running.record;
+        let record = Record {
+            owner: running.owner.clone(),
+            tool: running.tool.clone(),
+            changes: running.changes,
+            times: self.running.times().updated(KEPT_AFTER_END),
+            end: Some(outcome),
+        };
+        let bytes = record.to_bytes().map_err(NotKept::Disk)?.len() as u64;
+        self.store.take_bytes(bytes)?;
+        let written = self.store.folder.write(self.id, &record);
+        written.map_err(NotKept::Disk)?;
+        self.store.running().remove(&self.id);
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.store.running().remove(&self.id);
+    }
+}

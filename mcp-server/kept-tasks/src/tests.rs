@@ -1,0 +1,170 @@
+//! Tests of the store: who finds a task, when, and how many there may be.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+
+fn store(folder: &TempDir, most: usize, quota: u64, ttl: Duration) -> Arc<TaskStore> {
+    Arc::new(TaskStore::new(TaskStoreSettings {
+        folder: folder.path().join("tasks"),
+        ttl,
+        most,
+        quota,
+    }))
+}
+
+fn usual(folder: &TempDir) -> Arc<TaskStore> {
+    store(folder, 8, 1 << 20, Duration::from_secs(3600))
+}
+
+fn begun(store: &Arc<TaskStore>, owner: Option<&str>) -> Place {
+    try_begin(store, owner).expect("there is a place")
+}
+
+fn try_begin(store: &Arc<TaskStore>, owner: Option<&str>) -> Result<Place, NotBegun> {
+    store.begin(Beginning {
+        owner: owner.map(ToOwned::to_owned),
+        tool: "work".to_owned(),
+        changes: true,
+        cancel: CancellationToken::new(),
+    })
+}
+
+fn answer(structured: usize) -> Outcome {
+    let result = json!({"content": [{"type": "text", "text": "line\nline"}]});
+    let Value::Object(result) = result else {
+        unreachable!("it is an object")
+    };
+    Outcome::Completed {
+        result,
+        structured: Some(vec![b'\n'; structured].into()),
+    }
+}
+
+fn question() -> rmcp::model::InputRequest {
+    serde_json::from_value(json!({"method": "roots/list"})).expect("a request")
+}
+
+#[test]
+fn it_gives_a_task_to_its_owner_alone_while_it_runs_and_after_its_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = usual(&folder);
+    let place = begun(&store, Some("ada"));
+    let id = place.id();
+    let check = |is_over: bool| {
+        let view = store.look(&id, Some("ada")).expect("her own");
+        assert_eq!(matches!(view.state, TaskState::Over(_)), is_over);
+        for other in [None, Some("bob")] {
+            assert!(store.look(&id, other).is_err());
+            assert!(store.cancel(&id, other).is_err());
+            assert!(store.answer(&id, other, []).is_err());
+        }
+        for spelling in [
+            id.to_uppercase(),
+            format!("{id} "),
+            String::new(),
+            "../x".to_owned(),
+        ] {
+            assert!(store.look(&spelling, Some("ada")).is_err(), "{spelling}");
+        }
+    };
+    check(false);
+    place.end(answer(9)).expect("there is room");
+    check(true);
+    let view = store.look(&id, Some("ada")).expect("it is kept");
+    let TaskState::Over(outcome) = view.state else {
+        panic!("it is over");
+    };
+    assert_eq!(outcome, answer(9));
+}
+
+#[test]
+fn it_finds_after_a_restart_what_had_ended_and_says_what_was_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let before = usual(&folder);
+    let (ended, stopped) = (begun(&before, None), begun(&before, None));
+    let ids = [ended.id(), stopped.id()];
+    ended.end(answer(0)).expect("there is room");
+    let after = usual(&folder);
+    // The other process has not ended yet.
+    let view = after.look(&ids[1], None).expect("it is known");
+    assert!(matches!(view.state, TaskState::Working(None)));
+    drop((stopped, before));
+    let states = ids.map(|id| after.look(&id, None).expect("it is known").state);
+    assert!(matches!(states[0], TaskState::Over(_)));
+    let TaskState::Lost { tool, changes } = &states[1] else {
+        panic!("{states:?}");
+    };
+    assert_eq!((tool.as_str(), *changes), ("work", true));
+}
+
+#[test]
+fn it_keeps_no_more_tasks_than_it_may_and_takes_back_those_that_have_expired() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let brief = store(&folder, 2, 1 << 20, Duration::ZERO);
+    let (first, second) = (begun(&brief, None), begun(&brief, None));
+    let refused = try_begin(&brief, None).expect_err("there are two");
+    assert!(matches!(refused, NotBegun::TooMany { most: 2 }));
+    // Its time is over, but whoever runs it has not ended it.
+    brief.sweep().expect("a disk");
+    assert!(try_begin(&brief, None).is_err());
+    let ended = first.id();
+    first.end(answer(1)).expect("there is room");
+    drop(second);
+    let third = begun(&brief, None);
+    // What has ended is kept for a while, so that its caller hears of it.
+    assert!(brief.look(&ended, None).is_ok());
+    assert!(try_begin(&brief, None).is_err());
+    drop(third);
+}
+
+#[test]
+fn it_takes_no_answer_that_is_over_the_quota_but_says_so_in_its_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let small = store(&folder, 8, 20_000, Duration::from_secs(60));
+    let place = begun(&small, None);
+    let id = place.id();
+    let refused = place.end(answer(10_001)).expect_err("half is for one");
+    assert!(matches!(refused, NotKept::QuotaUsed { most: 20_000 }));
+    place.end(answer(9_000)).expect("it fits");
+    begun(&small, None).end(answer(9_000)).expect("it fits");
+    let third = begun(&small, None);
+    assert!(third.end(answer(9_000)).is_err());
+    third.end(answer(100)).expect("a short end always fits");
+    assert!(small.look(&id, None).is_ok());
+}
+
+#[tokio::test]
+async fn it_waits_for_an_answer_to_every_question_and_leaves_what_it_has_not_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = usual(&folder);
+    let place = begun(&store, None);
+    let id = place.id();
+    let questions = ["a", "b"].map(|name| (name.to_owned(), question()));
+    let asked = tokio::spawn(async move { (place.ask(questions.into()).await, place) });
+    let open = async || {
+        for _ in 0..10_000 {
+            if let TaskState::Asking(open) = store.look(&id, None).expect("it runs").state {
+                return open.into_keys().collect::<Vec<_>>();
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("it does not ask");
+    };
+    assert_eq!(open().await, ["a", "b"]);
+    let said = |name: &str, value: u8| [(name.to_owned(), json!(value))];
+    store.answer(&id, None, said("c", 0)).expect("it runs");
+    store.answer(&id, None, said("a", 1)).expect("it runs");
+    store.answer(&id, None, said("a", 2)).expect("it runs");
+    assert_eq!(open().await, ["b"]);
+    store.answer(&id, None, said("b", 3)).expect("it runs");
+    let (answers, place) = asked.await.expect("it ends");
+    let expected = [("a".to_owned(), json!(1)), ("b".to_owned(), json!(3))];
+    assert_eq!(answers, Ok(expected.into()));
+    store.cancel(&id, None).expect("it runs");
+    let stopped = place.ask([("c".to_owned(), question())].into()).await;
+    assert_eq!(stopped, Err(NotAsked));
+}

@@ -1,0 +1,211 @@
+//! The methods of the extension for tasks (MCP 2026-07-28, SEP-2663), and tasks as they have them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::model::{
+    DetailedTask, ErrorData, GetTaskResult, InputRequests, InputResponses, JsonObject, Task,
+    TaskPayload,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde::Serialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::server::McpServer;
+use super::{RawResult, answer};
+use crate::call::{Call, Principal, spell_time};
+use crate::kept_tasks::{NotAsked, Outcome, Place, TaskState, TaskStore, TaskView, UnknownTask};
+use crate::tools::{Output, ToolFailure};
+
+/// Milliseconds between two looks of a client: nobody who has waited for seconds notices one more,
+/// and a look costs little.
+const POLL_INTERVAL_MS: u64 = 1000;
+
+impl McpServer {
+    /// How far a task of the caller is, with its answer where it has one.
+    pub(super) async fn look_at_task(
+        &self,
+        id: String,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        let incoming = self.incoming(context);
+        let task = id.clone();
+        let look = move |store: &TaskStore, owner: Option<&str>| store.look(&task, owner);
+        let view = self.in_task_store(incoming.principal, look).await?;
+        let mut result = GetTaskResult::new(to_wire(id, view, incoming.raw_result.as_deref()));
+        result.meta = Some(answer::stamp(Some(&incoming.id)));
+        Ok(result)
+    }
+
+    /// Gives a task of the caller the answers to what it asks.
+    pub(super) async fn answer_task(
+        &self,
+        id: String,
+        answers: InputResponses,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let principal = self.incoming(context).principal;
+        let answer =
+            move |store: &TaskStore, owner: Option<&str>| store.answer(&id, owner, answers);
+        self.in_task_store(principal, answer).await
+    }
+
+    /// Stops the work of a task of the caller. What has ended stays as it ended.
+    pub(super) async fn stop_task(
+        &self,
+        id: String,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let principal = self.incoming(context).principal;
+        let stop = move |store: &TaskStore, owner: Option<&str>| store.cancel(&id, owner);
+        self.in_task_store(principal, stop).await
+    }
+
+    async fn in_task_store<T: Send + 'static>(
+        &self,
+        principal: Principal,
+        work: impl FnOnce(&TaskStore, Option<&str>) -> Result<T, UnknownTask> + Send + 'static,
+    ) -> Result<T, ErrorData> {
+        let store = Arc::clone(&self.services.tasks);
+        let done = tokio::task::spawn_blocking(move || work(&store, principal.owner())).await;
+        match done {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(unknown)) => Err(ErrorData::invalid_params(unknown.to_string(), None)),
+            Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
+        }
+    }
+}
+
+/// A task as its client reads it. A structured answer goes into `raw_result` where there is one.
+pub(super) fn to_wire(id: String, view: TaskView, raw_result: Option<&RawResult>) -> DetailedTask {
+    let (message, payload) = match view.state {
+        TaskState::Working(report) => (report, TaskPayload::Working),
+        TaskState::Asking(input_requests) => (None, TaskPayload::InputRequired { input_requests }),
+        TaskState::Over(Outcome::Cancelled) => (None, TaskPayload::Cancelled),
+        TaskState::Over(Outcome::Failed(error)) => failure(error),
+        TaskState::Lost { tool, changes } => failure(object(&lost(&tool, changes))),
+        TaskState::Over(Outcome::Completed {
+            mut result,
+            structured,
+        }) => {
+            if let Some(bytes) = structured {
+                let value = match raw_result {
+                    Some(raw_result) => raw_result.keep(bytes),
+                    None => serde_json::from_slice(&bytes).unwrap_or_default(),
+                };
+                result.insert("structuredContent".to_owned(), value);
+            }
+            (None, TaskPayload::Completed { result })
+        }
+    };
+    let (created, updated) = (view.times.created_ms, view.times.updated_ms);
+    let mut task = Task::new(
+        id,
+        payload.status(),
+        spell_date(created),
+        spell_date(updated),
+    )
+    .with_ttl_ms(view.times.ttl_ms)
+    .with_poll_interval_ms(POLL_INTERVAL_MS);
+    task.status_message = message;
+    DetailedTask::new(task, payload)
+}
+
+fn failure(error: JsonObject) -> (Option<String>, TaskPayload) {
+    let message = error.get("message").and_then(Value::as_str);
+    (
+        message.map(ToOwned::to_owned),
+        TaskPayload::Failed { error },
+    )
+}
+
+fn spell_date(milliseconds: i64) -> String {
+    let date = OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000);
+    let date = date.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    date.format(&Rfc3339).unwrap_or_default()
+}
+
+fn lost(tool: &str, changes: bool) -> ErrorData {
+    let remedy = match changes {
+        true => "it may have had its effect: see whether it has before you call it again",
+        false => "call it again",
+    };
+    let message = format!(
+        "the server was restarted while it worked on this call of `{tool}`, and the call is lost; \
+         {remedy}"
+    );
+    ErrorData::internal_error(message, None)
+}
+
+/// The error of work that outlasted its task.
+pub(super) fn out_of_time(given: Duration) -> ErrorData {
+    let message = format!(
+        "the work was not over within the {} for which this server keeps a task, and was stopped",
+        spell_time(given)
+    );
+    ErrorData::internal_error(message, None)
+}
+
+/// The end of a task whose call has an answer.
+pub(super) fn completed(result: Result<Output, ToolFailure>, call: &Call) -> Outcome {
+    let structured = RawResult::default();
+    let mut answer = answer::to_call(result, &call.revision, Some(&structured));
+    answer.meta = Some(answer::stamp(Some(&call.request_id)));
+    answer.structured_content = None;
+    Outcome::Completed {
+        result: object(&answer),
+        structured: structured.take(),
+    }
+}
+
+/// The end of a task whose call has an error of JSON-RPC in the place of an answer.
+pub(super) fn failed(error: &ErrorData) -> Outcome {
+    Outcome::Failed(object(error))
+}
+
+fn object(value: &impl Serialize) -> JsonObject {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(object)) => object,
+        _ => JsonObject::new(),
+    }
+}
+
+/// Puts questions to the client of a task. A name is used once in the life of a task, so those of
+/// later rounds carry the number of the round.
+pub(super) async fn ask(
+    place: &Place,
+    questions: InputRequests,
+    round: u64,
+) -> Result<BTreeMap<String, Value>, NotAsked> {
+    let prefix = match round {
+        1 => String::new(),
+        round => format!("{round}-"),
+    };
+    let questions = questions.into_iter();
+    let questions = questions.map(|(name, question)| (format!("{prefix}{name}"), question));
+    let answers = place.ask(questions.collect()).await?;
+    let answers = answers.into_iter().map(|(name, answer)| {
+        let own = name.strip_prefix(&prefix).unwrap_or(&name);
+        (own.to_owned(), answer)
+    });
+    Ok(answers.collect())
+}
+
+/// Writes down how a task ended, or that its answer could not be kept.
+pub(super) async fn write_end(place: Place, outcome: Outcome, call: Call) {
+    let written = tokio::task::spawn_blocking(move || {
+        let Err(error) = place.end(outcome) else {
+            return Ok(());
+        };
+        tracing::warn!(%error, "the answer of a task is not kept");
+        let message = format!("the work is done, but its answer is not kept: {error}");
+        let failure = ToolFailure::new("not_kept", message).with_hint("ask for less at once");
+        place.end(completed(Err(failure), &call))
+    });
+    if let Ok(Err(error)) = written.await {
+        tracing::error!(%error, "the end of a task is not written down");
+    }
+}

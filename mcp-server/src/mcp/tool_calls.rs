@@ -1,0 +1,321 @@
+//! Calls of tools, from the request to its answer: a result, a question to the client, or a task
+//! that outlives the request.
+//!
+//! A client that can follow tasks (2026-07-28, the extension for tasks) waits a little for each of
+//! its calls. What is over by then is answered as for every other client; what is not becomes a
+//! task, if the store has a place. A question is put into the answer before that, and into the task
+//! after it.
+
+use std::sync::Arc;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, ClientCapabilities, CreateTaskResult, ErrorData,
+};
+use rmcp::service::{Peer, RoleServer};
+use serde_json::{Value, json};
+use tokio::task::JoinError;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
+
+use super::calls::out_of_time;
+use super::confirming::ask_whether_meant;
+use super::inputs::answerable;
+use super::server::McpServer;
+use super::task_reports::TaskReports;
+use super::{RawResult, answer, confirmation, tasks};
+use crate::call::{Answers, Call, Deadline};
+use crate::kept_tasks::{Beginning, Outcome, Place};
+use crate::tools::{Ask, Effect, Inputs, Output, ToolFailure};
+
+/// How one attempt at a call ended.
+enum Attempt {
+    /// It is over, well or not.
+    Over(Result<Output, ToolFailure>),
+    /// The client has to answer something first.
+    Question(Inputs),
+}
+
+/// An attempt that runs by itself.
+type Attempting = AbortOnDropHandle<Result<Attempt, ErrorData>>;
+
+/// The news that a client which can follow tasks has of its call.
+enum Followed {
+    /// It was over soon.
+    Soon(Attempt),
+    /// It became a task.
+    Task(CreateTaskResult),
+}
+
+impl McpServer {
+    /// The answer to a call of a client who is asked nothing but in the answer. Dropping the future
+    /// cancels the call, unless it has become a task.
+    pub(super) async fn answer_call(
+        &self,
+        mut request: CallToolRequestParams,
+        mut call: Call,
+        raw_result: Option<&RawResult>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let (responses, state) = (&request.input_responses, &request.request_state);
+        let bound_to = || identity(&request, &call);
+        call.answers = self
+            .seal
+            .open(responses.as_ref(), state.as_deref(), bound_to)?;
+        // A yes goes into the arguments, and is no part of what a state is given for.
+        let answered = responses.is_some().then(|| identity(&request, &call));
+        confirmation::take_answer(&mut request);
+        let attempt = if call.client.tasks {
+            match self.follow(&request, &mut call).await? {
+                Followed::Soon(attempt) => attempt,
+                Followed::Task(task) => return Ok(task.into()),
+            }
+        } else {
+            self.attempt(&request, &call).await?
+        };
+        match attempt {
+            Attempt::Over(result) => Ok(finished(result, &call, raw_result)),
+            Attempt::Question(inputs) => {
+                let asked_by = answered.unwrap_or_else(|| identity(&request, &call));
+                let mut question = self.seal.ask(inputs, &asked_by)?;
+                question.meta = Some(answer::stamp(Some(&call.request_id)));
+                Ok(question.into())
+            }
+        }
+    }
+
+    /// The answer to a call of a client in a session, whose user can be asked meanwhile.
+    pub(super) async fn answer_call_in_session(
+        &self,
+        mut request: CallToolRequestParams,
+        call: Call,
+        peer: &Peer<RoleServer>,
+        raw_result: Option<&RawResult>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let mut result = self.run_tool(&request, &call).await?;
+        if let Err(failure) = result {
+            result = match ask_whether_meant(failure, &mut request, &call, peer).await {
+                Ok(()) => self.run_tool(&request, &call).await?,
+                Err(failure) => Err(failure),
+            };
+        }
+        Ok(finished(result, &call, raw_result))
+    }
+
+    /// Runs the tool that a request names.
+    ///
+    /// # Errors
+    /// There is no such tool.
+    pub(super) async fn run_tool(
+        &self,
+        request: &CallToolRequestParams,
+        call: &Call,
+    ) -> Result<Result<Output, ToolFailure>, ErrorData> {
+        let arguments = request.arguments.clone().unwrap_or_default();
+        let services = Arc::clone(&self.services);
+        let tools = &self.catalogue.tools;
+        let work = tools.run(&request.name, services, call.clone(), arguments);
+        let (effect, work) = work.ok_or_else(|| {
+            let message = format!(
+                "there is no tool `{}`; tools/list names those there are",
+                request.name
+            );
+            ErrorData::invalid_params(message, None)
+        })?;
+        let size = |output: &Output| output.structured.bytes().len();
+        let span =
+            tracing::info_span!("tool", request_id = call.request_id.0, tool = %request.name);
+        let running = self.run(request.name.clone(), effect, call, size, work);
+        Ok(running.instrument(span).await)
+    }
+
+    /// Makes a call, as far as it comes before its client has to answer something.
+    async fn attempt(
+        &self,
+        request: &CallToolRequestParams,
+        call: &Call,
+    ) -> Result<Attempt, ErrorData> {
+        let failure = match self.run_tool(request, call).await? {
+            Ok(output) => return Ok(Attempt::Over(Ok(output))),
+            Err(failure) => failure,
+        };
+        let inputs = match failure.ask.as_deref() {
+            None => None,
+            Some(_) if !call.revision.is_stateless() => None,
+            Some(Ask::Inputs(inputs)) => answerable(inputs.clone(), call.client)?,
+            // A user who was asked has said no.
+            Some(Ask::Confirmation(_)) if request.input_responses.is_some() => None,
+            Some(Ask::Confirmation(question)) => {
+                answerable(confirmation::inputs(question.clone()), call.client)?
+            }
+            Some(Ask::Task) => {
+                let needed = ClientCapabilities::builder().enable_tasks().build();
+                return Err(ErrorData::missing_required_client_capability(needed));
+            }
+        };
+        Ok(match inputs {
+            Some(inputs) => Attempt::Question(inputs),
+            None => Attempt::Over(Err(failure)),
+        })
+    }
+
+    fn begin_attempt(&self, request: &CallToolRequestParams, call: &Call) -> Attempting {
+        let (server, request, call) = (self.clone(), request.clone(), call.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            Box::pin(server.attempt(&request, &call)).await
+        }))
+    }
+
+    /// Makes a call that becomes a task if it is not over soon. The time that the gateway gives the
+    /// request is its client's to wait, not the work's.
+    async fn follow(
+        &self,
+        request: &CallToolRequestParams,
+        call: &mut Call,
+    ) -> Result<Followed, ErrorData> {
+        let given_up = std::mem::replace(&mut call.cancelled, self.stopping.child_token());
+        let gone = call.cancelled.clone().drop_guard();
+        let deadline = call.deadline.take();
+        let reports = TaskReports::instead_of(&mut call.progress);
+        let soon = Instant::now() + self.services.task_config.after();
+        let soon = deadline.map_or(soon, |deadline| soon.min(deadline.at));
+        let mut attempting = self.begin_attempt(request, call);
+        tokio::select! {
+            biased;
+            attempt = &mut attempting => return Ok(Followed::Soon(joined(attempt)?)),
+            () = tokio::time::sleep_until(soon) => {}
+            () = given_up.cancelled() => {
+                call.cancelled.cancel();
+                return Ok(Followed::Soon(joined(attempting.await)?));
+            }
+        }
+        let effect = self.catalogue.tools.effect(&request.name);
+        let effect = effect.unwrap_or(Effect::Reads);
+        let beginning = Beginning {
+            owner: call.principal.owner().map(ToOwned::to_owned),
+            tool: request.name.to_string(),
+            changes: effect != Effect::Reads,
+            cancel: call.cancelled.clone(),
+        };
+        match self.services.tasks.begin(beginning) {
+            Ok(place) => {
+                gone.disarm();
+                reports.go_to(place.reports());
+                let seed = tasks::to_wire(place.id(), place.view(), None).task;
+                let mut task = CreateTaskResult::new(seed);
+                task.meta = Some(answer::stamp(Some(&call.request_id)));
+                let server = self.clone();
+                let work = server.see_through(place, attempting, request.clone(), call.clone());
+                tokio::spawn(Box::pin(work));
+                Ok(Followed::Task(task))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a call is answered when it is over");
+                let attempt = wait(attempting, call, &given_up, deadline, effect).await;
+                Ok(Followed::Soon(attempt?))
+            }
+        }
+    }
+
+    /// Does the work of a task to its end, and writes down how it ended.
+    async fn see_through(
+        self,
+        place: Place,
+        attempting: Attempting,
+        request: CallToolRequestParams,
+        call: Call,
+    ) {
+        let (time, given) = (place.time_left(), self.services.task_config.ttl());
+        let work = self.finish(&place, attempting, request, &call);
+        let ended = tokio::time::timeout(time, work).await;
+        call.cancelled.cancel();
+        if self.stopping.is_cancelled() {
+            // Whoever asks after the restart hears that it was lost.
+            return;
+        }
+        let outcome = match ended {
+            Ok(ended) => ended,
+            Err(_) => tasks::failed(&tasks::out_of_time(given)),
+        };
+        tasks::write_end(place, outcome, call).await;
+    }
+
+    async fn finish(
+        &self,
+        place: &Place,
+        mut attempting: Attempting,
+        mut request: CallToolRequestParams,
+        call: &Call,
+    ) -> Outcome {
+        let mut call = call.clone();
+        for round in 1_u64.. {
+            let inputs = match joined(attempting.await) {
+                Ok(Attempt::Question(inputs)) => inputs,
+                Ok(Attempt::Over(Err(_))) if call.cancelled.is_cancelled() => break,
+                Ok(Attempt::Over(result)) => return tasks::completed(result, &call),
+                Err(error) => return tasks::failed(&error),
+            };
+            let Ok(answers) = tasks::ask(place, inputs.requests, round).await else {
+                break;
+            };
+            request.input_responses = Some(answers.clone());
+            confirmation::take_answer(&mut request);
+            call.answers = Answers::new(Some(answers), inputs.state);
+            attempting = self.begin_attempt(&request, &call);
+        }
+        Outcome::Cancelled
+    }
+}
+
+/// Waits for a call that could not become a task, for as long as its request has.
+async fn wait(
+    attempting: Attempting,
+    call: &Call,
+    given_up: &CancellationToken,
+    deadline: Option<Deadline>,
+    effect: Effect,
+) -> Result<Attempt, ErrorData> {
+    let late = async {
+        match deadline {
+            Some(deadline) => {
+                deadline.over().await;
+                out_of_time(deadline.given, effect)
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        attempt = attempting => joined(attempt),
+        late = late => {
+            call.cancelled.cancel();
+            Ok(Attempt::Over(Err(late)))
+        }
+        () = given_up.cancelled() => {
+            call.cancelled.cancel();
+            Ok(Attempt::Over(Err(crate::call::Cancelled.into())))
+        }
+    }
+}
+
+/// The end of an attempt, which is stopped from outside only together with whoever waits for it.
+fn joined(ended: Result<Result<Attempt, ErrorData>, JoinError>) -> Result<Attempt, ErrorData> {
+    ended.unwrap_or_else(|error| {
+        let message = format!("the call ended in a way that it should not: {error}");
+        Err(ErrorData::internal_error(message, None))
+    })
+}
+
+/// All that a state which travels to a client and back is given for.
+fn identity(request: &CallToolRequestParams, call: &Call) -> Value {
+    json!([call.principal.owner(), &request.name, &request.arguments])
+}
+
+fn finished(
+    result: Result<Output, ToolFailure>,
+    call: &Call,
+    raw_result: Option<&RawResult>,
+) -> CallToolResponse {
+    let mut answer = answer::to_call(result, &call.revision, raw_result);
+    answer.meta = Some(answer::stamp(Some(&call.request_id)));
+    answer.into()
+}
