@@ -13,6 +13,7 @@ mod heads;
 mod limits;
 mod look_alikes;
 mod memory;
+mod passed_on;
 mod readable;
 mod streaming;
 mod tool_calls;

@@ -285,13 +285,19 @@ impl MessageInHand {
         }
     }
 
-    /// Takes room behind the gateway for what has arrived of the body, and says whether there is.
-    /// It is given back with the message, if that is refused all the same.
+    /// Takes room behind the gateway for the body, as long as it is announced to be or has come, and
+    /// says whether there is. It is given back with the message, if that is refused all the same.
+    ///
+    /// For all that is announced, because the limits count the call next: no room for a later piece
+    /// would refuse a call that has been counted.
     fn take_room(&mut self, plugin: &Plugin, cluster: &str, end: EndOfBody) -> bool {
         if end == EndOfBody::Reached && self.arrived <= UNCOUNTED {
             return true;
         }
-        self.passed_on = plugin.passed_on.open(cluster, self.arrived);
+        let announced = self.announced.length.unwrap_or(0);
+        // The reader refuses what is larger, by its size.
+        let bytes = announced.min(plugin.limits.max_bytes).max(self.arrived);
+        self.passed_on = plugin.passed_on.open(cluster, bytes);
         self.passed_on.is_some()
     }
 
