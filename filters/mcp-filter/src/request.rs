@@ -23,10 +23,6 @@ use crate::request_budget::{Share, WaitingCaller};
 use message::{MessageFate, MessageInHand};
 use refusing::{AnswerStream, IdSearch, Refusing};
 
-/// Tells the server of an event stream that the body is the gateway's answer to a message, and no
-/// message.
-const ANSWERED: &str = "x-portcullis-answered";
-
 /// All that the request path asks of the proxy.
 pub trait Host: RequestHeaders + RequestBody + Answering + SharedData + Metrics + Clock {}
 
@@ -376,63 +372,5 @@ impl<'h, H: Host> Request<'h, H> {
             self.host.set_header(TIMEOUT, &milliseconds);
             self.host.set_header(EXPECTED_TIMEOUT, &milliseconds);
         }
-    }
-
-    fn refuse(&mut self, refusing: Refusing, is_over: bool) -> Flow {
-        if is_over {
-            return self.send_refusal(refusing);
-        }
-        self.phase = Phase::Refusing(Box::new(refusing));
-        Flow::Wait
-    }
-
-    /// Sends the refusal of a message of which the whole body is buffered. A client that reads
-    /// answers on an event stream alone finds it there: it goes to the stream's server in the place
-    /// of the message, of which that server sees nothing.
-    fn send_refusal_of_whole(&mut self, mut refusing: Refusing) -> Flow {
-        let stream = refusing.stream.take();
-        let (Some(stream), Some(id), Some(plugin)) = (stream, &refusing.id, &self.plugin) else {
-            return self.send_refusal(refusing);
-        };
-        let permit = plugin.policy.forward(stream.endpoint);
-        let Some(permit) = permit.filter(|_| refusing.answer.wants_callers_id()) else {
-            return self.send_refusal(refusing);
-        };
-        let reason = refusing.answer.reason();
-        plugin.statistics.refused(self.host, refusing.tool, reason);
-        self.host.replace_body(refusing.answer.body(id).as_bytes());
-        let address = plugin.policy.address(stream.endpoint, &permit);
-        self.pass_to(&address, None, &stream.changes);
-        self.host.remove_header(b"content-length");
-        self.host.set_header(ANSWERED, "1");
-        self.phase = Phase::Passed;
-        Flow::Continue
-    }
-
-    fn send_refusal(&mut self, mut refusing: Refusing) -> Flow {
-        refusing.replace_if_lost(|| Answer::invalid("a request needs an `id`".to_owned()));
-        if let Some(plugin) = &self.plugin {
-            plugin
-                .statistics
-                .refused(self.host, refusing.tool, refusing.answer.reason());
-        }
-        refusing.answer.send(self.host, refusing.id.as_deref());
-        self.phase = Phase::Answered;
-        if let Some(plugin) = &self.plugin {
-            self.send_leavers_away(plugin);
-        }
-        Flow::Wait
-    }
-
-    fn send(&mut self, answer: &Answer, id: Option<&[u8]>) -> Flow {
-        if let Some(plugin) = &self.plugin {
-            plugin.statistics.refused(self.host, None, answer.reason());
-        }
-        answer.send(self.host, id);
-        self.phase = Phase::Answered;
-        if let Some(plugin) = &self.plugin {
-            self.send_leavers_away(plugin);
-        }
-        Flow::Wait
     }
 }
