@@ -5,6 +5,8 @@ import selectors
 import socket
 import threading
 
+from callers import describe_caller
+
 # Where `make up` listens by default, and PostgreSQL's own port; `docs/operator/running-locally.md`.
 USUAL_PORTS = (5432, 6066, 7077, 8000, 8080, 8090, 8091, 9901, 10000, 15002, 18000)
 # How long a caller may take for its first bytes, which tell what it is.
@@ -47,6 +49,8 @@ class Sentinels:
     def _answer(self, listener: socket.socket) -> None:
         caller, _ = listener.accept()
         port = listener.getsockname()[1]
+        # At once: who hangs up first may be gone soon.
+        who = describe_caller(caller)
         said = b""
         with caller, contextlib.suppress(OSError):
             caller.settimeout(PATIENCE)
@@ -54,5 +58,5 @@ class Sentinels:
         first_line = said.split(b"\r\n")[0].decode(errors="backslashreplace")
         self._calls.append(
             f"a test connected to port {port}, which it did not start, and said `{first_line}`: "
-            "give it an address of its own"
+            f"give it an address of its own; it was {who}"
         )

@@ -1,6 +1,7 @@
 """What a developer has set, and what runs beside, never reaches a test."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -87,6 +88,25 @@ def test_it_fails_when_a_test_reaches_a_port_that_it_did_not_start() -> None:
     with Sentinels(ports=(port,)) as sentinels:
         pass
     assert sentinels.seen() == []
+
+
+CALL = "import socket; socket.create_connection(('127.0.0.1', {port})).recv(1)  # it_calls"
+
+
+def test_it_names_the_test_whose_program_reaches_such_a_port() -> None:
+    port = free_port()
+    call = [sys.executable, "-c", CALL.format(port=port)]
+    with Sentinels(ports=(port,)) as sentinels:
+        subprocess.run(["sh", "-c", f"{shlex.join(call)}; exit 0"], check=True)
+    (line,) = sentinels.seen()
+    # As nextest would be above it, with the name of the test among its words.
+    assert line.count("it_calls") == 2 and "` under `sh -c" in line
+    assert "in apart/test_apart.py::test_it_names_the_test_whose" in line
+    with Sentinels(ports=(port,)) as sentinels:
+        gone = {name: word for name, word in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        subprocess.run(call, check=True, env=gone)
+    (line,) = sentinels.seen()
+    assert "it_calls" in line and "test_apart.py" not in line
 
 
 def test_it_lets_no_connection_out_to_what_runs_beside() -> None:
