@@ -69,11 +69,18 @@ impl Gateway {
 
     /// The revision that Envoys run after such an outcome.
     fn in_force_after(&self, outcome: Outcome) -> Option<u64> {
-        let current = self.current();
+        let (current, stage) = {
+            let state = self.read();
+            (Arc::clone(&state.current), state.stage)
+        };
         let is_run = match outcome {
-            Outcome::Accepted | Outcome::Partial | Outcome::Rejected => true,
+            Outcome::Accepted | Outcome::Partial => true,
+            // There was another one to go back to, or Envoys keep this one.
+            Outcome::Rejected if stage != Stage::Rejected => true,
             Outcome::Pending | Outcome::NoEnvoys => false,
-            Outcome::Unchanged => self.publisher.tally(current.generation()).acknowledged > 0,
+            Outcome::Rejected | Outcome::Unchanged => {
+                self.publisher.tally(current.generation()).acknowledged > 0
+            }
         };
         is_run.then_some(current.revision.0)
     }
