@@ -34,13 +34,21 @@ struct UpstreamFault {
     retry_after: Option<u32>,
 }
 
-/// The same three as in envoy/static-example.yaml.
-const UPSTREAM_FAULTS: [UpstreamFault; 3] = [
+/// The same five as in envoy/static-example.yaml.
+const UPSTREAM_FAULTS: [UpstreamFault; 5] = [
     UpstreamFault {
-        flags: &["UF", "UH", "UO", "URX", "NC"],
+        flags: &["UF", "UH", "URX", "NC"],
         status: 503,
         code: 50300,
         message: "the server of this tool cannot be reached; try again in 10 s",
+        retry_after: Some(10),
+    },
+    UpstreamFault {
+        flags: &["UO"],
+        status: 503,
+        code: 50300,
+        message: "the server of this tool has as many calls to answer as it may have at once; try \
+                  again in 10 s",
         retry_after: Some(10),
     },
     UpstreamFault {
@@ -52,11 +60,20 @@ const UPSTREAM_FAULTS: [UpstreamFault; 3] = [
         retry_after: None,
     },
     UpstreamFault {
-        flags: &["UT", "SI"],
+        flags: &["UT"],
         status: 504,
         code: 50400,
         message: "the tool took longer than its policy allows; ask for less at once, or have the \
                   operator allow more",
+        retry_after: None,
+    },
+    // Also where the rest of a call that has begun to pass never came.
+    UpstreamFault {
+        flags: &["SI"],
+        status: 504,
+        code: 50400,
+        message: "nothing came of this call for as long as the idle_timeout of its listener \
+                  allows; see whether it had an effect before you repeat it",
         retry_after: None,
     },
 ];
