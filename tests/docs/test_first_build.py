@@ -52,6 +52,7 @@ OPTIMISED = {
     "http": "each message",
     "http-body": "each message",
     "http-body-util": "each message",
+    "http-front": "each message",
     "httparse": "each message",
     "hyper": "each message",
     "hyper-util": "each message",

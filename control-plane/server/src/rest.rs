@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
+use http_front::BodyReader;
 
 use crate::gateway::Gateway;
 
@@ -57,7 +58,10 @@ pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         // The bodies have their own bounds.
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(bodies::Bodies::default(), bodies::read))
+        .layer(from_fn_with_state(
+            BodyReader::new(bodies::LIMITS),
+            bodies::read,
+        ))
         .layer(from_fn_with_state(Arc::new(allowed_hosts), guard::check))
         .with_state(gateway)
 }

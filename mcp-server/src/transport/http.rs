@@ -23,8 +23,8 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::serve::ListenerExt as _;
 use http::StatusCode;
+use http_front::BodyReader;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
@@ -34,8 +34,6 @@ use crate::background::BackgroundWork;
 use crate::config::Config;
 use crate::mcp::{Catalogue, McpServer};
 use crate::services::Services;
-use bodies::{BodyLimits, BodyReader};
-use connections::ConnectionLimits;
 use event_streams::{StreamLimits, Streams};
 use plain_calls::ShortWay;
 
@@ -93,19 +91,11 @@ pub async fn serve_catalogue(
     };
     let open = services.metrics.connections.clone();
     let router = router(config, catalogue, services, stopping);
-    // Without it a reply in two writes waits for the peer's delayed acknowledgement, 40 ms on
-    // Linux.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
     let stopping = shutdown.clone();
-    let limits = ConnectionLimits {
-        at_once: config
-            .max_connections
-            .unwrap_or_else(open_files::connections),
-        ..ConnectionLimits::default()
-    };
-    let serving = connections::serve(listener, router, limits, open, stopping);
+    let at_once = config
+        .max_connections
+        .unwrap_or_else(open_files::connections);
+    let serving = connections::serve(listener, router, at_once, open, stopping);
     let too_long = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -151,7 +141,7 @@ fn router(
         StreamLimits::default(),
         stopping.begun,
     ));
-    let reader = BodyReader::new(BodyLimits::default());
+    let reader = BodyReader::new(bodies::LIMITS);
     let served = server.clone();
     let mcp: Mcp = StreamableHttpService::new(
         move || Ok(served.clone()),

@@ -62,6 +62,16 @@ impl Problem {
         )
     }
 
+    /// For what would be served if others asked for less.
+    pub(super) fn busy(title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "urn:portcullis:busy",
+            title,
+            detail,
+        )
+    }
+
     /// For what the caller did not cause: the log says what happened, the caller that it did.
     pub(super) fn internal(error: &dyn std::error::Error) -> Self {
         let mut causes = error.to_string();

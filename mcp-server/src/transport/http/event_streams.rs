@@ -20,12 +20,12 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, StatusCode};
+use http_front::BodyReader;
 use rmcp::model::ClientJsonRpcMessage;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::bodies::BodyReader;
 use super::deadline::{self, RequestDeadline};
 use super::envelope::Envelope;
 use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};

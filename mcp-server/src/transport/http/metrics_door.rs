@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::{self, ConnectionLimits};
+use super::connections;
 use crate::config::Config;
 use crate::metrics::Observed;
 use crate::services::Services;
@@ -47,13 +47,9 @@ pub(super) async fn open(
     let router = Router::new()
         .route("/metrics", get(answer))
         .with_state(services);
-    let limits = ConnectionLimits {
-        at_once: READERS,
-        ..ConnectionLimits::default()
-    };
     let uncounted = Gauge::default();
     tokio::spawn(connections::serve(
-        listener, router, limits, uncounted, stop,
+        listener, router, READERS, uncounted, stop,
     ));
     Ok(())
 }

@@ -15,10 +15,11 @@ use axum::response::Response;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
+use http_front::BodyReader;
 use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
-use super::bodies::BodyReader;
+use super::bodies;
 use super::envelope::{Envelope, PROTOCOL_VERSION};
 use super::refusal::{
     self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR,
@@ -40,7 +41,7 @@ pub(super) async fn repair(
     let (mut parts, body) = request.into_parts();
     let read = match reader.read(body).await {
         Ok(read) => read,
-        Err(unread) => return unread.answer(parts.uri.path(), &parts.headers),
+        Err(unread) => return bodies::answer(&unread, parts.uri.path(), &parts.headers),
     };
     let body = &read.bytes;
     let envelope = Envelope::read(body);
