@@ -285,8 +285,9 @@ impl MessageInHand {
         }
     }
 
-    /// Takes room behind the gateway for the body, as long as it is announced to be or has come, and
-    /// says whether there is. It is given back with the message, if that is refused all the same.
+    /// Takes room behind the gateway for the body, as long as it is announced to be or has come,
+    /// and says whether there is. It is given back with the message, if that is refused all the
+    /// same.
     ///
     /// For all that is announced, because the limits count the call next: no room for a later piece
     /// would refuse a call that has been counted.
