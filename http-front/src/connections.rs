@@ -32,8 +32,8 @@ const REFUSED_BODIES: BodyLimits = BodyLimits {
     budget: 0,
 };
 
-/// Bytes of a head, give or take what is read at once, and of what is read ahead of a body: twice as
-/// much as Envoy lets through. With hyper's 408 KiB, a thousand heads that never end would take
+/// Bytes of a head, give or take what is read at once, and of what is read ahead of a body: twice
+/// as much as Envoy lets through. With hyper's 408 KiB, a thousand heads that never end would take
 /// 400 MiB.
 const MOST_HEAD_BYTES: usize = 64 << 10;
 
