@@ -14,7 +14,7 @@ mod transition;
 
 use std::sync::Arc;
 
-use migration_steps::{Step, migrator_in};
+use migration_steps::{Step, migrator_in, run_to_end};
 use sqlx::PgConnection;
 use sqlx::postgres::PgPool;
 use tokio::sync::{Notify, OnceCell};
@@ -81,7 +81,7 @@ impl Store {
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         let migrate = async {
             let migrator = migrator_in("portcullis", "orchestrator_migrations", &MIGRATIONS);
-            migrator.run(&self.0.pool).await
+            run_to_end(migrator, self.0.pool.clone()).await
         };
         self.0.migrated.get_or_try_init(|| migrate).await?;
         Ok(&self.0.pool)

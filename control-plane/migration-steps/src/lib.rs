@@ -3,15 +3,16 @@
 //! sqlx could read the folder while the program is built; its macros would more than double the
 //! time that takes, because they bring all of sqlx into the compiler a second time. So a program
 //! names its files one by one as [`Step`]s, and a test of it asks [`misfits`] whether it names all
-//! of them. It knows no database and runs nothing by itself.
+//! of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
+use sqlx::PgPool;
 use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 /// One step from an empty database to today's layout. A step that was released is never changed:
 /// its checksum is in every database that took it.
@@ -45,6 +46,19 @@ pub fn migrator_in(schema: &'static str, record: &str, steps: &[Step]) -> Migrat
     migrator.create_schema(schema);
     migrator.dangerous_set_table_name(format!("{schema}.{record}"));
     migrator
+}
+
+/// Takes a database through the steps of `migrator`. Once begun it goes on to its end, also when
+/// nobody waits for it any more: a migration that is dropped in its middle would leave its lock on a
+/// connection of the pool, and every other process would wait for that.
+///
+/// # Errors
+/// A step fails, or the database has taken steps that the migrator does not know.
+pub async fn run_to_end(migrator: Migrator, pool: PgPool) -> Result<(), MigrateError> {
+    let running = tokio::spawn(async move { migrator.run(&pool).await });
+    running
+        .await
+        .unwrap_or_else(|error| Err(MigrateError::Source(error.into())))
 }
 
 /// The names of files of `folder` that are no step, and those of steps that are no file there.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use migration_steps::{Step, migrator_in};
+use migration_steps::{Step, migrator_in, run_to_end};
 use sqlx::Row as _;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::types::Json;
@@ -99,7 +99,7 @@ impl Store {
     async fn pool(&self) -> Result<&PgPool, StoreError> {
         let migrate = async {
             let migrator = migrator_in("portcullis", "mcp_server_migrations", &MIGRATIONS);
-            migrator.run(&self.pool).await
+            run_to_end(migrator, self.pool.clone()).await
         };
         self.migrated.get_or_try_init(|| migrate).await?;
         Ok(&self.pool)

@@ -6,7 +6,8 @@ use orchestrator::store::{CreateError, LeaseError, Renewal, RunFilter, Submissio
 use orchestrator::{Outcome, RunState, StepOutput, StepProgress, bounds};
 use serde_json::{Value, json};
 
-use super::{Records, pipeline};
+use super::database::{Database, run};
+use super::{Records, pipeline, store};
 
 const KINDS: [&str; 1] = ["note"];
 const LEASE: Duration = Duration::from_secs(30);
@@ -206,10 +207,31 @@ async fn it_refuses_what_is_beyond_the_bounds_in_a_sentence() {
          FROM portcullis.pipeline_runs, generate_series(2, {})",
         bounds::OPEN_RUNS
     );
-    super::database::run(&mut connection, &copies).await;
+    run(&mut connection, &copies).await;
     let refused = submit(None).await.expect_err("it is full").to_string();
     assert!(
         refused.starts_with("1000 of your runs are not over"),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn it_makes_its_tables_also_when_nobody_waits_for_them_any_more() {
+    let database = Database::with("CREATE SCHEMA portcullis").await;
+    let store = store(&database.name, database.port);
+    // The migration waits in its middle for somebody who makes a table of the same name.
+    let mut other = database.connection().await;
+    run(&mut other, "BEGIN; CREATE TABLE portcullis.pipelines ()").await;
+    let first = tokio::spawn(async move { store.pipelines(None, None, 1).await });
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+         AND datname = current_database()";
+    database.wait_for_count(waiting, 1).await;
+    first.abort();
+    first.await.expect_err("it was aborted");
+    run(&mut other, "ROLLBACK").await;
+    let made = "SELECT count(*) FROM pg_tables WHERE tablename = 'pipeline_steps'";
+    database.wait_for_count(made, 1).await;
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    database.wait_for_count(locks, 0).await;
 }
