@@ -4,8 +4,11 @@
 //! written at the destination before the source has given all. A destination changes as a whole:
 //! a table of PostgreSQL in one transaction, a file by its replacement.
 
-mod destination;
 mod files;
+mod into_file;
+mod into_postgres;
+mod into_spark;
+mod rows;
 mod source;
 
 use std::sync::Arc;
@@ -15,9 +18,12 @@ use orchestrator::{
     Outcome, StepCall, StepFailure, StepOutput, StepRunner, Worker, WorkerSettings,
 };
 use serde_json::json;
+use tokio::runtime::Handle;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
-use crate::pipelines::{Destination, FLOW, Flow, Source};
+use self::into_postgres::IntoDatabase;
+use crate::pipelines::{Destination, FLOW, Flow};
 use crate::services::Services;
 use crate::tools::execute_pipeline::ExecutePipeline;
 use crate::tools::{Registry, Tool as _, ToolFailure};
@@ -85,68 +91,75 @@ impl StepRunner for FlowRunner {
 
     async fn run(&self, call: StepCall) -> Outcome {
         let cancelled = call.cancelled.clone();
-        // Dropping the work ends what it runs in PostgreSQL and in Spark.
-        tokio::select! {
-            done = self.flow(&call) => match done {
-                Ok(output) => Outcome::Succeeded(output),
-                Err(failure) => Outcome::Failed(step_failure(&failure)),
-            },
-            () = cancelled.cancelled() => Outcome::Cancelled,
+        let services = Arc::clone(&self.services);
+        let flow = async move { flow(&services, &call).await };
+        match on_its_own_thread(cancelled, flow).await {
+            Some(Ok(output)) => Outcome::Succeeded(output),
+            Some(Err(failure)) => Outcome::Failed(step_failure(&failure)),
+            None => Outcome::Cancelled,
         }
     }
 }
 
-impl FlowRunner {
-    async fn flow(&self, call: &StepCall) -> Result<StepOutput, ToolFailure> {
-        let flow: Flow = serde_json::from_value(call.step.config.clone()).map_err(|error| {
-            ToolFailure::new(
-                "unknown_flow",
-                "this server does not know a flow of this form: it is of another version",
-            )
-            .with_log(error.to_string())
-        })?;
-        let services = &*self.services;
-        let rows = match &flow.destination {
-            Destination::SparkSql { table, mode } => {
-                destination::into_spark(services, call, &flow, table, *mode).await?
-            }
-            Destination::File { path, format } => {
-                let rows = destination::into_file(services, call, &flow, path, *format).await?;
-                Some(rows)
-            }
-            Destination::Postgres {
-                table,
-                mode,
-                database,
-                marker_table,
-            } => {
-                let load = destination::Load {
-                    call,
-                    database: services
-                        .databases
-                        .get(database.as_deref(), call.owner.as_deref())?,
-                    table,
-                    mode: *mode,
-                    marker_table: marker_table.as_deref(),
-                };
-                if load.is_done_already().await? {
-                    return Ok(StepOutput {
-                        value: json!({"repeated": true}),
-                        rows: None,
-                    });
-                }
-                let rows = match &flow.source {
-                    Source::File { path } => files::open(services, path)?,
-                    _ => source::into_spool(services, call, &flow).await?,
-                };
-                Some(load.run(rows).await?)
-            }
-        };
-        Ok(StepOutput {
-            value: json!(null),
-            rows: rows.and_then(|rows| i64::try_from(rows).ok()),
-        })
+/// Runs work that reads and writes files on a thread for which no call waits; nothing when
+/// `cancelled` fires first. Dropping the future drops the work too, at its next await, and with it
+/// what it runs in PostgreSQL and in Spark.
+async fn on_its_own_thread<T: Send + 'static>(
+    cancelled: CancellationToken,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let ended = cancelled.child_token();
+    let _guard = ended.clone().drop_guard();
+    let runtime = Handle::current();
+    let running =
+        tokio::task::spawn_blocking(move || runtime.block_on(ended.run_until_cancelled(work)));
+    match running.await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The process ends.
+        Err(Err(_)) => None,
     }
+}
+
+/// Does one attempt of one flow.
+async fn flow(services: &Services, call: &StepCall) -> Result<StepOutput, ToolFailure> {
+    let flow: Flow = serde_json::from_value(call.step.config.clone()).map_err(|error| {
+        ToolFailure::new(
+            "unknown_flow",
+            "this server does not know a flow of this form: it is of another version",
+        )
+        .with_log(error.to_string())
+    })?;
+    let rows = match &flow.destination {
+        Destination::SparkSql { table, mode } => {
+            into_spark::into_spark(services, call, &flow, table, *mode).await?
+        }
+        Destination::File(into) => Some(into_file::into_file(services, call, &flow, into).await?),
+        Destination::Postgres(into) => {
+            let owner = call.owner.as_deref();
+            let changes = IntoDatabase {
+                call,
+                database: services.databases.get(into.database.as_deref(), owner)?,
+                into,
+            };
+            if changes.is_done_already().await? {
+                return Ok(StepOutput {
+                    value: json!({"repeated": true}),
+                    rows: None,
+                });
+            }
+            changes.judge_statements().await?;
+            let rows = match flow.source {
+                Some(_) => Some(source::rows(services, call, &flow).await?),
+                None => None,
+            };
+            Some(changes.run(rows).await?)
+        }
+    };
+    Ok(StepOutput {
+        value: json!(null),
+        rows: rows.and_then(|rows| i64::try_from(rows).ok()),
+    })
 }
 
 fn step_failure(failure: &ToolFailure) -> StepFailure {
@@ -169,6 +182,32 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+
+    #[tokio::test]
+    async fn it_does_flows_where_no_call_waits_and_ends_them_when_nobody_waits_any_more() {
+        let here = std::thread::current().id();
+        let work = async { std::thread::current().id() };
+        let there = on_its_own_thread(CancellationToken::new(), work).await;
+        assert!(there.is_some_and(|there| there != here), "{there:?}");
+
+        let cancelled = CancellationToken::new();
+        for is_cancelled in [false, true] {
+            let (held, gone) = tokio::sync::oneshot::channel::<()>();
+            let (begins, begun) = tokio::sync::oneshot::channel();
+            let work = async move {
+                let _ = begins.send(());
+                std::future::pending::<()>().await;
+                drop(held);
+            };
+            let running = tokio::spawn(on_its_own_thread(cancelled.child_token(), work));
+            begun.await.expect("it begins");
+            match is_cancelled {
+                true => cancelled.cancel(),
+                false => running.abort(),
+            }
+            gone.await.expect_err("the work is dropped");
+        }
+    }
 
     #[test]
     fn it_works_on_runs_only_where_callers_may_start_them() {

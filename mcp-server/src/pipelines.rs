@@ -13,7 +13,8 @@ use crate::store_pool;
 use orchestrator::Store;
 
 pub use flow::{
-    Destination, FileFormat, Flow, InvalidFlow, LoadMode, Pipeline, Source, Stage, Transformation,
+    ChangeStatement, Destination, FileFormat, Flow, IntoPostgres, InvalidFlow, LoadMode, Pipeline,
+    RowFile, Source, Stage, Transformation,
 };
 
 /// The kind of the steps that are flows.

@@ -132,7 +132,7 @@ def request(era: Era, method: str, params: dict | None = None, id: object = 1) -
         ("mcp-protocol-version", era.value),
     ]
     if era is Era.MODERN:
-        params["_meta"] = modern_meta()
+        params["_meta"] = {**params.get("_meta", {}), **modern_meta()}
         headers.append(("mcp-method", method))
         name = params.get(NAMED.get(method))
         if isinstance(name, str):

@@ -43,5 +43,6 @@ pub use session::{OpenError, SessionError, TextRow};
 pub use transaction::{ReadTransaction, within};
 pub use wire::{ConnectError, ServerReport, WireError};
 pub use write_transaction::{
-    Change, Changed, LoadError, LoadKind, LoadTarget, MadeTable, TargetColumn, WriteTransaction,
+    Change, Changed, CopyForm, LoadError, LoadKind, LoadTarget, MadeTable, TargetColumn,
+    WriteTransaction,
 };

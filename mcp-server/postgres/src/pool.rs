@@ -15,9 +15,10 @@ use super::error::{Busy, Error, NotOpened};
 use super::session::{OpenError, Session, SessionError, SessionSettings};
 use super::wire::{self, Login};
 
-/// How long a call waits for a session while all are busy; the caller should hear of it while it
-/// still listens.
-pub(super) const QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a call waits for a session while all are busy. Less, and a burst of a hundred callers
+/// on a slow machine would be turned away, although each is served in its turn; more, and a caller
+/// would not hear of it, for whom clients and the gateway wait half a minute.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// PostgreSQL rolls back at once, whatever was changed; whoever takes longer has fallen silent.
 const LONGEST_ROLLBACK: Duration = Duration::from_secs(10);
@@ -92,7 +93,7 @@ impl SessionPool {
     /// A session, as soon as one is free, under a role where one is named.
     pub(super) async fn lease(&self, role: Option<&str>) -> Result<Lease, Error> {
         let timeouts = Timeouts {
-            wait: Some(QUEUE_TIMEOUT),
+            wait: Some(self.patience()),
             ..Timeouts::new()
         };
         match Box::pin(self.sessions.timeout_get(&timeouts)).await {
@@ -141,12 +142,18 @@ impl SessionPool {
         })
     }
 
+    /// The wait for a session: it ends before the time of the statement that is to run in it.
+    fn patience(&self) -> Duration {
+        let settings = &self.sessions.manager().settings;
+        QUEUE_TIMEOUT.min(settings.statement_timeout)
+    }
+
     fn busy(&self) -> Busy {
         let status = self.sessions.status();
         Busy {
             most: status.max_size,
             purpose: self.purpose,
-            waited_seconds: QUEUE_TIMEOUT.as_secs(),
+            waited_seconds: self.patience().as_secs(),
             waiting: status.waiting,
         }
     }

@@ -14,7 +14,7 @@ use super::session::{SessionError, TextRow};
 use super::{Database, Error};
 
 pub use changing::{Change, Changed};
-pub use copying::TargetColumn;
+pub use copying::{CopyForm, TargetColumn};
 pub use creating::MadeTable;
 pub use loading::{LoadError, LoadKind, LoadTarget};
 
@@ -129,12 +129,18 @@ impl WriteTransaction {
                 self.leaves_traces |= harmless.leaves_traces;
                 Ok(())
             }
-            Err(JudgeError::Session(error)) => self.note(Err(error)),
-            Err(JudgeError::Refused(refused)) => {
+            Err(error) => Err(self.note_refusal(error)),
+        }
+    }
+
+    fn note_refusal(&mut self, error: JudgeError) -> Error {
+        match &error {
+            JudgeError::Session(error) => self.is_broken |= !lives_on(error),
+            JudgeError::Refused(refused) => {
                 self.leaves_traces |= refused.is_of_the_databases_own();
-                Err(refused.into())
             }
         }
+        error.into()
     }
 
     fn note<T>(&mut self, done: Result<T, SessionError>) -> Result<T, Error> {

@@ -7,7 +7,8 @@ use orchestrator::{StepCall, StepProgress};
 use serde_json::{Map, Value};
 
 use super::files;
-use crate::pipelines::{Flow, Source};
+use super::rows::Rows;
+use crate::pipelines::{FileFormat, Flow, Source};
 use crate::results::{FileForm, FileRows, RowSink, Written};
 use crate::services::Services;
 use crate::spark::Sink;
@@ -17,17 +18,27 @@ use crate::tools::ToolFailure;
 /// Bytes of one flow's rows: more would fill a disk that others need, too.
 const MOST_BYTES: u64 = 16 << 30;
 
-/// Reads the source of a flow into a file without a name, as JSON objects.
-pub(super) async fn into_spool(
+/// Gives the rows of a flow as a file: the one that it names, or one without a name, into which its
+/// query is read.
+pub(super) async fn rows(
     services: &Services,
     call: &StepCall,
     flow: &Flow,
-) -> Result<File, ToolFailure> {
+) -> Result<Rows, ToolFailure> {
+    if let Some(Source::File(file)) = &flow.source {
+        return Ok(Rows {
+            file: files::open(services, &file.path)?,
+            format: file.format,
+        });
+    }
     let spool = files::spool()?;
     let (mut file, _) = into_rows(services, call, flow, spool, FileForm::Objects).await?;
     let rewound = file.rewind();
     rewound.map_err(|error| files::failure("the rows cannot be read again", &error))?;
-    Ok(file)
+    Ok(Rows {
+        file,
+        format: FileFormat::Ndjson,
+    })
 }
 
 /// Reads the source of a flow into a file; how many rows it has.
@@ -40,20 +51,20 @@ pub(super) async fn into_rows(
 ) -> Result<(File, u64), ToolFailure> {
     let mut sink = FileRows::new(BufWriter::new(file), form, MOST_BYTES);
     let read = match &flow.source {
-        Source::Postgres { database, .. } => {
+        Some(Source::Postgres { database, .. }) => {
             let owner = call.owner.as_deref();
             let database = services.databases.get(database.as_deref(), owner)?;
             let sql = flow.query().unwrap_or_default();
-            let values = bound(call, flow)
-                .map(|(_, value)| value)
-                .collect::<Vec<_>>();
+            let values = values(call, &flow.bind);
             let query = database.query(&sql, &values, &mut sink).await;
             query.map_err(ToolFailure::from)
         }
-        Source::SparkSql { .. } => run_in_spark(services, call, flow, "", &mut sink).await,
-        Source::File { path } => Err(ToolFailure::invalid_arguments(format!(
-            "the rows of `{path}` go into no other file"
+        Some(Source::SparkSql { .. }) => run_in_spark(services, call, flow, "", &mut sink).await,
+        Some(Source::File(file)) => Err(ToolFailure::invalid_arguments(format!(
+            "the rows of `{}` go into no other file",
+            file.path
         ))),
+        None => Err(ToolFailure::invalid_arguments("there is no source")),
     };
     if let Some(name) = sink.repeated_name() {
         return Err(ToolFailure::invalid_arguments(format!(
@@ -97,7 +108,7 @@ pub(super) async fn run_in_spark(
     before: &str,
     sink: &mut dyn RowSink,
 ) -> Result<Written, ToolFailure> {
-    let values: Map<String, Value> = bound(call, flow).collect();
+    let values: Map<String, Value> = bound(call, &flow.bind).collect();
     let parameters = match values.is_empty() {
         true => Parameters::None,
         false => Parameters::named(&values)
@@ -109,9 +120,16 @@ pub(super) async fn run_in_spark(
     Ok(ran?)
 }
 
-/// The values that the SQL of a flow is bound with, in the order in which it names them.
-fn bound<'a>(call: &'a StepCall, flow: &'a Flow) -> impl Iterator<Item = (String, Value)> + 'a {
-    flow.bind.iter().map(|name| {
+/// The values of these parameters, for `$1`, `$2` … in this order.
+pub(super) fn values(call: &StepCall, names: &[String]) -> Vec<Value> {
+    bound(call, names).map(|(_, value)| value).collect()
+}
+
+fn bound<'a>(
+    call: &'a StepCall,
+    names: &'a [String],
+) -> impl Iterator<Item = (String, Value)> + 'a {
+    names.iter().map(|name| {
         let value = call.parameters.get(name).cloned().unwrap_or(Value::Null);
         (name.clone(), value)
     })

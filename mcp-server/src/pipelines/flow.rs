@@ -39,7 +39,8 @@ pub struct Stage {
     timeout_s: Option<u32>,
     #[serde(default)]
     retry: Retry,
-    source: Source,
+    #[serde(default)]
+    source: Option<Source>,
     #[serde(default)]
     transformations: Vec<Transformation>,
     destination: Destination,
@@ -51,8 +52,9 @@ pub struct Stage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flow {
-    /// Where the rows come from.
-    pub source: Source,
+    /// Where the rows come from; a flow that only changes what is at its destination has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// Queries, each over the source and those before it, in the SQL of the source.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transformations: Vec<Transformation>,
@@ -80,11 +82,19 @@ pub enum Source {
         /// One query in Spark's SQL.
         sql: String,
     },
-    /// A file of JSON objects, one on each line.
-    File {
-        /// Its path below the folder of the setting.
-        path: String,
-    },
+    /// A file of rows.
+    File(RowFile),
+}
+
+/// A file of rows below the folder of the setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowFile {
+    /// Its path in that folder.
+    pub path: String,
+    /// The form of the rows.
+    #[serde(default)]
+    pub format: FileFormat,
 }
 
 /// One query over the rows of a flow so far.
@@ -104,20 +114,8 @@ pub struct Transformation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Destination {
-    /// A table of one of this server's databases, which is there already.
-    Postgres {
-        /// Its name, with the schema in front where it is not `public`.
-        table: String,
-        /// Whether its rows stay or go.
-        #[serde(default)]
-        mode: LoadMode,
-        /// The name of the database.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        database: Option<String>,
-        /// A table of the same database in which effects are marked, so that each happens once.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        marker_table: Option<String>,
-    },
+    /// One of this server's databases.
+    Postgres(IntoPostgres),
     /// A table of Spark, which is there already.
     SparkSql {
         /// Its name, with catalogue and schema in front where they are not the usual ones.
@@ -127,16 +125,50 @@ pub enum Destination {
         mode: LoadMode,
     },
     /// A file, which is replaced as a whole.
-    File {
-        /// Its path below the folder of the setting.
-        path: String,
-        /// The form of the rows.
-        #[serde(default)]
-        format: FileFormat,
-    },
+    File(RowFile),
 }
 
-/// Whether the rows that a table has stay or go.
+/// The changes that a flow makes in a database, in one transaction: rows come into a table, and then
+/// statements run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntoPostgres {
+    /// The name of the table, with the schema in front where it is not `public`; it is there
+    /// already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// What becomes of the rows that the table has.
+    #[serde(default)]
+    pub mode: LoadMode,
+    /// The columns of a unique index, by which an upsert finds the rows that are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
+    /// Statements that change rows, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<ChangeStatement>,
+    /// The name of the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// A table of the same database in which effects are marked, so that each happens once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker_table: Option<String>,
+}
+
+/// One INSERT, UPDATE, DELETE or MERGE.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeStatement {
+    /// Its text.
+    pub sql: String,
+    /// Parameters of the run for `$1`, `$2` …, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bind: Vec<String>,
+    /// The most rows that it may change; above that the flow fails, and nothing of it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_affected_rows: Option<u64>,
+}
+
+/// What becomes of the rows that a table has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadMode {
@@ -145,6 +177,8 @@ pub enum LoadMode {
     Append,
     /// They go in the same transaction in which the new ones come.
     Overwrite,
+    /// Those with the keys of a new one change, and the others stay.
+    Upsert,
 }
 
 /// The form of rows in a file.
@@ -176,10 +210,13 @@ impl Pipeline {
     pub fn definition(self) -> Result<PipelineDefinition, InvalidFlow> {
         let parameters = self.parameters;
         let step = |stage: Stage| {
-            let unknown = stage
-                .bind
-                .iter()
-                .find(|name| !parameters.contains_key(*name));
+            let statements = match &stage.destination {
+                Destination::Postgres(into) => into.statements.as_slice(),
+                _ => &[],
+            };
+            let bound = statements.iter().flat_map(|statement| &statement.bind);
+            let mut bound = stage.bind.iter().chain(bound);
+            let unknown = bound.find(|name| !parameters.contains_key(*name));
             let unknown = unknown.map(|name| format!("`bind`: there is no parameter `{name}`"));
             let flow = Flow {
                 source: stage.source,
@@ -219,7 +256,10 @@ impl Pipeline {
 impl Flow {
     /// The first plain fault of a flow, in a sentence.
     fn problem(&self) -> Option<String> {
-        let engine = self.source.engine();
+        let Some(source) = &self.source else {
+            return self.problem_without_rows();
+        };
+        let engine = source.engine();
         for transformation in &self.transformations {
             let Transformation { name, sql, .. } = transformation;
             if !is_plain_name(name) || name == "source" {
@@ -246,43 +286,59 @@ impl Flow {
                 return Some(format!("transformation `{name}` has no SQL"));
             }
         }
-        let (file, table) = match &self.destination {
-            Destination::Postgres { table, .. } => (None, Some(table)),
-            Destination::SparkSql { table, .. } if engine == "spark_sql" => (None, Some(table)),
-            Destination::SparkSql { .. } => {
-                return Some(
-                    "only rows of Spark SQL can go into a table of Spark here; name the other \
-                     data in Spark's catalogue, and select from it"
-                        .to_owned(),
-                );
-            }
-            Destination::File { .. } if engine == "file" => {
-                return Some("a file goes into no other file here".to_owned());
-            }
-            Destination::File { path, .. } => (Some(path), None),
-        };
-        let source_file = match &self.source {
-            Source::File { path } => Some(path),
+        let source_file = match source {
+            Source::File(file) => Some(file),
             Source::Postgres { sql, .. } | Source::SparkSql { sql } if sql.trim().is_empty() => {
                 return Some("its source has no SQL".to_owned());
             }
             _ => None,
         };
-        if table.is_some_and(|table| table.trim().is_empty()) {
-            return Some("its destination names no table".to_owned());
-        }
+        let file = match &self.destination {
+            Destination::Postgres(into) => match into.problem_with_rows() {
+                None => None,
+                problem => return problem,
+            },
+            Destination::SparkSql { mode, .. } if *mode == LoadMode::Upsert => {
+                return Some("rows go into a table of Spark by `append` or `overwrite`".to_owned());
+            }
+            Destination::SparkSql { table, .. } if table.trim().is_empty() => {
+                return Some(NO_TABLE.to_owned());
+            }
+            Destination::SparkSql { .. } => None,
+            Destination::File(_) if engine == "file" => {
+                return Some("a file goes into no other file here".to_owned());
+            }
+            Destination::File(file) => Some(file),
+        };
         let mut files = file.into_iter().chain(source_file);
-        let outside = files.find(|path| !is_below(path))?;
+        let outside = files.find(|file| !is_below(&file.path))?;
         Some(format!(
             "`{}` is no path below the folder of pipelines: write it without `/` in front and \
              without `..`",
-            outside.escape_debug()
+            outside.path.escape_debug()
         ))
+    }
+
+    /// The first plain fault of a flow that has no source.
+    fn problem_without_rows(&self) -> Option<String> {
+        let problem = match &self.destination {
+            Destination::Postgres(into) if into.table.is_none() && !into.statements.is_empty() => {
+                match self.transformations.is_empty() && self.bind.is_empty() {
+                    true => return into.problem(),
+                    false => "`transformations` and `bind` belong to a source",
+                }
+            }
+            _ => {
+                "without a `source` it can only run the `statements` of a destination in \
+                 `postgres` that names no table"
+            }
+        };
+        Some(problem.to_owned())
     }
 
     /// The one query that gives the rows: each transformation is a common table expression.
     pub fn query(&self) -> Option<String> {
-        let (Source::Postgres { sql, .. } | Source::SparkSql { sql }) = &self.source else {
+        let Some(Source::Postgres { sql, .. } | Source::SparkSql { sql }) = &self.source else {
             return None;
         };
         let Some(last) = self.transformations.last() else {
@@ -304,12 +360,36 @@ impl Flow {
     }
 }
 
+const NO_TABLE: &str = "its destination names no table";
+
+impl IntoPostgres {
+    /// The first plain fault of a destination that rows come to.
+    fn problem_with_rows(&self) -> Option<String> {
+        let named = self.table.as_deref().unwrap_or_default();
+        let problem = match (self.mode, self.keys.is_empty()) {
+            _ if named.trim().is_empty() => NO_TABLE,
+            (LoadMode::Upsert, true) => "an upsert needs `keys`, the columns of a unique index",
+            (LoadMode::Append | LoadMode::Overwrite, false) => "`keys` goes with the mode upsert",
+            _ => return self.problem(),
+        };
+        Some(problem.to_owned())
+    }
+
+    fn problem(&self) -> Option<String> {
+        let is_empty = |statement: &ChangeStatement| statement.sql.trim().is_empty();
+        let mut statements = self.statements.iter();
+        statements
+            .any(is_empty)
+            .then(|| "one of its `statements` has no SQL".to_owned())
+    }
+}
+
 impl Source {
     fn engine(&self) -> &'static str {
         match self {
             Self::Postgres { .. } => "postgres",
             Self::SparkSql { .. } => "spark_sql",
-            Self::File { .. } => "file",
+            Self::File(_) => "file",
         }
     }
 }

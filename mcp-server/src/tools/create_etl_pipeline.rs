@@ -26,6 +26,7 @@ impl Tool for CreateEtlPipeline {
 
     fn input_schema() -> Value {
         let engine = json!({"enum": ["postgres", "spark_sql", "file"]});
+        let form = json!({"enum": ["ndjson", "csv"]});
         let text = json!({"type": "string"});
         let names = json!({"type": "array", "items": text});
         json!({
@@ -47,20 +48,28 @@ impl Tool for CreateEtlPipeline {
                         "bind": {"type": "array", "items": text, "description": "Parameters for \
                              $1, $2 … (Spark: :name)"},
                         "source": {"type": "object", "properties": {"type": engine, "sql": text,
-                            "database": text, "path": {"type": "string",
-                                "description": "NDJSON file"}}, "required": ["type"]},
+                            "database": text, "path": text, "format": form},
+                            "required": ["type"]},
                         "transformations": {"type": "array", "items": {"type": "object",
                             "properties": {"name": text, "sql": text},
                             "required": ["name", "sql"]}},
                         "destination": {"type": "object", "properties": {"type": engine,
                             "table": text, "database": text,
-                            "mode": {"enum": ["append", "overwrite"]},
+                            "mode": {"enum": ["append", "overwrite", "upsert"]},
+                            "keys": names,
+                            "statements": {"type": "array", "description": "INSERT, UPDATE, \
+                                 DELETE or MERGE, after the rows in one transaction; or alone, \
+                                 without source and table",
+                                "items": {"type": "object",
+                                    "properties": {"sql": text, "bind": names,
+                                        "max_affected_rows": {"type": "integer", "minimum": 0}},
+                                    "required": ["sql"]}},
                             "marker_table": {"type": "string", "description": "Makes a repeated \
                                  load happen once"},
-                            "path": text, "format": {"enum": ["ndjson", "csv"]}},
+                            "path": text, "format": form},
                             "required": ["type"]}
                     },
-                    "required": ["name", "source", "destination"]
+                    "required": ["name", "destination"]
                 }}
             },
             "required": ["name", "stages"],
@@ -107,8 +116,8 @@ fn check(
         let message = format!("stage `{stage}`: {problem}");
         Err(ToolFailure::new(code, message).with_hint(hint))
     };
-    let is_file = matches!(flow.source, Source::File { .. })
-        || matches!(flow.destination, Destination::File { .. });
+    let is_file = matches!(flow.source, Some(Source::File(_)))
+        || matches!(flow.destination, Destination::File(_));
     if is_file && services.pipelines.files().is_none() {
         return refused(
             "no_files",
@@ -116,12 +125,12 @@ fn check(
             "the operator can name a folder for them: MCP_PIPELINE_FILES",
         );
     }
-    if let Source::Postgres { database, .. } = &flow.source {
+    if let Some(Source::Postgres { database, .. }) = &flow.source {
         services.databases.get(database.as_deref(), caller)?;
     }
     match &flow.destination {
-        Destination::Postgres { database, .. } => {
-            let database = services.databases.get(database.as_deref(), caller)?;
+        Destination::Postgres(into) => {
+            let database = services.databases.get(into.database.as_deref(), caller)?;
             match database.is_writable() {
                 true => Ok(()),
                 false => refused(
@@ -137,7 +146,7 @@ fn check(
             "Spark SQL only reads here",
             "the operator opens it with SPARK_ALLOW_WRITES",
         ),
-        Destination::SparkSql { .. } | Destination::File { .. } => Ok(()),
+        Destination::SparkSql { .. } | Destination::File(_) => Ok(()),
     }
 }
 

@@ -136,6 +136,24 @@ async fn it_lets_no_step_of_a_pipeline_read_what_queries_may_not_as_an_ordinary_
     check_sources("ordinary").await;
 }
 
+#[tokio::test]
+async fn it_lets_no_statement_of_a_pipeline_do_what_execute_dml_may_not() {
+    for user in ["postgres", "ordinary"] {
+        let attacked = Attacked::by(user).await;
+        let before = attacked.state().await;
+        let others = ATTACKS.iter().rev().take(60);
+        let statements = CHANGE_ATTACKS.iter().chain(others);
+        let statements = statements.filter(|sql| !sql.trim().is_empty() && !sql.contains('\0'));
+        let stages = statements.enumerate().map(|(at, sql)| {
+            let destination = json!({"type": "postgres", "statements": [{"sql": sql}]});
+            json!({"name": format!("s{at}"), "required": false, "destination": destination})
+        });
+        let succeeded = stages_that_succeed(&attacked.server.client(), stages.collect()).await;
+        assert!(succeeded.is_empty(), "{user}: {succeeded:#?}");
+        attacked.check(&before).await;
+    }
+}
+
 /// The tables whose defaults, triggers, checks, indexes or types call what is not harmless, or that
 /// are none to be loaded into.
 const TARGETS: &[&str] = &[

@@ -49,6 +49,13 @@ impl Database {
         TestCluster::of_this_run(PASSWORD).log()
     }
 
+    /// The texts that a query of one column gives.
+    pub async fn texts(&self, sql: &'static str) -> Vec<String> {
+        let mut connection = self.connection().await;
+        let read = sqlx::query_scalar(sql).fetch_all(&mut connection).await;
+        read.expect("it is read")
+    }
+
     /// Waits until `sql`, which counts, has counted to `expected`.
     pub async fn wait_for_count(&self, sql: &'static str, expected: i64) {
         let mut connection = self.connection().await;

@@ -117,6 +117,17 @@ async fn it_fails_a_stage_with_its_reason_and_changes_nothing() {
     let into = |table: &str| json!({"type": "postgres", "table": table});
     let from = |sql: &str| json!({"type": "postgres", "sql": sql});
     let file = |path: &str| json!({"type": "file", "path": path});
+    let csv = |path: &str| json!({"type": "file", "path": path, "format": "csv"});
+    let changes =
+        |sql: &str| json!({"type": "postgres", "table": "t", "statements": [{"sql": sql}]});
+    for (name, text) in [
+        ("ends.csv", "a\n1\n\\.\n2\n"),
+        ("odd.csv", "b\n1\n"),
+        ("empty.csv", ""),
+        ("words.csv", "a\n1\nx\n"),
+    ] {
+        std::fs::write(pipelines.files.path().join(name), text).expect("written");
+    }
     let marked = json!({"type": "postgres", "table": "t", "marker_table": "no_markers"});
     for (source, destination, code, sentence) in [
         (
@@ -177,6 +188,53 @@ async fn it_fails_a_stage_with_its_reason_and_changes_nothing() {
             into("t"),
             "invalid_arguments",
             "row 2 of the file has `b`",
+        ),
+        (
+            &csv("ends.csv"),
+            into("t"),
+            "invalid_arguments",
+            "line 3 of the file",
+        ),
+        (&csv("odd.csv"), into("t"), "42703", "column \"b\""),
+        (
+            &csv("empty.csv"),
+            into("t"),
+            "invalid_arguments",
+            "no header",
+        ),
+        (&csv("words.csv"), into("t"), "22P02", "integer"),
+        (
+            &one,
+            json!({"type": "postgres", "table": "t", "mode": "upsert", "keys": ["a"]}),
+            "42P10",
+            "no unique index of public.t",
+        ),
+        (
+            &one,
+            changes("INSERT INTO t SELECT length(pg_read_file('PG_VERSION'))"),
+            "42501",
+            "pg_read_file",
+        ),
+        (&one, changes("TRUNCATE t"), "42501", ""),
+        (
+            &one,
+            changes("INSERT INTO by_trigger VALUES (1)"),
+            "42501",
+            "fire",
+        ),
+        (
+            &one,
+            changes("DELETE FROM portcullis.pipelines"),
+            "42501",
+            "",
+        ),
+        (&one, changes("UPDATE t SET a = b"), "42703", "column \"b\""),
+        (
+            &one,
+            json!({"type": "postgres", "table": "t",
+                "statements": [{"sql": "UPDATE t SET a = 2", "max_affected_rows": 0}]}),
+            "too_many_rows",
+            "",
         ),
         (&one, file("absent/a.csv"), "not_found", "cannot be written"),
     ] {

@@ -2,9 +2,16 @@
 
 import csv
 import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
+import pytest
+from gateway_tools import GatewayTools
+
+from free_ports import free_port
 from outcomes import failure, structured
 from polling import until
+from processes import Process
 
 FINAL = {"succeeded", "failed", "cancelled"}
 
@@ -88,3 +95,89 @@ def test_it_refuses_a_table_of_a_spark_that_only_reads(client):
     }
     refused = client.call("create_etl_pipeline", {"name": "p", "stages": [stage]})
     assert "Spark SQL only reads here" in failure(refused)
+
+
+@pytest.fixture
+def writer(installation, stack, tmp_path) -> Iterator[GatewayTools]:
+    """Runs a data server that may write into the Spark of the stack, whose own one is held still:
+    it shares the records, and would take the runs.
+    """
+    port = free_port()
+    environment = stack.environment_of("mcp-server") | {"SPARK_ALLOW_WRITES": "true"}
+    environment.pop("MCP_METRICS_ADDRESS", None)
+    command = [installation.binary("mcp-server"), "--address", f"127.0.0.1:{port}"]
+    with stack.frozen("mcp-server"):
+        process = Process("mcp-server-that-writes", command, tmp_path, environment)
+        tools = GatewayTools(port)
+        try:
+            tools.wait_until_served()
+            yield tools
+        finally:
+            process.stop()
+
+
+def finish(tools: GatewayTools, stages: list[dict]) -> dict:
+    """Creates a pipeline and runs it; returns the run, once it is over."""
+    tools.done("create_etl_pipeline", {"name": "into_spark", "stages": stages})
+    run = {"run_id": tools.done("execute_pipeline", {"name": "into_spark"})["run_id"]}
+
+    def look() -> dict | None:
+        seen = tools.done("get_pipeline_status", run)
+        return seen if seen["status"] in FINAL else None
+
+    return until("the run is over", look, 120, pause=0.2)
+
+
+QUERY = """
+SELECT n AS id, n + 0.25 AS amount, date '2026-11-01' + n % 3 AS day,
+    timestamptz '2026-11-01 10:00:00+00' AS at, ARRAY['a', 'b"c'] AS tags,
+    CASE WHEN n % 2 = 0 THEN jsonb_build_object('n', n) END AS note, n % 2 = 0 AS even,
+    'NaN'::float8 AS x
+FROM generate_series(1, 3000) AS n"""
+READ = """
+SELECT count(*), sum(amount), count(DISTINCT day), max(unix_timestamp(at)), max(tags[1]),
+    max(note), count_if(even), count_if(isnan(x)) FROM moved"""
+
+
+def test_it_moves_rows_of_postgres_and_of_files_into_tables_of_spark(writer, stack):
+    def spark(sql: str) -> list:
+        return writer.done("execute_spark_sql", {"sql": sql})["rows"]
+
+    spark(
+        "CREATE TABLE moved (id INT, amount DECIMAL(12, 2), day DATE, at TIMESTAMP, \
+         tags ARRAY<STRING>, note STRING, even BOOLEAN, x DOUBLE) USING parquet"
+    )
+    into = {"type": "spark_sql", "table": "moved"}
+    query = {"name": "query", "source": {"type": "postgres", "sql": QUERY}, "destination": into}
+    for times in (1, 2):
+        seen = finish(writer, [query])
+        assert seen["status"] == "succeeded" and seen["stages"][0]["rows"] == 3000, seen
+        at = int(datetime(2026, 11, 1, 10, tzinfo=UTC).timestamp())
+        total = f"{(3000 * 3001 / 2 + 3000 * 0.25) * times:.2f}"
+        (row,) = spark(READ)
+        row[1] = f"{float(row[1]):.2f}"
+        assert row == [3000 * times, total, 3, at, 'b"c', '{"n":998}', 1500 * times, 3000 * times]
+    files = stack.data / "pipelines"
+    (files / "moved.csv").write_text('id,amount,note\r\n7,1.50,"a ""b""\r\nc"\r\n8,,\r\n')
+    (files / "moved.ndjson").write_text('{"id": 9, "tags": ["d"], "even": true}\n')
+    file = {"type": "file", "path": "moved.csv", "format": "csv"}
+    lines = {"type": "file", "path": "moved.ndjson"}
+    stages = [
+        {"name": "csv", "source": file, "destination": {**into, "mode": "overwrite"}},
+        {"name": "lines", "after": ["csv"], "source": lines, "destination": into},
+    ]
+    seen = finish(writer, stages)
+    assert [stage["rows"] for stage in seen["stages"]] == [2, 1], seen
+    rows = spark("SELECT id, string(amount), note, tags, even FROM moved ORDER BY id")
+    first = [7, "1.50", 'a "b"\r\nc', None, None]
+    assert rows == [first, [8, None, None, None, None], [9, None, None, ["d"], True]]
+    for name, text, code in [
+        ("no_number", "id\nseven\n", "CAST_INVALID_INPUT"),
+        ("no_column", "it\n7\n", "does_not_fit"),
+    ]:
+        (files / f"{name}.csv").write_text(text)
+        source = {"type": "file", "path": f"{name}.csv", "format": "csv"}
+        seen = finish(writer, [{"name": "s", "source": source, "destination": into}])
+        assert seen["stages"][0]["error"]["code"].startswith(code), seen
+    assert spark("SELECT count(*) FROM moved") == [[3]]
+    spark("DROP TABLE moved")

@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use results::{RowSink, Written};
 use serde_json::Value;
 
-use super::BEGIN;
 use super::committing::take_back;
+use super::{BEGIN, WriteTransaction};
 use crate::changed_table::ChangedTable;
 use crate::judge::{
     self, Analysed, Harmless, JudgeError, Refused, receive_analysis, send_analysis,
@@ -86,16 +86,58 @@ impl Database {
         Ok(changed)
     }
 
+    /// Judges a statement that changes rows where nothing can be written, and runs nothing. Whoever
+    /// runs it in a transaction of its own choice does this first: see the head of this module.
+    ///
+    /// # Errors
+    /// [`Error`]: why it is not to be run.
+    pub async fn judge_change(&self, change: &Change<'_>) -> Result<(), Error> {
+        check_text(change.sql)?;
+        self.in_time(async {
+            let mut lease = self.lease(self.writers()?).await?;
+            match self.judged_for_reading(lease.session(), change).await {
+                Ok(harmless) => {
+                    match harmless.leaves_traces {
+                        true => lease.close(),
+                        false => lease.give_back(),
+                    }
+                    Ok(())
+                }
+                Err(error) => Err(end_after(lease, error, change.sql).await),
+            }
+        })
+        .await
+    }
+
     /// Begins the transaction that may write, with the statement that may be bound in it.
     async fn judged_twice(
         &self,
         session: &mut Session,
         change: &Change<'_>,
     ) -> Result<Statement, JudgeError> {
-        session.run("BEGIN READ ONLY").await?;
-        self.judged_once(session, change).await?;
-        session.roll_back().await?;
+        self.judged_for_reading(session, change).await?;
         session.run(BEGIN).await?;
+        self.judged_for_writing(session, change).await
+    }
+
+    /// Judges the statement in a transaction that only reads, and ends that.
+    async fn judged_for_reading(
+        &self,
+        session: &mut Session,
+        change: &Change<'_>,
+    ) -> Result<Harmless, JudgeError> {
+        session.run("BEGIN READ ONLY").await?;
+        let (_, _, harmless) = self.judged_once(session, change).await?;
+        session.roll_back().await?;
+        Ok(harmless)
+    }
+
+    /// Judges the statement in the transaction that it is to be bound in.
+    async fn judged_for_writing(
+        &self,
+        session: &mut Session,
+        change: &Change<'_>,
+    ) -> Result<Statement, JudgeError> {
         let (name, analysed, harmless) = self.judged_once(session, change).await?;
         Ok(Statement {
             name,
@@ -162,6 +204,33 @@ impl Database {
             affected_rows,
             tables,
         })
+    }
+}
+
+impl WriteTransaction {
+    /// Judges a statement that changes rows, and runs it in this transaction; after an error there
+    /// is nothing to commit. [`Database::judge_change`] must have passed it before.
+    ///
+    /// # Errors
+    /// [`Error`]: why it is not run, or what PostgreSQL says.
+    pub async fn change(
+        &mut self,
+        change: &Change<'_>,
+        sink: &mut dyn RowSink,
+    ) -> Result<Changed, Error> {
+        check_text(change.sql)?;
+        let database = self.database.clone();
+        let session = self.lease.session();
+        let judged = database.judged_for_writing(session, change).await;
+        let statement = match judged {
+            Ok(statement) => statement,
+            Err(error) => return Err(self.note_refusal(error)),
+        };
+        self.leaves_traces |= statement.leaves_traces;
+        let session = self.lease.session();
+        let changed = database.apply(session, &statement, change, sink).await;
+        self.is_broken |= changed.is_err();
+        changed
     }
 }
 

@@ -1,8 +1,9 @@
-//! Loading rows in PostgreSQL's own binary form: `COPY … FROM STDIN`.
+//! Loading rows as a stream, in PostgreSQL's own binary form or as CSV: `COPY … FROM STDIN`.
 
 use super::loading::{LoadError, LoadTarget};
 use super::{Error, WriteTransaction};
 use crate::new_table::quoted_names;
+use crate::session::TextRow;
 
 /// The columns of a table, each with the type that values of it are sent in: that of a domain is
 /// the one below it.
@@ -67,6 +68,15 @@ pub struct TargetColumn {
     pub is_generated: bool,
 }
 
+/// The form of the rows of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyForm {
+    /// PostgreSQL's own binary form.
+    Binary,
+    /// CSV in UTF-8 with a header, in which a field without quotes and characters is NULL.
+    Csv,
+}
+
 impl WriteTransaction {
     /// The columns of a table, in order.
     ///
@@ -93,25 +103,32 @@ impl WriteTransaction {
         Ok(columns.collect())
     }
 
-    /// Whether a unique index of a table has just these columns.
+    /// Checks that a unique index of a table has just these columns.
     ///
     /// # Errors
-    /// The table cannot be read in PostgreSQL's catalogue.
-    pub async fn is_key(
+    /// [`LoadError::NoKey`] if none has, or the table cannot be read in PostgreSQL's catalogue.
+    pub async fn check_key(
         &mut self,
         target: &LoadTarget,
         columns: &[String],
-    ) -> Result<bool, LoadError> {
+    ) -> Result<(), LoadError> {
         let mut wanted = columns.to_vec();
         wanted.sort();
         let keys = self.rows(KEYS, &[Some(target.name())]).await?;
-        Ok(keys.iter().any(|key| {
+        let is_wanted = |key: &TextRow| {
             let columns = serde_json::from_str::<Vec<String>>(&key.text("columns"));
             columns.is_ok_and(|mut columns| {
                 columns.sort();
                 columns == wanted
             })
-        }))
+        };
+        match keys.iter().any(is_wanted) {
+            true => Ok(()),
+            false => Err(LoadError::NoKey {
+                table: target.name().to_owned(),
+                keys: columns.join(", "),
+            }),
+        }
     }
 
     /// Lets statements of this transaction take as long as whoever began it waits for them.
@@ -127,9 +144,18 @@ impl WriteTransaction {
     ///
     /// # Errors
     /// PostgreSQL refuses the table or a column, or the connection broke.
-    pub async fn begin_copy(&mut self, table: &str, columns: &[String]) -> Result<(), Error> {
+    pub async fn begin_copy(
+        &mut self,
+        table: &str,
+        columns: &[String],
+        form: CopyForm,
+    ) -> Result<(), Error> {
         let columns = quoted_names(columns);
-        let sql = format!("COPY {table} ({columns}) FROM STDIN (FORMAT binary)");
+        let form = match form {
+            CopyForm::Binary => "FORMAT binary",
+            CopyForm::Csv => "FORMAT csv, HEADER true, ENCODING 'UTF8'",
+        };
+        let sql = format!("COPY {table} ({columns}) FROM STDIN ({form})");
         let begun = self.lease.session().begin_copy(&sql).await;
         self.note(begun)
     }

@@ -57,6 +57,14 @@ pub enum LoadError {
         /// Why not, as the end of the sentence.
         reason: &'static str,
     },
+    /// Rows with the same keys cannot be found in it.
+    #[error("no unique index of {table} has just these columns: {keys}")]
+    NoKey {
+        /// The table, quoted.
+        table: String,
+        /// The columns, with commas between them.
+        keys: String,
+    },
     /// A table for markers is not one.
     #[error(
         "`{0}` is no table for markers; make it so: CREATE TABLE {0} (key text PRIMARY KEY, \
@@ -129,18 +137,20 @@ impl WriteTransaction {
         Ok(self.run(&format!("DELETE FROM {}", target.0)).await?)
     }
 
-    /// Prepares the loading of rows with these columns; [`WriteTransaction::load`] takes its name.
+    /// Prepares the loading of rows with these columns, which fit `target`, into a table of those
+    /// columns: itself, or the one in which they wait. [`WriteTransaction::load`] takes its name.
     ///
     /// # Errors
     /// The table lacks one of the columns, or PostgreSQL refuses the statement.
     pub async fn prepare_load(
         &mut self,
         target: &LoadTarget,
+        into: &str,
         columns: &[String],
     ) -> Result<String, LoadError> {
         let (table, columns) = (&target.0, quoted_names(columns));
         let sql = format!(
-            "INSERT INTO {table} ({columns}) SELECT {columns}
+            "INSERT INTO {into} ({columns}) SELECT {columns}
              FROM pg_catalog.json_populate_recordset(NULL::{table}, $1::pg_catalog.json)"
         );
         Ok(self.prepare(&sql).await?)

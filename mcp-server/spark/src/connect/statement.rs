@@ -1,7 +1,11 @@
 //! A SQL statement with its parameters, as the plan that Spark Connect executes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use arrow_array::{RecordBatch, StringArray};
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use serde_json::{Map, Value};
 
 use crate::protocol as pb;
@@ -15,6 +19,14 @@ pub struct Statement {
     sql: String,
     parameters: Parameters,
     most_rows: Option<i32>,
+    texts: Option<Texts>,
+}
+
+/// Texts that a statement brings along as a table of its own.
+#[derive(Debug, Clone)]
+struct Texts {
+    table: &'static str,
+    stream: Vec<u8>,
 }
 
 /// The values of `?` or `:name` in a statement. They are bound, never spliced into the text.
@@ -50,7 +62,25 @@ impl Statement {
             sql: sql.into(),
             parameters: Parameters::None,
             most_rows: None,
+            texts: None,
         }
+    }
+
+    /// The statement with a table that it alone can name, whose one column `text` has these texts.
+    /// They travel in the message of the statement, which Spark takes up to 128 MiB of.
+    ///
+    /// # Errors
+    /// The texts have 2 GiB or more.
+    pub fn with_texts(mut self, table: &'static str, texts: &[String]) -> Result<Self, ArrowError> {
+        let fields = vec![Field::new("text", DataType::Utf8, true)];
+        let schema = Arc::new(Schema::new(fields));
+        let column = Arc::new(StringArray::from_iter_values(texts));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), vec![column])?;
+        let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+        writer.write(&batch)?;
+        let stream = writer.into_inner()?;
+        self.texts = Some(Texts { table, stream });
+        Ok(self)
     }
 
     /// The statement with these parameters.
@@ -94,9 +124,30 @@ impl Statement {
                 limit,
             }))),
         };
+        let root = match self.texts {
+            None => root,
+            Some(texts) => relation(RelType::WithRelations(Box::new(pb::WithRelations {
+                root: Some(Box::new(root)),
+                references: vec![texts.into_relation()],
+            }))),
+        };
         pb::Plan {
             op_type: Some(pb::plan::OpType::Root(root)),
         }
+    }
+}
+
+impl Texts {
+    fn into_relation(self) -> pb::Relation {
+        let texts = relation(RelType::LocalRelation(pb::LocalRelation {
+            data: Some(self.stream),
+            schema: None,
+        }));
+        relation(RelType::SubqueryAlias(Box::new(pb::SubqueryAlias {
+            input: Some(Box::new(texts)),
+            alias: self.table.to_owned(),
+            qualifier: Vec::new(),
+        })))
     }
 }
 

@@ -19,7 +19,10 @@ fn it_says_of_each_stage_why_it_cannot_work() {
     let spark = json!({"type": "spark_sql", "sql": "SELECT 1"});
     let file = json!({"type": "file", "path": "in/a.ndjson"});
     let table = json!({"type": "postgres", "table": "t"});
+    let nothing = json!(null);
     let into = |path: &str| json!({"type": "file", "path": path});
+    let of_spark = |mode: &str| json!({"type": "spark_sql", "table": "t", "mode": mode});
+    let statements = |statements: Value| json!({"type": "postgres", "statements": statements});
     let step = |name: &str, engine: Option<&str>| {
         json!([{"name": name, "sql": "SELECT 1",
         "type": engine}])
@@ -57,12 +60,86 @@ fn it_says_of_each_stage_why_it_cannot_work() {
             json!([]),
             "in a stage after this one",
         ),
+        (&postgres, json!([]), &of_spark("append"), json!([]), ""),
+        (&file, json!([]), &of_spark("overwrite"), json!([]), ""),
         (
-            &postgres,
+            &spark,
             json!([]),
-            &json!({"type": "spark_sql", "table": "t"}),
+            &of_spark("upsert"),
             json!([]),
-            "only rows of Spark SQL",
+            "by `append` or `overwrite`",
+        ),
+        (
+            &file,
+            json!([]),
+            &json!({"type": "postgres", "table": "t", "mode": "upsert", "keys": ["a"]}),
+            json!([]),
+            "",
+        ),
+        (
+            &file,
+            json!([]),
+            &json!({"type": "postgres", "table": "t", "mode": "upsert"}),
+            json!([]),
+            "an upsert needs `keys`",
+        ),
+        (
+            &file,
+            json!([]),
+            &json!({"type": "postgres", "table": "t", "keys": ["a"]}),
+            json!([]),
+            "goes with the mode upsert",
+        ),
+        (
+            &file,
+            json!([]),
+            &statements(json!([{"sql": "DELETE FROM t"}])),
+            json!([]),
+            "names no table",
+        ),
+        (
+            &file,
+            json!([]),
+            &json!({"type": "postgres", "table": "t", "statements": [{"sql": " "}]}),
+            json!([]),
+            "one of its `statements` has no SQL",
+        ),
+        (
+            &file,
+            json!([]),
+            &json!({"type": "postgres", "table": "t",
+                "statements": [{"sql": "DELETE FROM t", "bind": ["dey"]}]}),
+            json!([]),
+            "no parameter `dey`",
+        ),
+        (
+            &nothing,
+            json!([]),
+            &statements(json!([{"sql": "DELETE FROM t", "bind": ["day"]}])),
+            json!([]),
+            "",
+        ),
+        (
+            &nothing,
+            json!([]),
+            &statements(json!([{"sql": "DELETE FROM t"}])),
+            json!(["day"]),
+            "belong to a source",
+        ),
+        (&nothing, json!([]), &table, json!([]), "without a `source`"),
+        (
+            &nothing,
+            json!([]),
+            &into("b"),
+            json!([]),
+            "without a `source`",
+        ),
+        (
+            &nothing,
+            json!([]),
+            &statements(json!([])),
+            json!([]),
+            "without a `source`",
         ),
         (&file, json!([]), &into("b"), json!([]), "no other file"),
         (&spark, json!([]), &into("../b"), json!([]), "no path below"),
@@ -96,7 +173,9 @@ fn it_refuses_words_that_it_does_not_know() {
         json!({"name": "s", "source": {"type": "mongo"},
             "destination": {"type": "postgres", "table": "t"}}),
         json!({"name": "s", "source": {"type": "postgres", "sql": "SELECT 1"},
-            "destination": {"type": "postgres", "table": "t", "mode": "upsert"}}),
+            "destination": {"type": "postgres", "table": "t", "mode": "merge"}}),
+        json!({"name": "s", "source": {"type": "file", "path": "a", "form": "csv"},
+            "destination": {"type": "postgres", "table": "t"}}),
     ] {
         assert!(of(&stage).is_err(), "{stage}");
     }

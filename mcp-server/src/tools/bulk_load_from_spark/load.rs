@@ -7,7 +7,9 @@ use tokio::sync::mpsc;
 use super::Mode;
 use crate::call::Call;
 use crate::copy_format::{ColumnSummary, CopyWriter, LoadPlan, Misfit, created_columns};
-use crate::postgres::{Database, LoadKind, LoadTarget, NewColumn, NewTable, WriteTransaction};
+use crate::postgres::{
+    CopyForm, Database, LoadKind, LoadTarget, NewColumn, NewTable, WriteTransaction,
+};
 use crate::spark::connect::Event;
 use crate::tools::ToolFailure;
 
@@ -66,13 +68,9 @@ impl Load<'_> {
     async fn target(&self, transaction: &mut WriteTransaction) -> Result<LoadTarget, ToolFailure> {
         let table = self.table.full_name();
         let target = transaction.target(&table, self.mode.kind()).await?;
-        let keys = &self.table.primary_key;
-        if self.mode == Mode::Upsert && !transaction.is_key(&target, keys).await? {
-            return Err(ToolFailure::new(
-                "42P10",
-                format!("no unique index of {table} has just these columns"),
-            )
-            .with_hint("get_table_schema names the keys there are"));
+        if self.mode == Mode::Upsert {
+            let keys = &self.table.primary_key;
+            transaction.check_key(&target, keys).await?;
         }
         Ok(target)
     }
@@ -162,7 +160,9 @@ impl Load<'_> {
             }
             Mode::Upsert => transaction.begin_upsert(&target, &columns).await?,
         };
-        transaction.begin_copy(table, &columns).await?;
+        transaction
+            .begin_copy(table, &columns, CopyForm::Binary)
+            .await?;
         let mut loaded = Loaded {
             transaction,
             target,

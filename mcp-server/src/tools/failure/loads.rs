@@ -11,6 +11,9 @@ impl From<LoadError> for ToolFailure {
             LoadError::NoTable(_) => Self::not_found(message)
                 .with_hint("create the table first; list_tables names those there are"),
             LoadError::NotLoadable { .. } => Self::new("not_loadable", message),
+            LoadError::NoKey { .. } => {
+                Self::new("42P10", message).with_hint("get_table_schema names the keys there are")
+            }
             LoadError::NoMarkers(_) => Self::new("no_markers", message),
             LoadError::Database(error) => error.into(),
         }

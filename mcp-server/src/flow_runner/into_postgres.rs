@@ -1,0 +1,189 @@
+//! Rows into a table of PostgreSQL, and statements that change rows there: one transaction.
+
+use orchestrator::{StepCall, StepProgress};
+
+use super::rows::{CsvLines, JsonLines, Rows};
+use super::source;
+use crate::copy_format::Misfit;
+use crate::pipelines::{ChangeStatement, FileFormat, IntoPostgres, LoadMode};
+use crate::postgres::{Change, CopyForm, Database, LoadKind, LoadTarget, WriteTransaction};
+use crate::results::{FileForm, FileRows};
+use crate::tools::ToolFailure;
+
+/// Bytes of the rows of one INSERT. Each costs a round trip; PostgreSQL holds one several times
+/// over while it reads the JSON.
+const INSERTED: usize = 1 << 20;
+
+/// Bytes of CSV that are read before they are sent: enough that PostgreSQL is never waited for.
+const COPIED: usize = 256 << 10;
+
+/// The changes of a flow in a database.
+pub(super) struct IntoDatabase<'a> {
+    pub(super) call: &'a StepCall,
+    pub(super) database: Database,
+    pub(super) into: &'a IntoPostgres,
+}
+
+impl IntoDatabase<'_> {
+    /// Whether an earlier attempt has made the changes, and could not say so.
+    pub(super) async fn is_done_already(&self) -> Result<bool, ToolFailure> {
+        let Some(markers) = &self.into.marker_table else {
+            return Ok(false);
+        };
+        let mut transaction = self.database.write().await?;
+        let is_marked = transaction.is_marked(markers, &self.call.key()).await;
+        transaction.roll_back().await;
+        is_marked.map_err(ToolFailure::from)
+    }
+
+    /// Judges the statements, before anything is read or written.
+    pub(super) async fn judge_statements(&self) -> Result<(), ToolFailure> {
+        for statement in &self.into.statements {
+            self.database.judge_change(&change(statement, &[])).await?;
+        }
+        Ok(())
+    }
+
+    /// Loads the rows, if there are any, and runs the statements; how many rows were loaded, or
+    /// changed where none are.
+    pub(super) async fn run(&self, rows: Option<Rows>) -> Result<u64, ToolFailure> {
+        let mut transaction = self.database.write().await?;
+        // The time of the stage is the limit.
+        transaction.without_time_limit().await?;
+        let loaded = match (&self.into.table, rows) {
+            (Some(table), Some(rows)) => Some(self.load(&mut transaction, table, rows).await?),
+            _ => None,
+        };
+        let mut changed = 0;
+        for statement in &self.into.statements {
+            let values = source::values(self.call, &statement.bind);
+            let mut nowhere = FileRows::new(std::io::sink(), FileForm::Csv, u64::MAX);
+            let change = change(statement, &values);
+            changed += transaction
+                .change(&change, &mut nowhere)
+                .await?
+                .affected_rows;
+        }
+        let rows = loaded.unwrap_or(changed);
+        if let Some(markers) = &self.into.marker_table {
+            transaction.mark(markers, &self.call.key(), rows).await?;
+        }
+        transaction.commit().await?;
+        Ok(rows)
+    }
+
+    async fn load(
+        &self,
+        transaction: &mut WriteTransaction,
+        table: &str,
+        rows: Rows,
+    ) -> Result<u64, ToolFailure> {
+        let IntoPostgres { mode, keys, .. } = self.into;
+        let kind = match mode {
+            LoadMode::Append => LoadKind::Append,
+            LoadMode::Overwrite => LoadKind::Overwrite,
+            LoadMode::Upsert => LoadKind::Upsert,
+        };
+        let target = transaction.target(table, kind).await?;
+        match mode {
+            LoadMode::Append => {}
+            LoadMode::Overwrite => transaction.empty(&target).await?,
+            LoadMode::Upsert => transaction.check_key(&target, keys).await?,
+        }
+        let (loaded, columns) = match rows.format {
+            FileFormat::Ndjson => self.insert(transaction, &target, rows).await?,
+            FileFormat::Csv => self.copy(transaction, &target, rows).await?,
+        };
+        if *mode == LoadMode::Upsert && loaded > 0 {
+            self.tell(loaded, "fits in");
+            return Ok(transaction.upsert(&target, &columns, keys).await?);
+        }
+        Ok(loaded)
+    }
+
+    /// The table that rows with these columns go into first.
+    async fn first_stop(
+        &self,
+        transaction: &mut WriteTransaction,
+        target: &LoadTarget,
+        columns: &[String],
+    ) -> Result<String, ToolFailure> {
+        let IntoPostgres { mode, keys, .. } = self.into;
+        if *mode != LoadMode::Upsert {
+            return Ok(target.name().to_owned());
+        }
+        if let Some(key) = keys.iter().find(|key| !columns.contains(key)) {
+            return Err(Misfit::Missing(key.clone()).into());
+        }
+        Ok(transaction.begin_upsert(target, columns).await?.to_owned())
+    }
+
+    /// Inserts rows of JSON; how many they were, and their columns.
+    async fn insert(
+        &self,
+        transaction: &mut WriteTransaction,
+        target: &LoadTarget,
+        rows: Rows,
+    ) -> Result<(u64, Vec<String>), ToolFailure> {
+        let mut lines = JsonLines::new(rows.file);
+        let mut statement = None;
+        while let Some(slice) = lines.next_slice(INSERTED)? {
+            let prepared = match &statement {
+                Some(prepared) => prepared,
+                None => {
+                    let columns = &lines.columns;
+                    let into = self.first_stop(transaction, target, columns).await?;
+                    let prepared = transaction.prepare_load(target, &into, columns).await?;
+                    statement.insert(prepared)
+                }
+            };
+            transaction.load(prepared, &slice).await?;
+            self.tell(lines.rows, "loaded");
+        }
+        Ok((lines.rows, lines.columns))
+    }
+
+    /// Sends rows of CSV; how many they were, and their columns.
+    async fn copy(
+        &self,
+        transaction: &mut WriteTransaction,
+        target: &LoadTarget,
+        rows: Rows,
+    ) -> Result<(u64, Vec<String>), ToolFailure> {
+        let mut lines = CsvLines::new(rows.file)?;
+        let into = self.first_stop(transaction, target, &lines.columns).await?;
+        transaction
+            .begin_copy(&into, &lines.columns, CopyForm::Csv)
+            .await?;
+        loop {
+            let slice = lines.next_slice(COPIED)?;
+            if slice.is_empty() {
+                break;
+            }
+            transaction.copy(&slice).await?;
+        }
+        let rows = transaction.end_copy().await?;
+        self.tell(rows, "loaded");
+        Ok((rows, lines.columns))
+    }
+
+    fn tell(&self, rows: u64, verb: &str) {
+        self.call.progress.tell(StepProgress {
+            percent: None,
+            rows: i64::try_from(rows).ok(),
+            message: format!("{verb} {rows} rows"),
+        });
+    }
+}
+
+/// A statement of a pipeline. Its author means every row that it changes: nobody is there to be
+/// asked when it runs.
+fn change<'a>(statement: &'a ChangeStatement, parameters: &'a [serde_json::Value]) -> Change<'a> {
+    Change {
+        sql: &statement.sql,
+        parameters,
+        most_rows: statement.max_affected_rows.unwrap_or(u64::MAX),
+        is_rehearsal: false,
+        is_confirmed: true,
+    }
+}
