@@ -88,6 +88,19 @@ class Stack:
         until(f"`{program}` runs again", lambda: self.pid_of(program) not in (None, pid), 60)
 
     @contextmanager
+    def killed(self, program: str) -> Iterator[None]:
+        """SIGKILL to one of our programs, which the supervisor starts again only afterwards."""
+        pid = until(f"`{program}` runs", lambda: self.pid_of(program))
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            os.kill(pid, signal.SIGKILL)
+            until(f"`{program}` is gone", lambda: self.pid_of(program) is None)
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
+        until(f"`{program}` runs again", lambda: self.pid_of(program) not in (None, pid), 60)
+
+    @contextmanager
     def frozen(self, program: str) -> Iterator[None]:
         """Holds one of our programs still: its connections stay open, and nothing is answered."""
         pid = until(f"`{program}` runs", lambda: self.pid_of(program))

@@ -25,7 +25,7 @@ from bursts import generate, in_rotating_order  # noqa: E402
 from figures import list_sizes, rows, summary  # noqa: E402
 from installation import Installation  # noqa: E402
 from processes import Process  # noqa: E402
-from questions import QUESTIONS, Question  # noqa: E402
+from questions import QUESTIONS, Question, Request  # noqa: E402
 from servers import Server  # noqa: E402
 
 CONNECTIONS = (1, 8, 64)
@@ -49,7 +49,7 @@ class Bench:
     def burst(
         self,
         server: Server,
-        asked: Sequence[Question],
+        asked: Sequence[Question | Request],
         connections: int,
         requests: int,
         session: bool = False,
@@ -85,20 +85,28 @@ class Bench:
             server.check(question)
         return summary(measured)
 
-    def sessions(self, count: int) -> dict:
-        """A mixture of calls in so many sessions at once, each on a connection of its own."""
+    def sessions(self, count: int) -> dict[str, dict]:
+        """Mixtures of requests in so many sessions at once, each on a connection of its own: one
+        that fetches no rows, and the same with a thousand rows among them.
+        """
         ours = next(server for server in self.servers if server.name == servers.OURS)
-        mixture = [questions.ONE] * 3 + [questions.ORDERS]
-        calls = int(max(4, self.seconds * 20) * count)
-        burst = self.burst(ours, mixture, count, calls, session=True)
-        grown = burst["resident_open"] - burst["resident_before"]
-        return {
-            "calls_s": burst["calls_s"],
-            "p50_ms": burst["p50_us"] / 1e3,
-            "p95_ms": burst["p95_us"] / 1e3,
-            "p99_ms": burst["p99_us"] / 1e3,
-            "kib_each": grown / count / 1024,
+        mixtures = {
+            "without rows": questions.WITHOUT_ROWS,
+            "with rows": (*questions.WITHOUT_ROWS, questions.ORDERS),
         }
+        requests = int(max(4, self.seconds * 20) * count)
+        measured = {}
+        for title, mixture in mixtures.items():
+            burst = self.burst(ours, mixture, count, requests, session=True)
+            grown = burst["resident_open"] - burst["resident_before"]
+            measured[title] = {
+                "calls_s": burst["calls_s"],
+                "p50_ms": burst["p50_us"] / 1e3,
+                "p95_ms": burst["p95_us"] / 1e3,
+                "p99_ms": burst["p99_us"] / 1e3,
+                "kib_each": grown / count / 1024,
+            }
+        return measured
 
 
 def run(
@@ -126,13 +134,13 @@ def run(
                     print("\n".join(lines), end="\n\n", flush=True)
             # Last, so that a server that turns calls away costs no other figure.
             for count in sessions:
-                seen = bench.sessions(count)
-                results["sessions"][count] = seen
-                print(
-                    f"{count} sessions at once, mixed calls: no error, {seen['calls_s']:.0f} "
-                    f"calls/s, p50 {seen['p50_ms']:.0f} ms, p95 {seen['p95_ms']:.0f} ms, "
-                    f"{seen['kib_each']:.0f} KiB each\n"
-                )
+                results["sessions"][count] = bench.sessions(count)
+                for title, seen in results["sessions"][count].items():
+                    print(
+                        f"{count} sessions at once, mixed requests {title}: no error, "
+                        f"{seen['calls_s']:.0f} requests/s, p50 {seen['p50_ms']:.0f} ms, "
+                        f"p95 {seen['p95_ms']:.0f} ms, {seen['kib_each']:.0f} KiB each"
+                    )
         finally:
             for process in reversed(list(Process.running)):
                 process.stop()

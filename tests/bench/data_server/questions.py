@@ -42,6 +42,19 @@ class Question:
             raise WrongAnswer(f"{server}, {self.title}: {len(found)} rows, {found[:2]}")
 
 
+@dataclass(frozen=True)
+class Request:
+    """A request of ours that fetches no rows."""
+
+    method: str
+    params: dict
+    marker: str
+    """Part of every right answer."""
+
+    def call(self, _: str) -> dict:
+        return {"jsonrpc": "2.0", "id": 1, "method": self.method, "params": self.params}
+
+
 def plain(cell: object) -> object:
     """A cell whose integers may be strings: JavaScript has none beyond 2^53."""
     return int(cell) if isinstance(cell, str) and cell.isdigit() else cell
@@ -63,6 +76,17 @@ ORDERS = Question(
     "note of order 999",
 )
 QUESTIONS = (ONE, ORDERS)
+WITHOUT_ROWS = (
+    ONE,
+    Request("tools/list", {}, '"execute_query"'),
+    ONE,
+    Request("tools/call", {"name": "list_tables", "arguments": {}}, "orders"),
+    ONE,
+    Request("tools/call", {"name": "get_table_schema", "arguments": {"table": "orders"}}, "primary_key"),
+    ONE,
+    Request("resources/read", {"uri": "postgres://schema/public"}, "orders"),
+)
+"""What many sessions ask in turn; the rows of `ORDERS` come on top of it."""
 
 
 def head(session: bool = False) -> str:

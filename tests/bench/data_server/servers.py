@@ -12,7 +12,7 @@ from free_ports import free_port
 from installation import Installation, present
 from polling import until
 from processes import Process
-from questions import Question, Rows
+from questions import Question, Request, Rows
 from raw_http import Connection
 
 OURS = "portcullis"
@@ -80,8 +80,10 @@ class Server:
         elif result["content"][0]["text"] != question.sql:
             raise questions.WrongAnswer(f"{self.name} gives back {result}")
 
-    def marker(self, question: Question) -> str:
+    def marker(self, question: Question | Request) -> str:
         """Text that only a right answer holds."""
+        if isinstance(question, Request):
+            return question.marker
         if not self.answers_sql:
             return question.sql
         if question is not questions.ONE:

@@ -20,7 +20,8 @@ def test_it_measures_every_server_and_checks_its_rows(installation: Installation
     for figures in [*one["servers"].values(), *orders["servers"].values()]:
         assert figures["calls_s"]["median"] > 0 and figures["cpu_us"]["median"] > 0
     assert set(results["tools/list"]) == set(one["servers"]) - {servers.FLOOR}
-    assert results["sessions"][20]["calls_s"] > 0
+    assert set(results["sessions"][20]) == {"without rows", "with rows"}
+    assert all(seen["calls_s"] > 0 for seen in results["sessions"][20].values())
 
 
 @pytest.mark.parametrize("changed", [0, 500, 999])

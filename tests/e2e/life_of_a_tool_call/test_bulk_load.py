@@ -1,33 +1,12 @@
 """Loads from Spark into PostgreSQL through the gateway, each as one transaction."""
 
-from dataclasses import dataclass
-
 import pytest
-
-from mcp_messages import Era, call
-
-
-@dataclass(frozen=True)
-class Loader:
-    """The tools at the gateway's port, under the logins that the demo database has."""
-
-    port: int
-
-    def call(self, tool: str, arguments: dict) -> dict:
-        """Returns the structured content of the answer."""
-        message = call(Era.MODERN, tool, arguments)
-        return message.post_once(self.port).json["result"]["structuredContent"]
-
-    def load(self, sql: str, table: str, mode: str = "append", **more) -> dict:
-        return self.call("bulk_load_from_spark", {"sql": sql, "table": table, "mode": mode, **more})
-
-    def rows(self, sql: str) -> list:
-        return self.call("execute_query", {"sql": sql})["rows"]
+from gateway_tools import GatewayTools
 
 
 @pytest.fixture(scope="module")
-def loader(stack) -> Loader:
-    return Loader(stack.gateway_port)
+def loader(stack) -> GatewayTools:
+    return GatewayTools(stack.gateway_port)
 
 
 def test_it_makes_a_table_loads_it_and_tells_what_it_held(loader):

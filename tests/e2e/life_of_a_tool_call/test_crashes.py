@@ -1,0 +1,209 @@
+"""What a crash leaves behind: of the data server in the middle of a load, a download, a result or
+a pipeline, and of Spark's master.
+
+Invariant 8 of docs/architecture.md. Jobs have their crash in `test_spark_jobs.py`.
+"""
+
+import base64
+import hashlib
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from gateway_tools import GatewayTools
+
+from polling import until
+
+FINAL = {"succeeded", "failed", "cancelled"}
+LOADED = 4_000_000
+"""Rows of a load, of which a progress notification tells every ten thousand."""
+PIPED = 200_000
+
+
+@pytest.fixture(scope="module")
+def tools(stack) -> GatewayTools:
+    return GatewayTools(stack.gateway_port)
+
+
+def tables(tools: GatewayTools, name: str) -> int:
+    """Returns how many tables of this name there are, temporary ones among them."""
+    sql = f"SELECT count(*) FROM pg_catalog.pg_class WHERE relname = '{name}'"
+    return tools.rows(sql)[0][0]
+
+
+MODES = ("append", "overwrite", "upsert", "create")
+OLD = ["old", 1000, 0, 999]
+"""What the tables have before a load: a value, how many rows have it, and their first and last key.
+"""
+
+
+def load(mode: str, rows: int) -> dict:
+    """Returns the arguments of a load into the table of a mode."""
+    first = 1000 if mode == "append" else 0
+    return {
+        "sql": f"SELECT id + {first} AS id, 'new' AS v FROM range({rows})",
+        "table": f"killed_{mode}",
+        "mode": mode,
+        **({"keys": ["id"]} if mode in ("upsert", "create") else {}),
+    }
+
+
+def held(tools: GatewayTools, mode: str) -> list:
+    """Returns what the table of a mode holds, in the form of `OLD`."""
+    sql = f"SELECT v, count(*), min(id), max(id) FROM killed_{mode} GROUP BY v ORDER BY v"
+    return tools.rows(sql)
+
+
+def test_it_keeps_tables_as_they_were_when_the_server_is_killed_during_loads(tools, stack):
+    for mode in MODES:
+        if mode != "create":
+            sql, table = "SELECT id, 'old' AS v FROM range(1000)", f"killed_{mode}"
+            assert tools.load(sql, table, "create", keys=["id"]).get("rows") == 1000
+    with ExitStack() as loads:
+        # One after another, so that none is over when the last one has begun.
+        for mode in MODES:
+            arguments = load(mode, LOADED)
+            told = loads.enter_context(tools.told("bulk_load_from_spark", arguments))
+            assert next(words for words in told if not words.startswith("0 rows")), mode
+        stack.kill("mcp-server")
+    tools.wait_until_served()
+    until("no temporary table is left", lambda: tables(tools, "portcullis_load") == 0)
+    assert tables(tools, "killed_create") == 0
+    for mode in MODES:
+        assert mode == "create" or held(tools, mode) == [OLD], mode
+        assert tools.done("bulk_load_from_spark", load(mode, 50_000))["rows"] == 50_000, mode
+        first = 1000 if mode == "append" else 0
+        new = ["new", 50_000, first, first + 49_999]
+        assert held(tools, mode) == ([new, OLD] if mode == "append" else [new]), mode
+
+
+DOWNLOADS = {
+    "execute_query": "SELECT n, md5(n::text) AS h FROM generate_series(1, 60000) AS n",
+    "execute_spark_sql": "SELECT id, md5(cast(id AS string)) AS h FROM range(60000)",
+}
+
+
+def test_it_goes_on_with_downloads_by_the_same_handles_after_a_crash(tools, stack):
+    handles, blocks = {}, {}
+
+    def fetch(tool: str, numbers: range) -> None:
+        for number in numbers:
+            uri = f"{handles[tool]['uri']}?block={number}"
+            (contents,) = tools.result("resources/read", {"uri": uri})["contents"]
+            is_text = "text" in contents
+            data = contents["text"].encode() if is_text else base64.b64decode(contents["blob"])
+            blocks.setdefault(tool, []).append(data)
+
+    for tool, sql in DOWNLOADS.items():
+        arguments = {"sql": sql, "use_block_transport": True, "format": "csv"}
+        handles[tool] = tools.done(tool, arguments)["result"]
+        assert handles[tool]["blocks"] > 3, handles[tool]
+        fetch(tool, range(handles[tool]["blocks"] // 2))
+    stack.kill("mcp-server")
+    tools.wait_until_served()
+    for tool, handle in handles.items():
+        fetch(tool, range(handle["blocks"] // 2, handle["blocks"]))
+        whole = b"".join(blocks[tool])
+        digest = hashlib.sha256(whole).hexdigest()
+        assert (len(whole), digest) == (handle["bytes"], handle["sha256"]), tool
+
+
+def unfinished(stack) -> list[Path]:
+    """Returns the files that are half written, of results and of pipelines."""
+    return list(stack.data.rglob("*.part"))
+
+
+def test_it_takes_a_result_back_that_a_crash_has_left_half_written(tools, stack):
+    sql = "SELECT n, repeat('x', 200) AS x FROM generate_series(1, 20000000) AS n"
+    arguments = {"sql": sql, "use_block_transport": True}
+    with tools.told("execute_query", arguments):
+        until("the result is being written", lambda: unfinished(stack))
+        stack.kill("mcp-server")
+    tools.wait_until_served()
+    until("nothing half written is left", lambda: not unfinished(stack), 60)
+
+
+def test_it_ends_a_pipeline_once_whose_server_was_killed_during_its_load(tools, stack):
+    def create(table: str, columns: dict[str, str], key: str) -> None:
+        made = [{"name": name, "type": kind} for name, kind in columns.items()]
+        tools.done("create_table", {"table": table, "columns": made, "primary_key": [key]})
+
+    create("piped", {"n": "integer", "h": "text"}, "n")
+    create("piped_marks", {"key": "text", "rows": "bigint", "done_at": "timestamptz"}, "key")
+    sql = f"SELECT n, md5(n::text) AS h FROM generate_series(1, {PIPED}) AS n"
+    source = {"type": "postgres", "sql": sql}
+    into = {"type": "postgres", "table": "piped", "marker_table": "piped_marks"}
+    stages = [
+        {"name": "load", "source": source, "destination": into},
+        {"name": "file", "source": source, "destination": {"type": "file", "path": "killed.csv"}},
+    ]
+    tools.done("create_etl_pipeline", {"name": "killed", "stages": stages})
+    run = {"run_id": tools.done("execute_pipeline", {"name": "killed"})["run_id"]}
+
+    def is_loading() -> bool:
+        (load, _) = tools.done("get_pipeline_status", run)["stages"]
+        assert load["status"] in ("waiting", "ready", "running"), load
+        return "loaded" in ((load["progress"] or {}).get("message") or "")
+
+    until("the rows are being loaded", is_loading, 60)
+    stack.kill("mcp-server")
+    tools.wait_until_served()
+
+    def over() -> dict | None:
+        seen = tools.done("get_pipeline_status", run)
+        return seen if seen["status"] in FINAL else None
+
+    seen = until("the run is over", over, 180, pause=0.5)
+    assert seen["status"] == "succeeded" and seen["stages"][0]["attempts"] > 1, seen
+    assert [stage["rows"] for stage in seen["stages"]] == [PIPED, PIPED], seen
+    assert tools.rows("SELECT count(*), sum(n) FROM piped") == [[PIPED, PIPED * (PIPED + 1) // 2]]
+    assert tools.rows("SELECT count(*) FROM piped_marks") == [[1]]
+    listed = tools.done("list_pipelines", {"name": "killed"})["runs"]
+    assert [(one["run_id"], one["status"]) for one in listed] == [(run["run_id"], "succeeded")]
+    assert not unfinished(stack)
+
+
+WAITING = """
+import os, sys, time
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.1)
+print("counted", spark.range(1000).count())
+"""
+"""A script that counts when a file is there, so that a test decides when."""
+
+
+def test_it_keeps_jobs_and_queries_through_a_crash_of_sparks_master(tools, stack):
+    gate = stack.data / "after-the-master"
+    submit = {"source": WAITING, "args": [str(gate)]}
+    job = {"job_id": tools.done("submit_spark_job", submit)["job_id"]}
+
+    def state(wanted: dict) -> str:
+        return tools.done("get_job_status", wanted)["status"]
+
+    until("the job runs", lambda: state(job) == "running", 240, pause=0.5)
+    with stack.killed("org.apache.spark.deploy.master.Master"):
+        # The applications have their executors; what asks the master says that it is away.
+        seen = tools.done("get_job_status", job)
+        assert seen["status"] == "running" and "as last seen, because" in seen["message"], seen
+        is_good, refused = tools.outcome("submit_spark_job", {"source": "print(1)"})
+        assert not is_good and refused["error"]["code"] == "unavailable", refused
+        rows = tools.done("execute_spark_sql", {"sql": "SELECT sum(id) FROM range(1000)"})["rows"]
+        assert rows == [[499500]]
+    gate.touch()
+    later = submitted_to_the_new_master(tools)
+    until("the job is over", lambda: state(job) == "finished", 240, pause=0.5)
+    until("a later job is over", lambda: state(later) == "finished", 240, pause=0.5)
+    sql = "SELECT kind, count(*) FROM events GROUP BY kind"
+    assert tools.done("execute_spark_sql", {"sql": sql})["row_count"] == 4
+
+
+def submitted_to_the_new_master(tools: GatewayTools) -> dict:
+    """Submits a job as soon as the new master takes one."""
+
+    def submitted() -> dict | None:
+        is_good, answer = tools.outcome("submit_spark_job", {"source": "print('later')"})
+        return {"job_id": answer["job_id"]} if is_good else None
+
+    return until("the new master takes a job", submitted, 60, pause=0.5)
