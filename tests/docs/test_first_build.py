@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MOST_PACKAGES = 277
+MOST_PACKAGES = 279
 # Two versions of one crate, or one version compiled for the product and for the build.
 TWICE = {
     "base64",
@@ -80,7 +80,7 @@ OPTIMISED = {
 }
 # Nothing is built beside the crate that comes last, the data server itself: what need not wait for
 # everything else, or is generated, belongs in a crate beside it.
-MOST_LINES_IN_THE_LAST_CRATE = 19_600
+MOST_LINES_IN_THE_LAST_CRATE = 20_100
 
 
 def built_packages() -> list[str]:

@@ -49,8 +49,8 @@ pub fn migrator_in(schema: &'static str, record: &str, steps: &[Step]) -> Migrat
 }
 
 /// Takes a database through the steps of `migrator`. Once begun it goes on to its end, also when
-/// nobody waits for it any more: a migration that is dropped in its middle would leave its lock on a
-/// connection of the pool, and every other process would wait for that.
+/// nobody waits for it any more: a migration that is dropped in its middle would leave its lock on
+/// a connection of the pool, and every other process would wait for that.
 ///
 /// # Errors
 /// A step fails, or the database has taken steps that the migrator does not know.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-/// How long a statement waits for a place: as long as a query of PostgreSQL waits for a session, and
-/// for the same reasons.
+/// How long a statement waits for a place: as long as a query of PostgreSQL waits for a session,
+/// and for the same reasons.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Places of statements that ask the catalogue alone.

@@ -137,7 +137,7 @@ pub struct IntoPostgres {
     /// already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// What becomes of the rows that the table has.
+    /// Whether the rows that the table has stay, go or change.
     #[serde(default)]
     pub mode: LoadMode,
     /// The columns of a unique index, by which an upsert finds the rows that are there.
@@ -158,7 +158,7 @@ pub struct IntoPostgres {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeStatement {
-    /// Its text.
+    /// The text of the statement.
     pub sql: String,
     /// Parameters of the run for `$1`, `$2` …, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -168,7 +168,7 @@ pub struct ChangeStatement {
     pub max_affected_rows: Option<u64>,
 }
 
-/// What becomes of the rows that a table has.
+/// Whether the rows that a table has stay, go or change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadMode {

@@ -60,9 +60,9 @@ pub enum LoadError {
     /// Rows with the same keys cannot be found in it.
     #[error("no unique index of {table} has just these columns: {keys}")]
     NoKey {
-        /// The table, quoted.
+        /// The name of the table, quoted.
         table: String,
-        /// The columns, with commas between them.
+        /// The names of the columns, with commas between them.
         keys: String,
     },
     /// A table for markers is not one.
