@@ -128,8 +128,8 @@ pub enum Destination {
     File(RowFile),
 }
 
-/// The changes that a flow makes in a database, in one transaction: rows come into a table, and then
-/// statements run.
+/// The changes that a flow makes in a database, in one transaction: rows come into a table, and
+/// then statements run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntoPostgres {
