@@ -82,7 +82,9 @@ WITHOUT_ROWS = (
     ONE,
     Request("tools/call", {"name": "list_tables", "arguments": {}}, "orders"),
     ONE,
-    Request("tools/call", {"name": "get_table_schema", "arguments": {"table": "orders"}}, "primary_key"),
+    Request(
+        "tools/call", {"name": "get_table_schema", "arguments": {"table": "orders"}}, "primary_key"
+    ),
     ONE,
     Request("resources/read", {"uri": "postgres://schema/public"}, "orders"),
 )
