@@ -7,7 +7,7 @@ NEXTEST := $(PORTCULLIS_HOME)/bin/cargo-nextest nextest
 # Without the variables, the folders and, where the kernel allows it, the network of whoever runs it.
 APART := python3 tests/apart/apart.py
 
-.PHONY: setup up down test fuzz lint bench reference build clean
+.PHONY: setup up down test fuzz lint bench coverage reference build clean
 
 # All of it; the other targets bring only what they need.
 setup:
@@ -30,10 +30,13 @@ test:
 	$(APART) cargo test --locked --offline --quiet --workspace --doc
 	$(APART) $(PYTHON) -m pytest tests
 
-# Fuzz targets and property tests with fresh seeds, which it prints, for as long as one likes.
+# Fuzz targets and property tests with fresh seeds, which it prints, for as long as one likes; and
+# the data server before a fuzzer that others wrote.
 fuzz:
-	@python3 setup/setup.py test
+	@python3 setup/setup.py test fuzz
+	cargo build --locked --quiet -p mcp-server -p floor-data
 	cargo fetch --locked --quiet
+	$(APART) $(PYTHON) tests/fuzz/run_mcp_fuzzer.py
 	$(APART) $(PYTHON) tests/fuzz/fresh_seeds.py $(ROUNDS)
 
 lint:
@@ -57,6 +60,14 @@ bench:
 	$(APART) $(PYTHON) tests/bench/data_server/beside_peers.py
 	cargo fetch --locked --quiet
 	$(APART) cargo bench --locked --offline --quiet -p mcp-server --bench large_results
+
+# Which lines of each crate the Rust tests run; `CRATES='results postgres' make coverage` for some.
+coverage:
+	@python3 setup/setup.py test coverage
+	cargo build --locked --quiet -p wasm-build
+	$(TARGET)/debug/wasm-build
+	cargo fetch --locked --quiet
+	$(APART) $(PYTHON) tests/coverage/run.py $(CRATES)
 
 # docs/api-reference.md, from what the data server announces.
 reference:

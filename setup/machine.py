@@ -15,6 +15,9 @@ from home import Home, Problem
 
 # What set-up is asked for: to bring the product up, to run the tests, the linters, the benchmark.
 PURPOSES = ("up", "test", "lint", "bench")
+# What is brought only to whoever asks for it by name: to search for counterexamples, to measure
+# what the tests cover.
+ON_DEMAND = ("fuzz", "coverage")
 JAVA_AT_LEAST = 17
 POSTGRES_AT_LEAST = 14
 
@@ -29,7 +32,7 @@ class Requirement:
         find: Callable[[], Path | None],
         link: str | None,
         packages: dict[str, list[str]],
-        purposes: tuple[str, ...] = PURPOSES,
+        purposes: tuple[str, ...] = PURPOSES + ON_DEMAND,
         first: bool = False,
     ):
         # What parts that need it say in their `needs`.

@@ -24,7 +24,7 @@ class Part:
     # Files whose content is the pin: another content is another folder.
     pins: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
-    # The purposes that want this part: `up`, `test`, `lint`, `bench`.
+    # The purposes that want this part: `up`, `test`, `lint`, `bench`, `fuzz`, `coverage`.
     purposes: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
     # What must be there for the folder to count as whole: a virtual environment breaks when its

@@ -11,19 +11,20 @@ import zipfile
 from pathlib import Path
 
 from home import REPOSITORY, Home, Problem
-from machine import PURPOSES, find_javac, find_rustup
+from machine import ON_DEMAND, PURPOSES, find_javac, find_rustup
 from part import SETUP, Part
 from tools import pip, run
 
 NODE_AT_LEAST = 22
 CARGO_DENY = "0.20.2"
+CARGO_LLVM_COV = "0.9.1"
 NEXTEST = "0.9.143"
 
 
 class Pip(Part):
     """A pip to install the others with: the machine's Python may come without."""
 
-    purposes = PURPOSES
+    purposes = PURPOSES + ON_DEMAND
     name = f"pip-{sys.version_info.major}.{sys.version_info.minor}"
     title = "pip"
     disk_mb = 15
@@ -228,6 +229,7 @@ PYTHON_CLIENTS = [
         (30, 152, 40),
     ),
     PythonClients("fastmcp-4", "MCP client of fastmcp 4", "clients-fastmcp-4.txt", (18, 94, 25)),
+    PythonClients("mcp-fuzzer", "fuzzer of MCP servers", "mcp-fuzzer.txt", (6, 63, 20), ("fuzz",)),
 ]
 
 
@@ -409,6 +411,44 @@ class WasmTarget(Part):
             )
 
 
+class LlvmTools(Part):
+    """The programs that read what an instrumented program has counted; they live with the
+    toolchain, so they have no folder here.
+    """
+
+    purposes = ("coverage",)
+    name, title = "llvm-tools", "Rust's llvm-tools"
+    download_mb, disk_mb, seconds = 35, 160, 10
+    # After the target, which brings the toolchain itself where it is missing.
+    needs = ("rustup", "wasm-target")
+
+    def present(self, home: Home) -> bool:
+        return any(
+            any(toolchain.glob("lib/rustlib/*/bin/llvm-profdata"))
+            for toolchain in installed_toolchains()
+        )
+
+    def install(self, home: Home) -> None:
+        workplace = self.workplace(home)
+        (workplace / ".tmp").mkdir(parents=True)
+        channel = pinned_toolchain()["channel"]
+        run(self, workplace, [rustup(), "component", "add", "llvm-tools", "--toolchain", channel])
+
+
+class CargoLlvmCov(Part):
+    purposes = ("coverage",)
+    name = f"cargo-llvm-cov-{CARGO_LLVM_COV}"
+    title = f"cargo-llvm-cov {CARGO_LLVM_COV} (built here)"
+    download_mb, disk_mb, scratch_mb, seconds = 6, 10, 250, 60
+    needs, links = ("rustup",), ("bin/cargo-llvm-cov",)
+
+    def make(self, home: Home, fresh: Path) -> None:
+        cargo_install(self, fresh, "cargo-llvm-cov", CARGO_LLVM_COV)
+
+    def expose(self, home: Home, folder: Path) -> None:
+        home.link("bin/cargo-llvm-cov", folder / "bin/cargo-llvm-cov")
+
+
 def cargo_install(part: Part, fresh: Path, package: str, version: str) -> None:
     """With the development profile: in a third of the time of a release build, and as fast as we
     need.
@@ -453,6 +493,8 @@ PARTS: list[Part] = [
     WasmTarget(),
     Nextest(),
     CargoDeny(),
+    LlvmTools(),
+    CargoLlvmCov(),
     Ruff(),
     Spark(),
     SparkExtension(),

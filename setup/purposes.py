@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from home import REPOSITORY, Problem
-from machine import PURPOSES
+from machine import ON_DEMAND, PURPOSES
 
 
 def chosen(words: list[str]) -> tuple[str, ...]:
-    """The purposes that the command line names; all of them when it names none."""
-    unknown = [word for word in words if word not in PURPOSES]
+    """The purposes that the command line names; the usual ones when it names none."""
+    known = PURPOSES + ON_DEMAND
+    unknown = [word for word in words if word not in known]
     if unknown:
         raise Problem(
-            f"`{unknown[0]}` is no purpose: type some of {', '.join(PURPOSES)}, or nothing for all"
+            f"`{unknown[0]}` is no purpose: type some of {', '.join(known)}, or nothing for the "
+            "usual ones"
         )
     return tuple(words) or PURPOSES
 

@@ -2,7 +2,8 @@
 
 Idempotent: what is in place is left alone, what was interrupted is done again.
 Run it with `make setup`, or `python3 setup/setup.py`; Python 3.11 or later, standard library only.
-Words say what it is for (`up`, `test`, `lint`, `bench`): then it brings only what that needs.
+Words say what it is for (`up`, `test`, `lint`, `bench`, `fuzz`, `coverage`): then it brings only
+what that needs. Without words it brings what the first four need.
 A command behind `--` is run beside the downloads, as soon as the Rust toolchain is there.
 """
 

@@ -236,8 +236,19 @@ def test_it_brings_only_what_a_purpose_needs(
 
 def test_it_gives_every_part_a_purpose() -> None:
     assert [
-        thing.name for thing in parts.PARTS if not set(thing.purposes) & set(machine.PURPOSES)
+        thing.name
+        for thing in parts.PARTS
+        if not set(thing.purposes) & set(machine.PURPOSES + machine.ON_DEMAND)
     ] == []
+
+
+@pytest.mark.parametrize(
+    ("purpose", "brings"),
+    [("coverage", {"cargo-llvm-cov", "llvm-tools"}), ("fuzz", {"clients-mcp-fuzzer"})],
+)
+def test_it_brings_what_few_want_only_to_whoever_asks(purpose: str, brings: set[str]) -> None:
+    assert not brings & wanted(*purposes.chosen([]))
+    assert brings <= wanted(*purposes.chosen([purpose]))
 
 
 @pytest.mark.parametrize(

@@ -121,13 +121,7 @@ impl McpServer {
         uri: &str,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        if !self.catalogue.resources.is_watched(uri) {
-            let message = format!(
-                "`{uri}` is no resource whose changes this server tells of; it does of jobs and of \
-                 active pipelines"
-            );
-            return Err(ErrorData::resource_not_found(message, None));
-        }
+        self.check_is_watched(uri)?;
         let place = self.subscriptions.place()?;
         let (mut call, guards) = self.receive(self.incoming(context), context);
         let session = call.session.clone().unwrap_or_default();
@@ -167,12 +161,33 @@ impl McpServer {
         Ok(())
     }
 
-    /// Ends what [`McpServer::begin_subscription`] began.
-    pub(super) fn end_subscription(&self, uri: &str, context: &RequestContext<RoleServer>) {
+    /// Ends what [`McpServer::begin_subscription`] began; a subscription that has ended already
+    /// stays so.
+    ///
+    /// # Errors
+    /// Nobody can have subscribed to such a resource.
+    pub(super) fn end_subscription(
+        &self,
+        uri: &str,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.check_is_watched(uri)?;
         let session = self.incoming(context).session.unwrap_or_default();
         let key = (session, uri.to_owned());
         if let Some(end) = self.subscriptions.named().remove(&key) {
             end.cancel();
         }
+        Ok(())
+    }
+
+    fn check_is_watched(&self, uri: &str) -> Result<(), ErrorData> {
+        if self.catalogue.resources.is_watched(uri) {
+            return Ok(());
+        }
+        let message = format!(
+            "`{uri}` is no resource whose changes this server tells of; it does of jobs and of \
+             active pipelines"
+        );
+        Err(ErrorData::resource_not_found(message, None))
     }
 }

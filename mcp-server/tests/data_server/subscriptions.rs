@@ -95,10 +95,11 @@ async fn it_tells_an_older_client_on_its_event_stream_until_it_unsubscribes() {
     let told = client.message().await;
     assert_eq!(told["method"], json!("notifications/resources/updated"));
     assert_eq!(told["params"]["uri"], json!(ACTIVE));
-    let unknown = client
-        .request("resources/subscribe", json!({"uri": "metrics://system"}))
-        .await;
-    assert_eq!(unknown["error"]["code"], json!(-32002), "{unknown}");
+    for method in ["resources/subscribe", "resources/unsubscribe"] {
+        let unwatched = json!({"uri": "metrics://system"});
+        let unknown = client.request(method, unwatched).await;
+        assert_eq!(unknown["error"]["code"], json!(-32002), "{unknown}");
+    }
     let ended = client
         .request("resources/unsubscribe", json!({"uri": ACTIVE}))
         .await;
@@ -118,10 +119,10 @@ async fn it_promises_changes_to_nobody_whom_it_cannot_tell() {
     let client = Client::legacy(&server.address, "2025-11-25").await;
     let answer = crate::client::read(client.post(&initialize.to_string(), &[]).await).await;
     assert_eq!(answer.result()["capabilities"]["resources"], json!({}));
-    let refused = client
-        .request("resources/subscribe", json!({"uri": ACTIVE}))
-        .await;
-    assert_eq!(refused.error(), -32601);
+    for method in ["resources/subscribe", "resources/unsubscribe"] {
+        let refused = client.request(method, json!({"uri": ACTIVE})).await;
+        assert_eq!(refused.error(), -32601, "{method}");
+    }
     let modern = server.client().request("server/discover", json!({})).await;
     let resources = &modern.result()["capabilities"]["resources"];
     assert_eq!(resources["subscribe"], json!(true), "{MODERN}");
