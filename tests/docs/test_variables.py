@@ -1,4 +1,6 @@
-"""`.env.example` lists every environment variable that a program of ours reads, and no other."""
+"""`.env.example` lists every environment variable that a program of ours reads, and no other; so
+does docs/operator/settings.md of those that the data server reads.
+"""
 
 import re
 from pathlib import Path
@@ -7,8 +9,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAMS = ("control-plane", "mcp-server")
 
 
-def read_by_programs() -> set[str]:
-    sources = (path for folder in PROGRAMS for path in (REPOSITORY / folder).rglob("*.rs"))
+def read_by_programs(programs: tuple[str, ...] = PROGRAMS) -> set[str]:
+    sources = (path for folder in programs for path in (REPOSITORY / folder).rglob("*.rs"))
     return {name for path in sources for name in re.findall(r'env = "([A-Z_]+)"', path.read_text())}
 
 
@@ -24,3 +26,9 @@ def test_it_lists_every_variable_that_is_read() -> None:
 
 def test_it_lists_no_variable_that_nothing_reads() -> None:
     assert listed() - read_by_programs() == set()
+
+
+def test_it_tells_of_every_setting_of_the_data_server() -> None:
+    page = (REPOSITORY / "docs/operator/settings.md").read_text()
+    told = set(re.findall(r"^\| `([A-Z_]+)`", page, re.MULTILINE))
+    assert told == read_by_programs(("mcp-server",)), "type `make reference`, and commit the page"

@@ -1,25 +1,11 @@
 """docs/operator/settings.md has every setting, as the data server itself tells it."""
 
-import re
-
-from installation import REPOSITORY
 from settings_page import PAGE, help_of, settings, settings_written
-
-SOURCES = REPOSITORY / "mcp-server/config/src"
 
 
 def test_it_is_written_from_the_help_of_the_server(installation):
     said = help_of(installation.binary("mcp-server"))
     assert PAGE.read_text() == settings_written(said), "type `make reference`, and commit it"
-
-
-def test_it_has_every_variable_that_the_server_reads():
-    read = {
-        name
-        for path in SOURCES.rglob("*.rs")
-        for name in re.findall(r'env = "(\w+)"', path.read_text())
-    }
-    assert read == set(re.findall(r"^\| `([A-Z_]+)`", PAGE.read_text(), re.MULTILINE))
 
 
 def test_it_reads_options_with_defaults_values_and_neither():
