@@ -29,6 +29,12 @@ pub(super) fn open(services: &Services, path: &str) -> Result<File, ToolFailure>
     if !file.starts_with(&folder) {
         return Err(outside(path));
     }
+    // To open a pipe would wait for whoever writes into it, and nothing could end that.
+    if !fs::metadata(&file).map_err(unreadable)?.is_file() {
+        return Err(ToolFailure::invalid_arguments(format!(
+            "`{path}` is no plain file"
+        )));
+    }
     File::open(file).map_err(unreadable)
 }
 

@@ -27,6 +27,7 @@ mod limits;
 mod making_tables;
 mod observability;
 mod parameters;
+mod pipeline_changes;
 mod pipeline_refusals;
 mod pipelines;
 mod plain_calls;

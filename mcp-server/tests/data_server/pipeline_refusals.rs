@@ -120,6 +120,9 @@ async fn it_fails_a_stage_with_its_reason_and_changes_nothing() {
     let csv = |path: &str| json!({"type": "file", "path": path, "format": "csv"});
     let changes =
         |sql: &str| json!({"type": "postgres", "table": "t", "statements": [{"sql": sql}]});
+    let pipe = pipelines.files.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(pipe).status();
+    assert!(made.is_ok_and(|made| made.success()));
     for (name, text) in [
         ("ends.csv", "a\n1\n\\.\n2\n"),
         ("odd.csv", "b\n1\n"),
@@ -188,6 +191,12 @@ async fn it_fails_a_stage_with_its_reason_and_changes_nothing() {
             into("t"),
             "invalid_arguments",
             "row 2 of the file has `b`",
+        ),
+        (
+            &file("pipe"),
+            into("t"),
+            "invalid_arguments",
+            "no plain file",
         ),
         (
             &csv("ends.csv"),

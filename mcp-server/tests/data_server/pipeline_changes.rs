@@ -1,0 +1,103 @@
+//! Pipelines that change rows: upserts, files of CSV, and statements in the transaction of a stage.
+
+use serde_json::json;
+
+use crate::database::run;
+use crate::pipelines::{Pipelines, TABLES, over, repeat};
+
+#[tokio::test]
+async fn it_upserts_rows_by_their_keys_from_a_query_and_from_csv() {
+    let pipelines = Pipelines::with(
+        "CREATE TABLE t (k int PRIMARY KEY, v text, note jsonb, n numeric DEFAULT 7);
+         INSERT INTO t VALUES (1, 'old', NULL, 1), (2, 'old', NULL, 2)",
+    )
+    .await;
+    let csv = "k,v,note\r\n2,\"a \"\"b\"\"\r\nc\",\"{\"\"x\"\": 1}\"\r\n3,\"\",\r\n4,,\r\n";
+    let path = pipelines.files.path().join("in.csv");
+    std::fs::write(path, csv).expect("written");
+    let upsert = json!({"type": "postgres", "table": "t", "mode": "upsert", "keys": ["k"]});
+    let stages = json!([
+        {
+            "name": "query",
+            "source": {"type": "postgres",
+                "sql": "SELECT n AS k, 'new' AS v FROM generate_series(1, 2) AS n"},
+            "destination": upsert
+        },
+        {
+            "name": "csv",
+            "after": ["query"],
+            "source": {"type": "file", "path": "in.csv", "format": "csv"},
+            "destination": upsert
+        }
+    ]);
+    // What is done twice is as what is done once.
+    for _ in 0..2 {
+        let seen = pipelines.finish(stages.clone(), json!({})).await;
+        assert_eq!(seen["status"], "succeeded", "{seen}");
+        let rows = [&seen["stages"][0]["rows"], &seen["stages"][1]["rows"]];
+        assert_eq!(rows, [&json!(2), &json!(3)]);
+    }
+    let found = pipelines
+        .database
+        .texts("SELECT t::text FROM t ORDER BY k")
+        .await;
+    let expected = [
+        "(1,new,,1)",
+        "(2,\"a \"\"b\"\"\r\nc\",\"{\"\"x\"\": 1}\",2)",
+        "(3,\"\",,7)",
+        "(4,,,7)",
+    ];
+    assert_eq!(found, expected);
+    let temporary = "SELECT count(*) FROM pg_class WHERE relname = 'portcullis_load'";
+    pipelines.database.wait_for_count(temporary, 0).await;
+}
+
+#[tokio::test]
+async fn it_runs_statements_that_write_after_the_rows_and_alone_once_and_as_a_whole() {
+    let pipelines = Pipelines::with(TABLES).await;
+    let mut connection = pipelines.database.connection().await;
+    let ready = "CREATE TABLE kept (day date PRIMARY KEY, amount numeric);
+        INSERT INTO kept VALUES ('2026-11-02', 0), ('2020-01-01', 5)";
+    run(&mut connection, ready).await;
+    let merge = "MERGE INTO kept USING (SELECT day, sum(amount) AS amount FROM copies
+            GROUP BY day) AS new ON kept.day = new.day
+        WHEN MATCHED THEN UPDATE SET amount = kept.amount + new.amount
+        WHEN NOT MATCHED THEN INSERT VALUES (new.day, new.amount)";
+    let stages = json!([
+        {
+            "name": "fold",
+            "source": {"type": "postgres", "sql": "SELECT * FROM orders"},
+            "destination": {"type": "postgres", "table": "copies", "marker_table": "markers",
+                "statements": [{"sql": merge}, {"sql": "DELETE FROM copies RETURNING id"}]}
+        },
+        {
+            "name": "trim",
+            "after": ["fold"],
+            "destination": {"type": "postgres", "marker_table": "markers", "statements": [
+                {"sql": "DELETE FROM kept WHERE day < $1::date", "bind": ["day"],
+                    "max_affected_rows": 2},
+                {"sql": "UPDATE kept SET amount = amount + 1"}
+            ]}
+        }
+    ]);
+    let seen = pipelines.finish(stages, json!({})).await;
+    assert_eq!(seen["status"], "succeeded", "{seen}");
+    let rows = [&seen["stages"][0]["rows"], &seen["stages"][1]["rows"]];
+    assert_eq!(rows, [&json!(3000), &json!(4)], "{seen}");
+    repeat(&pipelines).await;
+    let run_id = seen["run_id"].as_str().expect("an id").to_owned();
+    let again = over(&pipelines.client(), &run_id).await;
+    assert_eq!(again["status"], "succeeded", "{again}");
+    for (sql, expected) in [
+        ("SELECT count(*) FROM copies", 0),
+        ("SELECT count(*) FROM kept", 2),
+        (
+            "SELECT count(*) FROM kept WHERE (day, amount - 1) IN
+             (SELECT day, sum(amount) FROM orders GROUP BY day)",
+            2,
+        ),
+        ("SELECT count(*) FROM markers", 2),
+    ] {
+        pipelines.database.wait_for_count(sql, expected).await;
+    }
+}
