@@ -13,9 +13,11 @@ use crate::unique::UniqueValue;
 use crate::unnamed_rule::{UnnamedRule, UnnamedRuleSeed};
 
 mod expansion;
+mod objects;
 mod prune;
 mod wording;
 
+use objects::ObjectsOnly;
 use prune::Pruning;
 
 /// How a document is written.
@@ -121,7 +123,7 @@ fn all_faults<S: Reader>(tree: Value, first: Fault, seed: &S) -> Vec<Fault> {
     let mut faults = vec![first];
     while faults.len() < MOST_FAULTS && pruning.remove(&at) && pruning.may_be_read_again() {
         let mut track = Track::new();
-        let again = Deserializer::new(pruning.tree(), &mut track);
+        let again = Deserializer::new(ObjectsOnly(pruning.tree()), &mut track);
         let Err(error) = seed.clone().deserialize(again) else {
             break;
         };
@@ -148,7 +150,7 @@ fn read_once<'de, S: DeserializeSeed<'de>>(
     match format {
         Format::Json => {
             let mut json = serde_json::Deserializer::from_str(text);
-            seed.deserialize(Deserializer::new(&mut json, &mut track))
+            seed.deserialize(Deserializer::new(ObjectsOnly(&mut json), &mut track))
                 .and_then(|value| json.end().map(|()| value))
                 .map_err(|error| fault_at(&error, Some(error.line()), &track.path()))
         }
@@ -261,7 +263,7 @@ mod tests {
             Format::Json,
             "/tools/0",
             1,
-            "expected value",
+            "nothing that can stand here can be read",
         );
         check(
             "tools: [",
@@ -270,7 +272,7 @@ mod tests {
             2,
             "did not find expected",
         );
-        check("{} {}", Format::Json, "", 1, "trailing");
+        check("{} {}", Format::Json, "", 1, "something follows the end");
     }
 
     #[test]
@@ -287,7 +289,7 @@ mod tests {
             Format::Json,
             "",
             1,
-            "duplicate field `tools`",
+            "`tools` appears twice",
         );
     }
 
@@ -407,7 +409,7 @@ tools:
 
         let named = parse_tool_rule(r#"{"name":"other"}"#, Format::Json).unwrap_err();
         assert!(
-            named.0[0].reason.contains("duplicate field `name`"),
+            named.0[0].reason.contains("`name` appears twice"),
             "{named}"
         );
         let empty = parse_tool_rule("[]", Format::Json).unwrap_err();

@@ -53,7 +53,10 @@ impl Wave {
 pub struct InvalidWave(String);
 
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected a number of Envoys such as `1`, or a share of them such as `25%`"
+)]
 enum Written {
     Number(u32),
     Text(String),

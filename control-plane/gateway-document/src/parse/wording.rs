@@ -1,8 +1,60 @@
-//! The words of serde about types, in the words of whoever writes JSON or YAML.
+//! The words of serde and its readers, in the words of whoever writes JSON or YAML.
 
 use std::borrow::Cow;
 
-/// The reason without names of Rust's types.
+/// Reasons by how they begin, where no part of them tells an author more.
+const REWORDED: [(&str, &str); 12] = [
+    (
+        "EOF while parsing",
+        "the text ends in the middle; close every brace, bracket and quote",
+    ),
+    (
+        "trailing characters",
+        "something follows the end of the value; remove it",
+    ),
+    (
+        "trailing comma",
+        "a comma stands behind the last item; remove it",
+    ),
+    (
+        "expected value",
+        "nothing that can stand here can be read; write a value that this place takes",
+    ),
+    (
+        "expected ident",
+        "a word stands here that is not `true`, `false` or `null`; write texts in double quotes",
+    ),
+    (
+        "key must be a string",
+        "a key stands here without double quotes; write it in them",
+    ),
+    (
+        "control character",
+        "a text or key holds a control character; write it as an escape such as `\\n`",
+    ),
+    (
+        "invalid escape",
+        "a backslash stands before a character that takes none; write `\\\\` for a backslash",
+    ),
+    (
+        "invalid number",
+        "this is no number as JSON writes it; write it like `1` or `0.5`",
+    ),
+    (
+        "number out of range",
+        "this number is larger than any that is read; write a smaller one",
+    ),
+    (
+        "recursion limit exceeded",
+        "lists and objects stand deeper in each other than any document needs",
+    ),
+    (
+        "invalid socket address syntax",
+        "this is no address; write an IP address and a port, such as `127.0.0.1:10000`",
+    ),
+];
+
+/// The reason without names of Rust's types, and without the terms of readers.
 pub(super) fn plain(reason: &str) -> String {
     let about_types = ["invalid type: ", "invalid value: "];
     let described = about_types
@@ -13,8 +65,20 @@ pub(super) fn plain(reason: &str) -> String {
         Some((found, wanted)) => {
             format!("this is {}; write {}", found_as(found), wanted_as(wanted))
         }
-        None => reason.to_owned(),
+        None => reworded(reason).unwrap_or_else(|| reason.to_owned()),
     }
+}
+
+fn reworded(reason: &str) -> Option<String> {
+    if let Some(variant) = reason.strip_prefix("unknown variant ") {
+        let (found, known) = variant.split_once(", expected ")?;
+        return Some(format!("{found} is not known here; write {known}"));
+    }
+    if let Some(field) = reason.strip_prefix("duplicate field ") {
+        return Some(format!("{field} appears twice; keep one of them"));
+    }
+    let known = REWORDED.iter().find(|(start, _)| reason.starts_with(start));
+    known.map(|(_, words)| (*words).to_owned())
 }
 
 fn found_as(found: &str) -> Cow<'_, str> {
@@ -35,7 +99,8 @@ fn found_as(found: &str) -> Cow<'_, str> {
 
 fn wanted_as(wanted: &str) -> &str {
     match wanted {
-        "a string" | "a borrowed string" | "a character" => "a text",
+        "a string" | "a borrowed string" | "a character" | "field identifier"
+        | "variant identifier" => "a text",
         "a boolean" => "`true` or `false`",
         "a sequence" => "a list",
         "a map" => "an object",
@@ -74,9 +139,47 @@ mod tests {
                 "invalid type: null, expected a boolean",
                 "this is nothing; write `true` or `false`",
             ),
+            (
+                "invalid type: sequence, expected field identifier",
+                "this is a list; write a text",
+            ),
+            (
+                "unknown variant `no`, expected `allow` or `deny`",
+                "`no` is not known here; write `allow` or `deny`",
+            ),
+            (
+                "duplicate field `access`",
+                "`access` appears twice; keep one of them",
+            ),
             ("`x` is no name", "`x` is no name"),
         ] {
             assert_eq!(plain(reason), expected);
+        }
+    }
+    #[test]
+    fn it_says_what_to_do_where_a_reader_names_its_own_terms() {
+        for text in [
+            "",
+            "{\"",
+            "{} x",
+            "{\"tools\": [1,]}",
+            "{\"tools\": ?}",
+            "{\"tools\": trua}",
+            "{a: 1}",
+            "{\"\u{1}\": 1}",
+            "{\"\\x\": 1}",
+            "{\"tools\": -}",
+            "{\"tools\": 1e999}",
+            &"[".repeat(200),
+            "{\"listeners\": [{\"name\": \"a\", \"address\": \"x\"}]}",
+        ] {
+            let found = serde_json::from_str::<crate::unique::UniqueValue>(text);
+            let found = found.map_or_else(
+                |error| error.to_string(),
+                |_| "invalid socket address syntax".to_owned(),
+            );
+            let words = plain(&found);
+            assert_ne!(words, found, "{text}");
         }
     }
 }
