@@ -40,7 +40,7 @@ mod watcher;
 pub use acceptance::{EnvoyAnswer, EnvoyVerdict, Marks, Outcome, RejectedResource, Rejections};
 pub use author::Author;
 pub use change::{ChangeError, Edit, Precondition};
-pub use rollout::WriteReport;
+pub use rollout::{UnlistedServer, WriteReport};
 pub use start::StartError;
 pub use state::{ListState, Rejection, Stage, State};
 pub use watcher::{RelistSchedule, watch};

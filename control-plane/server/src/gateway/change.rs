@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Gateway;
 use super::acceptance::Outcome;
 use super::author::Author;
-use super::rollout::WriteReport;
+use super::rollout::{UnlistedServer, WriteReport};
 use super::state::Stage;
 use crate::catalogue::{KnownList, has_endpoint};
 use crate::generation::{BuildError, Built, FindToolError, Lists};
@@ -189,7 +189,10 @@ impl Gateway {
             state.marks.crashed_with.clear();
         }
         self.publisher.forgive_crashes();
-        let report = self.roll_out(Arc::new(built)).await;
+        let report = WriteReport {
+            unlisted: lists.unlisted,
+            ..self.roll_out(Arc::new(built)).await
+        };
         match report.outcome {
             Outcome::Rejected => Err(ChangeError::Rejected(Box::new(report))),
             _ => Ok(report),
@@ -227,15 +230,32 @@ impl Gateway {
             tokio::time::timeout(LIST_FIRST_WITHIN, self.client.list(server)).await
         }));
         let mut changed = Vec::new();
+        let mut unlisted = Vec::new();
         for ((name, _), listing) in moved.iter().zip(listed.await) {
             let previous = lists.remove(*name);
-            if let Ok(Ok(listing)) = listing {
-                let list = KnownList::observed(name, listing, previous.as_deref());
-                lists.insert((*name).clone(), Arc::new(list));
-            }
+            let reason = match listing {
+                Ok(Ok(listing)) => {
+                    let list = KnownList::observed(name, listing, previous.as_deref());
+                    lists.insert((*name).clone(), Arc::new(list));
+                    None
+                }
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!(
+                    "it did not list its tools within {} s",
+                    LIST_FIRST_WITHIN.as_secs()
+                )),
+            };
+            unlisted.extend(reason.map(|reason| UnlistedServer {
+                name: name.to_string(),
+                reason,
+            }));
             changed.push((*name).clone());
         }
-        ChangedLists { lists, changed }
+        ChangedLists {
+            lists,
+            changed,
+            unlisted,
+        }
     }
 
     async fn keep(&self, changed: &ChangedLists) {
@@ -255,6 +275,8 @@ impl Gateway {
 struct ChangedLists {
     lists: Lists,
     changed: Vec<ServerName>,
+    /// Those of the changed ones that did not list their tools.
+    unlisted: Vec<UnlistedServer>,
 }
 
 /// Whether none of the endpoints is one that the list in hand could have come from.

@@ -39,6 +39,19 @@ pub struct WriteReport {
     /// The rules that have no effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// The servers that the change registers or moves, and that did not list their tools. They are
+    /// asked again and again; until they answer, nobody can call their tools.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<UnlistedServer>,
+}
+
+/// A server that did not list its tools when a change registered it.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnlistedServer {
+    /// The name of the server.
+    pub name: String,
+    /// A sentence that says what happened, and what to do about it.
+    pub reason: String,
 }
 
 impl Gateway {
@@ -392,5 +405,6 @@ fn report(built: &Built, outcome: Outcome, envoys: Vec<EnvoyAnswer>) -> WriteRep
         envoys,
         withheld: withheld.into_iter().cloned().collect(),
         warnings: built.warnings.clone(),
+        unlisted: Vec::new(),
     }
 }

@@ -43,7 +43,8 @@ impl<S: Send + Sync> FromRequest<S> for Written {
         };
         let bytes = Bytes::from_request(request, state)
             .await
-            .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+            // It is whole already; the outermost layer has read it.
+            .map_err(|_| Problem::bad_request("the body broke off; send it again"))?;
         match String::from_utf8(bytes.into()) {
             Ok(text) => Ok(Self { text, format }),
             Err(_) => Err(Problem::bad_request(

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use axum::http::header::ETAG;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use gateway_document::{Format, Rule, Warning};
 use policy_engine::Explanation;
@@ -37,9 +38,23 @@ struct Policy<'a> {
     rule: Option<&'a Rule>,
 }
 
+/// The name of the tool that the path of a request names.
+pub(super) struct ToolPath(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ToolPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(name)| Self(name)).map_err(|_| {
+            Problem::bad_request("the name of the tool in the path is not UTF-8; encode it so")
+        })
+    }
+}
+
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    ToolPath(name): ToolPath,
 ) -> Result<Response, Problem> {
     let current = gateway.current();
     let view = current.tool(&name)?;
@@ -63,7 +78,7 @@ pub(super) async fn get(
 /// `match`, and what `GET` gave: then nobody may have changed it since.
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    ToolPath(name): ToolPath,
     change: ChangeHeaders,
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
@@ -95,7 +110,7 @@ fn read(
 /// Removes the tool's own rule; what other rules and the defaults say remains.
 pub(super) async fn delete(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    ToolPath(name): ToolPath,
     change: ChangeHeaders,
 ) -> Result<Response, Problem> {
     let report = gateway

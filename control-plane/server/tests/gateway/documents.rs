@@ -4,6 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::harness::{Answer, ControlPlane, folder};
+use crate::reach;
 
 #[tokio::test]
 async fn it_begins_with_the_document_that_it_is_given() {
@@ -206,4 +207,49 @@ async fn it_takes_back_what_it_gave_unless_somebody_changed_it_meanwhile() {
     faulty["document"]["tools"] = json!([{"name": "a", "allow": ["nobody"]}]);
     let refused = control_plane.put_json("/api/v1/config", &faulty).await;
     assert_eq!(refused.paths(), ["/document/tools/0/allow/0"]);
+}
+
+#[tokio::test]
+async fn it_tells_of_a_server_that_answers_404_to_a_document_that_names_it() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    // Where REST listens there is no MCP.
+    reach::allow(control_plane.rest.port());
+    let document = format!(
+        "servers: {{wrong: {{url: http://{}/mcp}}}}",
+        control_plane.rest
+    );
+    let answer = control_plane.put_yaml("/api/v1/config", &document).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let unlisted = answer.json["unlisted"].as_array().unwrap();
+    assert_eq!(unlisted.len(), 1, "{}", answer.text);
+    assert_eq!(unlisted[0]["name"], "wrong");
+    let reason = unlisted[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("HTTP 404"), "{reason}");
+    assert!(reason.contains("is it an MCP endpoint?"), "{reason}");
+}
+
+#[tokio::test]
+async fn it_takes_no_list_for_a_document_or_a_part_of_one() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let before = control_plane.document().await;
+    for document in [
+        json!([]),
+        json!({"rollout": ["5s"]}),
+        json!({"tools": [["a"]]}),
+    ] {
+        let answer = control_plane.put_json("/api/v1/config", &document).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{document}"
+        );
+        assert!(
+            answer.text.contains("this is a list; write an object"),
+            "{}",
+            answer.text
+        );
+    }
+    assert_eq!(control_plane.document().await, before);
 }

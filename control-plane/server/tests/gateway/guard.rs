@@ -70,6 +70,11 @@ async fn it_says_what_is_wrong_with_a_request_that_it_cannot_read() {
             "8 MiB",
         ),
         (
+            control_plane.request(Method::GET, "/api/v1/tools/%ff/policy"),
+            StatusCode::BAD_REQUEST,
+            "UTF-8",
+        ),
+        (
             control_plane
                 .request(Method::DELETE, "/api/v1/tools/x/policy")
                 .header("x-portcullis-author", "a".repeat(501)),
