@@ -57,8 +57,8 @@ fn said(text: &str, content: Vec<ContentBlock>) -> Output {
 /// Makes tools without arguments, each from its name and what it answers.
 macro_rules! tools_without_arguments {
     ($($tool:ident $name:literal => $answer:expr;)*) => {$(
-        #[doc = concat!("The tool `", $name, "`.")]
-        struct $tool;
+        #[doc = concat!("The tool `", $name, "` of the suites.")]
+        pub struct $tool;
 
         impl Tool for $tool {
             const NAME: &'static str = $name;
@@ -86,6 +86,7 @@ macro_rules! tools_without_arguments {
         }
     )*};
 }
+use tools_without_arguments;
 
 async fn fine(text: &str, content: Vec<ContentBlock>) -> Result<Output, ToolFailure> {
     Ok(said(text, content))

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::fake_envoy::{FakeEnvoy, REJECTION};
 use crate::harness::{ControlPlane, folder, until};
+use crate::rollouts::PATIENT;
 
 pub async fn connected(control_plane: &ControlPlane, id: &str) -> FakeEnvoy {
     let envoy = FakeEnvoy::connect(control_plane.xds, id).await;
@@ -282,8 +283,6 @@ async fn it_says_that_nothing_is_in_force_where_the_first_documents_are_rejected
     let detail = answer.json["detail"].as_str().unwrap();
     assert!(detail.contains("there is none before it"), "{detail}");
 }
-
-const PATIENT: &str = "rollout: {ack_deadline: 60s}\n";
 
 #[tokio::test]
 async fn it_drops_a_change_whose_caller_hangs_up_while_it_waits_for_its_turn() {

@@ -13,6 +13,8 @@ mod idle_rules;
 mod name_clash;
 mod random;
 mod reach;
+mod rejected_inputs;
 mod restarts;
 mod rollouts;
+mod stricter_policies;
 mod tools;

@@ -9,18 +9,18 @@ use crate::fake_envoy::{FakeEnvoy, REJECTION};
 use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{ControlPlane, document_with, folder, until};
 
-const FILTER: &str = "portcullis.mcp.mcp";
-const DENY: &str = "defaults: {access: deny}\n";
+pub const FILTER: &str = "portcullis.mcp.mcp";
+pub const DENY: &str = "defaults: {access: deny}\n";
 const HASTY: &str = "rollout: {ack_deadline: 100ms}\n";
 /// Longer than any test waits: an answer that comes before it did not wait for it.
-const PATIENT: &str = "rollout: {ack_deadline: 59s}\n";
+pub const PATIENT: &str = "rollout: {ack_deadline: 59s}\n";
 
-async fn version(control_plane: &ControlPlane) -> Value {
+pub async fn version(control_plane: &ControlPlane) -> Value {
     control_plane.get("/api/v1/version").await.json
 }
 
 /// Waits until the Envoys have accepted what they are meant to have.
-async fn until_accepted(control_plane: &ControlPlane) -> Value {
+pub async fn until_accepted(control_plane: &ControlPlane) -> Value {
     until(|| async {
         let version = version(control_plane).await;
         version["accepted_generation"] == version["generation"]
@@ -29,7 +29,7 @@ async fn until_accepted(control_plane: &ControlPlane) -> Value {
     version(control_plane).await
 }
 
-async fn desired(control_plane: &ControlPlane, id: &str) -> Value {
+pub async fn desired(control_plane: &ControlPlane, id: &str) -> Value {
     let node = node(control_plane, id).await;
     node.map_or(Value::Null, |mut node| node["generation"]["desired"].take())
 }
@@ -88,186 +88,6 @@ async fn it_takes_a_rejection_back_at_once_however_long_others_take() {
         "{}",
         answer.text
     );
-}
-
-/// Denies everything in revision 2, which the Envoy `strict` runs and the Envoy `bad` rejects;
-/// between the two comes `meanwhile`.
-async fn keep_a_stricter_policy<T>(
-    control_plane: &ControlPlane,
-    meanwhile: impl AsyncFnOnce(FakeEnvoy) -> T,
-) -> (T, FakeEnvoy) {
-    let (strict, bad) = (
-        connected(control_plane, "strict").await,
-        connected(control_plane, "bad").await,
-    );
-    until_accepted(control_plane).await;
-    bad.pause();
-    bad.reject(FILTER);
-    let body = format!("{DENY}{PATIENT}");
-    let write = control_plane.put_yaml("/api/v1/config", &body);
-    let strict_runs_it = async {
-        until(|| async {
-            let node = node(control_plane, "strict").await.unwrap();
-            node["generation"]["in_force"] == version(control_plane).await["generation"]
-                && version(control_plane).await["revision"] == 2
-        })
-        .await;
-        let strict = meanwhile(strict).await;
-        bad.go_on();
-        strict
-    };
-    let (answer, strict) = tokio::join!(write, strict_runs_it);
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(
-        answer.json["detail"].as_str().unwrap().contains("keep it"),
-        "{}",
-        answer.text
-    );
-    (strict, bad)
-}
-
-#[tokio::test]
-async fn it_keeps_a_stricter_policy_where_it_runs_until_an_operator_decides() {
-    let folder = folder();
-    let kept = {
-        let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-        let (strict, _bad) = keep_a_stricter_policy(&control_plane, async |strict| strict).await;
-        let kept = version(&control_plane).await["generation"].clone();
-        assert_eq!(desired(&control_plane, "strict").await, kept);
-        // A newcomer gets neither what was rejected nor what would allow more.
-        let _newcomer = FakeEnvoy::connect(control_plane.xds, "newcomer").await;
-        until(|| async { node(&control_plane, "newcomer").await.is_some() }).await;
-        assert_eq!(desired(&control_plane, "newcomer").await, Value::Null);
-        drop(strict);
-        kept
-    };
-    // A restart decides nothing either.
-    let control_plane = ControlPlane::start(folder.path(), "").await;
-    let _strict = FakeEnvoy::connect(control_plane.xds, "strict").await;
-    until(|| async { node(&control_plane, "strict").await.is_some() }).await;
-    assert_eq!(desired(&control_plane, "strict").await, Value::Null);
-    assert_eq!(version(&control_plane).await["generation"], kept);
-    // The operator does.
-    let answer = control_plane.put_yaml("/api/v1/config", PATIENT).await;
-    assert_eq!(
-        (answer.status, &answer.json["outcome"]),
-        (StatusCode::OK, &json!("accepted")),
-        "{}",
-        answer.text
-    );
-}
-
-#[tokio::test]
-async fn it_keeps_a_stricter_policy_on_an_envoy_that_is_away_for_the_moment() {
-    let folder = folder();
-    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    keep_a_stricter_policy(&control_plane, async |strict| {
-        drop(strict);
-        until(|| async { node(&control_plane, "strict").await.unwrap()["connected"] == false })
-            .await;
-    })
-    .await;
-    let _strict = connected(&control_plane, "strict").await;
-    assert_eq!(version(&control_plane).await["revision"], 2);
-}
-
-#[tokio::test]
-async fn it_keeps_a_stricter_policy_on_an_envoy_that_comes_back_last_after_a_restart() {
-    // The strict policy is the one that is rejected, or one before it.
-    for correction in [None, Some("defaults: {validate: shadow}\n")] {
-        let folder = folder();
-        {
-            let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-            let strict = connected(&control_plane, "strict").await;
-            let silent = connected(&control_plane, "bad").await;
-            until_accepted(&control_plane).await;
-            silent.pause();
-            let body = format!("{DENY}{PATIENT}");
-            let write = control_plane.put_yaml("/api/v1/config", &body);
-            let strict_runs_it = until(|| async {
-                let node = node(&control_plane, "strict").await.unwrap();
-                let version = version(&control_plane).await;
-                node["generation"]["in_force"] == version["generation"] && version["revision"] == 2
-            });
-            tokio::select! {
-                answer = write => panic!("it is not judged yet: {}", answer.text),
-                () = strict_runs_it => {}
-            }
-            // The strict one leaves first, so that nothing is judged when the silent one leaves.
-            drop(strict);
-            until(|| async { node(&control_plane, "strict").await.unwrap()["connected"] == false })
-                .await;
-            drop(control_plane);
-            drop(silent);
-        }
-        let mut control_plane = ControlPlane::start(folder.path(), "").await;
-        if let Some(correction) = correction {
-            let body = format!("{correction}{PATIENT}");
-            let answer = control_plane.put_yaml("/api/v1/config", &body).await;
-            assert_eq!(answer.json["outcome"], "no_envoys", "{}", answer.text);
-            drop(control_plane);
-            control_plane = ControlPlane::start(folder.path(), "").await;
-        }
-        let rejected = version(&control_plane).await["generation"].clone();
-        let bad = FakeEnvoy::connect_rejecting(control_plane.xds, "bad", &[FILTER]).await;
-        until(|| async {
-            let node = node(&control_plane, "bad").await;
-            node.is_some_and(|node| node["rejected"]["generation"].is_string())
-        })
-        .await;
-        let _strict = FakeEnvoy::connect(control_plane.xds, "strict").await;
-        until(|| async { node(&control_plane, "strict").await.is_some() }).await;
-        assert_eq!(desired(&control_plane, "strict").await, Value::Null);
-        assert_eq!(version(&control_plane).await["generation"], rejected);
-        // The operator decides.
-        drop(bad);
-        until(|| async { node(&control_plane, "bad").await.unwrap()["connected"] == false }).await;
-        let answer = control_plane.put_yaml("/api/v1/config", PATIENT).await;
-        assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
-    }
-}
-
-#[tokio::test]
-async fn it_takes_nobody_back_past_a_stricter_policy_when_the_next_change_is_rejected_too() {
-    let folder = folder();
-    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let permissive = version(&control_plane).await["generation"].clone();
-    let (strict, _bad) = keep_a_stricter_policy(&control_plane, async |strict| strict).await;
-    strict.reject(FILTER);
-    let next = format!("defaults: {{access: deny, validate: shadow}}\n{PATIENT}");
-    let answer = control_plane.put_yaml("/api/v1/config", &next).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_ne!(desired(&control_plane, "strict").await, permissive);
-    assert_ne!(version(&control_plane).await["generation"], permissive);
-}
-
-#[tokio::test]
-async fn it_is_done_with_a_kept_policy_once_an_operator_has_decided() {
-    let other = b"\0asm\x01\0\0\0\0\x02\x01x";
-    // With an Envoy that takes the decision, and with none that hears of it before the restart.
-    for (hears, outcome) in [(true, "accepted"), (false, "no_envoys")] {
-        let folder = folder();
-        {
-            let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-            let (strict, bad) = keep_a_stricter_policy(&control_plane, async |strict| strict).await;
-            drop(bad);
-            let _strict = hears.then_some(strict);
-            let gone = if hears {
-                vec!["bad"]
-            } else {
-                vec!["bad", "strict"]
-            };
-            for id in gone {
-                until(|| async { node(&control_plane, id).await.unwrap()["connected"] == false })
-                    .await;
-            }
-            let answer = control_plane.put_yaml("/api/v1/config", PATIENT).await;
-            assert_eq!(answer.json["outcome"], outcome, "{}", answer.text);
-        }
-        let control_plane = ControlPlane::start_with_module(folder.path(), "", other).await;
-        let _newcomer = connected(&control_plane, "newcomer").await;
-        assert_eq!(version(&control_plane).await["revision"], 3);
-    }
 }
 
 #[tokio::test]
@@ -418,112 +238,6 @@ async fn it_keeps_a_generation_from_others_that_an_envoy_crashes_with() {
         desired(&control_plane, "newcomer").await,
         before["generation"]
     );
-}
-
-#[tokio::test]
-async fn it_makes_no_later_change_from_a_list_that_envoys_rejected() {
-    let folder = folder();
-    let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
-    let document = document_with(&[("data", &server)]);
-    {
-        let control_plane = ControlPlane::start(folder.path(), &document).await;
-        control_plane.until_offered("data", &["a"]).await;
-        let envoy = connected(&control_plane, "envoy").await;
-        let before = until_accepted(&control_plane).await;
-        envoy.reject_once(FILTER);
-        server.list(tools(&["a", "poison"]));
-        until(|| async {
-            let node = node(&control_plane, "envoy").await.unwrap();
-            node["rejected"]["generation"].is_string()
-                && version(&control_plane).await["generation"] == before["generation"]
-        })
-        .await;
-        assert_eq!(
-            version(&control_plane).await["catalogue"],
-            before["catalogue"]
-        );
-        // It is not tried again and again.
-        let asked = server.methods().len();
-        until(|| async { server.methods().len() > asked + 3 }).await;
-        assert_eq!(
-            version(&control_plane).await["generation"],
-            before["generation"]
-        );
-    }
-    // A restart begins with what was accepted, and an operator's change is made from it.
-    let control_plane = ControlPlane::start(folder.path(), "").await;
-    assert_eq!(control_plane.offered("data").await, ["a"]);
-    let _envoy = connected(&control_plane, "envoy").await;
-    let change = format!("{document}{DENY}");
-    let answer = control_plane.put_yaml("/api/v1/config", &change).await;
-    assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
-    // What it was rejected for may be mended by that: the list is tried once more.
-    control_plane.until_offered("data", &["a", "poison"]).await;
-}
-
-#[tokio::test]
-async fn it_goes_back_to_the_module_that_envoys_accepted_and_to_the_very_bytes() {
-    let folder = folder();
-    let (before, snapshot) = {
-        let control_plane = ControlPlane::start(folder.path(), "").await;
-        let _envoy = connected(&control_plane, "envoy").await;
-        let before = until_accepted(&control_plane).await;
-        (
-            before,
-            control_plane.get("/api/v1/config/snapshot").await.json,
-        )
-    };
-    let other = b"\0asm\x01\0\0\0\0\x02\x01x";
-    {
-        let control_plane = ControlPlane::start_with_module(folder.path(), "", other).await;
-        assert_ne!(version(&control_plane).await["module"], before["module"]);
-        let _envoy = FakeEnvoy::connect_rejecting(control_plane.xds, "envoy", &[FILTER]).await;
-        until(|| async { version(&control_plane).await["module"] == before["module"] }).await;
-        let restored = control_plane.get("/api/v1/config/snapshot").await.json;
-        assert_eq!(restored, snapshot);
-        // Nor is a later change made with it.
-        let envoy = connected(&control_plane, "another").await;
-        let answer = control_plane.put_yaml("/api/v1/config", DENY).await;
-        assert_eq!(
-            version(&control_plane).await["module"],
-            before["module"],
-            "{}",
-            answer.text
-        );
-        drop(envoy);
-    }
-}
-
-#[tokio::test]
-async fn it_tries_a_new_module_again_by_itself_that_a_rejected_document_came_with() {
-    let folder = folder();
-    {
-        let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-        let _envoy = connected(&control_plane, "envoy").await;
-        until_accepted(&control_plane).await;
-    }
-    let other = b"\0asm\x01\0\0\0\0\x02\x01x";
-    let control_plane = ControlPlane::start_with_module(folder.path(), "", other).await;
-    let with_other = version(&control_plane).await;
-    let second =
-        "listeners: [{name: mcp, address: 127.0.0.1:10000}, {name: second, address: 127.0.0.1:1}]";
-    let body = format!("{PATIENT}{second}");
-    // It answers nothing of the module before the document is written.
-    let envoy = FakeEnvoy::connect_rejecting(control_plane.xds, "envoy", &["second"]).await;
-    envoy.pause();
-    let write = control_plane.put_yaml("/api/v1/config", &body);
-    let written = async {
-        until(|| async { version(&control_plane).await["newest_revision"] == 2 }).await;
-        envoy.go_on();
-    };
-    let (answer, ()) = tokio::join!(write, written);
-    assert_eq!(answer.json["outcome"], "rejected", "{}", answer.text);
-    until(|| async {
-        let version = version(&control_plane).await;
-        let accepted = &version["accepted_generation"];
-        (accepted, &version["module"]) == (&with_other["generation"], &with_other["module"])
-    })
-    .await;
 }
 
 #[test]

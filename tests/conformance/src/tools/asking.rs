@@ -5,43 +5,25 @@ use mcp_server::services::Services;
 use mcp_server::tools::{Effect, Inputs, Output, Tool, ToolFailure};
 use serde_json::{Value, json};
 
-use super::{NoArguments, no_arguments, said};
+use super::{NoArguments, no_arguments, said, tools_without_arguments};
 use crate::questions::{accepted, form, inputs, roots, sampling};
 
-/// Makes tools without arguments, each from its name and from what it says, or asks for.
+/// Makes tools, each from its name and from what it says, or asks for.
 macro_rules! asking_tools {
-    ($($tool:ident $name:literal => $step:expr;)*) => {$(
-        #[doc = concat!("The tool `", $name, "` of the suites.")]
-        pub struct $tool;
-
-        impl Tool for $tool {
-            const NAME: &'static str = $name;
-            const TITLE: &'static str = $name;
-            const DESCRIPTION: &'static str = "A tool of the conformance suites that asks.";
-            const EFFECT: Effect = Effect::Reads;
-            type Arguments = NoArguments;
-
-            fn input_schema() -> Value {
-                no_arguments()
-            }
-
-            fn output_schema() -> Value {
-                json!({"properties": {"said": {"type": "string"}}, "required": ["said"]})
-            }
-
-            async fn run(
-                _services: &Services,
-                call: &Call,
-                _arguments: NoArguments,
-            ) -> Result<Output, ToolFailure> {
+    ($($tool:ident $name:literal => $step:expr;)*) => {
+        tools_without_arguments! {
+            $($tool $name => |call| {
                 let step: fn(&Call) -> Result<String, Inputs> = $step;
-                step(call).map(|text| said(&text, Vec::new())).map_err(|inputs| {
-                    ToolFailure::new("unanswered", "the client answers no question")
-                        .with_inputs(inputs)
-                })
-            }
+                asked(step(call))
+            };)*
         }
-    )*};
+    };
+}
+
+async fn asked(step: Result<String, Inputs>) -> Result<Output, ToolFailure> {
+    step.map(|text| said(&text, Vec::new())).map_err(|inputs| {
+        ToolFailure::new("unanswered", "the client answers no question").with_inputs(inputs)
+    })
 }
 
 asking_tools! {
