@@ -67,6 +67,8 @@ impl BackgroundWork {
             flows,
         } = self;
         let rest = async {
+            // What these give up is ended in Spark by what comes after them.
+            services.tasks.drain().await;
             tokio::join!(
                 OptionFuture::from(flows),
                 watching,

@@ -54,6 +54,7 @@ use std::time::{Duration, SystemTime};
 use rmcp::model::InputRequests;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use place::{NotAsked, Place};
@@ -91,6 +92,7 @@ pub struct TaskStore {
     settings: TaskStoreSettings,
     running: Mutex<HashMap<Uuid, Arc<Running>>>,
     used: Mutex<Used>,
+    work: TaskTracker,
 }
 
 /// The tasks that are on the disk, and the bytes of their answers.
@@ -182,7 +184,19 @@ impl TaskStore {
             settings,
             running: Mutex::default(),
             used: Mutex::default(),
+            work: TaskTracker::new(),
         }
+    }
+
+    /// Does the work of a task beside everything else.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.work.spawn(work);
+    }
+
+    /// Waits until the work of every task is over; whoever waits has had it stopped.
+    pub async fn drain(&self) {
+        self.work.close();
+        self.work.wait().await;
     }
 
     /// Begins a task: from now on its caller finds it.

@@ -206,7 +206,7 @@ impl McpServer {
                 task.meta = Some(answer::stamp(Some(&call.request_id)));
                 let server = self.clone();
                 let work = server.see_through(place, attempting, request.clone(), call.clone());
-                tokio::spawn(Box::pin(work));
+                self.services.tasks.spawn(Box::pin(work));
                 Ok(Followed::Task(task))
             }
             Err(error) => {

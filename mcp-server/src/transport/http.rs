@@ -107,6 +107,8 @@ pub async fn serve_catalogue(
         () = serving => {}
         () = too_long => {}
     }
+    // Tasks run on without a connection.
+    stop_calls.cancel();
     background.end().await;
     Ok(())
 }

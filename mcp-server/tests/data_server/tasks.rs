@@ -129,6 +129,14 @@ async fn it_makes_no_task_for_a_client_that_has_not_said_on_this_request_that_it
         let refused = unable.request(method, params).await;
         assert_eq!((refused.status, refused.error()), (400, -32021), "{method}");
     }
+    let news = json!({"notifications": {"taskIds": ["x"]}});
+    let refused = server.client().request("subscriptions/listen", news).await;
+    let needed = &refused.body["error"]["data"]["requiredCapabilities"]["extensions"];
+    assert_eq!((refused.status, refused.error()), (400, -32021));
+    assert!(
+        needed["io.modelcontextprotocol/tasks"].is_object(),
+        "{refused:?}"
+    );
     let off = Server::on(&database, &["--tasks=false", "--task-after-ms=0"]).await;
     let able = Follower::of(off.client(), "");
     let answer = able.call("execute_query", sql).await;
@@ -268,4 +276,16 @@ async fn it_says_after_a_restart_what_was_lost_and_has_what_was_done() {
     let message = over["error"]["message"].as_str().expect("a sentence");
     assert!(message.contains("restarted while it worked on this call of `execute_query`"));
     assert!(message.ends_with("call it again"), "{message}");
+}
+
+#[tokio::test]
+async fn it_stops_the_work_of_its_tasks_when_it_is_told_to_stop() {
+    let database = Database::with("").await;
+    let patient = "--postgres-statement-timeout-ms=600000";
+    let server = Server::on(&database, &[SOON, patient]).await;
+    let follower = Follower::of(server.client(), "");
+    follower.begin("SELECT pg_sleep(500)").await;
+    sleeping(&database, 1).await;
+    drop(server);
+    sleeping(&database, 0).await;
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderName};
-use rmcp::model::{ProtocolVersion, RequestId};
+use rmcp::model::{ProtocolVersion, RequestId, RequestMetaObject};
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub(super) struct Envelope {
     pub(super) cancels: Option<RequestId>,
     /// Whether a list is asked for from a `cursor` that is no string.
     pub(super) has_malformed_cursor: bool,
+    /// Whether a client wants to hear of tasks that has not said it can follow them.
+    pub(super) wants_tasks_unable: bool,
 }
 
 impl Envelope {
@@ -36,11 +38,17 @@ impl Envelope {
         let has_malformed_cursor = method.ends_with("/list")
             && field::<With<Listed>>(body)
                 .is_some_and(|message| !message.params.cursor.is_string());
+        let wants_tasks_unable = method == "subscriptions/listen"
+            && field::<With<TaskListener>>(body).is_some_and(|message| {
+                let able = message.params.meta.client_capabilities();
+                !able.is_some_and(|capabilities| capabilities.supports_tasks())
+            });
         Self {
             id: if is_id(&id) { id } else { Value::Null },
             method,
             cancels,
             has_malformed_cursor,
+            wants_tasks_unable,
         }
     }
 }
@@ -124,6 +132,20 @@ struct Listed {
     cursor: Value,
 }
 
+#[derive(Deserialize)]
+struct TaskListener {
+    #[serde(rename = "notifications")]
+    _filter: TaskFilter,
+    #[serde(rename = "_meta")]
+    meta: RequestMetaObject,
+}
+
+#[derive(Deserialize)]
+struct TaskFilter {
+    #[serde(rename = "taskIds")]
+    _ids: Vec<IgnoredAny>,
+}
+
 fn field<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
     serde_json::from_slice(body).ok()
 }
@@ -199,6 +221,25 @@ mod tests {
             let body = json!({"id": 1, "method": "tools/list", "params": params}).to_string();
             let envelope = Envelope::read(body.as_bytes());
             assert_eq!(envelope.has_malformed_cursor, malformed, "{body}");
+        }
+    }
+
+    #[test]
+    fn it_knows_who_wants_to_hear_of_tasks_and_has_not_said_that_it_can_follow_them() {
+        let unable = json!({"io.modelcontextprotocol/clientCapabilities": {}});
+        let able = json!({"io.modelcontextprotocol/clientCapabilities":
+            {"extensions": {"io.modelcontextprotocol/tasks": {}}}});
+        for (filter, meta, expected) in [
+            (json!({"taskIds": ["a"]}), &unable, true),
+            (json!({"taskIds": []}), &unable, true),
+            (json!({"taskIds": ["a"]}), &able, false),
+            (json!({"resourceSubscriptions": ["a"]}), &unable, false),
+        ] {
+            let params = json!({"notifications": filter, "_meta": meta});
+            let method = "subscriptions/listen";
+            let body = json!({"id": 1, "method": method, "params": params}).to_string();
+            let envelope = Envelope::read(body.as_bytes());
+            assert_eq!(envelope.wants_tasks_unable, expected, "{body}");
         }
     }
 

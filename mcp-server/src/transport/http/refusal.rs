@@ -17,6 +17,8 @@ pub(super) const INVALID_PARAMS: i64 = -32602;
 pub(super) const INTERNAL_ERROR: i64 = -32603;
 /// Headers and body disagree, or a header stands twice (MCP, basic/index, error codes).
 pub(super) const HEADER_MISMATCH: i64 = -32020;
+/// The client has not said that it can do what its request needs (MCP, basic/index, error codes).
+pub(super) const MISSING_CAPABILITY: i64 = -32021;
 /// Nobody knows the revision (MCP, basic/index, error codes).
 pub(super) const UNSUPPORTED_VERSION: i64 = -32022;
 

@@ -6,6 +6,8 @@
 //! - A body that cannot be read is 400 with -32700 or -32600, not 415; so is a revision that nobody
 //!   knows (-32022).
 //! - A cursor that is no string is -32602; rmcp reads it as none.
+//! - News of tasks for a client that has not said it can follow them is -32021; rmcp knows no such
+//!   news.
 //! - A refusal is JSON-RPC, never plain text.
 
 use axum::body::Body;
@@ -16,14 +18,14 @@ use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use http_front::BodyReader;
-use rmcp::model::ProtocolVersion;
+use rmcp::model::{ClientCapabilities, ProtocolVersion};
 use serde_json::{Value, json};
 
 use super::bodies;
 use super::envelope::{Envelope, PROTOCOL_VERSION};
 use super::refusal::{
-    self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR,
-    UNSUPPORTED_VERSION,
+    self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, MISSING_CAPABILITY,
+    PARSE_ERROR, UNSUPPORTED_VERSION,
 };
 
 /// Refusals of the transport are a sentence; what is longer is a result and passes untouched.
@@ -45,8 +47,9 @@ pub(super) async fn repair(
     };
     let body = &read.bytes;
     let envelope = Envelope::read(body);
-    if let Some(refused) =
-        two_versions(&parts.headers, &envelope).or_else(|| malformed_cursor(&envelope))
+    if let Some(refused) = two_versions(&parts.headers, &envelope)
+        .or_else(|| malformed_cursor(&envelope))
+        .or_else(|| news_for_the_unable(&envelope))
     {
         return refused;
     }
@@ -79,6 +82,19 @@ fn malformed_cursor(envelope: &Envelope) -> Option<Response> {
     envelope.has_malformed_cursor.then(|| {
         let message = "`cursor` is no string; leave it out to start with the first page";
         refusal::answer(StatusCode::OK, INVALID_PARAMS, message, None, &envelope.id)
+    })
+}
+
+fn news_for_the_unable(envelope: &Envelope) -> Option<Response> {
+    envelope.wants_tasks_unable.then(|| {
+        let needed = ClientCapabilities::builder().enable_tasks().build();
+        refusal::answer(
+            StatusCode::BAD_REQUEST,
+            MISSING_CAPABILITY,
+            "`taskIds` is for clients that say in `_meta` that they can follow tasks",
+            Some(json!({"requiredCapabilities": needed})),
+            &envelope.id,
+        )
     })
 }
 
