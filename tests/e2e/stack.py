@@ -39,6 +39,8 @@ class Stack:
             "MCP_SERVER_ADDRESS": f"127.0.0.1:{self.server_port}",
             "ENVOY_ADMIN_ADDRESS": f"127.0.0.1:{self.envoy_admin_port}",
             "CONTROL_PLANE_XDS_ADDRESS": f"127.0.0.1:{free_port()}",
+            # Every call of a client that says it can follow tasks becomes one, however quick.
+            "MCP_TASK_AFTER_MS": "0",
         }
         for part in ("", "REST_", "MASTER_UI_", "WORKER_UI_", "CONNECT_", "DRIVER_UI_"):
             environment[f"PORTCULLIS_SPARK_{part}PORT"] = str(free_port())
