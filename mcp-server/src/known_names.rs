@@ -1,9 +1,10 @@
-//! The names that callers can write somewhere, for their completion: of databases, schemas, tables
-//! and jobs.
+//! The names that callers can write somewhere, for their completion: of databases, schemas, tables,
+//! Spark's tables and jobs.
 
 use crate::call::Call;
 use crate::jobs::Filter;
 use crate::services::Services;
+use crate::spark;
 use crate::tools::ToolFailure;
 
 /// The most jobs whose ids are looked through for one that begins as the caller began.
@@ -18,6 +19,8 @@ pub enum NameKind {
     Schema,
     /// A table or view of a database, with its schema where that is not `public`.
     Table,
+    /// A table or view of Spark, with its database where that is not the session's own.
+    SparkTable,
     /// A submitted Spark job.
     Job,
     /// Anything: no list of it exists.
@@ -73,6 +76,10 @@ pub async fn complete(
             let look = database.table_names(prefix, one_more);
             call.unless_cancelled(look).await??
         }
+        NameKind::SparkTable => {
+            let look = spark_names(services, call, prefix);
+            call.unless_cancelled(Box::pin(look)).await??
+        }
         NameKind::Job => {
             let filter = Filter::default();
             let look = services.jobs.list(call.principal.owner(), &filter, JOBS);
@@ -82,4 +89,33 @@ pub async fn complete(
         }
     };
     Ok(Completion::cut(names, most))
+}
+
+/// The names of Spark that begin so: behind a dot those of the database before it, else those of
+/// the session and its database, and the databases themselves, each with its dot.
+async fn spark_names(
+    services: &Services,
+    call: &Call,
+    prefix: &str,
+) -> Result<Vec<String>, spark::Error> {
+    let (spark, caller) = (&services.spark, call.session.as_deref());
+    let (database, begun) = match prefix.rsplit_once('.') {
+        Some((database, begun)) => (Some(database), begun),
+        None => (None, prefix),
+    };
+    let found = spark.tables(caller, None, database).await?;
+    let tables = found.tables.into_iter().map(|table| table.name);
+    let tables = tables.filter(|name| name.starts_with(begun));
+    let Some(database) = database else {
+        let views = found.temporary.into_iter().map(|view| view.name);
+        let databases = spark.databases(caller, None).await?;
+        let databases = databases.into_iter().map(|database| format!("{database}."));
+        let more = views
+            .chain(databases)
+            .filter(|name| name.starts_with(begun));
+        let mut names: Vec<String> = tables.chain(more).collect();
+        names.sort_unstable();
+        return Ok(names);
+    };
+    Ok(tables.map(|name| format!("{database}.{name}")).collect())
 }

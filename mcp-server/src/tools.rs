@@ -3,6 +3,7 @@
 //! A tool file holds a unit struct that implements [`Tool`]. It knows nothing of HTTP or JSON-RPC:
 //! it gets parsed arguments, the services and the call, and returns an output or a failure.
 
+mod declared;
 mod failure;
 mod inputs;
 mod job_view;
@@ -12,6 +13,7 @@ mod registry;
 mod row_delivery;
 mod row_format;
 mod rows_view;
+mod tool_card;
 
 pub mod bulk_load_from_spark;
 pub mod cancel_job;
@@ -26,9 +28,11 @@ pub mod explain_query;
 pub mod get_job_logs;
 pub mod get_job_status;
 pub mod get_pipeline_status;
+pub mod get_spark_table_schema;
 pub mod get_table_schema;
 pub mod list_pipelines;
 pub mod list_spark_jobs;
+pub mod list_spark_tables;
 pub mod list_tables;
 pub mod read_result_block;
 pub mod submit_spark_job;
@@ -53,12 +57,19 @@ pub use pipeline_view::run as describe_run;
 pub use registry::Registry;
 
 impl Registry {
-    /// The tools that the configuration offers.
+    /// The tools that the configuration offers, this server's own before the declared ones.
     ///
     /// # Errors
-    /// When a name is chosen that no tool has, or Spark SQL may write and is not offered so.
+    /// When a name is chosen that no tool has, a tool is not declared as it should be, or Spark SQL
+    /// may write and is not offered so.
     pub fn offered(config: &Config) -> anyhow::Result<Self> {
-        let offered = Self::all(config.spark.access()).select(&config.tools)?;
+        let own = Self::all(config.spark.access());
+        let declared = match &config.tools_file {
+            None => Vec::new(),
+            Some(path) => declared::read(path, &|name| own.get(name).is_some())?,
+        };
+        let all = declared.into_iter().fold(own, Self::with_declared);
+        let offered = all.select(&config.tools)?;
         ensure!(
             config.spark.access() == Access::Read || offered.get("execute_spark_sql").is_some(),
             "SPARK_ALLOW_WRITES is set, but the tool that it concerns is not offered: set \
@@ -75,7 +86,9 @@ impl Registry {
             .with::<execute_query::ExecuteQuery>()
             .with::<explain_query::ExplainQuery>()
             .with::<execute_dml::ExecuteDml>()
-            .with::<create_table::CreateTable>();
+            .with::<create_table::CreateTable>()
+            .with::<list_spark_tables::ListSparkTables>()
+            .with::<get_spark_table_schema::GetSparkTableSchema>();
         let tools = match spark {
             Access::Read => tools.with::<execute_spark_sql::ExecuteSparkSql<false>>(),
             Access::Write => tools.with::<execute_spark_sql::ExecuteSparkSql<true>>(),

@@ -117,6 +117,10 @@ pub struct Config {
     #[arg(long, env = "MCP_TOOLS", default_value = "read-only")]
     pub tools: ToolSelection,
 
+    /// YAML file with further tools, each a text of SQL with its parameters
+    #[arg(long, env = "MCP_TOOLS_FILE")]
+    pub tools_file: Option<PathBuf>,
+
     /// Bytes of a result's rows that its text shows; many clients show a model nothing else
     #[arg(long, env = "MCP_TEXT_BYTES", default_value_t = 32 << 10)]
     pub text_bytes: usize,

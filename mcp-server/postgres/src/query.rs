@@ -5,6 +5,7 @@
 //! and rolls back. A query on a statement that is kept takes one flush for all of it while the
 //! database is calm.
 
+mod checking;
 mod fetching;
 mod warm;
 

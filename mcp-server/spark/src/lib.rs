@@ -15,6 +15,7 @@ use results::{Limits, Written};
 
 pub mod connect;
 
+mod catalogue;
 mod collect;
 mod error;
 mod plain_query;
@@ -28,6 +29,10 @@ use connect::{Connect, ConnectError, SparkUser, Statement};
 use queue::StatementQueue;
 use sessions::{Sessions, Startup};
 
+pub use catalogue::{
+    SparkColumn, SparkPageEnd, SparkTable, SparkTableDescription, SparkTableFilter, SparkTableKind,
+    SparkTableName, SparkTablePage, TablesOfDatabase,
+};
 pub use collect::Sink;
 pub use error::Error;
 pub use queue::QueueFull;
@@ -89,32 +94,69 @@ impl Spark {
         statement: Statement,
         sink: Sink<'_>,
     ) -> Result<Written, Error> {
+        let run = self.run_to_its_end(self.access, caller, Author::Caller(statement), sink);
+        in_time(self.statement_timeout, run).await
+    }
+
+    /// Runs a statement that only reads, whatever other statements may do, to its end, or until the
+    /// sink is full, or until `time` is over where that is less than every statement has. Dropping
+    /// the future interrupts the statement in Spark.
+    ///
+    /// # Errors
+    /// Spark refuses the statement or cannot be reached, or the sink fails ([`Error`]).
+    pub async fn run_read(
+        &self,
+        statement: Statement,
+        time: Option<Duration>,
+        sink: Sink<'_>,
+    ) -> Result<Written, Error> {
         let limit = self.statement_timeout;
-        let run = self.run_to_its_end(caller, statement, sink);
-        match tokio::time::timeout(limit, run).await {
-            Ok(ended) => ended,
-            Err(_) => Err(Error::OutOfTime { limit }),
+        let limit = time.map_or(limit, |time| time.min(limit));
+        let run = self.run_to_its_end(Access::Read, None, Author::Caller(statement), sink);
+        in_time(limit, run).await
+    }
+
+    /// Has Spark analyse a statement as one that only reads, without running it.
+    ///
+    /// # Errors
+    /// Spark would refuse the statement, or cannot be reached ([`Error`]).
+    pub async fn check_read(&self, statement: Statement) -> Result<(), Error> {
+        let session = self.sessions.reader().await.map_err(SessionError::from)?;
+        if !session.reads_are_checked() && !plain_query::is_plain(statement.sql()) {
+            return Err(Error::NotPlain);
         }
+        let analysed = self.connect.check(&session, statement).await;
+        if matches!(&analysed, Err(error) if error.is_stale_session()) {
+            self.sessions.forget_reader(&session);
+        }
+        Ok(analysed?)
     }
 
     async fn run_to_its_end(
         &self,
+        access: Access,
         caller: Option<&str>,
-        statement: Statement,
+        statement: Author<Statement>,
         mut sink: Sink<'_>,
     ) -> Result<Written, Error> {
-        let _place = self.queue.enter(statement.sql()).await?;
+        let _place = self.queue.enter(statement.text().sql()).await?;
         // One row more than is taken tells whether there are more.
         let statement = match sink.most_rows() {
-            Some(most) => statement.at_most(u32::try_from(most + 1).unwrap_or(u32::MAX)),
+            Some(most) => {
+                let most = u32::try_from(most + 1).unwrap_or(u32::MAX);
+                statement.map(|statement| statement.at_most(most))
+            }
             None => statement,
         };
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let ended = match self.access {
+            let ended = match access {
                 Access::Read => self.read(statement.clone(), &mut sink).await,
-                Access::Write => self.write(caller, statement.clone(), &mut sink).await,
+                Access::Write => {
+                    let statement = statement.clone().into_text();
+                    self.write(caller, statement, &mut sink).await
+                }
             };
             match ended {
                 // Spark was restarted or has closed the session, and has run nothing.
@@ -129,12 +171,19 @@ impl Spark {
         }
     }
 
-    async fn read(&self, statement: Statement, sink: &mut Sink<'_>) -> Result<Written, Error> {
+    async fn read(
+        &self,
+        statement: Author<Statement>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Written, Error> {
         let session = self.sessions.reader().await.map_err(SessionError::from)?;
-        if !session.reads_are_checked() && !plain_query::is_plain(statement.sql()) {
+        if let Author::Caller(statement) = &statement
+            && !session.reads_are_checked()
+            && !plain_query::is_plain(statement.sql())
+        {
             return Err(Error::NotPlain);
         }
-        let execution = self.connect.execute(&session, statement);
+        let execution = self.connect.execute(&session, statement.into_text());
         let collected = collect(execution, sink).await;
         if lost_session(&collected) {
             self.sessions.forget_reader(&session);
@@ -208,6 +257,47 @@ impl Spark {
     /// How much of a result is given back.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+}
+
+/// A statement by who wrote it. Where Spark has no check, only a caller's must be plain.
+#[derive(Debug, Clone)]
+enum Author<T> {
+    /// A caller of this server, or an operator.
+    Caller(T),
+    /// This program, which quotes every name.
+    Ourselves(T),
+}
+
+impl<T> Author<T> {
+    fn text(&self) -> &T {
+        match self {
+            Self::Caller(text) | Self::Ourselves(text) => text,
+        }
+    }
+
+    fn into_text(self) -> T {
+        match self {
+            Self::Caller(text) | Self::Ourselves(text) => text,
+        }
+    }
+
+    fn map(self, change: impl FnOnce(T) -> T) -> Self {
+        match self {
+            Self::Caller(text) => Self::Caller(change(text)),
+            Self::Ourselves(text) => Self::Ourselves(change(text)),
+        }
+    }
+}
+
+/// The end of a statement, which is interrupted when it takes longer than `limit`.
+async fn in_time(
+    limit: Duration,
+    run: impl Future<Output = Result<Written, Error>>,
+) -> Result<Written, Error> {
+    match tokio::time::timeout(limit, run).await {
+        Ok(ended) => ended,
+        Err(_) => Err(Error::OutOfTime { limit }),
     }
 }
 

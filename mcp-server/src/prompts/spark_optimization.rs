@@ -11,13 +11,18 @@ pub struct SparkOptimization;
 impl Prompt for SparkOptimization {
     const NAME: &'static str = "spark_optimization";
     const TITLE: &'static str = "Make Spark faster";
-    const DESCRIPTION: &'static str = "What makes a Spark SQL statement or a submitted job slow, \
-                                       by its real plan or record.";
+    const DESCRIPTION: &'static str = "What makes a Spark SQL statement, a table or a submitted \
+                                       job slow, by its real plan, schema or record.";
     const ARGUMENTS: &'static [Argument] = &[
         Argument {
             name: "sql",
             description: "A Spark SQL query; its plan is looked at, it is not run",
             names: NameKind::Free,
+        },
+        Argument {
+            name: "table",
+            description: "A table of Spark, as database.table or table",
+            names: NameKind::SparkTable,
         },
         Argument {
             name: "job_id",
@@ -46,6 +51,24 @@ impl Prompt for SparkOptimization {
                 }
                 Err(failure) => {
                     guide.advise("Spark gave no plan:");
+                    guide.show("this server", &failure.text());
+                }
+            }
+        }
+        if let Some(name) = arguments.get("table") {
+            let (database, table) = match name.rsplit_once('.') {
+                Some((database, table)) => (Some(database), table),
+                None => (None, name),
+            };
+            let asked = [("database", database), ("table", Some(table))];
+            match surroundings.ask("get_spark_table_schema", &asked).await {
+                Ok(output) => {
+                    guide.advise("The table:");
+                    guide.show("Spark's catalogue", &output.text);
+                    found.extend(of_table(&output.structured.to_value()));
+                }
+                Err(failure) => {
+                    guide.advise("The table could not be looked at:");
                     guide.show("this server", &failure.text());
                 }
             }
@@ -157,6 +180,51 @@ fn of_plan(plan: &str) -> Vec<String> {
     found
 }
 
+/// A table from which reading a part, by its partitions, begins to pay.
+const LARGE_TABLE: u64 = 10 << 30;
+
+/// Finds what makes a table slow to read, by its description.
+fn of_table(table: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    let provider = table["provider"].as_str().unwrap_or_default();
+    if ["csv", "json", "text", "xml"].contains(&provider) {
+        found.push(format!(
+            "Its rows are {provider}, which is parsed whole, whatever is selected. Convert it to \
+             Parquet once."
+        ));
+    }
+    let is_view = !table["definition"].is_null();
+    if !is_view && table["rows"].is_null() {
+        found.push(
+            "Spark does not know how many rows it has: run ANALYZE TABLE … COMPUTE STATISTICS, so \
+             that joins with it are planned by their size."
+                .to_owned(),
+        );
+    }
+    let is_whole = table["partition_columns"]
+        .as_array()
+        .is_none_or(Vec::is_empty);
+    if is_whole
+        && table["bytes"]
+            .as_u64()
+            .is_some_and(|bytes| bytes >= LARGE_TABLE)
+    {
+        found.push(
+            "It is large and has no partitions: partition it by what most queries filter on, with \
+             some hundred values."
+                .to_owned(),
+        );
+    }
+    if is_view {
+        found.push(
+            "It is a view: its query runs with each statement. What makes that slow is in the plan \
+             of a statement on it."
+                .to_owned(),
+        );
+    }
+    found
+}
+
 /// Finds what asks for something in a job's record.
 fn of_job(job: &Value) -> Vec<String> {
     let mut found = Vec::new();
@@ -222,6 +290,20 @@ mod tests {
         );
         let exchange = "+- Exchange (1)\n".repeat(3);
         assert!(of_plan(&exchange)[0].starts_with("3 exchanges"));
+    }
+
+    #[test]
+    fn it_reads_in_a_table_what_makes_it_slow() {
+        let quick = json!({"provider": "parquet", "rows": 5, "bytes": 5, "definition": null});
+        assert_eq!(of_table(&quick), Vec::<String>::new());
+        let slow = json!({"provider": "csv", "rows": null, "bytes": 1_u64 << 40,
+            "partition_columns": [], "definition": null});
+        let found = of_table(&slow).join("\n");
+        for word in ["parsed whole", "ANALYZE TABLE", "no partitions"] {
+            assert!(found.contains(word), "{word}: {found}");
+        }
+        let view = of_table(&json!({"definition": "select 1"})).join("\n");
+        assert!(view.contains("view") && !view.contains("ANALYZE"), "{view}");
     }
 
     #[test]

@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 
 use super::{Effect, Output, Tool, ToolFailure, database_schema, rows_view};
 use crate::call::Call;
-use crate::postgres::{Change, Changed};
-use crate::results::{JsonRows, TextForModels, WithText};
+use crate::postgres::{self, Change, Changed, Database};
+use crate::results::{JsonRows, Limits, TextForModels, WithText};
 use crate::services::Services;
 
 /// More rows than that change only where the caller says so: a slip in a condition shows by it.
-const MOST_ROWS: u64 = 1000;
+pub(super) const MOST_ROWS: u64 = 1000;
 
 /// The tool `execute_dml`: one statement that changes rows.
 pub struct ExecuteDml;
@@ -96,13 +96,42 @@ impl Tool for ExecuteDml {
             most_rows: arguments.max_affected_rows.unwrap_or(MOST_ROWS),
             is_rehearsal,
             is_confirmed: arguments.confirm.unwrap_or_default(),
+            time: None,
         };
+        let asked = AskedChange {
+            limits: database.limits(),
+            database,
+            change,
+            explain: &ToolFailure::from,
+        };
+        asked.deliver(services, call).await
+    }
+}
+
+/// A change of rows that a caller asks for.
+pub(super) struct AskedChange<'a> {
+    pub(super) database: Database,
+    pub(super) change: Change<'a>,
+    /// The rows and bytes that it gives back by RETURNING.
+    pub(super) limits: Limits,
+    /// The words for what went wrong.
+    pub(super) explain: &'a (dyn Fn(postgres::Error) -> ToolFailure + Sync),
+}
+
+impl AskedChange<'_> {
+    /// Makes the change, and tells what it did.
+    pub(super) async fn deliver(
+        self,
+        services: &Services,
+        call: &Call,
+    ) -> Result<Output, ToolFailure> {
+        let is_rehearsal = self.change.is_rehearsal;
         let mut sink = WithText {
-            rows: JsonRows::new(database.limits()),
+            rows: JsonRows::new(self.limits),
             text: TextForModels::new(services.text_bytes),
         };
-        let work = database.change(&change, &mut sink);
-        let changed = call.unless_cancelled(work).await??;
+        let work = self.database.change(&self.change, &mut sink);
+        let changed = call.unless_cancelled(work).await?.map_err(self.explain)?;
         let mut text = describe(&changed, is_rehearsal);
         if !changed.returned.columns.is_empty() {
             let has_structured = call.revision.has_structured_content();

@@ -10,7 +10,7 @@ use super::row_format::{self, RowFormat};
 use super::{Effect, Output, Tool, ToolFailure, database_schema, query_schema};
 use crate::call::Call;
 use crate::postgres::{self, Database};
-use crate::results::{BatchedRows, RowForm, RowSink, Written};
+use crate::results::{BatchedRows, Limits, RowForm, RowSink, Written};
 use crate::services::Services;
 
 /// The tool `execute_query`: one SELECT on PostgreSQL.
@@ -90,39 +90,51 @@ impl Tool for ExecuteQuery {
                 "`timeout` is a number of seconds from 1 on",
             ));
         }
-        let asked = Asked {
+        let asked = AskedQuery {
+            limits: database.limits(),
+            explain: &ToolFailure::from,
             database,
             sql: &arguments.sql,
             parameters: &parameters,
             time: arguments.timeout.map(Duration::from_secs),
             delivery: RowDelivery::new(services, call, asked)?,
         };
-        match arguments.format {
-            RowFormat::Json => asked.rows(RowForm::Lines).await,
-            RowFormat::Csv => asked.rows(RowForm::Csv).await,
-            RowFormat::Arrow => asked.batches().await,
-        }
+        asked.deliver(arguments.format).await
     }
 }
 
 /// A query that a caller asks to have run.
-struct Asked<'a> {
-    database: Database,
-    sql: &'a str,
-    parameters: &'a [Value],
-    time: Option<Duration>,
-    delivery: RowDelivery<'a>,
+pub(super) struct AskedQuery<'a> {
+    pub(super) database: Database,
+    pub(super) sql: &'a str,
+    pub(super) parameters: &'a [Value],
+    /// The time that it may take where that is less than the database's own.
+    pub(super) time: Option<Duration>,
+    /// The rows and bytes that it gives where they are not read in blocks.
+    pub(super) limits: Limits,
+    pub(super) delivery: RowDelivery<'a>,
+    /// The words for what went wrong.
+    pub(super) explain: &'a (dyn Fn(postgres::Error) -> ToolFailure + Sync),
 }
 
-impl Asked<'_> {
+impl AskedQuery<'_> {
+    /// Runs the query, and gives its rows in this form.
+    pub(super) async fn deliver(self, format: RowFormat) -> Result<Output, ToolFailure> {
+        match format {
+            RowFormat::Json => self.rows(RowForm::Lines).await,
+            RowFormat::Csv => self.rows(RowForm::Csv).await,
+            RowFormat::Arrow => self.batches().await,
+        }
+    }
+
     async fn rows(self, form: RowForm) -> Result<Output, ToolFailure> {
-        let mut sink = self.delivery.rows(form, self.database.limits());
+        let mut sink = self.delivery.rows(form, self.limits);
         let written = self.run(&mut sink).await?;
         self.delivery.answer_rows(form, sink, written).await
     }
 
     async fn batches(self) -> Result<Output, ToolFailure> {
-        let mut sink = self.delivery.batches(self.database.limits());
+        let mut sink = self.delivery.batches(self.limits);
         let mut rows = BatchedRows::new(&mut sink);
         let written = self.run(&mut rows).await?;
         rows.finish().map_err(postgres::Error::from)?;
@@ -132,6 +144,6 @@ impl Asked<'_> {
     async fn run(&self, sink: &mut dyn RowSink) -> Result<Written, ToolFailure> {
         let query = self.database.query(self.sql, self.parameters, sink);
         let query = Box::pin(postgres::within(self.time, query));
-        Ok(self.delivery.follow(query).await??)
+        self.delivery.follow(query).await?.map_err(self.explain)
     }
 }

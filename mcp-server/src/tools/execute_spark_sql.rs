@@ -1,5 +1,7 @@
 //! `execute_spark_sql`: one Spark SQL statement, over Spark Connect.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -7,10 +9,10 @@ use super::row_delivery::{self, BlockArguments, RowDelivery};
 use super::row_format::{self, RowFormat};
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
-use crate::results::{RowForm, Written};
+use crate::results::{Limits, RowForm, Written};
 use crate::services::Services;
-use crate::spark::Sink;
 use crate::spark::connect::{Parameters, Statement};
+use crate::spark::{Sink, Spark};
 
 /// The tool; `WRITES` where the operator lets statements write.
 pub struct ExecuteSparkSql<const WRITES: bool>;
@@ -104,44 +106,66 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
             use_block_transport: arguments.use_block_transport,
             fetch_size: arguments.fetch_size,
         };
-        let asked = Asked {
-            services,
-            call,
+        let asked = AskedStatement {
+            spark: &services.spark,
+            right: StatementRight::Callers(call.session.as_deref()),
             statement,
+            limits: services.spark.limits(),
             delivery: RowDelivery::new(services, call, blocks)?,
         };
-        match arguments.format {
-            RowFormat::Json => Box::pin(asked.rows(RowForm::Lines)).await,
-            RowFormat::Csv => Box::pin(asked.rows(RowForm::Csv)).await,
-            RowFormat::Arrow => Box::pin(asked.batches()).await,
-        }
+        asked.deliver(arguments.format).await
     }
 }
 
-/// A statement that a caller asks to have run.
-struct Asked<'a> {
-    services: &'a Services,
-    call: &'a Call,
-    statement: Statement,
-    delivery: RowDelivery<'a>,
+/// The right that a statement has in Spark.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum StatementRight<'a> {
+    /// That of callers' statements, in the session of this caller if it has one.
+    Callers(Option<&'a str>),
+    /// It reads, and has this time where that is less than every statement has.
+    Read(Option<Duration>),
 }
 
-impl Asked<'_> {
+/// A statement that a caller asks to have run.
+pub(super) struct AskedStatement<'a> {
+    pub(super) spark: &'a Spark,
+    pub(super) right: StatementRight<'a>,
+    pub(super) statement: Statement,
+    /// The rows and bytes that it gives where they are not read in blocks.
+    pub(super) limits: Limits,
+    pub(super) delivery: RowDelivery<'a>,
+}
+
+impl AskedStatement<'_> {
+    /// Runs the statement, and gives its rows in this form.
+    pub(super) async fn deliver(self, format: RowFormat) -> Result<Output, ToolFailure> {
+        match format {
+            RowFormat::Json => Box::pin(self.rows(RowForm::Lines)).await,
+            RowFormat::Csv => Box::pin(self.rows(RowForm::Csv)).await,
+            RowFormat::Arrow => Box::pin(self.batches()).await,
+        }
+    }
+
     async fn rows(self, form: RowForm) -> Result<Output, ToolFailure> {
-        let mut sink = self.delivery.rows(form, self.services.spark.limits());
+        let mut sink = self.delivery.rows(form, self.limits);
         let written = self.run(Sink::Rows(&mut sink)).await?;
         self.delivery.answer_rows(form, sink, written).await
     }
 
     async fn batches(self) -> Result<Output, ToolFailure> {
-        let mut sink = self.delivery.batches(self.services.spark.limits());
+        let mut sink = self.delivery.batches(self.limits);
         let written = self.run(Sink::Batches(&mut sink)).await?;
         self.delivery.answer_batches(sink, written).await
     }
 
     async fn run(&self, sink: Sink<'_>) -> Result<Written, ToolFailure> {
-        let spark = &self.services.spark;
-        let run = spark.run(self.call.session.as_deref(), self.statement.clone(), sink);
+        let statement = self.statement.clone();
+        let run = async {
+            match self.right {
+                StatementRight::Callers(caller) => self.spark.run(caller, statement, sink).await,
+                StatementRight::Read(time) => self.spark.run_read(statement, time, sink).await,
+            }
+        };
         Ok(self.delivery.follow(run).await??)
     }
 }

@@ -1,21 +1,29 @@
 //! Tools by name: what a client lists, and how a call finds its code.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use futures::future::BoxFuture;
+use futures::future::join_all;
 use rmcp::model::{JsonObject, Tool as Listed, ToolAnnotations};
 use serde_json::{Value, json};
 
+use super::declared::{DeclaredTool, Verdict};
+use super::tool_card::ToolCard;
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
 use crate::config::ToolSelection;
 use crate::services::Services;
 
+/// How long the start of the server waits for the services that judge declared tools: as long as a
+/// Spark that has just begun to answer needs for its first analysis.
+const CHECK_TIME: Duration = Duration::from_secs(10);
+
 /// The work of one call.
 type Work = BoxFuture<'static, Result<Output, ToolFailure>>;
 
-type Run = fn(Arc<Services>, Call, JsonObject) -> Work;
+type Run = Box<dyn Fn(Arc<Services>, Call, JsonObject) -> Work + Send + Sync>;
 
 /// The keyword by which a schema has clients repeat an argument in a header.
 const HEADER_OF_ARGUMENT: &str = "\"x-mcp-header\"";
@@ -26,6 +34,8 @@ struct Entry {
     /// Whether clients repeat an argument of it in a header.
     names_headers: bool,
     run: Run,
+    /// The declaration, where an operator has declared the tool.
+    declared: Option<Arc<DeclaredTool>>,
 }
 
 /// The tools of a server, in the order in which they were added.
@@ -41,14 +51,76 @@ impl Registry {
     #[must_use]
     pub fn with<T: Tool>(mut self) -> Self {
         self.entries.push(Entry {
-            listed: listed::<T>(),
+            listed: listed(ToolCard {
+                name: T::NAME.to_owned(),
+                title: T::TITLE.to_owned(),
+                description: T::DESCRIPTION.to_owned(),
+                effect: T::EFFECT,
+                is_idempotent: T::IS_IDEMPOTENT,
+                is_open_world: false,
+                input_schema: T::input_schema(),
+                output_schema: T::output_schema(),
+            }),
             effect: T::EFFECT,
             names_headers: T::input_schema().to_string().contains(HEADER_OF_ARGUMENT),
-            run: |services, call, arguments| {
+            run: Box::new(|services, call, arguments| {
                 Box::pin(parse_and_run::<T>(services, call, arguments))
-            },
+            }),
+            declared: None,
         });
         self
+    }
+
+    /// Adds one tool that the operator declares.
+    #[must_use]
+    pub(super) fn with_declared(mut self, tool: DeclaredTool) -> Self {
+        let tool = Arc::new(tool);
+        let card = tool.card();
+        let declared = Some(Arc::clone(&tool));
+        self.entries.push(Entry {
+            effect: card.effect,
+            listed: listed(card),
+            // The words of a declaration have none for it.
+            names_headers: false,
+            run: Box::new(move |services, call, arguments| {
+                let tool = Arc::clone(&tool);
+                Box::pin(async move { tool.run(&services, &call, arguments).await })
+            }),
+            declared,
+        });
+        self
+    }
+
+    /// Has the services judge the SQL of the declared tools that are offered. Those that cannot be
+    /// asked now judge it at the first call.
+    ///
+    /// # Errors
+    /// The SQL of a tool cannot run: one line for each, with its file and place.
+    pub async fn check_declared(&self, services: &Services) -> anyhow::Result<()> {
+        let declared: Vec<_> = self
+            .entries
+            .iter()
+            .filter_map(|one| one.declared.as_ref())
+            .collect();
+        let checks = declared.iter().map(|tool| async {
+            let check = tokio::time::timeout(CHECK_TIME, tool.check(services));
+            let late = || Verdict::Unknown("no answer in time".to_owned());
+            check.await.unwrap_or_else(|_| late())
+        });
+        let mut unfit = Vec::new();
+        for (tool, verdict) in declared.iter().zip(join_all(checks).await) {
+            match verdict {
+                Verdict::Fit => {}
+                Verdict::Unknown(reason) => tracing::warn!(
+                    tool = tool.name(),
+                    reason,
+                    "the SQL of a declared tool will be judged at its first call"
+                ),
+                Verdict::Unfit(fault) => unfit.push(fault),
+            }
+        }
+        ensure!(unfit.is_empty(), unfit.join("\n"));
+        Ok(())
     }
 
     /// The tools that are selected, in the order of the list.
@@ -148,20 +220,20 @@ async fn parse_and_run<T: Tool>(
     T::run(&services, &call, arguments).await
 }
 
-fn listed<T: Tool>() -> Listed {
-    let annotations = match T::EFFECT {
+fn listed(card: ToolCard) -> Listed {
+    let annotations = match card.effect {
         Effect::Reads => ToolAnnotations::new().read_only(true),
         Effect::Adds => ToolAnnotations::new().read_only(false).destructive(false),
         Effect::Destroys => ToolAnnotations::new().read_only(false).destructive(true),
     };
-    let annotations = match T::IS_IDEMPOTENT {
+    let annotations = match card.is_idempotent {
         true => annotations.idempotent(true),
         false => annotations,
     };
-    Listed::new(T::NAME, T::DESCRIPTION, object(T::input_schema()))
-        .with_title(T::TITLE)
-        .with_raw_output_schema(Arc::new(output_or_error(&T::output_schema())))
-        .with_annotations(annotations.open_world(false))
+    Listed::new(card.name, card.description, object(card.input_schema))
+        .with_title(card.title)
+        .with_raw_output_schema(Arc::new(output_or_error(&card.output_schema)))
+        .with_annotations(annotations.open_world(card.is_open_world))
 }
 
 /// Clients hold a failure's structured content against the output schema too, so it must say that

@@ -73,7 +73,7 @@ pub async fn serve_on(
 /// The same with other things on offer than this server's own.
 ///
 /// # Errors
-/// When a setting cannot be understood, or the listener has no address.
+/// When a setting cannot be understood, a declared tool cannot run, or the listener has no address.
 pub async fn serve_catalogue(
     listener: TcpListener,
     config: &Config,
@@ -81,6 +81,7 @@ pub async fn serve_catalogue(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let services = Arc::new(Services::new(config)?);
+    catalogue.tools.check_declared(&services).await?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     metrics_door::open(config, Arc::clone(&services), shutdown.clone()).await?;
     let stop_calls = CancellationToken::new();

@@ -26,6 +26,7 @@ static SESSION: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_s
 pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let catalogue = Catalogue::offered(&config)?;
     let services = Arc::new(Services::new(&config)?);
+    catalogue.tools.check_declared(&services).await?;
     let background = BackgroundWork::begin(&services, &catalogue.tools, &shutdown);
     let server = McpServer::new(
         Arc::new(catalogue),

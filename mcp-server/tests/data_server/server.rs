@@ -39,40 +39,23 @@ impl Server {
         Self::start(port, database, "postgres", &allowed).await
     }
 
-    async fn start(port: u16, database: &str, user: &str, flags: &[&str]) -> Self {
-        let port = port.to_string();
-        let own = [
-            "mcp-server",
-            "--postgres-host=127.0.0.1",
-            "--postgres-port",
-            &port,
-            "--postgres-user",
-            user,
-            "--postgres-password",
-            PASSWORD,
-            "--postgres-db",
-            database,
-        ];
-        let everything = ["--tools=all"];
-        // What a test does not name must lead nowhere: by default it is whatever runs on this
-        // machine.
-        let nowhere = [
-            "--spark-remote=sc://127.0.0.1:1",
-            "--spark-master-rest=http://127.0.0.1:1",
-            "--spark-master-ui=http://127.0.0.1:1",
-        ];
+    /// The words with which a server on `database` does not start.
+    pub async fn refusal(database: &Database, flags: &[&str]) -> String {
         let data = tempfile::tempdir().expect("a folder");
-        let own_data = [format!("--data={}", data.path().display())];
-        let is_named = |flag: &&&str| {
-            let name = flag.split('=').next().unwrap_or(flag);
-            flags
-                .iter()
-                .any(|given| given.split('=').next() == Some(name))
-        };
-        let own_data: Vec<&str> = own_data.iter().map(String::as_str).collect();
-        let unnamed = nowhere.iter().chain(&everything).chain(&own_data);
-        let unnamed = unnamed.filter(|flag| !is_named(flag));
-        let config = Config::parse_from(own.iter().chain(unnamed).chain(flags));
+        let allowed = [&["--postgres-allow-superuser=postgres"], flags].concat();
+        let config = settings(database.port, &database.name, "postgres", &allowed, &data);
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port is free");
+        // A server that starts after all ends at once, and says nothing.
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let served = http::serve_on(listener, &config, stop).await;
+        format!("{:#}", served.expect_err("it does not start"))
+    }
+
+    async fn start(port: u16, database: &str, user: &str, flags: &[&str]) -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let config = settings(port, database, user, flags, &data);
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port is free");
@@ -95,4 +78,40 @@ impl Server {
     pub fn client(&self) -> Client {
         Client::modern(&self.address)
     }
+}
+
+/// The settings of a server under test, with more flags.
+fn settings(port: u16, database: &str, user: &str, flags: &[&str], data: &TempDir) -> Config {
+    let port = port.to_string();
+    let own = [
+        "mcp-server",
+        "--postgres-host=127.0.0.1",
+        "--postgres-port",
+        &port,
+        "--postgres-user",
+        user,
+        "--postgres-password",
+        PASSWORD,
+        "--postgres-db",
+        database,
+    ];
+    let everything = ["--tools=all"];
+    // What a test does not name must lead nowhere: by default it is whatever runs on this
+    // machine.
+    let nowhere = [
+        "--spark-remote=sc://127.0.0.1:1",
+        "--spark-master-rest=http://127.0.0.1:1",
+        "--spark-master-ui=http://127.0.0.1:1",
+    ];
+    let own_data = [format!("--data={}", data.path().display())];
+    let is_named = |flag: &&&str| {
+        let name = flag.split('=').next().unwrap_or(flag);
+        flags
+            .iter()
+            .any(|given| given.split('=').next() == Some(name))
+    };
+    let own_data: Vec<&str> = own_data.iter().map(String::as_str).collect();
+    let unnamed = nowhere.iter().chain(&everything).chain(&own_data);
+    let unnamed = unnamed.filter(|flag| !is_named(flag));
+    Config::parse_from(own.iter().chain(unnamed).chain(flags))
 }

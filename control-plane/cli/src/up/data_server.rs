@@ -11,6 +11,9 @@ use super::spark::LocalSpark;
 use super::spark_demo;
 use super::stack::Stack;
 
+/// Tools that an operator could declare on the demo data.
+const DEMO_TOOLS: &str = include_str!("../../../../examples/tools.yaml");
+
 /// The data server, ready when it accepts connections; what is behind it may still be starting.
 ///
 /// Settings of the user's own PostgreSQL and Spark reach it as they are, through the environment.
@@ -56,6 +59,13 @@ pub(crate) fn program(
         }
         if std::env::var_os("SPARK_STARTUP_SQL").is_none() {
             program = program.env("SPARK_STARTUP_SQL", spark_demo::STATEMENT);
+            let has_demo = database.is_some() && settings.postgres_host.is_none();
+            if has_demo && std::env::var_os("MCP_TOOLS_FILE").is_none() {
+                let file = stack.data.join("tools.yaml");
+                std::fs::write(&file, DEMO_TOOLS)
+                    .with_context(|| format!("cannot write {}", file.display()))?;
+                program = program.env("MCP_TOOLS_FILE", file);
+            }
         }
     }
     if std::env::var_os("SPARK_PYTHON").is_none()

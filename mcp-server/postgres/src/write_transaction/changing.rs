@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use results::{RowSink, Written};
 use serde_json::Value;
@@ -19,6 +20,7 @@ use crate::judge::{
 use crate::pool::{Lease, lives_on};
 use crate::query::{check_text, end_after, fetch};
 use crate::session::{Session, Statement};
+use crate::transaction::within;
 use crate::{Database, Error};
 
 /// A statement that changes rows, as a caller asks for it.
@@ -34,6 +36,9 @@ pub struct Change<'a> {
     pub is_rehearsal: bool,
     /// Whether the caller means it where every row is changed.
     pub is_confirmed: bool,
+    /// The time that it may take where that is less than the database's own: up to the moment when
+    /// PostgreSQL is told to keep it.
+    pub time: Option<Duration>,
 }
 
 /// A statement that has changed rows.
@@ -78,7 +83,7 @@ impl Database {
                 }
             }
         });
-        let (lease, changed, leaves_traces) = changing.await?;
+        let (lease, changed, leaves_traces) = within(change.time, changing).await?;
         match change.is_rehearsal {
             true => take_back(lease, leaves_traces).await,
             false => self.commit(lease, leaves_traces).await?,
@@ -86,22 +91,23 @@ impl Database {
         Ok(changed)
     }
 
-    /// Judges a statement that changes rows where nothing can be written, and runs nothing. Whoever
-    /// runs it in a transaction of its own choice does this first: see the head of this module.
+    /// Judges a statement that changes rows where nothing can be written, and runs nothing; how
+    /// many parameters PostgreSQL found in it. Whoever runs it in a transaction of its own choice
+    /// does this first: see the head of this module.
     ///
     /// # Errors
     /// [`Error`]: why it is not to be run.
-    pub async fn judge_change(&self, change: &Change<'_>) -> Result<(), Error> {
+    pub async fn judge_change(&self, change: &Change<'_>) -> Result<usize, Error> {
         check_text(change.sql)?;
         self.in_time(async {
             let mut lease = self.lease(self.writers()?).await?;
             match self.judged_for_reading(lease.session(), change).await {
-                Ok(harmless) => {
+                Ok((parameters, harmless)) => {
                     match harmless.leaves_traces {
                         true => lease.close(),
                         false => lease.give_back(),
                     }
-                    Ok(())
+                    Ok(parameters)
                 }
                 Err(error) => Err(end_after(lease, error, change.sql).await),
             }
@@ -120,16 +126,17 @@ impl Database {
         self.judged_for_writing(session, change).await
     }
 
-    /// Judges the statement in a transaction that only reads, and ends that.
+    /// Judges the statement in a transaction that only reads, and ends that; the number of its
+    /// parameters.
     async fn judged_for_reading(
         &self,
         session: &mut Session,
         change: &Change<'_>,
-    ) -> Result<Harmless, JudgeError> {
+    ) -> Result<(usize, Harmless), JudgeError> {
         session.run("BEGIN READ ONLY").await?;
-        let (_, _, harmless) = self.judged_once(session, change).await?;
+        let (_, analysed, harmless) = self.judged_once(session, change).await?;
         session.roll_back().await?;
-        Ok(harmless)
+        Ok((analysed.parameters.len(), harmless))
     }
 
     /// Judges the statement in the transaction that it is to be bound in.

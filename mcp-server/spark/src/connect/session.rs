@@ -3,7 +3,7 @@
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::statement::relation;
+use super::statement::{Statement, relation};
 use super::{CALL_TIMEOUT, CLIENT_TYPE, Connect, ConnectError, SparkUser, failure};
 use crate::protocol as pb;
 use pb::analyze_plan_request::{Analyze, Schema, SparkVersion};
@@ -149,6 +149,16 @@ impl Connect {
             .map_err(|status| failure::read(self, &status))?;
         half.session.on_server = Some(answer.into_inner().server_side_session_id);
         Ok(half.into_open())
+    }
+
+    /// Has Spark analyse a statement, without running it if it is a query.
+    ///
+    /// # Errors
+    /// [`ConnectError`] if the server does not answer, or what it refused the statement with.
+    pub async fn check(&self, session: &Session, statement: Statement) -> Result<(), ConnectError> {
+        let plan = Some(statement.into_plan());
+        let schema = Analyze::Schema(Schema { plan });
+        self.analyse(session, schema).await.map(drop)
     }
 
     /// The version of the Spark behind the server: a call that costs nothing, for health.

@@ -9,14 +9,17 @@ use arrow_schema::{ArrowError, DataType, Field, Schema};
 use serde_json::{Map, Value};
 
 use crate::protocol as pb;
+use pb::catalog::CatType;
 use pb::expression::literal::LiteralType;
 use pb::expression::{ExprType, Literal, UnresolvedFunction};
 use pb::relation::RelType;
 
-/// One SQL statement with its parameters.
+/// One SQL statement with its parameters, or one question to Spark's catalogue.
 #[derive(Debug, Clone)]
 pub struct Statement {
     sql: String,
+    /// The question that is asked in the place of the text.
+    question: Option<Box<CatType>>,
     parameters: Parameters,
     most_rows: Option<i32>,
     texts: Option<Texts>,
@@ -60,6 +63,7 @@ impl Statement {
     pub fn new(sql: impl Into<String>) -> Self {
         Self {
             sql: sql.into(),
+            question: None,
             parameters: Parameters::None,
             most_rows: None,
             texts: None,
@@ -81,6 +85,15 @@ impl Statement {
         let stream = writer.into_inner()?;
         self.texts = Some(Texts { table, stream });
         Ok(self)
+    }
+
+    /// A question to the catalogue, in a form of its own: no name in it is read as SQL. It takes
+    /// its turn in the queue as `SHOW` does.
+    pub(crate) fn asking(question: CatType) -> Self {
+        Self {
+            question: Some(Box::new(question)),
+            ..Self::new("SHOW")
+        }
     }
 
     /// The statement with these parameters.
@@ -116,7 +129,12 @@ impl Statement {
                 sql.named_arguments = values.into_iter().map(|(k, v)| (k, v.0)).collect();
             }
         }
-        let statement = relation(RelType::Sql(sql));
+        let statement = relation(match self.question {
+            None => RelType::Sql(sql),
+            Some(question) => RelType::Catalog(pb::Catalog {
+                cat_type: Some(*question),
+            }),
+        });
         let root = match self.most_rows {
             None => statement,
             Some(limit) => relation(RelType::Limit(Box::new(pb::Limit {
