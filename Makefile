@@ -64,8 +64,6 @@ bench:
 # Which lines of each crate the Rust tests run; `CRATES='results postgres' make coverage` for some.
 coverage:
 	@python3 setup/setup.py test coverage
-	cargo build --locked --quiet -p wasm-build
-	$(TARGET)/debug/wasm-build
 	cargo fetch --locked --quiet
 	$(APART) $(PYTHON) tests/coverage/run.py $(CRATES)
 
