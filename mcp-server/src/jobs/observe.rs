@@ -24,6 +24,12 @@ const SILENT: Duration = Duration::from_secs(60);
 /// Of a log this much is read, at its start or at its end.
 const SOME_LOG: u32 = 64 << 10;
 
+/// A driver that Spark calls so did not fail by itself: its worker could not run it, or a master
+/// that was restarted heard of its worker anew before it asked for the driver.
+const LOST: &str = "the Spark master gave its driver up: the worker could not run it, or the \
+     master was restarted and did not find it there again; submit the job again if it is still \
+     wanted";
+
 /// So many executors of a job are kept: enough to see whether one lags, and no thousand of them in
 /// each row.
 const EXECUTORS: usize = 32;
@@ -124,7 +130,11 @@ impl Observer {
             "FAILED" | "ERROR" => {
                 job.state = JobState::Failed;
                 let said = driver.message.as_deref().map(masking::text);
-                job.message = said.or(Some("its driver ended with an error".to_owned()));
+                let why = match driver.state.as_str() {
+                    "ERROR" => LOST,
+                    _ => "its driver ended with an error",
+                };
+                job.message = said.or(Some(why.to_owned()));
                 job.error_tail = self.error_tail(submission, driver, overview).await;
             }
             // `UNKNOWN`: the master is recovering and will know again.

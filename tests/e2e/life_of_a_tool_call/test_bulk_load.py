@@ -44,7 +44,7 @@ def test_it_refuses_what_does_not_fit_before_anything_is_sent(loader):
         ("SELECT cast(1 AS bigint) AS n", "append", "does_not_fit"),
         ("SELECT 1 AS other", "append", "does_not_fit"),
         ("SELECT 1 AS n", "upsert", "invalid_arguments"),
-        ("DROP VIEW events", "append", "read_only"),
+        ("DROP VIEW events", "append", "PARSE_SYNTAX_ERROR"),
     ):
         refused = loader.load(sql, "narrow", mode)["error"]
         assert refused["code"] == code, refused
