@@ -59,6 +59,8 @@ class Tour:
         self.call("get_table_schema", table="orders")
         self.call("explain_query", sql="SELECT * FROM orders")
         self.call("execute_spark_sql", sql="SELECT 1")
+        self.call("list_spark_tables")
+        self.call("get_spark_table_schema", table="events")
         kept = self.call("execute_query", sql="SELECT * FROM orders", use_block_transport=True)
         uri = kept["result"]["uri"]
         self.call("read_result_block", uri=uri, block=0)
