@@ -10,6 +10,7 @@ use postgres_protocol::authentication;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
+use rustix::net::sockopt;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -18,6 +19,21 @@ use super::{MessageBounds, ServerReport, Transport, Wire, WireError};
 
 /// A server that has not let us in by then is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The silence after which the other machine is asked whether it is there: often enough that no
+/// firewall forgets the connection, and seldom enough that an idle pool costs nothing.
+const PROBED_AFTER: Duration = Duration::from_secs(30);
+
+/// The time that it has to answer each probe.
+const PROBED_EVERY: Duration = Duration::from_secs(10);
+
+/// The probes after which it is gone: a minute in all, which a switch that restarts may take, and
+/// far less than the hour for which a load waits for its COMMIT.
+const PROBES: u32 = 3;
+
+/// The milliseconds that bytes may be on their way: as long as the probes take.
+#[cfg(target_os = "linux")]
+const GONE_AFTER_MS: u32 = 60_000;
 
 /// Everything that a connection is opened with.
 #[derive(Debug, Clone)]
@@ -110,8 +126,7 @@ async fn open(login: &Login) -> Result<(Box<dyn Transport>, bool), ConnectError>
         let path = format!("{}/.s.PGSQL.{}", login.host, login.port);
         return Ok((Box::new(UnixStream::connect(path).await?), false));
     }
-    let mut socket = TcpStream::connect((login.host.as_str(), login.port)).await?;
-    socket.set_nodelay(true)?;
+    let mut socket = open_socket(&login.host, login.port).await?;
     if login.ssl_mode == SslMode::Disable {
         return Ok((Box::new(socket), false));
     }
@@ -140,6 +155,21 @@ async fn open(login: &Login) -> Result<(Box<dyn Transport>, bool), ConnectError>
                 .to_owned(),
         )),
     }
+}
+
+/// Opens a socket that hears of it when the other machine falls silent, also while PostgreSQL owes
+/// an answer that may take long: one that is there answers the probes whatever PostgreSQL does.
+async fn open_socket(host: &str, port: u16) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect((host, port)).await?;
+    socket.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(&socket, true)?;
+    sockopt::set_tcp_keepidle(&socket, PROBED_AFTER)?;
+    sockopt::set_tcp_keepintvl(&socket, PROBED_EVERY)?;
+    sockopt::set_tcp_keepcnt(&socket, PROBES)?;
+    // The probes stand back while bytes are on their way; those have the same time.
+    #[cfg(target_os = "linux")]
+    sockopt::set_tcp_user_timeout(&socket, GONE_AFTER_MS)?;
+    Ok(socket)
 }
 
 async fn authenticate(
@@ -237,4 +267,25 @@ fn password(login: &Login) -> Result<&[u8], ConnectError> {
 
 fn unsupported(what: &str) -> ConnectError {
     ConnectError::Unsupported(format!("it asks for {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_hears_of_a_machine_that_falls_silent_within_a_minute() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let socket = open_socket("127.0.0.1", port).await.expect("it listens");
+        assert_eq!(sockopt::socket_keepalive(&socket), Ok(true));
+        let idle = sockopt::tcp_keepidle(&socket).expect("it is set");
+        let interval = sockopt::tcp_keepintvl(&socket).expect("it is set");
+        let probes = sockopt::tcp_keepcnt(&socket).expect("it is set");
+        assert_eq!(idle + interval * probes, Duration::from_secs(60));
+        #[cfg(target_os = "linux")]
+        assert_eq!(sockopt::tcp_user_timeout(&socket), Ok(60_000));
+    }
 }
