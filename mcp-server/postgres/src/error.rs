@@ -66,6 +66,9 @@ pub enum Error {
     /// A statement gave back more than is read.
     #[error("the statement is rolled back: it gives back more by RETURNING than is read")]
     TooMuchReturned,
+    /// PostgreSQL was told to keep a change in which a statement had failed, and took it back.
+    #[error("PostgreSQL has kept nothing: a statement had failed before")]
+    RolledBack,
     /// PostgreSQL was told to keep a change, and did not say whether it has.
     #[error("PostgreSQL did not say whether it has kept the change: it may stand or not")]
     OutcomeUnknown,

@@ -120,7 +120,7 @@ pub(super) async fn receive_analysis(session: &mut Session) -> Result<Analysed, 
 /// Tells a refusal of PostgreSQL's, after which more answers come, from the end of the connection.
 fn heard<T>(reply: Result<T, SessionError>) -> Result<Result<T, SessionError>, SessionError> {
     match reply {
-        Err(error @ SessionError::Wire(_)) => Err(error),
+        Err(error) if !error.spares_session() => Err(error),
         reply => Ok(reply),
     }
 }

@@ -12,7 +12,7 @@ use futures::future::join_all;
 use serde::Serialize;
 
 use super::error::{Busy, Error, NotOpened};
-use super::session::{OpenError, Session, SessionError, SessionSettings};
+use super::session::{OpenError, Session, SessionSettings};
 use super::wire::{self, Login};
 
 /// How long a call waits for a session while all are busy. Less, and a burst of a hundred callers
@@ -185,12 +185,12 @@ impl Lease {
     }
 
     /// Gives the session back: its transaction has been rolled back and left nothing. One whose
-    /// process has grown ends.
+    /// process has grown ends, and one that owes an answer is cancelled.
     pub(super) fn give_back(mut self) {
         if self.session().has_grown() {
             return self.close();
         }
-        self.is_clean = true;
+        self.is_clean = self.session().is_answered();
     }
 
     /// Ends a session in which nothing runs any more, and which may have been left with traces.
@@ -219,9 +219,4 @@ impl Drop for Lease {
             drop(session);
         });
     }
-}
-
-/// Whether more can be asked of the session after this error.
-pub(super) fn lives_on(error: &SessionError) -> bool {
-    matches!(error, SessionError::Server(report) if report.severity == "ERROR")
 }

@@ -15,7 +15,7 @@ use results::{Column, RowSink, Written};
 use serde_json::Value;
 
 use super::judge::{self, Analysed, JudgeError, Refused, receive_analysis, send_analysis};
-use super::pool::{Lease, lives_on};
+use super::pool::Lease;
 use super::session::{STATE, Session, Statement};
 use super::shape::{Columns, Shape};
 use super::{Database, Error, parameters};
@@ -164,7 +164,7 @@ impl Database {
         let sent = send_run(session, &statement, &values, most_rows).map_err(Error::from);
         let gone = keep(session, sql, &statement);
         let fetched = match sent.and(close_all(session, &gone).map_err(Error::from)) {
-            Ok(answers) => fetch(session, &shape.columns, sink, answers).await,
+            Ok(()) => fetch(session, &shape.columns, sink).await,
             Err(error) => Err(error),
         };
         match fetched {
@@ -182,7 +182,9 @@ impl Database {
             }
             Err(error) => {
                 match &error {
-                    Error::Session(error) if lives_on(error) && !leaves_traces => lease.give_back(),
+                    Error::Session(error) if error.spares_session() && !leaves_traces => {
+                        lease.give_back();
+                    }
                     _ => drop(lease),
                 }
                 Err(error)
@@ -280,12 +282,9 @@ fn keep(session: &mut Session, sql: &str, statement: &Arc<Statement>) -> Vec<Str
     gone
 }
 
-/// Frees statements with the next flush; how many answers the flush has in all.
-fn close_all(session: &mut Session, names: &[String]) -> std::io::Result<usize> {
-    for name in names {
-        session.send_close(name)?;
-    }
-    Ok(2 + names.len())
+/// Frees statements with the next flush.
+fn close_all(session: &mut Session, names: &[String]) -> std::io::Result<()> {
+    names.iter().try_for_each(|name| session.send_close(name))
 }
 
 /// Whether a caller's text can be analysed at all.
@@ -307,7 +306,7 @@ pub(super) async fn end_after(lease: Lease, error: JudgeError, sql: &str) -> Err
         // Analysing a literal of a type of the database's own may have run a domain's check.
         JudgeError::Refused(refused) if refused.is_of_the_databases_own() => lease.close(),
         JudgeError::Refused(_) => lease.roll_back().await,
-        JudgeError::Session(error) if lives_on(error) => lease.roll_back().await,
+        JudgeError::Session(error) if error.spares_session() => lease.roll_back().await,
         JudgeError::Session(_) => drop(lease),
     }
     match error {

@@ -4,8 +4,10 @@
 //! nothing.
 
 mod copying;
+mod own_statements;
 mod settings;
 mod statements;
+mod text_rows;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -20,43 +22,12 @@ use super::wire::{
     Backend, ConnectError, Login, LongRow, RowPiece, ServerReport, Wire, WireError, connect,
 };
 
+use own_statements::OwnStatement;
+pub(super) use own_statements::{BEGIN, HAS_CHANGED, ROLL_BACK, STATE, UNCHANGED};
 pub(super) use settings::{SessionAccess, SessionFacts, SessionSettings, quoted_name};
 use statements::is_huge;
 pub(super) use statements::{KeptStatements, Statement};
-
-/// The state of the database as one text: which transactions have ended and which run. Where it is
-/// equal the catalogue is the same too, since whatever changes that has a number of its own. A
-/// standby cannot tell.
-pub(super) const STATE: &str = "
-SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL
-            ELSE pg_catalog.pg_current_snapshot()::pg_catalog.text END AS state";
-
-/// The statements around a query whose verdict is kept, by the names under which each session has
-/// them prepared. They travel in one chain: where one fails, PostgreSQL skips those behind it.
-const CHAIN: [(&str, &str); 3] = [
-    (BEGIN, "BEGIN READ ONLY"),
-    (UNCHANGED, IS_UNCHANGED),
-    (ROLL_BACK, "ROLLBACK"),
-];
-
-/// The name of the statement that begins a chain's transaction.
-pub(super) const BEGIN: &str = "begin";
-
-/// The name of the statement that fails unless the state of the database is still its parameter.
-pub(super) const UNCHANGED: &str = "unchanged";
-
-/// The name of the statement that ends a chain's transaction.
-pub(super) const ROLL_BACK: &str = "roll_back";
-
-/// The code with which [`UNCHANGED`] fails. Its sentence goes into PostgreSQL's log.
-pub(super) const HAS_CHANGED: &str = "22P02";
-
-/// The cast fails only when it runs: what it casts depends on the parameter.
-const IS_UNCHANGED: &str = "
-SELECT CAST(CASE WHEN pg_catalog.pg_current_snapshot()::pg_catalog.text
-                      OPERATOR(pg_catalog.=) $1::pg_catalog.text THEN '1'
-                 ELSE 'the database has changed, so the query is judged anew' END
-            AS pg_catalog.int4)";
+pub use text_rows::TextRow;
 
 /// A connection that is logged in and set up.
 pub(super) struct Session {
@@ -68,19 +39,15 @@ pub(super) struct Session {
     next_name: u64,
     to_forget: Vec<String>,
     has_grown: bool,
+    /// The requests that have been sent, or will be with the next flush, and whose "ready for
+    /// query" has not come yet.
+    answers_due: usize,
     /// The caller's role under which it stands; `None` before the first.
     role: Option<String>,
     /// Callers' statements that may run again.
     pub(super) kept: KeptStatements,
     /// Functions and relations that came with PostgreSQL and have been judged harmless.
     pub(super) known_harmless: HashSet<(char, u32)>,
-}
-
-/// A statement that this program wrote itself.
-#[derive(Debug, Clone)]
-struct OwnStatement {
-    name: String,
-    columns: Arc<[String]>,
 }
 
 /// Why a statement brought no rows.
@@ -92,6 +59,13 @@ pub enum SessionError {
     /// The connection cannot be used any more.
     #[error(transparent)]
     Wire(#[from] WireError),
+}
+
+impl SessionError {
+    /// Whether more can be asked of the session after this error.
+    pub(super) fn spares_session(&self) -> bool {
+        matches!(self, Self::Server(report) if report.severity == "ERROR")
+    }
 }
 
 impl From<io::Error> for SessionError {
@@ -125,41 +99,6 @@ impl Reply {
     }
 }
 
-/// A row in PostgreSQL's text form.
-#[derive(Debug, Clone)]
-pub struct TextRow {
-    names: Arc<[String]>,
-    values: Vec<Option<String>>,
-}
-
-impl TextRow {
-    /// The value of the column `name`; `None` for NULL.
-    ///
-    /// # Panics
-    /// When the statement, which this program wrote, has no such column.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        match self.names.iter().position(|known| known == name) {
-            Some(at) => self.values[at].as_deref(),
-            None => unreachable!("no column `{name}` in {:?}", self.names),
-        }
-    }
-
-    /// The value of a column that is never NULL.
-    pub fn text(&self, name: &str) -> String {
-        self.get(name).unwrap_or_default().to_owned()
-    }
-
-    /// The value of a column as a number; `None` for NULL.
-    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
-        self.get(name).and_then(|text| text.parse().ok())
-    }
-
-    /// The value of a boolean column; NULL is false.
-    pub fn is_true(&self, name: &str) -> bool {
-        self.get(name) == Some("t")
-    }
-}
-
 impl Session {
     /// Connects, logs in and fixes the settings.
     pub(super) async fn open(
@@ -167,7 +106,16 @@ impl Session {
         settings: &SessionSettings,
     ) -> Result<Self, OpenError> {
         let (wire, backend) = connect(login).await?;
-        let mut session = Self {
+        let mut session = Self::on(wire, login, backend);
+        session.facts = settings::settle(&mut session, settings).await?;
+        // Prepared now, so that it can later be sent together with what surrounds it.
+        session.rows(STATE, &[]).await?;
+        session.prepare_chain().await?;
+        Ok(session)
+    }
+
+    fn on(wire: Wire, login: &Arc<Login>, backend: Backend) -> Self {
+        Self {
             wire,
             login: Arc::clone(login),
             backend,
@@ -176,15 +124,11 @@ impl Session {
             next_name: 0,
             to_forget: Vec::new(),
             has_grown: false,
+            answers_due: 0,
             role: None,
             kept: KeptStatements::default(),
             known_harmless: HashSet::new(),
-        };
-        session.facts = settings::settle(&mut session, settings).await?;
-        // Prepared now, so that it can later be sent together with what surrounds it.
-        session.rows(STATE, &[]).await?;
-        session.prepare_chain().await?;
-        Ok(session)
+        }
     }
 
     pub(super) fn facts(&self) -> &SessionFacts {
@@ -201,7 +145,12 @@ impl Session {
 
     /// Whether the connection is at rest and the server has not hung up.
     pub(super) fn is_quiet(&mut self) -> bool {
-        self.wire.is_quiet()
+        self.is_answered() && self.wire.is_quiet()
+    }
+
+    /// Whether the server has answered everything.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answers_due == 0
     }
 
     /// A name that no statement of this session has had.
@@ -212,6 +161,7 @@ impl Session {
 
     /// Puts a statement of the simple protocol into the next flush; its answer ends with "ready".
     pub(super) fn send_simple(&mut self, sql: &str) -> io::Result<()> {
+        self.answers_due += 1;
         frontend::query(sql, self.wire.outgoing())
     }
 
@@ -220,7 +170,7 @@ impl Session {
         let out = self.wire.outgoing();
         frontend::parse(name, sql, types.iter().copied(), out)?;
         frontend::describe(b'S', name, out)?;
-        frontend::sync(out);
+        self.end_chain();
         Ok(())
     }
 
@@ -238,6 +188,7 @@ impl Session {
 
     /// Ends a chain of statements; its one answer ends with "ready".
     pub(super) fn end_chain(&mut self) {
+        self.answers_due += 1;
         frontend::sync(self.wire.outgoing());
     }
 
@@ -266,9 +217,8 @@ impl Session {
 
     /// Frees a prepared statement with the next flush; the answer is one more "ready".
     pub(super) fn send_close(&mut self, name: &str) -> io::Result<()> {
-        let out = self.wire.outgoing();
-        frontend::close(b'S', name, out)?;
-        frontend::sync(out);
+        frontend::close(b'S', name, self.wire.outgoing())?;
+        self.end_chain();
         Ok(())
     }
 
@@ -277,7 +227,11 @@ impl Session {
     }
 
     pub(super) async fn receive(&mut self) -> Result<Message, WireError> {
-        self.wire.receive().await
+        let message = self.wire.receive().await?;
+        if let Message::ReadyForQuery(_) = message {
+            self.answers_due = self.answers_due.saturating_sub(1);
+        }
+        Ok(message)
     }
 
     /// The longest value that a refused data row is known to hold: its place and its bytes.
@@ -303,7 +257,7 @@ impl Session {
         let mut reply = Reply::default();
         let mut refused = None;
         loop {
-            match self.wire.receive().await? {
+            match self.receive().await? {
                 Message::ReadyForQuery(body) => {
                     reply.status = body.status();
                     break;
@@ -334,6 +288,20 @@ impl Session {
         }
     }
 
+    /// Collects all answers that are due, those behind a refusal too, and returns the last of them;
+    /// or the first refusal, once all have come.
+    pub(super) async fn last_reply(&mut self) -> Result<Reply, SessionError> {
+        let mut last = Ok(Reply::default());
+        while !self.is_answered() {
+            match self.reply().await {
+                Err(error) if !error.spares_session() => return Err(error),
+                reply if last.is_ok() => last = reply,
+                _ => {}
+            }
+        }
+        last
+    }
+
     /// Runs statements without parameters, and forgets their rows.
     pub(super) async fn run(&mut self, sql: &str) -> Result<Reply, SessionError> {
         self.send_simple(sql)?;
@@ -343,43 +311,26 @@ impl Session {
 
     /// Rolls back, and frees the statements that are to be forgotten.
     pub(super) async fn roll_back(&mut self) -> Result<Reply, SessionError> {
-        let forgotten = self.forgotten();
         self.send_simple("ROLLBACK")?;
-        for name in &forgotten {
-            self.send_close(name)?;
-        }
+        self.send_forgotten()?;
         self.flush().await?;
-        let mut reply = self.reply().await?;
-        for _ in &forgotten {
-            reply = self.reply().await?;
-        }
-        Ok(reply)
+        self.last_reply().await
     }
 
     /// Frees the statements that are to be forgotten, before the transaction ends.
     pub(super) async fn forget(&mut self) -> Result<(), SessionError> {
-        let forgotten = self.forgotten();
-        for name in &forgotten {
-            self.send_close(name)?;
-        }
+        self.send_forgotten()?;
         self.flush().await?;
-        for _ in &forgotten {
-            self.reply().await?;
-        }
+        self.last_reply().await?;
         Ok(())
     }
 
-    /// Runs a statement that this program wrote; it is prepared once.
-    pub(super) async fn rows(
-        &mut self,
-        sql: &'static str,
-        parameters: &[Option<&str>],
-    ) -> Result<Vec<TextRow>, SessionError> {
-        let own = self.prepared(sql).await?;
-        self.send_execute(&own.name, parameters, 0)?;
-        self.flush().await?;
-        let reply = self.reply().await?;
-        text_rows(&reply.rows, &own.columns)
+    /// Frees the statements that are to be forgotten with the next flush.
+    pub(super) fn send_forgotten(&mut self) -> io::Result<()> {
+        for name in self.forgotten() {
+            self.send_close(&name)?;
+        }
+        Ok(())
     }
 
     /// Has a prepared statement freed when the transaction ends, however that comes.
@@ -401,72 +352,6 @@ impl Session {
     pub(super) fn forgotten(&mut self) -> Vec<String> {
         std::mem::take(&mut self.to_forget)
     }
-
-    /// The answer to [`Session::send_own`].
-    pub(super) async fn own_reply(
-        &mut self,
-        sql: &'static str,
-    ) -> Result<Vec<TextRow>, SessionError> {
-        let reply = self.reply().await?;
-        let own = self.prepared(sql).await?;
-        text_rows(&reply.rows, &own.columns)
-    }
-
-    /// Puts a statement that this program wrote into the next flush.
-    pub(super) async fn send_own(&mut self, sql: &'static str) -> Result<(), SessionError> {
-        let own = self.prepared(sql).await?;
-        Ok(self.send_execute(&own.name, &[], 0)?)
-    }
-
-    async fn prepare_chain(&mut self) -> Result<(), SessionError> {
-        for (name, sql) in CHAIN {
-            self.send_parse(name, sql, &[])?;
-        }
-        self.flush().await?;
-        for _ in CHAIN {
-            self.reply().await?;
-        }
-        Ok(())
-    }
-
-    async fn prepared(&mut self, sql: &'static str) -> Result<OwnStatement, SessionError> {
-        if let Some(own) = self.own.get(sql) {
-            return Ok(own.clone());
-        }
-        let name = self.fresh_name();
-        self.send_parse(&name, sql, &[])?;
-        self.flush().await?;
-        let reply = self.reply().await?;
-        let columns = match &reply.columns {
-            None => Arc::from([]),
-            Some(columns) => columns
-                .fields()
-                .map(|field| Ok(field.name().to_owned()))
-                .collect::<Vec<_>>()?
-                .into(),
-        };
-        let own = OwnStatement { name, columns };
-        self.own.insert(sql, own.clone());
-        Ok(own)
-    }
-}
-
-fn text_rows(rows: &[DataRowBody], names: &Arc<[String]>) -> Result<Vec<TextRow>, SessionError> {
-    rows.iter()
-        .map(|row| {
-            let values = row
-                .ranges()
-                .map(|range| {
-                    Ok(range
-                        .map(|range| String::from_utf8_lossy(&row.buffer()[range]).into_owned()))
-                })
-                .collect()?;
-            Ok(TextRow {
-                names: Arc::clone(names),
-                values,
-            })
-        })
-        .collect()
 }
 
 /// Why a session could not be opened.
@@ -487,3 +372,6 @@ pub enum OpenError {
         hint: String,
     },
 }
+
+#[cfg(test)]
+mod tests;

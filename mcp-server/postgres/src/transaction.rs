@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::pool::{Lease, lives_on};
+use super::pool::Lease;
 use super::session::{SessionError, TextRow};
 use super::{Database, Error};
 
@@ -99,7 +99,7 @@ impl ReadTransaction {
 
     fn note<T>(&mut self, done: Result<T, SessionError>) -> Result<T, Error> {
         done.map_err(|error| {
-            self.is_broken |= !lives_on(&error);
+            self.is_broken |= !error.spares_session();
             error.into()
         })
     }

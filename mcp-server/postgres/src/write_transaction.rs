@@ -9,7 +9,7 @@ mod upserting;
 
 use self::committing::{LONGEST_COMMIT, commit_within};
 use super::judge::{self, Allowed, Harmless, JudgeError};
-use super::pool::{Lease, SessionPool, lives_on};
+use super::pool::{Lease, SessionPool};
 use super::session::{SessionError, TextRow};
 use super::{Database, Error};
 
@@ -135,7 +135,7 @@ impl WriteTransaction {
 
     fn note_refusal(&mut self, error: JudgeError) -> Error {
         match &error {
-            JudgeError::Session(error) => self.is_broken |= !lives_on(error),
+            JudgeError::Session(error) => self.is_broken |= !error.spares_session(),
             JudgeError::Refused(refused) => {
                 self.leaves_traces |= refused.is_of_the_databases_own();
             }
@@ -145,7 +145,7 @@ impl WriteTransaction {
 
     fn note<T>(&mut self, done: Result<T, SessionError>) -> Result<T, Error> {
         done.map_err(|error| {
-            self.is_broken |= !lives_on(&error);
+            self.is_broken |= !error.spares_session();
             error.into()
         })
     }

@@ -121,6 +121,12 @@ async fn it_writes_under_a_login_of_its_own_alone() {
         .await
         .expect("it may");
     left.roll_back().await;
+    let mut failed = notes.write().await.expect("a session");
+    let rolled_back = failed.rows(INSERT, &[Some("rolled back")]).await;
+    rolled_back.expect("it may");
+    failed.run("SELECT 1 / 0").await.expect_err("it fails");
+    let told = failed.commit().await;
+    assert!(matches!(told, Err(Error::RolledBack)), "{told:?}");
     let mut dropped = notes.write().await.expect("a session");
     dropped
         .rows(INSERT, &[Some("dropped")])

@@ -323,16 +323,14 @@ async fn read_body(
     session.send_close(&name)?;
     session.flush().await?;
     let analysed = receive_analysis(session).await;
+    let closed = session.last_reply().await;
     let analysed = match analysed {
         // The transaction has failed; the refusal that follows ends it.
         Err(JudgeError::Session(SessionError::Server(_)))
-        | Err(JudgeError::Refused(Refused::NotShown)) => {
-            let _ = session.reply().await;
-            return Ok(None);
-        }
+        | Err(JudgeError::Refused(Refused::NotShown)) => return Ok(None),
         analysed => analysed?,
     };
-    session.reply().await?;
+    closed?;
     let mut found = TreeFindings::default();
     let version = session.facts().version;
     Ok(

@@ -29,19 +29,19 @@ pub(crate) struct Fetched {
     pub(crate) affected_rows: Option<u64>,
 }
 
-/// Sends what is waiting, and hands rows to the sink until the server has given `answers` answers.
+/// Sends what is waiting, and hands the rows of the first answer to the sink, until the server has
+/// answered everything.
 pub(crate) async fn fetch(
     session: &mut Session,
     columns: &Columns,
     sink: &mut dyn RowSink,
-    answers: usize,
 ) -> Result<Fetched, Error> {
     session.flush().await?;
     sink.columns(&columns.columns)?;
-    let (mut ready, mut refused) = (0, None);
+    let (mut is_first, mut refused) = (true, None);
     let (mut truncation, mut oversized, mut read_past) = (None, None, 0);
     let (mut scratch, mut affected_rows) = (Vec::new(), None);
-    while ready < answers {
+    while !session.is_answered() {
         // Many rows come with one read. Whoever waits beside the query, for its time limit or to
         // tell its progress, has a turn all the same.
         tokio::task::consume_budget().await;
@@ -92,12 +92,12 @@ pub(crate) async fn fetch(
                     return Err(SessionError::Server(Box::new(std::mem::take(report))).into());
                 }
             }
-            Message::CommandComplete(body) if ready == 0 => {
+            Message::CommandComplete(body) if is_first => {
                 // `INSERT 0 5`, `DELETE 5`
                 let rows = body.tag()?.rsplit(' ').next().map(str::parse);
                 affected_rows = rows.and_then(Result::ok);
             }
-            Message::ReadyForQuery(_) => ready += 1,
+            Message::ReadyForQuery(_) => is_first = false,
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::fetching::{Fetched, fetch};
 use super::rows_to_ask_for;
-use crate::pool::{Lease, lives_on};
+use crate::pool::Lease;
 use crate::session::{BEGIN, HAS_CHANGED, ROLL_BACK, Session, SessionError, Statement, UNCHANGED};
 use crate::shape::Shape;
 use crate::wire::{ServerReport, WireError};
@@ -64,11 +64,10 @@ impl Database {
             }
         };
         let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
-        let answers = match send(session, judged_in, &statement, &values, sink.most_rows()) {
-            Ok(answers) => answers,
-            Err(error) => return Warm::Ended(Err(Error::from(error))),
-        };
-        match self.receive(session, shape, sink, answers).await {
+        if let Err(error) = send(session, judged_in, &statement, &values, sink.most_rows()) {
+            return Warm::Ended(Err(Error::from(error)));
+        }
+        match self.receive(session, shape, sink).await {
             Ok(Came::Rows(fetched)) => {
                 match fetched.is_complete {
                     true => lease.give_back(),
@@ -87,7 +86,7 @@ impl Database {
             },
             Err(error) => {
                 if let Error::Session(error) = &error
-                    && lives_on(error)
+                    && error.spares_session()
                 {
                     lease.roll_back().await;
                 }
@@ -101,12 +100,11 @@ impl Database {
         session: &mut Session,
         shape: &Shape,
         sink: &mut dyn RowSink,
-        answers: usize,
     ) -> Result<Came, Error> {
         let report = match receive_before(session).await? {
             Before::Passed => {
                 self.calm.note_hope(true);
-                let fetched = fetch(session, &shape.columns, sink, answers).await?;
+                let fetched = fetch(session, &shape.columns, sink).await?;
                 return Ok(Came::Rows(fetched));
             }
             Before::Failed(report) => report,
@@ -114,10 +112,8 @@ impl Database {
         };
         let has_changed = report.code == HAS_CHANGED;
         let error = SessionError::Server(Box::new(report));
-        if lives_on(&error) {
-            for _ in 0..answers {
-                session.reply().await?;
-            }
+        if error.spares_session() {
+            session.last_reply().await?;
         }
         if !has_changed {
             return Err(error.into());
@@ -127,24 +123,20 @@ impl Database {
     }
 }
 
-/// Puts the chain into the next flush, and frees what is to be forgotten; how many answers come.
+/// Puts the chain into the next flush, and frees what is to be forgotten.
 fn send(
     session: &mut Session,
     judged_in: &str,
     statement: &Statement,
     values: &[Option<&str>],
     most_rows: Option<usize>,
-) -> std::io::Result<usize> {
+) -> std::io::Result<()> {
     session.send_link(BEGIN, &[], 0)?;
     session.send_link(UNCHANGED, &[Some(judged_in)], 0)?;
     session.send_link(&statement.name, values, rows_to_ask_for(most_rows))?;
     session.send_link(ROLL_BACK, &[], 0)?;
     session.end_chain();
-    let forgotten = session.forgotten();
-    for name in &forgotten {
-        session.send_close(name)?;
-    }
-    Ok(1 + forgotten.len())
+    session.send_forgotten()
 }
 
 /// How the statements of a chain before the caller's own ended.

@@ -17,7 +17,7 @@ use crate::changed_table::ChangedTable;
 use crate::judge::{
     self, Analysed, Harmless, JudgeError, Refused, receive_analysis, send_analysis,
 };
-use crate::pool::{Lease, lives_on};
+use crate::pool::Lease;
 use crate::query::{check_text, end_after, fetch};
 use crate::session::{Session, Statement};
 use crate::transaction::within;
@@ -186,7 +186,7 @@ impl Database {
         let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
         let before = count(session).await?;
         session.send_execute(&statement.name, &values, 0)?;
-        let fetched = fetch(session, &shape.columns, sink, 1).await?;
+        let fetched = fetch(session, &shape.columns, sink).await?;
         if !fetched.is_complete {
             return Err(Error::TooMuchReturned);
         }
@@ -244,7 +244,7 @@ impl WriteTransaction {
 /// Takes back what a failed statement did, and gives the session back where it is whole.
 pub(super) async fn end_after_failure(lease: Lease, error: &Error) {
     match error {
-        Error::Session(session) if !lives_on(session) => drop(lease),
+        Error::Session(session) if !session.spares_session() => drop(lease),
         Error::TooMuchReturned | Error::Sink(_) => drop(lease),
         Error::Refused(Refused::TooLarge) => drop(lease),
         // Analysing a literal of a type of the database's own may have run a domain's check.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use crate::pool::{Lease, lives_on};
+use crate::pool::Lease;
 use crate::{Database, Error};
 
 /// The wait for a COMMIT behind statements without a time limit, which checks what they deferred.
@@ -38,19 +38,27 @@ pub(super) async fn commit_within(
 
 async fn commit(mut lease: Lease, leaves_traces: bool, most: Duration) -> Result<(), Error> {
     let done = tokio::time::timeout(most, lease.session().run("COMMIT")).await;
-    match done {
-        Ok(Ok(reply)) if reply.tag.as_deref() == Some("COMMIT") => {
-            match leaves_traces {
-                true => lease.close(),
-                false => lease.give_back(),
+    let failed = match done {
+        Ok(Ok(reply)) => match reply.tag.as_deref() {
+            Some("COMMIT") => {
+                match leaves_traces {
+                    true => lease.close(),
+                    false => lease.give_back(),
+                }
+                return Ok(());
             }
-            Ok(())
-        }
-        // Only an ERROR says that the transaction was rolled back. A process of PostgreSQL that
-        // ends in the middle, and whatever stands before it, may have let the COMMIT pass.
-        Ok(Err(error)) if lives_on(&error) => Err(error.into()),
-        _ => Err(Error::OutcomeUnknown),
-    }
+            // So PostgreSQL answers in a transaction in which a statement has failed.
+            Some("ROLLBACK") => Error::RolledBack,
+            _ => return Err(Error::OutcomeUnknown),
+        },
+        // Beside that tag only an ERROR says that the transaction was rolled back. A process of
+        // PostgreSQL that ends in the middle, and whatever stands before it, may have let the
+        // COMMIT pass.
+        Ok(Err(error)) if error.spares_session() => error.into(),
+        _ => return Err(Error::OutcomeUnknown),
+    };
+    take_back(lease, leaves_traces).await;
+    Err(failed)
 }
 
 /// Takes back what the session changed, and gives the session back unless it may have been left

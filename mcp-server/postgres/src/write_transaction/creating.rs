@@ -172,10 +172,7 @@ async fn run_one(session: &mut Session, sql: &str) -> Result<(), SessionError> {
     session.send_parse(&name, sql, &[])?;
     session.send_execute(&name, &[], 0)?;
     session.flush().await?;
-    let parsed = session.reply().await;
-    let run = session.reply().await;
-    parsed?;
-    run?;
+    session.last_reply().await?;
     session.forget_later(name);
     Ok(())
 }

@@ -42,6 +42,7 @@ impl From<Error> for ToolFailure {
             }
             Error::TooMuchReturned => Self::new("too_much_returned", message)
                 .with_hint("nothing was changed; return fewer columns or rows"),
+            Error::RolledBack => Self::new("25P02", message),
             Error::OutcomeUnknown => Self::unavailable(message)
                 .with_hint("look at the rows with execute_query before you try again"),
             Error::TooCostly { .. } => Self::new("too_costly", message).with_hint(
