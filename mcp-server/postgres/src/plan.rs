@@ -104,11 +104,17 @@ impl Database {
         let Some(most) = self.settings.max_cost else {
             return Ok(());
         };
+        if statement.affordable.contains(values) {
+            return Ok(());
+        }
         let text = explained(session, statement, values).await?;
         let cost = first_number(&text, COST).unwrap_or(f64::INFINITY);
         match cost > most {
             true => Err(Error::TooCostly { cost, most }),
-            false => Ok(()),
+            false => {
+                statement.affordable.note(values);
+                Ok(())
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::judge::{self, Analysed, JudgeError, Refused, receive_analysis, send_analysis};
 use super::pool::Lease;
-use super::session::{STATE, Session, Statement};
+use super::session::{AffordableValues, STATE, Session, Statement};
 use super::shape::{Columns, Shape};
 use super::{Database, Error, parameters};
 pub(super) use fetching::fetch;
@@ -131,6 +131,7 @@ impl Database {
             tree_bytes: tree.len(),
             leaves_traces: harmless.leaves_traces,
             shape: OnceLock::new(),
+            affordable: AffordableValues::default(),
         })
     }
 

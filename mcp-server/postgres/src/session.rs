@@ -3,6 +3,7 @@
 //! Values travel in PostgreSQL's text form in both directions: every type has one, and it loses
 //! nothing.
 
+mod affordable;
 mod copying;
 mod own_statements;
 mod settings;
@@ -22,6 +23,7 @@ use super::wire::{
     Backend, ConnectError, Login, LongRow, RowPiece, ServerReport, Wire, WireError, connect,
 };
 
+pub(super) use affordable::AffordableValues;
 use own_statements::OwnStatement;
 pub(super) use own_statements::{BEGIN, HAS_CHANGED, ROLL_BACK, STATE, UNCHANGED};
 pub(super) use settings::{SessionAccess, SessionFacts, SessionSettings, quoted_name};

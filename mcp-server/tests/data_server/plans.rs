@@ -152,6 +152,15 @@ async fn it_refuses_a_query_that_costs_more_than_it_may_with_the_number() {
     }
     let answer = client.query(by_key, json!(["x"])).await;
     assert_eq!(answer.failure().0, "22P02");
+    // A statement that was cheap enough with some values is not so with others.
+    let up_to = "SELECT count(*) FROM orders a JOIN orders b ON b.id = a.customer WHERE a.id < $1";
+    for (id, is_cheap) in [(0, true), (0, true), (1_000_000, false), (0, true)] {
+        let answer = client.query(up_to, json!([id])).await;
+        match is_cheap {
+            true => assert_eq!(answer.structured()["rows"], json!([[0]])),
+            false => assert_eq!(answer.failure().0, "too_costly"),
+        }
+    }
     let explained = client.call("explain_query", json!({"sql": world})).await;
     assert_eq!(explained.structured()["max_cost"], json!(500.0));
     assert!(text(&explained).contains("execute_query refuses what costs more than 500"));

@@ -78,9 +78,9 @@ async fn pass_on(
     }
 }
 
-async fn server_on(database: &Database) -> (Server, CountingLine) {
+async fn server_on(database: &Database, more: &[&str]) -> (Server, CountingLine) {
     let line = CountingLine::to(database.port).await;
-    let flags = ["--postgres-connections=1"];
+    let flags = [&["--postgres-connections=1"], more].concat();
     let server = Server::at(line.port, &database.name, &flags).await;
     (server, line)
 }
@@ -93,8 +93,17 @@ const THINGS: &str = "CREATE TABLE things AS SELECT n AS id, 'thing ' || n AS na
 
 #[tokio::test]
 async fn it_asks_postgresql_once_for_a_query_that_it_knows() {
+    check_known_queries(&[]).await;
+}
+
+#[tokio::test]
+async fn it_asks_postgresql_once_for_a_query_that_is_known_to_be_cheap_enough() {
+    check_known_queries(&["--postgres-max-cost=500"]).await;
+}
+
+async fn check_known_queries(flags: &[&str]) {
     let database = Database::with(THINGS).await;
-    let (server, line) = server_on(&database).await;
+    let (server, line) = server_on(&database, flags).await;
     let client = server.client();
     for (sql, parameters, first) in [
         ("SELECT 1", json!([]), json!([1])),
@@ -128,7 +137,7 @@ async fn it_asks_postgresql_once_for_a_query_that_it_knows() {
 #[tokio::test]
 async fn it_asks_postgresql_twice_for_a_new_query_of_known_names() {
     let database = Database::with(THINGS).await;
-    let (server, line) = server_on(&database).await;
+    let (server, line) = server_on(&database, &[]).await;
     let client = server.client();
     client.query("SELECT 1", json!([])).await.structured();
     let mut turns = usize::MAX;
@@ -144,7 +153,7 @@ async fn it_asks_postgresql_twice_for_a_new_query_of_known_names() {
 #[tokio::test]
 async fn it_leaves_no_transaction_open_after_a_query_that_fails() {
     let database = Database::with(THINGS).await;
-    let (server, _line) = server_on(&database).await;
+    let (server, _line) = server_on(&database, &[]).await;
     let client = server.client();
     for divisor in [1, 0, 1, 0, 1] {
         let sql = "SELECT 10 / $1::int";
@@ -167,7 +176,7 @@ async fn it_runs_nothing_of_a_query_whose_names_mean_something_else_now() {
          CREATE FUNCTION one() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1'",
     )
     .await;
-    let (server, line) = server_on(&database).await;
+    let (server, line) = server_on(&database, &[]).await;
     let client = server.client();
     let mut connection = database.connection().await;
     for round in 1..4 {

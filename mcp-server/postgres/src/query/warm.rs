@@ -46,7 +46,7 @@ impl Database {
         values: &[Value],
         sink: &mut dyn RowSink,
     ) -> Warm {
-        if self.settings.max_cost.is_some() || !self.calm.is_likely() {
+        if !self.calm.is_likely() {
             return Warm::Cold(Box::new(lease));
         }
         let session = lease.session();
@@ -63,6 +63,9 @@ impl Database {
                 return Warm::Ended(Err(error.into()));
             }
         };
+        if self.settings.max_cost.is_some() && !statement.affordable.contains(&values) {
+            return Warm::Cold(Box::new(lease));
+        }
         let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
         if let Err(error) = send(session, judged_in, &statement, &values, sink.most_rows()) {
             return Warm::Ended(Err(Error::from(error)));

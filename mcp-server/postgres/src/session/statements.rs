@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use super::AffordableValues;
 use crate::shape::Shape;
 
 /// As many as an agent's usual questions; each further one costs one more analysis.
@@ -18,7 +19,7 @@ const LARGEST_TREE: usize = 256 << 10;
 const ALL_TREES: usize = 4 << 20;
 
 /// A caller's statement that PostgreSQL has analysed and that has been judged.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Statement {
     /// Its name in the session.
     pub(crate) name: String,
@@ -34,6 +35,8 @@ pub(crate) struct Statement {
     pub(crate) leaves_traces: bool,
     /// Its columns and parameters once their types have been looked up.
     pub(crate) shape: OnceLock<Arc<Shape>>,
+    /// The values with which it may run, where a query may cost only so much.
+    pub(crate) affordable: AffordableValues,
 }
 
 impl Statement {
@@ -121,6 +124,7 @@ mod tests {
             tree_bytes,
             leaves_traces: false,
             shape: OnceLock::new(),
+            affordable: AffordableValues::default(),
         })
     }
 

@@ -19,7 +19,7 @@ use crate::judge::{
 };
 use crate::pool::Lease;
 use crate::query::{check_text, end_after, fetch};
-use crate::session::{Session, Statement};
+use crate::session::{AffordableValues, Session, Statement};
 use crate::transaction::within;
 use crate::{Database, Error};
 
@@ -154,6 +154,7 @@ impl Database {
             tree_bytes: analysed.tree.len(),
             leaves_traces: harmless.leaves_traces,
             shape: OnceLock::new(),
+            affordable: AffordableValues::default(),
         })
     }
 
