@@ -87,7 +87,7 @@ impl KeptResults {
     }
 
     /// Removes what has expired and what killed processes have left half written, and counts the
-    /// bytes of the rest.
+    /// bytes of the rest. What cannot be removed is logged and counts.
     ///
     /// # Errors
     /// The folder cannot be read.
@@ -105,12 +105,21 @@ impl KeptResults {
                 Some(UNFINISHED) => is_left_behind(&path),
                 _ => continue,
             };
-            match is_over {
-                // Another process may have removed it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Ok(true) => fs::remove_file(&path)?,
-                _ => used += fs::metadata(&path).map_or(0, |facts| facts.len()),
+            let removed = is_over.and_then(|is_over| match is_over {
+                true => fs::remove_file(&path).map(|()| true),
+                false => Ok(false),
+            });
+            match removed {
+                Ok(true) => continue,
+                Ok(false) => {}
+                // Another process has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    let path = path.display();
+                    tracing::warn!(%error, %path, "an old result cannot be removed");
+                }
             }
+            used += fs::metadata(&path).map_or(0, |facts| facts.len());
         }
         self.folder.quota.set_used(used);
         Ok(())

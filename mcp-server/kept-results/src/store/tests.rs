@@ -170,6 +170,25 @@ fn it_takes_back_what_has_expired_and_what_a_killed_process_left_and_nothing_els
 }
 
 #[test]
+fn it_takes_back_the_rest_when_one_entry_cannot_be_removed() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let store = store(&folder, 10_000, MINUTE);
+    let results = folder.path().join("results");
+    let stuck = results.join("3.part");
+    fs::create_dir_all(&stuck).expect("a disk");
+    for number in 0..6 {
+        let left_behind = results.join(format!("{number}.part"));
+        if left_behind != stuck {
+            fs::write(left_behind, b"half").expect("a disk");
+        }
+    }
+    store.sweep().expect("the folder can be read");
+    assert_eq!(files(&folder), ["3.part"]);
+    let used = fs::metadata(stuck).expect("it is there").len();
+    assert_eq!(store.bytes(), used);
+}
+
+#[test]
 fn it_refuses_what_is_over_the_quota_and_leaves_nothing_of_it() {
     let folder = tempfile::tempdir().expect("a disk");
     let store = store(&folder, 1_000, MINUTE);
