@@ -1,4 +1,5 @@
-//! The numbers that Prometheus reads: calls, their times and failures, pools, jobs, connections.
+//! The numbers that Prometheus reads: calls, their times and failures, pools, results, jobs,
+//! connections.
 //!
 //! Every label has few values: names of tools, resources and prompts, names of databases, states,
 //! and kinds of failures. Nothing that a caller writes becomes one.
@@ -16,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::call::CallCounts;
+use crate::kept_results::ResultCounts;
 use crate::postgres::PoolUse;
 
 /// The bounds of times, in seconds: from a query that is answered from memory to the longest
@@ -43,6 +45,10 @@ pub struct Observed {
     pub calls: BTreeMap<Cow<'static, str>, CallCounts>,
     /// The pools of sessions, with the names of their databases.
     pub pools: Vec<(String, PoolUse)>,
+    /// The results in blocks since this process started.
+    pub results: ResultCounts,
+    /// The bytes that results have on the disk.
+    pub result_bytes: u64,
     /// The Spark jobs by state, where there is a registry.
     pub jobs: Option<BTreeMap<String, i64>>,
 }
@@ -73,6 +79,11 @@ struct OfPool {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfState {
     state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfReason {
+    reason: &'static str,
 }
 
 impl Default for Metrics {
@@ -131,6 +142,7 @@ impl Metrics {
         registry.register("http_streams", "Open event streams of clients", streams);
         register_calls(&mut registry, observed.calls);
         register_pools(&mut registry, observed.pools);
+        register_results(&mut registry, observed.results, observed.result_bytes);
         if let Some(jobs) = observed.jobs {
             let counts = Family::<OfState, Gauge>::default();
             for (state, count) in jobs {
@@ -205,6 +217,38 @@ fn register_pools(registry: &mut Registry, pools: Vec<(String, PoolUse)>) {
     ] {
         registry.register(name, help, family);
     }
+}
+
+fn register_results(registry: &mut Registry, counts: ResultCounts, bytes: u64) {
+    for (name, help, count) in [
+        ("results_kept", "Results kept in blocks", counts.kept),
+        (
+            "result_blocks_written",
+            "Blocks of results written",
+            counts.blocks_written,
+        ),
+        (
+            "result_blocks_read",
+            "Blocks of results read",
+            counts.blocks_read,
+        ),
+    ] {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(count);
+        registry.register(name, help, counter);
+    }
+    let refused = Family::<OfReason, Counter>::default();
+    for (reason, count) in [
+        ("quota", counts.over_quota),
+        ("disk", counts.refused_by_disk),
+    ] {
+        refused.get_or_create(&OfReason { reason }).inc_by(count);
+    }
+    registry.register("results_refused", "Results not kept, by why", refused);
+    let on_disk = Gauge::<i64>::default();
+    on_disk.set(whole(bytes));
+    let help = "Bytes of results on the disk";
+    registry.register_with_unit("results", help, Unit::Bytes, on_disk);
 }
 
 fn whole(count: impl TryInto<i64>) -> i64 {

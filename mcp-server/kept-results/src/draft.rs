@@ -106,19 +106,25 @@ impl ResultDraft {
 
     /// Writes the next block, after which another one comes.
     pub(crate) fn append(&mut self, cut: Cut, bytes: &[u8]) -> Result<(), NotKept> {
-        let record = self.write(cut, bytes)?;
+        let written = self.write(cut, bytes);
+        let record = written.inspect_err(|why| self.folder.counts.note_refused(why))?;
         self.view.records().push(record);
         Ok(())
     }
 
     /// Writes the last block and makes the result last. Where it has to survive the machine this
     /// waits for the disk; where it fails the result is removed.
-    pub(crate) fn finish(
-        mut self,
-        cut: Cut,
-        bytes: &[u8],
-        rows: u64,
-    ) -> Result<ResultHandle, NotKept> {
+    pub(crate) fn finish(self, cut: Cut, bytes: &[u8], rows: u64) -> Result<ResultHandle, NotKept> {
+        let counts = Arc::clone(&self.folder.counts);
+        let finished = self.write_end(cut, bytes, rows);
+        match &finished {
+            Ok(_) => counts.note_kept(),
+            Err(why) => counts.note_refused(why),
+        }
+        finished
+    }
+
+    fn write_end(mut self, cut: Cut, bytes: &[u8], rows: u64) -> Result<ResultHandle, NotKept> {
         let last = self.write(cut, bytes)?;
         // Whoever reads the draft never sees the last block, and so never a next one that is none.
         let mut records = self.view.records().clone();
@@ -147,6 +153,7 @@ impl ResultDraft {
         self.take(bytes.len() as u64)?;
         let written = self.view.file.write_all_at(bytes, cut.offset);
         written.map_err(NotKept::Disk)?;
+        self.folder.counts.note_written();
         self.sha256.update(bytes);
         let sha256 = Sha256::digest(bytes).into();
         Ok(Record { cut, sha256 })
@@ -167,6 +174,10 @@ impl ResultDraft {
     }
 
     fn take(&mut self, bytes: u64) -> Result<(), NotKept> {
+        let room = (self.folder.room)(&self.folder.settings.folder).map_err(NotKept::Disk)?;
+        if !room.takes(bytes) {
+            return Err(NotKept::DiskNearlyFull);
+        }
         self.share.take(bytes).map_err(|over| match over {
             OverQuota::One => NotKept::TooLarge {
                 most: self.folder.quota.most_of_one(),

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::counts::GrowingCounts;
+use crate::disk_room::DiskRoom;
 use crate::draft_view::DraftView;
 use crate::quota::Quota;
 
@@ -43,6 +45,9 @@ pub struct KeptResultsSettings {
 pub(crate) struct ResultFolder {
     pub(crate) settings: KeptResultsSettings,
     pub(crate) quota: Arc<Quota>,
+    pub(crate) counts: Arc<GrowingCounts>,
+    /// Looks at the room on the disk of a folder.
+    pub(crate) room: fn(&Path) -> io::Result<DiskRoom>,
     node: OnceLock<String>,
     drafts: Mutex<HashMap<Uuid, Arc<DraftView>>>,
 }
@@ -51,6 +56,8 @@ impl ResultFolder {
     pub(crate) fn new(settings: KeptResultsSettings) -> Self {
         Self {
             quota: Quota::new(settings.quota),
+            counts: Arc::default(),
+            room: DiskRoom::of,
             settings,
             node: OnceLock::new(),
             drafts: Mutex::default(),

@@ -210,9 +210,7 @@ impl GrowingBytes {
     }
 
     fn give_up(&mut self, not_kept: NotKept) {
-        if let NotKept::Disk(error) = &not_kept {
-            tracing::warn!(%error, "a result cannot be kept on this server's disk");
-        }
+        tell_operator(&not_kept);
         self.draft = None;
         self.not_kept = Some(not_kept);
     }
@@ -280,9 +278,7 @@ impl GrowingBytes {
         };
         let last = self.blocks.cutter.finish(end);
         let finished = draft.finish(last, part_of(&self.bytes, self.on_disk, &last), rows);
-        if let Err(NotKept::Disk(error)) = &finished {
-            tracing::warn!(%error, "a result cannot be kept on this server's disk");
-        }
+        let finished = finished.inspect_err(tell_operator);
         (Vec::new(), finished.map(Some))
     }
 
@@ -300,6 +296,17 @@ impl GrowingBytes {
         let kept = keep();
         kept.inspect_err(|not_kept| tracing::debug!(%not_kept, "a result is not offered in blocks"))
             .ok()
+    }
+}
+
+/// Writes into the log that the disk keeps results from being kept.
+fn tell_operator(not_kept: &NotKept) {
+    match not_kept {
+        NotKept::Disk(error) => {
+            tracing::warn!(%error, "a result cannot be kept on this server's disk");
+        }
+        NotKept::DiskNearlyFull => tracing::warn!("a result is not kept: {not_kept}"),
+        _ => {}
     }
 }
 

@@ -26,7 +26,9 @@
 //! # }
 //! ```
 
+mod counts;
 mod cutting;
+mod disk_room;
 mod draft;
 mod draft_view;
 mod file;
@@ -38,6 +40,7 @@ mod quota;
 mod reading;
 mod store;
 
+pub use counts::ResultCounts;
 pub use draft::{Purpose, ResultDraft, ResultHandle};
 pub use file::ResultFacts;
 pub use folder::KeptResultsSettings;
@@ -67,6 +70,9 @@ pub enum NotKept {
         /// The most bytes that all results may have.
         most: u64,
     },
+    /// The disk must keep some room for others.
+    #[error("this server's disk is nearly full")]
+    DiskNearlyFull,
     /// The disk refuses it. The cause is for the log.
     #[error("this server's disk does not take it")]
     Disk(#[source] io::Error),

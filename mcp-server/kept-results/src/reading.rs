@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::counts::GrowingCounts;
 use crate::draft_view::DraftView;
 use crate::file::{ARROW, Record, ResultFacts, read_block, read_record};
 
@@ -15,6 +16,7 @@ use crate::file::{ARROW, Record, ResultFacts, read_block, read_record};
 pub struct KeptResult {
     source: Source,
     expires_in: Duration,
+    counts: Arc<GrowingCounts>,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,7 @@ impl KeptResult {
         Self {
             source: Source::Complete(file, facts),
             expires_in,
+            counts: Arc::default(),
         }
     }
 
@@ -76,6 +79,15 @@ impl KeptResult {
         Self {
             expires_in: draft.expiry,
             source: Source::Draft(draft),
+            counts: Arc::default(),
+        }
+    }
+
+    /// The same, whose reads count here.
+    pub(crate) fn counted_by(self, counts: &Arc<GrowingCounts>) -> Self {
+        Self {
+            counts: Arc::clone(counts),
+            ..self
         }
     }
 
@@ -155,6 +167,7 @@ impl KeptResult {
         };
         let Record { cut, sha256 } = record;
         let bytes = read_block(file, &cut).map_err(UnreadBlock::Disk)?;
+        self.counts.note_read();
         Ok(Block {
             number,
             bytes,

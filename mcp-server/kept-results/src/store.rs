@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use crate::NotKept;
+use crate::counts::ResultCounts;
 use crate::draft::{Purpose, ResultDraft};
 use crate::file::read_facts;
 use crate::folder::{COMPLETE, KeptResultsSettings, ResultFolder, UNFINISHED};
@@ -45,6 +46,7 @@ impl KeptResults {
         columns: serde_json::Value,
     ) -> Result<ResultDraft, NotKept> {
         ResultDraft::begin(&self.folder, purpose, owner, mime_type, columns)
+            .inspect_err(|why| self.folder.counts.note_refused(why))
     }
 
     /// Finds a result of this owner by the name of its node and its id.
@@ -68,7 +70,7 @@ impl KeptResults {
             None => self.complete(id).ok_or(UnknownResult)?,
         };
         match found.owner() == owner {
-            true => Ok(found),
+            true => Ok(found.counted_by(&self.folder.counts)),
             false => Err(UnknownResult),
         }
     }
@@ -129,6 +131,11 @@ impl KeptResults {
     pub fn sweep_interval(&self) -> Duration {
         let expiry = self.folder.settings.expiry;
         (expiry / 4).clamp(Duration::from_millis(100), Duration::from_secs(60))
+    }
+
+    /// How many results were kept, read and refused since this process started.
+    pub fn counts(&self) -> ResultCounts {
+        self.folder.counts.now()
     }
 
     /// The bytes that results have on the disk now.

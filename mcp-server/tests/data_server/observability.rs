@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
+use crate::blocks::whole;
 use crate::client::Client;
 use crate::database::{Database, PASSWORD};
 
@@ -124,16 +125,21 @@ async fn it_writes_the_audit_log_into_the_log_where_it_has_no_file() {
 #[tokio::test]
 async fn it_tells_prometheus_of_calls_where_the_operator_wants_it_and_nowhere_else() {
     let database = Database::with("").await;
+    let folder = tempfile::tempdir().expect("a folder");
     let settings = [
         ("MCP_METRICS_ADDRESS", "127.0.0.1:0"),
         ("POSTGRES_POOL_MAX_SIZE", "3"),
+        ("PORTCULLIS_DATA", folder.path().to_str().expect("text")),
     ];
     let mut program = Program::on(&database, &settings);
     let address = program.address("listening").await;
     let metrics = program.address("metrics").await;
     one_of_each(&Client::modern(&address)).await;
     let legacy = Client::legacy(&address, "2025-11-25").await;
-    legacy.query("SELECT 1", json!([])).await.structured();
+    let in_blocks = json!({"sql": "SELECT generate_series(1, 10) AS n",
+        "use_block_transport": true, "fetch_size": 4});
+    let answer = legacy.call("execute_query", in_blocks).await;
+    whole(&legacy, &answer.structured()["result"]).await;
     let read = |address: &str| reqwest::get(format!("http://{address}/metrics"));
     let answer = read(&metrics).await.expect("it listens");
     let kind = answer.headers()["content-type"].to_str().expect("text");
@@ -148,6 +154,11 @@ async fn it_tells_prometheus_of_calls_where_the_operator_wants_it_and_nowhere_el
         r#"portcullis_postgres_sessions_max{database="default",pool="queries"} 3"#,
         r#"portcullis_postgres_calls_waiting{database="default",pool="queries"} 0"#,
         "portcullis_http_streams 0",
+        "portcullis_results_kept_total 1",
+        "portcullis_result_blocks_written_total 3",
+        "portcullis_result_blocks_read_total 3",
+        r#"portcullis_results_refused_total{reason="quota"} 0"#,
+        r#"portcullis_results_refused_total{reason="disk"} 0"#,
         "# EOF",
     ] {
         assert!(

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::cutting::Cut;
+use crate::disk_room::DiskRoom;
 use crate::folder::NODE;
 use crate::{ResultHandle, UnreadBlock};
 
@@ -209,6 +210,48 @@ fn it_refuses_what_is_over_the_quota_and_leaves_nothing_of_it() {
     assert!(matches!(refused, Err(NotKept::QuotaUsed { .. })));
     drop((first, second, third));
     assert_eq!((files(&folder).len(), store.bytes()), (0, 0));
+}
+
+#[test]
+fn it_leaves_room_on_the_disk_for_others() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let mut store = store(&folder, 10_000, MINUTE);
+    let nearly_full = |_: &Path| {
+        Ok(DiskRoom {
+            size: 1_000,
+            free: 53,
+        })
+    };
+    Arc::get_mut(&mut store.folder).expect("one's own").room = nearly_full;
+    let mut fits = draft(&store, None);
+    fits.append(cut(0, 3), b"abc").expect("there is room");
+    let refused = fits.append(cut(3, 7), b"defg");
+    assert!(matches!(refused, Err(NotKept::DiskNearlyFull)));
+    drop(fits);
+    assert_eq!((files(&folder).len(), store.bytes()), (0, 0));
+    assert_eq!(store.counts().refused_by_disk, 1);
+}
+
+#[test]
+fn it_counts_what_is_kept_read_and_refused() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let store = store(&folder, 1_000, MINUTE);
+    let handle = keep(&store, None);
+    let kept = open(&store, &handle.uri, None).expect("it is kept");
+    for number in [0, 1, 1] {
+        kept.block(number).expect("a block");
+    }
+    assert!(kept.block(2).is_err());
+    let refused = draft(&store, None).append(cut(0, 600), &[0; 600]);
+    assert!(refused.is_err());
+    let expected = ResultCounts {
+        kept: 1,
+        blocks_written: 2,
+        blocks_read: 3,
+        over_quota: 1,
+        refused_by_disk: 0,
+    };
+    assert_eq!(store.counts(), expected);
 }
 
 #[test]

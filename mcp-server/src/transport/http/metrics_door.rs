@@ -69,6 +69,8 @@ async fn answer(State(services): State<Arc<Services>>) -> Response {
     let observed = Observed {
         calls: services.calls.counts(),
         pools,
+        results: services.kept_results.counts(),
+        result_bytes: services.kept_results.bytes(),
         jobs: counting.await.ok().and_then(Result::ok),
     };
     match services.metrics.write(observed) {
