@@ -14,7 +14,8 @@ pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-pro
 /// The id and method of a message; among a request's extensions once its body has been read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Envelope {
-    /// The id, or null where there is none or it is neither a string nor an integer.
+    /// The id, or null where there is none, it is neither a string nor an integer, or it is that of
+    /// a request of this server's, which the message answers.
     pub(super) id: Value,
     /// The method; empty for what is no request and no notification.
     pub(super) method: String,
@@ -43,8 +44,13 @@ impl Envelope {
                 let able = message.params.meta.client_capabilities();
                 !able.is_some_and(|capabilities| capabilities.supports_tasks())
             });
+        let is_answer = method.is_empty() && field::<Answer>(body).is_some();
         Self {
-            id: if is_id(&id) { id } else { Value::Null },
+            id: if is_id(&id) && !is_answer {
+                id
+            } else {
+                Value::Null
+            },
             method,
             cancels,
             has_malformed_cursor,
@@ -62,12 +68,14 @@ pub(super) fn is_stateless(headers: &HeaderMap) -> bool {
 }
 
 /// The id and the method of a message that may break off anywhere: null and empty where they do not
-/// stand before the end.
+/// stand before the end. Without its method an id may be that of a request of this server's, which
+/// the message answers; it is null too.
 pub(super) fn read_begun(body: &[u8]) -> (Value, String) {
     let mut begun = Begun::default();
     let _ = serde_json::Deserializer::from_slice(body).deserialize_map(&mut begun);
     let Begun { id, method } = begun;
-    (if is_id(&id) { id } else { Value::Null }, method)
+    let is_request = is_id(&id) && !method.is_empty();
+    (if is_request { id } else { Value::Null }, method)
 }
 
 fn is_id(id: &Value) -> bool {
@@ -114,6 +122,13 @@ struct Identified {
 #[derive(Deserialize)]
 struct Named {
     method: String,
+}
+
+/// A message that answers a request has this member.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "result", alias = "error")]
+    _result: IgnoredAny,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +184,22 @@ mod tests {
             assert_eq!(Envelope::read(body.as_bytes()).id, expected, "{body}");
         }
         assert_eq!(Envelope::read(b"{").id, Value::Null);
+    }
+
+    #[test]
+    fn it_takes_no_id_from_an_answer_of_the_clients() {
+        for body in [
+            json!({"jsonrpc": "2.0", "id": 7, "result": {"roots": []}}),
+            json!({"jsonrpc": "2.0", "id": 7, "error": {"code": 1, "message": "no"}}),
+        ] {
+            let body = body.to_string();
+            assert_eq!(Envelope::read(body.as_bytes()).id, Value::Null, "{body}");
+            for end in 0..=body.len() {
+                let begun = body.get(..end).expect("it is ASCII");
+                assert_eq!(read_begun(begun.as_bytes()).0, Value::Null, "{begun}");
+            }
+        }
+        assert_eq!(Envelope::read(br#"{"id":7}"#).id, json!(7));
     }
 
     #[test]

@@ -40,7 +40,8 @@ pub(super) struct Unserved<'a> {
 
 impl Unserved<'_> {
     /// Answers it under `status`; but on the revisions with sessions under 200, if the caller's id
-    /// has come: clients of those end their session with any other status.
+    /// has come: clients of those end their session with any other status. An answer or a
+    /// notification of the caller's has no id that could be answered.
     pub(super) fn answer(self, status: StatusCode, code: i64, message: &str) -> Response {
         let (id, method) = envelope::read_begun(self.begun);
         let under_200 =
@@ -85,4 +86,32 @@ fn in_json(status: StatusCode, message: &Value) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.remove(CONTENT_LENGTH);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn it_answers_no_answer_of_the_callers() {
+        for begun in [
+            r#"{"jsonrpc":"2.0","id":7,"result":{"roots":[]}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"error":{"#,
+            r#"{"jsonrpc":"2.0","id":7,"#,
+        ] {
+            let unserved = Unserved {
+                path: ENDPOINT,
+                headers: &HeaderMap::new(),
+                begun: begun.as_bytes(),
+            };
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let answer = unserved.answer(status, INTERNAL_ERROR, "no room");
+            assert_eq!(answer.status(), status, "{begun}");
+            let body = answer.into_body().collect().await.expect("whole");
+            let message: Value = serde_json::from_slice(&body.to_bytes()).expect("JSON");
+            assert_eq!(message["id"], Value::Null, "{begun}");
+        }
+    }
 }
