@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::response::sse::Event;
 use futures::{Stream as Events, StreamExt as _, stream};
 use rmcp::service::serve_directly_with_ct;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::outlet::{ByteBudget, Outlet, Waiting};
+use super::outlet::{EventDrain, EventLimits, WaitingEvents};
 use super::stream::Stream;
 use crate::mcp::McpServer;
 use crate::services::Services;
@@ -27,6 +26,8 @@ pub(in super::super) struct StreamLimits {
     pub(in super::super) calls: usize,
     /// Events that wait for one client: the answers of all its calls, and some progress.
     pub(in super::super) events: usize,
+    /// Bytes of the events that wait for one client.
+    pub(in super::super) stream_bytes: usize,
     /// Bytes of the events that wait for all clients.
     pub(in super::super) bytes: usize,
 }
@@ -37,6 +38,9 @@ impl Default for StreamLimits {
             at_once: 128,
             calls: 32,
             events: 256,
+            // The answers of all calls of a stream at the threshold for events, 900 KiB each, and
+            // half of what all have: no client alone keeps the others from theirs.
+            stream_bytes: 32 << 20,
             bytes: 64 << 20,
         }
     }
@@ -51,7 +55,7 @@ pub(in super::super) struct Streams {
     services: Arc<Services>,
     open: Mutex<HashMap<String, Stream>>,
     places: Arc<Semaphore>,
-    budget: ByteBudget,
+    waiting: Arc<WaitingEvents>,
     stopping: CancellationToken,
 }
 
@@ -71,7 +75,11 @@ impl Streams {
             services,
             open: Mutex::default(),
             places: Arc::new(Semaphore::new(limits.at_once)),
-            budget: ByteBudget::new(limits.bytes),
+            waiting: Arc::new(WaitingEvents::new(EventLimits {
+                events: limits.events,
+                stream_bytes: limits.stream_bytes,
+                bytes: limits.bytes,
+            })),
             stopping,
         }
     }
@@ -80,7 +88,7 @@ impl Streams {
     pub(super) fn open(self: &Arc<Self>) -> Option<OpenStream> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let end = CancellationToken::new();
-        let (outlet, taken) = Outlet::new(self.limits.events, self.budget.clone(), end.clone());
+        let (outlet, drain) = self.waiting.open(end.clone());
         let stopping = self.stopping.clone();
         let (stream, transport) = Stream::new(outlet, self.limits.calls, stopping);
         // A client that reconnects by itself, as browsers do, goes on without a new handshake.
@@ -95,7 +103,7 @@ impl Streams {
         self.services.metrics.streams.inc();
         Some(OpenStream {
             id: id.clone(),
-            taken,
+            drain,
             end: end.clone(),
             place: Place {
                 streams: Arc::clone(self),
@@ -119,7 +127,7 @@ impl Streams {
 /// A stream that has just been opened, before its events are sent.
 pub(super) struct OpenStream {
     pub(super) id: String,
-    taken: mpsc::Receiver<Waiting>,
+    drain: EventDrain,
     end: CancellationToken,
     place: Place,
 }
@@ -129,11 +137,11 @@ impl OpenStream {
     /// dropped: the client has gone.
     pub(super) fn events(self, first: Event) -> impl Events<Item = Event> + Send + 'static {
         let Self {
-            taken, end, place, ..
+            drain, end, place, ..
         } = self;
-        let messages = ReceiverStream::new(taken).map(move |waiting| {
-            let _lives_as_long = &place;
-            Event::default().event("message").data(waiting.data)
+        let messages = stream::unfold((drain, place), |(mut drain, place)| async {
+            let data = drain.next().await?;
+            Some((Event::default().event("message").data(data), (drain, place)))
         });
         stream::once(async { first })
             .chain(messages)
