@@ -224,6 +224,31 @@ async fn it_refuses_a_body_that_is_announced_as_too_large_before_it_comes() {
 }
 
 #[tokio::test]
+async fn it_bounds_a_body_that_does_not_announce_its_length_on_every_way() {
+    let server = Server::at(1, "postgres", &[]).await;
+    let begun =
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"execute_query","#;
+    let body = begun.to_owned() + &" ".repeat(4 << 20);
+    for (path, more) in [
+        // A plain call, one that goes through rmcp, and one of a client on an event stream.
+        ("/mcp", "mcp-protocol-version: 2025-11-25\r\n"),
+        ("/mcp", "mcp-protocol-version: 2026-07-28\r\n"),
+        ("/mcp", ""),
+        ("/messages?sessionId=x", ""),
+    ] {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             accept: application/json, text/event-stream\r\n{more}\
+             transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}",
+            body.len()
+        );
+        // Its end never comes.
+        let said = said_to(&server, &request).await;
+        assert!(said.starts_with("HTTP/1.1 413 "), "{path} {more} {said}");
+    }
+}
+
+#[tokio::test]
 async fn it_bounds_its_connections_and_says_so() {
     let server = Server::at(1, "postgres", &["--max-connections=64"]).await;
     let mut idle = Vec::new();
