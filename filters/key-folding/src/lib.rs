@@ -3,9 +3,8 @@
 //! Go's `encoding/json` finds the field for a key without regard to case, and of several such keys
 //! it takes the last one (CVE-2026-27896). A gateway that reads `method` must therefore refuse
 //! `Method` beside or instead of it: an upstream might read that one. Two letters outside ASCII
-//! fold to a letter of ASCII: U+017F (`ſ`) to `s`, and U+212A (the Kelvin sign) to `k`. Names that
-//! a gateway acts on are read more loosely still: a server in C ends them at a NUL, and others trim
-//! them.
+//! fold to a letter of ASCII: U+017F (`ſ`) to `s`, and U+212A (the Kelvin sign) to `k`. Other
+//! readers are looser still: a server in C ends a key at a NUL, and others trim it.
 
 use std::borrow::Cow;
 
@@ -18,8 +17,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The key as a reader sees it that ignores case: letters of ASCII are small, U+017F is `s` and
 /// U+212A is `k`. All else stands for itself.
-#[must_use]
-pub fn fold(key: &[u8]) -> Cow<'_, [u8]> {
+fn fold(key: &[u8]) -> Cow<'_, [u8]> {
     let is_folded = |byte: &u8| !byte.is_ascii_uppercase() && byte.is_ascii();
     if key.iter().all(is_folded) {
         return Cow::Borrowed(key);
@@ -41,8 +39,9 @@ pub fn fold(key: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(folded)
 }
 
-/// The name as the loosest of readers sees it: white space and control characters around it are
-/// gone, it ends at the first NUL, and it is folded as by [`fold`].
+/// The key or name as the loosest of readers sees it: white space and control characters around it
+/// are gone, it ends at the first NUL, its letters of ASCII are small, U+017F is `s` and U+212A is
+/// `k`.
 #[must_use]
 pub fn read_loosely(name: &[u8]) -> Cow<'_, [u8]> {
     let Ok(text) = str::from_utf8(name) else {

@@ -133,6 +133,33 @@ fn it_refuses_keys_that_a_reader_which_ignores_case_takes_for_a_property() {
 }
 
 #[test]
+fn it_refuses_keys_that_a_reader_which_trims_or_stops_at_a_nul_takes_for_a_property() {
+    let open = r#"{"properties":{"task":{}},"required":["task"],"additionalProperties":true}"#;
+    for key in [
+        "task\\u0000",
+        "task\\u0000 and more",
+        "Task\\u0000",
+        " task",
+        "task\\t",
+        "\\ufefftask",
+    ] {
+        for instance in [
+            format!(r#"{{"task":1,"{key}":2}}"#),
+            format!(r#"{{"{key}":2,"task":1}}"#),
+            format!(r#"{{"{key}":2}}"#),
+        ] {
+            let outcome = schema(open).validate(instance.as_bytes(), 16);
+            let Err(Invalid::Unreadable(violation)) = outcome else {
+                panic!("{instance}: {outcome:?}");
+            };
+            let said = violation.to_string();
+            assert!(said.ends_with("to be written `task`"), "{said}");
+        }
+    }
+    folded(open, r#"{"task":1,"ta\u0000sk":2,"tasks":3}"#, None);
+}
+
+#[test]
 fn it_refuses_such_keys_at_every_depth_that_the_schema_reaches() {
     let name = r#"{"properties":{"name":{"type":"integer"}}}"#;
     let check = |text: &str, before: &str, after: &str, pointer: &str| {

@@ -8,7 +8,7 @@ mod links;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use key_folding::fold;
+use key_folding::read_loosely;
 
 use super::Schema;
 use super::header_parameters::HeaderParameter;
@@ -209,15 +209,19 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The names of properties that differ from another one in case alone.
+/// The names of properties that the loosest of readers takes for another one.
 fn spellings(nodes: &[Node]) -> SortedTexts {
     let objects = nodes.iter().filter_map(|node| node.object.as_deref());
     let properties = objects.flat_map(|object| &object.properties);
     let mut names = SortedTexts::new(properties.map(|property| property.name.as_bytes()));
     names.drop_repeated();
-    let mut folded = SortedTexts::new(names.iter().map(fold));
+    let mut folded = SortedTexts::new(names.iter().map(read_loosely));
     folded.keep_repeated();
-    SortedTexts::new(names.iter().filter(|name| folded.contains(&fold(name))))
+    SortedTexts::new(
+        names
+            .iter()
+            .filter(|name| folded.contains(&read_loosely(name))),
+    )
 }
 
 /// Where definitions are, and their pointer.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use key_folding::fold;
+use key_folding::read_loosely;
 
 use super::decimal::Decimal;
 use super::scan;
@@ -142,8 +142,8 @@ pub(crate) enum Keys {
 /// one pass.
 ///
 /// # Errors
-/// A key on the way to a parameter comes twice, or is one that a reader which ignores case takes
-/// for it, and nobody has looked for such keys before.
+/// A key on the way to a parameter comes twice, or is one that a loose reader takes for
+/// it, and nobody has looked for such keys before.
 pub(crate) fn values<'a>(
     parameters: &[HeaderParameter],
     arguments: &'a [u8],
@@ -239,8 +239,8 @@ impl Search<'_, '_> {
             let path = self.parameters.get(*parameter).map(HeaderParameter::path)?;
             path.get(level).map(String::as_str)
         };
-        let folded = fold(key);
-        let is_taken_for = |name: &&str| *fold(name.as_bytes()) == *folded;
+        let read = read_loosely(key);
+        let is_taken_for = |name: &&str| *read_loosely(name.as_bytes()) == *read;
         let taken = open.iter().filter_map(name).find(is_taken_for);
         if let (Some(name), []) = (taken, meant) {
             return Err(ambiguous(format!(

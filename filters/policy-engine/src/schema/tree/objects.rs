@@ -1,6 +1,6 @@
 //! Rules for objects, and how a name finds its property.
 
-use key_folding::fold;
+use key_folding::read_loosely;
 use step_count::count;
 
 use super::NodeId;
@@ -18,7 +18,7 @@ pub(in crate::schema) struct ObjectRules {
     /// The numbers of the properties that must be there.
     pub(in crate::schema) all_required: Vec<usize>,
     index: Index,
-    /// The properties' names as a reader sees them that ignores case.
+    /// The properties' names as the loosest of readers sees them.
     folded: SortedTexts,
 }
 
@@ -72,7 +72,7 @@ impl ObjectRules {
         let all_required = properties.iter().enumerate().filter_map(is_required);
         let all_required = all_required.collect();
         let names = properties.iter().map(|property| property.name.as_bytes());
-        let folded = SortedTexts::new(names.map(fold));
+        let folded = SortedTexts::new(names.map(read_loosely));
         let index = if properties.len() <= Self::LISTED {
             Index::List
         } else {
@@ -100,20 +100,20 @@ impl ObjectRules {
         }
     }
 
-    /// The property for which a reader that ignores case takes this name, which [`Self::find`]
-    /// does not find.
-    pub(in crate::schema) fn find_folded(&self, name: &[u8]) -> Option<&Property> {
+    /// The property for which a reader that ignores case, trims or stops at a NUL takes this name,
+    /// which [`Self::find`] does not find.
+    pub(in crate::schema) fn find_loosely(&self, name: &[u8]) -> Option<&Property> {
         if self.folded.is_empty() {
             return None;
         }
         count(name.len());
-        let name = fold(name);
+        let name = read_loosely(name);
         if !self.folded.contains(&name) {
             return None;
         }
         self.properties
             .iter()
-            .find(|property| fold(property.name.as_bytes()) == name)
+            .find(|property| read_loosely(property.name.as_bytes()) == name)
     }
 
     /// The number of the property of that name; `likely` is looked at first.

@@ -128,7 +128,7 @@ impl<'r> Run<'r> {
                 .and_then(|property| property.node);
             return Ok(node.map_or(rules.additional, Additional::Fits));
         }
-        if let Some(property) = rules.find_folded(name)
+        if let Some(property) = rules.find_loosely(name)
             && !self.is_a_spelling(name)
         {
             return self.misspelt(path, name, &property.name);
@@ -181,9 +181,9 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// A server that ignores case would take this key for the property; one that does not, would
-    /// not. So it is refused as what not everyone reads alike, whatever the schema says of
-    /// additional properties.
+    /// A server that ignores case, trims or stops at a NUL would take this key for the property;
+    /// one that does not, would not. So it is refused as what not everyone reads alike, whatever
+    /// the schema says of additional properties.
     #[cold]
     fn misspelt<T>(&mut self, path: &Path<'_>, key: &[u8], name: &str) -> Result<T, Stop> {
         let (key, name) = (echo(key), echo(name.as_bytes()));
