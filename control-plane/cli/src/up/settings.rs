@@ -170,6 +170,11 @@ impl SparkSettings {
 }
 
 impl Settings {
+    /// Whether a service that tools need is the user's own, which this program does not start.
+    pub(crate) fn uses_own_services(&self) -> bool {
+        self.postgres.postgres_host.is_some() || !self.spark.local_needed()
+    }
+
     /// The MCP endpoint that clients use.
     pub(crate) fn mcp_url(&self) -> String {
         format!("http://{}/mcp", reachable(self.gateway_address))
