@@ -7,11 +7,12 @@ use reqwest::{Client, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::job::{ExecutorMetrics, JobProgress};
-
+mod applications;
 mod cluster;
+mod worker_outputs;
 
 pub use cluster::{Cluster, ClusterApplication, ClusterWorker, Share};
+pub(super) use worker_outputs::{LogPart, Output, Part, Stream};
 
 /// One look takes no longer than this.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -130,55 +131,6 @@ pub(super) struct ListedDriver {
     pub worker: Option<String>,
 }
 
-/// Which of a driver's outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
-    /// The text that the script's Python wrote to either of its own outputs, so also a traceback.
-    Script,
-    /// The log of the JVM around it, opened by the command line that started it.
-    Driver,
-}
-
-/// Whose output to read.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Output<'a> {
-    /// The driver with this submission id.
-    Driver(&'a str, Stream),
-    /// An executor of an application; its log is what it writes to standard error.
-    Executor {
-        /// The id of the application.
-        application: &'a str,
-        /// The id of the executor in it.
-        executor: &'a str,
-    },
-}
-
-/// A part of a log, and where in the log it is, in bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LogPart {
-    pub text: String,
-    pub start: u64,
-    pub end: u64,
-    pub total: u64,
-}
-
-impl Stream {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Script => "stdout",
-            Self::Driver => "stderr",
-        }
-    }
-}
-
-/// Which part of a log.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Part {
-    First(u32),
-    Last(u32),
-    Range { offset: u64, bytes: u32 },
-}
-
 impl Master {
     pub(super) fn new(rest: &str, ui: &str) -> anyhow::Result<Self> {
         let url = |text: &str, variable: &str| {
@@ -239,186 +191,6 @@ impl Master {
         self.json(&url, self.http.get(url.clone())).await
     }
 
-    /// The value of one of the Spark properties of a running application.
-    pub(super) async fn property(
-        &self,
-        app: &str,
-        name: &str,
-    ) -> Result<Option<String>, MasterError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Environment {
-            #[serde(default)]
-            spark_properties: Vec<(String, String)>,
-        }
-        let url = self.of_app(app, "environment");
-        let environment: Environment = self.json(&url, self.http.get(url.clone())).await?;
-        let mut properties = environment.spark_properties.into_iter();
-        Ok(properties
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value))
-    }
-
-    /// How far a running application is.
-    pub(super) async fn progress(&self, app: &str) -> Result<JobProgress, MasterError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        #[derive(Default)]
-        struct SparkJob {
-            num_tasks: i64,
-            num_active_tasks: i64,
-            num_completed_tasks: i64,
-            num_skipped_tasks: i64,
-            num_failed_tasks: i64,
-            num_completed_stages: i64,
-            num_skipped_stages: i64,
-            stage_ids: Vec<i64>,
-        }
-        let url = self.of_app(app, "jobs");
-        let jobs: Vec<SparkJob> = self.json(&url, self.http.get(url.clone())).await?;
-        let sum = |of: fn(&SparkJob) -> i64| jobs.iter().map(of).sum();
-        Ok(JobProgress {
-            tasks: sum(|job| job.num_tasks - job.num_skipped_tasks),
-            tasks_done: sum(|job| job.num_completed_tasks),
-            tasks_running: sum(|job| job.num_active_tasks),
-            tasks_failed: sum(|job| job.num_failed_tasks),
-            stages: sum(|job| {
-                i64::try_from(job.stage_ids.len()).unwrap_or_default() - job.num_skipped_stages
-            }),
-            stages_done: sum(|job| job.num_completed_stages),
-        })
-    }
-
-    /// The executors of a running application, the driver's own entry left out.
-    pub(super) async fn executors(&self, app: &str) -> Result<Vec<ExecutorMetrics>, MasterError> {
-        #[derive(Deserialize, Default)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Executor {
-            id: String,
-            is_active: bool,
-            total_cores: i64,
-            active_tasks: i64,
-            completed_tasks: i64,
-            failed_tasks: i64,
-            total_duration: i64,
-            #[serde(rename = "totalGCTime")]
-            total_gc_time: i64,
-            memory_used: i64,
-            max_memory: i64,
-            total_input_bytes: i64,
-            total_shuffle_read: i64,
-            total_shuffle_write: i64,
-        }
-        let url = self.of_app(app, "allexecutors");
-        let all: Vec<Executor> = self.json(&url, self.http.get(url.clone())).await?;
-        let executors = all.into_iter().filter(|executor| executor.id != "driver");
-        Ok(executors
-            .map(|executor| ExecutorMetrics {
-                id: executor.id,
-                active: executor.is_active,
-                cores: executor.total_cores,
-                tasks_running: executor.active_tasks,
-                tasks_done: executor.completed_tasks,
-                tasks_failed: executor.failed_tasks,
-                run_ms: executor.total_duration,
-                gc_ms: executor.total_gc_time,
-                memory_used: executor.memory_used,
-                memory: executor.max_memory,
-                input: executor.total_input_bytes,
-                shuffle_read: executor.total_shuffle_read,
-                shuffle_write: executor.total_shuffle_write,
-            })
-            .collect())
-    }
-
-    /// The executors that a worker runs or has run for an application, by their ids.
-    pub(super) async fn executors_on(
-        &self,
-        worker_ui: &str,
-        app: &str,
-    ) -> Result<Vec<String>, MasterError> {
-        #[derive(Deserialize)]
-        struct Executor {
-            id: i64,
-            #[serde(default, rename = "appid")]
-            app: String,
-        }
-        #[derive(Deserialize)]
-        struct State {
-            #[serde(default)]
-            executors: Vec<Executor>,
-            #[serde(default, rename = "finishedexecutors")]
-            finished: Vec<Executor>,
-        }
-        let url = page_of_worker(worker_ui, "/json/")?;
-        let state: State = self.json(&url, self.http.get(url.clone())).await?;
-        let all = state.executors.into_iter().chain(state.finished);
-        let of_app = all.filter(|executor| executor.app == app);
-        Ok(of_app.map(|executor| executor.id.to_string()).collect())
-    }
-
-    /// A part of what a driver or an executor wrote on a worker.
-    pub(super) async fn log(
-        &self,
-        worker_ui: &str,
-        output: Output<'_>,
-        part: Part,
-    ) -> Result<LogPart, MasterError> {
-        let malformed = |reason: &str| MasterError::Malformed {
-            url: worker_ui.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let mut url = page_of_worker(worker_ui, "/log/")?;
-        match output {
-            Output::Driver(submission, stream) => url
-                .query_pairs_mut()
-                .append_pair("driverId", submission)
-                .append_pair("logType", stream.name()),
-            Output::Executor {
-                application,
-                executor,
-            } => url
-                .query_pairs_mut()
-                .append_pair("appId", application)
-                .append_pair("executorId", executor)
-                .append_pair("logType", "stderr"),
-        };
-        match part {
-            Part::Range { offset, bytes } => url
-                .query_pairs_mut()
-                .append_pair("offset", &offset.to_string())
-                .append_pair("byteLength", &bytes.to_string()),
-            Part::First(bytes) => url
-                .query_pairs_mut()
-                .append_pair("offset", "0")
-                .append_pair("byteLength", &bytes.to_string()),
-            Part::Last(bytes) => url
-                .query_pairs_mut()
-                .append_pair("byteLength", &bytes.to_string()),
-        };
-        let text = self.text(&url, self.http.get(url.clone())).await?;
-        // The first line says which bytes of which file these are; where it is missing, there is no
-        // such log.
-        let (first, log) = text.split_once('\n').unwrap_or((&text, ""));
-        let place = first.strip_prefix("==== Bytes ").and_then(place);
-        let (start, end, total) = place.ok_or_else(|| malformed(first))?;
-        Ok(LogPart {
-            text: log.to_owned(),
-            start,
-            end,
-            total,
-        })
-    }
-
-    /// A page of a driver's own REST interface, which the master passes on
-    /// (`spark.ui.reverseProxy`).
-    fn of_app(&self, app: &str, page: &str) -> Url {
-        at(
-            &self.ui,
-            &format!("/proxy/{app}/api/v1/applications/{app}/{page}"),
-        )
-    }
-
     async fn json<T: DeserializeOwned>(
         &self,
         url: &Url,
@@ -447,23 +219,6 @@ impl Master {
         let response = request.send().await.map_err(|error| failed(&error))?;
         response.text().await.map_err(|error| failed(&error))
     }
-}
-
-/// `0-9 of 12 of /path ====`: first byte, the one after the last, and all of them.
-fn place(line: &str) -> Option<(u64, u64, u64)> {
-    let (range, rest) = line.split_once(" of ")?;
-    let (start, end) = range.split_once('-')?;
-    let total = rest.split(' ').next()?;
-    Some((start.parse().ok()?, end.parse().ok()?, total.parse().ok()?))
-}
-
-/// A page of a worker.
-fn page_of_worker(worker_ui: &str, path: &str) -> Result<Url, MasterError> {
-    let base = Url::parse(worker_ui).map_err(|_| MasterError::Malformed {
-        url: worker_ui.to_owned(),
-        reason: "not an address".to_owned(),
-    })?;
-    Ok(at(&base, path))
 }
 
 /// `base` with this path.
