@@ -17,19 +17,28 @@ const INSERT: &str = "INSERT INTO kept VALUES (1)";
 
 const KEPT: &str = "SELECT count(*) FROM kept";
 
-/// A server whose PostgreSQL keeps what it is told to keep, and says so only when asked.
-struct SlowAnswers {
-    database: Database,
-    server: Server,
-    answer: watch::Sender<bool>,
+/// Where a COMMIT waits until it is let on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WaitsAt {
+    /// On its way to PostgreSQL; it is lost when the server hangs up before.
+    Sending,
+    /// PostgreSQL has heard it, and its answer waits.
+    Answer,
 }
 
-impl SlowAnswers {
-    async fn start() -> Self {
+/// A server whose PostgreSQL hears COMMIT, or answers it, only when it is let on.
+struct SlowCommits {
+    database: Database,
+    server: Server,
+    let_on: watch::Sender<bool>,
+}
+
+impl SlowCommits {
+    async fn start(waits_at: WaitsAt, most_ms: u32) -> Self {
         let database = Database::with("CREATE TABLE kept (a int)").await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
-        let (answer, asked) = watch::channel(true);
+        let (let_on, asked) = watch::channel(true);
         let behind = database.port;
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -37,31 +46,38 @@ impl SlowAnswers {
                 let (from_server, to_server) = server.expect("a PostgreSQL").into_split();
                 let (from_client, to_client) = client.into_split();
                 let is_committing = Arc::<AtomicBool>::default();
-                tokio::spawn(requests(from_client, to_server, Arc::clone(&is_committing)));
+                let held = |at| (at == waits_at).then(|| asked.clone());
+                tokio::spawn(requests(
+                    from_client,
+                    to_server,
+                    Arc::clone(&is_committing),
+                    held(WaitsAt::Sending),
+                ));
                 tokio::spawn(answers(
                     from_server,
                     to_client,
                     is_committing,
-                    asked.clone(),
+                    held(WaitsAt::Answer),
                 ));
             }
         });
+        let timeout = format!("--postgres-statement-timeout-ms={most_ms}");
         let flags = [
             "--postgres-write-user=postgres",
             "--postgres-write-password",
             PASSWORD,
-            "--postgres-statement-timeout-ms=2000",
+            &timeout,
         ];
         let server = Server::at(port, &database.name, &flags).await;
         // The session is there and the statement known, so that later calls take little time.
         let client = server.client();
         let first = client.call("execute_dml", json!({"sql": INSERT})).await;
         assert_eq!(first.structured()["affected_rows"], json!(1));
-        answer.send_replace(false);
+        let_on.send_replace(false);
         Self {
             database,
             server,
-            answer,
+            let_on,
         }
     }
 
@@ -70,12 +86,24 @@ impl SlowAnswers {
     }
 }
 
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, commits: Arc<AtomicBool>) {
+async fn requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    commits: Arc<AtomicBool>,
+    held: Option<watch::Receiver<bool>>,
+) {
     let mut buffer = vec![0; 65_536];
     while let Ok(size @ 1..) = from.read(&mut buffer).await {
         let piece = buffer.get(..size).unwrap_or_default();
         if piece.windows(7).any(|bytes| bytes == b"COMMIT\0") {
             commits.store(true, Ordering::SeqCst);
+            if let Some(mut asked) = held.clone() {
+                tokio::select! {
+                    asked = asked.wait_for(|asked| *asked) => drop(asked.expect("it lives")),
+                    // Nothing else comes while COMMIT is not answered.
+                    _ = from.readable() => return,
+                }
+            }
         }
         if to.write_all(piece).await.is_err() {
             return;
@@ -87,11 +115,14 @@ async fn answers(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     is_committing: Arc<AtomicBool>,
-    mut asked: watch::Receiver<bool>,
+    mut held: Option<watch::Receiver<bool>>,
 ) {
     let mut buffer = vec![0; 65_536];
     while let Ok(size @ 1..) = from.read(&mut buffer).await {
-        if is_committing.load(Ordering::SeqCst) && asked.wait_for(|asked| *asked).await.is_err() {
+        if let Some(asked) = &mut held
+            && is_committing.load(Ordering::SeqCst)
+            && asked.wait_for(|asked| *asked).await.is_err()
+        {
             return;
         }
         is_committing.store(false, Ordering::SeqCst);
@@ -104,7 +135,7 @@ async fn answers(
 
 #[tokio::test]
 async fn it_says_that_a_change_may_stand_whose_commit_is_not_answered() {
-    let slow = SlowAnswers::start().await;
+    let slow = SlowCommits::start(WaitsAt::Answer, 2_000).await;
     let client = slow.client();
     let answer = client.call("execute_dml", json!({"sql": INSERT})).await;
     let (code, message) = answer.failure();
@@ -123,7 +154,7 @@ async fn it_says_that_a_change_may_stand_whose_commit_is_not_answered() {
 
 #[tokio::test]
 async fn it_says_that_a_call_may_have_had_its_effect_that_the_gateway_stopped() {
-    let slow = SlowAnswers::start().await;
+    let slow = SlowCommits::start(WaitsAt::Answer, 2_000).await;
     let call = json!({"name": "execute_dml", "arguments": {"sql": INSERT}});
     let deadline = [("x-envoy-expected-rq-timeout-ms", "2000")];
     let sent = slow.client().send("tools/call", call, &deadline).await;
@@ -135,12 +166,26 @@ async fn it_says_that_a_call_may_have_had_its_effect_that_the_gateway_stopped() 
 }
 
 #[tokio::test]
+async fn it_has_a_change_kept_whose_call_is_stopped_before_postgresql_hears_of_commit() {
+    let slow = SlowCommits::start(WaitsAt::Sending, 30_000).await;
+    let client = slow.client();
+    let call = json!({"name": "execute_dml", "arguments": {"sql": INSERT}});
+    let deadline = [("x-envoy-expected-rq-timeout-ms", "2000")];
+    let answer = read(client.send("tools/call", call, &deadline).await).await;
+    assert_eq!(answer.failure().0, "timeout", "{answer:?}");
+    // A server that had hung up on PostgreSQL would have done so by then.
+    client.query(KEPT, json!([])).await.structured();
+    slow.let_on.send_replace(true);
+    slow.database.wait_for_count(KEPT, 2).await;
+}
+
+#[tokio::test]
 async fn it_tells_what_a_change_did_when_the_answer_to_its_commit_comes_late() {
-    let slow = SlowAnswers::start().await;
+    let slow = SlowCommits::start(WaitsAt::Answer, 2_000).await;
     let client = slow.client();
     let kept = async {
         slow.database.wait_for_count(KEPT, 2).await;
-        slow.answer.send_replace(true);
+        slow.let_on.send_replace(true);
     };
     let (answer, ()) = tokio::join!(client.call("execute_dml", json!({"sql": INSERT})), kept);
     assert_eq!(answer.structured()["affected_rows"], json!(1), "{answer:?}");
