@@ -22,6 +22,9 @@
 //! # }
 //! ```
 
+// The futures of a call nest deeper than the compiler follows by itself.
+#![recursion_limit = "256"]
+
 pub use {config, copy_format, health, kept_results, kept_tasks, postgres, results, spark};
 
 pub mod background;

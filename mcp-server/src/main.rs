@@ -1,8 +1,5 @@
 //! Starts the data server from flags and environment.
 
-// The futures of a call nest deeper than the compiler follows by itself.
-#![recursion_limit = "256"]
-
 use std::fs::OpenOptions;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -91,10 +88,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::info!("stopping");
         stop.cancel();
     });
-    if config.stdio {
-        // Boxed, or their types are too deep for the compiler together.
-        Box::pin(stdio::serve(config, shutdown)).await
-    } else {
-        Box::pin(http::serve(config, shutdown)).await
+    match config.stdio {
+        true => stdio::serve(config, shutdown).await,
+        false => http::serve(config, shutdown).await,
     }
 }

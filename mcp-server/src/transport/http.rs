@@ -23,6 +23,7 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
+use futures::future::BoxFuture;
 use http::StatusCode;
 use http_front::BodyReader;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -46,35 +47,54 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Listens where the configuration says, and serves until `shutdown` fires; calls that run then may
 /// end within a few seconds.
 ///
+/// Boxed, as all ways into the server are: whoever polls a future by its type compiles everything
+/// in it once more.
+///
 /// # Errors
 /// When a setting cannot be understood or the address cannot be bound; never because a service
 /// behind the tools is down.
-pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    open_files::allow_many();
-    let address = config.listen_address();
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on `{address}`; set MCP_SERVER_ADDRESS to a free address")
-    })?;
-    serve_on(listener, &config, shutdown).await
+pub fn serve(
+    config: Config,
+    shutdown: CancellationToken,
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(async move {
+        open_files::allow_many();
+        let address = config.listen_address();
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("cannot listen on `{address}`; set MCP_SERVER_ADDRESS to a free address")
+        })?;
+        serve_on(listener, &config, shutdown).await
+    })
 }
 
 /// Serves on a listener that the caller has bound already.
 ///
 /// # Errors
 /// When a setting cannot be understood, or the listener has no address.
-pub async fn serve_on(
+pub fn serve_on(
     listener: TcpListener,
     config: &Config,
     shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    serve_catalogue(listener, config, Catalogue::offered(config)?, shutdown).await
+) -> BoxFuture<'_, anyhow::Result<()>> {
+    Box::pin(async move {
+        serve_catalogue(listener, config, Catalogue::offered(config)?, shutdown).await
+    })
 }
 
 /// The same with other things on offer than this server's own.
 ///
 /// # Errors
 /// When a setting cannot be understood, a declared tool cannot run, or the listener has no address.
-pub async fn serve_catalogue(
+pub fn serve_catalogue(
+    listener: TcpListener,
+    config: &Config,
+    catalogue: Catalogue,
+    shutdown: CancellationToken,
+) -> BoxFuture<'_, anyhow::Result<()>> {
+    Box::pin(serve_until_stopped(listener, config, catalogue, shutdown))
+}
+
+async fn serve_until_stopped(
     listener: TcpListener,
     config: &Config,
     catalogue: Catalogue,

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use futures::future::BoxFuture;
 use rmcp::model::Extensions;
 use rmcp::service::{ServerInitializeError, ServiceExt as _};
 use rmcp::transport::io::stdio_pipes;
@@ -23,7 +24,14 @@ static SESSION: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().simple().to_s
 ///
 /// # Errors
 /// When a setting cannot be understood, or the client speaks something else than MCP.
-pub async fn serve(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub fn serve(
+    config: Config,
+    shutdown: CancellationToken,
+) -> BoxFuture<'static, anyhow::Result<()>> {
+    Box::pin(serve_client(config, shutdown))
+}
+
+async fn serve_client(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let catalogue = Catalogue::offered(&config)?;
     let services = Arc::new(Services::new(&config)?);
     catalogue.tools.check_declared(&services).await?;

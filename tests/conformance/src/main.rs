@@ -23,11 +23,5 @@ async fn main() -> anyhow::Result<()> {
         resources: resources::all(),
         prompts: prompts::all(),
     };
-    Box::pin(http::serve_catalogue(
-        listener,
-        &config,
-        catalogue,
-        CancellationToken::new(),
-    ))
-    .await
+    http::serve_catalogue(listener, &config, catalogue, CancellationToken::new()).await
 }
