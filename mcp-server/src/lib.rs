@@ -25,12 +25,11 @@
 // The futures of a call nest deeper than the compiler follows by itself.
 #![recursion_limit = "256"]
 
-pub use {config, copy_format, health, kept_results, kept_tasks, postgres, results, spark};
+pub use {config, copy_format, health, jobs, kept_results, kept_tasks, postgres, results, spark};
 
 pub mod background;
 pub mod call;
 pub mod flow_runner;
-pub mod jobs;
 pub mod known_names;
 pub mod mcp;
 pub mod metrics;
@@ -38,6 +37,5 @@ pub mod pipelines;
 pub mod prompts;
 pub mod resources;
 pub mod services;
-mod store_pool;
 pub mod tools;
 pub mod transport;

@@ -9,7 +9,7 @@ mod flow;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Access, Config};
-use crate::store_pool;
+
 use orchestrator::Store;
 
 pub use flow::{

@@ -7,7 +7,7 @@ use super::{Master, MasterError, at};
 
 /// Which of a driver's outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::jobs) enum Stream {
+pub(crate) enum Stream {
     /// The text that the script's Python wrote to either of its own outputs, so also a traceback.
     Script,
     /// The log of the JVM around it, opened by the command line that started it.
@@ -16,7 +16,7 @@ pub(in crate::jobs) enum Stream {
 
 /// Whose output to read.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::jobs) enum Output<'a> {
+pub(crate) enum Output<'a> {
     /// The driver with this submission id.
     Driver(&'a str, Stream),
     /// An executor of an application; its log is what it writes to standard error.
@@ -30,7 +30,7 @@ pub(in crate::jobs) enum Output<'a> {
 
 /// A part of a log, and where in the log it is, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::jobs) struct LogPart {
+pub(crate) struct LogPart {
     pub text: String,
     pub start: u64,
     pub end: u64,
@@ -48,7 +48,7 @@ impl Stream {
 
 /// Which part of a log.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::jobs) enum Part {
+pub(crate) enum Part {
     First(u32),
     Last(u32),
     Range { offset: u64, bytes: u32 },
@@ -56,7 +56,7 @@ pub(in crate::jobs) enum Part {
 
 impl Master {
     /// The executors that a worker runs or has run for an application, by their ids.
-    pub(in crate::jobs) async fn executors_on(
+    pub(crate) async fn executors_on(
         &self,
         worker_ui: &str,
         app: &str,
@@ -82,7 +82,7 @@ impl Master {
     }
 
     /// A part of what a driver or an executor wrote on a worker.
-    pub(in crate::jobs) async fn log(
+    pub(crate) async fn log(
         &self,
         worker_ui: &str,
         output: Output<'_>,

@@ -9,6 +9,18 @@
 //! driver is matched, on the next start, with the driver whose command line carries its id. Ends
 //! are recorded as they are seen, because a master forgets them when it restarts. Nothing is kept
 //! in memory that would be missed.
+//!
+//! [`Jobs`] takes a [`NewJob`] and gives a [`Job`], found again by its [`JobId`] for its owner
+//! alone; [`Jobs::watch`] keeps the records up to date. Nothing here knows of MCP or of tools.
+//!
+//! ```no_run
+//! # async fn example(config: &config::Config) -> anyhow::Result<()> {
+//! let jobs = jobs::Jobs::new(config)?;
+//! tokio::spawn(jobs.clone().watch(tokio_util::sync::CancellationToken::new()));
+//! let page = jobs.list(None, &jobs::Filter::default(), 20).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,8 +32,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
-use crate::health::Health;
+use config::Config;
+use health::Health;
 
 mod driver_output;
 mod error;

@@ -114,7 +114,7 @@ struct ApplicationEntry {
 
 impl Master {
     /// The cluster in full. A master whose submission server does not answer has no version.
-    pub(in crate::jobs) async fn cluster(&self) -> Result<Cluster, MasterError> {
+    pub(crate) async fn cluster(&self) -> Result<Cluster, MasterError> {
         let url = at(&self.ui, "/json/");
         let version_url = at(&self.rest, &format!("/v1/submissions/status/{NO_DRIVER}"));
         let (page, answer) = tokio::join!(

@@ -4,11 +4,11 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{Master, MasterError, at};
-use crate::jobs::job::{ExecutorMetrics, JobProgress};
+use crate::job::{ExecutorMetrics, JobProgress};
 
 impl Master {
     /// The value of one of the Spark properties of a running application.
-    pub(in crate::jobs) async fn property(
+    pub(crate) async fn property(
         &self,
         app: &str,
         name: &str,
@@ -28,7 +28,7 @@ impl Master {
     }
 
     /// How far a running application is.
-    pub(in crate::jobs) async fn progress(&self, app: &str) -> Result<JobProgress, MasterError> {
+    pub(crate) async fn progress(&self, app: &str) -> Result<JobProgress, MasterError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase", default)]
         #[derive(Default)]
@@ -58,10 +58,7 @@ impl Master {
     }
 
     /// The executors of a running application, the driver's own entry left out.
-    pub(in crate::jobs) async fn executors(
-        &self,
-        app: &str,
-    ) -> Result<Vec<ExecutorMetrics>, MasterError> {
+    pub(crate) async fn executors(&self, app: &str) -> Result<Vec<ExecutorMetrics>, MasterError> {
         #[derive(Deserialize, Default)]
         #[serde(rename_all = "camelCase", default)]
         struct Executor {

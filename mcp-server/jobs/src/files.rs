@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::fs;
 
 use super::job::JobId;
-use crate::config::JobFileAccess;
+use config::JobFileAccess;
 
 /// A killed driver leaves its Python behind unless the kernel ends that with it.
 const WRAPPER: &str = "#!/bin/sh

@@ -8,8 +8,6 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::types::Json;
 use tokio::sync::OnceCell;
 
-use crate::store_pool;
-
 use super::job::{
     ExecutorMetrics, IdempotencyKey, InvalidState, Job, JobId, JobProgress, JobState, StopReason,
     Times,
@@ -20,17 +18,17 @@ const MIGRATIONS: [Step; 3] = [
     Step {
         number: 1,
         title: "spark jobs",
-        sql: include_str!("../../migrations/0001_spark_jobs.sql"),
+        sql: include_str!("../migrations/0001_spark_jobs.sql"),
     },
     Step {
         number: 2,
         title: "owners and versions",
-        sql: include_str!("../../migrations/0002_owners_and_versions.sql"),
+        sql: include_str!("../migrations/0002_owners_and_versions.sql"),
     },
     Step {
         number: 3,
         title: "stops keys and metrics",
-        sql: include_str!("../../migrations/0003_stops_keys_and_metrics.sql"),
+        sql: include_str!("../migrations/0003_stops_keys_and_metrics.sql"),
     },
 ];
 

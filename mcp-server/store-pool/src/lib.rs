@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 
-use crate::config::SslMode;
+use config::SslMode;
 
 /// Milliseconds; the longest statement reads a page of records, and one that waits for a lock gives
 /// up.
