@@ -15,7 +15,8 @@ pub enum MessageForm {
 /// Whether a message of this method may pass where no rule is asked.
 pub(crate) fn is_open(access: Access, method: &[u8], form: MessageForm) -> bool {
     match (access, method) {
-        // What a client needs to speak at all, and lists.
+        // What a client needs to speak at all, and lists; and what a caller of an open tool needs,
+        // whose answer is a task: the server that made it binds it to its caller.
         (Access::Allow, _)
         | (
             Access::Deny,
@@ -25,7 +26,10 @@ pub(crate) fn is_open(access: Access, method: &[u8], form: MessageForm) -> bool 
             | b"tools/list"
             | b"prompts/list"
             | b"resources/list"
-            | b"resources/templates/list",
+            | b"resources/templates/list"
+            | b"tasks/get"
+            | b"tasks/update"
+            | b"tasks/cancel",
         ) => true,
         // A notification has no id: with one, a server might take it for something to do.
         (Access::Deny, method) => {

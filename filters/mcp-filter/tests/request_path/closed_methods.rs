@@ -22,14 +22,16 @@ fn modern_request(method: &str) -> String {
 #[test]
 fn it_refuses_closed_methods_in_the_form_of_each_era() {
     let gateway = gateway();
-    for method in ["resources/read", "prompts/get", "tasks/get", "x"] {
+    for method in ["resources/read", "prompts/get", "tasks/result", "x"] {
         let answer = gateway.send(&Sent::post(request(method))).answer();
         // A 4xx would end the session of old SDKs.
         assert_eq!(answer.error(), (200, 40300, json!(41)), "{method}");
         let sentence = format!("the method `{method}` is not open on this gateway");
         assert!(answer.sentence().starts_with(&sentence));
         // Nobody knows what an unknown method is called on.
-        let name = (method != "x").then_some("x");
+        let name = ["resources/read", "prompts/get"]
+            .contains(&method)
+            .then_some("x");
         let sent = Sent::modern(method, name, modern_request(method));
         let answer = gateway.send(&sent).answer();
         assert_eq!(answer.error(), (403, 40300, json!("a")), "{method}");
@@ -50,6 +52,7 @@ fn it_passes_what_a_client_needs_to_speak_at_all_and_answers_of_clients() {
     for body in [
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#,
         r#"{"jsonrpc":"2.0","id":3,"result":{"roots":[]}}"#,
+        r#"{"jsonrpc":"2.0","id":4,"method":"tasks/cancel","params":{"taskId":"1"}}"#,
     ] {
         assert_eq!(gateway.send(&Sent::post(body)).cluster(), "weather-cluster");
     }
