@@ -298,6 +298,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn it_has_spark_take_texts_as_they_are_written_in_every_session() {
+        let (fake, sessions) = sessions().await;
+        sessions.reader().await.expect("a session");
+        sessions.writer(Some("a")).await.expect("a session");
+        sessions.writer(None).await.expect("a session");
+        let asked = fake.asked();
+        let opened = asked.iter().filter_map(|asked| match asked {
+            Asked::Open { settings, .. } => Some(settings),
+            _ => None,
+        });
+        let opened: Vec<_> = opened.collect();
+        let off = (
+            "spark.sql.variable.substitute".to_owned(),
+            "false".to_owned(),
+        );
+        assert_eq!(opened.len(), 3, "{asked:?}");
+        assert!(opened.iter().all(|set| set.contains(&off)), "{opened:?}");
+    }
+
+    #[tokio::test]
     async fn it_keeps_a_fixed_number_of_sessions_and_none_that_is_in_use_goes() {
         let (fake, sessions) = sessions().await;
         let mut busy = Vec::new();
@@ -336,7 +356,7 @@ mod tests {
             sessions.connect.drain().await;
             let asked = fake.asked();
             let opened = asked.iter().find_map(|asked| match asked {
-                Asked::Open { session } => Some(session.clone()),
+                Asked::Open { session, .. } => Some(session.clone()),
                 _ => None,
             });
             let session = opened.expect("it was being opened");

@@ -1,10 +1,14 @@
 """Plain queries where Spark has no check of its own, and writes where the operator allows them."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from own_spark import EXTENSION, DataServer, SparkConnect
+
+AS_WRITTEN = ("${env:SPARK_HOME}", "${system:user.dir}", "${spark.app.id}")
+"""Texts that Spark would fill in with what it knows of its server, before it reads them."""
 
 
 @pytest.fixture
@@ -22,6 +26,7 @@ def test_it_takes_plain_queries_alone_where_spark_has_no_check(installation, tmp
         ("SELECT 1 AS a, 'b' AS c", [[1, "b"]]),
         ("SELECT count(*) FROM range(10) WHERE id > 4", [[5]]),
         ("SHOW TABLES", []),
+        *((f"SELECT '{text}'", [[text]]) for text in AS_WRITTEN),
     ):
         assert server.run(sql)["rows"] == rows, sql
     for sql in (
@@ -48,6 +53,10 @@ def test_it_takes_plain_queries_alone_where_spark_has_no_check(installation, tmp
 )
 def test_it_writes_where_the_operator_lets_it_and_there_alone(installation, tmp_path, spark):
     reader = DataServer(installation, tmp_path, spark)
+    for text in AS_WRITTEN:
+        assert reader.run(f"SELECT '{text}'")["rows"] == [[text]]
+    # Where Spark reads the text, its own words for what is wrong there tell nothing either.
+    assert "/" not in json.dumps(reader.run("SELECT ${env:SPARK_HOME}"))
     writer = DataServer(installation, tmp_path, spark, "--tools=all", "--spark-allow-writes")
     assert "statements only read, by Spark's own verdict" in reader.health()["detail"]
     assert "statements may write" in writer.health()["detail"]

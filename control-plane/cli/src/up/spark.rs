@@ -183,6 +183,8 @@ impl LocalSpark {
                 "spark.sql.extensions",
                 "portcullis.spark.ReadOnlyExtension".to_owned(),
             ),
+            // Nor does a text have values of the environment put into it.
+            ("spark.sql.variable.substitute", "false".to_owned()),
             (
                 "spark.portcullis.files",
                 self.settings.readable_files.clone().unwrap_or_default(),

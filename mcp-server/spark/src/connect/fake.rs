@@ -47,13 +47,29 @@ pub(crate) enum Ending {
 /// A question of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Open { session: String },
-    Execute { session: String, operation: String },
-    Reattach { after: Option<String> },
-    Interrupt { operation: String },
-    ReleaseAll { operation: String },
-    ReleaseUntil { response: String },
-    Close { session: String },
+    Open {
+        session: String,
+        settings: Vec<(String, String)>,
+    },
+    Execute {
+        session: String,
+        operation: String,
+    },
+    Reattach {
+        after: Option<String>,
+    },
+    Interrupt {
+        operation: String,
+    },
+    ReleaseAll {
+        operation: String,
+    },
+    ReleaseUntil {
+        response: String,
+    },
+    Close {
+        session: String,
+    },
 }
 
 #[derive(Clone)]
@@ -62,7 +78,7 @@ pub(crate) struct Fake {
     asked: Arc<watch::Sender<Vec<Asked>>>,
     /// How many interrupts do not find the operation.
     deaf_to: Arc<Mutex<u32>>,
-    /// Sessions that may write are opened by who can take it.
+    /// Sessions are opened by who can take it.
     openings: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -91,7 +107,7 @@ impl Fake {
         (fake, Connect::new(remote).expect("an address"))
     }
 
-    /// Lets no session that may write be opened while the result lives.
+    /// Lets no session be opened while the result lives.
     pub(crate) async fn hold_openings(&self) -> tokio::sync::OwnedMutexGuard<()> {
         Arc::clone(&self.openings).lock_owned().await
     }
@@ -251,8 +267,18 @@ impl SparkConnectService for Fake {
         &self,
         request: Request<pb::ConfigRequest>,
     ) -> Result<Response<pb::ConfigResponse>, Status> {
+        use pb::config_request::operation::OpType;
+        let request = request.into_inner();
+        let Some(OpType::Set(set)) = request.operation.and_then(|operation| operation.op_type)
+        else {
+            return Err(Status::invalid_argument("no settings"));
+        };
+        let pairs = set.pairs.into_iter();
         self.note(Asked::Open {
-            session: request.into_inner().session_id,
+            session: request.session_id,
+            settings: pairs
+                .map(|pair| (pair.key, pair.value.unwrap_or_default()))
+                .collect(),
         });
         let _opened = self.openings.lock().await;
         Ok(Response::new(pb::ConfigResponse::default()))

@@ -16,6 +16,10 @@ const PROBE: &str = "SELECT java_method('java.lang.Math', 'abs', -1)";
 /// The setting by which the check lets a session write.
 const ACCESS: &str = "spark.portcullis.access";
 
+/// The setting by which Spark puts values into a text before it reads it: `${env:NAME}` becomes
+/// that variable of the server's environment, which no check of a statement would ever see.
+const SUBSTITUTE: &str = "spark.sql.variable.substitute";
+
 /// One Spark session. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -95,12 +99,12 @@ impl Connect {
     /// Opens a session for reading, and finds out whether Spark itself checks that it only reads.
     ///
     /// # Errors
-    /// [`ConnectError`] if the server does not answer, or refuses.
+    /// [`ConnectError`] if the server does not answer, or refuses: also where it does not let its
+    /// texts be taken as they are written.
     pub async fn open_for_reading(&self, user: &SparkUser) -> Result<Session, ConnectError> {
         let mut half = HalfOpen::new(self, user);
-        let version = Analyze::SparkVersion(SparkVersion {});
-        let answer = self.analyse(&half.session, version).await?;
-        half.session.on_server = Some(answer.server_side_session_id);
+        let settings = [(SUBSTITUTE, "false")];
+        half.session.on_server = Some(self.set(&half.session, &settings).await?);
         let sql = pb::Sql {
             query: PROBE.to_owned(),
             ..Default::default()
@@ -126,28 +130,8 @@ impl Connect {
     /// [`ConnectError`] if the server does not answer, or refuses.
     pub async fn open_for_writing(&self, user: &SparkUser) -> Result<Session, ConnectError> {
         let mut half = HalfOpen::new(self, user);
-        let pair = pb::KeyValue {
-            key: ACCESS.to_owned(),
-            value: Some("write".to_owned()),
-        };
-        let request = pb::ConfigRequest {
-            session_id: half.session.id(),
-            user_context: half.session.user_context(),
-            client_type: Some(CLIENT_TYPE.to_owned()),
-            operation: Some(Operation {
-                op_type: Some(OpType::Set(Set {
-                    pairs: vec![pair],
-                    ..Default::default()
-                })),
-            }),
-            ..Default::default()
-        };
-        let mut service = self.service.clone();
-        let answer = timeout(CALL_TIMEOUT, service.config(request))
-            .await
-            .map_err(|_| self.unreachable("no answer within 10 seconds"))?
-            .map_err(|status| failure::read(self, &status))?;
-        half.session.on_server = Some(answer.into_inner().server_side_session_id);
+        let settings = [(SUBSTITUTE, "false"), (ACCESS, "write")];
+        half.session.on_server = Some(self.set(&half.session, &settings).await?);
         Ok(half.into_open())
     }
 
@@ -188,6 +172,36 @@ impl Connect {
                 tracing::debug!(%status, "Spark refused to end a session");
             }
         });
+    }
+
+    /// Gives a session these settings; the server's own name for the session.
+    async fn set(
+        &self,
+        session: &Session,
+        settings: &[(&str, &str)],
+    ) -> Result<String, ConnectError> {
+        let pairs = settings.iter().map(|(key, value)| pb::KeyValue {
+            key: (*key).to_owned(),
+            value: Some((*value).to_owned()),
+        });
+        let request = pb::ConfigRequest {
+            session_id: session.id(),
+            user_context: session.user_context(),
+            client_type: Some(CLIENT_TYPE.to_owned()),
+            operation: Some(Operation {
+                op_type: Some(OpType::Set(Set {
+                    pairs: pairs.collect(),
+                    ..Default::default()
+                })),
+            }),
+            ..Default::default()
+        };
+        let mut service = self.service.clone();
+        let answer = timeout(CALL_TIMEOUT, service.config(request))
+            .await
+            .map_err(|_| self.unreachable("no answer within 10 seconds"))?
+            .map_err(|status| failure::read(self, &status))?;
+        Ok(answer.into_inner().server_side_session_id)
     }
 
     async fn analyse(

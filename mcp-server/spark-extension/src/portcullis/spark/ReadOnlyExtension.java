@@ -1,5 +1,6 @@
 package portcullis.spark;
 
+import org.apache.spark.SparkContext;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.SparkSessionExtensions;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
@@ -12,14 +13,20 @@ import scala.runtime.BoxedUnit;
  *
  * <p>Every statement is judged by the plan that Spark itself made of it: before names of files are
  * looked up, and again when it is analysed, before any of it is optimised or run. A session whose
- * setting {@code spark.portcullis.access} is {@code write} is not judged.
+ * setting {@code spark.portcullis.access} is {@code write} is not judged. Texts are taken as they
+ * are written: Spark would else put values of its environment into them before they are read.
  */
 public final class ReadOnlyExtension extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   /** The setting that opens a session; without it, or with any other value, it reads. */
   static final String ACCESS = "spark.portcullis.access";
 
+  /** The setting by which Spark puts `${env:…}` into a text before anything of it is a plan. */
+  private static final String SUBSTITUTE = "spark.sql.variable.substitute";
+
   @Override
   public BoxedUnit apply(SparkSessionExtensions extensions) {
+    // Sessions begin with these settings; the server's environment is nothing to be read.
+    SparkContext.getOrCreate().conf().set(SUBSTITUTE, "false");
     // Rules for hints run before relations are resolved, and resolving one opens its files.
     extensions.injectHintResolutionRule(
         new AbstractFunction1<SparkSession, Rule<LogicalPlan>>() {

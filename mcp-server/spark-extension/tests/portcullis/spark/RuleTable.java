@@ -148,6 +148,13 @@ public final class RuleTable {
           "SELECT * FROM IDENTIFIER('text.`FILE`')", "SELECT * FROM text.`/etc/FILE`",
           "EXECUTE IMMEDIATE 'SELECT * FROM text.`FILE`'");
 
+  /** Texts that Spark would fill in with what it knows of its server, before it reads them. */
+  private static final List<String> AS_WRITTEN =
+      List.of(
+          "${env:PATH}", "${system:user.dir}", "${spark.app.id}", "${hiveconf:spark.app.id}",
+          "${spark:spark.app.id}", "${hivevar:spark.app.id}", "${sparkconf:spark.app.id}",
+          "${spark.sql.variable.substitute}", "${env:${system:portcullis.name}}");
+
   /** Scripts, whose answer the data server asks for as rows, with a limit. */
   private static final List<String> SCRIPTS =
       List.of(
@@ -197,6 +204,15 @@ public final class RuleTable {
       String missing = said(reader, sql.replace("FILE", "none.txt")).replace("none.txt", "FILE");
       if (!there.equals(missing)) {
         fail("it tells which files there are: " + sql + "\n    " + there + "\n    " + missing);
+      }
+    }
+    System.setProperty("portcullis.name", "PATH");
+    for (String text : AS_WRITTEN) {
+      for (String form : List.of("SELECT '%s'", "EXECUTE IMMEDIATE 'SELECT ''%s'''")) {
+        String said = said(reader, String.format(form, text));
+        if (!said.equals("[[" + text + "]]")) {
+          fail("a text is not taken as it is written: " + text + " is " + said);
+        }
       }
     }
     for (String sql : SCRIPTS) {
