@@ -31,9 +31,9 @@
 //!     cancel: Default::default(),
 //! })?;
 //! let id = place.id();
-//! place.end(Outcome::Cancelled)?;
+//! place.end(Outcome::Cancelled(None))?;
 //! let over = store.look(&id, Some("ada"))?;
-//! assert!(matches!(over.state, TaskState::Over(Outcome::Cancelled)));
+//! assert!(matches!(over.state, TaskState::Over(Outcome::Cancelled(None))));
 //! assert!(store.look(&id, None).is_err());
 //! # Ok(())
 //! # }
@@ -167,7 +167,7 @@ pub enum TaskState {
     Asking(InputRequests),
     /// Its work has ended in this way.
     Over(Outcome),
-    /// The process that ran it has ended before it.
+    /// The process that ran it has ended before it, or could not write down how it ended.
     Lost {
         /// The tool that it called.
         tool: String,

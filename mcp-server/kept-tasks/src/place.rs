@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::record::{Outcome, Record};
 use crate::running::{Running, StatusReports};
-use crate::{KEPT_AFTER_END, NotKept, TaskStore, TaskView};
+use crate::{KEPT_AFTER_END, NotKept, TaskState, TaskStore, TaskView};
 
 /// A task whose work is being done. Dropped before its end, it is lost: its caller is told so.
 #[derive(Debug)]
@@ -37,6 +37,12 @@ impl Place {
     /// The task as its caller sees it now.
     pub fn view(&self) -> TaskView {
         self.running.view()
+    }
+
+    /// Whether its work may have changed something, however it ended: stopping takes back nothing
+    /// that was told to stay. A call asks its client before it changes anything.
+    pub fn may_have_changed(&self) -> bool {
+        self.running.record.changes && !matches!(self.view().state, TaskState::Asking(_))
     }
 
     /// The way of its reports of progress.

@@ -68,8 +68,8 @@ pub enum Outcome {
     },
     /// With an error of JSON-RPC.
     Failed(Map<String, Value>),
-    /// Its caller stopped it.
-    Cancelled,
+    /// Its caller stopped it; the text says what they should know of its work.
+    Cancelled(Option<String>),
 }
 
 /// A task as its file has it.
@@ -100,7 +100,7 @@ enum End {
         has_structured: bool,
     },
     Failed(Map<String, Value>),
-    Cancelled,
+    Cancelled(Option<String>),
 }
 
 impl Record {
@@ -116,7 +116,7 @@ impl Record {
                 }
             }
             Outcome::Failed(error) => End::Failed(error.clone()),
-            Outcome::Cancelled => End::Cancelled,
+            Outcome::Cancelled(message) => End::Cancelled(message.clone()),
         });
         let mut bytes = serde_json::to_vec(&Facts {
             owner: self.owner.clone(),
@@ -139,7 +139,7 @@ impl Record {
         let facts: Facts = serde_json::from_slice(&bytes[..line])?;
         let end = match facts.end {
             None => None,
-            Some(End::Cancelled) => Some(Outcome::Cancelled),
+            Some(End::Cancelled(message)) => Some(Outcome::Cancelled(message)),
             Some(End::Failed(error)) => Some(Outcome::Failed(error)),
             Some(End::Completed {
                 result,

@@ -128,6 +128,11 @@ fn log(failure: Option<&ToolFailure>, took: Duration) {
     }
 }
 
+/// The advice for a call with an effect of whose end nobody knows.
+pub(super) const MAY_HAVE_CHANGED: &str =
+    "it may have had its effect: see whether it has before you call it again";
+
+/// The failure of a call that was stopped because its time was over.
 pub(super) fn out_of_time(given: Duration, effect: Effect) -> ToolFailure {
     let given = spell_time(given);
     let message = format!(
@@ -135,9 +140,7 @@ pub(super) fn out_of_time(given: Duration, effect: Effect) -> ToolFailure {
     );
     let hint = match effect {
         Effect::Reads => "ask for less at once; submit_spark_job runs long work",
-        Effect::Adds | Effect::Destroys => {
-            "it may have had its effect: see whether it has before you try again"
-        }
+        Effect::Adds | Effect::Destroys => MAY_HAVE_CHANGED,
     };
     ToolFailure::new("timeout", message).with_hint(hint)
 }

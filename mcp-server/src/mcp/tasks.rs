@@ -14,6 +14,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::calls::MAY_HAVE_CHANGED;
 use super::server::McpServer;
 use super::{RawResult, answer};
 use crate::call::{Call, Principal, spell_time};
@@ -84,7 +85,7 @@ pub(super) fn to_wire(id: String, view: TaskView, raw_result: Option<&RawResult>
     let (message, payload) = match view.state {
         TaskState::Working(report) => (report, TaskPayload::Working),
         TaskState::Asking(input_requests) => (None, TaskPayload::InputRequired { input_requests }),
-        TaskState::Over(Outcome::Cancelled) => (None, TaskPayload::Cancelled),
+        TaskState::Over(Outcome::Cancelled(message)) => (message, TaskPayload::Cancelled),
         TaskState::Over(Outcome::Failed(error)) => failure(error),
         TaskState::Lost { tool, changes } => failure(object(&lost(&tool, changes))),
         TaskState::Over(Outcome::Completed {
@@ -130,23 +131,33 @@ fn spell_date(milliseconds: i64) -> String {
 
 fn lost(tool: &str, changes: bool) -> ErrorData {
     let remedy = match changes {
-        true => "it may have had its effect: see whether it has before you call it again",
+        true => MAY_HAVE_CHANGED,
         false => "call it again",
     };
     let message = format!(
-        "the server was restarted while it worked on this call of `{tool}`, and the call is lost; \
-         {remedy}"
+        "the server was restarted while it worked on this call of `{tool}`, or could not write \
+         down how it ended: the call is lost; {remedy}"
     );
     ErrorData::internal_error(message, None)
 }
 
-/// The error of work that outlasted its task.
-pub(super) fn out_of_time(given: Duration) -> ErrorData {
+/// The end of a task whose work outlasted it.
+pub(super) fn out_of_time(given: Duration, may_have_changed: bool) -> Outcome {
+    let given = spell_time(given);
+    let remedy = match may_have_changed {
+        true => format!("; {MAY_HAVE_CHANGED}"),
+        false => String::new(),
+    };
     let message = format!(
-        "the work was not over within the {} for which this server keeps a task, and was stopped",
-        spell_time(given)
+        "the work was not over within the {given} for which this server keeps a task, and was \
+         stopped{remedy}"
     );
-    ErrorData::internal_error(message, None)
+    failed(&ErrorData::internal_error(message, None))
+}
+
+/// The end of a task that its caller stopped.
+pub(super) fn cancelled(may_have_changed: bool) -> Outcome {
+    Outcome::Cancelled(may_have_changed.then(|| format!("it was cancelled; {MAY_HAVE_CHANGED}")))
 }
 
 /// The end of a task whose call has an answer.

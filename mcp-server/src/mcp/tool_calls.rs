@@ -229,31 +229,31 @@ impl McpServer {
         let work = self.finish(&place, attempting, request, &call);
         let ended = tokio::time::timeout(time, work).await;
         call.cancelled.cancel();
-        if self.stopping.is_cancelled() {
-            // Whoever asks after the restart hears that it was lost.
-            return;
-        }
         let outcome = match ended {
-            Ok(ended) => ended,
-            Err(_) => tasks::failed(&tasks::out_of_time(given)),
+            Ok(Some(outcome)) => outcome,
+            // Whoever asks after the restart hears that it was lost.
+            _ if self.stopping.is_cancelled() => return,
+            Ok(None) => tasks::cancelled(place.may_have_changed()),
+            Err(_) => tasks::out_of_time(given, place.may_have_changed()),
         };
         tasks::write_end(place, outcome, call).await;
     }
 
+    /// The end of the work of a task; nothing where it was stopped before.
     async fn finish(
         &self,
         place: &Place,
         mut attempting: Attempting,
         mut request: CallToolRequestParams,
         call: &Call,
-    ) -> Outcome {
+    ) -> Option<Outcome> {
         let mut call = call.clone();
         for round in 1_u64.. {
             let inputs = match joined(attempting.await) {
                 Ok(Attempt::Question(inputs)) => inputs,
                 Ok(Attempt::Over(Err(_))) if call.cancelled.is_cancelled() => break,
-                Ok(Attempt::Over(result)) => return tasks::completed(result, &call),
-                Err(error) => return tasks::failed(&error),
+                Ok(Attempt::Over(result)) => return Some(tasks::completed(result, &call)),
+                Err(error) => return Some(tasks::failed(&error)),
             };
             let Ok(answers) = tasks::ask(place, inputs.requests, round).await else {
                 break;
@@ -263,7 +263,7 @@ impl McpServer {
             call.answers = Answers::new(Some(answers), inputs.state);
             attempting = self.begin_attempt(&request, &call);
         }
-        Outcome::Cancelled
+        None
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::client::{Client, read};
 use crate::database::{Database, PASSWORD};
 use crate::server::Server;
+use crate::tasks::Follower;
 
 const INSERT: &str = "INSERT INTO kept VALUES (1)";
 
@@ -35,6 +36,11 @@ struct SlowCommits {
 
 impl SlowCommits {
     async fn start(waits_at: WaitsAt, most_ms: u32) -> Self {
+        let timeout = format!("--postgres-statement-timeout-ms={most_ms}");
+        Self::start_with(waits_at, &[&timeout]).await
+    }
+
+    async fn start_with(waits_at: WaitsAt, flags: &[&str]) -> Self {
         let database = Database::with("CREATE TABLE kept (a int)").await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
@@ -61,13 +67,12 @@ impl SlowCommits {
                 ));
             }
         });
-        let timeout = format!("--postgres-statement-timeout-ms={most_ms}");
-        let flags = [
+        let writer = [
             "--postgres-write-user=postgres",
             "--postgres-write-password",
             PASSWORD,
-            &timeout,
         ];
+        let flags = [&writer, flags].concat();
         let server = Server::at(port, &database.name, &flags).await;
         // The session is there and the statement known, so that later calls take little time.
         let client = server.client();
@@ -177,6 +182,27 @@ async fn it_has_a_change_kept_whose_call_is_stopped_before_postgresql_hears_of_c
     client.query(KEPT, json!([])).await.structured();
     slow.let_on.send_replace(true);
     slow.database.wait_for_count(KEPT, 2).await;
+}
+
+#[tokio::test]
+async fn it_says_that_a_task_may_have_had_its_effect_that_was_stopped_in_its_commit() {
+    for (ttl, status) in [
+        ("--task-ttl-s=60", "cancelled"),
+        ("--task-ttl-s=4", "failed"),
+    ] {
+        let slow = SlowCommits::start_with(WaitsAt::Answer, &["--task-after-ms=0", ttl]).await;
+        let follower = Follower::of(slow.client(), "");
+        let id = follower
+            .begin_call("execute_dml", json!({"sql": INSERT}))
+            .await;
+        slow.database.wait_for_count(KEPT, 2).await;
+        if status == "cancelled" {
+            follower.cancel(&id).await.result();
+        }
+        let over = follower.wait_for(&id, status).await;
+        let message = over["statusMessage"].as_str().unwrap_or_default();
+        assert!(message.contains("it may have had its effect"), "{over}");
+    }
 }
 
 #[tokio::test]

@@ -20,14 +20,14 @@ fn able() -> Value {
 }
 
 /// A client that says what it can do, under the name that the gateway gives it.
-struct Follower<'a> {
+pub struct Follower<'a> {
     client: Client,
     name: &'a str,
     capabilities: Value,
 }
 
 impl<'a> Follower<'a> {
-    fn of(client: Client, name: &'a str) -> Self {
+    pub fn of(client: Client, name: &'a str) -> Self {
         Self {
             client,
             name,
@@ -60,7 +60,8 @@ impl<'a> Follower<'a> {
         self.begin_call("execute_query", json!({"sql": sql})).await
     }
 
-    async fn begin_call(&self, tool: &str, arguments: Value) -> String {
+    /// The id of the task that a call becomes.
+    pub async fn begin_call(&self, tool: &str, arguments: Value) -> String {
         let answer = self.call(tool, arguments).await;
         let task = answer.result();
         assert_eq!(task["resultType"], json!("task"), "{answer:?}");
@@ -74,12 +75,12 @@ impl<'a> Follower<'a> {
         self.request("tasks/get", json!({"taskId": id})).await
     }
 
-    async fn cancel(&self, id: &str) -> Answer {
+    pub async fn cancel(&self, id: &str) -> Answer {
         self.request("tasks/cancel", json!({"taskId": id})).await
     }
 
     /// The task once it has this status.
-    async fn wait_for(&self, id: &str, status: &str) -> Value {
+    pub async fn wait_for(&self, id: &str, status: &str) -> Value {
         for _ in 0..1500 {
             let answer = self.look(id).await;
             let task = answer.result();
@@ -156,7 +157,8 @@ async fn it_stops_the_query_of_a_task_that_is_cancelled_and_keeps_the_one_that_n
     let acknowledged = follower.cancel(&id).await;
     assert_eq!(acknowledged.result()["resultType"], json!("complete"));
     sleeping(&database, 0).await;
-    follower.wait_for(&id, "cancelled").await;
+    let over = follower.wait_for(&id, "cancelled").await;
+    assert!(over.get("statusMessage").is_none(), "{over}");
     // Once more, and it stays as it ended.
     follower.cancel(&id).await.result();
     follower.wait_for(&id, "cancelled").await;
