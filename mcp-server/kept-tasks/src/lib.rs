@@ -48,7 +48,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use rmcp::model::InputRequests;
@@ -93,6 +93,9 @@ pub struct TaskStore {
     running: Mutex<HashMap<Uuid, Arc<Running>>>,
     used: Mutex<Used>,
     work: TaskTracker,
+    /// Held for writing by a sweep, which counts the files, and for reading by whoever counts one
+    /// and makes it.
+    counting: RwLock<()>,
 }
 
 /// The tasks that are on the disk, and the bytes of their answers.
@@ -185,6 +188,7 @@ impl TaskStore {
             running: Mutex::default(),
             used: Mutex::default(),
             work: TaskTracker::new(),
+            counting: RwLock::default(),
         }
     }
 
@@ -204,6 +208,8 @@ impl TaskStore {
     /// # Errors
     /// [`NotBegun`].
     pub fn begin(self: &Arc<Self>, beginning: Beginning) -> Result<Place, NotBegun> {
+        self.make_room();
+        let _counting = self.counting.read();
         self.take_place()?;
         // Nobody can guess 122 random bits.
         let id = Uuid::new_v4();
@@ -276,9 +282,11 @@ impl TaskStore {
     /// Removes what has expired, and counts the rest.
     ///
     /// # Errors
-    /// The folder cannot be read.
+    /// The folder cannot be read, or something in it not removed; the rest is swept then.
     pub fn sweep(&self) -> io::Result<()> {
+        let _counting = self.counting.write();
         let mut used = Used::default();
+        let mut swept = Ok(());
         for path in self.folder.files()? {
             let removed = match has_expired(&path, SystemTime::now()) {
                 Ok(false) => Ok(false),
@@ -291,12 +299,12 @@ impl TaskStore {
                     used.bytes += std::fs::metadata(&path).map_or(0, |facts| facts.len());
                 }
                 // Another process may have removed it.
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => swept = Err(error),
                 _ => {}
             }
         }
         *self.used() = used;
-        Ok(())
+        swept
     }
 
     /// How often to sweep: often enough that what has expired takes no place for long.
@@ -326,8 +334,8 @@ impl TaskStore {
         }
         let state = match record.end {
             Some(outcome) => TaskState::Over(outcome),
-            // Whoever runs it has it locked.
-            None if file.try_lock().is_err() => TaskState::Working(None),
+            // Whoever runs it has it locked, but no other look.
+            None if file.try_lock_shared().is_err() => TaskState::Working(None),
             None => TaskState::Lost {
                 tool: record.tool,
                 changes: record.changes,
@@ -337,12 +345,19 @@ impl TaskStore {
         Ok(TaskView { times, state })
     }
 
-    /// Counts one more task, after a look whether some have expired where there are too many.
+    /// Looks whether some tasks have expired where there are as many as there may be.
+    fn make_room(&self) {
+        if self.used().tasks < self.settings.most {
+            return;
+        }
+        if let Err(error) = self.sweep() {
+            tracing::warn!(%error, "what has expired cannot be removed");
+        }
+    }
+
+    /// Counts one more task.
     fn take_place(&self) -> Result<(), NotBegun> {
         let most = self.settings.most;
-        if self.used().tasks >= most {
-            self.sweep().map_err(NotBegun::Disk)?;
-        }
         let mut used = self.used();
         if used.tasks >= most {
             return Err(NotBegun::TooMany { most });

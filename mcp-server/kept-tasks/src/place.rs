@@ -84,6 +84,7 @@ impl Place {
             end: Some(outcome),
         };
         let bytes = record.to_bytes().map_err(NotKept::Disk)?.len() as u64;
+        let _counting = self.store.counting.read();
         self.store.take_bytes(bytes)?;
         let written = self.store.folder.write(self.id, &record);
         written.map_err(NotKept::Disk)?;

@@ -93,6 +93,10 @@ fn it_finds_after_a_restart_what_had_ended_and_says_what_was_lost() {
     let view = after.look(&ids[1], None).expect("it is known");
     assert!(matches!(view.state, TaskState::Working(None)));
     drop((stopped, before));
+    // Somebody else looks at the same time.
+    let looked_at = File::open(after.folder.path(ids[1].parse().expect("an id")));
+    let looked_at = looked_at.expect("its file");
+    looked_at.lock_shared().expect("nobody runs it");
     let states = ids.map(|id| after.look(&id, None).expect("it is known").state);
     assert!(matches!(states[0], TaskState::Over(_)));
     let TaskState::Lost { tool, changes } = &states[1] else {
@@ -119,6 +123,24 @@ fn it_keeps_no_more_tasks_than_it_may_and_takes_back_those_that_have_expired() {
     assert!(brief.look(&ended, None).is_ok());
     assert!(try_begin(&brief, None).is_err());
     drop(third);
+}
+
+#[test]
+fn it_removes_what_has_expired_beside_what_cannot_be_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let brief = store(&folder, 8, 1 << 20, Duration::ZERO);
+    for number in 0..4 {
+        drop(begun(&brief, None));
+        let strange = folder.path().join(format!("tasks/{number}.task"));
+        std::fs::create_dir(strange).expect("a folder");
+    }
+    brief.sweep().expect_err("folders are no tasks");
+    let left = brief.folder.files().expect("a folder");
+    assert!(
+        left.len() == 4 && left.iter().all(|path| path.is_dir()),
+        "{left:?}"
+    );
+    assert_eq!(brief.used().tasks, 0);
 }
 
 #[test]
