@@ -2,36 +2,62 @@
 //!
 //! It holds nothing that a caller wrote: no arguments, and no messages, which may quote them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::call::Call;
 
 /// The target of these lines, by which a log's filter knows them.
 pub const TARGET: &str = "audit";
 
-/// The end of a call.
-pub(super) struct Ended<'a> {
-    /// The tool, resource or prompt, by its name.
-    pub(super) name: &'a str,
-    /// The code of its failure.
-    pub(super) code: Option<&'a str>,
-    pub(super) took: Duration,
-    /// The bytes of its result.
-    pub(super) bytes: usize,
+/// The line of a call, which is written however the call ends: a call that is dropped before
+/// [`Line::end`] was given up.
+pub(super) struct Line<'a> {
+    call: &'a Call,
+    name: &'a str,
+    begun: Instant,
+    has_ended: bool,
 }
 
-/// Writes the line of a call that has ended.
-pub(super) fn write(call: &Call, ended: &Ended<'_>) {
-    tracing::info!(
-        target: TARGET,
-        call = ended.name,
-        call_id = call.request_id.0,
-        who = call.principal.owner().unwrap_or("anonymous"),
-        session = call.session.as_deref(),
-        outcome = if ended.code.is_none() { "ok" } else { "failed" },
-        code = ended.code,
-        ms = ended.took.as_secs_f64() * 1e3,
-        bytes = ended.bytes,
-        "call"
-    );
+impl<'a> Line<'a> {
+    /// The line of a call that begins now, of the tool, resource or prompt of this name.
+    pub(super) fn begin(call: &'a Call, name: &'a str) -> Self {
+        Self {
+            call,
+            name,
+            begun: Instant::now(),
+            has_ended: false,
+        }
+    }
+
+    /// Writes how the call has ended: the code of its failure, or the bytes of its result.
+    pub(super) fn end(mut self, took: Duration, ended: Result<usize, &str>) {
+        self.has_ended = true;
+        match ended {
+            Ok(bytes) => self.write("ok", None, took, bytes),
+            Err(code) => self.write("failed", Some(code), took, 0),
+        }
+    }
+
+    fn write(&self, outcome: &str, code: Option<&str>, took: Duration, bytes: usize) {
+        tracing::info!(
+            target: TARGET,
+            call = self.name,
+            call_id = self.call.request_id.0,
+            who = self.call.principal.owner().unwrap_or("anonymous"),
+            session = self.call.session.as_deref(),
+            outcome,
+            code,
+            ms = took.as_secs_f64() * 1e3,
+            bytes,
+            "call"
+        );
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.write("given_up", None, self.begun.elapsed(), 0);
+        }
+    }
 }

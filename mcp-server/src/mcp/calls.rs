@@ -93,6 +93,7 @@ impl McpServer {
             });
         let name = name.into();
         let running = self.services.calls.begin(name.clone());
+        let line = audit::Line::begin(call, &name);
         let result = match call.deadline {
             None => work.await,
             Some(deadline) => tokio::select! {
@@ -106,13 +107,10 @@ impl McpServer {
         let took = running.end(result.is_ok());
         let code = result.as_ref().err().map(|failure| failure.code.as_str());
         self.services.metrics.note_call(&name, took, code);
-        let ended = audit::Ended {
-            name: &name,
-            code,
+        line.end(
             took,
-            bytes: result.as_ref().map_or(0, size),
-        };
-        audit::write(call, &ended);
+            code.map_or_else(|| Ok(result.as_ref().map_or(0, size)), Err),
+        );
         log(result.as_ref().err(), took);
         result.map_err(|failure| self.catalogue.tools.without_absent_tools(failure))
     }

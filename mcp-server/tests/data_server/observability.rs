@@ -8,8 +8,10 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::blocks::whole;
+use crate::cancelling::sleeping;
 use crate::client::Client;
 use crate::database::{Database, PASSWORD};
+use crate::tasks::Follower;
 
 /// A text of a caller's that no log may hold.
 const SECRET: &str = "the secret of a caller";
@@ -120,6 +122,34 @@ async fn it_writes_the_audit_log_into_the_log_where_it_has_no_file() {
     let (_, log) = program.until("failed").await;
     let audit = log.into_iter().filter(|line| line["target"] == "audit");
     check_audit(&audit.collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn it_writes_the_line_of_a_call_that_nobody_waits_for_and_of_a_task_whose_time_is_over() {
+    let database = Database::with("").await;
+    for (after, ttl) in [("60000", "60"), ("0", "1")] {
+        let settings = [
+            ("LOG_LEVEL", "INFO"),
+            ("MCP_TASK_AFTER_MS", after),
+            ("MCP_TASK_TTL_S", ttl),
+        ];
+        let mut program = Program::on(&database, &settings);
+        let address = program.address("listening").await;
+        let client = Client::modern(&address);
+        match after {
+            "0" => drop(Follower::of(client, "").begin("SELECT pg_sleep(25)").await),
+            _ => {
+                let query = async move { client.query("SELECT pg_sleep(25)", json!([])).await };
+                let call = tokio::spawn(query);
+                sleeping(&database, 1).await;
+                call.abort();
+            }
+        }
+        let (line, _) = program.until("call").await;
+        assert_eq!(line["target"], "audit");
+        assert_eq!(line["call"], "execute_query");
+        assert_eq!(line["outcome"], "given_up", "{line}");
+    }
 }
 
 #[tokio::test]

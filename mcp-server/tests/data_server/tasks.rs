@@ -56,7 +56,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The id of the task that a query becomes.
-    async fn begin(&self, sql: &str) -> String {
+    pub async fn begin(&self, sql: &str) -> String {
         self.begin_call("execute_query", json!({"sql": sql})).await
     }
 
