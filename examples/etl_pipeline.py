@@ -24,6 +24,7 @@ TABLE = {
 PIPELINE = {
     "name": "visits_by_product",
     "description": "How long visitors look at each product",
+    "confirm": True,  # The table is meant to be emptied by each run.
     "parameters": {"least": {"type": "integer", "default": 10}},
     "stages": [
         {

@@ -25,6 +25,9 @@ pub struct Pipeline {
     pub parameters: BTreeMap<String, ParameterDefinition>,
     /// The work, in any order.
     pub stages: Vec<Stage>,
+    /// Whether tables that its runs overwrite are meant to be emptied.
+    #[serde(default)]
+    pub confirm: bool,
 }
 
 /// One stage: a flow, and when it runs.
@@ -201,6 +204,24 @@ pub struct InvalidFlow {
     pub stage: String,
     /// A sentence on what is wrong.
     pub problem: String,
+}
+
+impl Destination {
+    /// The table whose rows all go before others come.
+    pub fn emptied_table(&self) -> Option<&str> {
+        match self {
+            Self::Postgres(IntoPostgres {
+                table: Some(table),
+                mode: LoadMode::Overwrite,
+                ..
+            })
+            | Self::SparkSql {
+                table,
+                mode: LoadMode::Overwrite,
+            } => Some(table),
+            _ => None,
+        }
+    }
 }
 
 impl Pipeline {

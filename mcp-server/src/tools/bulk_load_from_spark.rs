@@ -40,6 +40,8 @@ pub struct Arguments {
     mode: Option<Mode>,
     #[serde(default)]
     keys: Vec<String>,
+    #[serde(default)]
+    confirm: bool,
 }
 
 /// The way in which the rows come into the table.
@@ -78,7 +80,8 @@ impl Tool for BulkLoadFromSpark {
                                     upsert updates the rows that have the same `keys`; create \
                                     makes the table"},
                 "keys": {"type": "array", "items": {"type": "string"},
-                    "description": "upsert: the columns of a unique index; create: the primary key"}
+                    "description": "upsert: the columns of a unique index; create: the primary key"},
+                "confirm": {"type": "boolean", "description": "True if an overwrite is meant"}
             },
             "required": ["table"],
             "additionalProperties": false
@@ -119,6 +122,9 @@ impl Tool for BulkLoadFromSpark {
         let load = arguments.load(services, call)?;
         let statement = Statement::new(query(arguments.sql, arguments.source)?);
         call.unless_cancelled(load.check()).await??;
+        if load.mode == Mode::Overwrite && !arguments.confirm {
+            return Err(ToolFailure::unconfirmed_overwrite(&load.table.full_name()));
+        }
         let (sender, batches) = mpsc::channel(1);
         let read = async {
             let run = services

@@ -33,6 +33,7 @@ impl Tool for CreateEtlPipeline {
             "type": "object",
             "properties": {
                 "name": {"type": "string", "minLength": 1},
+                "confirm": {"type": "boolean", "description": "True if overwrites are meant"},
                 "description": text,
                 "parameters": {"type": "object", "description": "By name: {\"type\": string | \
                      integer | number | boolean, \"default\"}"},
@@ -86,13 +87,20 @@ impl Tool for CreateEtlPipeline {
         call: &Call,
         pipeline: Pipeline,
     ) -> Result<Output, ToolFailure> {
+        let is_confirmed = pipeline.confirm;
         let definition = pipeline
             .definition()
             .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
+        let mut emptied = Vec::new();
         for step in &definition.steps {
             if let Ok(flow) = serde_json::from_value::<Flow>(step.config.clone()) {
                 check(services, call.principal.owner(), &step.name, &flow)?;
+                let table = flow.destination.emptied_table();
+                emptied.extend(table.map(|table| format!("`{table}` (stage `{}`)", step.name)));
             }
+        }
+        if !emptied.is_empty() && !is_confirmed {
+            return Err(ToolFailure::unconfirmed_overwrite(&emptied.join(", ")));
         }
         let store = services.pipelines.store()?;
         let create = store.create(call.principal.owner(), &definition);

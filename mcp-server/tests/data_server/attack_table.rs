@@ -203,7 +203,8 @@ async fn it_loads_nothing_into_a_table_that_would_call_what_is_not_harmless() {
         // Refused before Spark, which is nowhere here, would be asked.
         for table in TARGETS {
             for mode in ["append", "overwrite", "upsert"] {
-                let mut load = json!({"sql": "SELECT 1 AS a", "table": table, "mode": mode});
+                let mut load = json!({"sql": "SELECT 1 AS a", "table": table, "mode": mode,
+                    "confirm": true});
                 if mode == "upsert" {
                     load["keys"] = json!(["a"]);
                 }

@@ -27,6 +27,7 @@ mod legitimate;
 mod limits;
 mod making_tables;
 mod observability;
+mod overwrites;
 mod parallel_plans;
 mod parameters;
 mod pipeline_changes;

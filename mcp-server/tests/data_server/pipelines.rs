@@ -77,7 +77,7 @@ impl Pipelines {
 }
 
 pub async fn create(client: &Client, stages: Value) {
-    let pipeline = json!({"name": "p", "stages": stages,
+    let pipeline = json!({"name": "p", "stages": stages, "confirm": true,
         "parameters": {"day": {"type": "string", "default": "2026-11-02"}}});
     client
         .call("create_etl_pipeline", pipeline)

@@ -45,6 +45,7 @@ class GatewayTools:
 
     def load(self, sql: str, table: str, mode: str = "append", **more) -> dict:
         """Loads what Spark computes into a table."""
+        more["confirm"] = mode == "overwrite"
         return self.call("bulk_load_from_spark", {"sql": sql, "table": table, "mode": mode, **more})
 
     def rows(self, sql: str) -> list:

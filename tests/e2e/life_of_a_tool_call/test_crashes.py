@@ -44,6 +44,7 @@ def load(mode: str, rows: int) -> dict:
         "sql": f"SELECT id + {first} AS id, 'new' AS v FROM range({rows})",
         "table": f"killed_{mode}",
         "mode": mode,
+        "confirm": mode == "overwrite",
         **({"keys": ["id"]} if mode in ("upsert", "create") else {}),
     }
 

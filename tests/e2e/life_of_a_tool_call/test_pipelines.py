@@ -118,7 +118,7 @@ def writer(installation, stack, tmp_path) -> Iterator[GatewayTools]:
 
 def finish(tools: GatewayTools, stages: list[dict]) -> dict:
     """Creates a pipeline and runs it; returns the run, once it is over."""
-    tools.done("create_etl_pipeline", {"name": "into_spark", "stages": stages})
+    tools.done("create_etl_pipeline", {"name": "into_spark", "confirm": True, "stages": stages})
     run = {"run_id": tools.done("execute_pipeline", {"name": "into_spark"})["run_id"]}
 
     def look() -> dict | None:

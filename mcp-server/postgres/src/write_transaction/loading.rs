@@ -57,6 +57,14 @@ pub enum LoadError {
         /// Why not, as the end of the sentence.
         reason: &'static str,
     },
+    /// All rows of it would go, and with them rows of another table would go or change.
+    #[error("{table} cannot be emptied: rows of {other} would go or change with its rows")]
+    TakesOthers {
+        /// The name of the table, quoted.
+        table: String,
+        /// The name of one other, quoted.
+        other: String,
+    },
     /// Rows with the same keys cannot be found in it.
     #[error("no unique index of {table} has just these columns: {keys}")]
     NoKey {
@@ -85,6 +93,17 @@ SELECT class.oid AS id,
          WHEN EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE ev_class = ANY (tables.ids))
            THEN 'rule'
        END AS problem,
+       (SELECT pg_catalog.min(pg_catalog.quote_ident(space.nspname) || '.'
+                              || pg_catalog.quote_ident(other.relname))
+        FROM pg_catalog.pg_class AS other
+        JOIN pg_catalog.pg_namespace AS space ON space.oid = other.relnamespace
+        WHERE other.oid <> ALL (tables.ids)
+          AND other.oid IN (SELECT conrelid FROM pg_catalog.pg_constraint
+                            WHERE contype = 'f' AND confrelid = ANY (tables.ids)
+                              AND confdeltype IN ('c', 'n', 'd')
+                            UNION ALL
+                            SELECT inhrelid FROM pg_catalog.pg_inherits
+                            WHERE inhparent = class.oid)) AS goes_with_it,
        EXISTS (SELECT FROM pg_catalog.pg_index JOIN pg_catalog.pg_attribute AS column_
                  ON column_.attrelid = indrelid AND column_.attnum = indkey[0]
                WHERE indrelid = class.oid AND indisunique AND indnatts = 1 AND indpred IS NULL
@@ -129,7 +148,8 @@ impl WriteTransaction {
         Ok(())
     }
 
-    /// Takes all rows out of a table.
+    /// Takes all rows out of a table, which [`WriteTransaction::target`] has looked at for that: no
+    /// other table changes with it.
     ///
     /// # Errors
     /// PostgreSQL refuses to delete the rows: a key elsewhere may refer to them.
@@ -179,6 +199,12 @@ impl WriteTransaction {
             return Err(LoadError::NotLoadable {
                 table: table.to_owned(),
                 reason,
+            });
+        }
+        if let (LoadKind::Overwrite, Some(other)) = (kind, row.get("goes_with_it")) {
+            return Err(LoadError::TakesOthers {
+                table: row.text("name"),
+                other: other.to_owned(),
             });
         }
         let id = row.number("id").unwrap_or_default();

@@ -198,3 +198,27 @@ fn it_writes_transformations_as_one_query() {
          sum AS (\nSELECT sum(a) FROM clean\n)\nSELECT * FROM sum"
     );
 }
+
+#[test]
+fn it_tells_the_table_that_a_destination_empties() {
+    for (destination, expected) in [
+        (
+            json!({"type": "postgres", "table": "t", "mode": "overwrite"}),
+            Some("t"),
+        ),
+        (
+            json!({"type": "spark_sql", "table": "t", "mode": "overwrite"}),
+            Some("t"),
+        ),
+        (
+            json!({"type": "postgres", "table": "t", "mode": "append"}),
+            None,
+        ),
+        (json!({"type": "spark_sql", "table": "t"}), None),
+        (json!({"type": "postgres", "statements": []}), None),
+        (json!({"type": "file", "path": "a.csv"}), None),
+    ] {
+        let read: Destination = serde_json::from_value(destination).expect("a destination");
+        assert_eq!(read.emptied_table(), expected);
+    }
+}

@@ -4,6 +4,20 @@ use super::ToolFailure;
 use crate::copy_format::{Misfit, UnwritableValue};
 use crate::postgres::LoadError;
 
+impl ToolFailure {
+    /// All rows of these tables would go, and the caller has not said that this is meant.
+    pub fn unconfirmed_overwrite(tables: &str) -> Self {
+        Self::new(
+            "not_confirmed",
+            format!("an overwrite takes all rows out of {tables}"),
+        )
+        .with_question(format!(
+            "All rows of {tables} go before others come. Is that meant?"
+        ))
+        .with_hint("ask the user; if that is meant, call again with `confirm: true`")
+    }
+}
+
 impl From<LoadError> for ToolFailure {
     fn from(error: LoadError) -> Self {
         let message = error.to_string();
@@ -11,6 +25,9 @@ impl From<LoadError> for ToolFailure {
             LoadError::NoTable(_) => Self::not_found(message)
                 .with_hint("create the table first; list_tables names those there are"),
             LoadError::NotLoadable { .. } => Self::new("not_loadable", message),
+            LoadError::TakesOthers { .. } => Self::new("not_loadable", message).with_hint(
+                "delete the rows by execute_dml, which counts those of other tables too, and append",
+            ),
             LoadError::NoKey { .. } => {
                 Self::new("42P10", message).with_hint("get_table_schema names the keys there are")
             }
