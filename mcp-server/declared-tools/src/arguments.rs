@@ -110,7 +110,7 @@ mod tests {
         for (arguments, words) in [
             (
                 json!({"since": 7}),
-                "/since: expected a string, found 7 (First day)",
+                "/since: expected a string, found `7` (First day)",
             ),
             (json!({"since": "x", "most": 10}), "/most: expected"),
             (json!({}), "since"),

@@ -58,7 +58,7 @@ async fn it_empties_a_table_only_where_that_is_confirmed() {
     let client = pipelines.client();
     let (code, message) = load(&client, "plain", false).await;
     assert_eq!(code, "not_confirmed");
-    assert!(message.contains("public.plain"), "{message}");
+    assert!(message.contains(r#""public"."plain""#), "{message}");
     // Confirmed, it goes on to Spark, which is nowhere here.
     assert_eq!(load(&client, "plain", true).await.0, "unavailable");
 
