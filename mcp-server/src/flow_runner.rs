@@ -4,6 +4,7 @@
 //! written at the destination before the source has given all. A destination changes as a whole:
 //! a table of PostgreSQL in one transaction, a file by its replacement.
 
+mod csv_rows;
 mod files;
 mod into_file;
 mod into_postgres;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use orchestrator::StepCall;
@@ -9,11 +10,12 @@ use orchestrator::StepCall;
 use crate::services::Services;
 use crate::tools::ToolFailure;
 
-/// A file that no folder names: it is gone with this process, however that ends.
+/// A file that no folder names: it is gone with this process, however that ends. Nobody else may
+/// open it in the moment in which it has a name.
 pub(super) fn spool() -> Result<File, ToolFailure> {
     let path = std::env::temp_dir().join(format!("portcullis-rows-{}", uuid::Uuid::now_v7()));
     let mut options = File::options();
-    options.read(true).write(true).create_new(true);
+    options.read(true).write(true).create_new(true).mode(0o600);
     let file = options.open(&path).and_then(|file| {
         fs::remove_file(&path)?;
         Ok(file)
@@ -117,4 +119,15 @@ pub(super) fn without_folder() -> ToolFailure {
 
 fn outside(path: &str) -> ToolFailure {
     ToolFailure::invalid_arguments(format!("`{path}` leads out of the folder of pipelines"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn it_keeps_rows_in_a_file_that_nobody_else_may_open() {
+        let spool = super::spool().expect("a file").metadata().expect("known");
+        assert_eq!(spool.permissions().mode() & 0o777, 0o600);
+    }
 }

@@ -2,7 +2,8 @@
 
 use orchestrator::{StepCall, StepProgress};
 
-use super::rows::{CsvLines, JsonLines, Rows};
+use super::csv_rows::CsvRows;
+use super::rows::{JsonLines, Rows};
 use super::source;
 use crate::copy_format::Misfit;
 use crate::pipelines::{ChangeStatement, FileFormat, IntoPostgres, LoadMode};
@@ -150,7 +151,7 @@ impl IntoDatabase<'_> {
         target: &LoadTarget,
         rows: Rows,
     ) -> Result<(u64, Vec<String>), ToolFailure> {
-        let mut lines = CsvLines::new(rows.file)?;
+        let mut lines = CsvRows::new(rows.file)?;
         let into = self.first_stop(transaction, target, &lines.columns).await?;
         transaction
             .begin_copy(&into, &lines.columns, CopyForm::Csv)

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::Seek as _;
 
 use orchestrator::{StepCall, StepProgress};
 
-use super::rows::{JsonLines, Object, Rows, csv_header, malformed_csv, unreadable};
+use super::csv_rows::CsvRows;
+use super::rows::{JsonLines, Object, Rows};
 use super::source;
 use crate::config::Access;
 use crate::pipelines::{FileFormat, Flow, LoadMode, Source};
@@ -101,7 +101,8 @@ fn statement(insert: &str, columns: &[String], known: &[Column]) -> Result<Strin
     ))
 }
 
-/// The expression that reads a text as a value of a column.
+/// The expression that reads a text as a value of a column. One that is none fails the statement,
+/// also where Spark's CAST would make NULL of it (`spark.sql.ansi.enabled=false`).
 fn value(text: &str, column: &Column) -> Result<String, ToolFailure> {
     let type_name = &column.type_name;
     let is_nested = ["array<", "map<", "struct<"]
@@ -136,18 +137,19 @@ fn texts(rows: Rows) -> Result<(Vec<String>, Vec<String>), ToolFailure> {
             Ok((lines.columns, texts.rows))
         }
         FileFormat::Csv => {
-            let mut file = rows.file;
-            let columns = csv_header(&file)?;
-            file.rewind().map_err(|error| unreadable(&error))?;
-            let mut reader = csv::Reader::from_reader(file);
-            for record in reader.records() {
-                let record = record.map_err(|error| malformed_csv(&error))?;
-                let fields = record
-                    .iter()
-                    .map(|field| (!field.is_empty()).then_some(Cow::Borrowed(field)));
-                texts.push(&columns.iter().map(String::as_str).zip(fields).collect())?;
+            let mut rows = CsvRows::new(rows.file)?;
+            while let Some(values) = rows.next_values()? {
+                let values = values.into_iter().map(|value| value.map(Cow::Owned));
+                texts.push(
+                    &rows
+                        .columns
+                        .iter()
+                        .map(String::as_str)
+                        .zip(values)
+                        .collect(),
+                )?;
             }
-            Ok((columns, texts.rows))
+            Ok((rows.columns, texts.rows))
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The rows of a flow on their way: a file of JSON objects, or of CSV.
+//! The rows of a flow on their way, and those of a file of JSON objects.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _};
+use std::io::{BufRead as _, BufReader, Read as _};
 
 use serde_json::value::RawValue;
 
@@ -11,7 +11,7 @@ use crate::pipelines::FileFormat;
 use crate::tools::ToolFailure;
 
 /// Bytes of one row of a file.
-const LONGEST_LINE: u64 = 16 << 20;
+pub(super) const LONGEST_LINE: u64 = 16 << 20;
 
 /// A file of rows, and the form that they have in it.
 pub(super) struct Rows {
@@ -91,66 +91,6 @@ impl JsonLines {
         }
         Ok(object)
     }
-}
-
-/// The lines of a file of CSV, the first of which is its header.
-pub(super) struct CsvLines {
-    reader: BufReader<File>,
-    pub(super) columns: Vec<String>,
-    lines: u64,
-}
-
-impl CsvLines {
-    pub(super) fn new(mut file: File) -> Result<Self, ToolFailure> {
-        let columns = csv_header(&file)?;
-        file.rewind().map_err(|error| unreadable(&error))?;
-        Ok(Self {
-            reader: BufReader::new(file),
-            columns,
-            lines: 0,
-        })
-    }
-
-    /// The next lines, about this many bytes of them; none at the end.
-    pub(super) fn next_slice(&mut self, most: usize) -> Result<Vec<u8>, ToolFailure> {
-        let mut slice = Vec::new();
-        while slice.len() < most {
-            let begin = slice.len();
-            let mut limited = self.reader.by_ref().take(LONGEST_LINE);
-            let read = limited
-                .read_until(b'\n', &mut slice)
-                .map_err(|error| unreadable(&error))?;
-            if read == 0 {
-                break;
-            }
-            self.lines += 1;
-            // PostgreSQL before 18 takes it for the end of all rows, and says nothing of the rest.
-            if slice.get(begin..).map(<[u8]>::trim_ascii_end) == Some(br"\.") {
-                return Err(ToolFailure::invalid_arguments(format!(
-                    r"line {} of the file is `\.` alone: write it in quotes",
-                    self.lines
-                )));
-            }
-        }
-        Ok(slice)
-    }
-}
-
-/// The names in the first line of a file of CSV.
-pub(super) fn csv_header(file: &File) -> Result<Vec<String>, ToolFailure> {
-    let mut reader = csv::Reader::from_reader(file.take(LONGEST_LINE));
-    let header = reader.headers().map_err(|error| malformed_csv(&error))?;
-    match header.is_empty() {
-        true => Err(ToolFailure::invalid_arguments(
-            "the file has no header: its first line must name the columns",
-        )),
-        false => Ok(header.iter().map(ToOwned::to_owned).collect()),
-    }
-}
-
-/// The failure of a file that is no CSV.
-pub(super) fn malformed_csv(error: &csv::Error) -> ToolFailure {
-    ToolFailure::invalid_arguments(format!("the file is no CSV in UTF-8: {error}"))
 }
 
 pub(super) fn unreadable(error: &std::io::Error) -> ToolFailure {

@@ -125,6 +125,8 @@ async fn it_fails_a_stage_with_its_reason_and_changes_nothing() {
     assert!(made.is_ok_and(|made| made.success()));
     for (name, text) in [
         ("ends.csv", "a\n1\n\\.\n2\n"),
+        ("leads.csv", "\na\n1\n"),
+        ("returns.csv", "a\r1\r\\.\r2\r"),
         ("odd.csv", "b\n1\n"),
         ("empty.csv", ""),
         ("words.csv", "a\n1\nx\n"),
@@ -203,6 +205,18 @@ async fn it_fails_a_stage_with_its_reason_and_changes_nothing() {
             into("t"),
             "invalid_arguments",
             "line 3 of the file",
+        ),
+        (
+            &csv("leads.csv"),
+            into("t"),
+            "invalid_arguments",
+            "no header",
+        ),
+        (
+            &csv("returns.csv"),
+            into("t"),
+            "invalid_arguments",
+            "a carriage return alone",
         ),
         (&csv("odd.csv"), into("t"), "42703", "column \"b\""),
         (

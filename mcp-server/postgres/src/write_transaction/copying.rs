@@ -73,7 +73,7 @@ pub struct TargetColumn {
 pub enum CopyForm {
     /// PostgreSQL's own binary form.
     Binary,
-    /// CSV in UTF-8 with a header, in which a field without quotes and characters is NULL.
+    /// CSV in UTF-8 without a header, in which a field without quotes and characters is NULL.
     Csv,
 }
 
@@ -153,7 +153,7 @@ impl WriteTransaction {
         let columns = quoted_names(columns);
         let form = match form {
             CopyForm::Binary => "FORMAT binary",
-            CopyForm::Csv => "FORMAT csv, HEADER true, ENCODING 'UTF8'",
+            CopyForm::Csv => "FORMAT csv, ENCODING 'UTF8'",
         };
         let sql = format!("COPY {table} ({columns}) FROM STDIN ({form})");
         let begun = self.lease.session().begin_copy(&sql).await;
