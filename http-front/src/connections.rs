@@ -166,6 +166,7 @@ fn log_end(ended: hyper::Result<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::{AnswerBudget, AnswerLimits};
     use axum::response::IntoResponse as _;
     use axum::routing::post;
     use http::StatusCode;
@@ -193,6 +194,10 @@ mod tests {
     }
 
     async fn start(at_once: usize, head: Duration) -> Server {
+        start_patient(at_once, head, Duration::from_millis(50)).await
+    }
+
+    async fn start_patient(at_once: usize, head: Duration, write: Duration) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let reader = BodyReader::new(BodyLimits {
@@ -209,8 +214,20 @@ mod tests {
                 }
             }
         };
+        // One large answer, and not another.
+        let answers = AnswerBudget::new(AnswerLimits {
+            uncounted: 1 << 10,
+            budget: 80 << 20,
+        });
+        let counted = move || async move {
+            match answers.count(vec![b'x'; 64 << 20].into()) {
+                Ok(bytes) => bytes.into_response(),
+                Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            }
+        };
         let front = Front {
             router: Router::new()
+                .route("/counted", post(counted))
                 .route("/", post(peer))
                 .route("/large", post(async || vec![b'x'; 64 << 20]))
                 .route("/read", post(read)),
@@ -218,7 +235,7 @@ mod tests {
                 at_once,
                 refused_at_once: 1,
                 head,
-                write: Duration::from_millis(50),
+                write,
             },
             refuse: |refused| {
                 let begun = String::from_utf8_lossy(refused.begun);
@@ -327,6 +344,30 @@ mod tests {
             .expect("it reads");
         server.until_served().await;
         drop(silent);
+    }
+
+    #[tokio::test]
+    async fn it_counts_an_answer_until_its_client_has_taken_it_or_is_gone() {
+        let minute = Duration::from_secs(60);
+        let server = start_patient(8, minute, minute).await;
+        let request = REQUEST.replace("POST /", "POST /counted");
+        let last = request.replace("host: a", "host: a\r\nconnection: close");
+        let mut silent = server.connect().await;
+        let written = silent.write_all(request.as_bytes()).await;
+        written.expect("it reads");
+        let mut first = [0; 12];
+        silent.read_exact(&mut first).await.expect("an answer");
+        assert_eq!(&first, b"HTTP/1.1 200");
+        let said = server.said_to(&last).await;
+        assert!(said.starts_with("HTTP/1.1 503"), "a second answer is held");
+        drop(silent);
+        // One client takes its answer while the next one asks.
+        for _ in 0..2 {
+            let served =
+                async { while !server.said_to(&last).await.starts_with("HTTP/1.1 200") {} };
+            let served = tokio::time::timeout(Duration::from_secs(20), served);
+            served.await.expect("the room is free again");
+        }
     }
 
     #[tokio::test]

@@ -1,10 +1,11 @@
 //! The front of an HTTP/1.1 server that bounds what clients make it hold: so many connections at
 //! once, each of which must send the heads of its requests in time and go on taking what it is
-//! answered; bodies within a size and a time, all together within a budget. `axum::serve` knows
-//! none of these bounds.
+//! answered; bodies within a size and a time, all together within a budget; and answers that wait
+//! for their clients within another. `axum::serve` knows none of these bounds.
 //!
 //! [`Front`] serves a router on a listener, and tells whom it has no place for. A [`BodyReader`]
-//! reads the bodies, and says by an [`UnreadBody`] why one was not read to its end.
+//! reads the bodies, and says by an [`UnreadBody`] why one was not read to its end. An [`AnswerBudget`] counts
+//! the bytes of answers until they are written.
 //!
 //! The crate has no words for clients, and knows nothing of what they ask for: its user says how
 //! long, how many and how large, and writes every refusal in its own form. It bounds no request
@@ -31,8 +32,10 @@
 //! # drop(front);
 //! ```
 
+mod answers;
 mod bodies;
 mod connections;
 
+pub use answers::{AnswerBudget, AnswerLimits, AnswerOverBudget};
 pub use bodies::{BegunBody, BodyLimits, BodyReader, ReadBody, UnreadBody};
 pub use connections::{ConnectionLimits, Front, Refused};

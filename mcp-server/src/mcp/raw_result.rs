@@ -41,12 +41,6 @@ impl RawResult {
         kept.take()
     }
 
-    /// Whether bytes are kept that still have to be put into the answer.
-    pub fn is_kept(&self) -> bool {
-        let kept = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.is_some()
-    }
-
     /// The part of an answer with the kept bytes in the place of their mark; as it is when the mark
     /// is not in this part.
     pub fn put_into(&self, part: Bytes) -> Bytes {

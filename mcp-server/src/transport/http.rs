@@ -1,6 +1,7 @@
 //! HTTP: MCP under `/mcp` in both protocol eras, the event streams of older clients beside it, and
 //! `/health`.
 
+mod answers;
 mod bodies;
 mod connections;
 mod correlation;
@@ -25,7 +26,7 @@ use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use futures::future::BoxFuture;
 use http::StatusCode;
-use http_front::BodyReader;
+use http_front::{AnswerBudget, BodyReader};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
@@ -111,7 +112,8 @@ async fn serve_until_stopped(
         calls: stop_calls.clone(),
     };
     let open = services.metrics.connections.clone();
-    let router = router(config, catalogue, services, stopping);
+    let answers = AnswerBudget::new(answers::LIMITS);
+    let router = router(config, catalogue, services, answers, stopping);
     let stopping = shutdown.clone();
     let at_once = config
         .max_connections
@@ -147,6 +149,7 @@ fn router(
     config: &Config,
     catalogue: Catalogue,
     services: Arc<Services>,
+    answers: AnswerBudget,
     stopping: Stopping,
 ) -> Router {
     let sessions = Arc::<sessions::Sessions>::default();
@@ -172,7 +175,7 @@ fn router(
         transport(config),
     );
     let asked = mcp.clone();
-    let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone());
+    let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone(), answers.clone());
     Router::new()
         .nest_service("/mcp", mcp.clone())
         .layer(from_fn_with_state(
@@ -180,7 +183,7 @@ fn router(
             plain_calls::answer,
         ))
         .layer(from_fn_with_state(
-            incoming::PrincipalHeader::of(config),
+            (incoming::PrincipalHeader::of(config), answers),
             incoming::describe,
         ))
         .layer(from_fn_with_state(

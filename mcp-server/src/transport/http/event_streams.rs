@@ -9,18 +9,19 @@ mod stream;
 mod streams;
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::{HeaderName, HeaderValue, StatusCode};
-use http_front::BodyReader;
+use http_front::{AnswerBudget, BodyReader};
 use rmcp::model::ClientJsonRpcMessage;
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,6 +29,7 @@ use serde_json::value::RawValue;
 
 use super::deadline::{self, RequestDeadline};
 use super::envelope::Envelope;
+use super::incoming::is_event_stream;
 use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
 use super::{Mcp, correlation, hears, repairs};
 use crate::mcp::Incoming;
@@ -44,7 +46,12 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const ANSWERED_BEFORE: HeaderName = HeaderName::from_static("x-portcullis-answered");
 
 /// The routes of the pair.
-pub(super) fn routes(streams: Arc<Streams>, mcp: Mcp, reader: BodyReader) -> Router {
+pub(super) fn routes(
+    streams: Arc<Streams>,
+    mcp: Mcp,
+    reader: BodyReader,
+    answers: AnswerBudget,
+) -> Router {
     Router::new()
         .route("/messages", post(receive_at_query))
         .route("/mcp/messages/{session}", post(receive_at_path))
@@ -52,6 +59,12 @@ pub(super) fn routes(streams: Arc<Streams>, mcp: Mcp, reader: BodyReader) -> Rou
         .layer(from_fn_with_state(reader, repairs::repair))
         .route("/sse", get(open_beside_messages))
         .route("/mcp/sse", get(open_below_mcp))
+        .layer(map_response(move |response: Response| {
+            ready(match is_event_stream(response.headers()) {
+                true => answers.count_pieces(response),
+                false => response,
+            })
+        }))
         .layer(from_fn_with_state(mcp, admit))
         .with_state(streams)
 }

@@ -1,5 +1,5 @@
 //! The facts that HTTP knows of a request, for the MCP server, and the bytes of results that it
-//! writes into answers itself.
+//! writes into answers itself and counts until they are written.
 
 use std::sync::Arc;
 
@@ -10,10 +10,13 @@ use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, StatusCode};
 use http_body_util::BodyExt as _;
+use http_front::{AnswerBudget, AnswerOverBudget};
 use rmcp::model::Extensions;
 
+use super::answers::Asker;
 use super::correlation;
 use super::deadline::RequestDeadline;
+use super::envelope::Envelope;
 use super::sessions::SessionId;
 use crate::call::Principal;
 use crate::config::Config;
@@ -44,12 +47,13 @@ impl PrincipalHeader {
 
 /// Middleware: puts an [`Incoming`] into the request, and the bytes of its result into the answer.
 pub(super) async fn describe(
-    State(principals): State<PrincipalHeader>,
+    State((principals, answers)): State<(PrincipalHeader, AnswerBudget)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let raw_result = Arc::new(RawResult::default());
     let extensions = request.extensions();
+    let asker = Asker::of(extensions.get::<Envelope>(), request.headers());
     let incoming = Incoming {
         id: correlation::read(request.headers()),
         principal: principals.read(request.headers()),
@@ -65,10 +69,17 @@ pub(super) async fn describe(
     if is_event_stream(response.headers()) {
         return response.map(|body| {
             // rmcp writes one event into one frame.
-            Body::new(body.map_frame(move |frame| frame.map_data(|part| raw_result.put_into(part))))
+            Body::new(body.map_frame(move |frame| {
+                frame.map_data(|part| {
+                    let counted = answers.count(raw_result.put_into(part));
+                    counted.unwrap_or_else(|_| asker.refuse_in_event())
+                })
+            }))
         });
     }
-    write_whole(response, &raw_result).await
+    write_whole(response, &raw_result, &answers)
+        .await
+        .unwrap_or_else(|_| asker.refuse())
 }
 
 /// Finds what was said of a request: beside it, where it came by an event stream's POST, or among
@@ -81,25 +92,28 @@ pub(super) fn find(extensions: &Extensions) -> Option<Incoming> {
     parts.extensions.get::<Incoming>().cloned()
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+/// Whether an answer comes in events.
+pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// An answer in one JSON object is there as a whole, so that collecting it waits for nothing.
-async fn write_whole(response: Response, raw_result: &RawResult) -> Response {
-    if !raw_result.is_kept() {
-        return response;
-    }
+async fn write_whole(
+    response: Response,
+    raw_result: &RawResult,
+    answers: &AnswerBudget,
+) -> Result<Response, AnswerOverBudget> {
     let (mut parts, body) = response.into_parts();
     let Ok(body) = body.collect().await else {
         let mut broken = Response::new(Body::empty());
         *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return broken;
+        return Ok(broken);
     };
     parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(raw_result.put_into(body.to_bytes())))
+    let counted = answers.count(raw_result.put_into(body.to_bytes()))?;
+    Ok(Response::from_parts(parts, Body::from(counted)))
 }
 
 #[cfg(test)]
@@ -109,13 +123,15 @@ mod tests {
     use serde_json::{Value, json};
     use tokio::net::TcpListener;
 
+    use http_front::AnswerLimits;
+
     use crate::call::Call;
     use crate::config::Config;
     use crate::mcp::Catalogue;
     use crate::services::Services;
     use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
 
-    use super::super::Stopping;
+    use super::super::{Stopping, answers};
     use super::*;
 
     /// A tool that tells how far it is and gives back more than one write of a socket.
@@ -159,6 +175,10 @@ mod tests {
     }
 
     async fn called(meta: &Value) -> (String, String) {
+        called_within(answers::LIMITS, meta).await
+    }
+
+    async fn called_within(limits: AnswerLimits, meta: &Value) -> (String, String) {
         let nowhere = [
             "mcp-server",
             "--postgres-port=1",
@@ -172,7 +192,9 @@ mod tests {
             tools: Registry::default().with::<Counting>(),
             ..Catalogue::default()
         };
-        let router = super::super::router(&config, catalogue, services, Stopping::default());
+        let answers = AnswerBudget::new(limits);
+        let stopping = Stopping::default();
+        let router = super::super::router(&config, catalogue, services, answers, stopping);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("it is bound");
         let serving = tokio::spawn(async move { axum::serve(listener, router).await });
@@ -227,5 +249,25 @@ mod tests {
             assert_eq!(event["params"]["message"], json!(format!("step {step}")));
         }
         check_result(&events[2]);
+    }
+
+    #[tokio::test]
+    async fn it_tells_a_caller_that_its_answer_has_no_room() {
+        let none = AnswerLimits {
+            uncounted: 64 << 10,
+            budget: 100_000,
+        };
+        for meta in [json!({}), json!({"progressToken": "p"})] {
+            let (kind, text) = called_within(none, &meta).await;
+            let last = match kind.as_str() {
+                "application/json" => text.as_str(),
+                _ => text.trim_end().rsplit("data:").next().expect("an event"),
+            };
+            let message: Value = serde_json::from_str(last).expect("JSON");
+            assert_eq!(message["id"], json!(7));
+            assert_eq!(message["result"]["isError"], json!(true));
+            let words = message["result"]["content"][0]["text"].to_string();
+            assert!(words.contains("there is no room for its answer"), "{words}");
+        }
     }
 }

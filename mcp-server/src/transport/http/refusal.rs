@@ -27,7 +27,7 @@ pub(super) const UNSUPPORTED_VERSION: i64 = -32022;
 const ENDPOINT: &str = "/mcp";
 
 /// Seconds after which a request may be served for which there was no room.
-const RETRY_AFTER: &str = "5";
+pub(super) const RETRY_AFTER: &str = "5";
 
 /// A request that could not be served for want of room or time.
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +49,7 @@ impl Unserved<'_> {
         let mut response = if !under_200 {
             answer(status, code, message, None, &id)
         } else if method == "tools/call" {
-            let result = json!({"content": [{"type": "text", "text": message}], "isError": true});
-            in_json(
-                StatusCode::OK,
-                &json!({"jsonrpc": "2.0", "id": id, "result": result}),
-            )
+            in_json(StatusCode::OK, &failed_call(&id, message))
         } else {
             answer(StatusCode::OK, code, message, None, &id)
         };
@@ -73,14 +69,26 @@ pub(super) fn answer(
     data: Option<Value>,
     id: &Value,
 ) -> Response {
+    in_json(status, &error(code, message, data, id))
+}
+
+/// A JSON-RPC error.
+pub(super) fn error(code: i64, message: &str, data: Option<Value>, id: &Value) -> Value {
     let mut error = json!({"code": code, "message": message});
     if let Some(data) = data {
         error["data"] = data;
     }
-    in_json(status, &json!({"jsonrpc": "2.0", "id": id, "error": error}))
+    json!({"jsonrpc": "2.0", "id": id, "error": error})
 }
 
-fn in_json(status: StatusCode, message: &Value) -> Response {
+/// The answer to a call of a tool that failed.
+pub(super) fn failed_call(id: &Value, message: &str) -> Value {
+    let result = json!({"content": [{"type": "text", "text": message}], "isError": true});
+    json!({"jsonrpc": "2.0", "id": id, "result": result})
+}
+
+/// A message under an HTTP status.
+pub(super) fn in_json(status: StatusCode, message: &Value) -> Response {
     let mut response = (status, message.to_string()).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
