@@ -37,12 +37,13 @@ pub struct TaskConfig {
     )]
     pub ttl_s: u64,
 
-    /// Tasks that are kept at once, those that run and those that are over; a call beyond them is
-    /// answered when it is over
+    /// Tasks that are kept at once, those that run and those that are over; one caller may
+    /// have half of what the others leave, and a call beyond that is answered when it is over
     #[arg(long = "task-most", env = "MCP_TASK_MOST", default_value_t = 256)]
     pub most: usize,
 
-    /// Bytes that the answers of tasks may take of the disk together; one may take half of it
+    /// Bytes that the answers of tasks may take of the disk together; those of one caller
+    /// may have half of what the others leave
     #[arg(
         id = "task_quota_bytes",
         long = "task-quota-bytes",

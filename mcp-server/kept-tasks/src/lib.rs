@@ -43,11 +43,12 @@ mod file;
 mod place;
 mod record;
 mod running;
+mod shares;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -64,6 +65,7 @@ pub use running::StatusReports;
 use crate::file::{TaskFolder, has_expired};
 use crate::record::Record;
 use crate::running::Running;
+use crate::shares::{Owner, Shares};
 
 /// An end that takes no more bytes is always written down, whatever the quota.
 const SHORT_END: u64 = 4096;
@@ -78,9 +80,9 @@ pub struct TaskStoreSettings {
     pub folder: PathBuf,
     /// How long a task is kept from its beginning.
     pub ttl: Duration,
-    /// The most tasks at once.
+    /// The most tasks at once; one owner may have half of what the others leave.
     pub most: usize,
-    /// The most bytes of all answers; one may have half of it.
+    /// The most bytes of all answers; one owner may have half of what the others leave.
     pub quota: u64,
 }
 
@@ -91,18 +93,11 @@ pub struct TaskStore {
     folder: TaskFolder,
     settings: TaskStoreSettings,
     running: Mutex<HashMap<Uuid, Arc<Running>>>,
-    used: Mutex<Used>,
+    used: Mutex<Shares>,
     work: TaskTracker,
     /// Held for writing by a sweep, which counts the files, and for reading by whoever counts one
     /// and makes it.
     counting: RwLock<()>,
-}
-
-/// The tasks that are on the disk, and the bytes of their answers.
-#[derive(Debug, Clone, Copy, Default)]
-struct Used {
-    tasks: usize,
-    bytes: u64,
 }
 
 /// Who begins a task, and what for.
@@ -122,11 +117,17 @@ pub struct Beginning {
 /// Why a call does not become a task.
 #[derive(Debug, thiserror::Error)]
 pub enum NotBegun {
-    /// There are as many tasks as there may be.
-    #[error("there are {most} tasks, which is as many as this server keeps")]
+    /// There are as many tasks as there may be, or as this owner may have.
+    #[error("the caller's share of the {most} tasks that this server keeps is in use")]
     TooMany {
         /// The most tasks at once.
         most: usize,
+    },
+    /// The answers of this owner's tasks leave no room for another.
+    #[error("the caller's share of the {most} bytes that answers of tasks may have is in use")]
+    QuotaUsed {
+        /// The most bytes of all answers.
+        most: u64,
     },
     /// The disk refuses it.
     #[error("this server's disk does not take a task")]
@@ -137,7 +138,7 @@ pub enum NotBegun {
 #[derive(Debug, thiserror::Error)]
 pub enum NotKept {
     /// The quota has no room for it.
-    #[error("the {most} bytes that answers of tasks may have are in use")]
+    #[error("the caller's share of the {most} bytes that answers of tasks may have is in use")]
     QuotaUsed {
         /// The most bytes of all answers.
         most: u64,
@@ -208,11 +209,11 @@ impl TaskStore {
     /// # Errors
     /// [`NotBegun`].
     pub fn begin(self: &Arc<Self>, beginning: Beginning) -> Result<Place, NotBegun> {
-        self.make_room();
-        let _counting = self.counting.read();
-        self.take_place()?;
         // Nobody can guess 122 random bits.
         let id = Uuid::new_v4();
+        self.make_room(&beginning.owner);
+        let _counting = self.counting.read();
+        self.take_place(id, &beginning.owner)?;
         let times = Times::beginning_now(self.settings.ttl);
         let record = Record {
             owner: beginning.owner.clone(),
@@ -224,7 +225,7 @@ impl TaskStore {
         let file = match self.folder.create(id, &record) {
             Ok(file) => file,
             Err(error) => {
-                self.used().tasks -= 1;
+                self.used().remove_task(id);
                 return Err(NotBegun::Disk(error));
             }
         };
@@ -285,7 +286,7 @@ impl TaskStore {
     /// The folder cannot be read, or something in it not removed; the rest is swept then.
     pub fn sweep(&self) -> io::Result<()> {
         let _counting = self.counting.write();
-        let mut used = Used::default();
+        let mut shares = Shares::default();
         let mut swept = Ok(());
         for path in self.folder.files()? {
             let removed = match has_expired(&path, SystemTime::now()) {
@@ -295,15 +296,17 @@ impl TaskStore {
             };
             match removed {
                 Ok(false) => {
-                    used.tasks += 1;
-                    used.bytes += std::fs::metadata(&path).map_or(0, |facts| facts.len());
+                    let (id, owner) = self.owner_of(&path);
+                    shares.add_task(id, &owner);
+                    let bytes = std::fs::metadata(&path).map_or(0, |facts| facts.len());
+                    shares.add_bytes(&owner, bytes);
                 }
                 // Another process may have removed it.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => swept = Err(error),
                 _ => {}
             }
         }
-        *self.used() = used;
+        *self.used() = shares;
         swept
     }
 
@@ -345,9 +348,9 @@ impl TaskStore {
         Ok(TaskView { times, state })
     }
 
-    /// Looks whether some tasks have expired where there are as many as there may be.
-    fn make_room(&self) {
-        if self.used().tasks < self.settings.most {
+    /// Looks whether some tasks have expired where there is no place for another.
+    fn make_room(&self, owner: &Owner) {
+        if self.has_place(&self.used(), owner).is_ok() {
             return;
         }
         if let Err(error) = self.sweep() {
@@ -356,33 +359,54 @@ impl TaskStore {
     }
 
     /// Counts one more task.
-    fn take_place(&self) -> Result<(), NotBegun> {
-        let most = self.settings.most;
-        let mut used = self.used();
-        if used.tasks >= most {
+    fn take_place(&self, id: Uuid, owner: &Owner) -> Result<(), NotBegun> {
+        let mut shares = self.used();
+        self.has_place(&shares, owner)?;
+        shares.add_task(id, owner);
+        Ok(())
+    }
+
+    fn has_place(&self, shares: &Shares, owner: &Owner) -> Result<(), NotBegun> {
+        let TaskStoreSettings { most, quota, .. } = self.settings;
+        if !shares.have_place(owner, most) {
             return Err(NotBegun::TooMany { most });
         }
-        used.tasks += 1;
+        // Without it the work would be done for an answer that cannot be kept.
+        if !shares.have_room(owner, SHORT_END, quota) {
+            return Err(NotBegun::QuotaUsed { most: quota });
+        }
         Ok(())
     }
 
     /// Takes room for an answer.
-    fn take_bytes(&self, bytes: u64) -> Result<(), NotKept> {
+    fn take_bytes(&self, owner: &Owner, bytes: u64) -> Result<(), NotKept> {
         let most = self.settings.quota;
-        let mut used = self.used();
-        let has_room = bytes <= most / 2 && used.bytes.saturating_add(bytes) <= most;
-        if !has_room && bytes > SHORT_END {
+        let mut shares = self.used();
+        if bytes > SHORT_END && !shares.have_room(owner, bytes, most) {
             return Err(NotKept::QuotaUsed { most });
         }
-        used.bytes += bytes;
+        shares.add_bytes(owner, bytes);
         Ok(())
+    }
+
+    /// The id of the task that this file is of, and whose it is. A file that cannot be read counts
+    /// among those of callers without identity.
+    fn owner_of(&self, path: &Path) -> (Uuid, Owner) {
+        let id = path.file_stem().and_then(|stem| stem.to_str());
+        let id = id.and_then(|id| id.parse().ok()).unwrap_or_default();
+        let known = self.used().owner(id).cloned();
+        let owner = known.unwrap_or_else(|| {
+            let read = File::open(path).and_then(|file| Record::read_owner(&file));
+            read.unwrap_or_default()
+        });
+        (id, owner)
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Running>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn used(&self) -> MutexGuard<'_, Used> {
+    fn used(&self) -> MutexGuard<'_, Shares> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

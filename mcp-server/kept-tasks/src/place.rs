@@ -85,7 +85,7 @@ impl Place {
         };
         let bytes = record.to_bytes().map_err(NotKept::Disk)?.len() as u64;
         let _counting = self.store.counting.read();
-        self.store.take_bytes(bytes)?;
+        self.store.take_bytes(&running.owner, bytes)?;
         let written = self.store.folder.write(self.id, &record);
         written.map_err(NotKept::Disk)?;
         self.store.running().remove(&self.id);

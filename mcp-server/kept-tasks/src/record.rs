@@ -1,7 +1,7 @@
 //! A task as its file has it: one line of facts, and behind it the bytes of a structured answer.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -92,6 +92,12 @@ struct Facts {
     end: Option<End>,
 }
 
+/// The one fact by which tasks are counted.
+#[derive(Deserialize)]
+struct Owned {
+    owner: Option<String>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum End {
@@ -128,6 +134,14 @@ impl Record {
         bytes.push(b'\n');
         bytes.extend_from_slice(&behind.unwrap_or_default());
         Ok(bytes)
+    }
+
+    /// Reads whose task it is, and nothing behind the facts.
+    pub(super) fn read_owner(file: &File) -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        BufReader::new(file).read_until(b'\n', &mut line)?;
+        let owned: Owned = serde_json::from_slice(&line)?;
+        Ok(owned.owner)
     }
 
     /// Reads what [`Record::to_bytes`] has made.

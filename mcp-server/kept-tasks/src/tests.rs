@@ -109,7 +109,7 @@ fn it_finds_after_a_restart_what_had_ended_and_says_what_was_lost() {
 fn it_keeps_no_more_tasks_than_it_may_and_takes_back_those_that_have_expired() {
     let folder = tempfile::tempdir().expect("a folder");
     let brief = store(&folder, 2, 1 << 20, Duration::ZERO);
-    let (first, second) = (begun(&brief, None), begun(&brief, None));
+    let (first, second) = (begun(&brief, None), begun(&brief, Some("bob")));
     let refused = try_begin(&brief, None).expect_err("there are two");
     assert!(matches!(refused, NotBegun::TooMany { most: 2 }));
     // Its time is over, but whoever runs it has not ended it.
@@ -118,7 +118,7 @@ fn it_keeps_no_more_tasks_than_it_may_and_takes_back_those_that_have_expired() {
     let ended = first.id();
     first.end(answer(1)).expect("there is room");
     drop(second);
-    let third = begun(&brief, None);
+    let third = begun(&brief, Some("bob"));
     // What has ended is kept for a while, so that its caller hears of it.
     assert!(brief.look(&ended, None).is_ok());
     assert!(try_begin(&brief, None).is_err());
@@ -140,7 +140,7 @@ fn it_removes_what_has_expired_beside_what_cannot_be_removed() {
         left.len() == 4 && left.iter().all(|path| path.is_dir()),
         "{left:?}"
     );
-    assert_eq!(brief.used().tasks, 0);
+    assert!(brief.used().have_place(&None, 1));
 }
 
 #[test]
@@ -148,15 +148,52 @@ fn it_takes_no_answer_that_is_over_the_quota_but_says_so_in_its_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let small = store(&folder, 8, 20_000, Duration::from_secs(60));
     let place = begun(&small, None);
+    let (second, third) = (begun(&small, Some("bob")), begun(&small, Some("eve")));
     let id = place.id();
     let refused = place.end(answer(10_001)).expect_err("half is for one");
     assert!(matches!(refused, NotKept::QuotaUsed { most: 20_000 }));
     place.end(answer(9_000)).expect("it fits");
-    begun(&small, None).end(answer(9_000)).expect("it fits");
-    let third = begun(&small, None);
+    second.end(answer(5_000)).expect("half of what is left");
     assert!(third.end(answer(9_000)).is_err());
     third.end(answer(100)).expect("a short end always fits");
     assert!(small.look(&id, None).is_ok());
+}
+
+#[test]
+fn it_leaves_half_of_what_is_free_to_others_however_much_one_owner_takes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || store(&folder, 64, 100_000, Duration::from_secs(60));
+    let before = open();
+    let fill = |store: &Arc<TaskStore>, owner| {
+        let take = |_: &u8| match try_begin(store, Some(owner)) {
+            Ok(place) => place.end(answer(9_000)).is_ok(),
+            Err(_) => false,
+        };
+        (0..64).take_while(take).count()
+    };
+    assert_eq!(fill(&before, "mallory"), 5);
+    assert_eq!(fill(&before, "bob"), 2);
+    // A server that begins anew knows whose the tasks are.
+    let after = open();
+    after.sweep().expect("a disk");
+    assert_eq!(fill(&after, "mallory"), 0);
+    let refused = try_begin(&after, Some("mallory")).expect_err("what it may have is in use");
+    assert!(matches!(refused, NotBegun::QuotaUsed { most: 100_000 }));
+    assert_eq!(fill(&after, "eve"), 1);
+}
+
+#[test]
+fn it_leaves_half_of_the_free_places_to_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder, 8, 1 << 20, Duration::from_secs(60));
+    let mut places = Vec::new();
+    for (owner, most) in [(Some("mallory"), 4), (Some("bob"), 2), (None, 1)] {
+        let begun: Vec<_> = (0..8)
+            .map_while(|_| try_begin(&store, owner).ok())
+            .collect();
+        assert_eq!(begun.len(), most, "{owner:?}");
+        places.extend(begun);
+    }
 }
 
 #[tokio::test]
