@@ -35,6 +35,7 @@ pub mod mcp;
 pub mod metrics;
 pub mod pipelines;
 pub mod prompts;
+mod quotes;
 pub mod resources;
 pub mod services;
 pub mod tools;

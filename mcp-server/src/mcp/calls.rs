@@ -104,6 +104,7 @@ impl McpServer {
                 }
             },
         };
+        let result = result.map_err(ToolFailure::shortened);
         let took = running.end(result.is_ok());
         let code = result.as_ref().err().map(|failure| failure.code.as_str());
         self.services.metrics.note_call(&name, took, code);

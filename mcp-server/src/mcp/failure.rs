@@ -3,6 +3,7 @@
 use rmcp::model::ErrorData;
 use serde_json::Value;
 
+use crate::quotes::shorten_name;
 use crate::tools::ToolFailure;
 
 /// The error for a failure. Only what the caller named wrongly is an error of its params.
@@ -25,7 +26,7 @@ pub(super) fn of_reading(failure: &ToolFailure, uri: &str) -> ErrorData {
         _ => to_error(failure),
     };
     if let Some(data) = &mut error.data {
-        data["uri"] = Value::from(uri);
+        data["uri"] = Value::from(shorten_name(uri));
     }
     error
 }

@@ -13,6 +13,7 @@ use super::failure::to_error;
 use super::inputs::answerable;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
 use crate::prompts::{Arguments, Guide, Surroundings};
+use crate::quotes::shorten_name;
 use crate::tools::{Effect, ToolFailure};
 
 impl McpServer {
@@ -37,7 +38,7 @@ impl McpServer {
         let Some((name, description)) = self.catalogue.prompts.find(&request.name) else {
             let message = format!(
                 "there is no prompt `{}`; prompts/list names those there are",
-                request.name
+                shorten_name(&request.name)
             );
             return Err(ErrorData::invalid_params(message, None));
         };
@@ -94,7 +95,8 @@ impl McpServer {
         let names = given.keys().map(String::as_str);
         if let Some(unknown) = self.catalogue.prompts.unknown_argument(prompt, names) {
             return Err(format!(
-                "the prompt `{prompt}` has no argument `{unknown}`; prompts/list names those it has"
+                "the prompt `{prompt}` has no argument `{}`; prompts/list names those it has",
+                shorten_name(unknown)
             ));
         }
         let texts = given.into_iter().map(|(name, value)| match value {

@@ -12,6 +12,7 @@ use tracing::Instrument as _;
 use super::answer;
 use super::failure::of_reading;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
+use crate::quotes::shorten_name;
 use crate::resources::{Body, Contents, Page, ReadError};
 use crate::tools::{Effect, ToolFailure};
 
@@ -81,18 +82,21 @@ impl McpServer {
                 .await;
             read.map_err(|error| match error {
                 ReadError::Failed(failure) => failure,
-                ReadError::NoTemplate => ToolFailure::not_found(format!(
-                    "there is no resource `{uri}`"
-                ))
-                .with_hint("resources/list and resources/templates/list tell which there are"),
+                ReadError::NoTemplate => {
+                    ToolFailure::not_found(format!("there is no resource `{}`", shorten_name(uri)))
+                        .with_hint(
+                            "resources/list and resources/templates/list tell which there are",
+                        )
+                }
             })
         };
-        let span = tracing::info_span!("resource", request_id = call.request_id.0, uri);
         let name = self
             .catalogue
             .resources
             .name_of(uri)
             .unwrap_or("resources/read");
+        // The URI is its caller's own text: it stands in no line of the log.
+        let span = tracing::info_span!("resource", request_id = call.request_id.0, name);
         let read = self
             .run(
                 name,

@@ -27,6 +27,7 @@ use super::task_reports::TaskReports;
 use super::{RawResult, answer, confirmation, tasks};
 use crate::call::{Answers, Call, Deadline};
 use crate::kept_tasks::{Beginning, Outcome, Place};
+use crate::quotes::shorten_name;
 use crate::tools::{Ask, Effect, Inputs, Output, ToolFailure};
 
 /// How one attempt at a call ended.
@@ -118,7 +119,7 @@ impl McpServer {
         let (effect, work) = work.ok_or_else(|| {
             let message = format!(
                 "there is no tool `{}`; tools/list names those there are",
-                request.name
+                shorten_name(&request.name)
             );
             ErrorData::invalid_params(message, None)
         })?;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Ask, Inputs};
 use crate::call::Cancelled;
+use crate::quotes::shorten_message;
 
 /// A failure of one call. The caller sees all but [`ToolFailure::log`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +78,20 @@ impl ToolFailure {
         self
     }
 
+    /// The same, for callers and logs that do not want a name of megabytes back.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        let texts = [
+            Some(&mut self.message),
+            self.hint.as_mut(),
+            self.log.as_mut(),
+        ];
+        for text in texts.into_iter().flatten() {
+            *text = shorten_message(text).into_owned();
+        }
+        self
+    }
+
     /// The arguments do not fit the tool.
     pub fn invalid_arguments(message: impl Into<String>) -> Self {
         Self::new("invalid_arguments", message)
@@ -113,5 +128,23 @@ impl ToolFailure {
 impl From<Cancelled> for ToolFailure {
     fn from(cancelled: Cancelled) -> Self {
         Self::new("cancelled", cancelled.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_repeats_no_name_of_any_length_to_its_caller_or_the_log() {
+        let name = "x".repeat(4 << 20);
+        let failure = ToolFailure::not_found(format!("there is no table `{name}`"))
+            .with_hint(format!("ask for `{name}` elsewhere"))
+            .with_log(name)
+            .shortened();
+        assert!(failure.message.starts_with("there is no table `xx"));
+        assert!(failure.message.ends_with("xx`"));
+        assert!(failure.text().len() < 10_000);
+        assert!(failure.log.is_some_and(|log| log.len() < 5_000));
     }
 }
