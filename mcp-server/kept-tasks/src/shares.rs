@@ -14,8 +14,8 @@ struct Used {
     bytes: u64,
 }
 
-/// What all tasks take, by owner. An owner may have half of what the others leave: however much
-/// one takes, there is room for the next.
+/// The places and bytes of all tasks, by owner. An owner may have half of what the others leave:
+/// however much one takes, there is room for the next.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     used: HashMap<Owner, Used>,
@@ -53,7 +53,7 @@ impl Shares {
         }
     }
 
-    /// Counts more bytes.
+    /// Counts more bytes of an owner's answers.
     pub(super) fn add_bytes(&mut self, owner: &Owner, bytes: u64) {
         self.used.entry(owner.clone()).or_default().bytes += bytes;
     }
