@@ -4,8 +4,8 @@
 //! for their clients within another. `axum::serve` knows none of these bounds.
 //!
 //! [`Front`] serves a router on a listener, and tells whom it has no place for. A [`BodyReader`]
-//! reads the bodies, and says by an [`UnreadBody`] why one was not read to its end. An [`AnswerBudget`] counts
-//! the bytes of answers until they are written.
+//! reads the bodies, and says by an [`UnreadBody`] why one was not read to its end. An
+//! [`AnswerBudget`] counts the bytes of answers until they are written.
 //!
 //! The crate has no words for clients, and knows nothing of what they ask for: its user says how
 //! long, how many and how large, and writes every refusal in its own form. It bounds no request

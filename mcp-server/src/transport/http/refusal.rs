@@ -72,7 +72,7 @@ pub(super) fn answer(
     in_json(status, &error(code, message, data, id))
 }
 
-/// A JSON-RPC error.
+/// A JSON-RPC error as the whole message under its id.
 pub(super) fn error(code: i64, message: &str, data: Option<Value>, id: &Value) -> Value {
     let mut error = json!({"code": code, "message": message});
     if let Some(data) = data {
