@@ -80,7 +80,8 @@ impl Tool for BulkLoadFromSpark {
                                     upsert updates the rows that have the same `keys`; create \
                                     makes the table"},
                 "keys": {"type": "array", "items": {"type": "string"},
-                    "description": "upsert: the columns of a unique index; create: the primary key"},
+                    "description": "upsert: the columns of a unique index; create: the \
+                                    primary key"},
                 "confirm": {"type": "boolean", "description": "True if an overwrite is meant"}
             },
             "required": ["table"],

@@ -26,7 +26,7 @@ impl From<LoadError> for ToolFailure {
                 .with_hint("create the table first; list_tables names those there are"),
             LoadError::NotLoadable { .. } => Self::new("not_loadable", message),
             LoadError::TakesOthers { .. } => Self::new("not_loadable", message).with_hint(
-                "delete the rows by execute_dml, which counts those of other tables too, and append",
+                "delete the rows by execute_dml, which counts other tables' rows too, then append",
             ),
             LoadError::NoKey { .. } => {
                 Self::new("42P10", message).with_hint("get_table_schema names the keys there are")
