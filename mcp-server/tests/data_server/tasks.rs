@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cancelling::sleeping;
 use crate::client::{Answer, Client, MODERN, read};
-use crate::database::{Database, PASSWORD};
+use crate::database::{Database, PASSWORD, run};
 use crate::process::ServerProcess;
 use crate::server::Server;
 
@@ -211,12 +211,16 @@ async fn it_asks_in_the_task_whether_a_change_is_meant_that_took_long_to_find_ou
     ];
     let server = Server::on(&database, &writer).await;
     let follower = Follower::of(server.client(), "");
-    let delete = || json!({"sql": "DELETE FROM shops"});
+    let mut lock = database.connection().await;
+    // A text that was judged already would be asked about before a task begins.
+    let delete = |rows| json!({"sql": format!("DELETE FROM shops -- {rows}")});
     for (answer, rows) in [
         (json!({"action": "decline"}), 3),
         (json!({"action": "accept", "content": {"confirm": true}}), 0),
     ] {
-        let id = follower.begin_call("execute_dml", delete()).await;
+        run(&mut lock, "BEGIN; LOCK TABLE shops").await;
+        let id = follower.begin_call("execute_dml", delete(rows)).await;
+        run(&mut lock, "ROLLBACK").await;
         let asking = follower.wait_for(&id, "input_required").await;
         let question = &asking["inputRequests"]["confirm"];
         assert_eq!(question["method"], json!("elicitation/create"), "{asking}");
