@@ -24,7 +24,8 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use self::into_postgres::IntoDatabase;
-use crate::pipelines::{Destination, FLOW, Flow};
+use crate::pipelines::{Destination, FLOW, Flow, IntoPostgres};
+use crate::postgres::WriteTransaction;
 use crate::services::Services;
 use crate::tools::execute_pipeline::ExecutePipeline;
 use crate::tools::{Registry, Tool as _, ToolFailure};
@@ -91,14 +92,63 @@ impl StepRunner for FlowRunner {
     }
 
     async fn run(&self, call: StepCall) -> Outcome {
-        let cancelled = call.cancelled.clone();
-        let services = Arc::clone(&self.services);
-        let flow = async move { flow(&services, &call).await };
-        match on_its_own_thread(cancelled, flow).await {
+        let call = Arc::new(call);
+        match self.attempt(&call).await {
             Some(Ok(output)) => Outcome::Succeeded(output),
-            Some(Err(failure)) => Outcome::Failed(step_failure(&failure)),
+            Some(Err(failure)) => {
+                // It may have run into what another attempt was keeping, or may be done itself.
+                let looked = is_done_already(&self.services, &call);
+                match call.cancelled.run_until_cancelled(looked).await {
+                    Some(Ok(true)) => Outcome::Succeeded(repeated()),
+                    _ => Outcome::Failed(step_failure(&failure)),
+                }
+            }
             None => Outcome::Cancelled,
         }
+    }
+}
+
+impl FlowRunner {
+    /// Makes one attempt; nothing when it is cancelled before it keeps its changes. From then on
+    /// only PostgreSQL knows whether they stand, so its answer is waited for.
+    async fn attempt(&self, call: &Arc<StepCall>) -> Option<Result<StepOutput, ToolFailure>> {
+        let (services, of) = (Arc::clone(&self.services), Arc::clone(call));
+        let flow = async move { flow(&services, &of).await };
+        let done = match on_its_own_thread(call.cancelled.clone(), flow).await? {
+            Ok(done) => done,
+            Err(failure) => return Some(Err(failure)),
+        };
+        if let Some(transaction) = done.to_keep {
+            call.keeping.begin();
+            if let Err(error) = transaction.commit().await {
+                return Some(Err(error.into()));
+            }
+        }
+        Some(Ok(done.output))
+    }
+}
+
+/// A flow that is done but for the changes that are to be kept.
+struct Done {
+    output: StepOutput,
+    to_keep: Option<WriteTransaction>,
+}
+
+impl Done {
+    fn with(rows: Option<u64>, to_keep: Option<WriteTransaction>) -> Self {
+        let output = StepOutput {
+            value: json!(null),
+            rows: rows.and_then(|rows| i64::try_from(rows).ok()),
+        };
+        Self { output, to_keep }
+    }
+}
+
+/// The result of a flow whose changes another attempt has made.
+fn repeated() -> StepOutput {
+    StepOutput {
+        value: json!({"repeated": true}),
+        rows: None,
     }
 }
 
@@ -122,31 +172,53 @@ async fn on_its_own_thread<T: Send + 'static>(
     }
 }
 
-/// Does one attempt of one flow.
-async fn flow(services: &Services, call: &StepCall) -> Result<StepOutput, ToolFailure> {
-    let flow: Flow = serde_json::from_value(call.step.config.clone()).map_err(|error| {
+/// Whether another attempt at a flow into PostgreSQL has left its mark.
+async fn is_done_already(services: &Services, call: &StepCall) -> Result<bool, ToolFailure> {
+    match &read(call)?.destination {
+        Destination::Postgres(into) => changes(services, call, into)?.is_done_already().await,
+        _ => Ok(false),
+    }
+}
+
+fn changes<'a>(
+    services: &Services,
+    call: &'a StepCall,
+    into: &'a IntoPostgres,
+) -> Result<IntoDatabase<'a>, ToolFailure> {
+    let (name, owner) = (into.database.as_deref(), call.owner.as_deref());
+    let database = services.databases.get(name, owner)?;
+    Ok(IntoDatabase {
+        call,
+        database,
+        into,
+    })
+}
+
+/// The flow of a step.
+fn read(call: &StepCall) -> Result<Flow, ToolFailure> {
+    serde_json::from_value(call.step.config.clone()).map_err(|error| {
         ToolFailure::new(
             "unknown_flow",
             "this server does not know a flow of this form: it is of another version",
         )
         .with_log(error.to_string())
-    })?;
+    })
+}
+
+/// Does one attempt of one flow, but for keeping its changes.
+async fn flow(services: &Services, call: &StepCall) -> Result<Done, ToolFailure> {
+    let flow = read(call)?;
     let rows = match &flow.destination {
         Destination::SparkSql { table, mode } => {
             into_spark::into_spark(services, call, &flow, table, *mode).await?
         }
         Destination::File(into) => Some(into_file::into_file(services, call, &flow, into).await?),
         Destination::Postgres(into) => {
-            let owner = call.owner.as_deref();
-            let changes = IntoDatabase {
-                call,
-                database: services.databases.get(into.database.as_deref(), owner)?,
-                into,
-            };
+            let changes = changes(services, call, into)?;
             if changes.is_done_already().await? {
-                return Ok(StepOutput {
-                    value: json!({"repeated": true}),
-                    rows: None,
+                return Ok(Done {
+                    output: repeated(),
+                    to_keep: None,
                 });
             }
             changes.judge_statements().await?;
@@ -154,13 +226,11 @@ async fn flow(services: &Services, call: &StepCall) -> Result<StepOutput, ToolFa
                 Some(_) => Some(source::rows(services, call, &flow).await?),
                 None => None,
             };
-            Some(changes.run(rows).await?)
+            let (transaction, rows) = changes.run(rows).await?;
+            return Ok(Done::with(Some(rows), Some(transaction)));
         }
     };
-    Ok(StepOutput {
-        value: json!(null),
-        rows: rows.and_then(|rows| i64::try_from(rows).ok()),
-    })
+    Ok(Done::with(rows, None))
 }
 
 fn step_failure(failure: &ToolFailure) -> StepFailure {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,8 +20,9 @@ pub trait StepRunner: Send + Sync + 'static {
     /// The kinds of steps that this runner does; it is given no others.
     fn kinds(&self) -> &[&'static str];
 
-    /// Does one attempt of a step. It ends soon after `call.cancelled` fires, and may be dropped at
-    /// any await: when the lease has ended another process may be at the same step already.
+    /// Does one attempt of a step. It ends soon after `call.cancelled` fires, unless it keeps its
+    /// effect by then (`call.keeping`), and may be dropped at any await: when the lease has ended
+    /// another process may be at the same step already.
     fn run(&self, call: StepCall) -> impl Future<Output = Outcome> + Send;
 }
 
@@ -45,6 +48,25 @@ pub struct StepCall {
     pub progress: ProgressReporter,
     /// Fires when the run stops, the attempt has taken too long or this process ends.
     pub cancelled: CancellationToken,
+    /// Where to say that the effect is being kept.
+    pub keeping: Keeping,
+}
+
+/// Where an attempt says that its effect is being kept, and that nobody but itself can tell how
+/// that ends: an attempt that is late or whose run stops is waited for from then on, as long as its
+/// process runs and holds its lease.
+#[derive(Debug, Clone, Default)]
+pub struct Keeping(Arc<AtomicBool>);
+
+impl Keeping {
+    /// Says that the effect is being kept.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 impl StepCall {

@@ -26,15 +26,14 @@ pub(super) struct IntoDatabase<'a> {
 }
 
 impl IntoDatabase<'_> {
-    /// Whether an earlier attempt has made the changes, and could not say so.
+    /// Whether another attempt has made the changes, and could not say so. One that is keeping them
+    /// is waited for.
     pub(super) async fn is_done_already(&self) -> Result<bool, ToolFailure> {
         let Some(markers) = &self.into.marker_table else {
             return Ok(false);
         };
-        let mut transaction = self.database.write().await?;
-        let is_marked = transaction.is_marked(markers, &self.call.key()).await;
-        transaction.roll_back().await;
-        is_marked.map_err(ToolFailure::from)
+        let transaction = self.database.write().await?;
+        Ok(transaction.is_marked(markers, &self.call.key()).await?)
     }
 
     /// Judges the statements, before anything is read or written.
@@ -45,9 +44,12 @@ impl IntoDatabase<'_> {
         Ok(())
     }
 
-    /// Loads the rows, if there are any, and runs the statements; how many rows were loaded, or
-    /// changed where none are.
-    pub(super) async fn run(&self, rows: Option<Rows>) -> Result<u64, ToolFailure> {
+    /// Loads the rows, if there are any, and runs the statements: how many rows were loaded, or
+    /// changed where none are, in a transaction that is to be kept.
+    pub(super) async fn run(
+        &self,
+        rows: Option<Rows>,
+    ) -> Result<(WriteTransaction, u64), ToolFailure> {
         let mut transaction = self.database.write().await?;
         // The time of the stage is the limit.
         transaction.without_time_limit().await?;
@@ -69,8 +71,7 @@ impl IntoDatabase<'_> {
         if let Some(markers) = &self.into.marker_table {
             transaction.mark(markers, &self.call.key(), rows).await?;
         }
-        transaction.commit().await?;
-        Ok(rows)
+        Ok((transaction, rows))
     }
 
     async fn load(

@@ -10,7 +10,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::client::{Client, read};
-use crate::database::{Database, PASSWORD};
+use crate::database::{Database, PASSWORD, run};
+use crate::pipelines::{create, execute, over};
 use crate::server::Server;
 use crate::tasks::Follower;
 
@@ -42,6 +43,10 @@ impl SlowCommits {
 
     async fn start_with(waits_at: WaitsAt, flags: &[&str]) -> Self {
         let database = Database::with("CREATE TABLE kept (a int)").await;
+        Self::start_on(database, waits_at, flags).await
+    }
+
+    async fn start_on(database: Database, waits_at: WaitsAt, flags: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
         let (let_on, asked) = watch::channel(true);
@@ -203,6 +208,49 @@ async fn it_says_that_a_task_may_have_had_its_effect_that_was_stopped_in_its_com
         let message = over["statusMessage"].as_str().unwrap_or_default();
         assert!(message.contains("it may have had its effect"), "{over}");
     }
+}
+
+#[tokio::test]
+async fn it_tells_what_a_flow_did_whose_run_was_cancelled_in_its_commit() {
+    let database = Database::with("CREATE TABLE kept (a int)").await;
+    let store = format!(
+        "--store-url=postgres://postgres:{PASSWORD}@127.0.0.1:{}/{}",
+        database.port, database.name
+    );
+    let slow = SlowCommits::start_on(database, WaitsAt::Answer, &[&store]).await;
+    let client = slow.client();
+    let stages = json!([{
+        "name": "copy",
+        "source": {"type": "postgres", "sql": "SELECT 2 AS a"},
+        "destination": {"type": "postgres", "table": "kept"}
+    }]);
+    create(&client, stages).await;
+    let run = execute(&client, json!({"name": "p"})).await;
+    slow.database.wait_for_count(KEPT, 2).await;
+    client
+        .call("cancel_pipeline", json!({"run_id": run}))
+        .await
+        .structured();
+    // Two renewals later it has been told to end, and could have been dropped.
+    for _ in 0..3 {
+        renewed(&slow.database).await;
+    }
+    slow.let_on.send_replace(true);
+    let seen = over(&client, &run).await;
+    let stage = &seen["stages"][0];
+    assert_eq!(stage["status"], "succeeded", "{seen}");
+    assert_eq!(stage["rows"], 1, "{seen}");
+}
+
+/// Waits until the lease of the one step is renewed.
+async fn renewed(database: &Database) {
+    let mut connection = database.connection().await;
+    let sql = "CREATE TABLE IF NOT EXISTS seen AS TABLE portcullis.pipeline_steps WITH NO DATA;
+         TRUNCATE seen; INSERT INTO seen TABLE portcullis.pipeline_steps";
+    run(&mut connection, sql).await;
+    let later = "SELECT count(*) FROM portcullis.pipeline_steps AS step, seen
+         WHERE step.wake_at > seen.wake_at OR step.state <> 'running'";
+    database.wait_for_count(later, 1).await;
 }
 
 #[tokio::test]

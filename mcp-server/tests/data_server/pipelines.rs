@@ -236,6 +236,32 @@ async fn it_loads_once_under_a_marker_when_the_report_of_a_load_was_lost() {
 }
 
 #[tokio::test]
+async fn it_loads_once_under_a_marker_that_another_attempt_is_keeping() {
+    let pipelines = Pipelines::with(TABLES).await;
+    let client = pipelines.client();
+    create(&client, json!([copy(Some("markers"))])).await;
+    let run_id = execute(&client, json!({"name": "p"})).await;
+    over(&client, &run_id).await;
+    let first = "INSERT INTO copies TABLE orders; INSERT INTO markers TABLE first";
+    let mut other = pipelines.database.connection().await;
+    run(&mut other, "CREATE TABLE first AS TABLE markers").await;
+    // The first attempt has not ended when the second one looks for its mark, or sets it after.
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+         AND wait_event IN ('transactionid', 'relation')";
+    for (before, after) in [(first, ""), ("LOCK TABLE orders", first)] {
+        run(&mut other, "TRUNCATE copies, markers").await;
+        run(&mut other, &format!("BEGIN; {before}")).await;
+        repeat(&pipelines).await;
+        pipelines.database.wait_for_count(waiting, 1).await;
+        run(&mut other, &format!("{after}; COMMIT")).await;
+        let seen = over(&client, &run_id).await;
+        assert_eq!(seen["status"], "succeeded", "{seen}");
+        let rows = "SELECT count(*) FROM copies";
+        pipelines.database.wait_for_count(rows, 3000).await;
+    }
+}
+
+#[tokio::test]
 async fn it_gives_the_same_run_for_the_same_key_and_lists_what_there_is() {
     let pipelines = Pipelines::with(TABLES).await;
     let client = pipelines.client();

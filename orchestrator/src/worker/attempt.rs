@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::WorkerSettings;
 use crate::run::{StepFailure, took_too_long};
-use crate::runner::{Outcome, ProgressReporter, StepCall, StepProgress, StepRunner};
+use crate::runner::{Keeping, Outcome, ProgressReporter, StepCall, StepProgress, StepRunner};
 use crate::store::{LeaseError, LeasedStep, Renewal, Store};
 
 /// Renewals in the time that a worker may be silent.
@@ -67,7 +67,8 @@ impl<R: StepRunner> Attempt<R> {
     async fn supervise(&self) -> End {
         let cancelled = self.stop.child_token();
         let (reporter, mut progress) = ProgressReporter::new();
-        let mut work = self.begin(&cancelled, reporter);
+        let keeping = Keeping::default();
+        let mut work = self.begin(&cancelled, reporter, keeping.clone());
         let length = self.settings.lease;
         let mut watch = Watch {
             lease_ends: self.asked + length,
@@ -76,8 +77,9 @@ impl<R: StepRunner> Attempt<R> {
             dropped_at: None,
             renew_at: self.asked + length / RENEWALS,
         };
+        let mut is_stopping = false;
         loop {
-            let told_to_end = watch.dropped_at.is_some();
+            let may_be_dropped = is_stopping || !keeping.has_begun();
             tokio::select! {
                 joined = &mut work.0 => return watch.end_of(joined, &self.stop),
                 () = tokio::time::sleep_until(watch.lease_ends) => return End::Lost,
@@ -96,17 +98,26 @@ impl<R: StepRunner> Attempt<R> {
                     cancelled.cancel();
                     watch.tell_to_end(self.settings.grace);
                 }
-                () = self.stop.cancelled(), if !told_to_end => {
+                () = self.stop.cancelled(), if !is_stopping => {
+                    is_stopping = true;
                     watch.tell_to_end(self.settings.grace);
                 }
-                () = sleep_until(watch.dropped_at), if told_to_end => {
-                    return watch.end_of(Ok(Outcome::Cancelled), &self.stop);
+                () = sleep_until(watch.dropped_at), if may_be_dropped => {
+                    // It may have begun to keep its effect meanwhile.
+                    if is_stopping || !keeping.has_begun() {
+                        return watch.end_of(Ok(Outcome::Cancelled), &self.stop);
+                    }
                 }
             }
         }
     }
 
-    fn begin(&self, cancelled: &CancellationToken, progress: ProgressReporter) -> Work {
+    fn begin(
+        &self,
+        cancelled: &CancellationToken,
+        progress: ProgressReporter,
+        keeping: Keeping,
+    ) -> Work {
         let leased = self.leased.clone();
         let call = StepCall {
             lease: leased.lease,
@@ -118,6 +129,7 @@ impl<R: StepRunner> Attempt<R> {
             attempt: leased.attempt,
             progress,
             cancelled: cancelled.clone(),
+            keeping,
         };
         let runner = Arc::clone(&self.runner);
         Work(tokio::spawn(async move { runner.run(call).await }))

@@ -123,13 +123,26 @@ impl WriteTransaction {
         Ok(self.look(table, kind).await?.0)
     }
 
-    /// Whether `key` is marked in a table for markers as done.
+    /// Whether an earlier transaction has marked `key` as done. One that has set its mark and not
+    /// ended yet is waited for, however long that takes; this one ends.
     ///
     /// # Errors
-    /// The table is none for markers, or PostgreSQL refuses to read it.
-    pub async fn is_marked(&mut self, table: &str, key: &str) -> Result<bool, LoadError> {
+    /// The table is none for markers, or PostgreSQL refuses the look.
+    pub async fn is_marked(mut self, table: &str, key: &str) -> Result<bool, LoadError> {
+        let is_marked = self.try_to_mark(table, key).await.map(|is_new| !is_new);
+        self.roll_back().await;
+        is_marked
+    }
+
+    /// Only an INSERT waits for a transaction whose own mark nobody sees yet.
+    async fn try_to_mark(&mut self, table: &str, key: &str) -> Result<bool, LoadError> {
         let markers = self.markers(table).await?;
-        let sql = format!("SELECT FROM {} WHERE key = $1", markers.0);
+        self.without_time_limit().await?;
+        self.run("SET LOCAL lock_timeout = 0").await?;
+        let sql = format!(
+            "INSERT INTO {} (key, rows) VALUES ($1, 0) ON CONFLICT DO NOTHING RETURNING key",
+            markers.0
+        );
         let statement = self.prepare(&sql).await?;
         Ok(self.execute(&statement, &[Some(key)]).await? > 0)
     }
