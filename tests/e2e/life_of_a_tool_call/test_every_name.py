@@ -61,6 +61,8 @@ class Tour:
         self.call("execute_spark_sql", sql="SELECT 1")
         self.call("list_spark_tables")
         self.call("get_spark_table_schema", table="events")
+        self.call("sales_by_city", since="2024-01-31")
+        self.call("events_by_kind", kinds=["view"])
         kept = self.call("execute_query", sql="SELECT * FROM orders", use_block_transport=True)
         uri = kept["result"]["uri"]
         self.call("read_result_block", uri=uri, block=0)
@@ -71,6 +73,7 @@ class Tour:
         columns = [{"name": "k", "type": "integer"}]
         self.call("create_table", table="toured", columns=columns, primary_key=["k"])
         self.call("execute_dml", sql="INSERT INTO toured VALUES ($1)", parameters=[1])
+        self.call("mark_order_returned", order=1)
         self.call("bulk_load_from_spark", sql="SELECT 2 AS k", table="toured")
         assert self.call("execute_query", sql="SELECT count(*) FROM toured")["rows"] == [[2]]
 
