@@ -10,6 +10,8 @@ from polling import until
 
 EXTENSION = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 ENDLESS = "SELECT sum(id * 7 % 13) AS total FROM range(1000000000000)"
+# Spark works on for a client that is gone: seconds, so that nothing after it waits for its cores.
+LONG = "SELECT sum(id * 7 % 13) AS total FROM range(5000000000)"
 
 
 class Follower:
@@ -89,7 +91,7 @@ def test_it_stops_in_spark_what_is_cancelled(follower, spark_works):
 
 
 def test_it_says_that_a_load_was_lost_with_its_server_and_keeps_nothing_of_it(follower, stack):
-    arguments = {"sql": ENDLESS, "table": "never_loaded", "mode": "create"}
+    arguments = {"sql": LONG, "table": "never_loaded", "mode": "create"}
     task = follower.begin("bulk_load_from_spark", arguments)
     stack.kill("mcp-server")
     served = call(Era.MODERN, "execute_query", {"sql": "SELECT 1"})
