@@ -11,7 +11,7 @@ from polling import until
 EXTENSION = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 ENDLESS = "SELECT sum(id * 7 % 13) AS total FROM range(1000000000000)"
 # Spark works on for a client that is gone: seconds, so that nothing after it waits for its cores.
-LONG = "SELECT sum(id * 7 % 13) AS total FROM range(5000000000)"
+LONG = "SELECT sum(id * 7 % 13) AS total FROM range(1000000000)"
 
 
 class Follower:
