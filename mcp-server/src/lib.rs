@@ -29,6 +29,7 @@ pub use {config, copy_format, health, jobs, kept_results, kept_tasks, postgres, 
 
 pub mod background;
 pub mod call;
+mod cursor;
 pub mod flow_runner;
 pub mod known_names;
 pub mod mcp;

@@ -7,7 +7,7 @@ mod declared;
 mod failure;
 mod inputs;
 mod job_view;
-mod page_limit;
+mod paging;
 mod pipeline_view;
 mod registry;
 mod row_delivery;

@@ -1,12 +1,11 @@
 //! Resources by URI: what a client lists, and how a read finds its code.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::BoxFuture;
 use rmcp::model::{Resource as Listed, ResourceTemplate};
 
 use super::{Contents, ListedResource, Resource, UriTemplate, Variables};
 use crate::call::Call;
+use crate::cursor;
 use crate::known_names::NameKind;
 use crate::services::Services;
 use crate::tools::ToolFailure;
@@ -93,13 +92,11 @@ struct Position {
 
 impl Position {
     fn encode(&self) -> String {
-        let text = serde_json::json!([self.kind, self.uri]).to_string();
-        URL_SAFE_NO_PAD.encode(text)
+        cursor::seal(&(self.kind, &self.uri))
     }
 
     fn decode(cursor: &str) -> Option<Self> {
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (kind, uri) = serde_json::from_slice(&bytes).ok()?;
+        let (kind, uri) = cursor::open(cursor)?;
         Some(Self { kind, uri })
     }
 }

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use orchestrator::RunState;
 use orchestrator::store::RunFilter;
 
-use super::page_limit::page_limit;
+use super::paging::{cursor_schema, open_cursor, page_limit, page_output};
 use super::{Effect, Output, Tool, ToolFailure, pipeline_view};
 use crate::call::Call;
+use crate::cursor;
 use crate::services::Services;
 
 const DEFAULT_LIMIT: u16 = 50;
@@ -48,7 +49,7 @@ impl Tool for ListPipelines {
                 "status": {"enum": pipeline_view::states(), "description": "Runs with this status"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT,
                     "description": "Per page, 50 when left out"},
-                "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
+                "cursor": cursor_schema()
             },
             "additionalProperties": false
         })
@@ -71,8 +72,7 @@ impl Tool for ListPipelines {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
-        let last = arguments.cursor.as_deref();
-        let last = last.map(pipeline_view::open_cursor).transpose()?;
+        let last: Option<String> = open_cursor(arguments.cursor.as_deref())?;
         let state = arguments.status.as_deref().map(state).transpose()?;
         let list = async {
             match (&arguments.name, state) {
@@ -104,7 +104,7 @@ async fn pipelines(
     let more = found.len() > usize::from(limit);
     found.truncate(usize::from(limit));
     let last = found.last().filter(|_| more);
-    let next = last.map(|record| pipeline_view::seal_cursor(&record.definition.name));
+    let next = last.map(|record| cursor::seal(&record.definition.name));
     let line = |record: &orchestrator::store::PipelineRecord| {
         let steps = record
             .definition
@@ -117,7 +117,13 @@ async fn pipelines(
     };
     let lines: Vec<String> = found.iter().map(line).collect();
     let views: Vec<Value> = found.iter().map(pipeline_view::pipeline).collect();
-    Ok(output("pipelines", &views, lines, next.as_deref()))
+    Ok(page_output(
+        "pipelines",
+        json!(views),
+        lines,
+        "no pipelines",
+        next.as_deref(),
+    ))
 }
 
 async fn runs(
@@ -132,22 +138,16 @@ async fn runs(
     let more = found.len() > usize::from(limit);
     found.truncate(usize::from(limit));
     let last = found.last().filter(|_| more);
-    let next = last.map(|run| pipeline_view::seal_cursor(&run.id.to_string()));
+    let next = last.map(|run| cursor::seal(&run.id.to_string()));
     let lines: Vec<String> = found.iter().map(pipeline_view::line).collect();
     let views: Vec<Value> = found.iter().map(pipeline_view::run).collect();
-    Ok(output("runs", &views, lines, next.as_deref()))
-}
-
-fn output(kind: &str, views: &[Value], mut lines: Vec<String>, next: Option<&str>) -> Output {
-    if lines.is_empty() {
-        lines.push(format!("no {kind}"));
-    }
-    if let Some(cursor) = next {
-        lines.push(format!("more with cursor {cursor}"));
-    }
-    let mut structured = json!({"next_cursor": next});
-    structured[kind] = Value::from(views.to_vec());
-    Output::new(&structured, lines.join("\n"))
+    Ok(page_output(
+        "runs",
+        json!(views),
+        lines,
+        "no runs",
+        next.as_deref(),
+    ))
 }
 
 fn state(word: &str) -> Result<RunState, ToolFailure> {

@@ -1,16 +1,14 @@
 //! `list_spark_jobs`: the jobs that were submitted, newest first.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use uuid::Uuid;
 
-use super::page_limit::page_limit;
+use super::paging::{cursor_schema, open_cursor, page_limit};
 use super::{Effect, Output, Tool, ToolFailure, job_view};
 use crate::call::Call;
+use crate::cursor;
 use crate::jobs::{Filter, JobId, JobState};
 use crate::services::Services;
 
@@ -55,7 +53,7 @@ impl Tool for ListSparkJobs {
                 "until": {"type": "string", "description": "Submitted before, RFC 3339"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT,
                     "description": "Jobs per page, 50 when left out"},
-                "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
+                "cursor": cursor_schema()
             },
             "additionalProperties": false
         })
@@ -81,7 +79,7 @@ impl Tool for ListSparkJobs {
             status: arguments.status.as_deref().map(state).transpose()?,
             since: arguments.since.as_deref().map(moment).transpose()?,
             until: arguments.until.as_deref().map(moment).transpose()?,
-            before: arguments.cursor.as_deref().map(opened).transpose()?,
+            before: open_cursor(arguments.cursor.as_deref())?.map(JobId),
         };
         let owner = call.principal.owner();
         let list = services.jobs.list(owner, &filter, limit);
@@ -98,7 +96,8 @@ impl Tool for ListSparkJobs {
         if page.last.is_some() {
             text += "\nthere are more: pass next_cursor as `cursor`";
         }
-        let structured = json!({"jobs": jobs, "next_cursor": page.last.map(sealed)});
+        let next_cursor = page.last.map(|last| cursor::seal(&last.0));
+        let structured = json!({"jobs": jobs, "next_cursor": next_cursor});
         Ok(Output::new(&structured, text))
     }
 }
@@ -123,36 +122,9 @@ fn moment(text: &str) -> Result<String, ToolFailure> {
     })
 }
 
-/// A cursor is the last job of a page, and nothing that a client should rely on.
-fn sealed(last: JobId) -> String {
-    URL_SAFE_NO_PAD.encode(last.0.as_bytes())
-}
-
-fn opened(cursor: &str) -> Result<JobId, ToolFailure> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let id = bytes.and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    id.map(JobId).ok_or_else(|| {
-        ToolFailure::invalid_arguments(
-            "`cursor` is none that this tool gave: leave it out to start anew",
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn it_opens_a_cursor_to_the_job_it_was_made_of_and_opens_nothing_else() {
-        let id = JobId::new();
-        assert_eq!(opened(&sealed(id)).expect("ours"), id);
-        for cursor in ["", "x", "AAAA", &id.to_string()] {
-            assert_eq!(
-                opened(cursor).expect_err("not ours").code,
-                "invalid_arguments"
-            );
-        }
-    }
 
     #[test]
     fn it_reads_times_with_any_offset_and_refuses_the_rest() {

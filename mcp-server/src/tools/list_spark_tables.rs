@@ -1,15 +1,14 @@
 //! `list_spark_tables`: what there is to query in Spark.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::page_limit::page_limit;
+use super::paging::{cursor_schema, open_cursor, page_limit, page_output};
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
+use crate::cursor;
 use crate::services::Services;
-use crate::spark::{SparkPageEnd, SparkTable, SparkTableFilter, SparkTableKind, SparkTablePage};
+use crate::spark::{SparkTable, SparkTableFilter, SparkTableKind, SparkTablePage};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
@@ -58,7 +57,7 @@ impl Tool for ListSparkTables {
                     "description": "Only names that hold this, in any case"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT,
                     "description": "Tables per page, 100 when left out"},
-                "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
+                "cursor": cursor_schema()
             },
             "additionalProperties": false
         })
@@ -91,7 +90,7 @@ impl Tool for ListSparkTables {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
-        let after = arguments.cursor.as_deref().map(open_cursor).transpose()?;
+        let after = open_cursor(arguments.cursor.as_deref())?;
         let filter = SparkTableFilter {
             catalog: arguments.catalog,
             database: arguments.database,
@@ -110,19 +109,6 @@ fn kinds() -> Value {
     json!({"enum": SparkTableKind::ALL.map(SparkTableKind::name)})
 }
 
-/// A cursor is nothing that a client should rely on.
-fn seal_cursor(end: &SparkPageEnd) -> String {
-    URL_SAFE_NO_PAD.encode(json!(end).to_string())
-}
-
-fn open_cursor(cursor: &str) -> Result<SparkPageEnd, ToolFailure> {
-    URL_SAFE_NO_PAD
-        .decode(cursor)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .ok_or_else(|| ToolFailure::invalid_arguments("`cursor` is none that this tool gave"))
-}
-
 /// The kind that a caller names.
 fn kind(word: &str) -> Result<SparkTableKind, ToolFailure> {
     let mut known = SparkTableKind::ALL.into_iter();
@@ -139,17 +125,16 @@ fn view(table: &SparkTable) -> Value {
 }
 
 fn output(page: &SparkTablePage) -> Output {
-    let mut lines: Vec<String> = page.tables.iter().map(line).collect();
-    if lines.is_empty() {
-        lines.push("no such tables".to_owned());
-    }
-    let next_cursor = page.next.as_ref().map(seal_cursor);
-    if let Some(cursor) = &next_cursor {
-        lines.push(format!("more with cursor {cursor}"));
-    }
+    let lines = page.tables.iter().map(line).collect();
     let tables: Vec<Value> = page.tables.iter().map(view).collect();
-    let structured = json!({"tables": tables, "next_cursor": next_cursor});
-    Output::new(&structured, lines.join("\n"))
+    let next_cursor = page.next.as_ref().map(cursor::seal);
+    page_output(
+        "tables",
+        json!(tables),
+        lines,
+        "no such tables",
+        next_cursor.as_deref(),
+    )
 }
 
 fn line(table: &SparkTable) -> String {

@@ -1,13 +1,12 @@
 //! `list_tables`: what there is to query in PostgreSQL.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::page_limit::page_limit;
+use super::paging::{cursor_schema, open_cursor, page_limit, page_output};
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
+use crate::cursor;
 use crate::postgres::{TableFilter, TableKey, TableKind, TableSummary};
 use crate::services::Services;
 
@@ -56,7 +55,7 @@ impl Tool for ListTables {
                     "description": "Only names that hold this, in any case"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": 1000,
                     "description": "Tables per page, 100 when left out"},
-                "cursor": {"type": "string", "description": "`next_cursor` of the page before"}
+                "cursor": cursor_schema()
             },
             "additionalProperties": false
         })
@@ -92,7 +91,9 @@ impl Tool for ListTables {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
-        let after = arguments.cursor.as_deref().map(open_cursor).transpose()?;
+        // A page ends with the key of its last table.
+        let after = open_cursor(arguments.cursor.as_deref())?;
+        let after = after.map(|(schema, name)| TableKey { schema, name });
         let name = arguments.database.as_deref();
         let database = services.databases.get(name, call.principal.owner())?;
         let filter = TableFilter {
@@ -106,7 +107,8 @@ impl Tool for ListTables {
         if !is_whole {
             tables.pop();
         }
-        let next_cursor = tables.last().filter(|_| !is_whole).map(seal_cursor);
+        let last = tables.last().filter(|_| !is_whole);
+        let next_cursor = last.map(|last| cursor::seal(&(&last.schema, &last.name)));
         Ok(output(filter, &tables, next_cursor.as_deref()))
     }
 }
@@ -116,34 +118,14 @@ fn kinds() -> Value {
     json!({"enum": ["table", "partitioned table", "view", "materialized view", "foreign table"]})
 }
 
-/// A cursor is the key of the last table of a page, and nothing that a client should rely on.
-fn seal_cursor(last: &TableSummary) -> String {
-    URL_SAFE_NO_PAD.encode(json!([last.schema, last.name]).to_string())
-}
-
-fn open_cursor(cursor: &str) -> Result<TableKey, ToolFailure> {
-    URL_SAFE_NO_PAD
-        .decode(cursor)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<(String, String)>(&bytes).ok())
-        .map(|(schema, name)| TableKey { schema, name })
-        .ok_or_else(|| ToolFailure::invalid_arguments("`cursor` is none that this tool gave"))
-}
-
 fn output(filter: TableFilter<'_>, tables: &[TableSummary], next_cursor: Option<&str>) -> Output {
-    let mut lines: Vec<String> = tables.iter().map(line).collect();
-    if lines.is_empty() {
-        lines.push(match filter.schema {
-            _ if filter.kind.is_some() || filter.name.is_some() => "no such tables".to_owned(),
-            Some(schema) => format!("no tables in schema `{schema}`"),
-            None => "no tables".to_owned(),
-        });
-    }
-    if let Some(cursor) = next_cursor {
-        lines.push(format!("more with cursor {cursor}"));
-    }
-    let structured = json!({"tables": tables, "next_cursor": next_cursor});
-    Output::new(&structured, lines.join("\n"))
+    let lines = tables.iter().map(line).collect();
+    let no_tables = match filter.schema {
+        _ if filter.kind.is_some() || filter.name.is_some() => "no such tables",
+        Some(schema) => &format!("no tables in schema `{schema}`"),
+        None => "no tables",
+    };
+    page_output("tables", json!(tables), lines, no_tables, next_cursor)
 }
 
 fn line(table: &TableSummary) -> String {

@@ -2,8 +2,6 @@
 
 use std::error::Error as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use orchestrator::store::{PipelineRecord, RunRecord, StepReading, SubmitError};
 use orchestrator::{RunId, RunState, StoreError};
 use serde_json::{Value, json};
@@ -152,22 +150,6 @@ pub(super) fn run_id(text: &str) -> Result<RunId, ToolFailure> {
 pub(super) fn unknown_run(id: &str) -> ToolFailure {
     ToolFailure::not_found(format!("there is no run `{id}`"))
         .with_hint("list_pipelines with a name lists the runs of a pipeline")
-}
-
-/// A cursor is the last thing of a page, and nothing that a client should rely on.
-pub(super) fn seal_cursor(last: &str) -> String {
-    URL_SAFE_NO_PAD.encode(last)
-}
-
-/// The last thing of the page that a cursor was made for.
-pub(super) fn open_cursor(cursor: &str) -> Result<String, ToolFailure> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.ok_or_else(|| {
-        ToolFailure::invalid_arguments(
-            "`cursor` is none that this tool gave: leave it out to start anew",
-        )
-    })
 }
 
 impl From<NoRecords> for ToolFailure {

@@ -1,0 +1,67 @@
+//! Lists that are answered page by page: the arguments by which a caller turns pages, and answers.
+
+use std::fmt::Display;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Output, ToolFailure};
+use crate::cursor;
+
+/// The entries of a page, when a caller may ask for `most`.
+///
+/// # Errors
+/// `limit` is 0 or more than `most`: `invalid_arguments`, with the range.
+pub(super) fn page_limit<N>(limit: N, most: N) -> Result<N, ToolFailure>
+where
+    N: Copy + Display + From<u8> + PartialOrd,
+{
+    match limit >= N::from(1) && limit <= most {
+        true => Ok(limit),
+        false => Err(ToolFailure::invalid_arguments(format!(
+            "`limit` must be from 1 to {most}"
+        ))),
+    }
+}
+
+/// JSON Schema of the argument `cursor`.
+pub(super) fn cursor_schema() -> Value {
+    json!({"type": "string", "description": "`next_cursor` of the page before"})
+}
+
+/// The end of the page before, where the caller has seen one.
+///
+/// # Errors
+/// The tool gave no such cursor: `invalid_arguments`.
+pub(super) fn open_cursor<T: DeserializeOwned>(
+    cursor: Option<&str>,
+) -> Result<Option<T>, ToolFailure> {
+    let open = |cursor| {
+        cursor::open(cursor).ok_or_else(|| {
+            ToolFailure::invalid_arguments(
+                "`cursor` is none that this tool gave: leave it out to start anew",
+            )
+        })
+    };
+    cursor.map(open).transpose()
+}
+
+/// A page of a list: its entries under the list's name, and a line of each for a model, or the line
+/// that says that there are none.
+pub(super) fn page_output(
+    list: &str,
+    entries: Value,
+    mut lines: Vec<String>,
+    no_entries: &str,
+    next_cursor: Option<&str>,
+) -> Output {
+    if lines.is_empty() {
+        lines.push(no_entries.to_owned());
+    }
+    if let Some(cursor) = next_cursor {
+        lines.push(format!("more with cursor {cursor}"));
+    }
+    let mut structured = json!({"next_cursor": next_cursor});
+    structured[list] = entries;
+    Output::new(&structured, lines.join("\n"))
+}
