@@ -5,8 +5,11 @@
 //! `numeric` is always a string, so that a column does not change its kind from row to row by more
 //! than it must.
 
+mod arrays;
+mod exact_json;
+
 use results::Cell;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::shape::{Form, TypeInfo};
 
@@ -15,10 +18,6 @@ const EXACT: i64 = 1 << 53;
 
 /// A whole number of so many characters, its sign among them, is always exact in a double.
 const EXACT_CHARACTERS: usize = 15;
-
-/// JSON nested deeper than this stays text: many clients cannot read an answer that nests deeper
-/// than 128, with what is around it.
-const DEEPEST: usize = 64;
 
 /// The cell that `text` is; text that is not what its type promises stays text. What has to be
 /// written anew is written into `scratch`.
@@ -41,7 +40,7 @@ pub(super) fn cell<'a>(text: &'a str, info: &TypeInfo, scratch: &'a mut Vec<u8>)
         }
         Form::Json => {
             scratch.clear();
-            match json(text) {
+            match exact_json::read(text) {
                 Some(Value::String(content)) => {
                     scratch.extend_from_slice(content.as_bytes());
                     return Cell::Text(written(scratch).unwrap_or(text));
@@ -52,7 +51,7 @@ pub(super) fn cell<'a>(text: &'a str, info: &TypeInfo, scratch: &'a mut Vec<u8>)
         }
         Form::Array { element, delimiter } => {
             scratch.clear();
-            write_array(text, element, *delimiter, scratch)
+            arrays::write_array(text, element, *delimiter, scratch)
         }
     };
     match rewritten.and_then(|()| written(scratch)) {
@@ -99,209 +98,6 @@ fn write_iso_8601(text: &str, out: &mut Vec<u8>) -> Option<()> {
         out.extend_from_slice(b":00");
     }
     Some(())
-}
-
-fn json(text: &str) -> Option<Value> {
-    if !is_shallow(text) {
-        return None;
-    }
-    if holds_only_exact_numbers(text) && !may_hold_a_magic_key(text) {
-        return serde_json::from_str(text).ok();
-    }
-    careful_json(text)
-}
-
-/// Whether a key may begin with a dollar sign. A tree of serde_json takes an object with such a key
-/// of its own for the JSON inside of its text.
-fn may_hold_a_magic_key(text: &str) -> bool {
-    ["$", "\\u0024"].iter().any(|sign| text.contains(sign))
-}
-
-/// Whether no part lies deeper than [`DEEPEST`].
-fn is_shallow(text: &str) -> bool {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > DEEPEST {
-                    return false;
-                }
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    true
-}
-
-/// Whether no run of digits is so long, and no exponent there, that a double might not hold it.
-/// Cheap, and may err towards no.
-fn holds_only_exact_numbers(text: &str) -> bool {
-    let mut run = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            b'0'..=b'9' => run += 1,
-            b'.' if run > 0 => {}
-            b'e' | b'E'
-                if run > 0
-                    && text
-                        .as_bytes()
-                        .get(at + 1)
-                        .is_some_and(|next| !next.is_ascii_alphabetic()) =>
-            {
-                return false;
-            }
-            _ => run = 0,
-        }
-        if run > 15 {
-            return false;
-        }
-    }
-    true
-}
-
-/// Parses level by level, with every number's own text at hand.
-fn careful_json(text: &str) -> Option<Value> {
-    let text = text.trim_matches([' ', '\t', '\n', '\r']);
-    match text.as_bytes().first()? {
-        b'{' => {
-            let members: std::collections::BTreeMap<String, Box<serde_json::value::RawValue>> =
-                serde_json::from_str(text).ok()?;
-            let members = members
-                .into_iter()
-                .map(|(name, value)| Some((name, careful_json(value.get())?)))
-                .collect::<Option<Map<_, _>>>()?;
-            Some(Value::Object(members))
-        }
-        b'[' => {
-            let items: Vec<Box<serde_json::value::RawValue>> = serde_json::from_str(text).ok()?;
-            items
-                .iter()
-                .map(|item| careful_json(item.get()))
-                .collect::<Option<Vec<_>>>()
-                .map(Value::Array)
-        }
-        b'-' | b'0'..=b'9' => Some(number(text)),
-        _ => serde_json::from_str(text).ok(),
-    }
-}
-
-fn number(text: &str) -> Value {
-    let exact = serde_json::from_str::<serde_json::Number>(text)
-        .ok()
-        .filter(|number| match number.as_i64() {
-            Some(integer) => (-EXACT..=EXACT).contains(&integer),
-            None => {
-                number.is_f64()
-                    && significant_digits(text) <= 15
-                    && number.as_f64().is_some_and(f64::is_normal)
-            }
-        });
-    exact.map_or_else(|| Value::from(text), Value::Number)
-}
-
-fn significant_digits(text: &str) -> usize {
-    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
-    mantissa
-        .trim_start_matches(['-', '0', '.'])
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .count()
-}
-
-/// `{a,"b c",NULL,{d}}`. An array whose bounds do not start at 1 says so in front (`[0:1]={…}`) and
-/// stays text.
-fn write_array(text: &str, element: &TypeInfo, delimiter: char, out: &mut Vec<u8>) -> Option<()> {
-    let mut reader = ArrayReader {
-        rest: text,
-        element,
-        delimiter,
-        scratch: Vec::new(),
-    };
-    reader.array(out)?;
-    reader.rest.is_empty().then_some(())
-}
-
-struct ArrayReader<'a> {
-    rest: &'a str,
-    element: &'a TypeInfo,
-    delimiter: char,
-    scratch: Vec<u8>,
-}
-
-impl ArrayReader<'_> {
-    fn array(&mut self, out: &mut Vec<u8>) -> Option<()> {
-        self.take('{')?;
-        out.push(b'[');
-        if self.take('}').is_some() {
-            out.push(b']');
-            return Some(());
-        }
-        loop {
-            self.item(out)?;
-            if self.take(self.delimiter).is_none() {
-                self.take('}')?;
-                out.push(b']');
-                return Some(());
-            }
-            out.push(b',');
-        }
-    }
-
-    fn item(&mut self, out: &mut Vec<u8>) -> Option<()> {
-        if self.rest.starts_with('{') {
-            return self.array(out);
-        }
-        if self.take('"').is_some() {
-            let text = self.quoted()?;
-            return self.write(&text, out);
-        }
-        let delimiter = self.delimiter;
-        let end = self.rest.find([delimiter, '}'])?;
-        let (text, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        match text {
-            "NULL" => {
-                out.extend_from_slice(b"null");
-                Some(())
-            }
-            text => self.write(text, out),
-        }
-    }
-
-    fn write(&mut self, text: &str, out: &mut Vec<u8>) -> Option<()> {
-        match cell(text, self.element, &mut self.scratch) {
-            Cell::Null => out.extend_from_slice(b"null"),
-            Cell::Text(text) => serde_json::to_writer(out, text).ok()?,
-            Cell::Json(json) => out.extend_from_slice(json.as_bytes()),
-        }
-        Some(())
-    }
-
-    fn quoted(&mut self) -> Option<String> {
-        let mut text = String::new();
-        let mut characters = self.rest.char_indices();
-        loop {
-            match characters.next()? {
-                (_, '\\') => text.push(characters.next()?.1),
-                (at, '"') => {
-                    self.rest = &self.rest[at + 1..];
-                    return Some(text);
-                }
-                (_, c) => text.push(c),
-            }
-        }
-    }
-
-    fn take(&mut self, c: char) -> Option<()> {
-        self.rest = self.rest.strip_prefix(c)?;
-        Some(())
-    }
 }
 
 #[cfg(test)]
