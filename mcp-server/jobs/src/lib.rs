@@ -55,7 +55,7 @@ pub use job::{
     Times,
 };
 pub use logs::{JobLog, LogRange, LogSource};
-pub use master::{Cluster, ClusterApplication, ClusterWorker, Share};
+pub use master::{Cluster, ClusterApplication, ClusterWorker, ResourceUse};
 pub use store::{Filter, StoreError};
 pub use submission::{Conf, InvalidConf};
 pub use submitting::{NewJob, Script};

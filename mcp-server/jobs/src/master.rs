@@ -11,7 +11,7 @@ mod applications;
 mod cluster;
 mod worker_outputs;
 
-pub use cluster::{Cluster, ClusterApplication, ClusterWorker, Share};
+pub use cluster::{Cluster, ClusterApplication, ClusterWorker, ResourceUse};
 pub(super) use worker_outputs::{LogPart, Output, Part, Stream};
 
 /// One look takes no longer than this.

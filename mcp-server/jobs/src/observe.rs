@@ -199,9 +199,20 @@ impl Observer {
         overview: &Overview,
     ) -> Option<String> {
         let worker = driver.worker.as_deref();
+        let log = self.begin_of_log(worker, submission, overview).await?;
+        application_in(&log)
+    }
+
+    /// The first lines that a driver itself has logged.
+    async fn begin_of_log(
+        &self,
+        worker: Option<&str>,
+        submission: &str,
+        overview: &Overview,
+    ) -> Option<String> {
         let head = Part::First(SOME_LOG);
-        let log = self.log(worker, submission, Stream::Driver, head, overview);
-        application_in(&log.await?)
+        self.log(worker, submission, Stream::Driver, head, overview)
+            .await
     }
 
     /// The application that carries this job's id among its settings, for a driver whose log is
@@ -269,16 +280,8 @@ impl Observer {
                 Some(owner) => owner,
                 None => {
                     let worker = driver.worker.as_deref();
-                    let Some(log) = self
-                        .log(
-                            worker,
-                            &driver.id,
-                            Stream::Driver,
-                            Part::First(SOME_LOG),
-                            overview,
-                        )
-                        .await
-                    else {
+                    let log = self.begin_of_log(worker, &driver.id, overview).await;
+                    let Some(log) = log else {
                         undecided = true;
                         continue;
                     };

@@ -17,9 +17,9 @@ pub struct Cluster {
     /// The version of Spark that it runs; `None` where it does not say.
     pub version: Option<String>,
     /// Cores of all workers together, and how many of them are in use.
-    pub cores: Share,
+    pub cores: ResourceUse,
     /// Memory of all workers together in MiB, and how much of it is in use.
-    pub memory_mib: Share,
+    pub memory_mib: ResourceUse,
     /// The workers, those that died lately among them.
     pub workers: Vec<ClusterWorker>,
     /// The applications that run or wait.
@@ -28,7 +28,7 @@ pub struct Cluster {
 
 /// How much there is of something, and how much of it is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Share {
+pub struct ResourceUse {
     /// All that there is.
     pub total: i64,
     /// The part in use.
@@ -45,9 +45,9 @@ pub struct ClusterWorker {
     /// Its state: `ALIVE`, `DEAD`, `DECOMMISSIONED` or `UNKNOWN`.
     pub state: String,
     /// Its cores, and those in use.
-    pub cores: Share,
+    pub cores: ResourceUse,
     /// Its memory in MiB.
-    pub memory_mib: Share,
+    pub memory_mib: ResourceUse,
 }
 
 /// An application of a cluster.
@@ -68,6 +68,17 @@ struct MasterPage {
     #[serde(default)]
     url: String,
     status: String,
+    #[serde(flatten)]
+    resources: ResourceEntries,
+    #[serde(default)]
+    workers: Vec<WorkerEntry>,
+    #[serde(default, rename = "activeapps")]
+    active_apps: Vec<ApplicationEntry>,
+}
+
+/// The cores and the memory of the whole cluster, or of one worker.
+#[derive(Deserialize)]
+struct ResourceEntries {
     #[serde(default)]
     cores: i64,
     #[serde(default, rename = "coresused")]
@@ -76,10 +87,6 @@ struct MasterPage {
     memory: i64,
     #[serde(default, rename = "memoryused")]
     memory_used: i64,
-    #[serde(default)]
-    workers: Vec<WorkerEntry>,
-    #[serde(default, rename = "activeapps")]
-    active_apps: Vec<ApplicationEntry>,
 }
 
 #[derive(Deserialize)]
@@ -91,14 +98,8 @@ struct WorkerEntry {
     port: i64,
     #[serde(default)]
     state: String,
-    #[serde(default)]
-    cores: i64,
-    #[serde(default, rename = "coresused")]
-    cores_used: i64,
-    #[serde(default)]
-    memory: i64,
-    #[serde(default, rename = "memoryused")]
-    memory_used: i64,
+    #[serde(flatten)]
+    resources: ResourceEntries,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +111,22 @@ struct ApplicationEntry {
     state: String,
     #[serde(default)]
     cores: i64,
+}
+
+impl ResourceEntries {
+    fn cores(&self) -> ResourceUse {
+        ResourceUse {
+            total: self.cores,
+            used: self.cores_used,
+        }
+    }
+
+    fn memory_mib(&self) -> ResourceUse {
+        ResourceUse {
+            total: self.memory,
+            used: self.memory_used,
+        }
+    }
 }
 
 impl Master {
@@ -126,14 +143,8 @@ impl Master {
             id: worker.id,
             address: format!("{}:{}", worker.host, worker.port),
             state: worker.state,
-            cores: Share {
-                total: worker.cores,
-                used: worker.cores_used,
-            },
-            memory_mib: Share {
-                total: worker.memory,
-                used: worker.memory_used,
-            },
+            cores: worker.resources.cores(),
+            memory_mib: worker.resources.memory_mib(),
         });
         let applications = page.active_apps.into_iter();
         let applications = applications.map(|application| ClusterApplication {
@@ -146,14 +157,8 @@ impl Master {
             master: page.url,
             status: page.status,
             version: answer.ok().and_then(|answer| answer.server_spark_version),
-            cores: Share {
-                total: page.cores,
-                used: page.cores_used,
-            },
-            memory_mib: Share {
-                total: page.memory,
-                used: page.memory_used,
-            },
+            cores: page.resources.cores(),
+            memory_mib: page.resources.memory_mib(),
             workers: workers.collect(),
             applications: applications.collect(),
         })
