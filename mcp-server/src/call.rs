@@ -51,7 +51,7 @@ impl Call {
     /// The result of `work`, unless the caller no longer wants it; `work` is dropped then.
     ///
     /// # Errors
-    /// [`Cancelled`].
+    /// The caller has cancelled or gone away, or the time is over ([`Cancelled`]).
     pub async fn unless_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T, Cancelled> {
         tokio::select! {
             result = work => Ok(result),

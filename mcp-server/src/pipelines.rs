@@ -57,7 +57,7 @@ impl Pipelines {
     /// The records of pipelines and runs.
     ///
     /// # Errors
-    /// [`NoRecords`].
+    /// The operator has given this server no database for them ([`NoRecords`]).
     pub fn store(&self) -> Result<&Store, NoRecords> {
         self.store.as_ref().ok_or(NoRecords)
     }

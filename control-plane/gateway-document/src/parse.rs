@@ -64,7 +64,7 @@ pub fn parse(text: &str, format: Format) -> Result<GatewayDocument, ParseError> 
     read(text, format, &PhantomData)
 }
 
-/// Reads one rule.
+/// Reads one rule of a document, as strictly as [`parse`] reads a whole one.
 ///
 /// # Errors
 /// As [`parse`].

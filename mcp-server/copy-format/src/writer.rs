@@ -72,7 +72,8 @@ impl CopyWriter {
     /// place of the first one that is left.
     ///
     /// # Errors
-    /// [`UnwritableValue`].
+    /// A value is none of its column's type, or Spark has sent one of a type that it had not
+    /// announced ([`UnwritableValue`]).
     pub fn rows(
         &mut self,
         batch: &RecordBatch,

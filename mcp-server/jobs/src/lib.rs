@@ -270,7 +270,7 @@ impl Jobs {
     /// How many jobs of all owners the registry has, by state.
     ///
     /// # Errors
-    /// [`Error`].
+    /// There is no job registry, or it cannot be used ([`Error`]).
     pub async fn count_all_by_state(&self) -> Result<BTreeMap<String, i64>, Error> {
         Ok(self.0.store()?.count_all_by_state().await?)
     }

@@ -72,7 +72,7 @@ impl GrowingBatches {
     /// Ends the result. Where it has to survive the machine this waits for the disk.
     ///
     /// # Errors
-    /// [`SinkError::Arrow`].
+    /// The end of the stream cannot be written ([`SinkError::Arrow`]).
     pub fn finish(self) -> Result<GrownBatches, SinkError> {
         let rows = self.first.row_count() as u64;
         let mut result = GrownResult {

@@ -143,7 +143,7 @@ impl KeptResult {
     /// Reads the block of that number, counted from 0.
     ///
     /// # Errors
-    /// [`UnreadBlock`].
+    /// There is no such block, not yet, or the disk does not give it ([`UnreadBlock`]).
     pub fn block(&self, number: u64) -> Result<Block, UnreadBlock> {
         let (file, record, has_next) = match &self.source {
             Source::Complete(file, facts) => {

@@ -37,7 +37,7 @@ impl KeptResults {
     /// Begins a result of this owner.
     ///
     /// # Errors
-    /// [`NotKept`].
+    /// The quota or the disk has no room for it, or the disk refuses its file ([`NotKept`]).
     pub fn begin(
         &self,
         purpose: Purpose,
@@ -52,7 +52,7 @@ impl KeptResults {
     /// Finds a result of this owner by the name of its node and its id.
     ///
     /// # Errors
-    /// [`UnknownResult`], whatever the reason.
+    /// No result has this name, it is another owner's, or it has expired ([`UnknownResult`]).
     pub fn open(
         &self,
         node: &str,

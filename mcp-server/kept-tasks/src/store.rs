@@ -68,7 +68,8 @@ impl TaskStore {
     /// Begins a task: from now on its caller finds it.
     ///
     /// # Errors
-    /// [`NotBegun`].
+    /// There is no place for another task, no room for its answer, or the disk refuses its file
+    /// ([`NotBegun`]).
     pub fn begin(self: &Arc<Self>, beginning: Beginning) -> Result<Place, NotBegun> {
         // Nobody can guess 122 random bits.
         let id = Uuid::new_v4();
@@ -98,7 +99,7 @@ impl TaskStore {
     /// Finds a task of this owner.
     ///
     /// # Errors
-    /// [`UnknownTask`], whatever the reason.
+    /// No task has this id, it is another owner's, or it has expired ([`UnknownTask`]).
     pub fn look(&self, id: &str, owner: Option<&str>) -> Result<TaskView, UnknownTask> {
         let id = parse(id)?;
         let running = self.running().get(&id).map(Arc::clone);
@@ -115,7 +116,7 @@ impl TaskStore {
     /// Gives a task the answers to what it asks. What it does not ask, or asks no more, is left.
     ///
     /// # Errors
-    /// [`UnknownTask`].
+    /// [`TaskStore::look`] finds no such task of this owner ([`UnknownTask`]).
     pub fn answer(
         &self,
         id: &str,
@@ -132,7 +133,7 @@ impl TaskStore {
     /// Stops the work of a task, if it still runs.
     ///
     /// # Errors
-    /// [`UnknownTask`].
+    /// [`TaskStore::look`] finds no such task of this owner ([`UnknownTask`]).
     pub fn cancel(&self, id: &str, owner: Option<&str>) -> Result<(), UnknownTask> {
         let running = self.own_running(id, owner)?;
         if let Some(running) = running {

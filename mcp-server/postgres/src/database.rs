@@ -158,7 +158,7 @@ impl Database {
     /// The database as a caller sees it: where callers have roles, every statement runs as theirs.
     ///
     /// # Errors
-    /// [`Error::NoRole`].
+    /// The operator has given this caller no role ([`Error::NoRole`]).
     pub fn for_caller(&self, caller: Option<&str>) -> Result<Self, Error> {
         let role = match &self.caller_roles {
             None => None,

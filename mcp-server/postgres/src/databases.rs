@@ -34,7 +34,8 @@ impl Databases {
     /// name is given.
     ///
     /// # Errors
-    /// [`Error::UnknownDatabase`] and [`Error::NoRole`].
+    /// No database has this name ([`Error::UnknownDatabase`]), or the operator has given this
+    /// caller no role there ([`Error::NoRole`]).
     pub fn get(&self, name: Option<&str>, caller: Option<&str>) -> Result<Database, Error> {
         let name = name.unwrap_or(PostgresConfig::FIRST);
         let database = self.by_name.get(name).ok_or_else(|| UnknownDatabase {

@@ -45,7 +45,7 @@ impl ArrowStream {
     /// The whole stream; empty where there was no batch.
     ///
     /// # Errors
-    /// [`SinkError::Arrow`].
+    /// The end of the stream cannot be written ([`SinkError::Arrow`]).
     pub fn into_bytes(self) -> Result<Vec<u8>, SinkError> {
         match self.writer {
             None => Ok(Vec::new()),

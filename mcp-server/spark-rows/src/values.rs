@@ -73,7 +73,7 @@ impl<'a> Values<'a> {
     /// Prepares to read the values of an array; `name` is told where its type is not known.
     ///
     /// # Errors
-    /// [`UnsupportedType`].
+    /// The array, or one within it, is of a type that has no JSON form here ([`UnsupportedType`]).
     pub fn new(name: &str, array: &'a ArrayRef) -> Result<Self, UnsupportedType> {
         let inner = |array| Values::new(name, array).map(Box::new);
         let kind = match array.data_type() {

@@ -66,7 +66,7 @@ impl StatementQueue {
     /// Waits until `sql` may run; it gives its place up when the result is dropped.
     ///
     /// # Errors
-    /// [`QueueFull`].
+    /// No place becomes free in time ([`QueueFull`]).
     pub(super) async fn enter(&self, sql: &str) -> Result<SemaphorePermit<'_>, QueueFull> {
         match asks_the_catalogue_alone(sql) {
             true => self.catalogue.take().await,

@@ -269,7 +269,7 @@ impl ResourceRegistry {
     /// Reads the resource of this URI; gives its media type, too.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// No resource has such a URI, or the one that has it cannot be read ([`ReadError`]).
     pub async fn read(
         &self,
         services: &Services,

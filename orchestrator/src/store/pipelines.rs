@@ -54,7 +54,8 @@ impl Store {
     /// stays that.
     ///
     /// # Errors
-    /// [`CreateError`].
+    /// The pipeline could not run as written, its owner has as many as are kept, others change it
+    /// at this moment, or the records cannot be used ([`CreateError`]).
     pub async fn create(
         &self,
         owner: Option<&str>,

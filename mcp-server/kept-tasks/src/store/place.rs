@@ -74,7 +74,8 @@ impl Place {
     /// Writes down how it ended; then it runs no more. This waits for the disk.
     ///
     /// # Errors
-    /// [`NotKept`]; it still runs then.
+    /// The answer is too long for its owner's share, or the disk refuses it ([`NotKept`]); the task
+    /// still runs then.
     pub fn end(&self, outcome: Outcome) -> Result<(), NotKept> {
         let running = &self.running.record;
         let record = Record {
