@@ -5,7 +5,7 @@
 //! that an answer survives a restart, and a restart that cost the work is told from a task that
 //! never was. Nobody can guess an id, and only the caller who began a task finds it. A task is kept
 //! for a time, and all of them are bounded in number and bytes; [`TaskStore::sweep`] takes back
-//! what has expired. Nothing here knows of MCP's methods or of a tool.
+//! what has expired. Nothing here knows MCP's methods, or what a tool does.
 //!
 //! Whoever does the work holds a [`Place`], which [`TaskStore::begin`] gives; its caller looks at
 //! it with [`TaskStore::look`].

@@ -101,8 +101,8 @@ fn statement(insert: &str, columns: &[String], known: &[Column]) -> Result<Strin
     ))
 }
 
-/// The expression that reads a text as a value of a column. One that is none fails the statement,
-/// also where Spark's CAST would make NULL of it (`spark.sql.ansi.enabled=false`).
+/// The expression that reads a text as a value of a column. A text that is none fails the
+/// statement; the CAST of a Spark without ANSI (`spark.sql.ansi.enabled=false`) makes NULL of it.
 fn value(text: &str, column: &Column) -> Result<String, ToolFailure> {
     let type_name = &column.type_name;
     let is_nested = ["array<", "map<", "struct<"]

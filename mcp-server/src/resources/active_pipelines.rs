@@ -59,9 +59,7 @@ impl Resource for ActivePipelines {
         _variables: &Variables,
     ) -> Result<Option<String>, ToolFailure> {
         let runs = Self::runs(services, call).await?;
-        let states = runs
-            .iter()
-            .map(|run| format!("{} {}", run.id, run.revision));
+        let states = runs.iter().map(|run| format!("{} {}", run.id, run.changes));
         Ok(Some(states.collect::<Vec<_>>().join("\n")))
     }
 }

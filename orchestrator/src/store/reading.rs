@@ -27,7 +27,7 @@ pub struct RunRecord {
     /// Why it begins nothing any more, once it does not.
     pub stop: Option<StopCause>,
     /// How often the run or one of its steps has changed.
-    pub revision: i64,
+    pub changes: i64,
     /// When things happened to the run.
     pub times: Times,
     /// Its steps in the order of the pipeline; none for a run in a list.
@@ -87,7 +87,7 @@ pub struct RunFilter<'a> {
 
 /// The columns of a run, read by name.
 const RUN: &str = r#"SELECT run.id, pipeline.name, pipeline.version, run.parameters, run.state,
-    run.stop, run.revision,
+    run.stop, run.revision AS changes,
     to_char(run.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS created,
     to_char(run.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS started,
     to_char(run.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS ended
@@ -179,7 +179,7 @@ fn run(row: &PgRow, steps: Vec<StepReading>) -> Result<RunRecord, sqlx::Error> {
         parameters,
         state: transition::run_state(&state)?,
         stop: stop.as_deref().map(transition::stop_cause).transpose()?,
-        revision: row.try_get("revision")?,
+        changes: row.try_get("changes")?,
         times: times(row)?,
         steps,
     })
