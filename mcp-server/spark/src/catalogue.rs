@@ -17,8 +17,8 @@ use crate::protocol as pb;
 use pb::catalog::CatType;
 
 pub use description::{SparkColumn, SparkTableDescription};
-pub use names::{SparkTableKind, SparkTableName};
-use names::{quoted, unquoted};
+use names::unquoted;
+pub use names::{SparkTableKind, SparkTableName, quoted_name, quoted_path};
 pub use pages::{SparkPageEnd, SparkTableFilter, SparkTablePage};
 
 /// The most that an answer of the catalogue may be: some 100 000 tables.
@@ -66,7 +66,7 @@ impl Spark {
     ) -> Result<Vec<String>, Error> {
         let statement = match catalog {
             None => Statement::asking(CatType::ListDatabases(pb::ListDatabases::default())),
-            Some(catalog) => Statement::new(format!("SHOW NAMESPACES IN {}", quoted(catalog))),
+            Some(catalog) => Statement::new(format!("SHOW NAMESPACES IN {}", quoted_name(catalog))),
         };
         let rows = self.ask(caller, statement).await?;
         let mut names: Vec<String> = rows.iter().filter_map(|row| text(row, 0)).collect();
@@ -91,7 +91,7 @@ impl Spark {
     ) -> Result<TablesOfDatabase, Error> {
         let place = database.map(|database| {
             let parts = catalog.into_iter().chain(database.split('.'));
-            parts.map(quoted).collect::<Vec<_>>().join(".")
+            parts.map(quoted_name).collect::<Vec<_>>().join(".")
         });
         let question = CatType::ListTables(pb::ListTables {
             db_name: place,

@@ -31,7 +31,7 @@ use sessions::{Sessions, Startup};
 
 pub use catalogue::{
     SparkColumn, SparkPageEnd, SparkTable, SparkTableDescription, SparkTableFilter, SparkTableKind,
-    SparkTableName, SparkTablePage, TablesOfDatabase,
+    SparkTableName, SparkTablePage, TablesOfDatabase, quoted_name, quoted_path,
 };
 pub use collect::Sink;
 pub use error::Error;

@@ -15,8 +15,8 @@ use crate::config::Access;
 use crate::pipelines::{FileFormat, Flow, LoadMode, Source};
 use crate::results::{Column, FileForm, FileRows};
 use crate::services::Services;
-use crate::spark::Sink;
 use crate::spark::connect::Statement;
+use crate::spark::{Sink, quoted_name, quoted_path};
 use crate::tools::ToolFailure;
 
 /// Bytes of the rows that travel with a statement: Spark takes messages of up to 128 MiB, and this
@@ -41,11 +41,7 @@ pub(super) async fn into_spark(
         return Err(ToolFailure::new("read_only", "Spark SQL only reads here")
             .with_hint("the operator opens it with SPARK_ALLOW_WRITES"));
     }
-    let parts: Vec<String> = table
-        .split('.')
-        .map(|part| quoted(part.trim_matches('`')))
-        .collect();
-    let table = parts.join(".");
+    let table = quoted_path(table);
     let insert = match mode {
         LoadMode::Overwrite => format!("INSERT OVERWRITE TABLE {table}"),
         _ => format!("INSERT INTO {table}"),
@@ -88,9 +84,9 @@ fn statement(insert: &str, columns: &[String], known: &[Column]) -> Result<Strin
             let message = format!("the table has no column `{name}`");
             ToolFailure::new("does_not_fit", message).with_hint("nothing was written")
         })?;
-        values.push(value(&format!("fields.{}", quoted(name)), column)?);
+        values.push(value(&format!("fields.{}", quoted_name(name)), column)?);
     }
-    let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+    let names: Vec<String> = columns.iter().map(|name| quoted_name(name)).collect();
     let fields: Vec<String> = names.iter().map(|name| format!("{name} STRING")).collect();
     Ok(format!(
         "{insert} ({}) SELECT {} FROM (SELECT from_json(text, {}, map('mode', 'FAILFAST')) AS \
@@ -194,10 +190,6 @@ fn of_object(object: &Object) -> Texts<'_> {
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-fn quoted(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``"))
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use crate::call::Call;
 use crate::copy_format::ColumnSummary;
 use crate::postgres::NewTable;
 use crate::services::Services;
-use crate::spark::Sink;
 use crate::spark::connect::Statement;
+use crate::spark::{Sink, quoted_path};
 use load::{Done, Load};
 
 /// The tool `bulk_load_from_spark` of this server.
@@ -176,26 +176,21 @@ impl Arguments {
 fn query(sql: Option<String>, source: Option<String>) -> Result<String, ToolFailure> {
     match (sql, source) {
         (Some(sql), None) => Ok(format!("SELECT * FROM (\n{sql}\n)")),
-        (None, Some(source)) => {
-            let parts = source.split('.').map(quote_for_spark);
-            Ok(format!(
-                "SELECT * FROM {}",
-                parts.collect::<Vec<_>>().join(".")
-            ))
+        // A Spark without a check takes no quotes but single ones.
+        (None, Some(source)) if source.split('.').all(is_plain) => {
+            Ok(format!("SELECT * FROM {source}"))
         }
+        (None, Some(source)) => Ok(format!("SELECT * FROM {}", quoted_path(&source))),
         _ => Err(ToolFailure::invalid_arguments(
             "give either `sql`, a query, or `source`, a table or view of Spark",
         )),
     }
 }
 
-/// A plain name stays as it is: a Spark without a check takes no other quotes than single ones.
-fn quote_for_spark(name: &str) -> String {
+/// Whether Spark reads a name as it is, without quotes.
+fn is_plain(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    match name.chars().all(is_plain) && name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        true => name.to_owned(),
-        false => format!("`{}`", name.replace('`', "``")),
-    }
+    name.chars().all(is_plain) && name.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 fn output(load: &Load<'_>, done: &Done, seconds: f64) -> Output {

@@ -21,7 +21,7 @@ impl SparkTableName {
             .iter()
             .flat_map(|database| database.split('.'));
         let parts = self.catalog.iter().map(String::as_str).chain(database);
-        let parts = parts.chain([self.table.as_str()]).map(quoted);
+        let parts = parts.chain([self.table.as_str()]).map(quoted_name);
         parts.collect::<Vec<_>>().join(".")
     }
 }
@@ -76,8 +76,14 @@ impl SparkTableKind {
 }
 
 /// A name in the quotes of Spark SQL.
-pub(super) fn quoted(name: &str) -> String {
+pub fn quoted_name(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
+}
+
+/// A name with dots between its parts, each in the quotes of Spark SQL, as it may be already.
+pub fn quoted_path(name: &str) -> String {
+    let parts = name.split('.').map(|part| quoted_name(&unquoted(part)));
+    parts.collect::<Vec<_>>().join(".")
 }
 
 /// A name as it is, of which Spark may have written it in quotes.
@@ -112,8 +118,17 @@ mod tests {
             assert_eq!(name.quoted(), expected);
         }
         for name in ["plain", "odd `name", "``"] {
-            assert_eq!(unquoted(&quoted(name)), name);
+            assert_eq!(unquoted(&quoted_name(name)), name);
         }
         assert_eq!(unquoted("plain"), "plain");
+        for (name, expected) in [
+            ("a.b", "`a`.`b`"),
+            ("`a`.b", "`a`.`b`"),
+            ("`", "````"),
+            ("a`; DROP", "`a``; DROP`"),
+            ("`a`; DROP TABLE `b`", "`a``; DROP TABLE ``b`"),
+        ] {
+            assert_eq!(quoted_path(name), expected, "{name}");
+        }
     }
 }
