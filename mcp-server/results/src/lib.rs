@@ -167,6 +167,29 @@ pub struct Written {
     pub oversized: Option<OversizedCell>,
 }
 
+impl Written {
+    /// Why the row after the `row_count` rows that are in is left out, where it alone is over the
+    /// limit.
+    pub fn note(&self, row_count: usize) -> Option<String> {
+        let cell = self.oversized.as_ref()?;
+        Some(cell.explain(row_count + 1))
+    }
+
+    /// Adds all that an answer with `row_count` rows says of them, but the rows themselves.
+    #[must_use]
+    pub fn describe(&self, object: RawObject, row_count: usize) -> RawObject {
+        let object = object
+            .member("columns", &self.columns)
+            .member("row_count", &row_count)
+            .member("truncated", &self.truncation.is_some())
+            .member("truncated_by", &self.truncation);
+        match self.note(row_count) {
+            Some(note) => object.member("note", &note),
+            None => object,
+        }
+    }
+}
+
 /// The receiver of a result: its columns once, then its rows, cell by cell.
 pub trait RowSink: Send {
     /// The most rows that it takes, where it has a limit: a port asks its database for one more, to

@@ -112,17 +112,11 @@ async fn first_rows(database: &Database, wanted: &TableName) -> Result<Contents,
     });
     let written = database.first_rows(&table, &mut rows).await?;
     let row_count = rows.row_count();
-    let mut json = RawObject::default()
+    let json = RawObject::default()
         .member("database", &database.name())
         .member("schema", &table.schema)
-        .member("table", &table.name)
-        .member("columns", &written.columns)
-        .member("row_count", &row_count)
-        .member("truncated", &written.truncation.is_some())
-        .member("truncated_by", &written.truncation);
-    if let Some(cell) = &written.oversized {
-        json = json.member("note", &cell.explain(row_count + 1));
-    }
+        .member("table", &table.name);
+    let json = written.describe(json, row_count);
     let json = json.raw_member("rows", &rows.into_json()).close();
     Ok(Contents::json(&json, Duration::ZERO))
 }

@@ -49,15 +49,9 @@ pub(super) fn output(
     mut text: String,
     add_rows: impl FnOnce(RawObject) -> RawObject,
 ) -> Output {
-    let mut structured = RawObject::default()
-        .member("columns", &written.columns)
-        .member("row_count", &row_count)
-        .member("truncated", &written.truncation.is_some())
-        .member("truncated_by", &written.truncation);
-    if let Some(cell) = &written.oversized {
-        let note = cell.explain(row_count + 1);
+    if let Some(note) = written.note(row_count) {
         text = format!("{text}\n{note}");
-        structured = structured.member("note", &note);
     }
+    let structured = written.describe(RawObject::default(), row_count);
     Output::of_rows(add_rows(structured).close(), text)
 }
