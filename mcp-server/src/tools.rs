@@ -219,4 +219,9 @@ impl Output {
             content: Vec::new(),
         }
     }
+
+    /// An answer whose text tells all of it in other words.
+    pub fn of_whole_text(structured: &Value, text: String) -> Self {
+        Self::of_rows(RawJson::of(structured), text)
+    }
 }

@@ -82,11 +82,7 @@ impl Tool for ExplainQuery {
             "advice": plan.advice,
             "plan": plan.tree,
         });
-        Ok(Output {
-            text_is_whole: true,
-            content: Vec::new(),
-            ..Output::new(&structured, text)
-        })
+        Ok(Output::of_whole_text(&structured, text))
     }
 }
 

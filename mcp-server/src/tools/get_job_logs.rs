@@ -141,11 +141,7 @@ impl Tool for GetJobLogs {
             "executors": log.executors,
         });
         let text = text(&log, services.text_bytes);
-        Ok(Output {
-            text_is_whole: true,
-            content: Vec::new(),
-            ..Output::new(&structured, text)
-        })
+        Ok(Output::of_whole_text(&structured, text))
     }
 }
 
