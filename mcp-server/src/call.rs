@@ -145,9 +145,9 @@ impl Revision {
 }
 
 /// The abilities of a client, as far as this request or its session told them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct ClientAbilities {
-    /// It can ask its user a question in the middle of a call.
+    /// It can have its user fill in a form.
     pub elicitation: bool,
     /// It can have its model write something.
     pub sampling: bool,
@@ -159,12 +159,28 @@ pub struct ClientAbilities {
 
 impl From<&ClientCapabilities> for ClientAbilities {
     fn from(capabilities: &ClientCapabilities) -> Self {
+        // One that names neither forms nor URLs means forms (MCP 2025-11-25, elicitation).
+        let elicitation = capabilities
+            .elicitation
+            .as_ref()
+            .is_some_and(|known| known.form.is_some() || known.url.is_none());
         Self {
-            elicitation: capabilities.elicitation.is_some(),
+            elicitation,
             sampling: capabilities.sampling.is_some(),
             roots: capabilities.roots.is_some(),
             tasks: capabilities.supports_tasks(),
         }
+    }
+}
+
+impl From<ClientAbilities> for ClientCapabilities {
+    /// The capabilities of a client of the revisions with sessions, which knows no tasks.
+    fn from(abilities: ClientAbilities) -> Self {
+        let mut capabilities = Self::default();
+        capabilities.elicitation = abilities.elicitation.then(Default::default);
+        capabilities.sampling = abilities.sampling.then(Default::default);
+        capabilities.roots = abilities.roots.then(Default::default);
+        capabilities
     }
 }
 

@@ -5,12 +5,12 @@
 //! the form of the client's revision. Nothing here knows of HTTP.
 
 mod answer;
+mod asking;
 pub mod audit;
 mod calls;
 mod catalogue;
 mod completion;
 mod confirmation;
-mod confirming;
 mod failure;
 mod incoming;
 mod inputs;

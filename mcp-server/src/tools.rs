@@ -123,6 +123,9 @@ pub trait Tool: Send + Sync + 'static {
     /// Whether a second call with the same arguments changes nothing more.
     const IS_IDEMPOTENT: bool = matches!(Self::EFFECT, Effect::Reads);
 
+    /// Whether a call that only reads may ask its client something; others may anyway.
+    const ASKS: bool = false;
+
     /// The arguments, with `#[serde(deny_unknown_fields)]`.
     type Arguments: DeserializeOwned + Send;
 

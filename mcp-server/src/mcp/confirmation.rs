@@ -3,6 +3,8 @@
 //! It guards against a model's slip, not against a client: a client may as well say `confirm: true`
 //! in the arguments, and one that cannot ask its user has to. So nothing of it is sealed or kept.
 
+use std::collections::BTreeMap;
+
 use rmcp::model::{
     CallToolRequestParams, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
     ElicitationSchema, InputRequest,
@@ -14,42 +16,38 @@ use crate::tools::Inputs;
 /// The argument by which a caller says that a call is meant, and the name of the question.
 const CONFIRM: &str = "confirm";
 
-/// Puts the answer of a user whom the client has asked into the arguments.
-pub(super) fn take_answer(request: &mut CallToolRequestParams) {
-    let answers = request.input_responses.as_ref();
-    let answer = answers.and_then(|answers| answers.get(CONFIRM)).cloned();
+/// Puts the answer of a user whom the client has asked into the arguments, and says whether it was
+/// a yes.
+pub(super) fn take_answer(
+    request: &mut CallToolRequestParams,
+    answers: &BTreeMap<String, Value>,
+) -> bool {
+    let answer = answers.get(CONFIRM).cloned();
     let answer = answer.and_then(|answer| serde_json::from_value(answer).ok());
-    if answer.is_some_and(|answer| says_yes(&answer)) {
-        confirm(request);
+    let is_meant = answer.is_some_and(|answer| says_yes(&answer));
+    if is_meant {
+        let arguments = request.arguments.get_or_insert_default();
+        arguments.insert(CONFIRM.to_owned(), Value::Bool(true));
     }
-}
-
-/// Says in the arguments that the call is meant.
-pub(super) fn confirm(request: &mut CallToolRequestParams) {
-    let arguments = request.arguments.get_or_insert_default();
-    arguments.insert(CONFIRM.to_owned(), Value::Bool(true));
+    is_meant
 }
 
 /// Whether the user has accepted the form and said yes in it.
-pub(super) fn says_yes(answer: &ElicitResult) -> bool {
+fn says_yes(answer: &ElicitResult) -> bool {
     let said = answer.content.as_ref().map(|content| &content[CONFIRM]);
     answer.action == ElicitationAction::Accept && said == Some(&Value::Bool(true))
 }
 
-/// The question as a form.
-pub(super) fn form(question: String) -> ElicitRequestParams {
+/// The question as input that a call needs.
+pub(super) fn inputs(question: String) -> Inputs {
     let schema = ElicitationSchema::builder().required_bool(CONFIRM).build();
-    ElicitRequestParams::FormElicitationParams {
+    let form = ElicitRequestParams::FormElicitationParams {
         meta: None,
         message: question,
         requested_schema: schema
             .unwrap_or_else(|error| unreachable!("its one property is required: {error}")),
-    }
-}
-
-/// The question as input that a call needs.
-pub(super) fn inputs(question: String) -> Inputs {
-    let ask = InputRequest::Elicitation(ElicitRequest::new(form(question)));
+    };
+    let ask = InputRequest::Elicitation(ElicitRequest::new(form));
     Inputs {
         requests: [(CONFIRM.to_owned(), ask)].into(),
         state: None,
@@ -87,8 +85,8 @@ mod tests {
             (json!("yes"), false),
         ] {
             let mut request = CallToolRequestParams::new("execute_dml");
-            request.input_responses = Some([(CONFIRM.to_owned(), answer.clone())].into());
-            take_answer(&mut request);
+            let answers = [(CONFIRM.to_owned(), answer.clone())].into();
+            assert_eq!(take_answer(&mut request, &answers), expected, "{answer}");
             let confirmed = request.arguments.and_then(|all| all.get(CONFIRM).cloned());
             assert_eq!(confirmed == Some(json!(true)), expected, "{answer}");
         }

@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
+use super::asking::ask_client;
 use super::calls::out_of_time;
-use super::confirming::ask_whether_meant;
 use super::inputs::answerable;
 use super::server::McpServer;
 use super::task_reports::TaskReports;
@@ -29,6 +29,9 @@ use crate::call::{Answers, Call, Deadline};
 use crate::kept_tasks::{Beginning, Outcome, Place};
 use crate::quotes::shorten_name;
 use crate::tools::{Ask, Effect, Inputs, Output, ToolFailure};
+
+/// Rounds of questions in one call of a session; no tool asks oftener than in a few.
+const MOST_ROUNDS: usize = 8;
 
 /// How one attempt at a call ended.
 enum Attempt {
@@ -58,14 +61,17 @@ impl McpServer {
         mut call: Call,
         raw_result: Option<&RawResult>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let (responses, state) = (&request.input_responses, &request.request_state);
+        let responses = request.input_responses.clone();
+        let state = &request.request_state;
         let bound_to = || identity(&request, &call);
         call.answers = self
             .seal
             .open(responses.as_ref(), state.as_deref(), bound_to)?;
         // A yes goes into the arguments, and is no part of what a state is given for.
         let answered = responses.is_some().then(|| identity(&request, &call));
-        confirmation::take_answer(&mut request);
+        if let Some(answers) = &responses {
+            confirmation::take_answer(&mut request, answers);
+        }
         let attempt = if call.client.tasks {
             match self.follow(&request, &mut call).await? {
                 Followed::Soon(attempt) => attempt,
@@ -85,22 +91,24 @@ impl McpServer {
         }
     }
 
-    /// The answer to a call of a client in a session, whose user can be asked meanwhile.
+    /// The answer to a call of a client in a session, who can be asked meanwhile.
     pub(super) async fn answer_call_in_session(
         &self,
         mut request: CallToolRequestParams,
-        call: Call,
+        mut call: Call,
         peer: &Peer<RoleServer>,
         raw_result: Option<&RawResult>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let mut result = self.run_tool(&request, &call).await?;
-        if let Err(failure) = result {
-            result = match ask_whether_meant(failure, &mut request, &call, peer).await {
-                Ok(()) => self.run_tool(&request, &call).await?,
-                Err(failure) => Err(failure),
+        let mut rounds = 0..MOST_ROUNDS;
+        loop {
+            let failure = match self.run_tool(&request, &call).await? {
+                Err(failure) if rounds.next().is_some() => failure,
+                result => return Ok(finished(result, &call, raw_result)),
             };
+            if let Err(failure) = ask_client(failure, &mut request, &mut call, peer).await {
+                return Ok(finished(Err(failure), &call, raw_result));
+            }
         }
-        Ok(finished(result, &call, raw_result))
     }
 
     /// Runs the tool that a request names.
@@ -259,8 +267,8 @@ impl McpServer {
             let Ok(answers) = tasks::ask(place, inputs.requests, round).await else {
                 break;
             };
+            confirmation::take_answer(&mut request, &answers);
             request.input_responses = Some(answers.clone());
-            confirmation::take_answer(&mut request);
             call.answers = Answers::new(Some(answers), inputs.state);
             attempting = self.begin_attempt(&request, &call);
         }

@@ -31,8 +31,8 @@ const HEADER_OF_ARGUMENT: &str = "\"x-mcp-header\"";
 struct Entry {
     listed: Listed,
     effect: Effect,
-    /// Whether clients repeat an argument of it in a header.
-    names_headers: bool,
+    /// Whether nothing comes between a call and its answer, and no header repeats an argument.
+    is_plain: bool,
     run: Run,
     /// The declaration, where an operator has declared the tool.
     declared: Option<Arc<DeclaredTool>>,
@@ -62,7 +62,7 @@ impl Registry {
                 output_schema: T::output_schema(),
             }),
             effect: T::EFFECT,
-            names_headers: T::input_schema().to_string().contains(HEADER_OF_ARGUMENT),
+            is_plain: is_plain::<T>(),
             run: Box::new(|services, call, arguments| {
                 Box::pin(parse_and_run::<T>(services, call, arguments))
             }),
@@ -79,9 +79,9 @@ impl Registry {
         let declared = Some(Arc::clone(&tool));
         self.entries.push(Entry {
             effect: card.effect,
+            // The words of a declaration have none for headers or questions.
+            is_plain: card.effect == Effect::Reads,
             listed: listed(card),
-            // The words of a declaration have none for it.
-            names_headers: false,
             run: Box::new(move |services, call, arguments| {
                 let tool = Arc::clone(&tool);
                 Box::pin(async move { tool.run(&services, &call, arguments).await })
@@ -178,10 +178,11 @@ impl Registry {
         self.list().find(|tool| tool.name == name)
     }
 
-    /// Whether there is such a tool, it changes nothing, and no header repeats its arguments.
+    /// Whether there is such a tool, nothing comes between a call of it and the answer, and no
+    /// header repeats its arguments.
     pub fn is_plain(&self, name: &str) -> bool {
         let entry = self.entries.iter().find(|entry| entry.listed.name == name);
-        entry.is_some_and(|entry| entry.effect == Effect::Reads && !entry.names_headers)
+        entry.is_some_and(|entry| entry.is_plain)
     }
 
     /// The change that a call of this tool makes; `None` when no tool has this name.
@@ -204,6 +205,11 @@ impl Registry {
             .find(|entry| entry.listed.name == name)?;
         Some((entry.effect, (entry.run)(services, call, arguments)))
     }
+}
+
+fn is_plain<T: Tool>() -> bool {
+    let names_headers = T::input_schema().to_string().contains(HEADER_OF_ARGUMENT);
+    T::EFFECT == Effect::Reads && !T::ASKS && !names_headers
 }
 
 async fn parse_and_run<T: Tool>(

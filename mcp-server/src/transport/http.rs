@@ -15,6 +15,8 @@ mod open_files;
 mod plain_calls;
 mod refusal;
 mod repairs;
+mod session_id;
+mod session_requests;
 mod sessions;
 
 use std::sync::Arc;
@@ -22,12 +24,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use axum::handler::HandlerWithoutStateExt as _;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
 use futures::future::BoxFuture;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use http_front::{AnswerBudget, BodyReader};
-use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +42,8 @@ use crate::mcp::{Catalogue, McpServer};
 use crate::services::Services;
 use event_streams::{StreamLimits, Streams};
 use plain_calls::ShortWay;
+use session_id::SessionId;
+use session_requests::SessionRequests;
 
 /// Bytes that one request may have; more is answered 413.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
@@ -169,15 +175,26 @@ fn router(
     ));
     let reader = BodyReader::new(bodies::LIMITS);
     let served = server.clone();
-    let mcp: Mcp = StreamableHttpService::new(
-        move || Ok(served.clone()),
-        Arc::new(NeverSessionManager::default()),
-        transport(config),
-    );
+    let in_sessions = SessionRequests::new(server.clone(), sessions.questions());
+    let transport = transport(config);
+    let serve = move |sessions: bool| -> Mcp {
+        let served = served.clone();
+        StreamableHttpService::new(
+            move || Ok(served.clone()),
+            Arc::new(in_sessions.clone()),
+            transport.clone().with_legacy_session_mode(sessions),
+        )
+    };
+    let mcp = serve(false);
+    let endpoint = Arc::new(Endpoint {
+        alone: mcp.clone(),
+        in_sessions: serve(true),
+    });
     let asked = mcp.clone();
     let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone(), answers.clone());
+    let answer = move |request: Request| Arc::clone(&endpoint).answer(request);
     Router::new()
-        .nest_service("/mcp", mcp.clone())
+        .nest_service("/mcp", answer.into_service())
         .layer(from_fn_with_state(
             ShortWay::new(server, mcp),
             plain_calls::answer,
@@ -187,7 +204,11 @@ fn router(
             incoming::describe,
         ))
         .layer(from_fn_with_state(
-            (sessions, Arc::clone(&services)),
+            (
+                sessions,
+                Arc::clone(&services),
+                incoming::PrincipalHeader::of(config),
+            ),
             sessions::attend,
         ))
         .layer(from_fn(deadline::keep))
@@ -197,8 +218,26 @@ fn router(
         .merge(old_pair)
 }
 
-/// The transport of rmcp, without sessions.
-type Mcp = StreamableHttpService<McpServer, NeverSessionManager>;
+/// The transport of rmcp.
+type Mcp = StreamableHttpService<McpServer, SessionRequests>;
+
+/// rmcp's transport: once for requests that stand alone, once for those of sessions.
+struct Endpoint {
+    alone: Mcp,
+    in_sessions: Mcp,
+}
+
+impl Endpoint {
+    async fn answer(self: Arc<Self>, request: Request) -> Response {
+        let is_of_session = request.extensions().get::<SessionId>().is_some();
+        match *request.method() {
+            Method::POST if is_of_session => {
+                session_requests::answer(&self.in_sessions, request).await
+            }
+            _ => self.alone.handle(request).await.map(Body::new),
+        }
+    }
+}
 
 /// Whether the transport would hear a GET with this `Host` and `Origin`. It looks at both before
 /// the method, and has no such method.
@@ -208,11 +247,11 @@ async fn hears(mcp: &Mcp, get: Request) -> bool {
 
 fn transport(config: &Config) -> StreamableHttpServerConfig {
     let any = |list: &[String]| list.iter().any(|entry| entry == "*");
-    // Without rmcp's sessions an answer is one JSON object, sent when it is whole: no event stream
-    // begins, no event has an id to come back for, and nothing is kept of a client.
+    // An answer is one JSON object, sent when it is whole, unless something is said before it. No
+    // event has an id to come back for, so no stream begins with one.
     let mut transport = StreamableHttpServerConfig::default()
-        .with_legacy_session_mode(false)
         .with_json_response(true)
+        .with_sse_retry(None)
         .with_max_request_body_bytes(MAX_REQUEST_BYTES);
     transport = if any(&config.allowed_hosts) {
         transport.disable_allowed_hosts()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, MODERN, read};
+use crate::client::{Answer, Client, Events, MODERN, read};
 use crate::database::{Database, PASSWORD};
 use crate::event_streams::StreamClient;
 use crate::server::Server;
@@ -108,4 +108,109 @@ async fn it_asks_on_the_event_stream_of_an_older_client_that_can() {
         );
         check_rows(&database, rows).await;
     }
+}
+
+/// A call that an older client makes in its session, and the question that comes on the way.
+async fn asked_in_session(client: &Client) -> (Events, Value) {
+    let params = json!({"name": "execute_dml", "arguments": {"sql": DELETE}});
+    let mut events = Events::of(client.send("tools/call", params, &[]).await);
+    let question = events.next().await;
+    let method = &question["method"];
+    assert_eq!(method, &json!("elicitation/create"), "{question}");
+    (events, question["id"].clone())
+}
+
+/// The status with which a client's answer to a question is taken.
+async fn say(client: &Client, question: &Value, answer: Value) -> u16 {
+    let said = json!({"jsonrpc": "2.0", "id": question, "result": answer});
+    client.post(&said.to_string(), &[]).await.status().as_u16()
+}
+
+/// The end of a call whose question has been answered.
+async fn check_end(mut events: Events, is_error: bool) {
+    let over = events.next().await;
+    let ended = (&over["id"], &over["result"]["isError"]);
+    assert_eq!(ended, (&json!(1), &json!(is_error)), "{over}");
+    assert_eq!(events.next_or_end().await, None);
+}
+
+fn yes() -> Value {
+    json!({"action": "accept", "content": {"confirm": true}})
+}
+
+#[tokio::test]
+async fn it_asks_in_a_session_in_the_middle_of_a_call_that_becomes_an_event_stream() {
+    let (database, server) = shops().await;
+    for revision in ["2025-06-18", "2025-11-25"] {
+        let client = Client::able(&server.address, revision, json!({"elicitation": {}})).await;
+        let (events, question) = asked_in_session(&client).await;
+        assert_eq!(
+            say(&client, &question, json!({"action": "decline"})).await,
+            202
+        );
+        check_end(events, true).await;
+        check_rows(&database, 3).await;
+    }
+    let client = Client::able(&server.address, "2025-11-25", json!({"elicitation": {}})).await;
+    let (events, question) = asked_in_session(&client).await;
+    assert_eq!(say(&client, &question, yes()).await, 202);
+    check_end(events, false).await;
+    check_rows(&database, 0).await;
+}
+
+#[tokio::test]
+async fn it_asks_a_session_that_an_earlier_process_of_the_server_began() {
+    let (database, before) = shops().await;
+    let able = json!({"elicitation": {}});
+    let client = Client::able(&before.address, "2025-11-25", able).await;
+    drop(before);
+    let writer = [
+        "--postgres-write-user=postgres",
+        "--postgres-write-password",
+        PASSWORD,
+    ];
+    let after = Server::on(&database, &writer).await;
+    let client = client.moved_to(&after.address);
+    let (events, question) = asked_in_session(&client).await;
+    assert_eq!(say(&client, &question, yes()).await, 202);
+    check_end(events, false).await;
+    check_rows(&database, 0).await;
+}
+
+#[tokio::test]
+async fn it_asks_no_session_whose_client_has_not_said_that_it_can_ask_its_user() {
+    let (database, server) = shops().await;
+    for capabilities in [
+        json!({}),
+        json!({"sampling": {}}),
+        json!({"elicitation": {"url": {}}}),
+    ] {
+        let client = Client::able(&server.address, "2025-11-25", capabilities).await;
+        let arguments = json!({"name": "execute_dml", "arguments": {"sql": DELETE}});
+        let response = client.send("tools/call", arguments, &[]).await;
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(read(response).await.failure().0, "not_confirmed");
+    }
+    check_rows(&database, 3).await;
+}
+
+#[tokio::test]
+async fn it_takes_the_answer_of_the_session_that_was_asked_and_no_other() {
+    let (database, server) = shops().await;
+    let able = || json!({"elicitation": {}});
+    let client = Client::able(&server.address, "2025-11-25", able()).await;
+    let other = Client::able(&server.address, "2025-11-25", able()).await;
+    let (events, question) = asked_in_session(&client).await;
+    // Nobody is hurt by an answer that comes too late, or twice.
+    assert_eq!(say(&other, &question, yes()).await, 202);
+    assert_eq!(say(&client, &json!(0), yes()).await, 202);
+    let foreign = client.moved_to(&server.address).in_session("x");
+    assert_eq!(say(&foreign, &question, yes()).await, 404);
+    assert_eq!(
+        say(&client, &question, json!({"action": "decline"})).await,
+        202
+    );
+    check_end(events, true).await;
+    assert_eq!(say(&client, &question, yes()).await, 202);
+    check_rows(&database, 3).await;
 }

@@ -71,11 +71,16 @@ impl Client {
 
     /// Of an older revision, after its handshake.
     pub async fn legacy(address: &str, revision: &'static str) -> Self {
+        Self::able(address, revision, json!({})).await
+    }
+
+    /// The same with these capabilities.
+    pub async fn able(address: &str, revision: &'static str, capabilities: Value) -> Self {
         let mut client = Self {
             revision,
             ..Self::modern(address)
         };
-        let params = json!({"protocolVersion": revision, "capabilities": {},
+        let params = json!({"protocolVersion": revision, "capabilities": capabilities,
             "clientInfo": {"name": "test", "version": "1"}});
         let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
         let response = client.post(&body.to_string(), &[]).await;
@@ -213,6 +218,52 @@ impl Client {
             set(name, value);
         }
         self.http.post(&self.url).headers(all).body(body.to_owned())
+    }
+}
+
+/// The events of a response, as they come.
+pub struct Events {
+    response: reqwest::Response,
+    read: String,
+}
+
+impl Events {
+    /// Of a response that is an event stream.
+    #[track_caller]
+    pub fn of(response: reqwest::Response) -> Self {
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self {
+            response,
+            read: String::new(),
+        }
+    }
+
+    /// The next message; a heartbeat is none. An event that a client could come back for, or that
+    /// is empty, fails the test.
+    pub async fn next(&mut self) -> Value {
+        let message = self.next_or_end().await;
+        message.expect("the stream has not ended")
+    }
+
+    /// The same, and nothing once the stream has ended.
+    pub async fn next_or_end(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.read.find("\n\n") {
+                let event: String = self.read.drain(..end + 2).collect();
+                let lines = event.lines().filter(|line| !line.is_empty());
+                let lines: Vec<_> = lines.filter(|line| !line.starts_with(':')).collect();
+                let data = match lines[..] {
+                    [] => continue,
+                    [line] => line.strip_prefix("data:"),
+                    _ => None,
+                };
+                let data = data.unwrap_or_else(|| panic!("more than data: {lines:?}"));
+                return Some(serde_json::from_str(data).expect("JSON"));
+            }
+            let more = self.response.chunk().await.expect("the stream goes on")?;
+            self.read += std::str::from_utf8(&more).expect("UTF-8");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, MODERN};
+use crate::client::{Client, Events, MODERN};
 use crate::database::Database;
 use crate::event_streams::StreamClient;
 use crate::pipelines::{Pipelines, create};
@@ -28,23 +28,6 @@ async fn execute(client: &Client) -> String {
     run.as_str().expect("an id").to_owned()
 }
 
-/// The next message of an event stream.
-async fn next(response: &mut reqwest::Response, read: &mut String) -> Value {
-    loop {
-        if let Some((event, rest)) = read.split_once("\n\n") {
-            let data = event.lines().find_map(|line| line.strip_prefix("data:"));
-            let message = data.and_then(|data| serde_json::from_str(data).ok());
-            *read = rest.to_owned();
-            if let Some(message) = message {
-                return message;
-            }
-            continue;
-        }
-        let more = response.chunk().await.expect("the stream goes on");
-        *read += std::str::from_utf8(&more.expect("it has not ended")).expect("UTF-8");
-    }
-}
-
 #[tokio::test]
 async fn it_tells_a_client_that_listens_when_a_watched_resource_changes() {
     let pipelines = slow_pipelines().await;
@@ -52,10 +35,8 @@ async fn it_tells_a_client_that_listens_when_a_watched_resource_changes() {
     let filter = json!({"resourceSubscriptions": [ACTIVE, "metrics://system", "x://y"],
         "toolsListChanged": true});
     let params = json!({"notifications": filter});
-    let mut response = client.send("subscriptions/listen", params, &[]).await;
-    assert_eq!(response.status(), 200);
-    let mut read = String::new();
-    let first = next(&mut response, &mut read).await;
+    let mut events = Events::of(client.send("subscriptions/listen", params, &[]).await);
+    let first = events.next().await;
     assert_eq!(
         first["method"],
         json!("notifications/subscriptions/acknowledged")
@@ -68,7 +49,7 @@ async fn it_tells_a_client_that_listens_when_a_watched_resource_changes() {
     );
     assert!(accepted.get("toolsListChanged").is_none(), "{first}");
     let run = execute(&client).await;
-    let told = next(&mut response, &mut read).await;
+    let told = events.next().await;
     assert_eq!(told["method"], json!("notifications/resources/updated"));
     assert_eq!(told["params"]["uri"], json!(ACTIVE));
     let subscription = &told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"];

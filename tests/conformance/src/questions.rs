@@ -10,8 +10,18 @@ pub type Question = (&'static str, Value);
 
 /// A form with one required field.
 pub fn form(name: &'static str, message: &str, field: &str, kind: &str) -> Question {
-    let schema = json!({"type": "object", "properties": {field: {"type": kind}},
-        "required": [field]});
+    let properties = json!({field: {"type": kind}});
+    form_of(name, message, &properties, &[field])
+}
+
+/// A form with these fields, some of them required.
+pub fn form_of(
+    name: &'static str,
+    message: &str,
+    properties: &Value,
+    required: &[&str],
+) -> Question {
+    let schema = json!({"type": "object", "properties": properties, "required": required});
     let params = json!({"mode": "form", "message": message, "requestedSchema": schema});
     (
         name,

@@ -1,6 +1,7 @@
 //! The tools that the suites call.
 
 mod asking;
+mod in_session;
 mod long;
 
 use mcp_server::call::Call;
@@ -35,7 +36,7 @@ pub fn all() -> Registry {
         .with::<asking::Rounds>()
         .with::<asking::Capable>()
         .with::<asking::Missing>();
-    long::add_to(tools)
+    in_session::add_to(long::add_to(tools))
 }
 
 /// No arguments at all.

@@ -1,12 +1,17 @@
 //! The few fields of a JSON-RPC message by which the layers before rmcp decide.
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
-use rmcp::model::{ProtocolVersion, RequestId, RequestMetaObject};
+use rmcp::model::{
+    ClientCapabilities, ClientJsonRpcMessage, ProtocolVersion, RequestId, RequestMetaObject,
+};
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
+
+use crate::call::ClientAbilities;
 
 /// The header by which a request names its revision.
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -21,6 +26,10 @@ pub(super) struct Envelope {
     pub(super) method: String,
     /// The request that a `notifications/cancelled` names.
     pub(super) cancels: Option<RequestId>,
+    /// The abilities of the client that introduces itself by `initialize`.
+    pub(super) abilities: ClientAbilities,
+    /// The message, where it is a client's answer to a request of this server's.
+    pub(super) answer: Option<Arc<ClientJsonRpcMessage>>,
     /// Whether a list is asked for from a `cursor` that is no string.
     pub(super) has_malformed_cursor: bool,
     /// Whether a client wants to hear of tasks that has not said it can follow them.
@@ -44,6 +53,10 @@ impl Envelope {
                 let able = message.params.meta.client_capabilities();
                 !able.is_some_and(|capabilities| capabilities.supports_tasks())
             });
+        let abilities = (method == "initialize")
+            .then(|| field::<With<Introduction>>(body))
+            .flatten()
+            .map(|message| ClientAbilities::from(&message.params.capabilities));
         let is_answer = method.is_empty() && field::<Answer>(body).is_some();
         Self {
             id: if is_id(&id) && !is_answer {
@@ -53,6 +66,8 @@ impl Envelope {
             },
             method,
             cancels,
+            abilities: abilities.unwrap_or_default(),
+            answer: is_answer.then(|| field(body).map(Arc::new)).flatten(),
             has_malformed_cursor,
             wants_tasks_unable,
         }
@@ -140,6 +155,11 @@ struct With<P> {
 #[serde(rename_all = "camelCase")]
 struct Cancelled {
     request_id: RequestId,
+}
+
+#[derive(Deserialize)]
+struct Introduction {
+    capabilities: ClientCapabilities,
 }
 
 #[derive(Deserialize)]
@@ -271,6 +291,31 @@ mod tests {
             let body = json!({"id": 1, "method": method, "params": params}).to_string();
             let envelope = Envelope::read(body.as_bytes());
             assert_eq!(envelope.wants_tasks_unable, expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn it_reads_what_a_client_that_introduces_itself_can_be_asked_for() {
+        for (capabilities, elicitation, sampling) in [
+            (json!({}), false, false),
+            (json!({"elicitation": {}, "sampling": {}}), true, true),
+            (json!({"elicitation": {"form": {}, "url": {}}}), true, false),
+            // A form is not what this client can show.
+            (json!({"elicitation": {"url": {}}}), false, false),
+            (json!([]), false, false),
+        ] {
+            let params = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities});
+            let body = json!({"id": 1, "method": "initialize", "params": params}).to_string();
+            let expected = ClientAbilities {
+                elicitation,
+                sampling,
+                ..ClientAbilities::default()
+            };
+            assert_eq!(
+                Envelope::read(body.as_bytes()).abilities,
+                expected,
+                "{body}"
+            );
         }
     }
 

@@ -17,7 +17,7 @@ use super::answers::Asker;
 use super::correlation;
 use super::deadline::RequestDeadline;
 use super::envelope::Envelope;
-use super::sessions::SessionId;
+use super::session_id::SessionId;
 use crate::call::Principal;
 use crate::config::Config;
 use crate::mcp::{Incoming, RawResult};

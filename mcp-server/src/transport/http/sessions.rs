@@ -1,13 +1,13 @@
-//! Sessions of the revisions before 2026-07-28, of which this server keeps nothing.
+//! Sessions of the revisions before 2026-07-28, of which this server keeps next to nothing.
 //!
-//! An id names its revision and a random number, and that is all there is to a session: any process
-//! of this server takes it up, after a restart too, and ten thousand cost what one costs. It is no
-//! credential and opens nothing: who may call is decided request by request. Kept are the calls
-//! that run, so that a client can cancel them, and a few sessions that their clients have ended.
+//! An id names its revision, the abilities of its client and a random number, and that is all there
+//! is to a session: any process of this server takes it up, after a restart too, and ten thousand
+//! cost what one costs. It is no credential and opens nothing: who may call is decided request by
+//! request. Kept is what lasts no longer than it is used: the calls that run, so that a client can
+//! cancel them; the questions that clients have been asked and have not answered; and a few
+//! sessions that their clients have ended.
 
 use std::collections::VecDeque;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
@@ -18,10 +18,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use rmcp::model::ProtocolVersion;
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::envelope::{Envelope, PROTOCOL_VERSION, is_stateless};
+use super::incoming::PrincipalHeader;
 use super::refusal;
+use super::session_id::{NotASession, SessionId};
+use super::session_requests::OpenQuestions;
+use crate::call::ClientAbilities;
 use crate::mcp::RunningCalls;
 use crate::services::Services;
 
@@ -34,53 +37,11 @@ const ENDED: usize = 256;
 /// The answer to `initialize` is the server's own few lines; more than this is not one.
 const LONGEST_HANDSHAKE: usize = 64 << 10;
 
-/// A session's id, and the session: `2025-11-25.6f1c1c0e7b7e4e0e9c560d2d5a1f0a11`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct SessionId {
-    revision: ProtocolVersion,
-    number: Uuid,
-}
-
-impl SessionId {
-    fn new(revision: ProtocolVersion) -> Self {
-        Self {
-            revision,
-            number: Uuid::new_v4(),
-        }
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.revision.as_str(), self.number.simple())
-    }
-}
-
-/// The text is no id that this server gives.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotASession;
-
-impl FromStr for SessionId {
-    type Err = NotASession;
-
-    fn from_str(text: &str) -> Result<Self, NotASession> {
-        let (revision, number) = text.split_once('.').ok_or(NotASession)?;
-        let known = ProtocolVersion::KNOWN_VERSIONS
-            .iter()
-            .find(|known| known.as_str() == revision && known.has_initialize());
-        let id = Self {
-            revision: known.ok_or(NotASession)?.clone(),
-            number: Uuid::try_parse(number).map_err(|_| NotASession)?,
-        };
-        // One session has one spelling.
-        (id.to_string() == text).then_some(id).ok_or(NotASession)
-    }
-}
-
-/// The sessions that ended, and the calls that run in the others.
+/// The sessions that ended, and what is under way in the others.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     running: Arc<RunningCalls>,
+    questions: Arc<OpenQuestions>,
     ended: Mutex<VecDeque<SessionId>>,
 }
 
@@ -88,6 +49,11 @@ impl Sessions {
     /// The calls that run in sessions; whoever runs one enters it there.
     pub(super) fn running(&self) -> Arc<RunningCalls> {
         Arc::clone(&self.running)
+    }
+
+    /// The questions that the clients of sessions have been asked.
+    pub(super) fn questions(&self) -> Arc<OpenQuestions> {
+        Arc::clone(&self.questions)
     }
 
     fn end(&self, session: SessionId) {
@@ -109,9 +75,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Middleware: gives an id on `initialize`, tells rmcp the revision of a session whose client does
-/// not, and does what clients ask of their sessions: cancel a call, end it all.
+/// not, and does what clients do to their sessions: answer a question, cancel a call, end it all.
 pub(super) async fn attend(
-    State((sessions, services)): State<(Arc<Sessions>, Arc<Services>)>,
+    State((sessions, services, principals)): State<(Arc<Sessions>, Arc<Services>, PrincipalHeader)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -121,7 +87,7 @@ pub(super) async fn attend(
     let envelope = request.extensions().get::<Envelope>().cloned();
     let envelope = envelope.unwrap_or_default();
     if envelope.method == "initialize" {
-        return begin(next.run(request).await).await;
+        return begin(next.run(request).await, envelope.abilities).await;
     }
     let session = match named(request.headers()) {
         None => None,
@@ -137,6 +103,7 @@ pub(super) async fn attend(
         headers.entry(PROTOCOL_VERSION).or_insert(revision);
     }
     request.extensions_mut().insert(session.clone());
+    let principal = principals.read(request.headers());
     let mut response = next.run(request).await;
     // rmcp has no sessions here and says so, once it has found `Host` and `Origin` in order.
     if ends && response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -144,12 +111,17 @@ pub(super) async fn attend(
         sessions.end(session);
         response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-    } else if let Some(cancelled) = &envelope.cancels
-        && response.status() == StatusCode::ACCEPTED
-    {
-        sessions
-            .running
-            .cancel(&session.to_string(), Some(cancelled));
+    } else if response.status() == StatusCode::ACCEPTED {
+        if let Some(cancelled) = &envelope.cancels {
+            sessions
+                .running
+                .cancel(&session.to_string(), Some(cancelled));
+        }
+        if let Some(answer) = envelope.answer {
+            sessions
+                .questions
+                .answer(&session.to_string(), &principal, &answer);
+        }
     }
     response
 }
@@ -170,7 +142,7 @@ fn unknown(envelope: &Envelope) -> Response {
 }
 
 /// Adds an id for the revision that the answer to `initialize` names.
-async fn begin(response: Response) -> Response {
+async fn begin(response: Response, abilities: ClientAbilities) -> Response {
     #[derive(Deserialize)]
     struct Handshake {
         result: Negotiated,
@@ -188,7 +160,7 @@ async fn begin(response: Response) -> Response {
     };
     let body = body.to_bytes();
     if let Ok(handshake) = serde_json::from_slice::<Handshake>(&body) {
-        let session = SessionId::new(handshake.result.protocol_version);
+        let session = SessionId::new(handshake.result.protocol_version, abilities);
         if let Ok(id) = HeaderValue::from_str(&session.to_string()) {
             parts.headers.insert(SESSION_ID, id);
         }
@@ -203,29 +175,14 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn it_reads_its_own_ids_in_one_spelling_and_nothing_else() {
-        let id = SessionId::new(ProtocolVersion::V_2025_06_18);
-        assert_eq!(id.to_string().parse(), Ok(id.clone()));
-        let number = id.number.simple().to_string();
-        for text in [
-            "",
-            "x",
-            &number,
-            &format!("2025-06-18.{}", id.number),
-            &format!("2025-06-18.{}", number.to_uppercase().replace('0', "A")),
-            &format!("2026-07-28.{number}"),
-            &format!("1999-01-01.{number}"),
-            &format!("2025-06-18.{number}.x"),
-        ] {
-            assert_eq!(text.parse::<SessionId>(), Err(NotASession), "{text}");
-        }
+    fn new_session() -> SessionId {
+        SessionId::new(ProtocolVersion::V_2025_11_25, ClientAbilities::default())
     }
 
     #[test]
     fn it_cancels_what_runs_in_a_session_that_ends() {
         let sessions = Sessions::default();
-        let [ours, other] = [(), ()].map(|()| SessionId::new(ProtocolVersion::V_2025_11_25));
+        let [ours, other] = [(), ()].map(|()| new_session());
         let cancelled = [&ours, &other].map(|session| {
             let cancel = CancellationToken::new();
             let id = RequestId::Number(1);
@@ -246,7 +203,7 @@ mod tests {
     fn it_remembers_a_fixed_number_of_ended_sessions() {
         let sessions = Sessions::default();
         for _ in 0..ENDED * 3 {
-            sessions.end(SessionId::new(ProtocolVersion::V_2025_11_25));
+            sessions.end(new_session());
         }
         assert_eq!(lock(&sessions.ended).len(), ENDED);
     }
