@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::Outcome;
 
 fn store(folder: &TempDir, most: usize, quota: u64, ttl: Duration) -> Arc<TaskStore> {
     Arc::new(TaskStore::new(TaskStoreSettings {
