@@ -140,7 +140,7 @@ async fn it_says_that_a_call_waited_in_the_queue_and_keeps_room_for_others() {
     let database = Database::with("CREATE TABLE t (id int)").await;
     let server = Server::on(&database, &["--postgres-connections=1"]).await;
     let slow = server.client();
-    let slow = tokio::spawn(async move { slow.query("SELECT pg_sleep(25)", json!([])).await });
+    let slow = tokio::spawn(async move { slow.query("SELECT pg_sleep(600)", json!([])).await });
     sleeping(&database, 1).await;
     let client = server.client();
     let answer = client.query("SELECT 1", json!([])).await;

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::client::Client;
-use crate::database::Database;
+use crate::database::{Database, PASSWORD};
+use crate::process::ServerProcess;
 use crate::server::Server;
 
 /// Waits until the number of sessions of this database that are in `pg_sleep` is `count`.
@@ -20,7 +21,7 @@ async fn it_cancels_the_query_when_the_client_goes_away() {
     let legacy = Client::legacy(&server.address, "2025-11-25").await;
     for client in [server.client(), legacy] {
         let call =
-            tokio::spawn(async move { client.query("SELECT pg_sleep(25)", json!([])).await });
+            tokio::spawn(async move { client.query("SELECT pg_sleep(600)", json!([])).await });
         sleeping(&database, 1).await;
         call.abort();
         sleeping(&database, 0).await;
@@ -33,13 +34,38 @@ async fn it_cancels_the_query_when_an_older_client_says_so() {
     let server = Server::on(&database, &[]).await;
     let client = std::sync::Arc::new(Client::legacy(&server.address, "2025-11-25").await);
     let caller = std::sync::Arc::clone(&client);
-    let call = tokio::spawn(async move { caller.query("SELECT pg_sleep(25)", json!([])).await });
+    let call = tokio::spawn(async move { caller.query("SELECT pg_sleep(600)", json!([])).await });
     sleeping(&database, 1).await;
     let cancel =
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
     assert_eq!(client.post(&cancel.to_string(), &[]).await.status(), 202);
     sleeping(&database, 0).await;
     call.abort();
+}
+
+#[tokio::test]
+async fn it_leaves_nothing_running_in_postgresql_when_its_process_is_killed() {
+    let database = Database::with("CREATE TABLE things (a int)").await;
+    let data = tempfile::tempdir().expect("a folder");
+    let flags = [
+        "--tools=all",
+        "--postgres-write-user=postgres",
+        "--postgres-write-password",
+        PASSWORD,
+    ];
+    for (tool, sql) in [
+        ("execute_query", "SELECT pg_sleep(600)"),
+        ("execute_dml", "INSERT INTO things SELECT 1 FROM pg_sleep(600)"),
+    ] {
+        let mut process = ServerProcess::on(&database, data.path(), &flags);
+        let client = process.client();
+        let params = json!({"name": tool, "arguments": {"sql": sql}});
+        let call = tokio::spawn(async move { client.try_request("tools/call", params).await });
+        sleeping(&database, 1).await;
+        process.kill();
+        sleeping(&database, 0).await;
+        call.await.expect("it has ended").expect_err("nobody answered");
+    }
 }
 
 #[tokio::test]
@@ -56,7 +82,7 @@ async fn it_ends_a_query_at_its_time_limit_and_the_connection_lives_on() {
     let client = server.client();
     let mut processes = Vec::new();
     for sql in [
-        "SELECT pg_sleep(25)",
+        "SELECT pg_sleep(600)",
         "SELECT pg_sleep(0.2) FROM generate_series(1, 500)",
     ] {
         let answer = client.query(sql, json!([])).await;

@@ -12,7 +12,7 @@ const HEADER: &str = "x-envoy-expected-rq-timeout-ms";
 #[tokio::test]
 async fn it_hints_at_no_tool_that_is_not_offered() {
     let database = Database::with("").await;
-    let sleep = json!({"name": "execute_query", "arguments": {"sql": "SELECT pg_sleep(25)"}});
+    let sleep = json!({"name": "execute_query", "arguments": {"sql": "SELECT pg_sleep(600)"}});
     for (offered, is_named) in [("all", true), ("execute_query", false)] {
         let server = Server::on(&database, &["--tools", offered]).await;
         let client = server.client();
@@ -27,7 +27,7 @@ async fn it_hints_at_no_tool_that_is_not_offered() {
 async fn it_ends_a_call_with_a_result_before_the_gateway_cuts_it() {
     let database = Database::with("").await;
     let server = Server::on(&database, &[]).await;
-    let sleep = json!({"name": "execute_query", "arguments": {"sql": "SELECT pg_sleep(25)"}});
+    let sleep = json!({"name": "execute_query", "arguments": {"sql": "SELECT pg_sleep(600)"}});
     let mut clients = vec![server.client()];
     for revision in ["2025-03-26", "2025-11-25"] {
         clients.push(Client::legacy(&server.address, revision).await);

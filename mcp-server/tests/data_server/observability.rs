@@ -137,9 +137,9 @@ async fn it_writes_the_line_of_a_call_that_nobody_waits_for_and_of_a_task_whose_
         let address = program.address("listening").await;
         let client = Client::modern(&address);
         match after {
-            "0" => drop(Follower::of(client, "").begin("SELECT pg_sleep(25)").await),
+            "0" => drop(Follower::of(client, "").begin("SELECT pg_sleep(600)").await),
             _ => {
-                let query = async move { client.query("SELECT pg_sleep(25)", json!([])).await };
+                let query = async move { client.query("SELECT pg_sleep(600)", json!([])).await };
                 let call = tokio::spawn(query);
                 sleeping(&database, 1).await;
                 call.abort();

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::client::Client;
@@ -20,7 +21,7 @@ impl ServerProcess {
     pub fn on(database: &Database, data: &Path, flags: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-server"));
         command
-            .args(["--address=127.0.0.1:0", "--tools=read-only"])
+            .arg("--address=127.0.0.1:0")
             .args(["--spark-remote=sc://127.0.0.1:1"])
             .args(["--spark-master-rest=http://127.0.0.1:1"])
             .args(["--spark-master-ui=http://127.0.0.1:1"])
@@ -32,6 +33,9 @@ impl ServerProcess {
             .arg(data)
             .args(flags)
             .env("POSTGRES_PASSWORD", PASSWORD)
+            .env("MCP_TOOLS", "read-only")
+            // A query that shall be stopped must not end by itself before the test gives up.
+            .env("POSTGRES_STATEMENT_TIMEOUT_MS", "600000")
             .env("RUST_LOG", "info")
             .stderr(Stdio::piped());
         let mut child = command.spawn().expect("the server starts");
@@ -64,6 +68,13 @@ impl ServerProcess {
         let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
         let kilobytes = kilobytes.and_then(|text| text.parse::<usize>().ok());
         kilobytes.expect("the kernel tells") << 10
+    }
+
+    /// Tells the process to stop, as a supervisor does.
+    pub fn tell_to_stop(&self) {
+        let process = i32::try_from(self.child.id()).expect("a process");
+        let process = Pid::from_raw(process).expect("a process");
+        kill_process(process, Signal::TERM).expect("it runs");
     }
 
     /// Ends the process as `kill -9` does.

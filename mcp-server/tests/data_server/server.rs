@@ -95,7 +95,8 @@ fn settings(port: u16, database: &str, user: &str, flags: &[&str], data: &TempDi
         "--postgres-db",
         database,
     ];
-    let everything = ["--tools=all"];
+    // A query that shall be stopped must not end by itself before the test gives up.
+    let everything = ["--tools=all", "--postgres-statement-timeout-ms=600000"];
     // What a test does not name must lead nowhere: by default it is whatever runs on this
     // machine.
     let nowhere = [

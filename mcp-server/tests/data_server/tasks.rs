@@ -13,7 +13,7 @@ use crate::server::Server;
 /// A client waits for its call no longer than it takes to see that the call is not quick.
 const SOON: &str = "--task-after-ms=100";
 
-const LONG_QUERY: &str = "SELECT pg_sleep(25)";
+const LONG_QUERY: &str = "SELECT pg_sleep(600)";
 
 fn able() -> Value {
     json!({"extensions": {"io.modelcontextprotocol/tasks": {}}, "elicitation": {}})
@@ -287,11 +287,22 @@ async fn it_says_after_a_restart_what_was_lost_and_has_what_was_done() {
 #[tokio::test]
 async fn it_stops_the_work_of_its_tasks_when_it_is_told_to_stop() {
     let database = Database::with("").await;
-    let patient = "--postgres-statement-timeout-ms=600000";
-    let server = Server::on(&database, &[SOON, patient]).await;
+    let server = Server::on(&database, &[SOON]).await;
     let follower = Follower::of(server.client(), "");
-    follower.begin("SELECT pg_sleep(500)").await;
+    follower.begin(LONG_QUERY).await;
     sleeping(&database, 1).await;
     drop(server);
+    sleeping(&database, 0).await;
+}
+
+#[tokio::test]
+async fn it_leaves_no_work_of_its_tasks_behind_when_its_process_is_told_to_stop() {
+    let database = Database::with("").await;
+    let data = tempfile::tempdir().expect("a folder");
+    let process = ServerProcess::on(&database, data.path(), &[SOON]);
+    let follower = Follower::of(process.client(), "");
+    follower.begin(LONG_QUERY).await;
+    sleeping(&database, 1).await;
+    process.tell_to_stop();
     sleeping(&database, 0).await;
 }

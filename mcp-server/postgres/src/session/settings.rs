@@ -166,6 +166,7 @@ pub(super) async fn settle(
             "{FIXED}{read_only}SET statement_timeout = {timeout}"
         ))
         .await?;
+    watch_connection(session).await?;
     let mut facts = SessionFacts {
         version,
         version_text: login.text("version_text"),
@@ -224,6 +225,15 @@ impl Session {
     }
 }
 
+/// Has PostgreSQL end what runs here once this process has gone. A machine that cannot tell of a
+/// connection that was closed refuses the setting, and the time limit of statements is left.
+async fn watch_connection(session: &mut Session) -> Result<(), super::SessionError> {
+    match session.run(WATCHED).await {
+        Err(error) if !error.spares_session() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 async fn one(session: &mut Session, sql: &'static str) -> Result<super::TextRow, OpenError> {
     let mut rows = session.rows(sql, &[]).await?;
     rows.pop().ok_or_else(|| OpenError::NotAllowed {
@@ -254,6 +264,11 @@ const FIXED: &str = "SELECT pg_catalog.set_config('search_path', \
     SET IntervalStyle = 'iso_8601'; \
     SET DateStyle = 'ISO, MDY'; \
     SET extra_float_digits = 1; ";
+
+/// While a statement runs PostgreSQL would not look at its connection: it would find out that
+/// nobody waits when it has an answer. A second is soon enough for whoever pays for the work, and
+/// one look in it costs nothing.
+const WATCHED: &str = "SET client_connection_check_interval = 1000";
 
 const LOGIN: &str = "
 SELECT session_user::pg_catalog.text AS session_user,
