@@ -145,6 +145,10 @@ pub struct Busy {
 /// The advice where PostgreSQL will be there again without anybody's doing.
 pub const SOON: &str = "try again in a few seconds";
 
+/// The advice where a caller's role cannot be taken.
+pub const ROLE_REMEDY: &str = "the operator can make the data server's login a member of the role, \
+     or name another one in POSTGRES_CALLER_ROLES";
+
 /// Why no session could be opened. What the driver says is the log's: it may quote credentials.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.sentence())]
@@ -189,6 +193,7 @@ impl NotOpened {
     pub fn remedy(&self) -> &str {
         match &self.cause {
             OpenError::NotAllowed { hint, .. } => hint,
+            OpenError::Setting(SessionError::Role(_)) => ROLE_REMEDY,
             OpenError::Setting(_) => {
                 "the operator should check POSTGRES_ROLE and that the user may take that role"
             }

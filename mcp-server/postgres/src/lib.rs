@@ -33,7 +33,7 @@ pub use catalogue::{
 pub use changed_table::ChangedTable;
 pub use database::{Database, SharedDatabase};
 pub use databases::Databases;
-pub use error::{Busy, Error, NotOpened, SOON, UnknownDatabase};
+pub use error::{Busy, Error, NotOpened, ROLE_REMEDY, SOON, UnknownDatabase};
 pub use judge::{FunctionRefused, Refused};
 pub use new_table::{NewColumn, NewForeignKey, NewTable, NewTableError, OnDelete};
 pub use parameters::InvalidParameters;

@@ -71,13 +71,13 @@ impl Database {
             Some(statement) => statement.name.clone(),
             None => session.fresh_name(),
         };
-        session.send_simple("BEGIN READ ONLY")?;
+        session.send_begin("BEGIN READ ONLY")?;
         session.send_own(STATE).await?;
         if kept.is_none() {
             send_analysis(session, &name, sql, &[])?;
         }
         session.flush().await?;
-        session.reply().await?;
+        session.begun().await?;
         let state = session.own_reply(STATE).await?;
         let state = state
             .first()

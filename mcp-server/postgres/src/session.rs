@@ -58,6 +58,9 @@ pub enum SessionError {
     /// PostgreSQL refused it; the session lives on.
     #[error("{}", .0.message)]
     Server(Box<ServerReport>),
+    /// The caller's role is none that its login may take, or it is no more; the session ends.
+    #[error("{}", .0.message)]
+    Role(Box<ServerReport>),
     /// The connection cannot be used any more.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -67,6 +70,14 @@ impl SessionError {
     /// Whether more can be asked of the session after this error.
     pub(super) fn spares_session(&self) -> bool {
         matches!(self, Self::Server(report) if report.severity == "ERROR")
+    }
+
+    /// The same error, where it comes of taking a role.
+    fn of_role(self) -> Self {
+        match self {
+            Self::Server(report) if report.severity == "ERROR" => Self::Role(report),
+            error => error,
+        }
     }
 }
 
@@ -165,6 +176,32 @@ impl Session {
     pub(super) fn send_simple(&mut self, sql: &str) -> io::Result<()> {
         self.answers_due += 1;
         frontend::query(sql, self.wire.outgoing())
+    }
+
+    /// Puts the statement that begins a transaction into the next flush; its answer is read by
+    /// [`Session::begun`]. The caller's role is taken anew with it: it may have been revoked since
+    /// the session took it.
+    pub(super) fn send_begin(&mut self, begin: &str) -> io::Result<()> {
+        match &self.role {
+            None => self.send_simple(begin),
+            Some(role) => self.send_simple(&format!("SET ROLE {}; {begin}", quoted_name(role))),
+        }
+    }
+
+    /// The answer to [`Session::send_begin`].
+    pub(super) async fn begun(&mut self) -> Result<(), SessionError> {
+        let begun = self.reply().await;
+        match self.role {
+            None => begun.map(drop),
+            Some(_) => begun.map(drop).map_err(SessionError::of_role),
+        }
+    }
+
+    /// Begins a transaction, under the caller's role where the session has one.
+    pub(super) async fn begin(&mut self, begin: &str) -> Result<(), SessionError> {
+        self.send_begin(begin)?;
+        self.flush().await?;
+        self.begun().await
     }
 
     /// Has a text analysed under a name, with these types of parameters (all others are inferred).

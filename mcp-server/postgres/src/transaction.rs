@@ -30,7 +30,7 @@ impl Database {
             lease: self.lease(&self.catalogue).await?,
             is_broken: false,
         };
-        transaction.run(BEGIN).await?;
+        transaction.lease.session().begin(BEGIN).await?;
         Ok(transaction)
     }
 
@@ -90,11 +90,6 @@ impl ReadTransaction {
         if !self.is_broken {
             self.lease.roll_back().await;
         }
-    }
-
-    async fn run(&mut self, sql: &str) -> Result<(), Error> {
-        let done = self.lease.session().run(sql).await.map(|_| ());
-        self.note(done)
     }
 
     fn note<T>(&mut self, done: Result<T, SessionError>) -> Result<T, Error> {

@@ -52,7 +52,7 @@ impl Database {
             leaves_traces: false,
             has_no_time_limit: false,
         };
-        transaction.run(BEGIN).await?;
+        transaction.lease.session().begin(BEGIN).await?;
         Ok(transaction)
     }
 

@@ -205,3 +205,65 @@ async fn it_gives_no_roles_by_a_login_that_could_take_any() {
         "{message}"
     );
 }
+
+/// A role of its own: what is revoked here is revoked in all databases of the run.
+const LEAVERS: &str = "
+DO $$ BEGIN
+    CREATE ROLE leaver;
+    CREATE ROLE leaver_login LOGIN NOINHERIT PASSWORD 'a-password-of-the-tests';
+    GRANT leaver TO leaver_login;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+CREATE TABLE things (a int);
+GRANT SELECT, INSERT ON things TO leaver;
+GRANT CREATE ON SCHEMA public TO leaver;
+";
+
+#[tokio::test]
+async fn it_does_nothing_more_as_a_role_that_was_revoked_though_a_session_has_it() {
+    let database = Database::with(LEAVERS).await;
+    let flags = [
+        "--postgres-caller-roles=*=leaver",
+        "--postgres-connections=1",
+        "--postgres-write-user=leaver_login",
+        "--postgres-write-password",
+        PASSWORD,
+    ];
+    let server = Server::as_user(&database, "leaver_login", &flags).await;
+    let client = server.client();
+    let columns = json!([{"name": "a", "type": "int"}]);
+    let calls = [
+        ("execute_query", json!({"sql": "SELECT * FROM things"})),
+        ("explain_query", json!({"sql": "SELECT * FROM things"})),
+        ("list_tables", json!({})),
+        (
+            "execute_dml",
+            json!({"sql": "INSERT INTO things VALUES (1)"}),
+        ),
+        (
+            "create_table",
+            json!({"table": "made", "columns": columns, "dry_run": true}),
+        ),
+    ];
+    let mut administrator = database.connection().await;
+    for _ in 0..2 {
+        for (tool, arguments) in &calls {
+            client.call(tool, arguments.clone()).await.structured();
+        }
+        run(&mut administrator, "REVOKE leaver FROM leaver_login").await;
+        for (tool, arguments) in &calls {
+            // The session that had the role ends with the first refusal, a new one has none.
+            for _ in 0..2 {
+                let refused = client.call(tool, arguments.clone()).await;
+                let (code, message) = refused.failure();
+                assert_eq!(code, "42501", "{tool}");
+                assert!(message.contains("denied to set role"), "{tool}: {message}");
+                let hint = &refused.result()["structuredContent"]["error"]["hint"];
+                let hint = hint.as_str().expect("a hint");
+                assert!(hint.contains("POSTGRES_CALLER_ROLES"), "{tool}: {hint}");
+            }
+        }
+        run(&mut administrator, "GRANT leaver TO leaver_login").await;
+    }
+    let rows = "SELECT count(*) FROM things";
+    database.wait_for_count(rows, 2).await;
+}

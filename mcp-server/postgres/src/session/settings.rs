@@ -197,8 +197,9 @@ impl SessionFacts {
 }
 
 impl Session {
-    /// Goes on as a caller's role, of which the login must be a member. What was judged under
-    /// another role is forgotten: policies, rights and functions may be others under this one.
+    /// Goes on as a caller's role, of which the login must be a member: each transaction looks
+    /// whether it still is. What was judged under another role is forgotten: policies, rights and
+    /// functions may be others under this one.
     pub(crate) async fn take_role(&mut self, role: &str) -> Result<(), OpenError> {
         if self.role.as_deref() == Some(role) {
             return Ok(());
@@ -209,7 +210,8 @@ impl Session {
         }
         self.known_harmless.clear();
         let quoted = quoted_name(role);
-        self.run(&format!("RESET ROLE; SET ROLE {quoted}")).await?;
+        let taken = self.run(&format!("RESET ROLE; SET ROLE {quoted}")).await;
+        taken.map_err(super::SessionError::of_role)?;
         let taken = one(self, self.facts.role_query()).await?;
         if taken.get("name") != Some(role) || taken.is_true("is_superuser") {
             return Err(OpenError::NotAllowed {

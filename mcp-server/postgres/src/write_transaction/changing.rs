@@ -122,7 +122,7 @@ impl Database {
         change: &Change<'_>,
     ) -> Result<Statement, JudgeError> {
         self.judged_for_reading(session, change).await?;
-        session.run(BEGIN).await?;
+        session.begin(BEGIN).await?;
         self.judged_for_writing(session, change).await
     }
 
@@ -133,7 +133,7 @@ impl Database {
         session: &mut Session,
         change: &Change<'_>,
     ) -> Result<(usize, Harmless), JudgeError> {
-        session.run("BEGIN READ ONLY").await?;
+        session.begin("BEGIN READ ONLY").await?;
         let (_, analysed, harmless) = self.judged_once(session, change).await?;
         session.roll_back().await?;
         Ok((analysed.parameters.len(), harmless))

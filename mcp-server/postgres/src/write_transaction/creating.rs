@@ -77,7 +77,7 @@ impl Database {
         statement: &str,
     ) -> Result<Harmless, Error> {
         let allowed = self.allowed();
-        session.run("BEGIN READ ONLY").await?;
+        session.begin("BEGIN READ ONLY").await?;
         let types = types(session, table).await?;
         judge::judge_types(session, types, &allowed).await?;
         for expression in table.expressions() {
@@ -87,7 +87,7 @@ impl Database {
         }
         session.roll_back().await?;
 
-        session.run(BEGIN).await?;
+        session.begin(BEGIN).await?;
         let fired = judge::judge_event_triggers(session, TAG, &allowed).await?;
         run_one(session, statement).await?;
         let found = session.rows(NEW, &[Some(&table.full_name())]).await?;

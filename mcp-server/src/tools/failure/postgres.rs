@@ -3,8 +3,8 @@
 
 use super::ToolFailure;
 use crate::postgres::{
-    Busy, ConnectError, Error, FunctionRefused, NewTableError, NotOpened, OpenError, Refused, SOON,
-    ServerReport, SessionError, UnknownDatabase, WireError,
+    Busy, ConnectError, Error, FunctionRefused, NewTableError, NotOpened, OpenError, ROLE_REMEDY,
+    Refused, SOON, ServerReport, SessionError, UnknownDatabase, WireError,
 };
 
 impl From<Error> for ToolFailure {
@@ -131,6 +131,7 @@ fn of_refusal(refused: Refused) -> ToolFailure {
 fn of_session(error: &SessionError) -> ToolFailure {
     match error {
         SessionError::Server(report) => of_report(report),
+        SessionError::Role(report) => of_report(report).with_hint(ROLE_REMEDY),
         SessionError::Wire(error) => {
             let what = match error {
                 WireError::Io(_) => "the connection to PostgreSQL broke during the call",
