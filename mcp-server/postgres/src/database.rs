@@ -29,6 +29,8 @@ pub struct Database {
     shared: Arc<SharedDatabase>,
     /// The role of the caller; `None` where callers have no roles, or it is not known who calls.
     role: Option<Arc<str>>,
+    /// The time that a caller gives to its calls.
+    time: Option<Duration>,
 }
 
 impl Deref for Database {
@@ -152,6 +154,7 @@ impl Database {
         Ok(Self {
             shared: Arc::new(shared),
             role: None,
+            time: None,
         })
     }
 
@@ -167,14 +170,32 @@ impl Database {
         Ok(Self {
             shared: Arc::clone(&self.shared),
             role,
+            time: self.time,
         })
+    }
+
+    /// The database as a caller sees it who gives each call so much time, where that is less than
+    /// the database's own: as long for its place in line, and as long for its work, up to the
+    /// moment when PostgreSQL is told to keep it.
+    #[must_use]
+    pub fn within(&self, time: Option<Duration>) -> Self {
+        Self {
+            time,
+            ..self.clone()
+        }
+    }
+
+    /// The time that the work of a call may take.
+    pub(super) fn call_time(&self) -> Duration {
+        let most = self.most_time();
+        self.time.map_or(most, |time| time.min(most))
     }
 
     /// A session of a pool of this database, under the caller's role.
     pub(super) async fn lease(&self, pool: &SessionPool) -> Result<Lease, Error> {
         match (&self.caller_roles, &self.role) {
             (Some(_), None) => Err(self.no_role()),
-            (_, role) => pool.lease(role.as_deref()).await,
+            (_, role) => pool.lease(role.as_deref(), self.time).await,
         }
     }
 

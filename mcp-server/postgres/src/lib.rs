@@ -40,7 +40,7 @@ pub use parameters::InvalidParameters;
 pub use plan::{Plan, PlannedTable};
 pub use pool::PoolUse;
 pub use session::{OpenError, SessionError, TextRow};
-pub use transaction::{ReadTransaction, within};
+pub use transaction::ReadTransaction;
 pub use wire::{ConnectError, ServerReport, WireError};
 pub use write_transaction::{
     Change, Changed, CopyForm, LoadError, LoadKind, LoadTarget, MadeTable, TargetColumn,

@@ -41,8 +41,8 @@ impl Database {
         sql: &str,
         parameters: Option<&[Value]>,
     ) -> Result<Plan, Error> {
+        let mut lease = self.lease_for_text(sql).await?;
         self.in_time(async {
-            let mut lease = self.lease_for_text(sql).await?;
             let statement = match self.judged(lease.session(), sql).await {
                 Ok(statement) => statement,
                 Err(error) => return Err(end_after(lease, error, sql).await),

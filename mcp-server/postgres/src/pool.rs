@@ -7,18 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{self, Metrics, Object, PoolError, RecycleError, RecycleResult, Timeouts};
+use deadpool::managed::{
+    self, Metrics, Object, PoolError, RecycleError, RecycleResult, TimeoutType, Timeouts,
+};
 use futures::future::join_all;
 use serde::Serialize;
 
 use super::error::{Busy, Error, NotOpened};
 use super::session::{OpenError, Session, SessionSettings};
-use super::wire::{self, Login};
+use super::wire::{self, ConnectError, Login};
 
 /// How long a call waits for a session while all are busy. Less, and a burst of a hundred callers
 /// on a slow machine would be turned away, although each is served in its turn; more, and a caller
 /// would not hear of it, for whom clients and the gateway wait half a minute.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
+
+/// A login has three seconds, and the dozen settings behind it take a round trip each.
+const LONGEST_OPENING: Duration = Duration::from_secs(10);
 
 /// PostgreSQL rolls back at once, whatever was changed; whoever takes longer has fallen silent.
 const LONGEST_ROLLBACK: Duration = Duration::from_secs(10);
@@ -90,11 +98,18 @@ impl SessionPool {
         })
     }
 
-    /// A session, as soon as one is free, under a role where one is named.
-    pub(super) async fn lease(&self, role: Option<&str>) -> Result<Lease, Error> {
+    /// A session, as soon as one is free, under a role where one is named. The wait in line comes
+    /// before the time of what is to run in it, and is no longer than `time`.
+    pub(super) async fn lease(
+        &self,
+        role: Option<&str>,
+        time: Option<Duration>,
+    ) -> Result<Lease, Error> {
+        let patience = self.patience(time);
         let timeouts = Timeouts {
-            wait: Some(self.patience()),
-            ..Timeouts::new()
+            wait: Some(patience),
+            create: Some(self.opening()),
+            recycle: None,
         };
         match Box::pin(self.sessions.timeout_get(&timeouts)).await {
             Ok(session) => {
@@ -103,12 +118,15 @@ impl SessionPool {
                     is_clean: false,
                 };
                 if let Some(role) = role {
-                    let taken = Box::pin(lease.session().take_role(role)).await;
+                    let taken = Box::pin(lease.session().take_role(role));
+                    let taken = tokio::time::timeout(self.opening(), taken).await;
+                    let taken = taken.unwrap_or(Err(ConnectError::TimedOut.into()));
                     taken.map_err(|cause| self.not_opened(cause))?;
                 }
                 Ok(lease)
             }
-            Err(PoolError::Timeout(_)) => Err(self.busy().into()),
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(self.busy(patience).into()),
+            Err(PoolError::Timeout(_)) => Err(self.not_opened(ConnectError::TimedOut.into())),
             Err(PoolError::Backend(cause)) => Err(self.not_opened(cause)),
             Err(error) => Err(Error::NoSession(error.to_string())),
         }
@@ -116,7 +134,7 @@ impl SessionPool {
 
     /// Opens so many sessions at once; they stay open for those who come.
     pub(super) async fn open(&self, count: usize) -> Result<(), Error> {
-        let leases = join_all((0..count).map(|_| self.lease(None))).await;
+        let leases = join_all((0..count).map(|_| self.lease(None, None))).await;
         for lease in leases {
             lease?.give_back();
         }
@@ -142,18 +160,25 @@ impl SessionPool {
         })
     }
 
-    /// The wait for a session: it ends before the time of the statement that is to run in it.
-    fn patience(&self) -> Duration {
+    /// The wait for a session, which is no longer than what is to run in it may take.
+    fn patience(&self, time: Option<Duration>) -> Duration {
         let settings = &self.sessions.manager().settings;
-        QUEUE_TIMEOUT.min(settings.statement_timeout)
+        let most = QUEUE_TIMEOUT.min(settings.statement_timeout);
+        time.map_or(most, |time| time.min(most))
     }
 
-    fn busy(&self) -> Busy {
+    /// The time in which a session is open and set up, or stands under another role.
+    fn opening(&self) -> Duration {
+        let settings = &self.sessions.manager().settings;
+        LONGEST_OPENING.min(settings.statement_timeout + GRACE)
+    }
+
+    fn busy(&self, waited: Duration) -> Busy {
         let status = self.sessions.status();
         Busy {
             most: status.max_size,
             purpose: self.purpose,
-            waited_seconds: self.patience().as_secs(),
+            waited_seconds: waited.as_secs(),
             waiting: status.waiting,
         }
     }

@@ -38,8 +38,8 @@ impl Database {
         parameters: &[Value],
         sink: &mut dyn RowSink,
     ) -> Result<Written, Error> {
+        let lease = self.lease_for_text(sql).await?;
         self.in_time(async {
-            let lease = self.lease_for_text(sql).await?;
             let mut lease = match self.run_warm(lease, sql, parameters, sink).await {
                 Warm::Ended(written) => return written,
                 Warm::Cold(lease) => *lease,

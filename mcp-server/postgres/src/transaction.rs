@@ -3,12 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::pool::Lease;
+use super::pool::{GRACE, Lease};
 use super::session::{SessionError, TextRow};
 use super::{Database, Error};
-
-/// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// A query that describes a table waits a little for one that is being altered: few connections
 /// serve all.
@@ -26,24 +23,25 @@ impl Database {
     /// # Errors
     /// When PostgreSQL cannot be reached, or every such connection is busy.
     pub async fn read(&self) -> Result<ReadTransaction, Error> {
-        let mut transaction = ReadTransaction {
-            lease: self.lease(&self.catalogue).await?,
+        let mut lease = self.lease(&self.catalogue).await?;
+        self.in_time(async { Ok(lease.session().begin(BEGIN).await?) })
+            .await?;
+        Ok(ReadTransaction {
+            lease,
             is_broken: false,
-        };
-        transaction.lease.session().begin(BEGIN).await?;
-        Ok(transaction)
+        })
     }
 
-    /// The result of `call`, unless that takes longer than a statement may; what it runs is
-    /// cancelled then.
+    /// The result of `call`, unless that takes longer than it may; what it runs is cancelled then.
+    /// A session is taken before: a call that only waited in line was not slow.
     ///
     /// # Errors
     /// Those of `call`, and that the time is over.
-    pub async fn in_time<T>(
+    pub(super) async fn in_time<T>(
         &self,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        tokio::time::timeout(self.most_time(), call)
+        tokio::time::timeout(self.call_time(), call)
             .await
             .unwrap_or_else(|_| Err(Error::OutOfTime))
     }
@@ -52,23 +50,6 @@ impl Database {
     pub(super) fn most_time(&self) -> Duration {
         self.settings.statement_timeout + GRACE
     }
-}
-
-/// The result of `call`, unless that takes longer than its caller waits for it; what it runs is
-/// cancelled then.
-///
-/// # Errors
-/// Those of `call`, and that the time is over.
-pub async fn within<T>(
-    time: Option<Duration>,
-    call: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    let Some(time) = time else {
-        return call.await;
-    };
-    tokio::time::timeout(time, call)
-        .await
-        .unwrap_or_else(|_| Err(Error::OutOfTime))
 }
 
 impl ReadTransaction {

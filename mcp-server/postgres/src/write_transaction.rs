@@ -45,15 +45,16 @@ impl Database {
     /// [`Error::ReadOnly`] where there is no login that may; that PostgreSQL cannot be reached, or
     /// every such connection is busy.
     pub async fn write(&self) -> Result<WriteTransaction, Error> {
-        let mut transaction = WriteTransaction {
+        let mut lease = self.lease(self.writers()?).await?;
+        self.in_time(async { Ok(lease.session().begin(BEGIN).await?) })
+            .await?;
+        Ok(WriteTransaction {
             database: self.clone(),
-            lease: self.lease(self.writers()?).await?,
+            lease,
             is_broken: false,
             leaves_traces: false,
             has_no_time_limit: false,
-        };
-        transaction.lease.session().begin(BEGIN).await?;
-        Ok(transaction)
+        })
     }
 
     /// The functions that the operator lets statements call.

@@ -187,6 +187,5 @@ fn change<'a>(statement: &'a ChangeStatement, parameters: &'a [serde_json::Value
         most_rows: statement.max_affected_rows.unwrap_or(u64::MAX),
         is_rehearsal: false,
         is_confirmed: true,
-        time: None,
     }
 }

@@ -208,10 +208,9 @@ impl DeclaredTool {
     ) -> Result<Output, ToolFailure> {
         let query = AskedQuery {
             limits: self.limits(database.limits()),
-            database,
+            database: database.within(self.time()),
             sql: &self.declaration.sql,
             parameters: values,
-            time: self.time(),
             delivery: self.delivery(services, call, asked)?,
             explain: &|error| self.explain(error),
         };
@@ -227,7 +226,7 @@ impl DeclaredTool {
     ) -> Result<Output, ToolFailure> {
         let change = AskedChange {
             limits: self.limits(database.limits()),
-            database,
+            database: database.within(self.time()),
             change,
             explain: &|error| self.explain(error),
         };
@@ -264,7 +263,6 @@ impl DeclaredTool {
                 .unwrap_or(MOST_ROWS),
             is_rehearsal,
             is_confirmed: true,
-            time: self.time(),
         }
     }
 

@@ -96,7 +96,6 @@ impl Tool for ExecuteDml {
             most_rows: arguments.max_affected_rows.unwrap_or(MOST_ROWS),
             is_rehearsal,
             is_confirmed: arguments.confirm.unwrap_or_default(),
-            time: None,
         };
         let asked = AskedChange {
             limits: database.limits(),

@@ -93,10 +93,9 @@ impl Tool for ExecuteQuery {
         let asked = AskedQuery {
             limits: database.limits(),
             explain: &ToolFailure::from,
-            database,
+            database: database.within(arguments.timeout.map(Duration::from_secs)),
             sql: &arguments.sql,
             parameters: &parameters,
-            time: arguments.timeout.map(Duration::from_secs),
             delivery: RowDelivery::new(services, call, asked)?,
         };
         asked.deliver(arguments.format).await
@@ -108,8 +107,6 @@ pub(super) struct AskedQuery<'a> {
     pub(super) database: Database,
     pub(super) sql: &'a str,
     pub(super) parameters: &'a [Value],
-    /// The time that it may take where that is less than the database's own.
-    pub(super) time: Option<Duration>,
     /// The rows and bytes that it gives where they are not read in blocks.
     pub(super) limits: Limits,
     pub(super) delivery: RowDelivery<'a>,
@@ -143,7 +140,9 @@ impl AskedQuery<'_> {
 
     async fn run(&self, sink: &mut dyn RowSink) -> Result<Written, ToolFailure> {
         let query = self.database.query(self.sql, self.parameters, sink);
-        let query = Box::pin(postgres::within(self.time, query));
-        self.delivery.follow(query).await?.map_err(self.explain)
+        self.delivery
+            .follow(Box::pin(query))
+            .await?
+            .map_err(self.explain)
     }
 }

@@ -55,7 +55,10 @@ async fn it_leaves_nothing_running_in_postgresql_when_its_process_is_killed() {
     ];
     for (tool, sql) in [
         ("execute_query", "SELECT pg_sleep(600)"),
-        ("execute_dml", "INSERT INTO things SELECT 1 FROM pg_sleep(600)"),
+        (
+            "execute_dml",
+            "INSERT INTO things SELECT 1 FROM pg_sleep(600)",
+        ),
     ] {
         let mut process = ServerProcess::on(&database, data.path(), &flags);
         let client = process.client();
@@ -64,7 +67,9 @@ async fn it_leaves_nothing_running_in_postgresql_when_its_process_is_killed() {
         sleeping(&database, 1).await;
         process.kill();
         sleeping(&database, 0).await;
-        call.await.expect("it has ended").expect_err("nobody answered");
+        call.await
+            .expect("it has ended")
+            .expect_err("nobody answered");
     }
 }
 

@@ -127,8 +127,8 @@ impl Database {
         &self,
         wanted: &TableName,
     ) -> Result<Result<TableDescription, MissingTable>, Error> {
+        let mut transaction = self.read().await?;
         self.in_time(async {
-            let mut transaction = self.read().await?;
             let described = describe(&mut transaction, wanted).await;
             transaction.end().await;
             described

@@ -32,8 +32,8 @@ impl Database {
         most: u32,
     ) -> Result<Option<Vec<FunctionSummary>>, Error> {
         let most = most.to_string();
+        let mut transaction = self.read().await?;
         self.in_time(async {
-            let mut transaction = self.read().await?;
             let found = transaction.rows(SCHEMA, &[Some(schema)]).await?;
             let functions = match found.is_empty() {
                 true => None,

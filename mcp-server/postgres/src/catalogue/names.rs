@@ -33,8 +33,8 @@ impl Database {
         sql: &'static str,
         parameters: &[Option<&str>],
     ) -> Result<Vec<String>, Error> {
+        let mut transaction = self.read().await?;
         self.in_time(async {
-            let mut transaction = self.read().await?;
             let rows = transaction.rows(sql, parameters).await?;
             transaction.end().await;
             Ok(rows.iter().map(|row| row.text("name")).collect())

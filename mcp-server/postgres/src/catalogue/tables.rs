@@ -91,8 +91,8 @@ impl Database {
         let (after_schema, after_name) = after
             .map(|key| (key.schema.as_str(), key.name.as_str()))
             .unzip();
+        let mut transaction = self.read().await?;
         self.in_time(async {
-            let mut transaction = self.read().await?;
             let rows = transaction
                 .rows(
                     TABLES,

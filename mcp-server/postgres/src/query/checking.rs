@@ -11,8 +11,8 @@ impl Database {
     /// [`Error`]: why it would not be run, what PostgreSQL says about it, or that PostgreSQL cannot
     /// be reached.
     pub async fn check_query(&self, sql: &str) -> Result<usize, Error> {
+        let mut lease = self.lease_for_text(sql).await?;
         self.in_time(async {
-            let mut lease = self.lease_for_text(sql).await?;
             let statement = match self.judged(lease.session(), sql).await {
                 Ok(statement) => statement,
                 Err(error) => return Err(end_after(lease, error, sql).await),

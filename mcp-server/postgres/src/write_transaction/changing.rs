@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use results::{RowSink, Written};
 use serde_json::Value;
@@ -20,7 +19,6 @@ use crate::judge::{
 use crate::pool::Lease;
 use crate::query::{check_text, end_after, fetch};
 use crate::session::{AffordableValues, Session, Statement};
-use crate::transaction::within;
 use crate::{Database, Error};
 
 /// A statement that changes rows, as a caller asks for it.
@@ -36,9 +34,6 @@ pub struct Change<'a> {
     pub is_rehearsal: bool,
     /// Whether the caller means it where every row is changed.
     pub is_confirmed: bool,
-    /// The time that it may take where that is less than the database's own: up to the moment when
-    /// PostgreSQL is told to keep it.
-    pub time: Option<Duration>,
 }
 
 /// A statement that has changed rows.
@@ -65,8 +60,8 @@ impl Database {
         sink: &mut dyn RowSink,
     ) -> Result<Changed, Error> {
         check_text(change.sql)?;
+        let mut lease = self.lease(self.writers()?).await?;
         let changing = self.in_time(async {
-            let mut lease = self.lease(self.writers()?).await?;
             let judged = self.judged_twice(lease.session(), change).await;
             let statement = match judged {
                 Ok(statement) => statement,
@@ -83,7 +78,7 @@ impl Database {
                 }
             }
         });
-        let (lease, changed, leaves_traces) = within(change.time, changing).await?;
+        let (lease, changed, leaves_traces) = changing.await?;
         match change.is_rehearsal {
             true => take_back(lease, leaves_traces).await,
             false => self.commit(lease, leaves_traces).await?,
@@ -99,8 +94,8 @@ impl Database {
     /// [`Error`]: why it is not to be run.
     pub async fn judge_change(&self, change: &Change<'_>) -> Result<usize, Error> {
         check_text(change.sql)?;
+        let mut lease = self.lease(self.writers()?).await?;
         self.in_time(async {
-            let mut lease = self.lease(self.writers()?).await?;
             match self.judged_for_reading(lease.session(), change).await {
                 Ok((parameters, harmless)) => {
                     match harmless.leaves_traces {

@@ -42,8 +42,8 @@ impl Database {
     ) -> Result<MadeTable, Error> {
         table.check()?;
         let statement = table.statement();
+        let mut lease = self.lease(self.writers()?).await?;
         let making = self.in_time(async {
-            let mut lease = self.lease(self.writers()?).await?;
             let made = self.judge_and_make(lease.session(), table, &statement);
             match made.await {
                 Ok(harmless) => Ok(Some((lease, harmless.leaves_traces))),
