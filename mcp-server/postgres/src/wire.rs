@@ -5,6 +5,7 @@
 //! becomes memory here.
 
 mod login;
+mod long_error;
 mod long_row;
 mod tls;
 
@@ -21,7 +22,7 @@ pub(super) use login::{Backend, Login, cancel, connect};
 pub(super) use long_row::{LongRow, RowPiece};
 
 /// The most bytes that a message of any other kind may have: a description of 1 600 columns fits
-/// four times.
+/// four times. Of a longer error the fields are cut.
 const OTHER_BYTES: usize = 1 << 20;
 
 /// The room for each read from the socket. PostgreSQL sends 8 KiB at once, and a few of these have
@@ -103,6 +104,9 @@ impl Wire {
             if let Some(header) = Header::parse(&self.incoming)? {
                 let length = usize::try_from(header.len())
                     .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+                if header.tag() == b'E' && length > OTHER_BYTES {
+                    return self.receive_long_error(length).await;
+                }
                 self.check_length(header.tag(), length)?;
                 if self.incoming.len() > length {
                     if let Some(message) = Message::parse(&mut self.incoming)? {
@@ -267,7 +271,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_refuses_a_message_by_its_header_before_it_is_buffered() {
-        for (tag, announced) in [(b'D', 600 << 20), (b'N', 201), (b'E', 2 << 20)] {
+        for (tag, announced) in [(b'D', 600 << 20), (b'N', 201), (b'T', 2 << 20)] {
             let (answer, buffered) = received(tag, announced).await;
             assert!(answer.is_err(), "{}", char::from(tag));
             let most = 2 * READ_BYTES;

@@ -91,6 +91,30 @@ async fn it_refuses_a_long_cell_before_it_is_read() {
 }
 
 #[tokio::test]
+async fn it_tells_what_was_wrong_with_a_value_whatever_its_length() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let client = server.client();
+    let process = || client.query("SELECT pg_backend_pid()", json!([]));
+    let before = process().await.structured()["rows"].clone();
+    let long = "é".repeat(1_900_000);
+    for (sql, parameters) in [
+        ("SELECT $1::int", json!([long])),
+        ("SELECT repeat('x', 3000000)::int", json!([])),
+    ] {
+        let answer = client.query(sql, parameters).await;
+        let (code, message) = answer.failure();
+        assert_eq!(code, "22P02", "{sql}");
+        assert!(
+            message.contains("invalid input syntax for type integer"),
+            "{sql}"
+        );
+        assert!(answer.body.to_string().len() < 100_000, "{sql}");
+    }
+    assert_eq!(process().await.structured()["rows"], before);
+}
+
+#[tokio::test]
 async fn it_leaves_no_memory_behind_for_long_texts() {
     let database = Database::with("").await;
     let server = Server::on(&database, &["--postgres-connections=1"]).await;
