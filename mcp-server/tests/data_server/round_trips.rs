@@ -1,7 +1,7 @@
 //! How often a call waits for PostgreSQL, counted between the server and PostgreSQL.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,33 +13,48 @@ use crate::server::Server;
 
 /// A line between the server under test and PostgreSQL that counts round trips: how often the
 /// server speaks after PostgreSQL has answered. Two flushes before an answer would count as one.
-struct CountingLine {
-    port: u16,
+pub struct CountingLine {
+    pub port: u16,
     turns: Arc<AtomicUsize>,
+    /// Whether whatever the server says ends the connection, as a crash of PostgreSQL does.
+    pub is_cut: Arc<AtomicBool>,
 }
 
 impl CountingLine {
-    async fn to(postgres: u16) -> Self {
+    pub async fn to(postgres: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
         let turns = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&turns);
+        let is_cut = Arc::<AtomicBool>::default();
+        let asked = Arc::clone(&is_cut);
         tokio::spawn(async move {
             while let Ok((server, _)) = listener.accept().await {
                 let database = TcpStream::connect(("127.0.0.1", postgres)).await;
                 let database = database.expect("PostgreSQL listens");
-                tokio::spawn(forward(server, database, Arc::clone(&counted)));
+                let (counted, asked) = (Arc::clone(&counted), Arc::clone(&asked));
+                tokio::spawn(forward(server, database, counted, asked));
             }
         });
-        Self { port, turns }
+        Self {
+            port,
+            turns,
+            is_cut,
+        }
     }
 
-    fn turns(&self) -> usize {
+    /// How often the server has spoken.
+    pub fn turns(&self) -> usize {
         self.turns.load(Ordering::SeqCst)
     }
 }
 
-async fn forward(server: TcpStream, database: TcpStream, turns: Arc<AtomicUsize>) {
+async fn forward(
+    server: TcpStream,
+    database: TcpStream,
+    turns: Arc<AtomicUsize>,
+    is_cut: Arc<AtomicBool>,
+) {
     let (mut from_server, mut to_server) = server.into_split();
     let (mut from_database, mut to_database) = database.into_split();
     let (mut said, mut answered) = ([0; 65536], [0; 65536]);
@@ -51,6 +66,9 @@ async fn forward(server: TcpStream, database: TcpStream, turns: Arc<AtomicUsize>
                 if has_answered {
                     turns.fetch_add(1, Ordering::SeqCst);
                     has_answered = false;
+                }
+                if is_cut.load(Ordering::SeqCst) {
+                    return;
                 }
                 pass_on(&said, count, &mut to_database, &from_database).await
             }
@@ -148,6 +166,34 @@ async fn it_asks_postgresql_twice_for_a_new_query_of_known_names() {
         turns = turns.min(line.turns() - before);
     }
     assert_eq!(turns, 2);
+}
+
+#[tokio::test]
+async fn it_sends_no_query_again_in_which_postgresql_may_have_crashed() {
+    let database = Database::with(THINGS).await;
+    let (server, line) = server_on(&database, &[]).await;
+    let client = server.client();
+    let mut turns = 0;
+    for _ in 0..CALLS {
+        let before = line.turns();
+        let answer = client.query("SELECT 1", json!([])).await;
+        assert_eq!(answer.structured()["rows"], json!([[1]]));
+        turns = line.turns() - before;
+        if turns == 1 {
+            break;
+        }
+    }
+    assert_eq!(turns, 1);
+    line.is_cut.store(true, Ordering::SeqCst);
+    let before = line.turns();
+    let answer = client.query("SELECT 1", json!([])).await;
+    assert_eq!(line.turns() - before, 1);
+    line.is_cut.store(false, Ordering::SeqCst);
+    let (code, message) = answer.failure();
+    assert_eq!(code, "unavailable");
+    assert!(message.contains("connection to PostgreSQL broke"), "{message}");
+    let answer = client.query("SELECT 1", json!([])).await;
+    assert_eq!(answer.structured()["rows"], json!([[1]]));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use super::rows_to_ask_for;
 use crate::pool::Lease;
 use crate::session::{BEGIN, HAS_CHANGED, ROLL_BACK, Session, SessionError, Statement, UNCHANGED};
 use crate::shape::Shape;
-use crate::wire::{ServerReport, WireError};
+use crate::wire::ServerReport;
 use crate::{Database, Error, parameters};
 
 /// The statements of a chain before the caller's own.
@@ -24,7 +24,8 @@ pub(super) enum Warm {
     Ended(Result<Written, Error>),
     /// Nothing of it has run; the session is at rest, and the long way is open.
     Cold(Box<Lease>),
-    /// Nothing of it has run, since PostgreSQL had ended the session while it was idle.
+    /// Nothing of it has run, since PostgreSQL had ended the session while it was idle: it said so,
+    /// or took nothing any more.
     Gone,
 }
 
@@ -33,7 +34,7 @@ enum Came {
     Rows(Fetched),
     /// The state of the database has become another one.
     Changed,
-    /// Nothing, or a farewell.
+    /// A farewell, or nothing was taken.
     Nothing,
 }
 
@@ -150,24 +151,27 @@ enum Before {
 }
 
 /// Sends the chain, and reads the answers to the statements before the caller's own.
+///
+/// Where the connection breaks without a word nobody knows how far the chain came: PostgreSQL
+/// answers it as a whole, and a process that crashes in the query leaves nothing of the answer.
+/// Whoever sent the query again might have it crash again.
 async fn receive_before(session: &mut Session) -> Result<Before, SessionError> {
     let mut done = 0;
     if session.flush().await.is_err() {
         return Ok(Before::Nothing);
     }
     while done < BEFORE {
-        match session.receive().await {
-            Ok(Message::CommandComplete(_)) => done += 1,
-            Ok(Message::ErrorResponse(body)) => {
+        match session.receive().await? {
+            Message::CommandComplete(_) => done += 1,
+            // Whatever had run before a farewell is answered before it.
+            Message::ErrorResponse(body) => {
                 let report = ServerReport::read(body.fields())?;
                 return Ok(match report.severity.as_str() {
                     "FATAL" if done == 0 => Before::Nothing,
                     _ => Before::Failed(report),
                 });
             }
-            Ok(_) => {}
-            Err(WireError::Io(_)) if done == 0 => return Ok(Before::Nothing),
-            Err(error) => return Err(error.into()),
+            _ => {}
         }
     }
     Ok(Before::Passed)
