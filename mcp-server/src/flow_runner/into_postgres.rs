@@ -39,7 +39,8 @@ impl IntoDatabase<'_> {
     /// Judges the statements, before anything is read or written.
     pub(super) async fn judge_statements(&self) -> Result<(), ToolFailure> {
         for statement in &self.into.statements {
-            self.database.judge_change(&change(statement, &[])).await?;
+            let change = change(statement, &[], false);
+            self.database.judge_change(&change).await?;
         }
         Ok(())
     }
@@ -58,10 +59,11 @@ impl IntoDatabase<'_> {
             _ => None,
         };
         let mut changed = 0;
-        for statement in &self.into.statements {
+        let last = self.into.statements.len().saturating_sub(1);
+        for (at, statement) in self.into.statements.iter().enumerate() {
             let values = source::values(self.call, &statement.bind);
             let mut nowhere = FileRows::new(std::io::sink(), FileForm::Csv, u64::MAX);
-            let change = change(statement, &values);
+            let change = change(statement, &values, at == last);
             changed += transaction
                 .change(&change, &mut nowhere)
                 .await?
@@ -180,12 +182,17 @@ impl IntoDatabase<'_> {
 
 /// A statement of a pipeline. Its author means every row that it changes: nobody is there to be
 /// asked when it runs.
-fn change<'a>(statement: &'a ChangeStatement, parameters: &'a [serde_json::Value]) -> Change<'a> {
+fn change<'a>(
+    statement: &'a ChangeStatement,
+    parameters: &'a [serde_json::Value],
+    is_last: bool,
+) -> Change<'a> {
     Change {
         sql: &statement.sql,
         parameters,
         most_rows: statement.max_affected_rows.unwrap_or(u64::MAX),
         is_rehearsal: false,
         is_confirmed: true,
+        is_last,
     }
 }

@@ -263,6 +263,7 @@ impl DeclaredTool {
                 .unwrap_or(MOST_ROWS),
             is_rehearsal,
             is_confirmed: true,
+            is_last: true,
         }
     }
 

@@ -96,6 +96,7 @@ impl Tool for ExecuteDml {
             most_rows: arguments.max_affected_rows.unwrap_or(MOST_ROWS),
             is_rehearsal,
             is_confirmed: arguments.confirm.unwrap_or_default(),
+            is_last: true,
         };
         let asked = AskedChange {
             limits: database.limits(),

@@ -101,3 +101,26 @@ async fn it_runs_statements_that_write_after_the_rows_and_alone_once_and_as_a_wh
         pipelines.database.wait_for_count(sql, expected).await;
     }
 }
+
+#[tokio::test]
+async fn it_looks_at_deferred_constraints_after_the_last_statement_of_a_stage() {
+    let pipelines = Pipelines::with(
+        "CREATE TABLE parents (id int PRIMARY KEY);
+         CREATE TABLE children (parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED)",
+    )
+    .await;
+    let child = json!({"sql": "INSERT INTO children VALUES (1)"});
+    let parent = json!({"sql": "INSERT INTO parents VALUES (1)"});
+    for (statements, status, rows) in [
+        (json!([child, parent]), "succeeded", 1),
+        (json!([child, {"sql": "DELETE FROM parents WHERE id = 1"}]), "failed", 1),
+    ] {
+        let destination = json!({"type": "postgres", "statements": statements});
+        let stages = json!([{"name": "change", "retry": {"attempts": 1},
+            "destination": destination}]);
+        let seen = pipelines.finish(stages, json!({})).await;
+        assert_eq!(seen["status"], status, "{seen}");
+        let found = "SELECT count(*) FROM children JOIN parents ON parent = id";
+        pipelines.database.wait_for_count(found, rows).await;
+    }
+}

@@ -34,6 +34,9 @@ pub struct Change<'a> {
     pub is_rehearsal: bool,
     /// Whether the caller means it where every row is changed.
     pub is_confirmed: bool,
+    /// Whether no other statement follows in its transaction: what is deferred to the end happens
+    /// with the last one, and is counted with it.
+    pub is_last: bool,
 }
 
 /// A statement that has changed rows.
@@ -186,8 +189,10 @@ impl Database {
         if !fetched.is_complete {
             return Err(Error::TooMuchReturned);
         }
-        // What is deferred to the end happens now, so that it is counted, in a rehearsal too.
-        session.run("SET CONSTRAINTS ALL IMMEDIATE").await?;
+        if change.is_last {
+            // What is deferred to the end happens now, so that it is counted, in a rehearsal too.
+            session.run("SET CONSTRAINTS ALL IMMEDIATE").await?;
+        }
         let tables = difference(&before, count(session).await?);
         let affected_rows = fetched.affected_rows.unwrap_or_default();
         let changed: u64 = tables.iter().map(ChangedTable::rows).sum();
