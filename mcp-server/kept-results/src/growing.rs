@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use results::{Column, OversizedCell, Truncation};
 
+use crate::aside::aside;
 use crate::cutting::{Cut, Cutter};
 use crate::{KeptResults, NotKept, Purpose, ResultDraft, ResultHandle};
 
@@ -202,8 +203,10 @@ impl GrowingBytes {
                 plan.cuts.push(cut);
             }
         }
+        let is_due = self.draft.is_none() || !self.blocks.cuts.is_empty();
         if end > self.answer_bytes
-            && let Err(not_kept) = self.write_blocks()
+            && is_due
+            && let Err(not_kept) = aside(|| self.write_blocks())
         {
             self.give_up(not_kept);
         }

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod aside;
 mod counts;
 mod cutting;
 mod disk_room;

@@ -39,7 +39,7 @@ impl Resource for KeptResult {
     ) -> Result<Contents, ToolFailure> {
         let (node, id) = (variables.text("node"), variables.text("id"));
         let Some(number) = variables.get("block") else {
-            return facts(services, call, node, id);
+            return facts(services, call, node, id).await;
         };
         let number = number.parse().map_err(|_| {
             ToolFailure::invalid_arguments(format!("`{number}` is no number of a block"))
@@ -83,10 +83,13 @@ fn meta(kept: &Kept, block: &Block, uri: &str) -> Map<String, Value> {
 }
 
 /// The facts about the whole result.
-fn facts(services: &Services, call: &Call, node: &str, id: &str) -> Result<Contents, ToolFailure> {
-    let kept = services
-        .kept_results
-        .open(node, id, call.principal.owner())?;
+async fn facts(
+    services: &Services,
+    call: &Call,
+    node: &str,
+    id: &str,
+) -> Result<Contents, ToolFailure> {
+    let kept = read_result_block::open(services, call, node, id, Ok).await?;
     let mut view = json!({
         "columns": kept.columns(),
         "mime_type": kept.mime_type(),

@@ -114,17 +114,35 @@ pub async fn read_block(
     id: &str,
     block: u64,
 ) -> Result<(KeptResult, Block), ToolFailure> {
+    let read = move |kept: KeptResult| {
+        let block = kept.block(block)?;
+        Ok((kept, block))
+    };
+    open(services, call, node, id, read).await
+}
+
+/// Reads what is wanted of the caller's result with this id on this node, where that keeps nobody
+/// else waiting.
+///
+/// # Errors
+/// [`ToolFailure`]: the same for a foreign result and for one that is not there.
+pub async fn open<T: Send + 'static>(
+    services: &Services,
+    call: &Call,
+    node: &str,
+    id: &str,
+    read: impl FnOnce(KeptResult) -> Result<T, ToolFailure> + Send + 'static,
+) -> Result<T, ToolFailure> {
     let store = Arc::clone(&services.kept_results);
     let owner = call.principal.owner().map(ToOwned::to_owned);
     let (node, id) = (node.to_owned(), id.to_owned());
-    let reading = tokio::task::spawn_blocking(move || -> Result<_, ToolFailure> {
+    let reading = tokio::task::spawn_blocking(move || {
         let kept = store.open(&node, &id, owner.as_deref())?;
-        let block = kept.block(block)?;
-        Ok((kept, block))
+        read(kept)
     });
     let read = call.unless_cancelled(reading).await?;
     read.map_err(|error| {
-        ToolFailure::unavailable("the block cannot be read").with_log(error.to_string())
+        ToolFailure::unavailable("the result cannot be read").with_log(error.to_string())
     })?
 }
 

@@ -263,3 +263,29 @@ fn it_tells_of_blocks_that_can_be_read_before_the_whole_is_there() {
     assert!(told.is_sorted() && told.len() > 3, "{told:?}");
     assert_eq!(told.last().copied(), Some(blocks as usize - 1));
 }
+
+#[test]
+fn it_keeps_no_other_task_of_its_thread_waiting_while_it_writes() {
+    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = { runtime }.worker_threads(1).build().expect("threads");
+    let kept = Kept::new(100_000);
+    let (told, hears) = std::sync::mpsc::channel();
+    let hears = Mutex::new(hears);
+    let listener = move |_| {
+        let (tell, hears) = (told.clone(), hears.lock().expect("alone"));
+        // It runs only where somebody else drives the tasks of this thread.
+        tokio::spawn(async move { tell.send(()).expect("it is waited for") });
+        let other = hears.recv_timeout(Duration::from_secs(60));
+        other.expect("the other task runs");
+    };
+    let keeping = Keeping {
+        listener: Some(Arc::new(listener)),
+        ..kept.keeping(100)
+    };
+    let writing = runtime.spawn(async move {
+        let texts = ["0123456789012345"; 30];
+        rows(RowForm::Lines, Some(keeping), &texts).result
+    });
+    let grown = runtime.block_on(writing).expect("it ends");
+    assert_eq!((grown.rows, grown.handle.is_some()), (30, true));
+}
