@@ -20,6 +20,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Resources that one subscription watches; of more, the first are accepted.
 const MOST_RESOURCES: usize = 32;
 
+/// Resources of a kind by whose URIs a change of the list is found: a person looks through no more,
+/// and every look of every subscription costs as much.
+const MOST_LISTED: usize = 500;
+
 /// Something that a client watches and that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Change {
@@ -34,7 +38,8 @@ struct Watch {
     server: McpServer,
     call: Call,
     resources: BTreeMap<String, Option<String>>,
-    list: Option<Option<Vec<String>>>,
+    /// The URIs of each kind of resource that could be listed yet.
+    list: Option<BTreeMap<&'static str, Vec<String>>>,
 }
 
 impl Watch {
@@ -44,7 +49,7 @@ impl Watch {
             server: server.clone(),
             call,
             resources: uris.map(|uri| (uri.clone(), None)).collect(),
-            list: (filter.resources_list_changed == Some(true)).then_some(None),
+            list: (filter.resources_list_changed == Some(true)).then(BTreeMap::new),
         }
     }
 
@@ -62,12 +67,15 @@ impl Watch {
                 changes.push(Change::Resource(uri.clone()));
             }
         }
-        if let Some(last) = &mut self.list
-            && let Ok(page) = registry.list(services, &self.call, None).await
-        {
-            let uris = page.resources.iter().map(|resource| resource.uri.clone());
-            let before = last.replace(uris.collect());
-            if before.is_some() && before != *last {
+        if let Some(last) = &mut self.list {
+            let listed = registry.listed_uris(services, &self.call, MOST_LISTED);
+            let mut has_changed = false;
+            for (kind, uris) in listed.await {
+                let is_new = last.get(kind).is_none_or(|before| *before != uris);
+                let before = is_new.then(|| last.insert(kind, uris)).flatten();
+                has_changed |= before.is_some();
+            }
+            if has_changed {
                 changes.push(Change::List);
             }
         }

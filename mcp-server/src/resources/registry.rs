@@ -231,6 +231,30 @@ impl ResourceRegistry {
         })
     }
 
+    /// The URIs of the first `most` resources of each kind that can be listed at the moment, by the
+    /// kind's name.
+    pub async fn listed_uris(
+        &self,
+        services: &Services,
+        call: &Call,
+        most: usize,
+    ) -> Vec<(&'static str, Vec<String>)> {
+        let mut kinds = Vec::new();
+        for entry in &self.entries {
+            match (entry.list)(services, call, None, most).await {
+                Ok(listed) => {
+                    let uris = listed.into_iter().map(|one| one.uri);
+                    kinds.push((entry.name, uris.collect()));
+                }
+                Err(failure) => {
+                    let error = failure.message;
+                    tracing::debug!(resource = entry.name, error, "not listed");
+                }
+            }
+        }
+        kinds
+    }
+
     /// The kind of resource that a URI belongs to, by its name.
     pub fn name_of(&self, uri: &str) -> Option<&'static str> {
         self.find(uri).map(|(entry, _)| entry.name)

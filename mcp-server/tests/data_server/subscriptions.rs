@@ -1,11 +1,15 @@
 //! Clients that watch resources are told when these change, in both eras.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::client::{Client, Events, MODERN};
-use crate::database::Database;
+use crate::database::{Database, run};
 use crate::event_streams::StreamClient;
 use crate::pipelines::{Pipelines, create};
+use crate::round_trips::CountingLine;
 use crate::server::Server;
 
 const ACTIVE: &str = "pipelines://active";
@@ -89,6 +93,44 @@ async fn it_tells_an_older_client_on_its_event_stream_until_it_unsubscribes() {
         .client()
         .call("cancel_pipeline", json!({"run_id": run}))
         .await;
+}
+
+#[tokio::test]
+async fn it_tells_of_a_list_that_changed_and_not_of_one_that_could_not_be_looked_at() {
+    let database = Database::with("").await;
+    let line = CountingLine::to(database.port).await;
+    let server = Server::at(line.port, &database.name, &[]).await;
+    let params = json!({"notifications": {"resourcesListChanged": true}});
+    let client = server.client();
+    let mut events = Events::of(client.send("subscriptions/listen", params, &[]).await);
+    events.next().await;
+    let mut administrator = database.connection().await;
+    // The first look comes after some of these; what was told until then is what there was.
+    let mut made = 0;
+    let told = loop {
+        run(&mut administrator, &format!("CREATE SCHEMA made_{made}")).await;
+        made += 1;
+        let wait = Duration::from_secs(10);
+        if let Ok(told) = tokio::time::timeout(wait, events.next()).await {
+            break told;
+        }
+        assert!(made < 6, "it never tells");
+    };
+    let changed = json!("notifications/resources/list_changed");
+    assert_eq!(told["method"], changed);
+    line.is_cut.store(true, Ordering::SeqCst);
+    let before = line.turns();
+    // A look opens a connection for each kind that PostgreSQL has.
+    database.until(|| line.turns() >= before + 5).await;
+    line.is_cut.store(false, Ordering::SeqCst);
+    run(&mut administrator, "CREATE SCHEMA the_last").await;
+    let told = events.next().await;
+    assert_eq!(told["method"], changed);
+    let seen = client.request("resources/list", json!({})).await;
+    assert!(seen.body.to_string().contains("the_last"), "{seen:?}");
+    drop(server);
+    let last = events.next().await;
+    assert!(last.get("result").is_some(), "{last}");
 }
 
 #[tokio::test]
