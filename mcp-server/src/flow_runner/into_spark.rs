@@ -97,8 +97,12 @@ fn statement(insert: &str, columns: &[String], known: &[Column]) -> Result<Strin
     ))
 }
 
-/// The expression that reads a text as a value of a column. A text that is none fails the
-/// statement; the CAST of a Spark without ANSI (`spark.sql.ansi.enabled=false`) makes NULL of it.
+/// The characters of a value that a failure quotes.
+const QUOTED: usize = 100;
+
+/// The expression that reads a text as a value of a column. One that is none fails the statement,
+/// also where Spark's CAST would make NULL or another value of it (`spark.sql.ansi.enabled=false`):
+/// `try_cast` takes what CAST takes under ANSI, and nothing else.
 fn value(text: &str, column: &Column) -> Result<String, ToolFailure> {
     let type_name = &column.type_name;
     let is_nested = ["array<", "map<", "struct<"]
@@ -117,7 +121,14 @@ fn value(text: &str, column: &Column) -> Result<String, ToolFailure> {
             "from_json({text}, {}, map('mode', 'FAILFAST'))",
             literal(type_name)
         )),
-        _ => Ok(format!("CAST({text} AS {type_name})")),
+        _ => {
+            let is_none = format!("` is no {type_name} for column `{}`", column.name);
+            Ok(format!(
+                "coalesce(try_cast({text} AS {type_name}), if({text} IS NULL, NULL, \
+                 raise_error(concat('`', left({text}, {QUOTED}), {}))))",
+                literal(&is_none)
+            ))
+        }
     }
 }
 
@@ -237,7 +248,9 @@ mod tests {
         let sql = statement("INSERT INTO `t`", &columns, &known).expect("a statement");
         assert_eq!(
             sql,
-            "INSERT INTO `t` (`a`, `it's ``b```, `c`) SELECT CAST(fields.`a` AS decimal(12,2)), \
+            "INSERT INTO `t` (`a`, `it's ``b```, `c`) SELECT coalesce(try_cast(fields.`a` AS \
+             decimal(12,2)), if(fields.`a` IS NULL, NULL, raise_error(concat('`', \
+             left(fields.`a`, 100), '` is no decimal(12,2) for column `a`')))), \
              fields.`it's ``b```, from_json(fields.`c`, 'array<string>', map('mode', \
              'FAILFAST')) FROM (SELECT from_json(text, '`a` STRING, `it\\'s ``b``` STRING, `c` \
              STRING', map('mode', 'FAILFAST')) AS fields FROM portcullis_rows)"

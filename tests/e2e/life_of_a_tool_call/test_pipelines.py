@@ -3,15 +3,20 @@
 import csv
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from gateway_tools import GatewayTools
 
 from free_ports import free_port
+from installation import Installation
 from outcomes import failure, structured
+from own_spark import SparkConnect
 from polling import until
 from processes import Process
+from stack import Stack
 
 FINAL = {"succeeded", "failed", "cancelled"}
 
@@ -97,23 +102,31 @@ def test_it_refuses_a_table_of_a_spark_that_only_reads(client):
     assert "Spark SQL only reads here" in failure(refused)
 
 
-@pytest.fixture
-def writer(installation, stack, tmp_path) -> Iterator[GatewayTools]:
+@contextmanager
+def writing(
+    installation: Installation, stack: Stack, directory: Path, **more: str
+) -> Iterator[GatewayTools]:
     """Runs a data server that may write into the Spark of the stack, whose own one is held still:
     it shares the records, and would take the runs.
     """
     port = free_port()
-    environment = stack.environment_of("mcp-server") | {"SPARK_ALLOW_WRITES": "true"}
+    environment = stack.environment_of("mcp-server") | {"SPARK_ALLOW_WRITES": "true"} | more
     environment.pop("MCP_METRICS_ADDRESS", None)
     command = [installation.binary("mcp-server"), "--address", f"127.0.0.1:{port}"]
     with stack.frozen("mcp-server"):
-        process = Process("mcp-server-that-writes", command, tmp_path, environment)
+        process = Process("mcp-server-that-writes", command, directory, environment)
         tools = GatewayTools(port)
         try:
             tools.wait_until_served()
             yield tools
         finally:
             process.stop()
+
+
+@pytest.fixture
+def writer(installation, stack, tmp_path) -> Iterator[GatewayTools]:
+    with writing(installation, stack, tmp_path) as tools:
+        yield tools
 
 
 def finish(tools: GatewayTools, stages: list[dict]) -> dict:
@@ -172,7 +185,7 @@ def test_it_moves_rows_of_postgres_and_of_files_into_tables_of_spark(writer, sta
     first = [7, "1.50", 'a "b"\r\nc', None, None]
     assert rows == [first, [8, None, None, None, None], [9, None, None, ["d"], True]]
     for name, text, code in [
-        ("no_number", "id\nseven\n", "CAST_INVALID_INPUT"),
+        ("no_number", "id\nseven\n", "USER_RAISED_EXCEPTION"),
         ("no_column", "it\n7\n", "does_not_fit"),
     ]:
         (files / f"{name}.csv").write_text(text)
@@ -181,3 +194,36 @@ def test_it_moves_rows_of_postgres_and_of_files_into_tables_of_spark(writer, sta
         assert seen["stages"][0]["error"]["code"].startswith(code), seen
     assert spark("SELECT count(*) FROM moved") == [[3]]
     spark("DROP TABLE moved")
+
+
+def test_it_takes_nothing_else_for_a_value_where_spark_runs_without_ansi(
+    installation, stack, tmp_path
+):
+    spark = SparkConnect(installation, tmp_path, "spark.sql.ansi.enabled=false")
+    try:
+        remote = f"sc://127.0.0.1:{spark.port}"
+        with writing(installation, stack, tmp_path, SPARK_REMOTE=remote) as tools:
+            table = {"sql": "CREATE TABLE IF NOT EXISTS strict (id INT, day DATE) USING parquet"}
+            made = lambda: tools.outcome("execute_spark_sql", table)[0]  # noqa: E731
+            until("Spark takes statements", made, 240, pause=0.5)
+            into = {"type": "spark_sql", "table": "strict"}
+            for name, text in [
+                ("good", "7,2026-11-22"),
+                ("word", "x,"),
+                ("half", "1.5,"),
+                ("date", "1,2026-02-30"),
+            ]:
+                path = f"strict_{name}.csv"
+                (stack.data / "pipelines" / path).write_text(f"id,day\n{text}\n")
+                source = {"type": "file", "path": path, "format": "csv"}
+                seen = finish(tools, [{"name": "s", "source": source, "destination": into}])
+                if name == "good":
+                    assert seen["status"] == "succeeded", seen
+                else:
+                    error = seen["stages"][0]["error"]
+                    assert error["code"].startswith("USER_RAISED_EXCEPTION"), seen
+                    assert " for column `" in error["message"], seen
+            rows = tools.done("execute_spark_sql", {"sql": "SELECT * FROM strict"})["rows"]
+            assert rows == [[7, "2026-11-22"]]
+    finally:
+        spark.process.stop()
