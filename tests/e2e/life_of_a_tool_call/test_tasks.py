@@ -10,8 +10,6 @@ from polling import until
 
 EXTENSION = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 ENDLESS = "SELECT sum(id * 7 % 13) AS total FROM range(1000000000000)"
-# Spark works on for a client that is gone: seconds, so that nothing after it waits for its cores.
-LONG = "SELECT sum(id * 7 % 13) AS total FROM range(1000000000)"
 
 
 class Follower:
@@ -90,9 +88,12 @@ def test_it_stops_in_spark_what_is_cancelled(follower, spark_works):
     follower.wait_for(task, "cancelled")
 
 
-def test_it_says_that_a_load_was_lost_with_its_server_and_keeps_nothing_of_it(follower, stack):
-    arguments = {"sql": LONG, "table": "never_loaded", "mode": "create"}
+def test_it_says_that_a_load_was_lost_with_its_server_and_keeps_nothing_of_it(
+    follower, stack, spark_works
+):
+    arguments = {"sql": ENDLESS, "table": "never_loaded", "mode": "create"}
     task = follower.begin("bulk_load_from_spark", arguments)
+    until("Spark works", spark_works, 60, 0.2)
     stack.kill("mcp-server")
     served = call(Era.MODERN, "execute_query", {"sql": "SELECT 1"})
     until("the server answers", lambda: served.post_once(stack.gateway_port).status == 200, 60)
@@ -102,3 +103,5 @@ def test_it_says_that_a_load_was_lost_with_its_server_and_keeps_nothing_of_it(fo
     )
     assert "may have had its effect" in lost["error"]["message"]
     assert rows(follower, "SELECT to_regclass('never_loaded') IS NULL") == [[True]]
+    # Its client does not come back for it, so Spark gives the statement up.
+    until("Spark works no more", lambda: not spark_works(), 120, 0.5)

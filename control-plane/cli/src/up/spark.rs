@@ -176,6 +176,16 @@ impl LocalSpark {
                 "spark.connect.grpc.binding.port",
                 spark_connect_port.to_string(),
             ),
+            // A client that lives comes back to its statement within seconds, and one that was
+            // killed never does. Connect's own five minutes would keep the cores from others.
+            (
+                "spark.connect.execute.manager.detachedTimeout",
+                "20s".to_owned(),
+            ),
+            (
+                "spark.connect.execute.manager.maintenanceInterval",
+                "5s".to_owned(),
+            ),
             ("spark.ui.port", spark_driver_ui_port.to_string()),
             // Here callers' statements only read, whatever their text: see
             // `mcp-server/spark-extension`.
