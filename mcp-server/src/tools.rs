@@ -8,6 +8,7 @@ mod failure;
 mod inputs;
 mod job_view;
 mod paging;
+pub mod pipeline_changes;
 mod pipeline_view;
 mod registry;
 mod row_delivery;

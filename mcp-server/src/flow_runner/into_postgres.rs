@@ -6,10 +6,11 @@ use super::csv_rows::CsvRows;
 use super::rows::{JsonLines, Rows};
 use super::source;
 use crate::copy_format::Misfit;
-use crate::pipelines::{ChangeStatement, FileFormat, IntoPostgres, LoadMode};
-use crate::postgres::{Change, CopyForm, Database, LoadKind, LoadTarget, WriteTransaction};
+use crate::pipelines::{FileFormat, IntoPostgres, LoadMode};
+use crate::postgres::{CopyForm, Database, LoadKind, LoadTarget, WriteTransaction};
 use crate::results::{FileForm, FileRows};
 use crate::tools::ToolFailure;
+use crate::tools::pipeline_changes::change;
 
 /// Bytes of the rows of one INSERT. Each costs a round trip; PostgreSQL holds one several times
 /// over while it reads the JSON.
@@ -39,7 +40,7 @@ impl IntoDatabase<'_> {
     /// Judges the statements, before anything is read or written.
     pub(super) async fn judge_statements(&self) -> Result<(), ToolFailure> {
         for statement in &self.into.statements {
-            let change = change(statement, &[], false);
+            let change = change(statement, &[], self.into.confirmed, false);
             self.database.judge_change(&change).await?;
         }
         Ok(())
@@ -63,7 +64,7 @@ impl IntoDatabase<'_> {
         for (at, statement) in self.into.statements.iter().enumerate() {
             let values = source::values(self.call, &statement.bind);
             let mut nowhere = FileRows::new(std::io::sink(), FileForm::Csv, u64::MAX);
-            let change = change(statement, &values, at == last);
+            let change = change(statement, &values, self.into.confirmed, at == last);
             changed += transaction
                 .change(&change, &mut nowhere)
                 .await?
@@ -177,22 +178,5 @@ impl IntoDatabase<'_> {
             rows: i64::try_from(rows).ok(),
             message: format!("{verb} {rows} rows"),
         });
-    }
-}
-
-/// A statement of a pipeline. Its author means every row that it changes: nobody is there to be
-/// asked when it runs.
-fn change<'a>(
-    statement: &'a ChangeStatement,
-    parameters: &'a [serde_json::Value],
-    is_last: bool,
-) -> Change<'a> {
-    Change {
-        sql: &statement.sql,
-        parameters,
-        most_rows: statement.max_affected_rows.unwrap_or(u64::MAX),
-        is_rehearsal: false,
-        is_confirmed: true,
-        is_last,
     }
 }

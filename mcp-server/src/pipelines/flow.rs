@@ -25,7 +25,8 @@ pub struct Pipeline {
     pub parameters: BTreeMap<String, ParameterDefinition>,
     /// The work, in any order.
     pub stages: Vec<Stage>,
-    /// Whether tables that its runs overwrite are meant to be emptied.
+    /// Whether it is meant that its runs empty tables which they overwrite, and change every row
+    /// where a statement says so.
     #[serde(default)]
     pub confirm: bool,
 }
@@ -156,6 +157,10 @@ pub struct IntoPostgres {
     /// A table of the same database in which effects are marked, so that each happens once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker_table: Option<String>,
+    /// Whether its author has said that a statement which changes every row is meant; the
+    /// pipeline's own `confirm` decides.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirmed: bool,
 }
 
 /// One INSERT, UPDATE, DELETE or MERGE.
@@ -230,8 +235,11 @@ impl Pipeline {
     /// # Errors
     /// [`InvalidFlow`], the first fault that is plain without looking at any service.
     pub fn definition(self) -> Result<PipelineDefinition, InvalidFlow> {
-        let parameters = self.parameters;
-        let step = |stage: Stage| {
+        let (parameters, confirmed) = (self.parameters, self.confirm);
+        let step = |mut stage: Stage| {
+            if let Destination::Postgres(into) = &mut stage.destination {
+                into.confirmed = confirmed;
+            }
             let statements = match &stage.destination {
                 Destination::Postgres(into) => into.statements.as_slice(),
                 _ => &[],

@@ -3,6 +3,7 @@
 use orchestrator::store::CreateError;
 use serde_json::{Value, json};
 
+use super::pipeline_changes::statements_on_every_row;
 use super::{Effect, Output, Tool, ToolFailure, pipeline_view};
 use crate::call::Call;
 use crate::config::Access;
@@ -33,7 +34,8 @@ impl Tool for CreateEtlPipeline {
             "type": "object",
             "properties": {
                 "name": {"type": "string", "minLength": 1},
-                "confirm": {"type": "boolean", "description": "True if overwrites are meant"},
+                "confirm": {"type": "boolean", "description": "True if overwrites, \
+                     and statements on every row, are meant"},
                 "description": text,
                 "parameters": {"type": "object", "description": "By name: {\"type\": string | \
                      integer | number | boolean, \"default\"}"},
@@ -91,17 +93,17 @@ impl Tool for CreateEtlPipeline {
         let definition = pipeline
             .definition()
             .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
-        let mut emptied = Vec::new();
+        let mut unconfirmed = Unconfirmed::default();
         for step in &definition.steps {
             if let Ok(flow) = serde_json::from_value::<Flow>(step.config.clone()) {
                 check(services, call.principal.owner(), &step.name, &flow)?;
-                let table = flow.destination.emptied_table();
-                emptied.extend(table.map(|table| format!("`{table}` (stage `{}`)", step.name)));
+                if !is_confirmed {
+                    let look = unconfirmed.look(services, call, &step.name, &flow);
+                    call.unless_cancelled(look).await??;
+                }
             }
         }
-        if !emptied.is_empty() && !is_confirmed {
-            return Err(ToolFailure::unconfirmed_overwrite(&emptied.join(", ")));
-        }
+        unconfirmed.refuse()?;
         let store = services.pipelines.store()?;
         let create = store.create(call.principal.owner(), &definition);
         let created = call.unless_cancelled(create).await?.map_err(failure)?;
@@ -110,6 +112,46 @@ impl Tool for CreateEtlPipeline {
             created.definition.name, created.version
         );
         Ok(Output::new(&pipeline_view::pipeline(&created), text))
+    }
+}
+
+/// The effects of a pipeline that its author has to mean.
+#[derive(Default)]
+struct Unconfirmed {
+    emptied: Vec<String>,
+    on_every_row: Vec<String>,
+}
+
+impl Unconfirmed {
+    async fn look(
+        &mut self,
+        services: &Services,
+        call: &Call,
+        stage: &str,
+        flow: &Flow,
+    ) -> Result<(), ToolFailure> {
+        let table = flow.destination.emptied_table();
+        let table = table.map(|table| format!("`{table}` (stage `{stage}`)"));
+        self.emptied.extend(table);
+        if let Destination::Postgres(into) = &flow.destination {
+            let name = into.database.as_deref();
+            let database = services.databases.get(name, call.principal.owner())?;
+            let found = statements_on_every_row(&database, into).await;
+            let found = found.iter();
+            self.on_every_row
+                .extend(found.map(|number| format!("statement {number} of stage `{stage}`")));
+        }
+        Ok(())
+    }
+
+    fn refuse(&self) -> Result<(), ToolFailure> {
+        match (&self.emptied[..], &self.on_every_row[..]) {
+            ([], []) => Ok(()),
+            (emptied, []) => Err(ToolFailure::unconfirmed_overwrite(&emptied.join(", "))),
+            (emptied, statements) => Err(ToolFailure::unconfirmed_statements(
+                &[emptied, statements].concat().join(", "),
+            )),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::database::run;
-use crate::pipelines::{Pipelines, TABLES, over, repeat};
+use crate::pipelines::{Pipelines, TABLES, execute, over, repeat};
 
 #[tokio::test]
 async fn it_upserts_rows_by_their_keys_from_a_query_and_from_csv() {
@@ -113,7 +113,11 @@ async fn it_looks_at_deferred_constraints_after_the_last_statement_of_a_stage() 
     let parent = json!({"sql": "INSERT INTO parents VALUES (1)"});
     for (statements, status, rows) in [
         (json!([child, parent]), "succeeded", 1),
-        (json!([child, {"sql": "DELETE FROM parents WHERE id = 1"}]), "failed", 1),
+        (
+            json!([child, {"sql": "DELETE FROM parents WHERE id = 1"}]),
+            "failed",
+            1,
+        ),
     ] {
         let destination = json!({"type": "postgres", "statements": statements});
         let stages = json!([{"name": "change", "retry": {"attempts": 1},
@@ -123,4 +127,45 @@ async fn it_looks_at_deferred_constraints_after_the_last_statement_of_a_stage() 
         let found = "SELECT count(*) FROM children JOIN parents ON parent = id";
         pipelines.database.wait_for_count(found, rows).await;
     }
+}
+
+#[tokio::test]
+async fn it_changes_every_row_only_where_the_author_has_said_that_this_is_meant() {
+    let pipelines = Pipelines::with("CREATE TABLE things (a int)").await;
+    let client = pipelines.client();
+    let mut administrator = pipelines.database.connection().await;
+    let stages = |table: &str| {
+        let some = format!("DELETE FROM {table} WHERE a = 0");
+        let every = format!("DELETE FROM {table}");
+        json!([{"name": "trim", "retry": {"attempts": 1}, "destination": {"type": "postgres",
+            "statements": [{"sql": some}, {"sql": every}]}}])
+    };
+    let pipeline = json!({"name": "p", "stages": stages("things")});
+    let refused = client.call("create_etl_pipeline", pipeline).await;
+    let (code, message) = refused.failure();
+    assert_eq!(code, "not_confirmed", "{message}");
+    assert!(message.contains("statement 2 of stage `trim`"), "{message}");
+
+    // What cannot be judged yet is judged when it runs, and a destination confirms nothing itself.
+    let mut later = stages("later");
+    later[0]["destination"]["confirmed"] = json!(true);
+    let pipeline = json!({"name": "p", "stages": later});
+    client
+        .call("create_etl_pipeline", pipeline)
+        .await
+        .structured();
+    run(
+        &mut administrator,
+        "CREATE TABLE later AS SELECT 1 AS a; INSERT INTO things VALUES (1)",
+    )
+    .await;
+    let seen = over(&client, &execute(&client, json!({"name": "p"})).await).await;
+    let error = &seen["stages"][0]["error"];
+    assert_eq!(error["code"], "not_confirmed", "{seen}");
+    let kept = "SELECT count(*) FROM later, things";
+    pipelines.database.wait_for_count(kept, 1).await;
+
+    let seen = pipelines.finish(stages("things"), json!({})).await;
+    assert_eq!(seen["status"], "succeeded", "{seen}");
+    pipelines.database.wait_for_count(kept, 0).await;
 }

@@ -191,7 +191,10 @@ async fn it_sends_no_query_again_in_which_postgresql_may_have_crashed() {
     line.is_cut.store(false, Ordering::SeqCst);
     let (code, message) = answer.failure();
     assert_eq!(code, "unavailable");
-    assert!(message.contains("connection to PostgreSQL broke"), "{message}");
+    assert!(
+        message.contains("connection to PostgreSQL broke"),
+        "{message}"
+    );
     let answer = client.query("SELECT 1", json!([])).await;
     assert_eq!(answer.structured()["rows"], json!([[1]]));
 }

@@ -16,6 +16,14 @@ impl ToolFailure {
         ))
         .with_hint("ask the user; if that is meant, call again with `confirm: true`")
     }
+
+    /// These change every row of a table, and the caller has not said that this is meant.
+    pub fn unconfirmed_statements(statements: &str) -> Self {
+        let message = format!("every row of a table is changed by {statements}");
+        Self::new("not_confirmed", message.clone())
+            .with_question(format!("In each run {message}. Is that meant?"))
+            .with_hint("ask the user; if that is meant, call again with `confirm: true`")
+    }
 }
 
 impl From<LoadError> for ToolFailure {
