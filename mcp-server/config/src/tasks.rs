@@ -42,8 +42,8 @@ pub struct TaskConfig {
     #[arg(long = "task-most", env = "MCP_TASK_MOST", default_value_t = 256)]
     pub most: usize,
 
-    /// Bytes that the answers of tasks may take of the disk together; those of one caller
-    /// may have half of what the others leave
+    /// Bytes that the answers of tasks may take of the disk, and the requests of those that run of
+    /// memory, together; those of one caller may have half of what the others leave
     #[arg(
         id = "task_quota_bytes",
         long = "task-quota-bytes",

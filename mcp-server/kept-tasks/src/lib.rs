@@ -28,6 +28,7 @@
 //!     owner: Some("ada".to_owned()),
 //!     tool: "work".to_owned(),
 //!     changes: false,
+//!     request_bytes: 100,
 //!     cancel: Default::default(),
 //! })?;
 //! let id = place.id();
@@ -58,7 +59,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub use place::{NotAsked, Place};
+pub use place::{NotAnswered, Place};
 pub use record::{Outcome, Times};
 pub use running::StatusReports;
 
@@ -82,7 +83,8 @@ pub struct TaskStoreSettings {
     pub ttl: Duration,
     /// The most tasks at once; one owner may have half of what the others leave.
     pub most: usize,
-    /// The most bytes of all answers; one owner may have half of what the others leave.
+    /// The most bytes of all answers, and of the requests of tasks that run; one owner may have
+    /// half of what the others leave.
     pub quota: u64,
 }
 
@@ -110,6 +112,8 @@ pub struct Beginning {
     /// Whether its work changes anything: then a caller whose task is lost must look before it
     /// begins another.
     pub changes: bool,
+    /// The bytes of memory that its request takes until it ends.
+    pub request_bytes: u64,
     /// The token that stops the work.
     pub cancel: CancellationToken,
 }
@@ -123,10 +127,10 @@ pub enum NotBegun {
         /// The most tasks at once.
         most: usize,
     },
-    /// The answers of this owner's tasks leave no room for another.
-    #[error("the caller's share of the {most} bytes that answers of tasks may have is in use")]
+    /// The answers and requests of this owner's tasks leave no room for another.
+    #[error("the caller's share of the {most} bytes that tasks may have is in use")]
     QuotaUsed {
-        /// The most bytes of all answers.
+        /// The most bytes of all tasks.
         most: u64,
     },
     /// The disk refuses it.
@@ -138,9 +142,9 @@ pub enum NotBegun {
 #[derive(Debug, thiserror::Error)]
 pub enum NotKept {
     /// The quota has no room for it.
-    #[error("the caller's share of the {most} bytes that answers of tasks may have is in use")]
+    #[error("the caller's share of the {most} bytes that tasks may have is in use")]
     QuotaUsed {
-        /// The most bytes of all answers.
+        /// The most bytes of all tasks.
         most: u64,
     },
     /// The disk refuses it.
@@ -212,9 +216,9 @@ impl TaskStore {
     pub fn begin(self: &Arc<Self>, beginning: Beginning) -> Result<Place, NotBegun> {
         // Nobody can guess 122 random bits.
         let id = Uuid::new_v4();
-        self.make_room(&beginning.owner);
+        self.make_room(&beginning);
         let _counting = self.counting.read();
-        self.take_place(id, &beginning.owner)?;
+        self.take_place(id, &beginning)?;
         let times = Times::beginning_now(self.settings.ttl);
         let record = Record {
             owner: beginning.owner.clone(),
@@ -226,11 +230,18 @@ impl TaskStore {
         let file = match self.folder.create(id, &record) {
             Ok(file) => file,
             Err(error) => {
-                self.used().remove_task(id);
+                let mut shares = self.used();
+                shares.remove_task(id);
+                shares.remove_bytes(&beginning.owner, beginning.request_bytes);
                 return Err(NotBegun::Disk(error));
             }
         };
-        let running = Arc::new(Running::new(record, beginning.cancel, file));
+        let Beginning {
+            cancel,
+            request_bytes,
+            ..
+        } = beginning;
+        let running = Arc::new(Running::new(record, cancel, request_bytes, file));
         self.running().insert(id, Arc::clone(&running));
         Ok(Place::new(Arc::clone(self), id, running))
     }
@@ -307,6 +318,9 @@ impl TaskStore {
                 _ => {}
             }
         }
+        for running in self.running().values() {
+            shares.add_bytes(&running.record.owner, running.request_bytes());
+        }
         *self.used() = shares;
         swept
     }
@@ -350,8 +364,8 @@ impl TaskStore {
     }
 
     /// Looks whether some tasks have expired where there is no place for another.
-    fn make_room(&self, owner: &Owner) {
-        if self.has_place(&self.used(), owner).is_ok() {
+    fn make_room(&self, beginning: &Beginning) {
+        if self.has_place(&self.used(), beginning).is_ok() {
             return;
         }
         if let Err(error) = self.sweep() {
@@ -360,23 +374,32 @@ impl TaskStore {
     }
 
     /// Counts one more task.
-    fn take_place(&self, id: Uuid, owner: &Owner) -> Result<(), NotBegun> {
+    fn take_place(&self, id: Uuid, beginning: &Beginning) -> Result<(), NotBegun> {
         let mut shares = self.used();
-        self.has_place(&shares, owner)?;
-        shares.add_task(id, owner);
+        self.has_place(&shares, beginning)?;
+        shares.add_task(id, &beginning.owner);
+        shares.add_bytes(&beginning.owner, beginning.request_bytes);
         Ok(())
     }
 
-    fn has_place(&self, shares: &Shares, owner: &Owner) -> Result<(), NotBegun> {
+    fn has_place(&self, shares: &Shares, beginning: &Beginning) -> Result<(), NotBegun> {
         let TaskStoreSettings { most, quota, .. } = self.settings;
+        let owner = &beginning.owner;
         if !shares.have_place(owner, most) {
             return Err(NotBegun::TooMany { most });
         }
         // Without it the work would be done for an answer that cannot be kept.
-        if !shares.have_room(owner, SHORT_END, quota) {
+        let needed = SHORT_END.saturating_add(beginning.request_bytes);
+        if !shares.have_room(owner, needed, quota) {
             return Err(NotBegun::QuotaUsed { most: quota });
         }
         Ok(())
+    }
+
+    /// Ends the count of a request, which is not in memory any more.
+    fn release_request(&self, running: &Running) {
+        let bytes = running.take_request_bytes();
+        self.used().remove_bytes(&running.record.owner, bytes);
     }
 
     /// Takes room for an answer.

@@ -20,9 +20,14 @@ pub struct Place {
     running: Arc<Running>,
 }
 
-/// The task was stopped while it waited for answers.
+/// Why a task has no answers to what it asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAsked;
+pub enum NotAnswered {
+    /// It was stopped while it waited.
+    Stopped,
+    /// It has waited as long as it may.
+    Late,
+}
 
 impl Place {
     pub(super) fn new(store: Arc<TaskStore>, id: Uuid, running: Arc<Running>) -> Self {
@@ -58,15 +63,21 @@ impl Place {
             .unwrap_or(Duration::ZERO)
     }
 
-    /// The answers of its client to these questions, whose names it has not asked under before.
+    /// The answers of its client to these questions, whose names it has not asked under before, as
+    /// far as they come within this time.
     ///
     /// # Errors
-    /// It was stopped.
-    pub async fn ask(&self, questions: InputRequests) -> Result<BTreeMap<String, Value>, NotAsked> {
+    /// [`NotAnswered`].
+    pub async fn ask(
+        &self,
+        questions: InputRequests,
+        patience: Duration,
+    ) -> Result<BTreeMap<String, Value>, NotAnswered> {
         let answers = self.running.ask(questions);
         tokio::select! {
-            answers = answers => answers.map_err(|_| NotAsked),
-            () = self.running.cancel.cancelled() => Err(NotAsked),
+            answers = answers => answers.map_err(|_| NotAnswered::Stopped),
+            () = self.running.cancel.cancelled() => Err(NotAnswered::Stopped),
+            () = tokio::time::sleep(patience) => Err(NotAnswered::Late),
         }
     }
 
@@ -76,6 +87,7 @@ impl Place {
     /// The answer is too long for its owner's share, or the disk refuses it ([`NotKept`]); the task
     /// still runs then.
     pub fn end(&self, outcome: Outcome) -> Result<(), NotKept> {
+        self.store.release_request(&self.running);
         let running = &self.running.record;
         let record = Record {
             owner: running.owner.clone(),
@@ -96,6 +108,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.store.release_request(&self.running);
         self.store.running().remove(&self.id);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub(super) struct Running {
     pub(super) record: Record,
     pub(super) cancel: CancellationToken,
     live: Mutex<Live>,
+    /// The bytes of memory that its request takes.
+    request_bytes: AtomicU64,
     /// Locked, so that another process sees that it runs.
     _file: File,
 }
@@ -40,7 +43,12 @@ struct Questions {
 }
 
 impl Running {
-    pub(super) fn new(record: Record, cancel: CancellationToken, file: File) -> Self {
+    pub(super) fn new(
+        record: Record,
+        cancel: CancellationToken,
+        request_bytes: u64,
+        file: File,
+    ) -> Self {
         let live = Live {
             times: record.times,
             report: None,
@@ -50,6 +58,7 @@ impl Running {
             record,
             cancel,
             live: Mutex::new(live),
+            request_bytes: AtomicU64::new(request_bytes),
             _file: file,
         }
     }
@@ -62,6 +71,15 @@ impl Running {
         };
         let times = live.times;
         TaskView { times, state }
+    }
+
+    pub(super) fn request_bytes(&self) -> u64 {
+        self.request_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The bytes of its request, for the one who counts them no more.
+    pub(super) fn take_request_bytes(&self) -> u64 {
+        self.request_bytes.swap(0, Ordering::Relaxed)
     }
 
     pub(super) fn times(&self) -> Times {

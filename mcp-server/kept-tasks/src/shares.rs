@@ -7,7 +7,7 @@ use uuid::Uuid;
 /// Whom a task belongs to; `None` for all callers without identity.
 pub(super) type Owner = Option<String>;
 
-/// The tasks of one owner that are on the disk, and the bytes of their answers.
+/// The tasks of one owner that are on the disk, and the bytes of their answers and requests.
 #[derive(Debug, Clone, Copy, Default)]
 struct Used {
     tasks: usize,
@@ -53,9 +53,16 @@ impl Shares {
         }
     }
 
-    /// Counts more bytes of an owner's answers.
+    /// Counts more bytes of an owner's tasks.
     pub(super) fn add_bytes(&mut self, owner: &Owner, bytes: u64) {
         self.used.entry(owner.clone()).or_default().bytes += bytes;
+    }
+
+    /// Counts bytes no more that were counted.
+    pub(super) fn remove_bytes(&mut self, owner: &Owner, bytes: u64) {
+        if let Some(used) = self.used.get_mut(owner) {
+            used.bytes = used.bytes.saturating_sub(bytes);
+        }
     }
 
     /// Whose task this is, if it was counted before.

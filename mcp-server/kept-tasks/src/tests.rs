@@ -7,6 +7,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// Longer than any test.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 fn store(folder: &TempDir, most: usize, quota: u64, ttl: Duration) -> Arc<TaskStore> {
     Arc::new(TaskStore::new(TaskStoreSettings {
         folder: folder.path().join("tasks"),
@@ -25,10 +28,19 @@ fn begun(store: &Arc<TaskStore>, owner: Option<&str>) -> Place {
 }
 
 fn try_begin(store: &Arc<TaskStore>, owner: Option<&str>) -> Result<Place, NotBegun> {
+    try_begin_with(store, owner, 0)
+}
+
+fn try_begin_with(
+    store: &Arc<TaskStore>,
+    owner: Option<&str>,
+    request_bytes: u64,
+) -> Result<Place, NotBegun> {
     store.begin(Beginning {
         owner: owner.map(ToOwned::to_owned),
         tool: "work".to_owned(),
         changes: true,
+        request_bytes,
         cancel: CancellationToken::new(),
     })
 }
@@ -203,7 +215,7 @@ async fn it_waits_for_an_answer_to_every_question_and_leaves_what_it_has_not_ask
     let place = begun(&store, None);
     let id = place.id();
     let questions = ["a", "b"].map(|name| (name.to_owned(), question()));
-    let asked = tokio::spawn(async move { (place.ask(questions.into()).await, place) });
+    let asked = tokio::spawn(async move { (place.ask(questions.into(), PATIENCE).await, place) });
     let open = async || {
         for _ in 0..10_000 {
             if let TaskState::Asking(open) = store.look(&id, None).expect("it runs").state {
@@ -224,6 +236,34 @@ async fn it_waits_for_an_answer_to_every_question_and_leaves_what_it_has_not_ask
     let expected = [("a".to_owned(), json!(1)), ("b".to_owned(), json!(3))];
     assert_eq!(answers, Ok(expected.into()));
     store.cancel(&id, None).expect("it runs");
-    let stopped = place.ask([("c".to_owned(), question())].into()).await;
-    assert_eq!(stopped, Err(NotAsked));
+    let stopped = place
+        .ask([("c".to_owned(), question())].into(), PATIENCE)
+        .await;
+    assert_eq!(stopped, Err(NotAnswered::Stopped));
+}
+
+#[test]
+fn it_counts_the_requests_of_tasks_until_they_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = usual(&folder);
+    let begin = |bytes| try_begin_with(&store, Some("ada"), bytes);
+    let first = begin(400_000).expect("there is room");
+    for _ in 0..2 {
+        let refused = begin(200_000).expect_err("the half is full");
+        assert!(matches!(refused, NotBegun::QuotaUsed { .. }), "{refused}");
+        try_begin_with(&store, Some("bob"), 200_000).expect("others have room");
+        store.sweep().expect("a disk");
+    }
+    first.end(answer(10)).expect("a disk");
+    drop(begin(450_000).expect("the first has ended"));
+    begin(450_000).expect("the second was given up");
+}
+
+#[tokio::test]
+async fn it_waits_for_answers_no_longer_than_it_may() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = begun(&usual(&folder), None);
+    let questions = [("a".to_owned(), question())];
+    let late = place.ask(questions.into(), Duration::ZERO).await;
+    assert_eq!(late, Err(NotAnswered::Late));
 }

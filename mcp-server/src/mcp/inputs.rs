@@ -14,8 +14,9 @@ use uuid::Uuid;
 use crate::call::{Answers, ClientAbilities};
 use crate::tools::Inputs;
 
-/// A state that comes back later is not taken: whoever was asked has gone.
-const STATE_LIVES: Duration = Duration::from_secs(600);
+/// A client that has not answered by then has gone, or nobody is there whom it could ask: a person
+/// who thinks about a question takes minutes. Until then a task keeps its request in memory.
+pub(super) const ANSWERED_WITHIN: Duration = Duration::from_secs(600);
 
 /// Seals what travels to a client and back, so that no client can change it, or use it for another
 /// request. Its key lives as long as this process: after a restart a client is asked anew.
@@ -65,7 +66,7 @@ impl StateSeal {
         let bound_to = request.to_string();
         let options = SealOptions::new()
             .associated_data(bound_to.as_bytes())
-            .ttl(STATE_LIVES);
+            .ttl(ANSWERED_WITHIN);
         let state = inputs
             .state
             .map(|state| self.0.seal_json_with(&state, &options));

@@ -15,15 +15,19 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::calls::MAY_HAVE_CHANGED;
+use super::inputs::ANSWERED_WITHIN;
 use super::server::McpServer;
 use super::{RawResult, answer};
 use crate::call::{Call, Principal, spell_time};
-use crate::kept_tasks::{NotAsked, Outcome, Place, TaskState, TaskStore, TaskView, UnknownTask};
+use crate::kept_tasks::{NotAnswered, Outcome, Place, TaskState, TaskStore, TaskView, UnknownTask};
 use crate::tools::{Output, ToolFailure};
 
 /// Milliseconds between two looks of a client: nobody who has waited for seconds notices one more,
 /// and a look costs little.
 const POLL_INTERVAL_MS: u64 = 1000;
+
+/// The bytes of memory of a member of an object beside its name's letters and its value.
+const ENTRY: usize = 2 * size_of::<String>();
 
 impl McpServer {
     /// How far a task of the caller is, with its answer where it has one.
@@ -160,6 +164,40 @@ pub(super) fn cancelled(may_have_changed: bool) -> Outcome {
     Outcome::Cancelled(may_have_changed.then(|| format!("it was cancelled; {MAY_HAVE_CHANGED}")))
 }
 
+/// The failure of a call whose task has asked something that nobody answered.
+pub(super) fn not_answered() -> ToolFailure {
+    let waited = spell_time(ANSWERED_WITHIN);
+    let message =
+        format!("nobody answered within {waited} what the task asked, and nothing was done");
+    ToolFailure::new("not_answered", message)
+        .with_hint("call again, and answer its questions by tasks/update")
+}
+
+/// The bytes of memory that arguments take, which a task keeps until it ends: a value has a place
+/// of its own in it, and its texts.
+pub(super) fn memory_of(arguments: Option<&JsonObject>) -> u64 {
+    let of_value = |value: &Value| -> usize {
+        let mut bytes = 0;
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            bytes += size_of::<Value>();
+            match value {
+                Value::String(text) => bytes += text.len(),
+                Value::Array(items) => open.extend(items),
+                Value::Object(members) => {
+                    bytes += members.keys().map(|name| name.len() + ENTRY).sum::<usize>();
+                    open.extend(members.values());
+                }
+                _ => {}
+            }
+        }
+        bytes
+    };
+    let members = arguments.into_iter().flatten();
+    let bytes = members.map(|(name, value)| name.len() + ENTRY + of_value(value));
+    bytes.sum::<usize>() as u64
+}
+
 /// The end of a task whose call has an answer.
 pub(super) fn completed(result: Result<Output, ToolFailure>, call: &Call) -> Outcome {
     let structured = RawResult::default();
@@ -190,14 +228,14 @@ pub(super) async fn ask(
     place: &Place,
     questions: InputRequests,
     round: u64,
-) -> Result<BTreeMap<String, Value>, NotAsked> {
+) -> Result<BTreeMap<String, Value>, NotAnswered> {
     let prefix = match round {
         1 => String::new(),
         round => format!("{round}-"),
     };
     let questions = questions.into_iter();
     let questions = questions.map(|(name, question)| (format!("{prefix}{name}"), question));
-    let answers = place.ask(questions.collect()).await?;
+    let answers = place.ask(questions.collect(), ANSWERED_WITHIN).await?;
     let answers = answers.into_iter().map(|(name, answer)| {
         let own = name.strip_prefix(&prefix).unwrap_or(&name);
         (own.to_owned(), answer)
@@ -218,5 +256,24 @@ pub(super) async fn write_end(place: Place, outcome: Outcome, call: Call) {
     });
     if let Ok(Err(error)) = written.await {
         tracing::error!(%error, "the end of a task is not written down");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn it_counts_the_values_of_arguments_and_not_their_letters_alone() {
+        let memory = |value: Value| memory_of(value.as_object());
+        assert_eq!(memory(json!({})), 0);
+        let long = memory(json!({"sql": "x".repeat(1000)}));
+        assert!((1000..1200).contains(&long), "{long}");
+        let many = memory(json!({"parameters": vec![json!([]); 1000]}));
+        assert!(many > 1000 * size_of::<Value>() as u64, "{many}");
+        let deep = memory(json!({"a": {"b": {"c": 1}}}));
+        assert!(deep > memory(json!({"a": {"b": 1}})), "{deep}");
     }
 }

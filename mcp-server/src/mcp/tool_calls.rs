@@ -26,7 +26,7 @@ use super::server::McpServer;
 use super::task_reports::TaskReports;
 use super::{RawResult, answer, confirmation, tasks};
 use crate::call::{Answers, Call, Deadline};
-use crate::kept_tasks::{Beginning, Outcome, Place};
+use crate::kept_tasks::{Beginning, NotAnswered, Outcome, Place};
 use crate::quotes::shorten_name;
 use crate::tools::{Ask, Effect, Inputs, Output, ToolFailure};
 
@@ -204,6 +204,7 @@ impl McpServer {
             owner: call.principal.owner().map(ToOwned::to_owned),
             tool: request.name.to_string(),
             changes: effect != Effect::Reads,
+            request_bytes: tasks::memory_of(request.arguments.as_ref()),
             cancel: call.cancelled.clone(),
         };
         match self.services.tasks.begin(beginning) {
@@ -264,8 +265,12 @@ impl McpServer {
                 Ok(Attempt::Over(result)) => return Some(tasks::completed(result, &call)),
                 Err(error) => return Some(tasks::failed(&error)),
             };
-            let Ok(answers) = tasks::ask(place, inputs.requests, round).await else {
-                break;
+            let answers = match tasks::ask(place, inputs.requests, round).await {
+                Ok(answers) => answers,
+                Err(NotAnswered::Stopped) => break,
+                Err(NotAnswered::Late) => {
+                    return Some(tasks::completed(Err(tasks::not_answered()), &call));
+                }
             };
             confirmation::take_answer(&mut request, &answers);
             request.input_responses = Some(answers.clone());
