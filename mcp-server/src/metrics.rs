@@ -32,6 +32,8 @@ const SECONDS: [f64; 14] = [
 pub struct Metrics {
     times: Family<OfCall, Histogram, fn() -> Histogram>,
     errors: Family<OfError, Counter>,
+    /// Calls of tools that went past rmcp.
+    pub plain_calls: Counter,
     /// Connections of clients that are open.
     pub connections: Gauge,
     /// Event streams of clients that are open.
@@ -98,6 +100,7 @@ impl Metrics {
         Self {
             times: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             errors: Family::default(),
+            plain_calls: Counter::default(),
             connections: Gauge::default(),
             streams: Gauge::default(),
         }
@@ -132,6 +135,12 @@ impl Metrics {
             self.times.clone(),
         );
         registry.register("errors", "Calls that failed, by kind", self.errors.clone());
+        let plain = self.plain_calls.clone();
+        registry.register(
+            "plain_calls",
+            "Calls of tools that went the short way",
+            plain,
+        );
         let connections = self.connections.clone();
         registry.register(
             "http_connections",

@@ -70,6 +70,7 @@ impl McpServer {
         incoming: Incoming,
         plain: PlainCall,
     ) -> serde_json::Result<PlainAnswer> {
+        self.services.metrics.plain_calls.inc();
         let cancelled = self.stopping.child_token();
         let _gone = cancelled.clone().drop_guard();
         let _guard = incoming.session.clone().map(|session| {

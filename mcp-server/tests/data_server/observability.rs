@@ -17,13 +17,13 @@ use crate::tasks::Follower;
 const SECRET: &str = "the secret of a caller";
 
 /// The program itself, as an operator starts it; it is killed when this is dropped.
-struct Program {
+pub struct Program {
     _child: Child,
     log: Lines<BufReader<ChildStderr>>,
 }
 
 impl Program {
-    fn on(database: &Database, settings: &[(&str, &str)]) -> Self {
+    pub fn on(database: &Database, settings: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
             .env_clear()
             .env("MCP_SERVER_ADDRESS", "127.0.0.1:0")
@@ -60,7 +60,8 @@ impl Program {
         panic!("the program ended: {before:?}");
     }
 
-    async fn address(&mut self, message: &str) -> String {
+    /// The address that the log says it has, once it says `message`.
+    pub async fn address(&mut self, message: &str) -> String {
         let (line, _) = self.until(message).await;
         line["address"].as_str().expect("an address").to_owned()
     }
@@ -181,6 +182,7 @@ async fn it_tells_prometheus_of_calls_where_the_operator_wants_it_and_nowhere_el
         r#"portcullis_calls_running{call="execute_query"} 0"#,
         r#"portcullis_call_duration_seconds_count{call="execute_query"} 3"#,
         r#"portcullis_errors_total{call="execute_query",kind="sqlstate_22"} 1"#,
+        "portcullis_plain_calls_total 4",
         r#"portcullis_postgres_sessions_max{database="default",pool="queries"} 3"#,
         r#"portcullis_postgres_calls_waiting{database="default",pool="queries"} 0"#,
         "portcullis_http_streams 0",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, MODERN};
 use crate::database::Database;
+use crate::observability::Program;
 use crate::server::Server;
 
 /// Status, media type and body of the answer to a call.
@@ -24,15 +25,31 @@ async fn answered(client: &Client, params: Value, through_rmcp: bool) -> (u16, S
     (status, kind, response.text().await.expect("text"))
 }
 
+/// The calls that have gone past rmcp so far.
+async fn plain_calls(metrics: &str) -> u64 {
+    let answer = reqwest::get(format!("http://{metrics}/metrics")).await;
+    let text = answer.expect("it listens").text().await.expect("text");
+    let mut lines = text.lines();
+    let count = lines.find_map(|line| line.strip_prefix("portcullis_plain_calls_total "));
+    count.and_then(|count| count.parse().ok()).expect("a count")
+}
+
 #[tokio::test]
 async fn it_answers_plain_calls_to_the_letter_as_rmcp_does() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let settings = [
+        ("MCP_METRICS_ADDRESS", "127.0.0.1:0"),
+        ("POSTGRES_CONNECTIONS", "1"),
+    ];
+    let mut program = Program::on(&database, &settings);
+    let address = program.address("listening").await;
+    let metrics = program.address("metrics").await;
+    let mut counted = 0;
     let query = |sql: &str| json!({"name": "execute_query", "arguments": {"sql": sql}});
     for revision in ["2025-03-26", "2025-06-18", "2025-11-25", MODERN] {
         let client = match revision {
-            MODERN => server.client(),
-            _ => Client::legacy(&server.address, revision).await,
+            MODERN => Client::modern(&address),
+            _ => Client::legacy(&address, revision).await,
         };
         for params in [
             query("SELECT 1 AS a, 'é\"\n' AS b"),
@@ -50,6 +67,9 @@ async fn it_answers_plain_calls_to_the_letter_as_rmcp_does() {
                 plain.2.starts_with(r#"{"jsonrpc":"2.0","id":1,"#),
                 "{plain:?}"
             );
+            // The one has gone past rmcp, and the other has not.
+            counted += u64::from(params["name"] == "execute_query");
+            assert_eq!(plain_calls(&metrics).await, counted, "{revision} {params}");
         }
     }
 }
