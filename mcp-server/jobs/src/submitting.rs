@@ -4,7 +4,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::Launch;
 use super::job::{IdempotencyKey, Job, JobId, JobProgress, JobState, Times};
-use super::master::MasterError;
+use super::master::{CreateSubmission, MasterError};
+use super::store::Store;
 use super::submission::{Conf, Submission, is_of_a_command_line};
 use super::{Error, Inner, StoreError, masking};
 
@@ -100,26 +101,62 @@ impl Inner {
         idempotency: Option<IdempotencyKey>,
     ) -> Result<Job, Error> {
         let store = self.store()?;
-        let script = match &new.script {
+        let script = self.script_path(id, &new.script).await?;
+        let request = self.request(id, &new, &script).await?;
+        let mut job = self.row(id, new, script, idempotency);
+        if !store.insert(&job).await? {
+            // The same call came twice at the same time, and the other one was first.
+            self.files.remove(id).await?;
+            let given = job.idempotency.unwrap_or_default();
+            let before = self.submitted_under(&given, job.owner.as_deref()).await?;
+            return before.ok_or(Error::KeyTaken(given.key));
+        }
+        let recorded = self.hand_over(store, &mut job, &request).await?;
+        self.submitted.notify_one();
+        // From here on the job is the master's: whatever fails, its caller needs its id.
+        let read = match recorded {
+            Ok(()) => store.get(id, job.owner.as_deref()).await,
+            Err(error) => Err(error),
+        };
+        Ok(match read {
+            Ok(read) => read.unwrap_or(job),
+            Err(error) => {
+                log_unrecorded(id, &error);
+                job
+            }
+        })
+    }
+
+    /// The path of the script that Spark is to run, which is written first where it came as text.
+    async fn script_path(&self, id: JobId, script: &Script) -> Result<String, Error> {
+        match script {
             Script::Source(source) => {
                 let path = self.files.write_source(id, source).await?;
-                path.display().to_string()
+                Ok(path.display().to_string())
             }
             Script::Path(path) => {
                 if self.is_local() && !tokio::fs::try_exists(path).await.unwrap_or(true) {
                     return Err(Error::NoScript(path.clone()));
                 }
-                path.clone()
+                Ok(path.clone())
             }
-        };
+        }
+    }
+
+    /// The request that the master is sent.
+    async fn request(
+        &self,
+        id: JobId,
+        new: &NewJob,
+        script: &str,
+    ) -> Result<CreateSubmission, Error> {
         // The wrapper is a file of this machine; elsewhere a worker would not find it.
-        let python_wrapper = if self.is_local() {
-            Some(self.files.python_wrapper().await?)
-        } else {
-            None
+        let python_wrapper = match self.is_local() {
+            true => Some(self.files.python_wrapper().await?),
+            false => None,
         };
-        let (program, conf) = self.program(id, &new, &script).await?;
-        let request = Submission {
+        let (program, conf) = self.program(id, new, script).await?;
+        let submission = Submission {
             id,
             master: &self.master_url,
             program: &program,
@@ -127,9 +164,21 @@ impl Inner {
             python: self.python.as_ref(),
             python_wrapper: python_wrapper.as_ref(),
             app_name: &self.app_name,
-        }
-        .request();
-        let mut job = Job {
+        };
+        Ok(submission.request())
+    }
+
+    /// The job as it is recorded before the master hears of it.
+    fn row(
+        &self,
+        id: JobId,
+        new: NewJob,
+        script: String,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Job {
+        let conf = new.conf.iter();
+        let conf = conf.map(|(name, value)| (name.to_owned(), masking::setting(name, value)));
+        Job {
             id,
             owner: new.owner,
             version: 0,
@@ -137,11 +186,7 @@ impl Inner {
             master: self.master_url.clone(),
             script,
             arguments: masking::arguments(&new.arguments),
-            conf: new
-                .conf
-                .iter()
-                .map(|(name, value)| (name.to_owned(), masking::setting(name, value)))
-                .collect(),
+            conf: conf.collect(),
             submission_id: None,
             application_id: None,
             progress: JobProgress::default(),
@@ -158,49 +203,39 @@ impl Inner {
                 finished: None,
                 updated: now(),
             },
-        };
-        if !store.insert(&job).await? {
-            // The same call came twice at the same time, and the other one was first.
-            self.files.remove(id).await?;
-            let given = job.idempotency.unwrap_or_default();
-            let before = self.submitted_under(&given, job.owner.as_deref()).await?;
-            return before.ok_or(Error::KeyTaken(given.key));
         }
-        let recorded = match self.master.create(&request).await {
+    }
+
+    /// Submits a recorded job to the master; whether its answer could be recorded.
+    async fn hand_over(
+        &self,
+        store: &Store,
+        job: &mut Job,
+        request: &CreateSubmission,
+    ) -> Result<Result<(), StoreError>, Error> {
+        let id = job.id;
+        match self.master.create(request).await {
             Ok(submission) => {
                 tracing::info!(job = %id, driver = submission, "submitted a Spark job");
                 let recorded = store.submitted(id, &submission).await;
                 job.state = JobState::Submitted;
                 job.submission_id = Some(submission);
-                recorded
+                Ok(recorded)
             }
             Err(error @ MasterError::NoAnswer { .. }) => {
                 tracing::warn!(job = %id, %error, "the master may have taken a job");
                 job.message = Some(format!("{error}; it is being looked for"));
-                store.save(&job).await
+                Ok(store.save(job).await)
             }
             Err(error) => {
                 job.state = JobState::Failed;
                 job.message = Some(error.to_string());
-                if let Err(unrecorded) = store.save(&job).await {
+                if let Err(unrecorded) = store.save(job).await {
                     log_unrecorded(id, &unrecorded);
                 }
-                return Err(Error::Master(error.to_string()));
+                Err(Error::Master(error.to_string()))
             }
-        };
-        self.submitted.notify_one();
-        // From here on the job is the master's: whatever fails, its caller needs its id.
-        let read = match recorded {
-            Ok(()) => store.get(id, job.owner.as_deref()).await,
-            Err(error) => Err(error),
-        };
-        Ok(match read {
-            Ok(read) => read.unwrap_or(job),
-            Err(error) => {
-                log_unrecorded(id, &error);
-                job
-            }
-        })
+        }
     }
 
     /// The program that Spark is to run with its arguments, and the settings for the command line:
