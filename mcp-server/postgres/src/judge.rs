@@ -13,6 +13,7 @@ mod functions;
 mod harmless;
 mod labels;
 mod refused;
+mod relations;
 mod secrets;
 mod tables;
 pub mod tree;

@@ -4,6 +4,9 @@
 /// or replace them, and what they call is their own.
 pub(super) const PINNED_BELOW: u32 = 12_000;
 
+/// Objects from here on are made after `initdb` (`FirstNormalObjectId`).
+pub(super) const NORMAL_FROM: u32 = 16_384;
+
 /// The functions that the operator lets statements call although they cannot be judged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowed<'a> {
