@@ -99,7 +99,7 @@ struct Inner {
 
 /// A page of jobs, newest first.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page {
+pub struct JobPage {
     /// The jobs of this page.
     pub jobs: Vec<Job>,
     /// The last one of them, if there are more after it.
@@ -197,14 +197,14 @@ impl Jobs {
         owner: Option<&str>,
         filter: &Filter,
         most: u16,
-    ) -> Result<Page, Error> {
+    ) -> Result<JobPage, Error> {
         let most = usize::from(most);
         let one_more = i64::try_from(most + 1).unwrap_or(i64::MAX);
         let mut jobs = self.0.store()?.list(owner, filter, one_more).await?;
         let more = jobs.len() > most;
         jobs.truncate(most);
         let last = jobs.last().filter(|_| more).map(|job| job.id);
-        Ok(Page { jobs, last })
+        Ok(JobPage { jobs, last })
     }
 
     /// Looks at every job that is not over, again and again, until `stop` fires.

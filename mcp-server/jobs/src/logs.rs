@@ -75,7 +75,7 @@ impl Jobs {
 }
 
 /// A log on a worker.
-struct Place<'a> {
+struct LogPlace<'a> {
     worker_ui: String,
     output: Output<'a>,
 }
@@ -102,7 +102,7 @@ impl Inner {
         let named = driver.and_then(|driver| driver.worker);
         let output = Output::Driver(submission, stream);
         for worker_ui in worker_pages(&overview, named.as_deref()) {
-            let place = Place { worker_ui, output };
+            let place = LogPlace { worker_ui, output };
             match self.part(&place, range).await {
                 Ok(part) => return Ok(part.into_log(wanted, Vec::new())),
                 Err(error) => tracing::debug!(job = %job.id, %error, "no log on a worker"),
@@ -143,7 +143,7 @@ impl Inner {
                 _ => "no worker that is there knows of an executor of the job".to_owned(),
             }));
         };
-        let place = Place {
+        let place = LogPlace {
             worker_ui,
             output: Output::Executor {
                 application,
@@ -156,7 +156,11 @@ impl Inner {
     }
 
     /// A part with what stands before it.
-    async fn part(&self, place: &Place<'_>, range: LogRange) -> Result<PartInContext, MasterError> {
+    async fn part(
+        &self,
+        place: &LogPlace<'_>,
+        range: LogRange,
+    ) -> Result<PartInContext, MasterError> {
         let read = |part| self.master.log(&place.worker_ui, place.output, part);
         match range {
             LogRange::Tail(bytes) => {
