@@ -4,6 +4,7 @@
 //! It knows no transport. `mcp` makes a [`Call`] of every request; whatever does the work reads it.
 
 mod answers;
+mod client_log;
 mod deadline;
 mod progress;
 mod statistics;
@@ -14,6 +15,7 @@ use rmcp::model::{ClientCapabilities, ProtocolVersion};
 use tokio_util::sync::CancellationToken;
 
 pub use answers::Answers;
+pub use client_log::{ClientLog, LogListener, Severity};
 pub use deadline::{Deadline, spell_time};
 pub use progress::{Progress, ProgressListener};
 pub use statistics::{CallCounts, CallStatistics, RunningCall};
@@ -42,6 +44,8 @@ pub struct Call {
     pub answers: Answers,
     /// The way of progress reports to the client.
     pub progress: Progress,
+    /// The way of messages to the client's log.
+    pub log: ClientLog,
     /// Whether the answer may travel in a way in which some clients take few bytes: 1 MiB as a
     /// server-sent event, 10 MiB as a line.
     pub takes_short_answers: bool,
@@ -83,7 +87,7 @@ impl Default for CorrelationId {
 }
 
 /// Who calls, as the gateway found out.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Principal {
     /// Nobody said who it is.
     #[default]
@@ -155,6 +159,13 @@ pub struct ClientAbilities {
     pub roots: bool,
     /// It can follow a task that outlives the call.
     pub tasks: bool,
+}
+
+impl ClientAbilities {
+    /// Whether there is anything that it can be asked for in the middle of a call.
+    pub fn can_be_asked(self) -> bool {
+        self.elicitation || self.sampling || self.roots
+    }
 }
 
 impl From<&ClientCapabilities> for ClientAbilities {

@@ -126,6 +126,8 @@ pub trait Tool: Send + Sync + 'static {
 
     /// Whether a call that only reads may ask its client something; others may anyway.
     const ASKS: bool = false;
+    /// Whether a call has something to say to its client's log.
+    const LOGS: bool = false;
 
     /// The arguments, with `#[serde(deny_unknown_fields)]`.
     type Arguments: DeserializeOwned + Send;

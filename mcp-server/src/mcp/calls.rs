@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::server::McpServer;
-use super::{CallGuard, Incoming, audit, progress};
+use super::{CallGuard, Incoming, audit, client_logs, progress};
 use crate::call::{Answers, Call, ClientAbilities, Revision, spell_time};
 use crate::tools::{Effect, ToolFailure};
 
@@ -38,20 +38,26 @@ impl McpServer {
                 .enter(session, context.id.clone(), cancelled.clone())
         });
         let progress = progress::of_request(context);
+        let session = incoming.session.as_deref();
+        let log = client_logs::of_request(&self.log_levels, session, context);
         let revision = Revision::named(context.protocol_version());
         let capabilities = context.client_capabilities().unwrap_or_default();
+        let client = self.usable_abilities(&capabilities, &revision);
+        // What is said before an answer is said in the same stream.
+        let may_be_asked = incoming.session.is_some() && client.can_be_asked();
+        let has_stream = progress.is_heard() || log.is_heard() || may_be_asked;
         let call = Call {
             request_id: incoming.id,
             principal: incoming.principal,
-            client: self.usable_abilities(&capabilities, &revision),
+            client,
             revision,
             session: incoming.session,
             cancelled,
             deadline: incoming.deadline,
             answers: Answers::default(),
-            // Progress is told in the same stream as the answer.
-            takes_short_answers: incoming.takes_short_answers || progress.is_heard(),
+            takes_short_answers: incoming.takes_short_answers || has_stream,
             progress,
+            log,
         };
         (call, (watch, guard))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rmcp::model::Extensions;
 
-use super::RawResult;
+use super::{RawResult, WayBack};
 use crate::call::{CorrelationId, Deadline, Principal};
 
 /// The facts that a transport knows of a request beside its JSON. The default is a request of a
@@ -23,6 +23,8 @@ pub struct Incoming {
     pub takes_short_answers: bool,
     /// The place for a result's bytes, where the transport puts them into the answer itself.
     pub raw_result: Option<Arc<RawResult>>,
+    /// The way to the client once the request has been answered.
+    pub way_back: WayBack,
 }
 
 /// Finds what the transport knows of a request among the request's extensions.

@@ -12,7 +12,7 @@ use rmcp::model::{
 use serde::Serialize;
 
 use super::{Incoming, McpServer};
-use crate::call::{Answers, Call, Progress, Revision};
+use crate::call::{Answers, Call, ClientLog, Progress, Revision};
 
 /// A call that asks for nothing more than its answer.
 #[derive(Debug)]
@@ -89,6 +89,7 @@ impl McpServer {
             takes_short_answers: incoming.takes_short_answers,
             answers: Answers::default(),
             progress: Progress::default(),
+            log: ClientLog::default(),
         };
         let is_stateless = call.revision.is_stateless();
         let mut request = CallToolRequestParams::new(plain.tool);

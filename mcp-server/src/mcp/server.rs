@@ -7,16 +7,18 @@ use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
     CompleteResult, CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams,
     GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
-    InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscribeRequestMethod,
-    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestMethod,
-    UnsubscribeRequestParams, UpdateTaskParams,
+    InitializeResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
+#[expect(deprecated, reason = "older clients ask for it")]
+use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, NAME};
+use super::client_logs::{LogLevels, severity_of};
 use super::inputs::StateSeal;
 use super::subscriptions::Subscriptions;
 use super::{Catalogue, FindIncoming, RunningCalls};
@@ -56,11 +58,10 @@ pub struct McpServer {
     pub(super) services: Arc<Services>,
     pub(super) running: Arc<RunningCalls>,
     pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) log_levels: Arc<LogLevels>,
     pub(super) seal: StateSeal,
     pub(super) stopping: CancellationToken,
     pub(super) find_incoming: FindIncoming,
-    /// Whether a client of an older revision can be told something when it has not asked.
-    keeps_peers: bool,
 }
 
 impl McpServer {
@@ -78,19 +79,19 @@ impl McpServer {
             services,
             running,
             subscriptions: Arc::default(),
+            log_levels: Arc::default(),
             seal: StateSeal::default(),
             stopping,
             find_incoming,
-            keeps_peers: false,
         }
     }
 
-    /// The same server for a transport that has a way back to clients of every revision, as long as
-    /// they are there.
-    #[must_use]
-    pub fn keeping_peers(mut self) -> Self {
-        self.keeps_peers = true;
-        self
+    /// Ends what a session has under way here, and forgets what was kept for it.
+    pub fn end_session(&self, session: &str) {
+        self.running.cancel(session, None);
+        self.subscriptions.end_session(session);
+        self.log_levels.forget(session);
+        self.services.spark.end_session(session);
     }
 }
 
@@ -126,6 +127,9 @@ impl ServerHandler for McpServer {
         if !self.services.task_config.enabled {
             capabilities.extensions = None;
         }
+        if self.catalogue.tools.log_to_clients() {
+            capabilities.logging = Some(JsonObject::default());
+        }
         ServerConfig::new(capabilities)
             .with_server_info(implementation())
             .with_protocol_version(ProtocolVersion::LATEST)
@@ -141,10 +145,8 @@ impl ServerHandler for McpServer {
         let mut answer = self.negotiate_initialize(&request)?;
         // Tasks are of the revisions without a handshake.
         answer.capabilities.extensions = None;
-        if let Some(resources) = &mut answer.capabilities.resources
-            && !self.keeps_peers
-        {
-            resources.subscribe = None;
+        // News of the list are, too.
+        if let Some(resources) = &mut answer.capabilities.resources {
             resources.list_changed = None;
         }
         request.protocol_version = answer.protocol_version.clone();
@@ -257,10 +259,7 @@ impl ServerHandler for McpServer {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        if !self.keeps_peers {
-            return Err(ErrorData::method_not_found::<SubscribeRequestMethod>());
-        }
-        self.begin_subscription(&request.uri, &context)
+        self.begin_subscription(&request.uri, &context).await
     }
 
     async fn unsubscribe(
@@ -268,10 +267,26 @@ impl ServerHandler for McpServer {
         request: UnsubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        if !self.keeps_peers {
-            return Err(ErrorData::method_not_found::<UnsubscribeRequestMethod>());
-        }
         self.end_subscription(&request.uri, &context)
+    }
+
+    #[expect(deprecated, reason = "older clients ask for it")]
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        let is_stateless = Revision::named(context.protocol_version()).is_stateless();
+        if is_stateless || !self.catalogue.tools.log_to_clients() {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
+        let Some(session) = self.incoming(&context).session else {
+            let message = "a level is set for a session: send `initialize`, and its session's id \
+                           with each request";
+            return Err(ErrorData::invalid_request(message, None));
+        };
+        self.log_levels.set(&session, severity_of(request.level));
+        Ok(())
     }
 
     async fn list_prompts(

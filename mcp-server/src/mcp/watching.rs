@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rmcp::model::{ErrorData, ResourceUpdatedNotificationParam, SubscriptionFilter};
+use rmcp::model::{
+    ErrorData, SubscribeRequestMethod, SubscriptionFilter, UnsubscribeRequestMethod,
+};
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
-use tokio_util::sync::CancellationToken;
 
+use super::WayBack;
 use super::server::McpServer;
+use super::subscriptions::Subscription;
 use crate::call::Call;
 
 /// How often the watched resources are looked at: a person who waits for a job notices no more, and
@@ -124,47 +127,54 @@ impl McpServer {
     }
 
     /// Begins to tell a client of an older revision when a resource changes.
-    pub(super) fn begin_subscription(
+    ///
+    /// # Errors
+    /// The resource is none that is watched, the client cannot be told, or there is no place.
+    pub(super) async fn begin_subscription(
         &self,
         uri: &str,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        let incoming = self.incoming(context);
+        let way_back = incoming.way_back.clone();
+        let Some(listener) = way_back.listener(&context.peer) else {
+            return Err(ErrorData::method_not_found::<SubscribeRequestMethod>());
+        };
         self.check_is_watched(uri)?;
-        let place = self.subscriptions.place()?;
-        let (mut call, guards) = self.receive(self.incoming(context), context);
-        let session = call.session.clone().unwrap_or_default();
+        let (mut call, guards) = self.receive(incoming, context);
+        let Some((place, end)) = self.subscriptions.begin(subscription(uri, &call))? else {
+            return Ok(());
+        };
         // The subscription outlives the request that began it.
-        let end = CancellationToken::new();
+        let ended = end.clone().drop_guard();
         call.cancelled = end.clone();
-        let mut named = self.subscriptions.named();
-        named.retain(|_, end| !end.is_cancelled());
-        if let Some(before) = named.insert((session, uri.to_owned()), end.clone()) {
-            before.cancel();
-        }
-        drop((named, guards));
         let filter = SubscriptionFilter::builder()
             .resource_subscriptions([uri])
             .build();
         let mut watch = Watch::new(self, call, &filter);
-        let (peer, stopping) = (context.peer.clone(), self.stopping.clone());
+        // What changes from now on is told.
+        watch.look().await;
+        drop(guards);
+        let stopping = self.stopping.clone();
         tokio::spawn(async move {
-            let _place = place;
-            while !peer.is_transport_closed() && !end.is_cancelled() && !stopping.is_cancelled() {
-                for change in watch.look().await {
-                    if let Change::Resource(uri) = change {
-                        let told = ResourceUpdatedNotificationParam::new(uri);
-                        if peer.notify_resource_updated(told).await.is_err() {
-                            return;
-                        }
-                    }
-                }
+            let _until_it_ends = (place, ended);
+            loop {
                 tokio::select! {
                     () = tokio::time::sleep(LOOK_EVERY) => {}
-                    () = end.cancelled() => {}
-                    () = stopping.cancelled() => {}
+                    () = end.cancelled() => return,
+                    () = stopping.cancelled() => return,
+                }
+                if listener.has_gone() {
+                    return;
+                }
+                for change in watch.look().await {
+                    if let Change::Resource(uri) = change
+                        && listener.tell(uri).await.is_err()
+                    {
+                        return;
+                    }
                 }
             }
-            end.cancel();
         });
         Ok(())
     }
@@ -179,12 +189,13 @@ impl McpServer {
         uri: &str,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.check_is_watched(uri)?;
-        let session = self.incoming(context).session.unwrap_or_default();
-        let key = (session, uri.to_owned());
-        if let Some(end) = self.subscriptions.named().remove(&key) {
-            end.cancel();
+        let incoming = self.incoming(context);
+        if matches!(incoming.way_back, WayBack::None) {
+            return Err(ErrorData::method_not_found::<UnsubscribeRequestMethod>());
         }
+        self.check_is_watched(uri)?;
+        let (call, _guards) = self.receive(incoming, context);
+        self.subscriptions.end(&subscription(uri, &call));
         Ok(())
     }
 
@@ -197,5 +208,13 @@ impl McpServer {
              active pipelines"
         );
         Err(ErrorData::resource_not_found(message, None))
+    }
+}
+
+fn subscription(uri: &str, call: &Call) -> Subscription {
+    Subscription {
+        session: call.session.clone().unwrap_or_default(),
+        principal: call.principal.clone(),
+        uri: uri.to_owned(),
     }
 }

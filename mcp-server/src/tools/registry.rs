@@ -33,6 +33,8 @@ struct Entry {
     effect: Effect,
     /// Whether nothing comes between a call and its answer, and no header repeats an argument.
     is_plain: bool,
+    /// Whether calls have something to say to their clients' logs.
+    logs: bool,
     run: Run,
     /// The declaration, where an operator has declared the tool.
     declared: Option<Arc<DeclaredTool>>,
@@ -63,6 +65,7 @@ impl Registry {
             }),
             effect: T::EFFECT,
             is_plain: is_plain::<T>(),
+            logs: T::LOGS,
             run: Box::new(|services, call, arguments| {
                 Box::pin(parse_and_run::<T>(services, call, arguments))
             }),
@@ -81,6 +84,7 @@ impl Registry {
             effect: card.effect,
             // The words of a declaration have none for headers or questions.
             is_plain: card.effect == Effect::Reads,
+            logs: false,
             listed: listed(card),
             run: Box::new(move |services, call, arguments| {
                 let tool = Arc::clone(&tool);
@@ -185,6 +189,11 @@ impl Registry {
         entry.is_some_and(|entry| entry.is_plain)
     }
 
+    /// Whether calls of some tool have something to say to their clients' logs.
+    pub fn log_to_clients(&self) -> bool {
+        self.entries.iter().any(|entry| entry.logs)
+    }
+
     /// The change that a call of this tool makes; `None` when no tool has this name.
     pub fn effect(&self, name: &str) -> Option<Effect> {
         let entry = self.entries.iter().find(|entry| entry.listed.name == name);
@@ -209,7 +218,7 @@ impl Registry {
 
 fn is_plain<T: Tool>() -> bool {
     let names_headers = T::input_schema().to_string().contains(HEADER_OF_ARGUMENT);
-    T::EFFECT == Effect::Reads && !T::ASKS && !names_headers
+    T::EFFECT == Effect::Reads && !T::ASKS && !T::LOGS && !names_headers
 }
 
 async fn parse_and_run<T: Tool>(

@@ -3,6 +3,7 @@
 
 mod answers;
 mod bodies;
+mod change_streams;
 mod connections;
 mod correlation;
 mod deadline;
@@ -18,6 +19,7 @@ mod repairs;
 mod session_id;
 mod session_requests;
 mod sessions;
+mod stream_places;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,24 +31,35 @@ use axum::extract::Request;
 use axum::handler::HandlerWithoutStateExt as _;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
+use axum::response::sse::Event;
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use http::{Method, StatusCode};
+use http::header::ACCEPT;
+use http::{HeaderMap, Method, StatusCode};
 use http_front::{AnswerBudget, BodyReader};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundWork;
 use crate::config::Config;
-use crate::mcp::{Catalogue, McpServer};
+use crate::mcp::{Catalogue, Incoming, McpServer, RunningCalls};
 use crate::services::Services;
+use change_streams::ChangeStreams;
 use event_streams::{StreamLimits, Streams};
 use plain_calls::ShortWay;
-use session_id::SessionId;
-use session_requests::SessionRequests;
+use session_id::{SessionCaller, SessionId};
+use session_requests::{OpenQuestions, SessionRequests};
+use sessions::Sessions;
+use stream_places::StreamPlaces;
 
 /// Bytes that one request may have; more is answered 413.
 const MAX_REQUEST_BYTES: usize = 4 << 20;
+
+/// Event streams that clients keep open at once. Each keeps one of the server's connections, so
+/// they are few beside those.
+const MOST_STREAMS: usize = 128;
 
 /// Calls that run when the server is told to stop have this long to end; then they are cancelled.
 const GRACE: Duration = Duration::from_secs(5);
@@ -158,24 +171,35 @@ fn router(
     answers: AnswerBudget,
     stopping: Stopping,
 ) -> Router {
-    let sessions = Arc::<sessions::Sessions>::default();
+    let running = Arc::<RunningCalls>::default();
     let server = McpServer::new(
         Arc::new(catalogue),
         Arc::clone(&services),
-        sessions.running(),
+        Arc::clone(&running),
         stopping.calls,
         incoming::find,
     );
+    let principals = incoming::PrincipalHeader::of(config);
+    let places = StreamPlaces::new(MOST_STREAMS, services.metrics.streams.clone());
+    let changes = Arc::new(ChangeStreams::new(places.clone(), stopping.begun.clone()));
     let streams = Arc::new(Streams::new(
-        incoming::PrincipalHeader::of(config),
-        server.clone().keeping_peers(),
-        Arc::clone(&services),
+        principals.clone(),
+        server.clone(),
+        places,
         StreamLimits::default(),
         stopping.begun,
     ));
     let reader = BodyReader::new(bodies::LIMITS);
+    let questions = Arc::<OpenQuestions>::default();
+    let sessions = Arc::new(Sessions::new(
+        server.clone(),
+        running,
+        Arc::clone(&questions),
+        Arc::clone(&changes),
+        principals.clone(),
+    ));
     let served = server.clone();
-    let in_sessions = SessionRequests::new(server.clone(), sessions.questions());
+    let in_sessions = SessionRequests::new(server.clone(), questions, Arc::clone(&changes));
     let transport = transport(config);
     let serve = move |sessions: bool| -> Mcp {
         let served = served.clone();
@@ -189,6 +213,7 @@ fn router(
     let endpoint = Arc::new(Endpoint {
         alone: mcp.clone(),
         in_sessions: serve(true),
+        changes,
     });
     let asked = mcp.clone();
     let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone(), answers.clone());
@@ -200,17 +225,10 @@ fn router(
             plain_calls::answer,
         ))
         .layer(from_fn_with_state(
-            (incoming::PrincipalHeader::of(config), answers),
+            (principals, answers),
             incoming::describe,
         ))
-        .layer(from_fn_with_state(
-            (
-                sessions,
-                Arc::clone(&services),
-                incoming::PrincipalHeader::of(config),
-            ),
-            sessions::attend,
-        ))
+        .layer(from_fn_with_state(sessions, sessions::attend))
         .layer(from_fn(deadline::keep))
         .layer(from_fn_with_state(reader, repairs::repair))
         .route("/health", axum::routing::get(health::answer))
@@ -221,22 +239,57 @@ fn router(
 /// The transport of rmcp.
 type Mcp = StreamableHttpService<McpServer, SessionRequests>;
 
-/// rmcp's transport: once for requests that stand alone, once for those of sessions.
+/// The endpoint of streamable HTTP. rmcp's transport is there twice: for requests that stand alone,
+/// and for those of sessions.
 struct Endpoint {
     alone: Mcp,
     in_sessions: Mcp,
+    changes: Arc<ChangeStreams>,
 }
 
 impl Endpoint {
     async fn answer(self: Arc<Self>, request: Request) -> Response {
-        let is_of_session = request.extensions().get::<SessionId>().is_some();
-        match *request.method() {
-            Method::POST if is_of_session => {
-                session_requests::answer(&self.in_sessions, request).await
+        let session = request.extensions().get::<SessionId>();
+        match (request.method().clone(), session.map(ToString::to_string)) {
+            (Method::POST, Some(_)) => session_requests::answer(&self.in_sessions, request).await,
+            (Method::GET, Some(session)) if takes_events(request.headers()) => {
+                let incoming = request.extensions().get::<Incoming>();
+                let principal = incoming.map(|incoming| incoming.principal.clone());
+                let caller = SessionCaller {
+                    session,
+                    principal: principal.unwrap_or_default(),
+                };
+                self.tell_changes(caller, request).await
             }
             _ => self.alone.handle(request).await.map(Body::new),
         }
     }
+
+    /// Opens the stream on which a session hears of changes. Where there is no place for one more,
+    /// there is none for this session, and its client goes on without.
+    async fn tell_changes(&self, caller: SessionCaller, get: Request) -> Response {
+        let refused = self.alone.handle(get).await;
+        if refused.status() != StatusCode::METHOD_NOT_ALLOWED {
+            return refused.map(Body::new);
+        }
+        match self.changes.open(caller) {
+            Some(changed) => event_streams::respond(changed.map(|uri| told(&uri))),
+            None => refused.map(Body::new),
+        }
+    }
+}
+
+fn takes_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("text/event-stream") || value.contains("*/*"))
+}
+
+/// The event that tells of a change.
+fn told(uri: &str) -> Event {
+    let method = "notifications/resources/updated";
+    let told = json!({"jsonrpc": "2.0", "method": method, "params": {"uri": uri}});
+    Event::default().data(told.to_string())
 }
 
 /// Whether the transport would hear a GET with this `Host` and `Origin`. It looks at both before

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::background::BackgroundWork;
 use crate::call::CorrelationId;
 use crate::config::Config;
-use crate::mcp::{Catalogue, Incoming, McpServer};
+use crate::mcp::{Catalogue, Incoming, McpServer, WayBack};
 use crate::services::Services;
 
 /// The session of the one client: what a call leaves behind for the next one is found by it.
@@ -46,12 +46,12 @@ async fn serve_client(config: Config, shutdown: CancellationToken) -> anyhow::Re
                 id: CorrelationId::new(),
                 session: Some(SESSION.clone()),
                 takes_short_answers: true,
+                way_back: WayBack::Peer,
                 ..Incoming::default()
             })
         },
     );
     let served = match server
-        .keeping_peers()
         .serve_with_ct(stdio_pipes(), shutdown.child_token())
         .await
     {

@@ -190,6 +190,31 @@ impl Client {
         ended.expect("the server answers").status().as_u16()
     }
 
+    /// Opens the stream on which a session hears what is no answer.
+    pub async fn listen(&self, headers: &[(&'static str, &str)]) -> reqwest::Response {
+        self.get("text/event-stream", headers).await
+    }
+
+    /// The same of a client that takes something else.
+    pub async fn listen_for(&self, accepted: &str) -> reqwest::Response {
+        self.get(accepted, &[]).await
+    }
+
+    async fn get(&self, accepted: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
+        let mut request = self
+            .http
+            .get(&self.url)
+            .header("accept", accepted)
+            .header("mcp-protocol-version", self.revision);
+        if let Some(session) = &self.session {
+            request = request.header("mcp-session-id", session);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.expect("the server answers")
+    }
+
     /// Posts any text as a message.
     pub async fn post(&self, body: &str, headers: &[(&'static str, &str)]) -> reqwest::Response {
         let request = self.prepare_post(body, headers);

@@ -134,19 +134,103 @@ async fn it_tells_of_a_list_that_changed_and_not_of_one_that_could_not_be_looked
 }
 
 #[tokio::test]
-async fn it_promises_changes_to_nobody_whom_it_cannot_tell() {
+async fn it_tells_an_older_client_on_the_stream_of_its_session_until_it_unsubscribes() {
+    let pipelines = slow_pipelines().await;
+    for revision in ["2025-06-18", "2025-11-25"] {
+        let client = Client::legacy(pipelines.address(), revision).await;
+        let mut events = Events::of(client.listen(&[]).await);
+        let begun = client
+            .request("resources/subscribe", json!({"uri": ACTIVE}))
+            .await;
+        assert_eq!(begun.result(), &json!({}));
+        let run = execute(&client).await;
+        let told = events.next().await;
+        assert_eq!(told["method"], json!("notifications/resources/updated"));
+        assert_eq!(told["params"], json!({"uri": ACTIVE}));
+        let ended = client
+            .request("resources/unsubscribe", json!({"uri": ACTIVE}))
+            .await;
+        assert_eq!(ended.result(), &json!({}));
+        client.call("cancel_pipeline", json!({"run_id": run})).await;
+        assert_eq!(client.end().await, 204);
+        assert_eq!(events.next_or_end().await, None);
+    }
+}
+
+#[tokio::test]
+async fn it_tells_an_older_client_of_changes_that_came_before_its_stream() {
+    let pipelines = slow_pipelines().await;
+    let client = Client::legacy(pipelines.address(), "2025-11-25").await;
+    client
+        .request("resources/subscribe", json!({"uri": ACTIVE}))
+        .await
+        .result();
+    let run = execute(&client).await;
+    let told = Events::of(client.listen(&[]).await).next().await;
+    assert_eq!(told["params"], json!({"uri": ACTIVE}));
+    client.call("cancel_pipeline", json!({"run_id": run})).await;
+}
+
+#[tokio::test]
+async fn it_opens_streams_of_sessions_while_it_has_places_left_for_those_who_need_them() {
+    let server = Server::on(&Database::with("").await, &[]).await;
+    let mut open = Vec::new();
+    let refused = loop {
+        let client = Client::legacy(&server.address, "2025-11-25").await;
+        let response = client.listen(&[]).await;
+        match response.status().as_u16() {
+            200 => open.push(response),
+            status => break status,
+        }
+    };
+    // The client goes on as with a server that has no such streams.
+    assert_eq!((refused, open.len()), (405, 96));
+    let mut client = StreamClient::able(&server.address, "/sse", "2025-11-25", json!({})).await;
+    let answer = client.request("ping", json!({})).await;
+    assert!(answer.get("result").is_some(), "{answer}");
+}
+
+#[tokio::test]
+async fn it_opens_a_stream_for_a_session_of_its_own_and_for_nobody_else() {
+    let server = Server::on(&Database::with("").await, &[]).await;
+    let client = Client::legacy(&server.address, "2025-11-25").await;
+    for (name, value) in [("host", "evil.example"), ("origin", "http://evil.example")] {
+        let foreign = client.listen(&[(name, value)]).await;
+        assert_eq!(foreign.status(), 403, "{name}");
+    }
+    assert_eq!(client.listen_for("application/json").await.status(), 405);
+    assert_eq!(client.in_session("x").listen(&[]).await.status(), 404);
+    assert_eq!(server.client().listen(&[]).await.status(), 405);
+    let ended = client.listen(&[]).await;
+    assert_eq!(client.end().await, 204);
+    assert_eq!(Events::of(ended).next_or_end().await, None);
+    assert_eq!(client.listen(&[]).await.status(), 404);
+}
+
+#[tokio::test]
+async fn it_promises_what_it_does_and_nothing_else() {
     let server = Server::on(&Database::with("").await, &[]).await;
     let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
         "protocolVersion": "2025-11-25", "capabilities": {},
         "clientInfo": {"name": "test", "version": "1"}}});
     let client = Client::legacy(&server.address, "2025-11-25").await;
     let answer = crate::client::read(client.post(&initialize.to_string(), &[]).await).await;
-    assert_eq!(answer.result()["capabilities"]["resources"], json!({}));
-    for method in ["resources/subscribe", "resources/unsubscribe"] {
-        let refused = client.request(method, json!({"uri": ACTIVE})).await;
-        assert_eq!(refused.error(), -32601, "{method}");
-    }
+    let promised = &answer.result()["capabilities"];
+    assert_eq!(promised["resources"], json!({"subscribe": true}));
+    // No tool of this server has anything to say to its clients' logs.
+    assert!(promised.get("logging").is_none(), "{promised}");
+    let refused = client
+        .request("logging/setLevel", json!({"level": "info"}))
+        .await;
+    assert_eq!(refused.error(), -32601);
     let modern = server.client().request("server/discover", json!({})).await;
     let resources = &modern.result()["capabilities"]["resources"];
     assert_eq!(resources["subscribe"], json!(true), "{MODERN}");
+    for method in ["resources/subscribe", "resources/unsubscribe"] {
+        let refused = server
+            .client()
+            .request(method, json!({"uri": ACTIVE}))
+            .await;
+        assert_eq!((refused.status, refused.error()), (404, -32601), "{method}");
+    }
 }

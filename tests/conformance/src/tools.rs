@@ -2,6 +2,7 @@
 
 mod asking;
 mod in_session;
+mod logging;
 mod long;
 
 use mcp_server::call::Call;
@@ -25,7 +26,6 @@ pub fn all() -> Registry {
         .with::<Reporting>()
         .with::<ManyKeywords>()
         .with::<NamedInHeader>()
-        .with::<SayingNothing>()
         .with::<AskingNothing>()
         .with::<asking::Greeted>()
         .with::<asking::Sampled>()
@@ -36,7 +36,8 @@ pub fn all() -> Registry {
         .with::<asking::Rounds>()
         .with::<asking::Capable>()
         .with::<asking::Missing>();
-    in_session::add_to(long::add_to(tools))
+    let tools = logging::add_to(long::add_to(tools));
+    in_session::add_to(tools)
 }
 
 /// No arguments at all.
@@ -111,7 +112,6 @@ tools_without_arguments! {
     ]);
     Failing "test_error_handling" => |_| std::future::ready(Err(ToolFailure::new(
         "intended", "This tool intentionally returns an error for testing")));
-    SayingNothing "test_logging_tool" => |_| fine("It says nothing on the way.", Vec::new());
     AskingNothing "test_streaming_elicitation" => |_| fine("It asks nothing.", Vec::new());
     Reporting "test_tool_with_progress" => |call| report(call.clone());
 }

@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 
@@ -75,7 +75,12 @@ impl RequestDeadline {
 
 /// Middleware: puts a [`RequestDeadline`] into the request, and ends an event stream that would
 /// outlast it.
+///
+/// A stream that is no answer has no deadline: it ends where it is cut.
 pub(super) async fn keep(mut request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
     let Some(deadline) = RequestDeadline::of(request.headers(), Instant::now()) else {
         return next.run(request).await;
     };

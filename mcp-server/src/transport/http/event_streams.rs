@@ -20,6 +20,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use futures::Stream;
 use http::{HeaderName, HeaderValue, StatusCode};
 use http_front::{AnswerBudget, BodyReader};
 use rmcp::model::ClientJsonRpcMessage;
@@ -32,7 +33,7 @@ use super::envelope::Envelope;
 use super::incoming::is_event_stream;
 use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
 use super::{Mcp, correlation, hears, repairs};
-use crate::mcp::Incoming;
+use crate::mcp::{Incoming, WayBack};
 use stream::Refused;
 pub(super) use streams::{StreamLimits, Streams};
 
@@ -94,7 +95,7 @@ async fn open_below_mcp(State(streams): State<Arc<Streams>>) -> Response {
 /// Opens a stream, whose first event names the path for the client's messages.
 fn open(streams: &Arc<Streams>, path: impl FnOnce(&str) -> String) -> Response {
     let Some(opened) = streams.open() else {
-        let most = streams.limits.at_once;
+        let most = streams.places.most();
         let message = format!(
             "all {most} event streams of this server are open; try again in a few seconds, or \
              connect to /mcp, which needs none"
@@ -102,7 +103,11 @@ fn open(streams: &Arc<Streams>, path: impl FnOnce(&str) -> String) -> Response {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, &message);
     };
     let endpoint = Event::default().event("endpoint").data(path(&opened.id));
-    let events = opened.events(endpoint);
+    respond(opened.events(endpoint))
+}
+
+/// The response that is a stream of these events.
+pub(super) fn respond(events: impl Stream<Item = Event> + Send + 'static) -> Response {
     let mut response = Sse::new(futures::StreamExt::map(events, Ok::<_, Infallible>))
         .keep_alive(KeepAlive::new().interval(HEARTBEAT))
         .into_response();
@@ -164,6 +169,7 @@ async fn receive(streams: &Streams, session: &str, request: Request) -> Response
             session: Some(session.to_owned()),
             deadline: deadline.map(|deadline| deadline.call),
             takes_short_answers: true,
+            way_back: WayBack::Peer,
             ..Incoming::default()
         };
         stream.take(message, incoming).await

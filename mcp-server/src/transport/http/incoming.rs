@@ -20,7 +20,7 @@ use super::envelope::Envelope;
 use super::session_id::SessionId;
 use crate::call::Principal;
 use crate::config::Config;
-use crate::mcp::{Incoming, RawResult};
+use crate::mcp::{Incoming, RawResult, WayBack};
 
 /// The way in which a request tells who calls.
 #[derive(Debug, Clone)]
@@ -63,6 +63,7 @@ pub(super) async fn describe(
             .map(|deadline| deadline.call),
         takes_short_answers: false,
         raw_result: Some(Arc::clone(&raw_result)),
+        way_back: WayBack::None,
     };
     request.extensions_mut().insert(incoming);
     let response = next.run(request).await;

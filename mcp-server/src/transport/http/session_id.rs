@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rmcp::model::ProtocolVersion;
 use uuid::Uuid;
 
-use crate::call::ClientAbilities;
+use crate::call::{ClientAbilities, Principal};
 
 /// The place of one ability among all.
 type AbilityPlace = fn(&mut ClientAbilities) -> &mut bool;
@@ -58,6 +58,16 @@ impl fmt::Display for SessionId {
         }
         write!(f, "{}", self.number.simple())
     }
+}
+
+/// The client of a session as far as it can be told from others: nobody else answers what it was
+/// asked, or hears what it asked to hear of, not even with the session's id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct SessionCaller {
+    /// The session's id as text.
+    pub(super) session: String,
+    /// The caller of the request.
+    pub(super) principal: Principal,
 }
 
 /// The text is no id that this server gives.

@@ -19,8 +19,8 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use rmcp::model::{
-    ClientCapabilities, ClientJsonRpcMessage, GetExtensions as _, Implementation,
-    InitializeRequestParams, JsonRpcMessage, ProtocolVersion, ServerJsonRpcMessage,
+    ClientCapabilities, ClientJsonRpcMessage, ClientRequest, GetExtensions as _, Implementation,
+    InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, ProtocolVersion, ServerJsonRpcMessage,
 };
 use rmcp::service::serve_directly_with_ct;
 use rmcp::transport::streamable_http_server::session::never::NeverTransport;
@@ -32,11 +32,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Mcp;
+use super::change_streams::ChangeStreams;
 use super::envelope::PROTOCOL_VERSION;
 use super::refusal::{self, INTERNAL_ERROR};
-use super::session_id::SessionId;
-use crate::mcp::{Incoming, McpServer};
-use open_questions::Asked;
+use super::session_id::{SessionCaller, SessionId};
+use crate::mcp::{Incoming, McpServer, WayBack};
 pub(super) use open_questions::OpenQuestions;
 use request_transport::{RequestTransport, is_answer};
 
@@ -48,6 +48,7 @@ const WAITING_MESSAGES: usize = 16;
 pub(super) struct SessionRequests {
     server: McpServer,
     questions: Arc<OpenQuestions>,
+    changes: Arc<ChangeStreams>,
 }
 
 /// A request of no session.
@@ -63,8 +64,16 @@ pub(super) enum NotInSession {
 
 impl SessionRequests {
     /// The requests of sessions, for `server`.
-    pub(super) fn new(server: McpServer, questions: Arc<OpenQuestions>) -> Self {
-        Self { server, questions }
+    pub(super) fn new(
+        server: McpServer,
+        questions: Arc<OpenQuestions>,
+        changes: Arc<ChangeStreams>,
+    ) -> Self {
+        Self {
+            server,
+            questions,
+            changes,
+        }
     }
 }
 
@@ -120,20 +129,27 @@ impl SessionManager for SessionRequests {
     async fn create_stream(
         &self,
         id: &SessionText,
-        message: ClientJsonRpcMessage,
+        mut message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, NotInSession> {
-        let parts = match &message {
-            JsonRpcMessage::Request(request) => request.request.extensions().get::<Parts>(),
-            _ => None,
+        let JsonRpcMessage::Request(JsonRpcRequest { request, .. }) = &mut message else {
+            return Err(NotInSession::NotHere);
         };
+        let subscribes = matches!(request, ClientRequest::SubscribeRequest(_));
+        let unsubscribes = matches!(request, ClientRequest::UnsubscribeRequest(_));
+        let parts = request.extensions_mut().get_mut::<Parts>();
         let parts = parts.ok_or(NotInSession::NotHere)?;
         let session = parts.extensions.get::<SessionId>();
         let client = introduce(session.ok_or(NotInSession::NotHere)?, &parts.headers);
-        let incoming = parts.extensions.get::<Incoming>();
-        let asked = Asked {
+        let mut incoming = parts.extensions.remove::<Incoming>().unwrap_or_default();
+        let asked = SessionCaller {
             session: id.to_string(),
-            principal: incoming.map(|it| it.principal.clone()).unwrap_or_default(),
+            principal: incoming.principal.clone(),
         };
+        if subscribes || unsubscribes {
+            let listener = self.changes.listen(asked.clone());
+            incoming.way_back = WayBack::Listener(Arc::new(listener));
+        }
+        parts.extensions.insert(incoming);
         let whole = parts.extensions.get::<WholeAnswer>().cloned();
         let (sent, mut messages) = mpsc::channel(WAITING_MESSAGES);
         let questions = Arc::clone(&self.questions);
@@ -218,16 +234,44 @@ pub(super) async fn answer(mcp: &Mcp, mut request: Request) -> Response {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
-    use rmcp::model::CallToolRequestParams;
     use serde_json::json;
 
+    use prometheus_client::metrics::gauge::Gauge;
+
     use super::super::incoming;
+    use super::super::stream_places::StreamPlaces;
     use super::*;
-    use crate::call::{Call, ClientAbilities};
+    use crate::call::{Call, ClientAbilities, Severity};
     use crate::config::Config;
     use crate::mcp::Catalogue;
     use crate::services::Services;
     use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
+
+    /// A tool that has something to say to its client's log.
+    struct Logging;
+
+    impl Tool for Logging {
+        const NAME: &'static str = "log";
+        const TITLE: &'static str = "Log";
+        const DESCRIPTION: &'static str = "Log a word.";
+        const EFFECT: Effect = Effect::Reads;
+        const LOGS: bool = true;
+        type Arguments = Value;
+
+        fn input_schema() -> Value {
+            json!({"type": "object"})
+        }
+
+        fn output_schema() -> Value {
+            json!({})
+        }
+
+        async fn run(_: &Services, call: &Call, _: Value) -> Result<Output, ToolFailure> {
+            call.log.log(Severity::Debug, "debug").await;
+            call.log.log(Severity::Info, "info").await;
+            Ok(Output::new(&json!({}), "logged"))
+        }
+    }
 
     /// A tool that is not called before its user says yes.
     struct Destroying;
@@ -262,7 +306,7 @@ mod tests {
         ];
         let services = Services::new(&Config::parse_from(nowhere)).expect("good settings");
         let catalogue = Catalogue {
-            tools: Registry::default().with::<Destroying>(),
+            tools: Registry::default().with::<Destroying>().with::<Logging>(),
             ..Catalogue::default()
         };
         let server = McpServer::new(
@@ -272,33 +316,86 @@ mod tests {
             CancellationToken::new(),
             incoming::find,
         );
-        SessionRequests::new(server, Arc::default())
+        let places = StreamPlaces::new(1, Gauge::default());
+        let changes = ChangeStreams::new(places, CancellationToken::new());
+        SessionRequests::new(server, Arc::default(), Arc::new(changes))
     }
 
-    /// A call in the session, as rmcp's front hands it on.
-    fn call(session: &SessionId) -> ClientJsonRpcMessage {
-        let params = CallToolRequestParams::new("destroy");
-        let params = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
-        let mut message = serde_json::from_value(params).expect("a call");
+    /// A request in the session, as rmcp's front hands it on, and the place for its whole answer.
+    fn request(session: &SessionId, method: &str, params: &Value) -> Asking {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let mut message = serde_json::from_value(message).expect("a request");
+        let whole = WholeAnswer::default();
         if let ClientJsonRpcMessage::Request(request) = &mut message {
             let mut head = http::Request::new(());
             head.extensions_mut().insert(session.clone());
+            head.extensions_mut().insert(whole.clone());
+            head.extensions_mut().insert(Incoming {
+                session: Some(session.to_string()),
+                ..Incoming::default()
+            });
             let parts = head.into_parts().0;
             request.request.extensions_mut().insert(parts);
         }
-        message
+        Asking { message, whole }
     }
 
-    #[tokio::test]
-    async fn it_gives_up_the_question_of_a_client_that_goes_away() {
-        let requests = requests();
+    struct Asking {
+        message: ClientJsonRpcMessage,
+        whole: WholeAnswer,
+    }
+
+    /// A session whose client can ask its user.
+    fn session() -> SessionId {
         let abilities = ClientAbilities {
             elicitation: true,
             ..ClientAbilities::default()
         };
-        let session = SessionId::new(ProtocolVersion::V_2025_11_25, abilities);
+        SessionId::new(ProtocolVersion::V_2025_11_25, abilities)
+    }
+
+    /// The messages that come for a request, the whole answer among them.
+    async fn messages(
+        requests: &SessionRequests,
+        session: &SessionId,
+        method: &str,
+        params: Value,
+    ) -> Vec<Value> {
         let id = SessionText::from(session.to_string());
-        let stream = requests.create_stream(&id, call(&session)).await;
+        let Asking { message, whole } = request(session, method, &params);
+        let events = requests.create_stream(&id, message).await;
+        let events: Vec<_> = events.expect("a stream").collect().await;
+        let told = events.into_iter().filter_map(|event| event.message);
+        let told = told.map(|told| serde_json::to_value(&*told).expect("JSON"));
+        let whole = whole.take();
+        let whole = whole.map(|whole| serde_json::to_value(whole).expect("JSON"));
+        told.chain(whole).collect()
+    }
+
+    #[tokio::test]
+    async fn it_tells_the_log_of_a_session_what_its_client_has_asked_for() {
+        let (requests, session) = (requests(), session());
+        let call = json!({"name": "log", "arguments": {}});
+        let unasked = messages(&requests, &session, "tools/call", call.clone()).await;
+        assert_eq!(unasked.len(), 1, "{unasked:?}");
+        let level = json!({"level": "info"});
+        let set = messages(&requests, &session, "logging/setLevel", level).await;
+        assert_eq!(set[0]["result"], json!({}), "{set:?}");
+        let told = messages(&requests, &session, "tools/call", call).await;
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told[0]["method"], json!("notifications/message"));
+        let logged = json!({"level": "info", "logger": "portcullis", "data": "info"});
+        assert_eq!(told[0]["params"], logged);
+        assert_eq!(told[1]["id"], json!(1));
+    }
+
+    #[tokio::test]
+    async fn it_gives_up_the_question_of_a_client_that_goes_away() {
+        let (requests, session) = (requests(), session());
+        let id = SessionText::from(session.to_string());
+        let call = json!({"name": "destroy", "arguments": {}});
+        let asking = request(&session, "tools/call", &call);
+        let stream = requests.create_stream(&id, asking.message).await;
         let mut stream = Box::pin(stream.expect("a stream"));
         let first = stream.next().await.expect("a question");
         let question = first.message.as_deref();

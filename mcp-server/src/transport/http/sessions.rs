@@ -4,8 +4,8 @@
 //! is to a session: any process of this server takes it up, after a restart too, and ten thousand
 //! cost what one costs. It is no credential and opens nothing: who may call is decided request by
 //! request. Kept is what lasts no longer than it is used: the calls that run, so that a client can
-//! cancel them; the questions that clients have been asked and have not answered; and a few
-//! sessions that their clients have ended.
+//! cancel them; the questions that clients have been asked and have not answered; what clients with
+//! a stream asked to hear of; and a few sessions that their clients have ended.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,14 +19,14 @@ use http_body_util::{BodyExt as _, Limited};
 use rmcp::model::ProtocolVersion;
 use serde::Deserialize;
 
+use super::change_streams::ChangeStreams;
 use super::envelope::{Envelope, PROTOCOL_VERSION, is_stateless};
 use super::incoming::PrincipalHeader;
 use super::refusal;
-use super::session_id::{NotASession, SessionId};
+use super::session_id::{NotASession, SessionCaller, SessionId};
 use super::session_requests::OpenQuestions;
 use crate::call::ClientAbilities;
-use crate::mcp::RunningCalls;
-use crate::services::Services;
+use crate::mcp::{McpServer, RunningCalls};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -37,47 +37,79 @@ const ENDED: usize = 256;
 /// The answer to `initialize` is the server's own few lines; more than this is not one.
 const LONGEST_HANDSHAKE: usize = 64 << 10;
 
-/// The sessions that ended, and what is under way in the others.
+/// The few sessions of which it is remembered that they have ended.
 #[derive(Debug, Default)]
-pub(super) struct Sessions {
-    running: Arc<RunningCalls>,
-    questions: Arc<OpenQuestions>,
-    ended: Mutex<VecDeque<SessionId>>,
-}
+struct EndedSessions(Mutex<VecDeque<SessionId>>);
 
-impl Sessions {
-    /// The calls that run in sessions; whoever runs one enters it there.
-    pub(super) fn running(&self) -> Arc<RunningCalls> {
-        Arc::clone(&self.running)
-    }
-
-    /// The questions that the clients of sessions have been asked.
-    pub(super) fn questions(&self) -> Arc<OpenQuestions> {
-        Arc::clone(&self.questions)
-    }
-
-    fn end(&self, session: SessionId) {
-        self.running.cancel(&session.to_string(), None);
-        let mut ended = lock(&self.ended);
+impl EndedSessions {
+    fn add(&self, session: SessionId) {
+        let mut ended = self.lock();
         if ended.len() == ENDED {
             ended.pop_front();
         }
         ended.push_back(session);
     }
 
-    fn has_ended(&self, session: &SessionId) -> bool {
-        lock(&self.ended).contains(session)
+    fn contains(&self, session: &SessionId) -> bool {
+        self.lock().contains(session)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<SessionId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// The sessions that ended, and what is under way in the others.
+pub(super) struct Sessions {
+    server: McpServer,
+    running: Arc<RunningCalls>,
+    questions: Arc<OpenQuestions>,
+    changes: Arc<ChangeStreams>,
+    principals: PrincipalHeader,
+    ended: EndedSessions,
+}
+
+impl Sessions {
+    /// Sessions of `server` and of what is under way elsewhere.
+    pub(super) fn new(
+        server: McpServer,
+        running: Arc<RunningCalls>,
+        questions: Arc<OpenQuestions>,
+        changes: Arc<ChangeStreams>,
+        principals: PrincipalHeader,
+    ) -> Self {
+        Self {
+            server,
+            running,
+            questions,
+            changes,
+            principals,
+            ended: EndedSessions::default(),
+        }
+    }
+
+    fn end(&self, session: SessionId) {
+        let text = session.to_string();
+        self.server.end_session(&text);
+        self.changes.end_session(&text);
+        self.ended.add(session);
+    }
+
+    /// Does what a message of a session does there, once it has been accepted.
+    fn accept(&self, caller: &SessionCaller, envelope: &Envelope) {
+        if let Some(cancelled) = &envelope.cancels {
+            self.running.cancel(&caller.session, Some(cancelled));
+        }
+        if let Some(answer) = &envelope.answer {
+            self.questions.answer(caller, answer);
+        }
+    }
 }
 
 /// Middleware: gives an id on `initialize`, tells rmcp the revision of a session whose client does
 /// not, and does what clients do to their sessions: answer a question, cancel a call, end it all.
 pub(super) async fn attend(
-    State((sessions, services, principals)): State<(Arc<Sessions>, Arc<Services>, PrincipalHeader)>,
+    State(sessions): State<Arc<Sessions>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -91,7 +123,7 @@ pub(super) async fn attend(
     }
     let session = match named(request.headers()) {
         None => None,
-        Some(Ok(session)) if !sessions.has_ended(&session) => Some(session),
+        Some(Ok(session)) if !sessions.ended.contains(&session) => Some(session),
         Some(_) => return unknown(&envelope),
     };
     let Some(session) = session else {
@@ -103,25 +135,18 @@ pub(super) async fn attend(
         headers.entry(PROTOCOL_VERSION).or_insert(revision);
     }
     request.extensions_mut().insert(session.clone());
-    let principal = principals.read(request.headers());
+    let caller = SessionCaller {
+        session: session.to_string(),
+        principal: sessions.principals.read(request.headers()),
+    };
     let mut response = next.run(request).await;
     // rmcp has no sessions here and says so, once it has found `Host` and `Origin` in order.
     if ends && response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        services.spark.end_session(&session.to_string());
         sessions.end(session);
         response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
     } else if response.status() == StatusCode::ACCEPTED {
-        if let Some(cancelled) = &envelope.cancels {
-            sessions
-                .running
-                .cancel(&session.to_string(), Some(cancelled));
-        }
-        if let Some(answer) = envelope.answer {
-            sessions
-                .questions
-                .answer(&session.to_string(), &principal, &answer);
-        }
+        sessions.accept(&caller, &envelope);
     }
     response
 }
@@ -170,41 +195,15 @@ async fn begin(response: Response, abilities: ClientAbilities) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use rmcp::model::RequestId;
-    use tokio_util::sync::CancellationToken;
-
     use super::*;
-
-    fn new_session() -> SessionId {
-        SessionId::new(ProtocolVersion::V_2025_11_25, ClientAbilities::default())
-    }
-
-    #[test]
-    fn it_cancels_what_runs_in_a_session_that_ends() {
-        let sessions = Sessions::default();
-        let [ours, other] = [(), ()].map(|()| new_session());
-        let cancelled = [&ours, &other].map(|session| {
-            let cancel = CancellationToken::new();
-            let id = RequestId::Number(1);
-            let guard = sessions
-                .running()
-                .enter(session.to_string(), id, cancel.clone());
-            (cancel, guard)
-        });
-        sessions.end(ours.clone());
-        assert!(sessions.has_ended(&ours) && !sessions.has_ended(&other));
-        assert_eq!(
-            cancelled.map(|(cancel, _)| cancel.is_cancelled()),
-            [true, false]
-        );
-    }
 
     #[test]
     fn it_remembers_a_fixed_number_of_ended_sessions() {
-        let sessions = Sessions::default();
+        let ended = EndedSessions::default();
         for _ in 0..ENDED * 3 {
-            sessions.end(new_session());
+            let unable = ClientAbilities::default();
+            ended.add(SessionId::new(ProtocolVersion::V_2025_11_25, unable));
         }
-        assert_eq!(lock(&sessions.ended).len(), ENDED);
+        assert_eq!(ended.lock().len(), ENDED);
     }
 }

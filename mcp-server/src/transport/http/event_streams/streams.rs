@@ -6,22 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::response::sse::Event;
 use futures::{Stream as Events, StreamExt as _, stream};
 use rmcp::service::serve_directly_with_ct;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::outlet::{EventDrain, EventLimits, WaitingEvents};
 use super::stream::Stream;
 use crate::mcp::McpServer;
-use crate::services::Services;
 use crate::transport::http::incoming::PrincipalHeader;
+use crate::transport::http::stream_places::{StreamPlace, StreamPlaces};
 
 /// Bounds of the streams of one server.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct StreamLimits {
-    /// Streams that are open at once. Each keeps one of the server's connections, so they are few
-    /// beside those.
-    pub(in super::super) at_once: usize,
     /// Requests of one stream that are unanswered.
     pub(in super::super) calls: usize,
     /// Events that wait for one client: the answers of all its calls, and some progress.
@@ -35,7 +31,6 @@ pub(in super::super) struct StreamLimits {
 impl Default for StreamLimits {
     fn default() -> Self {
         Self {
-            at_once: 128,
             calls: 32,
             events: 256,
             // The answers of all calls of a stream at the threshold for events, 900 KiB each, and
@@ -50,11 +45,10 @@ impl Default for StreamLimits {
 pub(in super::super) struct Streams {
     /// The way in which a message tells who sent it.
     pub(super) principals: PrincipalHeader,
-    pub(super) limits: StreamLimits,
+    pub(super) places: StreamPlaces,
+    limits: StreamLimits,
     server: McpServer,
-    services: Arc<Services>,
     open: Mutex<HashMap<String, Stream>>,
-    places: Arc<Semaphore>,
     waiting: Arc<WaitingEvents>,
     stopping: CancellationToken,
 }
@@ -64,17 +58,16 @@ impl Streams {
     pub(in super::super) fn new(
         principals: PrincipalHeader,
         server: McpServer,
-        services: Arc<Services>,
+        places: StreamPlaces,
         limits: StreamLimits,
         stopping: CancellationToken,
     ) -> Self {
         Self {
             principals,
+            places,
             limits,
             server,
-            services,
             open: Mutex::default(),
-            places: Arc::new(Semaphore::new(limits.at_once)),
             waiting: Arc::new(WaitingEvents::new(EventLimits {
                 events: limits.events,
                 stream_bytes: limits.stream_bytes,
@@ -86,7 +79,7 @@ impl Streams {
 
     /// Opens a stream; `None` when too many are open.
     pub(super) fn open(self: &Arc<Self>) -> Option<OpenStream> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let place = self.places.take()?;
         let end = CancellationToken::new();
         let (outlet, drain) = self.waiting.open(end.clone());
         let stopping = self.stopping.clone();
@@ -100,7 +93,6 @@ impl Streams {
         });
         let id = Uuid::new_v4().simple().to_string();
         self.lock().insert(id.clone(), stream);
-        self.services.metrics.streams.inc();
         Some(OpenStream {
             id: id.clone(),
             drain,
@@ -109,7 +101,7 @@ impl Streams {
                 streams: Arc::clone(self),
                 id,
                 end,
-                _permit: place,
+                _place: place,
             },
         })
     }
@@ -154,14 +146,13 @@ struct Place {
     streams: Arc<Streams>,
     id: String,
     end: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    _place: StreamPlace,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.streams.lock().remove(&self.id);
-        self.streams.services.metrics.streams.dec();
-        self.streams.services.spark.end_session(&self.id);
+        self.streams.server.end_session(&self.id);
         // What still runs for the client is stopped.
         self.end.cancel();
     }

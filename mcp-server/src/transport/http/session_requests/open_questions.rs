@@ -8,7 +8,7 @@ use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use crate::call::Principal;
+use super::super::session_id::SessionCaller;
 
 /// Questions of all sessions together. Each keeps a request and its connection waiting for a
 /// person, so they are fewer than connections.
@@ -28,19 +28,10 @@ pub(in super::super) struct OpenQuestions {
 
 #[derive(Debug)]
 struct OpenQuestion {
-    asked: Asked,
+    asked: SessionCaller,
     /// The id of the question for whoever asks it.
     own_id: RequestId,
     answers: mpsc::UnboundedSender<ClientJsonRpcMessage>,
-}
-
-/// The client that is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
-    /// The session of its request.
-    pub(super) session: String,
-    /// The caller of its request: nobody else answers, not even with the session's id.
-    pub(super) principal: Principal,
 }
 
 /// More questions are open than are taken.
@@ -56,7 +47,7 @@ impl OpenQuestions {
     /// Too many are open, in the session or in all.
     pub(super) fn open(
         self: &Arc<Self>,
-        asked: Asked,
+        asked: SessionCaller,
         own_id: RequestId,
         answers: mpsc::UnboundedSender<ClientJsonRpcMessage>,
     ) -> Result<QuestionPlace, TooManyQuestions> {
@@ -81,12 +72,7 @@ impl OpenQuestions {
 
     /// Hands the answer of a session's client to whoever asked. One that answers nothing which is
     /// open is dropped: its question may have been given up while the answer was on its way.
-    pub(in super::super) fn answer(
-        &self,
-        session: &str,
-        principal: &Principal,
-        answer: &ClientJsonRpcMessage,
-    ) {
+    pub(in super::super) fn answer(&self, caller: &SessionCaller, answer: &ClientJsonRpcMessage) {
         let id = match answer {
             JsonRpcMessage::Response(response) => Some(&response.id),
             JsonRpcMessage::Error(error) => error.id.as_ref(),
@@ -96,9 +82,7 @@ impl OpenQuestions {
             return;
         };
         let mut by_id = self.lock();
-        let is_asked = |question: &&OpenQuestion| {
-            question.asked.session == session && question.asked.principal == *principal
-        };
+        let is_asked = |question: &&OpenQuestion| question.asked == *caller;
         if by_id.get(&**id).filter(is_asked).is_none() {
             tracing::debug!(%id, "an answer to no open question");
             return;
@@ -153,9 +137,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::call::Principal;
 
-    fn asked(session: &str) -> Asked {
-        Asked {
+    fn asked(session: &str) -> SessionCaller {
+        SessionCaller {
             session: session.to_owned(),
             principal: Principal::Anonymous,
         }
@@ -175,12 +160,15 @@ mod tests {
             .open(asked("ours"), own_id.clone(), answers)
             .expect("there is room");
         let answer = answer_to(&place);
-        let named = Principal::Named("mallory".to_owned());
-        questions.answer("other", &Principal::Anonymous, &answer);
-        questions.answer("ours", &named, &answer);
+        let mallory = SessionCaller {
+            principal: Principal::Named("mallory".to_owned()),
+            ..asked("ours")
+        };
+        questions.answer(&asked("other"), &answer);
+        questions.answer(&mallory, &answer);
         assert!(answered.try_recv().is_err());
         for _ in 0..2 {
-            questions.answer("ours", &Principal::Anonymous, &answer);
+            questions.answer(&asked("ours"), &answer);
         }
         match answered.try_recv() {
             Ok(JsonRpcMessage::Response(response)) => assert_eq!(response.id, own_id),

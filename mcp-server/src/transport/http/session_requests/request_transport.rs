@@ -11,7 +11,8 @@ use rmcp::transport::Transport;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::open_questions::{Asked, OpenQuestions, QuestionPlace, TooManyQuestions};
+use super::super::session_id::SessionCaller;
+use super::open_questions::{OpenQuestions, QuestionPlace, TooManyQuestions};
 
 /// The way of one request: rmcp receives the request and the answers to what it asks on the way,
 /// and what it sends goes into the answer's stream. It ends behind the answer.
@@ -21,7 +22,7 @@ pub(super) struct RequestTransport {
     sent: mpsc::Sender<ServerJsonRpcMessage>,
     answered: CancellationToken,
     questions: Arc<OpenQuestions>,
-    asked: Asked,
+    asked: SessionCaller,
     /// The places of the questions that are open, by their ids for rmcp.
     open: HashMap<RequestId, QuestionPlace>,
     answers: mpsc::UnboundedReceiver<ClientJsonRpcMessage>,
@@ -43,7 +44,7 @@ impl RequestTransport {
     /// The way of this request, to `sent`.
     pub(super) fn new(
         request: ClientJsonRpcMessage,
-        asked: Asked,
+        asked: SessionCaller,
         questions: Arc<OpenQuestions>,
         sent: mpsc::Sender<ServerJsonRpcMessage>,
     ) -> Self {
