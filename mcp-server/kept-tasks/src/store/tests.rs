@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::Outcome;
 
 /// Longer than any test.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -8,9 +8,10 @@ use rmcp::model::InputRequests;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::{KEPT_AFTER_END, TaskStore};
 use crate::record::{Outcome, Record};
 use crate::running::{Running, StatusReports};
-use crate::{KEPT_AFTER_END, NotKept, TaskState, TaskStore, TaskView};
+use crate::{NotKept, TaskState, TaskView};
 
 /// A task whose work is being done. Dropped before its end, it is lost: its caller is told so.
 #[derive(Debug)]
