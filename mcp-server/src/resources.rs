@@ -27,7 +27,7 @@ use crate::results::RawJson;
 use crate::services::Services;
 use crate::tools::ToolFailure;
 
-pub use registry::{Page, ReadError, ResourceRegistry};
+pub use registry::{ReadError, ResourcePage, ResourceRegistry};
 pub use uri_template::{UriTemplate, Variables};
 
 impl ResourceRegistry {

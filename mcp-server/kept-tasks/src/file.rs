@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use crate::record::Record;
+use crate::record::TaskRecord;
 
 /// The end of the name of a task's file. Whoever runs the task has the file locked, so that a task
 /// whose process was killed is known by its lock.
@@ -35,7 +35,7 @@ impl TaskFolder {
     }
 
     /// Makes the file of a new task, locked as long as the result lives.
-    pub(super) fn create(&self, id: Uuid, record: &Record) -> io::Result<File> {
+    pub(super) fn create(&self, id: Uuid, record: &TaskRecord) -> io::Result<File> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder.create(&self.0)?;
@@ -43,7 +43,7 @@ impl TaskFolder {
     }
 
     /// Writes the file of a task, in the place of the one that there may be.
-    pub(super) fn write(&self, id: Uuid, record: &Record) -> io::Result<File> {
+    pub(super) fn write(&self, id: Uuid, record: &TaskRecord) -> io::Result<File> {
         let draft = self.0.join(format!("{}.{DRAFT}", id.simple()));
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).truncate(true);

@@ -7,15 +7,15 @@
 //! for a time, and all of them are bounded in number and bytes; [`TaskStore::sweep`] takes back
 //! what has expired. Nothing here knows MCP's methods, or what a tool does.
 //!
-//! Whoever does the work holds a [`Place`], which [`TaskStore::begin`] gives; its caller looks at
-//! it with [`TaskStore::look`].
+//! Whoever does the work holds a [`TaskPlace`], which [`TaskStore::begin`] gives; its caller looks
+//! at it with [`TaskStore::look`].
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use kept_tasks::{Beginning, Outcome, TaskState, TaskStore, TaskStoreSettings};
+//! use kept_tasks::{Beginning, TaskOutcome, TaskState, TaskStore, TaskStoreSettings};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! let store = Arc::new(TaskStore::new(TaskStoreSettings {
@@ -32,9 +32,9 @@
 //!     cancel: Default::default(),
 //! })?;
 //! let id = place.id();
-//! place.end(Outcome::Cancelled(None))?;
+//! place.end(TaskOutcome::Cancelled(None))?;
 //! let over = store.look(&id, Some("ada"))?;
-//! assert!(matches!(over.state, TaskState::Over(Outcome::Cancelled(None))));
+//! assert!(matches!(over.state, TaskState::Over(TaskOutcome::Cancelled(None))));
 //! assert!(store.look(&id, None).is_err());
 //! # Ok(())
 //! # }
@@ -53,9 +53,9 @@ use std::time::Duration;
 use rmcp::model::InputRequests;
 use tokio_util::sync::CancellationToken;
 
-pub use record::{Outcome, Times};
+pub use record::{TaskOutcome, Times};
 pub use running::StatusReports;
-pub use store::{NotAnswered, Place, TaskStore};
+pub use store::{NotAnswered, TaskPlace, TaskStore};
 
 /// Where tasks are kept, how many, and for how long.
 #[derive(Debug, Clone)]
@@ -143,7 +143,7 @@ pub enum TaskState {
     /// It waits for its client to answer these.
     Asking(InputRequests),
     /// Its work has ended in this way.
-    Over(Outcome),
+    Over(TaskOutcome),
     /// The process that ran it has ended before it, or could not write down how it ended.
     Lost {
         /// The tool that it called.

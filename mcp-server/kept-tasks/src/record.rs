@@ -58,7 +58,7 @@ fn milliseconds(time: Duration) -> u64 {
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum TaskOutcome {
     /// With the answer to its call.
     Completed {
         /// The answer without its structured content.
@@ -74,12 +74,12 @@ pub enum Outcome {
 
 /// A task as its file has it.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct TaskRecord {
     pub(super) owner: Option<String>,
     pub(super) tool: String,
     pub(super) changes: bool,
     pub(super) times: Times,
-    pub(super) end: Option<Outcome>,
+    pub(super) end: Option<TaskOutcome>,
 }
 
 /// The first line of a file.
@@ -109,20 +109,20 @@ enum End {
     Cancelled(Option<String>),
 }
 
-impl Record {
+impl TaskRecord {
     /// The bytes of the file.
     pub(super) fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let mut behind = None;
         let end = self.end.as_ref().map(|end| match end {
-            Outcome::Completed { result, structured } => {
+            TaskOutcome::Completed { result, structured } => {
                 behind.clone_from(structured);
                 End::Completed {
                     result: result.clone(),
                     has_structured: structured.is_some(),
                 }
             }
-            Outcome::Failed(error) => End::Failed(error.clone()),
-            Outcome::Cancelled(message) => End::Cancelled(message.clone()),
+            TaskOutcome::Failed(error) => End::Failed(error.clone()),
+            TaskOutcome::Cancelled(message) => End::Cancelled(message.clone()),
         });
         let mut bytes = serde_json::to_vec(&Facts {
             owner: self.owner.clone(),
@@ -144,7 +144,7 @@ impl Record {
         Ok(owned.owner)
     }
 
-    /// Reads what [`Record::to_bytes`] has made.
+    /// Reads what [`TaskRecord::to_bytes`] has made.
     pub(super) fn read(mut file: &File) -> io::Result<Self> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -153,12 +153,12 @@ impl Record {
         let facts: Facts = serde_json::from_slice(&bytes[..line])?;
         let end = match facts.end {
             None => None,
-            Some(End::Cancelled(message)) => Some(Outcome::Cancelled(message)),
-            Some(End::Failed(error)) => Some(Outcome::Failed(error)),
+            Some(End::Cancelled(message)) => Some(TaskOutcome::Cancelled(message)),
+            Some(End::Failed(error)) => Some(TaskOutcome::Failed(error)),
             Some(End::Completed {
                 result,
                 has_structured,
-            }) => Some(Outcome::Completed {
+            }) => Some(TaskOutcome::Completed {
                 result,
                 structured: has_structured.then(|| Bytes::from(bytes).slice(line + 1..)),
             }),

@@ -11,13 +11,13 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::record::{Record, Times};
+use crate::record::{TaskRecord, Times};
 use crate::{TaskState, TaskView};
 
 /// A task that runs in this process.
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) record: Record,
+    pub(super) record: TaskRecord,
     pub(super) cancel: CancellationToken,
     live: Mutex<Live>,
     /// The bytes of memory that its request takes.
@@ -44,7 +44,7 @@ struct Questions {
 
 impl Running {
     pub(super) fn new(
-        record: Record,
+        record: TaskRecord,
         cancel: CancellationToken,
         request_bytes: u64,
         file: File,

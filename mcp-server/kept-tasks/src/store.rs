@@ -14,12 +14,12 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::file::{TaskFolder, has_expired};
-use crate::record::{Record, Times};
+use crate::record::{TaskRecord, Times};
 use crate::running::Running;
 use crate::shares::{Owner, Shares};
 use crate::{Beginning, NotBegun, NotKept, TaskState, TaskStoreSettings, TaskView, UnknownTask};
 
-pub use place::{NotAnswered, Place};
+pub use place::{NotAnswered, TaskPlace};
 
 /// An end that takes no more bytes is always written down, whatever the quota.
 const SHORT_END: u64 = 4096;
@@ -70,14 +70,14 @@ impl TaskStore {
     /// # Errors
     /// There is no place for another task, no room for its request and answer, or the disk refuses
     /// its file ([`NotBegun`]).
-    pub fn begin(self: &Arc<Self>, beginning: Beginning) -> Result<Place, NotBegun> {
+    pub fn begin(self: &Arc<Self>, beginning: Beginning) -> Result<TaskPlace, NotBegun> {
         // Nobody can guess 122 random bits.
         let id = Uuid::new_v4();
         self.make_room(&beginning);
         let _counting = self.counting.read();
         self.take_place(id, &beginning)?;
         let times = Times::beginning_now(self.settings.ttl);
-        let record = Record {
+        let record = TaskRecord {
             owner: beginning.owner.clone(),
             tool: beginning.tool,
             changes: beginning.changes,
@@ -100,7 +100,7 @@ impl TaskStore {
         } = beginning;
         let running = Arc::new(Running::new(record, cancel, request_bytes, file));
         self.running().insert(id, Arc::clone(&running));
-        Ok(Place::new(Arc::clone(self), id, running))
+        Ok(TaskPlace::new(Arc::clone(self), id, running))
     }
 
     /// Finds a task of this owner.
@@ -199,7 +199,7 @@ impl TaskStore {
     fn kept(&self, id: Uuid, owner: Option<&str>) -> Result<TaskView, UnknownTask> {
         let path = self.folder.path(id);
         let file = File::open(&path).map_err(|_| UnknownTask)?;
-        let record = Record::read(&file).map_err(|error| {
+        let record = TaskRecord::read(&file).map_err(|error| {
             tracing::warn!(%error, %id, "a task cannot be read");
             UnknownTask
         })?;
@@ -277,7 +277,7 @@ impl TaskStore {
         let id = id.and_then(|id| id.parse().ok()).unwrap_or_default();
         let known = self.used().owner(id).cloned();
         let owner = known.unwrap_or_else(|| {
-            let read = File::open(path).and_then(|file| Record::read_owner(&file));
+            let read = File::open(path).and_then(|file| TaskRecord::read_owner(&file));
             read.unwrap_or_default()
         });
         (id, owner)

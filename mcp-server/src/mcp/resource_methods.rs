@@ -13,7 +13,7 @@ use super::answer;
 use super::failure::of_reading;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
 use crate::quotes::shorten_name;
-use crate::resources::{Body, Contents, Page, ReadError};
+use crate::resources::{Body, Contents, ReadError, ResourcePage};
 use crate::tools::{Effect, ToolFailure};
 
 /// How long a client may keep the list of resources: tables and jobs come and go.
@@ -118,7 +118,7 @@ impl McpServer {
 }
 
 /// The bytes of a page, as far as they name something.
-fn uri_bytes(page: &Page) -> usize {
+fn uri_bytes(page: &ResourcePage) -> usize {
     let resources = page.resources.iter();
     resources.map(|resource| resource.uri.len()).sum()
 }

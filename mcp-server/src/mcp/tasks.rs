@@ -19,7 +19,9 @@ use super::inputs::ANSWERED_WITHIN;
 use super::server::McpServer;
 use super::{RawResult, answer};
 use crate::call::{Call, Principal, spell_time};
-use crate::kept_tasks::{NotAnswered, Outcome, Place, TaskState, TaskStore, TaskView, UnknownTask};
+use crate::kept_tasks::{
+    NotAnswered, TaskOutcome, TaskPlace, TaskState, TaskStore, TaskView, UnknownTask,
+};
 use crate::tools::{Output, ToolFailure};
 
 /// Milliseconds between two looks of a client: nobody who has waited for seconds notices one more,
@@ -89,10 +91,10 @@ pub(super) fn to_wire(id: String, view: TaskView, raw_result: Option<&RawResult>
     let (message, payload) = match view.state {
         TaskState::Working(report) => (report, TaskPayload::Working),
         TaskState::Asking(input_requests) => (None, TaskPayload::InputRequired { input_requests }),
-        TaskState::Over(Outcome::Cancelled(message)) => (message, TaskPayload::Cancelled),
-        TaskState::Over(Outcome::Failed(error)) => failure(error),
+        TaskState::Over(TaskOutcome::Cancelled(message)) => (message, TaskPayload::Cancelled),
+        TaskState::Over(TaskOutcome::Failed(error)) => failure(error),
         TaskState::Lost { tool, changes } => failure(object(&lost(&tool, changes))),
-        TaskState::Over(Outcome::Completed {
+        TaskState::Over(TaskOutcome::Completed {
             mut result,
             structured,
         }) => {
@@ -146,7 +148,7 @@ fn lost(tool: &str, changes: bool) -> ErrorData {
 }
 
 /// The end of a task whose work outlasted it.
-pub(super) fn out_of_time(given: Duration, may_have_changed: bool) -> Outcome {
+pub(super) fn out_of_time(given: Duration, may_have_changed: bool) -> TaskOutcome {
     let given = spell_time(given);
     let remedy = match may_have_changed {
         true => format!("; {MAY_HAVE_CHANGED}"),
@@ -160,8 +162,10 @@ pub(super) fn out_of_time(given: Duration, may_have_changed: bool) -> Outcome {
 }
 
 /// The end of a task that its caller stopped.
-pub(super) fn cancelled(may_have_changed: bool) -> Outcome {
-    Outcome::Cancelled(may_have_changed.then(|| format!("it was cancelled; {MAY_HAVE_CHANGED}")))
+pub(super) fn cancelled(may_have_changed: bool) -> TaskOutcome {
+    TaskOutcome::Cancelled(
+        may_have_changed.then(|| format!("it was cancelled; {MAY_HAVE_CHANGED}")),
+    )
 }
 
 /// The failure of a call whose task has asked something that nobody answered.
@@ -199,20 +203,20 @@ pub(super) fn memory_of(arguments: Option<&JsonObject>) -> u64 {
 }
 
 /// The end of a task whose call has an answer.
-pub(super) fn completed(result: Result<Output, ToolFailure>, call: &Call) -> Outcome {
+pub(super) fn completed(result: Result<Output, ToolFailure>, call: &Call) -> TaskOutcome {
     let structured = RawResult::default();
     let mut answer = answer::to_call(result, &call.revision, Some(&structured));
     answer.meta = Some(answer::stamp(Some(&call.request_id)));
     answer.structured_content = None;
-    Outcome::Completed {
+    TaskOutcome::Completed {
         result: object(&answer),
         structured: structured.take(),
     }
 }
 
 /// The end of a task whose call has an error of JSON-RPC in the place of an answer.
-pub(super) fn failed(error: &ErrorData) -> Outcome {
-    Outcome::Failed(object(error))
+pub(super) fn failed(error: &ErrorData) -> TaskOutcome {
+    TaskOutcome::Failed(object(error))
 }
 
 fn object(value: &impl Serialize) -> JsonObject {
@@ -225,7 +229,7 @@ fn object(value: &impl Serialize) -> JsonObject {
 /// Puts questions to the client of a task. A name is used once in the life of a task, so those of
 /// later rounds carry the number of the round.
 pub(super) async fn ask(
-    place: &Place,
+    place: &TaskPlace,
     questions: InputRequests,
     round: u64,
 ) -> Result<BTreeMap<String, Value>, NotAnswered> {
@@ -244,7 +248,7 @@ pub(super) async fn ask(
 }
 
 /// Writes down how a task ended, or that its answer could not be kept.
-pub(super) async fn write_end(place: Place, outcome: Outcome, call: Call) {
+pub(super) async fn write_end(place: TaskPlace, outcome: TaskOutcome, call: Call) {
     let written = tokio::task::spawn_blocking(move || {
         let Err(error) = place.end(outcome) else {
             return Ok(());

@@ -26,7 +26,7 @@ use super::server::McpServer;
 use super::task_reports::TaskReports;
 use super::{RawResult, answer, confirmation, tasks};
 use crate::call::{Answers, Call, Deadline};
-use crate::kept_tasks::{Beginning, NotAnswered, Outcome, Place};
+use crate::kept_tasks::{Beginning, NotAnswered, TaskOutcome, TaskPlace};
 use crate::quotes::shorten_name;
 use crate::tools::{Ask, Effect, Inputs, Output, ToolFailure};
 
@@ -230,7 +230,7 @@ impl McpServer {
     /// Does the work of a task to its end, and writes down how it ended.
     async fn see_through(
         self,
-        place: Place,
+        place: TaskPlace,
         attempting: Attempting,
         request: CallToolRequestParams,
         call: Call,
@@ -252,11 +252,11 @@ impl McpServer {
     /// The end of the work of a task; nothing where it was stopped before.
     async fn finish(
         &self,
-        place: &Place,
+        place: &TaskPlace,
         mut attempting: Attempting,
         mut request: CallToolRequestParams,
         call: &Call,
-    ) -> Option<Outcome> {
+    ) -> Option<TaskOutcome> {
         let mut call = call.clone();
         for round in 1_u64.. {
             let inputs = match joined(attempting.await) {

@@ -54,14 +54,14 @@ pub struct ResourceRegistry {
 
 /// A page of the resources that there are now.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page {
+pub struct ResourcePage {
     /// The resources of this page, as a client sees them.
     pub resources: Vec<Listed>,
     /// The cursor of the next page, if there is one.
     pub next_cursor: Option<String>,
 }
 
-impl Page {
+impl ResourcePage {
     /// A page after which the list goes on at `position`.
     fn cut(resources: Vec<Listed>, position: &Position) -> Self {
         Self {
@@ -179,7 +179,7 @@ impl ResourceRegistry {
         services: &Services,
         call: &Call,
         cursor: Option<&str>,
-    ) -> Result<Page, InvalidCursor> {
+    ) -> Result<ResourcePage, InvalidCursor> {
         let mut position = match cursor {
             None => Position { kind: 0, uri: None },
             Some(cursor) => Position::decode(cursor).ok_or(InvalidCursor)?,
@@ -190,7 +190,7 @@ impl ResourceRegistry {
         let mut resources = Vec::new();
         while let Some(entry) = self.entries.get(position.kind) {
             if resources.len() >= PAGE {
-                return Ok(Page::cut(resources, &position));
+                return Ok(ResourcePage::cut(resources, &position));
             }
             let after = match &position.uri {
                 None => {
@@ -218,14 +218,14 @@ impl ResourceRegistry {
             resources.extend(listed.into_iter().map(|one| entry.listed(one)));
             if is_cut {
                 position.uri = last;
-                return Ok(Page::cut(resources, &position));
+                return Ok(ResourcePage::cut(resources, &position));
             }
             position = Position {
                 kind: position.kind + 1,
                 uri: None,
             };
         }
-        Ok(Page {
+        Ok(ResourcePage {
             resources,
             next_cursor: None,
         })

@@ -9,13 +9,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{KEPT_AFTER_END, TaskStore};
-use crate::record::{Outcome, Record};
+use crate::record::{TaskOutcome, TaskRecord};
 use crate::running::{Running, StatusReports};
 use crate::{NotKept, TaskState, TaskView};
 
 /// A task whose work is being done. Dropped before its end, it is lost: its caller is told so.
 #[derive(Debug)]
-pub struct Place {
+pub struct TaskPlace {
     store: Arc<TaskStore>,
     id: Uuid,
     running: Arc<Running>,
@@ -30,7 +30,7 @@ pub enum NotAnswered {
     Late,
 }
 
-impl Place {
+impl TaskPlace {
     pub(super) fn new(store: Arc<TaskStore>, id: Uuid, running: Arc<Running>) -> Self {
         Self { store, id, running }
     }
@@ -87,10 +87,10 @@ impl Place {
     /// # Errors
     /// The answer is too long for its owner's share, or the disk refuses it ([`NotKept`]); the task
     /// still runs then.
-    pub fn end(&self, outcome: Outcome) -> Result<(), NotKept> {
+    pub fn end(&self, outcome: TaskOutcome) -> Result<(), NotKept> {
         self.store.release_request(&self.running);
         let running = &self.running.record;
-        let record = Record {
+        let record = TaskRecord {
             owner: running.owner.clone(),
             tool: running.tool.clone(),
             changes: running.changes,
@@ -107,7 +107,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TaskPlace {
     fn drop(&mut self) {
         self.store.release_request(&self.running);
         self.store.running().remove(&self.id);

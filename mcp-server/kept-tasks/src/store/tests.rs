@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::Outcome;
+use crate::TaskOutcome;
 
 /// Longer than any test.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -25,11 +25,11 @@ fn usual(folder: &TempDir) -> Arc<TaskStore> {
     store(folder, 8, 1 << 20, Duration::from_secs(3600))
 }
 
-fn begun(store: &Arc<TaskStore>, owner: Option<&str>) -> Place {
+fn begun(store: &Arc<TaskStore>, owner: Option<&str>) -> TaskPlace {
     try_begin(store, owner).expect("there is a place")
 }
 
-fn try_begin(store: &Arc<TaskStore>, owner: Option<&str>) -> Result<Place, NotBegun> {
+fn try_begin(store: &Arc<TaskStore>, owner: Option<&str>) -> Result<TaskPlace, NotBegun> {
     try_begin_with(store, owner, 0)
 }
 
@@ -37,7 +37,7 @@ fn try_begin_with(
     store: &Arc<TaskStore>,
     owner: Option<&str>,
     request_bytes: u64,
-) -> Result<Place, NotBegun> {
+) -> Result<TaskPlace, NotBegun> {
     store.begin(Beginning {
         owner: owner.map(ToOwned::to_owned),
         tool: "work".to_owned(),
@@ -47,12 +47,12 @@ fn try_begin_with(
     })
 }
 
-fn answer(structured: usize) -> Outcome {
+fn answer(structured: usize) -> TaskOutcome {
     let result = json!({"content": [{"type": "text", "text": "line\nline"}]});
     let Value::Object(result) = result else {
         unreachable!("it is an object")
     };
-    Outcome::Completed {
+    TaskOutcome::Completed {
         result,
         structured: Some(vec![b'\n'; structured].into()),
     }
