@@ -45,10 +45,6 @@ pub fn all() -> Registry {
 #[serde(deny_unknown_fields)]
 pub struct NoArguments {}
 
-fn no_arguments() -> Value {
-    json!({"type": "object", "properties": {}, "additionalProperties": false})
-}
-
 fn said(text: &str, content: Vec<ContentBlock>) -> Output {
     Output {
         content,
@@ -56,39 +52,59 @@ fn said(text: &str, content: Vec<ContentBlock>) -> Output {
     }
 }
 
-/// Makes tools without arguments, each from its name and what it answers.
-macro_rules! tools_without_arguments {
-    ($($tool:ident $name:literal => $answer:expr;)*) => {$(
+/// Makes tools of one kind: what describes all of them, the type of their arguments and the
+/// abilities that they announce, and then each by its name, the properties of its arguments and its
+/// work.
+macro_rules! suite_tools {
+    ($kind:tt $($tool:ident $name:literal $properties:tt => $work:expr;)*) => {$(
+        $crate::tools::suite_tool! { $kind $tool $name $properties $work }
+    )*};
+}
+use suite_tools;
+
+/// Makes one tool of [`suite_tools`].
+macro_rules! suite_tool {
+    (
+        [$description:literal, $arguments:ty $(, $ability:ident)*]
+        $tool:ident $name:literal $properties:tt $work:expr
+    ) => {
         #[doc = concat!("The tool `", $name, "` of the suites.")]
         pub struct $tool;
 
-        impl Tool for $tool {
+        impl mcp_server::tools::Tool for $tool {
             const NAME: &'static str = $name;
             const TITLE: &'static str = $name;
-            const DESCRIPTION: &'static str = "A tool of the conformance suites.";
-            const EFFECT: Effect = Effect::Reads;
-            type Arguments = NoArguments;
+            const DESCRIPTION: &'static str = $description;
+            const EFFECT: mcp_server::tools::Effect = mcp_server::tools::Effect::Reads;
+            $(const $ability: bool = true;)*
+            type Arguments = $arguments;
 
-            fn input_schema() -> Value {
-                no_arguments()
+            fn input_schema() -> serde_json::Value {
+                let properties = serde_json::json!($properties);
+                serde_json::json!({"type": "object", "properties": properties,
+                    "additionalProperties": false})
             }
 
-            fn output_schema() -> Value {
-                json!({"properties": {"said": {"type": "string"}}, "required": ["said"]})
+            fn output_schema() -> serde_json::Value {
+                $crate::tools::schema_of_said()
             }
 
             async fn run(
-                _services: &Services,
-                call: &Call,
-                _arguments: NoArguments,
-            ) -> Result<Output, ToolFailure> {
-                let answer: fn(&Call) -> _ = $answer;
-                answer(call).await
+                _services: &mcp_server::services::Services,
+                call: &mcp_server::call::Call,
+                arguments: $arguments,
+            ) -> Result<mcp_server::tools::Output, mcp_server::tools::ToolFailure> {
+                let work: fn(mcp_server::call::Call, $arguments) -> _ = $work;
+                work(call.clone(), arguments).await
             }
         }
-    )*};
+    };
 }
-use tools_without_arguments;
+use suite_tool;
+
+fn schema_of_said() -> Value {
+    json!({"properties": {"said": {"type": "string"}}, "required": ["said"]})
+}
 
 async fn fine(text: &str, content: Vec<ContentBlock>) -> Result<Output, ToolFailure> {
     Ok(said(text, content))
@@ -98,25 +114,27 @@ fn resource(uri: &str, mime_type: &str, text: &str) -> ContentBlock {
     ContentBlock::resource(ResourceContents::text(text, uri).with_mime_type(mime_type))
 }
 
-tools_without_arguments! {
-    SimpleText "test_simple_text" =>
-        |_| fine("This is a simple text response for testing.", Vec::new());
-    Image "test_image_content" => |_| fine("", vec![ContentBlock::image(PNG, "image/png")]);
-    Audio "test_audio_content" => |_| fine("", vec![ContentBlock::audio(WAV, "audio/wav")]);
-    EmbeddedResource "test_embedded_resource" => |_| fine("", vec![resource(
+suite_tools! {
+    ["A tool of the conformance suites.", NoArguments]
+    SimpleText "test_simple_text" {} =>
+        |_, _| fine("This is a simple text response for testing.", Vec::new());
+    Image "test_image_content" {} => |_, _| fine("", vec![ContentBlock::image(PNG, "image/png")]);
+    Audio "test_audio_content" {} => |_, _| fine("", vec![ContentBlock::audio(WAV, "audio/wav")]);
+    EmbeddedResource "test_embedded_resource" {} => |_, _| fine("", vec![resource(
         "test://embedded-resource", "text/plain", "This is an embedded resource content.")]);
-    MultipleContent "test_multiple_content_types" => |_| fine("Multiple content types test:", vec![
-        ContentBlock::image(PNG, "image/png"),
-        resource("test://mixed-content-resource", "application/json",
-            r#"{"test":"data","value":123}"#),
-    ]);
-    Failing "test_error_handling" => |_| std::future::ready(Err(ToolFailure::new(
+    MultipleContent "test_multiple_content_types" {} =>
+        |_, _| fine("Multiple content types test:", vec![
+            ContentBlock::image(PNG, "image/png"),
+            resource("test://mixed-content-resource", "application/json",
+                r#"{"test":"data","value":123}"#),
+        ]);
+    Failing "test_error_handling" {} => |_, _| std::future::ready(Err(ToolFailure::new(
         "intended", "This tool intentionally returns an error for testing")));
-    AskingNothing "test_streaming_elicitation" => |_| fine("It asks nothing.", Vec::new());
-    Reporting "test_tool_with_progress" => |call| report(call.clone());
+    AskingNothing "test_streaming_elicitation" {} => |_, _| fine("It asks nothing.", Vec::new());
+    Reporting "test_tool_with_progress" {} => report;
 }
 
-async fn report(call: Call) -> Result<Output, ToolFailure> {
+async fn report(call: Call, _arguments: NoArguments) -> Result<Output, ToolFailure> {
     for done in [0.0, 50.0, 100.0] {
         let message = Some(format!("{done} of 100"));
         call.progress.report(done, Some(100.0), message).await;

@@ -1,20 +1,20 @@
 //! The tools that ask their client for something before they answer.
 
 use mcp_server::call::Call;
-use mcp_server::services::Services;
-use mcp_server::tools::{Effect, Inputs, Output, Tool, ToolFailure};
+use mcp_server::tools::{Inputs, Output, ToolFailure};
 use serde_json::{Value, json};
 
-use super::{NoArguments, no_arguments, said, tools_without_arguments};
+use super::{NoArguments, said, suite_tools};
 use crate::questions::{accepted, form, inputs, roots, sampling};
 
 /// Makes tools, each from its name and from what it says, or asks for.
 macro_rules! asking_tools {
     ($($tool:ident $name:literal => $step:expr;)*) => {
-        tools_without_arguments! {
-            $($tool $name => |call| {
+        suite_tools! {
+            ["A tool of the conformance suites.", NoArguments]
+            $($tool $name {} => |call, _| {
                 let step: fn(&Call) -> Result<String, Inputs> = $step;
-                asked(step(call))
+                asked(step(&call))
             };)*
         }
     };

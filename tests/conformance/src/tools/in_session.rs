@@ -1,12 +1,11 @@
 //! The tools that ask their client in the middle of a call, as sessions can.
 
 use mcp_server::call::Call;
-use mcp_server::services::Services;
-use mcp_server::tools::{Effect, Output, Registry, Tool, ToolFailure};
+use mcp_server::tools::{Output, Registry, ToolFailure};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::said;
+use super::{said, suite_tools};
 use crate::questions::{Question, form_of, inputs, sampling};
 
 /// Every tool of this kind, behind those that are there.
@@ -24,43 +23,22 @@ const QUESTION: &str = "question";
 /// The arguments of all of them, each of which some tool has.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Arguments {
+pub struct Arguments {
     prompt: String,
     message: String,
 }
 
 /// Makes tools, each from its name, its arguments and its question.
 macro_rules! asking_tools {
-    ($($tool:ident $name:literal $properties:tt => $question:expr;)*) => {$(
-        #[doc = concat!("The tool `", $name, "` of the suites.")]
-        struct $tool;
-
-        impl Tool for $tool {
-            const NAME: &'static str = $name;
-            const TITLE: &'static str = $name;
-            const DESCRIPTION: &'static str = "A tool of the conformance suites that asks.";
-            const EFFECT: Effect = Effect::Reads;
-            const ASKS: bool = true;
-            type Arguments = Arguments;
-
-            fn input_schema() -> Value {
-                json!({"type": "object", "properties": $properties, "additionalProperties": false})
-            }
-
-            fn output_schema() -> Value {
-                json!({"properties": {"said": {"type": "string"}}, "required": ["said"]})
-            }
-
-            async fn run(
-                _services: &Services,
-                call: &Call,
-                arguments: Arguments,
-            ) -> Result<Output, ToolFailure> {
+    ($($tool:ident $name:literal $properties:tt => $question:expr;)*) => {
+        suite_tools! {
+            ["A tool of the conformance suites that asks.", Arguments, ASKS]
+            $($tool $name $properties => |call, arguments| {
                 let question: fn(&Arguments) -> Question = $question;
-                ask(call, question(&arguments))
-            }
+                std::future::ready(ask(&call, question(&arguments)))
+            };)*
         }
-    )*};
+    };
 }
 
 asking_tools! {

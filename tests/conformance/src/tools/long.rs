@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use mcp_server::call::Call;
-use mcp_server::services::Services;
-use mcp_server::tools::{Effect, Inputs, Output, Registry, Tool, ToolFailure};
+use mcp_server::tools::{Inputs, Output, Registry, ToolFailure};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::said;
+use super::{said, suite_tools};
 use crate::questions::{accepted, form, inputs, roots};
 
 /// Longer than the server waits before a call becomes a task.
@@ -29,46 +28,15 @@ pub fn add_to(tools: Registry) -> Registry {
 /// The arguments of all of them, each of which some tool has.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Arguments {
+pub struct Arguments {
     name: String,
     seconds: f64,
     label: String,
     filename: String,
 }
 
-/// Makes tools, each from its name, its arguments and its work.
-macro_rules! long_tools {
-    ($($tool:ident $name:literal $properties:tt => $work:ident;)*) => {$(
-        #[doc = concat!("The tool `", $name, "` of the suites.")]
-        struct $tool;
-
-        impl Tool for $tool {
-            const NAME: &'static str = $name;
-            const TITLE: &'static str = $name;
-            const DESCRIPTION: &'static str = "A tool of the conformance suites that takes long.";
-            const EFFECT: Effect = Effect::Reads;
-            type Arguments = Arguments;
-
-            fn input_schema() -> Value {
-                json!({"type": "object", "properties": $properties, "additionalProperties": false})
-            }
-
-            fn output_schema() -> Value {
-                json!({"properties": {"said": {"type": "string"}}, "required": ["said"]})
-            }
-
-            async fn run(
-                _services: &Services,
-                call: &Call,
-                arguments: Arguments,
-            ) -> Result<Output, ToolFailure> {
-                $work(call, &arguments).await.map(|text| said(&text, Vec::new()))
-            }
-        }
-    )*};
-}
-
-long_tools! {
+suite_tools! {
+    ["A tool of the conformance suites that takes long.", Arguments]
     Greet "greet" {"name": {"type": "string"}} => greet;
     SlowCompute "slow_compute"
         {"seconds": {"type": "number"}, "label": {"type": "string"}} => compute_slowly;
@@ -87,58 +55,55 @@ fn unanswered(inputs: Inputs) -> ToolFailure {
     ToolFailure::new("unanswered", "the client answers no question").with_inputs(inputs)
 }
 
-async fn greet(_call: &Call, arguments: &Arguments) -> Result<String, ToolFailure> {
-    Ok(format!("Hello, {}!", arguments.name))
+async fn greet(_call: Call, arguments: Arguments) -> Result<Output, ToolFailure> {
+    Ok(said(&format!("Hello, {}!", arguments.name), Vec::new()))
 }
 
-async fn compute_slowly(call: &Call, arguments: &Arguments) -> Result<String, ToolFailure> {
-    sleep(call, Duration::from_secs_f64(arguments.seconds)).await?;
-    Ok(format!("computed {}", arguments.label))
+async fn compute_slowly(call: Call, arguments: Arguments) -> Result<Output, ToolFailure> {
+    sleep(&call, Duration::from_secs_f64(arguments.seconds)).await?;
+    Ok(said(&format!("computed {}", arguments.label), Vec::new()))
 }
 
-async fn fail_late(call: &Call, _arguments: &Arguments) -> Result<String, ToolFailure> {
+async fn fail_late(call: Call, _arguments: Arguments) -> Result<Output, ToolFailure> {
     if !call.client.tasks {
         return Err(ToolFailure::needs_task());
     }
-    sleep(call, LONG).await?;
+    sleep(&call, LONG).await?;
     Err(ToolFailure::new("intended", "the job fails on purpose"))
 }
 
-async fn need_what_no_client_has(
-    call: &Call,
-    _arguments: &Arguments,
-) -> Result<String, ToolFailure> {
-    sleep(call, LONG).await?;
+async fn need_what_no_client_has(call: Call, _arguments: Arguments) -> Result<Output, ToolFailure> {
+    sleep(&call, LONG).await?;
     Err(unanswered(Inputs {
         are_required: true,
         ..inputs([roots("client_roots")], None)
     }))
 }
 
-async fn confirm_in_task(call: &Call, arguments: &Arguments) -> Result<String, ToolFailure> {
-    if accepted(call, "confirm", "confirm").is_some() {
-        return Ok(format!("deleted {}", arguments.filename));
+async fn confirm_in_task(call: Call, arguments: Arguments) -> Result<Output, ToolFailure> {
+    if accepted(&call, "confirm", "confirm").is_some() {
+        return Ok(said(&format!("deleted {}", arguments.filename), Vec::new()));
     }
-    sleep(call, LONG).await?;
+    sleep(&call, LONG).await?;
     let question = form("confirm", "Delete the file?", "confirm", "boolean");
     Err(unanswered(inputs([question], None)))
 }
 
-async fn ask_twice_in_task(call: &Call, _arguments: &Arguments) -> Result<String, ToolFailure> {
-    let [first, second] = ["first", "second"].map(|name| accepted(call, name, "name"));
+async fn ask_twice_in_task(call: Call, _arguments: Arguments) -> Result<Output, ToolFailure> {
+    let [first, second] = ["first", "second"].map(|name| accepted(&call, name, "name"));
     if let (Some(first), Some(second)) = (first, second) {
-        return Ok(format!("{first} and {second}"));
+        return Ok(said(&format!("{first} and {second}"), Vec::new()));
     }
-    sleep(call, LONG).await?;
+    sleep(&call, LONG).await?;
     let questions = ["first", "second"].map(|name| form(name, "Who?", "name", "string"));
     Err(unanswered(inputs(questions, None)))
 }
 
-async fn ask_before_task(call: &Call, _arguments: &Arguments) -> Result<String, ToolFailure> {
-    let Some(name) = accepted(call, "user_name", "name").and_then(Value::as_str) else {
+async fn ask_before_task(call: Call, _arguments: Arguments) -> Result<Output, ToolFailure> {
+    let Some(name) = accepted(&call, "user_name", "name").and_then(Value::as_str) else {
         let question = form("user_name", "What is your name?", "name", "string");
         return Err(unanswered(inputs([question], None)));
     };
-    sleep(call, LONG).await?;
-    Ok(format!("Hello, {name}!"))
+    sleep(&call, LONG).await?;
+    Ok(said(&format!("Hello, {name}!"), Vec::new()))
 }
