@@ -182,7 +182,7 @@ async fn it_tells_prometheus_of_calls_where_the_operator_wants_it_and_nowhere_el
         r#"portcullis_calls_running{call="execute_query"} 0"#,
         r#"portcullis_call_duration_seconds_count{call="execute_query"} 3"#,
         r#"portcullis_errors_total{call="execute_query",kind="sqlstate_22"} 1"#,
-        "portcullis_plain_calls_total 4",
+        "portcullis_plain_calls_total 3",
         r#"portcullis_postgres_sessions_max{database="default",pool="queries"} 3"#,
         r#"portcullis_postgres_calls_waiting{database="default",pool="queries"} 0"#,
         "portcullis_http_streams 0",
