@@ -32,6 +32,7 @@ pub mod call;
 mod cursor;
 pub mod flow_runner;
 pub mod known_names;
+pub mod large_buffers;
 pub mod mcp;
 pub mod metrics;
 pub mod pipelines;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Parser as _;
 use mcp_server::config::Config;
+use mcp_server::large_buffers;
 use mcp_server::mcp::audit;
 use mcp_server::transport::{http, stdio};
 use tokio::runtime::Builder;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
+    large_buffers::give_back_when_freed();
     let config = Config::parse();
     begin_logs(&config)?;
     let runtime = Builder::new_multi_thread()

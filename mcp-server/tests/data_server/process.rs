@@ -62,9 +62,18 @@ impl ServerProcess {
 
     /// The most memory that the process has had, in bytes.
     pub fn peak_of_memory(&self) -> usize {
+        self.bytes_of("VmHWM")
+    }
+
+    /// The memory that the process has now, in bytes.
+    pub fn memory(&self) -> usize {
+        self.bytes_of("VmRSS")
+    }
+
+    fn bytes_of(&self, name: &str) -> usize {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("this is Linux, and it runs");
-        let line = status.lines().find(|line| line.starts_with("VmHWM"));
+        let line = status.lines().find(|line| line.starts_with(name));
         let kilobytes = line.and_then(|line| line.split_whitespace().nth(1));
         let kilobytes = kilobytes.and_then(|text| text.parse::<usize>().ok());
         kilobytes.expect("the kernel tells") << 10

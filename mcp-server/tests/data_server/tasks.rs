@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::cancelling::sleeping;
@@ -305,4 +306,22 @@ async fn it_leaves_no_work_of_its_tasks_behind_when_its_process_is_told_to_stop(
     sleeping(&database, 1).await;
     process.tell_to_stop();
     sleeping(&database, 0).await;
+}
+
+#[tokio::test]
+async fn it_gives_the_memory_of_large_answers_back_once_they_are_read() {
+    let database = Database::with("").await;
+    let data = tempfile::tempdir().expect("a folder");
+    let process = ServerProcess::on(&database, data.path(), &["--task-after-ms=0"]);
+    let follower = Follower::of(process.client(), "");
+    let nine_megabytes = "SELECT repeat('x', 1000) FROM generate_series(1, 9000)";
+    let id = follower.begin(nine_megabytes).await;
+    follower.wait_for(&id, "completed").await;
+    let before = process.memory();
+    for _ in 0..3 {
+        join_all((0..40).map(|_| follower.look(&id))).await;
+    }
+    database
+        .until(|| process.memory() < before + (64 << 20))
+        .await;
 }
