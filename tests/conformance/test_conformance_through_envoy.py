@@ -1,9 +1,9 @@
-"""MCP's conformance suite for 2026-07-28 against the fixtures behind the gateway: what a client
-hears through Envoy, tasks included, is what the server says.
+"""MCP's conformance suites against the fixtures behind the gateway: what a client hears through
+Envoy, tasks included, is what the server says, and what it answers in its session gets there.
 """
 
 import pytest
-from fixtures_of_the_suites import REQUIREMENTS_2026, FixtureServer, run
+from fixtures_of_the_suites import SUITES, FixtureServer, run
 
 from control_plane import ControlPlane, subscribed_envoy
 from free_ports import free_port
@@ -32,5 +32,6 @@ def url(installation, tmp_path_factory):
             part.stop()
 
 
-def test_it_passes_through_envoy_what_it_passes_alone(installation, url, tmp_path):
-    run(installation, url, tmp_path, REQUIREMENTS_2026)
+@pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name)
+def test_it_passes_through_envoy_what_it_passes_alone(installation, url, tmp_path, suite):
+    run(installation, url, tmp_path, suite)
