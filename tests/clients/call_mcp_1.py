@@ -6,16 +6,22 @@ python call_mcp_1.py URL legacy
 import asyncio
 import sys
 
-from mcp import ClientSession
+from mcp import ClientSession, types
 from mcp.client.streamable_http import streamablehttp_client
 
-from lines import answer_lines, as_json, pinned
+from lines import USER_SAYS, answer_lines, as_json, pinned
+
+
+async def ask_user(_context: object, _params: object) -> object:
+    return types.ElicitResult(action=USER_SAYS, content={"confirm": USER_SAYS == "accept"})
 
 
 async def main(url: str, _era: str) -> None:
+    # 1.9 knows no such user.
+    user = {"elicitation_callback": ask_user} if USER_SAYS else {}
     async with (
         streamablehttp_client(url) as (incoming, outgoing, _),
-        ClientSession(incoming, outgoing) as session,
+        ClientSession(incoming, outgoing, **user) as session,
     ):
         introduced = await session.initialize()
 

@@ -12,9 +12,9 @@ import sys
 
 from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
-from mcp.types import CompleteResult, PromptReference, ResourceTemplateReference
+from mcp.types import CompleteResult, ElicitResult, PromptReference, ResourceTemplateReference
 
-from lines import answer_lines, as_json, pinned
+from lines import USER_SAYS, answer_lines, as_json, pinned
 
 MODES = {"modern": "auto", "legacy": "legacy"}
 
@@ -24,6 +24,10 @@ async def complete(client: Client, ref: dict, argument: dict) -> CompleteResult:
     return await client.complete(kinds[ref["type"]].model_validate(ref), argument)
 
 
+async def ask_user(_context: object, _params: object) -> ElicitResult:
+    return ElicitResult(action=USER_SAYS, content={"confirm": USER_SAYS == "accept"})
+
+
 def connection(server: str) -> object:
     if not server.startswith("http"):
         return StdioServerParameters(command=server, args=["--stdio"], env=dict(os.environ))
@@ -31,7 +35,8 @@ def connection(server: str) -> object:
 
 
 async def main(server: str, era: str) -> None:
-    async with Client(connection(server), mode=MODES[era]) as client:
+    user = ask_user if USER_SAYS else None
+    async with Client(connection(server), mode=MODES[era], elicitation_callback=user) as client:
 
         async def answer(request: dict) -> dict:
             if "call" in request:

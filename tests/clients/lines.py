@@ -10,10 +10,14 @@ a user of the client sees: `{"result": …}` or `{"error": {"type", "message", "
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 
+USER_SAYS = os.environ.get("USER_SAYS")
+"""The action of the user whom a server asks, `accept` or `decline`; of a client without one where
+it is not set. The programs on PyPI `mcp` have such a user."""
 LONGEST_LINE = 1 << 24
 """Bytes of a request: more than any test sends; asyncio's own 64 KiB are less than some do."""
 

@@ -81,15 +81,25 @@ class NoAnswer(RuntimeError):
 class SdkClient:
     """A connected client; `ask` sends one line and returns what the client's user saw.
 
-    `deadline` bounds each answer, in seconds.
+    `deadline` bounds each answer, in seconds. `user_says` is the answer of the client's user to
+    every question, `accept` or `decline`; without it the client has none who could be asked.
     """
 
-    def __init__(self, sdk: Sdk, url: str, home: Path, deadline: float = 60) -> None:
+    def __init__(
+        self,
+        sdk: Sdk,
+        url: str,
+        home: Path,
+        deadline: float = 60,
+        user_says: str | None = None,
+    ) -> None:
         environment = {
             **os.environ,
             "NODE": str(home / "bin/node"),
             "NODE_CLIENTS": str(home / "clients/node"),
         }
+        if user_says:
+            environment["USER_SAYS"] = user_says
         command = sdk.command(url, home)
         for needed in command[:1]:
             if not Path(needed).exists():
