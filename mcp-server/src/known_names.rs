@@ -2,7 +2,7 @@
 //! Spark's tables and jobs.
 
 use crate::call::Call;
-use crate::jobs::Filter;
+use crate::jobs::JobFilter;
 use crate::services::Services;
 use crate::spark;
 use crate::tools::ToolFailure;
@@ -81,7 +81,7 @@ pub async fn complete(
             call.unless_cancelled(Box::pin(look)).await??
         }
         NameKind::Job => {
-            let filter = Filter::default();
+            let filter = JobFilter::default();
             let look = services.jobs.list(call.principal.owner(), &filter, JOBS);
             let page = call.unless_cancelled(look).await??;
             let ids = page.jobs.iter().map(|job| job.id.to_string());

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use crate::parameter::ParameterEntry;
-use crate::{Annotations, Declaration, Engine, Limits, Parameter};
+use crate::{Annotations, Declaration, DeclaredLimits, Engine, Parameter};
 
 /// Clients know names of up to 64 letters, digits, `_` and `-`.
 const LONGEST_NAME: usize = 64;
@@ -39,7 +39,7 @@ struct ToolEntry {
     #[serde(default)]
     parameters: Vec<ParameterEntry>,
     #[serde(default)]
-    limits: Limits,
+    limits: DeclaredLimits,
     #[serde(default)]
     annotations: Annotations,
 }

@@ -43,7 +43,7 @@ pub struct Declaration {
     /// The parameters: for PostgreSQL those of $1, $2, … in that order.
     pub parameters: Vec<Parameter>,
     /// The bounds of each call.
-    pub limits: Limits,
+    pub limits: DeclaredLimits,
     /// The hints of the author.
     pub annotations: Annotations,
     /// The file that declares it, and its place there.
@@ -67,7 +67,7 @@ pub enum Engine {
 /// The bounds of a tool's calls, each where it is less than what the database has.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub struct DeclaredLimits {
     /// The most rows that come back.
     pub max_rows: Option<usize>,
     /// The most bytes of rows that come back.
@@ -78,7 +78,7 @@ pub struct Limits {
     pub max_affected_rows: Option<u64>,
 }
 
-impl Limits {
+impl DeclaredLimits {
     /// Whether the operator bounds how many rows come back, so that no blocks hold more.
     pub fn bounds_rows(&self) -> bool {
         self.max_rows.is_some() || self.max_bytes.is_some()

@@ -17,7 +17,7 @@
 //! # async fn example(config: &config::Config) -> anyhow::Result<()> {
 //! let jobs = jobs::Jobs::new(config)?;
 //! tokio::spawn(jobs.clone().watch(tokio_util::sync::CancellationToken::new()));
-//! let page = jobs.list(None, &jobs::Filter::default(), 20).await?;
+//! let page = jobs.list(None, &jobs::JobFilter::default(), 20).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -56,7 +56,7 @@ pub use job::{
 };
 pub use logs::{JobLog, LogRange, LogSource};
 pub use master::{Cluster, ClusterApplication, ClusterWorker, ResourceUse};
-pub use store::{Filter, StoreError};
+pub use store::{JobFilter, StoreError};
 pub use submission::{Conf, InvalidConf};
 pub use submitting::{NewJob, Script};
 
@@ -195,7 +195,7 @@ impl Jobs {
     pub async fn list(
         &self,
         owner: Option<&str>,
-        filter: &Filter,
+        filter: &JobFilter,
         most: u16,
     ) -> Result<JobPage, Error> {
         let most = usize::from(most);

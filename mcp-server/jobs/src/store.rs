@@ -60,7 +60,7 @@ pub enum StoreError {
 
 /// Which jobs to list.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct JobFilter {
     /// Only jobs in this state.
     pub status: Option<JobState>,
     /// Only jobs that were submitted then or later; RFC 3339.
@@ -318,7 +318,7 @@ impl Store {
     pub(super) async fn list(
         &self,
         owner: Option<&str>,
-        filter: &Filter,
+        filter: &JobFilter,
         most: i64,
     ) -> Result<Vec<Job>, StoreError> {
         let rows = sqlx::query(sqlx::AssertSqlSafe(format!(

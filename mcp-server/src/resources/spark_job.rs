@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Contents, ListedResource, Resource, UriTemplate, Variables};
 use crate::call::Call;
-use crate::jobs::{Filter, JobId};
+use crate::jobs::{JobFilter, JobId};
 use crate::known_names::NameKind;
 use crate::results::RawJson;
 use crate::services::Services;
@@ -86,9 +86,9 @@ impl Resource for SparkJob {
         most: usize,
     ) -> Result<Vec<ListedResource>, ToolFailure> {
         let before = after.and_then(|after| after.text("job_id").parse().ok());
-        let filter = Filter {
+        let filter = JobFilter {
             before: before.map(JobId),
-            ..Filter::default()
+            ..JobFilter::default()
         };
         let most = u16::try_from(most).unwrap_or(u16::MAX);
         let look = services.jobs.list(call.principal.owner(), &filter, most);

@@ -10,7 +10,7 @@ mod checking;
 use std::path::Path;
 use std::time::Duration;
 
-use declared_tools::{ArgumentSchema, Declaration, Engine, Limits as DeclaredLimits};
+use declared_tools::{ArgumentSchema, Declaration, DeclaredLimits, Engine};
 use rmcp::model::JsonObject;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ use super::paging::{cursor_schema, open_cursor, page_limit};
 use super::{Effect, Output, Tool, ToolFailure, job_view};
 use crate::call::Call;
 use crate::cursor;
-use crate::jobs::{Filter, JobId, JobState};
+use crate::jobs::{JobFilter, JobId, JobState};
 use crate::services::Services;
 
 const DEFAULT_LIMIT: u16 = 50;
@@ -75,7 +75,7 @@ impl Tool for ListSparkJobs {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
-        let filter = Filter {
+        let filter = JobFilter {
             status: arguments.status.as_deref().map(state).transpose()?,
             since: arguments.since.as_deref().map(moment).transpose()?,
             until: arguments.until.as_deref().map(moment).transpose()?,
