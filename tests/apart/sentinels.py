@@ -9,14 +9,15 @@ from callers import describe_caller
 
 # Where `make up` listens by default, and PostgreSQL's own port; `docs/operator/running-locally.md`.
 USUAL_PORTS = (5432, 6066, 7077, 8000, 8080, 8090, 8091, 9901, 10000, 15002, 18000)
-# How long a caller may take for its first bytes, which tell what it is.
+# Seconds that a caller may take for its first bytes, which tell what it is.
 PATIENCE = 1.0
 
 
 class Sentinels:
     """Watches ports of the loopback interface while it is entered; `()` watches none."""
 
-    def __init__(self, ports: tuple[int, ...] = USUAL_PORTS) -> None:
+    def __init__(self, ports: tuple[int, ...] = USUAL_PORTS, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._selector = selectors.DefaultSelector()
         self._calls: list[str] = []
         self._listeners = [socket.create_server(("127.0.0.1", port)) for port in ports]
@@ -53,7 +54,7 @@ class Sentinels:
         who = describe_caller(caller)
         said = b""
         with caller, contextlib.suppress(OSError):
-            caller.settimeout(PATIENCE)
+            caller.settimeout(self._patience)
             said = caller.recv(200)
         first_line = said.split(b"\r\n")[0].decode(errors="backslashreplace")
         self._calls.append(

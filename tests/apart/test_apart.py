@@ -76,7 +76,7 @@ def test_it_ends_with_the_status_of_the_command() -> None:
 
 def test_it_fails_when_a_test_reaches_a_port_that_it_did_not_start() -> None:
     port = free_port()
-    with Sentinels(ports=(port,)) as sentinels:
+    with Sentinels(ports=(port,), patience=60.0) as sentinels:
         with Connection(port) as caller:
             caller.send(b"GET /mcp HTTP/1.1\r\n\r\n")
             caller.closed_by_peer()
@@ -176,7 +176,7 @@ def look_at_the_database(
             with Connection(port) as connection:
                 return connection.request("GET", "/health", []).status
 
-        until("the data server answers", health, 30)
+        until("the data server answers", health)
     finally:
         server.stop()
 

@@ -72,6 +72,8 @@ CLIENTS = [
 
 STARTING = 60.0
 """Seconds until a client is connected; on a busy machine the largest takes 20 to load itself."""
+ENDING = 60.0
+"""Seconds that a client has to end by itself, and with it the server that it has started."""
 
 
 class NoAnswer(RuntimeError):
@@ -173,13 +175,13 @@ class SdkClient:
         return self.ask({"complete": {"ref": ref, "argument": argument}})
 
     def close(self) -> None:
-        """Ends the client: by the end of its input, and by SIGKILL 5 s later."""
+        """Ends the client: by the end of its input, and by SIGKILL where that is not enough."""
         try:
             self.process.stdin.close()
         except BrokenPipeError:
             pass
         try:
-            self.process.wait(timeout=5)
+            self.process.wait(timeout=ENDING)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

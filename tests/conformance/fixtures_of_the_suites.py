@@ -25,7 +25,7 @@ NOWHERE = [
     "--spark-master-ui=http://127.0.0.1:1",
 ]
 """The flags by which nothing on this machine is reached: the fixtures need no service."""
-SOON = "--task-after-ms=250"
+SOON = "--task-after-ms=1000"
 """The flag by which a call becomes a task sooner than the fixtures' long work is over."""
 TOTALS = re.compile(r"^Total: (\d+) passed, (\d+) failed", re.MULTILINE)
 
@@ -57,7 +57,7 @@ class FixtureServer:
         program = installation.binary("conformance-server")
         own = [f"--address=127.0.0.1:{self.port}", f"--data={folder}/data", SOON]
         self.process = Process("conformance-server", [program, *own, *NOWHERE], folder)
-        until("the fixtures answer", self._answers, 30)
+        until("the fixtures answer", self._answers)
 
     @property
     def url(self) -> str:

@@ -39,7 +39,7 @@ class Envoy:
         return self.process.pid
 
     def wait_until_ready(self) -> None:
-        until("Envoy is ready", self._is_ready, 30)
+        until("Envoy is ready", self._is_ready)
 
     def _is_ready(self) -> bool:
         self.process.check_alive()

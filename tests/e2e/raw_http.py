@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import ClassVar, Self
 
+from polling import PATIENCE
+
 Headers = list[tuple[str, str | bytes]]
 
 
@@ -36,7 +38,7 @@ class HttpConnection(ABC):
     label: ClassVar[str]
     """The version, as names of tests and of their tools have it."""
 
-    def __init__(self, port: int, timeout: float = 20.0) -> None:
+    def __init__(self, port: int, timeout: float = PATIENCE) -> None:
         self.port = port
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -17,6 +17,7 @@ from h2.events import (
 from h2.settings import SettingCodes
 
 from mcp_messages import Message
+from polling import PATIENCE
 from raw_http import Headers, HttpConnection, Reply, as_bytes
 
 
@@ -69,7 +70,7 @@ class Http2Connection(HttpConnection):
 
     label = "http2"
 
-    def __init__(self, port: int, timeout: float = 20.0, takes_bodies: bool = True) -> None:
+    def __init__(self, port: int, timeout: float = PATIENCE, takes_bodies: bool = True) -> None:
         """A client that does not take bodies gives no answer's body any room."""
         super().__init__(port, timeout)
         # What is wrong in a request is for the gateway to say.

@@ -52,7 +52,6 @@ class RenderedGateway:
                 until(
                     f"the tools of `{name}` are known",
                     lambda: "result" in first.post_once(self.port).json,
-                    60,
                 )
         finally:
             control_plane.stop()

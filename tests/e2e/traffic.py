@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from mcp_messages import Message
-from polling import until
+from polling import PATIENCE, until
 from raw_http import Connection
 
 
@@ -59,7 +59,6 @@ class Traffic:
         until(
             "traffic flows",
             lambda: all(self.outcomes[name].calls >= count for name, count in wanted.items()),
-            30,
         )
 
     def check_only(self, statuses: dict[str, set[int]]) -> None:
@@ -78,4 +77,4 @@ class Traffic:
     def __exit__(self, *_: object) -> None:
         self.stopping.set()
         for thread in self.threads:
-            thread.join(timeout=30)
+            thread.join(timeout=PATIENCE)

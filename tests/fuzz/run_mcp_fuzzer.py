@@ -110,7 +110,7 @@ def main() -> int:
         settings = environment(postgres, port, folder / "files")
         server = Process("mcp-server", [installation.binary("mcp-server")], folder, settings)
         try:
-            until("the data server listens", lambda: "listening" in server.log_end(), 60)
+            until("the data server listens", lambda: "listening" in server.log_end())
             tools = schemas(port)
             for mode in MODES:
                 found = found_by(python, mode, port, seed, folder)

@@ -17,7 +17,7 @@ MAKEFILE = Path(home_module.__file__).resolve().parents[1] / "Makefile"
 WAITER = """
 import pathlib, sys, time
 wanted, made = map(pathlib.Path, sys.argv[1:])
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 60
 while not wanted.exists() and time.monotonic() < deadline:
     time.sleep(0.01)
 made.touch() if wanted.exists() else sys.exit(f"no {wanted}")
