@@ -34,8 +34,9 @@ MAX_DEPTH = 128
 
 def tools_of_one_wire(wire: str) -> list[str]:
     """The tools whose limits one version of HTTP uses up."""
-    limited = [f"twice_{wire}_{name}" for name in ("modern", "legacy", "counted")]
-    return limited + [f"hourly_{wire}_{era.name.lower()}_{name}" for era in Era for name in "ab"]
+    eras = [era.name.lower() for era in Era]
+    limited = [f"twice_{wire}_{era}" for era in eras] + [f"hourly_{wire}_counted"]
+    return limited + [f"hourly_{wire}_{era}_{name}" for era in eras for name in "ab"]
 
 
 LIMITED = [tool for wire in ("http1", "http2") for tool in tools_of_one_wire(wire)]

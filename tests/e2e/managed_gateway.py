@@ -24,6 +24,8 @@ CALLS = {
     "get_weather": call(Era.MODERN, "get_weather", {"city": "Oslo"}),
     "add": call(Era.LEGACY, "add", {"a": 1, "b": 2}),
 }
+CONFIGURATION = "portcullis_configuration"
+"""The gauge that a worker sets to the hash of the configuration that it has taken."""
 
 
 def listed(tools: dict[str, dict]) -> list[dict]:
@@ -50,6 +52,14 @@ class ManagedGateway:
     def passes(self, tool: str) -> bool:
         return has_passed(self.send(CALLS[tool]))
 
+    def limit(self, tool: str, requests: int) -> None:
+        """Limits the calls of a tool, and returns once the worker counts them: Envoy acknowledges
+        on its main thread, and its worker takes the configuration a moment later.
+        """
+        before = self.envoy.stats(CONFIGURATION)
+        assert self.control_plane.set_limit(tool, requests).status == 200
+        until("the worker has it", lambda: self.envoy.stats(CONFIGURATION) != before)
+
     def change(self, document: dict) -> Reply:
         return self.control_plane.request("PUT", "/api/v1/config", document)
 
@@ -73,6 +83,8 @@ def start(installation: Installation, directory: Path) -> ManagedGateway:
             name: {"url": f"http://127.0.0.1:{upstream.port}/mcp"}
             for name, upstream in upstreams.items()
         },
+        # No Envoy here is silent on purpose, so that only a busy machine would be judged.
+        "rollout": {"ack_deadline": "50s"},
     }
     control_plane = ControlPlane(installation, directory, document)
     envoy = subscribed_envoy(installation, directory, control_plane)

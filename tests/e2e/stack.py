@@ -14,9 +14,14 @@ from free_ports import free_port
 from installation import Installation
 from polling import until
 from processes import Process
+from raw_http import Connection
 
 READY = 240.0
 """Seconds; Spark and a first PostgreSQL cluster take most of them."""
+AGAIN = 180.0
+"""Seconds until a program that was killed runs again: the supervisor itself waits a minute before
+it starts one that has ended many times in a row.
+"""
 
 
 class Stack:
@@ -65,6 +70,12 @@ class Stack:
         """The event stream of the gateway, for clients that know no newer transport."""
         return f"http://127.0.0.1:{self.gateway_port}/sse"
 
+    def configuration(self) -> list[dict]:
+        """The hash of the configuration that Envoy's workers have taken, as its statistics show."""
+        with Connection(self.envoy_admin_port) as connection:
+            path = "/stats?format=json&filter=portcullis_configuration"
+            return connection.request("GET", path, []).json["stats"]
+
     def environment_of(self, program: str) -> dict[str, str]:
         """The variables that one of our programs was started with."""
         pid = until(f"`{program}` runs", lambda: self.pid_of(program))
@@ -87,7 +98,7 @@ class Stack:
         """SIGKILL to one of our programs; returns when the supervisor has started it again."""
         pid = until(f"`{program}` runs", lambda: self.pid_of(program))
         os.kill(pid, signal.SIGKILL)
-        until(f"`{program}` runs again", lambda: self.pid_of(program) not in (None, pid), 60)
+        until(f"`{program}` runs again", lambda: self.pid_of(program) not in (None, pid), AGAIN)
 
     @contextmanager
     def killed(self, program: str) -> Iterator[None]:
@@ -100,7 +111,7 @@ class Stack:
             yield
         finally:
             os.kill(self.process.pid, signal.SIGCONT)
-        until(f"`{program}` runs again", lambda: self.pid_of(program) not in (None, pid), 60)
+        until(f"`{program}` runs again", lambda: self.pid_of(program) not in (None, pid), AGAIN)
 
     @contextmanager
     def frozen(self, program: str) -> Iterator[None]:

@@ -52,10 +52,10 @@ def test_it_holds_a_hundred_answers_for_a_client_that_takes_none(gateway):
     with Http2Connection(gateway.port, takes_bodies=False) as greedy:
         for _ in range(most):
             greedy.begin_request("POST", "/mcp", message.headers, message.body)
-        until("all are answered", lambda: len(gateway.received()) == most, 20)
+        until("all are answered", lambda: len(gateway.received()) == most)
         assert not greedy.has_been_closed()
         greedy.forget_how_many_streams_the_peer_takes()
         greedy.begin_request("POST", "/mcp", message.headers, message.body)
-        until("one more ends the connection", greedy.has_been_closed, 20)
+        until("one more ends the connection", greedy.has_been_closed)
     assert len(gateway.received()) == most
     assert answered_by(gateway.post(weather(Era.LEGACY))) == "weather"

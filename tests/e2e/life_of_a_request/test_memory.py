@@ -8,7 +8,7 @@ import pytest
 
 from gateway_under_test import GatewayUnderTest, answered_by, weather
 from mcp_messages import Era, call, has_passed, request, sentence_of
-from polling import until
+from polling import PATIENCE, until
 from raw_http import Connection, HttpConnection
 from recording_upstream import RecordingUpstream
 from static_gateway import StaticGateway, example_filter_config, with_tools
@@ -72,7 +72,7 @@ def test_it_gives_a_flood_of_unfinished_bodies_a_budget_and_shuts_out_nobody(sma
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
     before = resident(envoy.pid)
     flood = [begin(small_gateway) for _ in range(FLOOD)]
-    until("most are refused", lambda: refused_for_room(envoy) > FLOOD * 3 // 4, 60)
+    until("most are refused", lambda: refused_for_room(envoy) > FLOOD * 3 // 4)
     assert resident(envoy.pid) - before < MOST_GROWTH
     # Calls that arrive whole, or small ones in pieces, are not concerned.
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
@@ -93,7 +93,7 @@ def test_it_gives_a_flood_of_unfinished_bodies_a_budget_and_shuts_out_nobody(sma
             )
         return has_passed(replies[-1])
 
-    until("a large call passes", comes_again, 30, pause=0.5)
+    until("a large call passes", comes_again, pause=0.5)
     for refused in replies[:-1]:
         assert (refused.status, refused.headers["retry-after"]) == (503, "5"), refused
     for connection in flood:
@@ -120,7 +120,6 @@ def test_it_gives_calls_to_a_server_that_reads_nothing_a_budget_of_their_own(sma
     until(
         "all others are refused",
         lambda: refused_for_room(envoy, "servers_behind") >= FLOOD - fit,
-        60,
     )
     refused = flood[-1].reply()
     assert (refused.status, refused.headers["retry-after"]) == (200, "5")
@@ -131,11 +130,11 @@ def test_it_gives_calls_to_a_server_that_reads_nothing_a_budget_of_their_own(sma
         assert answered_by(small_gateway.post(add)) == "math"
     # Its 29 MB, their copies on the way, and the allocator's part; without a budget the flood.
     assert resident(envoy.pid) - before < 160 * MEBIBYTE
-    assert open_requests(envoy) <= fit
+    until("the refused ones are over", lambda: open_requests(envoy) <= fit)
     upstream.reads.set()
     for connection in flood:
         connection.close()
-    until("no request is open", lambda: not open_requests(envoy), 30)
+    until("no request is open", lambda: not open_requests(envoy))
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
     whole = call(Era.MODERN, "note", {"text": "x" * 1_000_000})
     assert has_passed(small_gateway.post(whole))
@@ -167,7 +166,7 @@ def test_it_gives_a_flood_of_headers_alone_a_budget_and_takes_it_back(small_gate
     with selectors.DefaultSelector() as answered:
         for connection in flood:
             answered.register(connection.socket, selectors.EVENT_READ, connection)
-        ((first, _), *_) = answered.select(timeout=20)
+        ((first, _), *_) = answered.select(timeout=PATIENCE)
     refused = first.data.reply()
     assert (refused.status, refused.headers["retry-after"]) == (503, "5")
     assert refused.json["error"]["code"] == 50300
@@ -175,7 +174,7 @@ def test_it_gives_a_flood_of_headers_alone_a_budget_and_takes_it_back(small_gate
     assert refused_for_room(envoy) > 0
     for connection in flood:
         connection.close()
-    until("no request is open", lambda: not open_requests(envoy), 30)
+    until("no request is open", lambda: not open_requests(envoy))
     before = refused_for_room(envoy)
     again = begin_many(fit)
     again[0].send_part(note.body)

@@ -10,7 +10,7 @@ import pytest
 from gateway_parameters import in_both_eras
 from gateway_under_test import ANYTHING, GatewayUnderTest
 from mcp_messages import Era, Message, call, has_passed, is_refused, request, sentence_of
-from polling import until
+from polling import PATIENCE, until
 from raw_http import HttpConnection
 from recording_upstream import RecordingUpstream, answers_with
 from rendered_gateway import RenderedGateway
@@ -99,7 +99,7 @@ def test_it_answers_for_a_server_that_hangs_and_waits_where_it_was_told_to(slow)
         called = sent(stack, gateway, call(Era.LEGACY, "patient"))
         listen = request(Era.MODERN, "subscriptions/listen", {"notifications": {}})
         listening = sent(stack, gateway, listen)
-        until("both are at the server", lambda: len(server.upstream.requests) == 2, 20)
+        until("both are at the server", lambda: len(server.upstream.requests) == 2)
         # Each of these takes longer than a server may say nothing.
         for era in Era:
             reply = gateway.post(call(era, "frozen", id=7))
@@ -118,10 +118,10 @@ def test_it_leaves_streams_of_events_open(slow):
         target=lambda: answers.append(gateway.request("GET", "/mcp", [accept]))
     )
     listening.start()
-    until("it is at the server", lambda: server.upstream.requests, 20)
+    until("it is at the server", lambda: server.upstream.requests)
     assert is_refused(gateway.post(call(Era.LEGACY, "frozen")), 50400)
     server.released.set()
-    listening.join(20)
+    listening.join(PATIENCE)
     assert b"list_changed" in answers[0].body
 
 
@@ -160,7 +160,6 @@ def test_it_lets_calls_wait_for_a_server_that_is_full_and_refuses_those_beyond(
                     lambda counted=counted, number=number: (
                         gateway.envoy.stats(counted)[f"cluster.weather.{counted}"] == number % 2 + 1
                     ),
-                    20,
                 )
             refused = under_test.post(message)
             assert is_refused(refused, 50300), refused

@@ -9,6 +9,7 @@ from gateway_parameters import in_both_eras
 from gateway_under_test import ANYTHING, GatewayUnderTest
 from mcp_messages import Era, call, has_passed, is_refused, request, sentence_of
 from outcomes import shown
+from polling import until
 from recording_upstream import RecordingUpstream, answers_with
 from sdk_client import SDKS, SdkClient
 from static_gateway import StaticGateway, example_filter_config, with_tools
@@ -84,7 +85,8 @@ def test_it_tells_the_server_how_long_a_tool_may_take(failing_gateway, era):
     for tool in ("slow", "well"):
         failing_gateway.upstreams["weather"].forget()
         failing_gateway.post(call(era, tool).with_headers(lie))
-        (received,) = failing_gateway.received()
+        # The gateway may answer for a slow server before that has read the call.
+        (received,) = until("the call is at the server", failing_gateway.received)
         seen[tool] = received.header(lie[0])
     assert seen == {"slow": b"300", "well": None}
 

@@ -82,7 +82,8 @@ def prepared(step: Step, policy: PolicyOfQueries, life: ClientLife) -> Iterator[
     elif step is Step.DENIED:
         policy.set(allow=[])
     elif step is Step.TIME_OUT:
-        policy.set(timeout="1s")
+        # A fifth of it is left to the server's own answer, which is to be the first.
+        policy.set(timeout="3s")
     elif step is Step.SILENCE:
         policy.set(timeout="300ms")
     try:

@@ -72,7 +72,7 @@ class GatewayTools:
             reply = call(Era.MODERN, "execute_query", params).post_once(self.port)
             return reply.status == 200 and b'"isError":true' not in reply.body
 
-        until("the data server answers", is_served, 60, pause=0.1)
+        until("the data server answers", is_served, pause=0.1)
 
 
 def message_of(body: bytes) -> dict:

@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from raw_http import Connection, Reply
+from polling import until
+from raw_http import Connection
 from stack import Stack
 
 
@@ -13,22 +14,30 @@ class PolicyOfQueries:
 
     stack: Stack
 
-    def request(self, method: str, body: dict | None = None) -> Reply:
+    def change(self, method: str, body: dict | None = None) -> int:
+        """Makes a request, and returns its status once what it changes is in force: Envoy
+        acknowledges on its main thread, and its workers take the configuration a moment later.
+        """
         encoded = None if body is None else json.dumps(body).encode()
+        headers = [("content-type", "application/json")]
+        before = self.stack.configuration()
         with Connection(self.stack.rest_port) as connection:
-            headers = [("content-type", "application/json")]
-            return connection.request(
-                method, "/api/v1/tools/execute_query/policy", headers, encoded
-            )
+            path = "/api/v1/tools/execute_query/policy"
+            status = connection.request(method, path, headers, encoded).status
+        if status == 200:
+            until("Envoy works by it", lambda: self.stack.configuration() != before)
+        return status
 
     def set(self, **policy: object) -> None:
-        """Replaces the policy, and returns once it is in force."""
-        assert self.request("PUT", policy).status == 200
+        """Replaces the policy by another one, and returns once it is in force."""
+        assert self.change("PUT", policy) == 200
 
     def allow(self, calls: int, limit: str) -> None:
-        """Allows so many calls a minute, counted under a name that no test has used before."""
-        self.set(limits=[{"id": limit, "per": ["tool"], "requests": calls, "window": "1m"}])
+        """Allows so many calls an hour, counted under a name that no test has used before: none
+        comes back while a test runs.
+        """
+        self.set(limits=[{"id": limit, "per": ["tool"], "requests": calls, "window": "1h"}])
 
     def lift(self) -> None:
         """Takes the policy away, whether or not there is one."""
-        assert self.request("DELETE").status in (200, 404)
+        assert self.change("DELETE") in (200, 404)

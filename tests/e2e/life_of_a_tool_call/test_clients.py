@@ -10,8 +10,6 @@ from polling import until
 from sdk_client import CLIENTS, SdkClient
 from stack import Stack
 
-PATIENCE = 30.0
-"""Seconds for one answer: each takes less than one, but the Inspector starts a Node for it."""
 REVISIONS = {
     "mcp-1.9": "2025-03-26",
     "mcp-1.20": "2025-06-18",
@@ -33,7 +31,7 @@ def lives(installation, stack):
     lives: dict[str, ClientLife] = {}
     try:
         for sdk in CLIENTS:
-            life = ClientLife(SdkClient(sdk, stack.url, installation.home, PATIENCE))
+            life = ClientLife(SdkClient(sdk, stack.url, installation.home))
             lives[sdk.label] = life
             life.tools = life.client.tools()
             for step in Step:
@@ -51,8 +49,8 @@ def lives(installation, stack):
 def restart(stack: Stack, installation) -> None:
     """Kills the data server, and waits until its successor serves a client that connects then."""
     stack.kill("mcp-server")
-    with SdkClient(CLIENTS[0], stack.url, installation.home, PATIENCE) as fresh:
-        until("the data server answers", lambda: is_good(fresh.call("execute_query", GOOD)), 60)
+    with SdkClient(CLIENTS[0], stack.url, installation.home) as fresh:
+        until("the data server answers", lambda: is_good(fresh.call("execute_query", GOOD)))
 
 
 @pytest.fixture(params=CLIENTS, ids=lambda sdk: sdk.label)

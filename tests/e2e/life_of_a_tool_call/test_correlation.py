@@ -18,7 +18,6 @@ def test_it_follows_a_call_by_one_id_from_client_to_log_line(stack):
         until(
             f"the id in the log of {program}",
             lambda program=program: sent in stack.log(program),
-            30,
         )
 
 

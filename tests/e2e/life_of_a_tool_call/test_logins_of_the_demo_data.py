@@ -30,7 +30,7 @@ def reader_alone(installation, stack, tmp_path_factory):
         except OSError:
             return False
 
-    until("the data server listens", is_up, 60)
+    until("the data server listens", is_up)
     yield port
     process.stop()
 

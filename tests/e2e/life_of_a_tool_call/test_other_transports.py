@@ -10,8 +10,6 @@ from installation import REPOSITORY
 from outcomes import form_of, text_of
 from sdk_client import Sdk, SdkClient
 
-PATIENCE = 30.0
-"""Seconds for one answer."""
 STREAMING = [Sdk("python", "legacy"), Sdk("sdk", "legacy")]
 """The official SDKs that still know event streams."""
 STARTING = [Sdk("python", "modern"), Sdk("python", "legacy"), Sdk("sdk", "legacy")]
@@ -29,7 +27,7 @@ def lives(installation, stack):
     lives: list[ClientLife] = []
     try:
         for sdk in STREAMING:
-            client = SdkClient(sdk, stack.event_stream_url, installation.home, PATIENCE)
+            client = SdkClient(sdk, stack.event_stream_url, installation.home)
             life = ClientLife(client)
             lives.append(life)
             life.tools = client.tools()
@@ -72,7 +70,7 @@ def test_it_serves_a_client_that_starts_it(installation, stack, monkeypatch, sdk
     for name, value in stack.environment_of("mcp-server").items():
         monkeypatch.setenv(name, value)
     program = str(installation.binary("mcp-server"))
-    with SdkClient(sdk, program, installation.home, PATIENCE) as client:
+    with SdkClient(sdk, program, installation.home) as client:
         assert client.protocol == ("2026-07-28" if sdk.era == "modern" else "2025-11-25")
         assert "execute_query" in {tool["name"] for tool in client.tools()}
         assert is_good(client.call("execute_query", GOOD))

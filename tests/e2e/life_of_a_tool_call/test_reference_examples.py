@@ -88,7 +88,7 @@ def test_it_gets_what_the_examples_ask_for(user, answers):
     assert seen("execute_spark_sql")["data"].startswith("kind,events\r\n")
     assert "hello world" in seen("get_job_logs")["text"]
     run = {"run_id": answers["known"]["run_id"]}
-    until("the run is over", lambda: run_status(user, run) in OVER, 60)
+    until("the run is over", lambda: run_status(user, run) in OVER)
 
 
 def run_status(user: SdkClient, run: dict) -> str:

@@ -128,7 +128,7 @@ def test_it_keeps_a_job_through_a_crash_of_the_data_server(installation, stack):
         wait_for("the job runs", lambda: job(client, job_id)["status"] == "running")
     stack.kill("mcp-server")
     with SdkClient(Sdk("python", "modern"), stack.url, installation.home) as client:
-        until("the data server answers", lambda: "result" in client.call("list_spark_jobs"), 60)
+        until("the data server answers", lambda: "result" in client.call("list_spark_jobs"))
         assert job(client, job_id)["status"] == "running"
         (folder / "go-on").touch()
         wait_for("the job is over", lambda: job(client, job_id)["status"] in FINAL)

@@ -96,7 +96,6 @@ def test_it_has_executors_again_after_a_crash_of_master_and_worker(installation,
     until(
         "the new master knows the applications of the old one",
         lambda: "Recovery complete" in stack.log("spark-master"),
-        60,
     )
     stack.kill("org.apache.spark.deploy.worker.Worker")
     with SdkClient(Sdk("python", "modern"), stack.url, installation.home) as client:

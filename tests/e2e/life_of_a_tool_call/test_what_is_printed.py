@@ -17,7 +17,7 @@ def test_it_prints_commands_that_work(stack):
     commands = printed_commands(stack.announcement)
     assert len(commands) >= 5, stack.announcement
     for command in commands:
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, (command, done.stderr)
         if command.startswith("curl"):
             answer = json.loads(done.stdout)
