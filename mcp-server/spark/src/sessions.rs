@@ -379,7 +379,7 @@ mod tests {
         fake.until(|asked| matches!(asked, Asked::Execute { .. }))
             .await;
         impatient.abort();
-        let reader = timeout(Duration::from_secs(20), sessions.reader()).await;
+        let reader = timeout(Duration::from_secs(60), sessions.reader()).await;
         reader.expect("in time").expect("a session");
         sessions.connect.drain().await;
         let asked = fake.asked();

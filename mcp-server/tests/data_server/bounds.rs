@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::cancelling::sleeping;
+use crate::cancelling::{ENDLESS, PATIENT, sleeping};
 use crate::client::Client;
 use crate::database::Database;
 use crate::server::Server;
@@ -162,9 +162,9 @@ async fn check_memory_of_the_session(client: &Client) {
 #[tokio::test]
 async fn it_says_that_a_call_waited_in_the_queue_and_keeps_room_for_others() {
     let database = Database::with("CREATE TABLE t (id int)").await;
-    let server = Server::on(&database, &["--postgres-connections=1"]).await;
+    let server = Server::on(&database, &["--postgres-connections=1", PATIENT]).await;
     let slow = server.client();
-    let slow = tokio::spawn(async move { slow.query("SELECT pg_sleep(600)", json!([])).await });
+    let slow = tokio::spawn(async move { slow.query(ENDLESS, json!([])).await });
     sleeping(&database, 1).await;
     let client = server.client();
     // The one waits as long as the server lets it, the other as long as it wants to.
@@ -237,7 +237,7 @@ async fn said_to(server: &Server, text: &str) -> String {
     stream.write_all(text.as_bytes()).await.expect("it reads");
     let mut said = String::new();
     let reading = stream.read_to_string(&mut said);
-    let ended = tokio::time::timeout(Duration::from_secs(20), reading).await;
+    let ended = tokio::time::timeout(Duration::from_secs(60), reading).await;
     let _ = ended.expect("the server hangs up");
     said
 }

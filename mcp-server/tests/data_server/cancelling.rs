@@ -7,6 +7,12 @@ use crate::database::{Database, PASSWORD};
 use crate::process::ServerProcess;
 use crate::server::Server;
 
+/// A query that ends when it is stopped, and not by itself as long as a test waits.
+pub const ENDLESS: &str = "SELECT pg_sleep(600)";
+
+/// The flag without which the server would stop it sooner than a test gives up.
+pub const PATIENT: &str = "--postgres-statement-timeout-ms=600000";
+
 /// Waits until the number of sessions of this database that are in `pg_sleep` is `count`.
 pub async fn sleeping(database: &Database, count: i64) {
     let sql = "SELECT count(*) FROM pg_stat_activity \
@@ -17,11 +23,10 @@ pub async fn sleeping(database: &Database, count: i64) {
 #[tokio::test]
 async fn it_cancels_the_query_when_the_client_goes_away() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[PATIENT]).await;
     let legacy = Client::legacy(&server.address, "2025-11-25").await;
     for client in [server.client(), legacy] {
-        let call =
-            tokio::spawn(async move { client.query("SELECT pg_sleep(600)", json!([])).await });
+        let call = tokio::spawn(async move { client.query(ENDLESS, json!([])).await });
         sleeping(&database, 1).await;
         call.abort();
         sleeping(&database, 0).await;
@@ -31,10 +36,10 @@ async fn it_cancels_the_query_when_the_client_goes_away() {
 #[tokio::test]
 async fn it_cancels_the_query_when_an_older_client_says_so() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[PATIENT]).await;
     let client = std::sync::Arc::new(Client::legacy(&server.address, "2025-11-25").await);
     let caller = std::sync::Arc::clone(&client);
-    let call = tokio::spawn(async move { caller.query("SELECT pg_sleep(600)", json!([])).await });
+    let call = tokio::spawn(async move { caller.query(ENDLESS, json!([])).await });
     sleeping(&database, 1).await;
     let cancel =
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
@@ -79,17 +84,15 @@ async fn it_ends_a_query_at_its_time_limit_and_the_connection_lives_on() {
     let server = Server::on(
         &database,
         &[
-            "--postgres-statement-timeout-ms=300",
+            // Enough for the queries between, on whatever machine.
+            "--postgres-statement-timeout-ms=2000",
             "--postgres-connections=1",
         ],
     )
     .await;
     let client = server.client();
     let mut processes = Vec::new();
-    for sql in [
-        "SELECT pg_sleep(600)",
-        "SELECT pg_sleep(0.2) FROM generate_series(1, 500)",
-    ] {
+    for sql in [ENDLESS, "SELECT pg_sleep(0.2) FROM generate_series(1, 500)"] {
         let answer = client.query(sql, json!([])).await;
         assert_eq!(answer.failure().0, "57014", "{sql}");
         let process = client.query("SELECT pg_backend_pid()", json!([])).await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cancelling::sleeping;
+use crate::cancelling::{ENDLESS, PATIENT, sleeping};
 use crate::client::{Client, read};
 use crate::database::Database;
 use crate::server::Server;
@@ -12,7 +12,7 @@ const HEADER: &str = "x-envoy-expected-rq-timeout-ms";
 #[tokio::test]
 async fn it_hints_at_no_tool_that_is_not_offered() {
     let database = Database::with("").await;
-    let sleep = json!({"name": "execute_query", "arguments": {"sql": "SELECT pg_sleep(600)"}});
+    let sleep = json!({"name": "execute_query", "arguments": {"sql": ENDLESS}});
     for (offered, is_named) in [("all", true), ("execute_query", false)] {
         let server = Server::on(&database, &["--tools", offered]).await;
         let client = server.client();
@@ -26,8 +26,8 @@ async fn it_hints_at_no_tool_that_is_not_offered() {
 #[tokio::test]
 async fn it_ends_a_call_with_a_result_before_the_gateway_cuts_it() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
-    let sleep = json!({"name": "execute_query", "arguments": {"sql": "SELECT pg_sleep(600)"}});
+    let server = Server::on(&database, &[PATIENT]).await;
+    let sleep = json!({"name": "execute_query", "arguments": {"sql": ENDLESS}});
     let mut clients = vec![server.client()];
     for revision in ["2025-03-26", "2025-11-25"] {
         clients.push(Client::legacy(&server.address, revision).await);
@@ -44,7 +44,7 @@ async fn it_ends_a_call_with_a_result_before_the_gateway_cuts_it() {
         );
         sleeping(&database, 0).await;
         let quick = json!({"name": "list_tables", "arguments": {}});
-        let sent = client.send("tools/call", quick, &[(HEADER, "20000")]);
+        let sent = client.send("tools/call", quick, &[(HEADER, "60000")]);
         assert_eq!(read(sent.await).await.result()["isError"], json!(false));
     }
 }

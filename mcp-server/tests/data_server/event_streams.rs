@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cancelling::sleeping;
+use crate::cancelling::{ENDLESS, PATIENT, sleeping};
 use crate::database::Database;
 use crate::server::Server;
 
@@ -168,9 +168,9 @@ async fn it_agrees_on_a_revision_that_it_knows_and_answers_in_it() {
 #[tokio::test]
 async fn it_stops_what_runs_for_a_client_that_closes_its_stream() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[PATIENT]).await;
     let client = StreamClient::introduced(&server.address, "/sse", "2024-11-05").await;
-    let arguments = json!({"sql": "SELECT pg_sleep(600)"});
+    let arguments = json!({"sql": ENDLESS});
     let params = json!({"name": "execute_query", "arguments": arguments});
     client.send(1, "tools/call", params).await;
     sleeping(&database, 1).await;
@@ -181,9 +181,9 @@ async fn it_stops_what_runs_for_a_client_that_closes_its_stream() {
 #[tokio::test]
 async fn it_stops_the_call_that_its_client_cancels_and_serves_the_stream_on() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[PATIENT]).await;
     let mut client = StreamClient::introduced(&server.address, "/sse", "2024-11-05").await;
-    let arguments = json!({"sql": "SELECT pg_sleep(600)"});
+    let arguments = json!({"sql": ENDLESS});
     let params = json!({"name": "execute_query", "arguments": arguments});
     client.send(7, "tools/call", params).await;
     sleeping(&database, 1).await;
@@ -201,9 +201,9 @@ async fn it_stops_the_call_that_its_client_cancels_and_serves_the_stream_on() {
 #[tokio::test]
 async fn it_ends_a_call_within_the_time_that_the_gateway_gives_it() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[PATIENT]).await;
     let mut client = StreamClient::introduced(&server.address, "/sse", "2025-11-25").await;
-    let arguments = json!({"sql": "SELECT pg_sleep(600)"});
+    let arguments = json!({"sql": ENDLESS});
     let body = json!({"jsonrpc": "2.0", "id": 3, "method": "tools/call",
         "params": {"name": "execute_query", "arguments": arguments}});
     let time = [("x-envoy-expected-rq-timeout-ms", "200")];
@@ -229,9 +229,9 @@ async fn it_passes_on_what_the_gateway_answered_in_its_place() {
 #[tokio::test]
 async fn it_answers_more_calls_at_once_than_it_runs_without_running_them() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[]).await;
+    let server = Server::on(&database, &[PATIENT]).await;
     let mut client = StreamClient::introduced(&server.address, "/sse", "2024-11-05").await;
-    let arguments = json!({"sql": "SELECT pg_sleep(600)"});
+    let arguments = json!({"sql": ENDLESS});
     let params = json!({"name": "execute_query", "arguments": arguments});
     for id in 0..33 {
         client.send(id, "tools/call", params.clone()).await;

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::database::{Database, PASSWORD};
 use crate::server::Server;
@@ -17,6 +17,15 @@ async fn health(server: &Server) -> (u16, Value) {
         response.status().as_u16(),
         response.json().await.expect("JSON"),
     )
+}
+
+/// A port at which nobody listens as long as the socket lives: nobody else gets it.
+fn nobody() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    socket.bind(any).expect("a port is free");
+    let port = socket.local_addr().expect("it is bound").port();
+    (socket, port)
 }
 
 #[tokio::test]
@@ -44,9 +53,7 @@ async fn it_reports_what_answers() {
 
 #[tokio::test]
 async fn it_starts_without_postgresql_and_says_what_is_missing() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let port = nobody.local_addr().expect("it is bound").port();
-    drop(nobody);
+    let (_nobody, port) = nobody();
     let server = Server::at(port, "postgres", &[]).await;
     let (status, report) = health(&server).await;
     assert_eq!(
@@ -167,11 +174,7 @@ async fn it_tells_a_postgresql_that_will_be_back_from_one_that_needs_its_operato
 
 #[tokio::test]
 async fn it_says_to_try_again_where_nobody_listens() {
-    // A port that was just free, and is nobody's.
-    let port = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        listener.local_addr().expect("it is bound").port()
-    };
+    let (_nobody, port) = nobody();
     let server = Server::at(port, "postgres", &[]).await;
     let answer = server.client().query("SELECT 1", json!([])).await;
     let error = &answer.result()["structuredContent"]["error"];

@@ -145,7 +145,7 @@ async fn answers(
 
 #[tokio::test]
 async fn it_says_that_a_change_may_stand_whose_commit_is_not_answered() {
-    let slow = SlowCommits::start(WaitsAt::Answer, 2_000).await;
+    let slow = SlowCommits::start(WaitsAt::Answer, 5_000).await;
     let client = slow.client();
     let answer = client.call("execute_dml", json!({"sql": INSERT})).await;
     let (code, message) = answer.failure();
@@ -164,9 +164,9 @@ async fn it_says_that_a_change_may_stand_whose_commit_is_not_answered() {
 
 #[tokio::test]
 async fn it_says_that_a_call_may_have_had_its_effect_that_the_gateway_stopped() {
-    let slow = SlowCommits::start(WaitsAt::Answer, 2_000).await;
+    let slow = SlowCommits::start(WaitsAt::Answer, 60_000).await;
     let call = json!({"name": "execute_dml", "arguments": {"sql": INSERT}});
-    let deadline = [("x-envoy-expected-rq-timeout-ms", "2000")];
+    let deadline = [("x-envoy-expected-rq-timeout-ms", "5000")];
     let sent = slow.client().send("tools/call", call, &deadline).await;
     let answer = read(sent).await;
     assert_eq!(answer.failure().0, "timeout", "{answer:?}");
@@ -177,10 +177,10 @@ async fn it_says_that_a_call_may_have_had_its_effect_that_the_gateway_stopped() 
 
 #[tokio::test]
 async fn it_has_a_change_kept_whose_call_is_stopped_before_postgresql_hears_of_commit() {
-    let slow = SlowCommits::start(WaitsAt::Sending, 30_000).await;
+    let slow = SlowCommits::start(WaitsAt::Sending, 60_000).await;
     let client = slow.client();
     let call = json!({"name": "execute_dml", "arguments": {"sql": INSERT}});
-    let deadline = [("x-envoy-expected-rq-timeout-ms", "2000")];
+    let deadline = [("x-envoy-expected-rq-timeout-ms", "5000")];
     let answer = read(client.send("tools/call", call, &deadline).await).await;
     assert_eq!(answer.failure().0, "timeout", "{answer:?}");
     // A server that had hung up on PostgreSQL would have done so by then.
@@ -193,7 +193,7 @@ async fn it_has_a_change_kept_whose_call_is_stopped_before_postgresql_hears_of_c
 async fn it_says_that_a_task_may_have_had_its_effect_that_was_stopped_in_its_commit() {
     for (ttl, status) in [
         ("--task-ttl-s=60", "cancelled"),
-        ("--task-ttl-s=4", "failed"),
+        ("--task-ttl-s=6", "failed"),
     ] {
         let slow = SlowCommits::start_with(WaitsAt::Answer, &["--task-after-ms=0", ttl]).await;
         let follower = Follower::of(slow.client(), "");
@@ -255,7 +255,7 @@ async fn renewed(database: &Database) {
 
 #[tokio::test]
 async fn it_tells_what_a_change_did_when_the_answer_to_its_commit_comes_late() {
-    let slow = SlowCommits::start(WaitsAt::Answer, 2_000).await;
+    let slow = SlowCommits::start(WaitsAt::Answer, 60_000).await;
     let client = slow.client();
     let kept = async {
         slow.database.wait_for_count(KEPT, 2).await;

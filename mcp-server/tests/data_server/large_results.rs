@@ -90,7 +90,11 @@ async fn it_gives_a_long_cell_back_whole_and_shows_a_model_the_beginning_of_it()
 async fn it_loses_nothing_that_was_handed_out_and_leaves_nothing_half_done_when_it_is_killed() {
     let database = Database::with("").await;
     let data = tempfile::tempdir().expect("a folder");
-    let flags = ["--block-threshold-bytes=100000", "--block-bytes=16384"];
+    let flags = [
+        "--block-threshold-bytes=100000",
+        "--block-bytes=16384",
+        SLOW_MACHINE,
+    ];
     let mut server = ServerProcess::on(&database, data.path(), &flags);
     let client = server.client();
     let sql = "SELECT n, md5(n::text) AS h FROM generate_series(1, 20000) AS n";
@@ -102,7 +106,7 @@ async fn it_loses_nothing_that_was_handed_out_and_leaves_nothing_half_done_when_
     let first = json!({"uri": large["uri"], "block": 0});
     client.call("read_result_block", first).await.structured();
     // One more is half written when the process ends.
-    let half = "SELECT n, md5(n::text), CASE WHEN n = 9000 THEN pg_sleep(60) END \
+    let half = "SELECT n, md5(n::text), CASE WHEN n = 9000 THEN pg_sleep(600) END \
                 FROM generate_series(1, 10000) AS n";
     let (slow, half) = (server.client(), half.to_owned());
     let slow = tokio::spawn(async move {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::blocks::whole;
-use crate::cancelling::sleeping;
+use crate::cancelling::{ENDLESS, sleeping};
 use crate::client::Client;
 use crate::database::{Database, PASSWORD};
 use crate::tasks::Follower;
@@ -138,9 +138,9 @@ async fn it_writes_the_line_of_a_call_that_nobody_waits_for_and_of_a_task_whose_
         let address = program.address("listening").await;
         let client = Client::modern(&address);
         match after {
-            "0" => drop(Follower::of(client, "").begin("SELECT pg_sleep(600)").await),
+            "0" => drop(Follower::of(client, "").begin(ENDLESS).await),
             _ => {
-                let query = async move { client.query("SELECT pg_sleep(600)", json!([])).await };
+                let query = async move { client.query(ENDLESS, json!([])).await };
                 let call = tokio::spawn(query);
                 sleeping(&database, 1).await;
                 call.abort();

@@ -159,11 +159,14 @@ async fn it_asks_postgresql_twice_for_a_new_query_of_known_names() {
     let client = server.client();
     client.query("SELECT 1", json!([])).await.structured();
     let mut turns = usize::MAX;
-    for number in 2..12 {
+    for number in 2..CALLS {
         let before = line.turns();
         let answer = client.query(&format!("SELECT {number}"), json!([])).await;
         assert_eq!(answer.structured()["rows"], json!([[number]]));
         turns = turns.min(line.turns() - before);
+        if turns <= 2 {
+            break;
+        }
     }
     assert_eq!(turns, 2);
 }

@@ -1,11 +1,11 @@
 //! A call that takes long becomes a task where its client can follow one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::cancelling::sleeping;
+use crate::cancelling::{ENDLESS, PATIENT, sleeping};
 use crate::client::{Answer, Client, MODERN, read};
 use crate::database::{Database, PASSWORD, run};
 use crate::process::ServerProcess;
@@ -13,8 +13,6 @@ use crate::server::Server;
 
 /// A client waits for its call no longer than it takes to see that the call is not quick.
 const SOON: &str = "--task-after-ms=100";
-
-const LONG_QUERY: &str = "SELECT pg_sleep(600)";
 
 fn able() -> Value {
     json!({"extensions": {"io.modelcontextprotocol/tasks": {}}, "elicitation": {}})
@@ -82,7 +80,8 @@ impl<'a> Follower<'a> {
 
     /// The task once it has this status.
     pub async fn wait_for(&self, id: &str, status: &str) -> Value {
-        for _ in 0..1500 {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
             let answer = self.look(id).await;
             let task = answer.result();
             assert_eq!(task["resultType"], json!("complete"));
@@ -91,27 +90,31 @@ impl<'a> Follower<'a> {
             }
             let still = ["working", "input_required"].map(Value::from);
             assert!(still.contains(&task["status"]), "{task}");
+            assert!(Instant::now() < deadline, "the task never is {status}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("the task never is {status}");
     }
 }
 
 #[tokio::test]
 async fn it_answers_a_quick_call_at_once_and_gives_a_task_for_a_long_one() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &["--task-after-ms=500"]).await;
-    let follower = Follower::of(server.client(), "");
-    let quick = follower.call("execute_query", json!({"sql": "SELECT 1"}));
+    let server = Server::on(&database, &["--task-after-ms=60000"]).await;
+    let quick = Follower::of(server.client(), "");
+    let quick = quick.call("execute_query", json!({"sql": "SELECT 1"}));
     assert_eq!(quick.await.structured()["rows"], json!([[1]]));
-    let id = follower.begin("SELECT 7 FROM pg_sleep(1)").await;
+    let server = Server::on(&database, &[SOON]).await;
+    let follower = Follower::of(server.client(), "");
+    let id = follower.begin("SELECT 7 FROM pg_sleep(3)").await;
     let over = follower.wait_for(&id, "completed").await;
     let answer = &over["result"];
     assert_eq!(answer["structuredContent"]["rows"], json!([[7]]));
     assert_eq!(answer["isError"], json!(false));
     assert!(answer["_meta"]["portcullis/requestId"].is_string());
-    let id = follower.begin("SELECT 1 / (n - 1) FROM pg_sleep(1), generate_series(1, 1) n");
-    let failed = follower.wait_for(&id.await, "completed").await;
+    let id = follower
+        .begin("SELECT 1 / (n - 1) FROM pg_sleep(3), generate_series(1, 1) n")
+        .await;
+    let failed = follower.wait_for(&id, "completed").await;
     assert_eq!(failed["result"]["isError"], json!(true), "{failed}");
 }
 
@@ -150,9 +153,9 @@ async fn it_makes_no_task_for_a_client_that_has_not_said_on_this_request_that_it
 #[tokio::test]
 async fn it_stops_the_query_of_a_task_that_is_cancelled_and_keeps_the_one_that_nobody_waits_for() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[SOON]).await;
+    let server = Server::on(&database, &[SOON, PATIENT]).await;
     let follower = Follower::of(server.client(), "");
-    let id = follower.begin(LONG_QUERY).await;
+    let id = follower.begin(ENDLESS).await;
     // The request is over, and its work goes on.
     sleeping(&database, 1).await;
     let acknowledged = follower.cancel(&id).await;
@@ -168,12 +171,12 @@ async fn it_stops_the_query_of_a_task_that_is_cancelled_and_keeps_the_one_that_n
 #[tokio::test]
 async fn it_stops_a_call_whose_client_goes_away_before_it_is_a_task() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &["--task-after-ms=60000"]).await;
+    let server = Server::on(&database, &["--task-after-ms=60000", PATIENT]).await;
     let address = server.address.clone();
     let call = tokio::spawn(async move {
         let follower = Follower::of(Client::modern(&address), "");
         follower
-            .call("execute_query", json!({"sql": LONG_QUERY}))
+            .call("execute_query", json!({"sql": ENDLESS}))
             .await
     });
     sleeping(&database, 1).await;
@@ -184,9 +187,9 @@ async fn it_stops_a_call_whose_client_goes_away_before_it_is_a_task() {
 #[tokio::test]
 async fn it_gives_a_task_to_the_caller_who_began_it_alone() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[SOON, "--principal-header=x-caller"]).await;
+    let server = Server::on(&database, &[SOON, PATIENT, "--principal-header=x-caller"]).await;
     let [alice, bob] = ["alice", "bob"].map(|name| Follower::of(server.client(), name));
-    let id = alice.begin(LONG_QUERY).await;
+    let id = alice.begin(ENDLESS).await;
     sleeping(&database, 1).await;
     let unknown = bob.look("00000000000000000000000000000000").await;
     for answer in [bob.look(&id).await, bob.cancel(&id).await] {
@@ -240,7 +243,7 @@ async fn it_answers_when_it_is_over_a_call_that_finds_no_place_for_a_task() {
     let database = Database::with("").await;
     let server = Server::on(&database, &["--task-after-ms=0", "--task-most=1"]).await;
     let follower = Follower::of(server.client(), "");
-    let id = follower.begin(LONG_QUERY).await;
+    let id = follower.begin(ENDLESS).await;
     let second = follower.call(
         "execute_query",
         json!({"sql": "SELECT 7 FROM pg_sleep(0.2)"}),
@@ -252,13 +255,13 @@ async fn it_answers_when_it_is_over_a_call_that_finds_no_place_for_a_task() {
 #[tokio::test]
 async fn it_stops_work_that_is_not_over_in_the_time_of_its_task() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[SOON, "--task-ttl-s=1"]).await;
+    let server = Server::on(&database, &[SOON, PATIENT, "--task-ttl-s=5"]).await;
     let follower = Follower::of(server.client(), "");
-    let id = follower.begin(LONG_QUERY).await;
-    sleeping(&database, 1).await;
+    // Somebody looks from the beginning, and so sees it before its time is over.
+    let (id, ()) = tokio::join!(follower.begin(ENDLESS), sleeping(&database, 1));
     let over = follower.wait_for(&id, "failed").await;
     let message = over["error"]["message"].as_str().expect("a sentence");
-    assert!(message.contains("within the 1 s"), "{over}");
+    assert!(message.contains("within the 5 s"), "{over}");
     assert_eq!(over["statusMessage"], json!(message));
     sleeping(&database, 0).await;
 }
@@ -269,9 +272,9 @@ async fn it_says_after_a_restart_what_was_lost_and_has_what_was_done() {
     let data = tempfile::tempdir().expect("a folder");
     let before = ServerProcess::on(&database, data.path(), &[SOON]);
     let follower = Follower::of(before.client(), "");
-    let done = follower.begin("SELECT 7 FROM pg_sleep(0.5)").await;
+    let done = follower.begin("SELECT 7 FROM pg_sleep(3)").await;
     follower.wait_for(&done, "completed").await;
-    let lost = follower.begin(LONG_QUERY).await;
+    let lost = follower.begin(ENDLESS).await;
     sleeping(&database, 1).await;
     // The process is killed, not asked to stop.
     drop(before);
@@ -288,9 +291,9 @@ async fn it_says_after_a_restart_what_was_lost_and_has_what_was_done() {
 #[tokio::test]
 async fn it_stops_the_work_of_its_tasks_when_it_is_told_to_stop() {
     let database = Database::with("").await;
-    let server = Server::on(&database, &[SOON]).await;
+    let server = Server::on(&database, &[SOON, PATIENT]).await;
     let follower = Follower::of(server.client(), "");
-    follower.begin(LONG_QUERY).await;
+    follower.begin(ENDLESS).await;
     sleeping(&database, 1).await;
     drop(server);
     sleeping(&database, 0).await;
@@ -302,7 +305,7 @@ async fn it_leaves_no_work_of_its_tasks_behind_when_its_process_is_told_to_stop(
     let data = tempfile::tempdir().expect("a folder");
     let process = ServerProcess::on(&database, data.path(), &[SOON]);
     let follower = Follower::of(process.client(), "");
-    follower.begin(LONG_QUERY).await;
+    follower.begin(ENDLESS).await;
     sleeping(&database, 1).await;
     process.tell_to_stop();
     sleeping(&database, 0).await;

@@ -67,7 +67,7 @@ fn store(database: &str, port: u16) -> Store {
         .username("postgres")
         .password(PASSWORD)
         .database(database)
-        .options([("statement_timeout", "10000")]);
+        .options([("statement_timeout", "60000")]);
     let pool = PgPoolOptions::new().max_connections(8);
     Store::new(pool.connect_lazy_with(options))
 }

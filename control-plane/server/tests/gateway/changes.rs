@@ -212,7 +212,8 @@ async fn it_answers_after_the_deadline_with_each_envoys_state_and_takes_note_of_
     let answer = control_plane
         .put_yaml(
             "/api/v1/config",
-            &format!("{HASTY}defaults: {{access: deny}}"),
+            // In which the prompt one does answer, on whatever machine.
+            "rollout: {ack_deadline: 5s}\ndefaults: {access: deny}",
         )
         .await;
     assert_eq!(

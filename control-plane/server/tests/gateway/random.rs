@@ -58,12 +58,13 @@ struct Document {
 }
 
 impl Document {
-    fn text(self, is_bad: bool) -> String {
+    /// Envoys have `ack_deadline` to answer it.
+    fn text(self, is_bad: bool, ack_deadline: &str) -> String {
         let access = if self.denies { "deny" } else { "allow" };
         let kind = if is_bad { "bad" } else { "good" };
         format!(
-            "rollout: {{ack_deadline: 100ms}}\ndefaults: {{access: {access}}}\ntools:\n  - {{name: \
-             {kind}-{:04}, match: {{tool: none}}, timeout: 30s}}\n",
+            "rollout: {{ack_deadline: {ack_deadline}}}\ndefaults: {{access: {access}}}\ntools:\n  - \
+             {{name: {kind}-{:04}, match: {{tool: none}}, timeout: 30s}}\n",
             self.number
         )
     }
@@ -119,7 +120,7 @@ impl World {
     async fn take(&mut self, event: Event) {
         match event {
             Event::Write { denies, is_bad } => {
-                self.write(denies, is_bad).await;
+                self.write(denies, is_bad, "100ms").await;
             }
             Event::Start(which) => self.start(which).await,
             Event::Stop(which) => self.envoys[which] = None,
@@ -136,10 +137,10 @@ impl World {
     }
 
     /// Writes a document, and tells what became of it.
-    async fn write(&mut self, denies: bool, is_bad: bool) -> Value {
+    async fn write(&mut self, denies: bool, is_bad: bool, ack_deadline: &str) -> Value {
         self.written += 1;
         let number = self.written;
-        let text = Document { number, denies }.text(is_bad);
+        let text = Document { number, denies }.text(is_bad, ack_deadline);
         let mut answer = self.control_plane.put_yaml("/api/v1/config", &text).await;
         let outcome = answer.json["outcome"].take();
         if is_bad && outcome == "rejected" {
@@ -240,7 +241,8 @@ impl World {
             .any(|outcome| outcome == "partial" || outcome == "accepted")
         {
             assert!(outcomes.len() < 4, "nothing stands: {outcomes:?}");
-            outcomes.push(self.write(true, false).await);
+            // None of them is silent now: nobody waits for so long.
+            outcomes.push(self.write(true, false, "50s").await);
         }
         let expected = Document {
             number: self.written,

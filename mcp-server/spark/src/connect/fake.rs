@@ -121,7 +121,7 @@ impl Fake {
     pub(crate) async fn until(&self, wanted: impl Fn(&Asked) -> bool) {
         let mut asked = self.asked.subscribe();
         let found = asked.wait_for(|all| all.iter().any(&wanted));
-        tokio::time::timeout(Duration::from_secs(10), found)
+        tokio::time::timeout(Duration::from_secs(60), found)
             .await
             .expect("asked within ten seconds")
             .expect("the server lives");

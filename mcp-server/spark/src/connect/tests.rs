@@ -199,9 +199,11 @@ async fn it_lets_the_server_forget_what_has_arrived() {
 
 #[tokio::test]
 async fn it_says_where_nothing_answers() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("bound");
-    drop(free);
+    // Bound, so that nobody else gets the port, and not listening.
+    let nobody = tokio::net::TcpSocket::new_v4().expect("a socket");
+    let any = "127.0.0.1:0".parse().expect("an address");
+    nobody.bind(any).expect("a free port");
+    let address = nobody.local_addr().expect("bound");
     let remote = format!("sc://{address}").parse().expect("an address");
     let connect = Connect::new(remote).expect("an address");
     let Err(ConnectError::Unreachable { remote, reason }) = count(start(&connect)).await else {

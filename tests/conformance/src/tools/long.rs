@@ -11,7 +11,7 @@ use super::{said, suite_tools};
 use crate::questions::{accepted, form, inputs, roots};
 
 /// Longer than the server waits before a call becomes a task.
-const LONG: Duration = Duration::from_millis(600);
+const LONG: Duration = Duration::from_millis(3_000);
 
 /// Every tool of this kind, behind those that are there.
 pub fn add_to(tools: Registry) -> Registry {
