@@ -122,7 +122,7 @@ pub trait Tool: Send + Sync + 'static {
     /// The change that a call makes.
     const EFFECT: Effect;
     /// Whether a second call with the same arguments changes nothing more.
-    const IS_IDEMPOTENT: bool = matches!(Self::EFFECT, Effect::Reads);
+    const IS_IDEMPOTENT: bool = false;
 
     /// Whether a call that only reads may ask its client something; others may anyway.
     const ASKS: bool = false;
@@ -136,7 +136,10 @@ pub trait Tool: Send + Sync + 'static {
     /// that the gateway's validator knows (a test holds the list).
     fn input_schema() -> Value;
 
-    /// JSON Schema of [`Output::structured`].
+    /// JSON Schema of [`Output::structured`]: its members with their types, and no more, because
+    /// every client reads it of every tool. It requires nothing, since clients hold the structured
+    /// content of a failure against it, too; the description of a member that is not always there
+    /// begins with `With`, `Without` or `Where` (a test holds answers to that).
     fn output_schema() -> Value;
 
     /// Does the work. It must stop what it started (in PostgreSQL, in Spark) when `call.cancelled`

@@ -8,6 +8,10 @@ GENERATED = "mcp-server/spark/src/protocol/"
 """Code that a compiler wrote from Spark's own protocol."""
 
 
+LEAST = 80.0
+"""Per cent of the lines that the tests of each crate run, and those of all together."""
+
+
 @dataclass(frozen=True)
 class Lines:
     """Lines of code, and how many of them the tests have run."""
@@ -50,6 +54,16 @@ def crate_of(path: Path, repository: Path) -> str:
         if folder == repository:
             break
     return "none"
+
+
+def too_few(crates: dict[str, Lines]) -> list[str]:
+    """A sentence for each crate whose tests run too few of its lines, and for all of them."""
+    together = sum(crates.values(), Lines())
+    return [
+        f"the tests run {lines.percent:.1f} % of the lines of {name}, fewer than {LEAST:.0f} %"
+        for name, lines in [*crates.items(), ("all crates", together)]
+        if lines.percent < LEAST
+    ]
 
 
 def table(crates: dict[str, Lines]) -> str:

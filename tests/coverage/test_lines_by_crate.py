@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lines_by_crate import GENERATED, Lines, lines_by_crate, table
+from lines_by_crate import GENERATED, Lines, lines_by_crate, table, too_few
 
 
 def file(path: Path, count: int, covered: int) -> dict:
@@ -35,3 +35,12 @@ def test_it_sums_the_lines_of_each_crate_of_the_product(tmp_path: Path):
         "| second | 5 | 100.0 % |",
         "| all | 25 | 84.0 % |",
     ]
+
+
+def test_it_fails_for_each_crate_below_the_bound_and_for_all_of_them():
+    assert too_few({"first": Lines(100, 80), "second": Lines(10, 9)}) == []
+    (one,) = too_few({"first": Lines(100, 90), "second": Lines(10, 7)})
+    assert one == "the tests run 70.0 % of the lines of second, fewer than 80 %"
+    assert len(too_few({"first": Lines(100, 79), "second": Lines(10, 8)})) == 2
+    # A report of nothing is none that all is well.
+    assert too_few({}) != []

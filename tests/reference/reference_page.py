@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from promises import is_always_there
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs/api-reference.md"
 NOTES = Path(__file__).with_name("notes.json")
@@ -74,7 +76,7 @@ def tool(one: dict, notes: dict) -> str:
         lines += ["|---|---|---|---|---|---|", *rows, ""]
     else:
         lines += ["It takes no arguments.\n"]
-    lines += ["Gives:\n", "```ts", shape(one["outputSchema"]["anyOf"][0], ""), "```\n"]
+    lines += ["Gives:\n", "```ts", shape(one["outputSchema"], ""), "```\n"]
     lines += ["Example:\n", example({"name": one["name"], "arguments": notes.get("example", {})})]
     return "\n".join(lines)
 
@@ -169,12 +171,12 @@ def one_shape(kind: str, schema: dict, indent: str) -> str:
 
 def object_shape(schema: dict, indent: str) -> str:
     """Members on one line where they fit there and nothing is to be said of them."""
-    required = schema.get("required", [])
     members = schema["properties"]
+    always = {name for name, member in members.items() if is_always_there(member)}
     deeper = indent + "  "
     lines = []
-    for name in sorted(members, key=lambda name: (name not in required, name)):
-        optional = "" if name in required else "?"
+    for name in sorted(members, key=lambda name: (name not in always, name)):
+        optional = "" if name in always else "?"
         line = f"{name}{optional}: {shape(members[name], deeper)};"
         if words := members[name].get("description"):
             line += f"  // {words}"

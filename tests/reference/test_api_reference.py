@@ -89,11 +89,10 @@ def test_it_declares_the_form_of_a_result():
     schema = {
         "properties": {
             "rows": {"type": "array", "items": {"type": ["string", "null"]}},
-            "why": {"enum": ["a", None], "description": "A reason"},
+            "why": {"enum": ["a", None], "description": "With a reason"},
         },
-        "required": ["rows"],
     }
-    expected = '{\n  rows: (string | null)[];\n  why?: "a" | null;  // A reason\n}'
+    expected = '{\n  rows: (string | null)[];\n  why?: "a" | null;  // With a reason\n}'
     assert shape(schema, "") == expected
 
 

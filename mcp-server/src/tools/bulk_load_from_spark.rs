@@ -106,11 +106,9 @@ impl Tool for BulkLoadFromSpark {
                         "nulls": {"type": "integer"},
                         "min": text_or_null,
                         "max": text_or_null
-                    },
-                    "required": ["name", "type", "nulls", "min", "max"]
+                    }
                 }}
-            },
-            "required": ["table", "mode", "rows", "bytes", "seconds", "columns"]
+            }
         })
     }
 

@@ -101,8 +101,7 @@ impl Tool for CreateTable {
                 "created": {"type": "boolean"},
                 "dry_run": {"type": "boolean"},
                 "sql": {"type": "string"}
-            },
-            "required": ["table", "created", "dry_run", "sql"]
+            }
         })
     }
 

@@ -75,11 +75,7 @@ impl DeclaredTool {
             title: self.declaration.title.clone(),
             description: self.declaration.description.clone(),
             effect,
-            is_idempotent: self
-                .declaration
-                .annotations
-                .idempotent
-                .unwrap_or(effect == Effect::Reads),
+            is_idempotent: self.declaration.annotations.idempotent.unwrap_or_default(),
             is_open_world: self.declaration.annotations.open_world.unwrap_or_default(),
             input_schema: self.arguments.schema().clone(),
             output_schema: match self.writes() {

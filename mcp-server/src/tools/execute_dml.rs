@@ -75,11 +75,7 @@ impl Tool for ExecuteDml {
             "properties": {"table": {"type": "string"}, "inserted": {"type": "integer"},
                 "updated": {"type": "integer"}, "deleted": {"type": "integer"}}
         }});
-        json!({
-            "properties": properties,
-            "required": ["affected_rows", "changes", "dry_run", "columns", "rows", "row_count",
-                "truncated", "truncated_by"]
-        })
+        json!({"properties": properties})
     }
 
     async fn run(

@@ -55,8 +55,7 @@ impl Tool for ExecutePipeline {
             "properties": {
                 "run_id": {"type": "string"},
                 "is_new": {"type": "boolean", "description": "false: the key's earlier run"}
-            },
-            "required": ["run_id", "is_new"]
+            }
         })
     }
 

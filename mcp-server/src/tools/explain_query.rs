@@ -59,8 +59,7 @@ impl Tool for ExplainQuery {
                     "description": "What costs more, execute_query refuses"},
                 "advice": {"type": "array", "items": {"type": "string"}},
                 "plan": {"type": ["object", "null"]}
-            },
-            "required": ["cost", "rows", "generic", "max_cost", "advice", "plan"]
+            }
         })
     }
 

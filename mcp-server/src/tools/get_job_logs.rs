@@ -84,16 +84,14 @@ impl Tool for GetJobLogs {
         json!({
             "properties": {
                 "job_id": {"type": "string"},
-                "status": {"enum": job_view::states()},
+                "status": {"type": "string"},
                 "text": {"type": "string"},
                 "offset": {"type": "integer"},
                 "next_offset": {"type": "integer"},
                 "total_bytes": {"type": "integer"},
                 "executor": {"type": ["string", "null"]},
                 "executors": {"type": "array", "items": {"type": "string"}}
-            },
-            "required": ["job_id", "status", "text", "offset", "next_offset", "total_bytes",
-                "executor", "executors"]
+            }
         })
     }
 

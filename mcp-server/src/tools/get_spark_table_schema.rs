@@ -71,8 +71,7 @@ impl Tool for GetSparkTableSchema {
                 "partition_columns": names,
                 "bucket_columns": names,
                 "definition": text_or_null
-            },
-            "required": ["catalog", "database", "table", "kind", "columns", "partition_columns"]
+            }
         })
     }
 

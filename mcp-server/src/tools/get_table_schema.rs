@@ -84,8 +84,7 @@ impl Tool for GetTableSchema {
                 "exclusions": defined,
                 "indexes": defined,
                 "definition": text_or_null
-            },
-            "required": ["schema", "table", "kind", "columns", "primary_key", "foreign_keys"]
+            }
         })
     }
 

@@ -59,14 +59,12 @@ pub(super) fn brief_schema() -> Value {
         "type": "object",
         "properties": {
             "job_id": {"type": "string"},
-            "status": {"enum": states()},
-            "progress": {"type": ["integer", "null"],
-                "description": "Percent; below 100 until it finished"},
+            "status": {"type": "string"},
+            "progress": {"type": ["integer", "null"]},
             "script": {"type": "string"},
             "submitted_at": {"type": "string"},
             "finished_at": {"type": ["string", "null"]}
-        },
-        "required": ["job_id", "status", "progress", "script", "submitted_at", "finished_at"]
+        }
     })
 }
 
@@ -100,6 +98,12 @@ pub(super) fn full_schema() -> Value {
     let count = json!({"type": "integer"});
     let text = json!({"type": ["string", "null"]});
     let more = [
+        ("status", json!({"enum": states()})),
+        (
+            "progress",
+            json!({"type": ["integer", "null"],
+                "description": "Percent; below 100 until it finished"}),
+        ),
         (
             "args",
             json!({"type": "array", "items": {"type": "string"}}),
@@ -113,16 +117,14 @@ pub(super) fn full_schema() -> Value {
             "tasks",
             json!({
                 "type": "object",
-                "properties": {"total": count, "done": count, "running": count, "failed": count},
-                "required": ["total", "done", "running", "failed"]
+                "properties": {"total": count, "done": count, "running": count, "failed": count}
             }),
         ),
         (
             "stages",
             json!({
                 "type": "object",
-                "properties": {"total": count, "done": count},
-                "required": ["total", "done"]
+                "properties": {"total": count, "done": count}
             }),
         ),
         (
@@ -132,14 +134,12 @@ pub(super) fn full_schema() -> Value {
         ),
         ("max_run_seconds", json!({"type": ["integer", "null"]})),
         ("idempotency_key", text.clone()),
-        ("message", text.clone()),
-        ("error", text),
+        ("message", text),
+        // The failure of a call has an object here.
+        ("error", json!({"type": ["string", "null", "object"]})),
     ];
     for (name, property) in more {
         schema["properties"][name] = property;
-        if let Value::Array(required) = &mut schema["required"] {
-            required.push(name.into());
-        }
     }
     schema
 }

@@ -58,11 +58,12 @@ impl Tool for ListPipelines {
     fn output_schema() -> Value {
         json!({
             "properties": {
-                "pipelines": {"type": "array", "items": pipeline_view::pipeline_schema()},
-                "runs": {"type": "array", "items": pipeline_view::run_schema()},
+                "pipelines": {"type": "array", "items": pipeline_view::pipeline_schema(),
+                    "description": "Without `name` and `status`"},
+                "runs": {"type": "array", "items": pipeline_view::run_schema(),
+                    "description": "With `name` or `status`"},
                 "next_cursor": {"type": ["string", "null"]}
-            },
-            "required": ["next_cursor"]
+            }
         })
     }
 

@@ -64,8 +64,7 @@ impl Tool for ListSparkJobs {
             "properties": {
                 "jobs": {"type": "array", "items": job_view::brief_schema()},
                 "next_cursor": {"type": ["string", "null"]}
-            },
-            "required": ["jobs", "next_cursor"]
+            }
         })
     }
 

@@ -75,12 +75,10 @@ impl Tool for ListSparkTables {
                         "name": {"type": "string"},
                         "kind": text_or_null,
                         "comment": text_or_null
-                    },
-                    "required": ["catalog", "database", "name", "kind", "comment"]
+                    }
                 }},
                 "next_cursor": text_or_null
-            },
-            "required": ["tables", "next_cursor"]
+            }
         })
     }
 

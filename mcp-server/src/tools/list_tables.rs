@@ -70,18 +70,15 @@ impl Tool for ListTables {
                     "properties": {
                         "schema": {"type": "string"},
                         "name": {"type": "string"},
-                        "kind": kinds(),
+                        "kind": {"type": "string"},
                         "partition_of": nullable("string"),
                         "rows_estimate": nullable("integer"),
                         "bytes": nullable("integer"),
                         "comment": nullable("string")
-                    },
-                    "required": ["schema", "name", "kind", "partition_of", "rows_estimate", "bytes",
-                        "comment"]
+                    }
                 }},
                 "next_cursor": nullable("string")
-            },
-            "required": ["tables", "next_cursor"]
+            }
         })
     }
 

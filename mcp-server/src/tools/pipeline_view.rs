@@ -38,8 +38,7 @@ pub(super) fn pipeline_schema() -> Value {
             "stages": {"type": "array", "items": {"type": "string"}},
             "parameters": {"type": "object"},
             "created_at": {"type": "string"}
-        },
-        "required": ["name", "version", "description", "stages", "parameters", "created_at"]
+        }
     })
 }
 
@@ -64,12 +63,11 @@ pub(super) fn run_schema() -> Value {
             "run_id": {"type": "string"},
             "pipeline": {"type": "string"},
             "version": {"type": "integer"},
-            "status": {"enum": states()},
+            "status": {"type": "string"},
             "stopping": {"type": "boolean"},
             "created_at": {"type": "string"},
             "ended_at": {"type": ["string", "null"]}
-        },
-        "required": ["run_id", "pipeline", "version", "status", "created_at", "ended_at"]
+        }
     })
 }
 
@@ -107,8 +105,7 @@ pub(super) fn stage_schema() -> Value {
             "tried_again_at": text,
             "started_at": text,
             "ended_at": text
-        },
-        "required": ["name", "required", "status", "attempts", "progress", "rows", "error"]
+        }
     })
 }
 

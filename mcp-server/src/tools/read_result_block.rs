@@ -60,10 +60,8 @@ impl Tool for ReadResultBlock {
                 "offset": {"type": "integer"},
                 "sha256": {"type": "string"},
                 "mime_type": {"type": "string"},
-                "data": {"type": "string", "description": "Arrow IPC, in base64"}
-            },
-            "required": ["block", "blocks", "next_block", "first_row", "row_count",
-                "continues_row", "offset", "sha256", "mime_type"]
+                "data": {"type": "string", "description": "With Arrow: IPC in base64"}
+            }
         })
     }
 

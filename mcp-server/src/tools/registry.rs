@@ -241,20 +241,21 @@ fn listed(card: ToolCard) -> Listed {
         Effect::Adds => ToolAnnotations::new().read_only(false).destructive(false),
         Effect::Destroys => ToolAnnotations::new().read_only(false).destructive(true),
     };
-    let annotations = match card.is_idempotent {
+    // Of a call that only reads, the annotation means nothing.
+    let annotations = match card.is_idempotent && card.effect != Effect::Reads {
         true => annotations.idempotent(true),
         false => annotations,
     };
     Listed::new(card.name, card.description, object(card.input_schema))
         .with_title(card.title)
-        .with_raw_output_schema(Arc::new(output_or_error(&card.output_schema)))
+        .with_raw_output_schema(Arc::new(output_schema(card.output_schema)))
         .with_annotations(annotations.open_world(card.is_open_world))
 }
 
-/// Clients hold a failure's structured content against the output schema too, so it must say that
-/// there are failures; and its root must be of type object (tools, output schema).
-fn output_or_error(output: &Value) -> JsonObject {
-    object(json!({"type": "object", "anyOf": [output, {"required": ["error"]}]}))
+/// The root of an output schema must be of type object (tools, output schema).
+fn output_schema(mut schema: Value) -> JsonObject {
+    schema["type"] = json!("object");
+    object(schema)
 }
 
 fn object(schema: Value) -> JsonObject {

@@ -37,9 +37,9 @@ pub(super) struct BlockArguments {
 /// The properties of [`BlockArguments`] in an input schema.
 pub(super) fn properties() -> Value {
     json!({
-        "use_block_transport": {"type": "boolean", "description": "true: a handle to the result in \
-             blocks, whatever its size; false: never, cut at a row and a byte limit instead; left \
-             out: blocks where the result is large"},
+        "use_block_transport": {"type": "boolean", "description": "true: a handle to blocks, \
+             whatever the size; false: never, but a cut at limits; left out: where the result is \
+             large"},
         "fetch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000,
             "description": "Most rows of a block, for the first 10,000 blocks"}
     })

@@ -29,8 +29,5 @@ pub(super) fn output_schema() -> Value {
     let mut properties = rows_view::properties_with_blocks();
     properties["rows"]["description"] = json!("With json");
     properties["data"] = json!({"type": "string", "description": "With csv and arrow"});
-    json!({
-        "properties": properties,
-        "required": ["columns", "row_count", "truncated", "truncated_by"]
-    })
+    json!({"properties": properties})
 }

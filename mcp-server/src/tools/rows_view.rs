@@ -10,14 +10,13 @@ pub(super) fn properties() -> Value {
     json!({
         "columns": {"type": "array", "items": {
             "type": "object",
-            "properties": {"name": {"type": "string"}, "type": {"type": "string"}},
-            "required": ["name", "type"]
+            "properties": {"name": {"type": "string"}, "type": {"type": "string"}}
         }},
         "rows": {"type": "array", "items": {"type": "array"}},
         "row_count": {"type": "integer"},
         "truncated": {"type": "boolean"},
         "truncated_by": {"enum": ["rows", "bytes", null]},
-        "note": {"type": "string", "description": "Why the next row is not shown"}
+        "note": {"type": "string", "description": "Where the next row is not shown: why"}
     })
 }
 
@@ -28,7 +27,7 @@ pub(super) fn properties_with_blocks() -> Value {
     properties["truncated_by"] = json!({"enum": ["rows", "bytes", "blocks", null]});
     properties["result"] = json!({
         "type": "object",
-        "description": "The whole result, in blocks",
+        "description": "With blocks: the whole result",
         "properties": {
             "uri": {"type": "string"},
             "mime_type": {"type": "string"},
@@ -36,8 +35,7 @@ pub(super) fn properties_with_blocks() -> Value {
             "blocks": {"type": "integer"},
             "sha256": {"type": "string"},
             "expires_in_s": {"type": "integer"}
-        },
-        "required": ["uri", "mime_type", "bytes", "blocks", "sha256", "expires_in_s"]
+        }
     });
     properties
 }

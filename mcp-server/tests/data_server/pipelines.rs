@@ -4,13 +4,12 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mcp_server::config::Access;
-use mcp_server::tools::Registry;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::database::{Database, PASSWORD, run};
+use crate::schemas::check_form;
 use crate::server::Server;
 
 pub const TABLES: &str = "
@@ -436,15 +435,6 @@ async fn it_gives_answers_that_fit_the_output_schemas() {
         ("cancel_pipeline", run),
         ("cancel_pipeline", json!({"run_id": "x"})),
     ] {
-        let answer = client.call(tool, arguments.clone()).await;
-        let structured = &answer.result()["structuredContent"];
-        let registry = Registry::all(Access::Read);
-        let listed = registry.get(tool).expect("a tool");
-        let schema = listed.output_schema.clone().expect("a schema");
-        let schema = Value::Object((*schema).clone());
-        let validator = jsonschema::draft202012::new(&schema).expect("a schema");
-        if let Err(error) = validator.validate(structured) {
-            panic!("{tool} {arguments}: {error} in {structured}");
-        }
+        check_form(tool, &client.call(tool, arguments).await);
     }
 }

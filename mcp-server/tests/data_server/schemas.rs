@@ -1,8 +1,11 @@
 //! The tools keep what they promise in their schemas.
 
+use std::collections::BTreeSet;
+
 use mcp_server::tools::Registry;
 use serde_json::{Value, json};
 
+use crate::client::Answer;
 use crate::database::{Database, PASSWORD};
 use crate::server::Server;
 
@@ -25,6 +28,10 @@ fn it_has_strict_input_schemas_that_the_gateway_can_check() {
             .unwrap_or_else(|error| panic!("{}: {error}", tool.name));
     }
 }
+
+/// Bytes of all tools that this server has of its own, which an agent reads before its first
+/// question: what they were when a new tool or argument last had to be paid for, and a little more.
+const MOST_OF_ALL: usize = 31_500;
 
 #[test]
 fn it_tells_an_agent_of_each_tool_what_it_needs_and_no_more() {
@@ -52,6 +59,69 @@ fn it_tells_an_agent_of_each_tool_what_it_needs_and_no_more() {
         assert!(bytes <= most, "{}: {bytes} bytes", tool.name);
     }
     println!("tools/list: {sum} bytes");
+    assert!(sum <= MOST_OF_ALL, "{sum} bytes");
+}
+
+/// Whether what is described so is not in every answer.
+fn is_sometimes_absent(schema: &Value) -> bool {
+    let description = schema["description"].as_str().unwrap_or_default();
+    let conditions = ["With ", "Without ", "Where "];
+    conditions.iter().any(|word| description.starts_with(word))
+}
+
+/// The announced schema of an answer that is no failure, with every member that it then has.
+fn promised(schema: &Value) -> Value {
+    let mut promised = schema.clone();
+    if let Some(members) = schema["properties"].as_object() {
+        let always: BTreeSet<_> = members
+            .iter()
+            .filter(|(_, member)| !is_sometimes_absent(member))
+            .map(|(name, _)| name)
+            .collect();
+        promised["required"] = json!(always);
+        for (name, member) in members {
+            promised["properties"][name] = self::promised(member);
+        }
+    }
+    if schema["items"].is_object() {
+        promised["items"] = self::promised(&schema["items"]);
+    }
+    promised
+}
+
+/// Checks that an answer has the form that its tool announces, and all of its members.
+#[track_caller]
+pub fn check_form(tool: &str, answer: &Answer) {
+    let registry = Registry::all(config::Access::Read);
+    let listed = registry.get(tool).expect("a tool");
+    let announced = listed.output_schema.clone().expect("a schema");
+    let announced = Value::Object((*announced).clone());
+    let structured = &answer.result()["structuredContent"];
+    // What a client does, which holds failures against the schema, too.
+    let mut schemas = vec![announced.clone()];
+    if answer.result()["isError"] == json!(false) {
+        schemas.push(promised(&announced));
+    }
+    for schema in schemas {
+        let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+        if let Err(error) = validator.validate(structured) {
+            panic!("{tool}: {error} in {structured}");
+        }
+    }
+}
+
+#[test]
+fn it_requires_nothing_of_structured_content_which_may_be_a_failure() {
+    for tool in Registry::all(config::Access::Read).list() {
+        let schema = json!(tool.output_schema);
+        assert!(!schema.to_string().contains("\"required\":["), "{schema}");
+        assert_eq!(schema["type"], json!("object"), "{}", tool.name);
+        let failure = json!({"error": {"code": "x", "message": "y"}});
+        let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+        assert!(validator.is_valid(&failure), "{}", tool.name);
+        let promised = jsonschema::draft202012::new(&promised(&schema)).expect("a schema");
+        assert!(!promised.is_valid(&failure), "{}", tool.name);
+    }
 }
 
 #[tokio::test]
@@ -105,17 +175,7 @@ async fn it_gives_results_that_fit_the_output_schemas() {
         ),
         ("execute_dml", json!({"sql": "DELETE FROM t"})),
     ] {
-        let registry = Registry::all(config::Access::Read);
-        let schema = registry
-            .get(tool)
-            .and_then(|tool| tool.output_schema.clone())
-            .expect("a schema");
-        let validator =
-            jsonschema::draft202012::new(&Value::Object((*schema).clone())).expect("a schema");
-        let answer = client.call(tool, arguments.clone()).await;
-        let structured = &answer.result()["structuredContent"];
-        if let Err(error) = validator.validate(structured) {
-            panic!("{tool} {arguments}: {error} in {structured}");
-        }
+        let answer = client.call(tool, arguments).await;
+        check_form(tool, &answer);
     }
 }

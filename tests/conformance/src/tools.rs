@@ -103,7 +103,7 @@ macro_rules! suite_tool {
 use suite_tool;
 
 fn schema_of_said() -> Value {
-    json!({"properties": {"said": {"type": "string"}}, "required": ["said"]})
+    json!({"properties": {"said": {"type": "string"}}})
 }
 
 async fn fine(text: &str, content: Vec<ContentBlock>) -> Result<Output, ToolFailure> {

@@ -5,10 +5,12 @@ import re
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from installation import REPOSITORY
 from outcomes import structured
 from polling import until
+from promises import promised
 from sdk_client import SDKS, SdkClient
 
 PAGE = REPOSITORY / "docs/api-reference.md"
@@ -76,6 +78,13 @@ def test_it_calls_the_example_of_every_tool_that_is_announced(user, answers):
     announced = {tool["name"] for tool in user.tools()}
     assert announced > DECLARED
     assert set(answers) - {"known"} == announced - DECLARED
+
+
+def test_it_answers_in_the_form_that_is_announced_with_every_member(user, answers):
+    for tool in user.tools():
+        if tool["name"] in answers:
+            whole = Draft202012Validator(promised(tool["outputSchema"]))
+            whole.validate(structured(answers[tool["name"]]))
 
 
 def test_it_gets_what_the_examples_ask_for(user, answers):
