@@ -57,9 +57,10 @@ async fn it_leaves_nothing_running_in_postgresql_when_its_process_is_killed() {
         "--postgres-write-user=postgres",
         "--postgres-write-password",
         PASSWORD,
+        PATIENT,
     ];
     for (tool, sql) in [
-        ("execute_query", "SELECT pg_sleep(600)"),
+        ("execute_query", ENDLESS),
         (
             "execute_dml",
             "INSERT INTO things SELECT 1 FROM pg_sleep(600)",

@@ -303,7 +303,7 @@ async fn it_stops_the_work_of_its_tasks_when_it_is_told_to_stop() {
 async fn it_leaves_no_work_of_its_tasks_behind_when_its_process_is_told_to_stop() {
     let database = Database::with("").await;
     let data = tempfile::tempdir().expect("a folder");
-    let process = ServerProcess::on(&database, data.path(), &[SOON]);
+    let process = ServerProcess::on(&database, data.path(), &[SOON, PATIENT]);
     let follower = Follower::of(process.client(), "");
     follower.begin(ENDLESS).await;
     sleeping(&database, 1).await;
