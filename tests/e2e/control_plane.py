@@ -65,7 +65,7 @@ class ControlPlane:
         return self.get("/api/v1/nodes").json["nodes"]
 
     def set_limit(self, tool: str, requests: int) -> Reply:
-        """Limits a tool by its policy to so many calls an hour: none comes back while a test runs."""
+        """Limits a tool by its policy to so many calls an hour: none comes back in a test."""
         limits = [{"per": ["tool"], "requests": requests, "window": "1h"}]
         return self.request("PUT", f"/api/v1/tools/{tool}/policy", {"limits": limits})
 

@@ -20,8 +20,8 @@ use xds::Publisher;
 use crate::fake_server::FakeServer;
 use crate::reach;
 
-/// How long a condition may take to come true on a busy machine: less than the longest deadline that
-/// a test gives Envoys (`rollouts::PATIENT`), so that nothing comes true by that.
+/// How long a condition may take to come true on a busy machine: less than the longest deadline
+/// that a test gives Envoys (`rollouts::PATIENT`), so that nothing comes true by that.
 const PATIENCE: Duration = Duration::from_secs(55);
 
 /// A control plane, stopped when dropped. What it stored stays in its folder.

@@ -63,8 +63,8 @@ impl Document {
         let access = if self.denies { "deny" } else { "allow" };
         let kind = if is_bad { "bad" } else { "good" };
         format!(
-            "rollout: {{ack_deadline: {ack_deadline}}}\ndefaults: {{access: {access}}}\ntools:\n  - \
-             {{name: {kind}-{:04}, match: {{tool: none}}, timeout: 30s}}\n",
+            "rollout: {{ack_deadline: {ack_deadline}}}\ndefaults: {{access: {access}}}\ntools:\n  \
+             - {{name: {kind}-{:04}, match: {{tool: none}}, timeout: 30s}}\n",
             self.number
         )
     }
