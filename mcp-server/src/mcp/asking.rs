@@ -12,7 +12,8 @@ use super::inputs::answerable;
 use crate::call::{Answers, Call};
 use crate::tools::{Ask, Inputs, ToolFailure};
 
-/// A user who has not answered by then is not there.
+/// A user who has not answered by then is not there. It is half of what a task waits, because this
+/// call keeps a connection waiting, too.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Asks the client what the call that failed needs of it, where its failure says so and its client
