@@ -22,6 +22,9 @@ struct Growing {
     bytes: GrowingBytes,
     writer: Option<StreamWriter<Vec<u8>>>,
     rows: u64,
+    /// The first rows, which the answer shows where all of them are read in blocks.
+    preview: ArrowStream,
+    preview_room: Room,
     /// The most bytes and rows of one message.
     message_bytes: usize,
     message_rows: usize,
@@ -30,7 +33,7 @@ struct Growing {
 /// Batches at their end.
 #[derive(Debug)]
 pub struct GrownBatches {
-    /// The stream of all batches, or of the first rows; empty where these are read in blocks.
+    /// The stream of all batches, or of the first rows; empty where there was no batch.
     pub first: Vec<u8>,
     /// How the result ended.
     pub result: GrownResult,
@@ -45,8 +48,9 @@ impl fmt::Debug for GrowingBatches {
 
 impl GrowingBatches {
     /// A stream without batches. Without `keeping` they are cut at the `limits`; with it they are
-    /// cut there only where they outgrow an answer and cannot be kept.
-    pub fn new(limits: Limits, keeping: Option<Keeping>) -> Self {
+    /// cut there only where they outgrow an answer and cannot be kept. The answer shows the first
+    /// rows of those that are kept, up to `preview_bytes` in base64.
+    pub fn new(limits: Limits, preview_bytes: usize, keeping: Option<Keeping>) -> Self {
         let growing = keeping.map(|mut keeping| {
             let blocks = &mut keeping.limits;
             // The answer carries it in base64.
@@ -60,12 +64,25 @@ impl GrowingBatches {
                 bytes: GrowingBytes::new(Some(keeping), ARROW),
                 writer: None,
                 rows: 0,
+                preview: ArrowStream::new(Limits {
+                    bytes: preview_bytes.min(limits.bytes),
+                    ..limits
+                }),
+                preview_room: Room::More,
             }
         });
         Self {
             first: ArrowStream::new(limits),
             room: Room::More,
             growing,
+        }
+    }
+
+    /// How many rows are in, be it in memory or on the disk.
+    pub fn row_count(&self) -> u64 {
+        match &self.growing {
+            Some(growing) if growing.bytes.may_be_kept() => growing.rows,
+            _ => self.first.row_count() as u64,
         }
     }
 
@@ -84,12 +101,18 @@ impl GrowingBatches {
         if let Some(mut growing) = self.growing {
             growing.end_stream()?;
             let is_whole = growing.bytes.fits_answer();
-            let (first, kept) = growing.bytes.finish(growing.rows, false);
+            let (whole, kept) = growing.bytes.finish(growing.rows, false);
             match kept {
                 Ok(handle) => {
-                    result.first_rows = if is_whole { growing.rows } else { 0 };
                     result.rows = growing.rows;
                     (result.truncation, result.handle) = (None, handle);
+                    let first = if is_whole {
+                        result.first_rows = growing.rows;
+                        whole
+                    } else {
+                        result.first_rows = growing.preview.row_count() as u64;
+                        growing.preview.into_bytes()?
+                    };
                     return Ok(GrownBatches { first, result });
                 }
                 Err(not_kept) => result.not_kept = Some(not_kept),
@@ -102,6 +125,9 @@ impl GrowingBatches {
 
 impl Growing {
     fn put(&mut self, batch: &RecordBatch) -> Result<(), SinkError> {
+        if self.preview_room == Room::More {
+            self.preview_room = self.preview.batch(batch)?;
+        }
         let rows = batch.num_rows();
         let row_bytes = (batch.get_array_memory_size() / rows.max(1)).max(1);
         let together = (self.message_bytes / row_bytes).clamp(1, self.message_rows);
@@ -221,7 +247,7 @@ mod tests {
             },
             listener: None,
         };
-        let mut sink = GrowingBatches::new(LIMITS, Some(keeping));
+        let mut sink = GrowingBatches::new(LIMITS, 4_096, Some(keeping));
         for _ in 0..2 {
             if sink.batch(&batch(1_000)).expect("plain types") != Room::More {
                 break;
@@ -243,8 +269,9 @@ mod tests {
     fn it_keeps_a_long_stream_in_blocks_that_together_are_one_stream() {
         let (grown, store, _folder) = grown(1_000, 1 << 30);
         let result = grown.result;
-        assert_eq!((result.first_rows, result.rows), (0, 2_000));
-        assert!(grown.first.is_empty());
+        // The first rows are there as a stream of their own, up to the limit on rows.
+        assert_eq!((result.first_rows, result.rows), (10, 2_000));
+        assert_eq!(rows_of(&grown.first), 10);
         let handle = result.handle.expect("it is kept");
         let id = handle.uri.strip_prefix("result://n1/").expect("its node");
         let kept = store.open("n1", id, None).expect("it is kept");

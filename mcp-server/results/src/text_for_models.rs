@@ -222,6 +222,31 @@ pub fn count_rows(rows: u64, truncation: Option<Truncation>) -> String {
     )
 }
 
+/// Takes rows as long as they have a place in the text. The first row that has none is counted.
+impl RowSink for TextForModels {
+    fn most_rows(&self) -> Option<usize> {
+        None
+    }
+
+    fn columns(&mut self, columns: &[Column]) -> Result<(), SinkError> {
+        Self::columns(self, columns);
+        Ok(())
+    }
+
+    fn cell(&mut self, cell: Cell<'_>) -> Result<(), SinkError> {
+        Self::cell(self, cell);
+        Ok(())
+    }
+
+    fn end_row(&mut self) -> Result<Room, SinkError> {
+        self.keep_row();
+        Ok(match self.is_full() {
+            true => Room::Full(Truncation::Bytes),
+            false => Room::More,
+        })
+    }
+}
+
 /// A sink with the same rows as text for a model beside it.
 #[derive(Debug)]
 pub struct WithText<S> {

@@ -1,5 +1,7 @@
 //! `read_result_block`: one block of a result that its answer could not hold.
 
+mod block_text;
+
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -7,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::block_text::TextPage;
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
 use crate::kept_results::{Block, KeptResult};
@@ -24,14 +27,16 @@ pub struct Arguments {
     uri: String,
     #[serde(default)]
     block: Option<u64>,
+    #[serde(default)]
+    text_offset: usize,
 }
 
 impl Tool for ReadResultBlock {
     const NAME: &'static str = "read_result_block";
     const TITLE: &'static str = "Read a large result";
     const DESCRIPTION: &'static str = "Read one block of a large result by the `uri` that a query \
-        answered with. Its rows are the text: an array or a line of CSV each; `next_block` is null \
-        after the last.";
+        answered with. Its rows are the text: an array or a line of CSV each. Where the text is \
+        long, `next_text_offset` says where it goes on; `next_block` is null after the last.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;
@@ -41,7 +46,9 @@ impl Tool for ReadResultBlock {
             "type": "object",
             "properties": {
                 "uri": {"type": "string", "description": "result://…"},
-                "block": {"type": "integer", "minimum": 0, "description": "0 when left out"}
+                "block": {"type": "integer", "minimum": 0, "description": "0 when left out"},
+                "text_offset": {"type": "integer", "minimum": 0,
+                    "description": "`next_text_offset` of the answer before, of the same block"}
             },
             "required": ["uri"],
             "additionalProperties": false
@@ -54,6 +61,7 @@ impl Tool for ReadResultBlock {
                 "block": {"type": "integer"},
                 "blocks": {"type": "integer"},
                 "next_block": {"type": ["integer", "null"]},
+                "next_text_offset": {"type": ["integer", "null"]},
                 "first_row": {"type": "integer", "description": "From 0"},
                 "row_count": {"type": "integer", "description": "Rows that begin in the block"},
                 "continues_row": {"type": "boolean", "description": "Begins within a row"},
@@ -70,7 +78,11 @@ impl Tool for ReadResultBlock {
         call: &Call,
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
-        let Arguments { uri, block } = arguments;
+        let Arguments {
+            uri,
+            block,
+            text_offset,
+        } = arguments;
         let (node, id, named) = parts(&uri).ok_or_else(|| {
             ToolFailure::invalid_arguments(format!(
                 "`{uri}` is no URI of a result or of a block, such as result://n1/3f0c… or \
@@ -85,8 +97,15 @@ impl Tool for ReadResultBlock {
             )));
         }
         let block = block.or(named).unwrap_or_default();
-        let (kept, block) = read_block(services, call, node, id, block).await?;
-        Ok(output(&kept, &block))
+        let budget = services.text_bytes;
+        let has_structured = call.revision.has_structured_content();
+        let read = move |kept: KeptResult| {
+            let block = kept.block(block)?;
+            let whole = block_text::write(&kept, &block)?;
+            let text = TextPage::cut(&whole, text_offset, budget)?;
+            Ok(output(&kept, &block, text, has_structured))
+        };
+        open(services, call, node, id, read).await
     }
 }
 
@@ -144,11 +163,12 @@ pub async fn open<T: Send + 'static>(
     })?
 }
 
-fn output(kept: &KeptResult, block: &Block) -> Output {
+fn output(kept: &KeptResult, block: &Block, text: TextPage, has_structured: bool) -> Output {
     let mut structured = json!({
         "block": block.number,
         "blocks": kept.blocks(),
         "next_block": block.next,
+        "next_text_offset": text.next,
         "first_row": block.first_row,
         "row_count": block.rows,
         "continues_row": block.continues_row,
@@ -156,19 +176,23 @@ fn output(kept: &KeptResult, block: &Block) -> Output {
         "sha256": block.sha256,
         "mime_type": kept.mime_type(),
     });
-    let next = match block.next {
+    let mut place = format!("block {} of {}; ", block.number, kept.blocks());
+    if let Some(next) = text.next {
+        place += &format!("its text goes on: call again with text_offset {next}; ");
+    }
+    place += &match block.next {
         Some(next) => format!("the next is block {next}"),
         None => "it is the last one".to_owned(),
     };
-    let place = format!("block {} of {}; {next}", block.number, kept.blocks());
-    let text = match kept.is_text() {
-        true => String::from_utf8_lossy(&block.bytes).into_owned(),
-        false => {
-            structured["data"] = STANDARD.encode(&block.bytes).into();
-            "Arrow IPC, in base64 in structuredContent.data".to_owned()
-        }
-    };
-    let mut output = Output::of_rows(RawJson::of(&structured), text);
+    if !kept.is_text() {
+        structured["data"] = STANDARD.encode(&block.bytes).into();
+    }
+    let mut output = Output::of_rows(RawJson::of(&structured), text.text);
+    if !kept.is_text() && !has_structured {
+        // The bytes of the block are nowhere else.
+        output.text_is_whole = false;
+        output.notes.push(output.text.clone());
+    }
     output.notes.push(place);
     output
 }

@@ -2,6 +2,8 @@
 //!
 //! `docs/decisions/0023-large-results-in-blocks.md` says which result goes where.
 
+mod batches_with_text;
+
 use std::future::Future;
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use self::batches_with_text::BatchesWithText;
 use super::{Output, ResourceLink, ToolFailure};
 use crate::call::{Call, spell_time};
 use crate::kept_results::{
@@ -107,8 +110,12 @@ impl<'a> RowDelivery<'a> {
     }
 
     /// An empty result in Arrow's own form.
-    pub(super) fn batches(&self, limits: Limits) -> GrowingBatches {
-        GrowingBatches::new(limits, self.keeping.clone())
+    pub(super) fn batches(&self, limits: Limits) -> BatchesWithText {
+        let text_bytes = self.services.text_bytes;
+        BatchesWithText {
+            batches: GrowingBatches::new(limits, text_bytes, self.keeping.clone()),
+            text: TextForModels::new(text_bytes),
+        }
     }
 
     /// Does the work that fills a sink, and tells a client that listens which blocks it can read
@@ -171,35 +178,32 @@ impl<'a> RowDelivery<'a> {
         )
     }
 
-    /// The answer with the batches of this sink.
+    /// The answer with the batches of this sink. A client without structured content is sent it as
+    /// text, for the batches are nowhere else, with the rows that a model reads beside it.
     pub(super) async fn answer_batches(
         &self,
-        sink: GrowingBatches,
+        sink: BatchesWithText,
         written: Written,
     ) -> Result<Output, ToolFailure> {
-        let grown = on_disk(move || sink.finish()).await?;
+        let BatchesWithText { batches, text } = sink;
+        let grown = on_disk(move || batches.finish()).await?;
         let GrownBatches { first, mut result } = grown.map_err(spark::Error::from)?;
         // A row that the port could not read is lost for the sink, too.
         result.truncation = result.truncation.or(written.truncation);
         result.oversized = result.oversized.or(written.oversized);
-        let text = match &result.handle {
-            _ if written.columns.is_empty() => NO_ROWS.to_owned(),
-            Some(handle) => {
-                format!(
-                    "{} as Arrow IPC; {}",
-                    head(&result),
-                    self.how_to_read(handle)
-                )
-            }
-            None => format!(
-                "{}, as Arrow IPC in base64 in structuredContent.data",
-                head(&result)
-            ),
+        let text = match written.columns.is_empty() {
+            true => NO_ROWS.to_owned(),
+            false => self.text(&result, text),
         };
         let data = STANDARD.encode(first);
-        Ok(self.output(&written.columns, result, text, |object| {
+        let mut output = self.output(&written.columns, result, text, |object| {
             object.member("data", &data)
-        }))
+        });
+        if !self.call.revision.has_structured_content() {
+            output.text_is_whole = false;
+            output.notes.push(output.text.clone());
+        }
+        Ok(output)
     }
 
     /// The answer with the first rows, or with all of them. `add_rows` adds them in their form.

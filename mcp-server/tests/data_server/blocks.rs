@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::client::{self, Answer, Client};
+use crate::client::{self, Client};
 use crate::database::Database;
 use crate::server::Server;
 
@@ -51,14 +51,6 @@ fn rows(lines: &str) -> Vec<Value> {
         .collect()
 }
 
-fn texts(answer: &Answer) -> Vec<&str> {
-    let content = answer.result()["content"].as_array().expect("content");
-    content
-        .iter()
-        .filter_map(|one| one["text"].as_str())
-        .collect()
-}
-
 #[tokio::test]
 async fn it_gives_a_large_result_as_its_first_rows_and_blocks_that_are_the_whole() {
     let server = Server::on(&Database::with("").await, &SMALL_BLOCKS).await;
@@ -76,7 +68,7 @@ async fn it_gives_a_large_result_as_its_first_rows_and_blocks_that_are_the_whole
     assert_eq!(first, &read[..first.len()]);
     // The handle stands where a model sees it, and as a link for programs.
     let uri = handle["uri"].as_str().expect("a URI");
-    let text = texts(&answer)[0];
+    let text = answer.texts()[0];
     assert!(
         text.starts_with("18000 rows, ") && text.contains(uri),
         "{text}"
@@ -91,7 +83,7 @@ async fn it_gives_a_large_result_as_its_first_rows_and_blocks_that_are_the_whole
     let answer = old.query(MANY, json!([])).await;
     assert_eq!(answer.result()["content"].as_array().map(Vec::len), Some(1));
     assert!(
-        texts(&answer)[0].contains("read_result_block reads blocks 0 to"),
+        answer.texts()[0].contains("read_result_block reads blocks 0 to"),
         "{answer:?}"
     );
 }
@@ -112,7 +104,7 @@ async fn it_reads_the_same_blocks_by_the_tool_in_any_order() {
         let same = client.call("read_result_block", named).await;
         assert_eq!(same.structured(), answer.structured());
         let (text, meta) = read(&client, &uri).await;
-        let seen = texts(&answer);
+        let seen = answer.texts();
         assert_eq!(seen[0], text);
         let facts = answer.structured();
         assert_eq!(facts["sha256"], meta["portcullis/sha256"]);
@@ -143,6 +135,35 @@ async fn it_reads_the_same_blocks_by_the_tool_in_any_order() {
 }
 
 #[tokio::test]
+async fn it_shows_a_model_a_block_part_by_part() {
+    let flags = [SMALL_BLOCKS[0], SMALL_BLOCKS[1], "--text-bytes=500"];
+    let server = Server::on(&Database::with("").await, &flags).await;
+    let client = server.client();
+    let answer = client.query(MANY, json!([])).await;
+    let uri = &answer.structured()["result"]["uri"];
+    let uri = format!("{}?block=2", uri.as_str().expect("a URI"));
+    let (block, _) = read(&client, &uri).await;
+    let (mut seen, mut next) = (String::new(), json!(0));
+    while !next.is_null() {
+        let arguments = json!({"uri": uri, "text_offset": next});
+        let answer = client.call("read_result_block", arguments).await;
+        let (part, place) = (answer.texts()[0], answer.texts()[1]);
+        assert!(part.len() <= 500 && part.ends_with("]\n"), "{part}");
+        seen += part;
+        next = answer.structured()["next_text_offset"].clone();
+        let told = format!("call again with text_offset {next}");
+        assert_eq!(place.contains(&told), !next.is_null(), "{place}");
+    }
+    assert_eq!(seen, block);
+    let beyond = json!({"uri": uri, "text_offset": 1_000_000});
+    let beyond = client.call("read_result_block", beyond).await;
+    assert!(
+        beyond.failure().1.contains("`next_text_offset`"),
+        "{beyond:?}"
+    );
+}
+
+#[tokio::test]
 async fn it_offers_blocks_for_what_the_answer_holds_and_its_text_does_not() {
     let server = Server::on(&Database::with("").await, &[]).await;
     let client = server.client();
@@ -158,8 +179,8 @@ async fn it_offers_blocks_for_what_the_answer_holds_and_its_text_does_not() {
     // A model reads a block as a whole.
     let uri = &structured["result"]["uri"];
     let block = client.call("read_result_block", json!({"uri": uri})).await;
-    assert!(texts(&block)[0].len() <= 32 << 10);
-    let text = texts(&answer)[0];
+    assert!(block.texts()[0].len() <= 32 << 10);
+    let text = answer.texts()[0];
     assert!(
         text.contains("they are in structuredContent; or read_result_block"),
         "{text}"
@@ -297,7 +318,7 @@ async fn it_gives_what_fits_where_blocks_cannot_be_had_and_says_why() {
         assert_eq!(structured["rows"].as_array().map(Vec::len), Some(1_000));
         let note = structured["note"].as_str().expect("a note");
         assert!(note.contains(why), "{note}");
-        assert!(texts(&answer)[0].ends_with(note), "{answer:?}");
+        assert!(answer.texts()[0].ends_with(note), "{answer:?}");
         if flag.contains("transport") {
             continue;
         }

@@ -49,6 +49,14 @@ impl Answer {
         )
     }
 
+    /// The texts of the content, in their order.
+    #[track_caller]
+    pub fn texts(&self) -> Vec<&str> {
+        let content = self.result()["content"].as_array().expect("content");
+        let texts = content.iter().filter_map(|one| one["text"].as_str());
+        texts.collect()
+    }
+
     /// The code of a JSON-RPC error.
     #[track_caller]
     pub fn error(&self) -> i64 {
