@@ -14,6 +14,7 @@ mod registry;
 mod row_delivery;
 mod row_format;
 mod rows_view;
+mod text_lines;
 mod tool_card;
 
 pub mod bulk_load_from_spark;

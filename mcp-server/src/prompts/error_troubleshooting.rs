@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
+use serde_json::Value;
 
 use super::{Argument, Arguments, Guide, Prompt, Surroundings};
 use crate::known_names::NameKind;
@@ -47,7 +48,7 @@ impl Prompt for ErrorTroubleshooting {
                 Ok(output) => {
                     guide.advise("The job as it is now:");
                     guide.show("this server's registry of jobs", &output.text);
-                    texts.push(output.text);
+                    texts.push(words_of(&output.structured.to_value()));
                 }
                 Err(failure) => {
                     guide.advise("The job could not be looked at:");
@@ -56,8 +57,15 @@ impl Prompt for ErrorTroubleshooting {
             }
         }
         let text = texts.join("\n");
-        if let Some(table) = table_of(&text) {
-            look_for(&mut guide, surroundings, arguments.get("database"), table).await;
+        match Missing::find(&text) {
+            Some(Missing::InPostgres { table, column }) => {
+                let database = arguments.get("database");
+                look_in_postgres(&mut guide, surroundings, database, &table, column).await;
+            }
+            Some(Missing::InSpark { database, table }) => {
+                look_in_spark(&mut guide, surroundings, database.as_deref(), &table).await;
+            }
+            None => {}
         }
         let down = surroundings.what_is_down().await;
         match down.is_empty() {
@@ -97,15 +105,73 @@ fn has_code(text: &str, code: &str) -> bool {
     words.any(|word| word == code)
 }
 
-/// Shows the table that an error says is missing, or those whose names are near.
-async fn look_for(
+/// The words of a job's record that tell how it ended; its settings hold others.
+fn words_of(job: &Value) -> String {
+    let words = ["status", "message", "error"].map(|name| job[name].as_str());
+    let words: Vec<&str> = words.into_iter().flatten().collect();
+    words.join("\n")
+}
+
+/// The thing that an error says does not exist.
+#[derive(Debug, PartialEq, Eq)]
+enum Missing {
+    /// A table of PostgreSQL, or a column of one that is there.
+    InPostgres {
+        /// The name of the table, with its schema where the error has it.
+        table: String,
+        /// Whether the column of the table is missing.
+        column: bool,
+    },
+    /// A table of Spark.
+    InSpark {
+        /// The database that the error names.
+        database: Option<String>,
+        /// The name of the table.
+        table: String,
+    },
+}
+
+impl Missing {
+    /// The thing that the text of an error says is missing.
+    fn find(error: &str) -> Option<Self> {
+        static POSTGRES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            Regex::new(r#"(column "[^"]*" of )?relation "([^"]{1,127})" does not exist"#).ok()
+        });
+        static SPARK: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            Regex::new(r"table or view ((?:`[^`]{1,255}`\.){0,2})`([^`]{1,255})` cannot be found")
+                .ok()
+        });
+        if let Some(found) = POSTGRES.as_ref()?.captures(error) {
+            return Some(Self::InPostgres {
+                table: found[2].to_owned(),
+                column: found.get(1).is_some(),
+            });
+        }
+        let found = SPARK.as_ref()?.captures(error)?;
+        let mut before = found[1]
+            .split('`')
+            .filter(|part| !matches!(*part, "" | "."));
+        Some(Self::InSpark {
+            database: before.next_back().map(ToOwned::to_owned),
+            table: found[2].to_owned(),
+        })
+    }
+}
+
+/// Shows the table that an error names, or those whose names are near.
+async fn look_in_postgres(
     guide: &mut Guide,
     surroundings: &Surroundings<'_>,
     database: Option<&str>,
     table: &str,
+    column: bool,
 ) {
     let asked = [("database", database), ("table", Some(table))];
     let (advice, text) = match surroundings.ask("get_table_schema", &asked).await {
+        Ok(output) if column => (
+            "The column that the error names does not exist; the table has these:",
+            output.text,
+        ),
         Ok(output) => (
             "The table that the error names exists: the schema, or the role's right to it, is the \
              question.",
@@ -117,12 +183,30 @@ async fn look_for(
     guide.show("PostgreSQL's catalogue", &text);
 }
 
-/// The table that an error of PostgreSQL says does not exist.
-fn table_of(error: &str) -> Option<&str> {
-    static MISSING: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"relation "([^"]{1,127})" does not exist"#).ok());
-    let captures = MISSING.as_ref()?.captures(error)?;
-    captures.get(1).map(|table| table.as_str())
+/// Shows the table of Spark that an error names, or those that there are.
+async fn look_in_spark(
+    guide: &mut Guide,
+    surroundings: &Surroundings<'_>,
+    database: Option<&str>,
+    table: &str,
+) {
+    let asked = [("database", database), ("table", Some(table))];
+    let (advice, text) = match surroundings.ask("get_spark_table_schema", &asked).await {
+        Ok(output) => (
+            "The table that the error names exists in Spark: the database that the statement ran \
+             in is the question.",
+            output.text,
+        ),
+        Err(missing) => match surroundings.ask("list_spark_tables", &[]).await {
+            Ok(output) => (
+                "Spark has no table of the name in the error, but these:",
+                output.text,
+            ),
+            Err(_) => ("The table that the error names:", missing.text()),
+        },
+    };
+    guide.advise(advice);
+    guide.show("Spark's catalogue", &text);
 }
 
 /// Gives advice on the codes that a text names.
@@ -141,7 +225,7 @@ fn of_error(text: &str) -> Vec<String> {
 }
 
 /// Codes, or pieces of sentences that carry none, and what to do about them.
-const ADVICE: [(&[&str], &str); 20] = [
+const ADVICE: [(&[&str], &str); 21] = [
     (
         &["42P01", "TABLE_OR_VIEW_NOT_FOUND"],
         "The table does not exist under this name: list_tables shows PostgreSQL's, SHOW TABLES \
@@ -173,6 +257,11 @@ const ADVICE: [(&[&str], &str); 20] = [
     (
         &["57014", "the query ran into its time limit"],
         "It took too long: filter by an indexed column, aggregate, or ask for less at once.",
+    ),
+    (
+        &["which is as long as it may, and was ended"],
+        "The job had run for as long as its max_run_seconds allows: look at its tasks and its log \
+         for what took so long, submit it with more seconds, or have it do less at once.",
     ),
     (
         &["53300", "53400", "53200"],
@@ -258,9 +347,35 @@ mod tests {
     }
 
     #[test]
-    fn it_finds_the_table_that_is_missing() {
-        let error = "relation \"shop.order\" does not exist [42P01]";
-        assert_eq!(table_of(error), Some("shop.order"));
-        assert_eq!(table_of("relation does not exist"), None);
+    fn it_finds_what_is_missing() {
+        let in_postgres = |table: &str, column| {
+            let table = table.to_owned();
+            Some(Missing::InPostgres { table, column })
+        };
+        let in_spark = |database: Option<&str>, table: &str| {
+            let (database, table) = (database.map(ToOwned::to_owned), table.to_owned());
+            Some(Missing::InSpark { database, table })
+        };
+        for (error, expected) in [
+            (
+                "relation \"shop.order\" does not exist [42P01]",
+                in_postgres("shop.order", false),
+            ),
+            (
+                "column \"nme\" of relation \"products\" does not exist",
+                in_postgres("products", true),
+            ),
+            (
+                "[TABLE_OR_VIEW_NOT_FOUND] The table or view `nope` cannot be found. Verify",
+                in_spark(None, "nope"),
+            ),
+            (
+                "The table or view `spark_catalog`.`shop`.`no pe` cannot be found.",
+                in_spark(Some("shop"), "no pe"),
+            ),
+            ("relation does not exist", None),
+        ] {
+            assert_eq!(Missing::find(error), expected, "{error}");
+        }
     }
 }

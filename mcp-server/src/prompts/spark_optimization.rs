@@ -35,6 +35,7 @@ impl Prompt for SparkOptimization {
         let mut guide = Guide::default();
         guide.advise("# Make Spark faster");
         let mut found = Vec::new();
+        let mut has_seen_one = false;
         if let Some(sql) = arguments.get("sql") {
             guide.advise("The statement:");
             guide.show("the user's SQL", sql);
@@ -43,12 +44,18 @@ impl Prompt for SparkOptimization {
                 .ask("execute_spark_sql", &[("sql", Some(&explain))])
                 .await
             {
-                Ok(output) => {
-                    let plan = plan_of(&output.structured.to_value());
-                    guide.advise("Its plan:");
-                    guide.show("Spark's plan", &plan);
-                    found.extend(of_plan(&plan));
-                }
+                Ok(output) => match plan_of(&output.structured.to_value()) {
+                    Ok(plan) => {
+                        guide.advise("Its plan:");
+                        guide.show("Spark's plan", &plan);
+                        found.extend(of_plan(&plan));
+                        has_seen_one = true;
+                    }
+                    Err(error) => {
+                        guide.advise("Spark cannot plan it, so that it has to be mended first:");
+                        guide.show("Spark's error", &error);
+                    }
+                },
                 Err(failure) => {
                     guide.advise("Spark gave no plan:");
                     guide.show("this server", &failure.text());
@@ -66,6 +73,7 @@ impl Prompt for SparkOptimization {
                     guide.advise("The table:");
                     guide.show("Spark's catalogue", &output.text);
                     found.extend(of_table(&output.structured.to_value()));
+                    has_seen_one = true;
                 }
                 Err(failure) => {
                     guide.advise("The table could not be looked at:");
@@ -83,6 +91,7 @@ impl Prompt for SparkOptimization {
                     guide.advise("The job's record:");
                     guide.show("this server's registry of jobs", &record.to_string());
                     found.extend(of_job(&record));
+                    has_seen_one = true;
                 }
                 Err(failure) => {
                     guide.advise("The job could not be looked at:");
@@ -91,7 +100,7 @@ impl Prompt for SparkOptimization {
             }
         }
         guide.advise_all("What this one shows:", &found);
-        if found.is_empty() && !arguments.are_none() {
+        if found.is_empty() && has_seen_one {
             guide.advise("Nothing in it stands out; go through the general list.");
         }
         guide.advise_all(
@@ -101,6 +110,9 @@ impl Prompt for SparkOptimization {
         guide
     }
 }
+
+/// The first words of what EXPLAIN gives instead of a plan (Spark 4.1, `ExplainCommand`).
+const NO_PLAN: &str = "Error occurred during query planning";
 
 /// Advice that holds of every Spark program, the cheapest first.
 const GENERAL: [&str; 7] = [
@@ -119,10 +131,16 @@ const GENERAL: [&str; 7] = [
     "Cache only what is read twice, and unpersist it.",
 ];
 
-/// The plan out of the one row that EXPLAIN gives.
-fn plan_of(structured: &Value) -> String {
-    let cell = structured.pointer("/rows/0/0").and_then(Value::as_str);
-    cell.unwrap_or_default().to_owned()
+/// The plan out of the rows that EXPLAIN gives: one of a plan, and one for each line of the error
+/// where Spark cannot plan the statement.
+fn plan_of(structured: &Value) -> Result<String, String> {
+    let rows = structured["rows"].as_array().map_or(&[][..], Vec::as_slice);
+    let cells = rows.iter().filter_map(|row| row.get(0)?.as_str());
+    let text = cells.collect::<Vec<_>>().join("\n");
+    match text.trim().is_empty() || text.starts_with(NO_PLAN) {
+        true => Err(text),
+        false => Ok(text),
+    }
 }
 
 /// Finds what costs more than it must in a physical plan, by the names of Spark's operators.
@@ -290,6 +308,20 @@ mod tests {
         );
         let exchange = "+- Exchange (1)\n".repeat(3);
         assert!(of_plan(&exchange)[0].starts_with("3 exchanges"));
+    }
+
+    #[test]
+    fn it_tells_a_plan_from_an_error_in_its_place() {
+        let plan = json!({"rows": [["== Physical Plan ==\n* Project (2)"]]});
+        assert_eq!(
+            plan_of(&plan),
+            Ok("== Physical Plan ==\n* Project (2)".to_owned())
+        );
+        let error = json!({"rows": [["Error occurred during query planning: "],
+            ["[TABLE_OR_VIEW_NOT_FOUND] The table or view `nope` cannot be found."]]});
+        let error = plan_of(&error).expect_err("no plan");
+        assert!(error.ends_with("`nope` cannot be found."), "{error}");
+        assert!(plan_of(&json!({"rows": []})).is_err());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
+use super::text_lines::join_within;
 use super::{Effect, Output, Tool, ToolFailure, job_view};
 use crate::call::Call;
-use crate::jobs::Job;
 use crate::services::Services;
 
 /// The tool `get_job_status` of this server.
@@ -36,15 +36,8 @@ impl Tool for GetJobStatus {
         let find = services.jobs.get(arguments.id()?, call.principal.owner());
         let job = call.unless_cancelled(find).await??;
         let job = job.ok_or_else(|| arguments.unknown())?;
-        Ok(Output::new(&job_view::full(&job), text(&job)))
+        let rest = "they are in structuredContent";
+        let text = join_within(&job_view::lines(&job), services.text_bytes, rest);
+        Ok(Output::new(&job_view::full(&job), text))
     }
-}
-
-fn text(job: &Job) -> String {
-    let lines = [
-        Some(job_view::line(job)),
-        job.message.clone(),
-        job.error_tail.clone(),
-    ];
-    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }

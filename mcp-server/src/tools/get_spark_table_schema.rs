@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::text_lines::join_within;
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
 use crate::services::Services;
@@ -94,7 +95,7 @@ impl Tool for GetSparkTableSchema {
             .spark
             .describe_table(call.session.as_deref(), &name);
         match call.unless_cancelled(Box::pin(look)).await? {
-            Ok(table) => Ok(output(&table)),
+            Ok(table) => Ok(output(&table, services.text_bytes)),
             Err(error) if is_missing(&error) => Err(not_found(&name)),
             Err(error) => Err(error.into()),
         }
@@ -121,7 +122,7 @@ fn not_found(name: &SparkTableName) -> ToolFailure {
     }
 }
 
-fn output(described: &SparkTableDescription) -> Output {
+fn output(described: &SparkTableDescription, budget: usize) -> Output {
     let SparkTableDescription { table, columns, .. } = described;
     let structured = json!({
         "catalog": table.catalog,
@@ -142,10 +143,13 @@ fn output(described: &SparkTableDescription) -> Output {
         "bucket_columns": described.bucket_columns,
         "definition": described.definition,
     });
-    Output::new(&structured, text(described))
+    let rest = "they are in structuredContent; or run DESCRIBE TABLE EXTENDED";
+    let text = join_within(&lines(described), budget, rest);
+    Output::new(&structured, text)
 }
 
-fn text(described: &SparkTableDescription) -> String {
+/// All that is known of a table, line by line.
+fn lines(described: &SparkTableDescription) -> Vec<String> {
     let table = &described.table;
     let name = SparkTableName {
         catalog: None,
@@ -183,6 +187,11 @@ fn text(described: &SparkTableDescription) -> String {
     }
     let location = described.location.as_ref();
     lines.extend(location.map(|location| format!("at {location}")));
-    lines.extend(described.definition.clone());
-    lines.join("\n")
+    let definition = described.definition.iter();
+    lines.extend(
+        definition
+            .flat_map(|query| query.lines())
+            .map(ToOwned::to_owned),
+    );
+    lines
 }

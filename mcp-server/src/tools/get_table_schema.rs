@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::text_lines::join_within;
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
 use crate::postgres::{ColumnDescription, MissingTable, TableDescription, TableName};
@@ -101,7 +102,7 @@ impl Tool for GetTableSchema {
         };
         let look = database.describe_table(&wanted);
         match call.unless_cancelled(look).await?? {
-            Ok(table) => Ok(output(&table)),
+            Ok(table) => Ok(output(&table, services.text_bytes)),
             Err(missing) => Err(not_found(&wanted, &missing)),
         }
     }
@@ -126,10 +127,26 @@ pub fn not_found(wanted: &TableName, missing: &MissingTable) -> ToolFailure {
     })
 }
 
-fn output(table: &TableDescription) -> Output {
-    let mut lines = vec![format!("{}.{} ({})", table.schema, table.name, table.kind)];
+fn output(table: &TableDescription, budget: usize) -> Output {
+    let rest = "they are in structuredContent; or select from information_schema.columns";
+    let text = join_within(&lines(table), budget, rest);
+    Output::new(&json!(table), text)
+}
+
+/// All that is known of a table, line by line.
+fn lines(table: &TableDescription) -> Vec<String> {
+    let mut head = format!("{}.{} ({})", table.schema, table.name, table.kind);
+    if let Some(estimate) = table.rows_estimate {
+        head.push_str(&format!(", about {estimate} rows"));
+    }
+    if let Some(bytes) = table.bytes {
+        head.push_str(&format!(", {bytes} bytes"));
+    }
+    let mut lines = vec![head];
+    lines.extend(table.comment.clone());
     lines.extend(table.columns.iter().map(describe));
     lines.extend(table.constraint_definitions.iter().cloned());
+    lines.extend(table.indexes.iter().map(|index| index.definition.clone()));
     for reference in &table.referenced_by {
         lines.push(format!(
             "referenced by {} ({})",
@@ -137,11 +154,17 @@ fn output(table: &TableDescription) -> Output {
             reference.columns.join(", ")
         ));
     }
-    lines.extend(table.definition.clone());
-    Output::new(&json!(table), lines.join("\n"))
+    let definition = table.definition.iter();
+    lines.extend(
+        definition
+            .flat_map(|query| query.lines())
+            .map(ToOwned::to_owned),
+    );
+    lines
 }
 
-/// One column: its type, whether it must have a value, its default and the values there are.
+/// One column: its type, whether it must have a value, its default, the values there are, and its
+/// comment.
 fn describe(column: &ColumnDescription) -> String {
     let mut line = format!("{} {}", column.name, column.type_name);
     if !column.nullable {
@@ -152,6 +175,9 @@ fn describe(column: &ColumnDescription) -> String {
     }
     if let Some(values) = &column.enum_values {
         line.push_str(&format!(" (one of {})", values.join(", ")));
+    }
+    if let Some(comment) = &column.comment {
+        line.push_str(&format!(" ({comment})"));
     }
     line
 }

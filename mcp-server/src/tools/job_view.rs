@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ToolFailure;
-use crate::jobs::{Job, JobId, JobState};
+use crate::jobs::{ExecutorMetrics, Job, JobId, JobState};
 
 /// The arguments of a tool that needs nothing but a job.
 #[derive(Debug, Deserialize)]
@@ -157,4 +157,81 @@ pub fn line(job: &Job) -> String {
         );
     }
     line
+}
+
+/// A job in a list, in a line for a model.
+pub(super) fn line_of_list(job: &Job) -> String {
+    format!("{}: {}, {}", line(job), job.script, spell_times(job))
+}
+
+/// All that is known of a job, line by line: what asks for something comes first.
+pub(super) fn lines(job: &Job) -> Vec<String> {
+    let progress = &job.progress;
+    let mut lines = vec![line(job)];
+    lines.extend(job.message.clone());
+    let error = job.error_tail.iter().flat_map(|output| output.lines());
+    lines.extend(error.map(ToOwned::to_owned));
+    lines.push(format!("{}, {}", job.script, spell_times(job)));
+    lines.push(format!(
+        "tasks: {} of {} done, {} running, {} failed; stages: {} of {} done",
+        progress.tasks_done,
+        progress.tasks,
+        progress.tasks_running,
+        progress.tasks_failed,
+        progress.stages_done,
+        progress.stages,
+    ));
+    let most = job.max_run_seconds;
+    lines.extend(most.map(|seconds| format!("it may run for {seconds} s")));
+    if !job.arguments.is_empty() {
+        lines.push(format!("arguments: {}", json!(job.arguments)));
+    }
+    if !job.conf.is_empty() {
+        lines.push(format!("conf: {}", json!(job.conf)));
+    }
+    for (name, id) in [
+        ("submission", &job.submission_id),
+        ("application", &job.application_id),
+    ] {
+        lines.extend(id.iter().map(|id| format!("{name} {id}")));
+    }
+    lines.extend(job.executors.iter().map(describe_executor));
+    lines
+}
+
+/// When a job was submitted, began and ended.
+fn spell_times(job: &Job) -> String {
+    let mut text = format!("submitted {}", job.times.created);
+    for (word, time) in [("began", &job.times.started), ("over", &job.times.finished)] {
+        if let Some(time) = time {
+            text += &format!(", {word} {time}");
+        }
+    }
+    text
+}
+
+/// One executor, as last seen.
+fn describe_executor(executor: &ExecutorMetrics) -> String {
+    let ExecutorMetrics {
+        id,
+        active,
+        cores,
+        tasks_running,
+        tasks_done,
+        tasks_failed,
+        run_ms,
+        gc_ms,
+        memory_used,
+        memory,
+        input,
+        shuffle_read,
+        shuffle_write,
+    } = executor;
+    let gone = if *active { "" } else { ", gone" };
+    format!(
+        "executor {id}{gone}: {cores} cores; tasks: {tasks_done} done, {tasks_running} running, \
+         {tasks_failed} failed; {run_ms} ms, {gc_ms} ms of them collecting garbage; storage \
+         memory: {memory_used} of {memory} bytes; read {input} bytes, of shuffles \
+         {shuffle_read}, wrote {shuffle_write} for shuffles"
+    )
 }

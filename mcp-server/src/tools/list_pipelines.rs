@@ -121,9 +121,10 @@ async fn pipelines(
     Ok(page_output(
         "pipelines",
         json!(views),
-        lines,
+        &lines,
         "no pipelines",
         next.as_deref(),
+        services.text_bytes,
     ))
 }
 
@@ -145,9 +146,10 @@ async fn runs(
     Ok(page_output(
         "runs",
         json!(views),
-        lines,
+        &lines,
         "no runs",
         next.as_deref(),
+        services.text_bytes,
     ))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::paging::{cursor_schema, open_cursor, page_limit};
+use super::paging::{cursor_schema, open_cursor, page_limit, page_output};
 use super::{Effect, Output, Tool, ToolFailure, job_view};
 use crate::call::Call;
 use crate::cursor;
@@ -84,20 +84,16 @@ impl Tool for ListSparkJobs {
         let list = services.jobs.list(owner, &filter, limit);
         let page = call.unless_cancelled(list).await??;
         let jobs: Vec<Value> = page.jobs.iter().map(job_view::brief).collect();
-        let mut text = match jobs.len() {
-            0 => "no jobs".to_owned(),
-            1 => "1 job".to_owned(),
-            count => format!("{count} jobs, newest first"),
-        };
-        for job in page.jobs.iter().take(20) {
-            text += &format!("\n{}", job_view::line(job));
-        }
-        if page.last.is_some() {
-            text += "\nthere are more: pass next_cursor as `cursor`";
-        }
+        let lines: Vec<String> = page.jobs.iter().map(job_view::line_of_list).collect();
         let next_cursor = page.last.map(|last| cursor::seal(&last.0));
-        let structured = json!({"jobs": jobs, "next_cursor": next_cursor});
-        Ok(Output::new(&structured, text))
+        Ok(page_output(
+            "jobs",
+            json!(jobs),
+            &lines,
+            "no such jobs",
+            next_cursor.as_deref(),
+            services.text_bytes,
+        ))
     }
 }
 

@@ -4,11 +4,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::paging::{cursor_schema, open_cursor, page_limit, page_output};
+use super::text_lines::brief_comment;
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
 use crate::cursor;
 use crate::services::Services;
-use crate::spark::{SparkTable, SparkTableFilter, SparkTableKind, SparkTablePage};
+use crate::spark::{SparkTable, SparkTableFilter, SparkTableKind};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
@@ -98,7 +99,17 @@ impl Tool for ListSparkTables {
         let spark = &services.spark;
         let look = spark.page_of_tables(call.session.as_deref(), &filter, after, limit);
         let page = call.unless_cancelled(Box::pin(look)).await??;
-        Ok(output(&page))
+        let lines: Vec<String> = page.tables.iter().map(line).collect();
+        let tables: Vec<Value> = page.tables.iter().map(view).collect();
+        let next_cursor = page.next.as_ref().map(cursor::seal);
+        Ok(page_output(
+            "tables",
+            json!(tables),
+            &lines,
+            "no such tables",
+            next_cursor.as_deref(),
+            services.text_bytes,
+        ))
     }
 }
 
@@ -122,19 +133,6 @@ fn view(table: &SparkTable) -> Value {
         "kind": table.kind.map(SparkTableKind::name), "comment": table.comment})
 }
 
-fn output(page: &SparkTablePage) -> Output {
-    let lines = page.tables.iter().map(line).collect();
-    let tables: Vec<Value> = page.tables.iter().map(view).collect();
-    let next_cursor = page.next.as_ref().map(cursor::seal);
-    page_output(
-        "tables",
-        json!(tables),
-        lines,
-        "no such tables",
-        next_cursor.as_deref(),
-    )
-}
-
 fn line(table: &SparkTable) -> String {
     let mut line = match &table.database {
         Some(database) => format!("{database}.{}", table.name),
@@ -144,7 +142,7 @@ fn line(table: &SparkTable) -> String {
         line.push_str(&format!(": {}", kind.name()));
     }
     if let Some(comment) = &table.comment {
-        line.push_str(&format!(", {comment}"));
+        line.push_str(&format!(" ({})", brief_comment(comment)));
     }
     line
 }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::paging::{cursor_schema, open_cursor, page_limit, page_output};
+use super::text_lines::brief_comment;
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
 use crate::cursor;
@@ -106,23 +107,26 @@ impl Tool for ListTables {
         }
         let last = tables.last().filter(|_| !is_whole);
         let next_cursor = last.map(|last| cursor::seal(&(&last.schema, &last.name)));
-        Ok(output(filter, &tables, next_cursor.as_deref()))
+        let lines: Vec<String> = tables.iter().map(line).collect();
+        let no_tables = match filter.schema {
+            _ if filter.kind.is_some() || filter.name.is_some() => "no such tables",
+            Some(schema) => &format!("no tables in schema `{schema}`"),
+            None => "no tables",
+        };
+        Ok(page_output(
+            "tables",
+            json!(tables),
+            &lines,
+            no_tables,
+            next_cursor.as_deref(),
+            services.text_bytes,
+        ))
     }
 }
 
 /// JSON Schema of the kind of a table.
 fn kinds() -> Value {
     json!({"enum": ["table", "partitioned table", "view", "materialized view", "foreign table"]})
-}
-
-fn output(filter: TableFilter<'_>, tables: &[TableSummary], next_cursor: Option<&str>) -> Output {
-    let lines = tables.iter().map(line).collect();
-    let no_tables = match filter.schema {
-        _ if filter.kind.is_some() || filter.name.is_some() => "no such tables",
-        Some(schema) => &format!("no tables in schema `{schema}`"),
-        None => "no tables",
-    };
-    page_output("tables", json!(tables), lines, no_tables, next_cursor)
 }
 
 fn line(table: &TableSummary) -> String {
@@ -135,6 +139,9 @@ fn line(table: &TableSummary) -> String {
     }
     if let Some(bytes) = table.bytes {
         line.push_str(&format!(", {bytes} bytes"));
+    }
+    if let Some(comment) = &table.comment {
+        line.push_str(&format!(" ({})", brief_comment(comment)));
     }
     line
 }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::text_lines::join_within;
 use super::{Output, ToolFailure};
 use crate::cursor;
 
@@ -46,22 +47,24 @@ pub(super) fn open_cursor<T: DeserializeOwned>(
     cursor.map(open).transpose()
 }
 
-/// A page of a list: its entries under the list's name, and a line of each for a model, or the line
-/// that says that there are none.
+/// A page of a list: its entries under the list's name, and a line of each for a model, as far as
+/// they have room in `budget` bytes, or the line that says that there are none.
 pub(super) fn page_output(
     list: &str,
     entries: Value,
-    mut lines: Vec<String>,
+    lines: &[String],
     no_entries: &str,
     next_cursor: Option<&str>,
+    budget: usize,
 ) -> Output {
-    if lines.is_empty() {
-        lines.push(no_entries.to_owned());
-    }
+    let mut text = match lines {
+        [] => no_entries.to_owned(),
+        _ => join_within(lines, budget, "call again with a smaller `limit`"),
+    };
     if let Some(cursor) = next_cursor {
-        lines.push(format!("more with cursor {cursor}"));
+        text.push_str(&format!("\nmore with cursor {cursor}"));
     }
     let mut structured = json!({"next_cursor": next_cursor});
     structured[list] = entries;
-    Output::new(&structured, lines.join("\n"))
+    Output::new(&structured, text)
 }

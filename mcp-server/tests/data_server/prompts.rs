@@ -186,6 +186,33 @@ async fn it_explains_an_error_by_what_is_there_and_what_is_down() {
 }
 
 #[tokio::test]
+async fn it_shows_the_columns_there_are_where_one_is_missing() {
+    let server = Server::on(&Database::with(SHOP).await, &[]).await;
+    let error = json!({"error": "column \"amuont\" of relation \"sales\" does not exist"});
+    let answer = get(&server.client(), "error_troubleshooting", error).await;
+    let (advice, data) = split(&text_of(&answer));
+    assert!(advice.contains("the table has these:"), "{advice}");
+    assert!(!advice.contains("the role's right"), "{advice}");
+    assert!(data.contains("amount numeric"), "{data}");
+}
+
+#[tokio::test]
+async fn it_judges_nothing_that_it_could_not_look_at() {
+    let server = Server::on(&Database::with(SHOP).await, &[]).await;
+    let client = server.client();
+    for arguments in [
+        json!({"sql": "select 1"}),
+        json!({"job_id": "none"}),
+        json!({"table": "sales"}),
+    ] {
+        let answer = get(&client, "spark_optimization", arguments).await;
+        let (advice, _) = split(&text_of(&answer));
+        assert!(!advice.contains("Nothing in it stands out"), "{advice}");
+        assert!(advice.contains("In general, in this order:"), "{advice}");
+    }
+}
+
+#[tokio::test]
 async fn it_refuses_prompts_and_arguments_that_do_not_exist() {
     let server = Server::on(&Database::with(SHOP).await, &[]).await;
     let client = server.client();

@@ -163,6 +163,56 @@ async fn it_gives_every_table_once_over_all_pages() {
 }
 
 #[tokio::test]
+async fn it_tells_a_model_what_it_tells_a_program() {
+    let database = Database::with(SHOP).await;
+    let server = Server::on(&database, &[]).await;
+    let client = server.client();
+    let listed = client.call("list_tables", json!({})).await;
+    let text = listed.texts()[0];
+    let customers = text.lines().find(|line| line.contains(".customers: "));
+    let customers = customers.expect("its line");
+    assert!(customers.ends_with(" bytes (who buys)"), "{customers}");
+    let table = json!({"table": "customers"});
+    let described = client.call("get_table_schema", table).await;
+    let text = described.texts()[0];
+    for part in [
+        "public.customers (table), about 50 rows, ",
+        "\nwho buys\n",
+        "\nborn date (may be unknown)\n",
+        "\nCREATE UNIQUE INDEX customers_email_key ON public.customers ",
+        "\nreferenced by public.orders (customer)",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn it_keeps_the_text_of_lists_and_tables_within_its_budget() {
+    let database = Database::with(SHOP).await;
+    let server = Server::on(&database, &["--text-bytes=200"]).await;
+    let client = server.client();
+    for (tool, arguments, rest) in [
+        (
+            "list_tables",
+            json!({}),
+            "call again with a smaller `limit`",
+        ),
+        (
+            "get_table_schema",
+            json!({"table": "stays"}),
+            "they are in structuredContent",
+        ),
+    ] {
+        let answer = client.call(tool, arguments).await;
+        let text = answer.texts()[0];
+        let (shown, told) = text.split_once("\n… ").expect("more lines than have room");
+        assert!(shown.len() <= 200 && shown.lines().count() > 1, "{text}");
+        assert!(told.contains(" more lines have no place here: "), "{told}");
+        assert!(told.contains(rest), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn it_describes_a_table() {
     let database = Database::with(SHOP).await;
     let server = Server::on(&database, &[]).await;

@@ -22,6 +22,13 @@ async fn it_lists_all_jobs_newest_first_in_pages() {
         let answer = client.call("list_spark_jobs", arguments.clone()).await;
         let page = answer.structured();
         let jobs = page["jobs"].as_array().expect("jobs");
+        let lines: Vec<&str> = answer.texts()[0].lines().collect();
+        for (job, line) in jobs.iter().zip(&lines) {
+            assert!(line.starts_with(&text(&job["job_id"])), "{line}");
+        }
+        let cursor = page["next_cursor"].as_str();
+        let more = cursor.map(|cursor| format!("more with cursor {cursor}"));
+        assert_eq!(lines.get(jobs.len()).copied(), more.as_deref());
         listed.extend(jobs.iter().map(|job| text(&job["job_id"])));
         if page["next_cursor"].is_null() {
             break;

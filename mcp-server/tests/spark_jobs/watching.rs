@@ -53,7 +53,18 @@ async fn it_follows_a_job_to_its_end() {
         .cluster()
         .applications
         .insert("app-1".to_owned(), application);
-    let done = status(&client, &job).await;
+    let done = client.call("get_job_status", json!({"job_id": job})).await;
+    let text = done.texts()[0];
+    for part in [
+        "tasks: 8 of 8 done, 0 running, 1 failed; stages: 1 of 1 done",
+        "executor 0, gone: 0 cores; tasks: 0 done, 0 running, 1 failed; ",
+        "executor 1: 2 cores; tasks: 8 done, 0 running, 0 failed; 70 ms, 3 ms of them collecting",
+        "application app-1",
+        ", began ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let done = done.structured();
     assert_eq!(done["progress"], 99, "not over yet: {done}");
     assert_eq!(
         done["tasks"],

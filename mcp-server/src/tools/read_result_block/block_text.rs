@@ -19,7 +19,7 @@ const NO_TEXT: &str = "Arrow IPC that has no text of its own: the block has a pa
 /// The part of a block's text that one answer shows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TextPage {
-    /// The part itself.
+    /// The text of this part alone.
     pub(super) text: String,
     /// Where the text goes on, if it does.
     pub(super) next: Option<usize>,
