@@ -22,10 +22,8 @@ use super::wire::{self, ConnectError, Login};
 /// would not hear of it, for whom clients and the gateway wait half a minute.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
-pub(super) const GRACE: Duration = Duration::from_secs(1);
-
-/// A login has three seconds, and the dozen settings behind it take a round trip each.
+/// A login has three seconds, and the dozen settings behind it take a round trip each. It is no
+/// statement of the caller's, so that a short time for these is none for it.
 const LONGEST_OPENING: Duration = Duration::from_secs(10);
 
 /// PostgreSQL rolls back at once, whatever was changed; whoever takes longer has fallen silent.
@@ -108,7 +106,7 @@ impl SessionPool {
         let patience = self.patience(time);
         let timeouts = Timeouts {
             wait: Some(patience),
-            create: Some(self.opening()),
+            create: Some(LONGEST_OPENING),
             recycle: None,
         };
         match Box::pin(self.sessions.timeout_get(&timeouts)).await {
@@ -119,7 +117,7 @@ impl SessionPool {
                 };
                 if let Some(role) = role {
                     let taken = Box::pin(lease.session().take_role(role));
-                    let taken = tokio::time::timeout(self.opening(), taken).await;
+                    let taken = tokio::time::timeout(LONGEST_OPENING, taken).await;
                     let taken = taken.unwrap_or(Err(ConnectError::TimedOut.into()));
                     taken.map_err(|cause| self.not_opened(cause))?;
                 }
@@ -165,12 +163,6 @@ impl SessionPool {
         let settings = &self.sessions.manager().settings;
         let most = QUEUE_TIMEOUT.min(settings.statement_timeout);
         time.map_or(most, |time| time.min(most))
-    }
-
-    /// The time in which a session is open and set up, or stands under another role.
-    fn opening(&self) -> Duration {
-        let settings = &self.sessions.manager().settings;
-        LONGEST_OPENING.min(settings.statement_timeout + GRACE)
     }
 
     fn busy(&self, waited: Duration) -> Busy {

@@ -3,9 +3,12 @@
 use std::future::Future;
 use std::time::Duration;
 
-use super::pool::{GRACE, Lease};
+use super::pool::Lease;
 use super::session::{SessionError, TextRow};
 use super::{Database, Error};
+
+/// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A query that describes a table waits a little for one that is being altered: few connections
 /// serve all.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -213,16 +214,21 @@ async fn silent_postgresql() -> u16 {
 async fn it_ends_a_call_when_postgresql_falls_silent() {
     let port = silent_postgresql().await;
     let server = Server::at(port, "postgres", &["--postgres-statement-timeout-ms=100"]).await;
-    let client = server.client();
-    for (tool, arguments) in [
+    let client = &server.client();
+    let calls = [
         ("execute_query", json!({"sql": "SELECT 1"})),
         ("list_tables", json!({})),
         ("get_table_schema", json!({"table": "t"})),
-    ] {
+    ];
+    let calls = calls.map(|(tool, arguments)| async move {
         let call = client.call(tool, arguments);
-        let answer = tokio::time::timeout(Duration::from_secs(60), call)
-            .await
-            .expect("it ends");
+        (
+            tool,
+            tokio::time::timeout(Duration::from_secs(60), call).await,
+        )
+    });
+    for (tool, answer) in join_all(calls).await {
+        let answer = answer.expect("it ends");
         let (code, message) = answer.failure();
         assert_eq!(code, "unavailable", "{tool}");
         assert!(message.contains("does not answer"), "{tool}: {message}");
