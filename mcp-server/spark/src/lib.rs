@@ -215,7 +215,7 @@ impl Spark {
         self.sessions.end(caller);
     }
 
-    /// Whether Spark Connect answers, and what it lets statements do.
+    /// Whether Spark Connect runs statements, and what it lets them do.
     pub async fn health(&self) -> Health {
         let asked = Instant::now();
         match self.look().await {
@@ -239,6 +239,7 @@ impl Spark {
             }
             answered => answered?,
         };
+        self.connect.run_least_statement(&session).await?;
         let access = match (self.access, session.reads_are_checked()) {
             (Access::Write, _) => "statements may write",
             (Access::Read, true) => "statements only read, by Spark's own verdict",
@@ -309,4 +310,34 @@ fn lost_session(ended: &Result<Written, Error>) -> bool {
             ConnectError::SessionGone | ConnectError::Lost
         ))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+    use connect::fake::{Ending, Fake, Item, Turn};
+
+    async fn health_where(turn: Turn) -> Health {
+        let (_fake, spark) = Fake::serve_spark(vec![turn]).await;
+        spark.health().await
+    }
+
+    #[tokio::test]
+    async fn it_is_down_when_spark_tells_its_version_and_runs_no_statement() {
+        let answer = Turn::Send(vec![Item::Rows(0, 1), Item::Complete], Ending::Quiet);
+        assert!(matches!(health_where(answer).await, Health::Up { .. }));
+        for message in [
+            "Application error processing RPC",
+            "Cannot call methods on a stopped SparkContext.\nIt was created at:\n\nx.y(z.java:1)",
+        ] {
+            let refusal = Turn::Refuse(Status::unknown(message));
+            let Health::Down { reason } = health_where(refusal).await else {
+                panic!("{message}: no statement runs");
+            };
+            assert!(reason.contains("SparkContext has stopped"), "{reason}");
+            assert!(!reason.contains(".java"), "{reason}");
+        }
+    }
 }

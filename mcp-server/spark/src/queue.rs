@@ -124,27 +124,9 @@ fn asks_the_catalogue_alone(sql: &str) -> bool {
 mod tests {
     use super::*;
     use crate::connect::fake::{Asked, Ending, Fake, Item, Turn};
-    use crate::{Error, Sessions, Sink, Spark, SparkUser, Statement};
-    use config::Access;
-    use results::{JsonRows, Limits, Written};
+    use crate::{Error, Sink, Spark, Statement};
+    use results::{JsonRows, Written};
     use std::sync::Arc;
-
-    /// Spark with one place for statements, on a server that plays `script`.
-    async fn spark(script: Vec<Turn>) -> (Fake, Arc<Spark>) {
-        let (fake, connect) = Fake::serve(script).await;
-        let spark = Spark {
-            sessions: Sessions::new(connect.clone(), SparkUser::new("test"), None),
-            connect,
-            queue: StatementQueue::new(1, Duration::from_millis(50)),
-            access: Access::Read,
-            statement_timeout: Duration::from_secs(60),
-            limits: Limits {
-                rows: 10,
-                bytes: 1000,
-            },
-        };
-        (fake, Arc::new(spark))
-    }
 
     async fn run(spark: &Spark, sql: &str) -> Result<Written, Error> {
         let mut rows = JsonRows::new(spark.limits());
@@ -156,7 +138,8 @@ mod tests {
     async fn it_says_that_a_statement_waited_and_keeps_places_for_the_catalogue_and_health() {
         let done = || Turn::Send(vec![Item::Rows(0, 1), Item::Complete], Ending::Quiet);
         let endless = Turn::Send(Vec::new(), Ending::Open);
-        let (fake, spark) = spark(vec![endless, done(), done(), done()]).await;
+        let (fake, spark) = Fake::serve_spark(vec![endless, done(), done(), done(), done()]).await;
+        let spark = Arc::new(spark);
         let heavy = Arc::clone(&spark);
         let heavy = tokio::spawn(async move { run(&heavy, "SELECT a FROM heavy").await });
         fake.until(|asked| matches!(asked, Asked::Execute { .. }))

@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_has_spark_take_texts_as_they_are_written_in_every_session() {
+    async fn it_bounds_plans_and_has_texts_taken_as_they_are_written_in_every_session() {
         let (fake, sessions) = sessions().await;
         sessions.reader().await.expect("a session");
         sessions.writer(Some("a")).await.expect("a session");
@@ -309,12 +309,17 @@ mod tests {
             _ => None,
         });
         let opened: Vec<_> = opened.collect();
-        let off = (
-            "spark.sql.variable.substitute".to_owned(),
-            "false".to_owned(),
-        );
         assert_eq!(opened.len(), 3, "{asked:?}");
-        assert!(opened.iter().all(|set| set.contains(&off)), "{opened:?}");
+        for (name, value) in [
+            ("spark.sql.variable.substitute", "false"),
+            ("spark.sql.maxPlanStringLength", "10000"),
+        ] {
+            let setting = (name.to_owned(), value.to_owned());
+            assert!(
+                opened.iter().all(|set| set.contains(&setting)),
+                "{opened:?}"
+            );
+        }
     }
 
     #[tokio::test]

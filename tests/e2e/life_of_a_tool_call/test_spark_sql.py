@@ -1,5 +1,7 @@
 """Spark SQL through the gateway, on a real Spark, by clients that others wrote."""
 
+from pathlib import Path
+
 import pytest
 
 from outcomes import failure, structured
@@ -89,6 +91,20 @@ def test_it_judges_an_explained_plan_too(client):
     assert "PORTCULLIS_READ_ONLY" in str(
         structured(client.call("execute_spark_sql", {"sql": sql}))["rows"]
     )
+
+
+def test_it_answers_a_constant_of_megabytes_and_goes_on_for_everybody(installation, stack):
+    """Spark would write it into the plan's text many times over, and lose its SparkContext."""
+    size = 100_000_000
+    with SdkClient(Sdk("python", "modern"), stack.url, installation.home) as client:
+        answer = client.call("execute_spark_sql", {"sql": f"SELECT repeat('x', {size}) AS a"})
+        assert structured(answer)["row_count"] == 1
+        assert structured(client.call("execute_spark_sql", {"sql": "SELECT 1 AS a"}))["rows"]
+    assert len(stack.log("spark-connect")) < size
+    driver = stack.pid_of("org.apache.spark.sql.connect.service.SparkConnectServer")
+    command = Path(f"/proc/{driver}/cmdline").read_text()
+    assert "-XX:+ExitOnOutOfMemoryError" in command
+    assert "spark.sql.maxPlanStringLength=10000" in command
 
 
 def test_it_has_executors_again_after_a_crash_of_master_and_worker(installation, stack):

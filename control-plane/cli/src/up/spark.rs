@@ -17,6 +17,10 @@ use super::stack::Stack;
 /// A Java that starts in half the time and takes little memory, for work of a workstation's size.
 const JAVA_OPTIONS: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1";
 
+/// The end of a driver that has run out of memory: it would live on without its SparkContext and
+/// refuse every statement, where one that has ended is started again.
+const END_WITHOUT_MEMORY: &str = "-XX:+ExitOnOutOfMemoryError";
+
 /// The name of the Connect server.
 pub(crate) const CONNECT: &str = "Spark Connect";
 
@@ -195,6 +199,8 @@ impl LocalSpark {
             ),
             // Nor does a text have values of the environment put into it.
             ("spark.sql.variable.substitute", "false".to_owned()),
+            // A constant of megabytes in a statement would be in the memory many times over.
+            ("spark.sql.maxPlanStringLength", "10000".to_owned()),
             (
                 "spark.portcullis.files",
                 self.settings.readable_files.clone().unwrap_or_default(),
@@ -213,7 +219,7 @@ impl LocalSpark {
                 "--driver-memory",
                 "1g",
                 "--driver-java-options",
-                JAVA_OPTIONS,
+                &format!("{JAVA_OPTIONS} {END_WITHOUT_MEMORY}"),
                 "--driver-class-path",
             ])
             .arg(&self.extension)

@@ -22,6 +22,14 @@ pub enum ConnectError {
         /// The reason that the connection gave.
         reason: String,
     },
+    /// The server answers, but runs nothing.
+    #[error("Spark Connect at `{remote}` answers, but runs no statement: {reason}")]
+    Broken {
+        /// Where it is.
+        remote: String,
+        /// The part of it that is broken.
+        reason: &'static str,
+    },
     /// The server no longer knows the statement, and what it did until then is not known.
     #[error(
         "Spark Connect lost the statement (it was restarted, or nobody asked for too long); \
@@ -128,8 +136,34 @@ pub(super) fn kind_of_break(status: &Status) -> Break {
 /// Reads a status into an error of ours.
 pub(super) fn read(connect: &Connect, status: &Status) -> ConnectError {
     match kind_of_break(status) {
-        Break::Answer => ConnectError::Spark(spark_failure(status)),
+        Break::Answer => match broken_part(status.message()) {
+            Some(reason) => ConnectError::Broken {
+                remote: connect.remote.to_string(),
+                reason,
+            },
+            None => ConnectError::Spark(spark_failure(status)),
+        },
         Break::NeverSent | Break::Cut => connect.unreachable(root_cause(status)),
+    }
+}
+
+/// The part of a server without which it can run no statement at all, where a message tells that
+/// it is broken.
+fn broken_part(message: &str) -> Option<&'static str> {
+    let stopped = [
+        "stopped SparkContext",
+        "SparkContext was shut down",
+        "SparkContext has been shutdown",
+    ];
+    // grpc-java's own words for whatever its service throws outside a statement.
+    match message {
+        "Application error processing RPC" => {
+            Some("it fails outside of any statement, as it does when its SparkContext has stopped")
+        }
+        _ if stopped.iter().any(|words| message.contains(words)) => {
+            Some("its SparkContext has stopped")
+        }
+        _ => None,
     }
 }
 
@@ -183,11 +217,36 @@ fn spark_failure(status: &Status) -> SparkFailure {
     };
     // Behind the position Spark draws the plan it could not resolve, which helps no caller.
     let message = message.split(";\n'").next().unwrap_or_default();
+    let message = without_stack(message);
     SparkFailure {
         error_class: take("errorClass").or_else(|| written_class.map(str::to_owned)),
         sql_state,
         message: message.trim().to_owned(),
     }
+}
+
+/// The message up to the first line of a stack of Java calls, which tells a caller nothing but how
+/// Spark is made.
+fn without_stack(message: &str) -> &str {
+    let mut end = 0;
+    for line in message.split_inclusive('\n') {
+        if is_stack_line(line.trim()) {
+            break;
+        }
+        end += line.len();
+    }
+    &message[..end]
+}
+
+/// Whether a line is `at package.Class.method(File.scala:1)`, with or without the `at`.
+fn is_stack_line(line: &str) -> bool {
+    let call = line.strip_prefix("at ").unwrap_or(line);
+    let Some((method, place)) = call.split_once('(') else {
+        return false;
+    };
+    let is_path = method.contains('.') && !method.contains(char::is_whitespace);
+    let places = [".java:", ".scala:", "Native Method)", "Unknown Source)"];
+    is_path && places.iter().any(|known| place.contains(known))
 }
 
 fn is_error_class(text: &str) -> bool {
@@ -258,6 +317,40 @@ mod tests {
         let plain = spark_failure(&Status::internal("[not a class] text"));
         assert_eq!(plain.error_class, None);
         assert_eq!(plain.message, "[not a class] text");
+    }
+
+    #[test]
+    fn it_gives_no_stack_of_java_calls() {
+        let at = "org.apache.spark.sql.connect.service.SparkConnectServer$.main";
+        for (text, expected) in [
+            (
+                format!("Java heap space\n\tat {at}(Server.scala:48)\n\tat x.y(z.java:1)"),
+                "Java heap space",
+            ),
+            (
+                format!("It failed:\n\n{at}(Server.scala:48)\nlast"),
+                "It failed:",
+            ),
+            (
+                "a (b.scala:1) stays\n(so does this)".to_owned(),
+                "a (b.scala:1) stays\n(so does this)",
+            ),
+        ] {
+            assert_eq!(spark_failure(&Status::internal(text)).message, expected);
+        }
+    }
+
+    #[test]
+    fn it_knows_a_server_that_runs_nothing_from_one_that_refuses() {
+        let stopped = "Cannot call methods on a stopped SparkContext.\nIt was created at:\n\nx";
+        for (text, expected) in [
+            (stopped, true),
+            ("Job 3 cancelled because SparkContext was shut down", true),
+            ("Application error processing RPC", true),
+            ("[DIVIDE_BY_ZERO] Division by zero.", false),
+        ] {
+            assert_eq!(broken_part(text).is_some(), expected, "{text}");
+        }
     }
 
     #[test]

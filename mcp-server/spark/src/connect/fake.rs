@@ -7,14 +7,18 @@ use std::time::Duration;
 use arrow_array::{Int64Array, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, Field, Schema};
+use config::Access;
 use futures::stream::{self, BoxStream, StreamExt};
+use results::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Connect, Session, SparkUser};
-use crate::protocol as pb;
+use crate::queue::StatementQueue;
+use crate::sessions::Sessions;
+use crate::{Spark, protocol as pb};
 use pb::execute_plan_response::{ArrowBatch, ResponseType, ResultComplete};
 use pb::spark_connect_service_server::{SparkConnectService, SparkConnectServiceServer};
 
@@ -105,6 +109,23 @@ impl Fake {
         );
         let remote = format!("sc://{address}").parse().expect("an address");
         (fake, Connect::new(remote).expect("an address"))
+    }
+
+    /// Serves `script` to a Spark with one place for statements.
+    pub(crate) async fn serve_spark(script: Vec<Turn>) -> (Self, Spark) {
+        let (fake, connect) = Self::serve(script).await;
+        let spark = Spark {
+            sessions: Sessions::new(connect.clone(), SparkUser::new("test"), None),
+            connect,
+            queue: StatementQueue::new(1, Duration::from_millis(50)),
+            access: Access::Read,
+            statement_timeout: Duration::from_secs(60),
+            limits: Limits {
+                rows: 10,
+                bytes: 1000,
+            },
+        };
+        (fake, spark)
     }
 
     /// Lets no session be opened while the result lives.

@@ -20,6 +20,15 @@ const ACCESS: &str = "spark.portcullis.access";
 /// that variable of the server's environment, which no check of a statement would ever see.
 const SUBSTITUTE: &str = "spark.sql.variable.substitute";
 
+/// The setting that bounds the text of a plan, which Spark makes of every statement for its pages
+/// and logs. Without a bound, one constant of 100 MB in a query takes a driver's whole memory and
+/// stops its SparkContext for everybody; 10 000 characters show any plan that somebody reads.
+const PLAN_TEXT: (&str, &str) = ("spark.sql.maxPlanStringLength", "10000");
+
+/// The statement that Spark runs in its driver alone: of rows that are in the text, no tasks are
+/// made, which would wait while every core is taken.
+const LEAST: &str = "VALUES (1)";
+
 /// One Spark session. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -103,7 +112,7 @@ impl Connect {
     /// texts be taken as they are written.
     pub async fn open_for_reading(&self, user: &SparkUser) -> Result<Session, ConnectError> {
         let mut half = HalfOpen::new(self, user);
-        let settings = [(SUBSTITUTE, "false")];
+        let settings = [(SUBSTITUTE, "false"), PLAN_TEXT];
         half.session.on_server = Some(self.set(&half.session, &settings).await?);
         let sql = pb::Sql {
             query: PROBE.to_owned(),
@@ -130,7 +139,7 @@ impl Connect {
     /// [`ConnectError`] if the server does not answer, or refuses.
     pub async fn open_for_writing(&self, user: &SparkUser) -> Result<Session, ConnectError> {
         let mut half = HalfOpen::new(self, user);
-        let settings = [(SUBSTITUTE, "false"), (ACCESS, "write")];
+        let settings = [(SUBSTITUTE, "false"), PLAN_TEXT, (ACCESS, "write")];
         half.session.on_server = Some(self.set(&half.session, &settings).await?);
         Ok(half.into_open())
     }
@@ -145,7 +154,8 @@ impl Connect {
         self.analyse(session, schema).await.map(drop)
     }
 
-    /// The version of the Spark behind the server: a call that costs nothing, for health.
+    /// The version of the Spark behind the server: a call that costs nothing, and that a server
+    /// answers whose SparkContext has stopped.
     ///
     /// # Errors
     /// [`ConnectError::Unreachable`] if no server answers within ten seconds, or what it refused
@@ -156,6 +166,23 @@ impl Connect {
             Some(Analysed::SparkVersion(version)) => Ok(version.version),
             other => Err(ConnectError::Malformed(format!("no version but {other:?}"))),
         }
+    }
+
+    /// Has the server run a statement that needs its SparkContext and no executor: one that has
+    /// lost its context, and can run nothing, still opens sessions and tells its version.
+    ///
+    /// # Errors
+    /// [`ConnectError::Broken`] if it runs nothing, [`ConnectError::Unreachable`] if it does not
+    /// answer within ten seconds, or what it refused with.
+    pub async fn run_least_statement(&self, session: &Session) -> Result<(), ConnectError> {
+        let mut execution = self.execute(session, Statement::new(LEAST));
+        let run = async {
+            while execution.next().await?.is_some() {}
+            Ok(())
+        };
+        timeout(CALL_TIMEOUT, run)
+            .await
+            .map_err(|_| self.unreachable("no answer within 10 seconds"))?
     }
 
     /// Ends a session on the server, in the background.

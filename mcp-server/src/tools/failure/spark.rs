@@ -43,6 +43,8 @@ fn of_connection(error: ConnectError) -> ToolFailure {
         ConnectError::Spark(failure) => of_spark(failure),
         ConnectError::Unreachable { .. } => ToolFailure::unavailable(message)
             .with_hint("try again in a minute; the operator finds the address in SPARK_REMOTE"),
+        ConnectError::Broken { .. } => ToolFailure::unavailable(message)
+            .with_hint("try again in a minute; if it stays so, the operator starts it again"),
         ConnectError::SessionGone => ToolFailure::unavailable(message).with_hint("try again"),
         ConnectError::Lost => ToolFailure::new("lost", message)
             .with_hint("look whether it took effect before you run it again"),
