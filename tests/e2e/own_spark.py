@@ -74,9 +74,9 @@ class DataServer:
         with Connection(self.port) as connection:
             return connection.request("GET", "/health", []).json["services"]["spark_connect"]
 
-    def run(self, sql: str) -> dict:
+    def run(self, sql: str, **others) -> dict:
         """The structured content of one statement's answer."""
-        message = call(Era.MODERN, "execute_spark_sql", {"sql": sql})
+        message = call(Era.MODERN, "execute_spark_sql", {"sql": sql, **others})
         return message.post_once(self.port).json["result"]["structuredContent"]
 
     def tool(self) -> dict:

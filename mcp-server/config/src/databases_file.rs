@@ -162,18 +162,14 @@ fn is_database_name(name: &str) -> bool {
 
 impl Reference {
     fn read(self) -> anyhow::Result<Secret> {
-        let text = match (self.env, self.file) {
+        match (self.env, self.file) {
             (Some(name), None) => std::env::var(&name)
                 .ok()
-                .with_context(|| format!("the environment has no variable `{name}`"))?,
-            (None, Some(file)) => {
-                let text = std::fs::read_to_string(&file)
-                    .with_context(|| format!("its file `{}` cannot be read", file.display()))?;
-                text.trim_end_matches(['\r', '\n']).to_owned()
-            }
+                .map(Secret::new)
+                .with_context(|| format!("the environment has no variable `{name}`")),
+            (None, Some(file)) => Secret::read(&file),
             _ => bail!("a password is either {{env: NAME}} or {{file: PATH}}"),
-        };
-        Ok(Secret::new(text))
+        }
     }
 }
 

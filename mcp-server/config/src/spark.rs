@@ -2,18 +2,46 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
+
+use super::Secret;
 
 /// Where the Spark cluster is, and what callers may do there.
 #[derive(Debug, Clone, Args)]
 pub struct SparkConfig {
-    /// Spark Connect server that runs the statements
+    /// Spark Connect server that runs the statements; `/;use_ssl=true` behind the address encrypts,
+    /// and `;token=…` is the token that the server wants
     #[arg(
         long = "spark-remote",
         env = "SPARK_REMOTE",
+        hide_env_values = true,
         default_value = "sc://127.0.0.1:15002"
     )]
-    pub remote: String,
+    pub remote: Secret,
+
+    /// Token that the Connect server wants; it goes over encrypted connections and to this machine
+    /// alone
+    #[arg(
+        long = "spark-connect-token",
+        env = "SPARK_CONNECT_TOKEN",
+        hide_env_values = true,
+        conflicts_with = "connect_token_file"
+    )]
+    pub connect_token: Option<Secret>,
+
+    /// File with that token
+    #[arg(long = "spark-connect-token-file", env = "SPARK_CONNECT_TOKEN_FILE")]
+    pub connect_token_file: Option<PathBuf>,
+
+    /// File with the certificates of the authorities that are trusted with the Connect server's
+    /// [default: the system's]
+    #[arg(
+        id = "spark_ssl_root_cert",
+        long = "spark-sslrootcert",
+        env = "SPARK_SSLROOTCERT"
+    )]
+    pub ssl_root_cert: Option<PathBuf>,
 
     /// Master that jobs are submitted for
     #[arg(
@@ -131,6 +159,19 @@ pub enum Access {
 }
 
 impl SparkConfig {
+    /// The token that the Connect server wants, where a setting has one.
+    ///
+    /// # Errors
+    /// Its file cannot be read.
+    pub fn token(&self) -> anyhow::Result<Option<Secret>> {
+        match &self.connect_token_file {
+            Some(file) => Secret::read(file)
+                .context("SPARK_CONNECT_TOKEN_FILE has no token")
+                .map(Some),
+            None => Ok(self.connect_token.clone()),
+        }
+    }
+
     /// The rights of statements that callers send.
     pub fn access(&self) -> Access {
         if self.allow_writes {

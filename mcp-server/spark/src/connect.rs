@@ -15,25 +15,31 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
-use tonic::transport::{Channel, Endpoint};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 
 use crate::protocol as pb;
 use pb::spark_connect_service_client::SparkConnectServiceClient;
 
 mod execution;
 mod failure;
+mod progress;
 mod remote;
 mod session;
 mod statement;
 mod stop;
 
 #[cfg(test)]
+mod encryption_tests;
+#[cfg(test)]
 pub(super) mod fake;
 #[cfg(test)]
 mod tests;
 
-pub use execution::{Event, Execution, StatementProgress};
+pub use execution::{Event, Execution};
 pub use failure::{ConnectError, SparkFailure};
+pub use progress::StatementProgress;
+use remote::Credentials;
 pub use remote::{InvalidRemote, Remote};
 pub use session::Session;
 pub use statement::{InvalidParameters, Parameters, Statement};
@@ -62,7 +68,7 @@ impl SparkUser {
 /// A client of one Spark Connect server. Cheap to clone; clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Connect {
-    service: SparkConnectServiceClient<Channel>,
+    service: SparkConnectServiceClient<InterceptedService<Channel, Credentials>>,
     remote: Remote,
     /// Interrupts and releases, which run on after those who wanted them.
     aftermath: TaskTracker,
@@ -72,18 +78,20 @@ impl Connect {
     /// A client of the server at `remote`; it connects when first used.
     ///
     /// # Errors
-    /// [`InvalidRemote`] if the address is none that a connection can be made to.
+    /// [`InvalidRemote`] if the address is none that a connection can be made to, or a token would
+    /// travel in clear.
     pub fn new(remote: Remote) -> Result<Self, InvalidRemote> {
-        let channel = Endpoint::from_shared(remote.http())
-            .map_err(|_| InvalidRemote::Malformed(remote.to_string()))?
+        let channel = remote
+            .endpoint()?
             .connect_timeout(CONNECT_TIMEOUT)
             // Not HTTP/2 pings: Spark's server takes frequent ones for abuse and hangs up.
             .tcp_keepalive(Some(Duration::from_secs(30)))
             .tcp_nodelay(true)
             .http2_adaptive_window(true)
             .connect_lazy();
-        let service =
-            SparkConnectServiceClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE);
+        let credentials = remote.credentials()?;
+        let service = SparkConnectServiceClient::with_interceptor(channel, credentials)
+            .max_decoding_message_size(LARGEST_MESSAGE);
         Ok(Self {
             service,
             remote,
@@ -92,8 +100,14 @@ impl Connect {
     }
 
     /// Starts `statement` in `session`. Nothing is sent before the first [`Execution::next`].
-    pub fn execute(&self, session: &Session, statement: Statement) -> Execution {
-        Execution::new(self.clone(), session.clone(), statement.into_plan())
+    pub fn execute(&self, session: &Session, mut statement: Statement) -> Execution {
+        let listener = statement.take_listener();
+        Execution::new(
+            self.clone(),
+            session.clone(),
+            statement.into_plan(),
+            listener,
+        )
     }
 
     /// Waits until every interrupt and release is over.

@@ -25,6 +25,19 @@ pub enum Error {
          alone"
     )]
     NotPlain,
+    /// It changes a session, and its caller has none that would last.
+    #[error(
+        "the statement changes {0}, which lasts as long as a session, and this call has none: the \
+         next one would not find it"
+    )]
+    NeedsSession(&'static str),
+    /// Spark has closed the session in which the caller had made something.
+    #[error(
+        "Spark has closed the session of this caller (it was restarted, or the session was idle \
+         for long); its temporary views, variables and settings are gone, and the statement did \
+         not run"
+    )]
+    SessionLost,
     /// Spark's error, or that of the way there.
     #[error(transparent)]
     Connect(#[from] ConnectError),

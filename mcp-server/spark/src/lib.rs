@@ -9,6 +9,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use config::{Access, SparkConfig};
 use health::Health;
 use results::{Limits, Written};
@@ -17,17 +18,20 @@ pub mod connect;
 
 mod catalogue;
 mod collect;
+mod destruction;
 mod error;
 mod plain_query;
 mod protocol;
 mod queue;
 mod sessions;
+mod statement_words;
 mod types;
 
 use collect::collect;
-use connect::{Connect, ConnectError, SparkUser, Statement};
+use connect::{Connect, ConnectError, Remote, SparkUser, Statement};
 use queue::StatementQueue;
 use sessions::{Sessions, Startup};
+use statement_words::{changed_of_session, words};
 
 pub use catalogue::{
     SparkColumn, SparkPageEnd, SparkTable, SparkTableDescription, SparkTableFilter, SparkTableKind,
@@ -61,9 +65,20 @@ impl Spark {
     /// Prepares the client without connecting.
     ///
     /// # Errors
-    /// When the address cannot be understood.
+    /// When the address cannot be understood, a token would travel in clear, or the file of a token
+    /// or of authorities cannot be read.
     pub fn new(config: &SparkConfig) -> anyhow::Result<Self> {
-        let connect = Connect::new(config.remote.parse()?)?;
+        let mut remote: Remote = config.remote.expose().parse()?;
+        if let Some(token) = config.token()? {
+            remote = remote.with_token(token)?;
+        }
+        if let Some(file) = &config.ssl_root_cert {
+            let authorities = std::fs::read(file).with_context(|| {
+                format!("SPARK_SSLROOTCERT: `{}` cannot be read", file.display())
+            })?;
+            remote = remote.trusting(authorities);
+        }
+        let connect = Connect::new(remote)?;
         let statement_timeout = Duration::from_millis(config.statement_timeout_ms);
         let startup = config.startup_sql.clone().map(|sql| Startup {
             statement: Statement::new(sql),
@@ -83,7 +98,8 @@ impl Spark {
     }
 
     /// Runs a statement to its end, or until the sink is full. `caller` is the session that asks,
-    /// if it has one: where statements may write, its settings and temporary views are its own.
+    /// if it has one: where statements may write, its settings and temporary views are its own, and
+    /// without a session a statement that makes such is refused.
     /// Dropping the future interrupts the statement in Spark.
     ///
     /// # Errors
@@ -94,6 +110,11 @@ impl Spark {
         statement: Statement,
         sink: Sink<'_>,
     ) -> Result<Written, Error> {
+        if let (Access::Write, None) = (self.access, caller)
+            && let Some(changed) = changed_of_session(&words(statement.sql()))
+        {
+            return Err(Error::NeedsSession(changed));
+        }
         let run = self.run_to_its_end(self.access, caller, Author::Caller(statement), sink);
         in_time(self.statement_timeout, run).await
     }
@@ -201,11 +222,18 @@ impl Spark {
         let reader = self.sessions.reader().await.map_err(SessionError::from)?;
         let lease = self.sessions.writer(caller).await?;
         let session = lease.session().ok_or(SessionError::Busy)?;
+        let changed = changed_of_session(&words(statement.sql()));
         let execution = self.connect.execute(session, statement);
         let collected = collect(execution, sink).await;
         if lost_session(&collected) {
+            let was_changed = lease.is_changed();
             lease.forget();
             self.sessions.forget_reader(&reader);
+            if was_changed && matches!(&collected, Err(Error::Connect(ConnectError::SessionGone))) {
+                return Err(Error::SessionLost);
+            }
+        } else if changed.is_some() && collected.is_ok() {
+            lease.note_change();
         }
         collected
     }

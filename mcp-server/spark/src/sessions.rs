@@ -54,6 +54,8 @@ struct WriterSession {
     opened: OnceCell<Session>,
     /// Its caller has ended it, maybe while it was being opened.
     is_ended: AtomicBool,
+    /// Its caller has made something in it that no other session has.
+    is_changed: AtomicBool,
 }
 
 /// Why there is no session.
@@ -222,6 +224,16 @@ impl WriterLease {
     /// The session, which a lease has once it was opened.
     pub(super) fn session(&self) -> Option<&Session> {
         self.session.opened.get()
+    }
+
+    /// Whether the caller has made something in the session that another would not have.
+    pub(super) fn is_changed(&self) -> bool {
+        self.session.is_changed.load(Ordering::SeqCst)
+    }
+
+    /// Remembers that the caller has made something in the session.
+    pub(super) fn note_change(&self) {
+        self.session.is_changed.store(true, Ordering::SeqCst);
     }
 
     /// Drops the session, which Spark has closed; the caller's next call opens another.

@@ -50,7 +50,10 @@ pub(super) async fn ask_client(
     }
     if matches!(failure.ask.as_deref(), Some(Ask::Confirmation(_))) {
         let is_meant = confirmation::take_answer(request, &answers);
-        return if is_meant { Ok(()) } else { Err(failure) };
+        return match is_meant {
+            true => Ok(()),
+            false => Err(confirmation::declined(&failure)),
+        };
     }
     call.answers = Answers::new(Some(answers), state);
     Ok(())

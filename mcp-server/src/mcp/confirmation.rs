@@ -11,7 +11,7 @@ use rmcp::model::{
 };
 use serde_json::Value;
 
-use crate::tools::Inputs;
+use crate::tools::{Inputs, ToolFailure};
 
 /// The argument by which a caller says that a call is meant, and the name of the question.
 const CONFIRM: &str = "confirm";
@@ -30,6 +30,16 @@ pub(super) fn take_answer(
         arguments.insert(CONFIRM.to_owned(), Value::Bool(true));
     }
     is_meant
+}
+
+/// The failure of a call to which the user has said no.
+pub(super) fn declined(not_confirmed: &ToolFailure) -> ToolFailure {
+    let message = format!(
+        "the user was asked and said no, so nothing was done: {}",
+        not_confirmed.message
+    );
+    ToolFailure::new("declined", message)
+        .with_hint("do not repeat the call; find out what the user wants in its place")
 }
 
 /// Whether the user has accepted the form and said yes in it.

@@ -153,7 +153,9 @@ impl McpServer {
             Some(_) if !call.revision.is_stateless() => None,
             Some(Ask::Inputs(inputs)) => answerable(inputs.clone(), call.client)?,
             // A user who was asked has said no.
-            Some(Ask::Confirmation(_)) if request.input_responses.is_some() => None,
+            Some(Ask::Confirmation(_)) if request.input_responses.is_some() => {
+                return Ok(Attempt::Over(Err(confirmation::declined(&failure))));
+            }
             Some(Ask::Confirmation(question)) => {
                 answerable(confirmation::inputs(question.clone()), call.client)?
             }

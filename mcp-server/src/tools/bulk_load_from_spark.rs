@@ -124,6 +124,12 @@ impl Tool for BulkLoadFromSpark {
         if load.mode == Mode::Overwrite && !arguments.confirm {
             return Err(ToolFailure::unconfirmed_overwrite(&load.table.full_name()));
         }
+        let look = services.spark.destruction(&statement);
+        if call.unless_cancelled(look).await??.is_some() {
+            let message = "`sql` is a query, and this one would destroy what is in Spark; \
+                           execute_spark_sql runs such statements";
+            return Err(ToolFailure::invalid_arguments(message));
+        }
         let (sender, batches) = mpsc::channel(1);
         let read = async {
             let run = services

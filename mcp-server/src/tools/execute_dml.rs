@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Effect, Output, Tool, ToolFailure, database_schema, rows_view};
 use crate::call::Call;
-use crate::postgres::{self, Change, Changed, Database};
+use crate::postgres::{self, Change, Changed, Database, Refused};
+use crate::quotes::shorten_name;
 use crate::results::{JsonRows, Limits, TextForModels, WithText};
 use crate::services::Services;
 
@@ -98,9 +99,22 @@ impl Tool for ExecuteDml {
             limits: database.limits(),
             database,
             change,
-            explain: &ToolFailure::from,
+            explain: &|error| explain(error, &arguments.sql),
         };
         asked.deliver(services, call).await
+    }
+}
+
+/// The words for what went wrong; a question shows the user the statement, which names the table.
+fn explain(error: postgres::Error, sql: &str) -> ToolFailure {
+    let is_unconfirmed = matches!(&error, postgres::Error::Refused(Refused::NotConfirmed));
+    let failure = ToolFailure::from(error);
+    match is_unconfirmed {
+        true => failure.with_question(format!(
+            "PostgreSQL would run this, which changes every row of a table: {}\nIs that meant?",
+            shorten_name(sql.trim())
+        )),
+        false => failure,
     }
 }
 

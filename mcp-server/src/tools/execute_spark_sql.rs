@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::row_delivery::{self, BlockArguments, RowDelivery};
 use super::row_format::{self, RowFormat};
@@ -11,7 +12,7 @@ use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
 use crate::results::{Limits, RowForm, Written};
 use crate::services::Services;
-use crate::spark::connect::{Parameters, Statement};
+use crate::spark::connect::{Parameters, Statement, StatementProgress};
 use crate::spark::{Sink, Spark};
 
 /// The tool; `WRITES` where the operator lets statements write.
@@ -30,6 +31,8 @@ pub struct Arguments {
     use_block_transport: Option<bool>,
     #[serde(default)]
     fetch_size: Option<u32>,
+    #[serde(default)]
+    confirm: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -66,7 +69,7 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
 
     fn input_schema() -> Value {
         let blocks = row_delivery::properties();
-        json!({
+        let mut schema = json!({
             "type": "object",
             "properties": {
                 "use_block_transport": blocks["use_block_transport"],
@@ -82,7 +85,12 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
             },
             "required": ["sql"],
             "additionalProperties": false
-        })
+        });
+        if WRITES {
+            schema["properties"]["confirm"] = json!({"type": "boolean",
+                "description": "True if what the statement drops, deletes or overwrites is meant"});
+        }
+        schema
     }
 
     fn output_schema() -> Value {
@@ -102,6 +110,12 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
         let parameters =
             parameters.map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
         let statement = Statement::new(arguments.sql).parameters(parameters);
+        if !arguments.confirm.unwrap_or_default() {
+            let look = services.spark.destruction(&statement);
+            if let Some(destroyed) = call.unless_cancelled(look).await?? {
+                return Err(ToolFailure::unconfirmed_destruction(&destroyed));
+            }
+        }
         let blocks = BlockArguments {
             use_block_transport: arguments.use_block_transport,
             fetch_size: arguments.fetch_size,
@@ -159,13 +173,14 @@ impl AskedStatement<'_> {
     }
 
     async fn run(&self, sink: Sink<'_>) -> Result<Written, ToolFailure> {
-        let statement = self.statement.clone();
+        let (listener, heard) = watch::channel(StatementProgress::default());
+        let statement = self.statement.clone().telling(listener);
         let run = async {
             match self.right {
                 StatementRight::Callers(caller) => self.spark.run(caller, statement, sink).await,
                 StatementRight::Read(time) => self.spark.run_read(statement, time, sink).await,
             }
         };
-        Ok(self.delivery.follow(run).await??)
+        Ok(self.delivery.follow_statement(heard, run).await??)
     }
 }

@@ -24,6 +24,7 @@ use crate::results::{
 };
 use crate::services::Services;
 use crate::spark;
+use crate::spark::connect::StatementProgress;
 
 /// The text of a statement that gives no rows.
 const NO_ROWS: &str = "done; the statement gives no rows";
@@ -138,6 +139,41 @@ impl<'a> RowDelivery<'a> {
             }
         };
         Ok(self.call.unless_cancelled(telling).await?)
+    }
+
+    /// As [`RowDelivery::follow`], for a statement of Spark, of whose tasks the client hears, too.
+    pub(super) async fn follow_statement<T>(
+        &self,
+        mut heard: watch::Receiver<StatementProgress>,
+        work: impl Future<Output = T>,
+    ) -> Result<T, ToolFailure> {
+        let mut work = Box::pin(self.follow(work));
+        let mut told = 0;
+        loop {
+            tokio::select! {
+                result = &mut work => return result,
+                Ok(()) = heard.changed() => {
+                    let progress = *heard.borrow_and_update();
+                    // Spark finds stages as it goes, and may tell the same twice.
+                    if progress.tasks_done > told {
+                        told = progress.tasks_done;
+                        self.tell_tasks(progress).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells of tasks; blocks are told in bytes, of which no number grows from that of the tasks
+    /// unless these are added.
+    async fn tell_tasks(&self, progress: StatementProgress) {
+        let StatementProgress {
+            tasks, tasks_done, ..
+        } = progress;
+        let message = format!("{tasks_done} of {tasks} tasks done");
+        let bytes = self.told.borrow().as_ref().map_or(0, |blocks| blocks.bytes);
+        let done = bytes as f64 + tasks_done as f64;
+        self.call.progress.report(done, None, Some(message)).await;
     }
 
     async fn tell(&self, blocks: &BlocksSoFar) {

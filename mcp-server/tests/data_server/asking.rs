@@ -51,14 +51,19 @@ async fn it_has_the_client_ask_and_changes_nothing_before_the_user_says_yes() {
     let question = &asked.result()["inputRequests"]["confirm"];
     assert_eq!(question["method"], json!("elicitation/create"));
     let message = question["params"]["message"].as_str().expect("a question");
-    assert!(message.contains("every row"), "{message}");
+    assert!(
+        message.contains("every row") && message.contains(DELETE),
+        "{message}"
+    );
     for no in [
         json!({"action": "decline"}),
         json!({"action": "cancel"}),
         json!({"action": "accept", "content": {"confirm": false}}),
     ] {
         let refused = call(&server, able(), Some(no)).await;
-        assert_eq!(refused.failure().0, "not_confirmed");
+        assert_eq!(refused.failure().0, "declined");
+        let text = refused.result()["content"][0]["text"].as_str();
+        assert!(!text.expect("a text").contains("confirm: true"));
     }
     check_rows(&database, 3).await;
     let yes = json!({"action": "accept", "content": {"confirm": true}});

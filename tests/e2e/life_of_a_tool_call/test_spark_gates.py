@@ -73,11 +73,24 @@ def test_it_writes_where_the_operator_lets_it_and_there_alone(installation, tmp_
         assert reader.run(sql)["error"]["code"] == "read_only", sql
     assert writer.run("SELECT sum(a) FROM made")["rows"] == [[3]]
 
-    # A call without a session has a Spark session to itself.
-    assert "error" not in writer.run("CREATE TEMPORARY VIEW mine AS SELECT 1 AS a")
-    assert writer.run("SELECT * FROM mine")["error"]["code"] == "TABLE_OR_VIEW_NOT_FOUND"
+    # What lasts as long as a session would be gone before the next call, which has none.
+    for sql in ("CREATE TEMPORARY VIEW mine AS SELECT 1 AS a", "USE default", "SET a.b = 1"):
+        assert writer.run(sql)["error"]["code"] == "needs_session", sql
 
     # A script gives the rows of its last statement.
     assert writer.run("BEGIN SELECT 1; SELECT 2; END")["rows"] == [[2]]
-    assert "error" not in writer.run("DROP TABLE made")
+    # What destroys is run when that is meant, and by Spark's own verdict nothing else is asked for.
+    for sql in ("DROP TABLE made", "INSERT OVERWRITE made SELECT 7", "TRUNCATE TABLE made"):
+        asked = writer.run(sql)["error"]
+        assert asked["code"] == "not_confirmed", sql
+        assert "made" in asked["message"], sql
+        assert "`confirm: true`" in asked["hint"], sql
+    for sql in (
+        "INSERT INTO made SELECT replace('4', 'b', 'c')",
+        "EXPLAIN DROP TABLE made",
+        "SELECT a AS update FROM made",
+    ):
+        assert "error" not in writer.run(sql), sql
+    assert reader.run("SELECT sum(a) FROM made")["rows"] == [[7]]
+    assert "error" not in writer.run("DROP TABLE made", confirm=True)
     assert reader.run("SELECT * FROM made")["error"]["code"] == "TABLE_OR_VIEW_NOT_FOUND"

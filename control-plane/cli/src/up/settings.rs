@@ -87,7 +87,7 @@ pub(crate) struct PostgresSettings {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SparkSettings {
     /// Your own Spark Connect server, such as `sc://host:15002` [default: a local Spark]
-    #[arg(long, env = "SPARK_REMOTE", value_name = "URL")]
+    #[arg(long, env = "SPARK_REMOTE", value_name = "URL", hide_env_values = true)]
     pub(crate) spark_remote: Option<String>,
 
     /// Your own master, such as `spark://host:7077`; SPARK_MASTER_REST and SPARK_MASTER_UI go with

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
 use results::Column;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use super::failure::{self, Break};
+use super::progress::StatementProgress;
 use super::stop::{Release, Stop};
 use super::{CLIENT_TYPE, Connect, ConnectError, Session};
 use crate::protocol as pb;
 use crate::types;
-use pb::execute_plan_response::{ExecutionProgress, ResponseType};
+use pb::execute_plan_response::ResponseType;
 
 /// After this many responses the server may forget what it sent, so that it need not keep a whole
 /// result.
@@ -41,17 +43,6 @@ pub enum Event {
     Progress(StatementProgress),
 }
 
-/// How far a statement is. Stages that Spark skips stay open to the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StatementProgress {
-    /// Tasks of the stages that are known by now.
-    pub tasks: u64,
-    /// Tasks of these that are done.
-    pub tasks_done: u64,
-    /// Tasks that run at this moment.
-    pub tasks_running: u64,
-}
-
 /// One statement under way. Dropped before [`Execution::next`] gave `None` or an error, it is
 /// interrupted on the server.
 #[derive(Debug)]
@@ -67,6 +58,7 @@ pub struct Execution {
     unreleased: u32,
     attempts: Attempts,
     events: VecDeque<Event>,
+    listener: Option<watch::Sender<StatementProgress>>,
 }
 
 /// How much the server may know of the statement.
@@ -90,7 +82,12 @@ struct Attempts {
 }
 
 impl Execution {
-    pub(super) fn new(connect: Connect, session: Session, plan: pb::Plan) -> Self {
+    pub(super) fn new(
+        connect: Connect,
+        session: Session,
+        plan: pb::Plan,
+        listener: Option<watch::Sender<StatementProgress>>,
+    ) -> Self {
         Self {
             connect,
             session,
@@ -105,6 +102,7 @@ impl Execution {
                 last: Instant::now(),
             },
             events: VecDeque::new(),
+            listener,
         }
     }
 
@@ -226,7 +224,11 @@ impl Execution {
                 self.events.extend(batches.into_iter().map(Event::Batch));
             }
             Some(ResponseType::ExecutionProgress(progress)) => {
-                self.events.push_back(Event::Progress(measure(&progress)));
+                let progress = StatementProgress::from(&progress);
+                if let Some(listener) = &self.listener {
+                    listener.send_replace(progress);
+                }
+                self.events.push_back(Event::Progress(progress));
             }
             _ => {}
         }
@@ -326,17 +328,4 @@ fn decode(batch: &pb::execute_plan_response::ArrowBatch) -> Result<Vec<RecordBat
         )));
     }
     Ok(batches)
-}
-
-fn measure(progress: &ExecutionProgress) -> StatementProgress {
-    let count = |n: i64| u64::try_from(n).unwrap_or_default();
-    StatementProgress {
-        tasks: progress.stages.iter().map(|s| count(s.num_tasks)).sum(),
-        tasks_done: progress
-            .stages
-            .iter()
-            .map(|s| count(s.num_completed_tasks))
-            .sum(),
-        tasks_running: count(progress.num_inflight_tasks),
-    }
 }

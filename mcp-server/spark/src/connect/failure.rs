@@ -25,10 +25,18 @@ pub enum ConnectError {
     /// The server answers, but runs nothing.
     #[error("Spark Connect at `{remote}` answers, but runs no statement: {reason}")]
     Broken {
-        /// Where it is.
+        /// Its address, without the token.
         remote: String,
         /// The part of it that is broken.
         reason: &'static str,
+    },
+    /// The server does not know this client.
+    #[error(
+        "Spark Connect at `{remote}` wants a token, and not the one that this server has, if any"
+    )]
+    Unauthenticated {
+        /// Its address, without the token.
+        remote: String,
     },
     /// The server no longer knows the statement, and what it did until then is not known.
     #[error(
@@ -65,6 +73,12 @@ impl SparkFailure {
     pub fn refusal(&self) -> Option<&str> {
         let (_, sentence) = self.message.split_once(REFUSAL)?;
         sentence.lines().next()
+    }
+
+    /// The command that the check in Spark did not let run, in small letters (`drop table`).
+    pub fn refused_command(&self) -> Option<&str> {
+        let (before, _) = self.refusal()?.split_once("` is no read")?;
+        before.rsplit('`').next()
     }
 }
 
@@ -136,6 +150,9 @@ pub(super) fn kind_of_break(status: &Status) -> Break {
 /// Reads a status into an error of ours.
 pub(super) fn read(connect: &Connect, status: &Status) -> ConnectError {
     match kind_of_break(status) {
+        Break::Answer if status.code() == Code::Unauthenticated => ConnectError::Unauthenticated {
+            remote: connect.remote.to_string(),
+        },
         Break::Answer => match broken_part(status.message()) {
             Some(reason) => ConnectError::Broken {
                 remote: connect.remote.to_string(),
@@ -317,6 +334,18 @@ mod tests {
         let plain = spark_failure(&Status::internal("[not a class] text"));
         assert_eq!(plain.error_class, None);
         assert_eq!(plain.message, "[not a class] text");
+    }
+
+    #[test]
+    fn it_reads_the_command_out_of_a_refusal() {
+        let refused = |sentence: &str| {
+            spark_failure(&Status::internal(format!("{REFUSAL}{sentence}")))
+                .refused_command()
+                .map(str::to_owned)
+        };
+        let no_read = "this server reads only, and `drop table` is no read: send SELECT";
+        assert_eq!(refused(no_read).as_deref(), Some("drop table"));
+        assert_eq!(refused("a script (BEGIN … END) is not run here"), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A Spark Connect server for tests, which plays a script: what each stream sends and how it ends.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,13 +14,15 @@ use results::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Connect, Session, SparkUser};
 use crate::queue::StatementQueue;
 use crate::sessions::Sessions;
 use crate::{Spark, protocol as pb};
-use pb::execute_plan_response::{ArrowBatch, ResponseType, ResultComplete};
+use pb::execute_plan_response::execution_progress::StageInfo;
+use pb::execute_plan_response::{ArrowBatch, ExecutionProgress, ResponseType, ResultComplete};
 use pb::spark_connect_service_server::{SparkConnectService, SparkConnectServiceServer};
 
 /// One stream that the server opens, for a statement or a reattach.
@@ -35,6 +38,8 @@ pub(crate) enum Turn {
 pub(crate) enum Item {
     /// A batch with the numbers of this range.
     Rows(i64, i64),
+    /// Of so many tasks so many are done.
+    Tasks(i64, i64),
     /// The true end of a result.
     Complete,
 }
@@ -94,21 +99,48 @@ impl Fake {
 
     /// Like [`Fake::serve`]; the first `interrupts` come before the operation is known.
     pub(crate) async fn serve_deaf_to(script: Vec<Turn>, interrupts: u32) -> (Self, Connect) {
-        let fake = Self {
+        let fake = Self::new(script, interrupts);
+        let address = fake.clone().listen(Server::builder(), None).await;
+        let remote = format!("sc://{address}").parse().expect("an address");
+        (fake, Connect::new(remote).expect("an address"))
+    }
+
+    /// Serves `script`, encrypted, to those alone who show the token.
+    pub(crate) async fn serve_encrypted(
+        script: Vec<Turn>,
+        certificate: Identity,
+        token: &'static str,
+    ) -> SocketAddr {
+        let tls = ServerTlsConfig::new().identity(certificate);
+        let server = Server::builder().tls_config(tls).expect("a certificate");
+        Self::new(script, 0).listen(server, Some(token)).await
+    }
+
+    fn new(script: Vec<Turn>, interrupts: u32) -> Self {
+        Self {
             script: Arc::new(Mutex::new(script.into())),
             asked: Arc::new(watch::Sender::new(Vec::new())),
             deaf_to: Arc::new(Mutex::new(interrupts)),
             openings: Arc::default(),
-        };
+        }
+    }
+
+    async fn listen(self, mut server: Server, token: Option<&'static str>) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        tokio::spawn(
-            tonic::transport::Server::builder()
-                .add_service(SparkConnectServiceServer::new(fake.clone()))
-                .serve_with_incoming(TcpListenerStream::new(listener)),
-        );
-        let remote = format!("sc://{address}").parse().expect("an address");
-        (fake, Connect::new(remote).expect("an address"))
+        let wanted = token.map(|token| format!("Bearer {token}"));
+        let check = move |request: Request<()>| {
+            let shown = request.metadata().get("authorization");
+            let shown = shown.and_then(|shown| shown.to_str().ok());
+            match wanted.is_none() || shown == wanted.as_deref() {
+                true => Ok(request),
+                false => Err(Status::unauthenticated("Invalid authentication token")),
+            }
+        };
+        let service = SparkConnectServiceServer::with_interceptor(self, check);
+        let serving = server.add_service(service);
+        tokio::spawn(serving.serve_with_incoming(TcpListenerStream::new(listener)));
+        address
     }
 
     /// Serves `script` to a Spark with one place for statements.
@@ -184,6 +216,17 @@ fn response(item: Item) -> pb::ExecutePlanResponse {
             ResponseType::ArrowBatch(ArrowBatch {
                 row_count: to - from,
                 data: arrow(from, to).into(),
+                ..Default::default()
+            }),
+        ),
+        Item::Tasks(done, all) => (
+            format!("tasks-{done}"),
+            ResponseType::ExecutionProgress(ExecutionProgress {
+                stages: vec![StageInfo {
+                    num_tasks: all,
+                    num_completed_tasks: done,
+                    ..Default::default()
+                }],
                 ..Default::default()
             }),
         ),

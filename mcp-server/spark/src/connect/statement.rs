@@ -7,7 +7,9 @@ use arrow_array::{RecordBatch, StringArray};
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
+use super::progress::StatementProgress;
 use crate::protocol as pb;
 use pb::catalog::CatType;
 use pb::expression::literal::LiteralType;
@@ -23,6 +25,7 @@ pub struct Statement {
     parameters: Parameters,
     most_rows: Option<i32>,
     texts: Option<Texts>,
+    listener: Option<watch::Sender<StatementProgress>>,
 }
 
 /// Texts that a statement brings along as a table of its own.
@@ -67,6 +70,7 @@ impl Statement {
             parameters: Parameters::None,
             most_rows: None,
             texts: None,
+            listener: None,
         }
     }
 
@@ -108,6 +112,17 @@ impl Statement {
     pub fn at_most(mut self, rows: u32) -> Self {
         self.most_rows = Some(i32::try_from(rows).unwrap_or(i32::MAX));
         self
+    }
+
+    /// Tells `listener` how far the statement is.
+    #[must_use]
+    pub fn telling(mut self, listener: watch::Sender<StatementProgress>) -> Self {
+        self.listener = Some(listener);
+        self
+    }
+
+    pub(super) fn take_listener(&mut self) -> Option<watch::Sender<StatementProgress>> {
+        self.listener.take()
     }
 
     /// The text of the statement.

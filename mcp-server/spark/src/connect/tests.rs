@@ -198,6 +198,18 @@ async fn it_lets_the_server_forget_what_has_arrived() {
 }
 
 #[tokio::test]
+async fn it_tells_a_listener_how_far_the_statement_is() {
+    let items = vec![Item::Tasks(1, 7), Item::Tasks(5, 7)];
+    let (_fake, connect) = Fake::serve(vec![Turn::Send(items, Open)]).await;
+    let (listener, mut heard) = tokio::sync::watch::channel(super::StatementProgress::default());
+    let statement = Statement::new("SELECT 1").telling(listener);
+    let running = tokio::spawn(count(connect.execute(&session(), statement)));
+    let told = heard.wait_for(|progress| progress.tasks_done == 5).await;
+    assert_eq!(told.expect("it runs").tasks, 7);
+    running.abort();
+}
+
+#[tokio::test]
 async fn it_says_where_nothing_answers() {
     // Bound, so that nobody else gets the port, and not listening.
     let nobody = tokio::net::TcpSocket::new_v4().expect("a socket");

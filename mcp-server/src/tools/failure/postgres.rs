@@ -108,7 +108,6 @@ fn of_refusal(refused: Refused) -> ToolFailure {
             ToolFailure::new("42501", message).with_hint(hint)
         }
         Refused::NotConfirmed => ToolFailure::new("not_confirmed", message)
-            .with_question("The statement changes every row of a table. Is that meant?")
             .with_hint("ask the user; if every row is meant, call again with `confirm: true`"),
         Refused::Trigger { signature, .. } => {
             ToolFailure::new("42501", message).with_hint(format!(

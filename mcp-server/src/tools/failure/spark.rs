@@ -2,6 +2,7 @@
 //! caller, the rest for the log.
 
 use super::ToolFailure;
+use crate::quotes::shorten_name;
 use crate::results::SinkError;
 use crate::spark::connect::{ConnectError, SparkFailure};
 use crate::spark::{Error, SessionError};
@@ -22,6 +23,12 @@ impl From<Error> for ToolFailure {
                 "the operator installs the check in Spark (`spark.sql.extensions`), and then all \
                  of Spark SQL can be read with",
             ),
+            Error::NeedsSession(_) => Self::new("needs_session", message).with_hint(
+                "put it into the statement itself (WITH for a view, schema.table for USE), or \
+                 connect with a revision of MCP that has sessions (up to 2025-11-25)",
+            ),
+            Error::SessionLost => Self::new("session_lost", message)
+                .with_hint("make anew what it needs, then call again"),
             Error::Unsupported(_) => Self::new("unsupported_type", message),
             Error::Sink(SinkError::Arrow(error)) => Self::new(
                 "spark_error",
@@ -37,6 +44,21 @@ impl From<Error> for ToolFailure {
     }
 }
 
+impl ToolFailure {
+    /// A statement of Spark would destroy this, and the caller has not said that it is meant.
+    pub fn unconfirmed_destruction(statement: &str) -> Self {
+        let statement = shorten_name(statement);
+        Self::new(
+            "not_confirmed",
+            format!("this destroys what is in Spark, and was not run: {statement}"),
+        )
+        .with_question(format!(
+            "Spark would run this, which cannot be undone: {statement}\nIs that meant?"
+        ))
+        .with_hint("ask the user; if that is meant, call again with `confirm: true`")
+    }
+}
+
 fn of_connection(error: ConnectError) -> ToolFailure {
     let message = error.to_string();
     match error {
@@ -45,6 +67,8 @@ fn of_connection(error: ConnectError) -> ToolFailure {
             .with_hint("try again in a minute; the operator finds the address in SPARK_REMOTE"),
         ConnectError::Broken { .. } => ToolFailure::unavailable(message)
             .with_hint("try again in a minute; if it stays so, the operator starts it again"),
+        ConnectError::Unauthenticated { .. } => ToolFailure::unavailable(message)
+            .with_hint("the operator sets SPARK_CONNECT_TOKEN or SPARK_CONNECT_TOKEN_FILE"),
         ConnectError::SessionGone => ToolFailure::unavailable(message).with_hint("try again"),
         ConnectError::Lost => ToolFailure::new("lost", message)
             .with_hint("look whether it took effect before you run it again"),
