@@ -77,8 +77,19 @@ impl GrowingRows {
         }
     }
 
+    /// Whether [`GrowingRows::finish`] may write to the disk.
+    pub fn ends_on_disk(&self) -> bool {
+        !self.bytes.fits_answer() || self.is_offered()
+    }
+
+    /// Whether blocks are offered beside an answer that holds all rows.
+    fn is_offered(&self) -> bool {
+        self.bytes.may_be_kept() && !self.text.shows_everything()
+    }
+
     /// Ends the result. Where it has to survive the machine this waits for the disk.
     pub fn finish(self) -> GrownRows {
+        let offered = self.is_offered();
         let Self {
             bytes,
             text,
@@ -93,7 +104,6 @@ impl GrowingRows {
         };
         let is_whole = bytes.fits_answer();
         let may_be_kept = bytes.may_be_kept();
-        let offered = may_be_kept && !text.shows_everything();
         let (rest, kept) = bytes.finish(rows, offered);
         let first = match kept {
             Ok(handle) if is_whole && may_be_kept => {

@@ -3,6 +3,7 @@
 mod description;
 mod first_rows;
 mod functions;
+mod known_answers;
 mod names;
 mod similar_names;
 mod tables;
@@ -11,5 +12,6 @@ pub use description::{
     Check, ColumnDescription, ForeignKey, Index, Reference, TableDescription, UniqueConstraint,
 };
 pub use functions::FunctionSummary;
+pub(super) use known_answers::CatalogueAnswers;
 pub use similar_names::{MissingTable, TableName};
 pub use tables::{TableFilter, TableKey, TableKind, TableSummary};

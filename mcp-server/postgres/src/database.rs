@@ -10,6 +10,7 @@ use results::Limits;
 
 use super::Error;
 use super::calm::Calm;
+use super::catalogue::CatalogueAnswers;
 use super::judge;
 use super::pool::{Lease, Opener, PoolUse, SessionPool};
 use super::session::{SessionAccess, SessionSettings};
@@ -55,6 +56,7 @@ pub struct SharedDatabase {
     caller_roles: Option<CallerRoles>,
     pub(super) types: Types,
     pub(super) calm: Calm,
+    pub(super) known: CatalogueAnswers,
     first_sessions: usize,
 }
 
@@ -147,6 +149,7 @@ impl Database {
             caller_roles: config.caller_roles.clone(),
             types: Types::default(),
             calm: Calm::default(),
+            known: CatalogueAnswers::default(),
             first_sessions,
             login: reader,
             session_settings,
@@ -189,6 +192,11 @@ impl Database {
     pub(super) fn call_time(&self) -> Duration {
         let most = self.most_time();
         self.time.map_or(most, |time| time.min(most))
+    }
+
+    /// The role of the caller, where callers have roles.
+    pub(super) fn role(&self) -> Option<&Arc<str>> {
+        self.role.as_ref()
     }
 
     /// A session of a pool of this database, under the caller's role.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::pool::Lease;
-use super::session::{SessionError, TextRow};
+use super::session::{STATE, SessionError, TextRow};
 use super::{Database, Error};
 
 /// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
@@ -18,6 +18,8 @@ const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL lock_timeout = 1000";
 pub struct ReadTransaction {
     lease: Lease,
     is_broken: bool,
+    /// The state of the database before its first statement; a standby cannot tell.
+    pub(crate) state: Option<String>,
 }
 
 impl Database {
@@ -26,13 +28,8 @@ impl Database {
     /// # Errors
     /// When PostgreSQL cannot be reached, or every such connection is busy.
     pub async fn read(&self) -> Result<ReadTransaction, Error> {
-        let mut lease = self.lease(&self.catalogue).await?;
-        self.in_time(async { Ok(lease.session().begin(BEGIN).await?) })
-            .await?;
-        Ok(ReadTransaction {
-            lease,
-            is_broken: false,
-        })
+        let lease = self.lease(&self.catalogue).await?;
+        self.in_time(ReadTransaction::begin(lease)).await
     }
 
     /// The result of `call`, unless that takes longer than it may; what it runs is cancelled then.
@@ -56,6 +53,22 @@ impl Database {
 }
 
 impl ReadTransaction {
+    /// Begins a transaction that only reads, and looks at the state of the database.
+    pub(crate) async fn begin(mut lease: Lease) -> Result<Self, Error> {
+        let session = lease.session();
+        session.send_begin(BEGIN)?;
+        session.send_own(STATE).await?;
+        session.flush().await?;
+        session.begun().await?;
+        let rows = session.own_reply(STATE).await?;
+        let state = rows.first().and_then(|row| row.get("state"));
+        Ok(Self {
+            state: state.map(ToOwned::to_owned),
+            lease,
+            is_broken: false,
+        })
+    }
+
     /// Runs a statement that this program wrote.
     ///
     /// # Errors

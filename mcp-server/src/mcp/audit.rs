@@ -41,6 +41,8 @@ impl<'a> Line<'a> {
     fn write(&self, outcome: &str, code: Option<&str>, took: Duration, bytes: usize) {
         tracing::info!(
             target: TARGET,
+            // The line says itself whose call it is.
+            parent: None,
             call = self.name,
             call_id = self.call.request_id.0,
             who = self.call.principal.owner().unwrap_or("anonymous"),

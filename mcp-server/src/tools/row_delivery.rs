@@ -196,7 +196,11 @@ impl<'a> RowDelivery<'a> {
             first,
             mut result,
             text,
-        } = on_disk(move || sink.finish()).await?;
+        } = match sink.ends_on_disk() {
+            true => on_disk(move || sink.finish()).await?,
+            // Most results are small, and to hand one over costs more than to end it.
+            false => sink.finish(),
+        };
         if result.handle.is_none() {
             // A row that the port could not read is lost for the sink, too.
             result.truncation = result.truncation.or(written.truncation);

@@ -7,6 +7,7 @@ mod change_streams;
 mod connections;
 mod correlation;
 mod deadline;
+mod door;
 mod envelope;
 mod event_streams;
 mod health;
@@ -29,7 +30,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::handler::HandlerWithoutStateExt as _;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::response::sse::Event;
 use futures::StreamExt as _;
@@ -47,6 +48,7 @@ use crate::config::Config;
 use crate::mcp::{Catalogue, Incoming, McpServer, RunningCalls};
 use crate::services::Services;
 use change_streams::ChangeStreams;
+use door::Door;
 use event_streams::{StreamLimits, Streams};
 use plain_calls::ShortWay;
 use session_id::{SessionCaller, SessionId};
@@ -218,19 +220,16 @@ fn router(
     let asked = mcp.clone();
     let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone(), answers.clone());
     let answer = move |request: Request| Arc::clone(&endpoint).answer(request);
+    let door = Door {
+        reader,
+        sessions,
+        principals,
+        answers,
+        short_way: ShortWay::new(server, mcp),
+    };
     Router::new()
         .nest_service("/mcp", answer.into_service())
-        .layer(from_fn_with_state(
-            ShortWay::new(server, mcp),
-            plain_calls::answer,
-        ))
-        .layer(from_fn_with_state(
-            (principals, answers),
-            incoming::describe,
-        ))
-        .layer(from_fn_with_state(sessions, sessions::attend))
-        .layer(from_fn(deadline::keep))
-        .layer(from_fn_with_state(reader, repairs::repair))
+        .layer(from_fn_with_state(Arc::new(door), door::pass))
         .route("/health", axum::routing::get(health::answer))
         .with_state((Arc::new(health::HealthDoor::new(services)), asked))
         .merge(old_pair)

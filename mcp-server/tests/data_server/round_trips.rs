@@ -252,3 +252,39 @@ async fn it_runs_nothing_of_a_query_whose_names_mean_something_else_now() {
         run(&mut connection, restored).await;
     }
 }
+
+#[tokio::test]
+async fn it_reads_the_catalogue_anew_only_when_something_has_changed() {
+    let database = Database::with(THINGS).await;
+    let (server, line) = server_on(&database, &[]).await;
+    let client = server.client();
+    let mut connection = database.connection().await;
+    let schema = json!({"uri": "postgres://schema/public"});
+    for round in 1..4 {
+        let last = format!("of_round_{round}");
+        run(&mut connection, &format!("CREATE TABLE {last} (id int)")).await;
+        let table = json!({"name": "get_table_schema", "arguments": {"table": last}});
+        for (method, params, looks) in [
+            (
+                "tools/call",
+                json!({"name": "list_tables", "arguments": {}}),
+                1,
+            ),
+            ("tools/call", table, 1),
+            // Its tables, and its functions.
+            ("resources/read", schema.clone(), 2),
+        ] {
+            let mut turns = usize::MAX;
+            for _ in 0..CALLS {
+                let before = line.turns();
+                let answer = client.request(method, params.clone()).await;
+                assert!(answer.result().to_string().contains(&last), "{params}");
+                turns = turns.min(line.turns() - before);
+                if turns == looks {
+                    break;
+                }
+            }
+            assert_eq!(turns, looks, "{params}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ mod queries;
 
 use serde::Serialize;
 
+use super::known_answers::Asked;
 use super::{MissingTable, TableName};
 use crate::{Database, Error, ReadTransaction, TextRow};
 use queries::{COLUMNS, CONSTRAINTS, INDEXES, REFERENCES, TABLE};
@@ -127,11 +128,16 @@ impl Database {
         &self,
         wanted: &TableName,
     ) -> Result<Result<TableDescription, MissingTable>, Error> {
-        let mut transaction = self.read().await?;
+        let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
-            let described = describe(&mut transaction, wanted).await;
-            transaction.end().await;
-            described
+            let parameters = [wanted.schema.as_deref(), Some(wanted.table.as_str())];
+            let known = &self.known.descriptions;
+            let mut asking = match self.ask(lease, known, TABLE, &parameters).await? {
+                Asked::Known(described) => return Ok(described),
+                Asked::Anew(asking) => asking,
+            };
+            let described = describe(&mut asking.transaction, wanted).await;
+            asking.end(described).await
         })
         .await
     }

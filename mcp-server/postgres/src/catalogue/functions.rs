@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::{Database, Error};
+use super::known_answers::Asked;
+use crate::{Database, Error, ReadTransaction};
 
 /// A function or procedure in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,30 +33,39 @@ impl Database {
         most: u32,
     ) -> Result<Option<Vec<FunctionSummary>>, Error> {
         let most = most.to_string();
-        let mut transaction = self.read().await?;
+        let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
-            let found = transaction.rows(SCHEMA, &[Some(schema)]).await?;
-            let functions = match found.is_empty() {
-                true => None,
-                false => {
-                    let parameters = [Some(schema), Some(most.as_str())];
-                    let rows = transaction.rows(FUNCTIONS, &parameters).await?;
-                    let functions = rows.iter().map(|row| FunctionSummary {
-                        name: row.text("name"),
-                        kind: row.text("kind"),
-                        arguments: row.text("arguments"),
-                        returns: row.get("returns").map(ToOwned::to_owned),
-                        language: row.text("language"),
-                        comment: row.get("comment").map(ToOwned::to_owned),
-                    });
-                    Some(functions.collect())
-                }
+            let parameters = [Some(schema), Some(most.as_str())];
+            let known = &self.known.functions;
+            let mut asking = match self.ask(lease, known, FUNCTIONS, &parameters).await? {
+                Asked::Known(functions) => return Ok(functions),
+                Asked::Anew(asking) => asking,
             };
-            transaction.end().await;
-            Ok(functions)
+            let functions = read(&mut asking.transaction, &parameters).await;
+            asking.end(functions).await
         })
         .await
     }
+}
+
+/// The functions of the schema that the first parameter names, if there is such a schema.
+async fn read(
+    transaction: &mut ReadTransaction,
+    parameters: &[Option<&str>; 2],
+) -> Result<Option<Vec<FunctionSummary>>, Error> {
+    if transaction.rows(SCHEMA, &parameters[..1]).await?.is_empty() {
+        return Ok(None);
+    }
+    let rows = transaction.rows(FUNCTIONS, parameters).await?;
+    let functions = rows.iter().map(|row| FunctionSummary {
+        name: row.text("name"),
+        kind: row.text("kind"),
+        arguments: row.text("arguments"),
+        returns: row.get("returns").map(ToOwned::to_owned),
+        language: row.text("language"),
+        comment: row.get("comment").map(ToOwned::to_owned),
+    });
+    Ok(Some(functions.collect()))
 }
 
 const SCHEMA: &str = "SELECT 1 AS found FROM pg_catalog.pg_namespace n WHERE n.nspname = $1::text";

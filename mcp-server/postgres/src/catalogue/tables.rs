@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Database, Error};
+use super::known_answers::Asked;
+use crate::{Database, Error, TextRow};
 
 /// A table, view or foreign table in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,34 +92,40 @@ impl Database {
         let (after_schema, after_name) = after
             .map(|key| (key.schema.as_str(), key.name.as_str()))
             .unzip();
-        let mut transaction = self.read().await?;
+        let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
-            let rows = transaction
-                .rows(
-                    TABLES,
-                    &[
-                        filter.schema,
-                        after_schema,
-                        after_name,
-                        Some(&most),
-                        filter.kind.map(TableKind::letter),
-                        filter.name,
-                    ],
-                )
-                .await?;
-            transaction.end().await;
-            let tables = rows.iter().map(|row| TableSummary {
-                schema: row.text("schema"),
-                name: row.text("name"),
-                kind: row.text("kind"),
-                partition_of: row.get("partition_of").map(ToOwned::to_owned),
-                rows_estimate: row.number("rows_estimate"),
-                bytes: row.number("bytes"),
-                comment: row.get("comment").map(ToOwned::to_owned),
-            });
-            Ok(tables.collect())
+            let parameters = [
+                filter.schema,
+                after_schema,
+                after_name,
+                Some(most.as_str()),
+                filter.kind.map(TableKind::letter),
+                filter.name,
+            ];
+            let mut asking = match self
+                .ask(lease, &self.known.tables, TABLES, &parameters)
+                .await?
+            {
+                Asked::Known(tables) => return Ok(tables),
+                Asked::Anew(asking) => asking,
+            };
+            let rows = asking.transaction.rows(TABLES, &parameters).await;
+            let tables = rows.map(|rows| rows.iter().map(summary).collect());
+            asking.end(tables).await
         })
         .await
+    }
+}
+
+fn summary(row: &TextRow) -> TableSummary {
+    TableSummary {
+        schema: row.text("schema"),
+        name: row.text("name"),
+        kind: row.text("kind"),
+        partition_of: row.get("partition_of").map(ToOwned::to_owned),
+        rows_estimate: row.number("rows_estimate"),
+        bytes: row.number("bytes"),
+        comment: row.get("comment").map(ToOwned::to_owned),
     }
 }
 

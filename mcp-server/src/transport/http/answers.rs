@@ -1,6 +1,8 @@
 //! The bound of answers that wait for their clients, and what a caller hears whose answer has no
 //! room.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::response::Response;
 use http::header::{self, HeaderValue};
@@ -22,33 +24,34 @@ pub(super) const LIMITS: AnswerLimits = AnswerLimits {
 /// A request whose answer may have no room.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asker {
-    id: Value,
-    is_call: bool,
+    envelope: Arc<Envelope>,
     is_stateless: bool,
 }
 
 impl Asker {
     /// The sender of the request with this envelope and these headers.
-    pub(super) fn of(envelope: Option<&Envelope>, headers: &HeaderMap) -> Self {
-        let envelope = envelope.cloned().unwrap_or_default();
+    pub(super) fn of(envelope: Option<Arc<Envelope>>, headers: &HeaderMap) -> Self {
         Self {
-            id: envelope.id,
-            is_call: envelope.method == "tools/call",
+            envelope: envelope.unwrap_or_default(),
             is_stateless: envelope::is_stateless(headers),
         }
+    }
+
+    fn is_call(&self) -> bool {
+        self.envelope.method == "tools/call"
     }
 
     /// The answer in the place of one that has no room. A call has been made, so that its status
     /// invites no client to repeat it; and on the revisions with sessions clients end theirs with
     /// any other status than 200.
     pub(super) fn refuse(&self) -> Response {
-        let may_fail = self.is_stateless || self.id.is_null();
-        let status = match may_fail && !self.is_call {
+        let may_fail = self.is_stateless || self.envelope.id.is_null();
+        let status = match may_fail && !self.is_call() {
             true => StatusCode::SERVICE_UNAVAILABLE,
             false => StatusCode::OK,
         };
         let mut response = refusal::in_json(status, &self.message());
-        if !self.is_call {
+        if !self.is_call() {
             let seconds = HeaderValue::from_static(RETRY_AFTER);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
@@ -61,9 +64,9 @@ impl Asker {
     }
 
     fn message(&self) -> Value {
-        if self.is_call {
+        if self.is_call() {
             return refusal::failed_call(
-                &self.id,
+                &self.envelope.id,
                 "the call was made, but there is no room for its answer: too many large answers \
                  of this server wait for their clients; call again in a few seconds or with a \
                  smaller limit what only reads, and look at what a change has done before you \
@@ -75,7 +78,7 @@ impl Asker {
             "too many large answers of this server wait for their clients; try again in a few \
              seconds",
             None,
-            &self.id,
+            &self.envelope.id,
         )
     }
 }

@@ -5,12 +5,12 @@
 //! status left to say anything with, so it ends with a JSON-RPC error.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method};
@@ -73,23 +73,26 @@ impl RequestDeadline {
     }
 }
 
-/// Middleware: puts a [`RequestDeadline`] into the request, and ends an event stream that would
+/// Puts a [`RequestDeadline`] into the request, and ends an event stream that would
 /// outlast it.
 ///
 /// A stream that is no answer has no deadline: it ends where it is cut.
-pub(super) async fn keep(mut request: Request, next: Next) -> Response {
+pub(super) async fn keep<F: Future<Output = Response>>(
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     if request.method() != Method::POST {
-        return next.run(request).await;
+        return next(request).await;
     }
     let Some(deadline) = RequestDeadline::of(request.headers(), Instant::now()) else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let id = request
         .extensions()
-        .get::<Envelope>()
+        .get::<Arc<Envelope>>()
         .map_or(Value::Null, |envelope| envelope.id.clone());
     request.extensions_mut().insert(deadline);
-    deadline.bound(next.run(request).await, &id)
+    deadline.bound(next(request).await, &id)
 }
 
 fn last_event(id: &Value, given: Duration) -> Bytes {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -56,8 +56,7 @@ pub(super) fn routes(
     Router::new()
         .route("/messages", post(receive_at_query))
         .route("/mcp/messages/{session}", post(receive_at_path))
-        .layer(from_fn(deadline::keep))
-        .layer(from_fn_with_state(reader, repairs::repair))
+        .layer(from_fn_with_state(reader, receive_whole))
         .route("/sse", get(open_beside_messages))
         .route("/mcp/sse", get(open_below_mcp))
         .layer(map_response(move |response: Response| {
@@ -68,6 +67,12 @@ pub(super) fn routes(
         }))
         .layer(from_fn_with_state(mcp, admit))
         .with_state(streams)
+}
+
+/// Middleware: reads the message, and keeps its time.
+async fn receive_whole(State(reader): State<BodyReader>, request: Request, next: Next) -> Response {
+    let in_time = |request| deadline::keep(request, |request| next.run(request));
+    repairs::repair(&reader, request, in_time).await
 }
 
 /// Middleware: answers 403 to a `Host` or `Origin` that the streamable endpoint would not hear.

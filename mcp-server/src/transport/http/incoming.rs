@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -45,15 +44,17 @@ impl PrincipalHeader {
     }
 }
 
-/// Middleware: puts an [`Incoming`] into the request, and the bytes of its result into the answer.
-pub(super) async fn describe(
-    State((principals, answers)): State<(PrincipalHeader, AnswerBudget)>,
+/// Puts an [`Incoming`] into the request, and the bytes of its result into the answer.
+pub(super) async fn describe<F: Future<Output = Response>>(
+    principals: &PrincipalHeader,
+    answers: &AnswerBudget,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let raw_result = Arc::new(RawResult::default());
     let extensions = request.extensions();
-    let asker = Asker::of(extensions.get::<Envelope>(), request.headers());
+    let envelope = extensions.get::<Arc<Envelope>>().cloned();
+    let asker = Asker::of(envelope, request.headers());
     let incoming = Incoming {
         id: correlation::read(request.headers()),
         principal: principals.read(request.headers()),
@@ -66,8 +67,9 @@ pub(super) async fn describe(
         way_back: WayBack::None,
     };
     request.extensions_mut().insert(incoming);
-    let response = next.run(request).await;
+    let response = next(request).await;
     if is_event_stream(response.headers()) {
+        let answers = answers.clone();
         return response.map(|body| {
             // rmcp writes one event into one frame.
             Body::new(body.map_frame(move |frame| {
@@ -78,7 +80,7 @@ pub(super) async fn describe(
             }))
         });
     }
-    write_whole(response, &raw_result, &answers)
+    write_whole(response, &raw_result, answers)
         .await
         .unwrap_or_else(|_| asker.refuse())
 }

@@ -7,8 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -37,11 +36,10 @@ const CALL: &str = "tools/call";
 const ENCODED: &str = "=?";
 
 /// The way past rmcp.
-#[derive(Clone)]
 pub(super) struct ShortWay {
     server: McpServer,
     mcp: Mcp,
-    heard: Arc<Mutex<Vec<Names>>>,
+    heard: Mutex<Vec<Names>>,
 }
 
 /// The `Host` and the `Origin` of a request.
@@ -83,7 +81,7 @@ impl ShortWay {
         Self {
             server,
             mcp,
-            heard: Arc::default(),
+            heard: Mutex::default(),
         }
     }
 
@@ -106,25 +104,25 @@ impl ShortWay {
     }
 }
 
-/// Middleware: answers a plain call, and passes on everything else as it came.
-pub(super) async fn answer(
-    State(way): State<ShortWay>,
+/// Answers a plain call, and passes on everything else as it came.
+pub(super) async fn answer<F: Future<Output = Response>>(
+    way: &ShortWay,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let is_call = request
         .extensions()
-        .get::<Envelope>()
+        .get::<Arc<Envelope>>()
         .is_some_and(|envelope| envelope.method == CALL);
     if !is_call {
-        return next.run(request).await;
+        return next(request).await;
     }
     let (parts, body) = request.into_parts();
     let Some(head) = plain_head(&parts.method, &parts.uri, &parts.headers) else {
-        return next.run(Request::from_parts(parts, body)).await;
+        return next(Request::from_parts(parts, body)).await;
     };
     let Ok(body) = body.collect().await else {
-        return next.run(Request::from_parts(parts, Body::empty())).await;
+        return next(Request::from_parts(parts, Body::empty())).await;
     };
     let body = body.to_bytes();
     if let Some(call) = plain_body(&body, &head)
@@ -142,7 +140,7 @@ pub(super) async fn answer(
         return response;
     }
     request = Request::from_parts(parts, Body::from(body));
-    next.run(request).await
+    next(request).await
 }
 
 /// The facts of a request's head, if it is plain.

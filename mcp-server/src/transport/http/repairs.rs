@@ -10,9 +10,10 @@
 //!   news.
 //! - A refusal is JSON-RPC, never plain text.
 
+use std::sync::Arc;
+
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -31,14 +32,14 @@ use super::refusal::{
 /// Refusals of the transport are a sentence; what is longer is a result and passes untouched.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
-/// Middleware: the repairs above.
-pub(super) async fn repair(
-    State(reader): State<BodyReader>,
+/// Answers a request by way of `next`, with the repairs above.
+pub(super) async fn repair<F: Future<Output = Response>>(
+    reader: &BodyReader,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     if request.method() != Method::POST {
-        return speak_json_rpc(next.run(request).await, &Value::Null, None).await;
+        return speak_json_rpc(next(request).await, &Value::Null, None).await;
     }
     let (mut parts, body) = request.into_parts();
     let read = match reader.read(body).await {
@@ -54,16 +55,14 @@ pub(super) async fn repair(
         return refused;
     }
     normalise(&mut parts.headers);
-    let id = envelope.id.clone();
-    parts.extensions.insert(envelope);
-    let headers = parts.headers.clone();
-    let response = next
-        .run(Request::from_parts(parts, Body::from(body.clone())))
-        .await;
+    let envelope = Arc::new(envelope);
+    parts.extensions.insert(Arc::clone(&envelope));
+    let said = Said::by(&parts.headers);
+    let response = next(Request::from_parts(parts, Body::from(body.clone()))).await;
     if response.status().is_success() {
         return response;
     }
-    repair_refusal(response, &headers, body, &id).await
+    repair_refusal(response, &said, body, &envelope.id).await
 }
 
 fn two_versions(headers: &HeaderMap, envelope: &Envelope) -> Option<Response> {
@@ -126,16 +125,25 @@ fn normalise(headers: &mut HeaderMap) {
     }
 }
 
-async fn repair_refusal(
-    response: Response,
-    request: &HeaderMap,
-    body: &[u8],
-    id: &Value,
-) -> Response {
-    let is_json = request
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
-    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && is_json {
+/// The headers of a request by which its refusal is repaired.
+struct Said {
+    is_json: bool,
+    version: Option<HeaderValue>,
+}
+
+impl Said {
+    fn by(headers: &HeaderMap) -> Self {
+        let media_type = headers.get(CONTENT_TYPE);
+        Self {
+            is_json: media_type
+                .is_some_and(|value| value.as_bytes().starts_with(b"application/json")),
+            version: headers.get(PROTOCOL_VERSION).cloned(),
+        }
+    }
+}
+
+async fn repair_refusal(response: Response, said: &Said, body: &[u8], id: &Value) -> Response {
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && said.is_json {
         let (code, message) = match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
             Ok(_) => (
                 INVALID_REQUEST,
@@ -145,9 +153,8 @@ async fn repair_refusal(
         };
         return refusal::answer(StatusCode::BAD_REQUEST, code, message, None, id);
     }
-    let version = request
-        .get(PROTOCOL_VERSION)
-        .and_then(|value| value.to_str().ok());
+    let version = said.version.as_ref();
+    let version = version.and_then(|value| value.to_str().ok());
     let unknown = version.filter(|version| {
         ProtocolVersion::KNOWN_VERSIONS
             .iter()

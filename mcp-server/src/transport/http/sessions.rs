@@ -11,8 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
+use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
@@ -106,20 +105,20 @@ impl Sessions {
     }
 }
 
-/// Middleware: gives an id on `initialize`, tells rmcp the revision of a session whose client does
-/// not, and does what clients do to their sessions: answer a question, cancel a call, end it all.
-pub(super) async fn attend(
-    State(sessions): State<Arc<Sessions>>,
+/// Gives an id on `initialize`, tells rmcp the revision of a session whose client does not, and does
+/// what clients do to their sessions: answer a question, cancel a call, end it all.
+pub(super) async fn attend<F: Future<Output = Response>>(
+    sessions: &Sessions,
     mut request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     if is_stateless(request.headers()) {
-        return next.run(request).await;
+        return next(request).await;
     }
-    let envelope = request.extensions().get::<Envelope>().cloned();
+    let envelope = request.extensions().get::<Arc<Envelope>>().cloned();
     let envelope = envelope.unwrap_or_default();
     if envelope.method == "initialize" {
-        return begin(next.run(request).await, envelope.abilities).await;
+        return begin(next(request).await, envelope.abilities).await;
     }
     let session = match named(request.headers()) {
         None => None,
@@ -127,7 +126,7 @@ pub(super) async fn attend(
         Some(_) => return unknown(&envelope),
     };
     let Some(session) = session else {
-        return next.run(request).await;
+        return next(request).await;
     };
     let ends = request.method() == Method::DELETE;
     if let Ok(revision) = HeaderValue::from_str(session.revision.as_str()) {
@@ -139,7 +138,7 @@ pub(super) async fn attend(
         session: session.to_string(),
         principal: sessions.principals.read(request.headers()),
     };
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     // rmcp has no sessions here and says so, once it has found `Host` and `Origin` in order.
     if ends && response.status() == StatusCode::METHOD_NOT_ALLOWED {
         sessions.end(session);
