@@ -58,6 +58,7 @@ bench:
 	$(TARGET)/release/wasm-build --out-dir $(TARGET)/filters/floor floor-noop floor-io
 	$(APART) $(PYTHON) tests/bench/run.py
 	$(APART) $(PYTHON) tests/bench/data_server/beside_peers.py
+	$(APART) $(PYTHON) tests/bench/data_server/beside_spark.py
 	cargo fetch --locked --quiet
 	$(APART) cargo bench --locked --offline --quiet -p mcp-server --bench large_results
 

@@ -170,6 +170,13 @@ def find_cargo() -> Path | None:
     return Path(command) if command else None
 
 
+def find_jdbc_driver() -> Path | None:
+    """PostgreSQL's driver for Java, in the places of Debian's and Fedora's packages."""
+    folder = Path("/usr/share/java")
+    names = ("postgresql.jar", "postgresql-jdbc/postgresql.jar", "postgresql-jdbc.jar")
+    return next((folder / name for name in names if (folder / name).exists()), None)
+
+
 REQUIREMENTS = [
     Requirement("rustup", "rustup", find_rustup, None, {}, first=True),
     Requirement("cargo", "cargo on the PATH", find_cargo, None, {}, first=True),
@@ -192,7 +199,7 @@ REQUIREMENTS = [
             "apk": ["openjdk17-jre-headless"],
             "brew": ["openjdk@17"],
         },
-        purposes=("up", "test"),
+        purposes=("up", "test", "bench"),
     ),
     Requirement(
         "javac",
@@ -206,7 +213,7 @@ REQUIREMENTS = [
             "apk": ["openjdk17-jdk"],
             "brew": ["openjdk@17"],
         },
-        purposes=("up", "test"),
+        purposes=("up", "test", "bench"),
     ),
     Requirement(
         "postgres",
@@ -221,6 +228,14 @@ REQUIREMENTS = [
             "brew": ["postgresql@17"],
         },
         purposes=("up", "test", "bench"),
+    ),
+    Requirement(
+        "jdbc-driver",
+        "PostgreSQL's JDBC driver (/usr/share/java/postgresql.jar), which Spark's writer needs",
+        find_jdbc_driver,
+        "postgresql-jdbc.jar",
+        {"apt-get": ["libpostgresql-jdbc-java"], "dnf": ["postgresql-jdbc"]},
+        purposes=("test", "bench"),
     ),
 ]
 

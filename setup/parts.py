@@ -56,7 +56,7 @@ class Envoy(Part):
 
 
 class Spark(Part):
-    purposes = ("up", "test")
+    purposes = ("up", "test", "bench")
     name, title = "spark-4.3.0", "Spark 4.3.0"
     download_mb, disk_mb, scratch_mb, seconds = 456, 510, 1700, 60
     pins, needs, links = (
@@ -100,7 +100,7 @@ class Spark(Part):
 class SparkExtension(Part):
     """The check inside Spark that statements only read, compiled against the Spark that runs it."""
 
-    purposes = ("up", "test")
+    purposes = ("up", "test", "bench")
     name, title = "spark-extension", "check for Spark SQL (compiled here)"
     disk_mb, seconds = 1, 5
     folder_of_sources = REPOSITORY / "mcp-server/spark-extension/src"
@@ -229,6 +229,13 @@ PYTHON_CLIENTS = [
         (30, 152, 40),
     ),
     PythonClients("fastmcp-4", "MCP client of fastmcp 4", "clients-fastmcp-4.txt", (18, 94, 25)),
+    PythonClients(
+        "pyspark",
+        "PySpark's Connect client",
+        "clients-pyspark.txt",
+        (76, 300, 25),
+        ("test", "bench"),
+    ),
     PythonClients("mcp-fuzzer", "fuzzer of MCP servers", "mcp-fuzzer.txt", (6, 63, 20), ("fuzz",)),
 ]
 

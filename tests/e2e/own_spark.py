@@ -15,7 +15,13 @@ EXTENSION = "portcullis.spark.ReadOnlyExtension"
 class SparkConnect:
     """A Connect server with a master in its own process."""
 
-    def __init__(self, installation: Installation, directory: Path, *settings: str) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        directory: Path,
+        *settings: str,
+        master: str = "local[1]",
+    ) -> None:
         self.port = free_port()
         home = installation.home / "spark"
         settings = (
@@ -30,7 +36,7 @@ class SparkConnect:
             home / "bin/spark-submit",
             "--class",
             "org.apache.spark.sql.connect.service.SparkConnectServer",
-            *("--master", "local[1]", "--driver-memory", "1g"),
+            *("--master", master, "--driver-memory", "1g"),
             *("--driver-class-path", installation.home / "spark-extension.jar"),
             *(part for setting in settings for part in ("--conf", setting)),
             "spark-internal",

@@ -212,18 +212,19 @@ def wanted(*chosen: str) -> set[str]:
 
 TEST_CLIENTS = {"node", "clients-python", "clients-node", "cargo-nextest"}
 LINTERS = {"cargo-deny", "ruff"}
+NOT_UP = TEST_CLIENTS | LINTERS | {"clients-pyspark", "jdbc-driver"}
 
 
 @pytest.mark.parametrize(
     ("purpose", "brings", "leaves"),
     [
-        ("up", {"envoy", "spark", "java", "postgres", "wasm-target"}, TEST_CLIENTS | LINTERS),
+        ("up", {"envoy", "spark", "java", "postgres", "wasm-target"}, NOT_UP),
         ("test", {"envoy", "spark", *TEST_CLIENTS}, LINTERS),
         ("lint", {"clients-python", *LINTERS}, {"envoy", "spark", "node", "java", "postgres"}),
         (
             "bench",
-            {"envoy", "clients-python", "node", "peers-node", "postgres"},
-            {"spark", "java", *LINTERS},
+            {"envoy", "clients-python", "node", "peers-node", "postgres", "spark", "jdbc-driver"},
+            LINTERS,
         ),
     ],
 )

@@ -63,10 +63,10 @@ class Server:
     def answers_sql(self) -> bool:
         return self.name != ECHO
 
-    def post(self, call: dict) -> bytes:
-        """The body of the answer to one message."""
+    def post(self, call: dict, patience: float = 60) -> bytes:
+        """The body of the answer to one message, which comes within so many seconds."""
         headers = [pair for pair in questions.HEADERS if pair[0] != "host"]
-        with Connection(self.port, 60) as connection:
+        with Connection(self.port, patience) as connection:
             reply = connection.post("/mcp", headers, json.dumps(call).encode())
         if reply.status != 200:
             raise questions.WrongAnswer(f"{self.name}: status {reply.status}: {reply.body[:300]}")

@@ -9,7 +9,8 @@ use tokio_postgres::NoTls;
 /// lives as long as the benchmark.
 pub const PASSWORD: &str = "benchmark";
 
-/// A table of 1 000 rows and eight columns, as an agent reads them, and the role that reads it.
+/// A table of 1 000 rows and eight columns, as an agent reads them, and the role that reads it;
+/// tables that are loaded from Spark, and the role that loads them.
 const TABLES: &str = "
 CREATE ROLE reader LOGIN PASSWORD 'benchmark';
 GRANT SET ON PARAMETER log_min_messages TO reader;
@@ -24,6 +25,19 @@ SELECT n::bigint AS id,
        CASE WHEN n % 5 = 0 THEN NULL ELSE 'note of order ' || n END AS note
 FROM generate_series(1, 1000) n;
 GRANT SELECT ON orders TO reader;
+CREATE ROLE loader LOGIN PASSWORD 'benchmark';
+CREATE TABLE narrow (id bigint, customer integer, product text, price double precision,
+                     created timestamptz);
+CREATE TABLE wide (id bigint, amount numeric, discount numeric(12,2), exact numeric(38,10),
+                   tags text[], counts integer[], document jsonb, note text, paid boolean,
+                   day date, score double precision, created timestamptz);
+CREATE TABLE narrow_of_jdbc (LIKE narrow);
+CREATE TABLE wide_of_jdbc (LIKE wide);
+ALTER TABLE narrow OWNER TO loader;
+ALTER TABLE wide OWNER TO loader;
+ALTER TABLE narrow_of_jdbc OWNER TO loader;
+ALTER TABLE wide_of_jdbc OWNER TO loader;
+GRANT SELECT ON narrow, wide, narrow_of_jdbc, wide_of_jdbc TO reader;
 VACUUM ANALYZE orders;
 ";
 
