@@ -1,9 +1,9 @@
 //! PostgreSQL's catalogue: the tables there are, and what one must know of a table to query it.
 
+mod asking;
 mod description;
 mod first_rows;
 mod functions;
-mod known_answers;
 mod names;
 mod similar_names;
 mod tables;
@@ -12,6 +12,5 @@ pub use description::{
     Check, ColumnDescription, ForeignKey, Index, Reference, TableDescription, UniqueConstraint,
 };
 pub use functions::FunctionSummary;
-pub(super) use known_answers::CatalogueAnswers;
 pub use similar_names::{MissingTable, TableName};
 pub use tables::{TableFilter, TableKey, TableKind, TableSummary};

@@ -10,8 +10,8 @@ use results::Limits;
 
 use super::Error;
 use super::calm::Calm;
-use super::catalogue::CatalogueAnswers;
 use super::judge;
+use super::known_answers::KnownAnswers;
 use super::pool::{Lease, Opener, PoolUse, SessionPool};
 use super::session::{SessionAccess, SessionSettings};
 use super::types::Types;
@@ -56,7 +56,7 @@ pub struct SharedDatabase {
     caller_roles: Option<CallerRoles>,
     pub(super) types: Types,
     pub(super) calm: Calm,
-    pub(super) known: CatalogueAnswers,
+    pub(super) known: KnownAnswers,
     first_sessions: usize,
 }
 
@@ -149,7 +149,7 @@ impl Database {
             caller_roles: config.caller_roles.clone(),
             types: Types::default(),
             calm: Calm::default(),
-            known: CatalogueAnswers::default(),
+            known: KnownAnswers::default(),
             first_sessions,
             login: reader,
             session_settings,

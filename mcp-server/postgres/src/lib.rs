@@ -13,6 +13,7 @@ mod databases;
 mod error;
 mod health;
 pub mod judge;
+mod known_answers;
 mod new_table;
 mod parameters;
 mod plan;

@@ -4,7 +4,7 @@ mod queries;
 
 use serde::Serialize;
 
-use super::known_answers::Asked;
+use super::asking::Asked;
 use super::{MissingTable, TableName};
 use crate::{Database, Error, ReadTransaction, TextRow};
 use queries::{COLUMNS, CONSTRAINTS, INDEXES, REFERENCES, TABLE};
@@ -131,8 +131,7 @@ impl Database {
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
             let parameters = [wanted.schema.as_deref(), Some(wanted.table.as_str())];
-            let known = &self.known.descriptions;
-            let mut asking = match self.ask(lease, known, TABLE, &parameters).await? {
+            let mut asking = match self.ask(lease, TABLE, &parameters).await? {
                 Asked::Known(described) => return Ok(described),
                 Asked::Anew(asking) => asking,
             };

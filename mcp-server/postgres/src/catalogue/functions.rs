@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::known_answers::Asked;
+use super::asking::Asked;
 use crate::{Database, Error, ReadTransaction};
 
 /// A function or procedure in a list.
@@ -36,8 +36,7 @@ impl Database {
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
             let parameters = [Some(schema), Some(most.as_str())];
-            let known = &self.known.functions;
-            let mut asking = match self.ask(lease, known, FUNCTIONS, &parameters).await? {
+            let mut asking = match self.ask(lease, FUNCTIONS, &parameters).await? {
                 Asked::Known(functions) => return Ok(functions),
                 Asked::Anew(asking) => asking,
             };

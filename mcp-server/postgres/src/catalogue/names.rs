@@ -1,6 +1,6 @@
 //! Names of schemas and tables, for lists and for whoever completes one.
 
-use super::known_answers::Asked;
+use super::asking::Asked;
 use crate::{Database, Error};
 
 impl Database {
@@ -36,7 +36,7 @@ impl Database {
     ) -> Result<Vec<String>, Error> {
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
-            let mut asking = match self.ask(lease, &self.known.names, sql, parameters).await? {
+            let mut asking = match self.ask(lease, sql, parameters).await? {
                 Asked::Known(names) => return Ok(names),
                 Asked::Anew(asking) => asking,
             };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::known_answers::Asked;
+use super::asking::Asked;
 use crate::{Database, Error, TextRow};
 
 /// A table, view or foreign table in a list.
@@ -102,10 +102,7 @@ impl Database {
                 filter.kind.map(TableKind::letter),
                 filter.name,
             ];
-            let mut asking = match self
-                .ask(lease, &self.known.tables, TABLES, &parameters)
-                .await?
-            {
+            let mut asking = match self.ask(lease, TABLES, &parameters).await? {
                 Asked::Known(tables) => return Ok(tables),
                 Asked::Anew(asking) => asking,
             };

@@ -105,8 +105,8 @@ impl Sessions {
     }
 }
 
-/// Gives an id on `initialize`, tells rmcp the revision of a session whose client does not, and does
-/// what clients do to their sessions: answer a question, cancel a call, end it all.
+/// Gives an id on `initialize`, tells rmcp the revision of a session whose client does not, and
+/// does what clients do to their sessions: answer a question, cancel a call, end it all.
 pub(super) async fn attend<F: Future<Output = Response>>(
     sessions: &Sessions,
     mut request: Request,
