@@ -1,10 +1,4 @@
-//! Pipelines: what an author writes, and where runs are recorded.
-//!
-//! A pipeline is stages; a stage is a [`Flow`], rows from a source through transformations into a
-//! destination. The engine under it is the crate `orchestrator`, which knows none of these words:
-//! to it a stage is a step of the kind [`FLOW`].
-
-mod flow;
+//! Pipelines: what an author writes ([`flows`]), and where runs are recorded.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +6,10 @@ use crate::config::{Access, Config};
 
 use orchestrator::Store;
 
-pub use flow::{
-    ChangeStatement, Destination, FileFormat, Flow, IntoPostgres, InvalidFlow, LoadMode, Pipeline,
-    RowFile, Source, Stage, Transformation,
+pub use flows::{
+    ChangeStatement, Destination, FLOW, FileFormat, Flow, IntoPostgres, InvalidFlow, LoadMode,
+    Pipeline, RowFile, Source, Stage, Transformation, as_written,
 };
-
-/// The kind of the steps that are flows.
-pub const FLOW: &str = "flow";
 
 /// Connections to the records: two for calls, one for each step that is renewed or reported at the
 /// same moment.

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use crate::call::Call;
+use crate::config::Config;
 use crate::known_names::NameKind;
 use crate::results::RawJson;
 use crate::services::Services;
@@ -31,9 +32,21 @@ pub use registry::{ReadError, ResourcePage, ResourceRegistry};
 pub use uri_template::{UriTemplate, Variables};
 
 impl ResourceRegistry {
+    /// The resources that the configuration offers: kept results where results are kept.
+    pub fn offered(config: &Config) -> Self {
+        match config.blocks.enabled {
+            true => Self::all(),
+            false => Self::beside_results(),
+        }
+    }
+
     /// Every resource of this server, in the order of the lists that clients see. Of two templates
     /// that a URI fits, the one that stands first here is read.
     pub fn all() -> Self {
+        Self::beside_results().with::<kept_result::KeptResult>()
+    }
+
+    fn beside_results() -> Self {
         Self::default()
             .with::<spark_cluster::SparkCluster>()
             .with::<spark_job::SparkJob>()
@@ -41,7 +54,6 @@ impl ResourceRegistry {
             .with::<postgres_table::PostgresTable>()
             .with::<active_pipelines::ActivePipelines>()
             .with::<system_metrics::SystemMetrics>()
-            .with::<kept_result::KeptResult>()
     }
 }
 

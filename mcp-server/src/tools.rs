@@ -14,6 +14,7 @@ mod registry;
 mod row_delivery;
 mod row_format;
 mod rows_view;
+mod sql_fault;
 mod text_lines;
 mod tool_card;
 
@@ -71,6 +72,10 @@ impl Registry {
             Some(path) => declared::read(path, &|name| own.get(name).is_some())?,
         };
         let all = declared.into_iter().fold(own, Self::with_declared);
+        let all = match config.blocks.enabled {
+            true => all,
+            false => all.without(read_result_block::ReadResultBlock::NAME),
+        };
         let offered = all.select(&config.tools)?;
         ensure!(
             config.spark.access() == Access::Read || offered.get("execute_spark_sql").is_some(),

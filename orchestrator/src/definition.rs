@@ -104,7 +104,8 @@ impl Retry {
     }
 }
 
-/// Why a pipeline cannot be stored. Each sentence names the place, steps counted from 0.
+/// Why a pipeline cannot be stored. Each sentence names the place in the words of authors, whose
+/// `stages` the steps are, counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPipeline {
     /// A name that could not be told from others, or not be written down.
@@ -112,13 +113,13 @@ pub enum InvalidPipeline {
         "{path}: `{name}` is no name; take a letter, then up to 63 letters, digits, `_` or `-`"
     )]
     Name {
-        /// The place of the name, such as `steps[2].name`.
+        /// The place of the name, such as `stages[2].name`.
         path: String,
         /// The name, as written.
         name: String,
     },
     /// Two steps of one name.
-    #[error("steps[{step}].name: there is a step `{name}` before; give each its own name")]
+    #[error("stages[{step}].name: there is a stage `{name}` before; give each its own name")]
     Twice {
         /// The place of the second one.
         step: usize,
@@ -126,7 +127,9 @@ pub enum InvalidPipeline {
         name: String,
     },
     /// A step waits for one that is not there.
-    #[error("steps[{step}].after: there is no step `{name}`")]
+    #[error(
+        "stages[{step}].after: there is no stage `{name}`; name another stage of this pipeline"
+    )]
     Dangling {
         /// The place of the step that waits.
         step: usize,
@@ -134,7 +137,7 @@ pub enum InvalidPipeline {
         name: String,
     },
     /// Steps wait for each other.
-    #[error("steps wait for each other in a circle: {}", .0.join(" → "))]
+    #[error("stages wait for each other in a circle, so that none can begin: {}", .0.join(" → "))]
     Circle(Vec<String>),
     /// A number is outside of its range.
     #[error("{path}: must be from {least} to {most}")]
@@ -193,7 +196,7 @@ impl PipelineDefinition {
             check_name("parameters", name)?;
             parameter.check_default(name)?;
         }
-        within("steps", self.steps.len() as u64, 1, bounds::STEPS as u64)?;
+        within("stages", self.steps.len() as u64, 1, bounds::STEPS as u64)?;
         let mut names = BTreeSet::new();
         for (number, step) in self.steps.iter().enumerate() {
             step.check(number)?;
@@ -215,13 +218,13 @@ impl PipelineDefinition {
 
 impl StepDefinition {
     fn check(&self, number: usize) -> Result<(), InvalidPipeline> {
-        let path = |field: &str| format!("steps[{number}].{field}");
+        let path = |field: &str| format!("stages[{number}].{field}");
         check_name(&path("name"), &self.name)?;
         check_name(&path("kind"), &self.kind)?;
         at_most(
             &path("after"),
             self.after.len(),
-            "steps",
+            "stages",
             bounds::STEPS_BEFORE,
         )?;
         let most = u64::from(LONGEST_TIMEOUT_S);

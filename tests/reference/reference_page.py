@@ -23,9 +23,10 @@ connect and call, [the data server](data-server.md) what is behind the tools and
 
 Every example is sent through Envoy by a test. Arguments are strict: one that a tool does not have
 is refused. A result is `structuredContent` of the form under *Gives*, and text for models; older
-revisions of MCP get the text alone. A failure has `isError` and, as its structured content,
-`{"error": {"code", "message", "hint"}}`: `code` is an SQLSTATE, a class of Spark's errors, or a
-word.
+revisions of MCP get the text alone. A failure of a tool has `isError` and, as its structured
+content, `{"error": {"code", "message", "hint"}}`: `code` is an SQLSTATE, a class of Spark's errors,
+or a word, and `hint` is there where the message does not say what to do. What the gateway refuses
+has its sentence as text alone.
 """
 
 

@@ -8,6 +8,7 @@
 mod numeric;
 mod plan;
 mod ranges;
+mod spark_type;
 mod writer;
 
 pub use plan::{LoadPlan, Misfit, created_columns};

@@ -4,6 +4,7 @@ use arrow_schema::{DataType, Field, IntervalUnit, Schema, TimeUnit};
 use postgres::TargetColumn;
 
 use super::Encoding;
+use super::spark_type::spark_type;
 
 /// Lengths of `varchar(n)` are kept in the catalogue with this added, like PostgreSQL's headers.
 const HEADER: i32 = 4;
@@ -46,7 +47,7 @@ pub enum Misfit {
     Type {
         /// The name of the column.
         column: String,
-        /// Its type in Arrow's words.
+        /// Its type as Spark's SQL writes it.
         spark: String,
         /// Its type in PostgreSQL.
         postgres: String,
@@ -75,7 +76,7 @@ impl LoadPlan {
             }
             let encoding = encoding(field.data_type(), target).ok_or_else(|| Misfit::Type {
                 column: name.clone(),
-                spark: field.data_type().to_string(),
+                spark: spark_type(field.data_type()),
                 postgres: target.type_name.clone(),
             })?;
             columns.push(PlannedColumn {
@@ -110,7 +111,7 @@ pub fn created_columns(schema: &Schema) -> Result<Vec<(String, String)>, Misfit>
     let column = |field: &Field| {
         let made = created_type(field.data_type()).ok_or_else(|| Misfit::Type {
             column: field.name().clone(),
-            spark: field.data_type().to_string(),
+            spark: spark_type(field.data_type()),
             postgres: "any type of PostgreSQL".to_owned(),
         })?;
         Ok((field.name().clone(), made))

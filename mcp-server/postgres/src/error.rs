@@ -175,7 +175,12 @@ impl NotOpened {
                 _ => format!("PostgreSQL refused the connection: {}", report.message),
             },
             OpenError::Connect(ConnectError::Io(io)) => {
-                format!("PostgreSQL at `{address}` does not answer: {}", io.kind())
+                // What the resolver of names says has no kind of its own.
+                let reason = match io.raw_os_error() {
+                    Some(_) => io.kind().to_string(),
+                    None => io.to_string(),
+                };
+                format!("PostgreSQL at `{address}` does not answer: {reason}")
             }
             OpenError::Connect(ConnectError::Tls(reason)) => format!(
                 "no encrypted connection to PostgreSQL at `{address}` could be made: {reason}"

@@ -103,6 +103,14 @@ pub enum NewTableError {
     /// A key or a reference names no columns.
     #[error("a key names no columns")]
     NoKeyColumns,
+    /// A key or a reference names a column that the table is not to have.
+    #[error("a key names the column `{name}`, and the table has {columns}")]
+    NoColumn {
+        /// The name in the key.
+        name: String,
+        /// The names of the columns, in their order.
+        columns: String,
+    },
     /// There is more of something than a table is made with here.
     #[error("the table has {found} {kind}, and may have {most}")]
     TooMany {
@@ -173,6 +181,15 @@ impl NewTable {
         if let Some(name) = self.names().find(|name| !is_name(name)) {
             return Err(NewTableError::Name(name.replace('\0', "\u{fffd}")));
         }
+        let is_column = |name: &&String| self.columns.iter().any(|column| column.name == **name);
+        if let Some(name) = self.key_columns().find(|name| !is_column(name)) {
+            let columns = self.columns.iter();
+            let columns: Vec<_> = columns.map(|column| format!("`{}`", column.name)).collect();
+            return Err(NewTableError::NoColumn {
+                name: name.clone(),
+                columns: columns.join(", "),
+            });
+        }
         // PostgreSQL keeps all names that begin so; `pg_temp` would be a table of one session.
         let is_own = |schema: &str| {
             schema.starts_with("pg_") || matches!(schema, "information_schema" | "portcullis")
@@ -181,6 +198,13 @@ impl NewTable {
             true => Err(NewTableError::Schema(self.schema.clone())),
             false => Ok(()),
         }
+    }
+
+    /// The columns of this table that keys and references name.
+    fn key_columns(&self) -> impl Iterator<Item = &String> {
+        let foreign = self.foreign_keys.iter().flat_map(|key| &key.columns);
+        let keys = self.primary_key.iter().chain(self.unique.iter().flatten());
+        keys.chain(foreign)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -244,6 +268,8 @@ mod tests {
             }
             table.checks = vec!["true".to_owned(); MOST_CHECKS];
             table.unique = vec![vec!["1".to_owned()]; MOST_KEYS];
+            table.primary_key.clear();
+            table.foreign_keys[0].columns = vec!["1".to_owned()];
         };
         let mut whole = table();
         most(&mut whole);
@@ -268,6 +294,24 @@ mod tests {
         }
         whole.columns[0].type_name = "x".repeat(LONGEST_TYPE + 1);
         assert!(matches!(whole.check(), Err(NewTableError::Type { .. })));
+    }
+
+    #[test]
+    fn it_refuses_keys_of_columns_that_the_table_does_not_have() {
+        let changes: [fn(&mut NewTable); 3] = [
+            |table| table.primary_key = vec!["it".to_owned()],
+            |table| table.unique = vec![vec!["id".to_owned(), "it".to_owned()]],
+            |table| table.foreign_keys[0].columns = vec!["it".to_owned()],
+        ];
+        for change in changes {
+            let mut table = table();
+            change(&mut table);
+            let refused = table.check().expect_err("no such column").to_string();
+            assert_eq!(
+                refused,
+                "a key names the column `it`, and the table has `id`, `at`"
+            );
+        }
     }
 
     #[test]

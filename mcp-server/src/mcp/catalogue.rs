@@ -25,7 +25,7 @@ impl Catalogue {
     pub fn offered(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             tools: Registry::offered(config)?,
-            resources: ResourceRegistry::all(),
+            resources: ResourceRegistry::offered(config),
             prompts: PromptRegistry::all(),
         })
     }

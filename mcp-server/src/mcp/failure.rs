@@ -1,17 +1,22 @@
 //! Failures as errors of JSON-RPC, for methods whose results have no place for one.
 
-use rmcp::model::ErrorData;
+use rmcp::model::{ErrorCode, ErrorData};
 use serde_json::Value;
 
 use crate::quotes::shorten_name;
 use crate::tools::ToolFailure;
 
-/// The error for a failure. Only what the caller named wrongly is an error of its params.
+/// Something is not the caller's to read; the gateway answers so where it decides about rights.
+const FORBIDDEN: ErrorCode = ErrorCode(40300);
+
+/// The error for a failure. Only what the caller named wrongly is an error of its params, and only
+/// what failed here is one of this server.
 pub(super) fn to_error(failure: &ToolFailure) -> ErrorData {
     let data = failure.structured()["error"].take();
     let message = sentence(failure);
     match failure.code.as_str() {
         "not_found" | "invalid_arguments" => ErrorData::invalid_params(message, Some(data)),
+        "42501" => ErrorData::new(FORBIDDEN, message, Some(data)),
         _ => ErrorData::internal_error(message, Some(data)),
     }
 }

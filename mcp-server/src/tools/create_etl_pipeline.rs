@@ -1,8 +1,12 @@
 //! `create_etl_pipeline`: stores a pipeline of flows under a name, as a new version of it.
 
+mod looking_ahead;
+
 use orchestrator::store::CreateError;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use self::looking_ahead::{LOOK_TIME, LookAhead};
 use super::pipeline_changes::statements_on_every_row;
 use super::{Effect, Output, Tool, ToolFailure, pipeline_view};
 use crate::call::Call;
@@ -81,7 +85,10 @@ impl Tool for CreateEtlPipeline {
     }
 
     fn output_schema() -> Value {
-        pipeline_view::pipeline_schema()
+        let mut schema = pipeline_view::pipeline_schema();
+        schema["properties"]["warnings"] = json!({"type": "array", "items": {"type": "string"},
+            "description": "What is not there yet"});
+        schema
     }
 
     async fn run(
@@ -94,9 +101,21 @@ impl Tool for CreateEtlPipeline {
             .definition()
             .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
         let mut unconfirmed = Unconfirmed::default();
+        let mut warnings = Vec::new();
+        let until = Instant::now() + LOOK_TIME;
         for step in &definition.steps {
             if let Ok(flow) = serde_json::from_value::<Flow>(step.config.clone()) {
                 check(services, call.principal.owner(), &step.name, &flow)?;
+                let ahead = LookAhead {
+                    services,
+                    caller: call.principal.owner(),
+                    parameters: &definition.parameters,
+                    stage: &step.name,
+                    flow: &flow,
+                    until,
+                };
+                let look = Box::pin(ahead.warnings());
+                warnings.extend(call.unless_cancelled(look).await??);
                 if !is_confirmed {
                     let look = unconfirmed.look(services, call, &step.name, &flow);
                     call.unless_cancelled(look).await??;
@@ -107,11 +126,16 @@ impl Tool for CreateEtlPipeline {
         let store = services.pipelines.store()?;
         let create = store.create(call.principal.owner(), &definition);
         let created = call.unless_cancelled(create).await?.map_err(failure)?;
-        let text = format!(
+        let mut text = format!(
             "{} version {}; execute_pipeline runs it",
             created.definition.name, created.version
         );
-        Ok(Output::new(&pipeline_view::pipeline(&created), text))
+        for warning in &warnings {
+            text += &format!("\nwarning: {warning}");
+        }
+        let mut view = pipeline_view::pipeline(&created);
+        view["warnings"] = json!(warnings);
+        Ok(Output::new(&view, text))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `list_pipelines`: the pipelines there are, or the runs of one.
+//! `list_pipelines`: the pipelines there are, or one as it is stored, with its runs.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,15 +7,19 @@ use orchestrator::RunState;
 use orchestrator::store::RunFilter;
 
 use super::paging::{cursor_schema, open_cursor, page_limit, page_output};
+use super::text_lines::join_within;
 use super::{Effect, Output, Tool, ToolFailure, pipeline_view};
 use crate::call::Call;
 use crate::cursor;
+use crate::pipelines::as_written;
+use crate::results::RawJson;
 use crate::services::Services;
 
 const DEFAULT_LIMIT: u16 = 50;
 const MAX_LIMIT: u16 = 200;
 
-/// The tool `list_pipelines`: pipelines by name, or the runs of one, newest first.
+/// The tool `list_pipelines`: pipelines by name, or one with its versions and its runs, newest
+/// first.
 pub struct ListPipelines;
 
 /// The arguments of a call of `list_pipelines`.
@@ -24,6 +28,8 @@ pub struct ListPipelines;
 pub struct Arguments {
     #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
+    version: Option<i32>,
     #[serde(default)]
     status: Option<String>,
     #[serde(default)]
@@ -36,7 +42,8 @@ impl Tool for ListPipelines {
     const NAME: &'static str = "list_pipelines";
     const TITLE: &'static str = "List pipelines and runs";
     const DESCRIPTION: &'static str = "List the pipelines of create_etl_pipeline in their latest \
-        version; or, with `name` or `status`, the runs of execute_pipeline, newest first.";
+        version; or, with `name`, one as it is stored, with its versions and runs; or, with \
+        `status`, runs of execute_pipeline. The newest come first.";
     const EFFECT: Effect = Effect::Reads;
 
     type Arguments = Arguments;
@@ -45,7 +52,9 @@ impl Tool for ListPipelines {
         json!({
             "type": "object",
             "properties": {
-                "name": {"type": "string", "description": "Runs of this pipeline"},
+                "name": {"type": "string", "description": "This pipeline and its runs"},
+                "version": {"type": "integer", "minimum": 1,
+                    "description": "Of `name`; the latest when left out"},
                 "status": {"enum": pipeline_view::states(), "description": "Runs with this status"},
                 "limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT,
                     "description": "Per page, 50 when left out"},
@@ -60,6 +69,13 @@ impl Tool for ListPipelines {
             "properties": {
                 "pipelines": {"type": "array", "items": pipeline_view::pipeline_schema(),
                     "description": "Without `name` and `status`"},
+                "definition": {"type": "object",
+                    "description": "With `name`: as create_etl_pipeline takes it"},
+                "version": {"type": "integer", "description": "With `name`"},
+                "versions": {"type": "array", "description": "With `name`", "items": {
+                    "type": "object",
+                    "properties": {"version": {"type": "integer"}, "created_at": {"type": "string"}}
+                }},
                 "runs": {"type": "array", "items": pipeline_view::run_schema(),
                     "description": "With `name` or `status`"},
                 "next_cursor": {"type": ["string", "null"]}
@@ -75,6 +91,12 @@ impl Tool for ListPipelines {
         let limit = page_limit(arguments.limit.unwrap_or(DEFAULT_LIMIT), MAX_LIMIT)?;
         let last: Option<String> = open_cursor(arguments.cursor.as_deref())?;
         let state = arguments.status.as_deref().map(state).transpose()?;
+        let shows_one = arguments.name.is_some() && state.is_none() && last.is_none();
+        if arguments.version.is_some() && !shows_one {
+            return Err(ToolFailure::invalid_arguments(
+                "`version` goes with `name`, without `status` and `cursor`",
+            ));
+        }
         let list = async {
             match (&arguments.name, state) {
                 (None, None) => pipelines(services, call, last.as_deref(), limit).await,
@@ -85,7 +107,13 @@ impl Tool for ListPipelines {
                         state,
                         before: last,
                     };
-                    runs(services, call, &filter, limit).await
+                    let mut output = runs(services, call, &filter, limit).await?;
+                    // The pages after the first one go on with the runs.
+                    if let (Some(name), None, None) = (name, state, last) {
+                        add_definition(services, call, name, arguments.version, &mut output)
+                            .await?;
+                    }
+                    Ok(output)
                 }
             }
         };
@@ -126,6 +154,52 @@ async fn pipelines(
         next.as_deref(),
         services.text_bytes,
     ))
+}
+
+/// Puts a version of a pipeline before its runs, and the versions that there are. A pipeline that
+/// is not there has neither.
+async fn add_definition(
+    services: &Services,
+    call: &Call,
+    name: &str,
+    version: Option<i32>,
+    output: &mut Output,
+) -> Result<(), ToolFailure> {
+    let store = services.pipelines.store()?;
+    let owner = call.principal.owner();
+    let versions = store.versions(owner, name).await?;
+    let Some(record) = store.pipeline(owner, name, version).await? else {
+        return match (version, versions.first()) {
+            (Some(version), Some((latest, _))) => Err(ToolFailure::not_found(format!(
+                "pipeline `{name}` has no version {version}; its latest is {latest}"
+            ))),
+            _ => Ok(()),
+        };
+    };
+    let definition = as_written(&record.definition);
+    let numbers: Vec<String> = versions
+        .iter()
+        .map(|(number, _)| number.to_string())
+        .collect();
+    let lines = [
+        format!(
+            "{name} version {} of {}",
+            record.version,
+            numbers.join(", ")
+        ),
+        definition.to_string(),
+    ];
+    let before = join_within(&lines, services.text_bytes, "it is in structuredContent");
+    output.text = format!("{before}\nruns:\n{}", output.text);
+    let version =
+        |(number, created): (i32, String)| json!({"version": number, "created_at": created});
+    let versions: Vec<Value> = versions.into_iter().map(version).collect();
+    let mut structured = output.structured.to_value();
+    structured["definition"] = definition;
+    structured["version"] = json!(record.version);
+    structured["versions"] = json!(versions);
+    output.structured = RawJson::of(&structured);
+    Ok(())
 }
 
 async fn runs(

@@ -127,6 +127,14 @@ impl Registry {
         Ok(())
     }
 
+    /// The same without the tool of this name, which no hint names then.
+    #[must_use]
+    pub(super) fn without(mut self, name: &str) -> Self {
+        self.entries.retain(|entry| entry.listed.name != name);
+        self.absent.push(name.to_owned());
+        self
+    }
+
     /// The tools that are selected, in the order of the list.
     ///
     /// # Errors

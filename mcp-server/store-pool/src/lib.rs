@@ -36,7 +36,11 @@ fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
     };
     let options = PgConnectOptions::from_str(url).map_err(|_| malformed())?;
     let options = options
-        .options([("statement_timeout", STATEMENT_TIMEOUT)])
+        .options([
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            // Migrations find at each start that their tables exist already.
+            ("client_min_messages", "warning"),
+        ])
         .disable_statement_logging();
     let url = url::Url::parse(url).map_err(|_| malformed())?;
     let names_a_mode = |name: &str| name == "sslmode" || name == "ssl-mode";

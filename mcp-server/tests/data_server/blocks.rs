@@ -331,6 +331,23 @@ async fn it_gives_what_fits_where_blocks_cannot_be_had_and_says_why() {
 }
 
 #[tokio::test]
+async fn it_offers_nothing_that_reads_blocks_where_there_are_none() {
+    let database = Database::with("").await;
+    for is_offered in [true, false] {
+        let flag = format!("--block-transport={is_offered}");
+        let server = Server::on(&database, &[&flag]).await;
+        let client = server.client();
+        let lists = [
+            client.request("tools/list", json!({})).await,
+            client.request("resources/templates/list", json!({})).await,
+        ];
+        let lists = lists.map(|list| list.result().to_string());
+        assert_eq!(lists[0].contains("\"read_result_block\""), is_offered);
+        assert_eq!(lists[1].contains("result://{node}"), is_offered);
+    }
+}
+
+#[tokio::test]
 async fn it_tells_clients_on_event_streams_of_blocks_and_sends_them_smaller_answers() {
     let server = Server::on(&Database::with("").await, &[]).await;
     let client = Client::legacy(&server.address, "2025-11-25").await;

@@ -264,4 +264,10 @@ async fn it_refuses_messages_for_streams_that_are_not_and_messages_that_are_none
     }
     client.messages = "/messages?sessionId=6f1c1c0e7b7e4e0e9c560d2d5a1f0a11".to_owned();
     assert_eq!(client.post(ping, &[]).await, 404);
+    let url = format!("{}/messages", client.origin);
+    let nameless = client.http.post(url).body(ping).send().await;
+    let nameless = nameless.expect("an answer");
+    assert_eq!(nameless.status(), 400);
+    let sentence = nameless.text().await.expect("a sentence");
+    assert!(sentence.contains("/messages?sessionId=…"), "{sentence}");
 }

@@ -160,6 +160,7 @@ async fn it_makes_keys_checks_and_references_under_any_name() {
     assert_eq!(made.structured()["created"], json!(true), "{made:?}");
     let again = client.call("create_table", arguments.clone()).await;
     assert_eq!(again.failure().0, "42P07");
+    assert!(again.texts()[0].contains("`if_not_exists`"), "{again:?}");
     let mut unless = arguments;
     unless["if_not_exists"] = json!(true);
     let unless = client.call("create_table", unless).await;
@@ -197,6 +198,17 @@ async fn it_says_what_is_wrong_with_a_table_that_it_does_not_make() {
             column(json!({"name": "a", "type": "bigserial"})),
             "42704",
             "the column `a` has the type `bigserial`",
+        ),
+        (
+            column(json!({"name": "a", "type": "numeric("})),
+            "42704",
+            "the column `a` has the type `numeric(`",
+        ),
+        (
+            json!({"table": "made", "columns": [{"name": "a", "type": "int"}],
+                "primary_key": ["b"]}),
+            "invalid_arguments",
+            "a key names the column `b`, and the table has `a`",
         ),
         (
             column(json!({"name": "a", "type": "int", "default": "'x'"})),

@@ -290,6 +290,65 @@ async fn it_gives_the_same_run_for_the_same_key_and_lists_what_there_is() {
 }
 
 #[tokio::test]
+async fn it_shows_a_stored_pipeline_as_it_can_be_written_again_and_its_versions() {
+    let pipelines = Pipelines::with(TABLES).await;
+    let client = pipelines.client();
+    let written = |description: &str| {
+        json!({"name": "p", "description": description, "confirm": true,
+        "parameters": {"day": {"type": "string", "default": "2026-11-02"}},
+        "stages": [copy(None), {
+            "name": "trim", "after": ["copy"], "required": false, "timeout_s": 60,
+            "destination": {"type": "postgres",
+                "statements": [{"sql": "DELETE FROM copies WHERE day < $1::date",
+                    "bind": ["day"]}]}
+        }]})
+    };
+    for description in ["first", "second"] {
+        let created = client.call("create_etl_pipeline", written(description));
+        created.await.structured();
+    }
+    let run = execute(&client, json!({"name": "p", "version": 1})).await;
+    over(&client, &run).await;
+    let look = async |arguments: Value| client.call("list_pipelines", arguments).await;
+    let latest = look(json!({"name": "p"})).await;
+    let seen = latest.structured();
+    assert_eq!(
+        (&seen["version"], &seen["definition"]["description"]),
+        (&json!(2), &json!("second"))
+    );
+    let numbers: Vec<&Value> = seen["versions"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .collect();
+    let numbers: Vec<&Value> = numbers.iter().map(|version| &version["version"]).collect();
+    assert_eq!(numbers, [&json!(2), &json!(1)]);
+    assert_eq!(seen["runs"][0]["run_id"], json!(run));
+    let text = latest.texts()[0];
+    assert!(text.starts_with("p version 2 of 2, 1\n{"), "{text}");
+    assert!(
+        text.contains("SELECT * FROM orders") && text.contains(&run),
+        "{text}"
+    );
+    // What it shows is the pipeline itself: written again it makes no new version.
+    let again = client
+        .call("create_etl_pipeline", seen["definition"].clone())
+        .await;
+    assert_eq!(again.structured()["version"], json!(2));
+    let first = look(json!({"name": "p", "version": 1})).await;
+    assert_eq!(
+        first.structured()["definition"]["description"],
+        json!("first")
+    );
+    let absent = look(json!({"name": "p", "version": 9})).await;
+    assert_eq!(absent.failure().0, "not_found");
+    let nameless = look(json!({"version": 1})).await;
+    assert_eq!(nameless.failure().0, "invalid_arguments");
+    let none = look(json!({"name": "none"})).await;
+    assert_eq!(none.structured()["versions"], json!(null));
+}
+
+#[tokio::test]
 async fn it_names_the_cell_that_no_row_of_a_flow_can_hold() {
     let pipelines = Pipelines::with(TABLES).await;
     let stages = json!([{

@@ -30,21 +30,24 @@ fn it_names_the_place_of_each_fault() {
     for (steps, expected) in [
         (json!([step("a", &["b"]), step("b", &[])]), "none"),
         (json!([step(&letters, &[])]), "none"),
-        (json!([]), "steps: must be from 1 to 100"),
-        (chain(101), "steps: must be from 1 to 100"),
-        (json!([step("1", &[])]), "steps[0].name: `1` is no name"),
-        (json!([step("a b", &[])]), "steps[0].name: `a b` is no name"),
+        (json!([]), "stages: must be from 1 to 100"),
+        (chain(101), "stages: must be from 1 to 100"),
+        (json!([step("1", &[])]), "stages[0].name: `1` is no name"),
+        (
+            json!([step("a b", &[])]),
+            "stages[0].name: `a b` is no name",
+        ),
         (
             json!([step(&format!("{letters}y"), &[])]),
-            "steps[0].name: `",
+            "stages[0].name: `",
         ),
         (
             json!([step("a", &[]), step("a", &[])]),
-            "steps[1].name: there is a step `a` before",
+            "stages[1].name: there is a stage `a` before",
         ),
         (
             json!([step("a", &["c"])]),
-            "steps[0].after: there is no step `c`",
+            "stages[0].after: there is no stage `c`",
         ),
         (json!([step("a", &["a"])]), "in a circle: a → a"),
         (
@@ -58,11 +61,11 @@ fn it_names_the_place_of_each_fault() {
         ),
         (
             json!([{"name": "a", "kind": "k", "timeout_s": 0}]),
-            "steps[0].timeout_s: must be from 1 to 604800",
+            "stages[0].timeout_s: must be from 1 to 604800",
         ),
         (
             json!([{"name": "a", "kind": "k", "retry": {"attempts": 0}}]),
-            "steps[0].retry.attempts: must be from 1 to 20",
+            "stages[0].retry.attempts: must be from 1 to 20",
         ),
         (
             json!([{"name": "a", "kind": "k", "config": {"a": ["\0"]}}]),

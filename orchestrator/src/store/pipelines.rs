@@ -104,6 +104,30 @@ impl Store {
         Ok(row.as_ref().map(pipeline).transpose()?)
     }
 
+    /// The versions of a pipeline that are kept, the latest first: the number of each, and when it
+    /// was stored.
+    ///
+    /// # Errors
+    /// The store cannot be reached or used ([`StoreError`]).
+    pub async fn versions(
+        &self,
+        owner: Option<&str>,
+        name: &str,
+    ) -> Result<Vec<(i32, String)>, StoreError> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{PIPELINE} WHERE coalesce(owner, '') = coalesce($1, '') AND name = $2
+             ORDER BY version DESC LIMIT $3"
+        )))
+        .bind(owner)
+        .bind(name)
+        .bind(bounds::VERSIONS)
+        .fetch_all(self.pool().await?)
+        .await?;
+        let version = |row: &PgRow| Ok((row.try_get("version")?, row.try_get("created")?));
+        let versions: Result<_, sqlx::Error> = rows.iter().map(version).collect();
+        Ok(versions?)
+    }
+
     /// The latest version of each pipeline of an owner, by name, from the one after `after`.
     ///
     /// # Errors

@@ -155,7 +155,11 @@ impl WriteTransaction {
 async fn types(session: &mut Session, table: &NewTable) -> Result<BTreeSet<u32>, Error> {
     let mut types = BTreeSet::new();
     for column in &table.columns {
-        let found = session.rows(TYPE, &[Some(&column.type_name)]).await?;
+        let found = match session.rows(TYPE, &[Some(&column.type_name)]).await {
+            // The text is no name of a type at all, or its modifier is none.
+            Err(SessionError::Server(report)) if is_of_text(&report.code) => Vec::new(),
+            found => found?,
+        };
         let id = found.first().and_then(|row| row.number("id"));
         let unknown = || NewTableError::Type {
             column: column.name.clone(),
@@ -164,6 +168,11 @@ async fn types(session: &mut Session, table: &NewTable) -> Result<BTreeSet<u32>,
         types.insert(id.ok_or_else(unknown)?);
     }
     Ok(types)
+}
+
+/// Whether an SQLSTATE is of the class of syntax errors or of values.
+fn is_of_text(code: &str) -> bool {
+    code.starts_with("42") || code.starts_with("22")
 }
 
 /// Runs a statement without parameters and rows; a text with several is refused by PostgreSQL.

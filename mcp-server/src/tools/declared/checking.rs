@@ -3,11 +3,12 @@
 use declared_tools::Engine;
 
 use super::DeclaredTool;
-use crate::postgres::{self, SessionError};
 use crate::services::Services;
-use crate::spark;
-use crate::spark::connect::ConnectError;
 use crate::tools::ToolFailure;
+use crate::tools::sql_fault::SqlFault;
+
+/// The code of a text that the service takes, and that is not what its declaration says.
+const NOT_AS_DECLARED: &str = "not_as_declared";
 
 /// The outcome of looking at the SQL of a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +33,14 @@ impl DeclaredTool {
         };
         match checked {
             Ok(()) => Verdict::Fit,
-            Err(Fault::NotAsked(reason)) => Verdict::Unknown(reason),
-            Err(Fault::Refused(fault)) => {
-                Verdict::Unfit(format!("{}: its `sql`: {fault}", self.declaration.place))
+            Err(SqlFault::NotAsked(failure)) => Verdict::Unknown(failure.message),
+            Err(SqlFault::Refused(failure)) => {
+                let place = &self.declaration.place;
+                let fault = match failure.code == NOT_AS_DECLARED {
+                    true => failure.message,
+                    false => failure.text(),
+                };
+                Verdict::Unfit(format!("{place}: its `sql`: {fault}"))
             }
         }
     }
@@ -49,7 +55,7 @@ impl DeclaredTool {
         services: &Services,
         database: Option<&str>,
         writes: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), SqlFault> {
         let database = services.databases.get(database, None)?;
         let found = match writes {
             true => database.judge_change(&self.change(&[], true)).await?,
@@ -57,16 +63,17 @@ impl DeclaredTool {
         };
         match found == self.declaration.parameters.len() {
             true => Ok(()),
-            false => Err(Fault::Refused(count_fault(
-                found,
-                self.declaration.parameters.len(),
-            ))),
+            false => {
+                let declared = self.declaration.parameters.len();
+                let fault = ToolFailure::new(NOT_AS_DECLARED, count_fault(found, declared));
+                Err(SqlFault::Refused(fault))
+            }
         }
     }
 
     /// Spark takes values for names that the text does not have, and so is asked of each name
     /// whether it misses that.
-    async fn check_spark(&self, services: &Services) -> Result<(), Fault> {
+    async fn check_spark(&self, services: &Services) -> Result<(), SqlFault> {
         let samples: Vec<_> = self
             .declaration
             .parameters
@@ -75,24 +82,23 @@ impl DeclaredTool {
             .collect();
         let check = async |left_out: Option<&str>| {
             let statement = self.statement(&samples, left_out);
-            let statement = statement.map_err(|failure| Fault::Refused(failure.text()))?;
+            let statement = statement.map_err(SqlFault::Refused)?;
             services
                 .spark
                 .check_read(statement)
                 .await
-                .map_err(Fault::from)
+                .map_err(SqlFault::from)
         };
         check(None).await?;
         for parameter in &self.declaration.parameters {
             let name = parameter.name.as_str();
             match check(Some(name)).await {
                 Ok(()) => {
-                    return Err(Fault::Refused(format!(
-                        "it has no `:{name}`, which is declared as a parameter"
-                    )));
+                    let fault = format!("it has no `:{name}`, which is declared as a parameter");
+                    return Err(SqlFault::Refused(ToolFailure::new(NOT_AS_DECLARED, fault)));
                 }
-                Err(Fault::NotAsked(reason)) => return Err(Fault::NotAsked(reason)),
-                Err(Fault::Refused(_)) => {}
+                Err(fault @ SqlFault::NotAsked(_)) => return Err(fault),
+                Err(SqlFault::Refused(_)) => {}
             }
         }
         Ok(())
@@ -105,57 +111,4 @@ pub(super) fn count_fault(found: usize, declared: usize) -> String {
         "PostgreSQL finds {found} parameters in it, and {declared} are declared: list one for each \
          of $1, $2, … in that order"
     )
-}
-
-/// Why a text has not been found fit.
-enum Fault {
-    /// The service refuses it.
-    Refused(String),
-    /// The service cannot be asked.
-    NotAsked(String),
-}
-
-impl From<postgres::Error> for Fault {
-    fn from(error: postgres::Error) -> Self {
-        use postgres::Error;
-        let is_asked = match &error {
-            // With roles of callers there is nobody as whom it could be analysed before a call.
-            Error::NotOpened(_)
-            | Error::Busy(_)
-            | Error::NoSession(_)
-            | Error::OutOfTime
-            | Error::NoRole { .. }
-            | Error::Session(SessionError::Wire(_)) => false,
-            Error::Session(SessionError::Server(report)) => !report.passes(),
-            _ => true,
-        };
-        Self::of(error, is_asked)
-    }
-}
-
-impl From<spark::Error> for Fault {
-    fn from(error: spark::Error) -> Self {
-        let is_asked = matches!(
-            &error,
-            spark::Error::NotPlain | spark::Error::Connect(ConnectError::Spark(_))
-        );
-        Self::of(error, is_asked)
-    }
-}
-
-impl Fault {
-    fn of(error: impl Into<ToolFailure>, is_asked: bool) -> Self {
-        let mut failure: ToolFailure = error.into();
-        // Spark's message goes on with the whole plan, in further lines.
-        failure.message = failure
-            .message
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
-        match is_asked {
-            true => Self::Refused(failure.text()),
-            false => Self::NotAsked(failure.message),
-        }
-    }
 }

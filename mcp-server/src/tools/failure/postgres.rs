@@ -82,6 +82,7 @@ fn of_new_table(error: NewTableError, message: String) -> ToolFailure {
             .with_hint("one expression of SQL, with texts in single quotes and without subqueries"),
         NewTableError::Schema(_) => ToolFailure::new("42501", message),
         NewTableError::Name(_)
+        | NewTableError::NoColumn { .. }
         | NewTableError::NoColumns
         | NewTableError::NoKeyColumns
         | NewTableError::TooMany { .. } => ToolFailure::invalid_arguments(message),
@@ -176,6 +177,10 @@ fn hint(report: &ServerReport) -> Option<String> {
         }
         // The message is in the server's language; that the statements were counted is not.
         "42601" if report.routine == "exec_parse_message" => "send one statement in each call",
+        "42P07" => {
+            "take another name; create_table leaves the table as it is with `if_not_exists`, and \
+             bulk_load_from_spark adds rows to it with `mode: append`"
+        }
         "42P01" => "list_tables names the tables there are",
         "42703" => "get_table_schema names the columns there are",
         "42P18" => "cast the parameter, say `$1::int`",

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -132,10 +133,17 @@ struct Session {
 
 async fn receive_at_query(
     State(streams): State<Arc<Streams>>,
-    Query(session): Query<Session>,
+    session: Result<Query<Session>, QueryRejection>,
     request: Request,
 ) -> Response {
-    receive(&streams, &session.session_id, request).await
+    match session {
+        Ok(Query(session)) => receive(&streams, &session.session_id, request).await,
+        Err(_) => refuse(
+            StatusCode::BAD_REQUEST,
+            "name the stream that the answer is to come on: GET /sse opens one, and its first \
+             event has the address for its messages, /messages?sessionId=…",
+        ),
+    }
 }
 
 async fn receive_at_path(

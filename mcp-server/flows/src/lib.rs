@@ -1,4 +1,8 @@
 //! A pipeline as its author writes it, and what can be said of it before it runs.
+//!
+//! A pipeline is stages; a stage is a [`Flow`], rows from a source through transformations into a
+//! destination. The engine under it is the crate `orchestrator`, which knows none of these words:
+//! to it a stage is a step of the kind [`FLOW`].
 
 mod faults;
 
@@ -7,9 +11,10 @@ use std::collections::BTreeMap;
 use orchestrator::definition::{ParameterDefinition, Retry};
 use orchestrator::{PipelineDefinition, StepDefinition};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::FLOW;
+/// The kind of the steps that are flows.
+pub const FLOW: &str = "flow";
 
 /// A pipeline as its author writes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -281,6 +286,37 @@ impl Pipeline {
             parameters: parameters.clone(),
         })
     }
+}
+
+/// A stored pipeline as its author would write it again: what `create_etl_pipeline` takes.
+pub fn as_written(definition: &PipelineDefinition) -> Value {
+    let mut confirm = false;
+    let stages = definition.steps.iter().map(|step| {
+        let mut stage = serde_json::to_value(step).unwrap_or_default();
+        if let Some(fields) = stage.as_object_mut() {
+            fields.remove("kind");
+            let work = fields.remove("config").unwrap_or_default();
+            if let Value::Object(work) = work {
+                fields.extend(work);
+            }
+        }
+        let destination = stage["destination"].as_object_mut();
+        let confirmed = destination.and_then(|into| into.remove("confirmed"));
+        confirm |= confirmed == Some(Value::Bool(true));
+        stage
+    });
+    let stages: Vec<Value> = stages.collect();
+    let mut written = json!({"name": definition.name, "stages": stages});
+    if !definition.description.is_empty() {
+        written["description"] = json!(definition.description);
+    }
+    if !definition.parameters.is_empty() {
+        written["parameters"] = json!(definition.parameters);
+    }
+    if confirm {
+        written["confirm"] = json!(true);
+    }
+    written
 }
 
 impl Flow {

@@ -59,7 +59,11 @@ impl Flow {
             }
             Destination::SparkSql { .. } => None,
             Destination::File(_) if engine == "file" => {
-                return Some("a file goes into no other file here".to_owned());
+                return Some(
+                    "a file goes into no other file here: load it into a table, and write that \
+                     into the other file in a stage after this one"
+                        .to_owned(),
+                );
             }
             Destination::File(file) => Some(file),
         };
