@@ -53,29 +53,27 @@ servers: {data: {url: http://127.0.0.1:8000/mcp}, math: {url: http://127.0.0.1:8
 ";
 
 #[test]
-fn it_offers_the_old_pair_of_paths_for_the_server_that_the_listener_names() {
+fn it_offers_the_old_pairs_of_paths_for_the_server_that_the_listener_names() {
     let listener = "listeners: [{name: mcp, address: '127.0.0.1:10000', event_streams: math}]";
     let document = document(&format!("{listener}{TWO}"));
     let resolved = first(&document, &Catalogue::default()).unwrap();
     let endpoints: Vec<_> = resolved.config.endpoints.iter().skip(3).collect();
-    let [stream, messages] = endpoints[..] else {
-        panic!("{endpoints:?}");
-    };
-    for (endpoint, path, exchange) in [
-        (stream, "/sse", Exchange::EventStream),
-        (messages, "/messages", Exchange::Messages),
-    ] {
-        assert_eq!(
-            (endpoint.path.as_str(), endpoint.exchange),
-            (path, exchange)
-        );
+    let old_pairs = [
+        ("/sse", Exchange::EventStream),
+        ("/messages", Exchange::Messages),
+        ("/mcp/sse", Exchange::EventStream),
+        ("/mcp/messages/", Exchange::Messages),
+    ];
+    assert_eq!(endpoints.len(), old_pairs.len());
+    for (endpoint, old) in endpoints.iter().zip(old_pairs) {
+        assert_eq!((endpoint.path.as_str(), endpoint.exchange), old);
         assert_eq!(
             (&endpoint.servers[..], &endpoint.forward[..]),
             (&["math".to_owned()][..], "math")
         );
     }
     let paths = endpoint_paths(&document, &document.listeners[0]);
-    assert_eq!(paths[3..], ["/sse", "/messages"]);
+    assert_eq!(paths[3..], old_pairs.map(|(path, _)| path));
 }
 
 #[test]

@@ -128,7 +128,7 @@ async fn it_serves_older_clients_on_both_pairs_of_paths() {
     let server = Server::on(&database, &[]).await;
     for (path, messages) in [
         ("/sse", "/messages?sessionId="),
-        ("/mcp/sse", "/mcp/messages/"),
+        ("/mcp/sse", "/mcp/messages/?sessionId="),
     ] {
         for (revision, is_structured) in [("2024-11-05", false), ("2025-11-25", true)] {
             let mut client = StreamClient::introduced(&server.address, path, revision).await;

@@ -51,6 +51,15 @@ def test_it_shows_a_client_on_an_event_stream_its_answers_and_refusals(lives, pl
     assert is_good(life.afterwards[step]), life.afterwards[step]
 
 
+@pytest.mark.parametrize("sdk", STREAMING, ids=lambda sdk: sdk.label)
+def test_it_serves_event_streams_below_mcp_too(installation, stack, sdk):
+    url = stack.event_stream_url.replace("/sse", "/mcp/sse")
+    with SdkClient(sdk, url, installation.home) as client:
+        assert is_good(client.call("execute_query", GOOD))
+        refused = client.call("execute_query", BAD)
+        assert refused["result"]["isError"] and "colour" in text_of(refused)
+
+
 def row(life: ClientLife) -> str:
     """Returns a client's row of the table in docs/clients.md."""
     forms = [form_of(life.seen[step], REFUSALS[step]) for step in STEPS]

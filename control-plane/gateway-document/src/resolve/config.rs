@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use policy_engine::wire::{self, Exchange, FilterConfig};
 use serde_json::value::RawValue;
 
-use super::paths::{MCP_PATH, MESSAGES_PATH, STREAM_PATH, server_path};
+use super::paths::{MCP_PATH, OLD_PAIRS, server_path};
 use super::withheld::{AdmittedTools, Newcomers};
 use crate::document::{
     Access, Credentials, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate,
@@ -110,14 +110,16 @@ fn endpoints(
     let alone = names
         .iter()
         .map(|name| endpoint_of(name, server_path(name), Exchange::Streamable));
-    let old_pair = listener.event_streams.iter().flat_map(|name| {
-        [
-            (STREAM_PATH, Exchange::EventStream),
-            (MESSAGES_PATH, Exchange::Messages),
-        ]
-        .map(|(path, exchange)| endpoint_of(name, path.to_owned(), exchange))
+    let old_pairs = listener.event_streams.iter().flat_map(|name| {
+        OLD_PAIRS.iter().flat_map(move |(stream, messages)| {
+            [
+                (stream, Exchange::EventStream),
+                (messages, Exchange::Messages),
+            ]
+            .map(|(path, exchange)| endpoint_of(name, (*path).to_owned(), exchange))
+        })
     });
-    together.into_iter().chain(alone).chain(old_pair).collect()
+    together.into_iter().chain(alone).chain(old_pairs).collect()
 }
 
 /// An endpoint of one server alone.

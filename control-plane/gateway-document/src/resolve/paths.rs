@@ -6,11 +6,10 @@ use crate::names::ServerName;
 /// The path at which a listener offers all its servers as one.
 pub const MCP_PATH: &str = "/mcp";
 
-/// The path at which clients of HTTP+SSE open the stream of their answers.
-pub(super) const STREAM_PATH: &str = "/sse";
-
-/// The path to which they post their messages.
-pub(super) const MESSAGES_PATH: &str = "/messages";
+/// Where clients of HTTP+SSE open the stream of their answers, and where a server then tells them to
+/// post their messages: two forms of the same, since clients and servers are used to either.
+pub(super) const OLD_PAIRS: [(&str, &str); 2] =
+    [("/sse", "/messages"), ("/mcp/sse", "/mcp/messages/")];
 
 /// The path at which a listener offers one server alone.
 pub(super) fn server_path(server: &ServerName) -> String {
@@ -22,10 +21,10 @@ pub fn endpoint_paths(document: &GatewayDocument, listener: &Listener) -> Vec<St
     let alone = document
         .servers_of(listener)
         .map(|(name, _)| server_path(name));
-    let old_pair = listener.event_streams.iter();
-    let old_pair = old_pair.flat_map(|_| [STREAM_PATH, MESSAGES_PATH].map(str::to_owned));
+    let old_pairs = listener.event_streams.iter().flat_map(|_| OLD_PAIRS);
+    let old_pairs = old_pairs.flat_map(|(stream, messages)| [stream, messages].map(str::to_owned));
     std::iter::once(MCP_PATH.to_owned())
         .chain(alone)
-        .chain(old_pair)
+        .chain(old_pairs)
         .collect()
 }

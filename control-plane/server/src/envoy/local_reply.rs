@@ -159,8 +159,9 @@ const ENVOYS_REFUSALS: [EnvoysRefusal; 10] = [
         occasion: Occasion::Flag("NR"),
         status: None,
         code: INVALID_REQUEST,
-        message: "there is nothing at this path; MCP endpoints are `/mcp` and \
-                  `/servers/NAME/mcp`, written exactly so",
+        message: "there is nothing at this path; MCP endpoints are `/mcp`, \
+                  `/servers/NAME/mcp` and, where the operator offers HTTP+SSE, `/sse` and \
+                  `/mcp/sse`, written exactly so",
         retry_after: None,
     },
     EnvoysRefusal::of_status(

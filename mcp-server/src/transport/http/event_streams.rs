@@ -2,7 +2,7 @@
 //! its messages, whose answers come on the stream (MCP 2024-11-05, transports, "HTTP with SSE").
 //!
 //! `GET /sse` goes with `POST /messages?sessionId=…`, `GET /mcp/sse` with `POST
-//! /mcp/messages/…`. It is for clients that know nothing newer.
+//! /mcp/messages/?sessionId=…`. It is for clients that know nothing newer.
 
 mod outlet;
 mod stream;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -55,8 +55,8 @@ pub(super) fn routes(
     answers: AnswerBudget,
 ) -> Router {
     Router::new()
-        .route("/messages", post(receive_at_query))
-        .route("/mcp/messages/{session}", post(receive_at_path))
+        .route("/messages", post(receive))
+        .route("/mcp/messages/", post(receive))
         .layer(from_fn_with_state(reader, receive_whole))
         .route("/sse", get(open_beside_messages))
         .route("/mcp/sse", get(open_below_mcp))
@@ -91,15 +91,15 @@ async fn admit(State(mcp): State<Mcp>, request: Request, next: Next) -> Response
 }
 
 async fn open_beside_messages(State(streams): State<Arc<Streams>>) -> Response {
-    open(&streams, |session| format!("/messages?sessionId={session}"))
+    open(&streams, "/messages")
 }
 
 async fn open_below_mcp(State(streams): State<Arc<Streams>>) -> Response {
-    open(&streams, |session| format!("/mcp/messages/{session}"))
+    open(&streams, "/mcp/messages/")
 }
 
 /// Opens a stream, whose first event names the path for the client's messages.
-fn open(streams: &Arc<Streams>, path: impl FnOnce(&str) -> String) -> Response {
+fn open(streams: &Arc<Streams>, messages: &str) -> Response {
     let Some(opened) = streams.open() else {
         let most = streams.places.most();
         let message = format!(
@@ -108,7 +108,8 @@ fn open(streams: &Arc<Streams>, path: impl FnOnce(&str) -> String) -> Response {
         );
         return refuse(StatusCode::SERVICE_UNAVAILABLE, &message);
     };
-    let endpoint = Event::default().event("endpoint").data(path(&opened.id));
+    let path = format!("{messages}?sessionId={}", opened.id);
+    let endpoint = Event::default().event("endpoint").data(path);
     respond(opened.events(endpoint))
 }
 
@@ -131,32 +132,20 @@ struct Session {
     session_id: String,
 }
 
-async fn receive_at_query(
+/// Takes a message of the client whose stream this is; the answer comes there.
+async fn receive(
     State(streams): State<Arc<Streams>>,
     session: Result<Query<Session>, QueryRejection>,
     request: Request,
 ) -> Response {
-    match session {
-        Ok(Query(session)) => receive(&streams, &session.session_id, request).await,
-        Err(_) => refuse(
+    let Ok(Query(Session { session_id: session })) = session else {
+        return refuse(
             StatusCode::BAD_REQUEST,
             "name the stream that the answer is to come on: GET /sse opens one, and its first \
              event has the address for its messages, /messages?sessionId=…",
-        ),
-    }
-}
-
-async fn receive_at_path(
-    State(streams): State<Arc<Streams>>,
-    Path(session): Path<String>,
-    request: Request,
-) -> Response {
-    receive(&streams, &session, request).await
-}
-
-/// Takes a message of the client whose stream this is; the answer comes there.
-async fn receive(streams: &Streams, session: &str, request: Request) -> Response {
-    let Some(stream) = streams.find(session) else {
+        );
+    };
+    let Some(stream) = streams.find(&session) else {
         return refuse(
             StatusCode::NOT_FOUND,
             "there is no such event stream: it has ended, or is not of this server; open one anew",
@@ -179,7 +168,7 @@ async fn receive(streams: &Streams, session: &str, request: Request) -> Response
         let incoming = Incoming {
             id: correlation::read(&parts.headers),
             principal: streams.principals.read(&parts.headers),
-            session: Some(session.to_owned()),
+            session: Some(session),
             deadline: deadline.map(|deadline| deadline.call),
             takes_short_answers: true,
             way_back: WayBack::Peer,
