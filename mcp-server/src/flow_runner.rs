@@ -42,12 +42,14 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Words for failures that may be over at the next attempt: what is down, busy, locked or was
 /// restarted. Every other failure would come again.
-const PASSING: [&str; 9] = [
+const PASSING: [&str; 11] = [
     "unavailable",
     "lost",
     "timeout",
     "57014", // query_canceled, by its time limit
     "57P01", // admin_shutdown
+    "57P02", // crash_shutdown
+    "57P03", // cannot_connect_now: it starts, or recovers from a crash
     "40001", // serialization_failure
     "40P01", // deadlock_detected
     "55P03", // lock_not_available
@@ -277,6 +279,21 @@ mod tests {
                 false => running.abort(),
             }
             gone.await.expect_err("the work is dropped");
+        }
+    }
+
+    #[test]
+    fn it_tries_again_what_is_over_when_a_database_has_started_again() {
+        for (code, is_passing) in [
+            ("57P01", true),
+            ("57P02", true),
+            ("57P03", true),
+            ("08006", true),
+            ("42P01", false),
+            ("23505", false),
+        ] {
+            let failure = step_failure(&ToolFailure::new(code, "the database has said so"));
+            assert_eq!(failure.is_passing, is_passing, "{code}");
         }
     }
 

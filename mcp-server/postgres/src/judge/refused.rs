@@ -9,7 +9,7 @@ pub enum Refused {
     #[error(transparent)]
     Tree(#[from] TreeRefused),
     /// It asks for a plan.
-    #[error("EXPLAIN is no query; explain_query takes the query itself and gives its plan")]
+    #[error("EXPLAIN is no query")]
     Explain,
     /// PostgreSQL's analysis is longer than is read.
     #[error("the query is too large once its views are expanded; ask for less at a time")]
@@ -54,7 +54,7 @@ pub enum Refused {
     #[error("the statement advances `{0}`, a sequence of no table that it changes")]
     Sequence(String),
     /// It changes no rows.
-    #[error("the statement changes nothing; execute_query runs queries")]
+    #[error("the statement changes nothing")]
     ChangesNothing,
     /// It changes all rows, and nobody has said that this is meant.
     #[error("the statement changes every row: no condition of it looks at a row")]

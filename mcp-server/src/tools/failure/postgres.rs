@@ -116,11 +116,14 @@ fn of_refusal(refused: Refused) -> ToolFailure {
              triggers fire by POSTGRES_ALLOW_TRIGGERS"
             ))
         }
+        Refused::Explain => ToolFailure::new("42501", message)
+            .with_hint("explain_query takes the query itself and gives its plan"),
+        Refused::ChangesNothing => {
+            ToolFailure::new("42501", message).with_hint("execute_query runs queries")
+        }
         Refused::Tree(_)
         | Refused::NotChangeable(..)
         | Refused::Sequence(_)
-        | Refused::ChangesNothing
-        | Refused::Explain
         | Refused::RunsInAnalysis
         | Refused::Foreign(_)
         | Refused::Secret(_)
