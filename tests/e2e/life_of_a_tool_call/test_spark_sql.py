@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-
 from gateway_tools import GatewayTools
+
 from outcomes import failure, structured
 from polling import until
 from sdk_client import Sdk, SdkClient

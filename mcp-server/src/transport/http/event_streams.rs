@@ -138,7 +138,10 @@ async fn receive(
     session: Result<Query<Session>, QueryRejection>,
     request: Request,
 ) -> Response {
-    let Ok(Query(Session { session_id: session })) = session else {
+    let Ok(Query(Session {
+        session_id: session,
+    })) = session
+    else {
         return refuse(
             StatusCode::BAD_REQUEST,
             "name the stream that the answer is to come on: GET /sse opens one, and its first \
