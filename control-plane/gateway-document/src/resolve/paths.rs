@@ -6,7 +6,7 @@ use crate::names::ServerName;
 /// The path at which a listener offers all its servers as one.
 pub const MCP_PATH: &str = "/mcp";
 
-/// Where clients of HTTP+SSE open the stream of their answers, and where a server then tells them to
+/// Where clients of HTTP+SSE open the stream of their answers, and where a server tells them to
 /// post their messages: two forms of the same, since clients and servers are used to either.
 pub(super) const OLD_PAIRS: [(&str, &str); 2] =
     [("/sse", "/messages"), ("/mcp/sse", "/mcp/messages/")];
