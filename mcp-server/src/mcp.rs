@@ -16,6 +16,7 @@ mod failure;
 mod incoming;
 mod inputs;
 mod listening;
+mod memory;
 mod plain_call;
 mod progress;
 mod prompt_methods;

@@ -7,8 +7,8 @@ use rmcp::model::{CallToolRequestParams, InputRequest, ServerRequest};
 use rmcp::service::{Peer, PeerRequestOptions, RoleServer, ServiceError};
 use serde_json::Value;
 
-use super::confirmation;
 use super::inputs::answerable;
+use super::{confirmation, memory};
 use crate::call::{Answers, Call};
 use crate::tools::{Ask, Inputs, ToolFailure};
 
@@ -54,6 +54,9 @@ pub(super) async fn ask_client(
             true => Ok(()),
             false => Err(confirmation::declined(&failure)),
         };
+    }
+    if memory::check_answers(&answers).is_err() {
+        return Err(failure);
     }
     call.answers = Answers::new(Some(answers), state);
     Ok(())

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{self, NAME};
 use super::client_logs::{LogLevels, severity_of};
 use super::inputs::StateSeal;
+use super::memory::WaitingRequests;
 use super::subscriptions::Subscriptions;
 use super::{Catalogue, FindIncoming, RunningCalls};
 use crate::call::Revision;
@@ -60,6 +61,7 @@ pub struct McpServer {
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) log_levels: Arc<LogLevels>,
     pub(super) seal: StateSeal,
+    pub(super) waiting_requests: WaitingRequests,
     pub(super) stopping: CancellationToken,
     pub(super) find_incoming: FindIncoming,
 }
@@ -81,6 +83,7 @@ impl McpServer {
             subscriptions: Arc::default(),
             log_levels: Arc::default(),
             seal: StateSeal::default(),
+            waiting_requests: WaitingRequests::default(),
             stopping,
             find_incoming,
         }

@@ -17,7 +17,7 @@ use time::format_description::well_known::Rfc3339;
 use super::calls::MAY_HAVE_CHANGED;
 use super::inputs::ANSWERED_WITHIN;
 use super::server::McpServer;
-use super::{RawResult, answer};
+use super::{RawResult, answer, memory};
 use crate::call::{Call, Principal, spell_time};
 use crate::kept_tasks::{
     NotAnswered, TaskOutcome, TaskPlace, TaskState, TaskStore, TaskView, UnknownTask,
@@ -27,9 +27,6 @@ use crate::tools::{Output, ToolFailure};
 /// Milliseconds between two looks of a client: nobody who has waited for seconds notices one more,
 /// and a look costs little.
 const POLL_INTERVAL_MS: u64 = 1000;
-
-/// The bytes of memory of a member of an object beside its name's letters and its value.
-const ENTRY: usize = 2 * size_of::<String>();
 
 impl McpServer {
     /// How far a task of the caller is, with its answer where it has one.
@@ -54,6 +51,7 @@ impl McpServer {
         answers: InputResponses,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        memory::check_answers(&answers)?;
         let principal = self.incoming(context).principal;
         let answer =
             move |store: &TaskStore, owner: Option<&str>| store.answer(&id, owner, answers);
@@ -177,31 +175,6 @@ pub(super) fn not_answered() -> ToolFailure {
         .with_hint("call again, and answer its questions by tasks/update")
 }
 
-/// The bytes of memory that arguments take, which a task keeps until it ends: a value has a place
-/// of its own in it, and its texts.
-pub(super) fn memory_of(arguments: Option<&JsonObject>) -> u64 {
-    let of_value = |value: &Value| -> usize {
-        let mut bytes = 0;
-        let mut open = vec![value];
-        while let Some(value) = open.pop() {
-            bytes += size_of::<Value>();
-            match value {
-                Value::String(text) => bytes += text.len(),
-                Value::Array(items) => open.extend(items),
-                Value::Object(members) => {
-                    bytes += members.keys().map(|name| name.len() + ENTRY).sum::<usize>();
-                    open.extend(members.values());
-                }
-                _ => {}
-            }
-        }
-        bytes
-    };
-    let members = arguments.into_iter().flatten();
-    let bytes = members.map(|(name, value)| name.len() + ENTRY + of_value(value));
-    bytes.sum::<usize>() as u64
-}
-
 /// The end of a task whose call has an answer.
 pub(super) fn completed(result: Result<Output, ToolFailure>, call: &Call) -> TaskOutcome {
     let structured = RawResult::default();
@@ -260,24 +233,5 @@ pub(super) async fn write_end(place: TaskPlace, outcome: TaskOutcome, call: Call
     });
     if let Ok(Err(error)) = written.await {
         tracing::error!(%error, "the end of a task is not written down");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn it_counts_the_values_of_arguments_and_not_their_letters_alone() {
-        let memory = |value: Value| memory_of(value.as_object());
-        assert_eq!(memory(json!({})), 0);
-        let long = memory(json!({"sql": "x".repeat(1000)}));
-        assert!((1000..1200).contains(&long), "{long}");
-        let many = memory(json!({"parameters": vec![json!([]); 1000]}));
-        assert!(many > 1000 * size_of::<Value>() as u64, "{many}");
-        let deep = memory(json!({"a": {"b": {"c": 1}}}));
-        assert!(deep > memory(json!({"a": {"b": 1}})), "{deep}");
     }
 }

@@ -24,7 +24,7 @@ use super::calls::out_of_time;
 use super::inputs::answerable;
 use super::server::McpServer;
 use super::task_reports::TaskReports;
-use super::{RawResult, answer, confirmation, tasks};
+use super::{RawResult, answer, confirmation, memory, tasks};
 use crate::call::{Answers, Call, Deadline};
 use crate::kept_tasks::{Beginning, NotAnswered, TaskOutcome, TaskPlace};
 use crate::quotes::shorten_name;
@@ -61,6 +61,7 @@ impl McpServer {
         mut call: Call,
         raw_result: Option<&RawResult>,
     ) -> Result<CallToolResponse, ErrorData> {
+        memory::check_answers(request.input_responses.iter().flatten())?;
         let responses = request.input_responses.clone();
         let state = &request.request_state;
         let bound_to = || identity(&request, &call);
@@ -104,6 +105,9 @@ impl McpServer {
             let failure = match self.run_tool(&request, &call).await? {
                 Err(failure) if rounds.next().is_some() => failure,
                 result => return Ok(finished(result, &call, raw_result)),
+            };
+            let Some(_counted) = self.waiting_requests.count(&request) else {
+                return Ok(finished(Err(failure), &call, raw_result));
             };
             if let Err(failure) = ask_client(failure, &mut request, &mut call, peer).await {
                 return Ok(finished(Err(failure), &call, raw_result));
@@ -206,7 +210,7 @@ impl McpServer {
             owner: call.principal.owner().map(ToOwned::to_owned),
             tool: request.name.to_string(),
             changes: effect != Effect::Reads,
-            request_bytes: tasks::memory_of(request.arguments.as_ref()),
+            request_bytes: memory::memory_of(request.arguments.iter().flatten()),
             cancel: call.cancelled.clone(),
         };
         match self.services.tasks.begin(beginning) {

@@ -1,0 +1,124 @@
+//! The memory that requests and answers keep while a client, or a task, is waited for. The budget
+//! of bodies has counted them only until their request was read.
+
+use std::sync::Arc;
+
+use rmcp::model::{CallToolRequestParams, ErrorData};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The bytes of memory of a member of an object beside its name's letters and its value.
+const ENTRY: usize = 2 * size_of::<String>();
+
+/// The bytes of memory that the answers to a call's questions may take: a yes takes a hundred, the
+/// text of a model some thousands. They are kept until the call ends.
+const MOST_OF_ANSWERS: u64 = 64 << 10;
+
+/// The memory, in KiB, that requests of sessions take together while their clients are asked.
+const MOST_OF_REQUESTS: usize = 128 << 10;
+
+/// The bytes of memory that the members of an object take: a value has a place of its own in it,
+/// and its texts.
+pub(super) fn memory_of<'v>(members: impl IntoIterator<Item = (&'v String, &'v Value)>) -> u64 {
+    let of_value = |value: &Value| -> usize {
+        let mut bytes = 0;
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            bytes += size_of::<Value>();
+            match value {
+                Value::String(text) => bytes += text.len(),
+                Value::Array(items) => open.extend(items),
+                Value::Object(members) => {
+                    bytes += members.keys().map(|name| name.len() + ENTRY).sum::<usize>();
+                    open.extend(members.values());
+                }
+                _ => {}
+            }
+        }
+        bytes
+    };
+    let members = members.into_iter();
+    let bytes = members.map(|(name, value)| name.len() + ENTRY + of_value(value));
+    bytes.sum::<usize>() as u64
+}
+
+/// Refuses answers to a call's questions that are larger than answers are.
+///
+/// # Errors
+/// They take more than 64 KiB of memory.
+pub(super) fn check_answers<'v>(
+    answers: impl IntoIterator<Item = (&'v String, &'v Value)>,
+) -> Result<(), ErrorData> {
+    if memory_of(answers) <= MOST_OF_ANSWERS {
+        return Ok(());
+    }
+    let message = "the answers to the questions of a call take more than 64 KiB of memory; send \
+                   what was asked for and nothing else";
+    Err(ErrorData::invalid_params(message, None))
+}
+
+/// The memory of the requests whose clients are being asked, in all sessions.
+#[derive(Debug, Clone)]
+pub(super) struct WaitingRequests(Arc<Semaphore>);
+
+impl Default for WaitingRequests {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MOST_OF_REQUESTS)))
+    }
+}
+
+impl WaitingRequests {
+    /// Takes the memory of a request, until the permit is dropped; nothing where there is not so
+    /// much left. The first KiB of each is not counted.
+    pub(super) fn count(&self, request: &CallToolRequestParams) -> Option<OwnedSemaphorePermit> {
+        let bytes = memory_of(request.arguments.iter().flatten());
+        let kib = u32::try_from(bytes / 1024).ok()?;
+        Arc::clone(&self.0).try_acquire_many_owned(kib).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn it_counts_places_of_values_that_are_small_when_they_are_written() {
+        let texts = json!({"a": "x".repeat(1000)});
+        let texts = memory_of(texts.as_object().into_iter().flatten());
+        assert!((1000..1200).contains(&texts), "{texts}");
+        let places = json!({"a": vec![json!([]); 1000]});
+        let places = memory_of(places.as_object().into_iter().flatten());
+        assert!(places >= 1000 * size_of::<Value>() as u64, "{places}");
+        let deep = json!({"a": {"b": {"c": 1}}});
+        let deep = memory_of(deep.as_object().into_iter().flatten());
+        assert!(deep > 2 * ENTRY as u64, "{deep}");
+        assert_eq!(memory_of([]), 0);
+    }
+
+    #[test]
+    fn it_takes_a_yes_and_refuses_answers_that_nobody_asked_for() {
+        let yes = json!({"confirm": {"action": "accept", "content": {"confirm": true}}});
+        check_answers(yes.as_object().into_iter().flatten()).expect("a yes is small");
+        let junk = json!({"confirm": vec![json!([]); 4000]});
+        let refused = check_answers(junk.as_object().into_iter().flatten());
+        let refused = refused.expect_err("it is large").message;
+        assert!(refused.contains("64 KiB"), "{refused}");
+    }
+
+    #[test]
+    fn it_keeps_requests_of_asked_clients_within_one_budget_and_gives_it_back() {
+        let requests = WaitingRequests::default();
+        let text = "x".repeat(MOST_OF_REQUESTS * 1024 / 2);
+        let arguments = json!({"sql": text}).as_object().cloned();
+        let large =
+            CallToolRequestParams::new("execute_dml").with_arguments(arguments.expect("an object"));
+        let first = requests.count(&large).expect("there is room");
+        assert!(requests.count(&large).is_none());
+        let small = CallToolRequestParams::new("execute_dml");
+        assert!(requests.count(&small).is_some());
+        drop(first);
+        assert!(requests.count(&large).is_some());
+    }
+}
