@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::pool::Lease;
-use super::session::{STATE, SessionError, TextRow};
+use super::session::{SessionError, TextRow};
 use super::{Database, Error};
 
 /// PostgreSQL's own limit, which leaves the connection whole, comes first by this much.
@@ -13,6 +13,16 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A query that describes a table waits a little for one that is being altered: few connections
 /// serve all.
 const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL lock_timeout = 1000";
+
+/// The state of the catalogue as one text: that of the database, and the tables that are locked so
+/// that nobody may read them, of which answers leave parts out. A standby cannot tell.
+pub(crate) const LOOK: &str = "
+SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN NULL
+            ELSE pg_catalog.concat_ws(' ', pg_catalog.pg_current_snapshot()::pg_catalog.text,
+                 (SELECT pg_catalog.string_agg(l.relation::pg_catalog.text, ' '
+                                               ORDER BY l.relation::pg_catalog.text)
+                  FROM pg_catalog.pg_locks l
+                  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock')) END AS state";
 
 /// A session between `BEGIN READ ONLY` and `ROLLBACK`.
 pub struct ReadTransaction {
@@ -56,11 +66,12 @@ impl ReadTransaction {
     /// Begins a transaction that only reads, and looks at the state of the database.
     pub(crate) async fn begin(mut lease: Lease) -> Result<Self, Error> {
         let session = lease.session();
+        // Where it is not prepared yet that takes a flush, with which nothing else may go.
+        session.send_own(LOOK).await?;
         session.send_begin(BEGIN)?;
-        session.send_own(STATE).await?;
         session.flush().await?;
+        let rows = session.own_reply(LOOK).await?;
         session.begun().await?;
-        let rows = session.own_reply(STATE).await?;
         let state = rows.first().and_then(|row| row.get("state"));
         Ok(Self {
             state: state.map(ToOwned::to_owned),

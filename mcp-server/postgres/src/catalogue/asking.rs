@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::known_answers::{KnownAnswer, Question};
 use crate::pool::Lease;
-use crate::session::STATE;
+use crate::transaction::LOOK;
 use crate::{Database, Error, ReadTransaction};
 
 /// A question that has to be asked anew.
@@ -43,7 +43,7 @@ impl Database {
             parameters: parameters.collect(),
         };
         if let Some((state, answer)) = self.known.find::<T>(&question) {
-            let now = lease.session().rows(STATE, &[]).await?;
+            let now = lease.session().rows(LOOK, &[]).await?;
             if now.first().and_then(|row| row.get("state")) == Some(&state) {
                 lease.give_back();
                 return Ok(Asked::Known(T::clone(&answer)));
