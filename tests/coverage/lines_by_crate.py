@@ -10,6 +10,8 @@ GENERATED = "mcp-server/spark/src/protocol/"
 
 LEAST = 80.0
 """Per cent of the lines that the tests of each crate run, and those of all together."""
+STARTING = ("data-folder", "portcullis", "wasm-build")
+"""Crates that find and start programs: the end-to-end tests run them, which are not counted."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def too_few(crates: dict[str, Lines]) -> list[str]:
     return [
         f"the tests run {lines.percent:.1f} % of the lines of {name}, fewer than {LEAST:.0f} %"
         for name, lines in [*crates.items(), ("all crates", together)]
-        if lines.percent < LEAST
+        if lines.percent < LEAST and name not in STARTING
     ]
 
 

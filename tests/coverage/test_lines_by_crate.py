@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lines_by_crate import GENERATED, Lines, lines_by_crate, table, too_few
+from lines_by_crate import GENERATED, STARTING, Lines, lines_by_crate, table, too_few
 
 
 def file(path: Path, count: int, covered: int) -> dict:
@@ -42,5 +42,6 @@ def test_it_fails_for_each_crate_below_the_bound_and_for_all_of_them():
     (one,) = too_few({"first": Lines(100, 90), "second": Lines(10, 7)})
     assert one == "the tests run 70.0 % of the lines of second, fewer than 80 %"
     assert len(too_few({"first": Lines(100, 79), "second": Lines(10, 8)})) == 2
+    assert too_few({STARTING[0]: Lines(10, 1), "second": Lines(100, 99)}) == []
     # A report of nothing is none that all is well.
     assert too_few({}) != []
