@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn it_keeps_requests_of_asked_clients_within_one_budget_and_gives_it_back() {
         let requests = WaitingRequests::default();
-        let text = "x".repeat(MOST_OF_REQUESTS * 1024 / 2);
+        let text = "x".repeat(MOST_OF_REQUESTS * 1024 * 3 / 4);
         let arguments = json!({"sql": text}).as_object().cloned();
         let large =
             CallToolRequestParams::new("execute_dml").with_arguments(arguments.expect("an object"));
