@@ -128,7 +128,9 @@ async fn it_refuses_arguments_that_do_not_fit_and_says_which() {
         let answer = client.call("explain_query", arguments).await;
         let (found, message) = answer.failure();
         assert_eq!(found, code, "{sql}: {message}");
-        assert!(message.contains(words), "{sql}: {message}");
+        let hint = &answer.result()["structuredContent"]["error"]["hint"];
+        let said = format!("{message}; {hint}");
+        assert!(said.contains(words), "{sql}: {said}");
     }
 }
 

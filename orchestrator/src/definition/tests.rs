@@ -49,7 +49,10 @@ fn it_names_the_place_of_each_fault() {
             json!([step("a", &["c"])]),
             "stages[0].after: there is no stage `c`",
         ),
-        (json!([step("a", &["a"])]), "in a circle: a → a"),
+        (
+            json!([step("a", &["a"])]),
+            "in a circle, so that none can begin: a → a",
+        ),
         (
             json!([
                 step("x", &["a"]),
@@ -57,7 +60,7 @@ fn it_names_the_place_of_each_fault() {
                 step("b", &["a"]),
                 step("y", &[])
             ]),
-            "in a circle: a → b → a",
+            "in a circle, so that none can begin: a → b → a",
         ),
         (
             json!([{"name": "a", "kind": "k", "timeout_s": 0}]),
