@@ -25,7 +25,7 @@ NOWHERE = [
     "--spark-master-ui=http://127.0.0.1:1",
 ]
 """The flags by which nothing on this machine is reached: the fixtures need no service."""
-SOON = "--task-after-ms=1000"
+SOON = "--task-after-ms=500"
 """The flag by which a call becomes a task sooner than the fixtures' long work is over."""
 TOTALS = re.compile(r"^Total: (\d+) passed, (\d+) failed", re.MULTILINE)
 
