@@ -77,19 +77,19 @@ def test_it_moves_rows_of_both_engines_into_files(client, stack):
     assert listed["runs"][0]["status"] == "succeeded"
 
 
-def test_it_writes_nothing_by_a_source(client):
-    for kind, sql in [
-        ("postgres", "WITH gone AS (DELETE FROM shops RETURNING 1) SELECT * FROM gone"),
-        ("spark_sql", "CREATE TABLE mine USING parquet AS SELECT 1 AS a"),
+def test_it_stores_no_pipeline_whose_source_writes(client):
+    for kind, sql, code in [
+        ("postgres", "WITH gone AS (DELETE FROM shops RETURNING 1) SELECT * FROM gone", "42501"),
+        ("spark_sql", "CREATE TABLE mine USING parquet AS SELECT 1 AS a", "read_only"),
     ]:
         stage = {
             "name": "s",
             "source": {"type": kind, "sql": sql},
             "destination": {"type": "file", "path": f"{client.sdk.era}.ndjson"},
         }
-        seen = run(client, f"refused_{client.sdk.era}", [stage], {}, {})
-        assert seen["status"] == "failed", seen
-        assert seen["stages"][0]["error"]["code"] in ("42501", "read_only"), seen
+        pipeline = {"name": f"refused_{client.sdk.era}", "stages": [stage]}
+        refused = failure(client.call("create_etl_pipeline", pipeline))
+        assert "stage `s`, its source" in refused and f"[{code}]" in refused, refused
 
 
 def test_it_refuses_a_table_of_a_spark_that_only_reads(client):
