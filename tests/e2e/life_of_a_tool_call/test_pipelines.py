@@ -193,7 +193,8 @@ def test_it_moves_rows_of_postgres_and_of_files_into_tables_of_spark(writer, sta
         seen = finish(writer, [{"name": "s", "source": source, "destination": into}])
         assert seen["stages"][0]["error"]["code"].startswith(code), seen
     assert spark("SELECT count(*) FROM moved") == [[3]]
-    spark("DROP TABLE moved")
+    drop = {"sql": "DROP TABLE moved", "confirm": True}
+    writer.done("execute_spark_sql", drop)
 
 
 def test_it_takes_nothing_else_for_a_value_where_spark_runs_without_ansi(
