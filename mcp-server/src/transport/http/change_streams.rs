@@ -35,12 +35,29 @@ pub(super) struct ChangeStreams {
 #[derive(Debug, Default)]
 struct Mailboxes {
     by_caller: HashMap<SessionCaller, Mailbox>,
-    opened: u64,
+    /// The last number that a mailbox or a stream was given.
+    last: u64,
+}
+
+impl Mailboxes {
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// The mailbox of a client, made where it has none.
+    fn of(&mut self, caller: &SessionCaller) -> &mut Mailbox {
+        let number = self.number();
+        let entry = self.by_caller.entry(caller.clone());
+        entry.or_insert_with(|| Mailbox::new(number))
+    }
 }
 
 /// The changes that one client has not heard of.
 #[derive(Debug)]
 struct Mailbox {
+    /// It tells this mailbox from an earlier one of the same client, whose session was ended.
+    number: u64,
     changed: BTreeSet<String>,
     subscriptions: usize,
     stream: Option<CurrentStream>,
@@ -48,14 +65,19 @@ struct Mailbox {
     left: Instant,
 }
 
-impl Default for Mailbox {
-    fn default() -> Self {
+impl Mailbox {
+    fn new(number: u64) -> Self {
         Self {
+            number,
             changed: BTreeSet::new(),
             subscriptions: 0,
             stream: None,
             left: Instant::now(),
         }
+    }
+
+    fn is_current(&self, number: u64) -> bool {
+        self.stream.as_ref().is_some_and(|one| one.number == number)
     }
 }
 
@@ -86,9 +108,8 @@ impl ChangeStreams {
         let place = self.places.take_spare()?;
         let came = Arc::<Notify>::default();
         let mut mailboxes = self.lock();
-        mailboxes.opened += 1;
-        let number = mailboxes.opened;
-        let mailbox = mailboxes.by_caller.entry(caller.clone()).or_default();
+        let number = mailboxes.number();
+        let mailbox = mailboxes.of(&caller);
         let current = CurrentStream {
             number,
             came: Arc::clone(&came),
@@ -114,12 +135,14 @@ impl ChangeStreams {
     /// Whoever is told of a change for this client.
     pub(super) fn listen(self: &Arc<Self>, caller: SessionCaller) -> SessionListener {
         let mut mailboxes = self.lock();
-        let mailbox = mailboxes.by_caller.entry(caller.clone()).or_default();
+        let mailbox = mailboxes.of(&caller);
         mailbox.subscriptions += 1;
+        let number = mailbox.number;
         drop(mailboxes);
         SessionListener {
             streams: Arc::clone(self),
             caller,
+            mailbox: number,
         }
     }
 
@@ -168,12 +191,6 @@ struct OpenStream {
     _place: StreamPlace,
 }
 
-impl Mailbox {
-    fn is_current(&self, number: u64) -> bool {
-        self.stream.as_ref().is_some_and(|one| one.number == number)
-    }
-}
-
 impl OpenStream {
     /// The next resource that has changed; `None` once another stream is in this one's place, or
     /// the session has ended.
@@ -207,18 +224,30 @@ impl Drop for OpenStream {
 pub(super) struct SessionListener {
     streams: Arc<ChangeStreams>,
     caller: SessionCaller,
+    /// The number of its mailbox.
+    mailbox: u64,
+}
+
+impl SessionListener {
+    /// Changes its own mailbox, if that is still there.
+    fn change<T>(&self, change: impl FnOnce(&mut Mailbox) -> T) -> Option<T> {
+        let changed = self.streams.change(&self.caller, |mailbox| {
+            (mailbox.number == self.mailbox).then(|| change(mailbox))
+        });
+        changed.flatten()
+    }
 }
 
 impl ChangeListener for SessionListener {
     fn has_gone(&self) -> bool {
-        let gone = self.streams.change(&self.caller, |mailbox| {
+        let gone = self.change(|mailbox| {
             mailbox.stream.is_none() && mailbox.left.elapsed() >= self.streams.patience
         });
         gone.unwrap_or(true)
     }
 
     fn tell(&self, uri: String) -> BoxFuture<'_, Result<(), Gone>> {
-        let told = self.streams.change(&self.caller, |mailbox| {
+        let told = self.change(|mailbox| {
             mailbox.changed.insert(uri);
             if let Some(stream) = &mailbox.stream {
                 stream.came.notify_one();
@@ -230,8 +259,7 @@ impl ChangeListener for SessionListener {
 
 impl Drop for SessionListener {
     fn drop(&mut self) {
-        self.streams
-            .change(&self.caller, |mailbox| mailbox.subscriptions -= 1);
+        self.change(|mailbox| mailbox.subscriptions -= 1);
     }
 }
 
@@ -327,6 +355,22 @@ mod tests {
         drop((ending, others));
         assert!(streams.open(caller("c", "alice")).is_some());
         drop(listener);
+        assert!(streams.lock().by_caller.is_empty());
+    }
+
+    #[tokio::test]
+    async fn it_gives_an_ended_session_nothing_of_what_comes_after_it_under_the_same_id() {
+        let streams = streams(8);
+        let ended = streams.listen(caller("ours", "alice"));
+        streams.end_session("ours");
+        let next = streams.listen(caller("ours", "alice"));
+        let mut stream = opened(&streams, caller("ours", "alice"));
+        assert!(ended.has_gone() && !next.has_gone());
+        assert_eq!(ended.tell("a".to_owned()).await, Err(Gone));
+        drop(ended);
+        next.tell("b".to_owned()).await.expect("it is heard");
+        assert_eq!(stream.next().await.as_deref(), Some("b"));
+        drop((stream, next));
         assert!(streams.lock().by_caller.is_empty());
     }
 }

@@ -89,9 +89,10 @@ impl Sessions {
 
     fn end(&self, session: SessionId) {
         let text = session.to_string();
+        // Nothing begins in it any more while what there is ends.
+        self.ended.add(session);
         self.server.end_session(&text);
         self.changes.end_session(&text);
-        self.ended.add(session);
     }
 
     /// Does what a message of a session does there, once it has been accepted.
