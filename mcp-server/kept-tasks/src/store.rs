@@ -253,7 +253,8 @@ impl TaskStore {
         Ok(())
     }
 
-    /// Ends the count of a request, which is not in memory any more.
+    /// Ends the count of a request, which is not in memory any more. Whoever calls this holds
+    /// `counting`: a sweep between the two steps would count the request for a minute more.
     fn release_request(&self, running: &Running) {
         let bytes = running.take_request_bytes();
         self.used().remove_bytes(&running.record.owner, bytes);

@@ -88,6 +88,7 @@ impl TaskPlace {
     /// The answer is too long for its owner's share, or the disk refuses it ([`NotKept`]); the task
     /// still runs then.
     pub fn end(&self, outcome: TaskOutcome) -> Result<(), NotKept> {
+        let _counting = self.store.counting.read();
         self.store.release_request(&self.running);
         let running = &self.running.record;
         let record = TaskRecord {
@@ -98,7 +99,6 @@ impl TaskPlace {
             end: Some(outcome),
         };
         let bytes = record.to_bytes().map_err(NotKept::Disk)?.len() as u64;
-        let _counting = self.store.counting.read();
         self.store.take_bytes(&running.owner, bytes)?;
         let written = self.store.folder.write(self.id, &record);
         written.map_err(NotKept::Disk)?;
@@ -109,6 +109,7 @@ impl TaskPlace {
 
 impl Drop for TaskPlace {
     fn drop(&mut self) {
+        let _counting = self.store.counting.read();
         self.store.release_request(&self.running);
         self.store.running().remove(&self.id);
     }

@@ -261,6 +261,23 @@ fn it_counts_the_requests_of_tasks_until_they_end() {
     begin(450_000).expect("the second was given up");
 }
 
+#[test]
+fn it_ends_no_count_of_a_request_while_a_sweep_counts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = usual(&folder);
+    let place = try_begin_with(&store, None, 1000).expect("there is room");
+    let sweeping = store.counting.write();
+    std::thread::scope(|scope| {
+        let dropping = scope.spawn(move || drop(place));
+        for _ in 0..1000 {
+            std::thread::yield_now();
+            assert!(!dropping.is_finished(), "it has to wait");
+        }
+        drop(sweeping);
+    });
+    assert!(store.running().is_empty());
+}
+
 #[tokio::test]
 async fn it_waits_for_answers_no_longer_than_it_may() {
     let folder = tempfile::tempdir().expect("a folder");
