@@ -37,9 +37,12 @@ pub(super) fn words(sql: &str) -> Vec<Word> {
     let mut is_in_word = false;
     while let Some(letter) = rest.chars().next() {
         let at = sql.len() - rest.len();
+        // In Spark's grammar `r` before a quote makes a literal in which nothing is escaped.
+        let is_raw = is_in_word && words.last().is_some_and(|word| word.text == "R");
         let skipped = match letter {
-            '\'' | '"' | '`' => quoted_length(rest, letter),
-            '-' if rest.starts_with("--") => rest.find('\n').unwrap_or(rest.len()),
+            '\'' | '"' => quoted_length(rest, letter, !is_raw),
+            '`' => quoted_length(rest, letter, false),
+            '-' if rest.starts_with("--") => rest.find(['\n', '\r']).unwrap_or(rest.len()),
             '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
             _ => 0,
         };
@@ -63,13 +66,14 @@ pub(super) fn words(sql: &str) -> Vec<Word> {
     words
 }
 
-/// The bytes from a quote to the one that closes it, a doubled or escaped one passed over.
-fn quoted_length(text: &str, quote: char) -> usize {
+/// The bytes from a quote to the one that closes it. A doubled one is passed over, and an escaped
+/// one where the literal has escapes.
+fn quoted_length(text: &str, quote: char, has_escapes: bool) -> usize {
     let mut is_escaped = false;
     for (at, letter) in text.char_indices().skip(1) {
         match letter {
             _ if is_escaped => is_escaped = false,
-            '\\' if quote != '`' => is_escaped = true,
+            '\\' if has_escapes => is_escaped = true,
             // Of a doubled quote the second opens the next text, which is passed over, too.
             _ if letter == quote => return at + 1,
             _ => {}
@@ -99,20 +103,8 @@ pub(super) fn opens_a_read(words: &[Word]) -> bool {
 /// Whether a command of Spark's, of which it gives the name (`drop table`), destroys something. Of
 /// an insert and of a create the name does not tell whether they replace what there is.
 pub(super) fn is_destroying_command(command: &str, words: &[Word]) -> bool {
-    let named = command.split(' ').any(|word| {
-        [
-            "call",
-            "delete",
-            "drop",
-            "execute",
-            "merge",
-            "overwrite",
-            "replace",
-            "restore",
-        ]
-        .contains(&word)
-            || ["truncate", "update", "vacuum"].contains(&word)
-    });
+    let command = command.to_uppercase();
+    let named = command.split(' ').any(|word| DESTROYING.contains(&word));
     let replaces = words.windows(2).any(|pair| {
         let [before, after] = [&pair[0].text, &pair[1].text].map(String::as_str);
         before == "OVERWRITE"
@@ -172,6 +164,13 @@ mod tests {
             ),
             ("SELECT 'it\\'s', 'drop'", None),
             ("INSERT INTO t VALUES (1)", None),
+            ("-- a comment\rDROP TABLE t", Some("DROP TABLE t")),
+            (
+                "WITH a AS (SELECT r'\\') INSERT OVERWRITE t SELECT 1",
+                Some("OVERWRITE t SELECT 1"),
+            ),
+            ("SELECT R\"\\\", 'drop'", None),
+            ("SELECT bar'\\', drop'", None),
             (
                 "EXECUTE IMMEDIATE 'drop table t'",
                 Some("EXECUTE IMMEDIATE 'drop table t'"),
