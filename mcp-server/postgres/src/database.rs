@@ -12,6 +12,7 @@ use super::Error;
 use super::calm::Calm;
 use super::judge;
 use super::known_answers::KnownAnswers;
+use super::looks::Looks;
 use super::pool::{Lease, Opener, PoolUse, SessionPool};
 use super::session::{SessionAccess, SessionSettings};
 use super::types::Types;
@@ -57,6 +58,7 @@ pub struct SharedDatabase {
     pub(super) types: Types,
     pub(super) calm: Calm,
     pub(super) known: KnownAnswers,
+    pub(super) looks: Looks,
     first_sessions: usize,
 }
 
@@ -150,6 +152,7 @@ impl Database {
             types: Types::default(),
             calm: Calm::default(),
             known: KnownAnswers::default(),
+            looks: Looks::default(),
             first_sessions,
             login: reader,
             session_settings,

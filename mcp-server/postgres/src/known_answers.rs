@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// The time for which an answer may be given again. The state of the database tells of every
 /// change in the catalogue; what it does not tell of are sizes and estimates, which VACUUM and
 /// writers that are not done yet move. A second is younger than what any of them is good for.
-const FRESH_FOR: Duration = Duration::from_secs(1);
+pub(crate) const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// The answers that are kept: as many as agents ask for within a second. The largest have some
 /// 100 KiB.

@@ -14,6 +14,7 @@ mod error;
 mod health;
 pub mod judge;
 mod known_answers;
+mod looks;
 mod new_table;
 mod parameters;
 mod plan;

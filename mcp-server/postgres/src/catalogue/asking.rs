@@ -7,7 +7,10 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::known_answers::{KnownAnswer, Question};
+use futures::FutureExt as _;
+
+use crate::known_answers::{FRESH_FOR, KnownAnswer, Question};
+use crate::looks::State;
 use crate::pool::Lease;
 use crate::transaction::LOOK;
 use crate::{Database, Error, ReadTransaction};
@@ -20,42 +23,62 @@ pub(super) struct Asking<'a> {
     begun: Instant,
 }
 
-/// The answer to a question, or the way to it.
-pub(super) enum Asked<'a, T> {
-    Known(T),
-    Anew(Box<Asking<'a>>),
-}
-
 impl Database {
-    /// The answer to a question about the catalogue, if it is known and nothing has changed since;
-    /// a transaction to read it in otherwise. A question is told from others by the statement that
-    /// answers it, and by its parameters.
-    pub(super) async fn ask<T: Clone + Any + Send + Sync>(
-        &self,
-        mut lease: Lease,
-        sql: &'static str,
-        parameters: &[Option<&str>],
-    ) -> Result<Asked<'_, T>, Error> {
+    /// A question about the catalogue, told from others by the statement that answers it, and by
+    /// its parameters.
+    pub(super) fn question(&self, sql: &'static str, parameters: &[Option<&str>]) -> Question {
         let parameters = parameters.iter().map(|text| text.map(ToOwned::to_owned));
-        let question = Question {
+        Question {
             role: self.role().cloned(),
             sql,
             parameters: parameters.collect(),
-        };
-        if let Some((state, answer)) = self.known.find::<T>(&question) {
-            let now = lease.session().rows(LOOK, &[]).await?;
-            if now.first().and_then(|row| row.get("state")) == Some(&state) {
-                lease.give_back();
-                return Ok(Asked::Known(T::clone(&answer)));
-            }
         }
+    }
+
+    /// The answer to a question about the catalogue, if it is known and nothing has changed since.
+    pub(super) async fn known_answer<T: Clone + Any + Send + Sync>(
+        &self,
+        question: &Question,
+    ) -> Option<T> {
+        self.known.find::<T>(question)?;
+        let now = self.look().await?;
+        // Somebody may have asked anew meanwhile.
+        let (state, answer) = self.known.find::<T>(question)?;
+        (state == *now).then(|| T::clone(&answer))
+    }
+
+    /// The state of the database at some moment after this was asked. Who waits longer for it than
+    /// an answer is fresh can do nothing with it.
+    async fn look(&self) -> State {
+        let look = || {
+            let database = self.within(Some(FRESH_FOR));
+            async move {
+                let looked = tokio::time::timeout(FRESH_FOR, database.look_now()).await;
+                looked.ok()?.ok()?
+            }
+            .boxed()
+        };
+        self.looks.join(&self.role().cloned(), look).await
+    }
+
+    async fn look_now(&self) -> Result<State, Error> {
+        let mut lease = self.lease(&self.catalogue).await?;
+        self.looks.begin(&self.role().cloned());
+        let rows = lease.session().rows(LOOK, &[]).await?;
+        lease.give_back();
+        let state = rows.first().and_then(|row| row.get("state"));
+        Ok(state.map(Arc::from))
+    }
+
+    /// Begins a transaction in which a question is asked anew.
+    pub(super) async fn ask(&self, lease: Lease, question: Question) -> Result<Asking<'_>, Error> {
         let begun = Instant::now();
-        Ok(Asked::Anew(Box::new(Asking {
+        Ok(Asking {
             transaction: ReadTransaction::begin(lease).await?,
             database: self,
             question,
             begun,
-        })))
+        })
     }
 }
 

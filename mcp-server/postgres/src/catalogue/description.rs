@@ -4,7 +4,6 @@ mod queries;
 
 use serde::Serialize;
 
-use super::asking::Asked;
 use super::{MissingTable, TableName};
 use crate::{Database, Error, ReadTransaction, TextRow};
 use queries::{COLUMNS, CONSTRAINTS, INDEXES, REFERENCES, TABLE};
@@ -128,13 +127,14 @@ impl Database {
         &self,
         wanted: &TableName,
     ) -> Result<Result<TableDescription, MissingTable>, Error> {
+        let parameters = [wanted.schema.as_deref(), Some(wanted.table.as_str())];
+        let question = self.question(TABLE, &parameters);
+        if let Some(described) = self.known_answer(&question).await {
+            return Ok(described);
+        }
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
-            let parameters = [wanted.schema.as_deref(), Some(wanted.table.as_str())];
-            let mut asking = match self.ask(lease, TABLE, &parameters).await? {
-                Asked::Known(described) => return Ok(described),
-                Asked::Anew(asking) => asking,
-            };
+            let mut asking = self.ask(lease, question).await?;
             let described = describe(&mut asking.transaction, wanted).await;
             asking.end(described).await
         })

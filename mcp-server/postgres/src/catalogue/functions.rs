@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::asking::Asked;
 use crate::{Database, Error, ReadTransaction};
 
 /// A function or procedure in a list.
@@ -33,13 +32,14 @@ impl Database {
         most: u32,
     ) -> Result<Option<Vec<FunctionSummary>>, Error> {
         let most = most.to_string();
+        let parameters = [Some(schema), Some(most.as_str())];
+        let question = self.question(FUNCTIONS, &parameters);
+        if let Some(functions) = self.known_answer(&question).await {
+            return Ok(functions);
+        }
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
-            let parameters = [Some(schema), Some(most.as_str())];
-            let mut asking = match self.ask(lease, FUNCTIONS, &parameters).await? {
-                Asked::Known(functions) => return Ok(functions),
-                Asked::Anew(asking) => asking,
-            };
+            let mut asking = self.ask(lease, question).await?;
             let functions = read(&mut asking.transaction, &parameters).await;
             asking.end(functions).await
         })

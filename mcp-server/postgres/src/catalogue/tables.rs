@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::asking::Asked;
 use crate::{Database, Error, TextRow};
 
 /// A table, view or foreign table in a list.
@@ -92,20 +91,21 @@ impl Database {
         let (after_schema, after_name) = after
             .map(|key| (key.schema.as_str(), key.name.as_str()))
             .unzip();
+        let parameters = [
+            filter.schema,
+            after_schema,
+            after_name,
+            Some(most.as_str()),
+            filter.kind.map(TableKind::letter),
+            filter.name,
+        ];
+        let question = self.question(TABLES, &parameters);
+        if let Some(tables) = self.known_answer(&question).await {
+            return Ok(tables);
+        }
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(async {
-            let parameters = [
-                filter.schema,
-                after_schema,
-                after_name,
-                Some(most.as_str()),
-                filter.kind.map(TableKind::letter),
-                filter.name,
-            ];
-            let mut asking = match self.ask(lease, TABLES, &parameters).await? {
-                Asked::Known(tables) => return Ok(tables),
-                Asked::Anew(asking) => asking,
-            };
+            let mut asking = self.ask(lease, question).await?;
             let rows = asking.transaction.rows(TABLES, &parameters).await;
             let tables = rows.map(|rows| rows.iter().map(summary).collect());
             asking.end(tables).await
