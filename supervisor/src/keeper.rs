@@ -115,7 +115,7 @@ pub enum Status {
 /// Something that happened to a program after its first start.
 #[derive(Debug)]
 pub enum Event {
-    /// It ended by itself, and will be started again after a pause.
+    /// It ended by itself, or because it no longer worked, and will be started again after a pause.
     Restarting {
         /// The name under which the user knows it.
         name: String,
@@ -135,7 +135,7 @@ pub enum Event {
         /// The name under which the user knows it.
         name: String,
     },
-    /// It ended by itself, and will not be started again.
+    /// It ended by itself, or because it no longer worked, and will not be started again.
     GivenUp {
         /// The name under which the user knows it.
         name: String,
@@ -193,7 +193,12 @@ pub(crate) async fn keep(program: Program, channels: KeeperChannels) {
                             })),
                         }
                         tokio::select! {
-                            how = process.wait() => ended(&program, how),
+                            how = process.wait() => ended(&program, in_words(how)),
+                            reason = until_broken(&program) => {
+                                process.stop().await;
+                                let how = format!("no longer worked ({reason}) and was stopped");
+                                ended(&program, how)
+                            }
                             _ = &mut stop => {
                                 process.stop().await;
                                 status.send_replace(Status::Stopped);
@@ -252,12 +257,20 @@ pub(crate) async fn keep(program: Program, channels: KeeperChannels) {
     }
 }
 
-fn ended(program: &Program, how: std::io::Result<std::process::ExitStatus>) -> StartError {
+fn ended(program: &Program, how: String) -> StartError {
     StartError::Ended {
         name: program.name.clone(),
-        how: how.map_or_else(|error| error.to_string(), in_words),
+        how,
         log: program.log.clone(),
         tail: log_tail(&program.log, TAIL_LINES),
+    }
+}
+
+/// Returns why the program no longer works; never for one that nobody watches.
+async fn until_broken(program: &Program) -> String {
+    match &program.watch {
+        Some(watch) => watch.until_broken().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -270,7 +283,7 @@ async fn until_ready(program: &Program, process: &mut Process) -> Result<(), Sta
         }
     };
     tokio::select! {
-        how = process.wait() => Err(ended(program, how)),
+        how = process.wait() => Err(ended(program, in_words(how))),
         outcome = timeout(program.patience, asking) => outcome.map_err(|_| StartError::NotReady {
             name: program.name.clone(),
             waited: program.patience,

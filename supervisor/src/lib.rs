@@ -6,8 +6,8 @@
 //!
 //! # How the types meet
 //!
-//! A [`Program`] says what to run, as whom, where its output goes, when it is [`Readiness`] and
-//! whether it is [`Restart`]ed. [`Supervisor::start`] makes a process of it and returns when it is
+//! A [`Program`] says what to run, as whom, where its output goes, by which [`Readiness`] it is
+//! ready and works, and whether it is [`Restart`]ed. [`Supervisor::start`] makes a process of it and returns when it is
 //! ready, or with a [`StartError`] that carries the end of its log. What happens afterwards arrives
 //! as [`Event`]s. [`Supervisor::stop_all`] ends the processes, the last one first.
 //!
@@ -42,6 +42,7 @@ mod program;
 mod readiness;
 mod restart;
 mod supervisor;
+mod watch;
 
 pub use account::Account;
 pub use keeper::{Event, StartError, Status};

@@ -85,7 +85,11 @@ impl Process {
 }
 
 /// How a process ended, in words.
-pub(crate) fn in_words(status: ExitStatus) -> String {
+pub(crate) fn in_words(how: io::Result<ExitStatus>) -> String {
+    let status = match how {
+        Ok(status) => status,
+        Err(error) => return error.to_string(),
+    };
     match (status.code(), status.signal()) {
         (Some(0), _) => "ended by itself".to_owned(),
         (Some(code), _) => format!("ended with status {code}"),

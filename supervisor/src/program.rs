@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::watch::Watch;
 use crate::{Account, Readiness, Restart};
 
 /// A program to run: everything that is known before it starts.
@@ -21,6 +22,7 @@ pub struct Program {
     pub(crate) log: PathBuf,
     pub(crate) readiness: Readiness,
     pub(crate) patience: Duration,
+    pub(crate) watch: Option<Watch>,
     pub(crate) restart: Restart,
     pub(crate) stop: Stop,
     pub(crate) orphan_signal: Signal,
@@ -61,6 +63,7 @@ impl Program {
             log: log.into(),
             readiness: Readiness::Started,
             patience: Duration::from_secs(60),
+            watch: None,
             restart: Restart::Never,
             stop: Stop::default(),
             orphan_signal: Signal::KILL,
@@ -119,7 +122,15 @@ impl Program {
         self
     }
 
-    /// Sets whether it is started again when it ends by itself.
+    /// Has it ended when it runs and no longer works: when `check`, which has held once since its
+    /// start, fails three times in a row, `pause` apart. Without a check it works while it runs.
+    #[must_use]
+    pub fn works_while(mut self, check: Readiness, pause: Duration) -> Self {
+        self.watch = Some(Watch { check, pause });
+        self
+    }
+
+    /// Sets whether it is started again when it ends by itself, or no longer works.
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = restart;

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use supervisor::{
@@ -188,6 +190,61 @@ async fn it_restarts_what_crashes_and_tells() {
         Event::Recovered { .. }
     ));
     supervisor.stop_all().await;
+}
+
+/// A check that goes as the letters say, one after the other and from the front again: `y` holds,
+/// `n` fails. Beside it, how often it was made.
+fn scripted(letters: &'static str) -> (Readiness, Arc<AtomicUsize>) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&made);
+    let check = Readiness::when(move || {
+        let at = count.fetch_add(1, Ordering::SeqCst) % letters.len();
+        let holds = letters.as_bytes()[at] == b'y';
+        async move { holds.then_some(()).ok_or_else(|| "no work done".to_owned()) }
+    });
+    (check, made)
+}
+
+#[tokio::test]
+async fn it_starts_again_what_runs_and_no_longer_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let (supervisor, mut events) = Supervisor::new();
+    let (check, _) = scripted("ynyynnyynnn");
+    let program = shell("server", folder.path(), "echo $$ >> pids; exec sleep 600")
+        .in_folder(folder.path())
+        .works_while(check, Duration::from_millis(1))
+        .restart(Restart::WithBackoff);
+    supervisor.start(program).await.unwrap();
+    assert!(matches!(
+        events.recv().await.unwrap(),
+        Event::Restarting { how, ends: 1, .. }
+            if how == "no longer worked (no work done) and was stopped"
+    ));
+    assert!(matches!(
+        events.recv().await.unwrap(),
+        Event::Recovered { .. }
+    ));
+    let pids = || std::fs::read_to_string(folder.path().join("pids")).unwrap();
+    until("the second one runs", || pids().lines().count() > 1).await;
+    let first = pids().lines().next().unwrap().parse().unwrap();
+    assert!(!alive(first));
+    supervisor.stop_all().await;
+}
+
+#[tokio::test]
+async fn it_leaves_alone_what_fails_for_a_moment_or_has_not_worked_yet() {
+    for letters in ["ynn", "n"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (supervisor, mut events) = Supervisor::new();
+        let (check, made) = scripted(letters);
+        let program = shell("server", folder.path(), "exec sleep 600")
+            .works_while(check, Duration::from_millis(1))
+            .restart(Restart::WithBackoff);
+        supervisor.start(program).await.unwrap();
+        until("it is looked at", || made.load(Ordering::SeqCst) > 30).await;
+        assert!(events.try_recv().is_err(), "{letters}");
+        supervisor.stop_all().await;
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,10 @@ const JAVA_OPTIONS: &str = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1";
 /// refuse every statement, where one that has ended is started again.
 const END_WITHOUT_MEMORY: &str = "-XX:+ExitOnOutOfMemoryError";
 
+/// Between two looks whether Connect still has its SparkContext. Three that find none have it
+/// started again: within half a minute, and by no pause of a busy machine.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 /// The name of the Connect server.
 pub(crate) const CONNECT: &str = "Spark Connect";
 
@@ -181,7 +185,12 @@ impl LocalSpark {
                 spark_connect_port.to_string(),
             ),
             // A client that lives comes back to its statement within seconds, and one that was
-            // killed never does. Connect's own five minutes would keep the cores from others.
+            // killed never does. Connect notices that only when it ends the stream of answers, and
+            // its own two minutes and then five would keep the cores from others.
+            (
+                "spark.connect.execute.reattachable.senderMaxStreamDuration",
+                "10s".to_owned(),
+            ),
             (
                 "spark.connect.execute.manager.detachedTimeout",
                 "20s".to_owned(),
@@ -230,6 +239,12 @@ impl LocalSpark {
             )
             .arg("spark-internal")
             .ready_when(Readiness::Accepts(loopback(spark_connect_port)))
+            // A SparkContext that stops (the master gives its application up, say) takes its page
+            // with it, and leaves a server that takes every statement and runs none.
+            .works_while(
+                Readiness::Accepts(loopback(spark_driver_ui_port)),
+                LOOK_EVERY,
+            )
     }
 
     /// A master or worker: they only pass messages. (Connect would take these settings for its
