@@ -7,6 +7,8 @@
 mod description;
 mod names;
 mod pages;
+#[cfg(test)]
+mod tests;
 
 use results::{JsonRows, Limits};
 use serde_json::Value;

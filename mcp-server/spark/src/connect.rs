@@ -21,6 +21,7 @@ use tonic::transport::Channel;
 use crate::protocol as pb;
 use pb::spark_connect_service_client::SparkConnectServiceClient;
 
+mod attempts;
 mod execution;
 mod failure;
 mod progress;
@@ -33,6 +34,8 @@ mod stop;
 mod encryption_tests;
 #[cfg(test)]
 pub(super) mod fake;
+#[cfg(test)]
+pub(super) use failure::samples;
 #[cfg(test)]
 mod tests;
 

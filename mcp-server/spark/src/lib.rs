@@ -39,6 +39,7 @@ pub use catalogue::{
 };
 pub use collect::Sink;
 pub use error::Error;
+pub use plain_query::is_plain_query;
 pub use queue::QueueFull;
 pub use sessions::SessionError;
 
@@ -143,7 +144,7 @@ impl Spark {
     /// Spark would refuse the statement, or cannot be reached ([`Error`]).
     pub async fn check_read(&self, statement: Statement) -> Result<(), Error> {
         let session = self.sessions.reader().await.map_err(SessionError::from)?;
-        if !session.reads_are_checked() && !plain_query::is_plain(statement.sql()) {
+        if !session.reads_are_checked() && !is_plain_query(statement.sql()) {
             return Err(Error::NotPlain);
         }
         let analysed = self.connect.check(&session, statement).await;
@@ -200,7 +201,7 @@ impl Spark {
         let session = self.sessions.reader().await.map_err(SessionError::from)?;
         if let Author::Caller(statement) = &statement
             && !session.reads_are_checked()
-            && !plain_query::is_plain(statement.sql())
+            && !is_plain_query(statement.sql())
         {
             return Err(Error::NotPlain);
         }
@@ -341,31 +342,4 @@ fn lost_session(ended: &Result<Written, Error>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use tonic::Status;
-
-    use super::*;
-    use connect::fake::{Ending, Fake, Item, Turn};
-
-    async fn health_where(turn: Turn) -> Health {
-        let (_fake, spark) = Fake::serve_spark(vec![turn]).await;
-        spark.health().await
-    }
-
-    #[tokio::test]
-    async fn it_is_down_when_spark_tells_its_version_and_runs_no_statement() {
-        let answer = Turn::Send(vec![Item::Rows(0, 1), Item::Complete], Ending::Quiet);
-        assert!(matches!(health_where(answer).await, Health::Up { .. }));
-        for message in [
-            "Application error processing RPC",
-            "Cannot call methods on a stopped SparkContext.\nIt was created at:\n\nx.y(z.java:1)",
-        ] {
-            let refusal = Turn::Refuse(Status::unknown(message));
-            let Health::Down { reason } = health_where(refusal).await else {
-                panic!("{message}: no statement runs");
-            };
-            assert!(reason.contains("SparkContext has stopped"), "{reason}");
-            assert!(!reason.contains(".java"), "{reason}");
-        }
-    }
-}
+mod tests;

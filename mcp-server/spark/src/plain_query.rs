@@ -192,7 +192,7 @@ enum Token {
 }
 
 /// Whether a statement is plain enough to be run unchecked.
-pub(super) fn is_plain(sql: &str) -> bool {
+pub fn is_plain_query(sql: &str) -> bool {
     let Some(tokens) = tokens(sql) else {
         return false;
     };
@@ -275,7 +275,7 @@ mod tests {
             "SELECT CAST(a AS DATE) FROM db.shops",
             "VALUES (1, 'a'), (2, 'b')",
         ] {
-            assert!(is_plain(sql), "{sql}");
+            assert!(is_plain_query(sql), "{sql}");
         }
     }
 
@@ -311,7 +311,7 @@ mod tests {
             "SELECT ${x}",
             "SELECT é",
         ] {
-            assert!(!is_plain(sql), "{sql}");
+            assert!(!is_plain_query(sql), "{sql}");
         }
     }
 }

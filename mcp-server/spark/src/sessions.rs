@@ -274,6 +274,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::connect::fake::{Asked, Ending, Fake, Turn};
+    use crate::connect::samples;
 
     async fn sessions() -> (Fake, Sessions) {
         let (fake, connect) = Fake::serve(Vec::new()).await;
@@ -412,6 +413,38 @@ mod tests {
             "{asked:?}"
         );
         assert_eq!(count(|a| matches!(a, Asked::Close { .. })), 1, "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn it_opens_the_readers_session_although_the_startup_statement_is_refused() {
+        let refused = samples::error("PARSE_SYNTAX_ERROR", "42601", "no SQL");
+        let (fake, connect) = Fake::serve(vec![Turn::Refuse(refused)]).await;
+        let startup = Startup {
+            statement: Statement::new("CREATE TABEL t"),
+            limit: Duration::from_secs(60),
+        };
+        let sessions = Sessions::new(connect, SparkUser::new("test"), Some(startup));
+        sessions.reader().await.expect("a session");
+        sessions.connect.drain().await;
+        assert_eq!(fake.plans().len(), 1);
+        assert_eq!(closed(&fake), 1);
+    }
+
+    #[tokio::test]
+    async fn it_keeps_no_opening_that_failed() {
+        let (fake, sessions) = sessions().await;
+        let down = || Err(tonic::Status::unavailable("later"));
+        fake.answer_analyses(vec![down(), down()]);
+        for _ in 0..2 {
+            sessions.reader().await.expect_err("it does not answer");
+        }
+        let session = sessions.reader().await.expect("it is back");
+        assert_eq!(
+            sessions.reader().await.expect("the same").id(),
+            session.id()
+        );
+        sessions.connect.drain().await;
+        assert_eq!(closed(&fake), 2);
     }
 
     #[tokio::test]

@@ -103,7 +103,87 @@ mod tests {
 
     #[test]
     fn it_names_types_as_spark_sql_does() {
-        check(Kind::Long(dt::Long::default()), "bigint");
+        for (kind, expected) in [
+            (Kind::Null(dt::Null::default()), "void"),
+            (Kind::Binary(dt::Binary::default()), "binary"),
+            (Kind::Boolean(dt::Boolean::default()), "boolean"),
+            (Kind::Byte(dt::Byte::default()), "tinyint"),
+            (Kind::Short(dt::Short::default()), "smallint"),
+            (Kind::Integer(dt::Integer::default()), "int"),
+            (Kind::Long(dt::Long::default()), "bigint"),
+            (Kind::Float(dt::Float::default()), "float"),
+            (Kind::Double(dt::Double::default()), "double"),
+            (Kind::Decimal(dt::Decimal::default()), "decimal(10,0)"),
+            (Kind::String(dt::String::default()), "string"),
+            (Kind::Char(dt::Char::default()), "char(0)"),
+            (Kind::VarChar(dt::VarChar::default()), "varchar(0)"),
+            (Kind::Date(dt::Date::default()), "date"),
+            (Kind::Timestamp(dt::Timestamp::default()), "timestamp"),
+            (
+                Kind::TimestampNtz(dt::TimestampNtz::default()),
+                "timestamp_ntz",
+            ),
+            (
+                Kind::TimestampNtzNanos(dt::TimestampNtzNanos::default()),
+                "timestamp_ntz(9)",
+            ),
+            (
+                Kind::TimestampLtzNanos(dt::TimestampLtzNanos::default()),
+                "timestamp(9)",
+            ),
+            (Kind::Time(dt::Time::default()), "time(6)"),
+            (
+                Kind::CalendarInterval(dt::CalendarInterval::default()),
+                "interval",
+            ),
+            (
+                Kind::YearMonthInterval(dt::YearMonthInterval::default()),
+                "interval year to month",
+            ),
+            (
+                Kind::DayTimeInterval(dt::DayTimeInterval::default()),
+                "interval day to second",
+            ),
+            (Kind::Variant(dt::Variant::default()), "variant"),
+            (Kind::Geometry(dt::Geometry::default()), "geometry(0)"),
+            (Kind::Geography(dt::Geography::default()), "geography(0)"),
+            (
+                Kind::Unparsed(dt::Unparsed {
+                    data_type_string: "money".to_owned(),
+                }),
+                "money",
+            ),
+        ] {
+            check(kind, expected);
+        }
+    }
+
+    #[test]
+    fn it_names_types_with_parts_and_bounds() {
+        let long = || of(Kind::Long(dt::Long::default()));
+        let field = |name: &str| dt::StructField {
+            name: name.to_owned(),
+            data_type: Some(long()),
+            ..Default::default()
+        };
+        let fields = dt::Struct {
+            fields: vec![field("a"), field("b")],
+            ..Default::default()
+        };
+        check(Kind::Struct(fields.clone()), "struct<a:bigint,b:bigint>");
+        check(
+            Kind::Udt(Box::new(dt::Udt {
+                sql_type: Some(Box::new(long())),
+                ..Default::default()
+            })),
+            "bigint",
+        );
+        let told = columns(&of(Kind::Struct(fields)));
+        let told: Vec<_> = told.iter().map(|c| (&*c.name, &*c.type_name)).collect();
+        assert_eq!(told, [("a", "bigint"), ("b", "bigint")]);
+        // The schema of a result is a struct; what is none has no columns.
+        assert_eq!(columns(&long()), []);
+        assert_eq!(name(&pb::DataType { kind: None }), "");
         check(
             Kind::Decimal(dt::Decimal {
                 scale: Some(2),

@@ -1,7 +1,7 @@
 //! One statement under way: the loop that reattaches until the result is complete.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use arrow_ipc::reader::StreamReader;
@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
+use super::attempts::Attempts;
 use super::failure::{self, Break};
 use super::progress::StatementProgress;
 use super::stop::{Release, Stop};
@@ -22,15 +23,6 @@ use pb::execute_plan_response::ResponseType;
 /// After this many responses the server may forget what it sent, so that it need not keep a whole
 /// result.
 const RELEASE_EVERY: u32 = 16;
-/// How often a statement that never reached the server is tried: for a second and a half.
-const ATTEMPTS_BEFORE: u32 = 6;
-/// How often a statement that the server works on is looked for after the line broke: for a minute.
-const ATTEMPTS_AFTER: u32 = 20;
-/// An attempt that stood this long was no failure: counting starts anew.
-const STOOD: Duration = Duration::from_secs(20);
-/// The pauses between attempts double from the first to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LAST_PAUSE: Duration = Duration::from_secs(4);
 
 /// A part of a statement's answer, in order.
 #[derive(Debug)]
@@ -55,6 +47,8 @@ pub struct Execution {
     stage: Stage,
     /// The last response that arrived: where to go on after a reattach.
     last_response: Option<String>,
+    /// The server has shown that it has the statement, which so must not be sent again.
+    is_known: bool,
     unreleased: u32,
     attempts: Attempts,
     events: VecDeque<Event>,
@@ -74,13 +68,6 @@ enum Stage {
     Over,
 }
 
-/// Streams opened since the last response arrived.
-#[derive(Debug, Clone, Copy)]
-struct Attempts {
-    made: u32,
-    last: Instant,
-}
-
 impl Execution {
     pub(super) fn new(
         connect: Connect,
@@ -96,11 +83,9 @@ impl Execution {
             stream: None,
             stage: Stage::Unsent,
             last_response: None,
+            is_known: false,
             unreleased: 0,
-            attempts: Attempts {
-                made: 0,
-                last: Instant::now(),
-            },
+            attempts: Attempts::none(Instant::now()),
             events: VecDeque::new(),
             listener,
         }
@@ -136,6 +121,8 @@ impl Execution {
                 // after some time or size. Only `ResultComplete` ends it.
                 Ok(None) => {
                     self.stream = None;
+                    self.is_known = true;
+                    self.attempts.end_stream(Instant::now());
                     self.pause().await;
                 }
                 Err(status) => {
@@ -148,8 +135,7 @@ impl Execution {
 
     /// Opens the statement's first stream, or the one that goes on after the last response.
     async fn attach(&mut self) -> Result<(), Status> {
-        self.attempts.last = Instant::now();
-        self.attempts.made += 1;
+        self.attempts.begin(Instant::now());
         let mut service = self.connect.service.clone();
         let answer = if self.stage == Stage::Unsent {
             // Set before the call: this future may be dropped inside it.
@@ -207,7 +193,8 @@ impl Execution {
 
     /// Keeps what a response brings.
     fn take(&mut self, response: pb::ExecutePlanResponse) -> Result<(), ConnectError> {
-        self.attempts.made = 0;
+        self.attempts.succeed();
+        self.is_known = true;
         self.last_response = Some(response.response_id);
         if let Some(schema) = response.schema {
             self.events
@@ -249,16 +236,14 @@ impl Execution {
             self.stage = Stage::Over;
             return Err(ConnectError::SessionGone);
         }
-        if self.stage == Stage::Unsent && self.attempts.made < ATTEMPTS_BEFORE {
+        if self.stage == Stage::Unsent && self.attempts.may_send() {
             self.pause().await;
             return Ok(());
         }
         match failure::kind_of_break(status) {
             Break::NeverSent | Break::Cut if self.stage == Stage::Sent => {
-                if self.attempts.last.elapsed() > STOOD {
-                    self.attempts.made = 1;
-                }
-                if self.attempts.made < ATTEMPTS_AFTER {
+                self.attempts.fail(Instant::now());
+                if self.attempts.may_look() {
                     self.pause().await;
                     return Ok(());
                 }
@@ -268,16 +253,16 @@ impl Execution {
                 self.stage = Stage::Over;
                 Err(error)
             }
-            Break::Answer if error.is_detached_cursor() && self.attempts.made < ATTEMPTS_AFTER => {
+            Break::Answer if error.is_detached_cursor() && self.attempts.may_look() => {
                 self.pause().await;
                 Ok(())
             }
             // The line broke before the server had the statement.
-            Break::Answer if error.is_unknown_operation() && self.last_response.is_none() => {
+            Break::Answer if error.is_unknown_operation() && !self.is_known => {
                 self.stage = Stage::Unsent;
                 Ok(())
             }
-            Break::Answer if error.is_unknown_operation() || error.is_unknown_session() => {
+            Break::Answer if error.is_lost() => {
                 self.stage = Stage::Over;
                 Err(ConnectError::Lost)
             }
@@ -288,10 +273,10 @@ impl Execution {
         }
     }
 
-    /// Waits before the next attempt; the first one after a response is made at once.
     async fn pause(&self) {
-        if let Some(doublings) = self.attempts.made.checked_sub(1) {
-            sleep(LAST_PAUSE.min(FIRST_PAUSE * 2_u32.pow(doublings.min(8)))).await;
+        let pause = self.attempts.pause();
+        if !pause.is_zero() {
+            sleep(pause).await;
         }
     }
 

@@ -88,14 +88,18 @@ impl ConnectError {
         self.is_handle(&["SESSION_CLOSED", "SESSION_CHANGED"])
     }
 
-    /// Whether a reattach was refused because the server does not have the operation.
+    /// Whether a reattach was refused because the server has never had the operation, or no longer
+    /// knows whether it had.
     pub(super) fn is_unknown_operation(&self) -> bool {
-        self.is_handle(&["OPERATION_NOT_FOUND", "OPERATION_ABANDONED"])
+        self.is_handle(&["OPERATION_NOT_FOUND"])
     }
 
-    /// Whether a reattach was refused because the server does not have the session.
-    pub(super) fn is_unknown_session(&self) -> bool {
-        self.is_handle(&["SESSION_NOT_FOUND", "SESSION_CLOSED", "SESSION_CHANGED"])
+    /// Whether a reattach was refused because the server no longer has the operation or the
+    /// session: what the statement did until then is not known.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_unknown_operation()
+            || self.is_stale_session()
+            || self.is_handle(&["OPERATION_ABANDONED", "SESSION_NOT_FOUND"])
     }
 
     /// Whether another stream of ours took the operation over while this one still stood.
@@ -274,13 +278,18 @@ fn is_error_class(text: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod samples {
-    //! Statuses as Spark sends them
+pub(crate) mod samples {
+    //! Statuses as Spark sends them.
 
-    use super::{ErrorInfo, RpcStatus};
+    use super::{ErrorInfo, REFUSAL, RpcStatus};
     use prost::Message;
     use std::collections::HashMap;
     use tonic::{Code, Status};
+
+    /// The refusal of the check in Spark, with its sentence.
+    pub(crate) fn refusal(sentence: &str) -> Status {
+        Status::internal(format!("{REFUSAL}{sentence}"))
+    }
 
     /// An error of `class` with this SQLSTATE, in the form of Spark 4.3.
     pub(crate) fn error(class: &str, sql_state: &str, text: &str) -> Status {

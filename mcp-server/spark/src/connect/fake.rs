@@ -34,10 +34,14 @@ pub(crate) enum Turn {
 }
 
 /// One response of a stream.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Item {
     /// A batch with the numbers of this range.
     Rows(i64, i64),
+    /// A batch with the columns of this one.
+    Table(RecordBatch),
+    /// A batch that is said to have so many rows, in these bytes.
+    Raw(i64, Vec<u8>),
     /// Of so many tasks so many are done.
     Tasks(i64, i64),
     /// The true end of a result.
@@ -85,6 +89,10 @@ pub(crate) enum Asked {
 pub(crate) struct Fake {
     script: Arc<Mutex<VecDeque<Turn>>>,
     asked: Arc<watch::Sender<Vec<Asked>>>,
+    /// The answers to questions that run nothing; once they are told, every one is that all is well.
+    analyses: Arc<Mutex<VecDeque<Result<(), Status>>>>,
+    /// Every plan that was to be run.
+    plans: Arc<Mutex<Vec<pb::Plan>>>,
     /// How many interrupts do not find the operation.
     deaf_to: Arc<Mutex<u32>>,
     /// Sessions are opened by who can take it.
@@ -120,6 +128,8 @@ impl Fake {
         Self {
             script: Arc::new(Mutex::new(script.into())),
             asked: Arc::new(watch::Sender::new(Vec::new())),
+            analyses: Arc::default(),
+            plans: Arc::default(),
             deaf_to: Arc::new(Mutex::new(interrupts)),
             openings: Arc::default(),
         }
@@ -143,14 +153,19 @@ impl Fake {
         address
     }
 
-    /// Serves `script` to a Spark with one place for statements.
+    /// Serves `script` to a Spark with one place for statements, which only read.
     pub(crate) async fn serve_spark(script: Vec<Turn>) -> (Self, Spark) {
+        Self::serve_spark_with(script, Access::Read).await
+    }
+
+    /// Like [`Fake::serve_spark`]; statements may do what `access` says.
+    pub(crate) async fn serve_spark_with(script: Vec<Turn>, access: Access) -> (Self, Spark) {
         let (fake, connect) = Self::serve(script).await;
         let spark = Spark {
             sessions: Sessions::new(connect.clone(), SparkUser::new("test"), None),
             connect,
             queue: StatementQueue::new(1, Duration::from_millis(50)),
-            access: Access::Read,
+            access,
             statement_timeout: Duration::from_secs(60),
             limits: Limits {
                 rows: 10,
@@ -158,6 +173,17 @@ impl Fake {
             },
         };
         (fake, spark)
+    }
+
+    /// Answers the next questions that run nothing (for the verdict on a statement, the version)
+    /// with these.
+    pub(crate) fn answer_analyses(&self, answers: Vec<Result<(), Status>>) {
+        *self.analyses.lock().expect("sound") = answers.into();
+    }
+
+    /// Every plan that was to be run so far.
+    pub(crate) fn plans(&self) -> Vec<pb::Plan> {
+        self.plans.lock().expect("sound").clone()
     }
 
     /// Lets no session be opened while the result lives.
@@ -215,7 +241,23 @@ fn response(item: Item) -> pb::ExecutePlanResponse {
             format!("rows-{from}"),
             ResponseType::ArrowBatch(ArrowBatch {
                 row_count: to - from,
-                data: arrow(from, to).into(),
+                data: rows_in_arrow(from, to).into(),
+                ..Default::default()
+            }),
+        ),
+        Item::Table(batch) => (
+            "table".to_owned(),
+            ResponseType::ArrowBatch(ArrowBatch {
+                row_count: i64::try_from(batch.num_rows()).expect("few"),
+                data: in_arrow(&batch).into(),
+                ..Default::default()
+            }),
+        ),
+        Item::Raw(row_count, data) => (
+            "raw".to_owned(),
+            ResponseType::ArrowBatch(ArrowBatch {
+                row_count,
+                data: data.into(),
                 ..Default::default()
             }),
         ),
@@ -242,16 +284,18 @@ fn response(item: Item) -> pb::ExecutePlanResponse {
     }
 }
 
-fn arrow(from: i64, to: i64) -> Vec<u8> {
+/// The numbers of a range, as Spark sends them.
+pub(crate) fn rows_in_arrow(from: i64, to: i64) -> Vec<u8> {
     let schema = Schema::new(vec![Field::new("n", DataType::Int64, false)]);
     let numbers = Int64Array::from_iter_values(from..to);
-    let batch = RecordBatch::try_new(schema.clone().into(), vec![Arc::new(numbers)]);
-    let mut bytes = Vec::new();
-    let mut writer = StreamWriter::try_new(&mut bytes, &schema).expect("a schema");
-    writer.write(&batch.expect("a batch")).expect("written");
-    writer.finish().expect("written");
-    drop(writer);
-    bytes
+    let batch = RecordBatch::try_new(schema.into(), vec![Arc::new(numbers)]);
+    in_arrow(&batch.expect("a batch"))
+}
+
+fn in_arrow(batch: &RecordBatch) -> Vec<u8> {
+    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).expect("a schema");
+    writer.write(batch).expect("written");
+    writer.into_inner().expect("written")
 }
 
 #[tonic::async_trait]
@@ -261,6 +305,9 @@ impl SparkConnectService for Fake {
 
     async fn execute_plan(&self, request: Request<pb::ExecutePlanRequest>) -> Answer {
         let request = request.into_inner();
+        let mut plans = self.plans.lock().expect("sound");
+        plans.extend(request.plan);
+        drop(plans);
         self.note(Asked::Execute {
             session: request.session_id,
             operation: request.operation_id.unwrap_or_default(),
@@ -320,6 +367,8 @@ impl SparkConnectService for Fake {
         _: Request<pb::AnalyzePlanRequest>,
     ) -> Result<Response<pb::AnalyzePlanResponse>, Status> {
         use pb::analyze_plan_response::{Result as Kind, SparkVersion};
+        let answer = self.analyses.lock().expect("sound").pop_front();
+        answer.unwrap_or(Ok(()))?;
         let version = "4.3.0".to_owned();
         Ok(Response::new(pb::AnalyzePlanResponse {
             result: Some(Kind::SparkVersion(SparkVersion { version })),

@@ -261,3 +261,116 @@ fn expression(kind: ExprType) -> pb::Expression {
         expr_type: Some(kind),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The plan of a statement, as text.
+    fn plan(statement: Statement) -> String {
+        format!("{:?}", statement.into_plan())
+    }
+
+    fn literal(value: &Value) -> LiteralType {
+        let bound = bind(value, "1").expect("it can be bound").expr_type;
+        let Some(ExprType::Literal(literal)) = bound else {
+            panic!("{value} is {bound:?}");
+        };
+        literal.literal_type.expect("a literal has a value")
+    }
+
+    #[test]
+    fn it_binds_each_value_as_the_narrowest_literal_that_holds_it() {
+        let decimal = pb::expression::literal::Decimal {
+            value: u64::MAX.to_string(),
+            precision: Some(20),
+            scale: Some(0),
+        };
+        for (value, expected) in [
+            (json!(true), LiteralType::Boolean(true)),
+            (json!("a"), LiteralType::String("a".to_owned())),
+            (json!(-1), LiteralType::Integer(-1)),
+            (json!(i32::MAX), LiteralType::Integer(i32::MAX)),
+            (json!(1_i64 << 31), LiteralType::Long(1 << 31)),
+            (json!(i64::MIN), LiteralType::Long(i64::MIN)),
+            (json!(u64::MAX), LiteralType::Decimal(decimal)),
+            (json!(0.5), LiteralType::Double(0.5)),
+        ] {
+            assert_eq!(literal(&value), expected, "{value}");
+        }
+        assert!(matches!(literal(&Value::Null), LiteralType::Null(_)));
+    }
+
+    #[test]
+    fn it_binds_an_array_by_the_function_that_finds_its_type() {
+        let bound = bind(&json!([1, [2]]), "1").expect("an array").expr_type;
+        let Some(ExprType::UnresolvedFunction(outer)) = bound else {
+            panic!("{bound:?}");
+        };
+        assert_eq!((&*outer.function_name, outer.arguments.len()), ("array", 2));
+    }
+
+    #[test]
+    fn it_names_the_parameter_that_cannot_be_bound() {
+        let by_place = Parameters::positional(&[json!(1), json!([{"a": 1}])]);
+        let by_place = by_place.expect_err("an object");
+        assert_eq!(by_place, InvalidParameters::Object("2".to_owned()));
+        let values = json!({"since": {"day": 1}});
+        let by_name = Parameters::named(values.as_object().expect("an object"));
+        let by_name = by_name.expect_err("an object").to_string();
+        assert!(by_name.starts_with("parameter `since` is an object"));
+    }
+
+    #[test]
+    fn it_keeps_values_out_of_the_text() {
+        let hostile = "x'; DROP TABLE t; --";
+        let values = json!({"a": hostile});
+        let named = Parameters::named(values.as_object().expect("an object"));
+        let positional = Parameters::positional(&[json!(hostile)]);
+        for (sql, parameters) in [("SELECT :a", named), ("SELECT ?", positional)] {
+            let parameters = parameters.expect("a string can be bound");
+            let statement = Statement::new(sql).parameters(parameters);
+            assert_eq!(statement.sql(), sql);
+            let plan = plan(statement);
+            assert!(plan.contains(&format!("query: {sql:?}")), "{plan}");
+            assert!(plan.contains(&format!("String({hostile:?})")), "{plan}");
+        }
+    }
+
+    #[test]
+    fn it_puts_a_limit_and_a_table_of_texts_around_a_statement() {
+        let texts = ["a".to_owned(), "b".to_owned()];
+        let statement = Statement::new("SELECT text FROM given").at_most(7);
+        let statement = statement.with_texts("given", &texts).expect("they fit");
+        let Some(pb::plan::OpType::Root(root)) = statement.into_plan().op_type else {
+            panic!("a query");
+        };
+        let Some(RelType::WithRelations(with)) = root.rel_type else {
+            panic!("a table beside it");
+        };
+        let limited = with.root.and_then(|root| root.rel_type);
+        assert!(
+            matches!(&limited, Some(RelType::Limit(limit)) if limit.limit == 7),
+            "{limited:?}"
+        );
+        let named = format!("{:?}", with.references);
+        assert!(named.contains("alias: \"given\""), "{named}");
+        let all = plan(Statement::new("SELECT 1").at_most(u32::MAX));
+        assert!(all.contains(&format!("limit: {}", i32::MAX)), "{all}");
+    }
+
+    #[test]
+    fn it_asks_the_catalogue_in_a_form_without_sql() {
+        let question = CatType::ListTables(pb::ListTables {
+            db_name: Some("`a; DROP`".to_owned()),
+            pattern: None,
+        });
+        let plan = plan(Statement::asking(question));
+        assert!(
+            plan.contains("Catalog(") && !plan.contains("Sql("),
+            "{plan}"
+        );
+    }
+}

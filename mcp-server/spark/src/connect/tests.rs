@@ -3,7 +3,7 @@
 use tonic::Status;
 
 use super::failure::samples;
-use super::fake::{Asked, Ending, Fake, Item, Turn, session};
+use super::fake::{Asked, Ending, Fake, Item, Turn, rows_in_arrow, session};
 use super::{Connect, ConnectError, Event, Execution, Statement};
 
 use Ending::{Open, Quiet};
@@ -94,18 +94,54 @@ async fn it_sends_the_statement_again_only_if_the_server_never_had_it() {
 }
 
 #[tokio::test]
-async fn it_never_runs_a_statement_twice_when_the_server_was_restarted() {
+async fn it_never_runs_a_statement_twice_that_the_server_may_have_had() {
+    let handle = |class: &str| {
+        let class = format!("INVALID_HANDLE.{class}");
+        Turn::Refuse(samples::error(&class, "HY000", "not found"))
+    };
+    let broken = || Turn::Refuse(Status::unavailable("gone"));
+    // A stream that ends without a response shows that the server had the statement.
+    let ended = || Turn::Send(Vec::new(), Quiet);
+    for script in [
+        vec![broken(), handle("SESSION_NOT_FOUND")],
+        vec![broken(), handle("OPERATION_ABANDONED")],
+        vec![ended(), handle("OPERATION_NOT_FOUND")],
+        vec![ended(), broken(), handle("OPERATION_ABANDONED")],
+    ] {
+        let (fake, connect) = Fake::serve(script).await;
+        assert_eq!(count(start(&connect)).await, Err(ConnectError::Lost));
+        assert_eq!(executes(&fake), 1);
+    }
+}
+
+#[tokio::test]
+async fn it_waits_its_turn_while_an_earlier_stream_of_its_own_still_stands() {
+    let busy = samples::error("INVALID_CURSOR.DISCONNECTED", "HY109", "another cursor");
     let (fake, connect) = Fake::serve(vec![
-        Turn::Refuse(Status::unavailable("gone")),
-        Turn::Refuse(samples::error(
-            "INVALID_HANDLE.SESSION_NOT_FOUND",
-            "HY000",
-            "not found",
-        )),
+        Turn::Send(vec![Rows(0, 10)], Quiet),
+        Turn::Refuse(busy),
+        Turn::Send(vec![Rows(10, 20), Complete], Quiet),
     ])
     .await;
-    assert_eq!(count(start(&connect)).await, Err(ConnectError::Lost));
-    assert_eq!(executes(&fake), 1);
+    assert_eq!(count(start(&connect)).await, Ok(20));
+    assert_eq!(reattaches(&fake), vec![Some("rows-0".to_owned()); 2]);
+}
+
+#[tokio::test]
+async fn it_ends_a_statement_whose_rows_it_cannot_read() {
+    for (batch, expected) in [
+        (Item::Raw(1, Vec::new()), "cannot be read"),
+        (
+            Item::Raw(3, rows_in_arrow(0, 2)),
+            "a batch of 3 rows holds 2",
+        ),
+    ] {
+        let (fake, connect) = Fake::serve(vec![Turn::Send(vec![batch], Open)]).await;
+        let malformed = count(start(&connect)).await.expect_err(expected);
+        assert!(malformed.to_string().contains(expected), "{malformed}");
+        fake.until(|asked| matches!(asked, Asked::Interrupt { .. }))
+            .await;
+    }
 }
 
 #[tokio::test]
