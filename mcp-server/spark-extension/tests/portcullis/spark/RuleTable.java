@@ -2,6 +2,7 @@ package portcullis.spark;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -22,146 +23,6 @@ import org.apache.spark.sql.types.DataTypes;
  * row says, and prints those that did not. Its argument is a folder that it may fill.
  */
 public final class RuleTable {
-  private static final List<String> READS =
-      List.of(
-          "SELECT 1",
-          "VALUES (1), (2)",
-          "TABLE shops",
-          "FROM shops SELECT id",
-          "SELECT name, count(*) FROM shops GROUP BY ALL HAVING count(*) > 0 ORDER BY 1 LIMIT 5",
-          "SELECT * FROM shops a JOIN shops b USING (id) LEFT ANTI JOIN range(1) r ON a.id = r.id",
-          "WITH a AS (SELECT 1 AS x) SELECT * FROM a WHERE x IN (SELECT id FROM shops)",
-          "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT "
-              + "* FROM t",
-          "SELECT id, sum(id) OVER (ORDER BY id) FROM shops QUALIFY rank() OVER (ORDER BY id) < 3",
-          "SELECT * FROM shops PIVOT (count(id) FOR name IN ('a', 'b'))",
-          "SELECT * FROM shops UNPIVOT (v FOR k IN (id))",
-          "SELECT explode(array(1, 2)), 'x'",
-          "SELECT * FROM shops, LATERAL (SELECT shops.id + 1)",
-          "SELECT * FROM shops TABLESAMPLE (50 PERCENT)",
-          "SELECT * FROM range(3) UNION ALL SELECT 4 EXCEPT SELECT 1 INTERSECT SELECT 2",
-          "SELECT transform(array(1, 2), x -> x + 1), from_json('{\"a\":1}', 'a INT'), "
-              + "to_json(struct(1))",
-          "SELECT aes_encrypt('a', '0000111122223333'), luhn_check('79927398713'), "
-              + "parse_url('http://a/b', 'HOST')",
-          "SELECT current_user(), current_timestamp(), rand(), uuid(), version(), "
-              + "current_catalog()",
-          "SELECT percentile_approx(id, 0.5), approx_count_distinct(name), collect_list(name) "
-              + "FROM shops",
-          "SELECT regexp_replace('a', 'b', 'c'), date_add(current_date(), 1), try_divide(1, 0), "
-              + "xpath('<a/>', 'a')",
-          "SELECT * FROM kept",
-          "SELECT /*+ BROADCAST(shops) */ * FROM shops",
-          "FROM shops |> WHERE id = 1 |> AGGREGATE count(*) AS n",
-          "EXECUTE IMMEDIATE 'SELECT 1'",
-          "SHOW TABLES", "SHOW DATABASES", "SHOW COLUMNS IN shops", "SHOW CREATE TABLE shops",
-          "SHOW FUNCTIONS LIKE 'a*'", "SHOW VIEWS", "SHOW TBLPROPERTIES shops", "SHOW CATALOGS",
-          "SHOW CURRENT NAMESPACE", "SHOW TABLE EXTENDED LIKE 'shops'", "SHOW PARTITIONS parted",
-          "DESCRIBE shops", "DESCRIBE EXTENDED shops", "DESCRIBE shops id",
-          "DESCRIBE DATABASE default",
-          "DESCRIBE FUNCTION abs", "DESCRIBE QUERY SELECT 1", "DESCRIBE EXTENDED shops AS JSON",
-          "EXPLAIN SELECT * FROM shops", "EXPLAIN FORMATTED SELECT 1", "EXPLAIN COST SELECT 1",
-          "SELECT * FROM text.`OPEN/a.txt`", "SELECT * FROM text.`file:OPEN/a.txt`",
-          "SELECT * FROM text.`OPEN/../open/*.txt`",
-          "SELECT * FROM csv.events");
-
-  private static final List<String> REFUSED =
-      List.of(
-          "SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "SELECT java_method('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "SELECT try_reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "SELECT `reflect`('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "SELECT system.builtin.reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
-              + "'1')",
-          "SELECT 1 WHERE reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1') = "
-              + "'x'",
-          "WITH a AS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
-              + "'1')) SELECT * FROM a",
-          "WITH a AS (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
-              + "'1')) SELECT 1",
-          "SELECT (SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1'))",
-          "SELECT 1 FROM shops WHERE EXISTS (SELECT reflect('java.lang.System', 'setProperty', "
-              + "'portcullis.broken', '1'))",
-          "SELECT transform(array('1'), x -> reflect('java.lang.System', 'setProperty', "
-              + "'portcullis.broken', x))",
-          "SELECT IF(true, 1, reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
-              + "'1'))",
-          "SELECT 1 ORDER BY reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "SELECT 1 AS a GROUP BY reflect('java.lang.System', 'setProperty', "
-              + "'portcullis.broken', '1')",
-          "EXECUTE IMMEDIATE 'SELECT reflect(''java.lang.System'', ''setProperty'', "
-              + "''portcullis.broken'', ''1'')'",
-          "EXECUTE IMMEDIATE 'DROP TABLE shops'",
-          "EXPLAIN SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', '1')",
-          "EXPLAIN DROP TABLE shops",
-          "DESCRIBE QUERY SELECT reflect('java.lang.System', 'setProperty', 'portcullis.broken', "
-              + "'1')",
-          "SELECT TRANSFORM (id) USING 'touch OPEN/made' AS (x) FROM shops",
-          "FROM shops MAP id USING 'touch OPEN/made' AS x",
-          "FROM (SELECT id FROM shops) REDUCE id USING 'touch OPEN/made' AS x",
-          "SELECT * FROM text.`/etc/passwd`", "SELECT * FROM text.`file:/etc/passwd`",
-          "SELECT * FROM text.`file:///etc/passwd`", "SELECT * FROM TEXT.`/etc/*`",
-          "SELECT * FROM csv.`/no/such/file`", "SELECT * FROM json.`http://127.0.0.1:1/x`",
-          "SELECT * FROM binaryFile.`/etc/hostname`", "SELECT * FROM parquet.`s3a://bucket/x`",
-          "SELECT * FROM text.`OPEN/../shut.txt`", "SELECT * FROM text.`OPENER/a.txt`",
-          "SELECT * FROM text.`{OPEN/a.txt,/etc/passwd}`", "TABLE text.`/etc/passwd`",
-          "SELECT (SELECT max(value) FROM text.`/etc/passwd`)",
-          "WITH a AS (SELECT * FROM text.`/etc/passwd`) SELECT 1",
-          "SELECT * FROM IDENTIFIER('text.`/etc/passwd`')",
-          "EXPLAIN SELECT * FROM text.`/etc/passwd`",
-          "SELECT twice(1)", "SELECT * FROM over_code",
-          "DROP TABLE shops", "DELETE FROM shops", "TRUNCATE TABLE shops",
-          "INSERT INTO shops VALUES (3, 'c')", "INSERT OVERWRITE shops VALUES (3, 'c')",
-          "INSERT OVERWRITE DIRECTORY 'OPEN/made' USING csv SELECT 1",
-          "WITH a AS (SELECT 1) INSERT INTO shops SELECT 3, 'c'",
-          "FROM shops INSERT INTO shops SELECT *",
-          "UPDATE shops SET id = 3",
-          "MERGE INTO shops USING shops s ON false WHEN NOT MATCHED THEN INSERT *",
-          "CREATE TABLE made (id INT)", "CREATE TABLE made USING parquet AS SELECT 1 AS a",
-          "CREATE TABLE made USING text LOCATION '/etc'",
-          "CREATE TEMPORARY VIEW made AS SELECT 1", "CREATE OR REPLACE VIEW made AS SELECT 1",
-          "CREATE TEMPORARY VIEW made USING text OPTIONS (path '/etc/passwd')",
-          "CREATE FUNCTION made AS 'java.lang.String'",
-          "CREATE TEMPORARY FUNCTION made AS 'java.lang.String'",
-          "CREATE FUNCTION made(x INT) RETURNS INT RETURN x", "CREATE DATABASE made",
-          "ALTER TABLE shops RENAME TO made", "ALTER TABLE shops ADD COLUMNS (x INT)",
-          "DROP VIEW kept",
-          "SET spark.sql.shuffle.partitions=1", "SET spark.portcullis.access=write", "SET", "RESET",
-          "DECLARE x INT DEFAULT 1", "USE default", "SET TIME ZONE 'UTC'",
-          "ADD JAR 'OPEN/a.txt'", "ADD FILE 'OPEN/a.txt'", "LIST JARS", "CACHE TABLE shops",
-          "CLEAR CACHE",
-          "REFRESH TABLE shops", "REFRESH 'OPEN'", "ANALYZE TABLE shops COMPUTE STATISTICS",
-          "MSCK REPAIR TABLE parted", "LOAD DATA LOCAL INPATH '/etc/passwd' INTO TABLE shops",
-          "COMMENT ON TABLE shops IS 'x'", "EXPLAIN INSERT INTO shops VALUES (3, 'c')",
-          "BEGIN DROP TABLE shops; END", "BEGIN SELECT 1; DROP TABLE shops; END",
-          "SELECT * FROM csv.`shut.txt`", "SELECT * FROM text.`%2Fetc%2Fpasswd`");
-
-  /** Ways to name a file as a table; which files there are must not show in what is said. */
-  private static final List<String> NAMING =
-      List.of(
-          "SELECT * FROM text.`FILE`", "TABLE text.`FILE`", "SELECT * FROM CSV.`FILE`",
-          "SELECT * FROM text.`*FILE`", "SELECT * FROM text.`./FILE`", "DESCRIBE text.`FILE`",
-          "SELECT * FROM `org.apache.spark.sql.execution.datasources.text.TextFileFormat`.`FILE`",
-          "SELECT * FROM text.`FILE` WITH (lineSep = 'x')", "SELECT * FROM STREAM text.`FILE`",
-          "SELECT * FROM text.`FILE` VERSION AS OF 1", "SELECT * FROM jdbc.`FILE`",
-          "EXPLAIN SELECT * FROM text.`FILE`", "SELECT * FROM nowhere.`FILE`",
-          "SELECT * FROM IDENTIFIER('text.`FILE`')", "SELECT * FROM text.`/etc/FILE`",
-          "EXECUTE IMMEDIATE 'SELECT * FROM text.`FILE`'");
-
-  /** Texts that Spark would fill in with what it knows of its server, before it reads them. */
-  private static final List<String> AS_WRITTEN =
-      List.of(
-          "${env:PATH}", "${system:user.dir}", "${spark.app.id}", "${hiveconf:spark.app.id}",
-          "${spark:spark.app.id}", "${hivevar:spark.app.id}", "${sparkconf:spark.app.id}",
-          "${spark.sql.variable.substitute}", "${env:${system:portcullis.name}}");
-
-  /** Scripts, whose answer the data server asks for as rows, with a limit. */
-  private static final List<String> SCRIPTS =
-      List.of(
-          "BEGIN SELECT 1; END", "BEGIN END", "BEGIN DROP TABLE shops; END",
-          "BEGIN DECLARE x INT DEFAULT 1; SELECT x; END",
-          "/* a */ BEGIN IF true THEN SELECT 1; END IF; END");
-
   private static int wrong = 0;
 
   private RuleTable() {}
@@ -193,13 +54,21 @@ public final class RuleTable {
     SparkSession reader = spark.newSession();
     reader.udf().register("twice", (UDF1<Integer, Integer>) n -> n * 2, DataTypes.IntegerType);
 
-    for (String sql : READS) {
+    count();
+    List<String> before = state(writer, reader, folder);
+    for (String sql : Statements.READS) {
       expect(false, sql, () -> rows(reader.sql(placed(sql, open))));
     }
-    for (String sql : REFUSED) {
+    for (String sql : Statements.REFUSED) {
       expect(true, sql, () -> rows(reader.sql(placed(sql, open))));
     }
-    for (String sql : NAMING) {
+    for (String sql : Statements.NO_STATEMENTS) {
+      expectFailure(sql, () -> rows(reader.sql(placed(sql, open))));
+    }
+    for (String sql : Statements.composed()) {
+      expectFailure(sql, () -> rows(reader.sql(placed(sql, open))));
+    }
+    for (String sql : Statements.NAMING) {
       String there = said(reader, sql.replace("FILE", "shut.txt")).replace("shut.txt", "FILE");
       String missing = said(reader, sql.replace("FILE", "none.txt")).replace("none.txt", "FILE");
       if (!there.equals(missing)) {
@@ -207,7 +76,7 @@ public final class RuleTable {
       }
     }
     System.setProperty("portcullis.name", "PATH");
-    for (String text : AS_WRITTEN) {
+    for (String text : Statements.AS_WRITTEN) {
       for (String form : List.of("SELECT '%s'", "EXECUTE IMMEDIATE 'SELECT ''%s'''")) {
         String said = said(reader, String.format(form, text));
         if (!said.equals("[[" + text + "]]")) {
@@ -215,22 +84,60 @@ public final class RuleTable {
         }
       }
     }
-    for (String sql : SCRIPTS) {
+    for (String sql : Statements.SCRIPTS) {
       expect(true, "with a limit: " + sql, () -> limited(reader, sql).collectAsList());
     }
     plansWithoutSql(reader, open);
 
-    boolean untouched =
-        System.getProperty("portcullis.broken") == null
-            && !Files.exists(open.resolve("made"))
-            && writer.sql("SELECT * FROM shops").count() == 1
-            && writer.sql("SHOW TABLES LIKE 'made'").count() == 0;
-    if (!untouched) {
-      fail("something that was refused took effect");
-    }
+    List<String> after = state(writer, reader, folder);
+    before.stream().filter(line -> !after.contains(line)).forEach(line -> fail("gone: " + line));
+    after.stream().filter(line -> !before.contains(line)).forEach(line -> fail("come: " + line));
     spark.stop();
     System.out.println(wrong == 0 ? "every row as expected" : wrong + " rows are wrong");
     System.exit(wrong == 0 ? 0 : 1);
+  }
+
+  /** So many attacks and reads were asked for. */
+  private static void count() {
+    int written =
+        Statements.REFUSED.size() + Statements.NO_STATEMENTS.size() + Statements.NAMING.size();
+    int attacks = written + Statements.composed().size();
+    if (written < 200 || attacks < 700 || Statements.READS.size() < 80) {
+      fail(attacks + " attacks and " + Statements.READS.size() + " reads are too few");
+    }
+  }
+
+  /** Everything that an attack might change: the catalogue, rows, settings, files, this process. */
+  private static List<String> state(SparkSession writer, SparkSession reader, Path folder)
+      throws Exception {
+    List<String> lines = new ArrayList<>();
+    lines.add("property " + System.getProperty("portcullis.broken"));
+    for (String sql :
+        List.of(
+            "SHOW DATABASES", "SHOW TABLES", "SHOW TABLES IN csv", "SHOW TABLES IN global_temp",
+            "SHOW USER FUNCTIONS", "SHOW PARTITIONS parted", "DESCRIBE EXTENDED shops",
+            "DESCRIBE EXTENDED parted", "DESCRIBE EXTENDED csv.events", "DESCRIBE EXTENDED kept",
+            "DESCRIBE DATABASE EXTENDED csv", "SELECT * FROM shops", "SELECT * FROM parted",
+            "LIST JARS", "LIST FILES", "LIST ARCHIVES")) {
+      for (Row row : writer.sql(sql).collectAsList()) {
+        lines.add(sql + " " + row);
+      }
+    }
+    reader.sql("SHOW TABLES").collectAsList().forEach(row -> lines.add("reader " + row));
+    reader.sql("SHOW USER FUNCTIONS").collectAsList().forEach(row -> lines.add("reader " + row));
+    lines.add("reader in " + reader.catalog().currentDatabase());
+    var settings = reader.conf().getAll().iterator();
+    while (settings.hasNext()) {
+      lines.add("setting " + settings.next());
+    }
+    var classic = (org.apache.spark.sql.classic.SparkSession) reader;
+    lines.add("nothing cached: " + classic.sharedState().cacheManager().isEmpty());
+    try (var files = Files.walk(folder)) {
+      for (Path file : files.filter(Files::isRegularFile).toList()) {
+        lines.add("file " + file + " " + Files.size(file) + " " + Files.getLastModifiedTime(file));
+      }
+    }
+    return lines;
   }
 
   /** Plans as clients build them of relations and functions, without a word of SQL. */
@@ -318,6 +225,26 @@ public final class RuleTable {
       } else if (!String.valueOf(thrown.getMessage()).contains(Refusal.MARK)) {
         fail("Spark itself refused: " + what + "\n    " + first(thrown));
       }
+    }
+  }
+
+  /** A statement that fails, whoever refuses it, and tells nothing of a file that is shut. */
+  private static void expectFailure(String sql, Callable<Row[]> work) {
+    String said;
+    try {
+      said = Arrays.toString(work.call());
+      if (!said.contains(Refusal.MARK)) {
+        fail("it ran: " + sql);
+      }
+    } catch (Throwable thrown) {
+      said = String.valueOf(thrown.getMessage());
+    }
+    if (said.contains("root:")) {
+      fail("it tells what is in a file: " + sql);
+    }
+    if (System.getProperty("portcullis.broken") != null) {
+      fail("it took effect: " + sql);
+      System.clearProperty("portcullis.broken");
     }
   }
 
