@@ -28,25 +28,25 @@ impl Attempts {
         Self { made: 0, last: now }
     }
 
-    /// Another stream is asked for.
+    /// Notes that another stream is asked for.
     pub(super) fn begin(&mut self, now: Instant) {
         self.last = now;
         self.made += 1;
     }
 
-    /// A response arrived.
+    /// Notes that a response arrived.
     pub(super) fn succeed(&mut self) {
         self.made = 0;
     }
 
-    /// The server ended the stream, as it ends each one before its result is complete.
+    /// Notes that the server ended the stream, as it ends each one after a while.
     pub(super) fn end_stream(&mut self, now: Instant) {
         if now.duration_since(self.last) >= SERVED {
             self.made = 0;
         }
     }
 
-    /// The line broke.
+    /// Notes that the line broke.
     pub(super) fn fail(&mut self, now: Instant) {
         if now.duration_since(self.last) > STOOD {
             self.made = 1;

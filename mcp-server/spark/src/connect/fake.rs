@@ -89,7 +89,7 @@ pub(crate) enum Asked {
 pub(crate) struct Fake {
     script: Arc<Mutex<VecDeque<Turn>>>,
     asked: Arc<watch::Sender<Vec<Asked>>>,
-    /// The answers to questions that run nothing; once they are told, every one is that all is well.
+    /// The answers to questions that run nothing; behind the last one, all is well.
     analyses: Arc<Mutex<VecDeque<Result<(), Status>>>>,
     /// Every plan that was to be run.
     plans: Arc<Mutex<Vec<pb::Plan>>>,
