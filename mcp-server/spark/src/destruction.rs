@@ -43,7 +43,7 @@ mod tests {
     use crate::connect::fake::Fake;
     use crate::connect::samples;
 
-    /// Checks what a statement would destroy by this verdict of Spark's; none where it has no check.
+    /// Checks what a statement would destroy by this verdict of Spark's; by none if it is `None`.
     async fn check(
         access: Access,
         verdict: Option<Result<(), Status>>,
