@@ -15,6 +15,7 @@ mod completion;
 mod database;
 mod databases;
 mod deadline;
+mod declared_attacks;
 mod declared_tools;
 mod encryption;
 mod event_streams;
