@@ -114,8 +114,13 @@ pub(super) async fn run_in_spark(
         false => Parameters::named(&values)
             .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?,
     };
-    let sql = format!("{before}{}", flow.query().unwrap_or_default());
-    let statement = Statement::new(sql).parameters(parameters);
+    let query = flow.query().unwrap_or_default();
+    // Looked at again, since what was stored may come from before statements could write.
+    let source = Statement::new(query.as_str()).parameters(parameters.clone());
+    if services.spark.destruction(&source).await?.is_some() {
+        return Err(ToolFailure::destroying_source());
+    }
+    let statement = Statement::new(format!("{before}{query}")).parameters(parameters);
     let ran = services.spark.run(None, statement, Sink::Rows(sink)).await;
     Ok(ran?)
 }

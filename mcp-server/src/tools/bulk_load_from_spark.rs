@@ -126,9 +126,7 @@ impl Tool for BulkLoadFromSpark {
         }
         let look = services.spark.destruction(&statement);
         if call.unless_cancelled(look).await??.is_some() {
-            let message = "`sql` is a query, and this one would destroy what is in Spark; \
-                           execute_spark_sql runs such statements";
-            return Err(ToolFailure::invalid_arguments(message));
+            return Err(ToolFailure::destroying_source());
         }
         let (sender, batches) = mpsc::channel(1);
         let read = async {

@@ -106,13 +106,20 @@ impl LookAhead<'_> {
                 let found = database.check_query(&sql).await?;
                 count(found, self.flow.bind.len())
             }
-            // Where Spark may write, nothing judges a statement before it runs.
-            Some(Source::SparkSql { .. }) if self.services.pipelines.spark() == Access::Read => {
+            Some(Source::SparkSql { .. }) => {
                 let parameters = self.samples().map_err(SqlFault::Refused)?;
                 let statement = Statement::new(sql).parameters(parameters);
-                Ok(self.services.spark.check_read(statement).await?)
+                let spark = &self.services.spark;
+                if self.services.pipelines.spark() == Access::Read {
+                    return Ok(spark.check_read(statement).await?);
+                }
+                // Where Spark may write, a source may do all but destroy.
+                match spark.destruction(&statement).await? {
+                    None => Ok(()),
+                    Some(_) => Err(SqlFault::Refused(ToolFailure::destroying_source())),
+                }
             }
-            Some(Source::SparkSql { .. } | Source::File(_)) | None => Ok(()),
+            Some(Source::File(_)) | None => Ok(()),
         }
     }
 

@@ -17,6 +17,14 @@ impl ToolFailure {
         .with_hint("ask the user; if that is meant, call again with `confirm: true`")
     }
 
+    /// A source of rows in Spark would destroy something, of which nobody is asked.
+    pub fn destroying_source() -> Self {
+        Self::invalid_arguments(
+            "`sql` is a query, and this one would destroy what is in Spark; execute_spark_sql \
+             runs such statements",
+        )
+    }
+
     /// These change every row of a table, and the caller has not said that this is meant.
     pub fn unconfirmed_statements(statements: &str) -> Self {
         let message = format!("every row of a table is changed by {statements}");
