@@ -7,9 +7,10 @@
 //! # How the types meet
 //!
 //! A [`Program`] says what to run, as whom, where its output goes, by which [`Readiness`] it is
-//! ready and works, and whether it is [`Restart`]ed. [`Supervisor::start`] makes a process of it and returns when it is
-//! ready, or with a [`StartError`] that carries the end of its log. What happens afterwards arrives
-//! as [`Event`]s. [`Supervisor::stop_all`] ends the processes, the last one first.
+//! ready and works, and whether it is [`Restart`]ed. [`Supervisor::start`] makes a process of it
+//! and returns when it is ready, or with a [`StartError`] that carries the end of its log. What
+//! happens afterwards arrives as [`Event`]s. [`Supervisor::stop_all`] ends the processes, the last
+//! one first.
 //!
 //! # What it never does
 //!
