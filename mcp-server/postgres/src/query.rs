@@ -193,8 +193,8 @@ impl Database {
         }
     }
 
-    /// The same as [`Database::prepare`], unless the plan costs more than a query may.
-    async fn prepare_at_a_cost(
+    /// The same as [`Database::prepare`], unless the plan costs more than a statement may.
+    pub(super) async fn prepare_at_a_cost(
         &self,
         session: &mut Session,
         statement: &Statement,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::changes::writing_server;
 use crate::client::Answer;
 use crate::database::{Database, run};
 use crate::server::Server;
@@ -166,4 +167,46 @@ async fn it_refuses_a_query_that_costs_more_than_it_may_with_the_number() {
     let explained = client.call("explain_query", json!({"sql": world})).await;
     assert_eq!(explained.structured()["max_cost"], json!(500.0));
     assert!(text(&explained).contains("execute_query refuses what costs more than 500"));
+}
+
+#[tokio::test]
+async fn it_refuses_a_change_that_costs_more_than_it_may_and_changes_nothing() {
+    let database = database_with_orders().await;
+    let mut administrator = database.connection().await;
+    run(
+        &mut administrator,
+        "CREATE TABLE small (n int);
+         CREATE TABLE ruled (n int);
+         CREATE RULE beside AS ON INSERT TO ruled DO ALSO
+             INSERT INTO small SELECT a.id FROM orders a, orders b WHERE a.note < b.note",
+    )
+    .await;
+    let server = writing_server(&database, &["--postgres-max-cost=500"]).await;
+    let client = server.client();
+    let change = async |sql: &str, parameters: Value| {
+        let arguments = json!({"sql": sql, "parameters": parameters, "max_affected_rows": 1000000});
+        client.call("execute_dml", arguments).await
+    };
+    for costly in [
+        "UPDATE orders SET note = $1 WHERE customer + id > 7",
+        "DELETE FROM orders WHERE id IN (SELECT a.id FROM orders a, orders b) AND note <> $1",
+        "INSERT INTO small SELECT a.id FROM orders a, orders b WHERE a.note < b.note || $1",
+        // What a rule adds is counted, too.
+        "INSERT INTO ruled VALUES (length($1))",
+    ] {
+        let answer = change(costly, json!(["x"])).await;
+        let (code, message) = answer.failure();
+        assert_eq!(code, "too_costly", "{costly}: {message}");
+        assert!(message.ends_with("and the most is 500"), "{message}");
+    }
+    for id in [7, 8] {
+        let answer = change("UPDATE orders SET note = 'new' WHERE id = $1", json!([id])).await;
+        assert_eq!(answer.structured()["affected_rows"], json!(1));
+    }
+    let counts = "SELECT (SELECT count(*) FROM orders) || ' ' || (SELECT count(*) FROM small) \
+        || ' ' || (SELECT count(*) FROM ruled) || ' ' || \
+        (SELECT count(*) FROM orders WHERE id < 100 AND note <> 'note')";
+    let unlimited = Server::on(&database, &[]).await;
+    let counted = unlimited.client().query(counts, json!([])).await;
+    assert_eq!(counted.structured()["rows"], json!([["50000 0 0 2"]]));
 }

@@ -181,7 +181,9 @@ impl Database {
         change: &Change<'_>,
         sink: &mut dyn RowSink,
     ) -> Result<Changed, Error> {
-        let (shape, values) = self.prepare(session, statement, change.parameters).await?;
+        let (shape, values) = self
+            .prepare_at_a_cost(session, statement, change.parameters)
+            .await?;
         let values: Vec<Option<&str>> = values.iter().map(Option::as_deref).collect();
         let before = count(session).await?;
         session.send_execute(&statement.name, &values, 0)?;

@@ -46,8 +46,8 @@ impl From<Error> for ToolFailure {
             Error::OutcomeUnknown => Self::unavailable(message)
                 .with_hint("look at the rows with execute_query before you try again"),
             Error::TooCostly { .. } => Self::new("too_costly", message).with_hint(
-                "explain_query shows the plan and what would help; add conditions, or aggregate \
-                 less at a time",
+                "explain_query shows the plan of a query and what would help; add conditions, or \
+                 ask for less at a time",
             ),
             Error::NoRole { .. } => Self::new("42501", message).with_hint(
                 "the operator can give the caller a role: POSTGRES_CALLER_ROLES, or `caller_roles` \
