@@ -80,7 +80,7 @@ pub enum Error {
     TooCostly {
         /// The cost of its plan.
         cost: f64,
-        /// The cost that a query may have.
+        /// The cost that a statement may have.
         most: f64,
     },
     /// The caller has no role in the database, where each must have one.
@@ -194,7 +194,19 @@ impl NotOpened {
         }
     }
 
-    /// One sentence that says what to do.
+    /// One sentence that says what its operator can do, who reads it in `/health` or in the log.
+    pub fn operators_remedy(&self) -> &str {
+        match &self.cause {
+            OpenError::Connect(ConnectError::Server(report)) if report.passes() => self.remedy(),
+            OpenError::Connect(_) => {
+                "see that it runs, and compare the POSTGRES_* settings of the data server (of a \
+                 further database: its entry in POSTGRES_DATABASES_FILE)"
+            }
+            OpenError::NotAllowed { .. } | OpenError::Setting(_) => self.remedy(),
+        }
+    }
+
+    /// One sentence that says what a caller can do.
     pub fn remedy(&self) -> &str {
         match &self.cause {
             OpenError::NotAllowed { hint, .. } => hint,

@@ -51,6 +51,6 @@ impl Database {
             address: self.login.address(),
             cause: error,
         };
-        format!("{error}; {}", error.remedy())
+        format!("{error}; {}", error.operators_remedy())
     }
 }

@@ -70,7 +70,8 @@ impl Spark {
             None => Statement::asking(CatType::ListDatabases(pb::ListDatabases::default())),
             Some(catalog) => Statement::new(format!("SHOW NAMESPACES IN {}", quoted_name(catalog))),
         };
-        let rows = self.ask(caller, statement).await?;
+        let rows = self.ask(caller, statement).await;
+        let rows = rows.map_err(|error| name_catalog(error, catalog))?;
         let mut names: Vec<String> = rows.iter().filter_map(|row| text(row, 0)).collect();
         if catalog.is_some() {
             for name in &mut names {
@@ -99,7 +100,8 @@ impl Spark {
             db_name: place,
             pattern: None,
         });
-        let rows = self.ask(caller, Statement::asking(question)).await?;
+        let rows = self.ask(caller, Statement::asking(question)).await;
+        let rows = rows.map_err(|error| name_catalog(error, catalog))?;
         let mut found = TablesOfDatabase::default();
         for table in rows.iter().filter_map(table_of_row) {
             match table.kind {
@@ -173,6 +175,29 @@ impl Spark {
     }
 }
 
+/// Says of a catalog that it is not there, where Spark took its name for that of a database in its
+/// own catalog.
+fn name_catalog(error: Error, catalog: Option<&str>) -> Error {
+    let Some(catalog) = catalog else {
+        return error;
+    };
+    let Error::Connect(ConnectError::Spark(failure)) = &error else {
+        return error;
+    };
+    let quoted = quoted_name(catalog);
+    let is_taken_for_database = match failure.error_class.as_deref() {
+        Some("SCHEMA_NOT_FOUND") => failure
+            .message
+            .contains(&format!("`spark_catalog`.{quoted}")),
+        Some("REQUIRES_SINGLE_PART_NAMESPACE") => failure.message.contains(&quoted),
+        _ => false,
+    };
+    match is_taken_for_database {
+        true => Error::NoCatalog(catalog.to_owned()),
+        false => error,
+    }
+}
+
 fn knows_no_json(class: &str) -> bool {
     NO_JSON.iter().any(|known| class.starts_with(known))
 }
@@ -198,4 +223,36 @@ fn table_of_row(row: &Value) -> Option<SparkTable> {
         kind,
         comment: text(row, 3).filter(|comment| !comment.is_empty()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connect::SparkFailure;
+
+    #[track_caller]
+    fn check(catalog: Option<&str>, class: &str, message: &str, is_none: bool) {
+        let error = Error::from(ConnectError::Spark(SparkFailure {
+            error_class: Some(class.to_owned()),
+            sql_state: None,
+            message: message.to_owned(),
+        }));
+        let named = name_catalog(error, catalog);
+        assert_eq!(matches!(named, Error::NoCatalog(_)), is_none, "{message}");
+    }
+
+    #[test]
+    fn it_knows_a_catalog_that_is_not_there_from_a_database_that_is_not() {
+        let (no_schema, no_parts) = ("SCHEMA_NOT_FOUND", "REQUIRES_SINGLE_PART_NAMESPACE");
+        let nope = "The schema `spark_catalog`.`nope` cannot be found.";
+        check(Some("nope"), no_schema, nope, true);
+        check(None, no_schema, nope, false);
+        check(Some("spark_catalog"), no_schema, nope, false);
+        let deeper = "The schema `lake`.`nope` cannot be found.";
+        check(Some("lake"), no_schema, deeper, false);
+        let parts = "spark_catalog requires a single-part namespace, but got `nope`.`a`.";
+        check(Some("nope"), no_parts, parts, true);
+        check(Some("spark_catalog"), no_parts, parts, false);
+        check(Some("nope"), "TABLE_OR_VIEW_NOT_FOUND", nope, false);
+    }
 }

@@ -38,6 +38,9 @@ pub enum Error {
          not run"
     )]
     SessionLost,
+    /// Spark has no catalog of the name that a caller gives.
+    #[error("Spark has no catalog `{0}`")]
+    NoCatalog(String),
     /// Spark's error, or that of the way there.
     #[error(transparent)]
     Connect(#[from] ConnectError),

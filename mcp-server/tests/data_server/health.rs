@@ -68,6 +68,11 @@ async fn it_starts_without_postgresql_and_says_what_is_missing() {
         detail.contains(&format!("127.0.0.1:{port}")) && detail.contains("refused"),
         "{detail}"
     );
+    // Its reader is the operator, and looks at it already.
+    assert!(
+        detail.contains("see that it runs") && !detail.contains("operator"),
+        "{detail}"
+    );
 
     let answer = server.client().query("SELECT 1", json!([])).await;
     let (code, message) = answer.failure();

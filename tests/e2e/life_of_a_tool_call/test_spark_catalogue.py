@@ -109,6 +109,11 @@ def test_it_tells_of_every_database_and_of_the_views_of_a_session(installation, 
     assert mine.names({"database": "sales", "name": "ORD"}) == ["sales.orders"]
     nowhere = mine.call("list_spark_tables", {"database": "nowhere"})
     assert nowhere["error"]["code"] == "SCHEMA_NOT_FOUND"
+    assert "on drop" not in nowhere["error"]["message"]
+    assert "list_spark_tables" in nowhere["error"]["hint"]
+    for database in ({}, {"database": "sales"}):
+        no_catalog = mine.call("list_spark_tables", {"catalog": "nope"} | database)
+        assert no_catalog["error"]["message"] == "Spark has no catalog `nope`"
     refused = mine.call("list_spark_tables", {"kind": "table"})
     assert "`managed table`" in refused["error"]["message"]
 

@@ -238,7 +238,7 @@ fn spark_failure(status: &Status) -> SparkFailure {
     };
     // Behind the position Spark draws the plan it could not resolve, which helps no caller.
     let message = message.split(";\n'").next().unwrap_or_default();
-    let message = without_stack(message);
+    let message = without_advice_on_drop(without_stack(message));
     SparkFailure {
         error_class: take("errorClass").or_else(|| written_class.map(str::to_owned)),
         sql_state,
@@ -257,6 +257,16 @@ fn without_stack(message: &str) -> &str {
         end += line.len();
     }
     &message[..end]
+}
+
+/// The message without the sentence that Spark adds to every name that it does not find, whatever
+/// the statement does.
+fn without_advice_on_drop(message: &str) -> String {
+    let Some((before, advice)) = message.split_once("To tolerate the error on drop use ") else {
+        return message.to_owned();
+    };
+    let rest = advice.split_once("EXISTS.").map_or("", |(_, rest)| rest);
+    format!("{}{rest}", before.trim_end())
 }
 
 /// Whether a line is `at package.Class.method(File.scala:1)`, with or without the `at`.
@@ -355,6 +365,20 @@ mod tests {
         let no_read = "this server reads only, and `drop table` is no read: send SELECT";
         assert_eq!(refused(no_read).as_deref(), Some("drop table"));
         assert_eq!(refused("a script (BEGIN … END) is not run here"), None);
+    }
+
+    #[test]
+    fn it_gives_no_advice_on_a_drop() {
+        let status = samples::error(
+            "TABLE_OR_VIEW_NOT_FOUND",
+            "42P01",
+            "The table or view `t` cannot be found. Verify the catalog.\nTo tolerate the error on \
+             drop use DROP VIEW IF EXISTS or DROP TABLE IF EXISTS.; line 1 pos 14;\n'Project [*]",
+        );
+        assert_eq!(
+            spark_failure(&status).message,
+            "The table or view `t` cannot be found. Verify the catalog.; line 1 pos 14"
+        );
     }
 
     #[test]

@@ -27,6 +27,9 @@ impl From<Error> for ToolFailure {
                 "put it into the statement itself (WITH for a view, schema.table for USE), or \
                  connect with a revision of MCP that has sessions (up to 2025-11-25)",
             ),
+            Error::NoCatalog(_) => Self::not_found(message).with_hint(
+                "leave `catalog` out for the session's own; `spark_catalog` is always there",
+            ),
             Error::SessionLost => Self::new("session_lost", message)
                 .with_hint("make anew what it needs, then call again"),
             Error::Unsupported(_) => Self::new("unsupported_type", message),
@@ -87,7 +90,7 @@ fn of_spark(failure: SparkFailure) -> ToolFailure {
         Some(state) => format!("{} (SQLSTATE {state})", failure.message),
         None => failure.message,
     };
-    let is_internal = failure.error_class.as_deref() == Some("INTERNAL_ERROR");
+    let hint = failure.error_class.as_deref().and_then(hint);
     let code = failure.error_class.or(failure.sql_state);
     let failure = ToolFailure::new(code.unwrap_or_else(|| "spark_error".to_owned()), message);
     if failure.message.contains("spark.driver.maxResultSize") {
@@ -96,12 +99,67 @@ fn of_spark(failure: SparkFailure) -> ToolFailure {
              by ranges of a column",
         );
     }
-    match is_internal {
+    match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// The remedy for an error of this class, where its message has none.
+fn hint(class: &str) -> Option<&'static str> {
+    Some(match class.split('.').next().unwrap_or(class) {
         // A script that gives rows is the way there that callers find.
-        true => failure.with_hint(
+        "INTERNAL_ERROR" => {
             "Spark has no answer to this form of statement; of a script (BEGIN … END), send the \
-             statements one by one",
-        ),
-        false => failure,
+             statements one by one"
+        }
+        "TABLE_OR_VIEW_NOT_FOUND" | "VIEW_NOT_FOUND" | "SCHEMA_NOT_FOUND" => {
+            "list_spark_tables names the databases, tables and views there are"
+        }
+        "REQUIRES_SINGLE_PART_NAMESPACE" => {
+            "of three names the first is a catalog, and Spark has none of that name; \
+             list_spark_tables names what there is"
+        }
+        "UNRESOLVED_COLUMN" | "UNRESOLVED_FIELD" | "FIELD_NOT_FOUND" => {
+            "get_spark_table_schema names the columns there are"
+        }
+        "UNRESOLVED_ROUTINE" | "ROUTINE_NOT_FOUND" => "SHOW FUNCTIONS names those there are",
+        "UNBOUND_SQL_PARAMETER" => "give it a value in `parameters`",
+        "TABLE_OR_VIEW_ALREADY_EXISTS" => "take another name, or write IF NOT EXISTS",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_to_do_about_a_name_that_spark_does_not_know() {
+        for (class, words) in [
+            ("TABLE_OR_VIEW_NOT_FOUND", "list_spark_tables"),
+            ("SCHEMA_NOT_FOUND", "list_spark_tables"),
+            (
+                "UNRESOLVED_COLUMN.WITH_SUGGESTION",
+                "get_spark_table_schema",
+            ),
+            ("UNRESOLVED_ROUTINE", "SHOW FUNCTIONS"),
+        ] {
+            let failure = of_spark(SparkFailure {
+                error_class: Some(class.to_owned()),
+                sql_state: Some("42000".to_owned()),
+                message: "it is not there".to_owned(),
+            });
+            assert_eq!(failure.code, class);
+            assert!(
+                failure.hint.is_some_and(|hint| hint.contains(words)),
+                "{class}"
+            );
+        }
+        let none = ToolFailure::from(Error::NoCatalog("nope".to_owned()));
+        assert_eq!(
+            (none.code.as_str(), none.hint.is_some()),
+            ("not_found", true)
+        );
     }
 }
