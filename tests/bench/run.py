@@ -30,7 +30,7 @@ from installation import Installation, present  # noqa: E402
 from polling import until  # noqa: E402
 from processes import Process  # noqa: E402
 from rendered import render  # noqa: E402
-from table import rows, summary  # noqa: E402
+from table import rows, summary, write_figures  # noqa: E402
 
 BUILD_FLOOR = "run `cargo run -p wasm-build -- --out-dir target/filters/floor floor-noop floor-io`"
 
@@ -143,8 +143,7 @@ def main() -> None:
     installation = Installation.from_environment(os.environ, profile="release")
     results = run(installation, arguments.rounds, arguments.seconds, calls.cases())
     file = arguments.json or installation.filters.parent / "bench.json"
-    file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-    print(f"the figures are in {file}")
+    write_figures(results, file)
 
 
 if __name__ == "__main__":

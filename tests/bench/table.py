@@ -2,12 +2,20 @@
 that matter.
 """
 
+import json
+from pathlib import Path
 from statistics import median, quantiles
 
 from calls import Case
 from listeners import IO, NATIVE, OURS, ROUTER
 
 FIGURES = ("cpu_us", "worker_us", "p50_us", "p99_us")
+
+
+def write_figures(results: dict, file: Path) -> None:
+    """Writes the results as JSON, and prints where they are."""
+    file.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    print(f"the figures are in {file}")
 
 
 def spread(values: list[float]) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """The benchmark itself, with one short round: that it works, never how fast anything is."""
 
+import json
+
 import pytest
 
 import calls
@@ -9,7 +11,7 @@ from installation import Installation
 from mcp_messages import Era
 from rendered import render
 from run import run
-from table import rows, summary
+from table import rows, summary, write_figures
 
 
 def test_it_measures_every_variant_in_every_case(installation: Installation) -> None:
@@ -54,6 +56,14 @@ def test_it_leaves_envoys_defaults_to_the_bare_router(installation: Installation
     bare = {"@type", "stat_prefix", "http_filters", "route_config"}
     assert set(managers[listeners.BARE]) == bare
     assert set(managers[listeners.ROUTER]) > bare
+
+
+def test_it_writes_figures_as_json_and_says_where(tmp_path, capsys) -> None:
+    file = tmp_path / "figures.json"
+    write_figures({"größer": [1.5, None]}, file)
+    assert json.loads(file.read_text()) == {"größer": [1.5, None]}
+    assert "größer" in file.read_text()
+    assert capsys.readouterr().out == f"the figures are in {file}\n"
 
 
 def burst(cpu: float) -> dict:

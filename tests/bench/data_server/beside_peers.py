@@ -27,6 +27,7 @@ from installation import Installation  # noqa: E402
 from processes import Process  # noqa: E402
 from questions import QUESTIONS, Question, Request  # noqa: E402
 from servers import Server  # noqa: E402
+from table import write_figures  # noqa: E402
 
 CONNECTIONS = (1, 8, 64)
 SESSIONS = (100, 1000)
@@ -158,9 +159,7 @@ def main() -> None:
     installation = Installation.from_environment(os.environ, profile="release")
     results = run(installation, arguments.rounds, arguments.seconds)
     if arguments.json:
-        text = json.dumps(results, indent=2, ensure_ascii=False)
-        arguments.json.write_text(text + "\n")
-        print(f"the figures are in {arguments.json}")
+        write_figures(results, arguments.json)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from own_spark import SparkConnect  # noqa: E402
 from polling import until  # noqa: E402
 from processes import Process  # noqa: E402
 from servers import OURS, Server  # noqa: E402
-from table import spread  # noqa: E402
+from table import spread, write_figures  # noqa: E402
 
 JDBC, TO_ARROW, COLLECT = "Spark's JDBC writer", "PySpark toArrow", "PySpark collect"
 BRING_CLIENT = "run `python3 setup/setup.py bench`"
@@ -278,9 +278,7 @@ def main() -> None:
     installation = Installation.from_environment(os.environ, profile="release")
     results = run(installation, arguments.rounds, arguments.rows, arguments.read)
     if arguments.json:
-        text = json.dumps(results, indent=2, ensure_ascii=False)
-        arguments.json.write_text(text + "\n")
-        print(f"the figures are in {arguments.json}")
+        write_figures(results, arguments.json)
 
 
 if __name__ == "__main__":
