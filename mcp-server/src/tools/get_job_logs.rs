@@ -84,7 +84,7 @@ impl Tool for GetJobLogs {
         json!({
             "properties": {
                 "job_id": {"type": "string"},
-                "status": {"type": "string"},
+                "status": {"enum": job_view::states()},
                 "text": {"type": "string"},
                 "offset": {"type": "integer"},
                 "next_offset": {"type": "integer"},

@@ -38,7 +38,6 @@ impl Tool for GetPipelineStatus {
 
     fn output_schema() -> Value {
         let mut schema = pipeline_view::run_schema();
-        schema["properties"]["status"] = json!({"enum": pipeline_view::states()});
         schema["properties"]["parameters"] = json!({"type": "object"});
         schema["properties"]["stages"] =
             json!({"type": "array", "items": pipeline_view::stage_schema()});

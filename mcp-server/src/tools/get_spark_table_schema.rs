@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::text_lines::join_within;
-use super::{Effect, Output, Tool, ToolFailure};
+use super::{Effect, Output, Tool, ToolFailure, list_spark_tables};
 use crate::call::Call;
 use crate::services::Services;
 use crate::spark::connect::ConnectError;
@@ -58,7 +58,7 @@ impl Tool for GetSparkTableSchema {
                 "catalog": text_or_null,
                 "database": text_or_null,
                 "table": {"type": "string"},
-                "kind": text_or_null,
+                "kind": list_spark_tables::kinds_or_none(),
                 "comment": text_or_null,
                 "provider": text_or_null,
                 "location": text_or_null,

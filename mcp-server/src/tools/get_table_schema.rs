@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::text_lines::join_within;
-use super::{Effect, Output, Tool, ToolFailure, database_schema};
+use super::{Effect, Output, Tool, ToolFailure, database_schema, list_tables};
 use crate::call::Call;
 use crate::postgres::{ColumnDescription, MissingTable, TableDescription, TableName};
 use crate::services::Services;
@@ -61,7 +61,7 @@ impl Tool for GetTableSchema {
             "properties": {
                 "schema": {"type": "string"},
                 "table": {"type": "string"},
-                "kind": {"type": "string"},
+                "kind": list_tables::kinds(),
                 "comment": text_or_null,
                 "rows_estimate": number_or_null,
                 "bytes": number_or_null,

@@ -59,7 +59,7 @@ pub(super) fn brief_schema() -> Value {
         "type": "object",
         "properties": {
             "job_id": {"type": "string"},
-            "status": {"type": "string"},
+            "status": {"enum": states()},
             "progress": {"type": ["integer", "null"]},
             "script": {"type": "string"},
             "submitted_at": {"type": "string"},
@@ -98,7 +98,6 @@ pub(super) fn full_schema() -> Value {
     let count = json!({"type": "integer"});
     let text = json!({"type": ["string", "null"]});
     let more = [
-        ("status", json!({"enum": states()})),
         (
             "progress",
             json!({"type": ["integer", "null"],

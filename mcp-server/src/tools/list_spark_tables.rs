@@ -74,7 +74,7 @@ impl Tool for ListSparkTables {
                         "catalog": text_or_null,
                         "database": text_or_null,
                         "name": {"type": "string"},
-                        "kind": text_or_null,
+                        "kind": kinds_or_none(),
                         "comment": text_or_null
                     }
                 }},
@@ -116,6 +116,15 @@ impl Tool for ListSparkTables {
 /// JSON Schema of the kind of a table.
 fn kinds() -> Value {
     json!({"enum": SparkTableKind::ALL.map(SparkTableKind::name)})
+}
+
+/// JSON Schema of the kind of a table where Spark may not have looked.
+pub(super) fn kinds_or_none() -> Value {
+    let mut kinds = kinds();
+    if let Some(words) = kinds["enum"].as_array_mut() {
+        words.push(Value::Null);
+    }
+    kinds
 }
 
 /// The kind that a caller names.

@@ -71,7 +71,7 @@ impl Tool for ListTables {
                     "properties": {
                         "schema": {"type": "string"},
                         "name": {"type": "string"},
-                        "kind": {"type": "string"},
+                        "kind": kinds(),
                         "partition_of": nullable("string"),
                         "rows_estimate": nullable("integer"),
                         "bytes": nullable("integer"),
@@ -125,7 +125,7 @@ impl Tool for ListTables {
 }
 
 /// JSON Schema of the kind of a table.
-fn kinds() -> Value {
+pub(super) fn kinds() -> Value {
     json!({"enum": ["table", "partitioned table", "view", "materialized view", "foreign table"]})
 }
 

@@ -63,7 +63,7 @@ pub(super) fn run_schema() -> Value {
             "run_id": {"type": "string"},
             "pipeline": {"type": "string"},
             "version": {"type": "integer"},
-            "status": {"type": "string"},
+            "status": {"enum": states()},
             "stopping": {"type": "boolean"},
             "created_at": {"type": "string"},
             "ended_at": {"type": ["string", "null"]}
