@@ -58,7 +58,11 @@ impl Resource for ActivePipelines {
         call: &Call,
         _variables: &Variables,
     ) -> Result<Option<String>, ToolFailure> {
-        let runs = Self::runs(services, call).await?;
+        let mut runs = Self::runs(services, call).await?;
+        // A run that has begun and ended since the last look is the newest, or older than that one.
+        let (store, any) = (services.pipelines.store()?, RunFilter::default());
+        let newest = store.runs(call.principal.owner(), &any, 1);
+        runs.extend(call.unless_cancelled(newest).await??);
         let states = runs.iter().map(|run| format!("{} {}", run.id, run.changes));
         Ok(Some(states.collect::<Vec<_>>().join("\n")))
     }

@@ -172,6 +172,27 @@ async fn it_tells_an_older_client_of_changes_that_came_before_its_stream() {
 }
 
 #[tokio::test]
+async fn it_tells_of_a_run_that_begins_and_ends_between_two_looks() {
+    let pipelines = slow_pipelines().await;
+    let client = Client::legacy(pipelines.address(), "2025-11-25").await;
+    client
+        .request("resources/subscribe", json!({"uri": ACTIVE}))
+        .await
+        .result();
+    // No look sees this one while it runs.
+    run(
+        &mut pipelines.database.connection().await,
+        "INSERT INTO portcullis.pipeline_runs
+             (id, pipeline, parameters, state, revision, started_at, ended_at)
+         SELECT '019ad000-0000-7000-8000-000000000000', id, '{}', 'succeeded', 3, now(), now()
+         FROM portcullis.pipelines",
+    )
+    .await;
+    let told = Events::of(client.listen(&[]).await).next().await;
+    assert_eq!(told["params"], json!({"uri": ACTIVE}));
+}
+
+#[tokio::test]
 async fn it_opens_streams_of_sessions_while_it_has_places_left_for_those_who_need_them() {
     let server = Server::on(&Database::with("").await, &[]).await;
     let mut open = Vec::new();
