@@ -56,7 +56,9 @@ def fetch(url: str, sql: str, path: str, at_once: int) -> dict:
     called = ask(url, "tools/call", {"name": "execute_query", "arguments": arguments})
     if called["isError"]:
         raise SystemExit(called["content"][0]["text"])
-    result = called["structuredContent"]["result"]
+    result = called["structuredContent"].get("result")
+    if result is None:  # The server has no room for it, and says so.
+        raise SystemExit("\n".join(part["text"] for part in called["content"] if "text" in part))
     uris = [f"{result['uri']}?block={number}" for number in range(result["blocks"])]
     whole = hashlib.sha256()
     with open(path, "wb") as file, ThreadPoolExecutor(at_once) as pool:

@@ -14,10 +14,9 @@
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
-//! use clap::Parser as _;
 //! use tokio_util::sync::CancellationToken;
 //!
-//! let config = mcp_server::config::Config::parse();
+//! let config = mcp_server::config::Config::of_process();
 //! mcp_server::transport::http::serve(config, CancellationToken::new()).await
 //! # }
 //! ```
@@ -25,10 +24,11 @@
 // The futures of a call nest deeper than the compiler follows by itself.
 #![recursion_limit = "256"]
 
-pub use {config, copy_format, health, jobs, kept_results, kept_tasks, postgres, results, spark};
+pub use {
+    call, config, copy_format, health, jobs, kept_results, kept_tasks, postgres, results, spark,
+};
 
 pub mod background;
-pub mod call;
 mod cursor;
 pub mod flow_runner;
 pub mod known_names;

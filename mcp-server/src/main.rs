@@ -1,11 +1,11 @@
 //! Starts the data server from flags and environment.
 
 use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use mcp_server::config::Config;
 use mcp_server::large_buffers;
 use mcp_server::mcp::audit;
@@ -23,6 +23,14 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// the usual 2 MiB; only what is used costs memory.
 const THREAD_STACK: usize = 16 << 20;
 
+/// The rights of a new audit log: it says who calls what, which is for its operator, and for
+/// whoever collects logs as the group of this server's user.
+const AUDIT_MODE: u32 = 0o640;
+
+/// The lines of rmcp that are logged. It warns of each request that is refused, in its caller's own
+/// words and at any length; the audit log has a line of each, without them.
+const OF_RMCP: &str = "rmcp=error";
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,7 +44,7 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     large_buffers::give_back_when_freed();
-    let config = Config::parse();
+    let config = Config::of_process();
     begin_logs(&config)?;
     let runtime = Builder::new_multi_thread()
         .enable_all()
@@ -53,8 +61,16 @@ fn begin_logs(config: &Config) -> anyhow::Result<()> {
     let audit = match &config.audit_log {
         None => None,
         Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            let file = file.with_context(|| format!("MCP_AUDIT_LOG `{}`", path.display()))?;
+            let mut file = OpenOptions::new();
+            file.create(true).append(true).mode(AUDIT_MODE);
+            let file = file.open(path);
+            let file = file.with_context(|| {
+                format!(
+                    "MCP_AUDIT_LOG names `{}`, which cannot be written: make its folder, or name \
+                     another file",
+                    path.display()
+                )
+            })?;
             let only_audit = Targets::new().with_target(audit::TARGET, LevelFilter::INFO);
             let written = fmt::layer().json().flatten_event(true);
             let written = written.with_current_span(false).with_span_list(false);
@@ -62,7 +78,7 @@ fn begin_logs(config: &Config) -> anyhow::Result<()> {
         }
     };
     let level = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("{},rmcp=warn", config.log_level)));
+        .unwrap_or_else(|_| EnvFilter::new(format!("{},{OF_RMCP}", config.log_level)));
     let is_elsewhere = audit.is_some();
     let log = fmt::layer()
         .json()

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::{Access, Config};
+use anyhow::ensure;
 
 use orchestrator::Store;
 
@@ -32,8 +33,16 @@ impl Pipelines {
     /// Prepares the records without connecting.
     ///
     /// # Errors
-    /// When the address of the records cannot be understood.
+    /// When the address of the records cannot be understood, or the folder of files is none.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
+        if let Some(folder) = &config.pipeline_files {
+            ensure!(
+                folder.is_dir(),
+                "MCP_PIPELINE_FILES names `{}`, which is no folder that this server can see: make \
+                 it, or name another one",
+                folder.display()
+            );
+        }
         let store = config.store_url.as_ref().map(|url| {
             let pool = store_pool::open(url.expose(), "portcullis-pipelines", CONNECTIONS)?;
             anyhow::Ok(Store::new(pool))

@@ -28,7 +28,7 @@ use crate::results::RawJson;
 use crate::services::Services;
 use crate::tools::ToolFailure;
 
-pub use registry::{ReadError, ResourcePage, ResourceRegistry};
+pub use registry::{FoundResource, ResourcePage, ResourceRegistry};
 pub use uri_template::{UriTemplate, Variables};
 
 impl ResourceRegistry {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 
 /// Which results are given in blocks, and what they may take of the disk.
@@ -13,7 +14,8 @@ pub struct BlockConfig {
         long = "block-transport",
         env = "MCP_BLOCK_TRANSPORT",
         default_value_t = true,
-        action = ArgAction::Set
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
     )]
     pub enabled: bool,
 

@@ -1,10 +1,12 @@
 //! Every setting of the process: a flag and an environment variable each.
 
+mod addresses;
 mod blocks;
 mod caller_roles;
 mod databases_file;
 mod log_level;
 mod postgres;
+mod reading;
 mod secret;
 mod spark;
 mod tasks;
@@ -15,6 +17,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use addresses::{read_address, read_host};
 pub use blocks::BlockConfig;
 pub use caller_roles::CallerRoles;
 pub use log_level::LogLevel;
@@ -35,15 +38,16 @@ pub struct Config {
 
     /// Address that the server listens on, in the place of a host and a port [default:
     /// 127.0.0.1:8000]
-    #[arg(long, env = "MCP_SERVER_ADDRESS")]
+    #[arg(long, env = "MCP_SERVER_ADDRESS", value_parser = read_address)]
     pub address: Option<SocketAddr>,
 
-    /// IP address that the server listens on, unless a whole address is given
+    /// IP address or name that the server listens on, unless a whole address is given
     #[arg(
         id = "listen_host",
         long = "host",
         env = "MCP_SERVER_HOST",
-        default_value = "127.0.0.1"
+        default_value = "127.0.0.1",
+        value_parser = read_host
     )]
     pub host: IpAddr,
 
@@ -58,7 +62,7 @@ pub struct Config {
 
     /// Address of another listener that answers `GET /metrics` to Prometheus, and nothing else;
     /// without it there are no metrics. Whoever reaches it may read them
-    #[arg(long, env = "MCP_METRICS_ADDRESS")]
+    #[arg(long, env = "MCP_METRICS_ADDRESS", value_parser = read_address)]
     pub metrics_address: Option<SocketAddr>,
 
     /// File to which one line of JSON is added for each call: who called what, and how it ended.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
@@ -127,9 +128,9 @@ pub struct PostgresConfig {
     )]
     pub max_bytes: usize,
 
-    /// The most that PostgreSQL may expect a query to cost, in its own units (a page read in
-    /// sequence is 1); what would cost more is refused with the number. By default there is no
-    /// limit
+    /// The most that PostgreSQL may expect a query or a change of rows to cost, in its own units (a
+    /// page read in sequence is 1); what would cost more is refused with the number. By default
+    /// there is no limit
     #[arg(
         long = "postgres-max-cost",
         env = "POSTGRES_MAX_COST",
@@ -148,7 +149,11 @@ pub struct PostgresConfig {
 
     /// Whether a statement that changes rows may fire the triggers of the tables that it changes,
     /// although nobody can judge what these call
-    #[arg(long = "postgres-allow-triggers", env = "POSTGRES_ALLOW_TRIGGERS")]
+    #[arg(
+        long = "postgres-allow-triggers",
+        env = "POSTGRES_ALLOW_TRIGGERS",
+        value_parser = BoolishValueParser::new()
+    )]
     pub allow_triggers: bool,
 
     /// The superuser that the server may connect as; any other one is refused

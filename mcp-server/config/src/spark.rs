@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::Secret;
 
@@ -82,7 +83,11 @@ pub struct SparkConfig {
     /// Lets execute_spark_sql write: create, change and drop tables, views and functions, write
     /// files, run code from JARs and `TRANSFORM`, as Spark's own user. Without it statements only
     /// read
-    #[arg(long = "spark-allow-writes", env = "SPARK_ALLOW_WRITES")]
+    #[arg(
+        long = "spark-allow-writes",
+        env = "SPARK_ALLOW_WRITES",
+        value_parser = BoolishValueParser::new()
+    )]
     pub allow_writes: bool,
 
     /// One statement that this server runs in each new Connect server before any of callers', with

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args};
 
 /// Which calls are followed as tasks, and what tasks may take of this server.
@@ -14,7 +15,8 @@ pub struct TaskConfig {
         long = "tasks",
         env = "MCP_TASKS",
         default_value_t = true,
-        action = ArgAction::Set
+        action = ArgAction::Set,
+        value_parser = BoolishValueParser::new()
     )]
     pub enabled: bool,
 

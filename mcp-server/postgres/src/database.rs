@@ -76,8 +76,16 @@ impl Database {
     /// Prepares the pools of the database `name` without connecting.
     ///
     /// # Errors
-    /// When a setting cannot be understood.
+    /// When a setting cannot be understood, or names a file that is not there.
     pub fn new(name: &str, config: &PostgresConfig) -> anyhow::Result<Self> {
+        if let Some(file) = &config.ssl_root_cert {
+            ensure!(
+                file.is_file(),
+                "POSTGRES_SSLROOTCERT (of the database `{name}`) names `{}`, which is no file that \
+                 this server can see: put the certificates there, or name another one",
+                file.display()
+            );
+        }
         let limits = Limits {
             rows: config.max_rows,
             bytes: config.max_bytes,

@@ -10,10 +10,11 @@ use rmcp::service::{RequestContext, RoleServer};
 use tracing::Instrument as _;
 
 use super::answer;
+use super::audit::NoResult;
 use super::failure::of_reading;
 use super::server::{LIST_TTL_MS, McpServer, one_page};
 use crate::quotes::shorten_name;
-use crate::resources::{Body, Contents, ReadError, ResourcePage};
+use crate::resources::{Body, Contents, ResourcePage};
 use crate::tools::{Effect, ToolFailure};
 
 /// How long a client may keep the list of resources: tables and jobs come and go.
@@ -74,27 +75,14 @@ impl McpServer {
         context: &RequestContext<RoleServer>,
     ) -> Result<ReadResourceResult, ErrorData> {
         let (call, _guards) = self.receive(self.incoming(context), context);
-        let reading = async {
-            let read = self
-                .catalogue
-                .resources
-                .read(&self.services, &call, uri)
-                .await;
-            read.map_err(|error| match error {
-                ReadError::Failed(failure) => failure,
-                ReadError::NoTemplate => {
-                    ToolFailure::not_found(format!("there is no resource `{}`", shorten_name(uri)))
-                        .with_hint(
-                            "resources/list and resources/templates/list tell which there are",
-                        )
-                }
-            })
+        let Some(found) = self.catalogue.resources.find(uri) else {
+            let failure =
+                ToolFailure::not_found(format!("there is no resource `{}`", shorten_name(uri)))
+                    .with_hint("resources/list and resources/templates/list tell which there are");
+            let error = NoResult::Unknown(of_reading(&failure, uri));
+            return Err(error.logged(&call, "resources/read"));
         };
-        let name = self
-            .catalogue
-            .resources
-            .name_of(uri)
-            .unwrap_or("resources/read");
+        let name = found.name();
         // The URI is its caller's own text: it stands in no line of the log.
         let span = tracing::info_span!("resource", request_id = call.request_id.0, name);
         let read = self
@@ -102,8 +90,8 @@ impl McpServer {
                 name,
                 Effect::Reads,
                 &call,
-                |contents| contents.body.len(),
-                reading,
+                |contents: &Contents| contents.body.len(),
+                found.read(&self.services, &call),
             )
             .instrument(span)
             .await;

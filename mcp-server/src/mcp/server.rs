@@ -3,24 +3,26 @@
 use std::sync::Arc;
 
 use rmcp::ServerHandler;
+#[expect(deprecated, reason = "older clients ask for it")]
+use rmcp::model::SetLevelRequestParams;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
-    CompleteResult, CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams,
+    CompleteResult, CustomRequest, CustomResult, ErrorData, GetPromptRequestParams,
     GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams,
     InitializeResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
     ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
     SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
-#[expect(deprecated, reason = "older clients ask for it")]
-use rmcp::model::{SetLevelRequestMethod, SetLevelRequestParams};
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, NAME};
+use super::audit::NoResult;
 use super::client_logs::{LogLevels, severity_of};
 use super::inputs::StateSeal;
 use super::memory::WaitingRequests;
+use super::methods::{no_such_method, stateless_method};
 use super::subscriptions::Subscriptions;
 use super::{Catalogue, FindIncoming, RunningCalls};
 use crate::call::Revision;
@@ -32,24 +34,6 @@ use crate::tools::list_tables::ListTables;
 /// How long a client may keep a list of what this server offers. It changes only with a new release
 /// of the server.
 pub(super) const LIST_TTL_MS: u64 = 60_000;
-
-/// The methods of 2026-07-28 and of its extension for tasks. rmcp takes one with malformed params
-/// for an unknown method; clients take "unknown method" for an old server.
-const KNOWN_METHODS: &[&str] = &[
-    "server/discover",
-    "tools/list",
-    "tools/call",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "prompts/list",
-    "prompts/get",
-    "completion/complete",
-    "subscriptions/listen",
-    "tasks/get",
-    "tasks/update",
-    "tasks/cancel",
-];
 
 /// The server of MCP's methods. One per request in rmcp's eyes; all share the registries and the
 /// services.
@@ -281,7 +265,7 @@ impl ServerHandler for McpServer {
     ) -> Result<(), ErrorData> {
         let is_stateless = Revision::named(context.protocol_version()).is_stateless();
         if is_stateless || !self.catalogue.tools.log_to_clients() {
-            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+            return Err(no_such_method("logging/setLevel", is_stateless));
         }
         let Some(session) = self.incoming(&context).session else {
             let message = "a level is set for a session: send `initialize`, and its session's id \
@@ -323,20 +307,17 @@ impl ServerHandler for McpServer {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        let method = request.method;
-        if KNOWN_METHODS.contains(&method.as_str()) {
-            return Err(ErrorData::invalid_params(
-                format!("the params of `{method}` are not as the specification has them"),
-                None,
-            ));
+        let incoming = self.incoming(&context);
+        if let Some(known) = stateless_method(&request.method) {
+            let message = format!("the params of `{known}` are not as the specification has them");
+            let error = NoResult::Refused(ErrorData::invalid_params(message, None));
+            return Err(error.logged(&incoming, known));
         }
-        Err(ErrorData::new(
-            ErrorCode::METHOD_NOT_FOUND,
-            format!("there is no method `{method}`"),
-            None,
-        ))
+        let is_stateless = Revision::named(context.protocol_version()).is_stateless();
+        let error = NoResult::Unknown(no_such_method(&request.method, is_stateless));
+        Err(error.logged(&incoming, "method"))
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::audit::{Line, NoResult};
 use super::calls::MAY_HAVE_CHANGED;
 use super::inputs::ANSWERED_WITHIN;
 use super::server::McpServer;
@@ -38,7 +39,9 @@ impl McpServer {
         let incoming = self.incoming(context);
         let task = id.clone();
         let look = move |store: &TaskStore, owner: Option<&str>| store.look(&task, owner);
-        let view = self.in_task_store(incoming.principal, look).await?;
+        let view = self.in_task_store(incoming.principal.clone(), look).await;
+        // Its client looks every second: the line of the call tells of it, and none of a look.
+        let view = view.map_err(|error| error.logged(&incoming, "tasks/get"))?;
         let mut result = GetTaskResult::new(to_wire(id, view, incoming.raw_result.as_deref()));
         result.meta = Some(answer::stamp(Some(&incoming.id)));
         Ok(result)
@@ -51,11 +54,16 @@ impl McpServer {
         answers: InputResponses,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        memory::check_answers(&answers)?;
-        let principal = self.incoming(context).principal;
-        let answer =
-            move |store: &TaskStore, owner: Option<&str>| store.answer(&id, owner, answers);
-        self.in_task_store(principal, answer).await
+        let incoming = self.incoming(context);
+        let line = Line::begin(&incoming, "tasks/update");
+        let principal = incoming.principal.clone();
+        let answered = async {
+            memory::check_answers(&answers)?;
+            let answer =
+                move |store: &TaskStore, owner: Option<&str>| store.answer(&id, owner, answers);
+            self.in_task_store(principal, answer).await
+        };
+        line.end_request(answered.await)
     }
 
     /// Stops the work of a task of the caller. What has ended stays as it ended.
@@ -64,22 +72,26 @@ impl McpServer {
         id: String,
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        let principal = self.incoming(context).principal;
+        let incoming = self.incoming(context);
+        let line = Line::begin(&incoming, "tasks/cancel");
         let stop = move |store: &TaskStore, owner: Option<&str>| store.cancel(&id, owner);
-        self.in_task_store(principal, stop).await
+        line.end_request(self.in_task_store(incoming.principal.clone(), stop).await)
     }
 
     async fn in_task_store<T: Send + 'static>(
         &self,
         principal: Principal,
         work: impl FnOnce(&TaskStore, Option<&str>) -> Result<T, UnknownTask> + Send + 'static,
-    ) -> Result<T, ErrorData> {
+    ) -> Result<T, NoResult> {
         let store = Arc::clone(&self.services.tasks);
         let done = tokio::task::spawn_blocking(move || work(&store, principal.owner())).await;
         match done {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(unknown)) => Err(ErrorData::invalid_params(unknown.to_string(), None)),
-            Err(error) => Err(ErrorData::internal_error(error.to_string(), None)),
+            Ok(Err(unknown)) => {
+                let error = ErrorData::invalid_params(unknown.to_string(), None);
+                Err(NoResult::Unknown(error))
+            }
+            Err(error) => Err(ErrorData::internal_error(error.to_string(), None).into()),
         }
     }
 }

@@ -20,12 +20,13 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::asking::ask_client;
+use super::audit::NoResult;
 use super::calls::out_of_time;
 use super::inputs::answerable;
 use super::server::McpServer;
 use super::task_reports::TaskReports;
 use super::{RawResult, answer, confirmation, memory, tasks};
-use crate::call::{Answers, Call, Deadline};
+use crate::call::{Answers, Call, Cancelled, Deadline};
 use crate::kept_tasks::{Beginning, NotAnswered, TaskOutcome, TaskPlace};
 use crate::quotes::shorten_name;
 use crate::tools::{Ask, Effect, Inputs, Output, ToolFailure};
@@ -41,8 +42,11 @@ enum Attempt {
     Question(Inputs),
 }
 
+/// The method of every call here, under which the audit log has those that name no tool.
+const METHOD: &str = "tools/call";
+
 /// An attempt that runs by itself.
-type Attempting = AbortOnDropHandle<Result<Attempt, ErrorData>>;
+type Attempting = AbortOnDropHandle<Result<Attempt, NoResult>>;
 
 /// The news that a client which can follow tasks has of its call.
 enum Followed {
@@ -57,35 +61,46 @@ impl McpServer {
     /// cancels the call, unless it has become a task.
     pub(super) async fn answer_call(
         &self,
-        mut request: CallToolRequestParams,
+        request: CallToolRequestParams,
         mut call: Call,
         raw_result: Option<&RawResult>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let answered = self.answer_or_ask(request, &mut call, raw_result).await;
+        answered.map_err(|error| error.logged(&call, METHOD))
+    }
+
+    async fn answer_or_ask(
+        &self,
+        mut request: CallToolRequestParams,
+        call: &mut Call,
+        raw_result: Option<&RawResult>,
+    ) -> Result<CallToolResponse, NoResult> {
         memory::check_answers(request.input_responses.iter().flatten())?;
         let responses = request.input_responses.clone();
         let state = &request.request_state;
-        let bound_to = || identity(&request, &call);
+        let bound_to = || identity(&request, call);
         call.answers = self
             .seal
             .open(responses.as_ref(), state.as_deref(), bound_to)?;
         // A yes goes into the arguments, and is no part of what a state is given for.
-        let answered = responses.is_some().then(|| identity(&request, &call));
+        let answered = responses.is_some().then(|| identity(&request, call));
         if let Some(answers) = &responses {
             confirmation::take_answer(&mut request, answers);
         }
         let attempt = if call.client.tasks {
-            match self.follow(&request, &mut call).await? {
+            match self.follow(&request, call).await? {
                 Followed::Soon(attempt) => attempt,
                 Followed::Task(task) => return Ok(task.into()),
             }
         } else {
-            self.attempt(&request, &call).await?
+            self.attempt(&request, call).await?
         };
         match attempt {
-            Attempt::Over(result) => Ok(finished(result, &call, raw_result)),
+            Attempt::Over(result) => Ok(finished(result, call, raw_result)),
             Attempt::Question(inputs) => {
-                let asked_by = answered.unwrap_or_else(|| identity(&request, &call));
-                let mut question = self.seal.ask(inputs, &asked_by)?;
+                let asked_by = answered.unwrap_or_else(|| identity(&request, call));
+                let question = self.seal.ask(inputs, &asked_by);
+                let mut question = question.map_err(NoResult::Logged)?;
                 question.meta = Some(answer::stamp(Some(&call.request_id)));
                 Ok(question.into())
             }
@@ -95,22 +110,35 @@ impl McpServer {
     /// The answer to a call of a client in a session, who can be asked meanwhile.
     pub(super) async fn answer_call_in_session(
         &self,
-        mut request: CallToolRequestParams,
+        request: CallToolRequestParams,
         mut call: Call,
         peer: &Peer<RoleServer>,
         raw_result: Option<&RawResult>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let answered = self
+            .answer_and_ask(request, &mut call, peer, raw_result)
+            .await;
+        answered.map_err(|error| error.logged(&call, METHOD))
+    }
+
+    async fn answer_and_ask(
+        &self,
+        mut request: CallToolRequestParams,
+        call: &mut Call,
+        peer: &Peer<RoleServer>,
+        raw_result: Option<&RawResult>,
+    ) -> Result<CallToolResponse, NoResult> {
         let mut rounds = 0..MOST_ROUNDS;
         loop {
-            let failure = match self.run_tool(&request, &call).await? {
+            let failure = match self.run_tool(&request, call).await? {
                 Err(failure) if rounds.next().is_some() => failure,
-                result => return Ok(finished(result, &call, raw_result)),
+                result => return Ok(finished(result, call, raw_result)),
             };
             let Some(_counted) = self.waiting_requests.count(&request) else {
-                return Ok(finished(Err(failure), &call, raw_result));
+                return Ok(finished(Err(failure), call, raw_result));
             };
-            if let Err(failure) = ask_client(failure, &mut request, &mut call, peer).await {
-                return Ok(finished(Err(failure), &call, raw_result));
+            if let Err(failure) = ask_client(failure, &mut request, call, peer).await {
+                return Ok(finished(Err(failure), call, raw_result));
             }
         }
     }
@@ -123,7 +151,7 @@ impl McpServer {
         &self,
         request: &CallToolRequestParams,
         call: &Call,
-    ) -> Result<Result<Output, ToolFailure>, ErrorData> {
+    ) -> Result<Result<Output, ToolFailure>, NoResult> {
         let arguments = request.arguments.clone().unwrap_or_default();
         let services = Arc::clone(&self.services);
         let tools = &self.catalogue.tools;
@@ -133,7 +161,7 @@ impl McpServer {
                 "there is no tool `{}`; tools/list names those there are",
                 shorten_name(&request.name)
             );
-            ErrorData::invalid_params(message, None)
+            NoResult::Unknown(ErrorData::invalid_params(message, None))
         })?;
         let size = |output: &Output| output.structured.bytes().len();
         let span =
@@ -147,7 +175,7 @@ impl McpServer {
         &self,
         request: &CallToolRequestParams,
         call: &Call,
-    ) -> Result<Attempt, ErrorData> {
+    ) -> Result<Attempt, NoResult> {
         let failure = match self.run_tool(request, call).await? {
             Ok(output) => return Ok(Attempt::Over(Ok(output))),
             Err(failure) => failure,
@@ -155,17 +183,21 @@ impl McpServer {
         let inputs = match failure.ask.as_deref() {
             None => None,
             Some(_) if !call.revision.is_stateless() => None,
-            Some(Ask::Inputs(inputs)) => answerable(inputs.clone(), call.client)?,
+            Some(Ask::Inputs(inputs)) => {
+                answerable(inputs.clone(), call.client).map_err(NoResult::Logged)?
+            }
             // A user who was asked has said no.
             Some(Ask::Confirmation(_)) if request.input_responses.is_some() => {
                 return Ok(Attempt::Over(Err(confirmation::declined(&failure))));
             }
             Some(Ask::Confirmation(question)) => {
-                answerable(confirmation::inputs(question.clone()), call.client)?
+                let inputs = confirmation::inputs(question.clone());
+                answerable(inputs, call.client).map_err(NoResult::Logged)?
             }
             Some(Ask::Task) => {
                 let needed = ClientCapabilities::builder().enable_tasks().build();
-                return Err(ErrorData::missing_required_client_capability(needed));
+                let error = ErrorData::missing_required_client_capability(needed);
+                return Err(NoResult::Logged(error));
             }
         };
         Ok(match inputs {
@@ -187,7 +219,7 @@ impl McpServer {
         &self,
         request: &CallToolRequestParams,
         call: &mut Call,
-    ) -> Result<Followed, ErrorData> {
+    ) -> Result<Followed, NoResult> {
         let given_up = std::mem::replace(&mut call.cancelled, self.stopping.child_token());
         let gone = call.cancelled.clone().drop_guard();
         let deadline = call.deadline.take();
@@ -269,7 +301,7 @@ impl McpServer {
                 Ok(Attempt::Question(inputs)) => inputs,
                 Ok(Attempt::Over(Err(_))) if call.cancelled.is_cancelled() => break,
                 Ok(Attempt::Over(result)) => return Some(tasks::completed(result, &call)),
-                Err(error) => return Some(tasks::failed(&error)),
+                Err(error) => return Some(tasks::failed(&error.logged(&call, METHOD))),
             };
             let answers = match tasks::ask(place, inputs.requests, round).await {
                 Ok(answers) => answers,
@@ -294,7 +326,7 @@ async fn wait(
     given_up: &CancellationToken,
     deadline: Option<Deadline>,
     effect: Effect,
-) -> Result<Attempt, ErrorData> {
+) -> Result<Attempt, NoResult> {
     let late = async {
         match deadline {
             Some(deadline) => {
@@ -312,16 +344,17 @@ async fn wait(
         }
         () = given_up.cancelled() => {
             call.cancelled.cancel();
-            Ok(Attempt::Over(Err(crate::call::Cancelled.into())))
+            Ok(Attempt::Over(Err(Cancelled.into())))
         }
     }
 }
 
 /// The end of an attempt, which is stopped from outside only together with whoever waits for it.
-fn joined(ended: Result<Result<Attempt, ErrorData>, JoinError>) -> Result<Attempt, ErrorData> {
+fn joined(ended: Result<Result<Attempt, NoResult>, JoinError>) -> Result<Attempt, NoResult> {
     ended.unwrap_or_else(|error| {
         let message = format!("the call ended in a way that it should not: {error}");
-        Err(ErrorData::internal_error(message, None))
+        // Whoever dropped it has had the line written that it was given up.
+        Err(NoResult::Logged(ErrorData::internal_error(message, None)))
     })
 }
 

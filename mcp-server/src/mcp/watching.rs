@@ -4,17 +4,19 @@
 //! this one. A look costs one small query for each watched resource.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::model::{
-    ErrorData, SubscribeRequestMethod, SubscriptionFilter, UnsubscribeRequestMethod,
-};
+use rmcp::model::{ErrorData, SubscriptionFilter};
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 
-use super::WayBack;
+use super::audit::{Line, NoResult};
+use super::methods::no_such_method;
 use super::server::McpServer;
 use super::subscriptions::Subscription;
+use super::{ChangeListener, Incoming, WayBack};
 use crate::call::Call;
+use crate::quotes::shorten_name;
 
 /// How often the watched resources are looked at: a person who waits for a job notices no more, and
 /// the registry is updated no oftener.
@@ -84,6 +86,25 @@ impl Watch {
         }
         changes
     }
+
+    /// Tells of changes until nobody hears of them any more, or the server stops.
+    async fn tell(mut self, context: &SubscriptionContext) {
+        loop {
+            for change in self.look().await {
+                let told = match change {
+                    Change::Resource(uri) => context.sink().notify_resource_updated(uri).await,
+                    Change::List => context.sink().notify_resource_list_changed().await,
+                };
+                if told.is_err() {
+                    return;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.call.cancelled.cancelled() => return,
+            }
+        }
+    }
 }
 
 impl McpServer {
@@ -105,25 +126,18 @@ impl McpServer {
         &self,
         context: &SubscriptionContext,
     ) -> Result<(), ErrorData> {
-        let _place = self.subscriptions.place()?;
         let request = context.request_context();
-        let (call, _guards) = self.receive(self.incoming(request), request);
-        let mut watch = Watch::new(self, call, context.accepted());
-        loop {
-            for change in watch.look().await {
-                let told = match change {
-                    Change::Resource(uri) => context.sink().notify_resource_updated(uri).await,
-                    Change::List => context.sink().notify_resource_list_changed().await,
-                };
-                if told.is_err() {
-                    return Ok(());
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = watch.call.cancelled.cancelled() => return Ok(()),
-            }
-        }
+        let incoming = self.incoming(request);
+        let line = Line::begin(&incoming, "subscriptions/listen");
+        let told = async {
+            let _place = self.subscriptions.place()?;
+            let (call, _guards) = self.receive(incoming.clone(), request);
+            Watch::new(self, call, context.accepted())
+                .tell(context)
+                .await;
+            Ok(())
+        };
+        line.end_request(told.await)
     }
 
     /// Begins to tell a client of an older revision when a resource changes.
@@ -136,25 +150,35 @@ impl McpServer {
         context: &RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         let incoming = self.incoming(context);
-        let way_back = incoming.way_back.clone();
-        let Some(listener) = way_back.listener(&context.peer) else {
-            return Err(ErrorData::method_not_found::<SubscribeRequestMethod>());
-        };
-        self.check_is_watched(uri)?;
-        let (mut call, guards) = self.receive(incoming, context);
-        let Some((place, end)) = self.subscriptions.begin(subscription(uri, &call))? else {
+        let listener = incoming.way_back.clone().listener(&context.peer);
+        let listener = listener.ok_or_else(|| no_such_method("resources/subscribe", false))?;
+        let line = Line::begin(&incoming, "resources/subscribe");
+        let (call, guards) = self.receive(incoming.clone(), context);
+        let subscription = subscription(uri, &incoming);
+        let begun = self.subscribe_to(subscription, call, listener).await;
+        drop(guards);
+        line.end_request(begun)
+    }
+
+    async fn subscribe_to(
+        &self,
+        subscription: Subscription,
+        mut call: Call,
+        listener: Arc<dyn ChangeListener>,
+    ) -> Result<(), NoResult> {
+        self.check_is_watched(&subscription.uri)?;
+        let filter = SubscriptionFilter::builder()
+            .resource_subscriptions([&subscription.uri])
+            .build();
+        let Some((place, end)) = self.subscriptions.begin(subscription)? else {
             return Ok(());
         };
         // The subscription outlives the request that began it.
         let ended = end.clone().drop_guard();
         call.cancelled = end.clone();
-        let filter = SubscriptionFilter::builder()
-            .resource_subscriptions([uri])
-            .build();
         let mut watch = Watch::new(self, call, &filter);
         // What changes from now on is told.
         watch.look().await;
-        drop(guards);
         let stopping = self.stopping.clone();
         tokio::spawn(async move {
             let _until_it_ends = (place, ended);
@@ -191,30 +215,34 @@ impl McpServer {
     ) -> Result<(), ErrorData> {
         let incoming = self.incoming(context);
         if matches!(incoming.way_back, WayBack::None) {
-            return Err(ErrorData::method_not_found::<UnsubscribeRequestMethod>());
+            return Err(no_such_method("resources/unsubscribe", false));
         }
-        self.check_is_watched(uri)?;
-        let (call, _guards) = self.receive(incoming, context);
-        self.subscriptions.end(&subscription(uri, &call));
-        Ok(())
+        let line = Line::begin(&incoming, "resources/unsubscribe");
+        let is_watched = self.check_is_watched(uri);
+        if is_watched.is_ok() {
+            self.subscriptions.end(&subscription(uri, &incoming));
+        }
+        line.end_request(is_watched)
     }
 
-    fn check_is_watched(&self, uri: &str) -> Result<(), ErrorData> {
+    fn check_is_watched(&self, uri: &str) -> Result<(), NoResult> {
         if self.catalogue.resources.is_watched(uri) {
             return Ok(());
         }
         let message = format!(
-            "`{uri}` is no resource whose changes this server tells of; it does of jobs and of \
-             active pipelines"
+            "`{}` is no resource whose changes this server tells of; it does of jobs and of \
+             active pipelines",
+            shorten_name(uri)
         );
-        Err(ErrorData::resource_not_found(message, None))
+        let error = ErrorData::resource_not_found(message, None);
+        Err(NoResult::Unknown(error))
     }
 }
 
-fn subscription(uri: &str, call: &Call) -> Subscription {
+fn subscription(uri: &str, incoming: &Incoming) -> Subscription {
     Subscription {
-        session: call.session.clone().unwrap_or_default(),
-        principal: call.principal.clone(),
+        session: incoming.session.clone().unwrap_or_default(),
+        principal: incoming.principal.clone(),
         uri: uri.to_owned(),
     }
 }

@@ -71,13 +71,10 @@ impl ResourcePage {
     }
 }
 
-/// Why a resource could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReadError {
-    /// No resource of this server has such a URI.
-    NoTemplate,
-    /// The resource of that URI could not be read.
-    Failed(ToolFailure),
+/// The resource of one URI, which need not be there.
+pub struct FoundResource<'a> {
+    entry: &'a Entry,
+    variables: Variables,
 }
 
 /// The text is no cursor that this registry gave.
@@ -255,20 +252,15 @@ impl ResourceRegistry {
         kinds
     }
 
-    /// The kind of resource that a URI belongs to, by its name.
-    pub fn name_of(&self, uri: &str) -> Option<&'static str> {
-        self.find(uri).map(|(entry, _)| entry.name)
-    }
-
     /// Whether clients can be told when the resource of this URI changes.
     pub fn is_watched(&self, uri: &str) -> bool {
-        self.find(uri).is_some_and(|(entry, _)| entry.is_watched)
+        self.find(uri).is_some_and(|found| found.entry.is_watched)
     }
 
     /// A text that is another one when the resource of this URI has changed; `None` where that
     /// cannot be found out at the moment.
     pub async fn state(&self, services: &Services, call: &Call, uri: &str) -> Option<String> {
-        let (entry, variables) = self.find(uri)?;
+        let FoundResource { entry, variables } = self.find(uri)?;
         match (entry.state)(services, call, &variables).await {
             Ok(state) => Some(state.unwrap_or_default()),
             Err(failure) => {
@@ -282,28 +274,30 @@ impl ResourceRegistry {
         }
     }
 
-    fn find(&self, uri: &str) -> Option<(&Entry, Variables)> {
-        let mut found = self
-            .entries
-            .iter()
-            .filter_map(|entry| Some((entry, entry.find(uri)?)));
-        found.next()
+    /// The resource of this URI; `None` where no resource of this server has such a URI.
+    pub fn find(&self, uri: &str) -> Option<FoundResource<'_>> {
+        self.entries.iter().find_map(|entry| {
+            let variables = entry.find(uri)?;
+            Some(FoundResource { entry, variables })
+        })
+    }
+}
+
+impl FoundResource<'_> {
+    /// The name of its kind.
+    pub fn name(&self) -> &'static str {
+        self.entry.name
     }
 
-    /// Reads the resource of this URI; gives its media type, too.
+    /// Reads it; its contents have a media type.
     ///
     /// # Errors
-    /// No resource has such a URI, or the one that has it cannot be read ([`ReadError`]).
-    pub async fn read(
-        &self,
-        services: &Services,
-        call: &Call,
-        uri: &str,
-    ) -> Result<Contents, ReadError> {
-        let (entry, variables) = self.find(uri).ok_or(ReadError::NoTemplate)?;
-        let read = (entry.read)(services, call, &variables).await;
-        let mut contents = read.map_err(ReadError::Failed)?;
-        contents.mime_type.get_or_insert(entry.mime_type.into());
+    /// It is not there, or cannot be read.
+    pub async fn read(&self, services: &Services, call: &Call) -> Result<Contents, ToolFailure> {
+        let mut contents = (self.entry.read)(services, call, &self.variables).await?;
+        contents
+            .mime_type
+            .get_or_insert(self.entry.mime_type.into());
         Ok(contents)
     }
 }

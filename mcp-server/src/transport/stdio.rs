@@ -4,6 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use futures::future::BoxFuture;
+use line_transport::LineTransport;
 use rmcp::model::Extensions;
 use rmcp::service::{ServerInitializeError, ServiceExt as _};
 use rmcp::transport::io::stdio_pipes;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use crate::background::BackgroundWork;
 use crate::call::CorrelationId;
 use crate::config::Config;
-use crate::mcp::{Catalogue, Incoming, McpServer, WayBack};
+use crate::mcp::{Catalogue, Incoming, McpServer, WayBack, explain_absent_method};
 use crate::services::Services;
 
 /// The session of the one client: what a call leaves behind for the next one is found by it.
@@ -51,10 +52,9 @@ async fn serve_client(config: Config, shutdown: CancellationToken) -> anyhow::Re
             })
         },
     );
-    let served = match server
-        .serve_with_ct(stdio_pipes(), shutdown.child_token())
-        .await
-    {
+    let (read, write) = stdio_pipes();
+    let lines = LineTransport::new(read, write, explain_absent_method);
+    let served = match server.serve_with_ct(lines, shutdown.child_token()).await {
         Ok(running) => running.waiting().await.map(drop).map_err(Into::into),
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
             Ok(())

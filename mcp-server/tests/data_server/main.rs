@@ -3,6 +3,7 @@
 mod asking;
 mod attack_table;
 mod attacks;
+mod audit;
 mod blocks;
 mod bounds;
 mod caller_roles;
@@ -45,6 +46,7 @@ mod round_trips;
 mod schemas;
 mod server;
 mod sessions;
+mod settings;
 mod subscriptions;
 mod table_attacks;
 mod tables;

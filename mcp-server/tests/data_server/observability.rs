@@ -1,6 +1,5 @@
-//! The audit log of the running program, and the numbers that Prometheus reads of it.
+//! The running program as its operator sees it, and the numbers that Prometheus reads of it.
 
-use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -8,13 +7,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::blocks::whole;
-use crate::cancelling::{ENDLESS, sleeping};
 use crate::client::Client;
 use crate::database::{Database, PASSWORD};
-use crate::tasks::Follower;
 
 /// A text of a caller's that no log may hold.
-const SECRET: &str = "the secret of a caller";
+pub const SECRET: &str = "the secret of a caller";
 
 /// The program itself, as an operator starts it; it is killed when this is dropped.
 pub struct Program {
@@ -48,7 +45,7 @@ impl Program {
     }
 
     /// The next line of the log that says `message`, and the lines before it.
-    async fn until(&mut self, message: &str) -> (Value, Vec<Value>) {
+    pub async fn until(&mut self, message: &str) -> (Value, Vec<Value>) {
         let mut before = Vec::new();
         while let Some(line) = self.log.next_line().await.expect("it is text") {
             let line: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
@@ -67,90 +64,12 @@ impl Program {
     }
 }
 
-async fn one_of_each(client: &Client) {
+/// A call that goes well and one that fails.
+pub async fn one_of_each(client: &Client) {
     client.query("SELECT 1", json!([])).await.structured();
     let asked = format!("SELECT '{SECRET}'::int");
     let refused = client.query(&asked, json!([SECRET])).await;
     assert_eq!(refused.result()["isError"], json!(true));
-}
-
-#[track_caller]
-fn check_audit(lines: &[Value]) {
-    let [good, bad] = lines else {
-        panic!("two calls: {lines:?}");
-    };
-    for (line, outcome) in [(good, "ok"), (bad, "failed")] {
-        assert_eq!(line["target"], "audit");
-        assert_eq!(line["call"], "execute_query");
-        assert_eq!(line["who"], "anonymous");
-        assert_eq!(line["outcome"], outcome);
-        assert!(line["ms"].as_f64().is_some_and(|ms| ms > 0.0), "{line}");
-        assert!(line["call_id"].as_str().is_some_and(|id| !id.is_empty()));
-    }
-    assert!(good["bytes"].as_u64().is_some_and(|bytes| bytes > 0));
-    assert!(good.get("code").is_none());
-    assert!(bad["code"].as_str().is_some_and(|code| !code.is_empty()));
-    let all = format!("{lines:?}");
-    assert!(!all.contains(SECRET) && !all.contains("SELECT"), "{all}");
-}
-
-fn lines_of(file: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(file).expect("it is written");
-    let lines = text.lines().map(serde_json::from_str);
-    lines.collect::<Result<_, _>>().expect("a line is JSON")
-}
-
-#[tokio::test]
-async fn it_writes_one_line_for_each_call_and_nothing_that_a_caller_wrote() {
-    let database = Database::with("").await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("audit.jsonl");
-    let path = file.to_str().expect("text");
-    let mut program = Program::on(&database, &[("MCP_AUDIT_LOG", path)]);
-    let address = program.address("listening").await;
-    one_of_each(&Client::modern(&address)).await;
-    check_audit(&lines_of(&file));
-    let (_, log) = program.until("failed").await;
-    assert!(log.iter().all(|line| line["target"] != "audit"), "{log:?}");
-}
-
-#[tokio::test]
-async fn it_writes_the_audit_log_into_the_log_where_it_has_no_file() {
-    let database = Database::with("").await;
-    let mut program = Program::on(&database, &[("LOG_LEVEL", "INFO")]);
-    let address = program.address("listening").await;
-    one_of_each(&Client::modern(&address)).await;
-    let (_, log) = program.until("failed").await;
-    let audit = log.into_iter().filter(|line| line["target"] == "audit");
-    check_audit(&audit.collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn it_writes_the_line_of_a_call_that_nobody_waits_for_and_of_a_task_whose_time_is_over() {
-    let database = Database::with("").await;
-    for (after, ttl) in [("60000", "60"), ("0", "1")] {
-        let settings = [
-            ("LOG_LEVEL", "INFO"),
-            ("MCP_TASK_AFTER_MS", after),
-            ("MCP_TASK_TTL_S", ttl),
-        ];
-        let mut program = Program::on(&database, &settings);
-        let address = program.address("listening").await;
-        let client = Client::modern(&address);
-        match after {
-            "0" => drop(Follower::of(client, "").begin(ENDLESS).await),
-            _ => {
-                let query = async move { client.query(ENDLESS, json!([])).await };
-                let call = tokio::spawn(query);
-                sleeping(&database, 1).await;
-                call.abort();
-            }
-        }
-        let (line, _) = program.until("call").await;
-        assert_eq!(line["target"], "audit");
-        assert_eq!(line["call"], "execute_query");
-        assert_eq!(line["outcome"], "given_up", "{line}");
-    }
 }
 
 #[tokio::test]

@@ -168,6 +168,47 @@ async fn it_refuses_what_it_cannot_read_in_json_rpc() {
 }
 
 #[tokio::test]
+async fn it_says_which_methods_there_are_where_there_is_none_of_that_name() {
+    let server = server().await;
+    let modern = server.client();
+    let legacy = Client::legacy(&server.address, "2025-11-25").await;
+    // For each method what it needs, so that its absence is all that is wrong.
+    let params = json!({"uri": "x://y", "level": "info", "notifications": {}});
+    for (client, method, has, has_not) in [
+        (&modern, "ping", "server/discover", "initialize"),
+        (
+            &modern,
+            "resources/subscribe",
+            "subscriptions/listen",
+            "initialize",
+        ),
+        (&modern, "nobody/knows", "server/discover", "initialize"),
+        (
+            &legacy,
+            "subscriptions/listen",
+            "initialize",
+            "server/discover",
+        ),
+        (&legacy, "nobody/knows", "initialize", "server/discover"),
+        (&legacy, "logging/setLevel", "initialize", "server/discover"),
+    ] {
+        let refused = client.request(method, params.clone()).await;
+        assert_eq!(refused.error(), -32601, "{method}");
+        let message = refused.body["error"]["message"]
+            .as_str()
+            .expect("a sentence");
+        assert!(
+            message.contains(&format!("no method `{method}`")),
+            "{message}"
+        );
+        assert!(
+            message.contains(has) && !message.contains(has_not),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn it_checks_host_origin_media_types_and_versions() {
     let server = server().await;
     let client = server.client();

@@ -34,7 +34,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    async fn request(&self, method: &'static str, mut params: Value) -> Answer {
+    pub async fn request(&self, method: &'static str, mut params: Value) -> Answer {
         let name = params["name"].as_str().or(params["taskId"].as_str());
         let name = name.expect("what it is about").to_owned();
         params["_meta"] = json!({

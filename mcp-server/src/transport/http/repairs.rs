@@ -8,6 +8,7 @@
 //! - A cursor that is no string is -32602; rmcp reads it as none.
 //! - News of tasks for a client that has not said it can follow them is -32021; rmcp knows no such
 //!   news.
+//! - A method that the revision does not have is refused with a sentence, not with its name alone.
 //! - A refusal is JSON-RPC, never plain text.
 
 use std::sync::Arc;
@@ -15,11 +16,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use http_front::BodyReader;
-use rmcp::model::{ClientCapabilities, ProtocolVersion};
+use rmcp::model::{ClientCapabilities, ProtocolVersion, ServerJsonRpcMessage};
 use serde_json::{Value, json};
 
 use super::bodies;
@@ -28,6 +29,7 @@ use super::refusal::{
     self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, MISSING_CAPABILITY,
     PARSE_ERROR, UNSUPPORTED_VERSION,
 };
+use crate::mcp::explain_absent_method;
 
 /// Refusals of the transport are a sentence; what is longer is a result and passes untouched.
 const LONGEST_REFUSAL: usize = 64 << 10;
@@ -153,6 +155,9 @@ async fn repair_refusal(response: Response, said: &Said, body: &[u8], id: &Value
         };
         return refusal::answer(StatusCode::BAD_REQUEST, code, message, None, id);
     }
+    if response.status() == StatusCode::NOT_FOUND && is_json(&response) {
+        return explain_absence(response).await;
+    }
     let version = said.version.as_ref();
     let version = version.and_then(|value| value.to_str().ok());
     let unknown = version.filter(|version| {
@@ -161,6 +166,33 @@ async fn repair_refusal(response: Response, said: &Said, body: &[u8], id: &Value
             .all(|known| known.as_str() != *version)
     });
     speak_json_rpc(response, id, unknown).await
+}
+
+fn is_json(response: &Response) -> bool {
+    let media_type = response.headers().get(CONTENT_TYPE);
+    media_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+}
+
+/// Puts a sentence into the answer to a method that the revision does not have.
+async fn explain_absence(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = Limited::new(body, LONGEST_REFUSAL).collect().await else {
+        return refusal::answer(
+            parts.status,
+            INVALID_REQUEST,
+            "not found",
+            None,
+            &Value::Null,
+        );
+    };
+    let body = body.to_bytes();
+    let explained = serde_json::from_slice::<ServerJsonRpcMessage>(&body).ok();
+    let explained = explained.and_then(|mut message| {
+        explain_absent_method(&mut message);
+        serde_json::to_vec(&message).ok()
+    });
+    parts.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(explained.map_or(body, Into::into)))
 }
 
 /// Turns a plain-text refusal into JSON-RPC with the same status.

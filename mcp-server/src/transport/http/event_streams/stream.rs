@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::outlet::{Ended, Outlet};
-use crate::mcp::Incoming;
+use crate::mcp::{Incoming, explain_absent_method};
 
 /// Why a message of a client was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,8 +116,9 @@ impl Transport<RoleServer> for StreamTransport {
 
     fn send(
         &mut self,
-        message: TxJsonRpcMessage<RoleServer>,
+        mut message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Ended>> + Send + 'static {
+        explain_absent_method(&mut message);
         let put = self.outlet.put(to_text(&message));
         async move { put }
     }

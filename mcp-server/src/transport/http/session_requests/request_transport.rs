@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::session_id::SessionCaller;
 use super::open_questions::{OpenQuestions, QuestionPlace, TooManyQuestions};
+use crate::mcp::explain_absent_method;
 
 /// The way of one request: rmcp receives the request and the answers to what it asks on the way,
 /// and what it sends goes into the answer's stream. It ends behind the answer.
@@ -103,6 +104,7 @@ impl Transport<RoleServer> for RequestTransport {
         &mut self,
         mut message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Unsent>> + Send + 'static {
+        explain_absent_method(&mut message);
         let addressed = self.address(&mut message);
         let is_last = is_answer(&message);
         let (sent, answered) = (self.sent.clone(), self.answered.clone());

@@ -1,7 +1,8 @@
 //! One call as tools, resources and prompts see it: who asks, what their client understands, how
 //! long they wait, and where word of the progress goes.
 //!
-//! It knows no transport. `mcp` makes a [`Call`] of every request; whatever does the work reads it.
+//! It knows no transport, and no tool. The data server's `mcp` makes a [`Call`] of every request;
+//! whatever does the work reads it.
 
 mod answers;
 mod client_log;
