@@ -231,7 +231,8 @@ mod tests {
     fn it_adds_the_costs_of_all_plans_and_of_no_node_below_them() {
         let plan = |cost| {
             format!(
-                "  {{\n    \"Plan\": {{\n      \"Alias\": \"\\n      \\\"Total Cost\\\": 7\",\n      \
+                "  {{\n    \"Plan\": {{\n      \
+                 \"Alias\": \"\\n      \\\"Total Cost\\\": 7\",\n      \
                  \"Total Cost\": {cost},\n      \"Plans\": [\n        {{\n          \
                  \"Total Cost\": 9\n        }}\n      ]\n    }}\n  }}"
             )
