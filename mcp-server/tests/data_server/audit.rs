@@ -1,4 +1,4 @@
-//! The audit log of the running program: a line for each request, and nothing that its caller wrote.
+//! The audit log of the program: a line for each request, and nothing that its caller wrote.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
