@@ -1,21 +1,19 @@
 //! The one gateway that this control plane runs: what is in force, and every way in which that
 //! changes.
 //!
-//! Changes come from operators ([`Gateway::change`]) and from servers' lists
-//! ([`Gateway::observe`]); both become a generation and go the same way. One at a time: a change is
-//! made to what the one before left, and waits until that is judged. What Envoys say later is
-//! followed up by [`Gateway::follow`].
+//! Two parts that never wait for each other. The *desired* state is what Envoys are to have next;
+//! operators ([`Gateway::change`]) and servers' lists ([`Gateway::observe`]) replace it, and
+//! nothing else happens then. The [`RolloutActor`] takes the newest of it, hands it to the Envoys,
+//! judges their answers and takes back what they reject.
 //!
-//! Who knows what: `xds` reports facts; `acceptance` judges them and is pure, as are `newcomers`
-//! (what an Envoy gets that connects now) and `loosening` (whether a fall-back would allow more);
-//! `rollout` and `fall_back` act on the judgement; `handing_out` tells the publisher who gets what.
+//! Who knows what: `xds` reports facts; `acceptance` judges them and is pure, as is `loosening`
+//! (whether a fall-back would allow more); below `rollout_actor`, everything acts on the judgement.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use gateway_document::CheckedDocument;
 use store::ConfigStore;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use xds::Publisher;
 
 use crate::catalogue::CatalogueClient;
@@ -24,23 +22,26 @@ use crate::generation::Built;
 mod acceptance;
 mod author;
 mod change;
-mod fall_back;
-mod handing_out;
+mod desired;
+mod first_lists;
 mod loosening;
-mod newcomers;
 mod notices;
 mod observe;
 mod rejections;
-mod rollout;
+mod report;
+mod rollout_actor;
 mod start;
 mod state;
 pub mod tool_policy;
 mod watcher;
 
-pub use acceptance::{EnvoyAnswer, EnvoyVerdict, Marks, Outcome, RejectedResource, Rejections};
+pub use acceptance::{EnvoyAnswer, EnvoyVerdict, Outcome, RejectedResource, Rejections};
 pub use author::Author;
 pub use change::{ChangeError, Edit, Precondition};
-pub use rollout::{UnlistedServer, WriteReport};
+pub use desired::Desired;
+pub use first_lists::UnlistedServer;
+pub use report::WriteReport;
+pub use rollout_actor::RolloutActor;
 pub use start::StartError;
 pub use state::{ListState, Rejection, Stage, State};
 pub use watcher::{RelistSchedule, watch};
@@ -50,15 +51,15 @@ pub struct Gateway {
     store: Arc<dyn ConfigStore>,
     publisher: Publisher,
     client: CatalogueClient,
-    /// Held from a change's first look at the state to the Envoys' answer.
-    changing: Arc<Mutex<()>>,
     /// Never held across an await.
     state: RwLock<State>,
+    /// Held while the desired state is replaced: from the comparison with the one that it was made
+    /// from until it is stored. Documents are read and compiled, servers are listed and Envoys are
+    /// waited for without it.
+    replacing: Arc<Mutex<()>>,
+    /// Wakes the actor when the desired state is another one.
+    replaced: Notify,
     document: watch::Sender<Arc<CheckedDocument>>,
-    /// How many crash loops of Envoys have been looked at.
-    crash_loops_seen: AtomicU64,
-    /// How many rejections of Envoys have been looked at.
-    rejections_seen: AtomicU64,
 }
 
 impl Gateway {
@@ -66,6 +67,13 @@ impl Gateway {
     #[must_use]
     pub fn current(&self) -> Arc<Built> {
         Arc::clone(&self.read().current)
+    }
+
+    /// The generation that the next change is made to. Envoys may not have been given it yet: one
+    /// that is being judged goes first.
+    #[must_use]
+    pub fn latest(&self) -> Arc<Built> {
+        Arc::clone(&self.read().desired.built)
     }
 
     /// A look at everything that is known now. Keep it short: writers wait.
@@ -95,7 +103,7 @@ impl Gateway {
         &self.client
     }
 
-    /// The document in force, whenever it changes.
+    /// The document of the desired state, whenever it changes.
     #[must_use]
     pub fn documents(&self) -> watch::Receiver<Arc<CheckedDocument>> {
         self.document.subscribe()

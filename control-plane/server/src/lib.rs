@@ -30,6 +30,7 @@
 //! # Ok::<(), control_plane::generation::BuildError>(())
 //! ```
 
+mod aside;
 pub mod catalogue;
 pub mod descriptors;
 pub mod envoy;

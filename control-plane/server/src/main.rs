@@ -60,7 +60,8 @@ async fn run() -> Result<()> {
     };
     let publisher = Publisher::new();
     let client = CatalogueClient::new().context("cannot set up the client for servers' lists")?;
-    let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, first).await?;
+    let (gateway, rollouts) =
+        Gateway::start(Arc::new(store), publisher.clone(), client, module, first).await?;
 
     let schedule = RelistSchedule {
         after_answer: Duration::from_secs(settings.relist_seconds.into()),
@@ -68,24 +69,28 @@ async fn run() -> Result<()> {
         longest_retry: Duration::from_secs(5),
     };
     tokio::spawn(gateway::watch(Arc::clone(&gateway), schedule));
-    tokio::spawn({
-        let gateway = Arc::clone(&gateway);
-        async move { gateway.follow().await }
-    });
+    let rollouts = tokio::spawn(rollouts.run());
     let router = rest::router(gateway, settings.allowed_hosts);
     tracing::info!(xds = %settings.xds_address, rest = %settings.rest_address, "ready");
     let rest = rest::serve(rest_listener, router, stopped(stop.clone()));
-    tokio::try_join!(
-        async {
-            rest.await;
-            Ok(())
-        },
-        async {
-            xds::serve(publisher, xds_listener, stopped(stop))
-                .await
-                .context("the xDS server stopped")
-        },
-    )?;
+    let served = async {
+        tokio::try_join!(
+            async {
+                rest.await;
+                Ok(())
+            },
+            async {
+                xds::serve(publisher, xds_listener, stopped(stop))
+                    .await
+                    .context("the xDS server stopped")
+            },
+        )
+    };
+    tokio::select! {
+        served = served => served.map(drop)?,
+        // Without it nothing would be rolled out any more, and nothing taken back.
+        Err(panicked) = rollouts => return Err(panicked).context("nothing is rolled out any more"),
+    }
     tracing::info!("stopped");
     Ok(())
 }

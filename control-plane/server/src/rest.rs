@@ -13,7 +13,6 @@ use http_front::BodyReader;
 
 use crate::gateway::Gateway;
 
-mod aside;
 mod bodies;
 mod body;
 mod change_headers;

@@ -58,6 +58,7 @@
 //! # }
 //! ```
 
+mod clock;
 mod distribution;
 #[cfg(test)]
 mod fixtures;
@@ -72,6 +73,7 @@ mod service;
 mod session;
 mod snapshot;
 
+pub use clock::{DeadlineClock, SimulatedClock};
 pub use distribution::{Distribution, Newcomers};
 pub use node_state::{
     ConnectionState, Crashes, DeliveryState, NodeAnswer, NodeId, NodeState, NodeSummary,

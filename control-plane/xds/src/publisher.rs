@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::{
     ConnectionState, Crashes, Distribution, Generation, Newcomers, NodeId, NodeState, NodeSummary,
     RejectedContent, RejectionChange, ResourceState, Tally,
+    clock::DeadlineClock,
     fleet::{
         Admission, FirstRequest, Fleet, Identity, Node, SharedSession, StreamEnd, TooManyStreams,
         lock,
@@ -26,7 +27,8 @@ pub struct Publisher {
     /// Counts the rarer changes that [`Publisher::summaries`] shows.
     standings: watch::Sender<u64>,
     closing: watch::Sender<Closing>,
-    clock: Arc<Mutex<Clock>>,
+    clock: DeadlineClock,
+    time_of_day: Arc<Mutex<TimeOfDay>>,
 }
 
 impl Default for Publisher {
@@ -46,18 +48,29 @@ impl Publisher {
     /// A publisher that has nothing to give yet: Envoys wait until the first
     /// [`Publisher::distribute`].
     pub fn new() -> Self {
+        Self::with_clock(DeadlineClock::default())
+    }
+
+    /// A publisher that measures deadlines by `clock`.
+    pub fn with_clock(clock: DeadlineClock) -> Self {
         Self {
             fleet: Arc::default(),
             changes: watch::Sender::new(0),
             standings: watch::Sender::new(0),
             closing: watch::Sender::new(Closing::No),
-            clock: Arc::new(Mutex::new(Clock::read())),
+            time_of_day: Arc::new(Mutex::new(TimeOfDay::read(&clock))),
+            clock,
         }
+    }
+
+    /// The clock that deadlines are measured by.
+    pub fn clock(&self) -> &DeadlineClock {
+        &self.clock
     }
 
     /// Hands out what `distribution` says; returns at once.
     pub fn distribute(&self, distribution: Distribution) {
-        self.fleet().distribute(distribution, Instant::now());
+        self.fleet().distribute(distribution, self.clock.now());
         self.tell_standing();
     }
 
@@ -65,7 +78,7 @@ impl Publisher {
     /// nothing. Where none was waiting nothing has changed, so whoever offers anew at each change
     /// of [`Publisher::standings`] is not woken by the offer itself.
     pub fn offer(&self, newcomers: Newcomers) {
-        let has_assigned = self.fleet().offer(newcomers, Instant::now());
+        let has_assigned = self.fleet().offer(newcomers, self.clock.now());
         if has_assigned {
             self.tell_standing();
         }
@@ -126,11 +139,11 @@ impl Publisher {
 
     /// Every Envoy that is connected or was lately, with each of its resources.
     pub fn nodes(&self) -> Vec<NodeState> {
-        let clock = self.clock();
+        let times = self.time_of_day();
         // The answer is built when the fleet is free again: it takes as long as there are
         // resources.
         let looks: Vec<Look> = self.fleet().nodes().map(Look::at).collect();
-        looks.into_iter().map(|look| look.state(clock)).collect()
+        looks.into_iter().map(|look| look.state(times)).collect()
     }
 
     /// Tells when anything that [`Publisher::nodes`] answers may have changed.
@@ -157,7 +170,7 @@ impl Publisher {
         identity: Identity,
         first: FirstRequest,
     ) -> Result<Admission, TooManyStreams> {
-        let admission = self.fleet().connect(identity, first, Instant::now())?;
+        let admission = self.fleet().connect(identity, first, self.clock.now())?;
         self.tell_standing();
         Ok(admission)
     }
@@ -168,7 +181,7 @@ impl Publisher {
     }
 
     pub(crate) fn disconnect(&self, id: &NodeId, stream: StreamId, end: StreamEnd) {
-        self.fleet().disconnect(id, stream, end, Instant::now());
+        self.fleet().disconnect(id, stream, end, self.clock.now());
         self.tell_standing();
     }
 
@@ -182,14 +195,14 @@ impl Publisher {
         self.tell_change();
     }
 
-    /// The clock of every look, so that two looks tell the same time of one event.
-    fn clock(&self) -> Clock {
-        let mut clock = lock(&self.clock);
-        let now = Clock::read();
-        if clock.is_off(now) {
-            *clock = now;
+    /// The times of every look, so that two looks tell the same time of one event.
+    fn time_of_day(&self) -> TimeOfDay {
+        let mut known = lock(&self.time_of_day);
+        let now = TimeOfDay::read(&self.clock);
+        if known.is_off(now) {
+            *known = now;
         }
-        *clock
+        *known
     }
 
     fn fleet(&self) -> MutexGuard<'_, Fleet> {
@@ -217,15 +230,15 @@ const MOST_DRIFT: Duration = Duration::from_secs(1);
 
 /// Turns the monotonic times of sessions into times of day.
 #[derive(Clone, Copy, Debug)]
-struct Clock {
+struct TimeOfDay {
     monotonic: Instant,
     of_day: SystemTime,
 }
 
-impl Clock {
-    fn read() -> Self {
+impl TimeOfDay {
+    fn read(clock: &DeadlineClock) -> Self {
         Self {
-            monotonic: Instant::now(),
+            monotonic: clock.now(),
             of_day: SystemTime::now(),
         }
     }
@@ -268,8 +281,8 @@ impl Look {
         }
     }
 
-    fn state(self, clock: Clock) -> NodeState {
-        let since = clock.time_of_day(self.since);
+    fn state(self, times: TimeOfDay) -> NodeState {
+        let since = times.time_of_day(self.since);
         let connection = if self.streams > 0 {
             ConnectionState::Connected { since }
         } else {
@@ -288,7 +301,7 @@ impl Look {
                 state: position.state,
                 since: position
                     .since
-                    .map_or(since, |since| clock.time_of_day(since)),
+                    .map_or(since, |since| times.time_of_day(since)),
             })
             .collect();
         NodeState {
@@ -334,8 +347,8 @@ mod tests {
 
     #[test]
     fn it_follows_a_time_of_day_that_is_set() {
-        let clock = Clock::read();
-        let later = |of_day: Duration| Clock {
+        let clock = TimeOfDay::read(&DeadlineClock::default());
+        let later = |of_day: Duration| TimeOfDay {
             monotonic: clock.monotonic + Duration::from_secs(60),
             of_day: clock.of_day + of_day,
         };

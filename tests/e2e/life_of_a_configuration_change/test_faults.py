@@ -4,7 +4,12 @@ Invariant 2 of docs/architecture.md.
 """
 
 import copy
+import os
+import signal
 import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -55,6 +60,16 @@ def test_it_shows_why_an_envoy_rejected_a_change_while_traffic_goes_on(managed, 
         assert managed.control_plane.set_limit("get_weather", 1000).status == 200
         traffic.flows()
     traffic.check_only({"get_weather": {200, 429}, "add": {200}})
+
+
+@contextmanager
+def suspended(pid: int) -> Iterator[None]:
+    """A process that does nothing, whatever becomes of the test."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def in_force(managed) -> bool:
@@ -178,6 +193,31 @@ def test_it_serves_by_an_envoy_that_starts_first_once_the_control_plane_is_there
     managed.control_plane.start_again()
     for tool in CALLS:
         until(f"`{tool}` can be called", lambda: managed.passes(tool))
+
+
+def test_it_stores_changes_while_an_envoy_judges_one_and_hands_out_the_newest(managed):
+    """Envoy is stopped for a moment: it answers nothing, and is still connected."""
+    before = managed.control_plane.get("/api/v1/version").json["newest_revision"]
+
+    def stored(changes: int) -> bool:
+        version = managed.control_plane.get("/api/v1/version").json
+        return version["newest_revision"] == before + changes
+
+    writes = []
+    with ThreadPoolExecutor(3) as threads:
+        with suspended(managed.envoy.pid):
+            for limit in (1_000_003, 1_000_002, 1):
+                set_limit = managed.control_plane.set_limit
+                writes.append(threads.submit(set_limit, "get_weather", limit))
+                until("the change is stored", lambda: stored(len(writes)))
+            assert not any(write.done() for write in writes)
+        answers = [write.result() for write in writes]
+    assert [(answer.status, answer.json["outcome"]) for answer in answers] == [
+        (200, "accepted"),
+        (200, "superseded"),
+        (200, "accepted"),
+    ]
+    until("the newest limit is in force", lambda: managed.status("get_weather") == 429)
 
 
 def test_it_lists_a_server_that_was_down_once_it_is_up(managed):

@@ -30,8 +30,10 @@ pub enum Outcome {
     Pending,
     /// No Envoy is connected; the next one gets it.
     NoEnvoys,
-    /// It says what was in force already.
+    /// It says what was desired already.
     Unchanged,
+    /// A later change was stored before the Envoys were sent this one, and they were sent that.
+    Superseded,
     /// An Envoy rejected something in it.
     Rejected,
 }
@@ -83,18 +85,18 @@ pub type Rejections = BTreeMap<NodeId, Vec<RejectedResource>>;
 
 /// Knowledge of Envoys beyond their answers to one generation.
 #[derive(Debug, Clone, Default)]
-pub struct Marks {
+pub(super) struct Marks {
     /// The Envoys that rejected what others had accepted before they came, and have acknowledged
     /// nothing in full since.
-    pub broken: BTreeSet<NodeId>,
+    pub(super) broken: BTreeSet<NodeId>,
     /// The Envoys that had not answered when the accepted generation was accepted. What they say of
     /// it later still counts.
-    pub late: BTreeSet<NodeId>,
+    pub(super) late: BTreeSet<NodeId>,
     /// How many changes in a row each Envoy rejected that no other Envoy rejected.
-    pub lone_rejections: BTreeMap<NodeId, u32>,
+    pub(super) lone_rejections: BTreeMap<NodeId, u32>,
     /// The generations with which Envoys crashed and that were taken back for it. An Envoy that
     /// crashes with another one too is broken in itself.
-    pub crashed_with: BTreeMap<NodeId, xds::Generation>,
+    pub(super) crashed_with: BTreeMap<NodeId, xds::Generation>,
 }
 
 impl Marks {

@@ -1,31 +1,33 @@
 //! An operator's change, from the request to the report.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use gateway_document::{CheckedDocument, GatewayDocument, ParseError, Problem, Server, ServerName};
+use gateway_document::{CheckedDocument, ParseError, Problem};
 use store::{AppendError, NewRevision, RevisionNumber, RevisionSummary, StoreError};
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use super::Gateway;
 use super::acceptance::Outcome;
 use super::author::Author;
-use super::rollout::{UnlistedServer, WriteReport};
+use super::desired::{Desired, Turn};
+use super::first_lists::{AskedServers, FirstLists};
+use super::report::WriteReport;
 use super::state::Stage;
-use crate::catalogue::{KnownList, has_endpoint};
-use crate::generation::{BuildError, Built, FindToolError, Lists};
+use crate::aside;
+use crate::generation::{BuildError, Built, FindToolError};
 
 /// The revision that a change is made to, as its author has seen it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing: the change is made to whatever is in force.
+    /// Nothing: the change is made to whatever is desired.
     None,
     /// One of these revisions; an empty list is met by none.
     OneOf(Vec<RevisionNumber>),
 }
 
 impl Precondition {
-    /// Adds the condition that this revision is in force.
+    /// Adds the condition that the document is at this revision.
     #[must_use]
     pub fn and(self, revision: RevisionNumber) -> Self {
         match self {
@@ -37,21 +39,21 @@ impl Precondition {
         }
     }
 
-    fn is_met_by(&self, in_force: RevisionNumber) -> bool {
+    fn is_met_by(&self, latest: RevisionNumber) -> bool {
         match self {
             Self::None => true,
-            Self::OneOf(revisions) => revisions.contains(&in_force),
+            Self::OneOf(revisions) => revisions.contains(&latest),
         }
     }
 }
 
-/// Makes the new document from the one in force.
-pub type Edit = Box<dyn FnOnce(&Built) -> Result<CheckedDocument, ChangeError> + Send>;
+/// Makes the new document from the latest one; once more where another change was stored first.
+pub type Edit = Arc<dyn Fn(&Built) -> Result<CheckedDocument, ChangeError> + Send + Sync>;
 
 /// Why a change was refused. Nothing has changed, except where an Envoy rejected it.
 #[derive(Debug, Error)]
 pub enum ChangeError {
-    /// It was made to a revision that is no longer in force.
+    /// It was made to a revision that is no longer the latest.
     #[error("{}", stale(.0))]
     Stale(Box<RevisionSummary>),
     /// Somebody else stored a revision at the same moment.
@@ -85,7 +87,7 @@ pub enum ChangeError {
 
 fn stale(summary: &RevisionSummary) -> String {
     format!(
-        "revision {} is in force, stored by `{}` at {}: read it, and make the change again",
+        "the document is at revision {}, stored by `{}` at {}: read it, and make the change again",
         summary.number, summary.author, summary.created_at
     )
 }
@@ -108,13 +110,10 @@ fn rejected(report: &WriteReport) -> String {
     }
 }
 
-/// How long a server that a change registers may hold the change up, so that its tools can be
-/// called at once.
-const LIST_FIRST_WITHIN: Duration = Duration::from_secs(2);
-
 impl Gateway {
-    /// Makes a change and waits for the Envoys. Once it is begun, it is finished, whoever stops
-    /// waiting for it; a change that waits for others has not begun, and goes with its caller.
+    /// Makes a change and waits until the Envoys have judged it. The change is made to the desired
+    /// state, with no lock held, and is stored at once, also while another one is being judged.
+    /// Whoever stops waiting before that has changed nothing; after that the change takes its way.
     ///
     /// # Errors
     /// When the change is refused, by us or by an Envoy.
@@ -124,79 +123,106 @@ impl Gateway {
         precondition: Precondition,
         author: Author,
     ) -> Result<WriteReport, ChangeError> {
-        let changing = Arc::clone(&self.changing).lock_owned().await;
-        let gateway = Arc::clone(self);
-        let change = tokio::spawn(async move {
-            let _changing = changing;
-            gateway.change_now(edit, precondition, author).await
-        });
-        match change.await {
-            Ok(outcome) => outcome,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        let mut servers = AskedServers::default();
+        let mut races = 0;
+        loop {
+            let turn = self.turn_at_last(races).await;
+            let seen = self.desired();
+            if !precondition.is_met_by(seen.built.revision) {
+                return Err(self.stale(seen.built.revision).await?);
+            }
+            let document = {
+                let (edit, built) = (Arc::clone(&edit), Arc::clone(&seen.built));
+                Arc::new(aside::run(move || edit(&built)).await?)
+            };
+            if self.says_the_same(&seen, &document) {
+                drop(turn);
+                return self.wait_for_the_same(&seen.built).await;
+            }
+            let (old, lists) = (&seen.built.document, seen.lists.clone());
+            let first = servers.lists_for(&self.client, old, &document, lists).await;
+            let built = {
+                let (lists, module) = (first.lists.clone(), seen.module.clone());
+                let revision = RevisionNumber(seen.head.0 + 1);
+                aside::run(move || Built::new(revision, document, &lists, module)).await
+            };
+            let built = built.map_err(|error| match error {
+                BuildError::Invalid(problems) => ChangeError::Invalid(problems),
+                other => ChangeError::Build(other),
+            })?;
+            let Some(turn) = self.turn_after(turn, &seen).await else {
+                races += 1;
+                continue;
+            };
+            let unlisted = first.unlisted.clone();
+            // From here on it is finished, whoever stops waiting for it.
+            let commit =
+                Arc::clone(self).commit(turn, seen, Arc::new(built), first, author.clone());
+            let answer = match tokio::spawn(commit).await {
+                Ok(answer) => answer?,
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            };
+            let report = WriteReport {
+                unlisted,
+                ..judged(answer).await
+            };
+            return unless_rejected(report);
         }
     }
 
-    /// The caller holds `changing`.
-    async fn change_now(
-        &self,
-        edit: Edit,
-        precondition: Precondition,
-        author: Author,
-    ) -> Result<WriteReport, ChangeError> {
-        let (current, head, lists, module) = {
+    fn says_the_same(&self, seen: &Desired, document: &CheckedDocument) -> bool {
+        let is_kept = {
             let state = self.read();
-            (
-                Arc::clone(&state.current),
-                state.head,
-                state.lists.clone(),
-                state.module.clone(),
-            )
+            state.stage == Stage::Kept && state.current.revision == seen.built.revision
         };
-        if !precondition.is_met_by(current.revision) {
-            return Err(self.stale(current.revision).await?);
+        // What was rejected, or is kept until an operator decides, is decided by saying it again.
+        *document == *seen.built.document && seen.head == seen.built.revision && !is_kept
+    }
+
+    /// The answer to a change that says what is desired already: that of the change that said so
+    /// first, if it is still being judged.
+    async fn wait_for_the_same(&self, built: &Arc<Built>) -> Result<WriteReport, ChangeError> {
+        let answer = {
+            let mut state = self.write();
+            (!state.is_answered(built.revision)).then(|| state.wait_for(built))
+        };
+        match answer {
+            Some(answer) => unless_rejected(judged(answer).await),
+            None => Ok(self.report_unchanged(built)),
         }
-        let document = edit(&current)?;
-        let is_settled = self.read().stage != Stage::Kept;
-        if document == *current.document && head == current.revision && is_settled {
-            return Ok(self.report_unchanged(&current));
-        }
-        let lists = self.lists_for(&current.document, &document, lists).await;
-        let next = RevisionNumber(head.0 + 1);
-        let built = Built::new(next, Arc::new(document), &lists.lists, module).map_err(
-            |error| match error {
-                BuildError::Invalid(problems) => ChangeError::Invalid(problems),
-                other => ChangeError::Build(other),
-            },
-        )?;
-        let stored = self
-            .store
-            .append(Some(head), revision_of(&built, &author))
-            .await;
-        match stored {
+    }
+
+    /// Stores a change and makes it the desired state.
+    async fn commit(
+        self: Arc<Self>,
+        turn: Turn,
+        seen: Desired,
+        built: Arc<Built>,
+        first: FirstLists,
+        author: Author,
+    ) -> Result<oneshot::Receiver<WriteReport>, ChangeError> {
+        let revision = revision_of(&built, &author);
+        match self.store.append(Some(seen.head), revision).await {
             Ok(_) => {}
             Err(error @ AppendError::Conflict { .. }) => {
                 return Err(ChangeError::Conflict(error.to_string()));
             }
             Err(AppendError::Store(error)) => return Err(ChangeError::Store(error)),
         }
-        self.keep(&lists).await;
-        {
+        self.keep_lists(&first).await;
+        let answer = {
             let mut state = self.write();
-            state.head = next;
-            state.forget_attempts(&built.document, &lists.changed);
-            state.lists = lists.lists;
-            // An operator wants it to be tried, also by Envoys that crashed before.
-            state.marks.crashed_with.clear();
-        }
-        self.publisher.forgive_crashes();
-        let report = WriteReport {
-            unlisted: lists.unlisted,
-            ..self.roll_out(Arc::new(built)).await
+            state.forget_attempts(&built.document, &first.moved);
+            state.wait_for(&built)
         };
-        match report.outcome {
-            Outcome::Rejected => Err(ChangeError::Rejected(Box::new(report))),
-            _ => Ok(report),
-        }
+        let desired = Desired {
+            head: built.revision,
+            built,
+            lists: first.lists,
+            ..seen
+        };
+        self.desire(&turn, desired);
+        Ok(answer)
     }
 
     async fn stale(&self, revision: RevisionNumber) -> Result<ChangeError, StoreError> {
@@ -208,83 +234,23 @@ impl Gateway {
         Ok(match summary {
             Some(summary) => ChangeError::Stale(Box::new(summary)),
             None => ChangeError::Conflict(format!(
-                "revision {revision} is in force: read it, and make the change again"
+                "the document is at revision {revision}: read it, and make the change again"
             )),
         })
     }
-
-    /// The lists under the new document: of servers that are new or moved they are asked for now,
-    /// and what another server listed under the same name does not count.
-    async fn lists_for(
-        &self,
-        old: &GatewayDocument,
-        new: &GatewayDocument,
-        mut lists: Lists,
-    ) -> ChangedLists {
-        let moved: Vec<(&ServerName, &Server)> = new
-            .servers
-            .iter()
-            .filter(|(name, server)| has_moved(old.servers.get(*name), server))
-            .collect();
-        let listed = futures::future::join_all(moved.iter().map(|(_, server)| async {
-            tokio::time::timeout(LIST_FIRST_WITHIN, self.client.list(server)).await
-        }));
-        let mut changed = Vec::new();
-        let mut unlisted = Vec::new();
-        for ((name, _), listing) in moved.iter().zip(listed.await) {
-            let previous = lists.remove(*name);
-            let reason = match listing {
-                Ok(Ok(listing)) => {
-                    let list = KnownList::observed(name, listing, previous.as_deref());
-                    lists.insert((*name).clone(), Arc::new(list));
-                    None
-                }
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some(format!(
-                    "it did not list its tools within {} s",
-                    LIST_FIRST_WITHIN.as_secs()
-                )),
-            };
-            unlisted.extend(reason.map(|reason| UnlistedServer {
-                name: name.to_string(),
-                reason,
-            }));
-            changed.push((*name).clone());
-        }
-        ChangedLists {
-            lists,
-            changed,
-            unlisted,
-        }
-    }
-
-    async fn keep(&self, changed: &ChangedLists) {
-        for name in &changed.changed {
-            let kept = match changed.lists.get(name) {
-                Some(list) => self.store.put_catalogue(&list.stored).await,
-                None => self.store.remove_catalogue(name.as_str()).await,
-            };
-            if let Err(error) = kept {
-                tracing::error!(server = %name, %error, "the server's list is not stored; it is \
-                                                         asked for again after a restart");
-            }
-        }
-    }
 }
 
-struct ChangedLists {
-    lists: Lists,
-    changed: Vec<ServerName>,
-    /// Those of the changed ones that did not list their tools.
-    unlisted: Vec<UnlistedServer>,
+async fn judged(answer: oneshot::Receiver<WriteReport>) -> WriteReport {
+    answer
+        .await
+        .expect("the actor answers every write before it forgets it")
 }
 
-/// Whether none of the endpoints is one that the list in hand could have come from.
-fn has_moved(old: Option<&Server>, new: &Server) -> bool {
-    !old.is_some_and(|old| {
-        old.all_endpoints()
-            .any(|endpoint| has_endpoint(new, endpoint.as_str()))
-    })
+fn unless_rejected(report: WriteReport) -> Result<WriteReport, ChangeError> {
+    match report.outcome {
+        Outcome::Rejected => Err(ChangeError::Rejected(Box::new(report))),
+        _ => Ok(report),
+    }
 }
 
 fn revision_of(built: &Built, author: &Author) -> NewRevision {

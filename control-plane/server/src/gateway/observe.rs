@@ -8,93 +8,85 @@ use store::{Catalogue, Input};
 use time::OffsetDateTime;
 
 use super::Gateway;
-use super::state::{ListState, Stage};
+use super::desired::{Desired, remade};
+use super::state::ListState;
+use crate::aside;
 use crate::catalogue::{KnownList, Listing, has_endpoint};
-use crate::generation::Built;
 
 impl Gateway {
-    /// Takes what a server of the document listed. A list that is new becomes a generation; one
-    /// that an endpoint answered which is no longer the server's is dropped.
+    /// Takes what a server of the document listed. A list that is new becomes a part of the desired
+    /// state; one that an endpoint answered which is no longer the server's is dropped.
     pub async fn observe(&self, name: &ServerName, listing: Listing) {
-        let _changing = self.changing.lock().await;
-        let (current, mut lists, module) = {
-            let mut state = self.write();
-            let server = state.current.document.servers.get(name);
-            if !server.is_some_and(|server| has_endpoint(server, &listing.endpoint)) {
+        let mut races = 0;
+        loop {
+            let turn = self.turn_at_last(races).await;
+            let Some(seen) = self.note_answer(name, &listing.endpoint) else {
                 tracing::info!(server = %name, endpoint = listing.endpoint, "the list of a former \
                      endpoint is dropped");
                 return;
+            };
+            let previous = seen.lists.get(name);
+            // Judged before it is stored: what could end this process must not be met again at its
+            // next start.
+            let list = KnownList::observed(name, listing.clone(), previous.map(|list| &**list));
+            let server = seen.built.document.servers.get(name);
+            let known = previous.is_some_and(|previous| {
+                server.is_some_and(|server| previous.may_be_of(server))
+                    && same_list(&previous.stored, &list.stored)
+            });
+            if known || self.is_withheld(&list.stored) {
+                return;
             }
-            let at = OffsetDateTime::now_utc();
-            state.attempts.insert(name.clone(), ListState::Up { at });
-            (
-                Arc::clone(&state.current),
-                state.lists.clone(),
-                state.module.clone(),
-            )
-        };
-        let previous = lists.get(name);
-        // Judged before it is stored: what could end this process must not be met again at its next
-        // start.
-        let list = KnownList::observed(name, listing, previous.map(|list| &**list));
-        let server = current.document.servers.get(name);
-        let known = previous.is_some_and(|previous| {
-            server.is_some_and(|server| previous.may_be_of(server))
-                && same_list(&previous.stored, &list.stored)
-        });
-        if known || self.is_withheld(&list.stored) {
-            return;
-        }
-        tracing::info!(
-            server = %name,
-            tools = list.tools.len(),
-            hash = %list.stored.hash,
-            "the server's list is new"
-        );
-        if let Err(error) = self.store.put_catalogue(&list.stored).await {
-            tracing::error!(server = %name, %error, "the server's list is not stored; it is asked \
-                                                     for again after a restart");
-        }
-        lists.insert(name.clone(), Arc::new(list));
-        self.write().lists = lists.clone();
-        match Built::new(
-            current.revision,
-            Arc::clone(&current.document),
-            &lists,
-            module,
-        ) {
-            Ok(built) => {
-                if built.generation() == current.generation() {
-                    self.take_unchanged(built).await;
-                } else {
-                    self.roll_out(Arc::new(built)).await;
+            let list = Arc::new(list);
+            let mut lists = seen.lists.clone();
+            lists.insert(name.clone(), Arc::clone(&list));
+            let built = {
+                let (before, module) = (Arc::clone(&seen.built), seen.module.clone());
+                let lists = lists.clone();
+                aside::run(move || remade(&before, &lists, module)).await
+            };
+            let Some(turn) = self.turn_after(turn, &seen).await else {
+                races += 1;
+                continue;
+            };
+            tracing::info!(
+                server = %name,
+                tools = list.tools.len(),
+                hash = %list.stored.hash,
+                "the server's list is new"
+            );
+            if let Err(error) = self.store.put_catalogue(&list.stored).await {
+                tracing::error!(server = %name, %error, "the server's list is not stored; it is \
+                     asked for again after a restart");
+            }
+            let built = match built {
+                Ok(built) => Arc::new(built),
+                Err(error) => {
+                    tracing::error!(server = %name, %error, "the list cannot be rolled out; what \
+                         is desired stays");
+                    Arc::clone(&seen.built)
                 }
-            }
-            Err(error) => {
-                tracing::error!(server = %name, %error, "the list cannot be rolled out; what is \
-                                                         in force stays");
-            }
+            };
+            let desired = Desired {
+                built,
+                lists,
+                ..seen
+            };
+            return self.desire(&turn, desired);
         }
     }
 
-    /// Takes a list that changes nothing for the Envoys: a description, say.
-    async fn take_unchanged(&self, built: Built) {
-        let accepted = {
-            let mut state = self.write();
-            let built = Arc::new(Built {
-                snapshot: Arc::clone(&state.current.snapshot),
-                ..built
-            });
-            state.current = Arc::clone(&built);
-            if state.stage != Stage::Accepted {
-                return;
-            }
-            state.accepted = Some(Arc::clone(&built));
-            built.to_accepted()
-        };
-        if let Err(error) = self.store.add_accepted(&accepted).await {
-            tracing::error!(%error, "after a restart the server's list is an older one");
+    /// Takes note that a server answered, if it is still reached at that endpoint, and gives the
+    /// desired state that its answer belongs to.
+    fn note_answer(&self, name: &ServerName, endpoint: &str) -> Option<Desired> {
+        let mut state = self.write();
+        let server = state.desired.built.document.servers.get(name)?;
+        if !has_endpoint(server, endpoint) {
+            return None;
         }
+        let at = OffsetDateTime::now_utc();
+        state.attempts.insert(name.clone(), ListState::Up { at });
+        Some(state.desired.clone())
     }
 
     /// Whether Envoys rejected a generation because of this list.
@@ -109,7 +101,7 @@ impl Gateway {
     /// listed before stays.
     pub fn observe_failure(&self, name: &ServerName, asked: &Server, reason: String) {
         let mut state = self.write();
-        if state.current.document.servers.get(name) != Some(asked) {
+        if state.desired.built.document.servers.get(name) != Some(asked) {
             return;
         }
         let since = match state.attempts.get(name) {

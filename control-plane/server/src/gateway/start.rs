@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
-use std::time::Instant;
 
 use gateway_document::{CheckedDocument, Format, GatewayDocument, ParseError};
 use store::{
@@ -13,15 +11,16 @@ use store::{
 };
 use thiserror::Error;
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use xds::Publisher;
 
 use super::Gateway;
-use super::acceptance::Marks;
+use super::desired::Desired;
 use super::loosening::may_loosen;
 use super::notices;
 use super::rejections::remember;
-use super::state::{Stage, State, WayBack};
+use super::rollout_actor::RolloutActor;
+use super::state::{Stage, State};
 use crate::catalogue::{CatalogueClient, KnownList};
 use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, Lists};
@@ -57,7 +56,8 @@ pub enum StartError {
 }
 
 impl Gateway {
-    /// Starts from what is stored; from `first` where nothing is.
+    /// Starts from what is stored; from `first` where nothing is. Nothing is rolled out until the
+    /// actor runs.
     ///
     /// # Errors
     /// When the store fails, or holds nothing that can be rolled out.
@@ -67,7 +67,7 @@ impl Gateway {
         client: CatalogueClient,
         module: ModuleFile,
         first: GatewayDocument,
-    ) -> Result<Arc<Self>, StartError> {
+    ) -> Result<(Arc<Self>, RolloutActor), StartError> {
         let head = match store.head().await? {
             Some(head) => head,
             None => first_revision(&*store, first, &module).await?,
@@ -147,35 +147,20 @@ impl Gateway {
             ?stage,
             "starting"
         );
-        let way_back = good.as_ref().filter(|_| !is_accepted);
+        let desired = Desired::first(number, current, lists, module);
+        let document = watch::Sender::new(Arc::clone(&desired.built.document));
         let gateway = Arc::new(Self {
             store,
             publisher,
             client,
-            changing: Arc::default(),
-            document: watch::Sender::new(Arc::clone(&current.document)),
-            crash_loops_seen: AtomicU64::new(0),
-            rejections_seen: AtomicU64::new(0),
-            state: RwLock::new(State {
-                head: number,
-                way_back: way_back.map(|good| WayBack::new(&current, &[], good)),
-                current,
-                accepted: good,
-                earlier: accepted.into_iter().skip(1).collect(),
-                unaccepted: Vec::new(),
-                may_run_stricter,
-                stage,
-                began: Instant::now(),
-                marks: Marks::default(),
-                rejection: None,
-                withheld,
-                lists,
-                module,
-                attempts: BTreeMap::new(),
-            }),
+            state: RwLock::new(State::new(desired, good, stage, withheld)),
+            replacing: Arc::default(),
+            replaced: Notify::new(),
+            document,
         });
-        gateway.hand_out(stage != Stage::Kept);
-        Ok(gateway)
+        let earlier = accepted.into_iter().skip(1).collect();
+        let actor = RolloutActor::new(Arc::clone(&gateway), earlier, may_run_stricter);
+        Ok((gateway, actor))
     }
 }
 

@@ -1,64 +1,61 @@
-//! The state of the gateway: what is in force, what is tried, and what is known of servers and
-//! Envoys.
+//! The state of the gateway: what is desired, what is tried, what was accepted, and what is known
+//! of servers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use gateway_document::{GatewayDocument, ServerName};
 use store::{Input, RevisionNumber};
 use time::OffsetDateTime;
-use xds::{Generation, ResourceType, Snapshot};
+use tokio::sync::oneshot;
+use xds::{Generation, Snapshot};
 
-use super::acceptance::{Marks, Rejections};
-use super::loosening::may_loosen;
-use crate::envoy::ModuleFile;
-use crate::generation::{Built, Lists};
+use super::acceptance::Rejections;
+use super::desired::Desired;
+use super::report::{WaitingWrite, WriteReport};
+use crate::generation::Built;
 
-/// Everything that the gateway knows.
+/// Everything that the gateway knows and shows.
 #[derive(Debug)]
 pub struct State {
-    /// The newest revision that is stored. It is not the one in force where Envoys rejected it.
-    pub head: RevisionNumber,
+    /// The state that changes and lists replace; `current` follows when the actor takes it.
+    pub desired: Desired,
     /// The generation that the connected Envoys are meant to have.
     pub current: Arc<Built>,
     /// The generation that Envoys accepted last: newcomers get it, and a rejected one is taken back
     /// to it.
     pub accepted: Option<Arc<Built>>,
-    /// Those accepted before it, the newest first.
-    pub earlier: Vec<Arc<Built>>,
-    /// Those that were handed out since and never accepted, as far as an Envoy may run one of them.
-    pub unaccepted: Vec<Arc<Built>>,
-    /// Whether an Envoy may run, since before this process started, a generation that was never
-    /// accepted and refuses what `accepted` may allow. Such an Envoy may still be on its way back.
-    pub may_run_stricter: bool,
     /// How far the judgement of `current` is.
     pub stage: Stage,
-    /// When `current` was handed out.
-    pub began: Instant,
-    /// The accepted generation to go back to, while `current` is being judged.
-    pub way_back: Option<WayBack>,
-    /// Knowledge of Envoys beyond their answers to `current`.
-    pub marks: Marks,
     /// The rejection of the last generation that was rejected, until a later change.
     pub rejection: Option<Rejection>,
     /// The inputs that the next generation must not be made from.
     pub withheld: BTreeSet<Input>,
-    /// The lists of servers, of the document in force and of others.
-    pub lists: Lists,
-    /// The filter module that the next generation is made with.
-    pub module: ModuleFile,
     /// How the last attempt to list each server of the document ended.
     pub attempts: BTreeMap<ServerName, ListState>,
+    waiting: Vec<WaitingWrite>,
+    /// The newest revision whose judgement was told.
+    answered: RevisionNumber,
 }
 
 impl State {
-    /// Makes `good` the accepted generation again, where a later one turned out bad.
-    pub(super) fn no_longer_accept(&mut self, good: &Arc<Built>) {
-        let is_another = |accepted: &Arc<Built>| !Arc::ptr_eq(accepted, good);
-        if self.accepted.as_ref().is_some_and(is_another) {
-            self.accepted = Some(Arc::clone(good));
-            self.earlier.retain(is_another);
+    /// The state of a gateway that has just been started.
+    pub(super) fn new(
+        desired: Desired,
+        accepted: Option<Arc<Built>>,
+        stage: Stage,
+        withheld: BTreeSet<Input>,
+    ) -> Self {
+        Self {
+            current: Arc::clone(&desired.built),
+            answered: desired.head,
+            desired,
+            accepted,
+            stage,
+            rejection: None,
+            withheld,
+            attempts: BTreeMap::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -67,35 +64,28 @@ impl State {
         self.attempts
             .retain(|name, _| document.servers.contains_key(name) && !moved.contains(name));
     }
-}
 
-/// The accepted generation while another one is being judged.
-#[derive(Debug, Clone)]
-pub struct WayBack {
-    /// Its snapshot, with today's endpoints.
-    pub snapshot: Arc<Snapshot>,
-    /// Whether it may allow what the one being judged refuses.
-    pub may_allow_more: bool,
-}
+    /// Whether nobody will be told any more how `revision` is judged.
+    pub(super) fn is_answered(&self, revision: RevisionNumber) -> bool {
+        revision <= self.answered
+    }
 
-impl WayBack {
-    /// The way back to `accepted` from `current`, and from the `unaccepted` ones before it.
-    #[must_use]
-    pub fn new(current: &Built, unaccepted: &[Arc<Built>], accepted: &Built) -> Self {
-        let endpoints = current.snapshot.of_type(ResourceType::Endpoints);
-        let accepted_endpoints = endpoints
-            .filter(|resource| {
-                accepted
-                    .snapshot
-                    .get(ResourceType::Endpoints, resource.name())
-                    .is_some()
-            })
-            .cloned();
-        Self {
-            snapshot: Arc::new(accepted.snapshot.with_endpoints(accepted_endpoints)),
-            may_allow_more: may_loosen(current, accepted)
-                || unaccepted.iter().any(|built| may_loosen(built, accepted)),
-        }
+    /// Lets the author of a write wait until it is judged, or a later one is in its place.
+    pub(super) fn wait_for(&mut self, built: &Arc<Built>) -> oneshot::Receiver<WriteReport> {
+        let (answer, judged) = oneshot::channel();
+        self.waiting.push(WaitingWrite {
+            built: Arc::clone(built),
+            answer,
+        });
+        judged
+    }
+
+    /// Takes the writes that wait for the judgement of `revision`, and for those before it.
+    pub(super) fn take_waiting(&mut self, revision: RevisionNumber) -> Vec<WaitingWrite> {
+        self.answered = self.answered.max(revision);
+        self.waiting
+            .extract_if(.., |write| write.built.revision <= revision)
+            .collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Changes of one tool's policy, by the name that clients call the tool by.
 
+use std::sync::Arc;
+
 use gateway_document::{
     CheckedDocument, Format, GatewayDocument, ParseError, Problem, Rule, parse_tool_rule,
 };
@@ -13,9 +15,9 @@ use crate::generation::{Built, tool_rule_name};
 /// When `body` is not the policy of a tool.
 pub fn put(tool: String, body: &str, format: Format) -> Result<Edit, ParseError> {
     let rule = parse_tool_rule(body, format)?;
-    Ok(Box::new(move |built| {
+    Ok(Arc::new(move |built| {
         let view = built.tool(&tool)?;
-        let rule = rule.named(
+        let rule = rule.clone().named(
             tool_rule_name(&tool)?,
             view.server.clone(),
             view.tool.to_owned(),
@@ -27,7 +29,7 @@ pub fn put(tool: String, body: &str, format: Format) -> Result<Edit, ParseError>
 /// Makes a rule that was read from the tool's policy the tool's own again.
 #[must_use]
 pub fn put_back(tool: String, rule: Rule) -> Edit {
-    Box::new(move |built| {
+    Arc::new(move |built| {
         let name = tool_rule_name(&tool)?;
         let known = built.document.rule(&name).map(|known| &known.matches);
         let foreign = [
@@ -48,11 +50,11 @@ pub fn put_back(tool: String, rule: Rule) -> Edit {
         if !problems.is_empty() {
             return Err(ChangeError::Invalid(problems));
         }
-        with_rule(built, rule, "/rule")
+        with_rule(built, rule.clone(), "/rule")
     })
 }
 
-/// The document in force with this rule in the place of the one of its name, or else ahead of all
+/// The latest document with this rule in the place of the one of its name, or else ahead of all
 /// others. What is wrong with it is told by the paths of what the author sent, which has the rule
 /// at `place`.
 fn with_rule(built: &Built, rule: Rule, place: &str) -> Result<CheckedDocument, ChangeError> {
@@ -87,7 +89,7 @@ fn with_rule(built: &Built, rule: Rule, place: &str) -> Result<CheckedDocument, 
 /// Takes the tool's own rule out.
 #[must_use]
 pub fn remove(tool: String) -> Edit {
-    Box::new(move |built| {
+    Arc::new(move |built| {
         let name = tool_rule_name(&tool)?;
         let mut document = GatewayDocument::clone(&built.document);
         let before = document.tools.len();
@@ -96,6 +98,6 @@ pub fn remove(tool: String) -> Edit {
             return CheckedDocument::new(document).map_err(ChangeError::Invalid);
         }
         built.tool(&tool)?;
-        Err(ChangeError::NoRule(tool))
+        Err(ChangeError::NoRule(tool.clone()))
     })
 }

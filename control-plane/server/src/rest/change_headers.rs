@@ -21,7 +21,7 @@ pub(super) struct ChangeHeaders {
 }
 
 impl ChangeHeaders {
-    /// Adds the condition that this revision is in force.
+    /// Adds the condition that the document is at this revision.
     pub(super) fn to(self, revision: RevisionNumber) -> Self {
         Self {
             precondition: self.precondition.and(revision),

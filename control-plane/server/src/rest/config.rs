@@ -13,11 +13,11 @@ use store::RevisionNumber;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::aside;
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::problem::Problem;
 use super::sent_back::{self, SentBack};
+use crate::aside;
 use crate::gateway::{ChangeError, Edit, Gateway, WriteReport};
 
 #[derive(Serialize)]
@@ -29,30 +29,31 @@ struct Revision<'a> {
     document: &'a GatewayDocument,
 }
 
-/// The document in force with its revision; the document alone as YAML, for those who ask for it.
+/// The latest document with its revision, which changes are made to; the document alone as YAML,
+/// for those who ask for it.
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let current = gateway.current();
-    let etag = [(ETAG, format!("\"{}\"", current.revision))];
+    let latest = gateway.latest();
+    let etag = [(ETAG, format!("\"{}\"", latest.revision))];
     let accept = headers
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     if accept.contains("yaml") {
-        let yaml = yaml_serde::to_string(&**current.document)
-            .map_err(|error| Problem::internal(&error))?;
+        let yaml =
+            yaml_serde::to_string(&**latest.document).map_err(|error| Problem::internal(&error))?;
         return Ok((etag, [(CONTENT_TYPE, "application/yaml")], yaml).into_response());
     }
     let stored = gateway
         .store()
-        .revision(current.revision)
+        .revision(latest.revision)
         .await
         .map_err(|error| Problem::internal(&error))?;
     let summary = stored.map(|revision| revision.summary);
     let body = Revision {
-        revision: current.revision.0,
+        revision: latest.revision.0,
         author: summary
             .as_ref()
             .map(|summary| summary.author.clone())
@@ -64,7 +65,7 @@ pub(super) async fn get(
         created_at: summary
             .map(|summary| timestamp(summary.created_at))
             .unwrap_or_default(),
-        document: &current.document,
+        document: &latest.document,
     };
     Ok((etag, Json(body)).into_response())
 }
@@ -77,7 +78,7 @@ pub(super) async fn put(
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
     // Read and checked before anything waits for it: what is not a document holds nobody up.
-    let (edit, read_revision) = aside::read(move || read(&text, format)).await?;
+    let (edit, read_revision) = aside::run(move || read(&text, format)).await?;
     let change = match read_revision {
         Some(revision) => change.to(revision),
         None => change,
@@ -95,7 +96,7 @@ fn read(text: &str, format: Format) -> Result<(Edit, Option<RevisionNumber>), Ch
     }
     let document = gateway_document::parse(text, format)?;
     let document = CheckedDocument::new(document).map_err(ChangeError::Invalid)?;
-    Ok((Box::new(move |_: &_| Ok(document)), None))
+    Ok((Arc::new(move |_: &_| Ok(document.clone())), None))
 }
 
 /// The JSON Schema of the document.

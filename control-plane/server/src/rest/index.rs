@@ -23,7 +23,7 @@ const RESOURCES: [(&str, &[&str], &str); 9] = [
     (
         "/api/v1/config",
         &["GET", "PUT"],
-        "the gateway document in force",
+        "the latest gateway document, which changes are made to",
     ),
     (
         "/api/v1/config/schema",

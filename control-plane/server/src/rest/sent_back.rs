@@ -1,6 +1,8 @@
 //! Takes back by `PUT` what `GET` gave: the thing itself is a field among others that tell about
 //! it.
 
+use std::sync::Arc;
+
 use gateway_document::{CheckedDocument, Fault, Format, ParseError, Problem, parse, parse_rule};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -66,7 +68,7 @@ pub(super) fn config(text: &str) -> Result<Option<SentBack>, ChangeError> {
         ChangeError::Invalid(relocated.collect())
     })?;
     Ok(Some(SentBack {
-        edit: Box::new(move |_: &_| Ok(document)),
+        edit: Arc::new(move |_: &_| Ok(document.clone())),
         revision: RevisionNumber(sent.revision),
     }))
 }
@@ -83,7 +85,7 @@ pub(super) fn policy(text: &str, tool: &str) -> Result<Option<SentBack>, ChangeE
     };
     let edit: Edit = if sent.rule.get() == "null" {
         // There was no rule to change, and the revision says that there still is none.
-        Box::new(|built| Ok(CheckedDocument::clone(&built.document)))
+        Arc::new(|built| Ok(CheckedDocument::clone(&built.document)))
     } else {
         let rule = parse_rule(sent.rule.get(), Format::Json)
             .map_err(|error| ChangeError::Malformed(below("/rule", error)))?;

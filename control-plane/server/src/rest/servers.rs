@@ -55,7 +55,7 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Servers> {
             state,
             since,
             reason,
-            catalogue: known.lists.get(name).map(|list| List {
+            catalogue: known.desired.lists.get(name).map(|list| List {
                 protocol: list.stored.protocol.clone(),
                 hash: list.stored.hash.to_string(),
                 tools: list.tools.len(),

@@ -12,12 +12,12 @@ use policy_engine::Explanation;
 use serde::Serialize;
 use store::RevisionNumber;
 
-use super::aside;
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::config::written;
 use super::problem::Problem;
 use super::sent_back::{self, SentBack};
+use crate::aside;
 use crate::gateway::{ChangeError, Edit, Gateway, tool_policy};
 
 #[derive(Serialize)]
@@ -25,8 +25,8 @@ struct Policy<'a> {
     name: &'a str,
     listener: &'a str,
     revision: u64,
-    /// The policy in force, with the rule behind each field; none where the tool cannot be called
-    /// anywhere.
+    /// The policy of that revision, with the rule behind each field; none where the tool cannot be
+    /// called anywhere.
     policy: Option<&'a Explanation>,
     /// The reason why the tool cannot be called although it is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,22 +56,22 @@ pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     ToolPath(name): ToolPath,
 ) -> Result<Response, Problem> {
-    let current = gateway.current();
-    let view = current.tool(&name)?;
+    let latest = gateway.latest();
+    let view = latest.tool(&name)?;
     let body = Policy {
         name: &view.name,
         listener: view.listener.as_str(),
-        revision: current.revision.0,
+        revision: latest.revision.0,
         policy: view.policy,
         withheld: view.withheld.map(|withheld| withheld.reason.as_str()),
-        warnings: current
+        warnings: latest
             .warnings
             .iter()
             .filter(|warning| warning.near.iter().any(|near| near == view.tool))
             .collect(),
-        rule: current.tool_rule(&name),
+        rule: latest.tool_rule(&name),
     };
-    Ok(([(ETAG, format!("\"{}\"", current.revision))], Json(body)).into_response())
+    Ok(([(ETAG, format!("\"{}\"", latest.revision))], Json(body)).into_response())
 }
 
 /// Creates or replaces the tool's own rule, ahead of all others. Takes a rule without `name` and
@@ -83,7 +83,7 @@ pub(super) async fn put(
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
     // Read before anything waits for it: what cannot be read holds nobody up.
-    let (edit, read_revision) = aside::read(move || read(name, &text, format)).await?;
+    let (edit, read_revision) = aside::run(move || read(name, &text, format)).await?;
     let change = match read_revision {
         Some(revision) => change.to(revision),
         None => change,

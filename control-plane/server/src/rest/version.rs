@@ -15,7 +15,8 @@ pub(super) struct Version {
     version: &'static str,
     /// The operator's revision in force.
     revision: u64,
-    /// The newest revision that is stored; another one, where Envoys rejected it.
+    /// The newest revision that is stored; another one, where Envoys rejected it or have not been
+    /// given it yet.
     newest_revision: u64,
     /// The generation that the Envoys are meant to have: revision, catalogue and module together.
     generation: String,
@@ -41,7 +42,7 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Version> {
     Json(Version {
         version: env!("CARGO_PKG_VERSION"),
         revision: current.revision.0,
-        newest_revision: state.head.0,
+        newest_revision: state.desired.head.0,
         generation: current.generation().to_string(),
         accepted_generation: state
             .accepted

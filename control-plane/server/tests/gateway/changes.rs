@@ -1,17 +1,10 @@
 //! Changes of the document, and the ways in which Envoys may answer them.
 
-use std::sync::Arc;
-
-use control_plane::gateway::{Author, Edit, Precondition};
-use gateway_document::{CheckedDocument, GatewayDocument};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::fake_envoy::{FakeEnvoy, REJECTION};
 use crate::harness::{ControlPlane, folder, until};
-use crate::rollouts::PATIENT;
 
 pub async fn connected(control_plane: &ControlPlane, id: &str) -> FakeEnvoy {
     let envoy = FakeEnvoy::connect(control_plane.xds, id).await;
@@ -283,56 +276,4 @@ async fn it_says_that_nothing_is_in_force_where_the_first_documents_are_rejected
     assert_eq!(answer.json.get("in_force"), None, "{}", answer.text);
     let detail = answer.json["detail"].as_str().unwrap();
     assert!(detail.contains("there is none before it"), "{detail}");
-}
-
-#[tokio::test]
-async fn it_drops_a_change_whose_caller_hangs_up_while_it_waits_for_its_turn() {
-    let folder = folder();
-    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let slow = connected(&control_plane, "slow").await;
-    slow.pause();
-    let denying = format!("{PATIENT}defaults: {{access: deny}}");
-    let first = control_plane.put_yaml("/api/v1/config", &denying);
-    let gateway = Arc::clone(&control_plane.gateway);
-    let others_hang_up = async {
-        until(|| async { newest_revision(&control_plane).await == 2 }).await;
-        // Over HTTP: it reads to its end that the caller is gone, and answers nothing.
-        let mut caller = TcpStream::connect(control_plane.rest).await.unwrap();
-        let request = "PUT /api/v1/config HTTP/1.1\r\nhost: localhost\r\n\
-                       content-type: application/yaml\r\ncontent-length: 2\r\n\r\n{}";
-        caller.write_all(request.as_bytes()).await.unwrap();
-        caller.shutdown().await.unwrap();
-        let mut answer = Vec::new();
-        caller.read_to_end(&mut answer).await.unwrap();
-        assert_eq!(String::from_utf8_lossy(&answer), "");
-        // And one that certainly has been in the queue.
-        let document = CheckedDocument::new(GatewayDocument::default()).unwrap();
-        let edit: Edit = Box::new(|_| Ok(document));
-        let mut waiting = Box::pin(gateway.change(edit, Precondition::None, nobody()));
-        assert!(futures::poll!(&mut waiting).is_pending());
-        drop(waiting);
-        slow.go_on();
-    };
-    let (answer, ()) = tokio::join!(first, others_hang_up);
-    assert_eq!(answer.json["revision"], 2, "{}", answer.text);
-    let third = control_plane
-        .put_yaml(
-            "/api/v1/config",
-            &format!("{PATIENT}defaults: {{validate: shadow}}"),
-        )
-        .await;
-    assert_eq!(third.json["revision"], 3, "{}", third.text);
-}
-
-fn nobody() -> Author {
-    Author {
-        name: "nobody".to_owned(),
-        reason: String::new(),
-        action: String::new(),
-        origin: String::new(),
-    }
-}
-
-async fn newest_revision(control_plane: &ControlPlane) -> Value {
-    control_plane.get("/api/v1/version").await.json["newest_revision"].take()
 }

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use xds::Publisher;
+use xds::{Publisher, SimulatedClock};
 
 use crate::fake_server::FakeServer;
 use crate::reach;
@@ -32,6 +32,9 @@ pub struct ControlPlane {
     client: Client,
     _tasks: JoinSet<()>,
 }
+
+/// A module without a filter in it.
+const NO_FILTER: &[u8] = b"\0asm\x01\0\0\0";
 
 /// A folder for a control plane's store and modules.
 pub fn folder() -> TempDir {
@@ -50,11 +53,26 @@ pub fn document_with(servers: &[(&str, &FakeServer)]) -> String {
 impl ControlPlane {
     /// Starts on what is stored in `folder`, or else on `document`.
     pub async fn start(folder: &Path, document: &str) -> Self {
-        Self::start_with_module(folder, document, b"\0asm\x01\0\0\0").await
+        Self::start_with_module(folder, document, NO_FILTER).await
     }
 
     /// Starts with this filter module.
     pub async fn start_with_module(folder: &Path, document: &str, module: &[u8]) -> Self {
+        Self::start_with(folder, document, module, Publisher::new()).await
+    }
+
+    /// Starts with a clock that the test moves.
+    pub async fn start_with_clock(folder: &Path, document: &str, clock: &SimulatedClock) -> Self {
+        let publisher = Publisher::with_clock(clock.clock());
+        Self::start_with(folder, document, NO_FILTER, publisher).await
+    }
+
+    async fn start_with(
+        folder: &Path,
+        document: &str,
+        module: &[u8],
+        publisher: Publisher,
+    ) -> Self {
         let source = folder.join("filter.wasm");
         std::fs::write(&source, module).unwrap();
         let (module, bytes) = module::keep(&source, &folder.join("modules")).unwrap();
@@ -68,12 +86,12 @@ impl ControlPlane {
             first_seen: OffsetDateTime::now_utc(),
         };
         store.put_module(&record).await.unwrap();
-        let publisher = Publisher::new();
         let first = parse(document, Format::Yaml).unwrap();
         let client = reach::client();
-        let gateway = Gateway::start(Arc::new(store), publisher.clone(), client, module, first)
-            .await
-            .unwrap();
+        let (gateway, rollouts) =
+            Gateway::start(Arc::new(store), publisher.clone(), client, module, first)
+                .await
+                .unwrap();
         let schedule = RelistSchedule {
             after_answer: Duration::from_millis(50),
             first_retry: Duration::from_millis(20),
@@ -88,10 +106,7 @@ impl ControlPlane {
         let router = rest::router(Arc::clone(&gateway), rest::AllowedHosts::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway::watch(Arc::clone(&gateway), schedule));
-        tasks.spawn({
-            let gateway = Arc::clone(&gateway);
-            async move { gateway.follow().await }
-        });
+        tasks.spawn(async move { match rollouts.run().await {} });
         tasks.spawn(rest::serve(rest_listener, router, std::future::pending()));
         tasks.spawn(async move {
             xds::serve(publisher, xds_listener, std::future::pending())

@@ -18,3 +18,4 @@ mod restarts;
 mod rollouts;
 mod stricter_policies;
 mod tools;
+mod waiting_changes;

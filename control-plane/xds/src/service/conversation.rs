@@ -1,7 +1,5 @@
 //! One stream from its first message to its end.
 
-use std::time::Instant;
-
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse,
 };
@@ -90,7 +88,7 @@ impl Conversation<'_> {
         loop {
             let (due, standing, deadline) = {
                 let mut session = lock(&self.admission.session);
-                let due = session.poll(Instant::now());
+                let due = session.poll(self.publisher.clock().now());
                 (due, session.standing().clone(), session.next_deadline())
             };
             self.report(standing);
@@ -106,7 +104,7 @@ impl Conversation<'_> {
                     Ok(()) => self.take_assignment(),
                     Err(_) => return Ok(()),
                 },
-                () = wait_until(deadline) => {}
+                () = self.publisher.clock().wait_until(deadline) => {}
                 stopping = stopping(&mut self.closing) => {
                     self.end = StreamEnd::ByUs;
                     return Err(stopping);
@@ -136,7 +134,7 @@ impl Conversation<'_> {
             );
         }
         lock(&self.admission.session)
-            .request(request, Instant::now())
+            .request(request, self.publisher.clock().now())
             .map_err(|TooManyNames| {
                 Status::resource_exhausted(
                     "the stream asks for more names than this control plane keeps for one envoy",
@@ -173,11 +171,4 @@ async fn stopping(closing: &mut watch::Receiver<Closing>) -> Status {
     // An error means that the publisher is gone, which is a stop too.
     let _ = closing.wait_for(|closing| *closing == Closing::Yes).await;
     Status::unavailable("the control plane is stopping: reconnect")
-}
-
-async fn wait_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
-    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use xds::{Newcomers, Snapshot};
 
-use super::state::Stage;
+use super::super::state::Stage;
 
 /// The facts that decide about newcomers.
 pub(super) struct Situation<'a> {

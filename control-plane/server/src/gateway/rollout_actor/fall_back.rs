@@ -6,57 +6,40 @@ use store::{AuditEntry, Input, WithheldInput};
 use time::OffsetDateTime;
 use xds::{DeliveryState, NodeState, ResourceState, ResourceType, Snapshot};
 
-use super::Gateway;
-use super::acceptance::Rejections;
-use super::loosening::may_loosen;
-use super::state::{Rejection, Stage};
-use crate::generation::Built;
+use super::super::acceptance::Rejections;
+use super::super::desired::{Desired, remade};
+use super::super::loosening::may_loosen;
+use super::super::state::{Rejection, Stage};
+use super::RolloutActor;
+use crate::generation::{Built, Lists};
 
 /// The entry on the audit trail when Envoys reject a revision.
 const REJECTED: &str = "rejected by Envoy";
 
-impl Gateway {
+impl RolloutActor {
     /// Takes the Envoys back to `good`, unless an Envoy runs the rejected generation, or one that
     /// was handed out before it, and `good` may allow what that refuses. What was handed out before
     /// this process started counts as run: the Envoy may not have come back yet. With nothing to go
     /// back to, the rejection is only recorded.
     pub(super) async fn fall_back(
-        &self,
+        &mut self,
         rejected: &Arc<Built>,
         good: Option<&Arc<Built>>,
         nodes: &Rejections,
     ) {
-        let is_recorded = {
-            let state = self.read();
-            state.stage == Stage::Rejected
-        };
         let Some(good) = good else {
+            let is_recorded = self.gateway.read().stage == Stage::Rejected;
             if !is_recorded {
                 self.record(rejected, nodes, false).await;
-                self.write().stage = Stage::Rejected;
+                self.gateway.write().stage = Stage::Rejected;
             }
             return;
         };
-        let (unaccepted, may_run_stricter) = {
-            let state = self.read();
-            (state.unaccepted.clone(), state.may_run_stricter)
-        };
-        let envoys = self.publisher.nodes();
-        // An Envoy that crashes has run it, too.
-        let has_crashed = nodes.values().any(Vec::is_empty) && may_loosen(rejected, good);
-        let is_kept = has_crashed
-            || may_run_stricter
-            || unaccepted.iter().chain([rejected]).any(|handed_out| {
-                is_run(&envoys, &handed_out.snapshot, &good.snapshot)
-                    && may_loosen(handed_out, good)
-            });
+        let is_kept = self.has_to_stay(rejected, good, nodes);
         if is_kept {
             // First of all, so that no newcomer gets it meanwhile.
-            {
-                let mut state = self.write();
-                state.no_longer_accept(good);
-                state.stage = Stage::Kept;
-            }
+            self.no_longer_accept(good);
+            self.gateway.write().stage = Stage::Kept;
             self.hand_out(false);
         }
         let reason = self.record(rejected, nodes, is_kept).await;
@@ -69,40 +52,57 @@ impl Gateway {
                 "Envoys that run the rejected generation keep it, because going back would allow \
                  more; an operator has to decide"
             );
-            self.forget_accepted(rejected, good).await;
-            return;
-        }
-        {
-            let mut state = self.write();
-            let state = &mut *state;
-            state.no_longer_accept(good);
+        } else {
+            self.no_longer_accept(good);
             for (node, resources) in nodes {
                 if resources.is_empty() {
                     let generation = rejected.generation().clone();
-                    state.marks.crashed_with.insert(node.clone(), generation);
+                    self.marks.crashed_with.insert(node.clone(), generation);
                 }
             }
-            state.current = Arc::clone(good);
-            state.stage = Stage::Accepted;
-            state.unaccepted.clear();
-            state.marks.late.clear();
-            state.way_back = None;
-            if blames_module {
-                state.module = good.module.clone();
+            self.unaccepted.clear();
+            self.marks.late.clear();
+            self.way_back = None;
+            self.desire_again(rejected, good, blames_module).await;
+            {
+                let mut state = self.gateway.write();
+                state.current = Arc::clone(good);
+                state.stage = Stage::Accepted;
             }
-            let servers = &good.document.servers;
-            state
-                .lists
-                .retain(|server, _| !servers.contains_key(server));
-            state.lists.extend(
-                good.lists
-                    .iter()
-                    .map(|(name, list)| (name.clone(), Arc::clone(list))),
-            );
+            self.hand_out(true);
         }
-        self.hand_out(true);
-        self.show_document(good);
         self.forget_accepted(rejected, good).await;
+    }
+
+    /// Whether an Envoy runs or may run something that `good` may allow more than.
+    fn has_to_stay(&self, rejected: &Arc<Built>, good: &Built, nodes: &Rejections) -> bool {
+        let envoys = self.gateway.publisher.nodes();
+        // An Envoy that crashes has run it, too.
+        let has_crashed = nodes.values().any(Vec::is_empty) && may_loosen(rejected, good);
+        has_crashed
+            || self.may_run_stricter
+            || self.unaccepted.iter().chain([rejected]).any(|handed_out| {
+                is_run(&envoys, &handed_out.snapshot, &good.snapshot)
+                    && may_loosen(handed_out, good)
+            })
+    }
+
+    /// Makes `good` the accepted generation again, where a later one turned out bad.
+    fn no_longer_accept(&mut self, good: &Arc<Built>) {
+        let is_another = |accepted: &Arc<Built>| !Arc::ptr_eq(accepted, good);
+        let mut state = self.gateway.write();
+        if state.accepted.as_ref().is_some_and(is_another) {
+            state.accepted = Some(Arc::clone(good));
+            self.earlier.retain(is_another);
+        }
+    }
+
+    /// Takes out of the desired state what was rejected. What was written or listed since stays.
+    async fn desire_again(&self, rejected: &Built, good: &Arc<Built>, blames_module: bool) {
+        let turn = self.gateway.turn().await;
+        let desired = self.gateway.desired();
+        let desired = without(desired, rejected, good, blames_module);
+        self.gateway.desire(&turn, desired);
     }
 
     /// Has the store forget that the rejected generation was accepted once, if it was.
@@ -111,7 +111,8 @@ impl Gateway {
         if generation == good.generation() {
             return;
         }
-        if let Err(error) = self.store.remove_accepted(generation.as_str()).await {
+        let store = &self.gateway.store;
+        if let Err(error) = store.remove_accepted(generation.as_str()).await {
             tracing::error!(%error, "the store still calls the rejected generation accepted");
         }
     }
@@ -131,10 +132,10 @@ impl Gateway {
             origin: String::new(),
             reason: reason.clone(),
         };
-        if let Err(error) = self.store.record(&entry).await {
+        if let Err(error) = self.gateway.store.record(&entry).await {
             tracing::error!(%error, "the rejection is not on the audit trail");
         }
-        self.write().rejection = Some(Rejection {
+        self.gateway.write().rejection = Some(Rejection {
             revision: rejected.revision,
             generation: rejected.generation().clone(),
             at: OffsetDateTime::now_utc(),
@@ -149,7 +150,7 @@ impl Gateway {
     async fn withhold(&self, inputs: Vec<Input>, reason: &str, is_in_force: bool) {
         for input in inputs {
             if !is_in_force {
-                self.write().withheld.insert(input.clone());
+                self.gateway.write().withheld.insert(input.clone());
             }
             let withheld = WithheldInput {
                 input,
@@ -157,7 +158,7 @@ impl Gateway {
                 at: OffsetDateTime::now_utc(),
                 is_in_force,
             };
-            if let Err(error) = self.store.withhold(&withheld).await {
+            if let Err(error) = self.gateway.store.withhold(&withheld).await {
                 tracing::error!(%error, "after a restart the rejected generation is tried again");
             }
         }
@@ -166,13 +167,69 @@ impl Gateway {
     /// Lets every withheld input be tried again: an operator's change may have mended what it was
     /// rejected for.
     pub(super) async fn release_withheld(&self) {
-        self.write().withheld.clear();
+        self.gateway.write().withheld.clear();
         // Also where nothing is withheld here: the store knows of a generation that was kept.
-        if let Err(error) = self.store.release_withheld().await {
+        if let Err(error) = self.gateway.store.release_withheld().await {
             tracing::error!(%error, "after a restart, inputs of rejected generations are still \
                                      withheld");
         }
     }
+}
+
+/// The desired state without the inputs of a rejected generation, in whose place those of `good`
+/// stand.
+fn without(
+    mut desired: Desired,
+    rejected: &Built,
+    good: &Arc<Built>,
+    blames_module: bool,
+) -> Desired {
+    let is_rejected_revision = desired.built.revision == rejected.revision;
+    let base = if is_rejected_revision {
+        Arc::clone(good)
+    } else {
+        Arc::clone(&desired.built)
+    };
+    let has_newer_lists = take_lists_back(&mut desired.lists, rejected, good, &base);
+    if blames_module {
+        desired.module = good.module.clone();
+    }
+    desired.built = if is_rejected_revision && !has_newer_lists {
+        base
+    } else {
+        let module = if is_rejected_revision {
+            good.module.clone()
+        } else {
+            desired.module.clone()
+        };
+        remade(&base, &desired.lists, module).map_or(base, Arc::new)
+    };
+    desired
+}
+
+/// Puts the lists of `good` in the place of those that the rejected generation was made from. Tells
+/// whether one that was listed since stays, because it may be of a server of `base`.
+fn take_lists_back(lists: &mut Lists, rejected: &Built, good: &Built, base: &Built) -> bool {
+    let mut has_newer = false;
+    for name in good.document.servers.keys() {
+        let is_newer_and_of_base = lists.get(name).is_some_and(|now| {
+            let mut before = [rejected, good]
+                .into_iter()
+                .filter_map(|built| built.lists.get(name));
+            let server = base.document.servers.get(name);
+            !before.any(|before| Arc::ptr_eq(now, before))
+                && server.is_some_and(|server| now.may_be_of(server))
+        });
+        if is_newer_and_of_base {
+            has_newer = true;
+            continue;
+        }
+        match good.lists.get(name) {
+            Some(list) => lists.insert(name.clone(), Arc::clone(list)),
+            None => lists.remove(name),
+        };
+    }
+    has_newer
 }
 
 /// The most bytes of Envoys' words on one rejection that are put on record: the words of two Envoys

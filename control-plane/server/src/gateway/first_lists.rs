@@ -1,0 +1,124 @@
+//! The lists of servers that a change registers or moves: they are asked for with the change, so
+//! that their tools can be called at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_document::{GatewayDocument, Server, ServerName};
+use serde::Serialize;
+
+use super::Gateway;
+use crate::catalogue::{CatalogueClient, KnownList, Listing, has_endpoint};
+use crate::generation::Lists;
+
+/// How long a server that a change registers may hold the change up, so that its tools can be
+/// called at once.
+const LIST_FIRST_WITHIN: Duration = Duration::from_secs(2);
+
+/// A server that did not list its tools when a change registered it.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnlistedServer {
+    /// The name of the server.
+    pub name: String,
+    /// A sentence that says what happened, and what to do about it.
+    pub reason: String,
+}
+
+/// The servers that were asked for one change. Each is asked once, however often the change has to
+/// be made anew.
+#[derive(Default)]
+pub(super) struct AskedServers(BTreeMap<ServerName, (Server, Result<Listing, String>)>);
+
+/// The lists under a changed document.
+pub(super) struct FirstLists {
+    pub(super) lists: Lists,
+    /// The servers that are new or have moved.
+    pub(super) moved: Vec<ServerName>,
+    /// Those of `moved` that did not list their tools.
+    pub(super) unlisted: Vec<UnlistedServer>,
+}
+
+impl AskedServers {
+    /// The lists under the new document: of servers that are new or moved they are asked for now,
+    /// and what another server listed under the same name does not count.
+    pub(super) async fn lists_for(
+        &mut self,
+        client: &CatalogueClient,
+        old: &GatewayDocument,
+        new: &GatewayDocument,
+        mut lists: Lists,
+    ) -> FirstLists {
+        let moved: Vec<(&ServerName, &Server)> = new
+            .servers
+            .iter()
+            .filter(|(name, server)| has_moved(old.servers.get(*name), server))
+            .collect();
+        self.ask(client, &moved).await;
+        let mut unlisted = Vec::new();
+        for (name, _) in &moved {
+            let previous = lists.remove(*name);
+            match self.0.get(*name).map(|(_, answer)| answer) {
+                Some(Ok(listing)) => {
+                    let list = KnownList::observed(name, listing.clone(), previous.as_deref());
+                    lists.insert((*name).clone(), Arc::new(list));
+                }
+                Some(Err(reason)) => unlisted.push(UnlistedServer {
+                    name: name.to_string(),
+                    reason: reason.clone(),
+                }),
+                None => {}
+            }
+        }
+        FirstLists {
+            lists,
+            moved: moved.into_iter().map(|(name, _)| name.clone()).collect(),
+            unlisted,
+        }
+    }
+
+    async fn ask(&mut self, client: &CatalogueClient, moved: &[(&ServerName, &Server)]) {
+        let not_asked = moved.iter().filter(|(name, server)| {
+            let asked = self.0.get(*name).map(|(asked, _)| asked);
+            asked != Some(*server)
+        });
+        let answers = futures::future::join_all(not_asked.map(|(name, server)| async move {
+            let answer = tokio::time::timeout(LIST_FIRST_WITHIN, client.list(server)).await;
+            let answer = match answer {
+                Ok(Ok(listing)) => Ok(listing),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err(format!(
+                    "it did not list its tools within {} s",
+                    LIST_FIRST_WITHIN.as_secs()
+                )),
+            };
+            ((*name).clone(), ((*server).clone(), answer))
+        }))
+        .await;
+        self.0.extend(answers);
+    }
+}
+
+impl Gateway {
+    /// Stores the lists of the servers that have moved.
+    pub(super) async fn keep_lists(&self, first: &FirstLists) {
+        for name in &first.moved {
+            let kept = match first.lists.get(name) {
+                Some(list) => self.store.put_catalogue(&list.stored).await,
+                None => self.store.remove_catalogue(name.as_str()).await,
+            };
+            if let Err(error) = kept {
+                tracing::error!(server = %name, %error, "the server's list is not stored; it is \
+                                                         asked for again after a restart");
+            }
+        }
+    }
+}
+
+/// Whether none of the endpoints is one that the list in hand could have come from.
+fn has_moved(old: Option<&Server>, new: &Server) -> bool {
+    !old.is_some_and(|old| {
+        old.all_endpoints()
+            .any(|endpoint| has_endpoint(new, endpoint.as_str()))
+    })
+}

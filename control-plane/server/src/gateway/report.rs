@@ -1,0 +1,66 @@
+//! The answer to a change, and to whoever waits for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use gateway_document::{Warning, WithheldTool};
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::acceptance::{EnvoyAnswer, Outcome};
+use super::first_lists::UnlistedServer;
+use crate::generation::Built;
+
+/// A report on a change: its outcome, and the answer of each Envoy.
+#[derive(Debug, Clone, Serialize)]
+pub struct WriteReport {
+    /// The revision that the change made.
+    pub revision: u64,
+    /// The generation that the Envoys were sent.
+    pub generation: String,
+    /// The outcome as a whole.
+    pub outcome: Outcome,
+    /// The revision that is in force now: another one, where an Envoy rejected the change or a
+    /// later one took its place; none while no Envoy has acknowledged it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_force: Option<u64>,
+    /// Whether Envoys that run a rejected change keep it, until an operator decides.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
+    /// The answer of each connected Envoy.
+    pub envoys: Vec<EnvoyAnswer>,
+    /// The tools that are listed and cannot be called all the same, or not everywhere.
+    pub withheld: Vec<WithheldTool>,
+    /// The rules that have no effect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// The servers that the change registers or moves, and that did not list their tools. They are
+    /// asked again and again; until they answer, nobody can call their tools.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<UnlistedServer>,
+}
+
+impl WriteReport {
+    /// A report with what can be told without the Envoys.
+    pub(super) fn new(built: &Built, outcome: Outcome, envoys: Vec<EnvoyAnswer>) -> Self {
+        let withheld: BTreeSet<_> = built.withheld().map(|(_, withheld)| withheld).collect();
+        Self {
+            revision: built.revision.0,
+            generation: built.generation().as_str().to_owned(),
+            outcome,
+            in_force: None,
+            kept: false,
+            envoys,
+            withheld: withheld.into_iter().cloned().collect(),
+            warnings: built.warnings.clone(),
+            unlisted: Vec::new(),
+        }
+    }
+}
+
+/// A write that is stored, and whose author waits until it is judged.
+#[derive(Debug)]
+pub(super) struct WaitingWrite {
+    pub(super) built: Arc<Built>,
+    pub(super) answer: oneshot::Sender<WriteReport>,
+}

@@ -1,0 +1,153 @@
+//! From the Envoys' answers to a judgement, and what follows from that.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use xds::NodeId;
+
+use super::super::acceptance::{EnvoyVerdict, Judgement, Rejections, Trial, Verdict, judge};
+use super::super::state::Stage;
+use super::RolloutActor;
+use crate::generation::Built;
+
+impl RolloutActor {
+    /// Judges the generation in hand and acts on the judgement.
+    pub(super) async fn judge_now(&mut self) -> Judgement {
+        self.gateway.store_rejections().await;
+        if let Some(judgement) = self.without_a_look() {
+            return judgement;
+        }
+        let (current, accepted, stage) = {
+            let state = self.gateway.read();
+            let current = Arc::clone(&state.current);
+            (current, state.accepted.clone(), state.stage)
+        };
+        let trial = Trial {
+            snapshot: &current.snapshot,
+            began: self.began,
+            ack_deadline: current.document.rollout.ack_deadline.duration(),
+            accepted: accepted.as_ref().map(|accepted| &*accepted.snapshot),
+            marks: &self.marks,
+        };
+        let publisher = &self.gateway.publisher;
+        let judgement = judge(&trial, &publisher.summaries(), publisher.clock().now());
+        let earlier = self.earlier.first().cloned();
+        match (stage, judgement.verdict) {
+            (Stage::Open, Verdict::Accepted | Verdict::Standing) => {
+                self.accept(&current, &judgement).await;
+            }
+            (Stage::Open, Verdict::Rejected) => {
+                self.fall_back(&current, accepted.as_ref(), &judgement.rejections)
+                    .await;
+            }
+            (Stage::Open, _) => self.offer(judgement.has_judge()),
+            (Stage::Rejected, Verdict::Accepted | Verdict::Standing) => {
+                // There was nothing to go back to, and an Envoy has taken it after all.
+                self.accept(&current, &judgement).await;
+            }
+            (Stage::Accepted, Verdict::Rejected) if earlier.is_some() => {
+                self.fall_back(&current, earlier.as_ref(), &judgement.rejections)
+                    .await;
+            }
+            (Stage::Accepted, _) => self.hear_the_late(&current),
+            (Stage::Rejected | Stage::Kept, _) => {}
+        }
+        judgement
+    }
+
+    /// The judgement where counts are enough to know it: a look at every Envoy for each answer
+    /// would cost the square of the fleet. What a broken Envoy has said against the generation is
+    /// looked at once, and not again until somebody says more.
+    fn without_a_look(&mut self) -> Option<Judgement> {
+        let publisher = &self.gateway.publisher;
+        let crash_loops = publisher.crash_loops();
+        let rejections = publisher.rejections();
+        let has_crashes = std::mem::replace(&mut self.crash_loops_seen, crash_loops) != crash_loops;
+        let has_rejections = std::mem::replace(&mut self.rejections_seen, rejections) != rejections;
+        let says_nothing_new = !has_crashes && !has_rejections;
+        let (stage, current) = {
+            let state = self.gateway.read();
+            (state.stage, Arc::clone(&state.current))
+        };
+        let tally = publisher.tally(current.generation());
+        let until = self.began + current.document.rollout.ack_deadline.duration();
+        let verdict = match stage {
+            // The last ones may all be broken, and then nobody waits for them.
+            Stage::Open
+                if says_nothing_new
+                    && tally.waiting > self.waiting_suspects(&current)
+                    && publisher.clock().now() < until =>
+            {
+                Verdict::Waiting { until }
+            }
+            Stage::Accepted if says_nothing_new || (self.marks.late.is_empty() && !has_crashes) => {
+                self.hear_the_late(&current);
+                Verdict::Accepted
+            }
+            Stage::Rejected if tally.acknowledged == 0 => Verdict::Rejected,
+            Stage::Kept => Verdict::Rejected,
+            _ => return None,
+        };
+        Some(Judgement {
+            verdict,
+            envoys: Vec::new(),
+            rejections: Rejections::new(),
+            unanswered: BTreeSet::new(),
+        })
+    }
+
+    /// How many Envoys have not answered that may be broken in themselves.
+    fn waiting_suspects(&self, current: &Built) -> usize {
+        let mut suspects = self.marks.suspects();
+        suspects.retain(|id| {
+            let publisher = &self.gateway.publisher;
+            publisher.is_waited_for(id, current.generation())
+        });
+        suspects.len()
+    }
+
+    /// Takes note of which Envoys have answered the accepted generation since it was accepted.
+    fn hear_the_late(&mut self, current: &Built) {
+        let publisher = &self.gateway.publisher;
+        self.marks
+            .late
+            .retain(|id| publisher.is_waited_for(id, current.generation()));
+    }
+
+    /// Makes a generation the accepted one, and gives it to everyone.
+    async fn accept(&mut self, built: &Arc<Built>, judgement: &Judgement) {
+        // What is shown as accepted is what a restart will serve.
+        if let Err(error) = self.gateway.store.add_accepted(&built.to_accepted()).await {
+            tracing::error!(%error, "the accepted generation is not stored; after a restart an \
+                                     older one counts");
+        }
+        let before = {
+            let mut state = self.gateway.write();
+            state.stage = Stage::Accepted;
+            state.accepted.replace(Arc::clone(built))
+        };
+        let is_operators = before
+            .as_ref()
+            .is_none_or(|before| before.revision != built.revision);
+        if let Some(before) = before.filter(|before| before.generation() != built.generation()) {
+            self.earlier.insert(0, before);
+            // As many as the store keeps.
+            self.earlier.truncate(2);
+        }
+        self.unaccepted.clear();
+        self.may_run_stricter = false;
+        self.way_back = None;
+        self.marks.late = judgement.unanswered.clone();
+        for envoy in &judgement.envoys {
+            if envoy.state == EnvoyVerdict::Acked {
+                let id = NodeId::new(&envoy.id);
+                self.marks.lone_rejections.remove(&id);
+                self.marks.broken.remove(&id);
+            }
+        }
+        self.hand_out(true);
+        if is_operators {
+            self.release_withheld().await;
+        }
+    }
+}
