@@ -224,35 +224,3 @@ fn table_of_row(row: &Value) -> Option<SparkTable> {
         comment: text(row, 3).filter(|comment| !comment.is_empty()),
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::connect::SparkFailure;
-
-    #[track_caller]
-    fn check(catalog: Option<&str>, class: &str, message: &str, is_none: bool) {
-        let error = Error::from(ConnectError::Spark(SparkFailure {
-            error_class: Some(class.to_owned()),
-            sql_state: None,
-            message: message.to_owned(),
-        }));
-        let named = name_catalog(error, catalog);
-        assert_eq!(matches!(named, Error::NoCatalog(_)), is_none, "{message}");
-    }
-
-    #[test]
-    fn it_knows_a_catalog_that_is_not_there_from_a_database_that_is_not() {
-        let (no_schema, no_parts) = ("SCHEMA_NOT_FOUND", "REQUIRES_SINGLE_PART_NAMESPACE");
-        let nope = "The schema `spark_catalog`.`nope` cannot be found.";
-        check(Some("nope"), no_schema, nope, true);
-        check(None, no_schema, nope, false);
-        check(Some("spark_catalog"), no_schema, nope, false);
-        let deeper = "The schema `lake`.`nope` cannot be found.";
-        check(Some("lake"), no_schema, deeper, false);
-        let parts = "spark_catalog requires a single-part namespace, but got `nope`.`a`.";
-        check(Some("nope"), no_parts, parts, true);
-        check(Some("spark_catalog"), no_parts, parts, false);
-        check(Some("nope"), "TABLE_OR_VIEW_NOT_FOUND", nope, false);
-    }
-}

@@ -8,7 +8,7 @@ use config::Access;
 
 use super::*;
 use crate::connect::fake::{Ending, Fake, Item, Turn};
-use crate::connect::samples;
+use crate::connect::{SparkFailure, samples};
 
 fn answer(batch: RecordBatch) -> Turn {
     Turn::Send(vec![Item::Table(batch), Item::Complete], Ending::Quiet)
@@ -264,4 +264,30 @@ async fn it_looks_through_a_bounded_number_of_databases_for_one_page() {
     let page = page.expect("a page without tables");
     let end = ("d100".to_owned(), String::new());
     assert_eq!((page.tables, page.next), (Vec::new(), Some(end)));
+}
+
+#[track_caller]
+fn check_named(catalog: Option<&str>, class: &str, message: &str, is_none: bool) {
+    let error = Error::from(ConnectError::Spark(SparkFailure {
+        error_class: Some(class.to_owned()),
+        sql_state: None,
+        message: message.to_owned(),
+    }));
+    let named = name_catalog(error, catalog);
+    assert_eq!(matches!(named, Error::NoCatalog(_)), is_none, "{message}");
+}
+
+#[test]
+fn it_knows_a_catalog_that_is_not_there_from_a_database_that_is_not() {
+    let (no_schema, no_parts) = ("SCHEMA_NOT_FOUND", "REQUIRES_SINGLE_PART_NAMESPACE");
+    let nope = "The schema `spark_catalog`.`nope` cannot be found.";
+    check_named(Some("nope"), no_schema, nope, true);
+    check_named(None, no_schema, nope, false);
+    check_named(Some("spark_catalog"), no_schema, nope, false);
+    let deeper = "The schema `lake`.`nope` cannot be found.";
+    check_named(Some("lake"), no_schema, deeper, false);
+    let parts = "spark_catalog requires a single-part namespace, but got `nope`.`a`.";
+    check_named(Some("nope"), no_parts, parts, true);
+    check_named(Some("spark_catalog"), no_parts, parts, false);
+    check_named(Some("nope"), "TABLE_OR_VIEW_NOT_FOUND", nope, false);
 }
