@@ -17,6 +17,7 @@ use crate::draft_view::DraftView;
 use crate::file::{Record, ResultFacts, end_of_file};
 use crate::folder::ResultFolder;
 use crate::quota::{OverQuota, Share};
+use crate::result_uri::ResultUri;
 
 /// Offers may use this many hundredths of the quota: a crowd of small results that their callers
 /// have already must leave room for one that has no other place.
@@ -36,7 +37,7 @@ pub enum Purpose {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResultHandle {
     /// The URI that it is read by, block by block.
-    pub uri: String,
+    pub uri: ResultUri,
     /// The facts about all of it.
     pub facts: ResultFacts,
     /// How long it is kept from now on.
@@ -48,7 +49,7 @@ pub struct ResultHandle {
 pub struct ResultDraft {
     folder: Arc<ResultFolder>,
     id: Uuid,
-    uri: String,
+    uri: ResultUri,
     path: PathBuf,
     view: Arc<DraftView>,
     purpose: Purpose,
@@ -67,7 +68,7 @@ impl ResultDraft {
         // Nobody can guess 122 random bits.
         let id = Uuid::new_v4();
         let node = folder.node().map_err(NotKept::Disk)?;
-        let uri = format!("result://{node}/{}", id.simple());
+        let uri = ResultUri::new(node, id.simple().to_string());
         let (file, path) = folder.create(id).map_err(NotKept::Disk)?;
         let view = Arc::new(DraftView {
             file,
@@ -95,7 +96,7 @@ impl ResultDraft {
     }
 
     /// The URI that the result is read by, its first blocks already while the others are written.
-    pub fn uri(&self) -> &str {
+    pub fn uri(&self) -> &ResultUri {
         &self.uri
     }
 

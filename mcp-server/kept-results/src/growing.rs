@@ -8,7 +8,7 @@ use results::{Column, OversizedCell, Truncation};
 
 use crate::aside::aside;
 use crate::cutting::{Cut, Cutter};
-use crate::{KeptResults, NotKept, Purpose, ResultDraft, ResultHandle};
+use crate::{KeptResults, NotKept, Purpose, ResultDraft, ResultHandle, ResultUri};
 
 /// How large a result and its blocks may become before something else happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub type BlockListener = Arc<dyn Fn(BlocksSoFar) + Send + Sync>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlocksSoFar {
     /// The URI of the result.
-    pub uri: String,
+    pub uri: ResultUri,
     /// How many blocks there are.
     pub blocks: usize,
     /// How many bytes they have.
@@ -253,7 +253,7 @@ impl GrowingBytes {
             .and_then(|keeping| keeping.listener.as_ref());
         if let Some(listener) = listener {
             listener(BlocksSoFar {
-                uri: draft.uri().to_owned(),
+                uri: draft.uri().clone(),
                 blocks: draft.blocks(),
                 bytes: written,
             });

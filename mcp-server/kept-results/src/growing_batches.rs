@@ -273,8 +273,7 @@ mod tests {
         assert_eq!((result.first_rows, result.rows), (10, 2_000));
         assert_eq!(rows_of(&grown.first), 10);
         let handle = result.handle.expect("it is kept");
-        let id = handle.uri.strip_prefix("result://n1/").expect("its node");
-        let kept = store.open("n1", id, None).expect("it is kept");
+        let kept = store.open(&handle.uri, None).expect("it is kept");
         let mut whole = Vec::new();
         for number in 0..kept.blocks() {
             let block = kept.block(number).expect("a block");

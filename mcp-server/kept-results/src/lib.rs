@@ -12,7 +12,7 @@
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use kept_results::{KeptResults, KeptResultsSettings};
+//! use kept_results::{KeptResults, KeptResultsSettings, ResultUri};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! let kept = KeptResults::new(KeptResultsSettings {
@@ -21,7 +21,8 @@
 //!     quota: 1 << 20,
 //!     expiry: std::time::Duration::from_secs(60),
 //! });
-//! assert!(kept.open("n1", "no-such-id", None).is_err());
+//! let uri: ResultUri = "result://n1/no-such-id".parse()?;
+//! assert!(kept.open(&uri, None).is_err());
 //! # Ok(())
 //! # }
 //! ```
@@ -39,6 +40,7 @@ mod growing_batches;
 mod growing_rows;
 mod quota;
 mod reading;
+mod result_uri;
 mod store;
 
 pub use counts::ResultCounts;
@@ -49,6 +51,7 @@ pub use growing::{BlockLimits, BlockListener, BlocksSoFar, GrownResult, Keeping}
 pub use growing_batches::{GrowingBatches, GrownBatches};
 pub use growing_rows::{GrowingRows, GrownRows};
 pub use reading::{Block, KeptResult, UnreadBlock};
+pub use result_uri::{InvalidResultUri, ResultUri};
 pub use store::{KeptResults, UnknownResult};
 
 use std::io;

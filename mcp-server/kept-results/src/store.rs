@@ -14,6 +14,7 @@ use crate::draft::{Purpose, ResultDraft};
 use crate::file::read_facts;
 use crate::folder::{COMPLETE, KeptResultsSettings, ResultFolder, UNFINISHED};
 use crate::reading::KeptResult;
+use crate::result_uri::ResultUri;
 
 /// The results that are kept on this server's disk. Several processes may share the folder.
 #[derive(Debug)]
@@ -49,18 +50,13 @@ impl KeptResults {
             .inspect_err(|why| self.folder.counts.note_refused(why))
     }
 
-    /// Finds a result of this owner by the name of its node and its id.
+    /// Finds a result of this owner by its URI, or by that of one of its blocks.
     ///
     /// # Errors
     /// No result has this name, it is another owner's, or it has expired ([`UnknownResult`]).
-    pub fn open(
-        &self,
-        node: &str,
-        id: &str,
-        owner: Option<&str>,
-    ) -> Result<KeptResult, UnknownResult> {
-        let id: Uuid = id.parse().map_err(|_| UnknownResult)?;
-        if self.folder.node().ok() != Some(node) {
+    pub fn open(&self, uri: &ResultUri, owner: Option<&str>) -> Result<KeptResult, UnknownResult> {
+        let id: Uuid = uri.id().parse().map_err(|_| UnknownResult)?;
+        if self.folder.node().ok() != Some(uri.node()) {
             return Err(UnknownResult);
         }
         // A draft leaves this map after its file has its name: it is found in one or the other.

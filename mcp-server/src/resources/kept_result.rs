@@ -4,22 +4,19 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{Body, Contents, JSON, Resource, UriTemplate, Variables};
+use super::{Body, Contents, JSON, Resource, Variables};
 use crate::call::Call;
-use crate::kept_results::{Block, KeptResult as Kept};
+use crate::kept_results::{Block, KeptResult as Kept, ResultUri};
 use crate::known_names::NameKind;
 use crate::results::RawJson;
 use crate::services::Services;
 use crate::tools::{ToolFailure, read_result_block};
 
-/// The form of the URI.
-const TEMPLATE: &str = "result://{node}/{id}{?block}";
-
 /// The resource `result://{node}/{id}{?block}` of this server.
 pub struct KeptResult;
 
 impl Resource for KeptResult {
-    const TEMPLATES: &'static [&'static str] = &[TEMPLATE];
+    const TEMPLATES: &'static [&'static str] = &[ResultUri::TEMPLATE];
     const NAME: &'static str = "result";
     const TITLE: &'static str = "A large result";
     const DESCRIPTION: &'static str = "A result that a query answered with a handle to. With \
@@ -37,15 +34,15 @@ impl Resource for KeptResult {
         call: &Call,
         variables: &Variables,
     ) -> Result<Contents, ToolFailure> {
-        let (node, id) = (variables.text("node"), variables.text("id"));
+        let uri = ResultUri::new(variables.text("node"), variables.text("id"));
         let Some(number) = variables.get("block") else {
-            return facts(services, call, node, id).await;
+            return facts(services, call, uri).await;
         };
         let number = number.parse().map_err(|_| {
             ToolFailure::invalid_arguments(format!("`{number}` is no number of a block"))
         })?;
-        let (kept, block) = read_result_block::read_block(services, call, node, id, number).await?;
-        let uri = UriTemplate::new(TEMPLATE).fill(&[node, id]);
+        let read = read_result_block::read_block(services, call, uri.clone(), number);
+        let (kept, block) = read.await?;
         let meta = meta(&kept, &block, &uri);
         Ok(Contents {
             mime_type: Some(kept.mime_type().to_owned().into()),
@@ -61,7 +58,7 @@ impl Resource for KeptResult {
 }
 
 /// The place of the block in the whole, beside its contents.
-fn meta(kept: &Kept, block: &Block, uri: &str) -> Map<String, Value> {
+fn meta(kept: &Kept, block: &Block, uri: &ResultUri) -> Map<String, Value> {
     let mut meta = Map::new();
     let mut add = |name: &str, value: Value| {
         meta.insert(format!("portcullis/{name}"), value);
@@ -77,19 +74,14 @@ fn meta(kept: &Kept, block: &Block, uri: &str) -> Map<String, Value> {
         add("continuesRow", true.into());
     }
     if let Some(next) = block.next {
-        add("next", format!("{uri}?block={next}").into());
+        add("next", uri.at_block(next).to_string().into());
     }
     meta
 }
 
 /// The facts about the whole result.
-async fn facts(
-    services: &Services,
-    call: &Call,
-    node: &str,
-    id: &str,
-) -> Result<Contents, ToolFailure> {
-    let kept = read_result_block::open(services, call, node, id, Ok).await?;
+async fn facts(services: &Services, call: &Call, uri: ResultUri) -> Result<Contents, ToolFailure> {
+    let kept = read_result_block::open(services, call, uri, Ok).await?;
     let mut view = json!({
         "columns": kept.columns(),
         "mime_type": kept.mime_type(),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use self::block_text::TextPage;
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
-use crate::kept_results::{Block, KeptResult};
+use crate::kept_results::{Block, KeptResult, ResultUri};
 use crate::results::RawJson;
 use crate::services::Services;
 
@@ -83,12 +83,8 @@ impl Tool for ReadResultBlock {
             block,
             text_offset,
         } = arguments;
-        let (node, id, named) = parts(&uri).ok_or_else(|| {
-            ToolFailure::invalid_arguments(format!(
-                "`{uri}` is no URI of a result or of a block, such as result://n1/3f0c… or \
-                 result://n1/3f0c…?block=0"
-            ))
-        })?;
+        let uri: ResultUri = uri.parse()?;
+        let named = uri.block();
         if let (Some(named), Some(block)) = (named, block)
             && named != block
         {
@@ -105,56 +101,41 @@ impl Tool for ReadResultBlock {
             let text = TextPage::cut(&whole, text_offset, budget)?;
             Ok(output(&kept, &block, text, has_structured))
         };
-        open(services, call, node, id, read).await
+        open(services, call, uri, read).await
     }
 }
 
-/// The node, the id and the block that the URI of a result or of one of its blocks names.
-fn parts(uri: &str) -> Option<(&str, &str, Option<u64>)> {
-    let (node, rest) = uri.strip_prefix("result://")?.split_once('/')?;
-    let (id, block) = match rest.split_once("?block=") {
-        Some((id, number)) => (id, Some(number.parse().ok()?)),
-        None => (rest, None),
-    };
-    let is_id = !id.is_empty() && !id.contains(['/', '?', '#']);
-    is_id.then_some((node, id, block))
-}
-
-/// Reads one block of the caller's result with this id on this node.
+/// Reads one block of the caller's result with this URI.
 ///
 /// # Errors
 /// [`ToolFailure`]: the same for a foreign result and for one that is not there.
 pub async fn read_block(
     services: &Services,
     call: &Call,
-    node: &str,
-    id: &str,
+    uri: ResultUri,
     block: u64,
 ) -> Result<(KeptResult, Block), ToolFailure> {
     let read = move |kept: KeptResult| {
         let block = kept.block(block)?;
         Ok((kept, block))
     };
-    open(services, call, node, id, read).await
+    open(services, call, uri, read).await
 }
 
-/// Reads what is wanted of the caller's result with this id on this node, where that keeps nobody
-/// else waiting.
+/// Reads what is wanted of the caller's result with this URI, where that keeps nobody else waiting.
 ///
 /// # Errors
 /// [`ToolFailure`]: the same for a foreign result and for one that is not there.
 pub async fn open<T: Send + 'static>(
     services: &Services,
     call: &Call,
-    node: &str,
-    id: &str,
+    uri: ResultUri,
     read: impl FnOnce(KeptResult) -> Result<T, ToolFailure> + Send + 'static,
 ) -> Result<T, ToolFailure> {
     let store = Arc::clone(&services.kept_results);
     let owner = call.principal.owner().map(ToOwned::to_owned);
-    let (node, id) = (node.to_owned(), id.to_owned());
     let reading = tokio::task::spawn_blocking(move || {
-        let kept = store.open(&node, &id, owner.as_deref())?;
+        let kept = store.open(&uri, owner.as_deref())?;
         read(kept)
     });
     let read = call.unless_cancelled(reading).await?;

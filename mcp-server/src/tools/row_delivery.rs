@@ -286,14 +286,14 @@ impl<'a> RowDelivery<'a> {
         let handle = result.handle.filter(|_| is_cut || self.is_asked);
         output.link = handle.map(|handle| ResourceLink {
             description: format!(
-                "{} blocks of whole rows: read {uri}?block=0 to {uri}?block={}",
+                "{} blocks of whole rows: read {} to {}",
                 handle.facts.blocks,
-                handle.facts.blocks.saturating_sub(1),
-                uri = handle.uri
+                handle.uri.at_block(0),
+                handle.uri.at_block(handle.facts.blocks.saturating_sub(1)),
             ),
             mime_type: handle.facts.mime_type.clone(),
             bytes: handle.facts.bytes,
-            uri: handle.uri,
+            uri: handle.uri.to_string(),
         });
         output
     }
@@ -333,7 +333,10 @@ impl<'a> RowDelivery<'a> {
         let expiry = spell_time(handle.expires_in);
         match self.services.offers_blocks_by_tool {
             true => format!("read_result_block reads {which} of {uri} for {expiry}"),
-            false => format!("resources/read reads {which} as {uri}?block=0 for {expiry}"),
+            false => {
+                let first = uri.at_block(0);
+                format!("resources/read reads {which} as {first} for {expiry}")
+            }
         }
     }
 }
@@ -364,7 +367,7 @@ fn head(result: &GrownResult) -> String {
 
 fn handle_view(handle: &ResultHandle) -> Value {
     json!({
-        "uri": handle.uri,
+        "uri": handle.uri.to_string(),
         "mime_type": handle.facts.mime_type,
         "bytes": handle.facts.bytes,
         "blocks": handle.facts.blocks,

@@ -49,8 +49,7 @@ impl Kept {
     }
 
     fn open(&self, handle: &ResultHandle) -> KeptResult {
-        let id = handle.uri.strip_prefix("result://n1/").expect("its node");
-        self.store.open("n1", id, None).expect("it is kept")
+        self.store.open(&handle.uri, None).expect("it is kept")
     }
 
     /// The bytes of all blocks, each of which is as its record says.
@@ -251,8 +250,8 @@ fn it_tells_of_blocks_that_can_be_read_before_the_whole_is_there() {
     let mut keeping = kept.keeping(500);
     let (listener, store) = (Arc::clone(&told), Arc::clone(&kept.store));
     keeping.listener = Some(Arc::new(move |blocks| {
-        let id = blocks.uri.strip_prefix("result://n1/").expect("its node");
-        let draft = store.open("n1", id, None).expect("it is being written");
+        let draft = store.open(&blocks.uri, None);
+        let draft = draft.expect("it is being written");
         let last = blocks.blocks as u64 - 1;
         assert_eq!(draft.block(last).expect("a block").next, Some(last + 1));
         listener.lock().expect("nobody panics").push(blocks.blocks);

@@ -44,12 +44,6 @@ fn keep(store: &KeptResults, owner: Option<&str>) -> ResultHandle {
     kept.expect("there is room")
 }
 
-fn open(store: &KeptResults, uri: &str, owner: Option<&str>) -> Result<KeptResult, UnknownResult> {
-    let name = uri.strip_prefix("result://").expect("a result's URI");
-    let (node, id) = name.split_once('/').expect("a node and an id");
-    store.open(node, id, owner)
-}
-
 fn files(folder: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(folder.path().join("results")).expect("it is there");
     let names = entries.map(|entry| entry.expect("a file").file_name());
@@ -69,7 +63,7 @@ fn it_gives_back_each_block_with_its_place_and_its_digest_after_a_restart_too() 
     assert_eq!((handle.facts.bytes, handle.facts.blocks), (5, 2));
     assert_eq!(handle.facts.sha256, whole);
     let restarted = store(&folder, 10_000, MINUTE);
-    let kept = open(&restarted, &handle.uri, None).expect("it is kept");
+    let kept = restarted.open(&handle.uri, None).expect("it is kept");
     assert_eq!(kept.facts(), Some(&handle.facts));
     let first = kept.block(0).expect("a block");
     assert_eq!((first.bytes.as_slice(), first.next), (&b"abc"[..], Some(1)));
@@ -86,10 +80,11 @@ fn it_says_the_same_of_a_foreign_an_unknown_and_an_expired_result() {
     let folder = tempfile::tempdir().expect("a disk");
     let store = store(&folder, 10_000, MINUTE);
     let handle = keep(&store, Some("ada"));
-    assert!(open(&store, &handle.uri, Some("ada")).is_ok());
-    let unknown = handle.uri.replace(|c: char| c.is_ascii_digit(), "0");
-    let elsewhere = handle.uri.replace("result://", "result://x");
-    let path = format!("{}/../../x", handle.uri);
+    assert!(store.open(&handle.uri, Some("ada")).is_ok());
+    let (node, id) = (handle.uri.node(), handle.uri.id());
+    let unknown = ResultUri::new(node, id.replace(|c: char| c.is_ascii_digit(), "0"));
+    let elsewhere = ResultUri::new(format!("x{node}"), id);
+    let path = ResultUri::new(node, format!("{id}/../../x"));
     for (uri, owner) in [
         (&handle.uri, None),
         (&handle.uri, Some("eve")),
@@ -97,7 +92,7 @@ fn it_says_the_same_of_a_foreign_an_unknown_and_an_expired_result() {
         (&elsewhere, Some("ada")),
         (&path, Some("ada")),
     ] {
-        let refused = open(&store, uri, owner).expect_err("nobody's");
+        let refused = store.open(uri, owner).expect_err("nobody's");
         assert_eq!(refused, UnknownResult);
     }
     let expired = KeptResults::new(KeptResultsSettings {
@@ -105,7 +100,7 @@ fn it_says_the_same_of_a_foreign_an_unknown_and_an_expired_result() {
         ..store.folder.settings.clone()
     });
     let handle = keep(&expired, Some("ada"));
-    let refused = open(&expired, &handle.uri, Some("ada"));
+    let refused = expired.open(&handle.uri, Some("ada"));
     assert_eq!(refused.expect_err("expired"), UnknownResult);
 }
 
@@ -114,9 +109,9 @@ fn it_lets_the_blocks_of_an_unfinished_result_be_read_and_promises_no_last_one()
     let folder = tempfile::tempdir().expect("a disk");
     let store = store(&folder, 10_000, MINUTE);
     let mut draft = draft(&store, None);
-    let uri = draft.uri().to_owned();
+    let uri = draft.uri().clone();
     draft.append(cut(0, 3), b"abc").expect("there is room");
-    let kept = open(&store, &uri, None).expect("it is being written");
+    let kept = store.open(&uri, None).expect("it is being written");
     assert_eq!(kept.facts(), None);
     let first = kept.block(0).expect("a block");
     assert_eq!((first.bytes.as_slice(), first.next), (&b"abc"[..], Some(1)));
@@ -125,7 +120,7 @@ fn it_lets_the_blocks_of_an_unfinished_result_be_read_and_promises_no_last_one()
     draft.finish(cut(3, 5), b"de", 2).expect("there is room");
     // Whoever has it open reads on; whoever opens it anew reads the same.
     assert_eq!(kept.block(0).expect("a block"), first);
-    let kept = open(&store, &uri, None).expect("it is kept");
+    let kept = store.open(&uri, None).expect("it is kept");
     assert_eq!(kept.block(0).expect("a block"), first);
     assert_eq!(kept.block(1).expect("a block").next, None);
 }
@@ -136,12 +131,12 @@ fn it_removes_a_result_that_is_given_up() {
     let store = store(&folder, 10_000, MINUTE);
     let mut draft = draft(&store, None);
     draft.append(cut(0, 3), b"abc").expect("there is room");
-    let uri = draft.uri().to_owned();
+    let uri = draft.uri().clone();
     assert_eq!(files(&folder).len(), 1);
     drop(draft);
     assert_eq!(files(&folder), [""; 0]);
     assert_eq!(store.bytes(), 0);
-    assert!(open(&store, &uri, None).is_err());
+    assert!(store.open(&uri, None).is_err());
 }
 
 #[test]
@@ -159,7 +154,7 @@ fn it_takes_back_what_has_expired_and_what_a_killed_process_left_and_nothing_els
     let other = store(&folder, 10_000, MINUTE);
     other.sweep().expect("the folder is there");
     assert_eq!(files(&folder).len(), 2, "{:?}", files(&folder));
-    assert!(open(&other, &kept.uri, None).is_ok());
+    assert!(other.open(&kept.uri, None).is_ok());
     let length = |name: &String| {
         let path = folder.path().join("results").join(name);
         fs::metadata(path).expect("it is there").len()
@@ -167,7 +162,7 @@ fn it_takes_back_what_has_expired_and_what_a_killed_process_left_and_nothing_els
     let used: u64 = files(&folder).iter().map(length).sum();
     assert_eq!(other.bytes(), used);
     let finished = under_way.finish(cut(0, 1), b"x", 1).expect("its own");
-    assert!(open(&other, &finished.uri, None).is_ok());
+    assert!(other.open(&finished.uri, None).is_ok());
 }
 
 #[test]
@@ -237,7 +232,7 @@ fn it_counts_what_is_kept_read_and_refused() {
     let folder = tempfile::tempdir().expect("a disk");
     let store = store(&folder, 1_000, MINUTE);
     let handle = keep(&store, None);
-    let kept = open(&store, &handle.uri, None).expect("it is kept");
+    let kept = store.open(&handle.uri, None).expect("it is kept");
     for number in [0, 1, 1] {
         kept.block(number).expect("a block");
     }

@@ -1,7 +1,13 @@
 //! Failures of kept results in the words of the tools.
 
 use super::ToolFailure;
-use crate::kept_results::{UnknownResult, UnreadBlock};
+use crate::kept_results::{InvalidResultUri, UnknownResult, UnreadBlock};
+
+impl From<InvalidResultUri> for ToolFailure {
+    fn from(invalid: InvalidResultUri) -> Self {
+        Self::invalid_arguments(invalid.to_string())
+    }
+}
 
 impl From<UnknownResult> for ToolFailure {
     fn from(unknown: UnknownResult) -> Self {
