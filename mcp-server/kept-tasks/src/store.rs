@@ -65,7 +65,7 @@ impl TaskStore {
         self.work.wait().await;
     }
 
-    /// Begins a task: from now on its caller finds it.
+    /// Begins a task: from now on its caller finds it. This waits for the disk.
     ///
     /// # Errors
     /// There is no place for another task, no room for its request and answer, or the disk refuses

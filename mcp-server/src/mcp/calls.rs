@@ -14,7 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::server::McpServer;
 use super::{CallGuard, Incoming, audit, client_logs, progress};
-use crate::call::{Answers, Call, ClientAbilities, Revision, spell_time};
+use crate::call::{Answers, Call, ClientAbilities, ClientLog, Progress, Revision, spell_time};
 use crate::tools::{Effect, ToolFailure};
 
 /// The things that must live as long as a call runs.
@@ -37,33 +37,43 @@ impl McpServer {
             self.running
                 .enter(session, context.id.clone(), cancelled.clone())
         });
-        let progress = progress::of_request(context);
-        let session = incoming.session.as_deref();
-        let log = client_logs::of_request(&self.log_levels, session, context);
         let revision = Revision::named(context.protocol_version());
         let capabilities = context.client_capabilities().unwrap_or_default();
-        let client = self.usable_abilities(&capabilities, &revision);
+        let mut call = self.quiet_call(incoming, revision, &capabilities, cancelled);
+        call.progress = progress::of_request(context);
+        let session = call.session.as_deref();
+        call.log = client_logs::of_request(&self.log_levels, session, context);
         // What is said before an answer is said in the same stream.
-        let may_be_asked = incoming.session.is_some() && client.can_be_asked();
-        let has_stream = progress.is_heard() || log.is_heard() || may_be_asked;
-        let call = Call {
+        let may_be_asked = call.session.is_some() && call.client.can_be_asked();
+        call.takes_short_answers |= call.progress.is_heard() || call.log.is_heard() || may_be_asked;
+        (call, (watch, guard))
+    }
+
+    /// A call of which nothing is said before its answer.
+    pub(super) fn quiet_call(
+        &self,
+        incoming: Incoming,
+        revision: Revision,
+        capabilities: &ClientCapabilities,
+        cancelled: CancellationToken,
+    ) -> Call {
+        Call {
             request_id: incoming.id,
             principal: incoming.principal,
-            client,
+            client: self.usable_abilities(capabilities, &revision),
             revision,
             session: incoming.session,
             cancelled,
             deadline: incoming.deadline,
             answers: Answers::default(),
-            takes_short_answers: incoming.takes_short_answers || has_stream,
-            progress,
-            log,
-        };
-        (call, (watch, guard))
+            progress: Progress::default(),
+            log: ClientLog::default(),
+            takes_short_answers: incoming.takes_short_answers,
+        }
     }
 
     /// The abilities of a client of this revision that this server makes use of.
-    pub(super) fn usable_abilities(
+    fn usable_abilities(
         &self,
         capabilities: &ClientCapabilities,
         revision: &Revision,

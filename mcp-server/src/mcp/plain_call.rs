@@ -12,7 +12,7 @@ use rmcp::model::{
 use serde::Serialize;
 
 use super::{Incoming, McpServer};
-use crate::call::{Answers, Call, ClientLog, Progress, Revision};
+use crate::call::Revision;
 
 /// A call that asks for nothing more than its answer.
 #[derive(Debug)]
@@ -78,19 +78,7 @@ impl McpServer {
                 .enter(session, plain.id.clone(), cancelled.clone())
         });
         let raw_result = incoming.raw_result.clone();
-        let call = Call {
-            request_id: incoming.id,
-            principal: incoming.principal,
-            client: self.usable_abilities(&plain.capabilities, &plain.revision),
-            revision: plain.revision,
-            session: incoming.session,
-            cancelled,
-            deadline: incoming.deadline,
-            takes_short_answers: incoming.takes_short_answers,
-            answers: Answers::default(),
-            progress: Progress::default(),
-            log: ClientLog::default(),
-        };
+        let call = self.quiet_call(incoming, plain.revision, &plain.capabilities, cancelled);
         let is_stateless = call.revision.is_stateless();
         let mut request = CallToolRequestParams::new(plain.tool);
         request.arguments = Some(plain.arguments);

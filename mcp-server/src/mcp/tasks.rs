@@ -21,7 +21,8 @@ use super::server::McpServer;
 use super::{RawResult, answer, memory};
 use crate::call::{Call, Principal, spell_time};
 use crate::kept_tasks::{
-    NotAnswered, TaskOutcome, TaskPlace, TaskState, TaskStore, TaskView, UnknownTask,
+    Beginning, NotAnswered, NotBegun, TaskOutcome, TaskPlace, TaskState, TaskStore, TaskView,
+    UnknownTask,
 };
 use crate::tools::{Output, ToolFailure};
 
@@ -230,6 +231,16 @@ pub(super) async fn ask(
         (own.to_owned(), answer)
     });
     Ok(answers.collect())
+}
+
+/// Begins a task, where the disk keeps nobody else waiting.
+pub(super) async fn begin(
+    store: &Arc<TaskStore>,
+    beginning: Beginning,
+) -> Result<TaskPlace, NotBegun> {
+    let store = Arc::clone(store);
+    let begun = tokio::task::spawn_blocking(move || store.begin(beginning)).await;
+    begun.unwrap_or_else(|error| Err(NotBegun::Disk(error.into())))
 }
 
 /// Writes down how a task ended, or that its answer could not be kept.

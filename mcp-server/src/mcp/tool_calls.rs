@@ -245,7 +245,7 @@ impl McpServer {
             request_bytes: memory::memory_of(request.arguments.iter().flatten()),
             cancel: call.cancelled.clone(),
         };
-        match self.services.tasks.begin(beginning) {
+        match tasks::begin(&self.services.tasks, beginning).await {
             Ok(place) => {
                 gone.disarm();
                 reports.go_to(place.reports());
