@@ -1,6 +1,7 @@
 //! HTTP: MCP under `/mcp` in both protocol eras, the event streams of older clients beside it, and
 //! `/health`.
 
+mod allowed_names;
 mod answers;
 mod bodies;
 mod change_streams;
@@ -36,7 +37,7 @@ use axum::response::sse::Event;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use http::header::ACCEPT;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 use http_front::{AnswerBudget, BodyReader};
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
@@ -47,6 +48,7 @@ use crate::background::BackgroundWork;
 use crate::config::Config;
 use crate::mcp::{Catalogue, Incoming, McpServer, RunningCalls};
 use crate::services::Services;
+use allowed_names::AllowedNames;
 use change_streams::ChangeStreams;
 use door::Door;
 use event_streams::{StreamLimits, Streams};
@@ -211,27 +213,28 @@ fn router(
             transport.clone().with_legacy_session_mode(sessions),
         )
     };
-    let mcp = serve(false);
+    let alone = serve(false);
+    let names = AllowedNames::new(alone.clone());
     let endpoint = Arc::new(Endpoint {
-        alone: mcp.clone(),
+        alone,
         in_sessions: serve(true),
+        names: names.clone(),
         changes,
     });
-    let asked = mcp.clone();
-    let old_pair = event_streams::routes(streams, mcp.clone(), reader.clone(), answers.clone());
+    let old_pair = event_streams::routes(streams, names.clone(), reader.clone(), answers.clone());
     let answer = move |request: Request| Arc::clone(&endpoint).answer(request);
     let door = Door {
         reader,
         sessions,
         principals,
         answers,
-        short_way: ShortWay::new(server, mcp),
+        short_way: ShortWay::new(server, names.clone()),
     };
     Router::new()
         .nest_service("/mcp", answer.into_service())
         .layer(from_fn_with_state(Arc::new(door), door::pass))
         .route("/health", axum::routing::get(health::answer))
-        .with_state((Arc::new(health::HealthDoor::new(services)), asked))
+        .with_state((Arc::new(health::HealthDoor::new(services)), names))
         .merge(old_pair)
 }
 
@@ -243,6 +246,7 @@ type Mcp = StreamableHttpService<McpServer, SessionRequests>;
 struct Endpoint {
     alone: Mcp,
     in_sessions: Mcp,
+    names: AllowedNames,
     changes: Arc<ChangeStreams>,
 }
 
@@ -267,13 +271,12 @@ impl Endpoint {
     /// Opens the stream on which a session hears of changes. Where there is no place for one more,
     /// there is none for this session, and its client goes on without.
     async fn tell_changes(&self, caller: SessionCaller, get: Request) -> Response {
-        let refused = self.alone.handle(get).await;
-        if refused.status() != StatusCode::METHOD_NOT_ALLOWED {
-            return refused.map(Body::new);
+        if let Err(refusal) = self.names.check(get.uri(), get.headers()).await {
+            return *refusal;
         }
         match self.changes.open(caller) {
             Some(changed) => event_streams::respond(changed.map(|uri| told(&uri))),
-            None => refused.map(Body::new),
+            None => self.alone.handle(get).await.map(Body::new),
         }
     }
 }
@@ -289,12 +292,6 @@ fn told(uri: &str) -> Event {
     let method = "notifications/resources/updated";
     let told = json!({"jsonrpc": "2.0", "method": method, "params": {"uri": uri}});
     Event::default().data(told.to_string())
-}
-
-/// Whether the transport would hear a GET with this `Host` and `Origin`. It looks at both before
-/// the method, and has no such method.
-async fn hears(mcp: &Mcp, get: Request) -> bool {
-    mcp.handle(get).await.status() == StatusCode::METHOD_NOT_ALLOWED
 }
 
 fn transport(config: &Config) -> StreamableHttpServerConfig {

@@ -29,11 +29,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::allowed_names::AllowedNames;
 use super::deadline::{self, RequestDeadline};
 use super::envelope::Envelope;
 use super::incoming::is_event_stream;
 use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
-use super::{Mcp, correlation, hears, repairs};
+use super::{correlation, repairs};
 use crate::mcp::{Incoming, WayBack};
 use stream::Refused;
 pub(super) use streams::{StreamLimits, Streams};
@@ -50,7 +51,7 @@ const ANSWERED_BEFORE: HeaderName = HeaderName::from_static("x-portcullis-answer
 /// The routes of the pair.
 pub(super) fn routes(
     streams: Arc<Streams>,
-    mcp: Mcp,
+    allowed_names: AllowedNames,
     reader: BodyReader,
     answers: AnswerBudget,
 ) -> Router {
@@ -66,7 +67,7 @@ pub(super) fn routes(
                 false => response,
             })
         }))
-        .layer(from_fn_with_state(mcp, admit))
+        .layer(from_fn_with_state(allowed_names, admit))
         .with_state(streams)
 }
 
@@ -77,10 +78,8 @@ async fn receive_whole(State(reader): State<BodyReader>, request: Request, next:
 }
 
 /// Middleware: answers 403 to a `Host` or `Origin` that the streamable endpoint would not hear.
-async fn admit(State(mcp): State<Mcp>, request: Request, next: Next) -> Response {
-    let mut probe = Request::new(Body::empty());
-    *probe.headers_mut() = request.headers().clone();
-    if hears(&mcp, probe).await {
+async fn admit(State(names): State<AllowedNames>, request: Request, next: Next) -> Response {
+    if names.check(request.uri(), request.headers()).await.is_ok() {
         return next.run(request).await;
     }
     refuse(

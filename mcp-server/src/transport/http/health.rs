@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::Mcp;
+use super::allowed_names::AllowedNames;
 use crate::config::PostgresConfig;
 use crate::health::Health;
 use crate::services::Services;
@@ -152,16 +152,16 @@ async fn bounded<H: Into<Option<Health>>>(look: impl Future<Output = H>) -> Opti
 /// 200 as long as some tool can work, else 503. What is behind the server, and in which version, is
 /// told to nobody whose `Host` or `Origin` is not allowed.
 pub(super) async fn answer(
-    State((door, mcp)): State<(Arc<HealthDoor>, Mcp)>,
+    State((door, allowed_names)): State<(Arc<HealthDoor>, AllowedNames)>,
     request: Request,
 ) -> Response {
-    let is_heard = super::hears(&mcp, request).await;
+    let names = allowed_names.check(request.uri(), request.headers()).await;
     let report = door.report().await;
     let status = match report.status {
         Status::Up | Status::Degraded => StatusCode::OK,
         Status::Down => StatusCode::SERVICE_UNAVAILABLE,
     };
-    if is_heard {
+    if names.is_ok() {
         (status, Json(report)).into_response()
     } else {
         (status, Json(json!({"status": report.status}))).into_response()

@@ -4,7 +4,7 @@
 //! one whose requests say in their head what their body has. What is in any way unusual, or wrong,
 //! is rmcp's: it alone refuses. `Host` and `Origin` are judged by rmcp too, once for each pair.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -15,13 +15,10 @@ use http_body_util::BodyExt as _;
 use rmcp::model::{ClientCapabilities, JsonObject, ProtocolVersion, RequestId, RequestMetaObject};
 use serde::{Deserialize, Deserializer};
 
-use super::Mcp;
+use super::allowed_names::{AllowedNames, Names};
 use super::envelope::{Envelope, PROTOCOL_VERSION};
 use crate::call::Revision;
 use crate::mcp::{Incoming, McpServer, PlainCall};
-
-/// Pairs of `Host` and `Origin` that are remembered as allowed; a server is called by few names.
-const KNOWN_NAMES: usize = 64;
 
 /// The beginning of MCP's headers, some of which repeat parts of the body.
 const MCP_HEADERS: &str = "mcp-";
@@ -38,12 +35,8 @@ const ENCODED: &str = "=?";
 /// The way past rmcp.
 pub(super) struct ShortWay {
     server: McpServer,
-    mcp: Mcp,
-    heard: Mutex<Vec<Names>>,
+    allowed_names: AllowedNames,
 }
-
-/// The `Host` and the `Origin` of a request.
-type Names = (HeaderValue, Option<HeaderValue>);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,30 +70,11 @@ struct PlainHead<'a> {
 }
 
 impl ShortWay {
-    pub(super) fn new(server: McpServer, mcp: Mcp) -> Self {
+    pub(super) fn new(server: McpServer, allowed_names: AllowedNames) -> Self {
         Self {
             server,
-            mcp,
-            heard: Mutex::default(),
+            allowed_names,
         }
-    }
-
-    async fn hears(&self, names: Names) -> bool {
-        let is_known = |heard: &Vec<Names>| heard.contains(&names);
-        if is_known(&self.heard.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return true;
-        }
-        let mut get = Request::new(Body::empty());
-        get.headers_mut().insert(HOST, names.0.clone());
-        if let Some(origin) = &names.1 {
-            get.headers_mut().insert(ORIGIN, origin.clone());
-        }
-        let is_heard = super::hears(&self.mcp, get).await;
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_heard && heard.len() < KNOWN_NAMES {
-            heard.push(names);
-        }
-        is_heard
     }
 }
 
@@ -127,7 +101,7 @@ pub(super) async fn answer<F: Future<Output = Response>>(
     let body = body.to_bytes();
     if let Some(call) = plain_body(&body, &head)
         && way.server.takes_plainly(&call.tool)
-        && way.hears(head.names).await
+        && way.allowed_names.include(head.names).await
         && let Some(incoming) = parts.extensions.get::<Incoming>()
         && let Ok(answer) = way.server.answer_plainly(incoming.clone(), call).await
     {
