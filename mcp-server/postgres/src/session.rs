@@ -5,7 +5,9 @@
 
 mod affordable;
 mod copying;
+mod errors;
 mod own_statements;
+mod replies;
 mod settings;
 mod statements;
 mod text_rows;
@@ -14,18 +16,17 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 
-use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::IsNull;
-use postgres_protocol::message::backend::{DataRowBody, Message, RowDescriptionBody};
+use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 
-use super::wire::{
-    Backend, ConnectError, Login, LongRow, RowPiece, ServerReport, Wire, WireError, connect,
-};
+use super::wire::{Backend, Login, LongRow, RowPiece, Wire, WireError, connect};
 
 pub(super) use affordable::AffordableValues;
+pub use errors::{OpenError, SessionError};
 use own_statements::OwnStatement;
 pub(super) use own_statements::{BEGIN, HAS_CHANGED, ROLL_BACK, STATE, UNCHANGED};
+pub(super) use replies::Reply;
 pub(super) use settings::{SessionAccess, SessionFacts, SessionSettings, quoted_name};
 use statements::is_huge;
 pub(super) use statements::{KeptStatements, Statement};
@@ -50,66 +51,6 @@ pub(super) struct Session {
     pub(super) kept: KeptStatements,
     /// Functions and relations that came with PostgreSQL and have been judged harmless.
     pub(super) known_harmless: HashSet<(char, u32)>,
-}
-
-/// Why a statement brought no rows.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// PostgreSQL refused it; the session lives on.
-    #[error("{}", .0.message)]
-    Server(Box<ServerReport>),
-    /// The caller's role is none that its login may take, or it is no more; the session ends.
-    #[error("{}", .0.message)]
-    Role(Box<ServerReport>),
-    /// The connection cannot be used any more.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-}
-
-impl SessionError {
-    /// Whether more can be asked of the session after this error.
-    pub(super) fn spares_session(&self) -> bool {
-        matches!(self, Self::Server(report) if report.severity == "ERROR")
-    }
-
-    /// The same error, where it comes of taking a role.
-    fn of_role(self) -> Self {
-        match self {
-            Self::Server(report) if report.severity == "ERROR" => Self::Role(report),
-            error => error,
-        }
-    }
-}
-
-impl From<io::Error> for SessionError {
-    fn from(error: io::Error) -> Self {
-        Self::Wire(WireError::Io(error))
-    }
-}
-
-/// Everything that came between a request and the server's "ready for query".
-#[derive(Default)]
-pub(super) struct Reply {
-    pub(super) rows: Vec<DataRowBody>,
-    pub(super) columns: Option<RowDescriptionBody>,
-    pub(super) parameters: Vec<u32>,
-    pub(super) notices: Vec<ServerReport>,
-    /// The end of the last statement: `INSERT 0 3`, `COPY 3`.
-    pub(super) tag: Option<String>,
-    /// `I` outside of a transaction, `T` in one, `E` in one that failed.
-    pub(super) status: u8,
-}
-
-impl Reply {
-    /// How many rows the last statement was about.
-    pub(super) fn row_count(&self) -> u64 {
-        let last = self
-            .tag
-            .as_deref()
-            .and_then(|tag| tag.split(' ').next_back());
-        last.and_then(|count| count.parse().ok())
-            .unwrap_or_default()
-    }
 }
 
 impl Session {
@@ -291,56 +232,6 @@ impl Session {
         self.wire.next_piece(row).await
     }
 
-    /// Collects what comes until the server is ready; a refusal is returned once it is.
-    pub(super) async fn reply(&mut self) -> Result<Reply, SessionError> {
-        let mut reply = Reply::default();
-        let mut refused = None;
-        loop {
-            match self.receive().await? {
-                Message::ReadyForQuery(body) => {
-                    reply.status = body.status();
-                    break;
-                }
-                Message::ErrorResponse(body) => {
-                    let report = ServerReport::read(body.fields())?;
-                    let is_over = report.severity == "FATAL" || report.severity == "PANIC";
-                    refused.get_or_insert(report);
-                    if is_over {
-                        break;
-                    }
-                }
-                Message::NoticeResponse(body) => {
-                    reply.notices.push(ServerReport::read(body.fields())?);
-                }
-                Message::DataRow(row) => reply.rows.push(row),
-                Message::CommandComplete(body) => reply.tag = Some(body.tag()?.to_owned()),
-                Message::RowDescription(columns) => reply.columns = Some(columns),
-                Message::ParameterDescription(body) => {
-                    reply.parameters = body.parameters().collect()?;
-                }
-                _ => {}
-            }
-        }
-        match refused {
-            Some(report) => Err(SessionError::Server(Box::new(report))),
-            None => Ok(reply),
-        }
-    }
-
-    /// Collects all answers that are due, those behind a refusal too, and returns the last of them;
-    /// or the first refusal, once all have come.
-    pub(super) async fn last_reply(&mut self) -> Result<Reply, SessionError> {
-        let mut last = Ok(Reply::default());
-        while !self.is_answered() {
-            match self.reply().await {
-                Err(error) if !error.spares_session() => return Err(error),
-                reply if last.is_ok() => last = reply,
-                _ => {}
-            }
-        }
-        last
-    }
-
     /// Runs statements without parameters, and forgets their rows.
     pub(super) async fn run(&mut self, sql: &str) -> Result<Reply, SessionError> {
         self.send_simple(sql)?;
@@ -391,25 +282,6 @@ impl Session {
     pub(super) fn forgotten(&mut self) -> Vec<String> {
         std::mem::take(&mut self.to_forget)
     }
-}
-
-/// Why a session could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// No connection came about.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// A setting was refused.
-    #[error(transparent)]
-    Setting(#[from] SessionError),
-    /// The operator has to allow or change something first.
-    #[error("{message}")]
-    NotAllowed {
-        /// One sentence that says what is not allowed.
-        message: String,
-        /// A sentence that tells the operator what to do.
-        hint: String,
-    },
 }
 
 #[cfg(test)]

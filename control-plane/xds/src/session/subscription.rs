@@ -1,6 +1,7 @@
 //! One Envoy's subscription to one type: the names that it asked for, and what it has of them.
 
 mod answers;
+mod tracked;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -10,6 +11,7 @@ use std::{
 
 use super::{Process, Rejection};
 use crate::{Resource, ResourceType, Snapshot, Version};
+pub(super) use tracked::{Demand, Greeting, Outstanding, Pace, Reply, Tracked, Wildcard};
 
 /// The name that subscribes to everything of a type.
 const WILDCARD: &str = "*";
@@ -53,103 +55,6 @@ pub(crate) struct Subscription {
     overdue: VecDeque<Outstanding>,
     pub(super) pace: Pace,
     pub(super) greeting: Greeting,
-}
-
-/// Whether the Envoy wants everything of the type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Wildcard {
-    #[default]
-    No,
-    Yes,
-}
-
-/// Whether the Envoy answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Pace {
-    #[default]
-    Answering,
-    /// The last response went unanswered past the deadline: nothing waits for this type until an
-    /// answer comes.
-    Stalled,
-}
-
-/// Whether the Envoy waits for a first response even if there is nothing to send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Greeting {
-    Owed,
-    #[default]
-    Done,
-}
-
-/// Where one name stands with the Envoy.
-#[derive(Clone, Debug)]
-pub(super) struct Tracked {
-    /// The version that was last sent, whatever the Envoy made of it.
-    pub(super) sent: Option<Version>,
-    pub(super) acked: Option<Version>,
-    pub(super) reply: Reply,
-    pub(super) demand: Demand,
-    pub(super) since: Instant,
-}
-
-/// The Envoy's answer to the version that was last sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reply {
-    None,
-    Acked,
-    Rejected { message: String },
-    Overdue,
-}
-
-/// Whether the name is to be sent although the Envoy was sent its version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
-    /// It has just asked, and may be holding a listener or cluster back until it is answered.
-    Asked,
-    /// It is sent again, because the earlier sending may have had no effect.
-    Again,
-    Answered,
-}
-
-impl Tracked {
-    fn asked(now: Instant) -> Self {
-        Self {
-            sent: None,
-            acked: None,
-            reply: Reply::None,
-            demand: Demand::Asked,
-            since: now,
-        }
-    }
-
-    fn reported(version: Version, now: Instant) -> Self {
-        Self {
-            sent: Some(version.clone()),
-            acked: Some(version),
-            reply: Reply::Acked,
-            demand: Demand::Answered,
-            since: now,
-        }
-    }
-
-    fn ask(&mut self) {
-        self.demand = Demand::Asked;
-    }
-
-    fn repeat(&mut self) {
-        if self.demand == Demand::Answered {
-            self.demand = Demand::Again;
-        }
-    }
-}
-
-/// A response that was sent and not answered.
-#[derive(Debug)]
-pub(super) struct Outstanding {
-    pub(super) nonce: String,
-    pub(super) resource: Option<Arc<Resource>>,
-    pub(super) removed: Vec<Arc<str>>,
-    pub(super) sent_at: Instant,
 }
 
 impl Subscription {

@@ -6,6 +6,7 @@
 //! the schema has them, within a budget.
 
 mod found;
+mod noting;
 mod object;
 mod path;
 mod scalars;
@@ -16,7 +17,7 @@ use step_count::count;
 use super::keys::Keys;
 use super::scan::{self, Syntax, Wanted};
 use super::tree::{Additional, Approach, ArrayRules, Kinds, Node, NodeId, ObjectRules, Tree};
-use super::violation::{MOST_VIOLATIONS, Violation};
+use super::violation::Violation;
 use super::{Invalid, MAX_DEPTH};
 use path::Path;
 
@@ -341,56 +342,6 @@ impl<'r> Run<'r> {
 
     fn literal(&mut self, start: usize, literal: &[u8], path: &Path<'_>) -> Result<usize, Stop> {
         scan::literal(self.bytes, start, literal).or_else(|syntax| self.syntax(path, syntax))
-    }
-
-    /// Notes that a value does not fit, and shows it.
-    fn misfit(
-        &mut self,
-        path: &Path<'_>,
-        start: usize,
-        end: usize,
-        expected: impl FnOnce() -> String,
-    ) -> Result<(), Stop> {
-        let bytes = self.bytes;
-        self.misfit_found(path, expected, || {
-            found::show(bytes.get(start..end).unwrap_or_default())
-        })
-    }
-
-    #[cold]
-    fn misfit_found(
-        &mut self,
-        path: &Path<'_>,
-        expected: impl FnOnce() -> String,
-        found: impl FnOnce() -> String,
-    ) -> Result<(), Stop> {
-        if self.pass == Pass::Trial {
-            return Err(Stop::Misfit);
-        }
-        if self.misfits.len() < MOST_VIOLATIONS {
-            let found = Some(found()).filter(|found| !found.is_empty());
-            self.misfits.push(Violation {
-                pointer: path.pointer(self.bytes),
-                expected: expected(),
-                found,
-            });
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn syntax<T>(&mut self, path: &Path<'_>, syntax: Syntax) -> Result<T, Stop> {
-        self.unreadable(path, syntax.to_string())
-    }
-
-    #[cold]
-    fn unreadable<T>(&mut self, path: &Path<'_>, expected: impl Into<String>) -> Result<T, Stop> {
-        self.unreadable = Some(Violation {
-            pointer: path.pointer(self.bytes),
-            expected: expected.into(),
-            found: None,
-        });
-        Err(Stop::Unreadable)
     }
 }
 
