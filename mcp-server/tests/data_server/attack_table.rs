@@ -2,15 +2,16 @@
 //! PostgreSQL that take SQL or names and are no tool for queries: steps of pipelines, previews of
 //! tables, plans in prompts, and the targets of loads.
 
+use mcp_server::pipelines::{InvalidFlow, Pipeline};
+use orchestrator::{PipelineDefinition, Store};
 use serde_json::{Value, json};
 
 use crate::attacks::{ATTACKS, VICTIM};
 use crate::change_attacks::{self, CHANGE_ATTACKS, UNCONDITIONAL};
 use crate::changes::all_rows;
-use crate::client::Client;
 use crate::database::{Database, PASSWORD, run};
 use crate::legitimate::QUERIES;
-use crate::pipelines::{create, execute, over};
+use crate::pipelines::{execute, over};
 use crate::read_only::check_unchanged;
 use crate::server::Server;
 use crate::table_attacks;
@@ -30,6 +31,8 @@ fn it_tries_as_many_attacks_and_as_many_plain_queries_as_were_asked_for() {
 struct Attacked {
     database: Database,
     server: Server,
+    /// The records of pipelines, past the server.
+    records: Store,
     _files: tempfile::TempDir,
 }
 
@@ -42,10 +45,12 @@ impl Attacked {
         database.ordinary_user().await;
         // The records of pipelines are elsewhere: their schema is one of the attacked.
         let records = Database::with("").await;
-        let store = format!(
-            "--store-url=postgres://postgres:{PASSWORD}@127.0.0.1:{}/{}",
+        let url = format!(
+            "postgres://postgres:{PASSWORD}@127.0.0.1:{}/{}",
             records.port, records.name
         );
+        let pool = store_pool::open(&url, "attacker", 1).expect("an address");
+        let store = format!("--store-url={url}");
         let files = tempfile::tempdir().expect("a folder");
         let folder = format!("--pipeline-files={}", files.path().display());
         let writer = format!("--postgres-write-user={user}");
@@ -62,6 +67,7 @@ impl Attacked {
         Self {
             database,
             server,
+            records: Store::new(pool),
             _files: files,
         }
     }
@@ -69,6 +75,42 @@ impl Attacked {
     /// Everything that an attack might change, the files of this machine among it.
     async fn state(&self) -> Vec<String> {
         all_rows(&self.database).await
+    }
+
+    /// Has the server create a pipeline of each stage; how many it refuses.
+    async fn refused_at_creation(&self, stages: &[Value]) -> usize {
+        let client = self.server.client();
+        let mut refused = 0;
+        for stage in stages {
+            let answer = client
+                .call("create_etl_pipeline", pipeline(&[stage.clone()]))
+                .await;
+            refused += usize::from(answer.result()["isError"] == json!(true));
+        }
+        refused
+    }
+
+    /// Runs these stages, in as many pipelines as they need; those that succeed. They are stored past
+    /// the judge of the creation, as what an older server has stored, or what has become an attack
+    /// since. Only what no server can store is left out.
+    async fn stages_that_succeed(&self, stages: &[Value]) -> Vec<Value> {
+        let client = self.server.client();
+        let is_one = |stage: &&Value| definition(&[(*stage).clone()]).is_ok();
+        let stages: Vec<Value> = stages.iter().filter(is_one).cloned().collect();
+        let mut succeeded = Vec::new();
+        for some in stages.chunks(STAGES) {
+            let definition = definition(some).expect("each is a stage");
+            let stored = self.records.create(None, &definition).await;
+            stored.expect("the records take it");
+            let run = execute(&client, json!({"name": "p"})).await;
+            let seen = over(&client, &run).await;
+            let states = seen["stages"].as_array().expect("a list").clone();
+            assert_eq!(states.len(), some.len());
+            let pairs = states.iter().zip(some);
+            let good = pairs.filter(|(state, _)| state["status"] == "succeeded");
+            succeeded.extend(good.map(|(state, stage)| json!([state, stage])));
+        }
+        succeeded
     }
 
     async fn check(self, before: &[String]) {
@@ -81,29 +123,13 @@ impl Attacked {
     }
 }
 
-/// Runs these stages, in as many pipelines as they need; those that succeed. One that is refused
-/// when its pipeline is created never runs.
-async fn stages_that_succeed(client: &Client, stages: Vec<Value>) -> Vec<Value> {
-    let mut stored = Vec::new();
-    for stage in stages {
-        let pipeline = json!({"name": "p", "stages": [stage], "confirm": true});
-        let answer = client.call("create_etl_pipeline", pipeline).await;
-        if answer.result()["isError"] == json!(false) {
-            stored.push(stage);
-        }
-    }
-    let mut succeeded = Vec::new();
-    for some in stored.chunks(STAGES) {
-        create(client, json!(some)).await;
-        let run = execute(client, json!({"name": "p"})).await;
-        let seen = over(client, &run).await;
-        let states = seen["stages"].as_array().expect("a list").clone();
-        assert_eq!(states.len(), some.len());
-        let pairs = states.iter().zip(some);
-        let good = pairs.filter(|(state, _)| state["status"] == "succeeded");
-        succeeded.extend(good.map(|(state, stage)| json!([state, stage])));
-    }
-    succeeded
+fn pipeline(stages: &[Value]) -> Value {
+    json!({"name": "p", "stages": stages, "confirm": true})
+}
+
+fn definition(stages: &[Value]) -> Result<PipelineDefinition, InvalidFlow> {
+    let pipeline: Pipeline = serde_json::from_value(pipeline(stages)).expect("a pipeline");
+    pipeline.definition()
 }
 
 fn stage(at: usize, source: &Value, transformations: &Value, destination: &Value) -> Value {
@@ -130,7 +156,13 @@ async fn check_sources(user: &str) {
         let transformations = json!([{"name": "one", "sql": sql}]);
         stage(STAGES * 5 + at, &harmless, &transformations, &file)
     }));
-    let succeeded = stages_that_succeed(&attacked.server.client(), stages).await;
+    let refused = attacked.refused_at_creation(&stages).await;
+    assert!(
+        refused * 10 > stages.len() * 9,
+        "{refused} of {}",
+        stages.len()
+    );
+    let succeeded = attacked.stages_that_succeed(&stages).await;
     assert!(succeeded.is_empty(), "{succeeded:#?}");
     attacked.check(&before).await;
 }
@@ -157,7 +189,14 @@ async fn it_lets_no_statement_of_a_pipeline_do_what_execute_dml_may_not() {
             let destination = json!({"type": "postgres", "statements": [{"sql": sql}]});
             json!({"name": format!("s{at}"), "required": false, "destination": destination})
         });
-        let succeeded = stages_that_succeed(&attacked.server.client(), stages.collect()).await;
+        let stages: Vec<Value> = stages.collect();
+        let refused = attacked.refused_at_creation(&stages).await;
+        assert!(
+            refused * 10 > stages.len() * 9,
+            "{refused} of {}",
+            stages.len()
+        );
+        let succeeded = attacked.stages_that_succeed(&stages).await;
         assert!(succeeded.is_empty(), "{user}: {succeeded:#?}");
         attacked.check(&before).await;
     }
@@ -206,7 +245,9 @@ async fn it_loads_nothing_into_a_table_that_would_call_what_is_not_harmless() {
         let is_let_in =
             |pair: &Value| user == "postgres" && pair.to_string().contains("\"forced\"");
         let client = attacked.server.client();
-        let mut succeeded = stages_that_succeed(&client, stages.collect()).await;
+        let stages: Vec<Value> = stages.collect();
+        attacked.refused_at_creation(&stages).await;
+        let mut succeeded = attacked.stages_that_succeed(&stages).await;
         succeeded.retain(|pair| !is_let_in(pair));
         assert!(succeeded.is_empty(), "{user}: {succeeded:#?}");
         // Refused before Spark, which is nowhere here, would be asked.
