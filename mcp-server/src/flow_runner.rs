@@ -40,22 +40,6 @@ const LEASE: Duration = Duration::from_secs(15);
 /// A flow that is told to end stops its statement; the process waits five seconds for all.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Words for failures that may be over at the next attempt: what is down, busy, locked or was
-/// restarted. Every other failure would come again.
-const PASSING: [&str; 11] = [
-    "unavailable",
-    "lost",
-    "timeout",
-    "57014", // query_canceled, by its time limit
-    "57P01", // admin_shutdown
-    "57P02", // crash_shutdown
-    "57P03", // cannot_connect_now: it starts, or recovers from a crash
-    "40001", // serialization_failure
-    "40P01", // deadlock_detected
-    "55P03", // lock_not_available
-    "53300", // too_many_connections
-];
-
 /// Whether this server should work on runs: where callers may not start any, it writes nothing for
 /// those who started them elsewhere.
 pub fn is_wanted(registry: &Registry) -> bool {
@@ -187,7 +171,7 @@ fn changes<'a>(
     call: &'a StepCall,
     into: &'a IntoPostgres,
 ) -> Result<IntoDatabase<'a>, ToolFailure> {
-    let (name, owner) = (into.database.as_deref(), call.owner.as_deref());
+    let (name, owner) = (into.database.as_deref(), call.leased.owner.as_deref());
     let database = services.databases.get(name, owner)?;
     Ok(IntoDatabase {
         call,
@@ -198,7 +182,7 @@ fn changes<'a>(
 
 /// The flow of a step.
 fn read(call: &StepCall) -> Result<Flow, ToolFailure> {
-    serde_json::from_value(call.step.config.clone()).map_err(|error| {
+    serde_json::from_value(call.leased.step.config.clone()).map_err(|error| {
         ToolFailure::new(
             "unknown_flow",
             "this server does not know a flow of this form: it is of another version",
@@ -243,7 +227,7 @@ fn step_failure(failure: &ToolFailure) -> StepFailure {
         Some(hint) => format!("{}; {hint}", failure.message),
         None => failure.message.clone(),
     };
-    match PASSING.contains(&failure.code.as_str()) || failure.code.starts_with("08") {
+    match failure.is_passing() {
         true => StepFailure::passing(&failure.code, message),
         false => StepFailure::lasting(&failure.code, message),
     }
@@ -284,14 +268,7 @@ mod tests {
 
     #[test]
     fn it_tries_again_what_is_over_when_a_database_has_started_again() {
-        for (code, is_passing) in [
-            ("57P01", true),
-            ("57P02", true),
-            ("57P03", true),
-            ("08006", true),
-            ("42P01", false),
-            ("23505", false),
-        ] {
+        for (code, is_passing) in [("57P03", true), ("23505", false)] {
             let failure = step_failure(&ToolFailure::new(code, "the database has said so"));
             assert_eq!(failure.is_passing, is_passing, "{code}");
         }

@@ -52,6 +52,12 @@ impl Services {
     /// When a setting cannot be understood (an address that is none, say); never because something
     /// is down.
     pub fn new(config: &Config) -> anyhow::Result<Self> {
+        if config.store_url.is_none() {
+            tracing::warn!(
+                "PORTCULLIS_STORE_URL is not set: Spark jobs cannot be submitted, and pipelines \
+                 not be kept"
+            );
+        }
         Ok(Self {
             databases: Databases::new(&config.postgres)?,
             spark: Spark::new(&config.spark)?,

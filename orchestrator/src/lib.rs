@@ -33,6 +33,6 @@ pub mod worker;
 pub use definition::{InvalidPipeline, PipelineDefinition, StepDefinition};
 pub use lease::{FencingToken, Lease, RunId};
 pub use run::{Moment, RunState, StepFailure, StepState};
-pub use runner::{Keeping, Outcome, StepCall, StepOutput, StepProgress, StepRunner};
+pub use runner::{Keeping, LeasedStep, Outcome, StepCall, StepOutput, StepProgress, StepRunner};
 pub use store::{Store, StoreError};
 pub use worker::{Worker, WorkerSettings};

@@ -26,9 +26,9 @@ pub trait StepRunner: Send + Sync + 'static {
     fn run(&self, call: StepCall) -> impl Future<Output = Outcome> + Send;
 }
 
-/// One attempt of a step: what to do, with what, and under which right.
-#[derive(Debug)]
-pub struct StepCall {
+/// A step that was leased, with all that its work needs.
+#[derive(Debug, Clone)]
+pub struct LeasedStep {
     /// Which step of which run, with the token that fences earlier attempts.
     pub lease: Lease,
     /// The name of the pipeline.
@@ -44,6 +44,13 @@ pub struct StepCall {
     pub inputs: BTreeMap<String, Option<Value>>,
     /// The number of this attempt, from 1.
     pub attempt: u32,
+}
+
+/// One attempt of a step: what to do, and how to hear and tell of it.
+#[derive(Debug)]
+pub struct StepCall {
+    /// What to do, with what, and under which right.
+    pub leased: LeasedStep,
     /// Where to tell how far it is.
     pub progress: ProgressReporter,
     /// Fires when the run stops, the attempt has taken too long or this process ends.
@@ -73,7 +80,7 @@ impl StepCall {
     /// The key of the step's effect, the same at each attempt: what was done under it need not be
     /// done again.
     pub fn key(&self) -> String {
-        format!("{}/{}", self.lease.run, self.step.name)
+        format!("{}/{}", self.leased.lease.run, self.leased.step.name)
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::run::Moment;
 
-pub use leases::{LeaseError, LeasedStep, Renewal};
+pub use leases::{LeaseError, Renewal};
 pub use pipelines::{CreateError, PipelineRecord};
 pub use reading::{RunFilter, RunRecord, StepReading, Times};
 pub use retention::Retention;
@@ -50,10 +50,10 @@ struct Inner {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database does not answer, or refuses what it is asked.
-    #[error("the records of pipelines (PORTCULLIS_STORE_URL) cannot be used")]
+    #[error("the records of pipelines cannot be used")]
     Database(#[from] sqlx::Error),
     /// Its tables cannot be made, or are those of a newer version.
-    #[error("the tables of pipelines (PORTCULLIS_STORE_URL) cannot be made or brought up to date")]
+    #[error("the tables of pipelines cannot be made or brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
 }
 

@@ -210,7 +210,6 @@ impl Jobs {
     /// Looks at every job that is not over, again and again, until `stop` fires.
     pub async fn watch(self, stop: CancellationToken) {
         if self.0.store.is_none() {
-            tracing::warn!("PORTCULLIS_STORE_URL is not set: Spark jobs cannot be submitted");
             return;
         }
         let mut tidied: Option<Instant> = None;

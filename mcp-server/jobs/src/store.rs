@@ -49,12 +49,10 @@ pub(super) struct Store {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database does not answer, or refuses what it is asked.
-    #[error("the job registry (PORTCULLIS_STORE_URL) cannot be used")]
+    #[error("the job registry cannot be used")]
     Database(#[from] sqlx::Error),
     /// Its tables cannot be made, or are those of a newer version.
-    #[error(
-        "the tables of the job registry (PORTCULLIS_STORE_URL) cannot be made or brought up to date"
-    )]
+    #[error("the tables of the job registry cannot be made or brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
 }
 

@@ -167,7 +167,7 @@ impl NotOpened {
             OpenError::NotAllowed { message, .. } => message.clone(),
             OpenError::Setting(error) => error.to_string(),
             OpenError::Connect(ConnectError::Server(report)) => match report.code.as_str() {
-                _ if report.passes() => {
+                _ if report.is_passing() => {
                     format!("PostgreSQL takes no connection now: {}", report.message)
                 }
                 "28P01" | "28000" => "PostgreSQL refused the server's user or password".to_owned(),
@@ -214,7 +214,7 @@ impl NotOpened {
             OpenError::Setting(_) => {
                 "the operator should check POSTGRES_ROLE and that the user may take that role"
             }
-            OpenError::Connect(ConnectError::Server(report)) if report.passes() => SOON,
+            OpenError::Connect(ConnectError::Server(report)) if report.is_passing() => SOON,
             // It starts, or is being replaced; or it is not there at all.
             OpenError::Connect(ConnectError::Io(_) | ConnectError::TimedOut) => {
                 "try again in a few seconds; if it stays away, ask the operator to look at /health \

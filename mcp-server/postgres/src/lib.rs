@@ -17,6 +17,7 @@ mod known_answers;
 mod looks;
 mod new_table;
 mod parameters;
+mod passing;
 mod plan;
 mod pool;
 mod query;
@@ -39,12 +40,13 @@ pub use error::{Busy, Error, NotOpened, ROLE_REMEDY, SOON, UnknownDatabase};
 pub use judge::{FunctionRefused, Refused};
 pub use new_table::{NewColumn, NewForeignKey, NewTable, NewTableError, OnDelete};
 pub use parameters::InvalidParameters;
+pub use passing::is_passing;
 pub use plan::{Plan, PlannedTable};
 pub use pool::PoolUse;
 pub use session::{OpenError, SessionError, TextRow};
 pub use transaction::ReadTransaction;
 pub use wire::{ConnectError, ServerReport, WireError};
 pub use write_transaction::{
-    Change, Changed, CopyForm, LoadError, LoadKind, LoadTarget, MadeTable, TargetColumn,
+    BegunLoad, Change, Changed, CopyForm, LoadError, LoadKind, MadeTable, TableLoad, TargetColumn,
     WriteTransaction,
 };

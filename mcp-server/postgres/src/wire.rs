@@ -228,14 +228,6 @@ impl ServerReport {
     }
 }
 
-impl ServerReport {
-    /// Whether PostgreSQL refuses for the moment alone: it starts, stops or recovers (class 57P),
-    /// or all its connections are in use.
-    pub fn passes(&self) -> bool {
-        matches!(self.code.as_str(), "57P01" | "57P02" | "57P03" | "53300")
-    }
-}
-
 /// The message with its detail and the place that it is about.
 impl fmt::Display for ServerReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

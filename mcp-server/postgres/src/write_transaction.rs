@@ -4,7 +4,10 @@ mod changing;
 mod committing;
 mod copying;
 mod creating;
+mod inserting;
+mod load_error;
 mod loading;
+mod marking;
 mod upserting;
 
 use self::committing::{LONGEST_COMMIT, commit_within};
@@ -16,7 +19,8 @@ use super::{Database, Error};
 pub use changing::{Change, Changed};
 pub use copying::{CopyForm, TargetColumn};
 pub use creating::MadeTable;
-pub use loading::{LoadError, LoadKind, LoadTarget};
+pub use load_error::LoadError;
+pub use loading::{BegunLoad, LoadKind, TableLoad};
 
 /// A statement that waits for a lock that somebody holds for long gives up.
 const BEGIN: &str = "BEGIN READ WRITE; SET LOCAL lock_timeout = 5000";
@@ -34,9 +38,12 @@ pub struct WriteTransaction {
 }
 
 impl Database {
-    /// Whether it has a login that may write.
-    pub fn is_writable(&self) -> bool {
-        self.writers.is_some()
+    /// Checks that it has a login that may write.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`] where there is none.
+    pub fn check_writable(&self) -> Result<(), Error> {
+        self.writers().map(|_| ())
     }
 
     /// Begins a transaction that may write.

@@ -20,7 +20,8 @@ use pb::catalog::CatType;
 
 pub use description::{SparkColumn, SparkTableDescription};
 use names::unquoted;
-pub use names::{SparkTableKind, SparkTableName, quoted_name, quoted_path};
+pub use names::{SparkTableKind, SparkTableName};
+pub(super) use names::{quoted_name, quoted_path};
 pub use pages::{SparkPageEnd, SparkTableFilter, SparkTablePage};
 
 /// The most that an answer of the catalogue may be: some 100 000 tables.

@@ -20,9 +20,11 @@ mod catalogue;
 mod collect;
 mod destruction;
 mod error;
+mod inserting;
 mod plain_query;
 mod protocol;
 mod queue;
+mod reading;
 mod sessions;
 mod statement_words;
 mod types;
@@ -35,10 +37,11 @@ use statement_words::{changed_of_session, words};
 
 pub use catalogue::{
     SparkColumn, SparkPageEnd, SparkTable, SparkTableDescription, SparkTableFilter, SparkTableKind,
-    SparkTableName, SparkTablePage, TablesOfDatabase, quoted_name, quoted_path,
+    SparkTableName, SparkTablePage, TablesOfDatabase,
 };
 pub use collect::Sink;
 pub use error::Error;
+pub use inserting::{InsertError, TableInsert};
 pub use plain_query::is_plain_query;
 pub use queue::QueueFull;
 pub use sessions::SessionError;

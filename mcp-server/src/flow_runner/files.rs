@@ -66,13 +66,13 @@ impl Replacement {
             return Err(outside(path));
         }
         let part = |token: i64| {
-            let (run, step) = (call.lease.run, call.lease.step);
+            let (run, step) = (call.leased.lease.run, call.leased.lease.step);
             parent.join(format!(".{run}-{step}-{token}.part"))
         };
-        for earlier in 1..call.lease.token.0 {
+        for earlier in 1..call.leased.lease.token.0 {
             let _ = fs::remove_file(part(earlier));
         }
-        let part = part(call.lease.token.0);
+        let part = part(call.leased.lease.token.0);
         let target = parent.join(name);
         let file = File::options().write(true).create_new(true).open(&part);
         let file = file.map_err(unwritable)?;
@@ -106,15 +106,10 @@ pub(super) fn failure(message: &str, error: &io::Error) -> ToolFailure {
 }
 
 fn folder(services: &Services) -> Result<PathBuf, ToolFailure> {
-    let folder = services.pipelines.files().ok_or_else(without_folder)?;
+    let folder = services.pipelines.files();
+    let folder = folder.ok_or_else(ToolFailure::no_pipeline_files)?;
     let canonical = Path::canonicalize(folder);
     canonical.map_err(|error| failure("the folder of pipelines (MCP_PIPELINE_FILES)", &error))
-}
-
-/// The failure of a flow that names a file where no folder is set.
-pub(super) fn without_folder() -> ToolFailure {
-    ToolFailure::new("no_files", "pipelines may not read or write files here")
-        .with_hint("the operator can name a folder for them: MCP_PIPELINE_FILES")
 }
 
 fn outside(path: &str) -> ToolFailure {

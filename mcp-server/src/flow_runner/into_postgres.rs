@@ -5,9 +5,8 @@ use orchestrator::{StepCall, StepProgress};
 use super::csv_rows::CsvRows;
 use super::rows::{JsonLines, Rows};
 use super::source;
-use crate::copy_format::Misfit;
 use crate::pipelines::{FileFormat, IntoPostgres, LoadMode};
-use crate::postgres::{CopyForm, Database, LoadKind, LoadTarget, WriteTransaction};
+use crate::postgres::{BegunLoad, CopyForm, Database, LoadKind, TableLoad, WriteTransaction};
 use crate::results::{FileForm, FileRows};
 use crate::tools::ToolFailure;
 use crate::tools::pipeline_changes::change;
@@ -83,83 +82,59 @@ impl IntoDatabase<'_> {
         table: &str,
         rows: Rows,
     ) -> Result<u64, ToolFailure> {
-        let IntoPostgres { mode, keys, .. } = self.into;
-        let kind = match mode {
+        let kind = match self.into.mode {
             LoadMode::Append => LoadKind::Append,
             LoadMode::Overwrite => LoadKind::Overwrite,
-            LoadMode::Upsert => LoadKind::Upsert,
+            LoadMode::Upsert => LoadKind::Upsert {
+                keys: self.into.keys.clone(),
+            },
         };
-        let target = transaction.target(table, kind).await?;
-        match mode {
-            LoadMode::Append => {}
-            LoadMode::Overwrite => transaction.empty(&target).await?,
-            LoadMode::Upsert => transaction.check_key(&target, keys).await?,
-        }
-        let (loaded, columns) = match rows.format {
-            FileFormat::Ndjson => self.insert(transaction, &target, rows).await?,
-            FileFormat::Csv => self.copy(transaction, &target, rows).await?,
+        let load = transaction.judge_load(table, kind).await?;
+        let (begun, rows) = match rows.format {
+            FileFormat::Ndjson => match self.insert(transaction, load, rows).await? {
+                Some(loaded) => loaded,
+                None => return Ok(0),
+            },
+            FileFormat::Csv => self.copy(transaction, load, rows).await?,
         };
-        if *mode == LoadMode::Upsert && loaded > 0 {
-            self.tell(loaded, "fits in");
-            return Ok(transaction.upsert(&target, &columns, keys).await?);
+        if begun.is_waiting() {
+            self.tell(rows, "fits in");
         }
-        Ok(loaded)
+        Ok(transaction.end_load(begun, rows).await?)
     }
 
-    /// The table that rows with these columns go into first.
-    async fn first_stop(
-        &self,
-        transaction: &mut WriteTransaction,
-        target: &LoadTarget,
-        columns: &[String],
-    ) -> Result<String, ToolFailure> {
-        let IntoPostgres { mode, keys, .. } = self.into;
-        if *mode != LoadMode::Upsert {
-            return Ok(target.name().to_owned());
-        }
-        if let Some(key) = keys.iter().find(|key| !columns.contains(key)) {
-            return Err(Misfit::Missing(key.clone()).into());
-        }
-        Ok(transaction.begin_upsert(target, columns).await?.to_owned())
-    }
-
-    /// Inserts rows of JSON; how many they were, and their columns.
+    /// Inserts rows of JSON; the load to end and how many rows it was given, unless there are none.
     async fn insert(
         &self,
         transaction: &mut WriteTransaction,
-        target: &LoadTarget,
+        load: TableLoad,
         rows: Rows,
-    ) -> Result<(u64, Vec<String>), ToolFailure> {
+    ) -> Result<Option<(BegunLoad, u64)>, ToolFailure> {
         let mut lines = JsonLines::new(rows.file);
-        let mut statement = None;
-        while let Some(slice) = lines.next_slice(INSERTED)? {
-            let prepared = match &statement {
-                Some(prepared) => prepared,
-                None => {
-                    let columns = &lines.columns;
-                    let into = self.first_stop(transaction, target, columns).await?;
-                    let prepared = transaction.prepare_load(target, &into, columns).await?;
-                    statement.insert(prepared)
-                }
-            };
-            transaction.load(prepared, &slice).await?;
+        let Some(first) = lines.next_slice(INSERTED)? else {
+            transaction.load_nothing(load).await?;
+            return Ok(None);
+        };
+        let mut begun = transaction.begin_load(load, lines.columns.clone()).await?;
+        let mut next = Some(first);
+        while let Some(slice) = next {
+            transaction.insert_rows(&mut begun, &slice).await?;
             self.tell(lines.rows, "loaded");
+            next = lines.next_slice(INSERTED)?;
         }
-        Ok((lines.rows, lines.columns))
+        Ok(Some((begun, lines.rows)))
     }
 
-    /// Sends rows of CSV; how many they were, and their columns.
+    /// Sends rows of CSV; the load to end, and how many rows it was given.
     async fn copy(
         &self,
         transaction: &mut WriteTransaction,
-        target: &LoadTarget,
+        load: TableLoad,
         rows: Rows,
-    ) -> Result<(u64, Vec<String>), ToolFailure> {
+    ) -> Result<(BegunLoad, u64), ToolFailure> {
         let mut lines = CsvRows::new(rows.file)?;
-        let into = self.first_stop(transaction, target, &lines.columns).await?;
-        transaction
-            .begin_copy(&into, &lines.columns, CopyForm::Csv)
-            .await?;
+        let begun = transaction.begin_load(load, lines.columns.clone()).await?;
+        transaction.begin_copy(&begun, CopyForm::Csv).await?;
         loop {
             let slice = lines.next_slice(COPIED)?;
             if slice.is_empty() {
@@ -169,7 +144,7 @@ impl IntoDatabase<'_> {
         }
         let rows = transaction.end_copy().await?;
         self.tell(rows, "loaded");
-        Ok((rows, lines.columns))
+        Ok((begun, rows))
     }
 
     fn tell(&self, rows: u64, verb: &str) {

@@ -52,14 +52,16 @@ pub(super) async fn into_rows(
     let mut sink = FileRows::new(BufWriter::new(file), form, MOST_BYTES);
     let read = match &flow.source {
         Some(Source::Postgres { database, .. }) => {
-            let owner = call.owner.as_deref();
+            let owner = call.leased.owner.as_deref();
             let database = services.databases.get(database.as_deref(), owner)?;
             let sql = flow.query().unwrap_or_default();
             let values = values(call, &flow.bind);
             let query = database.query(&sql, &values, &mut sink).await;
             query.map_err(ToolFailure::from)
         }
-        Some(Source::SparkSql { .. }) => run_in_spark(services, call, flow, "", &mut sink).await,
+        Some(Source::SparkSql { .. }) => {
+            run_in_spark(services, call, flow, Statement::new, &mut sink).await
+        }
         Some(Source::File(file)) => Err(ToolFailure::invalid_arguments(format!(
             "the rows of `{}` go into no other file",
             file.path
@@ -100,27 +102,23 @@ fn too_large(written: &Written, rows: u64) -> ToolFailure {
     ToolFailure::new("too_large", cell.explain(next))
 }
 
-/// Runs the query of a flow in Spark, with `before` in front of it.
+/// Runs the query of a flow in Spark, as the statement that `compose` makes of it.
 pub(super) async fn run_in_spark(
     services: &Services,
     call: &StepCall,
     flow: &Flow,
-    before: &str,
+    compose: impl FnOnce(String) -> Statement,
     sink: &mut dyn RowSink,
 ) -> Result<Written, ToolFailure> {
     let values: Map<String, Value> = bound(call, &flow.bind).collect();
-    let parameters = match values.is_empty() {
-        true => Parameters::None,
-        false => Parameters::named(&values)
-            .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?,
-    };
+    let parameters = Parameters::named(&values)?;
     let query = flow.query().unwrap_or_default();
     // Looked at again, since what was stored may come from before statements could write.
     let source = Statement::new(query.as_str()).parameters(parameters.clone());
     if services.spark.destruction(&source).await?.is_some() {
         return Err(ToolFailure::destroying_source());
     }
-    let statement = Statement::new(format!("{before}{query}")).parameters(parameters);
+    let statement = compose(query).parameters(parameters);
     let ran = services.spark.run(None, statement, Sink::Rows(sink)).await;
     Ok(ran?)
 }
@@ -135,7 +133,12 @@ fn bound<'a>(
     names: &'a [String],
 ) -> impl Iterator<Item = (String, Value)> + 'a {
     names.iter().map(|name| {
-        let value = call.parameters.get(name).cloned().unwrap_or(Value::Null);
+        let value = call
+            .leased
+            .parameters
+            .get(name)
+            .cloned()
+            .unwrap_or(Value::Null);
         (name.clone(), value)
     })
 }

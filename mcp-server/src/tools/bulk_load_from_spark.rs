@@ -16,8 +16,8 @@ use crate::call::Call;
 use crate::copy_format::ColumnSummary;
 use crate::postgres::NewTable;
 use crate::services::Services;
+use crate::spark::Sink;
 use crate::spark::connect::Statement;
-use crate::spark::{Sink, quoted_path};
 use load::{Done, Load};
 
 /// The tool `bulk_load_from_spark` of this server.
@@ -119,7 +119,7 @@ impl Tool for BulkLoadFromSpark {
     ) -> Result<Output, ToolFailure> {
         let started = Instant::now();
         let load = arguments.load(services, call)?;
-        let statement = Statement::new(query(arguments.sql, arguments.source)?);
+        let statement = statement(arguments.sql.as_deref(), arguments.source.as_deref())?;
         call.unless_cancelled(load.check()).await??;
         if load.mode == Mode::Overwrite && !arguments.confirm {
             return Err(ToolFailure::unconfirmed_overwrite(&load.table.full_name()));
@@ -139,7 +139,7 @@ impl Tool for BulkLoadFromSpark {
         // transaction rolled back.
         let both = async { tokio::try_join!(read, load.take(batches)) };
         let (_, loaded) = call.unless_cancelled(both).await??;
-        let done = loaded.finish(&load).await?;
+        let done = loaded.finish(call).await?;
         Ok(output(&load, &done, started.elapsed().as_secs_f64()))
     }
 }
@@ -173,26 +173,15 @@ impl Arguments {
     }
 }
 
-/// The query that Spark runs. Within brackets nothing else than a query is one, also where
-/// statements may write.
-fn query(sql: Option<String>, source: Option<String>) -> Result<String, ToolFailure> {
+/// The statement that Spark runs.
+fn statement(sql: Option<&str>, source: Option<&str>) -> Result<Statement, ToolFailure> {
     match (sql, source) {
-        (Some(sql), None) => Ok(format!("SELECT * FROM (\n{sql}\n)")),
-        // A Spark without a check takes no quotes but single ones.
-        (None, Some(source)) if source.split('.').all(is_plain) => {
-            Ok(format!("SELECT * FROM {source}"))
-        }
-        (None, Some(source)) => Ok(format!("SELECT * FROM {}", quoted_path(&source))),
+        (Some(sql), None) => Ok(Statement::of_query(sql)),
+        (None, Some(source)) => Ok(Statement::of_table(source)),
         _ => Err(ToolFailure::invalid_arguments(
             "give either `sql`, a query, or `source`, a table or view of Spark",
         )),
     }
-}
-
-/// Whether Spark reads a name as it is, without quotes.
-fn is_plain(name: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    name.chars().all(is_plain) && name.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 fn output(load: &Load<'_>, done: &Done, seconds: f64) -> Output {
@@ -237,20 +226,13 @@ mod tests {
 
     #[test]
     fn it_runs_a_query_or_reads_a_table_but_not_both_or_none() {
-        let some = |text: &str| Some(text.to_owned());
-        let built = |sql, source| query(sql, source).ok();
-        assert_eq!(
-            built(some("SELECT 1 -- x"), None),
-            some("SELECT * FROM (\nSELECT 1 -- x\n)")
-        );
-        assert_eq!(built(None, some("a.b_1")), some("SELECT * FROM a.b_1"));
-        assert_eq!(
-            built(None, some("a`; DROP")),
-            some("SELECT * FROM `a``; DROP`")
-        );
-        assert_eq!(
-            (built(None, None), built(some("a"), some("b"))),
-            (None, None)
-        );
+        for (sql, source, is_one) in [
+            (Some("SELECT 1"), None, true),
+            (None, Some("a.b"), true),
+            (None, None, false),
+            (Some("SELECT 1"), Some("a.b"), false),
+        ] {
+            assert_eq!(statement(sql, source).is_ok(), is_one, "{sql:?} {source:?}");
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 mod looking_ahead;
 
-use orchestrator::store::CreateError;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -105,7 +104,8 @@ impl Tool for CreateEtlPipeline {
         let until = Instant::now() + LOOK_TIME;
         for step in &definition.steps {
             if let Ok(flow) = serde_json::from_value::<Flow>(step.config.clone()) {
-                check(services, call.principal.owner(), &step.name, &flow)?;
+                check(services, call.principal.owner(), &flow)
+                    .map_err(|failure| failure.of_stage(&step.name))?;
                 let ahead = LookAhead {
                     services,
                     caller: call.principal.owner(),
@@ -125,7 +125,7 @@ impl Tool for CreateEtlPipeline {
         unconfirmed.refuse()?;
         let store = services.pipelines.store()?;
         let create = store.create(call.principal.owner(), &definition);
-        let created = call.unless_cancelled(create).await?.map_err(failure)?;
+        let created = call.unless_cancelled(create).await??;
         let mut text = format!(
             "{} version {}; execute_pipeline runs it",
             created.definition.name, created.version
@@ -179,25 +179,12 @@ impl Unconfirmed {
     }
 }
 
-/// Whether this server, as it is set up, can do a flow at all.
-fn check(
-    services: &Services,
-    caller: Option<&str>,
-    stage: &str,
-    flow: &Flow,
-) -> Result<(), ToolFailure> {
-    let refused = |code: &str, problem: &str, hint: &str| {
-        let message = format!("stage `{stage}`: {problem}");
-        Err(ToolFailure::new(code, message).with_hint(hint))
-    };
+/// Checks that this server, as it is set up, can do a flow at all.
+fn check(services: &Services, caller: Option<&str>, flow: &Flow) -> Result<(), ToolFailure> {
     let is_file = matches!(flow.source, Some(Source::File(_)))
         || matches!(flow.destination, Destination::File(_));
     if is_file && services.pipelines.files().is_none() {
-        return refused(
-            "no_files",
-            "pipelines may not read or write files here",
-            "the operator can name a folder for them: MCP_PIPELINE_FILES",
-        );
+        return Err(ToolFailure::no_pipeline_files());
     }
     if let Some(Source::Postgres { database, .. }) = &flow.source {
         services.databases.get(database.as_deref(), caller)?;
@@ -205,31 +192,11 @@ fn check(
     match &flow.destination {
         Destination::Postgres(into) => {
             let database = services.databases.get(into.database.as_deref(), caller)?;
-            match database.is_writable() {
-                true => Ok(()),
-                false => refused(
-                    "25006",
-                    &format!("database `{}` has no login that may write", database.name()),
-                    "the operator can give it one: POSTGRES_WRITE_USER and \
-                     POSTGRES_WRITE_PASSWORD, or `write` in POSTGRES_DATABASES_FILE",
-                ),
-            }
+            Ok(database.check_writable()?)
         }
-        Destination::SparkSql { .. } if services.pipelines.spark() == Access::Read => refused(
-            "read_only",
-            "Spark SQL only reads here",
-            "the operator opens it with SPARK_ALLOW_WRITES",
-        ),
+        Destination::SparkSql { .. } if services.pipelines.spark() == Access::Read => {
+            Err(ToolFailure::spark_only_reads())
+        }
         Destination::SparkSql { .. } | Destination::File(_) => Ok(()),
-    }
-}
-
-fn failure(error: CreateError) -> ToolFailure {
-    let message = error.to_string();
-    match error {
-        CreateError::Store(error) => error.into(),
-        CreateError::Invalid(_) => ToolFailure::invalid_arguments(message),
-        CreateError::TooMany => ToolFailure::new("too_many", message),
-        CreateError::Busy => ToolFailure::unavailable(message),
     }
 }

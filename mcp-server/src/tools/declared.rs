@@ -276,8 +276,7 @@ impl DeclaredTool {
             .map(|one| one.name.clone());
         let bound = names.zip(values.iter().cloned());
         let bound = bound.filter(|(name, _)| Some(name.as_str()) != left_out);
-        let parameters = Parameters::named(&bound.collect())
-            .map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
+        let parameters = Parameters::named(&bound.collect())?;
         Ok(Statement::new(self.declaration.sql.clone()).parameters(parameters))
     }
 

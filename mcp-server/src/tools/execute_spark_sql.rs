@@ -107,9 +107,7 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
             Some(Bound::Positional(values)) => Parameters::positional(values),
             Some(Bound::Named(values)) => Parameters::named(values),
         };
-        let parameters =
-            parameters.map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))?;
-        let statement = Statement::new(arguments.sql).parameters(parameters);
+        let statement = Statement::new(arguments.sql).parameters(parameters?);
         if !arguments.confirm.unwrap_or_default() {
             let look = services.spark.destruction(&statement);
             if let Some(destroyed) = call.unless_cancelled(look).await?? {

@@ -2,7 +2,9 @@
 
 mod jobs;
 mod loads;
+mod pipelines;
 mod postgres;
+mod records;
 mod results;
 mod spark;
 
@@ -10,7 +12,12 @@ use serde_json::{Value, json};
 
 use super::{Ask, Inputs};
 use crate::call::Cancelled;
+use crate::postgres::is_passing;
 use crate::quotes::shorten_message;
+
+/// The codes of our own for failures that may be over at the next attempt: what is down or busy, a
+/// statement that was lost with a restart, and one that ran out of time.
+const PASSING: [&str; 3] = ["unavailable", "lost", "timeout"];
 
 /// A failure of one call. The caller sees all but [`ToolFailure::log`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,6 +114,11 @@ impl ToolFailure {
         Self::new("unavailable", message)
     }
 
+    /// Whether the same call may succeed at the next attempt. Every other failure would come again.
+    pub fn is_passing(&self) -> bool {
+        PASSING.contains(&self.code.as_str()) || is_passing(&self.code)
+    }
+
     /// The failure as the caller's structured content.
     pub fn structured(&self) -> Value {
         let mut error = json!({"code": self.code, "message": self.message});
@@ -134,6 +146,23 @@ impl From<Cancelled> for ToolFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_takes_what_is_down_lost_or_late_for_passing_whoever_says_so() {
+        for (code, expected) in [
+            ("unavailable", true),
+            ("lost", true),
+            ("timeout", true),
+            ("57P03", true),
+            ("08006", true),
+            ("not_found", false),
+            ("42P01", false),
+            ("TABLE_OR_VIEW_NOT_FOUND", false),
+        ] {
+            let failure = ToolFailure::new(code, "the service has said so");
+            assert_eq!(failure.is_passing(), expected, "{code}");
+        }
+    }
 
     #[test]
     fn it_repeats_no_name_of_any_length_to_its_caller_or_the_log() {

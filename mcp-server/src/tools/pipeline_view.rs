@@ -1,13 +1,10 @@
-//! Pipelines and runs as the pipeline tools show them, and their failures.
+//! Pipelines and runs as the pipeline tools show them.
 
-use std::error::Error as _;
-
-use orchestrator::store::{PipelineRecord, RunRecord, StepReading, SubmitError};
-use orchestrator::{RunId, RunState, StoreError};
+use orchestrator::store::{PipelineRecord, RunRecord, StepReading};
+use orchestrator::{RunId, RunState};
 use serde_json::{Value, json};
 
 use super::ToolFailure;
-use crate::pipelines::NoRecords;
 
 /// The states of a run, for schemas.
 pub(super) fn states() -> Vec<&'static str> {
@@ -147,41 +144,4 @@ pub(super) fn run_id(text: &str) -> Result<RunId, ToolFailure> {
 pub(super) fn unknown_run(id: &str) -> ToolFailure {
     ToolFailure::not_found(format!("there is no run `{id}`"))
         .with_hint("list_pipelines with a name lists the runs of a pipeline")
-}
-
-impl From<NoRecords> for ToolFailure {
-    fn from(error: NoRecords) -> Self {
-        Self::unavailable(error.to_string()).with_hint(
-            "the operator sets PORTCULLIS_STORE_URL to a PostgreSQL database and restarts the \
-             server",
-        )
-    }
-}
-
-impl From<StoreError> for ToolFailure {
-    fn from(error: StoreError) -> Self {
-        let cause = error.source().map(ToString::to_string);
-        Self::unavailable(error.to_string())
-            .with_hint("try again in a minute")
-            .with_log(cause.unwrap_or_default())
-    }
-}
-
-impl From<SubmitError> for ToolFailure {
-    fn from(error: SubmitError) -> Self {
-        let message = error.to_string();
-        match error {
-            SubmitError::Store(error) => Self::from(error).with_hint(
-                "the run may have been accepted, and a call with the same idempotency_key answers \
-                 with it; list_pipelines shows it too",
-            ),
-            SubmitError::NoPipeline { .. } => {
-                Self::not_found(message).with_hint("list_pipelines lists them")
-            }
-            SubmitError::TooManyOpen => Self::new("too_many", message),
-            SubmitError::Parameters(_) | SubmitError::Key | SubmitError::KeyOfAnother(_) => {
-                Self::invalid_arguments(message)
-            }
-        }
-    }
 }

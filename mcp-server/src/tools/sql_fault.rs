@@ -1,7 +1,7 @@
 //! The faults of a text of SQL, as its service tells them before anybody runs it.
 
 use super::ToolFailure;
-use crate::postgres::{self, SessionError};
+use crate::postgres;
 use crate::spark;
 use crate::spark::connect::ConnectError;
 
@@ -47,7 +47,7 @@ impl SqlFault {
         // Spark's message goes on with the whole plan, in further lines.
         let first = failure.message.lines().next().unwrap_or_default();
         failure.message = first.to_owned();
-        match is_asked && failure.code != "unavailable" {
+        match is_asked && !failure.is_passing() {
             true => Self::Refused(failure),
             false => Self::NotAsked(failure),
         }
@@ -59,13 +59,7 @@ impl From<postgres::Error> for SqlFault {
         use postgres::Error;
         let is_asked = match &error {
             // With roles of callers there is nobody as whom it could be analysed before a call.
-            Error::NotOpened(_)
-            | Error::Busy(_)
-            | Error::NoSession(_)
-            | Error::OutOfTime
-            | Error::NoRole { .. }
-            | Error::Session(SessionError::Wire(_)) => false,
-            Error::Session(SessionError::Server(report)) => !report.passes(),
+            Error::NotOpened(_) | Error::NoRole { .. } => false,
             _ => true,
         };
         Self::of(error, is_asked)
@@ -85,6 +79,27 @@ impl From<spark::Error> for SqlFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::{ServerReport, SessionError};
+
+    #[test]
+    fn it_calls_no_text_refused_while_its_database_is_busy_locked_or_late() {
+        for (code, is_refused) in [
+            ("55P03", false),
+            ("57014", false),
+            ("40001", false),
+            ("57P03", false),
+            ("42501", true),
+            ("42P01", true),
+        ] {
+            let report = ServerReport {
+                code: code.to_owned(),
+                ..ServerReport::default()
+            };
+            let error = postgres::Error::Session(SessionError::Server(Box::new(report)));
+            let fault = SqlFault::from(error);
+            assert_eq!(matches!(fault, SqlFault::Refused(_)), is_refused, "{code}");
+        }
+    }
 
     #[test]
     fn it_tells_what_may_still_come_from_what_is_refused_in_any_case() {

@@ -2,6 +2,8 @@
 //! PostgreSQL that take SQL or names and are no tool for queries: steps of pipelines, previews of
 //! tables, plans in prompts, and the targets of loads.
 
+use std::slice::from_ref;
+
 use mcp_server::pipelines::{InvalidFlow, Pipeline};
 use orchestrator::{PipelineDefinition, Store};
 use serde_json::{Value, json};
@@ -83,7 +85,7 @@ impl Attacked {
         let mut refused = 0;
         for stage in stages {
             let answer = client
-                .call("create_etl_pipeline", pipeline(&[stage.clone()]))
+                .call("create_etl_pipeline", pipeline(from_ref(stage)))
                 .await;
             refused += usize::from(answer.result()["isError"] == json!(true));
         }
@@ -95,7 +97,7 @@ impl Attacked {
     /// since. Only what no server can store is left out.
     async fn stages_that_succeed(&self, stages: &[Value]) -> Vec<Value> {
         let client = self.server.client();
-        let is_one = |stage: &&Value| definition(&[(*stage).clone()]).is_ok();
+        let is_one = |stage: &&Value| definition(from_ref(*stage)).is_ok();
         let stages: Vec<Value> = stages.iter().filter(is_one).cloned().collect();
         let mut succeeded = Vec::new();
         for some in stages.chunks(STAGES) {

@@ -110,7 +110,7 @@ async fn it_writes_under_a_login_of_its_own_alone() {
     let login = ["--postgres-write-user", &writer];
     let databases = flags(&[&login[..], &["--postgres-write-password", PASSWORD]].concat());
     let notes = databases.get(None, None).expect("the first");
-    assert!(notes.is_writable());
+    assert!(notes.check_writable().is_ok());
     const INSERT: &str = "INSERT INTO public.notes VALUES ($1) RETURNING text";
     let mut kept = notes.write().await.expect("a session");
     let rows = kept.rows(INSERT, &[Some("kept")]).await.expect("it may");

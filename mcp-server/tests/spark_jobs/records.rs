@@ -203,7 +203,8 @@ async fn it_gives_a_call_up_that_waits_for_the_registry_and_answers_the_next_one
         .expect("PostgreSQL ends the statement");
     let (code, message) = answer.failure();
     assert_eq!(code, "unavailable", "{message}");
-    assert!(message.contains("PORTCULLIS_STORE_URL"), "{message}");
+    let hint = answer.result()["structuredContent"]["error"]["hint"].to_string();
+    assert!(hint.contains("PORTCULLIS_STORE_URL"), "{hint}");
     run(&mut connection, "ROLLBACK").await;
     assert_eq!(status(&client, &job).await["job_id"], json!(job));
 }

@@ -1,6 +1,5 @@
 //! Leases from the worker's side: take a step, stay alive, report.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,33 +9,13 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, transition};
 use crate::bounds;
-use crate::definition::{Parameters, StepDefinition};
 use crate::lease::{Lease, RunId};
 use crate::run::{Effect, Event, Fenced, Grant, Reported, StepFailure};
-use crate::runner::{Outcome, StepOutput, StepProgress};
+use crate::runner::{LeasedStep, Outcome, StepOutput, StepProgress};
 
 /// Runs that are looked at in one search for work. Each look that grants nothing has ended a lost
 /// lease, or found that somebody else was quicker.
 const LOOKS: u32 = 16;
-
-/// A step that was leased, with all that its work needs.
-#[derive(Debug, Clone)]
-pub struct LeasedStep {
-    /// The right to work on it.
-    pub lease: Lease,
-    /// The name of the pipeline.
-    pub pipeline: String,
-    /// Whose run it is.
-    pub owner: Option<String>,
-    /// The step as its author wrote it.
-    pub step: StepDefinition,
-    /// The parameters of the run.
-    pub parameters: Parameters,
-    /// The outputs of the steps that it waited for.
-    pub inputs: BTreeMap<String, Option<Value>>,
-    /// The number of this attempt, from 1.
-    pub attempt: u32,
-}
 
 /// The answer to a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

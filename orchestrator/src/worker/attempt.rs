@@ -10,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::WorkerSettings;
 use crate::run::{StepFailure, took_too_long};
-use crate::runner::{Keeping, Outcome, ProgressReporter, StepCall, StepProgress, StepRunner};
-use crate::store::{LeaseError, LeasedStep, Renewal, Store};
+use crate::runner::{
+    Keeping, LeasedStep, Outcome, ProgressReporter, StepCall, StepProgress, StepRunner,
+};
+use crate::store::{LeaseError, Renewal, Store};
 
 /// Renewals in the time that a worker may be silent.
 const RENEWALS: u32 = 6;
@@ -118,15 +120,8 @@ impl<R: StepRunner> Attempt<R> {
         progress: ProgressReporter,
         keeping: Keeping,
     ) -> Work {
-        let leased = self.leased.clone();
         let call = StepCall {
-            lease: leased.lease,
-            pipeline: leased.pipeline,
-            owner: leased.owner,
-            step: leased.step,
-            parameters: leased.parameters,
-            inputs: leased.inputs,
-            attempt: leased.attempt,
+            leased: self.leased.clone(),
             progress,
             cancelled: cancelled.clone(),
             keeping,

@@ -23,10 +23,10 @@ impl StepRunner for Notes {
 
     async fn run(&self, call: StepCall) -> Outcome {
         let rows = sqlx::query("INSERT INTO done VALUES ($1, $2, $3, $4)")
-            .bind(call.lease.run.0)
-            .bind(&call.step.name)
-            .bind(call.lease.token.0)
-            .bind(json!(call.inputs))
+            .bind(call.leased.lease.run.0)
+            .bind(&call.leased.step.name)
+            .bind(call.leased.lease.token.0)
+            .bind(json!(call.leased.inputs))
             .execute(&self.pool)
             .await;
         if let Err(error) = rows {
@@ -37,8 +37,8 @@ impl StepRunner for Notes {
             rows: Some(1),
             message: "noted".to_owned(),
         });
-        let is_first = call.lease.token.0 == 1;
-        match call.step.config.as_str() {
+        let is_first = call.leased.lease.token.0 == 1;
+        match call.leased.step.config.as_str() {
             Some("hang once") if is_first => std::future::pending().await,
             Some("until cancelled") => {
                 call.cancelled.cancelled().await;
@@ -54,7 +54,7 @@ impl StepRunner for Notes {
             _ => {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 Outcome::Succeeded(StepOutput {
-                    value: json!({"step": call.step.name}),
+                    value: json!({"step": call.leased.step.name}),
                     rows: Some(1),
                 })
             }

@@ -8,7 +8,7 @@ use std::fmt;
 use step_count::count;
 
 use escapes::escape;
-pub(crate) use escapes::{code_points, unescape, unescape_beginning, unescape_into};
+pub(crate) use escapes::{code_points, unescape, unescape_beginning};
 
 /// A fault in the syntax, and its byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,8 @@
 //! Loading rows as a stream, in PostgreSQL's own binary form or as CSV: `COPY … FROM STDIN`.
 
-use super::loading::{LoadError, LoadTarget};
+use super::loading::{BegunLoad, TableLoad};
 use super::{Error, WriteTransaction};
 use crate::new_table::quoted_names;
-use crate::session::TextRow;
 
 /// The columns of a table, each with the type that values of it are sent in: that of a domain is
 /// the one below it.
@@ -35,16 +34,6 @@ JOIN pg_catalog.pg_type AS type ON type.oid = base.id AND type.typtype <> 'd'
 LEFT JOIN pg_catalog.pg_type AS element
   ON element.oid = type.typelem AND type.typcategory = 'A'
 ORDER BY attnum";
-
-/// The sets of columns that a plain unique index keeps, a row each.
-const KEYS: &str = "
-SELECT pg_catalog.to_json(pg_catalog.array_agg(attname ORDER BY attname))::pg_catalog.text
-         AS columns
-FROM pg_catalog.pg_index
-JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1])
-WHERE indrelid = pg_catalog.to_regclass($1)
-  AND indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND indexprs IS NULL
-GROUP BY indexrelid";
 
 /// A column of a table that rows are loaded into.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,15 +67,12 @@ pub enum CopyForm {
 }
 
 impl WriteTransaction {
-    /// The columns of a table, in order.
+    /// The columns of the table of a load, in order.
     ///
     /// # Errors
     /// The table cannot be read in PostgreSQL's catalogue.
-    pub async fn load_columns(
-        &mut self,
-        target: &LoadTarget,
-    ) -> Result<Vec<TargetColumn>, LoadError> {
-        let rows = self.rows(COLUMNS, &[Some(target.name())]).await?;
+    pub async fn load_columns(&mut self, load: &TableLoad) -> Result<Vec<TargetColumn>, Error> {
+        let rows = self.rows(COLUMNS, &[Some(load.table())]).await?;
         let text = |text: Option<&str>| text.map(ToOwned::to_owned);
         let columns = rows.iter().map(|row| TargetColumn {
             name: row.text("name"),
@@ -103,34 +89,6 @@ impl WriteTransaction {
         Ok(columns.collect())
     }
 
-    /// Checks that a unique index of a table has just these columns.
-    ///
-    /// # Errors
-    /// [`LoadError::NoKey`] if none has, or the table cannot be read in PostgreSQL's catalogue.
-    pub async fn check_key(
-        &mut self,
-        target: &LoadTarget,
-        columns: &[String],
-    ) -> Result<(), LoadError> {
-        let mut wanted = columns.to_vec();
-        wanted.sort();
-        let keys = self.rows(KEYS, &[Some(target.name())]).await?;
-        let is_wanted = |key: &TextRow| {
-            let columns = serde_json::from_str::<Vec<String>>(&key.text("columns"));
-            columns.is_ok_and(|mut columns| {
-                columns.sort();
-                columns == wanted
-            })
-        };
-        match keys.iter().any(is_wanted) {
-            true => Ok(()),
-            false => Err(LoadError::NoKey {
-                table: target.name().to_owned(),
-                keys: columns.join(", "),
-            }),
-        }
-    }
-
     /// Lets statements of this transaction take as long as whoever began it waits for them.
     ///
     /// # Errors
@@ -140,17 +98,13 @@ impl WriteTransaction {
         self.run("SET LOCAL statement_timeout = 0").await
     }
 
-    /// Begins to load rows into columns of a table.
+    /// Begins to send the rows of a load.
     ///
     /// # Errors
     /// PostgreSQL refuses the table or a column, or the connection broke.
-    pub async fn begin_copy(
-        &mut self,
-        table: &str,
-        columns: &[String],
-        form: CopyForm,
-    ) -> Result<(), Error> {
-        let columns = quoted_names(columns);
+    pub async fn begin_copy(&mut self, begun: &BegunLoad, form: CopyForm) -> Result<(), Error> {
+        let columns = quoted_names(&begun.columns);
+        let table = &begun.first_stop;
         let form = match form {
             CopyForm::Binary => "FORMAT binary",
             CopyForm::Csv => "FORMAT csv, ENCODING 'UTF8'",
@@ -160,16 +114,16 @@ impl WriteTransaction {
         self.note(begun)
     }
 
-    /// Sends a part of the rows. An error that PostgreSQL has told by now ends the load.
+    /// Sends a part of the rows. An error that PostgreSQL has told by now ends the sending.
     ///
     /// # Errors
-    /// PostgreSQL has given the load up, or the connection broke.
+    /// PostgreSQL has given the rows up, or the connection broke.
     pub async fn copy(&mut self, rows: &[u8]) -> Result<(), Error> {
         let sent = self.lease.session().send_copy(rows).await;
         self.note(sent)
     }
 
-    /// Ends the load; how many rows PostgreSQL has taken.
+    /// Ends the sending; how many rows PostgreSQL has taken.
     ///
     /// # Errors
     /// PostgreSQL refuses a row that it was sent, or the connection broke.

@@ -1,87 +1,69 @@
-//! Loading rows into a table that is there: an INSERT that this program composes, in whose one
-//! value the rows travel as JSON.
+//! Loads into a table that is there: judged as one of a kind, begun, given rows, ended.
 //!
 //! A load is judged as a change is: the defaults of the table, and whatever hangs on it, call
 //! nothing that is not harmless. A table with rules is refused.
 
-use super::super::Error;
-use super::WriteTransaction;
+use super::load_error::LoadError;
+use super::{Error, WriteTransaction};
 use crate::judge;
 use crate::judge::tree::{DELETE, INSERT, UPDATE};
-use crate::new_table::quoted_names;
 
-/// A table that rows can be loaded into.
+/// A load into one table, of the kind that it was judged for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadTarget(String);
-
-impl LoadTarget {
-    /// The name with its schema, quoted.
-    pub fn name(&self) -> &str {
-        &self.0
-    }
+pub struct TableLoad {
+    /// The name of the table with its schema, quoted.
+    table: String,
+    kind: LoadKind,
 }
 
 /// The changes that a load makes to the rows of its table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LoadKind {
     /// Rows come to those there are.
     Append,
     /// All rows go, and others come.
     Overwrite,
     /// Rows come, and those with the same keys change.
-    Upsert,
+    Upsert {
+        /// The columns of a unique index.
+        keys: Vec<String>,
+    },
 }
 
 impl LoadKind {
     /// The events that fire the table's triggers, as `pg_trigger.tgtype` has them.
-    fn events(self) -> i16 {
+    fn events(&self) -> i16 {
         match self {
             Self::Append => INSERT,
             Self::Overwrite => INSERT | DELETE,
-            Self::Upsert => INSERT | UPDATE,
+            Self::Upsert { .. } => INSERT | UPDATE,
         }
     }
 }
 
-/// Why rows cannot be loaded into a table.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// There is no such table for this login.
-    #[error("there is no table `{0}`")]
-    NoTable(String),
-    /// It is no table, or more would happen than a load.
-    #[error("`{table}` cannot be loaded into: {reason}")]
-    NotLoadable {
-        /// The name, as given.
-        table: String,
-        /// Why not, as the end of the sentence.
-        reason: &'static str,
-    },
-    /// All rows of it would go, and with them rows of another table would go or change.
-    #[error("{table} cannot be emptied: rows of {other} would go or change with its rows")]
-    TakesOthers {
-        /// The name of the table, quoted.
-        table: String,
-        /// The name of one other, quoted.
-        other: String,
-    },
-    /// Rows with the same keys cannot be found in it.
-    #[error("no unique index of {table} has just these columns: {keys}")]
-    NoKey {
-        /// The name of the table, quoted.
-        table: String,
-        /// The names of the columns, with commas between them.
-        keys: String,
-    },
-    /// A table for markers is not one.
-    #[error(
-        "`{0}` is no table for markers; make it so: CREATE TABLE {0} (key text PRIMARY KEY, \
-         rows bigint NOT NULL, done_at timestamptz NOT NULL DEFAULT now())"
-    )]
-    NoMarkers(String),
-    /// PostgreSQL refused a statement, or cannot be reached.
-    #[error(transparent)]
-    Database(#[from] Error),
+impl TableLoad {
+    /// The name of the table with its schema, quoted.
+    pub(super) fn table(&self) -> &str {
+        &self.table
+    }
+}
+
+/// A load that has begun: the table takes rows with these columns, at once or when the load ends.
+#[derive(Debug)]
+pub struct BegunLoad {
+    pub(super) load: TableLoad,
+    pub(super) columns: Vec<String>,
+    /// The table that rows go into first, quoted.
+    pub(super) first_stop: String,
+    /// The name of the statement that inserts rows, once there is one.
+    pub(super) insert: Option<String>,
+}
+
+impl BegunLoad {
+    /// Whether the rows wait beside the table until the load ends.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.load.kind, LoadKind::Upsert { .. })
+    }
 }
 
 const TARGET: &str = "
@@ -115,90 +97,90 @@ LATERAL (SELECT pg_catalog.array_agg(relid::pg_catalog.oid) || class.oid AS ids
 WHERE class.oid = pg_catalog.to_regclass($1)";
 
 impl WriteTransaction {
-    /// Looks at a table that rows are to be loaded into, and judges what a load calls there.
+    /// Looks at a table that rows are to be loaded into, and judges what such a load calls there.
     ///
     /// # Errors
-    /// There is no such table, or it cannot be loaded into, with the reason.
-    pub async fn target(&mut self, table: &str, kind: LoadKind) -> Result<LoadTarget, LoadError> {
-        Ok(self.look(table, kind).await?.0)
+    /// There is no such table, or it cannot be loaded into in this way, with the reason.
+    pub async fn judge_load(
+        &mut self,
+        table: &str,
+        kind: LoadKind,
+    ) -> Result<TableLoad, LoadError> {
+        let (load, _) = self.look(table, kind).await?;
+        if let LoadKind::Upsert { keys } = &load.kind {
+            self.check_key(&load.table, keys).await?;
+        }
+        Ok(load)
     }
 
-    /// Whether an earlier transaction has marked `key` as done. One that has set its mark and not
-    /// ended yet is waited for, however long that takes; this one ends.
+    /// Begins a load of rows with these columns: an overwrite takes all rows out of the table.
     ///
     /// # Errors
-    /// The table is none for markers, or PostgreSQL refuses the look.
-    pub async fn is_marked(mut self, table: &str, key: &str) -> Result<bool, LoadError> {
-        let is_marked = self.try_to_mark(table, key).await.map(|is_new| !is_new);
-        self.roll_back().await;
-        is_marked
+    /// The rows lack a key of the load, or PostgreSQL refuses to delete those there are: a key
+    /// elsewhere may refer to them.
+    pub async fn begin_load(
+        &mut self,
+        load: TableLoad,
+        columns: Vec<String>,
+    ) -> Result<BegunLoad, LoadError> {
+        let first_stop = match &load.kind {
+            LoadKind::Append => load.table.clone(),
+            LoadKind::Overwrite => {
+                self.empty(&load.table).await?;
+                load.table.clone()
+            }
+            LoadKind::Upsert { keys } => {
+                if let Some(key) = keys.iter().find(|key| !columns.contains(key)) {
+                    return Err(LoadError::NoKeyColumn(key.clone()));
+                }
+                self.begin_waiting(&load.table, &columns).await?
+            }
+        };
+        Ok(BegunLoad {
+            load,
+            columns,
+            first_stop,
+            insert: None,
+        })
     }
 
-    /// Only an INSERT waits for a transaction whose own mark nobody sees yet.
-    async fn try_to_mark(&mut self, table: &str, key: &str) -> Result<bool, LoadError> {
-        let markers = self.markers(table).await?;
-        self.without_time_limit().await?;
-        self.run("SET LOCAL lock_timeout = 0").await?;
-        let sql = format!(
-            "INSERT INTO {} (key, rows) VALUES ($1, 0) ON CONFLICT DO NOTHING RETURNING key",
-            markers.0
-        );
-        let statement = self.prepare(&sql).await?;
-        Ok(self.execute(&statement, &[Some(key)]).await? > 0)
-    }
-
-    /// Marks `key` as done, with the rows that were loaded. Of two transactions that do so one
-    /// fails.
-    ///
-    /// # Errors
-    /// The table is none for markers, or PostgreSQL refuses the row.
-    pub async fn mark(&mut self, table: &str, key: &str, rows: u64) -> Result<(), LoadError> {
-        let markers = self.markers(table).await?;
-        let sql = format!("INSERT INTO {} (key, rows) VALUES ($1, $2)", markers.0);
-        let statement = self.prepare(&sql).await?;
-        self.execute(&statement, &[Some(key), Some(&rows.to_string())])
-            .await?;
-        Ok(())
-    }
-
-    /// Takes all rows out of a table, which [`WriteTransaction::target`] has looked at for that: no
-    /// other table changes with it.
+    /// Does a load that brings no rows, and so no columns: an overwrite takes all rows out of the
+    /// table.
     ///
     /// # Errors
     /// PostgreSQL refuses to delete the rows: a key elsewhere may refer to them.
-    pub async fn empty(&mut self, target: &LoadTarget) -> Result<(), LoadError> {
-        Ok(self.run(&format!("DELETE FROM {}", target.0)).await?)
+    pub async fn load_nothing(&mut self, load: TableLoad) -> Result<(), LoadError> {
+        match load.kind {
+            LoadKind::Overwrite => Ok(self.empty(&load.table).await?),
+            LoadKind::Append | LoadKind::Upsert { .. } => Ok(()),
+        }
     }
 
-    /// Prepares the loading of rows with these columns, which fit `target`, into a table of those
-    /// columns: itself, or the one in which they wait. [`WriteTransaction::load`] takes its name.
+    /// Ends a load to which so many rows were given; how many the table has taken.
     ///
     /// # Errors
-    /// The table lacks one of the columns, or PostgreSQL refuses the statement.
-    pub async fn prepare_load(
+    /// PostgreSQL refuses a row, or the connection broke.
+    pub async fn end_load(&mut self, begun: BegunLoad, rows: u64) -> Result<u64, Error> {
+        match &begun.load.kind {
+            LoadKind::Append | LoadKind::Overwrite => Ok(rows),
+            LoadKind::Upsert { keys } => {
+                self.upsert_waiting(&begun.load.table, &begun.columns, keys)
+                    .await
+            }
+        }
+    }
+
+    async fn empty(&mut self, table: &str) -> Result<(), Error> {
+        self.run(&format!("DELETE FROM {table}")).await
+    }
+
+    /// The load of this kind into a table, judged but for its keys, and whether the table has a
+    /// key as one for markers has.
+    pub(super) async fn look(
         &mut self,
-        target: &LoadTarget,
-        into: &str,
-        columns: &[String],
-    ) -> Result<String, LoadError> {
-        let (table, columns) = (&target.0, quoted_names(columns));
-        let sql = format!(
-            "INSERT INTO {into} ({columns}) SELECT {columns}
-             FROM pg_catalog.json_populate_recordset(NULL::{table}, $1::pg_catalog.json)"
-        );
-        Ok(self.prepare(&sql).await?)
-    }
-
-    /// Loads rows, which `rows` has as a JSON array of objects.
-    ///
-    /// # Errors
-    /// PostgreSQL refuses a row: its type, a constraint or a time limit.
-    pub async fn load(&mut self, statement: &str, rows: &str) -> Result<(), LoadError> {
-        self.execute(statement, &[Some(rows)]).await?;
-        Ok(())
-    }
-
-    async fn look(&mut self, table: &str, kind: LoadKind) -> Result<(LoadTarget, bool), LoadError> {
+        table: &str,
+        kind: LoadKind,
+    ) -> Result<(TableLoad, bool), LoadError> {
         let rows = self.rows(TARGET, &[Some(table)]).await?;
         let Some(row) = rows.first() else {
             return Err(LoadError::NoTable(table.to_owned()));
@@ -214,7 +196,7 @@ impl WriteTransaction {
                 reason,
             });
         }
-        if let (LoadKind::Overwrite, Some(other)) = (kind, row.get("goes_with_it")) {
+        if let (LoadKind::Overwrite, Some(other)) = (&kind, row.get("goes_with_it")) {
             return Err(LoadError::TakesOthers {
                 table: row.text("name"),
                 other: other.to_owned(),
@@ -225,43 +207,10 @@ impl WriteTransaction {
         let session = self.lease.session();
         let judged = judge::judge_load(session, id, kind.events(), &allowed).await;
         self.note_judged(judged)?;
-        let name = row.text("name");
-        Ok((LoadTarget(name), row.get("has_key") == Some("true")))
-    }
-
-    async fn markers(&mut self, table: &str) -> Result<LoadTarget, LoadError> {
-        match self.look(table, LoadKind::Append).await {
-            Ok((markers, true)) => Ok(markers),
-            Ok((_, false)) | Err(LoadError::NoTable(_)) => {
-                Err(LoadError::NoMarkers(table.to_owned()))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn prepare(&mut self, sql: &str) -> Result<String, Error> {
-        let session = self.lease.session();
-        let name = session.fresh_name();
-        session.send_parse(&name, sql, &[])?;
-        session.flush().await?;
-        let reply = session.reply().await;
-        if reply.is_ok() {
-            session.forget_later(name.clone());
-        }
-        self.note(reply)?;
-        Ok(name)
-    }
-
-    /// Runs a prepared statement; how many rows it gives back.
-    async fn execute(
-        &mut self,
-        statement: &str,
-        parameters: &[Option<&str>],
-    ) -> Result<usize, Error> {
-        let session = self.lease.session();
-        session.send_execute(statement, parameters, 0)?;
-        session.flush().await?;
-        let reply = session.reply().await;
-        Ok(self.note(reply)?.rows.len())
+        let load = TableLoad {
+            table: row.text("name"),
+            kind,
+        };
+        Ok((load, row.get("has_key") == Some("true")))
     }
 }

@@ -1,46 +1,74 @@
 //! Rows that wait beside their table until all are there, and then go into it by their keys.
 
-use super::loading::{LoadError, LoadTarget};
+use super::load_error::LoadError;
 use super::{Error, WriteTransaction};
 use crate::new_table::quoted_names;
-use crate::session::quoted_name;
+use crate::session::{TextRow, quoted_name};
 
 /// The table in which rows wait; it goes with the transaction.
 const WAITING: &str = "pg_temp.portcullis_load";
 
+/// The sets of columns that a plain unique index keeps, a row each.
+const KEYS: &str = "
+SELECT pg_catalog.to_json(pg_catalog.array_agg(attname ORDER BY attname))::pg_catalog.text
+         AS columns
+FROM pg_catalog.pg_index
+JOIN pg_catalog.pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey[0:indnkeyatts - 1])
+WHERE indrelid = pg_catalog.to_regclass($1)
+  AND indisunique AND indimmediate AND indisvalid AND indpred IS NULL AND indexprs IS NULL
+GROUP BY indexrelid";
+
 impl WriteTransaction {
-    /// Makes the table in which rows with these columns wait; its name, quoted.
-    ///
-    /// # Errors
-    /// Event triggers of the database fire that are not harmless, or PostgreSQL refuses a column.
-    pub async fn begin_upsert(
+    /// Checks that a unique index of a table has just these columns.
+    pub(super) async fn check_key(
         &mut self,
-        target: &LoadTarget,
+        table: &str,
         columns: &[String],
-    ) -> Result<&'static str, LoadError> {
+    ) -> Result<(), LoadError> {
+        let mut wanted = columns.to_vec();
+        wanted.sort();
+        let keys = self.rows(KEYS, &[Some(table)]).await?;
+        let is_wanted = |key: &TextRow| {
+            let columns = serde_json::from_str::<Vec<String>>(&key.text("columns"));
+            columns.is_ok_and(|mut columns| {
+                columns.sort();
+                columns == wanted
+            })
+        };
+        match keys.iter().any(is_wanted) {
+            true => Ok(()),
+            false => Err(LoadError::NoKey {
+                table: table.to_owned(),
+                keys: columns.join(", "),
+            }),
+        }
+    }
+
+    /// Makes the table in which rows with these columns of `table` wait; its name, quoted.
+    pub(super) async fn begin_waiting(
+        &mut self,
+        table: &str,
+        columns: &[String],
+    ) -> Result<String, LoadError> {
         self.judge_event_triggers("CREATE TABLE AS").await?;
         let sql = format!(
-            "CREATE TEMPORARY TABLE portcullis_load ON COMMIT DROP AS SELECT {} FROM {} \
+            "CREATE TEMPORARY TABLE portcullis_load ON COMMIT DROP AS SELECT {} FROM {table} \
              WITH NO DATA",
             quoted_names(columns),
-            target.name()
         );
         self.run(&sql).await?;
-        Ok(WAITING)
+        Ok(WAITING.to_owned())
     }
 
     /// Inserts the rows that wait, or, where there is a row with the same keys, changes that one;
     /// how many rows they were.
-    ///
-    /// # Errors
-    /// PostgreSQL refuses a row, or the connection broke.
-    pub async fn upsert(
+    pub(super) async fn upsert_waiting(
         &mut self,
-        target: &LoadTarget,
+        table: &str,
         columns: &[String],
         keys: &[String],
     ) -> Result<u64, Error> {
-        let sql = statement(target.name(), columns, keys);
+        let sql = statement(table, columns, keys);
         let done = self.lease.session().run(&sql).await;
         Ok(self.note(done)?.row_count())
     }

@@ -76,12 +76,12 @@ impl SparkTableKind {
 }
 
 /// A name in the quotes of Spark SQL.
-pub fn quoted_name(name: &str) -> String {
+pub(crate) fn quoted_name(name: &str) -> String {
     format!("`{}`", name.replace('`', "``"))
 }
 
 /// A name with dots between its parts, each in the quotes of Spark SQL, as it may be already.
-pub fn quoted_path(name: &str) -> String {
+pub(crate) fn quoted_path(name: &str) -> String {
     let parts = name.split('.').map(|part| quoted_name(&unquoted(part)));
     parts.collect::<Vec<_>>().join(".")
 }

@@ -8,7 +8,7 @@ use super::Mode;
 use crate::call::Call;
 use crate::copy_format::{ColumnSummary, CopyWriter, LoadPlan, Misfit, created_columns};
 use crate::postgres::{
-    CopyForm, Database, LoadKind, LoadTarget, NewColumn, NewTable, WriteTransaction,
+    BegunLoad, CopyForm, Database, LoadKind, NewColumn, NewTable, TableLoad, WriteTransaction,
 };
 use crate::spark::connect::Event;
 use crate::tools::ToolFailure;
@@ -28,8 +28,7 @@ pub(super) struct Load<'a> {
 /// A load that PostgreSQL has taken and not yet kept.
 pub(super) struct Loaded {
     transaction: WriteTransaction,
-    target: LoadTarget,
-    columns: Vec<String>,
+    begun: BegunLoad,
     writer: CopyWriter,
     rows: u64,
     bytes: u64,
@@ -42,37 +41,30 @@ pub(super) struct Done {
     pub(super) columns: Vec<ColumnSummary>,
 }
 
-impl Mode {
-    /// The changes to the rows of the table, which is there by then.
-    fn kind(self) -> LoadKind {
-        match self {
-            Self::Append | Self::Create => LoadKind::Append,
-            Self::Overwrite => LoadKind::Overwrite,
-            Self::Upsert => LoadKind::Upsert,
-        }
-    }
-}
-
 impl Load<'_> {
     /// Checks that there is a table that can be loaded into, before Spark does anything.
     pub(super) async fn check(&self) -> Result<(), ToolFailure> {
         let mut transaction = self.database.write().await?;
         let checked = match self.mode {
             Mode::Create => Ok(()),
-            _ => self.target(&mut transaction).await.map(|_| ()),
+            _ => self.judge(&mut transaction).await.map(|_| ()),
         };
         transaction.roll_back().await;
         checked
     }
 
-    async fn target(&self, transaction: &mut WriteTransaction) -> Result<LoadTarget, ToolFailure> {
-        let table = self.table.full_name();
-        let target = transaction.target(&table, self.mode.kind()).await?;
-        if self.mode == Mode::Upsert {
-            let keys = &self.table.primary_key;
-            transaction.check_key(&target, keys).await?;
-        }
-        Ok(target)
+    /// The load into the table, which is there by then.
+    async fn judge(&self, transaction: &mut WriteTransaction) -> Result<TableLoad, ToolFailure> {
+        let kind = match self.mode {
+            Mode::Append | Mode::Create => LoadKind::Append,
+            Mode::Overwrite => LoadKind::Overwrite,
+            Mode::Upsert => LoadKind::Upsert {
+                keys: self.table.primary_key.clone(),
+            },
+        };
+        Ok(transaction
+            .judge_load(&self.table.full_name(), kind)
+            .await?)
     }
 
     /// Takes Spark's batches until there are no more.
@@ -125,7 +117,6 @@ impl Load<'_> {
     /// Finds out how the result fits, and begins the load.
     async fn begin(&self, first: &RecordBatch) -> Result<Loaded, ToolFailure> {
         let schema = first.schema_ref();
-        let keys = &self.table.primary_key;
         let mut transaction = self.database.write().await?;
         transaction.without_time_limit().await?;
         if self.mode == Mode::Create {
@@ -140,33 +131,20 @@ impl Load<'_> {
                 ..self.table.clone()
             };
             let unknown = |key: &&String| !table.columns.iter().any(|c| c.name == **key);
-            if let Some(key) = keys.iter().find(unknown) {
+            if let Some(key) = table.primary_key.iter().find(unknown) {
                 return Err(Misfit::Unknown(key.clone()).into());
             }
             transaction.make_table(&table).await?;
         }
-        let target = self.target(&mut transaction).await?;
-        let columns = transaction.load_columns(&target).await?;
+        let load = self.judge(&mut transaction).await?;
+        let columns = transaction.load_columns(&load).await?;
         let plan = LoadPlan::new(schema, &columns)?;
-        let columns: Vec<String> = plan.names().map(ToOwned::to_owned).collect();
-        if let Some(key) = keys.iter().find(|key| !columns.contains(key)) {
-            return Err(Misfit::Missing(key.clone()).into());
-        }
-        let table = match self.mode {
-            Mode::Append | Mode::Create => target.name(),
-            Mode::Overwrite => {
-                transaction.empty(&target).await?;
-                target.name()
-            }
-            Mode::Upsert => transaction.begin_upsert(&target, &columns).await?,
-        };
-        transaction
-            .begin_copy(table, &columns, CopyForm::Binary)
-            .await?;
+        let columns = plan.names().map(ToOwned::to_owned).collect();
+        let begun = transaction.begin_load(load, columns).await?;
+        transaction.begin_copy(&begun, CopyForm::Binary).await?;
         let mut loaded = Loaded {
             transaction,
-            target,
-            columns,
+            begun,
             writer: CopyWriter::new(plan),
             rows: 0,
             bytes: 0,
@@ -205,15 +183,12 @@ impl Loaded {
     }
 
     /// Keeps what was loaded, once Spark has said that it was all.
-    pub(super) async fn finish(mut self, load: &Load<'_>) -> Result<Done, ToolFailure> {
-        if load.mode == Mode::Upsert {
-            let keys = &load.table.primary_key;
-            let run = self.transaction.upsert(&self.target, &self.columns, keys);
-            self.rows = load.call.unless_cancelled(run).await??;
-        }
+    pub(super) async fn finish(mut self, call: &Call) -> Result<Done, ToolFailure> {
+        let end = self.transaction.end_load(self.begun, self.rows);
+        let rows = call.unless_cancelled(end).await??;
         self.transaction.commit().await?;
         Ok(Done {
-            rows: self.rows,
+            rows,
             bytes: self.bytes,
             columns: self.writer.summaries(),
         })

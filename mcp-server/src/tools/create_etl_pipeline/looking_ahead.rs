@@ -12,7 +12,6 @@ use crate::pipelines::{Destination, Flow, IntoPostgres, Source};
 use crate::postgres::TableName;
 use crate::services::Services;
 use crate::spark::connect::{Parameters, Statement};
-use crate::spark::quoted_path;
 use crate::tools::ToolFailure;
 use crate::tools::pipeline_changes::change;
 use crate::tools::sql_fault::SqlFault;
@@ -44,8 +43,7 @@ impl LookAhead<'_> {
         match &self.flow.destination {
             Destination::Postgres(into) => self.look_into(into, &mut warnings).await?,
             Destination::SparkSql { table, .. } => {
-                let look = format!("SELECT * FROM {} LIMIT 0", quoted_path(table));
-                let look = self.services.spark.check_read(Statement::new(look));
+                let look = self.services.spark.check_read(Statement::of_columns(table));
                 let judged = async { Ok(look.await?) };
                 let judged = self.in_time(judged).await;
                 // A table that is there may still be refused to a reader.
@@ -139,11 +137,7 @@ impl LookAhead<'_> {
             Some((name.clone(), value))
         };
         let samples: Map<String, Value> = self.flow.bind.iter().filter_map(sample).collect();
-        if samples.is_empty() {
-            return Ok(Parameters::None);
-        }
-        let named = Parameters::named(&samples);
-        named.map_err(|invalid| ToolFailure::invalid_arguments(invalid.to_string()))
+        Ok(Parameters::named(&samples)?)
     }
 
     fn missing_folder(&self) -> Option<String> {

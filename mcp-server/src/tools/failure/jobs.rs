@@ -1,7 +1,5 @@
 //! Failures of Spark jobs in the words of the tools.
 
-use std::error::Error as _;
-
 use super::ToolFailure;
 use crate::jobs::Error;
 
@@ -9,16 +7,8 @@ impl From<Error> for ToolFailure {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::NoStore => Self::unavailable(message).with_hint(
-                "the operator sets PORTCULLIS_STORE_URL to a PostgreSQL database and restarts the \
-                 server",
-            ),
-            Error::Store(cause) => {
-                let source = cause.source().map(ToString::to_string);
-                Self::unavailable(message)
-                    .with_hint("try again in a minute")
-                    .with_log(source.unwrap_or_default())
-            }
+            Error::NoStore => Self::without_records(&error),
+            Error::Store(cause) => Self::of_records(&cause),
             Error::Master(_) => {
                 Self::unavailable(message).with_hint("nothing was submitted; try again in a minute")
             }

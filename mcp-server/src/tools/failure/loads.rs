@@ -3,6 +3,10 @@
 use super::ToolFailure;
 use crate::copy_format::{Misfit, UnwritableValue};
 use crate::postgres::LoadError;
+use crate::spark::InsertError;
+
+/// The advice where the columns of a result are not those of the table.
+const NAME_THEM: &str = "name the columns in the query as the table has them; nothing was loaded";
 
 impl ToolFailure {
     /// All rows of these tables would go, and the caller has not said that this is meant.
@@ -47,6 +51,7 @@ impl From<LoadError> for ToolFailure {
             LoadError::NoKey { .. } => {
                 Self::new("42P10", message).with_hint("get_table_schema names the keys there are")
             }
+            LoadError::NoKeyColumn(_) => Self::new("does_not_fit", message).with_hint(NAME_THEM),
             LoadError::NoMarkers(_) => Self::new("no_markers", message),
             LoadError::Database(error) => error.into(),
         }
@@ -58,9 +63,7 @@ impl From<Misfit> for ToolFailure {
         let failure = Self::new("does_not_fit", misfit.to_string());
         match misfit {
             Misfit::Type { .. } => failure.with_hint("cast it in the query; nothing was loaded"),
-            _ => failure.with_hint(
-                "name the columns in the query as the table has them; nothing was loaded",
-            ),
+            _ => failure.with_hint(NAME_THEM),
         }
     }
 }
@@ -68,5 +71,18 @@ impl From<Misfit> for ToolFailure {
 impl From<UnwritableValue> for ToolFailure {
     fn from(value: UnwritableValue) -> Self {
         Self::new("does_not_fit", value.to_string()).with_hint("nothing was loaded")
+    }
+}
+
+impl From<InsertError> for ToolFailure {
+    fn from(error: InsertError) -> Self {
+        let message = error.to_string();
+        match error {
+            InsertError::NoColumn(_) => {
+                Self::new("does_not_fit", message).with_hint("nothing was written")
+            }
+            InsertError::Binary(_) => Self::new("does_not_fit", message),
+            InsertError::Rows(_) => Self::new("internal", message),
+        }
     }
 }

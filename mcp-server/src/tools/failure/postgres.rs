@@ -173,7 +173,6 @@ fn of_opening(error: &NotOpened) -> ToolFailure {
 fn hint(report: &ServerReport) -> Option<String> {
     let servers = report.hint.as_ref().map(|hint| hint.trim_end_matches('.'));
     let own = match report.code.as_str() {
-        _ if report.passes() => SOON,
         "57014" => {
             "the query ran into its time limit or was cancelled; narrow it, aggregate, or add \
              conditions"
@@ -193,6 +192,7 @@ fn hint(report: &ServerReport) -> Option<String> {
         "25006" => "only queries that read are run",
         "42501" => "the role that queries run as may not do this; ask the operator for the right",
         "55P03" => "somebody alters the table now; try again when that is over",
+        _ if report.is_passing() => SOON,
         "53400" => "the query needs more temporary space than it may have; narrow it",
         _ => return servers.map(ToOwned::to_owned),
     };

@@ -4,7 +4,7 @@
 use super::ToolFailure;
 use crate::quotes::shorten_name;
 use crate::results::SinkError;
-use crate::spark::connect::{ConnectError, SparkFailure};
+use crate::spark::connect::{ConnectError, InvalidParameters, SparkFailure};
 use crate::spark::{Error, SessionError};
 
 impl From<Error> for ToolFailure {
@@ -44,6 +44,12 @@ impl From<Error> for ToolFailure {
             Error::OutOfTime { .. } => Self::new("timeout", message)
                 .with_hint("read less data; submit_spark_job runs long work"),
         }
+    }
+}
+
+impl From<InvalidParameters> for ToolFailure {
+    fn from(invalid: InvalidParameters) -> Self {
+        Self::invalid_arguments(invalid.to_string())
     }
 }
 

@@ -89,7 +89,7 @@ pub(crate) fn unescape_beginning(raw: &[u8], form: StringForm) -> Cow<'_, [u8]> 
 }
 
 /// Appends the string that well-formed bytes between quotes stand for.
-pub(crate) fn unescape_into(raw: &[u8], text: &mut Vec<u8>) {
+fn unescape_into(raw: &[u8], text: &mut Vec<u8>) {
     count(raw.len());
     let mut at = 0;
     while let Some(byte) = raw.get(at) {
