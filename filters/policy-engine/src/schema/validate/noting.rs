@@ -1,4 +1,4 @@
-//! What is noted of an instance that does not fit, or cannot be read.
+//! The notes on an instance that does not fit, or cannot be read.
 
 use super::super::scan::Syntax;
 use super::super::violation::{MOST_VIOLATIONS, Violation};
