@@ -49,7 +49,7 @@ pub struct LeasedStep {
 /// One attempt of a step: what to do, and how to hear and tell of it.
 #[derive(Debug)]
 pub struct StepCall {
-    /// What to do, with what, and under which right.
+    /// The step, with all that its work needs.
     pub leased: LeasedStep,
     /// Where to tell how far it is.
     pub progress: ProgressReporter,
