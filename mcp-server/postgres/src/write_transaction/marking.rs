@@ -1,4 +1,4 @@
-//! Marks of what was done, in a table of the same database: an effect that is repeated happens once.
+//! Marks of what was done, in a table of the same database: a repeated effect happens once.
 
 use super::WriteTransaction;
 use super::load_error::LoadError;
