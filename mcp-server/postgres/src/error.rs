@@ -197,7 +197,9 @@ impl NotOpened {
     /// One sentence that says what its operator can do, who reads it in `/health` or in the log.
     pub fn operators_remedy(&self) -> &str {
         match &self.cause {
-            OpenError::Connect(ConnectError::Server(report)) if report.passes() => self.remedy(),
+            OpenError::Connect(ConnectError::Server(report)) if report.is_passing() => {
+                self.remedy()
+            }
             OpenError::Connect(_) => {
                 "see that it runs, and compare the POSTGRES_* settings of the data server (of a \
                  further database: its entry in POSTGRES_DATABASES_FILE)"

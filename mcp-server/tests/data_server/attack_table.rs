@@ -92,9 +92,9 @@ impl Attacked {
         refused
     }
 
-    /// Runs these stages, in as many pipelines as they need; those that succeed. They are stored past
-    /// the judge of the creation, as what an older server has stored, or what has become an attack
-    /// since. Only what no server can store is left out.
+    /// Runs these stages, in as many pipelines as they need; those that succeed. They are stored
+    /// past the judge of the creation, as what an older server has stored, or what has become an
+    /// attack since. Only what no server can store is left out.
     async fn stages_that_succeed(&self, stages: &[Value]) -> Vec<Value> {
         let client = self.server.client();
         let is_one = |stage: &&Value| definition(from_ref(*stage)).is_ok();
