@@ -1,5 +1,7 @@
 """Every client that people use lives through refusals and a restart, as docs/clients.md shows."""
 
+import json
+
 import pytest
 from client_life import GOOD, REFUSALS, ClientLife, Step, is_good
 from policy_of_queries import PolicyOfQueries
@@ -102,6 +104,29 @@ def row(life: ClientLife) -> str:
     ]
     package = life.client.package.removeprefix("@modelcontextprotocol/")
     return f"| {' | '.join([package, life.client.protocol, *forms])} |"
+
+
+PACKAGES = ("mcp", "fastmcp", "langchain-mcp-adapters")
+"""The packages on PyPI that are clients; the others of an environment are what they stand on."""
+
+
+def brought() -> set[str]:
+    """Returns every client that set-up brings, by name and version."""
+    found = set()
+    for file in (REPOSITORY / "setup/requirements").glob("clients*.txt"):
+        pins = (line.split(" ")[0].split("==") for line in file.read_text().splitlines())
+        found |= {" ".join(pin) for pin in pins if pin[0] in PACKAGES}
+    wanted = json.loads((REPOSITORY / "setup/clients-node/package.json").read_text())
+    for name, version in wanted["dependencies"].items():
+        # A package in several versions stands there under aliases, its own name in the version.
+        own_name, _, version = version.rpartition("@")
+        found.add(f"{own_name.removeprefix('npm:') or name} {version}")
+    return found
+
+
+def test_it_takes_every_client_that_set_up_brings(lives):
+    taken = {life.client.package for life in lives.values()}
+    assert brought() == taken
 
 
 def test_it_is_documented_as_it_was_seen(lives):
