@@ -1,11 +1,15 @@
 """What a crash leaves behind: of the data server in the middle of a load, a download, a result or
-a pipeline, and of Spark's master.
+a pipeline, of Spark's master, and of the SparkContext behind Spark Connect.
 
 Invariant 8 of docs/architecture.md. Jobs have their crash in `test_spark_jobs.py`.
 """
 
 import base64
 import hashlib
+import json
+import re
+import urllib.parse
+import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import pytest
 from gateway_tools import GatewayTools
 
 from polling import until
+from stack import AGAIN
 
 FINAL = {"succeeded", "failed", "cancelled"}
 LOADED = (4_000_000, 16_000_000, 64_000_000)
@@ -187,6 +192,38 @@ def test_it_ends_a_pipeline_once_whose_server_was_killed_during_its_load(tools, 
     listed = tools.done("list_pipelines", {"name": "killed"})["runs"]
     assert [(one["run_id"], one["status"]) for one in listed] == [(run["run_id"], "succeeded")]
     assert not unfinished(stack)
+
+
+CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
+
+
+@pytest.mark.run_last
+def test_it_starts_spark_connect_again_when_its_application_was_taken_from_it(tools, stack):
+    """An application that somebody ends on the master's page loses its SparkContext; its server
+    lives on, takes every statement and can run none.
+    """
+    first = stack.pid_of(CONNECT)
+    page = stack.environment_of("mcp-server")["SPARK_MASTER_UI"]
+    with urllib.request.urlopen(f"{page}/json/", timeout=20) as answer:
+        (application,) = [
+            application["id"]
+            for application in json.load(answer)["activeapps"]
+            if application["name"] == "Spark Connect server"
+        ]
+    with urllib.request.urlopen(page, timeout=20) as answer:
+        field = re.search(r"<input[^>]*csrfToken[^>]*>", answer.read().decode()).group(0)
+    token = re.search(r'value="([^"]+)"', field).group(1)
+    form = {"id": application, "terminate": "true", "csrfToken": token}
+    ended = urllib.parse.urlencode(form).encode()
+    urllib.request.urlopen(f"{page}/app/kill/", ended, timeout=20).close()
+    until("another server runs", lambda: stack.pid_of(CONNECT) not in (None, first), AGAIN, 0.5)
+
+    def counted() -> list | None:
+        is_good, answer = tools.outcome("execute_spark_sql", {"sql": "SELECT count(*) FROM events"})
+        return answer["rows"] if is_good else None
+
+    assert until("Spark runs statements again", counted, AGAIN, 0.5) == [[200000]]
+    assert "Spark Connect no longer worked" in stack.process.log_end(20_000)
 
 
 GATED = """

@@ -197,6 +197,45 @@ def test_it_moves_rows_of_postgres_and_of_files_into_tables_of_spark(writer, sta
     writer.done("execute_spark_sql", drop)
 
 
+DESTROYING = (
+    "DROP TABLE precious",
+    "TRUNCATE TABLE precious",
+    "INSERT OVERWRITE precious SELECT 2 AS id",
+    "WITH a AS (SELECT r'\\') INSERT OVERWRITE precious SELECT 2 AS id",
+    "-- a comment\rDROP TABLE precious",
+    "EXECUTE IMMEDIATE 'DROP TABLE precious'",
+    "BEGIN DROP TABLE precious; END",
+)
+
+
+def test_it_takes_no_source_that_destroys_where_statements_may_write(writer):
+    made = "CREATE OR REPLACE VIEW precious_view AS SELECT 1 AS id"
+    writer.done("execute_spark_sql", {"sql": made, "confirm": True})
+    create = {"sql": "CREATE TABLE precious USING parquet AS SELECT 1 AS id"}
+    writer.done("execute_spark_sql", create)
+    into = {"type": "file", "path": "precious.ndjson"}
+    for sql in (*DESTROYING, "DROP VIEW precious_view"):
+        source = {"type": "spark_sql", "sql": sql}
+        alone = {"name": "s", "source": source, "destination": into}
+        harmless = {"type": "spark_sql", "sql": "SELECT 1 AS id"}
+        transformed = {
+            **alone,
+            "source": harmless,
+            "transformations": [{"name": "one", "sql": sql}],
+        }
+        for stage in (alone, transformed):
+            is_good, refused = writer.outcome(
+                "create_etl_pipeline", {"name": "destroys", "confirm": True, "stages": [stage]}
+            )
+            assert not is_good and "stage `s`" in refused["error"]["message"], (sql, refused)
+        refused = writer.load(sql, "never_loaded", "create")
+        assert "error" in refused, (sql, refused)
+    rows = writer.done("execute_spark_sql", {"sql": "SELECT p.id FROM precious p, precious_view"})
+    assert rows["rows"] == [[1]]
+    for sql in ("DROP TABLE precious", "DROP VIEW precious_view"):
+        writer.done("execute_spark_sql", {"sql": sql, "confirm": True})
+
+
 def test_it_takes_nothing_else_for_a_value_where_spark_runs_without_ansi(
     installation, stack, tmp_path
 ):

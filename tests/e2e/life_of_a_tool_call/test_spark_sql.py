@@ -10,6 +10,27 @@ from outcomes import failure, structured
 from polling import until
 from sdk_client import Sdk, SdkClient
 
+NO_READS = (
+    "DROP TABLE IF EXISTS events",
+    "CREATE TEMPORARY VIEW mine AS SELECT 1",
+    "CREATE TABLE mine USING parquet AS SELECT 1 AS a",
+    "SET spark.sql.shuffle.partitions=1",
+    "SET spark.portcullis.access=write",
+    "USE default",
+    "SELECT reflect('java.lang.System', 'lineSeparator')",
+    "SELECT java_method('java.lang.Math', 'abs', -1)",
+    "SELECT * FROM text.`/etc/passwd`",
+    "SELECT * FROM text.`/no/such/file`",
+    "SELECT TRANSFORM (id) USING 'cat' AS (x) FROM range(1)",
+    "WITH a AS (SELECT 1) INSERT OVERWRITE DIRECTORY '/tmp/portcullis-made' USING csv SELECT 1",
+    "EXECUTE IMMEDIATE 'DROP VIEW events'",
+    "BEGIN DROP VIEW events; END",
+    "ADD JAR '/tmp/x.jar'",
+    "-- a comment\rDROP VIEW events",
+    "WITH a AS (SELECT r'\\') INSERT OVERWRITE DIRECTORY '/tmp/portcullis-made' USING csv SELECT 1",
+)
+"""Statements that change something, or reach out of Spark."""
+
 
 def test_it_answers_rows(client):
     result = structured(
@@ -50,30 +71,33 @@ def test_it_refuses_a_format_that_spark_sql_does_not_have(client):
     assert "do not fit its schema: /format" in failure(refused)
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "DROP TABLE IF EXISTS events",
-        "CREATE TEMPORARY VIEW mine AS SELECT 1",
-        "CREATE TABLE mine USING parquet AS SELECT 1 AS a",
-        "SET spark.sql.shuffle.partitions=1",
-        "SET spark.portcullis.access=write",
-        "USE default",
-        "SELECT reflect('java.lang.System', 'lineSeparator')",
-        "SELECT java_method('java.lang.Math', 'abs', -1)",
-        "SELECT * FROM text.`/etc/passwd`",
-        "SELECT * FROM text.`/no/such/file`",
-        "SELECT TRANSFORM (id) USING 'cat' AS (x) FROM range(1)",
-        "WITH a AS (SELECT 1) INSERT OVERWRITE DIRECTORY '/tmp/portcullis-made' USING csv SELECT 1",
-        "EXECUTE IMMEDIATE 'DROP VIEW events'",
-        "BEGIN DROP VIEW events; END",
-        "ADD JAR '/tmp/x.jar'",
-    ],
-)
+@pytest.mark.parametrize("sql", NO_READS)
 def test_it_refuses_whatever_is_no_read_with_a_sentence(client, sql):
     refused = client.call("execute_spark_sql", {"sql": sql})
     said = failure(refused)
     assert "[read_only]" in said, said
+
+
+@pytest.mark.parametrize("sql", NO_READS)
+def test_it_refuses_whatever_is_no_read_by_every_other_way_into_spark(stack, sql):
+    """By a load, by a pipeline (what it reads, and what it makes of that), and by a prompt."""
+    gateway = GatewayTools(stack.gateway_port)
+    # A load reads it between brackets, where what is no query is often no SQL either.
+    assert "error" in gateway.load(sql, "never_loaded", "create"), sql
+    source = {"type": "spark_sql", "sql": sql}
+    stage = {"name": "s", "source": source, "destination": {"type": "file", "path": "never"}}
+    harmless = {"type": "spark_sql", "sql": "SELECT 1 AS a"}
+    transformed = {**stage, "source": harmless, "transformations": [{"name": "t", "sql": sql}]}
+    for stages in ([stage], [transformed]):
+        pipeline = {"name": "never", "stages": stages}
+        is_good, refused = gateway.outcome("create_etl_pipeline", pipeline)
+        assert not is_good and "stage `s`, its source" in refused["error"]["message"], refused
+    prompt = {"name": "spark_optimization", "arguments": {"sql": sql}}
+    assert gateway.result("prompts/get", prompt)["messages"]
+    assert gateway.rows("SELECT to_regclass('never_loaded') IS NULL") == [[True]]
+    assert not Path("/tmp/portcullis-made").exists()
+    counted = gateway.done("execute_spark_sql", {"sql": "SELECT count(*) FROM events"})
+    assert counted["rows"] == [[200000]]
 
 
 def test_it_reads_all_of_spark_sql(client):
