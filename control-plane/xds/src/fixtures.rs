@@ -43,6 +43,16 @@ pub(crate) fn cluster(name: &str, revision: u32) -> Resource {
     })
 }
 
+/// A cluster that fills a batch alone; `revision` makes it differ.
+pub(crate) fn large_cluster(name: &str, revision: u32) -> Resource {
+    encode(&Cluster {
+        name: name.to_owned(),
+        alt_stat_name: "x".repeat(crate::session::MOST_BATCH_BYTES),
+        connect_timeout: Some(seconds(revision)),
+        ..Cluster::default()
+    })
+}
+
 /// A cluster whose endpoints come by EDS under its own name.
 pub(crate) fn eds_cluster(name: &str, revision: u32) -> Resource {
     let by_eds = cluster::DiscoveryType::Eds as i32;

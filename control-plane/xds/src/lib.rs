@@ -15,8 +15,9 @@
 //! What it keeps to:
 //! - make before break: clusters, endpoints, listeners, routes, extension configurations, each when
 //!   the ones before are answered; removals last;
-//! - one response per type in flight and one resource in each, so that a rejection takes nothing
-//!   else along;
+//! - one response per type in flight, with as many resources as one batch holds; after a rejection,
+//!   or no answer in time, the batch is split until the resource that is to blame is alone, and the
+//!   others have been taken;
 //! - a rejected version is not sent again before the last good one was acknowledged, and an
 //!   acknowledgement of bytes that Envoy may have taken for known is not believed; both outlive the
 //!   stream and, with the caller's store, the process;

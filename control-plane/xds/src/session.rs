@@ -10,11 +10,13 @@ mod standing;
 mod subscription;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
+#[cfg(test)]
+pub(crate) use plan::MOST_BATCH_BYTES;
 use standing::Position;
 pub(crate) use standing::Standing;
 pub(crate) use subscription::TypeMemory;
@@ -47,8 +49,9 @@ pub(crate) struct Answer {
 pub(crate) struct DeltaResponse {
     pub(crate) resource_type: ResourceType,
     pub(crate) nonce: String,
-    /// One at most, so that a rejection takes no sibling along (envoy#5739).
-    pub(crate) resource: Option<Arc<Resource>>,
+    /// As many as one batch holds. A rejection says nothing of the others, so they are sent again
+    /// in smaller batches (envoy#5739).
+    pub(crate) resources: Vec<Arc<Resource>>,
     pub(crate) removed: Vec<Arc<str>>,
 }
 
@@ -348,43 +351,51 @@ impl Session {
         let nonce = format!("{}-{}", self.stream.0, self.next_nonce);
         self.next_nonce += 1;
         let resource_type = step.resource_type();
-        let (resource, removed) = match step {
+        let (resources, removed) = match step {
             plan::Step::Send {
                 resource_type,
-                name,
-            } => {
-                let subscription = self.subscriptions.get(&resource_type);
-                let resource = snapshot
-                    .get(resource_type, &name)
-                    .zip(subscription)
-                    .map(|(desired, subscription)| subscription.next_content(&name, desired));
-                if let Some(cluster) = &resource {
-                    self.resend_endpoints_of(cluster);
-                }
-                (resource, Vec::new())
-            }
-            plan::Step::Remove { names, .. } => (None, names),
-            plan::Step::Greet { .. } => (None, Vec::new()),
+                names,
+            } => (self.contents(resource_type, &names, snapshot), Vec::new()),
+            plan::Step::Remove { names, .. } => (Vec::new(), names),
+            plan::Step::Greet { .. } => (Vec::new(), Vec::new()),
         };
+        for resource in &resources {
+            self.resend_endpoints_of(resource);
+        }
         let outstanding = Outstanding {
             nonce: nonce.clone(),
-            resource: resource.clone(),
+            resources: resources.clone(),
+            asked: BTreeSet::new(),
             removed: removed.clone(),
             sent_at: now,
         };
-        let desired = resource
-            .as_ref()
-            .and_then(|resource| snapshot.get(resource_type, resource.name()))
-            .map(|desired| desired.version());
         if let Some(subscription) = self.subscriptions.get_mut(&resource_type) {
-            subscription.sent(outstanding, desired, now);
+            subscription.sent(outstanding, snapshot, now);
         }
         DeltaResponse {
             resource_type,
             nonce,
-            resource,
+            resources,
             removed,
         }
+    }
+
+    fn contents(
+        &self,
+        resource_type: ResourceType,
+        names: &[Arc<str>],
+        snapshot: &Snapshot,
+    ) -> Vec<Arc<Resource>> {
+        let Some(subscription) = self.subscriptions.get(&resource_type) else {
+            return Vec::new();
+        };
+        names
+            .iter()
+            .filter_map(|name| {
+                let desired = snapshot.get(resource_type, name)?;
+                Some(subscription.next_content(name, desired))
+            })
+            .collect()
     }
 
     /// A cluster that Envoy receives anew warms until it receives its endpoints again, changed or

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from control_plane import ControlPlane, subscribed_envoy
 from free_ports import free_port
 from gateway_under_test import ANYTHING
 from managed_gateway import CALLS, listed
@@ -70,6 +71,38 @@ def suspended(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def test_it_serves_by_the_listeners_that_came_with_one_that_an_envoy_rejected(
+    installation, directory, occupied_port
+):
+    """Nothing was accepted before, so there is nothing to go back to: of all listeners of one
+    response Envoy serves by those that it can.
+    """
+    ports = [free_port() for _ in range(5)]
+    ports.insert(2, occupied_port)
+    document = {
+        "listeners": [
+            {"name": f"l{number}", "address": f"127.0.0.1:{port}", "servers": ["*"]}
+            for number, port in enumerate(ports)
+        ],
+        "servers": {"away": {"url": f"http://127.0.0.1:{free_port()}/mcp"}},
+    }
+    control_plane = ControlPlane(installation, directory, document)
+    envoy = subscribed_envoy(installation, directory, control_plane)
+    try:
+        until(
+            "it is rejected", lambda: [rejections(node) for node in control_plane.nodes()] != [[]]
+        )
+        (node,) = control_plane.nodes()
+        (text,) = rejections(node)
+        assert f":{occupied_port}" in text and "in use" in text, node
+        for port in ports:
+            if port != occupied_port:
+                until("it serves", lambda port=port: CALLS["add"].post_once(port).json["error"])
+    finally:
+        envoy.stop()
+        control_plane.stop()
 
 
 def in_force(managed) -> bool:

@@ -126,14 +126,14 @@ fn shortened(text: &str, most: usize) -> String {
 
 /// A response in Envoy's terms.
 pub(super) fn response(response: DeltaResponse) -> DeltaDiscoveryResponse {
-    let resource = response.resource.map(|resource| Resource {
+    let resources = response.resources.iter().map(|resource| Resource {
         name: resource.name().to_string(),
         version: resource.version().to_string(),
         resource: Some(resource.any().clone()),
         ..Resource::default()
     });
     DeltaDiscoveryResponse {
-        resources: resource.into_iter().collect(),
+        resources: resources.collect(),
         type_url: response.resource_type.type_url().to_owned(),
         removed_resources: response
             .removed

@@ -37,6 +37,9 @@ pub(crate) struct Subscription {
     pub(super) tracked: BTreeMap<Arc<str>, Tracked>,
     /// The names for which something is to be sent: the desired version, or that there is none.
     pub(super) pending: BTreeSet<Arc<str>>,
+    /// The names of batches that were rejected, or not answered: each of these smaller batches goes
+    /// out apart from the others, until the resource that is to blame is alone.
+    pub(super) apart: VecDeque<Vec<Arc<str>>>,
     /// The names whose last sent version was rejected.
     pub(super) rejected: BTreeSet<Arc<str>>,
     /// Rejected versions by name, until the Envoy acknowledges something else for the name.
@@ -205,6 +208,10 @@ impl Subscription {
                 self.pending.insert(Arc::clone(name));
             }
         }
+        for names in &mut self.apart {
+            names.retain(|name| self.pending.contains(name));
+        }
+        self.apart.retain(|names| !names.is_empty());
     }
 
     /// Has the name sent again, if the Envoy has it.
@@ -216,14 +223,9 @@ impl Subscription {
     }
 
     /// Takes note that a response went out.
-    pub(super) fn sent(
-        &mut self,
-        outstanding: Outstanding,
-        desired: Option<&Version>,
-        now: Instant,
-    ) {
+    pub(super) fn sent(&mut self, mut outstanding: Outstanding, snapshot: &Snapshot, now: Instant) {
         self.greeting = Greeting::Done;
-        if let Some(resource) = &outstanding.resource {
+        for resource in &outstanding.resources {
             let name = resource.name();
             let tracked = self
                 .tracked
@@ -231,15 +233,21 @@ impl Subscription {
                 .or_insert_with(|| Tracked::asked(now));
             tracked.sent = Some(resource.version().clone());
             tracked.reply = Reply::None;
+            let is_by_name = !resource.resource_type().empty_subscription_is_wildcard();
+            if tracked.demand == Demand::Asked && is_by_name {
+                outstanding.asked.insert(Arc::clone(name));
+            }
             tracked.demand = Demand::Answered;
             tracked.since = now;
-            if desired == Some(resource.version()) {
+            let desired = snapshot.get(resource.resource_type(), name);
+            if desired.is_some_and(|desired| desired.version() == resource.version()) {
                 self.pending.remove(name);
             } else {
                 self.detoured.insert(Arc::clone(name));
             }
             self.rejected.remove(name);
         }
+        self.no_longer_apart(&outstanding.resources);
         for name in &outstanding.removed {
             if self.named.contains(name) {
                 self.tracked.insert(
@@ -279,7 +287,7 @@ impl Subscription {
             .overdue
             .iter()
             .chain(&self.in_flight)
-            .filter_map(|outstanding| outstanding.resource.as_ref())
+            .flat_map(|outstanding| &outstanding.resources)
         {
             unanswered.insert(Arc::clone(resource.name()), resource.version().clone());
         }

@@ -2,6 +2,7 @@
 //! [`Peer`].
 
 mod answers;
+mod batches;
 mod order;
 mod random;
 mod standing;
@@ -165,13 +166,13 @@ impl Peer {
         let mut words = Vec::new();
         for response in self.session.poll(self.now) {
             let resource_type = response.resource_type;
-            if let Some(resource) = &response.resource {
+            for resource in &response.resources {
                 words.push(format!("+{resource_type} {}", resource.name()));
             }
             for name in &response.removed {
                 words.push(format!("-{resource_type} {name}"));
             }
-            if response.resource.is_none() && response.removed.is_empty() {
+            if response.resources.is_empty() && response.removed.is_empty() {
                 words.push(format!("{resource_type}: nothing"));
             }
             self.unanswered.insert(resource_type, response);

@@ -1,6 +1,7 @@
 //! Takes in an Envoy's answers to a subscription to one type, and that there is none in time.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,6 +14,9 @@ use crate::{
 
 /// How many responses that were never answered are remembered in case that the answer comes late.
 const OVERDUE_KEPT: usize = 16;
+/// How many resources that the Envoy's words on a batch may name are sent alone. Words that happen
+/// to contain many short names would make as many responses of one batch.
+const MOST_NAMED: usize = 8;
 
 impl Subscription {
     /// The Envoy answered. An answer to an older stream's nonce, or to one that is forgotten, says
@@ -24,7 +28,9 @@ impl Subscription {
         now: Instant,
     ) {
         let is_it = |outstanding: &Outstanding| outstanding.nonce == answer.nonce;
-        let (outstanding, older) = match self.in_flight.take_if(|outstanding| is_it(outstanding)) {
+        let in_time = self.in_flight.take_if(|outstanding| is_it(outstanding));
+        let is_in_time = in_time.is_some();
+        let (outstanding, older) = match in_time {
             Some(outstanding) => (outstanding, self.overdue.len()),
             None => {
                 let Some(place) = self.overdue.iter().position(is_it) else {
@@ -39,36 +45,90 @@ impl Subscription {
         self.pace = Pace::Answering;
         let lost: Vec<_> = self.overdue.drain(..older).collect();
         self.repeat(resource_type, lost);
-        let Some(resource) = outstanding.resource else {
-            return;
-        };
+        match (answer.rejection, outstanding.resources.as_slice()) {
+            (None, resources) => {
+                for resource in resources {
+                    self.acknowledged(resource_type, resource, now);
+                }
+            }
+            (Some(message), [resource]) => self.was_rejected(resource, message, now),
+            // It says nothing of any one of them. A late answer comes when they were sent again.
+            (Some(message), _) if is_in_time => self.split(&outstanding, &message),
+            (Some(_), _) => {}
+        }
+    }
+
+    fn was_rejected(&mut self, resource: &Arc<Resource>, message: String, now: Instant) {
         let name = Arc::clone(resource.name());
         let Some(tracked) = self.tracked.get_mut(&name) else {
             return;
         };
-        let is_the_last_sent = tracked.sent.as_ref() == Some(resource.version());
-        if is_the_last_sent {
-            tracked.since = now;
+        if tracked.sent.as_ref() != Some(resource.version()) {
+            return;
         }
-        let Some(message) = answer.rejection else {
-            return self.acknowledged(resource_type, &resource, is_the_last_sent);
+        tracked.since = now;
+        tracked.reply = Reply::Rejected {
+            message: message.clone(),
         };
-        if is_the_last_sent {
-            tracked.reply = Reply::Rejected {
-                message: message.clone(),
+        self.rejected.insert(Arc::clone(&name));
+        self.doubted.remove(&name);
+        // It is not good any more, for this Envoy.
+        self.good
+            .retain(|_, good| good.name() != &name || good.version() != resource.version());
+        let rejection = Rejection {
+            version: resource.version().clone(),
+            message: message.into(),
+        };
+        self.unsettled.insert(name, rejection);
+        self.rejections_changed = true;
+    }
+
+    /// Has the resources of a batch sent again in smaller ones: those that the Envoy's words name
+    /// alone, and the rest together; where they name none, or too many, in halves.
+    fn split(&mut self, batch: &Outstanding, message: &str) {
+        let mut names = Vec::new();
+        for resource in &batch.resources {
+            let name = resource.name();
+            let Some(tracked) = self.tracked.get_mut(name) else {
+                continue;
             };
-            self.rejected.insert(Arc::clone(&name));
-            self.doubted.remove(&name);
-            // It is not good any more, for this Envoy.
-            self.good
-                .retain(|_, good| good.name() != &name || good.version() != resource.version());
-            let rejection = Rejection {
-                version: resource.version().clone(),
-                message: message.into(),
-            };
-            self.unsettled.insert(name, rejection);
-            self.rejections_changed = true;
+            if tracked.sent.as_ref() != Some(resource.version()) {
+                continue;
+            }
+            if batch.asked.contains(name) {
+                tracked.ask();
+            } else {
+                tracked.repeat();
+            }
+            self.pending.insert(Arc::clone(name));
+            names.push(Arc::clone(name));
         }
+        let (named, rest): (Vec<_>, Vec<_>) = names
+            .iter()
+            .cloned()
+            .partition(|name| message.contains(&**name));
+        let smaller = if (1..=MOST_NAMED).contains(&named.len()) && !rest.is_empty() {
+            let alone = named.into_iter().map(|name| vec![name]);
+            alone.chain([rest]).collect()
+        } else {
+            let rest = names.split_off(names.len() / 2);
+            vec![names, rest]
+        };
+        for names in smaller.into_iter().rev().filter(|names| !names.is_empty()) {
+            self.apart.push_front(names);
+        }
+    }
+
+    /// Takes note that these are no longer to be sent apart from others.
+    pub(super) fn no_longer_apart(&mut self, sent: &[Arc<Resource>]) {
+        if self.apart.is_empty() {
+            return;
+        }
+        let sent: BTreeSet<&Arc<str>> = sent.iter().map(|resource| resource.name()).collect();
+        for names in &mut self.apart {
+            names.retain(|name| !sent.contains(name));
+        }
+        self.apart.retain(|names| !names.is_empty());
     }
 
     /// Takes in an acknowledgement. Envoy acknowledges an extension configuration whose bytes are
@@ -78,13 +138,17 @@ impl Subscription {
         &mut self,
         resource_type: ResourceType,
         resource: &Arc<Resource>,
-        is_the_last_sent: bool,
+        now: Instant,
     ) {
         let name = resource.name();
         let version = resource.version();
         let Some(tracked) = self.tracked.get_mut(name) else {
             return;
         };
+        let is_the_last_sent = tracked.sent.as_ref() == Some(version);
+        if is_the_last_sent {
+            tracked.since = now;
+        }
         if resource_type.is_skipped_when_known() {
             if let Some(rejection) = self.unsettled.get(name)
                 && rejection.version == *version
@@ -122,7 +186,7 @@ impl Subscription {
         if resource_type.is_skipped_when_known() {
             return;
         }
-        for resource in lost.into_iter().filter_map(|lost| lost.resource) {
+        for resource in lost.into_iter().flat_map(|lost| lost.resources) {
             if let Some(tracked) = self.tracked.get_mut(resource.name())
                 && tracked.reply == Reply::Overdue
                 && tracked.sent.as_ref() == Some(resource.version())
@@ -133,19 +197,23 @@ impl Subscription {
         }
     }
 
-    /// Stops waiting for an answer that is due.
+    /// Stops waiting for an answer that is due. Envoy may be silent about a batch because of one of
+    /// its resources: they are sent again in smaller ones.
     pub(in crate::session) fn expire(&mut self, ack_deadline: Duration, now: Instant) {
         let due = |outstanding: &mut Outstanding| outstanding.sent_at + ack_deadline <= now;
         let Some(outstanding) = self.in_flight.take_if(due) else {
             return;
         };
         self.pace = Pace::Stalled;
-        if let Some(resource) = &outstanding.resource
+        if let [resource] = outstanding.resources.as_slice()
             && let Some(tracked) = self.tracked.get_mut(resource.name())
             && tracked.sent.as_ref() == Some(resource.version())
         {
             tracked.reply = Reply::Overdue;
             tracked.since = now;
+        }
+        if outstanding.resources.len() > 1 {
+            self.split(&outstanding, "");
         }
         if self.overdue.len() == OVERDUE_KEPT {
             self.overdue.pop_front();

@@ -1,5 +1,6 @@
 //! Where one name, one type and one response stand with the Envoy.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -97,7 +98,9 @@ impl Tracked {
 #[derive(Debug)]
 pub(in crate::session) struct Outstanding {
     pub(in crate::session) nonce: String,
-    pub(in crate::session) resource: Option<Arc<Resource>>,
+    pub(in crate::session) resources: Vec<Arc<Resource>>,
+    /// The names of those that the Envoy had just asked for by name.
+    pub(in crate::session) asked: BTreeSet<Arc<str>>,
     pub(in crate::session) removed: Vec<Arc<str>>,
     pub(in crate::session) sent_at: Instant,
 }

@@ -5,7 +5,8 @@ use crate::{
     Resource,
     ResourceType::{Cluster, Endpoints, ExtensionConfig, Listener, Route},
     fixtures::{
-        cluster, eds_cluster, endpoints, extension, http_listener, listener, route, snapshot,
+        cluster, eds_cluster, endpoints, extension, http_listener, large_cluster, listener, route,
+        snapshot,
     },
 };
 
@@ -64,7 +65,11 @@ fn it_sends_type_after_type_each_when_the_one_before_is_acknowledged() {
 fn it_waits_with_a_type_for_all_of_an_earlier_type() {
     let mut peer = Peer::started(&snapshot(
         "1",
-        [cluster("a", 1), cluster("b", 1), listener("l", 1)],
+        [
+            large_cluster("a", 1),
+            large_cluster("b", 1),
+            listener("l", 1),
+        ],
     ));
     assert_eq!(peer.ack(Cluster), ["+cluster b"]);
     assert_eq!(peer.ack(Cluster), ["+listener l"]);
@@ -118,7 +123,10 @@ fn it_sends_what_a_warming_listener_asks_for_before_listeners_are_acknowledged()
     let rest = [route("r", ""), extension("e", "")];
     let mut peer = Peer::new();
     peer.assign(&snapshot("1", listeners.into_iter().chain(rest)));
-    assert_eq!(peer.subscribe(Listener, &[]), ["+listener l"]);
+    assert_eq!(
+        peer.subscribe(Listener, &[]),
+        ["+listener l", "+listener m"]
+    );
     assert_eq!(peer.subscribe(Route, &["r"]), ["+route configuration r"]);
     assert_eq!(
         peer.subscribe(ExtensionConfig, &["e"]),

@@ -5,7 +5,7 @@ use crate::{
     DeliveryState::{Acked, Pending, Sent, Unknown},
     Generation, NodeAnswer,
     ResourceType::{Cluster, ExtensionConfig, Listener, Route},
-    fixtures::{cluster, extension, http_listener, listener, route, snapshot},
+    fixtures::{cluster, extension, http_listener, large_cluster, listener, route, snapshot},
 };
 
 fn short(peer: &Peer) -> NodeAnswer {
@@ -66,15 +66,24 @@ fn it_waits_for_nothing_after_a_rejected_listener() {
 
 #[test]
 fn it_tells_a_rejection_before_the_rest_is_answered() {
-    let mut peer = Peer::started(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
+    let mut peer = Peer::started(&snapshot(
+        "1",
+        [large_cluster("a", 1), large_cluster("b", 1)],
+    ));
     peer.nack(Cluster, "bad");
     assert_eq!(short(&peer), NodeAnswer::Rejected);
 }
 
 #[test]
 fn it_tells_what_was_sent_from_what_waits_for_its_turn() {
-    let mut peer = Peer::settled(&snapshot("1", [cluster("a", 1), cluster("b", 1)]));
-    peer.assign(&snapshot("2", [cluster("a", 2), cluster("b", 2)]));
+    let mut peer = Peer::settled(&snapshot(
+        "1",
+        [large_cluster("a", 1), large_cluster("b", 1)],
+    ));
+    peer.assign(&snapshot(
+        "2",
+        [large_cluster("a", 2), large_cluster("b", 2)],
+    ));
     let states = [peer.state(Cluster, "a"), peer.state(Cluster, "b")];
     assert_eq!(states, [Sent, Pending]);
     peer.wait(ACK_DEADLINE);

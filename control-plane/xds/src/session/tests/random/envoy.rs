@@ -78,7 +78,7 @@ impl Envoy {
                     .iter()
                     .position(|(response, _)| response.resource_type == resource_type);
                 if let Some(place) = oldest
-                    && self.unanswered[place].0.resource.is_some()
+                    && !self.unanswered[place].0.resources.is_empty()
                 {
                     self.ignored.push(self.unanswered.remove(place));
                 }
@@ -224,11 +224,15 @@ impl Envoy {
     fn work_on(&mut self, response: &DeltaResponse, rejects: bool) -> Option<String> {
         let resource_type = response.resource_type;
         let rejects = rejects || self.is_sick;
-        let rejection = match &response.resource {
-            Some(resource) if !self.wants(resource_type, resource.name()) => None,
-            Some(resource) => self.look_at(resource, rejects),
-            None => None,
-        };
+        let wanted = response.resources.iter();
+        let wanted = wanted.filter(|resource| self.wants(resource_type, resource.name()));
+        let wanted: Vec<_> = wanted.map(Arc::clone).collect();
+        // What cannot be decoded takes the whole response along.
+        let answers: Vec<_> = wanted
+            .iter()
+            .map(|resource| self.look_at(resource, rejects))
+            .collect();
+        let rejection = answers.into_iter().flatten().next();
         for name in &response.removed {
             self.has.remove(&(resource_type, Arc::clone(name)));
         }
@@ -279,7 +283,7 @@ impl Envoy {
                 other.resource_type == resource_type && self.now - *sent_at < ACK_DEADLINE
             });
         assert!(!in_flight, "two {resource_type} responses in flight");
-        if let Some(resource) = &response.resource {
+        for resource in &response.resources {
             assert!(response.removed.is_empty());
             assert!(self.wants(resource_type, resource.name()), "nobody asked");
         }
