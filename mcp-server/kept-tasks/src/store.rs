@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::file::{TaskFolder, has_expired};
 use crate::record::{TaskRecord, Times};
 use crate::running::Running;
-use crate::shares::{Owner, Shares};
+use crate::shares::{Owner, TaskShares};
 use crate::{Beginning, NotBegun, NotKept, TaskState, TaskStoreSettings, TaskView, UnknownTask};
 
 pub use place::{NotAnswered, TaskPlace};
@@ -34,7 +34,7 @@ pub struct TaskStore {
     folder: TaskFolder,
     settings: TaskStoreSettings,
     running: Mutex<HashMap<Uuid, Arc<Running>>>,
-    used: Mutex<Shares>,
+    used: Mutex<TaskShares>,
     work: TaskTracker,
     /// Held for writing by a sweep, which counts the files, and for reading by whoever counts one
     /// and makes it.
@@ -89,7 +89,9 @@ impl TaskStore {
             Err(error) => {
                 let mut shares = self.used();
                 shares.remove_task(id);
-                shares.remove_bytes(&beginning.owner, beginning.request_bytes);
+                shares
+                    .bytes
+                    .remove(&beginning.owner, beginning.request_bytes);
                 return Err(NotBegun::Disk(error));
             }
         };
@@ -155,7 +157,7 @@ impl TaskStore {
     /// The folder cannot be read, or something in it not removed; the rest is swept then.
     pub fn sweep(&self) -> io::Result<()> {
         let _counting = self.counting.write();
-        let mut shares = Shares::default();
+        let mut shares = TaskShares::default();
         let mut swept = Ok(());
         for path in self.folder.files()? {
             let removed = match has_expired(&path, SystemTime::now()) {
@@ -168,7 +170,7 @@ impl TaskStore {
                     let (id, owner) = self.owner_of(&path);
                     shares.add_task(id, &owner);
                     let bytes = std::fs::metadata(&path).map_or(0, |facts| facts.len());
-                    shares.add_bytes(&owner, bytes);
+                    shares.bytes.add(owner, bytes);
                 }
                 // Another process may have removed it.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => swept = Err(error),
@@ -176,7 +178,8 @@ impl TaskStore {
             }
         }
         for running in self.running().values() {
-            shares.add_bytes(&running.record.owner, running.request_bytes());
+            let owner = running.record.owner.clone();
+            shares.bytes.add(owner, running.request_bytes());
         }
         *self.used() = shares;
         swept
@@ -235,11 +238,13 @@ impl TaskStore {
         let mut shares = self.used();
         self.has_place(&shares, beginning)?;
         shares.add_task(id, &beginning.owner);
-        shares.add_bytes(&beginning.owner, beginning.request_bytes);
+        shares
+            .bytes
+            .add(beginning.owner.clone(), beginning.request_bytes);
         Ok(())
     }
 
-    fn has_place(&self, shares: &Shares, beginning: &Beginning) -> Result<(), NotBegun> {
+    fn has_place(&self, shares: &TaskShares, beginning: &Beginning) -> Result<(), NotBegun> {
         let TaskStoreSettings { most, quota, .. } = self.settings;
         let owner = &beginning.owner;
         if !shares.have_place(owner, most) {
@@ -247,7 +252,7 @@ impl TaskStore {
         }
         // Without it the work would be done for an answer that cannot be kept.
         let needed = SHORT_END.saturating_add(beginning.request_bytes);
-        if !shares.have_room(owner, needed, quota) {
+        if !shares.bytes.have_room(owner, needed, quota) {
             return Err(NotBegun::QuotaUsed { most: quota });
         }
         Ok(())
@@ -257,17 +262,17 @@ impl TaskStore {
     /// `counting`: a sweep between the two steps would count the request for a minute more.
     fn release_request(&self, running: &Running) {
         let bytes = running.take_request_bytes();
-        self.used().remove_bytes(&running.record.owner, bytes);
+        self.used().bytes.remove(&running.record.owner, bytes);
     }
 
     /// Takes room for an answer.
     fn take_bytes(&self, owner: &Owner, bytes: u64) -> Result<(), NotKept> {
         let most = self.settings.quota;
         let mut shares = self.used();
-        if bytes > SHORT_END && !shares.have_room(owner, bytes, most) {
+        if bytes > SHORT_END && !shares.bytes.have_room(owner, bytes, most) {
             return Err(NotKept::QuotaUsed { most });
         }
-        shares.add_bytes(owner, bytes);
+        shares.bytes.add(owner.clone(), bytes);
         Ok(())
     }
 
@@ -288,7 +293,7 @@ impl TaskStore {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn used(&self) -> MutexGuard<'_, Shares> {
+    fn used(&self) -> MutexGuard<'_, TaskShares> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

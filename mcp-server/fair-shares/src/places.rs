@@ -1,0 +1,140 @@
+//! Places that are given back when whoever took them drops them.
+
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::Shares;
+
+/// So many places for all callers, and a share for each. Clones share the places.
+#[derive(Debug)]
+pub struct Places<Caller> {
+    most: u64,
+    taken: Arc<Mutex<Shares<Caller>>>,
+}
+
+impl<Caller> Clone for Places<Caller> {
+    fn clone(&self) -> Self {
+        Self {
+            most: self.most,
+            taken: Arc::clone(&self.taken),
+        }
+    }
+}
+
+/// Some places of one caller, given back when this is dropped.
+#[derive(Debug)]
+pub struct Place<Caller: Eq + Hash> {
+    taken: Arc<Mutex<Shares<Caller>>>,
+    caller: Caller,
+    count: u64,
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoPlace {
+    /// There are not so many left.
+    #[error("all places are taken")]
+    AllTaken,
+    /// There are some left, and the caller has half of what the others leave.
+    #[error("the caller has its share of the places")]
+    ShareTaken,
+}
+
+impl<Caller: Eq + Hash + Clone> Places<Caller> {
+    /// So many places, of which none is taken.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most: whole(most),
+            taken: Arc::default(),
+        }
+    }
+
+    /// Takes `count` places.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub fn take(&self, caller: Caller, count: usize) -> Result<Place<Caller>, NoPlace> {
+        self.take_up_to(self.most, caller, count)
+    }
+
+    /// Takes `count` places, if `left` of them stay for whoever needs them more.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub fn take_leaving(
+        &self,
+        left: usize,
+        caller: Caller,
+        count: usize,
+    ) -> Result<Place<Caller>, NoPlace> {
+        self.take_up_to(self.most.saturating_sub(whole(left)), caller, count)
+    }
+
+    fn take_up_to(
+        &self,
+        most: u64,
+        caller: Caller,
+        count: usize,
+    ) -> Result<Place<Caller>, NoPlace> {
+        let count = whole(count);
+        let mut taken = lock(&self.taken);
+        if !taken.have_room(&caller, count, most) {
+            return Err(match taken.of_all().saturating_add(count) > most {
+                true => NoPlace::AllTaken,
+                false => NoPlace::ShareTaken,
+            });
+        }
+        taken.add(caller.clone(), count);
+        Ok(Place {
+            taken: Arc::clone(&self.taken),
+            caller,
+            count,
+        })
+    }
+}
+
+impl<Caller: Eq + Hash> Drop for Place<Caller> {
+    fn drop(&mut self) {
+        lock(&self.taken).remove(&self.caller, self.count);
+    }
+}
+
+fn whole(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+fn lock<T>(taken: &Mutex<T>) -> MutexGuard<'_, T> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_keeps_room_for_others_whoever_takes_all_that_it_gets() {
+        let places = Places::new(16);
+        let all = |caller: &'static str| {
+            let more = std::iter::from_fn(|| places.take(caller, 1).ok());
+            more.collect::<Vec<_>>()
+        };
+        let [ada, bob] = [all("ada"), all("bob")];
+        assert_eq!((ada.len(), bob.len()), (8, 4));
+        assert_eq!(places.take("ada", 1).map(drop), Err(NoPlace::ShareTaken));
+        assert_eq!(places.take("eve", 5).map(drop), Err(NoPlace::AllTaken));
+        drop((ada, bob));
+        assert!(places.take("eve", 8).is_ok());
+    }
+
+    #[test]
+    fn it_leaves_places_for_those_who_need_them_more() {
+        let places = Places::new(8);
+        let spare: Vec<_> = ["ada", "bob", "eve", "joe", "kim", "leo", "mia"]
+            .into_iter()
+            .map(|caller| places.take_leaving(2, caller, 1))
+            .collect();
+        assert_eq!(spare.iter().filter(|place| place.is_ok()).count(), 6);
+        assert!(matches!(spare.last(), Some(Err(NoPlace::AllTaken))));
+        assert!(places.take("mia", 1).is_ok());
+    }
+}
