@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use config::{CallerRoles, PostgresConfig, Secret, SslMode};
 use results::Limits;
+use tokio::time::Instant;
 
 use super::Error;
 use super::calm::Calm;
@@ -189,8 +190,9 @@ impl Database {
     }
 
     /// The database as a caller sees it who gives each call so much time, where that is less than
-    /// the database's own: as long for its place in line, and as long for its work, up to the
-    /// moment when PostgreSQL is told to keep it.
+    /// the database's own: as long for its place in line, and as long for its work, from the
+    /// opening of a session where there is none, up to the moment when PostgreSQL is told to keep
+    /// it.
     #[must_use]
     pub fn within(&self, time: Option<Duration>) -> Self {
         Self {
@@ -199,10 +201,9 @@ impl Database {
         }
     }
 
-    /// The time that the work of a call may take.
-    pub(super) fn call_time(&self) -> Duration {
-        let most = self.most_time();
-        self.time.map_or(most, |time| time.min(most))
+    /// When the time is over that the caller gives a call; `None` where it gives none.
+    pub(super) fn callers_time(&self, begun: Instant) -> Option<Instant> {
+        begun.checked_add(self.time?)
     }
 
     /// The role of the caller, where callers have roles.

@@ -166,6 +166,10 @@ impl NotOpened {
         match &self.cause {
             OpenError::NotAllowed { message, .. } => message.clone(),
             OpenError::Setting(error) => error.to_string(),
+            OpenError::OutOfTime(time) => format!(
+                "PostgreSQL at `{address}` opened no connection within the {} s that the call has",
+                time.as_secs_f64()
+            ),
             OpenError::Connect(ConnectError::Server(report)) => match report.code.as_str() {
                 _ if report.is_passing() => {
                     format!("PostgreSQL takes no connection now: {}", report.message)
@@ -200,7 +204,7 @@ impl NotOpened {
             OpenError::Connect(ConnectError::Server(report)) if report.is_passing() => {
                 self.remedy()
             }
-            OpenError::Connect(_) => {
+            OpenError::Connect(_) | OpenError::OutOfTime(_) => {
                 "see that it runs, and compare the POSTGRES_* settings of the data server (of a \
                  further database: its entry in POSTGRES_DATABASES_FILE)"
             }
@@ -212,6 +216,10 @@ impl NotOpened {
     pub fn remedy(&self) -> &str {
         match &self.cause {
             OpenError::NotAllowed { hint, .. } => hint,
+            OpenError::OutOfTime(_) => {
+                "give the call more time, or try again in a few seconds; if it stays so, ask the \
+                 operator to look at /health"
+            }
             OpenError::Setting(SessionError::Role(_)) => ROLE_REMEDY,
             OpenError::Setting(_) => {
                 "the operator should check POSTGRES_ROLE and that the user may take that role"

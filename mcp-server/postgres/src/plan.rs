@@ -42,7 +42,7 @@ impl Database {
         parameters: Option<&[Value]>,
     ) -> Result<Plan, Error> {
         let mut lease = self.lease_for_text(sql).await?;
-        self.in_time(async {
+        self.in_time(lease.begun, async {
             let statement = match self.judged(lease.session(), sql).await {
                 Ok(statement) => statement,
                 Err(error) => return Err(end_after(lease, error, sql).await),

@@ -12,6 +12,7 @@ use deadpool::managed::{
 };
 use futures::future::join_all;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::error::{Busy, Error, NotOpened};
 use super::session::{OpenError, Session, SessionSettings};
@@ -97,37 +98,35 @@ impl SessionPool {
     }
 
     /// A session, as soon as one is free, under a role where one is named. The wait in line comes
-    /// before the time of what is to run in it, and is no longer than `time`.
+    /// before the time of what is to run in it, and is no longer than `time`; nor is the opening of
+    /// a session, with which that time begins.
     pub(super) async fn lease(
         &self,
         role: Option<&str>,
         time: Option<Duration>,
     ) -> Result<Lease, Error> {
         let patience = self.patience(time);
+        let opening = OpeningTime::of(time);
         let timeouts = Timeouts {
             wait: Some(patience),
-            create: Some(LONGEST_OPENING),
+            create: Some(opening.most),
             recycle: None,
         };
-        match Box::pin(self.sessions.timeout_get(&timeouts)).await {
-            Ok(session) => {
-                let mut lease = Lease {
-                    session: Some(session),
-                    is_clean: false,
-                };
-                if let Some(role) = role {
-                    let taken = Box::pin(lease.session().take_role(role));
-                    let taken = tokio::time::timeout(LONGEST_OPENING, taken).await;
-                    let taken = taken.unwrap_or(Err(ConnectError::TimedOut.into()));
-                    taken.map_err(|cause| self.not_opened(cause))?;
-                }
-                Ok(lease)
-            }
-            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(self.busy(patience).into()),
-            Err(PoolError::Timeout(_)) => Err(self.not_opened(ConnectError::TimedOut.into())),
-            Err(PoolError::Backend(cause)) => Err(self.not_opened(cause)),
-            Err(error) => Err(Error::NoSession(error.to_string())),
+        let mut lease = match Box::pin(self.sessions.timeout_get(&timeouts)).await {
+            Ok(session) => Lease::of(session),
+            Err(PoolError::Timeout(TimeoutType::Wait)) => return Err(self.busy(patience).into()),
+            Err(PoolError::Timeout(_)) => return Err(self.not_opened(opening.over())),
+            Err(PoolError::Backend(cause)) => return Err(self.not_opened(cause)),
+            Err(error) => return Err(Error::NoSession(error.to_string())),
+        };
+        if let Some(role) = role {
+            let over = lease.begun + opening.most;
+            let taken = Box::pin(lease.session().take_role(role));
+            let taken = tokio::time::timeout_at(over, taken).await;
+            let taken = taken.unwrap_or_else(|_| Err(opening.over()));
+            taken.map_err(|cause| self.not_opened(cause))?;
         }
+        Ok(lease)
     }
 
     /// Opens so many sessions at once; they stay open for those who come.
@@ -176,14 +175,55 @@ impl SessionPool {
     }
 }
 
+/// The time that the opening of a session may take.
+#[derive(Debug, Clone, Copy)]
+struct OpeningTime {
+    most: Duration,
+    is_callers: bool,
+}
+
+impl OpeningTime {
+    /// That of a caller who gives so much time.
+    fn of(time: Option<Duration>) -> Self {
+        let own = time.filter(|time| *time < LONGEST_OPENING);
+        Self {
+            most: own.unwrap_or(LONGEST_OPENING),
+            is_callers: own.is_some(),
+        }
+    }
+
+    /// The end of an opening that took longer.
+    fn over(self) -> OpenError {
+        match self.is_callers {
+            true => OpenError::OutOfTime(self.most),
+            false => ConnectError::TimedOut.into(),
+        }
+    }
+}
+
 /// A borrowed session. Dropped before [`Lease::give_back`], what it runs is cancelled in PostgreSQL
 /// and the connection closed.
 pub(super) struct Lease {
     session: Option<Object<Opener>>,
     is_clean: bool,
+    /// When the place in line was reached: before the session was opened, where that was needed.
+    pub(super) begun: Instant,
 }
 
 impl Lease {
+    fn of(session: Object<Opener>) -> Self {
+        let is_new = Object::metrics(&session).recycle_count == 0;
+        let begun = match is_new {
+            true => session.opening_begun(),
+            false => Instant::now(),
+        };
+        Self {
+            session: Some(session),
+            is_clean: false,
+            begun,
+        }
+    }
+
     /// The session that this lease keeps from others.
     pub(super) fn session(&mut self) -> &mut Session {
         match &mut self.session {

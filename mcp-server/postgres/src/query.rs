@@ -39,7 +39,7 @@ impl Database {
         sink: &mut dyn RowSink,
     ) -> Result<Written, Error> {
         let lease = self.lease_for_text(sql).await?;
-        self.in_time(async {
+        self.in_time(lease.begun, async {
             let mut lease = match self.run_warm(lease, sql, parameters, sink).await {
                 Warm::Ended(written) => return written,
                 Warm::Cold(lease) => *lease,

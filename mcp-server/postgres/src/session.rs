@@ -19,6 +19,7 @@ use std::sync::Arc;
 use postgres_protocol::IsNull;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
+use tokio::time::Instant;
 
 use super::wire::{Backend, Login, LongRow, RowPiece, Wire, WireError, connect};
 
@@ -37,6 +38,7 @@ pub(super) struct Session {
     wire: Wire,
     login: Arc<Login>,
     backend: Backend,
+    opening_begun: Instant,
     facts: SessionFacts,
     own: HashMap<&'static str, OwnStatement>,
     next_name: u64,
@@ -59,8 +61,10 @@ impl Session {
         login: &Arc<Login>,
         settings: &SessionSettings,
     ) -> Result<Self, OpenError> {
+        let opening_begun = Instant::now();
         let (wire, backend) = connect(login).await?;
         let mut session = Self::on(wire, login, backend);
+        session.opening_begun = opening_begun;
         session.facts = settings::settle(&mut session, settings).await?;
         // Prepared now, so that it can later be sent together with what surrounds it.
         session.rows(STATE, &[]).await?;
@@ -73,6 +77,7 @@ impl Session {
             wire,
             login: Arc::clone(login),
             backend,
+            opening_begun: Instant::now(),
             facts: SessionFacts::default(),
             own: HashMap::new(),
             next_name: 0,
@@ -83,6 +88,11 @@ impl Session {
             kept: KeptStatements::default(),
             known_harmless: HashSet::new(),
         }
+    }
+
+    /// When it began to be opened.
+    pub(super) fn opening_begun(&self) -> Instant {
+        self.opening_begun
     }
 
     pub(super) fn facts(&self) -> &SessionFacts {

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::pool::Lease;
 use super::session::{SessionError, TextRow};
 use super::{Database, Error};
@@ -39,19 +41,24 @@ impl Database {
     /// When PostgreSQL cannot be reached, or every such connection is busy.
     pub async fn read(&self) -> Result<ReadTransaction, Error> {
         let lease = self.lease(&self.catalogue).await?;
-        self.in_time(ReadTransaction::begin(lease)).await
+        self.in_time(lease.begun, ReadTransaction::begin(lease))
+            .await
     }
 
     /// The result of `call`, unless that takes longer than it may; what it runs is cancelled then.
-    /// A session is taken before: a call that only waited in line was not slow.
+    /// A session is taken before: a call that only waited in line was not slow. The time that the
+    /// caller gives runs from `begun`, where the place in line was reached ([`Lease::begun`]).
     ///
     /// # Errors
     /// Those of `call`, and that the time is over.
     pub(super) async fn in_time<T>(
         &self,
+        begun: Instant,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        tokio::time::timeout(self.call_time(), call)
+        let over = Instant::now() + self.most_time();
+        let over = self.callers_time(begun).map_or(over, |own| own.min(over));
+        tokio::time::timeout_at(over, call)
             .await
             .unwrap_or_else(|_| Err(Error::OutOfTime))
     }

@@ -53,8 +53,10 @@ impl Database {
     /// every such connection is busy.
     pub async fn write(&self) -> Result<WriteTransaction, Error> {
         let mut lease = self.lease(self.writers()?).await?;
-        self.in_time(async { Ok(lease.session().begin(BEGIN).await?) })
-            .await?;
+        self.in_time(lease.begun, async {
+            Ok(lease.session().begin(BEGIN).await?)
+        })
+        .await?;
         Ok(WriteTransaction {
             database: self.clone(),
             lease,

@@ -235,6 +235,18 @@ async fn it_ends_a_call_when_postgresql_falls_silent() {
     }
 }
 
+#[tokio::test]
+async fn it_opens_a_connection_within_the_time_that_the_call_has_and_says_so() {
+    let port = silent_postgresql().await;
+    let server = Server::at(port, "postgres", &[]).await;
+    let arguments = json!({"sql": "SELECT 1", "timeout": 1});
+    let answer = server.client().call("execute_query", arguments).await;
+    let (code, message) = answer.failure();
+    assert_eq!(code, "unavailable", "{message}");
+    let words = "opened no connection within the 1 s that the call has";
+    assert!(message.contains(words), "{message}");
+}
+
 /// All that `server` says to `text`, until it hangs up.
 async fn said_to(server: &Server, text: &str) -> String {
     let mut stream = TcpStream::connect(&server.address)

@@ -133,7 +133,7 @@ impl Database {
             return Ok(described);
         }
         let lease = self.lease(&self.catalogue).await?;
-        self.in_time(async {
+        self.in_time(lease.begun, async {
             let mut asking = self.ask(lease, question).await?;
             let described = describe(&mut asking.transaction, wanted).await;
             asking.end(described).await

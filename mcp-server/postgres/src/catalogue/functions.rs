@@ -38,7 +38,7 @@ impl Database {
             return Ok(functions);
         }
         let lease = self.lease(&self.catalogue).await?;
-        self.in_time(async {
+        self.in_time(lease.begun, async {
             let mut asking = self.ask(lease, question).await?;
             let functions = read(&mut asking.transaction, &parameters).await;
             asking.end(functions).await

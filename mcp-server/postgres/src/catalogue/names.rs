@@ -38,7 +38,7 @@ impl Database {
             return Ok(names);
         }
         let lease = self.lease(&self.catalogue).await?;
-        self.in_time(async {
+        self.in_time(lease.begun, async {
             let mut asking = self.ask(lease, question).await?;
             let rows = asking.transaction.rows(sql, parameters).await;
             let names = rows.map(|rows| rows.iter().map(|row| row.text("name")).collect());

@@ -104,7 +104,7 @@ impl Database {
             return Ok(tables);
         }
         let lease = self.lease(&self.catalogue).await?;
-        self.in_time(async {
+        self.in_time(lease.begun, async {
             let mut asking = self.ask(lease, question).await?;
             let rows = asking.transaction.rows(TABLES, &parameters).await;
             let tables = rows.map(|rows| rows.iter().map(summary).collect());

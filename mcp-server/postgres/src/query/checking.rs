@@ -12,7 +12,7 @@ impl Database {
     /// be reached.
     pub async fn check_query(&self, sql: &str) -> Result<usize, Error> {
         let mut lease = self.lease_for_text(sql).await?;
-        self.in_time(async {
+        self.in_time(lease.begun, async {
             let statement = match self.judged(lease.session(), sql).await {
                 Ok(statement) => statement,
                 Err(error) => return Err(end_after(lease, error, sql).await),

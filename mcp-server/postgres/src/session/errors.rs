@@ -1,6 +1,7 @@
 //! Why a session could not be opened, or brought no rows.
 
 use std::io;
+use std::time::Duration;
 
 use crate::wire::{ConnectError, ServerReport, WireError};
 
@@ -56,4 +57,7 @@ pub enum OpenError {
         /// A sentence that tells the operator what to do.
         hint: String,
     },
+    /// It took longer than the caller gives.
+    #[error("not opened within {} s", .0.as_secs_f64())]
+    OutOfTime(Duration),
 }

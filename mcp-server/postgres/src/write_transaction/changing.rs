@@ -64,7 +64,7 @@ impl Database {
     ) -> Result<Changed, Error> {
         check_text(change.sql)?;
         let mut lease = self.lease(self.writers()?).await?;
-        let changing = self.in_time(async {
+        let changing = self.in_time(lease.begun, async {
             let judged = self.judged_twice(lease.session(), change).await;
             let statement = match judged {
                 Ok(statement) => statement,
@@ -98,7 +98,7 @@ impl Database {
     pub async fn judge_change(&self, change: &Change<'_>) -> Result<usize, Error> {
         check_text(change.sql)?;
         let mut lease = self.lease(self.writers()?).await?;
-        self.in_time(async {
+        self.in_time(lease.begun, async {
             match self.judged_for_reading(lease.session(), change).await {
                 Ok((parameters, harmless)) => {
                     match harmless.leaves_traces {

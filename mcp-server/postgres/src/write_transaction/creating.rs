@@ -43,7 +43,7 @@ impl Database {
         table.check()?;
         let statement = table.statement();
         let mut lease = self.lease(self.writers()?).await?;
-        let making = self.in_time(async {
+        let making = self.in_time(lease.begun, async {
             let made = self.judge_and_make(lease.session(), table, &statement);
             match made.await {
                 Ok(harmless) => Ok(Some((lease, harmless.leaves_traces))),

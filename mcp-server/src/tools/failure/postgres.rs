@@ -163,7 +163,7 @@ fn of_opening(error: &NotOpened) -> ToolFailure {
             ToolFailure::new(report.code.as_str(), error.to_string())
                 .with_log(error.cause.to_string())
         }
-        OpenError::Connect(_) => {
+        OpenError::Connect(_) | OpenError::OutOfTime(_) => {
             ToolFailure::unavailable(error.to_string()).with_log(error.cause.to_string())
         }
     };
