@@ -36,12 +36,20 @@ pub struct BodyReader {
     budget: Arc<Semaphore>,
 }
 
-/// A whole body, and its part of the budget for as long as it lives.
+/// A body that was read to its end.
 #[derive(Debug)]
 pub struct ReadBody {
     /// The body in one piece.
     pub bytes: Bytes,
-    _part_of_budget: Option<OwnedSemaphorePermit>,
+    /// Its part of the budget.
+    pub place: BodyPlace,
+}
+
+/// The part of the budget that a body has until the last clone of this is dropped: whoever keeps
+/// what a body said keeps one.
+#[derive(Debug, Clone, Default)]
+pub struct BodyPlace {
+    _part: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 /// A body that was not read to its end. What still comes of it is taken for a while: a client that
@@ -105,7 +113,9 @@ impl BodyReader {
         match read {
             Ok(part_of_budget) => Ok(ReadBody {
                 bytes: bytes.freeze(),
-                _part_of_budget: part_of_budget,
+                place: BodyPlace {
+                    _part: part_of_budget.map(Arc::new),
+                },
             }),
             Err(reason) => {
                 if reason != UnreadBody::BrokenOff {
@@ -252,7 +262,11 @@ mod tests {
             let small = reader.read(Body::from_stream(pieces(&[10]))).await;
             assert_eq!(small.expect("small").bytes.len(), 10);
         }
+        let kept = large.place.clone();
         drop(large);
+        let refused = reader.read(Body::from_stream(pieces(&[21]))).await;
+        assert!(refused.is_err(), "somebody keeps what the body said");
+        drop(kept);
         let read = reader.read(Body::from_stream(pieces(&[100]))).await;
         assert_eq!(read.expect("all was given back").bytes.len(), 100);
         assert_eq!(reader.budget.available_permits(), 100);

@@ -37,5 +37,5 @@ mod bodies;
 mod connections;
 
 pub use answers::{AnswerBudget, AnswerLimits, AnswerOverBudget};
-pub use bodies::{BegunBody, BodyLimits, BodyReader, ReadBody, UnreadBody};
+pub use bodies::{BegunBody, BodyLimits, BodyPlace, BodyReader, ReadBody, UnreadBody};
 pub use connections::{ConnectionLimits, Front, Refused};

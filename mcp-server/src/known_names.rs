@@ -3,7 +3,7 @@
 
 use crate::call::Call;
 use crate::jobs::JobFilter;
-use crate::services::Services;
+use crate::services::{Services, spark_caller};
 use crate::spark;
 use crate::tools::ToolFailure;
 
@@ -98,7 +98,8 @@ async fn spark_names(
     call: &Call,
     prefix: &str,
 ) -> Result<Vec<String>, spark::Error> {
-    let (spark, caller) = (&services.spark, call.session.as_deref());
+    let (spark, caller) = (&services.spark, spark_caller(call));
+    let caller = caller.as_ref();
     let (database, begun) = match prefix.rsplit_once('.') {
         Some((database, begun)) => (Some(database), begun),
         None => (None, prefix),

@@ -25,7 +25,8 @@
 #![recursion_limit = "256"]
 
 pub use {
-    call, config, copy_format, health, jobs, kept_results, kept_tasks, postgres, results, spark,
+    call, config, copy_format, health, jobs, kept_results, kept_tasks, metrics, postgres, results,
+    spark,
 };
 
 pub mod background;
@@ -34,7 +35,6 @@ pub mod flow_runner;
 pub mod known_names;
 pub mod large_buffers;
 pub mod mcp;
-pub mod metrics;
 pub mod pipelines;
 pub mod prompts;
 mod quotes;

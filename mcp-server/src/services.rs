@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use data_folder::default_data_folder;
 
-use crate::call::CallStatistics;
+use crate::call::{Call, CallStatistics};
 use crate::config::{BlockConfig, Config, TaskConfig, ToolSelection};
 use crate::jobs::Jobs;
 use crate::kept_results::{KeptResults, KeptResultsSettings};
@@ -13,7 +13,7 @@ use crate::kept_tasks::{TaskStore, TaskStoreSettings};
 use crate::metrics::Metrics;
 use crate::pipelines::Pipelines;
 use crate::postgres::Databases;
-use crate::spark::Spark;
+use crate::spark::{Spark, SparkCaller};
 
 /// The services behind the tools. Making them connects to nothing, so the server starts while they
 /// are down.
@@ -76,6 +76,26 @@ impl Services {
             text_bytes: config.text_bytes,
         })
     }
+}
+
+/// Settings of services that lead nowhere, for tests that ask none of them.
+#[cfg(test)]
+pub fn nowhere() -> Config {
+    let nowhere = [
+        "mcp-server",
+        "--postgres-port=1",
+        "--spark-remote=sc://127.0.0.1:1",
+        "--spark-master-rest=http://127.0.0.1:1",
+        "--spark-master-ui=http://127.0.0.1:1",
+    ];
+    clap::Parser::parse_from(nowhere)
+}
+
+/// The caller of a call, as Spark tells it from others; none of a call without a session.
+pub fn spark_caller(call: &Call) -> Option<SparkCaller> {
+    let session = call.session.clone()?;
+    let account = call.claimant.to_string();
+    Some(SparkCaller { session, account })
 }
 
 fn data_folder(config: &Config) -> PathBuf {

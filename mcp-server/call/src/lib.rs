@@ -5,6 +5,7 @@
 //! whatever does the work reads it.
 
 mod answers;
+mod claimant;
 mod client_log;
 mod deadline;
 mod progress;
@@ -16,6 +17,7 @@ use rmcp::model::{ClientCapabilities, ProtocolVersion};
 use tokio_util::sync::CancellationToken;
 
 pub use answers::Answers;
+pub use claimant::Claimant;
 pub use client_log::{ClientLog, LogListener, Severity};
 pub use deadline::{Deadline, spell_time};
 pub use progress::{Progress, ProgressListener};
@@ -29,6 +31,8 @@ pub struct Call {
     pub request_id: CorrelationId,
     /// The caller, as far as known.
     pub principal: Principal,
+    /// On whose account the call takes what there is little of.
+    pub claimant: Claimant,
     /// The revision of MCP that the client speaks.
     pub revision: Revision,
     /// The abilities of the client that a call may use.

@@ -4,8 +4,8 @@
 //! however much one takes, there is room for the next. The rule needs no list of callers, and no
 //! number for each.
 //!
-//! [`Shares`] counts for whoever decides by itself what is taken. A [`Place`] of [`Places`] is given
-//! back when it is dropped.
+//! [`Shares`] counts for whoever decides by itself what is taken. A [`Place`] of [`Places`] is
+//! given back when it is dropped.
 //!
 //! ```
 //! use fair_shares::{NoPlace, Places};

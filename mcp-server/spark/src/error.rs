@@ -31,13 +31,6 @@ pub enum Error {
          next one would not find it"
     )]
     NeedsSession(&'static str),
-    /// Spark has closed the session in which the caller had made something.
-    #[error(
-        "Spark has closed the session of this caller (it was restarted, or the session was idle \
-         for long); its temporary views, variables and settings are gone, and the statement did \
-         not run"
-    )]
-    SessionLost,
     /// Spark has no catalog of the name that a caller gives.
     #[error("Spark has no catalog `{0}`")]
     NoCatalog(String),

@@ -44,7 +44,7 @@ pub use error::Error;
 pub use inserting::{InsertError, TableInsert};
 pub use plain_query::is_plain_query;
 pub use queue::QueueFull;
-pub use sessions::SessionError;
+pub use sessions::{SessionError, SparkCaller};
 
 /// The user that statements run as while callers have no identity.
 const USER: &str = "portcullis";
@@ -110,7 +110,7 @@ impl Spark {
     /// Spark refuses the statement or cannot be reached, or the sink fails ([`Error`]).
     pub async fn run(
         &self,
-        caller: Option<&str>,
+        caller: Option<&SparkCaller>,
         statement: Statement,
         sink: Sink<'_>,
     ) -> Result<Written, Error> {
@@ -160,7 +160,7 @@ impl Spark {
     async fn run_to_its_end(
         &self,
         access: Access,
-        caller: Option<&str>,
+        caller: Option<&SparkCaller>,
         statement: Author<Statement>,
         mut sink: Sink<'_>,
     ) -> Result<Written, Error> {
@@ -218,7 +218,7 @@ impl Spark {
 
     async fn write(
         &self,
-        caller: Option<&str>,
+        caller: Option<&SparkCaller>,
         statement: Statement,
         sink: &mut Sink<'_>,
     ) -> Result<Written, Error> {
@@ -230,12 +230,8 @@ impl Spark {
         let execution = self.connect.execute(session, statement);
         let collected = collect(execution, sink).await;
         if lost_session(&collected) {
-            let was_changed = lease.is_changed();
             lease.forget();
             self.sessions.forget_reader(&reader);
-            if was_changed && matches!(&collected, Err(Error::Connect(ConnectError::SessionGone))) {
-                return Err(Error::SessionLost);
-            }
         } else if changed.is_some() && collected.is_ok() {
             lease.note_change();
         }
@@ -243,8 +239,8 @@ impl Spark {
     }
 
     /// Ends what a caller's session has in Spark.
-    pub fn end_session(&self, caller: &str) {
-        self.sessions.end(caller);
+    pub fn end_session(&self, session: &str) {
+        self.sessions.end(session);
     }
 
     /// Whether Spark Connect runs statements, and what it lets them do.

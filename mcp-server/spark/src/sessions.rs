@@ -2,10 +2,13 @@
 //!
 //! A session that reads cannot be changed, so all share it. One that writes has settings, a current
 //! schema and temporary views, which are its caller's; it ends with the caller's own session, and a
-//! call without a session has one to itself. Their number is bounded: the one that was idle for
-//! longest makes room, and while all are busy a newcomer is told to wait.
+//! call without a session has one to itself. Their number is bounded: of the caller who has the
+//! most the one that was idle for longest makes room, and while all are busy a newcomer is told to
+//! wait. Whoever had made something in a session that is gone is told so, once, before anything
+//! runs in another.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,6 +24,19 @@ use super::connect::{Connect, ConnectError, Session, SparkUser, Statement};
 /// Sessions that may write, at once. Each costs Spark's driver some megabytes while it lives.
 const WRITERS: usize = 64;
 
+/// Callers that are still to be told that their session is gone. Each has made something in it, so
+/// they are few; of more, the first hear that Spark does not find what they had made.
+const LOST: usize = 1024;
+
+/// A session of a caller, which finds there what its statements have made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SparkCaller {
+    /// The id of the caller's own session.
+    pub session: String,
+    /// The name by which callers are told apart who have many sessions.
+    pub account: String,
+}
+
 /// The sessions of this process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Sessions {
@@ -28,7 +44,7 @@ pub(super) struct Sessions {
     user: SparkUser,
     startup: Option<Startup>,
     reader: Arc<Mutex<Option<Opening>>>,
-    writers: Arc<Mutex<HashMap<String, Writer>>>,
+    writers: Arc<Mutex<Writers>>,
 }
 
 /// The statement that is run in a new server before any other, and the time that it has.
@@ -41,8 +57,52 @@ pub(super) struct Startup {
 /// The opening of the readers' session, and the session once it is open.
 type Opening = Shared<BoxFuture<'static, Result<Session, ConnectError>>>;
 
+/// The sessions that may write.
+#[derive(Debug, Default)]
+struct Writers {
+    open: HashMap<String, Writer>,
+    /// The callers who are to be told that theirs is gone.
+    lost: VecDeque<String>,
+}
+
+impl Writers {
+    /// Whether this caller is to be told that its session is gone; it is told once.
+    fn take_lost(&mut self, key: &str) -> bool {
+        let place = self.lost.iter().position(|lost| lost == key);
+        place.and_then(|place| self.lost.remove(place)).is_some()
+    }
+
+    /// Removes a session that its caller has not ended.
+    fn lose(&mut self, key: &str) -> Option<Writer> {
+        let lost = self.open.remove(key)?;
+        if lost.session.is_changed.load(Ordering::SeqCst) {
+            if self.lost.len() == LOST {
+                self.lost.pop_front();
+            }
+            self.lost.push_back(key.to_owned());
+        }
+        Some(lost)
+    }
+
+    /// The session that makes room for another: of the account that has the most, of those that
+    /// have one which nobody uses, the one that was idle for longest.
+    fn most_dispensable(&self) -> Option<String> {
+        let mut counts = HashMap::<&str, usize>::new();
+        for writer in self.open.values() {
+            *counts.entry(&writer.account).or_default() += 1;
+        }
+        let idle = self.open.iter().filter(|(_, writer)| writer.calls == 0);
+        let first = idle.max_by_key(|(_, writer)| {
+            let count = counts.get(writer.account.as_str());
+            (count, Reverse(writer.last_used))
+        });
+        first.map(|(key, _)| key.clone())
+    }
+}
+
 #[derive(Debug)]
 struct Writer {
+    account: String,
     session: Arc<WriterSession>,
     calls: usize,
     last_used: Instant,
@@ -64,6 +124,13 @@ pub enum SessionError {
     /// Every session that may write is busy.
     #[error("all {WRITERS} Spark sessions that may write are busy")]
     Busy,
+    /// The session is gone in which the caller had made something.
+    #[error(
+        "the session of this caller in Spark is closed (Spark was restarted, or the session was \
+         idle for long or made room for others); its temporary views, variables and settings are \
+         gone, and the statement did not run"
+    )]
+    Lost,
     /// Spark Connect does not answer, or refuses.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -156,7 +223,10 @@ impl Sessions {
     }
 
     /// The session of `caller`, or one for this call alone.
-    pub(super) async fn writer(&self, caller: Option<&str>) -> Result<WriterLease, SessionError> {
+    pub(super) async fn writer(
+        &self,
+        caller: Option<&SparkCaller>,
+    ) -> Result<WriterLease, SessionError> {
         let lease = self.lease(caller)?;
         let opening = || self.connect.open_for_writing(&self.user);
         let session = lease.session.opened.get_or_try_init(opening).await?;
@@ -168,18 +238,23 @@ impl Sessions {
         Ok(lease)
     }
 
-    fn lease(&self, caller: Option<&str>) -> Result<WriterLease, SessionError> {
-        let key = caller.map_or_else(|| format!("call {}", Uuid::new_v4()), ToOwned::to_owned);
+    fn lease(&self, caller: Option<&SparkCaller>) -> Result<WriterLease, SessionError> {
+        let key = match caller {
+            Some(caller) => caller.session.clone(),
+            None => format!("call {}", Uuid::new_v4()),
+        };
         let mut writers = lock(&self.writers);
-        if !writers.contains_key(&key) && writers.len() >= WRITERS {
-            let idle = writers.iter().filter(|(_, writer)| writer.calls == 0);
-            let oldest = idle.min_by_key(|(_, writer)| writer.last_used);
-            let oldest = oldest
-                .map(|(key, _)| key.clone())
-                .ok_or(SessionError::Busy)?;
-            self.close(writers.remove(&oldest).as_ref());
+        if writers.take_lost(&key) {
+            return Err(SessionError::Lost);
         }
-        let writer = writers.entry(key.clone()).or_insert_with(|| Writer {
+        if !writers.open.contains_key(&key) && writers.open.len() >= WRITERS {
+            let first = writers.most_dispensable().ok_or(SessionError::Busy)?;
+            self.close(writers.lose(&first).as_ref());
+        }
+        let writer = writers.open.entry(key.clone()).or_insert_with(|| Writer {
+            account: caller
+                .map(|caller| caller.account.clone())
+                .unwrap_or_default(),
             session: Arc::default(),
             calls: 0,
             last_used: Instant::now(),
@@ -193,9 +268,12 @@ impl Sessions {
         })
     }
 
-    /// Ends the Spark session of `caller`, if it has one.
-    pub(super) fn end(&self, caller: &str) {
-        let ended = lock(&self.writers).remove(caller);
+    /// Ends what a caller's session has in Spark.
+    pub(super) fn end(&self, session: &str) {
+        let mut writers = lock(&self.writers);
+        writers.take_lost(session);
+        let ended = writers.open.remove(session);
+        drop(writers);
         self.close(ended.as_ref());
     }
 
@@ -226,22 +304,18 @@ impl WriterLease {
         self.session.opened.get()
     }
 
-    /// Whether the caller has made something in the session that another would not have.
-    pub(super) fn is_changed(&self) -> bool {
-        self.session.is_changed.load(Ordering::SeqCst)
-    }
-
     /// Remembers that the caller has made something in the session.
     pub(super) fn note_change(&self) {
         self.session.is_changed.store(true, Ordering::SeqCst);
     }
 
-    /// Drops the session, which Spark has closed; the caller's next call opens another.
+    /// Drops the session, which Spark has closed. The caller's next call opens another, or is told
+    /// that what was made in this one is gone.
     pub(super) fn forget(self) {
         let mut writers = lock(&self.sessions.writers);
         let is_this = |writer: &Writer| Arc::ptr_eq(&writer.session, &self.session);
-        if writers.get(&self.key).is_some_and(is_this) {
-            writers.remove(&self.key);
+        if writers.open.get(&self.key).is_some_and(is_this) {
+            writers.lose(&self.key);
         }
     }
 }
@@ -249,7 +323,7 @@ impl WriterLease {
 impl Drop for WriterLease {
     fn drop(&mut self) {
         let mut writers = lock(&self.sessions.writers);
-        let Some(writer) = writers.get_mut(&self.key) else {
+        let Some(writer) = writers.open.get_mut(&self.key) else {
             return;
         };
         if !Arc::ptr_eq(&writer.session, &self.session) {
@@ -259,7 +333,7 @@ impl Drop for WriterLease {
         writer.last_used = Instant::now();
         // One that could not be opened is not kept either.
         if writer.calls == 0 && (self.ends_with_call || writer.session.opened.get().is_none()) {
-            let ended = writers.remove(&self.key);
+            let ended = writers.open.remove(&self.key);
             drop(writers);
             self.sessions.close(ended.as_ref());
         }

@@ -22,9 +22,14 @@ fn refused(class: &str) -> Turn {
 }
 
 async fn run(spark: &Spark, caller: Option<&str>, sql: &str) -> Result<usize, Error> {
+    let caller = caller.map(|session| SparkCaller {
+        session: session.to_owned(),
+        account: String::new(),
+    });
     let mut rows = JsonRows::new(spark.limits());
     let sink = Sink::Rows(&mut rows);
-    spark.run(caller, Statement::new(sql), sink).await?;
+    let run = spark.run(caller.as_ref(), Statement::new(sql), sink);
+    run.await?;
     Ok(rows.row_count())
 }
 
@@ -129,11 +134,36 @@ async fn it_tells_a_caller_that_what_it_had_made_in_its_session_is_gone_and_runs
     let made = run(&spark, Some("a"), "CREATE TEMPORARY VIEW v AS SELECT 1").await;
     assert_eq!(made.expect("it is made"), 1);
     let gone = run(&spark, Some("a"), "SELECT * FROM v").await;
-    assert!(matches!(gone, Err(Error::SessionLost)), "{gone:?}");
+    let is_lost = matches!(gone, Err(Error::Session(SessionError::Lost)));
+    assert!(is_lost, "{gone:?}");
     assert_eq!(executes(&fake), 2);
     // The session after that is a new one, of which nothing is missed.
     let next = run(&spark, Some("a"), "SELECT 1").await;
     assert_eq!(next.expect("rows"), 1);
+}
+
+#[tokio::test]
+async fn it_tells_a_caller_so_whose_session_was_lost_in_the_middle_of_another_statement() {
+    let script = vec![
+        done(),
+        Turn::Send(vec![Item::Rows(0, 1)], Ending::Quiet),
+        refused("INVALID_HANDLE.SESSION_NOT_FOUND"),
+        done(),
+    ];
+    let (fake, spark) = Fake::serve_spark_with(script, Access::Write).await;
+    run(&spark, Some("a"), "USE other").await.expect("a schema");
+    let delete = || run(&spark, Some("a"), "DELETE FROM t");
+    let cut = delete().await;
+    assert!(
+        matches!(cut, Err(Error::Connect(ConnectError::Lost))),
+        "{cut:?}"
+    );
+    // It would run in another schema.
+    let gone = delete().await;
+    let is_lost = matches!(gone, Err(Error::Session(SessionError::Lost)));
+    assert!(is_lost, "{gone:?}");
+    assert_eq!(executes(&fake), 2);
+    delete().await.expect("the caller knows");
 }
 
 #[tokio::test]

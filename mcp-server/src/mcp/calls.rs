@@ -44,8 +44,7 @@ impl McpServer {
         let session = call.session.as_deref();
         call.log = client_logs::of_request(&self.log_levels, session, context);
         // What is said before an answer is said in the same stream.
-        let may_be_asked = call.session.is_some() && call.client.can_be_asked();
-        call.takes_short_answers |= call.progress.is_heard() || call.log.is_heard() || may_be_asked;
+        call.takes_short_answers |= call.progress.is_heard() || call.log.is_heard();
         (call, (watch, guard))
     }
 
@@ -58,6 +57,7 @@ impl McpServer {
         cancelled: CancellationToken,
     ) -> Call {
         Call {
+            claimant: incoming.claimant(),
             request_id: incoming.id,
             principal: incoming.principal,
             client: self.usable_abilities(capabilities, &revision),

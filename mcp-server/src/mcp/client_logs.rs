@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fair_shares::{Place, Places};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 #[expect(deprecated, reason = "older clients ask for it")]
@@ -14,40 +15,73 @@ use rmcp::service::{Peer, RequestContext, RoleServer};
 use serde_json::Value;
 
 use super::answer::NAME;
-use crate::call::{ClientLog, LogListener, Severity};
+use crate::call::{Claimant, ClientLog, LogListener, Severity};
 
-/// Sessions whose level is remembered. Whoever set it first is forgotten first, and hears nothing
-/// until it sets it again.
+/// Sessions whose level is remembered. Of a caller who has its share of them the one that was set
+/// first is forgotten, and hears nothing until it is set again.
 const MOST_LEVELS: usize = 1024;
 
 /// The levels that the clients of sessions have set, the oldest first.
-#[derive(Debug, Default)]
-pub(super) struct LogLevels(Mutex<VecDeque<(String, Severity)>>);
+#[derive(Debug)]
+pub(super) struct LogLevels {
+    places: Places<Claimant>,
+    levels: Mutex<VecDeque<SessionLevel>>,
+}
+
+/// The level of one session.
+#[derive(Debug)]
+struct SessionLevel {
+    session: String,
+    least: Severity,
+    caller: Claimant,
+    _place: Place<Claimant>,
+}
+
+impl Default for LogLevels {
+    fn default() -> Self {
+        Self {
+            places: Places::new(MOST_LEVELS),
+            levels: Mutex::default(),
+        }
+    }
+}
 
 impl LogLevels {
-    /// Remembers the level of a session.
-    pub(super) fn set(&self, session: &str, least: Severity) {
+    /// Remembers the level of a session, for which one of its caller's may have to go. Where others
+    /// have left nothing, none is remembered.
+    pub(super) fn set(&self, session: &str, caller: Claimant, least: Severity) {
         let mut levels = self.lock();
-        levels.retain(|(known, _)| known != session);
-        if levels.len() == MOST_LEVELS {
-            levels.pop_front();
+        levels.retain(|known| known.session != session);
+        let mut place = self.places.take(caller.clone(), 1);
+        if place.is_err()
+            && let Some(oldest) = levels.iter().position(|known| known.caller == caller)
+        {
+            levels.remove(oldest);
+            place = self.places.take(caller.clone(), 1);
         }
-        levels.push_back((session.to_owned(), least));
+        if let Ok(place) = place {
+            levels.push_back(SessionLevel {
+                session: session.to_owned(),
+                least,
+                caller,
+                _place: place,
+            });
+        }
     }
 
     /// Forgets the level of a session that has ended.
     pub(super) fn forget(&self, session: &str) {
-        self.lock().retain(|(known, _)| known != session);
+        self.lock().retain(|known| known.session != session);
     }
 
     fn get(&self, session: &str) -> Option<Severity> {
         let levels = self.lock();
-        let set = levels.iter().find(|(known, _)| known == session);
-        set.map(|(_, least)| *least)
+        let set = levels.iter().find(|known| known.session == session);
+        set.map(|known| known.least)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, Severity)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VecDeque<SessionLevel>> {
+        self.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,12 +149,16 @@ fn level_of(severity: Severity) -> LoggingLevel {
 mod tests {
     use super::*;
 
+    fn named(name: &str) -> Claimant {
+        Claimant::Named(name.to_owned())
+    }
+
     #[test]
     fn it_remembers_the_level_of_each_session_that_was_set_last() {
         let levels = LogLevels::default();
-        levels.set("ours", Severity::Debug);
-        levels.set("other", Severity::Error);
-        levels.set("ours", Severity::Notice);
+        levels.set("ours", named("ada"), Severity::Debug);
+        levels.set("other", named("ada"), Severity::Error);
+        levels.set("ours", named("ada"), Severity::Notice);
         assert_eq!(levels.get("ours"), Some(Severity::Notice));
         levels.forget("ours");
         assert_eq!(levels.get("ours"), None);
@@ -128,13 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn it_remembers_a_bounded_number_of_levels() {
+    fn it_remembers_a_bounded_number_of_levels_and_no_caller_makes_it_forget_another_s() {
         let levels = LogLevels::default();
+        levels.set("bob's", named("bob"), Severity::Debug);
         for session in 0..MOST_LEVELS * 2 {
-            levels.set(&session.to_string(), Severity::Debug);
+            levels.set(&session.to_string(), named("ada"), Severity::Debug);
         }
-        assert_eq!(levels.lock().len(), MOST_LEVELS);
+        assert_eq!(levels.lock().len(), MOST_LEVELS / 2 + 1);
         assert_eq!(levels.get("0"), None);
+        let last = (MOST_LEVELS * 2 - 1).to_string();
+        assert_eq!(levels.get(&last), Some(Severity::Debug));
+        assert_eq!(levels.get("bob's"), Some(Severity::Debug));
     }
 
     #[test]

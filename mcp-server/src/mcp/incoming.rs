@@ -1,11 +1,12 @@
 //! The facts that a transport knows of a request beside its JSON.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rmcp::model::Extensions;
 
 use super::{RawResult, WayBack};
-use crate::call::{CorrelationId, Deadline, Principal};
+use crate::call::{Claimant, CorrelationId, Deadline, Principal};
 
 /// The facts that a transport knows of a request beside its JSON. The default is a request of a
 /// transport that knows nothing.
@@ -15,7 +16,9 @@ pub struct Incoming {
     pub id: CorrelationId,
     /// The caller, as far as the transport can trust what it hears.
     pub principal: Principal,
-    /// The session that the request belongs to.
+    /// The address of the other end of the connection.
+    pub peer: Option<IpAddr>,
+    /// The session that the request belongs to. No other caller has requests in it.
     pub session: Option<String>,
     /// Until when the request must be answered.
     pub deadline: Option<Deadline>,
@@ -25,6 +28,13 @@ pub struct Incoming {
     pub raw_result: Option<Arc<RawResult>>,
     /// The way to the client once the request has been answered.
     pub way_back: WayBack,
+}
+
+impl Incoming {
+    /// The caller on whose account places are taken.
+    pub fn claimant(&self) -> Claimant {
+        Claimant::of(&self.principal, self.peer)
+    }
 }
 
 /// Finds what the transport knows of a request among the request's extensions.

@@ -1,11 +1,11 @@
 //! The memory that requests and answers keep while a client, or a task, is waited for. The budget
-//! of bodies has counted them only until their request was read.
+//! of bodies counts the bytes in which they came, and many small values take many times as much.
 
-use std::sync::Arc;
-
+use fair_shares::{Place, Places};
 use rmcp::model::{CallToolRequestParams, ErrorData};
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::call::Claimant;
 
 /// The bytes of memory of a member of an object beside its name's letters and its value.
 const ENTRY: usize = 2 * size_of::<String>();
@@ -59,21 +59,25 @@ pub(super) fn check_answers<'v>(
 
 /// The memory of the requests whose clients are being asked, in all sessions.
 #[derive(Debug, Clone)]
-pub(super) struct WaitingRequests(Arc<Semaphore>);
+pub(super) struct WaitingRequests(Places<Claimant>);
 
 impl Default for WaitingRequests {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MOST_OF_REQUESTS)))
+        Self(Places::new(MOST_OF_REQUESTS))
     }
 }
 
 impl WaitingRequests {
-    /// Takes the memory of a request, until the permit is dropped; nothing where there is not so
-    /// much left. The first KiB of each is not counted.
-    pub(super) fn count(&self, request: &CallToolRequestParams) -> Option<OwnedSemaphorePermit> {
+    /// Takes the memory of a caller's request, until the place is dropped; nothing where there is
+    /// not so much left, or the caller has its share. The first KiB of each is not counted.
+    pub(super) fn count(
+        &self,
+        caller: &Claimant,
+        request: &CallToolRequestParams,
+    ) -> Option<Place<Claimant>> {
         let bytes = memory_of(request.arguments.iter().flatten());
-        let kib = u32::try_from(bytes / 1024).ok()?;
-        Arc::clone(&self.0).try_acquire_many_owned(kib).ok()
+        let kib = usize::try_from(bytes / 1024).ok()?;
+        self.0.take(caller.clone(), kib).ok()
     }
 }
 
@@ -108,17 +112,21 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_requests_of_asked_clients_within_one_budget_and_gives_it_back() {
+    fn it_keeps_requests_of_asked_clients_within_one_budget_and_each_caller_within_its_share() {
         let requests = WaitingRequests::default();
-        let text = "x".repeat(MOST_OF_REQUESTS * 1024 * 3 / 4);
-        let arguments = json!({"sql": text}).as_object().cloned();
-        let large =
-            CallToolRequestParams::new("execute_dml").with_arguments(arguments.expect("an object"));
-        let first = requests.count(&large).expect("there is room");
-        assert!(requests.count(&large).is_none());
+        let [ada, bob] = ["ada", "bob"].map(|name| Claimant::Named(name.to_owned()));
+        let of_size = |kib: usize| {
+            let arguments = json!({"sql": "x".repeat(kib * 1024)}).as_object().cloned();
+            CallToolRequestParams::new("execute_dml").with_arguments(arguments.expect("an object"))
+        };
+        let large = of_size(MOST_OF_REQUESTS / 3);
+        let first = requests.count(&ada, &large).expect("there is room");
+        assert!(requests.count(&ada, &large).is_none());
         let small = CallToolRequestParams::new("execute_dml");
-        assert!(requests.count(&small).is_some());
+        assert!(requests.count(&ada, &small).is_some());
+        let other = requests.count(&bob, &of_size(MOST_OF_REQUESTS / 4));
+        assert!(other.is_some());
         drop(first);
-        assert!(requests.count(&large).is_some());
+        assert!(requests.count(&ada, &large).is_some());
     }
 }

@@ -170,14 +170,16 @@ impl ServerHandler for McpServer {
     ) -> Result<CallToolResponse, ErrorData> {
         let incoming = self.incoming(&context);
         let raw_result = incoming.raw_result.clone();
-        let (call, _guards) = self.receive(incoming, &context);
+        let raw_result = raw_result.as_deref();
+        let (mut call, _guards) = self.receive(incoming, &context);
         // Boxed: the work of a call is what a thread's stack has to hold.
         if call.revision.is_stateless() {
-            Box::pin(self.answer_call(request, call, raw_result.as_deref())).await
-        } else {
-            let raw_result = raw_result.as_deref();
-            Box::pin(self.answer_call_in_session(request, call, &context.peer, raw_result)).await
+            return Box::pin(self.answer_call(request, call, raw_result)).await;
         }
+        // A question before the answer makes an event stream of it.
+        let may_be_asked = call.session.is_some() && call.client.can_be_asked();
+        call.takes_short_answers |= may_be_asked && self.catalogue.tools.may_ask(&request.name);
+        Box::pin(self.answer_call_in_session(request, call, &context.peer, raw_result)).await
     }
 
     async fn get_task(
@@ -267,12 +269,14 @@ impl ServerHandler for McpServer {
         if is_stateless || !self.catalogue.tools.log_to_clients() {
             return Err(no_such_method("logging/setLevel", is_stateless));
         }
-        let Some(session) = self.incoming(&context).session else {
+        let incoming = self.incoming(&context);
+        let Some(session) = &incoming.session else {
             let message = "a level is set for a session: send `initialize`, and its session's id \
                            with each request";
             return Err(ErrorData::invalid_request(message, None));
         };
-        self.log_levels.set(&session, severity_of(request.level));
+        let level = severity_of(request.level);
+        self.log_levels.set(session, incoming.claimant(), level);
         Ok(())
     }
 

@@ -1,35 +1,29 @@
 //! The subscriptions that run, of which there are few.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fair_shares::{NoPlace, Place, Places};
 use rmcp::model::ErrorData;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::call::Principal;
+use crate::call::Claimant;
 
 /// Subscriptions of all clients together. Each may keep a connection and asks the records for each
 /// of its resources, so they are few.
 const MOST_SUBSCRIPTIONS: usize = 64;
 
-/// Subscriptions of one session over the resources that it names: more than a person follows, and
-/// four such sessions before there is no place for others.
-const MOST_OF_SESSION: usize = 16;
-
 /// The subscription of a session to one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Subscription {
     pub(super) session: String,
-    /// The caller who asked for it: nobody else hears of it or ends it.
-    pub(super) principal: Principal,
     pub(super) uri: String,
 }
 
 /// The subscriptions that run.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
-    places: Arc<Semaphore>,
+    places: Places<Claimant>,
     /// Those of clients that end them by naming the resource.
     named: Mutex<HashMap<Subscription, CancellationToken>>,
 }
@@ -37,24 +31,30 @@ pub(super) struct Subscriptions {
 impl Default for Subscriptions {
     fn default() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(MOST_SUBSCRIPTIONS)),
+            places: Places::new(MOST_SUBSCRIPTIONS),
             named: Mutex::default(),
         }
     }
 }
 
 impl Subscriptions {
-    /// A place for one more.
+    /// A place for one more of this caller's.
     ///
     /// # Errors
-    /// There are as many as this server takes.
-    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, ErrorData> {
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map_err(|_| {
-            let message = format!(
-                "this server has {MOST_SUBSCRIPTIONS} subscriptions, which is as many as it takes; \
-                 read the resource again from time to time"
-            );
+    /// There are as many as this server takes, of this caller or of all.
+    pub(super) fn place(&self, caller: Claimant) -> Result<Place<Claimant>, ErrorData> {
+        self.places.take(caller, 1).map_err(|none| {
+            let message = match none {
+                NoPlace::AllTaken => format!(
+                    "this server has {MOST_SUBSCRIPTIONS} subscriptions, which is as many as it \
+                     takes; read the resource again from time to time"
+                ),
+                NoPlace::ShareTaken => format!(
+                    "this caller has its share of the {MOST_SUBSCRIPTIONS} subscriptions that this \
+                     server takes: half of what others leave; end one, or read the resource again \
+                     from time to time"
+                ),
+            };
             ErrorData::internal_error(message, None)
         })
     }
@@ -62,26 +62,18 @@ impl Subscriptions {
     /// A place for this one, and the token that ends it; nothing where it runs already.
     ///
     /// # Errors
-    /// There are as many as this server takes, of this session or of all.
+    /// There are as many as this server takes, of this caller or of all.
     pub(super) fn begin(
         &self,
         subscription: Subscription,
-    ) -> Result<Option<(OwnedSemaphorePermit, CancellationToken)>, ErrorData> {
+        caller: Claimant,
+    ) -> Result<Option<(Place<Claimant>, CancellationToken)>, ErrorData> {
         let mut named = self.named();
         named.retain(|_, end| !end.is_cancelled());
         if named.contains_key(&subscription) {
             return Ok(None);
         }
-        let of_session = named.keys();
-        let of_session = of_session.filter(|one| one.session == subscription.session);
-        if of_session.count() >= MOST_OF_SESSION {
-            let message = format!(
-                "this session has {MOST_OF_SESSION} subscriptions, which is as many as one may \
-                 have; end one, or read the resource again from time to time"
-            );
-            return Err(ErrorData::internal_error(message, None));
-        }
-        let place = self.place()?;
+        let place = self.place(caller)?;
         let end = CancellationToken::new();
         named.insert(subscription, end.clone());
         Ok(Some((place, end)))
@@ -117,35 +109,53 @@ mod tests {
     fn to(session: &str, uri: usize) -> Subscription {
         Subscription {
             session: session.to_owned(),
-            principal: Principal::Anonymous,
             uri: uri.to_string(),
         }
     }
 
+    fn named(name: &str) -> Claimant {
+        Claimant::Named(name.to_owned())
+    }
+
     #[test]
-    fn it_takes_a_bounded_number_of_each_session_and_of_all() {
+    fn it_takes_no_more_of_a_caller_than_its_share_however_many_sessions_it_makes_up() {
         let subscriptions = Subscriptions::default();
-        let mut places = Vec::new();
-        for session in 0..MOST_SUBSCRIPTIONS / MOST_OF_SESSION {
-            let session = session.to_string();
-            for uri in 0..MOST_OF_SESSION {
-                places.push(subscriptions.begin(to(&session, uri)).expect("a place"));
-            }
-            let refused = subscriptions.begin(to(&session, MOST_OF_SESSION));
-            let message = refused.expect_err("no more").message;
-            assert!(message.starts_with("this session has 16"), "{message}");
-        }
-        let again = subscriptions.begin(to("0", 0)).expect("it runs");
+        let begin = |caller: &str, session: usize| {
+            subscriptions.begin(to(&format!("{caller} {session}"), 0), named(caller))
+        };
+        let all =
+            |caller: &str| -> Vec<_> { (0..).map_while(|one| begin(caller, one).ok()).collect() };
+        let ada = all("ada");
+        assert_eq!(ada.len(), MOST_SUBSCRIPTIONS / 2);
+        let refused = begin("ada", 1000).expect_err("no more").message;
+        assert!(
+            refused.starts_with("this caller has its share"),
+            "{refused}"
+        );
+        let again = begin("ada", 0).expect("it runs");
         assert!(again.is_none());
-        let refused = subscriptions.begin(to("another", 0));
-        assert!(refused.expect_err("no more").message.contains("64"));
-        subscriptions.end_session("0");
-        let ended = places
-            .iter()
-            .flatten()
-            .filter(|(_, end)| end.is_cancelled());
-        assert_eq!(ended.count(), MOST_OF_SESSION);
-        places.retain(|place| place.as_ref().is_some_and(|(_, end)| !end.is_cancelled()));
-        assert!(subscriptions.begin(to("another", 0)).is_ok());
+        let others = ["bob", "eve", "joe", "kim", "leo", "mia"].map(all);
+        assert!(others.iter().all(|one| !one.is_empty()));
+        let refused = begin("zoe", 0).expect_err("no more").message;
+        assert!(refused.starts_with("this server has 64"), "{refused}");
+        drop(ada);
+        assert!(begin("zoe", 0).is_ok());
+    }
+
+    #[test]
+    fn it_ends_the_subscriptions_of_a_session_and_no_others() {
+        let subscriptions = Subscriptions::default();
+        let begin = |session: &str, uri| {
+            let begun = subscriptions.begin(to(session, uri), Claimant::Unknown);
+            begun.expect("a place").expect("it is new")
+        };
+        let ours = [begin("ours", 0), begin("ours", 1)];
+        let other = begin("other", 0);
+        subscriptions.end_session("ours");
+        assert!(ours.iter().all(|(_, end)| end.is_cancelled()));
+        assert!(!other.1.is_cancelled());
+        drop(ours);
+        subscriptions.end(&to("other", 0));
+        assert!(other.1.is_cancelled());
     }
 }

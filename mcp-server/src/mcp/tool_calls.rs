@@ -134,7 +134,7 @@ impl McpServer {
                 Err(failure) if rounds.next().is_some() => failure,
                 result => return Ok(finished(result, call, raw_result)),
             };
-            let Some(_counted) = self.waiting_requests.count(&request) else {
+            let Some(_counted) = self.waiting_requests.count(&call.claimant, &request) else {
                 return Ok(finished(Err(failure), call, raw_result));
             };
             if let Err(failure) = ask_client(failure, &mut request, call, peer).await {

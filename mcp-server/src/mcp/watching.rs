@@ -130,7 +130,7 @@ impl McpServer {
         let incoming = self.incoming(request);
         let line = Line::begin(&incoming, "subscriptions/listen");
         let told = async {
-            let _place = self.subscriptions.place()?;
+            let _place = self.subscriptions.place(incoming.claimant())?;
             let (call, _guards) = self.receive(incoming.clone(), request);
             Watch::new(self, call, context.accepted())
                 .tell(context)
@@ -170,7 +170,8 @@ impl McpServer {
         let filter = SubscriptionFilter::builder()
             .resource_subscriptions([&subscription.uri])
             .build();
-        let Some((place, end)) = self.subscriptions.begin(subscription)? else {
+        let caller = call.claimant.clone();
+        let Some((place, end)) = self.subscriptions.begin(subscription, caller)? else {
             return Ok(());
         };
         // The subscription outlives the request that began it.
@@ -242,7 +243,6 @@ impl McpServer {
 fn subscription(uri: &str, incoming: &Incoming) -> Subscription {
     Subscription {
         session: incoming.session.clone().unwrap_or_default(),
-        principal: incoming.principal.clone(),
         uri: uri.to_owned(),
     }
 }

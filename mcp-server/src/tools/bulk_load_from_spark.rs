@@ -15,7 +15,7 @@ use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
 use crate::copy_format::ColumnSummary;
 use crate::postgres::NewTable;
-use crate::services::Services;
+use crate::services::{Services, spark_caller};
 use crate::spark::Sink;
 use crate::spark::connect::Statement;
 use load::{Done, Load};
@@ -130,9 +130,9 @@ impl Tool for BulkLoadFromSpark {
         }
         let (sender, batches) = mpsc::channel(1);
         let read = async {
-            let run = services
-                .spark
-                .run(call.session.as_deref(), statement, Sink::Events(sender));
+            let caller = spark_caller(call);
+            let sink = Sink::Events(sender);
+            let run = services.spark.run(caller.as_ref(), statement, sink);
             run.await.map_err(ToolFailure::from)
         };
         // Whichever fails first ends the other: Spark's statement is interrupted, PostgreSQL's

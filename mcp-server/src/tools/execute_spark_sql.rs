@@ -11,9 +11,9 @@ use super::row_format::{self, RowFormat};
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
 use crate::results::{Limits, RowForm, Written};
-use crate::services::Services;
+use crate::services::{Services, spark_caller};
 use crate::spark::connect::{Parameters, Statement, StatementProgress};
-use crate::spark::{Sink, Spark};
+use crate::spark::{Sink, Spark, SparkCaller};
 
 /// The tool; `WRITES` where the operator lets statements write.
 pub struct ExecuteSparkSql<const WRITES: bool>;
@@ -120,7 +120,7 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
         };
         let asked = AskedStatement {
             spark: &services.spark,
-            right: StatementRight::Callers(call.session.as_deref()),
+            right: StatementRight::Callers(spark_caller(call)),
             statement,
             limits: services.spark.limits(),
             delivery: RowDelivery::new(services, call, blocks)?,
@@ -130,10 +130,10 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
 }
 
 /// The right that a statement has in Spark.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum StatementRight<'a> {
+#[derive(Debug, Clone)]
+pub(super) enum StatementRight {
     /// That of callers' statements, in the session of this caller if it has one.
-    Callers(Option<&'a str>),
+    Callers(Option<SparkCaller>),
     /// It reads, and has this time where that is less than every statement has.
     Read(Option<Duration>),
 }
@@ -141,7 +141,7 @@ pub(super) enum StatementRight<'a> {
 /// A statement that a caller asks to have run.
 pub(super) struct AskedStatement<'a> {
     pub(super) spark: &'a Spark,
-    pub(super) right: StatementRight<'a>,
+    pub(super) right: StatementRight,
     pub(super) statement: Statement,
     /// The rows and bytes that it gives where they are not read in blocks.
     pub(super) limits: Limits,
@@ -174,9 +174,11 @@ impl AskedStatement<'_> {
         let (listener, heard) = watch::channel(StatementProgress::default());
         let statement = self.statement.clone().telling(listener);
         let run = async {
-            match self.right {
-                StatementRight::Callers(caller) => self.spark.run(caller, statement, sink).await,
-                StatementRight::Read(time) => self.spark.run_read(statement, time, sink).await,
+            match &self.right {
+                StatementRight::Callers(caller) => {
+                    self.spark.run(caller.as_ref(), statement, sink).await
+                }
+                StatementRight::Read(time) => self.spark.run_read(statement, *time, sink).await,
             }
         };
         Ok(self.delivery.follow_statement(heard, run).await??)

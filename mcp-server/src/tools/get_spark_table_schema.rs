@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::text_lines::join_within;
 use super::{Effect, Output, Tool, ToolFailure, list_spark_tables};
 use crate::call::Call;
-use crate::services::Services;
+use crate::services::{Services, spark_caller};
 use crate::spark::connect::ConnectError;
 use crate::spark::{Error, SparkTableDescription, SparkTableKind, SparkTableName};
 
@@ -91,9 +91,8 @@ impl Tool for GetSparkTableSchema {
             database: arguments.database,
             table: arguments.table,
         };
-        let look = services
-            .spark
-            .describe_table(call.session.as_deref(), &name);
+        let caller = spark_caller(call);
+        let look = services.spark.describe_table(caller.as_ref(), &name);
         match call.unless_cancelled(Box::pin(look)).await? {
             Ok(table) => Ok(output(&table, services.text_bytes)),
             Err(error) if is_missing(&error) => Err(not_found(&name)),

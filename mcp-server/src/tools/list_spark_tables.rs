@@ -8,7 +8,7 @@ use super::text_lines::brief_comment;
 use super::{Effect, Output, Tool, ToolFailure};
 use crate::call::Call;
 use crate::cursor;
-use crate::services::Services;
+use crate::services::{Services, spark_caller};
 use crate::spark::{SparkTable, SparkTableFilter, SparkTableKind};
 
 const DEFAULT_LIMIT: usize = 100;
@@ -97,7 +97,8 @@ impl Tool for ListSparkTables {
             name: arguments.name,
         };
         let spark = &services.spark;
-        let look = spark.page_of_tables(call.session.as_deref(), &filter, after, limit);
+        let caller = spark_caller(call);
+        let look = spark.page_of_tables(caller.as_ref(), &filter, after, limit);
         let page = call.unless_cancelled(Box::pin(look)).await??;
         let lines: Vec<String> = page.tables.iter().map(line).collect();
         let tables: Vec<Value> = page.tables.iter().map(view).collect();

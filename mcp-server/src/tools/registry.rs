@@ -31,6 +31,8 @@ const HEADER_OF_ARGUMENT: &str = "\"x-mcp-header\"";
 struct Entry {
     listed: Listed,
     effect: Effect,
+    /// Whether a call may ask its client something.
+    asks: bool,
     /// Whether nothing comes between a call and its answer, and no header repeats an argument.
     is_plain: bool,
     /// Whether calls have something to say to their clients' logs.
@@ -64,6 +66,7 @@ impl Registry {
                 output_schema: T::output_schema(),
             }),
             effect: T::EFFECT,
+            asks: asks::<T>(),
             is_plain: is_plain::<T>(),
             logs: T::LOGS,
             run: Box::new(|services, call, arguments| {
@@ -82,6 +85,7 @@ impl Registry {
         let declared = Some(Arc::clone(&tool));
         self.entries.push(Entry {
             effect: card.effect,
+            asks: card.effect != Effect::Reads,
             // The words of a declaration have none for headers or questions.
             is_plain: card.effect == Effect::Reads,
             logs: false,
@@ -197,6 +201,12 @@ impl Registry {
         entry.is_some_and(|entry| entry.is_plain)
     }
 
+    /// Whether there is such a tool and a call of it may ask its client something.
+    pub fn may_ask(&self, name: &str) -> bool {
+        let entry = self.entries.iter().find(|entry| entry.listed.name == name);
+        entry.is_some_and(|entry| entry.asks)
+    }
+
     /// Whether calls of some tool have something to say to their clients' logs.
     pub fn log_to_clients(&self) -> bool {
         self.entries.iter().any(|entry| entry.logs)
@@ -224,9 +234,13 @@ impl Registry {
     }
 }
 
+fn asks<T: Tool>() -> bool {
+    T::EFFECT != Effect::Reads || T::ASKS
+}
+
 fn is_plain<T: Tool>() -> bool {
     let names_headers = T::input_schema().to_string().contains(HEADER_OF_ARGUMENT);
-    T::EFFECT == Effect::Reads && !T::ASKS && !T::LOGS && !names_headers
+    !asks::<T>() && !T::LOGS && !names_headers
 }
 
 async fn parse_and_run<T: Tool>(

@@ -13,11 +13,15 @@ mod envelope;
 mod event_streams;
 mod health;
 mod incoming;
+#[cfg(test)]
+mod kept_bodies;
 mod metrics_door;
 mod open_files;
 mod plain_calls;
 mod refusal;
 mod repairs;
+#[cfg(test)]
+mod served;
 mod session_id;
 mod session_requests;
 mod sessions;
@@ -45,17 +49,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::background::BackgroundWork;
+use crate::call::Claimant;
 use crate::config::Config;
 use crate::mcp::{Catalogue, Incoming, McpServer, RunningCalls};
 use crate::services::Services;
 use allowed_names::AllowedNames;
 use change_streams::ChangeStreams;
 use door::Door;
-use event_streams::{StreamLimits, Streams};
+use event_streams::Streams;
 use plain_calls::ShortWay;
-use session_id::{SessionCaller, SessionId};
+use session_id::SessionId;
 use session_requests::{OpenQuestions, SessionRequests};
-use sessions::Sessions;
+use sessions::{EndedSessions, Sessions};
 use stream_places::StreamPlaces;
 
 /// Bytes that one request may have; more is answered 413.
@@ -135,8 +140,7 @@ async fn serve_until_stopped(
         calls: stop_calls.clone(),
     };
     let open = services.metrics.connections.clone();
-    let answers = AnswerBudget::new(answers::LIMITS);
-    let router = router(config, catalogue, services, answers, stopping);
+    let router = router(config, catalogue, services, Budgets::default(), stopping);
     let stopping = shutdown.clone();
     let at_once = config
         .max_connections
@@ -168,11 +172,27 @@ struct Stopping {
     calls: CancellationToken,
 }
 
+/// The memory that all requests take together, and all answers.
+#[derive(Debug, Clone)]
+struct Budgets {
+    bodies: BodyReader,
+    answers: AnswerBudget,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            bodies: BodyReader::new(bodies::LIMITS),
+            answers: AnswerBudget::new(answers::LIMITS),
+        }
+    }
+}
+
 fn router(
     config: &Config,
     catalogue: Catalogue,
     services: Arc<Services>,
-    answers: AnswerBudget,
+    budgets: Budgets,
     stopping: Stopping,
 ) -> Router {
     let running = Arc::<RunningCalls>::default();
@@ -185,23 +205,29 @@ fn router(
     );
     let principals = incoming::PrincipalHeader::of(config);
     let places = StreamPlaces::new(MOST_STREAMS, services.metrics.streams.clone());
-    let changes = Arc::new(ChangeStreams::new(places.clone(), stopping.begun.clone()));
+    let counts = services.metrics.sessions.clone();
+    let changes = Arc::new(ChangeStreams::new(
+        places.clone(),
+        counts.clone(),
+        stopping.begun.clone(),
+    ));
     let streams = Arc::new(Streams::new(
         principals.clone(),
         server.clone(),
+        counts.clone(),
         places,
-        StreamLimits::default(),
         stopping.begun,
     ));
-    let reader = BodyReader::new(bodies::LIMITS);
     let questions = Arc::<OpenQuestions>::default();
-    let sessions = Arc::new(Sessions::new(
-        server.clone(),
+    let sessions = Arc::new(Sessions {
+        server: server.clone(),
         running,
-        Arc::clone(&questions),
-        Arc::clone(&changes),
-        principals.clone(),
-    ));
+        questions: Arc::clone(&questions),
+        changes: Arc::clone(&changes),
+        principals: principals.clone(),
+        counts,
+        ended: EndedSessions::default(),
+    });
     let served = server.clone();
     let in_sessions = SessionRequests::new(server.clone(), questions, Arc::clone(&changes));
     let transport = transport(config);
@@ -221,10 +247,11 @@ fn router(
         names: names.clone(),
         changes,
     });
-    let old_pair = event_streams::routes(streams, names.clone(), reader.clone(), answers.clone());
+    let Budgets { bodies, answers } = budgets;
+    let old_pair = event_streams::routes(streams, names.clone(), bodies.clone(), answers.clone());
     let answer = move |request: Request| Arc::clone(&endpoint).answer(request);
     let door = Door {
-        reader,
+        reader: bodies,
         sessions,
         principals,
         answers,
@@ -257,12 +284,8 @@ impl Endpoint {
             (Method::POST, Some(_)) => session_requests::answer(&self.in_sessions, request).await,
             (Method::GET, Some(session)) if takes_events(request.headers()) => {
                 let incoming = request.extensions().get::<Incoming>();
-                let principal = incoming.map(|incoming| incoming.principal.clone());
-                let caller = SessionCaller {
-                    session,
-                    principal: principal.unwrap_or_default(),
-                };
-                self.tell_changes(caller, request).await
+                let caller = incoming.map(Incoming::claimant).unwrap_or_default();
+                self.tell_changes(session, caller, request).await
             }
             _ => self.alone.handle(request).await.map(Body::new),
         }
@@ -270,11 +293,11 @@ impl Endpoint {
 
     /// Opens the stream on which a session hears of changes. Where there is no place for one more,
     /// there is none for this session, and its client goes on without.
-    async fn tell_changes(&self, caller: SessionCaller, get: Request) -> Response {
+    async fn tell_changes(&self, session: String, caller: Claimant, get: Request) -> Response {
         if let Err(refusal) = self.names.check(get.uri(), get.headers()).await {
             return *refusal;
         }
-        match self.changes.open(caller) {
+        match self.changes.open(session, caller) {
             Some(changed) => event_streams::respond(changed.map(|uri| told(&uri))),
             None => self.alone.handle(get).await.map(Body::new),
         }

@@ -348,6 +348,17 @@ async fn it_offers_nothing_that_reads_blocks_where_there_are_none() {
 }
 
 #[tokio::test]
+async fn it_sends_whole_answers_to_calls_that_ask_nothing_of_clients_that_could_be_asked() {
+    let server = Server::on(&Database::with("").await, &[]).await;
+    let able = json!({"elicitation": {}, "sampling": {}});
+    let client = Client::able(&server.address, "2025-11-25", able).await;
+    let sql = "SELECT n, md5(n::text) AS h FROM generate_series(1, 50000) AS n";
+    let answer = client.query(sql, json!([])).await;
+    let rows = answer.structured()["rows"].as_array().map(Vec::len);
+    assert_eq!(rows, Some(50_000));
+}
+
+#[tokio::test]
 async fn it_tells_clients_on_event_streams_of_blocks_and_sends_them_smaller_answers() {
     let server = Server::on(&Database::with("").await, &[]).await;
     let client = Client::legacy(&server.address, "2025-11-25").await;

@@ -1,5 +1,7 @@
 //! A client that shows what is on the wire: one HTTP request per message, in either era.
 
+use std::net::IpAddr;
+
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
@@ -7,11 +9,14 @@ use serde_json::{Value, json};
 pub const MODERN: &str = "2026-07-28";
 
 /// Speaks one revision of MCP.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,
     revision: &'static str,
     session: Option<String>,
+    /// The name that the gateway gives this client in the header `x-caller`.
+    caller: Option<&'static str>,
 }
 
 /// An answer of the server: its status and its body.
@@ -74,6 +79,7 @@ impl Client {
             url: format!("http://{address}/mcp"),
             revision: MODERN,
             session: None,
+            caller: None,
         }
     }
 
@@ -84,10 +90,33 @@ impl Client {
 
     /// The same with these capabilities.
     pub async fn able(address: &str, revision: &'static str, capabilities: Value) -> Self {
-        let mut client = Self {
+        let unnamed = Self {
             revision,
             ..Self::modern(address)
         };
+        unnamed.introduced(capabilities).await
+    }
+
+    /// The same of a caller whom the gateway names.
+    pub async fn named(address: &str, caller: &'static str, capabilities: Value) -> Self {
+        let named = Self {
+            revision: "2025-11-25",
+            ..Self::modern(address).as_caller(caller)
+        };
+        named.introduced(capabilities).await
+    }
+
+    /// The same client, session and all, of another caller.
+    pub fn as_caller(&self, caller: &'static str) -> Self {
+        Self {
+            caller: Some(caller),
+            ..self.clone()
+        }
+    }
+
+    async fn introduced(mut self, capabilities: Value) -> Self {
+        let revision = self.revision;
+        let client = &mut self;
         let params = json!({"protocolVersion": revision, "capabilities": capabilities,
             "clientInfo": {"name": "test", "version": "1"}});
         let body = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params});
@@ -98,7 +127,7 @@ impl Client {
         assert_eq!(answer.result()["protocolVersion"], json!(revision));
         let done = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         assert_eq!(client.post(&done.to_string(), &[]).await.status(), 202);
-        client
+        self
     }
 
     /// The same client, session and all, of a server at another address.
@@ -106,19 +135,38 @@ impl Client {
         Self {
             http: reqwest::Client::new(),
             url: format!("http://{address}/mcp"),
-            revision: self.revision,
-            session: self.session.clone(),
+            ..self.clone()
         }
     }
 
     /// The same client with another session id.
     pub fn in_session(&self, id: &str) -> Self {
         Self {
-            http: self.http.clone(),
-            url: self.url.clone(),
-            revision: self.revision,
             session: Some(id.to_owned()),
+            ..self.clone()
         }
+    }
+
+    /// The same client, which says that it speaks another revision.
+    pub fn speaking(&self, revision: &'static str) -> Self {
+        Self {
+            revision,
+            ..self.clone()
+        }
+    }
+
+    /// The same client whose connections come from another address of this machine.
+    pub fn connecting_from(&self, address: [u8; 4]) -> Self {
+        let http = reqwest::Client::builder().local_address(IpAddr::from(address));
+        Self {
+            http: http.build().expect("an address"),
+            ..self.clone()
+        }
+    }
+
+    /// The id of the session.
+    pub fn session(&self) -> &str {
+        self.session.as_deref().expect("a session")
     }
 
     /// Calls a tool by `tools/call`.
@@ -193,8 +241,8 @@ impl Client {
             .delete(&self.url)
             .header("host", host)
             .header("mcp-protocol-version", self.revision);
-        let session = self.session.as_deref().expect("a session");
-        let ended = request.header("mcp-session-id", session).send().await;
+        let request = self.name(request.header("mcp-session-id", self.session()));
+        let ended = request.send().await;
         ended.expect("the server answers").status().as_u16()
     }
 
@@ -217,10 +265,19 @@ impl Client {
         if let Some(session) = &self.session {
             request = request.header("mcp-session-id", session);
         }
+        request = self.name(request);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         request.send().await.expect("the server answers")
+    }
+
+    /// Says in a request who the caller is, as the gateway does.
+    fn name(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match self.caller {
+            Some(caller) => request.header("x-caller", caller),
+            None => request,
+        }
     }
 
     /// Posts any text as a message.
@@ -249,6 +306,9 @@ impl Client {
         }
         for (name, value) in headers {
             set(name, value);
+        }
+        if let Some(caller) = self.caller {
+            set("x-caller", caller);
         }
         self.http.post(&self.url).headers(all).body(body.to_owned())
     }

@@ -18,10 +18,18 @@ pub struct StreamClient {
 impl StreamClient {
     /// Opens a stream at `path`, whose first event says where messages go.
     async fn open(address: &str, path: &str) -> Self {
+        Self::open_with(address, path, &[]).await
+    }
+
+    /// The same with headers.
+    pub async fn open_with(address: &str, path: &str, headers: &[(&'static str, &str)]) -> Self {
         let http = reqwest::Client::new();
         let origin = format!("http://{address}");
-        let opened = http.get(format!("{origin}{path}")).send().await;
-        let response = opened.expect("the server answers");
+        let mut request = http.get(format!("{origin}{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("the server answers");
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut client = Self {

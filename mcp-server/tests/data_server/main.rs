@@ -20,6 +20,7 @@ mod declared_attacks;
 mod declared_tools;
 mod encryption;
 mod event_streams;
+mod foreign_callers;
 mod formats;
 mod health;
 mod hygiene;

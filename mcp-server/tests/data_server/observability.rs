@@ -86,6 +86,10 @@ async fn it_tells_prometheus_of_calls_where_the_operator_wants_it_and_nowhere_el
     let metrics = program.address("metrics").await;
     one_of_each(&Client::modern(&address)).await;
     let legacy = Client::legacy(&address, "2025-11-25").await;
+    let other = Client::legacy(&address, "2025-06-18").await;
+    let _listening = other.listen(&[]).await;
+    let ending = Client::legacy(&address, "2025-11-25").await;
+    assert_eq!(ending.end().await, 204);
     let in_blocks = json!({"sql": "SELECT generate_series(1, 10) AS n",
         "use_block_transport": true, "fetch_size": 4});
     let answer = legacy.call("execute_query", in_blocks).await;
@@ -104,7 +108,10 @@ async fn it_tells_prometheus_of_calls_where_the_operator_wants_it_and_nowhere_el
         "portcullis_plain_calls_total 3",
         r#"portcullis_postgres_sessions_max{database="default",pool="queries"} 3"#,
         r#"portcullis_postgres_calls_waiting{database="default",pool="queries"} 0"#,
-        "portcullis_http_streams 0",
+        "portcullis_http_streams 1",
+        "portcullis_sessions_begun_total 3",
+        "portcullis_sessions_ended_total 1",
+        "portcullis_sessions_connected 1",
         "portcullis_results_kept_total 1",
         "portcullis_result_blocks_written_total 3",
         "portcullis_result_blocks_read_total 3",

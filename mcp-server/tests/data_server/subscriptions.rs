@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, Events, MODERN};
+use crate::client::{Client, Events, MODERN, read};
 use crate::database::{Database, run};
 use crate::event_streams::StreamClient;
 use crate::pipelines::{Pipelines, create};
@@ -171,6 +171,24 @@ async fn it_tells_an_older_client_of_changes_that_came_before_its_stream() {
     client.call("cancel_pipeline", json!({"run_id": run})).await;
 }
 
+/// Opens streams of sessions that are made up, until one is refused; those that are open.
+async fn open_streams(client: &Client, first: u32) -> Vec<reqwest::Response> {
+    let mut open = Vec::new();
+    for number in first.. {
+        let session = client.in_session(&format!("2025-11-25.{number:032x}"));
+        let response = session.listen(&[]).await;
+        match response.status().as_u16() {
+            200 => open.push(response),
+            // The client goes on as with a server that has no such streams.
+            status => {
+                assert_eq!(status, 405);
+                break;
+            }
+        }
+    }
+    open
+}
+
 #[tokio::test]
 async fn it_tells_of_a_run_that_begins_and_ends_between_two_looks() {
     let pipelines = slow_pipelines().await;
@@ -195,17 +213,12 @@ async fn it_tells_of_a_run_that_begins_and_ends_between_two_looks() {
 #[tokio::test]
 async fn it_opens_streams_of_sessions_while_it_has_places_left_for_those_who_need_them() {
     let server = Server::on(&Database::with("").await, &[]).await;
-    let mut open = Vec::new();
-    let refused = loop {
-        let client = Client::legacy(&server.address, "2025-11-25").await;
-        let response = client.listen(&[]).await;
-        match response.status().as_u16() {
-            200 => open.push(response),
-            status => break status,
-        }
-    };
-    // The client goes on as with a server that has no such streams.
-    assert_eq!((refused, open.len()), (405, 96));
+    let client = Client::legacy(&server.address, "2025-11-25").await;
+    // Whoever makes up sessions takes half of what the others leave.
+    let mine = open_streams(&client, 0).await;
+    let elsewhere = client.connecting_from([127, 0, 0, 2]);
+    let others = open_streams(&elsewhere, 1000).await;
+    assert_eq!((mine.len(), others.len()), (48, 24));
     let mut client = StreamClient::able(&server.address, "/sse", "2025-11-25", json!({})).await;
     let answer = client.request("ping", json!({})).await;
     assert!(answer.get("result").is_some(), "{answer}");
@@ -221,11 +234,32 @@ async fn it_opens_a_stream_for_a_session_of_its_own_and_for_nobody_else() {
     }
     assert_eq!(client.listen_for("application/json").await.status(), 405);
     assert_eq!(client.in_session("x").listen(&[]).await.status(), 404);
-    assert_eq!(server.client().listen(&[]).await.status(), 405);
     let ended = client.listen(&[]).await;
     assert_eq!(client.end().await, 204);
     assert_eq!(Events::of(ended).next_or_end().await, None);
     assert_eq!(client.listen(&[]).await.status(), 404);
+}
+
+#[tokio::test]
+async fn it_refuses_a_revision_that_nobody_knows_by_whatever_method_it_comes() {
+    let server = Server::on(&Database::with("").await, &[]).await;
+    let client = Client::legacy(&server.address, "2025-11-25").await;
+    let strange = client.speaking("1999-01-01");
+    let posted = strange.request("ping", json!({})).await;
+    let got = read(strange.listen(&[]).await).await;
+    for refused in [&posted, &got] {
+        assert_eq!(
+            (refused.status, refused.error()),
+            (400, -32022),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(posted.body["error"]["data"], got.body["error"]["data"]);
+    assert_eq!(strange.end().await, 400);
+    let twice = [("mcp-protocol-version", "2025-11-25")];
+    let twice = read(client.listen(&twice).await).await;
+    assert_eq!((twice.status, twice.error()), (400, -32020), "{twice:?}");
+    assert_eq!(client.listen(&[]).await.status(), 200);
 }
 
 #[tokio::test]
@@ -235,7 +269,7 @@ async fn it_promises_what_it_does_and_nothing_else() {
         "protocolVersion": "2025-11-25", "capabilities": {},
         "clientInfo": {"name": "test", "version": "1"}}});
     let client = Client::legacy(&server.address, "2025-11-25").await;
-    let answer = crate::client::read(client.post(&initialize.to_string(), &[]).await).await;
+    let answer = read(client.post(&initialize.to_string(), &[]).await).await;
     let promised = &answer.result()["capabilities"];
     assert_eq!(promised["resources"], json!({"subscribe": true}));
     // No tool of this server has anything to say to its clients' logs.

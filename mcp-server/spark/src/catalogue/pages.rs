@@ -1,7 +1,7 @@
 //! The tables of a whole catalogue, page by page.
 
 use super::{SparkTable, SparkTableKind};
-use crate::{Error, Spark};
+use crate::{Error, Spark, SparkCaller};
 
 /// Databases that one page looks through. Each is a question to Spark; a search that finds little
 /// goes on with the next page.
@@ -49,7 +49,7 @@ impl Spark {
     /// There is no such catalogue or database, or Spark cannot be reached ([`Error`]).
     pub async fn page_of_tables(
         &self,
-        caller: Option<&str>,
+        caller: Option<&SparkCaller>,
         filter: &SparkTableFilter,
         after: Option<SparkPageEnd>,
         most: usize,

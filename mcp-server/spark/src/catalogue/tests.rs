@@ -81,7 +81,13 @@ async fn it_lists_tables_by_name_and_the_sessions_views_apart() {
     ];
     for access in [Access::Read, Access::Write] {
         let (fake, spark) = Fake::serve_spark_with(vec![tables(&rows)], access).await;
-        let listed = spark.tables(Some("a"), Some("c"), Some("sales.eu")).await;
+        let caller = SparkCaller {
+            session: "a".to_owned(),
+            account: String::new(),
+        };
+        let listed = spark
+            .tables(Some(&caller), Some("c"), Some("sales.eu"))
+            .await;
         let listed = listed.expect("a database");
         let expected = [("t1", Some("sales.eu")), ("t2", Some("sales.eu"))];
         assert_eq!(found(&listed.tables), expected);

@@ -9,6 +9,15 @@ async fn sessions() -> (Fake, Sessions) {
     (fake, Sessions::new(connect, SparkUser::new("test"), None))
 }
 
+/// A session of the account that its name begins with.
+fn caller(session: &str) -> SparkCaller {
+    let account = session.split(' ').next().unwrap_or_default();
+    SparkCaller {
+        session: session.to_owned(),
+        account: account.to_owned(),
+    }
+}
+
 fn closed(fake: &Fake) -> usize {
     let closes = |asked: &&Asked| matches!(asked, Asked::Close { .. });
     fake.asked().iter().filter(closes).count()
@@ -18,9 +27,18 @@ fn closed(fake: &Fake) -> usize {
 async fn it_gives_each_caller_a_session_and_each_call_without_one_its_own() {
     let (fake, sessions) = sessions().await;
     let id = |lease: &WriterLease| lease.session().expect("open").id();
-    let first = id(&sessions.writer(Some("a")).await.expect("a session"));
-    let again = id(&sessions.writer(Some("a")).await.expect("a session"));
-    let other = id(&sessions.writer(Some("b")).await.expect("a session"));
+    let first = id(&sessions
+        .writer(Some(&caller("a")))
+        .await
+        .expect("a session"));
+    let again = id(&sessions
+        .writer(Some(&caller("a")))
+        .await
+        .expect("a session"));
+    let other = id(&sessions
+        .writer(Some(&caller("b")))
+        .await
+        .expect("a session"));
     assert_eq!(first, again);
     assert_ne!(first, other);
     let [one, two] = [
@@ -42,7 +60,10 @@ async fn it_gives_each_caller_a_session_and_each_call_without_one_its_own() {
 async fn it_bounds_plans_and_has_texts_taken_as_they_are_written_in_every_session() {
     let (fake, sessions) = sessions().await;
     sessions.reader().await.expect("a session");
-    sessions.writer(Some("a")).await.expect("a session");
+    sessions
+        .writer(Some(&caller("a")))
+        .await
+        .expect("a session");
     sessions.writer(None).await.expect("a session");
     let asked = fake.asked();
     let opened = asked.iter().filter_map(|asked| match asked {
@@ -68,16 +89,58 @@ async fn it_keeps_a_fixed_number_of_sessions_and_none_that_is_in_use_goes() {
     let (fake, sessions) = sessions().await;
     let mut busy = Vec::new();
     for number in 0..WRITERS {
-        let caller = format!("busy {number}");
-        busy.push(sessions.writer(Some(&caller)).await.expect("a session"));
+        let busy_one = caller(&format!("busy {number}"));
+        busy.push(sessions.writer(Some(&busy_one)).await.expect("a session"));
     }
-    let refused = sessions.writer(Some("more")).await.expect_err("no room");
+    let refused = sessions
+        .writer(Some(&caller("more")))
+        .await
+        .expect_err("no room");
     assert_eq!(refused, SessionError::Busy);
     busy.pop();
-    sessions.writer(Some("more")).await.expect("room");
-    assert_eq!(lock(&sessions.writers).len(), WRITERS);
+    sessions.writer(Some(&caller("more"))).await.expect("room");
+    assert_eq!(lock(&sessions.writers).open.len(), WRITERS);
     sessions.connect.drain().await;
     assert_eq!(closed(&fake), 1);
+}
+
+#[tokio::test]
+async fn it_takes_the_room_for_a_newcomer_from_whoever_has_the_most_sessions() {
+    let (_fake, sessions) = sessions().await;
+    let open = async |session: &str| {
+        sessions.writer(Some(&caller(session))).await.expect("room");
+    };
+    open("ada 0").await;
+    open("bob 0").await;
+    // Whoever makes up sessions makes room for them.
+    for number in 0..WRITERS * 2 {
+        open(&format!("mallory {number}")).await;
+    }
+    open("bob 1").await;
+    let writers = lock(&sessions.writers);
+    assert_eq!(writers.open.len(), WRITERS);
+    for kept in ["ada 0", "bob 0", "bob 1"] {
+        assert!(writers.open.contains_key(kept), "{kept}");
+    }
+    assert!(writers.lost.is_empty());
+}
+
+#[tokio::test]
+async fn it_tells_a_caller_once_that_the_session_is_gone_in_which_it_had_made_something() {
+    let (_fake, sessions) = sessions().await;
+    let lease = async |session: &str| sessions.writer(Some(&caller(session))).await;
+    for session in ["ada 0", "ada 1"] {
+        lease(session).await.expect("a session").note_change();
+    }
+    for number in 0..WRITERS {
+        lease(&format!("ada more {number}")).await.expect("room");
+    }
+    assert_eq!(lease("ada 0").await.map(drop), Err(SessionError::Lost));
+    assert!(lease("ada 0").await.is_ok());
+    // Nobody misses what was in a session that has been ended.
+    sessions.end("ada 1");
+    assert!(lease("ada 1").await.is_ok());
+    assert!(lease("ada more 0").await.is_ok());
 }
 
 #[tokio::test]
@@ -86,7 +149,8 @@ async fn it_closes_a_session_whose_caller_or_call_ends_while_it_is_opened() {
         let (fake, sessions) = sessions().await;
         let held = fake.hold_openings().await;
         let opener = sessions.clone();
-        let opening = tokio::spawn(async move { opener.writer(Some("a")).await.map(drop) });
+        let opening =
+            tokio::spawn(async move { opener.writer(Some(&caller("a"))).await.map(drop) });
         fake.until(|asked| matches!(asked, Asked::Open { .. }))
             .await;
         if is_caller {
@@ -107,7 +171,7 @@ async fn it_closes_a_session_whose_caller_or_call_ends_while_it_is_opened() {
         });
         let session = opened.expect("it was being opened");
         assert!(asked.contains(&Asked::Close { session }), "{asked:?}");
-        assert!(lock(&sessions.writers).is_empty());
+        assert!(lock(&sessions.writers).open.is_empty());
     }
 }
 
@@ -178,9 +242,15 @@ async fn it_keeps_no_opening_that_failed() {
 #[tokio::test]
 async fn it_opens_another_session_after_spark_closed_one() {
     let (_fake, sessions) = sessions().await;
-    let lease = sessions.writer(Some("a")).await.expect("a session");
+    let lease = sessions
+        .writer(Some(&caller("a")))
+        .await
+        .expect("a session");
     let first = lease.session().expect("open").id();
     lease.forget();
-    let lease = sessions.writer(Some("a")).await.expect("a session");
+    let lease = sessions
+        .writer(Some(&caller("a")))
+        .await
+        .expect("a session");
     assert_ne!(lease.session().expect("open").id(), first);
 }

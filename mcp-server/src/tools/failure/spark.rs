@@ -30,7 +30,7 @@ impl From<Error> for ToolFailure {
             Error::NoCatalog(_) => Self::not_found(message).with_hint(
                 "leave `catalog` out for the session's own; `spark_catalog` is always there",
             ),
-            Error::SessionLost => Self::new("session_lost", message)
+            Error::Session(SessionError::Lost) => Self::new("session_lost", message)
                 .with_hint("make anew what it needs, then call again"),
             Error::Unsupported(_) => Self::new("unsupported_type", message),
             Error::Sink(SinkError::Arrow(error)) => Self::new(

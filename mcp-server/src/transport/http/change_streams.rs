@@ -15,9 +15,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::session_id::SessionCaller;
 use super::stream_places::{StreamPlace, StreamPlaces};
+use crate::call::Claimant;
 use crate::mcp::{ChangeListener, Gone};
+use crate::metrics::{Counted, SessionCounts};
 
 /// How long a subscription waits for a stream of its client: longer than clients take to open one
 /// behind their first requests, or anew when it has broken off.
@@ -27,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct ChangeStreams {
     places: StreamPlaces,
+    counts: SessionCounts,
     patience: Duration,
     mailboxes: Mutex<Mailboxes>,
     stopping: CancellationToken,
@@ -34,7 +36,7 @@ pub(super) struct ChangeStreams {
 
 #[derive(Debug, Default)]
 struct Mailboxes {
-    by_caller: HashMap<SessionCaller, Mailbox>,
+    by_session: HashMap<String, Mailbox>,
     /// The last number that a mailbox or a stream was given.
     last: u64,
 }
@@ -45,10 +47,10 @@ impl Mailboxes {
         self.last
     }
 
-    /// The mailbox of a client, made where it has none.
-    fn of(&mut self, caller: &SessionCaller) -> &mut Mailbox {
+    /// The mailbox of a session's client, made where it has none.
+    fn of(&mut self, session: &str) -> &mut Mailbox {
         let number = self.number();
-        let entry = self.by_caller.entry(caller.clone());
+        let entry = self.by_session.entry(session.to_owned());
         entry.or_insert_with(|| Mailbox::new(number))
     }
 }
@@ -86,13 +88,19 @@ impl Mailbox {
 struct CurrentStream {
     number: u64,
     came: Arc<Notify>,
+    _counted: Counted,
 }
 
 impl ChangeStreams {
-    /// No stream yet. They end when `stopping` fires.
-    pub(super) fn new(places: StreamPlaces, stopping: CancellationToken) -> Self {
+    /// No stream yet. They end when `stopping` fires. `counts` has the sessions with a stream.
+    pub(super) fn new(
+        places: StreamPlaces,
+        counts: SessionCounts,
+        stopping: CancellationToken,
+    ) -> Self {
         Self {
             places,
+            counts,
             patience: PATIENCE,
             mailboxes: Mutex::default(),
             stopping,
@@ -100,19 +108,21 @@ impl ChangeStreams {
     }
 
     /// Opens a stream of the resources that have changed, which takes the place of an earlier one
-    /// of this client; `None` when too many are open.
+    /// of this session; `None` when too many are open, of this caller or of all.
     pub(super) fn open(
         self: &Arc<Self>,
-        caller: SessionCaller,
+        session: String,
+        caller: Claimant,
     ) -> Option<impl Stream<Item = String> + Send + 'static> {
-        let place = self.places.take_spare()?;
+        let place = self.places.take_spare(caller).ok()?;
         let came = Arc::<Notify>::default();
         let mut mailboxes = self.lock();
         let number = mailboxes.number();
-        let mailbox = mailboxes.of(&caller);
+        let mailbox = mailboxes.of(&session);
         let current = CurrentStream {
             number,
             came: Arc::clone(&came),
+            _counted: Counted::in_gauge(&self.counts.connected),
         };
         if let Some(earlier) = mailbox.stream.replace(current) {
             earlier.came.notify_one();
@@ -120,7 +130,7 @@ impl ChangeStreams {
         drop(mailboxes);
         let open = OpenStream {
             streams: Arc::clone(self),
-            caller,
+            session,
             number,
             came,
             _place: place,
@@ -132,39 +142,32 @@ impl ChangeStreams {
         Some(changes.take_until(self.stopping.clone().cancelled_owned()))
     }
 
-    /// Whoever is told of a change for this client.
-    pub(super) fn listen(self: &Arc<Self>, caller: SessionCaller) -> SessionListener {
+    /// Whoever is told of a change for the client of this session.
+    pub(super) fn listen(self: &Arc<Self>, session: String) -> SessionListener {
         let mut mailboxes = self.lock();
-        let mailbox = mailboxes.of(&caller);
+        let mailbox = mailboxes.of(&session);
         mailbox.subscriptions += 1;
         let number = mailbox.number;
         drop(mailboxes);
         SessionListener {
             streams: Arc::clone(self),
-            caller,
+            session,
             mailbox: number,
         }
     }
 
     /// Ends what a session has here.
     pub(super) fn end_session(&self, session: &str) {
-        self.lock().by_caller.retain(|caller, mailbox| {
-            let stays = caller.session != session;
-            if !stays && let Some(stream) = &mailbox.stream {
-                stream.came.notify_one();
-            }
-            stays
-        });
+        let ended = self.lock().by_session.remove(session);
+        if let Some(stream) = ended.and_then(|mailbox| mailbox.stream) {
+            stream.came.notify_one();
+        }
     }
 
-    /// Changes the mailbox of a client, if there is one; it goes when nobody needs it any more.
-    fn change<T>(
-        &self,
-        caller: &SessionCaller,
-        change: impl FnOnce(&mut Mailbox) -> T,
-    ) -> Option<T> {
+    /// Changes the mailbox of a session, if there is one; it goes when nobody needs it any more.
+    fn change<T>(&self, session: &str, change: impl FnOnce(&mut Mailbox) -> T) -> Option<T> {
         let mut mailboxes = self.lock();
-        let Entry::Occupied(mut mailbox) = mailboxes.by_caller.entry(caller.clone()) else {
+        let Entry::Occupied(mut mailbox) = mailboxes.by_session.entry(session.to_owned()) else {
             return None;
         };
         let changed = change(mailbox.get_mut());
@@ -185,7 +188,7 @@ impl ChangeStreams {
 #[derive(Debug)]
 struct OpenStream {
     streams: Arc<ChangeStreams>,
-    caller: SessionCaller,
+    session: String,
     number: u64,
     came: Arc<Notify>,
     _place: StreamPlace,
@@ -196,7 +199,7 @@ impl OpenStream {
     /// the session has ended.
     async fn next(&self) -> Option<String> {
         loop {
-            let next = self.streams.change(&self.caller, |mailbox| {
+            let next = self.streams.change(&self.session, |mailbox| {
                 let is_current = mailbox.is_current(self.number);
                 is_current.then(|| mailbox.changed.pop_first())
             });
@@ -210,7 +213,7 @@ impl OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.streams.change(&self.caller, |mailbox| {
+        self.streams.change(&self.session, |mailbox| {
             if mailbox.is_current(self.number) {
                 mailbox.stream = None;
                 mailbox.left = Instant::now();
@@ -223,7 +226,7 @@ impl Drop for OpenStream {
 #[derive(Debug)]
 pub(super) struct SessionListener {
     streams: Arc<ChangeStreams>,
-    caller: SessionCaller,
+    session: String,
     /// The number of its mailbox.
     mailbox: u64,
 }
@@ -231,7 +234,7 @@ pub(super) struct SessionListener {
 impl SessionListener {
     /// Changes its own mailbox, if that is still there.
     fn change<T>(&self, change: impl FnOnce(&mut Mailbox) -> T) -> Option<T> {
-        let changed = self.streams.change(&self.caller, |mailbox| {
+        let changed = self.streams.change(&self.session, |mailbox| {
             (mailbox.number == self.mailbox).then(|| change(mailbox))
         });
         changed.flatten()
@@ -271,34 +274,44 @@ mod tests {
     use prometheus_client::metrics::gauge::Gauge;
 
     use super::*;
-    use crate::call::Principal;
+
+    /// Streams of which there are so many places, and that wait so long for the next one.
+    fn patient_streams(most: usize, patience: Duration) -> Arc<ChangeStreams> {
+        let places = StreamPlaces::new(most, Gauge::default());
+        let (counts, stopping) = (SessionCounts::default(), CancellationToken::new());
+        Arc::new(ChangeStreams {
+            patience,
+            ..ChangeStreams::new(places, counts, stopping)
+        })
+    }
 
     fn streams(most: usize) -> Arc<ChangeStreams> {
-        let places = StreamPlaces::new(most, Gauge::default());
-        Arc::new(ChangeStreams::new(places, CancellationToken::new()))
+        patient_streams(most, PATIENCE)
     }
 
-    fn caller(session: &str, name: &str) -> SessionCaller {
-        SessionCaller {
-            session: session.to_owned(),
-            principal: Principal::Named(name.to_owned()),
-        }
+    type Changes = Pin<Box<dyn Stream<Item = String>>>;
+
+    fn try_open(streams: &Arc<ChangeStreams>, session: &str, caller: &str) -> Option<Changes> {
+        let caller = Claimant::Named(caller.to_owned());
+        let opened = streams.open(session.to_owned(), caller)?;
+        Some(Box::pin(opened))
     }
 
-    fn opened(
-        streams: &Arc<ChangeStreams>,
-        caller: SessionCaller,
-    ) -> Pin<Box<dyn Stream<Item = String>>> {
-        Box::pin(streams.open(caller).expect("a place"))
+    fn opened(streams: &Arc<ChangeStreams>, session: &str) -> Changes {
+        try_open(streams, session, session).expect("a place")
+    }
+
+    fn listen(streams: &Arc<ChangeStreams>, session: &str) -> SessionListener {
+        streams.listen(session.to_owned())
     }
 
     #[tokio::test]
-    async fn it_tells_the_stream_that_was_opened_last_and_that_of_the_same_caller_alone() {
+    async fn it_tells_the_stream_that_was_opened_last_and_that_of_the_same_session_alone() {
         let streams = streams(8);
-        let listener = streams.listen(caller("ours", "alice"));
-        let mut first = opened(&streams, caller("ours", "alice"));
-        let mut foreign = opened(&streams, caller("ours", "mallory"));
-        let mut last = opened(&streams, caller("ours", "alice"));
+        let listener = listen(&streams, "ours");
+        let mut first = opened(&streams, "ours");
+        let mut foreign = opened(&streams, "other");
+        let mut last = opened(&streams, "ours");
         assert_eq!(first.next().await, None);
         listener.tell("a".to_owned()).await.expect("it is heard");
         assert_eq!(last.next().await.as_deref(), Some("a"));
@@ -312,65 +325,84 @@ mod tests {
     #[tokio::test]
     async fn it_keeps_changes_for_the_next_stream_of_a_client() {
         let streams = streams(8);
-        let listener = streams.listen(caller("ours", "alice"));
-        drop(opened(&streams, caller("ours", "alice")));
+        let listener = listen(&streams, "ours");
+        drop(opened(&streams, "ours"));
         for uri in ["a", "b", "a"] {
             listener.tell(uri.to_owned()).await.expect("it is kept");
         }
         assert!(!listener.has_gone());
-        let mut next = opened(&streams, caller("ours", "alice"));
+        let mut next = opened(&streams, "ours");
         assert_eq!(next.next().await.as_deref(), Some("a"));
         assert_eq!(next.next().await.as_deref(), Some("b"));
         drop(next);
         drop(listener);
-        assert!(streams.lock().by_caller.is_empty());
+        assert!(streams.lock().by_session.is_empty());
     }
 
     #[tokio::test]
     async fn it_takes_a_client_for_gone_that_has_had_no_stream_for_too_long() {
-        let places = StreamPlaces::new(8, Gauge::default());
-        let streams = Arc::new(ChangeStreams {
-            patience: Duration::ZERO,
-            ..ChangeStreams::new(places, CancellationToken::new())
-        });
-        let listener = streams.listen(caller("ours", "alice"));
+        let streams = patient_streams(8, Duration::ZERO);
+        let listener = listen(&streams, "ours");
         assert!(listener.has_gone());
-        let stream = opened(&streams, caller("ours", "alice"));
+        let stream = opened(&streams, "ours");
         assert!(!listener.has_gone());
         drop(stream);
         assert!(listener.has_gone());
     }
 
     #[tokio::test]
+    async fn it_opens_no_more_streams_of_a_caller_than_its_share_and_counts_their_sessions() {
+        let streams = streams(16);
+        let open = |caller: &str| -> Vec<_> {
+            let sessions = (0..).map(|one| format!("{caller} {one}"));
+            sessions
+                .map_while(|session| try_open(&streams, &session, caller))
+                .collect()
+        };
+        let [ada, bob] = ["ada", "bob"].map(open);
+        assert_eq!((ada.len(), bob.len()), (6, 3));
+        let connected = || streams.counts.connected.get();
+        assert_eq!(connected(), 9);
+        drop(ada);
+        assert_eq!(connected(), 3);
+        let [first, again] = [(); 2].map(|()| opened(&streams, "ada 0"));
+        assert_eq!(connected(), 4);
+        streams.end_session("ada 0");
+        assert_eq!(connected(), 3);
+        drop((first, again, bob));
+        assert_eq!(connected(), 0);
+    }
+
+    #[tokio::test]
     async fn it_ends_streams_with_their_session_and_takes_a_bounded_number() {
         let streams = streams(4);
-        let listener = streams.listen(caller("ours", "alice"));
-        let mut ending = opened(&streams, caller("ours", "alice"));
-        let others = ["a", "b"].map(|session| opened(&streams, caller(session, "alice")));
-        assert!(streams.open(caller("c", "alice")).is_none());
+        let listener = listen(&streams, "ours");
+        let mut ending = opened(&streams, "ours");
+        let others = ["a", "b"].map(|session| opened(&streams, session));
+        assert!(try_open(&streams, "c", "c").is_none());
         streams.end_session("ours");
         assert_eq!(ending.next().await, None);
         assert!(listener.has_gone());
         assert_eq!(listener.tell("a".to_owned()).await, Err(Gone));
         drop((ending, others));
-        assert!(streams.open(caller("c", "alice")).is_some());
+        assert!(try_open(&streams, "c", "c").is_some());
         drop(listener);
-        assert!(streams.lock().by_caller.is_empty());
+        assert!(streams.lock().by_session.is_empty());
     }
 
     #[tokio::test]
     async fn it_gives_an_ended_session_nothing_of_what_comes_after_it_under_the_same_id() {
         let streams = streams(8);
-        let ended = streams.listen(caller("ours", "alice"));
+        let ended = listen(&streams, "ours");
         streams.end_session("ours");
-        let next = streams.listen(caller("ours", "alice"));
-        let mut stream = opened(&streams, caller("ours", "alice"));
+        let next = listen(&streams, "ours");
+        let mut stream = opened(&streams, "ours");
         assert!(ended.has_gone() && !next.has_gone());
         assert_eq!(ended.tell("a".to_owned()).await, Err(Gone));
         drop(ended);
         next.tell("b".to_owned()).await.expect("it is heard");
         assert_eq!(stream.next().await.as_deref(), Some("b"));
         drop((stream, next));
-        assert!(streams.lock().by_caller.is_empty());
+        assert!(streams.lock().by_session.is_empty());
     }
 }

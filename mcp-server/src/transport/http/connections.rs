@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::refusal::{INTERNAL_ERROR, Unserved};
+use crate::metrics::Counted;
 
 /// The bounds of a listener that serves so many connections at once.
 const fn limits(at_once: usize) -> ConnectionLimits {
@@ -39,24 +40,8 @@ pub(super) async fn serve(
         limits: limits(at_once),
         refuse,
     };
-    let count = || OpenConnection::new(open.clone());
+    let count = || Counted::in_gauge(&open);
     front.serve(listener, count, stop.cancelled()).await;
-}
-
-/// One more connection in a gauge, while it lives.
-struct OpenConnection(Gauge);
-
-impl OpenConnection {
-    fn new(gauge: Gauge) -> Self {
-        gauge.inc();
-        Self(gauge)
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 /// Tells a client that there is no place for its connection; its message says who waits for an
@@ -106,14 +91,5 @@ mod tests {
         assert_eq!((status, &message["id"]), (StatusCode::OK, &"x".into()));
         assert_eq!(message["result"]["isError"], true);
         assert_eq!(message["result"]["content"][0]["text"], words);
-    }
-
-    #[test]
-    fn it_counts_a_connection_while_it_is_open() {
-        let gauge = Gauge::default();
-        let open = OpenConnection::new(gauge.clone());
-        assert_eq!(gauge.get(), 1);
-        drop(open);
-        assert_eq!(gauge.get(), 0);
     }
 }

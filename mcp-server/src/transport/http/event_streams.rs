@@ -21,9 +21,10 @@ use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use fair_shares::NoPlace;
 use futures::Stream;
 use http::{HeaderName, HeaderValue, StatusCode};
-use http_front::{AnswerBudget, BodyReader};
+use http_front::{AnswerBudget, BodyPlace, BodyReader};
 use rmcp::model::ClientJsonRpcMessage;
 use serde::Deserialize;
 use serde_json::Value;
@@ -32,20 +33,21 @@ use serde_json::value::RawValue;
 use super::allowed_names::AllowedNames;
 use super::deadline::{self, RequestDeadline};
 use super::envelope::Envelope;
-use super::incoming::is_event_stream;
+use super::incoming::{is_event_stream, peer};
 use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
 use super::{correlation, repairs};
+use crate::call::Claimant;
 use crate::mcp::{Incoming, WayBack};
 use stream::Refused;
-pub(super) use streams::{StreamLimits, Streams};
+pub(super) use streams::Streams;
 
 /// How often a stream without events says that it is there: a proxy, or a client's read time-out,
 /// that ends silent connections usually waits for 30 s or more.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// The gateway sets it on a POST whose body is its own answer to the message that it refused: the
-/// client reads answers on its stream alone. It is no right: whoever knows a stream's id writes to
-/// that stream alone, and may call tools on it anyway.
+/// client reads answers on its stream alone. It is no right: whoever has a stream writes to that
+/// stream alone, and may call tools on it anyway.
 const ANSWERED_BEFORE: HeaderName = HeaderName::from_static("x-portcullis-answered");
 
 /// The routes of the pair.
@@ -89,23 +91,33 @@ async fn admit(State(names): State<AllowedNames>, request: Request, next: Next) 
     )
 }
 
-async fn open_beside_messages(State(streams): State<Arc<Streams>>) -> Response {
-    open(&streams, "/messages")
+async fn open_beside_messages(State(streams): State<Arc<Streams>>, get: Request) -> Response {
+    open(&streams, &get, "/messages")
 }
 
-async fn open_below_mcp(State(streams): State<Arc<Streams>>) -> Response {
-    open(&streams, "/mcp/messages/")
+async fn open_below_mcp(State(streams): State<Arc<Streams>>, get: Request) -> Response {
+    open(&streams, &get, "/mcp/messages/")
 }
 
 /// Opens a stream, whose first event names the path for the client's messages.
-fn open(streams: &Arc<Streams>, messages: &str) -> Response {
-    let Some(opened) = streams.open() else {
-        let most = streams.places.most();
-        let message = format!(
-            "all {most} event streams of this server are open; try again in a few seconds, or \
-             connect to /mcp, which needs none"
-        );
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, &message);
+fn open(streams: &Arc<Streams>, get: &Request, messages: &str) -> Response {
+    let owner = streams.principals.read(get.headers());
+    let claimant = Claimant::of(&owner, peer(get.extensions()));
+    let opened = match streams.open(owner, claimant) {
+        Ok(opened) => opened,
+        Err(none) => {
+            let most = streams.places.most();
+            let why = match none {
+                NoPlace::AllTaken => format!("all {most} event streams of this server are open"),
+                NoPlace::ShareTaken => format!(
+                    "this caller has its share of the {most} event streams of this server open: \
+                     half of what others leave"
+                ),
+            };
+            let message =
+                format!("{why}; try again in a few seconds, or connect to /mcp, which needs none");
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, &message);
+        }
     };
     let path = format!("{messages}?sessionId={}", opened.id);
     let endpoint = Event::default().event("endpoint").data(path);
@@ -147,13 +159,15 @@ async fn receive(
              event has the address for its messages, /messages?sessionId=…",
         );
     };
-    let Some(stream) = streams.find(&session) else {
+    let (parts, body) = request.into_parts();
+    let principal = streams.principals.read(&parts.headers);
+    let Some(stream) = streams.find(&session, &principal) else {
         return refuse(
             StatusCode::NOT_FOUND,
-            "there is no such event stream: it has ended, or is not of this server; open one anew",
+            "there is no such event stream: it has ended, is another caller's, or is not of this \
+             server; open one anew",
         );
     };
-    let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, super::MAX_REQUEST_BYTES).await else {
         return refuse(StatusCode::BAD_REQUEST, "the request's body broke off");
     };
@@ -169,14 +183,17 @@ async fn receive(
         let deadline = parts.extensions.get::<RequestDeadline>();
         let incoming = Incoming {
             id: correlation::read(&parts.headers),
-            principal: streams.principals.read(&parts.headers),
+            principal,
+            peer: peer(&parts.extensions),
             session: Some(session),
             deadline: deadline.map(|deadline| deadline.call),
             takes_short_answers: true,
             way_back: WayBack::Peer,
             ..Incoming::default()
         };
-        stream.take(message, incoming).await
+        let body_place = parts.extensions.get::<BodyPlace>();
+        let body_place = body_place.cloned().unwrap_or_default();
+        stream.take(message, incoming, body_place).await
     };
     match taken {
         Ok(()) => (StatusCode::ACCEPTED, "Accepted").into_response(),

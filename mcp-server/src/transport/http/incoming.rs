@@ -1,13 +1,14 @@
 //! The facts that HTTP knows of a request, for the MCP server, and the bytes of results that it
 //! writes into answers itself and counts until they are written.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{Extensions as HttpExtensions, HeaderMap, HeaderName, StatusCode};
 use http_body_util::BodyExt as _;
 use http_front::{AnswerBudget, AnswerOverBudget};
 use rmcp::model::Extensions;
@@ -58,6 +59,7 @@ pub(super) async fn describe<F: Future<Output = Response>>(
     let incoming = Incoming {
         id: correlation::read(request.headers()),
         principal: principals.read(request.headers()),
+        peer: peer(extensions),
         session: extensions.get::<SessionId>().map(ToString::to_string),
         deadline: extensions
             .get::<RequestDeadline>()
@@ -95,6 +97,12 @@ pub(super) fn find(extensions: &Extensions) -> Option<Incoming> {
     parts.extensions.get::<Incoming>().cloned()
 }
 
+/// The address of the other end of a request's connection.
+pub(super) fn peer(extensions: &HttpExtensions) -> Option<IpAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map(|ConnectInfo(peer)| peer.ip())
+}
+
 /// Whether an answer comes in events.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
@@ -121,20 +129,17 @@ async fn write_whole(
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
     use serde::Deserialize;
     use serde_json::{Value, json};
-    use tokio::net::TcpListener;
 
     use http_front::AnswerLimits;
 
     use crate::call::Call;
-    use crate::config::Config;
-    use crate::mcp::Catalogue;
     use crate::services::Services;
     use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
 
-    use super::super::{Stopping, answers};
+    use super::super::served::Served;
+    use super::super::{Budgets, answers};
     use super::*;
 
     /// A tool that tells how far it is and gives back more than one write of a socket.
@@ -182,41 +187,18 @@ mod tests {
     }
 
     async fn called_within(limits: AnswerLimits, meta: &Value) -> (String, String) {
-        let nowhere = [
-            "mcp-server",
-            "--postgres-port=1",
-            "--spark-remote=sc://127.0.0.1:1",
-            "--spark-master-rest=http://127.0.0.1:1",
-            "--spark-master-ui=http://127.0.0.1:1",
-        ];
-        let config = Config::parse_from(nowhere);
-        let services = Arc::new(Services::new(&config).expect("good settings"));
-        let catalogue = Catalogue {
-            tools: Registry::default().with::<Counting>(),
-            ..Catalogue::default()
+        let budgets = Budgets {
+            answers: AnswerBudget::new(limits),
+            ..Budgets::default()
         };
-        let answers = AnswerBudget::new(limits);
-        let stopping = Stopping::default();
-        let router = super::super::router(&config, catalogue, services, answers, stopping);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("it is bound");
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+        let server = Served::with(Registry::default().with::<Counting>(), budgets).await;
         let params = json!({"name": "count", "arguments": {}, "_meta": meta});
-        let body = json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params});
-        let request = reqwest::Client::new()
-            .post(format!("http://{address}/mcp"))
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2025-11-25")
-            .body(body.to_string());
-        let answer = request.send().await.expect("an answer");
+        let answer = server.call("/mcp", &params).await;
         let kind = answer.headers()[CONTENT_TYPE]
             .to_str()
             .expect("text")
             .to_owned();
-        let text = answer.text().await.expect("a body");
-        serving.abort();
-        (kind, text)
+        (kind, answer.text().await.expect("a body"))
     }
 
     fn check_result(message: &Value) {

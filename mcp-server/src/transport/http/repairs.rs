@@ -4,7 +4,7 @@
 //! - Two `MCP-Protocol-Version` headers are a mismatch (-32020): a proxy might have gone by the
 //!   other one.
 //! - A body that cannot be read is 400 with -32700 or -32600, not 415; so is a revision that nobody
-//!   knows (-32022).
+//!   knows (-32022), by whatever method.
 //! - A cursor that is no string is -32602; rmcp reads it as none.
 //! - News of tasks for a client that has not said it can follow them is -32021; rmcp knows no such
 //!   news.
@@ -41,7 +41,12 @@ pub(super) async fn repair<F: Future<Output = Response>>(
     next: impl FnOnce(Request) -> F,
 ) -> Response {
     if request.method() != Method::POST {
-        return speak_json_rpc(next(request).await, &Value::Null, None).await;
+        let headers = request.headers();
+        let refused = two_versions(headers, &Envelope::default());
+        return match refused.or_else(|| unknown_version(headers)) {
+            Some(refused) => refused,
+            None => speak_json_rpc(next(request).await, &Value::Null, None).await,
+        };
     }
     let (mut parts, body) = request.into_parts();
     let read = match reader.read(body).await {
@@ -59,6 +64,8 @@ pub(super) async fn repair<F: Future<Output = Response>>(
     normalise(&mut parts.headers);
     let envelope = Arc::new(envelope);
     parts.extensions.insert(Arc::clone(&envelope));
+    // A call may go on when its response has begun, or is no more than "accepted".
+    parts.extensions.insert(read.place.clone());
     let said = Said::by(&parts.headers);
     let response = next(Request::from_parts(parts, Body::from(body.clone()))).await;
     if response.status().is_success() {
@@ -77,6 +84,38 @@ fn two_versions(headers: &HeaderMap, envelope: &Envelope) -> Option<Response> {
             &envelope.id,
         )
     })
+}
+
+/// The refusal of a request without a body, whose revision the transport does not look at.
+fn unknown_version(headers: &HeaderMap) -> Option<Response> {
+    let named = headers.get(PROTOCOL_VERSION)?;
+    let Ok(version) = named.to_str() else {
+        let (status, words) = (StatusCode::BAD_REQUEST, "`MCP-Protocol-Version` is no text");
+        return Some(refusal::answer(
+            status,
+            INVALID_REQUEST,
+            words,
+            None,
+            &Value::Null,
+        ));
+    };
+    (!is_known(version)).then(|| {
+        let words = format!("there is no revision `{version}` of MCP in `MCP-Protocol-Version`");
+        refuse_version(version, &words, &Value::Null)
+    })
+}
+
+fn is_known(version: &str) -> bool {
+    let mut known = ProtocolVersion::KNOWN_VERSIONS.iter();
+    known.any(|known| known.as_str() == version)
+}
+
+fn refuse_version(requested: &str, words: &str, id: &Value) -> Response {
+    let known = ProtocolVersion::KNOWN_VERSIONS.iter();
+    let supported: Vec<&str> = known.map(ProtocolVersion::as_str).collect();
+    let data = json!({"supported": supported, "requested": requested});
+    let status = StatusCode::BAD_REQUEST;
+    refusal::answer(status, UNSUPPORTED_VERSION, words, Some(data), id)
 }
 
 fn malformed_cursor(envelope: &Envelope) -> Option<Response> {
@@ -160,11 +199,7 @@ async fn repair_refusal(response: Response, said: &Said, body: &[u8], id: &Value
     }
     let version = said.version.as_ref();
     let version = version.and_then(|value| value.to_str().ok());
-    let unknown = version.filter(|version| {
-        ProtocolVersion::KNOWN_VERSIONS
-            .iter()
-            .all(|known| known.as_str() != *version)
-    });
+    let unknown = version.filter(|version| !is_known(version));
     speak_json_rpc(response, id, unknown).await
 }
 
@@ -220,12 +255,7 @@ async fn speak_json_rpc(response: Response, id: &Value, unknown_version: Option<
     };
     let mut refused = match unknown_version {
         Some(requested) if status == StatusCode::BAD_REQUEST => {
-            let supported: Vec<&str> = ProtocolVersion::KNOWN_VERSIONS
-                .iter()
-                .map(ProtocolVersion::as_str)
-                .collect();
-            let data = json!({"supported": supported, "requested": requested});
-            refusal::answer(status, UNSUPPORTED_VERSION, &text, Some(data), id)
+            refuse_version(requested, &text, id)
         }
         _ if status.is_server_error() => refusal::answer(status, INTERNAL_ERROR, &text, None, id),
         _ => refusal::answer(status, INVALID_REQUEST, &text, None, id),

@@ -35,8 +35,9 @@ use super::Mcp;
 use super::change_streams::ChangeStreams;
 use super::envelope::PROTOCOL_VERSION;
 use super::refusal::{self, INTERNAL_ERROR};
-use super::session_id::{SessionCaller, SessionId};
+use super::session_id::SessionId;
 use crate::mcp::{Incoming, McpServer, WayBack};
+use open_questions::AskedClient;
 pub(super) use open_questions::OpenQuestions;
 use request_transport::{RequestTransport, is_answer};
 
@@ -110,12 +111,12 @@ impl SessionManager for SessionRequests {
         ready(Err(NotInSession::NotHere))
     }
 
-    /// A session is its id; those that have ended do not come here.
+    /// A session is its id; those that have ended, or are another caller's, do not come here.
     fn has_session(
         &self,
-        id: &SessionText,
+        _id: &SessionText,
     ) -> impl Future<Output = Result<bool, NotInSession>> + Send {
-        ready(Ok(id.parse::<SessionId>().is_ok()))
+        ready(Ok(true))
     }
 
     fn close_session(
@@ -141,12 +142,12 @@ impl SessionManager for SessionRequests {
         let session = parts.extensions.get::<SessionId>();
         let client = introduce(session.ok_or(NotInSession::NotHere)?, &parts.headers);
         let mut incoming = parts.extensions.remove::<Incoming>().unwrap_or_default();
-        let asked = SessionCaller {
+        let asked = AskedClient {
             session: id.to_string(),
-            principal: incoming.principal.clone(),
+            account: incoming.claimant(),
         };
         if subscribes || unsubscribes {
-            let listener = self.changes.listen(asked.clone());
+            let listener = self.changes.listen(asked.session.clone());
             incoming.way_back = WayBack::Listener(Arc::new(listener));
         }
         parts.extensions.insert(incoming);

@@ -22,10 +22,11 @@ use super::change_streams::ChangeStreams;
 use super::envelope::{Envelope, PROTOCOL_VERSION, is_stateless};
 use super::incoming::PrincipalHeader;
 use super::refusal;
-use super::session_id::{NotASession, SessionCaller, SessionId};
+use super::session_id::{NotASession, SessionId};
 use super::session_requests::OpenQuestions;
-use crate::call::ClientAbilities;
+use crate::call::{ClientAbilities, Principal};
 use crate::mcp::{McpServer, RunningCalls};
+use crate::metrics::SessionCounts;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -38,7 +39,7 @@ const LONGEST_HANDSHAKE: usize = 64 << 10;
 
 /// The few sessions of which it is remembered that they have ended.
 #[derive(Debug, Default)]
-struct EndedSessions(Mutex<VecDeque<SessionId>>);
+pub(super) struct EndedSessions(Mutex<VecDeque<SessionId>>);
 
 impl EndedSessions {
     fn add(&self, session: SessionId) {
@@ -60,48 +61,67 @@ impl EndedSessions {
 
 /// The sessions that ended, and what is under way in the others.
 pub(super) struct Sessions {
-    server: McpServer,
-    running: Arc<RunningCalls>,
-    questions: Arc<OpenQuestions>,
-    changes: Arc<ChangeStreams>,
-    principals: PrincipalHeader,
-    ended: EndedSessions,
+    pub(super) server: McpServer,
+    pub(super) running: Arc<RunningCalls>,
+    pub(super) questions: Arc<OpenQuestions>,
+    pub(super) changes: Arc<ChangeStreams>,
+    pub(super) principals: PrincipalHeader,
+    pub(super) counts: SessionCounts,
+    pub(super) ended: EndedSessions,
 }
 
 impl Sessions {
-    /// Sessions of `server` and of what is under way elsewhere.
-    pub(super) fn new(
-        server: McpServer,
-        running: Arc<RunningCalls>,
-        questions: Arc<OpenQuestions>,
-        changes: Arc<ChangeStreams>,
-        principals: PrincipalHeader,
-    ) -> Self {
-        Self {
-            server,
-            running,
-            questions,
-            changes,
-            principals,
-            ended: EndedSessions::default(),
+    /// Adds an id for the revision that the answer to `initialize` names.
+    async fn begin(
+        &self,
+        response: Response,
+        abilities: ClientAbilities,
+        principal: &Principal,
+    ) -> Response {
+        #[derive(Deserialize)]
+        struct Handshake {
+            result: Negotiated,
         }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Negotiated {
+            protocol_version: ProtocolVersion,
+        }
+        let (mut parts, body) = response.into_parts();
+        let Ok(body) = Limited::new(body, LONGEST_HANDSHAKE).collect().await else {
+            let mut broken = Response::new(Body::empty());
+            *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return broken;
+        };
+        let body = body.to_bytes();
+        if let Ok(handshake) = serde_json::from_slice::<Handshake>(&body) {
+            let revision = handshake.result.protocol_version;
+            let session = SessionId::new(revision, abilities, principal);
+            if let Ok(id) = HeaderValue::from_str(&session.to_string()) {
+                parts.headers.insert(SESSION_ID, id);
+                self.counts.begun.inc();
+            }
+        }
+        Response::from_parts(parts, Body::from(body))
     }
 
     fn end(&self, session: SessionId) {
         let text = session.to_string();
         // Nothing begins in it any more while what there is ends.
         self.ended.add(session);
+        self.counts.ended.inc();
         self.server.end_session(&text);
         self.changes.end_session(&text);
     }
 
     /// Does what a message of a session does there, once it has been accepted.
-    fn accept(&self, caller: &SessionCaller, envelope: &Envelope) {
+    fn accept(&self, session: &SessionId, envelope: &Envelope) {
+        let session = session.to_string();
         if let Some(cancelled) = &envelope.cancels {
-            self.running.cancel(&caller.session, Some(cancelled));
+            self.running.cancel(&session, Some(cancelled));
         }
         if let Some(answer) = &envelope.answer {
-            self.questions.answer(caller, answer);
+            self.questions.answer(&session, answer);
         }
     }
 }
@@ -118,10 +138,12 @@ pub(super) async fn attend<F: Future<Output = Response>>(
     }
     let envelope = request.extensions().get::<Arc<Envelope>>().cloned();
     let envelope = envelope.unwrap_or_default();
+    let principal = sessions.principals.read(request.headers());
     if envelope.method == "initialize" {
-        return begin(next(request).await, envelope.abilities).await;
+        let answer = next(request).await;
+        return sessions.begin(answer, envelope.abilities, &principal).await;
     }
-    let session = match named(request.headers()) {
+    let session = match named(request.headers(), &principal) {
         None => None,
         Some(Ok(session)) if !sessions.ended.contains(&session) => Some(session),
         Some(_) => return unknown(&envelope),
@@ -135,10 +157,6 @@ pub(super) async fn attend<F: Future<Output = Response>>(
         headers.entry(PROTOCOL_VERSION).or_insert(revision);
     }
     request.extensions_mut().insert(session.clone());
-    let caller = SessionCaller {
-        session: session.to_string(),
-        principal: sessions.principals.read(request.headers()),
-    };
     let mut response = next(request).await;
     // rmcp has no sessions here and says so, once it has found `Host` and `Origin` in order.
     if ends && response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -146,51 +164,26 @@ pub(super) async fn attend<F: Future<Output = Response>>(
         response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
     } else if response.status() == StatusCode::ACCEPTED {
-        sessions.accept(&caller, &envelope);
+        sessions.accept(&session, &envelope);
     }
     response
 }
 
-fn named(headers: &HeaderMap) -> Option<Result<SessionId, NotASession>> {
+fn named(headers: &HeaderMap, principal: &Principal) -> Option<Result<SessionId, NotASession>> {
     let text = headers.get(SESSION_ID)?.to_str();
-    Some(text.map_err(|_| NotASession).and_then(str::parse))
+    let text = text.map_err(|_| NotASession);
+    Some(text.and_then(|text| SessionId::read(text, principal)))
 }
 
 fn unknown(envelope: &Envelope) -> Response {
     refusal::answer(
         StatusCode::NOT_FOUND,
         refusal::INVALID_REQUEST,
-        "there is no such session: it was ended, or is not of this server; send `initialize`",
+        "there is no such session: it was ended, is another caller's, or is not of this server; \
+         send `initialize`",
         None,
         &envelope.id,
     )
-}
-
-/// Adds an id for the revision that the answer to `initialize` names.
-async fn begin(response: Response, abilities: ClientAbilities) -> Response {
-    #[derive(Deserialize)]
-    struct Handshake {
-        result: Negotiated,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Negotiated {
-        protocol_version: ProtocolVersion,
-    }
-    let (mut parts, body) = response.into_parts();
-    let Ok(body) = Limited::new(body, LONGEST_HANDSHAKE).collect().await else {
-        let mut broken = Response::new(Body::empty());
-        *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        return broken;
-    };
-    let body = body.to_bytes();
-    if let Ok(handshake) = serde_json::from_slice::<Handshake>(&body) {
-        let session = SessionId::new(handshake.result.protocol_version, abilities);
-        if let Ok(id) = HeaderValue::from_str(&session.to_string()) {
-            parts.headers.insert(SESSION_ID, id);
-        }
-    }
-    Response::from_parts(parts, Body::from(body))
 }
 
 #[cfg(test)]
@@ -202,7 +195,12 @@ mod tests {
         let ended = EndedSessions::default();
         for _ in 0..ENDED * 3 {
             let unable = ClientAbilities::default();
-            ended.add(SessionId::new(ProtocolVersion::V_2025_11_25, unable));
+            let nobody = Principal::Anonymous;
+            ended.add(SessionId::new(
+                ProtocolVersion::V_2025_11_25,
+                unable,
+                &nobody,
+            ));
         }
         assert_eq!(ended.lock().len(), ENDED);
     }

@@ -1,9 +1,10 @@
 //! The places of the event streams that clients keep open, all kinds of them together.
 
-use std::sync::Arc;
-
+use fair_shares::{NoPlace, Place, Places};
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::call::Claimant;
+use crate::metrics::Counted;
 
 /// The share of the places that is left for streams which their clients cannot do without: a
 /// quarter, because every client of a session opens a stream that it hardly ever needs.
@@ -13,15 +14,15 @@ const NEEDED_SHARE: usize = 4;
 #[derive(Debug, Clone)]
 pub(super) struct StreamPlaces {
     most: usize,
-    free: Arc<Semaphore>,
+    places: Places<Claimant>,
     open: Gauge,
 }
 
 /// The place of one open stream, given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct StreamPlace {
-    open: Gauge,
-    _permit: OwnedSemaphorePermit,
+    _counted: Counted,
+    _place: Place<Claimant>,
 }
 
 impl StreamPlaces {
@@ -29,7 +30,7 @@ impl StreamPlaces {
     pub(super) fn new(most: usize, open: Gauge) -> Self {
         Self {
             most,
-            free: Arc::new(Semaphore::new(most)),
+            places: Places::new(most),
             open,
         }
     }
@@ -40,25 +41,27 @@ impl StreamPlaces {
     }
 
     /// A place for a stream without which its client hears nothing.
-    pub(super) fn take(&self) -> Option<StreamPlace> {
-        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
-        self.open.inc();
-        Some(StreamPlace {
-            open: self.open.clone(),
-            _permit: permit,
-        })
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub(super) fn take(&self, caller: Claimant) -> Result<StreamPlace, NoPlace> {
+        Ok(self.counted(self.places.take(caller, 1)?))
     }
 
     /// A place for a stream that its client can do without.
-    pub(super) fn take_spare(&self) -> Option<StreamPlace> {
-        let is_spare = self.free.available_permits() > self.most / NEEDED_SHARE;
-        is_spare.then(|| self.take()).flatten()
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub(super) fn take_spare(&self, caller: Claimant) -> Result<StreamPlace, NoPlace> {
+        let left = self.most / NEEDED_SHARE;
+        Ok(self.counted(self.places.take_leaving(left, caller, 1)?))
     }
-}
 
-impl Drop for StreamPlace {
-    fn drop(&mut self) {
-        self.open.dec();
+    fn counted(&self, place: Place<Claimant>) -> StreamPlace {
+        StreamPlace {
+            _counted: Counted::in_gauge(&self.open),
+            _place: place,
+        }
     }
 }
 
@@ -70,11 +73,12 @@ mod tests {
     fn it_leaves_places_for_streams_that_their_clients_cannot_do_without() {
         let open = Gauge::default();
         let places = StreamPlaces::new(8, open.clone());
-        let spare: Vec<_> = std::iter::from_fn(|| places.take_spare()).collect();
-        let needed: Vec<_> = std::iter::from_fn(|| places.take()).collect();
+        let callers = || (0..8).map(|one| Claimant::Named(format!("{one}")));
+        let spare: Vec<_> = callers().flat_map(|one| places.take_spare(one)).collect();
+        let needed: Vec<_> = callers().flat_map(|one| places.take(one)).collect();
         assert_eq!((spare.len(), needed.len(), open.get()), (6, 2, 8));
         drop((spare, needed));
         assert_eq!(open.get(), 0);
-        assert!(places.take_spare().is_some());
+        assert!(places.take_spare(Claimant::Unknown).is_ok());
     }
 }

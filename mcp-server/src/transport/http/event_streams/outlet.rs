@@ -1,12 +1,15 @@
 //! The events that wait for the clients of all streams: those of each stream bounded in number and
 //! in bytes, all together in bytes. Whoever puts one never waits; a client that does not keep up
-//! loses its stream, and where all together are too many, the stream with the most bytes ends.
+//! loses its stream, and where all together are too many, one of the caller with the most bytes
+//! ends.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use crate::call::Claimant;
 
 /// Bounds of the events that wait.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +39,7 @@ struct Queues {
 
 #[derive(Debug)]
 struct Queue {
+    caller: Claimant,
     events: VecDeque<String>,
     bytes: usize,
     came: Arc<Notify>,
@@ -55,10 +59,15 @@ impl WaitingEvents {
         }
     }
 
-    /// The two ends of a new stream's events. `end` fires when they are too many.
-    pub(super) fn open(self: &Arc<Self>, end: CancellationToken) -> (Outlet, EventDrain) {
+    /// The two ends of the events of a caller's new stream. `end` fires when they are too many.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        caller: Claimant,
+        end: CancellationToken,
+    ) -> (Outlet, EventDrain) {
         let came = Arc::<Notify>::default();
         let queue = Queue {
+            caller,
             events: VecDeque::new(),
             bytes: 0,
             came: Arc::clone(&came),
@@ -100,8 +109,7 @@ impl WaitingEvents {
         queue.came.notify_one();
         queues.bytes += bytes;
         while queues.bytes > self.limits.bytes {
-            let most = queues.by_stream.iter().max_by_key(|(_, queue)| queue.bytes);
-            let Some(slowest) = most.map(|(stream, _)| *stream) else {
+            let Some(slowest) = queues.slowest() else {
                 break;
             };
             queues.end(slowest);
@@ -131,6 +139,19 @@ impl WaitingEvents {
 }
 
 impl Queues {
+    /// The stream with the most bytes of the caller whose streams have the most together: nobody
+    /// spreads over many streams what ends those of others.
+    fn slowest(&self) -> Option<u64> {
+        let mut of_callers = HashMap::<&Claimant, usize>::new();
+        for queue in self.by_stream.values() {
+            *of_callers.entry(&queue.caller).or_default() += queue.bytes;
+        }
+        let bytes = |queue: &Queue| (of_callers.get(&queue.caller).copied(), queue.bytes);
+        let streams = self.by_stream.iter();
+        let most = streams.max_by_key(|(_, queue)| bytes(queue));
+        most.map(|(stream, _)| *stream)
+    }
+
     /// Removes the events of a stream.
     fn remove(&mut self, stream: u64) -> Option<Queue> {
         let queue = self.by_stream.remove(&stream)?;
@@ -208,12 +229,37 @@ mod tests {
         }))
     }
 
+    fn open(waiting: &Arc<WaitingEvents>, end: CancellationToken) -> (Outlet, EventDrain) {
+        waiting.open(Claimant::Unknown, end)
+    }
+
+    #[test]
+    fn it_ends_a_stream_of_the_caller_with_the_most_bytes_however_many_streams_have_them() {
+        let waiting = waiting(10, 8, 16);
+        let open = |caller: &str| {
+            let end = CancellationToken::new();
+            let caller = Claimant::Named(caller.to_owned());
+            let (outlet, drain) = waiting.open(caller, end.clone());
+            (outlet, drain, end)
+        };
+        let ada = open("ada");
+        let mallorys = [(); 4].map(|()| open("mallory"));
+        assert_eq!(ada.0.put("12345".to_owned()), Ok(()));
+        for (outlet, ..) in &mallorys[..3] {
+            assert_eq!(outlet.put("abc".to_owned()), Ok(()));
+        }
+        let _ = mallorys[3].0.put("abc".to_owned());
+        assert!(!ada.2.is_cancelled());
+        let ended = mallorys.iter().filter(|(.., end)| end.is_cancelled());
+        assert_eq!(ended.count(), 1);
+    }
+
     #[test]
     fn it_ends_a_stream_whose_client_takes_nothing_and_never_waits_for_it() {
         for (events, stream_bytes) in [(2, 100), (100, 7)] {
             let waiting = waiting(events, stream_bytes, 1_000);
             let end = CancellationToken::new();
-            let (outlet, _drain) = waiting.open(end.clone());
+            let (outlet, _drain) = open(&waiting, end.clone());
             for _ in 0..2 {
                 assert_eq!(outlet.put("abc".to_owned()), Ok(()));
             }
@@ -228,8 +274,8 @@ mod tests {
     async fn it_ends_the_stream_with_the_most_bytes_and_not_the_one_that_comes_next() {
         let waiting = waiting(10, 8, 10);
         let [slow, quick] = [(); 2].map(|()| CancellationToken::new());
-        let (to_slow, mut from_slow) = waiting.open(slow.clone());
-        let (to_quick, mut from_quick) = waiting.open(quick.clone());
+        let (to_slow, mut from_slow) = open(&waiting, slow.clone());
+        let (to_quick, mut from_quick) = open(&waiting, quick.clone());
         assert_eq!(to_slow.put("12345678".to_owned()), Ok(()));
         assert_eq!(to_quick.put("ab".to_owned()), Ok(()));
         assert_eq!(to_quick.put("c".to_owned()), Ok(()));
@@ -244,7 +290,7 @@ mod tests {
     #[tokio::test]
     async fn it_gives_the_room_of_an_event_back_when_it_is_taken_or_its_client_has_gone() {
         let waiting = waiting(1, 3, 3);
-        let (outlet, mut drain) = waiting.open(CancellationToken::new());
+        let (outlet, mut drain) = open(&waiting, CancellationToken::new());
         for _ in 0..3 {
             assert_eq!(outlet.put("longer than the bound".to_owned()), Ok(()));
             assert_eq!(waiting.lock().bytes, 3);
@@ -259,7 +305,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_wakes_who_waits_for_an_event() {
-        let (outlet, mut drain) = waiting(1, 3, 3).open(CancellationToken::new());
+        let (outlet, mut drain) = open(&waiting(1, 3, 3), CancellationToken::new());
         let (taken, put) = tokio::join!(drain.next(), async { outlet.put("abc".to_owned()) });
         assert_eq!((taken.as_deref(), put), (Some("abc"), Ok(())));
     }

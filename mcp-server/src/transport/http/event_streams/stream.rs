@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http_front::BodyPlace;
 use rmcp::model::{
     ClientJsonRpcMessage, ErrorData, GetExtensions as _, JsonRpcMessage, ServerJsonRpcMessage,
 };
@@ -26,10 +27,17 @@ impl From<Ended> for Refused {
     }
 }
 
+/// A message of a client that waits for rmcp.
+#[derive(Debug)]
+struct Posted {
+    message: ClientJsonRpcMessage,
+    _body_place: BodyPlace,
+}
+
 /// The near end of one stream: what its client posts goes in here.
 #[derive(Debug, Clone)]
 pub(super) struct Stream {
-    messages: mpsc::Sender<ClientJsonRpcMessage>,
+    messages: mpsc::Sender<Posted>,
     outlet: Outlet,
     calls: Arc<Semaphore>,
     most_calls: usize,
@@ -57,7 +65,8 @@ impl Stream {
         (stream, transport)
     }
 
-    /// Takes a message with what HTTP knows of it. One request too many is answered so.
+    /// Takes a message with what HTTP knows of it, and the place of the body that it came in: that
+    /// is kept until a request has been answered. One request too many is answered so.
     ///
     /// # Errors
     /// [`Refused`].
@@ -65,6 +74,7 @@ impl Stream {
         &self,
         mut message: ClientJsonRpcMessage,
         incoming: Incoming,
+        body_place: BodyPlace,
     ) -> Result<(), Refused> {
         if let JsonRpcMessage::Request(request) = &mut message {
             let Ok(place) = Arc::clone(&self.calls).try_acquire_owned() else {
@@ -80,11 +90,13 @@ impl Stream {
             extensions.insert(incoming);
             // Whoever answers the request has its extensions until then.
             extensions.insert(Arc::new(place));
+            extensions.insert(body_place.clone());
         }
-        self.messages
-            .send(message)
-            .await
-            .map_err(|_| Refused::Ended)
+        let posted = Posted {
+            message,
+            _body_place: body_place,
+        };
+        self.messages.send(posted).await.map_err(|_| Refused::Ended)
     }
 
     /// Writes an answer that was made elsewhere.
@@ -106,7 +118,7 @@ fn to_text(message: &ServerJsonRpcMessage) -> String {
 /// The far end of one stream, for rmcp.
 #[derive(Debug)]
 pub(super) struct StreamTransport {
-    received: mpsc::Receiver<ClientJsonRpcMessage>,
+    received: mpsc::Receiver<Posted>,
     outlet: Outlet,
     stopping: CancellationToken,
 }
@@ -126,7 +138,7 @@ impl Transport<RoleServer> for StreamTransport {
     /// Ends when the server stops: rmcp then waits a few seconds for the calls that run.
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         tokio::select! {
-            message = self.received.recv() => message,
+            posted = self.received.recv() => posted.map(|posted| posted.message),
             () = self.stopping.cancelled() => None,
         }
     }

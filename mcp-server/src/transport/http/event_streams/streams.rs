@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::response::sse::Event;
+use fair_shares::NoPlace;
 use futures::{Stream as Events, StreamExt as _, stream};
 use rmcp::service::serve_directly_with_ct;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,9 @@ use uuid::Uuid;
 
 use super::outlet::{EventDrain, EventLimits, WaitingEvents};
 use super::stream::Stream;
+use crate::call::{Claimant, Principal};
 use crate::mcp::McpServer;
+use crate::metrics::{Counted, SessionCounts};
 use crate::transport::http::incoming::PrincipalHeader;
 use crate::transport::http::stream_places::{StreamPlace, StreamPlaces};
 
@@ -48,9 +51,16 @@ pub(in super::super) struct Streams {
     pub(super) places: StreamPlaces,
     limits: StreamLimits,
     server: McpServer,
-    open: Mutex<HashMap<String, Stream>>,
+    counts: SessionCounts,
+    open: Mutex<HashMap<String, OwnedStream>>,
     waiting: Arc<WaitingEvents>,
     stopping: CancellationToken,
+}
+
+/// A stream, and the caller who has opened it: nobody else sends anything there.
+struct OwnedStream {
+    stream: Stream,
+    owner: Principal,
 }
 
 impl Streams {
@@ -58,15 +68,17 @@ impl Streams {
     pub(in super::super) fn new(
         principals: PrincipalHeader,
         server: McpServer,
+        counts: SessionCounts,
         places: StreamPlaces,
-        limits: StreamLimits,
         stopping: CancellationToken,
     ) -> Self {
+        let limits = StreamLimits::default();
         Self {
             principals,
             places,
             limits,
             server,
+            counts,
             open: Mutex::default(),
             waiting: Arc::new(WaitingEvents::new(EventLimits {
                 events: limits.events,
@@ -77,11 +89,18 @@ impl Streams {
         }
     }
 
-    /// Opens a stream; `None` when too many are open.
-    pub(super) fn open(self: &Arc<Self>) -> Option<OpenStream> {
-        let place = self.places.take()?;
+    /// Opens a stream of this caller.
+    ///
+    /// # Errors
+    /// Too many are open, of this caller or of all ([`NoPlace`]).
+    pub(super) fn open(
+        self: &Arc<Self>,
+        owner: Principal,
+        claimant: Claimant,
+    ) -> Result<OpenStream, NoPlace> {
+        let place = self.places.take(claimant.clone())?;
         let end = CancellationToken::new();
-        let (outlet, drain) = self.waiting.open(end.clone());
+        let (outlet, drain) = self.waiting.open(claimant, end.clone());
         let stopping = self.stopping.clone();
         let (stream, transport) = Stream::new(outlet, self.limits.calls, stopping);
         // A client that reconnects by itself, as browsers do, goes on without a new handshake.
@@ -92,8 +111,10 @@ impl Streams {
             }
         });
         let id = Uuid::new_v4().simple().to_string();
-        self.lock().insert(id.clone(), stream);
-        Some(OpenStream {
+        self.lock()
+            .insert(id.clone(), OwnedStream { stream, owner });
+        self.counts.begun.inc();
+        Ok(OpenStream {
             id: id.clone(),
             drain,
             end: end.clone(),
@@ -101,17 +122,20 @@ impl Streams {
                 streams: Arc::clone(self),
                 id,
                 end,
+                _counted: Counted::in_gauge(&self.counts.connected),
                 _place: place,
             },
         })
     }
 
-    /// The open stream of this id.
-    pub(super) fn find(&self, id: &str) -> Option<Stream> {
-        self.lock().get(id).cloned()
+    /// The open stream of this id, if it is this caller's.
+    pub(super) fn find(&self, id: &str, caller: &Principal) -> Option<Stream> {
+        let open = self.lock();
+        let own = open.get(id).filter(|found| found.owner == *caller);
+        own.map(|own| own.stream.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Stream>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, OwnedStream>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,6 +170,7 @@ struct Place {
     streams: Arc<Streams>,
     id: String,
     end: CancellationToken,
+    _counted: Counted,
     _place: StreamPlace,
 }
 
@@ -153,6 +178,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.streams.lock().remove(&self.id);
         self.streams.server.end_session(&self.id);
+        self.streams.counts.ended.inc();
         // What still runs for the client is stopped.
         self.end.cancel();
     }

@@ -4,66 +4,78 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fair_shares::{NoPlace, Place, Places};
 use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::super::session_id::SessionCaller;
+use crate::call::Claimant;
 
 /// Questions of all sessions together. Each keeps a request and its connection waiting for a
 /// person, so they are fewer than connections.
 const MOST_QUESTIONS: usize = 256;
 
-/// Questions of one session: nobody has more forms before them.
-const MOST_OF_SESSION: usize = 16;
-
 /// The questions that wait for their answers.
 ///
 /// A question's id is random, so that the answer to one of a process that has ended is never taken
 /// for the answer to another's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in super::super) struct OpenQuestions {
+    places: Places<Claimant>,
     by_id: Mutex<HashMap<String, OpenQuestion>>,
+}
+
+/// The client that is asked, and on whose account.
+#[derive(Debug, Clone)]
+pub(super) struct AskedClient {
+    pub(super) session: String,
+    pub(super) account: Claimant,
 }
 
 #[derive(Debug)]
 struct OpenQuestion {
-    asked: SessionCaller,
+    /// The session whose client is asked.
+    session: String,
     /// The id of the question for whoever asks it.
     own_id: RequestId,
     answers: mpsc::UnboundedSender<ClientJsonRpcMessage>,
+    _place: Place<Claimant>,
+}
+
+impl Default for OpenQuestions {
+    fn default() -> Self {
+        Self {
+            places: Places::new(MOST_QUESTIONS),
+            by_id: Mutex::default(),
+        }
+    }
 }
 
 /// More questions are open than are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many questions to clients are open")]
-pub(super) struct TooManyQuestions;
+pub(super) struct TooManyQuestions(#[from] NoPlace);
 
 impl OpenQuestions {
     /// Opens a question that its asker knows under `own_id`; the answer is sent under that id, once
     /// at most, while the result lives.
     ///
     /// # Errors
-    /// Too many are open, in the session or in all.
+    /// Too many are open, of this caller or of all.
     pub(super) fn open(
         self: &Arc<Self>,
-        asked: SessionCaller,
+        asked: AskedClient,
         own_id: RequestId,
         answers: mpsc::UnboundedSender<ClientJsonRpcMessage>,
     ) -> Result<QuestionPlace, TooManyQuestions> {
-        let mut by_id = self.lock();
-        let of_session = by_id.values();
-        let of_session = of_session.filter(|question| question.asked.session == asked.session);
-        if by_id.len() >= MOST_QUESTIONS || of_session.count() >= MOST_OF_SESSION {
-            return Err(TooManyQuestions);
-        }
-        let id = Uuid::new_v4().simple().to_string();
         let question = OpenQuestion {
-            asked,
+            session: asked.session,
             own_id,
             answers,
+            _place: self.places.take(asked.account, 1)?,
         };
-        by_id.insert(id.clone(), question);
+        let id = Uuid::new_v4().simple().to_string();
+        self.lock().insert(id.clone(), question);
         Ok(QuestionPlace {
             questions: Arc::clone(self),
             id,
@@ -72,7 +84,7 @@ impl OpenQuestions {
 
     /// Hands the answer of a session's client to whoever asked. One that answers nothing which is
     /// open is dropped: its question may have been given up while the answer was on its way.
-    pub(in super::super) fn answer(&self, caller: &SessionCaller, answer: &ClientJsonRpcMessage) {
+    pub(in super::super) fn answer(&self, session: &str, answer: &ClientJsonRpcMessage) {
         let id = match answer {
             JsonRpcMessage::Response(response) => Some(&response.id),
             JsonRpcMessage::Error(error) => error.id.as_ref(),
@@ -82,7 +94,7 @@ impl OpenQuestions {
             return;
         };
         let mut by_id = self.lock();
-        let is_asked = |question: &&OpenQuestion| question.asked == *caller;
+        let is_asked = |question: &&OpenQuestion| question.session == session;
         if by_id.get(&**id).filter(is_asked).is_none() {
             tracing::debug!(%id, "an answer to no open question");
             return;
@@ -137,12 +149,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::call::Principal;
 
-    fn asked(session: &str) -> SessionCaller {
-        SessionCaller {
+    fn asked(session: &str, caller: &str) -> AskedClient {
+        AskedClient {
             session: session.to_owned(),
-            principal: Principal::Anonymous,
+            account: Claimant::Named(caller.to_owned()),
         }
     }
 
@@ -157,18 +168,13 @@ mod tests {
         let (answers, mut answered) = mpsc::unbounded_channel();
         let own_id = RequestId::Number(0);
         let place = questions
-            .open(asked("ours"), own_id.clone(), answers)
+            .open(asked("ours", "ada"), own_id.clone(), answers)
             .expect("there is room");
         let answer = answer_to(&place);
-        let mallory = SessionCaller {
-            principal: Principal::Named("mallory".to_owned()),
-            ..asked("ours")
-        };
-        questions.answer(&asked("other"), &answer);
-        questions.answer(&mallory, &answer);
+        questions.answer("other", &answer);
         assert!(answered.try_recv().is_err());
         for _ in 0..2 {
-            questions.answer(&asked("ours"), &answer);
+            questions.answer("ours", &answer);
         }
         match answered.try_recv() {
             Ok(JsonRpcMessage::Response(response)) => assert_eq!(response.id, own_id),
@@ -179,21 +185,26 @@ mod tests {
     }
 
     #[test]
-    fn it_opens_a_bounded_number_of_questions_and_gives_places_back() {
+    fn it_opens_no_more_questions_of_a_caller_than_its_share_whatever_sessions_it_makes_up() {
         let questions = Arc::<OpenQuestions>::default();
         let (answers, _answered) = mpsc::unbounded_channel();
-        let open = |session: &str| {
+        let open = |caller: &str, session: usize| {
             let own_id = RequestId::Number(0);
-            questions.open(asked(session), own_id, answers.clone())
+            let asked = asked(&format!("{caller} {session}"), caller);
+            questions.open(asked, own_id, answers.clone())
         };
-        let mut places: Vec<_> = (0..MOST_OF_SESSION).map(|_| open("first")).collect();
-        assert_eq!(open("first").map(drop), Err(TooManyQuestions));
-        for session in 1..MOST_QUESTIONS / MOST_OF_SESSION {
-            places.extend((0..MOST_OF_SESSION).map(|_| open(&session.to_string())));
-        }
-        assert!(places.iter().all(Result::is_ok));
-        assert_eq!(open("last").map(drop), Err(TooManyQuestions));
-        places.clear();
-        assert!(questions.lock().is_empty() && open("last").is_ok());
+        let all = |caller: &str| -> Vec<_> {
+            (0..)
+                .map_while(|session| open(caller, session).ok())
+                .collect()
+        };
+        let places = all("ada");
+        assert_eq!(places.len(), MOST_QUESTIONS / 2);
+        let refused = open("ada", 0).map(drop);
+        assert_eq!(refused, Err(TooManyQuestions(NoPlace::ShareTaken)));
+        let others = ["bob", "eve"].map(all);
+        assert!(others.iter().all(|places| !places.is_empty()));
+        drop((places, others));
+        assert!(questions.lock().is_empty() && open("ada", 0).is_ok());
     }
 }

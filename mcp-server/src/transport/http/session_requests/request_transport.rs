@@ -11,8 +11,7 @@ use rmcp::transport::Transport;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::super::session_id::SessionCaller;
-use super::open_questions::{OpenQuestions, QuestionPlace, TooManyQuestions};
+use super::open_questions::{AskedClient, OpenQuestions, QuestionPlace, TooManyQuestions};
 use crate::mcp::explain_absent_method;
 
 /// The way of one request: rmcp receives the request and the answers to what it asks on the way,
@@ -23,7 +22,7 @@ pub(super) struct RequestTransport {
     sent: mpsc::Sender<ServerJsonRpcMessage>,
     answered: CancellationToken,
     questions: Arc<OpenQuestions>,
-    asked: SessionCaller,
+    asked: AskedClient,
     /// The places of the questions that are open, by their ids for rmcp.
     open: HashMap<RequestId, QuestionPlace>,
     answers: mpsc::UnboundedReceiver<ClientJsonRpcMessage>,
@@ -45,7 +44,7 @@ impl RequestTransport {
     /// The way of this request, to `sent`.
     pub(super) fn new(
         request: ClientJsonRpcMessage,
-        asked: SessionCaller,
+        asked: AskedClient,
         questions: Arc<OpenQuestions>,
         sent: mpsc::Sender<ServerJsonRpcMessage>,
     ) -> Self {

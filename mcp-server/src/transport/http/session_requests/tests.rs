@@ -1,14 +1,15 @@
 //! Requests of sessions whose calls have something to ask, or to say, before their answers.
 
-use clap::Parser as _;
+use std::time::Duration;
+
 use prometheus_client::metrics::gauge::Gauge;
 use serde_json::json;
 
 use super::*;
-use crate::call::{Call, ClientAbilities, Severity};
-use crate::config::Config;
+use crate::call::{Call, ClientAbilities, Principal, Severity};
 use crate::mcp::Catalogue;
-use crate::services::Services;
+use crate::metrics::SessionCounts;
+use crate::services::{Services, nowhere};
 use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
 use crate::transport::http::incoming;
 use crate::transport::http::stream_places::StreamPlaces;
@@ -63,14 +64,7 @@ impl Tool for Destroying {
 }
 
 fn requests() -> SessionRequests {
-    let nowhere = [
-        "mcp-server",
-        "--postgres-port=1",
-        "--spark-remote=sc://127.0.0.1:1",
-        "--spark-master-rest=http://127.0.0.1:1",
-        "--spark-master-ui=http://127.0.0.1:1",
-    ];
-    let services = Services::new(&Config::parse_from(nowhere)).expect("good settings");
+    let services = Services::new(&nowhere()).expect("good settings");
     let catalogue = Catalogue {
         tools: Registry::default().with::<Destroying>().with::<Logging>(),
         ..Catalogue::default()
@@ -83,7 +77,8 @@ fn requests() -> SessionRequests {
         incoming::find,
     );
     let places = StreamPlaces::new(1, Gauge::default());
-    let changes = ChangeStreams::new(places, CancellationToken::new());
+    let (counts, stopping) = (SessionCounts::default(), CancellationToken::new());
+    let changes = ChangeStreams::new(places, counts, stopping);
     SessionRequests::new(server, Arc::default(), Arc::new(changes))
 }
 
@@ -117,7 +112,11 @@ fn session() -> SessionId {
         elicitation: true,
         ..ClientAbilities::default()
     };
-    SessionId::new(ProtocolVersion::V_2025_11_25, abilities)
+    SessionId::new(
+        ProtocolVersion::V_2025_11_25,
+        abilities,
+        &Principal::Anonymous,
+    )
 }
 
 /// The messages that come for a request, the whole answer among them.
@@ -168,7 +167,11 @@ async fn it_gives_up_the_question_of_a_client_that_goes_away() {
     assert!(matches!(question, Some(JsonRpcMessage::Request(_))));
     assert_eq!(requests.questions.count(), 1);
     drop(stream);
-    while requests.questions.count() > 0 {
-        tokio::task::yield_now().await;
-    }
+    let given_up = async {
+        while requests.questions.count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), given_up).await;
+    waited.expect("the question is given up");
 }

@@ -1,5 +1,5 @@
 //! The numbers that Prometheus reads: calls, their times and failures, pools, results, jobs,
-//! connections.
+//! connections, sessions.
 //!
 //! Every label has few values: names of tools, resources and prompts, names of databases, states,
 //! and kinds of failures. Nothing that a caller writes becomes one.
@@ -9,16 +9,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use call::CallCounts;
+use kept_results::ResultCounts;
+use postgres::PoolUse;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-
-use crate::call::CallCounts;
-use crate::kept_results::ResultCounts;
-use crate::postgres::PoolUse;
 
 /// The bounds of times, in seconds: from a query that is answered from memory to the longest
 /// statement that an operator usually allows.
@@ -38,6 +37,39 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Event streams of clients that are open.
     pub streams: Gauge,
+    /// Sessions of the revisions before 2026-07-28.
+    pub sessions: SessionCounts,
+}
+
+/// The sessions of the revisions before 2026-07-28, as far as they can be counted: of one whose
+/// client has no stream the server keeps nothing, and a client may leave without a word. Clones
+/// count the same sessions.
+#[derive(Debug, Clone, Default)]
+pub struct SessionCounts {
+    /// Those that have begun: `initialize` was answered, or an event stream of HTTP+SSE opened.
+    pub begun: Counter,
+    /// Those that their clients have ended, or whose stream of HTTP+SSE was closed.
+    pub ended: Counter,
+    /// Those whose clients have an event stream open.
+    pub connected: Gauge,
+}
+
+/// One more in a gauge, while it lives.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    /// One more in this gauge.
+    pub fn in_gauge(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// The numbers that are looked up when somebody asks.
@@ -103,6 +135,7 @@ impl Metrics {
             plain_calls: Counter::default(),
             connections: Gauge::default(),
             streams: Gauge::default(),
+            sessions: SessionCounts::default(),
         }
     }
 
@@ -149,6 +182,7 @@ impl Metrics {
         );
         let streams = self.streams.clone();
         registry.register("http_streams", "Open event streams of clients", streams);
+        register_sessions(&mut registry, self.sessions.clone());
         register_calls(&mut registry, observed.calls);
         register_pools(&mut registry, observed.pools);
         register_results(&mut registry, observed.results, observed.result_bytes);
@@ -163,6 +197,21 @@ impl Metrics {
         text::encode(&mut written, &registry)?;
         Ok(written)
     }
+}
+
+fn register_sessions(registry: &mut Registry, counts: SessionCounts) {
+    let SessionCounts {
+        begun,
+        ended,
+        connected,
+    } = counts;
+    registry.register("sessions_begun", "Sessions that have begun", begun);
+    registry.register("sessions_ended", "Sessions that their clients ended", ended);
+    registry.register(
+        "sessions_connected",
+        "Sessions whose clients have an event stream open",
+        connected,
+    );
 }
 
 fn register_calls(registry: &mut Registry, calls: BTreeMap<Cow<'static, str>, CallCounts>) {
@@ -283,6 +332,15 @@ fn kind_of(code: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_counts_what_is_there_while_it_is_there() {
+        let gauge = Gauge::default();
+        let counted = Counted::in_gauge(&gauge);
+        assert_eq!(gauge.get(), 1);
+        drop(counted);
+        assert_eq!(gauge.get(), 0);
+    }
 
     #[test]
     fn it_keeps_the_kinds_of_failures_few() {
