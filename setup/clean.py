@@ -7,7 +7,7 @@ from pathlib import Path
 
 from home import Home, size_mb
 
-DEFAULTS = Path(__file__).resolve().parents[1] / "control-plane/data-folder/default.txt"
+DEFAULTS = Path(__file__).resolve().parents[1] / "data-folder/default.txt"
 
 
 def data_folder() -> Path:
