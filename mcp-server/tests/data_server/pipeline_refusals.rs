@@ -164,6 +164,8 @@ async fn it_warns_of_what_is_not_there_yet_and_stores_the_pipeline() {
             "destination": {"type": "file", "path": "a.csv"}
         }
     ]);
+    // A server starts only where the folder is there.
+    client.call("list_pipelines", json!({})).await.structured();
     std::fs::remove_dir_all(&folder).expect("it was empty");
     let arguments = json!({"name": "p", "stages": stages});
     let answer = client.call("create_etl_pipeline", arguments).await;
