@@ -74,7 +74,7 @@ impl Registry {
         let all = declared.into_iter().fold(own, Self::with_declared);
         let all = match config.blocks.enabled {
             true => all,
-            false => all.without(read_result_block::ReadResultBlock::NAME),
+            false => all.without_blocks(),
         };
         let offered = all.select(&config.tools)?;
         ensure!(

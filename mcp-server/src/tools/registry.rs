@@ -10,8 +10,9 @@ use rmcp::model::{JsonObject, Tool as Listed, ToolAnnotations};
 use serde_json::{Value, json};
 
 use super::declared::{DeclaredTool, Verdict};
+use super::read_result_block::ReadResultBlock;
 use super::tool_card::ToolCard;
-use super::{Effect, Output, Tool, ToolFailure};
+use super::{Effect, Output, Tool, ToolFailure, row_delivery};
 use crate::call::Call;
 use crate::config::ToolSelection;
 use crate::services::Services;
@@ -131,11 +132,16 @@ impl Registry {
         Ok(())
     }
 
-    /// The same without the tool of this name, which no hint names then.
+    /// The same where no results are kept in blocks: without the tool that reads them, which no
+    /// hint names then, and without a word of them in the other tools.
     #[must_use]
-    pub(super) fn without(mut self, name: &str) -> Self {
-        self.entries.retain(|entry| entry.listed.name != name);
-        self.absent.push(name.to_owned());
+    pub(super) fn without_blocks(mut self) -> Self {
+        let reader = ReadResultBlock::NAME;
+        self.entries.retain(|entry| entry.listed.name != reader);
+        self.absent.push(reader.to_owned());
+        for entry in &mut self.entries {
+            row_delivery::take_out_blocks(&mut entry.listed);
+        }
         self
     }
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rmcp::model::{JsonObject, Tool as Listed};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use self::batches_with_text::BatchesWithText;
-use super::{Output, ResourceLink, ToolFailure};
+use super::{Output, ResourceLink, ToolFailure, rows_view};
 use crate::call::{Call, spell_time};
 use crate::kept_results::{
     BlockLimits, BlockListener, BlocksSoFar, GrowingBatches, GrowingRows, GrownBatches,
@@ -47,6 +48,39 @@ pub(super) fn properties() -> Value {
         "fetch_size": {"type": "integer", "minimum": 1, "maximum": 1_000_000,
             "description": "Most rows of a block, for the first 10,000 blocks"}
     })
+}
+
+/// How a description ends that tells of blocks; what comes before them is the same without them.
+const OF_BLOCKS: &str = " A large result gives";
+
+/// Takes what is said of blocks out of a tool of a server that keeps none.
+pub(super) fn take_out_blocks(listed: &mut Listed) {
+    let description = listed.description.as_deref().unwrap_or_default();
+    if let Some((rest, _)) = description.split_once(OF_BLOCKS) {
+        listed.description =
+            Some(format!("{rest} A large result is cut: better aggregate.").into());
+    }
+    let properties = |schema: &mut Arc<JsonObject>, change: &dyn Fn(&mut JsonObject)| {
+        let properties = Arc::make_mut(schema).get_mut("properties");
+        if let Some(properties) = properties.and_then(Value::as_object_mut) {
+            change(properties);
+        }
+    };
+    properties(&mut listed.input_schema, &|arguments| {
+        for name in ["use_block_transport", "fetch_size"] {
+            arguments.remove(name);
+        }
+    });
+    if let Some(schema) = &mut listed.output_schema {
+        properties(schema, &|members| {
+            if members.remove("result").is_some() {
+                let mut plain = rows_view::properties();
+                for name in ["row_count", "truncated_by"] {
+                    members.insert(name.to_owned(), plain[name].take());
+                }
+            }
+        });
+    }
 }
 
 /// The way of one call's rows.

@@ -59,6 +59,11 @@ async fn serve_client(config: Config, shutdown: CancellationToken) -> anyhow::Re
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
             Ok(())
         }
+        // The error of rmcp repeats the whole message.
+        Err(ServerInitializeError::ExpectedInitializeRequest(_)) => Err(anyhow::anyhow!(
+            "the client's first message is none that a session of MCP begins with: it is \
+             `initialize`, or a request whose `_meta` names a revision without sessions"
+        )),
         Err(error) => Err(error.into()),
     };
     services.spark.end_session(&SESSION);

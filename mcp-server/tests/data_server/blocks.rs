@@ -342,7 +342,14 @@ async fn it_offers_nothing_that_reads_blocks_where_there_are_none() {
             client.request("resources/templates/list", json!({})).await,
         ];
         let lists = lists.map(|list| list.result().to_string());
-        assert_eq!(lists[0].contains("\"read_result_block\""), is_offered);
+        for word in [
+            "read_result_block",
+            "use_block_transport",
+            "fetch_size",
+            "blocks",
+        ] {
+            assert_eq!(lists[0].contains(word), is_offered, "{word}");
+        }
         assert_eq!(lists[1].contains("result://{node}"), is_offered);
     }
 }
