@@ -12,7 +12,6 @@ mod registry;
 mod spark_cluster;
 mod spark_job;
 mod system_metrics;
-mod uri_template;
 
 use std::borrow::Cow;
 use std::future::Future;
