@@ -47,11 +47,31 @@ impl KnownAnswers {
         &self,
         question: &Question,
     ) -> Option<(String, Arc<T>)> {
+        self.find_known(question, |known| {
+            Some((known.state.clone(), known.answer()?))
+        })
+    }
+
+    /// The answer to the question whose reading began after `moment`: it holds for whoever came
+    /// then, whatever has changed before.
+    pub(crate) fn find_since<T: Any + Send + Sync>(
+        &self,
+        question: &Question,
+        moment: Instant,
+    ) -> Option<Arc<T>> {
+        self.find_known(question, |known| {
+            known.answer().filter(|_| known.begun > moment)
+        })
+    }
+
+    fn find_known<A>(
+        &self,
+        question: &Question,
+        take: impl FnOnce(&KnownAnswer) -> Option<A>,
+    ) -> Option<A> {
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = answers.iter().filter(|known| known.question == *question);
-        let known = found.next().filter(|known| known.is_fresh())?;
-        let answer = Arc::clone(&known.answer).downcast().ok()?;
-        Some((known.state.clone(), answer))
+        found.next().filter(|known| known.is_fresh()).and_then(take)
     }
 
     /// Keeps an answer in the place of an earlier one to the same question.
@@ -65,7 +85,39 @@ impl KnownAnswers {
 }
 
 impl KnownAnswer {
+    fn answer<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        Arc::clone(&self.answer).downcast().ok()
+    }
+
     fn is_fresh(&self) -> bool {
         self.begun.elapsed() < FRESH_FOR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_gives_those_who_waited_an_answer_whose_reading_began_after_they_had_come() {
+        let known = KnownAnswers::default();
+        let question = |role: &str| Question {
+            role: Some(role.into()),
+            sql: "SELECT 1",
+            parameters: Vec::new(),
+        };
+        let before = Instant::now();
+        let begun = before + Duration::from_millis(1);
+        known.keep(KnownAnswer {
+            question: question("reader"),
+            state: "1:1:".to_owned(),
+            begun,
+            answer: Arc::new(7),
+        });
+        let found = |role, moment| known.find_since::<i32>(&question(role), moment);
+        assert_eq!(found("reader", before).as_deref(), Some(&7));
+        assert_eq!(found("reader", begun), None);
+        assert_eq!(found("writer", before), None);
+        assert_eq!(known.find_since::<u8>(&question("reader"), before), None);
     }
 }

@@ -6,6 +6,8 @@
 mod advice;
 
 use fallible_iterator::FallibleIterator as _;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::query::end_after;
@@ -176,19 +178,29 @@ fn first_number(text: &str, name: &str) -> Option<f64> {
     rest[..end].trim().parse().ok()
 }
 
-/// The cost of every plan in the text: a statement on which rules fire has several, or none. It is
-/// found by the indentation of a plan's own members, which no string can hold.
+/// The cost of every plan in the text: a statement on which rules fire has several, or none. What
+/// is no plan has no cost where it is a name (a rule may notify), and no bound otherwise.
 fn cost_of_roots(text: &str) -> f64 {
-    let costs = text.split(COST_OF_ROOT).skip(1).map(|rest| {
-        let end = rest.find([',', '\n']).unwrap_or(rest.len());
-        rest[..end].trim().parse().unwrap_or(f64::INFINITY)
-    });
-    costs.sum()
+    #[derive(Deserialize)]
+    struct Explained {
+        #[serde(rename = "Plan")]
+        plan: Root,
+    }
+    #[derive(Deserialize)]
+    struct Root {
+        #[serde(rename = "Total Cost")]
+        cost: f64,
+    }
+    let cost = |one: &&RawValue| match one.get().starts_with('"') {
+        true => Ok(0.0),
+        false => serde_json::from_str(one.get()).map(|explained: Explained| explained.plan.cost),
+    };
+    let costs = serde_json::from_str(text)
+        .and_then(|roots: Vec<&RawValue>| roots.iter().map(cost).sum::<Result<f64, _>>());
+    costs.unwrap_or(f64::INFINITY)
 }
 
 const COST: &str = "\"Total Cost\":";
-
-const COST_OF_ROOT: &str = "\n      \"Total Cost\":";
 
 const ROWS: &str = "\"Plan Rows\":";
 
@@ -231,18 +243,35 @@ mod tests {
     fn it_adds_the_costs_of_all_plans_and_of_no_node_below_them() {
         let plan = |cost| {
             format!(
-                "  {{\n    \"Plan\": {{\n      \
-                 \"Alias\": \"\\n      \\\"Total Cost\\\": 7\",\n      \
-                 \"Total Cost\": {cost},\n      \"Plans\": [\n        {{\n          \
-                 \"Total Cost\": 9\n        }}\n      ]\n    }}\n  }}"
+                r#"{{"Plan": {{"Alias": "\"Total Cost\": 7", "Total Cost": {cost},
+                    "Plans": [{{"Total Cost": 9}}]}}}}"#
             )
         };
         assert_eq!(cost_of_roots(&format!("[\n{}\n]", plan("2.5"))), 2.5);
-        let two = format!("[\n{},\n{}\n]", plan("2.5"), plan("40"));
+        let two = format!("[{},\n\"Notify\",{}]", plan("2.5"), plan("40"));
         assert_eq!(cost_of_roots(&two), 42.5);
         // A rule may leave nothing to be done.
         assert_eq!(cost_of_roots("[\n]"), 0.0);
-        assert_eq!(cost_of_roots(&plan("many")), f64::INFINITY);
+        let deep = format!(
+            "[{{\"Plan\": {}1{}}}]",
+            "{\"Plans\": ".repeat(500),
+            "}".repeat(500)
+        );
+        let unreadable = [
+            "",
+            "{}",
+            "[{}]",
+            "[7]",
+            "[{\"Plan\": {}}]",
+            "[[{\"Plan\": {\"Total Cost\": 1}}]]",
+            &format!("[{}]", plan("\"many\"")),
+            &deep,
+        ];
+        for text in unreadable {
+            assert_eq!(cost_of_roots(text), f64::INFINITY, "{text}");
+        }
+        let deep = deep.replace("[{\"Plan\": {", "[{\"Plan\": {\"Total Cost\": 3,");
+        assert_eq!(cost_of_roots(&deep), 3.0);
     }
 
     #[test]

@@ -268,7 +268,12 @@ fn it_ends_no_count_of_a_request_while_a_sweep_counts() {
     let place = try_begin_with(&store, None, 1000).expect("there is room");
     let sweeping = store.counting.write();
     std::thread::scope(|scope| {
-        let dropping = scope.spawn(move || drop(place));
+        let (begin, begun) = std::sync::mpsc::channel();
+        let dropping = scope.spawn(move || {
+            begin.send(()).expect("the test waits");
+            drop(place);
+        });
+        begun.recv().expect("it begins");
         for _ in 0..1000 {
             std::thread::yield_now();
             assert!(!dropping.is_finished(), "it has to wait");

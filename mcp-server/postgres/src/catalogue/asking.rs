@@ -15,6 +15,18 @@ use crate::pool::Lease;
 use crate::transaction::LOOK;
 use crate::{Database, Error, ReadTransaction};
 
+/// A question about the catalogue, and when it came.
+pub(super) struct Wanted {
+    question: Question,
+    came: Instant,
+}
+
+/// The answer to a question, or the way to it.
+pub(super) enum Asked<'a, T> {
+    Known(T),
+    Anew(Box<Asking<'a>>),
+}
+
 /// A question that has to be asked anew.
 pub(super) struct Asking<'a> {
     pub(super) transaction: ReadTransaction,
@@ -26,20 +38,24 @@ pub(super) struct Asking<'a> {
 impl Database {
     /// A question about the catalogue, told from others by the statement that answers it, and by
     /// its parameters.
-    pub(super) fn question(&self, sql: &'static str, parameters: &[Option<&str>]) -> Question {
+    pub(super) fn question(&self, sql: &'static str, parameters: &[Option<&str>]) -> Wanted {
         let parameters = parameters.iter().map(|text| text.map(ToOwned::to_owned));
-        Question {
-            role: self.role().cloned(),
-            sql,
-            parameters: parameters.collect(),
+        Wanted {
+            question: Question {
+                role: self.role().cloned(),
+                sql,
+                parameters: parameters.collect(),
+            },
+            came: Instant::now(),
         }
     }
 
     /// The answer to a question about the catalogue, if it is known and nothing has changed since.
     pub(super) async fn known_answer<T: Clone + Any + Send + Sync>(
         &self,
-        question: &Question,
+        wanted: &Wanted,
     ) -> Option<T> {
+        let question = &wanted.question;
         self.known.find::<T>(question)?;
         let now = self.look().await?;
         // Somebody may have asked anew meanwhile.
@@ -70,15 +86,25 @@ impl Database {
         Ok(state.map(Arc::from))
     }
 
-    /// Begins a transaction in which a question is asked anew.
-    pub(super) async fn ask(&self, lease: Lease, question: Question) -> Result<Asking<'_>, Error> {
+    /// Begins a transaction in which a question is asked anew, unless somebody has asked it while
+    /// this one waited for its session.
+    pub(super) async fn ask<T: Clone + Any + Send + Sync>(
+        &self,
+        lease: Lease,
+        wanted: Wanted,
+    ) -> Result<Asked<'_, T>, Error> {
+        let Wanted { question, came } = wanted;
+        if let Some(answer) = self.known.find_since::<T>(&question, came) {
+            lease.give_back();
+            return Ok(Asked::Known(T::clone(&answer)));
+        }
         let begun = Instant::now();
-        Ok(Asking {
+        Ok(Asked::Anew(Box::new(Asking {
             transaction: ReadTransaction::begin(lease).await?,
             database: self,
             question,
             begun,
-        })
+        })))
     }
 }
 

@@ -4,6 +4,7 @@ mod queries;
 
 use serde::Serialize;
 
+use super::asking::Asked;
 use super::{MissingTable, TableName};
 use crate::{Database, Error, ReadTransaction, TextRow};
 use queries::{COLUMNS, CONSTRAINTS, INDEXES, REFERENCES, TABLE};
@@ -134,7 +135,10 @@ impl Database {
         }
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(lease.begun, async {
-            let mut asking = self.ask(lease, question).await?;
+            let mut asking = match self.ask(lease, question).await? {
+                Asked::Known(described) => return Ok(described),
+                Asked::Anew(asking) => asking,
+            };
             let described = describe(&mut asking.transaction, wanted).await;
             asking.end(described).await
         })

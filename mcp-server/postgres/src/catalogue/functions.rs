@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::asking::Asked;
 use crate::{Database, Error, ReadTransaction};
 
 /// A function or procedure in a list.
@@ -39,7 +40,10 @@ impl Database {
         }
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(lease.begun, async {
-            let mut asking = self.ask(lease, question).await?;
+            let mut asking = match self.ask(lease, question).await? {
+                Asked::Known(functions) => return Ok(functions),
+                Asked::Anew(asking) => asking,
+            };
             let functions = read(&mut asking.transaction, &parameters).await;
             asking.end(functions).await
         })

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::asking::Asked;
 use crate::{Database, Error, TextRow};
 
 /// A table, view or foreign table in a list.
@@ -105,7 +106,10 @@ impl Database {
         }
         let lease = self.lease(&self.catalogue).await?;
         self.in_time(lease.begun, async {
-            let mut asking = self.ask(lease, question).await?;
+            let mut asking = match self.ask(lease, question).await? {
+                Asked::Known(tables) => return Ok(tables),
+                Asked::Anew(asking) => asking,
+            };
             let rows = asking.transaction.rows(TABLES, &parameters).await;
             let tables = rows.map(|rows| rows.iter().map(summary).collect());
             asking.end(tables).await
