@@ -14,18 +14,18 @@ const NAMED: &str = "--principal-header=x-caller";
 
 /// The messages by which a client does something to its session, and to what runs in it.
 fn messages() -> Vec<Value> {
-    fn request(method: &str, params: Value) -> Value {
+    fn request(method: &str, params: &Value) -> Value {
         json!({"jsonrpc": "2.0", "id": 5, "method": method, "params": params})
     }
     let cancelled = json!({"requestId": 1});
     vec![
         request(
             "tools/call",
-            json!({"name": "list_tables", "arguments": {}}),
+            &json!({"name": "list_tables", "arguments": {}}),
         ),
-        request("tools/list", json!({})),
-        request("resources/subscribe", json!({"uri": "pipelines://active"})),
-        request("logging/setLevel", json!({"level": "debug"})),
+        request("tools/list", &json!({})),
+        request("resources/subscribe", &json!({"uri": "pipelines://active"})),
+        request("logging/setLevel", &json!({"level": "debug"})),
         json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": cancelled}),
         json!({"jsonrpc": "2.0", "id": "x", "result": {"action": "accept"}}),
     ]
