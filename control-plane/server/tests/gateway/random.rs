@@ -143,7 +143,9 @@ impl World {
         let text = Document { number, denies }.text(is_bad, ack_deadline);
         let mut answer = self.control_plane.put_yaml("/api/v1/config", &text).await;
         let outcome = answer.json["outcome"].take();
-        if is_bad && outcome == "rejected" {
+        // What would allow more if it went back by itself stays where it runs.
+        let is_taken_back = answer.json["kept"] != true;
+        if is_bad && outcome == "rejected" && is_taken_back {
             self.rejected.insert(number);
         }
         outcome
