@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
+use fair_shares::Taker;
+
 use super::Principal;
 
 /// The bits of an IPv6 address that name its network. A host chooses the others as it likes.
@@ -14,25 +16,38 @@ const NETWORK: u128 = !0 << 64;
 pub enum Claimant {
     /// The caller of this name.
     Named(String),
-    /// All callers whom nobody names and whose connections come from this address, or from this
-    /// network of IPv6. Behind a proxy that names nobody these are all of its clients.
+    /// All callers whose connections come from this address, or from this network of IPv6, where
+    /// no caller has a name. Behind a proxy these are all of its clients.
     At(IpAddr),
+    /// All callers without a name at this address, where others have one: for these they leave room
+    /// as one caller does.
+    UnnamedAt(IpAddr),
     /// Nothing is known; where a transport has one client, this is the one.
     #[default]
     Unknown,
 }
 
 impl Claimant {
-    /// The caller of this name, or at this address.
-    pub fn of(principal: &Principal, peer: Option<IpAddr>) -> Self {
-        match (principal, peer.map(|peer| peer.to_canonical())) {
+    /// The caller of this name, or at this address of a server whose callers may have names.
+    pub fn of(principal: &Principal, peer: Option<IpAddr>, have_names: bool) -> Self {
+        let peer = peer.map(|peer| match peer.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+            address @ IpAddr::V4(_) => address,
+        });
+        match (principal, peer) {
             (Principal::Named(name), _) => Self::Named(name.clone()),
             (Principal::Anonymous, None) => Self::Unknown,
-            (Principal::Anonymous, Some(IpAddr::V6(address))) => {
-                let network = Ipv6Addr::from_bits(address.to_bits() & NETWORK);
-                Self::At(network.into())
-            }
-            (Principal::Anonymous, Some(address)) => Self::At(address),
+            (Principal::Anonymous, Some(peer)) if have_names => Self::UnnamedAt(peer),
+            (Principal::Anonymous, Some(peer)) => Self::At(peer),
+        }
+    }
+}
+
+impl Taker for Claimant {
+    fn is_crowd(&self) -> bool {
+        match self {
+            Self::Named(_) | Self::UnnamedAt(_) => false,
+            Self::At(_) | Self::Unknown => true,
         }
     }
 }
@@ -43,6 +58,7 @@ impl fmt::Display for Claimant {
         match self {
             Self::Named(name) => write!(f, "named {name}"),
             Self::At(address) => write!(f, "at {address}"),
+            Self::UnnamedAt(address) => write!(f, "unnamed at {address}"),
             Self::Unknown => f.write_str("unknown"),
         }
     }
@@ -54,14 +70,14 @@ mod tests {
 
     fn at(address: &str) -> Claimant {
         let address = address.parse().expect("an address");
-        Claimant::of(&Principal::Anonymous, Some(address))
+        Claimant::of(&Principal::Anonymous, Some(address), false)
     }
 
     #[test]
     fn it_tells_callers_apart_by_name_and_then_by_the_network_that_they_come_from() {
         let named = |name: &str, address: &str| {
             let principal = Principal::Named(name.to_owned());
-            Claimant::of(&principal, address.parse().ok())
+            Claimant::of(&principal, address.parse().ok(), true)
         };
         assert_eq!(named("ada", "10.0.0.1"), named("ada", "10.0.0.2"));
         assert_ne!(named("ada", "10.0.0.1"), named("bob", "10.0.0.1"));
@@ -70,6 +86,17 @@ mod tests {
         assert_eq!(at("::ffff:10.0.0.1"), at("10.0.0.1"));
         assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1:2"));
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
-        assert_eq!(Claimant::of(&Principal::Anonymous, None), Claimant::Unknown);
+        let unknown = Claimant::of(&Principal::Anonymous, None, false);
+        assert_eq!(unknown, Claimant::Unknown);
+    }
+
+    #[test]
+    fn it_takes_callers_without_names_for_a_crowd_where_nobody_has_one() {
+        let address = "10.0.0.1".parse().ok();
+        let of = |principal: Principal, have_names| Claimant::of(&principal, address, have_names);
+        assert!(of(Principal::Anonymous, false).is_crowd());
+        assert!(Claimant::Unknown.is_crowd());
+        assert!(!of(Principal::Anonymous, true).is_crowd());
+        assert!(!of(Principal::Named("ada".to_owned()), true).is_crowd());
     }
 }

@@ -1,24 +1,39 @@
 //! Shares of what there is little of, places or bytes, so that no caller takes what others need.
 //!
-//! Each caller may have half of what the others leave. One who is alone has half of all, and
-//! however much one takes, there is room for the next. The rule needs no list of callers, and no
-//! number for each.
+//! A caller who is one may have half of what the others leave. Of 64 places one who is alone has
+//! 32; callers who each take all that they get have 32, 16, 8, 4, 2, 1 and 1, so that it takes
+//! seven of them to leave nothing for the next, and nine where there are 256. The rule needs no
+//! list of callers, and no number for each.
+//!
+//! A crowd ([`Taker::is_crowd`]) may have all that the others leave: half of it would lie idle for
+//! ever where nobody but the crowd comes. Nothing here keeps its members apart, nor room for others
+//! beside it; whoever knows more of them bounds each.
 //!
 //! [`Shares`] counts for whoever decides by itself what is taken. A [`Place`] of [`Places`] is
 //! given back when it is dropped.
 //!
 //! ```
-//! use fair_shares::{NoPlace, Places};
+//! use fair_shares::{NoPlace, Places, Taker};
+//!
+//! #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+//! struct Caller(&'static str);
+//!
+//! impl Taker for Caller {
+//!     fn is_crowd(&self) -> bool {
+//!         self.0 == "everybody else"
+//!     }
+//! }
 //!
 //! let places = Places::new(4);
-//! let first = [places.take("ada", 1), places.take("ada", 1)];
-//! assert_eq!(places.take("ada", 1).map(drop), Err(NoPlace::ShareTaken));
-//! assert!(first.iter().all(Result::is_ok) && places.take("bob", 1).is_ok());
+//! let first = [(); 2].map(|()| places.take(Caller("ada"), 1));
+//! assert!(first.iter().all(Result::is_ok));
+//! assert_eq!(places.take(Caller("ada"), 1).map(drop), Err(NoPlace::ShareTaken));
+//! assert!(places.take(Caller("everybody else"), 2).is_ok());
 //! ```
 
 mod places;
 
-pub use places::{NoPlace, Place, Places};
+pub use places::{NoPlace, Place, Places, Taker};
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -46,6 +61,12 @@ impl<Caller: Eq + Hash> Shares<Caller> {
         let own = self.of(caller);
         let left = most.saturating_sub(self.all - own);
         more == 0 || own.saturating_add(more) <= left.div_ceil(2)
+    }
+
+    /// Whether so much is left for `more` to be taken, by whomever, where there are `most` for all.
+    /// For nothing there is always room.
+    pub fn leave_room(&self, more: u64, most: u64) -> bool {
+        more == 0 || self.all.saturating_add(more) <= most
     }
 
     /// The amount that all callers have taken together.

@@ -5,6 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Shares;
 
+/// A caller who takes places.
+pub trait Taker: Clone + Eq + Hash {
+    /// Whether many may stand behind it whom nothing tells apart.
+    fn is_crowd(&self) -> bool;
+}
+
 /// So many places for all callers, and a share for each. Clones share the places.
 #[derive(Debug)]
 pub struct Places<Caller> {
@@ -35,12 +41,12 @@ pub enum NoPlace {
     /// There are not so many left.
     #[error("all places are taken")]
     AllTaken,
-    /// There are some left, and the caller has half of what the others leave.
+    /// There are some left, and the caller, who is one, has half of what the others leave.
     #[error("the caller has its share of the places")]
     ShareTaken,
 }
 
-impl<Caller: Eq + Hash + Clone> Places<Caller> {
+impl<Caller: Taker> Places<Caller> {
     /// So many places, of which none is taken.
     pub fn new(most: usize) -> Self {
         Self {
@@ -70,6 +76,11 @@ impl<Caller: Eq + Hash + Clone> Places<Caller> {
         self.take_up_to(self.most.saturating_sub(whole(left)), caller, count)
     }
 
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        usize::try_from(lock(&self.taken).of_all()).unwrap_or(usize::MAX)
+    }
+
     fn take_up_to(
         &self,
         most: u64,
@@ -78,11 +89,11 @@ impl<Caller: Eq + Hash + Clone> Places<Caller> {
     ) -> Result<Place<Caller>, NoPlace> {
         let count = whole(count);
         let mut taken = lock(&self.taken);
-        if !taken.have_room(&caller, count, most) {
-            return Err(match taken.of_all().saturating_add(count) > most {
-                true => NoPlace::AllTaken,
-                false => NoPlace::ShareTaken,
-            });
+        if !taken.leave_room(count, most) {
+            return Err(NoPlace::AllTaken);
+        }
+        if !caller.is_crowd() && !taken.have_room(&caller, count, most) {
+            return Err(NoPlace::ShareTaken);
         }
         taken.add(caller.clone(), count);
         Ok(Place {
@@ -110,6 +121,44 @@ fn lock<T>(taken: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CROWD: &str = "crowd";
+
+    impl Taker for &str {
+        fn is_crowd(&self) -> bool {
+            *self == CROWD
+        }
+    }
+
+    #[test]
+    fn it_gives_a_crowd_all_that_the_others_leave() {
+        let places = Places::new(16);
+        let ada = places.take("ada", 4).expect("her share");
+        let crowd = places.take(CROWD, 12).expect("all the rest");
+        assert_eq!(places.taken(), 16);
+        for caller in [CROWD, "ada", "bob"] {
+            assert_eq!(places.take(caller, 1).map(drop), Err(NoPlace::AllTaken));
+        }
+        assert!(places.take(CROWD, 0).is_ok());
+        drop((ada, crowd));
+        assert!(places.take(CROWD, 16).is_ok());
+    }
+
+    #[test]
+    fn it_has_room_for_as_many_callers_as_halves_of_what_is_left() {
+        for (most, callers) in [(64, 7), (128, 8), (256, 9)] {
+            let places = Places::new(most);
+            let names: Vec<_> = (0..callers).map(|one| one.to_string()).collect();
+            let all = names.iter().map(|name| {
+                let more = std::iter::from_fn(|| places.take(name.as_str(), 1).ok());
+                more.collect::<Vec<_>>()
+            });
+            let all: Vec<_> = all.collect();
+            assert!(all.iter().all(|places| !places.is_empty()));
+            let refused = places.take("the next", 1).map(drop);
+            assert_eq!(refused, Err(NoPlace::AllTaken), "{most}");
+        }
+    }
 
     #[test]
     fn it_keeps_room_for_others_whoever_takes_all_that_it_gets() {

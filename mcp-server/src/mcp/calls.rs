@@ -57,7 +57,7 @@ impl McpServer {
         cancelled: CancellationToken,
     ) -> Call {
         Call {
-            claimant: incoming.claimant(),
+            claimant: incoming.claimant.clone(),
             request_id: incoming.id,
             principal: incoming.principal,
             client: self.usable_abilities(capabilities, &revision),

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fair_shares::{Place, Places};
+use fair_shares::{Place, Places, Taker as _};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 #[expect(deprecated, reason = "older clients ask for it")]
@@ -18,7 +18,8 @@ use super::answer::NAME;
 use crate::call::{Claimant, ClientLog, LogListener, Severity};
 
 /// Sessions whose level is remembered. Of a caller who has its share of them the one that was set
-/// first is forgotten, and hears nothing until it is set again.
+/// first is forgotten, and hears nothing until it is set again; so is one of callers whom nobody
+/// names, where they have all and another comes.
 const MOST_LEVELS: usize = 1024;
 
 /// The levels that the clients of sessions have set, the oldest first.
@@ -53,8 +54,10 @@ impl LogLevels {
         let mut levels = self.lock();
         levels.retain(|known| known.session != session);
         let mut place = self.places.take(caller.clone(), 1);
+        let oldest = |of: &dyn Fn(&SessionLevel) -> bool| levels.iter().position(of);
         if place.is_err()
-            && let Some(oldest) = levels.iter().position(|known| known.caller == caller)
+            && let Some(oldest) = oldest(&|known| known.caller == caller)
+                .or_else(|| oldest(&|known| known.caller.is_crowd()))
         {
             levels.remove(oldest);
             place = self.places.take(caller.clone(), 1);
@@ -177,6 +180,23 @@ mod tests {
         let last = (MOST_LEVELS * 2 - 1).to_string();
         assert_eq!(levels.get(&last), Some(Severity::Debug));
         assert_eq!(levels.get("bob's"), Some(Severity::Debug));
+    }
+
+    #[test]
+    fn it_remembers_as_many_levels_as_there_are_of_callers_whom_nobody_names_and_still_a_named_one()
+    {
+        let levels = LogLevels::default();
+        for session in 0..MOST_LEVELS + 1 {
+            levels.set(&session.to_string(), Claimant::Unknown, Severity::Debug);
+        }
+        assert_eq!(levels.lock().len(), MOST_LEVELS);
+        assert_eq!(levels.get("0"), None);
+        levels.set("bob's", named("bob"), Severity::Error);
+        assert_eq!(levels.get("bob's"), Some(Severity::Error));
+        assert_eq!(
+            (levels.get("1"), levels.get("2")),
+            (None, Some(Severity::Debug))
+        );
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The facts that a transport knows of a request beside its JSON.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use rmcp::model::Extensions;
@@ -16,8 +15,8 @@ pub struct Incoming {
     pub id: CorrelationId,
     /// The caller, as far as the transport can trust what it hears.
     pub principal: Principal,
-    /// The address of the other end of the connection.
-    pub peer: Option<IpAddr>,
+    /// The caller on whose account places are taken.
+    pub claimant: Claimant,
     /// The session that the request belongs to. No other caller has requests in it.
     pub session: Option<String>,
     /// Until when the request must be answered.
@@ -28,13 +27,6 @@ pub struct Incoming {
     pub raw_result: Option<Arc<RawResult>>,
     /// The way to the client once the request has been answered.
     pub way_back: WayBack,
-}
-
-impl Incoming {
-    /// The caller on whose account places are taken.
-    pub fn claimant(&self) -> Claimant {
-        Claimant::of(&self.principal, self.peer)
-    }
 }
 
 /// Finds what the transport knows of a request among the request's extensions.

@@ -128,5 +128,8 @@ mod tests {
         assert!(other.is_some());
         drop(first);
         assert!(requests.count(&ada, &large).is_some());
+        drop(other);
+        let crowd = requests.count(&Claimant::Unknown, &of_size(MOST_OF_REQUESTS - 1));
+        assert!(crowd.is_some());
     }
 }

@@ -276,7 +276,8 @@ impl ServerHandler for McpServer {
             return Err(ErrorData::invalid_request(message, None));
         };
         let level = severity_of(request.level);
-        self.log_levels.set(session, incoming.claimant(), level);
+        self.log_levels
+            .set(session, incoming.claimant.clone(), level);
         Ok(())
     }
 

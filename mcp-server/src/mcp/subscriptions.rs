@@ -13,6 +13,10 @@ use crate::call::Claimant;
 /// of its resources, so they are few.
 const MOST_SUBSCRIPTIONS: usize = 64;
 
+/// Subscriptions of one session over the resources that it names: more than a person follows, and
+/// four such sessions of callers whom nobody tells apart before there is no place for others.
+const MOST_OF_SESSION: usize = 16;
+
 /// The subscription of a session to one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Subscription {
@@ -62,7 +66,7 @@ impl Subscriptions {
     /// A place for this one, and the token that ends it; nothing where it runs already.
     ///
     /// # Errors
-    /// There are as many as this server takes, of this caller or of all.
+    /// There are as many as this server takes, of this session, of this caller or of all.
     pub(super) fn begin(
         &self,
         subscription: Subscription,
@@ -72,6 +76,15 @@ impl Subscriptions {
         named.retain(|_, end| !end.is_cancelled());
         if named.contains_key(&subscription) {
             return Ok(None);
+        }
+        let of_session = named.keys();
+        let of_session = of_session.filter(|one| one.session == subscription.session);
+        if of_session.count() >= MOST_OF_SESSION {
+            let message = format!(
+                "this session has {MOST_OF_SESSION} subscriptions, which is as many as one may \
+                 have; end one, or read the resource again from time to time"
+            );
+            return Err(ErrorData::internal_error(message, None));
         }
         let place = self.place(caller)?;
         let end = CancellationToken::new();
@@ -140,6 +153,35 @@ mod tests {
         assert!(refused.starts_with("this server has 64"), "{refused}");
         drop(ada);
         assert!(begin("zoe", 0).is_ok());
+    }
+
+    #[test]
+    fn it_takes_a_bounded_number_of_each_session_whoever_s_it_is() {
+        for (caller, sessions) in [
+            (Claimant::Unknown, 4),
+            (Claimant::At([127, 0, 0, 1].into()), 4),
+            (named("ada"), 2),
+        ] {
+            let subscriptions = Subscriptions::default();
+            let mut places = Vec::new();
+            for session in (0..sessions).map(|one| one.to_string()) {
+                for uri in 0..MOST_OF_SESSION {
+                    let begun = subscriptions.begin(to(&session, uri), caller.clone());
+                    places.push(begun.expect("a place"));
+                }
+                let more = to(&session, MOST_OF_SESSION);
+                let refused = subscriptions.begin(more, caller.clone());
+                let refused = refused.expect_err("no more").message;
+                assert!(refused.starts_with("this session has 16"), "{refused}");
+            }
+            assert_eq!(places.len(), sessions * MOST_OF_SESSION);
+            let another = || subscriptions.begin(to("another", 0), caller.clone());
+            let refused = another().expect_err("no more").message;
+            assert!(refused.contains("64 subscriptions"), "{refused}");
+            subscriptions.end_session("0");
+            places.drain(..MOST_OF_SESSION);
+            assert!(another().is_ok());
+        }
     }
 
     #[test]

@@ -284,7 +284,8 @@ impl Endpoint {
             (Method::POST, Some(_)) => session_requests::answer(&self.in_sessions, request).await,
             (Method::GET, Some(session)) if takes_events(request.headers()) => {
                 let incoming = request.extensions().get::<Incoming>();
-                let caller = incoming.map(Incoming::claimant).unwrap_or_default();
+                let caller = incoming.map(|incoming| incoming.claimant.clone());
+                let caller = caller.unwrap_or_default();
                 self.tell_changes(session, caller, request).await
             }
             _ => self.alone.handle(request).await.map(Body::new),

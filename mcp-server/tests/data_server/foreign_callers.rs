@@ -1,7 +1,5 @@
 //! Nobody has anything to do with the session of another caller, not even with its id.
 
-use std::net::IpAddr;
-
 use serde_json::{Value, json};
 
 use crate::cancelling::{ENDLESS, PATIENT, sleeping};
@@ -136,25 +134,38 @@ async fn it_takes_no_message_of_another_caller_for_an_event_stream() {
 }
 
 #[tokio::test]
-async fn it_opens_no_more_event_streams_for_an_address_than_its_share() {
-    let server = Server::on(&Database::with("").await, &[]).await;
+async fn it_opens_no_more_event_streams_for_a_caller_than_its_share_where_callers_have_names() {
+    let database = Database::with("").await;
+    let server = Server::on(&database, &[NAMED]).await;
+    let nobody = open_all(&server, None).await;
+    let alice = open_all(&server, Some("alice")).await;
+    assert_eq!((nobody.0.len(), alice.0.len()), (64, 32));
+    for refused in [nobody.1, alice.1] {
+        let share = "this caller has its share";
+        assert!(refused.contains(share), "{refused}");
+    }
+    let unnamed = Server::on(&database, &[]).await;
+    let (open, refused) = open_all(&unnamed, None).await;
+    assert_eq!(open.len(), 128);
+    assert!(refused.contains("all 128 event streams"), "{refused}");
+}
+
+/// Opens event streams until one is refused; those that are open, and the words of the refusal.
+async fn open_all(server: &Server, caller: Option<&str>) -> (Vec<reqwest::Response>, String) {
+    let http = reqwest::Client::new();
     let mut open = Vec::new();
-    let refused = loop {
-        let stream = reqwest::get(format!("http://{}/sse", server.address)).await;
-        let stream = stream.expect("an answer");
+    loop {
+        let mut get = http.get(format!("http://{}/sse", server.address));
+        if let Some(caller) = caller {
+            get = get.header("x-caller", caller);
+        }
+        let stream = get.send().await.expect("an answer");
         match stream.status().as_u16() {
             200 => open.push(stream),
-            _ => break stream,
+            status => {
+                assert_eq!(status, 503);
+                return (open, stream.text().await.expect("a sentence"));
+            }
         }
-    };
-    assert_eq!((refused.status().as_u16(), open.len()), (503, 64));
-    let sentence = refused.text().await.expect("a sentence");
-    assert!(sentence.contains("this caller has its share"), "{sentence}");
-    let elsewhere = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2]));
-    let elsewhere = elsewhere.build().expect("an address");
-    let stream = elsewhere
-        .get(format!("http://{}/sse", server.address))
-        .send()
-        .await;
-    assert_eq!(stream.expect("an answer").status(), 200);
+    }
 }

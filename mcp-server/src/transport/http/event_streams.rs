@@ -33,10 +33,9 @@ use serde_json::value::RawValue;
 use super::allowed_names::AllowedNames;
 use super::deadline::{self, RequestDeadline};
 use super::envelope::Envelope;
-use super::incoming::{is_event_stream, peer};
+use super::incoming::is_event_stream;
 use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
 use super::{correlation, repairs};
-use crate::call::Claimant;
 use crate::mcp::{Incoming, WayBack};
 use stream::Refused;
 pub(super) use streams::Streams;
@@ -102,7 +101,7 @@ async fn open_below_mcp(State(streams): State<Arc<Streams>>, get: Request) -> Re
 /// Opens a stream, whose first event names the path for the client's messages.
 fn open(streams: &Arc<Streams>, get: &Request, messages: &str) -> Response {
     let owner = streams.principals.read(get.headers());
-    let claimant = Claimant::of(&owner, peer(get.extensions()));
+    let claimant = streams.principals.claimant(&owner, get.extensions());
     let opened = match streams.open(owner, claimant) {
         Ok(opened) => opened,
         Err(none) => {
@@ -183,8 +182,8 @@ async fn receive(
         let deadline = parts.extensions.get::<RequestDeadline>();
         let incoming = Incoming {
             id: correlation::read(&parts.headers),
+            claimant: streams.principals.claimant(&principal, &parts.extensions),
             principal,
-            peer: peer(&parts.extensions),
             session: Some(session),
             deadline: deadline.map(|deadline| deadline.call),
             takes_short_answers: true,

@@ -1,7 +1,7 @@
 //! The facts that HTTP knows of a request, for the MCP server, and the bytes of results that it
 //! writes into answers itself and counts until they are written.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -18,7 +18,7 @@ use super::correlation;
 use super::deadline::RequestDeadline;
 use super::envelope::Envelope;
 use super::session_id::SessionId;
-use crate::call::Principal;
+use crate::call::{Claimant, Principal};
 use crate::config::Config;
 use crate::mcp::{Incoming, RawResult, WayBack};
 
@@ -43,6 +43,13 @@ impl PrincipalHeader {
             }
         }
     }
+
+    /// On whose account a request of this caller takes places.
+    pub(super) fn claimant(&self, principal: &Principal, request: &HttpExtensions) -> Claimant {
+        let peer = request.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map(|ConnectInfo(peer)| peer.ip());
+        Claimant::of(principal, peer, self.0.is_some())
+    }
 }
 
 /// Puts an [`Incoming`] into the request, and the bytes of its result into the answer.
@@ -56,10 +63,11 @@ pub(super) async fn describe<F: Future<Output = Response>>(
     let extensions = request.extensions();
     let envelope = extensions.get::<Arc<Envelope>>().cloned();
     let asker = Asker::of(envelope, request.headers());
+    let principal = principals.read(request.headers());
     let incoming = Incoming {
         id: correlation::read(request.headers()),
-        principal: principals.read(request.headers()),
-        peer: peer(extensions),
+        claimant: principals.claimant(&principal, extensions),
+        principal,
         session: extensions.get::<SessionId>().map(ToString::to_string),
         deadline: extensions
             .get::<RequestDeadline>()
@@ -95,12 +103,6 @@ pub(super) fn find(extensions: &Extensions) -> Option<Incoming> {
     }
     let parts = extensions.get::<http::request::Parts>()?;
     parts.extensions.get::<Incoming>().cloned()
-}
-
-/// The address of the other end of a request's connection.
-pub(super) fn peer(extensions: &HttpExtensions) -> Option<IpAddr> {
-    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map(|ConnectInfo(peer)| peer.ip())
 }
 
 /// Whether an answer comes in events.

@@ -36,7 +36,9 @@ pub(super) struct SessionId {
 }
 
 /// The mark by which an id tells its owner from all others, made of the owner's name and the id's
-/// number: of two ids nobody sees whether they are the same caller's.
+/// number. There is no key in it: whoever sees an id can try a name that they guess, and whoever
+/// knows a name can make its mark. It gives no right, because it is compared with the name in the
+/// request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct OwnerMark(Uuid);
 

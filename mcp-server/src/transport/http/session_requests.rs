@@ -144,7 +144,7 @@ impl SessionManager for SessionRequests {
         let mut incoming = parts.extensions.remove::<Incoming>().unwrap_or_default();
         let asked = AskedClient {
             session: id.to_string(),
-            account: incoming.claimant(),
+            account: incoming.claimant.clone(),
         };
         if subscribes || unsubscribes {
             let listener = self.changes.listen(asked.session.clone());

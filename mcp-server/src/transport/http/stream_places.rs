@@ -1,5 +1,7 @@
 //! The places of the event streams that clients keep open, all kinds of them together.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use fair_shares::{NoPlace, Place, Places};
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -10,11 +12,17 @@ use crate::metrics::Counted;
 /// quarter, because every client of a session opens a stream that it hardly ever needs.
 const NEEDED_SHARE: usize = 4;
 
-/// The places of the streams of one server.
+/// The places of the streams of one server. Nobody's share of one kind is less for what it has of
+/// the other.
 #[derive(Debug, Clone)]
 pub(super) struct StreamPlaces {
     most: usize,
-    places: Places<Claimant>,
+    /// Those that are left for streams which their clients cannot do without.
+    kept: usize,
+    needed: Places<Claimant>,
+    spare: Places<Claimant>,
+    /// Whoever has the turn takes a place: of both kinds together no more are taken than there are.
+    turn: Arc<Mutex<()>>,
     open: Gauge,
 }
 
@@ -28,9 +36,13 @@ pub(super) struct StreamPlace {
 impl StreamPlaces {
     /// Places for `most` streams at once, which `open` counts.
     pub(super) fn new(most: usize, open: Gauge) -> Self {
+        let kept = most / NEEDED_SHARE;
         Self {
             most,
-            places: Places::new(most),
+            kept,
+            needed: Places::new(most),
+            spare: Places::new(most - kept),
+            turn: Arc::default(),
             open,
         }
     }
@@ -45,7 +57,9 @@ impl StreamPlaces {
     /// # Errors
     /// [`NoPlace`].
     pub(super) fn take(&self, caller: Claimant) -> Result<StreamPlace, NoPlace> {
-        Ok(self.counted(self.places.take(caller, 1)?))
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = self.needed.take_leaving(self.spare.taken(), caller, 1)?;
+        Ok(self.counted(place))
     }
 
     /// A place for a stream that its client can do without.
@@ -53,8 +67,9 @@ impl StreamPlaces {
     /// # Errors
     /// [`NoPlace`].
     pub(super) fn take_spare(&self, caller: Claimant) -> Result<StreamPlace, NoPlace> {
-        let left = self.most / NEEDED_SHARE;
-        Ok(self.counted(self.places.take_leaving(left, caller, 1)?))
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let beyond = self.needed.taken().saturating_sub(self.kept);
+        Ok(self.counted(self.spare.take_leaving(beyond, caller, 1)?))
     }
 
     fn counted(&self, place: Place<Claimant>) -> StreamPlace {
@@ -68,6 +83,34 @@ impl StreamPlaces {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn all(take: impl Fn() -> Result<StreamPlace, NoPlace>) -> Vec<StreamPlace> {
+        std::iter::from_fn(|| take().ok()).collect()
+    }
+
+    #[test]
+    fn it_counts_the_shares_of_either_kind_apart() {
+        let places = StreamPlaces::new(128, Gauge::default());
+        let [ada, bob] = ["ada", "bob"].map(|name| Claimant::Named(name.to_owned()));
+        let spare = [&ada, &bob].map(|one| all(|| places.take_spare(one.clone())));
+        assert_eq!(spare.each_ref().map(Vec::len), [48, 24]);
+        // Half of the 56 that the streams of sessions leave.
+        let needed = all(|| places.take(ada.clone()));
+        assert_eq!(needed.len(), 28);
+    }
+
+    #[test]
+    fn it_has_all_places_for_callers_whom_nobody_names() {
+        let places = StreamPlaces::new(128, Gauge::default());
+        let crowd = || Claimant::Unknown;
+        let spare = all(|| places.take_spare(crowd()));
+        let needed = all(|| places.take(crowd()));
+        assert_eq!((spare.len(), needed.len()), (96, 32));
+        drop(spare);
+        let more = all(|| places.take(crowd()));
+        assert_eq!(more.len(), 96);
+        assert_eq!(places.take_spare(crowd()).map(drop), Err(NoPlace::AllTaken));
+    }
 
     #[test]
     fn it_leaves_places_for_streams_that_their_clients_cannot_do_without() {

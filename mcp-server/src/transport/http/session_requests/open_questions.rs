@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fair_shares::{NoPlace, Place, Places};
+use fair_shares::{Place, Places};
 use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, RequestId};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -14,6 +14,9 @@ use crate::call::Claimant;
 /// Questions of all sessions together. Each keeps a request and its connection waiting for a
 /// person, so they are fewer than connections.
 const MOST_QUESTIONS: usize = 256;
+
+/// Questions of one session: nobody has more forms before them.
+const MOST_OF_SESSION: usize = 16;
 
 /// The questions that wait for their answers.
 ///
@@ -54,28 +57,36 @@ impl Default for OpenQuestions {
 /// More questions are open than are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many questions to clients are open")]
-pub(super) struct TooManyQuestions(#[from] NoPlace);
+pub(super) struct TooManyQuestions;
 
 impl OpenQuestions {
     /// Opens a question that its asker knows under `own_id`; the answer is sent under that id, once
     /// at most, while the result lives.
     ///
     /// # Errors
-    /// Too many are open, of this caller or of all.
+    /// Too many are open, of this session, of this caller or of all.
     pub(super) fn open(
         self: &Arc<Self>,
         asked: AskedClient,
         own_id: RequestId,
         answers: mpsc::UnboundedSender<ClientJsonRpcMessage>,
     ) -> Result<QuestionPlace, TooManyQuestions> {
+        let mut by_id = self.lock();
+        let of_session = by_id.values();
+        let of_session = of_session.filter(|question| question.session == asked.session);
+        if of_session.count() >= MOST_OF_SESSION {
+            return Err(TooManyQuestions);
+        }
+        let place = self.places.take(asked.account, 1);
         let question = OpenQuestion {
             session: asked.session,
             own_id,
             answers,
-            _place: self.places.take(asked.account, 1)?,
+            _place: place.map_err(|_| TooManyQuestions)?,
         };
         let id = Uuid::new_v4().simple().to_string();
-        self.lock().insert(id.clone(), question);
+        by_id.insert(id.clone(), question);
+        drop(by_id);
         Ok(QuestionPlace {
             questions: Arc::clone(self),
             id,
@@ -201,10 +212,39 @@ mod tests {
         let places = all("ada");
         assert_eq!(places.len(), MOST_QUESTIONS / 2);
         let refused = open("ada", 0).map(drop);
-        assert_eq!(refused, Err(TooManyQuestions(NoPlace::ShareTaken)));
+        assert_eq!(refused, Err(TooManyQuestions));
         let others = ["bob", "eve"].map(all);
         assert!(others.iter().all(|places| !places.is_empty()));
         drop((places, others));
         assert!(questions.lock().is_empty() && open("ada", 0).is_ok());
+    }
+
+    #[test]
+    fn it_opens_a_bounded_number_of_questions_of_each_session_whoever_s_it_is() {
+        for (account, sessions) in [
+            (Claimant::Unknown, MOST_QUESTIONS / MOST_OF_SESSION),
+            (
+                Claimant::Named("ada".to_owned()),
+                MOST_QUESTIONS / MOST_OF_SESSION / 2,
+            ),
+        ] {
+            let questions = Arc::<OpenQuestions>::default();
+            let (answers, _answered) = mpsc::unbounded_channel();
+            let open = |session: usize| {
+                let asked = AskedClient {
+                    session: session.to_string(),
+                    account: account.clone(),
+                };
+                questions.open(asked, RequestId::Number(0), answers.clone())
+            };
+            let mut places = Vec::new();
+            for session in 0..sessions {
+                places.extend((0..MOST_OF_SESSION).map(|_| open(session).expect("room")));
+                assert_eq!(open(session).map(drop), Err(TooManyQuestions));
+            }
+            assert_eq!(open(sessions).map(drop), Err(TooManyQuestions));
+            places.clear();
+            assert!(open(sessions).is_ok());
+        }
     }
 }
