@@ -69,7 +69,7 @@ async fn run() -> Result<()> {
         longest_retry: Duration::from_secs(5),
     };
     tokio::spawn(gateway::watch(Arc::clone(&gateway), schedule));
-    let rollouts = tokio::spawn(rollouts.run());
+    let rollouts = tokio::spawn(rollouts.run(stop.clone()));
     let router = rest::router(gateway, settings.allowed_hosts);
     tracing::info!(xds = %settings.xds_address, rest = %settings.rest_address, "ready");
     let rest = rest::serve(rest_listener, router, stopped(stop.clone()));

@@ -26,7 +26,8 @@ pub enum Outcome {
     /// It stands for the Envoys that acknowledged it; the others are broken in themselves, or
     /// silent.
     Partial,
-    /// It is handed out, and no Envoy has acknowledged it yet.
+    /// It is stored, and no Envoy has acknowledged it yet; where the control plane ends meanwhile,
+    /// its next start goes on with the newest change.
     Pending,
     /// No Envoy is connected; the next one gets it.
     NoEnvoys,
@@ -34,6 +35,8 @@ pub enum Outcome {
     Unchanged,
     /// A later change was stored before the Envoys were sent this one, and they were sent that.
     Superseded,
+    /// It was superseded, and Envoys rejected the change in its place: neither is desired any more.
+    Dropped,
     /// An Envoy rejected something in it.
     Rejected,
 }

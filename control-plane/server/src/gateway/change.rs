@@ -77,6 +77,10 @@ pub enum ChangeError {
     /// An Envoy rejected it; the revision is stored, and what was in force before is again.
     #[error("{}", rejected(.0))]
     Rejected(Box<WriteReport>),
+    /// Its revision is stored and was never tried: an Envoy rejected a later one that had taken
+    /// its place.
+    #[error("{}", dropped(.0))]
+    Dropped(Box<WriteReport>),
     /// The store could not read or write.
     #[error("the change could not be stored")]
     Store(#[from] StoreError),
@@ -110,6 +114,26 @@ fn rejected(report: &WriteReport) -> String {
     }
 }
 
+fn dropped(report: &WriteReport) -> String {
+    let in_force = report.in_force.map_or_else(
+        || "no revision is in force".to_owned(),
+        |revision| format!("revision {revision} is in force"),
+    );
+    format!(
+        "a later revision took the place of revision {} before Envoys were sent it, and an Envoy \
+         rejected that one; {in_force}: read the document, and make the change again",
+        report.revision
+    )
+}
+
+/// The answer to a change that says what is desired already.
+enum SameAnswer {
+    /// That of the change that said so first, which is being judged.
+    Awaited(oneshot::Receiver<WriteReport>),
+    /// The judgement has been told.
+    Unchanged,
+}
+
 impl Gateway {
     /// Makes a change and waits until the Envoys have judged it. The change is made to the desired
     /// state, with no lock held, and is stored at once, also while another one is being judged.
@@ -136,10 +160,23 @@ impl Gateway {
                 Arc::new(aside::run(move || edit(&built)).await?)
             };
             if self.says_the_same(&seen, &document) {
+                let answer = self.answer_to_the_same(&seen);
                 drop(turn);
-                return self.wait_for_the_same(&seen.built).await;
+                match answer {
+                    Some(SameAnswer::Awaited(answer)) => return unless_lost(judged(answer).await),
+                    Some(SameAnswer::Unchanged) => return Ok(self.report_unchanged(&seen.built)),
+                    None => {}
+                }
+                races += 1;
+                continue;
             }
             let (old, lists) = (&seen.built.document, seen.lists.clone());
+            if turn.is_some() && !servers.has_asked_all(old, &document) {
+                // Nobody is to wait for servers.
+                drop(turn);
+                servers.ask(&self.client, old, &document).await;
+                continue;
+            }
             let first = servers.lists_for(&self.client, old, &document, lists).await;
             let built = {
                 let (lists, module) = (first.lists.clone(), seen.module.clone());
@@ -166,7 +203,7 @@ impl Gateway {
                 unlisted,
                 ..judged(answer).await
             };
-            return unless_rejected(report);
+            return unless_lost(report);
         }
     }
 
@@ -179,17 +216,17 @@ impl Gateway {
         *document == *seen.built.document && seen.head == seen.built.revision && !is_kept
     }
 
-    /// The answer to a change that says what is desired already: that of the change that said so
-    /// first, if it is still being judged.
-    async fn wait_for_the_same(&self, built: &Arc<Built>) -> Result<WriteReport, ChangeError> {
-        let answer = {
-            let mut state = self.write();
-            (!state.is_answered(built.revision)).then(|| state.wait_for(built))
-        };
-        match answer {
-            Some(answer) => unless_rejected(judged(answer).await),
-            None => Ok(self.report_unchanged(built)),
+    /// The answer to a change that says what is desired already; none if that is desired no
+    /// longer.
+    fn answer_to_the_same(&self, seen: &Desired) -> Option<SameAnswer> {
+        let mut state = self.write();
+        if state.desired.edition != seen.edition {
+            return None;
         }
+        if !state.is_answered(seen.built.revision) {
+            return Some(SameAnswer::Awaited(state.wait_for(&seen.built)));
+        }
+        (!state.is_being_taken_back(&seen.built)).then_some(SameAnswer::Unchanged)
     }
 
     /// Stores a change and makes it the desired state.
@@ -246,9 +283,10 @@ async fn judged(answer: oneshot::Receiver<WriteReport>) -> WriteReport {
         .expect("the actor answers every write before it forgets it")
 }
 
-fn unless_rejected(report: WriteReport) -> Result<WriteReport, ChangeError> {
+fn unless_lost(report: WriteReport) -> Result<WriteReport, ChangeError> {
     match report.outcome {
         Outcome::Rejected => Err(ChangeError::Rejected(Box::new(report))),
+        Outcome::Dropped => Err(ChangeError::Dropped(Box::new(report))),
         _ => Ok(report),
     }
 }

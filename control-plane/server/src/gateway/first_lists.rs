@@ -49,12 +49,8 @@ impl AskedServers {
         new: &GatewayDocument,
         mut lists: Lists,
     ) -> FirstLists {
-        let moved: Vec<(&ServerName, &Server)> = new
-            .servers
-            .iter()
-            .filter(|(name, server)| has_moved(old.servers.get(*name), server))
-            .collect();
-        self.ask(client, &moved).await;
+        self.ask(client, old, new).await;
+        let moved = moved(old, new);
         let mut unlisted = Vec::new();
         for (name, _) in &moved {
             let previous = lists.remove(*name);
@@ -77,11 +73,32 @@ impl AskedServers {
         }
     }
 
-    async fn ask(&mut self, client: &CatalogueClient, moved: &[(&ServerName, &Server)]) {
-        let not_asked = moved.iter().filter(|(name, server)| {
+    /// Whether nobody has to be asked any more for the lists under the new document.
+    pub(super) fn has_asked_all(&self, old: &GatewayDocument, new: &GatewayDocument) -> bool {
+        self.not_asked(old, new).is_empty()
+    }
+
+    fn not_asked<'a>(
+        &self,
+        old: &GatewayDocument,
+        new: &'a GatewayDocument,
+    ) -> Vec<(&'a ServerName, &'a Server)> {
+        let mut moved = moved(old, new);
+        moved.retain(|(name, server)| {
             let asked = self.0.get(*name).map(|(asked, _)| asked);
             asked != Some(*server)
         });
+        moved
+    }
+
+    /// Asks the servers that are new or have moved, except those that were asked before.
+    pub(super) async fn ask(
+        &mut self,
+        client: &CatalogueClient,
+        old: &GatewayDocument,
+        new: &GatewayDocument,
+    ) {
+        let not_asked = self.not_asked(old, new).into_iter();
         let answers = futures::future::join_all(not_asked.map(|(name, server)| async move {
             let answer = tokio::time::timeout(LIST_FIRST_WITHIN, client.list(server)).await;
             let answer = match answer {
@@ -92,7 +109,7 @@ impl AskedServers {
                     LIST_FIRST_WITHIN.as_secs()
                 )),
             };
-            ((*name).clone(), ((*server).clone(), answer))
+            (name.clone(), (server.clone(), answer))
         }))
         .await;
         self.0.extend(answers);
@@ -113,6 +130,14 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The servers of the new document that are new or have moved.
+fn moved<'a>(old: &GatewayDocument, new: &'a GatewayDocument) -> Vec<(&'a ServerName, &'a Server)> {
+    let servers = new.servers.iter();
+    servers
+        .filter(|(name, server)| has_moved(old.servers.get(*name), server))
+        .collect()
 }
 
 /// Whether none of the endpoints is one that the list in hand could have come from.

@@ -1,10 +1,10 @@
 //! The answer to a change, and to whoever waits for it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use gateway_document::{Warning, WithheldTool};
 use serde::Serialize;
+use store::RevisionNumber;
 use tokio::sync::oneshot;
 
 use super::acceptance::{EnvoyAnswer, Outcome};
@@ -61,6 +61,8 @@ impl WriteReport {
 /// A write that is stored, and whose author waits until it is judged.
 #[derive(Debug)]
 pub(super) struct WaitingWrite {
-    pub(super) built: Arc<Built>,
+    pub(super) revision: RevisionNumber,
+    /// The report if Envoys are never sent it. What it was made of is not kept for that.
+    pub(super) superseded: WriteReport,
     pub(super) answer: oneshot::Sender<WriteReport>,
 }

@@ -9,6 +9,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use store::RevisionNumber;
+use tokio::sync::watch;
 use xds::{Changes, NodeId, NodeSummary};
 
 use super::acceptance::{Judgement, Marks, Outcome, Verdict};
@@ -16,6 +18,7 @@ use super::desired::{Desired, remade};
 use super::report::WriteReport;
 use super::state::Stage;
 use super::{Gateway, notices};
+use crate::aside;
 use crate::generation::Built;
 use fall_back::is_run;
 use way_back::WayBack;
@@ -87,11 +90,16 @@ impl RolloutActor {
     }
 
     /// Rolls out whatever becomes the desired state, and follows what Envoys do after a change was
-    /// answered: late answers, crashes, silence past the deadline.
-    pub async fn run(mut self) -> Infallible {
+    /// answered: late answers, crashes, silence past the deadline. Once `stop` is true it rolls
+    /// nothing out: Envoys leave because the process ends, and whoever waits is told that nothing
+    /// is judged yet.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Infallible {
         loop {
             let in_hand = self.gateway.current();
-            let judgement = self.judge_now().await;
+            let judgement = self.judge_now(&stop).await;
+            if *stop.borrow() {
+                return self.leave_to_the_next_start().await;
+            }
             let until = match judgement.verdict {
                 Verdict::Waiting { until } => Some(until),
                 _ => None,
@@ -105,12 +113,31 @@ impl RolloutActor {
                     continue;
                 }
             }
-            self.wait(until).await;
+            self.wait(until, &mut stop).await;
+        }
+    }
+
+    /// Answers every write that its judgement is pending, as long as the process is there.
+    async fn leave_to_the_next_start(self) -> Infallible {
+        loop {
+            let waiting = {
+                let mut state = self.gateway.write();
+                let head = state.desired.head;
+                state.take_waiting(RevisionNumber(0)..=head)
+            };
+            for write in waiting {
+                // An error means that its author no longer waits.
+                let _ = write.answer.send(WriteReport {
+                    outcome: Outcome::Pending,
+                    ..write.superseded
+                });
+            }
+            self.gateway.replaced.notified().await;
         }
     }
 
     /// Waits until there is something to do.
-    async fn wait(&mut self, until: Option<Instant>) {
+    async fn wait(&mut self, until: Option<Instant>, stop: &mut watch::Receiver<bool>) {
         // Past the deadline the judge says so.
         let deadline = self.gateway.publisher.clock().wait_until(until);
         let replaced = async {
@@ -125,6 +152,7 @@ impl RolloutActor {
             () = self.standings.changed() => {}
             () = deadline => {}
             () = replaced => {}
+            Ok(_) = stop.wait_for(|stop| *stop) => {}
         }
     }
 
@@ -137,21 +165,34 @@ impl RolloutActor {
             envoys = judgement.envoys.len(), "rolled out"
         );
         let in_force = self.gateway.in_force_after(outcome);
-        let (waiting, kept) = {
+        let (waiting, kept, is_lost) = {
             let mut state = self.gateway.write();
-            (
-                state.take_waiting(judged.revision),
-                state.stage == Stage::Kept,
-            )
+            let kept = state.stage == Stage::Kept;
+            let is_lost = outcome == Outcome::Rejected && !kept;
+            // What is tried next was made after those before it; its judgement is theirs.
+            let is_followed = state.desired.built.revision > judged.revision;
+            let first = if is_lost && is_followed {
+                judged.revision
+            } else {
+                RevisionNumber(0)
+            };
+            (state.take_waiting(first..=judged.revision), kept, is_lost)
         };
         for write in waiting {
-            let report = if write.built.revision == judged.revision {
+            let report = if write.revision == judged.revision {
                 WriteReport {
                     kept,
                     ..WriteReport::new(judged, outcome, judgement.envoys.clone())
                 }
             } else {
-                WriteReport::new(&write.built, Outcome::Superseded, Vec::new())
+                WriteReport {
+                    outcome: if is_lost {
+                        Outcome::Dropped
+                    } else {
+                        Outcome::Superseded
+                    },
+                    ..write.superseded
+                }
             };
             // An error means that its author no longer waits.
             let _ = write.answer.send(WriteReport { in_force, ..report });
@@ -279,7 +320,16 @@ impl RolloutActor {
             module = desired.module.sha256,
             "the filter module is tried again"
         );
-        let next = match remade(&desired.built, &desired.lists, desired.module.clone()) {
+        let made = {
+            let Desired {
+                built,
+                lists,
+                module,
+                ..
+            } = desired.clone();
+            aside::run(move || remade(&built, &lists, module)).await
+        };
+        let next = match made {
             Ok(built) => Desired {
                 built: Arc::new(built),
                 ..desired
@@ -308,7 +358,7 @@ impl Gateway {
             // There was another one to go back to, or Envoys keep this one.
             Outcome::Rejected if stage != Stage::Rejected => true,
             Outcome::Pending | Outcome::NoEnvoys => false,
-            Outcome::Rejected | Outcome::Unchanged | Outcome::Superseded => {
+            Outcome::Rejected | Outcome::Unchanged | Outcome::Superseded | Outcome::Dropped => {
                 self.publisher.tally(current.generation()).acknowledged > 0
             }
         };

@@ -2,6 +2,7 @@
 //! of servers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use gateway_document::{GatewayDocument, ServerName};
@@ -10,7 +11,7 @@ use time::OffsetDateTime;
 use tokio::sync::oneshot;
 use xds::{Generation, Snapshot};
 
-use super::acceptance::Rejections;
+use super::acceptance::{Outcome, Rejections};
 use super::desired::Desired;
 use super::report::{WaitingWrite, WriteReport};
 use crate::generation::Built;
@@ -73,19 +74,34 @@ impl State {
     /// Lets the author of a write wait until it is judged, or a later one is in its place.
     pub(super) fn wait_for(&mut self, built: &Arc<Built>) -> oneshot::Receiver<WriteReport> {
         let (answer, judged) = oneshot::channel();
+        // Authors who have hung up may be many: what is in hand may be watched for hours.
+        self.waiting.retain(|write| !write.answer.is_closed());
         self.waiting.push(WaitingWrite {
-            built: Arc::clone(built),
+            revision: built.revision,
+            superseded: WriteReport::new(built, Outcome::Superseded, Vec::new()),
             answer,
         });
         judged
     }
 
-    /// Takes the writes that wait for the judgement of `revision`, and for those before it.
-    pub(super) fn take_waiting(&mut self, revision: RevisionNumber) -> Vec<WaitingWrite> {
-        self.answered = self.answered.max(revision);
+    /// Takes the writes of these revisions that wait, now that the last of them is judged.
+    pub(super) fn take_waiting(
+        &mut self,
+        revisions: RangeInclusive<RevisionNumber>,
+    ) -> Vec<WaitingWrite> {
+        self.answered = self.answered.max(*revisions.end());
         self.waiting
-            .extract_if(.., |write| write.built.revision <= revision)
+            .extract_if(.., |write| revisions.contains(&write.revision))
             .collect()
+    }
+
+    /// Whether Envoys have rejected `built` and it is still to go out of the desired state.
+    pub(super) fn is_being_taken_back(&self, built: &Built) -> bool {
+        let is_rejected = self.rejection.as_ref().is_some_and(|rejection| {
+            !rejection.is_kept && Arc::ptr_eq(&rejection.snapshot, &built.snapshot)
+        });
+        let is_current = Arc::ptr_eq(&self.current.snapshot, &built.snapshot);
+        is_rejected && (self.stage == Stage::Open || !is_current)
     }
 }
 

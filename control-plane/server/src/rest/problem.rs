@@ -171,6 +171,16 @@ impl From<ChangeError> for Problem {
                 problem.report = Some(report);
                 problem
             }
+            ChangeError::Dropped(report) => {
+                let mut problem = Self::new(
+                    StatusCode::CONFLICT,
+                    "urn:portcullis:dropped",
+                    "the change went with a later one that an Envoy rejected",
+                    detail,
+                );
+                problem.report = Some(report);
+                problem
+            }
             ChangeError::Store(error) => Self::internal(&error),
             ChangeError::Build(error) => Self::internal(&error),
         }

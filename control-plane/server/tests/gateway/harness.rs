@@ -14,6 +14,7 @@ use store::{ConfigStore, Module, SqliteStore};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use xds::{Publisher, SimulatedClock};
 
@@ -30,6 +31,7 @@ pub struct ControlPlane {
     pub xds: SocketAddr,
     pub gateway: Arc<Gateway>,
     client: Client,
+    stop: watch::Sender<bool>,
     _tasks: JoinSet<()>,
 }
 
@@ -104,12 +106,15 @@ impl ControlPlane {
             xds_listener.local_addr().unwrap(),
         );
         let router = rest::router(Arc::clone(&gateway), rest::AllowedHosts::default());
+        let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway::watch(Arc::clone(&gateway), schedule));
-        tasks.spawn(async move { match rollouts.run().await {} });
-        tasks.spawn(rest::serve(rest_listener, router, std::future::pending()));
+        let rollouts = rollouts.run(stopping.clone());
+        tasks.spawn(async move { match rollouts.await {} });
+        let rest_stop = stopped(stopping.clone());
+        tasks.spawn(rest::serve(rest_listener, router, rest_stop));
         tasks.spawn(async move {
-            xds::serve(publisher, xds_listener, std::future::pending())
+            xds::serve(publisher, xds_listener, stopped(stopping))
                 .await
                 .unwrap();
         });
@@ -118,8 +123,14 @@ impl ControlPlane {
             xds,
             gateway,
             client: Client::builder().no_proxy().build().unwrap(),
+            stop,
             _tasks: tasks,
         }
+    }
+
+    /// Asks it to end, as a signal does.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
     }
 
     /// A request to be filled in.
@@ -187,6 +198,11 @@ impl ControlPlane {
     pub async fn until_offered(&self, server: &str, tools: &[&str]) {
         until(|| async { self.offered(server).await == tools }).await;
     }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that the control plane is dropped, and its tasks with it.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Waits for a condition.

@@ -7,6 +7,7 @@ mod changes;
 mod documents;
 mod fake_envoy;
 mod fake_server;
+mod fates_of_changes;
 mod guard;
 mod harness;
 mod idle_rules;

@@ -11,6 +11,7 @@ use super::super::desired::{Desired, remade};
 use super::super::loosening::may_loosen;
 use super::super::state::{Rejection, Stage};
 use super::RolloutActor;
+use crate::aside;
 use crate::generation::{Built, Lists};
 
 /// The entry on the audit trail when Envoys reject a revision.
@@ -63,13 +64,14 @@ impl RolloutActor {
             self.unaccepted.clear();
             self.marks.late.clear();
             self.way_back = None;
-            self.desire_again(rejected, good, blames_module).await;
             {
                 let mut state = self.gateway.write();
                 state.current = Arc::clone(good);
                 state.stage = Stage::Accepted;
             }
+            // Envoys do not wait for the turn of a writer.
             self.hand_out(true);
+            self.desire_again(rejected, good, blames_module).await;
         }
         self.forget_accepted(rejected, good).await;
     }
@@ -98,10 +100,11 @@ impl RolloutActor {
     }
 
     /// Takes out of the desired state what was rejected. What was written or listed since stays.
-    async fn desire_again(&self, rejected: &Built, good: &Arc<Built>, blames_module: bool) {
+    async fn desire_again(&self, rejected: &Arc<Built>, good: &Arc<Built>, blames_module: bool) {
         let turn = self.gateway.turn().await;
         let desired = self.gateway.desired();
-        let desired = without(desired, rejected, good, blames_module);
+        let (rejected, good) = (Arc::clone(rejected), Arc::clone(good));
+        let desired = aside::run(move || without(desired, &rejected, &good, blames_module)).await;
         self.gateway.desire(&turn, desired);
     }
 

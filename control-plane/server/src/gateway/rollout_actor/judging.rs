@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use xds::NodeId;
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Rejections, Trial, Verdict, judge};
@@ -12,7 +13,7 @@ use crate::generation::Built;
 
 impl RolloutActor {
     /// Judges the generation in hand and acts on the judgement.
-    pub(super) async fn judge_now(&mut self) -> Judgement {
+    pub(super) async fn judge_now(&mut self, stop: &watch::Receiver<bool>) -> Judgement {
         self.gateway.store_rejections().await;
         if let Some(judgement) = self.without_a_look() {
             return judgement;
@@ -31,6 +32,10 @@ impl RolloutActor {
         };
         let publisher = &self.gateway.publisher;
         let judgement = judge(&trial, &publisher.summaries(), publisher.clock().now());
+        if *stop.borrow() {
+            // The Envoys that are gone may have gone because of that.
+            return judgement;
+        }
         let earlier = self.earlier.first().cloned();
         match (stage, judgement.verdict) {
             (Stage::Open, Verdict::Accepted | Verdict::Standing) => {

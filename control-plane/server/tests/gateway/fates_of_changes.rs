@@ -1,0 +1,224 @@
+//! The fate of changes that wait: each author is told the true one, and nobody who waits holds up
+//! what Envoys are given.
+
+use std::sync::{Arc, Mutex};
+
+use control_plane::gateway::{ChangeError, Edit, Outcome, Precondition};
+use gateway_document::CheckedDocument;
+use reqwest::StatusCode;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
+use xds::SimulatedClock;
+
+use crate::changes::connected;
+use crate::fake_envoy::FakeEnvoy;
+use crate::harness::{Answer, ControlPlane, folder, until};
+use crate::reach;
+use crate::rollouts::{DENY, PATIENT, until_accepted, version};
+use crate::waiting_changes::{SECOND, SECONDS, SHADOW, checked, desired_and_sent, nobody, store};
+
+#[tokio::test]
+async fn it_tells_the_author_of_a_change_that_it_went_with_a_rejected_one() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let picky = connected(&control_plane, "picky").await;
+    until_accepted(&control_plane).await;
+    picky.pause();
+    picky.reject("second");
+    let first = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let dropped = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
+    let bad = store(&control_plane, &format!("{PATIENT}{SHADOW}{SECOND}"), 4).await;
+    picky.go_on();
+    for (write, status, outcome) in [
+        (first, StatusCode::OK, "accepted"),
+        (dropped, StatusCode::CONFLICT, "dropped"),
+        (bad, StatusCode::UNPROCESSABLE_ENTITY, "rejected"),
+    ] {
+        let answer = write.await.unwrap();
+        assert_eq!(
+            (
+                answer.status,
+                &answer.json["outcome"],
+                &answer.json["in_force"]
+            ),
+            (status, &json!(outcome), &json!(2)),
+            "{}",
+            answer.text
+        );
+    }
+    let latest = control_plane.get("/api/v1/config").await.json;
+    assert_eq!(latest["revision"], 2);
+}
+
+/// An edit that tells how often it has been made, waits until it is let go on, and then says the
+/// document for that time.
+fn held_edit(
+    document: impl Fn(u32) -> CheckedDocument + Send + Sync + 'static,
+) -> (Edit, Receiver<u32>, Sender<()>) {
+    let (tell_made, made) = channel(1);
+    let (go_on, wait) = channel(1);
+    let wait = Mutex::new((0, wait));
+    let edit: Edit = Arc::new(move |_| {
+        let mut wait = wait.lock().unwrap();
+        wait.0 += 1;
+        tell_made.blocking_send(wait.0).unwrap();
+        wait.1.blocking_recv().unwrap();
+        Ok(document(wait.0))
+    });
+    (edit, made, go_on)
+}
+
+/// Lets a held edit lose every race that it may lose, to changes that are stored as the revisions
+/// 3 to 5.
+async fn lose_races(
+    control_plane: &ControlPlane,
+    made: &mut Receiver<u32>,
+    go_on: &Sender<()>,
+) -> Vec<JoinHandle<Answer>> {
+    let mut winners = Vec::new();
+    for race in 1..=3 {
+        assert_eq!(made.recv().await, Some(race));
+        let body = if race % 2 == 0 {
+            PATIENT.to_owned()
+        } else {
+            format!("{PATIENT}{SHADOW}")
+        };
+        winners.push(store(control_plane, &body, u64::from(race) + 2).await);
+        go_on.send(()).await.unwrap();
+    }
+    winners
+}
+
+#[tokio::test]
+async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_asks_a_server() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let slow = connected(&control_plane, "slow").await;
+    until_accepted(&control_plane).await;
+    slow.pause();
+    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = mute.local_addr().unwrap().port();
+    reach::allow(port);
+    let server = format!("{{url: 'http://127.0.0.1:{port}/mcp'}}");
+    let registers = format!("servers: {{mute: {server}}}\n{PATIENT}");
+    let (edit, mut made, go_on) = held_edit(move |times| {
+        // Only within the turn is there somebody to ask.
+        checked(if times < 4 { DENY } else { &registers })
+    });
+    let gateway = Arc::clone(&control_plane.gateway);
+    let unlucky =
+        tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await });
+    let _winners = lose_races(&control_plane, &mut made, &go_on).await;
+    assert_eq!(made.recv().await, Some(4));
+    go_on.send(()).await.unwrap();
+    let (_asked, _) = mute.accept().await.unwrap();
+    let passing = store(&control_plane, PATIENT, 6).await;
+    unlucky.abort();
+    slow.go_on();
+    let passing = passing.await.unwrap();
+    assert_eq!(passing.json["revision"], 6, "{}", passing.text);
+}
+
+#[tokio::test]
+async fn it_takes_a_rejected_change_back_also_while_a_writer_has_its_turn() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let picky = connected(&control_plane, "picky").await;
+    until_accepted(&control_plane).await;
+    picky.pause();
+    picky.reject("second");
+    let bad = store(&control_plane, &format!("{PATIENT}{SECOND}"), 2).await;
+    let (edit, mut made, go_on) = held_edit(|_| checked(&format!("{PATIENT}{DENY}")));
+    let gateway = Arc::clone(&control_plane.gateway);
+    let unlucky =
+        tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await });
+    let winners = lose_races(&control_plane, &mut made, &go_on).await;
+    // Now it is made within the turn.
+    assert_eq!(made.recv().await, Some(4));
+    picky.go_on();
+    until(|| async { version(&control_plane).await["revision"] == 1 }).await;
+    assert!(!unlucky.is_finished());
+    go_on.send(()).await.unwrap();
+    assert_eq!(bad.await.unwrap().json["outcome"], "rejected");
+    let report = unlucky.await.unwrap().unwrap();
+    assert_eq!((report.revision, report.outcome), (6, Outcome::Accepted));
+    for winner in winners {
+        assert_eq!(winner.await.unwrap().json["outcome"], "superseded");
+    }
+}
+
+#[tokio::test]
+async fn it_answers_that_nothing_is_judged_yet_when_the_process_ends() {
+    let folder = folder();
+    let (in_hand, next) = {
+        let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+        let slow = connected(&control_plane, "slow").await;
+        until_accepted(&control_plane).await;
+        slow.pause();
+        let in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+        let next = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
+        control_plane.stop();
+        (in_hand.await.unwrap(), next.await.unwrap())
+    };
+    for answer in [in_hand, next] {
+        assert_eq!(
+            (answer.status, &answer.json["outcome"]),
+            (StatusCode::OK, &json!("pending")),
+            "{}",
+            answer.text
+        );
+    }
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let _slow = FakeEnvoy::connect(control_plane.xds, "slow").await;
+    assert_eq!(until_accepted(&control_plane).await["revision"], 3);
+}
+
+#[tokio::test]
+async fn it_tries_a_change_again_that_was_rejected_while_it_was_repeated() {
+    let clock = SimulatedClock::default();
+    let folder = folder();
+    let document = "rollout: {ack_deadline: 5s}\n";
+    let control_plane = ControlPlane::start_with_clock(folder.path(), document, &clock).await;
+    let late = connected(&control_plane, "late").await;
+    until_accepted(&control_plane).await;
+    late.pause();
+    late.reject("second");
+    let body = format!("{document}{SECOND}");
+    let first = store(&control_plane, &body, 2).await;
+    until(|| desired_and_sent(&control_plane, "late")).await;
+    clock.advance(SECONDS(3600));
+    assert_eq!(first.await.unwrap().json["outcome"], "pending");
+    let (edit, mut made, go_on) = held_edit(move |_| checked(&body));
+    let gateway = Arc::clone(&control_plane.gateway);
+    let again =
+        tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await });
+    assert_eq!(made.recv().await, Some(1));
+    late.go_on();
+    until(|| async { control_plane.get("/api/v1/config").await.json["revision"] == 1 }).await;
+    go_on.send(()).await.unwrap();
+    assert_eq!(made.recv().await, Some(2));
+    go_on.send(()).await.unwrap();
+    let answer = again.await.unwrap();
+    assert!(
+        matches!(&answer, Err(ChangeError::Rejected(report)) if report.revision == 3),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn it_keeps_nothing_of_a_superseded_change_but_what_its_author_is_told() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let slow = connected(&control_plane, "slow").await;
+    until_accepted(&control_plane).await;
+    slow.pause();
+    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let waiting = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
+    let superseded = Arc::downgrade(&control_plane.gateway.latest());
+    let _newest = store(&control_plane, PATIENT, 4).await;
+    until(|| async { superseded.strong_count() == 0 }).await;
+    assert!(!waiting.is_finished());
+}
