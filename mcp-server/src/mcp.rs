@@ -34,7 +34,7 @@ mod watching;
 pub use catalogue::Catalogue;
 pub use incoming::{FindIncoming, Incoming};
 pub use listening::{ChangeListener, Gone, WayBack};
-pub use methods::explain_absent_method;
+pub use methods::{RequestedMethod, name_of_method};
 pub use plain_call::{PlainAnswer, PlainCall};
 pub use raw_result::RawResult;
 pub use running_calls::{CallGuard, RunningCalls};

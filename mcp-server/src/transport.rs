@@ -4,5 +4,6 @@
 //! [`crate::mcp::Incoming`]), and sends the answers. What a message means is the part of
 //! [`crate::mcp`].
 
+mod attended_messages;
 pub mod http;
 pub mod stdio;

@@ -80,7 +80,7 @@ OPTIMISED = {
 }
 # Nothing is built beside the crate that comes last, the data server itself: what need not wait for
 # everything else, or is generated, belongs in a crate beside it.
-MOST_LINES_IN_THE_LAST_CRATE = 21_000
+MOST_LINES_IN_THE_LAST_CRATE = 21_500
 
 
 def built_packages() -> list[str]:

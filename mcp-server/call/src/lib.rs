@@ -5,6 +5,7 @@
 //! whatever does the work reads it.
 
 mod answers;
+mod audit_mark;
 mod claimant;
 mod client_log;
 mod deadline;
@@ -17,6 +18,7 @@ use rmcp::model::{ClientCapabilities, ProtocolVersion};
 use tokio_util::sync::CancellationToken;
 
 pub use answers::Answers;
+pub use audit_mark::AuditMark;
 pub use claimant::Claimant;
 pub use client_log::{ClientLog, LogListener, Severity};
 pub use deadline::{Deadline, spell_time};
@@ -31,6 +33,8 @@ pub struct Call {
     pub request_id: CorrelationId,
     /// The caller, as far as known.
     pub principal: Principal,
+    /// Whether the audit log has a line of the request.
+    pub audit: AuditMark,
     /// On whose account the call takes what there is little of.
     pub claimant: Claimant,
     /// The revision of MCP that the client speaks.
@@ -91,6 +95,14 @@ impl Default for CorrelationId {
     }
 }
 
+/// Bytes of the name of a caller.
+pub const LONGEST_NAME: usize = 256;
+
+/// The name of a caller is longer than names are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the name of the caller is longer than {LONGEST_NAME} bytes")]
+pub struct NameTooLong;
+
 /// Who calls, as the gateway found out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Principal {
@@ -104,15 +116,24 @@ pub enum Principal {
 impl Principal {
     /// The caller whom a header of a request names. A header that is there and names nobody is
     /// nobody's; so is one that is there twice.
-    pub fn named<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
+    ///
+    /// # Errors
+    /// A value is longer than names are ([`NameTooLong`]): the name would stand in each line of the
+    /// log.
+    pub fn named<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Self, NameTooLong> {
+        let values: Vec<&[u8]> = values.collect();
+        if values.iter().any(|value| value.len() > LONGEST_NAME) {
+            return Err(NameTooLong);
+        }
+        let mut values = values.into_iter();
         let name = values
             .next()
             .and_then(|value| std::str::from_utf8(value).ok());
         match name.map(str::trim) {
             Some(name) if !name.is_empty() && values.next().is_none() => {
-                Self::Named(name.to_owned())
+                Ok(Self::Named(name.to_owned()))
             }
-            _ => Self::Anonymous,
+            _ => Ok(Self::Anonymous),
         }
     }
 
@@ -207,11 +228,19 @@ mod tests {
     #[test]
     fn it_takes_one_name_for_a_caller_and_nothing_else() {
         let named = |values: &[&[u8]]| Principal::named(values.iter().copied());
-        assert_eq!(named(&[b" alice "]).owner(), Some("alice"));
+        let alice = named(&[b" alice "]).expect("a name");
+        assert_eq!(alice.owner(), Some("alice"));
         let nobody: [&[&[u8]]; 5] = [&[], &[b""], &[b" "], &[b"\xff"], &[b"alice", b"bob"]];
         for values in nobody {
-            assert_eq!(named(values), Principal::Anonymous);
+            assert_eq!(named(values), Ok(Principal::Anonymous));
         }
+    }
+
+    #[test]
+    fn it_takes_no_name_that_is_longer_than_names_are() {
+        let named = |bytes: usize| Principal::named([&*vec![b'a'; bytes]].into_iter());
+        assert!(named(LONGEST_NAME).is_ok_and(|principal| principal.owner().is_some()));
+        assert_eq!(named(LONGEST_NAME + 1), Err(NameTooLong));
     }
 
     #[test]

@@ -19,15 +19,15 @@ use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Decoder, Fram
 /// The mark that some programs write before the first line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Changes a message on its way to the client.
-pub type Mend = fn(&mut ServerJsonRpcMessage);
+/// Hears the code with which a line was answered that is no message.
+pub type HearRefusal = fn(ErrorCode);
 
 /// Messages as lines that are read from `R` and written to `W`. A line that is no message is
 /// answered with an error, and the next one is read.
 pub struct LineTransport<R, W: AsyncWrite> {
     lines: FramedRead<R, Lines>,
     writer: AsyncRwTransport<RoleServer, Empty, W>,
-    mend: Mend,
+    refused: HearRefusal,
     /// An error that is being sent. It is kept here because who receives may stop waiting at any
     /// time.
     refusing: Option<BoxFuture<'static, std::io::Result<()>>>,
@@ -38,24 +38,25 @@ where
     R: AsyncRead + Send + Unpin,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    /// Whatever rmcp sends is mended, and written.
-    pub fn new(read: R, write: W, mend: Mend) -> Self {
-        Self::with_longest_line(read, write, mend, DEFAULT_MAX_LINE_LENGTH)
+    /// `refused` hears of each line that is no message.
+    pub fn new(read: R, write: W, refused: HearRefusal) -> Self {
+        Self::with_longest_line(read, write, refused, DEFAULT_MAX_LINE_LENGTH)
     }
 
-    fn with_longest_line(read: R, write: W, mend: Mend, most: usize) -> Self {
+    fn with_longest_line(read: R, write: W, refused: HearRefusal, most: usize) -> Self {
         let end = || b"\n".to_vec();
         let lines = Lines(AnyDelimiterCodec::new_with_max_length(end(), end(), most));
         Self {
             lines: FramedRead::new(read, lines),
             writer: AsyncRwTransport::new(empty(), write),
-            mend,
+            refused,
             refusing: None,
         }
     }
 
     fn refuse(&mut self, refused: RefusedLine) {
         let RefusedLine { id, code, message } = refused;
+        (self.refused)(code);
         let error = ErrorData::new(code, message, None);
         let sending = self.writer.send(ServerJsonRpcMessage::error(error, id));
         self.refusing = Some(sending.boxed());
@@ -136,9 +137,8 @@ where
 
     fn send(
         &mut self,
-        mut message: TxJsonRpcMessage<RoleServer>,
+        message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        (self.mend)(&mut message);
         self.writer.send(message)
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rmcp::model::ErrorData;
 
 use super::Incoming;
-use crate::call::{Call, CorrelationId, Principal};
+use crate::call::{AuditMark, Call, CorrelationId, Principal};
 
 /// The target of these lines, by which a log's filter knows them.
 pub const TARGET: &str = "audit";
@@ -19,6 +19,7 @@ pub(super) struct Sender<'a> {
     id: &'a CorrelationId,
     principal: &'a Principal,
     session: Option<&'a str>,
+    mark: &'a AuditMark,
 }
 
 impl<'a> From<&'a Call> for Sender<'a> {
@@ -27,6 +28,7 @@ impl<'a> From<&'a Call> for Sender<'a> {
             id: &call.request_id,
             principal: &call.principal,
             session: call.session.as_deref(),
+            mark: &call.audit,
         }
     }
 }
@@ -37,6 +39,7 @@ impl<'a> From<&'a Incoming> for Sender<'a> {
             id: &incoming.id,
             principal: &incoming.principal,
             session: incoming.session.as_deref(),
+            mark: &incoming.audit,
         }
     }
 }
@@ -122,10 +125,15 @@ impl<'a> Line<'a> {
                 self.write(took, Outcome::Refused(&error.code.0.to_string()));
                 error
             }
+            NoResult::Failed(error) => {
+                self.write(took, Outcome::Failed(&error.code.0.to_string()));
+                error
+            }
         }
     }
 
     fn write(&self, took: Duration, outcome: Outcome<'_>) {
+        self.sender.mark.set();
         let (code, bytes) = match outcome {
             Outcome::Ok(bytes) => (None, bytes),
             Outcome::GivenUp => (None, 0),
@@ -158,6 +166,43 @@ impl Drop for Line<'_> {
     }
 }
 
+/// The ways in which a request ends that became no call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// It names something that this server does not have, or not for this caller.
+    Unknown,
+    /// It is one that this server does not take, or for which it has no place.
+    Refused,
+    /// This server has failed.
+    Failed,
+}
+
+/// Writes the line of a request that is answered with an error of this code, unless it has one: of
+/// errors that are made before a request is looked at, or after it, nobody else knows.
+///
+/// `method` is one of this server's names ([`super::name_of_method`]).
+pub fn write_if_missing(
+    incoming: &Incoming,
+    method: &'static str,
+    took: Duration,
+    (how, code): (TurnedAway, i64),
+) {
+    if incoming.audit.is_set() {
+        return;
+    }
+    let mut line = Line::begin(incoming, method);
+    line.has_ended = true;
+    let code = &*code.to_string();
+    line.write(
+        took,
+        match how {
+            TurnedAway::Unknown => Outcome::Unknown(code),
+            TurnedAway::Refused => Outcome::Refused(code),
+            TurnedAway::Failed => Outcome::Failed(code),
+        },
+    );
+}
+
 /// An error of JSON-RPC in the place of a result. It goes to the client once the audit log has a
 /// line of it.
 #[derive(Debug)]
@@ -166,6 +211,8 @@ pub(super) enum NoResult {
     Unknown(ErrorData),
     /// The request is one that this server does not take.
     Refused(ErrorData),
+    /// This server has failed before it could do what was asked.
+    Failed(ErrorData),
     /// The call has run, and has its line.
     Logged(ErrorData),
 }

@@ -60,6 +60,7 @@ impl McpServer {
             claimant: incoming.claimant.clone(),
             request_id: incoming.id,
             principal: incoming.principal,
+            audit: incoming.audit,
             client: self.usable_abilities(capabilities, &revision),
             revision,
             session: incoming.session,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rmcp::model::Extensions;
 
 use super::{RawResult, WayBack};
-use crate::call::{Claimant, CorrelationId, Deadline, Principal};
+use crate::call::{AuditMark, Claimant, CorrelationId, Deadline, Principal};
 
 /// The facts that a transport knows of a request beside its JSON. The default is a request of a
 /// transport that knows nothing.
@@ -17,6 +17,8 @@ pub struct Incoming {
     pub principal: Principal,
     /// The caller on whose account places are taken.
     pub claimant: Claimant,
+    /// Whether the audit log has a line of the request.
+    pub audit: AuditMark,
     /// The session that the request belongs to. No other caller has requests in it.
     pub session: Option<String>,
     /// Until when the request must be answered.

@@ -1,6 +1,6 @@
 //! The methods of each era of MCP that this server has, and the answer to all others.
 
-use rmcp::model::{ErrorCode, ErrorData, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{ErrorCode, ErrorData};
 
 use crate::quotes::shorten_name;
 
@@ -38,15 +38,32 @@ const IN_SESSIONS: &[&str] = &[
     "completion/complete",
 ];
 
-/// The one method that rmcp knows and refuses on revisions with sessions; all others that it
-/// refuses by their names alone are refused on 2026-07-28.
-const OF_STATELESS: &str = "subscriptions/listen";
+/// The method by which a client sets how much it hears of a log.
+pub(super) const SET_LEVEL: &str = "logging/setLevel";
 
-/// The method of 2026-07-28, or of its extension for tasks, with this name. rmcp takes one with
-/// malformed params for an unknown method; clients take "unknown method" for an old server.
-pub(super) fn stateless_method(name: &str) -> Option<&'static str> {
-    let mut known = STATELESS.iter().chain(TASKS);
-    known.find(|known| **known == name).copied()
+/// The codes of rmcp for what is wrong within a request, by whichever method.
+const MAY_HIDE_ABSENCE: [ErrorCode; 3] = [
+    ErrorCode::METHOD_NOT_FOUND,
+    ErrorCode::INVALID_PARAMS,
+    ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY,
+];
+
+/// The name of what is asked for by a name that no method has.
+const NO_METHOD: &str = "method";
+
+/// The name of a method as a log may have it: one of this server's own, or `method`.
+pub fn name_of_method(name: &str) -> &'static str {
+    let all = [STATELESS, TASKS, IN_SESSIONS, &[SET_LEVEL]];
+    let mut all = all.into_iter().flatten();
+    all.find(|known| **known == name).unwrap_or(&NO_METHOD)
+}
+
+/// Whether the era has the method of this name, in the extension for tasks or beside it.
+pub(super) fn has_method(name: &str, is_stateless: bool) -> bool {
+    match is_stateless {
+        true => STATELESS.contains(&name) || TASKS.contains(&name),
+        false => IN_SESSIONS.contains(&name),
+    }
 }
 
 /// The error for a method that this server does not have.
@@ -55,7 +72,11 @@ pub(super) fn no_such_method(name: &str, is_stateless: bool) -> ErrorData {
         true => (
             "on 2026-07-28",
             STATELESS,
-            format!("; the extension for tasks has {}", TASKS.join(", ")),
+            // Without the extension there are none of its methods.
+            match TASKS.contains(&name) {
+                true => String::new(),
+                false => format!("; the extension for tasks has {}", TASKS.join(", ")),
+            },
         ),
         false => ("on the revisions with sessions", IN_SESSIONS, String::new()),
     };
@@ -67,14 +88,27 @@ pub(super) fn no_such_method(name: &str, is_stateless: bool) -> ErrorData {
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, message, None)
 }
 
-/// Puts a sentence into an error of rmcp's whose whole message is the name of a method.
-pub fn explain_absent_method(message: &mut ServerJsonRpcMessage) {
-    if let JsonRpcMessage::Error(answer) = message
-        && answer.error.code == ErrorCode::METHOD_NOT_FOUND
-        && !answer.error.message.contains(' ')
-    {
-        let name = &answer.error.message;
-        answer.error = no_such_method(name, name != OF_STATELESS);
+/// A method as a request asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestedMethod<'a> {
+    /// The name of the method, in its caller's words.
+    pub name: &'a str,
+    /// Whether the request is made in the era without sessions.
+    pub is_stateless: bool,
+}
+
+impl RequestedMethod<'_> {
+    /// Puts a sentence into an error of rmcp's where it is only that the era has no such method.
+    /// rmcp says no more than its name then; or what else is wrong with a request that would be one
+    /// of the other era.
+    pub fn explain(self, error: &mut ErrorData) {
+        let is_bare = error.code == ErrorCode::METHOD_NOT_FOUND && !error.message.contains(' ');
+        let is_of_other_era = !has_method(self.name, self.is_stateless)
+            && has_method(self.name, !self.is_stateless)
+            && MAY_HIDE_ABSENCE.contains(&error.code);
+        if is_bare || is_of_other_era {
+            *error = no_such_method(self.name, self.is_stateless);
+        }
     }
 }
 
@@ -83,43 +117,61 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn explained(code: ErrorCode, message: &'static str) -> String {
-        let error = ErrorData::new(code, message, None);
-        let mut message = ServerJsonRpcMessage::error(error, None);
-        explain_absent_method(&mut message);
-        let JsonRpcMessage::Error(answer) = message else {
-            panic!("an error stays one");
-        };
-        assert_eq!(answer.error.code, code);
-        answer.error.message.into_owned()
+    fn explained(name: &str, is_stateless: bool, code: ErrorCode, said: &str) -> ErrorData {
+        let mut error = ErrorData::new(code, said.to_owned(), None);
+        RequestedMethod { name, is_stateless }.explain(&mut error);
+        error
     }
 
     #[test]
-    fn it_says_which_methods_there_are_in_the_era_that_has_no_such_method() {
-        for (method, has, has_not) in [
-            ("ping", "server/discover", "initialize"),
-            ("resources/subscribe", "subscriptions/listen", "initialize"),
-            ("subscriptions/listen", "initialize", "server/discover"),
-        ] {
-            let message = explained(ErrorCode::METHOD_NOT_FOUND, method);
-            assert!(
-                message.contains(&format!("no method `{method}`")),
-                "{message}"
-            );
-            assert!(
-                message.contains(has) && !message.contains(has_not),
-                "{message}"
-            );
+    fn it_says_of_each_method_of_the_other_era_alone_that_there_is_none() {
+        for is_stateless in [true, false] {
+            let all = [STATELESS, TASKS, IN_SESSIONS].into_iter().flatten();
+            for name in all.filter(|name| !has_method(name, is_stateless)) {
+                for (code, said) in [
+                    (ErrorCode::METHOD_NOT_FOUND, *name),
+                    (ErrorCode::INVALID_PARAMS, "something else is wrong"),
+                    (
+                        ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY,
+                        "it is unable",
+                    ),
+                ] {
+                    let error = explained(name, is_stateless, code, said);
+                    assert_eq!(error.code, ErrorCode::METHOD_NOT_FOUND);
+                    let (none, there_are) = error.message.split_once(';').expect("two parts");
+                    assert!(none.contains(&format!("no method `{name}`")), "{none}");
+                    assert!(!there_are.split([' ', ',', ';']).any(|one| one == *name));
+                    let own = if is_stateless {
+                        "server/discover"
+                    } else {
+                        "initialize"
+                    };
+                    assert!(there_are.contains(own), "{there_are}");
+                }
+            }
         }
     }
 
     #[test]
     fn it_leaves_every_other_error_as_it_is() {
-        for (code, message) in [
-            (ErrorCode::METHOD_NOT_FOUND, "a whole sentence"),
-            (ErrorCode::INVALID_PARAMS, "ping"),
+        for (name, code, said) in [
+            (
+                "nobody/knows",
+                ErrorCode::METHOD_NOT_FOUND,
+                "a whole sentence",
+            ),
+            ("tools/list", ErrorCode::INVALID_PARAMS, "tools/list"),
+            ("ping", ErrorCode::INVALID_REQUEST, "ping"),
         ] {
-            assert_eq!(explained(code, message), message);
+            let error = explained(name, true, code, said);
+            assert_eq!((error.code, &*error.message), (code, said));
         }
+    }
+
+    #[test]
+    fn it_names_no_method_in_its_callers_words() {
+        assert_eq!(name_of_method("tools/call"), "tools/call");
+        assert_eq!(name_of_method("logging/setLevel"), "logging/setLevel");
+        assert_eq!(name_of_method("nobody/knows"), "method");
     }
 }

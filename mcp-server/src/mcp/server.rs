@@ -18,11 +18,10 @@ use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, NAME};
-use super::audit::NoResult;
 use super::client_logs::{LogLevels, severity_of};
 use super::inputs::StateSeal;
 use super::memory::WaitingRequests;
-use super::methods::{no_such_method, stateless_method};
+use super::methods::{SET_LEVEL, has_method, no_such_method};
 use super::subscriptions::Subscriptions;
 use super::{Catalogue, FindIncoming, RunningCalls};
 use crate::call::Revision;
@@ -267,7 +266,7 @@ impl ServerHandler for McpServer {
     ) -> Result<(), ErrorData> {
         let is_stateless = Revision::named(context.protocol_version()).is_stateless();
         if is_stateless || !self.catalogue.tools.log_to_clients() {
-            return Err(no_such_method("logging/setLevel", is_stateless));
+            return Err(no_such_method(SET_LEVEL, is_stateless));
         }
         let incoming = self.incoming(&context);
         let Some(session) = &incoming.session else {
@@ -314,15 +313,17 @@ impl ServerHandler for McpServer {
         request: CustomRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        let incoming = self.incoming(&context);
-        if let Some(known) = stateless_method(&request.method) {
-            let message = format!("the params of `{known}` are not as the specification has them");
-            let error = NoResult::Refused(ErrorData::invalid_params(message, None));
-            return Err(error.logged(&incoming, known));
-        }
         let is_stateless = Revision::named(context.protocol_version()).is_stateless();
-        let error = NoResult::Unknown(no_such_method(&request.method, is_stateless));
-        Err(error.logged(&incoming, "method"))
+        let name = &*request.method;
+        let sets_level =
+            name == SET_LEVEL && !is_stateless && self.catalogue.tools.log_to_clients();
+        if !sets_level && !has_method(name, is_stateless) {
+            return Err(no_such_method(name, is_stateless));
+        }
+        // rmcp takes a method with malformed params for an unknown one; clients take "unknown
+        // method" for an old server.
+        let message = format!("the params of `{name}` are not as the specification has them");
+        Err(ErrorData::invalid_params(message, None))
     }
 }
 

@@ -92,7 +92,10 @@ impl McpServer {
                 let error = ErrorData::invalid_params(unknown.to_string(), None);
                 Err(NoResult::Unknown(error))
             }
-            Err(error) => Err(ErrorData::internal_error(error.to_string(), None).into()),
+            Err(error) => {
+                let error = ErrorData::internal_error(error.to_string(), None);
+                Err(NoResult::Failed(error))
+            }
         }
     }
 }

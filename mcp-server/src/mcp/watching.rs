@@ -11,7 +11,6 @@ use rmcp::model::{ErrorData, SubscriptionFilter};
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 
 use super::audit::{Line, NoResult};
-use super::methods::no_such_method;
 use super::server::McpServer;
 use super::subscriptions::Subscription;
 use super::{ChangeListener, Incoming, WayBack};
@@ -151,7 +150,7 @@ impl McpServer {
     ) -> Result<(), ErrorData> {
         let incoming = self.incoming(context);
         let listener = incoming.way_back.clone().listener(&context.peer);
-        let listener = listener.ok_or_else(|| no_such_method("resources/subscribe", false))?;
+        let listener = listener.ok_or_else(needs_session)?;
         let line = Line::begin(&incoming, "resources/subscribe");
         let (call, guards) = self.receive(incoming.clone(), context);
         let subscription = subscription(uri, &incoming);
@@ -216,7 +215,7 @@ impl McpServer {
     ) -> Result<(), ErrorData> {
         let incoming = self.incoming(context);
         if matches!(incoming.way_back, WayBack::None) {
-            return Err(no_such_method("resources/unsubscribe", false));
+            return Err(needs_session());
         }
         let line = Line::begin(&incoming, "resources/unsubscribe");
         let is_watched = self.check_is_watched(uri);
@@ -238,6 +237,12 @@ impl McpServer {
         let error = ErrorData::resource_not_found(message, None);
         Err(NoResult::Unknown(error))
     }
+}
+
+fn needs_session() -> ErrorData {
+    let message = "changes are told in a session: send `initialize`, and its session's id with \
+                   each request";
+    ErrorData::invalid_request(message, None)
 }
 
 fn subscription(uri: &str, incoming: &Incoming) -> Subscription {

@@ -1,6 +1,7 @@
 //! HTTP: MCP under `/mcp` in both protocol eras, the event streams of older clients beside it, and
 //! `/health`.
 
+mod account;
 mod allowed_names;
 mod answers;
 mod bodies;
@@ -18,6 +19,7 @@ mod kept_bodies;
 mod metrics_door;
 mod open_files;
 mod plain_calls;
+mod principals;
 mod refusal;
 mod repairs;
 #[cfg(test)]
@@ -58,6 +60,7 @@ use change_streams::ChangeStreams;
 use door::Door;
 use event_streams::Streams;
 use plain_calls::ShortWay;
+use principals::PrincipalHeader;
 use session_id::SessionId;
 use session_requests::{OpenQuestions, SessionRequests};
 use sessions::{EndedSessions, Sessions};
@@ -203,7 +206,7 @@ fn router(
         stopping.calls,
         incoming::find,
     );
-    let principals = incoming::PrincipalHeader::of(config);
+    let principals = PrincipalHeader::of(config);
     let places = StreamPlaces::new(MOST_STREAMS, services.metrics.streams.clone());
     let counts = services.metrics.sessions.clone();
     let changes = Arc::new(ChangeStreams::new(
@@ -212,7 +215,6 @@ fn router(
         stopping.begun.clone(),
     ));
     let streams = Arc::new(Streams::new(
-        principals.clone(),
         server.clone(),
         counts.clone(),
         places,
@@ -224,7 +226,6 @@ fn router(
         running,
         questions: Arc::clone(&questions),
         changes: Arc::clone(&changes),
-        principals: principals.clone(),
         counts,
         ended: EndedSessions::default(),
     });
@@ -248,7 +249,13 @@ fn router(
         changes,
     });
     let Budgets { bodies, answers } = budgets;
-    let old_pair = event_streams::routes(streams, names.clone(), bodies.clone(), answers.clone());
+    let old_pair = event_streams::routes(
+        streams,
+        principals.clone(),
+        names.clone(),
+        bodies.clone(),
+        answers.clone(),
+    );
     let answer = move |request: Request| Arc::clone(&endpoint).answer(request);
     let door = Door {
         reader: bodies,

@@ -2,6 +2,7 @@
 //! for the one client that started it.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use line_transport::LineTransport;
@@ -11,10 +12,11 @@ use rmcp::transport::io::stdio_pipes;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::attended_messages::{AttendedMessages, write_refusal};
 use crate::background::BackgroundWork;
 use crate::call::CorrelationId;
 use crate::config::Config;
-use crate::mcp::{Catalogue, Incoming, McpServer, WayBack, explain_absent_method};
+use crate::mcp::{Catalogue, Incoming, McpServer, WayBack};
 use crate::services::Services;
 
 /// The session of the one client: what a call leaves behind for the next one is found by it.
@@ -42,18 +44,13 @@ async fn serve_client(config: Config, shutdown: CancellationToken) -> anyhow::Re
         Arc::clone(&services),
         Arc::default(),
         shutdown.clone(),
-        |_: &Extensions| {
-            Some(Incoming {
-                id: CorrelationId::new(),
-                session: Some(SESSION.clone()),
-                takes_short_answers: true,
-                way_back: WayBack::Peer,
-                ..Incoming::default()
-            })
-        },
+        |extensions: &Extensions| extensions.get::<Incoming>().cloned(),
     );
     let (read, write) = stdio_pipes();
-    let lines = LineTransport::new(read, write, explain_absent_method);
+    let lines = LineTransport::new(read, write, |code| {
+        write_refusal(&describe(), "", Instant::now(), code);
+    });
+    let lines = AttendedMessages::new(lines, describe);
     let served = match server.serve_with_ct(lines, shutdown.child_token()).await {
         Ok(running) => running.waiting().await.map(drop).map_err(Into::into),
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
@@ -70,4 +67,15 @@ async fn serve_client(config: Config, shutdown: CancellationToken) -> anyhow::Re
     shutdown.cancel();
     background.end().await;
     served
+}
+
+/// The facts of a request of the one client.
+fn describe() -> Incoming {
+    Incoming {
+        id: CorrelationId::new(),
+        session: Some(SESSION.clone()),
+        takes_short_answers: true,
+        way_back: WayBack::Peer,
+        ..Incoming::default()
+    }
 }

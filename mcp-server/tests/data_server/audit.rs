@@ -33,7 +33,7 @@ fn check_audit(lines: &[Value]) {
     assert!(!all.contains(SECRET) && !all.contains("SELECT"), "{all}");
 }
 
-fn lines_of(file: &Path) -> Vec<Value> {
+pub fn lines_of(file: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(file).expect("it is written");
     let lines = text.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().expect("a line is JSON")
@@ -93,16 +93,16 @@ async fn it_writes_the_line_of_a_call_that_nobody_waits_for_and_of_a_task_whose_
 }
 
 /// A program with an audit log of its own.
-struct AuditedProgram {
+pub struct AuditedProgram {
     program: Program,
-    address: String,
-    log: PathBuf,
+    pub address: String,
+    pub log: PathBuf,
     _database: Database,
     _folder: TempDir,
 }
 
 impl AuditedProgram {
-    async fn start(settings: &[(&str, &str)]) -> Self {
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
         let database = Database::with("").await;
         let folder = tempfile::tempdir().expect("a folder");
         let log = folder.path().join("audit.jsonl");

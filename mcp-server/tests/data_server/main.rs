@@ -4,6 +4,7 @@ mod asking;
 mod attack_table;
 mod attacks;
 mod audit;
+mod audited_refusals;
 mod blocks;
 mod bounds;
 mod caller_roles;

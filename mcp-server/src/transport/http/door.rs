@@ -10,10 +10,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_front::{AnswerBudget, BodyReader};
 
-use super::incoming::PrincipalHeader;
 use super::plain_calls::ShortWay;
+use super::principals::PrincipalHeader;
 use super::sessions::Sessions;
-use super::{deadline, incoming, plain_calls, repairs, sessions};
+use super::{account, deadline, incoming, plain_calls, repairs, sessions};
 
 /// The things that the steps share between requests.
 pub(super) struct Door {
@@ -29,8 +29,9 @@ pub(super) async fn pass(State(door): State<Arc<Door>>, request: Request, next: 
     let door = &*door;
     let to_rmcp = |request| next.run(request);
     let plainly = |request| plain_calls::answer(&door.short_way, request, to_rmcp);
-    let described = |request| incoming::describe(&door.principals, &door.answers, request, plainly);
+    let described = |request| incoming::describe(&door.answers, request, plainly);
     let attended = |request| sessions::attend(&door.sessions, request, described);
     let in_time = |request| deadline::keep(request, attended);
-    repairs::repair(&door.reader, request, in_time).await
+    let repaired = |request| repairs::repair(&door.reader, request, in_time);
+    account::keep(&door.principals, request, repaired).await
 }

@@ -34,8 +34,10 @@ use super::allowed_names::AllowedNames;
 use super::deadline::{self, RequestDeadline};
 use super::envelope::Envelope;
 use super::incoming::is_event_stream;
+use super::principals::PrincipalHeader;
 use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR};
-use super::{correlation, repairs};
+use super::{account, repairs};
+use crate::call::AuditMark;
 use crate::mcp::{Incoming, WayBack};
 use stream::Refused;
 pub(super) use streams::Streams;
@@ -52,6 +54,7 @@ const ANSWERED_BEFORE: HeaderName = HeaderName::from_static("x-portcullis-answer
 /// The routes of the pair.
 pub(super) fn routes(
     streams: Arc<Streams>,
+    principals: PrincipalHeader,
     allowed_names: AllowedNames,
     reader: BodyReader,
     answers: AnswerBudget,
@@ -69,6 +72,7 @@ pub(super) fn routes(
             })
         }))
         .layer(from_fn_with_state(allowed_names, admit))
+        .layer(from_fn_with_state(principals, account::layer))
         .with_state(streams)
 }
 
@@ -100,8 +104,11 @@ async fn open_below_mcp(State(streams): State<Arc<Streams>>, get: Request) -> Re
 
 /// Opens a stream, whose first event names the path for the client's messages.
 fn open(streams: &Arc<Streams>, get: &Request, messages: &str) -> Response {
-    let owner = streams.principals.read(get.headers());
-    let claimant = streams.principals.claimant(&owner, get.extensions());
+    let Incoming {
+        principal: owner,
+        claimant,
+        ..
+    } = account::note_session(get.extensions(), None);
     let opened = match streams.open(owner, claimant) {
         Ok(opened) => opened,
         Err(none) => {
@@ -159,7 +166,7 @@ async fn receive(
         );
     };
     let (parts, body) = request.into_parts();
-    let principal = streams.principals.read(&parts.headers);
+    let principal = account::caller(&parts.extensions);
     let Some(stream) = streams.find(&session, &principal) else {
         return refuse(
             StatusCode::NOT_FOUND,
@@ -181,14 +188,13 @@ async fn receive(
         };
         let deadline = parts.extensions.get::<RequestDeadline>();
         let incoming = Incoming {
-            id: correlation::read(&parts.headers),
-            claimant: streams.principals.claimant(&principal, &parts.extensions),
-            principal,
             session: Some(session),
             deadline: deadline.map(|deadline| deadline.call),
             takes_short_answers: true,
             way_back: WayBack::Peer,
-            ..Incoming::default()
+            // The answer leaves by the stream, which has its own account of it.
+            audit: AuditMark::default(),
+            ..account::note_session(&parts.extensions, None)
         };
         let body_place = parts.extensions.get::<BodyPlace>();
         let body_place = body_place.cloned().unwrap_or_default();

@@ -1,60 +1,26 @@
 //! The facts that HTTP knows of a request, for the MCP server, and the bytes of results that it
 //! writes into answers itself and counts until they are written.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::response::Response;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Extensions as HttpExtensions, HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use http_front::{AnswerBudget, AnswerOverBudget};
 use rmcp::model::Extensions;
 
+use super::account;
 use super::answers::Asker;
-use super::correlation;
 use super::deadline::RequestDeadline;
 use super::envelope::Envelope;
 use super::session_id::SessionId;
-use crate::call::{Claimant, Principal};
-use crate::config::Config;
 use crate::mcp::{Incoming, RawResult, WayBack};
-
-/// The way in which a request tells who calls.
-#[derive(Debug, Clone)]
-pub(super) struct PrincipalHeader(Option<HeaderName>);
-
-impl PrincipalHeader {
-    /// As the configuration names it; where it names none, every caller is anonymous.
-    pub(super) fn of(config: &Config) -> Self {
-        let name = config.principal_header.as_deref();
-        Self(name.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()))
-    }
-
-    /// The caller of a request with these headers.
-    pub(super) fn read(&self, headers: &HeaderMap) -> Principal {
-        match &self.0 {
-            None => Principal::Anonymous,
-            Some(name) => {
-                let values = headers.get_all(name).iter();
-                Principal::named(values.map(http::HeaderValue::as_bytes))
-            }
-        }
-    }
-
-    /// On whose account a request of this caller takes places.
-    pub(super) fn claimant(&self, principal: &Principal, request: &HttpExtensions) -> Claimant {
-        let peer = request.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map(|ConnectInfo(peer)| peer.ip());
-        Claimant::of(principal, peer, self.0.is_some())
-    }
-}
 
 /// Puts an [`Incoming`] into the request, and the bytes of its result into the answer.
 pub(super) async fn describe<F: Future<Output = Response>>(
-    principals: &PrincipalHeader,
     answers: &AnswerBudget,
     mut request: Request,
     next: impl FnOnce(Request) -> F,
@@ -63,18 +29,16 @@ pub(super) async fn describe<F: Future<Output = Response>>(
     let extensions = request.extensions();
     let envelope = extensions.get::<Arc<Envelope>>().cloned();
     let asker = Asker::of(envelope, request.headers());
-    let principal = principals.read(request.headers());
+    let named = extensions.get::<SessionId>().map(ToString::to_string);
     let incoming = Incoming {
-        id: correlation::read(request.headers()),
-        claimant: principals.claimant(&principal, extensions),
-        principal,
-        session: extensions.get::<SessionId>().map(ToString::to_string),
+        session: named.clone(),
         deadline: extensions
             .get::<RequestDeadline>()
             .map(|deadline| deadline.call),
         takes_short_answers: false,
         raw_result: Some(Arc::clone(&raw_result)),
         way_back: WayBack::None,
+        ..account::note_session(extensions, named.as_deref())
     };
     request.extensions_mut().insert(incoming);
     let response = next(request).await;

@@ -8,7 +8,6 @@
 //! - A cursor that is no string is -32602; rmcp reads it as none.
 //! - News of tasks for a client that has not said it can follow them is -32021; rmcp knows no such
 //!   news.
-//! - A method that the revision does not have is refused with a sentence, not with its name alone.
 //! - A refusal is JSON-RPC, never plain text.
 
 use std::sync::Arc;
@@ -16,20 +15,19 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::header::{ACCEPT, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use http_front::BodyReader;
-use rmcp::model::{ClientCapabilities, ProtocolVersion, ServerJsonRpcMessage};
+use rmcp::model::{ClientCapabilities, ProtocolVersion};
 use serde_json::{Value, json};
 
-use super::bodies;
-use super::envelope::{Envelope, PROTOCOL_VERSION};
+use super::envelope::{self, Envelope, PROTOCOL_VERSION};
 use super::refusal::{
     self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, MISSING_CAPABILITY,
     PARSE_ERROR, UNSUPPORTED_VERSION,
 };
-use crate::mcp::explain_absent_method;
+use super::{account, bodies};
 
 /// Refusals of the transport are a sentence; what is longer is a result and passes untouched.
 const LONGEST_REFUSAL: usize = 64 << 10;
@@ -51,10 +49,15 @@ pub(super) async fn repair<F: Future<Output = Response>>(
     let (mut parts, body) = request.into_parts();
     let read = match reader.read(body).await {
         Ok(read) => read,
-        Err(unread) => return bodies::answer(&unread, parts.uri.path(), &parts.headers),
+        Err(unread) => {
+            let (_, method) = envelope::read_begun(&unread.begun);
+            account::note_method(&parts.extensions, &method);
+            return bodies::answer(&unread, parts.uri.path(), &parts.headers);
+        }
     };
     let body = &read.bytes;
     let envelope = Envelope::read(body);
+    account::note_method(&parts.extensions, &envelope.method);
     if let Some(refused) = two_versions(&parts.headers, &envelope)
         .or_else(|| malformed_cursor(&envelope))
         .or_else(|| news_for_the_unable(&envelope))
@@ -194,40 +197,10 @@ async fn repair_refusal(response: Response, said: &Said, body: &[u8], id: &Value
         };
         return refusal::answer(StatusCode::BAD_REQUEST, code, message, None, id);
     }
-    if response.status() == StatusCode::NOT_FOUND && is_json(&response) {
-        return explain_absence(response).await;
-    }
     let version = said.version.as_ref();
     let version = version.and_then(|value| value.to_str().ok());
     let unknown = version.filter(|version| !is_known(version));
     speak_json_rpc(response, id, unknown).await
-}
-
-fn is_json(response: &Response) -> bool {
-    let media_type = response.headers().get(CONTENT_TYPE);
-    media_type.is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
-}
-
-/// Puts a sentence into the answer to a method that the revision does not have.
-async fn explain_absence(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let Ok(body) = Limited::new(body, LONGEST_REFUSAL).collect().await else {
-        return refusal::answer(
-            parts.status,
-            INVALID_REQUEST,
-            "not found",
-            None,
-            &Value::Null,
-        );
-    };
-    let body = body.to_bytes();
-    let explained = serde_json::from_slice::<ServerJsonRpcMessage>(&body).ok();
-    let explained = explained.and_then(|mut message| {
-        explain_absent_method(&mut message);
-        serde_json::to_vec(&message).ok()
-    });
-    parts.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(explained.map_or(body, Into::into)))
 }
 
 /// Turns a plain-text refusal into JSON-RPC with the same status.

@@ -18,9 +18,9 @@ use http_body_util::{BodyExt as _, Limited};
 use rmcp::model::ProtocolVersion;
 use serde::Deserialize;
 
+use super::account;
 use super::change_streams::ChangeStreams;
 use super::envelope::{Envelope, PROTOCOL_VERSION, is_stateless};
-use super::incoming::PrincipalHeader;
 use super::refusal;
 use super::session_id::{NotASession, SessionId};
 use super::session_requests::OpenQuestions;
@@ -65,7 +65,6 @@ pub(super) struct Sessions {
     pub(super) running: Arc<RunningCalls>,
     pub(super) questions: Arc<OpenQuestions>,
     pub(super) changes: Arc<ChangeStreams>,
-    pub(super) principals: PrincipalHeader,
     pub(super) counts: SessionCounts,
     pub(super) ended: EndedSessions,
 }
@@ -138,7 +137,7 @@ pub(super) async fn attend<F: Future<Output = Response>>(
     }
     let envelope = request.extensions().get::<Arc<Envelope>>().cloned();
     let envelope = envelope.unwrap_or_default();
-    let principal = sessions.principals.read(request.headers());
+    let principal = account::caller(request.extensions());
     if envelope.method == "initialize" {
         let answer = next(request).await;
         return sessions.begin(answer, envelope.abilities, &principal).await;

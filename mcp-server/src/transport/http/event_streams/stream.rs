@@ -1,6 +1,7 @@
 //! One open stream: its client's messages go to rmcp, and rmcp's to its events.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http_front::BodyPlace;
 use rmcp::model::{
@@ -12,7 +13,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::outlet::{Ended, Outlet};
-use crate::mcp::{Incoming, explain_absent_method};
+use crate::mcp::Incoming;
+use crate::transport::attended_messages::write_refusal;
 
 /// Why a message of a client was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,8 @@ impl Stream {
                     self.most_calls
                 );
                 let error = ErrorData::internal_error(message, None);
+                let method = request.request.method();
+                write_refusal(&incoming, method, Instant::now(), error.code);
                 let answer = ServerJsonRpcMessage::error(error, Some(request.id.clone()));
                 return self.outlet.put(to_text(&answer)).map_err(Refused::from);
             };
@@ -128,9 +132,8 @@ impl Transport<RoleServer> for StreamTransport {
 
     fn send(
         &mut self,
-        mut message: TxJsonRpcMessage<RoleServer>,
+        message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Ended>> + Send + 'static {
-        explain_absent_method(&mut message);
         let put = self.outlet.put(to_text(&message));
         async move { put }
     }

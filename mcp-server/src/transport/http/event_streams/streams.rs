@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::outlet::{EventDrain, EventLimits, WaitingEvents};
 use super::stream::Stream;
 use crate::call::{Claimant, Principal};
-use crate::mcp::McpServer;
+use crate::mcp::{Incoming, McpServer};
 use crate::metrics::{Counted, SessionCounts};
-use crate::transport::http::incoming::PrincipalHeader;
+use crate::transport::attended_messages::AttendedMessages;
 use crate::transport::http::stream_places::{StreamPlace, StreamPlaces};
 
 /// Bounds of the streams of one server.
@@ -46,8 +46,6 @@ impl Default for StreamLimits {
 
 /// The streams that are open.
 pub(in super::super) struct Streams {
-    /// The way in which a message tells who sent it.
-    pub(super) principals: PrincipalHeader,
     pub(super) places: StreamPlaces,
     limits: StreamLimits,
     server: McpServer,
@@ -66,7 +64,6 @@ struct OwnedStream {
 impl Streams {
     /// No stream yet. They end when `stopping` fires and their calls have ended.
     pub(in super::super) fn new(
-        principals: PrincipalHeader,
         server: McpServer,
         counts: SessionCounts,
         places: StreamPlaces,
@@ -74,7 +71,6 @@ impl Streams {
     ) -> Self {
         let limits = StreamLimits::default();
         Self {
-            principals,
             places,
             limits,
             server,
@@ -104,7 +100,12 @@ impl Streams {
         let stopping = self.stopping.clone();
         let (stream, transport) = Stream::new(outlet, self.limits.calls, stopping);
         // A client that reconnects by itself, as browsers do, goes on without a new handshake.
-        let serving = serve_directly_with_ct(self.server.clone(), transport, None, end.clone());
+        let serving = serve_directly_with_ct(
+            self.server.clone(),
+            AttendedMessages::new(transport, Incoming::default),
+            None,
+            end.clone(),
+        );
         tokio::spawn(async move {
             if let Err(error) = serving.waiting().await {
                 tracing::warn!(%error, "an event stream was not served to its end");

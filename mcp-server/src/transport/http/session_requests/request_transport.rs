@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::open_questions::{AskedClient, OpenQuestions, QuestionPlace, TooManyQuestions};
-use crate::mcp::explain_absent_method;
 
 /// The way of one request: rmcp receives the request and the answers to what it asks on the way,
 /// and what it sends goes into the answer's stream. It ends behind the answer.
@@ -103,7 +102,6 @@ impl Transport<RoleServer> for RequestTransport {
         &mut self,
         mut message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Unsent>> + Send + 'static {
-        explain_absent_method(&mut message);
         let addressed = self.address(&mut message);
         let is_last = is_answer(&message);
         let (sent, answered) = (self.sent.clone(), self.answered.clone());
