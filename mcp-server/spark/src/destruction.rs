@@ -1,38 +1,117 @@
 //! Tells what a statement would destroy before it is run, for a question to whoever sends it.
 
+use std::fmt::Write as _;
+
 use config::Access;
 
 use super::connect::ConnectError;
-use super::statement_words::{destroying_part, is_destroying_command, opens_a_read, words};
-use super::{Error, Spark, Statement};
+use super::sessions::SessionError;
+use super::{Error, Spark, Statement, is_plain_query};
+
+/// Bytes of a statement that nobody could judge and that is shown whole to whoever is asked: of a
+/// longer one only the length is told, since a part would hide the rest.
+const SHOWN: usize = 2000;
+
+/// The verdict on a statement, where statements may write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    /// The statement only reads.
+    Reads,
+    /// The statement changes something, and takes nothing away.
+    Changes,
+    /// The statement takes this away, or may.
+    Destroys(String),
+}
 
 impl Spark {
-    /// The text of what a statement would destroy (a table, rows, a view), where statements may
-    /// write. The verdict is Spark's own, by the command that it makes of the statement, which it
-    /// only analyses here. Where it has no check, or does not come to a command (a script, a name
-    /// that only the caller's session knows), the words of the text say whether to ask.
+    /// The things that a statement would destroy (a table, rows), where it may write, in words
+    /// for a question: the command, and the object as Spark reads it, with everything escaped that
+    /// is not seen. The verdict is Spark's own, by the plan that its parser makes of the statement.
+    /// Where it has no check, everything but a plain query may destroy something.
     ///
     /// # Errors
-    /// Spark cannot be reached ([`Error`]).
+    /// Spark cannot be reached, or does not understand the statement ([`Error`]).
     pub async fn destruction(&self, statement: &Statement) -> Result<Option<String>, Error> {
-        let words = words(statement.sql());
-        let Some(part) = destroying_part(statement.sql(), &words) else {
-            return Ok(None);
-        };
         if self.access == Access::Read {
             return Ok(None);
         }
-        let destroys = match self.check_read(statement.clone()).await {
-            Ok(()) => false,
-            Err(Error::Connect(ConnectError::Spark(failure))) => match failure.refused_command() {
-                Some(command) => is_destroying_command(command, &words),
-                None => !opens_a_read(&words),
-            },
-            Err(Error::NotPlain) => !opens_a_read(&words),
-            Err(error) => return Err(error),
-        };
-        Ok(destroys.then(|| part.to_owned()))
+        Ok(match self.verdict(statement).await? {
+            Verdict::Destroys(destroyed) => Some(destroyed),
+            Verdict::Reads | Verdict::Changes => None,
+        })
     }
+
+    /// Whether a statement only reads, by Spark's own verdict. Where statements only read anyway,
+    /// Spark refuses others when they run.
+    ///
+    /// # Errors
+    /// Spark cannot be reached, or does not understand the statement ([`Error`]).
+    pub async fn is_query(&self, statement: &Statement) -> Result<bool, Error> {
+        Ok(self.access == Access::Read || self.verdict(statement).await? == Verdict::Reads)
+    }
+
+    /// Asks for the verdict, in another session where Spark has closed the one that it had.
+    async fn verdict(&self, statement: &Statement) -> Result<Verdict, Error> {
+        match self.ask_once(statement).await {
+            Err(Error::Connect(error)) if error.is_stale_session() => {
+                self.ask_once(statement).await
+            }
+            asked => asked,
+        }
+    }
+
+    async fn ask_once(&self, statement: &Statement) -> Result<Verdict, Error> {
+        let session = self.sessions.reader().await.map_err(SessionError::from)?;
+        let unknown = || Verdict::Destroys(show(statement.sql()));
+        if !session.reads_are_checked() {
+            return Ok(match is_plain_query(statement.sql()) {
+                true => Verdict::Reads,
+                false => unknown(),
+            });
+        }
+        let asked = self.connect.ask_for_verdict(&session, statement.clone());
+        match asked.await {
+            // A check that does not know the question has judged the statement as a read.
+            Ok(()) => Ok(Verdict::Reads),
+            Err(ConnectError::Spark(failure)) if failure.refusal().is_some() => {
+                Ok(match failure.verdict() {
+                    Some("reads") => Verdict::Reads,
+                    Some("changes") => Verdict::Changes,
+                    Some(said) => match said.strip_prefix("destroys ") {
+                        Some(destroyed) => Verdict::Destroys(destroyed.to_owned()),
+                        None => unknown(),
+                    },
+                    None => unknown(),
+                })
+            }
+            Err(error) => {
+                if error.is_stale_session() {
+                    self.sessions.forget_reader(&session);
+                }
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// A statement as it is shown to whoever is asked: in one line, with everything escaped that is not
+/// ASCII, and whole or not at all.
+fn show(sql: &str) -> String {
+    if sql.len() > SHOWN {
+        return format!(
+            "a statement of {} bytes, which is too long to be shown",
+            sql.len()
+        );
+    }
+    let mut shown = String::with_capacity(sql.len());
+    for letter in sql.chars() {
+        if letter == ' ' || letter.is_ascii_graphic() {
+            shown.push(letter);
+        } else {
+            let _infallible = write!(shown, "{}", letter.escape_unicode());
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -43,64 +122,91 @@ mod tests {
     use crate::connect::fake::Fake;
     use crate::connect::samples;
 
-    /// Checks what a statement would destroy by this verdict of Spark's; by none if it is `None`.
-    async fn check(
-        access: Access,
-        verdict: Option<Result<(), Status>>,
-        sql: &str,
-        expected: Option<&str>,
-    ) {
+    /// A Spark whose check answers the question about a statement so; one without a check if there
+    /// is no answer.
+    async fn serve(access: Access, answer: Option<Result<(), Status>>) -> (Fake, Spark) {
         let (fake, spark) = Fake::serve_spark_with(Vec::new(), access).await;
-        if let Some(verdict) = verdict {
+        if let Some(answer) = answer {
             let checked = Err(samples::refusal("`java_method` runs code"));
-            fake.answer_analyses(vec![checked, verdict]);
+            fake.answer_analyses(vec![checked, answer]);
         }
+        (fake, spark)
+    }
+
+    fn refusal(sentence: &str) -> Option<Result<(), Status>> {
+        Some(Err(samples::refusal(sentence)))
+    }
+
+    async fn check(answer: Option<Result<(), Status>>, sql: &str, expected: Option<&str>) {
+        let (fake, spark) = serve(Access::Write, answer).await;
         let found = spark.destruction(&Statement::new(sql)).await;
         assert_eq!(found.expect("it answers").as_deref(), expected, "{sql}");
         assert_eq!(fake.plans(), [], "nothing is run");
     }
 
-    fn no_read(command: &str) -> Option<Result<(), Status>> {
-        let sentence = format!("this server reads only, and `{command}` is no read: send SELECT");
-        Some(Err(samples::refusal(&sentence)))
-    }
-
     #[tokio::test]
-    async fn it_asks_where_sparks_own_verdict_is_that_something_goes() {
+    async fn it_asks_where_sparks_own_verdict_is_that_something_goes_whatever_the_words() {
+        let dropped = || refusal("verdict: destroys drop table: `t`");
+        for sql in [
+            "DROP TABLE t",
+            "-- \\\n'\nDROP TABLE t",
+            "/* /* */ ' */ DROP TABLE t",
+            "SELECT 1",
+        ] {
+            check(dropped(), sql, Some("drop table: `t`")).await;
+        }
         let drop_table = "DROP TABLE t";
-        let writing = Access::Write;
-        check(writing, no_read("drop table"), drop_table, Some(drop_table)).await;
-        let replaced = "INSERT INTO t SELECT replace(a, 'b') FROM s";
-        check(writing, no_read("insert into"), replaced, None).await;
-        check(writing, Some(Ok(())), "SELECT a AS update FROM t", None).await;
-        // Nobody is asked where nothing may be written, or no word destroys.
-        check(Access::Read, no_read("drop table"), drop_table, None).await;
-        check(writing, no_read("create table"), "CREATE TABLE t", None).await;
+        check(refusal("verdict: changes"), drop_table, None).await;
+        check(refusal("verdict: reads"), drop_table, None).await;
+        check(Some(Ok(())), drop_table, None).await;
     }
 
     #[tokio::test]
-    async fn it_goes_by_the_words_of_the_text_where_spark_names_no_command() {
-        let script = "BEGIN DROP TABLE t; END";
-        let unnamed = || Some(Err(samples::refusal("a script is not run here")));
-        check(Access::Write, unnamed(), script, Some(script)).await;
-        let unknown = || {
-            let status = samples::error("TABLE_OR_VIEW_NOT_FOUND", "42P01", "no table `mine`");
-            Some(Err(status))
-        };
-        let of_session = "DELETE FROM mine WHERE a = 1";
-        check(Access::Write, unknown(), of_session, Some(of_session)).await;
-        let reads = "SELECT replace(a, 'b') FROM mine";
-        check(Access::Write, unknown(), reads, None).await;
+    async fn it_shows_a_statement_whole_or_not_at_all_that_nobody_could_judge() {
+        let no_read = || refusal("this server reads only, and `create table` is no read");
+        check(no_read(), "CREATE TABLE t", Some("CREATE TABLE t")).await;
+        check(refusal("verdict: maybe"), "SELECT 1", Some("SELECT 1")).await;
         // Without a check in Spark there is no verdict at all.
-        check(Access::Write, None, "DROP TABLE t", Some("DROP TABLE t")).await;
-        check(Access::Write, None, reads, None).await;
+        check(None, "SELECT 1", None).await;
+        let hidden = "DROP /*\u{202e}*/\nTABLE t";
+        let shown = "DROP /*\\u{202e}*/\\u{a}TABLE t";
+        check(None, hidden, Some(shown)).await;
+        let long = format!("DROP TABLE /*{}*/ t", " ".repeat(SHOWN));
+        let told = "a statement of 2017 bytes, which is too long to be shown";
+        check(None, &long, Some(told)).await;
+    }
+
+    #[tokio::test]
+    async fn it_takes_for_a_query_what_reads_by_sparks_own_verdict_alone() {
+        for (access, answer, expected) in [
+            (Access::Write, "verdict: reads", true),
+            (Access::Write, "verdict: changes", false),
+            (Access::Write, "verdict: destroys drop table: `t`", false),
+            // Where nothing may be written Spark refuses it when it runs.
+            (Access::Read, "verdict: destroys drop table: `t`", true),
+        ] {
+            let (_fake, spark) = serve(access, refusal(answer)).await;
+            let found = spark.is_query(&Statement::new("SELECT 1")).await;
+            assert_eq!(found.expect("it answers"), expected, "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_asks_again_in_another_session_where_spark_has_closed_the_first() {
+        let (fake, spark) = serve(Access::Write, None).await;
+        let checked = || Err(samples::refusal("`java_method` runs code"));
+        let closed = samples::error("INVALID_HANDLE.SESSION_CLOSED", "HY000", "gone");
+        let dropped = Err(samples::refusal("verdict: destroys drop table: `t`"));
+        fake.answer_analyses(vec![checked(), Err(closed), checked(), dropped]);
+        let found = spark.destruction(&Statement::new("DROP TABLE t")).await;
+        let found = found.expect("another session answers");
+        assert_eq!(found.as_deref(), Some("drop table: `t`"));
     }
 
     #[tokio::test]
     async fn it_lets_nothing_pass_that_nobody_could_judge() {
-        let (fake, spark) = Fake::serve_spark_with(Vec::new(), Access::Write).await;
-        let checked = Err(samples::refusal("`java_method` runs code"));
-        fake.answer_analyses(vec![checked, Err(Status::unavailable("gone"))]);
+        let gone = Some(Err(Status::unavailable("gone")));
+        let (_fake, spark) = serve(Access::Write, gone).await;
         let ended = spark.destruction(&Statement::new("DROP TABLE t")).await;
         assert!(matches!(ended, Err(Error::Connect(_))), "{ended:?}");
     }

@@ -115,8 +115,8 @@ pub(super) async fn run_in_spark(
     let query = flow.query().unwrap_or_default();
     // Looked at again, since what was stored may come from before statements could write.
     let source = Statement::new(query.as_str()).parameters(parameters.clone());
-    if services.spark.destruction(&source).await?.is_some() {
-        return Err(ToolFailure::destroying_source());
+    if !services.spark.is_query(&source).await? {
+        return Err(ToolFailure::source_without_query());
     }
     let statement = compose(query).parameters(parameters);
     let ran = services.spark.run(None, statement, Sink::Rows(sink)).await;

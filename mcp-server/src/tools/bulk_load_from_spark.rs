@@ -124,9 +124,9 @@ impl Tool for BulkLoadFromSpark {
         if load.mode == Mode::Overwrite && !arguments.confirm {
             return Err(ToolFailure::unconfirmed_overwrite(&load.table.full_name()));
         }
-        let look = services.spark.destruction(&statement);
-        if call.unless_cancelled(look).await??.is_some() {
-            return Err(ToolFailure::destroying_source());
+        let look = services.spark.is_query(&statement);
+        if !call.unless_cancelled(look).await?? {
+            return Err(ToolFailure::source_without_query());
         }
         let (sender, batches) = mpsc::channel(1);
         let read = async {

@@ -5,10 +5,35 @@ from collections.abc import Iterator
 
 import pytest
 
+from mcp_messages import Era, call
 from own_spark import EXTENSION, DataServer, SparkConnect
 
 AS_WRITTEN = ("${env:SPARK_HOME}", "${system:user.dir}", "${spark.app.id}")
 """Texts that Spark would fill in with what it knows of its server, before it reads them."""
+
+HIDDEN = (
+    ("-- \\\n'\nDROP TABLE made", "drop table: `made`"),
+    ("/* /* */ ' */ DROP TABLE made", "drop table: `made`"),
+    (
+        "WITH a AS (SELECT /*+ BROADCAST('*/') */ 1 AS a) FROM a INSERT OVERWRITE TABLE made "
+        "SELECT a",
+        "insert into statement that replaces or removes: `made`",
+    ),
+    ("ALTER VIEW seen AS SELECT 3 AS a", "alter view as: `seen`"),
+    (
+        "INSERT INTO made REPLACE ON a = 1 SELECT 1 AS a",
+        "insert into statement that replaces or removes: `made`",
+    ),
+    ("CREATE OR REPLACE VIEW seen AS SELECT 1 AS a", "that replaces or removes: `seen`"),
+    ("MSCK REPAIR TABLE made SYNC PARTITIONS", "repair table that replaces or removes: `made`"),
+    ("EXECUTE IMMEDIATE 'DROP TABLE made'", "execute immediate 'DROP TABLE made'"),
+    ("BEGIN SELECT 1; DROP TABLE made; END", "drop table: `made`"),
+    ("DROP TABLE IDENTIFIER('ma' || 'de')", "'ma'"),
+    # The words of a comment are not shown, nor anything that is not seen.
+    (f"DROP TABLE /* scratch, {' ' * 3000} */ made", "drop table: `made`"),
+    ("DROP TABLE `ma\u202ede`", "drop table: `ma\\u{202E}de`"),
+)
+"""Statements that destroy, and what whoever is asked reads of them."""
 
 
 @pytest.fixture
@@ -85,12 +110,35 @@ def test_it_writes_where_the_operator_lets_it_and_there_alone(installation, tmp_
         assert asked["code"] == "not_confirmed", sql
         assert "made" in asked["message"], sql
         assert "`confirm: true`" in asked["hint"], sql
+    assert "error" not in writer.run("CREATE VIEW seen AS SELECT 1 AS a")
+    wrong = [
+        (sql, shown, answer)
+        for sql, shown in HIDDEN
+        for answer in [writer.run(sql).get("error", {})]
+        if answer.get("code") != "not_confirmed" or shown not in answer["message"]
+    ]
+    assert wrong == []
+    assert "error" not in writer.run("DROP VIEW seen", confirm=True)
     for sql in (
         "INSERT INTO made SELECT cast(replace('4', 'b', 'c') AS int)",
         "EXPLAIN DROP TABLE made",
         "SELECT a AS update FROM made",
     ):
         assert "error" not in writer.run(sql), sql
+    assert writer.run("SELECT sum(a) FROM made")["rows"] == [[7]]
+    # No text becomes another one before Spark reads it, whatever a session sets.
+    for sql in (
+        "SET spark.sql.variable.substitute=true",
+        "SET `spark.sql.variable.substitute` = true",
+        "RESET spark.sql.variable.substitute",
+        "BEGIN SET spark.sql.variable.substitute=true; END",
+    ):
+        assert "error" in writer.run(sql, confirm=True), sql
+    # The rows of a load come of a query alone, also where statements may write.
+    for sql in ("/* /* */ ' */ DROP TABLE made", "INSERT INTO made VALUES (9)"):
+        message = call(Era.MODERN, "bulk_load_from_spark", {"sql": sql, "table": "made"})
+        refused = message.post_once(writer.port).json["result"]["structuredContent"]["error"]
+        assert "must be a query" in refused["message"], (sql, refused)
     assert writer.run("SELECT sum(a) FROM made")["rows"] == [[7]]
     assert "error" not in writer.run("DROP TABLE made", confirm=True)
     assert reader.run("SELECT * FROM made")["error"]["code"] == "TABLE_OR_VIEW_NOT_FOUND"

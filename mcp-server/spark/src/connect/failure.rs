@@ -75,10 +75,10 @@ impl SparkFailure {
         sentence.lines().next()
     }
 
-    /// The command that the check in Spark did not let run, in small letters (`drop table`).
-    pub fn refused_command(&self) -> Option<&str> {
-        let (before, _) = self.refusal()?.split_once("` is no read")?;
-        before.rsplit('`').next()
+    /// The verdict of the check in Spark, where it was asked for one: `reads`, `changes`, or
+    /// `destroys` with what goes.
+    pub fn verdict(&self) -> Option<&str> {
+        self.refusal()?.strip_prefix("verdict: ")
     }
 }
 
@@ -356,15 +356,16 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_the_command_out_of_a_refusal() {
-        let refused = |sentence: &str| {
+    fn it_reads_the_verdict_out_of_a_refusal() {
+        let verdict = |sentence: &str| {
             spark_failure(&Status::internal(format!("{REFUSAL}{sentence}")))
-                .refused_command()
+                .verdict()
                 .map(str::to_owned)
         };
-        let no_read = "this server reads only, and `drop table` is no read: send SELECT";
-        assert_eq!(refused(no_read).as_deref(), Some("drop table"));
-        assert_eq!(refused("a script (BEGIN … END) is not run here"), None);
+        let destroys = "destroys drop table: `t`";
+        let answer = format!("verdict: {destroys}");
+        assert_eq!(verdict(&answer).as_deref(), Some(destroys));
+        assert_eq!(verdict("a script (BEGIN … END) is not run here"), None);
     }
 
     #[test]

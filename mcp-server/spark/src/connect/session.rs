@@ -13,6 +13,9 @@ use pb::config_request::{Operation, Set, operation::OpType};
 /// Reads, and so harms nothing where no check is installed; a check must refuse it.
 const PROBE: &str = "SELECT java_method('java.lang.Math', 'abs', -1)";
 
+/// The hint around a statement of which the check only tells what it would do.
+const QUESTION: &str = "portcullis_verdict";
+
 /// The setting by which the check lets a session write.
 const ACCESS: &str = "spark.portcullis.access";
 
@@ -151,6 +154,30 @@ impl Connect {
     pub async fn check(&self, session: &Session, statement: Statement) -> Result<(), ConnectError> {
         let plan = Some(statement.into_plan());
         let schema = Analyze::Schema(Schema { plan });
+        self.analyse(session, schema).await.map(drop)
+    }
+
+    /// Has the check in Spark tell what a statement would do, which is the sentence of its refusal.
+    /// Nothing of the statement is run in a session for reading.
+    ///
+    /// # Errors
+    /// [`ConnectError`] with the verdict, or if the server does not answer, or what else it refused
+    /// the statement with. Without a check there is no verdict.
+    pub async fn ask_for_verdict(
+        &self,
+        session: &Session,
+        statement: Statement,
+    ) -> Result<(), ConnectError> {
+        let mut plan = statement.into_plan();
+        if let Some(pb::plan::OpType::Root(root)) = plan.op_type {
+            let question = relation(pb::relation::RelType::Hint(Box::new(pb::Hint {
+                input: Some(Box::new(root)),
+                name: QUESTION.to_owned(),
+                parameters: Vec::new(),
+            })));
+            plan.op_type = Some(pb::plan::OpType::Root(question));
+        }
+        let schema = Analyze::Schema(Schema { plan: Some(plan) });
         self.analyse(session, schema).await.map(drop)
     }
 

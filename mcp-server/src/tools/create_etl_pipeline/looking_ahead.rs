@@ -111,10 +111,10 @@ impl LookAhead<'_> {
                 if self.services.pipelines.spark() == Access::Read {
                     return Ok(spark.check_read(statement).await?);
                 }
-                // Where Spark may write, a source may do all but destroy.
-                match spark.destruction(&statement).await? {
-                    None => Ok(()),
-                    Some(_) => Err(SqlFault::Refused(ToolFailure::destroying_source())),
+                // Where Spark may write, a source is a query all the same.
+                match spark.is_query(&statement).await? {
+                    true => Ok(()),
+                    false => Err(SqlFault::Refused(ToolFailure::source_without_query())),
                 }
             }
             Some(Source::File(_)) | None => Ok(()),

@@ -21,10 +21,10 @@ impl ToolFailure {
         .with_hint("ask the user; if that is meant, call again with `confirm: true`")
     }
 
-    /// A source of rows in Spark would destroy something, of which nobody is asked.
-    pub fn destroying_source() -> Self {
+    /// A source of rows in Spark is no query by Spark's own verdict.
+    pub fn source_without_query() -> Self {
         Self::invalid_arguments(
-            "`sql` is a query, and this one would destroy what is in Spark; execute_spark_sql \
+            "`sql` must be a query, and this one may change what is in Spark; execute_spark_sql \
              runs such statements",
         )
     }

@@ -2,7 +2,6 @@
 //! caller, the rest for the log.
 
 use super::ToolFailure;
-use crate::quotes::shorten_name;
 use crate::results::SinkError;
 use crate::spark::connect::{ConnectError, InvalidParameters, SparkFailure};
 use crate::spark::{Error, SessionError};
@@ -54,15 +53,15 @@ impl From<InvalidParameters> for ToolFailure {
 }
 
 impl ToolFailure {
-    /// A statement of Spark would destroy this, and the caller has not said that it is meant.
-    pub fn unconfirmed_destruction(statement: &str) -> Self {
-        let statement = shorten_name(statement);
+    /// A statement of Spark would destroy this, which is shown whole, and the caller has not said
+    /// that it is meant.
+    pub fn unconfirmed_destruction(destroyed: &str) -> Self {
         Self::new(
             "not_confirmed",
-            format!("this destroys what is in Spark, and was not run: {statement}"),
+            format!("this destroys what is in Spark, and was not run: {destroyed}"),
         )
         .with_question(format!(
-            "Spark would run this, which cannot be undone: {statement}\nIs that meant?"
+            "Spark would run this, which cannot be undone: {destroyed}\nIs that meant?"
         ))
         .with_hint("ask the user; if that is meant, call again with `confirm: true`")
     }

@@ -89,9 +89,9 @@ final class AnalysedPlanCheck {
 
   private void checkNode(LogicalPlan node) {
     if (node instanceof Command) {
-      if (!TELLING.contains(node.getClass().getName())) {
+      if (!isTelling(node)) {
         throw new Refusal(
-            "this server reads only, and " + spelt(node.nodeName()) + " is no read: "
+            "this server reads only, and `" + words(node.nodeName()) + "` is no read: "
                 + "send SELECT, SHOW, DESCRIBE or EXPLAIN");
       }
     } else if (node instanceof LogicalRelation relation) {
@@ -102,8 +102,8 @@ final class AnalysedPlanCheck {
       }
     } else if (!(node instanceof HiveTableRelation) && !isReading(node)) {
       throw new Refusal(
-          "this server runs no code of its callers, and " + spelt(node.nodeName())
-              + " is not one of Spark's own ways to read");
+          "this server runs no code of its callers, and `" + words(node.nodeName())
+              + "` is not one of Spark's own ways to read");
     }
     Trees.forEachExpression(node, ExpressionCheck::check);
   }
@@ -125,7 +125,13 @@ final class AnalysedPlanCheck {
             + "query the tables that SHOW TABLES lists");
   }
 
-  private static boolean isReading(LogicalPlan node) {
+  /** Whether a command only tells something. */
+  static boolean isTelling(LogicalPlan node) {
+    return TELLING.contains(node.getClass().getName());
+  }
+
+  /** Whether a node, and no command, computes rows from rows by Spark's own code alone. */
+  static boolean isReading(LogicalPlan node) {
     String name = node.getClass().getName();
     return (name.startsWith(PLANS) && READING.contains(node.getClass().getSimpleName()))
         || name.equals(CATALYST + "expressions.PipeOperator")
@@ -133,9 +139,9 @@ final class AnalysedPlanCheck {
         || (name.startsWith(CATALYST + "analysis.Resolved") && node.children().isEmpty());
   }
 
-  /** A node's name as people read it: {@code CreateViewCommand} is `create view`. */
-  private static String spelt(String name) {
+  /** A node's name as people read it: {@code CreateViewCommand} is {@code create view}. */
+  static String words(String name) {
     String words = name.replaceAll("(Command|Exec)$", "").replaceAll("(?<=[a-z])(?=[A-Z])", " ");
-    return "`" + words.toLowerCase() + "`";
+    return words.toLowerCase();
   }
 }

@@ -13,15 +13,16 @@ import scala.runtime.BoxedUnit;
  *
  * <p>Every statement is judged by the plan that Spark itself made of it: before names of files are
  * looked up, and again when it is analysed, before any of it is optimised or run. A session whose
- * setting {@code spark.portcullis.access} is {@code write} is not judged. Texts are taken as they
- * are written: Spark would else put values of its environment into them before they are read.
+ * setting {@code spark.portcullis.access} is {@code write} is not judged, but for {@link
+ * FixedSettings}. Texts are taken as they are written: Spark would else put values of its
+ * environment into them before they are read.
  */
 public final class ReadOnlyExtension extends AbstractFunction1<SparkSessionExtensions, BoxedUnit> {
   /** The setting that opens a session; without it, or with any other value, it reads. */
   static final String ACCESS = "spark.portcullis.access";
 
   /** The setting by which Spark puts `${env:…}` into a text before anything of it is a plan. */
-  private static final String SUBSTITUTE = "spark.sql.variable.substitute";
+  static final String SUBSTITUTE = "spark.sql.variable.substitute";
 
   @Override
   public BoxedUnit apply(SparkSessionExtensions extensions) {
@@ -42,6 +43,7 @@ public final class ReadOnlyExtension extends AbstractFunction1<SparkSessionExten
             return new AbstractFunction1<LogicalPlan, BoxedUnit>() {
               @Override
               public BoxedUnit apply(LogicalPlan plan) {
+                FixedSettings.check(plan);
                 if (!mayWrite(session)) {
                   new AnalysedPlanCheck(AllowedFiles.of(session)).check(plan);
                 }

@@ -13,7 +13,8 @@ import scala.jdk.javaapi.CollectionConverters;
 /**
  * Refuses a file that is named as a table ({@code csv.`path`}) before Spark looks whether it
  * exists: what Spark says of that would tell callers which files the machine has. Refuses a script
- * ({@code BEGIN … END}) as well, because Spark has no answer for one where rows are wanted.
+ * ({@code BEGIN … END}) as well, because Spark has no answer for one where rows are wanted. Answers
+ * what a statement would do ({@link Verdict}), where that is asked.
  */
 final class UnresolvedFilesRule extends Rule<LogicalPlan> {
   private final SparkSession session;
@@ -24,6 +25,7 @@ final class UnresolvedFilesRule extends Rule<LogicalPlan> {
 
   @Override
   public LogicalPlan apply(LogicalPlan plan) {
+    Verdict.answer(plan);
     if (!ReadOnlyExtension.mayWrite(session)) {
       AllowedFiles allowed = AllowedFiles.of(session);
       Trees.forEachNode(plan, node -> check(node, allowed));

@@ -55,6 +55,9 @@ public final class RuleTable {
     reader.udf().register("twice", (UDF1<Integer, Integer>) n -> n * 2, DataTypes.IntegerType);
 
     count();
+    Verdicts.check(writer, RuleTable::fail);
+    fixedSettings(spark.newSession(), "read");
+    fixedSettings(spark.newSession(), "write");
     List<String> before = state(writer, reader, folder);
     for (String sql : Statements.READS) {
       expect(false, sql, () -> rows(reader.sql(placed(sql, open))));
@@ -95,6 +98,24 @@ public final class RuleTable {
     spark.stop();
     System.out.println(wrong == 0 ? "every row as expected" : wrong + " rows are wrong");
     System.exit(wrong == 0 ? 0 : 1);
+  }
+
+  /** No session changes how its texts are read, nor what it may do. */
+  private static void fixedSettings(SparkSession session, String access) {
+    session.conf().set(ReadOnlyExtension.ACCESS, access);
+    for (String key : List.of(ReadOnlyExtension.SUBSTITUTE, ReadOnlyExtension.ACCESS)) {
+      for (String form : List.of("SET %s=true", "SET `%s` = true", "SET   %s  =true", "RESET %s")) {
+        String sql = String.format(form, key);
+        expect(true, access + ": " + sql, () -> rows(session.sql(sql)));
+      }
+    }
+    if (access.equals("write")) {
+      rows(session.sql("RESET"));
+    }
+    String said = said(session, "SELECT '${spark.app.id}'");
+    if (!said.equals("[[${spark.app.id}]]")) {
+      fail("a text is not taken as it is written: " + said);
+    }
   }
 
   /** So many attacks and reads were asked for. */
