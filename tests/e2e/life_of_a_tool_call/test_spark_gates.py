@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcp_messages import Era, call
 from own_spark import EXTENSION, DataServer, SparkConnect
 
 AS_WRITTEN = ("${env:SPARK_HOME}", "${system:user.dir}", "${spark.app.id}")
@@ -134,11 +133,6 @@ def test_it_writes_where_the_operator_lets_it_and_there_alone(installation, tmp_
         "BEGIN SET spark.sql.variable.substitute=true; END",
     ):
         assert "error" in writer.run(sql, confirm=True), sql
-    # The rows of a load come of a query alone, also where statements may write.
-    for sql in ("/* /* */ ' */ DROP TABLE made", "INSERT INTO made VALUES (9)"):
-        message = call(Era.MODERN, "bulk_load_from_spark", {"sql": sql, "table": "made"})
-        refused = message.post_once(writer.port).json["result"]["structuredContent"]["error"]
-        assert "must be a query" in refused["message"], (sql, refused)
     assert writer.run("SELECT sum(a) FROM made")["rows"] == [[7]]
     assert "error" not in writer.run("DROP TABLE made", confirm=True)
     assert reader.run("SELECT * FROM made")["error"]["code"] == "TABLE_OR_VIEW_NOT_FOUND"
