@@ -194,7 +194,9 @@ fn name_catalog(error: Error, catalog: Option<&str>) -> Error {
         Some("SCHEMA_NOT_FOUND") => failure
             .message
             .contains(&format!("`spark_catalog`.{quoted}")),
-        Some("REQUIRES_SINGLE_PART_NAMESPACE") => failure.message.contains(&quoted),
+        Some(
+            "REQUIRES_SINGLE_PART_NAMESPACE" | "NESTED_DATABASE_UNSUPPORTED_BY_V1_SESSION_CATALOG",
+        ) => failure.message.contains(&quoted),
         _ => false,
     };
     match is_taken_for_database {

@@ -295,5 +295,9 @@ fn it_knows_a_catalog_that_is_not_there_from_a_database_that_is_not() {
     let parts = "spark_catalog requires a single-part namespace, but got `nope`.`a`.";
     check_named(Some("nope"), no_parts, parts, true);
     check_named(Some("spark_catalog"), no_parts, parts, false);
+    let nested = "Nested databases are not supported by v1 session catalog: `nope`.`sales`.";
+    let no_nested = "NESTED_DATABASE_UNSUPPORTED_BY_V1_SESSION_CATALOG";
+    check_named(Some("nope"), no_nested, nested, true);
+    check_named(Some("lake"), no_nested, nested, false);
     check_named(Some("nope"), "TABLE_OR_VIEW_NOT_FOUND", nope, false);
 }
