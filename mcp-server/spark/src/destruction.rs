@@ -52,9 +52,10 @@ impl Spark {
 
     /// Asks for the verdict, in another session where Spark has closed the one that it had.
     async fn verdict(&self, statement: &Statement) -> Result<Verdict, Error> {
-        match self.ask_once(statement).await {
+        // On the heap: whoever asks carries what opening a session needs, too.
+        match Box::pin(self.ask_once(statement)).await {
             Err(Error::Connect(error)) if error.is_stale_session() => {
-                self.ask_once(statement).await
+                Box::pin(self.ask_once(statement)).await
             }
             asked => asked,
         }

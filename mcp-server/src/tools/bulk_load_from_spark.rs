@@ -137,7 +137,7 @@ impl Tool for BulkLoadFromSpark {
         };
         // Whichever fails first ends the other: Spark's statement is interrupted, PostgreSQL's
         // transaction rolled back.
-        let both = async { tokio::try_join!(read, load.take(batches)) };
+        let both = async { tokio::try_join!(Box::pin(read), Box::pin(load.take(batches))) };
         let (_, loaded) = call.unless_cancelled(both).await??;
         let done = loaded.finish(call).await?;
         Ok(output(&load, &done, started.elapsed().as_secs_f64()))
