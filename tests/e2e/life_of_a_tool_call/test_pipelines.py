@@ -243,7 +243,9 @@ def test_it_takes_nothing_else_for_a_value_where_spark_runs_without_ansi(
     try:
         remote = f"sc://127.0.0.1:{spark.port}"
         with writing(installation, stack, tmp_path, SPARK_REMOTE=remote) as tools:
-            table = {"sql": "CREATE TABLE IF NOT EXISTS strict (id INT, day DATE) USING parquet"}
+            create = "CREATE TABLE IF NOT EXISTS strict (id INT, day DATE) USING parquet"
+            # A Spark without our check cannot say that nothing is destroyed.
+            table = {"sql": create, "confirm": True}
             made = lambda: tools.outcome("execute_spark_sql", table)[0]  # noqa: E731
             until("Spark takes statements", made, 240, pause=0.5)
             into = {"type": "spark_sql", "table": "strict"}
