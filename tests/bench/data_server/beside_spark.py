@@ -143,7 +143,11 @@ class Bench:
             url = f"jdbc:postgresql://127.0.0.1:{self.postgres}/postgres?user=loader"
             url += "&password=benchmark&reWriteBatchedInserts=true&stringtype=unspecified"
             return self.peer.do(do="load", sql=sql, url=url, table=table)["seconds"]
-        arguments = {"sql": sql, "table": table, "mode": "overwrite", "confirm": True}
+        # A Spark without its check takes a view for a query, and no text that nobody can judge.
+        rows_of = f"{load.table}_rows"
+        view = {"sql": f"CREATE OR REPLACE VIEW {rows_of} AS {sql}", "confirm": True}
+        self.call("execute_spark_sql", view)
+        arguments = {"source": rows_of, "table": table, "mode": "overwrite", "confirm": True}
         begun = time.perf_counter()
         loaded = self.call("bulk_load_from_spark", arguments)
         seconds = time.perf_counter() - begun
@@ -169,7 +173,8 @@ class Bench:
             seconds, result = done["seconds"], done["result"]
         else:
             begun = time.perf_counter()
-            body = self.post("execute_spark_sql", {"sql": sql, "use_block_transport": False})
+            whole = {"use_block_transport": False, "confirm": True}
+            body = self.post("execute_spark_sql", {"sql": sql, **whole})
             seconds = time.perf_counter() - begun
             found = questions.message(body)["result"]["structuredContent"]["rows"]
             result = {"rows": len(found), "sum": sum(row[0] for row in found)}

@@ -19,7 +19,7 @@ def test_it_waits_for_a_statement_through_many_streams_of_answers(installation, 
     spark = SparkConnect(installation, tmp_path, *SHORT_STREAMS)
     try:
         server = DataServer(installation, tmp_path, spark, "--tools=all", "--spark-allow-writes")
-        rows = server.run(NAPS)["rows"]
+        rows = server.run(NAPS, confirm=True)["rows"]
         assert [number for number, _ in rows] == list(range(30))
     finally:
         spark.process.stop()
