@@ -1,0 +1,114 @@
+//! What a report says of Envoys, servers and tools.
+
+use super::*;
+use serde_json::json;
+
+fn report() -> Report {
+    Report::new(
+        &json!({"revision": 3, "newest_revision": 4, "generation": "abc"}),
+        &json!({"nodes": [
+            {"id": "one", "connected": true, "since": "2026-11-21T19:09:58.035921828Z",
+             "streams": 1,
+             "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
+            {"id": "two", "connected": true, "since": "T2", "streams": 2,
+             "generation": {"desired": "abc", "in_force": "old"},
+             "resources": [{"type": "listener", "name": "second",
+                 "state": {"rejected": {"message": "cannot bind\nit"}}},
+                 {"type": "route", "name": "mcp", "state": "unknown", "since": "T8"},
+                 {"type": "cluster", "name": "data", "state": "sent", "since": "T7"},
+                 {"type": "cluster", "name": "next", "state": "pending", "since": "T1"},
+                 {"type": "cluster", "name": "math", "state": "acked", "since": "T2"}],
+             "rejected": {"revision": 4, "generation": "bad", "at": "T3"}},
+            {"id": "three", "connected": false, "since": "T4",
+             "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
+        ]}),
+        &json!({"servers": [
+            {"name": "data", "state": "up", "since": "T5", "catalogue": {"tools": 9}},
+            {"name": "math", "state": "down", "since": "T6", "reason": "it cannot be reached",
+             "catalogue": {"tools": 2}},
+            {"name": "new", "state": "unknown"},
+        ]}),
+        &json!({
+            "tools": [
+                {"server": "data", "tool": "same", "listener": "mcp", "state": "offered"},
+                {"server": "math", "tool": "same", "listener": "mcp", "state": "withheld",
+                 "reason": "`data` has it"},
+                {"server": "math", "tool": "same", "listener": "two", "state": "withheld",
+                 "reason": "`data` has it"},
+            ],
+            "warnings": [{"rule": "slow", "reason": "nobody lists it", "near": []}],
+        }),
+    )
+}
+
+#[test]
+fn it_gives_each_envoy_and_each_server_a_line() {
+    let expected = [
+        "revision  3 in force at 1 of 2 connected Envoys; revision 4 was rejected by Envoys \
+         and taken back",
+        "envoy     one  in force  connected since 2026-11-21T19:09:58Z",
+        "envoy     two  pending  connected since T2; has not answered 2 resources since T7; \
+         rejected listener `second` of revision 4: cannot bind it; 2 Envoys share this \
+         `node.id`; give each its own",
+        "envoy     three  gone  since T4",
+        "server    data  up  answered T5  9 tools",
+        "server    math  down  since T6  2 tools, 1 withheld; it cannot be reached",
+        "server    new  unknown  0 tools",
+        "withheld  `same` of `math` on listener `mcp`: `data` has it",
+        "withheld  `same` of `math` on listener `two`: `data` has it",
+        "warning   rule `slow`: nobody lists it",
+    ];
+    assert_eq!(report().text(), expected.join("\n"));
+}
+
+#[test]
+fn it_says_in_force_only_of_what_every_connected_envoy_runs() {
+    let version = json!({"revision": 3, "newest_revision": 3, "generation": "abc"});
+    let envoy = |connected: bool, in_force: &str| {
+        json!({"id": "one", "connected": connected, "since": "T1", "resources": [],
+            "generation": {"desired": "abc", "in_force": in_force}})
+    };
+    for (envoys, expected) in [
+        (vec![envoy(true, "abc"), envoy(false, "old")], "in force"),
+        (
+            vec![envoy(true, "abc"), envoy(true, "old")],
+            "in force at 1 of 2 connected Envoys",
+        ),
+        (
+            vec![envoy(true, "old")],
+            "in force at 0 of 1 connected Envoys",
+        ),
+        (vec![envoy(false, "abc")], "waits for an Envoy"),
+        (vec![], "waits for an Envoy"),
+    ] {
+        let nodes = json!({"nodes": envoys});
+        let report = Report::new(&version, &nodes, &json!({}), &json!({}));
+        let text = report.text();
+        let first = text.lines().next().unwrap();
+        assert_eq!(first, format!("revision  3 {expected}"));
+    }
+}
+
+#[test]
+fn it_blames_no_envoy_for_a_revision_that_none_is_known_to_have_rejected() {
+    let version = json!({"revision": 3, "newest_revision": 4, "generation": "abc"});
+    let nothing = json!({});
+    let text = Report::new(&version, &nothing, &nothing, &nothing).text();
+    let first = text.lines().next().unwrap();
+    assert!(
+        first.contains("revision 4 is stored and not in force"),
+        "{text}"
+    );
+}
+
+#[test]
+fn it_gives_programs_the_same_as_json() {
+    let json = serde_json::to_value(report()).unwrap();
+    assert_eq!(json["envoys"][0]["in_force"], true);
+    assert_eq!(json["envoys"][1]["in_force"], false);
+    assert_eq!(json["envoys"][0].get("silent_since"), None);
+    assert_eq!(json["envoys"][1]["silent_since"], "T7");
+    assert_eq!(json["servers"][1]["state"], "down");
+    assert_eq!(json["withheld"][0]["server"], "math");
+    assert_eq!(json["warnings"][0]["rule"], "slow");
+}
