@@ -115,8 +115,8 @@ impl Attacked {
         succeeded
     }
 
-    /// Nearly all of these stages are refused at the creation of a pipeline; of those stored past it
-    /// none succeeds, and nothing is changed.
+    /// Nearly all of these stages are refused at the creation of a pipeline; of those stored past
+    /// it none succeeds, and nothing is changed.
     async fn check_stages(self, stages: &[Value], before: &[String]) {
         let refused = self.refused_at_creation(stages).await;
         assert!(

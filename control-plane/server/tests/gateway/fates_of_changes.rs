@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use control_plane::gateway::{ChangeError, Edit, Outcome, Precondition};
+use control_plane::gateway::{ChangeError, Edit, Outcome};
 use gateway_document::CheckedDocument;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -12,20 +12,19 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use xds::SimulatedClock;
 
-use crate::changes::connected;
 use crate::fake_envoy::FakeEnvoy;
 use crate::harness::{Answer, ControlPlane, folder, until};
 use crate::reach;
 use crate::rollouts::{DENY, PATIENT, until_accepted, version};
-use crate::waiting_changes::{SECOND, SECONDS, SHADOW, checked, desired_and_sent, nobody, store};
+use crate::waiting_changes::{
+    SECOND, SECONDS, SHADOW, begin_change, checked, desired_and_sent, held, store,
+};
 
 #[tokio::test]
 async fn it_tells_the_author_of_a_change_that_it_went_with_a_rejected_one() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let picky = connected(&control_plane, "picky").await;
-    until_accepted(&control_plane).await;
-    picky.pause();
+    let picky = held(&control_plane, "picky").await;
     picky.reject("second");
     let first = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let dropped = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
@@ -95,9 +94,7 @@ async fn lose_races(
 async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_asks_a_server() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let slow = connected(&control_plane, "slow").await;
-    until_accepted(&control_plane).await;
-    slow.pause();
+    let slow = held(&control_plane, "slow").await;
     let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = mute.local_addr().unwrap().port();
@@ -108,9 +105,7 @@ async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_asks_a_s
         // Only within the turn is there somebody to ask.
         checked(if times < 4 { DENY } else { &registers })
     });
-    let gateway = Arc::clone(&control_plane.gateway);
-    let unlucky =
-        tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await });
+    let unlucky = begin_change(&control_plane, edit);
     let _winners = lose_races(&control_plane, &mut made, &go_on).await;
     assert_eq!(made.recv().await, Some(4));
     go_on.send(()).await.unwrap();
@@ -126,15 +121,11 @@ async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_asks_a_s
 async fn it_takes_a_rejected_change_back_also_while_a_writer_has_its_turn() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let picky = connected(&control_plane, "picky").await;
-    until_accepted(&control_plane).await;
-    picky.pause();
+    let picky = held(&control_plane, "picky").await;
     picky.reject("second");
     let bad = store(&control_plane, &format!("{PATIENT}{SECOND}"), 2).await;
     let (edit, mut made, go_on) = held_edit(|_| checked(&format!("{PATIENT}{DENY}")));
-    let gateway = Arc::clone(&control_plane.gateway);
-    let unlucky =
-        tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await });
+    let unlucky = begin_change(&control_plane, edit);
     let winners = lose_races(&control_plane, &mut made, &go_on).await;
     // Now it is made within the turn.
     assert_eq!(made.recv().await, Some(4));
@@ -155,9 +146,7 @@ async fn it_answers_that_nothing_is_judged_yet_when_the_process_ends() {
     let folder = folder();
     let (in_hand, next) = {
         let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-        let slow = connected(&control_plane, "slow").await;
-        until_accepted(&control_plane).await;
-        slow.pause();
+        let _slow = held(&control_plane, "slow").await;
         let in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
         let next = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
         control_plane.stop();
@@ -182,9 +171,7 @@ async fn it_tries_a_change_again_that_was_rejected_while_it_was_repeated() {
     let folder = folder();
     let document = "rollout: {ack_deadline: 5s}\n";
     let control_plane = ControlPlane::start_with_clock(folder.path(), document, &clock).await;
-    let late = connected(&control_plane, "late").await;
-    until_accepted(&control_plane).await;
-    late.pause();
+    let late = held(&control_plane, "late").await;
     late.reject("second");
     let body = format!("{document}{SECOND}");
     let first = store(&control_plane, &body, 2).await;
@@ -192,9 +179,7 @@ async fn it_tries_a_change_again_that_was_rejected_while_it_was_repeated() {
     clock.advance(SECONDS(3600));
     assert_eq!(first.await.unwrap().json["outcome"], "pending");
     let (edit, mut made, go_on) = held_edit(move |_| checked(&body));
-    let gateway = Arc::clone(&control_plane.gateway);
-    let again =
-        tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await });
+    let again = begin_change(&control_plane, edit);
     assert_eq!(made.recv().await, Some(1));
     late.go_on();
     until(|| async { control_plane.get("/api/v1/config").await.json["revision"] == 1 }).await;
@@ -212,9 +197,7 @@ async fn it_tries_a_change_again_that_was_rejected_while_it_was_repeated() {
 async fn it_keeps_nothing_of_a_superseded_change_but_what_its_author_is_told() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let slow = connected(&control_plane, "slow").await;
-    until_accepted(&control_plane).await;
-    slow.pause();
+    let _slow = held(&control_plane, "slow").await;
     let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let waiting = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
     let superseded = Arc::downgrade(&control_plane.gateway.latest());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use control_plane::gateway::{Author, Edit, Outcome, Precondition};
+use control_plane::gateway::{Author, ChangeError, Edit, Outcome, Precondition, WriteReport};
 use gateway_document::{CheckedDocument, Format, GatewayDocument, parse};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -45,7 +45,24 @@ pub fn checked(document: &str) -> CheckedDocument {
     CheckedDocument::new(parse(document, Format::Yaml).unwrap()).unwrap()
 }
 
-pub fn nobody() -> Author {
+/// An Envoy that has accepted what it was given, and answers nothing from now on.
+pub async fn held(control_plane: &ControlPlane, id: &str) -> FakeEnvoy {
+    let envoy = connected(control_plane, id).await;
+    until_accepted(control_plane).await;
+    envoy.pause();
+    envoy
+}
+
+/// Makes a change, and goes on without what becomes of it.
+pub fn begin_change(
+    control_plane: &ControlPlane,
+    edit: Edit,
+) -> JoinHandle<Result<WriteReport, ChangeError>> {
+    let gateway = Arc::clone(&control_plane.gateway);
+    tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await })
+}
+
+fn nobody() -> Author {
     Author {
         name: "nobody".to_owned(),
         reason: String::new(),
@@ -65,9 +82,7 @@ pub async fn desired_and_sent(control_plane: &ControlPlane, id: &str) -> bool {
 async fn it_stores_changes_at_once_while_one_is_judged_and_hands_out_the_newest() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let slow = connected(&control_plane, "slow").await;
-    until_accepted(&control_plane).await;
-    slow.pause();
+    let slow = held(&control_plane, "slow").await;
     let judged = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let superseded = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
     let newest = store(&control_plane, PATIENT, 4).await;
@@ -109,9 +124,7 @@ async fn it_stores_changes_at_once_while_one_is_judged_and_hands_out_the_newest(
 async fn it_hands_out_what_was_stored_while_a_bad_change_was_judged() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let picky = connected(&control_plane, "picky").await;
-    until_accepted(&control_plane).await;
-    picky.pause();
+    let picky = held(&control_plane, "picky").await;
     picky.reject("second");
     let bad = store(&control_plane, &format!("{PATIENT}{SECOND}"), 2).await;
     let good = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
@@ -140,9 +153,7 @@ async fn it_hands_out_what_was_stored_while_a_bad_change_was_judged() {
 async fn it_goes_on_with_a_change_whose_author_hangs_up_once_it_is_stored() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let slow = connected(&control_plane, "slow").await;
-    until_accepted(&control_plane).await;
-    slow.pause();
+    let slow = held(&control_plane, "slow").await;
     let first = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
     let second = store(&control_plane, &format!("{PATIENT}{SHADOW}"), 3).await;
     second.abort();
@@ -167,9 +178,7 @@ async fn it_stores_nothing_of_a_change_whose_author_hangs_up_while_it_is_made() 
     let document = format!("servers: {{mute: {{url: 'http://127.0.0.1:{port}/mcp'}}}}");
     let document = checked(&document);
     let edit: Edit = Arc::new(move |_| Ok(document.clone()));
-    let gateway = Arc::clone(&control_plane.gateway);
-    let change =
-        tokio::spawn(async move { gateway.change(edit, Precondition::None, nobody()).await });
+    let change = begin_change(&control_plane, edit);
     let (mut asked, _) = mute.accept().await.unwrap();
     assert!(asked.read(&mut [0; 4]).await.unwrap() > 0);
     change.abort();
@@ -187,9 +196,7 @@ async fn it_stores_nothing_of_a_change_whose_author_hangs_up_while_it_is_made() 
 async fn it_answers_a_change_that_is_sent_twice_with_the_judgement_of_the_first() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
-    let slow = connected(&control_plane, "slow").await;
-    until_accepted(&control_plane).await;
-    slow.pause();
+    let slow = held(&control_plane, "slow").await;
     let body = format!("{PATIENT}{DENY}");
     let first = store(&control_plane, &body, 2).await;
     let made = Arc::new(AtomicBool::new(false));
@@ -200,11 +207,7 @@ async fn it_answers_a_change_that_is_sent_twice_with_the_judgement_of_the_first(
             Ok(document.clone())
         })
     };
-    let gateway = Arc::clone(&control_plane.gateway);
-    let again = tokio::spawn({
-        let edit = Arc::clone(&edit);
-        async move { gateway.change(edit, Precondition::None, nobody()).await }
-    });
+    let again = begin_change(&control_plane, Arc::clone(&edit));
     until(|| async { made.load(Ordering::SeqCst) && Arc::strong_count(&edit) == 2 }).await;
     slow.go_on();
     let first = first.await.unwrap();
@@ -222,9 +225,7 @@ async fn it_takes_a_list_in_that_comes_while_a_change_is_judged_whatever_becomes
         let document = document_with(&[("data", &server)]) + PATIENT;
         let control_plane = ControlPlane::start(folder.path(), &document).await;
         control_plane.until_offered("data", &["a"]).await;
-        let slow = connected(&control_plane, "slow").await;
-        until_accepted(&control_plane).await;
-        slow.pause();
+        let slow = held(&control_plane, "slow").await;
         if rejected {
             slow.reject("second");
         }
@@ -253,9 +254,7 @@ async fn it_gives_a_silent_envoy_the_deadline_of_the_document_and_the_next_chang
     let folder = folder();
     let document = "rollout: {ack_deadline: 5s}\n";
     let control_plane = ControlPlane::start_with_clock(folder.path(), document, &clock).await;
-    let silent = connected(&control_plane, "silent").await;
-    until_accepted(&control_plane).await;
-    silent.pause();
+    let silent = held(&control_plane, "silent").await;
     let first = store(&control_plane, &format!("{document}{DENY}"), 2).await;
     until(|| desired_and_sent(&control_plane, "silent")).await;
     let second = store(&control_plane, &format!("{document}{SHADOW}"), 3).await;
@@ -285,9 +284,7 @@ async fn it_takes_back_what_is_rejected_after_the_deadline_and_keeps_what_was_st
     let folder = folder();
     let document = "rollout: {ack_deadline: 5s}\n";
     let control_plane = ControlPlane::start_with_clock(folder.path(), document, &clock).await;
-    let late = connected(&control_plane, "late").await;
-    until_accepted(&control_plane).await;
-    late.pause();
+    let late = held(&control_plane, "late").await;
     late.reject("second");
     let first = store(&control_plane, &format!("{document}{SECOND}"), 2).await;
     until(|| desired_and_sent(&control_plane, "late")).await;

@@ -1,4 +1,4 @@
-//! What a report says of Envoys, servers and tools.
+//! The words of a report for Envoys, servers and tools.
 
 use super::*;
 use serde_json::json;

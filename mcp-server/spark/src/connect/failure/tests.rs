@@ -1,4 +1,4 @@
-//! What is read out of the statuses and errors that Spark sends.
+//! The facts that are read out of the statuses and errors that Spark sends.
 
 use super::*;
 
