@@ -4,6 +4,7 @@
 //! parse every row; the one of blocks checks every digest, and begins with the first blocks while
 //! the last are written. It asserts no time; it fails where a row is missing.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +26,9 @@ const AT_ONCE: usize = 4;
 /// About the bytes of one row, in lines of JSON.
 const ROW_BYTES: usize = 92;
 
+/// The most bytes that the server's memory may grow by for a result by blocks, whatever its size.
+const MOST_GROWTH: usize = 64 << 20;
+
 struct Server {
     child: Child,
     url: String,
@@ -38,7 +42,8 @@ impl Drop for Server {
 }
 
 impl Server {
-    async fn start(data: &std::path::Path) -> anyhow::Result<Self> {
+    /// A server with the limits that it has by itself, and those of `limits`.
+    async fn start(data: &Path, limits: &[&str]) -> anyhow::Result<Self> {
         let port = TestCluster::of_this_run(PASSWORD).port();
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let child = Command::new(env!("CARGO_BIN_EXE_mcp-server"))
@@ -52,11 +57,7 @@ impl Server {
             .args(["--spark-master-rest=http://127.0.0.1:1"])
             .args(["--spark-master-ui=http://127.0.0.1:1"])
             .args(["--postgres-statement-timeout-ms=3600000"])
-            // What one answer may hold, for the comparison.
-            .args([
-                "--postgres-max-rows=1000000000",
-                "--postgres-max-bytes=4000000000",
-            ])
+            .args(limits)
             .args(["--result-quota-bytes=20000000000", "--result-expiry-s=5"])
             .arg("--data")
             .arg(data)
@@ -238,13 +239,12 @@ fn option(name: &str, default: usize) -> usize {
     given.unwrap_or(default)
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let (megabytes, rounds) = (option("--megabytes", 256), option("--rounds", 3));
-    let rows = (megabytes << 20) / ROW_BYTES;
-    let data = tempfile::tempdir()?;
-    let server = Arc::new(Server::start(data.path()).await?);
-    println!("{rows} rows, about {megabytes} MiB: by blocks beside one answer");
+/// Prints how much memory a server with its own limits takes more for results by blocks.
+///
+/// # Errors
+/// Also where that is more than [`MOST_GROWTH`].
+async fn memory_by_blocks(data: &Path, megabytes: usize, rows: usize) -> anyhow::Result<()> {
+    let server = Server::start(data, &[]).await?;
     let before = server.peak_of_memory()?;
     for (what, sql) in [
         ("the result", query(rows)),
@@ -263,9 +263,28 @@ async fn main() -> anyhow::Result<()> {
         let answer: Message<Called<'_>> = serde_json::from_slice(&answer)?;
         let handle = answer.result.structured_content.result;
         anyhow::ensure!(handle.is_some(), "no handle to {what}");
-        let grown = (server.peak_of_memory()? - before) >> 20;
-        println!("the server's memory after {what} by blocks: {grown} MiB more at most");
+        let grown = server.peak_of_memory()? - before;
+        println!(
+            "the server's memory after {what} by blocks: {} MiB more at most",
+            grown >> 20
+        );
+        anyhow::ensure!(grown <= MOST_GROWTH, "{grown} bytes more for {what}");
     }
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let (megabytes, rounds) = (option("--megabytes", 256), option("--rounds", 3));
+    let rows = (megabytes << 20) / ROW_BYTES;
+    let data = tempfile::tempdir()?;
+    println!("{rows} rows, about {megabytes} MiB: by blocks beside one answer");
+    memory_by_blocks(&data.path().join("by-blocks"), megabytes, rows).await?;
+    let limits = [
+        "--postgres-max-rows=1000000000",
+        "--postgres-max-bytes=4000000000",
+    ];
+    let server = Arc::new(Server::start(&data.path().join("one-answer"), &limits).await?);
     let mut ratios = Vec::new();
     for round in 0..rounds {
         let mut seconds = [0.0; 2];
