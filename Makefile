@@ -61,6 +61,7 @@ bench:
 	$(APART) $(PYTHON) tests/bench/data_server/beside_spark.py
 	cargo fetch --locked --quiet
 	$(APART) cargo bench --locked --offline --quiet -p mcp-server --bench large_results
+	$(APART) cargo bench --locked --offline --quiet -p xds --bench fleet
 
 # Which lines of each crate the Rust tests run; `CRATES='results postgres' make coverage` for some.
 coverage:

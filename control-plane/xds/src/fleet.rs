@@ -14,12 +14,12 @@ use std::{
 
 use gone::GoneNodes;
 use node::{Assigned, OpenStream};
-pub(crate) use node::{Identity, Node, SharedSession};
+pub(crate) use node::{Brief, Identity, Node, SharedSession};
 use tokio::sync::watch;
 
 use crate::{
-    Distribution, Generation, Newcomers, NodeAnswer, NodeId, NodeSummary, RejectionChange,
-    ResourceType, Snapshot, Tally,
+    Distribution, Generation, Newcomers, NodeAnswer, NodeId, RejectionChange, ResourceType,
+    Snapshot, Tally,
     session::{Memory, Rejections, Session, Standing, StreamId},
 };
 
@@ -158,9 +158,10 @@ impl Fleet {
         counted.is_some_and(|(of, answer)| of == generation && *answer == NodeAnswer::Waiting)
     }
 
-    pub(crate) fn summaries(&self) -> Vec<NodeSummary> {
+    /// Every Envoy in short, to be written out when the fleet is free again.
+    pub(crate) fn briefs(&self) -> Vec<Brief> {
         step_count::count(self.nodes.len());
-        self.nodes.values().map(Node::summary).collect()
+        self.nodes.values().map(Node::brief).collect()
     }
 
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {

@@ -12,8 +12,8 @@ use crate::{
     RejectedContent, RejectionChange, ResourceState, Tally,
     clock::DeadlineClock,
     fleet::{
-        Admission, FirstRequest, Fleet, Identity, Node, SharedSession, StreamEnd, TooManyStreams,
-        lock,
+        Admission, Brief, FirstRequest, Fleet, Identity, Node, SharedSession, StreamEnd,
+        TooManyStreams, lock,
     },
     session::{Rejection, Standing, StreamId},
 };
@@ -134,7 +134,8 @@ impl Publisher {
 
     /// Every Envoy that is connected or was lately, in short.
     pub fn summaries(&self) -> Vec<NodeSummary> {
-        self.fleet().summaries()
+        let briefs = self.fleet().briefs();
+        briefs.into_iter().map(Brief::into_summary).collect()
     }
 
     /// Every Envoy that is connected or was lately, with each of its resources.

@@ -167,8 +167,17 @@ impl Session {
     /// Changes what the Envoy is to have, and how long it may take to answer. `number` tells
     /// assignments apart.
     pub(crate) fn assign(&mut self, snapshot: Arc<Snapshot>, ack_deadline: Duration, number: u64) {
+        // What the two have in common was looked at when the one before was assigned.
+        let difference = self.snapshot.as_ref();
+        let difference = difference.map(|before| snapshot.difference_from(before));
         for (resource_type, subscription) in &mut self.subscriptions {
-            subscription.compare(*resource_type, &snapshot);
+            match &difference {
+                Some(difference) => {
+                    let names = difference.names(*resource_type);
+                    subscription.compare_names(*resource_type, names, &snapshot);
+                }
+                None => subscription.compare(*resource_type, &snapshot),
+            }
         }
         self.snapshot = Some(snapshot);
         self.ack_deadline = ack_deadline;
@@ -181,10 +190,11 @@ impl Session {
     /// When it asks for more names than a stream may hold.
     pub(crate) fn request(
         &mut self,
-        request: DeltaRequest,
+        mut request: DeltaRequest,
         now: Instant,
     ) -> Result<(), TooManyNames> {
         self.count_names(&request)?;
+        self.share_names(&mut request);
         let resource_type = request.resource_type;
         let first = !self.subscriptions.contains_key(&resource_type);
         let only_answers = !first && request.subscribe.is_empty() && request.unsubscribe.is_empty();
@@ -200,6 +210,13 @@ impl Session {
         if only_answers {
             return Ok(());
         }
+        let wildcard = subscription.wildcard;
+        let names: Vec<Arc<str>> = request
+            .subscribe
+            .iter()
+            .chain(&request.unsubscribe)
+            .cloned()
+            .collect();
         if first {
             subscription.open(
                 resource_type,
@@ -214,7 +231,11 @@ impl Session {
         }
         subscription.unsubscribe(request.unsubscribe, now);
         if let Some(snapshot) = &self.snapshot {
-            subscription.compare(resource_type, snapshot);
+            if first || subscription.wildcard != wildcard {
+                subscription.compare(resource_type, snapshot);
+            } else {
+                subscription.compare_names(resource_type, &names, snapshot);
+            }
         }
         Ok(())
     }
@@ -236,6 +257,19 @@ impl Session {
             return Err(TooManyNames);
         }
         Ok(())
+    }
+
+    /// Has the names that the request asks for share their memory with the snapshot's, and so with
+    /// all other sessions.
+    fn share_names(&self, request: &mut DeltaRequest) {
+        let Some(snapshot) = &self.snapshot else {
+            return;
+        };
+        for name in &mut request.subscribe {
+            if let Some(resource) = snapshot.get(request.resource_type, name) {
+                *name = Arc::clone(resource.name());
+            }
+        }
     }
 
     /// Everything that may go out now. To be called after each [`Session::assign`] and

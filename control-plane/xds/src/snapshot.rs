@@ -1,11 +1,15 @@
 //! Everything that an Envoy is to have.
 
+mod difference;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
 };
 
+pub(crate) use difference::Difference;
+use difference::KnownDifferences;
 use sha2::{Digest, Sha256};
 
 use crate::{Resource, ResourceType};
@@ -62,6 +66,9 @@ impl fmt::Display for Generation {
 pub struct Snapshot {
     generation: Generation,
     resources: BTreeMap<ResourceType, Arc<ByName>>,
+    /// The names that other resources refer to, by their type.
+    referred: BTreeMap<ResourceType, Arc<BTreeSet<Arc<str>>>>,
+    differences: KnownDifferences,
 }
 
 /// The resources of one type.
@@ -100,6 +107,7 @@ impl Snapshot {
 
     /// The resource of that type and name.
     pub fn get(&self, resource_type: ResourceType, name: &str) -> Option<&Arc<Resource>> {
+        step_count::count(1);
         self.resources.get(&resource_type)?.get(name)
     }
 
@@ -109,6 +117,27 @@ impl Snapshot {
             .get(&resource_type)
             .into_iter()
             .flat_map(|resources| resources.values())
+            .inspect(|_| step_count::count(1))
+    }
+
+    /// The names of a type that other resources refer to: an Envoy that has those asks for these.
+    pub(crate) fn referred(&self, resource_type: ResourceType) -> impl Iterator<Item = &Arc<str>> {
+        let names = self.referred.get(&resource_type).into_iter();
+        names
+            .flat_map(|names| names.iter())
+            .inspect(|_| step_count::count(1))
+    }
+
+    /// Whether another resource refers to one of that type and name.
+    pub(crate) fn is_referred(&self, resource_type: ResourceType, name: &str) -> bool {
+        let names = self.referred.get(&resource_type);
+        names.is_some_and(|names| names.contains(name))
+    }
+
+    /// In what this snapshot differs from an earlier one; worked out once for all who ask.
+    pub(crate) fn difference_from(&self, before: &Arc<Self>) -> Arc<Difference> {
+        self.differences
+            .get_or_insert_with(before, || Difference::between(before, self))
     }
 
     /// Every resource, in push order, then by name.
@@ -123,14 +152,15 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct SnapshotBuilder {
     generation: Generation,
-    resources: Vec<Resource>,
+    resources: Vec<Arc<Resource>>,
 }
 
 impl SnapshotBuilder {
-    /// Adds a resource to the snapshot.
+    /// Adds a resource to the snapshot; one that is a part of other snapshots too is shared with
+    /// them.
     #[must_use]
-    pub fn with(mut self, resource: Resource) -> Self {
-        self.resources.push(resource);
+    pub fn with(mut self, resource: impl Into<Arc<Resource>>) -> Self {
+        self.resources.push(resource.into());
         self
     }
 
@@ -142,13 +172,15 @@ impl SnapshotBuilder {
         let mut snapshot = Snapshot {
             generation: self.generation,
             resources: BTreeMap::new(),
+            referred: BTreeMap::new(),
+            differences: KnownDifferences::default(),
         };
         for resource in self.resources {
             let resource_type = resource.resource_type();
             let name = Arc::clone(resource.name());
             let same_type = snapshot.resources.entry(resource_type).or_default();
             if Arc::make_mut(same_type)
-                .insert(Arc::clone(&name), Arc::new(resource))
+                .insert(Arc::clone(&name), resource)
                 .is_some()
             {
                 return Err(InconsistentSnapshot::Duplicate {
@@ -157,21 +189,25 @@ impl SnapshotBuilder {
                 });
             }
         }
+        let mut referred: BTreeMap<ResourceType, BTreeSet<Arc<str>>> = BTreeMap::new();
         for resource in snapshot.resources() {
             for reference in resource.references() {
-                if snapshot
-                    .get(reference.resource_type, &reference.name)
-                    .is_none()
-                {
+                let Some(named) = snapshot.get(reference.resource_type, &reference.name) else {
                     return Err(InconsistentSnapshot::Dangling {
                         from_type: resource.resource_type(),
                         from: Arc::clone(resource.name()),
                         to_type: reference.resource_type,
                         to: Arc::clone(&reference.name),
                     });
-                }
+                };
+                let names = referred.entry(reference.resource_type).or_default();
+                names.insert(Arc::clone(named.name()));
             }
         }
+        snapshot.referred = referred
+            .into_iter()
+            .map(|(resource_type, names)| (resource_type, Arc::new(names)))
+            .collect();
         Ok(snapshot)
     }
 }

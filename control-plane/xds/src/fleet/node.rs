@@ -1,7 +1,7 @@
 //! One Envoy: its streams, what it is to have, and what it answered.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -155,15 +155,19 @@ impl Node {
         }
     }
 
-    pub(super) fn summary(&self) -> NodeSummary {
-        NodeSummary {
-            id: self.identity.id.clone(),
-            streams: self.streams.len(),
-            desired: self.desired().cloned(),
-            assigned_at: self.assigned.as_ref().map(|assigned| assigned.at),
-            answer: self.answer(),
-            rejections: self.rejected_contents(),
-            crashes: self.crashes(),
+    /// The parts of its summary: nothing of them is copied that grows with its resources.
+    pub(super) fn brief(&self) -> Brief {
+        Brief {
+            summary: NodeSummary {
+                id: self.identity.id.clone(),
+                streams: self.streams.len(),
+                desired: self.desired().cloned(),
+                assigned_at: self.assigned.as_ref().map(|assigned| assigned.at),
+                answer: self.answer(),
+                rejections: Vec::new(),
+                crashes: self.crashes(),
+            },
+            rejections: Arc::clone(&self.rejections),
         }
     }
 
@@ -172,39 +176,25 @@ impl Node {
     fn answer(&self) -> NodeAnswer {
         step_count::count(self.streams.len());
         let number = self.assigned.as_ref().map(|assigned| assigned.number);
-        let answers: BTreeSet<NodeAnswer> = self
-            .streams
-            .values()
-            .map(|open| match Some(open.standing.assignment) == number {
-                true => open.standing.answer,
+        let answers = self.streams.values().map(|open| {
+            if Some(open.standing.assignment) == number {
+                open.standing.answer
+            } else {
                 // It has not been handed the assignment yet.
-                false => NodeAnswer::Waiting,
-            })
-            .collect();
-        if answers.contains(&NodeAnswer::Rejected) {
-            NodeAnswer::Rejected
-        } else if answers.contains(&NodeAnswer::Waiting) || answers.is_empty() {
-            NodeAnswer::Waiting
-        } else {
-            NodeAnswer::Acknowledged
-        }
+                NodeAnswer::Waiting
+            }
+        });
+        let sum = answers.reduce(|sum, answer| match (sum, answer) {
+            (NodeAnswer::Rejected, _) | (_, NodeAnswer::Rejected) => NodeAnswer::Rejected,
+            (NodeAnswer::Waiting, _) | (_, NodeAnswer::Waiting) => NodeAnswer::Waiting,
+            _ => NodeAnswer::Acknowledged,
+        });
+        sum.unwrap_or_default()
     }
 
     pub(super) fn counts_as(&self) -> Option<(Generation, NodeAnswer)> {
         let generation = self.desired().filter(|_| self.is_up())?;
         Some((generation.clone(), self.answer()))
-    }
-
-    fn rejected_contents(&self) -> Vec<RejectedContent> {
-        let rejections = self.rejections.iter();
-        rejections
-            .map(|((resource_type, name), rejection)| RejectedContent {
-                resource_type: *resource_type,
-                name: Arc::clone(name),
-                version: rejection.version.clone(),
-                message: Arc::clone(&rejection.message),
-            })
-            .collect()
     }
 
     /// Brings the node's rejections up to date with its streams', and tells what changed.
@@ -317,6 +307,30 @@ impl Node {
             // It ran long enough with what it has.
             None if end == StreamEnd::ByEnvoy => self.crash = None,
             None => {}
+        }
+    }
+}
+
+/// An Envoy in short as the fleet's table has it, to be written out without the table.
+pub(crate) struct Brief {
+    summary: NodeSummary,
+    rejections: Arc<Rejections>,
+}
+
+impl Brief {
+    /// The summary in the words of this crate.
+    pub(crate) fn into_summary(self) -> NodeSummary {
+        let rejections = self.rejections.iter();
+        NodeSummary {
+            rejections: rejections
+                .map(|((resource_type, name), rejection)| RejectedContent {
+                    resource_type: *resource_type,
+                    name: Arc::clone(name),
+                    version: rejection.version.clone(),
+                    message: Arc::clone(&rejection.message),
+                })
+                .collect(),
+            ..self.summary
         }
     }
 }

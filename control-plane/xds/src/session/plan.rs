@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::subscription::{Demand, Greeting, Pace, Subscription, Wildcard};
+use super::subscription::{Greeting, Pace, Subscription, Wildcard};
 use crate::{ResourceType, Snapshot};
 
 /// Removals: what refers to others goes before what is referred to. What only named subscriptions
@@ -103,24 +103,16 @@ impl Plan<'_> {
         if subscription.in_flight.is_some() {
             return None;
         }
-        let in_turn = self.is_its_turn(resource_type);
-        let may_go = |name: &Arc<str>| {
-            is_asked_for_by_name(resource_type, subscription, name)
-                || (in_turn && self.held_behind(resource_type, name).is_none())
-        };
-        let names = self.batch(resource_type, subscription, &may_go);
+        let names = self.batch(resource_type, subscription);
         if !names.is_empty() {
             return Some(Step::Send {
                 resource_type,
                 names,
             });
         }
-        let unknown: Vec<_> = self
-            .absences(resource_type, subscription)
-            .filter(|name| {
-                let tracked = subscription.tracked.get(*name);
-                tracked.is_some_and(|tracked| tracked.demand == Demand::Asked)
-            })
+        let asked = asked_and_pending(subscription);
+        let unknown: Vec<_> = asked
+            .filter(|name| self.snapshot.get(resource_type, name).is_none())
             .cloned()
             .collect();
         if !unknown.is_empty() {
@@ -137,23 +129,32 @@ impl Plan<'_> {
 
     /// The names of the next batch: those that may go and fit into one response, or the next ones
     /// that are to be sent apart from the others.
-    fn batch(
-        &self,
-        resource_type: ResourceType,
-        subscription: &Subscription,
-        may_go: &dyn Fn(&Arc<str>) -> bool,
-    ) -> Vec<Arc<str>> {
+    fn batch(&self, resource_type: ResourceType, subscription: &Subscription) -> Vec<Arc<str>> {
+        let is_by_name = !resource_type.empty_subscription_is_wildcard();
+        let in_turn = self.is_its_turn(resource_type);
+        if !in_turn && !is_by_name {
+            return Vec::new();
+        }
+        let may_go = |name: &Arc<str>| {
+            (is_by_name && subscription.asked.contains(name))
+                || (in_turn && self.held_behind(resource_type, name).is_none())
+        };
         let apart = subscription.apart.iter().map(|names| {
             let pending = |name: &&Arc<str>| subscription.pending.contains(*name);
-            self.fitting(resource_type, names.iter().filter(pending), may_go)
+            self.fitting(resource_type, names.iter().filter(pending), &may_go)
         });
         let mut apart = apart.filter(|names| !names.is_empty());
         apart.next().unwrap_or_else(|| {
-            self.fitting(
-                resource_type,
-                self.changes(resource_type, subscription),
-                may_go,
-            )
+            if in_turn {
+                self.fitting(
+                    resource_type,
+                    self.changes(resource_type, subscription),
+                    &may_go,
+                )
+            } else {
+                // Without a look at what waits for its turn, which may be much.
+                self.fitting(resource_type, asked_and_pending(subscription), &may_go)
+            }
         })
     }
 
@@ -295,14 +296,8 @@ impl Plan<'_> {
     }
 }
 
-fn is_asked_for_by_name(
-    resource_type: ResourceType,
-    subscription: &Subscription,
-    name: &Arc<str>,
-) -> bool {
-    !resource_type.empty_subscription_is_wildcard()
-        && subscription
-            .tracked
-            .get(name)
-            .is_some_and(|tracked| tracked.demand == Demand::Asked)
+/// Names that the Envoy has just asked for and was not answered.
+fn asked_and_pending(subscription: &Subscription) -> impl Iterator<Item = &Arc<str>> {
+    let asked = subscription.asked.iter();
+    asked.filter(|name| subscription.pending.contains(*name))
 }

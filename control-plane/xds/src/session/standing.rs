@@ -80,49 +80,56 @@ impl Session {
         if has_rejected {
             return NodeAnswer::Rejected;
         }
-        let is_busy = self
-            .subscriptions
-            .values()
-            .any(|subscription| subscription.in_flight.is_some());
-        if is_busy {
-            // The rest would be a walk over everything for each answer, and could only say the
-            // same.
-            return NodeAnswer::Waiting;
+        let is_busy = self.subscriptions.iter().any(|(of, subscription)| {
+            subscription.in_flight.is_some() || is_unsettled(*of, subscription, snapshot)
+        });
+        if is_busy || self.is_to_ask_for_more(snapshot) {
+            NodeAnswer::Waiting
+        } else {
+            NodeAnswer::Acknowledged
         }
-        let mut answer = NodeAnswer::Acknowledged;
-        for resource in self.expected(snapshot) {
-            match self.state_of(snapshot, resource) {
-                DeliveryState::Acked => {}
-                DeliveryState::Rejected { .. } | DeliveryState::Blocked { .. } => {
-                    return NodeAnswer::Rejected;
-                }
-                DeliveryState::Pending | DeliveryState::Sent | DeliveryState::Unknown => {
-                    answer = NodeAnswer::Waiting;
-                }
+    }
+
+    /// Whether the Envoy will ask for more than it does, if it has acknowledged all that it asks
+    /// for.
+    fn is_to_ask_for_more(&self, snapshot: &Snapshot) -> bool {
+        let mut roots_by_name = false;
+        for root in [ResourceType::Cluster, ResourceType::Listener] {
+            match self.subscriptions.get(&root) {
+                Some(subscription) => roots_by_name |= subscription.wildcard == Wildcard::No,
+                None if snapshot.of_type(root).next().is_some() => return true,
+                None => {}
             }
         }
-        let roots = [ResourceType::Cluster, ResourceType::Listener];
-        let asked_for_all = roots.into_iter().all(|root| {
-            self.subscriptions.contains_key(&root) || snapshot.of_type(root).next().is_none()
-        });
-        if asked_for_all {
-            answer
-        } else {
-            NodeAnswer::Waiting
+        if roots_by_name {
+            // Those that it leaves out refer to something too, so each that it has is looked at.
+            return self.to_come(snapshot).next().is_some();
         }
+        ResourceType::ALL
+            .into_iter()
+            .any(|of| match self.subscriptions.get(&of) {
+                Some(subscription) => !subscription.missing.is_empty(),
+                None => snapshot.referred(of).next().is_some(),
+            })
     }
 
     /// The resources that the Envoy subscribes to, and those that it will subscribe to because of
     /// clusters and listeners that it acknowledged.
-    fn expected<'s>(&'s self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Arc<Resource>> {
+    pub(super) fn expected<'s>(
+        &'s self,
+        snapshot: &'s Snapshot,
+    ) -> impl Iterator<Item = &'s Arc<Resource>> {
         let subscribed = self
             .subscriptions
             .iter()
             .flat_map(|(resource_type, subscription)| {
                 wanted(*resource_type, subscription, snapshot)
             });
-        let to_come = self
-            .subscriptions
+        subscribed.chain(self.to_come(snapshot))
+    }
+
+    fn to_come<'s>(&'s self, snapshot: &'s Snapshot) -> impl Iterator<Item = &'s Arc<Resource>> {
+        self.subscriptions
             .iter()
             .filter(|(resource_type, _)| resource_type.empty_subscription_is_wildcard())
             .flat_map(|(resource_type, subscription)| {
@@ -135,11 +142,10 @@ impl Session {
                     .get(&reference.resource_type)
                     .is_none_or(|subscription| !subscription.wants(&reference.name))
             })
-            .filter_map(|reference| snapshot.get(reference.resource_type, &reference.name));
-        subscribed.chain(to_come)
+            .filter_map(|reference| snapshot.get(reference.resource_type, &reference.name))
     }
 
-    fn state_of(&self, snapshot: &Snapshot, resource: &Resource) -> DeliveryState {
+    pub(super) fn state_of(&self, snapshot: &Snapshot, resource: &Resource) -> DeliveryState {
         let resource_type = resource.resource_type();
         let name = resource.name();
         let tracked = self
@@ -201,6 +207,16 @@ impl Session {
             since: tracked.map(|tracked| tracked.since),
         }
     }
+}
+
+/// Whether something that the Envoy wants and that there is waits to be sent, or for its answer.
+fn is_unsettled(
+    resource_type: ResourceType,
+    subscription: &Subscription,
+    snapshot: &Snapshot,
+) -> bool {
+    let mut names = subscription.pending.iter().chain(&subscription.unheard);
+    names.any(|name| snapshot.get(resource_type, name).is_some())
 }
 
 fn wanted<'s>(

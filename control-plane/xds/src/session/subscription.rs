@@ -37,6 +37,12 @@ pub(crate) struct Subscription {
     pub(super) tracked: BTreeMap<Arc<str>, Tracked>,
     /// The names for which something is to be sent: the desired version, or that there is none.
     pub(super) pending: BTreeSet<Arc<str>>,
+    /// The tracked names that the Envoy has just asked for.
+    pub(super) asked: BTreeSet<Arc<str>>,
+    /// The names whose last sent version was neither acknowledged nor rejected.
+    pub(super) unheard: BTreeSet<Arc<str>>,
+    /// The names that other resources refer to and that the Envoy does not ask for, or not yet.
+    pub(super) missing: BTreeSet<Arc<str>>,
     /// The names of batches that were rejected, or not answered: each of these smaller batches goes
     /// out apart from the others, until the resource that is to blame is alone.
     pub(super) apart: VecDeque<Vec<Arc<str>>>,
@@ -88,6 +94,7 @@ impl Subscription {
         };
         for (name, version) in initial_versions {
             if self.wants(&name) {
+                self.asked.remove(&name);
                 self.tracked.insert(name, Tracked::reported(version, now));
             }
         }
@@ -115,6 +122,8 @@ impl Subscription {
             message: rejection.message.to_string(),
         };
         tracked.demand = Demand::Answered;
+        self.asked.remove(name);
+        self.unheard.remove(name);
         self.rejected.insert(Arc::clone(name));
     }
 
@@ -132,6 +141,7 @@ impl Subscription {
                 .entry(Arc::clone(&name))
                 .and_modify(Tracked::ask)
                 .or_insert_with(|| Tracked::asked(now));
+            self.asked.insert(Arc::clone(&name));
             self.named.insert(Arc::clone(&name));
             if is_new {
                 self.recall(&name, process, now);
@@ -164,25 +174,33 @@ impl Subscription {
                 self.greeting = Greeting::Done;
                 let named = &self.named;
                 self.tracked.retain(|name, _| named.contains(name));
-                self.pending.retain(|name| named.contains(name));
-                self.rejected.retain(|name| named.contains(name));
+                for names in [
+                    &mut self.pending,
+                    &mut self.asked,
+                    &mut self.unheard,
+                    &mut self.rejected,
+                ] {
+                    names.retain(|name| named.contains(name));
+                }
                 continue;
             }
             self.named.remove(&name);
             if self.wildcard == Wildcard::Yes {
                 self.tracked
-                    .entry(name)
+                    .entry(Arc::clone(&name))
                     .and_modify(Tracked::ask)
                     .or_insert_with(|| Tracked::asked(now));
+                self.asked.insert(name);
             } else {
                 self.forget(&name);
             }
         }
     }
 
-    /// Works out anew which names need sending.
+    /// Works out anew which names need sending, and which are still to be asked for.
     pub(super) fn compare(&mut self, resource_type: ResourceType, snapshot: &Snapshot) {
         self.pending.clear();
+        self.missing.clear();
         if self.wildcard == Wildcard::Yes {
             for resource in snapshot.of_type(resource_type) {
                 if !self.tracked.contains_key(resource.name()) {
@@ -190,28 +208,58 @@ impl Subscription {
                 }
             }
         }
-        for (name, tracked) in &self.tracked {
-            let differs = match snapshot.get(resource_type, name) {
-                Some(desired) => {
-                    tracked.demand != Demand::Answered
-                        || tracked.sent.as_ref() != Some(desired.version())
-                }
-                // Removing an extension configuration answers live traffic with 500 (envoy#32823).
-                None if resource_type == ResourceType::ExtensionConfig => false,
-                None => {
-                    tracked.demand == Demand::Asked
-                        || tracked.sent.is_some()
-                        || tracked.acked.is_some()
-                }
-            };
-            if differs {
+        let tracked: Vec<Arc<str>> = self.tracked.keys().cloned().collect();
+        self.compare_names(resource_type, &tracked, snapshot);
+        let not_wanted = snapshot.referred(resource_type);
+        let not_wanted = not_wanted.filter(|name| !self.wants(name)).cloned();
+        self.missing = not_wanted.collect();
+    }
+
+    /// Works out anew whether these names need sending, and whether they are still to be asked for;
+    /// nothing has changed about the others.
+    pub(super) fn compare_names<'n>(
+        &mut self,
+        resource_type: ResourceType,
+        names: impl IntoIterator<Item = &'n Arc<str>>,
+        snapshot: &Snapshot,
+    ) {
+        for name in names {
+            if self.needs_sending(resource_type, name, snapshot) {
                 self.pending.insert(Arc::clone(name));
+            } else {
+                self.pending.remove(name);
+            }
+            if snapshot.is_referred(resource_type, name) && !self.wants(name) {
+                self.missing.insert(Arc::clone(name));
+            } else {
+                self.missing.remove(name);
             }
         }
         for names in &mut self.apart {
             names.retain(|name| self.pending.contains(name));
         }
         self.apart.retain(|names| !names.is_empty());
+    }
+
+    pub(super) fn needs_sending(
+        &self,
+        resource_type: ResourceType,
+        name: &Arc<str>,
+        snapshot: &Snapshot,
+    ) -> bool {
+        let desired = snapshot.get(resource_type, name);
+        match (self.tracked.get(name), desired) {
+            (None, desired) => desired.is_some() && self.wildcard == Wildcard::Yes,
+            (Some(tracked), Some(desired)) => {
+                tracked.demand != Demand::Answered
+                    || tracked.sent.as_ref() != Some(desired.version())
+            }
+            // Removing an extension configuration answers live traffic with 500 (envoy#32823).
+            (Some(_), None) if resource_type == ResourceType::ExtensionConfig => false,
+            (Some(tracked), None) => {
+                tracked.demand == Demand::Asked || tracked.sent.is_some() || tracked.acked.is_some()
+            }
+        }
     }
 
     /// Has the name sent again, if the Envoy has it.
@@ -239,6 +287,8 @@ impl Subscription {
             }
             tracked.demand = Demand::Answered;
             tracked.since = now;
+            self.asked.remove(name);
+            self.unheard.insert(Arc::clone(name));
             let desired = snapshot.get(resource.resource_type(), name);
             if desired.is_some_and(|desired| desired.version() == resource.version()) {
                 self.pending.remove(name);
@@ -257,8 +307,14 @@ impl Subscription {
                         ..Tracked::asked(now)
                     },
                 );
-                self.pending.remove(name);
-                self.rejected.remove(name);
+                for names in [
+                    &mut self.pending,
+                    &mut self.asked,
+                    &mut self.unheard,
+                    &mut self.rejected,
+                ] {
+                    names.remove(name);
+                }
             } else {
                 self.forget(name);
             }
@@ -305,11 +361,17 @@ impl Subscription {
 
     fn forget(&mut self, name: &str) {
         self.tracked.remove(name);
-        self.pending.remove(name);
-        self.rejected.remove(name);
+        for names in [
+            &mut self.pending,
+            &mut self.asked,
+            &mut self.unheard,
+            &mut self.rejected,
+            &mut self.detoured,
+        ] {
+            names.remove(name);
+        }
         self.doubted.remove(name);
         self.good.remove(name);
-        self.detoured.remove(name);
         self.rejections_changed |= self.unsettled.remove(name).is_some();
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod batches;
 mod order;
 mod random;
+mod shortcuts;
 mod standing;
 mod subscribing;
 
@@ -25,6 +26,8 @@ struct Peer {
     now: Instant,
     /// The last response of each type that was not answered.
     unanswered: BTreeMap<ResourceType, DeltaResponse>,
+    /// Whether the session's counts are compared with everything after each step.
+    is_checked: bool,
 }
 
 impl Peer {
@@ -38,6 +41,7 @@ impl Peer {
             session: Session::new(StreamId(7), memory),
             now: Instant::now(),
             unanswered: BTreeMap::new(),
+            is_checked: true,
         }
     }
 
@@ -176,6 +180,9 @@ impl Peer {
                 words.push(format!("{resource_type}: nothing"));
             }
             self.unanswered.insert(resource_type, response);
+        }
+        if self.is_checked {
+            shortcuts::check(&self.session);
         }
         words
     }

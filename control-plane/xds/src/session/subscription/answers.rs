@@ -70,6 +70,7 @@ impl Subscription {
         tracked.reply = Reply::Rejected {
             message: message.clone(),
         };
+        self.unheard.remove(&name);
         self.rejected.insert(Arc::clone(&name));
         self.doubted.remove(&name);
         // It is not good any more, for this Envoy.
@@ -97,6 +98,7 @@ impl Subscription {
             }
             if batch.asked.contains(name) {
                 tracked.ask();
+                self.asked.insert(Arc::clone(name));
             } else {
                 tracked.repeat();
             }
@@ -157,6 +159,7 @@ impl Subscription {
                     tracked.reply = Reply::Rejected {
                         message: rejection.message.to_string(),
                     };
+                    self.unheard.remove(name);
                     self.rejected.insert(Arc::clone(name));
                 }
                 return;
@@ -172,6 +175,7 @@ impl Subscription {
         }
         if is_the_last_sent {
             tracked.reply = Reply::Acked;
+            self.unheard.remove(name);
         }
         tracked.acked = Some(version.clone());
         self.doubted.remove(name);
@@ -211,6 +215,8 @@ impl Subscription {
         {
             tracked.reply = Reply::Overdue;
             tracked.since = now;
+            // A late acknowledgement of an earlier sending may have come since.
+            self.unheard.insert(Arc::clone(resource.name()));
         }
         if outstanding.resources.len() > 1 {
             self.split(&outstanding, "");

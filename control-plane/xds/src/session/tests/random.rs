@@ -72,7 +72,21 @@ fn resources(names: [u8; 5], versions: [u8; 15]) -> Vec<Resource> {
                 continue;
             }
             let version = u32::from(versions[place * NAMES.len() + bit] % 4);
-            all.push(resource(resource_type, name, version));
+            let has = |of: ResourceType| names[of as usize] & (1 << bit) != 0;
+            // Some refer to others of their name, where there are any.
+            all.push(match resource_type {
+                ResourceType::Cluster if version > 1 && has(ResourceType::Endpoints) => {
+                    eds_cluster(name, version)
+                }
+                ResourceType::Listener
+                    if version > 1
+                        && has(ResourceType::Route)
+                        && has(ResourceType::ExtensionConfig) =>
+                {
+                    http_listener(name, name, name)
+                }
+                _ => resource(resource_type, name, version),
+            });
         }
     }
     all

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    super::{ACK_DEADLINE, plain},
+    super::{ACK_DEADLINE, plain, shortcuts},
     Event, NAMES, resources,
 };
 use crate::{
@@ -271,6 +271,7 @@ impl Envoy {
             self.check(&response);
             self.unanswered.push((response, self.now));
         }
+        shortcuts::check(&self.session);
     }
 
     fn check(&self, response: &DeltaResponse) {
