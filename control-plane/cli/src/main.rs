@@ -2,10 +2,11 @@
 //!
 //! For people at a terminal: bring the whole product up on this machine, look at it, call a tool,
 //! take it down. It decides nothing about policy and stores nothing of its own: it starts the
-//! programs that do, and talks to them over HTTP.
+//! programs that do, and talks to them over HTTP. Only copies of the control plane's store are made
+//! by itself ([`mod@store`]), because they are needed where nothing runs.
 //!
-//! One file for each subcommand ([`up`], [`down`], [`status`], [`tools`]); under `up/`, one for
-//! each program that it starts.
+//! One file for each subcommand ([`up`], [`down`], [`status`], [`mod@store`], [`tools`]); under
+//! `up/`, one for each program that it starts.
 //!
 //! ```text
 //! portcullis up
@@ -20,6 +21,7 @@ mod output;
 mod places;
 mod running;
 mod status;
+mod store;
 mod tools;
 mod up;
 
@@ -43,6 +45,9 @@ enum Command {
     Down(down::Settings),
     /// Tell whether it runs: a line for each Envoy and each server
     Status(status::Settings),
+    /// Back up, restore and prune the control plane's configuration store
+    #[command(subcommand)]
+    Store(store::Command),
     /// List and call the tools behind the gateway
     #[command(subcommand)]
     Tools(tools::Command),
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
             Command::Up(settings) => up::run(*settings).await,
             Command::Down(settings) => down::run(settings).await,
             Command::Status(settings) => status::run(settings).await,
+            Command::Store(command) => store::run(command).await,
             Command::Tools(command) => tools::run(command).await,
         }
     });

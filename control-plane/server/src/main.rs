@@ -13,8 +13,9 @@ use control_plane::catalogue::CatalogueClient;
 use control_plane::gateway::{self, Gateway, RelistSchedule};
 use control_plane::{module, rest};
 use gateway_document::{Format, GatewayDocument};
+use leadership::StandBy;
 use settings::{LogFormat, Settings};
-use store::{ConfigStore, Module, SqliteStore};
+use store::{ConfigStore, Module, SqlStore};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 use xds::Publisher;
 
+mod leadership;
 mod settings;
 
 #[tokio::main]
@@ -44,7 +46,20 @@ async fn run() -> Result<()> {
     let xds_listener = listen(settings.xds_address, "CONTROL_PLANE_XDS_ADDRESS").await?;
     let rest_listener = listen(settings.rest_address, "CONTROL_PLANE_REST_ADDRESS").await?;
     let (module, bytes) = module::keep(&settings.module, &settings.module_dir())?;
-    let store = SqliteStore::open(&settings.store()).await?;
+    let store = SqlStore::open(settings.store()).await?;
+    let rest_listener = rest_listener.into_std()?;
+    let name = settings.rest_address.to_string();
+    let stand_by = StandBy {
+        name: &name,
+        rest: TcpListener::from_std(rest_listener.try_clone()?)?,
+        xds: xds_listener,
+        allowed_hosts: settings.allowed_hosts.clone(),
+        stop: stop.clone(),
+    };
+    let Some((token, xds_listener)) = leadership::wait(&store, stand_by).await? else {
+        return Ok(());
+    };
+    let rest_listener = TcpListener::from_std(rest_listener)?;
     store
         .put_module(&Module {
             sha256: module.sha256.clone(),
@@ -60,8 +75,14 @@ async fn run() -> Result<()> {
     };
     let publisher = Publisher::new();
     let client = CatalogueClient::new().context("cannot set up the client for servers' lists")?;
-    let (gateway, rollouts) =
-        Gateway::start(Arc::new(store), publisher.clone(), client, module, first).await?;
+    let (gateway, rollouts) = Gateway::start(
+        Arc::new(store.clone()),
+        publisher.clone(),
+        client,
+        module,
+        first,
+    )
+    .await?;
 
     let schedule = RelistSchedule {
         after_answer: Duration::from_secs(settings.relist_seconds.into()),
@@ -71,7 +92,9 @@ async fn run() -> Result<()> {
     tokio::spawn(gateway::watch(Arc::clone(&gateway), schedule));
     let rollouts = tokio::spawn(rollouts.run(stop.clone()));
     let router = rest::router(gateway, settings.allowed_hosts);
-    tracing::info!(xds = %settings.xds_address, rest = %settings.rest_address, "ready");
+    tracing::info!(
+        xds = %settings.xds_address, rest = %settings.rest_address, leader = %token, "ready"
+    );
     let rest = rest::serve(rest_listener, router, stopped(stop.clone()));
     let served = async {
         tokio::try_join!(
@@ -90,6 +113,10 @@ async fn run() -> Result<()> {
         served = served => served.map(drop)?,
         // Without it nothing would be rolled out any more, and nothing taken back.
         Err(panicked) = rollouts => return Err(panicked).context("nothing is rolled out any more"),
+        Err(replaced) = leadership::keep(&store, &name) => return Err(replaced),
+    }
+    if let Err(error) = store.stop_leading().await {
+        tracing::warn!(%error, "another control plane leads only once the lease has ended");
     }
     tracing::info!("stopped");
     Ok(())

@@ -27,12 +27,14 @@ mod sent_back;
 mod servers;
 mod serving;
 mod snapshot;
+mod standby;
 mod tool_policy;
 mod tools;
 mod version;
 
 pub use guard::{AllowedHosts, InvalidHost};
 pub use serving::serve;
+pub use standby::standby_router;
 
 /// Every route of the management API.
 pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {

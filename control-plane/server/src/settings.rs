@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 use rest::AllowedHosts;
+use store::StoreAddress;
 
 use control_plane::rest;
 
@@ -36,9 +37,10 @@ pub(crate) struct Settings {
     )]
     pub(crate) allowed_hosts: AllowedHosts,
 
-    /// The file of the configuration store [default: control-plane.db in the data folder]
-    #[arg(long, env = "CONTROL_PLANE_STORE")]
-    store: Option<PathBuf>,
+    /// The configuration store: a file, or `postgres://user:password@host:port/database`, which
+    /// several control planes may share [default: control-plane.db in the data folder]
+    #[arg(long, env = "CONTROL_PLANE_STORE", hide_env_values = true)]
+    store: Option<StoreAddress>,
 
     /// The file of the filter module, as `wasm-build` writes it
     #[arg(
@@ -84,10 +86,10 @@ pub(crate) enum LogFormat {
 }
 
 impl Settings {
-    pub(crate) fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> StoreAddress {
         self.store
             .clone()
-            .unwrap_or_else(|| self.data().join("control-plane.db"))
+            .unwrap_or_else(|| self.data().join("control-plane.db").into())
     }
 
     pub(crate) fn module_dir(&self) -> PathBuf {

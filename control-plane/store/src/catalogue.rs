@@ -104,3 +104,25 @@ impl fmt::Display for ListHash {
         formatter.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_hashes_a_list_by_where_definitions_end_and_by_their_order() {
+        let hash = |definitions: &[&str]| {
+            let tools: Vec<_> = definitions
+                .iter()
+                .map(|json| RawTool {
+                    name: String::new(),
+                    json: (*json).to_owned(),
+                })
+                .collect();
+            ListHash::of(&tools)
+        };
+        assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
+        assert_ne!(hash(&["a", "b"]), hash(&["b", "a"]));
+        assert_eq!(hash(&["a", "b"]), hash(&["a", "b"]));
+    }
+}

@@ -1,13 +1,14 @@
 //! The interface of the store, which is all that the rest of the control plane sees of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::{
-    AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ListHash, Module,
-    NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError, StoredRejection,
-    StoredRejectionChange, WithheldInput,
+    AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, Leadership, ListHash,
+    Module, NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
+    StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
 };
 
 /// Keeps all that the control plane must not forget. Whatever a method has answered `Ok` to
@@ -92,4 +93,27 @@ pub trait ConfigStore: Send + Sync + 'static {
 
     /// Lets every withheld input be tried again.
     async fn release_withheld(&self) -> Result<(), StoreError>;
+
+    /// Remembers how far a rollout is, in the place of what was known of it. Its revision must be
+    /// in the store.
+    async fn put_rollout(&self, rollout: &StoredRollout) -> Result<(), StoreError>;
+
+    /// The rollouts: those that go on, then a hundred that have ended, the newest first.
+    async fn rollouts(&self) -> Result<Vec<StoredRollout>, StoreError>;
+
+    /// Asks to lead, or to go on leading, for so long from now; `name` is shown to those who ask
+    /// meanwhile. From the first time on, whatever this store writes is refused once another
+    /// process leads.
+    ///
+    /// # Errors
+    /// [`StoreError::Superseded`] when this process led, and another one has since, or has stored a
+    /// revision that this one does not know. It has to start from the store anew.
+    async fn lead(&self, name: &str, lease: Duration) -> Result<Leadership, StoreError>;
+
+    /// Lets another process lead at once.
+    async fn stop_leading(&self) -> Result<(), StoreError>;
+
+    /// Waits until another process may have stored a revision, or stopped to lead. It is a hint,
+    /// which may be lost: look from time to time as well.
+    async fn changed(&self);
 }

@@ -15,6 +15,13 @@ pub enum StoreError {
         /// The database's own error.
         source: sqlx::Error,
     },
+    /// Another control plane leads on the same store by now, or stored a revision that this one
+    /// has not seen.
+    #[error(
+        "another control plane has taken over the configuration store; nothing was changed: send \
+         it to the one that leads"
+    )]
+    Superseded,
     /// A stored value is not what this program writes there.
     #[error(
         "the configuration store holds a {what} that cannot be read: `{value}`; restore it from a \
@@ -90,20 +97,28 @@ pub enum OpenError {
         /// The damage that SQLite found.
         detail: String,
     },
-    /// The file was written by another version of this program.
-    #[error("the configuration store `{}` cannot be brought to this version's layout: run the \
-             version that wrote it, or start from an empty file", path.display())]
+    /// The store was written by another version of this program.
+    #[error(
+        "the configuration store `{store}` cannot be brought to this version's layout: run the \
+         version that wrote it, or start from an empty store"
+    )]
     Layout {
-        /// The path of the file whose layout is another version's.
-        path: PathBuf,
+        /// The address of the store whose layout is another version's, without a password.
+        store: String,
         /// The error of the migration that failed.
         source: sqlx::migrate::MigrateError,
     },
-    /// The database answered with another error.
-    #[error("the configuration store `{}` could not be opened", path.display())]
-    Database {
-        /// The path of the file that could not be opened.
-        path: PathBuf,
+    /// The address is that of no PostgreSQL; it is not shown, because it may hold a password.
+    #[error("{0}")]
+    Address(String),
+    /// The database could not be reached, or answered with another error.
+    #[error(
+        "the configuration store `{store}` could not be opened: check that it runs, and that this \
+         user may use it"
+    )]
+    Unreachable {
+        /// The address of the store that could not be opened, without a password.
+        store: String,
         /// The database's own error.
         source: sqlx::Error,
     },

@@ -7,22 +7,24 @@
 //! - [`AuditRecord`]: who did what, when, from where and why;
 //! - [`AcceptedGeneration`]: what Envoys accepted last, as the bytes that they were sent;
 //! - [`StoredRejection`]: what an Envoy rejected, and [`WithheldInput`]: what must not be tried
-//!   again because of it.
+//!   again because of it;
+//! - [`StoredRollout`]: which Envoys have been given what is being tried, and how far that is.
 //!
-//! [`ConfigStore`] is what the rest of the control plane sees; [`SqliteStore`] keeps it in one
-//! file.
+//! [`ConfigStore`] is what the rest of the control plane sees; [`SqlStore`] keeps it in a SQLite
+//! file or in a PostgreSQL, which several control planes may share: one of them leads
+//! ([`Leadership`]).
 //!
 //! It never interprets a document, a tool definition or a module, never holds a secret's value, and
 //! never answers `Ok` before the disk has it.
 //!
 //! ```
-//! use store::{AppendError, ConfigStore, NewRevision, SqliteStore};
+//! use store::{AppendError, ConfigStore, NewRevision, SqlStore};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("control-plane.db");
-//! let store = SqliteStore::open(&path).await?;
+//! let store = SqlStore::open(path.as_path()).await?;
 //! let draft = NewRevision {
 //!     document: r#"{"servers":{}}"#.to_owned(),
 //!     author: "ada".to_owned(),
@@ -41,21 +43,28 @@
 //! ```
 
 mod accepted;
+mod address;
 mod audit;
 mod catalogue;
 mod config_store;
+mod database;
 mod error;
+mod lease;
 mod module;
 mod rejection;
 mod revision;
-mod sqlite;
+mod rollout;
+mod sql;
 
 pub use accepted::{AcceptedGeneration, StoredResource};
+pub use address::StoreAddress;
 pub use audit::{AuditEntry, AuditRecord};
 pub use catalogue::{Catalogue, ListHash, RawTool};
 pub use config_store::ConfigStore;
 pub use error::{AppendError, OpenError, StoreError};
+pub use lease::{LeaderToken, Leadership};
 pub use module::Module;
 pub use rejection::{Input, StoredRejection, StoredRejectionChange, WithheldInput};
 pub use revision::{NewRevision, Revision, RevisionNumber, RevisionSummary};
-pub use sqlite::SqliteStore;
+pub use rollout::{StoredRollout, StoredWave};
+pub use sql::{BackupError, Pruned, Retention, SqlStore};

@@ -1,4 +1,4 @@
-//! Connections to the database of this server's own records (PORTCULLIS_STORE_URL).
+//! Connections to the database of a program's own records, such as PORTCULLIS_STORE_URL.
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -17,21 +17,23 @@ const STATEMENT_TIMEOUT: &str = "10000";
 /// # Errors
 /// When `url` is no address of a PostgreSQL; the error does not show it.
 pub fn open(url: &str, application: &str, most: u32) -> anyhow::Result<PgPool> {
-    let options = options(url)?.application_name(application);
+    let options = options("PORTCULLIS_STORE_URL", url)?.application_name(application);
     Ok(PgPoolOptions::new()
         .max_connections(most)
         .acquire_timeout(Duration::from_secs(5))
         .connect_lazy_with(options))
 }
 
-/// How the records are connected to: a statement has a time, and what leaves the machine is
-/// encrypted unless the address says otherwise.
-fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
+/// How records are connected to: a statement has a time, and what leaves the machine is encrypted
+/// unless the address says otherwise. `variable` is where the address was read from.
+///
+/// # Errors
+/// When `url` is no address of a PostgreSQL; the error names `variable`, and does not show `url`.
+pub fn options(variable: &str, url: &str) -> anyhow::Result<PgConnectOptions> {
     // The URL holds a password, so the errors that would show it are dropped.
     let malformed = || {
         anyhow::anyhow!(
-            "PORTCULLIS_STORE_URL is no address of the form \
-             `postgres://user:password@host:port/database`"
+            "{variable} is no address of the form `postgres://user:password@host:port/database`"
         )
     };
     let options = PgConnectOptions::from_str(url).map_err(|_| malformed())?;
@@ -75,7 +77,8 @@ mod tests {
             ("postgres://u:p@db.example.com/x?sslmode=disable", false),
             ("postgres://u:p@db.example.com/x?ssl-mode=disable", false),
         ] {
-            let mode = options(url).expect("an address").get_ssl_mode();
+            let options = options("PORTCULLIS_STORE_URL", url);
+            let mode = options.expect("an address").get_ssl_mode();
             assert_eq!(
                 matches!(mode, PgSslMode::VerifyFull),
                 verifies,

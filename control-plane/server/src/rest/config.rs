@@ -50,7 +50,7 @@ pub(super) async fn get(
         .store()
         .revision(latest.revision)
         .await
-        .map_err(|error| Problem::internal(&error))?;
+        .map_err(|error| Problem::store(&error))?;
     let summary = stored.map(|revision| revision.summary);
     let body = Revision {
         revision: latest.revision.0,

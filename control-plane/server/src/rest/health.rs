@@ -15,6 +15,6 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Result<Json<Valu
         .store()
         .head()
         .await
-        .map_err(|error| Problem::internal(&error))?;
+        .map_err(|error| Problem::store(&error))?;
     Ok(Json(json!({"status": "ok"})))
 }

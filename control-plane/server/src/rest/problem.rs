@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use gateway_document::Fault;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
+use store::StoreError;
 
 use crate::gateway::{ChangeError, WriteReport};
 use crate::generation::FindToolError;
@@ -74,13 +75,7 @@ impl Problem {
 
     /// For what the caller did not cause: the log says what happened, the caller that it did.
     pub(super) fn internal(error: &dyn std::error::Error) -> Self {
-        let mut causes = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            causes = format!("{causes}: {error}");
-            cause = error.source();
-        }
-        tracing::error!("{causes}");
+        log(error);
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "urn:portcullis:internal",
@@ -89,10 +84,39 @@ impl Problem {
         )
     }
 
+    /// For a store that does not take, or give, what it is asked for.
+    pub(super) fn store(error: &StoreError) -> Self {
+        log(error);
+        let detail = match error {
+            StoreError::Superseded => error.to_string(),
+            _ => "the configuration store does not answer as it should, and the log says why; \
+                  Envoys run on with what they have: see to the store, read the document, and \
+                  send what is missing again"
+                .to_owned(),
+        };
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "urn:portcullis:store",
+            "the configuration store cannot be used",
+            detail,
+        )
+    }
+
     fn with_errors(mut self, errors: impl IntoIterator<Item = FieldError>) -> Self {
         self.errors = errors.into_iter().collect();
         self
     }
+}
+
+/// Writes an error and its causes into the log.
+fn log(error: &dyn std::error::Error) {
+    let mut causes = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes = format!("{causes}: {error}");
+        cause = error.source();
+    }
+    tracing::error!("{causes}");
 }
 
 impl IntoResponse for Problem {
@@ -181,7 +205,7 @@ impl From<ChangeError> for Problem {
                 problem.report = Some(report);
                 problem
             }
-            ChangeError::Store(error) => Self::internal(&error),
+            ChangeError::Store(error) => Self::store(&error),
             ChangeError::Build(error) => Self::internal(&error),
         }
     }

@@ -10,7 +10,7 @@ use control_plane::{module, rest};
 use gateway_document::{Format, parse};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
-use store::{ConfigStore, Module, SqliteStore};
+use store::{ConfigStore, Module, SqlStore};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -78,7 +78,7 @@ impl ControlPlane {
         let source = folder.join("filter.wasm");
         std::fs::write(&source, module).unwrap();
         let (module, bytes) = module::keep(&source, &folder.join("modules")).unwrap();
-        let store = SqliteStore::open(&folder.join("control-plane.db"))
+        let store = SqlStore::open(folder.join("control-plane.db"))
             .await
             .unwrap();
         let record = Module {

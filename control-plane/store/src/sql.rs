@@ -1,68 +1,84 @@
-//! The store in one SQLite file.
+//! The store in a database, SQLite or PostgreSQL.
 
 mod accepted;
 mod audit;
+mod backup;
 mod catalogue;
+mod leader;
 mod module;
-mod open;
 mod rejection;
+mod retention;
 mod revision;
-mod rows;
+mod rollout;
+mod tables;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Sqlite, SqlitePool, Transaction};
 use time::OffsetDateTime;
 
+use crate::database::{Database, Session};
 use crate::{
-    AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ConfigStore, ListHash,
-    Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
-    StoredRejection, StoredRejectionChange, WithheldInput,
+    AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ConfigStore, Leadership,
+    ListHash, Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary,
+    StoreAddress, StoreError, StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
 };
+pub use backup::BackupError;
+use leader::Claim;
+pub use retention::{Pruned, Retention};
 
-/// A [`ConfigStore`] in one SQLite file.
+/// A [`ConfigStore`] in a SQLite file, or in a schema of a PostgreSQL. Cheap to clone.
 ///
-/// The file is created with mode 0600, written ahead (`-wal` beside it) and synchronised on each
-/// commit, so what was answered `Ok` survives a crash of the process and of the machine.
+/// A file is created with mode 0600, written ahead (`-wal` beside it) and synchronised on each
+/// commit, so what was answered `Ok` survives a crash of the process and of the machine. On a
+/// PostgreSQL it survives what that survives.
 #[derive(Clone, Debug)]
-pub struct SqliteStore {
-    pool: SqlitePool,
+pub struct SqlStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    claim: Claim,
 }
 
-impl SqliteStore {
-    /// Opens the store at `path`; creates the file, and its folder, if they are not there.
+impl SqlStore {
+    /// Opens the store at `address`, and brings it to today's layout. A file is created, and its
+    /// folder, if they are not there; a PostgreSQL has to be.
     ///
     /// # Errors
-    /// When the file cannot be created, opened for writing, is damaged, or has another version's
-    /// layout.
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self {
-            pool: open::open(path).await?,
-        })
+    /// When the file cannot be created or opened for writing, or is damaged; when the PostgreSQL
+    /// cannot be reached; when the store has another version's layout.
+    pub async fn open(address: impl Into<StoreAddress>) -> Result<Self, OpenError> {
+        let database = Database::open(&address.into()).await?;
+        Ok(Self(Arc::new(Inner {
+            database,
+            claim: Claim::default(),
+        })))
     }
 
-    /// Finishes what is under way and closes the file. A store that is dropped without loses
-    /// nothing either.
+    /// Finishes what is under way and hangs up. A store that is dropped without loses nothing
+    /// either.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.0.database.close().await;
     }
 
-    /// A transaction that writes from the start, so that it waits for another writer instead of
-    /// failing midway.
-    async fn begin(
-        &self,
-        operation: &'static str,
-    ) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.pool
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed(operation))
+    /// A transaction that reads one state of the store.
+    async fn read(&self, operation: &'static str) -> Result<Session, StoreError> {
+        self.0.database.read(operation).await
+    }
+
+    /// A transaction that writes. It is refused to a former leader.
+    async fn write(&self, operation: &'static str) -> Result<Session, StoreError> {
+        let (session, leader) = self.0.database.write(operation).await?;
+        self.0.claim.check(&leader)?;
+        Ok(session)
     }
 }
 
 #[async_trait]
-impl ConfigStore for SqliteStore {
+impl ConfigStore for SqlStore {
     async fn append(
         &self,
         expected: Option<RevisionNumber>,
@@ -154,14 +170,29 @@ impl ConfigStore for SqliteStore {
     async fn release_withheld(&self) -> Result<(), StoreError> {
         rejection::release_all(self).await
     }
+
+    async fn put_rollout(&self, rollout: &StoredRollout) -> Result<(), StoreError> {
+        rollout::put(self, rollout).await
+    }
+
+    async fn rollouts(&self) -> Result<Vec<StoredRollout>, StoreError> {
+        rollout::all(self).await
+    }
+
+    async fn lead(&self, name: &str, lease: Duration) -> Result<Leadership, StoreError> {
+        leader::lead(self, name, lease).await
+    }
+
+    async fn stop_leading(&self) -> Result<(), StoreError> {
+        leader::stop(self).await
+    }
+
+    async fn changed(&self) {
+        self.0.database.changed().await;
+    }
 }
 
-/// Names the operation that a database error stopped.
-fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-    move |source| StoreError::Database { operation, source }
-}
-
-/// A number as SQLite stores it. Numbers that this program counts stay far below the limit.
+/// A number as the databases store it. Numbers that this program counts stay far below the limit.
 fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Opens the file, checks it, and brings it to today's layout.
+//! Opens a SQLite file, checks it, and brings it to today's layout.
 
 use std::{
     fs::{DirBuilder, OpenOptions},
@@ -17,7 +17,7 @@ use sqlx::{
 use crate::OpenError;
 
 /// The steps from an empty file to today's layout.
-const MIGRATIONS: [Step; 3] = [
+const MIGRATIONS: [Step; 5] = [
     Step {
         number: 1,
         title: "initial",
@@ -32,6 +32,16 @@ const MIGRATIONS: [Step; 3] = [
         number: 3,
         title: "accepted bytes",
         sql: include_str!("../../migrations/0003_accepted_bytes.sql"),
+    },
+    Step {
+        number: 4,
+        title: "rollouts",
+        sql: include_str!("../../migrations/0004_rollouts.sql"),
+    },
+    Step {
+        number: 5,
+        title: "leader",
+        sql: include_str!("../../migrations/0005_leader.sql"),
     },
 ];
 
@@ -70,7 +80,7 @@ pub(super) async fn open(path: &Path) -> Result<SqlitePool, OpenError> {
         .run(&pool)
         .await
         .map_err(|source| OpenError::Layout {
-            path: path.to_owned(),
+            store: path.display().to_string(),
             source,
         })?;
     Ok(pool)
@@ -99,7 +109,6 @@ fn touch(path: &Path) -> io::Result<()> {
 }
 
 fn database(path: &Path, source: sqlx::Error) -> OpenError {
-    let path = path.to_owned();
     // SQLITE_CORRUPT and SQLITE_NOTADB, with or without the extension in the higher bits.
     let damaged = source
         .as_database_error()
@@ -108,11 +117,14 @@ fn database(path: &Path, source: sqlx::Error) -> OpenError {
         .is_some_and(|code| matches!(code & 0xff, 11 | 26));
     if damaged {
         return OpenError::Damaged {
-            path,
+            path: path.to_owned(),
             detail: source.to_string(),
         };
     }
-    OpenError::Database { path, source }
+    OpenError::Unreachable {
+        store: path.display().to_string(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -135,5 +147,40 @@ mod tests {
         let recorded = "0e3a113448009bbd70cb4b29c3bad02513998cf24ded232e1037905aa551fa99\
                         c488800753c013d3fc50cbc2adcfb344";
         assert_eq!(hex::encode(&first.checksum), recorded);
+    }
+
+    #[tokio::test]
+    async fn it_brings_a_file_of_every_earlier_layout_to_todays_with_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        for taken in 1..MIGRATIONS.len() {
+            let path = folder.path().join(format!("{taken}.db"));
+            let options = SqliteConnectOptions::new()
+                .filename(&path)
+                .create_if_missing(true);
+            let earlier = SqlitePool::connect_with(options).await.unwrap();
+            migrator(&MIGRATIONS[..taken]).run(&earlier).await.unwrap();
+            sqlx::raw_sql(
+                "INSERT INTO revision VALUES (1, 'kept', 'ada', '', 7); \
+                 INSERT INTO tool_list VALUES ('h', 8); \
+                 INSERT INTO tool VALUES ('h', 0, 'a', '{}'); \
+                 INSERT INTO catalogue (server, list_hash, protocol, seen_at) \
+                 VALUES ('data', 'h', '2026-07-28', 9); \
+                 INSERT INTO audit (at, who, what, revision, origin, reason) \
+                 VALUES (7, 'ada', 'start', 1, '', '')",
+            )
+            .execute(&earlier)
+            .await
+            .unwrap();
+            earlier.close().await;
+            let today = open(&path).await.unwrap();
+            let held: (String, String, i64) = sqlx::query_as(
+                "SELECT document, json, sequence FROM revision, tool, catalogue, audit \
+                 WHERE catalogue.list_hash = tool.list_hash",
+            )
+            .fetch_one(&today)
+            .await
+            .unwrap();
+            assert_eq!(held, ("kept".to_owned(), "{}".to_owned(), 1), "{taken}");
+        }
     }
 }

@@ -1,0 +1,42 @@
+//! `portcullis store prune`: the oldest revisions and audit records, taken back.
+
+use clap::Args;
+use store::Retention;
+
+use super::Settings;
+use crate::output;
+
+/// The settings of `portcullis store prune`.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub(crate) struct Prune {
+    /// How many revisions to keep, the newest; those that Envoys may run are kept in any case
+    #[arg(
+        long,
+        value_name = "COUNT",
+        required_unless_present = "keep_audit_days",
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    keep_revisions: Option<u64>,
+
+    /// For how many days to keep what the audit trail records
+    #[arg(long, value_name = "DAYS")]
+    keep_audit_days: Option<u32>,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub(super) async fn run(prune: Prune) -> anyhow::Result<()> {
+    let store = prune.settings.existing().await?;
+    let keep = Retention {
+        revisions: prune.keep_revisions,
+        audit_days: prune.keep_audit_days,
+    };
+    let pruned = store.prune(keep).await?;
+    output::tell(format_args!(
+        "{} revisions and {} audit records are gone",
+        pruned.revisions, pruned.audit_records
+    ));
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! `portcullis store` on a real file: what it writes, what it refuses, and its exit status.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use store::{ConfigStore, NewRevision, SqlStore};
+
+async fn store_with(file: &Path, revisions: u64) -> SqlStore {
+    let store = SqlStore::open(file).await.unwrap();
+    let mut head = None;
+    for number in 1..=revisions {
+        let revision = NewRevision {
+            document: format!("{{\"number\":{number}}}"),
+            author: "ada".to_owned(),
+            reason: String::new(),
+            action: "PUT /api/v1/config".to_owned(),
+            origin: String::new(),
+        };
+        let stored = store.append(head, revision).await.unwrap();
+        head = Some(stored.summary.number);
+    }
+    store
+}
+
+async fn revisions(store: &SqlStore) -> usize {
+    store.revisions(None, u32::MAX).await.unwrap().len()
+}
+
+/// Runs `portcullis store` with these arguments, on the store in `data`.
+fn run(folder: &Path, data: &str, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .arg("store")
+        .args(arguments)
+        .current_dir(folder)
+        .env("PORTCULLIS_DATA", folder.join(data))
+        .env_remove("CONTROL_PLANE_STORE")
+        .output()
+        .unwrap()
+}
+
+fn words(output: &Output) -> String {
+    assert!(output.stdout.is_empty(), "words are for standard error");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[tokio::test]
+async fn it_backs_a_store_up_and_restores_it_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let used = folder.path().join("used/control-plane.db");
+    // It is open all the while, as by a control plane.
+    let store = store_with(&used, 3).await;
+    let output = run(folder.path(), "used", &["backup", "copy.db"]);
+    assert!(output.status.success(), "{}", words(&output));
+
+    let output = run(folder.path(), "other", &["restore", "copy.db"]);
+    assert!(output.status.success(), "{}", words(&output));
+    let other = SqlStore::open(folder.path().join("other/control-plane.db"));
+    let other = other.await.unwrap();
+    assert_eq!(other.head().await.unwrap(), store.head().await.unwrap());
+
+    let output = run(folder.path(), "other", &["restore", "copy.db"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(words(&output).contains("`--replace`"), "{}", words(&output));
+    let output = run(folder.path(), "other", &["restore", "--replace", "copy.db"]);
+    assert!(output.status.success(), "{}", words(&output));
+    assert_eq!(revisions(&other).await, 3);
+}
+
+#[tokio::test]
+async fn it_prunes_what_it_is_told_to_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_with(&folder.path().join("data/control-plane.db"), 5).await;
+    let output = run(folder.path(), "data", &["prune"]);
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    let output = run(folder.path(), "data", &["prune", "--keep-revisions", "0"]);
+    assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+    assert_eq!(revisions(&store).await, 5);
+
+    let output = run(folder.path(), "data", &["prune", "--keep-revisions", "2"]);
+    assert!(output.status.success(), "{}", words(&output));
+    assert!(words(&output).starts_with("3 revisions and 0 audit"));
+    assert_eq!(revisions(&store).await, 2);
+    let output = run(folder.path(), "data", &["prune", "--keep-audit-days", "0"]);
+    assert!(output.status.success(), "{}", words(&output));
+    assert_eq!(store.audit(None, 10).await.unwrap().len(), 1);
+}
+
+#[test]
+fn it_names_a_store_that_is_not_there_instead_of_making_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["backup", "copy.db"][..],
+        &["prune", "--keep-audit-days", "1"],
+    ] {
+        let output = run(folder.path(), "data", arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let words = words(&output);
+        assert!(words.contains("there is no configuration store"), "{words}");
+    }
+    assert!(!folder.path().join("data").exists());
+}

@@ -1,0 +1,11 @@
+//! Control planes as processes on one PostgreSQL: one leads, the others stand by.
+
+#[path = "../../../../mcp-server/tests/data_server/database.rs"]
+#[allow(dead_code)]
+mod database;
+mod envoy;
+mod replica;
+mod standing_by;
+mod store_gone;
+#[path = "../../../store/tests/store/way.rs"]
+mod way;

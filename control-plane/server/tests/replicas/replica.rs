@@ -1,0 +1,156 @@
+//! A control plane as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+
+/// How long a condition may take to come true on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A document with one listener, whose server nobody answers for.
+const DOCUMENT: &str = r#"{
+    "listeners": [{"name": "mcp", "address": "127.0.0.1:1", "servers": ["*"]}],
+    "servers": {"away": {"url": "http://127.0.0.1:1/mcp"}},
+    "rollout": {"ack_deadline": "50s"}
+}"#;
+
+/// A running control plane, killed when dropped.
+pub struct Replica {
+    pub rest: SocketAddr,
+    pub xds: SocketAddr,
+    child: Child,
+    client: Client,
+    /// The ports are nobody else's as long as these live.
+    _ports: [TcpSocket; 2],
+}
+
+impl Replica {
+    /// Starts one on a store; the modules and the first document are in `folder`.
+    pub fn start(store: &str, folder: &Path) -> Self {
+        let (rest_port, rest) = reserve();
+        let (xds_port, xds) = reserve();
+        let document = folder.join("gateway.json");
+        std::fs::write(&document, DOCUMENT).unwrap();
+        let module = folder.join("filter.wasm");
+        std::fs::write(&module, b"\0asm\x01\0\0\0").unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_control-plane"))
+            .env("CONTROL_PLANE_STORE", store)
+            .env("CONTROL_PLANE_REST_ADDRESS", rest.to_string())
+            .env("CONTROL_PLANE_XDS_ADDRESS", xds.to_string())
+            .env("CONTROL_PLANE_DOCUMENT", document)
+            .env("CONTROL_PLANE_MODULE", module)
+            .env("CONTROL_PLANE_MODULE_DIR", folder.join("modules"))
+            .env("PORTCULLIS_DATA", folder)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            rest,
+            xds,
+            child,
+            client: Client::builder().no_proxy().build().unwrap(),
+            _ports: [rest_port, xds_port],
+        }
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// The status and the JSON of an answer; none while nobody answers.
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Option<(StatusCode, Value)> {
+        let url = format!("http://{}{path}", self.rest);
+        let mut request = self.client.request(method, url);
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        let answer = request.send().await.ok()?;
+        let status = answer.status();
+        let text = answer.text().await.ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    pub async fn get(&self, path: &str) -> Option<(StatusCode, Value)> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// Has all tools' calls take at most so many seconds, which changes the filter alone.
+    pub async fn set_timeout(&self, seconds: u32) -> (StatusCode, Value) {
+        let mut document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        document["tools"] = json!([{"name": "all", "timeout": format!("{seconds}s")}]);
+        let path = "/api/v1/config";
+        let answer = self.ask(Method::PUT, path, Some(&document)).await;
+        answer.expect("it answers")
+    }
+
+    /// Waits until it leads.
+    pub async fn until_it_leads(&self) -> Value {
+        until(async || {
+            let (status, version) = self.get("/api/v1/version").await?;
+            status.is_success().then_some(version)
+        })
+        .await
+    }
+
+    /// Waits until it stands by, and gives the name of the leader that it tells.
+    pub async fn until_it_stands_by(&self) -> String {
+        until(async || {
+            let (_, health) = self.get("/healthz").await?;
+            health["leader"].as_str().map(str::to_owned)
+        })
+        .await
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Waits until there is something to see.
+pub async fn until<T>(mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let seen = async {
+        loop {
+            if let Some(seen) = look().await {
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, seen)
+        .await
+        .expect("it came true in time")
+}
+
+/// A port that nobody else gets while the socket lives, and on which a process may listen.
+fn reserve() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}

@@ -1,0 +1,412 @@
+//! The databases behind the store, as one that takes the same statements.
+//!
+//! Statements are written once, in the SQL that SQLite and PostgreSQL share, with `$1` for the
+//! first value. Where the two differ (how a transaction begins, what it locks) this module does.
+
+mod postgres;
+mod sqlite;
+
+use std::borrow::Cow;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Postgres, Row as _, SqlSafeStr, Sqlite, Transaction};
+
+use crate::{OpenError, StoreAddress, StoreError};
+use postgres::Hints;
+
+/// An open database of today's layout.
+#[derive(Debug)]
+pub(crate) enum Database {
+    Sqlite(SqlitePool),
+    Postgres(PgPool, Hints),
+}
+
+/// A value that a statement is given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Number(i64),
+    OptionalNumber(Option<i64>),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+/// One transaction, and the operation that it is a part of: every error names that.
+pub(crate) struct Session {
+    transaction: AnyTransaction,
+    operation: &'static str,
+}
+
+enum AnyTransaction {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// A row that a statement has found.
+pub(crate) struct Row {
+    row: AnyRow,
+    operation: &'static str,
+}
+
+enum AnyRow {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Database {
+    /// Opens the database at `address` and brings it to today's layout.
+    pub(crate) async fn open(address: &StoreAddress) -> Result<Self, OpenError> {
+        match address {
+            StoreAddress::File(path) => sqlite::open(path).await.map(Self::Sqlite),
+            StoreAddress::Postgres(url) => {
+                let pool = postgres::open(url).await?;
+                Ok(Self::Postgres(pool, Hints::default()))
+            }
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool, _) => pool.close().await,
+        }
+    }
+
+    /// A transaction that reads one state of the database, whatever is written meanwhile.
+    pub(crate) async fn read(&self, operation: &'static str) -> Result<Session, StoreError> {
+        let begun = match self {
+            Self::Sqlite(pool) => pool.begin().await.map(AnyTransaction::Sqlite),
+            Self::Postgres(pool, _) => pool
+                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .await
+                .map(AnyTransaction::Postgres),
+        };
+        Session::begun(begun, operation)
+    }
+
+    /// A transaction that writes, and that waits here for every other one that does; with it the
+    /// row of the leader, as it stays until the transaction ends.
+    pub(crate) async fn write(
+        &self,
+        operation: &'static str,
+    ) -> Result<(Session, Row), StoreError> {
+        let (begun, leader) = match self {
+            // Writing from the start, it waits for another writer instead of failing midway.
+            Self::Sqlite(pool) => (
+                pool.begin_with("BEGIN IMMEDIATE")
+                    .await
+                    .map(AnyTransaction::Sqlite),
+                "SELECT token, holder, ends_at FROM leader",
+            ),
+            Self::Postgres(pool, _) => (
+                pool.begin().await.map(AnyTransaction::Postgres),
+                "SELECT token, holder, ends_at FROM leader FOR UPDATE",
+            ),
+        };
+        let mut session = Session::begun(begun, operation)?;
+        let row = session.row(leader, &[]).await?;
+        let row = row.ok_or(StoreError::Unreadable {
+            what: "leader",
+            value: String::new(),
+        })?;
+        Ok((session, row))
+    }
+
+    /// Puts everything into the one file of a SQLite store, which nobody else has open, and hangs
+    /// up.
+    pub(crate) async fn close_as_one_file(&self) -> Result<(), StoreError> {
+        if let Self::Sqlite(pool) = self {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                .execute(pool)
+                .await
+                .map_err(failed("write the backup"))?;
+        }
+        self.close().await;
+        Ok(())
+    }
+
+    /// Waits until another process may have written something. On a file there is no other one.
+    pub(crate) async fn changed(&self) {
+        match self {
+            Self::Sqlite(_) => std::future::pending().await,
+            Self::Postgres(pool, hints) => hints.next(pool).await,
+        }
+    }
+}
+
+/// Runs a query of `$sql` with `$values` on whichever database `$session` is of.
+macro_rules! on_either {
+    ($session:ident, $sql:ident, $values:ident, $run:ident) => {
+        match &mut $session.transaction {
+            AnyTransaction::Sqlite(transaction) => {
+                let mut query = sqlx::query::<Sqlite>($sql);
+                for value in $values {
+                    query = match *value {
+                        Value::Number(number) => query.bind(number),
+                        Value::OptionalNumber(number) => query.bind(number),
+                        Value::Text(text) => query.bind(text),
+                        Value::Bytes(bytes) => query.bind(bytes),
+                    };
+                }
+                query.$run(&mut **transaction).await.map(Either::Sqlite)
+            }
+            AnyTransaction::Postgres(transaction) => {
+                let mut query = sqlx::query::<Postgres>($sql);
+                for value in $values {
+                    query = match *value {
+                        Value::Number(number) => query.bind(number),
+                        Value::OptionalNumber(number) => query.bind(number),
+                        Value::Text(text) => query.bind(without_nul(text)),
+                        Value::Bytes(bytes) => query.bind(bytes),
+                    };
+                }
+                query.$run(&mut **transaction).await.map(Either::Postgres)
+            }
+        }
+        .map_err(failed($session.operation))
+    };
+}
+
+/// An answer of one of the two databases.
+enum Either<S, P> {
+    Sqlite(S),
+    Postgres(P),
+}
+
+impl Session {
+    fn begun(
+        begun: Result<AnyTransaction, sqlx::Error>,
+        operation: &'static str,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            transaction: begun.map_err(failed(operation))?,
+            operation,
+        })
+    }
+
+    /// Runs a statement and tells how many rows it wrote.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: impl SqlSafeStr,
+        values: &[Value<'_>],
+    ) -> Result<u64, StoreError> {
+        Ok(match on_either!(self, sql, values, execute)? {
+            Either::Sqlite(done) => done.rows_affected(),
+            Either::Postgres(done) => done.rows_affected(),
+        })
+    }
+
+    /// Runs several statements without values, one after the other.
+    pub(crate) async fn execute_all(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        if sql.is_empty() {
+            return Ok(());
+        }
+        match &mut self.transaction {
+            AnyTransaction::Sqlite(transaction) => sqlx::raw_sql(sql)
+                .execute(&mut **transaction)
+                .await
+                .map(drop),
+            AnyTransaction::Postgres(transaction) => sqlx::raw_sql(sql)
+                .execute(&mut **transaction)
+                .await
+                .map(drop),
+        }
+        .map_err(failed(self.operation))
+    }
+
+    /// Every row that a statement finds.
+    pub(crate) async fn rows(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let operation = self.operation;
+        Ok(match on_either!(self, sql, values, fetch_all)? {
+            Either::Sqlite(rows) => Row::each(rows, AnyRow::Sqlite, operation),
+            Either::Postgres(rows) => Row::each(rows, AnyRow::Postgres, operation),
+        })
+    }
+
+    /// The first row that a statement finds, if it finds any.
+    pub(crate) async fn row(
+        &mut self,
+        sql: &'static str,
+        values: &[Value<'_>],
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(sql, values).await?.into_iter().next())
+    }
+
+    /// The time by the clock of the database, in microseconds since 1970; none where the database
+    /// has no clock of its own, and one process at a time.
+    pub(crate) async fn clock(&mut self) -> Result<Option<i64>, StoreError> {
+        if matches!(self.transaction, AnyTransaction::Sqlite(_)) {
+            return Ok(None);
+        }
+        // Not `now()`, which stands still while a transaction waits for a lock.
+        let row = self
+            .row(
+                "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now",
+                &[],
+            )
+            .await?;
+        row.map(|row| row.number("now")).transpose()
+    }
+
+    /// Tells the other processes, once this transaction commits, that there is something new.
+    pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
+        match self.transaction {
+            AnyTransaction::Sqlite(_) => Ok(()),
+            AnyTransaction::Postgres(_) => self.rows(Hints::ANNOUNCE, &[]).await.map(drop),
+        }
+    }
+
+    /// The rows that a statement finds, one by one.
+    pub(crate) fn stream(
+        &mut self,
+        sql: impl SqlSafeStr,
+    ) -> BoxStream<'_, Result<Row, StoreError>> {
+        let operation = self.operation;
+        let found = move |row: Result<AnyRow, sqlx::Error>| {
+            let row = row.map_err(failed(operation))?;
+            Ok(Row { row, operation })
+        };
+        match &mut self.transaction {
+            AnyTransaction::Sqlite(transaction) => sqlx::query::<Sqlite>(sql)
+                .fetch(&mut **transaction)
+                .map(move |row| found(row.map(AnyRow::Sqlite)))
+                .boxed(),
+            AnyTransaction::Postgres(transaction) => sqlx::query::<Postgres>(sql)
+                .fetch(&mut **transaction)
+                .map(move |row| found(row.map(AnyRow::Postgres)))
+                .boxed(),
+        }
+    }
+
+    /// The words for this database, where the two differ.
+    pub(crate) fn choose(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
+        match self.transaction {
+            AnyTransaction::Sqlite(_) => sqlite,
+            AnyTransaction::Postgres(_) => postgres,
+        }
+    }
+
+    /// Lets this transaction last as long as it takes to copy everything.
+    pub(crate) async fn take_its_time(&mut self) -> Result<(), StoreError> {
+        let postgres = "SET LOCAL statement_timeout = 0; \
+                        SET LOCAL idle_in_transaction_session_timeout = 0";
+        self.execute_all(self.choose("", postgres)).await
+    }
+
+    /// Has the database count on from the greatest numbers that are there, after rows with numbers
+    /// of their own were written. SQLite does so by itself.
+    pub(crate) async fn continue_numbering(&mut self) -> Result<(), StoreError> {
+        let postgres = "SELECT setval(pg_get_serial_sequence('audit', 'sequence'), \
+                        (SELECT coalesce(max(sequence), 0) + 1 FROM audit), false); \
+                        SELECT setval(pg_get_serial_sequence('accepted', 'sequence'), \
+                        (SELECT coalesce(max(sequence), 0) + 1 FROM accepted), false)";
+        self.execute_all(self.choose("", postgres)).await
+    }
+
+    /// Ends the transaction; what it wrote is there for everyone, and on the disk.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self.transaction {
+            AnyTransaction::Sqlite(transaction) => transaction.commit().await,
+            AnyTransaction::Postgres(transaction) => transaction.commit().await,
+        }
+        .map_err(failed(self.operation))
+    }
+}
+
+impl Row {
+    fn each<R>(rows: Vec<R>, any: impl Fn(R) -> AnyRow, operation: &'static str) -> Vec<Self> {
+        rows.into_iter()
+            .map(|row| Self {
+                row: any(row),
+                operation,
+            })
+            .collect()
+    }
+
+    /// The whole number in a column.
+    pub(crate) fn number(&self, column: &'static str) -> Result<i64, StoreError> {
+        match &self.row {
+            AnyRow::Sqlite(row) => row.try_get(column),
+            AnyRow::Postgres(row) => row.try_get(column),
+        }
+        .map_err(failed(self.operation))
+    }
+
+    /// The whole number in a column that may be empty.
+    pub(crate) fn optional_number(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
+        match &self.row {
+            AnyRow::Sqlite(row) => row.try_get(column),
+            AnyRow::Postgres(row) => row.try_get(column),
+        }
+        .map_err(failed(self.operation))
+    }
+
+    /// The text in a column.
+    pub(crate) fn text(&self, column: &'static str) -> Result<String, StoreError> {
+        match &self.row {
+            AnyRow::Sqlite(row) => row.try_get(column),
+            AnyRow::Postgres(row) => row.try_get(column),
+        }
+        .map_err(failed(self.operation))
+    }
+
+    /// The bytes in a column.
+    pub(crate) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
+        match &self.row {
+            AnyRow::Sqlite(row) => row.try_get(column),
+            AnyRow::Postgres(row) => row.try_get(column),
+        }
+        .map_err(failed(self.operation))
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(number: Option<i64>) -> Self {
+        Self::OptionalNumber(number)
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Value<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// A text that PostgreSQL can hold: it takes no U+0000, which a hostile Envoy or server may well
+/// send, and would refuse everything that is written together with it.
+fn without_nul(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{2400}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Names the operation that a database error stopped.
+fn failed(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::Database { operation, source }
+}

@@ -1,0 +1,124 @@
+//! Opens a schema of a PostgreSQL, and hears what other processes write there.
+
+use std::time::Duration;
+
+use migration_steps::{Step, migrator_in, run_to_end};
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
+use tokio::sync::Mutex;
+
+use crate::{OpenError, StoreAddress};
+
+/// The schema of the control plane's own tables; the data server's are in `portcullis`.
+const SCHEMA: &str = "portcullis_control_plane";
+
+/// The record of the steps that the schema has taken.
+const RECORD: &str = "migrations";
+
+/// The steps from an empty schema to today's layout.
+const MIGRATIONS: [Step; 1] = [Step {
+    number: 1,
+    title: "initial",
+    sql: include_str!("../../postgres-migrations/0001_initial.sql"),
+}];
+
+/// As many as a SQLite store has: one process writes one thing at a time.
+const CONNECTIONS: u32 = 4;
+
+/// How long a request waits for a PostgreSQL that does not answer before its author is told so. A
+/// fail-over that takes longer is no blink any more.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Milliseconds after which PostgreSQL takes the lock back from a process that it no longer hears
+/// in the middle of a write. All statements of a write follow each other at once.
+const IDLE_IN_TRANSACTION: &str = "10000";
+
+/// The channel on which a write is announced.
+const CHANNEL: &str = "portcullis_control_plane";
+
+/// How long to wait before a listener is connected anew. What is missed meanwhile is found by
+/// looking.
+const BEFORE_RECONNECT: Duration = Duration::from_secs(1);
+
+pub(super) async fn open(url: &str) -> Result<PgPool, OpenError> {
+    let options = options(url)?;
+    let unreachable = |source| OpenError::Unreachable {
+        store: StoreAddress::Postgres(url.to_owned()).to_string(),
+        source,
+    };
+    // A pool would wait for a server that is not there, and forget why.
+    let connection = sqlx::PgConnection::connect_with(&options)
+        .await
+        .map_err(unreachable)?;
+    connection.close().await.map_err(unreachable)?;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_lazy_with(options);
+    run_to_end(migrator_in(SCHEMA, RECORD, &MIGRATIONS), pool.clone())
+        .await
+        .map_err(|source| OpenError::Layout {
+            store: StoreAddress::Postgres(url.to_owned()).to_string(),
+            source,
+        })?;
+    Ok(pool)
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
+    let options = store_pool::options("CONTROL_PLANE_STORE", url)
+        .map_err(|error| OpenError::Address(error.to_string()))?;
+    Ok(options
+        .application_name("portcullis control plane")
+        .options([
+            ("search_path", SCHEMA),
+            ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
+        ]))
+}
+
+/// The announcements of other processes' writes: hints, which may be lost.
+#[derive(Debug, Default)]
+pub(crate) struct Hints(Mutex<Option<PgListener>>);
+
+impl Hints {
+    /// The statement that announces a write when its transaction commits.
+    pub(super) const ANNOUNCE: &str = "SELECT pg_notify('portcullis_control_plane', '')";
+
+    /// Waits until a write is announced, or announcements may have been missed.
+    pub(super) async fn next(&self, pool: &PgPool) {
+        let mut listener = self.0.lock().await;
+        if listener.is_none() {
+            *listener = connect(pool).await.ok();
+        }
+        let heard = match &mut *listener {
+            Some(listening) => listening.recv().await.is_ok(),
+            None => false,
+        };
+        if !heard {
+            *listener = None;
+            tokio::time::sleep(BEFORE_RECONNECT).await;
+        }
+    }
+}
+
+async fn connect(pool: &PgPool) -> Result<PgListener, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_runs_every_file_of_the_migrations_folder() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("postgres-migrations");
+        let misfits = migration_steps::misfits(&folder, &MIGRATIONS).unwrap();
+        assert!(misfits.is_empty(), "{misfits:?}");
+    }
+
+    #[test]
+    fn it_announces_on_the_channel_that_it_listens_on() {
+        assert!(Hints::ANNOUNCE.contains(&format!("'{CHANNEL}'")));
+    }
+}

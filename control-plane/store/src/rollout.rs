@@ -1,0 +1,41 @@
+//! Rollouts, as far as a restart must know of them.
+
+use time::OffsetDateTime;
+
+use crate::RevisionNumber;
+
+/// A rollout of a generation in waves: which Envoys have been given it, and how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRollout {
+    /// The name of the rollout.
+    pub id: String,
+    /// The revision that the generation was made from.
+    pub revision: RevisionNumber,
+    /// The name of the generation.
+    pub generation: String,
+    /// The position of the wave in hand, from 0.
+    pub wave: u32,
+    /// The word of the caller for how it stands.
+    pub state: String,
+    /// Whether an operator has paused it.
+    pub is_paused: bool,
+    /// Why it was taken back; empty if it was not.
+    pub reason: String,
+    /// When it began, to the microsecond.
+    pub began_at: OffsetDateTime,
+    /// When it ended, to the microsecond; `None` while it goes on.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Its waves in their order.
+    pub waves: Vec<StoredWave>,
+}
+
+/// One wave of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredWave {
+    /// The reach as the operator wrote it.
+    pub reach: String,
+    /// How long it is watched, in milliseconds.
+    pub soak_ms: u64,
+    /// The Envoys that this wave has given the generation to, by their `node.id`, sorted.
+    pub nodes: Vec<String>,
+}

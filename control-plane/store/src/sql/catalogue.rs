@@ -1,0 +1,181 @@
+//! The lists of tools in the database, each stored once under its hash.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::{SqlStore, micros, now, stored, time};
+use crate::database::Session;
+use crate::{Catalogue, ListHash, RawTool, StoreError};
+
+const READ: &str = "read the catalogue";
+const WRITE: &str = "write the catalogue";
+
+/// How long a list is kept that nothing names any more.
+const UNUSED_KEPT_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+pub(super) async fn put(store: &SqlStore, catalogue: &Catalogue) -> Result<(), StoreError> {
+    let mut session = store.write(WRITE).await?;
+    let hash = catalogue.hash.as_str();
+    let is_known = is_known(&mut session, hash).await?;
+    session
+        .execute(
+            "INSERT INTO tool_list (hash, stored_at) VALUES ($1, $2) \
+             ON CONFLICT (hash) DO UPDATE SET stored_at = excluded.stored_at",
+            &[hash.into(), now().1.into()],
+        )
+        .await?;
+    if !is_known {
+        for (position, tool) in (0..).zip(&catalogue.tools) {
+            session
+                .execute(
+                    "INSERT INTO tool (list_hash, position, name, json) VALUES ($1, $2, $3, $4)",
+                    &[
+                        hash.into(),
+                        stored(position).into(),
+                        (&tool.name).into(),
+                        (&tool.json).into(),
+                    ],
+                )
+                .await?;
+        }
+    }
+    session
+        .execute(
+            "INSERT INTO catalogue (server, list_hash, protocol, seen_at, endpoint) \
+             VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (server) DO UPDATE SET list_hash = excluded.list_hash, protocol = \
+             excluded.protocol, seen_at = excluded.seen_at, endpoint = excluded.endpoint",
+            &[
+                (&catalogue.server).into(),
+                hash.into(),
+                (&catalogue.protocol).into(),
+                micros(catalogue.seen_at).into(),
+                (&catalogue.endpoint).into(),
+            ],
+        )
+        .await?;
+    session
+        .execute(
+            "DELETE FROM tool_since WHERE server = $1",
+            &[(&catalogue.server).into()],
+        )
+        .await?;
+    for (name, since) in &catalogue.since {
+        session
+            .execute(
+                "INSERT INTO tool_since (server, name, since) VALUES ($1, $2, $3)",
+                &[
+                    (&catalogue.server).into(),
+                    name.into(),
+                    micros(*since).into(),
+                ],
+            )
+            .await?;
+    }
+    drop_unused_lists(&mut session).await?;
+    session.commit().await
+}
+
+pub(super) async fn remove(store: &SqlStore, server: &str) -> Result<(), StoreError> {
+    let mut session = store.write(WRITE).await?;
+    session
+        .execute("DELETE FROM catalogue WHERE server = $1", &[server.into()])
+        .await?;
+    drop_unused_lists(&mut session).await?;
+    session.commit().await
+}
+
+pub(super) async fn all(store: &SqlStore) -> Result<BTreeMap<String, Catalogue>, StoreError> {
+    // One transaction, so that no list is dropped between the two questions.
+    let mut session = store.read(READ).await?;
+    let rows = session
+        .rows(
+            "SELECT server, list_hash, protocol, seen_at, endpoint FROM catalogue",
+            &[],
+        )
+        .await?;
+    let mut catalogues = BTreeMap::new();
+    for row in rows {
+        let (server, hash) = (row.text("server")?, row.text("list_hash")?);
+        let catalogue = Catalogue {
+            tools: tools(&mut session, &hash).await?,
+            since: since(&mut session, &server).await?,
+            endpoint: row.text("endpoint")?,
+            server: server.clone(),
+            protocol: row.text("protocol")?,
+            seen_at: time("catalogue's time", row.number("seen_at")?)?,
+            hash: ListHash::stored(hash),
+        };
+        catalogues.insert(server, catalogue);
+    }
+    session.commit().await?;
+    Ok(catalogues)
+}
+
+pub(super) async fn list(
+    store: &SqlStore,
+    hash: &ListHash,
+) -> Result<Option<Vec<RawTool>>, StoreError> {
+    let mut session = store.read(READ).await?;
+    let is_known = is_known(&mut session, hash.as_str()).await?;
+    let tools = tools(&mut session, hash.as_str()).await?;
+    session.commit().await?;
+    Ok(is_known.then_some(tools))
+}
+
+/// Deletes the lists that neither a catalogue nor an accepted generation names, once no roll-out
+/// that began with them can still be under way.
+pub(super) async fn drop_unused_lists(session: &mut Session) -> Result<(), StoreError> {
+    session
+        .execute(
+            "DELETE FROM tool_list WHERE stored_at < $1 AND hash NOT IN \
+             (SELECT list_hash FROM catalogue UNION SELECT list_hash FROM accepted_list)",
+            &[(now().1 - UNUSED_KEPT_MICROS).into()],
+        )
+        .await
+        .map(drop)
+}
+
+async fn is_known(session: &mut Session, hash: &str) -> Result<bool, StoreError> {
+    let row = session
+        .row("SELECT hash FROM tool_list WHERE hash = $1", &[hash.into()])
+        .await?;
+    Ok(row.is_some())
+}
+
+async fn since(
+    session: &mut Session,
+    server: &str,
+) -> Result<BTreeMap<String, OffsetDateTime>, StoreError> {
+    let rows = session
+        .rows(
+            "SELECT name, since FROM tool_since WHERE server = $1",
+            &[server.into()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok((
+                row.text("name")?,
+                time("tool's time", row.number("since")?)?,
+            ))
+        })
+        .collect()
+}
+
+async fn tools(session: &mut Session, list_hash: &str) -> Result<Vec<RawTool>, StoreError> {
+    let rows = session
+        .rows(
+            "SELECT name, json FROM tool WHERE list_hash = $1 ORDER BY position",
+            &[list_hash.into()],
+        )
+        .await?;
+    let tool = |row: &crate::database::Row| {
+        Ok(RawTool {
+            name: row.text("name")?,
+            json: row.text("json")?,
+        })
+    };
+    rows.iter().map(tool).collect()
+}

@@ -1,0 +1,98 @@
+//! Retention: the oldest revisions and audit records are taken back when an operator says so.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{SqlStore, micros, stored};
+use crate::StoreError;
+use crate::database::Session;
+
+const PRUNE: &str = "take back what is old";
+
+/// The parts of a store that are kept; nothing is taken back of what is not named.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retention {
+    /// How many revisions are kept, the newest. Those that a control plane may still need are kept
+    /// in any case: the newest, from the oldest one on that Envoys may run, and those of the
+    /// rollouts that are shown.
+    pub revisions: Option<u64>,
+    /// For how many days a record of the audit trail is kept.
+    pub audit_days: Option<u32>,
+}
+
+/// How much was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// The number of revisions that are gone.
+    pub revisions: u64,
+    /// The number of audit records that are gone.
+    pub audit_records: u64,
+}
+
+impl SqlStore {
+    /// Takes back the oldest revisions and audit records, all or nothing; a control plane may run
+    /// on the store meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn prune(&self, keep: Retention) -> Result<Pruned, StoreError> {
+        let mut session = self.write(PRUNE).await?;
+        session.take_its_time().await?;
+        let mut pruned = Pruned {
+            revisions: 0,
+            audit_records: 0,
+        };
+        if let Some(revisions) = keep.revisions {
+            let deletable = DeletableRevisions::within(&mut session).await?;
+            pruned.revisions = session
+                .execute(
+                    "DELETE FROM revision WHERE number <= \
+                     (SELECT max(number) FROM revision) - $1 \
+                     AND number < (SELECT max(number) FROM revision) \
+                     AND NOT EXISTS (SELECT 1 FROM accepted \
+                     WHERE accepted.revision <= revision.number) \
+                     AND number NOT IN (SELECT revision FROM rollout)",
+                    &[stored(revisions).into()],
+                )
+                .await?;
+            deletable.end(&mut session).await?;
+        }
+        if let Some(days) = keep.audit_days {
+            let oldest = OffsetDateTime::now_utc() - Duration::days(days.into());
+            pruned.audit_records = session
+                .execute(
+                    "DELETE FROM audit WHERE at < $1 \
+                     AND sequence < (SELECT max(sequence) FROM audit)",
+                    &[micros(oldest).into()],
+                )
+                .await?;
+        }
+        session.commit().await?;
+        Ok(pruned)
+    }
+}
+
+/// The right to delete revisions, within one transaction: all others are refused that by the
+/// database itself.
+pub(super) struct DeletableRevisions(());
+
+impl DeletableRevisions {
+    pub(super) async fn within(session: &mut Session) -> Result<Self, StoreError> {
+        session
+            .execute_all(session.choose(
+                "DROP TRIGGER revision_is_never_deleted",
+                "ALTER TABLE revision DISABLE TRIGGER revision_is_never_deleted",
+            ))
+            .await?;
+        Ok(Self(()))
+    }
+
+    pub(super) async fn end(self, session: &mut Session) -> Result<(), StoreError> {
+        session
+            .execute_all(session.choose(
+                "CREATE TRIGGER revision_is_never_deleted BEFORE DELETE ON revision \
+                 BEGIN SELECT RAISE(ABORT, 'a revision is never deleted'); END",
+                "ALTER TABLE revision ENABLE TRIGGER revision_is_never_deleted",
+            ))
+            .await
+    }
+}

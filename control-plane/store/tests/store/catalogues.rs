@@ -1,0 +1,117 @@
+//! The lists of servers' tools.
+
+use std::collections::BTreeMap;
+
+use store::{AcceptedGeneration, Catalogue, ConfigStore, RevisionNumber};
+use time::OffsetDateTime;
+
+use crate::places::Place;
+use crate::samples::{by, catalogue};
+
+on_each_database!(
+    it_keeps_tools_byte_for_byte_and_in_order,
+    it_remembers_since_when_each_tool_was_listed_and_which_endpoint_answered,
+    it_keeps_the_lists_of_the_accepted_generation_while_the_server_moves_on,
+    it_tells_an_empty_list_from_an_unknown_one,
+    it_forgets_a_list_that_nothing_has_named_for_a_day,
+);
+
+async fn it_keeps_tools_byte_for_byte_and_in_order(place: Place) {
+    let store = place.open().await;
+    let odd = "{\"name\":\"z\",\n\t\"n\": 1.0e+2, \"u\":\"\\u00e9 é \\u0000\"  }";
+    let data = catalogue(
+        "data",
+        &[("z", odd), ("a", "{}"), ("z", "{\"again\":true}")],
+    );
+    store.put_catalogue(&data).await.expect("put");
+    let read = store.catalogues().await.expect("read");
+    assert_eq!(read["data"].tools, data.tools);
+    assert_eq!(read["data"].tools[0].json.as_bytes(), odd.as_bytes());
+}
+
+async fn it_remembers_since_when_each_tool_was_listed_and_which_endpoint_answered(place: Place) {
+    let (a, b, c) = (
+        ("a", "{\"name\":\"a\"}"),
+        ("b", "{\"name\":\"b\"}"),
+        ("c", "{\"name\":\"c\"}"),
+    );
+    let first = catalogue("data", &[a, b]);
+    let at = |seconds| OffsetDateTime::from_unix_timestamp(seconds).expect("a time");
+    let second = Catalogue {
+        since: BTreeMap::from([
+            ("b".to_owned(), at(1_795_000_060)),
+            ("c".to_owned(), at(1_795_000_060)),
+        ]),
+        ..catalogue("data", &[b, c])
+    }
+    .from_endpoint("http://127.0.0.1:8000/mcp".to_owned())
+    .following(&first);
+    {
+        let store = place.open().await;
+        store.put_catalogue(&first).await.expect("put");
+        store.put_catalogue(&second).await.expect("put");
+    }
+    let store = place.open().await;
+    let read = store.catalogues().await.expect("read");
+    assert_eq!(read["data"], second);
+    assert_eq!(read["data"].since["b"], first.seen_at);
+    assert_eq!(read["data"].since["c"], at(1_795_000_060));
+
+    // What was forgotten is new when it comes again.
+    store.remove_catalogue("data").await.expect("removed");
+    let again = catalogue("data", &[b, c]);
+    store.put_catalogue(&again).await.expect("put");
+    let read = store.catalogues().await.expect("read");
+    assert_eq!(read["data"], again);
+}
+
+async fn it_keeps_the_lists_of_the_accepted_generation_while_the_server_moves_on(place: Place) {
+    let store = place.open().await;
+    store.append(None, by("ada", "1")).await.expect("appended");
+    let old = catalogue("data", &[("a", "{}")]);
+    store.put_catalogue(&old).await.expect("put");
+    let accepted = AcceptedGeneration {
+        generation: "g".to_owned(),
+        revision: RevisionNumber(1),
+        catalogues: BTreeMap::from([("data".to_owned(), old.hash.clone())]),
+        module: "ab".repeat(32),
+        resources: Vec::new(),
+    };
+    store.add_accepted(&accepted).await.expect("added");
+    let new = catalogue("data", &[("a", "{}"), ("b", "{}")]);
+    store.put_catalogue(&new).await.expect("put");
+    store.remove_catalogue("data").await.expect("removed");
+
+    assert_eq!(store.catalogues().await.expect("read"), BTreeMap::new());
+    assert_eq!(
+        store.tool_list(&old.hash).await.expect("read"),
+        Some(old.tools)
+    );
+}
+
+async fn it_tells_an_empty_list_from_an_unknown_one(place: Place) {
+    let store = place.open().await;
+    let empty = catalogue("data", &[]);
+    assert_eq!(store.tool_list(&empty.hash).await.expect("read"), None);
+    store.put_catalogue(&empty).await.expect("put");
+    assert_eq!(
+        store.tool_list(&empty.hash).await.expect("read"),
+        Some(Vec::new())
+    );
+}
+
+async fn it_forgets_a_list_that_nothing_has_named_for_a_day(place: Place) {
+    let store = place.open().await;
+    let old = catalogue("data", &[("a", "{}")]);
+    store.put_catalogue(&old).await.expect("put");
+    let new = catalogue("data", &[("b", "{\"name\":\"b\"}")]);
+    store.put_catalogue(&new).await.expect("put");
+    // A roll-out that began with it may still be under way.
+    assert!(store.tool_list(&old.hash).await.expect("read").is_some());
+    let aged = "UPDATE tool_list SET stored_at = stored_at - 86400000000";
+    place.execute(aged).await.expect("aged");
+    store.remove_catalogue("other").await.expect("removed");
+    assert_eq!(store.tool_list(&old.hash).await.expect("read"), None);
+    assert!(store.tool_list(&new.hash).await.expect("read").is_some());
+    assert_eq!(place.numbers("SELECT count(*) FROM tool").await, [1]);
+}

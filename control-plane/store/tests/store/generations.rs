@@ -1,0 +1,131 @@
+//! Accepted generations, and what Envoys rejected.
+
+use std::collections::BTreeMap;
+
+use store::{
+    AcceptedGeneration, ConfigStore, RevisionNumber, StoreError, StoredRejection,
+    StoredRejectionChange,
+};
+use time::OffsetDateTime;
+
+use crate::places::Place;
+use crate::samples::{by, resource};
+
+on_each_database!(
+    it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them,
+    it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_over,
+    it_accepts_no_generation_of_an_unknown_revision,
+    it_forgets_the_oldest_rejections_beyond_fifty_thousand,
+    it_keeps_what_an_envoy_says_with_a_nul_in_it,
+);
+
+async fn it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them(place: Place) {
+    let store = place.open().await;
+    store.append(None, by("ada", "1")).await.expect("appended");
+    let accepted = |number: u8| AcceptedGeneration {
+        generation: number.to_string(),
+        revision: RevisionNumber(1),
+        catalogues: BTreeMap::new(),
+        module: String::new(),
+        resources: vec![resource("cluster", 1), resource("listener", number)],
+    };
+    for number in 1..=5 {
+        store.add_accepted(&accepted(number)).await.expect("added");
+    }
+    let newest = [accepted(5), accepted(4), accepted(3)];
+    assert_eq!(store.accepted().await.expect("read"), newest);
+    // One that is accepted again and again takes the place of none.
+    for _ in 0..3 {
+        store.add_accepted(&accepted(5)).await.expect("added");
+    }
+    assert_eq!(store.accepted().await.expect("read"), newest);
+    store.remove_accepted("5").await.expect("removed");
+    assert_eq!(store.accepted().await.expect("read"), newest[1..]);
+    assert_eq!(place.numbers("SELECT count(*) FROM content").await, [3]);
+}
+
+async fn it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_over(place: Place) {
+    let store = place.open().await;
+    let rejection = |name: &str, version: &str| StoredRejection {
+        node: "envoy".to_owned(),
+        type_url: "listener".to_owned(),
+        name: name.to_owned(),
+        version: version.to_owned(),
+        message: String::new(),
+        at: OffsetDateTime::UNIX_EPOCH,
+    };
+    let rejected = [
+        rejection("a", "1"),
+        rejection("a", "2"),
+        rejection("b", "1"),
+    ]
+    .map(StoredRejectionChange::Rejected);
+    store.change_rejections(&rejected).await.expect("changed");
+    let kept = [rejection("a", "2"), rejection("b", "1")];
+    assert_eq!(store.rejections().await.expect("read"), kept);
+    let ended = StoredRejectionChange::Ended {
+        node: "envoy".to_owned(),
+        type_url: "listener".to_owned(),
+        name: "a".to_owned(),
+    };
+    store.change_rejections(&[ended]).await.expect("changed");
+    assert_eq!(store.rejections().await.expect("read"), kept[1..]);
+}
+
+async fn it_accepts_no_generation_of_an_unknown_revision(place: Place) {
+    let store = place.open().await;
+    let accepted = AcceptedGeneration {
+        generation: "g".to_owned(),
+        revision: RevisionNumber(7),
+        catalogues: BTreeMap::new(),
+        module: String::new(),
+        resources: Vec::new(),
+    };
+    let refused = store.add_accepted(&accepted).await.expect_err("refused");
+    assert!(matches!(refused, StoreError::Database { .. }), "{refused}");
+    assert_eq!(store.accepted().await.expect("read"), []);
+}
+
+async fn it_forgets_the_oldest_rejections_beyond_fifty_thousand(place: Place) {
+    let store = place.open().await;
+    let fifty_thousand_and_one = "WITH RECURSIVE n (i) AS \
+        (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) \
+        INSERT INTO rejection (node, type_url, name, version, message, at) \
+        SELECT 'envoy', 'listener', CAST(i AS TEXT), '1', '', i FROM n";
+    place
+        .execute(fifty_thousand_and_one)
+        .await
+        .expect("written");
+    let last = StoredRejectionChange::Rejected(StoredRejection {
+        node: "envoy".to_owned(),
+        type_url: "listener".to_owned(),
+        name: "last".to_owned(),
+        version: "1".to_owned(),
+        message: String::new(),
+        at: OffsetDateTime::now_utc(),
+    });
+    store.change_rejections(&[last]).await.expect("changed");
+    let of = "SELECT count(*) FROM rejection";
+    assert_eq!(place.numbers(of).await, [50_000]);
+    assert_eq!(place.numbers("SELECT min(at) FROM rejection").await, [2]);
+}
+
+async fn it_keeps_what_an_envoy_says_with_a_nul_in_it(place: Place) {
+    let store = place.open().await;
+    let rejection = |name: &str, message: &str| StoredRejection {
+        node: "envoy".to_owned(),
+        type_url: "listener".to_owned(),
+        name: name.to_owned(),
+        version: "1".to_owned(),
+        message: message.to_owned(),
+        at: OffsetDateTime::UNIX_EPOCH,
+    };
+    let rejected = [rejection("a", "in\0use"), rejection("b", "in use")];
+    let changes = rejected.map(StoredRejectionChange::Rejected);
+    store.change_rejections(&changes).await.expect("changed");
+    let kept = store.rejections().await.expect("read");
+    let messages: Vec<&str> = kept.iter().map(|kept| &*kept.message).collect();
+    // PostgreSQL cannot hold U+0000, and shows where it was.
+    assert!(["in\0use", "in\u{2400}use"].contains(&messages[0]));
+    assert_eq!(messages[1], "in use");
+}
