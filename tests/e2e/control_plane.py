@@ -86,9 +86,10 @@ def subscribed_envoy(
     control_plane: ControlPlane,
     name: str = "envoy",
     concurrency: int = 1,
+    bootstrap_file: Path = BOOTSTRAP,
 ) -> Envoy:
     """An Envoy that takes its configuration from the control plane."""
-    bootstrap = yaml.safe_load(BOOTSTRAP.read_text())
+    bootstrap = yaml.safe_load(bootstrap_file.read_text())
     admin_port = free_port()
     bootstrap["node"]["id"] = name
     bootstrap["admin"]["address"] = address(admin_port)

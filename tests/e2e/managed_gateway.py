@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from control_plane import ControlPlane, subscribed_envoy
+from control_plane import BOOTSTRAP, ControlPlane, subscribed_envoy
 from envoy import Envoy
 from free_ports import free_port
 from gateway_under_test import ANYTHING, CITY, NUMBERS
@@ -71,7 +71,9 @@ class ManagedGateway:
             upstream.stop()
 
 
-def start(installation: Installation, directory: Path) -> ManagedGateway:
+def start(
+    installation: Installation, directory: Path, bootstrap_file: Path = BOOTSTRAP
+) -> ManagedGateway:
     """A gateway that serves the tools of both servers."""
     upstreams = {name: RecordingUpstream(name) for name in TOOLS}
     for name, upstream in upstreams.items():
@@ -87,7 +89,9 @@ def start(installation: Installation, directory: Path) -> ManagedGateway:
         "rollout": {"ack_deadline": "50s"},
     }
     control_plane = ControlPlane(installation, directory, document)
-    envoy = subscribed_envoy(installation, directory, control_plane)
+    envoy = subscribed_envoy(
+        installation, directory, control_plane, bootstrap_file=bootstrap_file
+    )
     made = ManagedGateway(installation, directory, port, upstreams, control_plane, envoy)
     for tool in CALLS:
         until(f"`{tool}` can be called", lambda: made.passes(tool))

@@ -7,17 +7,22 @@
 //! - [`Publisher`]: hands snapshots to Envoys as a [`Distribution`] says, and tells where each one
 //!   stands ([`NodeState`], [`NodeSummary`]); [`serve`] puts it on the network.
 //!
-//! Inside, a *session* is one Envoy's stream as a pure state machine: requests, snapshots and the
-//! time go in, responses come out. The *fleet* is a table: which Envoy is to have which snapshot,
-//! and what it answered. The tonic adapter is the only part that does I/O; each stream is a task of
-//! its own, so a slow or dead Envoy delays no other.
+//! Inside, a *session* is one Envoy's conversation as a pure state machine: requests, snapshots and
+//! the time go in, responses come out. The *fleet* is a table: which Envoy is to have which
+//! snapshot, and what it answered. The tonic adapter is the only part that does I/O; each
+//! conversation is a task of its own, so a slow or dead Envoy delays no other.
+//!
+//! An Envoy may ask on one stream for everything or by the service of each type, and by the
+//! incremental variant of the protocol or by the state of the world: all of it is one session.
+//! [`DiscoveryServices`] also tells standard tools where each Envoy stands.
 //!
 //! What it keeps to:
 //! - make before break: clusters, endpoints, listeners, routes, extension configurations, each when
 //!   the ones before are answered; removals last;
 //! - one response per type in flight, with as many resources as one batch holds; after a rejection,
 //!   or no answer in time, the batch is split until the resource that is to blame is alone, and the
-//!   others have been taken;
+//!   others have been taken. A state of the world of clusters or listeners is never split: the
+//!   Envoy's words say who is to blame;
 //! - a rejected version is not sent again before the last good one was acknowledged, and an
 //!   acknowledgement of bytes that Envoy may have taken for known is not believed; both outlive the
 //!   stream and, with the caller's store, the process;
@@ -84,5 +89,5 @@ pub use publisher::{Changes, Publisher};
 pub use resource::{InvalidResource, Resource, Version};
 pub use resource_type::{ResourceType, UnknownResourceType};
 pub use server::{ServeError, serve};
-pub use service::Ads;
+pub use service::DiscoveryServices;
 pub use snapshot::{Generation, InconsistentSnapshot, Snapshot, SnapshotBuilder};

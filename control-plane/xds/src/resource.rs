@@ -29,6 +29,19 @@ impl Version {
         Self(hex::encode(Sha256::digest(encoded)).into())
     }
 
+    /// Names what several resources of a type say, given in the order of their names.
+    pub(crate) fn of_set<'r>(resources: impl Iterator<Item = (&'r Arc<str>, &'r Self)>) -> Self {
+        let mut hasher = Sha256::new();
+        for (name, version) in resources {
+            // Each part is preceded by its length, so that no two sets are written alike.
+            for part in [&**name, version.as_str()] {
+                hasher.update((part.len() as u64).to_be_bytes());
+                hasher.update(part);
+            }
+        }
+        Self(hex::encode(hasher.finalize()).into())
+    }
+
     /// A version as an Envoy or the store gives it, which may be one that this process never made.
     pub fn reported(text: &str) -> Self {
         Self(text.into())

@@ -67,6 +67,12 @@ impl ResourceType {
         self == Self::ExtensionConfig
     }
 
+    /// Whether a response of the state-of-the-world protocol removes what it does not hold (xDS
+    /// protocol, "Grouping Resources into Responses": listeners and clusters only).
+    pub(crate) fn is_sent_whole(self) -> bool {
+        matches!(self, Self::Cluster | Self::Listener)
+    }
+
     /// Whether a subscription that names nothing means "all of them" (xDS protocol, "Wildcard
     /// subscriptions": listeners and clusters only).
     pub(crate) fn empty_subscription_is_wildcard(self) -> bool {

@@ -1,67 +1,186 @@
 //! The tonic adapter: Envoy's streams in, sessions driven, responses out.
 
+mod authority;
+mod client_status;
 mod conversation;
 mod convert;
+mod message;
+mod nested_source;
+mod separate;
+mod strands;
+mod stream;
 
-use std::pin::Pin;
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher as _, RandomState},
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
+pub(crate) use authority::keep_authority;
+use conversation::{Joining, hold, stopping};
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
     aggregated_discovery_service_server::AggregatedDiscoveryService,
 };
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
+use message::Message;
+use stream::{OpenedStream, Responses};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::Publisher;
+use crate::{NodeId, Publisher, ResourceType, fleet::lock};
 
-/// How many responses may wait for the transport. More cannot be useful: there is one in flight per
-/// type.
-const RESPONSES_QUEUED: usize = 8;
+/// How many streams may wait for their conversation to take them in. Each waits for its turn in a
+/// task of its own, so a few are enough.
+const STREAMS_JOINING: usize = 16;
 
-/// The aggregated discovery service of a [`Publisher`].
+/// The discovery services of a [`Publisher`]: the aggregated one, and one for each type.
 #[derive(Clone, Debug)]
-pub struct Ads {
+pub struct DiscoveryServices {
     publisher: Publisher,
+    /// How long an Envoy may keep its streams open, at least; a tenth more at most.
+    stream_age: Option<Duration>,
+    conversations: Arc<Mutex<BTreeMap<ConversationKey, mpsc::Sender<Joining>>>>,
 }
 
-impl Ads {
-    pub(crate) fn new(publisher: Publisher) -> Self {
-        Self { publisher }
+/// Which streams belong together: those of one Envoy's connection. Of two Envoys that share a
+/// `node.id`, or take turns in a hot restart, each has its own.
+type ConversationKey = (NodeId, Option<SocketAddr>);
+
+impl DiscoveryServices {
+    pub(crate) fn new(publisher: Publisher, stream_age: Option<Duration>) -> Self {
+        Self {
+            publisher,
+            stream_age,
+            conversations: Arc::default(),
+        }
+    }
+
+    /// Serves a stream in a task of its own.
+    fn open<Q, R>(
+        &self,
+        only: Option<ResourceType>,
+        request: Request<Streaming<Q>>,
+    ) -> Result<Response<ResponseStream<R>>, Status>
+    where
+        Q: Into<Message> + Send + 'static,
+        R: Send + 'static,
+        Responses: From<mpsc::Sender<Result<R, Status>>>,
+    {
+        let (opened, receiver) = OpenedStream::new(only, request);
+        let services = self.clone();
+        tokio::spawn(async move {
+            let responses = opened.responses.clone();
+            if let Err(status) = services.serve(opened).await {
+                responses.refuse(status);
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    /// Reads a stream's first message, and finds the conversation that it belongs to, or begins
+    /// one. An error is to be told to the Envoy.
+    async fn serve(&self, mut opened: OpenedStream) -> Result<(), Status> {
+        let mut closing = self.publisher.closing();
+        let first = tokio::select! {
+            first = opened.requests.next() => first,
+            stopping = stopping(&mut closing) => return Err(stopping),
+        };
+        let Some(first) = first.transpose()? else {
+            return Ok(());
+        };
+        let identity = convert::identity(first.node())?;
+        convert::first_request(&first, opened.only)?;
+        let is_one_of_several = opened.only.is_some();
+        let key = (identity.id.clone(), opened.peer);
+        let mut joining = Joining { opened, first };
+        if !is_one_of_several {
+            return hold(&self.publisher, identity, joining, None, self.end_of_age()).await;
+        }
+        loop {
+            let place = {
+                let mut conversations = lock(&self.conversations);
+                match conversations.get(&key) {
+                    Some(open) => Place::Join(open.clone()),
+                    None => {
+                        let (sender, receiver) = mpsc::channel(STREAMS_JOINING);
+                        conversations.insert(key.clone(), sender);
+                        Place::Begin(receiver)
+                    }
+                }
+            };
+            match place {
+                Place::Begin(more) => {
+                    let _entry = ConversationEntry {
+                        services: self,
+                        key: &key,
+                    };
+                    let more = Some(more);
+                    let end_of_age = self.end_of_age();
+                    return hold(&self.publisher, identity, joining, more, end_of_age).await;
+                }
+                Place::Join(conversation) => match conversation.send(joining).await {
+                    Ok(()) => return Ok(()),
+                    // It has just ended; its entry goes away before it turns others away.
+                    Err(returned) => {
+                        joining = returned.0;
+                        tokio::task::yield_now().await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// When a stream that opens now is to be opened anew. Streams that were opened together end at
+    /// different times, so that they do not all come back at once.
+    fn end_of_age(&self) -> Option<Instant> {
+        let age = self.stream_age?;
+        let share = RandomState::new().hash_one(()) % 1000;
+        let more = age / 10 * u32::try_from(share).unwrap_or_default() / 1000;
+        Some(self.publisher.clock().now() + age + more)
     }
 }
 
-type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+enum Place {
+    Begin(mpsc::Receiver<Joining>),
+    Join(mpsc::Sender<Joining>),
+}
+
+/// A conversation in the list; it leaves the list however it ends, be it by a panic.
+struct ConversationEntry<'a> {
+    services: &'a DiscoveryServices,
+    key: &'a ConversationKey,
+}
+
+impl Drop for ConversationEntry<'_> {
+    fn drop(&mut self) {
+        lock(&self.services.conversations).remove(self.key);
+    }
+}
+
+/// The responses on a stream, as the transport takes them.
+type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 #[tonic::async_trait]
-impl AggregatedDiscoveryService for Ads {
-    type StreamAggregatedResourcesStream = Responses<DiscoveryResponse>;
-    type DeltaAggregatedResourcesStream = Responses<DeltaDiscoveryResponse>;
+impl AggregatedDiscoveryService for DiscoveryServices {
+    type StreamAggregatedResourcesStream = ResponseStream<DiscoveryResponse>;
+    type DeltaAggregatedResourcesStream = ResponseStream<DeltaDiscoveryResponse>;
 
     async fn stream_aggregated_resources(
         &self,
-        _request: Request<Streaming<DiscoveryRequest>>,
+        request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        Err(Status::unimplemented(
-            "this control plane speaks the incremental protocol: set `api_type: DELTA_GRPC` in \
-             the bootstrap's `ads_config`",
-        ))
+        self.open(None, request)
     }
 
     async fn delta_aggregated_resources(
         &self,
         request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        let (responses, receiver) = mpsc::channel(RESPONSES_QUEUED);
-        let publisher = self.publisher.clone();
-        tokio::spawn(async move {
-            let outcome = conversation::hold(&publisher, request.into_inner(), &responses).await;
-            if let Err(status) = outcome {
-                // The Envoy may be gone, or not be reading; then nobody is left to tell.
-                let _ = responses.try_send(Err(status));
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        self.open(None, request)
     }
 }

@@ -8,6 +8,7 @@ mod ended;
 mod plan;
 mod standing;
 mod subscription;
+mod world;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +21,8 @@ pub(crate) use plan::MOST_BATCH_BYTES;
 use standing::Position;
 pub(crate) use standing::Standing;
 pub(crate) use subscription::TypeMemory;
-use subscription::{Outstanding, Subscription, name_cost};
+use subscription::{NextSet, Outstanding, Subscription, World, name_cost};
+pub(crate) use world::WorldRequest;
 
 use crate::{Generation, NodeAnswer, Resource, ResourceType, Snapshot, Version};
 
@@ -36,6 +38,19 @@ pub(crate) struct DeltaRequest {
     pub(crate) answer: Option<Answer>,
 }
 
+impl DeltaRequest {
+    /// A request that asks for nothing, and answers nothing.
+    pub(crate) fn nothing(resource_type: ResourceType) -> Self {
+        Self {
+            resource_type,
+            subscribe: Vec::new(),
+            unsubscribe: Vec::new(),
+            initial_versions: BTreeMap::new(),
+            answer: None,
+        }
+    }
+}
+
 /// An Envoy's answer to the response of that nonce.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -44,7 +59,8 @@ pub(crate) struct Answer {
     pub(crate) rejection: Option<String>,
 }
 
-/// A message to be sent: a `DeltaDiscoveryResponse` in this crate's terms.
+/// A message to be sent: a `DeltaDiscoveryResponse`, or a `DiscoveryResponse`, in this crate's
+/// terms.
 #[derive(Clone, Debug)]
 pub(crate) struct DeltaResponse {
     pub(crate) resource_type: ResourceType,
@@ -53,6 +69,8 @@ pub(crate) struct DeltaResponse {
     /// in smaller batches (envoy#5739).
     pub(crate) resources: Vec<Arc<Resource>>,
     pub(crate) removed: Vec<Arc<str>>,
+    /// The hash of all that the Envoy is to have of the type, in the state-of-the-world protocol.
+    pub(crate) set_version: Option<Version>,
 }
 
 /// A version that an Envoy rejected, and why.
@@ -190,7 +208,18 @@ impl Session {
     /// When it asks for more names than a stream may hold.
     pub(crate) fn request(
         &mut self,
+        request: DeltaRequest,
+        now: Instant,
+    ) -> Result<(), TooManyNames> {
+        self.take_in(request, None, now)
+    }
+
+    /// Takes in a request; `world` is what the subscription keeps in the state-of-the-world
+    /// protocol, where it is the first of its type.
+    fn take_in(
+        &mut self,
         mut request: DeltaRequest,
+        world: Option<World>,
         now: Instant,
     ) -> Result<(), TooManyNames> {
         self.count_names(&request)?;
@@ -201,8 +230,15 @@ impl Session {
         if first && !request.initial_versions.is_empty() {
             self.memory.process = Process::Same;
         }
-        let process = self.memory.process;
         let subscription = self.subscriptions.entry(resource_type).or_default();
+        if first {
+            subscription.world = world;
+        }
+        // What a whole set leaves out is removed, so it is sent with what was rejected before.
+        let process = match subscription.is_sent_whole() {
+            true => Process::Unknown,
+            false => self.memory.process,
+        };
         if let Some(answer) = request.answer {
             self.has_answered = true;
             subscription.answered(resource_type, answer, now);
@@ -228,6 +264,7 @@ impl Session {
             );
         } else {
             subscription.subscribe(request.subscribe, process, now);
+            subscription.report(request.initial_versions, process, now);
         }
         subscription.unsubscribe(request.unsubscribe, now);
         if let Some(snapshot) = &self.snapshot {
@@ -269,6 +306,15 @@ impl Session {
             if let Some(resource) = snapshot.get(request.resource_type, name) {
                 *name = Arc::clone(resource.name());
             }
+        }
+    }
+
+    /// Takes in that the Envoy's stream of one type has ended while others are open.
+    pub(crate) fn leave(&mut self, resource_type: ResourceType) {
+        if let Some(subscription) = self.subscriptions.remove(&resource_type) {
+            self.memory
+                .types
+                .insert(resource_type, subscription.memory());
         }
     }
 
@@ -396,21 +442,30 @@ impl Session {
         for resource in &resources {
             self.resend_endpoints_of(resource);
         }
+        let subscription = self.subscriptions.get_mut(&resource_type);
+        let set = subscription.and_then(|subscription| subscription.next_set(&resources, &removed));
+        let set = set.unwrap_or_else(|| NextSet {
+            contents: resources.clone(),
+            unanswered: resources,
+        });
         let outstanding = Outstanding {
             nonce: nonce.clone(),
-            resources: resources.clone(),
+            resources: set.unanswered,
             asked: BTreeSet::new(),
             removed: removed.clone(),
             sent_at: now,
         };
+        let mut set_version = None;
         if let Some(subscription) = self.subscriptions.get_mut(&resource_type) {
             subscription.sent(outstanding, snapshot, now);
+            set_version = subscription.set_version();
         }
         DeltaResponse {
             resource_type,
             nonce,
-            resources,
+            resources: set.contents,
             removed,
+            set_version,
         }
     }
 

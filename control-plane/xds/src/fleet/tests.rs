@@ -132,11 +132,8 @@ impl Stream {
 
 fn asking(resource_type: ResourceType, subscribe: Vec<Arc<str>>) -> DeltaRequest {
     DeltaRequest {
-        resource_type,
         subscribe,
-        unsubscribe: Vec::new(),
-        initial_versions: BTreeMap::new(),
-        answer: None,
+        ..DeltaRequest::nothing(resource_type)
     }
 }
 

@@ -1,39 +1,58 @@
-//! One stream from its first message to its end.
+//! One conversation with an Envoy, from its first message to its end: on one stream, or on several.
 
-use envoy_types::pb::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse,
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use futures::{
+    StreamExt as _,
+    stream::{BoxStream, SelectAll},
 };
 use tokio::sync::{mpsc, watch};
-use tonic::{Status, Streaming};
+use tonic::Status;
 
-use super::convert;
+use super::{
+    convert::{self, Asked},
+    message::Message,
+    nested_source::NestedSource,
+    strands::{Event, Strand, Strands, StreamKey},
+    stream::{OpenedStream, StreamIsClosed},
+};
 use crate::{
     NodeId, Publisher,
-    fleet::{Admission, StreamEnd, TooManyStreams, lock},
+    fleet::{Admission, Identity, StreamEnd, TooManyStreams, lock},
     publisher::Closing,
     session::{DeltaResponse, Standing, TooManyNames},
 };
 
-type Responses = mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>;
+/// How long after a stream's end those of the others are waited for. If all of them end their
+/// connection is lost, and everything is remembered as it was; in one process that takes a moment.
+/// An Envoy that ended one of them has given up what it asked for there.
+const OTHER_ENDS: Duration = Duration::from_millis(100);
 
-/// Serves a stream. Its end by the Envoy is `Ok`; an error is to be told to the Envoy.
+/// A stream and its first message.
+pub(super) struct Joining {
+    pub(super) opened: OpenedStream,
+    pub(super) first: Message,
+}
+
+/// A message that came in on a stream; none when the Envoy ended the stream, or is gone.
+type Arrival = (StreamKey, Option<Message>);
+
+/// Holds the conversation that `joining` begins, until the Envoy has ended its last stream; others
+/// come by `more`. From `old_at` on the Envoy is to open its streams anew, so that it may find
+/// another server. An error is to be told to the Envoy on the first stream.
 pub(super) async fn hold(
     publisher: &Publisher,
-    mut requests: Streaming<DeltaDiscoveryRequest>,
-    responses: &Responses,
+    identity: Identity,
+    joining: Joining,
+    more: Option<mpsc::Receiver<Joining>>,
+    old_at: Option<Instant>,
 ) -> Result<(), Status> {
-    let mut closing = publisher.closing();
-    let first = tokio::select! {
-        first = requests.message() => first?,
-        stopping = stopping(&mut closing) => return Err(stopping),
-    };
-    let Some(first) = first else {
-        return Ok(());
-    };
-    let identity = convert::identity(first.node.as_ref())?;
-    let shows = convert::first_request(&first)?;
     let id = identity.id.clone();
     let user_agent = identity.user_agent.clone();
+    let shows = convert::first_request(&joining.first, joining.opened.only)?;
     let admission = publisher
         .connect(identity, shows)
         .map_err(|TooManyStreams| {
@@ -43,31 +62,41 @@ pub(super) async fn hold(
             )
         })?;
     tracing::info!(node = %id, user_agent, "envoy connected");
-    let conversation = Conversation {
+    let mut conversation = Conversation {
         publisher,
         admission,
         id: id.clone(),
-        requests,
-        responses,
-        closing,
+        strands: Strands::default(),
+        arrivals: SelectAll::new(),
+        next_key: 0,
+        more,
+        closing: publisher.closing(),
+        old_at,
         reported: None,
         end: StreamEnd::ByEnvoy,
     };
-    let outcome = conversation.run(first).await;
+    let outcome = conversation.run(joining).await;
     match &outcome {
         Ok(()) => tracing::info!(node = %id, "envoy disconnected"),
-        Err(status) => tracing::info!(node = %id, reason = status.message(), "stream ended"),
+        Err(status) => {
+            tracing::info!(node = %id, reason = status.message(), "stream ended");
+            conversation.strands.refuse(status);
+        }
     }
-    outcome
+    conversation.turn_the_rest_away().await;
+    Ok(())
 }
 
 struct Conversation<'a> {
     publisher: &'a Publisher,
     admission: Admission,
     id: NodeId,
-    requests: Streaming<DeltaDiscoveryRequest>,
-    responses: &'a Responses,
+    strands: Strands,
+    arrivals: SelectAll<BoxStream<'static, Arrival>>,
+    next_key: u64,
+    more: Option<mpsc::Receiver<Joining>>,
     closing: watch::Receiver<Closing>,
+    old_at: Option<Instant>,
     reported: Option<Standing>,
     end: StreamEnd,
 }
@@ -82,9 +111,9 @@ impl Drop for Conversation<'_> {
 
 impl Conversation<'_> {
     /// Whatever happens, the session takes it in and says what goes out.
-    async fn run(mut self, first: DeltaDiscoveryRequest) -> Result<(), Status> {
+    async fn run(&mut self, first: Joining) -> Result<(), Status> {
         self.take_assignment();
-        self.take_request(first)?;
+        self.join(first)?;
         loop {
             let (due, standing, deadline) = {
                 let mut session = lock(&self.admission.session);
@@ -92,23 +121,33 @@ impl Conversation<'_> {
                 (due, session.standing().clone(), session.next_deadline())
             };
             self.report(standing);
+            let mut is_to_be_polled = false;
             for response in due {
-                self.send(response).await?;
+                is_to_be_polled |= self.send(response).await?;
             }
+            if is_to_be_polled {
+                continue;
+            }
+            let wake_at = deadline.into_iter().chain(self.old_at).min();
             tokio::select! {
-                request = self.requests.message() => match request? {
-                    Some(request) => self.take_request(request)?,
-                    None => return Ok(()),
-                },
+                Some(arrival) = self.arrivals.next() => self.take(arrival)?,
+                joining = next(&mut self.more) => self.join(joining)?,
                 changed = self.admission.assignment.changed() => match changed {
                     Ok(()) => self.take_assignment(),
                     Err(_) => return Ok(()),
                 },
-                () = self.publisher.clock().wait_until(deadline) => {}
+                () = self.publisher.clock().wait_until(wake_at) => self.check_age()?,
+                () = tokio::time::sleep(OTHER_ENDS), if self.strands.has_ended() => {
+                    let events = self.strands.settle_ended();
+                    self.take_events(events)?;
+                }
                 stopping = stopping(&mut self.closing) => {
                     self.end = StreamEnd::ByUs;
                     return Err(stopping);
                 }
+            }
+            if self.strands.is_empty() {
+                return Ok(());
             }
         }
     }
@@ -120,26 +159,83 @@ impl Conversation<'_> {
         }
     }
 
-    fn take_request(&self, request: DeltaDiscoveryRequest) -> Result<(), Status> {
-        let Some(request) = convert::request(request)? else {
+    /// Takes in a stream, and its first message.
+    fn join(&mut self, joining: Joining) -> Result<(), Status> {
+        let key = StreamKey(self.next_key);
+        self.next_key += 1;
+        let OpenedStream {
+            only,
+            requests,
+            responses,
+            authority,
+            ..
+        } = joining.opened;
+        let variant = joining.first.variant();
+        let arrivals = requests.map(move |request| (key, request.ok()));
+        let end = futures::stream::iter([(key, None)]);
+        self.arrivals.push(arrivals.chain(end).boxed());
+        let strand = Strand {
+            only,
+            responses,
+            source: only
+                .and(authority)
+                .map(|authority| NestedSource::new(&authority, variant)),
+            names: BTreeSet::new(),
+        };
+        let events = self.strands.add(key, strand);
+        self.take_events(events)?;
+        self.take_message(key, joining.first)
+    }
+
+    fn take(&mut self, (key, message): Arrival) -> Result<(), Status> {
+        match message {
+            Some(message) if self.strands.get(key).is_some() => self.take_message(key, message),
+            // A stream of the same type has taken its place.
+            Some(_) => Ok(()),
+            None => {
+                let events = self.strands.end(key);
+                self.take_events(events)
+            }
+        }
+    }
+
+    fn take_message(&mut self, key: StreamKey, message: Message) -> Result<(), Status> {
+        let only = self.strands.get(key).and_then(|strand| strand.only);
+        let Some(asked) = convert::asked(message, only)? else {
             return Ok(());
         };
-        let answer = request.answer.as_ref();
+        let answer = asked.answer();
         if let Some(message) = answer.and_then(|answer| answer.rejection.as_ref()) {
             tracing::warn!(
                 node = %self.id,
-                resource_type = %request.resource_type,
+                resource_type = %asked.resource_type(),
                 message,
                 "envoy rejected a response"
             );
         }
-        lock(&self.admission.session)
-            .request(request, self.publisher.clock().now())
+        let events = self.strands.take(key, asked);
+        self.take_events(events)
+    }
+
+    fn take_events(&self, events: Vec<Event>) -> Result<(), Status> {
+        let now = self.publisher.clock().now();
+        let mut session = lock(&self.admission.session);
+        for event in events {
+            match event {
+                Event::Asked(Asked::Incremental(request)) => session.request(request, now),
+                Event::Asked(Asked::World(request)) => session.world_request(request, now),
+                Event::Left(resource_type) => {
+                    session.leave(resource_type);
+                    Ok(())
+                }
+            }
             .map_err(|TooManyNames| {
                 Status::resource_exhausted(
                     "the stream asks for more names than this control plane keeps for one envoy",
                 )
-            })
+            })?;
+        }
+        Ok(())
     }
 
     fn report(&mut self, standing: Standing) {
@@ -153,21 +249,66 @@ impl Conversation<'_> {
     }
 
     /// Waits for the transport if the Envoy is slow; that holds up this conversation and no other.
-    async fn send(&mut self, response: DeltaResponse) -> Result<(), Status> {
-        let message = convert::response(response);
-        tokio::select! {
-            sent = self.responses.send(Ok(message)) => {
-                sent.map_err(|_| Status::cancelled("the envoy has left"))
+    /// Tells whether the session has taken something in meanwhile.
+    async fn send(&mut self, response: DeltaResponse) -> Result<bool, Status> {
+        let (parts, event) = self.strands.route(response);
+        for (key, part) in parts {
+            let Some(strand) = self.strands.get(key) else {
+                continue;
+            };
+            tokio::select! {
+                sent = strand.send(part) => match sent {
+                    Err(StreamIsClosed) if strand.only.is_none() => {
+                        return Err(Status::cancelled("the envoy has left"));
+                    }
+                    // Its end is about to be read.
+                    Err(StreamIsClosed) | Ok(()) => {}
+                },
+                stopping = stopping(&mut self.closing) => {
+                    self.end = StreamEnd::ByUs;
+                    return Err(stopping);
+                }
             }
-            stopping = stopping(&mut self.closing) => {
-                self.end = StreamEnd::ByUs;
-                Err(stopping)
+        }
+        let has_event = event.is_some();
+        self.take_events(event.into_iter().collect())?;
+        Ok(has_event)
+    }
+
+    fn check_age(&mut self) -> Result<(), Status> {
+        let now = self.publisher.clock().now();
+        if self.old_at.is_some_and(|old_at| old_at <= now) {
+            self.end = StreamEnd::ByUs;
+            return Err(Status::unavailable(
+                "the stream has been open for long: open it anew",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Has those open their streams anew that were about to join.
+    async fn turn_the_rest_away(&mut self) {
+        if let Some(more) = &mut self.more {
+            more.close();
+            while let Some(joining) = more.recv().await {
+                let status = Status::unavailable("the conversation has ended: reconnect");
+                joining.opened.responses.refuse(status);
             }
         }
     }
 }
 
-async fn stopping(closing: &mut watch::Receiver<Closing>) -> Status {
+/// The next stream that joins; never, where none can.
+async fn next(more: &mut Option<mpsc::Receiver<Joining>>) -> Joining {
+    if let Some(more) = more
+        && let Some(joining) = more.recv().await
+    {
+        return joining;
+    }
+    std::future::pending().await
+}
+
+pub(super) async fn stopping(closing: &mut watch::Receiver<Closing>) -> Status {
     // An error means that the publisher is gone, which is a stop too.
     let _ = closing.wait_for(|closing| *closing == Closing::Yes).await;
     Status::unavailable("the control plane is stopping: reconnect")

@@ -2,42 +2,65 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::{
-    config::core::v3::{Node, node::UserAgentVersionType},
-    service::discovery::v3::{DeltaDiscoveryRequest, DeltaDiscoveryResponse, Resource},
+use envoy_types::pb::{
+    envoy::{
+        config::core::v3::{Node, node::UserAgentVersionType},
+        service::discovery::v3::{DeltaDiscoveryResponse, DiscoveryResponse, Resource},
+    },
+    google::{protobuf::Any, rpc},
 };
 use tonic::Status;
 
+use super::{message::Message, nested_source::NestedSource};
 use crate::{
     NodeId, ResourceType, Version,
     fleet::{FirstRequest, Identity},
-    session::{Answer, DeltaRequest, DeltaResponse},
+    session::{Answer, DeltaRequest, DeltaResponse, WorldRequest},
 };
 
 /// The longest `node.id` and `node.cluster`, in bytes. They are shown, stored and compared; nobody
 /// needs longer ones.
 const MOST_IDENTITY_BYTES: usize = 256;
+/// The longest name of a resource, in bytes. Ours have tens; a position shows the name each time.
+const MOST_RESOURCE_NAME_BYTES: usize = 4096;
 /// The most of Envoy's words on a rejection that is kept, in bytes. Envoy quotes the whole faulty
 /// resource at times.
 const MOST_MESSAGE_BYTES: usize = 4096;
 
-/// Reads from a stream's first request which Envoy is behind it.
-pub(super) fn first_request(request: &DeltaDiscoveryRequest) -> Result<FirstRequest, Status> {
+/// Reads from the first request of a stream what it shows of the Envoy behind it. `only` is the one
+/// type that the stream is about, if it is not the aggregated one.
+pub(super) fn first_request(
+    message: &Message,
+    only: Option<ResourceType>,
+) -> Result<FirstRequest, Status> {
     Ok(FirstRequest {
         // A type that is not distributed shows nothing.
-        resource_type: resource_type(request)?.unwrap_or(ResourceType::Endpoints),
-        reports_resources: !request.initial_resource_versions.is_empty(),
+        resource_type: resource_type(message, only)?.unwrap_or(ResourceType::Endpoints),
+        reports_resources: match message {
+            Message::Incremental(request) => !request.initial_resource_versions.is_empty(),
+            Message::World(request) => !request.version_info.is_empty(),
+        },
     })
 }
 
 /// The type that a request is about; `None` if it is not distributed.
-fn resource_type(request: &DeltaDiscoveryRequest) -> Result<Option<ResourceType>, Status> {
-    if request.type_url.is_empty() {
-        return Err(Status::invalid_argument(
+fn resource_type(
+    message: &Message,
+    only: Option<ResourceType>,
+) -> Result<Option<ResourceType>, Status> {
+    let type_url = message.type_url();
+    match only {
+        Some(only) if type_url.is_empty() || type_url == only.type_url() => Ok(Some(only)),
+        Some(only) => Err(Status::invalid_argument(format!(
+            "this service is about `{}` and nothing else: ask the service of the other type, or \
+             use the aggregated one",
+            only.type_url()
+        ))),
+        None if type_url.is_empty() => Err(Status::invalid_argument(
             "a request on the aggregated stream has no `type_url`",
-        ));
+        )),
+        None => Ok(ResourceType::from_type_url(type_url).ok()),
     }
-    Ok(ResourceType::from_type_url(&request.type_url).ok())
 }
 
 /// Who a stream's first request says it is.
@@ -85,32 +108,82 @@ pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
     })
 }
 
+/// A request in this crate's terms.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Incremental(DeltaRequest),
+    World(WorldRequest),
+}
+
+impl Asked {
+    pub(super) fn resource_type(&self) -> ResourceType {
+        match self {
+            Self::Incremental(request) => request.resource_type,
+            Self::World(request) => request.resource_type,
+        }
+    }
+
+    pub(super) fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::Incremental(request) => request.answer.as_ref(),
+            Self::World(request) => request.answer.as_ref(),
+        }
+    }
+}
+
 /// A request in this crate's terms; `None` if it is about a type that is not distributed, which is
 /// left unanswered.
-pub(super) fn request(request: DeltaDiscoveryRequest) -> Result<Option<DeltaRequest>, Status> {
-    let Some(resource_type) = resource_type(&request)? else {
-        tracing::warn!(type_url = %request.type_url, "envoy asked for a type that is not \
-                                                      distributed");
+pub(super) fn asked(message: Message, only: Option<ResourceType>) -> Result<Option<Asked>, Status> {
+    let Some(resource_type) = resource_type(&message, only)? else {
+        tracing::warn!(
+            type_url = message.type_url(),
+            "envoy asked for a type that is not distributed"
+        );
         return Ok(None);
     };
-    let names = |names: Vec<String>| names.into_iter().map(Arc::from).collect();
-    let answer = (!request.response_nonce.is_empty()).then(|| Answer {
-        nonce: request.response_nonce,
-        rejection: request
-            .error_detail
-            .map(|status| shortened(&status.message, MOST_MESSAGE_BYTES)),
-    });
-    Ok(Some(DeltaRequest {
-        resource_type,
-        subscribe: names(request.resource_names_subscribe),
-        unsubscribe: names(request.resource_names_unsubscribe),
-        initial_versions: request
-            .initial_resource_versions
-            .into_iter()
-            .map(|(name, version)| (Arc::from(name), Version::reported(&version)))
-            .collect(),
-        answer,
+    Ok(Some(match message {
+        Message::Incremental(request) => Asked::Incremental(DeltaRequest {
+            resource_type,
+            subscribe: names(request.resource_names_subscribe)?,
+            unsubscribe: names(request.resource_names_unsubscribe)?,
+            initial_versions: request
+                .initial_resource_versions
+                .into_iter()
+                .map(|(name, version)| Ok((checked(name)?, Version::reported(&version))))
+                .collect::<Result<_, Status>>()?,
+            answer: answer(request.response_nonce, request.error_detail),
+        }),
+        Message::World(request) => Asked::World(WorldRequest {
+            resource_type,
+            names: names(request.resource_names)?,
+            accepted: (!request.version_info.is_empty())
+                .then(|| Version::reported(&request.version_info)),
+            answer: answer(request.response_nonce, request.error_detail),
+        }),
     }))
+}
+
+fn names(names: Vec<String>) -> Result<Vec<Arc<str>>, Status> {
+    names.into_iter().map(checked).collect()
+}
+
+fn checked(name: String) -> Result<Arc<str>, Status> {
+    if name.len() > MOST_RESOURCE_NAME_BYTES {
+        return Err(Status::invalid_argument(format!(
+            "the name of a resource is longer than {MOST_RESOURCE_NAME_BYTES} bytes: nothing that \
+             this control plane distributes has such a name"
+        )));
+    }
+    Ok(name.into())
+}
+
+/// The answer to the response of that nonce, if there is one. Nothing but `error` tells a rejection
+/// (envoy#14841).
+fn answer(nonce: String, error: Option<rpc::Status>) -> Option<Answer> {
+    (!nonce.is_empty()).then(|| Answer {
+        nonce,
+        rejection: error.map(|status| shortened(&status.message, MOST_MESSAGE_BYTES)),
+    })
 }
 
 /// As much of a text as fits into `most` bytes, on one line: it is shown in logs and on terminals.
@@ -124,12 +197,15 @@ fn shortened(text: &str, most: usize) -> String {
     format!("{kept} … ({} more bytes were cut)", rest.len())
 }
 
-/// A response in Envoy's terms.
-pub(super) fn response(response: DeltaResponse) -> DeltaDiscoveryResponse {
+/// A response in Envoy's terms, by the incremental protocol.
+pub(super) fn incremental_response(
+    response: DeltaResponse,
+    source: Option<&NestedSource>,
+) -> DeltaDiscoveryResponse {
     let resources = response.resources.iter().map(|resource| Resource {
         name: resource.name().to_string(),
         version: resource.version().to_string(),
-        resource: Some(resource.any().clone()),
+        resource: Some(content(resource, source)),
         ..Resource::default()
     });
     DeltaDiscoveryResponse {
@@ -142,6 +218,33 @@ pub(super) fn response(response: DeltaResponse) -> DeltaDiscoveryResponse {
             .collect(),
         nonce: response.nonce,
         ..DeltaDiscoveryResponse::default()
+    }
+}
+
+/// A response in Envoy's terms, by the state-of-the-world protocol.
+pub(super) fn world_response(
+    response: DeltaResponse,
+    source: Option<&NestedSource>,
+) -> DiscoveryResponse {
+    let resources = response.resources.iter();
+    DiscoveryResponse {
+        version_info: response
+            .set_version
+            .map(|version| version.to_string())
+            .unwrap_or_default(),
+        resources: resources
+            .map(|resource| content(resource, source))
+            .collect(),
+        type_url: response.resource_type.type_url().to_owned(),
+        nonce: response.nonce,
+        ..DiscoveryResponse::default()
+    }
+}
+
+fn content(resource: &crate::Resource, source: Option<&NestedSource>) -> Any {
+    match source {
+        Some(source) => source.within(resource),
+        None => resource.any().clone(),
     }
 }
 
@@ -184,16 +287,11 @@ mod tests {
 
     /// The words of an Envoy on a rejection as they are kept.
     fn kept_of(words: &str) -> String {
-        let request = DeltaDiscoveryRequest {
-            type_url: ResourceType::Cluster.type_url().to_owned(),
-            response_nonce: "1".to_owned(),
-            error_detail: Some(envoy_types::pb::google::rpc::Status {
-                message: words.to_owned(),
-                ..Default::default()
-            }),
-            ..DeltaDiscoveryRequest::default()
+        let error = rpc::Status {
+            message: words.to_owned(),
+            ..rpc::Status::default()
         };
-        let answer = super::request(request).unwrap().unwrap().answer.unwrap();
+        let answer = answer("1".to_owned(), Some(error)).unwrap();
         answer.rejection.unwrap()
     }
 }

@@ -165,6 +165,10 @@ impl Plan<'_> {
         names: impl Iterator<Item = &'s Arc<str>>,
         may_go: &dyn Fn(&Arc<str>) -> bool,
     ) -> Vec<Arc<str>> {
+        let is_whole = self
+            .subscriptions
+            .get(&resource_type)
+            .is_some_and(Subscription::is_sent_whole);
         let mut batch = Vec::new();
         let mut bytes = 0;
         for name in names.filter(|name| may_go(name)) {
@@ -172,7 +176,7 @@ impl Plan<'_> {
                 continue;
             };
             bytes += resource.any().value.len();
-            if !batch.is_empty() && bytes > MOST_BATCH_BYTES {
+            if !batch.is_empty() && bytes > MOST_BATCH_BYTES && !is_whole {
                 break;
             }
             batch.push(Arc::clone(name));

@@ -176,6 +176,11 @@ impl Session {
         }
     }
 
+    fn can_tell_absence(&self, resource_type: ResourceType) -> bool {
+        let subscription = self.subscriptions.get(&resource_type);
+        subscription.is_some_and(|subscription| subscription.can_tell_absence(resource_type))
+    }
+
     fn position(
         &self,
         resource_type: ResourceType,
@@ -188,8 +193,8 @@ impl Session {
             .and_then(|snapshot| Some((snapshot, snapshot.get(resource_type, name)?)));
         let state = match desired {
             Some((snapshot, resource)) => self.state_of(snapshot, resource),
-            // Never removed: the Envoy drops it with the listener that names it.
-            None if resource_type == ResourceType::ExtensionConfig => DeliveryState::Acked,
+            // Never removed: the Envoy drops it with what names it.
+            None if !self.can_tell_absence(resource_type) => DeliveryState::Acked,
             None if tracked
                 .is_none_or(|tracked| tracked.sent.is_none() && tracked.acked.is_none()) =>
             {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod tracked;
+mod world;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -12,9 +13,10 @@ use std::{
 use super::{Process, Rejection};
 use crate::{Resource, ResourceType, Snapshot, Version};
 pub(super) use tracked::{Demand, Greeting, Outstanding, Pace, Reply, Tracked, Wildcard};
+pub(super) use world::{Earlier, NextSet, World};
 
 /// The name that subscribes to everything of a type.
-const WILDCARD: &str = "*";
+pub(super) const WILDCARD: &str = "*";
 
 /// The facts that an earlier stream of the same Envoy left behind, for one type.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +32,8 @@ pub(crate) struct TypeMemory {
 /// One type's part of a [`super::Session`].
 #[derive(Debug, Default)]
 pub(crate) struct Subscription {
+    /// Nothing where the stream speaks the incremental protocol.
+    pub(super) world: Option<World>,
     pub(super) wildcard: Wildcard,
     /// The names that the Envoy asked for one by one.
     pub(super) named: BTreeSet<Arc<str>>,
@@ -92,15 +96,27 @@ impl Subscription {
         } else {
             Greeting::Done
         };
-        for (name, version) in initial_versions {
-            if self.wants(&name) {
-                self.asked.remove(&name);
-                self.tracked.insert(name, Tracked::reported(version, now));
-            }
-        }
+        self.report(initial_versions, process, now);
         let remembered: Vec<_> = self.unsettled.keys().cloned().collect();
         for name in remembered {
             self.recall(&name, process, now);
+        }
+    }
+
+    /// Takes in which versions the Envoy says that it has.
+    pub(super) fn report(
+        &mut self,
+        versions: BTreeMap<Arc<str>, Version>,
+        process: Process,
+        now: Instant,
+    ) {
+        for (name, version) in versions {
+            if self.wants(&name) {
+                self.asked.remove(&name);
+                self.tracked
+                    .insert(Arc::clone(&name), Tracked::reported(version, now));
+                self.recall(&name, process, now);
+            }
         }
     }
 
@@ -195,6 +211,7 @@ impl Subscription {
                 self.forget(&name);
             }
         }
+        self.leave_out_what_is_not_wanted();
     }
 
     /// Works out anew which names need sending, and which are still to be asked for.
@@ -254,8 +271,7 @@ impl Subscription {
                 tracked.demand != Demand::Answered
                     || tracked.sent.as_ref() != Some(desired.version())
             }
-            // Removing an extension configuration answers live traffic with 500 (envoy#32823).
-            (Some(_), None) if resource_type == ResourceType::ExtensionConfig => false,
+            (Some(_), None) if !self.can_tell_absence(resource_type) => false,
             (Some(tracked), None) => {
                 tracked.demand == Demand::Asked || tracked.sent.is_some() || tracked.acked.is_some()
             }

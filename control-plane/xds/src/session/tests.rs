@@ -8,6 +8,7 @@ mod random;
 mod shortcuts;
 mod standing;
 mod subscribing;
+mod world;
 
 use std::{
     collections::BTreeMap,
@@ -206,13 +207,7 @@ impl Peer {
 }
 
 fn plain(resource_type: ResourceType) -> DeltaRequest {
-    DeltaRequest {
-        resource_type,
-        subscribe: Vec::new(),
-        unsubscribe: Vec::new(),
-        initial_versions: BTreeMap::new(),
-        answer: None,
-    }
+    DeltaRequest::nothing(resource_type)
 }
 
 const NOTHING: [String; 0] = [];

@@ -81,6 +81,25 @@ pub fn route(name: &str, revision: u32) -> Resource {
     .expect("a resource")
 }
 
+/// How an Envoy of that name describes itself.
+pub fn node(id: &str) -> Node {
+    let version = SemanticVersion {
+        major_number: 1,
+        minor_number: 40,
+        patch: 0,
+    };
+    Node {
+        id: id.to_owned(),
+        cluster: "test".to_owned(),
+        user_agent_name: "envoy".to_owned(),
+        user_agent_version_type: Some(UserAgentVersionType::UserAgentBuildVersion(BuildVersion {
+            version: Some(version),
+            metadata: None,
+        })),
+        ..Node::default()
+    }
+}
+
 /// A publisher that is served.
 pub struct Running {
     pub publisher: Publisher,
@@ -145,6 +164,11 @@ impl Running {
         self.server.await.expect("no panic").expect("no error");
     }
 
+    /// The address, as clients call the server by it.
+    pub fn authority(&self) -> Option<&str> {
+        self.address.strip_prefix("http://")
+    }
+
     pub async fn channel(&self) -> Channel {
         let endpoint = Channel::from_shared(self.address.clone()).expect("an address");
         in_time(endpoint.connect()).await.expect("connected")
@@ -198,24 +222,8 @@ impl Client {
     }
 
     pub fn request(&self, type_url: &str) -> DeltaDiscoveryRequest {
-        let version = SemanticVersion {
-            major_number: 1,
-            minor_number: 40,
-            patch: 0,
-        };
         DeltaDiscoveryRequest {
-            node: Some(Node {
-                id: self.id.clone(),
-                cluster: "test".to_owned(),
-                user_agent_name: "envoy".to_owned(),
-                user_agent_version_type: Some(UserAgentVersionType::UserAgentBuildVersion(
-                    BuildVersion {
-                        version: Some(version),
-                        metadata: None,
-                    },
-                )),
-                ..Node::default()
-            }),
+            node: Some(node(&self.id)),
             type_url: type_url.to_owned(),
             ..DeltaDiscoveryRequest::default()
         }

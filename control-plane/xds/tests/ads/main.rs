@@ -1,16 +1,16 @@
-//! The service over a real connection, with a client of the incremental protocol.
+//! The services over a real connection, with clients of both variants of the protocol.
 
 mod client;
+mod client_status;
+mod hostile;
+mod world;
+mod world_client;
 
 use std::{sync::Arc, time::Duration};
 
 use client::{Client, Running, cluster, in_time, route, snapshot, until};
 use envoy_types::pb::envoy::{
-    config::core::v3::Node,
-    service::discovery::v3::{
-        DeltaDiscoveryRequest, DiscoveryRequest,
-        aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
-    },
+    config::core::v3::Node, service::discovery::v3::DeltaDiscoveryRequest,
 };
 use tonic::Code;
 use xds::{ConnectionState, DeliveryState, Generation, Newcomers, Publisher, ResourceType};
@@ -257,18 +257,6 @@ async fn it_is_not_disturbed_by_a_type_that_is_not_distributed() {
     client.send(client.request(secrets)).await;
     client.subscribe(ResourceType::Cluster, &[]).await;
     assert_eq!(client.receive().await.resources[0].name, "a");
-}
-
-#[tokio::test]
-async fn it_refuses_the_state_of_the_world_protocol_and_says_what_to_do() {
-    let running = Running::start().await;
-    let channel = running.channel().await;
-    let refused = AggregatedDiscoveryServiceClient::new(channel)
-        .stream_aggregated_resources(tokio_stream::pending::<DiscoveryRequest>())
-        .await
-        .expect_err("refused");
-    assert_eq!(refused.code(), Code::Unimplemented);
-    assert!(refused.message().contains("DELTA_GRPC"), "{refused}");
 }
 
 #[tokio::test]

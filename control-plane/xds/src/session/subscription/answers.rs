@@ -44,11 +44,20 @@ impl Subscription {
         };
         self.pace = Pace::Answering;
         let lost: Vec<_> = self.overdue.drain(..older).collect();
+        let after_silence = !lost.is_empty();
         self.repeat(resource_type, lost);
         match (answer.rejection, outstanding.resources.as_slice()) {
             (None, resources) => {
                 for resource in resources {
                     self.acknowledged(resource_type, resource, now);
+                }
+                self.set_was_acknowledged(resources);
+            }
+            (Some(message), resources) if self.is_sent_whole() => {
+                // The set went out again since, and the answer to that one will say more.
+                let is_outdated = !is_in_time && self.in_flight.is_some();
+                if !is_outdated {
+                    self.set_was_rejected(resources, &message, after_silence, now);
                 }
             }
             (Some(message), [resource]) => self.was_rejected(resource, message, now),
@@ -58,7 +67,7 @@ impl Subscription {
         }
     }
 
-    fn was_rejected(&mut self, resource: &Arc<Resource>, message: String, now: Instant) {
+    pub(super) fn was_rejected(&mut self, resource: &Arc<Resource>, message: String, now: Instant) {
         let name = Arc::clone(resource.name());
         let Some(tracked) = self.tracked.get_mut(&name) else {
             return;
@@ -209,7 +218,9 @@ impl Subscription {
             return;
         };
         self.pace = Pace::Stalled;
-        if let [resource] = outstanding.resources.as_slice()
+        if self.is_sent_whole() {
+            self.set_was_not_answered(&outstanding.resources, now);
+        } else if let [resource] = outstanding.resources.as_slice()
             && let Some(tracked) = self.tracked.get_mut(resource.name())
             && tracked.sent.as_ref() == Some(resource.version())
         {
@@ -217,8 +228,7 @@ impl Subscription {
             tracked.since = now;
             // A late acknowledgement of an earlier sending may have come since.
             self.unheard.insert(Arc::clone(resource.name()));
-        }
-        if outstanding.resources.len() > 1 {
+        } else if outstanding.resources.len() > 1 {
             self.split(&outstanding, "");
         }
         if self.overdue.len() == OVERDUE_KEPT {

@@ -4,7 +4,7 @@ mod envoy;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use envoy::Envoy;
+use envoy::{Envoy, Variant};
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use crate::{
@@ -64,6 +64,10 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn variant() -> impl Strategy<Value = Variant> {
+    prop_oneof![Just(Variant::Incremental), Just(Variant::World)]
+}
+
 fn resources(names: [u8; 5], versions: [u8; 15]) -> Vec<Resource> {
     let mut all = Vec::new();
     for (place, resource_type) in ResourceType::ALL.into_iter().enumerate() {
@@ -104,8 +108,8 @@ fn resource(resource_type: ResourceType, name: &str, version: u32) -> Resource {
 
 proptest! {
     #[test]
-    fn it_converges_whatever_happens(events in vec(event(), 0..120)) {
-        let mut envoy = Envoy::new();
+    fn it_converges_whatever_happens(variant in variant(), events in vec(event(), 0..120)) {
+        let mut envoy = Envoy::new(variant);
         for event in events {
             envoy.take_place(event);
         }
@@ -122,7 +126,7 @@ proptest! {
             prop_assert_eq!(envoy.has.get(&key), Some(wanted.version()), "{:?}", key);
         }
         for (resource_type, name) in envoy.has.keys() {
-            let kept = *resource_type == ResourceType::ExtensionConfig;
+            let kept = !envoy.can_be_told_of_absence(*resource_type);
             prop_assert!(kept || &**name != "c", "{} {} was not removed", resource_type, name);
         }
     }
@@ -130,8 +134,11 @@ proptest! {
     /// After rejections, publishing what was accepted before makes it effective, in spite of the
     /// hash that Envoy remembers.
     #[test]
-    fn it_makes_effective_again_what_was_good_before_a_rejection(rejections in 1..4_u32) {
-        let mut envoy = Envoy::new();
+    fn it_makes_effective_again_what_was_good_before_a_rejection(
+        variant in variant(),
+        rejections in 1..4_u32,
+    ) {
+        let mut envoy = Envoy::new(variant);
         envoy.subscribe(ResourceType::ExtensionConfig, "a");
         let good = snapshot("good", [extension("a", "good")]);
         envoy.publish(&good);
@@ -150,6 +157,7 @@ proptest! {
     /// With an Envoy that answers, soon or late, traffic never meets a cluster that is not there.
     #[test]
     fn it_never_lets_a_route_name_a_missing_cluster(
+        variant in variant(),
         publishes in vec((0..3_usize, vec(any::<Index>(), 0..12)), 1..12),
     ) {
         let to = |target: &str| snapshot(target, [
@@ -166,7 +174,7 @@ proptest! {
                 (extension("e", name).version().clone(), name),
             ])
             .collect();
-        let mut envoy = Envoy::new();
+        let mut envoy = Envoy::new(variant);
         envoy.publish(&to(NAMES[0]));
         for name in NAMES {
             envoy.subscribe(ResourceType::Endpoints, name);

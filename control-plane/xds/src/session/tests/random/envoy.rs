@@ -13,7 +13,9 @@ use super::{
 use crate::{
     DeliveryState, Resource, ResourceType, Snapshot, Version,
     fixtures::snapshot,
-    session::{Answer, DeltaRequest, DeltaResponse, Memory, Process, Session, StreamId},
+    session::{
+        Answer, DeltaRequest, DeltaResponse, Memory, Process, Session, StreamId, WorldRequest,
+    },
 };
 
 pub(super) struct Envoy {
@@ -29,10 +31,20 @@ pub(super) struct Envoy {
     snapshot: Option<Arc<Snapshot>>,
     /// It rejects whatever it is sent.
     is_sick: bool,
+    variant: Variant,
+    /// The version of each type's last response that it accepted.
+    accepted: BTreeMap<ResourceType, Version>,
+}
+
+/// The variant of the protocol that an Envoy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    Incremental,
+    World,
 }
 
 impl Envoy {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(variant: Variant) -> Self {
         let mut envoy = Self {
             session: Session::new(StreamId(0), Memory::default()),
             now: Instant::now(),
@@ -44,6 +56,8 @@ impl Envoy {
             ignored: Vec::new(),
             snapshot: None,
             is_sick: false,
+            variant,
+            accepted: BTreeMap::new(),
         };
         envoy.open();
         envoy
@@ -99,6 +113,7 @@ impl Envoy {
                 let had_something = self.session.has_any(ResourceType::Cluster);
                 self.has.clear();
                 self.looked_at.clear();
+                self.accepted.clear();
                 self.reopen(if had_something {
                     Process::Fresh
                 } else {
@@ -224,6 +239,9 @@ impl Envoy {
     fn work_on(&mut self, response: &DeltaResponse, rejects: bool) -> Option<String> {
         let resource_type = response.resource_type;
         let rejects = rejects || self.is_sick;
+        if self.is_sent_whole(resource_type) {
+            return self.work_on_set(response, rejects);
+        }
         let wanted = response.resources.iter();
         let wanted = wanted.filter(|resource| self.wants(resource_type, resource.name()));
         let wanted: Vec<_> = wanted.map(Arc::clone).collect();
@@ -236,7 +254,38 @@ impl Envoy {
         for name in &response.removed {
             self.has.remove(&(resource_type, Arc::clone(name)));
         }
+        if rejection.is_none()
+            && let Some(version) = &response.set_version
+        {
+            self.accepted.insert(resource_type, version.clone());
+        }
         rejection
+    }
+
+    fn is_sent_whole(&self, resource_type: ResourceType) -> bool {
+        self.variant == Variant::World && resource_type.is_sent_whole()
+    }
+
+    /// Takes a whole set, or nothing of it. What it does not hold is removed.
+    fn work_on_set(&mut self, response: &DeltaResponse, rejects: bool) -> Option<String> {
+        let resource_type = response.resource_type;
+        let key = |resource: &Resource| (resource_type, Arc::clone(resource.name()));
+        let is_new =
+            |resource: &Arc<Resource>| self.has.get(&key(resource)) != Some(resource.version());
+        if rejects && response.resources.iter().any(is_new) {
+            return Some("rejected".to_owned());
+        }
+        self.has.retain(|(of, _), _| *of != resource_type);
+        for resource in &response.resources {
+            self.has.insert(key(resource), resource.version().clone());
+        }
+        self.accepted.extend(
+            response
+                .set_version
+                .clone()
+                .map(|version| (resource_type, version)),
+        );
+        None
     }
 
     /// Applies a resource, or says why not. An extension configuration with the bytes that were
@@ -260,10 +309,27 @@ impl Envoy {
     }
 
     fn request(&mut self, request: DeltaRequest) {
-        self.session
-            .request(request, self.now)
-            .expect("names enough for a test");
+        let taken = match self.variant {
+            Variant::Incremental => self.session.request(request, self.now),
+            Variant::World => {
+                let request = self.with_all_names(request);
+                self.session.world_request(request, self.now)
+            }
+        };
+        taken.expect("names enough for a test");
         self.receive();
+    }
+
+    fn with_all_names(&self, request: DeltaRequest) -> WorldRequest {
+        let resource_type = request.resource_type;
+        let star = resource_type.empty_subscription_is_wildcard();
+        let names = self.subscribed.get(&resource_type).into_iter().flatten();
+        WorldRequest {
+            resource_type,
+            names: names.cloned().chain(star.then(|| "*".into())).collect(),
+            accepted: self.accepted.get(&resource_type).cloned(),
+            answer: request.answer,
+        }
     }
 
     fn receive(&mut self) {
@@ -285,12 +351,18 @@ impl Envoy {
             });
         assert!(!in_flight, "two {resource_type} responses in flight");
         for resource in &response.resources {
-            assert!(response.removed.is_empty());
+            assert!(response.removed.is_empty() || self.is_sent_whole(resource_type));
             assert!(self.wants(resource_type, resource.name()), "nobody asked");
         }
         if resource_type == ResourceType::ExtensionConfig {
             assert!(response.removed.is_empty(), "an extension was removed");
         }
+    }
+
+    /// Whether a response can say of the type that something is no more.
+    pub(super) fn can_be_told_of_absence(&self, resource_type: ResourceType) -> bool {
+        resource_type != ResourceType::ExtensionConfig
+            && (self.variant == Variant::Incremental || self.is_sent_whole(resource_type))
     }
 
     pub(super) fn wants(&self, resource_type: ResourceType, name: &str) -> bool {

@@ -1,0 +1,207 @@
+//! The client status discovery service: where every Envoy stands, as standard tools read it.
+//!
+//! It answers from the fleet's facts, as `GET /api/v1/nodes` does. It never shows contents: those
+//! are the operator's, and Envoy's own dump shows a filter that it rejected as if it ran.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use envoy_types::pb::{
+    envoy::{
+        admin::v3::{ClientResourceStatus, UpdateFailureState},
+        config::core::v3::{Node, node::UserAgentVersionType},
+        service::status::v3::{
+            ClientConfig, ClientStatusRequest, ClientStatusResponse, ConfigStatus,
+            client_config::GenericXdsConfig,
+            client_status_discovery_service_server::ClientStatusDiscoveryService,
+        },
+        r#type::matcher::v3::{NodeMatcher, StringMatcher, string_matcher::MatchPattern},
+    },
+    google::protobuf::Timestamp,
+};
+use futures::StreamExt as _;
+use prost::Message as _;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{DiscoveryServices, ResponseStream, conversation::stopping};
+use crate::{DeliveryState, NodeState, Publisher, ResourceState};
+
+/// The longest answer, in bytes. Clients refuse messages of more than 4 MiB unless told otherwise.
+const MOST_ANSWER_BYTES: usize = 3 << 20;
+
+#[tonic::async_trait]
+impl ClientStatusDiscoveryService for DiscoveryServices {
+    type StreamClientStatusStream = ResponseStream<ClientStatusResponse>;
+
+    async fn stream_client_status(
+        &self,
+        request: Request<Streaming<ClientStatusRequest>>,
+    ) -> Result<Response<Self::StreamClientStatusStream>, Status> {
+        let publisher = self.publisher.clone();
+        let mut closing = publisher.closing();
+        let answers = request
+            .into_inner()
+            .map(move |request| answer(&publisher, &request?))
+            .take_until(async move { stopping(&mut closing).await });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn fetch_client_status(
+        &self,
+        request: Request<ClientStatusRequest>,
+    ) -> Result<Response<ClientStatusResponse>, Status> {
+        answer(&self.publisher, request.get_ref()).map(Response::new)
+    }
+}
+
+fn answer(
+    publisher: &Publisher,
+    request: &ClientStatusRequest,
+) -> Result<ClientStatusResponse, Status> {
+    let matchers = request.node_matchers.iter();
+    let matchers: Vec<NodeIdMatcher> = matchers
+        .map(NodeIdMatcher::try_from)
+        .collect::<Result<_, _>>()?;
+    let is_meant =
+        |id: &str| matchers.is_empty() || matchers.iter().any(|matcher| matcher.matches(id));
+    let mut response = ClientStatusResponse::default();
+    let mut bytes = 0;
+    for node in publisher.states(&|id| is_meant(id.as_str())) {
+        let config = config_of(node);
+        bytes += config.encoded_len();
+        if bytes > MOST_ANSWER_BYTES {
+            return Err(Status::resource_exhausted(
+                "the answer would be larger than clients read: name fewer Envoys by \
+                 `node_matchers`, or ask `GET /api/v1/nodes`",
+            ));
+        }
+        response.config.push(config);
+    }
+    Ok(response)
+}
+
+/// Which `node.id` a request is about.
+#[derive(Debug)]
+struct NodeIdMatcher {
+    pattern: Option<MatchPattern>,
+    ignore_case: bool,
+}
+
+impl TryFrom<&NodeMatcher> for NodeIdMatcher {
+    type Error = Status;
+
+    fn try_from(matcher: &NodeMatcher) -> Result<Self, Status> {
+        if !matcher.node_metadatas.is_empty() {
+            return Err(Status::invalid_argument(
+                "`node_metadatas` is not supported, since no metadata of Envoys is kept: match by \
+                 `node_id`",
+            ));
+        }
+        let Some(StringMatcher {
+            match_pattern,
+            ignore_case,
+        }) = &matcher.node_id
+        else {
+            return Ok(Self {
+                pattern: None,
+                ignore_case: false,
+            });
+        };
+        match match_pattern {
+            Some(MatchPattern::SafeRegex(_) | MatchPattern::Custom(_)) => {
+                Err(Status::invalid_argument(
+                    "`node_id` is matched by `exact`, `prefix`, `suffix` or `contains` alone",
+                ))
+            }
+            pattern => Ok(Self {
+                pattern: pattern.clone(),
+                ignore_case: *ignore_case,
+            }),
+        }
+    }
+}
+
+impl NodeIdMatcher {
+    fn matches(&self, id: &str) -> bool {
+        let folded = |text: &str| match self.ignore_case {
+            true => text.to_lowercase(),
+            false => text.to_owned(),
+        };
+        let id = folded(id);
+        match &self.pattern {
+            Some(MatchPattern::Exact(text)) => id == folded(text),
+            Some(MatchPattern::Prefix(text)) => id.starts_with(&folded(text)),
+            Some(MatchPattern::Suffix(text)) => id.ends_with(&folded(text)),
+            Some(MatchPattern::Contains(text)) => id.contains(&folded(text)),
+            Some(MatchPattern::SafeRegex(_) | MatchPattern::Custom(_)) => false,
+            None => true,
+        }
+    }
+}
+
+fn config_of(state: NodeState) -> ClientConfig {
+    let (name, version) = match state.user_agent.rsplit_once(' ') {
+        Some((name, version)) => (name.to_owned(), Some(version.to_owned())),
+        None => (state.user_agent, None),
+    };
+    ClientConfig {
+        node: Some(Node {
+            id: state.id.as_str().to_owned(),
+            cluster: state.cluster,
+            user_agent_name: name,
+            user_agent_version_type: version.map(UserAgentVersionType::UserAgentVersion),
+            ..Node::default()
+        }),
+        generic_xds_configs: state.resources.into_iter().map(status_of).collect(),
+        ..ClientConfig::default()
+    }
+}
+
+fn status_of(resource: ResourceState) -> GenericXdsConfig {
+    use ClientResourceStatus as Client;
+    let (config_status, client_status) = match &resource.state {
+        DeliveryState::Acked => (ConfigStatus::Synced, Client::Acked),
+        DeliveryState::Pending | DeliveryState::Blocked { .. } => {
+            (ConfigStatus::NotSent, Client::Requested)
+        }
+        DeliveryState::Sent => (ConfigStatus::Stale, Client::Requested),
+        DeliveryState::Rejected { .. } => (ConfigStatus::Error, Client::Nacked),
+        DeliveryState::Unknown => (ConfigStatus::Stale, Client::Unknown),
+    };
+    let text = |version: Option<crate::Version>| {
+        version
+            .map(|version| version.to_string())
+            .unwrap_or_default()
+    };
+    let since = timestamp(resource.since);
+    let error_state = match resource.state {
+        DeliveryState::Rejected { message } => Some(UpdateFailureState {
+            last_update_attempt: since,
+            details: message,
+            version_info: text(resource.sent),
+            ..UpdateFailureState::default()
+        }),
+        DeliveryState::Acked
+        | DeliveryState::Pending
+        | DeliveryState::Sent
+        | DeliveryState::Unknown
+        | DeliveryState::Blocked { .. } => None,
+    };
+    GenericXdsConfig {
+        type_url: resource.resource_type.type_url().to_owned(),
+        name: resource.name.to_string(),
+        version_info: text(resource.acked),
+        last_updated: since,
+        config_status: config_status.into(),
+        client_status: client_status.into(),
+        error_state,
+        ..GenericXdsConfig::default()
+    }
+}
+
+fn timestamp(time: SystemTime) -> Option<Timestamp> {
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp {
+        seconds: since.as_secs().try_into().ok()?,
+        nanos: since.subsec_nanos().try_into().ok()?,
+    })
+}
