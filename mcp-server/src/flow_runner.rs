@@ -26,12 +26,13 @@ use tokio_util::sync::CancellationToken;
 use self::into_postgres::IntoDatabase;
 use crate::pipelines::{Destination, FLOW, Flow, IntoPostgres};
 use crate::postgres::WriteTransaction;
-use crate::services::Services;
+use crate::services::{Services, beside_calls};
 use crate::tools::execute_pipeline::ExecutePipeline;
 use crate::tools::{Registry, Tool as _, ToolFailure};
 
-/// Flows at once: each holds a connection that writes, of which a database has four.
-const AT_ONCE: usize = 4;
+/// Flows at once: each holds a connection that writes. Of the four that a database has, the last is
+/// for callers, so that a fourth flow would wait in vain.
+const AT_ONCE: usize = 3;
 
 /// Renewed every two and a half seconds, after which a flow hears that its run was cancelled; a
 /// database may be away for longer than that.
@@ -171,8 +172,8 @@ fn changes<'a>(
     call: &'a StepCall,
     into: &'a IntoPostgres,
 ) -> Result<IntoDatabase<'a>, ToolFailure> {
-    let (name, owner) = (into.database.as_deref(), call.leased.owner.as_deref());
-    let database = services.databases.get(name, owner)?;
+    let owner = beside_calls(call.leased.owner.as_deref());
+    let database = services.databases.get(into.database.as_deref(), owner)?;
     Ok(IntoDatabase {
         call,
         database,

@@ -3,7 +3,7 @@
 
 use crate::call::Call;
 use crate::jobs::JobFilter;
-use crate::services::{Services, spark_caller};
+use crate::services::{Services, database_caller, spark_caller};
 use crate::spark;
 use crate::tools::ToolFailure;
 
@@ -67,12 +67,12 @@ pub async fn complete(
             names.map(ToOwned::to_owned).collect()
         }
         NameKind::Schema => {
-            let database = services.databases.get(database, call.principal.owner())?;
+            let database = services.databases.get(database, database_caller(call))?;
             let look = database.schema_names(Some(prefix), None, one_more);
             call.unless_cancelled(look).await??
         }
         NameKind::Table => {
-            let database = services.databases.get(database, call.principal.owner())?;
+            let database = services.databases.get(database, database_caller(call))?;
             let look = database.table_names(prefix, one_more);
             call.unless_cancelled(look).await??
         }
@@ -99,17 +99,16 @@ async fn spark_names(
     prefix: &str,
 ) -> Result<Vec<String>, spark::Error> {
     let (spark, caller) = (&services.spark, spark_caller(call));
-    let caller = caller.as_ref();
     let (database, begun) = match prefix.rsplit_once('.') {
         Some((database, begun)) => (Some(database), begun),
         None => (None, prefix),
     };
-    let found = spark.tables(caller, None, database).await?;
+    let found = spark.tables(&caller, None, database).await?;
     let tables = found.tables.into_iter().map(|table| table.name);
     let tables = tables.filter(|name| name.starts_with(begun));
     let Some(database) = database else {
         let views = found.temporary.into_iter().map(|view| view.name);
-        let databases = spark.databases(caller, None).await?;
+        let databases = spark.databases(&caller, None).await?;
         let databases = databases.into_iter().map(|database| format!("{database}."));
         let more = views
             .chain(databases)

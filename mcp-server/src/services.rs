@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use data_folder::default_data_folder;
 
-use crate::call::{Call, CallStatistics};
+use crate::call::{Call, CallStatistics, Claimant};
 use crate::config::{BlockConfig, Config, TaskConfig, ToolSelection};
 use crate::jobs::Jobs;
 use crate::kept_results::{KeptResults, KeptResultsSettings};
 use crate::kept_tasks::{TaskStore, TaskStoreSettings};
 use crate::metrics::Metrics;
 use crate::pipelines::Pipelines;
-use crate::postgres::Databases;
+use crate::postgres::{DatabaseCaller, Databases};
 use crate::spark::{Spark, SparkCaller};
 
 /// The services behind the tools. Making them connects to nothing, so the server starts while they
@@ -91,11 +91,29 @@ pub fn nowhere() -> Config {
     clap::Parser::parse_from(nowhere)
 }
 
-/// The caller of a call, as Spark tells it from others; none of a call without a session.
-pub fn spark_caller(call: &Call) -> Option<SparkCaller> {
-    let session = call.session.clone()?;
-    let account = call.claimant.to_string();
-    Some(SparkCaller { session, account })
+/// The caller of a call, as a database tells it from others.
+pub fn database_caller(call: &Call) -> DatabaseCaller<'_> {
+    DatabaseCaller {
+        name: call.principal.owner(),
+        claimant: &call.claimant,
+    }
+}
+
+/// The caller of a call, as Spark tells it from others.
+pub fn spark_caller(call: &Call) -> SparkCaller {
+    SparkCaller {
+        session: call.session.clone(),
+        claimant: call.claimant.clone(),
+    }
+}
+
+/// The caller of what this server does beside calls, on its own account: the owner of a pipeline
+/// whose flow it runs, or nobody.
+pub fn beside_calls(owner: Option<&str>) -> DatabaseCaller<'_> {
+    DatabaseCaller {
+        name: owner,
+        claimant: &Claimant::Server,
+    }
 }
 
 fn data_folder(config: &Config) -> PathBuf {

@@ -6,7 +6,6 @@
 
 mod answers;
 mod audit_mark;
-mod claimant;
 mod client_log;
 mod deadline;
 mod progress;
@@ -19,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use answers::Answers;
 pub use audit_mark::AuditMark;
-pub use claimant::Claimant;
 pub use client_log::{ClientLog, LogListener, Severity};
 pub use deadline::{Deadline, spell_time};
+pub use fair_shares::Claimant;
 pub use progress::{Progress, ProgressListener};
 pub use statistics::{CallCounts, CallStatistics, RunningCall};
 

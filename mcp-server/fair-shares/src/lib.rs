@@ -10,7 +10,9 @@
 //! beside it; whoever knows more of them bounds each.
 //!
 //! [`Shares`] counts for whoever decides by itself what is taken. A [`Place`] of [`Places`] is
-//! given back when it is dropped.
+//! given back when it is dropped, as is one of [`TieredPlaces`], of which some are kept for those
+//! who cannot do without. For places that are soon free again callers wait in a [`FairQueue`]. A
+//! [`Claimant`] is the caller of the data server as far as it is known.
 //!
 //! ```
 //! use fair_shares::{NoPlace, Places, Taker};
@@ -31,12 +33,19 @@
 //! assert!(places.take(Caller("everybody else"), 2).is_ok());
 //! ```
 
+mod claimant;
 mod places;
+mod queue;
+mod tiered_places;
 
+pub use claimant::Claimant;
 pub use places::{NoPlace, Place, Places, Taker};
+pub use queue::{FairQueue, NoTurn, Turn};
+pub use tiered_places::TieredPlaces;
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The amounts that callers have taken of one thing.
 #[derive(Debug, Clone)]
@@ -99,6 +108,11 @@ impl<Caller: Eq + Hash> Shares<Caller> {
             self.by_caller.remove(caller);
         }
     }
+}
+
+/// Locks what is consistent between any two steps, also where somebody has panicked.
+fn lock<T>(taken: &Mutex<T>) -> MutexGuard<'_, T> {
+    taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Places that are given back when whoever took them drops them.
 
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use crate::Shares;
+use crate::{Shares, lock};
 
 /// A caller who takes places.
 pub trait Taker: Clone + Eq + Hash {
@@ -44,6 +44,19 @@ pub enum NoPlace {
     /// There are some left, and the caller, who is one, has half of what the others leave.
     #[error("the caller has its share of the places")]
     ShareTaken,
+}
+
+impl<Caller: Taker> Shares<Caller> {
+    /// Checks that a caller may have `more`, where there are `most` for all.
+    pub(crate) fn check_room(&self, caller: &Caller, more: u64, most: u64) -> Result<(), NoPlace> {
+        if !self.leave_room(more, most) {
+            return Err(NoPlace::AllTaken);
+        }
+        match caller.is_crowd() || self.have_room(caller, more, most) {
+            true => Ok(()),
+            false => Err(NoPlace::ShareTaken),
+        }
+    }
 }
 
 impl<Caller: Taker> Places<Caller> {
@@ -89,12 +102,7 @@ impl<Caller: Taker> Places<Caller> {
     ) -> Result<Place<Caller>, NoPlace> {
         let count = whole(count);
         let mut taken = lock(&self.taken);
-        if !taken.leave_room(count, most) {
-            return Err(NoPlace::AllTaken);
-        }
-        if !caller.is_crowd() && !taken.have_room(&caller, count, most) {
-            return Err(NoPlace::ShareTaken);
-        }
+        taken.check_room(&caller, count, most)?;
         taken.add(caller.clone(), count);
         Ok(Place {
             taken: Arc::clone(&self.taken),
@@ -112,10 +120,6 @@ impl<Caller: Eq + Hash> Drop for Place<Caller> {
 
 fn whole(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-fn lock<T>(taken: &Mutex<T>) -> MutexGuard<'_, T> {
-    taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

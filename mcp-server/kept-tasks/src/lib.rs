@@ -15,6 +15,7 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
+//! use fair_shares::Claimant;
 //! use kept_tasks::{Beginning, TaskOutcome, TaskState, TaskStore, TaskStoreSettings};
 //!
 //! # let folder = tempfile::tempdir()?;
@@ -26,6 +27,7 @@
 //! }));
 //! let place = store.begin(Beginning {
 //!     owner: Some("ada".to_owned()),
+//!     claimant: Claimant::Named("ada".to_owned()),
 //!     tool: "work".to_owned(),
 //!     changes: false,
 //!     request_bytes: 100,
@@ -50,6 +52,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fair_shares::Claimant;
 use rmcp::model::InputRequests;
 use tokio_util::sync::CancellationToken;
 
@@ -64,9 +67,9 @@ pub struct TaskStoreSettings {
     pub folder: PathBuf,
     /// How long a task is kept from its beginning.
     pub ttl: Duration,
-    /// The most tasks at once; one owner may have half of what the others leave.
+    /// The most tasks at once; one caller may have half of what the others leave.
     pub most: usize,
-    /// The most bytes of all answers, and of the requests of tasks that run; one owner may have
+    /// The most bytes of all answers, and of the requests of tasks that run; one caller may have
     /// half of what the others leave.
     pub quota: u64,
 }
@@ -76,6 +79,8 @@ pub struct TaskStoreSettings {
 pub struct Beginning {
     /// Under whom it is kept; `None` for callers without identity.
     pub owner: Option<String>,
+    /// On whose account it takes a place and bytes.
+    pub claimant: Claimant,
     /// The name of the tool.
     pub tool: String,
     /// Whether its work changes anything: then a caller whose task is lost must look before it
@@ -90,13 +95,13 @@ pub struct Beginning {
 /// Why a call does not become a task.
 #[derive(Debug, thiserror::Error)]
 pub enum NotBegun {
-    /// There are as many tasks as there may be, or as this owner may have.
+    /// There are as many tasks as there may be, or as this caller may have.
     #[error("the caller's share of the {most} tasks that this server keeps is in use")]
     TooMany {
         /// The most tasks at once.
         most: usize,
     },
-    /// The answers and requests of this owner's tasks leave no room for another.
+    /// The answers and requests of this caller's tasks leave no room for another.
     #[error("the caller's share of the {most} bytes that tasks may have is in use")]
     QuotaUsed {
         /// The most bytes of all tasks.

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::shares::Account;
+
 /// When a task began and changed, and how long it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
@@ -76,6 +78,7 @@ pub enum TaskOutcome {
 #[derive(Debug)]
 pub(super) struct TaskRecord {
     pub(super) owner: Option<String>,
+    pub(super) account: Account,
     pub(super) tool: String,
     pub(super) changes: bool,
     pub(super) times: Times,
@@ -86,6 +89,8 @@ pub(super) struct TaskRecord {
 #[derive(Serialize, Deserialize)]
 struct Facts {
     owner: Option<String>,
+    #[serde(default)]
+    account: Account,
     tool: String,
     changes: bool,
     times: Times,
@@ -94,8 +99,9 @@ struct Facts {
 
 /// The one fact by which tasks are counted.
 #[derive(Deserialize)]
-struct Owned {
-    owner: Option<String>,
+struct Counted {
+    #[serde(default)]
+    account: Account,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +132,7 @@ impl TaskRecord {
         });
         let mut bytes = serde_json::to_vec(&Facts {
             owner: self.owner.clone(),
+            account: self.account.clone(),
             tool: self.tool.clone(),
             changes: self.changes,
             times: self.times,
@@ -136,12 +143,12 @@ impl TaskRecord {
         Ok(bytes)
     }
 
-    /// Reads whose task it is, and nothing behind the facts.
-    pub(super) fn read_owner(file: &File) -> io::Result<Option<String>> {
+    /// Reads on whose account the task is, and nothing behind the facts.
+    pub(super) fn read_account(file: &File) -> io::Result<Account> {
         let mut line = Vec::new();
         BufReader::new(file).read_until(b'\n', &mut line)?;
-        let owned: Owned = serde_json::from_slice(&line)?;
-        Ok(owned.owner)
+        let counted: Counted = serde_json::from_slice(&line)?;
+        Ok(counted.account)
     }
 
     /// Reads what [`TaskRecord::to_bytes`] has made.
@@ -165,6 +172,7 @@ impl TaskRecord {
         };
         Ok(Self {
             owner: facts.owner,
+            account: facts.account,
             tool: facts.tool,
             changes: facts.changes,
             times: facts.times,

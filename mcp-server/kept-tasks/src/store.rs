@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::file::{TaskFolder, has_expired};
 use crate::record::{TaskRecord, Times};
 use crate::running::Running;
-use crate::shares::{Owner, TaskShares};
+use crate::shares::{Account, TaskShares};
 use crate::{Beginning, NotBegun, NotKept, TaskState, TaskStoreSettings, TaskView, UnknownTask};
 
 pub use place::{NotAnswered, TaskPlace};
@@ -73,12 +73,15 @@ impl TaskStore {
     pub fn begin(self: &Arc<Self>, beginning: Beginning) -> Result<TaskPlace, NotBegun> {
         // Nobody can guess 122 random bits.
         let id = Uuid::new_v4();
-        self.make_room(&beginning);
+        let account = beginning.claimant.to_string();
+        let request_bytes = beginning.request_bytes;
+        self.make_room(&account, request_bytes);
         let _counting = self.counting.read();
-        self.take_place(id, &beginning)?;
+        self.take_place(id, &account, request_bytes)?;
         let times = Times::beginning_now(self.settings.ttl);
         let record = TaskRecord {
-            owner: beginning.owner.clone(),
+            owner: beginning.owner,
+            account: account.clone(),
             tool: beginning.tool,
             changes: beginning.changes,
             times,
@@ -89,18 +92,12 @@ impl TaskStore {
             Err(error) => {
                 let mut shares = self.used();
                 shares.remove_task(id);
-                shares
-                    .bytes
-                    .remove(&beginning.owner, beginning.request_bytes);
+                shares.bytes.remove(&account, request_bytes);
                 return Err(NotBegun::Disk(error));
             }
         };
-        let Beginning {
-            cancel,
-            request_bytes,
-            ..
-        } = beginning;
-        let running = Arc::new(Running::new(record, cancel, request_bytes, file));
+        let running = Running::new(record, beginning.cancel, request_bytes, file);
+        let running = Arc::new(running);
         self.running().insert(id, Arc::clone(&running));
         Ok(TaskPlace::new(Arc::clone(self), id, running))
     }
@@ -167,10 +164,10 @@ impl TaskStore {
             };
             match removed {
                 Ok(false) => {
-                    let (id, owner) = self.owner_of(&path);
-                    shares.add_task(id, &owner);
+                    let (id, account) = self.account_of(&path);
+                    shares.add_task(id, &account);
                     let bytes = std::fs::metadata(&path).map_or(0, |facts| facts.len());
-                    shares.bytes.add(owner, bytes);
+                    shares.bytes.add(account, bytes);
                 }
                 // Another process may have removed it.
                 Err(error) if error.kind() != io::ErrorKind::NotFound => swept = Err(error),
@@ -178,8 +175,8 @@ impl TaskStore {
             }
         }
         for running in self.running().values() {
-            let owner = running.record.owner.clone();
-            shares.bytes.add(owner, running.request_bytes());
+            let account = running.record.account.clone();
+            shares.bytes.add(account, running.request_bytes());
         }
         *self.used() = shares;
         swept
@@ -224,8 +221,9 @@ impl TaskStore {
     }
 
     /// Looks whether some tasks have expired where there is no place for another.
-    fn make_room(&self, beginning: &Beginning) {
-        if self.has_place(&self.used(), beginning).is_ok() {
+    fn make_room(&self, account: &Account, request_bytes: u64) {
+        let has_place = self.has_place(&self.used(), account, request_bytes);
+        if has_place.is_ok() {
             return;
         }
         if let Err(error) = self.sweep() {
@@ -234,25 +232,27 @@ impl TaskStore {
     }
 
     /// Counts one more task.
-    fn take_place(&self, id: Uuid, beginning: &Beginning) -> Result<(), NotBegun> {
+    fn take_place(&self, id: Uuid, account: &Account, request_bytes: u64) -> Result<(), NotBegun> {
         let mut shares = self.used();
-        self.has_place(&shares, beginning)?;
-        shares.add_task(id, &beginning.owner);
-        shares
-            .bytes
-            .add(beginning.owner.clone(), beginning.request_bytes);
+        self.has_place(&shares, account, request_bytes)?;
+        shares.add_task(id, account);
+        shares.bytes.add(account.clone(), request_bytes);
         Ok(())
     }
 
-    fn has_place(&self, shares: &TaskShares, beginning: &Beginning) -> Result<(), NotBegun> {
+    fn has_place(
+        &self,
+        shares: &TaskShares,
+        account: &Account,
+        request_bytes: u64,
+    ) -> Result<(), NotBegun> {
         let TaskStoreSettings { most, quota, .. } = self.settings;
-        let owner = &beginning.owner;
-        if !shares.have_place(owner, most) {
+        if !shares.have_place(account, most) {
             return Err(NotBegun::TooMany { most });
         }
         // Without it the work would be done for an answer that cannot be kept.
-        let needed = SHORT_END.saturating_add(beginning.request_bytes);
-        if !shares.bytes.have_room(owner, needed, quota) {
+        let needed = SHORT_END.saturating_add(request_bytes);
+        if !shares.bytes.have_room(account, needed, quota) {
             return Err(NotBegun::QuotaUsed { most: quota });
         }
         Ok(())
@@ -262,31 +262,30 @@ impl TaskStore {
     /// `counting`: a sweep between the two steps would count the request for a minute more.
     fn release_request(&self, running: &Running) {
         let bytes = running.take_request_bytes();
-        self.used().bytes.remove(&running.record.owner, bytes);
+        self.used().bytes.remove(&running.record.account, bytes);
     }
 
     /// Takes room for an answer.
-    fn take_bytes(&self, owner: &Owner, bytes: u64) -> Result<(), NotKept> {
+    fn take_bytes(&self, account: &Account, bytes: u64) -> Result<(), NotKept> {
         let most = self.settings.quota;
         let mut shares = self.used();
-        if bytes > SHORT_END && !shares.bytes.have_room(owner, bytes, most) {
+        if bytes > SHORT_END && !shares.bytes.have_room(account, bytes, most) {
             return Err(NotKept::QuotaUsed { most });
         }
-        shares.bytes.add(owner.clone(), bytes);
+        shares.bytes.add(account.clone(), bytes);
         Ok(())
     }
 
-    /// The id of the task that this file is of, and whose it is. A file that cannot be read counts
-    /// among those of callers without identity.
-    fn owner_of(&self, path: &Path) -> (Uuid, Owner) {
+    /// The id of the task that this file is of, and its account.
+    fn account_of(&self, path: &Path) -> (Uuid, Account) {
         let id = path.file_stem().and_then(|stem| stem.to_str());
         let id = id.and_then(|id| id.parse().ok()).unwrap_or_default();
-        let known = self.used().owner(id).cloned();
-        let owner = known.unwrap_or_else(|| {
-            let read = File::open(path).and_then(|file| TaskRecord::read_owner(&file));
+        let known = self.used().account(id).cloned();
+        let account = known.unwrap_or_else(|| {
+            let read = File::open(path).and_then(|file| TaskRecord::read_account(&file));
             read.unwrap_or_default()
         });
-        (id, owner)
+        (id, account)
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Running>>> {

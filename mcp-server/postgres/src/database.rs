@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use config::{CallerRoles, PostgresConfig, Secret, SslMode};
+use fair_shares::Claimant;
 use results::Limits;
 use tokio::time::Instant;
 
@@ -32,8 +33,19 @@ pub struct Database {
     shared: Arc<SharedDatabase>,
     /// The role of the caller; `None` where callers have no roles, or it is not known who calls.
     role: Option<Arc<str>>,
+    /// On whose account sessions are taken.
+    claimant: Claimant,
     /// The time that a caller gives to its calls.
     time: Option<Duration>,
+}
+
+/// Whoever asks a database for something.
+#[derive(Debug, Clone, Copy)]
+pub struct DatabaseCaller<'a> {
+    /// The name of the caller, by which the operator gives it a role; none where nobody named it.
+    pub name: Option<&'a str>,
+    /// On whose account sessions are taken.
+    pub claimant: &'a Claimant,
 }
 
 impl Deref for Database {
@@ -169,6 +181,7 @@ impl Database {
         Ok(Self {
             shared: Arc::new(shared),
             role: None,
+            claimant: Claimant::Server,
             time: None,
         })
     }
@@ -177,14 +190,18 @@ impl Database {
     ///
     /// # Errors
     /// The operator has given this caller no role ([`Error::NoRole`]).
-    pub fn for_caller(&self, caller: Option<&str>) -> Result<Self, Error> {
+    pub fn for_caller(&self, caller: DatabaseCaller<'_>) -> Result<Self, Error> {
         let role = match &self.caller_roles {
             None => None,
-            Some(roles) => Some(roles.role_of(caller).ok_or_else(|| self.no_role())?.into()),
+            Some(roles) => {
+                let role = roles.role_of(caller.name);
+                Some(role.ok_or_else(|| self.no_role())?.into())
+            }
         };
         Ok(Self {
             shared: Arc::clone(&self.shared),
             role,
+            claimant: caller.claimant.clone(),
             time: self.time,
         })
     }
@@ -201,6 +218,15 @@ impl Database {
         }
     }
 
+    /// The database as this server itself sees it under the same role: for what it looks up once
+    /// for many callers, so that it is on no caller's account.
+    pub(super) fn for_all_callers(&self) -> Self {
+        Self {
+            claimant: Claimant::Server,
+            ..self.clone()
+        }
+    }
+
     /// When the time is over that the caller gives a call; `None` where it gives none.
     pub(super) fn callers_time(&self, begun: Instant) -> Option<Instant> {
         begun.checked_add(self.time?)
@@ -211,11 +237,11 @@ impl Database {
         self.role.as_ref()
     }
 
-    /// A session of a pool of this database, under the caller's role.
+    /// A session of a pool of this database, on the caller's account and under its role.
     pub(super) async fn lease(&self, pool: &SessionPool) -> Result<Lease, Error> {
         match (&self.caller_roles, &self.role) {
             (Some(_), None) => Err(self.no_role()),
-            (_, role) => pool.lease(role.as_deref(), self.time).await,
+            (_, role) => pool.lease(&self.claimant, role.as_deref(), self.time).await,
         }
     }
 

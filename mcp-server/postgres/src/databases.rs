@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use config::PostgresConfig;
 
 use super::error::UnknownDatabase;
-use super::{Database, Error};
+use super::{Database, DatabaseCaller, Error};
 
 /// The databases of this server, by name. The one of the POSTGRES_* settings is always there.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Databases {
     /// # Errors
     /// No database has this name ([`Error::UnknownDatabase`]), or the operator has given this
     /// caller no role there ([`Error::NoRole`]).
-    pub fn get(&self, name: Option<&str>, caller: Option<&str>) -> Result<Database, Error> {
+    pub fn get(&self, name: Option<&str>, caller: DatabaseCaller<'_>) -> Result<Database, Error> {
         let name = name.unwrap_or(PostgresConfig::FIRST);
         let database = self.by_name.get(name).ok_or_else(|| UnknownDatabase {
             name: name.to_owned(),
@@ -51,7 +51,7 @@ impl Databases {
     }
 
     /// The databases in which a caller may do anything, in the order of their names.
-    pub fn of_caller(&self, caller: Option<&str>) -> impl Iterator<Item = Database> {
+    pub fn of_caller(&self, caller: DatabaseCaller<'_>) -> impl Iterator<Item = Database> {
         self.all()
             .filter_map(move |one| one.for_caller(caller).ok())
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use fair_shares::NoTurn;
 use results::SinkError;
 
 use super::changed_table::ChangedTable;
@@ -38,9 +39,9 @@ pub enum Error {
     /// No session could be opened.
     #[error(transparent)]
     NotOpened(#[from] NotOpened),
-    /// All sessions are in use.
+    /// All sessions that the caller may have are in use.
     #[error(transparent)]
-    Busy(#[from] Busy),
+    Busy(#[from] NoTurn),
     /// The pool gives no session, for a reason of its own.
     #[error("no connection to PostgreSQL is to be had")]
     NoSession(String),
@@ -123,23 +124,6 @@ pub struct UnknownDatabase {
     pub name: String,
     /// The names there are.
     pub known: Vec<String>,
-}
-
-/// Why no session of a pool is free.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "all {most} connections for {purpose} are busy; the call waited {waited_seconds} s in the \
-     queue, where {waiting} more wait"
-)]
-pub struct Busy {
-    /// The sessions that the pool may have.
-    pub most: usize,
-    /// The work that the pool is for.
-    pub purpose: &'static str,
-    /// How long the call waited.
-    pub waited_seconds: u64,
-    /// How many calls wait still.
-    pub waiting: usize,
 }
 
 /// The advice where PostgreSQL will be there again without anybody's doing.

@@ -34,9 +34,9 @@ pub use catalogue::{
     TableDescription, TableFilter, TableKey, TableKind, TableName, TableSummary, UniqueConstraint,
 };
 pub use changed_table::ChangedTable;
-pub use database::{Database, SharedDatabase};
+pub use database::{Database, DatabaseCaller, SharedDatabase};
 pub use databases::Databases;
-pub use error::{Busy, Error, NotOpened, ROLE_REMEDY, SOON, UnknownDatabase};
+pub use error::{Error, NotOpened, ROLE_REMEDY, SOON, UnknownDatabase};
 pub use judge::{FunctionRefused, Refused};
 pub use new_table::{NewColumn, NewForeignKey, NewTable, NewTableError, OnDelete};
 pub use parameters::InvalidParameters;

@@ -1,5 +1,8 @@
 //! The sessions that calls borrow, and what becomes of one afterwards.
 //!
+//! Each caller has a fair share of the sessions of a pool: a queue stands before it, and whoever
+//! has a turn there finds a session or room for another.
+//!
 //! A session goes back when its transaction is known to have been rolled back and nothing that ran
 //! in it can have left traces; in every other case it is cancelled and closed.
 
@@ -10,11 +13,12 @@ use deadpool::Runtime;
 use deadpool::managed::{
     self, Metrics, Object, PoolError, RecycleError, RecycleResult, TimeoutType, Timeouts,
 };
+use fair_shares::{Claimant, FairQueue, Turn};
 use futures::future::join_all;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::error::{Busy, Error, NotOpened};
+use super::error::{Error, NotOpened};
 use super::session::{OpenError, Session, SessionSettings};
 use super::wire::{self, ConnectError, Login};
 
@@ -33,6 +37,8 @@ const LONGEST_ROLLBACK: Duration = Duration::from_secs(10);
 /// Sessions of one purpose.
 pub(super) struct SessionPool {
     sessions: managed::Pool<Opener>,
+    /// The line of those who wait for a session, as long as the pool is large.
+    queue: FairQueue<Claimant>,
     purpose: &'static str,
 }
 
@@ -93,29 +99,33 @@ impl SessionPool {
                 .max_size(most)
                 .runtime(Runtime::Tokio1)
                 .build()?,
+            queue: FairQueue::new(format!("connections for {purpose}"), most),
             purpose,
         })
     }
 
-    /// A session, as soon as one is free, under a role where one is named. The wait in line comes
-    /// before the time of what is to run in it, and is no longer than `time`; nor is the opening of
-    /// a session, with which that time begins.
+    /// A session, as soon as it is this caller's turn, under a role where one is named. The wait in
+    /// line comes before the time of what is to run in it, and is no longer than `time`; nor is the
+    /// opening of a session, with which that time begins.
     pub(super) async fn lease(
         &self,
+        claimant: &Claimant,
         role: Option<&str>,
         time: Option<Duration>,
     ) -> Result<Lease, Error> {
-        let patience = self.patience(time);
+        let turn = self.queue.enter(claimant, self.patience(time)).await?;
         let opening = OpeningTime::of(time);
         let timeouts = Timeouts {
-            wait: Some(patience),
+            // Whoever has a turn has a place in the pool.
+            wait: Some(Duration::ZERO),
             create: Some(opening.most),
             recycle: None,
         };
         let mut lease = match Box::pin(self.sessions.timeout_get(&timeouts)).await {
-            Ok(session) => Lease::of(session),
-            Err(PoolError::Timeout(TimeoutType::Wait)) => return Err(self.busy(patience).into()),
-            Err(PoolError::Timeout(_)) => return Err(self.not_opened(opening.over())),
+            Ok(session) => Lease::of(session, turn),
+            Err(PoolError::Timeout(TimeoutType::Create)) => {
+                return Err(self.not_opened(opening.over()));
+            }
             Err(PoolError::Backend(cause)) => return Err(self.not_opened(cause)),
             Err(error) => return Err(Error::NoSession(error.to_string())),
         };
@@ -131,7 +141,10 @@ impl SessionPool {
 
     /// Opens so many sessions at once; they stay open for those who come.
     pub(super) async fn open(&self, count: usize) -> Result<(), Error> {
-        let leases = join_all((0..count).map(|_| self.lease(None, None))).await;
+        // Those who come meanwhile wait for an opening at most, as without this: no session is
+        // left free for them.
+        let everybody = Claimant::Unknown;
+        let leases = join_all((0..count).map(|_| self.lease(&everybody, None, None))).await;
         for lease in leases {
             lease?.give_back();
         }
@@ -146,7 +159,7 @@ impl SessionPool {
             most: status.max_size,
             open: status.size,
             idle: status.available,
-            waiting: status.waiting,
+            waiting: self.queue.waiting(),
         }
     }
 
@@ -162,16 +175,6 @@ impl SessionPool {
         let settings = &self.sessions.manager().settings;
         let most = QUEUE_TIMEOUT.min(settings.statement_timeout);
         time.map_or(most, |time| time.min(most))
-    }
-
-    fn busy(&self, waited: Duration) -> Busy {
-        let status = self.sessions.status();
-        Busy {
-            most: status.max_size,
-            purpose: self.purpose,
-            waited_seconds: waited.as_secs(),
-            waiting: status.waiting,
-        }
     }
 }
 
@@ -208,10 +211,12 @@ pub(super) struct Lease {
     is_clean: bool,
     /// When the place in line was reached: before the session was opened, where that was needed.
     pub(super) begun: Instant,
+    /// Dropped behind the session: the next in line finds its place in the pool.
+    _turn: Turn<Claimant>,
 }
 
 impl Lease {
-    fn of(session: Object<Opener>) -> Self {
+    fn of(session: Object<Opener>, turn: Turn<Claimant>) -> Self {
         let is_new = Object::metrics(&session).recycle_count == 0;
         let begun = match is_new {
             true => session.opening_begun(),
@@ -221,6 +226,7 @@ impl Lease {
             session: Some(session),
             is_clean: false,
             begun,
+            _turn: turn,
         }
     }
 

@@ -64,7 +64,7 @@ impl Spark {
     /// There is no such catalogue, or Spark cannot be reached ([`Error`]).
     pub async fn databases(
         &self,
-        caller: Option<&SparkCaller>,
+        caller: &SparkCaller,
         catalog: Option<&str>,
     ) -> Result<Vec<String>, Error> {
         let statement = match catalog {
@@ -89,7 +89,7 @@ impl Spark {
     /// There is no such database, or Spark cannot be reached ([`Error`]).
     pub async fn tables(
         &self,
-        caller: Option<&SparkCaller>,
+        caller: &SparkCaller,
         catalog: Option<&str>,
         database: Option<&str>,
     ) -> Result<TablesOfDatabase, Error> {
@@ -122,7 +122,7 @@ impl Spark {
     /// There is no such table, or Spark cannot be reached ([`Error`]).
     pub async fn describe_table(
         &self,
-        caller: Option<&SparkCaller>,
+        caller: &SparkCaller,
         name: &SparkTableName,
     ) -> Result<SparkTableDescription, Error> {
         let sql = format!("DESCRIBE TABLE EXTENDED {} AS JSON", name.quoted());
@@ -145,7 +145,7 @@ impl Spark {
     /// The description that every Spark and every catalogue can give.
     async fn describe_briefly(
         &self,
-        caller: Option<&SparkCaller>,
+        caller: &SparkCaller,
         name: &SparkTableName,
     ) -> Result<SparkTableDescription, Error> {
         let table = CatType::GetTable(pb::GetTable {
@@ -164,11 +164,7 @@ impl Spark {
     }
 
     /// The rows of a statement that this program writes.
-    async fn ask(
-        &self,
-        caller: Option<&SparkCaller>,
-        statement: Statement,
-    ) -> Result<Vec<Value>, Error> {
+    async fn ask(&self, caller: &SparkCaller, statement: Statement) -> Result<Vec<Value>, Error> {
         let mut rows = JsonRows::new(LARGEST_ANSWER);
         let statement = Author::Ourselves(statement);
         let run = self.run_to_its_end(self.access, caller, statement, Sink::Rows(&mut rows));

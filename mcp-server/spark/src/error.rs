@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
+use fair_shares::NoTurn;
 use results::SinkError;
 use spark_rows::UnsupportedType;
 
 use super::connect::ConnectError;
-use super::queue::QueueFull;
 use super::sessions::SessionError;
 
 /// Why a statement has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Too many other statements run.
+    /// Too many other statements run, of all callers or of this one.
     #[error(transparent)]
-    Queue(#[from] QueueFull),
+    Queue(#[from] NoTurn),
     /// There is no session to run it in.
     #[error(transparent)]
     Session(#[from] SessionError),

@@ -43,7 +43,6 @@ pub use collect::Sink;
 pub use error::Error;
 pub use inserting::{InsertError, TableInsert};
 pub use plain_query::is_plain_query;
-pub use queue::QueueFull;
 pub use sessions::{SessionError, SparkCaller};
 
 /// The user that statements run as while callers have no identity.
@@ -101,20 +100,20 @@ impl Spark {
         })
     }
 
-    /// Runs a statement to its end, or until the sink is full. `caller` is the session that asks,
-    /// if it has one: where statements may write, its settings and temporary views are its own, and
-    /// without a session a statement that makes such is refused.
+    /// Runs a statement to its end, or until the sink is full. Where statements may write, the
+    /// settings and temporary views of the caller's session are its own, and without a session a
+    /// statement that makes such is refused.
     /// Dropping the future interrupts the statement in Spark.
     ///
     /// # Errors
     /// Spark refuses the statement or cannot be reached, or the sink fails ([`Error`]).
     pub async fn run(
         &self,
-        caller: Option<&SparkCaller>,
+        caller: &SparkCaller,
         statement: Statement,
         sink: Sink<'_>,
     ) -> Result<Written, Error> {
-        if let (Access::Write, None) = (self.access, caller)
+        if let (Access::Write, None) = (self.access, &caller.session)
             && let Some(changed) = changed_of_session(&words(statement.sql()))
         {
             return Err(Error::NeedsSession(changed));
@@ -131,13 +130,14 @@ impl Spark {
     /// Spark refuses the statement or cannot be reached, or the sink fails ([`Error`]).
     pub async fn run_read(
         &self,
+        caller: &SparkCaller,
         statement: Statement,
         time: Option<Duration>,
         sink: Sink<'_>,
     ) -> Result<Written, Error> {
         let limit = self.statement_timeout;
         let limit = time.map_or(limit, |time| time.min(limit));
-        let run = self.run_to_its_end(Access::Read, None, Author::Caller(statement), sink);
+        let run = self.run_to_its_end(Access::Read, caller, Author::Caller(statement), sink);
         in_time(limit, run).await
     }
 
@@ -160,11 +160,12 @@ impl Spark {
     async fn run_to_its_end(
         &self,
         access: Access,
-        caller: Option<&SparkCaller>,
+        caller: &SparkCaller,
         statement: Author<Statement>,
         mut sink: Sink<'_>,
     ) -> Result<Written, Error> {
-        let _place = self.queue.enter(statement.text().sql()).await?;
+        let sql = statement.text().sql();
+        let _turn = self.queue.enter(&caller.claimant, sql).await?;
         // One row more than is taken tells whether there are more.
         let statement = match sink.most_rows() {
             Some(most) => {
@@ -218,7 +219,7 @@ impl Spark {
 
     async fn write(
         &self,
-        caller: Option<&SparkCaller>,
+        caller: &SparkCaller,
         statement: Statement,
         sink: &mut Sink<'_>,
     ) -> Result<Written, Error> {

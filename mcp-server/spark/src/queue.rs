@@ -1,14 +1,13 @@
 //! The queue of statements: so many run in Spark at once, and the others wait for a moment.
 //!
 //! Spark gives its cores to whoever came first, so that a dozen heavy statements would leave a
-//! small one waiting for as long as they run. SHOW and DESCRIBE need no core; they have places of
-//! their own, as the catalogue has sessions of its own in PostgreSQL.
+//! small one waiting for as long as they run. Each caller has a fair share of the places. SHOW and
+//! DESCRIBE need no core; they have places of their own, as the catalogue has sessions of its own
+//! in PostgreSQL.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use fair_shares::{Claimant, FairQueue, NoTurn, Turn};
 
 /// How long a statement waits for a place: as long as a query of PostgreSQL waits for a session,
 /// and for the same reasons.
@@ -20,92 +19,42 @@ const CATALOGUE_PLACES: usize = 2;
 /// The places in Spark, and those who wait for one.
 #[derive(Debug)]
 pub(super) struct StatementQueue {
-    statements: Places,
-    catalogue: Places,
-}
-
-/// Every place is taken, and none was given up while the call waited.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "all {places} places for {purpose} in Spark are taken; the call waited {} s in the queue, \
-     where {waiting} more wait",
-    patience.as_secs()
-)]
-pub struct QueueFull {
-    places: usize,
-    purpose: &'static str,
+    statements: FairQueue<Claimant>,
+    catalogue: FairQueue<Claimant>,
     patience: Duration,
-    waiting: usize,
-}
-
-#[derive(Debug)]
-struct Places {
-    purpose: &'static str,
-    count: usize,
-    patience: Duration,
-    free: Semaphore,
-    waiting: AtomicUsize,
 }
 
 impl StatementQueue {
     /// A queue for `count` statements at once, in which a call waits for `patience`.
     pub(super) fn new(count: usize, patience: Duration) -> Self {
-        let places = |purpose, count| Places {
-            purpose,
-            count,
-            patience,
-            free: Semaphore::new(count),
-            waiting: AtomicUsize::new(0),
-        };
         Self {
-            statements: places("statements", count),
-            catalogue: places("SHOW and DESCRIBE", CATALOGUE_PLACES),
+            statements: FairQueue::new("places for statements in Spark", count),
+            catalogue: FairQueue::new("places for SHOW and DESCRIBE in Spark", CATALOGUE_PLACES),
+            patience,
         }
     }
 
-    /// Waits until `sql` may run; it gives its place up when the result is dropped.
+    /// Waits until it is this caller's turn to run `sql`; it gives its place up when the result is
+    /// dropped.
     ///
     /// # Errors
-    /// No place becomes free in time ([`QueueFull`]).
-    pub(super) async fn enter(&self, sql: &str) -> Result<SemaphorePermit<'_>, QueueFull> {
-        match asks_the_catalogue_alone(sql) {
-            true => self.catalogue.take().await,
-            false => self.statements.take().await,
-        }
+    /// No place becomes free in time, or too many calls wait already ([`NoTurn`]).
+    pub(super) async fn enter(
+        &self,
+        claimant: &Claimant,
+        sql: &str,
+    ) -> Result<Turn<Claimant>, NoTurn> {
+        let queue = match asks_the_catalogue_alone(sql) {
+            true => &self.catalogue,
+            false => &self.statements,
+        };
+        queue.enter(claimant, self.patience).await
     }
-}
 
-impl Places {
-    async fn take(&self) -> Result<SemaphorePermit<'_>, QueueFull> {
-        if let Ok(place) = self.free.try_acquire() {
-            return Ok(place);
-        }
-        let _counted = Waiting::one_more(&self.waiting);
-        match timeout(self.patience, self.free.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => Err(QueueFull {
-                places: self.count,
-                purpose: self.purpose,
-                patience: self.patience,
-                waiting: self.waiting.load(Ordering::Relaxed).saturating_sub(1),
-            }),
-        }
-    }
-}
-
-/// One call in the queue, counted until it is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn one_more(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    /// How many statements wait that do not ask the catalogue alone.
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
+        self.statements.waiting()
     }
 }
 
@@ -124,14 +73,23 @@ fn asks_the_catalogue_alone(sql: &str) -> bool {
 mod tests {
     use super::*;
     use crate::connect::fake::{Asked, Ending, Fake, Item, Turn};
-    use crate::{Error, Sink, Spark, Statement};
+    use crate::{Error, Sink, Spark, SparkCaller, Statement};
     use results::{JsonRows, Written};
     use std::sync::Arc;
+    use tokio::time::timeout;
 
     async fn run(spark: &Spark, sql: &str) -> Result<Written, Error> {
+        run_as(spark, "ada", sql).await
+    }
+
+    async fn run_as(spark: &Spark, caller: &str, sql: &str) -> Result<Written, Error> {
+        let caller = SparkCaller {
+            session: None,
+            claimant: Claimant::Named(caller.to_owned()),
+        };
         let mut rows = JsonRows::new(spark.limits());
         let sink = Sink::Rows(&mut rows);
-        spark.run(None, Statement::new(sql), sink).await
+        spark.run(&caller, Statement::new(sql), sink).await
     }
 
     #[tokio::test]
@@ -147,7 +105,7 @@ mod tests {
         let refused = run(&spark, "SELECT 1").await.expect_err("no place");
         let said = refused.to_string();
         assert!(
-            said.contains("all 1 places for statements in Spark are taken; the call waited 0 s")
+            said.contains("all 1 places for statements in Spark are busy; the call waited 0 s")
                 && said.contains("where 0 more wait"),
             "{said}"
         );
@@ -159,6 +117,66 @@ mod tests {
         let freed = async { while run(&spark, "SELECT 1").await.is_err() {} };
         let freed = timeout(Duration::from_secs(60), freed).await;
         freed.expect("the place is free again");
+    }
+
+    #[tokio::test]
+    async fn it_runs_a_newcomers_statement_before_those_of_a_caller_who_floods_the_queue() {
+        let done = || Turn::Send(vec![Item::Rows(0, 1), Item::Complete], Ending::Quiet);
+        let endless = Turn::Send(Vec::new(), Ending::Open);
+        let (fake, mut spark) = Fake::serve_spark(vec![endless, done(), done(), done()]).await;
+        spark.queue = StatementQueue::new(1, PATIENCE);
+        let spark = Arc::new(spark);
+        let begin = |caller: &'static str, sql: &'static str| {
+            let spark = Arc::clone(&spark);
+            tokio::spawn(async move { run_as(&spark, caller, sql).await })
+        };
+        let waiting = async |count: usize| {
+            while spark.queue.waiting() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let heavy = begin("ada", "SELECT a FROM heavy");
+        fake.until(|asked| matches!(asked, Asked::Execute { .. }))
+            .await;
+        let mut flood = Vec::new();
+        for more in 1..=2 {
+            flood.push(begin("ada", "SELECT more FROM heavy"));
+            waiting(more).await;
+        }
+        let newcomer = begin("bob", "SELECT 1");
+        waiting(3).await;
+        heavy.abort();
+        for run in flood.into_iter().chain([newcomer]) {
+            run.await.expect("it ends").expect("it has its turn");
+        }
+        let plans: Vec<String> = fake
+            .plans()
+            .iter()
+            .map(|plan| format!("{plan:?}"))
+            .collect();
+        let of_newcomer = plans.iter().position(|plan| plan.contains("SELECT 1"));
+        // Behind one call of the other: that which was running.
+        assert_eq!((plans.len(), of_newcomer), (4, Some(1)), "{plans:?}");
+    }
+
+    #[tokio::test]
+    async fn it_keeps_the_last_place_for_others_while_one_caller_has_the_rest() {
+        let queue = StatementQueue::new(4, Duration::ZERO);
+        let enter = async |caller: &str| {
+            let caller = Claimant::Named(caller.to_owned());
+            queue.enter(&caller, "SELECT 1").await
+        };
+        let mut running = Vec::new();
+        let refused = loop {
+            match enter("ada").await {
+                Ok(turn) => running.push(turn),
+                Err(none) => break none.to_string(),
+            }
+        };
+        assert_eq!(running.len(), 3);
+        let share = "this caller has 3 of the 4 places for statements in Spark";
+        assert!(refused.starts_with(share), "{refused}");
+        assert!(enter("bob").await.is_ok());
     }
 
     #[test]

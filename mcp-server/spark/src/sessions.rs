@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use fair_shares::Claimant;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use tokio::sync::OnceCell;
@@ -28,13 +29,24 @@ const WRITERS: usize = 64;
 /// they are few; of more, the first hear that Spark does not find what they had made.
 const LOST: usize = 1024;
 
-/// A session of a caller, which finds there what its statements have made.
+/// Whoever asks Spark for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SparkCaller {
-    /// The id of the caller's own session.
-    pub session: String,
-    /// The name by which callers are told apart who have many sessions.
-    pub account: String,
+    /// The id of the caller's own session, if it has one: it finds there what its statements have
+    /// made.
+    pub session: Option<String>,
+    /// On whose account places in Spark and sessions are taken.
+    pub claimant: Claimant,
+}
+
+impl SparkCaller {
+    /// This server itself, for its work beside calls.
+    pub fn server() -> Self {
+        Self {
+            session: None,
+            claimant: Claimant::Server,
+        }
+    }
 }
 
 /// The sessions of this process. Cheap to clone.
@@ -84,16 +96,16 @@ impl Writers {
         Some(lost)
     }
 
-    /// The session that makes room for another: of the account that has the most, of those that
+    /// The session that makes room for another: of the caller who has the most, of those that
     /// have one which nobody uses, the one that was idle for longest.
     fn most_dispensable(&self) -> Option<String> {
-        let mut counts = HashMap::<&str, usize>::new();
+        let mut counts = HashMap::<&Claimant, usize>::new();
         for writer in self.open.values() {
-            *counts.entry(&writer.account).or_default() += 1;
+            *counts.entry(&writer.claimant).or_default() += 1;
         }
         let idle = self.open.iter().filter(|(_, writer)| writer.calls == 0);
         let first = idle.max_by_key(|(_, writer)| {
-            let count = counts.get(writer.account.as_str());
+            let count = counts.get(&writer.claimant);
             (count, Reverse(writer.last_used))
         });
         first.map(|(key, _)| key.clone())
@@ -102,7 +114,7 @@ impl Writers {
 
 #[derive(Debug)]
 struct Writer {
-    account: String,
+    claimant: Claimant,
     session: Arc<WriterSession>,
     calls: usize,
     last_used: Instant,
@@ -223,10 +235,7 @@ impl Sessions {
     }
 
     /// The session of `caller`, or one for this call alone.
-    pub(super) async fn writer(
-        &self,
-        caller: Option<&SparkCaller>,
-    ) -> Result<WriterLease, SessionError> {
+    pub(super) async fn writer(&self, caller: &SparkCaller) -> Result<WriterLease, SessionError> {
         let lease = self.lease(caller)?;
         let opening = || self.connect.open_for_writing(&self.user);
         let session = lease.session.opened.get_or_try_init(opening).await?;
@@ -238,9 +247,9 @@ impl Sessions {
         Ok(lease)
     }
 
-    fn lease(&self, caller: Option<&SparkCaller>) -> Result<WriterLease, SessionError> {
-        let key = match caller {
-            Some(caller) => caller.session.clone(),
+    fn lease(&self, caller: &SparkCaller) -> Result<WriterLease, SessionError> {
+        let key = match &caller.session {
+            Some(session) => session.clone(),
             None => format!("call {}", Uuid::new_v4()),
         };
         let mut writers = lock(&self.writers);
@@ -252,9 +261,7 @@ impl Sessions {
             self.close(writers.lose(&first).as_ref());
         }
         let writer = writers.open.entry(key.clone()).or_insert_with(|| Writer {
-            account: caller
-                .map(|caller| caller.account.clone())
-                .unwrap_or_default(),
+            claimant: caller.claimant.clone(),
             session: Arc::default(),
             calls: 0,
             last_used: Instant::now(),
@@ -263,7 +270,7 @@ impl Sessions {
         Ok(WriterLease {
             sessions: self.clone(),
             session: Arc::clone(&writer.session),
-            ends_with_call: caller.is_none(),
+            ends_with_call: caller.session.is_none(),
             key,
         })
     }

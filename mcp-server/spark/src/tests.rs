@@ -2,6 +2,7 @@
 //! run again, and what is told of a failure.
 
 use clap::Parser as _;
+use fair_shares::Claimant;
 use results::JsonRows;
 use tonic::Status;
 
@@ -22,13 +23,13 @@ fn refused(class: &str) -> Turn {
 }
 
 async fn run(spark: &Spark, caller: Option<&str>, sql: &str) -> Result<usize, Error> {
-    let caller = caller.map(|session| SparkCaller {
-        session: session.to_owned(),
-        account: String::new(),
-    });
+    let caller = SparkCaller {
+        session: caller.map(ToOwned::to_owned),
+        claimant: Claimant::Unknown,
+    };
     let mut rows = JsonRows::new(spark.limits());
     let sink = Sink::Rows(&mut rows);
-    let run = spark.run(caller.as_ref(), Statement::new(sql), sink);
+    let run = spark.run(&caller, Statement::new(sql), sink);
     run.await?;
     Ok(rows.row_count())
 }
@@ -210,7 +211,12 @@ async fn it_interrupts_what_takes_longer_than_it_may() {
     let mut rows = JsonRows::new(spark.limits());
     let sink = Sink::Rows(&mut rows);
     let late = spark
-        .run_read(Statement::new("SELECT 1"), Some(short), sink)
+        .run_read(
+            &SparkCaller::server(),
+            Statement::new("SELECT 1"),
+            Some(short),
+            sink,
+        )
         .await;
     assert!(
         matches!(late, Err(Error::OutOfTime { limit }) if limit == short),
@@ -230,7 +236,11 @@ async fn it_asks_for_one_row_more_than_is_taken_and_interrupts_the_rest() {
     let (fake, spark) = Fake::serve_spark(script).await;
     let mut rows = JsonRows::new(spark.limits());
     let written = spark
-        .run(None, Statement::new("SELECT 1"), Sink::Rows(&mut rows))
+        .run(
+            &SparkCaller::server(),
+            Statement::new("SELECT 1"),
+            Sink::Rows(&mut rows),
+        )
         .await
         .expect("rows");
     assert_eq!(rows.row_count(), 10);
@@ -250,8 +260,8 @@ async fn it_ends_a_statement_whose_reader_has_gone_away() {
         let first = read.recv().await;
         assert!(matches!(first, Some(connect::Event::Batch(_))), "{first:?}");
     };
-    let statement = Statement::new("SELECT 1");
-    let run = spark.run_read(statement, None, Sink::Events(events));
+    let (caller, statement) = (SparkCaller::server(), Statement::new("SELECT 1"));
+    let run = spark.run_read(&caller, statement, None, Sink::Events(events));
     let (ended, ()) = tokio::join!(run, reader);
     ended.expect("nobody wants more");
     fake.until(|asked| matches!(asked, Asked::Interrupt { .. }))

@@ -13,7 +13,7 @@ use crate::pipelines::{FileFormat, Flow, LoadMode, Source};
 use crate::results::{FileForm, FileRows};
 use crate::services::Services;
 use crate::spark::connect::Statement;
-use crate::spark::{Sink, TableInsert};
+use crate::spark::{Sink, SparkCaller, TableInsert};
 use crate::tools::ToolFailure;
 
 /// Bytes of the rows that travel with a statement: Spark takes messages of up to 128 MiB, and this
@@ -46,7 +46,9 @@ pub(super) async fn into_spark(
         return Ok(None);
     }
     let look = Statement::of_columns(table);
-    let looked = services.spark.run(None, look, Sink::Rows(&mut nothing));
+    let caller = SparkCaller::server();
+    let sink = Sink::Rows(&mut nothing);
+    let looked = services.spark.run(&caller, look, sink);
     let known = looked.await?.columns;
     let (columns, rows) = texts(source::rows(services, call, flow).await?)?;
     call.progress.tell(StepProgress {
@@ -56,10 +58,8 @@ pub(super) async fn into_spark(
     });
     let statement = insert.of_rows(&columns, &known, &rows)?;
     let mut nothing = FileRows::new(std::io::sink(), FileForm::Objects, 0);
-    let ran = services
-        .spark
-        .run(None, statement, Sink::Rows(&mut nothing));
-    ran.await?;
+    let sink = Sink::Rows(&mut nothing);
+    services.spark.run(&caller, statement, sink).await?;
     Ok(u64::try_from(rows.len()).ok())
 }
 

@@ -10,9 +10,9 @@ use super::files;
 use super::rows::Rows;
 use crate::pipelines::{FileFormat, Flow, Source};
 use crate::results::{FileForm, FileRows, RowSink, Written};
-use crate::services::Services;
-use crate::spark::Sink;
+use crate::services::{Services, beside_calls};
 use crate::spark::connect::{Parameters, Statement};
+use crate::spark::{Sink, SparkCaller};
 use crate::tools::ToolFailure;
 
 /// Bytes of one flow's rows: more would fill a disk that others need, too.
@@ -52,7 +52,7 @@ pub(super) async fn into_rows(
     let mut sink = FileRows::new(BufWriter::new(file), form, MOST_BYTES);
     let read = match &flow.source {
         Some(Source::Postgres { database, .. }) => {
-            let owner = call.leased.owner.as_deref();
+            let owner = beside_calls(call.leased.owner.as_deref());
             let database = services.databases.get(database.as_deref(), owner)?;
             let sql = flow.query().unwrap_or_default();
             let values = values(call, &flow.bind);
@@ -119,8 +119,8 @@ pub(super) async fn run_in_spark(
         return Err(ToolFailure::source_without_query());
     }
     let statement = compose(query).parameters(parameters);
-    let ran = services.spark.run(None, statement, Sink::Rows(sink)).await;
-    Ok(ran?)
+    let (caller, sink) = (SparkCaller::server(), Sink::Rows(sink));
+    Ok(services.spark.run(&caller, statement, sink).await?)
 }
 
 /// The values of these parameters, for `$1`, `$2` … in this order.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fair_shares::{NoPlace, Place, Places};
+use fair_shares::{NoPlace, Place, TieredPlaces};
 use rmcp::model::ErrorData;
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,10 @@ const MOST_SUBSCRIPTIONS: usize = 64;
 /// four such sessions of callers whom nobody tells apart before there is no place for others.
 const MOST_OF_SESSION: usize = 16;
 
+/// Subscriptions that are left for sessions by requests to listen (`subscriptions/listen`), which
+/// no session bounds: as many as one session may have.
+const KEPT_FOR_SESSIONS: usize = MOST_OF_SESSION;
+
 /// The subscription of a session to one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Subscription {
@@ -27,7 +31,7 @@ pub(super) struct Subscription {
 /// The subscriptions that run.
 #[derive(Debug)]
 pub(super) struct Subscriptions {
-    places: Places<Claimant>,
+    places: TieredPlaces<Claimant>,
     /// Those of clients that end them by naming the resource.
     named: Mutex<HashMap<Subscription, CancellationToken>>,
 }
@@ -35,32 +39,20 @@ pub(super) struct Subscriptions {
 impl Default for Subscriptions {
     fn default() -> Self {
         Self {
-            places: Places::new(MOST_SUBSCRIPTIONS),
+            places: TieredPlaces::new(MOST_SUBSCRIPTIONS, KEPT_FOR_SESSIONS),
             named: Mutex::default(),
         }
     }
 }
 
 impl Subscriptions {
-    /// A place for one more of this caller's.
+    /// A place for one more request of this caller's to listen.
     ///
     /// # Errors
     /// There are as many as this server takes, of this caller or of all.
-    pub(super) fn place(&self, caller: Claimant) -> Result<Place<Claimant>, ErrorData> {
-        self.places.take(caller, 1).map_err(|none| {
-            let message = match none {
-                NoPlace::AllTaken => format!(
-                    "this server has {MOST_SUBSCRIPTIONS} subscriptions, which is as many as it \
-                     takes; read the resource again from time to time"
-                ),
-                NoPlace::ShareTaken => format!(
-                    "this caller has its share of the {MOST_SUBSCRIPTIONS} subscriptions that this \
-                     server takes: half of what others leave; end one, or read the resource again \
-                     from time to time"
-                ),
-            };
-            ErrorData::internal_error(message, None)
-        })
+    pub(super) fn listen(&self, caller: Claimant) -> Result<Place<Claimant>, ErrorData> {
+        let place = self.places.take_spare(caller);
+        place.map_err(|none| refuse(none, MOST_SUBSCRIPTIONS - KEPT_FOR_SESSIONS))
     }
 
     /// A place for this one, and the token that ends it; nothing where it runs already.
@@ -86,7 +78,8 @@ impl Subscriptions {
             );
             return Err(ErrorData::internal_error(message, None));
         }
-        let place = self.place(caller)?;
+        let place = self.places.take(caller);
+        let place = place.map_err(|none| refuse(none, MOST_SUBSCRIPTIONS))?;
         let end = CancellationToken::new();
         named.insert(subscription, end.clone());
         Ok(Some((place, end)))
@@ -113,6 +106,22 @@ impl Subscriptions {
     fn named(&self) -> MutexGuard<'_, HashMap<Subscription, CancellationToken>> {
         self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The refusal of a subscription of a kind of which there may be `most`.
+fn refuse(none: NoPlace, most: usize) -> ErrorData {
+    let message = match none {
+        NoPlace::AllTaken => format!(
+            "this server has as many subscriptions as it takes ({most} of this kind at most); read \
+             the resource again from time to time"
+        ),
+        NoPlace::ShareTaken => format!(
+            "this caller has its share of the {most} subscriptions of this kind that this server \
+             takes: half of what others leave; end one, or read the resource again from time to \
+             time"
+        ),
+    };
+    ErrorData::internal_error(message, None)
 }
 
 #[cfg(test)]
@@ -150,7 +159,8 @@ mod tests {
         let others = ["bob", "eve", "joe", "kim", "leo", "mia"].map(all);
         assert!(others.iter().all(|one| !one.is_empty()));
         let refused = begin("zoe", 0).expect_err("no more").message;
-        assert!(refused.starts_with("this server has 64"), "{refused}");
+        let all = "this server has as many subscriptions as it takes (64";
+        assert!(refused.starts_with(all), "{refused}");
         drop(ada);
         assert!(begin("zoe", 0).is_ok());
     }
@@ -177,10 +187,36 @@ mod tests {
             assert_eq!(places.len(), sessions * MOST_OF_SESSION);
             let another = || subscriptions.begin(to("another", 0), caller.clone());
             let refused = another().expect_err("no more").message;
-            assert!(refused.contains("64 subscriptions"), "{refused}");
+            assert!(refused.contains("(64 of this kind") || refused.contains("of the 64"));
             subscriptions.end_session("0");
             places.drain(..MOST_OF_SESSION);
             assert!(another().is_ok());
+        }
+    }
+
+    #[test]
+    fn it_lets_no_caller_listen_more_than_its_share_and_leaves_places_for_sessions() {
+        let most = MOST_SUBSCRIPTIONS - KEPT_FOR_SESSIONS;
+        for (caller, share) in [
+            (named("ada"), most / 2),
+            (Claimant::UnnamedAt([127, 0, 0, 1].into()), most / 2),
+            (Claimant::At([127, 0, 0, 1].into()), most),
+            (Claimant::Unknown, most),
+        ] {
+            let subscriptions = Subscriptions::default();
+            let listen = || subscriptions.listen(caller.clone());
+            let all: Vec<_> = std::iter::from_fn(|| listen().ok()).collect();
+            assert_eq!(all.len(), share, "{caller}");
+            let refused = listen().expect_err("no more").message;
+            assert!(refused.contains("again from time to time"), "{refused}");
+            let of_session: Vec<_> = (0..)
+                .map_while(|uri| subscriptions.begin(to("s", uri), caller.clone()).ok())
+                .collect();
+            assert_eq!(of_session.len(), MOST_OF_SESSION, "{caller}");
+            let other = subscriptions.listen(named("bob"));
+            assert_eq!(other.is_ok(), share < most, "{caller}");
+            drop(all);
+            assert!(listen().is_ok(), "{caller}");
         }
     }
 

@@ -240,6 +240,7 @@ impl McpServer {
         let effect = effect.unwrap_or(Effect::Reads);
         let beginning = Beginning {
             owner: call.principal.owner().map(ToOwned::to_owned),
+            claimant: call.claimant.clone(),
             tool: request.name.to_string(),
             changes: effect != Effect::Reads,
             request_bytes: memory::memory_of(request.arguments.iter().flatten()),

@@ -129,7 +129,7 @@ impl McpServer {
         let incoming = self.incoming(request);
         let line = Line::begin(&incoming, "subscriptions/listen");
         let told = async {
-            let _place = self.subscriptions.place(incoming.claimant.clone())?;
+            let _place = self.subscriptions.listen(incoming.claimant.clone())?;
             let (call, _guards) = self.receive(incoming.clone(), request);
             Watch::new(self, call, context.accepted())
                 .tell(context)

@@ -11,7 +11,7 @@ use crate::config::PostgresConfig;
 use crate::known_names::NameKind;
 use crate::postgres::{Database, FunctionSummary, TableFilter, TableSummary};
 use crate::results::RawJson;
-use crate::services::Services;
+use crate::services::{Services, database_caller};
 use crate::tools::ToolFailure;
 
 /// Tables, and functions, that are told of: a schema with more is paged by `list_tables`.
@@ -46,7 +46,7 @@ impl Resource for PostgresSchema {
         variables: &Variables,
     ) -> Result<Contents, ToolFailure> {
         let name = variables.get("database");
-        let database = services.databases.get(name, call.principal.owner())?;
+        let database = services.databases.get(name, database_caller(call))?;
         let schema = variables.text("schema_name");
         let contents = call.unless_cancelled(look(&database, schema)).await??;
         Ok(Contents::json(&RawJson::of(&json!(contents)), FRESH_FOR))
@@ -62,7 +62,7 @@ impl Resource for PostgresSchema {
         let first = after.map(|after| after.get("database").unwrap_or(default));
         let mut after = after.map(|after| after.text("schema_name"));
         let mut listed = Vec::new();
-        let databases = services.databases.of_caller(call.principal.owner());
+        let databases = services.databases.of_caller(database_caller(call));
         for database in databases.skip_while(|one| first.is_some_and(|first| one.name() != first)) {
             let room = u32::try_from(most - listed.len()).unwrap_or(u32::MAX);
             let look = database.schema_names(None, after.take(), room);

@@ -8,7 +8,7 @@ use crate::config::PostgresConfig;
 use crate::known_names::NameKind;
 use crate::postgres::{Database, TableFilter, TableKey, TableName, TableSummary};
 use crate::results::{JsonRows, Limits, RawObject};
-use crate::services::Services;
+use crate::services::{Services, database_caller};
 use crate::tools::{ToolFailure, missing_table};
 
 /// Rows that are read: enough to see what a table holds. Whoever wants more asks by a query.
@@ -44,7 +44,7 @@ impl Resource for PostgresTable {
         variables: &Variables,
     ) -> Result<Contents, ToolFailure> {
         let name = variables.get("database");
-        let database = services.databases.get(name, call.principal.owner())?;
+        let database = services.databases.get(name, database_caller(call))?;
         let wanted = TableName {
             schema: None,
             table: variables.text("table_name").to_owned(),
@@ -70,7 +70,7 @@ impl Resource for PostgresTable {
             }
         });
         let mut listed = Vec::new();
-        let databases = services.databases.of_caller(call.principal.owner());
+        let databases = services.databases.of_caller(database_caller(call));
         for database in databases.skip_while(|one| first.is_some_and(|first| one.name() != first)) {
             let room = u32::try_from(most - listed.len()).unwrap_or(u32::MAX);
             let after = after.take();

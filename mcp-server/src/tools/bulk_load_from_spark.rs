@@ -15,7 +15,7 @@ use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
 use crate::copy_format::ColumnSummary;
 use crate::postgres::NewTable;
-use crate::services::{Services, spark_caller};
+use crate::services::{Services, database_caller, spark_caller};
 use crate::spark::Sink;
 use crate::spark::connect::Statement;
 use load::{Done, Load};
@@ -132,7 +132,7 @@ impl Tool for BulkLoadFromSpark {
         let read = async {
             let caller = spark_caller(call);
             let sink = Sink::Events(sender);
-            let run = services.spark.run(caller.as_ref(), statement, sink);
+            let run = services.spark.run(&caller, statement, sink);
             run.await.map_err(ToolFailure::from)
         };
         // Whichever fails first ends the other: Spark's statement is interrupted, PostgreSQL's
@@ -159,7 +159,7 @@ impl Arguments {
             _ => Ok(Load {
                 database: services
                     .databases
-                    .get(self.database.as_deref(), call.principal.owner())?,
+                    .get(self.database.as_deref(), database_caller(call))?,
                 call,
                 table: NewTable {
                     schema: self.schema.clone().unwrap_or_else(|| "public".to_owned()),

@@ -11,7 +11,8 @@ use super::{Effect, Output, Tool, ToolFailure, pipeline_view};
 use crate::call::Call;
 use crate::config::Access;
 use crate::pipelines::{Destination, Flow, Pipeline, Source};
-use crate::services::Services;
+use crate::postgres::DatabaseCaller;
+use crate::services::{Services, database_caller};
 
 /// The tool `create_etl_pipeline`: stores a pipeline; nothing runs by it.
 pub struct CreateEtlPipeline;
@@ -104,11 +105,11 @@ impl Tool for CreateEtlPipeline {
         let until = Instant::now() + LOOK_TIME;
         for step in &definition.steps {
             if let Ok(flow) = serde_json::from_value::<Flow>(step.config.clone()) {
-                check(services, call.principal.owner(), &flow)
+                check(services, database_caller(call), &flow)
                     .map_err(|failure| failure.of_stage(&step.name))?;
                 let ahead = LookAhead {
                     services,
-                    caller: call.principal.owner(),
+                    caller: database_caller(call),
                     parameters: &definition.parameters,
                     stage: &step.name,
                     flow: &flow,
@@ -159,7 +160,7 @@ impl Unconfirmed {
         self.emptied.extend(table);
         if let Destination::Postgres(into) = &flow.destination {
             let name = into.database.as_deref();
-            let database = services.databases.get(name, call.principal.owner())?;
+            let database = services.databases.get(name, database_caller(call))?;
             let found = statements_on_every_row(&database, into).await;
             let found = found.iter();
             self.on_every_row
@@ -180,7 +181,7 @@ impl Unconfirmed {
 }
 
 /// Checks that this server, as it is set up, can do a flow at all.
-fn check(services: &Services, caller: Option<&str>, flow: &Flow) -> Result<(), ToolFailure> {
+fn check(services: &Services, caller: DatabaseCaller<'_>, flow: &Flow) -> Result<(), ToolFailure> {
     let is_file = matches!(flow.source, Some(Source::File(_)))
         || matches!(flow.destination, Destination::File(_));
     if is_file && services.pipelines.files().is_none() {

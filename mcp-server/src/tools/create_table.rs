@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
 use crate::postgres::{NewColumn, NewForeignKey, NewTable};
-use crate::services::Services;
+use crate::services::{Services, database_caller};
 
 /// The tool `create_table`: a new table of PostgreSQL.
 pub struct CreateTable;
@@ -111,7 +111,7 @@ impl Tool for CreateTable {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let name = arguments.database.as_deref();
-        let database = services.databases.get(name, call.principal.owner())?;
+        let database = services.databases.get(name, database_caller(call))?;
         let table = NewTable {
             schema: arguments.schema.unwrap_or_else(|| "public".to_owned()),
             name: arguments.table,

@@ -25,7 +25,7 @@ use super::{Effect, Output, Tool as _, ToolFailure};
 use crate::call::Call;
 use crate::postgres::{self, Change, Database, InvalidParameters};
 use crate::results::Limits;
-use crate::services::Services;
+use crate::services::{Services, database_caller, spark_caller};
 use crate::spark::connect::{Parameters, Statement};
 pub(super) use checking::Verdict;
 
@@ -111,7 +111,7 @@ impl DeclaredTool {
         match &self.declaration.engine {
             Engine::Postgres { database, writes } => {
                 let name = database.as_deref();
-                let database = services.databases.get(name, call.principal.owner())?;
+                let database = services.databases.get(name, database_caller(call))?;
                 match writes {
                     true => {
                         let change = self.change(&values, delivery.dry_run.unwrap_or_default());
@@ -239,6 +239,7 @@ impl DeclaredTool {
         let statement = AskedStatement {
             limits: self.limits(services.spark.limits()),
             spark: &services.spark,
+            caller: spark_caller(call),
             right: StatementRight::Read(self.time()),
             statement: self.statement(values, None)?,
             delivery: self.delivery(services, call, asked)?,

@@ -8,7 +8,7 @@ use crate::call::Call;
 use crate::postgres::{self, Change, Changed, Database, Refused};
 use crate::quotes::shorten_name;
 use crate::results::{JsonRows, Limits, TextForModels, WithText};
-use crate::services::Services;
+use crate::services::{Services, database_caller};
 
 /// More rows than that change only where the caller says so: a slip in a condition shows by it.
 pub(super) const MOST_ROWS: u64 = 1000;
@@ -85,7 +85,7 @@ impl Tool for ExecuteDml {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let name = arguments.database.as_deref();
-        let database = services.databases.get(name, call.principal.owner())?;
+        let database = services.databases.get(name, database_caller(call))?;
         let is_rehearsal = arguments.dry_run.unwrap_or_default();
         let change = Change {
             sql: &arguments.sql,

@@ -11,7 +11,7 @@ use super::{Effect, Output, Tool, ToolFailure, database_schema, query_schema};
 use crate::call::Call;
 use crate::postgres::{self, Database};
 use crate::results::{BatchedRows, Limits, RowForm, RowSink, Written};
-use crate::services::Services;
+use crate::services::{Services, database_caller};
 
 /// The tool `execute_query`: one SELECT on PostgreSQL.
 pub struct ExecuteQuery;
@@ -79,7 +79,7 @@ impl Tool for ExecuteQuery {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let name = arguments.database.as_deref();
-        let database = services.databases.get(name, call.principal.owner())?;
+        let database = services.databases.get(name, database_caller(call))?;
         let parameters = arguments.parameters.unwrap_or_default();
         let asked = BlockArguments {
             use_block_transport: arguments.use_block_transport,

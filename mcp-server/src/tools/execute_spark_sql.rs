@@ -120,7 +120,8 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
         };
         let asked = AskedStatement {
             spark: &services.spark,
-            right: StatementRight::Callers(spark_caller(call)),
+            caller: spark_caller(call),
+            right: StatementRight::Callers,
             statement,
             limits: services.spark.limits(),
             delivery: RowDelivery::new(services, call, blocks)?,
@@ -130,10 +131,10 @@ impl<const WRITES: bool> Tool for ExecuteSparkSql<WRITES> {
 }
 
 /// The right that a statement has in Spark.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum StatementRight {
-    /// That of callers' statements, in the session of this caller if it has one.
-    Callers(Option<SparkCaller>),
+    /// That of callers' statements, in the caller's session if it has one.
+    Callers,
     /// It reads, and has this time where that is less than every statement has.
     Read(Option<Duration>),
 }
@@ -141,6 +142,7 @@ pub(super) enum StatementRight {
 /// A statement that a caller asks to have run.
 pub(super) struct AskedStatement<'a> {
     pub(super) spark: &'a Spark,
+    pub(super) caller: SparkCaller,
     pub(super) right: StatementRight,
     pub(super) statement: Statement,
     /// The rows and bytes that it gives where they are not read in blocks.
@@ -173,12 +175,11 @@ impl AskedStatement<'_> {
     async fn run(&self, sink: Sink<'_>) -> Result<Written, ToolFailure> {
         let (listener, heard) = watch::channel(StatementProgress::default());
         let statement = self.statement.clone().telling(listener);
+        let (spark, caller) = (self.spark, &self.caller);
         let run = async {
-            match &self.right {
-                StatementRight::Callers(caller) => {
-                    self.spark.run(caller.as_ref(), statement, sink).await
-                }
-                StatementRight::Read(time) => self.spark.run_read(statement, *time, sink).await,
+            match self.right {
+                StatementRight::Callers => spark.run(caller, statement, sink).await,
+                StatementRight::Read(time) => spark.run_read(caller, statement, time, sink).await,
             }
         };
         Ok(self.delivery.follow_statement(heard, run).await??)

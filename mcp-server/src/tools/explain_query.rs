@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Effect, Output, Tool, ToolFailure, database_schema, query_schema};
 use crate::call::Call;
 use crate::postgres::Plan;
-use crate::services::Services;
+use crate::services::{Services, database_caller};
 
 /// The tool `explain_query`: the plan of one SELECT, which is not run.
 pub struct ExplainQuery;
@@ -69,7 +69,7 @@ impl Tool for ExplainQuery {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let name = arguments.database.as_deref();
-        let database = services.databases.get(name, call.principal.owner())?;
+        let database = services.databases.get(name, database_caller(call))?;
         let explain = database.explain_query(&arguments.sql, arguments.parameters.as_deref());
         let plan = call.unless_cancelled(explain).await??;
         let text = describe(&plan, database.max_cost(), services.text_bytes);

@@ -92,7 +92,7 @@ impl Tool for GetSparkTableSchema {
             table: arguments.table,
         };
         let caller = spark_caller(call);
-        let look = services.spark.describe_table(caller.as_ref(), &name);
+        let look = services.spark.describe_table(&caller, &name);
         match call.unless_cancelled(Box::pin(look)).await? {
             Ok(table) => Ok(output(&table, services.text_bytes)),
             Err(error) if is_missing(&error) => Err(not_found(&name)),

@@ -7,7 +7,7 @@ use super::text_lines::join_within;
 use super::{Effect, Output, Tool, ToolFailure, database_schema, list_tables};
 use crate::call::Call;
 use crate::postgres::{ColumnDescription, MissingTable, TableDescription, TableName};
-use crate::services::Services;
+use crate::services::{Services, database_caller};
 
 /// The tool `get_table_schema`: one table or view of PostgreSQL in full.
 pub struct GetTableSchema;
@@ -95,7 +95,7 @@ impl Tool for GetTableSchema {
         arguments: Arguments,
     ) -> Result<Output, ToolFailure> {
         let name = arguments.database.as_deref();
-        let database = services.databases.get(name, call.principal.owner())?;
+        let database = services.databases.get(name, database_caller(call))?;
         let wanted = TableName {
             schema: arguments.schema,
             table: arguments.table,

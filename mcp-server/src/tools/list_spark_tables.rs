@@ -98,7 +98,7 @@ impl Tool for ListSparkTables {
         };
         let spark = &services.spark;
         let caller = spark_caller(call);
-        let look = spark.page_of_tables(caller.as_ref(), &filter, after, limit);
+        let look = spark.page_of_tables(&caller, &filter, after, limit);
         let page = call.unless_cancelled(Box::pin(look)).await??;
         let lines: Vec<String> = page.tables.iter().map(line).collect();
         let tables: Vec<Value> = page.tables.iter().map(view).collect();

@@ -9,7 +9,7 @@ use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
 use crate::cursor;
 use crate::postgres::{TableFilter, TableKey, TableKind, TableSummary};
-use crate::services::Services;
+use crate::services::{Services, database_caller};
 
 const DEFAULT_LIMIT: u32 = 100;
 const MAX_LIMIT: u32 = 1000;
@@ -93,7 +93,7 @@ impl Tool for ListTables {
         let after = open_cursor(arguments.cursor.as_deref())?;
         let after = after.map(|(schema, name)| TableKey { schema, name });
         let name = arguments.database.as_deref();
-        let database = services.databases.get(name, call.principal.owner())?;
+        let database = services.databases.get(name, database_caller(call))?;
         let filter = TableFilter {
             schema: arguments.schema.as_deref(),
             kind: arguments.kind,

@@ -1,12 +1,19 @@
 //! Several databases by name, and the login that may write.
 
 use clap::Parser as _;
+use mcp_server::call::Claimant;
 use mcp_server::config::Config;
-use mcp_server::postgres::{Databases, Error};
+use mcp_server::postgres::{DatabaseCaller, Databases, Error};
 use serde_json::json;
 
 use crate::database::{Database, PASSWORD, run};
 use crate::server::Server;
+
+/// A caller of whom nothing is known.
+const ANYBODY: DatabaseCaller<'static> = DatabaseCaller {
+    name: None,
+    claimant: &Claimant::Unknown,
+};
 
 /// A server on `first` that also knows `second` as `sales`.
 async fn server_on_both(first: &Database, second: &Database) -> (Server, tempfile::TempDir) {
@@ -104,12 +111,12 @@ async fn it_writes_under_a_login_of_its_own_alone() {
         Databases::new(&config.postgres).expect("good settings")
     };
     let without = flags(&[]);
-    let refused = without.get(None, None).expect("the first").write().await;
+    let refused = without.get(None, ANYBODY).expect("the first").write().await;
     assert!(matches!(refused, Err(Error::ReadOnly { .. })));
 
     let login = ["--postgres-write-user", &writer];
     let databases = flags(&[&login[..], &["--postgres-write-password", PASSWORD]].concat());
-    let notes = databases.get(None, None).expect("the first");
+    let notes = databases.get(None, ANYBODY).expect("the first");
     assert!(notes.check_writable().is_ok());
     const INSERT: &str = "INSERT INTO public.notes VALUES ($1) RETURNING text";
     let mut kept = notes.write().await.expect("a session");

@@ -21,6 +21,7 @@ mod declared_attacks;
 mod declared_tools;
 mod encryption;
 mod event_streams;
+mod fair_places;
 mod foreign_callers;
 mod formats;
 mod health;

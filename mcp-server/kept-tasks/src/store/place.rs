@@ -85,21 +85,22 @@ impl TaskPlace {
     /// Writes down how it ended; then it runs no more. This waits for the disk.
     ///
     /// # Errors
-    /// The answer is too long for its owner's share, or the disk refuses it ([`NotKept`]); the task
-    /// still runs then.
+    /// The answer is too long for its caller's share, or the disk refuses it ([`NotKept`]); the
+    /// task still runs then.
     pub fn end(&self, outcome: TaskOutcome) -> Result<(), NotKept> {
         let _counting = self.store.counting.read();
         self.store.release_request(&self.running);
         let running = &self.running.record;
         let record = TaskRecord {
             owner: running.owner.clone(),
+            account: running.account.clone(),
             tool: running.tool.clone(),
             changes: running.changes,
             times: self.running.times().updated(KEPT_AFTER_END),
             end: Some(outcome),
         };
         let bytes = record.to_bytes().map_err(NotKept::Disk)?.len() as u64;
-        self.store.take_bytes(&running.owner, bytes)?;
+        self.store.take_bytes(&running.account, bytes)?;
         let written = self.store.folder.write(self.id, &record);
         written.map_err(NotKept::Disk)?;
         self.store.running().remove(&self.id);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fair_shares::Claimant;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -38,8 +39,19 @@ fn try_begin_with(
     owner: Option<&str>,
     request_bytes: u64,
 ) -> Result<TaskPlace, NotBegun> {
+    let claimant = Claimant::of(owner, None, true);
+    try_begin_for(store, owner, claimant, request_bytes)
+}
+
+fn try_begin_for(
+    store: &Arc<TaskStore>,
+    owner: Option<&str>,
+    claimant: Claimant,
+    request_bytes: u64,
+) -> Result<TaskPlace, NotBegun> {
     store.begin(Beginning {
         owner: owner.map(ToOwned::to_owned),
+        claimant,
         tool: "work".to_owned(),
         changes: true,
         request_bytes,
@@ -154,7 +166,8 @@ fn it_removes_what_has_expired_beside_what_cannot_be_removed() {
         left.len() == 4 && left.iter().all(|path| path.is_dir()),
         "{left:?}"
     );
-    assert!(brief.used().have_place(&None, 1));
+    let account = Claimant::Unknown.to_string();
+    assert!(brief.used().have_place(&account, 1));
 }
 
 #[test]
@@ -208,6 +221,24 @@ fn it_leaves_half_of_the_free_places_to_others() {
         assert_eq!(begun.len(), most, "{owner:?}");
         places.extend(begun);
     }
+}
+
+#[test]
+fn it_counts_the_tasks_of_callers_without_a_name_by_their_addresses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = || store(&folder, 8, 1 << 20, Duration::from_secs(60));
+    let fill = |store: &Arc<TaskStore>, host: u8| {
+        let claimant = Claimant::of(None, Some([127, 0, 0, host].into()), false);
+        let begin = || try_begin_for(store, None, claimant.clone(), 0).ok();
+        let ended = std::iter::from_fn(begin).map(|place| place.end(answer(0)));
+        ended.filter(Result::is_ok).count()
+    };
+    let before = open();
+    assert_eq!((fill(&before, 1), fill(&before, 2)), (4, 2));
+    // A server that begins anew knows it from the files.
+    let after = open();
+    after.sweep().expect("a disk");
+    assert_eq!((fill(&after, 1), fill(&after, 3)), (0, 1));
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ impl Database {
     /// an answer is fresh can do nothing with it.
     async fn look(&self) -> State {
         let look = || {
-            let database = self.within(Some(FRESH_FOR));
+            let database = self.for_all_callers().within(Some(FRESH_FOR));
             async move {
                 let looked = tokio::time::timeout(FRESH_FOR, database.look_now()).await;
                 looked.ok()?.ok()?

@@ -49,7 +49,7 @@ impl Spark {
     /// There is no such catalogue or database, or Spark cannot be reached ([`Error`]).
     pub async fn page_of_tables(
         &self,
-        caller: Option<&SparkCaller>,
+        caller: &SparkCaller,
         filter: &SparkTableFilter,
         after: Option<SparkPageEnd>,
         most: usize,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::builder::{ListBuilder, StringBuilder};
 use arrow_array::{ArrayRef, BooleanArray, RecordBatch, StringArray};
 use config::Access;
+use fair_shares::Claimant;
 
 use super::*;
 use crate::connect::fake::{Ending, Fake, Item, Turn};
@@ -63,9 +64,15 @@ fn found(tables: &[SparkTable]) -> Vec<(&str, Option<&str>)> {
 async fn it_lists_the_databases_of_a_catalogue_in_order_and_by_their_names() {
     let script = vec![names(&["b", "a"]), names(&["`odd ``name`", "default"])];
     let (fake, spark) = Fake::serve_spark(script).await;
-    let own = spark.databases(None, None).await.expect("the session's");
+    let own = spark
+        .databases(&SparkCaller::server(), None)
+        .await
+        .expect("the session's");
     assert_eq!(own, ["a", "b"]);
-    let named = spark.databases(None, Some("x`; DROP")).await.expect("it");
+    let named = spark
+        .databases(&SparkCaller::server(), Some("x`; DROP"))
+        .await
+        .expect("it");
     assert_eq!(named, ["default", "odd `name"]);
     let asked = format!("{:?}", fake.plans());
     assert!(asked.contains("ListDatabases"), "{asked}");
@@ -82,12 +89,10 @@ async fn it_lists_tables_by_name_and_the_sessions_views_apart() {
     for access in [Access::Read, Access::Write] {
         let (fake, spark) = Fake::serve_spark_with(vec![tables(&rows)], access).await;
         let caller = SparkCaller {
-            session: "a".to_owned(),
-            account: String::new(),
+            session: Some("a".to_owned()),
+            claimant: Claimant::Unknown,
         };
-        let listed = spark
-            .tables(Some(&caller), Some("c"), Some("sales.eu"))
-            .await;
+        let listed = spark.tables(&caller, Some("c"), Some("sales.eu")).await;
         let listed = listed.expect("a database");
         let expected = [("t1", Some("sales.eu")), ("t2", Some("sales.eu"))];
         assert_eq!(found(&listed.tables), expected);
@@ -114,7 +119,10 @@ async fn it_describes_a_table_by_what_spark_tells_in_json() {
     let json = r#"{"table_name": "orders", "namespace": ["sales"], "type": "MANAGED",
         "columns": [{"name": "id", "type": {"name": "bigint"}}]}"#;
     let (fake, spark) = Fake::serve_spark(vec![names(&[json])]).await;
-    let told = spark.describe_table(None, &orders()).await.expect("it is");
+    let told = spark
+        .describe_table(&SparkCaller::server(), &orders())
+        .await
+        .expect("it is");
     assert_eq!(told.table.database.as_deref(), Some("sales"));
     assert_eq!(told.columns[0].type_name, "bigint");
     let asked = format!("{:?}", fake.plans());
@@ -143,7 +151,10 @@ async fn it_describes_a_table_briefly_where_spark_knows_no_json() {
         let table = tables(&[("orders", "sales", "VIEW")]);
         let columns = answer(columns.as_ref().expect("even columns").clone());
         let (_fake, spark) = Fake::serve_spark(vec![refused, table, columns]).await;
-        let told = spark.describe_table(None, &orders()).await.expect("it is");
+        let told = spark
+            .describe_table(&SparkCaller::server(), &orders())
+            .await
+            .expect("it is");
         assert_eq!(told.table.kind, Some(SparkTableKind::View));
         let columns: Vec<_> = told
             .columns
@@ -166,13 +177,18 @@ async fn it_gives_sparks_own_error_for_a_table_that_it_does_not_know() {
     let missing = Turn::Refuse(samples::error(class, "42P01", "not found"));
     let unreadable = || names(&["{"]);
     let (_fake, spark) = Fake::serve_spark(vec![missing, unreadable()]).await;
-    match spark.describe_table(None, &orders()).await {
+    match spark
+        .describe_table(&SparkCaller::server(), &orders())
+        .await
+    {
         Err(Error::Connect(ConnectError::Spark(failure))) => {
             assert_eq!(failure.error_class.as_deref(), Some(class));
         }
         other => panic!("{other:?}"),
     }
-    let malformed = spark.describe_table(None, &orders()).await;
+    let malformed = spark
+        .describe_table(&SparkCaller::server(), &orders())
+        .await;
     assert!(
         matches!(malformed, Err(Error::Connect(ConnectError::Malformed(_)))),
         "{malformed:?}"
@@ -200,7 +216,9 @@ async fn page(
     most: usize,
 ) -> SparkTablePage {
     let (_fake, spark) = Fake::serve_spark(catalogue()).await;
-    let page = spark.page_of_tables(None, filter, after, most).await;
+    let page = spark
+        .page_of_tables(&SparkCaller::server(), filter, after, most)
+        .await;
     page.expect("a page")
 }
 
@@ -214,7 +232,9 @@ async fn it_gives_every_table_once_over_the_pages_of_all_databases() {
     let sales = catalogue().pop().expect("its tables");
     let script = vec![names(&["default", "sales"]), sales];
     let (_fake, spark) = Fake::serve_spark(script).await;
-    let second = spark.page_of_tables(None, &all, first.next, 2).await;
+    let second = spark
+        .page_of_tables(&SparkCaller::server(), &all, first.next, 2)
+        .await;
     let second = second.expect("the next page");
     let expected = [("orders", Some("sales")), ("shops", Some("sales"))];
     assert_eq!(found(&second.tables), expected);
@@ -252,7 +272,9 @@ async fn it_asks_for_the_tables_of_one_database_alone_where_one_is_named() {
         ..SparkTableFilter::default()
     };
     let (fake, spark) = Fake::serve_spark(catalogue().split_off(2)).await;
-    let page = spark.page_of_tables(None, &filter, None, 9).await;
+    let page = spark
+        .page_of_tables(&SparkCaller::server(), &filter, None, 9)
+        .await;
     assert_eq!(page.expect("a page").tables.len(), 4);
     let asked = format!("{:?}", fake.plans());
     assert!(asked.contains("`c`.`sales`"), "{asked}");
@@ -266,7 +288,9 @@ async fn it_looks_through_a_bounded_number_of_databases_for_one_page() {
     script.extend((0..100).map(|_| tables(&[])));
     let (_fake, spark) = Fake::serve_spark(script).await;
     let all = SparkTableFilter::default();
-    let page = spark.page_of_tables(None, &all, None, 9).await;
+    let page = spark
+        .page_of_tables(&SparkCaller::server(), &all, None, 9)
+        .await;
     let page = page.expect("a page without tables");
     let end = ("d100".to_owned(), String::new());
     assert_eq!((page.tables, page.next), (Vec::new(), Some(end)));

@@ -9,12 +9,12 @@ async fn sessions() -> (Fake, Sessions) {
     (fake, Sessions::new(connect, SparkUser::new("test"), None))
 }
 
-/// A session of the account that its name begins with.
+/// A session of the caller whose name it begins with.
 fn caller(session: &str) -> SparkCaller {
-    let account = session.split(' ').next().unwrap_or_default();
+    let name = session.split(' ').next().unwrap_or_default();
     SparkCaller {
-        session: session.to_owned(),
-        account: account.to_owned(),
+        session: Some(session.to_owned()),
+        claimant: Claimant::Named(name.to_owned()),
     }
 }
 
@@ -27,23 +27,20 @@ fn closed(fake: &Fake) -> usize {
 async fn it_gives_each_caller_a_session_and_each_call_without_one_its_own() {
     let (fake, sessions) = sessions().await;
     let id = |lease: &WriterLease| lease.session().expect("open").id();
-    let first = id(&sessions
-        .writer(Some(&caller("a")))
-        .await
-        .expect("a session"));
-    let again = id(&sessions
-        .writer(Some(&caller("a")))
-        .await
-        .expect("a session"));
-    let other = id(&sessions
-        .writer(Some(&caller("b")))
-        .await
-        .expect("a session"));
+    let first = id(&sessions.writer(&caller("a")).await.expect("a session"));
+    let again = id(&sessions.writer(&caller("a")).await.expect("a session"));
+    let other = id(&sessions.writer(&caller("b")).await.expect("a session"));
     assert_eq!(first, again);
     assert_ne!(first, other);
     let [one, two] = [
-        id(&sessions.writer(None).await.expect("a session")),
-        id(&sessions.writer(None).await.expect("a session")),
+        id(&sessions
+            .writer(&SparkCaller::server())
+            .await
+            .expect("a session")),
+        id(&sessions
+            .writer(&SparkCaller::server())
+            .await
+            .expect("a session")),
     ];
     assert_ne!(one, two);
     sessions.end("a");
@@ -60,11 +57,11 @@ async fn it_gives_each_caller_a_session_and_each_call_without_one_its_own() {
 async fn it_bounds_plans_and_has_texts_taken_as_they_are_written_in_every_session() {
     let (fake, sessions) = sessions().await;
     sessions.reader().await.expect("a session");
+    sessions.writer(&caller("a")).await.expect("a session");
     sessions
-        .writer(Some(&caller("a")))
+        .writer(&SparkCaller::server())
         .await
         .expect("a session");
-    sessions.writer(None).await.expect("a session");
     let asked = fake.asked();
     let opened = asked.iter().filter_map(|asked| match asked {
         Asked::Open { settings, .. } => Some(settings),
@@ -90,15 +87,12 @@ async fn it_keeps_a_fixed_number_of_sessions_and_none_that_is_in_use_goes() {
     let mut busy = Vec::new();
     for number in 0..WRITERS {
         let busy_one = caller(&format!("busy {number}"));
-        busy.push(sessions.writer(Some(&busy_one)).await.expect("a session"));
+        busy.push(sessions.writer(&busy_one).await.expect("a session"));
     }
-    let refused = sessions
-        .writer(Some(&caller("more")))
-        .await
-        .expect_err("no room");
+    let refused = sessions.writer(&caller("more")).await.expect_err("no room");
     assert_eq!(refused, SessionError::Busy);
     busy.pop();
-    sessions.writer(Some(&caller("more"))).await.expect("room");
+    sessions.writer(&caller("more")).await.expect("room");
     assert_eq!(lock(&sessions.writers).open.len(), WRITERS);
     sessions.connect.drain().await;
     assert_eq!(closed(&fake), 1);
@@ -108,7 +102,7 @@ async fn it_keeps_a_fixed_number_of_sessions_and_none_that_is_in_use_goes() {
 async fn it_takes_the_room_for_a_newcomer_from_whoever_has_the_most_sessions() {
     let (_fake, sessions) = sessions().await;
     let open = async |session: &str| {
-        sessions.writer(Some(&caller(session))).await.expect("room");
+        sessions.writer(&caller(session)).await.expect("room");
     };
     open("ada 0").await;
     open("bob 0").await;
@@ -128,7 +122,7 @@ async fn it_takes_the_room_for_a_newcomer_from_whoever_has_the_most_sessions() {
 #[tokio::test]
 async fn it_tells_a_caller_once_that_the_session_is_gone_in_which_it_had_made_something() {
     let (_fake, sessions) = sessions().await;
-    let lease = async |session: &str| sessions.writer(Some(&caller(session))).await;
+    let lease = async |session: &str| sessions.writer(&caller(session)).await;
     for session in ["ada 0", "ada 1"] {
         lease(session).await.expect("a session").note_change();
     }
@@ -149,8 +143,7 @@ async fn it_closes_a_session_whose_caller_or_call_ends_while_it_is_opened() {
         let (fake, sessions) = sessions().await;
         let held = fake.hold_openings().await;
         let opener = sessions.clone();
-        let opening =
-            tokio::spawn(async move { opener.writer(Some(&caller("a"))).await.map(drop) });
+        let opening = tokio::spawn(async move { opener.writer(&caller("a")).await.map(drop) });
         fake.until(|asked| matches!(asked, Asked::Open { .. }))
             .await;
         if is_caller {
@@ -242,15 +235,9 @@ async fn it_keeps_no_opening_that_failed() {
 #[tokio::test]
 async fn it_opens_another_session_after_spark_closed_one() {
     let (_fake, sessions) = sessions().await;
-    let lease = sessions
-        .writer(Some(&caller("a")))
-        .await
-        .expect("a session");
+    let lease = sessions.writer(&caller("a")).await.expect("a session");
     let first = lease.session().expect("open").id();
     lease.forget();
-    let lease = sessions
-        .writer(Some(&caller("a")))
-        .await
-        .expect("a session");
+    let lease = sessions.writer(&caller("a")).await.expect("a session");
     assert_ne!(lease.session().expect("open").id(), first);
 }

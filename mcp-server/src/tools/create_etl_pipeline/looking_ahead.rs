@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::config::Access;
 use crate::pipelines::{Destination, Flow, IntoPostgres, Source};
-use crate::postgres::TableName;
+use crate::postgres::{DatabaseCaller, TableName};
 use crate::services::Services;
 use crate::spark::connect::{Parameters, Statement};
 use crate::tools::ToolFailure;
@@ -23,7 +23,7 @@ pub(super) const LOOK_TIME: Duration = Duration::from_secs(10);
 /// One stage of a pipeline that is to be stored.
 pub(super) struct LookAhead<'a> {
     pub(super) services: &'a Services,
-    pub(super) caller: Option<&'a str>,
+    pub(super) caller: DatabaseCaller<'a>,
     pub(super) parameters: &'a ParametersByName,
     pub(super) stage: &'a str,
     pub(super) flow: &'a Flow,

@@ -3,7 +3,7 @@
 use declared_tools::Engine;
 
 use super::DeclaredTool;
-use crate::services::Services;
+use crate::services::{Services, beside_calls};
 use crate::tools::ToolFailure;
 use crate::tools::sql_fault::SqlFault;
 
@@ -56,7 +56,7 @@ impl DeclaredTool {
         database: Option<&str>,
         writes: bool,
     ) -> Result<(), SqlFault> {
-        let database = services.databases.get(database, None)?;
+        let database = services.databases.get(database, beside_calls(None))?;
         let found = match writes {
             true => database.judge_change(&self.change(&[], true)).await?,
             false => database.check_query(&self.declaration.sql).await?,

@@ -3,7 +3,7 @@
 
 use super::ToolFailure;
 use crate::postgres::{
-    Busy, ConnectError, Error, FunctionRefused, NewTableError, NotOpened, OpenError, ROLE_REMEDY,
+    ConnectError, Error, FunctionRefused, NewTableError, NotOpened, OpenError, ROLE_REMEDY,
     Refused, SOON, ServerReport, SessionError, UnknownDatabase, WireError,
 };
 
@@ -20,8 +20,7 @@ impl From<Error> for ToolFailure {
             Error::Parameters(_) => Self::invalid_arguments(message),
             Error::Session(error) => of_session(&error),
             Error::NotOpened(error) => of_opening(&error),
-            Error::Busy(Busy { .. }) => Self::unavailable(message)
-                .with_hint("try again in a few seconds, or narrow the queries that run"),
+            Error::Busy(none) => Self::unavailable(message).with_hint(none.remedy()),
             Error::NoSession(log) => Self::unavailable(message).with_log(log),
             Error::OutOfTime => {
                 Self::new("57014", message).with_hint("narrow it, aggregate, or add conditions")

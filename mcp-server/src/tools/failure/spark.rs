@@ -16,8 +16,7 @@ impl From<Error> for ToolFailure {
             Error::Session(SessionError::Busy) => {
                 Self::unavailable(message).with_hint("try again in a minute")
             }
-            Error::Queue(_) => Self::unavailable(message)
-                .with_hint("try again in a few seconds, or narrow the statements that run"),
+            Error::Queue(none) => Self::unavailable(message).with_hint(none.remedy()),
             Error::NotPlain => Self::new("read_only", message).with_hint(
                 "the operator installs the check in Spark (`spark.sql.extensions`), and then all \
                  of Spark SQL can be read with",

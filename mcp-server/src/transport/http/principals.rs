@@ -37,6 +37,6 @@ impl PrincipalHeader {
     pub(super) fn claimant(&self, principal: &Principal, request: &Extensions) -> Claimant {
         let peer = request.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map(|ConnectInfo(peer)| peer.ip());
-        Claimant::of(principal, peer, self.0.is_some())
+        Claimant::of(principal.owner(), peer, self.0.is_some())
     }
 }

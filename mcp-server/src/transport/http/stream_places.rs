@@ -1,8 +1,6 @@
 //! The places of the event streams that clients keep open, all kinds of them together.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use fair_shares::{NoPlace, Place, Places};
+use fair_shares::{NoPlace, Place, TieredPlaces};
 use prometheus_client::metrics::gauge::Gauge;
 
 use crate::call::Claimant;
@@ -12,17 +10,10 @@ use crate::metrics::Counted;
 /// quarter, because every client of a session opens a stream that it hardly ever needs.
 const NEEDED_SHARE: usize = 4;
 
-/// The places of the streams of one server. Nobody's share of one kind is less for what it has of
-/// the other.
+/// The places of the streams of one server.
 #[derive(Debug, Clone)]
 pub(super) struct StreamPlaces {
-    most: usize,
-    /// Those that are left for streams which their clients cannot do without.
-    kept: usize,
-    needed: Places<Claimant>,
-    spare: Places<Claimant>,
-    /// Whoever has the turn takes a place: of both kinds together no more are taken than there are.
-    turn: Arc<Mutex<()>>,
+    places: TieredPlaces<Claimant>,
     open: Gauge,
 }
 
@@ -36,20 +27,15 @@ pub(super) struct StreamPlace {
 impl StreamPlaces {
     /// Places for `most` streams at once, which `open` counts.
     pub(super) fn new(most: usize, open: Gauge) -> Self {
-        let kept = most / NEEDED_SHARE;
         Self {
-            most,
-            kept,
-            needed: Places::new(most),
-            spare: Places::new(most - kept),
-            turn: Arc::default(),
+            places: TieredPlaces::new(most, most / NEEDED_SHARE),
             open,
         }
     }
 
     /// How many there are.
     pub(super) fn most(&self) -> usize {
-        self.most
+        self.places.most()
     }
 
     /// A place for a stream without which its client hears nothing.
@@ -57,9 +43,7 @@ impl StreamPlaces {
     /// # Errors
     /// [`NoPlace`].
     pub(super) fn take(&self, caller: Claimant) -> Result<StreamPlace, NoPlace> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = self.needed.take_leaving(self.spare.taken(), caller, 1)?;
-        Ok(self.counted(place))
+        Ok(self.counted(self.places.take(caller)?))
     }
 
     /// A place for a stream that its client can do without.
@@ -67,9 +51,7 @@ impl StreamPlaces {
     /// # Errors
     /// [`NoPlace`].
     pub(super) fn take_spare(&self, caller: Claimant) -> Result<StreamPlace, NoPlace> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let beyond = self.needed.taken().saturating_sub(self.kept);
-        Ok(self.counted(self.spare.take_leaving(beyond, caller, 1)?))
+        Ok(self.counted(self.places.take_spare(caller)?))
     }
 
     fn counted(&self, place: Place<Claimant>) -> StreamPlace {

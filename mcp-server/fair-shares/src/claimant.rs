@@ -3,9 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-use fair_shares::Taker;
-
-use super::Principal;
+use crate::Taker;
 
 /// The bits of an IPv6 address that name its network. A host chooses the others as it likes.
 const NETWORK: u128 = !0 << 64;
@@ -25,20 +23,23 @@ pub enum Claimant {
     /// Nothing is known; where a transport has one client, this is the one.
     #[default]
     Unknown,
+    /// This server itself, for its work beside calls and for what many calls share: the flows of
+    /// pipelines, the looks at a catalogue.
+    Server,
 }
 
 impl Claimant {
     /// The caller of this name, or at this address of a server whose callers may have names.
-    pub fn of(principal: &Principal, peer: Option<IpAddr>, have_names: bool) -> Self {
+    pub fn of(name: Option<&str>, peer: Option<IpAddr>, have_names: bool) -> Self {
         let peer = peer.map(|peer| match peer.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
             address @ IpAddr::V4(_) => address,
         });
-        match (principal, peer) {
-            (Principal::Named(name), _) => Self::Named(name.clone()),
-            (Principal::Anonymous, None) => Self::Unknown,
-            (Principal::Anonymous, Some(peer)) if have_names => Self::UnnamedAt(peer),
-            (Principal::Anonymous, Some(peer)) => Self::At(peer),
+        match (name, peer) {
+            (Some(name), _) => Self::Named(name.to_owned()),
+            (None, None) => Self::Unknown,
+            (None, Some(peer)) if have_names => Self::UnnamedAt(peer),
+            (None, Some(peer)) => Self::At(peer),
         }
     }
 }
@@ -46,7 +47,7 @@ impl Claimant {
 impl Taker for Claimant {
     fn is_crowd(&self) -> bool {
         match self {
-            Self::Named(_) | Self::UnnamedAt(_) => false,
+            Self::Named(_) | Self::UnnamedAt(_) | Self::Server => false,
             Self::At(_) | Self::Unknown => true,
         }
     }
@@ -60,6 +61,7 @@ impl fmt::Display for Claimant {
             Self::At(address) => write!(f, "at {address}"),
             Self::UnnamedAt(address) => write!(f, "unnamed at {address}"),
             Self::Unknown => f.write_str("unknown"),
+            Self::Server => f.write_str("this server"),
         }
     }
 }
@@ -70,15 +72,13 @@ mod tests {
 
     fn at(address: &str) -> Claimant {
         let address = address.parse().expect("an address");
-        Claimant::of(&Principal::Anonymous, Some(address), false)
+        Claimant::of(None, Some(address), false)
     }
 
     #[test]
     fn it_tells_callers_apart_by_name_and_then_by_the_network_that_they_come_from() {
-        let named = |name: &str, address: &str| {
-            let principal = Principal::Named(name.to_owned());
-            Claimant::of(&principal, address.parse().ok(), true)
-        };
+        let named =
+            |name: &str, address: &str| Claimant::of(Some(name), address.parse().ok(), true);
         assert_eq!(named("ada", "10.0.0.1"), named("ada", "10.0.0.2"));
         assert_ne!(named("ada", "10.0.0.1"), named("bob", "10.0.0.1"));
         assert_ne!(named("10.0.0.1", "10.0.0.1"), at("10.0.0.1"));
@@ -86,17 +86,16 @@ mod tests {
         assert_eq!(at("::ffff:10.0.0.1"), at("10.0.0.1"));
         assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:1:2"));
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
-        let unknown = Claimant::of(&Principal::Anonymous, None, false);
-        assert_eq!(unknown, Claimant::Unknown);
+        assert_eq!(Claimant::of(None, None, false), Claimant::Unknown);
     }
 
     #[test]
     fn it_takes_callers_without_names_for_a_crowd_where_nobody_has_one() {
         let address = "10.0.0.1".parse().ok();
-        let of = |principal: Principal, have_names| Claimant::of(&principal, address, have_names);
-        assert!(of(Principal::Anonymous, false).is_crowd());
+        assert!(Claimant::of(None, address, false).is_crowd());
         assert!(Claimant::Unknown.is_crowd());
-        assert!(!of(Principal::Anonymous, true).is_crowd());
-        assert!(!of(Principal::Named("ada".to_owned()), true).is_crowd());
+        assert!(!Claimant::of(None, address, true).is_crowd());
+        assert!(!Claimant::of(Some("ada"), address, true).is_crowd());
+        assert!(!Claimant::Server.is_crowd());
     }
 }
