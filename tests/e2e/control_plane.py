@@ -18,9 +18,15 @@ BOOTSTRAP = REPOSITORY / "envoy/bootstrap.yaml"
 class ControlPlane:
     """`control-plane` on free ports with its own store; answers `/healthz` once constructed."""
 
-    def __init__(self, installation: Installation, directory: Path, document: dict) -> None:
+    def __init__(
+        self,
+        installation: Installation,
+        directory: Path,
+        document: dict,
+        xds_port: int | None = None,
+    ) -> None:
         self.rest_port = free_port()
-        self.xds_port = free_port()
+        self.xds_port = xds_port or free_port()
         first = directory / "gateway.json"
         first.write_text(json.dumps(document))
         environment = {

@@ -1,6 +1,7 @@
 //! One control plane leads, the others stand by, and one of them takes over.
 
 use reqwest::StatusCode;
+use store::SqlStore;
 use tokio::net::TcpStream;
 
 use crate::database::{Database, PASSWORD};
@@ -13,6 +14,44 @@ const FILTER: &str = "portcullis.mcp.mcp";
 async fn store() -> String {
     let Database { port, name } = Database::with("").await;
     format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/{name}")
+}
+
+#[tokio::test]
+async fn it_ends_a_leader_that_was_given_up_for_dead_and_is_not() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), store().await);
+    let mut first = Replica::start(&store, folder.path());
+    first.until_it_leads().await;
+    let second = Replica::start(&store, folder.path());
+    second.until_it_stands_by().await;
+    first.signal("STOP");
+    second.until_it_leads().await;
+    let (status, report) = second.set_timeout(7).await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    first.signal("CONT");
+    until(async || first.has_ended().then_some(())).await;
+    assert_eq!(second.until_it_leads().await["newest_revision"], 2);
+}
+
+#[tokio::test]
+async fn it_ends_when_its_store_is_replaced_and_goes_on_from_what_was_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, backup) = (
+        folder.path().join("store.db"),
+        folder.path().join("backup.db"),
+    );
+    let store = file.to_str().unwrap();
+    let mut control_plane = Replica::start(store, folder.path());
+    control_plane.until_it_leads().await;
+    let (_, before) = control_plane.set_timeout(7).await;
+    assert_eq!(before["revision"], 2, "{before}");
+    let command = SqlStore::open(file.as_path()).await.unwrap();
+    command.back_up(&backup).await.unwrap();
+    let (_, later) = control_plane.set_timeout(8).await;
+    assert_eq!(later["revision"], 3, "{later}");
+    command.restore(&backup, true).await.unwrap();
+    until(async || control_plane.has_ended().then_some(())).await;
+    let again = Replica::start(store, folder.path());
+    assert_eq!(again.until_it_leads().await["newest_revision"], 2);
 }
 
 #[tokio::test]

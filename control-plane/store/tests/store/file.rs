@@ -108,28 +108,6 @@ async fn it_names_a_path_that_cannot_be_written() {
     }
 }
 
-#[tokio::test]
-async fn it_refuses_a_file_of_a_later_version() {
-    let place = place();
-    let store = open(&place.file).await;
-    store.close().await;
-    let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", place.file.display()))
-        .await
-        .expect("opens");
-    sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (9999, 'later', 1, x'00', 0)",
-    )
-    .execute(&pool)
-    .await
-    .expect("written");
-    pool.close().await;
-    let refused = SqlStore::open(place.file.as_path())
-        .await
-        .expect_err("too new");
-    assert!(matches!(refused, OpenError::Layout { .. }), "{refused}");
-}
-
 /// How many transactions have written to a store since its log began: each ends with a frame that
 /// says how large the file is now (SQLite's file format, section 4.1).
 fn commits(file: &Path) -> usize {
