@@ -24,6 +24,7 @@ class ControlPlane:
         directory: Path,
         document: dict,
         xds_port: int | None = None,
+        relist_seconds: int = 1,
     ) -> None:
         self.rest_port = free_port()
         self.xds_port = xds_port or free_port()
@@ -36,7 +37,7 @@ class ControlPlane:
             "CONTROL_PLANE_MODULE": str(installation.module),
             "CONTROL_PLANE_MODULE_DIR": str(directory / "modules"),
             "CONTROL_PLANE_DOCUMENT": str(first),
-            "CONTROL_PLANE_RELIST_SECONDS": "1",
+            "CONTROL_PLANE_RELIST_SECONDS": str(relist_seconds),
             "PORTCULLIS_HOME": str(installation.home),
             "PORTCULLIS_DATA": str(directory),
         }

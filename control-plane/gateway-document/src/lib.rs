@@ -10,14 +10,16 @@
 //! has no effect.
 //!
 //! ```
-//! use gateway_document::{Catalogue, CheckedDocument, Format, parse, resolve};
+//! use gateway_document::{Catalogue, CheckedDocument, Format, SchemaCache, parse, resolve};
 //!
 //! let document = parse(
 //!     "tools:\n  - name: slow-down\n    limits: [{per: [tool], requests: 2, window: 1m}]\n",
 //!     Format::Yaml,
 //! )?;
 //! let document = CheckedDocument::new(document).unwrap();
-//! let resolved = resolve(&document, &document.listeners[0], &Catalogue::new()).unwrap();
+//! let mut schemas = SchemaCache::new();
+//! let listener = &document.listeners[0];
+//! let resolved = resolve(&document, listener, &Catalogue::new(), &mut schemas).unwrap();
 //! assert_eq!(resolved.config.rules[0].limits[0].window_ms, 60_000);
 //! # Ok::<(), gateway_document::ParseError>(())
 //! ```
@@ -43,6 +45,7 @@ pub use names::{
     ServerName,
 };
 pub use parse::{Fault, Format, ParseError, parse, parse_rule, parse_tool_rule};
+pub use policy_engine::SchemaCache;
 pub use problem::Problem;
 pub use resolve::{MCP_PATH, Resolved, WithheldTool, WithholdingCause, endpoint_paths, resolve};
 pub use schema::json_schema;

@@ -36,12 +36,15 @@ pub struct Resolved {
 /// unchecked; the rest goes on. Of two tools of one name the one that was listed first keeps it
 /// where all servers appear as one.
 ///
+/// `schemas` compiles no schema a second time that a policy made with it still uses.
+///
 /// # Errors
 /// Everything that the engine refuses and the document is to blame for, by paths of the document.
 pub fn resolve(
     document: &CheckedDocument,
     listener: &Listener,
     catalogue: &Catalogue,
+    schemas: &mut SchemaCache,
 ) -> Result<Resolved, Vec<Problem>> {
     let mut withheld = Withheld::default();
     let tools = withheld.admit(document, listener, catalogue);
@@ -49,7 +52,7 @@ pub fn resolve(
     let mut config = config::config(document, listener, &tools, newcomers);
     let origins = Origins::of(document, listener);
     loop {
-        let errors = match policy_engine::compile(&config, &mut SchemaCache::default()) {
+        let errors = match policy_engine::compile(&config, schemas) {
             Ok(policy) => {
                 return Ok(Resolved {
                     config,

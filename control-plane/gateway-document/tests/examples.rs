@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gateway_document::{
-    Catalogue, CheckedDocument, Format, GatewayDocument, json_schema, parse, resolve,
+    Catalogue, CheckedDocument, Format, GatewayDocument, SchemaCache, json_schema, parse, resolve,
 };
 
 fn examples() -> Vec<(PathBuf, GatewayDocument)> {
@@ -30,8 +30,13 @@ fn it_resolves_every_example_for_every_listener() {
         let document = CheckedDocument::new(document)
             .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
         for listener in &document.listeners {
-            resolve(&document, listener, &Catalogue::new())
-                .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
+            resolve(
+                &document,
+                listener,
+                &Catalogue::new(),
+                &mut SchemaCache::new(),
+            )
+            .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()));
         }
     }
 }

@@ -2,7 +2,8 @@
 //! was read can be written and read again.
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, Format, parse, parse_tool_rule, resolve, warnings,
+    Catalogue, CatalogueTool, CheckedDocument, Format, SchemaCache, parse, parse_tool_rule,
+    resolve, warnings,
 };
 
 fn catalogue() -> Catalogue {
@@ -49,8 +50,9 @@ fn attack(text: &str, format: Format, catalogue: &Catalogue) {
             1
         );
     }
+    let mut schemas = SchemaCache::new();
     for listener in &document.listeners {
-        if let Err(problems) = resolve(&document, listener, catalogue) {
+        if let Err(problems) = resolve(&document, listener, catalogue, &mut schemas) {
             assert!(!problems.is_empty(), "a refusal without a reason");
         }
     }

@@ -1,8 +1,8 @@
 //! A document and a catalogue become what the filter is given.
 
 use gateway_document::{
-    Catalogue, CatalogueTool, CheckedDocument, Format, Problem, Resolved, SchemaText, WithheldTool,
-    WithholdingCause, endpoint_paths, parse, resolve, warnings,
+    Catalogue, CatalogueTool, CheckedDocument, Format, Problem, Resolved, SchemaCache, SchemaText,
+    WithheldTool, WithholdingCause, endpoint_paths, parse, resolve, warnings,
 };
 use policy_engine::wire::{Credentials, Exchange};
 use serde_json::value::RawValue;
@@ -30,7 +30,12 @@ fn catalogue(servers: &[(&str, &[CatalogueTool])]) -> Catalogue {
 }
 
 fn first(document: &CheckedDocument, catalogue: &Catalogue) -> Result<Resolved, Vec<Problem>> {
-    resolve(document, &document.listeners[0], catalogue)
+    resolve(
+        document,
+        &document.listeners[0],
+        catalogue,
+        &mut SchemaCache::new(),
+    )
 }
 
 fn tools(resolved: &Resolved, server: &str) -> Vec<String> {

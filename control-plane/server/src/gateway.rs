@@ -18,6 +18,7 @@ use xds::Publisher;
 
 use crate::catalogue::CatalogueClient;
 use crate::generation::Built;
+use observe::Listings;
 
 mod acceptance;
 mod author;
@@ -60,6 +61,10 @@ pub struct Gateway {
     /// Wakes the actor when the desired state is another one.
     replaced: Notify,
     document: watch::Sender<Arc<CheckedDocument>>,
+    listings: std::sync::Mutex<Listings>,
+    /// Held while what servers have listed is made a part of the desired state; meanwhile the lists
+    /// of others gather.
+    taking_listings: Mutex<()>,
 }
 
 impl Gateway {

@@ -2,12 +2,12 @@
 //! snapshot.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use envoy_types::pb::google::protobuf::Any;
 use gateway_document::{
-    Catalogue, CheckedDocument, ListenerName, Problem, Resolved, ServerName, Warning, WithheldTool,
-    resolve, warnings,
+    Catalogue, CheckedDocument, ListenerName, Problem, Resolved, SchemaCache, ServerName, Warning,
+    WithheldTool, resolve, warnings,
 };
 use store::{AcceptedGeneration, Input, ListHash, RevisionNumber, StoredResource};
 use thiserror::Error;
@@ -41,7 +41,14 @@ pub struct Built {
     /// The resources that Envoys are given. The generation is named by their content, endpoints
     /// left out.
     pub snapshot: Arc<Snapshot>,
+    /// The schemas that this generation's policies use, for the next generation's.
+    pub schemas: KnownSchemas,
 }
+
+/// The compiled schemas of a gateway's generations, one after the other: a change compiles those
+/// that it brings, and no others.
+#[derive(Debug, Clone, Default)]
+pub struct KnownSchemas(Arc<Mutex<SchemaCache>>);
 
 /// Why stored bytes are not the generation that they are said to be.
 #[derive(Debug, Error)]
@@ -72,8 +79,8 @@ pub enum BuildError {
 }
 
 impl Built {
-    /// Makes a generation. Of `lists`, those are left out that no server of the document can have
-    /// answered.
+    /// Makes the first generation. Of `lists`, those are left out that no server of the document
+    /// can have answered.
     ///
     /// # Errors
     /// Everything that is wrong with the document.
@@ -82,6 +89,30 @@ impl Built {
         document: Arc<CheckedDocument>,
         lists: &Lists,
         module: ModuleFile,
+    ) -> Result<Self, BuildError> {
+        Self::make(revision, document, lists, module, KnownSchemas::default())
+    }
+
+    /// Makes a generation after this one, which compiles no schema that this one has compiled.
+    ///
+    /// # Errors
+    /// As [`Built::new`].
+    pub fn next(
+        &self,
+        revision: RevisionNumber,
+        document: Arc<CheckedDocument>,
+        lists: &Lists,
+        module: ModuleFile,
+    ) -> Result<Self, BuildError> {
+        Self::make(revision, document, lists, module, self.schemas.clone())
+    }
+
+    fn make(
+        revision: RevisionNumber,
+        document: Arc<CheckedDocument>,
+        lists: &Lists,
+        module: ModuleFile,
+        schemas: KnownSchemas,
     ) -> Result<Self, BuildError> {
         let lists: Lists = lists
             .iter()
@@ -97,10 +128,13 @@ impl Built {
             .collect();
         let mut listeners = Vec::new();
         let mut problems = Vec::new();
-        for listener in &document.listeners {
-            match resolve(&document, listener, &catalogue) {
-                Ok(resolved) => listeners.push((listener.name.clone(), resolved)),
-                Err(found) => problems.extend(found),
+        {
+            let mut schemas = schemas.0.lock().unwrap_or_else(PoisonError::into_inner);
+            for listener in &document.listeners {
+                match resolve(&document, listener, &catalogue, &mut schemas) {
+                    Ok(resolved) => listeners.push((listener.name.clone(), resolved)),
+                    Err(found) => problems.extend(found),
+                }
             }
         }
         if !problems.is_empty() {
@@ -124,6 +158,7 @@ impl Built {
             module,
             listeners,
             snapshot,
+            schemas,
         })
     }
 
@@ -226,3 +261,6 @@ fn hashes(lists: &Lists) -> impl Iterator<Item = (&str, &ListHash)> {
         .iter()
         .map(|(server, list)| (server.as_str(), &list.stored.hash))
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,8 @@ impl Gateway {
             let built = {
                 let (lists, module) = (first.lists.clone(), seen.module.clone());
                 let revision = RevisionNumber(seen.head.0 + 1);
-                aside::run(move || Built::new(revision, document, &lists, module)).await
+                let before = Arc::clone(&seen.built);
+                aside::run(move || before.next(revision, document, &lists, module)).await
             };
             let built = built.map_err(|error| match error {
                 BuildError::Invalid(problems) => ChangeError::Invalid(problems),

@@ -108,7 +108,7 @@ pub(super) fn remade(
     lists: &Lists,
     module: ModuleFile,
 ) -> Result<Built, BuildError> {
-    let remade = Built::new(built.revision, Arc::clone(&built.document), lists, module)?;
+    let remade = built.next(built.revision, Arc::clone(&built.document), lists, module)?;
     if remade.generation() != built.generation() {
         return Ok(remade);
     }

@@ -1,7 +1,7 @@
 //! Takes what servers list into the gateway.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError};
 
 use gateway_document::{Server, ServerName};
 use store::{Catalogue, Input};
@@ -12,61 +12,75 @@ use super::desired::{Desired, remade};
 use super::state::ListState;
 use crate::aside;
 use crate::catalogue::{KnownList, Listing, has_endpoint};
+use crate::generation::{BuildError, Built, Lists};
+
+/// Lists of servers that are not a part of the desired state yet.
+pub(super) type Listings = BTreeMap<ServerName, Listing>;
 
 impl Gateway {
     /// Takes what a server of the document listed. A list that is new becomes a part of the desired
     /// state; one that an endpoint answered which is no longer the server's is dropped.
+    ///
+    /// Lists that come while others are made into a generation are made into one together: a
+    /// hundred servers that start at once cost a few generations, and not a hundred.
     pub async fn observe(&self, name: &ServerName, listing: Listing) {
+        self.listings().insert(name.clone(), listing);
+        let _turn_to_take = self.taking_listings.lock().await;
+        let came = std::mem::take(&mut *self.listings());
+        if !came.is_empty() {
+            self.take_listings(Arc::new(came)).await;
+        }
+    }
+
+    fn listings(&self) -> std::sync::MutexGuard<'_, Listings> {
+        self.listings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the lists that are new a part of the desired state.
+    async fn take_listings(&self, came: Arc<Listings>) {
         let mut races = 0;
         loop {
             let turn = self.turn_at_last(races).await;
-            let Some(seen) = self.note_answer(name, &listing.endpoint) else {
-                tracing::info!(server = %name, endpoint = listing.endpoint, "the list of a former \
-                     endpoint is dropped");
-                return;
+            let (seen, answered) = self.note_answers(&came);
+            // Judged before they are stored: what could end this process must not be met again at
+            // its next start.
+            let new = {
+                let (came, seen) = (Arc::clone(&came), seen.clone());
+                aside::run(move || new_lists(&came, &answered, &seen)).await
             };
-            let previous = seen.lists.get(name);
-            // Judged before it is stored: what could end this process must not be met again at its
-            // next start.
-            let list = KnownList::observed(name, listing.clone(), previous.map(|list| &**list));
-            let server = seen.built.document.servers.get(name);
-            let known = previous.is_some_and(|previous| {
-                server.is_some_and(|server| previous.may_be_of(server))
-                    && same_list(&previous.stored, &list.stored)
-            });
-            if known || self.is_withheld(&list.stored) {
+            let new: Lists = new
+                .into_iter()
+                .filter(|(_, list)| !self.is_withheld(&list.stored))
+                .collect();
+            if new.is_empty() {
                 return;
             }
-            let list = Arc::new(list);
             let mut lists = seen.lists.clone();
-            lists.insert(name.clone(), Arc::clone(&list));
-            let built = {
-                let (before, module) = (Arc::clone(&seen.built), seen.module.clone());
-                let lists = lists.clone();
-                aside::run(move || remade(&before, &lists, module)).await
+            lists.extend(new.clone());
+            let (built, refused) = {
+                let (seen, new) = (seen.clone(), new.clone());
+                aside::run(move || made_with(&seen, &new)).await
             };
             let Some(turn) = self.turn_after(turn, &seen).await else {
                 races += 1;
                 continue;
             };
-            tracing::info!(
-                server = %name,
-                tools = list.tools.len(),
-                hash = %list.stored.hash,
-                "the server's list is new"
-            );
-            if let Err(error) = self.store.put_catalogue(&list.stored).await {
-                tracing::error!(server = %name, %error, "the server's list is not stored; it is \
-                     asked for again after a restart");
-            }
-            let built = match built {
-                Ok(built) => Arc::new(built),
-                Err(error) => {
-                    tracing::error!(server = %name, %error, "the list cannot be rolled out; what \
-                         is desired stays");
-                    Arc::clone(&seen.built)
+            for (server, list) in &new {
+                tracing::info!(
+                    %server,
+                    tools = list.tools.len(),
+                    hash = %list.stored.hash,
+                    "the server's list is new"
+                );
+                if let Err(error) = self.store.put_catalogue(&list.stored).await {
+                    tracing::error!(%server, %error, "the server's list is not stored; it is \
+                         asked for again after a restart");
                 }
-            };
+            }
+            for (server, error) in refused {
+                tracing::error!(%server, %error, "the list cannot be rolled out; what is desired \
+                     of this server stays");
+            }
             let desired = Desired {
                 built,
                 lists,
@@ -76,17 +90,23 @@ impl Gateway {
         }
     }
 
-    /// Takes note that a server answered, if it is still reached at that endpoint, and gives the
-    /// desired state that its answer belongs to.
-    fn note_answer(&self, name: &ServerName, endpoint: &str) -> Option<Desired> {
+    /// Takes note that servers answered, as far as they are still reached at those endpoints; gives
+    /// the desired state that their answers belong to, and whose they are.
+    fn note_answers(&self, came: &Listings) -> (Desired, Vec<ServerName>) {
         let mut state = self.write();
-        let server = state.desired.built.document.servers.get(name)?;
-        if !has_endpoint(server, endpoint) {
-            return None;
+        let mut answered = Vec::new();
+        for (name, listing) in came {
+            let server = state.desired.built.document.servers.get(name);
+            if server.is_some_and(|server| has_endpoint(server, &listing.endpoint)) {
+                let at = OffsetDateTime::now_utc();
+                state.attempts.insert(name.clone(), ListState::Up { at });
+                answered.push(name.clone());
+            } else {
+                tracing::info!(server = %name, endpoint = listing.endpoint, "the list of a former \
+                     endpoint is dropped");
+            }
         }
-        let at = OffsetDateTime::now_utc();
-        state.attempts.insert(name.clone(), ListState::Up { at });
-        Some(state.desired.clone())
+        (state.desired.clone(), answered)
     }
 
     /// Whether Envoys rejected a generation because of this list.
@@ -117,6 +137,55 @@ impl Gateway {
     }
 }
 
+/// The lists that say something else than what was known.
+fn new_lists(came: &Listings, answered: &[ServerName], seen: &Desired) -> Lists {
+    let mut new = Lists::new();
+    for name in answered {
+        let Some(listing) = came.get(name) else {
+            continue;
+        };
+        let previous = seen.lists.get(name);
+        let list = KnownList::observed(name, listing.clone(), previous.map(|list| &**list));
+        let server = seen.built.document.servers.get(name);
+        let is_known = previous.is_some_and(|previous| {
+            server.is_some_and(|server| previous.may_be_of(server))
+                && same_list(&previous.stored, &list.stored)
+        });
+        if !is_known {
+            new.insert(name.clone(), Arc::new(list));
+        }
+    }
+    new
+}
+
+/// The desired generation with these lists too; without those that no generation can be made with,
+/// which are told with the reason.
+fn made_with(seen: &Desired, new: &Lists) -> (Arc<Built>, Vec<(ServerName, BuildError)>) {
+    let mut lists = seen.lists.clone();
+    lists.extend(new.clone());
+    let with = |lists: &Lists| remade(&seen.built, lists, seen.module.clone());
+    if let Ok(built) = with(&lists) {
+        return (Arc::new(built), Vec::new());
+    }
+    let mut made = Arc::clone(&seen.built);
+    let mut refused = Vec::new();
+    lists.clone_from(&seen.lists);
+    for (server, list) in new {
+        let before = lists.insert(server.clone(), Arc::clone(list));
+        match with(&lists) {
+            Ok(built) => made = Arc::new(built),
+            Err(error) => {
+                refused.push((server.clone(), error));
+                match before {
+                    Some(before) => lists.insert(server.clone(), before),
+                    None => lists.remove(server),
+                };
+            }
+        }
+    }
+    (made, refused)
+}
+
 /// Whether two lists say the same; servers may list in any order.
 fn same_list(one: &Catalogue, other: &Catalogue) -> bool {
     let definitions = |list: &Catalogue| -> BTreeSet<String> {
@@ -126,3 +195,6 @@ fn same_list(one: &Catalogue, other: &Catalogue) -> bool {
         && (one.hash == other.hash
             || (one.tools.len() == other.tools.len() && definitions(one) == definitions(other)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,6 +157,8 @@ impl Gateway {
             replacing: Arc::default(),
             replaced: Notify::new(),
             document,
+            listings: std::sync::Mutex::default(),
+            taking_listings: tokio::sync::Mutex::default(),
         });
         let earlier = accepted.into_iter().skip(1).collect();
         let actor = RolloutActor::new(Arc::clone(&gateway), earlier, may_run_stricter);

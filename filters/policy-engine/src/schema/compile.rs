@@ -19,6 +19,7 @@ use crate::compile_error::{CompileError, CompileErrors, join};
 use draft::Draft;
 
 pub(super) fn compile(text: &str) -> Result<Schema, CompileErrors> {
+    step_count::count(text.len());
     let document = Json::parse(text)
         .map_err(|bad| CompileErrors::one(format!("not a JSON document: {bad}")))?;
     filled(&document).finish()
