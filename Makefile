@@ -70,11 +70,13 @@ coverage:
 	cargo fetch --locked --quiet
 	$(APART) $(PYTHON) tests/coverage/run.py $(CRATES)
 
-# docs/api-reference.md, from what the data server announces.
+# docs/api-reference.md, from what the data server announces, and docs/control-plane-api.md, from
+# how the control plane describes itself.
 reference:
 	@python3 setup/setup.py test
 	cargo build --locked --quiet -p mcp-server
 	$(PYTHON) tests/reference/write.py
+	UPDATE_GOLDEN=1 $(NEXTEST) run --locked -p control-plane --test api_reference
 
 # The profile `quick`: for operation type `cargo build --locked --release` instead.
 build:

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde_json::Value;
+use url::form_urlencoded;
 
 use crate::output;
 
@@ -46,6 +47,9 @@ impl Format {
     }
 }
 
+/// The entries of a list that are asked for at once: as many as the control plane gives.
+const PAGE: u32 = 1000;
+
 /// A control plane that can be asked.
 pub(crate) struct ControlPlane {
     client: reqwest::Client,
@@ -61,6 +65,23 @@ impl ControlPlane {
             client: reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?,
             base: format!("http://{}/api/v1", address.rest_address),
         })
+    }
+
+    /// Asks for every page of a list, and gives the first page with the entries of all.
+    pub(crate) async fn get_all(&self, list: &str) -> anyhow::Result<Value> {
+        let mut whole = self.get(&format!("{list}?limit={PAGE}")).await?;
+        while let Some(cursor) = whole["next_cursor"].as_str() {
+            let cursor: String = form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+            let next = format!("{list}?limit={PAGE}&cursor={cursor}");
+            let mut page = self.get(&next).await?;
+            whole["next_cursor"] = page["next_cursor"].take();
+            if let (Value::Array(entries), Value::Array(more)) =
+                (&mut whole[list], page[list].take())
+            {
+                entries.extend(more);
+            }
+        }
+        Ok(whole)
     }
 
     /// Asks for a resource of the management API.

@@ -105,8 +105,8 @@ async fn report(address: &Address) -> anyhow::Result<Report> {
     let control_plane = ControlPlane::at(address)?;
     Ok(Report::new(
         &control_plane.get("version").await?,
-        &control_plane.get("nodes").await?,
-        &control_plane.get("servers").await?,
-        &control_plane.get("tools").await?,
+        &control_plane.get_all("nodes").await?,
+        &control_plane.get_all("servers").await?,
+        &control_plane.get_all("tools").await?,
     ))
 }

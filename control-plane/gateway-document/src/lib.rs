@@ -44,7 +44,7 @@ pub use names::{
     ClusterName, InvalidName, LimitId, ListenerName, RoleName, RuleName, SecretName, Selector,
     ServerName,
 };
-pub use parse::{Fault, Format, ParseError, parse, parse_rule, parse_tool_rule};
+pub use parse::{Fault, Format, ParseError, parse, parse_rule, parse_tool_rule, parse_value};
 pub use policy_engine::SchemaCache;
 pub use problem::Problem;
 pub use resolve::{MCP_PATH, Resolved, WithheldTool, WithholdingCause, endpoint_paths, resolve};

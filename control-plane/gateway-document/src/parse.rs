@@ -80,6 +80,16 @@ pub fn parse_tool_rule(text: &str, format: Format) -> Result<UnnamedRule, ParseE
     read(text, format, &UnnamedRuleSeed)
 }
 
+/// Reads a part of a document that is checked with the whole of it: any value without repeated
+/// keys.
+///
+/// # Errors
+/// When the text is not even JSON or YAML, or repeats a key.
+pub fn parse_value(text: &str, format: Format) -> Result<Value, ParseError> {
+    let seed: PhantomData<UniqueValue> = PhantomData;
+    read(text, format, &seed).map(|UniqueValue(value)| value)
+}
+
 /// More faults than an author fixes at once.
 const MOST_FAULTS: usize = 50;
 

@@ -24,12 +24,16 @@ mod acceptance;
 mod author;
 mod change;
 mod desired;
+mod event_watch;
+mod events;
 mod first_lists;
 mod loosening;
 mod notices;
 mod observe;
+mod preview;
 mod rejections;
 mod report;
+pub mod rollback;
 mod rollout_actor;
 mod start;
 mod state;
@@ -40,7 +44,10 @@ pub use acceptance::{EnvoyAnswer, EnvoyVerdict, Outcome, RejectedResource, Rejec
 pub use author::Author;
 pub use change::{ChangeError, Edit, Precondition};
 pub use desired::Desired;
+pub use event_watch::tell_events;
+pub use events::{Event, Events, Newest, Overtaken};
 pub use first_lists::UnlistedServer;
+pub use preview::Preview;
 pub use report::WriteReport;
 pub use rollout_actor::RolloutActor;
 pub use start::StartError;
@@ -65,6 +72,9 @@ pub struct Gateway {
     /// Held while what servers have listed is made a part of the desired state; meanwhile the lists
     /// of others gather.
     taking_listings: Mutex<()>,
+    /// Counts how often somebody began to write to the state.
+    written: watch::Sender<u64>,
+    events: Events,
 }
 
 impl Gateway {
@@ -87,6 +97,8 @@ impl Gateway {
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
+        // Whoever is woken by it reads when the writer is done.
+        self.written.send_modify(|count| *count += 1);
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -100,6 +112,12 @@ impl Gateway {
     #[must_use]
     pub fn store(&self) -> &dyn ConfigStore {
         &*self.store
+    }
+
+    /// The events that this process remembers.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Asks servers for their tools.

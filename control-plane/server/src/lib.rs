@@ -33,8 +33,10 @@
 mod aside;
 pub mod catalogue;
 pub mod descriptors;
+pub mod difference;
 pub mod envoy;
 pub mod gateway;
 pub mod generation;
 pub mod module;
 pub mod rest;
+pub mod sections;

@@ -90,6 +90,7 @@ async fn run() -> Result<()> {
         longest_retry: Duration::from_secs(5),
     };
     tokio::spawn(gateway::watch(Arc::clone(&gateway), schedule));
+    tokio::spawn(gateway::tell_events(Arc::clone(&gateway), stop.clone()));
     let rollouts = tokio::spawn(rollouts.run(stop.clone()));
     let router = rest::router(gateway, settings.allowed_hosts);
     tracing::info!(

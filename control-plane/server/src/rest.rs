@@ -1,62 +1,127 @@
 //! The management API: HTTP in, the gateway's words out.
 //!
-//! One file per resource. Errors are problem documents (RFC 9457); each fault of what was sent
-//! comes with its path and with what to do about it.
+//! One file per resource, but for the resources that are parts of the document: those are rows of
+//! a table ([`crate::sections::KINDS`]). Each route comes with its description, of which
+//! `/api/v1/openapi.json`, `/docs`, the page of the documentation and the check of parameters are
+//! made. Errors are problem documents (RFC 9457); each fault of what was sent comes with its path
+//! and with what to do about it.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::{Extension, Router};
 use http_front::BodyReader;
+use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::gateway::Gateway;
 
+#[allow(unused_qualifications, reason = "utoipa's macros write them")]
+mod audit;
 mod bodies;
 mod body;
 mod change_headers;
 mod config;
+mod dry_run;
+mod envoy_changes;
+mod etag;
+mod events;
 mod guard;
 mod health;
+mod history;
+mod idempotency;
 mod index;
+mod kind_routes;
+mod metrics;
 mod nodes;
+#[allow(unused_qualifications, reason = "utoipa's macros write them")]
+mod openapi;
+mod paging;
 mod problem;
 mod query;
+mod reference;
+mod resources;
+mod rollback;
 mod sent_back;
-mod servers;
+mod server_status;
 mod serving;
 mod snapshot;
 mod standby;
+mod timestamp;
 mod tool_policy;
 mod tools;
+mod validate;
 mod version;
+mod versions;
 
 pub use guard::{AllowedHosts, InvalidHost};
 pub use serving::serve;
 pub use standby::standby_router;
 
+/// Every route with its description.
+fn described() -> OpenApiRouter<Arc<Gateway>> {
+    let router = OpenApiRouter::with_openapi(openapi::empty())
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(metrics::get))
+        .routes(routes!(reference::get))
+        .routes(routes!(index::get))
+        .routes(routes!(openapi::get))
+        .routes(routes!(config::get, config::put))
+        .routes(routes!(config::schema))
+        .routes(routes!(snapshot::get))
+        .routes(routes!(validate::post))
+        .routes(routes!(version::get))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::get))
+        .routes(routes!(versions::diff))
+        .routes(routes!(rollback::post))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::get))
+        .routes(routes!(nodes::list))
+        .routes(routes!(nodes::get))
+        .routes(routes!(events::get))
+        .routes(routes!(tools::get))
+        .routes(routes!(
+            tool_policy::get,
+            tool_policy::put,
+            tool_policy::delete
+        ));
+    kind_routes::add_to(router)
+}
+
+/// The description of the API (OpenAPI 3.1).
+#[must_use]
+pub fn description() -> Value {
+    openapi::complete(described().get_openapi())
+}
+
+/// The page of the documentation that describes the API.
+#[must_use]
+pub fn reference_page() -> String {
+    reference::markdown(&description())
+}
+
 /// Every route of the management API.
 pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
-    Router::new()
-        .route("/healthz", get(health::get))
-        .route("/api/v1", get(index::get))
-        .route("/api/v1/config", get(config::get).put(config::put))
-        .route("/api/v1/config/schema", get(config::schema))
-        .route("/api/v1/config/snapshot", get(snapshot::get))
-        .route("/api/v1/version", get(version::get))
-        .route("/api/v1/nodes", get(nodes::get))
-        .route("/api/v1/servers", get(servers::get))
-        .route("/api/v1/tools", get(tools::get))
-        .route(
-            "/api/v1/tools/{name}/policy",
-            get(tool_policy::get)
-                .put(tool_policy::put)
-                .delete(tool_policy::delete),
-        )
-        .route_layer(from_fn(query::refuse))
+    let (router, routes) = described().split_for_parts();
+    let description = openapi::complete(&routes);
+    let parameters = Arc::new(query::KnownParameters::of(&description));
+    let counts = metrics::RequestCounts::default();
+    router
+        .route_layer(from_fn_with_state(parameters, query::check))
+        .route_layer(from_fn_with_state(counts.clone(), metrics::count))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn_with_state(
+            idempotency::KeptAnswers::default(),
+            idempotency::check,
+        ))
+        .layer(from_fn(etag::add))
+        .layer(Extension(Arc::new(description)))
+        .layer(Extension(counts))
         // The bodies have their own bounds.
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(

@@ -96,13 +96,16 @@ impl Report {
                 })
                 .collect(),
             servers: items(servers, "servers")
-                .map(|server| Server {
-                    name: text(&server["name"]),
-                    state: text(&server["state"]),
-                    since: server["since"].as_str().map(str::to_owned),
-                    tools: server["catalogue"]["tools"].as_u64().unwrap_or_default(),
-                    withheld: withheld_of(&withheld, &server["name"]),
-                    reason: server["reason"].as_str().map(str::to_owned),
+                .map(|server| {
+                    let status = &server["status"];
+                    Server {
+                        name: text(&server["name"]),
+                        state: text(&status["state"]),
+                        since: status["since"].as_str().map(str::to_owned),
+                        tools: status["catalogue"]["tools"].as_u64().unwrap_or_default(),
+                        withheld: withheld_of(&withheld, &server["name"]),
+                        reason: status["reason"].as_str().map(str::to_owned),
+                    }
                 })
                 .collect(),
             warnings: items(tools, "warnings")

@@ -23,7 +23,7 @@ pub(crate) struct List {
 
 /// Prints a line for each tool, or the control plane's own words on them as JSON.
 pub(super) async fn run(list: List) -> anyhow::Result<ExitCode> {
-    let answer = async { ControlPlane::at(&list.address)?.get("tools").await }.await;
+    let answer = async { ControlPlane::at(&list.address)?.get_all("tools").await }.await;
     let shown = answer.and_then(|answer| match list.output {
         Format::Text => {
             let tools = Vec::deserialize(&answer["tools"])

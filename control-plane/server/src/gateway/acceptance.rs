@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use xds::{NodeAnswer, NodeId, NodeSummary, ResourceType, Snapshot};
 
 /// How many changes in a row an Envoy may reject alone before it counts as broken. One may be the
@@ -18,7 +19,7 @@ use xds::{NodeAnswer, NodeId, NodeSummary, ResourceType, Snapshot};
 const MOST_LONE_REJECTIONS: u32 = 2;
 
 /// The outcome of a change, as its author is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every connected Envoy acknowledged it.
@@ -42,7 +43,7 @@ pub enum Outcome {
 }
 
 /// The answer of one Envoy to a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EnvoyAnswer {
     /// The `node.id` by which the Envoy calls itself.
     pub id: String,
@@ -57,7 +58,7 @@ pub struct EnvoyAnswer {
 }
 
 /// One Envoy's verdict on a generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EnvoyVerdict {
     /// It runs on it.

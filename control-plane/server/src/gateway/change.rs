@@ -16,6 +16,7 @@ use super::report::WriteReport;
 use super::state::Stage;
 use crate::aside;
 use crate::generation::{BuildError, Built, FindToolError};
+use crate::sections::SectionError;
 
 /// The revision that a change is made to, as its author has seen it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl Precondition {
         }
     }
 
-    fn is_met_by(&self, latest: RevisionNumber) -> bool {
+    pub(super) fn is_met_by(&self, latest: RevisionNumber) -> bool {
         match self {
             Self::None => true,
             Self::OneOf(revisions) => revisions.contains(&latest),
@@ -74,6 +75,15 @@ pub enum ChangeError {
          defaults"
     )]
     NoRule(String),
+    /// It is about one resource of the document, and that is not as it would have to be.
+    #[error(transparent)]
+    Section(#[from] SectionError),
+    /// It goes back to this revision, which might pass what is refused now.
+    #[error(
+        "going back to revision {0} might let calls pass that are refused now: look at the \
+         difference, and say `\"allow_loosening\": true` if that is meant"
+    )]
+    Loosens(RevisionNumber),
     /// An Envoy rejected it; the revision is stored, and what was in force before is again.
     #[error("{}", rejected(.0))]
     Rejected(Box<WriteReport>),
@@ -263,7 +273,7 @@ impl Gateway {
         Ok(answer)
     }
 
-    async fn stale(&self, revision: RevisionNumber) -> Result<ChangeError, StoreError> {
+    pub(super) async fn stale(&self, revision: RevisionNumber) -> Result<ChangeError, StoreError> {
         let summary = self
             .store
             .revision(revision)

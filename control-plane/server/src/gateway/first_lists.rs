@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gateway_document::{GatewayDocument, Server, ServerName};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Gateway;
 use crate::catalogue::{CatalogueClient, KnownList, Listing, has_endpoint};
@@ -17,7 +18,7 @@ use crate::generation::Lists;
 const LIST_FIRST_WITHIN: Duration = Duration::from_secs(2);
 
 /// A server that did not list its tools when a change registered it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct UnlistedServer {
     /// The name of the server.
     pub name: String,

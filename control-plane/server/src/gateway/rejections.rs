@@ -17,6 +17,7 @@ impl Gateway {
         for change in &changes {
             if let RejectionChange::Rejected { node, content } = change {
                 self.note(node, content);
+                self.tell_rejection(node, content);
             }
         }
         let changes: Vec<StoredRejectionChange> = changes.into_iter().map(stored).collect();

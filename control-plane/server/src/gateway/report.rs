@@ -6,13 +6,14 @@ use gateway_document::{Warning, WithheldTool};
 use serde::Serialize;
 use store::RevisionNumber;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
 use super::acceptance::{EnvoyAnswer, Outcome};
 use super::first_lists::UnlistedServer;
 use crate::generation::Built;
 
 /// A report on a change: its outcome, and the answer of each Envoy.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct WriteReport {
     /// The revision that the change made.
     pub revision: u64,
@@ -30,9 +31,11 @@ pub struct WriteReport {
     /// The answer of each connected Envoy.
     pub envoys: Vec<EnvoyAnswer>,
     /// The tools that are listed and cannot be called all the same, or not everywhere.
+    #[schema(value_type = Vec<Object>)]
     pub withheld: Vec<WithheldTool>,
     /// The rules that have no effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
     pub warnings: Vec<Warning>,
     /// The servers that the change registers or moves, and that did not list their tools. They are
     /// asked again and again; until they answer, nobody can call their tools.

@@ -16,6 +16,7 @@ use xds::Publisher;
 
 use super::Gateway;
 use super::desired::Desired;
+use super::events::Events;
 use super::loosening::may_loosen;
 use super::notices;
 use super::rejections::remember;
@@ -159,6 +160,8 @@ impl Gateway {
             document,
             listings: std::sync::Mutex::default(),
             taking_listings: tokio::sync::Mutex::default(),
+            written: watch::Sender::new(0),
+            events: Events::default(),
         });
         let earlier = accepted.into_iter().skip(1).collect();
         let actor = RolloutActor::new(Arc::clone(&gateway), earlier, may_run_stricter);

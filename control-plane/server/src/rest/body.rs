@@ -4,14 +4,57 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use gateway_document::Format;
+use gateway_document::{Format, parse_value};
+use serde::de::DeserializeOwned;
 
-use super::problem::Problem;
+use super::problem::{FieldError, Problem};
+use crate::gateway::ChangeError;
 
 /// A body and its format.
 pub(super) struct Written {
     pub(super) text: String,
     pub(super) format: Format,
+}
+
+/// A body that was read into a type of the API.
+pub(super) struct Given<T>(pub(super) T);
+
+impl Written {
+    /// Reads the body into a type of the API.
+    ///
+    /// # Errors
+    /// When it is something else, with the path of the fault.
+    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<Given<T>, Problem> {
+        let value = parse_value(&self.text, self.format).map_err(ChangeError::Malformed)?;
+        if !value.is_object() {
+            return Err(not_an_object());
+        }
+        serde_path_to_error::deserialize(value)
+            .map(Given)
+            .map_err(|error| {
+                let path = error.path().to_string();
+                let path = match path.as_str() {
+                    "." => String::new(),
+                    path => format!("/{}", path.replace('.', "/")),
+                };
+                Problem::invalid(vec![FieldError {
+                    path,
+                    of: None,
+                    line: None,
+                    reason: error.inner().to_string(),
+                }])
+            })
+    }
+}
+
+/// The refusal of a body that is a list or a mere value.
+pub(super) fn not_an_object() -> Problem {
+    Problem::invalid(vec![FieldError {
+        path: String::new(),
+        of: None,
+        line: None,
+        reason: "this is no object; write one".to_owned(),
+    }])
 }
 
 impl<S: Send + Sync> FromRequest<S> for Written {

@@ -18,6 +18,9 @@ use crate::gateway::{Author, Precondition};
 pub(super) struct ChangeHeaders {
     pub(super) author: Author,
     pub(super) precondition: Precondition,
+    /// The entity tags of `If-Match`, which resources are compared with by their content; an empty
+    /// list stands for `*`.
+    pub(super) tags: Option<Vec<String>>,
 }
 
 impl ChangeHeaders {
@@ -49,6 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ChangeHeaders {
         let peer = peer.unwrap_or_default();
         let name = text(parts, AUTHOR)?.unwrap_or_else(|| format!("anonymous@{peer}"));
         let reason = text(parts, REASON)?.unwrap_or_default();
+        let tags = tags(&parts.headers)?;
         Ok(Self {
             author: Author {
                 name,
@@ -56,7 +60,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ChangeHeaders {
                 action: format!("{} {}", parts.method, parts.uri.path()),
                 origin: peer,
             },
-            precondition: precondition(&parts.headers)?,
+            precondition: precondition(tags.as_deref()),
+            tags,
         })
     }
 }
@@ -79,15 +84,26 @@ fn text(parts: &Parts, name: &'static str) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Reads `If-Match` (RFC 9110, 13.1.1): `*`, or a list of the entity tags that `GET` gives.
-fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
-    let mut revisions = Vec::new();
-    let mut present = false;
+/// The revisions that the document may be at, by the tags of `If-Match`. Tags that are no
+/// revisions are met by none.
+fn precondition(tags: Option<&[String]>) -> Precondition {
+    match tags {
+        None | Some([]) => Precondition::None,
+        Some(tags) => {
+            let revisions = tags.iter().filter_map(|tag| tag.parse().ok());
+            Precondition::OneOf(revisions.map(RevisionNumber).collect())
+        }
+    }
+}
+
+/// Reads `If-Match` (RFC 9110, 13.1.1): `*`, or a list of the entity tags that `GET` gives. A weak
+/// tag never matches here (RFC 9110, 8.8.3.2), so it is kept as it is written.
+fn tags(headers: &HeaderMap) -> Result<Option<Vec<String>>, Problem> {
+    let mut tags = None;
     for value in headers.get_all(IF_MATCH) {
-        present = true;
         let text = value.to_str().unwrap_or_default().trim();
         if text == "*" {
-            return Ok(Precondition::None);
+            return Ok(Some(Vec::new()));
         }
         for tag in text.split(',').map(str::trim) {
             let opaque = tag.strip_prefix("W/").unwrap_or(tag);
@@ -97,25 +113,16 @@ fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
                 .filter(|inside| !inside.contains('"'));
             let Some(inside) = quoted else {
                 return Err(Problem::bad_request(format!(
-                    "`If-Match: {}` is no entity tag; write the revision in quotes as `GET` gives \
-                     it in `ETag`, such as `If-Match: \"3\"`",
+                    "`If-Match: {}` is no entity tag; write it in quotes as `GET` gives it in \
+                     `ETag`, such as `If-Match: \"3\"`",
                     tag.chars().take(MOST_CHARACTERS).collect::<String>()
                 )));
             };
-            // A weak tag never matches here (RFC 9110, 8.8.3.2), and one that we did not give
-            // cannot.
-            if opaque == tag
-                && let Ok(number) = inside.parse()
-            {
-                revisions.push(RevisionNumber(number));
-            }
+            let known = if opaque == tag { inside } else { tag };
+            tags.get_or_insert_with(Vec::new).push(known.to_owned());
         }
     }
-    Ok(if present {
-        Precondition::OneOf(revisions)
-    } else {
-        Precondition::None
-    })
+    Ok(tags)
 }
 
 /// Refuses what would have to be ignored: an author who wrote it believes that it counts.

@@ -9,28 +9,35 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, ETAG};
 use axum::response::{IntoResponse, Response};
 use gateway_document::{CheckedDocument, Format, GatewayDocument};
 use serde::Serialize;
-use store::RevisionNumber;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use store::{RevisionNumber, RevisionSummary};
+use utoipa::ToSchema;
 
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
+use super::dry_run::{DryRun, make_or_try};
+use super::history;
 use super::problem::Problem;
+use super::query::Parameters;
 use super::sent_back::{self, SentBack};
+use super::timestamp::timestamp;
 use crate::aside;
-use crate::gateway::{ChangeError, Edit, Gateway, WriteReport};
+use crate::gateway::{ChangeError, Edit, Gateway, Precondition, WriteReport};
 
-#[derive(Serialize)]
-struct Revision<'a> {
+/// The latest document with its revision.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LatestDocument<'a> {
     revision: u64,
     author: String,
     reason: String,
     created_at: String,
+    #[schema(value_type = super::openapi::Document)]
     document: &'a GatewayDocument,
 }
 
-/// The latest document with its revision, which changes are made to; the document alone as YAML,
-/// for those who ask for it.
+/// Shows the latest document with its revision, which changes are made to; the document alone as
+/// YAML, for those who ask for it.
+#[utoipa::path(get, path = "/api/v1/config", operation_id = "get_config", tag = "document",
+    responses((status = 200, description = "The document", body = LatestDocument)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     headers: HeaderMap,
@@ -52,7 +59,7 @@ pub(super) async fn get(
         .await
         .map_err(|error| Problem::store(&error))?;
     let summary = stored.map(|revision| revision.summary);
-    let body = Revision {
+    let body = LatestDocument {
         revision: latest.revision.0,
         author: summary
             .as_ref()
@@ -70,10 +77,15 @@ pub(super) async fn get(
     Ok((etag, Json(body)).into_response())
 }
 
-/// Replaces the whole document. Takes the document alone, and what `GET` gave: then nobody may have
-/// changed it since.
+/// Replaces the whole document. Answers when the Envoys have judged the change. Takes the document
+/// alone, and what `GET` gave: then nobody may have changed it since.
+#[utoipa::path(put, path = "/api/v1/config", operation_id = "put_config", tag = "document",
+    params(DryRun), request_body(content = super::openapi::Document),
+    responses((status = 200, description = "The outcome of the change; with `dry_run`, a `Trial`",
+        body = WriteReport)))]
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
+    Parameters(dry_run): Parameters<DryRun>,
     change: ChangeHeaders,
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
@@ -83,14 +95,38 @@ pub(super) async fn put(
         Some(revision) => change.to(revision),
         None => change,
     };
-    let report = gateway
-        .change(edit, change.precondition, change.author)
-        .await?;
-    Ok(written(&report))
+    let expected = change.precondition.clone();
+    match make_or_try(&gateway, edit, change, dry_run).await {
+        Ok(answer) => answer,
+        Err(ChangeError::Stale(latest)) => Err(stale(&gateway, latest, &expected).await),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The refusal of a change to a revision that is no longer the latest, with all that was changed
+/// since.
+pub(super) async fn stale(
+    gateway: &Gateway,
+    latest: Box<RevisionSummary>,
+    expected: &Precondition,
+) -> Problem {
+    let newest = latest.number;
+    let problem = Problem::from(ChangeError::Stale(latest));
+    let Precondition::OneOf(revisions) = expected else {
+        return problem;
+    };
+    let read = revisions.iter().filter(|read| **read < newest).max();
+    match read {
+        Some(read) => problem.with_changes(history::since(gateway, *read).await),
+        None => problem,
+    }
 }
 
 /// Reads a document; with the revision that its author had read, where it is what `GET` gave.
-fn read(text: &str, format: Format) -> Result<(Edit, Option<RevisionNumber>), ChangeError> {
+pub(super) fn read(
+    text: &str,
+    format: Format,
+) -> Result<(Edit, Option<RevisionNumber>), ChangeError> {
     if let Some(SentBack { edit, revision }) = sent_back::config(text)? {
         return Ok((edit, Some(revision)));
     }
@@ -99,7 +135,10 @@ fn read(text: &str, format: Format) -> Result<(Edit, Option<RevisionNumber>), Ch
     Ok((Arc::new(move |_: &_| Ok(document.clone())), None))
 }
 
-/// The JSON Schema of the document.
+/// Shows the JSON Schema of the document.
+#[utoipa::path(get, path = "/api/v1/config/schema", operation_id = "get_config_schema",
+    tag = "document", responses((status = 200, description = "The schema", body = Object,
+        content_type = "application/schema+json")))]
 pub(super) async fn schema() -> Response {
     (
         [(CONTENT_TYPE, "application/schema+json")],
@@ -108,14 +147,4 @@ pub(super) async fn schema() -> Response {
             .into_body(),
     )
         .into_response()
-}
-
-/// The answer to a change that went through.
-pub(super) fn written(report: &WriteReport) -> Response {
-    ([(ETAG, format!("\"{}\"", report.revision))], Json(report)).into_response()
-}
-
-/// A time as the API writes it (RFC 3339).
-pub(super) fn timestamp(at: OffsetDateTime) -> String {
-    at.format(&Rfc3339).unwrap_or_default()
 }

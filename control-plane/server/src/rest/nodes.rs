@@ -4,21 +4,34 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
+use axum::extract::Path;
 use axum::extract::State;
+use axum::extract::rejection::PathRejection;
 use serde::Serialize;
 use time::OffsetDateTime;
-use xds::{ConnectionState, DeliveryState, NodeState, ResourceState, ResourceType, Version};
+use utoipa::ToSchema;
+use xds::{
+    ConnectionState, DeliveryState, NodeState, ResourceState, ResourceType, Snapshot, Version,
+};
 
-use super::config::timestamp;
+use super::paging::Page;
+use super::problem::Problem;
+use super::query::Parameters;
+use super::timestamp::timestamp;
 use crate::gateway::{Gateway, Rejection};
 
-#[derive(Serialize)]
+/// A page of the Envoys.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Nodes {
     nodes: Vec<Node>,
+    /// The cursor of the next page; missing on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Node {
+/// An Envoy, what it was sent, and what it answered.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Node {
     id: String,
     cluster: String,
     user_agent: String,
@@ -28,17 +41,20 @@ struct Node {
     /// How many streams are open under this name. More than one for longer than moments: Envoys
     /// that share a `node.id`, which then count as one.
     streams: usize,
+    /// Whether it rejects what other Envoys have accepted, so that its answer counts for no other.
+    broken: bool,
     /// How often a generation cost the Envoy its life, soon after it was sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
     crashes: Option<Crashes>,
     generation: Generations,
-    resources: Vec<Resource>,
+    resources: Vec<NodeResource>,
     /// The generation that it rejected, until a later change: what it was taken back from.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<Rejected>,
 }
 
-#[derive(Serialize)]
+/// The crashes that a generation has to answer for.
+#[derive(Serialize, ToSchema)]
 struct Crashes {
     generation: String,
     count: u32,
@@ -46,13 +62,15 @@ struct Crashes {
     kept_from_it: bool,
 }
 
-#[derive(Serialize)]
+/// The generation that an Envoy is meant to have, and the one that it runs on.
+#[derive(Serialize, ToSchema)]
 struct Generations {
     desired: Option<String>,
     in_force: Option<String>,
 }
 
-#[derive(Serialize)]
+/// A generation that an Envoy was taken back from.
+#[derive(Serialize, ToSchema)]
 struct Rejected {
     revision: u64,
     generation: String,
@@ -62,8 +80,9 @@ struct Rejected {
     kept: bool,
 }
 
-#[derive(Serialize)]
-struct Resource {
+/// One resource of an Envoy.
+#[derive(Serialize, ToSchema)]
+struct NodeResource {
     r#type: &'static str,
     name: String,
     /// Hashes of the content that this Envoy is to have, was sent, and acknowledged.
@@ -75,7 +94,8 @@ struct Resource {
     since: Option<String>,
 }
 
-#[derive(Serialize)]
+/// Where a resource stands with an Envoy.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Delivery {
     Acked,
@@ -93,24 +113,89 @@ enum Delivery {
     },
 }
 
-pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Nodes> {
-    let nodes = gateway.publisher().nodes();
-    // Copied out: the answer is as long as the fleet, and writers wait for who reads.
-    let rejection = gateway.read().rejection.clone();
-    Json(Nodes {
+/// Lists the Envoys, what each was sent, and what it answered.
+#[utoipa::path(get, path = "/api/v1/nodes", operation_id = "list_nodes", tag = "envoys",
+    params(Page), responses((status = 200, description = "A page of them", body = Nodes)))]
+pub(super) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Parameters(page): Parameters<Page>,
+) -> Result<Json<Nodes>, Problem> {
+    let mut nodes = gateway.publisher().nodes();
+    nodes.sort_by(|one, other| one.id.cmp(&other.id));
+    let (nodes, next_cursor) = page.of(nodes, |node| node.id.to_string())?;
+    let accepted = Accepted::of(&gateway);
+    Ok(Json(Nodes {
         nodes: nodes
             .into_iter()
-            .map(|node| view(node, rejection.as_ref()))
+            .map(|node| view(node, &accepted))
             .collect(),
-    })
+        next_cursor,
+    }))
 }
 
-fn view(node: NodeState, rejection: Option<&Rejection>) -> Node {
+/// Shows one Envoy, what it was sent, and what it answered.
+#[utoipa::path(get, path = "/api/v1/nodes/{id}", operation_id = "get_node", tag = "envoys",
+    params(("id" = String, Path, description = "The `node.id` by which the Envoy calls itself")),
+    responses((status = 200, description = "The Envoy", body = Node)))]
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Node>, Problem> {
+    let Path(id) = path.map_err(|_| {
+        Problem::bad_request("the id of the node in the path is not UTF-8; encode it so")
+    })?;
+    let mut nodes = gateway.publisher().nodes().into_iter();
+    let node = nodes.find(|node| node.id.as_str() == id);
+    let node = node.ok_or_else(|| {
+        Problem::nothing_there(
+            "there is no such Envoy",
+            format!(
+                "no Envoy with the `node.id` `{id}` is connected or was lately; \
+                 `GET /api/v1/nodes` lists those that are"
+            ),
+        )
+    })?;
+    Ok(Json(view(node, &Accepted::of(&gateway))))
+}
+
+/// The things that Envoys have accepted and rejected, as a whole. Copied out: the answer is as long
+/// as the fleet, and writers wait for who reads.
+struct Accepted {
+    rejection: Option<Rejection>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl Accepted {
+    fn of(gateway: &Gateway) -> Self {
+        let state = gateway.read();
+        let accepted = state.accepted.as_ref();
+        Self {
+            rejection: state.rejection.clone(),
+            snapshot: accepted.map(|accepted| Arc::clone(&accepted.snapshot)),
+        }
+    }
+
+    /// Whether the Envoy rejects a part of what other Envoys have accepted.
+    fn is_broken(&self, node: &NodeState) -> bool {
+        let Some(snapshot) = &self.snapshot else {
+            return false;
+        };
+        node.rejections().any(|rejected| {
+            let accepted = snapshot.get(rejected.resource_type, &rejected.name);
+            accepted.map(|accepted| accepted.version()) == rejected.desired.as_ref()
+                && rejected.desired.is_some()
+        })
+    }
+}
+
+fn view(node: NodeState, accepted: &Accepted) -> Node {
+    let is_broken = accepted.is_broken(&node);
+    let rejection = accepted.rejection.as_ref();
     let (connected, since) = match node.connection {
         ConnectionState::Connected { since } => (true, since),
         ConnectionState::Gone { since } => (false, since),
     };
-    let mut resources: Vec<Resource> = node.resources.into_iter().map(resource).collect();
+    let mut resources: Vec<NodeResource> = node.resources.into_iter().map(resource).collect();
     let rejected = rejection.filter(|rejection| rejection.nodes.contains_key(&node.id));
     for gone in rejected
         .iter()
@@ -126,7 +211,7 @@ fn view(node: NodeState, rejection: Option<&Rejection>) -> Node {
         {
             Some(resource) => resource.state = state,
             // It is no longer meant to have it, and that is why.
-            None => resources.push(Resource {
+            None => resources.push(NodeResource {
                 r#type: word,
                 name: gone.name.to_string(),
                 desired: None,
@@ -144,6 +229,7 @@ fn view(node: NodeState, rejection: Option<&Rejection>) -> Node {
         connected,
         since: at(since),
         streams: node.streams,
+        broken: is_broken,
         crashes: node.crashes.map(|crashes| Crashes {
             generation: crashes.generation.to_string(),
             count: crashes.count,
@@ -163,9 +249,9 @@ fn view(node: NodeState, rejection: Option<&Rejection>) -> Node {
     }
 }
 
-fn resource(resource: ResourceState) -> Resource {
+fn resource(resource: ResourceState) -> NodeResource {
     let hash = |version: Option<Version>| version.map(|version| version.to_string());
-    Resource {
+    NodeResource {
         r#type: word(resource.resource_type),
         name: resource.name.to_string(),
         desired: hash(resource.desired),

@@ -7,35 +7,74 @@ use gateway_document::Fault;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use store::StoreError;
+use utoipa::ToSchema;
 
+use super::history::PastChange;
 use crate::gateway::{ChangeError, WriteReport};
 use crate::generation::FindToolError;
+use crate::sections::SectionError;
 
 /// An error that a caller is told.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Problem {
     /// The kind of problem, for programs.
     r#type: &'static str,
+    /// The kind of problem, in words.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
     /// The problem in words, with what to do about it.
     detail: String,
+    /// Every fault of what was sent, each with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// The changes that were made meanwhile, where those are the problem; the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changed_by: Vec<PastChange>,
     /// The answers of the Envoys, where they were asked.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     report: Option<Box<WriteReport>>,
 }
 
-/// One fault of what was sent.
-#[derive(Debug, Serialize)]
-struct FieldError {
-    /// JSON Pointer into what was sent.
-    path: String,
+/// One fault of what was sent, or of the document that it would be a part of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct FieldError {
+    /// JSON Pointer into what was sent, or into the document where `of` says so.
+    pub(super) path: String,
+    /// `document`, where what was sent does not fit the rest of the document.
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    reason: String,
+    pub(super) of: Option<&'static str>,
+    /// The line from 1, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) line: Option<usize>,
+    /// The fault in words, with what to do about it.
+    pub(super) reason: String,
 }
+
+impl From<Fault> for FieldError {
+    fn from(Fault { path, line, reason }: Fault) -> Self {
+        Self {
+            path,
+            of: None,
+            line,
+            reason,
+        }
+    }
+}
+
+impl From<gateway_document::Problem> for FieldError {
+    fn from(problem: gateway_document::Problem) -> Self {
+        Self {
+            path: problem.path,
+            of: None,
+            line: None,
+            reason: problem.reason,
+        }
+    }
+}
+
+const INVALID: &str = "urn:portcullis:invalid";
+const CONFLICT: &str = "urn:portcullis:conflict";
 
 impl Problem {
     pub(super) fn new(
@@ -50,6 +89,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            changed_by: Vec::new(),
             report: None,
         }
     }
@@ -102,8 +142,47 @@ impl Problem {
         )
     }
 
-    fn with_errors(mut self, errors: impl IntoIterator<Item = FieldError>) -> Self {
-        self.errors = errors.into_iter().collect();
+    /// For a thing that is not there.
+    pub(super) fn nothing_there(title: &'static str, detail: impl Into<String>) -> Self {
+        let kind = "urn:portcullis:unknown";
+        Self::new(StatusCode::NOT_FOUND, kind, title, detail)
+    }
+
+    /// For what was sent and has these faults. Where each of them is in the rest of the document,
+    /// what was sent is right in itself and does not fit.
+    pub(super) fn invalid(errors: Vec<FieldError>) -> Self {
+        let is_elsewhere = !errors.is_empty() && errors.iter().all(|error| error.of.is_some());
+        let mut problem = if is_elsewhere {
+            Self::new(
+                StatusCode::CONFLICT,
+                CONFLICT,
+                "the change does not fit the rest of the document",
+                "nothing was changed; change what the errors name first",
+            )
+        } else {
+            Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                INVALID,
+                "the change is not valid",
+                "nothing was changed; correct every error, and send it again",
+            )
+        };
+        problem.errors = errors;
+        problem
+    }
+
+    /// The same problem with the changes that others have made meanwhile.
+    pub(super) fn with_changes(mut self, changed_by: Vec<PastChange>) -> Self {
+        self.changed_by = changed_by;
+        self
+    }
+
+    /// The same problem with the names of those who have made these changes in its sentence.
+    pub(super) fn told_by(mut self, change: Option<PastChange>) -> Self {
+        if let Some(change) = change {
+            self.detail = format!("{}; {change}", self.detail);
+            self.changed_by = vec![change];
+        }
         self
     }
 }
@@ -133,7 +212,6 @@ impl IntoResponse for Problem {
 
 impl From<ChangeError> for Problem {
     fn from(error: ChangeError) -> Self {
-        const INVALID: &str = "urn:portcullis:invalid";
         let detail = error.to_string();
         match error {
             ChangeError::Stale(_) => Self::new(
@@ -144,33 +222,23 @@ impl From<ChangeError> for Problem {
             ),
             ChangeError::Conflict(_) => Self::new(
                 StatusCode::CONFLICT,
-                "urn:portcullis:conflict",
+                CONFLICT,
                 "somebody changed it at the same moment",
                 detail,
             ),
-            ChangeError::Malformed(faults) => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                INVALID,
-                "the change is not valid",
-                "nothing was changed; correct every error, and send it again",
-            )
-            .with_errors(
-                faults
-                    .0
-                    .into_iter()
-                    .map(|Fault { path, line, reason }| FieldError { path, line, reason }),
+            ChangeError::Malformed(faults) => {
+                Self::invalid(faults.0.into_iter().map(FieldError::from).collect())
+            }
+            ChangeError::Invalid(problems) => {
+                Self::invalid(problems.into_iter().map(FieldError::from).collect())
+            }
+            ChangeError::Section(error) => error.into(),
+            ChangeError::Loosens(_) => Self::new(
+                StatusCode::CONFLICT,
+                "urn:portcullis:loosens",
+                "the change might allow what is refused now",
+                detail,
             ),
-            ChangeError::Invalid(problems) => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                INVALID,
-                "the change is not valid",
-                "nothing was changed; correct every error, and send it again",
-            )
-            .with_errors(problems.into_iter().map(|problem| FieldError {
-                path: problem.path,
-                line: None,
-                reason: problem.reason,
-            })),
             ChangeError::Tool(error) => error.into(),
             ChangeError::NoRule(_) => Self::new(
                 StatusCode::NOT_FOUND,
@@ -233,6 +301,35 @@ impl From<FindToolError> for Problem {
                 "the tool cannot have a policy of its own",
                 detail,
             ),
+        }
+    }
+}
+
+impl From<SectionError> for Problem {
+    fn from(error: SectionError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SectionError::Missing { .. } => {
+                Self::nothing_there("there is no such resource", detail)
+            }
+            SectionError::Taken { .. } => Self::new(
+                StatusCode::CONFLICT,
+                CONFLICT,
+                "there is one of that name",
+                detail,
+            ),
+            SectionError::Changed { .. } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "urn:portcullis:stale",
+                "somebody changed it first",
+                detail,
+            ),
+            SectionError::Malformed { path, reason } => Self::invalid(vec![FieldError {
+                path: path.to_owned(),
+                of: None,
+                line: None,
+                reason,
+            }]),
         }
     }
 }

@@ -1,9 +1,16 @@
-//! Refuses query parameters: no resource takes any, and one that was ignored would be believed.
+//! The parameters of requests: only those that the description of the API lists, each once. One
+//! that was ignored would be believed.
 
-use axum::extract::Request;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use url::form_urlencoded;
 
 use super::problem::Problem;
@@ -11,22 +18,98 @@ use super::problem::Problem;
 /// As much of a parameter's name as an answer repeats: enough to recognise it.
 const MOST_CHARACTERS: usize = 100;
 
-pub(super) async fn refuse(request: Request, next: Next) -> Response {
+/// The parameters that each method of each path takes, by the description of the API.
+#[derive(Debug, Default)]
+pub(super) struct KnownParameters(BTreeMap<String, BTreeSet<String>>);
+
+impl KnownParameters {
+    /// The parameters that this description lists.
+    pub(super) fn of(description: &Value) -> Self {
+        let mut known = BTreeMap::new();
+        let paths = description["paths"].as_object().into_iter().flatten();
+        for (path, item) in paths {
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                let parameters = operation["parameters"].as_array().into_iter().flatten();
+                let names = parameters
+                    .filter(|parameter| parameter["in"] == "query")
+                    .filter_map(|parameter| parameter["name"].as_str().map(ToOwned::to_owned))
+                    .collect();
+                known.insert(key(method, path), names);
+            }
+        }
+        Self(known)
+    }
+
+    fn of_request(&self, request: &Request) -> Option<&BTreeSet<String>> {
+        let path = request.extensions().get::<MatchedPath>()?;
+        let method = match request.method().as_str() {
+            "HEAD" => "GET",
+            method => method,
+        };
+        self.0.get(&key(method, path.as_str()))
+    }
+}
+
+fn key(method: &str, path: &str) -> String {
+    format!("{} {path}", method.to_ascii_lowercase())
+}
+
+pub(super) async fn check(
+    State(known): State<Arc<KnownParameters>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match refusal(&known, &request) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn refusal(known: &KnownParameters, request: &Request) -> Option<Problem> {
     let query = request.uri().query().unwrap_or_default();
-    let Some((name, _)) = form_urlencoded::parse(query.as_bytes()).next() else {
-        return next.run(request).await;
-    };
-    let name: String = name.chars().take(MOST_CHARACTERS).collect();
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "urn:portcullis:unknown-parameter",
-        "the request has a parameter that is not known",
-        format!(
-            "`{} {}` takes no parameter, so not `{name}` either; nothing was done: leave out \
-             everything from `?` on",
-            request.method(),
-            request.uri().path()
-        ),
-    )
-    .into_response()
+    let none = BTreeSet::new();
+    let known = known.of_request(request).unwrap_or(&none);
+    let mut seen = BTreeSet::new();
+    for (name, _) in form_urlencoded::parse(query.as_bytes()) {
+        let short: String = name.chars().take(MOST_CHARACTERS).collect();
+        let what = format!("`{} {}`", request.method(), request.uri().path());
+        if !known.contains(&*name) {
+            let takes = if known.is_empty() {
+                "takes no parameter, so not".to_owned()
+            } else {
+                let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+                format!("takes {}, and not", names.join(", "))
+            };
+            return Some(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "urn:portcullis:unknown-parameter",
+                "the request has a parameter that is not known",
+                format!("{what} {takes} `{short}`; nothing was done: leave it out"),
+            ));
+        }
+        if !seen.insert(name) {
+            return Some(Problem::bad_request(format!(
+                "{what} has `{short}` twice; nothing was done: say it once"
+            )));
+        }
+    }
+    None
+}
+
+/// The parameters of a request, read.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let read = Query::<T>::try_from_uri(&parts.uri);
+        read.map(|Query(read)| Self(read)).map_err(|rejection| {
+            let text = rejection.body_text();
+            let text = text.trim_start_matches("Failed to deserialize query string: ");
+            Problem::bad_request(format!(
+                "a parameter cannot be read; nothing was done: {text}"
+            ))
+        })
+    }
 }

@@ -11,30 +11,37 @@ use gateway_document::{Format, Rule, Warning};
 use policy_engine::Explanation;
 use serde::Serialize;
 use store::RevisionNumber;
+use utoipa::ToSchema;
 
 use super::body::Written;
 use super::change_headers::ChangeHeaders;
-use super::config::written;
+use super::config::stale;
+use super::dry_run::{DryRun, make_or_try};
 use super::problem::Problem;
+use super::query::Parameters;
 use super::sent_back::{self, SentBack};
 use crate::aside;
-use crate::gateway::{ChangeError, Edit, Gateway, tool_policy};
+use crate::gateway::{ChangeError, Edit, Gateway, WriteReport, tool_policy};
 
-#[derive(Serialize)]
-struct Policy<'a> {
+/// The policy of one tool, and its own rule.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ToolPolicy<'a> {
     name: &'a str,
     listener: &'a str,
     revision: u64,
     /// The policy of that revision, with the rule behind each field; none where the tool cannot be
     /// called anywhere.
+    #[schema(value_type = Option<Object>)]
     policy: Option<&'a Explanation>,
     /// The reason why the tool cannot be called although it is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     withheld: Option<&'a str>,
     /// The rules that have no effect and that may have been meant for this tool.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
     warnings: Vec<&'a Warning>,
     /// The tool's own rule as it was written, if it has one.
+    #[schema(value_type = Option<super::openapi::DocumentRule>)]
     rule: Option<&'a Rule>,
 }
 
@@ -52,13 +59,17 @@ impl<S: Send + Sync> FromRequestParts<S> for ToolPath {
     }
 }
 
+/// Shows the policy of one tool, by the name that clients call it by.
+#[utoipa::path(get, path = "/api/v1/tools/{name}/policy", operation_id = "get_tool_policy",
+    tag = "tools", params(("name" = String, Path, description = "The name of the tool")),
+    responses((status = 200, description = "The policy", body = ToolPolicy)))]
 pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     ToolPath(name): ToolPath,
 ) -> Result<Response, Problem> {
     let latest = gateway.latest();
     let view = latest.tool(&name)?;
-    let body = Policy {
+    let body = ToolPolicy {
         name: &view.name,
         listener: view.listener.as_str(),
         revision: latest.revision.0,
@@ -76,9 +87,15 @@ pub(super) async fn get(
 
 /// Creates or replaces the tool's own rule, ahead of all others. Takes a rule without `name` and
 /// `match`, and what `GET` gave: then nobody may have changed it since.
+#[utoipa::path(put, path = "/api/v1/tools/{name}/policy", operation_id = "put_tool_policy",
+    tag = "tools", params(("name" = String, Path, description = "The name of the tool"), DryRun),
+    request_body(content = Object, description = "A rule without `name` and `match`"),
+    responses((status = 200, description = "The outcome of the change; with `dry_run`, a `Trial`",
+        body = WriteReport)))]
 pub(super) async fn put(
     State(gateway): State<Arc<Gateway>>,
     ToolPath(name): ToolPath,
+    Parameters(dry_run): Parameters<DryRun>,
     change: ChangeHeaders,
     Written { text, format }: Written,
 ) -> Result<Response, Problem> {
@@ -88,10 +105,7 @@ pub(super) async fn put(
         Some(revision) => change.to(revision),
         None => change,
     };
-    let report = gateway
-        .change(edit, change.precondition, change.author)
-        .await?;
-    Ok(written(&report))
+    make(&gateway, edit, change, dry_run).await
 }
 
 /// Reads the rule of a tool; with the revision that its author had read, where it is what `GET`
@@ -108,17 +122,29 @@ fn read(
 }
 
 /// Removes the tool's own rule; what other rules and the defaults say remains.
+#[utoipa::path(delete, path = "/api/v1/tools/{name}/policy", operation_id = "delete_tool_policy",
+    tag = "tools", params(("name" = String, Path, description = "The name of the tool"), DryRun),
+    responses((status = 200, description = "The outcome of the change; with `dry_run`, a `Trial`",
+        body = WriteReport)))]
 pub(super) async fn delete(
     State(gateway): State<Arc<Gateway>>,
     ToolPath(name): ToolPath,
+    Parameters(dry_run): Parameters<DryRun>,
     change: ChangeHeaders,
 ) -> Result<Response, Problem> {
-    let report = gateway
-        .change(
-            tool_policy::remove(name),
-            change.precondition,
-            change.author,
-        )
-        .await?;
-    Ok(written(&report))
+    make(&gateway, tool_policy::remove(name), change, dry_run).await
+}
+
+async fn make(
+    gateway: &Arc<Gateway>,
+    edit: Edit,
+    change: ChangeHeaders,
+    dry_run: DryRun,
+) -> Result<Response, Problem> {
+    let expected = change.precondition.clone();
+    match make_or_try(gateway, edit, change, dry_run).await {
+        Ok(answer) => answer,
+        Err(ChangeError::Stale(latest)) => Err(stale(gateway, latest, &expected).await),
+        Err(other) => Err(other.into()),
+    }
 }

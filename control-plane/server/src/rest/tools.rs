@@ -7,19 +7,30 @@ use axum::extract::State;
 use gateway_document::{Warning, WithholdingCause};
 use policy_engine::ExplainedLimit;
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::paging::Page;
+use super::problem::Problem;
+use super::query::Parameters;
 
 use crate::gateway::Gateway;
 
-#[derive(Serialize)]
+/// A page of the tools.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Tools {
     revision: u64,
     tools: Vec<Tool>,
+    /// The cursor of the next page; missing on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
     /// The rules of the document that have no effect.
+    #[schema(value_type = Vec<Object>)]
     warnings: Vec<Warning>,
 }
 
-#[derive(Serialize)]
-struct Tool {
+/// A tool that a server lists.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Tool {
     /// The name that clients call it by.
     name: String,
     listener: String,
@@ -30,6 +41,7 @@ struct Tool {
     state: &'static str,
     /// The kind of reason why it is withheld.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     cause: Option<WithholdingCause>,
     /// The reason why it is withheld, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,15 +51,25 @@ struct Tool {
     #[serde(skip_serializing_if = "Option::is_none")]
     access: Option<Vec<String>>,
     /// The limits in force, of all rules that match.
+    #[schema(value_type = Vec<Object>)]
     limits: Vec<ExplainedLimit>,
     /// SHA-256 of its input schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     input_schema: Option<String>,
 }
 
-pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Tools> {
+/// Lists the tools that servers list, who may call them, and their limits.
+#[utoipa::path(get, path = "/api/v1/tools", operation_id = "list_tools", tag = "tools",
+    params(Page), responses((status = 200, description = "A page of them", body = Tools)))]
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    Parameters(page): Parameters<Page>,
+) -> Result<Json<Tools>, Problem> {
     let current = gateway.current();
-    let tools = current.tools().into_iter().map(|view| Tool {
+    let (views, next_cursor) = page.of(current.tools(), |view| {
+        format!("{} {} {}", view.listener, view.server, view.tool)
+    })?;
+    let tools = views.into_iter().map(|view| Tool {
         name: view.name,
         listener: view.listener.to_string(),
         server: view.server.to_string(),
@@ -66,9 +88,10 @@ pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Tools> {
             .unwrap_or_default(),
         input_schema: view.policy.and_then(|policy| policy.input_schema.clone()),
     });
-    Json(Tools {
+    Ok(Json(Tools {
         revision: current.revision.0,
         tools: tools.collect(),
+        next_cursor,
         warnings: current.warnings.clone(),
-    })
+    }))
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::gateway::Gateway;
 
-#[derive(Serialize)]
+/// The versions in force, and what they are made from.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Version {
     /// The version of this program.
     version: &'static str,
@@ -29,6 +31,9 @@ pub(super) struct Version {
     catalogue: BTreeMap<String, Option<String>>,
 }
 
+/// Shows what is in force, and what it is made from.
+#[utoipa::path(get, path = "/api/v1/version", operation_id = "get_version_in_force",
+    tag = "revisions", responses((status = 200, description = "The versions", body = Version)))]
 pub(super) async fn get(State(gateway): State<Arc<Gateway>>) -> Json<Version> {
     let state = gateway.read();
     let current = &state.current;

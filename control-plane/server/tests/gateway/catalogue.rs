@@ -24,7 +24,7 @@ async fn it_lists_a_server_of_either_era_and_keeps_each_schema_byte_for_byte() {
         let control_plane =
             ControlPlane::start(folder.path(), &document_with(&[("data", &server)])).await;
         control_plane.until_offered("data", &["a", "b", "c"]).await;
-        let known = control_plane.get("/api/v1/servers").await.json["servers"][0].take();
+        let known = control_plane.get("/api/v1/servers").await.json["servers"][0]["status"].take();
         assert_eq!(
             (&known["state"], &known["catalogue"]["protocol"]),
             (&json!("up"), &json!(protocol)),
@@ -69,7 +69,8 @@ async fn it_keeps_the_list_of_a_server_that_is_down_and_says_why() {
     let control_plane = ControlPlane::start(folder.path(), &document).await;
     control_plane.until_offered("data", &["a"]).await;
     drop(server);
-    let state = || async { control_plane.get("/api/v1/servers").await.json["servers"][0].take() };
+    let state =
+        || async { control_plane.get("/api/v1/servers").await.json["servers"][0]["status"].take() };
     until(|| async { state().await["state"] == "down" }).await;
     assert!(
         state().await["reason"]
@@ -194,8 +195,9 @@ async fn it_finds_nobody_at_a_port_that_is_not_a_tests_own() {
         &format!("servers: {{data: {{url: '{url}'}}}}"),
     )
     .await;
-    let state =
-        || async { control_plane.get("/api/v1/servers").await.json["servers"][0]["state"].take() };
+    let state = || async {
+        control_plane.get("/api/v1/servers").await.json["servers"][0]["status"]["state"].take()
+    };
     until(|| async { state().await == "down" }).await;
     let called = stranger.accept().map(|(_, peer)| peer);
     assert_eq!(called.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);

@@ -2,6 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 
+use crate::described::operations;
 use crate::harness::{Answer, ControlPlane, folder};
 
 #[tokio::test]
@@ -103,20 +104,11 @@ async fn it_refuses_what_it_would_have_to_ignore() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), "").await;
     let before = control_plane.get("/api/v1/version").await.json;
-    let routes = [
-        (Method::GET, "/healthz"),
-        (Method::GET, "/api/v1/config"),
-        (Method::PUT, "/api/v1/config"),
-        (Method::GET, "/api/v1/config/schema"),
-        (Method::GET, "/api/v1/config/snapshot"),
-        (Method::GET, "/api/v1/version"),
-        (Method::GET, "/api/v1/nodes"),
-        (Method::GET, "/api/v1/servers"),
-        (Method::GET, "/api/v1/tools"),
-        (Method::GET, "/api/v1/tools/x/policy"),
-        (Method::PUT, "/api/v1/tools/x/policy"),
-        (Method::DELETE, "/api/v1/tools/x/policy"),
-    ];
+    let routes: Vec<(Method, String)> = operations()
+        .into_iter()
+        .map(|(method, path)| (method, path.replace(['{', '}'], "")))
+        .collect();
+    assert!(routes.len() > 30, "{routes:?}");
     let body = "defaults: {access: deny}";
     let yaml = |request: reqwest::RequestBuilder| {
         request
@@ -124,7 +116,7 @@ async fn it_refuses_what_it_would_have_to_ignore() {
             .body(body)
     };
     for (method, path) in routes {
-        for query in ["dry_run=true", "dry_run", "dry%5Frun=1&x"] {
+        for query in ["dry_runs=true", "dry_runs", "dry%5Fruns=1&x"] {
             let request = control_plane.request(method.clone(), &format!("{path}?{query}"));
             let answer = Answer::of(yaml(request)).await;
             assert_eq!(
@@ -133,7 +125,7 @@ async fn it_refuses_what_it_would_have_to_ignore() {
                 "{method} {path}?{query}"
             );
             let detail = answer.json["detail"].as_str().unwrap();
-            assert!(detail.contains("`dry_run`"), "{detail}");
+            assert!(detail.contains("`dry_runs`"), "{detail}");
         }
     }
     for header in [

@@ -109,6 +109,7 @@ impl ControlPlane {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway::watch(Arc::clone(&gateway), schedule));
+        tasks.spawn(gateway::tell_events(Arc::clone(&gateway), stopping.clone()));
         let rollouts = rollouts.run(stopping.clone());
         tasks.spawn(async move { match rollouts.await {} });
         let rest_stop = stopped(stopping.clone());
@@ -157,6 +158,15 @@ impl ControlPlane {
             self.request(Method::PUT, path)
                 .header("content-type", "application/yaml")
                 .body(body.to_owned()),
+        )
+        .await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(
+            self.request(Method::POST, path)
+                .header("content-type", "application/json")
+                .body(body.to_string()),
         )
         .await
     }

@@ -233,7 +233,7 @@ async fn it_takes_a_list_in_that_comes_while_a_change_is_judged_whatever_becomes
         server.list(tools(&["a", "b"]));
         until(|| async {
             let servers = control_plane.get("/api/v1/servers").await.json;
-            servers["servers"][0]["catalogue"]["tools"] == 2
+            servers["servers"][0]["status"]["catalogue"]["tools"] == 2
         })
         .await;
         assert_eq!(control_plane.offered("data").await, ["a"]);

@@ -23,10 +23,12 @@ fn report() -> Report {
              "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
         ]}),
         &json!({"servers": [
-            {"name": "data", "state": "up", "since": "T5", "catalogue": {"tools": 9}},
-            {"name": "math", "state": "down", "since": "T6", "reason": "it cannot be reached",
-             "catalogue": {"tools": 2}},
-            {"name": "new", "state": "unknown"},
+            {"name": "data",
+             "status": {"state": "up", "since": "T5", "catalogue": {"tools": 9}}},
+            {"name": "math",
+             "status": {"state": "down", "since": "T6", "reason": "it cannot be reached",
+                 "catalogue": {"tools": 2}}},
+            {"name": "new", "status": {"state": "unknown"}},
         ]}),
         &json!({
             "tools": [

@@ -1,0 +1,229 @@
+//! Turns what is known of the gateway into events: compares what it sees with what it saw before.
+//!
+//! Level-triggered, so that nothing that changes the gateway has to know of events, and a storm of
+//! answers costs one look now and then instead of one for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_document::{ListenerName, WithheldTool};
+use serde_json::{Value, json};
+use store::RevisionNumber;
+use time::format_description::well_known::Rfc3339;
+use tokio::sync::watch;
+use xds::{NodeAnswer, NodeId, NodeSummary, RejectedContent};
+
+use super::Gateway;
+use super::state::{ListState, Stage};
+use crate::generation::Built;
+
+/// The time between two looks. A look walks over the whole fleet: at 3 000 Envoys each of which
+/// answers, one for each answer would take the processor from the answers themselves.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// The revisions that one look tells of; with more, only the newest of them.
+const MOST_REVISIONS: u64 = 100;
+
+/// The state of the gateway as one look saw it.
+struct Look {
+    head: RevisionNumber,
+    current: Arc<Built>,
+    stage: Stage,
+    /// The revision and the name of the generation that was rejected last.
+    rejected: Option<(RevisionNumber, String)>,
+    /// Why each server is down, or nothing where it is up.
+    servers: BTreeMap<String, Option<String>>,
+    envoys: BTreeMap<NodeId, NodeSummary>,
+}
+
+/// Publishes events until `stop` is true, and then ends the streams of those who read them. Begins
+/// with what is there when this is called.
+pub fn tell_events(
+    gateway: Arc<Gateway>,
+    mut stop: watch::Receiver<bool>,
+) -> impl Future<Output = ()> {
+    let mut standings = gateway.publisher.standings();
+    let mut written = gateway.written.subscribe();
+    let mut seen = Look::at(&gateway);
+    async move {
+        loop {
+            tokio::select! {
+                () = standings.changed() => {}
+                Ok(()) = written.changed() => {}
+                Ok(_) = stop.wait_for(|stop| *stop) => break,
+            }
+            let now = Look::at(&gateway);
+            gateway.tell(&seen, &now).await;
+            seen = now;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        gateway.events.close();
+    }
+}
+
+impl Look {
+    fn at(gateway: &Gateway) -> Self {
+        let envoys = gateway.publisher.summaries().into_iter();
+        let envoys = envoys.map(|envoy| (envoy.id.clone(), envoy)).collect();
+        let state = gateway.read();
+        let servers = state.attempts.iter().map(|(name, attempt)| {
+            let reason = match attempt {
+                ListState::Up { .. } => None,
+                ListState::Down { reason, .. } => Some(reason.clone()),
+            };
+            (name.to_string(), reason)
+        });
+        Self {
+            head: state.desired.head,
+            current: Arc::clone(&state.current),
+            stage: state.stage,
+            rejected: state
+                .rejection
+                .as_ref()
+                .map(|rejection| (rejection.revision, rejection.generation.to_string())),
+            servers: servers.collect(),
+            envoys,
+        }
+    }
+}
+
+impl Gateway {
+    /// Tells what an Envoy rejected. That is told at once: when somebody looks, the Envoy may have
+    /// been given something else.
+    pub(super) fn tell_rejection(&self, node: &NodeId, rejected: &RejectedContent) {
+        let data = json!({
+            "node": node.as_str(),
+            "type": rejected.resource_type.type_url(),
+            "name": &*rejected.name,
+            "message": rejected.message.trim(),
+        });
+        self.events.publish("nack", data);
+    }
+
+    async fn tell(&self, before: &Look, now: &Look) {
+        self.tell_revisions(before.head, now.head).await;
+        for (kind, data) in rollouts(before, now)
+            .into_iter()
+            .chain(envoys(before, now))
+            .chain(servers(before, now))
+            .chain(tools(before, now))
+        {
+            self.events.publish(kind, data);
+        }
+    }
+
+    async fn tell_revisions(&self, before: RevisionNumber, now: RevisionNumber) {
+        let first = (before.0 + 1).max(now.0.saturating_sub(MOST_REVISIONS - 1));
+        for number in first..=now.0 {
+            let stored = self.store.revision(RevisionNumber(number)).await;
+            let mut data = json!({"revision": number});
+            match stored {
+                Ok(Some(revision)) => {
+                    let summary = revision.summary;
+                    data["author"] = summary.author.into();
+                    data["reason"] = summary.reason.into();
+                    data["created_at"] = summary.created_at.format(&Rfc3339).ok().into();
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(%error, number, "the event of a revision is short"),
+            }
+            self.events.publish("revision", data);
+        }
+    }
+}
+
+type Told = Vec<(&'static str, Value)>;
+
+fn rollouts(before: &Look, now: &Look) -> Told {
+    let told = |revision: RevisionNumber, generation: &str, state: &str| {
+        let revision = revision.0;
+        let data = json!({"revision": revision, "generation": generation, "state": state});
+        ("rollout", data)
+    };
+    let mut all = Told::new();
+    if let Some((revision, generation)) = &now.rejected
+        && before.rejected != now.rejected
+    {
+        all.push(told(*revision, generation, "rejected"));
+    }
+    let is_same = before.current.revision == now.current.revision
+        && before.current.generation() == now.current.generation()
+        && before.stage == now.stage;
+    let state = match now.stage {
+        Stage::Open => "begun",
+        Stage::Accepted => "accepted",
+        Stage::Kept => "kept",
+        // It was told as such.
+        Stage::Rejected => return all,
+    };
+    if !is_same {
+        let generation = now.current.generation().as_str();
+        all.push(told(now.current.revision, generation, state));
+    }
+    all
+}
+
+fn envoys(before: &Look, now: &Look) -> Told {
+    let mut told = Vec::new();
+    for (id, envoy) in &now.envoys {
+        let old = before.envoys.get(id);
+        let is_connected = envoy.streams > 0;
+        if old.is_some_and(|old| old.streams > 0) != is_connected {
+            told.push((
+                "envoy",
+                json!({"node": id.as_str(), "connected": is_connected}),
+            ));
+        }
+        if is_connected && has_all(envoy) {
+            let had_it = old.is_some_and(|old| has_all(old) && old.desired == envoy.desired);
+            if !had_it {
+                let generation = envoy.desired.as_ref().map(ToString::to_string);
+                told.push((
+                    "ack",
+                    json!({"node": id.as_str(), "generation": generation}),
+                ));
+            }
+        }
+    }
+    told
+}
+
+fn has_all(envoy: &NodeSummary) -> bool {
+    envoy.answer == NodeAnswer::Acknowledged
+}
+
+fn servers(before: &Look, now: &Look) -> Told {
+    let changed = now.servers.iter().filter_map(|(name, reason)| {
+        let old = before.servers.get(name);
+        let was_up = old.map(Option::is_none);
+        if was_up == Some(reason.is_none()) {
+            return None;
+        }
+        let state = if reason.is_none() { "up" } else { "down" };
+        let data = json!({"server": name, "state": state, "reason": reason});
+        Some(("server", data))
+    });
+    changed.collect()
+}
+
+fn tools(before: &Look, now: &Look) -> Told {
+    if Arc::ptr_eq(&before.current, &now.current) {
+        return Vec::new();
+    }
+    let old: BTreeSet<_> = before.current.withheld().collect();
+    let new: BTreeSet<_> = now.current.withheld().collect();
+    let tool = |(listener, withheld): &(&ListenerName, &WithheldTool), state| {
+        let data = json!({
+            "listener": listener.as_str(),
+            "server": withheld.server,
+            "tool": withheld.tool,
+            "state": state,
+            "reason": withheld.reason,
+        });
+        ("tool", data)
+    };
+    let withheld = new.difference(&old).map(|one| tool(one, "withheld"));
+    let released = old.difference(&new).map(|one| tool(one, "released"));
+    withheld.chain(released).collect()
+}

@@ -1,0 +1,76 @@
+//! Tries a change without making it.
+
+use std::sync::Arc;
+
+use gateway_document::CheckedDocument;
+use store::RevisionNumber;
+
+use super::Gateway;
+use super::change::{ChangeError, Edit, Precondition};
+use crate::aside;
+use crate::generation::{BuildError, Built, Lists};
+
+/// The generation that a change is made to, and the one that it would make. Of servers that the
+/// change registers or moves no list is known: nobody is asked for a change that is not made.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The generation that the next change is made to.
+    pub before: Arc<Built>,
+    /// The generation that the change would make.
+    pub after: Arc<Built>,
+}
+
+impl Gateway {
+    /// Tries a change on what is desired now. Nothing is stored, nobody is asked and no Envoy is
+    /// sent anything.
+    ///
+    /// # Errors
+    /// When the change would be refused before Envoys are sent it.
+    pub async fn preview(
+        &self,
+        edit: Edit,
+        precondition: Precondition,
+    ) -> Result<Preview, ChangeError> {
+        let seen = self.desired();
+        if !precondition.is_met_by(seen.built.revision) {
+            return Err(self.stale(seen.built.revision).await?);
+        }
+        let (before, module) = (Arc::clone(&seen.built), seen.module.clone());
+        let after = aside::run(move || {
+            let document = Arc::new(edit(&seen.built)?);
+            let revision = RevisionNumber(seen.head.0 + 1);
+            built_from(revision, document, &seen.lists, module)
+        });
+        Ok(Preview {
+            before,
+            after: Arc::new(after.await?),
+        })
+    }
+
+    /// The generation that a stored revision would make today: with the lists and the module that
+    /// are desired now.
+    ///
+    /// # Errors
+    /// When the document does not hold together with them.
+    pub async fn remade(
+        &self,
+        revision: RevisionNumber,
+        document: Arc<CheckedDocument>,
+    ) -> Result<Built, ChangeError> {
+        let seen = self.desired();
+        aside::run(move || built_from(revision, document, &seen.lists, seen.module)).await
+    }
+}
+
+/// Makes a generation; what the document is to blame for is the change's fault.
+fn built_from(
+    revision: RevisionNumber,
+    document: Arc<CheckedDocument>,
+    lists: &Lists,
+    module: crate::envoy::ModuleFile,
+) -> Result<Built, ChangeError> {
+    Built::new(revision, document, lists, module).map_err(|error| match error {
+        BuildError::Invalid(problems) => ChangeError::Invalid(problems),
+        other => ChangeError::Build(other),
+    })
+}

@@ -1,0 +1,72 @@
+//! The way back to an earlier revision, as a change like any other.
+
+use std::sync::Arc;
+
+use gateway_document::{CheckedDocument, Format};
+use store::{Revision, RevisionNumber, StoreError};
+
+use super::Gateway;
+use super::change::{ChangeError, Edit};
+use super::loosening::may_loosen;
+use crate::generation::Built;
+
+/// Whether a change may let something pass that is refused now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loosening {
+    /// It may not, or may but nobody has said that it is meant.
+    Refused,
+    /// It may: whoever makes the change has said so.
+    Meant,
+}
+
+impl Gateway {
+    /// The newest revision that every Envoy accepted and that is not the one which changes are made
+    /// to now; none where the store remembers no such one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn last_accepted(&self) -> Result<Option<RevisionNumber>, StoreError> {
+        let latest = self.latest().revision;
+        let accepted = self.store.accepted().await?;
+        Ok(accepted
+            .iter()
+            .map(|accepted| accepted.revision)
+            .find(|revision| *revision != latest))
+    }
+}
+
+/// The document of a stored revision.
+///
+/// # Errors
+/// When this version no longer takes it.
+pub fn document_of(revision: &Revision) -> Result<CheckedDocument, ChangeError> {
+    let document = gateway_document::parse(&revision.document, Format::Json)?;
+    CheckedDocument::new(document).map_err(ChangeError::Invalid)
+}
+
+/// The change back to `revision`, which keeps today's lists and module.
+///
+/// # Errors
+/// When this version no longer takes its document.
+pub fn to_revision(revision: &Revision, loosening: Loosening) -> Result<Edit, ChangeError> {
+    let number = revision.summary.number;
+    let document = document_of(revision)?;
+    Ok(Arc::new(move |built| {
+        if loosening == Loosening::Refused && loosens(built, &document) {
+            return Err(ChangeError::Loosens(number));
+        }
+        Ok(document.clone())
+    }))
+}
+
+/// Whether Envoys that run `built` might pass more with this document. One that cannot be made is
+/// found out by whoever makes it.
+fn loosens(built: &Built, document: &CheckedDocument) -> bool {
+    let target = Built::new(
+        built.revision,
+        Arc::new(document.clone()),
+        &built.lists,
+        built.module.clone(),
+    );
+    target.is_ok_and(|target| may_loosen(built, &target))
+}

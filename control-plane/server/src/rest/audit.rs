@@ -1,0 +1,229 @@
+//! `/api/v1/audit`: who did what, when, from where and why.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use store::AuditRecord;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use utoipa::{IntoParams, ToSchema};
+
+use super::history;
+use super::paging::Page;
+use super::problem::Problem;
+use super::query::Parameters;
+use super::timestamp::timestamp;
+use crate::difference::ResourceChange;
+use crate::gateway::Gateway;
+
+/// The records that are looked through for one page. A filter that few records pass then answers
+/// with fewer than were asked for, and with the cursor where it stopped.
+const MOST_LOOKED_THROUGH: usize = 10_000;
+
+/// Which records are wanted.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// The most records in the answer, from 1 to 1000; 100 if left out.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Only what this author did.
+    who: Option<String>,
+    /// Only what was done from this address.
+    origin: Option<String>,
+    /// Only what begins like this, such as `PUT /api/v1/servers`.
+    what: Option<String>,
+    /// Only what made this revision, or concerned it.
+    revision: Option<u64>,
+    /// Only what was done at this time or later (RFC 3339).
+    since: Option<String>,
+    /// Only what was done before this time (RFC 3339).
+    until: Option<String>,
+}
+
+/// A page of the audit trail, the newest record first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuditTrail {
+    records: Vec<AuditedDeed>,
+    /// The cursor of the next page; missing where there are no earlier records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// Something that somebody did.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuditedDeed {
+    /// Its place in the trail, counted from 1.
+    sequence: u64,
+    at: String,
+    /// The one who did it, as the request says.
+    who: String,
+    /// The request, such as `PUT /api/v1/config`.
+    what: String,
+    /// The address that the request came from.
+    origin: String,
+    /// Why, in the author's words; possibly empty.
+    reason: String,
+    /// The revision that it made or concerned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u64>,
+}
+
+/// Something that somebody did, and what it changed.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AuditedChange {
+    #[serde(flatten)]
+    deed: AuditedDeed,
+    /// The resources that it changed, before and after; the newest revision before its own is what
+    /// it is compared with.
+    changes: Vec<ResourceChange>,
+}
+
+impl From<AuditRecord> for AuditedDeed {
+    fn from(record: AuditRecord) -> Self {
+        Self {
+            sequence: record.sequence,
+            at: timestamp(record.at),
+            who: record.entry.who,
+            what: record.entry.what,
+            origin: record.entry.origin,
+            reason: record.entry.reason,
+            revision: record.entry.revision.map(|revision| revision.0),
+        }
+    }
+}
+
+/// The bounds of time that a request wants.
+struct Span {
+    since: Option<OffsetDateTime>,
+    until: Option<OffsetDateTime>,
+}
+
+impl Wanted {
+    fn span(&self) -> Result<Span, Problem> {
+        let time = |name: &str, text: &Option<String>| match text {
+            None => Ok(None),
+            Some(text) => OffsetDateTime::parse(text, &Rfc3339)
+                .map(Some)
+                .map_err(|_| {
+                    Problem::bad_request(format!(
+                        "`{name}` is no time; write it like `2026-01-31T08:00:00Z`"
+                    ))
+                }),
+        };
+        Ok(Span {
+            since: time("since", &self.since)?,
+            until: time("until", &self.until)?,
+        })
+    }
+
+    fn wants(&self, span: &Span, record: &AuditRecord) -> bool {
+        let is = |wanted: &Option<String>, text: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == text)
+        };
+        let entry = &record.entry;
+        is(&self.who, &entry.who)
+            && is(&self.origin, &entry.origin)
+            && self
+                .what
+                .as_ref()
+                .is_none_or(|what| entry.what.starts_with(what))
+            && self
+                .revision
+                .is_none_or(|revision| entry.revision.is_some_and(|made| made.0 == revision))
+            && span.since.is_none_or(|since| record.at >= since)
+            && span.until.is_none_or(|until| record.at < until)
+    }
+}
+
+/// Lists who did what, the newest first.
+#[utoipa::path(get, path = "/api/v1/audit", operation_id = "list_audit", tag = "audit",
+    params(Wanted), responses((status = 200, description = "A page of it", body = AuditTrail)))]
+pub(super) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Json<AuditTrail>, Problem> {
+    let page = Page::new(wanted.limit, wanted.cursor.clone());
+    let (limit, span) = (page.limit()?, wanted.span()?);
+    let mut before = page.number()?;
+    let mut records: Vec<AuditedDeed> = Vec::new();
+    let mut looked_through = 0;
+    while records.len() < limit && looked_through < MOST_LOOKED_THROUGH {
+        let some = audit(&gateway, before, 1000).await?;
+        if some.is_empty() {
+            before = None;
+            break;
+        }
+        for record in some {
+            before = Some(record.sequence);
+            looked_through += 1;
+            let is_over = span.since.is_some_and(|since| record.at < since);
+            if is_over {
+                looked_through = MOST_LOOKED_THROUGH;
+                before = None;
+                break;
+            }
+            if wanted.wants(&span, &record) {
+                records.push(record.into());
+                if records.len() == limit {
+                    break;
+                }
+            }
+        }
+    }
+    // The first record has the number 1: before it there is nothing.
+    let next = before.filter(|before| *before > 1);
+    Ok(Json(AuditTrail {
+        records,
+        next_cursor: next.map(|next| next.to_string()),
+    }))
+}
+
+/// Shows one record, and what was changed.
+#[utoipa::path(get, path = "/api/v1/audit/{sequence}", operation_id = "get_audit_record",
+    tag = "audit", params(("sequence" = u64, Path, description = "The place in the trail")),
+    responses((status = 200, description = "The record", body = AuditedChange)))]
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<AuditedChange>, Problem> {
+    let sequence = path.ok().and_then(|Path(text)| text.parse::<u64>().ok());
+    let sequence = sequence.ok_or_else(|| {
+        Problem::bad_request("the place in the path is not a number; write it like `3`")
+    })?;
+    let record = audit(&gateway, sequence.checked_add(1), 1).await?;
+    let record = record
+        .into_iter()
+        .find(|record| record.sequence == sequence);
+    let record = record.ok_or_else(|| {
+        Problem::nothing_there(
+            "there is no such record",
+            format!(
+                "there is no record {sequence}; `GET /api/v1/audit` lists those that there are"
+            ),
+        )
+    })?;
+    let change = match record.entry.revision {
+        Some(revision) => history::change_of(&gateway, revision.0).await,
+        None => None,
+    };
+    Ok(Json(AuditedChange {
+        deed: record.into(),
+        changes: change.map(|change| change.changes).unwrap_or_default(),
+    }))
+}
+
+async fn audit(
+    gateway: &Gateway,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<AuditRecord>, Problem> {
+    let records = gateway.store().audit(before, limit).await;
+    records.map_err(|error| Problem::store(&error))
+}

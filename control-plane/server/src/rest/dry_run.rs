@@ -1,0 +1,109 @@
+//! Changes that are tried and not made: what they would change, for the document and for Envoy.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
+use gateway_document::{Warning, WithheldTool};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::change_headers::ChangeHeaders;
+use super::envoy_changes::between_snapshots;
+use super::problem::{FieldError, Problem};
+use crate::aside;
+use crate::difference::{ResourceChange, between_documents};
+use crate::gateway::{ChangeError, Edit, Gateway, Preview, WriteReport};
+
+/// Whether a change is to be made.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DryRun {
+    /// `true` tells what the change would do, and does not make it.
+    #[serde(default)]
+    pub(super) dry_run: bool,
+}
+
+/// The effect that a change would have.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(super) struct Trial {
+    /// Whether the change would be taken. Envoys may reject it all the same.
+    valid: bool,
+    /// Everything that is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// The revision that it would be made to.
+    revision: u64,
+    /// The generation that Envoys would be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<String>,
+    /// The resources of the document that it would change.
+    changes: Vec<ResourceChange>,
+    /// The resources of Envoy that it would change. The tools of servers that it registers or moves
+    /// are not known yet.
+    envoy: Vec<ResourceChange>,
+    /// The tools that would be listed and could not be called all the same, or not everywhere.
+    #[schema(value_type = Vec<Object>)]
+    withheld: Vec<WithheldTool>,
+    /// The rules that would have no effect.
+    #[schema(value_type = Vec<Object>)]
+    warnings: Vec<Warning>,
+}
+
+impl Trial {
+    /// A change that would not be taken, to this revision.
+    pub(super) fn failed(revision: u64, errors: Vec<FieldError>) -> Self {
+        Self {
+            revision,
+            errors,
+            ..Self::default()
+        }
+    }
+
+    /// The effect of a change that was tried.
+    pub(super) async fn of(preview: Preview) -> Result<Self, Problem> {
+        aside::run(move || {
+            let Preview { before, after } = preview;
+            let json = |document| serde_json::to_value(document).unwrap_or_default();
+            let envoy = between_snapshots(&before.snapshot, &after.snapshot);
+            let withheld: BTreeSet<_> = after.withheld().map(|(_, withheld)| withheld).collect();
+            Ok(Self {
+                valid: true,
+                errors: Vec::new(),
+                revision: before.revision.0,
+                generation: Some(after.generation().to_string()),
+                changes: between_documents(&json(&**before.document), &json(&**after.document)),
+                envoy: envoy.map_err(|error| Problem::internal(&error))?,
+                withheld: withheld.into_iter().cloned().collect(),
+                warnings: after.warnings.clone(),
+            })
+        })
+        .await
+    }
+}
+
+/// Makes a change, or tries it.
+pub(super) async fn make_or_try(
+    gateway: &Arc<Gateway>,
+    edit: Edit,
+    headers: ChangeHeaders,
+    DryRun { dry_run }: DryRun,
+) -> Result<Result<Response, Problem>, ChangeError> {
+    if dry_run {
+        let preview = gateway.preview(edit, headers.precondition).await?;
+        let trial = Trial::of(preview).await;
+        return Ok(trial.map(|trial| Json(trial).into_response()));
+    }
+    let report = gateway
+        .change(edit, headers.precondition, headers.author)
+        .await?;
+    Ok(Ok(written(&report)))
+}
+
+/// The answer to a change that went through.
+fn written(report: &WriteReport) -> Response {
+    ([(ETAG, format!("\"{}\"", report.revision))], Json(report)).into_response()
+}

@@ -1,0 +1,229 @@
+//! `/metrics`: the numbers that Prometheus reads.
+//!
+//! What can be looked up is looked up when somebody asks; the rest is counted as requests are
+//! answered. Labels have few values: routes of the API, statuses, states. Nothing that a caller
+//! writes becomes one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tokio::time::Instant;
+use xds::NodeAnswer;
+
+use super::problem::Problem;
+use crate::gateway::{Gateway, ListState, Stage};
+
+/// The bounds of times, in seconds: from an answer out of memory to a change that waits for the
+/// Envoys until its deadline.
+const SECONDS: [f64; 10] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+/// The media type of what Prometheus reads.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The requests that were answered.
+#[derive(Debug, Clone)]
+pub(super) struct RequestCounts {
+    requests: Family<OfRequest, Counter<u64, AtomicU64>>,
+    times: Family<OfRoute, Histogram, fn() -> Histogram>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRequest {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRoute {
+    method: String,
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfState {
+    state: &'static str,
+}
+
+impl Default for RequestCounts {
+    fn default() -> Self {
+        Self {
+            requests: Family::default(),
+            times: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+        }
+    }
+}
+
+/// Counts a request when it is answered. A stream of events counts when it begins.
+pub(super) async fn count(
+    State(counts): State<RequestCounts>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().to_string();
+    let begun = Instant::now();
+    let answer = next.run(request).await;
+    let of = OfRoute {
+        method: method.clone(),
+        route: route.clone(),
+    };
+    counts
+        .times
+        .get_or_create(&of)
+        .observe(begun.elapsed().as_secs_f64());
+    let status = answer.status().as_u16();
+    let of = OfRequest {
+        method,
+        route,
+        status,
+    };
+    counts.requests.get_or_create(&of).inc();
+    answer
+}
+
+/// The numbers that Prometheus reads.
+#[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "health",
+    responses((status = 200, description = "OpenMetrics", body = String,
+        content_type = "application/openmetrics-text")))]
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    axum::Extension(counts): axum::Extension<RequestCounts>,
+) -> Result<Response, Problem> {
+    let mut text = String::new();
+    let registry = registry(&gateway, &counts);
+    text::encode(&mut text, &registry).map_err(|error| Problem::internal(&error))?;
+    Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}
+
+fn registry(gateway: &Gateway, counts: &RequestCounts) -> Registry {
+    let mut registry = Registry::with_prefix("portcullis_control_plane");
+    registry.register(
+        "requests",
+        "Requests to the management API that were answered",
+        counts.requests.clone(),
+    );
+    registry.register_with_unit(
+        "request_duration",
+        "Time until a request was answered; a change waits for the Envoys",
+        Unit::Seconds,
+        counts.times.clone(),
+    );
+    add_envoys(&mut registry, gateway);
+    add_state(&mut registry, gateway);
+    registry
+}
+
+fn add_envoys(registry: &mut Registry, gateway: &Gateway) {
+    let summaries = gateway.publisher().summaries();
+    let count = |answer: Option<NodeAnswer>| {
+        let envoys = summaries.iter().filter(|envoy| match answer {
+            None => envoy.streams == 0,
+            Some(answer) => envoy.streams > 0 && envoy.answer == answer,
+        });
+        number(envoys.count())
+    };
+    let states = [
+        ("acknowledged", count(Some(NodeAnswer::Acknowledged))),
+        ("waiting", count(Some(NodeAnswer::Waiting))),
+        ("rejected", count(Some(NodeAnswer::Rejected))),
+        ("gone", count(None)),
+    ];
+    let help = "Envoys, by their answer to what they are meant to have";
+    add_states(registry, "envoys", help, states);
+    let rejections = summaries.iter().map(|envoy| envoy.rejections.len()).sum();
+    add(
+        registry,
+        "rejected_resources",
+        "Resources that Envoys rejected and run without",
+        number(rejections),
+    );
+}
+
+fn add_state(registry: &mut Registry, gateway: &Gateway) {
+    let state = gateway.read();
+    let revision = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let current = &state.current;
+    let gauges = [
+        (
+            "revision",
+            "The revision that Envoys are meant to have",
+            revision(current.revision.0),
+        ),
+        (
+            "newest_revision",
+            "The newest revision that is stored",
+            revision(state.desired.head.0),
+        ),
+        (
+            "accepted_revision",
+            "The revision that Envoys accepted last; 0 while there is none",
+            state
+                .accepted
+                .as_ref()
+                .map_or(0, |accepted| revision(accepted.revision.0)),
+        ),
+        (
+            "tools_withheld",
+            "Tools that are listed and cannot be called, or not everywhere",
+            number(current.withheld().count()),
+        ),
+        (
+            "idle_rules",
+            "Rules that have no effect",
+            number(current.warnings.len()),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        add(registry, name, help, value);
+    }
+    let is = |stage| i64::from(state.stage == stage);
+    let help = "How far the judgement of the generation in hand is: 1 at one of the states";
+    let stages = [
+        ("open", is(Stage::Open)),
+        ("accepted", is(Stage::Accepted)),
+        ("rejected", is(Stage::Rejected)),
+        ("kept", is(Stage::Kept)),
+    ];
+    add_states(registry, "rollout", help, stages);
+    let attempts = || state.attempts.values();
+    let up = attempts().filter(|attempt| matches!(attempt, ListState::Up { .. }));
+    let down = attempts().filter(|attempt| matches!(attempt, ListState::Down { .. }));
+    let servers = [("up", number(up.count())), ("down", number(down.count()))];
+    let help = "Registered servers, by whether they listed their tools when asked last";
+    add_states(registry, "servers", help, servers);
+}
+
+fn add(registry: &mut Registry, name: &str, help: &str, value: i64) {
+    let gauge = Gauge::<i64, AtomicI64>::default();
+    gauge.set(value);
+    registry.register(name, help, gauge);
+}
+
+fn add_states<const N: usize>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    states: [(&'static str, i64); N],
+) {
+    let family = Family::<OfState, Gauge>::default();
+    for (state, value) in states {
+        family.get_or_create(&OfState { state }).set(value);
+    }
+    registry.register(name, help, family);
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

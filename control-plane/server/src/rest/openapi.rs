@@ -1,0 +1,241 @@
+//! The description of the API (OpenAPI 3.1), made from the handlers, the table of kinds and the
+//! document's own schema, so that nothing is written twice.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::Extension;
+use serde_json::{Map, Value, json};
+use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
+use utoipa::{OpenApi as _, PartialSchema, ToSchema};
+
+use super::dry_run::Trial;
+use super::kind_routes::{page_name, schema_name};
+use super::problem::Problem;
+use super::server_status::ServerStatus;
+use crate::gateway::WriteReport;
+use crate::sections::{KINDS, Kind, Shape};
+
+/// Marks the schemas that are the document's own, and have their page elsewhere.
+pub(super) const OF_DOCUMENT: &str = "x-portcullis-document";
+
+/// Where the schemas of the description are.
+const SCHEMAS: &str = "#/components/schemas/";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Portcullis management API", license(name = "Apache-2.0",
+        identifier = "Apache-2.0")),
+    components(schemas(Problem, Trial, WriteReport, ServerStatus)),
+    tags(
+        (name = "document", description = "The gateway document as a whole."),
+        (name = "revisions", description = "Every change ever made, and the way back."),
+        (name = "audit", description = "Who did what, when, from where and why."),
+        (name = "envoys", description = "What Envoys were sent and what they answered."),
+        (name = "tools", description = "The tools that clients may call, and their policy."),
+        (name = "events", description = "What happens, as it happens."),
+        (name = "health", description = "The control plane itself."),
+        (name = "api", description = "The API itself."),
+    )
+)]
+struct Api;
+
+/// The gateway document, whose schema is the document's own.
+pub(super) struct Document;
+
+impl PartialSchema for Document {
+    fn schema() -> RefOr<Schema> {
+        Ref::from_schema_name("GatewayDocument").into()
+    }
+}
+
+impl ToSchema for Document {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "GatewayDocument".into()
+    }
+}
+
+/// A rule of the document, whose schema is the document's own.
+pub(super) struct DocumentRule;
+
+impl PartialSchema for DocumentRule {
+    fn schema() -> RefOr<Schema> {
+        Ref::from_schema_name("Rule").into()
+    }
+}
+
+impl ToSchema for DocumentRule {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Rule".into()
+    }
+}
+
+/// The description without any route.
+pub(super) fn empty() -> OpenApi {
+    Api::openapi()
+}
+
+/// The whole description, from that of the routes.
+pub(super) fn complete(routes: &OpenApi) -> Value {
+    let mut description = serde_json::to_value(routes).unwrap_or_default();
+    let mut schemas = document_schemas();
+    for kind in KINDS {
+        add_schemas_of(kind, &mut schemas);
+    }
+    for schema in schemas.values_mut() {
+        schema[OF_DOCUMENT] = Value::Bool(true);
+    }
+    let tags = KINDS
+        .iter()
+        .map(|kind| json!({"name": kind.name, "description": kind.about}));
+    if let Value::Array(known) = &mut description["tags"] {
+        known.extend(tags);
+    }
+    if let Value::Object(known) = &mut description["components"]["schemas"] {
+        known.extend(schemas);
+    }
+    let paths = description["paths"].as_object_mut().into_iter().flatten();
+    for (_, item) in paths {
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            add_common(method, operation);
+        }
+    }
+    description
+}
+
+/// The schemas of the document, each under its own name.
+fn document_schemas() -> Map<String, Value> {
+    let mut schema = serde_json::to_value(gateway_document::json_schema()).unwrap_or_default();
+    move_references(&mut schema);
+    let mut schemas = Map::new();
+    if let Value::Object(root) = &mut schema {
+        root.remove("$schema");
+        if let Some(Value::Object(definitions)) = root.remove("$defs") {
+            schemas.extend(definitions);
+        }
+    }
+    schemas.insert("GatewayDocument".to_owned(), schema);
+    schemas
+}
+
+/// Lets references lead to where schemas are in this description.
+fn move_references(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "$ref" => {
+                        *text = text.replace("#/$defs/", SCHEMAS);
+                    }
+                    other => move_references(other),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(move_references),
+        _ => {}
+    }
+}
+
+/// Adds the schema of one resource of this kind, as far as the document has no such one, and that
+/// of a page of them.
+fn add_schemas_of(kind: &Kind, schemas: &mut Map<String, Value>) {
+    let name = schema_name(kind);
+    let definition = schemas.get(kind.definition).cloned().unwrap_or_default();
+    match kind.shape {
+        Shape::Map => {
+            let mut named = definition;
+            named["properties"]["name"] = json!({"type": "string",
+                "description": "The name of it; in the document it is the key."});
+            if kind.name == "servers" {
+                named["properties"]["status"] = json!({
+                    "readOnly": true, "$ref": format!("{SCHEMAS}ServerStatus"),
+                });
+            }
+            schemas.insert(name.clone(), named);
+        }
+        Shape::FieldOf(field) => {
+            let shown = json!({
+                "type": "object",
+                "properties": {
+                    "name": definition["properties"]["name"],
+                    field: definition["properties"][field],
+                },
+                "required": [field],
+                "additionalProperties": false,
+            });
+            schemas.insert(name.clone(), shown);
+        }
+        Shape::List => {}
+        Shape::Whole => return,
+    }
+    let page = json!({
+        "type": "object",
+        "description": "A page of them; each has its entity tag in `etag` besides.",
+        "properties": {
+            "revision": {"type": "integer", "minimum": 0},
+            kind.name: {"type": "array", "items": {"$ref": format!("{SCHEMAS}{name}")}},
+            "next_cursor": {"type": "string",
+                "description": "The cursor of the next page; missing on the last one."},
+        },
+        "required": ["revision", kind.name],
+    });
+    schemas.insert(page_name(kind), page);
+}
+
+/// Adds what every operation of its method takes and answers.
+fn add_common(method: &str, operation: &mut Value) {
+    operation["responses"]["default"] = json!({
+        "description": "Why not, and what to do about it",
+        "content": {"application/problem+json": {
+            "schema": {"$ref": format!("{SCHEMAS}Problem")},
+        }},
+    });
+    let is_change = method != "get" && operation["operationId"] != "validate_config";
+    let headers: &[(&str, &str)] = match (is_change, method) {
+        (false, _) => &[],
+        (true, "post") => &[AUTHOR, REASON, KEY],
+        (true, _) => &[AUTHOR, REASON, IF_MATCH],
+    };
+    let Value::Object(operation) = operation else {
+        return;
+    };
+    let parameters = operation
+        .entry("parameters")
+        .or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(parameters) = parameters {
+        let known: BTreeSet<String> = parameters
+            .iter()
+            .filter_map(|parameter| parameter["name"].as_str().map(ToOwned::to_owned))
+            .collect();
+        for (name, about) in headers {
+            if !known.contains(*name) {
+                parameters.push(json!({
+                    "name": name, "in": "header", "required": false, "description": about,
+                    "schema": {"type": "string"},
+                }));
+            }
+        }
+    }
+}
+
+const AUTHOR: (&str, &str) = (
+    "x-portcullis-author",
+    "Who makes the change, for the record; the address if left out",
+);
+const REASON: (&str, &str) = ("x-portcullis-reason", "Why, for the record");
+const IF_MATCH: (&str, &str) = (
+    "If-Match",
+    "The `ETag` of what was read: if it is another one by now, nothing is changed",
+);
+const KEY: (&str, &str) = (
+    "Idempotency-Key",
+    "A name for this request: sent again under it, it is answered as the first time",
+);
+
+/// Describes the API (OpenAPI 3.1).
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "get_openapi", tag = "api",
+    responses((status = 200, description = "The description", body = Object)))]
+pub(super) async fn get(Extension(description): Extension<Arc<Value>>) -> Json<Value> {
+    Json(Value::clone(&description))
+}

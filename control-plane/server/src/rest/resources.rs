@@ -1,0 +1,296 @@
+//! `/api/v1/{kind}` and `/api/v1/{kind}/{name}` for every kind of resource that a document is made
+//! of: views on the document, and changes of it, by one table.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Json;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::header::{ETAG, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use gateway_document::{CheckedDocument, Format, parse, parse_value};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::IntoParams;
+
+use super::body::{Written, not_an_object};
+use super::change_headers::ChangeHeaders;
+use super::dry_run::{DryRun, make_or_try};
+use super::history;
+use super::paging::Page;
+use super::problem::{FieldError, Problem};
+use super::server_status;
+use crate::gateway::{ChangeError, Edit, Gateway, Precondition};
+use crate::sections::{Kind, SectionChange, SectionEdit, SectionError, Shape, tag_of};
+
+/// The state that is shown with a resource, and is left out of what is sent back.
+const STATUS: &str = "status";
+
+/// The name in a path, or why there is none.
+pub(super) type NamePath = Result<Path<String>, PathRejection>;
+
+/// How a resource is added.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Added {
+    /// `true` tells what the change would do, and does not make it.
+    #[serde(default)]
+    dry_run: bool,
+    /// The name of the one that is to follow it; without it, it becomes the last one.
+    before: Option<String>,
+}
+
+/// A page of the resources of one kind.
+pub(super) async fn list(
+    kind: &'static Kind,
+    gateway: Arc<Gateway>,
+    page: Page,
+) -> Result<Response, Problem> {
+    let latest = gateway.latest();
+    let document = as_json(&latest.document)?;
+    let (page, next_cursor) = page.of(kind.all(&document), |(name, _)| name.clone())?;
+    let shown = page.into_iter().map(|(name, mut resource)| {
+        let tag = tag_of(&resource);
+        show_status(kind, &gateway, &name, &mut resource);
+        if let Value::Object(fields) = &mut resource {
+            fields.insert("etag".to_owned(), quoted(&tag).into());
+        }
+        resource
+    });
+    let mut body = Map::from_iter([
+        ("revision".to_owned(), latest.revision.0.into()),
+        (kind.name.to_owned(), Value::Array(shown.collect())),
+    ]);
+    if let Some(next) = next_cursor {
+        body.insert("next_cursor".to_owned(), next.into());
+    }
+    Ok(Json(body).into_response())
+}
+
+/// One resource, as it can be put back.
+pub(super) async fn get(
+    kind: &'static Kind,
+    gateway: Arc<Gateway>,
+    name: String,
+) -> Result<Response, Problem> {
+    let document = as_json(&gateway.latest().document)?;
+    let Some(mut resource) = kind.find(&document, &name) else {
+        let (kind, one) = (kind.name, kind.one);
+        return Err(SectionError::Missing { kind, one, name }.into());
+    };
+    let tag = quoted(&tag_of(&resource));
+    show_status(kind, &gateway, &name, &mut resource);
+    Ok(([(ETAG, tag)], Json(resource)).into_response())
+}
+
+/// Adds a resource. Its name is in what was sent.
+pub(super) async fn add(
+    kind: &'static Kind,
+    gateway: Arc<Gateway>,
+    added: Added,
+    headers: ChangeHeaders,
+    written: Written,
+) -> Result<Response, Problem> {
+    let given = resource_in(&written)?;
+    let Some(name) = given.get("name").and_then(Value::as_str) else {
+        return Err(malformed(
+            "/name",
+            format!("a new {} needs a name; write `name`", kind.one),
+        ));
+    };
+    let name = name.to_owned();
+    if added.before.is_some() && kind.shape != Shape::List {
+        return Err(Problem::bad_request(format!(
+            "`{}` have no order; leave `before` out",
+            kind.name
+        )));
+    }
+    let edit = SectionEdit {
+        kind,
+        name: name.clone(),
+        change: SectionChange::Add {
+            given,
+            before: added.before,
+        },
+        read: None,
+    };
+    let dry_run = DryRun {
+        dry_run: added.dry_run,
+    };
+    let mut answer = change(&gateway, edit, headers, dry_run).await?;
+    if !added.dry_run {
+        *answer.status_mut() = StatusCode::CREATED;
+        let encoded = utf8_percent_encode(&name, NON_ALPHANUMERIC);
+        let path = format!("/api/v1/{}/{encoded}", kind.name);
+        if let Ok(path) = HeaderValue::from_str(&path) {
+            answer.headers_mut().insert(LOCATION, path);
+        }
+    }
+    Ok(answer)
+}
+
+/// Adds or replaces a resource.
+pub(super) async fn put(
+    kind: &'static Kind,
+    gateway: Arc<Gateway>,
+    name: String,
+    dry_run: DryRun,
+    headers: ChangeHeaders,
+    written: Written,
+) -> Result<Response, Problem> {
+    let edit = SectionEdit {
+        kind,
+        name,
+        change: SectionChange::Put(resource_in(&written)?),
+        read: headers.tags.clone(),
+    };
+    change(&gateway, edit, headers, dry_run).await
+}
+
+/// Takes a resource out.
+pub(super) async fn delete(
+    kind: &'static Kind,
+    gateway: Arc<Gateway>,
+    name: String,
+    dry_run: DryRun,
+    headers: ChangeHeaders,
+) -> Result<Response, Problem> {
+    let edit = SectionEdit {
+        kind,
+        name,
+        change: SectionChange::Remove,
+        read: headers.tags.clone(),
+    };
+    change(&gateway, edit, headers, dry_run).await
+}
+
+/// The name that a path says.
+pub(super) fn name_in(path: NamePath) -> Result<String, Problem> {
+    path.map(|Path(name)| name)
+        .map_err(|_| Problem::bad_request("the name in the path is not UTF-8; encode it so"))
+}
+
+/// Makes a change of one resource, or tries it. The tags of `If-Match` are compared with the
+/// resource and not with the document's revision.
+async fn change(
+    gateway: &Arc<Gateway>,
+    section: SectionEdit,
+    headers: ChangeHeaders,
+    dry_run: DryRun,
+) -> Result<Response, Problem> {
+    let (kind, name) = (section.kind, section.name.clone());
+    let headers = ChangeHeaders {
+        precondition: Precondition::None,
+        ..headers
+    };
+    let place = Place::default();
+    let edit = edit_of(section, place.clone());
+    let error = match make_or_try(gateway, edit, headers, dry_run).await {
+        Ok(answer) => return answer,
+        Err(error) => error,
+    };
+    match error {
+        ChangeError::Malformed(faults) => {
+            let errors = faults.0.into_iter().map(FieldError::from);
+            Err(Problem::invalid(place.relocate(errors)))
+        }
+        ChangeError::Invalid(problems) => {
+            let errors = problems.into_iter().map(FieldError::from);
+            Err(Problem::invalid(place.relocate(errors)))
+        }
+        ChangeError::Section(
+            error @ (SectionError::Taken { .. } | SectionError::Changed { .. }),
+        ) => {
+            let by = history::last_change_of(gateway, kind, &name).await;
+            Err(Problem::from(error).told_by(by))
+        }
+        other => Err(other.into()),
+    }
+}
+
+/// Where the resource is in the document that was tried last: faults are told by the paths of what
+/// was sent.
+#[derive(Clone, Default)]
+struct Place(Arc<Mutex<Option<String>>>);
+
+impl Place {
+    fn set(&self, place: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = place;
+    }
+
+    fn relocate(&self, errors: impl Iterator<Item = FieldError>) -> Vec<FieldError> {
+        let place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        errors
+            .map(|error| {
+                let inside = place
+                    .as_deref()
+                    .and_then(|place| error.path.strip_prefix(place))
+                    .filter(|rest| rest.is_empty() || rest.starts_with('/'));
+                match inside {
+                    Some(rest) => FieldError {
+                        path: rest.to_owned(),
+                        line: None,
+                        ..error
+                    },
+                    None => FieldError {
+                        of: Some("document"),
+                        line: None,
+                        ..error
+                    },
+                }
+            })
+            .collect()
+    }
+}
+
+/// The change of the document that a change of one of its resources is.
+fn edit_of(section: SectionEdit, place: Place) -> Edit {
+    Arc::new(move |built| {
+        let mut document = serde_json::to_value(&**built.document).unwrap_or_default();
+        section.apply(&mut document)?;
+        place.set(match section.change {
+            // Whatever is at fault now is what still refers to it.
+            SectionChange::Remove => None,
+            _ => section.kind.place(&document, &section.name),
+        });
+        let document = parse(&document.to_string(), Format::Json)?;
+        CheckedDocument::new(document).map_err(ChangeError::Invalid)
+    })
+}
+
+/// The resource that was sent, without the state that `GET` shows with it.
+fn resource_in(written: &Written) -> Result<Value, Problem> {
+    let mut given = parse_value(&written.text, written.format).map_err(ChangeError::Malformed)?;
+    let Value::Object(fields) = &mut given else {
+        return Err(not_an_object());
+    };
+    fields.remove(STATUS);
+    fields.remove("etag");
+    Ok(given)
+}
+
+fn show_status(kind: &'static Kind, gateway: &Gateway, name: &str, resource: &mut Value) {
+    let Value::Object(fields) = resource else {
+        return;
+    };
+    if kind.name == "servers"
+        && let Some(status) = server_status::of(gateway, name)
+    {
+        fields.insert(STATUS.to_owned(), status);
+    }
+}
+
+fn malformed(path: &'static str, reason: String) -> Problem {
+    SectionError::Malformed { path, reason }.into()
+}
+
+fn as_json(document: &CheckedDocument) -> Result<Value, Problem> {
+    serde_json::to_value(&**document).map_err(|error| Problem::internal(&error))
+}
+
+fn quoted(tag: &str) -> String {
+    format!("\"{tag}\"")
+}

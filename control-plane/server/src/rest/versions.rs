@@ -1,0 +1,183 @@
+//! `/api/v1/versions`: the revisions, and how they differ.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+use store::{Revision, RevisionNumber, RevisionSummary};
+use utoipa::ToSchema;
+
+use super::envoy_changes::between_snapshots;
+use super::history;
+use super::paging::Page;
+use super::problem::Problem;
+use super::query::Parameters;
+use super::timestamp::timestamp;
+use crate::aside;
+use crate::difference::{ResourceChange, between_documents};
+use crate::gateway::{Gateway, rollback};
+use crate::generation::Built;
+
+/// A page of the revisions, the newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Versions {
+    versions: Vec<VersionSummary>,
+    /// The cursor of the next page; missing on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+/// A revision without its document.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VersionSummary {
+    revision: u64,
+    author: String,
+    /// Why, in the author's words; possibly empty.
+    reason: String,
+    created_at: String,
+}
+
+/// A revision as it was stored.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StoredVersion {
+    #[serde(flatten)]
+    summary: VersionSummary,
+    /// The document of the revision.
+    #[schema(value_type = super::openapi::Document)]
+    document: Value,
+}
+
+/// The difference between two revisions.
+#[derive(Serialize, ToSchema)]
+pub(super) struct VersionDifference {
+    from: u64,
+    to: u64,
+    /// The resources of the document that differ.
+    changes: Vec<ResourceChange>,
+    /// The resources of Envoy that differ: both revisions with today's lists and module. Missing
+    /// where one of them can no longer be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    envoy: Option<Vec<ResourceChange>>,
+}
+
+impl From<RevisionSummary> for VersionSummary {
+    fn from(summary: RevisionSummary) -> Self {
+        Self {
+            revision: summary.number.0,
+            author: summary.author,
+            reason: summary.reason,
+            created_at: timestamp(summary.created_at),
+        }
+    }
+}
+
+/// Lists the revisions, the newest first.
+#[utoipa::path(get, path = "/api/v1/versions", operation_id = "list_versions", tag = "revisions",
+    params(Page), responses((status = 200, description = "A page of them", body = Versions)))]
+pub(super) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    Parameters(page): Parameters<Page>,
+) -> Result<Json<Versions>, Problem> {
+    let limit = page.limit()?;
+    let before = page.number()?.map(RevisionNumber);
+    let one_more = u32::try_from(limit + 1).unwrap_or(u32::MAX);
+    let mut revisions = gateway
+        .store()
+        .revisions(before, one_more)
+        .await
+        .map_err(|error| Problem::store(&error))?;
+    let is_last = revisions.len() <= limit;
+    revisions.truncate(limit);
+    let last = revisions.last().filter(|_| !is_last);
+    Ok(Json(Versions {
+        next_cursor: last.map(|last| last.number.to_string()),
+        versions: revisions.into_iter().map(VersionSummary::from).collect(),
+    }))
+}
+
+/// Shows one revision with its document.
+#[utoipa::path(get, path = "/api/v1/versions/{revision}", operation_id = "get_version",
+    tag = "revisions", params(("revision" = u64, Path, description = "The number of the revision")),
+    responses((status = 200, description = "The revision", body = StoredVersion)))]
+pub(super) async fn get(
+    State(gateway): State<Arc<Gateway>>,
+    path: Result<Path<String>, axum::extract::rejection::PathRejection>,
+) -> Result<Response, Problem> {
+    let number = path.map_or_else(|_| Err(no_number()), |Path(text)| number(&text))?;
+    let revision = stored(&gateway, number).await?;
+    let shown = StoredVersion {
+        document: history::json(&revision),
+        summary: revision.summary.into(),
+    };
+    Ok(([(ETAG, format!("\"{number}\""))], Json(shown)).into_response())
+}
+
+/// Shows what the second revision changes of the first: of the document, and of what Envoys get.
+#[utoipa::path(get, path = "/api/v1/versions/{from}/diff/{to}", operation_id = "diff_versions",
+    tag = "revisions",
+    params(("from" = u64, Path, description = "The revision to compare with"),
+        ("to" = u64, Path, description = "The revision that is compared")),
+    responses((status = 200, description = "The difference", body = VersionDifference)))]
+pub(super) async fn diff(
+    State(gateway): State<Arc<Gateway>>,
+    path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
+) -> Result<Json<VersionDifference>, Problem> {
+    let Path((from, to)) = path.map_err(|_| no_number())?;
+    let from = stored(&gateway, number(&from)?).await?;
+    let to = stored(&gateway, number(&to)?).await?;
+    let (before, after) = (made(&gateway, &from).await, made(&gateway, &to).await);
+    let difference = aside::run(move || {
+        let envoy = match (before, after) {
+            (Some(before), Some(after)) => {
+                Some(between_snapshots(&before.snapshot, &after.snapshot)?)
+            }
+            _ => None,
+        };
+        Ok(VersionDifference {
+            from: from.summary.number.0,
+            to: to.summary.number.0,
+            changes: between_documents(&history::json(&from), &history::json(&to)),
+            envoy,
+        })
+    });
+    let difference: Result<_, crate::descriptors::DecodeError> = difference.await;
+    Ok(Json(difference.map_err(|error| Problem::internal(&error))?))
+}
+
+/// The generation of a revision; none where this version no longer takes its document.
+async fn made(gateway: &Gateway, revision: &Revision) -> Option<Built> {
+    let document = Arc::new(rollback::document_of(revision).ok()?);
+    let number = revision.summary.number;
+    gateway.remade(number, document).await.ok()
+}
+
+/// The revision of that number.
+///
+/// # Errors
+/// When there is none.
+pub(super) async fn stored(gateway: &Gateway, number: u64) -> Result<Revision, Problem> {
+    let stored = gateway.store().revision(RevisionNumber(number)).await;
+    match stored.map_err(|error| Problem::store(&error))? {
+        Some(revision) => Ok(revision),
+        None => Err(Problem::nothing_there(
+            "there is no such revision",
+            format!(
+                "there is no revision {number}; the newest one is {}, and `GET /api/v1/versions` \
+                 lists them",
+                gateway.read().desired.head
+            ),
+        )),
+    }
+}
+
+fn number(text: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| no_number())
+}
+
+fn no_number() -> Problem {
+    Problem::bad_request("a revision in the path is not a number; write it like `3`")
+}

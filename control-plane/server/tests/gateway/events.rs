@@ -1,0 +1,220 @@
+//! The events at `/api/v1/events`.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::changes::connected;
+use crate::fake_server::{FakeServer, Speaks, tools};
+use crate::harness::{ControlPlane, document_with, folder, until};
+
+/// How long an event may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(55);
+
+/// One who follows the events.
+struct Follower {
+    body: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    text: String,
+}
+
+/// One event as it was sent.
+#[derive(Debug)]
+struct Sent {
+    kind: String,
+    id: String,
+    data: Value,
+}
+
+impl Follower {
+    async fn start(control_plane: &ControlPlane, last: Option<&str>) -> Self {
+        let mut request = control_plane.request(Method::GET, "/api/v1/events");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Self {
+            body: Box::pin(answer.bytes_stream()),
+            text: String::new(),
+        }
+    }
+
+    /// The next event; none when the stream ends.
+    async fn next(&mut self) -> Option<Sent> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| {
+                    let mut lines = event.lines();
+                    let value = lines.find_map(|line| line.strip_prefix(name));
+                    value.unwrap_or_default().trim().to_owned()
+                };
+                let sent = Sent {
+                    kind: field("event:"),
+                    id: field("id:"),
+                    data: serde_json::from_str(&field("data:")).unwrap_or_default(),
+                };
+                self.text = rest.to_owned();
+                if sent.id.is_empty() {
+                    continue;
+                }
+                return Some(sent);
+            }
+            let more = tokio::time::timeout(PATIENCE, self.body.next()).await;
+            let more = more.expect("something happened in time")?;
+            self.text += std::str::from_utf8(&more.ok()?).unwrap();
+        }
+    }
+
+    /// The next event of this kind for which this holds.
+    async fn until(&mut self, kind: &str, holds: impl Fn(&Value) -> bool) -> Sent {
+        let mut seen = Vec::new();
+        let found = async {
+            loop {
+                let sent = self.next().await.expect("the stream goes on");
+                if sent.kind == kind && holds(&sent.data) {
+                    return sent;
+                }
+                seen.push(sent);
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.unwrap_or_else(|_| panic!("no {kind} among {seen:?}"))
+    }
+}
+
+#[tokio::test]
+async fn it_tells_of_envoys_revisions_and_rollouts_and_goes_on_where_a_reader_left_off() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let mut follower = Follower::start(&control_plane, None).await;
+    let begin = follower.next().await.unwrap();
+    assert_eq!(begin.kind, "begin");
+    let envoy = connected(&control_plane, "one").await;
+    follower
+        .until("envoy", |data| {
+            data["node"] == "one" && data["connected"] == true
+        })
+        .await;
+    follower.until("ack", |data| data["node"] == "one").await;
+    control_plane
+        .put_yaml("/api/v1/config", "defaults: {access: deny}")
+        .await;
+    let revision = follower.until("revision", |_| true).await;
+    assert_eq!(revision.data["revision"], 2);
+    assert!(
+        revision.data["author"]
+            .as_str()
+            .unwrap()
+            .contains("anonymous")
+    );
+    follower
+        .until("rollout", |data| {
+            data["revision"] == 2 && data["state"] == "accepted"
+        })
+        .await;
+    envoy.reject("second");
+    control_plane
+        .put_yaml(
+            "/api/v1/config",
+            "listeners: [{name: mcp, address: '127.0.0.1:10000'},
+                {name: second, address: '127.0.0.1:1'}]\ndefaults: {access: deny}",
+        )
+        .await;
+    let nack = follower.until("nack", |_| true).await;
+    assert_eq!(nack.data["name"], "second");
+    assert!(nack.data["at"].is_string());
+    follower
+        .until("rollout", |data| data["state"] == "rejected")
+        .await;
+    drop(follower);
+
+    let mut again = Follower::start(&control_plane, Some(&revision.id)).await;
+    assert_eq!(again.next().await.unwrap().kind, "begin");
+    again.until("nack", |data| *data == nack.data).await;
+    let mut stranger = Follower::start(&control_plane, Some("1-7")).await;
+    assert_eq!(stranger.next().await.unwrap().kind, "lost");
+}
+
+#[tokio::test]
+async fn it_tells_of_servers_that_come_and_go_and_of_tools_that_are_withheld() {
+    let folder = folder();
+    let server = FakeServer::start(Speaks::Stateless, tools(&["same"])).await;
+    let document = document_with(&[("data", &server)]);
+    let control_plane = ControlPlane::start(folder.path(), &document).await;
+    let mut follower = Follower::start(&control_plane, None).await;
+    control_plane.until_offered("data", &["same"]).await;
+    let other = FakeServer::start(Speaks::Stateless, tools(&["same"])).await;
+    let document = document_with(&[("data", &server), ("more", &other)]);
+    control_plane.put_yaml("/api/v1/config", &document).await;
+    follower
+        .until("tool", |data| {
+            data["server"] == "more" && data["state"] == "withheld"
+        })
+        .await;
+    drop(other);
+    let down = follower
+        .until("server", |data| {
+            data["server"] == "more" && data["state"] == "down"
+        })
+        .await;
+    assert!(down.data["reason"].as_str().unwrap().len() > 10);
+}
+
+#[tokio::test]
+async fn it_cuts_off_a_reader_that_events_have_passed_by_and_waits_for_none() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let mut follower = Follower::start(&control_plane, None).await;
+    assert_eq!(follower.next().await.unwrap().kind, "begin");
+    let events = control_plane.gateway.events();
+    // More than the ring and the buffers of a connection hold: nobody reads meanwhile.
+    let long = "x".repeat(100_000);
+    for number in 0..3000 {
+        events.publish(
+            "revision",
+            serde_json::json!({"revision": number, "long": long}),
+        );
+        if number % 100 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let mut kinds = Vec::new();
+    while let Some(sent) = follower.next().await {
+        kinds.push(sent.kind);
+    }
+    assert_eq!(kinds.last().map(String::as_str), Some("lost"));
+    assert!(kinds.len() < 3000, "{}", kinds.len());
+}
+
+#[tokio::test]
+async fn it_ends_every_stream_when_the_process_ends() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let mut follower = Follower::start(&control_plane, None).await;
+    assert_eq!(follower.next().await.unwrap().kind, "begin");
+    control_plane.stop();
+    while follower.next().await.is_some() {}
+    until(|| async { control_plane.gateway.events().newest().borrow().is_last }).await;
+}
+
+#[tokio::test]
+async fn it_keeps_places_for_those_who_change_something() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let mut followers = Vec::new();
+    for _ in 0..64 {
+        followers.push(Follower::start(&control_plane, None).await);
+    }
+    let full = control_plane.get("/api/v1/events").await;
+    assert_eq!(
+        full.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        full.text
+    );
+    followers.pop();
+    until(|| async { control_plane.gateway.events().take_place().is_some() }).await;
+}

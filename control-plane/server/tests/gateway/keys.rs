@@ -1,0 +1,80 @@
+//! Keys by which a request can be sent again, and tags by which an answer need not be.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, ControlPlane, folder};
+
+async fn add_role(control_plane: &ControlPlane, key: &str, body: &Value) -> (Answer, bool) {
+    let request = control_plane
+        .request(Method::POST, "/api/v1/roles")
+        .header("content-type", "application/json")
+        .header("idempotency-key", key)
+        .body(body.to_string());
+    let response = request.try_clone().unwrap().send().await.unwrap();
+    let is_replayed = response.headers().contains_key("idempotency-replayed");
+    (Answer::of(request).await, is_replayed)
+}
+
+#[tokio::test]
+async fn it_does_once_what_is_sent_twice_under_one_key() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let role = json!({"name": "r", "claims": {"g": ["a"]}});
+    // It is sent twice here, and the second answer is looked at.
+    let (answer, first_was_replayed) = add_role(&control_plane, "k1", &role).await;
+    assert!(!first_was_replayed);
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    assert_eq!(answer.json["revision"], 2);
+    let (again, is_replayed) = add_role(&control_plane, "k1", &role).await;
+    assert!(is_replayed);
+    assert_eq!((again.status, again.text), (answer.status, answer.text));
+    // Under another key it is another request, for which there is no room.
+    let (other, _) = add_role(&control_plane, "k2", &role).await;
+    assert_eq!(other.status, StatusCode::CONFLICT);
+    let (reused, _) = add_role(&control_plane, "k1", &json!({"name": "s", "claims": {}})).await;
+    assert_eq!(reused.json["type"], "urn:portcullis:key-reused");
+    let (empty, _) = add_role(&control_plane, " ", &role).await;
+    assert_eq!(empty.status, StatusCode::BAD_REQUEST);
+    let misplaced = control_plane
+        .request(Method::PUT, "/api/v1/config")
+        .header("idempotency-key", "k3");
+    let misplaced = Answer::of(misplaced).await;
+    assert_eq!(misplaced.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        control_plane.get("/api/v1/config").await.json["revision"],
+        2
+    );
+}
+
+#[tokio::test]
+async fn it_sends_nothing_twice_to_whoever_has_it() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    for path in [
+        "/api/v1",
+        "/api/v1/config",
+        "/api/v1/config/schema",
+        "/api/v1/config/snapshot",
+        "/api/v1/version",
+        "/api/v1/versions",
+        "/api/v1/versions/1",
+        "/api/v1/listeners",
+        "/api/v1/listeners/mcp",
+        "/api/v1/tools",
+        "/api/v1/nodes",
+        "/api/v1/audit",
+        "/api/v1/openapi.json",
+        "/docs",
+    ] {
+        let tag = control_plane.get(path).await.etag.unwrap();
+        let again = |tag: &str| {
+            let request = control_plane.request(Method::GET, path);
+            Answer::of(request.header("if-none-match", tag))
+        };
+        let unchanged = again(&format!("\"x\", W/{tag}")).await;
+        assert_eq!(unchanged.status, StatusCode::NOT_MODIFIED, "{path}");
+        assert_eq!((unchanged.text.as_str(), unchanged.etag), ("", Some(tag)));
+        assert_eq!(again("\"x\"").await.status, StatusCode::OK, "{path}");
+    }
+}
