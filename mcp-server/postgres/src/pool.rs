@@ -141,8 +141,7 @@ impl SessionPool {
 
     /// Opens so many sessions at once; they stay open for those who come.
     pub(super) async fn open(&self, count: usize) -> Result<(), Error> {
-        // Those who come meanwhile wait for an opening at most, as without this: no session is
-        // left free for them.
+        // On nobody's account: a caller who is one could not open the last of them.
         let everybody = Claimant::Unknown;
         let leases = join_all((0..count).map(|_| self.lease(&everybody, None, None))).await;
         for lease in leases {
