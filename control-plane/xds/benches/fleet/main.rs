@@ -47,12 +47,25 @@ impl Subject {
 
 /// The figures of one fleet before one server.
 struct Figures {
+    envoys: usize,
     first_sync: Measured,
     /// Each round's change of one resource.
     one: Vec<Measured>,
     /// Each round's change of ten resources.
     ten: Vec<Measured>,
     bytes_per_envoy: i64,
+}
+
+impl Figures {
+    /// The server's processor time for a change of one resource, per Envoy, in microseconds.
+    fn processor_of_one(&self) -> f64 {
+        let times = self.one.iter().map(Measured::processor_microseconds);
+        times.sum::<f64>() / (self.one.len() * self.envoys) as f64
+    }
+
+    fn kilobytes_per_envoy(&self) -> f64 {
+        self.bytes_per_envoy as f64 / 1_000.0
+    }
 }
 
 fn main() -> anyhow::Result<()> {
@@ -72,11 +85,11 @@ fn main() -> anyhow::Result<()> {
         compare(&runtime, *envoys, rounds)?;
     }
     println!("\ngrowth with the resources, {few} Envoys, one changes");
-    let of_routes = growth(&runtime, &routes, rounds, |routes| {
+    let of_routes = growth(&runtime, "tables of routes", &routes, rounds, |routes| {
         (Size::of_routes(routes), few)
     })?;
     println!("\ngrowth with the Envoys, one resource of the usual ones changes");
-    let of_envoys = growth(&runtime, &growing_fleets, rounds, |envoys| {
+    let of_envoys = growth(&runtime, "Envoys", &growing_fleets, rounds, |envoys| {
         (Size::usual(), envoys)
     })?;
     if let Some(file) = option("--plot").map(PathBuf::from) {
@@ -89,8 +102,16 @@ fn main() -> anyhow::Result<()> {
 
 fn heading() -> String {
     format!(
-        "{:22}{:>8}{:>12}{:>12}{:>12}{:>12}{:>14}{:>12}",
-        "", "Envoys", "sync ms", "one p50 ms", "one p99", "ten p50 ms", "CPU µs/Envoy", "KB/Envoy"
+        "{:22}{:>8}{:>9}{:>14}{:>12}{:>9}{:>12}{:>14}{:>10}",
+        "",
+        "Envoys",
+        "sync ms",
+        "CPU µs/Envoy",
+        "one p50 ms",
+        "one p99",
+        "ten p50 ms",
+        "CPU µs/Envoy",
+        "KB/Envoy"
     )
 }
 
@@ -100,11 +121,11 @@ fn compare(runtime: &tokio::runtime::Runtime, envoys: usize, rounds: usize) -> a
     for subject in Subject::BOTH {
         let figures = measure(runtime, subject, Size::usual(), envoys, rounds)?;
         p50.push((figures.first_sync.milliseconds(), median(&figures.one)));
-        println!("{}", row(subject, envoys, &figures));
+        println!("{}", row(subject.name(), &figures));
     }
     if let [(our_sync, ours), (floor_sync, floor)] = p50[..] {
         println!(
-            "{:22}{envoys:8}{:11.2}x{:11.2}x\n",
+            "{:22}{envoys:8}{:8.2}x{:25.2}x\n",
             "ours : floor",
             our_sync / floor_sync,
             ours / floor
@@ -113,22 +134,17 @@ fn compare(runtime: &tokio::runtime::Runtime, envoys: usize, rounds: usize) -> a
     Ok(())
 }
 
-fn row(subject: Subject, envoys: usize, figures: &Figures) -> String {
-    let processor: f64 = figures
-        .one
-        .iter()
-        .map(Measured::processor_microseconds)
-        .sum();
-    let changes = figures.one.len() * envoys;
+fn row(title: &str, figures: &Figures) -> String {
     format!(
-        "{:22}{envoys:8}{:12.0}{:12.1}{:12.1}{:12.1}{:14.1}{:12.0}",
-        subject.name(),
+        "{title:22}{:8}{:9.0}{:14.0}{:12.1}{:9.1}{:12.1}{:14.1}{:10.0}",
+        figures.envoys,
         figures.first_sync.milliseconds(),
+        figures.first_sync.processor_microseconds() / figures.envoys as f64,
         median(&figures.one),
         quantile(&figures.one, 0.99),
         median(&figures.ten),
-        processor / changes as f64,
-        figures.bytes_per_envoy as f64 / 1_000.0,
+        figures.processor_of_one(),
+        figures.kilobytes_per_envoy(),
     )
 }
 
@@ -159,6 +175,7 @@ fn measure(
         .collect::<anyhow::Result<_>>()?;
     drop((fleet, warming));
     Ok(Figures {
+        envoys,
         first_sync,
         one,
         ten,
@@ -169,6 +186,7 @@ fn measure(
 /// The figures as one number grows.
 fn growth(
     runtime: &tokio::runtime::Runtime,
+    grows: &str,
     steps: &[usize],
     rounds: usize,
     case: impl Fn(usize) -> (Size, usize),
@@ -177,7 +195,7 @@ fn growth(
     for step in steps {
         let (size, envoys) = case(*step);
         let figures = measure(runtime, Subject::Ours, size, envoys, rounds)?;
-        println!("{}", row(Subject::Ours, *step, &figures));
+        println!("{}", row(&format!("{step} {grows}"), &figures));
         grown.push((*step, figures));
     }
     Ok(grown)

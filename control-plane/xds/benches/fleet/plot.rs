@@ -6,7 +6,7 @@ use crate::{Figures, median};
 
 const WIDTH: f64 = 340.0;
 const HEIGHT: f64 = 240.0;
-const MARGIN: f64 = 52.0;
+const MARGIN: f64 = 64.0;
 
 /// One line of a picture.
 struct Series {
@@ -15,7 +15,7 @@ struct Series {
     value: fn(&Figures) -> f64,
 }
 
-const SERIES: [Series; 3] = [
+const SERIES: [Series; 4] = [
     Series {
         name: "full sync, ms",
         colour: "#888888",
@@ -27,9 +27,14 @@ const SERIES: [Series; 3] = [
         value: |figures| median(&figures.one),
     },
     Series {
+        name: "one changed, processor µs per Envoy",
+        colour: "#15803d",
+        value: Figures::processor_of_one,
+    },
+    Series {
         name: "KB per Envoy",
         colour: "#b45309",
-        value: |figures| figures.bytes_per_envoy as f64 / 1_000.0,
+        value: Figures::kilobytes_per_envoy,
     },
 ];
 
