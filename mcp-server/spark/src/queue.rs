@@ -131,9 +131,13 @@ mod tests {
             tokio::spawn(async move { run_as(&spark, caller, sql).await })
         };
         let waiting = async |count: usize| {
-            while spark.queue.waiting() != count {
-                tokio::task::yield_now().await;
-            }
+            let waits = async {
+                while spark.queue.waiting() != count {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let waits = timeout(Duration::from_secs(60), waits).await;
+            waits.expect("so many wait");
         };
         let heavy = begin("ada", "SELECT a FROM heavy");
         fake.until(|asked| matches!(asked, Asked::Execute { .. }))
