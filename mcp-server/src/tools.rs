@@ -17,6 +17,7 @@ mod rows_view;
 mod sql_fault;
 mod text_lines;
 mod tool_card;
+pub mod unconfirmed;
 
 pub mod bulk_load_from_spark;
 pub mod cancel_job;

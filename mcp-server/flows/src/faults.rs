@@ -41,7 +41,9 @@ impl Flow {
         }
         let source_file = match source {
             Source::File(file) => Some(file),
-            Source::Postgres { sql, .. } | Source::SparkSql { sql } if sql.trim().is_empty() => {
+            Source::Postgres { sql, .. } | Source::SparkSql { sql, .. }
+                if sql.trim().is_empty() =>
+            {
                 return Some("its source has no SQL".to_owned());
             }
             _ => None,

@@ -30,8 +30,8 @@ pub struct Pipeline {
     pub parameters: BTreeMap<String, ParameterDefinition>,
     /// The work, in any order.
     pub stages: Vec<Stage>,
-    /// Whether it is meant that its runs empty tables which they overwrite, and change every row
-    /// where a statement says so.
+    /// Whether it is meant that its runs empty tables which they overwrite, change every row where
+    /// a statement says so, and take rows from what Spark has no check to judge by.
     #[serde(default)]
     pub confirm: bool,
 }
@@ -91,6 +91,10 @@ pub enum Source {
     SparkSql {
         /// One query in Spark's SQL.
         sql: String,
+        /// Whether its author has said that it is meant, where Spark has no check that could tell
+        /// whether it only reads; the pipeline's own `confirm` decides.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        confirmed: bool,
     },
     /// A file of rows.
     File(RowFile),
@@ -245,6 +249,12 @@ impl Pipeline {
             if let Destination::Postgres(into) = &mut stage.destination {
                 into.confirmed = confirmed;
             }
+            if let Some(Source::SparkSql {
+                confirmed: meant, ..
+            }) = &mut stage.source
+            {
+                *meant = confirmed;
+            }
             let statements = match &stage.destination {
                 Destination::Postgres(into) => into.statements.as_slice(),
                 _ => &[],
@@ -300,9 +310,11 @@ pub fn as_written(definition: &PipelineDefinition) -> Value {
                 fields.extend(work);
             }
         }
-        let destination = stage["destination"].as_object_mut();
-        let confirmed = destination.and_then(|into| into.remove("confirmed"));
-        confirm |= confirmed == Some(Value::Bool(true));
+        for end in ["source", "destination"] {
+            let end = stage.get_mut(end).and_then(Value::as_object_mut);
+            let confirmed = end.and_then(|end| end.remove("confirmed"));
+            confirm |= confirmed == Some(Value::Bool(true));
+        }
         stage
     });
     let stages: Vec<Value> = stages.collect();
@@ -322,7 +334,7 @@ pub fn as_written(definition: &PipelineDefinition) -> Value {
 impl Flow {
     /// The one query that gives the rows: each transformation is a common table expression.
     pub fn query(&self) -> Option<String> {
-        let Some(Source::Postgres { sql, .. } | Source::SparkSql { sql }) = &self.source else {
+        let Some(Source::Postgres { sql, .. } | Source::SparkSql { sql, .. }) = &self.source else {
             return None;
         };
         let Some(last) = self.transformations.last() else {
@@ -345,6 +357,11 @@ impl Flow {
 }
 
 impl Source {
+    /// Whether its author has said that it is meant, where nobody could judge it.
+    pub fn is_confirmed(&self) -> bool {
+        matches!(self, Self::SparkSql { confirmed, .. } if *confirmed)
+    }
+
     fn engine(&self) -> &'static str {
         match self {
             Self::Postgres { .. } => "postgres",

@@ -200,6 +200,36 @@ fn it_writes_transformations_as_one_query() {
 }
 
 #[test]
+fn it_keeps_at_each_end_of_a_flow_whether_its_author_meant_it_and_gives_that_back_as_one_word() {
+    let written = |confirm: Value, marked: bool| {
+        let mut source = json!({"type": "spark_sql", "sql": "SELECT 1 AS a"});
+        if marked {
+            // An end confirms nothing itself.
+            source["confirmed"] = json!(true);
+        }
+        json!({"name": "p", "confirm": confirm, "stages": [{"name": "s", "source": source,
+            "destination": {"type": "postgres", "table": "t"}}]})
+    };
+    for (confirm, marked) in [(true, false), (false, false), (false, true)] {
+        let pipeline = serde_json::from_value::<Pipeline>(written(json!(confirm), marked));
+        let definition = pipeline
+            .expect("a pipeline")
+            .definition()
+            .expect("it is good");
+        let flow: Flow = serde_json::from_value(definition.steps[0].config.clone()).expect("one");
+        let (Some(Source::SparkSql { confirmed, .. }), Destination::Postgres(into)) =
+            (&flow.source, &flow.destination)
+        else {
+            panic!("another flow: {flow:?}");
+        };
+        assert_eq!((*confirmed, into.confirmed), (confirm, confirm));
+        let again = as_written(&definition);
+        assert_eq!(again.get("confirm"), confirm.then_some(&json!(true)));
+        assert!(!again.to_string().contains("confirmed"), "{again}");
+    }
+}
+
+#[test]
 fn it_tells_the_table_that_a_destination_empties() {
     for (destination, expected) in [
         (

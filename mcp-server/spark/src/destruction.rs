@@ -1,4 +1,5 @@
-//! Tells what a statement would destroy before it is run, for a question to whoever sends it.
+//! Tells what a statement would destroy before it is run, for a question to whoever sends it, and
+//! whether it is a query, whose rows may go elsewhere.
 
 use std::fmt::Write as _;
 
@@ -21,6 +22,20 @@ enum Verdict {
     Changes,
     /// The statement takes this away, or may.
     Destroys(String),
+    /// Spark has no check, and the statement, which is shown like this, is not plain.
+    Unjudged(String),
+}
+
+/// Whether a statement is one that rows may be taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceVerdict {
+    /// The statement only reads.
+    Query,
+    /// The statement may change something, by Spark's own verdict.
+    NoQuery,
+    /// Spark has no check and so no verdict. The statement, which is shown like this, may do
+    /// anything: whoever sends it has to mean it.
+    Unjudged(String),
 }
 
 impl Spark {
@@ -36,18 +51,25 @@ impl Spark {
             return Ok(None);
         }
         Ok(match self.verdict(statement).await? {
-            Verdict::Destroys(destroyed) => Some(destroyed),
+            Verdict::Destroys(destroyed) | Verdict::Unjudged(destroyed) => Some(destroyed),
             Verdict::Reads | Verdict::Changes => None,
         })
     }
 
-    /// Whether a statement only reads, by Spark's own verdict. Where statements only read anyway,
-    /// Spark refuses others when they run.
+    /// Tells whether rows may be taken from a statement, by Spark's own verdict. Where statements
+    /// only read anyway, Spark refuses others when they run.
     ///
     /// # Errors
     /// Spark cannot be reached, or does not understand the statement ([`Error`]).
-    pub async fn is_query(&self, statement: &Statement) -> Result<bool, Error> {
-        Ok(self.access == Access::Read || self.verdict(statement).await? == Verdict::Reads)
+    pub async fn judge_source(&self, statement: &Statement) -> Result<SourceVerdict, Error> {
+        if self.access == Access::Read {
+            return Ok(SourceVerdict::Query);
+        }
+        Ok(match self.verdict(statement).await? {
+            Verdict::Reads => SourceVerdict::Query,
+            Verdict::Changes | Verdict::Destroys(_) => SourceVerdict::NoQuery,
+            Verdict::Unjudged(shown) => SourceVerdict::Unjudged(shown),
+        })
     }
 
     /// Asks for the verdict, in another session where Spark has closed the one that it had.
@@ -63,13 +85,13 @@ impl Spark {
 
     async fn ask_once(&self, statement: &Statement) -> Result<Verdict, Error> {
         let session = self.sessions.reader().await.map_err(SessionError::from)?;
-        let unknown = || Verdict::Destroys(show(statement.sql()));
         if !session.reads_are_checked() {
             return Ok(match is_plain_query(statement.sql()) {
                 true => Verdict::Reads,
-                false => unknown(),
+                false => Verdict::Unjudged(show(statement.sql())),
             });
         }
+        let unknown = || Verdict::Destroys(show(statement.sql()));
         let asked = self.connect.ask_for_verdict(&session, statement.clone());
         match asked.await {
             // A check that does not know the question has judged the statement as a read.
@@ -179,16 +201,40 @@ mod tests {
 
     #[tokio::test]
     async fn it_takes_for_a_query_what_reads_by_sparks_own_verdict_alone() {
+        let query = SourceVerdict::Query;
+        let no_query = SourceVerdict::NoQuery;
         for (access, answer, expected) in [
-            (Access::Write, "verdict: reads", true),
-            (Access::Write, "verdict: changes", false),
-            (Access::Write, "verdict: destroys drop table: `t`", false),
+            (Access::Write, "verdict: reads", &query),
+            (Access::Write, "verdict: changes", &no_query),
+            (
+                Access::Write,
+                "verdict: destroys drop table: `t`",
+                &no_query,
+            ),
+            (Access::Write, "this server reads only", &no_query),
             // Where nothing may be written Spark refuses it when it runs.
-            (Access::Read, "verdict: destroys drop table: `t`", true),
+            (Access::Read, "verdict: destroys drop table: `t`", &query),
         ] {
             let (_fake, spark) = serve(access, refusal(answer)).await;
-            let found = spark.is_query(&Statement::new("SELECT 1")).await;
-            assert_eq!(found.expect("it answers"), expected, "{answer}");
+            let found = spark.judge_source(&Statement::new("SELECT 1")).await;
+            assert_eq!(&found.expect("it answers"), expected, "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn it_shows_a_source_that_nobody_could_judge_and_takes_a_plain_one_for_a_query() {
+        let shown = |sql: &str| SourceVerdict::Unjudged(sql.to_owned());
+        for (access, sql, expected) in [
+            (Access::Write, "SELECT 1", SourceVerdict::Query),
+            (Access::Write, "DROP TABLE t", shown("DROP TABLE t")),
+            (Access::Write, "SELECT f(1)", shown("SELECT f(1)")),
+            (Access::Write, "SELECT /* a */ 1", shown("SELECT /* a */ 1")),
+            (Access::Read, "SELECT f(1)", SourceVerdict::Query),
+        ] {
+            let (fake, spark) = serve(access, None).await;
+            let found = spark.judge_source(&Statement::new(sql)).await;
+            assert_eq!(found.expect("it answers"), expected, "{sql}");
+            assert_eq!(fake.plans(), [], "nothing is run");
         }
     }
 

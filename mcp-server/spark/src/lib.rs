@@ -40,6 +40,7 @@ pub use catalogue::{
     SparkTableName, SparkTablePage, TablesOfDatabase,
 };
 pub use collect::Sink;
+pub use destruction::SourceVerdict;
 pub use error::Error;
 pub use inserting::{InsertError, TableInsert};
 pub use plain_query::is_plain_query;

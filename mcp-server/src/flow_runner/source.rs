@@ -14,6 +14,7 @@ use crate::services::{Services, beside_calls};
 use crate::spark::connect::{Parameters, Statement};
 use crate::spark::{Sink, SparkCaller};
 use crate::tools::ToolFailure;
+use crate::tools::unconfirmed::{Unconfirmed, source_to_confirm};
 
 /// Bytes of one flow's rows: more would fill a disk that others need, too.
 const MOST_BYTES: u64 = 16 << 30;
@@ -112,11 +113,19 @@ pub(super) async fn run_in_spark(
 ) -> Result<Written, ToolFailure> {
     let values: Map<String, Value> = bound(call, &flow.bind).collect();
     let parameters = Parameters::named(&values)?;
-    let query = flow.query().unwrap_or_default();
+    let mut query = flow.query().unwrap_or_default();
     // Looked at again, since what was stored may come from before statements could write.
     let source = Statement::new(query.as_str()).parameters(parameters.clone());
-    if !services.spark.is_query(&source).await? {
-        return Err(ToolFailure::source_without_query());
+    if let Some(shown) = source_to_confirm(services.spark.judge_source(&source).await?)? {
+        if !flow.source.as_ref().is_some_and(Source::is_confirmed) {
+            let asked = Unconfirmed {
+                unjudged: vec![shown],
+                ..Unconfirmed::default()
+            };
+            asked.refuse()?;
+        }
+        // Whatever its author means, nothing but a query is one within brackets.
+        query = Statement::of_query(&query).sql().to_owned();
     }
     let statement = compose(query).parameters(parameters);
     let (caller, sink) = (SparkCaller::server(), Sink::Rows(sink));

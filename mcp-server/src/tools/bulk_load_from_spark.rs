@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::unconfirmed::{Unconfirmed, source_to_confirm};
 use super::{Effect, Output, Tool, ToolFailure, database_schema};
 use crate::call::Call;
 use crate::copy_format::ColumnSummary;
@@ -82,7 +83,8 @@ impl Tool for BulkLoadFromSpark {
                 "keys": {"type": "array", "items": {"type": "string"},
                     "description": "upsert: the columns of a unique index; create: the \
                                     primary key"},
-                "confirm": {"type": "boolean", "description": "True if an overwrite is meant"}
+                "confirm": {"type": "boolean", "description": "True if an overwrite is meant, or \
+                                    a query that Spark here cannot judge"}
             },
             "required": ["table"],
             "additionalProperties": false
@@ -121,12 +123,19 @@ impl Tool for BulkLoadFromSpark {
         let load = arguments.load(services, call)?;
         let statement = statement(arguments.sql.as_deref(), arguments.source.as_deref())?;
         call.unless_cancelled(load.check()).await??;
-        if load.mode == Mode::Overwrite && !arguments.confirm {
-            return Err(ToolFailure::unconfirmed_overwrite(&load.table.full_name()));
-        }
-        let look = services.spark.is_query(&statement);
-        if !call.unless_cancelled(look).await?? {
-            return Err(ToolFailure::source_without_query());
+        let look = services.spark.judge_source(&statement);
+        let unjudged = source_to_confirm(call.unless_cancelled(look).await??)?;
+        if !arguments.confirm {
+            let is_emptied = load.mode == Mode::Overwrite;
+            let asked = Unconfirmed {
+                emptied: is_emptied
+                    .then(|| load.table.full_name())
+                    .into_iter()
+                    .collect(),
+                unjudged: unjudged.into_iter().collect(),
+                ..Unconfirmed::default()
+            };
+            asked.refuse()?;
         }
         let (sender, batches) = mpsc::channel(1);
         let read = async {

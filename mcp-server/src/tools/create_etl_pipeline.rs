@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use self::looking_ahead::{LOOK_TIME, LookAhead};
 use super::pipeline_changes::statements_on_every_row;
+use super::unconfirmed::Unconfirmed;
 use super::{Effect, Output, Tool, ToolFailure, pipeline_view};
 use crate::call::Call;
 use crate::config::Access;
@@ -39,7 +40,8 @@ impl Tool for CreateEtlPipeline {
             "properties": {
                 "name": {"type": "string", "minLength": 1},
                 "confirm": {"type": "boolean", "description": "True if overwrites, \
-                     and statements on every row, are meant"},
+                     statements on every row, and sources that Spark here cannot judge, are \
+                     meant"},
                 "description": text,
                 "parameters": {"type": "object", "description": "By name: {\"type\": string | \
                      integer | number | boolean, \"default\"}"},
@@ -115,10 +117,15 @@ impl Tool for CreateEtlPipeline {
                     flow: &flow,
                     until,
                 };
-                let look = Box::pin(ahead.warnings());
-                warnings.extend(call.unless_cancelled(look).await??);
+                let look = Box::pin(ahead.look());
+                let seen = call.unless_cancelled(look).await??;
+                warnings.extend(seen.warnings);
                 if !is_confirmed {
-                    let look = unconfirmed.look(services, call, &step.name, &flow);
+                    let source = seen.unjudged_source;
+                    let source = source.map(|shown| format!("{shown} (stage `{}`)", step.name));
+                    unconfirmed.unjudged.extend(source);
+                    let stage = (step.name.as_str(), &flow);
+                    let look = find_unconfirmed(services, call, stage, &mut unconfirmed);
                     call.unless_cancelled(look).await??;
                 }
             }
@@ -140,44 +147,25 @@ impl Tool for CreateEtlPipeline {
     }
 }
 
-/// The effects of a pipeline that its author has to mean.
-#[derive(Default)]
-struct Unconfirmed {
-    emptied: Vec<String>,
-    on_every_row: Vec<String>,
-}
-
-impl Unconfirmed {
-    async fn look(
-        &mut self,
-        services: &Services,
-        call: &Call,
-        stage: &str,
-        flow: &Flow,
-    ) -> Result<(), ToolFailure> {
-        let table = flow.destination.emptied_table();
-        let table = table.map(|table| format!("`{table}` (stage `{stage}`)"));
-        self.emptied.extend(table);
-        if let Destination::Postgres(into) = &flow.destination {
-            let name = into.database.as_deref();
-            let database = services.databases.get(name, database_caller(call))?;
-            let found = statements_on_every_row(&database, into).await;
-            let found = found.iter();
-            self.on_every_row
-                .extend(found.map(|number| format!("statement {number} of stage `{stage}`")));
-        }
-        Ok(())
+/// The effects at the destination of one stage that its author has to mean.
+async fn find_unconfirmed(
+    services: &Services,
+    call: &Call,
+    (stage, flow): (&str, &Flow),
+    found: &mut Unconfirmed,
+) -> Result<(), ToolFailure> {
+    let table = flow.destination.emptied_table();
+    let table = table.map(|table| format!("`{table}` (stage `{stage}`)"));
+    found.emptied.extend(table);
+    if let Destination::Postgres(into) = &flow.destination {
+        let name = into.database.as_deref();
+        let database = services.databases.get(name, database_caller(call))?;
+        let numbers = statements_on_every_row(&database, into).await;
+        let numbers = numbers.iter();
+        let named = numbers.map(|number| format!("statement {number} of stage `{stage}`"));
+        found.on_every_row.extend(named);
     }
-
-    fn refuse(&self) -> Result<(), ToolFailure> {
-        match (&self.emptied[..], &self.on_every_row[..]) {
-            ([], []) => Ok(()),
-            (emptied, []) => Err(ToolFailure::unconfirmed_overwrite(&emptied.join(", "))),
-            (emptied, statements) => Err(ToolFailure::unconfirmed_statements(
-                &[emptied, statements].concat().join(", "),
-            )),
-        }
-    }
+    Ok(())
 }
 
 /// Checks that this server, as it is set up, can do a flow at all.

@@ -19,6 +19,9 @@ use crate::quotes::shorten_message;
 /// statement that was lost with a restart, and one that ran out of time.
 const PASSING: [&str; 3] = ["unavailable", "lost", "timeout"];
 
+/// The advice to whoever cannot be asked whether a call is meant.
+const CONFIRM_IT: &str = "ask the user; if that is meant, call again with `confirm: true`";
+
 /// A failure of one call. The caller sees all but [`ToolFailure::log`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

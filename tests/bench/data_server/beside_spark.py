@@ -143,11 +143,7 @@ class Bench:
             url = f"jdbc:postgresql://127.0.0.1:{self.postgres}/postgres?user=loader"
             url += "&password=benchmark&reWriteBatchedInserts=true&stringtype=unspecified"
             return self.peer.do(do="load", sql=sql, url=url, table=table)["seconds"]
-        # A Spark without its check takes a view for a query, and no text that nobody can judge.
-        rows_of = f"{load.table}_rows"
-        view = {"sql": f"CREATE OR REPLACE VIEW {rows_of} AS {sql}", "confirm": True}
-        self.call("execute_spark_sql", view)
-        arguments = {"source": rows_of, "table": table, "mode": "overwrite", "confirm": True}
+        arguments = {"sql": sql, "table": table, "mode": "overwrite", "confirm": True}
         begun = time.perf_counter()
         loaded = self.call("bulk_load_from_spark", arguments)
         seconds = time.perf_counter() - begun

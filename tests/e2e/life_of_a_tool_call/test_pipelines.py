@@ -3,22 +3,15 @@
 import csv
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from gateway_tools import GatewayTools
+from writing_server import FINAL, finish, writing
 
-from free_ports import free_port
-from installation import Installation
 from outcomes import failure, structured
 from own_spark import SparkConnect
 from polling import until
-from processes import Process
-from stack import Stack
-
-FINAL = {"succeeded", "failed", "cancelled"}
 
 
 def over(client, run_id: str) -> dict:
@@ -102,43 +95,10 @@ def test_it_refuses_a_table_of_a_spark_that_only_reads(client):
     assert "Spark SQL only reads here" in failure(refused)
 
 
-@contextmanager
-def writing(
-    installation: Installation, stack: Stack, directory: Path, **more: str
-) -> Iterator[GatewayTools]:
-    """Runs a data server that may write into the Spark of the stack, whose own one is held still:
-    it shares the records, and would take the runs.
-    """
-    port = free_port()
-    environment = stack.environment_of("mcp-server") | {"SPARK_ALLOW_WRITES": "true"} | more
-    environment.pop("MCP_METRICS_ADDRESS", None)
-    command = [installation.binary("mcp-server"), "--address", f"127.0.0.1:{port}"]
-    with stack.frozen("mcp-server"):
-        process = Process("mcp-server-that-writes", command, directory, environment)
-        tools = GatewayTools(port)
-        try:
-            tools.wait_until_served()
-            yield tools
-        finally:
-            process.stop()
-
-
 @pytest.fixture
 def writer(installation, stack, tmp_path) -> Iterator[GatewayTools]:
     with writing(installation, stack, tmp_path) as tools:
         yield tools
-
-
-def finish(tools: GatewayTools, stages: list[dict]) -> dict:
-    """Creates a pipeline and runs it; returns the run, once it is over."""
-    tools.done("create_etl_pipeline", {"name": "into_spark", "confirm": True, "stages": stages})
-    run = {"run_id": tools.done("execute_pipeline", {"name": "into_spark"})["run_id"]}
-
-    def look() -> dict | None:
-        seen = tools.done("get_pipeline_status", run)
-        return seen if seen["status"] in FINAL else None
-
-    return until("the run is over", look, 120, pause=0.2)
 
 
 QUERY = """

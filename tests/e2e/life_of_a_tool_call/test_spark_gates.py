@@ -4,8 +4,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from writing_server import finish, writing
 
+from outcomes import failure, structured
 from own_spark import EXTENSION, DataServer, SparkConnect
+from polling import until
+from sdk_client import Sdk, SdkClient
 
 AS_WRITTEN = ("${env:SPARK_HOME}", "${system:user.dir}", "${spark.app.id}")
 """Texts that Spark would fill in with what it knows of its server, before it reads them."""
@@ -136,3 +140,50 @@ def test_it_writes_where_the_operator_lets_it_and_there_alone(installation, tmp_
     assert writer.run("SELECT sum(a) FROM made")["rows"] == [[7]]
     assert "error" not in writer.run("DROP TABLE made", confirm=True)
     assert reader.run("SELECT * FROM made")["error"]["code"] == "TABLE_OR_VIEW_NOT_FOUND"
+
+
+@pytest.mark.parametrize("spark", [()], indirect=True, ids=["unchecked"])
+def test_it_takes_rows_from_what_nobody_could_judge_once_that_is_meant(
+    installation, stack, tmp_path, spark
+):
+    remote = f"sc://127.0.0.1:{spark.port}"
+    query = "SELECT hash(id) AS n FROM range(3) /* of every id */"
+    with writing(installation, stack, tmp_path, SPARK_REMOTE=remote) as tools:
+        plain = {"sql": "SELECT 1 AS n"}
+        until("Spark answers", lambda: tools.outcome("execute_spark_sql", plain)[0], 240, pause=0.5)
+        load = {"sql": query, "table": "of_unjudged", "mode": "create"}
+        absent = {"table": "of_unjudged"}
+        asked = tools.call("bulk_load_from_spark", load)["error"]
+        assert asked["code"] == "not_confirmed" and query in asked["message"], asked
+        assert tools.call("get_table_schema", absent)["error"]["code"] == "not_found"
+        assert tools.done("bulk_load_from_spark", {**load, "confirm": True})["rows"] == 3
+
+        # A client's user is asked once, about everything that a yes is a yes to.
+        url = f"http://127.0.0.1:{tools.port}/mcp"
+        overwrite = {**load, "mode": "overwrite"}
+        sdk = Sdk("python", "modern")
+        with SdkClient(sdk, url, installation.home, user_says="decline") as client:
+            said = failure(client.call("bulk_load_from_spark", overwrite))
+            assert "of_unjudged" in said and query in said, said
+        with SdkClient(sdk, url, installation.home, user_says="accept") as client:
+            assert structured(client.call("bulk_load_from_spark", overwrite))["rows"] == 3
+        assert tools.rows("SELECT count(*) FROM of_unjudged") == [[3]]
+
+        # Within brackets nothing but a query is one, whatever is meant.
+        made = {"sql": "CREATE TABLE stays USING parquet AS SELECT 1 AS n", "confirm": True}
+        tools.done("execute_spark_sql", made)
+        dropping = {**load, "sql": "DROP TABLE stays", "mode": "append", "confirm": True}
+        assert tools.call("bulk_load_from_spark", dropping)["error"]["code"] != "not_confirmed"
+        into = {"type": "postgres", "table": "of_unjudged"}
+
+        def stages(sql: str) -> list[dict]:
+            source = {"type": "spark_sql", "sql": sql}
+            return [{"name": "s", "source": source, "destination": into}]
+
+        pipeline = {"name": "unjudged", "stages": stages(query)}
+        asked = tools.call("create_etl_pipeline", pipeline)["error"]
+        assert asked["code"] == "not_confirmed" and query in asked["message"], asked
+        assert finish(tools, stages(query))["status"] == "succeeded"
+        assert tools.rows("SELECT count(*) FROM of_unjudged") == [[6]]
+        assert finish(tools, stages("DROP TABLE stays"))["status"] == "failed"
+        assert tools.done("execute_spark_sql", {"sql": "SELECT n FROM stays"})["rows"] == [[1]]

@@ -15,6 +15,7 @@ use crate::spark::connect::{Parameters, Statement};
 use crate::tools::ToolFailure;
 use crate::tools::pipeline_changes::change;
 use crate::tools::sql_fault::SqlFault;
+use crate::tools::unconfirmed::source_to_confirm;
 
 /// The time that all looks at a pipeline have together: some hundred of them are made in it, and a
 /// pipeline is stored, too, while a service does not answer.
@@ -31,14 +32,25 @@ pub(super) struct LookAhead<'a> {
     pub(super) until: Instant,
 }
 
+/// The things that are seen of a stage before it runs.
+pub(super) struct Seen {
+    /// The things that are not there yet.
+    pub(super) warnings: Vec<String>,
+    /// The source in Spark, as it is shown, that its author has to mean since nobody could judge
+    /// it.
+    pub(super) unjudged_source: Option<String>,
+}
+
 impl LookAhead<'_> {
-    /// The warnings about this stage.
+    /// Looks at this stage.
     ///
     /// # Errors
     /// A text of SQL is refused whatever comes, or what the settings name is none.
-    pub(super) async fn warnings(&self) -> Result<Vec<String>, ToolFailure> {
+    pub(super) async fn look(&self) -> Result<Seen, ToolFailure> {
         let mut warnings = Vec::new();
+        let mut unjudged_source = None;
         let judged = self.in_time(self.judge_source()).await;
+        let judged = judged.map(|shown| unjudged_source = shown);
         warnings.extend(self.sort("its source", judged)?);
         match &self.flow.destination {
             Destination::Postgres(into) => self.look_into(into, &mut warnings).await?,
@@ -56,7 +68,10 @@ impl LookAhead<'_> {
             Destination::File(_) => {}
         }
         warnings.extend(self.missing_folder());
-        Ok(warnings)
+        Ok(Seen {
+            warnings,
+            unjudged_source,
+        })
     }
 
     async fn look_into(
@@ -95,30 +110,31 @@ impl LookAhead<'_> {
         Ok(())
     }
 
-    async fn judge_source(&self) -> Result<(), SqlFault> {
+    /// Has the source judged: nothing, or what its author has to mean.
+    async fn judge_source(&self) -> Result<Option<String>, SqlFault> {
         let sql = self.flow.query().unwrap_or_default();
         match &self.flow.source {
             Some(Source::Postgres { database, .. }) => {
                 let database = database.as_deref();
                 let database = self.services.databases.get(database, self.caller)?;
                 let found = database.check_query(&sql).await?;
-                count(found, self.flow.bind.len())
+                count(found, self.flow.bind.len())?;
             }
             Some(Source::SparkSql { .. }) => {
                 let parameters = self.samples().map_err(SqlFault::Refused)?;
                 let statement = Statement::new(sql).parameters(parameters);
                 let spark = &self.services.spark;
                 if self.services.pipelines.spark() == Access::Read {
-                    return Ok(spark.check_read(statement).await?);
-                }
-                // Where Spark may write, a source is a query all the same.
-                match spark.is_query(&statement).await? {
-                    true => Ok(()),
-                    false => Err(SqlFault::Refused(ToolFailure::source_without_query())),
+                    spark.check_read(statement).await?;
+                } else {
+                    // Where Spark may write, a source is a query all the same.
+                    let verdict = spark.judge_source(&statement).await?;
+                    return source_to_confirm(verdict).map_err(SqlFault::Refused);
                 }
             }
-            Some(Source::File(_)) | None => Ok(()),
+            Some(Source::File(_)) | None => {}
         }
+        Ok(None)
     }
 
     /// A value for each name that the SQL of the source takes: the default, or one of its type.

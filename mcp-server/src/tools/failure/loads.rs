@@ -1,6 +1,6 @@
 //! Failures of loads in the words of the tools.
 
-use super::ToolFailure;
+use super::{CONFIRM_IT, ToolFailure};
 use crate::copy_format::{Misfit, UnwritableValue};
 use crate::postgres::LoadError;
 use crate::spark::InsertError;
@@ -9,16 +9,12 @@ use crate::spark::InsertError;
 const NAME_THEM: &str = "name the columns in the query as the table has them; nothing was loaded";
 
 impl ToolFailure {
-    /// All rows of these tables would go, and the caller has not said that this is meant.
-    pub fn unconfirmed_overwrite(tables: &str) -> Self {
-        Self::new(
-            "not_confirmed",
-            format!("an overwrite takes all rows out of {tables}"),
-        )
-        .with_question(format!(
-            "All rows of {tables} go before others come. Is that meant?"
-        ))
-        .with_hint("ask the user; if that is meant, call again with `confirm: true`")
+    /// A load or a pipeline would have these effects, and the caller has not said that they are
+    /// meant.
+    pub fn unconfirmed(effects: &str) -> Self {
+        Self::new("not_confirmed", effects)
+            .with_question(format!("{effects}\nIs that meant?"))
+            .with_hint(CONFIRM_IT)
     }
 
     /// A source of rows in Spark is no query by Spark's own verdict.
@@ -27,14 +23,6 @@ impl ToolFailure {
             "`sql` must be a query, and this one may change what is in Spark; execute_spark_sql \
              runs such statements",
         )
-    }
-
-    /// These change every row of a table, and the caller has not said that this is meant.
-    pub fn unconfirmed_statements(statements: &str) -> Self {
-        let message = format!("every row of a table is changed by {statements}");
-        Self::new("not_confirmed", message.clone())
-            .with_question(format!("In each run {message}. Is that meant?"))
-            .with_hint("ask the user; if that is meant, call again with `confirm: true`")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Failures of Spark SQL in the words of the tools: Spark's error class, sentence and hint for the
 //! caller, the rest for the log.
 
-use super::ToolFailure;
+use super::{CONFIRM_IT, ToolFailure};
 use crate::results::SinkError;
 use crate::spark::connect::{ConnectError, InvalidParameters, SparkFailure};
 use crate::spark::{Error, SessionError};
@@ -62,7 +62,7 @@ impl ToolFailure {
         .with_question(format!(
             "Spark would run this, which cannot be undone: {destroyed}\nIs that meant?"
         ))
-        .with_hint("ask the user; if that is meant, call again with `confirm: true`")
+        .with_hint(CONFIRM_IT)
     }
 }
 
