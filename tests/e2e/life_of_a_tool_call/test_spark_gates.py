@@ -35,6 +35,8 @@ HIDDEN = (
     # The words of a comment are not shown, nor anything that is not seen.
     (f"DROP TABLE /* scratch, {' ' * 3000} */ made", "drop table: `made`"),
     ("DROP TABLE `ma\u202ede`", "drop table: `ma\\u{202E}de`"),
+    ("DELETE FROM made /* but one */ WHERE a = 1", "delete from table: `made` where (a = 1)"),
+    ("DELETE FROM made -- WHERE a = 1", "delete from table: `made`, every row"),
 )
 """Statements that destroy, and what whoever is asked reads of them."""
 

@@ -8,6 +8,8 @@ import org.apache.spark.sql.catalyst.FunctionIdentifier;
 import org.apache.spark.sql.catalyst.TableIdentifier;
 import org.apache.spark.sql.catalyst.analysis.PlanWithUnresolvedIdentifier;
 import org.apache.spark.sql.catalyst.analysis.UnresolvedExecuteImmediate;
+import org.apache.spark.sql.catalyst.expressions.Expression;
+import org.apache.spark.sql.catalyst.expressions.Literal;
 import org.apache.spark.sql.catalyst.plans.logical.Command;
 import org.apache.spark.sql.catalyst.plans.logical.CompoundBody;
 import org.apache.spark.sql.catalyst.plans.logical.LogicalPlan;
@@ -30,6 +32,9 @@ final class Verdict {
 
   /** Characters of an answer: Spark Connect cuts a message behind 2048. */
   private static final int MOST = 1500;
+
+  /** Characters of a condition that are shown; how many more there are is said. */
+  private static final int MOST_OF_A_CONDITION = 300;
 
   /** Commands that destroy nothing, unless a field of {@link #DESTROYING} says that they do. */
   private static final Set<String> CHANGING =
@@ -124,12 +129,48 @@ final class Verdict {
     return false;
   }
 
-  /** The command and the object that it is about, as {@code drop table `sales`.`orders`}. */
+  /**
+   * The command, the object that it is about, and the rows of it, as {@code delete from table:
+   * `orders` where (id = 1)}.
+   */
   private static String described(LogicalPlan node) {
     String object = object(node);
     String replacing = hasDestroyingField(node) ? " that replaces or removes" : "";
     String command = AnalysedPlanCheck.words(node.nodeName()) + replacing;
-    return escaped(object == null ? command : command + ": " + object);
+    return escaped((object == null ? command : command + ": " + object) + rows(node));
+  }
+
+  /** The rows that a command changes, where it has a condition for them. */
+  private static String rows(LogicalPlan node) {
+    for (int at = 0; at < node.productArity(); at++) {
+      if (node.productElementName(at).equals("condition")) {
+        Object condition = node.productElement(at);
+        if (condition instanceof Option<?> option) {
+          condition = option.isDefined() ? option.get() : Literal.TrueLiteral();
+        }
+        boolean isAll = condition.equals(Literal.TrueLiteral());
+        return isAll ? ", every row" : " where " + cut(spelt((Expression) condition));
+      }
+    }
+    return "";
+  }
+
+  private static String spelt(Expression condition) {
+    try {
+      return condition.sql();
+    } catch (Exception unresolved) {
+      // Some expressions can be written down only when their names have been looked up.
+      return condition.toString();
+    }
+  }
+
+  private static String cut(String text) {
+    int length = text.codePointCount(0, text.length());
+    if (length <= MOST_OF_A_CONDITION) {
+      return text;
+    }
+    String first = text.substring(0, text.offsetByCodePoints(0, MOST_OF_A_CONDITION));
+    return first + "… and " + (length - MOST_OF_A_CONDITION) + " more characters";
   }
 
   /** The name of the first object in the fields of a node: the target stands before the source. */

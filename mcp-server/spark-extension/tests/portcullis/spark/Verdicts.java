@@ -41,7 +41,18 @@ final class Verdicts {
     }
     EXPECTED.put("DROP TABLE csv.`a\n`", "destroys drop table: `csv`.`a\\u{A}`");
     EXPECTED.put("ALTER VIEW kept AS SELECT 2 AS id", "destroys alter view as: `kept`");
-    EXPECTED.put("DELETE FROM shops WHERE id = 1", "destroys delete from table: `shops`");
+    EXPECTED.put(
+        "DELETE FROM shops WHERE /* all */ id = 1",
+        "destroys delete from table: `shops` where (id = 1)");
+    EXPECTED.put("DELETE FROM shops", "destroys delete from table: `shops`, every row");
+    EXPECTED.put("UPDATE shops SET id = 2", "destroys update table: `shops`, every row");
+    EXPECTED.put(
+        "UPDATE shops SET id = 2 WHERE name = 'a\u202e'",
+        "destroys update table: `shops` where (name = 'a\\u{202E}')");
+    EXPECTED.put(
+        "DELETE FROM shops WHERE id = 1 OR name = '" + "x".repeat(400) + "' OR true",
+        "destroys delete from table: `shops` where (((id = 1) OR (name = '" + "x".repeat(277)
+            + "… and 135 more characters");
     EXPECTED.put(
         "WITH a AS (SELECT /*+ BROADCAST('*/') */ 1 AS a) FROM a INSERT OVERWRITE TABLE shops "
             + "SELECT a",
