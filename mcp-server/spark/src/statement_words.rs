@@ -1,5 +1,11 @@
 //! The words of a statement's text, outside of its quotes and comments: the part of its session
 //! that it is about to change, for a sentence. No right and no question rests on them.
+//!
+//! Spark's own verdict could tell it better, of scripts and of texts that are run. It is not asked:
+//! a statement that is confirmed already would cost one more question to Spark, a Spark without the
+//! check would need the words all the same, and what goes wrong by a wrong guess is a sentence that
+//! is missing. A statement that changes a session unnoticed runs, and what it has set is gone with
+//! the session, as it is for every client of Spark.
 
 /// A word of a statement, in capitals.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,6 +23,8 @@ mod principals;
 mod refusal;
 mod repairs;
 #[cfg(test)]
+#[cfg(test)]
+mod small_tools;
 mod served;
 mod session_id;
 mod session_requests;

@@ -24,6 +24,17 @@ async fn slow_pipelines() -> Pipelines {
     pipelines
 }
 
+/// Such pipelines, and a client in a session that has subscribed to those that are active.
+async fn subscribed() -> (Pipelines, Client) {
+    let pipelines = slow_pipelines().await;
+    let client = Client::legacy(pipelines.address(), "2025-11-25").await;
+    client
+        .request("resources/subscribe", json!({"uri": ACTIVE}))
+        .await
+        .result();
+    (pipelines, client)
+}
+
 async fn execute(client: &Client) -> String {
     let begun = client
         .call("execute_pipeline", json!({"name": "p", "parameters": {}}))
@@ -159,12 +170,7 @@ async fn it_tells_an_older_client_on_the_stream_of_its_session_until_it_unsubscr
 
 #[tokio::test]
 async fn it_tells_an_older_client_of_changes_that_came_before_its_stream() {
-    let pipelines = slow_pipelines().await;
-    let client = Client::legacy(pipelines.address(), "2025-11-25").await;
-    client
-        .request("resources/subscribe", json!({"uri": ACTIVE}))
-        .await
-        .result();
+    let (_pipelines, client) = subscribed().await;
     let run = execute(&client).await;
     let told = Events::of(client.listen(&[]).await).next().await;
     assert_eq!(told["params"], json!({"uri": ACTIVE}));
@@ -191,12 +197,7 @@ async fn open_streams(client: &Client, first: u32) -> Vec<reqwest::Response> {
 
 #[tokio::test]
 async fn it_tells_of_a_run_that_begins_and_ends_between_two_looks() {
-    let pipelines = slow_pipelines().await;
-    let client = Client::legacy(pipelines.address(), "2025-11-25").await;
-    client
-        .request("resources/subscribe", json!({"uri": ACTIVE}))
-        .await
-        .result();
+    let (pipelines, client) = subscribed().await;
     // No look sees this one while it runs.
     run(
         &mut pipelines.database.connection().await,

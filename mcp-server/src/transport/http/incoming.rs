@@ -95,15 +95,14 @@ async fn write_whole(
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
     use serde_json::{Value, json};
 
     use http_front::AnswerLimits;
 
     use crate::call::Call;
-    use crate::services::Services;
-    use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
+    use crate::tools::{Output, Registry, ToolFailure};
 
+    use super::super::small_tools::{Small, SmallTool};
     use super::super::served::Served;
     use super::super::{Budgets, answers};
     use super::*;
@@ -111,30 +110,10 @@ mod tests {
     /// A tool that tells how far it is and gives back more than one write of a socket.
     struct Counting;
 
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Arguments {}
-
-    impl Tool for Counting {
+    impl SmallTool for Counting {
         const NAME: &'static str = "count";
-        const TITLE: &'static str = "Count";
-        const DESCRIPTION: &'static str = "Count to two and tell of each step.";
-        const EFFECT: Effect = Effect::Reads;
-        type Arguments = Arguments;
 
-        fn input_schema() -> Value {
-            json!({"type": "object", "additionalProperties": false})
-        }
-
-        fn output_schema() -> Value {
-            json!({"properties": {"items": {"type": "array"}}})
-        }
-
-        async fn run(
-            _services: &Services,
-            call: &Call,
-            _arguments: Arguments,
-        ) -> Result<Output, ToolFailure> {
+        async fn run(call: &Call) -> Result<Output, ToolFailure> {
             for step in 1..=2 {
                 let message = Some(format!("step {step}"));
                 call.progress
@@ -157,7 +136,7 @@ mod tests {
             answers: AnswerBudget::new(limits),
             ..Budgets::default()
         };
-        let server = Served::with(Registry::default().with::<Counting>(), budgets).await;
+        let server = Served::with(Registry::default().with::<Small<Counting>>(), budgets).await;
         let params = json!({"name": "count", "arguments": {}, "_meta": meta});
         let answer = server.call("/mcp", &params).await;
         let kind = answer.headers()[CONTENT_TYPE]

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::served::Served;
+use super::small_tools::{Small, SmallTool};
 use super::{Budgets, answers, bodies};
 use crate::call::Call;
-use crate::services::Services;
-use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
+use crate::tools::{Output, Registry, ToolFailure};
 
 /// The calls that may end.
 static MAY_END: Semaphore = Semaphore::const_new(0);
@@ -18,22 +18,10 @@ static MAY_END: Semaphore = Semaphore::const_new(0);
 /// A tool that tells of its beginning, and ends when it may.
 struct Waiting;
 
-impl Tool for Waiting {
+impl SmallTool for Waiting {
     const NAME: &'static str = "wait";
-    const TITLE: &'static str = "Wait";
-    const DESCRIPTION: &'static str = "Wait.";
-    const EFFECT: Effect = Effect::Reads;
-    type Arguments = Value;
 
-    fn input_schema() -> Value {
-        json!({"type": "object"})
-    }
-
-    fn output_schema() -> Value {
-        json!({})
-    }
-
-    async fn run(_: &Services, call: &Call, _: Value) -> Result<Output, ToolFailure> {
+    async fn run(call: &Call) -> Result<Output, ToolFailure> {
         call.progress.report(1.0, None, None).await;
         MAY_END.acquire().await.expect("it is open").forget();
         Ok(Output::new(&json!({"has": "waited"}), "waited"))
@@ -96,7 +84,11 @@ async fn check_refused(response: reqwest::Response) {
 
 #[tokio::test]
 async fn it_keeps_the_place_of_a_body_until_the_call_that_came_in_it_has_ended() {
-    let server = Served::with(Registry::default().with::<Waiting>(), small_budgets()).await;
+    let server = Served::with(
+        Registry::default().with::<Small<Waiting>>(),
+        small_budgets(),
+    )
+    .await;
     let mut stream = server.get("/sse").await;
     let endpoint = read_until(&mut stream, "sessionId").await;
     let messages = endpoint

@@ -10,30 +10,19 @@ use crate::call::{Call, ClientAbilities, Principal, Severity};
 use crate::mcp::Catalogue;
 use crate::metrics::SessionCounts;
 use crate::services::{Services, nowhere};
-use crate::tools::{Effect, Output, Registry, Tool, ToolFailure};
+use crate::tools::{Effect, Output, Registry, ToolFailure};
 use crate::transport::http::incoming;
+use crate::transport::http::small_tools::{Small, SmallTool};
 use crate::transport::http::stream_places::StreamPlaces;
 
 /// A tool that has something to say to its client's log.
 struct Logging;
 
-impl Tool for Logging {
+impl SmallTool for Logging {
     const NAME: &'static str = "log";
-    const TITLE: &'static str = "Log";
-    const DESCRIPTION: &'static str = "Log a word.";
-    const EFFECT: Effect = Effect::Reads;
     const LOGS: bool = true;
-    type Arguments = Value;
 
-    fn input_schema() -> Value {
-        json!({"type": "object"})
-    }
-
-    fn output_schema() -> Value {
-        json!({})
-    }
-
-    async fn run(_: &Services, call: &Call, _: Value) -> Result<Output, ToolFailure> {
+    async fn run(call: &Call) -> Result<Output, ToolFailure> {
         call.log.log(Severity::Debug, "debug").await;
         call.log.log(Severity::Info, "info").await;
         Ok(Output::new(&json!({}), "logged"))
@@ -43,22 +32,11 @@ impl Tool for Logging {
 /// A tool that is not called before its user says yes.
 struct Destroying;
 
-impl Tool for Destroying {
+impl SmallTool for Destroying {
     const NAME: &'static str = "destroy";
-    const TITLE: &'static str = "Destroy";
-    const DESCRIPTION: &'static str = "Destroy nothing.";
     const EFFECT: Effect = Effect::Destroys;
-    type Arguments = Value;
 
-    fn input_schema() -> Value {
-        json!({"type": "object"})
-    }
-
-    fn output_schema() -> Value {
-        json!({})
-    }
-
-    async fn run(_: &Services, _: &Call, _: Value) -> Result<Output, ToolFailure> {
+    async fn run(_: &Call) -> Result<Output, ToolFailure> {
         Err(ToolFailure::new("not_confirmed", "ask").with_question("Really?"))
     }
 }
@@ -66,7 +44,9 @@ impl Tool for Destroying {
 fn requests() -> SessionRequests {
     let services = Services::new(&nowhere()).expect("good settings");
     let catalogue = Catalogue {
-        tools: Registry::default().with::<Destroying>().with::<Logging>(),
+        tools: Registry::default()
+            .with::<Small<Destroying>>()
+            .with::<Small<Logging>>(),
         ..Catalogue::default()
     };
     let server = McpServer::new(
