@@ -63,6 +63,7 @@ OPTIMISED = {
     "memchr": "each message",
     "postgres": "PostgreSQL's rows, and trees that are judged",
     "postgres-protocol": "PostgreSQL's rows, and 4096 rounds for each log-in",
+    "request-envelope": "each message",
     "results": "every row that is answered",
     "rmcp": "each message",
     "serde": "each message",
@@ -80,7 +81,7 @@ OPTIMISED = {
 }
 # Nothing is built beside the crate that comes last, the data server itself: what need not wait for
 # everything else, or is generated, belongs in a crate beside it.
-MOST_LINES_IN_THE_LAST_CRATE = 21_500
+MOST_LINES_IN_THE_LAST_CRATE = 21_000
 
 
 def built_packages() -> list[str]:

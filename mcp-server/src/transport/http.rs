@@ -7,10 +7,8 @@ mod answers;
 mod bodies;
 mod change_streams;
 mod connections;
-mod correlation;
 mod deadline;
 mod door;
-mod envelope;
 mod event_streams;
 mod health;
 mod incoming;
@@ -20,15 +18,13 @@ mod metrics_door;
 mod open_files;
 mod plain_calls;
 mod principals;
-mod refusal;
 mod repairs;
 #[cfg(test)]
-#[cfg(test)]
-mod small_tools;
 mod served;
-mod session_id;
 mod session_requests;
 mod sessions;
+#[cfg(test)]
+mod small_tools;
 mod stream_places;
 
 use std::sync::Arc;
@@ -47,6 +43,7 @@ use futures::future::BoxFuture;
 use http::header::ACCEPT;
 use http::{HeaderMap, Method};
 use http_front::{AnswerBudget, BodyReader};
+use request_envelope::SessionId;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -63,7 +60,6 @@ use door::Door;
 use event_streams::Streams;
 use plain_calls::ShortWay;
 use principals::PrincipalHeader;
-use session_id::SessionId;
 use session_requests::{OpenQuestions, SessionRequests};
 use sessions::{EndedSessions, Sessions};
 use stream_places::StreamPlaces;

@@ -11,14 +11,14 @@ use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{Extensions, StatusCode};
 use http_body_util::BodyExt as _;
+use request_envelope::correlation;
+use request_envelope::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST};
 use rmcp::model::{ErrorCode, ErrorData};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::principals::PrincipalHeader;
-use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST};
-use super::{correlation, envelope};
-use crate::call::Principal;
+use crate::call::{AuditMark, Principal};
 use crate::mcp::audit::{self, TurnedAway};
 use crate::mcp::{Incoming, RequestedMethod, name_of_method};
 
@@ -67,7 +67,7 @@ pub(super) async fn keep<F: Future<Output = Response>>(
         },
         session: OnceLock::new(),
         method: OnceLock::new(),
-        is_stateless: envelope::is_stateless(request.headers()),
+        is_stateless: request_envelope::is_stateless(request.headers()),
         begun: Instant::now(),
     });
     let answer = match principal {

@@ -8,10 +8,9 @@ use axum::response::Response;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_front::AnswerLimits;
+use request_envelope::Envelope;
+use request_envelope::refusal::{self, INTERNAL_ERROR, RETRY_AFTER};
 use serde_json::Value;
-
-use super::envelope::{self, Envelope};
-use super::refusal::{self, INTERNAL_ERROR, RETRY_AFTER};
 
 /// The bounds of the answers of one server.
 pub(super) const LIMITS: AnswerLimits = AnswerLimits {
@@ -33,7 +32,7 @@ impl Asker {
     pub(super) fn of(envelope: Option<Arc<Envelope>>, headers: &HeaderMap) -> Self {
         Self {
             envelope: envelope.unwrap_or_default(),
-            is_stateless: envelope::is_stateless(headers),
+            is_stateless: request_envelope::is_stateless(headers),
         }
     }
 

@@ -3,11 +3,11 @@
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use http_front::{BegunBody, BodyLimits, UnreadBody};
+use request_envelope::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, Unserved};
 use serde_json::Value;
 use std::time::Duration;
 
 use super::MAX_REQUEST_BYTES;
-use super::refusal::{self, INTERNAL_ERROR, INVALID_REQUEST, PARSE_ERROR, Unserved};
 use crate::call::spell_time;
 
 pub(super) const LIMITS: BodyLimits = BodyLimits {

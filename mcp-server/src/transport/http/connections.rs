@@ -7,10 +7,10 @@ use axum::response::Response;
 use http::StatusCode;
 use http_front::{ConnectionLimits, Front, Refused};
 use prometheus_client::metrics::gauge::Gauge;
+use request_envelope::refusal::{INTERNAL_ERROR, Unserved};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::refusal::{INTERNAL_ERROR, Unserved};
 use crate::metrics::Counted;
 
 /// The bounds of a listener that serves so many connections at once.

@@ -14,11 +14,12 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, Method};
+use request_envelope::Envelope;
 use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 
-use super::envelope::Envelope;
-use crate::call::{Deadline, spell_time};
+use super::account;
+use crate::call::{AuditMark, Deadline, spell_time};
 
 /// Envoy's name for the milliseconds after which it gives up on an upstream.
 const EXPECTED_TIMEOUT: HeaderName = HeaderName::from_static("x-envoy-expected-rq-timeout-ms");

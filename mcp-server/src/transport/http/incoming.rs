@@ -10,13 +10,12 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use http_front::{AnswerBudget, AnswerOverBudget};
+use request_envelope::{Envelope, SessionId};
 use rmcp::model::Extensions;
 
 use super::account;
 use super::answers::Asker;
 use super::deadline::RequestDeadline;
-use super::envelope::Envelope;
-use super::session_id::SessionId;
 use crate::mcp::{Incoming, RawResult, WayBack};
 
 /// Puts an [`Incoming`] into the request, and the bytes of its result into the answer.
@@ -102,8 +101,8 @@ mod tests {
     use crate::call::Call;
     use crate::tools::{Output, Registry, ToolFailure};
 
-    use super::super::small_tools::{Small, SmallTool};
     use super::super::served::Served;
+    use super::super::small_tools::{Small, SmallTool};
     use super::super::{Budgets, answers};
     use super::*;
 

@@ -12,11 +12,11 @@ use axum::response::Response;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::BodyExt as _;
+use request_envelope::{Envelope, PROTOCOL_VERSION};
 use rmcp::model::{ClientCapabilities, JsonObject, ProtocolVersion, RequestId, RequestMetaObject};
 use serde::{Deserialize, Deserializer};
 
 use super::allowed_names::{AllowedNames, Names};
-use super::envelope::{Envelope, PROTOCOL_VERSION};
 use crate::call::Revision;
 use crate::mcp::{Incoming, McpServer, PlainCall};
 

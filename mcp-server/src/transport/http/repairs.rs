@@ -19,14 +19,14 @@ use http::header::{ACCEPT, ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use http_front::BodyReader;
-use rmcp::model::{ClientCapabilities, ProtocolVersion};
-use serde_json::{Value, json};
-
-use super::envelope::{self, Envelope, PROTOCOL_VERSION};
-use super::refusal::{
+use request_envelope::refusal::{
     self, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, MISSING_CAPABILITY,
     PARSE_ERROR, UNSUPPORTED_VERSION,
 };
+use request_envelope::{Envelope, PROTOCOL_VERSION};
+use rmcp::model::{ClientCapabilities, ProtocolVersion};
+use serde_json::{Value, json};
+
 use super::{account, bodies};
 
 /// Refusals of the transport are a sentence; what is longer is a result and passes untouched.
@@ -50,7 +50,7 @@ pub(super) async fn repair<F: Future<Output = Response>>(
     let read = match reader.read(body).await {
         Ok(read) => read,
         Err(unread) => {
-            let (_, method) = envelope::read_begun(&unread.begun);
+            let (_, method) = request_envelope::read_begun(&unread.begun);
             account::note_method(&parts.extensions, &method);
             return bodies::answer(&unread, parts.uri.path(), &parts.headers);
         }

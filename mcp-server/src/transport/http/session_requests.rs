@@ -18,6 +18,8 @@ use futures::stream::{self, Pending, Stream, StreamExt as _};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use request_envelope::refusal::{self, INTERNAL_ERROR};
+use request_envelope::{PROTOCOL_VERSION, SessionId};
 use rmcp::model::{
     ClientCapabilities, ClientJsonRpcMessage, ClientRequest, GetExtensions as _, Implementation,
     InitializeRequestParams, JsonRpcMessage, JsonRpcRequest, ProtocolVersion, ServerJsonRpcMessage,
@@ -33,9 +35,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Mcp;
 use super::change_streams::ChangeStreams;
-use super::envelope::PROTOCOL_VERSION;
-use super::refusal::{self, INTERNAL_ERROR};
-use super::session_id::SessionId;
 use crate::mcp::{Incoming, McpServer, WayBack};
 use open_questions::AskedClient;
 pub(super) use open_questions::OpenQuestions;

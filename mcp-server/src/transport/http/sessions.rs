@@ -15,14 +15,13 @@ use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
+use request_envelope::refusal;
+use request_envelope::{Envelope, NotASession, PROTOCOL_VERSION, SessionId, is_stateless};
 use rmcp::model::ProtocolVersion;
 use serde::Deserialize;
 
 use super::account;
 use super::change_streams::ChangeStreams;
-use super::envelope::{Envelope, PROTOCOL_VERSION, is_stateless};
-use super::refusal;
-use super::session_id::{NotASession, SessionId};
 use super::session_requests::OpenQuestions;
 use crate::call::{ClientAbilities, Principal};
 use crate::mcp::{McpServer, RunningCalls};

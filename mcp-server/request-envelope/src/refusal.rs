@@ -8,41 +8,43 @@ use serde_json::{Value, json};
 use super::envelope;
 
 /// The body is not JSON (JSON-RPC 2.0).
-pub(super) const PARSE_ERROR: i64 = -32700;
+pub const PARSE_ERROR: i64 = -32700;
 /// The body is JSON, but not a request that can be answered (JSON-RPC 2.0).
-pub(super) const INVALID_REQUEST: i64 = -32600;
+pub const INVALID_REQUEST: i64 = -32600;
 /// A parameter is not as the specification has it (JSON-RPC 2.0).
-pub(super) const INVALID_PARAMS: i64 = -32602;
+pub const INVALID_PARAMS: i64 = -32602;
 /// The server failed (JSON-RPC 2.0).
-pub(super) const INTERNAL_ERROR: i64 = -32603;
+pub const INTERNAL_ERROR: i64 = -32603;
 /// Headers and body disagree, or a header stands twice (MCP, basic/index, error codes).
-pub(super) const HEADER_MISMATCH: i64 = -32020;
+pub const HEADER_MISMATCH: i64 = -32020;
 /// The client has not said that it can do what its request needs (MCP, basic/index, error codes).
-pub(super) const MISSING_CAPABILITY: i64 = -32021;
+pub const MISSING_CAPABILITY: i64 = -32021;
 /// Nobody knows the revision (MCP, basic/index, error codes).
-pub(super) const UNSUPPORTED_VERSION: i64 = -32022;
+pub const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// The only path at which the answer to a request is the one to its message: the older transport
 /// sends its answers elsewhere.
 const ENDPOINT: &str = "/mcp";
 
 /// Seconds after which a request may be served for which there was no room.
-pub(super) const RETRY_AFTER: &str = "5";
+pub const RETRY_AFTER: &str = "5";
 
 /// A request that could not be served for want of room or time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unserved<'a> {
-    pub(super) path: &'a str,
-    pub(super) headers: &'a HeaderMap,
+pub struct Unserved<'a> {
+    /// The path that it was sent to.
+    pub path: &'a str,
+    /// The headers that came with it.
+    pub headers: &'a HeaderMap,
     /// The part of its body that has come.
-    pub(super) begun: &'a [u8],
+    pub begun: &'a [u8],
 }
 
 impl Unserved<'_> {
     /// Answers it under `status`; but on the revisions with sessions under 200, if the caller's id
     /// has come: clients of those end their session with any other status. An answer or a
     /// notification of the caller's has no id that could be answered.
-    pub(super) fn answer(self, status: StatusCode, code: i64, message: &str) -> Response {
+    pub fn answer(self, status: StatusCode, code: i64, message: &str) -> Response {
         let (id, method) = envelope::read_begun(self.begun);
         let under_200 =
             !id.is_null() && self.path == ENDPOINT && !envelope::is_stateless(self.headers);
@@ -62,7 +64,7 @@ impl Unserved<'_> {
 }
 
 /// A JSON-RPC error under an HTTP status.
-pub(super) fn answer(
+pub fn answer(
     status: StatusCode,
     code: i64,
     message: &str,
@@ -73,7 +75,7 @@ pub(super) fn answer(
 }
 
 /// A JSON-RPC error as the whole message under its id.
-pub(super) fn error(code: i64, message: &str, data: Option<Value>, id: &Value) -> Value {
+pub fn error(code: i64, message: &str, data: Option<Value>, id: &Value) -> Value {
     let mut error = json!({"code": code, "message": message});
     if let Some(data) = data {
         error["data"] = data;
@@ -82,13 +84,13 @@ pub(super) fn error(code: i64, message: &str, data: Option<Value>, id: &Value) -
 }
 
 /// The answer to a call of a tool that failed.
-pub(super) fn failed_call(id: &Value, message: &str) -> Value {
+pub fn failed_call(id: &Value, message: &str) -> Value {
     let result = json!({"content": [{"type": "text", "text": message}], "isError": true});
     json!({"jsonrpc": "2.0", "id": id, "result": result})
 }
 
 /// A message under an HTTP status.
-pub(super) fn in_json(status: StatusCode, message: &Value) -> Response {
+pub fn in_json(status: StatusCode, message: &Value) -> Response {
     let mut response = (status, message.to_string()).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -2,13 +2,13 @@
 
 use http::HeaderMap;
 
-use crate::call::CorrelationId;
+use call::CorrelationId;
 
 /// An id longer than this is not one that a proxy makes; it would only swell the log.
 const LONGEST: usize = 128;
 
 /// The id that the proxy gave, or a new one when it gave none that is safe to print.
-pub(super) fn read(headers: &HeaderMap) -> CorrelationId {
+pub fn read(headers: &HeaderMap) -> CorrelationId {
     headers
         .get("x-request-id")
         .and_then(|value| value.to_str().ok())

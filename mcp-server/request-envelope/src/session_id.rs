@@ -6,7 +6,7 @@ use rmcp::model::ProtocolVersion;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::call::{ClientAbilities, Principal};
+use call::{ClientAbilities, Principal};
 
 /// The place of one ability among all.
 type AbilityPlace = fn(&mut ClientAbilities) -> &mut bool;
@@ -26,11 +26,11 @@ const LETTERS: [(char, AbilityPlace); 3] = [
 /// There is none of these for anybody but its owner, so that whatever is found by a session's id
 /// is that of its caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct SessionId {
+pub struct SessionId {
     /// The revision that was agreed on.
-    pub(super) revision: ProtocolVersion,
+    pub revision: ProtocolVersion,
     /// The things that the client has said it can be asked for.
-    pub(super) abilities: ClientAbilities,
+    pub abilities: ClientAbilities,
     number: Uuid,
     owner: Option<OwnerMark>,
 }
@@ -55,7 +55,7 @@ impl OwnerMark {
 
 impl SessionId {
     /// The id of a new session of this caller.
-    pub(super) fn new(
+    pub fn new(
         revision: ProtocolVersion,
         abilities: ClientAbilities,
         principal: &Principal,
@@ -77,7 +77,7 @@ impl SessionId {
     ///
     /// # Errors
     /// It is none that this server gives, or is given to another caller ([`NotASession`]).
-    pub(super) fn read(text: &str, principal: &Principal) -> Result<Self, NotASession> {
+    pub fn read(text: &str, principal: &Principal) -> Result<Self, NotASession> {
         let (revision, rest) = text.split_once('.').ok_or(NotASession)?;
         let known = ProtocolVersion::KNOWN_VERSIONS
             .iter()
@@ -121,7 +121,7 @@ impl fmt::Display for SessionId {
 
 /// The text is no id that this server gives to this caller.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotASession;
+pub struct NotASession;
 
 #[cfg(test)]
 mod tests {

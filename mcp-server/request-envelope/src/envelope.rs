@@ -11,34 +11,34 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 
-use crate::call::ClientAbilities;
+use call::ClientAbilities;
 
 /// The header by which a request names its revision.
-pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// The id and method of a message; among a request's extensions once its body has been read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Envelope {
+pub struct Envelope {
     /// The id, or null where there is none, it is neither a string nor an integer, or it is that of
     /// a request of this server's, which the message answers.
-    pub(super) id: Value,
+    pub id: Value,
     /// The method; empty for what is no request and no notification.
-    pub(super) method: String,
+    pub method: String,
     /// The request that a `notifications/cancelled` names.
-    pub(super) cancels: Option<RequestId>,
+    pub cancels: Option<RequestId>,
     /// The abilities of the client that introduces itself by `initialize`.
-    pub(super) abilities: ClientAbilities,
+    pub abilities: ClientAbilities,
     /// The message, where it is a client's answer to a request of this server's.
-    pub(super) answer: Option<Arc<ClientJsonRpcMessage>>,
+    pub answer: Option<Arc<ClientJsonRpcMessage>>,
     /// Whether a list is asked for from a `cursor` that is no string.
-    pub(super) has_malformed_cursor: bool,
+    pub has_malformed_cursor: bool,
     /// Whether a client wants to hear of tasks that has not said it can follow them.
-    pub(super) wants_tasks_unable: bool,
+    pub wants_tasks_unable: bool,
 }
 
 impl Envelope {
     /// Reads `body`; what is not JSON-RPC gives an empty envelope, and rmcp refuses it.
-    pub(super) fn read(body: &[u8]) -> Self {
+    pub fn read(body: &[u8]) -> Self {
         let id = field::<Identified>(body).map_or(Value::Null, |message| message.id);
         let method = field::<Named>(body).map_or_else(String::new, |message| message.method);
         let cancels = (method == "notifications/cancelled")
@@ -75,7 +75,7 @@ impl Envelope {
 }
 
 /// Whether the headers name the revision on which each request stands alone.
-pub(super) fn is_stateless(headers: &HeaderMap) -> bool {
+pub fn is_stateless(headers: &HeaderMap) -> bool {
     headers
         .get(PROTOCOL_VERSION)
         .and_then(|value| value.to_str().ok())
@@ -85,7 +85,7 @@ pub(super) fn is_stateless(headers: &HeaderMap) -> bool {
 /// The id and the method of a message that may break off anywhere: null and empty where they do not
 /// stand before the end. Without its method an id may be that of a request of this server's, which
 /// the message answers; it is null too.
-pub(super) fn read_begun(body: &[u8]) -> (Value, String) {
+pub fn read_begun(body: &[u8]) -> (Value, String) {
     let mut begun = Begun::default();
     let _ = serde_json::Deserializer::from_slice(body).deserialize_map(&mut begun);
     let Begun { id, method } = begun;
