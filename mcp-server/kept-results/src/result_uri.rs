@@ -48,6 +48,13 @@ impl ResultUri {
         }
     }
 
+    /// Reads the number of a block, which has one spelling: without a sign, and without zeros in
+    /// front.
+    pub fn read_block_number(text: &str) -> Option<u64> {
+        let number: u64 = text.parse().ok()?;
+        (number.to_string() == text).then_some(number)
+    }
+
     /// The name of the server that keeps the result.
     pub fn node(&self) -> &str {
         &self.node
@@ -86,7 +93,7 @@ impl FromStr for ResultUri {
 fn read(text: &str) -> Option<ResultUri> {
     let (node, rest) = text.strip_prefix(SCHEME)?.split_once('/')?;
     let (id, block) = match rest.split_once(BLOCK) {
-        Some((id, number)) => (id, Some(number.parse().ok()?)),
+        Some((id, number)) => (id, Some(ResultUri::read_block_number(number)?)),
         None => (rest, None),
     };
     let is_id = !id.is_empty() && !id.contains(['/', '?', '#']);
@@ -118,6 +125,8 @@ mod tests {
             "result://n1/x/y",
             "result://n1/x?block=-1",
             "result://n1/x?block=",
+            "result://n1/x?block=07",
+            "result://n1/x?block=+7",
             "result://n1/x?other=1",
             "result://n1/x#y",
             "postgres://n1/x",

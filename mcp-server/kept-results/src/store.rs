@@ -56,7 +56,10 @@ impl KeptResults {
     /// No result has this name, it is another owner's, or it has expired ([`UnknownResult`]).
     pub fn open(&self, uri: &ResultUri, owner: Option<&str>) -> Result<KeptResult, UnknownResult> {
         let id: Uuid = uri.id().parse().map_err(|_| UnknownResult)?;
-        if self.folder.node().ok() != Some(uri.node()) {
+        // A result has one URI, however many spellings a UUID has: whoever keeps account of what
+        // was read, or may be, goes by its text.
+        let is_spelt_so = id.simple().to_string() == uri.id();
+        if !is_spelt_so || self.folder.node().ok() != Some(uri.node()) {
             return Err(UnknownResult);
         }
         // A draft leaves this map after its file has its name: it is found in one or the other.

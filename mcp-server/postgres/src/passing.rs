@@ -18,10 +18,16 @@ const PASSING: [&str; 8] = [
 /// The class of what goes wrong with a connection.
 const CONNECTION: &str = "08";
 
+/// The one of that class that comes again, `protocol_violation`: a message or a start of a session
+/// that the other side does not understand, as a pool before PostgreSQL says of settings that it
+/// does not pass on.
+const MISUNDERSTOOD: &str = "08P01";
+
 /// Whether an error with this SQLSTATE may be over at the next attempt. Every other would come
 /// again.
 pub fn is_passing(sql_state: &str) -> bool {
-    PASSING.contains(&sql_state) || (sql_state.len() == 5 && sql_state.starts_with(CONNECTION))
+    let is_of_connection = sql_state.len() == 5 && sql_state.starts_with(CONNECTION);
+    PASSING.contains(&sql_state) || (is_of_connection && sql_state != MISUNDERSTOOD)
 }
 
 impl ServerReport {
@@ -43,6 +49,8 @@ mod tests {
             ("57P03", true),
             ("57014", true),
             ("08006", true),
+            ("08001", true),
+            ("08P01", false),
             ("53300", true),
             ("40001", true),
             ("40P01", true),

@@ -133,7 +133,11 @@ impl<'a> Line<'a> {
     }
 
     fn write(&self, took: Duration, outcome: Outcome<'_>) {
-        self.sender.mark.set();
+        let mark = self.sender.mark;
+        mark.set();
+        // However it ends now, its client has heard of this end alone.
+        let cut_off_with = mark.cut_off_with().map(|code| code.to_string());
+        let outcome = cut_off_with.as_deref().map_or(outcome, Outcome::Failed);
         let (code, bytes) = match outcome {
             Outcome::Ok(bytes) => (None, bytes),
             Outcome::GivenUp => (None, 0),

@@ -38,7 +38,7 @@ impl Resource for KeptResult {
         let Some(number) = variables.get("block") else {
             return facts(services, call, uri).await;
         };
-        let number = number.parse().map_err(|_| {
+        let number = ResultUri::read_block_number(number).ok_or_else(|| {
             ToolFailure::invalid_arguments(format!("`{number}` is no number of a block"))
         })?;
         let read = read_result_block::read_block(services, call, uri.clone(), number);

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cancelling::{ENDLESS, sleeping};
-use crate::client::Client;
-use crate::database::Database;
+use crate::client::{Client, read};
+use crate::database::{Database, PASSWORD};
 use crate::observability::{Program, SECRET, one_of_each};
 use crate::tasks::Follower;
 
@@ -92,6 +92,9 @@ async fn it_writes_the_line_of_a_call_that_nobody_waits_for_and_of_a_task_whose_
     }
 }
 
+/// The call, outcome and code of a line.
+type Outcome = [Value; 3];
+
 /// A program with an audit log of its own.
 pub struct AuditedProgram {
     program: Program,
@@ -122,11 +125,20 @@ impl AuditedProgram {
     }
 
     /// The call, outcome and code of each line.
-    fn outcomes(&self) -> Vec<[Value; 3]> {
+    fn outcomes(&self) -> Vec<Outcome> {
         let lines = lines_of(&self.log).into_iter();
         lines
             .map(|line| ["call", "outcome", "code"].map(|member| line[member].clone()))
             .collect()
+    }
+
+    /// Waits until there are as many lines as are expected, and checks what they say.
+    async fn wait_for(&self, expected: &[Outcome]) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.outcomes().len() < expected.len() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(self.outcomes(), expected);
     }
 }
 
@@ -266,18 +278,50 @@ async fn it_writes_a_line_for_each_subscription() {
     drop(listening);
     let (ok, none) = (json!("ok"), Value::Null);
     let unknown = |method: &str| [json!(method), json!("unknown"), json!("-32002")];
-    let expected = vec![
+    let expected = [
         [json!("resources/subscribe"), ok.clone(), none.clone()],
         [json!("resources/unsubscribe"), ok.clone(), none.clone()],
         unknown("resources/subscribe"),
         unknown("resources/unsubscribe"),
         [json!("subscriptions/listen"), ok, none],
     ];
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while audited.outcomes().len() < expected.len() && Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(audited.outcomes(), expected);
+    audited.wait_for(&expected).await;
+}
+
+#[tokio::test]
+async fn it_writes_one_line_for_each_request_whose_stream_ran_out_of_time() {
+    let settings = [
+        ("POSTGRES_WRITE_USER", "postgres"),
+        ("POSTGRES_WRITE_PASSWORD", PASSWORD),
+        ("MCP_TOOLS", "all"),
+    ];
+    let audited = AuditedProgram::start(&settings).await;
+    let time = [("x-envoy-expected-rq-timeout-ms", "400")];
+    let filter = json!({"resourceSubscriptions": ["pipelines://active"]});
+    let modern = Client::modern(&audited.address);
+    let listening = modern.send(
+        "subscriptions/listen",
+        json!({"notifications": filter}),
+        &time,
+    );
+    assert_eq!(read(listening.await).await.error(), 50400);
+    let mut expected = vec![["subscriptions/listen", "failed", "50400"].map(|word| json!(word))];
+    audited.wait_for(&expected).await;
+
+    // Its user is asked, and says nothing: the attempt before the question has its line.
+    let able = json!({"elicitation": {}});
+    let client = Client::able(&audited.address, "2025-11-25", able).await;
+    let table = json!({"table": "things", "columns": [{"name": "a", "type": "integer"}]});
+    client.call("create_table", table).await.structured();
+    expected.push([json!("create_table"), json!("ok"), Value::Null]);
+    let delete = json!({"name": "execute_dml", "arguments": {"sql": "DELETE FROM things"}});
+    let asked = client.send("tools/call", delete, &time).await;
+    assert_eq!(read(asked).await.error(), 50400);
+    expected.push(["execute_dml", "failed", "not_confirmed"].map(|word| json!(word)));
+    // What is asked afterwards comes behind whatever that call would still write.
+    client.call("list_tables", json!({})).await.structured();
+    expected.push([json!("list_tables"), json!("ok"), Value::Null]);
+    audited.wait_for(&expected).await;
 }
 
 #[tokio::test]

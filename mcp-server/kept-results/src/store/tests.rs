@@ -105,6 +105,32 @@ fn it_says_the_same_of_a_foreign_an_unknown_and_an_expired_result() {
 }
 
 #[test]
+fn it_knows_a_result_by_one_spelling_alone_while_it_is_written_and_when_it_is_complete() {
+    let folder = tempfile::tempdir().expect("a disk");
+    let store = store(&folder, 10_000, MINUTE);
+    let draft = draft(&store, None);
+    for uri in [draft.uri().clone(), keep(&store, None).uri] {
+        assert!(store.open(&uri, None).is_ok(), "{uri}");
+        let id: Uuid = uri.id().parse().expect("a UUID");
+        for id in [
+            id.hyphenated().to_string(),
+            id.braced().to_string(),
+            id.urn().to_string(),
+            format!("{:X}", id.simple()),
+            format!("{:X}", id.hyphenated()),
+            format!("0{}", id.simple()),
+        ] {
+            let respelt = ResultUri::new(uri.node(), &id);
+            assert_eq!(
+                store.open(&respelt, None).err(),
+                Some(UnknownResult),
+                "{id}"
+            );
+        }
+    }
+}
+
+#[test]
 fn it_lets_the_blocks_of_an_unfinished_result_be_read_and_promises_no_last_one() {
     let folder = tempfile::tempdir().expect("a disk");
     let store = store(&folder, 10_000, MINUTE);

@@ -103,6 +103,12 @@ pub(super) fn caller(extensions: &Extensions) -> Principal {
     })
 }
 
+/// The mark of the request with these extensions in the audit log.
+pub(super) fn audit_mark(extensions: &Extensions) -> AuditMark {
+    let account = extensions.get::<Arc<Account>>();
+    account.map_or_else(AuditMark::default, |account| account.incoming.audit.clone())
+}
+
 /// Notes the method that the request with these extensions asks for.
 pub(super) fn note_method(extensions: &Extensions, method: &str) {
     if let Some(account) = extensions.get::<Arc<Account>>() {

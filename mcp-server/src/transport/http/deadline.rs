@@ -56,7 +56,7 @@ impl RequestDeadline {
     }
 
     /// Lets an event stream end in time; other responses are whole when they come.
-    fn bound(self, response: Response, id: &Value) -> Response {
+    fn bound(self, response: Response, id: &Value, audit: AuditMark) -> Response {
         let is_stream = response
             .headers()
             .get(CONTENT_TYPE)
@@ -69,6 +69,7 @@ impl RequestDeadline {
                 body: Some(body),
                 over: Box::pin(tokio::time::sleep_until(self.stream)),
                 last: Some(last_event(id, self.call.given)),
+                audit,
             })
         })
     }
@@ -92,8 +93,9 @@ pub(super) async fn keep<F: Future<Output = Response>>(
         .extensions()
         .get::<Arc<Envelope>>()
         .map_or(Value::Null, |envelope| envelope.id.clone());
+    let audit = account::audit_mark(request.extensions());
     request.extensions_mut().insert(deadline);
-    deadline.bound(next(request).await, &id)
+    deadline.bound(next(request).await, &id, audit)
 }
 
 fn last_event(id: &Value, given: Duration) -> Bytes {
@@ -111,6 +113,7 @@ struct EndingStream {
     body: Option<Body>,
     over: Pin<Box<Sleep>>,
     last: Option<Bytes>,
+    audit: AuditMark,
 }
 
 impl HttpBody for EndingStream {
@@ -128,6 +131,8 @@ impl HttpBody for EndingStream {
             return Poll::Ready(frame);
         }
         std::task::ready!(self.over.as_mut().poll(cx));
+        // The line of what still runs is written when that ends, and says what its client heard.
+        self.audit.cut_off(TIMED_OUT);
         // Dropping the body tells rmcp that nobody listens any more, so that it cancels the work.
         self.body = None;
         Poll::Ready(
@@ -175,7 +180,9 @@ mod tests {
         let mut response = Response::new(endless);
         let stream = HeaderValue::from_static("text/event-stream");
         response.headers_mut().insert(CONTENT_TYPE, stream);
-        let body = deadline.bound(response, &json!(7)).into_body();
+        let audit = AuditMark::default();
+        let body = deadline.bound(response, &json!(7), audit.clone());
+        let body = body.into_body();
         let body = body.collect().await.expect("it ends").to_bytes();
         let text = std::str::from_utf8(&body).expect("UTF-8");
         let last = text.trim_end().rsplit("data: ").next().expect("an event");
@@ -183,5 +190,6 @@ mod tests {
         assert!(text.starts_with("data: {\"a\":1}\n\n"), "{text}");
         let error = &last["error"]["code"];
         assert_eq!((&last["id"], error), (&json!(7), &json!(TIMED_OUT)));
+        assert_eq!(audit.cut_off_with(), Some(TIMED_OUT));
     }
 }
