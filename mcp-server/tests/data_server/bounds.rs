@@ -181,10 +181,7 @@ async fn it_says_that_a_call_waited_in_the_queue_and_keeps_room_for_others() {
     assert_eq!(tables.structured()["tables"][0]["name"], json!("t"));
     let schema = client.call("get_table_schema", json!({"table": "t"})).await;
     assert_eq!(schema.structured()["table"], json!("t"));
-    let health = reqwest::get(format!("http://{}/health", server.address))
-        .await
-        .expect("an answer");
-    let report: serde_json::Value = health.json().await.expect("JSON");
+    let (_, report) = server.health().await;
     assert_eq!(report["services"]["postgres"]["status"], json!("up"));
     slow.abort();
     sleeping(&database, 0).await;

@@ -77,8 +77,7 @@ async fn it_asks_the_database_that_the_caller_names() {
 async fn it_tells_the_health_of_every_database() {
     let [first, second] = [Database::with("").await, Database::with("").await];
     let (server, _folder) = server_on_both(&first, &second).await;
-    let health = reqwest::get(format!("http://{}/health", server.address)).await;
-    let report: serde_json::Value = health.expect("an answer").json().await.expect("JSON");
+    let (_, report) = server.health().await;
     for name in ["postgres", "postgres:sales"] {
         assert_eq!(report["services"][name]["status"], json!("up"), "{report}");
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -168,8 +168,7 @@ async fn look_for_registry(port: u16, parameters: &str) {
     let store =
         format!("--store-url=postgres://postgres:{PASSWORD}@127.0.0.1:{port}/x?{parameters}");
     let server = Server::at(1, "postgres", &[&store]).await;
-    let health = reqwest::get(format!("http://{}/health", server.address)).await;
-    let report: Value = health.expect("an answer").json().await.expect("JSON");
+    let (_, report) = server.health().await;
     let registry = &report["services"]["job_registry"];
     assert_eq!(registry["status"], json!("down"), "{report}");
     assert!(!report.to_string().contains(PASSWORD), "{report}");

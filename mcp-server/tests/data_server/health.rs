@@ -9,16 +9,6 @@ use tokio::net::{TcpListener, TcpSocket};
 use crate::database::{Database, PASSWORD};
 use crate::server::Server;
 
-async fn health(server: &Server) -> (u16, Value) {
-    let response = reqwest::get(format!("http://{}/health", server.address))
-        .await
-        .expect("an answer");
-    (
-        response.status().as_u16(),
-        response.json().await.expect("JSON"),
-    )
-}
-
 /// A port at which nobody listens as long as the socket lives: nobody else gets it.
 fn nobody() -> (TcpSocket, u16) {
     let socket = TcpSocket::new_v4().expect("a socket");
@@ -32,7 +22,7 @@ fn nobody() -> (TcpSocket, u16) {
 async fn it_reports_what_answers() {
     let database = Database::with("").await;
     let server = Server::on(&database, &[]).await;
-    let (status, report) = health(&server).await;
+    let (status, report) = server.health().await;
     // No Spark runs here; what needs PostgreSQL alone works.
     assert_eq!(
         (status, &report["status"]),
@@ -55,7 +45,7 @@ async fn it_reports_what_answers() {
 async fn it_starts_without_postgresql_and_says_what_is_missing() {
     let (_nobody, port) = nobody();
     let server = Server::at(port, "postgres", &[]).await;
-    let (status, report) = health(&server).await;
+    let (status, report) = server.health().await;
     assert_eq!(
         (status, &report["status"]),
         (503, &json!("down")),
@@ -167,7 +157,7 @@ async fn it_tells_a_postgresql_that_will_be_back_from_one_that_needs_its_operato
             is_back_soon,
             "{error}"
         );
-        let (_, report) = health(&server).await;
+        let (_, report) = server.health().await;
         let detail = report["services"]["postgres"]["detail"].to_string();
         assert_eq!(
             detail.contains("try again in a few seconds"),

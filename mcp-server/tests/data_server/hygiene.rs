@@ -17,6 +17,13 @@ CREATE DOMAIN locking AS text CHECK (lock_for(VALUE));
 CREATE TYPE holds AS (a locking);
 ";
 
+/// The sentence about PostgreSQL in a server's health.
+async fn detail_of_postgres(server: &Server) -> String {
+    let (_, report) = server.health().await;
+    let detail = report["services"]["postgres"]["detail"].as_str();
+    detail.expect("a sentence").to_owned()
+}
+
 #[tokio::test]
 async fn it_closes_a_session_that_ran_what_the_operator_allowed() {
     let database = Database::with(LOCKING).await;
@@ -146,12 +153,7 @@ async fn it_keeps_the_trees_out_of_postgresqls_log_where_it_may() {
         server.client().query(sql, json!([])).await.structured();
     }
     assert!(in_log("tree_of_the_ordinary") >= 1);
-    let health = reqwest::get(format!("http://{}/health", server.address))
-        .await
-        .expect("an answer");
-    let report: serde_json::Value = health.json().await.expect("JSON");
-    let detail = report["services"]["postgres"]["detail"].as_str();
-    let detail = detail.expect("a sentence");
+    let detail = detail_of_postgres(&server).await;
     assert!(
         detail.contains("GRANT SET ON PARAMETER log_min_messages"),
         "{detail}"
@@ -163,12 +165,7 @@ async fn it_keeps_the_trees_out_of_postgresqls_log_where_it_may() {
 async fn it_says_in_health_that_a_superuser_is_allowed() {
     let database = Database::with("").await;
     let server = Server::on(&database, &[]).await;
-    let health = reqwest::get(format!("http://{}/health", server.address))
-        .await
-        .expect("an answer");
-    let report: serde_json::Value = health.json().await.expect("JSON");
-    let detail = report["services"]["postgres"]["detail"].as_str();
-    let detail = detail.expect("a sentence");
+    let detail = detail_of_postgres(&server).await;
     assert!(
         detail.contains("connected as the superuser `postgres`"),
         "{detail}"

@@ -3,6 +3,7 @@
 use clap::Parser as _;
 use mcp_server::config::Config;
 use mcp_server::transport::http;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,6 +19,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// The status and the report of its health.
+    pub async fn health(&self) -> (u16, Value) {
+        let asked = reqwest::get(format!("http://{}/health", self.address)).await;
+        let answer = asked.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, answer.json().await.expect("JSON"))
+    }
+
     /// A server on `database` as the superuser, with more flags.
     pub async fn on(database: &Database, flags: &[&str]) -> Self {
         Self::at(database.port, &database.name, flags).await

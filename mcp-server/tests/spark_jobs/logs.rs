@@ -82,14 +82,7 @@ async fn it_reads_the_log_of_an_executor() {
         jobs: json!([]),
         ..Application::default()
     };
-    master
-        .cluster()
-        .applications
-        .insert("app-1".to_owned(), application);
-    master.change_driver(|driver| {
-        driver.log = "x: Connected to Spark cluster with app ID app-1\n".to_owned();
-    });
-    master.only_driver("RUNNING");
+    master.run_application(application);
     until_status(&client, &job, "running").await;
     for (executor, expected) in [(json!(null), "2"), (json!("11"), "11")] {
         let arguments = json!({"job_id": job, "log": "executor", "executor": executor});

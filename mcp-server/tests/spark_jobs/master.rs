@@ -99,6 +99,17 @@ impl Master {
         self.change_driver(|driver| state.clone_into(&mut driver.state));
     }
 
+    /// Has the only driver run as this application, of the id `app-1`.
+    pub fn run_application(&self, application: Application) {
+        let mut cluster = self.cluster();
+        cluster.applications.insert("app-1".to_owned(), application);
+        drop(cluster);
+        self.change_driver(|driver| {
+            driver.log = "x: Connected to Spark cluster with app ID app-1\n".to_owned();
+        });
+        self.only_driver("RUNNING");
+    }
+
     /// Changes the only driver.
     pub fn change_driver(&self, change: impl FnOnce(&mut Driver)) {
         change(

@@ -76,11 +76,7 @@ async fn it_never_writes_an_older_look_over_a_newer_one() {
         let mut cluster = master.cluster();
         cluster.applications.insert("app-1".to_owned(), jobs(done));
     };
-    set(1);
-    master.change_driver(|driver| {
-        driver.log = "x: Connected to Spark cluster with app ID app-1\n".to_owned();
-    });
-    master.only_driver("RUNNING");
+    master.run_application(jobs(1));
     until_status(&client, &job, "running").await;
     let mut connection = database.connection().await;
     run(

@@ -22,14 +22,7 @@ async fn it_follows_a_job_to_its_end() {
         jobs: json!([]),
         ..Application::default()
     };
-    master
-        .cluster()
-        .applications
-        .insert("app-1".to_owned(), application);
-    master.change_driver(|driver| {
-        driver.log = "x: Connected to Spark cluster with app ID app-1\n".to_owned();
-    });
-    master.only_driver("RUNNING");
+    master.run_application(application);
     let running = until_status(&client, &job, "running").await;
     assert_eq!(running["application_id"], "app-1");
     let message = running["message"].as_str().unwrap_or_default();
