@@ -89,9 +89,7 @@ def start(
         "rollout": {"ack_deadline": "50s"},
     }
     control_plane = ControlPlane(installation, directory, document)
-    envoy = subscribed_envoy(
-        installation, directory, control_plane, bootstrap_file=bootstrap_file
-    )
+    envoy = subscribed_envoy(installation, directory, control_plane, bootstrap_file=bootstrap_file)
     made = ManagedGateway(installation, directory, port, upstreams, control_plane, envoy)
     for tool in CALLS:
         until(f"`{tool}` can be called", lambda: made.passes(tool))

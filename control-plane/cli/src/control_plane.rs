@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use reqwest::Method;
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -50,6 +51,24 @@ impl Format {
 /// The entries of a list that are asked for at once: as many as the control plane gives.
 const PAGE: u32 = 1000;
 
+/// A change waits until Envoys have judged it, at most for the document's deadline and, while
+/// another one is being judged, for that one's.
+const JUDGED_WITHIN: Duration = Duration::from_secs(600);
+
+/// A request to a control plane.
+#[derive(Default)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    /// The path behind `/api/v1/`, with parameters.
+    pub(crate) resource: String,
+    /// The text that is sent, in YAML or JSON.
+    pub(crate) body: Option<String>,
+    /// Who makes the change, for the record.
+    pub(crate) author: Option<&'a str>,
+    /// The reason for the change, for the record.
+    pub(crate) reason: Option<&'a str>,
+}
+
 /// A control plane that can be asked.
 pub(crate) struct ControlPlane {
     client: reqwest::Client,
@@ -65,6 +84,57 @@ impl ControlPlane {
             client: reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?,
             base: format!("http://{}/api/v1", address.rest_address),
         })
+    }
+
+    /// Sends a request that may wait for the Envoys. What the control plane refuses becomes an
+    /// error in its own words, each fault of what was sent on a line of its own.
+    pub(crate) async fn send(&self, request: Request<'_>) -> anyhow::Result<Value> {
+        let url = format!("{}/{}", self.base, request.resource);
+        let mut sent = self
+            .client
+            .request(request.method, &url)
+            .timeout(JUDGED_WITHIN);
+        if let Some(author) = request.author {
+            sent = sent.header("x-portcullis-author", author);
+        }
+        if let Some(reason) = request.reason {
+            sent = sent.header("x-portcullis-reason", reason);
+        }
+        if let Some(body) = request.body {
+            // JSON is YAML, too.
+            sent = sent.header("content-type", "application/yaml").body(body);
+        }
+        let answer = sent
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)
+            .with_context(|| format!("nothing answers at {url}"))?;
+        let status = answer.status();
+        let said: Value = answer
+            .json()
+            .await
+            .with_context(|| format!("{url} answers {status} and no JSON"))?;
+        if status.is_success() {
+            return Ok(said);
+        }
+        let faults = said["errors"].as_array().into_iter().flatten();
+        let faults = faults.map(|fault| {
+            let of = fault["of"].as_str().map(|of| format!(" of the {of}"));
+            format!(
+                "\n  {}{}: {}",
+                fault["path"]
+                    .as_str()
+                    .filter(|path| !path.is_empty())
+                    .unwrap_or("/"),
+                of.unwrap_or_default(),
+                fault["reason"].as_str().unwrap_or_default()
+            )
+        });
+        let faults: String = faults.collect();
+        match said["detail"].as_str() {
+            Some(detail) => bail!("{detail}{faults}"),
+            None => bail!("{url} answers {status}: no control plane is at this address"),
+        }
     }
 
     /// Asks for every page of a list, and gives the first page with the entries of all.

@@ -5,14 +5,16 @@
 //! programs that do, and talks to them over HTTP. Only copies of the control plane's store are made
 //! by itself ([`mod@store`]), because they are needed where nothing runs.
 //!
-//! One file for each subcommand ([`up`], [`down`], [`status`], [`mod@store`], [`tools`]); under
-//! `up/`, one for each program that it starts.
+//! One file for each subcommand ([`up`], [`down`], [`status`], [`mod@store`], [`tools`]), and
+//! [`changes`] for those that are about the gateway document; under `up/`, one for each program
+//! that it starts.
 //!
 //! ```text
 //! portcullis up
 //! portcullis tools call execute_query '{"sql": "SELECT count(*) FROM orders"}'
 //! ```
 
+mod changes;
 mod control_plane;
 mod dotenv;
 mod down;
@@ -45,6 +47,20 @@ enum Command {
     Down(down::Settings),
     /// Tell whether it runs: a line for each Envoy and each server
     Status(status::Settings),
+    /// Show a resource of the gateway document, or all of a kind
+    Get(changes::Get),
+    /// Put a gateway document in the place of the one that there is
+    Apply(changes::Apply),
+    /// Tell everything that is wrong with a gateway document, or what it would change
+    Validate(changes::Validate),
+    /// Show what one revision changed of another
+    Diff(changes::Diff),
+    /// Go back to an earlier revision
+    Rollback(changes::Rollback),
+    /// List the revisions, the newest first
+    History(changes::History),
+    /// List who did what, the newest first
+    Audit(changes::Audit),
     /// Back up, restore and prune the control plane's configuration store
     #[command(subcommand)]
     Store(store::Command),
@@ -72,6 +88,13 @@ fn main() -> ExitCode {
             Command::Up(settings) => up::run(*settings).await,
             Command::Down(settings) => down::run(settings).await,
             Command::Status(settings) => status::run(settings).await,
+            Command::Get(get) => changes::get(get).await,
+            Command::Apply(apply) => changes::apply(apply).await,
+            Command::Validate(validate) => changes::validate(validate).await,
+            Command::Diff(diff) => changes::diff(diff).await,
+            Command::Rollback(rollback) => changes::rollback(rollback).await,
+            Command::History(history) => changes::history(history).await,
+            Command::Audit(audit) => changes::audit(audit).await,
             Command::Store(command) => store::run(command).await,
             Command::Tools(command) => tools::run(command).await,
         }
