@@ -116,7 +116,7 @@ pub fn router(gateway: Arc<Gateway>, allowed_hosts: AllowedHosts) -> Router {
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(from_fn_with_state(
-            idempotency::KeptAnswers::default(),
+            idempotency::Answers::of(Arc::clone(&gateway)),
             idempotency::check,
         ))
         .layer(from_fn(etag::add))

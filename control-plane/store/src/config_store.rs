@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::{
     AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, Leadership, ListHash,
     Module, NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
-    StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
+    StoredAnswer, StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
 };
 
 /// Keeps all that the control plane must not forget. Whatever a method has answered `Ok` to
@@ -100,6 +100,13 @@ pub trait ConfigStore: Send + Sync + 'static {
 
     /// The rollouts: those that go on, then a hundred that have ended, the newest first.
     async fn rollouts(&self) -> Result<Vec<StoredRollout>, StoreError>;
+
+    /// Remembers the answer to a request that had a key, in the place of an earlier one; a thousand
+    /// are kept, each until its end.
+    async fn put_answer(&self, answer: &StoredAnswer) -> Result<(), StoreError>;
+
+    /// The answer to the request that had this key, until its end.
+    async fn answer(&self, key: &str) -> Result<Option<StoredAnswer>, StoreError>;
 
     /// Asks to lead, or to go on leading, for so long from now; `name` is shown to those who ask
     /// meanwhile. From the first time on, whatever this store writes is refused once another

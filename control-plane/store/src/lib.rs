@@ -8,6 +8,7 @@
 //! - [`AcceptedGeneration`]: what Envoys accepted last, as the bytes that they were sent;
 //! - [`StoredRejection`]: what an Envoy rejected, and [`WithheldInput`]: what must not be tried
 //!   again because of it;
+//! - [`StoredAnswer`]: the answer to a request that may be sent again;
 //! - [`StoredRollout`]: which Envoys have been given what is being tried, and how far that is.
 //!
 //! [`ConfigStore`] is what the rest of the control plane sees; [`SqlStore`] keeps it in a SQLite
@@ -44,6 +45,7 @@
 
 mod accepted;
 mod address;
+mod answer;
 mod audit;
 mod catalogue;
 mod config_store;
@@ -58,6 +60,7 @@ mod sql;
 
 pub use accepted::{AcceptedGeneration, StoredResource};
 pub use address::StoreAddress;
+pub use answer::StoredAnswer;
 pub use audit::{AuditEntry, AuditRecord};
 pub use catalogue::{Catalogue, ListHash, RawTool};
 pub use config_store::ConfigStore;

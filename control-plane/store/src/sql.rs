@@ -4,6 +4,7 @@ mod accepted;
 mod audit;
 mod backup;
 mod catalogue;
+mod idempotency;
 mod leader;
 mod module;
 mod rejection;
@@ -23,7 +24,8 @@ use crate::database::{Database, Session};
 use crate::{
     AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ConfigStore, Leadership,
     ListHash, Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary,
-    StoreAddress, StoreError, StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
+    StoreAddress, StoreError, StoredAnswer, StoredRejection, StoredRejectionChange, StoredRollout,
+    WithheldInput,
 };
 pub use backup::BackupError;
 use leader::Claim;
@@ -177,6 +179,14 @@ impl ConfigStore for SqlStore {
 
     async fn rollouts(&self) -> Result<Vec<StoredRollout>, StoreError> {
         rollout::all(self).await
+    }
+
+    async fn put_answer(&self, answer: &StoredAnswer) -> Result<(), StoreError> {
+        idempotency::put(self, answer).await
+    }
+
+    async fn answer(&self, key: &str) -> Result<Option<StoredAnswer>, StoreError> {
+        idempotency::by_key(self, key).await
     }
 
     async fn lead(&self, name: &str, lease: Duration) -> Result<Leadership, StoreError> {

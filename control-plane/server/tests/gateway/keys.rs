@@ -28,12 +28,18 @@ async fn it_does_once_what_is_sent_twice_under_one_key() {
     assert_eq!(answer.json["revision"], 2);
     let (again, is_replayed) = add_role(&control_plane, "k1", &role).await;
     assert!(is_replayed);
-    assert_eq!((again.status, again.text), (answer.status, answer.text));
+    assert_eq!((again.status, &again.text), (answer.status, &answer.text));
     // Under another key it is another request, for which there is no room.
     let (other, _) = add_role(&control_plane, "k2", &role).await;
     assert_eq!(other.status, StatusCode::CONFLICT);
     let (reused, _) = add_role(&control_plane, "k1", &json!({"name": "s", "claims": {}})).await;
     assert_eq!(reused.json["type"], "urn:portcullis:key-reused");
+    // Its answer outlives the process.
+    drop(control_plane);
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let (later, is_replayed) = add_role(&control_plane, "k1", &role).await;
+    assert!(is_replayed);
+    assert_eq!((later.status, &later.text), (answer.status, &answer.text));
     let (empty, _) = add_role(&control_plane, " ", &role).await;
     assert_eq!(empty.status, StatusCode::BAD_REQUEST);
     let misplaced = control_plane

@@ -24,6 +24,10 @@ async fn it_serves_envoys_and_refuses_changes_while_its_postgresql_is_gone() {
     let (status, problem) = control_plane.set_timeout(8).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
     assert_eq!(problem["type"], "urn:portcullis:store", "{problem}");
+    // Whoever watches over the process is not to end it; operators go elsewhere.
+    let status = async |path| control_plane.get(path).await.unwrap().0;
+    assert_eq!(status("/healthz").await, StatusCode::OK);
+    assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
     let second = Envoy::connect(control_plane.xds, "second", Held::new()).await;
     until(async || (second.held() == first.held()).then_some(())).await;
 

@@ -16,11 +16,18 @@ const SCHEMA: &str = "portcullis_control_plane";
 const RECORD: &str = "migrations";
 
 /// The steps from an empty schema to today's layout.
-const MIGRATIONS: [Step; 1] = [Step {
-    number: 1,
-    title: "initial",
-    sql: include_str!("../../postgres-migrations/0001_initial.sql"),
-}];
+const MIGRATIONS: [Step; 2] = [
+    Step {
+        number: 1,
+        title: "initial",
+        sql: include_str!("../../postgres-migrations/0001_initial.sql"),
+    },
+    Step {
+        number: 2,
+        title: "idempotency",
+        sql: include_str!("../../postgres-migrations/0002_idempotency.sql"),
+    },
+];
 
 /// As many as a SQLite store has: one process writes one thing at a time.
 const CONNECTIONS: u32 = 4;

@@ -17,7 +17,7 @@ use sqlx::{
 use crate::OpenError;
 
 /// The steps from an empty file to today's layout.
-const MIGRATIONS: [Step; 5] = [
+const MIGRATIONS: [Step; 6] = [
     Step {
         number: 1,
         title: "initial",
@@ -42,6 +42,11 @@ const MIGRATIONS: [Step; 5] = [
         number: 5,
         title: "leader",
         sql: include_str!("../../migrations/0005_leader.sql"),
+    },
+    Step {
+        number: 6,
+        title: "idempotency",
+        sql: include_str!("../../migrations/0006_idempotency.sql"),
     },
 ];
 

@@ -46,7 +46,7 @@ const fn number(name: &'static str) -> Column {
 }
 
 /// Every table, each after those that its rows refer to.
-pub(super) const TABLES: [Table; 16] = [
+pub(super) const TABLES: [Table; 17] = [
     Table {
         name: "revision",
         columns: &[
@@ -156,6 +156,20 @@ pub(super) const TABLES: [Table; 16] = [
             text("reason"),
             number("at"),
             number("is_in_force"),
+        ],
+    },
+    Table {
+        name: "idempotency",
+        columns: &[
+            text("key"),
+            text("request"),
+            number("status"),
+            text("headers"),
+            Column {
+                name: "body",
+                kind: Kind::Bytes,
+            },
+            number("ends_at"),
         ],
     },
     Table {

@@ -13,6 +13,7 @@ use store::{
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
+use crate::answers::answer;
 use crate::places::Place;
 use crate::rollouts::rollout;
 use crate::samples::{accepted, append, by, catalogue, revisions};
@@ -68,6 +69,7 @@ async fn full(place: &Place) -> SqlStore {
     };
     store.withhold(&withheld).await.expect("withheld");
     store.put_rollout(&rollout("r", 0)).await.expect("put");
+    store.put_answer(&answer("key", 3600)).await.expect("put");
     store
 }
 
@@ -84,6 +86,7 @@ async fn content(store: &SqlStore) -> String {
     told.push(format!("{:?}", store.rejections().await.expect("read")));
     told.push(format!("{:?}", store.withheld().await.expect("read")));
     told.push(format!("{:?}", store.rollouts().await.expect("read")));
+    told.push(format!("{:?}", store.answer("key").await.expect("read")));
     let audit = store.audit(None, u32::MAX).await.expect("read");
     told.push(format!("{audit:?}"));
     told.join("\n")

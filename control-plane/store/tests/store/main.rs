@@ -7,6 +7,7 @@
 mod database;
 #[macro_use]
 mod places;
+mod answers;
 mod backups;
 mod catalogues;
 mod crashes;
