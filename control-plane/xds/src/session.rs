@@ -21,7 +21,7 @@ pub(crate) use plan::MOST_BATCH_BYTES;
 use standing::Position;
 pub(crate) use standing::Standing;
 pub(crate) use subscription::TypeMemory;
-use subscription::{NextSet, Outstanding, Subscription, World, name_cost};
+use subscription::{NextSet, Outstanding, Subscription, TakenBack, World, name_cost};
 pub(crate) use world::WorldRequest;
 
 use crate::{Generation, NodeAnswer, Resource, ResourceType, Snapshot, Version};
@@ -242,6 +242,10 @@ impl Session {
         if let Some(answer) = request.answer {
             self.has_answered = true;
             subscription.answered(resource_type, answer, now);
+            let names = std::mem::take(&mut subscription.to_compare);
+            if let Some(snapshot) = &self.snapshot {
+                subscription.compare_names(resource_type, &names, snapshot);
+            }
         }
         if only_answers {
             return Ok(());
@@ -321,8 +325,8 @@ impl Session {
     /// Everything that may go out now. To be called after each [`Session::assign`] and
     /// [`Session::request`], and when [`Session::next_deadline`] has come.
     pub(crate) fn poll(&mut self, now: Instant) -> Vec<DeltaResponse> {
-        for subscription in self.subscriptions.values_mut() {
-            subscription.expire(self.ack_deadline, now);
+        for (resource_type, subscription) in &mut self.subscriptions {
+            subscription.expire(*resource_type, self.ack_deadline, now);
         }
         let Some(snapshot) = self.snapshot.clone() else {
             self.standing.rejections = self.known_rejections();
@@ -431,23 +435,33 @@ impl Session {
         let nonce = format!("{}-{}", self.stream.0, self.next_nonce);
         self.next_nonce += 1;
         let resource_type = step.resource_type();
+        let takes_back = matches!(step, plan::Step::TakeBack { .. });
         let (resources, removed) = match step {
             plan::Step::Send {
                 resource_type,
                 names,
             } => (self.contents(resource_type, &names, snapshot), Vec::new()),
             plan::Step::Remove { names, .. } => (Vec::new(), names),
-            plan::Step::Greet { .. } => (Vec::new(), Vec::new()),
+            plan::Step::Greet { .. } | plan::Step::TakeBack { .. } => (Vec::new(), Vec::new()),
         };
         for resource in &resources {
             self.resend_endpoints_of(resource);
         }
+        let mut taken_back = match self.subscriptions.get_mut(&resource_type) {
+            Some(subscription) if takes_back => subscription.take_all_back(),
+            _ => TakenBack::default(),
+        };
         let subscription = self.subscriptions.get_mut(&resource_type);
         let set = subscription.and_then(|subscription| subscription.next_set(&resources, &removed));
         let set = set.unwrap_or_else(|| NextSet {
             contents: resources.clone(),
             unanswered: resources,
         });
+        if let Some(subscription) = self.subscriptions.get_mut(&resource_type)
+            && !takes_back
+        {
+            taken_back = subscription.take_back(resource_type, &set.contents);
+        }
         let outstanding = Outstanding {
             nonce: nonce.clone(),
             resources: set.unanswered,
@@ -463,8 +477,8 @@ impl Session {
         DeltaResponse {
             resource_type,
             nonce,
-            resources: set.contents,
-            removed,
+            resources: [set.contents, taken_back.resources].concat(),
+            removed: [removed, taken_back.removed].concat(),
             set_version,
         }
     }

@@ -39,6 +39,8 @@ pub(super) enum Step {
     },
     /// An empty response: there is nothing of this type.
     Greet { resource_type: ResourceType },
+    /// The last good state of what was not answered.
+    TakeBack { resource_type: ResourceType },
 }
 
 impl Step {
@@ -46,7 +48,8 @@ impl Step {
         match self {
             Self::Send { resource_type, .. }
             | Self::Remove { resource_type, .. }
-            | Self::Greet { resource_type } => *resource_type,
+            | Self::Greet { resource_type }
+            | Self::TakeBack { resource_type } => *resource_type,
         }
     }
 }
@@ -102,6 +105,9 @@ impl Plan<'_> {
         let subscription = self.subscriptions.get(&resource_type)?;
         if subscription.in_flight.is_some() {
             return None;
+        }
+        if !subscription.to_take_back.is_empty() {
+            return Some(Step::TakeBack { resource_type });
         }
         let names = self.batch(resource_type, subscription);
         if !names.is_empty() {

@@ -1,6 +1,7 @@
 //! One Envoy's subscription to one type: the names that it asked for, and what it has of them.
 
 mod answers;
+mod taking_back;
 mod tracked;
 mod world;
 
@@ -12,6 +13,7 @@ use std::{
 
 use super::{Process, Rejection};
 use crate::{Resource, ResourceType, Snapshot, Version};
+pub(super) use taking_back::TakenBack;
 pub(super) use tracked::{Demand, Greeting, Outstanding, Pace, Reply, Tracked, Wildcard};
 pub(super) use world::{Earlier, NextSet, World};
 
@@ -59,8 +61,17 @@ pub(crate) struct Subscription {
     /// Versions whose answer was lost with an earlier stream, by name. The Envoy may have rejected
     /// them.
     doubted: BTreeMap<Arc<str>, Version>,
-    /// The last acknowledged extension configurations, by name.
+    /// The last acknowledged clusters and extension configurations, by name.
     good: BTreeMap<Arc<str>, Arc<Resource>>,
+    /// The clusters of a batch that was not answered, until the Envoy is told to drop them, or to
+    /// have them as they were.
+    pub(super) to_take_back: Vec<Arc<str>>,
+    /// Whether the Envoy was asked in this way to answer, and has answered nothing since.
+    is_silent: bool,
+    /// The names whose rejection may have come when they were about to be sent again.
+    pub(super) to_compare: Vec<Arc<str>>,
+    /// The rejected clusters that Envoy was told to drop, or to have as they were.
+    taken_back: BTreeSet<Arc<str>>,
     /// Names for which the last good content went out in place of the desired one.
     detoured: BTreeSet<Arc<str>>,
     /// The one response that the Envoy may be working on.
@@ -312,6 +323,7 @@ impl Subscription {
                 self.detoured.insert(Arc::clone(name));
             }
             self.rejected.remove(name);
+            self.taken_back.remove(name);
         }
         self.no_longer_apart(&outstanding.resources);
         for name in &outstanding.removed {
@@ -382,6 +394,7 @@ impl Subscription {
             &mut self.asked,
             &mut self.unheard,
             &mut self.rejected,
+            &mut self.taken_back,
             &mut self.detoured,
         ] {
             names.remove(name);

@@ -115,8 +115,14 @@ impl Running {
     }
 
     pub async fn with_deadline(ack_deadline: Duration) -> Self {
+        Self::at(0, ack_deadline).await
+    }
+
+    /// Serves at that port, or at a free one where it is zero.
+    pub async fn at(port: u16, ack_deadline: Duration) -> Self {
         let publisher = Publisher::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let listener = TcpListener::bind(("127.0.0.1", port)).await;
+        let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("it has one");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
@@ -162,6 +168,12 @@ impl Running {
     pub async fn stop(self) {
         self.stop.send(()).expect("the server runs");
         self.server.await.expect("no panic").expect("no error");
+    }
+
+    pub fn port(&self) -> u16 {
+        let authority = self.authority().expect("an address");
+        let (_, port) = authority.split_once(':').expect("a port");
+        port.parse().expect("a number")
     }
 
     /// The address, as clients call the server by it.

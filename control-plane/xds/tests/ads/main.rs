@@ -3,6 +3,7 @@
 mod client;
 mod client_status;
 mod hostile;
+mod real_envoy;
 mod world;
 mod world_client;
 

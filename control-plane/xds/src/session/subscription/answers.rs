@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Outstanding, Pace, Reply, Subscription};
+use super::{Demand, Outstanding, Pace, Reply, Subscription};
 use crate::{
     Resource, ResourceType,
     session::{Answer, Rejection},
@@ -43,9 +43,15 @@ impl Subscription {
             }
         };
         self.pace = Pace::Answering;
+        self.is_silent = false;
         let lost: Vec<_> = self.overdue.drain(..older).collect();
+        let unanswered: Vec<_> = lost.iter().flat_map(|one| one.resources.clone()).collect();
         let after_silence = !lost.is_empty();
         self.repeat(resource_type, lost);
+        if let Some(message) = &answer.rejection {
+            let blamed = blamed(resource_type, &unanswered, message);
+            self.blame(&unanswered, &blamed, message, now);
+        }
         match (answer.rejection, outstanding.resources.as_slice()) {
             (None, resources) => {
                 for resource in resources {
@@ -61,9 +67,17 @@ impl Subscription {
                 }
             }
             (Some(message), [resource]) => self.was_rejected(resource, message, now),
-            // It says nothing of any one of them. A late answer comes when they were sent again.
-            (Some(message), _) if is_in_time => self.split(&outstanding, &message),
-            (Some(_), _) => {}
+            // Of other types it says nothing of any one of them. A late answer comes when they were
+            // sent again.
+            (Some(message), resources) => {
+                let blamed = blamed(resource_type, resources, &message);
+                self.blame(resources, &blamed, &message, now);
+                if !blamed.is_empty() {
+                    self.send_the_rest_again(resources, &blamed);
+                } else if is_in_time {
+                    self.split(resources, &outstanding.asked, &message);
+                }
+            }
         }
     }
 
@@ -79,6 +93,9 @@ impl Subscription {
         tracked.reply = Reply::Rejected {
             message: message.clone(),
         };
+        tracked.demand = Demand::Answered;
+        self.asked.remove(&name);
+        self.to_compare.push(Arc::clone(&name));
         self.unheard.remove(&name);
         self.rejected.insert(Arc::clone(&name));
         self.doubted.remove(&name);
@@ -93,11 +110,44 @@ impl Subscription {
         self.rejections_changed = true;
     }
 
+    /// Takes some resources of a batch for rejected.
+    fn blame(
+        &mut self,
+        batch: &[Arc<Resource>],
+        blamed: &BTreeSet<Arc<str>>,
+        message: &str,
+        now: Instant,
+    ) {
+        for resource in batch.iter().filter(|one| blamed.contains(one.name())) {
+            if self.is_last_sent(resource) {
+                self.was_rejected(resource, message.to_owned(), now);
+                self.fall_back(resource.name());
+            }
+        }
+    }
+
+    fn send_the_rest_again(&mut self, batch: &[Arc<Resource>], blamed: &BTreeSet<Arc<str>>) {
+        for resource in batch.iter().filter(|one| !blamed.contains(one.name())) {
+            let is_acknowledged = self
+                .tracked
+                .get(resource.name())
+                .is_none_or(|tracked| tracked.acked.as_ref() == Some(resource.version()));
+            if self.is_last_sent(resource) && !is_acknowledged {
+                self.send_again(resource.name());
+            }
+        }
+    }
+
     /// Has the resources of a batch sent again in smaller ones: those that the Envoy's words name
     /// alone, and the rest together; where they name none, or too many, in halves.
-    fn split(&mut self, batch: &Outstanding, message: &str) {
+    pub(super) fn split(
+        &mut self,
+        batch: &[Arc<Resource>],
+        asked: &BTreeSet<Arc<str>>,
+        message: &str,
+    ) {
         let mut names = Vec::new();
-        for resource in &batch.resources {
+        for resource in batch {
             let name = resource.name();
             let Some(tracked) = self.tracked.get_mut(name) else {
                 continue;
@@ -105,7 +155,7 @@ impl Subscription {
             if tracked.sent.as_ref() != Some(resource.version()) {
                 continue;
             }
-            if batch.asked.contains(name) {
+            if asked.contains(name) {
                 tracked.ask();
                 self.asked.insert(Arc::clone(name));
             } else {
@@ -179,8 +229,10 @@ impl Subscription {
                 }
                 return;
             }
-            self.good.insert(Arc::clone(name), Arc::clone(resource));
             self.detoured.remove(name);
+        }
+        if resource_type.is_skipped_when_known() || resource_type == ResourceType::Cluster {
+            self.good.insert(Arc::clone(name), Arc::clone(resource));
         }
         if is_the_last_sent {
             tracked.reply = Reply::Acked;
@@ -212,11 +264,29 @@ impl Subscription {
 
     /// Stops waiting for an answer that is due. Envoy may be silent about a batch because of one of
     /// its resources: they are sent again in smaller ones.
-    pub(in crate::session) fn expire(&mut self, ack_deadline: Duration, now: Instant) {
+    pub(in crate::session) fn expire(
+        &mut self,
+        resource_type: ResourceType,
+        ack_deadline: Duration,
+        now: Instant,
+    ) {
         let due = |outstanding: &mut Outstanding| outstanding.sent_at + ack_deadline <= now;
         let Some(outstanding) = self.in_flight.take_if(due) else {
             return;
         };
+        let is_batch_of_clusters =
+            resource_type == ResourceType::Cluster && outstanding.resources.len() > 1;
+        if is_batch_of_clusters && !std::mem::replace(&mut self.is_silent, true) {
+            // It is to say which of them it is silent about, before anything goes on.
+            for resource in &outstanding.resources {
+                if self.is_last_sent(resource) {
+                    self.to_take_back.push(Arc::clone(resource.name()));
+                }
+            }
+            self.split(&outstanding.resources, &outstanding.asked, "");
+            self.remember_overdue(outstanding);
+            return;
+        }
         self.pace = Pace::Stalled;
         if self.is_sent_whole() {
             self.set_was_not_answered(&outstanding.resources, now);
@@ -229,11 +299,40 @@ impl Subscription {
             // A late acknowledgement of an earlier sending may have come since.
             self.unheard.insert(Arc::clone(resource.name()));
         } else if outstanding.resources.len() > 1 {
-            self.split(&outstanding, "");
+            self.split(&outstanding.resources, &outstanding.asked, "");
         }
+        self.remember_overdue(outstanding);
+    }
+
+    fn remember_overdue(&mut self, outstanding: Outstanding) {
         if self.overdue.len() == OVERDUE_KEPT {
             self.overdue.pop_front();
         }
         self.overdue.push_back(outstanding);
     }
+}
+
+/// The clusters of a batch that Envoy's words name as those that it could not make. They are not
+/// tried alone: Envoy passes over one that it could not make when it comes again.
+fn blamed(
+    resource_type: ResourceType,
+    batch: &[Arc<Resource>],
+    message: &str,
+) -> BTreeSet<Arc<str>> {
+    if resource_type != ResourceType::Cluster {
+        return BTreeSet::new();
+    }
+    let names = batch.iter().map(|resource| resource.name());
+    let named = names.filter(|name| is_named_as_cause(message, name));
+    named.map(Arc::clone).collect()
+}
+
+/// Whether words name a resource in the way in which Envoy tells what it could not make: its name,
+/// a colon, the reason.
+fn is_named_as_cause(words: &str, name: &str) -> bool {
+    words.match_indices(name).any(|(start, _)| {
+        let before = &words[..start];
+        let after = &words[start + name.len()..];
+        before.ends_with([' ', ',']) && after.starts_with(": ")
+    })
 }

@@ -1,7 +1,11 @@
 //! The state-of-the-world protocol's part of a subscription: each request carries all names, and
 //! for clusters and listeners each response carries everything that the Envoy is to have.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use super::{Reply, Subscription, Wildcard};
 use crate::{Resource, ResourceType, Version};
@@ -116,12 +120,13 @@ impl Subscription {
             set.contents.remove(name);
             set.good.remove(name);
         }
+        let changed: BTreeSet<&Arc<str>> = changed.iter().map(|one| one.name()).collect();
         let is_open = |resource: &&Arc<Resource>| {
             let tracked = self.tracked.get(resource.name());
             let has_no_answer = tracked.is_some_and(|tracked| {
                 tracked.reply != Reply::Acked && tracked.sent.as_ref() == Some(resource.version())
             });
-            has_no_answer || self.pending.contains(resource.name())
+            has_no_answer || changed.contains(resource.name())
         };
         let contents: Vec<_> = set.contents.values().map(Arc::clone).collect();
         let unanswered = contents.iter().filter(is_open).map(Arc::clone).collect();
@@ -173,8 +178,16 @@ impl Subscription {
         set.has_gone_out_again = false;
     }
 
-    /// Takes in the rejection of a whole set. Those are to blame that the Envoy's words name, or
-    /// all that it had not acknowledged; the rest goes out again without them.
+    /// Has the next set hold the content that the Envoy runs on with.
+    pub(super) fn fall_back(&mut self, name: &Arc<str>) {
+        if let Some(set) = self.set_mut() {
+            set.fall_back(name);
+        }
+    }
+
+    /// Takes in the rejection of a whole set. Those are to blame that the Envoy's words name; where
+    /// they name none, the set goes out again with halves of what is new, until that which is to
+    /// blame is alone. If nothing may be left out, all that is new is to blame.
     ///
     /// An Envoy may be silent about a set, and give that one's rejection for its answer to the
     /// next: what names nothing of the next one, `after_silence`, has it sent again.
@@ -187,8 +200,17 @@ impl Subscription {
     ) {
         let is_named = |resource: &Arc<Resource>| names(message, resource.name());
         let names_any = contents.iter().any(is_named);
-        if let Some(set) = self.set_mut() {
-            set.has_gone_out_again = false;
+        let Some(set) = self.set_mut() else {
+            return;
+        };
+        set.has_gone_out_again = false;
+        let may_leave_out = set.earlier == Earlier::Nothing;
+        if !names_any && !after_silence && may_leave_out && contents.len() > 1 {
+            for resource in contents {
+                set.fall_back(resource.name());
+            }
+            self.split(contents, &BTreeSet::new(), "");
+            return;
         }
         for resource in contents {
             if !self.is_last_sent(resource) {
@@ -196,9 +218,7 @@ impl Subscription {
             }
             if is_named(resource) || !(names_any || after_silence) {
                 self.was_rejected(resource, message.to_owned(), now);
-                if let Some(set) = self.set_mut() {
-                    set.fall_back(resource.name());
-                }
+                self.fall_back(resource.name());
             } else {
                 self.send_again(resource.name());
             }
@@ -227,12 +247,12 @@ impl Subscription {
         }
     }
 
-    fn is_last_sent(&self, resource: &Resource) -> bool {
+    pub(super) fn is_last_sent(&self, resource: &Resource) -> bool {
         let tracked = self.tracked.get(resource.name());
         tracked.is_some_and(|tracked| tracked.sent.as_ref() == Some(resource.version()))
     }
 
-    fn send_again(&mut self, name: &Arc<str>) {
+    pub(super) fn send_again(&mut self, name: &Arc<str>) {
         if let Some(tracked) = self.tracked.get_mut(name) {
             tracked.repeat();
             self.pending.insert(Arc::clone(name));

@@ -4,7 +4,7 @@ use proptest::{collection::btree_set, prelude::*};
 
 use super::{ACK_DEADLINE, NOTHING, Peer};
 use crate::{
-    DeliveryState::{Acked, Rejected, Sent},
+    DeliveryState::{Acked, Pending, Rejected},
     NodeAnswer, Resource,
     ResourceType::{Cluster, Endpoints, ExtensionConfig, Listener, Route},
     fixtures::{
@@ -45,14 +45,54 @@ fn it_sends_each_extension_configuration_alone() {
     assert_eq!(peer.ack(ExtensionConfig), ["+extension configuration f"]);
 }
 
+/// Envoy passes over a cluster that it could not make when it comes again, and answers nothing from
+/// then on, until that one is taken back.
+#[test]
+fn it_takes_back_at_once_the_clusters_that_envoy_says_it_could_not_make() {
+    let both = |alpha, bad| {
+        [
+            cluster("alpha", alpha),
+            cluster("bad", bad),
+            cluster("new", 1),
+        ]
+    };
+    let words = "Error adding/updating cluster(s) bad: too small, new: too large";
+    let mut peer = Peer::settled(&snapshot("1", [cluster("alpha", 1), cluster("bad", 1)]));
+    assert_eq!(
+        peer.assign(&snapshot("2", both(2, 2))),
+        ["+cluster alpha", "+cluster bad", "+cluster new"]
+    );
+    assert_eq!(
+        peer.nack(Cluster, words),
+        ["+cluster alpha", "+cluster bad", "-cluster new"]
+    );
+    let response = &peer.unanswered[&Cluster];
+    assert_eq!(response.resources[1].version(), cluster("bad", 1).version());
+    assert_eq!(peer.ack(Cluster), NOTHING);
+    assert_eq!(peer.state(Cluster, "alpha"), Acked);
+    for name in ["bad", "new"] {
+        let state = peer.state(Cluster, name);
+        assert!(matches!(state, Rejected { .. }), "{name}: {state:?}");
+    }
+    // Once is enough.
+    assert_eq!(peer.assign(&snapshot("3", both(3, 2))), ["+cluster alpha"]);
+    assert_eq!(peer.ack(Cluster), NOTHING);
+    assert_eq!(peer.assign(&snapshot("4", both(3, 3))), ["+cluster bad"]);
+}
+
 #[test]
 fn it_tries_alone_what_the_envoys_words_name_and_the_rest_together() {
     let mut peer = Peer::started(&snapshot("1", four_clusters()));
-    assert_eq!(peer.nack(Cluster, "cluster beta: bad"), ["+cluster beta"]);
+    assert_eq!(peer.nack(Cluster, "beta is bad"), ["+cluster beta"]);
     assert_eq!(peer.session.standing().answer, NodeAnswer::Waiting);
     assert_eq!(
         peer.nack(Cluster, "bad, indeed"),
-        ["+cluster alpha", "+cluster delta", "+cluster gamma"]
+        [
+            "+cluster alpha",
+            "+cluster delta",
+            "+cluster gamma",
+            "-cluster beta"
+        ]
     );
     assert_eq!(peer.ack(Cluster), NOTHING);
     let rejected = Rejected {
@@ -79,14 +119,25 @@ fn it_halves_a_batch_whose_rejection_names_nothing() {
     assert_eq!(peer.session.standing().rejections.len(), 1);
 }
 
-/// A cluster that passes validation and cannot be made is never answered, within a batch.
+/// A cluster that passes validation and cannot be made is never answered, within a batch, as long as
+/// Envoy has it.
 #[test]
-fn it_halves_a_batch_that_is_not_answered_in_time() {
+fn it_takes_back_and_halves_a_batch_of_clusters_that_is_not_answered_in_time() {
     let mut peer = Peer::started(&snapshot("1", four_clusters()));
-    assert_eq!(peer.wait(ACK_DEADLINE), ["+cluster alpha", "+cluster beta"]);
+    let all = [
+        "-cluster alpha",
+        "-cluster beta",
+        "-cluster delta",
+        "-cluster gamma",
+    ];
+    assert_eq!(peer.wait(ACK_DEADLINE), all);
+    assert_eq!(peer.ack(Cluster), ["+cluster alpha", "+cluster beta"]);
     assert_eq!(peer.ack(Cluster), ["+cluster delta", "+cluster gamma"]);
-    assert_eq!(peer.wait(ACK_DEADLINE), ["+cluster delta"]);
-    peer.nack(Cluster, "bad");
+    let half = ["-cluster delta", "-cluster gamma"];
+    assert_eq!(peer.wait(ACK_DEADLINE), half);
+    assert_eq!(peer.ack(Cluster), ["+cluster delta"]);
+    let rest = ["+cluster gamma", "-cluster delta"];
+    assert_eq!(peer.nack(Cluster, "bad"), rest);
     assert_eq!(peer.ack_all(), NOTHING);
     for name in ["alpha", "beta", "gamma"] {
         assert_eq!(peer.state(Cluster, name), Acked);
@@ -94,17 +145,42 @@ fn it_halves_a_batch_that_is_not_answered_in_time() {
 }
 
 #[test]
+fn it_blames_the_cluster_that_a_late_rejection_of_a_batch_names() {
+    let mut peer = Peer::settled(&snapshot("1", [cluster("alpha", 1)]));
+    let both = [cluster("alpha", 2), cluster("bad", 1), listener("l", 1)];
+    peer.assign(&snapshot("2", both));
+    let late = peer.nonce(Cluster);
+    // What may name them waits until it is known what Envoy has.
+    let as_it_was = ["+cluster alpha", "-cluster bad"];
+    assert_eq!(peer.wait(ACK_DEADLINE), as_it_was);
+    let words = "Error adding/updating cluster(s) bad: no".to_owned();
+    assert_eq!(peer.answer_to(Cluster, &late, Some(words)), NOTHING);
+    assert_eq!(peer.ack(Cluster), ["+cluster alpha"]);
+    assert_eq!(peer.ack(Cluster), ["+listener l"]);
+    peer.ack(Listener);
+    let state = peer.state(Cluster, "bad");
+    assert!(matches!(state, Rejected { .. }), "{state:?}");
+}
+
+/// An Envoy that is gone must not hold up what it never answers.
+#[test]
+fn it_goes_on_when_the_clusters_that_are_taken_back_are_not_answered_either() {
+    let resources = [cluster("alpha", 1), cluster("beta", 1), listener("l", 1)];
+    let mut peer = Peer::started(&snapshot("1", resources));
+    assert_eq!(peer.wait(ACK_DEADLINE), ["-cluster alpha", "-cluster beta"]);
+    assert_eq!(peer.wait(ACK_DEADLINE), ["+cluster alpha", "+listener l"]);
+}
+
+#[test]
 fn it_learns_of_each_from_a_late_acknowledgement_of_a_batch_and_nothing_from_a_late_rejection() {
     let mut peer = Peer::started(&snapshot("1", four_clusters()));
     let late = peer.nonce(Cluster);
     peer.wait(ACK_DEADLINE);
-    let half = peer.nonce(Cluster);
     assert_eq!(
         peer.answer_to(Cluster, &late, Some("late".to_owned())),
         NOTHING
     );
-    assert_eq!(peer.state(Cluster, "alpha"), Sent);
-    peer.answer_to(Cluster, &half, None);
+    assert_eq!(peer.state(Cluster, "alpha"), Pending);
     peer.ack_all();
     assert_eq!(peer.session.standing().answer, NodeAnswer::Acknowledged);
 
@@ -112,6 +188,9 @@ fn it_learns_of_each_from_a_late_acknowledgement_of_a_batch_and_nothing_from_a_l
     let late = slow.nonce(Cluster);
     slow.wait(ACK_DEADLINE);
     slow.answer_to(Cluster, &late, None);
+    // It was told to drop them since.
+    assert_eq!(slow.state(Cluster, "alpha"), Pending);
+    assert_eq!(slow.ack(Cluster), ["+cluster alpha", "+cluster beta"]);
     slow.ack_all();
     assert_eq!(slow.session.standing().answer, NodeAnswer::Acknowledged);
 }
@@ -192,9 +271,10 @@ proptest! {
             prop_assert_eq!(matches!(state, Rejected { .. }), bad.contains(&number));
             prop_assert_eq!(state == Acked, !bad.contains(&number));
         }
-        // Each bad one is looked for by halves: two responses for each time that it halves.
+        // Each bad one is looked for by halves: two responses for each time that it halves, and one
+        // more where a half is not answered.
         let halvings = usize::BITS - total.leading_zeros();
-        let most = 1 + 2 * bad.len() * (halvings as usize + 1);
+        let most = 1 + 3 * bad.len() * (halvings as usize + 1);
         prop_assert!(responses <= most, "{responses} responses, {most} at most");
     }
 }
