@@ -2,6 +2,10 @@
 without a failed call. Each way is a bootstrap file in envoy/.
 """
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 import managed_gateway
@@ -77,3 +81,35 @@ def test_it_takes_every_change_without_a_failed_call(gateway):
     gateway.limit("get_weather", 1)
     assert 429 in [gateway.status("get_weather") for _ in range(3)]
     until("all is answered", lambda: is_settled(gateway))
+
+
+def test_it_takes_back_what_an_envoy_rejects_while_traffic_goes_on(gateway):
+    """A listener on a port that somebody has, and a module that is gone for a moment."""
+    before = gateway.control_plane.document()
+    (module,) = (gateway.directory / "modules").glob("*.wasm")
+    with Traffic(gateway.port, CALLS) as traffic, occupied_port() as port:
+        traffic.flows()
+        wrong = {**before, "listeners": [*before["listeners"], listener_on(port)]}
+        answer = gateway.change(wrong)
+        assert (answer.status, answer.json["outcome"]) == (422, "rejected"), answer.body
+        assert "in use" in answer.body.decode(), answer.body
+        hidden = module.rename(module.with_suffix(".hidden"))
+        answer = gateway.control_plane.set_limit("get_weather", 1_000_000)
+        assert (answer.status, answer.json["outcome"]) == (422, "rejected"), answer.body
+        hidden.rename(module)
+        answer = gateway.control_plane.set_limit("get_weather", 2_000_000)
+        assert (answer.status, answer.json["outcome"]) == (200, "accepted"), answer.body
+        until("all is answered", lambda: is_settled(gateway))
+        traffic.flows()
+    traffic.check_only({name: {200} for name in CALLS})
+
+
+@contextmanager
+def occupied_port() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", free_port())) as occupier:
+        yield occupier.getsockname()[1]
+
+
+def listener_on(port: int) -> dict:
+    return {"name": "second", "address": f"127.0.0.1:{port}", "servers": ["*"]}
