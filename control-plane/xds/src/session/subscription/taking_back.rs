@@ -1,9 +1,9 @@
 //! Takes rejected clusters back from an Envoy.
 //!
 //! A cluster that passes validation and cannot be made stays with Envoy among those that are
-//! warming, although it was rejected: from the next response on Envoy answers nothing about clusters
-//! any more, until it is told to drop that one, or to have it as it was. Sent again it is passed
-//! over without a word.
+//! warming, although it was rejected: from the next response on Envoy answers nothing about
+//! clusters any more, until it is told to drop that one, or to have it as it was. Sent again it is
+//! passed over without a word.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -20,8 +20,8 @@ pub(in crate::session) struct TakenBack {
 }
 
 impl Subscription {
-    /// Takes back what the Envoy rejected, along with a response that sends `sent`. A whole set does
-    /// so by what it holds.
+    /// Takes back what the Envoy rejected, along with a response that sends `sent`. A whole set
+    /// does so by what it holds.
     pub(in crate::session) fn take_back(
         &mut self,
         resource_type: ResourceType,
@@ -40,8 +40,9 @@ impl Subscription {
         self.take_these_back(names)
     }
 
-    /// Takes back all of a batch that was not answered. Where a cluster of it is such a one, nothing
-    /// but this has the Envoy answer again, and say which it is; the others go out again then.
+    /// Takes back all of a batch that was not answered. Where a cluster of it is such a one,
+    /// nothing but this has the Envoy answer again, and say which it is; the others go out again
+    /// then.
     pub(in crate::session) fn take_all_back(&mut self) -> TakenBack {
         let names = std::mem::take(&mut self.to_take_back);
         if self.is_sent_whole() {

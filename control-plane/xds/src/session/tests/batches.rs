@@ -119,8 +119,8 @@ fn it_halves_a_batch_whose_rejection_names_nothing() {
     assert_eq!(peer.session.standing().rejections.len(), 1);
 }
 
-/// A cluster that passes validation and cannot be made is never answered, within a batch, as long as
-/// Envoy has it.
+/// A cluster that passes validation and cannot be made is never answered, within a batch, as long
+/// as Envoy has it.
 #[test]
 fn it_takes_back_and_halves_a_batch_of_clusters_that_is_not_answered_in_time() {
     let mut peer = Peer::started(&snapshot("1", four_clusters()));
