@@ -15,8 +15,9 @@ use tokio::sync::watch;
 
 use super::{listen, stopped};
 
-/// How long nobody leads after a leader was killed. Three renewals fit in, so that a slow one costs
-/// no leader; Envoys run on meanwhile, and operators wait no longer than for a restart.
+/// How long nobody else may lead after a leader was killed; the next look follows. Three renewals
+/// fit in, so that a slow one costs no leader; Envoys run on meanwhile, and operators wait no
+/// longer than for a restart.
 const LEASE: Duration = Duration::from_secs(6);
 
 /// The time between two looks at the lease, by a leader and by whoever stands by.
