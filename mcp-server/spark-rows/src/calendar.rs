@@ -2,23 +2,35 @@
 
 const DAY: i64 = 86_400_000_000;
 
-/// Days since 1970-01-01 in the proleptic Gregorian calendar.
-pub(super) fn date(days: i32) -> String {
-    date_of(days.into())
+/// Writes the date of so many days since 1970-01-01 in the proleptic Gregorian calendar.
+pub(super) fn write_date(days: i32, out: &mut Vec<u8>) {
+    write_date_of(days.into(), out);
 }
 
-/// Microseconds since the epoch, 1970-01-01T00:00:00.
-pub(super) fn timestamp(micros: i64) -> String {
-    let day = date_of(micros.div_euclid(DAY));
-    format!("{day}T{}", time(micros.rem_euclid(DAY) * 1_000))
+/// Writes the time of so many microseconds since the epoch, 1970-01-01T00:00:00.
+pub(super) fn write_timestamp(micros: i64, out: &mut Vec<u8>) {
+    write_date_of(micros.div_euclid(DAY), out);
+    out.push(b'T');
+    write_time(micros.rem_euclid(DAY) * 1_000, out);
 }
 
-/// Nanoseconds since midnight, without a fraction that is zero.
-pub(super) fn time(nanos: i64) -> String {
+/// Writes the time of so many nanoseconds since midnight, without a fraction that is zero.
+pub(super) fn write_time(nanos: i64, out: &mut Vec<u8>) {
     let seconds = nanos / 1_000_000_000;
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let fraction = fraction(nanos % 1_000_000_000);
-    format!("{hours:02}:{minutes:02}:{seconds:02}{fraction}")
+    write_two_digits(seconds / 3600, out);
+    out.push(b':');
+    write_two_digits(seconds / 60 % 60, out);
+    out.push(b':');
+    write_two_digits(seconds % 60, out);
+    let nanos = nanos % 1_000_000_000;
+    if nanos != 0 {
+        out.extend_from_slice(fraction(nanos).as_bytes());
+    }
+}
+
+/// Writes a number below a hundred.
+fn write_two_digits(n: i64, out: &mut Vec<u8>) {
+    out.extend([n / 10, n % 10].map(|digit| b'0' + digit.to_le_bytes()[0]));
 }
 
 /// A day-time interval of so many microseconds.
@@ -97,9 +109,9 @@ fn fraction(nanos: i64) -> String {
     format!(".{}", digits.trim_end_matches('0'))
 }
 
-/// The date of a day by counting in eras of 400 years, which all have the same number of days, from
-/// 1 March of year 0, so that the leap day comes last in its year.
-fn date_of(days: i64) -> String {
+/// Writes the date of a day by counting in eras of 400 years, which all have the same number of
+/// days, from 1 March of year 0, so that the leap day comes last in its year.
+fn write_date_of(days: i64, out: &mut Vec<u8>) {
     const ERA: i64 = 146_097;
     const DAYS_TO_EPOCH: i64 = 719_468;
     let days = days + DAYS_TO_EPOCH;
@@ -117,15 +129,28 @@ fn date_of(days: i64) -> String {
     };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     match year {
-        0..=9999 => format!("{year:04}-{month:02}-{day:02}"),
+        0..=9999 => {
+            write_two_digits(year / 100, out);
+            write_two_digits(year % 100, out);
+        }
         // ISO 8601 wants a sign on every other year.
-        _ => format!("{year:+05}-{month:02}-{day:02}"),
+        _ => out.extend_from_slice(format!("{year:+05}").as_bytes()),
     }
+    out.push(b'-');
+    write_two_digits(month, out);
+    out.push(b'-');
+    write_two_digits(day, out);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn written<T>(write: fn(T, &mut Vec<u8>), value: T) -> String {
+        let mut out = Vec::new();
+        write(value, &mut out);
+        String::from_utf8(out).expect("digits and signs")
+    }
 
     #[test]
     fn it_writes_dates_of_every_age() {
@@ -138,15 +163,18 @@ mod tests {
             (-719_529, "-0001-12-31"),
             (2_932_897, "+10000-01-01"),
         ] {
-            assert_eq!(date(days), expected, "{days}");
+            assert_eq!(written(write_date, days), expected, "{days}");
         }
     }
 
     #[test]
     fn it_writes_times_without_idle_digits() {
-        assert_eq!(timestamp(-1), "1969-12-31T23:59:59.999999");
-        assert_eq!(timestamp(1_500_000), "1970-01-01T00:00:01.5");
-        assert_eq!(time(86_399_000_000_001), "23:59:59.000000001");
+        assert_eq!(written(write_timestamp, -1), "1969-12-31T23:59:59.999999");
+        assert_eq!(written(write_timestamp, 1_500_000), "1970-01-01T00:00:01.5");
+        assert_eq!(
+            written(write_time, 86_399_000_000_001),
+            "23:59:59.000000001"
+        );
     }
 
     #[test]

@@ -188,56 +188,74 @@ impl<'a> Values<'a> {
     /// Writes a value that is not NULL as text, or as JSON where that is no string.
     fn spell(&self, row: usize, out: &mut Vec<u8>) {
         let array = self.array;
-        let text = match &self.kind {
-            Kind::Null => "null".to_owned(),
-            Kind::Boolean => array.as_boolean().value(row).to_string(),
-            Kind::Int8 => array.as_primitive::<Int8Type>().value(row).to_string(),
-            Kind::Int16 => array.as_primitive::<Int16Type>().value(row).to_string(),
-            Kind::Int32 => array.as_primitive::<Int32Type>().value(row).to_string(),
-            Kind::Int64 => array.as_primitive::<Int64Type>().value(row).to_string(),
-            Kind::Float32 => float32(array.as_primitive::<Float32Type>().value(row)),
-            Kind::Float64 => float64(array.as_primitive::<Float64Type>().value(row)),
-            Kind::Decimal(scale) => {
-                decimal(array.as_primitive::<Decimal128Type>().value(row), *scale)
+        match &self.kind {
+            Kind::Null => out.extend_from_slice(b"null"),
+            Kind::Boolean => {
+                let text = if array.as_boolean().value(row) {
+                    "true"
+                } else {
+                    "false"
+                };
+                out.extend_from_slice(text.as_bytes());
             }
-            Kind::Text => array.as_string::<i32>().value(row).to_owned(),
-            Kind::LargeText => array.as_string::<i64>().value(row).to_owned(),
-            Kind::Binary => hex::encode(array.as_binary::<i32>().value(row)),
-            Kind::LargeBinary => hex::encode(array.as_binary::<i64>().value(row)),
-            Kind::Date => calendar::date(array.as_primitive::<Date32Type>().value(row)),
+            Kind::Int8 => write_integer(array.as_primitive::<Int8Type>().value(row), out),
+            Kind::Int16 => write_integer(array.as_primitive::<Int16Type>().value(row), out),
+            Kind::Int32 => write_integer(array.as_primitive::<Int32Type>().value(row), out),
+            Kind::Int64 => write_integer(array.as_primitive::<Int64Type>().value(row), out),
+            Kind::Float32 => write_float32(array.as_primitive::<Float32Type>().value(row), out),
+            Kind::Float64 => write_float64(array.as_primitive::<Float64Type>().value(row), out),
+            Kind::Decimal(scale) => {
+                write_decimal(
+                    array.as_primitive::<Decimal128Type>().value(row),
+                    *scale,
+                    out,
+                );
+            }
+            Kind::Text => out.extend_from_slice(array.as_string::<i32>().value(row).as_bytes()),
+            Kind::LargeText => {
+                out.extend_from_slice(array.as_string::<i64>().value(row).as_bytes());
+            }
+            Kind::Binary => write_hex(array.as_binary::<i32>().value(row), out),
+            Kind::LargeBinary => write_hex(array.as_binary::<i64>().value(row), out),
+            Kind::Date => {
+                calendar::write_date(array.as_primitive::<Date32Type>().value(row), out);
+            }
             Kind::Timestamp(zone) => {
                 let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
-                let mut text = calendar::timestamp(micros);
+                calendar::write_timestamp(micros, out);
                 if *zone == Zone::Utc {
-                    text.push('Z');
+                    out.push(b'Z');
                 }
-                text
             }
-            Kind::Time => calendar::time(array.as_primitive::<Time64NanosecondType>().value(row)),
+            Kind::Time => {
+                calendar::write_time(array.as_primitive::<Time64NanosecondType>().value(row), out);
+            }
             Kind::Duration => {
                 let micros = array.as_primitive::<DurationMicrosecondType>().value(row);
-                calendar::duration(micros)
+                out.extend_from_slice(calendar::duration(micros).as_bytes());
             }
             Kind::Months => {
-                calendar::months(array.as_primitive::<IntervalYearMonthType>().value(row))
+                let months = array.as_primitive::<IntervalYearMonthType>().value(row);
+                out.extend_from_slice(calendar::months(months).as_bytes());
             }
             Kind::MonthDayNano => {
                 let part = array.as_primitive::<IntervalMonthDayNanoType>().value(row);
-                calendar::interval(part.months, part.days, part.nanoseconds)
+                let text = calendar::interval(part.months, part.days, part.nanoseconds);
+                out.extend_from_slice(text.as_bytes());
             }
             Kind::List(values) => {
                 let offsets = array.as_list::<i32>().value_offsets();
                 let entries = index(offsets[row].into())..index(offsets[row + 1].into());
-                return write_list(entries, out, |at, out| values.write_json(at, out));
+                write_list(entries, out, |at, out| values.write_json(at, out));
             }
             Kind::LargeList(values) => {
                 let offsets = array.as_list::<i64>().value_offsets();
                 let entries = index(offsets[row])..index(offsets[row + 1]);
-                return write_list(entries, out, |at, out| values.write_json(at, out));
+                write_list(entries, out, |at, out| values.write_json(at, out));
             }
             Kind::Struct(fields) => {
                 let fields = fields.iter();
-                return write_object(fields, out, |(name, values), out| {
+                write_object(fields, out, |(name, values), out| {
                     write_string(name, out);
                     out.push(b':');
                     values.write_json(row, out);
@@ -247,22 +265,22 @@ impl<'a> Values<'a> {
                 let offsets = array.as_map().value_offsets();
                 let entries = index(offsets[row].into())..index(offsets[row + 1].into());
                 if matches!(keys.kind, Kind::Text | Kind::LargeText) {
-                    return write_object(entries, out, |at, out| {
+                    write_object(entries, out, |at, out| {
                         keys.write_json(at, out);
                         out.push(b':');
                         values.write_json(at, out);
                     });
+                } else {
+                    write_list(entries, out, |at, out| {
+                        out.push(b'[');
+                        keys.write_json(at, out);
+                        out.push(b',');
+                        values.write_json(at, out);
+                        out.push(b']');
+                    });
                 }
-                return write_list(entries, out, |at, out| {
-                    out.push(b'[');
-                    keys.write_json(at, out);
-                    out.push(b',');
-                    values.write_json(at, out);
-                    out.push(b']');
-                });
             }
-        };
-        out.extend_from_slice(text.as_bytes());
+        }
     }
 }
 
@@ -309,32 +327,52 @@ fn is_safe(value: i64) -> bool {
     value.unsigned_abs() <= SAFE_INTEGER
 }
 
-/// A float by the shortest digits that mean it, not by those of the double next to it.
-fn float32(value: f32) -> String {
-    float64(value.to_string().parse().unwrap_or(f64::from(value)))
+fn write_integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-fn float64(value: f64) -> String {
-    if value.is_nan() {
-        "NaN".to_owned()
-    } else if value.is_infinite() {
-        if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned()
+/// Writes a float by the shortest digits that mean it, not by those of the double next to it.
+fn write_float32(value: f32, out: &mut Vec<u8>) {
+    write_float64(value.to_string().parse().unwrap_or(f64::from(value)), out);
+}
+
+fn write_float64(value: f64, out: &mut Vec<u8>) {
+    if value.is_finite() {
+        // The digits of serde_json, so that a number has one spelling; into memory nothing fails.
+        serde_json::to_writer(out, &value).unwrap_or_default();
     } else {
-        serde_json::Value::from(value).to_string()
+        let text = match (value.is_nan(), value > 0.0) {
+            (true, _) => "NaN",
+            (_, true) => "Infinity",
+            _ => "-Infinity",
+        };
+        out.extend_from_slice(text.as_bytes());
     }
 }
 
-fn decimal(unscaled: i128, scale: i8) -> String {
-    let digits = unscaled.unsigned_abs().to_string();
-    let sign = if unscaled < 0 { "-" } else { "" };
+fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(hex::encode(bytes).as_bytes());
+}
+
+fn write_decimal(unscaled: i128, scale: i8, out: &mut Vec<u8>) {
+    if unscaled < 0 {
+        out.push(b'-');
+    }
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(unscaled.unsigned_abs()).as_bytes();
     match usize::try_from(scale) {
-        Ok(0) => format!("{sign}{digits}"),
+        Ok(0) => out.extend_from_slice(digits),
         Ok(scale) => {
-            let padded = format!("{digits:0>width$}", width = scale + 1);
-            let (whole, fraction) = padded.split_at(padded.len() - scale);
-            format!("{sign}{whole}.{fraction}")
+            let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
+            out.extend_from_slice(if whole.is_empty() { b"0" } else { whole });
+            out.push(b'.');
+            out.resize(out.len() + scale - fraction.len(), b'0');
+            out.extend_from_slice(fraction);
         }
-        Err(_) => format!("{sign}{digits}{}", "0".repeat(scale.unsigned_abs().into())),
+        Err(_) => {
+            out.extend_from_slice(digits);
+            out.resize(out.len() + usize::from(scale.unsigned_abs()), b'0');
+        }
     }
 }
 

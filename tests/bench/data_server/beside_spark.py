@@ -137,13 +137,14 @@ class Bench:
         return self.ours.post(message, patience=600)
 
     def load(self, loader: str, load: Load, rows: int) -> float:
-        """How many seconds one of the two takes to load so many rows in place of those before."""
+        """How many seconds one of the two takes to load so many rows into an empty table."""
         table, sql = load.table_of(loader), load.sql.format(rows=rows)
+        url = f"jdbc:postgresql://127.0.0.1:{self.postgres}/postgres?user=loader"
+        url += "&password=benchmark&reWriteBatchedInserts=true&stringtype=unspecified"
+        self.peer.do(do="empty", sql=sql, url=url, table=table)
         if loader == JDBC:
-            url = f"jdbc:postgresql://127.0.0.1:{self.postgres}/postgres?user=loader"
-            url += "&password=benchmark&reWriteBatchedInserts=true&stringtype=unspecified"
             return self.peer.do(do="load", sql=sql, url=url, table=table)["seconds"]
-        arguments = {"sql": sql, "table": table, "mode": "overwrite", "confirm": True}
+        arguments = {"sql": sql, "table": table, "mode": "append", "confirm": True}
         begun = time.perf_counter()
         loaded = self.call("bulk_load_from_spark", arguments)
         seconds = time.perf_counter() - begun

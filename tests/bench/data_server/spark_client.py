@@ -9,20 +9,29 @@ import sys
 import time
 from collections.abc import Callable
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 
 def load(spark: SparkSession, order: dict) -> Callable[[], None]:
-    """Spark's own writer, through PostgreSQL's JDBC driver, into a table that it empties first."""
-    rows = spark.sql(order["sql"])
+    """Spark's own writer, through PostgreSQL's JDBC driver, into a table that is there."""
+    write(spark.sql(order["sql"]), order, "append")
+    return lambda: None
+
+
+def empty(spark: SparkSession, order: dict) -> Callable[[], None]:
+    """Takes all rows out of a table, and leaves none of them for others to pass over."""
+    write(spark.sql(order["sql"]).limit(0), order, "overwrite")
+    return lambda: None
+
+
+def write(rows: DataFrame, order: dict, mode: str) -> None:
     options = {
         "url": order["url"],
         "dbtable": order["table"],
         "driver": "org.postgresql.Driver",
     }
     options["truncate"] = "true"
-    rows.write.format("jdbc").options(**options).mode("overwrite").save()
-    return lambda: None
+    rows.write.format("jdbc").options(**options).mode(mode).save()
 
 
 def to_arrow(spark: SparkSession, order: dict) -> Callable[[], dict]:
@@ -35,7 +44,7 @@ def collect(spark: SparkSession, order: dict) -> Callable[[], dict]:
     return lambda: {"rows": len(rows), "sum": sum(row["id"] for row in rows)}
 
 
-ORDERS = {"load": load, "toArrow": to_arrow, "collect": collect}
+ORDERS = {"load": load, "empty": empty, "toArrow": to_arrow, "collect": collect}
 
 
 def main() -> None:
