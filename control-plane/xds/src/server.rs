@@ -22,6 +22,11 @@ use crate::{DiscoveryServices, Publisher, service::keep_authority};
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a probe may go unanswered.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an Envoy's connection lasts, and its streams, which end up to a tenth later: the Envoy
+/// comes back, to whichever server its load balancing finds. Six hours spread a fleet anew on the
+/// day on which a server was added; much less would have every Envoy of an older variant transfer
+/// its endpoints and routes again and again.
+const STREAM_AGE: Duration = Duration::from_secs(6 * 3600);
 /// How many streams one connection may have. An Envoy without an aggregated stream opens one for
 /// each cluster, and beyond this a second connection, whose streams would count as another Envoy's.
 const MOST_STREAMS: u32 = 1024;
@@ -38,7 +43,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let services = DiscoveryServices::new(publisher.clone(), None);
+    let services = DiscoveryServices::new(publisher.clone(), STREAM_AGE);
     // Streams never end by themselves, and the server waits for them.
     let shutdown = async move {
         shutdown.await;
@@ -53,6 +58,8 @@ pub async fn serve(
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .max_concurrent_streams(MOST_STREAMS)
+        // New streams go to a new connection from then on; those that are open go on.
+        .max_connection_age(STREAM_AGE)
         .layer(MapRequestLayer::new(keep_authority))
         .add_service(limited!(AggregatedDiscoveryServiceServer))
         .add_service(limited!(ClusterDiscoveryServiceServer))

@@ -43,7 +43,7 @@ const STREAMS_JOINING: usize = 16;
 pub struct DiscoveryServices {
     publisher: Publisher,
     /// How long an Envoy may keep its streams open, at least; a tenth more at most.
-    stream_age: Option<Duration>,
+    stream_age: Duration,
     conversations: Arc<Mutex<BTreeMap<ConversationKey, mpsc::Sender<Joining>>>>,
 }
 
@@ -52,7 +52,7 @@ pub struct DiscoveryServices {
 type ConversationKey = (NodeId, Option<SocketAddr>);
 
 impl DiscoveryServices {
-    pub(crate) fn new(publisher: Publisher, stream_age: Option<Duration>) -> Self {
+    pub(crate) fn new(publisher: Publisher, stream_age: Duration) -> Self {
         Self {
             publisher,
             stream_age,
@@ -137,11 +137,11 @@ impl DiscoveryServices {
 
     /// When a stream that opens now is to be opened anew. Streams that were opened together end at
     /// different times, so that they do not all come back at once.
-    fn end_of_age(&self) -> Option<Instant> {
-        let age = self.stream_age?;
+    fn end_of_age(&self) -> Instant {
+        let age = self.stream_age;
         let share = RandomState::new().hash_one(()) % 1000;
         let more = age / 10 * u32::try_from(share).unwrap_or_default() / 1000;
-        Some(self.publisher.clock().now() + age + more)
+        self.publisher.clock().now() + age + more
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn hold(
     identity: Identity,
     joining: Joining,
     more: Option<mpsc::Receiver<Joining>>,
-    old_at: Option<Instant>,
+    old_at: Instant,
 ) -> Result<(), Status> {
     let id = identity.id.clone();
     let user_agent = identity.user_agent.clone();
@@ -96,7 +96,7 @@ struct Conversation<'a> {
     next_key: u64,
     more: Option<mpsc::Receiver<Joining>>,
     closing: watch::Receiver<Closing>,
-    old_at: Option<Instant>,
+    old_at: Instant,
     reported: Option<Standing>,
     end: StreamEnd,
 }
@@ -128,7 +128,7 @@ impl Conversation<'_> {
             if is_to_be_polled {
                 continue;
             }
-            let wake_at = deadline.into_iter().chain(self.old_at).min();
+            let wake_at = deadline.into_iter().chain([self.old_at]).min();
             tokio::select! {
                 Some(arrival) = self.arrivals.next() => self.take(arrival)?,
                 joining = next(&mut self.more) => self.join(joining)?,
@@ -277,7 +277,7 @@ impl Conversation<'_> {
 
     fn check_age(&mut self) -> Result<(), Status> {
         let now = self.publisher.clock().now();
-        if self.old_at.is_some_and(|old_at| old_at <= now) {
+        if self.old_at <= now {
             self.end = StreamEnd::ByUs;
             return Err(Status::unavailable(
                 "the stream has been open for long: open it anew",

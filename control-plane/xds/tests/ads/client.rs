@@ -120,7 +120,10 @@ impl Running {
 
     /// Serves at that port, or at a free one where it is zero.
     pub async fn at(port: u16, ack_deadline: Duration) -> Self {
-        let publisher = Publisher::new();
+        Self::of(Publisher::new(), port, ack_deadline).await
+    }
+
+    pub async fn of(publisher: Publisher, port: u16, ack_deadline: Duration) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await;
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("it has one");

@@ -9,12 +9,14 @@ mod world_client;
 
 use std::{sync::Arc, time::Duration};
 
-use client::{Client, Running, cluster, in_time, route, snapshot, until};
+use client::{Client, PATIENCE, Running, cluster, in_time, route, snapshot, until};
 use envoy_types::pb::envoy::{
     config::core::v3::Node, service::discovery::v3::DeltaDiscoveryRequest,
 };
 use tonic::Code;
-use xds::{ConnectionState, DeliveryState, Generation, Newcomers, Publisher, ResourceType};
+use xds::{
+    ConnectionState, DeliveryState, Generation, Newcomers, Publisher, ResourceType, SimulatedClock,
+};
 
 fn generation(name: &str) -> Generation {
     Generation::new(name)
@@ -269,6 +271,32 @@ async fn it_ends_streams_when_the_server_is_told_to_stop() {
     in_time(running.stop()).await;
     assert_eq!(envoy.refusal().await.code(), Code::Unavailable);
     assert!(publisher.nodes().iter().all(|node| !node.is_connected()));
+}
+
+#[tokio::test]
+async fn it_has_streams_opened_anew_that_have_been_open_for_hours() {
+    let clock = SimulatedClock::default();
+    let publisher = Publisher::with_clock(clock.clock());
+    let running = Running::of(publisher, 0, PATIENCE).await;
+    running.publish(snapshot("1", [cluster("a", 1)]));
+    let mut envoy = Client::settled(&running, "one", ResourceType::Cluster, &[], 1).await;
+    let age = Duration::from_secs(6 * 3600);
+    clock.advance(age - Duration::from_secs(1));
+    running.publish(snapshot("2", [cluster("a", 2)]));
+    let response = envoy.receive().await;
+    envoy.ack(&response).await;
+    running.answers("2").await;
+    clock.advance(Duration::from_secs(1) + age / 10);
+    let status = envoy.refusal().await;
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("open it anew"), "{status}");
+    let again = Client::connect(&running, "one").await;
+    again
+        .resume(ResourceType::Cluster, &[&cluster("a", 2)])
+        .await;
+    running.answers("2").await;
+    // Nobody takes it for a crash.
+    assert_eq!(running.publisher.summaries()[0].crashes, None);
 }
 
 #[tokio::test]
