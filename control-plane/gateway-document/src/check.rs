@@ -9,6 +9,7 @@ use crate::names::{Selector, ServerName};
 use crate::problem::{Pointer, Problem, Problems};
 use crate::span::Span;
 
+mod rollout;
 mod today;
 
 /// A document in which nothing is wrong by itself. Only [`CheckedDocument::new`] makes one, so that
@@ -54,11 +55,7 @@ fn find_problems(document: &GatewayDocument) -> Vec<Problem> {
     }
     rules(document, &root.at("tools"), &mut problems);
     clusters(document, &root.at("clusters"), &mut problems);
-    ack_deadline(
-        document,
-        &root.at("rollout").at("ack_deadline"),
-        &mut problems,
-    );
+    rollout::check(&document.rollout, &root.at("rollout"), &mut problems);
     today::check(document, &root, &mut problems);
     problems.into_vec()
 }
@@ -332,11 +329,5 @@ fn clusters(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
             );
         }
         check_connections(cluster.max_connections, &at.at(index), problems);
-    }
-}
-
-fn ack_deadline(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
-    if !(100..=60_000).contains(&document.rollout.ack_deadline.milliseconds()) {
-        problems.add(at.clone(), "write a time from `100ms` to `1m`");
     }
 }

@@ -18,7 +18,7 @@ mod server;
 pub use cluster::{Cluster, InvalidAuthority, UpstreamAuthority};
 pub use later::{Filter, HttpRoute, Secret};
 pub use listener::Listener;
-pub use rollout::{InvalidWave, Rollout, Wave};
+pub use rollout::{InvalidReach, NodeGroup, Reach, Rollout, Wave};
 pub use rule::{Constraints, Dimension, Limit, Match, Rule, Target};
 pub use server::{
     CatalogueMode, Credentials, EndpointUrl, InvalidUrl, Passthrough, Protocol, SecretCredentials,

@@ -28,6 +28,7 @@ mod catalogue;
 mod check;
 mod document;
 mod names;
+mod near_names;
 mod parse;
 mod problem;
 mod resolve;
@@ -41,9 +42,10 @@ pub use catalogue::{Catalogue, CatalogueTool, SchemaText};
 pub use check::CheckedDocument;
 pub use document::*;
 pub use names::{
-    ClusterName, InvalidName, LimitId, ListenerName, RoleName, RuleName, SecretName, Selector,
-    ServerName,
+    ClusterName, GroupName, InvalidName, LimitId, ListenerName, RoleName, RuleName, SecretName,
+    Selector, ServerName,
 };
+pub use near_names::near_names;
 pub use parse::{Fault, Format, ParseError, parse, parse_rule, parse_tool_rule, parse_value};
 pub use policy_engine::SchemaCache;
 pub use problem::Problem;
@@ -52,4 +54,4 @@ pub use schema::json_schema;
 pub use span::{InvalidSpan, Span};
 pub use unique::UniqueValue;
 pub use unnamed_rule::UnnamedRule;
-pub use warning::{Warning, near_names, warnings};
+pub use warning::{Warning, warnings};

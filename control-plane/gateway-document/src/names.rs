@@ -105,6 +105,8 @@ names! {
     ClusterName: "cluster name", is_label, LABEL, LABEL_PATTERN;
     /// A role that rules allow.
     RoleName: "role name", is_label, LABEL, LABEL_PATTERN;
+    /// A group of Envoys, which waves name.
+    GroupName: "node group's name", is_label, LABEL, LABEL_PATTERN;
     /// A reference to a secret.
     SecretName: "secret name", is_label, LABEL, LABEL_PATTERN;
     /// One limit within its rule. Part of the identity of the limit's buckets.

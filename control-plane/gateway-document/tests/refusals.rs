@@ -114,6 +114,29 @@ rollout: {ack_deadline: 1h}
 }
 
 #[test]
+fn it_refuses_waves_that_reach_nobody_new_and_groups_that_are_none() {
+    refused(
+        "
+rollout:
+  groups: {canary: {cluster: edge}, empty: {}}
+  waves: [2, 1, canry, canary, canary, 100%, 50%]
+",
+        &[
+            ("/rollout/groups/empty", "has every Envoy"),
+            ("/rollout/waves/1", "an earlier wave"),
+            ("/rollout/waves/2", "did you mean `canary`"),
+            ("/rollout/waves/4", "an earlier wave"),
+            ("/rollout/waves/5", "make it the last one"),
+            ("/rollout/waves/6", "an earlier wave"),
+        ],
+    );
+    refused("rollout: {waves: []}", &[("/rollout/waves", "is none")]);
+    let many: Vec<String> = (1..=21).map(|count| count.to_string()).collect();
+    let many = format!("rollout: {{waves: [{}]}}", many.join(", "));
+    refused(&many, &[("/rollout/waves", "at most 20")]);
+}
+
+#[test]
 fn it_refuses_what_has_no_effect_yet_instead_of_ignoring_it() {
     refused(
         "
@@ -133,7 +156,6 @@ tools:
     route: {weights: {data: 1}}
 routes: [{path: /x}]
 filters: [{module: x}]
-rollout: {waves: [1, 25%, 100%], soak: 1m}
 ",
         &[
             ("/listeners/0/tls", "TLS"),
@@ -152,8 +174,6 @@ rollout: {waves: [1, 25%, 100%], soak: 1m}
             ("/secrets", "secrets"),
             ("/routes", "routes"),
             ("/filters", "filters"),
-            ("/rollout/waves", "several steps"),
-            ("/rollout/soak", "no steps"),
         ],
     );
 }

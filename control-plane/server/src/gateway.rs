@@ -7,7 +7,8 @@
 //! judges their answers and takes back what they reject.
 //!
 //! Who knows what: `xds` reports facts; `acceptance` judges them and is pure, as is `loosening`
-//! (whether a fall-back would allow more); below `rollout_actor`, everything acts on the judgement.
+//! (whether a fall-back would allow more) and `waves` (who gets a generation first, and when the
+//! next ones do); below `rollout_actor`, everything acts on the judgement.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -35,10 +36,12 @@ mod rejections;
 mod report;
 pub mod rollback;
 mod rollout_actor;
+mod rollouts;
 mod start;
 mod state;
 pub mod tool_policy;
 mod watcher;
+mod waves;
 
 pub use acceptance::{EnvoyAnswer, EnvoyVerdict, Outcome, RejectedResource, Rejections};
 pub use author::Author;
@@ -50,6 +53,7 @@ pub use first_lists::UnlistedServer;
 pub use preview::Preview;
 pub use report::WriteReport;
 pub use rollout_actor::RolloutActor;
+pub use rollouts::{Rollout, RolloutState, RolloutVerb, RolloutWave, Rollouts, SteerError};
 pub use start::StartError;
 pub use state::{ListState, Rejection, Stage, State};
 pub use watcher::{RelistSchedule, watch};
@@ -67,6 +71,8 @@ pub struct Gateway {
     replacing: Arc<Mutex<()>>,
     /// Wakes the actor when the desired state is another one.
     replaced: Notify,
+    /// Wakes the actor when an operator wants something of the rollout in hand.
+    steered: Notify,
     document: watch::Sender<Arc<CheckedDocument>>,
     listings: std::sync::Mutex<Listings>,
     /// Held while what servers have listed is made a part of the desired state; meanwhile the lists

@@ -44,6 +44,7 @@ mod query;
 mod reference;
 mod resources;
 mod rollback;
+mod rollouts;
 mod sent_back;
 mod server_status;
 mod serving;
@@ -83,6 +84,12 @@ fn described() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::get))
         .routes(routes!(events::get))
+        .routes(routes!(rollouts::list))
+        .routes(routes!(rollouts::get))
+        .routes(routes!(rollouts::pause))
+        .routes(routes!(rollouts::resume))
+        .routes(routes!(rollouts::promote))
+        .routes(routes!(rollouts::abort))
         .routes(routes!(tools::get))
         .routes(routes!(
             tool_policy::get,

@@ -1,25 +1,39 @@
 //! Who is to have which snapshot.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::Snapshot;
+use crate::{NodeId, NodeSelector, Snapshot};
 
-/// A snapshot and the Envoys that it is handed out to.
+/// Which Envoy is handed out which snapshot, and what those get that connect later.
 #[derive(Clone, Debug)]
 pub struct Distribution {
-    /// The snapshot for every connected Envoy.
-    pub connected: Arc<Snapshot>,
+    /// The snapshots for the connected Envoys.
+    pub connected: Assignments,
     /// The snapshots for those that connect later.
     pub newcomers: Newcomers,
     /// How long an Envoy may take to answer a response before the next one may go out.
     pub ack_deadline: Duration,
 }
 
-/// The snapshots for Envoys that connect from now on. With neither they wait, and keep what they
-/// have.
+/// The snapshot of each connected Envoy.
+#[derive(Clone, Debug)]
+pub enum Assignments {
+    /// All of them have the same.
+    Everyone(Arc<Snapshot>),
+    /// Each has what the table says; those that are not in it keep what they have.
+    ByNode(BTreeMap<NodeId, Arc<Snapshot>>),
+}
+
+/// The snapshots for Envoys that connect from now on: what is said of the Envoy itself, or else of
+/// the first group that selects it, or else of all. With nothing said of it, an Envoy waits, and
+/// keeps what it has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Newcomers {
-    /// The snapshot for the first to come, and for nobody after it.
+    /// The snapshots for Envoys that are known by name.
+    pub by_node: BTreeMap<NodeId, Arc<Snapshot>>,
+    /// The snapshots for the Envoys of a group.
+    pub by_group: Vec<(NodeSelector, Arc<Snapshot>)>,
+    /// The snapshot for the first of the others to come, and for nobody after it.
     pub first: Option<Arc<Snapshot>>,
     /// The snapshot for all others.
     pub others: Option<Arc<Snapshot>>,
@@ -29,8 +43,8 @@ impl Newcomers {
     /// Gives `snapshot` to every newcomer.
     pub fn all(snapshot: Arc<Snapshot>) -> Self {
         Self {
-            first: None,
             others: Some(snapshot),
+            ..Self::default()
         }
     }
 }

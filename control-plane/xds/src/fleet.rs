@@ -18,8 +18,8 @@ pub(crate) use node::{Brief, Identity, Node, SharedSession};
 use tokio::sync::watch;
 
 use crate::{
-    Distribution, Generation, Newcomers, NodeAnswer, NodeId, RejectionChange, ResourceType,
-    Snapshot, Tally,
+    Assignments, Distribution, Generation, Newcomers, NodeAnswer, NodeId, RejectionChange,
+    ResourceType, Snapshot, Tally,
     session::{Memory, Rejections, Session, Standing, StreamId},
 };
 
@@ -85,14 +85,24 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Gives every connected Envoy what `distribution` says. An Envoy that has left comes back as a
-    /// newcomer.
+    /// Gives every connected Envoy what `distribution` says of it. An Envoy that has left comes
+    /// back as a newcomer, unless nothing is said of it.
     pub(crate) fn distribute(&mut self, distribution: Distribution, now: Instant) {
         self.ack_deadline = distribution.ack_deadline;
-        step_count::count(self.nodes.len());
-        let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
-        for id in ids {
-            self.assign(&id, &distribution.connected, now);
+        match distribution.connected {
+            Assignments::Everyone(snapshot) => {
+                step_count::count(self.nodes.len());
+                let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
+                for id in ids {
+                    self.assign(&id, &snapshot, now);
+                }
+            }
+            Assignments::ByNode(table) => {
+                step_count::count(table.len());
+                for (id, snapshot) in &table {
+                    self.assign(id, snapshot, now);
+                }
+            }
         }
         self.offer(distribution.newcomers, now);
     }
@@ -113,7 +123,13 @@ impl Fleet {
             .map(|node| node.identity.id.clone())
             .collect();
         for id in waiting {
-            if let Some(snapshot) = self.newcomers.take() {
+            let snapshot = match self.nodes.get(&id) {
+                Some(node) => self
+                    .newcomers
+                    .take_for(&node.identity, |snapshot| !node.is_kept_from(snapshot)),
+                None => None,
+            };
+            if let Some(snapshot) = snapshot {
                 self.assign(&id, &snapshot, now);
             }
         }
@@ -211,7 +227,7 @@ impl Fleet {
         if node.assigned.is_none()
             && let Some(snapshot) = self
                 .newcomers
-                .take_for(|snapshot| !node.is_kept_from(snapshot))
+                .take_for(&node.identity, |snapshot| !node.is_kept_from(snapshot))
         {
             self.last_assignment += 1;
             node.assigned = Some(Assigned {
@@ -349,12 +365,20 @@ impl Tally {
 }
 
 impl Newcomers {
-    fn take(&mut self) -> Option<Arc<Snapshot>> {
-        self.take_for(|_| true)
-    }
-
-    /// Takes the snapshot for the next newcomer, if `may_have` lets it have that.
-    fn take_for(&mut self, may_have: impl Fn(&Arc<Snapshot>) -> bool) -> Option<Arc<Snapshot>> {
+    /// Takes the snapshot for a newcomer, if `may_have` lets it have that.
+    fn take_for(
+        &mut self,
+        identity: &Identity,
+        may_have: impl Fn(&Arc<Snapshot>) -> bool,
+    ) -> Option<Arc<Snapshot>> {
+        let mut groups = self.by_group.iter();
+        let of_group = || {
+            let group = groups.find(|(group, _)| group.selects(&identity.description))?;
+            Some(&group.1)
+        };
+        if let Some(snapshot) = self.by_node.get(&identity.id).or_else(of_group) {
+            return Some(Arc::clone(snapshot)).filter(may_have);
+        }
         if self.first.as_ref().is_some_and(&may_have) {
             return self.first.take();
         }

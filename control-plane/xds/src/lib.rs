@@ -4,8 +4,9 @@
 //!   every replica and every restart calls it the same;
 //! - [`Snapshot`]: all that an Envoy is to have, immutable, without dangling names; its
 //!   [`Generation`] names it by its content;
-//! - [`Publisher`]: hands snapshots to Envoys as a [`Distribution`] says, and tells where each one
-//!   stands ([`NodeState`], [`NodeSummary`]); [`serve`] puts it on the network.
+//! - [`Publisher`]: hands snapshots to Envoys as a [`Distribution`] says, one by one, by group
+//!   ([`NodeSelector`]) or to all, and tells where each one stands ([`NodeState`],
+//!   [`NodeSummary`]); [`serve`] puts it on the network.
 //!
 //! Inside, a *session* is one Envoy's conversation as a pure state machine: requests, snapshots and
 //! the time go in, responses come out. The *fleet* is a table: which Envoy is to have which
@@ -38,7 +39,7 @@
 //! use std::{sync::Arc, time::Duration};
 //!
 //! use envoy_types::pb::envoy::config::cluster::v3::Cluster;
-//! use xds::{Distribution, Generation, Newcomers, Publisher, Resource, Snapshot};
+//! use xds::{Assignments, Distribution, Generation, Newcomers, Publisher, Resource, Snapshot};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,7 +53,7 @@
 //! let snapshot = Snapshot::builder(generation.clone()).with(data).build()?;
 //! let snapshot = Arc::new(snapshot);
 //! publisher.distribute(Distribution {
-//!     connected: Arc::clone(&snapshot),
+//!     connected: Assignments::Everyone(Arc::clone(&snapshot)),
 //!     newcomers: Newcomers::all(snapshot),
 //!     ack_deadline: Duration::from_secs(5),
 //! });
@@ -69,6 +70,7 @@ mod distribution;
 #[cfg(test)]
 mod fixtures;
 mod fleet;
+mod node_group;
 mod node_state;
 mod publisher;
 mod references;
@@ -80,7 +82,8 @@ mod session;
 mod snapshot;
 
 pub use clock::{DeadlineClock, SimulatedClock};
-pub use distribution::{Distribution, Newcomers};
+pub use distribution::{Assignments, Distribution, Newcomers};
+pub use node_group::{NodeDescription, NodeSelector};
 pub use node_state::{
     ConnectionState, Crashes, DeliveryState, NodeAnswer, NodeId, NodeState, NodeSummary,
     RejectedContent, RejectionChange, ResourceState, Tally,

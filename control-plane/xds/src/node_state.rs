@@ -6,7 +6,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use crate::{Generation, ResourceType, Version};
+use crate::{Generation, NodeDescription, ResourceType, Version};
 
 /// The `node.id` of an Envoy's bootstrap.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,8 +35,8 @@ impl fmt::Display for NodeId {
 pub struct NodeState {
     /// The `node.id` by which the Envoy calls itself.
     pub id: NodeId,
-    /// Its `node.cluster`, possibly empty.
-    pub cluster: String,
+    /// Where it says that it belongs.
+    pub description: Arc<NodeDescription>,
     /// Name and version as the Envoy says them, possibly empty.
     pub user_agent: String,
     /// Whether its stream is open.
@@ -74,11 +74,15 @@ impl NodeState {
 pub struct NodeSummary {
     /// The `node.id` by which the Envoy calls itself.
     pub id: NodeId,
+    /// Where it says that it belongs.
+    pub description: Arc<NodeDescription>,
     /// How many streams are open under its name; none when it is gone.
     pub streams: usize,
+    /// When it connected, or when its last stream ended.
+    pub since: Instant,
     /// The generation that it is meant to have; `None` while nobody has said so.
     pub desired: Option<Generation>,
-    /// Since when it is meant to have that, on this stream.
+    /// Since when it is meant to have that, on whatever stream.
     pub assigned_at: Option<Instant>,
     /// The Envoy's answer to that generation.
     pub answer: NodeAnswer,

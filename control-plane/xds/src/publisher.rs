@@ -321,7 +321,7 @@ impl Look {
             .collect();
         NodeState {
             id: self.identity.id.clone(),
-            cluster: self.identity.cluster.clone(),
+            description: Arc::clone(&self.identity.description),
             user_agent: self.identity.user_agent.clone(),
             connection,
             streams: self.streams,
@@ -348,7 +348,7 @@ mod tests {
         let publisher = Publisher::new();
         let identity = Identity {
             id: NodeId::new("one"),
-            cluster: String::new(),
+            description: Arc::default(),
             user_agent: String::new(),
         };
         let first = FirstRequest {
@@ -382,7 +382,7 @@ mod tests {
         publisher.offer(Newcomers::default());
         let identity = Identity {
             id: NodeId::new("waiting"),
-            cluster: String::new(),
+            description: Arc::default(),
             user_agent: String::new(),
         };
         let first = FirstRequest {

@@ -2,9 +2,12 @@
 for all others.
 """
 
+import socket
+
 import pytest
 
 import managed_gateway
+from free_ports import free_port
 
 
 @pytest.fixture
@@ -23,3 +26,10 @@ def shared(installation, tmp_path_factory):
     made = managed_gateway.start(installation, tmp_path_factory.mktemp("shared"))
     yield made
     made.stop()
+
+
+@pytest.fixture
+def occupied_port():
+    """A port that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", free_port())) as occupier:
+        yield occupier.getsockname()[1]

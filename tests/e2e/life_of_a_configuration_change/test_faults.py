@@ -6,12 +6,9 @@ Invariant 2 of docs/architecture.md.
 import copy
 import os
 import signal
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-
-import pytest
 
 from control_plane import ControlPlane, subscribed_envoy
 from free_ports import free_port
@@ -23,13 +20,6 @@ from recording_upstream import RecordingUpstream, answers_with
 from traffic import Traffic
 
 ONLY_GOOD = {name: {200} for name in CALLS}
-
-
-@pytest.fixture
-def occupied_port():
-    """A port that somebody else listens on."""
-    with socket.create_server(("127.0.0.1", free_port())) as occupier:
-        yield occupier.getsockname()[1]
 
 
 def rejections(node: dict) -> list[str]:

@@ -2,7 +2,7 @@
 //! that is silently ignored would be believed.
 
 use crate::document::{
-    CatalogueMode, Credentials, Dimension, GatewayDocument, Limit, Rule, Server, Wave,
+    CatalogueMode, Credentials, Dimension, GatewayDocument, Limit, Rule, Server,
 };
 use crate::problem::{Pointer, Problems};
 
@@ -40,20 +40,6 @@ pub(super) fn check(document: &GatewayDocument, root: &Pointer, problems: &mut P
         if !absent {
             problems.add(root.at(name), format!("{reason}; leave `{name}` out"));
         }
-    }
-    let rollout = root.at("rollout");
-    if document.rollout.waves != [Wave::EVERYONE] {
-        problems.add(
-            rollout.at("waves"),
-            "a change cannot reach the Envoys in several steps yet; leave `waves` out, or write \
-             `[100%]`",
-        );
-    }
-    if !document.rollout.soak.is_zero() {
-        problems.add(
-            rollout.at("soak"),
-            "there are no steps to watch yet; leave `soak` out, or write `0s`",
-        );
     }
 }
 

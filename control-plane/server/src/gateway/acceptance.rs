@@ -38,8 +38,15 @@ pub enum Outcome {
     Superseded,
     /// It was superseded, and Envoys rejected the change in its place: neither is desired any more.
     Dropped,
-    /// An Envoy rejected something in it.
+    /// An Envoy rejected something in it, or one of a wave before the last left it unanswered.
     Rejected,
+    /// The Envoys of a wave acknowledged it, and are watched before the next ones get it.
+    RollingOut,
+    /// It is stored, and waits until the rollout before it is over, or until an Envoy comes that
+    /// its wave could reach.
+    Waiting,
+    /// An operator ended its rollout before its Envoys had answered.
+    Aborted,
 }
 
 /// The answer of one Envoy to a change.
@@ -155,6 +162,9 @@ pub(super) struct Trial<'a> {
     /// When they were given it.
     pub(super) began: Instant,
     pub(super) ack_deadline: Duration,
+    /// Whether all of them have acknowledged it and are watched now: one that comes back has its
+    /// time to answer again.
+    pub(super) is_watched: bool,
     /// The snapshot that Envoys accepted last, which may be this one. Whoever rejects that is
     /// broken in itself.
     pub(super) accepted: Option<&'a Snapshot>,
@@ -195,6 +205,7 @@ impl Judgement {
         matches!(self.verdict, Verdict::Waiting { .. })
     }
 
+    /// The outcome where there are no waves.
     pub(super) fn outcome(&self) -> Outcome {
         match self.verdict {
             Verdict::Accepted => Outcome::Accepted,
@@ -217,7 +228,7 @@ pub(super) fn judge(trial: &Trial<'_>, envoys: &[NodeSummary], now: Instant) -> 
     for envoy in envoys.iter().filter(|envoy| trial.concerns(envoy)) {
         let broken = trial.is_broken(envoy);
         let rejected = trial.rejected_by(envoy);
-        let deadline = envoy.assigned_at.unwrap_or(now).max(trial.began) + trial.ack_deadline;
+        let deadline = trial.asked_at(envoy).unwrap_or(now) + trial.ack_deadline;
         let state = match envoy.answer {
             _ if trial.crashed(envoy) => EnvoyVerdict::Crashed,
             NodeAnswer::Acknowledged => EnvoyVerdict::Acked,
@@ -297,6 +308,16 @@ impl Trial<'_> {
     fn concerns(&self, envoy: &NodeSummary) -> bool {
         let is_to_have_it = envoy.desired.as_ref() == Some(self.snapshot.generation());
         envoy.streams > 0 && (is_to_have_it || self.crashed(envoy))
+    }
+
+    /// Since when an Envoy could have answered; nothing for one that is not to have it.
+    fn asked_at(&self, envoy: &NodeSummary) -> Option<Instant> {
+        let asked_at = envoy.assigned_at?.max(self.began);
+        Some(if self.is_watched {
+            asked_at.max(envoy.since)
+        } else {
+            asked_at
+        })
     }
 
     fn crashed(&self, envoy: &NodeSummary) -> bool {

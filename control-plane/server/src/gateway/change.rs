@@ -8,7 +8,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::Gateway;
-use super::acceptance::Outcome;
+use super::acceptance::{EnvoyAnswer, EnvoyVerdict, Outcome};
 use super::author::Author;
 use super::desired::{Desired, Turn};
 use super::first_lists::{AskedServers, FirstLists};
@@ -91,6 +91,9 @@ pub enum ChangeError {
     /// its place.
     #[error("{}", dropped(.0))]
     Dropped(Box<WriteReport>),
+    /// Its revision is stored, and an operator ended its rollout before Envoys had answered.
+    #[error("{}", aborted(.0))]
+    Aborted(Box<WriteReport>),
     /// The store could not read or write.
     #[error("the change could not be stored")]
     Store(#[from] StoreError),
@@ -108,7 +111,13 @@ fn stale(summary: &RevisionSummary) -> String {
 
 fn rejected(report: &WriteReport) -> String {
     let revision = report.revision;
+    let has_words =
+        |envoy: &EnvoyAnswer| matches!(envoy.state, EnvoyVerdict::Rejected | EnvoyVerdict::Crashed);
     match report.in_force {
+        Some(other) if !report.kept && !report.envoys.iter().any(has_words) => format!(
+            "an Envoy of a wave left revision {revision} unanswered; revision {other} is in force \
+             again"
+        ),
         _ if report.kept => format!(
             "an Envoy rejected revision {revision}; going back by itself would allow what it, or \
              one before it that Envoys run, refuses, so they keep it: write a corrected document, \
@@ -124,11 +133,24 @@ fn rejected(report: &WriteReport) -> String {
     }
 }
 
-fn dropped(report: &WriteReport) -> String {
-    let in_force = report.in_force.map_or_else(
+fn aborted(report: &WriteReport) -> String {
+    let in_force = in_force(report);
+    format!(
+        "the rollout of revision {} was aborted; {in_force}: read the document, and make the \
+         change again",
+        report.revision
+    )
+}
+
+fn in_force(report: &WriteReport) -> String {
+    report.in_force.map_or_else(
         || "no revision is in force".to_owned(),
         |revision| format!("revision {revision} is in force"),
-    );
+    )
+}
+
+fn dropped(report: &WriteReport) -> String {
+    let in_force = in_force(report);
     format!(
         "a later revision took the place of revision {} before Envoys were sent it, and an Envoy \
          rejected that one; {in_force}: read the document, and make the change again",
@@ -298,6 +320,7 @@ fn unless_lost(report: WriteReport) -> Result<WriteReport, ChangeError> {
     match report.outcome {
         Outcome::Rejected => Err(ChangeError::Rejected(Box::new(report))),
         Outcome::Dropped => Err(ChangeError::Dropped(Box::new(report))),
+        Outcome::Aborted => Err(ChangeError::Aborted(Box::new(report))),
         _ => Ok(report),
     }
 }

@@ -9,24 +9,28 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use store::RevisionNumber;
 use tokio::sync::watch;
 use xds::{Changes, NodeId, NodeSummary};
 
-use super::acceptance::{Judgement, Marks, Outcome, Verdict};
+use super::acceptance::Marks;
 use super::desired::{Desired, remade};
-use super::report::WriteReport;
-use super::state::Stage;
+use super::rollouts::RolloutState;
+use super::state::{Rejection, Stage};
+use super::waves::Waves;
 use super::{Gateway, notices};
 use crate::aside;
 use crate::generation::Built;
 use fall_back::is_run;
 use way_back::WayBack;
 
+mod answering;
+mod cause;
 mod fall_back;
 mod handing_out;
 mod judging;
 mod newcomers;
+mod steering;
+mod stepping;
 mod way_back;
 
 /// Rolls generations out, one after the other, and follows what Envoys do with the last one.
@@ -38,6 +42,8 @@ pub struct RolloutActor {
     /// Whether those who wait for the generation in hand have been told its judgement. Until then
     /// no other one takes its place.
     is_answered: bool,
+    /// The waves of the generation in hand, where it has several or is watched, until it is judged.
+    waves: Option<Waves>,
     /// The accepted generation to go back to, while the one in hand is being judged.
     way_back: Option<WayBack>,
     /// The generations that were accepted before the accepted one, the newest first.
@@ -63,20 +69,27 @@ impl RolloutActor {
         gateway: Arc<Gateway>,
         earlier: Vec<Arc<Built>>,
         may_run_stricter: bool,
+        resumed: Option<Waves>,
     ) -> Self {
-        let (way_back, stage) = {
+        let (way_back, stage, current, waves) = {
             let state = gateway.read();
             let accepted = state.accepted.as_ref();
             let way_back = accepted
                 .filter(|_| state.stage != Stage::Accepted)
                 .map(|accepted| WayBack::new(&state.current, &[], accepted));
-            (way_back, state.stage)
+            let waves = match state.stage {
+                Stage::Open => waves_of(&state.current, accepted.map(|accepted| &**accepted)),
+                _ => None,
+            };
+            (way_back, state.stage, Arc::clone(&state.current), waves)
         };
+        let is_new = resumed.is_none();
         let actor = Self {
             standings: gateway.publisher.standings(),
             began: gateway.publisher.clock().now(),
             gateway,
             is_answered: true,
+            waves: resumed.or(waves),
             way_back,
             earlier,
             unaccepted: Vec::new(),
@@ -85,6 +98,9 @@ impl RolloutActor {
             crash_loops_seen: 0,
             rejections_seen: 0,
         };
+        if is_new {
+            actor.show_new(&current);
+        }
         actor.hand_out(stage != Stage::Kept);
         actor
     }
@@ -95,45 +111,54 @@ impl RolloutActor {
     /// is judged yet.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Infallible {
         loop {
+            let obeyed = self.obey().await;
             let in_hand = self.gateway.current();
-            let judgement = self.judge_now(&stop).await;
+            let look = self.look(&stop).await;
             if *stop.borrow() {
                 return self.leave_to_the_next_start().await;
             }
-            let until = match judgement.verdict {
-                Verdict::Waiting { until } => Some(until),
-                _ => None,
-            };
-            if until.is_none() && !self.is_answered {
-                self.answer(&in_hand, &judgement);
+            if let Some(outcome) = look.outcome
+                && !self.is_answered
+            {
+                self.answer(&in_hand, outcome, &look.judgement.envoys);
             }
-            if self.is_answered {
+            for (answer, result) in obeyed {
+                // An error means that nobody waits for it any more.
+                let _ = answer.send(result);
+            }
+            if self.is_answered && look.holds {
+                let has_taken = self.take_endpoints();
+                self.answer_those_behind();
+                if has_taken {
+                    continue;
+                }
+            } else if self.is_answered {
                 self.want_module_again().await;
                 if self.take_newest().await {
                     continue;
                 }
             }
-            self.wait(until, &mut stop).await;
+            self.wait(look.wake, &mut stop).await;
         }
     }
 
-    /// Answers every write that its judgement is pending, as long as the process is there.
-    async fn leave_to_the_next_start(self) -> Infallible {
-        loop {
-            let waiting = {
-                let mut state = self.gateway.write();
-                let head = state.desired.head;
-                state.take_waiting(RevisionNumber(0)..=head)
-            };
-            for write in waiting {
-                // An error means that its author no longer waits.
-                let _ = write.answer.send(WriteReport {
-                    outcome: Outcome::Pending,
-                    ..write.superseded
-                });
+    /// Takes a change in hand that differs from the one that is being rolled out in endpoints
+    /// alone: these reach everyone at once, whatever is watched. Tells whether there is one.
+    fn take_endpoints(&mut self) -> bool {
+        let (desired, accepted) = {
+            let state = self.gateway.read();
+            let (desired, current) = (&state.desired.built, &state.current);
+            if Arc::ptr_eq(desired, current) || desired.generation() != current.generation() {
+                return false;
             }
-            self.gateway.replaced.notified().await;
-        }
+            (Arc::clone(desired), state.accepted.clone())
+        };
+        self.way_back = accepted
+            .as_ref()
+            .map(|accepted| WayBack::new(&desired, &self.unaccepted, accepted));
+        self.gateway.write().current = desired;
+        self.hand_out(true);
+        true
     }
 
     /// Waits until there is something to do.
@@ -152,50 +177,8 @@ impl RolloutActor {
             () = self.standings.changed() => {}
             () = deadline => {}
             () = replaced => {}
+            () = self.gateway.steered.notified() => {}
             Ok(_) = stop.wait_for(|stop| *stop) => {}
-        }
-    }
-
-    /// Tells those who wait for the generation that was in hand, or for one whose place it took.
-    fn answer(&mut self, judged: &Built, judgement: &Judgement) {
-        self.is_answered = true;
-        let outcome = judgement.outcome();
-        tracing::info!(
-            revision = judged.revision.0, generation = %judged.generation(), ?outcome,
-            envoys = judgement.envoys.len(), "rolled out"
-        );
-        let in_force = self.gateway.in_force_after(outcome);
-        let (waiting, kept, is_lost) = {
-            let mut state = self.gateway.write();
-            let kept = state.stage == Stage::Kept;
-            let is_lost = outcome == Outcome::Rejected && !kept;
-            // What is tried next was made after those before it; its judgement is theirs.
-            let is_followed = state.desired.built.revision > judged.revision;
-            let first = if is_lost && is_followed {
-                judged.revision
-            } else {
-                RevisionNumber(0)
-            };
-            (state.take_waiting(first..=judged.revision), kept, is_lost)
-        };
-        for write in waiting {
-            let report = if write.revision == judged.revision {
-                WriteReport {
-                    kept,
-                    ..WriteReport::new(judged, outcome, judgement.envoys.clone())
-                }
-            } else {
-                WriteReport {
-                    outcome: if is_lost {
-                        Outcome::Dropped
-                    } else {
-                        Outcome::Superseded
-                    },
-                    ..write.superseded
-                }
-            };
-            // An error means that its author no longer waits.
-            let _ = write.answer.send(WriteReport { in_force, ..report });
         }
     }
 
@@ -213,7 +196,7 @@ impl RolloutActor {
         if is_same {
             self.take_unchanged(desired).await;
         } else {
-            self.begin(&desired);
+            self.begin(&desired).await;
         }
         true
     }
@@ -234,7 +217,9 @@ impl RolloutActor {
     }
 
     /// Hands a generation out, to be judged.
-    fn begin(&mut self, built: &Arc<Built>) {
+    async fn begin(&mut self, built: &Arc<Built>) {
+        // It got no answer; nothing else lets go of it.
+        self.end_rollout(RolloutState::Superseded, "").await;
         let (before, accepted, stage) = {
             let state = self.gateway.read();
             let current = Arc::clone(&state.current);
@@ -248,6 +233,7 @@ impl RolloutActor {
         }
         let envoys = self.gateway.publisher.summaries();
         self.keep_still_run(&before, accepted.as_deref(), stage);
+        let before_it = accepted.clone();
         self.way_back = accepted
             .as_ref()
             .map(|accepted| WayBack::new(built, &self.unaccepted, accepted));
@@ -263,11 +249,7 @@ impl RolloutActor {
             if let Some(rejection) = &mut state.rejection
                 && !std::mem::replace(&mut rejection.is_counted, true)
             {
-                count_lone_rejections(
-                    &mut self.marks.lone_rejections,
-                    &rejection.nodes.keys().cloned().collect(),
-                    &envoys,
-                );
+                count_lone_rejections(&mut self.marks.lone_rejections, rejection, &envoys);
             }
             if is_operators {
                 // A new revision supersedes what was rejected before.
@@ -278,7 +260,13 @@ impl RolloutActor {
         }
         self.began = self.gateway.publisher.clock().now();
         self.is_answered = false;
-        self.hand_out(true);
+        self.waves = waves_of(built, before_it.as_deref());
+        if self.waves.is_some() {
+            self.show_new(built);
+            self.begin_wave(built).await;
+        } else {
+            self.hand_out(true);
+        }
     }
 
     /// Keeps of the generations that were handed out and never accepted those that Envoys may run
@@ -346,43 +334,27 @@ impl RolloutActor {
     }
 }
 
-impl Gateway {
-    /// The revision that Envoys run after such an outcome.
-    fn in_force_after(&self, outcome: Outcome) -> Option<u64> {
-        let (current, stage) = {
-            let state = self.read();
-            (Arc::clone(&state.current), state.stage)
-        };
-        let is_run = match outcome {
-            Outcome::Accepted | Outcome::Partial => true,
-            // There was another one to go back to, or Envoys keep this one.
-            Outcome::Rejected if stage != Stage::Rejected => true,
-            Outcome::Pending | Outcome::NoEnvoys => false,
-            Outcome::Rejected | Outcome::Unchanged | Outcome::Superseded | Outcome::Dropped => {
-                self.publisher.tally(current.generation()).acknowledged > 0
-            }
-        };
-        is_run.then_some(current.revision.0)
-    }
-
-    /// Reports that a change says what is there already.
-    pub(super) fn report_unchanged(&self, built: &Built) -> WriteReport {
-        WriteReport {
-            in_force: self.in_force_after(Outcome::Unchanged),
-            ..WriteReport::new(built, Outcome::Unchanged, Vec::new())
-        }
-    }
+/// The waves in which a generation is rolled out. Where there is none before it, or it differs from
+/// that in its endpoints alone, there is nothing to watch it beside.
+fn waves_of(built: &Built, accepted: Option<&Built>) -> Option<Waves> {
+    accepted.filter(|accepted| accepted.generation() != built.generation())?;
+    Waves::of(&built.document.rollout)
 }
 
 /// Counts, for each Envoy that rejected the last change, whether it was alone with that.
 fn count_lone_rejections(
     counts: &mut BTreeMap<NodeId, u32>,
-    rejected: &BTreeSet<NodeId>,
+    rejection: &Rejection,
     envoys: &[NodeSummary],
 ) {
+    let rejected: BTreeSet<&NodeId> = rejection.nodes.keys().collect();
+    let was_asked = |id: &NodeId| match &rejection.asked {
+        Some(asked) => asked.contains(id),
+        None => true,
+    };
     let somebody_did_not = envoys
         .iter()
-        .any(|envoy| envoy.streams > 0 && !rejected.contains(&envoy.id));
+        .any(|envoy| envoy.streams > 0 && was_asked(&envoy.id) && !rejected.contains(&envoy.id));
     for node in rejected {
         if somebody_did_not {
             *counts.entry(node.clone()).or_default() += 1;

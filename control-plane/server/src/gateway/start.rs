@@ -26,6 +26,8 @@ use crate::catalogue::{CatalogueClient, KnownList};
 use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, Lists};
 
+mod resume;
+
 /// Why a gateway cannot be started.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -124,6 +126,19 @@ impl Gateway {
                 (Err(error), None) => return Err(error),
             },
         };
+        let mut rollouts = resume::stored(&*store).await?;
+        let resumed = match &good {
+            Some(good) => {
+                let known = resume::Known {
+                    good,
+                    withheld: &withheld,
+                    kept: &kept,
+                    head: &current,
+                };
+                resume::in_hand(&*store, &rollouts, &known, &lists, &module).await?
+            }
+            None => None,
+        };
         let is_accepted = good.as_ref().is_some_and(|good| {
             good.generation() == current.generation() && good.revision == current.revision
         });
@@ -134,29 +149,46 @@ impl Gateway {
             }
             _ => (Arc::new(current), Stage::Open),
         };
-        let may_run_stricter = match &good {
-            Some(good) if stage != Stage::Accepted => {
+        let may_run_stricter = match (&good, &resumed) {
+            (Some(good), Some(resumed)) => {
+                // Who was given it is known, but for those that came in its last wave.
+                let before = RevisionNumber(resumed.built.revision.0.saturating_sub(1));
+                (resumed.waves.is_last() && may_loosen(&resumed.built, good))
+                    || one_may_be_stricter(&*store, &withheld, before, good, &lists).await?
+            }
+            (Some(good), None) if stage != Stage::Accepted => {
                 may_loosen(&current, good)
                     || one_may_be_stricter(&*store, &withheld, number, good, &lists).await?
             }
             _ => false,
+        };
+        let desired = Desired::first(number, current, lists, module);
+        let (current, stage, waves) = match resumed {
+            Some(resumed) => (resumed.built, Stage::Open, Some(resumed.waves)),
+            None => {
+                resume::end(&*store, &mut rollouts, good.as_deref(), &withheld, &kept).await?;
+                (Arc::clone(&desired.built), stage, None)
+            }
         };
         notices::log(None, &current);
         tracing::info!(
             revision = current.revision.0,
             generation = %current.generation(),
             ?stage,
+            wave = waves.as_ref().map(|waves| waves.at() + 1),
             "starting"
         );
-        let desired = Desired::first(number, current, lists, module);
         let document = watch::Sender::new(Arc::clone(&desired.built.document));
         let gateway = Arc::new(Self {
             store,
             publisher,
             client,
-            state: RwLock::new(State::new(desired, good, stage, withheld)),
+            state: RwLock::new(State::new(
+                desired, current, good, stage, withheld, rollouts,
+            )),
             replacing: Arc::default(),
             replaced: Notify::new(),
+            steered: Notify::new(),
             document,
             listings: std::sync::Mutex::default(),
             taking_listings: tokio::sync::Mutex::default(),
@@ -164,7 +196,7 @@ impl Gateway {
             events: Events::default(),
         });
         let earlier = accepted.into_iter().skip(1).collect();
-        let actor = RolloutActor::new(Arc::clone(&gateway), earlier, may_run_stricter);
+        let actor = RolloutActor::new(Arc::clone(&gateway), earlier, may_run_stricter, waves);
         Ok((gateway, actor))
     }
 }

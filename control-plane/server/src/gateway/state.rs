@@ -9,11 +9,12 @@ use gateway_document::{GatewayDocument, ServerName};
 use store::{Input, RevisionNumber};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
-use xds::{Generation, Snapshot};
+use xds::{Generation, NodeId, Snapshot};
 
 use super::acceptance::{Outcome, Rejections};
 use super::desired::Desired;
 use super::report::{WaitingWrite, WriteReport};
+use super::rollouts::{Rollouts, SteerRequest};
 use crate::generation::Built;
 
 /// Everything that the gateway knows and shows.
@@ -34,6 +35,10 @@ pub struct State {
     pub withheld: BTreeSet<Input>,
     /// How the last attempt to list each server of the document ended.
     pub attempts: BTreeMap<ServerName, ListState>,
+    /// The rollouts in waves: the one that goes on, and the last that ended.
+    pub rollouts: Rollouts,
+    /// The wishes of operators about the rollout in hand, until the actor does it.
+    pub(super) steering: Vec<SteerRequest>,
     waiting: Vec<WaitingWrite>,
     /// The newest revision whose judgement was told.
     answered: RevisionNumber,
@@ -43,12 +48,14 @@ impl State {
     /// The state of a gateway that has just been started.
     pub(super) fn new(
         desired: Desired,
+        current: Arc<Built>,
         accepted: Option<Arc<Built>>,
         stage: Stage,
         withheld: BTreeSet<Input>,
+        rollouts: Rollouts,
     ) -> Self {
         Self {
-            current: Arc::clone(&desired.built),
+            current,
             answered: desired.head,
             desired,
             accepted,
@@ -56,6 +63,8 @@ impl State {
             rejection: None,
             withheld,
             attempts: BTreeMap::new(),
+            rollouts,
+            steering: Vec::new(),
             waiting: Vec::new(),
         }
     }
@@ -147,6 +156,8 @@ pub struct Rejection {
     pub at: OffsetDateTime,
     /// The resources that each of them rejected.
     pub nodes: Rejections,
+    /// The Envoys that were given it, where these were not all of them.
+    pub asked: Option<BTreeSet<NodeId>>,
     /// Whether Envoys that run it keep it, until an operator decides.
     pub is_kept: bool,
     /// Whether it has been counted who was alone with it.

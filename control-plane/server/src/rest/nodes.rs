@@ -1,5 +1,6 @@
 //! `/api/v1/nodes`: each Envoy, what it was sent, and what it answered.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -34,6 +35,9 @@ pub(super) struct Nodes {
 pub(super) struct Node {
     id: String,
     cluster: String,
+    /// The texts of its `node.metadata`, by which node groups select it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
     user_agent: String,
     connected: bool,
     /// Since when it is connected, or is not.
@@ -224,7 +228,8 @@ fn view(node: NodeState, accepted: &Accepted) -> Node {
     }
     Node {
         id: node.id.as_str().to_owned(),
-        cluster: node.cluster,
+        cluster: node.description.cluster.clone(),
+        labels: node.description.labels.clone(),
         user_agent: node.user_agent,
         connected,
         since: at(since),

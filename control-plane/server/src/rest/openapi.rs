@@ -33,6 +33,7 @@ const SCHEMAS: &str = "#/components/schemas/";
         (name = "revisions", description = "Every change ever made, and the way back."),
         (name = "audit", description = "Who did what, when, from where and why."),
         (name = "envoys", description = "What Envoys were sent and what they answered."),
+        (name = "rollouts", description = "How changes reach Envoys wave by wave."),
         (name = "tools", description = "The tools that clients may call, and their policy."),
         (name = "events", description = "What happens, as it happens."),
         (name = "health", description = "The control plane itself."),

@@ -258,7 +258,11 @@ impl From<ChangeError> for Problem {
                     StatusCode::UNPROCESSABLE_ENTITY,
                     "urn:portcullis:rejected-by-envoy",
                     "an Envoy rejected the change",
-                    format!("{detail}; Envoy says: {texts}"),
+                    if texts.is_empty() {
+                        detail
+                    } else {
+                        format!("{detail}; Envoy says: {texts}")
+                    },
                 );
                 problem.report = Some(report);
                 problem
@@ -268,6 +272,16 @@ impl From<ChangeError> for Problem {
                     StatusCode::CONFLICT,
                     "urn:portcullis:dropped",
                     "the change went with a later one that an Envoy rejected",
+                    detail,
+                );
+                problem.report = Some(report);
+                problem
+            }
+            ChangeError::Aborted(report) => {
+                let mut problem = Self::new(
+                    StatusCode::CONFLICT,
+                    "urn:portcullis:aborted",
+                    "an operator aborted the rollout",
                     detail,
                 );
                 problem.report = Some(report);

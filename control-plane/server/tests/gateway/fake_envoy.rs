@@ -50,6 +50,11 @@ impl FakeEnvoy {
         Self::connect_rejecting(xds, id, &[]).await
     }
 
+    /// Connects as an Envoy of that `node.cluster`.
+    pub async fn connect_of(xds: SocketAddr, id: &str, cluster: &str) -> Self {
+        Self::connect_as(xds, id, cluster, Rejects::default()).await
+    }
+
     /// Connects, and rejects what has these names from the beginning.
     pub async fn connect_rejecting(xds: SocketAddr, id: &str, names: &[&str]) -> Self {
         let rejects = Rejects {
@@ -69,6 +74,10 @@ impl FakeEnvoy {
     }
 
     async fn connect_with(xds: SocketAddr, id: &str, rejects: Rejects) -> Self {
+        Self::connect_as(xds, id, "", rejects).await
+    }
+
+    async fn connect_as(xds: SocketAddr, id: &str, cluster: &str, rejects: Rejects) -> Self {
         let rejects = Arc::new(Mutex::new(rejects));
         let filters = Arc::new(Mutex::new(Vec::new()));
         let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{xds}"))
@@ -79,6 +88,7 @@ impl FakeEnvoy {
             let request = DeltaDiscoveryRequest {
                 node: Some(Node {
                     id: id.to_owned(),
+                    cluster: cluster.to_owned(),
                     ..Default::default()
                 }),
                 type_url: resource_type.type_url().to_owned(),

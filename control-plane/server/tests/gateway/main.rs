@@ -25,6 +25,8 @@ mod resources;
 mod restarts;
 mod revisions;
 mod rollouts;
+mod steered_rollouts;
 mod stricter_policies;
 mod tools;
 mod waiting_changes;
+mod waves;

@@ -153,6 +153,9 @@ async fn it_does_not_believe_a_rejected_filter_that_is_acknowledged_after_a_rest
                 && rejections(&control_plane, "sick").await == [REJECTION]
         })
         .await;
+        // It is shown before it is stored.
+        let store = control_plane.gateway.store();
+        until(|| async { !store.rejections().await.unwrap().is_empty() }).await;
         accepted
     };
     let control_plane = ControlPlane::start(folder.path(), "").await;
@@ -177,7 +180,7 @@ async fn it_does_not_believe_a_rejected_filter_that_is_acknowledged_after_a_rest
 }
 
 /// Has the Envoy `crashing` leave and come back as a new process, twice.
-async fn crash_twice(control_plane: &ControlPlane, mut crashing: FakeEnvoy) -> FakeEnvoy {
+pub async fn crash_twice(control_plane: &ControlPlane, mut crashing: FakeEnvoy) -> FakeEnvoy {
     for _ in 0..2 {
         drop(crashing);
         until(|| async { node(control_plane, "crashing").await.unwrap()["connected"] == false })

@@ -14,7 +14,7 @@ use tokio::{
     sync::watch,
 };
 use tonic::transport::{Server, server::TcpIncoming};
-use xds::{Distribution, Newcomers, Publisher, Resource, ResourceType, Snapshot};
+use xds::{Assignments, Distribution, Newcomers, Publisher, Resource, ResourceType, Snapshot};
 
 use crate::{
     Subject,
@@ -172,7 +172,7 @@ impl Measurable for Ours {
     fn hand_out(&self, snapshot: Arc<Snapshot>) {
         self.1.send_replace(Some(Arc::clone(&snapshot)));
         self.0.distribute(Distribution {
-            connected: Arc::clone(&snapshot),
+            connected: Assignments::Everyone(Arc::clone(&snapshot)),
             newcomers: Newcomers::all(snapshot),
             ack_deadline: Duration::from_secs(600),
         });

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::{Assignment, FirstRequest, StreamEnd, lock};
 use crate::{
-    Crashes, Generation, NodeAnswer, NodeId, NodeSummary, RejectedContent, RejectionChange,
-    Snapshot,
+    Crashes, Generation, NodeAnswer, NodeDescription, NodeId, NodeSummary, RejectedContent,
+    RejectionChange, Snapshot,
     session::{Memory, Process, Rejections, Session, Standing, StreamId},
 };
 
@@ -32,13 +32,13 @@ const MOST_STREAMS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) id: NodeId,
-    pub(crate) cluster: String,
+    pub(crate) description: Arc<NodeDescription>,
     pub(crate) user_agent: String,
 }
 
 impl Identity {
     pub(super) fn bytes(&self) -> usize {
-        self.id.as_str().len() + self.cluster.len() + self.user_agent.len()
+        self.id.as_str().len() + self.description.bytes() + self.user_agent.len()
     }
 }
 
@@ -160,7 +160,9 @@ impl Node {
         Brief {
             summary: NodeSummary {
                 id: self.identity.id.clone(),
+                description: Arc::clone(&self.identity.description),
                 streams: self.streams.len(),
+                since: self.since,
                 desired: self.desired().cloned(),
                 assigned_at: self.assigned.as_ref().map(|assigned| assigned.at),
                 answer: self.answer(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    DeliveryState, NodeSummary, RejectedContent,
+    DeliveryState, NodeDescription, NodeSelector, NodeSummary, RejectedContent,
     fixtures::{cluster, extension, snapshot},
     session::{Answer, DeltaRequest, DeltaResponse},
 };
@@ -44,7 +44,16 @@ impl Table {
 
     fn distribute(&mut self, snapshot: &Arc<Snapshot>, newcomers: Newcomers) {
         let distribution = Distribution {
-            connected: Arc::clone(snapshot),
+            connected: Assignments::Everyone(Arc::clone(snapshot)),
+            newcomers,
+            ack_deadline: ACK_DEADLINE,
+        };
+        self.fleet.distribute(distribution, self.now);
+    }
+
+    fn assign(&mut self, table: BTreeMap<NodeId, Arc<Snapshot>>, newcomers: Newcomers) {
+        let distribution = Distribution {
+            connected: Assignments::ByNode(table),
             newcomers,
             ack_deadline: ACK_DEADLINE,
         };
@@ -55,10 +64,28 @@ impl Table {
         self.connect_showing(id, FIRST, "envoy 1.40.0")
     }
 
+    fn connect_of(&mut self, cluster: &str, id: &str) -> Stream {
+        let description = NodeDescription {
+            cluster: cluster.to_owned(),
+            ..NodeDescription::default()
+        };
+        self.connect_as(id, Arc::new(description), FIRST, "envoy 1.40.0")
+    }
+
     fn connect_showing(&mut self, id: &str, first: FirstRequest, user_agent: &str) -> Stream {
+        self.connect_as(id, Arc::default(), first, user_agent)
+    }
+
+    fn connect_as(
+        &mut self,
+        id: &str,
+        description: Arc<NodeDescription>,
+        first: FirstRequest,
+        user_agent: &str,
+    ) -> Stream {
         let identity = Identity {
             id: NodeId::new(id),
-            cluster: String::new(),
+            description,
             user_agent: user_agent.to_owned(),
         };
         let admission = self.fleet.connect(identity, first, self.now);
@@ -166,7 +193,7 @@ fn it_gives_connected_envoys_and_newcomers_what_it_is_told() {
     assert_eq!(a.given(), named("1"));
     let newcomers = Newcomers {
         first: Some(Arc::clone(&two)),
-        others: Some(one),
+        ..Newcomers::all(one)
     };
     table.distribute(&two, newcomers);
     let [b, c] = [table.connect("b"), table.connect("c")];
@@ -186,11 +213,62 @@ fn it_lets_newcomers_wait_until_there_is_something_for_them() {
     table.fleet.offer(
         Newcomers {
             first: Some(two),
-            others: None,
+            ..Newcomers::default()
         },
         table.now,
     );
     assert_eq!([a.given(), b.given()], [named("2"), None]);
+}
+
+#[test]
+fn it_gives_some_envoys_another_snapshot_and_leaves_the_others_alone() {
+    let (one, two) = (generation("1"), generation("2"));
+    let mut table = Table::of(&one);
+    let (a, b) = (table.connect("a"), table.connect("b"));
+    table.work(&b, false);
+    let before = b.admission.assignment.borrow().number;
+    let members = BTreeMap::from([(NodeId::new("a"), Arc::clone(&two))]);
+    let newcomers = Newcomers {
+        by_node: members.clone(),
+        ..Newcomers::all(Arc::clone(&one))
+    };
+    table.assign(members, newcomers);
+    assert_eq!([a.given(), b.given()], [named("2"), named("1")]);
+    assert_eq!(b.admission.assignment.borrow().number, before);
+    assert_eq!(table.tally("1"), [0, 1, 0]);
+    table.lose(&a, StreamEnd::ByEnvoy);
+    table.lose(&b, StreamEnd::ByEnvoy);
+    let [a, b] = [table.connect("a"), table.connect("b")];
+    assert_eq!([a.given(), b.given()], [named("2"), named("1")]);
+}
+
+#[test]
+fn it_gives_newcomers_what_is_said_of_them_or_of_their_group_or_of_all() {
+    let (one, two, three) = (generation("1"), generation("2"), generation("3"));
+    let edge = NodeSelector {
+        cluster: Some("edge".to_owned()),
+        ..NodeSelector::default()
+    };
+    let mut table = Table::new();
+    let waiting = table.connect_of("edge", "waiting");
+    let newcomers = Newcomers {
+        by_node: BTreeMap::from([(NodeId::new("known"), Arc::clone(&three))]),
+        by_group: vec![(edge, two)],
+        ..Newcomers::all(one)
+    };
+    table.assign(BTreeMap::new(), newcomers);
+    let known = table.connect_of("edge", "known");
+    let of_group = table.connect_of("edge", "of-group");
+    let other = table.connect_of("core", "other");
+    assert_eq!(
+        [
+            known.given(),
+            waiting.given(),
+            of_group.given(),
+            other.given()
+        ],
+        [named("3"), named("2"), named("2"), named("1")]
+    );
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn config_of(state: NodeState) -> ClientConfig {
     ClientConfig {
         node: Some(Node {
             id: state.id.as_str().to_owned(),
-            cluster: state.cluster,
+            cluster: state.description.cluster.clone(),
             user_agent_name: name,
             user_agent_version_type: version.map(UserAgentVersionType::UserAgentVersion),
             ..Node::default()

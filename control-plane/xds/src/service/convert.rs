@@ -1,19 +1,22 @@
 //! Between Envoy's messages and this crate's terms.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use envoy_types::pb::{
     envoy::{
         config::core::v3::{Node, node::UserAgentVersionType},
         service::discovery::v3::{DeltaDiscoveryResponse, DiscoveryResponse, Resource},
     },
-    google::{protobuf::Any, rpc},
+    google::{
+        protobuf::{Any, value::Kind},
+        rpc,
+    },
 };
 use tonic::Status;
 
 use super::{message::Message, nested_source::NestedSource};
 use crate::{
-    NodeId, ResourceType, Version,
+    NodeDescription, NodeId, ResourceType, Version,
     fleet::{FirstRequest, Identity},
     session::{Answer, DeltaRequest, DeltaResponse, WorldRequest},
 };
@@ -23,6 +26,11 @@ use crate::{
 const MOST_IDENTITY_BYTES: usize = 256;
 /// The longest name of a resource, in bytes. Ours have tens; a position shows the name each time.
 const MOST_RESOURCE_NAME_BYTES: usize = 4096;
+/// The longest key and the longest value of a label, in bytes: the length that names may have
+/// elsewhere. Meshes put whole documents into `node.metadata`, which select nothing.
+const MOST_LABEL_BYTES: usize = 256;
+/// How many labels an Envoy may have. A selector names a few; each one is kept for every Envoy.
+const MOST_LABELS: usize = 64;
 /// The most of Envoy's words on a rejection that is kept, in bytes. Envoy quotes the whole faulty
 /// resource at times.
 const MOST_MESSAGE_BYTES: usize = 4096;
@@ -100,7 +108,10 @@ pub(super) fn identity(node: Option<&Node>) -> Result<Identity, Status> {
     };
     Ok(Identity {
         id: NodeId::new(&node.id),
-        cluster: node.cluster.clone(),
+        description: Arc::new(NodeDescription {
+            cluster: node.cluster.clone(),
+            labels: labels(node),
+        }),
         user_agent: shortened(
             format!("{} {version}", node.user_agent_name).trim(),
             MOST_IDENTITY_BYTES,
@@ -129,6 +140,26 @@ impl Asked {
             Self::World(request) => request.answer.as_ref(),
         }
     }
+}
+
+/// The texts at the top level of the metadata, as far as they may select Envoys: short ones, the
+/// first by their keys.
+fn labels(node: &Node) -> BTreeMap<String, String> {
+    let fields = node.metadata.iter().flat_map(|metadata| &metadata.fields);
+    let mut labels: BTreeMap<String, String> = fields
+        .filter_map(|(key, value)| match &value.kind {
+            Some(Kind::StringValue(text)) => Some((key, text)),
+            _ => None,
+        })
+        .filter(|(key, text)| key.len() <= MOST_LABEL_BYTES && text.len() <= MOST_LABEL_BYTES)
+        .filter(|(key, text)| !key.chars().chain(text.chars()).any(char::is_control))
+        .map(|(key, text)| (key.clone(), text.clone()))
+        .collect();
+    if let Some((surplus, _)) = labels.iter().nth(MOST_LABELS) {
+        let surplus = surplus.clone();
+        labels.split_off(&surplus);
+    }
+    labels
 }
 
 /// A request in this crate's terms; `None` if it is about a type that is not distributed, which is
@@ -250,6 +281,8 @@ fn content(resource: &crate::Resource, source: Option<&NestedSource>) -> Any {
 
 #[cfg(test)]
 mod tests {
+    use envoy_types::pb::google::protobuf::{Struct, Value};
+
     use super::*;
 
     #[test]
@@ -271,6 +304,35 @@ mod tests {
             assert!(identity_of(id, cluster).is_err(), "{id:?} {cluster:?}");
         }
         assert_eq!(identity_of("é 1", "c").unwrap().user_agent, "envoy [2J");
+    }
+
+    #[test]
+    fn it_reads_the_short_texts_of_the_metadata_as_labels() {
+        let kinds = [
+            ("region", Kind::StringValue("eu".to_owned())),
+            ("long", Kind::StringValue("x".repeat(MOST_LABEL_BYTES + 1))),
+            ("lines", Kind::StringValue("a\nb".to_owned())),
+            ("number", Kind::NumberValue(1.0)),
+        ];
+        let many = (0..MOST_LABELS)
+            .map(|number| (format!("z{number:03}"), Kind::StringValue(String::new())));
+        let kinds = kinds.map(|(key, kind)| (key.to_owned(), kind));
+        let fields = kinds
+            .into_iter()
+            .chain(many)
+            .map(|(key, kind)| (key, Value { kind: Some(kind) }))
+            .collect();
+        let node = Node {
+            id: "a".to_owned(),
+            cluster: "edge".to_owned(),
+            metadata: Some(Struct { fields }),
+            ..Node::default()
+        };
+        let description = identity(Some(&node)).unwrap().description;
+        assert_eq!(description.cluster, "edge");
+        assert_eq!(description.labels.len(), MOST_LABELS);
+        let first = description.labels.first_key_value().unwrap();
+        assert_eq!(first, (&"region".to_owned(), &"eu".to_owned()));
     }
 
     #[test]

@@ -25,8 +25,8 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming, transport::Channel};
 use xds::{
-    Distribution, Generation, Newcomers, NodeState, Publisher, Resource, ResourceType, ServeError,
-    Snapshot,
+    Assignments, Distribution, Generation, Newcomers, NodeState, Publisher, Resource, ResourceType,
+    ServeError, Snapshot,
 };
 
 /// How long anything may take before the test gives up.
@@ -149,7 +149,7 @@ impl Running {
 
     pub fn distribute(&self, connected: Arc<Snapshot>, newcomers: Newcomers) {
         self.publisher.distribute(Distribution {
-            connected,
+            connected: Assignments::Everyone(connected),
             newcomers,
             ack_deadline: self.ack_deadline,
         });

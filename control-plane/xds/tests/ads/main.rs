@@ -51,7 +51,7 @@ async fn it_delivers_what_is_published_and_knows_that_it_was_acknowledged() {
     let nodes = running.answers("1").await;
     assert_eq!(nodes.len(), 1);
     assert_eq!(nodes[0].id.as_str(), "one");
-    assert_eq!(nodes[0].cluster, "test");
+    assert_eq!(nodes[0].description.cluster, "test");
     assert_eq!(nodes[0].user_agent, "envoy 1.40.0");
     assert!(nodes[0].is_connected());
     assert_eq!(nodes[0].in_force, Some(generation("1")));

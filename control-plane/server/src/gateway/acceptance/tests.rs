@@ -37,6 +37,7 @@ struct Court {
     old: Option<Snapshot>,
     marks: Marks,
     envoys: Vec<NodeSummary>,
+    is_watched: bool,
 }
 
 impl Court {
@@ -44,7 +45,9 @@ impl Court {
         let began = Instant::now();
         let envoys = answers.iter().map(|(id, answer)| NodeSummary {
             id: NodeId::new(id),
+            description: Arc::default(),
             streams: 1,
+            since: began,
             desired: Some(Generation::new("new")),
             assigned_at: Some(began),
             answer: *answer,
@@ -61,6 +64,7 @@ impl Court {
             old: Some(generation("old")),
             marks: Marks::default(),
             envoys: envoys.collect(),
+            is_watched: false,
         }
     }
 
@@ -78,6 +82,7 @@ impl Court {
         let trial = Trial {
             snapshot: &self.new,
             began: self.began,
+            is_watched: self.is_watched,
             ack_deadline: ACK_DEADLINE,
             accepted: self.old.as_ref(),
             marks: &self.marks,
@@ -311,4 +316,14 @@ fn it_forgets_envoys_that_the_fleet_has_forgotten() {
         marks.crashed_with.len(),
     ];
     assert_eq!(left, [1; 4]);
+}
+
+#[test]
+fn it_gives_an_envoy_that_comes_back_while_it_is_watched_its_time_to_answer_again() {
+    let mut court = Court::new(&[("a", SILENCE)]).after(3 * ACK_DEADLINE);
+    court.envoy("a").since = court.began + 3 * ACK_DEADLINE;
+    assert_eq!(court.verdict(), Verdict::Unanswered);
+    court.is_watched = true;
+    let until = court.began + 4 * ACK_DEADLINE;
+    assert_eq!(court.verdict(), Verdict::Waiting { until });
 }

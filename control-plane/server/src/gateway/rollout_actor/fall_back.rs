@@ -1,8 +1,9 @@
-//! The way back from a generation that Envoys rejected.
+//! The way back from a generation that Envoys rejected or left unanswered, or that an operator
+//! ended.
 
 use std::sync::Arc;
 
-use store::{AuditEntry, Input, WithheldInput};
+use store::{Input, WithheldInput};
 use time::OffsetDateTime;
 use xds::{DeliveryState, NodeState, ResourceState, ResourceType, Snapshot};
 
@@ -11,11 +12,9 @@ use super::super::desired::{Desired, remade};
 use super::super::loosening::may_loosen;
 use super::super::state::{Rejection, Stage};
 use super::RolloutActor;
+use super::cause::Cause;
 use crate::aside;
 use crate::generation::{Built, Lists};
-
-/// The entry on the audit trail when Envoys reject a revision.
-const REJECTED: &str = "rejected by Envoy";
 
 impl RolloutActor {
     /// Takes the Envoys back to `good`, unless an Envoy runs the rejected generation, or one that
@@ -26,24 +25,25 @@ impl RolloutActor {
         &mut self,
         rejected: &Arc<Built>,
         good: Option<&Arc<Built>>,
-        nodes: &Rejections,
+        cause: &Cause,
     ) {
         let Some(good) = good else {
             let is_recorded = self.gateway.read().stage == Stage::Rejected;
             if !is_recorded {
-                self.record(rejected, nodes, false).await;
+                self.record(rejected, cause, false).await;
                 self.gateway.write().stage = Stage::Rejected;
             }
             return;
         };
-        let is_kept = self.has_to_stay(rejected, good, nodes);
+        let nodes = cause.rejections();
+        let is_kept = !cause.may_loosen() && self.has_to_stay(rejected, good, &nodes);
         if is_kept {
             // First of all, so that no newcomer gets it meanwhile.
             self.no_longer_accept(good);
             self.gateway.write().stage = Stage::Kept;
             self.hand_out(false);
         }
-        let reason = self.record(rejected, nodes, is_kept).await;
+        let reason = self.record(rejected, cause, is_kept).await;
         let to_blame = rejected.inputs_to_blame(good);
         let blames_module = to_blame.contains(&Input::Module(rejected.module.sha256.clone()));
         self.withhold(to_blame, &reason, is_kept).await;
@@ -55,7 +55,7 @@ impl RolloutActor {
             );
         } else {
             self.no_longer_accept(good);
-            for (node, resources) in nodes {
+            for (node, resources) in &nodes {
                 if resources.is_empty() {
                     let generation = rejected.generation().clone();
                     self.marks.crashed_with.insert(node.clone(), generation);
@@ -64,6 +64,7 @@ impl RolloutActor {
             self.unaccepted.clear();
             self.marks.late.clear();
             self.way_back = None;
+            self.waves = None;
             {
                 let mut state = self.gateway.write();
                 state.current = Arc::clone(good);
@@ -74,10 +75,16 @@ impl RolloutActor {
             self.desire_again(rejected, good, blames_module).await;
         }
         self.forget_accepted(rejected, good).await;
+        self.end_rollout(cause.ending(is_kept), &reason).await;
     }
 
     /// Whether an Envoy runs or may run something that `good` may allow more than.
-    fn has_to_stay(&self, rejected: &Arc<Built>, good: &Built, nodes: &Rejections) -> bool {
+    pub(super) fn has_to_stay(
+        &self,
+        rejected: &Arc<Built>,
+        good: &Built,
+        nodes: &Rejections,
+    ) -> bool {
         let envoys = self.gateway.publisher.nodes();
         // An Envoy that crashes has run it, too.
         let has_crashed = nodes.values().any(Vec::is_empty) && may_loosen(rejected, good);
@@ -120,29 +127,26 @@ impl RolloutActor {
         }
     }
 
-    /// Puts a rejection on record; tells the Envoys' words.
-    async fn record(&self, rejected: &Built, nodes: &Rejections, is_kept: bool) -> String {
-        let reason = words_of(nodes);
+    /// Puts on record why a generation is taken back; tells the reason in words.
+    async fn record(&self, rejected: &Built, cause: &Cause, is_kept: bool) -> String {
+        let entry = cause.to_entry(rejected);
+        let reason = entry.reason.clone();
         tracing::warn!(
             revision = rejected.revision.0,
             generation = %rejected.generation(),
             "{reason}"
         );
-        let entry = AuditEntry {
-            who: "control plane".to_owned(),
-            what: REJECTED.to_owned(),
-            revision: Some(rejected.revision),
-            origin: String::new(),
-            reason: reason.clone(),
-        };
         if let Err(error) = self.gateway.store.record(&entry).await {
-            tracing::error!(%error, "the rejection is not on the audit trail");
+            tracing::error!(%error, "the way back is not on the audit trail");
         }
+        let asked = self.waves.as_ref().filter(|waves| !waves.is_last());
+        let asked = asked.map(|waves| waves.reached().cloned().collect());
         self.gateway.write().rejection = Some(Rejection {
             revision: rejected.revision,
             generation: rejected.generation().clone(),
             at: OffsetDateTime::now_utc(),
-            nodes: nodes.clone(),
+            nodes: cause.rejections(),
+            asked,
             is_kept,
             is_counted: false,
             snapshot: Arc::clone(&rejected.snapshot),
@@ -235,38 +239,6 @@ fn take_lists_back(lists: &mut Lists, rejected: &Built, good: &Built, base: &Bui
     has_newer
 }
 
-/// The most bytes of Envoys' words on one rejection that are put on record: the words of two Envoys
-/// in full, and those of a hundred that say what Envoy mostly says. The trail is kept for ever.
-const MOST_WORDS: usize = 10_000;
-
-/// The words with which Envoys rejected a generation, as far as they are put on record.
-fn words_of(nodes: &Rejections) -> String {
-    let mut texts = nodes.iter().flat_map(|(node, resources)| {
-        let crash = resources
-            .is_empty()
-            .then(|| format!("Envoy `{node}` was lost twice within a minute of being sent it"));
-        let words = resources.iter().map(move |rejected| {
-            format!(
-                "Envoy `{node}`, {} `{}`: {}",
-                rejected.resource_type, rejected.name, rejected.message
-            )
-        });
-        crash.into_iter().chain(words)
-    });
-    let mut words = texts.next().unwrap_or_default();
-    while let Some(text) = texts.next() {
-        if words.len() + text.len() > MOST_WORDS {
-            let left_out = 1 + texts.count();
-            return format!(
-                "{words}; {left_out} more rejections are left out here: `GET /api/v1/nodes` shows \
-                 them until the next change"
-            );
-        }
-        words = format!("{words}; {text}");
-    }
-    words
-}
-
 /// Whether an Envoy may run a part of a generation that decides about calls. One that is away for
 /// the moment runs on with what it has.
 pub(super) fn is_run(envoys: &[NodeState], generation: &Snapshot, good: &Snapshot) -> bool {
@@ -289,37 +261,4 @@ fn has_content_of(resource: &ResourceState, generation: &Snapshot, good: &Snapsh
         _ => resource.acked == theirs || resource.sent == theirs,
     };
     theirs != version(good) && is_out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gateway::RejectedResource;
-    use xds::NodeId;
-
-    fn rejected_by(count: usize, words: &str) -> Rejections {
-        let resource = RejectedResource {
-            resource_type: ResourceType::Listener,
-            name: "mcp".into(),
-            message: words.to_owned(),
-        };
-        (0..count)
-            .map(|number| (NodeId::new(&format!("{number:04}")), vec![resource.clone()]))
-            .collect()
-    }
-
-    #[test]
-    fn it_puts_so_many_words_on_record_and_says_what_is_left_out() {
-        assert_eq!(
-            words_of(&rejected_by(2, "no")),
-            "Envoy `0000`, listener `mcp`: no; Envoy `0001`, listener `mcp`: no"
-        );
-        for (count, words) in [(2_000, "port in use"), (20, &*"x".repeat(4096))] {
-            let recorded = words_of(&rejected_by(count, words));
-            assert!(recorded.len() < 2 * MOST_WORDS, "{} bytes", recorded.len());
-            let shown = recorded.matches("Envoy `").count();
-            let left_out = format!("; {} more rejections are left out", count - shown);
-            assert!(shown > 0 && recorded.contains(&left_out), "{recorded}");
-        }
-    }
 }

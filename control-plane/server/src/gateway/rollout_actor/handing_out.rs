@@ -1,29 +1,51 @@
 //! Hands generations out: to the Envoys that are connected, and to those that come.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use xds::Distribution;
+use xds::{Assignments, Distribution, Newcomers, NodeId, Snapshot};
 
 use super::super::state::{Stage, State};
+use super::super::waves::{Waves, selector};
 use super::RolloutActor;
 use super::newcomers::{Situation, newcomers};
+use super::way_back::WayBack;
+use crate::generation::Built;
 
 impl RolloutActor {
     /// Tells the publisher who is to have what; the connected ones too, if they are to have
     /// something else.
     pub(super) fn hand_out(&self, with_connected: bool) {
         let publisher = &self.gateway.publisher;
-        let (current, newcomers) = {
+        let (current, stage) = {
             let state = self.gateway.read();
-            let has_judge = with_connected && state.stage == Stage::Open && self.has_connected();
-            let newcomers = newcomers(&self.situation(&state, has_judge));
-            (Arc::clone(&state.current), newcomers)
+            (Arc::clone(&state.current), state.stage)
+        };
+        let in_a_wave = match (&self.waves, &self.way_back) {
+            (Some(waves), Some(way_back))
+                if matches!(stage, Stage::Open | Stage::Kept) && !waves.is_last() =>
+            {
+                Some((waves, way_back))
+            }
+            _ => None,
+        };
+        let newcomers = match in_a_wave {
+            Some((waves, way_back)) => self.newcomers_of_a_wave(&current, waves, way_back),
+            None => {
+                let has_judge = with_connected && stage == Stage::Open && self.has_connected();
+                self.newcomers(has_judge)
+            }
         };
         if !with_connected {
             return publisher.offer(newcomers);
         }
         publisher.distribute(Distribution {
-            connected: Arc::clone(&current.snapshot),
+            connected: match in_a_wave {
+                Some((waves, way_back)) => {
+                    Assignments::ByNode(self.table(&current, waves, way_back))
+                }
+                None => Assignments::Everyone(Arc::clone(&current.snapshot)),
+            },
             newcomers,
             ack_deadline: current.document.rollout.ack_deadline.duration(),
         });
@@ -31,11 +53,59 @@ impl RolloutActor {
 
     /// Says what newcomers get, if that has changed with whether an Envoy is judging.
     pub(super) fn offer(&self, has_judge: bool) {
-        let newcomers = newcomers(&self.situation(&self.gateway.read(), has_judge));
-        self.gateway.publisher.offer(newcomers);
+        self.gateway.publisher.offer(self.newcomers(has_judge));
     }
 
-    fn has_connected(&self) -> bool {
+    fn newcomers(&self, has_judge: bool) -> Newcomers {
+        let state = self.gateway.read();
+        let newcomers = newcomers(&self.situation(&state, has_judge));
+        match &self.waves {
+            // In the last wave those that have it keep it.
+            Some(waves) => Newcomers {
+                by_node: members(&state.current, waves),
+                ..newcomers
+            },
+            None => newcomers,
+        }
+    }
+
+    /// The newcomers in a wave before the last one: whoever has the generation in hand, or belongs
+    /// to a group whose wave is over, gets that; the others get the accepted one, unless they may
+    /// run a stricter one.
+    fn newcomers_of_a_wave(&self, current: &Built, waves: &Waves, way_back: &WayBack) -> Newcomers {
+        let groups = &current.document.rollout.groups;
+        let promoted = waves.promoted_groups().filter_map(|name| groups.get(name));
+        let may_run_stricter = self.may_run_stricter || way_back.may_allow_more_than_unaccepted;
+        Newcomers {
+            by_node: members(current, waves),
+            by_group: promoted
+                .map(|group| (selector(group), Arc::clone(&current.snapshot)))
+                .collect(),
+            first: None,
+            others: (!may_run_stricter).then(|| Arc::clone(&way_back.snapshot)),
+        }
+    }
+
+    /// The assignments in a wave before the last one. Envoys that run neither the generation in
+    /// hand nor the accepted one keep what they have: going back might allow more.
+    fn table(
+        &self,
+        current: &Built,
+        waves: &Waves,
+        way_back: &WayBack,
+    ) -> BTreeMap<NodeId, Arc<Snapshot>> {
+        let accepted = way_back.snapshot.generation();
+        let envoys = self.gateway.publisher.summaries();
+        let unchanged = envoys
+            .into_iter()
+            .filter(|envoy| envoy.desired.as_ref() == Some(accepted))
+            .map(|envoy| (envoy.id, Arc::clone(&way_back.snapshot)));
+        let mut table: BTreeMap<_, _> = unchanged.collect();
+        table.extend(members(current, waves));
+        table
+    }
+
+    pub(super) fn has_connected(&self) -> bool {
         self.gateway
             .publisher
             .summaries()
@@ -51,8 +121,17 @@ impl RolloutActor {
             accepted: way_back.map(|way_back| &way_back.snapshot).or(accepted),
             stage: state.stage,
             has_judge,
+            has_passed: self.waves.as_ref().is_some_and(Waves::has_passed),
             accepted_may_allow_more: self.may_run_stricter
-                || way_back.is_some_and(|way_back| way_back.may_allow_more),
+                || way_back.is_some_and(WayBack::may_allow_more),
         }
     }
+}
+
+/// Every Envoy that has been given the generation in hand as a member of a wave, with that.
+fn members(current: &Built, waves: &Waves) -> BTreeMap<NodeId, Arc<Snapshot>> {
+    let reached = waves.reached().cloned();
+    reached
+        .map(|id| (id, Arc::clone(&current.snapshot)))
+        .collect()
 }

@@ -2,62 +2,127 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
-use xds::NodeId;
+use xds::{NodeId, Tally};
 
-use super::super::acceptance::{EnvoyVerdict, Judgement, Rejections, Trial, Verdict, judge};
+use super::super::acceptance::{
+    EnvoyVerdict, Judgement, Outcome, Rejections, Trial, Verdict, judge,
+};
+use super::super::rollouts::RolloutState;
 use super::super::state::Stage;
+use super::super::waves::Waves;
 use super::RolloutActor;
+use super::cause::Cause;
 use crate::generation::Built;
+
+/// A judgement, and what follows from it for those who wait.
+pub(super) struct Look {
+    pub(super) judgement: Judgement,
+    /// The outcome that the change's author may be told; nothing while there is something to wait
+    /// for.
+    pub(super) outcome: Option<Outcome>,
+    /// When to look again, even if nobody says anything.
+    pub(super) wake: Option<Instant>,
+    /// Whether later changes wait for this rollout.
+    pub(super) holds: bool,
+}
+
+impl Look {
+    fn of(judgement: Judgement) -> Self {
+        match judgement.verdict {
+            Verdict::Waiting { until } => Self {
+                judgement,
+                outcome: None,
+                wake: Some(until),
+                holds: false,
+            },
+            _ => {
+                let outcome = judgement.outcome();
+                Self::told(judgement, outcome, None, false)
+            }
+        }
+    }
+
+    /// A judgement of which the change's author may be told.
+    pub(super) fn told(
+        judgement: Judgement,
+        outcome: Outcome,
+        wake: Option<Instant>,
+        holds: bool,
+    ) -> Self {
+        Self {
+            judgement,
+            outcome: Some(outcome),
+            wake,
+            holds,
+        }
+    }
+}
 
 impl RolloutActor {
     /// Judges the generation in hand and acts on the judgement.
-    pub(super) async fn judge_now(&mut self, stop: &watch::Receiver<bool>) -> Judgement {
+    pub(super) async fn look(&mut self, stop: &watch::Receiver<bool>) -> Look {
         self.gateway.store_rejections().await;
-        if let Some(judgement) = self.without_a_look() {
-            return judgement;
+        loop {
+            let (current, accepted, stage) = {
+                let state = self.gateway.read();
+                let current = Arc::clone(&state.current);
+                (current, state.accepted.clone(), state.stage)
+            };
+            if stage == Stage::Open && !*stop.borrow() {
+                self.begin_wave(&current).await;
+            }
+            let by_counts = self.without_a_look();
+            let is_by_counts = by_counts.is_some();
+            let judgement =
+                by_counts.unwrap_or_else(|| self.judge_all(&current, accepted.as_deref()));
+            if *stop.borrow() {
+                // The Envoys that are gone may have gone because of that.
+                return Look::of(judgement);
+            }
+            match (stage, judgement.verdict) {
+                (Stage::Open, Verdict::Rejected) => {
+                    let cause = Cause::Rejected(judgement.rejections.clone());
+                    self.fall_back(&current, accepted.as_ref(), &cause).await;
+                }
+                (Stage::Open, _) if self.waves.is_some() => {
+                    match self.follow(&current, judgement).await {
+                        Some(look) => return look,
+                        None => continue,
+                    }
+                }
+                _ if is_by_counts => {}
+                (Stage::Open | Stage::Rejected, Verdict::Accepted | Verdict::Standing) => {
+                    // Where it was rejected there was nothing to go back to, and an Envoy has taken
+                    // it after all.
+                    self.accept(&current, &judgement).await;
+                }
+                (Stage::Open, _) => self.offer(judgement.has_judge()),
+                (Stage::Accepted, Verdict::Rejected) if !self.earlier.is_empty() => {
+                    let earlier = self.earlier.first().cloned();
+                    let cause = Cause::Rejected(judgement.rejections.clone());
+                    self.fall_back(&current, earlier.as_ref(), &cause).await;
+                }
+                (Stage::Accepted, _) => self.hear_the_late(&current),
+                (Stage::Rejected | Stage::Kept, _) => {}
+            }
+            return Look::of(judgement);
         }
-        let (current, accepted, stage) = {
-            let state = self.gateway.read();
-            let current = Arc::clone(&state.current);
-            (current, state.accepted.clone(), state.stage)
-        };
+    }
+
+    fn judge_all(&self, current: &Built, accepted: Option<&Built>) -> Judgement {
         let trial = Trial {
             snapshot: &current.snapshot,
             began: self.began,
             ack_deadline: current.document.rollout.ack_deadline.duration(),
-            accepted: accepted.as_ref().map(|accepted| &*accepted.snapshot),
+            is_watched: self.waves.as_ref().is_some_and(Waves::has_passed),
+            accepted: accepted.map(|accepted| &*accepted.snapshot),
             marks: &self.marks,
         };
         let publisher = &self.gateway.publisher;
-        let judgement = judge(&trial, &publisher.summaries(), publisher.clock().now());
-        if *stop.borrow() {
-            // The Envoys that are gone may have gone because of that.
-            return judgement;
-        }
-        let earlier = self.earlier.first().cloned();
-        match (stage, judgement.verdict) {
-            (Stage::Open, Verdict::Accepted | Verdict::Standing) => {
-                self.accept(&current, &judgement).await;
-            }
-            (Stage::Open, Verdict::Rejected) => {
-                self.fall_back(&current, accepted.as_ref(), &judgement.rejections)
-                    .await;
-            }
-            (Stage::Open, _) => self.offer(judgement.has_judge()),
-            (Stage::Rejected, Verdict::Accepted | Verdict::Standing) => {
-                // There was nothing to go back to, and an Envoy has taken it after all.
-                self.accept(&current, &judgement).await;
-            }
-            (Stage::Accepted, Verdict::Rejected) if earlier.is_some() => {
-                self.fall_back(&current, earlier.as_ref(), &judgement.rejections)
-                    .await;
-            }
-            (Stage::Accepted, _) => self.hear_the_late(&current),
-            (Stage::Rejected | Stage::Kept, _) => {}
-        }
-        judgement
+        judge(&trial, &publisher.summaries(), publisher.clock().now())
     }
 
     /// The judgement where counts are enough to know it: a look at every Envoy for each answer
@@ -85,6 +150,9 @@ impl RolloutActor {
             {
                 Verdict::Waiting { until }
             }
+            Stage::Open if says_nothing_new && self.is_watched() && has_all_answers(tally) => {
+                Verdict::Accepted
+            }
             Stage::Accepted if says_nothing_new || (self.marks.late.is_empty() && !has_crashes) => {
                 self.hear_the_late(&current);
                 Verdict::Accepted
@@ -99,6 +167,14 @@ impl RolloutActor {
             rejections: Rejections::new(),
             unanswered: BTreeSet::new(),
         })
+    }
+
+    /// Whether the wave in hand is watched, so that only a rejection matters.
+    fn is_watched(&self) -> bool {
+        let now = self.gateway.publisher.clock().now();
+        self.waves
+            .as_ref()
+            .is_some_and(|waves| waves.is_watched(now))
     }
 
     /// How many Envoys have not answered that may be broken in themselves.
@@ -120,7 +196,7 @@ impl RolloutActor {
     }
 
     /// Makes a generation the accepted one, and gives it to everyone.
-    async fn accept(&mut self, built: &Arc<Built>, judgement: &Judgement) {
+    pub(super) async fn accept(&mut self, built: &Arc<Built>, judgement: &Judgement) {
         // What is shown as accepted is what a restart will serve.
         if let Err(error) = self.gateway.store.add_accepted(&built.to_accepted()).await {
             tracing::error!(%error, "the accepted generation is not stored; after a restart an \
@@ -150,9 +226,16 @@ impl RolloutActor {
                 self.marks.broken.remove(&id);
             }
         }
+        self.waves = None;
         self.hand_out(true);
+        self.end_rollout(RolloutState::Accepted, "").await;
         if is_operators {
             self.release_withheld().await;
         }
     }
+}
+
+/// Whether every Envoy that is to have a generation has acknowledged it.
+fn has_all_answers(tally: Tally) -> bool {
+    tally.acknowledged > 0 && tally.waiting == 0 && tally.rejected == 0
 }

@@ -19,6 +19,8 @@ pub(super) struct Situation<'a> {
     pub(super) stage: Stage,
     /// Whether a connected Envoy is still looking at `current`, within its deadline.
     pub(super) has_judge: bool,
+    /// Whether every Envoy acknowledged `current`, and they are watched now.
+    pub(super) has_passed: bool,
     /// Whether `accepted` may allow what `current` refuses.
     pub(super) accepted_may_allow_more: bool,
 }
@@ -37,12 +39,14 @@ pub(super) fn newcomers(situation: &Situation<'_>) -> Newcomers {
         Stage::Kept => Newcomers::default(),
         _ if accepted.generation() == current.generation() => Newcomers::all(Arc::clone(current)),
         Stage::Rejected => Newcomers {
-            first: None,
             others,
+            ..Newcomers::default()
         },
+        Stage::Open if situation.has_passed => Newcomers::all(Arc::clone(current)),
         Stage::Open => Newcomers {
             first: (!situation.has_judge).then(|| Arc::clone(current)),
             others,
+            ..Newcomers::default()
         },
     }
 }
@@ -59,12 +63,22 @@ mod tests {
 
     /// Tells what the first newcomer gets, and the second.
     fn get(stage: Stage, has_judge: bool, accepted_may_allow_more: bool) -> (String, String) {
+        get_of(stage, has_judge, false, accepted_may_allow_more)
+    }
+
+    fn get_of(
+        stage: Stage,
+        has_judge: bool,
+        has_passed: bool,
+        accepted_may_allow_more: bool,
+    ) -> (String, String) {
         let (current, accepted) = (snapshot("new"), snapshot("old"));
         let newcomers = newcomers(&Situation {
             current: &current,
             accepted: Some(&accepted),
             stage,
             has_judge,
+            has_passed,
             accepted_may_allow_more,
         });
         let name = |snapshot: Option<&Arc<Snapshot>>| {
@@ -72,7 +86,7 @@ mod tests {
                 snapshot.generation().to_string()
             })
         };
-        let Newcomers { first, others } = newcomers;
+        let Newcomers { first, others, .. } = newcomers;
         (
             name(first.as_ref().or(others.as_ref())),
             name(others.as_ref()),
@@ -97,6 +111,14 @@ mod tests {
     }
 
     #[test]
+    fn it_gives_newcomers_what_every_envoy_has_acknowledged_and_is_watched_with() {
+        for allows_more in [false, true] {
+            let given = get_of(Stage::Open, true, true, allows_more);
+            assert_eq!(given, ("new".to_owned(), "new".to_owned()));
+        }
+    }
+
+    #[test]
     fn it_gives_everyone_the_first_generation_there_is() {
         let current = snapshot("new");
         for stage in [Stage::Open, Stage::Rejected] {
@@ -105,6 +127,7 @@ mod tests {
                 accepted: None,
                 stage,
                 has_judge: true,
+                has_passed: false,
                 accepted_may_allow_more: false,
             });
             assert_eq!(given, Newcomers::all(Arc::clone(&current)));

@@ -1,0 +1,51 @@
+//! Finds the names that an author may have meant by one that is not there.
+
+/// Longer names are not compared: the work grows with the product of the lengths.
+const LONGEST_COMPARED: usize = 64;
+/// Names less alike than this, from 0 to 1, are other names: `read` and `write` have 0.4, one wrong
+/// letter in six 0.83.
+const NEAR_ENOUGH: f64 = 0.6;
+/// More names than this are a list to read, not a hint.
+const MOST_NEAR: usize = 3;
+
+/// The names that are spelt most like `name`, the nearest first.
+#[must_use]
+pub fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let wanted = name.replace('*', "").to_lowercase();
+    if wanted.is_empty() || wanted.len() > LONGEST_COMPARED {
+        return Vec::new();
+    }
+    let mut near: Vec<(f64, &str)> = known
+        .filter(|known| known.len() <= 2 * wanted.len())
+        .map(|known| {
+            let alike = strsim::normalized_damerau_levenshtein(&wanted, &known.to_lowercase());
+            (alike, known)
+        })
+        .filter(|(alike, _)| *alike >= NEAR_ENOUGH)
+        .collect();
+    near.sort_by(|(one, a), (other, b)| other.total_cmp(one).then_with(|| a.cmp(b)));
+    near.dedup_by(|(_, a), (_, b)| a == b);
+    near.truncate(MOST_NEAR);
+    near.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_finds_the_names_that_are_spelt_most_alike() {
+        let known = ["execute_query", "execute_spark_sql", "list_tables", "query"];
+        for (wrong, near) in [
+            ("execut_query", vec!["execute_query"]),
+            ("Execute_Query", vec!["execute_query"]),
+            ("list_table*", vec!["list_tables"]),
+            ("qurey", vec!["query"]),
+            ("drop_database", vec![]),
+            ("*", vec![]),
+        ] {
+            assert_eq!(near_names(wrong, known.into_iter()), near, "{wrong}");
+        }
+        assert_eq!(near_names(&"x".repeat(65), known.into_iter()), [""; 0]);
+    }
+}

@@ -1,0 +1,313 @@
+//! Rollouts in waves, as operators see and steer them.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use store::{RevisionNumber, StoredRollout, StoredWave};
+use thiserror::Error;
+use time::OffsetDateTime;
+use tokio::sync::oneshot;
+use utoipa::ToSchema;
+use xds::{Generation, NodeId};
+
+use super::Gateway;
+use super::author::Author;
+
+/// How many rollouts that have ended are shown; the store keeps as many.
+const MOST_ENDED: usize = 100;
+
+/// A rollout that has several waves, or one that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// Its name: the revision and the beginning of the generation's name.
+    pub id: String,
+    /// The revision that is rolled out.
+    pub revision: RevisionNumber,
+    /// The generation that is rolled out.
+    pub generation: Generation,
+    /// How far the rollout is.
+    pub state: RolloutState,
+    /// Whether an operator has paused it.
+    pub is_paused: bool,
+    /// The position of the wave in hand, from 0.
+    pub wave: usize,
+    /// Its waves, the last of which reaches everyone.
+    pub waves: Vec<RolloutWave>,
+    /// When the wave in hand has been watched for long enough; nothing while its Envoys have not
+    /// all acknowledged.
+    pub soak_until: Option<OffsetDateTime>,
+    /// The time at which it began.
+    pub began_at: OffsetDateTime,
+    /// When it ended; nothing while it goes on.
+    pub ended_at: Option<OffsetDateTime>,
+    /// Why it was taken back; empty if it was not.
+    pub reason: String,
+}
+
+/// A wave of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutWave {
+    /// Its reach as the document says it.
+    pub reach: String,
+    /// How long it is watched, in milliseconds.
+    pub soak_ms: u64,
+    /// The Envoys that it has given the generation to.
+    pub nodes: BTreeSet<NodeId>,
+}
+
+/// How a rollout stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RolloutState {
+    /// No Envoy is connected that the wave in hand could reach.
+    WaitingForEnvoys,
+    /// The wave in hand has not been acknowledged by all its Envoys.
+    RollingOut,
+    /// The Envoys of the wave in hand have acknowledged, and are watched.
+    Soaking,
+    /// Every wave has acknowledged it.
+    Accepted,
+    /// Its Envoys have gone back to the generation before it.
+    TakenBack,
+    /// It was rejected, and Envoys that run it keep it until an operator decides: going back would
+    /// allow more.
+    Kept,
+    /// An operator ended it, and its Envoys have gone back.
+    Aborted,
+    /// A later change took its place.
+    Superseded,
+}
+
+impl Rollout {
+    /// The name of the rollout of a generation. A generation is rolled out again only with another
+    /// revision, so the two tell rollouts apart; they are the same after every restart.
+    pub(super) fn id_of(revision: RevisionNumber, generation: &Generation) -> String {
+        let name = generation.as_str();
+        let beginning = name.get(..8).unwrap_or(name);
+        format!("{revision}-{beginning}")
+    }
+
+    /// Whether it goes on.
+    #[must_use]
+    pub fn is_going_on(&self) -> bool {
+        self.ended_at.is_none()
+    }
+
+    /// The form in which the store keeps it.
+    pub(super) fn to_stored(&self) -> StoredRollout {
+        let waves = self.waves.iter().map(|wave| StoredWave {
+            reach: wave.reach.clone(),
+            soak_ms: wave.soak_ms,
+            nodes: wave
+                .nodes
+                .iter()
+                .map(|node| node.as_str().to_owned())
+                .collect(),
+        });
+        let state = serde_json::to_value(self.state).ok();
+        let state = state.and_then(|state| Some(state.as_str()?.to_owned()));
+        StoredRollout {
+            id: self.id.clone(),
+            revision: self.revision,
+            generation: self.generation.as_str().to_owned(),
+            wave: u32::try_from(self.wave).unwrap_or(u32::MAX),
+            state: state.unwrap_or_default(),
+            is_paused: self.is_paused,
+            reason: self.reason.clone(),
+            began_at: self.began_at,
+            ended_at: self.ended_at,
+            waves: waves.collect(),
+        }
+    }
+
+    /// A rollout as it was stored. One whose state this version does not know counts as superseded.
+    pub(super) fn from_stored(stored: StoredRollout) -> Self {
+        let waves = stored.waves.into_iter().map(|wave| RolloutWave {
+            reach: wave.reach,
+            soak_ms: wave.soak_ms,
+            nodes: wave.nodes.iter().map(|node| NodeId::new(node)).collect(),
+        });
+        let state = serde_json::from_value(stored.state.into());
+        Self {
+            id: stored.id,
+            revision: stored.revision,
+            generation: Generation::new(&stored.generation),
+            state: state.unwrap_or(RolloutState::Superseded),
+            is_paused: stored.is_paused,
+            wave: usize::try_from(stored.wave).unwrap_or(usize::MAX),
+            waves: waves.collect(),
+            soak_until: None,
+            began_at: stored.began_at,
+            ended_at: stored.ended_at,
+            reason: stored.reason,
+        }
+    }
+}
+
+/// The rollouts that are shown, the newest first: the one that goes on, and the last that ended.
+#[derive(Debug, Clone, Default)]
+pub struct Rollouts(VecDeque<Rollout>);
+
+impl Rollouts {
+    pub(super) fn new(rollouts: impl IntoIterator<Item = Rollout>) -> Self {
+        Self(rollouts.into_iter().collect())
+    }
+
+    /// Every rollout, the newest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Rollout> {
+        self.0.iter()
+    }
+
+    /// The rollout of that name.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Rollout> {
+        self.iter().find(|rollout| rollout.id == id)
+    }
+
+    /// The rollout that goes on, if one does.
+    #[must_use]
+    pub fn in_hand(&self) -> Option<&Rollout> {
+        self.0.front().filter(|rollout| rollout.is_going_on())
+    }
+
+    pub(super) fn in_hand_mut(&mut self) -> Option<&mut Rollout> {
+        self.0.front_mut().filter(|rollout| rollout.is_going_on())
+    }
+
+    /// Puts a rollout that begins in front of the others.
+    pub(super) fn begin(&mut self, rollout: Rollout) {
+        self.0.retain(|other| other.id != rollout.id);
+        self.0.push_front(rollout);
+        self.0.truncate(MOST_ENDED + 1);
+    }
+}
+
+/// A wish of an operator about a rollout that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutVerb {
+    /// No wave is to end by itself.
+    Pause,
+    /// Waves are to end by themselves again.
+    Resume,
+    /// The wave in hand is to end as soon as its Envoys have acknowledged.
+    Promote,
+    /// Its Envoys are to go back.
+    Abort {
+        /// Whether they may go back although that allows more.
+        may_loosen: bool,
+    },
+}
+
+/// Why a rollout does not do what an operator wants.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SteerError {
+    /// There is no rollout of that name.
+    #[error(
+        "there is no rollout `{0}`: `GET /api/v1/rollouts` lists them, as far as they have several \
+         waves or a soak"
+    )]
+    Unknown(String),
+    /// The rollout has ended already.
+    #[error("the rollout `{0}` has ended: nothing is left to steer")]
+    Ended(String),
+    /// Going back would allow what Envoys refuse now.
+    #[error(
+        "going back would allow what revision {revision}, or one before it that Envoys run, \
+         refuses: send `{{\"allow_loosening\": true}}` if it is to"
+    )]
+    WouldLoosen {
+        /// The revision that is rolled out.
+        revision: RevisionNumber,
+    },
+    /// The control plane ends.
+    #[error("the control plane ends; its next start goes on with the rollout")]
+    Ending,
+}
+
+/// A verb that waits for the actor.
+#[derive(Debug)]
+pub(super) struct SteerRequest {
+    pub(super) id: String,
+    pub(super) verb: RolloutVerb,
+    pub(super) author: Author,
+    pub(super) answer: oneshot::Sender<Result<(), SteerError>>,
+}
+
+impl Gateway {
+    /// Has a rollout do what an operator wants, and tells how it stands then.
+    ///
+    /// # Errors
+    /// When there is no such rollout, it has ended, or it must not do that by itself.
+    pub async fn steer(
+        &self,
+        id: &str,
+        verb: RolloutVerb,
+        author: Author,
+    ) -> Result<Rollout, SteerError> {
+        let (answer, done) = oneshot::channel();
+        self.write().steering.push(SteerRequest {
+            id: id.to_owned(),
+            verb,
+            author,
+            answer,
+        });
+        self.steered.notify_one();
+        // The actor answers nothing any more once the process ends.
+        done.await.map_err(|_| SteerError::Ending)??;
+        let state = self.read();
+        let rollout = state.rollouts.get(id).cloned();
+        rollout.ok_or_else(|| SteerError::Unknown(id.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollout(revision: u64) -> Rollout {
+        let generation = Generation::new("0123456789abcdef");
+        let at = OffsetDateTime::UNIX_EPOCH;
+        Rollout {
+            id: Rollout::id_of(RevisionNumber(revision), &generation),
+            revision: RevisionNumber(revision),
+            generation,
+            state: RolloutState::TakenBack,
+            is_paused: true,
+            wave: 1,
+            waves: vec![RolloutWave {
+                reach: "25%".to_owned(),
+                soak_ms: 1_000,
+                nodes: [NodeId::new("a")].into(),
+            }],
+            soak_until: None,
+            began_at: at,
+            ended_at: Some(at),
+            reason: "why".to_owned(),
+        }
+    }
+
+    #[test]
+    fn it_is_the_same_after_it_was_stored() {
+        let rollout = rollout(7);
+        assert_eq!(rollout.id, "7-01234567");
+        assert_eq!(rollout.to_stored().state, "taken_back");
+        assert_eq!(Rollout::from_stored(rollout.to_stored()), rollout);
+    }
+
+    #[test]
+    fn it_shows_the_one_that_goes_on_and_the_last_hundred_that_have_ended() {
+        let mut rollouts = Rollouts::default();
+        for revision in 1..=150 {
+            rollouts.begin(rollout(revision));
+        }
+        assert_eq!(rollouts.in_hand(), None);
+        rollouts.begin(Rollout {
+            ended_at: None,
+            ..rollout(151)
+        });
+        assert_eq!(rollouts.in_hand().unwrap().revision.0, 151);
+        let shown: Vec<u64> = rollouts.iter().map(|rollout| rollout.revision.0).collect();
+        assert_eq!(shown, (51..=151).rev().collect::<Vec<_>>());
+        assert!(rollouts.get("51-01234567").is_some() && rollouts.get("50-01234567").is_none());
+    }
+}

@@ -1,0 +1,122 @@
+//! Goes on with the rollout that an earlier process had in hand, or ends it.
+//!
+//! It goes on if it can be made again as the very generation that Envoys were given: with the waves
+//! that had begun, the last of which is judged and watched anew. Otherwise the newest revision is
+//! rolled out from its first wave, as after every start.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use store::{ConfigStore, Input, RevisionNumber, StoreError, WithheldInput};
+use time::OffsetDateTime;
+
+use super::remade;
+use crate::envoy::ModuleFile;
+use crate::gateway::rollouts::{Rollout, RolloutState, Rollouts};
+use crate::gateway::waves::Waves;
+use crate::generation::{Built, Lists};
+
+/// A rollout to go on with.
+pub(super) struct Resumed {
+    pub(super) built: Arc<Built>,
+    pub(super) waves: Waves,
+}
+
+/// The generations before and after the rollout, and what was taken back.
+pub(super) struct Known<'a> {
+    pub(super) good: &'a Built,
+    pub(super) withheld: &'a BTreeSet<Input>,
+    pub(super) kept: &'a [WithheldInput],
+    /// The generation of the newest revision.
+    pub(super) head: &'a Built,
+}
+
+/// The rollouts that are stored.
+pub(super) async fn stored(store: &dyn ConfigStore) -> Result<Rollouts, StoreError> {
+    let rollouts = store.rollouts().await?;
+    Ok(Rollouts::new(
+        rollouts.into_iter().map(Rollout::from_stored),
+    ))
+}
+
+/// The rollout to go on with, if there is one.
+pub(super) async fn in_hand(
+    store: &dyn ConfigStore,
+    rollouts: &Rollouts,
+    known: &Known<'_>,
+    lists: &Lists,
+    module: &ModuleFile,
+) -> Result<Option<Resumed>, StoreError> {
+    let Some(rollout) = rollouts.in_hand() else {
+        return Ok(None);
+    };
+    let is_over = *known.good.generation() == rollout.generation
+        || ending(rollout.revision, known.withheld, known.kept).is_some();
+    if is_over {
+        return Ok(None);
+    }
+    // A later revision may have brought endpoints alone.
+    let number = if *known.head.generation() == rollout.generation {
+        known.head.revision
+    } else {
+        rollout.revision
+    };
+    let Some(revision) = store.revision(number).await? else {
+        return Ok(None);
+    };
+    let Ok(built) = remade(&revision, lists, module) else {
+        return Ok(None);
+    };
+    let Some(waves) = Waves::of(&built.document.rollout) else {
+        return Ok(None);
+    };
+    if *built.generation() != rollout.generation {
+        return Ok(None);
+    }
+    let nodes = rollout.waves.iter().map(|wave| wave.nodes.clone());
+    let waves = waves.resumed(rollout.wave, nodes, rollout.is_paused);
+    tracing::info!(
+        revision = rollout.revision.0,
+        newest_revision = known.head.revision.0,
+        "the rollout goes on"
+    );
+    Ok(Some(Resumed {
+        built: Arc::new(built),
+        waves,
+    }))
+}
+
+/// Ends the rollout in hand, which does not go on, as it would have ended if the earlier process
+/// had lived on.
+pub(super) async fn end(
+    store: &dyn ConfigStore,
+    rollouts: &mut Rollouts,
+    good: Option<&Built>,
+    withheld: &BTreeSet<Input>,
+    kept: &[WithheldInput],
+) -> Result<(), StoreError> {
+    let Some(rollout) = rollouts.in_hand_mut() else {
+        return Ok(());
+    };
+    rollout.state = if good.is_some_and(|good| *good.generation() == rollout.generation) {
+        RolloutState::Accepted
+    } else {
+        ending(rollout.revision, withheld, kept).unwrap_or(RolloutState::Superseded)
+    };
+    rollout.ended_at = Some(OffsetDateTime::now_utc());
+    store.put_rollout(&rollout.to_stored()).await
+}
+
+/// How the rollout of a revision ended that was taken back, as far as that is stored.
+fn ending(
+    revision: RevisionNumber,
+    withheld: &BTreeSet<Input>,
+    kept: &[WithheldInput],
+) -> Option<RolloutState> {
+    let input = Input::Revision(revision);
+    if withheld.contains(&input) {
+        return Some(RolloutState::TakenBack);
+    }
+    let is_kept = kept.iter().any(|kept| kept.input == input);
+    is_kept.then_some(RolloutState::Kept)
+}
