@@ -1,16 +1,22 @@
 //! Checks a document beyond its types: references, uniqueness, and what the product can do today.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Display;
 use std::ops::Deref;
 
-use crate::document::{GatewayDocument, Listener, Rule, Server};
-use crate::names::{Selector, ServerName};
+use crate::document::{GatewayDocument, Rule};
+use crate::names::Selector;
 use crate::problem::{Pointer, Problem, Problems};
 use crate::span::Span;
 
+mod clusters;
+mod cors;
+mod listeners;
 mod rollout;
+mod routes;
 mod today;
+mod upstream;
 
 /// A document in which nothing is wrong by itself. Only [`CheckedDocument::new`] makes one, so that
 /// whoever is given one need not check it again.
@@ -49,155 +55,37 @@ impl Deref for CheckedDocument {
 fn find_problems(document: &GatewayDocument) -> Vec<Problem> {
     let root = Pointer::default();
     let mut problems = Problems::default();
-    listeners(document, &root.at("listeners"), &mut problems);
+    listeners::check(document, &root.at("listeners"), &mut problems);
     for (name, server) in &document.servers {
-        check_server(name, server, &root.at("servers").at(name), &mut problems);
+        clusters::check_server(name, server, &root.at("servers").at(name), &mut problems);
     }
     rules(document, &root.at("tools"), &mut problems);
-    clusters(document, &root.at("clusters"), &mut problems);
+    clusters::check(document, &root, &mut problems);
+    routes::check(document, &root, &mut problems);
     rollout::check(&document.rollout, &root.at("rollout"), &mut problems);
     today::check(document, &root, &mut problems);
     problems.into_vec()
 }
 
-/// Reports every value after the first that equals an earlier one.
+/// Reports every value after the first that equals an earlier one, with the place of that one.
 fn unique<T: Ord + Display>(
     values: impl IntoIterator<Item = (Pointer, T)>,
     noun: &str,
     problems: &mut Problems,
 ) {
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeMap<T, Pointer> = BTreeMap::new();
     for (at, value) in values {
-        if seen.contains(&value) {
-            problems.add(
+        match seen.entry(value) {
+            Entry::Occupied(first) => problems.add(
                 at,
-                format!("there is already a {noun} `{value}`; give each its own"),
-            );
-        } else {
-            seen.insert(value);
-        }
-    }
-}
-
-fn listeners(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
-    if document.listeners.is_empty() {
-        problems.add(
-            at.clone(),
-            "a gateway without a listener answers nobody; write at least one",
-        );
-    }
-    let each = || document.listeners.iter().enumerate();
-    unique(
-        each().map(|(i, l)| (at.at(i).at("name"), &l.name)),
-        "listener named",
-        problems,
-    );
-    unique(
-        each().map(|(i, l)| (at.at(i).at("address"), l.address)),
-        "listener on",
-        problems,
-    );
-    for (index, listener) in each() {
-        check_listener(document, listener, &at.at(index), problems);
-    }
-}
-
-fn check_listener(
-    document: &GatewayDocument,
-    listener: &Listener,
-    at: &Pointer,
-    problems: &mut Problems,
-) {
-    if listener.address.port() == 0 {
-        problems.add(
-            at.at("address"),
-            "write the port that clients connect to; 0 is none",
-        );
-    }
-    for (index, selector) in listener.servers.iter().enumerate() {
-        if let Selector::Named(name) = selector
-            && !document.servers.contains_key(name)
-        {
-            problems.add(
-                at.at("servers").at(index),
                 format!(
-                    "there is no server `{name}`; register it under `servers`, or write one \
-                    that is there"
+                    "there is already a {noun} `{}`, at `{}`; give each its own",
+                    first.key(),
+                    first.get()
                 ),
-            );
-        }
-    }
-    if let Some(name) = &listener.event_streams
-        && document
-            .servers_of(listener)
-            .all(|(known, _)| known != name)
-    {
-        problems.add(
-            at.at("event_streams"),
-            format!("the listener offers no server `{name}`; write one that it does"),
-        );
-    }
-    if document.servers_of(listener).next().is_none() {
-        problems.add(
-            at.at("servers"),
-            "the listener has no server; register one under `servers`, or take the listener out",
-        );
-    }
-    if listener.allowed_hosts.is_empty() {
-        problems.add(
-            at.at("allowed_hosts"),
-            "no request would pass; list the host names that clients use, or `*`",
-        );
-    }
-    if !(1_024..=67_108_864).contains(&listener.max_body_bytes) {
-        problems.add(
-            at.at("max_body_bytes"),
-            "write a number of bytes from 1024 to 67108864 (64 MiB)",
-        );
-    }
-    if !(8..=policy_engine::MAX_DEPTH).contains(&listener.max_depth) {
-        problems.add(
-            at.at("max_depth"),
-            format!("write a depth from 8 to {}", policy_engine::MAX_DEPTH),
-        );
-    }
-    if listener.idle_timeout.milliseconds() < 100 {
-        problems.add(at.at("idle_timeout"), "write a time from `100ms` to `24h`");
-    }
-}
-
-fn check_connections(most: Option<u32>, at: &Pointer, problems: &mut Problems) {
-    if !most.is_none_or(|most| (1..=65_536).contains(&most)) {
-        problems.add(
-            at.at("max_connections"),
-            "write a number of connections from 1 to 65536",
-        );
-    }
-}
-
-fn check_server(name: &ServerName, server: &Server, at: &Pointer, problems: &mut Problems) {
-    check_connections(server.max_connections, at, problems);
-    match (&server.url, server.endpoints.as_slice()) {
-        (None, []) => problems.add(
-            at.clone(),
-            format!("say where `{name}` is: write `url`, or `endpoints`"),
-        ),
-        (Some(_), [_, ..]) => problems.add(
-            at.at("endpoints"),
-            "write either `url` or `endpoints`, not both",
-        ),
-        (Some(_), []) => {}
-        (None, [first, rest @ ..]) => {
-            for (index, endpoint) in (1..).zip(rest) {
-                if endpoint.path() != first.path() || endpoint.scheme() != first.scheme() {
-                    problems.add(
-                        at.at("endpoints").at(index),
-                        format!(
-                            "all endpoints of a server share scheme and path, here those of \
-                            `{first}`"
-                        ),
-                    );
-                }
+            ),
+            Entry::Vacant(vacant) => {
+                vacant.insert(at);
             }
         }
     }
@@ -303,31 +191,4 @@ fn is_cluster(document: &GatewayDocument, name: &str) -> bool {
             .servers
             .keys()
             .any(|server| server.as_str() == name)
-}
-
-fn clusters(document: &GatewayDocument, at: &Pointer, problems: &mut Problems) {
-    let mut taken: BTreeMap<&str, &str> = document
-        .servers
-        .keys()
-        .map(|name| (name.as_str(), "server"))
-        .collect();
-    for (index, cluster) in document.clusters.iter().enumerate() {
-        if let Some(noun) = taken.insert(cluster.name.as_str(), "cluster") {
-            problems.add(
-                at.at(index).at("name"),
-                format!(
-                    "there is already a {noun} `{}`, and a server implies a cluster of its \
-                    name; choose another",
-                    cluster.name
-                ),
-            );
-        }
-        if cluster.endpoints.is_empty() {
-            problems.add(
-                at.at(index).at("endpoints"),
-                "write at least one endpoint such as `10.0.0.5:8001`",
-            );
-        }
-        check_connections(cluster.max_connections, &at.at(index), problems);
-    }
 }

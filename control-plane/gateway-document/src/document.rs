@@ -5,25 +5,44 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::names::{ListenerName, RoleName, RuleName, SecretName, Selector, ServerName};
+use crate::names::{
+    ClusterName, ListenerName, RoleName, RuleName, SecretName, Selector, ServerName,
+};
 use crate::unique;
 
+mod authority;
+mod client_times;
 mod cluster;
+mod cors;
+mod endpoint;
+mod endpoint_url;
 mod later;
 mod listener;
+mod listener_tls;
 mod rollout;
+mod route;
+mod route_match;
 mod rule;
 mod server;
+mod upstream;
+mod upstream_tls;
 
-pub use cluster::{Cluster, InvalidAuthority, UpstreamAuthority};
-pub use later::{Filter, HttpRoute, Secret};
+pub use authority::{InvalidAuthority, UpstreamAuthority};
+pub use client_times::ClientTimes;
+pub use cluster::Cluster;
+pub use cors::{Cors, McpCors};
+pub use endpoint::{Endpoint, EndpointHealth, Place, WeightedAddress, WeightedUrl};
+pub use endpoint_url::{EndpointUrl, InvalidUrl};
+pub use later::{Filter, Secret};
 pub use listener::Listener;
+pub use listener_tls::{ListenerTls, TlsVersion};
 pub use rollout::{InvalidReach, NodeGroup, Reach, Rollout, Wave};
+pub use route::{HttpRoute, Retries, RetryCause, RouteLimit};
+pub use route_match::{ANY_VALUE, HeaderName, HttpMethod, InvalidHeaderName, RouteMatch};
 pub use rule::{Constraints, Dimension, Limit, Match, Rule, Target};
-pub use server::{
-    CatalogueMode, Credentials, EndpointUrl, InvalidUrl, Passthrough, Protocol, SecretCredentials,
-    Server,
-};
+pub use server::{CatalogueMode, Credentials, Passthrough, Protocol, SecretCredentials, Server};
+pub use upstream::{Balancing, HealthCheck, Outliers, Upstream};
+pub use upstream_tls::{CertificateFiles, FilePath, InvalidFilePath, UpstreamTls};
 
 /// Everything that an operator says about a gateway. A section that is left out has its default:
 /// one listener on port 10000 with every server, and the built-in server `data`.
@@ -56,7 +75,7 @@ pub struct GatewayDocument {
     /// Clusters that `servers` does not imply.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<Cluster>,
-    /// HTTP routes besides the MCP endpoints.
+    /// HTTP routes besides the MCP endpoints, the first match first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<HttpRoute>,
     /// Filter modules besides the gateway's own.
@@ -111,6 +130,25 @@ impl GatewayDocument {
                 Selector::Named(named) => named == *name,
             })
         })
+    }
+
+    /// The HTTP routes that a listener offers, with their places in the document.
+    pub fn routes_of<'a>(
+        &'a self,
+        listener: &'a Listener,
+    ) -> impl Iterator<Item = (usize, &'a HttpRoute)> {
+        self.routes.iter().enumerate().filter(|(_, route)| {
+            route.listeners.iter().any(|selector| match selector {
+                Selector::All => true,
+                Selector::Named(named) => *named == listener.name,
+            })
+        })
+    }
+
+    /// The cluster with this name, of those that no server implies.
+    #[must_use]
+    pub fn cluster(&self, name: &ClusterName) -> Option<&Cluster> {
+        self.clusters.iter().find(|cluster| cluster.name == *name)
     }
 
     /// The listener with this name.

@@ -27,12 +27,16 @@
 mod catalogue;
 mod check;
 mod document;
+mod endpoint_path;
 mod names;
 mod near_names;
 mod parse;
+mod path_regex;
 mod problem;
 mod resolve;
+mod route_path;
 mod schema;
+mod shadowed;
 mod span;
 mod unique;
 mod unnamed_rule;
@@ -41,15 +45,18 @@ mod warning;
 pub use catalogue::{Catalogue, CatalogueTool, SchemaText};
 pub use check::CheckedDocument;
 pub use document::*;
+pub use endpoint_path::{MCP_PATH, endpoint_paths};
 pub use names::{
-    ClusterName, GroupName, InvalidName, LimitId, ListenerName, RoleName, RuleName, SecretName,
-    Selector, ServerName,
+    ClusterName, GroupName, InvalidName, LimitId, ListenerName, RoleName, RouteName, RuleName,
+    SecretName, Selector, ServerName,
 };
 pub use near_names::near_names;
 pub use parse::{Fault, Format, ParseError, parse, parse_rule, parse_tool_rule, parse_value};
+pub use path_regex::{InvalidPathRegex, PathRegex};
 pub use policy_engine::SchemaCache;
 pub use problem::Problem;
-pub use resolve::{MCP_PATH, Resolved, WithheldTool, WithholdingCause, endpoint_paths, resolve};
+pub use resolve::{Resolved, WithheldTool, WithholdingCause, resolve};
+pub use route_path::{InvalidRoutePath, RoutePath};
 pub use schema::json_schema;
 pub use span::{InvalidSpan, Span};
 pub use unique::UniqueValue;

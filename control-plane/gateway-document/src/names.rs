@@ -103,6 +103,8 @@ names! {
     ServerName: "server name", is_label, LABEL, LABEL_PATTERN;
     /// A cluster of endpoints, as Envoy knows it. Each server implies one of its own name.
     ClusterName: "cluster name", is_label, LABEL, LABEL_PATTERN;
+    /// An HTTP route besides the MCP endpoints.
+    RouteName: "route name", is_label, LABEL, LABEL_PATTERN;
     /// A role that rules allow.
     RoleName: "role name", is_label, LABEL, LABEL_PATTERN;
     /// A group of Envoys, which waves name.

@@ -45,6 +45,12 @@ impl Pointer {
     }
 }
 
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Problems, collected so that an author sees all of them at once.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<Problem>);

@@ -10,11 +10,9 @@ use crate::problem::Problem;
 
 mod config;
 mod origin;
-mod paths;
 mod withheld;
 
 use origin::{Origin, Origins};
-pub use paths::{MCP_PATH, endpoint_paths};
 use withheld::Withheld;
 pub use withheld::{WithheldTool, WithholdingCause};
 

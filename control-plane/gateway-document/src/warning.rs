@@ -1,5 +1,5 @@
-//! Finds the rules that are right in themselves and yet do nothing, because nobody lists their
-//! tool.
+//! Finds the rules that are right in themselves and yet do nothing: nobody lists their tool, or
+//! earlier rules decide everything that they say.
 
 use policy_engine::Glob;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use crate::document::{GatewayDocument, Rule};
 use crate::names::ServerName;
 use crate::near_names::near_names;
 use crate::problem::Pointer;
+use crate::shadowed::shadowed;
 
 /// A part of a document that has no effect, most likely because a name in it is misspelt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,7 +29,8 @@ pub struct Warning {
 /// spelling.
 const MOST_SPELLINGS: usize = 10;
 
-/// Finds the rules that name a tool which no server lists, in the document's order.
+/// Finds the rules that name a tool which no server lists, and then those that earlier rules
+/// shadow, each in the document's order.
 #[must_use]
 pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warning> {
     let root = Pointer::default().at("tools");
@@ -63,6 +65,19 @@ pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warnin
             near,
         });
     }
+    warnings.extend(shadowed(document).map(|shadowed| {
+        let by = &document.tools[shadowed.by].name;
+        Warning {
+            path: root.at(shadowed.rule).into_string(),
+            rule: document.tools[shadowed.rule].name.to_string(),
+            reason: format!(
+                "rule `{by}`, at `{}`, stands before it and decides for all of its calls what it \
+                 would, so the rule has no effect; put it first, or take it out",
+                root.at(shadowed.by)
+            ),
+            near: Vec::new(),
+        }
+    }));
     warnings
 }
 

@@ -140,10 +140,10 @@ rollout:
 fn it_refuses_what_has_no_effect_yet_instead_of_ignoring_it() {
     refused(
         "
-listeners: [{name: mcp, address: 127.0.0.1:10000, tls: {certificate: x}}]
 servers:
   data:
     url: https://127.0.0.1:8000/mcp
+    upstream: {tls: {system_ca: true, server_name: data.internal}}
     tool_prefix: data__
     catalogue: per_caller
     credentials: {secret: token}
@@ -154,12 +154,11 @@ tools:
     when: 'true'
     limits: [{per: [session, address, header], requests: 1, window: 1s}]
     route: {weights: {data: 1}}
-routes: [{path: /x}]
 filters: [{module: x}]
 ",
         &[
-            ("/listeners/0/tls", "TLS"),
             ("/servers/data/url", "TLS"),
+            ("/servers/data/upstream/tls", "TLS"),
             ("/servers/data/tool_prefix", "renamed"),
             ("/servers/data/catalogue", "by caller"),
             ("/servers/data/credentials", "credentials"),
@@ -172,10 +171,250 @@ filters: [{module: x}]
             ("/tools/0/limits/0/per/2", "each header apart"),
             ("/tools/0/route/weights", "by weight"),
             ("/secrets", "secrets"),
-            ("/routes", "routes"),
             ("/filters", "filters"),
         ],
     );
+}
+
+#[test]
+fn it_names_both_places_of_a_conflict() {
+    refused(
+        "
+listeners:
+  - {name: mcp, address: 127.0.0.1:10000, health_check_path: /livez}
+  - {name: more, address: 127.0.0.1:10001}
+tools: [{name: heavy, match: {tool: x}, route: {cluster: cores}}]
+clusters:
+  - {name: plain, endpoints: [10.0.0.1:80]}
+  - {name: cores, endpoints: [10.0.0.2:80]}
+  - {name: plain, endpoints: [10.0.0.3:80]}
+  - {name: same, endpoints: [127.0.0.1:8000]}
+routes:
+  - {name: all, match: {prefix: /a}, to: {cluster: plain}}
+  - {name: all, match: {path: /a/b, methods: [GET]}, to: {cluster: plain}}
+  - {name: again, listeners: [more], match: {prefix: /a/}, to: {cluster: plain}}
+  - {name: own, match: {path: /MCP}, to: {cluster: plain}}
+  - {name: live, match: {path: /livez}, to: {cluster: plain}}
+  - {name: health, match: {path: /health}, to: {cluster: plain}}
+  - {name: unread, match: {path: /u}, to: {weights: {cores: 1, same: 1, data: 1, gone: 1}}}
+",
+        &[
+            (
+                "/clusters/2/name",
+                "already a cluster `plain`, at `/clusters/0/name`",
+            ),
+            (
+                "/routes/1/name",
+                "already a route named `all`, at `/routes/0/name`",
+            ),
+            (
+                "/routes/1/match",
+                "`all`, at `/routes/0/match`, takes these requests, and others",
+            ),
+            (
+                "/routes/2/match",
+                "`all`, at `/routes/0/match`, takes the same requests",
+            ),
+            ("/routes/3/match/path", "an MCP endpoint of `/listeners/0`"),
+            (
+                "/routes/4/match/path",
+                "by `/listeners/0/health_check_path`",
+            ),
+            ("/routes/5/match/path", "the gateway itself answers"),
+            ("/routes/6/to/weights/cores", "by `/tools/0/route`"),
+            (
+                "/routes/6/to/weights/data",
+                "(`/servers/data`), whose messages",
+            ),
+            ("/routes/6/to/weights/gone", "no cluster `gone`"),
+            (
+                "/routes/6/to/weights/same",
+                "one of a server of MCP (`/servers/data`)",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn it_reports_routes_that_could_never_work() {
+    refused(
+        "
+clusters: [{name: plain, endpoints: [10.0.0.1:80]}]
+routes:
+  - name: none
+    listeners: []
+    match: {}
+    to: {}
+    timeout: 0s
+    retries: {attempts: 11, on: [], per_try_timeout: 1s}
+    limit: {requests: 0, window: 1ms, burst: 0}
+    cors: {origins: [], methods: []}
+  - name: much
+    listeners: [gone]
+    match: {regex: /a.*, headers: {x: \"a\\nb\"}, query: {q: \"a\\nb\"}}
+    to: {cluster: plain, weights: {plain: 1}}
+    rewrite: /b
+    cors: {origins: ['*', app.example], credentials: true}
+  - {name: light, match: {path: /c}, to: {weights: {plain: 0}}}
+",
+        &[
+            ("/routes/0/listeners", "no listener would have it"),
+            ("/routes/0/match", "one of `path`"),
+            ("/routes/0/to", "name the `cluster`"),
+            ("/routes/0/timeout", "at least 1ms"),
+            ("/routes/0/retries/attempts", "from 1 to 10"),
+            ("/routes/0/retries/on", "nothing would be tried"),
+            ("/routes/0/retries/per_try_timeout", "`timeout` of `0s`"),
+            ("/routes/0/limit/requests", "at least 1"),
+            ("/routes/0/limit/burst", "at least 1"),
+            ("/routes/0/limit/window", "from `50ms`"),
+            ("/routes/0/cors/origins", "no page could call"),
+            ("/routes/0/cors/methods", "no page could call"),
+            ("/routes/1/listeners/0", "no listener `gone`"),
+            ("/routes/1/match/headers/x", "printable"),
+            ("/routes/1/match/query/q", "printable"),
+            ("/routes/1/to", "not both"),
+            ("/routes/1/rewrite", "`path` or `prefix`"),
+            ("/routes/1/cors/origins/1", "is no origin"),
+            ("/routes/1/cors/credentials", "any page on the web"),
+            ("/routes/2/to/weights", "add up to nothing"),
+        ],
+    );
+}
+
+#[test]
+fn it_reports_endpoints_that_could_never_be_reached_and_any_that_anybody_could_be() {
+    refused(
+        "
+servers:
+  math:
+    endpoints: [{url: http://a/mcp, weight: 0}]
+    upstream: {connect_timeout: 0s, idle_timeout: 1ms, max_requests: 0}
+clusters:
+  - name: checked
+    endpoints: [{address: 10.0.0.1:80, weight: 70000}]
+    upstream:
+      max_pending_requests: 70000
+      max_retries: 0
+      health_check: {statuses: [99], interval: 0s, timeout: 0s, healthy_after: 0, \
+unhealthy_after: 101}
+      outliers: {consecutive_5xx: 0, max_ejected_percent: 0, interval: 0s, ejection_time: 0s}
+  - {name: anybody, endpoints: [10.0.0.1:80], upstream: {tls: {}}}
+  - name: several
+    endpoints: [secure.example:443]
+    upstream: {tls: {system_ca: true, ca: hello, server_name: A b, certificate_names: ['*.x']}}
+  - name: key
+    endpoints: [secure.example:443]
+    upstream: {tls: {ca: '-----BEGIN PRIVATE KEY-----'}}
+",
+        &[
+            ("/servers/math/endpoints/0/weight", "from 1 to 65535"),
+            ("/servers/math/upstream/connect_timeout", "from `10ms`"),
+            ("/servers/math/upstream/idle_timeout", "from `10ms`"),
+            ("/servers/math/upstream/max_requests", "from 1 to 65536"),
+            ("/clusters/0/endpoints/0/weight", "from 1 to 65535"),
+            ("/clusters/0/upstream/max_pending_requests", "from 1"),
+            ("/clusters/0/upstream/max_retries", "from 1"),
+            ("/clusters/0/upstream/health_check/interval", "from `10ms`"),
+            ("/clusters/0/upstream/health_check/timeout", "from `10ms`"),
+            (
+                "/clusters/0/upstream/health_check/healthy_after",
+                "from 1 to 100",
+            ),
+            (
+                "/clusters/0/upstream/health_check/unhealthy_after",
+                "from 1 to 100",
+            ),
+            (
+                "/clusters/0/upstream/health_check/statuses/0",
+                "from 100 to 599",
+            ),
+            (
+                "/clusters/0/upstream/health_check/statuses",
+                "without a `path`",
+            ),
+            (
+                "/clusters/0/upstream/outliers/consecutive_5xx",
+                "from 1 to 1000",
+            ),
+            (
+                "/clusters/0/upstream/outliers/max_ejected_percent",
+                "from 1 to 100",
+            ),
+            ("/clusters/0/upstream/outliers/interval", "from `10ms`"),
+            ("/clusters/0/upstream/outliers/ejection_time", "from `10ms`"),
+            (
+                "/clusters/1/upstream/tls",
+                "whoever answered would be believed",
+            ),
+            (
+                "/clusters/1/upstream/tls",
+                "any certificate of that authority",
+            ),
+            ("/clusters/2/upstream/tls", "one of `ca_file`"),
+            ("/clusters/2/upstream/tls/ca", "holds no certificate"),
+            ("/clusters/2/upstream/tls/server_name", "no host name"),
+            ("/clusters/3/upstream/tls/ca", "private key"),
+        ],
+    );
+}
+
+#[test]
+fn it_reports_listeners_that_nobody_could_use() {
+    refused(
+        "
+listeners:
+  - name: mcp
+    address: 127.0.0.1:10000
+    allowed_origins: ['*', 'no origin']
+    tls: {certificates: []}
+    max_connections: 0
+    client_times: {request: 0s, request_headers: 1ms, stream_idle: 0s, connection_idle: 0s, \
+connection: 0s}
+    health_check_path: /mcp
+    cors: {credentials: true}
+  - {name: more, address: 127.0.0.1:10001, health_check_path: /health}
+",
+        &[
+            ("/listeners/0/tls/certificates", "at least one"),
+            ("/listeners/0/max_connections", "at least 1"),
+            ("/listeners/0/client_times/request", "from `100ms`"),
+            ("/listeners/0/client_times/request_headers", "from `100ms`"),
+            ("/listeners/0/client_times/stream_idle", "from `100ms`"),
+            ("/listeners/0/client_times/connection_idle", "from `100ms`"),
+            ("/listeners/0/client_times/connection", "from `100ms`"),
+            ("/listeners/0/health_check_path", "offers MCP"),
+            ("/listeners/0/allowed_origins/1", "is no origin"),
+            ("/listeners/0/cors/credentials", "any page on the web"),
+            ("/listeners/1/health_check_path", "behind the gateway"),
+        ],
+    );
+}
+
+#[test]
+fn it_repeats_no_key_that_was_put_in_the_place_of_its_file() {
+    let key = "-----BEGIN PRIVATE KEY-----\\nhunter2";
+    let tls = format!("certificates: [{{certificate_file: /c.pem, key_file: \"{key}\"}}]");
+    let listener = format!("{{name: a, address: '127.0.0.1:1', tls: {{{tls}}}}}");
+    let error = parse(&format!("listeners: [{listener}]"), Format::Yaml).unwrap_err();
+    let [fault] = error.0.as_slice() else {
+        panic!("{error}");
+    };
+    assert_eq!(fault.path, "/listeners/0/tls/certificates/0/key_file");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    assert!(error.to_string().contains("absolute"), "{error}");
+}
+
+#[test]
+fn it_says_what_an_endpoint_may_be() {
+    let error = parse("clusters: [{name: a, endpoints: [7]}]", Format::Yaml).unwrap_err();
+    assert!(
+        error.to_string().contains("a host and a port such as"),
+        "{error}"
+    );
+    let text = "clusters: [{name: a, endpoints: [{address: a:1, wait: 2}]}]";
+    let error = parse(text, Format::Yaml).unwrap_err();
+    assert_eq!(error.0[0].path, "/clusters/0/endpoints/0/wait");
 }
 
 #[test]

@@ -11,18 +11,24 @@ use envoy_types::pb::envoy::config::core::v3::{
     config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
 };
 use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
-use gateway_document::{GatewayDocument, Listener};
+use gateway_document::{GatewayDocument, Listener, Span};
 use policy_engine::wire::{CLUSTER_HEADER, FilterConfig};
 use thiserror::Error;
 use xds::{Generation, InconsistentSnapshot, InvalidResource, Resource, Snapshot, SnapshotBuilder};
 
 mod access_log;
 mod cluster;
+mod cors;
 mod deterministic;
 mod filter;
+mod http_route;
 mod listener;
 mod local_reply;
+mod matching;
+mod rate_limit;
 mod routes;
+mod tls;
+mod upstream;
 
 /// The server that comes with the product and answers `/health` for what is behind it.
 const BUILT_IN_SERVER: &str = "data";
@@ -64,8 +70,10 @@ pub fn snapshot(
 ) -> Result<Snapshot, RenderError> {
     let mut resources = cluster::resources(document)?;
     for (listener, config) in listeners {
-        resources.push(Resource::encode(&listener::listener(listener))?);
-        resources.push(Resource::encode(&routes::routes(listener, config))?);
+        resources.push(Resource::encode(&listener::listener(document, listener))?);
+        resources.push(Resource::from_any(routes::routes(
+            document, listener, config,
+        ))?);
         let extension = filter::extension(listener, config, module)?;
         resources.push(Resource::encode(&extension)?);
     }
@@ -106,4 +114,8 @@ fn milliseconds(milliseconds: u32) -> Option<Duration> {
         seconds: i64::from(milliseconds / 1_000),
         nanos: i32::try_from(milliseconds % 1_000).unwrap_or_default() * 1_000_000,
     })
+}
+
+fn span(span: Span) -> Option<Duration> {
+    milliseconds(u32::try_from(span.milliseconds()).unwrap_or(u32::MAX))
 }

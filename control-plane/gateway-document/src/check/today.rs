@@ -7,12 +7,6 @@ use crate::document::{
 use crate::problem::{Pointer, Problems};
 
 pub(super) fn check(document: &GatewayDocument, root: &Pointer, problems: &mut Problems) {
-    for (index, listener) in document.listeners.iter().enumerate() {
-        if listener.tls.is_some() {
-            let at = root.at("listeners").at(index).at("tls");
-            problems.add(at, "listeners cannot terminate TLS yet; leave `tls` out");
-        }
-    }
     for (name, server) in &document.servers {
         check_server(server, &root.at("servers").at(name), problems);
     }
@@ -24,11 +18,6 @@ pub(super) fn check(document: &GatewayDocument, root: &Pointer, problems: &mut P
             "secrets",
             document.secrets.is_empty(),
             "secrets cannot be delivered yet",
-        ),
-        (
-            "routes",
-            document.routes.is_empty(),
-            "plain HTTP routes cannot be served yet",
         ),
         (
             "filters",
@@ -56,6 +45,13 @@ fn check_server(server: &Server, at: &Pointer, problems: &mut Problems) {
                 "servers cannot be reached by TLS yet; write an `http` URL",
             );
         }
+    }
+    if server.upstream.tls.is_some() {
+        problems.add(
+            at.at("upstream").at("tls"),
+            "servers cannot be reached by TLS yet; leave `tls` out, or route calls to one of \
+             `clusters` that has it",
+        );
     }
     if !server.tool_prefix.is_empty() {
         problems.add(

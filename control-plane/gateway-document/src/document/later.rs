@@ -18,11 +18,6 @@ pub struct Secret {
     pub file: Option<String>,
 }
 
-/// A route for plain HTTP.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct HttpRoute(#[schemars(with = "serde_json::Value")] pub UniqueValue);
-
 /// A filter module by content hash, with its place in the chain and its configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

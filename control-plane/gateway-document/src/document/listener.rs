@@ -5,9 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::client_times::ClientTimes;
+use super::cors::McpCors;
+use super::listener_tls::ListenerTls;
 use crate::names::{ListenerName, Selector, ServerName};
+use crate::route_path::RoutePath;
 use crate::span::Span;
-use crate::unique::UniqueValue;
 
 /// An address that clients connect to. `/mcp` is every server of the listener as one;
 /// `/servers/{name}/mcp` is one of them alone.
@@ -46,10 +49,25 @@ pub struct Listener {
     /// then the gateway answers in its place. A stream of server events may be silent for an hour.
     #[serde(default = "longer_than_most_tools")]
     pub idle_timeout: Span,
-    /// TLS for clients. Not supported yet.
+    /// TLS for clients; without it, they are spoken to in the clear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<serde_json::Value>")]
-    pub tls: Option<UniqueValue>,
+    pub tls: Option<ListenerTls>,
+    /// The connections that clients may have open at each Envoy; those beyond are closed at once.
+    /// Without it, any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_connections: Option<u32>,
+    /// How long clients may take.
+    #[serde(default, skip_serializing_if = "ClientTimes::is_usual")]
+    pub client_times: ClientTimes,
+    /// A path at which Envoy itself says whether it takes requests: 200, or 503 while it drains.
+    /// Whoever asks there reaches no server, and need not name an allowed host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check_path: Option<RoutePath>,
+    /// Lets browsers on pages of `allowed_origins` call the MCP endpoints; without it they have no
+    /// way to ask whether they may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<McpCors>,
 }
 
 impl Listener {
@@ -67,6 +85,10 @@ impl Listener {
             max_depth: usual_depth(),
             idle_timeout: longer_than_most_tools(),
             tls: None,
+            max_connections: None,
+            client_times: ClientTimes::default(),
+            health_check_path: None,
+            cors: None,
         }
     }
 }

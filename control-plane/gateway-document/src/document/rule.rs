@@ -138,10 +138,10 @@ impl Constraints {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// To this cluster: one of `clusters`, or the name of a server.
+    /// To this cluster: one of `clusters`, or, in a rule for tools, the name of a server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
-    /// To several clusters by weight. Not supported yet.
+    /// To several clusters, each by its weight. Not supported in rules for tools yet.
     #[serde(
         default,
         deserialize_with = "unique::map",

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use policy_engine::wire::{self, Exchange, FilterConfig};
 use serde_json::value::RawValue;
 
-use super::paths::{MCP_PATH, OLD_PAIRS, server_path};
 use super::withheld::{AdmittedTools, Newcomers};
 use crate::document::{
     Access, Credentials, Dimension, GatewayDocument, Limit, Listener, Match, Rule, Validate,
 };
+use crate::endpoint_path::{MCP_PATH, OLD_PAIRS, server_path};
 use crate::names::ServerName;
 use crate::span::Span;
 

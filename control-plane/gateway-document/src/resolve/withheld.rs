@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy_engine::wire::FilterConfig;
 use serde::Serialize;
 
-use super::paths::{MCP_PATH, server_path};
 use crate::catalogue::{Catalogue, SchemaText};
 use crate::document::{GatewayDocument, Listener};
+use crate::endpoint_path::{MCP_PATH, server_path};
 use crate::names::{ListenerName, ServerName};
 
 /// A tool that a server lists and that clients cannot call all the same, or not everywhere.

@@ -10,8 +10,10 @@ use envoy_types::pb::envoy::config::core::v3::{
 use envoy_types::pb::envoy::config::listener::v3::{
     Filter, FilterChain, Listener, filter::ConfigType,
 };
+use envoy_types::pb::envoy::extensions::filters::http::health_check::v3::HealthCheck;
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
+use envoy_types::pb::envoy::extensions::filters::network::connection_limit::v3::ConnectionLimit;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
     HttpConnectionManager, HttpFilter, Rds, RequestIdExtension,
     http_connection_manager::{
@@ -21,13 +23,15 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_mutation as early;
 use envoy_types::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
+use envoy_types::pb::google::protobuf::{Any, Duration, UInt64Value};
 use envoy_types::util::pack_any;
-use gateway_document::Listener as DocumentListener;
+use gateway_document::{GatewayDocument, HttpRoute, Listener as DocumentListener, RoutePath, Span};
 use prost::Name;
 
+use super::matching::is;
 use super::{
-    CLUSTER_HEADER, access_log, ads, filter, local_reply, milliseconds, number, socket_address,
-    truth,
+    CLUSTER_HEADER, access_log, ads, cors, filter, local_reply, milliseconds, number, rate_limit,
+    socket_address, span, tls, truth,
 };
 
 /// Above the filter's own limit, so that the filter answers for a long body before Envoy does; and
@@ -49,13 +53,21 @@ const STREAM_FLUSH_MS: u32 = 60_000;
 const REQUEST_MS: u32 = 60_000;
 const REQUEST_HEADERS_MS: u32 = 10_000;
 
-pub(super) fn listener(listener: &DocumentListener) -> Listener {
-    let manager = Filter {
-        name: "envoy.filters.network.http_connection_manager".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(pack_any(connection_manager(
-            listener,
-        )))),
-    };
+pub(super) fn listener(document: &GatewayDocument, listener: &DocumentListener) -> Listener {
+    let manager = network_filter(
+        "envoy.filters.network.http_connection_manager",
+        pack_any(connection_manager(document, listener)),
+    );
+    let limit = listener.max_connections.map(|most| {
+        network_filter(
+            "envoy.filters.network.connection_limit",
+            pack_any(ConnectionLimit {
+                stat_prefix: listener.name.to_string(),
+                max_connections: Some(UInt64Value { value: most.into() }),
+                ..Default::default()
+            }),
+        )
+    });
     Listener {
         name: listener.name.to_string(),
         address: Some(socket_address(
@@ -63,11 +75,19 @@ pub(super) fn listener(listener: &DocumentListener) -> Listener {
             listener.address.port(),
         )),
         filter_chains: vec![FilterChain {
-            filters: vec![manager],
+            filters: limit.into_iter().chain([manager]).collect(),
+            transport_socket: listener.tls.as_ref().map(tls::for_clients),
             ..Default::default()
         }],
         per_connection_buffer_limit_bytes: number(buffer(listener)),
         ..Default::default()
+    }
+}
+
+fn network_filter(name: &str, config: Any) -> Filter {
+    Filter {
+        name: name.to_owned(),
+        config_type: Some(ConfigType::TypedConfig(config)),
     }
 }
 
@@ -79,15 +99,46 @@ fn buffer(listener: &DocumentListener) -> u32 {
         .max(SMALLEST_BUFFER)
 }
 
-fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
+/// The filters of HTTP, each only where something asks for it.
+fn http_filters(document: &GatewayDocument, listener: &DocumentListener) -> Vec<HttpFilter> {
+    let has = |is_set: fn(&HttpRoute) -> bool| {
+        document.routes_of(listener).any(|(_, route)| is_set(route))
+    };
+    let mut filters = Vec::new();
+    filters.extend(listener.health_check_path.as_ref().map(health_check));
+    // Before our own, so that it answers what browsers ask, and marks our refusals as readable.
+    if listener.cors.is_some() || has(|route| route.cors.is_some()) {
+        filters.push(cors::filter());
+    }
+    filters.push(mcp_filter(listener));
+    if has(|route| route.limit.is_some()) {
+        filters.push(rate_limit::filter());
+    }
+    filters.push(router());
+    filters
+}
+
+/// The client's time as the operator gave it, or else as it is for all.
+fn time(given: Option<Span>, usual_ms: u32) -> Option<Duration> {
+    given.map_or_else(|| milliseconds(usual_ms), span)
+}
+
+fn connection_manager(
+    document: &GatewayDocument,
+    listener: &DocumentListener,
+) -> HttpConnectionManager {
+    let times = &listener.client_times;
+    let has_http_routes = document.routes_of(listener).next().is_some();
     HttpConnectionManager {
         stat_prefix: listener.name.to_string(),
         route_specifier: Some(RouteSpecifier::Rds(Rds {
             config_source: Some(ads()),
             route_config_name: listener.name.to_string(),
         })),
-        http_filters: vec![mcp_filter(listener), router()],
+        http_filters: http_filters(document, listener),
         common_http_protocol_options: Some(HttpProtocolOptions {
+            idle_timeout: times.connection_idle.and_then(span),
+            max_connection_duration: times.connection.and_then(span),
             // Some servers read `Mcp_Name` as `Mcp-Name`; the filter, which vouches for the latter,
             // does not.
             headers_with_underscores_action: HeadersWithUnderscoresAction::RejectRequest.into(),
@@ -103,12 +154,12 @@ fn connection_manager(listener: &DocumentListener) -> HttpConnectionManager {
             ..Default::default()
         }),
         max_request_headers_kb: number(MOST_HEADERS_KIB),
-        stream_idle_timeout: milliseconds(STREAM_IDLE_MS),
+        stream_idle_timeout: time(times.stream_idle, STREAM_IDLE_MS),
         stream_flush_timeout: milliseconds(STREAM_FLUSH_MS),
-        request_timeout: milliseconds(REQUEST_MS),
-        request_headers_timeout: milliseconds(REQUEST_HEADERS_MS),
+        request_timeout: time(times.request, REQUEST_MS),
+        request_headers_timeout: time(times.request_headers, REQUEST_HEADERS_MS),
         access_log: vec![access_log::json_to_stdout()],
-        local_reply_config: Some(local_reply::json_rpc()),
+        local_reply_config: Some(local_reply::answers(has_http_routes)),
         use_remote_address: truth(true),
         internal_address_config: Some(nobody_internal()),
         early_header_mutation_extensions: vec![without_cluster_header()],
@@ -154,6 +205,21 @@ fn without_cluster_header() -> TypedExtensionConfig {
                 action: Some(Action::Remove(CLUSTER_HEADER.to_owned())),
             }],
         })),
+    }
+}
+
+/// Whether this Envoy takes requests: it stops to while it drains.
+fn health_check(path: &RoutePath) -> HttpFilter {
+    HttpFilter {
+        name: "envoy.filters.http.health_check".to_owned(),
+        config_type: Some(http_filter::ConfigType::TypedConfig(pack_any(
+            HealthCheck {
+                pass_through_mode: truth(false),
+                headers: vec![is(":path", path.as_str())],
+                ..Default::default()
+            },
+        ))),
+        ..Default::default()
     }
 }
 

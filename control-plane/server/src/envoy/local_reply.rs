@@ -207,8 +207,25 @@ const INVALID_REQUEST: i32 = -32600;
 /// The filter's own answers have these words first in their details, and stay as they are.
 const NOT_THE_FILTERS: &str = "!response.code_details.startsWith('portcullis_')";
 
-pub(super) fn json_rpc() -> LocalReplyConfig {
+/// Answers of Envoy's own on a route of plain HTTP, whose callers know nothing of JSON-RPC.
+const ON_HTTP_ROUTES: &str = "xds.route_name.startsWith('http.')";
+/// In the form of RFC 9457.
+const PROBLEM: &str = concat!(
+    r#"{"status":%RESPONSE_CODE%,"title":"the gateway answers in the place of the service","#,
+    r#""detail":"the service could not be asked, or did not answer in time, or is asked too "#,
+    r#"often; the gateway's access log has the cause under the request's id"}"#
+);
+
+/// The form of Envoy's own answers, on a listener that has routes of plain HTTP or has none.
+pub(super) fn answers(has_http_routes: bool) -> LocalReplyConfig {
     let mut mappers = Vec::new();
+    if has_http_routes {
+        mappers.push(ResponseMapper {
+            filter: Some(all([matches(ON_HTTP_ROUTES), not_the_filters()])),
+            body_format_override: Some(text_format(PROBLEM, "application/problem+json")),
+            ..Default::default()
+        });
+    }
     for fault in &UPSTREAM_FAULTS {
         for caller in &NOTED_CALLERS {
             let id = format!("%FILTER_STATE({}:PLAIN)%", caller.note);
@@ -255,14 +272,18 @@ pub(super) fn json_rpc() -> LocalReplyConfig {
 fn mapper(status: Option<u32>, body: &str) -> ResponseMapper {
     ResponseMapper {
         status_code: status.and_then(number),
-        body_format_override: Some(SubstitutionFormatString {
-            format: Some(Format::TextFormatSource(DataSource {
-                specifier: Some(Specifier::InlineString(body.to_owned())),
-                ..Default::default()
-            })),
-            content_type: "application/json".to_owned(),
+        body_format_override: Some(text_format(body, "application/json")),
+        ..Default::default()
+    }
+}
+
+fn text_format(body: &str, content_type: &str) -> SubstitutionFormatString {
+    SubstitutionFormatString {
+        format: Some(Format::TextFormatSource(DataSource {
+            specifier: Some(Specifier::InlineString(body.to_owned())),
             ..Default::default()
-        }),
+        })),
+        content_type: content_type.to_owned(),
         ..Default::default()
     }
 }

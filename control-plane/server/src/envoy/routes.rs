@@ -1,90 +1,149 @@
-//! The route configuration: MCP, by how long a request may go unanswered, and `/health`.
+//! The route configuration: MCP, by how long a request may go unanswered, `/health`, and the routes
+//! of plain HTTP.
 
 use envoy_types::pb::envoy::config::core::v3::{DataSource, data_source::Specifier};
-use envoy_types::pb::envoy::config::route::v3::header_matcher::HeaderMatchSpecifier;
 use envoy_types::pb::envoy::config::route::v3::route::Action;
 use envoy_types::pb::envoy::config::route::v3::route_action::{
-    ClusterSpecifier, HostRewriteSpecifier,
+    ClusterSpecifier, HashPolicy, HostRewriteSpecifier,
 };
 use envoy_types::pb::envoy::config::route::v3::route_match::PathSpecifier;
 use envoy_types::pb::envoy::config::route::v3::{
     DirectResponseAction, HeaderMatcher, Route, RouteAction, RouteConfiguration, RouteMatch,
     VirtualHost,
 };
-use envoy_types::pb::envoy::r#type::matcher::v3::StringMatcher;
-use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
-use gateway_document::Listener;
+use envoy_types::pb::google::protobuf::Any;
+use gateway_document::{GatewayDocument, Listener};
 use policy_engine::wire::FilterConfig;
+use prost::{Message, Name};
 
-use super::{BUILT_IN_SERVER, CLUSTER_HEADER, milliseconds, truth};
+use super::deterministic::{repeated, written};
+use super::http_route::{CREDENTIALS, by_address, by_header, to_nobody, told};
+use super::matching::{is, present};
+use super::{BUILT_IN_SERVER, CLUSTER_HEADER, cors, http_route, milliseconds, truth};
 
 const HEALTH_PATH: &str = "/health";
-const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
 const HEALTH_MS: u32 = 10_000;
 /// The time that a tool's rule gives it, by which the filter tells the router.
 const TIMEOUT_HEADER: &str = "x-envoy-upstream-rq-timeout-ms";
+/// The header by which calls of one session are told from others.
+const SESSION_HEADER: &str = "mcp-session-id";
 
-pub(super) fn routes(listener: &Listener, config: &FilterConfig) -> RouteConfiguration {
-    RouteConfiguration {
+/// The numbers of two fields in `envoy/config/route/v3/route.proto` and `route_components.proto`:
+/// what they hold is written from parts.
+const VIRTUAL_HOSTS: u32 = 2;
+const ROUTES: u32 = 3;
+
+/// The table of a listener's routes, in the order of their precedence.
+pub(super) fn routes(
+    document: &GatewayDocument,
+    listener: &Listener,
+    config: &FilterConfig,
+) -> Any {
+    let hashes = hashes_of_sessions(document);
+    let mut routes: Vec<Vec<Route>> = [
+        // The tool's time bounds the whole of it.
+        mcp("mcp-timed", vec![present(TIMEOUT_HEADER)], Some(0), &hashes),
+        // The listener's own bound is for them.
+        mcp("mcp-events", vec![is(":method", "GET")], None, &hashes),
+        mcp(
+            "mcp-subscriptions",
+            vec![is("mcp-method", "subscriptions/listen")],
+            None,
+            &hashes,
+        ),
+        mcp("mcp", Vec::new(), Some(idle_ms(listener)), &hashes),
+    ]
+    .map(|route| vec![route])
+    .into();
+    routes.extend(mcp_preflights(listener, config).map(|route| vec![route]));
+    routes.push(vec![health(config)]);
+    let others = document.routes_of(listener);
+    routes.extend(others.flat_map(|(_, route)| http_route::routes(route)));
+    table(listener, routes)
+}
+
+/// Writes the table, each route of which is a list of parts.
+fn table(listener: &Listener, routes: Vec<Vec<Route>>) -> Any {
+    let mut host = VirtualHost {
         name: listener.name.to_string(),
-        virtual_hosts: vec![VirtualHost {
-            name: listener.name.to_string(),
-            // The filter checks `Host` against the listener's list, also for what has no route.
-            domains: vec!["*".to_owned()],
-            routes: vec![
-                // The tool's time bounds the whole of it.
-                mcp("mcp-timed", vec![present(TIMEOUT_HEADER)], Some(0)),
-                // The listener's own bound is for them.
-                mcp("mcp-events", vec![is(":method", "GET")], None),
-                mcp(
-                    "mcp-subscriptions",
-                    vec![is("mcp-method", "subscriptions/listen")],
-                    None,
-                ),
-                mcp("mcp", Vec::new(), Some(idle_ms(listener))),
-                health(config),
-            ],
-            ..Default::default()
-        }],
+        // The filter checks `Host` against the listener's list, also for what has no route.
+        domains: vec!["*".to_owned()],
+        ..Default::default()
+    }
+    .encode_to_vec();
+    host.extend(repeated(ROUTES, routes.into_iter().map(written)));
+    let name = RouteConfiguration {
+        name: listener.name.to_string(),
+        ..Default::default()
+    };
+    let rest = RouteConfiguration {
         // The filter names the cluster per call, and clusters come before the configuration that
         // names them.
         validate_clusters: truth(false),
         ..Default::default()
+    };
+    let mut value = name.encode_to_vec();
+    value.extend(repeated(VIRTUAL_HOSTS, [host]));
+    value.extend(rest.encode_to_vec());
+    Any {
+        type_url: RouteConfiguration::type_url(),
+        value,
     }
+}
+
+/// Where a cluster balances by a hash: the session, or else the client's address.
+fn hashes_of_sessions(document: &GatewayDocument) -> Vec<HashPolicy> {
+    let servers = document.servers.values().map(|server| &server.upstream);
+    let clusters = document.clusters.iter().map(|cluster| &cluster.upstream);
+    if !servers
+        .chain(clusters)
+        .any(|upstream| upstream.balancing.hashes())
+    {
+        return Vec::new();
+    }
+    let by = |specifier, terminal| HashPolicy {
+        policy_specifier: Some(specifier),
+        terminal,
+    };
+    vec![by(by_header(SESSION_HEADER), true), by(by_address(), false)]
+}
+
+/// Takes what a browser asks of an endpoint before the filter chooses where a call goes: Envoy's
+/// own filter, which comes first, finds the listener's policy here. It answers the question; a call
+/// goes on, and gets another route.
+fn mcp_preflights(listener: &Listener, config: &FilterConfig) -> impl Iterator<Item = Route> {
+    let policy = listener
+        .cors
+        .as_ref()
+        .map(|policy| cors::of_mcp(listener, policy));
+    policy.into_iter().flat_map(|policy| {
+        config.endpoints.iter().map(move |endpoint| Route {
+            name: "mcp-cors".to_owned(),
+            r#match: Some(RouteMatch {
+                path_specifier: Some(PathSpecifier::Path(endpoint.path.clone())),
+                ..Default::default()
+            }),
+            action: Some(to_nobody()),
+            typed_per_filter_config: told(cors::NAME, policy.clone()),
+            ..Default::default()
+        })
+    })
 }
 
 fn idle_ms(listener: &Listener) -> u32 {
     u32::try_from(listener.idle_timeout.milliseconds()).unwrap_or(u32::MAX)
 }
 
-fn present(name: &str) -> HeaderMatcher {
-    header(name, HeaderMatchSpecifier::PresentMatch(true))
-}
-
-fn is(name: &str, value: &str) -> HeaderMatcher {
-    let pattern = MatchPattern::Exact(value.to_owned());
-    header(
-        name,
-        HeaderMatchSpecifier::StringMatch(StringMatcher {
-            match_pattern: Some(pattern),
-            ..Default::default()
-        }),
-    )
-}
-
-fn header(name: &str, specifier: HeaderMatchSpecifier) -> HeaderMatcher {
-    HeaderMatcher {
-        name: name.to_owned(),
-        header_match_specifier: Some(specifier),
-        ..Default::default()
-    }
-}
-
 /// Every call that the filter has allowed and that has these headers, wherever it goes. The filter
 /// sets the cluster's header, so the route is chosen again after it has; the path may by then be
 /// the server's own. A server that says nothing for `idle_ms` is answered for; none leaves that to
 /// the listener, and 0 to the tool's own time.
-fn mcp(name: &str, mut headers: Vec<HeaderMatcher>, idle_ms: Option<u32>) -> Route {
+fn mcp(
+    name: &str,
+    mut headers: Vec<HeaderMatcher>,
+    idle_ms: Option<u32>,
+    hashes: &[HashPolicy],
+) -> Route {
     headers.push(present(CLUSTER_HEADER));
     Route {
         name: name.to_owned(),
@@ -105,6 +164,7 @@ fn mcp(name: &str, mut headers: Vec<HeaderMatcher>, idle_ms: Option<u32>) -> Rou
             // None of its own: Envoy's default would cut tool calls. The filter sets each tool's.
             timeout: milliseconds(0),
             idle_timeout: idle_ms.and_then(milliseconds),
+            hash_policy: hashes.to_vec(),
             ..Default::default()
         })),
         ..Default::default()
@@ -140,5 +200,21 @@ fn health(config: &FilterConfig) -> Route {
         }),
         action: Some(action),
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_writes_the_bytes_that_the_message_itself_would_be_written_as() {
+        let listener = &GatewayDocument::default().listeners[0];
+        let present = || present(TIMEOUT_HEADER);
+        let routes = ["a", "b"].map(|name| vec![mcp(name, vec![present()], Some(7), &[])]);
+        let table = table(listener, routes.into());
+        let read = RouteConfiguration::decode(table.value.as_slice()).unwrap();
+        assert_eq!(read.virtual_hosts[0].routes.len(), 2);
+        assert_eq!(read.encode_to_vec(), table.value);
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use gateway_document::GatewayDocument;
 use policy_engine::wire::{Access, FilterConfig, Validate};
 use policy_engine::{Explanation, Policy};
 use serde_json::{Map, Value};
@@ -44,13 +45,34 @@ const OF_TOOLS: [&str; 6] = [
 
 /// Whether Envoys that go from `from` to `to` might pass what they refuse now.
 pub(super) fn may_loosen(from: &Built, to: &Built) -> bool {
-    to.listeners.iter().any(|(name, resolved)| {
-        let before = from.listeners.iter().find(|(other, _)| other == name);
-        before.is_none_or(|(_, before)| {
-            config_may_loosen(&before.config, &resolved.config)
-                || policy_may_loosen(from, &before.policy, &resolved.policy)
+    envoy_may_loosen(&from.document, &to.document)
+        || to.listeners.iter().any(|(name, resolved)| {
+            let before = from.listeners.iter().find(|(other, _)| other == name);
+            before.is_none_or(|(_, before)| {
+                config_may_loosen(&before.config, &resolved.config)
+                    || policy_may_loosen(from, &before.policy, &resolved.policy)
+            })
         })
-    })
+}
+
+/// Whether Envoy itself might let somebody in, or send something somewhere, by `to` and not by
+/// `from`. It is compared as it is written: to know which of two routes is stricter, one would have
+/// to know what is behind them.
+fn envoy_may_loosen(from: &GatewayDocument, to: &GatewayDocument) -> bool {
+    let other_routes = !to.routes.is_empty() && to.routes != from.routes;
+    let other_doors = to.listeners.iter().any(|listener| {
+        let before = from.listener(&listener.name);
+        before.is_some_and(|before| {
+            before.tls.is_some() && before.tls != listener.tls
+                || listener.cors.is_some() && before.cors != listener.cors
+        })
+    });
+    let believes_others = to.clusters.iter().any(|cluster| {
+        let before = from.cluster(&cluster.name);
+        let before = before.and_then(|before| before.upstream.tls.as_ref());
+        before.is_some() && before != cluster.upstream.tls.as_ref()
+    });
+    other_routes || other_doors || believes_others
 }
 
 fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {

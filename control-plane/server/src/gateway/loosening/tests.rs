@@ -42,6 +42,24 @@ fn it_knows_the_stricter_of_two_policies() {
         ("defaults: {access: deny}", NOTHING),
         (NOTHING, "defaults: {validate: shadow}"),
         (
+            "listeners: [{name: mcp, address: '127.0.0.1:10000', tls: {certificates: \
+             [{certificate_file: /c.pem, key_file: /c.key}]}}]",
+            NOTHING,
+        ),
+        (
+            NOTHING,
+            "listeners: [{name: mcp, address: '127.0.0.1:10000', cors: {}}]",
+        ),
+        (
+            "clusters: [{name: c, endpoints: ['a.b:1'], upstream: {tls: {system_ca: true}}}]",
+            "clusters: [{name: c, endpoints: ['a.b:1']}]",
+        ),
+        (
+            "clusters: [{name: c, endpoints: ['a.b:1']}]",
+            "clusters: [{name: c, endpoints: ['a.b:1']}]\n\
+             routes: [{name: r, match: {path: /r}, to: {cluster: c}}]",
+        ),
+        (
             "tools: [{name: r, match: {tool: write}, allow: []}]",
             NOTHING,
         ),

@@ -8,11 +8,11 @@ pub const MCP_PATH: &str = "/mcp";
 
 /// Where clients of HTTP+SSE open the stream of their answers, and where a server tells them to
 /// post their messages: two forms of the same, since clients and servers are used to either.
-pub(super) const OLD_PAIRS: [(&str, &str); 2] =
+pub(crate) const OLD_PAIRS: [(&str, &str); 2] =
     [("/sse", "/messages"), ("/mcp/sse", "/mcp/messages/")];
 
 /// The path at which a listener offers one server alone.
-pub(super) fn server_path(server: &ServerName) -> String {
+pub(crate) fn server_path(server: &ServerName) -> String {
     format!("/servers/{server}/mcp")
 }
 
