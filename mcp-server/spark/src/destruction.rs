@@ -117,6 +117,13 @@ impl Spark {
     }
 }
 
+impl Statement {
+    /// The statement as it is shown to whoever is asked whether it is meant.
+    pub fn shown(&self) -> String {
+        show(self.sql())
+    }
+}
+
 /// A statement as it is shown to whoever is asked: in one line, with everything escaped that is not
 /// ASCII, and whole or not at all.
 fn show(sql: &str) -> String {

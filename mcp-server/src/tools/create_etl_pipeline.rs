@@ -121,9 +121,11 @@ impl Tool for CreateEtlPipeline {
                 let seen = call.unless_cancelled(look).await??;
                 warnings.extend(seen.warnings);
                 if !is_confirmed {
-                    let source = seen.unjudged_source;
-                    let source = source.map(|shown| format!("{shown} (stage `{}`)", step.name));
-                    unconfirmed.unjudged.extend(source);
+                    let of_stage = |shown| format!("{shown} (stage `{}`)", step.name);
+                    let unjudged = seen.unjudged_source.map(of_stage);
+                    unconfirmed.unjudged.extend(unjudged);
+                    let not_seen = seen.source_not_seen.map(of_stage);
+                    unconfirmed.not_judged_yet.extend(not_seen);
                     let stage = (step.name.as_str(), &flow);
                     let look = find_unconfirmed(services, call, stage, &mut unconfirmed);
                     call.unless_cancelled(look).await??;
@@ -161,9 +163,11 @@ async fn find_unconfirmed(
         let name = into.database.as_deref();
         let database = services.databases.get(name, database_caller(call))?;
         let numbers = statements_on_every_row(&database, into).await;
-        let numbers = numbers.iter();
-        let named = numbers.map(|number| format!("statement {number} of stage `{stage}`"));
-        found.on_every_row.extend(named);
+        let of_stage = |number| format!("statement {number} of stage `{stage}`");
+        let on_every_row = numbers.on_every_row.into_iter().map(of_stage);
+        found.on_every_row.extend(on_every_row);
+        let not_judged = numbers.not_judged.into_iter().map(of_stage);
+        found.not_judged_yet.extend(not_judged);
     }
     Ok(())
 }

@@ -23,14 +23,24 @@ pub fn change<'a>(
     }
 }
 
-/// The numbers, from 1 on, of the statements that change every row of a table, as far as that can
-/// be found out now: one that cannot be judged yet is judged when it runs.
-pub async fn statements_on_every_row(database: &Database, into: &IntoPostgres) -> Vec<usize> {
-    let mut found = Vec::new();
+/// Statements by their numbers, from 1 on.
+#[derive(Debug, Default)]
+pub struct StatementNumbers {
+    /// Those that change every row of a table.
+    pub on_every_row: Vec<usize>,
+    /// Those that nobody could judge yet: they are judged when they run.
+    pub not_judged: Vec<usize>,
+}
+
+/// Looks for the statements that change every row of a table, as far as that can be found out now.
+pub async fn statements_on_every_row(database: &Database, into: &IntoPostgres) -> StatementNumbers {
+    let mut found = StatementNumbers::default();
     for (at, statement) in into.statements.iter().enumerate() {
         let change = change(statement, &[], false, true);
-        if let Err(Error::Refused(Refused::NotConfirmed)) = database.judge_change(&change).await {
-            found.push(at + 1);
+        match database.judge_change(&change).await {
+            Ok(_) => {}
+            Err(Error::Refused(Refused::NotConfirmed)) => found.on_every_row.push(at + 1),
+            Err(_) => found.not_judged.push(at + 1),
         }
     }
     found

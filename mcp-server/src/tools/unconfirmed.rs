@@ -13,6 +13,9 @@ pub struct Unconfirmed {
     pub on_every_row: Vec<String>,
     /// Sources in Spark that nobody could judge, as they are shown.
     pub unjudged: Vec<String>,
+    /// Sources and statements that could not be looked at yet. They are asked about only beside
+    /// others: unless somebody says yes to those, nothing of theirs is confirmed either.
+    pub not_judged_yet: Vec<String>,
 }
 
 impl Unconfirmed {
@@ -34,7 +37,14 @@ impl Unconfirmed {
                 " and ",
             ),
         ];
-        let named = effects.iter().filter(|(_, of, _)| !of.is_empty());
+        let not_judged_yet = (
+            "whatever these do, which could not be looked at yet, is meant with it:",
+            &self.not_judged_yet,
+            " and ",
+        );
+        let is_asked = effects.iter().any(|(_, of, _)| !of.is_empty());
+        let effects = effects.iter().chain(is_asked.then_some(&not_judged_yet));
+        let named = effects.filter(|(_, of, _)| !of.is_empty());
         let named = named.map(|&(effect, of, between)| format!("{effect} {}", of.join(between)));
         let named: Vec<String> = named.collect();
         match named.is_empty() {
@@ -67,6 +77,7 @@ mod tests {
             emptied: vec!["a".to_owned(), "b".to_owned()],
             on_every_row: vec!["statement 2 of stage `s`".to_owned()],
             unjudged: vec!["SELECT f(1)".to_owned()],
+            not_judged_yet: vec!["statement 3 of stage `s`".to_owned()],
         };
         let failure = all.refuse().expect_err("it has to be meant");
         assert_eq!(failure.code, "not_confirmed");
@@ -77,11 +88,17 @@ mod tests {
             "rows out of a, b",
             "by statement 2 of stage `s`",
             "reads: SELECT f(1)",
+            "with it: statement 3 of stage `s`",
         ] {
             assert!(failure.message.contains(named), "{failure}");
             assert!(question.contains(named), "{question}");
         }
         assert_eq!(Unconfirmed::default().refuse(), Ok(()));
+        let not_asked = Unconfirmed {
+            not_judged_yet: all.not_judged_yet,
+            ..Unconfirmed::default()
+        };
+        assert_eq!(not_asked.refuse(), Ok(()));
     }
 
     #[test]

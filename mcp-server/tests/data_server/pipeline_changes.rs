@@ -149,6 +149,22 @@ async fn it_changes_every_row_only_where_the_author_has_said_that_this_is_meant(
     // What cannot be judged yet is judged when it runs, and a destination confirms nothing itself.
     let mut later = stages("later");
     later[0]["destination"]["confirmed"] = json!(true);
+    // Beside something else that is asked about it stands in the question: the yes is one to all.
+    let mut beside = later[0].clone();
+    beside["name"] = json!("later");
+    beside["source"] = json!({"type": "spark_sql", "sql": "SELECT f('\u{202e}')"});
+    beside["destination"]["table"] = json!("later");
+    let both = json!([stages("things")[0], beside]);
+    let pipeline = json!({"name": "p", "stages": both});
+    let refused = client.call("create_etl_pipeline", pipeline).await;
+    let (code, message) = refused.failure();
+    assert_eq!(code, "not_confirmed", "{message}");
+    for named in [
+        "SELECT f('\\u{202e}') (stage `later`)",
+        "statement 2 of stage `later`",
+    ] {
+        assert!(message.contains(named), "{message}");
+    }
     let pipeline = json!({"name": "p", "stages": later});
     client
         .call("create_etl_pipeline", pipeline)

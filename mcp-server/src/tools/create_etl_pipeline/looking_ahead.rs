@@ -39,6 +39,8 @@ pub(super) struct Seen {
     /// The source in Spark, as it is shown, that its author has to mean since nobody could judge
     /// it.
     pub(super) unjudged_source: Option<String>,
+    /// The source in Spark, as it is shown, that Spark could not be asked about now.
+    pub(super) source_not_seen: Option<String>,
 }
 
 impl LookAhead<'_> {
@@ -50,6 +52,10 @@ impl LookAhead<'_> {
         let mut warnings = Vec::new();
         let mut unjudged_source = None;
         let judged = self.in_time(self.judge_source()).await;
+        let source_not_seen = match &judged {
+            Err(SqlFault::NotAsked(_)) => self.shown_spark_source(),
+            _ => None,
+        };
         let judged = judged.map(|shown| unjudged_source = shown);
         warnings.extend(self.sort("its source", judged)?);
         match &self.flow.destination {
@@ -71,6 +77,7 @@ impl LookAhead<'_> {
         Ok(Seen {
             warnings,
             unjudged_source,
+            source_not_seen,
         })
     }
 
@@ -135,6 +142,12 @@ impl LookAhead<'_> {
             Some(Source::File(_)) | None => {}
         }
         Ok(None)
+    }
+
+    /// The source as it is shown to whoever is asked about it, where Spark runs it.
+    fn shown_spark_source(&self) -> Option<String> {
+        matches!(&self.flow.source, Some(Source::SparkSql { .. }))
+            .then(|| Statement::new(self.flow.query().unwrap_or_default()).shown())
     }
 
     /// A value for each name that the SQL of the source takes: the default, or one of its type.
