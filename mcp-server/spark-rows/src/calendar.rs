@@ -28,9 +28,12 @@ pub(super) fn write_time(nanos: i64, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes a number below a hundred.
+/// Writes a number with two digits at least: it has more where Spark sends a time that is none.
 fn write_two_digits(n: i64, out: &mut Vec<u8>) {
-    out.extend([n / 10, n % 10].map(|digit| b'0' + digit.to_le_bytes()[0]));
+    match n {
+        0..100 => out.extend([n / 10, n % 10].map(|digit| b'0' + digit.to_le_bytes()[0])),
+        _ => out.extend_from_slice(format!("{n:02}").as_bytes()),
+    }
 }
 
 /// A day-time interval of so many microseconds.
