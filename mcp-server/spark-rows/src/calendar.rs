@@ -181,6 +181,11 @@ mod tests {
     }
 
     #[test]
+    fn it_writes_a_time_beyond_its_day_as_the_number_that_it_is() {
+        assert_eq!(written(write_time, 360_000_000_000_000), "100:00:00");
+    }
+
+    #[test]
     fn it_writes_intervals_as_durations() {
         assert_eq!(duration(0), "PT0S");
         assert_eq!(duration(-93_784_500_000), "-P1DT2H3M4.5S");
