@@ -24,10 +24,9 @@ pub enum StoreAddress {
 
 impl From<&str> for StoreAddress {
     fn from(text: &str) -> Self {
-        let is_url = ["postgres://", "postgresql://"]
-            .iter()
-            .any(|scheme| text.starts_with(scheme));
-        if is_url {
+        // Also one of another database, or in capitals: as the name of a file it would make folders
+        // that show its password. Whoever opens it refuses what is no PostgreSQL's.
+        if text.contains("://") {
             Self::Postgres(text.to_owned())
         } else {
             Self::File(PathBuf::from(text))
@@ -64,7 +63,7 @@ impl fmt::Display for StoreAddress {
             Self::Postgres(url) => {
                 formatter.write_str("postgres://")?;
                 // What cannot be read is not shown either: any part may be the password.
-                let Ok(url) = Url::parse(url) else {
+                let Some(url) = postgres_url(url) else {
                     return Ok(());
                 };
                 formatter.write_str(url.host_str().unwrap_or_default())?;
@@ -75,6 +74,12 @@ impl fmt::Display for StoreAddress {
             }
         }
     }
+}
+
+/// The parts of a PostgreSQL's address; none where it is something else.
+pub(crate) fn postgres_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    matches!(url.scheme(), "postgres" | "postgresql").then_some(url)
 }
 
 impl fmt::Debug for StoreAddress {
@@ -100,6 +105,10 @@ mod tests {
             ("postgres://h/d?user=u&password=secret", "postgres://h/d"),
             ("postgres://h/d?password=a@secret", "postgres://h/d"),
             ("postgres://u:secret?@h/d", "postgres://"),
+            ("POSTGRES://u:secret@h/d", "postgres://h/d"),
+            (" postgres://u:secret@h/d", "postgres://h/d"),
+            ("mysql://u:secret@h/d", "postgres://"),
+            ("jdbc:postgresql://u:secret@h/d", "postgres://"),
         ] {
             let address = StoreAddress::from(text);
             assert_eq!(address.to_string(), shown);

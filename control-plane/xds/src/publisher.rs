@@ -140,25 +140,23 @@ impl Publisher {
 
     /// Every Envoy that is connected or was lately, with each of its resources.
     pub fn nodes(&self) -> Vec<NodeState> {
-        self.states(&|_| true).collect()
+        self.states(|_| true).collect()
     }
 
     /// Those Envoys of [`Publisher::nodes`] whose name `is_meant`, each worked out when it is asked
     /// for.
     pub(crate) fn states(
         &self,
-        is_meant: &dyn Fn(&NodeId) -> bool,
-    ) -> impl Iterator<Item = NodeState> + use<> {
+        is_meant: impl Fn(&NodeId) -> bool,
+    ) -> impl Iterator<Item = NodeState> {
         let times = self.time_of_day();
-        // The answer is built when the fleet is free again: it takes as long as there are
-        // resources.
-        let looks: Vec<Look> = self
-            .fleet()
-            .nodes()
-            .filter(|node| is_meant(&node.identity.id))
-            .map(Look::at)
-            .collect();
-        looks.into_iter().map(move |look| look.state(times))
+        // Names are compared and the answer is built when the fleet is free again: that takes as
+        // long as whoever asks makes it take, and as there are resources.
+        let looks: Vec<Look> = self.fleet().nodes().map(Look::at).collect();
+        looks
+            .into_iter()
+            .filter(move |look| is_meant(&look.identity.id))
+            .map(move |look| look.state(times))
     }
 
     /// Tells when anything that [`Publisher::nodes`] answers may have changed.

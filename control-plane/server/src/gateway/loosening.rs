@@ -75,6 +75,27 @@ fn envoy_may_loosen(from: &GatewayDocument, to: &GatewayDocument) -> bool {
     other_routes || other_doors || believes_others
 }
 
+/// Whether a way back to `to` might let something pass that nobody can compare: a server whose list
+/// is not known, because it has moved or was down, may list any tool, and the rules for it are
+/// others; or those come in who could not reach the listener.
+pub(super) fn may_loosen_unseen(from: &Built, to: &Built) -> bool {
+    let is_unlisted = |name| !to.lists.contains_key(name);
+    let lacks_a_list = to.document.servers.keys().any(is_unlisted);
+    let rules =
+        |config: &FilterConfig| fields(config).and_then(|fields| fields.get("rules").cloned());
+    let has_other_rules = to.listeners.iter().any(|(name, resolved)| {
+        let before = from.listeners.iter().find(|(other, _)| other == name);
+        before.is_none_or(|(_, before)| rules(&before.config) != rules(&resolved.config))
+    });
+    let reaches_further = to.document.listeners.iter().any(|listener| {
+        let mut before = from.document.listeners.iter();
+        let before = before.find(|before| before.name == listener.name);
+        let ip = listener.address.ip();
+        !ip.is_loopback() && before.is_none_or(|before| before.address.ip() != ip)
+    });
+    lacks_a_list && has_other_rules || reaches_further
+}
+
 fn config_may_loosen(from: &FilterConfig, to: &FilterConfig) -> bool {
     let (Some(before), Some(after)) = (fields(from), fields(to)) else {
         return true;

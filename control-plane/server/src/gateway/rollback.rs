@@ -7,7 +7,7 @@ use store::{Revision, RevisionNumber, StoreError};
 
 use super::Gateway;
 use super::change::{ChangeError, Edit};
-use super::loosening::may_loosen;
+use super::loosening::{may_loosen, may_loosen_unseen};
 use crate::generation::Built;
 
 /// Whether a change may let something pass that is refused now.
@@ -68,5 +68,5 @@ fn loosens(built: &Built, document: &CheckedDocument) -> bool {
         &built.lists,
         built.module.clone(),
     );
-    target.is_ok_and(|target| may_loosen(built, &target))
+    target.is_ok_and(|target| may_loosen(built, &target) || may_loosen_unseen(built, &target))
 }

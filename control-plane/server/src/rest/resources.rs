@@ -94,6 +94,12 @@ pub(super) async fn add(
     headers: ChangeHeaders,
     written: Written,
 ) -> Result<Response, Problem> {
+    if headers.tags.is_some() {
+        return Err(Problem::bad_request(
+            "a new resource is compared with nothing; leave `If-Match` out, or `PUT` it to its \
+             own path",
+        ));
+    }
     let given = resource_in(&written)?;
     let Some(name) = given.get("name").and_then(Value::as_str) else {
         return Err(malformed(

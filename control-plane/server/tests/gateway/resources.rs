@@ -123,6 +123,15 @@ async fn it_adds_changes_and_removes_a_resource_of_each_shape() {
     assert_eq!(tried.status, StatusCode::OK, "{}", tried.text);
     assert_eq!(tried.json["changes"][0]["name"], "tried", "{}", tried.text);
     assert_eq!(control_plane.document().await, document);
+    // There is nothing to compare, and an author who writes a condition believes that it counts.
+    let conditional = control_plane
+        .request(Method::POST, "/api/v1/roles")
+        .header("content-type", "application/json")
+        .header("if-match", "\"1\"")
+        .body(json!({"name": "late", "claims": {}}).to_string());
+    let refused = Answer::of(conditional).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+    assert_eq!(control_plane.document().await, document);
 }
 
 #[tokio::test]

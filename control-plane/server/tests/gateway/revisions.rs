@@ -4,6 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::changes::connected;
+use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{Answer, ControlPlane, folder};
 
 /// Stores these documents, one after the other, as revisions from 2 on.
@@ -155,6 +156,52 @@ async fn it_goes_back_to_a_revision_as_a_new_one_that_envoys_judge() {
         "{}",
         rejected.text
     );
+}
+
+#[tokio::test]
+async fn it_takes_a_way_back_for_looser_where_nobody_can_compare() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let old = FakeServer::start(Speaks::Stateless, tools(&["read", "drop"])).await;
+    let new = FakeServer::start(Speaks::Stateless, tools(&["read", "drop"])).await;
+    let at = |url: &str, rules: &str| format!("servers: {{data: {{url: '{url}'}}}}\n{rules}");
+    let rule = "tools: [{name: no, match: {tool: drop}, allow: []}]";
+    let nobody = "http://127.0.0.1:1/mcp";
+    let reachable = "listeners: [{name: mcp, address: '0.0.0.0:10000', servers: ['*']}]";
+    stored(
+        &control_plane,
+        &[
+            &at(&old.url(), ""),
+            // The server moves, and one of its tools is closed: its former list is forgotten.
+            &at(&new.url(), rule),
+            // It is down since it moved once more, so that no list is known.
+            &at(nobody, ""),
+            &at(nobody, rule),
+            reachable,
+            "",
+        ],
+    )
+    .await;
+    for (from, to) in [(3, 2), (5, 4), (7, 6)] {
+        control_plane
+            .post(
+                "/api/v1/rollback",
+                &json!({"to": from, "allow_loosening": true}),
+            )
+            .await;
+        let latest = control_plane.get("/api/v1/versions?limit=1").await.json;
+        let refused = control_plane
+            .post("/api/v1/rollback", &json!({"to": to}))
+            .await;
+        assert_eq!(
+            (refused.status, &refused.json["type"]),
+            (StatusCode::CONFLICT, &json!("urn:portcullis:loosens")),
+            "{from} to {to}: {}",
+            refused.text
+        );
+        let after = control_plane.get("/api/v1/versions?limit=1").await.json;
+        assert_eq!(after, latest);
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use tokio::sync::Mutex;
 
+use crate::address::postgres_url;
 use crate::{OpenError, StoreAddress};
 
 /// The schema of the control plane's own tables; the data server's are in `portcullis`.
@@ -72,6 +73,13 @@ pub(super) async fn open(url: &str) -> Result<PgPool, OpenError> {
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
+    if postgres_url(url).is_none() {
+        return Err(OpenError::Address(
+            "CONTROL_PLANE_STORE is neither the path of a file nor an address of the form \
+             `postgres://user:password@host:port/database`"
+                .to_owned(),
+        ));
+    }
     let options = store_pool::options("CONTROL_PLANE_STORE", url)
         .map_err(|error| OpenError::Address(error.to_string()))?;
     Ok(options

@@ -40,6 +40,9 @@ async fn it_says_that_it_cannot_reach_a_postgresql_and_shows_no_password() {
     for url in [
         format!("postgres://u:secret@{address}/d"),
         "postgres://u:secret?@h/d".to_owned(),
+        // As the name of a file it would make a folder that shows the password.
+        "jdbc:postgresql://u:secret@h/d".to_owned(),
+        "mysql://u:secret@h/d".to_owned(),
     ] {
         let address = StoreAddress::from(url.as_str());
         let refused = SqlStore::open(address).await.expect_err("not there");

@@ -3,6 +3,7 @@
 //! It answers from the fleet's facts, as `GET /api/v1/nodes` does. It never shows contents: those
 //! are the operator's, and Envoy's own dump shows a filter that it rejected as if it ran.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use envoy_types::pb::{
@@ -27,6 +28,9 @@ use crate::{DeliveryState, NodeState, Publisher, ResourceState};
 
 /// The longest answer, in bytes. Clients refuse messages of more than 4 MiB unless told otherwise.
 const MOST_ANSWER_BYTES: usize = 3 << 20;
+/// How many Envoys a request may name. Each name is compared with each Envoy's, at 64 and 3 000
+/// Envoys in some milliseconds; tools name one.
+const MOST_MATCHERS: usize = 64;
 
 #[tonic::async_trait]
 impl ClientStatusDiscoveryService for DiscoveryServices {
@@ -57,6 +61,11 @@ fn answer(
     publisher: &Publisher,
     request: &ClientStatusRequest,
 ) -> Result<ClientStatusResponse, Status> {
+    if request.node_matchers.len() > MOST_MATCHERS {
+        return Err(Status::invalid_argument(format!(
+            "`node_matchers` are more than {MOST_MATCHERS}: name fewer Envoys, or none for all"
+        )));
+    }
     let matchers = request.node_matchers.iter();
     let matchers: Vec<NodeIdMatcher> = matchers
         .map(NodeIdMatcher::try_from)
@@ -65,7 +74,7 @@ fn answer(
         |id: &str| matchers.is_empty() || matchers.iter().any(|matcher| matcher.matches(id));
     let mut response = ClientStatusResponse::default();
     let mut bytes = 0;
-    for node in publisher.states(&|id| is_meant(id.as_str())) {
+    for node in publisher.states(|id| is_meant(id.as_str())) {
         let config = config_of(node);
         bytes += config.encoded_len();
         if bytes > MOST_ANSWER_BYTES {
@@ -82,6 +91,7 @@ fn answer(
 /// Which `node.id` a request is about.
 #[derive(Debug)]
 struct NodeIdMatcher {
+    /// Of small letters, where `ignore_case`.
     pattern: Option<MatchPattern>,
     ignore_case: bool,
 }
@@ -106,35 +116,46 @@ impl TryFrom<&NodeMatcher> for NodeIdMatcher {
                 ignore_case: false,
             });
         };
-        match match_pattern {
+        // Once, and not for each Envoy: whoever asks may write megabytes.
+        let text = |text: &String| folded(text, *ignore_case).into_owned();
+        let pattern = match match_pattern {
             Some(MatchPattern::SafeRegex(_) | MatchPattern::Custom(_)) => {
-                Err(Status::invalid_argument(
+                return Err(Status::invalid_argument(
                     "`node_id` is matched by `exact`, `prefix`, `suffix` or `contains` alone",
-                ))
+                ));
             }
-            pattern => Ok(Self {
-                pattern: pattern.clone(),
-                ignore_case: *ignore_case,
-            }),
-        }
+            Some(MatchPattern::Exact(exact)) => Some(MatchPattern::Exact(text(exact))),
+            Some(MatchPattern::Prefix(prefix)) => Some(MatchPattern::Prefix(text(prefix))),
+            Some(MatchPattern::Suffix(suffix)) => Some(MatchPattern::Suffix(text(suffix))),
+            Some(MatchPattern::Contains(part)) => Some(MatchPattern::Contains(text(part))),
+            None => None,
+        };
+        Ok(Self {
+            pattern,
+            ignore_case: *ignore_case,
+        })
     }
 }
 
 impl NodeIdMatcher {
     fn matches(&self, id: &str) -> bool {
-        let folded = |text: &str| match self.ignore_case {
-            true => text.to_lowercase(),
-            false => text.to_owned(),
-        };
-        let id = folded(id);
+        let id = folded(id, self.ignore_case);
         match &self.pattern {
-            Some(MatchPattern::Exact(text)) => id == folded(text),
-            Some(MatchPattern::Prefix(text)) => id.starts_with(&folded(text)),
-            Some(MatchPattern::Suffix(text)) => id.ends_with(&folded(text)),
-            Some(MatchPattern::Contains(text)) => id.contains(&folded(text)),
+            Some(MatchPattern::Exact(text)) => id == *text,
+            Some(MatchPattern::Prefix(text)) => id.starts_with(text),
+            Some(MatchPattern::Suffix(text)) => id.ends_with(text),
+            Some(MatchPattern::Contains(text)) => id.contains(text),
             Some(MatchPattern::SafeRegex(_) | MatchPattern::Custom(_)) => false,
             None => true,
         }
+    }
+}
+
+/// A text as it is compared.
+fn folded(text: &str, ignore_case: bool) -> Cow<'_, str> {
+    match ignore_case {
+        true => Cow::Owned(text.to_lowercase()),
+        false => Cow::Borrowed(text),
     }
 }
 

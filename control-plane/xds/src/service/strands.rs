@@ -79,6 +79,9 @@ pub(super) struct Strands {
     fans: VecDeque<Fan>,
     /// The types that the session knows of.
     begun: BTreeSet<ResourceType>,
+    /// How many open streams ask for a name, by type: a client may have a thousand streams, and ask
+    /// for tens of thousands of names on each.
+    holders: BTreeMap<ResourceType, BTreeMap<Arc<str>, usize>>,
     /// Streams that have ended, as long as nothing else has happened: if all have, they were one
     /// connection, and what the Envoy has is remembered as it was.
     ended: Vec<(StreamKey, Strand)>,
@@ -99,7 +102,7 @@ impl Strands {
         if let Some(only) = strand.only.filter(|only| only.is_sent_whole()) {
             let replaced: Vec<_> = self.of_type(only).map(|(key, _)| key).collect();
             for key in replaced {
-                if let Some(old) = self.open.remove(&key) {
+                if let Some(old) = self.close(key) {
                     old.responses.refuse(Status::aborted(
                         "another stream of this type has taken the place of this one",
                     ));
@@ -124,35 +127,25 @@ impl Strands {
         }
         let asked = match asked {
             Asked::World(request) if !self.begun.contains(&resource_type) => {
-                if let Some(strand) = self.open.get_mut(&key) {
-                    strand.names = request.names.iter().map(Arc::clone).collect();
-                }
+                self.change_names(key, &request.names, &[]);
                 Asked::World(request)
             }
             Asked::World(request) => {
                 let names: BTreeSet<_> = request.names.into_iter().collect();
-                let before = self.names_of(key);
+                let (subscribe, given_up) = self.differences(key, &names);
                 Asked::Incremental(DeltaRequest {
                     resource_type,
-                    subscribe: names.difference(&before).map(Arc::clone).collect(),
-                    unsubscribe: self.give_up(key, before.difference(&names), &names),
+                    unsubscribe: self.change_names(key, &subscribe, &given_up),
+                    subscribe,
                     initial_versions: BTreeMap::new(),
                     answer: self.sum_up(key, request.answer),
                 })
             }
-            Asked::Incremental(request) => {
-                let before = self.names_of(key);
-                let mut names = before;
-                names.extend(request.subscribe.iter().map(Arc::clone));
-                for name in &request.unsubscribe {
-                    names.remove(name);
-                }
-                Asked::Incremental(DeltaRequest {
-                    unsubscribe: self.give_up(key, request.unsubscribe.iter(), &names),
-                    answer: self.sum_up(key, request.answer),
-                    ..request
-                })
-            }
+            Asked::Incremental(request) => Asked::Incremental(DeltaRequest {
+                unsubscribe: self.change_names(key, &request.subscribe, &request.unsubscribe),
+                answer: self.sum_up(key, request.answer),
+                ..request
+            }),
         };
         self.begun.insert(resource_type);
         events.push(Event::Asked(asked));
@@ -231,7 +224,7 @@ impl Strands {
 
     /// Takes in that a stream has ended.
     pub(super) fn end(&mut self, key: StreamKey) -> Vec<Event> {
-        let Some(strand) = self.open.remove(&key) else {
+        let Some(strand) = self.close(key) else {
             return Vec::new();
         };
         // An Envoy that removed a cluster closes the stream of its endpoints, and answers no more.
@@ -304,32 +297,61 @@ impl Strands {
     fn of_type(&self, only: ResourceType) -> impl Iterator<Item = (StreamKey, &Strand)> {
         self.open
             .iter()
+            .inspect(|_| step_count::count(1))
             .filter(move |(_, strand)| strand.only == Some(only))
             .map(|(key, strand)| (*key, strand))
     }
 
-    fn names_of(&self, key: StreamKey) -> BTreeSet<Arc<str>> {
-        let strand = self.open.get(&key);
-        strand
-            .map(|strand| strand.names.clone())
-            .unwrap_or_default()
+    /// The names that a stream asks for from now on and did not before, and those that it gives up.
+    fn differences(
+        &self,
+        key: StreamKey,
+        names: &BTreeSet<Arc<str>>,
+    ) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+        let nothing = BTreeSet::new();
+        let before = self.open.get(&key).map_or(&nothing, |strand| &strand.names);
+        (
+            names.difference(before).map(Arc::clone).collect(),
+            before.difference(names).map(Arc::clone).collect(),
+        )
     }
 
-    /// Leaves a stream with `names`; which of those that it gave up no other stream asks for.
-    fn give_up<'n>(
+    /// Has a stream ask for names, and give others up; which of these no other stream asks for.
+    fn change_names(
         &mut self,
         key: StreamKey,
-        given_up: impl Iterator<Item = &'n Arc<str>>,
-        names: &BTreeSet<Arc<str>>,
+        subscribe: &[Arc<str>],
+        unsubscribe: &[Arc<str>],
     ) -> Vec<Arc<str>> {
         let Some(strand) = self.open.get_mut(&key) else {
             return Vec::new();
         };
-        strand.names.clone_from(names);
-        match strand.only {
-            Some(only) => self.held_by_none(only, given_up),
-            None => Vec::new(),
+        let Some(only) = strand.only else {
+            return Vec::new();
+        };
+        let holders = self.holders.entry(only).or_default();
+        for name in subscribe {
+            if strand.names.insert(Arc::clone(name)) {
+                *holders.entry(Arc::clone(name)).or_default() += 1;
+            }
         }
+        for name in unsubscribe {
+            if strand.names.remove(name) {
+                release(holders, name);
+            }
+        }
+        self.held_by_none(only, unsubscribe.iter())
+    }
+
+    /// Takes a stream out of those that are open; nobody asks for its names by it any more.
+    fn close(&mut self, key: StreamKey) -> Option<Strand> {
+        let strand = self.open.remove(&key)?;
+        if let Some(holders) = strand.only.and_then(|only| self.holders.get_mut(&only)) {
+            for name in &strand.names {
+                release(holders, name);
+            }
+        }
+        Some(strand)
     }
 
     fn held_by_none<'n>(
@@ -337,12 +359,9 @@ impl Strands {
         only: ResourceType,
         names: impl Iterator<Item = &'n Arc<str>>,
     ) -> Vec<Arc<str>> {
-        let is_held = |name: &Arc<str>| {
-            self.of_type(only)
-                .any(|(_, strand)| strand.names.contains(name))
-        };
+        let holders = self.holders.get(&only);
         names
-            .filter(|name| !is_held(name))
+            .filter(|name| !holders.is_some_and(|holders| holders.contains_key(*name)))
             .map(Arc::clone)
             .collect()
     }
@@ -350,12 +369,21 @@ impl Strands {
     /// The answer to a response as a whole, once all streams have answered that were sent a part.
     fn sum_up(&mut self, key: StreamKey, answer: Option<Answer>) -> Option<Answer> {
         let answer = answer?;
-        let Some(fan) = self.fans.iter_mut().find(|fan| fan.nonce == answer.nonce) else {
-            return Some(answer);
-        };
+        // One that is forgotten says nothing: others may have rejected their parts of it.
+        let fan = self.fans.iter_mut().find(|fan| fan.nonce == answer.nonce)?;
         fan.waiting.remove(&key)?;
         fan.rejections.extend(answer.rejection);
         fan.waiting.is_empty().then(|| fan.answer())
+    }
+}
+
+/// One stream fewer asks for a name.
+fn release(holders: &mut BTreeMap<Arc<str>, usize>, name: &Arc<str>) {
+    if let Some(count) = holders.get_mut(name) {
+        *count -= 1;
+        if *count == 0 {
+            holders.remove(name);
+        }
     }
 }
 
@@ -374,3 +402,6 @@ fn answered(resource_type: ResourceType, answer: Answer) -> Event {
         ..DeltaRequest::nothing(resource_type)
     }))
 }
+
+#[cfg(test)]
+mod tests;

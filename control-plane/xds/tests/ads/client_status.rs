@@ -118,15 +118,21 @@ async fn it_tells_of_those_envoys_that_are_asked_for() {
 }
 
 #[tokio::test]
-async fn it_refuses_a_matcher_that_it_does_not_know_and_says_what_to_do() {
+async fn it_refuses_matchers_that_it_does_not_know_or_too_many_and_says_what_to_do() {
     let running = Running::start().await;
     let by_regex = by_id(MatchPattern::SafeRegex(RegexMatcher::default()));
     let by_metadata = NodeMatcher {
         node_id: None,
         node_metadatas: vec![StructMatcher::default()],
     };
-    for (matcher, advice) in [(by_regex, "`exact`"), (by_metadata, "`node_id`")] {
-        let refused = asked(&running, vec![matcher]).await.expect_err("refused");
+    // More than tools write: each is compared with each Envoy's name.
+    let by_many = vec![by_id(MatchPattern::Exact("x".to_owned())); 65];
+    for (matchers, advice) in [
+        (vec![by_regex], "`exact`"),
+        (vec![by_metadata], "`node_id`"),
+        (by_many, "more than 64"),
+    ] {
+        let refused = asked(&running, matchers).await.expect_err("refused");
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert!(refused.message().contains(advice), "{refused}");
     }
