@@ -1,3 +1,5 @@
+//! One session for several streams: names by who asks for them, and answers that come late.
+
 use super::*;
 use crate::fixtures::{endpoints, route};
 
