@@ -4,33 +4,28 @@
 //! first value. Where the two differ (how a transaction begins, what it locks) this module does.
 
 mod postgres;
+mod row;
 mod sqlite;
-
-use std::borrow::Cow;
+mod value;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Postgres, Row as _, SqlSafeStr, Sqlite, Transaction};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Postgres, SqlSafeStr, Sqlite, Transaction};
 
 use crate::{OpenError, StoreAddress, StoreError};
 use postgres::Hints;
+use row::AnyRow;
+pub(crate) use row::Row;
+pub(crate) use value::Value;
+use value::without_nul;
 
 /// An open database of today's layout.
 #[derive(Debug)]
 pub(crate) enum Database {
     Sqlite(SqlitePool),
     Postgres(PgPool, Hints),
-}
-
-/// A value that a statement is given.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Value<'a> {
-    Number(i64),
-    OptionalNumber(Option<i64>),
-    Text(&'a str),
-    Bytes(&'a [u8]),
 }
 
 /// One transaction, and the operation that it is a part of: every error names that.
@@ -42,17 +37,6 @@ pub(crate) struct Session {
 enum AnyTransaction {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(Transaction<'static, Postgres>),
-}
-
-/// A row that a statement has found.
-pub(crate) struct Row {
-    row: AnyRow,
-    operation: &'static str,
-}
-
-enum AnyRow {
-    Sqlite(SqliteRow),
-    Postgres(PgRow),
 }
 
 impl Database {
@@ -316,93 +300,6 @@ impl Session {
             AnyTransaction::Postgres(transaction) => transaction.commit().await,
         }
         .map_err(failed(self.operation))
-    }
-}
-
-impl Row {
-    fn each<R>(rows: Vec<R>, any: impl Fn(R) -> AnyRow, operation: &'static str) -> Vec<Self> {
-        rows.into_iter()
-            .map(|row| Self {
-                row: any(row),
-                operation,
-            })
-            .collect()
-    }
-
-    /// The whole number in a column.
-    pub(crate) fn number(&self, column: &'static str) -> Result<i64, StoreError> {
-        match &self.row {
-            AnyRow::Sqlite(row) => row.try_get(column),
-            AnyRow::Postgres(row) => row.try_get(column),
-        }
-        .map_err(failed(self.operation))
-    }
-
-    /// The whole number in a column that may be empty.
-    pub(crate) fn optional_number(&self, column: &'static str) -> Result<Option<i64>, StoreError> {
-        match &self.row {
-            AnyRow::Sqlite(row) => row.try_get(column),
-            AnyRow::Postgres(row) => row.try_get(column),
-        }
-        .map_err(failed(self.operation))
-    }
-
-    /// The text in a column.
-    pub(crate) fn text(&self, column: &'static str) -> Result<String, StoreError> {
-        match &self.row {
-            AnyRow::Sqlite(row) => row.try_get(column),
-            AnyRow::Postgres(row) => row.try_get(column),
-        }
-        .map_err(failed(self.operation))
-    }
-
-    /// The bytes in a column.
-    pub(crate) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
-        match &self.row {
-            AnyRow::Sqlite(row) => row.try_get(column),
-            AnyRow::Postgres(row) => row.try_get(column),
-        }
-        .map_err(failed(self.operation))
-    }
-}
-
-impl From<i64> for Value<'_> {
-    fn from(number: i64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<Option<i64>> for Value<'_> {
-    fn from(number: Option<i64>) -> Self {
-        Self::OptionalNumber(number)
-    }
-}
-
-impl<'a> From<&'a str> for Value<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<'a> From<&'a String> for Value<'a> {
-    fn from(text: &'a String) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<'a> From<&'a Vec<u8>> for Value<'a> {
-    fn from(bytes: &'a Vec<u8>) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-/// A text that PostgreSQL can hold: it takes no U+0000, which a hostile Envoy or server may well
-/// send, and would refuse everything that is written together with it.
-fn without_nul(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') {
-        Cow::Owned(text.replace('\0', "\u{2400}"))
-    } else {
-        Cow::Borrowed(text)
     }
 }
 

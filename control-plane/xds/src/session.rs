@@ -5,115 +5,30 @@
 //! [`plan`] says what may go out now, [`standing`] says where everything stands.
 
 mod ended;
+mod memory;
+mod message;
 mod plan;
+mod sending;
 mod standing;
 mod subscription;
 mod world;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+pub(crate) use memory::{Memory, Process, Rejection, Rejections, TypeMemory};
+pub(crate) use message::{Answer, DeltaRequest, DeltaResponse};
 #[cfg(test)]
 pub(crate) use plan::MOST_BATCH_BYTES;
 use standing::Position;
 pub(crate) use standing::Standing;
-pub(crate) use subscription::TypeMemory;
-use subscription::{NextSet, Outstanding, Subscription, TakenBack, World, name_cost};
+use subscription::{Subscription, World, name_cost};
 pub(crate) use world::WorldRequest;
 
-use crate::{Generation, NodeAnswer, Resource, ResourceType, Snapshot, Version};
-
-/// A question or an answer of an Envoy: a `DeltaDiscoveryRequest` in this crate's terms.
-#[derive(Clone, Debug)]
-pub(crate) struct DeltaRequest {
-    pub(crate) resource_type: ResourceType,
-    pub(crate) subscribe: Vec<Arc<str>>,
-    pub(crate) unsubscribe: Vec<Arc<str>>,
-    /// The versions that the Envoy has from an earlier stream; only the first request of a type
-    /// carries them.
-    pub(crate) initial_versions: BTreeMap<Arc<str>, Version>,
-    pub(crate) answer: Option<Answer>,
-}
-
-impl DeltaRequest {
-    /// A request that asks for nothing, and answers nothing.
-    pub(crate) fn nothing(resource_type: ResourceType) -> Self {
-        Self {
-            resource_type,
-            subscribe: Vec::new(),
-            unsubscribe: Vec::new(),
-            initial_versions: BTreeMap::new(),
-            answer: None,
-        }
-    }
-}
-
-/// An Envoy's answer to the response of that nonce.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) nonce: String,
-    /// Envoy's words if it rejected the response. Nothing else tells a rejection (envoy#14841).
-    pub(crate) rejection: Option<String>,
-}
-
-/// A message to be sent: a `DeltaDiscoveryResponse`, or a `DiscoveryResponse`, in this crate's
-/// terms.
-#[derive(Clone, Debug)]
-pub(crate) struct DeltaResponse {
-    pub(crate) resource_type: ResourceType,
-    pub(crate) nonce: String,
-    /// As many as one batch holds. A rejection says nothing of the others, so they are sent again
-    /// in smaller batches (envoy#5739).
-    pub(crate) resources: Vec<Arc<Resource>>,
-    pub(crate) removed: Vec<Arc<str>>,
-    /// The hash of all that the Envoy is to have of the type, in the state-of-the-world protocol.
-    pub(crate) set_version: Option<Version>,
-}
-
-/// A version that an Envoy rejected, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rejection {
-    pub(crate) version: Version,
-    /// The reason in Envoy's own words.
-    pub(crate) message: Arc<str>,
-}
-
-/// Each resource's rejection, until the Envoy acknowledges another content of it.
-pub(crate) type Rejections = BTreeMap<(ResourceType, Arc<str>), Rejection>;
-
-/// Whether an Envoy is the process that an earlier stream came from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Process {
-    /// Nothing proves it either way.
-    #[default]
-    Unknown,
-    /// It reports resources that it has, so it has been running.
-    Same,
-    /// It reports nothing although it had acknowledged something, so it has just started.
-    Fresh,
-}
-
-/// The facts that an earlier stream of the same Envoy left behind.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Memory {
-    pub(crate) process: Process,
-    pub(crate) types: BTreeMap<ResourceType, TypeMemory>,
-}
-
-impl Memory {
-    /// The rejections alone, as they are stored.
-    pub(crate) fn of(rejections: Rejections) -> Self {
-        let mut memory = Self::default();
-        for ((resource_type, name), rejection) in rejections {
-            let of_type = memory.types.entry(resource_type).or_default();
-            of_type.rejections.insert(name, rejection);
-        }
-        memory
-    }
-}
+use crate::{Generation, NodeAnswer, ResourceType, Snapshot};
 
 /// An Envoy asks for more names than a stream may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -429,90 +344,6 @@ impl Session {
     /// When something was last sent, and of which generation.
     pub(crate) fn last_push(&self) -> Option<&Push> {
         self.last_push.as_ref()
-    }
-
-    fn take(&mut self, step: plan::Step, snapshot: &Snapshot, now: Instant) -> DeltaResponse {
-        let nonce = format!("{}-{}", self.stream.0, self.next_nonce);
-        self.next_nonce += 1;
-        let resource_type = step.resource_type();
-        let takes_back = matches!(step, plan::Step::TakeBack { .. });
-        let (resources, removed) = match step {
-            plan::Step::Send {
-                resource_type,
-                names,
-            } => (self.contents(resource_type, &names, snapshot), Vec::new()),
-            plan::Step::Remove { names, .. } => (Vec::new(), names),
-            plan::Step::Greet { .. } | plan::Step::TakeBack { .. } => (Vec::new(), Vec::new()),
-        };
-        for resource in &resources {
-            self.resend_endpoints_of(resource);
-        }
-        let mut taken_back = match self.subscriptions.get_mut(&resource_type) {
-            Some(subscription) if takes_back => subscription.take_all_back(),
-            _ => TakenBack::default(),
-        };
-        let subscription = self.subscriptions.get_mut(&resource_type);
-        let set = subscription.and_then(|subscription| subscription.next_set(&resources, &removed));
-        let set = set.unwrap_or_else(|| NextSet {
-            contents: resources.clone(),
-            unanswered: resources,
-        });
-        if let Some(subscription) = self.subscriptions.get_mut(&resource_type)
-            && !takes_back
-        {
-            taken_back = subscription.take_back(resource_type, &set.contents);
-        }
-        let outstanding = Outstanding {
-            nonce: nonce.clone(),
-            resources: set.unanswered,
-            asked: BTreeSet::new(),
-            removed: removed.clone(),
-            sent_at: now,
-        };
-        let mut set_version = None;
-        if let Some(subscription) = self.subscriptions.get_mut(&resource_type) {
-            subscription.sent(outstanding, snapshot, now);
-            set_version = subscription.set_version();
-        }
-        DeltaResponse {
-            resource_type,
-            nonce,
-            resources: [set.contents, taken_back.resources].concat(),
-            removed: [removed, taken_back.removed].concat(),
-            set_version,
-        }
-    }
-
-    fn contents(
-        &self,
-        resource_type: ResourceType,
-        names: &[Arc<str>],
-        snapshot: &Snapshot,
-    ) -> Vec<Arc<Resource>> {
-        let Some(subscription) = self.subscriptions.get(&resource_type) else {
-            return Vec::new();
-        };
-        names
-            .iter()
-            .filter_map(|name| {
-                let desired = snapshot.get(resource_type, name)?;
-                Some(subscription.next_content(name, desired))
-            })
-            .collect()
-    }
-
-    /// A cluster that Envoy receives anew warms until it receives its endpoints again, changed or
-    /// not, and asks for nothing; its ACK waits for them (envoy#13009).
-    fn resend_endpoints_of(&mut self, cluster: &Resource) {
-        if cluster.resource_type() != ResourceType::Cluster {
-            return;
-        }
-        let Some(endpoints) = self.subscriptions.get_mut(&ResourceType::Endpoints) else {
-            return;
-        };
-        for reference in cluster.references() {
-            endpoints.force(&reference.name);
-        }
     }
 }
 

@@ -10,6 +10,9 @@ use std::{
     sync::Arc,
 };
 
+mod holders;
+
+use holders::Holders;
 use tonic::Status;
 
 use super::{
@@ -79,9 +82,7 @@ pub(super) struct Strands {
     fans: VecDeque<Fan>,
     /// The types that the session knows of.
     begun: BTreeSet<ResourceType>,
-    /// How many open streams ask for a name, by type: a client may have a thousand streams, and ask
-    /// for tens of thousands of names on each.
-    holders: BTreeMap<ResourceType, BTreeMap<Arc<str>, usize>>,
+    holders: Holders,
     /// Streams that have ended, as long as nothing else has happened: if all have, they were one
     /// connection, and what the Envoy has is remembered as it was.
     ended: Vec<(StreamKey, Strand)>,
@@ -250,7 +251,7 @@ impl Strands {
                 }
                 continue;
             }
-            let unsubscribe = self.held_by_none(only, strand.names.iter());
+            let unsubscribe = self.holders.held_by_none(only, strand.names.iter());
             if !unsubscribe.is_empty() {
                 events.push(Event::Asked(Asked::Incremental(DeltaRequest {
                     unsubscribe,
@@ -329,41 +330,28 @@ impl Strands {
         let Some(only) = strand.only else {
             return Vec::new();
         };
-        let holders = self.holders.entry(only).or_default();
         for name in subscribe {
             if strand.names.insert(Arc::clone(name)) {
-                *holders.entry(Arc::clone(name)).or_default() += 1;
+                self.holders.hold(only, name);
             }
         }
         for name in unsubscribe {
             if strand.names.remove(name) {
-                release(holders, name);
+                self.holders.release(only, name);
             }
         }
-        self.held_by_none(only, unsubscribe.iter())
+        self.holders.held_by_none(only, unsubscribe.iter())
     }
 
     /// Takes a stream out of those that are open; nobody asks for its names by it any more.
     fn close(&mut self, key: StreamKey) -> Option<Strand> {
         let strand = self.open.remove(&key)?;
-        if let Some(holders) = strand.only.and_then(|only| self.holders.get_mut(&only)) {
+        if let Some(only) = strand.only {
             for name in &strand.names {
-                release(holders, name);
+                self.holders.release(only, name);
             }
         }
         Some(strand)
-    }
-
-    fn held_by_none<'n>(
-        &self,
-        only: ResourceType,
-        names: impl Iterator<Item = &'n Arc<str>>,
-    ) -> Vec<Arc<str>> {
-        let holders = self.holders.get(&only);
-        names
-            .filter(|name| !holders.is_some_and(|holders| holders.contains_key(*name)))
-            .map(Arc::clone)
-            .collect()
     }
 
     /// The answer to a response as a whole, once all streams have answered that were sent a part.
@@ -374,16 +362,6 @@ impl Strands {
         fan.waiting.remove(&key)?;
         fan.rejections.extend(answer.rejection);
         fan.waiting.is_empty().then(|| fan.answer())
-    }
-}
-
-/// One stream fewer asks for a name.
-fn release(holders: &mut BTreeMap<Arc<str>, usize>, name: &Arc<str>) {
-    if let Some(count) = holders.get_mut(name) {
-        *count -= 1;
-        if *count == 0 {
-            holders.remove(name);
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A session whose last stream has ended: where everything stood, and what the next stream has to
 //! know. It keeps hashes, not contents: an Envoy that is away must not keep an old snapshot alive.
 
-use super::{Session, name_cost, standing::Position, subscription::TypeMemory};
+use super::{Session, TypeMemory, name_cost, standing::Position};
 use crate::{DeliveryState, session::Process};
 
 /// An ended session's own size, tables included, roughly, in bytes.

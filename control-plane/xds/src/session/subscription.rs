@@ -1,6 +1,7 @@
 //! One Envoy's subscription to one type: the names that it asked for, and what it has of them.
 
 mod answers;
+mod comparing;
 mod taking_back;
 mod tracked;
 mod world;
@@ -11,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Process, Rejection};
+use super::memory::{Process, Rejection, TypeMemory};
 use crate::{Resource, ResourceType, Snapshot, Version};
 pub(super) use taking_back::TakenBack;
 pub(super) use tracked::{Demand, Greeting, Outstanding, Pace, Reply, Tracked, Wildcard};
@@ -19,17 +20,6 @@ pub(super) use world::{Earlier, NextSet, World};
 
 /// The name that subscribes to everything of a type.
 pub(super) const WILDCARD: &str = "*";
-
-/// The facts that an earlier stream of the same Envoy left behind, for one type.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TypeMemory {
-    /// Rejected versions by name, with no other content acknowledged for the name since.
-    pub(crate) rejections: BTreeMap<Arc<str>, Rejection>,
-    /// Versions that were sent and not answered, by name.
-    pub(crate) unanswered: BTreeMap<Arc<str>, Version>,
-    /// The last acknowledged extension configurations by name.
-    pub(crate) good: BTreeMap<Arc<str>, Arc<Resource>>,
-}
 
 /// One type's part of a [`super::Session`].
 #[derive(Debug, Default)]
@@ -223,70 +213,6 @@ impl Subscription {
             }
         }
         self.leave_out_what_is_not_wanted();
-    }
-
-    /// Works out anew which names need sending, and which are still to be asked for.
-    pub(super) fn compare(&mut self, resource_type: ResourceType, snapshot: &Snapshot) {
-        self.pending.clear();
-        self.missing.clear();
-        if self.wildcard == Wildcard::Yes {
-            for resource in snapshot.of_type(resource_type) {
-                if !self.tracked.contains_key(resource.name()) {
-                    self.pending.insert(Arc::clone(resource.name()));
-                }
-            }
-        }
-        let tracked: Vec<Arc<str>> = self.tracked.keys().cloned().collect();
-        self.compare_names(resource_type, &tracked, snapshot);
-        let not_wanted = snapshot.referred(resource_type);
-        let not_wanted = not_wanted.filter(|name| !self.wants(name)).cloned();
-        self.missing = not_wanted.collect();
-    }
-
-    /// Works out anew whether these names need sending, and whether they are still to be asked for;
-    /// nothing has changed about the others.
-    pub(super) fn compare_names<'n>(
-        &mut self,
-        resource_type: ResourceType,
-        names: impl IntoIterator<Item = &'n Arc<str>>,
-        snapshot: &Snapshot,
-    ) {
-        for name in names {
-            if self.needs_sending(resource_type, name, snapshot) {
-                self.pending.insert(Arc::clone(name));
-            } else {
-                self.pending.remove(name);
-            }
-            if snapshot.is_referred(resource_type, name) && !self.wants(name) {
-                self.missing.insert(Arc::clone(name));
-            } else {
-                self.missing.remove(name);
-            }
-        }
-        for names in &mut self.apart {
-            names.retain(|name| self.pending.contains(name));
-        }
-        self.apart.retain(|names| !names.is_empty());
-    }
-
-    pub(super) fn needs_sending(
-        &self,
-        resource_type: ResourceType,
-        name: &Arc<str>,
-        snapshot: &Snapshot,
-    ) -> bool {
-        let desired = snapshot.get(resource_type, name);
-        match (self.tracked.get(name), desired) {
-            (None, desired) => desired.is_some() && self.wildcard == Wildcard::Yes,
-            (Some(tracked), Some(desired)) => {
-                tracked.demand != Demand::Answered
-                    || tracked.sent.as_ref() != Some(desired.version())
-            }
-            (Some(_), None) if !self.can_tell_absence(resource_type) => false,
-            (Some(tracked), None) => {
-                tracked.demand == Demand::Asked || tracked.sent.is_some() || tracked.acked.is_some()
-            }
-        }
     }
 
     /// Has the name sent again, if the Envoy has it.
