@@ -236,6 +236,7 @@ PYTHON_CLIENTS = [
         (76, 300, 25),
         ("test", "bench"),
     ),
+    PythonClients("schemathesis", "tester of HTTP APIs", "schemathesis.txt", (12, 93, 25)),
     PythonClients("mcp-fuzzer", "fuzzer of MCP servers", "mcp-fuzzer.txt", (6, 63, 20), ("fuzz",)),
 ]
 

@@ -3,9 +3,10 @@
 //! answered; bodies within a size and a time, all together within a budget; and answers that wait
 //! for their clients within another. `axum::serve` knows none of these bounds.
 //!
-//! [`Front`] serves a router on a listener, and tells whom it has no place for. A [`BodyReader`]
-//! reads the bodies, and says by an [`UnreadBody`] why one was not read to its end. An
-//! [`AnswerBudget`] counts the bytes of answers until they are written.
+//! [`listen`] makes a listener at which a crowd may knock. [`Front`] serves a router on it, and
+//! tells whom it has no place for. A [`BodyReader`] reads the bodies, and says by an [`UnreadBody`]
+//! why one was not read to its end. An [`AnswerBudget`] counts the bytes of answers until they are
+//! written.
 //!
 //! The crate has no words for clients, and knows nothing of what they ask for: its user says how
 //! long, how many and how large, and writes every refusal in its own form. It bounds no request
@@ -35,7 +36,9 @@
 mod answers;
 mod bodies;
 mod connections;
+mod listening;
 
 pub use answers::{AnswerBudget, AnswerLimits, AnswerOverBudget};
 pub use bodies::{BegunBody, BodyLimits, BodyPlace, BodyReader, ReadBody, UnreadBody};
 pub use connections::{ConnectionLimits, Front, Refused};
+pub use listening::listen;

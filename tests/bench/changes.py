@@ -5,19 +5,28 @@ python tests/bench/changes.py [--changes 300] [--json changes.json]
 A caller sends one call after the other on a connection that stays open while a tool is closed and
 opened again by `PUT /api/v1/tools/{name}/policy`. A change is in force with the first answer that
 shows it. Two gateways take turns: one of seven tools, and one of a thousand, each with a schema of
-its own, and a hundred rules. It asserts no time; it fails on any answer that is neither the open
-nor the closed tool's.
+its own, and a hundred rules. The time from the push is measured too, without REST and the store: it
+begins when the control plane says in its log that it hands the change out. It asserts no time; it
+fails on any answer that is neither the open nor the closed tool's.
+
+python tests/bench/changes.py --constant-load [--changes 10000]
+
+A gateway of seven tools is changed without a pause while several callers call without a pause: how
+many changes and calls there were, and that each call was answered as it is before or after a
+change.
 """
 
 import argparse
 import copy
 import json
 import os
+import re
 import sys
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 
@@ -148,10 +157,17 @@ class Gateway:
         directory.mkdir()
         self.upstream = RecordingUpstream(SERVER)
         self.upstream.responder = answers_with(size.tools())
-        port = free_port()
+        port = self.port = free_port()
         url = f"http://127.0.0.1:{self.upstream.port}/mcp"
         document = size.document(port, url)
-        self.control_plane = ControlPlane(installation, directory, document, relist_seconds=600)
+        self.control_plane = ControlPlane(
+            installation,
+            directory,
+            document,
+            relist_seconds=600,
+            more_environment={"RUST_LOG": "warn,control_plane::gateway=debug"},
+        )
+        self.log_read = 0
         self.envoy = subscribed_envoy(installation, directory, self.control_plane)
         message = call(Era.MODERN, PROBE, {"sql": "select 1"})
         until("the tool can be called", lambda: has_passed(message.post_once(port)))
@@ -160,23 +176,44 @@ class Gateway:
         for number in range(FIRST_CHANGES):
             self.change(opens=number % 2 == 1)
 
-    def change(self, opens: bool) -> dict[str, float]:
-        """Opens or closes the tool: the milliseconds until that was in force, and until the write
-        was answered.
-        """
+    def write(self, opens: bool) -> int:
+        """Opens or closes the tool; the revision, once Envoy has acknowledged it."""
         body = json.dumps({"allow": ["*"] if opens else []}).encode()
         headers = [("content-type", "application/json")]
-        self.caller.flows()
-        begun = time.monotonic()
         path = f"/api/v1/tools/{PROBE}/policy"
         reply = self.rest.request("PUT", path, headers, body)
-        answered = time.monotonic()
         if reply.status != 200 or reply.json["outcome"] != "accepted":
             raise SystemExit(f"a change was not accepted: {reply.body[:300]!r}")
+        return reply.json["revision"]
+
+    def change(self, opens: bool) -> dict[str, float]:
+        """Opens or closes the tool: the milliseconds until that was in force, from the request and
+        from the push, and until the write was answered.
+        """
+        self.caller.flows()
+        begun = time.monotonic()
+        revision = self.write(opens)
+        answered = time.monotonic()
         in_force = self.caller.when(opens)
         self.caller.calls_on.clear()
         self.upstream.forget()
-        return {"in_force_ms": (in_force - begun) * 1e3, "answered_ms": (answered - begun) * 1e3}
+        return {
+            "in_force_ms": (in_force - begun) * 1e3,
+            "pushed_ms": (in_force - self.pushed_at(revision)) * 1e3,
+            "answered_ms": (answered - begun) * 1e3,
+        }
+
+    def pushed_at(self, revision: int) -> float:
+        """When the control plane first handed a revision out, on the clock of `time.monotonic`."""
+        with self.control_plane.process.log.open() as log:
+            log.seek(self.log_read)
+            lines = log.read()
+            self.log_read = log.tell()
+        line = re.search(rf"^(\S+) .* handed out revision={revision}$", lines, re.MULTILINE)
+        if line is None:
+            raise SystemExit(f"the control plane's log does not tell of revision {revision}")
+        said = datetime.fromisoformat(line[1]).timestamp()
+        return said - time.time() + time.monotonic()
 
     def stop(self) -> None:
         self.caller.stop()
@@ -222,22 +259,58 @@ def run(installation: Installation, changes: int, sizes: tuple[Size, ...] = SIZE
     }
 
 
+def under_constant_load(installation: Installation, changes: int, callers: int = 3) -> dict:
+    """Changes without a pause, and calls without a pause: how many there were of each. A call that
+    is answered by neither state of the tool ends it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            gateway = Gateway(installation, Path(folder) / "gateway", SIZES[0])
+            others = [Caller(gateway.port) for _ in range(callers - 1)]
+            everyone = [gateway.caller, *others]
+            for caller in everyone:
+                caller.flows()
+            before = sum(caller.calls for caller in everyone)
+            begun = time.monotonic()
+            for number in range(changes):
+                gateway.write(opens=number % 2 == 0)
+                gateway.upstream.forget()
+                failures = [caller.failure for caller in everyone if caller.failure]
+                if failures:
+                    raise SystemExit(f"a call failed after {number + 1} changes: {failures}")
+            seconds = time.monotonic() - begun
+            calls = sum(caller.calls for caller in everyone) - before
+            for caller in others:
+                caller.stop()
+            gateway.stop()
+        finally:
+            for process in list(Process.running):
+                process.stop()
+    return {"changes": changes, "calls": calls, "failed": 0, "seconds": seconds}
+
+
 def rows(results: dict) -> list[str]:
     lines = [
-        f"{'':24}{'changes':>8}{'in force p50 ms':>17}{'p99':>8}{'answered p50':>14}{'p99':>8}"
+        f"{'':24}{'changes':>8}{'in force p50 ms':>17}{'p99':>8}{'from the push':>15}{'p99':>8}"
+        f"{'answered p50':>14}{'p99':>8}"
     ]
     for title, result in results.items():
-        in_force, answered = result["in_force_ms"], result["answered_ms"]
+        times = [result[name] for name in ("in_force_ms", "pushed_ms", "answered_ms")]
+        widths = (17, 15, 14)
         lines.append(
-            f"{title:24}{result['changes']:8}{in_force['p50']:17.1f}{in_force['p99']:8.1f}"
-            f"{answered['p50']:14.1f}{answered['p99']:8.1f}"
+            f"{title:24}{result['changes']:8}"
+            + "".join(
+                f"{of['p50']:{width}.1f}{of['p99']:8.1f}"
+                for of, width in zip(times, widths, strict=True)
+            )
         )
     return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--changes", type=int, default=300)
+    parser.add_argument("--changes", type=int, help="[default: 300, under constant load 10000]")
+    parser.add_argument("--constant-load", action="store_true")
     parser.add_argument(
         "--json",
         type=Path,
@@ -245,8 +318,13 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     installation = Installation.from_environment(os.environ, profile="release")
-    results = run(installation, arguments.changes)
-    print("\n".join(rows(results)))
+    if arguments.constant_load:
+        results = under_constant_load(installation, arguments.changes or 10_000)
+        words = "{changes} changes, {calls} calls, {failed} failed, {seconds:.0f} s"
+        print(words.format(**results))
+    else:
+        results = run(installation, arguments.changes or 300)
+        print("\n".join(rows(results)))
     file = arguments.json or installation.filters.parent / "changes.json"
     write_figures(results, file)
 

@@ -25,7 +25,14 @@ class ControlPlane:
         document: dict,
         xds_port: int | None = None,
         relist_seconds: int = 1,
+        store: str | None = None,
+        preflight: bool = False,
+        fetched: bool = False,
+        more_environment: dict[str, str] | None = None,
     ) -> None:
+        """`preflight`: whether changes are shown to an Envoy that serves nobody first. `fetched`:
+        whether Envoys fetch modules, instead of reading their files.
+        """
         self.rest_port = free_port()
         self.xds_port = xds_port or free_port()
         first = directory / "gateway.json"
@@ -33,14 +40,20 @@ class ControlPlane:
         environment = {
             "CONTROL_PLANE_XDS_ADDRESS": f"127.0.0.1:{self.xds_port}",
             "CONTROL_PLANE_REST_ADDRESS": f"127.0.0.1:{self.rest_port}",
-            "CONTROL_PLANE_STORE": str(directory / "control-plane.db"),
+            "CONTROL_PLANE_STORE": store or str(directory / "control-plane.db"),
             "CONTROL_PLANE_MODULE": str(installation.module),
             "CONTROL_PLANE_MODULE_DIR": str(directory / "modules"),
             "CONTROL_PLANE_DOCUMENT": str(first),
             "CONTROL_PLANE_RELIST_SECONDS": str(relist_seconds),
+            "CONTROL_PLANE_PROBE_SECONDS": "1",
             "PORTCULLIS_HOME": str(installation.home),
             "PORTCULLIS_DATA": str(directory),
+            **(more_environment or {}),
         }
+        if fetched:
+            environment["CONTROL_PLANE_MODULE_URL"] = f"http://127.0.0.1:{self.rest_port}"
+        if preflight:
+            environment["CONTROL_PLANE_ENVOY"] = str(installation.program("envoy"))
         command = [installation.binary("control-plane")]
         self.process = Process("control-plane", command, directory, environment)
         self.wait_until_healthy()
@@ -99,6 +112,8 @@ def subscribed_envoy(
     bootstrap = yaml.safe_load(bootstrap_file.read_text())
     admin_port = free_port()
     bootstrap["node"]["id"] = name
+    # A test waits for what an Envoy reports.
+    bootstrap["stats_flush_interval"] = "0.5s"
     bootstrap["admin"]["address"] = address(admin_port)
     (cluster,) = bootstrap["static_resources"]["clusters"]
     (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]

@@ -72,9 +72,12 @@ class ManagedGateway:
 
 
 def start(
-    installation: Installation, directory: Path, bootstrap_file: Path = BOOTSTRAP
+    installation: Installation,
+    directory: Path,
+    bootstrap_file: Path = BOOTSTRAP,
+    **settings: bool,
 ) -> ManagedGateway:
-    """A gateway that serves the tools of both servers."""
+    """A gateway that serves the tools of both servers; `settings` are its control plane's."""
     upstreams = {name: RecordingUpstream(name) for name in TOOLS}
     for name, upstream in upstreams.items():
         upstream.responder = answers_with(listed(TOOLS[name]))
@@ -88,7 +91,7 @@ def start(
         # No Envoy here is silent on purpose, so that only a busy machine would be judged.
         "rollout": {"ack_deadline": "50s"},
     }
-    control_plane = ControlPlane(installation, directory, document)
+    control_plane = ControlPlane(installation, directory, document, **settings)
     envoy = subscribed_envoy(installation, directory, control_plane, bootstrap_file=bootstrap_file)
     made = ManagedGateway(installation, directory, port, upstreams, control_plane, envoy)
     for tool in CALLS:

@@ -2,9 +2,10 @@
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mcp_messages import Message
+from mcp_messages import Message, has_passed
 from polling import PATIENCE, until
 from raw_http import Connection
 
@@ -26,8 +27,15 @@ class Traffic:
     of its own.
     """
 
-    def __init__(self, port: int, messages: dict[str, Message], connections: int = 2) -> None:
+    def __init__(
+        self,
+        port: int,
+        messages: dict[str, Message],
+        connections: int = 2,
+        connect: Callable[[int], Connection] = Connection,
+    ) -> None:
         self.port = port
+        self.connect = connect
         self.outcomes = {name: Outcomes() for name in messages}
         self.stopping = threading.Event()
         self.threads = [
@@ -37,7 +45,7 @@ class Traffic:
         ]
 
     def _call(self, message: Message, outcomes: Outcomes) -> None:
-        connection = Connection(self.port)
+        connection = self.connect(self.port)
         while not self.stopping.is_set():
             try:
                 reply = message.post(connection)
@@ -45,12 +53,16 @@ class Traffic:
             except Exception as error:
                 outcomes.failures.append(repr(error))
                 connection.close()
-                connection = Connection(self.port)
+                connection = self.connect(self.port)
                 continue
-            outcomes.statuses[reply.status] += 1
+            if reply.status == 200 and not has_passed(reply):
+                # A refusal of a session-based revision has no status of its own.
+                outcomes.failures.append(reply.body.decode())
+            else:
+                outcomes.statuses[reply.status] += 1
             if reply.headers.get("connection") == "close":
                 connection.close()
-                connection = Connection(self.port)
+                connection = self.connect(self.port)
         connection.close()
 
     def flows(self, calls: int = 100) -> None:

@@ -1,5 +1,5 @@
 //! Builds the filters for WebAssembly, checks what they import and how large they are, and writes
-//! them with a manifest of their content hashes.
+//! them, each with its own description inside, with a manifest of their content hashes.
 //!
 //! ```text
 //! cargo run -p wasm-build
@@ -20,6 +20,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 
 use manifest::{Entry, Manifest};
+use policy_engine::wire::{MANIFEST_SECTION, ModuleManifest, VERSION};
 
 /// The filter that is shipped: the package, which is also the module's name.
 const SHIPPED: &str = "mcp-filter";
@@ -44,6 +45,17 @@ struct Arguments {
     max_bytes: usize,
 }
 
+/// The module with its own description in it.
+fn described(module: Vec<u8>, name: &str) -> Result<Vec<u8>> {
+    let manifest = ModuleManifest {
+        name: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        wire_form: (name == SHIPPED).then_some(VERSION),
+    };
+    let json = serde_json::to_vec(&manifest)?;
+    Ok(module::with_custom_section(module, MANIFEST_SECTION, &json))
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let workspace = compile::Workspace::find()?;
@@ -55,6 +67,7 @@ fn main() -> Result<()> {
         let built = workspace.build(name)?;
         let module = module::keep_exports(&built, check::is_needed_export)
             .and_then(|module| check::imports(&module).map(|()| module))
+            .and_then(|module| described(module, name))
             .and_then(|module| check::size(&module, arguments.max_bytes).map(|()| module))
             .with_context(|| format!("the module of `{name}` must not be used"))?;
         modules.push((Entry::of(name, &module), module));

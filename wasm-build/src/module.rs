@@ -4,6 +4,7 @@
 use anyhow::{Context as _, Result, bail};
 
 const PREAMBLE: &[u8] = b"\0asm\x01\0\0\0";
+const CUSTOM_SECTION: u8 = 0;
 const IMPORT_SECTION: u8 = 2;
 const EXPORT_SECTION: u8 = 7;
 
@@ -65,6 +66,16 @@ pub(crate) fn keep_exports(module: &[u8], is_needed: impl Fn(&str) -> bool) -> R
         push_section(&mut kept, EXPORT_SECTION, &content);
     }
     Ok(kept)
+}
+
+/// The module with one more section of its maker's, at its end.
+pub(crate) fn with_custom_section(mut module: Vec<u8>, name: &str, data: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    push_number(&mut content, name.len());
+    content.extend_from_slice(name.as_bytes());
+    content.extend_from_slice(data);
+    push_section(&mut module, CUSTOM_SECTION, &content);
+    module
 }
 
 struct Section<'a> {
@@ -183,6 +194,16 @@ pub(crate) mod tests {
         push_section(&mut module, EXPORT_SECTION, &content);
         push_section(&mut module, 11, &[0; 200]);
         module
+    }
+
+    #[test]
+    fn it_adds_a_section_behind_the_others() {
+        let module = with_sections(&[], &[]);
+        let described = with_custom_section(module.clone(), "a", b"xy");
+        assert_eq!(
+            described,
+            [&module[..], &[0, 4, 1, b'a', b'x', b'y']].concat()
+        );
     }
 
     #[test]

@@ -1,15 +1,19 @@
 //! As much of an MCP client as a terminal needs: one tool call of the stateless protocol, revision
 //! 2026-07-28.
 
+use std::fmt::{Display, Formatter};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use reqwest::RequestBuilder;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use crate::exit::NobodyAnswers;
 
 const PROTOCOL: &str = "2026-07-28";
 
@@ -50,12 +54,7 @@ pub(crate) fn no_arguments() -> Box<RawValue> {
 /// lose digits of long numbers, and all but one of a key's values.
 pub(crate) fn call_body(tool: &str, arguments: &RawValue) -> String {
     let tool = Value::from(tool);
-    let meta = json!({
-        "io.modelcontextprotocol/protocolVersion": PROTOCOL,
-        "io.modelcontextprotocol/clientInfo": {"name": "portcullis",
-            "version": env!("CARGO_PKG_VERSION")},
-        "io.modelcontextprotocol/clientCapabilities": {},
-    });
+    let meta = meta();
     format!(
         concat!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":"#,
@@ -67,35 +66,88 @@ pub(crate) fn call_body(tool: &str, arguments: &RawValue) -> String {
     )
 }
 
+fn meta() -> Value {
+    json!({
+        "io.modelcontextprotocol/protocolVersion": PROTOCOL,
+        "io.modelcontextprotocol/clientInfo": {"name": "portcullis",
+            "version": env!("CARGO_PKG_VERSION")},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    })
+}
+
+/// The gateway or the server refuses a call, in these words.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    sentence: String,
+    /// The code of the JSON-RPC error.
+    pub(crate) code: Option<i64>,
+}
+
+impl Display for Refused {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "refused: {}", self.sentence)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// The code of JSON-RPC by which an unknown tool is refused.
+pub(crate) const INVALID_PARAMS: i64 = -32602;
+
 /// Calls `tool` at the MCP endpoint `url` and returns the result of the call, as it was written.
 ///
 /// # Errors
-/// When nothing answers, the answer is no MCP, or it is a refusal: then with the refusal's
-/// sentence.
+/// When nothing answers, the answer is no MCP, or it is a refusal: then [`Refused`].
 pub(crate) async fn call(
     url: &str,
     tool: &str,
     arguments: &RawValue,
     patience: Duration,
 ) -> anyhow::Result<Box<RawValue>> {
-    let answer = reqwest::Client::new()
+    let request = reqwest::Client::new()
         .post(url)
+        .header("Mcp-Method", "tools/call")
+        .header("Mcp-Name", header_value(tool))
+        .body(call_body(tool, arguments));
+    send(request, url, patience).await
+}
+
+/// The names of the tools that the endpoint lists, on the first page of its list.
+///
+/// # Errors
+/// As [`call`].
+pub(crate) async fn tool_names(url: &str, patience: Duration) -> anyhow::Result<Vec<String>> {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list",
+        "params": {"_meta": meta()}});
+    let request = reqwest::Client::new()
+        .post(url)
+        .header("Mcp-Method", "tools/list")
+        .body(body.to_string());
+    let result = send(request, url, patience).await?;
+    let result: Value = serde_json::from_str(result.get())?;
+    let tools = result["tools"].as_array().into_iter().flatten();
+    let names = tools.filter_map(|tool| tool["name"].as_str().map(str::to_owned));
+    Ok(names.collect())
+}
+
+async fn send(
+    request: RequestBuilder,
+    url: &str,
+    patience: Duration,
+) -> anyhow::Result<Box<RawValue>> {
+    let answer = request
         .timeout(patience)
         .header(CONTENT_TYPE, "application/json")
         .header(ACCEPT, "application/json, text/event-stream")
         .header("MCP-Protocol-Version", PROTOCOL)
-        .header("Mcp-Method", "tools/call")
-        .header("Mcp-Name", header_value(tool))
-        .body(call_body(tool, arguments))
         .send()
         .await
         .map_err(|error| {
-            let what = if error.is_connect() {
-                "nothing answers"
-            } else {
-                "no MCP endpoint answers"
-            };
-            explain(error, what, url, patience)
+            if error.is_connect() && !error.is_timeout() {
+                let url = url.to_owned();
+                return anyhow!(error.without_url()).context(NobodyAnswers { url });
+            }
+            explain(error, "no MCP endpoint answers", url, patience)
         })?;
     let status = answer.status();
     let text = answer
@@ -110,7 +162,10 @@ pub(crate) async fn call(
     };
     if let Some(error) = message.error {
         let sentence = error["message"].as_str().unwrap_or("no reason given");
-        bail!("refused: {sentence}");
+        bail!(Refused {
+            sentence: sentence.to_owned(),
+            code: error["code"].as_i64(),
+        });
     }
     message
         .result

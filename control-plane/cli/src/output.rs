@@ -4,20 +4,35 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
+
+/// Whether somebody still reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Reads,
+    /// The reader has had enough.
+    Gone,
+}
 
 /// Writes data and a line feed to standard output. A reader that has gone has had enough: that is
 /// no failure.
 ///
 /// # Errors
 /// When it cannot be written for another reason, such as a full disk.
-pub(crate) fn data(text: impl Display) -> anyhow::Result<()> {
+pub(crate) fn data(text: impl Display) -> anyhow::Result<Reader> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
     match written {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        outcome => outcome.context("cannot write to standard output"),
+        Ok(()) => Ok(Reader::Reads),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error).context("cannot write to standard output"),
     }
+}
+
+/// Whether data are shown in colour: on a terminal, unless `NO_COLOR` or the like says otherwise.
+pub(crate) fn is_coloured() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
 /// Writes words and a line feed to standard error. Where nobody can be told, there is nobody to

@@ -6,12 +6,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::control_plane::{Address, ControlPlane, Format};
+use crate::answer::Format;
+use crate::control_plane::{Asked, ControlPlane};
+use crate::exit::NobodyAnswers;
 use crate::output;
 use crate::places::Folders;
 use crate::running;
+use crate::watch::{LOOK_EVERY, Look, watch};
 
 mod report;
 
@@ -24,11 +27,11 @@ pub(crate) struct Settings {
     folders: Folders,
 
     #[command(flatten)]
-    address: Address,
+    asked: Asked,
 
-    /// For people, or for programs
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    output: Format,
+    /// Show it again whenever it changes, until Ctrl-C
+    #[arg(long, short)]
+    watch: bool,
 }
 
 /// The `portcullis up` that runs on this machine.
@@ -38,71 +41,76 @@ struct Process {
     logs: PathBuf,
 }
 
-/// Prints the process of `up` and the control plane's account of its Envoys and servers; fails when
-/// nothing runs.
+/// Prints the control plane's account of its Envoys and servers, and the process of `up` where that
+/// started it; fails when nothing runs.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    let format = settings.asked.format();
     let process = match process(&settings) {
-        Ok(Some(process)) => process,
-        Ok(None) => {
-            if settings.output == Format::Json {
-                output::data(json!({"running": false}))?;
-            }
-            return Ok(ExitCode::FAILURE);
-        }
-        Err(error) => return settings.output.failure(json!({}), error),
+        Ok(process) => process,
+        Err(error) => return format.failure(json!({}), error),
     };
-    let report = match report(&settings.address).await {
+    if let (Some(process), Format::Table) = (&process, format) {
+        let logs = process.logs.display();
+        output::tell(format_args!(
+            "portcullis is running (process {}; logs: {logs})",
+            process.pid
+        ));
+    }
+    let control_plane = settings.asked.control_plane()?;
+    if settings.watch {
+        return watch(&control_plane, LOOK_EVERY, async || {
+            let report = report(&control_plane).await?;
+            let text = text(format, &process, &report)?;
+            Ok(Look { text, end: None })
+        })
+        .await;
+    }
+    let report = match report(&control_plane).await {
         Ok(report) => report,
         Err(error) => {
-            let known = json!({"running": true, "process": process});
-            return settings.output.failure(known, error);
+            if process.is_none() && error.is::<NobodyAnswers>() {
+                let data = settings.folders.data()?;
+                output::tell(format_args!(
+                    "portcullis is not running (data: {})",
+                    data.display()
+                ));
+            }
+            return format.failure(about(&process), error);
         }
     };
-    match settings.output {
-        Format::Text => {
-            output::tell(format_args!(
-                "portcullis is running (process {}; logs: {})",
-                process.pid,
-                process.logs.display()
-            ));
-            output::data(report.text())?;
-        }
-        Format::Json => {
-            #[derive(Serialize)]
-            struct Whole {
-                running: bool,
-                process: Process,
-                #[serde(flatten)]
-                report: Report,
-            }
-            let whole = Whole {
-                running: true,
-                process,
-                report,
-            };
-            output::data(serde_json::to_string_pretty(&whole)?)?;
-        }
-    }
+    output::data(text(format, &process, &report)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The `portcullis up` of the data folder; says so where none runs.
+/// The fields that tell about the process.
+fn about(process: &Option<Process>) -> Value {
+    match process {
+        Some(process) => json!({"running": true, "process": process}),
+        None => json!({"running": false}),
+    }
+}
+
+fn text(format: Format, process: &Option<Process>, report: &Report) -> anyhow::Result<String> {
+    let mut whole = serde_json::to_value(report)?;
+    if let (Value::Object(fields), Value::Object(about)) = (&mut whole, about(process)) {
+        fields.extend(about);
+        fields.insert("running".to_owned(), true.into());
+    }
+    format.text(&whole, |_| report.table())
+}
+
+/// The `portcullis up` of the data folder, if one runs.
 fn process(settings: &Settings) -> anyhow::Result<Option<Process>> {
     let data = settings.folders.data()?;
-    let Some(pid) = running::holder(&data)? else {
-        output::tell(format_args!(
-            "portcullis is not running (data: {})",
-            data.display()
-        ));
-        return Ok(None);
-    };
-    let logs = data.join("logs");
-    Ok(Some(Process { pid, logs }))
+    let holder = running::holder(&data)?;
+    Ok(holder.map(|pid| Process {
+        pid,
+        logs: data.join("logs"),
+    }))
 }
 
 /// The control plane's account of its Envoys and servers.
-async fn report(address: &Address) -> anyhow::Result<Report> {
-    let control_plane = ControlPlane::at(address)?;
+async fn report(control_plane: &ControlPlane) -> anyhow::Result<Report> {
     Ok(Report::new(
         &control_plane.get("version").await?,
         &control_plane.get_all("nodes").await?,

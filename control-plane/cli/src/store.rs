@@ -26,8 +26,8 @@ pub(crate) enum Command {
 /// Says which store is meant.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Settings {
-    /// The configuration store: a file, or `postgres://user:password@host:port/database` [default:
-    /// control-plane.db in the data folder]
+    /// The configuration store: a file, or `postgres://user:password@host:port/database`, or `@`
+    /// and the path of a file that holds its address [default: control-plane.db in the data folder]
     #[arg(
         long,
         env = "CONTROL_PLANE_STORE",
@@ -43,7 +43,10 @@ pub(crate) struct Settings {
 impl Settings {
     fn address(&self) -> anyhow::Result<StoreAddress> {
         Ok(match &self.store {
-            Some(address) => address.clone(),
+            Some(address) => {
+                address.check_arguments(std::env::args_os())?;
+                address.clone().resolved()?
+            }
             None => self.folders.data()?.join("control-plane.db").into(),
         })
     }

@@ -1,6 +1,6 @@
 //! The command line, as far as nothing has to run for it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -236,26 +236,30 @@ fn it_tells_what_answers_otherwise_from_what_does_not_answer() {
 /// Answers one request, whatever it is, with this tool result; gives the request.
 fn answer_once(listener: TcpListener, result: &str) -> std::thread::JoinHandle<String> {
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
-    std::thread::spawn(move || {
-        let (mut peer, _) = listener.accept().unwrap();
-        let mut request = Vec::new();
-        let whole = |request: &[u8]| {
-            let text = String::from_utf8_lossy(request).into_owned();
-            text.split_once("\r\n\r\n")
-                .is_some_and(|(_, body)| serde_json::from_str::<serde_json::Value>(body).is_ok())
-        };
-        while !whole(&request) {
-            let mut byte = [0];
-            peer.read_exact(&mut byte).unwrap();
-            request.extend(byte);
-        }
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        peer.write_all((head + &body).as_bytes()).unwrap();
-        String::from_utf8(request).unwrap()
-    })
+    std::thread::spawn(move || answer_body(&listener, &body))
+}
+
+/// Answers one request with this body, whatever it is; gives the request.
+fn answer_body(listener: &TcpListener, body: &str) -> String {
+    let (mut peer, _) = listener.accept().unwrap();
+    let mut request = String::new();
+    let mut reader = BufReader::new(peer.try_clone().unwrap());
+    while !request.ends_with("\r\n\r\n") {
+        reader.read_line(&mut request).unwrap();
+    }
+    let length = request
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let mut sent = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut sent).unwrap();
+    request.push_str(std::str::from_utf8(&sent).unwrap());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    peer.write_all((head + body).as_bytes()).unwrap();
+    request
 }
 
 /// Answers each of so many requests, whatever it is, with this JSON.
@@ -266,19 +270,7 @@ fn serve(
 ) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for _ in 0..requests {
-            let (mut peer, _) = listener.accept().unwrap();
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                peer.read_exact(&mut byte).unwrap();
-                request.extend(byte);
-            }
-            let head = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
-                 content-length: {}\r\n\r\n",
-                body.len()
-            );
-            peer.write_all((head + body).as_bytes()).unwrap();
+            answer_body(&listener, body);
         }
     })
 }
@@ -307,6 +299,45 @@ fn it_lists_the_tools_for_people_and_for_programs() {
 }
 
 #[test]
+fn it_shows_every_list_for_people_and_for_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let body = r#"{"nodes":[],"servers":[],"rollouts":[],"versions":[],"records":[],"tools":[],
+        "revision":1,"changes":[],"reporting":1}"#;
+    let lists: [&[&str]; 8] = [
+        &["nodes"],
+        &["servers", "list"],
+        &["rollout", "list"],
+        &["history"],
+        &["audit"],
+        &["tools", "list"],
+        &["diff", "1", "2"],
+        &["top"],
+    ];
+    let serving = serve(listener, 3 * lists.len(), body);
+    for list in lists {
+        for form in ["table", "json", "yaml"] {
+            let more = ["--rest-address", &address, "--output", form];
+            let output = portcullis(folder.path(), &[list, &more].concat())
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{list:?}: {}", said(&output));
+            assert!(output.stderr.is_empty(), "{list:?}: {}", said(&output));
+            let shown = String::from_utf8(output.stdout).unwrap();
+            assert!(!shown.contains('\u{1b}'), "{shown:?}");
+            let read: Option<serde_json::Value> = match form {
+                "json" => serde_json::from_str(&shown).ok(),
+                _ => yaml_serde::from_str(&shown).ok(),
+            };
+            let is_an_object = read.is_some_and(|read| read.is_object());
+            assert_eq!(is_an_object, form != "table", "{list:?}: {shown}");
+        }
+    }
+    serving.join().unwrap();
+}
+
+#[test]
 fn it_answers_json_also_when_the_control_plane_is_down() {
     let folder = tempfile::tempdir().unwrap();
     let (_reserved, nobody) = reserve();
@@ -321,7 +352,7 @@ fn it_answers_json_also_when_the_control_plane_is_down() {
         let output = portcullis(folder.path(), &[arguments, &more].concat())
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
         let data: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let error = data["error"].as_str().unwrap();
         assert!(error.contains("nothing answers at"), "{data}");
@@ -353,10 +384,13 @@ fn it_does_not_panic_when_nobody_reads_what_it_says() {
         assert_eq!(output.status.code(), Some(0), "{closed}: {}", said(&output));
         assert!(words(&output).is_empty(), "{}", words(&output));
     }
+    let (_reserved, nobody) = reserve();
+    let nobody = nobody.to_string();
     for arguments in [
         ["down", "--help"].as_slice(),
         &["down"],
-        &["status"],
+        &["status", "--rest-address", &nobody],
+        &["completions", "bash"],
         &["nonsense"],
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -369,7 +403,7 @@ fn it_does_not_panic_when_nobody_reads_what_it_says() {
             .unwrap();
         // A panic would be 101, a signal no code at all.
         assert!(
-            matches!(status.code(), Some(0..=2)),
+            matches!(status.code(), Some(0..=3)),
             "{arguments:?}: {status}"
         );
     }
@@ -414,7 +448,10 @@ fn it_writes_data_to_standard_output_and_words_to_standard_error() {
     assert_eq!(data, serde_json::json!({"rows": [1]}));
     assert!(words(&output).is_empty(), "{}", words(&output));
 
-    for arguments in [["down"].as_slice(), &["status"]] {
+    let (_reserved, nobody) = reserve();
+    let nobody = nobody.to_string();
+    let status = ["status", "--rest-address", &nobody];
+    for arguments in [["down"].as_slice(), &status] {
         let output = portcullis(folder.path(), arguments).output().unwrap();
         assert!(output.stdout.is_empty(), "{arguments:?}");
         assert!(
@@ -423,9 +460,127 @@ fn it_writes_data_to_standard_output_and_words_to_standard_error() {
             words(&output)
         );
     }
-    let output = portcullis(folder.path(), &["status", "--output", "json"])
-        .output()
-        .unwrap();
-    let data: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(data, serde_json::json!({"running": false}));
+    for form in ["json", "yaml"] {
+        let output = portcullis(folder.path(), &[&status[..], &["--output", form]].concat())
+            .output()
+            .unwrap();
+        // JSON is YAML, too.
+        let data: serde_json::Value = yaml_serde::from_slice(&output.stdout).unwrap();
+        assert_eq!(data["running"], false);
+        assert_eq!(output.stdout.starts_with(b"{"), form == "json");
+    }
+}
+
+#[test]
+fn it_tells_a_refusal_a_mistyped_command_and_an_absent_gateway_apart_by_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_reserved, nobody) = reserve();
+    let nobody = nobody.to_string();
+    let url = format!("http://{nobody}/mcp");
+    for (arguments, code) in [
+        (["down"].as_slice(), 0),
+        (&["apply", "not-there.yaml"], 1),
+        (&["tools", "call", "x", "{", "--url", &url], 1),
+        (&["servers", "add", "x", &url, "--set", "[]"], 1),
+        (&["aply"], 2),
+        (&["tools", "policy", "x", "--close", "--remove"], 2),
+        (&["tools", "call", "x", "--url", &url], 3),
+        (&["nodes", "--rest-address", &nobody], 3),
+        (&["get", "config", "--rest-address", &nobody], 3),
+        (
+            &["rollout", "show", "--watch", "--rest-address", &nobody],
+            3,
+        ),
+        (&["status", "--watch", "--rest-address", &nobody], 3),
+    ] {
+        let output = portcullis(folder.path(), arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {}", said(&output));
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn it_names_the_command_that_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, near) in [
+        (["aply"].as_slice(), "'apply'"),
+        (&["tools", "lst"], "'list'"),
+        (&["status", "--ouptut", "json"], "'--output'"),
+    ] {
+        let output = portcullis(folder.path(), arguments).output().unwrap();
+        assert!(words(&output).contains(near), "{}", words(&output));
+    }
+}
+
+#[test]
+fn it_completes_every_command_in_every_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = portcullis(folder.path(), &["completions", shell]);
+        let output = { output }.output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        for command in ["rollout", "promote", "explain", "allow-loosening"] {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+}
+
+#[test]
+fn it_names_the_tool_that_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let peer = std::thread::spawn(move || {
+        let refused = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no such"}}"#;
+        answer_body(&listener, refused);
+        let tools = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"list_tables"}]}}"#;
+        answer_body(&listener, tools)
+    });
+    let arguments = ["tools", "call", "list_table", "--url", &url];
+    let output = portcullis(folder.path(), &arguments).output().unwrap();
+    assert!(peer.join().unwrap().contains("tools/list"));
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "refused: no such; did you mean `list_tables`?";
+    assert!(words(&output).contains(expected), "{}", words(&output));
+}
+
+#[test]
+fn it_refuses_to_overwrite_a_revision_that_its_author_has_not_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gateway.yaml");
+    for (text, more, expected) in [
+        (
+            "# revision 7, as it was read\nservers: {}\n",
+            [].as_slice(),
+            Some("\"7\""),
+        ),
+        ("# revision 7, as it was read\n", &["--overwrite"], None),
+        (
+            "# revision 7, as it was read\n",
+            &["--if-match", "9"],
+            Some("\"9\""),
+        ),
+        ("servers: {}\n", &[], None),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let peer = std::thread::spawn(move || answer_body(&listener, r#"{"changes":[]}"#));
+        let arguments = [
+            "apply",
+            "gateway.yaml",
+            "-o",
+            "json",
+            "--rest-address",
+            &address,
+        ];
+        let mut command = portcullis(folder.path(), &[&arguments[..], more].concat());
+        assert!(command.output().unwrap().status.success());
+        let request = peer.join().unwrap();
+        let sent = request
+            .lines()
+            .find_map(|line| line.strip_prefix("if-match: "));
+        assert_eq!(sent, expected, "{request}");
+    }
 }

@@ -78,7 +78,7 @@ async fn it_prunes_what_it_is_told_to_and_nothing_else() {
 
     let output = run(folder.path(), "data", &["prune", "--keep-revisions", "2"]);
     assert!(output.status.success(), "{}", words(&output));
-    assert!(words(&output).starts_with("3 revisions and 0 audit"));
+    assert!(words(&output).starts_with("3 revisions, 0 audit"));
     assert_eq!(revisions(&store).await, 2);
     let output = run(folder.path(), "data", &["prune", "--keep-audit-days", "0"]);
     assert!(output.status.success(), "{}", words(&output));

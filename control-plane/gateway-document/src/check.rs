@@ -5,16 +5,19 @@ use std::collections::btree_map::Entry;
 use std::fmt::Display;
 use std::ops::Deref;
 
-use crate::document::{GatewayDocument, Rule};
-use crate::names::Selector;
+use crate::document::{GatewayDocument, Rule, Target};
+use crate::names::{ClusterName, Selector};
 use crate::problem::{Pointer, Problem, Problems};
 use crate::span::Span;
 
+mod access_log;
 mod clusters;
 mod cors;
+mod filters;
 mod listeners;
 mod rollout;
 mod routes;
+pub(crate) mod secrets;
 mod today;
 mod upstream;
 
@@ -62,6 +65,8 @@ fn find_problems(document: &GatewayDocument) -> Vec<Problem> {
     rules(document, &root.at("tools"), &mut problems);
     clusters::check(document, &root, &mut problems);
     routes::check(document, &root, &mut problems);
+    filters::check(document, &root.at("filters"), &mut problems);
+    secrets::check(document, &root, &mut problems);
     rollout::check(&document.rollout, &root.at("rollout"), &mut problems);
     today::check(document, &root, &mut problems);
     problems.into_vec()
@@ -169,16 +174,53 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
         );
     }
     if let Some(target) = &rule.route {
-        match &target.cluster {
-            None if target.weights.is_empty() => {
-                problems.add(at.at("route"), "name the `cluster` that calls go to");
-            }
-            Some(name) if !is_cluster(document, name.as_str()) => problems.add(
-                at.at("route").at("cluster"),
-                format!("there is no cluster `{name}`; add it to `clusters`, or name a server"),
-            ),
-            _ => {}
+        check_target(document, target, &at.at("route"), problems);
+    }
+}
+
+/// Checks where calls of tools go.
+fn check_target(
+    document: &GatewayDocument,
+    target: &Target,
+    at: &Pointer,
+    problems: &mut Problems,
+) {
+    let missing = |name: &ClusterName| {
+        format!("there is no cluster `{name}`; add it to `clusters`, or name a server")
+    };
+    match (&target.cluster, target.weights.is_empty()) {
+        (None, true) => problems.add(
+            at.clone(),
+            "name the `cluster` that calls go to, or several under `weights`",
+        ),
+        (Some(_), false) => {
+            problems.add(at.clone(), "write either `cluster` or `weights`, not both");
         }
+        (Some(name), true) if !is_cluster(document, name.as_str()) => {
+            problems.add(at.at("cluster"), missing(name));
+        }
+        (Some(_), true) => {}
+        (None, false) => {
+            let at = at.at("weights");
+            for name in target.weights.keys() {
+                if !is_cluster(document, name.as_str()) {
+                    problems.add(at.at(name), missing(name));
+                }
+            }
+            check_weights(target, at, problems);
+        }
+    }
+}
+
+/// Checks that weights can be chosen by.
+fn check_weights(target: &Target, at: Pointer, problems: &mut Problems) {
+    let weights = target.weights.values();
+    let sum: u64 = weights.map(|weight| u64::from(*weight)).sum();
+    if sum == 0 || sum > u64::from(u32::MAX) {
+        problems.add(
+            at,
+            "the weights add up to nothing, or to too much; write 1 to 100",
+        );
     }
 }
 

@@ -10,37 +10,54 @@ use crate::names::{
 };
 use crate::unique;
 
+mod access_log;
 mod authority;
 mod client_times;
 mod cluster;
 mod cors;
 mod endpoint;
 mod endpoint_url;
-mod later;
+mod filter;
 mod listener;
 mod listener_tls;
+mod module;
+mod protocol;
+mod requires;
 mod rollout;
+mod rollout_gates;
 mod route;
 mod route_match;
 mod rule;
+mod secret;
 mod server;
 mod upstream;
 mod upstream_tls;
 
+pub use access_log::{AccessDetail, AccessLog};
 pub use authority::{InvalidAuthority, UpstreamAuthority};
 pub use client_times::ClientTimes;
 pub use cluster::Cluster;
 pub use cors::{Cors, McpCors};
 pub use endpoint::{Endpoint, EndpointHealth, Place, WeightedAddress, WeightedUrl};
 pub use endpoint_url::{EndpointUrl, InvalidUrl};
-pub use later::{Filter, Secret};
+pub use filter::{EnvoyFilter, Filter, FilterPlace, UnknownEnvoyFilter};
 pub use listener::Listener;
 pub use listener_tls::{ListenerTls, TlsVersion};
+pub use module::{GatewayModule, InvalidModuleHash, ModuleHash};
+pub use protocol::Protocol;
+pub use requires::{InvalidVersionRange, Requires, ServerAbout, VersionRange};
 pub use rollout::{InvalidReach, NodeGroup, Reach, Rollout, Wave};
+pub use rollout_gates::{Gates, InvalidShare, Share, WithoutNumbers};
 pub use route::{HttpRoute, Retries, RetryCause, RouteLimit};
 pub use route_match::{ANY_VALUE, HeaderName, HttpMethod, InvalidHeaderName, RouteMatch};
 pub use rule::{Constraints, Dimension, Limit, Match, Rule, Target};
-pub use server::{CatalogueMode, Credentials, Passthrough, Protocol, SecretCredentials, Server};
+pub use secret::{
+    InvalidVariableName, Secret, SecretKind, SecretParts, SecretPlace, VariableName, Whereabouts,
+};
+pub(crate) use server::default_credential_header;
+pub use server::{
+    CatalogueMode, CredentialHeader, Credentials, Passthrough, SecretCredentials, Server,
+};
 pub use upstream::{Balancing, HealthCheck, Outliers, Upstream};
 pub use upstream_tls::{CertificateFiles, FilePath, InvalidFilePath, UpstreamTls};
 
@@ -54,7 +71,7 @@ pub struct GatewayDocument {
     /// Registered MCP servers by name.
     #[serde(deserialize_with = "unique::map")]
     pub servers: BTreeMap<ServerName, Server>,
-    /// References to secrets by name.
+    /// Secrets by name, each by where the control plane finds it.
     #[serde(
         deserialize_with = "unique::map",
         skip_serializing_if = "BTreeMap::is_empty"
@@ -78,6 +95,8 @@ pub struct GatewayDocument {
     /// HTTP routes besides the MCP endpoints, the first match first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<HttpRoute>,
+    /// The module of the gateway's own filter.
+    pub module: GatewayModule,
     /// Filter modules besides the gateway's own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<Filter>,
@@ -96,6 +115,7 @@ impl Default for GatewayDocument {
             tools: Vec::new(),
             clusters: Vec::new(),
             routes: Vec::new(),
+            module: GatewayModule::default(),
             filters: Vec::new(),
             rollout: Rollout::default(),
         }
@@ -137,11 +157,18 @@ impl GatewayDocument {
         &'a self,
         listener: &'a Listener,
     ) -> impl Iterator<Item = (usize, &'a HttpRoute)> {
-        self.routes.iter().enumerate().filter(|(_, route)| {
-            route.listeners.iter().any(|selector| match selector {
-                Selector::All => true,
-                Selector::Named(named) => *named == listener.name,
-            })
+        let all = self.routes.iter().enumerate();
+        all.filter(|(_, route)| selects(&route.listeners, &listener.name))
+    }
+
+    /// The filters of a listener that stand at this place, in their order.
+    pub fn filters_of<'a>(
+        &'a self,
+        listener: &'a Listener,
+        place: FilterPlace,
+    ) -> impl Iterator<Item = &'a Filter> {
+        self.filters.iter().filter(move |filter| {
+            filter.place == place && selects(&filter.listeners, &listener.name)
         })
     }
 
@@ -158,6 +185,13 @@ impl GatewayDocument {
             .iter()
             .find(|listener| listener.name == *name)
     }
+}
+
+fn selects(selectors: &[Selector<ListenerName>], name: &ListenerName) -> bool {
+    selectors.iter().any(|selector| match selector {
+        Selector::All => true,
+        Selector::Named(named) => named == name,
+    })
 }
 
 /// The holders of a role: callers whose token carries one of the values for every claim that is

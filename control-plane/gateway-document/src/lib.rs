@@ -42,20 +42,22 @@ mod unique;
 mod unnamed_rule;
 mod warning;
 
-pub use catalogue::{Catalogue, CatalogueTool, SchemaText};
+pub use catalogue::{Catalogue, CatalogueTool, SchemaText, ToolFlaw, WithholdingCause};
 pub use check::CheckedDocument;
 pub use document::*;
 pub use endpoint_path::{MCP_PATH, endpoint_paths};
 pub use names::{
-    ClusterName, GroupName, InvalidName, LimitId, ListenerName, RoleName, RouteName, RuleName,
-    SecretName, Selector, ServerName,
+    ClusterName, FilterName, GroupName, InvalidName, LimitId, ListenerName, RoleName, RouteName,
+    RuleName, SecretName, Selector, ServerName,
 };
-pub use near_names::near_names;
-pub use parse::{Fault, Format, ParseError, parse, parse_rule, parse_tool_rule, parse_value};
+pub use near_names::{did_you_mean, near_names};
+pub use parse::{
+    Fault, Format, ParseError, is_blank, parse, parse_rule, parse_tool_rule, parse_value,
+};
 pub use path_regex::{InvalidPathRegex, PathRegex};
 pub use policy_engine::SchemaCache;
 pub use problem::Problem;
-pub use resolve::{Resolved, WithheldTool, WithholdingCause, resolve};
+pub use resolve::{Resolved, WithheldTool, resolve};
 pub use route_path::{InvalidRoutePath, RoutePath};
 pub use schema::json_schema;
 pub use span::{InvalidSpan, Span};

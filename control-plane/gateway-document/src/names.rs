@@ -105,6 +105,8 @@ names! {
     ClusterName: "cluster name", is_label, LABEL, LABEL_PATTERN;
     /// An HTTP route besides the MCP endpoints.
     RouteName: "route name", is_label, LABEL, LABEL_PATTERN;
+    /// A filter besides the gateway's own; part of the name of its resource at Envoy.
+    FilterName: "filter name", is_label, LABEL, LABEL_PATTERN;
     /// A role that rules allow.
     RoleName: "role name", is_label, LABEL, LABEL_PATTERN;
     /// A group of Envoys, which waves name.

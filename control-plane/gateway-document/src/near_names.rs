@@ -29,6 +29,13 @@ pub fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<S
     near.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
+/// A question with the names that are spelt most like `name`; none where no name is.
+#[must_use]
+pub fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let near = near_names(name, known);
+    (!near.is_empty()).then(|| format!("did you mean `{}`?", near.join("` or `")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +54,8 @@ mod tests {
             assert_eq!(near_names(wrong, known.into_iter()), near, "{wrong}");
         }
         assert_eq!(near_names(&"x".repeat(65), known.into_iter()), [""; 0]);
+        let asked = did_you_mean("quer", known.into_iter());
+        assert_eq!(asked.as_deref(), Some("did you mean `query`?"));
+        assert_eq!(did_you_mean("drop_database", known.into_iter()), None);
     }
 }

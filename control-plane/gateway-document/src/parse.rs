@@ -56,12 +56,18 @@ pub struct ParseError(pub Vec<Fault>);
 /// Everything that is wrong with its parts, each with its path. Of a text that is not even JSON or
 /// YAML, or repeats a key, the first fault.
 pub fn parse(text: &str, format: Format) -> Result<GatewayDocument, ParseError> {
-    let blank = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with('#');
-    if format == Format::Yaml && text.lines().all(blank) {
+    if format == Format::Yaml && is_blank(text) {
         // To YAML an empty file is `null`; here it is a document in which everything is left out.
         return Ok(GatewayDocument::default());
     }
     read(text, format, &PhantomData)
+}
+
+/// Whether a text says nothing in YAML: it is empty, or has comments and marks of documents alone.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim);
+    lines.all(|line| matches!(line, "" | "---" | "...") || line.starts_with('#'))
 }
 
 /// Reads one rule of a document, as strictly as [`parse`] reads a whole one.
@@ -187,10 +193,16 @@ fn fault_at(error: &impl ToString, line: Option<usize>, path: &Path) -> Fault {
             Segment::Enum { .. } | Segment::Unknown => {}
         }
     }
+    let path = pointer.into_string();
+    let reason = error.to_string();
+    let reason = without_place(&reason);
     Fault {
-        path: pointer.into_string(),
+        reason: match path.starts_with("/secrets/") {
+            true => wording::without_value(reason),
+            false => wording::plain(reason),
+        },
+        path,
         line: line.filter(|line| *line > 0),
-        reason: wording::plain(without_place(&error.to_string())),
     }
 }
 

@@ -14,7 +14,7 @@ mod withheld;
 
 use origin::{Origin, Origins};
 use withheld::Withheld;
-pub use withheld::{WithheldTool, WithholdingCause};
+pub use withheld::WithheldTool;
 
 /// The configuration of one listener's filter.
 #[derive(Debug)]

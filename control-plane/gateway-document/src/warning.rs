@@ -1,13 +1,16 @@
 //! Finds the rules that are right in themselves and yet do nothing: nobody lists their tool, or
-//! earlier rules decide everything that they say.
+//! earlier rules decide everything that they say. So do secrets that nothing names.
+
+use std::collections::BTreeSet;
 
 use policy_engine::Glob;
 use serde::Serialize;
 
 use crate::catalogue::Catalogue;
 use crate::check::CheckedDocument;
+use crate::check::secrets::uses;
 use crate::document::{GatewayDocument, Rule};
-use crate::names::ServerName;
+use crate::names::{SecretName, ServerName};
 use crate::near_names::near_names;
 use crate::problem::Pointer;
 use crate::shadowed::shadowed;
@@ -17,7 +20,8 @@ use crate::shadowed::shadowed;
 pub struct Warning {
     /// JSON Pointer (RFC 6901) into the document.
     pub path: String,
-    /// The name of the rule that has no effect.
+    /// The name of the rule that has no effect, where it is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub rule: String,
     /// The reason why it has none, with what to do about it.
     pub reason: String,
@@ -29,8 +33,8 @@ pub struct Warning {
 /// spelling.
 const MOST_SPELLINGS: usize = 10;
 
-/// Finds the rules that name a tool which no server lists, and then those that earlier rules
-/// shadow, each in the document's order.
+/// Finds the rules that name a tool which no server lists, then those that earlier rules shadow,
+/// and then secrets that nothing names, each in the document's order.
 #[must_use]
 pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warning> {
     let root = Pointer::default().at("tools");
@@ -78,7 +82,24 @@ pub fn warnings(document: &CheckedDocument, catalogue: &Catalogue) -> Vec<Warnin
             near: Vec::new(),
         }
     }));
+    warnings.extend(unused_secrets(document));
     warnings
+}
+
+fn unused_secrets(document: &GatewayDocument) -> impl Iterator<Item = Warning> {
+    let used: BTreeSet<&SecretName> = uses(document).into_iter().map(|used| used.name).collect();
+    let unused = document
+        .secrets
+        .keys()
+        .filter(move |name| !used.contains(name));
+    unused.map(|name| Warning {
+        path: Pointer::default().at("secrets").at(name).into_string(),
+        rule: String::new(),
+        reason: format!(
+            "nothing names the secret `{name}`, so no Envoy is given it; name it, or take it out"
+        ),
+        near: Vec::new(),
+    })
 }
 
 /// The servers whose tools a rule may be about.

@@ -142,26 +142,18 @@ fn it_refuses_what_has_no_effect_yet_instead_of_ignoring_it() {
         "
 servers:
   data:
-    url: https://127.0.0.1:8000/mcp
-    upstream: {tls: {system_ca: true, server_name: data.internal}}
+    url: http://127.0.0.1:8000/mcp
     tool_prefix: data__
     catalogue: per_caller
-    credentials: {secret: token}
-secrets: {token: {env: TOKEN}}
 tools:
   - name: a
     match: {method: tools/call, uri: 'file:*', prompt: x}
     when: 'true'
     limits: [{per: [session, address, header], requests: 1, window: 1s}]
-    route: {weights: {data: 1}}
-filters: [{module: x}]
 ",
         &[
-            ("/servers/data/url", "TLS"),
-            ("/servers/data/upstream/tls", "TLS"),
             ("/servers/data/tool_prefix", "renamed"),
             ("/servers/data/catalogue", "by caller"),
-            ("/servers/data/credentials", "credentials"),
             ("/tools/0/when", "conditions"),
             ("/tools/0/match/method", "tools only"),
             ("/tools/0/match/uri", "tools only"),
@@ -169,9 +161,69 @@ filters: [{module: x}]
             ("/tools/0/limits/0/per/0", "each session apart"),
             ("/tools/0/limits/0/per/1", "each address apart"),
             ("/tools/0/limits/0/per/2", "each header apart"),
-            ("/tools/0/route/weights", "by weight"),
-            ("/secrets", "secrets"),
-            ("/filters", "filters"),
+        ],
+    );
+}
+
+#[test]
+fn it_refuses_targets_of_calls_and_further_filters_that_cannot_be() {
+    refused(
+        "
+tools:
+  - {name: none, route: {}}
+  - {name: both, route: {cluster: data, weights: {data: 1}}}
+  - {name: gone, route: {weights: {data: 1, gone: 1}}}
+  - {name: nothing, route: {weights: {data: 0}}}
+filters:
+  - {name: empty}
+  - {name: empty, module: MODULE, envoy: HEADERS, configuration: {}}
+  - {name: bare, envoy: HEADERS}
+  - {name: nowhere, listeners: [], module: MODULE}
+  - {name: elsewhere, listeners: [other], module: MODULE}
+  - name: past-the-gateway
+    envoy: HEADERS
+    configuration: {mutations: {request_mutations: [{remove: X-Portcullis-Cluster}]}}
+"
+        .replace("MODULE", &"0a".repeat(32))
+        .replace(
+            "HEADERS",
+            "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        )
+        .as_str(),
+        &[
+            ("/tools/0/route", "name the `cluster`"),
+            ("/tools/1/route", "not both"),
+            ("/tools/2/route/weights/gone", "no cluster `gone`"),
+            ("/tools/3/route/weights", "add up to nothing"),
+            ("/filters/1/name", "already a filter named"),
+            ("/filters/0", "say what it runs"),
+            ("/filters/1/envoy", "not both"),
+            ("/filters/2/configuration", "message as an object"),
+            ("/filters/3/listeners", "no listener would have it"),
+            ("/filters/4/listeners/0", "no listener `other`"),
+            ("/filters/5/configuration", "`x-portcullis-`"),
+        ],
+    );
+}
+
+#[test]
+fn it_refuses_a_log_with_credentials_or_with_a_detail_by_another_name() {
+    refused(
+        "
+listeners:
+  - name: mcp
+    address: 127.0.0.1:10000
+    access_log:
+      details: [tool]
+      format:
+        who: '%REQ(Authorization)%'
+        tool: x
+        empty: ''
+",
+        &[
+            ("/listeners/0/access_log/format/empty", "1 to 1024 bytes"),
+            ("/listeners/0/access_log/format/tool", "`details`"),
+            ("/listeners/0/access_log/format/who", "credential"),
         ],
     );
 }
@@ -351,7 +403,7 @@ unhealthy_after: 101}
                 "/clusters/1/upstream/tls",
                 "any certificate of that authority",
             ),
-            ("/clusters/2/upstream/tls", "one of `ca_file`"),
+            ("/clusters/2/upstream/tls", "one of `ca_secret`"),
             ("/clusters/2/upstream/tls/ca", "holds no certificate"),
             ("/clusters/2/upstream/tls/server_name", "no host name"),
             ("/clusters/3/upstream/tls/ca", "private key"),

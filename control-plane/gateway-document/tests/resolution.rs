@@ -2,7 +2,7 @@
 
 use gateway_document::{
     Catalogue, CatalogueTool, CheckedDocument, Format, Problem, Resolved, SchemaCache, SchemaText,
-    WithheldTool, WithholdingCause, endpoint_paths, parse, resolve, warnings,
+    ToolFlaw, WithheldTool, WithholdingCause, endpoint_paths, parse, resolve, warnings,
 };
 use policy_engine::wire::{Credentials, Exchange};
 use serde_json::value::RawValue;
@@ -236,7 +236,7 @@ fn it_leaves_a_name_to_the_tool_that_was_there_and_withholds_the_newcomer_on_the
 fn it_gives_nobody_the_name_of_a_tool_that_cannot_be_called_itself() {
     let bad = r#"{"contains":{}}"#;
     let flawed = CatalogueTool {
-        flaw: Some("it is flawed".to_owned()),
+        flaw: Some(ToolFlaw::definition("it is flawed".to_owned())),
         ..tool("flawed", "{}")
     };
     let catalogue = catalogue(&[

@@ -10,7 +10,7 @@ use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 /// The files of the messages that the control plane sends, packed ones included. What these import
 /// comes along.
-const FILES: [&str; 19] = [
+const FILES: [&str; 26] = [
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/core/v3/extension.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
@@ -18,14 +18,21 @@ const FILES: [&str; 19] = [
     "envoy/config/route/v3/route.proto",
     "envoy/extensions/access_loggers/filters/cel/v3/cel.proto",
     "envoy/extensions/access_loggers/stream/v3/stream.proto",
+    "envoy/extensions/filters/http/bandwidth_limit/v3/bandwidth_limit.proto",
     "envoy/extensions/filters/http/cors/v3/cors.proto",
+    "envoy/extensions/filters/http/credential_injector/v3/credential_injector.proto",
+    "envoy/extensions/filters/http/fault/v3/fault.proto",
+    "envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto",
     "envoy/extensions/filters/http/health_check/v3/health_check.proto",
     "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto",
+    "envoy/extensions/filters/http/rbac/v3/rbac.proto",
     "envoy/extensions/filters/http/router/v3/router.proto",
+    "envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.proto",
     "envoy/extensions/filters/http/wasm/v3/wasm.proto",
     "envoy/extensions/filters/network/connection_limit/v3/connection_limit.proto",
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
     "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto",
+    "envoy/extensions/http/injected_credentials/generic/v3/generic.proto",
     "envoy/extensions/request_id/uuid/v3/uuid.proto",
     "envoy/extensions/transport_sockets/tls/v3/tls.proto",
     "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",

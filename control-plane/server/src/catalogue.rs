@@ -1,18 +1,30 @@
 //! The lists of the registered servers: asked for, kept byte for byte, and judged.
 
-use gateway_document::{CatalogueTool, SchemaText, Server, ServerName};
+use gateway_document::{
+    CatalogueTool, SchemaText, Server, ServerAbout, ServerName, ToolFlaw, WithholdingCause,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use store::{Catalogue, RawTool};
+use store::{Catalogue, DefinitionReview, RawTool, ReviewState};
 use time::OffsetDateTime;
 
 mod client;
+mod era;
 mod json_schema;
+mod list_error;
 mod listing;
+mod pinning;
+mod probe;
 mod sse;
+mod tls;
+mod towards;
+mod way;
 
-pub use client::{CatalogueClient, ListError, Listing};
+pub use client::{CatalogueClient, Listing};
+pub use list_error::ListError;
+pub use pinning::Verdict;
+pub(crate) use pinning::{decide, reviewable};
 
 /// A server's list as it is kept, and what a policy makes of it.
 #[derive(Debug, Clone)]
@@ -21,30 +33,99 @@ pub struct KnownList {
     pub stored: Catalogue,
     /// The tools, each with the flaw that keeps it from being offered.
     pub tools: Vec<CatalogueTool>,
+    /// The words of the server about itself.
+    pub about: ServerAbout,
 }
 
 impl KnownList {
-    /// Judges each tool of a list.
+    /// Judges each tool of a list, and withholds those that nobody has approved.
     #[must_use]
     pub fn new(stored: Catalogue) -> Self {
-        let tools = stored
+        let mut tools: Vec<CatalogueTool> = stored
             .tools
             .iter()
             .map(|tool| judge(tool, listed_since(&stored, &tool.name)))
             .collect();
-        Self { stored, tools }
+        for review in &stored.reviews {
+            if let Some(flaw) = flaw_of(review)
+                && !tools.iter().any(|tool| tool.name == review.tool.name)
+            {
+                tools.push(CatalogueTool {
+                    name: review.tool.name.clone(),
+                    input_schema: None,
+                    flaw: Some(flaw),
+                    listed_since: in_microseconds(review.at),
+                });
+            }
+        }
+        Self {
+            about: serde_json::from_str(&stored.about).unwrap_or_default(),
+            stored,
+            tools,
+        }
     }
 
-    /// Judges what a server just listed, after what it listed before.
+    /// Judges what a server just listed, after what it listed before. Where it is pinned to
+    /// `approved`, only what that has is in force.
     #[must_use]
-    pub fn observed(server: &ServerName, listing: Listing, previous: Option<&Self>) -> Self {
+    pub fn observed(
+        server: &ServerName,
+        listing: Listing,
+        previous: Option<&Self>,
+        approved: Option<&Self>,
+    ) -> Self {
         let now = OffsetDateTime::now_utc();
+        let about = serde_json::to_string(&listing.about).unwrap_or_default();
         let list = Catalogue::new(server.to_string(), listing.protocol, now, listing.tools)
-            .from_endpoint(listing.endpoint);
-        Self::new(match previous {
+            .from_endpoint(listing.endpoint)
+            .about(about);
+        let list = match previous {
             Some(previous) => list.following(&previous.stored),
             None => list,
+        };
+        Self::new(match approved {
+            Some(approved) => pinning::hold_back(list, &approved.stored),
+            None => list,
         })
+    }
+
+    /// The list of a pinned server that has moved and lists nothing yet: nothing is in force, and
+    /// what was approved stays so.
+    #[must_use]
+    pub fn moved(&self) -> Self {
+        let stored = &self.stored;
+        let (server, protocol) = (stored.server.clone(), stored.protocol.clone());
+        let nothing = Catalogue::new(server, protocol, OffsetDateTime::now_utc(), Vec::new());
+        let nothing = nothing.about(stored.about.clone());
+        Self::new(pinning::hold_back(nothing, stored))
+    }
+
+    /// The tools as the document lets them be offered: none of a server that is not what it
+    /// requires.
+    #[must_use]
+    pub fn offered(&self, server: &Server) -> Vec<CatalogueTool> {
+        let mut tools = self.tools.clone();
+        if let Some(reason) = self.unmet(server) {
+            for tool in &mut tools {
+                tool.flaw.get_or_insert_with(|| ToolFlaw {
+                    cause: WithholdingCause::Requirements,
+                    reason: reason.clone(),
+                });
+            }
+        }
+        tools
+    }
+
+    /// Whether a definition of the tool is in force.
+    #[must_use]
+    pub fn has_in_force(&self, tool: &str) -> bool {
+        self.stored.tools.iter().any(|there| there.name == tool)
+    }
+
+    /// Why the server is not what the document requires, where it is not.
+    #[must_use]
+    pub fn unmet(&self, server: &Server) -> Option<String> {
+        server.requires.unmet(&self.stored.protocol, &self.about)
     }
 
     /// Whether one of the server's endpoints may have answered this list. Where that was not noted,
@@ -64,9 +145,41 @@ pub fn has_endpoint(server: &Server, url: &str) -> bool {
         .any(|endpoint| endpoint.as_str() == url)
 }
 
+/// An error with all its causes, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 fn listed_since(list: &Catalogue, tool: &str) -> u64 {
-    let since = list.since.get(tool).unwrap_or(&list.seen_at);
-    u64::try_from(since.unix_timestamp_nanos() / 1_000).unwrap_or_default()
+    in_microseconds(*list.since.get(tool).unwrap_or(&list.seen_at))
+}
+
+fn in_microseconds(time: OffsetDateTime) -> u64 {
+    u64::try_from(time.unix_timestamp_nanos() / 1_000).unwrap_or_default()
+}
+
+/// Why a tool is withheld that nobody has approved; nothing where its server does not list it.
+fn flaw_of(review: &DefinitionReview) -> Option<ToolFlaw> {
+    let reason = match review.state {
+        ReviewState::Unreviewed => {
+            "its server is pinned, and the tool is new: approve or reject it".to_owned()
+        }
+        ReviewState::Rejected => format!(
+            "its server is pinned, and `{}` rejected the tool; approve it if it is to be offered",
+            review.author
+        ),
+        ReviewState::Approved => return None,
+    };
+    Some(ToolFlaw {
+        cause: WithholdingCause::Unreviewed,
+        reason,
+    })
 }
 
 /// The part of a tool's definition that a policy depends on (MCP 2026-07-28, server/tools).
@@ -102,7 +215,7 @@ fn judge(tool: &RawTool, listed_since: u64) -> CatalogueTool {
     CatalogueTool {
         name,
         input_schema,
-        flaw,
+        flaw: flaw.map(ToolFlaw::definition),
         listed_since,
     }
 }
@@ -133,7 +246,7 @@ mod tests {
             name: "x".to_owned(),
             json: json.to_owned(),
         };
-        judge(&tool, 0).flaw
+        judge(&tool, 0).flaw.map(|flaw| flaw.reason)
     }
 
     #[test]

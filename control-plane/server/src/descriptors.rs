@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use envoy_types::pb::google::protobuf::Any;
+use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 use thiserror::Error;
@@ -61,4 +62,40 @@ pub fn to_json(any: &Any) -> Result<Value, DecodeError> {
             type_name: type_name.to_owned(),
             source,
         })
+}
+
+/// Why JSON is not a message.
+#[derive(Debug, Error)]
+pub enum EncodeError {
+    /// Its type is not among the descriptors.
+    #[error("no descriptor for `{0}`; make descriptors/envoy.bin again, as its README says")]
+    UnknownType(String),
+    /// A field has another name or type.
+    #[error("this is not a `{type_name}`: {reason}")]
+    Unreadable {
+        /// The message type that it was meant to be.
+        type_name: String,
+        /// The fault that was met first.
+        reason: String,
+    },
+}
+
+/// Packs the message that JSON says, in protobuf's own mapping; fields that the message does not
+/// have are errors.
+///
+/// # Errors
+/// When the JSON is no such message.
+pub fn from_json(type_name: &str, json: &Value) -> Result<Any, EncodeError> {
+    let descriptor = POOL
+        .get_message_by_name(type_name)
+        .ok_or_else(|| EncodeError::UnknownType(type_name.to_owned()))?;
+    let message =
+        DynamicMessage::deserialize(descriptor, json).map_err(|error| EncodeError::Unreadable {
+            type_name: type_name.to_owned(),
+            reason: error.to_string(),
+        })?;
+    Ok(Any {
+        type_url: format!("type.googleapis.com/{type_name}"),
+        value: message.encode_to_vec(),
+    })
 }

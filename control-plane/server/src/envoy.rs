@@ -4,6 +4,7 @@
 //! they are written, so none of the messages here holds a map of more than one entry;
 //! `deterministic` shows how that is kept.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use envoy_types::pb::envoy::config::core::v3::{
@@ -12,35 +13,39 @@ use envoy_types::pb::envoy::config::core::v3::{
 };
 use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
 use gateway_document::{GatewayDocument, Listener, Span};
+use policy_engine::statistics::{configuration_number, listener_label};
 use policy_engine::wire::{CLUSTER_HEADER, FilterConfig};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
-use xds::{Generation, InconsistentSnapshot, InvalidResource, Resource, Snapshot, SnapshotBuilder};
+use xds::{
+    EarlierResources, Generation, InconsistentSnapshot, InvalidResource, ResourceType, Snapshot,
+    SnapshotBuilder,
+};
+
+use crate::descriptors::EncodeError;
 
 mod access_log;
 mod cluster;
 mod cors;
 mod deterministic;
 mod filter;
+mod further_filter;
 mod http_route;
 mod listener;
 mod local_reply;
 mod matching;
+mod module_code;
 mod rate_limit;
 mod routes;
+mod secret;
 mod tls;
 mod upstream;
 
+pub use crate::module::ModuleFile;
+pub use further_filter::filter_problems;
+
 /// The server that comes with the product and answers `/health` for what is behind it.
 const BUILT_IN_SERVER: &str = "data";
-
-/// The module that the filters run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModuleFile {
-    /// SHA-256 of its bytes, in hex.
-    pub sha256: String,
-    /// Where Envoy finds it.
-    pub path: PathBuf,
-}
 
 /// Why a snapshot cannot be made. None of it is an operator's fault.
 #[derive(Debug, Error)]
@@ -54,12 +59,17 @@ pub enum RenderError {
     /// A filter's configuration cannot be written as JSON.
     #[error("cannot write a filter's configuration")]
     FilterConfig(#[from] serde_json::Error),
+    /// The configuration of a filter of Envoy's is not its message; the document was checked for
+    /// that.
+    #[error("cannot write the configuration of the filter `{0}`")]
+    EnvoyFilter(String, #[source] EncodeError),
     /// Envoy takes paths as text.
     #[error("the module's path `{}` is not UTF-8; choose another folder", .0.display())]
     ModulePath(PathBuf),
 }
 
 /// Everything that an Envoy is to have for `document`, with one filter configuration per listener.
+/// The resources that say what they said before are the `earlier` ones.
 ///
 /// # Errors
 /// When the parts make no resource or no consistent whole.
@@ -67,19 +77,46 @@ pub fn snapshot(
     document: &GatewayDocument,
     listeners: &[(&Listener, &FilterConfig)],
     module: &ModuleFile,
+    earlier: EarlierResources<'_>,
 ) -> Result<Snapshot, RenderError> {
-    let mut resources = cluster::resources(document)?;
-    for (listener, config) in listeners {
-        resources.push(Resource::encode(&listener::listener(document, listener))?);
-        resources.push(Resource::from_any(routes::routes(
-            document, listener, config,
-        ))?);
-        let extension = filter::extension(listener, config, module)?;
-        resources.push(Resource::encode(&extension)?);
+    let mut resources = cluster::resources(document, earlier)?;
+    for filter in &document.filters {
+        let extension = further_filter::extension(filter, module)?;
+        resources.push(earlier.encode(&extension.name, &extension)?);
     }
-    let builder = Snapshot::builder(Generation::of(&resources));
+    if let Some(origin) = module.shelf.origin() {
+        let cluster = module_code::cluster(origin);
+        resources.push(earlier.encode(&cluster.name, &cluster)?);
+    }
+    let module = &module.of(document);
+    for (listener, config) in listeners {
+        let name = listener.name.as_str();
+        resources.push(earlier.encode(name, &listener::listener(document, listener))?);
+        resources.push(earlier.share(name, routes::routes(document, listener, config))?);
+        let extension = filter::extension(listener, config, module)?;
+        resources.push(earlier.encode(&extension.name, &extension)?);
+    }
+    let contents = resources.iter().map(|resource| &**resource);
+    let builder = Snapshot::builder(Generation::of(contents));
     let builder = resources.into_iter().fold(builder, SnapshotBuilder::with);
     Ok(builder.build()?)
+}
+
+/// The number that each listener's filter shows once it runs its part of `snapshot`, by the label
+/// under which it does.
+#[must_use]
+pub fn configuration_numbers(
+    document: &GatewayDocument,
+    snapshot: &Snapshot,
+) -> BTreeMap<String, u64> {
+    let numbers = document.listeners.iter().filter_map(|listener| {
+        let name = filter::resource_name(listener);
+        let resource = snapshot.get(ResourceType::ExtensionConfig, &name)?;
+        let configuration = filter::configuration(resource)?;
+        let number = configuration_number(Sha256::digest(configuration).into());
+        Some((listener_label(listener.name.as_str()), number))
+    });
+    numbers.collect()
 }
 
 /// "From the same stream as everything else."

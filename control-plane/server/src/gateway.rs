@@ -10,36 +10,48 @@
 //! (whether a fall-back would allow more) and `waves` (who gets a generation first, and when the
 //! next ones do); below `rollout_actor`, everything acts on the judgement.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use gateway_document::CheckedDocument;
+use gateway_document::{CheckedDocument, Server};
 use store::ConfigStore;
 use tokio::sync::{Mutex, Notify, watch};
 use xds::Publisher;
 
-use crate::catalogue::CatalogueClient;
+use crate::catalogue::{CatalogueClient, ListError};
 use crate::generation::Built;
+use crate::preflight::Preflight;
+use crate::secrets::SecretKeeper;
+use endpoint_table::EndpointTable;
 use observe::Listings;
 
 mod acceptance;
 mod author;
 mod change;
 mod desired;
+mod endpoint_probes;
+mod endpoint_table;
 mod event_watch;
 mod events;
 mod first_lists;
+mod gates;
 mod loosening;
+mod modules;
 mod notices;
 mod observe;
+mod preflight;
 mod preview;
 mod rejections;
 mod report;
+mod review;
 pub mod rollback;
 mod rollout_actor;
 mod rollouts;
+mod secret_watch;
+mod server_state;
 mod start;
 mod state;
 pub mod tool_policy;
+mod watched_names;
 mod watcher;
 mod waves;
 
@@ -47,22 +59,30 @@ pub use acceptance::{EnvoyAnswer, EnvoyVerdict, Outcome, RejectedResource, Rejec
 pub use author::Author;
 pub use change::{ChangeError, Edit, Precondition};
 pub use desired::Desired;
+pub use endpoint_probes::{ProbeSchedule, first_look, watch_endpoints};
+pub use endpoint_table::{EndpointState, ProbedEndpoint};
 pub use event_watch::tell_events;
 pub use events::{Event, Events, Newest, Overtaken};
 pub use first_lists::UnlistedServer;
+pub use modules::{RemoveError, UploadError, UploadedModule};
 pub use preview::Preview;
 pub use report::WriteReport;
+pub use review::{ReviewError, ToolDefinitions, definition_hash};
 pub use rollout_actor::RolloutActor;
 pub use rollouts::{Rollout, RolloutState, RolloutVerb, RolloutWave, Rollouts, SteerError};
-pub use start::StartError;
+pub use secret_watch::watch_secrets;
+pub use server_state::ServerState;
+pub use start::{BreakGlassError, StartError, put_in_force};
 pub use state::{ListState, Rejection, Stage, State};
 pub use watcher::{RelistSchedule, watch};
+pub use waves::selector as group_selector;
 
 /// The gateway as a whole: its document, its servers' lists, and what Envoys run of them.
 pub struct Gateway {
     store: Arc<dyn ConfigStore>,
     publisher: Publisher,
     client: CatalogueClient,
+    secrets: Arc<SecretKeeper>,
     /// Never held across an await.
     state: RwLock<State>,
     /// Held while the desired state is replaced: from the comparison with the one that it was made
@@ -78,9 +98,13 @@ pub struct Gateway {
     /// Held while what servers have listed is made a part of the desired state; meanwhile the lists
     /// of others gather.
     taking_listings: Mutex<()>,
+    /// The findings of probes about the servers' endpoints. Never held across an await.
+    endpoints: std::sync::Mutex<EndpointTable>,
     /// Counts how often somebody began to write to the state.
     written: watch::Sender<u64>,
     events: Events,
+    /// The Envoy that is asked about changes, where there is one.
+    preflight: OnceLock<Preflight>,
 }
 
 impl Gateway {
@@ -126,10 +150,25 @@ impl Gateway {
         &self.events
     }
 
+    /// The secrets that Envoys are given.
+    #[must_use]
+    pub fn secrets(&self) -> &SecretKeeper {
+        &self.secrets
+    }
+
     /// Asks servers for their tools.
     #[must_use]
     pub fn client(&self) -> &CatalogueClient {
         &self.client
+    }
+
+    /// Speaks to one server: as Envoy does, with the gateway's credentials and by TLS.
+    ///
+    /// # Errors
+    /// When a secret that it takes cannot be used.
+    pub fn client_towards(&self, server: &Server) -> Result<CatalogueClient, ListError> {
+        let document = Arc::clone(&self.latest().document);
+        self.client.towards(server, &document.secrets)
     }
 
     /// The document of the desired state, whenever it changes.

@@ -11,7 +11,10 @@ use gateway_document::{
 };
 use store::{AcceptedGeneration, Input, ListHash, RevisionNumber, StoredResource};
 use thiserror::Error;
-use xds::{Generation, InconsistentSnapshot, InvalidResource, Resource, ResourceType, Snapshot};
+use xds::{
+    EarlierResources, Generation, InconsistentSnapshot, InvalidResource, Resource, ResourceType,
+    Snapshot,
+};
 
 use crate::catalogue::KnownList;
 use crate::envoy::{self, ModuleFile, RenderError};
@@ -35,7 +38,7 @@ pub struct Built {
     /// The filter module that Envoys load.
     pub module: ModuleFile,
     /// The resolved configuration of each listener's filter, in the document's order.
-    pub listeners: Vec<(ListenerName, Resolved)>,
+    pub listeners: Arc<[(ListenerName, Resolved)]>,
     /// The rules of the document that have no effect.
     pub warnings: Vec<Warning>,
     /// The resources that Envoys are given. The generation is named by their content, endpoints
@@ -90,10 +93,11 @@ impl Built {
         lists: &Lists,
         module: ModuleFile,
     ) -> Result<Self, BuildError> {
-        Self::make(revision, document, lists, module, KnownSchemas::default())
+        Self::make(None, revision, document, lists, module)
     }
 
-    /// Makes a generation after this one, which compiles no schema that this one has compiled.
+    /// Makes a generation after this one, which compiles no schema that this one has compiled, and
+    /// shares the resources that stay as they are.
     ///
     /// # Errors
     /// As [`Built::new`].
@@ -104,16 +108,18 @@ impl Built {
         lists: &Lists,
         module: ModuleFile,
     ) -> Result<Self, BuildError> {
-        Self::make(revision, document, lists, module, self.schemas.clone())
+        Self::make(Some(self), revision, document, lists, module)
     }
 
     fn make(
+        before: Option<&Self>,
         revision: RevisionNumber,
         document: Arc<CheckedDocument>,
         lists: &Lists,
         module: ModuleFile,
-        schemas: KnownSchemas,
     ) -> Result<Self, BuildError> {
+        let schemas = before.map(|before| before.schemas.clone());
+        let schemas = schemas.unwrap_or_default();
         let lists: Lists = lists
             .iter()
             .filter(|(name, list)| {
@@ -124,10 +130,14 @@ impl Built {
             .collect();
         let catalogue: Catalogue = lists
             .iter()
-            .map(|(server, list)| (server.clone(), list.tools.clone()))
+            .filter_map(|(name, list)| {
+                let server = document.servers.get(name)?;
+                Some((name.clone(), list.offered(server)))
+            })
             .collect();
         let mut listeners = Vec::new();
-        let mut problems = Vec::new();
+        let mut problems = module.shelf.problems(&document);
+        problems.extend(envoy::filter_problems(&document));
         {
             let mut schemas = schemas.0.lock().unwrap_or_else(PoisonError::into_inner);
             for listener in &document.listeners {
@@ -149,17 +159,34 @@ impl Built {
             .zip(&listeners)
             .map(|(listener, (_, resolved))| (listener, &resolved.config))
             .collect();
-        let snapshot = Arc::new(envoy::snapshot(&document, &configs, &module)?);
+        let earlier = before.map(|before| EarlierResources::of(&before.snapshot));
+        let earlier = earlier.unwrap_or_default();
+        let snapshot = Arc::new(envoy::snapshot(&document, &configs, &module, earlier)?);
         Ok(Self {
             revision,
             warnings: warnings(&document, &catalogue),
             document,
             lists,
             module,
-            listeners,
+            listeners: listeners.into(),
             snapshot,
             schemas,
         })
+    }
+
+    /// The same inputs with another snapshot, which is the same generation but for its endpoints.
+    #[must_use]
+    pub fn with_snapshot(&self, snapshot: Arc<Snapshot>) -> Self {
+        Self {
+            revision: self.revision,
+            document: Arc::clone(&self.document),
+            lists: self.lists.clone(),
+            module: self.module.clone(),
+            listeners: Arc::clone(&self.listeners),
+            warnings: self.warnings.clone(),
+            snapshot,
+            schemas: self.schemas.clone(),
+        }
     }
 
     /// The generation's name, which is a hash of its content.

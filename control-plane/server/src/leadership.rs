@@ -5,9 +5,11 @@
 //! bootstraps all the same: an Envoy that loses the leader tries the next address, until one of
 //! them serves.
 
-use std::time::Duration;
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use control_plane::lease::{Lease, LeaseEnd, LeaseKeeper};
 use control_plane::rest::{self, AllowedHosts};
 use store::{ConfigStore, LeaderToken, Leadership, SqlStore, StoreError};
 use tokio::net::TcpListener;
@@ -19,6 +21,10 @@ use super::{listen, stopped};
 /// fit in, so that a slow one costs no leader; Envoys run on meanwhile, and operators wait no
 /// longer than for a restart.
 const LEASE: Duration = Duration::from_secs(6);
+
+/// How much earlier than the store a leader calls its lease ended: what it hands out at the last
+/// moment is on its way for a while, and no two clocks run alike.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// The time between two looks at the lease, by a leader and by whoever stands by.
 const LOOK: Duration = Duration::from_secs(2);
@@ -35,19 +41,24 @@ pub(super) struct StandBy<'a> {
     pub(super) stop: watch::Receiver<bool>,
 }
 
-/// Waits until this process leads, and gives it the port for Envoys; none where it is asked to end
-/// before.
+/// The lease and the port of a process that leads.
+pub(super) struct Leader {
+    pub(super) token: LeaderToken,
+    pub(super) keeper: LeaseKeeper,
+    pub(super) lease: Lease,
+    /// The port for Envoys.
+    pub(super) xds: TcpListener,
+}
+
+/// Waits until this process leads; nothing comes back where it is asked to end before.
 ///
 /// # Errors
 /// When the store cannot be read at the start, or somebody else has taken the port meanwhile.
-pub(super) async fn wait(
-    store: &SqlStore,
-    stand_by: StandBy<'_>,
-) -> Result<Option<(LeaderToken, TcpListener)>> {
+pub(super) async fn wait(store: &SqlStore, stand_by: StandBy<'_>) -> Result<Option<Leader>> {
     let name = stand_by.name;
-    let leader = match store.lead(name, LEASE).await? {
-        Leadership::Leader(token) => return Ok(Some((token, stand_by.xds))),
-        Leadership::Follower { leader } => leader,
+    let leader = match lead(store, name).await? {
+        Answer::Leads(token, end) => return Ok(Some(leading(token, end, stand_by.xds))),
+        Answer::Follows(leader) => leader,
     };
     tracing::info!(%leader, "standing by");
     let xds = stand_by.xds.local_addr()?;
@@ -56,15 +67,49 @@ pub(super) async fn wait(
     let router = rest::standby_router(leader.subscribe(), stand_by.allowed_hosts);
     let (over, ended) = watch::channel(false);
     let serving = tokio::spawn(rest::serve(stand_by.rest, router, stopped(ended)));
-    let token = tokio::select! {
-        token = until_it_leads(store, name, &leader) => Some(token),
+    let led = tokio::select! {
+        led = until_it_leads(store, name, &leader) => Some(led),
         () = stopped(stand_by.stop) => None,
     };
     over.send_replace(true);
     serving.await?;
-    Ok(match token {
-        Some(token) => Some((token, listen(xds, "CONTROL_PLANE_XDS_ADDRESS").await?)),
+    Ok(match led {
+        Some((token, end)) => {
+            let xds = listen(xds, "CONTROL_PLANE_XDS_ADDRESS")?;
+            Some(leading(token, end, xds))
+        }
         None => None,
+    })
+}
+
+fn leading(token: LeaderToken, end: LeaseEnd, xds: TcpListener) -> Leader {
+    let (keeper, lease) = Lease::until(end);
+    Leader {
+        token,
+        keeper,
+        lease,
+        xds,
+    }
+}
+
+/// The answer to a process that asks to lead.
+enum Answer {
+    /// It leads until then, unless it asks again.
+    Leads(LeaderToken, LeaseEnd),
+    /// The process of that name leads.
+    Follows(String),
+}
+
+/// Asks to lead, or to go on leading.
+async fn lead(store: &SqlStore, name: &str) -> Result<Answer, StoreError> {
+    // The store counts from a later moment on.
+    let asked = Instant::now();
+    Ok(match store.lead(name, LEASE).await? {
+        Leadership::Leader(token) if store.is_shared() => {
+            Answer::Leads(token, LeaseEnd::At(asked + LEASE - MARGIN))
+        }
+        Leadership::Leader(token) => Answer::Leads(token, LeaseEnd::Never),
+        Leadership::Follower { leader } => Answer::Follows(leader),
     })
 }
 
@@ -72,15 +117,15 @@ async fn until_it_leads(
     store: &SqlStore,
     name: &str,
     shown: &watch::Sender<String>,
-) -> LeaderToken {
+) -> (LeaderToken, LeaseEnd) {
     loop {
         tokio::select! {
             () = store.changed() => {}
             () = tokio::time::sleep(LOOK) => {}
         }
-        match store.lead(name, LEASE).await {
-            Ok(Leadership::Leader(token)) => return token,
-            Ok(Leadership::Follower { leader }) => {
+        match lead(store, name).await {
+            Ok(Answer::Leads(token, end)) => return (token, end),
+            Ok(Answer::Follows(leader)) => {
                 shown.send_replace(leader);
             }
             Err(error) => tracing::warn!(%error, "cannot ask who leads"),
@@ -88,22 +133,23 @@ async fn until_it_leads(
     }
 }
 
-/// Goes on leading. While the store cannot be reached nobody can lead there, and this process goes
-/// on serving Envoys what they have.
+/// Goes on leading: renews the lease. Where the store cannot be reached the lease ends, because
+/// another process may reach it.
 ///
 /// # Errors
 /// Once another process leads: this one has to start from the store anew.
-pub(super) async fn keep(store: &SqlStore, name: &str) -> Result<()> {
+pub(super) async fn keep(store: SqlStore, name: String, keeper: LeaseKeeper) -> Result<Infallible> {
     let mut is_reached = true;
     loop {
         tokio::time::sleep(LOOK).await;
-        match store.lead(name, LEASE).await {
-            Ok(Leadership::Leader(_)) => {
+        match lead(&store, &name).await {
+            Ok(Answer::Leads(_, end)) => {
+                keeper.renew(end);
                 if !std::mem::replace(&mut is_reached, true) {
                     tracing::info!("the configuration store answers again");
                 }
             }
-            Ok(Leadership::Follower { .. }) | Err(StoreError::Superseded) => {
+            Ok(Answer::Follows(_)) | Err(StoreError::Superseded) => {
                 bail!("another control plane leads on this store, or has changed it: start again")
             }
             Err(error) => {

@@ -18,11 +18,13 @@
 //!
 //! use control_plane::envoy::ModuleFile;
 //! use control_plane::generation::Built;
+//! use control_plane::module::ModuleShelf;
 //! use gateway_document::CheckedDocument;
 //! use store::RevisionNumber;
 //! use xds::ResourceType;
 //!
-//! let module = ModuleFile { sha256: "6d1e…".to_owned(), path: "/modules/6d1e….wasm".into() };
+//! let module = ModuleFile { sha256: "6d1e…".to_owned(), path: "/modules/6d1e….wasm".into(),
+//!     shelf: ModuleShelf::default() };
 //! let document = Arc::new(CheckedDocument::default());
 //! let built = Built::new(RevisionNumber(1), document, &BTreeMap::new(), module)?;
 //! assert!(built.snapshot.get(ResourceType::Listener, "mcp").is_some());
@@ -35,8 +37,12 @@ pub mod catalogue;
 pub mod descriptors;
 pub mod difference;
 pub mod envoy;
+pub mod explanation;
 pub mod gateway;
 pub mod generation;
+pub mod lease;
 pub mod module;
+pub mod preflight;
 pub mod rest;
+pub mod secrets;
 pub mod sections;

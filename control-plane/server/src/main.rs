@@ -10,12 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Parser;
 use control_plane::catalogue::CatalogueClient;
-use control_plane::gateway::{self, Gateway, RelistSchedule};
+use control_plane::gateway::{self, Gateway, ProbeSchedule, RelistSchedule};
+use control_plane::preflight::Preflight;
 use control_plane::{module, rest};
 use gateway_document::{Format, GatewayDocument};
-use leadership::StandBy;
+use leadership::{Leader, StandBy};
 use settings::{LogFormat, Settings};
-use store::{ConfigStore, Module, SqlStore};
+use store::{ConfigStore, Module, RevisionNumber, SqlStore};
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +26,10 @@ use xds::Publisher;
 
 mod leadership;
 mod settings;
+
+/// How often the files of secrets are looked at. A renewed one is in force after two looks; a look
+/// costs a question to the file system for each file.
+const SECRETS_INTERVAL: Duration = Duration::from_millis(500);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -43,12 +48,16 @@ async fn run() -> Result<()> {
     log(settings.log_format)?;
     let stop = stop_signal()?;
     // Ports first: a second control plane must not touch the store of the first.
-    let xds_listener = listen(settings.xds_address, "CONTROL_PLANE_XDS_ADDRESS").await?;
-    let rest_listener = listen(settings.rest_address, "CONTROL_PLANE_REST_ADDRESS").await?;
-    let (module, bytes) = module::keep(&settings.module, &settings.module_dir())?;
-    let store = SqlStore::open(settings.store()).await?;
+    let xds_listener = listen(settings.xds_address, "CONTROL_PLANE_XDS_ADDRESS")?;
+    let rest_listener = listen(settings.rest_address, "CONTROL_PLANE_REST_ADDRESS")?;
+    let (module, bytes) = module::keep(
+        &settings.module,
+        &settings.module_dir(),
+        settings.module_origin.clone(),
+    )?;
+    let store = SqlStore::open(settings.store()?).await?;
     let rest_listener = rest_listener.into_std()?;
-    let name = settings.rest_address.to_string();
+    let name = settings.name();
     let stand_by = StandBy {
         name: &name,
         rest: TcpListener::from_std(rest_listener.try_clone()?)?,
@@ -56,9 +65,16 @@ async fn run() -> Result<()> {
         allowed_hosts: settings.allowed_hosts.clone(),
         stop: stop.clone(),
     };
-    let Some((token, xds_listener)) = leadership::wait(&store, stand_by).await? else {
+    let Some(leader) = leadership::wait(&store, stand_by).await? else {
         return Ok(());
     };
+    let Leader {
+        token,
+        keeper,
+        lease,
+        xds: xds_listener,
+    } = leader;
+    let leading = tokio::spawn(leadership::keep(store.clone(), name, keeper));
     let rest_listener = TcpListener::from_std(rest_listener)?;
     store
         .put_module(&Module {
@@ -68,6 +84,10 @@ async fn run() -> Result<()> {
             first_seen: OffsetDateTime::now_utc(),
         })
         .await?;
+    if let Some(number) = settings.start_from_revision {
+        module::restore(&store, &module.shelf).await?;
+        gateway::put_in_force(&store, RevisionNumber(number), &module).await?;
+    }
     let first = match store.head().await? {
         // Only an empty store needs one; nobody has to keep the file for later starts.
         Some(_) => GatewayDocument::default(),
@@ -84,40 +104,71 @@ async fn run() -> Result<()> {
     )
     .await?;
 
+    if let Some(envoy) = settings.envoy.clone() {
+        let modules = gateway.shelf().folder().to_owned();
+        gateway.ask_first(Preflight::by(envoy, modules));
+    }
     let schedule = RelistSchedule {
         after_answer: Duration::from_secs(settings.relist_seconds.into()),
         first_retry: Duration::from_millis(250),
         longest_retry: Duration::from_secs(5),
     };
     tokio::spawn(gateway::watch(Arc::clone(&gateway), schedule));
+    let probes = ProbeSchedule {
+        between: Duration::from_secs(settings.probe_seconds.into()),
+        in_doubt: Duration::from_millis(250),
+    };
+    tokio::spawn(gateway::watch_endpoints(Arc::clone(&gateway), probes));
+    tokio::spawn(gateway::watch_secrets(
+        Arc::clone(&gateway),
+        SECRETS_INTERVAL,
+    ));
     tokio::spawn(gateway::tell_events(Arc::clone(&gateway), stop.clone()));
-    let rollouts = tokio::spawn(rollouts.run(stop.clone()));
-    let router = rest::router(gateway, settings.allowed_hosts);
+    let rollouts = tokio::spawn(rollouts.leading_by(lease).run(stop.clone()));
+    let xds_limits = settings.xds_limits();
+    let router = rest::router(Arc::clone(&gateway), settings.allowed_hosts);
     tracing::info!(
         xds = %settings.xds_address, rest = %settings.rest_address, leader = %token, "ready"
     );
     let rest = rest::serve(rest_listener, router, stopped(stop.clone()));
+    let renewing = leading.abort_handle();
+    let (hand_over, handed_over) = watch::channel(false);
     let served = async {
         tokio::try_join!(
             async {
                 rest.await;
+                // Whoever stands by leads before the Envoys are let go, so that they find it.
+                renewing.abort();
+                if let Err(error) = store.stop_leading().await {
+                    tracing::warn!(
+                        %error, "another control plane leads only once the lease has ended"
+                    );
+                }
+                hand_over.send_replace(true);
                 Ok(())
             },
             async {
-                xds::serve(publisher, xds_listener, stopped(stop))
+                tokio::select! {
+                    () = gateway::first_look(&gateway) => {}
+                    () = stopped(stop.clone()) => {}
+                }
+                xds::serve(publisher, xds_listener, xds_limits, stopped(handed_over))
                     .await
                     .context("the xDS server stopped")
             },
         )
     };
+    let no_longer_led = async {
+        match leading.await {
+            Err(error) if error.is_cancelled() => std::future::pending().await,
+            ended => ended,
+        }
+    };
     tokio::select! {
         served = served => served.map(drop)?,
         // Without it nothing would be rolled out any more, and nothing taken back.
         Err(panicked) = rollouts => return Err(panicked).context("nothing is rolled out any more"),
-        Err(replaced) = leadership::keep(&store, &name) => return Err(replaced),
-    }
-    if let Err(error) = store.stop_leading().await {
-        tracing::warn!(%error, "another control plane leads only once the lease has ended");
+        ended = no_longer_led => match ended.context("the lease is no longer renewed")?? {},
     }
     tracing::info!("stopped");
     Ok(())
@@ -158,9 +209,8 @@ fn first_document(path: Option<&Path>) -> Result<GatewayDocument> {
         .with_context(|| format!("the gateway document `{}` cannot be read", path.display()))
 }
 
-async fn listen(address: SocketAddr, variable: &str) -> Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
+fn listen(address: SocketAddr, variable: &str) -> Result<TcpListener> {
+    http_front::listen(address)
         .with_context(|| format!("cannot listen on {address}; stop what does, or set {variable}"))
 }
 

@@ -28,6 +28,7 @@ mod dry_run;
 mod envoy_changes;
 mod etag;
 mod events;
+mod explain;
 mod guard;
 mod health;
 mod history;
@@ -35,6 +36,8 @@ mod idempotency;
 mod index;
 mod kind_routes;
 mod metrics;
+#[allow(unused_qualifications, reason = "utoipa's macros write them")]
+mod modules;
 mod nodes;
 #[allow(unused_qualifications, reason = "utoipa's macros write them")]
 mod openapi;
@@ -42,17 +45,21 @@ mod paging;
 mod problem;
 mod query;
 mod reference;
+mod reported;
 mod resources;
 mod rollback;
 mod rollouts;
 mod sent_back;
 mod server_status;
+mod server_tools;
 mod serving;
+#[allow(unused_qualifications, reason = "utoipa's macros write them")]
 mod snapshot;
 mod standby;
 mod timestamp;
 mod tool_policy;
 mod tools;
+mod traffic;
 mod validate;
 mod version;
 mod versions;
@@ -84,13 +91,22 @@ fn described() -> OpenApiRouter<Arc<Gateway>> {
         .routes(routes!(nodes::list))
         .routes(routes!(nodes::get))
         .routes(routes!(events::get))
+        .routes(routes!(traffic::get))
         .routes(routes!(rollouts::list))
         .routes(routes!(rollouts::get))
         .routes(routes!(rollouts::pause))
         .routes(routes!(rollouts::resume))
         .routes(routes!(rollouts::promote))
         .routes(routes!(rollouts::abort))
+        .routes(routes!(explain::post))
+        .routes(routes!(modules::list, modules::post))
+        .routes(routes!(modules::get, modules::delete))
+        .routes(routes!(modules::fetch))
+        .routes(routes!(server_tools::get))
+        .routes(routes!(server_tools::approve))
+        .routes(routes!(server_tools::reject))
         .routes(routes!(tools::get))
+        .routes(routes!(tools::get_one))
         .routes(routes!(
             tool_policy::get,
             tool_policy::put,

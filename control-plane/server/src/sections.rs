@@ -4,6 +4,7 @@
 //! Works on the document as JSON, so that a new section is a new row of the table and no new code.
 //! Whether the changed document makes sense is for `gateway_document` to say.
 
+use gateway_document::did_you_mean;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -109,12 +110,20 @@ pub const KINDS: &[Kind] = &[
         about: "HTTP routes besides the MCP endpoints.",
     },
     Kind {
+        name: "module",
+        one: "section",
+        section: "module",
+        shape: Shape::Whole,
+        definition: "GatewayModule",
+        about: "The module of the gateway's own filter.",
+    },
+    Kind {
         name: "filters",
         one: "filter",
         section: "filters",
         shape: Shape::List,
         definition: "Filter",
-        about: "Filter modules besides the gateway's own.",
+        about: "Filters besides the gateway's own.",
     },
     Kind {
         name: "defaults",
@@ -138,7 +147,12 @@ pub const KINDS: &[Kind] = &[
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SectionError {
     /// There is none of that name.
-    #[error("there is no {one} `{name}`; `GET /api/v1/{kind}` lists those that there are")]
+    #[error(
+        "there is no {one} `{name}`; {}",
+        .meant.clone().unwrap_or_else(|| {
+            format!("`GET /api/v1/{kind}` lists those that there are")
+        })
+    )]
     Missing {
         /// The word of the kind in paths.
         kind: &'static str,
@@ -146,6 +160,8 @@ pub enum SectionError {
         one: &'static str,
         /// The name that was asked for.
         name: String,
+        /// A question that names those that may have been meant.
+        meant: Option<String>,
     },
     /// Another one has that name.
     #[error("there is a {one} `{name}` already; change it by `PUT /api/v1/{kind}/{name}`")]
@@ -249,12 +265,30 @@ impl Kind {
         }
     }
 
-    fn missing(&self, name: &str) -> SectionError {
+    /// The error for a name that nothing in the section has.
+    fn missing(&self, section: &Value, name: &str) -> SectionError {
+        let keys = section.as_object().into_iter().flatten();
+        let items = section.as_array().into_iter().flatten();
+        let names = keys
+            .map(|(key, _)| key.as_str())
+            .chain(items.filter_map(name_of));
         SectionError::Missing {
             kind: self.name,
             one: self.one,
             name: name.to_owned(),
+            meant: did_you_mean(name, names),
         }
+    }
+
+    /// The resource of that name as the API shows it.
+    ///
+    /// # Errors
+    /// [`SectionError::Missing`] where there is none.
+    pub fn get(&self, document: &Value, name: &str) -> Result<Value, SectionError> {
+        self.find(document, name).ok_or_else(|| {
+            let section = document.get(self.section).unwrap_or(&Value::Null);
+            self.missing(section, name)
+        })
     }
 }
 
@@ -266,6 +300,19 @@ pub fn tag_of(resource: &Value) -> String {
     // Nobody attacks their own tags; 64 bits tell two contents of one resource apart.
     hash.truncate(16);
     hash
+}
+
+/// Joins the tag of a resource's content and that of its state into one entity tag.
+#[must_use]
+pub fn with_status(content: &str, status: &str) -> String {
+    format!("{content}.{status}")
+}
+
+/// The tag of a resource's content in an entity tag: a state that is another one meanwhile is no
+/// reason to refuse a change of the content.
+#[must_use]
+pub fn content_of(tag: &str) -> &str {
+    tag.split_once('.').map_or(tag, |(content, _)| content)
 }
 
 /// A key or a name as a part of a JSON Pointer (RFC 6901).

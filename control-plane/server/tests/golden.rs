@@ -10,6 +10,7 @@ use control_plane::catalogue::KnownList;
 use control_plane::descriptors;
 use control_plane::envoy::ModuleFile;
 use control_plane::generation::{Built, Lists};
+use control_plane::module::ModuleShelf;
 use gateway_document::{CheckedDocument, Format, parse};
 use serde_json::{Value, json};
 use store::{Catalogue, RawTool, RevisionNumber};
@@ -47,6 +48,7 @@ fn built(document: &Path) -> Built {
     let module = ModuleFile {
         sha256: "0".repeat(64),
         path: format!("/modules/{}.wasm", "0".repeat(64)).into(),
+        shelf: ModuleShelf::default(),
     };
     Built::new(
         RevisionNumber(1),

@@ -19,6 +19,35 @@ pub struct AuditEntry {
     pub reason: String,
 }
 
+impl AuditEntry {
+    /// The kind of resource that it is about, by the path that was asked for; empty where it was no
+    /// request.
+    pub(crate) fn kind(&self) -> &str {
+        let path = self.what.split_once(" /api/v1/").map(|(_, path)| path);
+        let kind = path.and_then(|path| path.split('/').next());
+        kind.unwrap_or_default()
+    }
+}
+
+/// The records that somebody wants to see: those that fit everything that is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// The one who did it.
+    pub who: Option<String>,
+    /// The address that it was done from.
+    pub origin: Option<String>,
+    /// The kind of resource that it was about, such as `servers`.
+    pub kind: Option<String>,
+    /// The beginning of the deed, such as `PUT /api/v1/servers`.
+    pub what: Option<String>,
+    /// The revision that it made or concerned.
+    pub revision: Option<RevisionNumber>,
+    /// The first moment that is wanted.
+    pub since: Option<OffsetDateTime>,
+    /// The moment after the last one.
+    pub until: Option<OffsetDateTime>,
+}
+
 /// Something that is on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditRecord {

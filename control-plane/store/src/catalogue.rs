@@ -22,6 +22,52 @@ pub struct Catalogue {
     pub endpoint: String,
     /// The time since when the server has listed each tool without a break, by the tool's name.
     pub since: BTreeMap<String, OffsetDateTime>,
+    /// The words of the server about itself as JSON; empty where it said nothing.
+    pub about: String,
+    /// Definitions of a pinned server's tools besides those of `tools`.
+    pub reviews: Vec<DefinitionReview>,
+}
+
+/// A definition of a pinned server's tool that is not in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefinitionReview {
+    /// The definition, with the name of its tool.
+    pub tool: RawTool,
+    /// The decision about it, or that there is none.
+    pub state: ReviewState,
+    /// The one who decided about it; empty while nobody has.
+    pub author: String,
+    /// Why, in the author's words; possibly empty.
+    pub reason: String,
+    /// When it was seen first, or decided about.
+    pub at: OffsetDateTime,
+}
+
+/// The decision about a definition that is not in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReviewState {
+    /// It was approved, and its server does not list it any more.
+    Approved,
+    /// Somebody has rejected it.
+    Rejected,
+    /// Nobody has approved or rejected it yet.
+    Unreviewed,
+}
+
+impl ReviewState {
+    /// The word for it in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreviewed => "unreviewed",
+            Self::Rejected => "rejected",
+            Self::Approved => "approved",
+        }
+    }
+
+    pub(crate) fn stored(word: &str) -> Option<Self> {
+        let all = [Self::Unreviewed, Self::Rejected, Self::Approved];
+        all.into_iter().find(|state| state.as_str() == word)
+    }
 }
 
 impl Catalogue {
@@ -38,6 +84,8 @@ impl Catalogue {
             seen_at,
             hash: ListHash::of(&tools),
             endpoint: String::new(),
+            about: String::new(),
+            reviews: Vec::new(),
             since: tools
                 .iter()
                 .map(|tool| (tool.name.clone(), seen_at))
@@ -50,6 +98,12 @@ impl Catalogue {
     #[must_use]
     pub fn from_endpoint(self, endpoint: String) -> Self {
         Self { endpoint, ..self }
+    }
+
+    /// Notes what the server said of itself.
+    #[must_use]
+    pub fn about(self, about: String) -> Self {
+        Self { about, ..self }
     }
 
     /// Makes this the list that follows `previous`: a tool that was there is not new.

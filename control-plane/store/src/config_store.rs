@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, Leadership, ListHash,
-    Module, NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
+    AcceptedGeneration, AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, Leadership,
+    ListHash, Module, NewRevision, RawTool, Revision, RevisionNumber, RevisionSummary, StoreError,
     StoredAnswer, StoredRejection, StoredRejectionChange, StoredRollout, WithheldInput,
 };
 
@@ -44,6 +44,14 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Replaces what is known of a server's tools.
     async fn put_catalogue(&self, catalogue: &Catalogue) -> Result<(), StoreError>;
 
+    /// Replaces what is known of a server's tools by what somebody decided about one of them, and
+    /// puts that on the audit trail, both or neither.
+    async fn put_reviewed(
+        &self,
+        catalogue: &Catalogue,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError>;
+
     /// Forgets a server's tools.
     async fn remove_catalogue(&self, server: &str) -> Result<(), StoreError>;
 
@@ -57,6 +65,15 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Remembers a module; of one that is known only the path is updated.
     async fn put_module(&self, module: &Module) -> Result<(), StoreError>;
 
+    /// Remembers a module that an operator uploaded, with its bytes.
+    async fn keep_module(&self, module: &Module, content: &[u8]) -> Result<(), StoreError>;
+
+    /// The bytes of a module that an operator uploaded; `None` for every other one.
+    async fn module_content(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Forgets a module. Tells whether it was known.
+    async fn remove_module(&self, sha256: &str) -> Result<bool, StoreError>;
+
     /// The module of that SHA-256, if it is known.
     async fn module(&self, sha256: &str) -> Result<Option<Module>, StoreError>;
 
@@ -68,6 +85,14 @@ pub trait ConfigStore: Send + Sync + 'static {
 
     /// Up to `limit` records, newest first, below the sequence number `before` if given.
     async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// As [`ConfigStore::audit`], of those records that fit `filter`.
+    async fn find_audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError>;
 
     /// Remembers a generation that Envoys accepted, as the newest; the few before it are kept too.
     /// Its revision and lists must be in the store.
@@ -107,6 +132,10 @@ pub trait ConfigStore: Send + Sync + 'static {
 
     /// The answer to the request that had this key, until its end.
     async fn answer(&self, key: &str) -> Result<Option<StoredAnswer>, StoreError>;
+
+    /// The key of the hashes by which secrets' versions are named: `new`, unless one is stored
+    /// already. All processes that share the store get the same.
+    async fn version_key(&self, new: &[u8]) -> Result<Vec<u8>, StoreError>;
 
     /// Asks to lead, or to go on leading, for so long from now; `name` is shown to those who ask
     /// meanwhile. From the first time on, whatever this store writes is refused once another

@@ -3,10 +3,15 @@
 //! Statements are written once, in the SQL that SQLite and PostgreSQL share, with `$1` for the
 //! first value. Where the two differ (how a transaction begins, what it locks) this module does.
 
+mod file_lock;
+mod layout;
+mod patience;
 mod postgres;
 mod row;
 mod sqlite;
 mod value;
+
+use std::io;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -15,6 +20,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Postgres, SqlSafeStr, Sqlite, Transaction};
 
 use crate::{OpenError, StoreAddress, StoreError};
+use file_lock::FileLock;
 use postgres::Hints;
 use row::AnyRow;
 pub(crate) use row::Row;
@@ -24,7 +30,7 @@ use value::without_nul;
 /// An open database of today's layout.
 #[derive(Debug)]
 pub(crate) enum Database {
-    Sqlite(SqlitePool),
+    Sqlite(SqlitePool, FileLock),
     Postgres(PgPool, Hints),
 }
 
@@ -43,7 +49,18 @@ impl Database {
     /// Opens the database at `address` and brings it to today's layout.
     pub(crate) async fn open(address: &StoreAddress) -> Result<Self, OpenError> {
         match address {
-            StoreAddress::File(path) => sqlite::open(path).await.map(Self::Sqlite),
+            StoreAddress::File(path) => {
+                let pool = sqlite::open(path).await?;
+                let lock = FileLock::of(path).map_err(|source| OpenError::Inaccessible {
+                    path: path.clone(),
+                    source,
+                })?;
+                Ok(Self::Sqlite(pool, lock))
+            }
+            StoreAddress::InFile(_) => {
+                let address = address.clone().resolved()?;
+                Box::pin(Self::open(&address)).await
+            }
             StoreAddress::Postgres(url) => {
                 let pool = postgres::open(url).await?;
                 Ok(Self::Postgres(pool, Hints::default()))
@@ -51,9 +68,14 @@ impl Database {
         }
     }
 
+    /// Whether several processes may have it open.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(..))
+    }
+
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite(pool) => pool.close().await,
+            Self::Sqlite(pool, _) => pool.close().await,
             Self::Postgres(pool, _) => pool.close().await,
         }
     }
@@ -61,11 +83,12 @@ impl Database {
     /// A transaction that reads one state of the database, whatever is written meanwhile.
     pub(crate) async fn read(&self, operation: &'static str) -> Result<Session, StoreError> {
         let begun = match self {
-            Self::Sqlite(pool) => pool.begin().await.map(AnyTransaction::Sqlite),
-            Self::Postgres(pool, _) => pool
-                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                .await
-                .map(AnyTransaction::Postgres),
+            Self::Sqlite(pool, _) => pool.begin().await.map(AnyTransaction::Sqlite),
+            Self::Postgres(pool, _) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                let begun = patience::answer(pool.begin_with(begin)).await;
+                begun.map(AnyTransaction::Postgres)
+            }
         };
         Session::begun(begun, operation)
     }
@@ -78,14 +101,16 @@ impl Database {
     ) -> Result<(Session, Row), StoreError> {
         let (begun, leader) = match self {
             // Writing from the start, it waits for another writer instead of failing midway.
-            Self::Sqlite(pool) => (
+            Self::Sqlite(pool, _) => (
                 pool.begin_with("BEGIN IMMEDIATE")
                     .await
                     .map(AnyTransaction::Sqlite),
                 "SELECT token, holder, ends_at FROM leader",
             ),
             Self::Postgres(pool, _) => (
-                pool.begin().await.map(AnyTransaction::Postgres),
+                patience::answer(pool.begin())
+                    .await
+                    .map(AnyTransaction::Postgres),
                 "SELECT token, holder, ends_at FROM leader FOR UPDATE",
             ),
         };
@@ -101,7 +126,7 @@ impl Database {
     /// Puts everything into the one file of a SQLite store, which nobody else has open, and hangs
     /// up.
     pub(crate) async fn close_as_one_file(&self) -> Result<(), StoreError> {
-        if let Self::Sqlite(pool) = self {
+        if let Self::Sqlite(pool, _) = self {
             sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
                 .execute(pool)
                 .await
@@ -111,10 +136,27 @@ impl Database {
         Ok(())
     }
 
+    /// Takes what only one process at a time can have, where that is how one leads. Tells whether
+    /// this process has it.
+    pub(crate) fn take_alone(&self) -> io::Result<bool> {
+        match self {
+            Self::Sqlite(_, lock) => lock.take(),
+            Self::Postgres(..) => Ok(true),
+        }
+    }
+
+    /// Lets another process have what was taken.
+    pub(crate) fn give_back(&self) {
+        match self {
+            Self::Sqlite(_, lock) => lock.give_back(),
+            Self::Postgres(..) => {}
+        }
+    }
+
     /// Waits until another process may have written something. On a file there is no other one.
     pub(crate) async fn changed(&self) {
         match self {
-            Self::Sqlite(_) => std::future::pending().await,
+            Self::Sqlite(..) => std::future::pending().await,
             Self::Postgres(pool, hints) => hints.next(pool).await,
         }
     }
@@ -146,7 +188,8 @@ macro_rules! on_either {
                         Value::Bytes(bytes) => query.bind(bytes),
                     };
                 }
-                query.$run(&mut **transaction).await.map(Either::Postgres)
+                let answer = query.$run(&mut **transaction);
+                patience::answer(answer).await.map(Either::Postgres)
             }
         }
         .map_err(failed($session.operation))
@@ -192,10 +235,10 @@ impl Session {
                 .execute(&mut **transaction)
                 .await
                 .map(drop),
-            AnyTransaction::Postgres(transaction) => sqlx::raw_sql(sql)
-                .execute(&mut **transaction)
-                .await
-                .map(drop),
+            AnyTransaction::Postgres(transaction) => {
+                let answer = sqlx::raw_sql(sql).execute(&mut **transaction);
+                patience::answer(answer).await.map(drop)
+            }
         }
         .map_err(failed(self.operation))
     }
@@ -203,7 +246,7 @@ impl Session {
     /// Every row that a statement finds.
     pub(crate) async fn rows(
         &mut self,
-        sql: &'static str,
+        sql: impl SqlSafeStr,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StoreError> {
         let operation = self.operation;
@@ -297,7 +340,7 @@ impl Session {
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self.transaction {
             AnyTransaction::Sqlite(transaction) => transaction.commit().await,
-            AnyTransaction::Postgres(transaction) => transaction.commit().await,
+            AnyTransaction::Postgres(transaction) => patience::answer(transaction.commit()).await,
         }
         .map_err(failed(self.operation))
     }

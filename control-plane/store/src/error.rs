@@ -108,6 +108,38 @@ pub enum OpenError {
         /// The error of the migration that failed.
         source: sqlx::migrate::MigrateError,
     },
+    /// A later version of this program has changed the store in a way that this one cannot work
+    /// with.
+    #[error(
+        "the configuration store `{store}` is in use by a later version of this program (it needs \
+         layout {needs}, and this version knows {known}): run that version, or restore a backup \
+         that was taken before it into another store"
+    )]
+    Newer {
+        /// The address of the store, without a password.
+        store: String,
+        /// The layout that a program has to know.
+        needs: i64,
+        /// The layout that this program knows.
+        known: i64,
+    },
+    /// The file that is to hold the address cannot be read.
+    #[error(
+        "cannot read the address of the configuration store from `{}`; correct CONTROL_PLANE_STORE",
+        path.display()
+    )]
+    AddressFile {
+        /// The path of the file that cannot be read.
+        path: PathBuf,
+        /// The operating system's own error.
+        source: std::io::Error,
+    },
+    /// The file that is to hold the address holds something else.
+    #[error(
+        "`{}` does not hold the address of a configuration store as its only line: a path, or \
+         `postgres://user:password@host:port/database`", .0.display()
+    )]
+    NoAddress(PathBuf),
     /// The address is that of no PostgreSQL; it is not shown, because it may hold a password.
     #[error("{0}")]
     Address(String),

@@ -12,6 +12,7 @@ mod retention;
 mod revision;
 mod rollout;
 mod tables;
+mod version_key;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,10 +23,10 @@ use time::OffsetDateTime;
 
 use crate::database::{Database, Session};
 use crate::{
-    AcceptedGeneration, AppendError, AuditEntry, AuditRecord, Catalogue, ConfigStore, Leadership,
-    ListHash, Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber, RevisionSummary,
-    StoreAddress, StoreError, StoredAnswer, StoredRejection, StoredRejectionChange, StoredRollout,
-    WithheldInput,
+    AcceptedGeneration, AppendError, AuditEntry, AuditFilter, AuditRecord, Catalogue, ConfigStore,
+    Leadership, ListHash, Module, NewRevision, OpenError, RawTool, Revision, RevisionNumber,
+    RevisionSummary, StoreAddress, StoreError, StoredAnswer, StoredRejection,
+    StoredRejectionChange, StoredRollout, WithheldInput,
 };
 pub use backup::BackupError;
 use leader::Claim;
@@ -58,6 +59,11 @@ impl SqlStore {
             database,
             claim: Claim::default(),
         })))
+    }
+
+    /// Whether several processes may have it open, of which one leads after the other.
+    pub fn is_shared(&self) -> bool {
+        self.0.database.is_shared()
     }
 
     /// Finishes what is under way and hangs up. A store that is dropped without loses nothing
@@ -109,6 +115,14 @@ impl ConfigStore for SqlStore {
         catalogue::put(self, catalogue).await
     }
 
+    async fn put_reviewed(
+        &self,
+        catalogue: &Catalogue,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        catalogue::put_reviewed(self, catalogue, entry).await
+    }
+
     async fn remove_catalogue(&self, server: &str) -> Result<(), StoreError> {
         catalogue::remove(self, server).await
     }
@@ -125,6 +139,18 @@ impl ConfigStore for SqlStore {
         module::put(self, module).await
     }
 
+    async fn keep_module(&self, module: &Module, content: &[u8]) -> Result<(), StoreError> {
+        module::keep(self, module, content).await
+    }
+
+    async fn module_content(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        module::content(self, sha256).await
+    }
+
+    async fn remove_module(&self, sha256: &str) -> Result<bool, StoreError> {
+        module::remove(self, sha256).await
+    }
+
     async fn module(&self, sha256: &str) -> Result<Option<Module>, StoreError> {
         module::by_hash(self, sha256).await
     }
@@ -138,7 +164,16 @@ impl ConfigStore for SqlStore {
     }
 
     async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
-        audit::list(self, before, limit).await
+        audit::find(self, &AuditFilter::default(), before, limit).await
+    }
+
+    async fn find_audit(
+        &self,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        audit::find(self, filter, before, limit).await
     }
 
     async fn add_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError> {
@@ -187,6 +222,10 @@ impl ConfigStore for SqlStore {
 
     async fn answer(&self, key: &str) -> Result<Option<StoredAnswer>, StoreError> {
         idempotency::by_key(self, key).await
+    }
+
+    async fn version_key(&self, new: &[u8]) -> Result<Vec<u8>, StoreError> {
+        version_key::get_or_insert(self, new).await
     }
 
     async fn lead(&self, name: &str, lease: Duration) -> Result<Leadership, StoreError> {

@@ -6,14 +6,28 @@ use envoy_types::pb::{
     envoy::{
         config::{
             cluster::v3::{Cluster, cluster},
-            core::v3::{ExtensionConfigSource, TypedExtensionConfig},
+            core::v3::{
+                AsyncDataSource, ConfigSource, DataSource, ExtensionConfigSource, HttpUri,
+                RemoteDataSource, TransportSocket, TypedExtensionConfig, async_data_source,
+                data_source::Specifier, transport_socket,
+            },
             endpoint::v3::ClusterLoadAssignment,
             listener::v3::{Filter, FilterChain, Listener, filter},
             route::v3::{RouteConfiguration, VirtualHost},
         },
-        extensions::filters::network::http_connection_manager::v3::{
-            HttpConnectionManager, HttpFilter, Rds, http_connection_manager::RouteSpecifier,
-            http_filter,
+        extensions::{
+            filters::{
+                http::wasm::v3::Wasm,
+                network::http_connection_manager::v3::{
+                    HttpConnectionManager, HttpFilter, Rds,
+                    http_connection_manager::RouteSpecifier, http_filter,
+                },
+            },
+            transport_sockets::tls::v3::{
+                CommonTlsContext, GenericSecret, SdsSecretConfig, Secret, UpstreamTlsContext,
+                secret,
+            },
+            wasm::v3::{PluginConfig, VmConfig, plugin_config},
         },
     },
     google::protobuf::{Any, Duration},
@@ -21,7 +35,7 @@ use envoy_types::pb::{
 use envoy_types::util::pack_any;
 use prost::Message;
 
-use crate::{Generation, Resource, Snapshot};
+use crate::{Generation, Resource, Snapshot, VersionKey};
 
 pub(crate) fn snapshot(
     generation: &str,
@@ -32,6 +46,34 @@ pub(crate) fn snapshot(
         builder = builder.with(resource);
     }
     Arc::new(builder.build().expect("consistent"))
+}
+
+/// A filter whose code Envoys fetch; `hash` names the code.
+pub(crate) fn filter_with_fetched_code(name: &str, hash: &str) -> Resource {
+    let source = RemoteDataSource {
+        http_uri: Some(HttpUri {
+            uri: format!("http://127.0.0.1:1/modules/{hash}.wasm"),
+            ..HttpUri::default()
+        }),
+        sha256: hash.to_owned(),
+        ..RemoteDataSource::default()
+    };
+    let machine = VmConfig {
+        code: Some(AsyncDataSource {
+            specifier: Some(async_data_source::Specifier::Remote(source)),
+        }),
+        ..VmConfig::default()
+    };
+    let wasm = Wasm {
+        config: Some(PluginConfig {
+            vm: Some(plugin_config::Vm::VmConfig(machine)),
+            ..PluginConfig::default()
+        }),
+    };
+    encode(&TypedExtensionConfig {
+        name: name.to_owned(),
+        typed_config: Some(pack_any(wasm)),
+    })
 }
 
 /// A cluster with its endpoints inside; `revision` makes it differ.
@@ -75,6 +117,48 @@ pub(crate) fn endpoints(name: &str, revision: u32) -> Resource {
         ),
         ..ClusterLoadAssignment::default()
     })
+}
+
+/// A cluster that names a secret.
+pub(crate) fn tls_cluster(name: &str, secret: &str) -> Resource {
+    let context = UpstreamTlsContext {
+        common_tls_context: Some(CommonTlsContext {
+            tls_certificate_sds_secret_configs: vec![SdsSecretConfig {
+                name: secret.to_owned(),
+                sds_config: Some(ConfigSource::default()),
+            }],
+            ..CommonTlsContext::default()
+        }),
+        ..UpstreamTlsContext::default()
+    };
+    encode(&Cluster {
+        name: name.to_owned(),
+        transport_socket: Some(TransportSocket {
+            name: "tls".to_owned(),
+            config_type: Some(transport_socket::ConfigType::TypedConfig(pack_any(context))),
+        }),
+        ..Cluster::default()
+    })
+}
+
+/// A secret; `content` makes it differ.
+pub(crate) fn secret(name: &str, content: &str) -> Resource {
+    secret_by(name, content, &VersionKey::new(&[0; 32]))
+}
+
+pub(crate) fn secret_by(name: &str, content: &str, key: &VersionKey) -> Resource {
+    let content = DataSource {
+        specifier: Some(Specifier::InlineString(content.to_owned())),
+        ..DataSource::default()
+    };
+    let secret = Secret {
+        name: name.to_owned(),
+        r#type: Some(secret::Type::GenericSecret(GenericSecret {
+            secret: Some(content),
+            ..GenericSecret::default()
+        })),
+    };
+    Resource::secret(&secret, key).expect("a resource")
 }
 
 /// A listener that names nothing.

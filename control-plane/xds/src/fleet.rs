@@ -3,23 +3,31 @@
 //! It decides nothing. Whoever distributes snapshots says what the connected Envoys get and what
 //! those get that connect later; the table hands that out and counts the answers.
 
+mod assigning;
 mod gone;
+mod live_endpoints;
+mod newcomers;
 mod node;
+mod with_secrets;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use assigning::given;
 use gone::GoneNodes;
+use live_endpoints::LiveEndpoints;
+pub use live_endpoints::{EndpointMark, EndpointMarks};
 use node::{Assigned, OpenStream};
 pub(crate) use node::{Brief, Identity, Node, SharedSession};
 use tokio::sync::watch;
+use with_secrets::WithSecrets;
 
 use crate::{
-    Assignments, Distribution, Generation, Newcomers, NodeAnswer, NodeId, RejectionChange,
-    ResourceType, Snapshot, Tally,
+    Generation, Newcomers, NodeAnswer, NodeId, NodeSelector, RejectionChange, ResourceType,
+    Snapshot, Tally,
     session::{Memory, Rejections, Session, Standing, StreamId},
 };
 
@@ -69,6 +77,7 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 pub(crate) struct Fleet {
     newcomers: Newcomers,
+    secrets: WithSecrets,
     ack_deadline: Duration,
     nodes: BTreeMap<NodeId, Node>,
     gone: GoneNodes,
@@ -82,58 +91,32 @@ pub(crate) struct Fleet {
     crash_loops: u64,
     /// How often an Envoy rejected something, or what it is to have as a whole.
     rejections: u64,
+    /// The findings about endpoints at the moment.
+    live: LiveEndpoints,
 }
 
 impl Fleet {
-    /// Gives every connected Envoy what `distribution` says of it. An Envoy that has left comes
-    /// back as a newcomer, unless nothing is said of it.
-    pub(crate) fn distribute(&mut self, distribution: Distribution, now: Instant) {
-        self.ack_deadline = distribution.ack_deadline;
-        match distribution.connected {
-            Assignments::Everyone(snapshot) => {
-                step_count::count(self.nodes.len());
-                let ids: Vec<NodeId> = self.nodes.keys().cloned().collect();
-                for id in ids {
-                    self.assign(&id, &snapshot, now);
-                }
-            }
-            Assignments::ByNode(table) => {
-                step_count::count(table.len());
-                for (id, snapshot) in &table {
-                    self.assign(id, snapshot, now);
-                }
-            }
-        }
-        self.offer(distribution.newcomers, now);
+    /// The snapshot for a newcomer of a group.
+    pub(crate) fn for_group(&self, group: &NodeSelector) -> Option<Arc<Snapshot>> {
+        self.newcomers.for_group(group).cloned()
     }
 
-    /// Says what those Envoys get that connect from now on, and those that have been waiting with
-    /// nothing. Tells whether one of these was given something.
-    pub(crate) fn offer(&mut self, newcomers: Newcomers, now: Instant) -> bool {
-        self.newcomers = newcomers;
-        if self.newcomers == Newcomers::default() {
-            return false;
-        }
+    /// A snapshot as Envoys that are to have it get it at the moment, but for secrets.
+    pub(crate) fn live(&mut self, snapshot: &Arc<Snapshot>) -> Arc<Snapshot> {
+        self.live.over(snapshot)
+    }
+
+    /// The names of all secrets that what an Envoy is to have names.
+    pub(crate) fn secret_names(&self) -> BTreeSet<Arc<str>> {
         step_count::count(self.nodes.len());
-        let last_assignment = self.last_assignment;
-        let waiting: Vec<NodeId> = self
-            .nodes
-            .values()
-            .filter(|node| node.is_up() && node.assigned.is_none())
-            .map(|node| node.identity.id.clone())
+        let snapshots = self.nodes.values().filter_map(Node::snapshot);
+        // Most Envoys have the same one.
+        let snapshots: BTreeMap<_, _> = snapshots
+            .chain(self.newcomers.snapshots())
+            .map(|snapshot| (Arc::as_ptr(snapshot), snapshot))
             .collect();
-        for id in waiting {
-            let snapshot = match self.nodes.get(&id) {
-                Some(node) => self
-                    .newcomers
-                    .take_for(&node.identity, |snapshot| !node.is_kept_from(snapshot)),
-                None => None,
-            };
-            if let Some(snapshot) = snapshot {
-                self.assign(&id, &snapshot, now);
-            }
-        }
-        self.last_assignment != last_assignment
+        let names = snapshots.values().flat_map(|one| one.secret_names());
+        names.cloned().collect()
     }
 
     /// Lets Envoys have again what they crashed with.
@@ -231,6 +214,7 @@ impl Fleet {
         {
             self.last_assignment += 1;
             node.assigned = Some(Assigned {
+                live: given(&mut self.live, &mut self.secrets, &snapshot),
                 snapshot,
                 number: self.last_assignment,
                 at: now,
@@ -296,37 +280,6 @@ impl Fleet {
         }
     }
 
-    fn assign(&mut self, id: &NodeId, snapshot: &Arc<Snapshot>, now: Instant) {
-        let Some(node) = self.nodes.get_mut(id) else {
-            return;
-        };
-        let has_it = node
-            .assigned
-            .as_ref()
-            .is_some_and(|assigned| Arc::ptr_eq(&assigned.snapshot, snapshot));
-        if !node.is_up() {
-            if !has_it {
-                node.assigned = None;
-            }
-            return;
-        }
-        if has_it || node.is_kept_from(snapshot) {
-            return;
-        }
-        self.last_assignment += 1;
-        node.assigned = Some(Assigned {
-            snapshot: Arc::clone(snapshot),
-            number: self.last_assignment,
-            at: now,
-        });
-        let assignment = node.assignment(self.ack_deadline);
-        step_count::count(node.streams.len());
-        for open in node.streams.values() {
-            open.assignment.send_replace(assignment.clone());
-        }
-        self.recount(id);
-    }
-
     /// Moves an Envoy from what it was counted as to what it is.
     fn recount(&mut self, id: &NodeId) {
         let Some(node) = self.nodes.get_mut(id) else {
@@ -361,28 +314,6 @@ impl Tally {
             NodeAnswer::Acknowledged => &mut self.acknowledged,
             NodeAnswer::Rejected => &mut self.rejected,
         }
-    }
-}
-
-impl Newcomers {
-    /// Takes the snapshot for a newcomer, if `may_have` lets it have that.
-    fn take_for(
-        &mut self,
-        identity: &Identity,
-        may_have: impl Fn(&Arc<Snapshot>) -> bool,
-    ) -> Option<Arc<Snapshot>> {
-        let mut groups = self.by_group.iter();
-        let of_group = || {
-            let group = groups.find(|(group, _)| group.selects(&identity.description))?;
-            Some(&group.1)
-        };
-        if let Some(snapshot) = self.by_node.get(&identity.id).or_else(of_group) {
-            return Some(Arc::clone(snapshot)).filter(may_have);
-        }
-        if self.first.as_ref().is_some_and(&may_have) {
-            return self.first.take();
-        }
-        self.others.clone().filter(may_have)
     }
 }
 

@@ -39,13 +39,17 @@
 //! use std::{sync::Arc, time::Duration};
 //!
 //! use envoy_types::pb::envoy::config::cluster::v3::Cluster;
-//! use xds::{Assignments, Distribution, Generation, Newcomers, Publisher, Resource, Snapshot};
+//! use xds::{
+//!     Assignments, Distribution, Generation, Newcomers, Publisher, Resource, ServerLimits,
+//!     Snapshot,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let publisher = Publisher::new();
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! tokio::spawn(xds::serve(publisher.clone(), listener, std::future::pending()));
+//! let limits = ServerLimits::default();
+//! tokio::spawn(xds::serve(publisher.clone(), listener, limits, std::future::pending()));
 //!
 //! let data = Cluster { name: "data".to_owned(), ..Cluster::default() };
 //! let data = Resource::encode(&data)?;
@@ -66,6 +70,7 @@
 //! ```
 
 mod clock;
+mod connections;
 mod distribution;
 #[cfg(test)]
 mod fixtures;
@@ -76,13 +81,16 @@ mod publisher;
 mod references;
 mod resource;
 mod resource_type;
+mod secret_table;
 mod server;
 mod service;
 mod session;
 mod snapshot;
+mod version_key;
 
 pub use clock::{DeadlineClock, SimulatedClock};
 pub use distribution::{Assignments, Distribution, Newcomers};
+pub use fleet::{EndpointMark, EndpointMarks};
 pub use node_group::{NodeDescription, NodeSelector};
 pub use node_state::{
     ConnectionState, Crashes, DeliveryState, NodeAnswer, NodeId, NodeState, NodeSummary,
@@ -91,6 +99,8 @@ pub use node_state::{
 pub use publisher::{Changes, Publisher};
 pub use resource::{InvalidResource, Resource, Version};
 pub use resource_type::{ResourceType, UnknownResourceType};
-pub use server::{ServeError, serve};
+pub use secret_table::SecretTable;
+pub use server::{ServeError, ServerLimits, serve};
 pub use service::DiscoveryServices;
-pub use snapshot::{Generation, InconsistentSnapshot, Snapshot, SnapshotBuilder};
+pub use snapshot::{EarlierResources, Generation, InconsistentSnapshot, Snapshot, SnapshotBuilder};
+pub use version_key::VersionKey;

@@ -1,19 +1,25 @@
 //! The way in: snapshots are handed out here, and answers are read here.
 
+mod look;
+mod time_of_day;
+
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, Instant, SystemTime},
+    time::Duration,
 };
 
+use envoy_reports::Reports;
+use look::Look;
+use time_of_day::TimeOfDay;
 use tokio::sync::watch;
 
 use crate::{
-    ConnectionState, Crashes, Distribution, Generation, Newcomers, NodeId, NodeState, NodeSummary,
-    RejectedContent, RejectionChange, ResourceState, Tally,
+    Distribution, EndpointMarks, Generation, Newcomers, NodeId, NodeSelector, NodeState,
+    NodeSummary, RejectedContent, RejectionChange, SecretTable, Snapshot, Tally,
     clock::DeadlineClock,
     fleet::{
-        Admission, Brief, FirstRequest, Fleet, Identity, Node, SharedSession, StreamEnd,
-        TooManyStreams, lock,
+        Admission, Brief, FirstRequest, Fleet, Identity, Node, StreamEnd, TooManyStreams, lock,
     },
     session::{Rejection, Standing, StreamId},
 };
@@ -27,8 +33,10 @@ pub struct Publisher {
     /// Counts the rarer changes that [`Publisher::summaries`] shows.
     standings: watch::Sender<u64>,
     closing: watch::Sender<Closing>,
+    frozen: watch::Sender<bool>,
     clock: DeadlineClock,
     time_of_day: Arc<Mutex<TimeOfDay>>,
+    reports: Reports,
 }
 
 impl Default for Publisher {
@@ -41,8 +49,13 @@ impl Default for Publisher {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closing {
     No,
-    Yes,
+    /// Those that are open end one after the other within this time, and new ones at once.
+    Within(Duration),
 }
+
+/// The time between the ends of two streams when all are to end. A server that takes a fleet over
+/// gives a thousand Envoys everything in about a second, on two cores and beside other work.
+const BETWEEN_ENDS: Duration = Duration::from_millis(10);
 
 impl Publisher {
     /// A publisher that has nothing to give yet: Envoys wait until the first
@@ -58,7 +71,12 @@ impl Publisher {
             changes: watch::Sender::new(0),
             standings: watch::Sender::new(0),
             closing: watch::Sender::new(Closing::No),
+            frozen: watch::Sender::new(false),
             time_of_day: Arc::new(Mutex::new(TimeOfDay::read(&clock))),
+            reports: {
+                let clock = clock.clone();
+                Reports::new(move || clock.now())
+            },
             clock,
         }
     }
@@ -66,6 +84,11 @@ impl Publisher {
     /// The clock that deadlines are measured by.
     pub fn clock(&self) -> &DeadlineClock {
         &self.clock
+    }
+
+    /// The reports of Envoys on their traffic, by the metrics service.
+    pub fn reports(&self) -> &Reports {
+        &self.reports
     }
 
     /// Hands out what `distribution` says; returns at once.
@@ -82,6 +105,39 @@ impl Publisher {
         if has_assigned {
             self.tell_standing();
         }
+    }
+
+    /// Says what is known of endpoints at the moment: it is laid over whatever Envoys have and are
+    /// given, at once, and belongs to no generation.
+    pub fn mark_endpoints(&self, marks: EndpointMarks) {
+        let has_assigned = self.fleet().mark_endpoints(marks, self.clock.now());
+        if has_assigned {
+            self.tell_standing();
+        }
+    }
+
+    /// A snapshot as Envoys that are to have it get it at the moment.
+    pub fn live(&self, snapshot: &Arc<Snapshot>) -> Arc<Snapshot> {
+        self.fleet().live(snapshot)
+    }
+
+    /// The snapshot that an Envoy of a group gets if it connects now, as it was handed out; none
+    /// where it would wait.
+    pub fn for_group(&self, group: &NodeSelector) -> Option<Arc<Snapshot>> {
+        self.fleet().for_group(group)
+    }
+
+    /// Hands out secrets in the place of all that there were; returns at once. Each Envoy that has
+    /// to do with one of them is sent it, whatever generation it has and whatever is being tried.
+    pub fn supply(&self, secrets: SecretTable) {
+        if self.fleet().supply(secrets) {
+            self.tell_change();
+        }
+    }
+
+    /// The names of all secrets that Envoys need for what they are to have, now or when they come.
+    pub fn secret_names(&self) -> BTreeSet<Arc<str>> {
+        self.fleet().secret_names()
     }
 
     /// Lets Envoys have again what they crashed with: an operator wants it to be tried.
@@ -143,6 +199,12 @@ impl Publisher {
         self.states(|_| true).collect()
     }
 
+    /// Those Envoys of [`Publisher::nodes`] that have one of these names. What it costs grows with
+    /// their resources, and not with those of the fleet.
+    pub fn nodes_named(&self, names: &BTreeSet<NodeId>) -> Vec<NodeState> {
+        self.states(|id| names.contains(id)).collect()
+    }
+
     /// Those Envoys of [`Publisher::nodes`] whose name `is_meant`, each worked out when it is asked
     /// for.
     pub(crate) fn states(
@@ -169,9 +231,38 @@ impl Publisher {
         Changes(self.standings.subscribe())
     }
 
-    /// Ends every stream, and those to come.
-    pub(crate) fn close(&self) {
-        self.closing.send_replace(Closing::Yes);
+    /// Leaves Envoys with what they have, because another server may be theirs by now. Each stream
+    /// ends after some seconds, so that its Envoy finds the other one; an Envoy that was given
+    /// other contents there is turned away, and one that has nothing gets what it would have got,
+    /// but for what is still to be judged. Nothing is to be handed out until [`Publisher::thaw`].
+    pub fn freeze(&self) {
+        self.fleet().offer_nothing_to_judge();
+        self.frozen.send_replace(true);
+    }
+
+    /// Serves Envoys as before [`Publisher::freeze`].
+    pub fn thaw(&self) {
+        self.frozen.send_replace(false);
+    }
+
+    /// Whether it is frozen at present.
+    pub fn is_frozen(&self) -> bool {
+        *self.frozen.borrow()
+    }
+
+    pub(crate) fn frozen(&self) -> watch::Receiver<bool> {
+        self.frozen.subscribe()
+    }
+
+    /// Ends every stream within `most`, or earlier where they are few, and those to come at once.
+    /// Tells when the last one ends.
+    pub(crate) fn close(&self, most: Duration) -> Duration {
+        let open: usize = self.fleet().nodes().map(Node::streams).sum();
+        let open = u32::try_from(open).unwrap_or(u32::MAX);
+        let within = BETWEEN_ENDS.saturating_mul(open).min(most);
+        self.closing.send_replace(Closing::Within(within));
+        self.reports.close();
+        within
     }
 
     pub(crate) fn closing(&self) -> watch::Receiver<Closing> {
@@ -237,161 +328,5 @@ impl Changes {
     }
 }
 
-/// By how much the time of day may differ from what a clock tells: less than people look at, more
-/// than a correction by NTP's slewing makes in an hour.
-const MOST_DRIFT: Duration = Duration::from_secs(1);
-
-/// Turns the monotonic times of sessions into times of day.
-#[derive(Clone, Copy, Debug)]
-struct TimeOfDay {
-    monotonic: Instant,
-    of_day: SystemTime,
-}
-
-impl TimeOfDay {
-    fn read(clock: &DeadlineClock) -> Self {
-        Self {
-            monotonic: clock.now(),
-            of_day: SystemTime::now(),
-        }
-    }
-
-    fn time_of_day(self, instant: Instant) -> SystemTime {
-        match instant.checked_duration_since(self.monotonic) {
-            Some(after) => self.of_day + after,
-            None => self.of_day - self.monotonic.saturating_duration_since(instant),
-        }
-    }
-
-    /// Whether the time of day was set, or stood still, since this clock was read.
-    fn is_off(self, now: Self) -> bool {
-        let told = self.time_of_day(now.monotonic);
-        let ahead = told.duration_since(now.of_day).unwrap_or_default();
-        let behind = now.of_day.duration_since(told).unwrap_or_default();
-        ahead.max(behind) > MOST_DRIFT
-    }
-}
-
-/// One Envoy as the fleet's table has it, to be looked at closer without the table.
-struct Look {
-    identity: Arc<Identity>,
-    session: SharedSession,
-    since: Instant,
-    streams: usize,
-    desired: Option<Generation>,
-    crashes: Option<Crashes>,
-}
-
-impl Look {
-    fn at(node: &Node) -> Self {
-        Self {
-            identity: Arc::clone(&node.identity),
-            session: Arc::clone(&node.session),
-            since: node.since,
-            streams: node.streams(),
-            desired: node.desired().cloned(),
-            crashes: node.crashes(),
-        }
-    }
-
-    fn state(self, times: TimeOfDay) -> NodeState {
-        let since = times.time_of_day(self.since);
-        let connection = if self.streams > 0 {
-            ConnectionState::Connected { since }
-        } else {
-            ConnectionState::Gone { since }
-        };
-        let session = lock(&self.session);
-        let resources = session
-            .positions()
-            .into_iter()
-            .map(|position| ResourceState {
-                resource_type: position.resource_type,
-                name: position.name,
-                desired: position.desired,
-                sent: position.sent,
-                acked: position.acked,
-                state: position.state,
-                since: position
-                    .since
-                    .map_or(since, |since| times.time_of_day(since)),
-            })
-            .collect();
-        NodeState {
-            id: self.identity.id.clone(),
-            description: Arc::clone(&self.identity.description),
-            user_agent: self.identity.user_agent.clone(),
-            connection,
-            streams: self.streams,
-            desired: self.desired,
-            in_force: session.in_force().cloned(),
-            crashes: self.crashes,
-            resources,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use futures::FutureExt as _;
-
-    use super::*;
-    use crate::{
-        ResourceType,
-        fixtures::{cluster, snapshot},
-    };
-
-    #[test]
-    fn it_tells_the_same_time_of_an_event_at_every_look() {
-        let publisher = Publisher::new();
-        let identity = Identity {
-            id: NodeId::new("one"),
-            description: Arc::default(),
-            user_agent: String::new(),
-        };
-        let first = FirstRequest {
-            resource_type: ResourceType::Cluster,
-            reports_resources: false,
-        };
-        let _admission = publisher.connect(identity, first).expect("it is the first");
-        let looks: Vec<_> = (0..100).map(|_| publisher.nodes()).collect();
-        assert!(looks.iter().all(|look| *look == looks[0]));
-    }
-
-    #[test]
-    fn it_follows_a_time_of_day_that_is_set() {
-        let clock = TimeOfDay::read(&DeadlineClock::default());
-        let later = |of_day: Duration| TimeOfDay {
-            monotonic: clock.monotonic + Duration::from_secs(60),
-            of_day: clock.of_day + of_day,
-        };
-        assert!(!clock.is_off(later(Duration::from_millis(60_100))));
-        assert!(clock.is_off(later(Duration::from_secs(3600))));
-        assert!(clock.is_off(later(Duration::from_secs(50))));
-    }
-
-    #[tokio::test]
-    async fn it_wakes_nobody_by_an_offer_that_gives_no_envoy_anything() {
-        let publisher = Publisher::new();
-        let offered = snapshot("one", [cluster("c", 1)]);
-        let mut standings = publisher.standings();
-        publisher.offer(Newcomers::all(Arc::clone(&offered)));
-        assert_eq!(standings.changed().now_or_never(), None);
-        publisher.offer(Newcomers::default());
-        let identity = Identity {
-            id: NodeId::new("waiting"),
-            description: Arc::default(),
-            user_agent: String::new(),
-        };
-        let first = FirstRequest {
-            resource_type: ResourceType::Cluster,
-            reports_resources: false,
-        };
-        let _admission = publisher.connect(identity, first).expect("it is the first");
-        assert_eq!(standings.changed().now_or_never(), Some(()));
-        publisher.offer(Newcomers::all(Arc::clone(&offered)));
-        assert_eq!(standings.changed().now_or_never(), Some(()));
-        publisher.offer(Newcomers::all(offered));
-        assert_eq!(standings.changed().now_or_never(), None);
-    }
-}
+mod tests;

@@ -1,23 +1,24 @@
 //! One named piece of Envoy configuration, encoded.
 
+mod fetched_code;
+
 use std::{fmt, sync::Arc};
 
 use envoy_types::pb::{
-    envoy::config::{
-        cluster::v3::Cluster, core::v3::TypedExtensionConfig, endpoint::v3::ClusterLoadAssignment,
-        listener::v3::Listener, route::v3::RouteConfiguration,
-    },
-    google::protobuf::Any,
+    envoy::extensions::transport_sockets::tls::v3::Secret, google::protobuf::Any,
 };
-use prost::Message;
+use prost::{Message, Name};
 use sha2::{Digest, Sha256};
 
+use fetched_code::FetchedCode;
+
 use crate::{
-    ResourceType, UnknownResourceType,
+    ResourceType, UnknownResourceType, VersionKey,
     references::{self, Reference},
 };
 
-/// Names the content of a resource: the SHA-256 of its encoded `Any` value, in hexadecimal.
+/// Names the content of a resource: the SHA-256 of its encoded `Any` value, in hexadecimal; of a
+/// secret, a hash that nobody can compare with guesses who lacks the [`VersionKey`].
 ///
 /// Equal on every replica and after every restart, so that an Envoy which reconnects is sent only
 /// what differs.
@@ -64,7 +65,7 @@ impl fmt::Display for Version {
 /// The version is a hash of the bytes, and protobuf maps have no order when encoded: a message
 /// whose maps hold more than one entry must be encoded from sorted maps to have the same version
 /// everywhere.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Resource {
     resource_type: ResourceType,
     name: Arc<str>,
@@ -77,48 +78,50 @@ impl Resource {
     /// Takes an encoded resource; its type comes from the type URL and its name from the message.
     ///
     /// # Errors
-    /// When the type is none that is distributed, the bytes are no such message, or the message has
-    /// no name.
+    /// When the type is none that is distributed, or secrets', the bytes are no such message, or
+    /// the message has no name.
     pub fn from_any(any: Any) -> Result<Self, InvalidResource> {
         let resource_type = ResourceType::from_type_url(&any.type_url)?;
-        let undecodable = |source| InvalidResource::Undecodable {
+        if resource_type == ResourceType::Secret {
+            return Err(InvalidResource::Unkeyed);
+        }
+        let version = Version::of(&any.value);
+        Self::with_version(resource_type, any, version)
+    }
+
+    /// Encodes a secret; its version tells nothing to whoever lacks the key.
+    ///
+    /// # Errors
+    /// When it has no name.
+    pub fn secret(secret: &Secret, key: &VersionKey) -> Result<Self, InvalidResource> {
+        let value = secret.encode_to_vec();
+        let version = Version(key.hash(&value).into());
+        let any = Any {
+            type_url: Secret::type_url(),
+            value,
+        };
+        Self::with_version(ResourceType::Secret, any, version)
+    }
+
+    fn with_version(
+        resource_type: ResourceType,
+        any: Any,
+        version: Version,
+    ) -> Result<Self, InvalidResource> {
+        let named = references::read(resource_type, &any.value);
+        let named = named.map_err(|source| InvalidResource::Undecodable {
             resource_type,
             source,
-        };
-        let bytes = any.value.as_slice();
-        let (name, references) = match resource_type {
-            ResourceType::Cluster => {
-                let cluster = Cluster::decode(bytes).map_err(undecodable)?;
-                let references = references::of_cluster(&cluster);
-                (cluster.name, references)
-            }
-            ResourceType::Endpoints => {
-                let assignment = ClusterLoadAssignment::decode(bytes).map_err(undecodable)?;
-                (assignment.cluster_name, Vec::new())
-            }
-            ResourceType::Listener => {
-                let listener = Listener::decode(bytes).map_err(undecodable)?;
-                let references = references::of_listener(&listener).map_err(undecodable)?;
-                (listener.name, references)
-            }
-            ResourceType::Route => {
-                let routes = RouteConfiguration::decode(bytes).map_err(undecodable)?;
-                (routes.name, Vec::new())
-            }
-            ResourceType::ExtensionConfig => {
-                let config = TypedExtensionConfig::decode(bytes).map_err(undecodable)?;
-                (config.name, Vec::new())
-            }
-        };
-        if name.is_empty() {
+        })?;
+        if named.name.is_empty() {
             return Err(InvalidResource::Nameless { resource_type });
         }
         Ok(Self {
             resource_type,
-            name: name.into(),
-            version: Version::of(bytes),
+            name: named.name.into(),
+            version,
             any,
-            references,
+            references: named.references,
         })
     }
 
@@ -126,7 +129,7 @@ impl Resource {
     ///
     /// # Errors
     /// As [`Resource::from_any`].
-    pub fn encode<M: Message + prost::Name>(message: &M) -> Result<Self, InvalidResource> {
+    pub fn encode<M: Message + Name>(message: &M) -> Result<Self, InvalidResource> {
         Self::from_any(Any {
             type_url: M::type_url(),
             value: message.encode_to_vec(),
@@ -153,9 +156,36 @@ impl Resource {
         &self.any
     }
 
+    /// Whether it is a filter whose code Envoys fetch by themselves.
+    pub(crate) fn runs_fetched_code(&self) -> bool {
+        self.resource_type == ResourceType::ExtensionConfig && FetchedCode::of(&self.any).is_some()
+    }
+
+    /// The same filter for an Envoy that may have fetched its code meanwhile: the same version in
+    /// other bytes. Nothing where it fetches none.
+    pub(crate) fn fetched_again(&self, attempt: u32) -> Option<Self> {
+        let code = FetchedCode::of(&self.any)?;
+        Some(Self {
+            any: code.counting(attempt)?,
+            ..self.clone()
+        })
+    }
+
     /// The resources that Envoy will ask for because of this one.
     pub(crate) fn references(&self) -> &[Reference] {
         &self.references
+    }
+}
+
+/// Shows what it is and not what it holds, which may be a secret.
+impl fmt::Debug for Resource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Resource")
+            .field("resource_type", &self.resource_type)
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -179,6 +209,9 @@ pub enum InvalidResource {
         /// The type of the resource without a name.
         resource_type: ResourceType,
     },
+    /// A secret's version would be a hash that guesses can be compared with.
+    #[error("a secret is made a resource by `Resource::secret`, with a key for its version")]
+    Unkeyed,
 }
 
 #[cfg(test)]
@@ -225,10 +258,35 @@ mod tests {
     }
 
     #[test]
-    fn it_leads_from_every_type_url_back_to_its_type() {
-        for resource_type in ResourceType::ALL {
-            let found = ResourceType::from_type_url(resource_type.type_url());
-            assert_eq!(found, Ok(resource_type));
-        }
+    fn it_names_a_secret_by_a_hash_that_depends_on_the_key() {
+        let key = VersionKey::new(&[1; 32]);
+        let one = fixtures::secret_by("s", "swordfish", &key);
+        assert_eq!(
+            one.version(),
+            fixtures::secret_by("s", "swordfish", &key).version()
+        );
+        assert_ne!(
+            one.version(),
+            fixtures::secret_by("s", "other", &key).version()
+        );
+        let other = fixtures::secret_by("s", "swordfish", &VersionKey::new(&[2; 32]));
+        assert_ne!(one.version(), other.version());
+        assert_ne!(*one.version(), Version::of(&one.any().value));
+    }
+
+    #[test]
+    fn it_never_shows_a_secret_where_it_is_written_to_a_log() {
+        let key = VersionKey::new(&[1; 32]);
+        let shown = format!("{:?} {key:?}", fixtures::secret_by("s", "swordfish", &key));
+        let bytes = format!("{:?}", b"swordfish");
+        assert!(!shown.contains("swordfish") && !shown.contains(bytes.trim_matches(['[', ']'])));
+        assert!(!shown.contains("1, 1"), "{shown}");
+    }
+
+    #[test]
+    fn it_takes_a_secret_with_a_key_alone() {
+        let secret = fixtures::secret("s", "swordfish");
+        let error = Resource::from_any(secret.any().clone()).expect_err("refused");
+        assert!(matches!(error, InvalidResource::Unkeyed), "{error}");
     }
 }

@@ -4,35 +4,37 @@ mod authority;
 mod client_status;
 mod conversation;
 mod convert;
+mod ending;
 mod message;
 mod nested_source;
+mod recall;
 mod separate;
 mod strands;
 mod stream;
 
 use std::{
     collections::BTreeMap,
-    hash::{BuildHasher as _, RandomState},
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(crate) use authority::keep_authority;
-use conversation::{Joining, hold, stopping};
+use conversation::{Joining, hold};
+use ending::{Ending, stopping};
 use envoy_types::pb::envoy::service::discovery::v3::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
     aggregated_discovery_service_server::AggregatedDiscoveryService,
 };
 use futures::{Stream, StreamExt as _};
 use message::Message;
-use stream::{OpenedStream, Responses};
+pub(crate) use stream::keep_until_sent;
+use stream::{OpenedStream, OutgoingMessage, Responses};
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::{NodeId, Publisher, ResourceType, fleet::lock};
+use crate::{NodeId, Publisher, ResourceType, connections::ConnectionHandle, fleet::lock};
 
 /// How many streams may wait for their conversation to take them in. Each waits for its turn in a
 /// task of its own, so a few are enough.
@@ -69,17 +71,17 @@ impl DiscoveryServices {
     where
         Q: Into<Message> + Send + 'static,
         R: Send + 'static,
-        Responses: From<mpsc::Sender<Result<R, Status>>>,
+        Responses: From<mpsc::Sender<OutgoingMessage<R>>>,
     {
-        let (opened, receiver) = OpenedStream::new(only, request);
+        let (opened, response) = OpenedStream::new(only, request);
         let services = self.clone();
         tokio::spawn(async move {
-            let responses = opened.responses.clone();
+            let way_back = opened.responses.clone();
             if let Err(status) = services.serve(opened).await {
-                responses.refuse(status);
+                way_back.refuse(status);
             }
         });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        Ok(response)
     }
 
     /// Reads a stream's first message, and finds the conversation that it belongs to, or begins
@@ -95,11 +97,13 @@ impl DiscoveryServices {
         };
         let identity = convert::identity(first.node())?;
         convert::first_request(&first, opened.only)?;
+        // From its first message on an Envoy counts as a user of its connection.
+        let _user = opened.connection.as_ref().map(ConnectionHandle::user);
         let is_one_of_several = opened.only.is_some();
-        let key = (identity.id.clone(), opened.peer);
+        let key = (identity.id.clone(), opened.peer());
         let mut joining = Joining { opened, first };
         if !is_one_of_several {
-            return hold(&self.publisher, identity, joining, None, self.end_of_age()).await;
+            return hold(&self.publisher, identity, joining, None, self.ending()).await;
         }
         loop {
             let place = {
@@ -120,8 +124,8 @@ impl DiscoveryServices {
                         key: &key,
                     };
                     let more = Some(more);
-                    let end_of_age = self.end_of_age();
-                    return hold(&self.publisher, identity, joining, more, end_of_age).await;
+                    let ending = self.ending();
+                    return hold(&self.publisher, identity, joining, more, ending).await;
                 }
                 Place::Join(conversation) => match conversation.send(joining).await {
                     Ok(()) => return Ok(()),
@@ -135,13 +139,8 @@ impl DiscoveryServices {
         }
     }
 
-    /// When a stream that opens now is to be opened anew. Streams that were opened together end at
-    /// different times, so that they do not all come back at once.
-    fn end_of_age(&self) -> Instant {
-        let age = self.stream_age;
-        let share = RandomState::new().hash_one(()) % 1000;
-        let more = age / 10 * u32::try_from(share).unwrap_or_default() / 1000;
-        self.publisher.clock().now() + age + more
+    fn ending(&self) -> Ending {
+        Ending::of(&self.publisher, self.stream_age)
     }
 }
 

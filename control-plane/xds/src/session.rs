@@ -7,6 +7,7 @@
 mod ended;
 mod memory;
 mod message;
+mod other_contents;
 mod plan;
 mod sending;
 mod standing;
@@ -14,7 +15,7 @@ mod subscription;
 mod world;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -54,6 +55,8 @@ pub(crate) struct Session {
     subscriptions: BTreeMap<ResourceType, Subscription>,
     /// Facts from an earlier stream about types that the Envoy has not asked for yet.
     memory: Memory,
+    /// The endpoints of clusters that were sent before the Envoy asked for any endpoints.
+    awaited_endpoints: BTreeSet<Arc<str>>,
     /// At least what the names take up; counted exactly when it passes the limit.
     name_bytes: usize,
     next_nonce: u64,
@@ -85,6 +88,7 @@ impl Session {
             assignment: 0,
             subscriptions: BTreeMap::new(),
             memory,
+            awaited_endpoints: BTreeSet::new(),
             name_bytes: 0,
             next_nonce: 1,
             in_force: None,
@@ -193,6 +197,11 @@ impl Session {
                 subscription.compare_names(resource_type, &names, snapshot);
             }
         }
+        if first && resource_type == ResourceType::Endpoints {
+            for name in std::mem::take(&mut self.awaited_endpoints) {
+                subscription.force(&name);
+            }
+        }
         Ok(())
     }
 
@@ -266,10 +275,14 @@ impl Session {
 
     /// When [`Session::poll`] has something to do even if the Envoy stays silent.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.subscriptions
+        let answers = self
+            .subscriptions
             .values()
             .filter_map(|subscription| subscription.in_flight.as_ref())
-            .map(|outstanding| outstanding.sent_at + self.ack_deadline)
+            .map(|outstanding| outstanding.sent_at + self.ack_deadline);
+        let fetches = self.subscriptions.values();
+        answers
+            .chain(fetches.filter_map(Subscription::next_fetch))
             .min()
     }
 

@@ -1,6 +1,7 @@
 //! Everything that an Envoy is to have.
 
 mod difference;
+mod earlier;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,11 +11,13 @@ use std::{
 
 pub(crate) use difference::Difference;
 use difference::KnownDifferences;
+pub use earlier::EarlierResources;
 use sha2::{Digest, Sha256};
 
-use crate::{Resource, ResourceType};
+use crate::{Resource, ResourceType, SecretTable};
 
-/// The name of a snapshot. Two snapshots of one generation differ in their endpoints at most.
+/// The name of a snapshot. Two snapshots of one generation differ in their endpoints at most; of a
+/// secret they hold the name alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(Arc<str>);
 
@@ -61,7 +64,8 @@ impl fmt::Display for Generation {
     }
 }
 
-/// Everything that an Envoy is to have: immutable, complete, and free of dangling names.
+/// Everything that an Envoy is to have, apart from secrets: immutable, complete, and free of
+/// dangling names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     generation: Generation,
@@ -90,6 +94,23 @@ impl Snapshot {
             }
         }
         snapshot
+    }
+
+    /// The same generation with those of `secrets` that its resources name.
+    pub(crate) fn with_secrets(&self, secrets: &SecretTable) -> Self {
+        let named = self.referred(ResourceType::Secret);
+        let named: ByName = named
+            .filter_map(|name| Some((Arc::clone(name), Arc::clone(secrets.get(name)?))))
+            .collect();
+        let mut snapshot = self.clone();
+        let of_type = snapshot.resources.entry(ResourceType::Secret).or_default();
+        *of_type = Arc::new(named);
+        snapshot
+    }
+
+    /// The names of the secrets that resources of this snapshot refer to.
+    pub fn secret_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.referred(ResourceType::Secret)
     }
 
     /// Starts a snapshot of `generation`.
@@ -167,7 +188,8 @@ impl SnapshotBuilder {
     /// Checks the whole and closes it.
     ///
     /// # Errors
-    /// When two resources of a type share a name, or one names another that is not there.
+    /// When two resources of a type share a name, or one names another that is not there; secrets
+    /// never are.
     pub fn build(self) -> Result<Snapshot, InconsistentSnapshot> {
         let mut snapshot = Snapshot {
             generation: self.generation,
@@ -192,16 +214,21 @@ impl SnapshotBuilder {
         let mut referred: BTreeMap<ResourceType, BTreeSet<Arc<str>>> = BTreeMap::new();
         for resource in snapshot.resources() {
             for reference in resource.references() {
-                let Some(named) = snapshot.get(reference.resource_type, &reference.name) else {
-                    return Err(InconsistentSnapshot::Dangling {
-                        from_type: resource.resource_type(),
-                        from: Arc::clone(resource.name()),
-                        to_type: reference.resource_type,
-                        to: Arc::clone(&reference.name),
-                    });
+                let named = match snapshot.get(reference.resource_type, &reference.name) {
+                    Some(named) => named.name(),
+                    // It is supplied apart.
+                    None if reference.resource_type == ResourceType::Secret => &reference.name,
+                    None => {
+                        return Err(InconsistentSnapshot::Dangling {
+                            from_type: resource.resource_type(),
+                            from: Arc::clone(resource.name()),
+                            to_type: reference.resource_type,
+                            to: Arc::clone(&reference.name),
+                        });
+                    }
                 };
                 let names = referred.entry(reference.resource_type).or_default();
-                names.insert(Arc::clone(named.name()));
+                names.insert(Arc::clone(named));
             }
         }
         snapshot.referred = referred

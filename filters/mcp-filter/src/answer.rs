@@ -24,10 +24,12 @@ const NOT_READY: i32 = 50300;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     status: u16,
-    header: Option<(&'static str, String)>,
+    header: Option<(&'static str, Box<str>)>,
     form: Form,
     id: EchoedId,
     reason: &'static str,
+    /// The rule that refused, where one did.
+    rule: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +37,7 @@ enum Form {
     Error {
         code: i32,
         message: String,
-        data: Option<String>,
+        data: Option<Box<str>>,
     },
     /// A tool's result that says what was wrong, so that a model mends its call (SEP-1303).
     ToolError { text: String, era: Era },
@@ -68,9 +70,9 @@ impl Answer {
                 let status = if era == Era::Modern { 403 } else { 200 };
                 Self::error(status, FORBIDDEN, reason, sentence).with_callers_id()
             }
-            Refusal::Forbidden { .. } => {
-                Self::error(403, FORBIDDEN, reason, sentence).for_call(era)
-            }
+            Refusal::Forbidden { rule, .. } => Self::error(403, FORBIDDEN, reason, sentence)
+                .with_rule(rule.as_ref())
+                .for_call(era),
             Refusal::Limited { rule, limit, .. } => {
                 let seconds = refusal.retry_after_seconds().unwrap_or(1);
                 let mut data = format!("{{\"retryAfterSeconds\":{seconds},\"rule\":");
@@ -79,6 +81,7 @@ impl Answer {
                 reply::push_string(&mut data, limit);
                 data.push('}');
                 Self::error(429, LIMITED, reason, sentence)
+                    .with_rule(Some(rule))
                     .with_header("retry-after", seconds.to_string())
                     .with_data(data)
                     .for_call(era)
@@ -304,6 +307,11 @@ impl Answer {
         self.reason
     }
 
+    /// The rule that refused; none where a default did, or no policy.
+    pub(crate) fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
+    }
+
     pub(crate) fn wants_callers_id(&self) -> bool {
         self.id == EchoedId::Callers
     }
@@ -326,6 +334,7 @@ impl Answer {
             form,
             id: EchoedId::Null,
             reason,
+            rule: None,
         }
     }
 
@@ -336,6 +345,7 @@ impl Answer {
             form: Form::ToolError { text, era },
             id: EchoedId::Callers,
             reason,
+            rule: None,
         }
     }
 
@@ -345,9 +355,17 @@ impl Answer {
         match (self.form, era) {
             (Form::Error { message, .. }, Era::Legacy(_)) => Self {
                 header: self.header,
+                rule: self.rule,
                 ..Self::tool_error(era, self.reason, message)
             },
             (form, _) => Self { form, ..self }.with_callers_id(),
+        }
+    }
+
+    fn with_rule(self, rule: Option<&String>) -> Self {
+        Self {
+            rule: rule.map(|rule| rule.as_str().into()),
+            ..self
         }
     }
 
@@ -360,14 +378,14 @@ impl Answer {
 
     fn with_header(self, name: &'static str, value: String) -> Self {
         Self {
-            header: Some((name, value)),
+            header: Some((name, value.into())),
             ..self
         }
     }
 
     fn with_data(mut self, json: String) -> Self {
         if let Form::Error { data, .. } = &mut self.form {
-            *data = Some(json);
+            *data = Some(json.into());
         }
         self
     }

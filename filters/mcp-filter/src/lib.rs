@@ -50,6 +50,7 @@
     )
 )]
 
+mod access_notes;
 mod agreement;
 mod answer;
 mod budget_size;

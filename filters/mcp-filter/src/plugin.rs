@@ -2,12 +2,14 @@
 
 use mcp_message::MessageBounds;
 use policy_engine::slots::HashKey;
+use policy_engine::statistics::configuration_number;
 use policy_engine::wire::FilterConfig;
 use policy_engine::{CompileErrors, Policy, SchemaCache, compile};
 use proxy_host::Metrics;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::access_notes::AccessNotes;
 use crate::look_alikes::LookAlikes;
 use crate::passed_on::PassedOnBudget;
 use crate::request_budget::RequestBudget;
@@ -52,6 +54,7 @@ pub enum ConfigureError {
 pub struct Plugin {
     pub(crate) policy: Policy,
     pub(crate) statistics: Statistics,
+    pub(crate) access_notes: AccessNotes,
     pub(crate) hash_key: HashKey,
     pub(crate) limits: MessageBounds,
     pub(crate) endpoint_look_alikes: LookAlikes,
@@ -73,7 +76,8 @@ impl Plugin {
             .map_err(|error| ConfigureError::NotAConfiguration(error.to_string()))?;
         let policy = compile(&config, &mut vm.schemas)?;
         let statistics = Statistics::new(&vm.metrics, &policy);
-        statistics.configured(host, &config.listener, hash(json));
+        let number = configuration_number(Sha256::digest(json).into());
+        statistics.configured(host, &config.listener, number);
         let body = policy.limits();
         let limits = MessageBounds {
             max_bytes: body.max_body_bytes,
@@ -89,15 +93,9 @@ impl Plugin {
             endpoint_look_alikes,
             policy,
             statistics,
+            access_notes: AccessNotes::new(config.access_log, number),
             hash_key: HashKey(vm.hash_key),
             limits,
         })
     }
-}
-
-/// The first twelve hexadecimal digits of the SHA-256 of a configuration, as a number: it tells
-/// configurations apart, and every reader of JSON shows it exactly.
-fn hash(json: &[u8]) -> u64 {
-    let [a, b, c, d, e, f, ..]: [u8; 32] = Sha256::digest(json).into();
-    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
 }

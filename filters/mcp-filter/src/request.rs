@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use mcp_message::{EndOfBody, ReadError, Reader};
 use policy_engine::wire::CLUSTER_HEADER;
-use policy_engine::{Address, EndpointId};
+use policy_engine::{Address, EndpointId, ToolId};
 use proxy_host::{
     Answering, Clock, HeaderPairs, Metrics, RequestBody, RequestHeaders, SharedData, StreamId,
 };
 
+use crate::access_notes::{ALLOWED, NotedDecision};
 use crate::answer::Answer;
 use crate::head::{Changes, EXPECTED_TIMEOUT, Head, Rest, TIMEOUT};
 use crate::passed_on::PassedOnShare;
@@ -277,6 +278,7 @@ impl<'h, H: Host> Request<'h, H> {
                 let permit = clearance.permit();
                 let address = plugin.policy.address(message.endpoint(), permit);
                 self.pass_to(&address, permit.timeout(), message.changes());
+                self.note_passed(plugin, message.tool());
                 message.note_id(self.host);
                 if end == EndOfBody::NotYet {
                     message.let_go();
@@ -347,8 +349,18 @@ impl<'h, H: Host> Request<'h, H> {
         };
         let address = plugin.policy.address(endpoint, &permit);
         self.pass_to(&address, permit.timeout(), changes);
+        self.note_passed(plugin, None);
         self.phase = Phase::Passed;
         Flow::Continue
+    }
+
+    fn note_passed(&self, plugin: &Plugin, tool: Option<ToolId>) {
+        let noted = NotedDecision {
+            decision: ALLOWED,
+            tool,
+            rule: None,
+        };
+        plugin.access_notes.note(self.host, &plugin.policy, noted);
     }
 
     /// Sends the request where it may go. Changing a header makes Envoy choose the route again.

@@ -15,10 +15,13 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::Duration;
 
+use policy_engine::statistics::{
+    CALLS, CONFIGURATION, DECISION_NS, NO_TOOL, OTHER_TOOLS, REFUSALS, SHADOWED, listener_label,
+    tool_labels,
+};
 use policy_engine::{Policy, ToolId};
 use proxy_host::{Clock, MetricId, MetricKind, Metrics};
 
@@ -34,9 +37,6 @@ const MOST_TOOL_METRICS: usize = 16_384;
 /// and a histogram cost about as much as the decision itself; a tool that is called twice a second
 /// still gives some ten values in the minute over which a dashboard looks.
 const DECISIONS_PER_TIMING: u32 = 16;
-
-/// Stands for every tool that came after these.
-const OTHERS: &str = "server.none.tool.others";
 
 impl KnownMetrics {
     fn get(&self, host: &impl Metrics, kind: MetricKind, name: String) -> Option<MetricId> {
@@ -63,7 +63,7 @@ impl KnownMetrics {
             known.len() >= MOST_TOOL_METRICS && !known.contains_key(&name)
         };
         let name = if is_full {
-            format!("{family}.{OTHERS}{suffix}")
+            format!("{family}.{OTHER_TOOLS}{suffix}")
         } else {
             name
         };
@@ -108,18 +108,18 @@ impl Statistics {
             untimed: Cell::new(0),
             decision: LazyMetric::new(),
             shadowed: LazyMetric::new(),
-            refusals: Refusals::new(format!("server.{}.tool.{}", label(server), label(tool))),
+            refusals: Refusals::new(tool_labels(server, tool)),
         });
         Self {
             known: known.clone(),
             tools: tools.collect(),
-            elsewhere: Refusals::new("server.none.tool.none".to_owned()),
+            elsewhere: Refusals::new(NO_TOOL.to_owned()),
         }
     }
 
     /// Tells which configuration a listener's filter runs.
     pub(crate) fn configured(&self, host: &impl Metrics, listener: &str, hash: u64) {
-        let name = format!("portcullis_configuration.listener.{}", label(listener));
+        let name = format!("{CONFIGURATION}.{}", listener_label(listener));
         if let Some(metric) = self.known.get(host, MetricKind::Gauge, name) {
             host.record(metric, hash);
         }
@@ -145,7 +145,7 @@ impl Statistics {
             let labels = tool.refusals.labels.as_str();
             self.known.of_tool(host, kind, (family, labels, ""))
         };
-        let calls = || of_tool(MetricKind::Counter, "portcullis_calls");
+        let calls = || of_tool(MetricKind::Counter, CALLS);
         if let Some(calls) = tool.calls.get_or_init(calls) {
             host.increment(*calls);
         }
@@ -155,7 +155,7 @@ impl Statistics {
         };
         tool.untimed.set(DECISIONS_PER_TIMING - 1);
         let took = host.monotonic().saturating_sub(begun);
-        let decision = || of_tool(MetricKind::Histogram, "portcullis_decision_ns");
+        let decision = || of_tool(MetricKind::Histogram, DECISION_NS);
         if let Some(decision) = tool.decision.get_or_init(decision) {
             let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             host.record(*decision, nanoseconds);
@@ -168,7 +168,7 @@ impl Statistics {
             return;
         };
         let counter = tool.shadowed.get_or_init(|| {
-            let name = ("portcullis_shadowed", tool.refusals.labels.as_str(), "");
+            let name = (SHADOWED, tool.refusals.labels.as_str(), "");
             self.known.of_tool(host, MetricKind::Counter, name)
         });
         if let Some(counter) = counter {
@@ -205,37 +205,9 @@ impl Refusals {
             return *counter;
         }
         let suffix = format!(".reason.{reason}");
-        let name = ("portcullis_refusals", self.labels.as_str(), suffix.as_str());
+        let name = (REFUSALS, self.labels.as_str(), suffix.as_str());
         let counter = known.of_tool(host, MetricKind::Counter, name);
         by_reason.push((reason, counter));
         counter
-    }
-}
-
-/// A name as part of a metric's: dots would divide it, and other bytes upset what reads statistics.
-fn label(name: &str) -> String {
-    let mut label = String::with_capacity(name.len());
-    for character in name.chars() {
-        match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' => label.push(character),
-            _ => {
-                // Escaped, not replaced, so that two names never share a metric.
-                let _ = write!(label, "%{:x}", u32::from(character));
-            }
-        }
-    }
-    label
-}
-
-#[cfg(test)]
-mod tests {
-    use super::label;
-
-    #[test]
-    fn it_keeps_names_apart_in_labels() {
-        assert_eq!(label("list_tables-2"), "list_tables-2");
-        assert_eq!(label("a.b"), "a%2eb");
-        assert_ne!(label("a.b"), label("a_b"));
-        assert_eq!(label("é"), "%e9");
     }
 }

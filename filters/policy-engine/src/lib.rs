@@ -76,6 +76,7 @@ mod rate;
 mod refusal;
 mod schema;
 pub mod slots;
+pub mod statistics;
 mod target;
 pub mod wire;
 

@@ -225,7 +225,8 @@ impl Policy {
             .ok_or_else(|| Refusal::unknown_tool(name))
     }
 
-    /// Every tool with its server's name and its own, in the order of their ids.
+    /// Every tool with its server's name and its own, in the order of their ids, which is that of
+    /// these names.
     pub fn tool_names(&self) -> impl Iterator<Item = (ToolId, &str, &str)> {
         (0..)
             .zip(&self.tools)

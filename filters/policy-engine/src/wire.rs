@@ -16,6 +16,21 @@ pub const CLUSTER_HEADER: &str = "x-portcullis-cluster";
 /// The version of the wire form that this engine reads.
 pub const VERSION: u32 = 1;
 
+/// The custom section of a module that holds its [`ModuleManifest`], as JSON.
+pub const MANIFEST_SECTION: &str = "portcullis.module";
+
+/// The description of a filter module that its builder writes into it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleManifest {
+    /// The name of the filter.
+    pub name: String,
+    /// The version of its sources.
+    pub version: String,
+    /// The version of the wire form that it reads; none where it is not the gateway's own filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire_form: Option<u32>,
+}
+
 /// Everything that the filter of one listener is given.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +63,43 @@ pub struct FilterConfig {
     /// JSON Schemas by the SHA-256 (hex) of their text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub schemas: BTreeMap<String, Box<RawValue>>,
+    /// The details that the filter notes of each request for the proxy's access log; where it is
+    /// empty, nothing is noted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub access_log: BTreeSet<AccessDetail>,
+}
+
+/// A detail of a decision that the proxy's access log may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessDetail {
+    /// The first twelve hexadecimal digits of the SHA-256 of the configuration that decided.
+    Configuration,
+    /// `allowed`, or the reason for a refusal in a fixed word.
+    Decision,
+    /// The caller, as far as it is known who that is.
+    Principal,
+    /// The rule that decided; nothing where a default did.
+    Rule,
+    /// The server of the tool.
+    Server,
+    /// The server's own name of the tool that was called.
+    Tool,
+}
+
+impl AccessDetail {
+    /// The name under which the filter notes it.
+    #[must_use]
+    pub fn note(self) -> &'static str {
+        match self {
+            Self::Configuration => "portcullis_configuration",
+            Self::Decision => "portcullis_decision",
+            Self::Principal => "portcullis_principal",
+            Self::Rule => "portcullis_rule",
+            Self::Server => "portcullis_server",
+            Self::Tool => "portcullis_tool",
+        }
+    }
 }
 
 /// One path that speaks MCP.

@@ -90,7 +90,7 @@ pub fn serve(
     Box::pin(async move {
         open_files::allow_many();
         let address = config.listen_address();
-        let listener = TcpListener::bind(address).await.with_context(|| {
+        let listener = http_front::listen(address).with_context(|| {
             format!("cannot listen on `{address}`; set MCP_SERVER_ADDRESS to a free address")
         })?;
         serve_on(listener, &config, shutdown).await

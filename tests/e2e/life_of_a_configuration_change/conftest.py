@@ -7,7 +7,10 @@ import socket
 import pytest
 
 import managed_gateway
+from control_plane import subscribed_envoy
 from free_ports import free_port
+from pair_of_envoys import Pair
+from polling import until
 
 
 @pytest.fixture
@@ -33,3 +36,19 @@ def occupied_port():
     """A port that somebody else listens on."""
     with socket.create_server(("127.0.0.1", free_port())) as occupier:
         yield occupier.getsockname()[1]
+
+
+@pytest.fixture
+def pair(managed, directory):
+    second = subscribed_envoy(managed.installation, directory, managed.control_plane, "second")
+    made = Pair(managed, {"envoy": managed.envoy, "second": second})
+    until(
+        "the second has what the first has",
+        lambda: len(set(str(values) for values in made.configurations().values())) == 1,
+    )
+    document = managed.control_plane.document()
+    document["rollout"] = {"waves": [1], "soak": "24h", "ack_deadline": "50s"}
+    # How changes reach Envoys is no part of what reaches them.
+    assert managed.change(document).json["outcome"] == "accepted"
+    yield made
+    second.stop()

@@ -1,10 +1,17 @@
 """What an operator types to look at the document, to change it and to take a change back."""
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
 
 import pytest
+import yaml
+
+from managed_gateway import listed
+from polling import until
+from recording_upstream import answers_with
 
 
 @pytest.fixture
@@ -27,6 +34,11 @@ def portcullis(managed, installation, directory):
     return run
 
 
+def words(text: str) -> str:
+    """The text on one line, however wide its columns are."""
+    return " ".join(text.split())
+
+
 def test_it_looks_changes_compares_and_goes_back(managed, portcullis):
     before = managed.control_plane.get("/api/v1/config").json["revision"]
     document = managed.control_plane.document()
@@ -35,7 +47,7 @@ def test_it_looks_changes_compares_and_goes_back(managed, portcullis):
 
     tried = portcullis("validate", "-", text=changed)
     assert tried.returncode == 0, tried.stderr
-    assert '/access  "allow" → "deny"' in tried.stdout
+    assert '/access "allow" → "deny"' in words(tried.stdout)
     wrong = portcullis("validate", "-", text="{tools: [{name: a, colour: red}]}")
     assert wrong.returncode != 0
     assert "/tools/0/colour" in wrong.stdout
@@ -45,23 +57,147 @@ def test_it_looks_changes_compares_and_goes_back(managed, portcullis):
 
     applied = portcullis("apply", "-", "--author", "ada", "--reason", "less is more", text=changed)
     assert applied.returncode == 0, applied.stderr
-    assert f"revision  {before + 1}  accepted" in applied.stdout
+    assert '/access "allow" → "deny"' in words(applied.stdout)
+    assert f"revision {before + 1} accepted envoy envoy acked" in words(applied.stdout)
     shown = portcullis("get", "defaults")
     assert "access: deny" in shown.stdout
     whole = portcullis("get", "config")
     again = portcullis("apply", "-", text=whole.stdout)
-    assert f"revision  {before + 1}  unchanged" in again.stdout, again.stderr
+    assert f"nothing differs revision {before + 1} unchanged" in words(again.stdout), again.stderr
     as_json = portcullis("get", "servers", "weather", "--output", "json")
     assert json.loads(as_json.stdout)["name"] == "weather"
 
     compared = portcullis("diff", str(before), str(before + 1))
-    assert compared.stdout.startswith("changed   defaults")
+    assert compared.stdout.startswith("changed  defaults")
     loosening = portcullis("rollback", str(before))
     assert loosening.returncode != 0
     assert "allow_loosening" in loosening.stderr
     back = portcullis("rollback", str(before), "--allow-loosening", "--author", "ada")
-    assert f"revision  {before + 2}  accepted" in back.stdout, back.stderr
+    assert f"revision {before + 2} accepted" in words(back.stdout), back.stderr
+    stale = portcullis("apply", "-", text=whole.stdout)
+    assert (stale.returncode, f"revision {before + 2}" in stale.stderr) == (1, True), stale.stderr
+    forced = portcullis("apply", "-", "--overwrite", "--dry-run", text=whole.stdout)
+    assert forced.returncode == 0, forced.stderr
     history = portcullis("history", "--limit", "2")
-    assert history.stdout.splitlines()[1].endswith("ada  less is more")
+    assert words(history.stdout.splitlines()[2]).endswith("ada less is more")
     audit = portcullis("audit", "--who", "ada", "--limit", "1")
-    assert f"POST /api/v1/rollback  revision {before + 2}" in audit.stdout
+    assert f"POST /api/v1/rollback {before + 2}" in words(audit.stdout)
+
+
+def test_it_sees_to_servers_and_tools(managed, portcullis):
+    url = f"http://127.0.0.1:{managed.upstreams['math'].port}/mcp"
+    listed = portcullis("servers", "list")
+    assert "math up 1 2026-07-28" in words(listed.stdout), listed.stderr
+    removed = portcullis("servers", "remove", "math", "--author", "ada")
+    assert "accepted" in removed.stdout, removed.stderr
+    until("`add` is gone", lambda: not managed.passes("add"))
+    unknown = portcullis("servers", "remove", "mth")
+    assert unknown.returncode == 1
+    added = portcullis("servers", "add", "math", url, "--author", "ada")
+    assert "accepted" in added.stdout, added.stderr
+    until("`add` can be called again", lambda: managed.passes("add"))
+
+    closed = portcullis("tools", "policy", "add", "--close", "--reason", "for a while")
+    assert "accepted" in closed.stdout, closed.stderr
+    until("`add` is closed", lambda: not managed.passes("add"))
+    shown = portcullis("tools", "policy", "add")
+    assert "allow nobody tool:add" in words(shown.stdout)
+    message = {"method": "tools/call", "id": 1, "params": {"name": "add", "arguments": {"a": 1}}}
+    explained = portcullis("explain", "-", text=json.dumps(message))
+    assert "decision refuse forbidden" in words(explained.stdout), explained.stderr
+    assert "by allow rule `tool:add` /tools/0/allow" in words(explained.stdout)
+    reopened = portcullis("tools", "policy", "add", "--remove")
+    assert "accepted" in reopened.stdout, reopened.stderr
+    until("`add` is open", lambda: managed.passes("add"))
+    as_yaml = portcullis("nodes", "envoy", "--output", "yaml")
+    assert yaml.safe_load(as_yaml.stdout)["connected"] is True
+
+
+def test_it_adds_replaces_and_removes_one_resource(portcullis):
+    for seconds, expected in [(5, "accepted"), (6, "accepted"), (6, "unchanged")]:
+        rule = f"{{match: {{tool: add}}, timeout: {seconds}s}}"
+        done = portcullis("put", "rules", "slow", "--set", rule)
+        assert expected in done.stdout, done.stderr
+    assert "timeout: 6s" in portcullis("get", "rules", "slow").stdout
+    done = portcullis("put", "defaults", "--set-from", "-", text="{access: deny}")
+    assert "accepted" in done.stdout, done.stderr
+    assert "accepted" in portcullis("delete", "rules", "slow").stdout
+    assert portcullis("get", "rules", "slow").returncode == 1
+    assert portcullis("put", "rules", "slow").returncode == 2
+
+
+def test_it_reviews_what_a_pinned_server_changes(managed, portcullis):
+    url = f"http://127.0.0.1:{managed.upstreams['math'].port}/mcp"
+    pinned = portcullis("put", "servers", "math", "--set", f"{{url: '{url}', pin: true}}")
+    assert pinned.returncode == 0, pinned.stderr
+    changed = {"add": {"type": "object", "properties": {"a": {"type": "string"}}}}
+    managed.upstreams["math"].responder = answers_with(listed(changed))
+
+    def shown() -> str:
+        return words(portcullis("tools", "review", "math", "add").stdout)
+
+    until("the new definition waits", lambda: "unreviewed" in shown())
+    assert managed.passes("add")
+    approved = portcullis("tools", "review", "math", "add", "--approve", "--author", "ada")
+    assert "tool add approved of `math`" in words(approved.stdout), approved.stderr
+    until("the new definition is in force", lambda: not managed.passes("add"))
+    assert "unreviewed" not in shown()
+
+
+def test_it_names_what_was_meant(portcullis):
+    for arguments, meant in [
+        (["get", "severs"], "did you mean `servers`?"),
+        (["put", "secret", "a", "--set", "{env: A}"], "did you mean `secrets`?"),
+        (["delete", "listener", "a"], "did you mean `listeners`?"),
+        (["get", "servers", "mth"], "did you mean `math`?"),
+        (["nodes", "envy"], "did you mean `envoy`?"),
+        (["tools", "policy", "ad"], "did you mean `add`?"),
+    ]:
+        done = portcullis(*arguments)
+        assert (done.returncode, meant in done.stderr) == (1, True), done.stderr
+    done = portcullis("validate", "-", text="{tools: [{name: a, timout: 1s}]}")
+    assert "did you mean `timeout`?" in done.stdout
+
+
+def test_it_shows_colours_and_progress_on_a_terminal_alone(managed, installation, directory):
+    document = directory / "gateway.json"
+    address = f"127.0.0.1:{managed.control_plane.rest_port}"
+    for access, variables in [("deny", {}), ("allow", {"NO_COLOR": "1"})]:
+        changed = managed.control_plane.document()
+        changed["defaults"]["access"] = access
+        document.write_text(json.dumps(changed))
+        command = [installation.binary("portcullis"), "apply", document, "--rest-address", address]
+        environment = {**os.environ, "TERM": "xterm", **variables}
+        shown = on_a_terminal([str(part) for part in command], environment)
+        assert "of 1 Envoys have acknowledged" in shown
+        assert ("\x1b[32maccepted" in shown) == (variables == {}), shown
+
+
+def on_a_terminal(command: list[str], environment: dict[str, str]) -> str:
+    """What a command shows on a terminal of its own."""
+    ours, its = pty.openpty()
+    with subprocess.Popen(command, stdout=its, stderr=its, env=environment) as running:
+        os.close(its)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux's way of saying that the terminal was closed
+            while part := os.read(ours, 65536):
+                shown += part
+        os.close(ours)
+    assert running.returncode == 0, shown
+    return shown.decode()
+
+
+def test_it_follows_what_happens_until_nobody_reads(managed, installation, directory):
+    address = f"127.0.0.1:{managed.control_plane.rest_port}"
+    command = [installation.binary("portcullis"), "status", "--watch", "--rest-address", address]
+    environment = {**os.environ, "PORTCULLIS_DATA": str(directory)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running:
+        first = running.stdout.readline()
+        assert "in force" in first
+        revision = int(first.split()[1])
+        assert managed.control_plane.set_limit("add", 5).status == 200
+        assert any(line.split()[:2] == ["revision", str(revision + 1)] for line in running.stdout)
+        running.stdout.close()
+        # The next thing that it has to tell finds that nobody reads.
+        assert managed.control_plane.set_limit("add", 6).status == 200
+        assert running.wait(timeout=60) == 0

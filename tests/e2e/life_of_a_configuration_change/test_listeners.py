@@ -15,14 +15,7 @@ from free_ports import free_port
 from managed_gateway import CALLS, ManagedGateway
 from polling import until
 from raw_http import Connection
-
-
-class TlsConnection(Connection):
-    """One connection of HTTP/1.1 over TLS, to a host of the certificate's name."""
-
-    def __init__(self, port: int, context: ssl.SSLContext, host: str) -> None:
-        super().__init__(port)
-        self.socket = context.wrap_socket(self.socket, server_hostname=host)
+from tls_connection import TlsConnection
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,11 @@ Invariant 2 of docs/architecture.md.
 """
 
 import copy
-from dataclasses import dataclass
 
-import pytest
-
-from control_plane import subscribed_envoy
-from envoy import Envoy
-from managed_gateway import CALLS, CONFIGURATION, ManagedGateway
+from free_ports import free_port
+from managed_gateway import CALLS
 from polling import until
+from raw_http import Connection
 from traffic import Traffic
 
 LIMITED = {
@@ -19,54 +16,6 @@ LIMITED = {
     "match": {"tool": "add"},
     "limits": [{"per": ["tool"], "requests": 100000, "window": "1h"}],
 }
-
-
-@dataclass
-class Pair:
-    """Two Envoys on one port, of which one gets each change first."""
-
-    gateway: ManagedGateway
-    envoys: dict[str, Envoy]
-
-    def rollout(self) -> dict:
-        return self.gateway.control_plane.get("/api/v1/rollouts").json["rollouts"][0]
-
-    def split(self) -> tuple[str, str]:
-        """The names of the Envoy that was given the change, and of the other one."""
-        (canary,) = [node["id"] for node in self.rollout()["waves"][0]["nodes"]]
-        (other,) = [name for name in self.envoys if name != canary]
-        return canary, other
-
-    def want(self, verb: str, body: object = None) -> dict:
-        path = f"/api/v1/rollouts/{self.rollout()['id']}/{verb}"
-        answer = self.gateway.control_plane.request("POST", path, body)
-        assert answer.status == 200, answer.body
-        return answer.json
-
-    def configurations(self) -> dict[str, dict[str, int]]:
-        """What the worker of each Envoy says that it has taken."""
-        return {name: envoy.stats(CONFIGURATION) for name, envoy in self.envoys.items()}
-
-    def attempts(self) -> dict[str, int]:
-        """How often each Envoy was sent listeners."""
-        name = "listener_manager.lds.update_attempt"
-        return {of: envoy.stats(name)[name] for of, envoy in self.envoys.items()}
-
-
-@pytest.fixture
-def pair(managed, directory):
-    second = subscribed_envoy(managed.installation, directory, managed.control_plane, "second")
-    made = Pair(managed, {"envoy": managed.envoy, "second": second})
-    until(
-        "the second has what the first has",
-        lambda: len(set(str(values) for values in made.configurations().values())) == 1,
-    )
-    document = managed.control_plane.document()
-    document["rollout"] = {"waves": [1], "soak": "24h", "ack_deadline": "50s"}
-    # How changes reach Envoys is no part of what reaches them.
-    assert managed.change(document).json["outcome"] == "accepted"
-    yield made
-    second.stop()
 
 
 def with_limit(document: dict) -> dict:
@@ -124,3 +73,52 @@ def test_it_leaves_the_other_envoy_alone_when_one_rejects_a_change(pair, occupie
         assert after[other] == before[other]
         traffic.flows()
     traffic.check_only({name: {200} for name in CALLS})
+
+
+def test_it_takes_a_change_back_that_makes_calls_fail(pair):
+    document = pair.gateway.control_plane.document()
+    document["rollout"]["gates"] = {"error_rate": "20%", "min_requests": 10}
+    assert pair.gateway.change(document).json["outcome"] == "accepted"
+    # Envoy takes it, and reaches nobody there.
+    document["clusters"] = [{"name": "dead", "endpoints": [f"127.0.0.1:{free_port()}"]}]
+    to_the_dead = {"name": "plain", "match": {"prefix": "/plain"}, "to": {"cluster": "dead"}}
+    document["routes"] = [to_the_dead]
+    answer = pair.gateway.change(document)
+    assert answer.json["outcome"] == "rolling_out", answer.body
+    canary, _ = pair.split()
+    rollout = pair.rollout()["id"]
+
+    def is_taken_back() -> bool:
+        # Each over a connection of its own, so that both Envoys get some.
+        for _ in range(10):
+            with Connection(pair.gateway.port) as connection:
+                assert connection.request("GET", "/plain", []).status in (404, 503)
+        return pair.rollout()["state"] == "taken_back"
+
+    until("it is taken back", is_taken_back)
+    assert pair.rollout()["id"] == rollout
+    reason = pair.rollout()["reason"]
+    assert f"`{canary}` failed" in reason and "rollout.gates.error_rate" in reason, reason
+    assert pair.gateway.control_plane.document().get("routes", []) == []
+    assert pair.gateway.passes("add")
+
+
+def test_it_takes_a_change_back_from_an_envoy_that_crashes_with_it(pair):
+    before = pair.configurations()
+    attempts = pair.attempts()
+    looser = pair.gateway.control_plane.document()
+    looser["defaults"] = {"validate": "shadow"}
+    answer = pair.gateway.change(looser)
+    assert answer.json["outcome"] == "rolling_out", answer.body
+    canary, other = pair.split()
+    envoy = pair.envoys[canary]
+    for _ in range(2):
+        unlike = ({}, before[canary])
+        until("its worker has it", lambda: pair.configurations()[canary] not in unlike)
+        envoy.process.kill()
+        envoy.process.start()
+        envoy.wait_until_ready()
+    until("it is taken back", lambda: pair.rollout()["state"] == "taken_back")
+    assert "was lost twice" in pair.rollout()["reason"]
+    until("it is as before", lambda: pair.configurations() == before)
+    assert pair.attempts()[other] == attempts[other]

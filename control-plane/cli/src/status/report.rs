@@ -1,9 +1,10 @@
 //! The control plane's answers, brought down to what an operator looks for first. Pure.
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde_json::Value;
+
+use crate::answer::{text, to_the_second};
+use crate::table::{Cell, Table, Tone};
 
 /// The state of the gateway.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -119,96 +120,117 @@ impl Report {
         }
     }
 
-    /// A line for each thing, the kind of thing first.
-    pub(super) fn text(&self) -> String {
-        let standing = format!("revision  {} {}", self.revision, self.reach());
-        let mut lines = vec![match self.newest_revision {
-            newest if newest == self.revision => standing,
+    /// A row for each thing: its kind, its name, its state, and what there is to say.
+    pub(super) fn table(&self) -> Table {
+        let mut table = Table::default();
+        let (reach, tone) = self.reach();
+        let standing = Cell::new(reach, tone);
+        let newest = match self.newest_revision {
+            newest if newest == self.revision => String::new(),
             newest if self.newest_is_rejected => {
-                format!("{standing}; revision {newest} was rejected by Envoys and taken back")
+                format!("revision {newest} was rejected by Envoys and taken back")
             }
             newest => format!(
-                "{standing}; revision {newest} is stored and not in force: the control plane's \
-                 log says why"
+                "revision {newest} is stored and not in force: the control plane's log says why"
             ),
-        }];
-        lines.extend(self.envoys.iter().map(Envoy::line));
-        if self.envoys.is_empty() {
-            lines.push("envoy     none has connected yet".to_owned());
+        };
+        let revision = self.revision.to_string();
+        table.push(["revision".into(), revision.into(), standing, newest.into()]);
+        for envoy in &self.envoys {
+            table.push(envoy.row());
         }
-        lines.extend(self.servers.iter().map(Server::line));
-        lines.extend(self.withheld.iter().map(|withheld| {
-            let Withheld {
-                server,
-                tool,
-                listener,
-                reason,
-            } = withheld;
-            format!("withheld  `{tool}` of `{server}` on listener `{listener}`: {reason}")
-        }));
-        let warnings = self.warnings.iter();
-        lines.extend(
-            warnings.map(|Warning { rule, reason }| format!("warning   rule `{rule}`: {reason}")),
-        );
-        let one_line = |line: &String| line.replace(['\n', '\r'], " ");
-        lines.iter().map(one_line).collect::<Vec<_>>().join("\n")
+        if self.envoys.is_empty() {
+            table.push(["envoy".into(), "none has connected yet".into()]);
+        }
+        for server in &self.servers {
+            table.push(server.row());
+        }
+        for withheld in &self.withheld {
+            let (server, listener) = (&withheld.server, &withheld.listener);
+            table.push([
+                "tool".into(),
+                withheld.tool.as_str().into(),
+                Cell::new("withheld", Tone::Waiting),
+                format!(
+                    "of `{server}` on listener `{listener}`: {}",
+                    withheld.reason
+                )
+                .into(),
+            ]);
+        }
+        for warning in &self.warnings {
+            table.push([
+                "rule".into(),
+                warning.rule.as_str().into(),
+                Cell::new("warning", Tone::Waiting),
+                warning.reason.as_str().into(),
+            ]);
+        }
+        table
     }
 }
 
 impl Report {
     /// At how many of the Envoys that could run it the revision is in force.
-    fn reach(&self) -> Cow<'static, str> {
+    fn reach(&self) -> (String, Tone) {
         let connected = self.envoys.iter().filter(|envoy| envoy.connected);
         let (all, reached) = connected.fold((0, 0), |(all, reached), envoy| {
             (all + 1, reached + usize::from(envoy.in_force))
         });
         match (all, reached) {
-            (0, _) => Cow::Borrowed("waits for an Envoy"),
-            _ if all == reached => Cow::Borrowed("in force"),
-            _ => Cow::Owned(format!("in force at {reached} of {all} connected Envoys")),
+            (0, _) => ("waits for an Envoy".to_owned(), Tone::Waiting),
+            _ if all == reached => ("in force".to_owned(), Tone::Good),
+            _ => (
+                format!("in force at {reached} of {all} connected Envoys"),
+                Tone::Waiting,
+            ),
         }
     }
 }
 
 impl Envoy {
-    fn line(&self) -> String {
-        let state = match (self.connected, self.in_force) {
-            (true, true) => "in force  connected since",
-            (true, false) => "pending  connected since",
-            (false, _) => "gone  since",
+    fn row(&self) -> [Cell; 4] {
+        let (state, tone, relation) = match (self.connected, self.in_force) {
+            (true, true) => ("in force", Tone::Good, "connected since"),
+            (true, false) => ("pending", Tone::Waiting, "connected since"),
+            (false, _) => ("gone", Tone::Bad, "since"),
         };
         let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
-        format!(
-            "envoy     {}  {state} {}{notes}",
-            self.id,
-            to_the_second(&self.since)
-        )
+        [
+            "envoy".into(),
+            self.id.as_str().into(),
+            Cell::new(state, tone),
+            format!("{relation} {}{notes}", to_the_second(&self.since)).into(),
+        ]
     }
 }
 
 impl Server {
-    fn line(&self) -> String {
-        // Of a server that is up it is the time of its last answer.
-        let relation = if self.state == "up" {
-            "answered"
-        } else {
-            "since"
+    fn row(&self) -> [Cell; 4] {
+        let tone = match self.state.as_str() {
+            "up" => Tone::Good,
+            "down" => Tone::Bad,
+            _ => Tone::Waiting,
         };
-        let since = self.since.as_ref();
-        let since = since.map(|since| format!("  {relation} {}", to_the_second(since)));
         let withheld = match self.withheld {
             0 => String::new(),
             count => format!(", {count} withheld"),
         };
+        let since = self.since.as_ref();
+        let since = since.map(|since| format!("; since {}", to_the_second(since)));
         let reason = self.reason.as_ref().map(|reason| format!("; {reason}"));
-        format!(
-            "server    {}  {}{}  {} tools{withheld}{}",
-            self.name,
-            self.state,
-            since.unwrap_or_default(),
-            self.tools,
-            reason.unwrap_or_default()
-        )
+        [
+            "server".into(),
+            self.name.as_str().into(),
+            Cell::new(self.state.as_str(), tone),
+            format!(
+                "{} tools{withheld}{}{}",
+                self.tools,
+                since.unwrap_or_default(),
+                reason.unwrap_or_default()
+            )
+            .into(),
+        ]
     }
 }
 
@@ -217,7 +239,7 @@ impl Server {
 fn notes(node: &Value) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some((since, resources)) = silence(node) {
-        let since = to_the_second(&since).into_owned();
+        let since = to_the_second(&since);
         notes.push(format!(
             "has not answered {resources} resources since {since}"
         ));
@@ -260,14 +282,6 @@ fn silence(node: &Value) -> Option<(String, usize)> {
     Some(((*first).to_owned(), since.len()))
 }
 
-/// A time as people read it: RFC 3339 without the fraction of its second.
-fn to_the_second(time: &str) -> Cow<'_, str> {
-    match time.split_once('.') {
-        Some((seconds, _)) if time.ends_with('Z') => Cow::Owned(format!("{seconds}Z")),
-        _ => Cow::Borrowed(time),
-    }
-}
-
 fn withheld_of(withheld: &[Withheld], server: &Value) -> usize {
     let mut tools: Vec<&str> = withheld
         .iter()
@@ -281,10 +295,6 @@ fn withheld_of(withheld: &[Withheld], server: &Value) -> usize {
 
 fn items<'a>(answer: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     answer[field].as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

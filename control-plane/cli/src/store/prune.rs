@@ -34,9 +34,15 @@ pub(super) async fn run(prune: Prune) -> anyhow::Result<()> {
         audit_days: prune.keep_audit_days,
     };
     let pruned = store.prune(keep).await?;
+    for file in &pruned.module_files {
+        // It is on the machine of the control plane, which need not be this one.
+        let _ = std::fs::remove_file(file);
+    }
     output::tell(format_args!(
-        "{} revisions and {} audit records are gone",
-        pruned.revisions, pruned.audit_records
+        "{} revisions, {} audit records and {} modules are gone",
+        pruned.revisions,
+        pruned.audit_records,
+        pruned.module_files.len()
     ));
     Ok(())
 }

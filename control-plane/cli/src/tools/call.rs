@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use gateway_document::did_you_mean;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::mcp_client::{self, CallResult};
+use crate::mcp_client::{self, CallResult, INVALID_PARAMS, Refused};
 use crate::output;
 
 mod layout;
@@ -52,7 +53,11 @@ pub(super) async fn run(call: Call) -> anyhow::Result<ExitCode> {
     let arguments: Box<RawValue> = serde_json::from_str(&arguments)
         .with_context(|| format!("the arguments `{arguments}` are no JSON"))?;
     check_url(&url)?;
-    let result = mcp_client::call(&url, &tool, &arguments, Duration::from_secs(timeout)).await?;
+    let patience = Duration::from_secs(timeout);
+    let result = match mcp_client::call(&url, &tool, &arguments, patience).await {
+        Ok(result) => result,
+        Err(error) => return Err(meant(&url, &tool, error).await),
+    };
     let read: CallResult = serde_json::from_str(result.get())
         .with_context(|| format!("the answer is no result of a tool: `{result}`"))?;
     output::data(shown(&read, &result))?;
@@ -61,6 +66,25 @@ pub(super) async fn run(call: Call) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// How long the names of the tools are waited for once a call is refused.
+const NAMES_WITHIN: Duration = Duration::from_secs(5);
+
+/// The refusal with the names of tools that the author may have meant, where the endpoint lists
+/// none of that name.
+async fn meant(url: &str, tool: &str, error: anyhow::Error) -> anyhow::Error {
+    let refused = error.downcast_ref::<Refused>();
+    if refused.and_then(|refused| refused.code) != Some(INVALID_PARAMS) {
+        return error;
+    }
+    let Ok(names) = mcp_client::tool_names(url, NAMES_WITHIN).await else {
+        return error;
+    };
+    match did_you_mean(tool, names.iter().map(String::as_str)) {
+        Some(meant) if names.iter().all(|name| name != tool) => anyhow!("{error:#}; {meant}"),
+        _ => error,
+    }
 }
 
 /// Refuses an URL at which no gateway can be, by what is wrong with it: the connection's own words

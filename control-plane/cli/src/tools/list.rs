@@ -7,42 +7,32 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::control_plane::{Address, ControlPlane, Format};
-use crate::output;
+use crate::control_plane::Asked;
+use crate::table::{Cell, Table, Tone};
 
 /// The list of all tools.
 #[derive(Debug, Args)]
 pub(crate) struct List {
     #[command(flatten)]
-    address: Address,
-
-    /// For people, or for programs
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    output: Format,
+    asked: Asked,
 }
 
-/// Prints a line for each tool, or the control plane's own words on them as JSON.
+/// Prints a line for each tool, or the control plane's own words on them.
 pub(super) async fn run(list: List) -> anyhow::Result<ExitCode> {
-    let answer = async { ControlPlane::at(&list.address)?.get_all("tools").await }.await;
-    let shown = answer.and_then(|answer| match list.output {
-        Format::Text => {
-            let tools = Vec::deserialize(&answer["tools"])
-                .context("the control plane lists tools otherwise than this version reads them")?;
-            Ok(table(&tools))
-        }
-        Format::Json => Ok(serde_json::to_string_pretty(
-            &json!({"tools": answer["tools"]}),
-        )?),
-    });
-    match shown {
-        Ok(shown) => output::data(shown)?,
-        Err(error) => {
-            return list
-                .output
-                .failure(Value::Object(Default::default()), error);
-        }
+    let answer = async {
+        let answer = list.asked.control_plane()?.get_all("tools").await?;
+        let tools = read(&answer)?;
+        anyhow::Ok((json!({"tools": answer["tools"]}), tools))
+    };
+    match answer.await {
+        Ok((answer, tools)) => list.asked.show_answer(Ok(answer), |_| rows(&tools)),
+        Err(error) => list.asked.show_answer(Err(error), |_| Table::default()),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+fn read(answer: &Value) -> anyhow::Result<Vec<Tool>> {
+    Vec::deserialize(&answer["tools"])
+        .context("the control plane lists tools otherwise than this version reads them")
 }
 
 /// One tool on one listener, as `GET /api/v1/tools` shows it.
@@ -64,26 +54,27 @@ struct Limit {
     window_ms: u64,
 }
 
-/// A line for each tool, in columns; which listener is told where there are several.
-fn table(tools: &[Tool]) -> String {
+/// A line for each tool; which listener is told where there are several.
+fn rows(tools: &[Tool]) -> Table {
     let has_several_listeners = tools.iter().any(|tool| tool.listener != tools[0].listener);
-    let mut rows = vec![["TOOL", "SERVER", "ACCESS", "LIMITS"].map(str::to_owned)];
-    rows.extend(tools.iter().map(|tool| {
+    let mut table = Table::under(&["TOOL", "SERVER", "ACCESS", "LIMITS"]);
+    for tool in tools {
         let name = match has_several_listeners {
             true => format!("{} (listener {})", tool.name, tool.listener),
             false => tool.name.clone(),
         };
-        [name, tool.server.clone(), tool.access(), tool.limits()]
-    }));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths = [0, 1, 2].map(|column| width(column).unwrap_or_default());
-    let lines = rows.iter().map(|[name, server, access, limits]| {
-        let [first, second, third] = widths;
-        format!("{name:first$}  {server:second$}  {access:third$}  {limits}")
-            .trim_end()
-            .replace(char::is_control, " ")
-    });
-    lines.collect::<Vec<_>>().join("\n")
+        let tone = match tool.state.as_str() {
+            "withheld" => Tone::Waiting,
+            _ => Tone::Plain,
+        };
+        table.push([
+            name.into(),
+            tool.server.as_str().into(),
+            Cell::new(tool.access(), tone),
+            tool.limits().into(),
+        ]);
+    }
+    table
 }
 
 impl Tool {
@@ -107,15 +98,21 @@ impl Tool {
         if self.limits.is_empty() {
             return "none".to_owned();
         }
-        let limits = self.limits.iter().map(|limit| {
-            let per = match limit.per.as_slice() {
-                [] => String::new(),
-                per => format!(" per {}", per.join(" and ")),
-            };
-            format!("{} in {}{per}", limit.requests, duration(limit.window_ms))
-        });
+        let limits = self
+            .limits
+            .iter()
+            .map(|limit| rate_in_words(limit.requests, limit.window_ms, &limit.per));
         limits.collect::<Vec<_>>().join("; ")
     }
+}
+
+/// A rate as people say it.
+pub(super) fn rate_in_words(requests: u64, window_ms: u64, per: &[String]) -> String {
+    let per = match per {
+        [] => String::new(),
+        per => format!(" per {}", per.join(" and ")),
+    };
+    format!("{requests} in {}{per}", duration(window_ms))
 }
 
 /// A duration as a document has it.
@@ -157,14 +154,14 @@ mod tests {
             "drop           data         nobody                   none",
             "b              mathematics  withheld: `data` has it  none",
         ];
-        assert_eq!(table(&tools()), expected.join("\n"));
-        assert_eq!(table(&[]), "TOOL  SERVER  ACCESS  LIMITS");
+        assert_eq!(rows(&tools()).text(false), expected.join("\n"));
+        assert_eq!(rows(&[]).text(false), "TOOL  SERVER  ACCESS  LIMITS");
     }
 
     #[test]
     fn it_names_the_listeners_where_there_are_several() {
         let mut tools = tools();
         tools[1].listener = "inside".to_owned();
-        assert!(table(&tools).contains("drop (listener inside)"));
+        assert!(rows(&tools).text(false).contains("drop (listener inside)"));
     }
 }

@@ -52,6 +52,9 @@ pub(crate) fn program(stack: &Stack) -> anyhow::Result<Program> {
             program = program.env(variable, stack.data.join(default));
         }
     }
+    if std::env::var_os("CONTROL_PLANE_ENVOY").is_none() {
+        program = program.env("CONTROL_PLANE_ENVOY", stack.home.envoy()?);
+    }
     Ok(program)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::upstream;
-use crate::document::{Endpoint, GatewayDocument, Server};
+use crate::document::{Endpoint, EndpointUrl, GatewayDocument, Server};
 use crate::names::ServerName;
 use crate::problem::{Pointer, Problems};
 
@@ -24,7 +24,9 @@ pub(super) fn check_server(
 ) {
     check_connections(server.max_connections, at, problems);
     check_weights(&server.endpoints, &at.at("endpoints"), problems);
-    upstream::check(&server.upstream, None, &at.at("upstream"), problems);
+    check_tls(server, at, problems);
+    let first = server.all_endpoints().next().map(EndpointUrl::authority);
+    upstream::check(&server.upstream, first, &at.at("upstream"), problems);
     match (&server.url, server.endpoints.as_slice()) {
         (None, []) => problems.add(
             at.clone(),
@@ -49,6 +51,29 @@ pub(super) fn check_server(
                 }
             }
         }
+    }
+}
+
+/// The scheme says whether there is TLS; how, where the usual is not enough, `upstream` does.
+fn check_tls(server: &Server, at: &Pointer, problems: &mut Problems) {
+    let Some(first) = server.all_endpoints().next() else {
+        return;
+    };
+    let is_https = first.scheme() == "https";
+    if !is_https && server.upstream.tls.is_some() {
+        problems.add(
+            at.at("upstream").at("tls"),
+            format!("`{first}` is spoken to in the clear; write an `https` URL, or no `tls`"),
+        );
+    }
+    if is_https && server.upstream.tls.is_none() && first.authority().ip().is_some() {
+        problems.add(
+            at.clone(),
+            format!(
+                "`{first}` names no host that its certificate could be for; say under \
+                 `upstream.tls` whom to believe, and by which `certificate_names`"
+            ),
+        );
     }
 }
 

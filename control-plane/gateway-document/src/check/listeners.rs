@@ -1,6 +1,6 @@
 //! Checks listeners: what they offer, and whom they let in.
 
-use super::{cors, unique};
+use super::{access_log, cors, unique};
 use crate::document::{ClientTimes, GatewayDocument, Listener, ListenerTls};
 use crate::endpoint_path::endpoint_paths;
 use crate::names::Selector;
@@ -102,6 +102,9 @@ fn check_listener(
     }
     check_times(&listener.client_times, &at.at("client_times"), problems);
     check_health_path(document, listener, at, problems);
+    if let Some(log) = &listener.access_log {
+        access_log::check(log, &at.at("access_log"), problems);
+    }
     if let Some(mcp) = &listener.cors {
         let origins = &at.at("allowed_origins");
         cors::check_origins(&listener.allowed_origins, origins, problems);
@@ -113,10 +116,21 @@ fn check_listener(
 }
 
 fn check_tls(tls: &ListenerTls, at: &Pointer, problems: &mut Problems) {
-    if tls.certificates.is_empty() {
-        problems.add(
+    match (&tls.secret, tls.certificates.as_slice()) {
+        (None, []) => problems.add(
             at.at("certificates"),
-            "without a certificate nobody can connect; write at least one",
+            "without a certificate nobody can connect; write at least one, or name a `secret`",
+        ),
+        (Some(_), [_, ..]) => problems.add(
+            at.at("certificates"),
+            "write either `secret` or `certificates`, not both",
+        ),
+        _ => {}
+    }
+    if tls.client_ca_secret.is_some() && tls.client_ca_file.is_some() {
+        problems.add(
+            at.at("client_ca_file"),
+            "write either `client_ca_secret` or `client_ca_file`, not both",
         );
     }
 }

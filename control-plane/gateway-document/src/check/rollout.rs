@@ -2,7 +2,7 @@
 
 use crate::document::{Reach, Rollout};
 use crate::names::GroupName;
-use crate::near_names::near_names;
+use crate::near_names::did_you_mean;
 use crate::problem::{Pointer, Problems};
 
 /// The most waves of a rollout. Nobody watches more of them; each costs the fleet a look.
@@ -22,6 +22,13 @@ pub(super) fn check(rollout: &Rollout, at: &Pointer, problems: &mut Problems) {
         }
     }
     waves(rollout, &at.at("waves"), problems);
+    if rollout.gates.is_some() && !rollout.is_watched() {
+        problems.add(
+            at.at("gates"),
+            "a change reaches everyone at once, and nothing is left to keep it from; write `waves` \
+             that reach fewer Envoys first, or a `soak`",
+        );
+    }
 }
 
 fn waves(rollout: &Rollout, at: &Pointer, problems: &mut Problems) {
@@ -48,11 +55,8 @@ fn waves(rollout: &Rollout, at: &Pointer, problems: &mut Problems) {
         match &wave.reach {
             Reach::Group(name) if !rollout.groups.contains_key(name) => {
                 let known = rollout.groups.keys().map(GroupName::as_str);
-                let near = near_names(name.as_str(), known);
-                let meant = near
-                    .first()
-                    .map(|near| format!("; did you mean `{near}`?"))
-                    .unwrap_or_default();
+                let meant = did_you_mean(name.as_str(), known);
+                let meant = meant.map(|meant| format!("; {meant}")).unwrap_or_default();
                 problems.add(
                     at,
                     format!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{cors, unique};
+use super::{check_weights, cors, unique};
 use crate::document::{
     Cluster, GatewayDocument, HttpRoute, Listener, RouteMatch, Target, UpstreamAuthority,
 };
@@ -106,17 +106,7 @@ fn check_target(
             for name in target.weights.keys() {
                 check_cluster(document, root, name, &at.at(name), problems);
             }
-            let sum: u64 = target
-                .weights
-                .values()
-                .map(|weight| u64::from(*weight))
-                .sum();
-            if sum == 0 || sum > u64::from(u32::MAX) {
-                problems.add(
-                    at,
-                    "the weights add up to nothing, or to too much; write 1 to 100",
-                );
-            }
+            check_weights(target, at, problems);
         }
     }
 }

@@ -102,15 +102,29 @@ fn check_tls(
     at: &Pointer,
     problems: &mut Problems,
 ) {
-    let given = [tls.ca_file.is_some(), tls.ca.is_some(), tls.system_ca];
+    let given = [
+        tls.ca_file.is_some(),
+        tls.ca.is_some(),
+        tls.ca_secret.is_some(),
+        tls.system_ca,
+    ];
     match given.into_iter().filter(|given| *given).count() {
         0 => problems.add(
             at.clone(),
-            "whoever answered would be believed; write the `ca_file` or the `ca` that signed the \
-             endpoints' certificates, or `system_ca: true`",
+            "whoever answered would be believed; write the `ca_secret`, the `ca_file` or the `ca` \
+             that signed the endpoints' certificates, or `system_ca: true`",
         ),
         1 => {}
-        _ => problems.add(at.clone(), "write one of `ca_file`, `ca` and `system_ca`"),
+        _ => problems.add(
+            at.clone(),
+            "write one of `ca_secret`, `ca_file`, `ca` and `system_ca`",
+        ),
+    }
+    if tls.secret.is_some() && tls.certificate.is_some() {
+        problems.add(
+            at.at("certificate"),
+            "write either `secret` or `certificate`, not both",
+        );
     }
     if let Some(ca) = &tls.ca {
         if ca.contains("PRIVATE KEY") {

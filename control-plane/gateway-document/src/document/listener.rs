@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::access_log::AccessLog;
 use super::client_times::ClientTimes;
 use super::cors::McpCors;
 use super::listener_tls::ListenerTls;
@@ -68,6 +69,10 @@ pub struct Listener {
     /// way to ask whether they may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<McpCors>,
+    /// The line that is written of each request; without it, one of the usual fields, which says
+    /// nothing of tools and decisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLog>,
 }
 
 impl Listener {
@@ -89,6 +94,7 @@ impl Listener {
             client_times: ClientTimes::default(),
             health_check_path: None,
             cors: None,
+            access_log: None,
         }
     }
 }

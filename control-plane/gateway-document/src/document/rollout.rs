@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::rollout_gates::Gates;
 use crate::names::GroupName;
 use crate::span::Span;
 use crate::unique;
@@ -23,6 +24,10 @@ pub struct Rollout {
     pub soak: Span,
     /// How long an Envoy may take to acknowledge a change before it counts as silent.
     pub ack_deadline: Span,
+    /// The numbers that Envoys must report of a change before a wave is over. Without them,
+    /// acknowledgements and the soak are enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
     /// Groups of Envoys by name, for waves to name.
     #[serde(
         deserialize_with = "unique::map",
@@ -37,12 +42,20 @@ impl Default for Rollout {
             waves: vec![Wave::EVERYONE],
             soak: Span::from_seconds(0),
             ack_deadline: Span::from_seconds(5),
+            gates: None,
             groups: BTreeMap::new(),
         }
     }
 }
 
 impl Rollout {
+    /// Whether a change is watched on some Envoys before it is over: there are several waves, or a
+    /// soak.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        !matches!(self.steps().as_slice(), [(_, soak)] if soak.milliseconds() == 0)
+    }
+
     /// The waves with the time for which each is watched. The last one reaches everyone, written or
     /// not.
     #[must_use]

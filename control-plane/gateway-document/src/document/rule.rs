@@ -141,13 +141,22 @@ pub struct Target {
     /// To this cluster: one of `clusters`, or, in a rule for tools, the name of a server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<ClusterName>,
-    /// To several clusters, each by its weight. Not supported in rules for tools yet.
+    /// To several clusters, each by its weight; each request goes by itself.
     #[serde(
         default,
         deserialize_with = "unique::map",
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub weights: BTreeMap<ClusterName, u32>,
+}
+
+impl Rule {
+    /// The name under which Envoy's routes spread the calls of this rule over several clusters. It
+    /// is no cluster's, because those have no dot.
+    #[must_use]
+    pub fn split(&self) -> String {
+        format!("split.{}", self.name)
+    }
 }
 
 impl Limit {

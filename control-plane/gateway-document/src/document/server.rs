@@ -1,12 +1,19 @@
 //! Registered MCP servers, and how each is spoken to.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::Endpoint;
 use super::endpoint_url::EndpointUrl;
+use super::protocol::Protocol;
+use super::requires::Requires;
+use super::route_match::HeaderName;
 use super::upstream::Upstream;
+use super::upstream_tls::UpstreamTls;
 use crate::names::{SecretName, ServerName};
+use crate::unique;
 
 /// A registered MCP server, reached by streamable HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +48,28 @@ pub struct Server {
     /// How Envoy treats its endpoints.
     #[serde(default, skip_serializing_if = "Upstream::is_usual")]
     pub upstream: Upstream,
+    /// The conditions that it must meet for its tools to be offered.
+    #[serde(default, skip_serializing_if = "Requires::is_nothing")]
+    pub requires: Requires,
+    /// Whether the definitions of its tools stay as they are until somebody approves others: one
+    /// that it changes is not in force, and a tool that is new is withheld.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pin: bool,
+    /// Words of the operator about it, such as who runs it. Nothing goes by them.
+    #[serde(
+        default,
+        deserialize_with = "unique::map",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub labels: BTreeMap<String, String>,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Server {
@@ -59,8 +88,33 @@ impl Server {
             credentials: None,
             max_connections: None,
             upstream: Upstream::default(),
+            requires: Requires::default(),
+            pin: false,
+            labels: BTreeMap::new(),
         };
         (name, server)
+    }
+
+    /// The credentials that the gateway has of its own for it.
+    #[must_use]
+    pub fn own_credentials(&self) -> Option<&SecretCredentials> {
+        match &self.credentials {
+            Some(Credentials::Gateways(credentials)) => Some(credentials),
+            Some(Credentials::Callers(_)) | None => None,
+        }
+    }
+
+    /// TLS towards its endpoints: what is said of it, or else, where they are `https`, by the
+    /// authorities of the systems; none where they are spoken to in the clear.
+    #[must_use]
+    pub fn tls(&self) -> Option<UpstreamTls> {
+        let is_https = self.all_endpoints().any(|url| url.scheme() == "https");
+        is_https.then(|| {
+            self.upstream.tls.clone().unwrap_or_else(|| UpstreamTls {
+                system_ca: true,
+                ..UpstreamTls::default()
+            })
+        })
     }
 
     /// The URLs of all its endpoints, however they were written.
@@ -68,27 +122,6 @@ impl Server {
         let several = self.endpoints.iter().map(|endpoint| &endpoint.place);
         self.url.iter().chain(several)
     }
-}
-
-/// The revision of MCP to speak.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Protocol {
-    /// The newest that the server answers.
-    #[default]
-    #[serde(rename = "auto")]
-    Auto,
-    /// The stateless revision of July 2026.
-    #[serde(rename = "2026-07-28")]
-    V2026_07_28,
-    /// The last revision with `initialize`.
-    #[serde(rename = "2025-11-25")]
-    V2025_11_25,
-    /// The revision of June 2025.
-    #[serde(rename = "2025-06-18")]
-    V2025_06_18,
-    /// The first revision with streamable HTTP.
-    #[serde(rename = "2025-03-26")]
-    V2025_03_26,
 }
 
 /// Whether a server's lists are the same for every caller.
@@ -112,7 +145,8 @@ pub enum Credentials {
     /// The callers' own: their `Authorization`, `Proxy-Authorization` and `Cookie` go there as they
     /// came.
     Callers(Passthrough),
-    /// The gateway's own. Not supported yet.
+    /// The gateway's own: Envoy puts them into each request to the server, over whatever the caller
+    /// wrote there.
     Gateways(SecretCredentials),
 }
 
@@ -130,4 +164,39 @@ pub enum Passthrough {
 pub struct SecretCredentials {
     /// Names one of `secrets`.
     pub secret: SecretName,
+    /// The header that carries the secret as it is. Without it, the server is shown
+    /// `Authorization: Bearer` and the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<HeaderName>,
+}
+
+/// The header that shows a server who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CredentialHeader<'a> {
+    /// The name of the header, in lower case.
+    pub name: &'a str,
+    /// The text that stands before the secret.
+    pub prefix: &'static str,
+}
+
+impl SecretCredentials {
+    /// The header in which the secret goes to the server.
+    #[must_use]
+    pub fn in_header(&self) -> CredentialHeader<'_> {
+        match &self.header {
+            Some(header) => CredentialHeader {
+                name: header.as_str(),
+                prefix: "",
+            },
+            None => CredentialHeader {
+                name: default_credential_header(),
+                prefix: "Bearer ",
+            },
+        }
+    }
+}
+
+/// The header of a credential where nothing else is said.
+pub(crate) const fn default_credential_header() -> &'static str {
+    "authorization"
 }

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::authority::UpstreamAuthority;
+use crate::names::SecretName;
+
 /// TLS towards endpoints. An endpoint whose certificate is not signed by the authority that is
 /// given, or is not for a name that is given, gets no request. Files are on the machines of the
 /// Envoys, which read them when they get the configuration.
@@ -15,6 +18,9 @@ pub struct UpstreamTls {
     /// These certificates themselves, in PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
+    /// The secret with these certificates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_secret: Option<SecretName>,
     /// Whether the authorities of the Envoys' systems are believed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub system_ca: bool,
@@ -28,6 +34,29 @@ pub struct UpstreamTls {
     /// The certificate by which the gateway shows who it is, where endpoints ask for one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<CertificateFiles>,
+    /// The secret with this certificate and its key, in the place of `certificate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretName>,
+}
+
+impl UpstreamTls {
+    /// The name that an endpoint is asked for, where `first` is the first of them.
+    #[must_use]
+    pub fn asked_name(&self, first: Option<&UpstreamAuthority>) -> Option<String> {
+        let host = first.filter(|first| first.ip().is_none());
+        let host = host.map(UpstreamAuthority::host);
+        self.server_name.clone().or(host)
+    }
+
+    /// The names of which an endpoint's certificate must have one.
+    #[must_use]
+    pub fn believed_names(&self, first: Option<&UpstreamAuthority>) -> Vec<String> {
+        let mut names = self.certificate_names.clone();
+        if names.is_empty() {
+            names.extend(self.asked_name(first));
+        }
+        names
+    }
 }
 
 /// A certificate and its private key, by the files that hold them. The key itself is never part of
@@ -41,7 +70,8 @@ pub struct CertificateFiles {
     pub key_file: FilePath,
 }
 
-/// An absolute path on the machines of the Envoys.
+/// An absolute path: of a secret on the machine of the control plane, of other files on those of
+/// the Envoys.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FilePath(String);

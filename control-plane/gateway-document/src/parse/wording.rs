@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::near_names::did_you_mean;
+
 /// Reasons by how they begin, where no part of them tells an author more.
 const REWORDED: [(&str, &str); 12] = [
     (
@@ -54,10 +56,24 @@ const REWORDED: [(&str, &str); 12] = [
     ),
 ];
 
+/// The reason as [`plain`] has it, without the value that was found: it may be a secret that was
+/// written in the place of a reference.
+pub(super) fn without_value(reason: &str) -> String {
+    let described = ABOUT_TYPES
+        .iter()
+        .find_map(|prefix| reason.strip_prefix(prefix))
+        .and_then(|rest| rest.rsplit_once(", expected "));
+    match described {
+        Some((_, wanted)) => format!("write {} here", wanted_as(wanted)),
+        None => plain(reason),
+    }
+}
+
+const ABOUT_TYPES: [&str; 2] = ["invalid type: ", "invalid value: "];
+
 /// The reason without names of Rust's types, and without the terms of readers.
 pub(super) fn plain(reason: &str) -> String {
-    let about_types = ["invalid type: ", "invalid value: "];
-    let described = about_types
+    let described = ABOUT_TYPES
         .iter()
         .find_map(|prefix| reason.strip_prefix(prefix))
         .and_then(|rest| rest.rsplit_once(", expected "));
@@ -73,6 +89,12 @@ fn reworded(reason: &str) -> Option<String> {
     if let Some(variant) = reason.strip_prefix("unknown variant ") {
         let (found, known) = variant.split_once(", expected ")?;
         return Some(format!("{found} is not known here; write {known}"));
+    }
+    if let Some(field) = reason.strip_prefix("unknown field ") {
+        let (found, known) = field.split_once(", expected ")?;
+        let known = known.split('`').skip(1).step_by(2);
+        let meant = did_you_mean(found.trim_matches('`'), known)?;
+        return Some(format!("unknown field {found}; {meant}"));
     }
     if let Some(field) = reason.strip_prefix("duplicate field ") {
         return Some(format!("{field} appears twice; keep one of them"));
@@ -150,6 +172,14 @@ mod tests {
             (
                 "duplicate field `access`",
                 "`access` appears twice; keep one of them",
+            ),
+            (
+                "unknown field `timout`, expected one of `name`, `timeout`, `route`",
+                "unknown field `timout`; did you mean `timeout`?",
+            ),
+            (
+                "unknown field `colour`, expected `name` or `match`",
+                "unknown field `colour`, expected `name` or `match`",
             ),
             ("`x` is no name", "`x` is no name"),
         ] {

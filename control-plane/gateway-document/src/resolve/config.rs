@@ -68,6 +68,11 @@ pub(super) fn config(
             .collect(),
         rules,
         schemas,
+        access_log: listener
+            .access_log
+            .iter()
+            .flat_map(|log| log.details.iter().copied().map(Into::into))
+            .collect(),
     }
 }
 
@@ -175,10 +180,10 @@ fn servers(
 
 fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
     let Match { server, tool, .. } = &rule.matches;
-    let cluster = rule
-        .route
-        .as_ref()
-        .and_then(|target| target.cluster.as_ref());
+    let cluster = rule.route.as_ref().map(|target| match &target.cluster {
+        Some(name) => name.to_string(),
+        None => rule.split(),
+    });
     wire::Rule {
         name: rule.name.to_string(),
         matches: wire::Match {
@@ -193,9 +198,7 @@ fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
         validate: rule.validate.map(validate),
         constraints,
         timeout_ms: rule.timeout.map(Span::milliseconds),
-        route: cluster.map(|name| wire::Route {
-            cluster: name.to_string(),
-        }),
+        route: cluster.map(|cluster| wire::Route { cluster }),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy_engine::wire::FilterConfig;
 use serde::Serialize;
 
-use crate::catalogue::{Catalogue, SchemaText};
+use crate::catalogue::{Catalogue, SchemaText, ToolFlaw, WithholdingCause};
 use crate::document::{GatewayDocument, Listener};
 use crate::endpoint_path::{MCP_PATH, server_path};
 use crate::names::{ListenerName, ServerName};
@@ -21,17 +21,6 @@ pub struct WithheldTool {
     pub cause: WithholdingCause,
     /// The reason in words, with what to do about it.
     pub reason: String,
-}
-
-/// The kinds of reason for which a tool is withheld.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WithholdingCause {
-    /// Its server's definition of it cannot be offered or checked; it cannot be called anywhere.
-    Definition,
-    /// Another server's tool has had the name for longer; it can be called at its server's own
-    /// endpoint alone.
-    NameClash,
 }
 
 /// The tools of each server that may be called somewhere, with their input schemas.
@@ -84,10 +73,10 @@ impl Withheld {
             for tool in catalogue.get(server).into_iter().flatten() {
                 let name = tool.name.as_str();
                 let flaw = bad_name(name)
-                    .map(str::to_owned)
+                    .map(|reason| ToolFlaw::definition(reason.to_owned()))
                     .or_else(|| tool.flaw.clone());
-                if let Some(reason) = flaw {
-                    self.add(server.as_str(), name, WithholdingCause::Definition, reason);
+                if let Some(ToolFlaw { cause, reason }) = flaw {
+                    self.add(server.as_str(), name, cause, reason);
                 } else if tools.insert(name, tool.input_schema.as_ref()).is_some() {
                     repeated.insert(name);
                 }

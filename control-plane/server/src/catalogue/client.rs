@@ -1,16 +1,23 @@
 //! One JSON-RPC request to an MCP server over streamable HTTP, in either era of the protocol.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use reqwest::{Client, ClientBuilder, Response};
+use gateway_document::ServerAbout;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use thiserror::Error;
+use tokio::time::timeout;
 
+use super::era::Era;
+use super::list_error::ListError;
 use super::sse::EventReader;
+use super::tls::TlsError;
+use super::way::Way;
+use crate::secrets::SecretKeeper;
 
 /// The tools of one server, as it listed them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +26,8 @@ pub struct Listing {
     pub endpoint: String,
     /// The revision of MCP that was spoken.
     pub protocol: String,
+    /// The words of the server about itself.
+    pub about: ServerAbout,
     /// Its tools in its order.
     pub tools: Vec<store::RawTool>,
 }
@@ -27,73 +36,15 @@ pub struct Listing {
 #[derive(Debug, Clone)]
 pub struct CatalogueClient {
     http: Client,
-}
-
-/// The reason why a server's tools could not be listed.
-#[derive(Debug, Error)]
-pub enum ListError {
-    /// Nothing answered at its URL.
-    #[error("`{url}` cannot be reached; start the server, or correct its URL")]
-    Unreachable {
-        /// The URL where it should be.
-        url: String,
-        /// The error of the connection.
-        source: reqwest::Error,
-    },
-    /// It answered with another status.
-    #[error("`{url}` answered `{method}` with HTTP {status}; is it an MCP endpoint?")]
-    Status {
-        /// The URL that answered.
-        url: String,
-        /// The method that was asked.
-        method: &'static str,
-        /// The status that it answered with.
-        status: StatusCode,
-    },
-    /// It answered with a JSON-RPC error.
-    #[error("`{url}` answered `{method}` with the error {code}: {message}")]
-    Refused {
-        /// The URL that answered.
-        url: String,
-        /// The method that was asked.
-        method: &'static str,
-        /// The code of the JSON-RPC error.
-        code: i64,
-        /// The message of the JSON-RPC error.
-        message: String,
-    },
-    /// Its answer is no reply in MCP.
-    #[error("`{url}` answered `{method}` with something else than MCP: {reason}")]
-    Unreadable {
-        /// The URL that answered.
-        url: String,
-        /// The method that was asked.
-        method: &'static str,
-        /// The fault of its answer.
-        reason: String,
-    },
+    pub(super) secrets: Option<Arc<SecretKeeper>>,
+    /// How the server in hand is reached.
+    pub(super) way: Arc<Way>,
 }
 
 /// A reply longer than this is not a list of tools.
 const MOST_BYTES: usize = 16 << 20;
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// The parts that a conversation puts into every request.
-#[derive(Debug, Clone)]
-pub(super) enum Era {
-    /// Stateless: every request says everything (MCP 2026-07-28).
-    Stateless { version: &'static str },
-    /// After `initialize`: the negotiated version and, where there is one, the session.
-    Session {
-        version: Option<HeaderValue>,
-        session: Option<HeaderValue>,
-    },
-}
-
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// A result, and the headers that came with it.
 pub(super) struct Reply {
@@ -120,7 +71,18 @@ impl CatalogueClient {
             .timeout(ANSWER_WITHIN)
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http })
+        Ok(Self {
+            http,
+            secrets: None,
+            way: Arc::default(),
+        })
+    }
+
+    /// The same client with the secrets of a gateway.
+    #[must_use]
+    pub fn believing(mut self, secrets: Arc<SecretKeeper>) -> Self {
+        self.secrets = Some(secrets);
+        self
     }
 
     /// Sends a request and waits for its result.
@@ -179,31 +141,47 @@ impl CatalogueClient {
             session: Some(_), ..
         } = era
         {
-            let ended = self.http.delete(url).headers(era.headers("")).send().await;
-            if let Err(error) = ended {
+            let request = self.http.delete(url).headers(era.headers(""));
+            if let Err(error) = self.send(url, request).await {
                 tracing::debug!(url, %error, "could not end the session");
             }
         }
     }
 
-    async fn post(
+    /// Sends a request on the way to the server in hand.
+    async fn send(&self, url: &str, request: RequestBuilder) -> Result<Response, ListError> {
+        let unreachable = |source: reqwest::Error| ListError::Unreachable {
+            url: url.to_owned(),
+            source: source.without_url(),
+        };
+        let mut request = request.build().map_err(unreachable)?;
+        if let Some((header, value)) = &self.way.credential {
+            request.headers_mut().insert(header, value.clone());
+        }
+        match &self.way.tls {
+            Some(tls) => {
+                let sent = timeout(ANSWER_WITHIN, tls.send(request)).await;
+                sent.map_err(|_| TlsError::Slow)
+                    .flatten()
+                    .map_err(|source| ListError::Tls {
+                        url: url.to_owned(),
+                        source,
+                    })
+            }
+            None => self.http.execute(request).await.map_err(unreachable),
+        }
+    }
+
+    /// Sends a message; gives the response where it is a success.
+    pub(super) async fn post(
         &self,
         url: &str,
         era: &Era,
         method: &'static str,
         body: &Value,
     ) -> Result<Response, ListError> {
-        let response = self
-            .http
-            .post(url)
-            .headers(era.headers(method))
-            .body(body.to_string())
-            .send()
-            .await
-            .map_err(|source| ListError::Unreachable {
-                url: url.to_owned(),
-                source: source.without_url(),
-            })?;
+        let request = self.http.post(url).headers(era.headers(method));
+        let response = self.send(url, request.body(body.to_string())).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -227,44 +205,6 @@ impl CatalogueClient {
             }),
         }
     }
-}
-
-impl Era {
-    fn headers(&self, method: &'static str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("application/json, text/event-stream"),
-        );
-        match self {
-            Self::Stateless { version } => {
-                headers.insert(PROTOCOL_VERSION, HeaderValue::from_static(version));
-                headers.insert(METHOD, HeaderValue::from_static(method));
-            }
-            Self::Session { version, session } => {
-                headers.extend(version.clone().map(|version| (PROTOCOL_VERSION, version)));
-                headers.extend(session.clone().map(|session| (SESSION, session)));
-            }
-        }
-        headers
-    }
-
-    fn complete(&self, mut params: Value) -> Value {
-        if let Self::Stateless { version } = self {
-            params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": version,
-                "io.modelcontextprotocol/clientCapabilities": {},
-                "io.modelcontextprotocol/clientInfo": client_info(),
-            });
-        }
-        params
-    }
-}
-
-/// The name that the gateway gives itself to servers.
-pub(super) fn client_info() -> Value {
-    json!({"name": "portcullis-control-plane", "version": env!("CARGO_PKG_VERSION")})
 }
 
 #[derive(Deserialize)]
@@ -332,13 +272,15 @@ async fn read_body(
 }
 
 async fn next_chunk(response: &mut Response, url: &str) -> Result<Option<bytes::Bytes>, ListError> {
-    response
-        .chunk()
-        .await
-        .map_err(|source| ListError::Unreachable {
-            url: url.to_owned(),
-            source: source.without_url(),
-        })
+    let chunk = timeout(ANSWER_WITHIN, response.chunk()).await;
+    let chunk = chunk.map_err(|_| ListError::Tls {
+        url: url.to_owned(),
+        source: TlsError::Slow,
+    })?;
+    chunk.map_err(|source| ListError::Unreachable {
+        url: url.to_owned(),
+        source: source.without_url(),
+    })
 }
 
 fn within_bounds(bytes: usize, url: &str, method: &'static str) -> Result<usize, ListError> {
@@ -353,7 +295,7 @@ fn within_bounds(bytes: usize, url: &str, method: &'static str) -> Result<usize,
 }
 
 /// A server's own words go into logs and answers; they may be of any length.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     const MOST_CHARACTERS: usize = 300;
     match text.char_indices().nth(MOST_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),

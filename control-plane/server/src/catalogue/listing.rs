@@ -1,15 +1,16 @@
 //! A server's whole list of tools, in the newest revision of MCP that it answers.
 
-use gateway_document::{EndpointUrl, Protocol, Server};
+use gateway_document::{EndpointUrl, Protocol, Requires, Server, ServerAbout};
 use http::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::RawTool;
 
-use super::client::{CatalogueClient, Era, ListError, Listing, client_info};
+use super::client::{CatalogueClient, Listing, shortened};
+use super::era::{Era, NEWEST, client_info};
+use super::list_error::ListError;
 
-const STATELESS: &str = "2026-07-28";
 const NEWEST_WITH_INITIALIZE: &str = "2025-11-25";
 /// More tools, or more pages, are a server that never ends.
 const MOST_TOOLS: usize = 10_000;
@@ -26,7 +27,7 @@ impl CatalogueClient {
     pub async fn list(&self, server: &Server) -> Result<Listing, ListError> {
         let mut outcome = None;
         for endpoint in server.all_endpoints() {
-            match self.list_at(endpoint, server.protocol).await {
+            match self.list_at(endpoint, server).await {
                 Ok(listing) => return Ok(listing),
                 Err(error) => outcome = Some(error),
             }
@@ -38,18 +39,14 @@ impl CatalogueClient {
         }))
     }
 
-    async fn list_at(
-        &self,
-        endpoint: &EndpointUrl,
-        protocol: Protocol,
-    ) -> Result<Listing, ListError> {
+    async fn list_at(&self, endpoint: &EndpointUrl, server: &Server) -> Result<Listing, ListError> {
         let url = endpoint.as_str();
-        match protocol {
-            Protocol::V2026_07_28 => self.list_stateless(url).await,
+        match server.protocol {
+            Protocol::V2026_07_28 => self.list_stateless(url, server).await,
             Protocol::V2025_11_25 => self.list_in_session(url, NEWEST_WITH_INITIALIZE).await,
             Protocol::V2025_06_18 => self.list_in_session(url, "2025-06-18").await,
             Protocol::V2025_03_26 => self.list_in_session(url, "2025-03-26").await,
-            Protocol::Auto => match self.list_stateless(url).await {
+            Protocol::Auto => match self.list_stateless(url, server).await {
                 // It is there and does not take the request: it may be older.
                 Err(ListError::Status { status, .. }) if status.is_client_error() => {
                     self.list_in_session(url, NEWEST_WITH_INITIALIZE).await
@@ -62,13 +59,23 @@ impl CatalogueClient {
         }
     }
 
-    async fn list_stateless(&self, url: &str) -> Result<Listing, ListError> {
-        let tools = self
-            .pages(url, &Era::Stateless { version: STATELESS })
-            .await?;
+    async fn list_stateless(&self, url: &str, server: &Server) -> Result<Listing, ListError> {
+        let tools = self.pages(url, &Era::newest()).await?;
+        let about = match self.discover(url).await {
+            Ok(about) => about,
+            // It has no word for that, and says nothing of itself.
+            Err(ListError::Refused { .. } | ListError::Unreadable { .. }) => ServerAbout::default(),
+            Err(ListError::Status { status, .. }) if status.is_client_error() => {
+                ServerAbout::default()
+            }
+            // A moment's fault must not make it one that does not meet what is required.
+            Err(error) if server.requires != Requires::default() => return Err(error),
+            Err(_) => ServerAbout::default(),
+        };
         Ok(Listing {
+            about,
             endpoint: url.to_owned(),
-            protocol: STATELESS.to_owned(),
+            protocol: NEWEST.to_owned(),
             tools,
         })
     }
@@ -92,6 +99,7 @@ impl CatalogueClient {
         };
         let agreed: Initialized = serde_json::from_str(reply.result.get())
             .map_err(|error| unreadable(error.to_string()))?;
+        let about = about(&reply.result);
         let era = Era::Session {
             version: Some(
                 HeaderValue::from_str(&agreed.protocol_version)
@@ -103,10 +111,18 @@ impl CatalogueClient {
         let tools = self.pages(url, &era).await;
         self.end(url, &era).await;
         Ok(Listing {
+            about,
             endpoint: url.to_owned(),
             protocol: agreed.protocol_version,
             tools: tools?,
         })
+    }
+
+    /// Asks what a server says of itself.
+    async fn discover(&self, url: &str) -> Result<ServerAbout, ListError> {
+        let era = Era::newest();
+        let reply = self.call(url, &era, "server/discover", json!({})).await?;
+        Ok(about(&reply.result))
     }
 
     async fn pages(&self, url: &str, era: &Era) -> Result<Vec<RawTool>, ListError> {
@@ -148,6 +164,27 @@ impl CatalogueClient {
             }
         }
         Err(unreadable("its list has more than 1000 pages"))
+    }
+}
+
+/// The words of a server about itself in the result of `initialize` or `server/discover`. Whatever
+/// does not have the form that the protocol wants is left out.
+fn about(result: &RawValue) -> ServerAbout {
+    const MOST_CAPABILITIES: usize = 100;
+    let result: Value = serde_json::from_str(result.get()).unwrap_or_default();
+    let info = match &result["serverInfo"] {
+        Value::Null => &result["_meta"]["io.modelcontextprotocol/serverInfo"],
+        info => info,
+    };
+    let text = |value: &Value| value.as_str().map(shortened);
+    let capabilities = result["capabilities"].as_object();
+    ServerAbout {
+        name: text(&info["name"]),
+        version: text(&info["version"]),
+        capabilities: capabilities.map(|all| {
+            let names = all.keys().take(MOST_CAPABILITIES);
+            names.map(|name| shortened(name)).collect()
+        }),
     }
 }
 

@@ -1,5 +1,7 @@
 //! One line of JSON on Envoy's standard output per request.
 
+use std::collections::BTreeMap;
+
 use envoy_types::pb::envoy::config::accesslog::v3::{AccessLog, access_log::ConfigType};
 use envoy_types::pb::envoy::config::core::v3::{
     SubstitutionFormatString, substitution_format_string::Format,
@@ -8,6 +10,9 @@ use envoy_types::pb::envoy::extensions::access_loggers::stream::v3::{
     StdoutAccessLog, stdout_access_log::AccessLogFormat,
 };
 use envoy_types::pb::google::protobuf::{Struct, Value, value::Kind};
+
+use gateway_document::AccessLog as DocumentLog;
+use policy_engine::wire::AccessDetail;
 
 use super::deterministic::merged;
 
@@ -30,13 +35,26 @@ const FIELDS: [(&str, &str); 14] = [
     ("upstream", "%UPSTREAM_HOST%"),
 ];
 
-pub(super) fn json_to_stdout() -> AccessLog {
-    let part = |(field, format): (&str, &str)| {
+/// One line of JSON for each request, as a listener's document says.
+pub(super) fn json_to_stdout(log: Option<&DocumentLog>) -> AccessLog {
+    let mut fields: BTreeMap<String, String> = match log {
+        Some(log) if !log.format.is_empty() => log.format.clone(),
+        _ => FIELDS
+            .map(|(field, format)| (field.to_owned(), format.to_owned()))
+            .into(),
+    };
+    let details = log.iter().flat_map(|log| &log.details);
+    fields.extend(details.map(|detail| {
+        let note = AccessDetail::from(*detail).note();
+        let format = format!("%FILTER_STATE(wasm.{note}:PLAIN)%");
+        (detail.word().to_owned(), format)
+    }));
+    let part = |(field, format): (String, String)| {
         let value = Value {
-            kind: Some(Kind::StringValue(format.to_owned())),
+            kind: Some(Kind::StringValue(format)),
         };
         let fields = Struct {
-            fields: [(field.to_owned(), value)].into(),
+            fields: [(field, value)].into(),
         };
         StdoutAccessLog {
             access_log_format: Some(AccessLogFormat::LogFormat(SubstitutionFormatString {
@@ -47,7 +65,9 @@ pub(super) fn json_to_stdout() -> AccessLog {
     };
     AccessLog {
         name: "envoy.access_loggers.stdout".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(merged(FIELDS.map(part)))),
+        config_type: Some(ConfigType::TypedConfig(merged(
+            fields.into_iter().map(part),
+        ))),
         ..Default::default()
     }
 }

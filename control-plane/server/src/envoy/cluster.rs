@@ -1,5 +1,7 @@
 //! One cluster per server and per entry of `clusters`.
 
+use std::sync::Arc;
+
 use envoy_types::pb::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
 };
@@ -18,13 +20,13 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::{
     },
 };
 use envoy_types::util::pack_any;
-use gateway_document::{Endpoint as DocumentEndpoint, EndpointHealth, GatewayDocument, Upstream};
-use gateway_document::{Server, UpstreamAuthority};
+use gateway_document::{Endpoint as DocumentEndpoint, EndpointHealth, GatewayDocument, Rule};
+use gateway_document::{SecretCredentials, Server, Upstream, UpstreamAuthority, UpstreamTls};
 use prost::Name;
-use xds::{InvalidResource, Resource};
+use xds::{EarlierResources, InvalidResource, Resource};
 
 use super::upstream::{health_check, lb_policy, outlier_detection, thresholds};
-use super::{BUILT_IN_SERVER, ads, milliseconds, number, socket_address, span, tls};
+use super::{BUILT_IN_SERVER, ads, milliseconds, number, secret, socket_address, span, tls};
 
 const CONNECT_MS: u32 = 2_000;
 /// Shorter than the hour that Envoy allows: servers and what lies between close idle connections
@@ -43,9 +45,14 @@ struct Behind<'a> {
     endpoints: Vec<DocumentEndpoint<&'a UpstreamAuthority>>,
     connections: u32,
     upstream: &'a Upstream,
+    tls: Option<UpstreamTls>,
+    credentials: Option<&'a SecretCredentials>,
 }
 
-pub(super) fn resources(document: &GatewayDocument) -> Result<Vec<Resource>, InvalidResource> {
+pub(super) fn resources(
+    document: &GatewayDocument,
+    earlier: EarlierResources<'_>,
+) -> Result<Vec<Arc<Resource>>, InvalidResource> {
     let servers = document.servers.iter().map(|(name, server)| {
         let name = name.as_str();
         let usual = match name {
@@ -57,6 +64,8 @@ pub(super) fn resources(document: &GatewayDocument) -> Result<Vec<Resource>, Inv
             endpoints: endpoints_of(server),
             connections: server.max_connections.unwrap_or(usual),
             upstream: &server.upstream,
+            tls: server.tls(),
+            credentials: server.own_credentials(),
         }
     });
     let clusters = document.clusters.iter().map(|cluster| Behind {
@@ -68,24 +77,61 @@ pub(super) fn resources(document: &GatewayDocument) -> Result<Vec<Resource>, Inv
             .collect(),
         connections: cluster.max_connections.unwrap_or(MOST_CONNECTIONS),
         upstream: &cluster.upstream,
+        tls: cluster.upstream.tls.clone(),
+        credentials: None,
     });
+    let all: Vec<Behind<'_>> = servers.chain(clusters).collect();
     let mut resources = Vec::new();
-    for behind in servers.chain(clusters) {
-        let assignment = load_assignment(behind.name, &behind.endpoints);
-        let has_addresses =
-            |endpoint: &DocumentEndpoint<&UpstreamAuthority>| endpoint.place.ip().is_some();
-        if behind.endpoints.iter().all(has_addresses) {
-            resources.push(Resource::encode(&cluster(&behind, DiscoveryType::Eds))?);
-            resources.push(Resource::encode(&assignment)?);
-        } else {
-            // Endpoint discovery takes addresses only; names are resolved by the cluster itself.
-            resources.push(Resource::encode(&Cluster {
-                load_assignment: Some(assignment),
-                ..cluster(&behind, DiscoveryType::StrictDns)
-            })?);
+    for behind in &all {
+        resources.push(earlier.encode(behind.name, &whole(document, behind))?);
+        if behind.are_discovered() {
+            let assignment = load_assignment(behind.name, &behind.endpoints);
+            resources.push(earlier.encode(behind.name, &assignment)?);
+        }
+    }
+    for rule in &document.tools {
+        if let Some(cluster) = stand_in(document, rule, &all) {
+            resources.push(earlier.encode(&cluster.name, &cluster)?);
         }
     }
     Ok(resources)
+}
+
+impl Behind<'_> {
+    /// Whether its endpoints reach Envoys by themselves. Endpoint discovery takes addresses only;
+    /// names are resolved by the cluster itself.
+    fn are_discovered(&self) -> bool {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.all(|endpoint| endpoint.place.ip().is_some())
+    }
+}
+
+/// A cluster, with its endpoints where these are not discovered.
+fn whole(document: &GatewayDocument, behind: &Behind<'_>) -> Cluster {
+    if behind.are_discovered() {
+        return cluster(document, behind, DiscoveryType::Eds);
+    }
+    Cluster {
+        load_assignment: Some(load_assignment(behind.name, &behind.endpoints)),
+        ..cluster(document, behind, DiscoveryType::StrictDns)
+    }
+}
+
+/// A cluster by the name under which a rule spreads its calls, where it does: the one of the most
+/// weight once more. Routes change before the filter does and clusters go last, so while such a
+/// rule goes, the filter names the spread for a moment when its route is gone.
+fn stand_in(document: &GatewayDocument, rule: &Rule, all: &[Behind<'_>]) -> Option<Cluster> {
+    let target = rule.route.as_ref()?;
+    let (heaviest, _) = target.weights.iter().max_by_key(|(_, weight)| **weight)?;
+    let behind = all.iter().find(|one| one.name == heaviest.as_str())?;
+    let mut cluster = whole(document, behind);
+    cluster.name = rule.split();
+    if let Some(discovery) = &mut cluster.eds_cluster_config {
+        behind.name.clone_into(&mut discovery.service_name);
+    }
+    // Its endpoints are asked already.
+    cluster.health_checks.clear();
+    Some(cluster)
 }
 
 fn endpoints_of(server: &Server) -> Vec<DocumentEndpoint<&UpstreamAuthority>> {
@@ -107,7 +153,7 @@ fn at<'a, P>(
     }
 }
 
-fn cluster(behind: &Behind<'_>, discovery: DiscoveryType) -> Cluster {
+fn cluster(document: &GatewayDocument, behind: &Behind<'_>, discovery: DiscoveryType) -> Cluster {
     let upstream = behind.upstream;
     let first = behind.endpoints.first().map(|endpoint| endpoint.place);
     Cluster {
@@ -130,13 +176,19 @@ fn cluster(behind: &Behind<'_>, discovery: DiscoveryType) -> Cluster {
         }),
         health_checks: upstream.health_check.iter().map(health_check).collect(),
         outlier_detection: upstream.outliers.as_ref().map(outlier_detection),
-        transport_socket: upstream
+        transport_socket: behind
             .tls
             .as_ref()
-            .map(|tls| tls::for_endpoints(tls, first)),
+            .map(|tls| tls::for_endpoints(document, tls, first)),
         typed_extension_protocol_options: [(
             UpstreamHttpOptions::full_name(),
-            pack_any(http1(upstream)),
+            pack_any(UpstreamHttpOptions {
+                http_filters: behind
+                    .credentials
+                    .map(|credentials| secret::injecting(document, credentials))
+                    .unwrap_or_default(),
+                ..http1(upstream)
+            }),
         )]
         .into(),
         ..Default::default()

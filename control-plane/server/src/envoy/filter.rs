@@ -1,10 +1,6 @@
 //! The filter's configuration, as the extension that a listener discovers.
 
-use envoy_types::pb::envoy::config::core::v3::async_data_source::Specifier as CodeSpecifier;
-use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
-use envoy_types::pb::envoy::config::core::v3::{
-    AsyncDataSource, BackoffStrategy, DataSource, TypedExtensionConfig,
-};
+use envoy_types::pb::envoy::config::core::v3::{BackoffStrategy, TypedExtensionConfig};
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{
@@ -14,8 +10,10 @@ use envoy_types::pb::google::protobuf::StringValue;
 use envoy_types::util::pack_any;
 use gateway_document::Listener;
 use policy_engine::wire::FilterConfig;
+use prost::Message as _;
+use xds::Resource;
 
-use super::{ModuleFile, RenderError, milliseconds, truth};
+use super::{ModuleFile, RenderError, milliseconds, module_code, truth};
 
 /// How long a virtual machine that trapped is down on its worker.
 const RELOAD_BACKOFF_MS: u32 = 50;
@@ -25,17 +23,40 @@ pub(super) fn resource_name(listener: &Listener) -> String {
     format!("portcullis.mcp.{}", listener.name)
 }
 
+/// The configuration that the filter of a listener is given by its resource.
+pub(super) fn configuration(resource: &Resource) -> Option<String> {
+    let extension = TypedExtensionConfig::decode(resource.any().value.as_slice()).ok()?;
+    let wasm = Wasm::decode(extension.typed_config?.value.as_slice()).ok()?;
+    let text = StringValue::decode(wasm.config?.configuration?.value.as_slice()).ok()?;
+    Some(text.value)
+}
+
 pub(super) fn extension(
     listener: &Listener,
     config: &FilterConfig,
     module: &ModuleFile,
 ) -> Result<TypedExtensionConfig, RenderError> {
-    let Some(path) = module.path.to_str() else {
-        return Err(RenderError::ModulePath(module.path.clone()));
-    };
-    let plugin = PluginConfig {
-        name: "portcullis".to_owned(),
-        root_id: "mcp".to_owned(),
+    let configuration = serde_json::to_string(config)?;
+    Ok(TypedExtensionConfig {
+        name: resource_name(listener),
+        typed_config: Some(pack_any(Wasm {
+            // One for all listeners: the same module and id share a virtual machine per worker.
+            config: Some(plugin("portcullis", "mcp", Some(configuration), module)?),
+        })),
+    })
+}
+
+/// A module as a filter: `name` tells its virtual machines apart from those of others, and
+/// `root_id` the filters in one module.
+pub(super) fn plugin(
+    name: &str,
+    root_id: &str,
+    configuration: Option<String>,
+    module: &ModuleFile,
+) -> Result<PluginConfig, RenderError> {
+    Ok(PluginConfig {
+        name: name.to_owned(),
+        root_id: root_id.to_owned(),
         failure_policy: FailurePolicy::FailReload.into(),
         reload_config: Some(ReloadConfig {
             backoff: Some(BackoffStrategy {
@@ -45,27 +66,15 @@ pub(super) fn extension(
         }),
         // Without it a paused request would never see its body.
         allow_on_headers_stop_iteration: truth(true),
-        configuration: Some(pack_any(StringValue {
-            value: serde_json::to_string(config)?,
-        })),
+        configuration: configuration.map(|value| pack_any(StringValue { value })),
         vm: Some(Vm::VmConfig(VmConfig {
-            // One for all listeners: the same module and id share a virtual machine per worker.
-            vm_id: "portcullis".to_owned(),
+            vm_id: name.to_owned(),
             runtime: "envoy.wasm.runtime.v8".to_owned(),
-            code: Some(AsyncDataSource {
-                specifier: Some(CodeSpecifier::Local(DataSource {
-                    specifier: Some(Specifier::Filename(path.to_owned())),
-                    ..Default::default()
-                })),
-            }),
+            code: Some(module_code::code(module)?),
+            // What is not there yet is fetched, and the filter that is there serves on.
+            nack_on_code_cache_miss: module.shelf.origin().is_some(),
             ..Default::default()
         })),
         ..Default::default()
-    };
-    Ok(TypedExtensionConfig {
-        name: resource_name(listener),
-        typed_config: Some(pack_any(Wasm {
-            config: Some(plugin),
-        })),
     })
 }

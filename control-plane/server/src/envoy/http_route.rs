@@ -176,6 +176,11 @@ fn cluster(target: &Target) -> ClusterSpecifier {
     if let Some(name) = &target.cluster {
         return ClusterSpecifier::Cluster(name.to_string());
     }
+    weighted(target)
+}
+
+/// Several clusters, each by its weight.
+pub(super) fn weighted(target: &Target) -> ClusterSpecifier {
     let clusters = target.weights.iter().map(|(name, weight)| ClusterWeight {
         name: name.to_string(),
         weight: number(*weight),

@@ -25,13 +25,15 @@ use envoy_types::pb::envoy::extensions::http::early_header_mutation::header_muta
 use envoy_types::pb::envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig;
 use envoy_types::pb::google::protobuf::{Any, Duration, UInt64Value};
 use envoy_types::util::pack_any;
-use gateway_document::{GatewayDocument, HttpRoute, Listener as DocumentListener, RoutePath, Span};
+use gateway_document::{
+    FilterPlace, GatewayDocument, HttpRoute, Listener as DocumentListener, RoutePath, Span,
+};
 use prost::Name;
 
 use super::matching::is;
 use super::{
-    CLUSTER_HEADER, access_log, ads, cors, filter, local_reply, milliseconds, number, rate_limit,
-    socket_address, span, tls, truth,
+    CLUSTER_HEADER, access_log, ads, cors, filter, further_filter, local_reply, milliseconds,
+    number, rate_limit, socket_address, span, tls, truth,
 };
 
 /// Above the filter's own limit, so that the filter answers for a long body before Envoy does; and
@@ -76,7 +78,10 @@ pub(super) fn listener(document: &GatewayDocument, listener: &DocumentListener) 
         )),
         filter_chains: vec![FilterChain {
             filters: limit.into_iter().chain([manager]).collect(),
-            transport_socket: listener.tls.as_ref().map(tls::for_clients),
+            transport_socket: listener
+                .tls
+                .as_ref()
+                .map(|tls| tls::for_clients(document, tls)),
             ..Default::default()
         }],
         per_connection_buffer_limit_bytes: number(buffer(listener)),
@@ -110,7 +115,10 @@ fn http_filters(document: &GatewayDocument, listener: &DocumentListener) -> Vec<
     if listener.cors.is_some() || has(|route| route.cors.is_some()) {
         filters.push(cors::filter());
     }
+    let further = |place| document.filters_of(listener, place);
+    filters.extend(further(FilterPlace::Before).map(further_filter::discovered));
     filters.push(mcp_filter(listener));
+    filters.extend(further(FilterPlace::After).map(further_filter::discovered));
     if has(|route| route.limit.is_some()) {
         filters.push(rate_limit::filter());
     }
@@ -158,7 +166,7 @@ fn connection_manager(
         stream_flush_timeout: milliseconds(STREAM_FLUSH_MS),
         request_timeout: time(times.request, REQUEST_MS),
         request_headers_timeout: time(times.request_headers, REQUEST_HEADERS_MS),
-        access_log: vec![access_log::json_to_stdout()],
+        access_log: vec![access_log::json_to_stdout(listener.access_log.as_ref())],
         local_reply_config: Some(local_reply::answers(has_http_routes)),
         use_remote_address: truth(true),
         internal_address_config: Some(nobody_internal()),

@@ -17,7 +17,7 @@ use policy_engine::wire::FilterConfig;
 use prost::{Message, Name};
 
 use super::deterministic::{repeated, written};
-use super::http_route::{CREDENTIALS, by_address, by_header, to_nobody, told};
+use super::http_route::{CREDENTIALS, by_address, by_header, to_nobody, told, weighted};
 use super::matching::{is, present};
 use super::{BUILT_IN_SERVER, CLUSTER_HEADER, cors, http_route, milliseconds, truth};
 
@@ -40,7 +40,10 @@ pub(super) fn routes(
     config: &FilterConfig,
 ) -> Any {
     let hashes = hashes_of_sessions(document);
-    let mut routes: Vec<Vec<Route>> = [
+    let mut routes: Vec<Vec<Route>> = splits(document, listener)
+        .map(|route| vec![route])
+        .collect();
+    let all = [
         // The tool's time bounds the whole of it.
         mcp("mcp-timed", vec![present(TIMEOUT_HEADER)], Some(0), &hashes),
         // The listener's own bound is for them.
@@ -53,8 +56,8 @@ pub(super) fn routes(
         ),
         mcp("mcp", Vec::new(), Some(idle_ms(listener)), &hashes),
     ]
-    .map(|route| vec![route])
-    .into();
+    .map(|route| vec![route]);
+    routes.extend(all);
     routes.extend(mcp_preflights(listener, config).map(|route| vec![route]));
     routes.push(vec![health(config)]);
     let others = document.routes_of(listener);
@@ -132,6 +135,34 @@ fn mcp_preflights(listener: &Listener, config: &FilterConfig) -> impl Iterator<I
 
 fn idle_ms(listener: &Listener) -> u32 {
     u32::try_from(listener.idle_timeout.milliseconds()).unwrap_or(u32::MAX)
+}
+
+/// The calls that rules of the listener spread over several clusters: the filter names the spread,
+/// and these routes choose.
+fn splits(document: &GatewayDocument, listener: &Listener) -> impl Iterator<Item = Route> {
+    let rules = document.tools.iter().filter(|rule| {
+        let of_listener = rule.matches.listener.as_ref();
+        of_listener.is_none_or(|name| *name == listener.name)
+    });
+    let spread = rules.filter_map(|rule| {
+        let target = rule
+            .route
+            .as_ref()
+            .filter(|target| target.cluster.is_none())?;
+        Some((rule.split(), weighted(target)))
+    });
+    spread.flat_map(|(split, clusters)| {
+        let timed = (vec![present(TIMEOUT_HEADER)], Some(0));
+        let others = (Vec::new(), Some(idle_ms(listener)));
+        [timed, others].map(|(mut headers, idle_ms)| {
+            headers.push(is(CLUSTER_HEADER, &split));
+            let mut route = mcp("mcp-split", headers, idle_ms, &[]);
+            if let Some(Action::Route(action)) = &mut route.action {
+                action.cluster_specifier = Some(clusters.clone());
+            }
+            route
+        })
+    })
 }
 
 /// Every call that the filter has allowed and that has these headers, wherever it goes. The filter

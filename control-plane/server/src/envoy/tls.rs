@@ -1,5 +1,5 @@
-//! TLS, towards clients and towards endpoints. Keys are named by the files that hold them: no
-//! resource has one in it.
+//! TLS, towards clients and towards endpoints. Keys are named by the files that hold them, or by
+//! secrets, which are discovered apart: no resource has one in it.
 
 use envoy_types::pb::envoy::config::core::v3::{
     DataSource, TransportSocket, data_source::Specifier, transport_socket::ConfigType,
@@ -7,35 +7,44 @@ use envoy_types::pb::envoy::config::core::v3::{
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SubjectAltNameMatcher,
     TlsCertificate, TlsParameters, UpstreamTlsContext,
-    certificate_validation_context::SystemRootCerts, common_tls_context::ValidationContextType,
-    subject_alt_name_matcher::SanType, tls_parameters::TlsProtocol,
+    certificate_validation_context::SystemRootCerts,
+    common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
+    subject_alt_name_matcher::SanType,
+    tls_parameters::TlsProtocol,
 };
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::util::pack_any;
 use gateway_document::{
-    CertificateFiles, FilePath, ListenerTls, TlsVersion, UpstreamAuthority, UpstreamTls,
+    CertificateFiles, FilePath, GatewayDocument, ListenerTls, TlsVersion, UpstreamAuthority,
+    UpstreamTls,
 };
 
 use super::matching::exactly;
+use super::secret::discovered;
 use super::truth;
 
 /// TLS for the clients of a listener.
-pub(super) fn for_clients(tls: &ListenerTls) -> TransportSocket {
-    let authorities = tls.client_ca_file.as_ref().map(|file| {
+pub(super) fn for_clients(document: &GatewayDocument, tls: &ListenerTls) -> TransportSocket {
+    let in_files = tls.client_ca_file.as_ref().map(|file| {
         ValidationContextType::ValidationContext(CertificateValidationContext {
             trusted_ca: Some(in_file(file)),
             ..Default::default()
         })
     });
+    let authorities = discovered(document, tls.client_ca_secret.as_ref())
+        .map(ValidationContextType::ValidationContextSdsSecretConfig)
+        .or(in_files);
     let oldest = match tls.min_version {
         TlsVersion::V1_2 => TlsProtocol::TlSv12,
         TlsVersion::V1_3 => TlsProtocol::TlSv13,
     };
+    let secret = discovered(document, tls.secret.as_ref());
     socket(pack_any(DownstreamTlsContext {
         require_client_certificate: authorities.as_ref().and_then(|_| truth(true)),
         common_tls_context: Some(CommonTlsContext {
             tls_params: Some(versions_from(oldest)),
             tls_certificates: tls.certificates.iter().map(certificate).collect(),
+            tls_certificate_sds_secret_configs: secret.into_iter().collect(),
             alpn_protocols: vec!["h2".to_owned(), "http/1.1".to_owned()],
             validation_context_type: authorities,
             ..Default::default()
@@ -47,16 +56,12 @@ pub(super) fn for_clients(tls: &ListenerTls) -> TransportSocket {
 /// TLS towards endpoints, of which `first` is the first. Without a name that their certificates
 /// must have, or an authority, the checks of the document have refused it.
 pub(super) fn for_endpoints(
+    document: &GatewayDocument,
     tls: &UpstreamTls,
     first: Option<&UpstreamAuthority>,
 ) -> TransportSocket {
-    let host = first.filter(|first| first.ip().is_none());
-    let host = host.map(UpstreamAuthority::host);
-    let name = tls.server_name.clone().or(host);
-    let mut names = tls.certificate_names.clone();
-    if names.is_empty() {
-        names.extend(name.clone());
-    }
+    let name = tls.asked_name(first);
+    let names = tls.believed_names(first);
     let inline = |text: &String| DataSource {
         specifier: Some(Specifier::InlineString(text.clone())),
         ..Default::default()
@@ -71,12 +76,24 @@ pub(super) fn for_endpoints(
         match_typed_subject_alt_names: names.iter().map(|name| certificate_name(name)).collect(),
         ..Default::default()
     };
+    let validation = match discovered(document, tls.ca_secret.as_ref()) {
+        Some(authorities) => {
+            ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
+                default_validation_context: Some(validation),
+                validation_context_sds_secret_config: Some(authorities),
+                ..Default::default()
+            })
+        }
+        None => ValidationContextType::ValidationContext(validation),
+    };
+    let secret = discovered(document, tls.secret.as_ref());
     socket(pack_any(UpstreamTlsContext {
         sni: name.unwrap_or_default(),
         common_tls_context: Some(CommonTlsContext {
             tls_params: Some(versions_from(TlsProtocol::TlSv12)),
             tls_certificates: tls.certificate.iter().map(certificate).collect(),
-            validation_context_type: Some(ValidationContextType::ValidationContext(validation)),
+            tls_certificate_sds_secret_configs: secret.into_iter().collect(),
+            validation_context_type: Some(validation),
             ..Default::default()
         }),
         ..Default::default()

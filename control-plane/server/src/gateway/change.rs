@@ -202,6 +202,7 @@ impl Gateway {
                 races += 1;
                 continue;
             }
+            self.take_up_secrets(&document).await?;
             let (old, lists) = (&seen.built.document, seen.lists.clone());
             if turn.is_some() && !servers.has_asked_all(old, &document) {
                 // Nobody is to wait for servers.
@@ -220,6 +221,7 @@ impl Gateway {
                 BuildError::Invalid(problems) => ChangeError::Invalid(problems),
                 other => ChangeError::Build(other),
             })?;
+            self.fly_ahead(&seen.built, &built).await?;
             let Some(turn) = self.turn_after(turn, &seen).await else {
                 races += 1;
                 continue;
@@ -272,6 +274,7 @@ impl Gateway {
         author: Author,
     ) -> Result<oneshot::Receiver<WriteReport>, ChangeError> {
         let revision = revision_of(&built, &author);
+        self.keep_lists(&first).await.map_err(ChangeError::Store)?;
         match self.store.append(Some(seen.head), revision).await {
             Ok(_) => {}
             Err(error @ AppendError::Conflict { .. }) => {
@@ -279,7 +282,7 @@ impl Gateway {
             }
             Err(AppendError::Store(error)) => return Err(ChangeError::Store(error)),
         }
-        self.keep_lists(&first).await;
+        self.forget_lists(&first).await;
         let answer = {
             let mut state = self.write();
             state.forget_attempts(&built.document, &first.moved);
@@ -293,6 +296,16 @@ impl Gateway {
         };
         self.desire(&turn, desired);
         Ok(answer)
+    }
+
+    /// Takes up the secrets that a document brings, before its servers are asked for their lists
+    /// and before any Envoy is told to ask for them. Where nothing comes of the change, they are
+    /// let go of after some looks.
+    async fn take_up_secrets(&self, document: &Arc<CheckedDocument>) -> Result<(), ChangeError> {
+        let (secrets, document) = (Arc::clone(&self.secrets), Arc::clone(document));
+        let read = aside::run(move || secrets.read(&document)).await;
+        self.secrets.keep(read.map_err(ChangeError::Invalid)?);
+        Ok(())
     }
 
     pub(super) async fn stale(&self, revision: RevisionNumber) -> Result<ChangeError, StoreError> {

@@ -12,11 +12,18 @@ use serde_json::{Value, json};
 use store::RevisionNumber;
 use time::format_description::well_known::Rfc3339;
 use tokio::sync::watch;
-use xds::{NodeAnswer, NodeId, NodeSummary, RejectedContent};
+use tokio::time::MissedTickBehavior;
+use xds::{Generation, NodeAnswer, NodeId, NodeSummary, RejectedContent};
 
 use super::Gateway;
-use super::state::{ListState, Stage};
+use super::rollouts::Rollout;
+use super::server_state::ServerState;
+use super::state::Stage;
 use crate::generation::Built;
+use denials::Denials;
+
+mod denials;
+mod rollout_steps;
 
 /// The time between two looks. A look walks over the whole fleet: at 3 000 Envoys each of which
 /// answers, one for each answer would take the processor from the answers themselves.
@@ -29,11 +36,15 @@ const MOST_REVISIONS: u64 = 100;
 struct Look {
     head: RevisionNumber,
     current: Arc<Built>,
+    /// The name of the generation that Envoys accepted last.
+    accepted: Option<Generation>,
     stage: Stage,
     /// The revision and the name of the generation that was rejected last.
     rejected: Option<(RevisionNumber, String)>,
     /// Why each server is down, or nothing where it is up.
     servers: BTreeMap<String, Option<String>>,
+    /// The rollout that began last.
+    rollout: Option<Rollout>,
     envoys: BTreeMap<NodeId, NodeSummary>,
 }
 
@@ -46,14 +57,29 @@ pub fn tell_events(
     let mut standings = gateway.publisher.standings();
     let mut written = gateway.written.subscribe();
     let mut seen = Look::at(&gateway);
+    gateway.watch_traffic();
+    let mut denied = Denials::of(&gateway.publisher.reports().traffic());
+    let mut look_for_denials = tokio::time::interval(denials::BETWEEN_LOOKS);
+    look_for_denials.set_missed_tick_behavior(MissedTickBehavior::Delay);
     async move {
         loop {
             tokio::select! {
+                _ = look_for_denials.tick() => {
+                    let now = Denials::of(&gateway.publisher.reports().traffic());
+                    for denial in now.since(&denied) {
+                        gateway.events.publish("denial", denial);
+                    }
+                    denied = now;
+                    continue;
+                }
                 () = standings.changed() => {}
                 Ok(()) = written.changed() => {}
                 Ok(_) = stop.wait_for(|stop| *stop) => break,
             }
             let now = Look::at(&gateway);
+            if !Arc::ptr_eq(&seen.current, &now.current) || seen.accepted != now.accepted {
+                gateway.watch_traffic();
+            }
             gateway.tell(&seen, &now).await;
             seen = now;
             tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -67,22 +93,26 @@ impl Look {
         let envoys = gateway.publisher.summaries().into_iter();
         let envoys = envoys.map(|envoy| (envoy.id.clone(), envoy)).collect();
         let state = gateway.read();
-        let servers = state.attempts.iter().map(|(name, attempt)| {
-            let reason = match attempt {
-                ListState::Up { .. } => None,
-                ListState::Down { reason, .. } => Some(reason.clone()),
-            };
-            (name.to_string(), reason)
+        let servers = state.desired.built.document.servers.keys();
+        let servers = servers.filter_map(|name| match gateway.server_state(&state, name) {
+            ServerState::Unknown => None,
+            ServerState::Up { .. } => Some((name.to_string(), None)),
+            ServerState::Down { reason, .. } => Some((name.to_string(), Some(reason))),
         });
         Self {
             head: state.desired.head,
             current: Arc::clone(&state.current),
+            accepted: state
+                .accepted
+                .as_ref()
+                .map(|accepted| accepted.generation().clone()),
             stage: state.stage,
             rejected: state
                 .rejection
                 .as_ref()
                 .map(|rejection| (rejection.revision, rejection.generation.to_string())),
             servers: servers.collect(),
+            rollout: state.rollouts.iter().next().cloned(),
             envoys,
         }
     }
@@ -105,6 +135,7 @@ impl Gateway {
         self.tell_revisions(before.head, now.head).await;
         for (kind, data) in rollouts(before, now)
             .into_iter()
+            .chain(steps(before, now))
             .chain(envoys(before, now))
             .chain(servers(before, now))
             .chain(tools(before, now))
@@ -162,6 +193,11 @@ fn rollouts(before: &Look, now: &Look) -> Told {
         all.push(told(now.current.revision, generation, state));
     }
     all
+}
+
+fn steps(before: &Look, now: &Look) -> Told {
+    let steps = rollout_steps::steps(before.rollout.as_ref(), now.rollout.as_ref());
+    steps.into_iter().map(|data| ("rollout", data)).collect()
 }
 
 fn envoys(before: &Look, now: &Look) -> Told {

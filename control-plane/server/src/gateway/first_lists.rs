@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gateway_document::{GatewayDocument, Server, ServerName};
 use serde::Serialize;
+use store::StoreError;
 use utoipa::ToSchema;
 
 use super::Gateway;
@@ -53,18 +54,26 @@ impl AskedServers {
         self.ask(client, old, new).await;
         let moved = moved(old, new);
         let mut unlisted = Vec::new();
-        for (name, _) in &moved {
+        for (name, server) in &moved {
             let previous = lists.remove(*name);
+            // What was approved stays so, wherever the server is by now.
+            let is_pinned = server.pin && old.servers.get(*name).is_some_and(|old| old.pin);
+            let approved = previous.as_deref().filter(|_| is_pinned);
             match self.0.get(*name).map(|(_, answer)| answer) {
                 Some(Ok(listing)) => {
-                    let list = KnownList::observed(name, listing.clone(), previous.as_deref());
+                    let list =
+                        KnownList::observed(name, listing.clone(), previous.as_deref(), approved);
                     lists.insert((*name).clone(), Arc::new(list));
+                    continue;
                 }
                 Some(Err(reason)) => unlisted.push(UnlistedServer {
                     name: name.to_string(),
                     reason: reason.clone(),
                 }),
                 None => {}
+            }
+            if let Some(approved) = approved {
+                lists.insert((*name).clone(), Arc::new(approved.moved()));
             }
         }
         FirstLists {
@@ -101,7 +110,8 @@ impl AskedServers {
     ) {
         let not_asked = self.not_asked(old, new).into_iter();
         let answers = futures::future::join_all(not_asked.map(|(name, server)| async move {
-            let answer = tokio::time::timeout(LIST_FIRST_WITHIN, client.list(server)).await;
+            let listing = async { client.towards(server, &new.secrets)?.list(server).await };
+            let answer = tokio::time::timeout(LIST_FIRST_WITHIN, listing).await;
             let answer = match answer {
                 Ok(Ok(listing)) => Ok(listing),
                 Ok(Err(error)) => Err(error.to_string()),
@@ -119,15 +129,24 @@ impl AskedServers {
 
 impl Gateway {
     /// Stores the lists of the servers that have moved.
-    pub(super) async fn keep_lists(&self, first: &FirstLists) {
-        for name in &first.moved {
-            let kept = match first.lists.get(name) {
-                Some(list) => self.store.put_catalogue(&list.stored).await,
-                None => self.store.remove_catalogue(name.as_str()).await,
-            };
-            if let Err(error) = kept {
-                tracing::error!(server = %name, %error, "the server's list is not stored; it is \
-                                                         asked for again after a restart");
+    ///
+    /// # Errors
+    /// When one of them is not stored: no generation that is made of it could be remembered as
+    /// accepted.
+    pub(super) async fn keep_lists(&self, first: &FirstLists) -> Result<(), StoreError> {
+        for list in first.moved.iter().filter_map(|name| first.lists.get(name)) {
+            self.store.put_catalogue(&list.stored).await?;
+        }
+        Ok(())
+    }
+
+    /// Has the store forget the lists of servers that have moved and did not list their tools yet.
+    pub(super) async fn forget_lists(&self, first: &FirstLists) {
+        let without = first.moved.iter();
+        for name in without.filter(|name| !first.lists.contains_key(*name)) {
+            if let Err(error) = self.store.remove_catalogue(name.as_str()).await {
+                tracing::error!(server = %name, %error, "the store still has the list that the \
+                     server had elsewhere");
             }
         }
     }

@@ -73,20 +73,28 @@ impl Gateway {
                     "the server's list is new"
                 );
                 if let Err(error) = self.store.put_catalogue(&list.stored).await {
-                    tracing::error!(%server, %error, "the server's list is not stored; it is \
-                         asked for again after a restart");
+                    // A generation that was made of it could not be remembered as accepted.
+                    tracing::error!(%server, %error, "the server's list is not stored, and not \
+                         rolled out; the next time it is listed it is tried again");
+                    return;
                 }
             }
             for (server, error) in refused {
                 tracing::error!(%server, %error, "the list cannot be rolled out; what is desired \
                      of this server stays");
             }
+            let before = seen.lists.clone();
             let desired = Desired {
                 built,
                 lists,
                 ..seen
             };
-            return self.desire(&turn, desired);
+            self.desire(&turn, desired);
+            for (server, list) in &new {
+                let before = before.get(server).map(|list| &**list);
+                self.tell_definitions(before, list);
+            }
+            return;
         }
     }
 
@@ -98,8 +106,12 @@ impl Gateway {
         for (name, listing) in came {
             let server = state.desired.built.document.servers.get(name);
             if server.is_some_and(|server| has_endpoint(server, &listing.endpoint)) {
-                let at = OffsetDateTime::now_utc();
-                state.attempts.insert(name.clone(), ListState::Up { at });
+                let since = match state.attempts.get(name) {
+                    Some(ListState::Up { since }) => *since,
+                    _ => OffsetDateTime::now_utc(),
+                };
+                let is_up = ListState::Up { since };
+                state.attempts.insert(name.clone(), is_up);
                 answered.push(name.clone());
             } else {
                 tracing::info!(server = %name, endpoint = listing.endpoint, "the list of a former \
@@ -144,9 +156,12 @@ fn new_lists(came: &Listings, answered: &[ServerName], seen: &Desired) -> Lists 
         let Some(listing) = came.get(name) else {
             continue;
         };
-        let previous = seen.lists.get(name);
-        let list = KnownList::observed(name, listing.clone(), previous.map(|list| &**list));
+        let previous = seen.lists.get(name).map(|list| &**list);
         let server = seen.built.document.servers.get(name);
+        let approved = previous.filter(|previous| {
+            server.is_some_and(|server| server.pin && previous.may_be_of(server))
+        });
+        let list = KnownList::observed(name, listing.clone(), previous, approved);
         let is_known = previous.is_some_and(|previous| {
             server.is_some_and(|server| previous.may_be_of(server))
                 && same_list(&previous.stored, &list.stored)
@@ -192,6 +207,8 @@ fn same_list(one: &Catalogue, other: &Catalogue) -> bool {
         list.tools.iter().map(|tool| tool.json.clone()).collect()
     };
     one.protocol == other.protocol
+        && one.about == other.about
+        && one.reviews == other.reviews
         && (one.hash == other.hash
             || (one.tools.len() == other.tools.len() && definitions(one) == definitions(other)))
 }

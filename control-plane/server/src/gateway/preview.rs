@@ -36,15 +36,16 @@ impl Gateway {
             return Err(self.stale(seen.built.revision).await?);
         }
         let (before, module) = (Arc::clone(&seen.built), seen.module.clone());
+        let secrets = Arc::clone(&self.secrets);
         let after = aside::run(move || {
             let document = Arc::new(edit(&seen.built)?);
+            secrets.read(&document).map_err(ChangeError::Invalid)?;
             let revision = RevisionNumber(seen.head.0 + 1);
             built_from(revision, document, &seen.lists, module)
         });
-        Ok(Preview {
-            before,
-            after: Arc::new(after.await?),
-        })
+        let after = Arc::new(after.await?);
+        self.fly_ahead(&before, &after).await?;
+        Ok(Preview { before, after })
     }
 
     /// The generation that a stored revision would make today: with the lists and the module that

@@ -4,28 +4,31 @@
 //! Nothing of this is decided elsewhere, and nobody waits for it with a lock in hand. What wakes it
 //! is level-triggered: the newest desired state, the Envoys' standings, and the end of a deadline.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::watch;
-use xds::{Changes, NodeId, NodeSummary};
+use xds::Changes;
 
+use super::Gateway;
 use super::acceptance::Marks;
 use super::desired::{Desired, remade};
-use super::rollouts::RolloutState;
-use super::state::{Rejection, Stage};
+use super::gates::GateKeeper;
+use super::state::Stage;
 use super::waves::Waves;
-use super::{Gateway, notices};
 use crate::aside;
+use crate::envoy::configuration_numbers;
 use crate::generation::Built;
-use fall_back::is_run;
-use way_back::WayBack;
+use crate::lease::Lease;
+use way_back::{WayBack, with_endpoints_of};
 
 mod answering;
+mod beginning;
 mod cause;
+mod facts;
 mod fall_back;
+mod frozen;
 mod handing_out;
 mod judging;
 mod newcomers;
@@ -36,6 +39,8 @@ mod way_back;
 /// Rolls generations out, one after the other, and follows what Envoys do with the last one.
 pub struct RolloutActor {
     gateway: Arc<Gateway>,
+    /// Nothing happens unless it is held.
+    lease: Lease,
     standings: Changes,
     /// When the generation in hand was handed out.
     began: Instant,
@@ -44,6 +49,10 @@ pub struct RolloutActor {
     is_answered: bool,
     /// The waves of the generation in hand, where it has several or is watched, until it is judged.
     waves: Option<Waves>,
+    /// The keeper of the gates of these waves, where the document has some.
+    gates: Option<GateKeeper>,
+    /// When a wave is tried again that the store did not take.
+    next_try: Option<Instant>,
     /// The accepted generation to go back to, while the one in hand is being judged.
     way_back: Option<WayBack>,
     /// The generations that were accepted before the accepted one, the newest first.
@@ -84,12 +93,16 @@ impl RolloutActor {
             (way_back, state.stage, Arc::clone(&state.current), waves)
         };
         let is_new = resumed.is_none();
+        let gates = gates_of(&current);
         let actor = Self {
             standings: gateway.publisher.standings(),
             began: gateway.publisher.clock().now(),
             gateway,
+            lease: Lease::endless(),
             is_answered: true,
             waves: resumed.or(waves),
+            gates,
+            next_try: None,
             way_back,
             earlier,
             unaccepted: Vec::new(),
@@ -98,24 +111,40 @@ impl RolloutActor {
             crash_loops_seen: 0,
             rejections_seen: 0,
         };
-        if is_new {
+        if is_new && stage == Stage::Open {
             actor.show_new(&current);
         }
         actor.hand_out(stage != Stage::Kept);
         actor
     }
 
+    /// Has this actor act only while `lease` is held; without, it acts as long as it lives.
+    #[must_use]
+    pub fn leading_by(mut self, lease: Lease) -> Self {
+        self.lease = lease;
+        self
+    }
+
     /// Rolls out whatever becomes the desired state, and follows what Envoys do after a change was
     /// answered: late answers, crashes, silence past the deadline. Once `stop` is true it rolls
     /// nothing out: Envoys leave because the process ends, and whoever waits is told that nothing
     /// is judged yet.
-    pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Infallible {
+    pub async fn run(self, stop: watch::Receiver<bool>) -> Infallible {
+        let (gateway, lease) = (Arc::clone(&self.gateway), self.lease.clone());
+        tokio::select! {
+            never = self.roll_out(stop) => never,
+            never = gateway.freeze_without(&lease) => never,
+        }
+    }
+
+    async fn roll_out(mut self, mut stop: watch::Receiver<bool>) -> Infallible {
         loop {
+            self.until_it_leads().await;
             let obeyed = self.obey().await;
             let in_hand = self.gateway.current();
             let look = self.look(&stop).await;
             if *stop.borrow() {
-                return self.leave_to_the_next_start().await;
+                return self.gateway.answer_without_judgement().await;
             }
             if let Some(outcome) = look.outcome
                 && !self.is_answered
@@ -142,21 +171,33 @@ impl RolloutActor {
         }
     }
 
-    /// Takes a change in hand that differs from the one that is being rolled out in endpoints
-    /// alone: these reach everyone at once, whatever is watched. Tells whether there is one.
+    /// Takes in hand what a change that waits says of endpoints: these reach everyone at once,
+    /// whatever is watched, and the rest of it goes on waiting. Tells whether there is something.
     fn take_endpoints(&mut self) -> bool {
-        let (desired, accepted) = {
+        let (desired, current, accepted) = {
             let state = self.gateway.read();
             let (desired, current) = (&state.desired.built, &state.current);
-            if Arc::ptr_eq(desired, current) || desired.generation() != current.generation() {
+            if Arc::ptr_eq(desired, current) {
                 return false;
             }
-            (Arc::clone(desired), state.accepted.clone())
+            (
+                Arc::clone(desired),
+                Arc::clone(current),
+                state.accepted.clone(),
+            )
+        };
+        let taken = if desired.generation() == current.generation() {
+            desired
+        } else {
+            match with_endpoints_of(&current.snapshot, &desired.snapshot) {
+                Some(snapshot) => Arc::new(current.with_snapshot(snapshot)),
+                None => return false,
+            }
         };
         self.way_back = accepted
             .as_ref()
-            .map(|accepted| WayBack::new(&desired, &self.unaccepted, accepted));
-        self.gateway.write().current = desired;
+            .map(|accepted| WayBack::new(&taken, &self.unaccepted, accepted));
+        self.gateway.write().current = taken;
         self.hand_out(true);
         true
     }
@@ -178,6 +219,7 @@ impl RolloutActor {
             () = deadline => {}
             () = replaced => {}
             () = self.gateway.steered.notified() => {}
+            () = self.lease.ended() => {}
             Ok(_) = stop.wait_for(|stop| *stop) => {}
         }
     }
@@ -199,92 +241,6 @@ impl RolloutActor {
             self.begin(&desired).await;
         }
         true
-    }
-
-    /// Takes a list that changes nothing for the Envoys: a description, say.
-    async fn take_unchanged(&self, built: Arc<Built>) {
-        {
-            let mut state = self.gateway.write();
-            state.current = Arc::clone(&built);
-            if state.stage != Stage::Accepted {
-                return;
-            }
-            state.accepted = Some(Arc::clone(&built));
-        }
-        if let Err(error) = self.gateway.store.add_accepted(&built.to_accepted()).await {
-            tracing::error!(%error, "after a restart the server's list is an older one");
-        }
-    }
-
-    /// Hands a generation out, to be judged.
-    async fn begin(&mut self, built: &Arc<Built>) {
-        // It got no answer; nothing else lets go of it.
-        self.end_rollout(RolloutState::Superseded, "").await;
-        let (before, accepted, stage) = {
-            let state = self.gateway.read();
-            let current = Arc::clone(&state.current);
-            (current, state.accepted.clone(), state.stage)
-        };
-        let is_operators = built.revision != before.revision;
-        if is_operators {
-            // An operator wants it to be tried, also by Envoys that crashed before.
-            self.marks.crashed_with.clear();
-            self.gateway.publisher.forgive_crashes();
-        }
-        let envoys = self.gateway.publisher.summaries();
-        self.keep_still_run(&before, accepted.as_deref(), stage);
-        let before_it = accepted.clone();
-        self.way_back = accepted
-            .as_ref()
-            .map(|accepted| WayBack::new(built, &self.unaccepted, accepted));
-        notices::log(Some(&before), built);
-        // What was said before may be said of this generation too.
-        self.crash_loops_seen = u64::MAX;
-        self.rejections_seen = u64::MAX;
-        let accepted = accepted.as_ref().map(|accepted| &*accepted.snapshot);
-        self.marks.note_broken(&before.snapshot, accepted, &envoys);
-        {
-            let mut state = self.gateway.write();
-            let state = &mut *state;
-            if let Some(rejection) = &mut state.rejection
-                && !std::mem::replace(&mut rejection.is_counted, true)
-            {
-                count_lone_rejections(&mut self.marks.lone_rejections, rejection, &envoys);
-            }
-            if is_operators {
-                // A new revision supersedes what was rejected before.
-                state.rejection = None;
-            }
-            state.current = Arc::clone(built);
-            state.stage = Stage::Open;
-        }
-        self.began = self.gateway.publisher.clock().now();
-        self.is_answered = false;
-        self.waves = waves_of(built, before_it.as_deref());
-        if self.waves.is_some() {
-            self.show_new(built);
-            self.begin_wave(built).await;
-        } else {
-            self.hand_out(true);
-        }
-    }
-
-    /// Keeps of the generations that were handed out and never accepted those that Envoys may run
-    /// all the same: a later one that is rejected must not take these Envoys back to something
-    /// looser.
-    fn keep_still_run(&mut self, before: &Arc<Built>, good: Option<&Built>, stage: Stage) {
-        let Some(good) = good else {
-            self.unaccepted.clear();
-            return;
-        };
-        if stage != Stage::Accepted {
-            self.unaccepted.push(Arc::clone(before));
-        }
-        if !self.unaccepted.is_empty() {
-            let envoys = self.gateway.publisher.nodes();
-            self.unaccepted
-                .retain(|built| is_run(&envoys, &built.snapshot, &good.snapshot));
-        }
     }
 
     /// Makes the filter module that the control plane was started with a part of the desired state
@@ -341,25 +297,9 @@ fn waves_of(built: &Built, accepted: Option<&Built>) -> Option<Waves> {
     Waves::of(&built.document.rollout)
 }
 
-/// Counts, for each Envoy that rejected the last change, whether it was alone with that.
-fn count_lone_rejections(
-    counts: &mut BTreeMap<NodeId, u32>,
-    rejection: &Rejection,
-    envoys: &[NodeSummary],
-) {
-    let rejected: BTreeSet<&NodeId> = rejection.nodes.keys().collect();
-    let was_asked = |id: &NodeId| match &rejection.asked {
-        Some(asked) => asked.contains(id),
-        None => true,
-    };
-    let somebody_did_not = envoys
-        .iter()
-        .any(|envoy| envoy.streams > 0 && was_asked(&envoy.id) && !rejected.contains(&envoy.id));
-    for node in rejected {
-        if somebody_did_not {
-            *counts.entry(node.clone()).or_default() += 1;
-        } else {
-            counts.remove(node);
-        }
-    }
+/// The keeper of the gates of a generation's rollout.
+fn gates_of(built: &Built) -> Option<GateKeeper> {
+    let gates = built.document.rollout.gates.clone()?;
+    let configurations = configuration_numbers(&built.document, &built.snapshot);
+    Some(GateKeeper::new(gates, configurations))
 }

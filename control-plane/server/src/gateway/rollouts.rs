@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use gateway_document::Reach;
 use serde::{Deserialize, Serialize};
 use store::{RevisionNumber, StoredRollout, StoredWave};
 use thiserror::Error;
@@ -16,7 +17,7 @@ use super::author::Author;
 /// How many rollouts that have ended are shown; the store keeps as many.
 const MOST_ENDED: usize = 100;
 
-/// A rollout that has several waves, or one that is watched.
+/// A rollout of a generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rollout {
     /// Its name: the revision and the beginning of the generation's name.
@@ -42,6 +43,9 @@ pub struct Rollout {
     pub ended_at: Option<OffsetDateTime>,
     /// Why it was taken back; empty if it was not.
     pub reason: String,
+    /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report;
+    /// empty where it may.
+    pub gate: String,
 }
 
 /// A wave of a rollout.
@@ -53,6 +57,18 @@ pub struct RolloutWave {
     pub soak_ms: u64,
     /// The Envoys that it has given the generation to.
     pub nodes: BTreeSet<NodeId>,
+}
+
+impl RolloutWave {
+    /// The one wave of a rollout that is not watched. Its Envoys are not listed: they are all that
+    /// are there, at each of the last hundred changes.
+    pub(super) fn everyone() -> Self {
+        Self {
+            reach: Reach::ALL.to_string(),
+            soak_ms: 0,
+            nodes: BTreeSet::new(),
+        }
+    }
 }
 
 /// How a rollout stands.
@@ -85,6 +101,12 @@ impl Rollout {
         let name = generation.as_str();
         let beginning = name.get(..8).unwrap_or(name);
         format!("{revision}-{beginning}")
+    }
+
+    /// Whether it is watched on its way: it has several waves, or a soak.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        self.waves.len() > 1 || self.waves.iter().any(|wave| wave.soak_ms > 0)
     }
 
     /// Whether it goes on.
@@ -140,6 +162,7 @@ impl Rollout {
             began_at: stored.began_at,
             ended_at: stored.ended_at,
             reason: stored.reason,
+            gate: String::new(),
         }
     }
 }
@@ -202,14 +225,17 @@ pub enum RolloutVerb {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SteerError {
     /// There is no rollout of that name.
-    #[error(
-        "there is no rollout `{0}`: `GET /api/v1/rollouts` lists them, as far as they have several \
-         waves or a soak"
-    )]
+    #[error("there is no rollout `{0}`: `GET /api/v1/rollouts` lists them")]
     Unknown(String),
     /// The rollout has ended already.
     #[error("the rollout `{0}` has ended: nothing is left to steer")]
     Ended(String),
+    /// The rollout has one wave, which nobody watches.
+    #[error(
+        "the rollout `{0}` reaches everyone at once, and is over when they have answered: all that \
+         can be done is to abort it"
+    )]
+    Unwatched(String),
     /// Going back would allow what Envoys refuse now.
     #[error(
         "going back would allow what revision {revision}, or one before it that Envoys run, \
@@ -283,6 +309,7 @@ mod tests {
             began_at: at,
             ended_at: Some(at),
             reason: "why".to_owned(),
+            gate: String::new(),
         }
     }
 

@@ -1,32 +1,39 @@
 //! From the store to a running gateway.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::{Arc, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock, RwLock};
 
-use gateway_document::{CheckedDocument, Format, GatewayDocument, ParseError};
+use gateway_document::{GatewayDocument, ParseError};
 use store::{
-    AcceptedGeneration, AppendError, Catalogue, ConfigStore, Input, NewRevision, Revision,
-    RevisionNumber, StoreError, WithheldInput,
+    AppendError, ConfigStore, Input, NewRevision, Revision, RevisionNumber, StoreError,
+    WithheldInput,
 };
 use thiserror::Error;
-use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
-use xds::Publisher;
+use xds::{Publisher, VersionKey};
 
 use super::Gateway;
 use super::desired::Desired;
+use super::endpoint_table::EndpointTable;
 use super::events::Events;
 use super::loosening::may_loosen;
 use super::notices;
 use super::rejections::remember;
 use super::rollout_actor::RolloutActor;
 use super::state::{Stage, State};
-use crate::catalogue::{CatalogueClient, KnownList};
+use crate::catalogue::CatalogueClient;
 use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, Lists};
+use crate::module;
+use crate::secrets::SecretKeeper;
 
+mod break_glass;
+mod remaking;
 mod resume;
+
+use remaking::{build, lists_of, read, rebuilt, remade, restore, without_withheld};
+
+pub use break_glass::{BreakGlassError, put_in_force};
 
 /// Why a gateway cannot be started.
 #[derive(Debug, Error)]
@@ -35,7 +42,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another process stored the first revision at the same moment.
-    #[error("another control plane uses the same store; start only one")]
+    #[error("another control plane has just stored the first revision: start this one again")]
     Raced(#[source] AppendError),
     /// A stored document cannot be read by this version.
     #[error(
@@ -48,6 +55,9 @@ pub enum StartError {
         /// The fault that the parser met.
         source: ParseError,
     },
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers, of which a key is to be made")]
+    NoRandomness(#[source] getrandom::Error),
     /// A document cannot be rolled out.
     #[error("revision {revision} cannot be rolled out")]
     Unusable {
@@ -71,6 +81,7 @@ impl Gateway {
         module: ModuleFile,
         first: GatewayDocument,
     ) -> Result<(Arc<Self>, RolloutActor), StartError> {
+        module::restore(&*store, &module.shelf).await?;
         let head = match store.head().await? {
             Some(head) => head,
             None => first_revision(&*store, first, &module).await?,
@@ -80,7 +91,11 @@ impl Gateway {
         let today = lists_of(store.catalogues().await?);
         let mut accepted = Vec::new();
         for stored in store.accepted().await? {
-            accepted.extend(restore(&*store, &stored, &today).await?.map(Arc::new));
+            accepted.extend(
+                restore(&*store, &stored, &today, &module.shelf)
+                    .await?
+                    .map(Arc::new),
+            );
         }
         let good = accepted.first().cloned();
         let (kept, withheld): (Vec<_>, Vec<_>) = store
@@ -162,6 +177,12 @@ impl Gateway {
             }
             _ => false,
         };
+        let key = store.version_key(&random_key()?).await?;
+        let secrets = SecretKeeper::new(VersionKey::new(&key), publisher.clone());
+        let secrets = Arc::new(secrets);
+        for built in accepted.iter().chain([&current]) {
+            secrets.adopt(&built.document);
+        }
         let desired = Desired::first(number, current, lists, module);
         let (current, stage, waves) = match resumed {
             Some(resumed) => (resumed.built, Stage::Open, Some(resumed.waves)),
@@ -179,10 +200,13 @@ impl Gateway {
             "starting"
         );
         let document = watch::Sender::new(Arc::clone(&desired.built.document));
+        let mut endpoints = EndpointTable::default();
+        endpoints.follow(&desired.built.document);
         let gateway = Arc::new(Self {
             store,
             publisher,
-            client,
+            client: client.believing(Arc::clone(&secrets)),
+            secrets,
             state: RwLock::new(State::new(
                 desired, current, good, stage, withheld, rollouts,
             )),
@@ -192,13 +216,22 @@ impl Gateway {
             document,
             listings: std::sync::Mutex::default(),
             taking_listings: tokio::sync::Mutex::default(),
+            endpoints: std::sync::Mutex::new(endpoints),
             written: watch::Sender::new(0),
             events: Events::default(),
+            preflight: OnceLock::new(),
         });
         let earlier = accepted.into_iter().skip(1).collect();
         let actor = RolloutActor::new(Arc::clone(&gateway), earlier, may_run_stricter, waves);
         Ok((gateway, actor))
     }
+}
+
+/// A key that nobody can guess.
+fn random_key() -> Result<[u8; 32], StartError> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(StartError::NoRandomness)?;
+    Ok(key)
 }
 
 /// Whether no operator has written anything since Envoys kept a generation.
@@ -265,131 +298,4 @@ async fn first_revision(
         Err(AppendError::Store(error)) => Err(error.into()),
         Err(conflict) => Err(StartError::Raced(conflict)),
     }
-}
-
-fn lists_of(catalogues: BTreeMap<String, Catalogue>) -> Lists {
-    let named = catalogues
-        .into_iter()
-        .filter_map(|(server, catalogue)| Some((server.parse().ok()?, catalogue)));
-    named
-        .map(|(server, catalogue)| (server, Arc::new(KnownList::new(catalogue))))
-        .collect()
-}
-
-/// The lists without those that Envoys rejected, in whose place the accepted ones stand.
-fn without_withheld(mut lists: Lists, withheld: &BTreeSet<Input>, good: Option<&Built>) -> Lists {
-    lists.retain(|server, list| {
-        let input = Input::List {
-            server: server.to_string(),
-            hash: list.stored.hash.clone(),
-        };
-        !withheld.contains(&input)
-    });
-    for (server, list) in good.iter().flat_map(|good| &good.lists) {
-        lists
-            .entry(server.clone())
-            .or_insert_with(|| Arc::clone(list));
-    }
-    lists
-}
-
-/// Checks a document and makes a generation of it.
-fn build(
-    revision: RevisionNumber,
-    document: GatewayDocument,
-    lists: &Lists,
-    module: ModuleFile,
-) -> Result<Built, BuildError> {
-    let document = CheckedDocument::new(document).map_err(BuildError::Invalid)?;
-    Built::new(revision, Arc::new(document), lists, module)
-}
-
-/// A revision with today's lists and module.
-fn remade(stored: &Revision, lists: &Lists, module: &ModuleFile) -> Result<Built, StartError> {
-    let number = stored.summary.number;
-    build(number, read(stored)?, lists, module.clone()).map_err(|source| StartError::Unusable {
-        revision: number,
-        source,
-    })
-}
-
-fn read(revision: &Revision) -> Result<GatewayDocument, StartError> {
-    gateway_document::parse(&revision.document, Format::Json).map_err(|source| {
-        StartError::Unreadable {
-            revision: revision.summary.number,
-            source,
-        }
-    })
-}
-
-/// An accepted generation, with the bytes that were accepted. Nothing where a part is gone: then it
-/// is nothing to go back to.
-async fn restore(
-    store: &dyn ConfigStore,
-    parts: &AcceptedGeneration,
-    today: &Lists,
-) -> Result<Option<Built>, StartError> {
-    let Some(revision) = store.revision(parts.revision).await? else {
-        return Ok(None);
-    };
-    let Some(kept) = store.module(&parts.module).await? else {
-        return Ok(None);
-    };
-    if !PathBuf::from(&kept.path).exists() {
-        tracing::warn!(path = %kept.path.display(), "the module of the accepted generation is \
-                                                     gone");
-        return Ok(None);
-    }
-    let mut lists = Lists::new();
-    for (server, hash) in &parts.catalogues {
-        let (Ok(name), Some(tools)) = (server.parse(), store.tool_list(hash).await?) else {
-            return Ok(None);
-        };
-        let catalogue = Catalogue::new(
-            server.clone(),
-            String::new(),
-            OffsetDateTime::UNIX_EPOCH,
-            tools,
-        );
-        let catalogue = match today.get(&name) {
-            Some(list) => catalogue.following(&list.stored),
-            None => catalogue,
-        };
-        lists.insert(name, Arc::new(KnownList::new(catalogue)));
-    }
-    let module = ModuleFile {
-        sha256: kept.sha256,
-        path: kept.path,
-    };
-    let built = match build(parts.revision, read(&revision)?, &lists, module) {
-        Ok(built) => built,
-        Err(error) => {
-            tracing::error!(%error, revision = parts.revision.0, "the accepted generation cannot \
-                 be read");
-            return Ok(None);
-        }
-    };
-    match built.with_accepted_bytes(parts) {
-        Ok(built) => Ok(Some(built)),
-        Err(error) => {
-            tracing::error!(%error, generation = parts.generation, "the accepted generation \
-                 cannot be served");
-            Ok(None)
-        }
-    }
-}
-
-/// An accepted revision with today's lists and module; as it was accepted, where that cannot be.
-fn rebuilt(accepted: &Arc<Built>, lists: &Lists, module: &ModuleFile) -> Built {
-    let attempts = [(lists, module), (&accepted.lists, &accepted.module)];
-    let mut built = attempts.into_iter().filter_map(|(lists, module)| {
-        Built::new(
-            accepted.revision,
-            Arc::clone(&accepted.document),
-            lists,
-            module.clone(),
-        )
-        .ok()
-    });
-    built.next().expect("what was just made can be made again")
 }

@@ -133,8 +133,8 @@ pub enum Stage {
 pub enum ListState {
     /// The server answered when it was asked last.
     Up {
-        /// Time of that answer.
-        at: OffsetDateTime,
+        /// Time since which it has answered.
+        since: OffsetDateTime,
     },
     /// The server did not answer when it was asked last.
     Down {

@@ -8,7 +8,7 @@ use gateway_document::{Server, ServerName};
 use tokio::task::JoinHandle;
 
 use super::Gateway;
-use crate::catalogue::Listing;
+use crate::catalogue::{Listing, with_causes};
 
 /// How often servers are asked.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ pub async fn watch(gateway: Arc<Gateway>, schedule: RelistSchedule) {
 }
 
 /// A task that ends when this is dropped.
-struct Watching(JoinHandle<()>);
+pub(super) struct Watching(pub(super) JoinHandle<()>);
 
 impl Drop for Watching {
     fn drop(&mut self) {
@@ -66,7 +66,12 @@ async fn watch_server(
 ) {
     let mut wait = None;
     loop {
-        match gateway.client().list(&server).await {
+        let well_first = gateway.with_well_endpoints_first(&name, &server);
+        let listing = async {
+            let client = gateway.client_towards(&server)?;
+            client.list(&well_first).await
+        };
+        match listing.await {
             Ok(listing) => {
                 wait = None;
                 observe(&gateway, &name, listing).await;
@@ -90,16 +95,6 @@ async fn observe(gateway: &Arc<Gateway>, name: &ServerName, listing: Listing) {
     if let Err(error) = observed.await {
         tracing::error!(%error, "a server's list was not taken in");
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

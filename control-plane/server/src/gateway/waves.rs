@@ -66,11 +66,10 @@ impl Waves {
     /// The waves of a rollout, before the first one; nothing where there is one that is not
     /// watched.
     pub(super) fn of(rollout: &Rollout) -> Option<Self> {
-        let steps = rollout.steps();
-        if matches!(steps.as_slice(), [(_, soak)] if soak.is_zero()) {
+        if !rollout.is_watched() {
             return None;
         }
-        let steps = steps.into_iter().map(|(reach, soak)| Step {
+        let steps = rollout.steps().into_iter().map(|(reach, soak)| Step {
             reach,
             soak: soak.duration(),
             nodes: BTreeSet::new(),
@@ -123,6 +122,11 @@ impl Waves {
     /// Whether the Envoys of the wave in hand have all acknowledged.
     pub(super) fn has_passed(&self) -> bool {
         self.passed_at.is_some()
+    }
+
+    /// The Envoys that the wave in hand has given the generation to.
+    pub(super) fn in_hand(&self) -> &BTreeSet<NodeId> {
+        &self.steps[self.at].nodes
     }
 
     /// Every Envoy that has been given the generation as a member of a wave.
@@ -204,6 +208,12 @@ impl Waves {
         self.has_begun = true;
     }
 
+    /// Takes in that the wave in hand could not be given the generation after all.
+    pub(super) fn put_off(&mut self) {
+        self.steps[self.at].nodes.clear();
+        self.has_begun = false;
+    }
+
     /// Goes on to the next wave.
     pub(super) fn advance(&mut self) {
         self.at = (self.at + 1).min(self.steps.len() - 1);
@@ -263,7 +273,9 @@ impl Waves {
 }
 
 /// The selection of a group's Envoys.
-pub(super) fn selector(group: &NodeGroup) -> NodeSelector {
+/// The Envoys of a group, as the fleet knows them.
+#[must_use]
+pub fn selector(group: &NodeGroup) -> NodeSelector {
     NodeSelector {
         cluster: group.cluster.clone(),
         labels: group.labels.clone(),

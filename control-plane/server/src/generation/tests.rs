@@ -4,6 +4,7 @@ use store::{Catalogue as StoredList, RawTool};
 use time::OffsetDateTime;
 
 use super::*;
+use crate::module::ModuleShelf;
 
 /// How long the schema of each tool is at least, so that reading one stands out.
 const LONG: usize = 10_000;
@@ -40,6 +41,7 @@ fn module() -> ModuleFile {
     ModuleFile {
         sha256: "00".to_owned(),
         path: "/modules/00.wasm".into(),
+        shelf: ModuleShelf::default(),
     }
 }
 
@@ -91,4 +93,25 @@ fn it_makes_the_same_with_what_was_made_before_as_without() {
     };
     let (with, without) = (made(Some(&first)).unwrap(), made(None).unwrap());
     assert_eq!(with.snapshot, without.snapshot);
+}
+
+#[test]
+fn it_shares_the_resources_that_stay_as_they_are() {
+    let (first, _) = first();
+    let changed = document("{name: r, match: {tool: last}, timeout: 5s}");
+    let next = first
+        .next(RevisionNumber(2), changed, &lists("last"), module())
+        .unwrap();
+    let resources = || next.snapshot.resources();
+    let is_shared = |resource: &&Arc<Resource>| {
+        let (of, name) = (resource.resource_type(), resource.name());
+        let earlier = first.snapshot.get(of, name);
+        earlier.is_some_and(|earlier| Arc::ptr_eq(earlier, resource))
+    };
+    let new: Vec<ResourceType> = resources()
+        .filter(|resource| !is_shared(resource))
+        .map(|resource| resource.resource_type())
+        .collect();
+    assert!(resources().count() > 3);
+    assert_eq!(new, [ResourceType::ExtensionConfig]);
 }

@@ -6,6 +6,7 @@ use gateway_document::{
     ListenerName, Rule, RuleName, ServerName, WithheldTool, WithholdingCause, near_names,
 };
 use policy_engine::Explanation;
+use store::{DefinitionReview, ReviewState};
 use thiserror::Error;
 
 use super::Built;
@@ -53,6 +54,8 @@ pub struct ToolView<'a> {
     pub policy: Option<&'a Explanation>,
     /// The reason why it cannot be called although it is listed, or not everywhere.
     pub withheld: Option<&'a WithheldTool>,
+    /// The definition that its server lists and that is not in force, because the server is pinned.
+    pub review: Option<&'a DefinitionReview>,
 }
 
 impl ToolView<'_> {
@@ -75,7 +78,7 @@ impl Built {
     /// Every listed tool on every listener that offers it.
     pub fn tools(&self) -> Vec<ToolView<'_>> {
         let mut views = Vec::new();
-        for (listener, (name, resolved)) in self.document.listeners.iter().zip(&self.listeners) {
+        for (listener, (name, resolved)) in self.document.listeners.iter().zip(&*self.listeners) {
             let policy = &resolved.policy;
             let ids: BTreeMap<_, _> = policy
                 .tool_names()
@@ -88,6 +91,11 @@ impl Built {
                 .collect();
             for (server, registered) in self.document.servers_of(listener) {
                 let list = self.lists.get(server);
+                let reviews = list.iter().flat_map(|list| &list.stored.reviews);
+                let reviews: BTreeMap<&str, &DefinitionReview> = reviews
+                    .filter(|review| review.state != ReviewState::Approved)
+                    .map(|review| (review.tool.name.as_str(), review))
+                    .collect();
                 for tool in list.iter().flat_map(|list| &list.tools) {
                     let key = (server.as_str(), tool.name.as_str());
                     views.push(ToolView {
@@ -97,6 +105,7 @@ impl Built {
                         tool: &tool.name,
                         policy: ids.get(&key).and_then(|id| policy.explain(*id)),
                         withheld: withheld.get(&key).copied(),
+                        review: reviews.get(tool.name.as_str()).copied(),
                     });
                 }
             }

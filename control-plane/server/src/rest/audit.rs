@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
-use store::AuditRecord;
+use store::{AuditFilter, AuditRecord, RevisionNumber};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use utoipa::{IntoParams, ToSchema};
@@ -18,10 +18,6 @@ use super::query::Parameters;
 use super::timestamp::timestamp;
 use crate::difference::ResourceChange;
 use crate::gateway::Gateway;
-
-/// The records that are looked through for one page. A filter that few records pass then answers
-/// with fewer than were asked for, and with the cursor where it stopped.
-const MOST_LOOKED_THROUGH: usize = 10_000;
 
 /// Which records are wanted.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -37,6 +33,8 @@ pub(super) struct Wanted {
     who: Option<String>,
     /// Only what was done from this address.
     origin: Option<String>,
+    /// Only what was about this kind of resource, such as `servers` or `config`.
+    kind: Option<String>,
     /// Only what begins like this, such as `PUT /api/v1/servers`.
     what: Option<String>,
     /// Only what made this revision, or concerned it.
@@ -99,14 +97,9 @@ impl From<AuditRecord> for AuditedDeed {
     }
 }
 
-/// The bounds of time that a request wants.
-struct Span {
-    since: Option<OffsetDateTime>,
-    until: Option<OffsetDateTime>,
-}
-
 impl Wanted {
-    fn span(&self) -> Result<Span, Problem> {
+    /// The records that the request wants.
+    fn filter(&self) -> Result<AuditFilter, Problem> {
         let time = |name: &str, text: &Option<String>| match text {
             None => Ok(None),
             Some(text) => OffsetDateTime::parse(text, &Rfc3339)
@@ -117,28 +110,15 @@ impl Wanted {
                     ))
                 }),
         };
-        Ok(Span {
+        Ok(AuditFilter {
+            who: self.who.clone(),
+            origin: self.origin.clone(),
+            kind: self.kind.clone(),
+            what: self.what.clone(),
+            revision: self.revision.map(RevisionNumber),
             since: time("since", &self.since)?,
             until: time("until", &self.until)?,
         })
-    }
-
-    fn wants(&self, span: &Span, record: &AuditRecord) -> bool {
-        let is = |wanted: &Option<String>, text: &str| {
-            wanted.as_ref().is_none_or(|wanted| wanted == text)
-        };
-        let entry = &record.entry;
-        is(&self.who, &entry.who)
-            && is(&self.origin, &entry.origin)
-            && self
-                .what
-                .as_ref()
-                .is_none_or(|what| entry.what.starts_with(what))
-            && self
-                .revision
-                .is_none_or(|revision| entry.revision.is_some_and(|made| made.0 == revision))
-            && span.since.is_none_or(|since| record.at >= since)
-            && span.until.is_none_or(|until| record.at < until)
     }
 }
 
@@ -150,38 +130,16 @@ pub(super) async fn list(
     Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Json<AuditTrail>, Problem> {
     let page = Page::new(wanted.limit, wanted.cursor.clone());
-    let (limit, span) = (page.limit()?, wanted.span()?);
-    let mut before = page.number()?;
-    let mut records: Vec<AuditedDeed> = Vec::new();
-    let mut looked_through = 0;
-    while records.len() < limit && looked_through < MOST_LOOKED_THROUGH {
-        let some = audit(&gateway, before, 1000).await?;
-        if some.is_empty() {
-            before = None;
-            break;
-        }
-        for record in some {
-            before = Some(record.sequence);
-            looked_through += 1;
-            let is_over = span.since.is_some_and(|since| record.at < since);
-            if is_over {
-                looked_through = MOST_LOOKED_THROUGH;
-                before = None;
-                break;
-            }
-            if wanted.wants(&span, &record) {
-                records.push(record.into());
-                if records.len() == limit {
-                    break;
-                }
-            }
-        }
-    }
-    // The first record has the number 1: before it there is nothing.
-    let next = before.filter(|before| *before > 1);
+    let (limit, filter) = (page.limit()?, wanted.filter()?);
+    // One more than is shown tells whether there is another page.
+    let most = u32::try_from(limit + 1).unwrap_or(u32::MAX);
+    let mut records = find(&gateway, &filter, page.number()?, most).await?;
+    let is_last = records.len() <= limit;
+    records.truncate(limit);
+    let next = records.last().filter(|_| !is_last);
     Ok(Json(AuditTrail {
-        records,
-        next_cursor: next.map(|next| next.to_string()),
+        next_cursor: next.map(|next| next.sequence.to_string()),
+        records: records.into_iter().map(AuditedDeed::from).collect(),
     }))
 }
 
@@ -197,7 +155,8 @@ pub(super) async fn get(
     let sequence = sequence.ok_or_else(|| {
         Problem::bad_request("the place in the path is not a number; write it like `3`")
     })?;
-    let record = audit(&gateway, sequence.checked_add(1), 1).await?;
+    let all = AuditFilter::default();
+    let record = find(&gateway, &all, sequence.checked_add(1), 1).await?;
     let record = record
         .into_iter()
         .find(|record| record.sequence == sequence);
@@ -219,11 +178,12 @@ pub(super) async fn get(
     }))
 }
 
-async fn audit(
+async fn find(
     gateway: &Gateway,
+    filter: &AuditFilter,
     before: Option<u64>,
     limit: u32,
 ) -> Result<Vec<AuditRecord>, Problem> {
-    let records = gateway.store().audit(before, limit).await;
+    let records = gateway.store().find_audit(filter, before, limit).await;
     records.map_err(|error| Problem::store(&error))
 }

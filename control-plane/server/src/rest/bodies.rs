@@ -23,16 +23,17 @@ pub(super) const LIMITS: BodyLimits = BodyLimits {
 };
 
 /// Hands a request on when its body is whole. Its part of the budget is free again when it is
-/// answered.
+/// answered, and nothing keeps it that outlives the answer (its `BodyPlace`).
 pub(super) async fn read(
     State(reader): State<BodyReader>,
     request: Request,
     next: Next,
 ) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     match reader.read(body).await {
         Ok(read) => {
             let body = Body::from(read.bytes.clone());
+            parts.extensions.insert(read.place.clone());
             next.run(Request::from_parts(parts, body)).await
         }
         Err(unread) => unread.end_connection(refusal(unread.reason).into_response()),

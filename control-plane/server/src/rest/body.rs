@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use gateway_document::{Format, parse_value};
+use gateway_document::{Format, is_blank, parse_value};
 use serde::de::DeserializeOwned;
 
 use super::problem::{FieldError, Problem};
@@ -89,6 +89,10 @@ impl<S: Send + Sync> FromRequest<S> for Written {
             // It is whole already; the outermost layer has read it.
             .map_err(|_| Problem::bad_request("the body broke off; send it again"))?;
         match String::from_utf8(bytes.into()) {
+            // A pipe whose first program failed sends nothing; nobody means to leave all out.
+            Ok(text) if is_blank(&text) => Err(Problem::bad_request(
+                "the body says nothing; write what is meant, or `{}` to leave everything out",
+            )),
             Ok(text) => Ok(Self { text, format }),
             Err(_) => Err(Problem::bad_request(
                 "the body is not UTF-8; write it in UTF-8",

@@ -33,8 +33,8 @@ impl ChangeHeaders {
     }
 }
 
-const AUTHOR: &str = "x-portcullis-author";
-const REASON: &str = "x-portcullis-reason";
+pub(super) const AUTHOR: &str = "x-portcullis-author";
+pub(super) const REASON: &str = "x-portcullis-reason";
 
 /// The longest author or reason: longer ones are no names and no sentences, and each is kept for
 /// ever.

@@ -2,7 +2,9 @@
 //! answered as it was the first time and does nothing more.
 //!
 //! The answers are in the store, for a day and in a bounded number, so that a control plane that
-//! has taken over, or was started again, gives them too. A key that is older is a new one.
+//! has taken over, or was started again, gives them too. A key that is older is a new one. The
+//! store knows of a request before anything is done: where no answer was stored, nobody does it
+//! again unawares.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,13 +12,17 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, IF_MATCH};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use http_front::BodyPlace;
 use sha2::{Digest as _, Sha256};
 use store::StoredAnswer;
 use time::OffsetDateTime;
 
+use super::change_headers::{AUTHOR, REASON};
 use super::problem::Problem;
 use crate::gateway::Gateway;
 
@@ -25,6 +31,11 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The longest key: identifiers are a tenth of that, and each is kept.
 const LONGEST_KEY: usize = 255;
+/// The status in the place of that of an answer which is not there yet.
+const BEGUN: u16 = 0;
+/// How many requests with a key may run at once. They go on when their authors hang up, so that the
+/// bound on connections is none on them; operators and their scripts are tens.
+const MOST_RUNNING: usize = 256;
 /// Whoever tries again does so within hours.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -47,24 +58,47 @@ impl Answers {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a key for a request that begins; none while another request with it runs.
-    fn begin(&self, key: &str) -> Option<RunningRequest> {
-        let is_first = self.running().insert(key.to_owned());
-        is_first.then(|| RunningRequest {
+    /// Takes a key for a request that begins.
+    fn begin(&self, key: &str, request: String) -> Result<RunningRequest, Problem> {
+        let mut running = self.running();
+        if running.contains(key) {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "urn:portcullis:running",
+                "the request with this key is not answered yet",
+                "it goes on; send it again in a few seconds to learn how it ended",
+            ));
+        }
+        if running.len() >= MOST_RUNNING {
+            return Err(Problem::busy(
+                "too many requests with a key at once",
+                "nothing was done; try again in a few seconds",
+            ));
+        }
+        running.insert(key.to_owned());
+        Ok(RunningRequest {
             answers: self.clone(),
             key: key.to_owned(),
+            request,
         })
     }
 
     /// The answer to an earlier request with this key, if there was one.
-    async fn earlier(&self, key: &str, request: &str) -> Result<Option<Response>, Problem> {
-        let earlier = self.gateway.store().answer(key).await;
+    async fn earlier(&self, running: &RunningRequest) -> Result<Option<Response>, Problem> {
+        let earlier = self.gateway.store().answer(&running.key).await;
         match earlier.map_err(|error| Problem::store(&error))? {
-            Some(earlier) if earlier.request != request => Err(Problem::new(
+            Some(earlier) if earlier.request != running.request => Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "urn:portcullis:key-reused",
                 "another request had this key",
                 "nothing was done; make a new `Idempotency-Key` for each new request",
+            )),
+            Some(earlier) if earlier.status == BEGUN => Err(Problem::new(
+                StatusCode::CONFLICT,
+                "urn:portcullis:unknown-outcome",
+                "nobody knows how the request with this key ended",
+                "a control plane ended while it ran: read what is there now, and send it again \
+                 under a new `Idempotency-Key` if it was not done",
             )),
             earlier => Ok(earlier.map(replayed)),
         }
@@ -75,6 +109,8 @@ impl Answers {
 struct RunningRequest {
     answers: Answers,
     key: String,
+    /// The hash of all that it asks for.
+    request: String,
 }
 
 impl Drop for RunningRequest {
@@ -85,25 +121,36 @@ impl Drop for RunningRequest {
 
 impl RunningRequest {
     /// Runs the request, and keeps its answer unless the same request may go well the next time.
-    async fn run(self, hash: String, request: Request, next: Next) -> Response {
+    /// `_place` is the part of the budget that its body has.
+    async fn run(self, request: Request, next: Next, _place: Option<BodyPlace>) -> Response {
         let answer = next.run(request).await;
         let (head, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-        if !head.status.is_server_error() {
-            let kept = StoredAnswer {
-                key: self.key.clone(),
-                request: hash,
-                status: head.status.as_u16(),
-                headers: written(&head.headers),
-                body: body.to_vec(),
-                ends_at: OffsetDateTime::now_utc() + KEPT,
-            };
-            if let Err(error) = self.answers.gateway.store().put_answer(&kept).await {
-                tracing::error!(%error, "the answer to a request with a key is not kept; if it is \
-                     sent again it is done again");
-            }
+        let mut kept = self.begun();
+        if head.status.is_server_error() {
+            kept.ends_at = OffsetDateTime::UNIX_EPOCH;
+        } else {
+            kept.status = head.status.as_u16();
+            kept.headers = written(&head.headers);
+            kept.body = body.to_vec();
+        }
+        if let Err(error) = self.answers.gateway.store().put_answer(&kept).await {
+            tracing::error!(%error, "the answer to a request with a key is not kept; whoever \
+                 sends it again is told that nobody knows how it ended");
         }
         Response::from_parts(head, Body::from(body))
+    }
+
+    /// The record of a request that is about to be done.
+    fn begun(&self) -> StoredAnswer {
+        StoredAnswer {
+            key: self.key.clone(),
+            request: self.request.clone(),
+            status: BEGUN,
+            headers: String::new(),
+            body: Vec::new(),
+            ends_at: OffsetDateTime::now_utc() + KEPT,
+        }
     }
 }
 
@@ -130,27 +177,34 @@ pub(super) async fn check(
     let body = to_bytes(body, usize::MAX)
         .await
         .map_err(|_| Problem::bad_request("the body broke off; send it again"))?;
-    let hash = Sha256::new()
-        .chain_update(head.uri.to_string())
-        .chain_update([0])
-        .chain_update(&body)
-        .finalize();
-    let hash = hex::encode(hash);
-    let Some(running) = answers.begin(&key) else {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "urn:portcullis:running",
-            "the request with this key is not answered yet",
-            "it goes on; send it again in a few seconds to learn how it ended",
-        ));
-    };
-    if let Some(answer) = answers.earlier(&key, &hash).await? {
+    let running = answers.begin(&key, hash_of(&head, &body))?;
+    if let Some(answer) = answers.earlier(&running).await? {
         return Ok(answer);
     }
+    let begun = answers.gateway.store().put_answer(&running.begun()).await;
+    begun.map_err(|error| Problem::store(&error))?;
+    let place = head.extensions.get::<BodyPlace>().cloned();
     // It is finished also where its author hangs up: they will ask again for this very answer.
     let request = Request::from_parts(head, Body::from(body));
-    let run = tokio::spawn(running.run(hash, request, next));
+    let run = tokio::spawn(running.run(request, next, place));
     run.await.map_err(|error| Problem::internal(&error))
+}
+
+/// The hash of all that a request asks for: where, what, on which condition, and in whose name.
+fn hash_of(head: &Parts, body: &[u8]) -> String {
+    let mut hash = Sha256::new().chain_update(head.uri.to_string());
+    let named = [IF_MATCH.as_str(), CONTENT_TYPE.as_str(), AUTHOR, REASON];
+    for name in named {
+        for value in head.headers.get_all(name) {
+            hash.update([0]);
+            hash.update(name);
+            hash.update([0]);
+            hash.update(value);
+        }
+    }
+    hash.update([0, 0]);
+    hash.update(body);
+    hex::encode(hash.finalize())
 }
 
 /// The headers as one text: a line for each.

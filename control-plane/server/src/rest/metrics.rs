@@ -18,10 +18,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
-use xds::NodeAnswer;
+use xds::{NodeAnswer, NodeSummary};
 
 use super::problem::Problem;
-use crate::gateway::{Gateway, ListState, Stage};
+use crate::gateway::{Gateway, ListState, Rollout, RolloutState, Stage};
 
 /// The bounds of times, in seconds: from an answer out of memory to a change that waits for the
 /// Envoys until its deadline.
@@ -122,6 +122,7 @@ fn registry(gateway: &Gateway, counts: &RequestCounts) -> Registry {
     );
     add_envoys(&mut registry, gateway);
     add_state(&mut registry, gateway);
+    add_rollouts(&mut registry, gateway);
     registry
 }
 
@@ -142,6 +143,31 @@ fn add_envoys(registry: &mut Registry, gateway: &Gateway) {
     ];
     let help = "Envoys, by their answer to what they are meant to have";
     add_states(registry, "envoys", help, states);
+    let deadline = gateway.current().document.rollout.ack_deadline.duration();
+    let now = gateway.publisher().clock().now();
+    let is_silent = |envoy: &&NodeSummary| {
+        let is_late = envoy.assigned_at.is_some_and(|at| now > at + deadline);
+        envoy.streams > 0 && envoy.answer == NodeAnswer::Waiting && is_late
+    };
+    add(
+        registry,
+        "silent_envoys",
+        "Connected Envoys that have left something unanswered past the deadline",
+        number(summaries.iter().filter(is_silent).count()),
+    );
+    add(
+        registry,
+        "reporting_envoys",
+        "Envoys that report their traffic",
+        number(gateway.publisher().reports().reporting()),
+    );
+    let rejected = Counter::<u64, AtomicU64>::default();
+    rejected.inc_by(gateway.publisher().rejections());
+    registry.register(
+        "rejections",
+        "How often an Envoy rejected something, or a generation as a whole",
+        rejected,
+    );
     let rejections = summaries.iter().map(|envoy| envoy.rejections.len()).sum();
     add(
         registry,
@@ -203,6 +229,40 @@ fn add_state(registry: &mut Registry, gateway: &Gateway) {
     let servers = [("up", number(up.count())), ("down", number(down.count()))];
     let help = "Registered servers, by whether they listed their tools when asked last";
     add_states(registry, "servers", help, servers);
+}
+
+fn add_rollouts(registry: &mut Registry, gateway: &Gateway) {
+    let leads = i64::from(!gateway.publisher().is_frozen());
+    let help = "1 while this process leads; 0 while its lease has ended and it changes nothing";
+    add(registry, "leading", help, leads);
+    let state = gateway.read();
+    let newest = state.rollouts.iter().next();
+    let is = |wanted: RolloutState| i64::from(newest.is_some_and(|newest| newest.state == wanted));
+    let states = [
+        ("waiting_for_envoys", is(RolloutState::WaitingForEnvoys)),
+        ("rolling_out", is(RolloutState::RollingOut)),
+        ("soaking", is(RolloutState::Soaking)),
+        ("accepted", is(RolloutState::Accepted)),
+        ("taken_back", is(RolloutState::TakenBack)),
+        ("kept", is(RolloutState::Kept)),
+        ("aborted", is(RolloutState::Aborted)),
+        ("superseded", is(RolloutState::Superseded)),
+    ];
+    let help = "How the rollout that began last stands: 1 at one of the states";
+    add_states(registry, "last_rollout", help, states);
+    let in_hand = newest.filter(|newest| newest.is_going_on());
+    let waits = |holds: fn(&Rollout) -> bool| i64::from(in_hand.is_some_and(holds));
+    let reasons = [
+        (
+            "envoys",
+            waits(|rollout| rollout.state == RolloutState::WaitingForEnvoys),
+        ),
+        ("gate", waits(|rollout| !rollout.gate.is_empty())),
+        ("operator", waits(|rollout| rollout.is_paused)),
+    ];
+    let help = "Whether a rollout waits: for an Envoy that it could reach, for numbers, or because \
+                an operator has paused it";
+    add_states(registry, "rollout_waits", help, reasons);
 }
 
 fn add(registry: &mut Registry, name: &str, help: &str, value: i64) {

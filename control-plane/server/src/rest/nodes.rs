@@ -1,6 +1,6 @@
 //! `/api/v1/nodes`: each Envoy, what it was sent, and what it answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,16 +8,19 @@ use axum::Json;
 use axum::extract::Path;
 use axum::extract::State;
 use axum::extract::rejection::PathRejection;
+use gateway_document::did_you_mean;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use xds::{
-    ConnectionState, DeliveryState, NodeState, ResourceState, ResourceType, Snapshot, Version,
+    ConnectionState, DeliveryState, NodeId, NodeState, ResourceState, ResourceType, Snapshot,
+    Version,
 };
 
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
+use super::reported::{self, KnownConfigurations, Reported};
 use super::timestamp::timestamp;
 use crate::gateway::{Gateway, Rejection};
 
@@ -51,6 +54,9 @@ pub(super) struct Node {
     #[serde(skip_serializing_if = "Option::is_none")]
     crashes: Option<Crashes>,
     generation: Generations,
+    /// The numbers that it reports of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reported: Option<Reported>,
     resources: Vec<NodeResource>,
     /// The generation that it rejected, until a later change: what it was taken back from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,15 +130,19 @@ pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
 ) -> Result<Json<Nodes>, Problem> {
-    let mut nodes = gateway.publisher().nodes();
+    let (names, next_cursor) = page.of(names(&gateway), ToString::to_string)?;
+    let mut nodes = gateway
+        .publisher()
+        .nodes_named(&names.into_iter().collect());
     nodes.sort_by(|one, other| one.id.cmp(&other.id));
-    let (nodes, next_cursor) = page.of(nodes, |node| node.id.to_string())?;
     let accepted = Accepted::of(&gateway);
+    let known = KnownConfigurations::of(&gateway);
+    let shown = nodes.into_iter().map(|node| {
+        let reported = reported::of(&gateway, node.id.as_str(), &known);
+        view(node, &accepted, reported)
+    });
     Ok(Json(Nodes {
-        nodes: nodes
-            .into_iter()
-            .map(|node| view(node, &accepted))
-            .collect(),
+        nodes: shown.collect(),
         next_cursor,
     }))
 }
@@ -148,18 +158,25 @@ pub(super) async fn get(
     let Path(id) = path.map_err(|_| {
         Problem::bad_request("the id of the node in the path is not UTF-8; encode it so")
     })?;
-    let mut nodes = gateway.publisher().nodes().into_iter();
-    let node = nodes.find(|node| node.id.as_str() == id);
-    let node = node.ok_or_else(|| {
-        Problem::nothing_there(
+    let name = BTreeSet::from([NodeId::new(&id)]);
+    let Some(node) = gateway.publisher().nodes_named(&name).pop() else {
+        let names = names(&gateway);
+        let meant = did_you_mean(&id, names.iter().map(NodeId::as_str));
+        let advice = meant.unwrap_or_else(|| "`GET /api/v1/nodes` lists those that are".to_owned());
+        return Err(Problem::nothing_there(
             "there is no such Envoy",
-            format!(
-                "no Envoy with the `node.id` `{id}` is connected or was lately; \
-                 `GET /api/v1/nodes` lists those that are"
-            ),
-        )
-    })?;
-    Ok(Json(view(node, &Accepted::of(&gateway))))
+            format!("no Envoy with the `node.id` `{id}` is connected or was lately; {advice}"),
+        ));
+    };
+    let reported = reported::of(&gateway, &id, &KnownConfigurations::of(&gateway));
+    Ok(Json(view(node, &Accepted::of(&gateway), reported)))
+}
+
+/// The names of all Envoys, in order.
+fn names(gateway: &Gateway) -> Vec<NodeId> {
+    let summaries = gateway.publisher().summaries().into_iter();
+    let names: BTreeSet<NodeId> = summaries.map(|envoy| envoy.id).collect();
+    names.into_iter().collect()
 }
 
 /// The things that Envoys have accepted and rejected, as a whole. Copied out: the answer is as long
@@ -192,7 +209,7 @@ impl Accepted {
     }
 }
 
-fn view(node: NodeState, accepted: &Accepted) -> Node {
+fn view(node: NodeState, accepted: &Accepted, reported: Option<Reported>) -> Node {
     let is_broken = accepted.is_broken(&node);
     let rejection = accepted.rejection.as_ref();
     let (connected, since) = match node.connection {
@@ -244,6 +261,7 @@ fn view(node: NodeState, accepted: &Accepted) -> Node {
             desired: node.desired.map(|generation| generation.to_string()),
             in_force: node.in_force.map(|generation| generation.to_string()),
         },
+        reported,
         resources,
         rejected: rejected.map(|rejection| Rejected {
             revision: rejection.revision.0,
@@ -279,6 +297,7 @@ pub(super) fn word(resource_type: ResourceType) -> &'static str {
     match resource_type {
         ResourceType::Cluster => "cluster",
         ResourceType::Endpoints => "endpoints",
+        ResourceType::Secret => "secret",
         ResourceType::Listener => "listener",
         ResourceType::Route => "route",
         ResourceType::ExtensionConfig => "extension",

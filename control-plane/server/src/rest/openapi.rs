@@ -34,6 +34,7 @@ const SCHEMAS: &str = "#/components/schemas/";
         (name = "audit", description = "Who did what, when, from where and why."),
         (name = "envoys", description = "What Envoys were sent and what they answered."),
         (name = "rollouts", description = "How changes reach Envoys wave by wave."),
+        (name = "modules", description = "Filter modules, which documents name by their hashes."),
         (name = "tools", description = "The tools that clients may call, and their policy."),
         (name = "events", description = "What happens, as it happens."),
         (name = "health", description = "The control plane itself."),
@@ -96,6 +97,9 @@ pub(super) fn complete(routes: &OpenApi) -> Value {
     if let Value::Object(known) = &mut description["components"]["schemas"] {
         known.extend(schemas);
     }
+    if let Value::Object(known) = &mut description["components"]["schemas"] {
+        show_optional_parts(known);
+    }
     let paths = description["paths"].as_object_mut().into_iter().flatten();
     for (_, item) in paths {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
@@ -138,6 +142,47 @@ fn move_references(schema: &mut Value) {
     }
 }
 
+/// Says of a change that can be tried by `dry_run` that it may be answered by what it would do.
+fn show_trials(operation: &mut Value) {
+    let report = json!({"$ref": format!("{SCHEMAS}WriteReport")});
+    let trial = json!({"$ref": format!("{SCHEMAS}Trial")});
+    let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+    if parameters.any(|parameter| parameter["name"] == "dry_run")
+        && let Some(schema) =
+            operation.pointer_mut("/responses/200/content/application~1json/schema")
+        && *schema == report
+    {
+        *schema = json!({"anyOf": [report, trial]});
+    }
+}
+
+/// Says of parts whose fields stand among the others, if they are there at all, that none of these
+/// fields is required. As derived, the whole would have to be one of nothing and the part.
+fn show_optional_parts(schemas: &mut Map<String, Value>) {
+    let known = schemas.clone();
+    let parts = schemas
+        .values_mut()
+        .filter_map(|schema| schema.get_mut("allOf"));
+    for part in parts.filter_map(Value::as_array_mut).flatten() {
+        let Some([nothing, named]) = part["oneOf"].as_array().map(Vec::as_slice) else {
+            continue;
+        };
+        let name = named["$ref"]
+            .as_str()
+            .and_then(|name| name.strip_prefix(SCHEMAS));
+        let Some(schema) = name.and_then(|name| known.get(name)) else {
+            continue;
+        };
+        if nothing["type"] == "null" {
+            *part = json!({
+                "type": "object",
+                "description": named["description"],
+                "properties": schema["properties"],
+            });
+        }
+    }
+}
+
 /// Adds the schema of one resource of this kind, as far as the document has no such one, and that
 /// of a page of them.
 fn add_schemas_of(kind: &Kind, schemas: &mut Map<String, Value>) {
@@ -170,12 +215,21 @@ fn add_schemas_of(kind: &Kind, schemas: &mut Map<String, Value>) {
         Shape::List => {}
         Shape::Whole => return,
     }
+    // In a page each one carries its entity tag, which a document never has.
+    let mut listed = schemas.get(&name).cloned().unwrap_or_default();
+    if let Some(Value::Object(properties)) = listed.get_mut("properties") {
+        let etag = json!({"type": "string", "readOnly": true,
+            "description": "The entity tag of it, as `If-Match` takes it."});
+        properties.insert("etag".to_owned(), etag);
+    }
+    let listed_name = format!("Listed{name}");
+    schemas.insert(listed_name.clone(), listed);
     let page = json!({
         "type": "object",
         "description": "A page of them; each has its entity tag in `etag` besides.",
         "properties": {
             "revision": {"type": "integer", "minimum": 0},
-            kind.name: {"type": "array", "items": {"$ref": format!("{SCHEMAS}{name}")}},
+            kind.name: {"type": "array", "items": {"$ref": format!("{SCHEMAS}{listed_name}")}},
             "next_cursor": {"type": "string",
                 "description": "The cursor of the next page; missing on the last one."},
         },
@@ -192,7 +246,9 @@ fn add_common(method: &str, operation: &mut Value) {
             "schema": {"$ref": format!("{SCHEMAS}Problem")},
         }},
     });
-    let is_change = method != "get" && operation["operationId"] != "validate_config";
+    let is_question = QUESTIONS.iter().any(|id| operation["operationId"] == *id);
+    show_trials(operation);
+    let is_change = method != "get" && !is_question;
     let headers: &[(&str, &str)] = match (is_change, method) {
         (false, _) => &[],
         (true, "post") => &[AUTHOR, REASON, KEY],
@@ -219,6 +275,9 @@ fn add_common(method: &str, operation: &mut Value) {
         }
     }
 }
+
+/// The operations that are sent something and change nothing.
+const QUESTIONS: [&str; 2] = ["validate_config", "explain_message"];
 
 const AUTHOR: (&str, &str) = (
     "x-portcullis-author",

@@ -23,7 +23,7 @@ use super::paging::Page;
 use super::problem::{FieldError, Problem};
 use super::server_status;
 use crate::gateway::{ChangeError, Edit, Gateway, Precondition};
-use crate::sections::{Kind, SectionChange, SectionEdit, SectionError, Shape, tag_of};
+use crate::sections::{Kind, SectionChange, SectionEdit, SectionError, Shape, tag_of, with_status};
 
 /// The state that is shown with a resource, and is left out of what is sent back.
 const STATUS: &str = "status";
@@ -53,8 +53,7 @@ pub(super) async fn list(
     let document = as_json(&latest.document)?;
     let (page, next_cursor) = page.of(kind.all(&document), |(name, _)| name.clone())?;
     let shown = page.into_iter().map(|(name, mut resource)| {
-        let tag = tag_of(&resource);
-        show_status(kind, &gateway, &name, &mut resource);
+        let tag = show_status(kind, &gateway, &name, &mut resource);
         if let Value::Object(fields) = &mut resource {
             fields.insert("etag".to_owned(), quoted(&tag).into());
         }
@@ -77,13 +76,9 @@ pub(super) async fn get(
     name: String,
 ) -> Result<Response, Problem> {
     let document = as_json(&gateway.latest().document)?;
-    let Some(mut resource) = kind.find(&document, &name) else {
-        let (kind, one) = (kind.name, kind.one);
-        return Err(SectionError::Missing { kind, one, name }.into());
-    };
-    let tag = quoted(&tag_of(&resource));
-    show_status(kind, &gateway, &name, &mut resource);
-    Ok(([(ETAG, tag)], Json(resource)).into_response())
+    let mut resource = kind.get(&document, &name)?;
+    let tag = show_status(kind, &gateway, &name, &mut resource);
+    Ok(([(ETAG, quoted(&tag))], Json(resource)).into_response())
 }
 
 /// Adds a resource. Its name is in what was sent.
@@ -278,15 +273,19 @@ fn resource_in(written: &Written) -> Result<Value, Problem> {
     Ok(given)
 }
 
-fn show_status(kind: &'static Kind, gateway: &Gateway, name: &str, resource: &mut Value) {
-    let Value::Object(fields) = resource else {
-        return;
-    };
+/// Adds its state to a resource, and tells the entity tag of both.
+fn show_status(kind: &'static Kind, gateway: &Gateway, name: &str, resource: &mut Value) -> String {
+    let tag = tag_of(resource);
     if kind.name == "servers"
         && let Some(status) = server_status::of(gateway, name)
+        && let Value::Object(fields) = resource
     {
+        // Whoever has read it before it went down is told so.
+        let lasting = tag_of(&server_status::lasting(&status));
         fields.insert(STATUS.to_owned(), status);
+        return with_status(&tag, &lasting);
     }
+    tag
 }
 
 fn malformed(path: &'static str, reason: String) -> Problem {

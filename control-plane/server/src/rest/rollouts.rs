@@ -1,5 +1,4 @@
-//! `/api/v1/rollouts`: rollouts that have several waves, or one that is watched; how each stands,
-//! and what an operator wants of it.
+//! `/api/v1/rollouts`: how each rollout stands, and what an operator wants of it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +53,9 @@ pub(super) struct RolloutView {
     /// When the wave in hand has been watched for long enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     soak_until: Option<String>,
+    /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    gate: String,
     /// The time at which it began.
     began_at: String,
     /// The time at which it ended; missing while it goes on.
@@ -71,7 +73,8 @@ pub(super) struct RolloutWave {
     reach: String,
     /// How long it is watched, in milliseconds.
     soak_ms: u64,
-    /// The Envoys that it has given the generation to, those of earlier waves left out.
+    /// The Envoys that it has given the generation to, those of earlier waves left out; none where
+    /// a change reaches everyone at once.
     nodes: Vec<RolloutNode>,
 }
 
@@ -122,7 +125,7 @@ pub(super) struct Abort {
     allow_loosening: bool,
 }
 
-/// Lists the rollouts that have several waves or a soak, the newest first.
+/// Lists the rollouts, the newest first.
 #[utoipa::path(get, path = "/api/v1/rollouts", operation_id = "list_rollouts", tag = "rollouts",
     params(Page), responses((status = 200, description = "A page of them", body = RolloutList)))]
 pub(super) async fn list(
@@ -261,6 +264,11 @@ impl From<SteerError> for Problem {
                 "urn:portcullis:rollout-ended",
                 "the rollout has ended",
             ),
+            SteerError::Unwatched(_) => (
+                StatusCode::CONFLICT,
+                "urn:portcullis:rollout-unwatched",
+                "the rollout has no waves to steer",
+            ),
             SteerError::WouldLoosen { .. } => (
                 StatusCode::CONFLICT,
                 "urn:portcullis:would-loosen",
@@ -323,6 +331,7 @@ fn view(rollout: Rollout, fleet: &BTreeMap<NodeId, NodeSummary>) -> RolloutView 
         began_at: timestamp(rollout.began_at),
         ended_at: at(rollout.ended_at),
         reason: rollout.reason.clone(),
+        gate: rollout.gate.clone(),
         id: rollout.id,
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct ToolPolicy<'a> {
 }
 
 /// The name of the tool that the path of a request names.
-pub(super) struct ToolPath(String);
+pub(super) struct ToolPath(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for ToolPath {
     type Rejection = Problem;

@@ -12,8 +12,10 @@ use utoipa::ToSchema;
 use super::paging::Page;
 use super::problem::Problem;
 use super::query::Parameters;
+use super::tool_policy::ToolPath;
 
 use crate::gateway::Gateway;
+use crate::generation::ToolView;
 
 /// A page of the tools.
 #[derive(Serialize, ToSchema)]
@@ -46,6 +48,10 @@ pub(super) struct Tool {
     /// The reason why it is withheld, and what to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// The state of the definition that its server lists and that is not in force, because the
+    /// server is pinned: `unreviewed` or `rejected`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    review: Option<&'static str>,
     /// The roles that may call it; `["*"]` is everyone, `[]` nobody. Missing where it cannot be
     /// called anywhere.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,8 +75,30 @@ pub(super) async fn get(
     let (views, next_cursor) = page.of(current.tools(), |view| {
         format!("{} {} {}", view.listener, view.server, view.tool)
     })?;
-    let tools = views.into_iter().map(|view| Tool {
-        name: view.name,
+    let tools = views.into_iter().map(|view| shown(&view));
+    Ok(Json(Tools {
+        revision: current.revision.0,
+        tools: tools.collect(),
+        next_cursor,
+        warnings: current.warnings.clone(),
+    }))
+}
+
+/// Shows one tool by the name that clients call it by: who may call it, and its limits. Its own
+/// policy is at `/api/v1/tools/{name}/policy`.
+#[utoipa::path(get, path = "/api/v1/tools/{name}", operation_id = "get_tool", tag = "tools",
+    params(("name" = String, Path, description = "The name of the tool")),
+    responses((status = 200, description = "The tool", body = Tool)))]
+pub(super) async fn get_one(
+    State(gateway): State<Arc<Gateway>>,
+    ToolPath(name): ToolPath,
+) -> Result<Json<Tool>, Problem> {
+    Ok(Json(shown(&gateway.current().tool(&name)?)))
+}
+
+fn shown(view: &ToolView<'_>) -> Tool {
+    Tool {
+        name: view.name.clone(),
         listener: view.listener.to_string(),
         server: view.server.to_string(),
         tool: view.tool.to_owned(),
@@ -81,17 +109,12 @@ pub(super) async fn get(
         },
         cause: view.withheld.map(|withheld| withheld.cause),
         reason: view.withheld.map(|withheld| withheld.reason.clone()),
+        review: view.review.map(|review| review.state.as_str()),
         access: view.policy.map(|policy| policy.allow.value.clone()),
         limits: view
             .policy
             .map(|policy| policy.limits.clone())
             .unwrap_or_default(),
         input_schema: view.policy.and_then(|policy| policy.input_schema.clone()),
-    });
-    Ok(Json(Tools {
-        revision: current.revision.0,
-        tools: tools.collect(),
-        next_cursor,
-        warnings: current.warnings.clone(),
-    }))
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Kind, SectionError, Shape, name_of, position, tag_of};
+use super::{Kind, SectionError, Shape, content_of, name_of, position, tag_of};
 
 /// A change of one resource.
 #[derive(Debug, Clone)]
@@ -63,7 +63,10 @@ impl SectionEdit {
             return Ok(());
         };
         let now = self.kind.find(document, &self.name);
-        let is_the_one = now.is_some_and(|now| read.is_empty() || read.contains(&tag_of(&now)));
+        let is_the_one = now.is_some_and(|now| {
+            let tag = tag_of(&now);
+            read.is_empty() || read.iter().any(|read| content_of(read) == tag)
+        });
         if is_the_one {
             return Ok(());
         }
@@ -91,7 +94,10 @@ impl SectionEdit {
             });
         }
         let at = match before {
-            Some(next) => Some(position(section, next).ok_or_else(|| self.kind.missing(next))?),
+            Some(next) => {
+                let at = position(section, next);
+                Some(at.ok_or_else(|| self.kind.missing(section, next))?)
+            }
             None => None,
         };
         match section {
@@ -126,10 +132,11 @@ impl SectionEdit {
         let at = position(section, &self.name);
         match (self.kind.shape, section) {
             (Shape::FieldOf(field), section) => {
-                let owner = at.and_then(|at| section.get_mut(at));
-                let owner = owner.and_then(Value::as_object_mut);
-                let owner = owner.ok_or_else(|| self.kind.missing(&self.name))?;
-                self.put_field(owner, field, given)
+                let Some(at) = at else {
+                    return Err(self.kind.missing(section, &self.name));
+                };
+                let owner = section.get_mut(at).and_then(Value::as_object_mut);
+                owner.map_or(Ok(()), |owner| self.put_field(owner, field, given))
             }
             (_, Value::Array(items)) => {
                 let given = named(&self.name, given);
@@ -189,7 +196,7 @@ impl SectionEdit {
         };
         match removed {
             Some(_) => Ok(()),
-            None => Err(self.kind.missing(&self.name)),
+            None => Err(self.kind.missing(section, &self.name)),
         }
     }
 }

@@ -31,7 +31,7 @@ async fn it_says_who_changed_what_when_from_where_and_why_with_before_and_after(
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), "").await;
     change(&control_plane, "/api/v1/defaults", "ada", "access: deny").await;
-    change(&control_plane, "/api/v1/config", "bob", "").await;
+    change(&control_plane, "/api/v1/config", "bob", "{}").await;
     let trail = control_plane.get("/api/v1/audit").await.json;
     let record = &trail["records"][1];
     assert_eq!(
@@ -61,6 +61,8 @@ async fn it_says_who_changed_what_when_from_where_and_why_with_before_and_after(
         ("", vec![3, 2, 1]),
         ("who=ada", vec![2]),
         ("who=ad", vec![]),
+        ("kind=defaults", vec![2]),
+        ("kind=def", vec![]),
         ("what=PUT%20/api/v1/def", vec![2]),
         ("revision=3", vec![3]),
         ("origin=127.0.0.1", vec![3, 2]),

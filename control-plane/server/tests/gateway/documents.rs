@@ -89,7 +89,7 @@ async fn it_refuses_a_bad_document_with_every_fault_and_changes_nothing() {
         .put_json(
             "/api/v1/config",
             &json!({"tools": [{"name": "a", "allow": ["nobody"]},
-                {"name": "b", "constraints": {"contains": {}}}], "secrets": {"s": {"env": "S"}}}),
+                {"name": "b", "constraints": {"contains": {}}}], "secrets": {"s": {}}}),
         )
         .await;
     assert_eq!(
@@ -97,7 +97,7 @@ async fn it_refuses_a_bad_document_with_every_fault_and_changes_nothing() {
         [
             "/tools/0/allow/0",
             "/tools/1/constraints/contains",
-            "/secrets"
+            "/secrets/s"
         ]
     );
     assert_eq!(
@@ -252,4 +252,33 @@ async fn it_takes_no_list_for_a_document_or_a_part_of_one() {
         );
     }
     assert_eq!(control_plane.document().await, before);
+}
+
+#[tokio::test]
+async fn it_takes_no_text_that_says_nothing_for_one_that_leaves_everything_out() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let closed = "defaults: {access: deny}";
+    let written = control_plane.put_yaml("/api/v1/config", closed).await;
+    assert_eq!(written.status, StatusCode::OK, "{}", written.text);
+    for nothing in ["", "\n", "# nothing\n", "---\n", "--- \n...\n"] {
+        for path in [
+            "/api/v1/config",
+            "/api/v1/defaults",
+            "/api/v1/tools/add/policy",
+        ] {
+            let refused = control_plane.put_yaml(path, nothing).await;
+            assert_eq!(
+                refused.status,
+                StatusCode::BAD_REQUEST,
+                "{path} {nothing:?}"
+            );
+        }
+    }
+    let kept = control_plane.get("/api/v1/config").await;
+    assert_eq!(
+        kept.json["document"]["defaults"]["access"], "deny",
+        "{}",
+        kept.text
+    );
 }

@@ -7,8 +7,11 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::changes::connected;
+use crate::fake_reporter::FakeReporter;
 use crate::fake_server::{FakeServer, Speaks, tools};
 use crate::harness::{ControlPlane, document_with, folder, until};
+use crate::waiting_changes::SHADOW;
+use crate::waves::{Fleet, SOAK, WAVES};
 
 /// How long an event may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(55);
@@ -217,4 +220,56 @@ async fn it_keeps_places_for_those_who_change_something() {
     );
     followers.pop();
     until(|| async { control_plane.gateway.events().take_place().is_some() }).await;
+}
+
+#[tokio::test]
+async fn it_tells_each_step_of_a_rollout_in_waves() {
+    let folder = folder();
+    let fleet = Fleet::start(folder.path(), WAVES).await;
+    let mut follower = Follower::start(&fleet.control_plane, None).await;
+    fleet.put(&format!("{WAVES}{SHADOW}")).await;
+    let is = |state: &'static str, wave: u64| {
+        move |data: &Value| data["state"] == state && data["wave"] == wave
+    };
+    let soaking = follower.until("rollout", is("soaking", 1)).await;
+    assert_eq!(
+        (&soaking.data["revision"], &soaking.data["of"]),
+        (&2.into(), &2.into())
+    );
+    let rollout = format!(
+        "/api/v1/rollouts/{}",
+        soaking.data["rollout"].as_str().unwrap()
+    );
+    for (verb, told) in [("pause", "paused"), ("resume", "resumed")] {
+        fleet
+            .control_plane
+            .post(&format!("{rollout}/{verb}"), &serde_json::json!({}))
+            .await;
+        follower.until("rollout", is(told, 1)).await;
+    }
+    fleet.clock.advance(SOAK);
+    follower.until("rollout", is("soaking", 2)).await;
+    fleet
+        .control_plane
+        .post(&format!("{rollout}/abort"), &serde_json::json!({}))
+        .await;
+    follower.until("rollout", is("aborted", 2)).await;
+}
+
+#[tokio::test]
+async fn it_tells_what_envoys_refuse() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let mut follower = Follower::start(&control_plane, None).await;
+    let mut reporter = FakeReporter::connect(&control_plane, "one").await;
+    reporter.count(
+        "wasmcustom.portcullis_refusals.server.none.tool.none.reason.unknown_tool",
+        7,
+    );
+    reporter.report().await;
+    let denial = follower.until("denial", |_| true).await.data;
+    assert_eq!(
+        (&denial["tool"], &denial["reason"], &denial["count"]),
+        (&"none".into(), &"unknown_tool".into(), &7.into())
+    );
 }

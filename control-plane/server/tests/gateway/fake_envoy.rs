@@ -20,6 +20,7 @@ use xds::ResourceType;
 pub struct FakeEnvoy {
     rejects: Arc<Mutex<Rejects>>,
     filters: Arc<Mutex<Vec<ReceivedFilter>>>,
+    secrets: Arc<Mutex<Vec<String>>>,
     speaks: watch::Sender<bool>,
     _tasks: JoinSet<()>,
 }
@@ -104,6 +105,8 @@ impl FakeEnvoy {
         let mut tasks = JoinSet::new();
         let rejecting = Arc::clone(&rejects);
         let receiving = Arc::clone(&filters);
+        let secrets = Arc::new(Mutex::new(Vec::new()));
+        let receiving_secrets = Arc::clone(&secrets);
         let (speaks, mut may_speak) = watch::channel(true);
         tasks.spawn(async move {
             let mut subscribed = BTreeSet::new();
@@ -116,6 +119,12 @@ impl FakeEnvoy {
                     .lock()
                     .unwrap()
                     .extend(received_filters(&response, &answers));
+                if response.type_url == ResourceType::Secret.type_url() {
+                    receiving_secrets
+                        .lock()
+                        .unwrap()
+                        .extend(texts_of(&response));
+                }
                 for answer in answers {
                     // The control plane may be gone first.
                     let _ = requests.try_send(answer);
@@ -125,6 +134,7 @@ impl FakeEnvoy {
         Self {
             rejects,
             filters,
+            secrets,
             speaks,
             _tasks: tasks,
         }
@@ -133,6 +143,11 @@ impl FakeEnvoy {
     /// Every filter's configuration that it has answered on this stream, in order.
     pub fn filters(&self) -> Vec<ReceivedFilter> {
         self.filters.lock().unwrap().clone()
+    }
+
+    /// Every secret that it was sent on this stream, in order, as far as its bytes are text.
+    pub fn secrets(&self) -> Vec<String> {
+        self.secrets.lock().unwrap().clone()
     }
 
     /// Answers nothing until it is told to go on.
@@ -161,6 +176,20 @@ fn texts_of(response: &DeltaDiscoveryResponse) -> impl Iterator<Item = String> {
     let contents = response.resources.iter();
     let contents = contents.filter_map(|resource| resource.resource.as_ref());
     contents.map(|content| String::from_utf8_lossy(&content.value).into_owned())
+}
+
+/// The names of secrets in the text of a cluster or listener: a name, `@` and a hash.
+fn secrets_named(content: &str) -> Vec<String> {
+    const HASH_DIGITS: usize = 12;
+    let is_of_a_name = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+    let named = content.match_indices('@').filter_map(|(at, _)| {
+        let (before, after) = content.split_at(at);
+        let hash = after.get(1..=HASH_DIGITS)?;
+        let is_hash = hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let name = before.rsplit(|letter| !is_of_a_name(letter)).next()?;
+        (is_hash && !name.is_empty()).then(|| format!("{name}@{hash}"))
+    });
+    named.collect()
 }
 
 fn received_filters(
@@ -214,7 +243,10 @@ fn answers(
             ],
             _ => Vec::new(),
         };
-        for (named_type, name) in named {
+        let contents = texts_of(response);
+        let secrets = contents.flat_map(|content| secrets_named(&content));
+        let secrets = secrets.map(|name| (ResourceType::Secret, name));
+        for (named_type, name) in named.into_iter().chain(secrets) {
             if subscribed.insert((named_type, name.clone())) {
                 answers.push(DeltaDiscoveryRequest {
                     type_url: named_type.type_url().to_owned(),

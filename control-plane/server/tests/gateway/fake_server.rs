@@ -39,6 +39,8 @@ struct Script {
     /// Each definition, byte for byte.
     tools: Mutex<Vec<String>>,
     methods: Mutex<Vec<String>>,
+    /// Whether every answer is an error.
+    fails: Mutex<bool>,
 }
 
 /// A definition with this input schema.
@@ -65,6 +67,7 @@ impl FakeServer {
             speaks,
             tools: Mutex::new(tools),
             methods: Mutex::default(),
+            fails: Mutex::default(),
         });
         let listener = TcpListener::bind(place.1).await.unwrap();
         reach::allow(place.1.port());
@@ -94,7 +97,12 @@ impl FakeServer {
         *self.script.tools.lock().unwrap() = tools;
     }
 
-    /// Every method that it was asked, in order.
+    /// Has it answer every request with an error from now on, or no longer.
+    pub fn fail(&self, fails: bool) {
+        *self.script.fails.lock().unwrap() = fails;
+    }
+
+    /// Every method that it was asked but for signs of life, in order.
     pub fn methods(&self) -> Vec<String> {
         self.script.methods.lock().unwrap().clone()
     }
@@ -105,7 +113,13 @@ const SESSION: &str = "a-session";
 async fn answer(State(script): State<Arc<Script>>, headers: HeaderMap, body: Bytes) -> Response {
     let message: Value = serde_json::from_slice(&body).unwrap();
     let method = message["method"].as_str().unwrap().to_owned();
-    script.methods.lock().unwrap().push(method.clone());
+    // The control plane asks each endpoint again and again; that is no conversation.
+    if method != "server/discover" {
+        script.methods.lock().unwrap().push(method.clone());
+    }
+    if *script.fails.lock().unwrap() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let text = |name| {
         headers
             .get(name)
@@ -114,13 +128,21 @@ async fn answer(State(script): State<Arc<Script>>, headers: HeaderMap, body: Byt
     match script.speaks {
         Speaks::Stateless => {
             assert_eq!(text("mcp-protocol-version").as_deref(), Some("2026-07-28"));
-            assert_eq!(text("mcp-method").as_deref(), Some("tools/list"));
+            assert_eq!(text("mcp-method"), Some(method.clone()));
             let meta = &message["params"]["_meta"];
             assert_eq!(
                 meta["io.modelcontextprotocol/protocolVersion"],
                 "2026-07-28"
             );
             assert!(meta["io.modelcontextprotocol/clientCapabilities"].is_object());
+            if method == "server/discover" {
+                let reply = json!({"jsonrpc": "2.0", "id": message["id"], "result": {
+                    "resultType": "complete", "supportedVersions": ["2026-07-28"],
+                    "capabilities": {"tools": {}},
+                    "_meta": {"io.modelcontextprotocol/serverInfo":
+                        {"name": "fake", "version": "1.2.0"}}}});
+                return ([("content-type", "application/json")], reply.to_string()).into_response();
+            }
             let tools = script.tools.lock().unwrap().join(",");
             let reply = format!(
                 concat!(

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control_plane::gateway::{self, Gateway, RelistSchedule};
+use control_plane::gateway::{self, Gateway, ProbeSchedule, RelistSchedule};
+use control_plane::lease::{Lease, LeaseEnd, LeaseKeeper};
 use control_plane::{module, rest};
 use gateway_document::{Format, parse};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use xds::{Publisher, SimulatedClock};
 
 use crate::fake_server::FakeServer;
@@ -30,8 +31,10 @@ pub struct ControlPlane {
     pub rest: SocketAddr,
     pub xds: SocketAddr,
     pub gateway: Arc<Gateway>,
+    pub leadership: LeaseKeeper,
     client: Client,
     stop: watch::Sender<bool>,
+    events: AbortHandle,
     _tasks: JoinSet<()>,
 }
 
@@ -77,7 +80,7 @@ impl ControlPlane {
     ) -> Self {
         let source = folder.join("filter.wasm");
         std::fs::write(&source, module).unwrap();
-        let (module, bytes) = module::keep(&source, &folder.join("modules")).unwrap();
+        let (module, bytes) = module::keep(&source, &folder.join("modules"), None).unwrap();
         let store = SqlStore::open(folder.join("control-plane.db"))
             .await
             .unwrap();
@@ -109,13 +112,25 @@ impl ControlPlane {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(gateway::watch(Arc::clone(&gateway), schedule));
-        tasks.spawn(gateway::tell_events(Arc::clone(&gateway), stopping.clone()));
-        let rollouts = rollouts.run(stopping.clone());
+        let probes = ProbeSchedule {
+            between: Duration::from_millis(50),
+            in_doubt: Duration::from_millis(20),
+        };
+        tasks.spawn(gateway::watch_endpoints(Arc::clone(&gateway), probes));
+        tasks.spawn(gateway::watch_secrets(
+            Arc::clone(&gateway),
+            Duration::from_millis(20),
+        ));
+        let events = gateway::tell_events(Arc::clone(&gateway), stopping.clone());
+        let events = tasks.spawn(events);
+        let (leadership, lease) = Lease::until(LeaseEnd::Never);
+        let rollouts = rollouts.leading_by(lease).run(stopping.clone());
         tasks.spawn(async move { match rollouts.await {} });
         let rest_stop = stopped(stopping.clone());
         tasks.spawn(rest::serve(rest_listener, router, rest_stop));
         tasks.spawn(async move {
-            xds::serve(publisher, xds_listener, stopped(stopping))
+            let limits = xds::ServerLimits::default();
+            xds::serve(publisher, xds_listener, limits, stopped(stopping))
                 .await
                 .unwrap();
         });
@@ -123,10 +138,17 @@ impl ControlPlane {
             rest,
             xds,
             gateway,
+            leadership,
             client: Client::builder().no_proxy().build().unwrap(),
             stop,
+            events,
             _tasks: tasks,
         }
+    }
+
+    /// Tells no events any more: whoever tells them looks at the fleet as often as time passes.
+    pub fn stop_telling_events(&self) {
+        self.events.abort();
     }
 
     /// Asks it to end, as a signal does.

@@ -1,5 +1,8 @@
 //! Keys by which a request can be sent again, and tags by which an answer need not be.
 
+use std::time::Instant;
+
+use control_plane::lease::LeaseEnd;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -51,6 +54,74 @@ async fn it_does_once_what_is_sent_twice_under_one_key() {
         control_plane.get("/api/v1/config").await.json["revision"],
         2
     );
+}
+
+#[tokio::test]
+async fn it_takes_a_request_with_another_condition_or_author_for_another_one() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let add = |name: &'static str, value: &'static str| {
+        let request = control_plane
+            .request(Method::POST, "/api/v1/roles")
+            .header("content-type", "application/json")
+            .header("idempotency-key", "k")
+            .body(json!({"name": "r", "claims": {"g": ["a"]}}).to_string());
+        Answer::of(request.header(name, value))
+    };
+    let first = add("x-portcullis-author", "ada").await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.text);
+    for (name, value) in [
+        ("x-portcullis-author", "grace"),
+        ("x-portcullis-reason", "she had one"),
+        ("if-match", "\"1\""),
+    ] {
+        let other = add(name, value).await;
+        assert_eq!(
+            other.json["type"], "urn:portcullis:key-reused",
+            "{name}: {}",
+            other.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn it_does_nothing_again_that_a_control_plane_began_and_did_not_answer() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let role = json!({"name": "r", "claims": {"g": ["a"]}});
+    let (answer, _) = add_role(&control_plane, "k", &role).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    // As it is in the store from the beginning of a request to its end.
+    let store = control_plane.gateway.store();
+    let mut begun = store.answer("k").await.unwrap().unwrap();
+    begun.status = 0;
+    store.put_answer(&begun).await.unwrap();
+    let (again, _) = add_role(&control_plane, "k", &role).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    assert_eq!(
+        again.json["type"], "urn:portcullis:unknown-outcome",
+        "{}",
+        again.text
+    );
+    let head = store.head().await.unwrap().unwrap();
+    assert_eq!(head.summary.number.0, 2);
+}
+
+#[tokio::test]
+async fn it_lets_a_request_be_sent_again_that_failed_on_the_control_planes_side() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let steer = || {
+        let request = control_plane.request(Method::POST, "/api/v1/rollouts/none/pause");
+        Answer::of(request.header("idempotency-key", "k"))
+    };
+    let leadership = &control_plane.leadership;
+    leadership.renew(LeaseEnd::At(Instant::now()));
+    let refused = steer().await;
+    assert!(refused.status.is_server_error(), "{}", refused.text);
+    leadership.renew(LeaseEnd::Never);
+    let again = steer().await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND, "{}", again.text);
 }
 
 #[tokio::test]

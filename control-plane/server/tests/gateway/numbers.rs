@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::changes::connected;
 use crate::fake_envoy::{FakeEnvoy, REJECTION};
+use crate::fake_reporter::FakeReporter;
 use crate::harness::{ControlPlane, folder, until};
 
 #[tokio::test]
@@ -89,4 +90,59 @@ async fn it_shows_one_envoy_and_whether_it_is_broken_in_itself() {
     let page = control_plane.get("/api/v1/nodes?limit=1").await.json;
     assert_eq!(page["nodes"][0]["id"], "a/good one");
     assert_eq!(page["next_cursor"], "a/good one");
+}
+
+#[tokio::test]
+async fn it_documents_every_number_for_prometheus() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let _envoy = connected(&control_plane, "one").await;
+    let metrics = control_plane.get("/metrics").await.text;
+    let page = include_str!("../../../../docs/operator/changes.md");
+    let names = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    let names = names.filter_map(|line| line.split(' ').next());
+    let mut seen = 0;
+    for name in names {
+        let name = name.strip_prefix("portcullis_control_plane_").unwrap();
+        let counter = format!("`{name}_total`");
+        assert!(
+            page.contains(&format!("`{name}`")) || page.contains(&counter),
+            "{name}"
+        );
+        seen += 1;
+    }
+    assert!(seen >= 15, "{metrics}");
+}
+
+#[tokio::test]
+async fn it_shows_what_an_envoy_reports_beside_what_it_was_sent() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let _envoy = connected(&control_plane, "one").await;
+    let path = "/api/v1/nodes/one";
+    assert!(control_plane.get(path).await.json.get("reported").is_none());
+    let mut reporter = FakeReporter::connect(&control_plane, "one").await;
+    reporter.count("http.mcp.downstream_rq_completed", 10);
+    reporter.count("http.mcp.downstream_rq_5xx", 3);
+    reporter.report().await;
+    let reported = control_plane.get(path).await.json["reported"].take();
+    assert_eq!(
+        (
+            &reported["runs"],
+            &reported["requests"],
+            &reported["failures"]
+        ),
+        (&json!("another"), &json!(10), &json!(3)),
+        "{reported}"
+    );
+    reporter.run_what_is_in_hand(&control_plane).await;
+    let reported = control_plane.get(path).await.json["reported"].take();
+    assert_eq!(reported["runs"], "current", "{reported}");
+    let metrics = control_plane.get("/metrics").await.text;
+    assert!(
+        metrics.contains("portcullis_control_plane_reporting_envoys 1"),
+        "{metrics}"
+    );
 }

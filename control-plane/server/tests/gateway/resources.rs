@@ -64,7 +64,9 @@ async fn it_takes_back_every_resource_that_it_shows() {
             .find(|one| one["name"] == name[1..])
             .unwrap()
             .clone();
-        assert_eq!(one["etag"], tag.as_str());
+        // The state of a server may be another one by now.
+        let content = |tag: &str| tag.trim_matches('"').split('.').next().map(str::to_owned);
+        assert_eq!(one["etag"].as_str().and_then(content), content(&tag));
         let back = put(&control_plane, &path, &tag, &one).await;
         assert_eq!(back.json["outcome"], "unchanged", "{path} {}", back.text);
     }

@@ -178,7 +178,7 @@ async fn it_takes_a_way_back_for_looser_where_nobody_can_compare() {
             &at(nobody, ""),
             &at(nobody, rule),
             reachable,
-            "",
+            "{}",
         ],
     )
     .await;
@@ -270,7 +270,7 @@ async fn it_tells_whoever_comes_late_what_others_have_changed() {
             .request(Method::PUT, "/api/v1/config")
             .header("content-type", "application/yaml")
             .header("if-match", "\"1\"")
-            .body(""),
+            .body("{}"),
     )
     .await;
     assert_eq!(late.status, StatusCode::PRECONDITION_FAILED);

@@ -44,7 +44,9 @@ async fn it_never_starts_a_newcomer_permissive_behind_a_silent_connection() {
     let strict = format!("{DENY}{HASTY}");
     let write = control_plane.put_yaml("/api/v1/config", &strict);
     let newcomer = async {
-        until(|| async { version(&control_plane).await["newest_revision"] == 2 }).await;
+        // From then on the change is handed out.
+        until(|| async { desired(&control_plane, "silent").await != permissive["generation"] })
+            .await;
         let newcomer = FakeEnvoy::connect(control_plane.xds, "newcomer").await;
         until(|| async {
             let desired = desired(&control_plane, "newcomer").await;
@@ -268,6 +270,7 @@ fn it_looks_at_the_fleet_as_often_for_a_change_when_one_envoy_is_broken() {
             for number in 1..ENVOYS {
                 envoys.push(connected(&control_plane, &number.to_string()).await);
             }
+            control_plane.stop_telling_events();
             (control_plane, envoys)
         });
         // Everything runs on this thread.

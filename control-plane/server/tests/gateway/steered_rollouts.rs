@@ -3,8 +3,9 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, folder, until};
-use crate::rollouts::{DENY, until_accepted, version};
+use crate::changes::connected;
+use crate::harness::{Answer, ControlPlane, folder, until};
+use crate::rollouts::{DENY, PATIENT, until_accepted, version};
 use crate::waiting_changes::SHADOW;
 use crate::waves::{Fleet, SOAK, WAVES};
 
@@ -199,4 +200,49 @@ async fn it_refuses_what_it_cannot_do_with_a_rollout() {
     let one = format!("/api/v1/rollouts/{}", id.as_str().unwrap());
     let shown: Value = Answer::of(request(Method::GET, &one)).await.json;
     assert_eq!(shown["state"], "soaking");
+}
+
+#[tokio::test]
+async fn it_lists_a_rollout_to_everyone_and_lets_an_operator_abort_nothing_but_that() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let envoy = connected(&control_plane, "one").await;
+    until_accepted(&control_plane).await;
+    let newest = async || {
+        let rollouts = control_plane.get("/api/v1/rollouts").await.json;
+        rollouts["rollouts"][0].clone()
+    };
+    let first = newest().await;
+    assert_eq!(
+        (&first["revision"], &first["state"]),
+        (&json!(1), &json!("accepted"))
+    );
+    envoy.pause();
+    let body = format!("{PATIENT}{SHADOW}");
+    let (answer, ()) = tokio::join!(control_plane.put_yaml("/api/v1/config", &body), async {
+        until(|| async { newest().await["revision"] == 2 }).await;
+        let rollout = newest().await;
+        assert_eq!(
+            (&rollout["state"], &rollout["of"]),
+            (&json!("rolling_out"), &json!(1))
+        );
+        let path = |verb: &str| {
+            let id = rollout["id"].as_str().unwrap();
+            format!("/api/v1/rollouts/{id}/{verb}")
+        };
+        for verb in ["pause", "resume", "promote"] {
+            let refused = control_plane.post(&path(verb), &json!({})).await;
+            assert_eq!(
+                refused.json["type"], "urn:portcullis:rollout-unwatched",
+                "{}",
+                refused.text
+            );
+        }
+        let aborted = control_plane.post(&path("abort"), &json!({})).await;
+        assert_eq!(aborted.json["state"], "aborted", "{}", aborted.text);
+    });
+    assert_eq!(answer.json["outcome"], "aborted", "{}", answer.text);
+    envoy.go_on();
+    assert_eq!(until_accepted(&control_plane).await["revision"], 1);
+    assert_eq!(newest().await["state"], "aborted");
 }

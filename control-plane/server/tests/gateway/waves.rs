@@ -388,8 +388,11 @@ async fn it_sends_endpoints_to_all_at_once_whatever_the_waves_are() {
     let fleet = Fleet::start(folder.path(), &at("127.0.0.1")).await;
     let answer = fleet.put(&at("127.0.0.2")).await;
     assert_eq!(answer.json["outcome"], "accepted", "{}", answer.text);
-    let rollouts = fleet.control_plane.get("/api/v1/rollouts").await.json;
-    assert_eq!(rollouts["rollouts"], json!([]));
+    assert_eq!(
+        fleet.rollout().await["revision"],
+        1,
+        "it is the same generation"
+    );
 }
 
 #[tokio::test]
@@ -434,6 +437,56 @@ async fn it_sends_endpoints_to_all_at_once_while_a_change_is_watched() {
     fleet.until("soaking", 1).await;
     assert_eq!(fleet.having(&new).await, [fleet.canary().await].into());
     assert_eq!(fleet.having(&old).await.len(), 2);
+}
+
+#[tokio::test]
+async fn it_sends_the_endpoints_of_a_change_at_once_whose_policy_waits() {
+    let folder = folder();
+    let at = |address: &str, more: &str| {
+        format!("{WAVES}servers: {{data: {{url: 'http://{address}:9/mcp'{more}}}}}\n")
+    };
+    let fleet = Fleet::start(folder.path(), &at("127.0.0.1", "")).await;
+    fleet.put(&format!("{}{SHADOW}", at("127.0.0.1", ""))).await;
+    let (old, new) = {
+        let rollout = fleet.until("soaking", 1).await;
+        let old = version(&fleet.control_plane).await["accepted_generation"].take();
+        (old, rollout["generation"].clone())
+    };
+    let answer = fleet.put(&format!("{}{DENY}", at("127.0.0.2", ""))).await;
+    assert_eq!(answer.json["outcome"], "waiting", "{}", answer.text);
+    until(|| async { endpoints_of_all(&fleet, "127.0.0.2").await }).await;
+    // The rest of it waits.
+    fleet.check_stays("soaking", 1).await;
+    assert_eq!(fleet.having(&new).await, [fleet.canary().await].into());
+    assert_eq!(fleet.having(&old).await.len(), 2);
+    // Endpoints of a cluster that is another one wait with that.
+    let other_cluster = at("127.0.0.3", ", upstream: {connect_timeout: 1s}");
+    let answer = fleet.put(&format!("{other_cluster}{DENY}")).await;
+    assert_eq!(answer.json["outcome"], "waiting", "{}", answer.text);
+    fleet.check_stays("soaking", 1).await;
+    assert!(endpoints_of_all(&fleet, "127.0.0.2").await);
+}
+
+/// Whether each Envoy has acknowledged endpoints at this address, and no others.
+async fn endpoints_of_all(fleet: &Fleet, address: &str) -> bool {
+    let snapshot = fleet
+        .control_plane
+        .get("/api/v1/config/snapshot")
+        .await
+        .json;
+    let resources = snapshot["resources"].as_array().unwrap();
+    let endpoints = resources
+        .iter()
+        .find(|resource| resource["type"] == "endpoints");
+    let endpoints = endpoints.unwrap();
+    if !endpoints.to_string().contains(address) {
+        return false;
+    }
+    let nodes = fleet.control_plane.get("/api/v1/nodes").await.json;
+    let nodes = nodes["nodes"].as_array().unwrap().iter();
+    let resources = nodes.flat_map(|node| node["resources"].as_array().unwrap());
+    let mut of_all = resources.filter(|resource| resource["type"] == "endpoints");
+    of_all.all(|resource| resource["acked"] == endpoints["version"])
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ struct State {
     held: Held,
     subscribed: BTreeSet<(ResourceType, String)>,
     transferred: Vec<String>,
+    has_ended: bool,
 }
 
 impl Envoy {
@@ -44,6 +45,7 @@ impl Envoy {
                 .collect(),
             held,
             transferred: Vec::new(),
+            has_ended: false,
         };
         for request in first_requests(&state, id) {
             requests.send(request).await.unwrap();
@@ -64,11 +66,17 @@ impl Envoy {
                     let _ = requests.try_send(answer);
                 }
             }
+            taking.lock().unwrap().has_ended = true;
         });
         Self {
             state,
             _tasks: tasks,
         }
+    }
+
+    /// Whether the control plane has ended the stream.
+    pub fn has_ended(&self) -> bool {
+        self.state.lock().unwrap().has_ended
     }
 
     /// The resources that it has.

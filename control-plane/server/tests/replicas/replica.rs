@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
@@ -32,13 +33,35 @@ pub struct Replica {
 impl Replica {
     /// Starts one on a store; the modules and the first document are in `folder`.
     pub fn start(store: &str, folder: &Path) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_control-plane"));
+        Self::start_by(program, store, folder)
+    }
+
+    /// Starts one whose files can be kept from growing: it is told so, and not ended.
+    pub fn start_with_growing_files(store: &str, folder: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        let begin = "trap '' XFSZ; exec \"$0\"";
+        shell.args(["-c", begin, env!("CARGO_BIN_EXE_control-plane")]);
+        Self::start_by(shell, store, folder)
+    }
+
+    /// Lets no file of it grow beyond so many bytes.
+    pub fn limit_files(&self, bytes: &str) {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--pid", &self.child.id().to_string()]);
+        // The soft limit alone, which can be raised again.
+        prlimit.arg(format!("--fsize={bytes}:"));
+        assert!(prlimit.status().unwrap().success());
+    }
+
+    fn start_by(mut program: Command, store: &str, folder: &Path) -> Self {
         let (rest_port, rest) = reserve();
         let (xds_port, xds) = reserve();
         let document = folder.join("gateway.json");
         std::fs::write(&document, DOCUMENT).unwrap();
         let module = folder.join("filter.wasm");
         std::fs::write(&module, b"\0asm\x01\0\0\0").unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_control-plane"))
+        let child = program
             .env("CONTROL_PLANE_STORE", store)
             .env("CONTROL_PLANE_REST_ADDRESS", rest.to_string())
             .env("CONTROL_PLANE_XDS_ADDRESS", xds.to_string())
@@ -81,7 +104,21 @@ impl Replica {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// The status and the JSON of an answer; none while nobody answers.
+    /// The status of an answer, and where it sends its client on.
+    pub async fn look(&self, path: &str) -> (StatusCode, Option<String>) {
+        let client = Client::builder().no_proxy().redirect(Policy::none());
+        let request = client
+            .build()
+            .unwrap()
+            .get(format!("http://{}{path}", self.rest));
+        let answer = request.send().await.unwrap();
+        let location = answer.headers().get("location");
+        let location = location.map(|location| location.to_str().unwrap().to_owned());
+        (answer.status(), location)
+    }
+
+    /// The status and the JSON of an answer, also of one to which its client is sent on; none while
+    /// nobody answers.
     pub async fn ask(
         &self,
         method: Method,
@@ -107,20 +144,37 @@ impl Replica {
 
     /// Has all tools' calls take at most so many seconds, which changes the filter alone.
     pub async fn set_timeout(&self, seconds: u32) -> (StatusCode, Value) {
+        self.try_timeout(seconds).await.expect("it answers")
+    }
+
+    /// Has all tools' calls take at most so many seconds; nothing comes back where it is not
+    /// answered.
+    pub async fn try_timeout(&self, seconds: u32) -> Option<(StatusCode, Value)> {
         let mut document: Value = serde_json::from_str(DOCUMENT).unwrap();
         document["tools"] = json!([{"name": "all", "timeout": format!("{seconds}s")}]);
-        let path = "/api/v1/config";
-        let answer = self.ask(Method::PUT, path, Some(&document)).await;
-        answer.expect("it answers")
+        self.ask(Method::PUT, "/api/v1/config", Some(&document))
+            .await
+    }
+
+    /// Has all tools' calls take at most so many seconds, at first for one Envoy, which is watched
+    /// for so long.
+    pub async fn begin_rollout(&self, seconds: u32, soak: &str) -> (StatusCode, Value) {
+        let mut document: Value = serde_json::from_str(DOCUMENT).unwrap();
+        document["tools"] = json!([{"name": "all", "timeout": format!("{seconds}s")}]);
+        document["rollout"]["waves"] = json!([1, "100%"]);
+        document["rollout"]["soak"] = json!(soak);
+        let answer = self.ask(Method::PUT, "/api/v1/config", Some(&document));
+        answer.await.expect("it answers")
     }
 
     /// Waits until it leads.
     pub async fn until_it_leads(&self) -> Value {
         until(async || {
-            let (status, version) = self.get("/api/v1/version").await?;
-            status.is_success().then_some(version)
+            let (status, _) = self.get("/readyz").await?;
+            status.is_success().then_some(())
         })
-        .await
+        .await;
+        self.get("/api/v1/version").await.expect("it answers").1
     }
 
     /// Waits until it stands by, and gives the name of the leader that it tells.

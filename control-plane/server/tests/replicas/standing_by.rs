@@ -61,11 +61,26 @@ async fn it_takes_over_from_a_killed_leader_and_sends_envoys_nothing_that_they_h
     first.until_it_leads().await;
     let second = Replica::start(&store, folder.path());
     assert_eq!(second.until_it_stands_by().await, first.rest.to_string());
-    // It tells operators who leads, and Envoys do not wait at it.
-    let (status, problem) = second.set_timeout(7).await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains(&first.rest.to_string()), "{detail}");
+    // It sends operators on to the leader, is not ready itself, and Envoys do not wait at it.
+    let (status, report) = second.set_timeout(7).await;
+    assert_eq!(
+        (status, &report["revision"]),
+        (StatusCode::OK, &2.into()),
+        "{report}"
+    );
+    let path = "/api/v1/versions?limit=1";
+    let there = format!("http://{}{path}", first.rest);
+    assert_eq!(
+        second.look(path).await,
+        (StatusCode::TEMPORARY_REDIRECT, Some(there))
+    );
+    for path in ["/readyz", "/metrics", "/"] {
+        assert_eq!(
+            second.look(path).await,
+            (StatusCode::SERVICE_UNAVAILABLE, None),
+            "{path}"
+        );
+    }
     TcpStream::connect(second.xds).await.unwrap_err();
 
     let envoy = Envoy::connect(first.xds, "envoy", Held::new()).await;

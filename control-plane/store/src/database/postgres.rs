@@ -7,6 +7,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 use tokio::sync::Mutex;
 
+use super::{layout, patience};
 use crate::address::postgres_url;
 use crate::{OpenError, StoreAddress};
 
@@ -17,7 +18,7 @@ const SCHEMA: &str = "portcullis_control_plane";
 const RECORD: &str = "migrations";
 
 /// The steps from an empty schema to today's layout.
-const MIGRATIONS: [Step; 2] = [
+const MIGRATIONS: [Step; 6] = [
     Step {
         number: 1,
         title: "initial",
@@ -27,6 +28,26 @@ const MIGRATIONS: [Step; 2] = [
         number: 2,
         title: "idempotency",
         sql: include_str!("../../postgres-migrations/0002_idempotency.sql"),
+    },
+    Step {
+        number: 3,
+        title: "layout",
+        sql: include_str!("../../postgres-migrations/0003_layout.sql"),
+    },
+    Step {
+        number: 4,
+        title: "reviews and filters",
+        sql: include_str!("../../postgres-migrations/0004_reviews_and_filters.sql"),
+    },
+    Step {
+        number: 5,
+        title: "modules",
+        sql: include_str!("../../postgres-migrations/0005_modules.sql"),
+    },
+    Step {
+        number: 6,
+        title: "version key",
+        sql: include_str!("../../postgres-migrations/0006_version_key.sql"),
     },
 ];
 
@@ -50,26 +71,50 @@ const BEFORE_RECONNECT: Duration = Duration::from_secs(1);
 
 pub(super) async fn open(url: &str) -> Result<PgPool, OpenError> {
     let options = options(url)?;
+    let store = StoreAddress::Postgres(url.to_owned()).to_string();
     let unreachable = |source| OpenError::Unreachable {
-        store: StoreAddress::Postgres(url.to_owned()).to_string(),
+        store: store.clone(),
         source,
     };
     // A pool would wait for a server that is not there, and forget why.
-    let connection = sqlx::PgConnection::connect_with(&options)
+    let connection = patience::answer(sqlx::PgConnection::connect_with(&options));
+    let connection = connection.await.map_err(unreachable)?;
+    patience::answer(connection.close())
         .await
         .map_err(unreachable)?;
-    connection.close().await.map_err(unreachable)?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
+        // Where nobody answers it gives up its place to another connection.
+        .after_release(|connection, _| {
+            Box::pin(async {
+                patience::within(patience::CONNECTION, connection.ping()).await?;
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options);
-    run_to_end(migrator_in(SCHEMA, RECORD, &MIGRATIONS), pool.clone())
+    layout::check(
+        needs(&pool).await.map_err(unreachable)?,
+        &MIGRATIONS,
+        &store,
+    )?;
+    let mut migrator = migrator_in(SCHEMA, RECORD, &MIGRATIONS);
+    migrator.set_ignore_missing(true);
+    run_to_end(migrator, pool.clone())
         .await
-        .map_err(|source| OpenError::Layout {
-            store: StoreAddress::Postgres(url.to_owned()).to_string(),
-            source,
-        })?;
+        .map_err(|source| OpenError::Layout { store, source })?;
     Ok(pool)
+}
+
+/// The least step that a program has to know to work on the store; nothing where it does not say
+/// so.
+async fn needs(pool: &PgPool) -> Result<Option<i64>, sqlx::Error> {
+    let is_there = "SELECT to_regclass('portcullis_control_plane.layout') IS NOT NULL";
+    if !sqlx::query_scalar(is_there).fetch_one(pool).await? {
+        return Ok(None);
+    }
+    let needs = "SELECT needs FROM portcullis_control_plane.layout";
+    sqlx::query_scalar(needs).fetch_optional(pool).await
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
@@ -130,6 +175,12 @@ mod tests {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("postgres-migrations");
         let misfits = migration_steps::misfits(&folder, &MIGRATIONS).unwrap();
         assert!(misfits.is_empty(), "{misfits:?}");
+    }
+
+    #[test]
+    fn it_breaks_no_earlier_program_by_a_step_that_does_not_say_so() {
+        let breaking = layout::silently_breaking(&MIGRATIONS);
+        assert!(breaking.is_empty(), "{breaking:?}");
     }
 
     #[test]

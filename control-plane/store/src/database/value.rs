@@ -41,6 +41,12 @@ impl<'a> From<&'a Vec<u8>> for Value<'a> {
     }
 }
 
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
 /// A text that PostgreSQL can hold: it takes no U+0000, which a hostile Envoy or server may well
 /// send, and would refuse everything that is written together with it.
 pub(super) fn without_nul(text: &str) -> Cow<'_, str> {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
-use super::{SqlStore, micros, now, stored, time};
+use super::{SqlStore, audit, micros, now, stored, time};
 use crate::database::Session;
-use crate::{Catalogue, ListHash, RawTool, StoreError};
+use crate::{AuditEntry, Catalogue, DefinitionReview, ListHash, RawTool, ReviewState, StoreError};
 
 const READ: &str = "read the catalogue";
 const WRITE: &str = "write the catalogue";
@@ -16,8 +16,24 @@ const UNUSED_KEPT_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 
 pub(super) async fn put(store: &SqlStore, catalogue: &Catalogue) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
+    write(&mut session, catalogue).await?;
+    session.commit().await
+}
+
+pub(super) async fn put_reviewed(
+    store: &SqlStore,
+    catalogue: &Catalogue,
+    entry: &AuditEntry,
+) -> Result<(), StoreError> {
+    let mut session = store.write(WRITE).await?;
+    write(&mut session, catalogue).await?;
+    audit::insert(&mut session, entry, now().1).await?;
+    session.commit().await
+}
+
+async fn write(session: &mut Session, catalogue: &Catalogue) -> Result<(), StoreError> {
     let hash = catalogue.hash.as_str();
-    let is_known = is_known(&mut session, hash).await?;
+    let is_known = is_known(session, hash).await?;
     session
         .execute(
             "INSERT INTO tool_list (hash, stored_at) VALUES ($1, $2) \
@@ -42,25 +58,29 @@ pub(super) async fn put(store: &SqlStore, catalogue: &Catalogue) -> Result<(), S
     }
     session
         .execute(
-            "INSERT INTO catalogue (server, list_hash, protocol, seen_at, endpoint) \
-             VALUES ($1, $2, $3, $4, $5) \
+            "INSERT INTO catalogue (server, list_hash, protocol, seen_at, endpoint, about) \
+             VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (server) DO UPDATE SET list_hash = excluded.list_hash, protocol = \
-             excluded.protocol, seen_at = excluded.seen_at, endpoint = excluded.endpoint",
+             excluded.protocol, seen_at = excluded.seen_at, endpoint = excluded.endpoint, \
+             about = excluded.about",
             &[
                 (&catalogue.server).into(),
                 hash.into(),
                 (&catalogue.protocol).into(),
                 micros(catalogue.seen_at).into(),
                 (&catalogue.endpoint).into(),
+                (&catalogue.about).into(),
             ],
         )
         .await?;
-    session
-        .execute(
-            "DELETE FROM tool_since WHERE server = $1",
-            &[(&catalogue.server).into()],
-        )
-        .await?;
+    for clear in [
+        "DELETE FROM tool_since WHERE server = $1",
+        "DELETE FROM definition_review WHERE server = $1",
+    ] {
+        session
+            .execute(clear, &[(&catalogue.server).into()])
+            .await?;
+    }
     for (name, since) in &catalogue.since {
         session
             .execute(
@@ -73,8 +93,24 @@ pub(super) async fn put(store: &SqlStore, catalogue: &Catalogue) -> Result<(), S
             )
             .await?;
     }
-    drop_unused_lists(&mut session).await?;
-    session.commit().await
+    for review in &catalogue.reviews {
+        session
+            .execute(
+                "INSERT INTO definition_review (server, name, state, json, author, reason, at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                &[
+                    (&catalogue.server).into(),
+                    (&review.tool.name).into(),
+                    review.state.as_str().into(),
+                    (&review.tool.json).into(),
+                    (&review.author).into(),
+                    (&review.reason).into(),
+                    micros(review.at).into(),
+                ],
+            )
+            .await?;
+    }
+    drop_unused_lists(session).await
 }
 
 pub(super) async fn remove(store: &SqlStore, server: &str) -> Result<(), StoreError> {
@@ -91,7 +127,7 @@ pub(super) async fn all(store: &SqlStore) -> Result<BTreeMap<String, Catalogue>,
     let mut session = store.read(READ).await?;
     let rows = session
         .rows(
-            "SELECT server, list_hash, protocol, seen_at, endpoint FROM catalogue",
+            "SELECT server, list_hash, protocol, seen_at, endpoint, about FROM catalogue",
             &[],
         )
         .await?;
@@ -101,7 +137,9 @@ pub(super) async fn all(store: &SqlStore) -> Result<BTreeMap<String, Catalogue>,
         let catalogue = Catalogue {
             tools: tools(&mut session, &hash).await?,
             since: since(&mut session, &server).await?,
+            reviews: reviews(&mut session, &server).await?,
             endpoint: row.text("endpoint")?,
+            about: row.text("about")?,
             server: server.clone(),
             protocol: row.text("protocol")?,
             seen_at: time("catalogue's time", row.number("seen_at")?)?,
@@ -162,6 +200,38 @@ async fn since(
             ))
         })
         .collect()
+}
+
+async fn reviews(session: &mut Session, server: &str) -> Result<Vec<DefinitionReview>, StoreError> {
+    let rows = session
+        .rows(
+            "SELECT name, state, json, author, reason, at FROM definition_review \
+             WHERE server = $1 ORDER BY name, state",
+            &[server.into()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let word = row.text("state")?;
+            Ok(DefinitionReview {
+                tool: RawTool {
+                    name: row.text("name")?,
+                    json: row.text("json")?,
+                },
+                state: ReviewState::stored(&word).ok_or_else(|| unknown_state(&word))?,
+                author: row.text("author")?,
+                reason: row.text("reason")?,
+                at: time("definition's time", row.number("at")?)?,
+            })
+        })
+        .collect()
+}
+
+fn unknown_state(word: &str) -> StoreError {
+    StoreError::Unreadable {
+        what: "state of a definition",
+        value: word.to_owned(),
+    }
 }
 
 async fn tools(session: &mut Session, list_hash: &str) -> Result<Vec<RawTool>, StoreError> {

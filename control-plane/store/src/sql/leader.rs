@@ -1,8 +1,7 @@
 //! One leader at a time, by a lease with a fencing token.
 //!
 //! A PostgreSQL measures the lease by its own clock, so that no two processes have to agree on one.
-//! On a file there is one process: the last one that asks leads, and the one before it, should it
-//! still run, is refused from then on.
+//! On a file the process leads that has a lock of the system, until it ends.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -83,6 +82,11 @@ pub(super) async fn lead(
                 leader: leader.text("holder")?,
             });
         }
+        (None, None) if !take_alone(store)? => {
+            return Ok(Leadership::Follower {
+                leader: leader.text("holder")?,
+            });
+        }
         (None, _) => before + 1,
     };
     let lease = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX);
@@ -98,6 +102,14 @@ pub(super) async fn lead(
     Ok(Leadership::Leader(LeaderToken(token)))
 }
 
+fn take_alone(store: &SqlStore) -> Result<bool, StoreError> {
+    let taken = store.0.database.take_alone();
+    taken.map_err(|source| StoreError::Database {
+        operation: LEAD,
+        source: source.into(),
+    })
+}
+
 pub(super) async fn stop(store: &SqlStore) -> Result<(), StoreError> {
     if store.0.claim.token().is_none() {
         return Ok(());
@@ -107,5 +119,7 @@ pub(super) async fn stop(store: &SqlStore) -> Result<(), StoreError> {
         .execute("UPDATE leader SET ends_at = 0", &[])
         .await?;
     session.announce().await?;
-    session.commit().await
+    session.commit().await?;
+    store.0.database.give_back();
+    Ok(())
 }

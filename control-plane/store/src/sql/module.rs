@@ -3,20 +3,43 @@
 use std::path::PathBuf;
 
 use super::{SqlStore, micros, natural, stored, time};
-use crate::database::Row;
+use crate::database::{Row, Session};
 use crate::{Module, StoreError};
 
 const READ: &str = "read the modules";
 const WRITE: &str = "remember a module";
 
 pub(super) async fn put(store: &SqlStore, module: &Module) -> Result<(), StoreError> {
+    let mut session = store.write(WRITE).await?;
+    insert(&mut session, module).await?;
+    session.commit().await
+}
+
+/// Remembers a module with its bytes, both or neither.
+pub(super) async fn keep(
+    store: &SqlStore,
+    module: &Module,
+    content: &[u8],
+) -> Result<(), StoreError> {
+    let mut session = store.write(WRITE).await?;
+    insert(&mut session, module).await?;
+    session
+        .execute(
+            "INSERT INTO module_content (sha256, value) VALUES ($1, $2) \
+             ON CONFLICT (sha256) DO NOTHING",
+            &[(&module.sha256).into(), content.into()],
+        )
+        .await?;
+    session.commit().await
+}
+
+async fn insert(session: &mut Session, module: &Module) -> Result<(), StoreError> {
     let Some(path) = module.path.to_str() else {
         return Err(StoreError::Unstorable {
             what: "module's path",
             value: module.path.display().to_string(),
         });
     };
-    let mut session = store.write(WRITE).await?;
     session
         .execute(
             "INSERT INTO module (sha256, bytes, path, first_seen) VALUES ($1, $2, $3, $4) \
@@ -29,7 +52,28 @@ pub(super) async fn put(store: &SqlStore, module: &Module) -> Result<(), StoreEr
             ],
         )
         .await?;
-    session.commit().await
+    Ok(())
+}
+
+pub(super) async fn content(store: &SqlStore, sha256: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut session = store.read(READ).await?;
+    let row = session
+        .row(
+            "SELECT value FROM module_content WHERE sha256 = $1",
+            &[sha256.into()],
+        )
+        .await?;
+    session.commit().await?;
+    row.map(|row| row.bytes("value")).transpose()
+}
+
+pub(super) async fn remove(store: &SqlStore, sha256: &str) -> Result<bool, StoreError> {
+    let mut session = store.write(WRITE).await?;
+    let removed = session
+        .execute("DELETE FROM module WHERE sha256 = $1", &[sha256.into()])
+        .await?;
+    session.commit().await?;
+    Ok(removed > 0)
 }
 
 pub(super) async fn by_hash(store: &SqlStore, sha256: &str) -> Result<Option<Module>, StoreError> {

@@ -1,5 +1,7 @@
 //! Retention: the oldest revisions and audit records are taken back when an operator says so.
 
+use std::path::PathBuf;
+
 use time::{Duration, OffsetDateTime};
 
 use super::{SqlStore, micros, stored};
@@ -13,19 +15,22 @@ const PRUNE: &str = "take back what is old";
 pub struct Retention {
     /// How many revisions are kept, the newest. Those that a control plane may still need are kept
     /// in any case: the newest, from the oldest one on that Envoys may run, and those of the
-    /// rollouts that are shown.
+    /// rollouts that are shown. The uploaded modules that none of those left names go with the
+    /// others, a day after they came.
     pub revisions: Option<u64>,
     /// For how many days a record of the audit trail is kept.
     pub audit_days: Option<u32>,
 }
 
 /// How much was taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pruned {
     /// The number of revisions that are gone.
     pub revisions: u64,
     /// The number of audit records that are gone.
     pub audit_records: u64,
+    /// The files of the uploaded modules that are gone; they are still there.
+    pub module_files: Vec<PathBuf>,
 }
 
 impl SqlStore {
@@ -40,6 +45,7 @@ impl SqlStore {
         let mut pruned = Pruned {
             revisions: 0,
             audit_records: 0,
+            module_files: Vec::new(),
         };
         if let Some(revisions) = keep.revisions {
             let deletable = DeletableRevisions::within(&mut session).await?;
@@ -55,6 +61,7 @@ impl SqlStore {
                 )
                 .await?;
             deletable.end(&mut session).await?;
+            pruned.module_files = prune_modules(&mut session).await?;
         }
         if let Some(days) = keep.audit_days {
             let oldest = OffsetDateTime::now_utc() - Duration::days(days.into());
@@ -69,6 +76,32 @@ impl SqlStore {
         session.commit().await?;
         Ok(pruned)
     }
+}
+
+/// Takes back the uploaded modules that no revision names. A hash is found in a document as the
+/// text that it is; its meaning there is not for the store to know.
+async fn prune_modules(session: &mut Session) -> Result<Vec<PathBuf>, StoreError> {
+    let fresh = OffsetDateTime::now_utc() - Duration::days(1);
+    let unnamed = session
+        .rows(
+            "SELECT sha256, path FROM module WHERE first_seen < $1 \
+             AND EXISTS (SELECT 1 FROM module_content AS content \
+             WHERE content.sha256 = module.sha256) \
+             AND NOT EXISTS (SELECT 1 FROM accepted WHERE accepted.module = module.sha256) \
+             AND NOT EXISTS (SELECT 1 FROM revision \
+             WHERE revision.document LIKE '%' || module.sha256 || '%')",
+            &[micros(fresh).into()],
+        )
+        .await?;
+    let mut files = Vec::new();
+    for module in unnamed {
+        let sha256 = module.text("sha256")?;
+        session
+            .execute("DELETE FROM module WHERE sha256 = $1", &[(&sha256).into()])
+            .await?;
+        files.push(PathBuf::from(module.text("path")?));
+    }
+    Ok(files)
 }
 
 /// The right to delete revisions, within one transaction: all others are refused that by the

@@ -5,7 +5,8 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use crate::StoreError;
 use crate::database::{Row, Value};
 
-/// A table whose rows are a part of each copy. The record of migrations is not, nor is who leads.
+/// A table whose rows are a part of each copy. The layout and the record of its steps are not, nor
+/// is who leads.
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) columns: &'static [Column],
@@ -46,7 +47,7 @@ const fn number(name: &'static str) -> Column {
 }
 
 /// Every table, each after those that its rows refer to.
-pub(super) const TABLES: [Table; 17] = [
+pub(super) const TABLES: [Table; 20] = [
     Table {
         name: "revision",
         columns: &[
@@ -78,6 +79,19 @@ pub(super) const TABLES: [Table; 17] = [
             text("protocol"),
             number("seen_at"),
             text("endpoint"),
+            text("about"),
+        ],
+    },
+    Table {
+        name: "definition_review",
+        columns: &[
+            text("server"),
+            text("name"),
+            text("state"),
+            text("json"),
+            text("author"),
+            text("reason"),
+            number("at"),
         ],
     },
     Table {
@@ -94,6 +108,16 @@ pub(super) const TABLES: [Table; 17] = [
         ],
     },
     Table {
+        name: "module_content",
+        columns: &[
+            text("sha256"),
+            Column {
+                name: "value",
+                kind: Kind::Bytes,
+            },
+        ],
+    },
+    Table {
         name: "audit",
         columns: &[
             number("sequence"),
@@ -106,6 +130,7 @@ pub(super) const TABLES: [Table; 17] = [
             },
             text("origin"),
             text("reason"),
+            text("kind"),
         ],
     },
     Table {
@@ -202,6 +227,16 @@ pub(super) const TABLES: [Table; 17] = [
         name: "rollout_node",
         columns: &[text("rollout"), number("position"), text("node")],
     },
+    Table {
+        name: "version_key",
+        columns: &[
+            number("id"),
+            Column {
+                name: "key",
+                kind: Kind::Bytes,
+            },
+        ],
+    },
 ];
 
 impl Table {
@@ -277,7 +312,7 @@ mod tests {
                 "SELECT tables.name AS table_name, columns.name AS column_name \
                  FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns \
                  WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%' \
-                 AND tables.name NOT IN ('_sqlx_migrations', 'leader')",
+                 AND tables.name NOT IN ('_sqlx_migrations', 'leader', 'layout')",
                 &[],
             )
             .await

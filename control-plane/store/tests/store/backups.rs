@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use sqlx::Connection as _;
 use store::{
-    BackupError, ConfigStore, Input, Leadership, RevisionNumber, SqlStore, StoreError,
-    StoredRejection, StoredRejectionChange, WithheldInput,
+    BackupError, ConfigStore, DefinitionReview, Input, Leadership, ReviewState, RevisionNumber,
+    SqlStore, StoreError, StoredRejection, StoredRejectionChange, WithheldInput,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -37,10 +37,17 @@ fn folder() -> TempDir {
 async fn full(place: &Place) -> SqlStore {
     let store = place.open().await;
     append(&store, 3).await;
-    let data = catalogue(
+    let mut data = catalogue(
         "data",
         &[("a", "{\"name\":\"a\"}"), ("b", "{\"n\": 1.0e+2}")],
     );
+    data.reviews.push(DefinitionReview {
+        tool: data.tools[0].clone(),
+        state: ReviewState::Rejected,
+        author: "ada".to_owned(),
+        reason: "it writes".to_owned(),
+        at: data.seen_at,
+    });
     store.put_catalogue(&data).await.expect("put");
     let mut generation = accepted("g", 3);
     generation.catalogues.insert("data".to_owned(), data.hash);
@@ -51,7 +58,7 @@ async fn full(place: &Place) -> SqlStore {
         path: PathBuf::from("/modules/ab.wasm"),
         first_seen: OffsetDateTime::UNIX_EPOCH,
     };
-    store.put_module(&module).await.expect("put");
+    store.keep_module(&module, b"\0asm").await.expect("kept");
     let rejected = StoredRejectionChange::Rejected(StoredRejection {
         node: "envoy".to_owned(),
         type_url: "listener".to_owned(),
@@ -70,6 +77,7 @@ async fn full(place: &Place) -> SqlStore {
     store.withhold(&withheld).await.expect("withheld");
     store.put_rollout(&rollout("r", 0)).await.expect("put");
     store.put_answer(&answer("key", 3600)).await.expect("put");
+    store.version_key(&[7; 32]).await.expect("stored");
     store
 }
 
@@ -125,7 +133,8 @@ async fn it_copies_every_row_of_every_table(place: Place) {
         .expect("opened");
     let tables: Vec<String> = sqlx::query_scalar(
         "SELECT name FROM sqlite_master WHERE type = 'table' \
-         AND name NOT LIKE 'sqlite_%' AND name NOT IN ('_sqlx_migrations', 'leader')",
+         AND name NOT LIKE 'sqlite_%' \
+         AND name NOT IN ('_sqlx_migrations', 'leader', 'layout')",
     )
     .fetch_all(&mut backup)
     .await

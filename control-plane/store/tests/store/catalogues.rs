@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use store::{AcceptedGeneration, Catalogue, ConfigStore, RevisionNumber};
+use store::{
+    AcceptedGeneration, AuditEntry, Catalogue, ConfigStore, DefinitionReview, RawTool, ReviewState,
+    RevisionNumber,
+};
 use time::OffsetDateTime;
 
 use crate::places::Place;
@@ -14,6 +17,7 @@ on_each_database!(
     it_keeps_the_lists_of_the_accepted_generation_while_the_server_moves_on,
     it_tells_an_empty_list_from_an_unknown_one,
     it_forgets_a_list_that_nothing_has_named_for_a_day,
+    it_keeps_what_was_decided_about_definitions_with_the_record_of_it,
 );
 
 async fn it_keeps_tools_byte_for_byte_and_in_order(place: Place) {
@@ -114,4 +118,50 @@ async fn it_forgets_a_list_that_nothing_has_named_for_a_day(place: Place) {
     assert_eq!(store.tool_list(&old.hash).await.expect("read"), None);
     assert!(store.tool_list(&new.hash).await.expect("read").is_some());
     assert_eq!(place.numbers("SELECT count(*) FROM tool").await, [1]);
+}
+
+async fn it_keeps_what_was_decided_about_definitions_with_the_record_of_it(place: Place) {
+    let review = |name: &str, state| DefinitionReview {
+        tool: RawTool {
+            name: name.to_owned(),
+            json: format!("{{\"name\": \"{name}\"}}"),
+        },
+        state,
+        author: "ada".to_owned(),
+        reason: "why".to_owned(),
+        at: OffsetDateTime::from_unix_timestamp(1_795_000_060).expect("a time"),
+    };
+    let reviewed = Catalogue {
+        reviews: vec![
+            review("a", ReviewState::Rejected),
+            review("a", ReviewState::Unreviewed),
+            review("b", ReviewState::Approved),
+        ],
+        ..catalogue("data", &[("a", "{}")]).about("{\"version\":\"1.2\"}".to_owned())
+    };
+    let entry = AuditEntry {
+        who: "ada".to_owned(),
+        what: "POST /api/v1/servers/data/tools/a/reject".to_owned(),
+        revision: None,
+        origin: String::new(),
+        reason: "why".to_owned(),
+    };
+    {
+        let store = place.open().await;
+        store.put_reviewed(&reviewed, &entry).await.expect("put");
+    }
+    let store = place.open().await;
+    assert_eq!(store.catalogues().await.expect("read")["data"], reviewed);
+    assert_eq!(store.audit(None, 1).await.expect("read")[0].entry, entry);
+
+    // What the next list says nothing of is forgotten, and so is all of a server that is gone.
+    let next = Catalogue {
+        reviews: vec![review("c", ReviewState::Unreviewed)],
+        ..catalogue("data", &[])
+    };
+    store.put_catalogue(&next).await.expect("put");
+    assert_eq!(store.catalogues().await.expect("read")["data"], next);
+    store.remove_catalogue("data").await.expect("removed");
+    let left = "SELECT count(*) FROM definition_review";
+    assert_eq!(place.numbers(left).await, [0]);
 }

@@ -124,6 +124,7 @@ fn writer(mut program: Command, place: &Place) -> Child {
     let address = match place.address() {
         StoreAddress::File(file) => file.into_os_string(),
         StoreAddress::Postgres(url) => url.into(),
+        StoreAddress::InFile(_) => unreachable!("no place is named so"),
     };
     program
         .args(["--exact", "--nocapture", WRITER])

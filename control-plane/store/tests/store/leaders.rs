@@ -11,7 +11,6 @@ use crate::samples::{append, by, revisions};
 const LONG: Duration = Duration::from_secs(3600);
 
 on_each_database!(
-    it_refuses_every_write_of_a_leader_once_another_one_leads,
     it_tells_a_leader_that_has_missed_a_revision_to_start_anew,
     it_lets_another_process_lead_at_once_when_the_leader_stops,
 );
@@ -21,7 +20,9 @@ async fn leads(store: &SqlStore, name: &str, lease: Duration) -> bool {
     matches!(answer, Leadership::Leader(_))
 }
 
-async fn it_refuses_every_write_of_a_leader_once_another_one_leads(place: Place) {
+#[tokio::test]
+async fn it_refuses_every_write_of_a_leader_once_another_one_leads() {
+    let place = Place::postgres().await;
     let (first, second) = (place.open().await, place.open().await);
     assert!(leads(&first, "first", Duration::ZERO).await);
     append(&first, 1).await;
@@ -71,6 +72,26 @@ async fn it_lets_another_process_lead_at_once_when_the_leader_stops(place: Place
     assert!(leads(&first, "first", LONG).await);
     first.stop_leading().await.expect("stopped");
     assert!(leads(&second, "second", LONG).await);
+}
+
+#[tokio::test]
+async fn it_lets_one_process_at_a_time_lead_on_a_file_until_that_ends() {
+    let place = Place::file();
+    let (first, second) = (place.open().await, place.open().await);
+    assert!(leads(&first, "first", Duration::ZERO).await);
+    append(&first, 1).await;
+    for _ in 0..2 {
+        let answer = second.lead("second", LONG).await.expect("answered");
+        let Leadership::Follower { leader } = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(leader, "first");
+        assert!(leads(&first, "first", Duration::ZERO).await);
+    }
+    // A process that crashes says nothing.
+    drop(first);
+    assert!(leads(&second, "second", LONG).await);
+    assert_eq!(revisions(&second).await, [1]);
 }
 
 #[tokio::test]

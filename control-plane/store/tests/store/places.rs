@@ -51,10 +51,16 @@ impl Place {
     pub fn address(&self) -> StoreAddress {
         match self {
             Self::File { file, .. } => StoreAddress::File(file.clone()),
-            Self::Postgres(Database { port, name }) => StoreAddress::Postgres(format!(
-                "postgres://postgres:{PASSWORD}@127.0.0.1:{port}/{name}"
-            )),
+            Self::Postgres(_) => StoreAddress::Postgres(self.url()),
         }
+    }
+
+    /// The address of a PostgreSQL.
+    pub fn url(&self) -> String {
+        let Self::Postgres(Database { port, name }) = self else {
+            unreachable!("it is a file");
+        };
+        format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/{name}")
     }
 
     pub async fn open(&self) -> SqlStore {

@@ -1,15 +1,19 @@
 //! Retention: what an operator takes back, and what stays in any case.
 
-use store::{ConfigStore, Pruned, Retention, RevisionNumber, StoredRollout};
+use std::path::PathBuf;
+
+use store::{ConfigStore, Module, Pruned, Retention, RevisionNumber, StoredRollout};
 
 use crate::places::Place;
 use crate::rollouts::rollout;
-use crate::samples::{accepted, append, revisions};
+use crate::samples::{accepted, append, by, revisions};
+use time::OffsetDateTime;
 
 on_each_database!(
     it_keeps_the_newest_revisions_and_those_that_are_needed,
     it_takes_back_audit_records_of_a_certain_age,
     it_takes_back_nothing_that_is_not_named,
+    it_takes_back_uploaded_modules_that_no_revision_names,
 );
 
 async fn it_keeps_the_newest_revisions_and_those_that_are_needed(place: Place) {
@@ -63,7 +67,56 @@ async fn it_takes_back_nothing_that_is_not_named(place: Place) {
     let nothing = Pruned {
         revisions: 0,
         audit_records: 0,
+        module_files: Vec::new(),
     };
     assert_eq!(pruned, nothing);
     assert_eq!(revisions(&store).await.len(), 3);
+}
+
+async fn it_takes_back_uploaded_modules_that_no_revision_names(place: Place) {
+    let store = place.open().await;
+    append(&store, 1).await;
+    let module = |letter: &str, first_seen| Module {
+        sha256: letter.repeat(64),
+        bytes: 4,
+        path: PathBuf::from(format!("/modules/{letter}.wasm")),
+        first_seen,
+    };
+    let long_ago = OffsetDateTime::UNIX_EPOCH;
+    for letter in ["a", "b", "c", "d"] {
+        let at = if letter == "d" {
+            OffsetDateTime::now_utc()
+        } else {
+            long_ago
+        };
+        let kept = store.keep_module(&module(letter, at), b"\0asm").await;
+        kept.expect("kept");
+    }
+    store.put_module(&module("e", long_ago)).await.expect("put");
+    let names_b = format!(r#"{{"module":{{"sha256":"{}"}}}}"#, "b".repeat(64));
+    let head = store
+        .append(Some(RevisionNumber(1)), by("ada", &names_b))
+        .await;
+    head.expect("appended");
+    let accepts_c = store::AcceptedGeneration {
+        module: "c".repeat(64),
+        ..accepted("g", 2)
+    };
+    store.add_accepted(&accepts_c).await.expect("added");
+    let keep = Retention {
+        revisions: Some(9),
+        audit_days: None,
+    };
+    let pruned = store.prune(keep).await.expect("pruned");
+    assert_eq!(pruned.module_files, [PathBuf::from("/modules/a.wasm")]);
+    let left = store.modules().await.expect("read");
+    let left: Vec<&str> = left.iter().map(|module| &module.sha256[..1]).collect();
+    assert_eq!(left, ["b", "c", "e", "d"]);
+    let content = async |letter: &str| store.module_content(&letter.repeat(64)).await;
+    assert_eq!(content("a").await.expect("read"), None);
+    assert_eq!(content("b").await.expect("read"), Some(b"\0asm".to_vec()));
+    assert_eq!(content("e").await.expect("read"), None);
+    assert!(store.remove_module(&"b".repeat(64)).await.expect("removed"));
+    assert!(!store.remove_module(&"b".repeat(64)).await.expect("asked"));
+    assert_eq!(content("b").await.expect("read"), None);
 }

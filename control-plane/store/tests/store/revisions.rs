@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use store::{
-    AcceptedGeneration, AppendError, AuditEntry, ConfigStore, Input, Module, OpenError,
-    RevisionNumber, SqlStore, StoredRejection, StoredRejectionChange, WithheldInput,
+    AcceptedGeneration, AppendError, AuditEntry, ConfigStore, Input, Module, RevisionNumber,
+    StoredRejection, StoredRejectionChange, WithheldInput,
 };
 use time::OffsetDateTime;
 
@@ -22,7 +22,6 @@ on_each_database!(
     it_lets_no_stored_revision_be_changed_or_deleted,
     it_keeps_the_time_at_which_a_module_was_first_seen,
     it_reads_audit_records_newest_first_and_by_page,
-    it_refuses_a_store_of_a_later_version_and_leaves_it_alone,
 );
 
 async fn it_has_nothing_in_an_empty_store(place: Place) {
@@ -237,27 +236,4 @@ async fn it_reads_audit_records_newest_first_and_by_page(place: Place) {
         store.audit(Some(place_of_second), 5).await.expect("read"),
         [first]
     );
-}
-
-async fn it_refuses_a_store_of_a_later_version_and_leaves_it_alone(place: Place) {
-    let store = place.open().await;
-    store.append(None, by("ada", "1")).await.expect("appended");
-    store.close().await;
-    let (record, none) = match place {
-        Place::File { .. } => ("_sqlx_migrations", "x''"),
-        Place::Postgres(_) => ("migrations", "''::bytea"),
-    };
-    let taken = format!(
-        "INSERT INTO {record} (version, description, success, checksum, execution_time) \
-         VALUES (9999, 'later', true, {none}, 0)"
-    );
-    place.execute(&taken).await.expect("written");
-    let refused = SqlStore::open(place.address()).await.expect_err("too new");
-    assert!(matches!(refused, OpenError::Layout { .. }), "{refused}");
-    let kept = "SELECT count(*) FROM revision WHERE document = '1'";
-    assert_eq!(place.numbers(kept).await, [1]);
-    // The version that wrote it can still open it.
-    let untaken = format!("DELETE FROM {record} WHERE version = 9999");
-    place.execute(&untaken).await.expect("written");
-    place.open().await;
 }

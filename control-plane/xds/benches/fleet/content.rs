@@ -52,6 +52,7 @@ impl Size {
     pub fn names(self, resource_type: ResourceType) -> Vec<String> {
         let (letter, count) = match resource_type {
             ResourceType::Cluster | ResourceType::Endpoints => ("cluster", self.clusters),
+            ResourceType::Secret => ("secret", 0),
             ResourceType::Listener => ("listener", 1),
             ResourceType::Route => ("route", self.routes),
             ResourceType::ExtensionConfig => ("filter", 1),

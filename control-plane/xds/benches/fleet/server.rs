@@ -40,7 +40,7 @@ trait Measurable {
 
 /// Does what it is told until nobody says anything more.
 pub async fn run(subject: Subject, size: Size) -> anyhow::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let listener = http_front::listen(([127, 0, 0, 1], 0).into())?;
     answer(format_args!("{}", listener.local_addr()?.port()))?;
     match subject {
         Subject::Ours => obey(Ours::serve(listener), size).await,
@@ -151,6 +151,7 @@ impl Ours {
         tokio::spawn(xds::serve(
             publisher.clone(),
             listener,
+            xds::ServerLimits::default(),
             std::future::pending(),
         ));
         Self(publisher, watch::Sender::new(None))

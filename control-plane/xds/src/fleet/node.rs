@@ -75,7 +75,11 @@ pub(super) struct OpenStream {
 /// The snapshot that an Envoy is to have, since when.
 #[derive(Clone, Debug)]
 pub(super) struct Assigned {
+    /// The snapshot as it was handed out.
     pub(super) snapshot: Arc<Snapshot>,
+    /// The same with what is known of its endpoints at the moment, and with the secrets that it
+    /// names: what the Envoy is sent.
+    pub(super) live: Arc<Snapshot>,
     pub(super) number: u64,
     pub(super) at: Instant,
 }
@@ -129,6 +133,11 @@ impl Node {
         Some(assigned.snapshot.generation())
     }
 
+    /// The snapshot that it is to have, as it was handed out.
+    pub(super) fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        Some(&self.assigned.as_ref()?.snapshot)
+    }
+
     pub(crate) fn crashes(&self) -> Option<Crashes> {
         let crash = self.crash.as_ref().filter(|crash| crash.count > 0)?;
         Some(Crashes {
@@ -149,9 +158,25 @@ impl Node {
     pub(super) fn assignment(&self, ack_deadline: Duration) -> Assignment {
         let assigned = self.assigned.as_ref();
         Assignment {
-            snapshot: assigned.map(|assigned| Arc::clone(&assigned.snapshot)),
+            snapshot: assigned.map(|assigned| Arc::clone(&assigned.live)),
             ack_deadline,
             number: assigned.map_or(0, |assigned| assigned.number),
+        }
+    }
+
+    /// Hands the Envoy what it is to have with other secrets, if it has to do with them. It is the
+    /// same assignment: an answer to it stays one.
+    pub(super) fn take_anew(&mut self, live: Arc<Snapshot>, ack_deadline: Duration) {
+        let Some(assigned) = &mut self.assigned else {
+            return;
+        };
+        if Arc::ptr_eq(&live, &assigned.live) {
+            return;
+        }
+        assigned.live = live;
+        let assignment = self.assignment(ack_deadline);
+        for open in self.streams.values() {
+            open.assignment.send_replace(assignment.clone());
         }
     }
 

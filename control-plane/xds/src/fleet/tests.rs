@@ -1,11 +1,23 @@
 //! The table hands out what it is told, and reports facts.
 
+mod crashes;
+mod gone;
+mod marks;
+mod secrets;
+mod steps;
+
 use std::time::Duration;
+
+use envoy_types::pb::envoy::config::endpoint::v3::{
+    ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint::HostIdentifier,
+};
+use prost::Message as _;
 
 use super::*;
 use crate::{
-    DeliveryState, NodeDescription, NodeSelector, NodeSummary, RejectedContent,
-    fixtures::{cluster, extension, snapshot},
+    Assignments, DeliveryState, Distribution, NodeDescription, NodeSelector, NodeSummary,
+    RejectedContent, Resource, SecretTable,
+    fixtures::{cluster, eds_cluster, extension, snapshot},
     session::{Answer, DeltaRequest, DeltaResponse},
 };
 
@@ -373,242 +385,4 @@ fn it_remembers_rejections_from_before_this_process_started() {
             .iter()
             .any(|one| matches!(one.state, DeliveryState::Rejected { .. }))
     );
-}
-
-/// Sends an Envoy what it is to have, and loses it `after` that.
-fn crash(table: &mut Table, stream: &Stream, after: Duration) {
-    table.work(stream, false);
-    table.now += after;
-    table.lose(stream, StreamEnd::ByEnvoy);
-}
-
-#[test]
-fn it_keeps_a_generation_from_an_envoy_that_crashed_with_it_twice() {
-    let (one, two) = (generation("1"), generation("2"));
-    let mut table = Table::of(&two);
-    let soon = Duration::from_secs(10);
-    let a = table.connect("a");
-    crash(&mut table, &a, soon);
-    let a = table.connect("a");
-    assert_eq!(a.given(), named("2"));
-    crash(&mut table, &a, soon);
-    let a = table.connect("a");
-    assert_eq!(a.given(), None);
-    let crashes = table.summary("a").crashes.expect("crashes");
-    assert_eq!((crashes.count, crashes.is_kept_from_it), (2, true));
-    table.distribute(&one, Newcomers::all(Arc::clone(&one)));
-    assert_eq!(a.given(), named("1"));
-    // It is not given it again, until somebody says that it may be tried.
-    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
-    assert_eq!(a.given(), named("1"));
-    table.fleet.forgive_crashes();
-    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
-    assert_eq!(a.given(), named("2"));
-}
-
-/// Has an Envoy connect, be sent something, and leave without having answered anything.
-fn die_unheard(table: &mut Table) -> Stream {
-    let stream = table.connect("a");
-    {
-        let assignment = stream.admission.assignment.borrow().clone();
-        let mut session = lock(&stream.admission.session);
-        if let Some(snapshot) = assignment.snapshot {
-            session.assign(snapshot, ACK_DEADLINE, assignment.number);
-        }
-        session
-            .request(asking(ResourceType::Cluster, vec![]), table.now)
-            .expect("few names");
-        session.poll(table.now);
-    }
-    table.now += Duration::from_secs(1);
-    table.lose(&stream, StreamEnd::ByEnvoy);
-    stream
-}
-
-#[test]
-fn it_keeps_a_generation_from_an_envoy_that_dies_before_it_answers_anything() {
-    let mut table = Table::of(&generation("1"));
-    die_unheard(&mut table);
-    die_unheard(&mut table);
-    let a = table.connect("a");
-    assert_eq!(a.given(), None);
-    let crashes = table.summary("a").crashes.expect("crashes");
-    assert_eq!(
-        (crashes.count, crashes.is_kept_from_it, crashes.was_heard),
-        (2, true, false)
-    );
-    // One that was sent nothing has crashed with nothing.
-    let mut table = Table::new();
-    for _ in 0..3 {
-        die_unheard(&mut table);
-    }
-    assert_eq!(table.summary("a").crashes, None);
-}
-
-#[test]
-fn it_counts_no_restart_that_the_generation_has_nothing_to_do_with() {
-    let soon = Duration::from_secs(10);
-    let late = Duration::from_secs(61);
-    let reporting = FirstRequest {
-        reports_resources: true,
-        ..FIRST
-    };
-    let restarts: [fn(&mut Table, &Stream, Duration) -> Stream; 4] = [
-        // The connection was lost, and the Envoy is the same process.
-        |table, stream, soon| {
-            crash(table, stream, soon);
-            table.connect_showing(
-                "a",
-                FirstRequest {
-                    reports_resources: true,
-                    ..FIRST
-                },
-                "envoy 1.40.0",
-            )
-        },
-        // It was replaced by another version.
-        |table, stream, soon| {
-            crash(table, stream, soon);
-            let version = format!("envoy {:?}", table.now);
-            table.connect_showing("a", FIRST, &version)
-        },
-        // It was replaced while it ran.
-        |table, stream, soon| {
-            table.work(stream, false);
-            table.now += soon;
-            let next = table.connect("a");
-            table.lose(stream, StreamEnd::ByEnvoy);
-            next
-        },
-        // We ended the stream.
-        |table, stream, soon| {
-            table.work(stream, false);
-            table.now += soon;
-            table.lose(stream, StreamEnd::ByUs);
-            table.connect("a")
-        },
-    ];
-    for restart in restarts {
-        let mut table = Table::of(&generation("1"));
-        let mut a = table.connect("a");
-        for _ in 0..4 {
-            a = restart(&mut table, &a, soon);
-            assert_eq!(a.given(), named("1"));
-        }
-    }
-    let mut table = Table::of(&generation("1"));
-    let mut a = table.connect("a");
-    for after in [soon, late, soon, late] {
-        crash(&mut table, &a, after);
-        a = table.connect("a");
-        assert_eq!(a.given(), named("1"));
-    }
-    assert!(reporting.reports_resources);
-}
-
-#[test]
-fn it_remembers_only_so_many_envoys_that_left_and_only_so_many_bytes_of_them() {
-    let mut table = Table::of(&generation("1"));
-    let stays = table.connect("stays");
-    for number in 0..1100 {
-        let id = format!("passing {number:05}");
-        let passing = table.connect(&id);
-        table.now += Duration::from_millis(1);
-        table.lose(&passing, StreamEnd::ByEnvoy);
-    }
-    assert_eq!(table.fleet.nodes().count(), 1025);
-    let first = NodeId::new("passing 00000");
-    assert!(table.fleet.nodes().all(|node| node.identity.id != first));
-
-    let many: Vec<Arc<str>> = (0..10_000)
-        .map(|number| format!("name {number}").into())
-        .collect();
-    for number in 0..20 {
-        let id = format!("greedy {number}");
-        let greedy = table.connect(&id);
-        lock(&greedy.admission.session)
-            .request(asking(ResourceType::Route, many.clone()), table.now)
-            .expect("fewer than one may have");
-        table.now += Duration::from_millis(1);
-        table.lose(&greedy, StreamEnd::ByEnvoy);
-    }
-    let gone = table.fleet.nodes().filter(|node| !node.is_up());
-    let kept: usize = gone.map(|node| lock(&node.session).bytes()).sum();
-    assert!(kept <= 16 << 20, "{kept} bytes");
-    assert!(stays.given().is_some());
-}
-
-#[test]
-fn it_remembers_of_an_envoy_that_left_where_everything_stood_and_no_content() {
-    let one = generation("1");
-    let content = Arc::clone(one.get(ResourceType::ExtensionConfig, "e").expect("there"));
-    let mut table = Table::of(&one);
-    let a = table.connect("a");
-    table.work(&a, false);
-    let stood = lock(&a.admission.session).positions();
-    table.lose(&a, StreamEnd::ByEnvoy);
-    drop(a);
-    let two = generation("2");
-    table.distribute(&two, Newcomers::all(Arc::clone(&two)));
-    assert_eq!(
-        (Arc::strong_count(&one), Arc::strong_count(&content)),
-        (1, 2)
-    );
-    let node = table.fleet.nodes().next().expect("it is remembered");
-    assert_eq!(lock(&node.session).positions(), stood);
-    assert_eq!(lock(&node.session).in_force(), Some(one.generation()));
-}
-
-#[test]
-fn it_counts_the_words_and_the_contents_that_it_remembers_of_an_envoy_that_left() {
-    const LARGE: usize = 100_000;
-    let (one, two) = (generation(&"1".repeat(LARGE)), generation("2"));
-    let bytes = |rejects: bool| {
-        let mut table = Table::of(&one);
-        let a = table.connect("a");
-        table.work(&a, false);
-        table.distribute(&two, Newcomers::all(Arc::clone(&two)));
-        table.work(&a, rejects);
-        table.lose(&a, StreamEnd::ByEnvoy);
-        lock(&a.admission.session).bytes()
-    };
-    // With a rejection the last good content is remembered too, to be sent before the rejected one.
-    assert!((LARGE..2 * LARGE).contains(&bytes(true)), "{}", bytes(true));
-    assert!(bytes(false) < LARGE / 10, "{}", bytes(false));
-}
-
-/// The steps of the fleet that one Envoy causes, from its connection to its end, besides
-/// `companions` others.
-fn steps_of_one_envoy(companions: usize) -> u64 {
-    let mut table = Table::of(&generation("1"));
-    for number in 0..companions {
-        let other = table.connect(&format!("other {number}"));
-        table.work(&other, false);
-    }
-    let ((), steps) = step_count::taken_by(|| {
-        let a = table.connect("a");
-        table.work(&a, true);
-        table.lose(&a, StreamEnd::ByEnvoy);
-    });
-    steps
-}
-
-#[test]
-fn it_takes_no_more_steps_for_an_envoy_however_many_others_are_connected() {
-    let alone = steps_of_one_envoy(0);
-    assert!((1..40).contains(&alone), "{alone} steps");
-    assert_eq!(steps_of_one_envoy(500), alone);
-}
-
-#[test]
-fn it_looks_at_each_envoy_once_to_give_all_of_them_something_else() {
-    let mut table = Table::of(&generation("1"));
-    for number in 0..500 {
-        let other = table.connect(&format!("other {number}"));
-        table.work(&other, false);
-    }
-    let two = generation("2");
-    let ((), steps) =
-        step_count::taken_by(|| table.distribute(&two, Newcomers::all(Arc::clone(&two))));
-    assert!((500..=5 * 500).contains(&steps), "{steps} steps");
 }

@@ -23,8 +23,15 @@ use futures::StreamExt as _;
 use prost::Message as _;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{DiscoveryServices, ResponseStream, conversation::stopping};
-use crate::{DeliveryState, NodeState, Publisher, ResourceState};
+use super::{
+    DiscoveryServices, ResponseStream,
+    ending::stopping,
+    stream::{OutgoingMessage, alone_in_transit, in_transit},
+};
+use crate::{
+    DeliveryState, NodeState, Publisher, ResourceState,
+    connections::{ConnectionHandle, Purpose, UnreadResponse},
+};
 
 /// The longest answer, in bytes. Clients refuse messages of more than 4 MiB unless told otherwise.
 const MOST_ANSWER_BYTES: usize = 3 << 20;
@@ -42,19 +49,38 @@ impl ClientStatusDiscoveryService for DiscoveryServices {
     ) -> Result<Response<Self::StreamClientStatusStream>, Status> {
         let publisher = self.publisher.clone();
         let mut closing = publisher.closing();
-        let answers = request
-            .into_inner()
-            .map(move |request| answer(&publisher, &request?))
-            .take_until(async move { stopping(&mut closing).await });
-        Ok(Response::new(Box::pin(answers)))
+        let connection = request.extensions().get::<ConnectionHandle>().cloned();
+        // It may ask again after hours.
+        let user = connection.as_ref().map(ConnectionHandle::user);
+        let answers = request.into_inner().then(move |request| {
+            let (publisher, connection) = (publisher.clone(), connection.clone());
+            async move {
+                let unread = room(connection.as_ref()).await;
+                let message = request.and_then(|request| answer(&publisher, &request));
+                OutgoingMessage { message, unread }
+            }
+        });
+        let answers = answers.take_until(async move {
+            stopping(&mut closing).await;
+            drop(user);
+        });
+        Ok(in_transit(answers))
     }
 
     async fn fetch_client_status(
         &self,
         request: Request<ClientStatusRequest>,
     ) -> Result<Response<ClientStatusResponse>, Status> {
-        answer(&self.publisher, request.get_ref()).map(Response::new)
+        let connection = request.extensions().get::<ConnectionHandle>();
+        let unread = room(connection).await;
+        let answer = answer(&self.publisher, request.get_ref())?;
+        Ok(alone_in_transit(answer, unread))
     }
+}
+
+/// Waits until there is memory for another answer of the largest size.
+async fn room(connection: Option<&ConnectionHandle>) -> Option<UnreadResponse> {
+    Some(connection?.room(MOST_ANSWER_BYTES, Purpose::Status).await)
 }
 
 fn answer(

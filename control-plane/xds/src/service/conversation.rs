@@ -1,28 +1,26 @@
 //! One conversation with an Envoy, from its first message to its end: on one stream, or on several.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{
     StreamExt as _,
     stream::{BoxStream, SelectAll},
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::{
     convert::{self, Asked},
+    ending::Ending,
     message::Message,
     nested_source::NestedSource,
+    recall::Recall,
     strands::{Event, Strand, Strands, StreamKey},
     stream::{OpenedStream, StreamIsClosed},
 };
 use crate::{
     NodeId, Publisher,
     fleet::{Admission, Identity, StreamEnd, TooManyStreams, lock},
-    publisher::Closing,
     session::{DeltaResponse, Standing, TooManyNames},
 };
 
@@ -41,14 +39,14 @@ pub(super) struct Joining {
 type Arrival = (StreamKey, Option<Message>);
 
 /// Holds the conversation that `joining` begins, until the Envoy has ended its last stream; others
-/// come by `more`. From `old_at` on the Envoy is to open its streams anew, so that it may find
+/// come by `more`. At its `ending` the Envoy is to open its streams anew, so that it may find
 /// another server. An error is to be told to the Envoy on the first stream.
 pub(super) async fn hold(
     publisher: &Publisher,
     identity: Identity,
     joining: Joining,
     more: Option<mpsc::Receiver<Joining>>,
-    old_at: Instant,
+    ending: Ending,
 ) -> Result<(), Status> {
     let id = identity.id.clone();
     let user_agent = identity.user_agent.clone();
@@ -70,8 +68,8 @@ pub(super) async fn hold(
         arrivals: SelectAll::new(),
         next_key: 0,
         more,
-        closing: publisher.closing(),
-        old_at,
+        ending,
+        recall: Recall::of(publisher),
         reported: None,
         end: StreamEnd::ByEnvoy,
     };
@@ -95,8 +93,8 @@ struct Conversation<'a> {
     arrivals: SelectAll<BoxStream<'static, Arrival>>,
     next_key: u64,
     more: Option<mpsc::Receiver<Joining>>,
-    closing: watch::Receiver<Closing>,
-    old_at: Instant,
+    ending: Ending,
+    recall: Recall,
     reported: Option<Standing>,
     end: StreamEnd,
 }
@@ -128,7 +126,7 @@ impl Conversation<'_> {
             if is_to_be_polled {
                 continue;
             }
-            let wake_at = deadline.into_iter().chain([self.old_at]).min();
+            let wake_at = deadline.into_iter().chain(self.recall.at).min();
             tokio::select! {
                 Some(arrival) = self.arrivals.next() => self.take(arrival)?,
                 joining = next(&mut self.more) => self.join(joining)?,
@@ -136,14 +134,15 @@ impl Conversation<'_> {
                     Ok(()) => self.take_assignment(),
                     Err(_) => return Ok(()),
                 },
-                () = self.publisher.clock().wait_until(wake_at) => self.check_age()?,
+                () = self.publisher.clock().wait_until(wake_at) => self.check_recall()?,
+                () = self.recall.changed() => self.recall.plan(self.publisher.clock().now()),
                 () = tokio::time::sleep(OTHER_ENDS), if self.strands.has_ended() => {
                     let events = self.strands.settle_ended();
                     self.take_events(events)?;
                 }
-                stopping = stopping(&mut self.closing) => {
+                words = self.ending.come() => {
                     self.end = StreamEnd::ByUs;
-                    return Err(stopping);
+                    return Err(words);
                 }
             }
             if self.strands.is_empty() {
@@ -204,6 +203,10 @@ impl Conversation<'_> {
         let Some(asked) = convert::asked(message, only)? else {
             return Ok(());
         };
+        if self.recall.is_frozen() && self.reports_others(&asked) {
+            self.end = StreamEnd::ByUs;
+            return Err(Recall::leave_it_alone());
+        }
         let answer = asked.answer();
         if let Some(message) = answer.and_then(|answer| answer.rejection.as_ref()) {
             tracing::warn!(
@@ -215,6 +218,15 @@ impl Conversation<'_> {
         }
         let events = self.strands.take(key, asked);
         self.take_events(events)
+    }
+
+    /// Whether the Envoy has other contents than it would be given here.
+    fn reports_others(&self, asked: &Asked) -> bool {
+        let session = lock(&self.admission.session);
+        match asked {
+            Asked::Incremental(request) => session.reports_other_contents(request),
+            Asked::World(request) => session.reports_another_set(request),
+        }
     }
 
     fn take_events(&self, events: Vec<Event>) -> Result<(), Status> {
@@ -264,9 +276,9 @@ impl Conversation<'_> {
                     // Its end is about to be read.
                     Err(StreamIsClosed) | Ok(()) => {}
                 },
-                stopping = stopping(&mut self.closing) => {
+                words = self.ending.come() => {
                     self.end = StreamEnd::ByUs;
-                    return Err(stopping);
+                    return Err(words);
                 }
             }
         }
@@ -275,15 +287,17 @@ impl Conversation<'_> {
         Ok(has_event)
     }
 
-    fn check_age(&mut self) -> Result<(), Status> {
+    /// Ends the conversation if the server is frozen and its time has come; a deadline is the
+    /// session's own matter.
+    fn check_recall(&mut self) -> Result<(), Status> {
         let now = self.publisher.clock().now();
-        if self.old_at <= now {
-            self.end = StreamEnd::ByUs;
-            return Err(Status::unavailable(
-                "the stream has been open for long: open it anew",
-            ));
+        match self.recall.due(now) {
+            Some(recalled) => {
+                self.end = StreamEnd::ByUs;
+                Err(recalled)
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Has those open their streams anew that were about to join.
@@ -306,10 +320,4 @@ async fn next(more: &mut Option<mpsc::Receiver<Joining>>) -> Joining {
         return joining;
     }
     std::future::pending().await
-}
-
-pub(super) async fn stopping(closing: &mut watch::Receiver<Closing>) -> Status {
-    // An error means that the publisher is gone, which is a stop too.
-    let _ = closing.wait_for(|closing| *closing == Closing::Yes).await;
-    Status::unavailable("the control plane is stopping: reconnect")
 }

@@ -2,27 +2,25 @@
 //! stream: each from the service of its type, by the bootstrap's name for this control plane.
 
 use envoy_types::pb::{
-    envoy::{
-        config::{
-            cluster::v3::Cluster,
-            core::v3::{
-                ApiConfigSource, ApiVersion, ConfigSource, ExtensionConfigSource, GrpcService,
-                api_config_source::ApiType,
-                config_source::ConfigSourceSpecifier,
-                grpc_service::{EnvoyGrpc, TargetSpecifier},
-            },
-            listener::v3::{Filter, Listener, filter, listener_filter},
+    envoy::config::{
+        cluster::v3::Cluster,
+        core::v3::{
+            ApiConfigSource, ApiVersion, ConfigSource, GrpcService,
+            api_config_source::ApiType,
+            config_source::ConfigSourceSpecifier,
+            grpc_service::{EnvoyGrpc, TargetSpecifier},
         },
-        extensions::filters::network::http_connection_manager::v3::{
-            HttpConnectionManager, http_connection_manager::RouteSpecifier, http_filter,
-        },
+        listener::v3::Listener,
     },
     google::protobuf::Any,
 };
-use prost::{Message as _, Name as _};
+use prost::Message as _;
 
 use super::{authority::Authority, message::Variant};
-use crate::{Resource, ResourceType};
+use crate::{
+    Resource, ResourceType,
+    references::{self, Visitor},
+};
 
 /// The source that takes the place of "from the aggregated stream".
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +61,10 @@ impl NestedSource {
         let value = match resource.resource_type() {
             ResourceType::Cluster => self.within_cluster(&any.value),
             ResourceType::Listener => self.within_listener(&any.value),
-            ResourceType::Endpoints | ResourceType::Route | ResourceType::ExtensionConfig => None,
+            ResourceType::Endpoints
+            | ResourceType::Secret
+            | ResourceType::Route
+            | ResourceType::ExtensionConfig => None,
         };
         match value {
             Some(value) => Any {
@@ -76,65 +77,29 @@ impl NestedSource {
 
     fn within_cluster(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut cluster = Cluster::decode(bytes).ok()?;
-        self.replace(cluster.eds_cluster_config.as_mut()?.eds_config.as_mut());
+        references::visit_cluster(&mut cluster, &mut Replacing(self)).ok()?;
         Some(cluster.encode_to_vec())
     }
 
     fn within_listener(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut listener = Listener::decode(bytes).ok()?;
-        for listener_filter in &mut listener.listener_filters {
-            if let Some(listener_filter::ConfigType::ConfigDiscovery(extension)) =
-                &mut listener_filter.config_type
-            {
-                self.replace_in(extension);
-            }
-        }
-        let chains = listener.filter_chains.iter_mut();
-        for filter in chains
-            .chain(&mut listener.default_filter_chain)
-            .flat_map(|chain| &mut chain.filters)
-        {
-            self.replace_in_filter(filter)?;
-        }
+        references::visit_listener(&mut listener, &mut Replacing(self)).ok()?;
         Some(listener.encode_to_vec())
     }
+}
 
-    fn replace_in_filter(&self, filter: &mut Filter) -> Option<()> {
-        let config = match &mut filter.config_type {
-            Some(filter::ConfigType::TypedConfig(config)) => config,
-            Some(filter::ConfigType::ConfigDiscovery(extension)) => {
-                self.replace_in(extension);
-                return Some(());
-            }
-            None => return Some(()),
-        };
-        if config.type_url != HttpConnectionManager::type_url() {
-            return Some(());
-        }
-        let mut manager = HttpConnectionManager::decode(config.value.as_slice()).ok()?;
-        if let Some(RouteSpecifier::Rds(rds)) = &mut manager.route_specifier {
-            self.replace(rds.config_source.as_mut());
-        }
-        for http_filter in &mut manager.http_filters {
-            if let Some(http_filter::ConfigType::ConfigDiscovery(extension)) =
-                &mut http_filter.config_type
-            {
-                self.replace_in(extension);
-            }
-        }
-        config.value = manager.encode_to_vec();
-        Some(())
-    }
+/// Puts a source into the place of each "from the aggregated stream".
+struct Replacing<'a>(&'a NestedSource);
 
-    fn replace_in(&self, extension: &mut ExtensionConfigSource) {
-        self.replace(extension.config_source.as_mut());
-    }
+impl Visitor for Replacing<'_> {
+    const REPLACES: bool = true;
 
-    fn replace(&self, source: Option<&mut ConfigSource>) {
+    fn visit(&mut self, _to: ResourceType, _name: &str, source: &mut Option<ConfigSource>) {
         if let Some(source) = source
             && let Some(ConfigSourceSpecifier::Ads(_)) = source.config_source_specifier
         {
-            source.config_source_specifier = self.0.config_source_specifier.clone();
+            let Self(NestedSource(other)) = self;
+            source.config_source_specifier = other.config_source_specifier.clone();
         }
     }
 }

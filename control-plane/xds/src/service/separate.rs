@@ -9,6 +9,7 @@ use envoy_types::pb::envoy::service::{
     extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryService,
     listener::v3::listener_discovery_service_server::ListenerDiscoveryService,
     route::v3::route_discovery_service_server::RouteDiscoveryService,
+    secret::v3::secret_discovery_service_server::SecretDiscoveryService,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -70,6 +71,12 @@ serve_one_type!(
     stream_endpoints -> StreamEndpointsStream,
     delta_endpoints -> DeltaEndpointsStream,
     fetch_endpoints
+);
+serve_one_type!(
+    SecretDiscoveryService, Secret,
+    stream_secrets -> StreamSecretsStream,
+    delta_secrets -> DeltaSecretsStream,
+    fetch_secrets
 );
 serve_one_type!(
     ListenerDiscoveryService, Listener,

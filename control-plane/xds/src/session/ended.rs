@@ -60,5 +60,10 @@ fn bytes_of_memory(memory: &TypeMemory) -> usize {
     let unanswered = memory.unanswered.keys().map(|name| name_cost(name));
     let good = memory.good.iter();
     let good = good.map(|(name, good)| name_cost(name) + good.any().value.len());
-    rejections.chain(unanswered).chain(good).sum()
+    let fetches = memory.fetches.keys().map(|name| name_cost(name));
+    rejections
+        .chain(unanswered)
+        .chain(good)
+        .chain(fetches)
+        .sum()
 }

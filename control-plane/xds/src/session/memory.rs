@@ -1,6 +1,6 @@
 //! The facts that outlive a stream: rejections, and what is known of the process.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use crate::{Resource, ResourceType, Version};
 
@@ -36,6 +36,8 @@ pub(crate) struct TypeMemory {
     pub(crate) unanswered: BTreeMap<Arc<str>, Version>,
     /// The last acknowledged extension configurations by name.
     pub(crate) good: BTreeMap<Arc<str>, Arc<Resource>>,
+    /// The filters whose code the Envoy may be fetching, by name.
+    pub(crate) fetches: BTreeMap<Arc<str>, Fetch>,
 }
 
 /// The facts that an earlier stream of the same Envoy left behind.
@@ -54,5 +56,23 @@ impl Memory {
             of_type.rejections.insert(name, rejection);
         }
         memory
+    }
+}
+
+/// A filter whose code the Envoy may be fetching.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetch {
+    pub(in crate::session) version: Version,
+    pub(in crate::session) attempts: u32,
+    /// When the filter is sent again; none once it was.
+    pub(in crate::session) due: Option<Instant>,
+}
+
+impl Fetch {
+    /// The same for another stream of the Envoy, on which the filter goes out in bytes that it was
+    /// never sent: those that it has rejected it would acknowledge unseen.
+    pub(in crate::session) fn on_another_stream(&mut self) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.due = None;
     }
 }

@@ -50,3 +50,11 @@ pub(crate) struct DeltaResponse {
     /// The hash of all that the Envoy is to have of the type, in the state-of-the-world protocol.
     pub(crate) set_version: Option<Version>,
 }
+
+impl DeltaResponse {
+    /// The bytes of its resources, which are nearly all of the message.
+    pub(crate) fn content_bytes(&self) -> usize {
+        let resources = self.resources.iter();
+        resources.map(|resource| resource.any().value.len()).sum()
+    }
+}

@@ -2,9 +2,10 @@
 //!
 //! Additions and changes go clusters, endpoints, listeners, routes, extension configurations; a
 //! type waits until the earlier ones are answered, or have stalled. Removals go last, parents
-//! first, when all of that is done. Two things never wait for their turn. Endpoints: a cluster's
-//! ACK waits for them (envoy#13009). And what the Envoy has just asked for by name: a listener or
-//! cluster of its own is warming until it has it.
+//! first, when all of that is done. Three things never wait for their turn. Endpoints: a cluster's
+//! ACK waits for them (envoy#13009). Secrets: a renewed one says nothing of what is being tried.
+//! And what the Envoy has just asked for by name: a listener or cluster of its own is warming until
+//! it has it.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -239,7 +240,7 @@ impl Plan<'_> {
     }
 
     fn is_its_turn(&self, resource_type: ResourceType) -> bool {
-        resource_type == ResourceType::Endpoints
+        !resource_type.waits_for_its_turn()
             || self
                 .subscriptions
                 .range(..resource_type)
@@ -258,7 +259,7 @@ impl Plan<'_> {
         resource_type: ResourceType,
         name: &str,
     ) -> Option<(ResourceType, Arc<str>)> {
-        if resource_type <= ResourceType::Endpoints {
+        if resource_type == ResourceType::Cluster || !resource_type.waits_for_its_turn() {
             return None;
         }
         let has_a_version = self
@@ -282,10 +283,11 @@ impl Plan<'_> {
     }
 
     /// After a rejection the Envoy runs on with an older version, which may name what is to be
-    /// removed.
+    /// removed. A secret names nothing.
     fn removals_are_held(&self) -> bool {
         self.subscriptions
             .iter()
+            .filter(|(resource_type, _)| resource_type.is_judged())
             .any(|(resource_type, subscription)| {
                 self.rejected_now(*resource_type, subscription)
                     .next()

@@ -88,11 +88,10 @@ impl Session {
         if cluster.resource_type() != ResourceType::Cluster {
             return;
         }
-        let Some(endpoints) = self.subscriptions.get_mut(&ResourceType::Endpoints) else {
-            return;
-        };
-        for reference in cluster.references() {
-            endpoints.force(&reference.name);
+        let names = cluster.references().iter().map(|reference| &reference.name);
+        match self.subscriptions.get_mut(&ResourceType::Endpoints) {
+            Some(endpoints) => names.for_each(|name| endpoints.force(name)),
+            None => self.awaited_endpoints.extend(names.map(Arc::clone)),
         }
     }
 }

@@ -81,7 +81,8 @@ impl Session {
             return NodeAnswer::Rejected;
         }
         let is_busy = self.subscriptions.iter().any(|(of, subscription)| {
-            subscription.in_flight.is_some() || is_unsettled(*of, subscription, snapshot)
+            (of.is_judged() && subscription.in_flight.is_some())
+                || is_unsettled(*of, subscription, snapshot)
         });
         if is_busy || self.is_to_ask_for_more(snapshot) {
             NodeAnswer::Waiting
@@ -105,11 +106,13 @@ impl Session {
             // Those that it leaves out refer to something too, so each that it has is looked at.
             return self.to_come(snapshot).next().is_some();
         }
+        // A secret that cannot be read is named, and not there.
+        let is_there = |of, name: &Arc<str>| snapshot.get(of, name).is_some();
         ResourceType::ALL
             .into_iter()
             .any(|of| match self.subscriptions.get(&of) {
-                Some(subscription) => !subscription.missing.is_empty(),
-                None => snapshot.referred(of).next().is_some(),
+                Some(subscription) => subscription.missing.iter().any(|name| is_there(of, name)),
+                None => snapshot.referred(of).any(|name| is_there(of, name)),
             })
     }
 
@@ -181,6 +184,11 @@ impl Session {
         subscription.is_some_and(|subscription| subscription.can_tell_absence(resource_type))
     }
 
+    fn is_referred(&self, resource_type: ResourceType, name: &str) -> bool {
+        let snapshot = self.snapshot.as_ref();
+        snapshot.is_some_and(|snapshot| snapshot.is_referred(resource_type, name))
+    }
+
     fn position(
         &self,
         resource_type: ResourceType,
@@ -193,6 +201,8 @@ impl Session {
             .and_then(|snapshot| Some((snapshot, snapshot.get(resource_type, name)?)));
         let state = match desired {
             Some((snapshot, resource)) => self.state_of(snapshot, resource),
+            // It is named, and nobody could supply it.
+            None if self.is_referred(resource_type, name) => DeliveryState::Pending,
             // Never removed: the Envoy drops it with what names it.
             None if !self.can_tell_absence(resource_type) => DeliveryState::Acked,
             None if tracked
@@ -214,14 +224,20 @@ impl Session {
     }
 }
 
-/// Whether something that the Envoy wants and that there is waits to be sent, or for its answer.
+/// Whether something that the Envoy wants and that there is waits to be sent, or for its answer. A
+/// type that is not judged counts until the Envoy has the first version of each: what names it is
+/// not in effect before.
 fn is_unsettled(
     resource_type: ResourceType,
     subscription: &Subscription,
     snapshot: &Snapshot,
 ) -> bool {
     let mut names = subscription.pending.iter().chain(&subscription.unheard);
-    names.any(|name| snapshot.get(resource_type, name).is_some())
+    names.any(|name| {
+        let tracked = subscription.tracked.get(name);
+        let has_one = tracked.is_some_and(|tracked| tracked.acked.is_some());
+        snapshot.get(resource_type, name).is_some() && (resource_type.is_judged() || !has_one)
+    })
 }
 
 fn wanted<'s>(

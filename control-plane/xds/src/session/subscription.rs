@@ -2,6 +2,7 @@
 
 mod answers;
 mod comparing;
+mod fetching;
 mod taking_back;
 mod tracked;
 mod world;
@@ -12,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use super::memory::{Process, Rejection, TypeMemory};
+use super::memory::{Fetch, Process, Rejection, TypeMemory};
 use crate::{Resource, ResourceType, Snapshot, Version};
 pub(super) use taking_back::TakenBack;
 pub(super) use tracked::{Demand, Greeting, Outstanding, Pace, Reply, Tracked, Wildcard};
@@ -64,6 +65,8 @@ pub(crate) struct Subscription {
     taken_back: BTreeSet<Arc<str>>,
     /// Names for which the last good content went out in place of the desired one.
     detoured: BTreeSet<Arc<str>>,
+    /// The filters whose code the Envoy may be fetching, by name.
+    fetches: BTreeMap<Arc<str>, Fetch>,
     /// The one response that the Envoy may be working on.
     pub(super) in_flight: Option<Outstanding>,
     overdue: VecDeque<Outstanding>,
@@ -85,6 +88,8 @@ impl Subscription {
         self.unsettled = memory.rejections;
         self.good = memory.good;
         self.doubted = memory.unanswered;
+        self.fetches = memory.fetches;
+        self.fetches.values_mut().for_each(Fetch::on_another_stream);
         // What the Envoy reports, it has accepted.
         self.doubted
             .retain(|name, version| initial_versions.get(name) != Some(version));
@@ -179,7 +184,10 @@ impl Subscription {
         let good = self.good.get(name).filter(|good| {
             may_be_skipped && good.version() != version && !self.detoured.contains(name)
         });
-        Arc::clone(good.unwrap_or(desired))
+        match good {
+            Some(good) => Arc::clone(good),
+            None => self.as_sent_again(Arc::clone(desired)),
+        }
     }
 
     /// Takes names away. While the wildcard stands, the Envoy is told again what a name that it
@@ -305,6 +313,7 @@ impl Subscription {
             rejections: self.unsettled.clone(),
             unanswered,
             good: self.good.clone(),
+            fetches: self.fetches.clone(),
         }
     }
 

@@ -3,8 +3,10 @@
 
 mod answers;
 mod batches;
+mod fetching;
 mod order;
 mod random;
+mod secrets;
 mod shortcuts;
 mod standing;
 mod subscribing;

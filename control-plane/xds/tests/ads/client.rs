@@ -1,6 +1,12 @@
 //! A server on a free port, and a client that plays an Envoy.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Duration,
+};
 
 use envoy_types::pb::{
     envoy::{
@@ -17,17 +23,14 @@ use envoy_types::pb::{
     },
     google::{protobuf, rpc},
 };
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-    task::JoinHandle,
-};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming, transport::Channel};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tonic::transport::{Channel, Endpoint};
 use xds::{
-    Assignments, Distribution, Generation, Newcomers, NodeState, Publisher, Resource, ResourceType,
-    ServeError, Snapshot,
+    Assignments, DeadlineClock, Distribution, Generation, Newcomers, NodeState, Publisher,
+    Resource, ResourceType, ServeError, ServerLimits, Snapshot,
 };
+
+use crate::envoy_stream::EnvoyStream;
 
 /// How long anything may take before the test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -105,7 +108,7 @@ pub struct Running {
     pub publisher: Publisher,
     ack_deadline: Duration,
     address: String,
-    stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), ServeError>>,
 }
 
@@ -124,6 +127,20 @@ impl Running {
     }
 
     pub async fn of(publisher: Publisher, port: u16, ack_deadline: Duration) -> Self {
+        Self::bounded(publisher, port, ack_deadline, ServerLimits::default()).await
+    }
+
+    /// Serves within `limits`, with deadlines by `clock`.
+    pub async fn within(limits: ServerLimits, clock: DeadlineClock) -> Self {
+        Self::bounded(Publisher::with_clock(clock), 0, PATIENCE, limits).await
+    }
+
+    async fn bounded(
+        publisher: Publisher,
+        port: u16,
+        ack_deadline: Duration,
+        limits: ServerLimits,
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await;
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("it has one");
@@ -132,12 +149,12 @@ impl Running {
             // Also when the test ends without.
             let _ = stopped.await;
         };
-        let server = tokio::spawn(xds::serve(publisher.clone(), listener, shutdown));
+        let server = tokio::spawn(xds::serve(publisher.clone(), listener, limits, shutdown));
         Self {
             publisher,
             ack_deadline,
             address: format!("http://{address}"),
-            stop,
+            stop: Some(stop),
             server,
         }
     }
@@ -168,9 +185,20 @@ impl Running {
         nodes
     }
 
-    pub async fn stop(self) {
-        self.stop.send(()).expect("the server runs");
+    /// Tells the server to stop.
+    pub fn begin_to_stop(&mut self) {
+        let stop = self.stop.take().expect("it was not told yet");
+        stop.send(()).expect("the server runs");
+    }
+
+    /// Waits until the server has stopped.
+    pub async fn stopped(self) {
         self.server.await.expect("no panic").expect("no error");
+    }
+
+    pub async fn stop(mut self) {
+        self.begin_to_stop();
+        self.stopped().await;
     }
 
     pub fn port(&self) -> u16 {
@@ -184,33 +212,52 @@ impl Running {
         self.address.strip_prefix("http://")
     }
 
+    pub fn endpoint(&self) -> Endpoint {
+        Channel::from_shared(self.address.clone()).expect("an address")
+    }
+
     pub async fn channel(&self) -> Channel {
-        let endpoint = Channel::from_shared(self.address.clone()).expect("an address");
-        in_time(endpoint.connect()).await.expect("connected")
+        in_time(self.endpoint().connect()).await.expect("connected")
     }
 }
 
-/// One stream of an Envoy.
+/// One stream of an Envoy that asks by the incremental variant of the protocol.
 pub struct Client {
     id: String,
-    requests: mpsc::Sender<DeltaDiscoveryRequest>,
-    responses: Streaming<DeltaDiscoveryResponse>,
+    stream: EnvoyStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>,
+}
+
+impl Deref for Client {
+    type Target = EnvoyStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.stream
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.stream
+    }
 }
 
 impl Client {
     pub async fn connect(running: &Running, id: &str) -> Self {
-        let (requests, receiver) = mpsc::channel(8);
-        let mut service = AggregatedDiscoveryServiceClient::new(running.channel().await);
-        let responses = service
-            .delta_aggregated_resources(ReceiverStream::new(receiver))
+        Self::on(running.channel().await, id)
             .await
             .expect("a stream")
-            .into_inner();
-        Self {
+    }
+
+    /// A stream on a connection that there is already.
+    pub async fn on(channel: Channel, id: &str) -> Result<Self, tonic::Status> {
+        let mut service = AggregatedDiscoveryServiceClient::new(channel);
+        let stream = EnvoyStream::open(async move |requests| {
+            service.delta_aggregated_resources(requests).await
+        });
+        Ok(Self {
             id: id.to_owned(),
-            requests,
-            responses,
-        }
+            stream: stream.await?,
+        })
     }
 
     /// One that subscribed to a type and acknowledged so many responses.
@@ -283,27 +330,5 @@ impl Client {
             ..self.request(&response.type_url)
         })
         .await;
-    }
-
-    pub async fn send(&self, request: DeltaDiscoveryRequest) {
-        in_time(self.requests.send(request))
-            .await
-            .expect("the stream is open");
-    }
-
-    pub async fn receive(&mut self) -> DeltaDiscoveryResponse {
-        in_time(self.responses.message())
-            .await
-            .expect("no error")
-            .expect("a response")
-    }
-
-    /// The status that ends the stream.
-    pub async fn refusal(&mut self) -> Status {
-        loop {
-            if let Err(status) = in_time(self.responses.message()).await {
-                return status;
-            }
-        }
     }
 }

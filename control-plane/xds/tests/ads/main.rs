@@ -2,8 +2,14 @@
 
 mod client;
 mod client_status;
+mod connections;
+mod drain;
+mod envoy_process;
+mod envoy_stream;
+mod frozen;
 mod hostile;
 mod real_envoy;
+mod sick_envoys;
 mod world;
 mod world_client;
 

@@ -1,11 +1,6 @@
 //! Envoy's own behaviour, where the protocol leaves it open: in each way of asking.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use envoy_types::pb::{
     envoy::config::{
@@ -17,20 +12,31 @@ use envoy_types::pb::{
             },
         },
         core::v3::{
-            AggregatedConfigSource, ApiVersion, ConfigSource, config_source::ConfigSourceSpecifier,
+            Address, AggregatedConfigSource, ApiVersion, ConfigSource, SocketAddress, address,
+            config_source::ConfigSourceSpecifier, socket_address::PortSpecifier,
         },
         endpoint::v3::ClusterLoadAssignment,
+        listener::v3::{Filter, FilterChain, Listener, filter},
+        route::v3::{
+            Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, route,
+            route_action::ClusterSpecifier, route_match::PathSpecifier,
+        },
+    },
+    envoy::extensions::filters::{
+        http::router::v3::Router,
+        network::http_connection_manager::v3::{
+            HttpConnectionManager, HttpFilter, Rds, http_connection_manager::RouteSpecifier,
+            http_filter,
+        },
     },
     google::protobuf::{self, UInt64Value},
 };
-use tempfile::TempDir;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 use xds::{DeliveryState, NodeState, Publisher, Resource};
 
-use crate::client::{PATIENCE, Running, in_time, snapshot, until};
+use crate::{
+    client::{PATIENCE, Running, snapshot, until},
+    envoy_process::{Envoy, get},
+};
 
 /// The bootstrap files, one for each way in which an Envoy can ask.
 const WAYS: [&str; 4] = [
@@ -42,94 +48,6 @@ const WAYS: [&str; 4] = [
 /// How long an Envoy may be silent before the next response: long for a process on one machine, and
 /// short enough to wait for several times.
 const SILENCE: Duration = Duration::from_secs(2);
-
-/// A real Envoy; it ends with the value.
-struct Envoy {
-    process: Child,
-    directory: TempDir,
-}
-
-impl Envoy {
-    fn start(way: &str, running: &Running) -> Self {
-        let directory = TempDir::new().expect("a temporary folder");
-        let file = directory.path().join("envoy.yaml");
-        let bootstrap = std::fs::read_to_string(repository().join("envoy").join(way));
-        let bootstrap = bootstrap
-            .expect("it is in the repository")
-            .replace(
-                "port_value: 18000",
-                &format!("port_value: {}", running.port()),
-            )
-            .replace("port_value: 9901", "port_value: 0");
-        std::fs::write(&file, bootstrap).expect("written");
-        let log = File::create(directory.path().join("log")).expect("a log");
-        let process = Command::new(home().join("bin/envoy"))
-            .arg("-c")
-            .arg(&file)
-            .arg("--admin-address-path")
-            .arg(directory.path().join("admin"))
-            .args([
-                "--use-dynamic-base-id",
-                "--concurrency",
-                "1",
-                "-l",
-                "warning",
-            ])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("Envoy is not there: run `make setup`");
-        Self { process, directory }
-    }
-
-    /// The answer of Envoy's own administration.
-    async fn admin(&self, path: &str) -> String {
-        let address = std::fs::read_to_string(self.directory.path().join("admin"));
-        let address = address.expect("Envoy runs");
-        let mut stream = TcpStream::connect(&address).await.expect("Envoy runs");
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        in_time(stream.read_to_string(&mut answer))
-            .await
-            .expect("text");
-        answer
-    }
-
-    async fn counter(&self, name: &str) -> u64 {
-        let stats = self.admin("/stats?format=text").await;
-        let line = stats
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("{name}: ")));
-        let value = line.unwrap_or_else(|| panic!("Envoy counts no `{name}`"));
-        value.trim().parse().expect("a number")
-    }
-}
-
-impl Drop for Envoy {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.directory.path().join("log"));
-            eprintln!("Envoy's log:\n{}", log.unwrap_or_default());
-        }
-    }
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn home() -> PathBuf {
-    let home = std::env::var_os("PORTCULLIS_HOME").map(PathBuf::from);
-    home.unwrap_or_else(|| {
-        let user = std::env::var_os("HOME").expect("HOME is set");
-        Path::new(&user).join(".cache/portcullis")
-    })
-}
 
 fn seconds(seconds: i64) -> Option<protobuf::Duration> {
     Some(protobuf::Duration { seconds, nanos: 0 })
@@ -316,5 +234,104 @@ async fn it_sends_no_cluster_again_to_an_envoy_that_comes_back_to_another_server
         settled(&again, "elsewhere").await;
         let after = envoy.counter("cluster_manager.cds.update_success").await;
         assert_eq!(after, taken, "{way}");
+    }
+}
+
+/// A listener on a free port, whose routes come by RDS.
+fn listener_by_rds(routes: &str) -> Resource {
+    let source = ConfigSource {
+        resource_api_version: ApiVersion::V3.into(),
+        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
+        ..ConfigSource::default()
+    };
+    let router = HttpFilter {
+        name: "router".to_owned(),
+        config_type: Some(http_filter::ConfigType::TypedConfig(packed(
+            &Router::default(),
+        ))),
+        ..HttpFilter::default()
+    };
+    let manager = HttpConnectionManager {
+        stat_prefix: "test".to_owned(),
+        route_specifier: Some(RouteSpecifier::Rds(Rds {
+            config_source: Some(source),
+            route_config_name: routes.to_owned(),
+        })),
+        http_filters: vec![router],
+        ..HttpConnectionManager::default()
+    };
+    let filter = Filter {
+        name: "http".to_owned(),
+        config_type: Some(filter::ConfigType::TypedConfig(packed(&manager))),
+    };
+    let address = SocketAddress {
+        address: "127.0.0.1".to_owned(),
+        port_specifier: Some(PortSpecifier::PortValue(0)),
+        ..SocketAddress::default()
+    };
+    let listener = Listener {
+        name: "l".to_owned(),
+        address: Some(Address {
+            address: Some(address::Address::SocketAddress(address)),
+        }),
+        filter_chains: vec![FilterChain {
+            filters: vec![filter],
+            ..FilterChain::default()
+        }],
+        ..Listener::default()
+    };
+    Resource::encode(&listener).expect("a resource")
+}
+
+fn packed<M: prost::Message + prost::Name>(message: &M) -> protobuf::Any {
+    protobuf::Any {
+        type_url: M::type_url(),
+        value: message.encode_to_vec(),
+    }
+}
+
+/// Routes that lead everything to one cluster.
+fn routes_to(cluster: &str) -> Resource {
+    let everything = RouteMatch {
+        path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
+        ..RouteMatch::default()
+    };
+    let action = RouteAction {
+        cluster_specifier: Some(ClusterSpecifier::Cluster(cluster.to_owned())),
+        ..RouteAction::default()
+    };
+    let route = Route {
+        r#match: Some(everything),
+        action: Some(route::Action::Route(action)),
+        ..Route::default()
+    };
+    let routes = RouteConfiguration {
+        name: "r".to_owned(),
+        virtual_hosts: vec![VirtualHost {
+            name: "all".to_owned(),
+            domains: vec!["*".to_owned()],
+            routes: vec![route],
+            ..VirtualHost::default()
+        }],
+        ..RouteConfiguration::default()
+    };
+    Resource::encode(&routes).expect("a resource")
+}
+
+/// An Envoy takes such routes without a word, and answers 503: whoever makes them has to check.
+#[tokio::test]
+async fn it_hears_of_no_fault_where_a_route_names_a_cluster_that_is_not_there() {
+    for way in WAYS {
+        let running = Running::start().await;
+        running.publish(snapshot("1", [listener_by_rds("r"), routes_to("nowhere")]));
+        let envoy = Envoy::start(way, &running);
+        settled(&running, "1").await;
+        let node = only_node(&running.publisher).expect("it is connected");
+        assert_eq!(node.rejections().count(), 0, "{way}");
+        let listeners = envoy.admin("/listeners?format=text").await;
+        let address = listeners.lines().find_map(|line| line.strip_prefix("l::"));
+        let address = address.expect("it listens").trim();
+        let answer = get(address, "/").await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{way}: {answer}");
     }
 }

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::{
-    config::{
-        cluster::v3::{Cluster, cluster},
-        core::v3::{
-            AggregatedConfigSource, ConfigSource, api_config_source::ApiType,
-            config_source::ConfigSourceSpecifier, grpc_service::TargetSpecifier,
+use envoy_types::pb::{
+    envoy::{
+        config::{
+            cluster::v3::{Cluster, cluster},
+            core::v3::{
+                AggregatedConfigSource, ConfigSource, api_config_source::ApiType,
+                config_source::ConfigSourceSpecifier, grpc_service::TargetSpecifier,
+            },
+            endpoint::v3::ClusterLoadAssignment,
         },
-        endpoint::v3::ClusterLoadAssignment,
+        service::discovery::v3::{DiscoveryRequest, DiscoveryResponse},
     },
-    service::discovery::v3::DiscoveryRequest,
+    google::rpc,
 };
 use prost::Message as _;
 use tonic::Code;
@@ -73,6 +76,39 @@ async fn it_tells_a_rejection_of_a_set_in_the_envoys_words() {
     let nodes = running.answers("1").await;
     let rejected: Vec<_> = nodes[0].rejections().map(|one| &*one.name).collect();
     assert_eq!(rejected, ["bad"]);
+}
+
+/// An Envoy's answer says by its error alone whether it is a rejection (envoy#14841).
+#[tokio::test]
+async fn it_tells_a_rejection_by_its_error_and_not_by_a_version() {
+    let running = Running::start().await;
+    running.publish(snapshot("1", [cluster("a", 1)]));
+    let mut envoy = WorldClient::aggregated(running.channel().await, "one").await;
+    envoy.ask(ResourceType::Cluster, &[]).await;
+    let first = envoy.receive().await;
+    // Another version, and no error: it took the response.
+    let odd = |version_info: &str, response: &DiscoveryResponse| DiscoveryRequest {
+        version_info: version_info.to_owned(),
+        type_url: response.type_url.clone(),
+        response_nonce: response.nonce.clone(),
+        ..DiscoveryRequest::default()
+    };
+    envoy.send(odd("of another time", &first)).await;
+    running.answers("1").await;
+    running.publish(snapshot("2", [cluster("a", 2)]));
+    let second = envoy.receive().await;
+    // The version of the response, and an error: it did not.
+    envoy
+        .send(DiscoveryRequest {
+            error_detail: Some(rpc::Status {
+                message: "cluster a is bad".to_owned(),
+                ..rpc::Status::default()
+            }),
+            ..odd(&second.version_info, &second)
+        })
+        .await;
+    let nodes = running.answers("2").await;
+    assert_eq!(nodes[0].rejections().count(), 1);
 }
 
 #[tokio::test]
@@ -186,13 +222,11 @@ async fn it_has_nested_resources_asked_for_where_the_stream_leads() {
         Resource::encode(&endpoints).expect("a resource"),
     ];
     running.publish(snapshot("1", resources));
-    let source_in =
-        |response: &envoy_types::pb::envoy::service::discovery::v3::DiscoveryResponse| {
-            let cluster =
-                Cluster::decode(response.resources[0].value.as_slice()).expect("a cluster");
-            let source = cluster.eds_cluster_config.and_then(|eds| eds.eds_config);
-            source.and_then(|source| source.config_source_specifier)
-        };
+    let source_in = |response: &DiscoveryResponse| {
+        let cluster = Cluster::decode(response.resources[0].value.as_slice()).expect("a cluster");
+        let source = cluster.eds_cluster_config.and_then(|eds| eds.eds_config);
+        source.and_then(|source| source.config_source_specifier)
+    };
     let channel = running.channel().await;
     let mut aggregated = WorldClient::aggregated(channel.clone(), "one").await;
     aggregated.ask(ResourceType::Cluster, &[]).await;

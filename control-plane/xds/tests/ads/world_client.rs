@@ -1,6 +1,9 @@
 //! A client of the state-of-the-world protocol that plays an Envoy.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+};
 
 use envoy_types::pb::{
     envoy::service::{
@@ -14,63 +17,65 @@ use envoy_types::pb::{
     },
     google::rpc,
 };
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Status, Streaming, transport::Channel};
+use tonic::transport::Channel;
 use xds::ResourceType;
 
-use crate::client::{in_time, node};
+use crate::{client::node, envoy_stream::EnvoyStream};
 
-/// One stream of an Envoy.
+/// One stream of an Envoy that asks by the state-of-the-world variant of the protocol.
 pub struct WorldClient {
     id: String,
-    requests: mpsc::Sender<DiscoveryRequest>,
-    responses: Streaming<DiscoveryResponse>,
+    stream: EnvoyStream<DiscoveryRequest, DiscoveryResponse>,
     /// The names that were last asked for, by type URL.
     names: BTreeMap<String, Vec<String>>,
+}
+
+impl Deref for WorldClient {
+    type Target = EnvoyStream<DiscoveryRequest, DiscoveryResponse>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.stream
+    }
+}
+
+impl DerefMut for WorldClient {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.stream
+    }
 }
 
 impl WorldClient {
     /// A stream about everything.
     pub async fn aggregated(channel: Channel, id: &str) -> Self {
-        let (requests, receiver) = mpsc::channel(8);
         let mut service = AggregatedDiscoveryServiceClient::new(channel);
-        let responses = service.stream_aggregated_resources(ReceiverStream::new(receiver));
-        let responses = in_time(responses).await.expect("a stream").into_inner();
-        Self::new(id, requests, responses)
+        let open = async move |requests| service.stream_aggregated_resources(requests).await;
+        Self::new(id, EnvoyStream::open(open).await.expect("a stream"))
     }
 
     /// A stream about one type, of its own service.
     pub async fn of(channel: Channel, id: &str, resource_type: ResourceType) -> Self {
-        let (requests, receiver) = mpsc::channel(8);
-        let receiver = Request::new(ReceiverStream::new(receiver));
-        let responses = match resource_type {
+        let open = async move |requests| match resource_type {
             ResourceType::Cluster => {
                 let mut service = ClusterDiscoveryServiceClient::new(channel);
-                in_time(service.stream_clusters(receiver)).await
+                service.stream_clusters(requests).await
             }
             ResourceType::Listener => {
                 let mut service = ListenerDiscoveryServiceClient::new(channel);
-                in_time(service.stream_listeners(receiver)).await
+                service.stream_listeners(requests).await
             }
             ResourceType::Route => {
                 let mut service = RouteDiscoveryServiceClient::new(channel);
-                in_time(service.stream_routes(receiver)).await
+                service.stream_routes(requests).await
             }
             other => panic!("no test asks for {other} this way"),
         };
-        Self::new(id, requests, responses.expect("a stream").into_inner())
+        Self::new(id, EnvoyStream::open(open).await.expect("a stream"))
     }
 
-    fn new(
-        id: &str,
-        requests: mpsc::Sender<DiscoveryRequest>,
-        responses: Streaming<DiscoveryResponse>,
-    ) -> Self {
+    fn new(id: &str, stream: EnvoyStream<DiscoveryRequest, DiscoveryResponse>) -> Self {
         Self {
             id: id.to_owned(),
-            requests,
-            responses,
+            stream,
             names: BTreeMap::new(),
         }
     }
@@ -115,28 +120,6 @@ impl WorldClient {
             type_url: response.type_url.clone(),
             response_nonce: response.nonce.clone(),
             ..DiscoveryRequest::default()
-        }
-    }
-
-    pub async fn send(&self, request: DiscoveryRequest) {
-        in_time(self.requests.send(request))
-            .await
-            .expect("the stream is open");
-    }
-
-    pub async fn receive(&mut self) -> DiscoveryResponse {
-        in_time(self.responses.message())
-            .await
-            .expect("no error")
-            .expect("a response")
-    }
-
-    /// The status that ends the stream.
-    pub async fn refusal(&mut self) -> Status {
-        loop {
-            if let Err(status) = in_time(self.responses.message()).await {
-                return status;
-            }
         }
     }
 }

@@ -108,6 +108,11 @@ impl MessageInHand {
             .or_else(|| self.reader.message().id().map(|id| id.raw(&self.buffered)))
     }
 
+    /// The tool that is called, if so much of the message has been read.
+    pub(super) fn tool(&self) -> Option<ToolId> {
+        self.tool
+    }
+
     /// How many bytes of the body are kept here.
     pub(super) fn buffered(&self) -> usize {
         self.buffered.len()

@@ -7,6 +7,7 @@ use proxy_host::RequestBody;
 
 use super::message::MessageInHand;
 use super::{Flow, Host, Phase, Request};
+use crate::access_notes::NotedDecision;
 use crate::answer::Answer;
 use crate::head::Changes;
 
@@ -102,8 +103,7 @@ impl<H: Host> Request<'_, H> {
         let Some(permit) = permit.filter(|_| refusing.answer.wants_callers_id()) else {
             return self.send_refusal(refusing);
         };
-        let reason = refusing.answer.reason();
-        plugin.statistics.refused(self.host, refusing.tool, reason);
+        self.tell_refused(refusing.tool, &refusing.answer);
         self.host.replace_body(refusing.answer.body(id).as_bytes());
         let address = plugin.policy.address(stream.endpoint, &permit);
         self.pass_to(&address, None, &stream.changes);
@@ -115,11 +115,7 @@ impl<H: Host> Request<'_, H> {
 
     pub(super) fn send_refusal(&mut self, mut refusing: Refusing) -> Flow {
         refusing.replace_if_lost(|| Answer::invalid("a request needs an `id`".to_owned()));
-        if let Some(plugin) = &self.plugin {
-            plugin
-                .statistics
-                .refused(self.host, refusing.tool, refusing.answer.reason());
-        }
+        self.tell_refused(refusing.tool, &refusing.answer);
         refusing.answer.send(self.host, refusing.id.as_deref());
         self.phase = Phase::Answered;
         if let Some(plugin) = &self.plugin {
@@ -128,10 +124,24 @@ impl<H: Host> Request<'_, H> {
         Flow::Wait
     }
 
+    /// Counts a refusal, and notes it for the access log.
+    fn tell_refused(&self, tool: Option<ToolId>, answer: &Answer) {
+        let Some(plugin) = &self.plugin else {
+            return;
+        };
+        let decision = answer.reason();
+        plugin.statistics.refused(self.host, tool, decision);
+        let rule = answer.rule();
+        let noted = NotedDecision {
+            decision,
+            tool,
+            rule,
+        };
+        plugin.access_notes.note(self.host, &plugin.policy, noted);
+    }
+
     pub(super) fn send(&mut self, answer: &Answer, id: Option<&[u8]>) -> Flow {
-        if let Some(plugin) = &self.plugin {
-            plugin.statistics.refused(self.host, None, answer.reason());
-        }
+        self.tell_refused(None, answer);
         answer.send(self.host, id);
         self.phase = Phase::Answered;
         if let Some(plugin) = &self.plugin {

@@ -1,5 +1,6 @@
 //! The request path on a proxy in memory: every refusal, every way through.
 
+mod access_notes;
 mod bodies;
 mod closed_methods;
 mod configuration;

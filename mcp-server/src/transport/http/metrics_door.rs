@@ -11,7 +11,6 @@ use axum::routing::get;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::connections;
@@ -40,7 +39,7 @@ pub(super) async fn open(
     let Some(address) = config.metrics_address else {
         return Ok(());
     };
-    let listener = TcpListener::bind(address).await.with_context(|| {
+    let listener = http_front::listen(address).with_context(|| {
         format!("cannot listen on `{address}`; set MCP_METRICS_ADDRESS to a free address")
     })?;
     tracing::info!(address = %listener.local_addr()?, "metrics");

@@ -46,21 +46,25 @@ fn report() -> Report {
 #[test]
 fn it_gives_each_envoy_and_each_server_a_line() {
     let expected = [
-        "revision  3 in force at 1 of 2 connected Envoys; revision 4 was rejected by Envoys \
+        "revision  3      in force at 1 of 2 connected Envoys  revision 4 was rejected by Envoys \
          and taken back",
-        "envoy     one  in force  connected since 2026-11-21T19:09:58Z",
-        "envoy     two  pending  connected since T2; has not answered 2 resources since T7; \
-         rejected listener `second` of revision 4: cannot bind it; 2 Envoys share this \
-         `node.id`; give each its own",
-        "envoy     three  gone  since T4",
-        "server    data  up  answered T5  9 tools",
-        "server    math  down  since T6  2 tools, 1 withheld; it cannot be reached",
-        "server    new  unknown  0 tools",
-        "withheld  `same` of `math` on listener `mcp`: `data` has it",
-        "withheld  `same` of `math` on listener `two`: `data` has it",
-        "warning   rule `slow`: nobody lists it",
+        "envoy     one    in force                             connected since \
+         2026-11-21T19:09:58Z",
+        "envoy     two    pending                              connected since T2; has not \
+         answered 2 resources since T7; rejected listener `second` of revision 4: cannot bind it; \
+         2 Envoys share this `node.id`; give each its own",
+        "envoy     three  gone                                 since T4",
+        "server    data   up                                   9 tools; since T5",
+        "server    math   down                                 2 tools, 1 withheld; since T6; it \
+         cannot be reached",
+        "server    new    unknown                              0 tools",
+        "tool      same   withheld                             of `math` on listener `mcp`: \
+         `data` has it",
+        "tool      same   withheld                             of `math` on listener `two`: \
+         `data` has it",
+        "rule      slow   warning                              nobody lists it",
     ];
-    assert_eq!(report().text(), expected.join("\n"));
+    assert_eq!(report().table().text(false), expected.join("\n"));
 }
 
 #[test]
@@ -85,9 +89,10 @@ fn it_says_in_force_only_of_what_every_connected_envoy_runs() {
     ] {
         let nodes = json!({"nodes": envoys});
         let report = Report::new(&version, &nodes, &json!({}), &json!({}));
-        let text = report.text();
+        let text = report.table().text(false);
         let first = text.lines().next().unwrap();
-        assert_eq!(first, format!("revision  3 {expected}"));
+        let words: Vec<&str> = first.split_whitespace().collect();
+        assert_eq!(words.join(" "), format!("revision 3 {expected}"));
     }
 }
 
@@ -95,7 +100,8 @@ fn it_says_in_force_only_of_what_every_connected_envoy_runs() {
 fn it_blames_no_envoy_for_a_revision_that_none_is_known_to_have_rejected() {
     let version = json!({"revision": 3, "newest_revision": 4, "generation": "abc"});
     let nothing = json!({});
-    let text = Report::new(&version, &nothing, &nothing, &nothing).text();
+    let report = Report::new(&version, &nothing, &nothing, &nothing);
+    let text = report.table().text(false);
     let first = text.lines().next().unwrap();
     assert!(
         first.contains("revision 4 is stored and not in force"),

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::*;
 use crate::catalogue::KnownList;
 use crate::envoy::ModuleFile;
+use crate::module::ModuleShelf;
 
 fn built(document: &str) -> Built {
     let document = format!("servers:\n  data: {{url: http://127.0.0.1:8000/mcp}}\n{document}");
@@ -29,6 +30,7 @@ fn built(document: &str) -> Built {
     let module = ModuleFile {
         sha256: "00".to_owned(),
         path: "/modules/00.wasm".into(),
+        shelf: ModuleShelf::default(),
     };
     Built::new(RevisionNumber(1), Arc::new(document), &lists, module).unwrap()
 }
@@ -49,6 +51,10 @@ fn it_knows_the_stricter_of_two_policies() {
         (
             NOTHING,
             "listeners: [{name: mcp, address: '127.0.0.1:10000', cors: {}}]",
+        ),
+        (
+            "listeners: [{name: mcp, address: '127.0.0.1:10000', allowed_hosts: [a.example]}]",
+            "listeners: [{name: mcp, address: '0.0.0.0:10000', allowed_hosts: [a.example]}]",
         ),
         (
             "clusters: [{name: c, endpoints: ['a.b:1'], upstream: {tls: {system_ca: true}}}]",
@@ -85,6 +91,11 @@ fn it_knows_the_stricter_of_two_policies() {
             "listeners: [{name: mcp, address: 127.0.0.1:10000, allowed_hosts: [a.example]}]",
             "listeners: [{name: mcp, address: 127.0.0.1:10000, allowed_hosts: [a.example, \
              b.example]}]",
+        ),
+        (
+            "filters: [{name: f, envoy: envoy.extensions.filters.http.fault.v3.HTTPFault, \
+             configuration: {}}]",
+            NOTHING,
         ),
     ];
     for (strict, loose) in rows {
@@ -124,4 +135,21 @@ fn it_does_not_mind_a_server_that_goes() {
     let more = built("  math: {url: http://127.0.0.1:8001/mcp}");
     assert!(!may_loosen(&more, &built(NOTHING)));
     assert!(may_loosen(&built(NOTHING), &more));
+}
+
+#[test]
+fn it_takes_another_credential_of_the_gateway_for_looser() {
+    let shown = |credentials: &str| {
+        built(&format!(
+            "  math: {{url: http://127.0.0.1:8001/mcp{credentials}}}\n\
+             secrets: {{admin: {{env: A}}, reader: {{env: B}}}}"
+        ))
+    };
+    let nothing = shown("");
+    let admin = shown(", credentials: {secret: admin}");
+    let reader = shown(", credentials: {secret: reader}");
+    assert!(may_loosen(&nothing, &admin));
+    assert!(may_loosen(&reader, &admin));
+    assert!(!may_loosen(&admin, &nothing));
+    assert!(!may_loosen(&admin, &admin));
 }

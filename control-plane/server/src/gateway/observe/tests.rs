@@ -1,11 +1,14 @@
 //! Lists of many servers that come at the same time.
 
-use store::{RawTool, SqlStore};
+use std::time::Duration;
+
+use store::{ConfigStore as _, RawTool, SqlStore};
 use xds::Publisher;
 
 use super::*;
 use crate::catalogue::CatalogueClient;
 use crate::envoy::ModuleFile;
+use crate::module::ModuleShelf;
 
 const SERVERS: usize = 5;
 
@@ -22,6 +25,7 @@ async fn gateway(folder: &std::path::Path) -> Arc<Gateway> {
     let module = ModuleFile {
         sha256: "00".to_owned(),
         path: folder.join("00.wasm"),
+        shelf: ModuleShelf::default(),
     };
     let client = CatalogueClient::new().unwrap();
     let started = Gateway::start(Arc::new(store), Publisher::new(), client, module, document);
@@ -32,6 +36,7 @@ fn listing(server: usize) -> Listing {
     Listing {
         endpoint: url(server),
         protocol: "2026-07-28".to_owned(),
+        about: gateway_document::ServerAbout::default(),
         tools: vec![RawTool {
             name: format!("tool_{server}"),
             json: format!(r#"{{"name":"tool_{server}","inputSchema":{{"type":"object"}}}}"#),
@@ -61,4 +66,24 @@ async fn it_makes_one_generation_of_all_lists_that_come_while_others_are_taken()
     let desired = gateway.desired();
     assert_eq!((desired.edition, desired.lists.len()), (1, SERVERS));
     assert_eq!(desired.built.tools().len(), SERVERS);
+}
+
+#[tokio::test]
+async fn it_rolls_out_no_list_that_is_not_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = gateway(folder.path()).await;
+    let name: ServerName = "s0".parse().unwrap();
+    // Another process leads: what this one writes is refused.
+    let path = folder.path().join("store.db");
+    let other = SqlStore::open(path.as_path()).await.unwrap();
+    gateway
+        .store()
+        .lead("this one", Duration::ZERO)
+        .await
+        .unwrap();
+    gateway.store().stop_leading().await.unwrap();
+    other.lead("another one", Duration::ZERO).await.unwrap();
+    gateway.observe(&name, listing(0)).await;
+    assert_eq!(gateway.desired().edition, 0);
+    assert!(other.catalogues().await.unwrap().is_empty());
 }

@@ -1,6 +1,5 @@
 //! Tells those who wait for a change what became of it.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use store::RevisionNumber;
@@ -8,6 +7,7 @@ use store::RevisionNumber;
 use super::super::Gateway;
 use super::super::acceptance::{EnvoyAnswer, Outcome};
 use super::super::report::WriteReport;
+use super::super::rollouts::Rollout;
 use super::super::state::Stage;
 use super::RolloutActor;
 use crate::generation::Built;
@@ -37,30 +37,6 @@ impl RolloutActor {
                 in_force,
                 ..write.superseded
             });
-        }
-    }
-
-    /// Answers every write that its judgement is pending, as long as the process is there.
-    pub(super) async fn leave_to_the_next_start(self) -> Infallible {
-        loop {
-            let waiting = {
-                let mut state = self.gateway.write();
-                // Operators are told that nothing of that happens any more.
-                state.steering.clear();
-                let head = state.desired.head;
-                state.take_waiting(RevisionNumber(0)..=head)
-            };
-            for write in waiting {
-                // An error means that its author no longer waits.
-                let _ = write.answer.send(WriteReport {
-                    outcome: Outcome::Pending,
-                    ..write.superseded
-                });
-            }
-            tokio::select! {
-                () = self.gateway.replaced.notified() => {}
-                () = self.gateway.steered.notified() => {}
-            }
         }
     }
 
@@ -114,7 +90,11 @@ impl Gateway {
             let state = self.read();
             (Arc::clone(&state.current), state.stage)
         };
-        let is_in_waves = self.read().rollouts.in_hand().is_some();
+        let is_in_waves = self
+            .read()
+            .rollouts
+            .in_hand()
+            .is_some_and(Rollout::is_watched);
         if is_in_waves && outcome != Outcome::NoEnvoys {
             // Until its last wave is over, Envoys run what was accepted before.
             let state = self.read();

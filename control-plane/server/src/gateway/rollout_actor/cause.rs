@@ -13,6 +13,8 @@ use crate::generation::Built;
 const REJECTED: &str = "rejected by Envoy";
 /// The entry when Envoys of a wave do not answer.
 const UNANSWERED: &str = "left unanswered by Envoy";
+/// The entry when what Envoys of a wave report goes beyond a gate.
+const BREACHED: &str = "stopped by a gate";
 
 /// Why a generation is taken back.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) enum Cause {
     Rejected(Rejections),
     /// These Envoys of a wave left it unanswered.
     Silent(BTreeSet<String>),
+    /// The reports of Envoys of a wave go beyond a gate, in these words.
+    Breached(String),
     /// An operator ended its rollout.
     Aborted {
         /// The operator who ended it.
@@ -35,7 +39,7 @@ impl Cause {
     pub(super) fn rejections(&self) -> Rejections {
         match self {
             Self::Rejected(nodes) => nodes.clone(),
-            Self::Silent(_) | Self::Aborted { .. } => Rejections::new(),
+            Self::Silent(_) | Self::Breached(_) | Self::Aborted { .. } => Rejections::new(),
         }
     }
 
@@ -62,6 +66,7 @@ impl Cause {
         match self {
             Self::Rejected(nodes) => ours(REJECTED, words_of(nodes)),
             Self::Silent(nodes) => ours(UNANSWERED, silence_of(nodes)),
+            Self::Breached(words) => ours(BREACHED, words.clone()),
             Self::Aborted { by, .. } => AuditEntry {
                 who: by.name.clone(),
                 what: by.action.clone(),
@@ -77,7 +82,7 @@ impl Cause {
         match self {
             _ if is_kept => RolloutState::Kept,
             Self::Aborted { .. } => RolloutState::Aborted,
-            Self::Rejected(_) | Self::Silent(_) => RolloutState::TakenBack,
+            Self::Rejected(_) | Self::Silent(_) | Self::Breached(_) => RolloutState::TakenBack,
         }
     }
 }

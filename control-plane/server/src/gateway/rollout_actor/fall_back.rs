@@ -13,6 +13,7 @@ use super::super::loosening::may_loosen;
 use super::super::state::{Rejection, Stage};
 use super::RolloutActor;
 use super::cause::Cause;
+use super::facts::Fact;
 use crate::aside;
 use crate::generation::{Built, Lists};
 
@@ -121,10 +122,7 @@ impl RolloutActor {
         if generation == good.generation() {
             return;
         }
-        let store = &self.gateway.store;
-        if let Err(error) = store.remove_accepted(generation.as_str()).await {
-            tracing::error!(%error, "the store still calls the rejected generation accepted");
-        }
+        self.store(Fact::NoLongerAccepted(generation)).await;
     }
 
     /// Puts on record why a generation is taken back; tells the reason in words.
@@ -136,9 +134,7 @@ impl RolloutActor {
             generation = %rejected.generation(),
             "{reason}"
         );
-        if let Err(error) = self.gateway.store.record(&entry).await {
-            tracing::error!(%error, "the way back is not on the audit trail");
-        }
+        self.store(Fact::WayBack(&entry)).await;
         let asked = self.waves.as_ref().filter(|waves| !waves.is_last());
         let asked = asked.map(|waves| waves.reached().cloned().collect());
         self.gateway.write().rejection = Some(Rejection {
@@ -165,9 +161,7 @@ impl RolloutActor {
                 at: OffsetDateTime::now_utc(),
                 is_in_force,
             };
-            if let Err(error) = self.gateway.store.withhold(&withheld).await {
-                tracing::error!(%error, "after a restart the rejected generation is tried again");
-            }
+            self.store(Fact::Withheld(&withheld)).await;
         }
     }
 
@@ -176,10 +170,7 @@ impl RolloutActor {
     pub(super) async fn release_withheld(&self) {
         self.gateway.write().withheld.clear();
         // Also where nothing is withheld here: the store knows of a generation that was kept.
-        if let Err(error) = self.gateway.store.release_withheld().await {
-            tracing::error!(%error, "after a restart, inputs of rejected generations are still \
-                                     withheld");
-        }
+        self.store(Fact::NothingWithheld).await;
     }
 }
 

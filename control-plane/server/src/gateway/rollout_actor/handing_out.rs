@@ -39,6 +39,7 @@ impl RolloutActor {
         if !with_connected {
             return publisher.offer(newcomers);
         }
+        tracing::debug!(revision = current.revision.0, "handed out");
         publisher.distribute(Distribution {
             connected: match in_a_wave {
                 Some((waves, way_back)) => {

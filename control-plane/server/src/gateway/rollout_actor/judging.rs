@@ -15,6 +15,7 @@ use super::super::state::Stage;
 use super::super::waves::Waves;
 use super::RolloutActor;
 use super::cause::Cause;
+use super::facts::Fact;
 use crate::generation::Built;
 
 /// A judgement, and what follows from it for those who wait.
@@ -65,6 +66,7 @@ impl RolloutActor {
     /// Judges the generation in hand and acts on the judgement.
     pub(super) async fn look(&mut self, stop: &watch::Receiver<bool>) -> Look {
         self.gateway.store_rejections().await;
+        self.until_it_leads().await;
         loop {
             let (current, accepted, stage) = {
                 let state = self.gateway.read();
@@ -198,10 +200,7 @@ impl RolloutActor {
     /// Makes a generation the accepted one, and gives it to everyone.
     pub(super) async fn accept(&mut self, built: &Arc<Built>, judgement: &Judgement) {
         // What is shown as accepted is what a restart will serve.
-        if let Err(error) = self.gateway.store.add_accepted(&built.to_accepted()).await {
-            tracing::error!(%error, "the accepted generation is not stored; after a restart an \
-                                     older one counts");
-        }
+        self.store(Fact::Accepted(built)).await;
         let before = {
             let mut state = self.gateway.write();
             state.stage = Stage::Accepted;

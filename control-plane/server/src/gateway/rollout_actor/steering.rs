@@ -10,6 +10,7 @@ use super::super::author::Author;
 use super::super::rollouts::{RolloutVerb, SteerError, SteerRequest};
 use super::RolloutActor;
 use super::cause::Cause;
+use super::facts::Fact;
 
 /// The answer to an operator, to be sent when what follows from it has happened.
 pub(super) type Answered = (
@@ -38,16 +39,16 @@ impl RolloutActor {
                 return Err(SteerError::Ended(request.id.clone()));
             }
         }
+        if let RolloutVerb::Abort { may_loosen } = request.verb {
+            return self.abort(&request.author, may_loosen).await;
+        }
         let Some(waves) = &mut self.waves else {
-            return Err(SteerError::Ended(request.id.clone()));
+            return Err(SteerError::Unwatched(request.id.clone()));
         };
         match request.verb {
             RolloutVerb::Pause => waves.is_paused = true,
             RolloutVerb::Resume => waves.is_paused = false,
-            RolloutVerb::Promote => waves.promote(),
-            RolloutVerb::Abort { may_loosen } => {
-                return self.abort(&request.author, may_loosen).await;
-            }
+            RolloutVerb::Promote | RolloutVerb::Abort { .. } => waves.promote(),
         }
         self.show();
         self.keep_rollout().await;
@@ -87,9 +88,6 @@ impl RolloutActor {
             origin: author.origin.clone(),
             reason: author.reason.clone(),
         };
-        if let Err(error) = self.gateway.store.record(&entry).await {
-            tracing::error!(%error, "what an operator wants of the rollout is not on the audit \
-                                     trail");
-        }
+        self.store(Fact::Wish(&entry)).await;
     }
 }

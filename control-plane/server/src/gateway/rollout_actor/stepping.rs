@@ -2,36 +2,57 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
+use super::super::gates::{GateVerdict, GatedWave};
 use super::super::rollouts::{Rollout, RolloutState, RolloutWave};
 use super::super::waves::{Choice, Next, Waves};
 use super::RolloutActor;
 use super::cause::Cause;
+use super::facts::Fact;
 use super::judging::Look;
 use crate::generation::Built;
 
+/// How often the numbers behind the gates of a rollout are looked at. Envoys report every five
+/// seconds; a look for each report of three thousand of them would be a look all the time.
+const BETWEEN_GATE_LOOKS: Duration = Duration::from_secs(1);
+
+/// The time until a wave that the store did not take is tried again: a store that is full is looked
+/// after by people, and one that blinked is back.
+const BEFORE_NEXT_TRY: Duration = Duration::from_secs(1);
+
 impl RolloutActor {
-    /// Shows a rollout that begins, if it has waves.
+    /// Shows a rollout that begins: that of another generation than the accepted one. Its Envoys
+    /// are shown where it has waves; otherwise they are all.
     pub(super) fn show_new(&self, built: &Built) {
-        let Some(waves) = &self.waves else {
-            return;
+        let is_accepted = {
+            let state = self.gateway.read();
+            let accepted = state.accepted.as_ref();
+            accepted.is_some_and(|accepted| accepted.generation() == built.generation())
         };
+        if is_accepted {
+            return;
+        }
+        let waves = self.waves.as_ref();
         let rollout = Rollout {
             id: Rollout::id_of(built.revision, built.generation()),
             revision: built.revision,
             generation: built.generation().clone(),
-            state: RolloutState::WaitingForEnvoys,
-            is_paused: waves.is_paused,
-            wave: waves.at(),
-            waves: shown(waves),
+            state: match waves {
+                Some(_) => RolloutState::WaitingForEnvoys,
+                None => RolloutState::RollingOut,
+            },
+            is_paused: waves.is_some_and(|waves| waves.is_paused),
+            wave: waves.map_or(0, Waves::at),
+            waves: waves.map_or_else(|| vec![RolloutWave::everyone()], shown),
             soak_until: None,
             began_at: OffsetDateTime::now_utc(),
             ended_at: None,
             reason: String::new(),
+            gate: String::new(),
         };
         self.gateway.write().rollouts.begin(rollout);
     }
@@ -62,15 +83,30 @@ impl RolloutActor {
                         envoys = nodes.len(),
                         "a wave of the rollout begins"
                     );
+                    if let Some(gates) = &mut self.gates {
+                        let reports = self.gateway.publisher.reports();
+                        gates.give(&nodes, |id| reports.envoy(id.as_str()));
+                    }
                     waves.begin(nodes);
                     self.show();
                     // A restart must know of every Envoy that was given it.
-                    self.keep_rollout().await;
+                    if !self.keep_rollout().await {
+                        return self.put_wave_off();
+                    }
                     self.began = self.gateway.publisher.clock().now();
                     return self.hand_out(true);
                 }
             }
         }
+    }
+
+    /// Gives the wave in hand to nobody for now, because the store does not know of it.
+    fn put_wave_off(&mut self) {
+        if let Some(waves) = &mut self.waves {
+            waves.put_off();
+        }
+        self.show();
+        self.next_try = Some(self.gateway.publisher.clock().now() + BEFORE_NEXT_TRY);
     }
 
     /// Acts on a judgement of the wave in hand that is no rejection. Nothing comes back where the
@@ -89,12 +125,31 @@ impl RolloutActor {
             } else {
                 Outcome::NoEnvoys
             };
-            let wake = waiting_until(&judgement);
+            let wakes = [waiting_until(&judgement), self.next_try.take()];
+            let wake = wakes.into_iter().flatten().min();
             return Some(Look::told(judgement, outcome, wake, has_reached));
         }
         let had_passed = waves.has_passed();
         let is_last = waves.is_last();
-        match waves.next(&judgement, now) {
+        let mut next = waves.next(&judgement, now);
+        let is_promoted = waves.is_promoted();
+        match self.look_at_gates() {
+            GateVerdict::Breached(words) => {
+                let accepted = self.gateway.read().accepted.clone();
+                let cause = Cause::Breached(words);
+                self.fall_back(current, accepted.as_ref(), &cause).await;
+                return Some(Look::told(judgement, Outcome::Rejected, None, false));
+            }
+            GateVerdict::Closed(words) => {
+                if matches!(next, Next::Advance | Next::Accept) && !is_promoted {
+                    next = Next::Watch { until: None };
+                }
+                self.tell_gate(words);
+            }
+            GateVerdict::Open => self.tell_gate(String::new()),
+        }
+        let next_gate_look = self.gates.as_ref().map(|_| now + BETWEEN_GATE_LOOKS);
+        match next {
             Next::Wait { until } => {
                 if is_last && !had_passed {
                     self.offer(judgement.has_judge());
@@ -104,7 +159,7 @@ impl RolloutActor {
                 Some(Look {
                     judgement,
                     outcome,
-                    wake: until,
+                    wake: sooner(until, next_gate_look),
                     holds: true,
                 })
             }
@@ -113,10 +168,11 @@ impl RolloutActor {
                 if !had_passed {
                     self.hand_out(false);
                 }
-                Some(Look::told(judgement, Outcome::RollingOut, until, true))
+                let wake = sooner(until, next_gate_look);
+                Some(Look::told(judgement, Outcome::RollingOut, wake, true))
             }
             Next::Advance => {
-                waves.advance();
+                self.waves.as_mut()?.advance();
                 self.show();
                 None
             }
@@ -142,6 +198,32 @@ impl RolloutActor {
                 let outcome = judgement.outcome();
                 Some(Look::told(judgement, outcome, None, false))
             }
+        }
+    }
+
+    /// Looks at what the Envoys report that have been given the generation.
+    fn look_at_gates(&mut self) -> GateVerdict {
+        let (Some(gates), Some(waves)) = (&mut self.gates, &self.waves) else {
+            return GateVerdict::Open;
+        };
+        let wave = GatedWave {
+            nodes: waves.in_hand(),
+            has_passed: waves.has_passed(),
+            is_last: waves.is_last(),
+        };
+        let reports = self.gateway.publisher.reports();
+        gates.look(wave, |id| reports.envoy(id.as_str()))
+    }
+
+    /// Shows why the gates of the wave in hand are closed; nothing where they are open.
+    fn tell_gate(&self, words: String) {
+        let is_news = {
+            let state = self.gateway.read();
+            let rollout = state.rollouts.in_hand();
+            rollout.is_some_and(|rollout| rollout.gate != words)
+        };
+        if is_news && let Some(rollout) = self.gateway.write().rollouts.in_hand_mut() {
+            rollout.gate = words;
         }
     }
 
@@ -178,23 +260,23 @@ impl RolloutActor {
     }
 
     /// Stores how far the rollout in hand is.
-    pub(super) async fn keep_rollout(&self) {
+    /// Tells whether that is stored.
+    pub(super) async fn keep_rollout(&self) -> bool {
         let stored = {
             let state = self.gateway.read();
             state.rollouts.in_hand().map(Rollout::to_stored)
         };
-        self.put_rollout(stored).await;
+        self.put_rollout(stored).await
     }
 
-    async fn put_rollout(&self, stored: Option<store::StoredRollout>) {
-        if let Some(stored) = stored
-            && let Err(error) = self.gateway.store.put_rollout(&stored).await
-        {
-            tracing::error!(%error, "a restart will not know how far the rollout is");
+    async fn put_rollout(&self, stored: Option<store::StoredRollout>) -> bool {
+        match stored {
+            Some(stored) => self.store(Fact::Rollout(&stored)).await,
+            None => true,
         }
     }
 
-    /// Ends the rollout in hand, if it has waves.
+    /// Ends the rollout in hand, if there is one.
     pub(super) async fn end_rollout(&mut self, ending: RolloutState, reason: &str) {
         self.waves = None;
         let stored = {
@@ -203,6 +285,7 @@ impl RolloutActor {
                 rollout.state = ending;
                 rollout.ended_at = Some(OffsetDateTime::now_utc());
                 rollout.soak_until = None;
+                rollout.gate.clear();
                 reason.clone_into(&mut rollout.reason);
                 rollout.to_stored()
             })
@@ -220,6 +303,11 @@ fn shown(waves: &Waves) -> Vec<RolloutWave> {
             nodes: step.nodes.clone(),
         })
         .collect()
+}
+
+/// The earlier of two times, of which there may be one or none.
+fn sooner(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 fn waiting_until(judgement: &Judgement) -> Option<Instant> {

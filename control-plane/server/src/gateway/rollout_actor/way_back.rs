@@ -7,6 +7,30 @@ use xds::{ResourceType, Snapshot};
 use super::super::loosening::may_loosen;
 use crate::generation::Built;
 
+/// The same generation with the endpoints that another one has; nothing where these are the same. A
+/// cluster that is another one there keeps its own: its endpoints may be for that one alone, where
+/// it asks for TLS, say.
+pub(super) fn with_endpoints_of(snapshot: &Snapshot, other: &Snapshot) -> Option<Arc<Snapshot>> {
+    let version_in = |snapshot: &Snapshot, resource_type, name: &str| {
+        let found = snapshot.get(resource_type, name);
+        found.map(|found| found.version().clone())
+    };
+    let is_another = |resource_type, name: &str| {
+        version_in(snapshot, resource_type, name) != version_in(other, resource_type, name)
+    };
+    let moved: Vec<_> = other
+        .of_type(ResourceType::Endpoints)
+        .filter(|endpoints| {
+            let name = endpoints.name();
+            version_in(snapshot, ResourceType::Endpoints, name).is_some()
+                && is_another(ResourceType::Endpoints, name)
+                && !is_another(ResourceType::Cluster, name)
+        })
+        .cloned()
+        .collect();
+    (!moved.is_empty()).then(|| Arc::new(snapshot.with_endpoints(moved)))
+}
+
 /// The accepted generation while another one is being judged.
 #[derive(Debug)]
 pub(super) struct WayBack {
@@ -21,23 +45,10 @@ pub(super) struct WayBack {
 impl WayBack {
     /// The way back to `accepted` from `current`, and from the `unaccepted` ones before it.
     pub(super) fn new(current: &Built, unaccepted: &[Arc<Built>], accepted: &Built) -> Self {
-        let endpoints = current.snapshot.of_type(ResourceType::Endpoints);
-        let moved: Vec<_> = endpoints
-            .filter(|resource| {
-                let before = accepted
-                    .snapshot
-                    .get(ResourceType::Endpoints, resource.name());
-                before.is_some_and(|before| before.version() != resource.version())
-            })
-            .cloned()
-            .collect();
         Self {
             // The very snapshot, where it is the same: whoever has that is left alone.
-            snapshot: if moved.is_empty() {
-                Arc::clone(&accepted.snapshot)
-            } else {
-                Arc::new(accepted.snapshot.with_endpoints(moved))
-            },
+            snapshot: with_endpoints_of(&accepted.snapshot, &current.snapshot)
+                .unwrap_or_else(|| Arc::clone(&accepted.snapshot)),
             may_allow_more_than_current: may_loosen(current, accepted),
             may_allow_more_than_unaccepted: unaccepted
                 .iter()

@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::fixtures::{endpoints, route};
+use crate::service::stream::OutgoingMessage;
 
 const ENDPOINTS: ResourceType = ResourceType::Endpoints;
 
 /// A stream that is about a type; nobody reads its responses.
 fn opened(strands: &mut Strands, key: u64, only: ResourceType) {
     let (responses, _) = tokio::sync::mpsc::channel::<
-        Result<envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryResponse, Status>,
+        OutgoingMessage<envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryResponse>,
     >(1);
     let strand = Strand {
         only: Some(only),

@@ -66,6 +66,7 @@ impl Subscription {
                     self.set_was_rejected(resources, &message, after_silence, now);
                 }
             }
+            (Some(_), [resource]) if self.awaits_code(resource, now) => {}
             (Some(message), [resource]) => self.was_rejected(resource, message, now),
             // Of other types it says nothing of any one of them. A late answer comes when they were
             // sent again.
@@ -239,6 +240,7 @@ impl Subscription {
             self.unheard.remove(name);
         }
         tracked.acked = Some(version.clone());
+        self.has_code(name);
         self.doubted.remove(name);
         self.rejections_changed |= self.unsettled.remove(name).is_some();
     }
@@ -270,6 +272,7 @@ impl Subscription {
         ack_deadline: Duration,
         now: Instant,
     ) {
+        self.ask_again(now);
         let due = |outstanding: &mut Outstanding| outstanding.sent_at + ack_deadline <= now;
         let Some(outstanding) = self.in_flight.take_if(due) else {
             return;

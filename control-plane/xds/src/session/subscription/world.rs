@@ -89,8 +89,7 @@ impl Subscription {
     /// Whether a response can say that something is no more. Removing an extension configuration
     /// answers live traffic with 500 (envoy#32823).
     pub(in crate::session) fn can_tell_absence(&self, resource_type: ResourceType) -> bool {
-        resource_type != ResourceType::ExtensionConfig
-            && (self.world.is_none() || self.is_sent_whole())
+        resource_type.is_removed() && (self.world.is_none() || self.is_sent_whole())
     }
 
     /// Takes the Envoy to have all of `contents`, which it says by their common version.

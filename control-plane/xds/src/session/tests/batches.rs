@@ -240,6 +240,39 @@ fn it_does_not_hold_what_the_envoy_asked_for_by_name_after_its_batch_was_split()
     assert_eq!(peer.ack(Route), ["+route configuration s"]);
 }
 
+/// An Envoy that answers whatever lacks one cluster, and nothing that has it.
+#[test]
+fn it_delivers_everything_else_to_an_envoy_that_is_silent_about_one_cluster() {
+    let all = four_clusters().into_iter().chain([listener("l", 1)]);
+    let mut peer = Peer::started(&snapshot("1", all));
+    let mut silences = 0;
+    while let Some(resource_type) = peer.unanswered.keys().next().copied() {
+        let response = &peer.unanswered[&resource_type];
+        if response
+            .resources
+            .iter()
+            .any(|one| &**one.name() == "delta")
+        {
+            peer.unanswered.remove(&resource_type);
+            peer.wait(ACK_DEADLINE);
+            silences += 1;
+            assert!(silences < 20);
+        } else {
+            peer.ack(resource_type);
+        }
+    }
+    for name in ["alpha", "beta", "gamma"] {
+        assert_eq!(peer.state(Cluster, name), Acked);
+    }
+    assert_eq!(peer.state(Listener, "l"), Acked);
+    // A change of the others reaches it too.
+    peer.assign(&snapshot("2", [cluster("alpha", 2), listener("l", 1)]));
+    while let Some(resource_type) = peer.unanswered.keys().next().copied() {
+        peer.ack(resource_type);
+    }
+    assert_eq!(peer.state(Cluster, "alpha"), Acked);
+}
+
 proptest! {
     /// Whoever is to blame is found, soon, and nobody else has to suffer for it.
     #[test]

@@ -106,6 +106,26 @@ fn it_sends_endpoints_again_that_were_in_flight_before_their_cluster_changed() {
     assert_eq!(peer.ack(Endpoints), ["+endpoints c"]);
 }
 
+/// An Envoy that comes back may ask for endpoints before it asks for clusters, and has those.
+#[test]
+fn it_sends_endpoints_again_for_a_cluster_that_changed_while_the_envoy_was_away() {
+    let has = [eds_cluster("c", 1), endpoints("c", 1)];
+    let [old_cluster, same_endpoints] = &has;
+    for asks_for_endpoints_first in [true, false] {
+        let mut peer = Peer::new();
+        peer.assign(&snapshot("2", [eds_cluster("c", 2), endpoints("c", 1)]));
+        let mut came = Vec::new();
+        if asks_for_endpoints_first {
+            came.extend(peer.resume(Endpoints, &["c"], &[same_endpoints]));
+            came.extend(peer.resume(Cluster, &[], &[old_cluster]));
+        } else {
+            came.extend(peer.resume(Cluster, &[], &[old_cluster]));
+            came.extend(peer.resume(Endpoints, &["c"], &[same_endpoints]));
+        }
+        assert_eq!(came, ["+cluster c", "+endpoints c"]);
+    }
+}
+
 #[test]
 fn it_never_waits_with_endpoints_for_the_acknowledgement_of_their_cluster() {
     let mut peer = Peer::settled(&snapshot("1", [eds_cluster("c", 1), endpoints("c", 1)]));

@@ -10,19 +10,21 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use crate::{
     Resource, ResourceType,
     fixtures::{
-        cluster, eds_cluster, endpoints, extension, http_listener, listener, route, snapshot,
+        cluster, eds_cluster, endpoints, extension, http_listener, listener, route, secret,
+        snapshot, tls_cluster,
     },
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
+const TYPES: usize = ResourceType::ALL.len();
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
     /// A snapshot of which each type holds the names whose bit is set, each in the version of its
     /// digit.
     Publish {
-        names: [u8; 5],
-        versions: [u8; 15],
+        names: [u8; TYPES],
+        versions: [u8; TYPES * NAMES.len()],
     },
     Subscribe(ResourceType, Index),
     Unsubscribe(ResourceType, Index),
@@ -49,7 +51,7 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     let resource_type = || proptest::sample::select(ResourceType::ALL.to_vec());
     prop_oneof![
-        2 => (any::<[u8; 5]>(), any::<[u8; 15]>())
+        2 => (any::<[u8; TYPES]>(), any::<[u8; TYPES * NAMES.len()]>())
             .prop_map(|(names, versions)| Event::Publish { names, versions }),
         2 => (resource_type(), any::<Index>()).prop_map(|(of, name)| Event::Subscribe(of, name)),
         1 => (resource_type(), any::<Index>()).prop_map(|(of, name)| Event::Unsubscribe(of, name)),
@@ -68,7 +70,7 @@ fn variant() -> impl Strategy<Value = Variant> {
     prop_oneof![Just(Variant::Incremental), Just(Variant::World)]
 }
 
-fn resources(names: [u8; 5], versions: [u8; 15]) -> Vec<Resource> {
+fn resources(names: [u8; TYPES], versions: [u8; TYPES * NAMES.len()]) -> Vec<Resource> {
     let mut all = Vec::new();
     for (place, resource_type) in ResourceType::ALL.into_iter().enumerate() {
         for (bit, name) in NAMES.into_iter().enumerate() {
@@ -82,6 +84,8 @@ fn resources(names: [u8; 5], versions: [u8; 15]) -> Vec<Resource> {
                 ResourceType::Cluster if version > 1 && has(ResourceType::Endpoints) => {
                     eds_cluster(name, version)
                 }
+                // Whether it is there or not.
+                ResourceType::Cluster if version == 1 => tls_cluster(name, name),
                 ResourceType::Listener
                     if version > 1
                         && has(ResourceType::Route)
@@ -100,6 +104,7 @@ fn resource(resource_type: ResourceType, name: &str, version: u32) -> Resource {
     match resource_type {
         ResourceType::Cluster => cluster(name, version),
         ResourceType::Endpoints => endpoints(name, version),
+        ResourceType::Secret => secret(name, &version.to_string()),
         ResourceType::Listener => listener(name, version),
         ResourceType::Route => route(name, &version.to_string()),
         ResourceType::ExtensionConfig => extension(name, &version.to_string()),

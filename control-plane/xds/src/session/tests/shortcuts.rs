@@ -55,15 +55,29 @@ fn names(
         .collect()
 }
 
+/// Whether a resource is a part of the answer: a secret is until the Envoy has a version of it, or
+/// rejected one.
+fn counts(session: &Session, snapshot: &Snapshot, resource: &Resource) -> bool {
+    let resource_type = resource.resource_type();
+    let subscription = session.subscriptions.get(&resource_type);
+    let tracked = subscription.and_then(|one| one.tracked.get(resource.name()));
+    let has_one = tracked.is_some_and(|tracked| tracked.acked.is_some());
+    let state = session.state_of(snapshot, resource);
+    let is_rejected = matches!(state, DeliveryState::Rejected { .. });
+    resource_type.is_judged() || !(has_one || is_rejected)
+}
+
 /// The Envoy's answer by each resource that it has or will have.
 fn answer_by_a_walk(session: &Session, snapshot: &Snapshot) -> NodeAnswer {
     if plan::removals_are_held(&session.subscriptions, snapshot) {
         return NodeAnswer::Rejected;
     }
-    let mut subscriptions = session.subscriptions.values();
-    let is_busy = subscriptions.any(|subscription| subscription.in_flight.is_some());
+    let mut subscriptions = session.subscriptions.iter();
+    let is_busy =
+        subscriptions.any(|(of, subscription)| of.is_judged() && subscription.in_flight.is_some());
     let states: Vec<_> = session
         .expected(snapshot)
+        .filter(|resource| counts(session, snapshot, resource))
         .map(|resource| session.state_of(snapshot, resource))
         .collect();
     let is_rejected = |state: &DeliveryState| {

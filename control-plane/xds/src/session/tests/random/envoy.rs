@@ -362,8 +362,10 @@ impl Envoy {
 
     /// Whether a response can say of the type that something is no more.
     pub(super) fn can_be_told_of_absence(&self, resource_type: ResourceType) -> bool {
-        resource_type != ResourceType::ExtensionConfig
-            && (self.variant == Variant::Incremental || self.is_sent_whole(resource_type))
+        !matches!(
+            resource_type,
+            ResourceType::ExtensionConfig | ResourceType::Secret
+        ) && (self.variant == Variant::Incremental || self.is_sent_whole(resource_type))
     }
 
     pub(super) fn wants(&self, resource_type: ResourceType, name: &str) -> bool {

@@ -1,0 +1,95 @@
+//! Answers as they are shown: rows for people, JSON and YAML for programs, and the same object with
+//! an `error` in it where there is no answer.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::output::{self, Reader};
+use crate::table::Table;
+
+/// The ways to show an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A line for each thing, for people
+    Table,
+    /// One JSON object, for programs
+    Json,
+    /// The same object in YAML
+    Yaml,
+}
+
+/// Says how answers are shown.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Shown {
+    /// For people (`table`), or for programs
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+impl Format {
+    /// Shows an answer, of which `table` makes the rows for people.
+    pub(crate) fn show(
+        self,
+        answer: &Value,
+        table: impl FnOnce(&Value) -> Table,
+    ) -> anyhow::Result<Reader> {
+        output::data(self.text(answer, table)?)
+    }
+
+    /// The text of an answer, without the line feed at its end.
+    pub(crate) fn text(
+        self,
+        answer: &Value,
+        table: impl FnOnce(&Value) -> Table,
+    ) -> anyhow::Result<String> {
+        Ok(match self {
+            Self::Table => table(answer).text(output::is_coloured()),
+            Self::Json => serde_json::to_string_pretty(answer)?,
+            Self::Yaml => yaml(answer)?,
+        })
+    }
+
+    /// Says that something failed. A program that asked for an object gets one all the same: what
+    /// is `known`, with the `error` in it; that it failed is told by the exit code.
+    pub(crate) fn failure(
+        self,
+        mut known: Value,
+        error: anyhow::Error,
+    ) -> anyhow::Result<ExitCode> {
+        if self != Self::Table {
+            known["error"] = Value::String(format!("{error:#}"));
+            self.show(&known, |_| Table::default())?;
+        }
+        Err(error)
+    }
+}
+
+/// An answer in YAML, without the line feed at its end.
+pub(crate) fn yaml(answer: &Value) -> anyhow::Result<String> {
+    Ok(yaml_serde::to_string(answer)?.trim_end().to_owned())
+}
+
+/// The items of a list in an answer; none where there is no list.
+pub(crate) fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+/// A text in an answer; empty where there is none.
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A time as people read it: RFC 3339 without the fraction of its second.
+pub(crate) fn to_the_second(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, _)) if time.ends_with('Z') => format!("{seconds}Z"),
+        _ => time.to_owned(),
+    }
+}
+
+/// The beginning of a hash: enough to tell it from its neighbours.
+pub(crate) fn short(hash: &Value) -> String {
+    text(hash).chars().take(12).collect()
+}

@@ -1,0 +1,39 @@
+//! `portcullis delete`: one resource of the gateway document, taken out.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use reqwest::Method;
+
+use super::kinds::{resource_of, with_meant_kind};
+use super::{progress, rows};
+use crate::control_plane::{Asked, Author, DryRun, Request};
+
+/// The resource to take out.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// `servers`, `rules`, `listeners`, `clusters`, `secrets` …
+    kind: String,
+    /// The name of the resource
+    name: String,
+    #[command(flatten)]
+    author: Author,
+    #[command(flatten)]
+    trial: DryRun,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Takes the resource out of the document.
+pub(crate) async fn run(delete: Delete) -> anyhow::Result<ExitCode> {
+    let resource = resource_of(&delete.kind, Some(&delete.name));
+    let resource = delete.trial.resource(&resource);
+    let request = Request::change(Method::DELETE, resource, &delete.author);
+    let answer = async {
+        let control_plane = delete.asked.control_plane()?;
+        let change = control_plane.send(request);
+        let answer = progress::while_envoys_answer(&control_plane, change).await;
+        with_meant_kind(&control_plane, &delete.kind, answer).await
+    };
+    delete.asked.show_answer(answer.await, rows::outcome)
+}

@@ -1,0 +1,37 @@
+//! `portcullis rollback`: an earlier revision becomes a new one.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::json;
+
+use super::make;
+use crate::control_plane::{Asked, Author, Body, DryRun, Request};
+
+/// The revision to go back to.
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// Its number; without it, the newest one that every Envoy accepted before the latest
+    to: Option<u64>,
+    /// Calls may pass afterwards that are refused now
+    #[arg(long)]
+    allow_loosening: bool,
+    #[command(flatten)]
+    author: Author,
+    #[command(flatten)]
+    trial: DryRun,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Goes back to an earlier revision.
+pub(crate) async fn run(rollback: Rollback) -> anyhow::Result<ExitCode> {
+    let mut body = json!({"allow_loosening": rollback.allow_loosening});
+    if let Some(to) = rollback.to {
+        body["to"] = to.into();
+    }
+    let resource = rollback.trial.resource("rollback");
+    let request = Request::change(Method::POST, resource, &rollback.author).with(Body::Json(body));
+    make(&rollback.asked, request).await
+}

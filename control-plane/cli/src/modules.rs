@@ -1,0 +1,161 @@
+//! `portcullis modules`: the filter modules that documents can name.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::answer::{items, text, to_the_second};
+use crate::changes::make;
+use crate::control_plane::{Asked, Author, Body, DryRun, Request, segment};
+use crate::output;
+use crate::table::{Cell, Table};
+
+/// The things that can be done with modules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Keep a module, which nothing runs until a document names it
+    Upload(Upload),
+    /// List the modules, and where the document names them
+    List(List),
+    /// Have Envoys run a build of the gateway's filter, in the document's waves
+    Use(Use),
+    /// Take back a module that no Envoy runs, or is to run
+    Remove(Remove),
+}
+
+/// The module to keep.
+#[derive(Debug, Args)]
+pub(crate) struct Upload {
+    /// The `.wasm` file to upload
+    file: PathBuf,
+    #[command(flatten)]
+    author: Author,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// The list of all modules.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// The build of the gateway's filter that Envoys are to run.
+#[derive(Debug, Args)]
+pub(crate) struct Use {
+    /// The SHA-256 of its bytes [default: the one that the control plane was started with]
+    sha256: Option<String>,
+    #[command(flatten)]
+    author: Author,
+    #[command(flatten)]
+    trial: DryRun,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// The module to take back.
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    /// The SHA-256 of its bytes
+    sha256: String,
+    #[command(flatten)]
+    author: Author,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Runs the subcommand; the exit status tells whether it succeeded.
+pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Upload(Upload {
+            file,
+            author,
+            asked,
+        }) => {
+            let bytes = std::fs::read(&file);
+            let bytes = bytes.with_context(|| format!("cannot read `{}`", file.display()))?;
+            let request = Request::change(Method::POST, "modules", &author);
+            let request = request.with(Body::Module(bytes));
+            let code = asked
+                .show(request, |module| modules(&json!({"modules": [module]})))
+                .await?;
+            output::tell(
+                "no Envoy runs it yet: `portcullis modules use <SHA-256>`, or name it in `filters`",
+            );
+            Ok(code)
+        }
+        Command::List(List { asked }) => {
+            let answer = async { asked.control_plane()?.get_all("modules").await };
+            asked.show_answer(answer.await, modules)
+        }
+        Command::Use(using) => {
+            let module = match &using.sha256 {
+                Some(sha256) => json!({"sha256": sha256}),
+                None => json!({}),
+            };
+            let resource = using.trial.resource("module");
+            let request = Request::change(Method::PUT, resource, &using.author);
+            let request = request.with(Body::Json(module));
+            make(&using.asked, request).await
+        }
+        Command::Remove(Remove {
+            sha256,
+            author,
+            asked,
+        }) => {
+            let resource = format!("modules/{}", segment(&sha256));
+            let request = Request::change(Method::DELETE, resource, &author);
+            asked.control_plane()?.send(request).await?;
+            output::tell(format_args!("the module `{sha256}` is gone"));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn modules(answer: &Value) -> Table {
+    let headings = [
+        "SHA-256",
+        "NAME",
+        "VERSION",
+        "BYTES",
+        "UPLOADED AT",
+        "NAMED AT",
+    ];
+    let mut table = Table::under(&headings);
+    for module in items(&answer["modules"]) {
+        let places: Vec<String> = items(&module["named_at"]).map(text).collect();
+        let cells: [Cell; 6] = [
+            text(&module["sha256"]).into(),
+            text(&module["name"]).into(),
+            text(&module["version"]).into(),
+            module["bytes"].to_string().into(),
+            to_the_second(&text(&module["uploaded_at"])).into(),
+            places.join(" ").into(),
+        ];
+        table.push(cells);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_gives_each_module_a_line_with_where_it_is_named() {
+        let answer = json!({"modules": [{"sha256": "6d1e", "name": "mcp-filter", "version": "0.1.0",
+            "bytes": 900_000, "uploaded_at": "2026-11-22T10:00:00.5Z",
+            "named_at": ["/module/sha256", "/filters/0/module"]}]});
+        let expected = [
+            "SHA-256  NAME        VERSION  BYTES   UPLOADED AT           NAMED AT",
+            "6d1e     mcp-filter  0.1.0    900000  2026-11-22T10:00:00Z  /module/sha256 \
+             /filters/0/module",
+        ];
+        assert_eq!(modules(&answer).text(false), expected.join("\n"));
+    }
+}

@@ -1,0 +1,180 @@
+//! `portcullis top`: calls and refusals of each tool, failures and times of each server, live.
+
+use std::io::{IsTerminal, stdout};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::answer::{Format, items, text};
+use crate::control_plane::{Asked, ControlPlane};
+use crate::output;
+use crate::table::{Cell, Table, Tone};
+use crate::watch::{Look, watch};
+
+/// Envoys report every few seconds: a look more often shows the same numbers.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Says which control plane is asked, and whether its numbers are followed.
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    /// Show the numbers once; without a terminal they are shown once anyway
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Shows the traffic that Envoys report: again and again on a terminal, else once.
+pub(crate) async fn run(top: Top) -> anyhow::Result<ExitCode> {
+    let format = top.asked.format();
+    let is_live = !top.once && format == Format::Table && stdout().is_terminal();
+    if is_live {
+        let control_plane = top.asked.control_plane()?;
+        return watch(&control_plane, LOOK_EVERY, async || {
+            let traffic = traffic(&control_plane).await?;
+            let text = match silence(&traffic) {
+                Some(words) => words.to_owned(),
+                None => rows(&traffic).text(output::is_coloured()),
+            };
+            Ok(Look { text, end: None })
+        })
+        .await;
+    }
+    let answer = async { traffic(&top.asked.control_plane()?).await }.await;
+    if let Some(words) = answer.as_ref().ok().and_then(silence) {
+        output::tell(words);
+    }
+    top.asked.show_answer(answer, rows)
+}
+
+async fn traffic(control_plane: &ControlPlane) -> anyhow::Result<Value> {
+    control_plane.get_all_of("traffic", "tools").await
+}
+
+/// The words where no numbers come, so that nobody takes them for zeros.
+fn silence(traffic: &Value) -> Option<&'static str> {
+    (traffic["reporting"] == 0).then_some(
+        "no Envoy reports its numbers: give its bootstrap the statistics sink of \
+         `envoy/bootstrap.yaml`, and start it again",
+    )
+}
+
+/// The busiest tools first; behind them the servers.
+fn rows(traffic: &Value) -> Table {
+    let headings = [
+        "TOOL",
+        "SERVER",
+        "CALLS",
+        "IN A MINUTE",
+        "REFUSED",
+        "IN A MINUTE",
+        "BECAUSE",
+    ];
+    let mut table = Table::under(&headings);
+    let mut tools: Vec<&Value> = items(&traffic["tools"]).collect();
+    tools.sort_by_key(|tool| std::cmp::Reverse(tool["calls"]["last_minute"].as_u64()));
+    for tool in tools {
+        let [calls, recently] = counts(&tool["calls"]);
+        let [refused, refused_recently] = counts(&tool["refusals"]);
+        let reasons = tool["refused_for"].as_object().into_iter().flatten();
+        let reasons = reasons.filter(|(_, count)| count["total"] != 0);
+        let reasons = reasons.map(|(reason, count)| format!("{reason} {}", count["total"]));
+        let tone = match tool["refusals"]["last_minute"].as_u64() {
+            None | Some(0) => Tone::Plain,
+            Some(_) => Tone::Waiting,
+        };
+        table.push([
+            text(&tool["tool"]).into(),
+            text(&tool["server"]).into(),
+            calls.into(),
+            recently.into(),
+            refused.into(),
+            Cell::new(refused_recently, tone),
+            reasons.collect::<Vec<_>>().join(", ").into(),
+        ]);
+    }
+    table.push(["".into()]);
+    let headings = [
+        "SERVER",
+        "",
+        "REQUESTS",
+        "IN A MINUTE",
+        "FAILED",
+        "IN A MINUTE",
+    ];
+    let headings = headings.map(|heading| Cell::new(heading, Tone::Heading));
+    let [a, b, c, d, e, f] = headings;
+    table.push([
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        Cell::new("HALF, 90 %, 99 % ANSWERED WITHIN", Tone::Heading),
+    ]);
+    for server in items(&traffic["servers"]) {
+        let [requests, recently] = counts(&server["requests"]);
+        let [failed, failed_recently] = counts(&server["failures"]);
+        let tone = match server["failures"]["last_minute"].as_u64() {
+            None | Some(0) => Tone::Plain,
+            Some(_) => Tone::Bad,
+        };
+        let within = &server["answered_within_ms"];
+        let times = ["p50", "p90", "p99"].map(|share| within[share].as_f64());
+        let times: Vec<String> = times
+            .into_iter()
+            .flatten()
+            .map(|time| format!("{time:.1} ms"))
+            .collect();
+        table.push([
+            text(&server["server"]).into(),
+            "".into(),
+            requests.into(),
+            recently.into(),
+            failed.into(),
+            Cell::new(failed_recently, tone),
+            times.join(", ").into(),
+        ]);
+    }
+    table
+}
+
+/// A count in all, and in the last minute.
+fn counts(count: &Value) -> [String; 2] {
+    ["total", "last_minute"].map(|of| count[of].as_u64().unwrap_or_default().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn it_shows_the_busiest_tools_first_and_the_times_of_servers() {
+        let count =
+            |total: u64, last_minute: u64| json!({"total": total, "last_minute": last_minute});
+        let traffic = json!({"reporting": 2,
+            "tools": [
+                {"server": "data", "tool": "idle", "calls": count(90, 0), "refusals": count(0, 0),
+                 "refused_for": {}},
+                {"server": "data", "tool": "query", "calls": count(20, 7), "refusals": count(5, 1),
+                 "refused_for": {"forbidden": count(2, 0), "limited": count(3, 1)}}],
+            "servers": [{"server": "data", "requests": count(105, 6), "failures": count(1, 0),
+                "answered_within_ms": {"p50": 1.25, "p90": 3.0, "p99": 40.04}}]});
+        let expected = [
+            "TOOL    SERVER  CALLS     IN A MINUTE  REFUSED  IN A MINUTE  BECAUSE",
+            "query   data    20        7            5        1            forbidden 2, limited 3",
+            "idle    data    90        0            0        0",
+            "",
+            "SERVER          REQUESTS  IN A MINUTE  FAILED   IN A MINUTE  HALF, 90 %, 99 % \
+             ANSWERED WITHIN",
+            "data            105       6            1        0            1.2 ms, 3.0 ms, 40.0 ms",
+        ];
+        assert_eq!(rows(&traffic).text(false), expected.join("\n"));
+        assert_eq!(silence(&traffic), None);
+        assert!(silence(&json!({"reporting": 0})).is_some());
+    }
+}

@@ -1,0 +1,65 @@
+//! Why a server does not list its tools, in words that say what to look at.
+
+use gateway_document::SecretName;
+use http::StatusCode;
+use thiserror::Error;
+
+use super::tls::TlsError;
+
+/// The reason why a server's tools could not be listed.
+#[derive(Debug, Error)]
+pub enum ListError {
+    /// Nothing answered at its URL.
+    #[error("`{url}` cannot be reached; start the server, or correct its URL")]
+    Unreachable {
+        /// The URL where it should be.
+        url: String,
+        /// The error of the connection.
+        source: reqwest::Error,
+    },
+    /// There is no answer by TLS.
+    #[error("`{url}` cannot be reached by TLS; look at its certificate, and at `upstream.tls`")]
+    Tls {
+        /// The URL where it should be.
+        url: String,
+        /// The fault of the connection.
+        source: TlsError,
+    },
+    /// A secret that has to be shown or believed cannot be used.
+    #[error(
+        "the secret `{0}`, by which it is reached, cannot be used; see the control plane's log"
+    )]
+    NoSecret(SecretName),
+    /// It answered with another status.
+    #[error("`{url}` answered `{method}` with HTTP {status}; is it an MCP endpoint?")]
+    Status {
+        /// The URL that answered.
+        url: String,
+        /// The method that was asked.
+        method: &'static str,
+        /// The status that it answered with.
+        status: StatusCode,
+    },
+    /// It answered with a JSON-RPC error.
+    #[error("`{url}` answered `{method}` with the error {code}: {message}")]
+    Refused {
+        /// The URL that answered.
+        url: String,
+        /// The method that was asked.
+        method: &'static str,
+        /// The code of the JSON-RPC error.
+        code: i64,
+        /// The message of the JSON-RPC error.
+        message: String,
+    },
+    /// Its answer is no reply in MCP.
+    #[error("`{url}` answered `{method}` with something else than MCP: {reason}")]
+    Unreadable {
+        /// The URL that answered.
+        url: String,
+        /// The method that was asked.
+        method: &'static str,
+        /// The fault of its answer.
+        reason: String,
+    },
+}

@@ -1,0 +1,298 @@
+//! Which definitions of a pinned server's tools are in force: those that were there when it was
+//! pinned, and those that somebody approved since. Pure.
+//!
+//! The list in force is what a policy is made of. Whatever else the server lists waits beside it
+//! for somebody to review it, so a server cannot change what a tool takes, nor bring in a new one,
+//! by itself.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use store::{Catalogue, DefinitionReview, ListHash, RawTool, ReviewState};
+use time::OffsetDateTime;
+
+/// The decision of somebody about a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The definition comes into force.
+    Approve,
+    /// The definition stays out of force.
+    Reject,
+}
+
+/// The list in force after a pinned server has listed something: what it lists as it was approved,
+/// with the rest beside it, unreviewed.
+pub(super) fn hold_back(mut listed: Catalogue, in_force: &Catalogue) -> Catalogue {
+    let now = listed.seen_at;
+    let mut approved = in_force.tools.iter().collect::<Vec<_>>();
+    let of_state = |state| {
+        let reviews = in_force.reviews.iter();
+        reviews.filter(move |review| review.state == state)
+    };
+    approved.extend(of_state(ReviewState::Approved).map(|review| &review.tool));
+    let mut tools: Vec<RawTool> = Vec::new();
+    let mut reviews: BTreeMap<(String, ReviewState), DefinitionReview> = BTreeMap::new();
+    for tool in &listed.tools {
+        let known = approved.iter().filter(|known| known.name == tool.name);
+        let known: Vec<&&RawTool> = known.collect();
+        let is_approved = known.iter().any(|known| is_same(known, tool));
+        if !tools.iter().any(|there| there.name == tool.name) {
+            // The bytes that were approved, also where the server writes the same in other ones.
+            tools.extend(known.iter().map(|known| (**known).clone()));
+        }
+        if is_approved {
+            continue;
+        }
+        let rejected = of_state(ReviewState::Rejected).find(|one| is_same(&one.tool, tool));
+        let waiting = of_state(ReviewState::Unreviewed).find(|one| is_same(&one.tool, tool));
+        let review = rejected.or(waiting).cloned().unwrap_or(DefinitionReview {
+            tool: tool.clone(),
+            state: ReviewState::Unreviewed,
+            author: String::new(),
+            reason: String::new(),
+            at: now,
+        });
+        reviews
+            .entry((tool.name.clone(), review.state))
+            .or_insert(review);
+    }
+    // Who rejected something need not do so again when the server lists it once more.
+    for review in of_state(ReviewState::Rejected) {
+        if approved.iter().any(|known| known.name == review.tool.name) {
+            let key = (review.tool.name.clone(), review.state);
+            reviews.entry(key).or_insert_with(|| review.clone());
+        }
+    }
+    for gone in approved {
+        if !listed.tools.iter().any(|tool| tool.name == gone.name) {
+            let key = (gone.name.clone(), ReviewState::Approved);
+            let known = of_state(ReviewState::Approved).find(|one| one.tool == *gone);
+            reviews.entry(key).or_insert_with(|| match known {
+                Some(known) => known.clone(),
+                None => DefinitionReview {
+                    tool: gone.clone(),
+                    state: ReviewState::Approved,
+                    author: String::new(),
+                    reason: String::new(),
+                    at: now,
+                },
+            });
+        }
+    }
+    listed
+        .since
+        .retain(|name, _| tools.iter().any(|tool| tool.name == *name));
+    listed.hash = ListHash::of(&tools);
+    listed.tools = tools;
+    listed.reviews = reviews.into_values().collect();
+    listed
+}
+
+/// The list after somebody has decided about the definition of a tool that is not in force. None
+/// where there is none to decide about.
+pub(crate) fn decide(
+    in_force: &Catalogue,
+    tool: &str,
+    verdict: Verdict,
+    author: &str,
+    reason: &str,
+    now: OffsetDateTime,
+) -> Option<Catalogue> {
+    let at = waiting_at(in_force, tool, verdict)?;
+    let mut list = in_force.clone();
+    let review = list.reviews.remove(at);
+    match verdict {
+        Verdict::Approve => {
+            match list.tools.iter_mut().find(|there| there.name == tool) {
+                Some(there) => *there = review.tool,
+                None => {
+                    list.since.insert(tool.to_owned(), now);
+                    list.tools.push(review.tool);
+                }
+            }
+            list.hash = ListHash::of(&list.tools);
+        }
+        Verdict::Reject => {
+            let is_older = |other: &DefinitionReview| {
+                other.tool.name == tool && other.state == ReviewState::Rejected
+            };
+            list.reviews.retain(|other| !is_older(other));
+            list.reviews.push(DefinitionReview {
+                state: ReviewState::Rejected,
+                author: author.to_owned(),
+                reason: reason.to_owned(),
+                at: now,
+                ..review
+            });
+        }
+    }
+    list.reviews
+        .sort_by(|a, b| (&a.tool.name, a.state.as_str()).cmp(&(&b.tool.name, b.state.as_str())));
+    Some(list)
+}
+
+/// The definition that a verdict is about: the one that waits, or else the one that was rejected
+/// and is to be approved all the same.
+pub(crate) fn reviewable<'a>(
+    in_force: &'a Catalogue,
+    tool: &str,
+    verdict: Verdict,
+) -> Option<&'a DefinitionReview> {
+    in_force.reviews.get(waiting_at(in_force, tool, verdict)?)
+}
+
+fn waiting_at(in_force: &Catalogue, tool: &str, verdict: Verdict) -> Option<usize> {
+    let of_state = |state| {
+        let mut reviews = in_force.reviews.iter();
+        reviews.position(|one| one.tool.name == tool && one.state == state)
+    };
+    of_state(ReviewState::Unreviewed).or_else(|| match verdict {
+        Verdict::Approve => of_state(ReviewState::Rejected),
+        Verdict::Reject => None,
+    })
+}
+
+/// Whether two definitions say the same, whatever the order of their fields and the spaces between.
+fn is_same(one: &RawTool, other: &RawTool) -> bool {
+    one.json == other.json
+        || match (
+            serde_json::from_str::<Value>(&one.json),
+            serde_json::from_str::<Value>(&other.json),
+        ) {
+            (Ok(one), Ok(other)) => one == other,
+            _ => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tool(name: &str, version: u32) -> RawTool {
+        RawTool {
+            name: name.to_owned(),
+            json: format!(r#"{{"name":"{name}","version":{version}}}"#),
+        }
+    }
+
+    fn list(tools: &[(&str, u32)]) -> Catalogue {
+        let tools = tools.iter().map(|(name, version)| tool(name, *version));
+        let at = OffsetDateTime::UNIX_EPOCH;
+        Catalogue::new("s".to_owned(), "2026-07-28".to_owned(), at, tools.collect())
+    }
+
+    /// The tools in force, and the reviews with their states.
+    fn told(list: &Catalogue) -> (Vec<String>, Vec<String>) {
+        let version = |tool: &RawTool| {
+            let value: Value = serde_json::from_str(&tool.json).unwrap();
+            format!("{} {}", tool.name, value["version"])
+        };
+        let reviews = list.reviews.iter();
+        (
+            list.tools.iter().map(version).collect(),
+            reviews
+                .map(|one| format!("{} {}", version(&one.tool), one.state.as_str()))
+                .collect(),
+        )
+    }
+
+    fn is(list: &Catalogue, tools: &[&str], reviews: &[&str]) {
+        let texts = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(told(list), (texts(tools), texts(reviews)));
+        assert_eq!(list.hash, ListHash::of(&list.tools));
+    }
+
+    fn decided(list: &Catalogue, tool: &str, verdict: Verdict) -> Catalogue {
+        decide(
+            list,
+            tool,
+            verdict,
+            "ada",
+            "why",
+            OffsetDateTime::UNIX_EPOCH,
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn it_keeps_the_old_definition_in_force_until_the_new_one_is_approved() {
+        let first = list(&[("a", 1), ("b", 1)]);
+        let changed = hold_back(list(&[("b", 1), ("a", 2), ("c", 1)]), &first);
+        is(
+            &changed,
+            &["b 1", "a 1"],
+            &["a 2 unreviewed", "c 1 unreviewed"],
+        );
+        let approved = decided(&changed, "a", Verdict::Approve);
+        is(&approved, &["b 1", "a 2"], &["c 1 unreviewed"]);
+        let approved = decided(&approved, "c", Verdict::Approve);
+        is(&approved, &["b 1", "a 2", "c 1"], &[]);
+        // What was in force before is a change again.
+        let back = hold_back(list(&[("a", 1), ("b", 1), ("c", 1)]), &approved);
+        is(&back, &["a 2", "b 1", "c 1"], &["a 1 unreviewed"]);
+    }
+
+    #[test]
+    fn it_does_not_ask_again_about_what_was_rejected() {
+        let first = list(&[("a", 1)]);
+        let changed = hold_back(list(&[("a", 2)]), &first);
+        let rejected = decided(&changed, "a", Verdict::Reject);
+        is(&rejected, &["a 1"], &["a 2 rejected"]);
+        is(
+            &hold_back(list(&[("a", 2)]), &rejected),
+            &["a 1"],
+            &["a 2 rejected"],
+        );
+        let back = hold_back(list(&[("a", 1)]), &rejected);
+        is(
+            &hold_back(list(&[("a", 2)]), &back),
+            &["a 1"],
+            &["a 2 rejected"],
+        );
+        let other = hold_back(list(&[("a", 3)]), &rejected);
+        is(&other, &["a 1"], &["a 2 rejected", "a 3 unreviewed"]);
+        assert!(decide(&rejected, "a", Verdict::Reject, "", "", first.seen_at).is_none());
+        is(&decided(&rejected, "a", Verdict::Approve), &["a 2"], &[]);
+    }
+
+    #[test]
+    fn it_gives_a_tool_that_comes_back_what_was_approved_and_nothing_else() {
+        let first = list(&[("a", 1), ("b", 1)]);
+        let gone = hold_back(list(&[("b", 1)]), &first);
+        is(&gone, &["b 1"], &["a 1 approved"]);
+        let still = hold_back(list(&[]), &gone);
+        is(&still, &[], &["a 1 approved", "b 1 approved"]);
+        let later = Catalogue {
+            seen_at: OffsetDateTime::UNIX_EPOCH + time::Duration::HOUR,
+            ..list(&[])
+        };
+        assert_eq!(hold_back(later, &still).reviews, still.reviews);
+        is(
+            &hold_back(list(&[("a", 1)]), &still),
+            &["a 1"],
+            &["b 1 approved"],
+        );
+        let other = hold_back(list(&[("a", 2)]), &still);
+        is(&other, &["a 1"], &["a 2 unreviewed", "b 1 approved"]);
+    }
+
+    #[test]
+    fn it_takes_a_definition_that_is_only_written_otherwise_for_the_same() {
+        let first = list(&[("a", 1)]);
+        let mut again = list(&[]);
+        again.tools.push(RawTool {
+            name: "a".to_owned(),
+            json: r#"{ "version": 1, "name": "a" }"#.to_owned(),
+        });
+        let again = hold_back(again, &first);
+        is(&again, &["a 1"], &[]);
+        assert_eq!(again.tools, first.tools);
+    }
+
+    #[test]
+    fn it_lets_no_second_tool_of_a_name_pass_beside_the_approved_one() {
+        let first = list(&[("a", 1)]);
+        let twice = hold_back(list(&[("a", 2), ("a", 1), ("a", 3)]), &first);
+        is(&twice, &["a 1"], &["a 2 unreviewed"]);
+    }
+}

@@ -1,0 +1,223 @@
+//! Requests by TLS, believing whom Envoy believes: a certificate of a given authority that is for
+//! one of the given names, whatever name the server was asked for.
+
+use std::io;
+use std::sync::{Arc, LazyLock};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use reqwest::{Body, Request, Response};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{
+    self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use crate::secrets::Unusable;
+
+/// Why there is no answer by TLS.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A certificate that is to be believed or shown cannot be.
+    #[error("a certificate that is configured cannot be used: {0}")]
+    Unusable(#[from] Unusable),
+    /// A file that is configured for Envoys is not on this machine.
+    #[error(
+        "the control plane cannot read `{path}`, by which it is to be believed; put the file here \
+         too, or name a secret"
+    )]
+    File {
+        /// The path of the file.
+        path: String,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The certificates of the system cannot be used.
+    #[error("the authorities of this system cannot be used; name a secret or a file")]
+    NoSystemAuthorities,
+    /// The configuration makes no connection.
+    #[error("no connection can be made by this configuration")]
+    Config(#[source] rustls::Error),
+    /// The name that is asked for is none.
+    #[error("`{0}` is no name that a server can be asked for")]
+    Name(String),
+    /// Nothing answers, or it is not believed.
+    #[error("nothing answers there that is believed")]
+    Connection(#[source] io::Error),
+    /// The answer is not HTTP.
+    #[error("the answer is not HTTP")]
+    Http(#[source] hyper::Error),
+    /// It took too long.
+    #[error("it did not answer in time")]
+    Slow,
+}
+
+/// The way to a server by TLS.
+#[derive(Debug)]
+pub(super) struct TlsWay {
+    config: Arc<ClientConfig>,
+    /// The name that the server is asked for; the host of the URL without it.
+    asked: Option<String>,
+}
+
+/// The authorities of this system, read once: they change with the system.
+static SYSTEM: LazyLock<RootCertStore> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+});
+
+impl TlsWay {
+    /// A way that believes `roots`, or else the system's authorities, for certificates of one of
+    /// `names`, and shows `own`.
+    pub(super) fn new(
+        roots: Option<RootCertStore>,
+        own: Option<CertifiedKey>,
+        asked: Option<String>,
+        names: Vec<String>,
+    ) -> Result<Self, TlsError> {
+        let roots = Arc::new(roots.unwrap_or_else(|| SYSTEM.clone()));
+        if roots.is_empty() {
+            return Err(TlsError::NoSystemAuthorities);
+        }
+        let provider = Arc::new(ring::default_provider());
+        let by_authority =
+            WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+                .build()
+                .map_err(|_| TlsError::NoSystemAuthorities)?;
+        let names = names.into_iter().map(server_name);
+        let verifier = Arc::new(OneOfNames {
+            names: names.collect::<Result<_, _>>()?,
+            by_authority,
+            provider: Arc::clone(&provider),
+        });
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Config)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let config = match own {
+            Some(own) => {
+                let resolver: Arc<dyn ResolvesClientCert> = Arc::new(SingleCertAndKey::from(own));
+                builder.with_client_cert_resolver(resolver)
+            }
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Self {
+            config: Arc::new(config),
+            asked,
+        })
+    }
+
+    /// Sends a request on a connection of its own, and waits for the head of the answer.
+    pub(super) async fn send(&self, request: Request) -> Result<Response, TlsError> {
+        let url = request.url().clone();
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or(443);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let asked = server_name(self.asked.clone().unwrap_or_else(|| bare.to_owned()))?;
+        let stream = TcpStream::connect((bare, port))
+            .await
+            .map_err(TlsError::Connection)?;
+        let stream = TlsConnector::from(Arc::clone(&self.config))
+            .connect(asked, stream)
+            .await
+            .map_err(TlsError::Connection)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(TlsError::Http)?;
+        // It ends with the answer's body, or when that is dropped.
+        tokio::spawn(connection);
+        let response = sender.send_request(plain(&request, host, port)).await;
+        let response = response.map_err(TlsError::Http)?;
+        Ok(response.map(Body::wrap).into())
+    }
+}
+
+/// The request as it is written on a connection to its server.
+fn plain(request: &Request, host: &str, port: u16) -> http::Request<Full<Bytes>> {
+    let body = request.body().and_then(Body::as_bytes);
+    let body = Full::new(Bytes::copy_from_slice(body.unwrap_or_default()));
+    let mut written = http::Request::new(body);
+    *written.method_mut() = request.method().clone();
+    *written.uri_mut() = request.url().path().parse().unwrap_or_default();
+    *written.headers_mut() = request.headers().clone();
+    if let Ok(authority) = format!("{host}:{port}").parse() {
+        written.headers_mut().insert(http::header::HOST, authority);
+    }
+    written
+}
+
+fn server_name(name: String) -> Result<ServerName<'static>, TlsError> {
+    ServerName::try_from(name.clone()).map_err(|_| TlsError::Name(name))
+}
+
+/// Believes a certificate that is signed by an authority and for one of these names, as Envoy does.
+#[derive(Debug)]
+struct OneOfNames {
+    names: Vec<ServerName<'static>>,
+    by_authority: Arc<WebPkiServerVerifier>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for OneOfNames {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _asked: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let mut outcome = Err(CertificateError::NotValidForName.into());
+        for name in &self.names {
+            outcome = self.by_authority.verify_server_cert(
+                end_entity,
+                intermediates,
+                name,
+                ocsp_response,
+                now,
+            );
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.by_authority
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.by_authority
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}

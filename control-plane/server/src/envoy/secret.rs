@@ -1,0 +1,66 @@
+//! Secrets: how resources name them, and how credentials go to servers.
+
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::extensions::filters::http::credential_injector::v3::CredentialInjector;
+use envoy_types::pb::envoy::extensions::filters::http::upstream_codec::v3::UpstreamCodec;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::{
+    HttpFilter, http_filter::ConfigType,
+};
+use envoy_types::pb::envoy::extensions::http::injected_credentials::generic::v3::Generic;
+use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
+use envoy_types::pb::google::protobuf::Any;
+use envoy_types::util::pack_any;
+use gateway_document::{GatewayDocument, SecretCredentials, SecretName};
+
+use super::ads;
+
+/// Has Envoy ask for a secret. The checks of the document have refused a name that it does not
+/// have.
+pub(super) fn discovered(
+    document: &GatewayDocument,
+    name: Option<&SecretName>,
+) -> Option<SdsSecretConfig> {
+    let name = name?;
+    let secret = document.secrets.get(name)?;
+    Some(SdsSecretConfig {
+        name: secret.resource_name(name),
+        sds_config: Some(ads()),
+    })
+}
+
+/// The filters of a cluster that put a credential into each request, over whatever the caller wrote
+/// there. Without the credential the request is answered 401 and does not go to the server.
+pub(super) fn injecting(
+    document: &GatewayDocument,
+    credentials: &SecretCredentials,
+) -> Vec<HttpFilter> {
+    let header = credentials.in_header();
+    let generic = Generic {
+        credential: discovered(document, Some(&credentials.secret)),
+        header: header.name.to_owned(),
+        header_value_prefix: header.prefix.to_owned(),
+    };
+    let injector = CredentialInjector {
+        overwrite: true,
+        allow_request_without_credential: false,
+        credential: Some(TypedExtensionConfig {
+            name: "envoy.http.injected_credentials.generic".to_owned(),
+            typed_config: Some(pack_any(generic)),
+        }),
+    };
+    vec![
+        filter("envoy.filters.http.credential_injector", pack_any(injector)),
+        filter(
+            "envoy.filters.http.upstream_codec",
+            pack_any(UpstreamCodec::default()),
+        ),
+    ]
+}
+
+fn filter(name: &str, config: Any) -> HttpFilter {
+    HttpFilter {
+        name: name.to_owned(),
+        config_type: Some(ConfigType::TypedConfig(config)),
+        ..Default::default()
+    }
+}

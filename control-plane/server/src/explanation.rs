@@ -1,0 +1,389 @@
+//! Tells which rule decides about a message, by the very policy that the Envoys of a generation
+//! run, and where that rule is in the document. Nothing is called and nothing is counted.
+
+use gateway_document::{ListenerName, Resolved, did_you_mean};
+use policy_engine::{
+    Arguments, Decision, EndpointId, Explanation, Field, MessageForm, Policy, Principal, Refusal,
+    ToolId, Violation, compile_schema,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use thiserror::Error;
+use utoipa::ToSchema;
+
+use crate::generation::Built;
+
+/// A JSON-RPC message, as far as a decision about it needs it.
+#[derive(Debug, Deserialize)]
+pub struct Message<'a> {
+    method: String,
+    #[serde(default, borrow, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    params: Params<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Params<'a> {
+    name: Option<String>,
+    #[serde(default, borrow, deserialize_with = "present")]
+    arguments: Option<&'a RawValue>,
+}
+
+/// `null` is a value, and not its absence.
+fn present<'de, D: serde::Deserializer<'de>>(source: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(source).map(Some)
+}
+
+/// The decision about a message, and everything that it comes from.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DecisionExplained {
+    /// The revision whose policy decides: the one that Envoys are meant to have.
+    pub revision: u64,
+    /// The generation whose policy decides.
+    pub generation: String,
+    /// The listener whose policy decides.
+    pub listener: String,
+    /// `allow`, or `refuse`. A call that is allowed may still find a limit used up, which Envoys
+    /// count: `limits` names them.
+    pub decision: &'static str,
+    /// The kind of refusal, as statistics name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The words that the caller is refused with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
+    /// A question that names the tools that may have been meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub meant: Option<String>,
+    /// The field that decides, and its rule.
+    pub decided_by: DecidingField,
+    /// The server that the message goes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// The server's own name of the tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The Envoy cluster that the message goes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// The tool's policy, field by field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldExplained>,
+    /// The faults of the arguments that are only noted, because validation is in shadow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shadowed: Vec<String>,
+}
+
+/// The field that decides about a message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DecidingField {
+    /// `allow`, `constraints`, `input_schema` (what the server lists), `catalogue` (no server lists
+    /// the tool), or `access` (the default for everything that is no tool call).
+    pub field: &'static str,
+    /// The rule that sets it; none where a default holds or a server says so.
+    pub rule: Option<String>,
+    /// JSON Pointer to it in the document; none where it is not from there.
+    pub place: Option<String>,
+}
+
+/// One field of a tool's policy.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FieldExplained {
+    /// Its name in a rule.
+    pub field: &'static str,
+    /// The value in force.
+    #[schema(value_type = Object)]
+    pub value: Value,
+    /// The rule that sets it; none where a default holds.
+    pub rule: Option<String>,
+    /// JSON Pointer to it in the document; none where neither a rule nor `defaults` sets it.
+    pub place: Option<String>,
+}
+
+/// Why a message cannot be explained.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum ExplainError {
+    /// The document has no such listener.
+    #[error("there is no listener `{name}`; {advice}")]
+    UnknownListener {
+        /// The name that no listener has.
+        name: String,
+        /// The names that there are.
+        advice: String,
+    },
+    /// The listener speaks no MCP at this path.
+    #[error("the listener speaks no MCP at `{path}`; write one of {known}")]
+    UnknownEndpoint {
+        /// The path of no endpoint.
+        path: String,
+        /// The paths that there are.
+        known: String,
+    },
+    /// A tool call names its tool.
+    #[error("`params.name` is missing; a `tools/call` names its tool there")]
+    NoTool,
+}
+
+/// Decides about a message as Envoys of this generation do, for a caller who is anonymous.
+///
+/// # Errors
+/// When there is no such listener or endpoint, or the message calls no tool by name.
+pub fn explain(
+    built: &Built,
+    listener: Option<&str>,
+    endpoint: &str,
+    message: &Message<'_>,
+) -> Result<DecisionExplained, ExplainError> {
+    let (name, resolved) = find_listener(built, listener)?;
+    let policy = &resolved.policy;
+    let id = policy.endpoint(endpoint.as_bytes()).ok_or_else(|| {
+        let known = policy
+            .endpoint_paths()
+            .map(|path| format!("`{}`", String::from_utf8_lossy(path)));
+        ExplainError::UnknownEndpoint {
+            path: endpoint.to_owned(),
+            known: known.collect::<Vec<_>>().join(", "),
+        }
+    })?;
+    let mut explained = DecisionExplained {
+        revision: built.revision.0,
+        generation: built.generation().to_string(),
+        listener: name.to_string(),
+        decision: "allow",
+        reason: None,
+        sentence: None,
+        meant: None,
+        decided_by: DecidingField {
+            field: "access",
+            rule: None,
+            place: Some("/defaults/access".to_owned()),
+        },
+        server: None,
+        tool: None,
+        cluster: None,
+        fields: Vec::new(),
+        shadowed: Vec::new(),
+    };
+    if message.method == "tools/call" {
+        let tool = message.params.name.as_deref().ok_or(ExplainError::NoTool)?;
+        explained.call(built, resolved, id, tool, message.params.arguments);
+    } else {
+        explained.other(policy, id, message);
+    }
+    Ok(explained)
+}
+
+fn find_listener<'b>(
+    built: &'b Built,
+    wanted: Option<&str>,
+) -> Result<&'b (ListenerName, Resolved), ExplainError> {
+    let mut listeners = built.listeners.iter();
+    let found = match wanted {
+        None => listeners.next(),
+        Some(wanted) => listeners.find(|(name, _)| name.as_str() == wanted),
+    };
+    found.ok_or_else(|| {
+        let name = wanted.unwrap_or_default();
+        let known: Vec<&str> = built
+            .listeners
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let meant = did_you_mean(name, known.iter().copied());
+        ExplainError::UnknownListener {
+            name: name.to_owned(),
+            advice: meant.unwrap_or_else(|| format!("there are `{}`", known.join("`, `"))),
+        }
+    })
+}
+
+impl DecisionExplained {
+    /// A message that is no tool call: only the default decides.
+    fn other(&mut self, policy: &Policy, endpoint: EndpointId, message: &Message<'_>) {
+        let form = match message.id {
+            Some(_) => MessageForm::Request,
+            None => MessageForm::Notification,
+        };
+        match policy.closed_method(message.method.as_bytes(), form) {
+            Some(refusal) => self.refuse(&refusal),
+            None => {
+                let permit = policy.forward(endpoint);
+                self.server = permit.as_ref().map(|permit| permit.server().to_owned());
+                self.cluster = permit.map(|permit| permit.cluster().to_owned());
+            }
+        }
+    }
+
+    fn call(
+        &mut self,
+        built: &Built,
+        resolved: &Resolved,
+        endpoint: EndpointId,
+        name: &str,
+        arguments: Option<&RawValue>,
+    ) {
+        let policy = &resolved.policy;
+        let tool = match policy.tool(endpoint, name.as_bytes()) {
+            Ok(tool) => tool,
+            Err(refusal) => {
+                let views = built.tools();
+                self.meant = did_you_mean(name, views.iter().map(|view| view.name.as_str()));
+                self.decided_by = DecidingField {
+                    field: "catalogue",
+                    rule: None,
+                    place: None,
+                };
+                self.refuse(&refusal);
+                return;
+            }
+        };
+        let Some(explanation) = policy.explain(tool) else {
+            return;
+        };
+        self.server = Some(explanation.server.clone());
+        self.tool = Some(explanation.tool.clone());
+        self.fields = fields(built, explanation);
+        self.decided_by = deciding(built, "allow", &explanation.allow.rule, Some("access"));
+        let raw = arguments.map(RawValue::get);
+        let given = match raw {
+            Some(text) => Arguments::Raw(text.as_bytes()),
+            None => Arguments::Absent,
+        };
+        match policy.decide(tool, &Principal::Anonymous, given) {
+            Decision::Refuse(refusal) => {
+                if matches!(refusal, Refusal::BadArguments { .. }) {
+                    self.decided_by = schema_to_blame(built, resolved, tool, raw);
+                }
+                self.refuse(&refusal);
+            }
+            Decision::Allow(permit) => {
+                self.cluster = Some(permit.cluster().to_owned());
+                self.shadowed = permit.shadowed().iter().map(Violation::to_string).collect();
+            }
+            Decision::Limit(pending) => self.cluster = Some(pending.cluster().to_owned()),
+        }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        self.decision = "refuse";
+        self.reason = Some(refusal.reason());
+        self.sentence = Some(refusal.sentence());
+    }
+}
+
+/// The schema that arguments do not fit: the server's own where they do not even fit that, or else
+/// the operator's.
+fn schema_to_blame(
+    built: &Built,
+    resolved: &Resolved,
+    tool: ToolId,
+    arguments: Option<&str>,
+) -> DecidingField {
+    let own = DecidingField {
+        field: "input_schema",
+        rule: None,
+        place: None,
+    };
+    let Some(explanation) = resolved.policy.explain(tool) else {
+        return own;
+    };
+    let depth = resolved.policy.limits().max_depth;
+    let listed = explanation.input_schema.as_ref();
+    let listed = listed.and_then(|hash| resolved.config.schemas.get(hash));
+    let fits = listed.is_none_or(|schema| {
+        compile_schema(schema).is_ok_and(|schema| {
+            let arguments = arguments.unwrap_or("{}").as_bytes();
+            schema.validate(arguments, depth).is_ok()
+        })
+    });
+    match fits {
+        true => deciding(built, "constraints", &explanation.constraints.rule, None),
+        false => own,
+    }
+}
+
+fn deciding(
+    built: &Built,
+    field: &'static str,
+    rule: &Option<String>,
+    default: Option<&str>,
+) -> DecidingField {
+    DecidingField {
+        field,
+        rule: rule.clone(),
+        place: place(built, rule.as_deref(), field, default),
+    }
+}
+
+/// JSON Pointer to a field of a rule, or to the default that holds instead.
+fn place(built: &Built, rule: Option<&str>, field: &str, default: Option<&str>) -> Option<String> {
+    let Some(rule) = rule else {
+        return default.map(|default| format!("/defaults/{default}"));
+    };
+    let mut rules = built.document.tools.iter();
+    let at = rules.position(|other| other.name.as_str() == rule)?;
+    Some(format!("/tools/{at}/{field}"))
+}
+
+fn fields(built: &Built, explanation: &Explanation) -> Vec<FieldExplained> {
+    fn json(value: &impl Serialize) -> Value {
+        serde_json::to_value(value).unwrap_or_default()
+    }
+    let row = |field, value, rule: &Option<String>, in_rule: &str, default| FieldExplained {
+        field,
+        value,
+        rule: rule.clone(),
+        place: place(built, rule.as_deref(), in_rule, default),
+    };
+    let Explanation {
+        allow,
+        validate,
+        constraints,
+        timeout_ms,
+        cluster,
+        limits,
+        ..
+    } = explanation;
+    let Field {
+        value: seconds,
+        rule,
+    } = timeout_ms;
+    let mut fields = vec![
+        row(
+            "allow",
+            json(&allow.value),
+            &allow.rule,
+            "allow",
+            Some("access"),
+        ),
+        row(
+            "validate",
+            json(&validate.value),
+            &validate.rule,
+            "validate",
+            Some("validate"),
+        ),
+        row(
+            "constraints",
+            json(&constraints.value),
+            &constraints.rule,
+            "constraints",
+            None,
+        ),
+        row("timeout_ms", json(seconds), rule, "timeout", None),
+        row(
+            "cluster",
+            json(&cluster.value),
+            &cluster.rule,
+            "route",
+            None,
+        ),
+    ];
+    fields.extend(limits.iter().map(|limit| {
+        let rule = Some(limit.rule.clone());
+        row("limits", json(limit), &rule, "limits", None)
+    }));
+    fields
+}

@@ -1,0 +1,167 @@
+//! The modules that operators upload, and those that they take back.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use store::{AuditEntry, Module, StoreError};
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use super::Gateway;
+use super::author::Author;
+use crate::aside;
+use crate::generation::Built;
+use crate::module::{self, ModuleShelf, ShelvedModule, UnusableModule, inspect};
+
+/// Why a module was not kept.
+#[derive(Debug, Error)]
+pub enum UploadError {
+    /// Envoy could not run it.
+    #[error(transparent)]
+    Unusable(#[from] UnusableModule),
+    /// Its file could not be written.
+    #[error("the module cannot be written")]
+    File(#[source] anyhow::Error),
+    /// The store could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a module was not taken back.
+#[derive(Debug, Error)]
+pub enum RemoveError {
+    /// There is no such module.
+    #[error("there is no module `{0}`; `GET /api/v1/modules` lists those that there are")]
+    Missing(String),
+    /// Envoys run it, or are to.
+    #[error("revision {0} names the module, and Envoys run it, or are to; change that first")]
+    InUse(store::RevisionNumber),
+    /// The store could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A module that is on the shelf now, and whether it was before.
+#[derive(Debug)]
+pub struct UploadedModule {
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The module as it is known.
+    pub module: ShelvedModule,
+    /// Whether it was not there yet.
+    pub is_new: bool,
+}
+
+impl Gateway {
+    /// The modules that operators uploaded.
+    #[must_use]
+    pub fn shelf(&self) -> ModuleShelf {
+        self.read().desired.module.shelf.clone()
+    }
+
+    /// Keeps a module, so that documents may name it. It is in no Envoy by that.
+    ///
+    /// # Errors
+    /// When Envoy could not run it, or it cannot be stored.
+    pub async fn upload_module(
+        &self,
+        content: Bytes,
+        author: Author,
+    ) -> Result<UploadedModule, UploadError> {
+        let shelf = self.shelf();
+        let read = {
+            let (content, shelf) = (content.clone(), shelf.clone());
+            aside::run(move || {
+                let sha256 = module::hash(&content);
+                let known = shelf.get(&sha256);
+                let facts = match &known {
+                    Some(known) => known.facts.clone(),
+                    None => inspect(&content)?,
+                };
+                let path = module::put(&content, &sha256, &shelf).map_err(UploadError::File)?;
+                Ok::<_, UploadError>((sha256, path, facts, known))
+            })
+        };
+        let (sha256, path, facts, known) = read.await?;
+        if let Some(module) = known {
+            return Ok(UploadedModule {
+                sha256,
+                module,
+                is_new: false,
+            });
+        }
+        let module = ShelvedModule {
+            facts,
+            uploaded_at: OffsetDateTime::now_utc(),
+        };
+        let stored = Module {
+            sha256: sha256.clone(),
+            bytes: module.facts.bytes,
+            path,
+            first_seen: module.uploaded_at,
+        };
+        self.store.keep_module(&stored, &content).await?;
+        shelf.add(sha256.clone(), module.clone());
+        self.record_module(author).await;
+        Ok(UploadedModule {
+            sha256,
+            module,
+            is_new: true,
+        })
+    }
+
+    /// Takes a module back that no Envoy runs or is to run.
+    ///
+    /// # Errors
+    /// When there is none, or it is in use.
+    pub async fn remove_module(&self, sha256: &str, author: Author) -> Result<(), RemoveError> {
+        let shelf = self.shelf();
+        let turn = self.turn().await;
+        if shelf.get(sha256).is_none() {
+            return Err(RemoveError::Missing(sha256.to_owned()));
+        }
+        if let Some(built) = self.user_of(sha256) {
+            return Err(RemoveError::InUse(built.revision));
+        }
+        self.store.remove_module(sha256).await?;
+        shelf.remove(sha256);
+        // Whoever has made a generation with it makes it anew, and is told that it is gone.
+        self.desire(&turn, self.desired());
+        drop(turn);
+        // Nobody reads it any more; where it stays, it is overwritten by the next of its name.
+        let _ = tokio::fs::remove_file(shelf.file(sha256)).await;
+        self.record_module(author).await;
+        Ok(())
+    }
+
+    /// A generation that Envoys run, or are to run, with this module.
+    fn user_of(&self, sha256: &str) -> Option<Arc<Built>> {
+        let state = self.read();
+        let all = [
+            Some(&state.desired.built),
+            Some(&state.current),
+            state.accepted.as_ref(),
+        ];
+        let mut users = all.into_iter().flatten();
+        let names = |built: &&Arc<Built>| {
+            let filters = built.document.filters.iter();
+            let modules = filters.filter_map(|filter| filter.module.as_ref());
+            let mut modules = modules.chain(&built.document.module.sha256);
+            modules.any(|hash| hash.as_str() == sha256) || built.module.sha256 == sha256
+        };
+        users.find(names).cloned()
+    }
+
+    async fn record_module(&self, author: Author) {
+        let entry = AuditEntry {
+            who: author.name,
+            what: author.action,
+            revision: None,
+            origin: author.origin,
+            reason: author.reason,
+        };
+        if let Err(error) = self.store.record(&entry).await {
+            tracing::error!(%error, "a change of the modules is not on record");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The modules that operators uploaded, as this process finds them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use gateway_document::{GatewayDocument, ModuleHash, Problem};
+use policy_engine::wire;
+use time::OffsetDateTime;
+
+use super::ModuleFile;
+use super::inspect::ModuleFacts;
+use super::origin::ModuleOrigin;
+
+/// The uploaded modules by their hashes, and the folder with their files. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct ModuleShelf(Arc<Shelf>);
+
+#[derive(Debug, Default)]
+struct Shelf {
+    folder: PathBuf,
+    origin: Option<ModuleOrigin>,
+    modules: RwLock<BTreeMap<String, ShelvedModule>>,
+}
+
+/// One module on the shelf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShelvedModule {
+    /// The knowledge that its bytes give.
+    pub facts: ModuleFacts,
+    /// When it was uploaded.
+    pub uploaded_at: OffsetDateTime,
+}
+
+impl ModuleShelf {
+    /// An empty shelf whose files are in this folder; Envoys read these, or fetch them from there.
+    #[must_use]
+    pub fn new(folder: &Path, origin: Option<ModuleOrigin>) -> Self {
+        Self(Arc::new(Shelf {
+            folder: folder.to_owned(),
+            origin,
+            modules: RwLock::default(),
+        }))
+    }
+
+    /// Where Envoys fetch modules from; nothing where they read the files.
+    #[must_use]
+    pub fn origin(&self) -> Option<&ModuleOrigin> {
+        self.0.origin.as_ref()
+    }
+
+    /// The folder of the modules' files.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.0.folder
+    }
+
+    /// The file of the module of this hash.
+    #[must_use]
+    pub fn file(&self, sha256: &str) -> PathBuf {
+        self.0.folder.join(format!("{sha256}.wasm"))
+    }
+
+    /// The module of this hash.
+    #[must_use]
+    pub fn get(&self, sha256: &str) -> Option<ShelvedModule> {
+        let modules = self.0.modules.read();
+        let modules = modules.unwrap_or_else(PoisonError::into_inner);
+        modules.get(sha256).cloned()
+    }
+
+    /// Every module, by its hash.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<String, ShelvedModule> {
+        let modules = self.0.modules.read();
+        modules.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a module on the shelf; one that is there stays.
+    pub fn add(&self, sha256: String, module: ShelvedModule) {
+        let modules = self.0.modules.write();
+        let mut modules = modules.unwrap_or_else(PoisonError::into_inner);
+        modules.entry(sha256).or_insert(module);
+    }
+
+    /// Takes a module from the shelf.
+    pub fn remove(&self, sha256: &str) {
+        let modules = self.0.modules.write();
+        let mut modules = modules.unwrap_or_else(PoisonError::into_inner);
+        modules.remove(sha256);
+    }
+
+    /// Everything that is wrong with the modules that a document names.
+    #[must_use]
+    pub fn problems(&self, document: &GatewayDocument) -> Vec<Problem> {
+        let own = document.module.sha256.as_ref().and_then(|hash| {
+            let reason = self.own_problem(hash)?;
+            let path = "/module/sha256".to_owned();
+            Some(Problem { path, reason })
+        });
+        let filters = document
+            .filters
+            .iter()
+            .enumerate()
+            .filter_map(|(index, filter)| {
+                let hash = filter.module.as_ref()?;
+                let reason = match self.get(hash.as_str()) {
+                None => not_kept(hash),
+                Some(module) if module.wire_form().is_some() => {
+                    "this module is the gateway's own filter; name it as `module` of the document"
+                        .to_owned()
+                }
+                Some(_) => return None,
+            };
+                let path = format!("/filters/{index}/module");
+                Some(Problem { path, reason })
+            });
+        own.into_iter().chain(filters).collect()
+    }
+
+    fn own_problem(&self, hash: &ModuleHash) -> Option<String> {
+        let Some(module) = self.get(hash.as_str()) else {
+            return Some(not_kept(hash));
+        };
+        match module.wire_form() {
+            Some(wire::VERSION) => None,
+            Some(other) => Some(format!(
+                "this module reads version {other} of the filter's configuration, and this \
+                 control plane writes version {}; upload a build that fits",
+                wire::VERSION
+            )),
+            None => Some(
+                "this module is not the gateway's own filter, and would let every request pass; \
+                 name it under `filters`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl ShelvedModule {
+    /// The version of the filter's configuration that it reads, where it is the gateway's own
+    /// filter.
+    fn wire_form(&self) -> Option<u32> {
+        self.facts.manifest.as_ref()?.wire_form
+    }
+}
+
+impl ModuleFile {
+    /// The module of this hash, from the same shelf.
+    #[must_use]
+    pub fn other(&self, hash: &ModuleHash) -> Self {
+        Self {
+            sha256: hash.to_string(),
+            path: self.shelf.file(hash.as_str()),
+            shelf: self.shelf.clone(),
+        }
+    }
+
+    /// The module that the gateway's own filter of a document runs: the one that the document
+    /// names, or else this one.
+    #[must_use]
+    pub fn of(&self, document: &GatewayDocument) -> Self {
+        let named = document.module.sha256.as_ref();
+        named.map_or_else(|| self.clone(), |hash| self.other(hash))
+    }
+}
+
+impl PartialEq for ModuleShelf {
+    /// The shelf is no part of what a module is.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ModuleShelf {}
+
+fn not_kept(hash: &ModuleHash) -> String {
+    format!(
+        "there is no module `{hash}`; upload it at `/api/v1/modules`, or write one that \
+         `GET /api/v1/modules` lists"
+    )
+}

@@ -1,0 +1,250 @@
+//! The content of secrets, and what makes it usable.
+
+use std::fmt;
+
+use thiserror::Error;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore, SignatureAlgorithm};
+
+/// The content of a secret, checked: Envoys can use it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Material {
+    /// A text that goes into a header.
+    Credential(String),
+    /// A certificate and its private key, in PEM.
+    Certificate {
+        /// The certificate, and those between it and its authority.
+        chain: Vec<u8>,
+        /// The private key of the first.
+        key: Vec<u8>,
+    },
+    /// The certificates of authorities, in PEM.
+    Authorities(Vec<u8>),
+}
+
+/// Says which kind it is and nothing of what it says.
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credential(_) => "Credential(…)",
+            Self::Certificate { .. } => "Certificate(…)",
+            Self::Authorities(_) => "Authorities(…)",
+        })
+    }
+}
+
+/// Why a content cannot be used. No reason repeats a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Unusable {
+    /// It has no byte, or nothing but a line end.
+    #[error("it is empty")]
+    Empty,
+    /// A header cannot carry it.
+    #[error("it has other characters than a header can carry; write one line of visible ASCII")]
+    NoHeaderValue,
+    /// A header with it would be refused by many servers.
+    #[error("it is longer than {MOST_CREDENTIAL_BYTES} bytes, which few servers take in a header")]
+    LongCredential,
+    /// It is not written as it has to be.
+    #[error("it is not PEM, or a block in it is damaged")]
+    NoPem,
+    /// There is a text in PEM, and no certificate in it.
+    #[error("it holds no certificate")]
+    NoCertificate,
+    /// One of its certificates is not one that can be believed.
+    #[error("one of its certificates cannot be read")]
+    BadCertificate,
+    /// It was meant to be shown to everyone.
+    #[error("it holds a private key, which does not belong there; take the key for known")]
+    PrivateKey,
+    /// There is no private key.
+    #[error("it holds no private key, or one that is encrypted")]
+    NoKey,
+    /// The key is of a kind that Envoy does not take.
+    #[error(
+        "Envoy takes no key of its kind; write an RSA key of 2048 bits or more, or P-256 or P-384"
+    )]
+    OtherKey,
+    /// The two do not belong together.
+    #[error("the key is not that of the certificate; replace both, or wait until both are there")]
+    OtherCertificate,
+}
+
+/// Servers commonly take 8 KiB of headers, of which a credential may be most; tokens of identity
+/// providers have one or two.
+const MOST_CREDENTIAL_BYTES: usize = 7 << 10;
+
+impl Material {
+    /// Checks a credential. A line end after it does not count: editors and `echo` write one.
+    ///
+    /// # Errors
+    /// When a header cannot carry it.
+    pub fn credential(bytes: &[u8]) -> Result<Self, Unusable> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Unusable::NoHeaderValue)?;
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if text.is_empty() {
+            return Err(Unusable::Empty);
+        }
+        if text.len() > MOST_CREDENTIAL_BYTES {
+            return Err(Unusable::LongCredential);
+        }
+        let is_padded = text.starts_with(' ') || text.ends_with(' ');
+        if is_padded || !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            return Err(Unusable::NoHeaderValue);
+        }
+        Ok(Self::Credential(text.to_owned()))
+    }
+
+    /// Checks a certificate, its key, and that they belong together.
+    ///
+    /// # Errors
+    /// When Envoy could not show it.
+    pub fn certificate(chain: Vec<u8>, key: Vec<u8>) -> Result<Self, Unusable> {
+        certified(&chain, &key)?;
+        Ok(Self::Certificate { chain, key })
+    }
+
+    /// Checks certificates of authorities.
+    ///
+    /// # Errors
+    /// When one of them cannot be believed, or there is none.
+    pub fn authorities(bytes: Vec<u8>) -> Result<Self, Unusable> {
+        believed(&bytes)?;
+        Ok(Self::Authorities(bytes))
+    }
+}
+
+/// The certificates in a text; never none.
+fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unusable> {
+    if bytes.is_empty() {
+        return Err(Unusable::Empty);
+    }
+    let all: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(bytes).collect();
+    let all = all.map_err(|_| Unusable::NoPem)?;
+    if all.is_empty() {
+        return Err(Unusable::NoCertificate);
+    }
+    Ok(all)
+}
+
+/// A certificate with its key, as TLS uses it.
+pub(crate) fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Unusable> {
+    let chain = certificates(chain)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => Unusable::NoKey,
+        _ => Unusable::NoPem,
+    })?;
+    let provider = ring::default_provider();
+    let loaded = provider.key_provider.load_private_key(key);
+    let loaded = loaded.map_err(|_| Unusable::OtherKey)?;
+    if !matches!(
+        loaded.algorithm(),
+        SignatureAlgorithm::RSA | SignatureAlgorithm::ECDSA
+    ) {
+        return Err(Unusable::OtherKey);
+    }
+    let certified = CertifiedKey::new(chain, loaded);
+    match certified.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(Unusable::OtherCertificate),
+        Err(_) => Err(Unusable::BadCertificate),
+    }
+}
+
+/// Authorities, as TLS believes them.
+pub(crate) fn believed(bytes: &[u8]) -> Result<RootCertStore, Unusable> {
+    if PrivateKeyDer::from_pem_slice(bytes).is_ok() {
+        return Err(Unusable::PrivateKey);
+    }
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(bytes)? {
+        store
+            .add(certificate)
+            .map_err(|_| Unusable::BadCertificate)?;
+    }
+    Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, generate_simple_self_signed};
+
+    use super::*;
+
+    fn own() -> (Vec<u8>, Vec<u8>) {
+        let own = generate_simple_self_signed(["a.internal".to_owned()]).unwrap();
+        let key = own.signing_key.serialize_pem();
+        (own.cert.pem().into_bytes(), key.into_bytes())
+    }
+
+    #[test]
+    fn it_takes_a_certificate_with_its_own_key_alone() {
+        let ((chain, key), (other, _)) = (own(), own());
+        let check = |chain: &[u8], key: &[u8]| {
+            Material::certificate(chain.to_vec(), key.to_vec()).map(|_| ())
+        };
+        assert_eq!(check(&chain, &key), Ok(()));
+        assert_eq!(check(&other, &key), Err(Unusable::OtherCertificate));
+        assert_eq!(check(&chain, &chain), Err(Unusable::NoKey));
+        assert_eq!(check(b"", &key), Err(Unusable::Empty));
+        assert_eq!(check(b"hello", &key), Err(Unusable::NoCertificate));
+        let cut = &chain[..chain.len() / 2];
+        assert!(check(cut, &key).is_err());
+        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(check(broken, &key), Err(Unusable::BadCertificate));
+        let edwards = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+        let params = CertificateParams::new(["a.internal".to_owned()]).unwrap();
+        let by_edwards = params.self_signed(&edwards).unwrap().pem();
+        let key = edwards.serialize_pem();
+        assert_eq!(
+            check(by_edwards.as_bytes(), key.as_bytes()),
+            Err(Unusable::OtherKey)
+        );
+    }
+
+    #[test]
+    fn it_takes_authorities_without_a_key_among_them() {
+        let (chain, key) = own();
+        let check = |bytes: &[u8]| Material::authorities(bytes.to_vec()).map(|_| ());
+        assert_eq!(check(&chain), Ok(()));
+        assert_eq!(check(&[chain, key].concat()), Err(Unusable::PrivateKey));
+        assert_eq!(check(b"hello"), Err(Unusable::NoCertificate));
+    }
+
+    #[test]
+    fn it_takes_a_credential_that_a_header_can_carry() {
+        for good in ["a", "a\n", "a\r\n"] {
+            let credential = Material::credential(good.as_bytes());
+            assert_eq!(credential, Ok(Material::Credential("a".to_owned())));
+        }
+        let long = "x".repeat(MOST_CREDENTIAL_BYTES + 1);
+        for (bad, reason) in [
+            (&b""[..], Unusable::Empty),
+            (b"\n", Unusable::Empty),
+            (b"a\nb", Unusable::NoHeaderValue),
+            (b"a\n\n", Unusable::NoHeaderValue),
+            (b" a", Unusable::NoHeaderValue),
+            (b"\xff", Unusable::NoHeaderValue),
+            ("é".as_bytes(), Unusable::NoHeaderValue),
+            (long.as_bytes(), Unusable::LongCredential),
+        ] {
+            assert_eq!(Material::credential(bad), Err(reason));
+        }
+    }
+
+    #[test]
+    fn it_shows_nothing_of_itself_in_a_log() {
+        let (chain, key) = own();
+        for material in [
+            Material::credential(b"swordfish").unwrap(),
+            Material::certificate(chain.clone(), key).unwrap(),
+            Material::authorities(chain).unwrap(),
+        ] {
+            assert!(format!("{material:?}").ends_with("(…)"), "{material:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Reads what a reference leads to.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+
+use gateway_document::{Secret, SecretParts, VariableName, Whereabouts, near_names};
+
+use super::files::{self, FileMark};
+use super::material::{Material, Unusable};
+
+/// Why a secret cannot be used, and which part of the reference is to blame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The field of the reference, as a JSON Pointer into it.
+    pub(super) at: String,
+    pub(super) reason: String,
+}
+
+/// The marks of all files of a secret; nothing at the place of one that cannot be looked at.
+pub(super) type Marks = Vec<Option<FileMark>>;
+
+/// Tells whether a secret's files are others than before.
+pub(super) fn marks(secret: &Secret) -> Marks {
+    let places = match secret.parts() {
+        Some(SecretParts::Credential(place) | SecretParts::Authorities(place)) => vec![place],
+        Some(SecretParts::Certificate { certificate, key }) => vec![certificate, key],
+        None => Vec::new(),
+    };
+    let files = places.into_iter().filter_map(|place| match place {
+        Whereabouts::File(path) => Some(FileMark::of(Path::new(path.as_str())).ok()),
+        Whereabouts::Variable(_) => None,
+    });
+    files.collect()
+}
+
+/// Reads and checks a secret.
+pub(super) fn material(secret: &Secret) -> Result<Material, Fault> {
+    match secret.parts() {
+        Some(SecretParts::Credential(place)) => {
+            let at = field(place, "");
+            checked(&at, place, Material::credential(&read(&at, place)?))
+        }
+        Some(SecretParts::Authorities(place)) => {
+            let at = field(place, "/authorities");
+            checked(&at, place, Material::authorities(read(&at, place)?))
+        }
+        Some(SecretParts::Certificate { certificate, key }) => {
+            let at_key = field(key, "/key");
+            let at = field(certificate, "/certificate");
+            let (chain, secret) = (read(&at, certificate)?, read(&at_key, key)?);
+            match Material::certificate(chain, secret) {
+                Err(
+                    reason @ (Unusable::NoKey | Unusable::OtherKey | Unusable::OtherCertificate),
+                ) => checked(&at_key, key, Err(reason)),
+                outcome => checked(&at, certificate, outcome),
+            }
+        }
+        None => Err(Fault {
+            at: String::new(),
+            reason: "it says of no one place where it is found".to_owned(),
+        }),
+    }
+}
+
+fn field(place: Whereabouts<'_>, part: &str) -> String {
+    match place {
+        Whereabouts::Variable(_) => format!("{part}/env"),
+        Whereabouts::File(_) => format!("{part}/file"),
+    }
+}
+
+fn read(at: &str, place: Whereabouts<'_>) -> Result<Vec<u8>, Fault> {
+    let found = match place {
+        Whereabouts::File(path) => files::read(Path::new(path.as_str())),
+        Whereabouts::Variable(variable) => value_of(variable),
+    };
+    found.map_err(|reason| Fault {
+        at: at.to_owned(),
+        reason,
+    })
+}
+
+fn value_of(variable: &VariableName) -> Result<Vec<u8>, String> {
+    let name = variable.as_str();
+    if let Some(value) = env::var_os(name) {
+        return Ok(value.into_encoded_bytes());
+    }
+    let known: Vec<String> = env::vars_os()
+        .filter_map(|(known, _): (OsString, OsString)| known.into_string().ok())
+        .collect();
+    let near = near_names(name, known.iter().map(String::as_str));
+    Err(match near.first() {
+        Some(near) => format!(
+            "the control plane was started without a variable `{name}`; did you mean `{near}`?"
+        ),
+        None => format!(
+            "the control plane was started without a variable `{name}`; start it with one, or \
+             name a `file`, which may change while it runs"
+        ),
+    })
+}
+
+fn checked<T>(at: &str, place: Whereabouts<'_>, outcome: Result<T, Unusable>) -> Result<T, Fault> {
+    outcome.map_err(|reason| Fault {
+        at: at.to_owned(),
+        reason: match place {
+            Whereabouts::File(path) => format!("`{}` cannot be used: {reason}", path.as_str()),
+            Whereabouts::Variable(name) => {
+                format!("the variable `{}` cannot be used: {reason}", name.as_str())
+            }
+        },
+    })
+}

@@ -1,0 +1,87 @@
+//! A store that does not take one kind of write, as where its disk is full at that moment.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+
+use crate::fake_server::{FakeServer, Speaks, tools};
+use crate::harness::{ControlPlane, document_with, folder, until};
+use crate::rollouts::version;
+use crate::waiting_changes::SHADOW;
+use crate::waves::{Fleet, WAVES};
+
+async fn execute(folder: &Path, sql: &str) {
+    let file = folder.join("control-plane.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut store = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query(AssertSqlSafe(sql))
+        .execute(&mut store)
+        .await
+        .unwrap();
+}
+
+/// Has the store refuse new rows of a table.
+async fn refuse(folder: &Path, table: &str) {
+    let trigger = format!(
+        "CREATE TRIGGER broken BEFORE INSERT ON {table} \
+         BEGIN SELECT RAISE(ABORT, 'no room'); END"
+    );
+    execute(folder, &trigger).await;
+}
+
+async fn mend(folder: &Path) {
+    execute(folder, "DROP TRIGGER broken").await;
+}
+
+#[tokio::test]
+async fn it_gives_no_envoy_a_wave_that_the_store_does_not_know_of() {
+    let folder = folder();
+    let fleet = Fleet::start(folder.path(), WAVES).await;
+    refuse(folder.path(), "rollout").await;
+    let answer = fleet.put(&format!("{WAVES}{SHADOW}")).await;
+    assert_eq!(answer.json["outcome"], "waiting", "{}", answer.text);
+    let rollout = fleet.until("waiting_for_envoys", 1).await;
+    // Each look is a turn of every task, and the actor tries it again in the meantime.
+    for _ in 0..10 {
+        fleet.clock.advance(Duration::from_secs(1));
+        assert!(fleet.having(&rollout["generation"]).await.is_empty());
+    }
+    mend(folder.path()).await;
+    until(|| async {
+        let state = fleet.rollout().await["state"].take();
+        if state == "waiting_for_envoys" {
+            fleet.clock.advance(Duration::from_secs(1));
+        }
+        state == "soaking"
+    })
+    .await;
+    assert_eq!(fleet.having(&rollout["generation"]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn it_takes_no_change_whose_lists_the_store_does_not_take() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let document = document_with(&[("data", &server)]);
+    refuse(folder.path(), "tool_list").await;
+    let refused = control_plane.put_yaml("/api/v1/config", &document).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::SERVICE_UNAVAILABLE,
+        "{}",
+        refused.text
+    );
+    assert_eq!(
+        refused.json["type"], "urn:portcullis:store",
+        "{}",
+        refused.text
+    );
+    assert_eq!(version(&control_plane).await["newest_revision"], 1);
+    mend(folder.path()).await;
+    let taken = control_plane.put_yaml("/api/v1/config", &document).await;
+    assert_eq!(taken.status, StatusCode::OK, "{}", taken.text);
+    control_plane.until_offered("data", &["a"]).await;
+}

@@ -1,0 +1,165 @@
+//! `/api/v1/explain`: which rule decides about a message, and where it is in the document.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::fake_server::{FakeServer, Speaks, tool};
+use crate::harness::{ControlPlane, document_with, folder};
+
+const EXPLAIN: &str = "/api/v1/explain";
+
+fn call(tool: &str, arguments: &Value) -> Value {
+    json!({"message": {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": tool, "arguments": arguments}}})
+}
+
+async fn control_plane(folder: &std::path::Path, rest: &str) -> (ControlPlane, FakeServer) {
+    let schema = r#"{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}"#;
+    let tools = vec![tool("add", schema), tool("drop", r#"{"type":"object"}"#)];
+    let server = FakeServer::start(Speaks::Stateless, tools).await;
+    let document = document_with(&[("math", &server)]) + rest;
+    let control_plane = ControlPlane::start(folder, &document).await;
+    control_plane.until_offered("math", &["add", "drop"]).await;
+    (control_plane, server)
+}
+
+const RULES: &str = "tools:
+  - {name: quick, match: {server: math}, timeout: 2s}
+  - {name: closed, match: {tool: drop}, allow: []}
+  - {name: small, match: {tool: add}, constraints: {properties: {a: {maximum: 10}}},
+     limits: [{per: [tool], requests: 2, window: 1m}]}
+";
+
+#[tokio::test]
+async fn it_names_the_rule_that_decides_and_its_place_in_the_document() {
+    let folder = folder();
+    let (control_plane, _server) = control_plane(folder.path(), RULES).await;
+    for (message, decision, reason, by) in [
+        (
+            call("add", &json!({"a": 1})),
+            "allow",
+            Value::Null,
+            json!({"field": "allow", "rule": null, "place": "/defaults/access"}),
+        ),
+        (
+            call("drop", &json!({})),
+            "refuse",
+            json!("forbidden"),
+            json!({"field": "allow", "rule": "closed", "place": "/tools/1/allow"}),
+        ),
+        (
+            call("add", &json!({"a": 11})),
+            "refuse",
+            json!("bad_arguments"),
+            json!({"field": "constraints", "rule": "small", "place": "/tools/2/constraints"}),
+        ),
+        (
+            call("add", &json!({"a": "eleven"})),
+            "refuse",
+            json!("bad_arguments"),
+            json!({"field": "input_schema", "rule": null, "place": null}),
+        ),
+        (
+            call("ad", &json!({})),
+            "refuse",
+            json!("unknown_tool"),
+            json!({"field": "catalogue", "rule": null, "place": null}),
+        ),
+    ] {
+        let answer = control_plane.post(EXPLAIN, &message).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        let found = &answer.json;
+        assert_eq!(found["decision"], decision, "{}", answer.text);
+        assert_eq!(found["reason"], reason, "{}", answer.text);
+        assert_eq!(found["decided_by"], by, "{}", answer.text);
+        assert_eq!(found["revision"], 1);
+    }
+    let shown = control_plane
+        .post(EXPLAIN, &call("add", &json!({"a": 1})))
+        .await;
+    let place = |name: &str| {
+        let fields = shown.json["fields"].as_array().unwrap();
+        let field = fields.iter().find(|field| field["field"] == name).unwrap();
+        field["place"].clone()
+    };
+    assert_eq!(place("timeout_ms"), "/tools/0/timeout");
+    assert_eq!(place("limits"), "/tools/2/limits");
+    assert_eq!(place("validate"), "/defaults/validate");
+    assert_eq!(shown.json["cluster"], "math");
+    let near = control_plane.post(EXPLAIN, &call("ad", &json!({}))).await;
+    assert_eq!(near.json["meant"], "did you mean `add`?");
+}
+
+#[tokio::test]
+async fn it_explains_messages_that_call_no_tool() {
+    let folder = folder();
+    let rest = "defaults: {access: deny}\n";
+    let (control_plane, _server) = control_plane(folder.path(), rest).await;
+    for (message, decision) in [
+        (json!({"id": 1, "method": "tools/list"}), "allow"),
+        (json!({"method": "notifications/initialized"}), "allow"),
+        (
+            json!({"id": 1, "method": "notifications/initialized"}),
+            "refuse",
+        ),
+        (
+            json!({"id": 1, "method": "resources/read", "params": {"uri": "x"}}),
+            "refuse",
+        ),
+    ] {
+        let sent = json!({"message": message});
+        let answer = control_plane.post(EXPLAIN, &sent).await;
+        assert_eq!(answer.json["decision"], decision, "{}", answer.text);
+        assert_eq!(answer.json["decided_by"]["place"], "/defaults/access");
+    }
+}
+
+#[tokio::test]
+async fn it_says_what_it_cannot_explain() {
+    let folder = folder();
+    let (control_plane, _server) = control_plane(folder.path(), "").await;
+    let at = |field: &str, value: &str| {
+        let mut sent = call("add", &json!({}));
+        sent[field] = json!(value);
+        sent
+    };
+    for (sent, status, expected) in [
+        (at("listener", "mpc"), 422, "did you mean `mcp`?"),
+        (at("endpoint", "/mpc"), 422, "`/mcp`"),
+        (at("endpiont", "/mcp"), 400, "unknown field `endpiont`"),
+        (
+            json!({"message": {"method": "tools/call"}}),
+            422,
+            "`params.name` is missing",
+        ),
+        (json!({"message": [1]}), 400, "send `"),
+        (json!({}), 400, "missing field `message`"),
+    ] {
+        let answer = control_plane.post(EXPLAIN, &sent).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        let detail = answer.json["detail"].as_str().unwrap();
+        assert!(detail.contains(expected), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn it_names_the_resource_that_was_meant() {
+    let folder = folder();
+    let (control_plane, _server) = control_plane(folder.path(), RULES).await;
+    for path in ["/api/v1/servers/mth", "/api/v1/rules/clsed"] {
+        for answer in [
+            control_plane.get(path).await,
+            control_plane.delete(path).await,
+        ] {
+            assert_eq!(answer.status, StatusCode::NOT_FOUND);
+            let detail = answer.json["detail"].as_str().unwrap();
+            assert!(detail.contains("; did you mean `"), "{detail}");
+        }
+    }
+    let detail = control_plane.get("/api/v1/servers/weather").await.json;
+    let detail = detail["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with("`GET /api/v1/servers` lists those that there are"),
+        "{detail}"
+    );
+}

@@ -1,0 +1,217 @@
+//! Secrets from the document to the Envoys, and nowhere else.
+
+use std::fs;
+use std::path::Path;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::captured_log::CapturedLog;
+use crate::fake_envoy::FakeEnvoy;
+use crate::harness::{Answer, ControlPlane, folder, until};
+
+/// A value that is nowhere but in its file, at the Envoys, and in front of the server.
+const VALUE: &str = "swordfish-7f3a";
+
+struct Fixture {
+    folder: TempDir,
+    control_plane: ControlPlane,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let folder = folder();
+        let control_plane = ControlPlane::start(folder.path(), "").await;
+        Self {
+            folder,
+            control_plane,
+        }
+    }
+
+    fn write(&self, value: &str) {
+        let beside = self.folder.path().join("beside");
+        fs::write(&beside, value).unwrap();
+        fs::rename(beside, self.folder.path().join("token")).unwrap();
+    }
+
+    /// The document with a server that is shown the secret of this file.
+    async fn with_secret(&self, file: &str) -> Value {
+        let mut document = self.control_plane.document().await;
+        let path = self.folder.path().join(file);
+        document["secrets"] = json!({"token": {"file": path}});
+        document["servers"]["data"]["credentials"] = json!({"secret": "token"});
+        document
+    }
+
+    async fn put(&self, document: &Value) -> Answer {
+        self.control_plane
+            .put_json("/api/v1/config", document)
+            .await
+    }
+
+    /// The one secret of the one Envoy, as the control plane shows it.
+    async fn secret_of_the_envoy(&self) -> Value {
+        let nodes = self.control_plane.get("/api/v1/nodes").await.json;
+        let resources = nodes["nodes"][0]["resources"].as_array().cloned();
+        let mut resources = resources.unwrap_or_default().into_iter();
+        let secret = resources.find(|resource| resource["type"] == "secret");
+        secret.unwrap_or_default()
+    }
+
+    async fn generation(&self) -> Value {
+        self.control_plane.get("/api/v1/version").await.json["generation"].take()
+    }
+
+    /// Everything that the control plane shows of itself.
+    async fn shown(&self) -> String {
+        let mut shown = String::new();
+        for path in [
+            "/api/v1/config",
+            "/api/v1/config/snapshot",
+            "/api/v1/secrets",
+            "/api/v1/audit",
+            "/api/v1/nodes",
+            "/api/v1/versions",
+            "/api/v1/versions/1/diff/2",
+            "/api/v1/rollouts",
+            "/api/v1/servers",
+            "/metrics",
+        ] {
+            let answer = self.control_plane.get(path).await;
+            assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+            shown.push_str(&answer.text);
+        }
+        shown
+    }
+}
+
+/// Whether a file of a folder, or of one in it, holds a text.
+fn holds(folder: &Path, text: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return holds(&path, text);
+        }
+        let is_the_secrets_own = path.file_name().is_some_and(|name| name == "token");
+        let bytes = fs::read(&path).unwrap();
+        !is_the_secrets_own
+            && bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn it_gives_a_secret_to_envoys_and_shows_it_nowhere() {
+    let log = CapturedLog::begin();
+    let fixture = Fixture::new().await;
+    fixture.write(VALUE);
+    let envoy = FakeEnvoy::connect(fixture.control_plane.xds, "one").await;
+    let answer = fixture.put(&fixture.with_secret("token").await).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    until(|| async { fixture.secret_of_the_envoy().await["state"] == "acked" }).await;
+    assert!(envoy.secrets().iter().any(|secret| secret.contains(VALUE)));
+    let secret = fixture.secret_of_the_envoy().await;
+    assert!(secret["name"].as_str().unwrap().starts_with("token@"));
+
+    let generation = fixture.generation().await;
+    let renewed = format!("{VALUE}-renewed");
+    fixture.write(&renewed);
+    until(|| async { envoy.secrets().iter().any(|one| one.contains(&renewed)) }).await;
+    until(|| async { fixture.secret_of_the_envoy().await["state"] == "acked" }).await;
+    assert_ne!(
+        fixture.secret_of_the_envoy().await["acked"],
+        secret["acked"]
+    );
+    assert_eq!(fixture.generation().await, generation);
+
+    let shown = fixture.shown().await;
+    assert!(shown.contains("token@"), "{shown}");
+    assert!(!shown.contains(VALUE), "{shown}");
+    assert!(!holds(fixture.folder.path(), VALUE));
+    assert!(!log.text().contains(VALUE), "{}", log.text());
+}
+
+#[tokio::test]
+async fn it_refuses_a_change_whose_secret_cannot_be_read_and_names_its_place() {
+    let fixture = Fixture::new().await;
+    fixture.write(VALUE);
+    let document = fixture.with_secret("tokn").await;
+    for path in ["/api/v1/config?dry_run=true", "/api/v1/config"] {
+        let answer = fixture.control_plane.put_json(path, &document).await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{}",
+            answer.text
+        );
+        assert_eq!(answer.paths(), ["/secrets/token/file"]);
+        let meant = fixture.folder.path().join("token").display().to_string();
+        assert!(answer.text.contains(&meant), "{}", answer.text);
+    }
+    let version = fixture.control_plane.get("/api/v1/version").await.json;
+    assert_eq!(version["revision"], 1);
+}
+
+#[tokio::test]
+async fn it_makes_another_generation_of_another_place_and_none_of_another_value() {
+    let fixture = Fixture::new().await;
+    fixture.write(VALUE);
+    fs::write(fixture.folder.path().join("other"), VALUE).unwrap();
+    let first = fixture.with_secret("token").await;
+    assert_eq!(fixture.put(&first).await.status, StatusCode::OK);
+    let generation = fixture.generation().await;
+    let other = fixture.with_secret("other").await;
+    assert_eq!(fixture.put(&other).await.status, StatusCode::OK);
+    assert_ne!(fixture.generation().await, generation);
+    fixture.write("another");
+    assert_eq!(fixture.put(&first).await.status, StatusCode::OK);
+    assert_eq!(fixture.generation().await, generation);
+}
+
+#[tokio::test]
+async fn it_lets_a_change_pass_while_the_file_of_a_secret_in_use_is_gone() {
+    let fixture = Fixture::new().await;
+    fixture.write(VALUE);
+    let envoy = FakeEnvoy::connect(fixture.control_plane.xds, "one").await;
+    let mut document = fixture.with_secret("token").await;
+    assert_eq!(fixture.put(&document).await.status, StatusCode::OK);
+    until(|| async { envoy.secrets().len() == 1 }).await;
+    fs::remove_file(fixture.folder.path().join("token")).unwrap();
+    document["tools"] = json!([{"name": "slow", "limits": [{"requests": 1, "window": "1s"}]}]);
+    let answer = fixture.put(&document).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert_eq!(envoy.secrets().len(), 1);
+    assert_eq!(fixture.secret_of_the_envoy().await["state"], "acked");
+}
+
+#[tokio::test]
+async fn it_names_the_same_versions_after_a_restart() {
+    let fixture = Fixture::new().await;
+    fixture.write(VALUE);
+    let envoy = FakeEnvoy::connect(fixture.control_plane.xds, "one").await;
+    assert_eq!(
+        fixture
+            .put(&fixture.with_secret("token").await)
+            .await
+            .status,
+        StatusCode::OK
+    );
+    until(|| async { fixture.secret_of_the_envoy().await["state"] == "acked" }).await;
+    let before = fixture.secret_of_the_envoy().await["acked"].take();
+    drop(envoy);
+    let Fixture {
+        folder,
+        control_plane,
+    } = fixture;
+    drop(control_plane);
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let fixture = Fixture {
+        folder,
+        control_plane,
+    };
+    let _envoy = FakeEnvoy::connect(fixture.control_plane.xds, "one").await;
+    until(|| async { fixture.secret_of_the_envoy().await["state"] == "acked" }).await;
+    assert_eq!(fixture.secret_of_the_envoy().await["acked"], before);
+}

@@ -1,0 +1,194 @@
+//! The connections of a server: a bounded number of them, each of which ends when no Envoy uses it
+//! or when nobody reads what is sent on it.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+use usage::ConnectionUse;
+
+mod usage;
+
+pub(crate) use usage::{ConnectionUser, UnreadResponse};
+
+use crate::{clock::DeadlineClock, fleet::lock};
+
+/// How long a response waits before its connection may be ended for another one's sake. An Envoy
+/// that reads has it in milliseconds, also while thousands of others start.
+const SLOW: Duration = Duration::from_secs(1);
+/// Bytes of all answers to questions about Envoys that wait for their readers: some of the largest
+/// ones. Nobody but operators' tools asks.
+const MOST_BYTES_OF_ANSWERS: usize = 24 << 20;
+
+/// The connections of one server. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Connections(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    most: usize,
+    clock: DeadlineClock,
+    open: Mutex<OpenConnections>,
+    configuration: Budget,
+    answers: Budget,
+}
+
+#[derive(Debug, Default)]
+struct OpenConnections {
+    next_key: u64,
+    by_key: BTreeMap<u64, Arc<ConnectionUse>>,
+    /// Whether newcomers are closed, and the log has been told so.
+    is_full: bool,
+}
+
+/// Bytes that may be in memory at once.
+#[derive(Debug)]
+struct Budget {
+    most: usize,
+    free: Arc<Semaphore>,
+}
+
+impl Budget {
+    fn of(most: usize) -> Self {
+        let most = most.min(Semaphore::MAX_PERMITS);
+        Self {
+            most,
+            free: Arc::new(Semaphore::new(most)),
+        }
+    }
+}
+
+/// The two purses that bytes are taken from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// Configuration on its way to Envoys.
+    Configuration,
+    /// Answers to those who ask where Envoys stand.
+    Status,
+}
+
+/// A connection as those see it who serve its streams.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionHandle {
+    connections: Connections,
+    key: u64,
+    used: Arc<ConnectionUse>,
+}
+
+impl Connections {
+    /// Places for so many connections, and memory for so many bytes of configuration that wait to
+    /// be read.
+    pub(crate) fn new(most: usize, unread_bytes: usize, clock: DeadlineClock) -> Self {
+        Self(Arc::new(Shared {
+            most,
+            clock,
+            open: Mutex::default(),
+            configuration: Budget::of(unread_bytes),
+            answers: Budget::of(MOST_BYTES_OF_ANSWERS),
+        }))
+    }
+
+    /// Finds a place for a connection; none where an Envoy uses each of the others.
+    pub(crate) fn admit(&self, peer: SocketAddr) -> Option<ConnectionHandle> {
+        let mut open = lock(&self.0.open);
+        if open.by_key.len() >= self.0.most {
+            let unused = open.by_key.iter();
+            let unused = unused.filter_map(|(key, used)| Some((used.unused_since()?, *key)));
+            let Some((_, longest)) = unused.min() else {
+                if !std::mem::replace(&mut open.is_full, true) {
+                    tracing::error!(
+                        connections = self.0.most,
+                        "an Envoy uses each connection, and others are turned away: raise \
+                         CONTROL_PLANE_XDS_CONNECTIONS"
+                    );
+                }
+                return None;
+            };
+            if let Some(used) = open.by_key.remove(&longest) {
+                used.end("another one needs its place, and no Envoy uses it");
+            }
+        }
+        open.is_full = false;
+        let key = open.next_key;
+        open.next_key += 1;
+        let used = Arc::new(ConnectionUse::new(peer, self.0.clock.clone()));
+        open.by_key.insert(key, Arc::clone(&used));
+        Some(ConnectionHandle {
+            connections: self.clone(),
+            key,
+            used,
+        })
+    }
+
+    /// Ends every connection, whatever is under way on it.
+    pub(crate) fn end_all(&self) {
+        for used in lock(&self.0.open).by_key.values() {
+            used.end("the control plane stops");
+        }
+    }
+
+    /// Ends the connection that has been leaving something unread for longest, if it is slow.
+    fn end_the_slowest(&self) {
+        let now = self.0.clock.now();
+        let open = lock(&self.0.open);
+        let waiting = open.by_key.values();
+        let waiting = waiting.filter_map(|used| Some((used.unread_since()?, used)));
+        let slowest = waiting.min_by_key(|(since, _)| *since);
+        if let Some((since, used)) = slowest
+            && now.duration_since(since) >= SLOW
+        {
+            used.end("it does not read, and others need the memory");
+        }
+    }
+}
+
+impl ConnectionHandle {
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.used.peer()
+    }
+
+    /// Counts a user of the connection.
+    pub(crate) fn user(&self) -> ConnectionUser {
+        ConnectionUser::of(&self.used)
+    }
+
+    /// Waits until the connection is to end, and tells why.
+    pub(crate) fn until_its_end(&self) -> impl Future<Output = &'static str> + use<> {
+        Arc::clone(&self.used).until_its_end()
+    }
+
+    /// Gives the place of the connection to others.
+    pub(crate) fn leave(&self) {
+        lock(&self.connections.0.open).by_key.remove(&self.key);
+    }
+
+    /// Waits until there is memory for a message of that size. Those who do not read are ended when
+    /// there is none.
+    pub(crate) async fn room(&self, bytes: usize, purpose: Purpose) -> UnreadResponse {
+        let budget = match purpose {
+            Purpose::Configuration => &self.connections.0.configuration,
+            Purpose::Status => &self.connections.0.answers,
+        };
+        let bytes = u32::try_from(bytes.min(budget.most)).unwrap_or(u32::MAX);
+        let mut room = pin!(Arc::clone(&budget.free).acquire_many_owned(bytes));
+        let clock = &self.connections.0.clock;
+        let room = loop {
+            let later = clock.now() + SLOW;
+            tokio::select! {
+                biased;
+                room = &mut room => break room,
+                () = clock.wait_until(Some(later)) => self.connections.end_the_slowest(),
+            }
+        };
+        // The semaphore is never closed.
+        UnreadResponse::new(&self.used, room.ok())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! Secrets: sent at once when they change, never removed, and no part of an answer to a generation.
+
+use super::{NOTHING, Peer};
+use crate::{
+    DeliveryState::{Acked, Pending, Rejected},
+    NodeAnswer,
+    ResourceType::{Cluster, Listener, Secret},
+    fixtures::{cluster, listener, secret, snapshot, tls_cluster},
+};
+
+fn settled() -> Peer {
+    let mut peer = Peer::started(&snapshot("1", [tls_cluster("c", "s"), secret("s", "one")]));
+    peer.ack_all();
+    assert_eq!(peer.session.standing().answer, NodeAnswer::Waiting);
+    assert_eq!(peer.subscribe(Secret, &["s"]), ["+secret s"]);
+    peer.ack_all();
+    assert_eq!(peer.session.standing().answer, NodeAnswer::Acknowledged);
+    peer
+}
+
+#[test]
+fn it_sends_a_renewed_secret_whatever_waits_for_an_answer() {
+    let mut peer = settled();
+    let changed = [
+        tls_cluster("c", "s"),
+        cluster("d", 1),
+        listener("l", 1),
+        secret("s", "one"),
+    ];
+    assert_eq!(peer.assign(&snapshot("2", changed)), ["+cluster d"]);
+    let renewed = [
+        tls_cluster("c", "s"),
+        cluster("d", 1),
+        listener("l", 1),
+        secret("s", "two"),
+    ];
+    assert_eq!(peer.assign(&snapshot("2", renewed)), ["+secret s"]);
+    assert_eq!(peer.ack(Secret), NOTHING);
+    assert_eq!(peer.ack(Cluster), ["+listener l"]);
+    assert_eq!(peer.state(Secret, "s"), Acked);
+}
+
+#[test]
+fn it_goes_on_being_accepted_while_a_secret_is_renewed_or_rejected() {
+    let mut peer = settled();
+    peer.assign(&snapshot("1", [tls_cluster("c", "s"), secret("s", "two")]));
+    assert_eq!(peer.session.standing().answer, NodeAnswer::Acknowledged);
+    peer.nack(Secret, "no such key");
+    assert_eq!(peer.session.standing().answer, NodeAnswer::Acknowledged);
+    let message = "no such key".to_owned();
+    assert_eq!(peer.state(Secret, "s"), Rejected { message });
+    let both = [tls_cluster("c", "s"), listener("l", 1), secret("s", "two")];
+    assert_eq!(peer.assign(&snapshot("2", both)), ["+listener l"]);
+    peer.ack(Listener);
+    let one = [tls_cluster("c", "s"), secret("s", "two")];
+    assert_eq!(peer.assign(&snapshot("3", one)), ["-listener l"]);
+}
+
+#[test]
+fn it_never_removes_a_secret() {
+    let mut peer = settled();
+    assert_eq!(
+        peer.assign(&snapshot("2", [tls_cluster("c", "s")])),
+        NOTHING
+    );
+    assert_eq!(
+        peer.assign(&snapshot("3", [cluster("d", 1)])),
+        ["+cluster d"]
+    );
+    assert_eq!(peer.ack(Cluster), ["-cluster c"]);
+    assert_eq!(peer.ack(Cluster), NOTHING);
+    let again = [cluster("d", 1), tls_cluster("c", "s"), secret("s", "three")];
+    assert_eq!(
+        peer.assign(&snapshot("4", again)),
+        ["+cluster c", "+secret s"]
+    );
+}
+
+#[test]
+fn it_sends_a_secret_that_comes_after_it_was_asked_for() {
+    let mut peer = Peer::started(&snapshot("1", [tls_cluster("c", "s")]));
+    peer.ack_all();
+    assert_eq!(peer.subscribe(Secret, &["s"]), NOTHING);
+    assert_eq!(peer.session.standing().answer, NodeAnswer::Acknowledged);
+    assert_eq!(peer.state(Secret, "s"), Pending);
+    let there = [tls_cluster("c", "s"), secret("s", "one")];
+    assert_eq!(peer.assign(&snapshot("1", there)), ["+secret s"]);
+}

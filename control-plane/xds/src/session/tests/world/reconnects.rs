@@ -1,0 +1,67 @@
+//! Envoys of the older variant that come back.
+
+use super::*;
+
+#[test]
+fn it_transfers_no_set_again_that_an_envoy_accepted_before_it_reconnected() {
+    let all = snapshot("1", [cluster("a", 1), listener("l", 1), route("r", "")]);
+    let before = Peer::settled(&all);
+    let mut again = before.reconnected();
+    again.assign(&all);
+    assert_eq!(again.ask(Cluster, &[]), NOTHING);
+    assert_eq!(again.ask(Listener, &["*"]), NOTHING);
+    // What a response holds a part of may be asked for because Envoy does not have it.
+    assert_eq!(again.ask(Route, &["r"]), ["route configuration: r"]);
+    again.ack(Route);
+    assert_eq!(again.session.standing().answer, NodeAnswer::Acknowledged);
+    // It is known what the set holds.
+    let more = [
+        cluster("a", 1),
+        cluster("b", 1),
+        listener("l", 1),
+        route("r", ""),
+    ];
+    assert_eq!(again.assign(&snapshot("2", more)), ["cluster: a b"]);
+
+    let mut after_a_change = before.reconnected();
+    after_a_change.assign(&snapshot("2", [cluster("a", 2), cluster("b", 1)]));
+    assert_eq!(after_a_change.ask(Cluster, &[]), ["cluster: a b"]);
+}
+
+/// The version that the Envoy runs on with is one that nobody here knows: a set without the name
+/// would take it away.
+#[test]
+fn it_leaves_nothing_out_of_the_first_set_of_an_envoy_that_has_another() {
+    let before = Peer::settled(&snapshot("1", [listener("l", 1), listener("m", 1)]));
+    let mut again = before.reconnected();
+    again.assign(&snapshot("2", [listener("l", 2), listener("m", 2)]));
+    assert_eq!(again.ask(Listener, &[]), ["listener: l m"]);
+    assert_eq!(again.nack(Listener, "l: port in use"), ["listener: l m"]);
+    assert_eq!(again.nack(Listener, "l: port in use"), ["listener: l m"]);
+}
+
+#[test]
+fn it_takes_the_first_request_of_a_stream_for_no_answer() {
+    let all = snapshot("1", [cluster("a", 1), route("r", "")]);
+    let mut again = Peer::settled(&all).reconnected();
+    again.accepted.clear();
+    again.assign(&all);
+    assert_eq!(again.ask(Cluster, &[]), ["cluster: a"]);
+    assert!(again.session.is_unheard());
+    assert_eq!(again.state(Cluster, "a"), Sent);
+}
+
+#[test]
+fn it_does_not_believe_bytes_that_were_rejected_and_are_acknowledged_after_a_reconnect() {
+    let all = snapshot("1", [cluster("a", 1), extension("e", "bad")]);
+    let mut before = Peer::started(&all);
+    before.ack(Cluster);
+    before.ask(ExtensionConfig, &["e"]);
+    before.nack(ExtensionConfig, "garbage");
+    // It accepted clusters, so it is the same process: the bytes are not even sent.
+    let mut same = before.reconnected();
+    same.assign(&all);
+    same.ask(Cluster, &[]);
+    assert_eq!(same.ask(ExtensionConfig, &["e"]), NOTHING);
+    assert_eq!(same.state(ExtensionConfig, "e"), rejected("garbage"));
+}

@@ -1,0 +1,65 @@
+//! Notes of a request for the proxy's access log: only those that the configuration asks for, each
+//! by one call to the proxy, and none where it asks for none.
+
+use std::collections::BTreeSet;
+
+use policy_engine::wire::AccessDetail;
+use policy_engine::{Policy, ToolId};
+use proxy_host::Answering;
+
+/// The word for the decision on a request that goes upstream.
+pub(crate) const ALLOWED: &str = "allowed";
+/// The word for a caller until identity is part of the gateway.
+const ANONYMOUS: &str = "anonymous";
+
+/// The details that the access log of a listener shows.
+#[derive(Debug)]
+pub(crate) struct AccessNotes {
+    details: BTreeSet<AccessDetail>,
+    configuration: String,
+}
+
+/// A decision, as the access log shows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NotedDecision<'a> {
+    /// [`ALLOWED`], or the reason for the refusal.
+    pub(crate) decision: &'a str,
+    /// The tool that was called.
+    pub(crate) tool: Option<ToolId>,
+    /// The rule that refused the call. Of a call that passes, the one that opens its tool is noted.
+    pub(crate) rule: Option<&'a str>,
+}
+
+impl AccessNotes {
+    /// The notes of a configuration that is told apart from others by this number.
+    pub(crate) fn new(details: BTreeSet<AccessDetail>, configuration: u64) -> Self {
+        Self {
+            details,
+            configuration: format!("{configuration:012x}"),
+        }
+    }
+
+    /// Notes a decision for the access log, as far as that shows it.
+    pub(crate) fn note(&self, host: &impl Answering, policy: &Policy, noted: NotedDecision<'_>) {
+        if self.details.is_empty() {
+            return;
+        }
+        let explained = noted.tool.and_then(|tool| policy.explain(tool));
+        for detail in &self.details {
+            let value = match detail {
+                AccessDetail::Configuration => Some(self.configuration.as_str()),
+                AccessDetail::Decision => Some(noted.decision),
+                AccessDetail::Principal => Some(ANONYMOUS),
+                AccessDetail::Rule if noted.decision == ALLOWED => {
+                    explained.and_then(|explained| explained.allow.rule.as_deref())
+                }
+                AccessDetail::Rule => noted.rule,
+                AccessDetail::Server => explained.map(|explained| explained.server.as_str()),
+                AccessDetail::Tool => explained.map(|explained| explained.tool.as_str()),
+            };
+            if let Some(value) = value {
+                host.note(detail.note(), value.as_bytes());
+            }
+        }
+    }
+}
