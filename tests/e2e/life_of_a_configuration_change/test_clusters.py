@@ -1,12 +1,15 @@
 """What a document says of the endpoints behind a cluster or a server holds, and changes live."""
 
+import contextlib
 import copy
+import socket
 import threading
 from collections import Counter
 
 import pytest
 
 from certificates import Authority
+from free_ports import free_port
 from managed_gateway import CALLS, TOOLS, listed
 from plain_service import PlainService, cluster
 from polling import until
@@ -179,6 +182,109 @@ def test_it_opens_no_more_requests_than_the_cluster_may_have(shared, clustered, 
     assert [refused.status, *(reply.status for reply in replies)] == [503, 200, 200]
     overflowed = shared.envoy.stats("cluster.narrow.upstream_rq_pending_overflow")
     assert set(overflowed.values()) == {1}
+
+
+def test_it_resolves_the_names_of_endpoints(shared, clustered, services):
+    """Names are Envoy's to resolve: `localhost` is an address of this machine."""
+    port = services[0].port
+    clustered({"name": "named", "endpoints": [f"localhost:{port}"]})
+    until("the name is resolved", lambda: ask(shared.port).status == 200)
+    assert ask(shared.port).json["service"] == "one"
+
+
+def test_it_asks_for_no_more_than_a_connection_where_no_path_is_named(shared, clustered, services):
+    """An endpoint that takes connections is well, whatever it answers; another one is left out."""
+    check = {"interval": "100ms", "timeout": "10s", "healthy_after": 1, "unhealthy_after": 1}
+    nobody = f"127.0.0.1:{free_port()}"
+    entry = cluster("connected", services[:1], upstream={"health_check": check})
+    services[0].status = 404
+    clustered(entry | {"endpoints": [*entry["endpoints"], nobody]})
+    until("requests are answered", lambda: ask(shared.port).status == 404)
+    until("nobody is left out", lambda: all(ask(shared.port).status == 404 for _ in range(20)))
+    assert {received.path for received in services[0].requests} == {"/behind"}
+
+
+def test_it_takes_the_answers_for_well_that_the_check_names(shared, clustered, services):
+    check = {
+        "path": "/healthz",
+        "statuses": [200, 429],
+        "interval": "100ms",
+        "timeout": "10s",
+        "healthy_after": 1,
+        "unhealthy_after": 1,
+    }
+    services[0].status = 429
+    services[1].status = 503
+    clustered(cluster("named", services[:2], upstream={"health_check": check}))
+    until("the first is well", lambda: ask(shared.port).status == 429)
+    until("it is alone", lambda: {ask(shared.port).status for _ in range(20)} == {429})
+
+
+def test_it_gives_up_a_connection_that_is_not_made_in_time(shared, clustered):
+    """The queue of a socket that nobody accepts from is full, so that no handshake ends."""
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        address = full.getsockname()
+        for _ in range(4):
+            knocking = waiting.enter_context(socket.socket())
+            knocking.setblocking(False)
+            knocking.connect_ex(address)
+        clustered(
+            {
+                "name": "silent",
+                "endpoints": [f"127.0.0.1:{address[1]}"],
+                "upstream": {"connect_timeout": "200ms"},
+            },
+            timeout="1h",
+        )
+        until("the gateway gives up", lambda: ask(shared.port).status == 503)
+        timed_out = "cluster.silent.upstream_cx_connect_timeout"
+        assert shared.envoy.stats(timed_out)[timed_out] >= 1
+
+
+def test_it_closes_connections_to_endpoints_that_nobody_uses(shared, clustered, services):
+    clustered(cluster("idle", services[:1], upstream={"idle_timeout": "100ms"}))
+    until("the cluster is there", lambda: ask(shared.port).status == 200)
+    idle = "cluster.idle.upstream_cx_idle_timeout"
+    until("the connection is closed", lambda: shared.envoy.stats(idle)[idle] >= 1)
+    assert ask(shared.port).status == 200
+
+
+def test_it_tries_no_more_again_at_once_than_the_cluster_may(shared, clustered, services):
+    """Of two failures at the same moment, one is tried again."""
+    entry = cluster("tried", services[:1], upstream={"max_retries": 1})
+    clustered(entry, retries={"attempts": 1, "on": ["5xx"]}, timeout="1m")
+    until("the cluster is there", lambda: ask(shared.port).status == 200)
+    lock, both, over = threading.Lock(), threading.Barrier(2), threading.Event()
+    seen = []
+
+    def fail(received, exchange):
+        with lock:
+            seen.append(received)
+            number = len(seen)
+        # The first two fail together; what is tried again is held until the other has been given
+        # up.
+        if number <= 2:
+            both.wait(60)
+        else:
+            over.wait(60)
+        exchange.answer(503, b"{}")
+
+    services[0].responder = fail
+    replies: list[Reply] = []
+    callers = [
+        threading.Thread(target=lambda: replies.append(ask(shared.port)), daemon=True)
+        for _ in range(2)
+    ]
+    for caller in callers:
+        caller.start()
+    overflowed = "cluster.tried.upstream_rq_retry_overflow"
+    until("one is not tried again", lambda: shared.envoy.stats(overflowed)[overflowed] == 1)
+    over.set()
+    for caller in callers:
+        caller.join(60)
+    assert ([reply.status for reply in replies], len(seen)) == ([503, 503], 3)
 
 
 def test_it_tries_a_new_version_of_a_server_on_a_share_of_the_calls(shared):

@@ -167,6 +167,26 @@ def test_it_tries_again_what_failed_and_gives_up_in_time(shared, routed, service
     assert reply.json["status"] == 504
 
 
+def test_it_gives_each_try_a_time_of_its_own(shared, routed, services):
+    retries = {"attempts": 1, "on": ["gateway-error"], "per_try_timeout": "200ms"}
+    routed(route("tried", {"path": "/tried"}, retries=retries, timeout="1m"))
+    until("the route is there", lambda: ask(shared.port, "/tried").status == 200)
+    service, over, first = services["reports"], threading.Event(), threading.Event()
+
+    def answer(received, exchange):
+        if first.is_set():
+            service.answer_plainly(received, exchange)
+        else:
+            first.set()
+            over.wait(PATIENCE)
+
+    service.responder = answer
+    reply = ask(shared.port, "/tried")
+    over.set()
+    service.responder = service.answer_plainly
+    assert reply.status == 200, reply
+
+
 def test_it_limits_the_requests_of_a_route(shared, routed):
     routed(
         route("limited", {"path": "/limited"}, limit={"requests": 3, "window": "1h"}),

@@ -144,6 +144,31 @@ def test_it_answers_for_a_client_that_takes_too_long(shared):
             assert idle.closed_by_peer()
 
 
+def test_it_answers_for_a_body_that_takes_too_long(shared):
+    with more_listener(shared, client_times={"request": "300ms"}) as port:
+        with Connection(port) as slow:
+            slow.send(b"POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{")
+            assert slow.reply().status == 408
+
+
+def test_it_ends_a_request_on_which_nothing_comes_or_goes(shared):
+    with more_listener(shared, client_times={"stream_idle": "300ms"}) as port:
+        with Connection(port) as idle:
+            idle.send(b"POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{")
+            assert idle.reply().status == 504
+        timed_out = "http.more.downstream_rq_idle_timeout"
+        assert shared.envoy.stats(timed_out)[timed_out] == 1
+
+
+def test_it_keeps_no_connection_for_longer_than_it_may(shared):
+    with (
+        more_listener(shared, client_times={"connection": "300ms"}) as port,
+        Connection(port) as one,
+    ):
+        assert post(one) == 200
+        assert one.closed_by_peer()
+
+
 def test_it_says_itself_whether_it_takes_requests(shared):
     for upstream in shared.upstreams.values():
         upstream.forget()
