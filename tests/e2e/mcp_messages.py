@@ -51,7 +51,11 @@ def has_passed(reply: Reply) -> bool:
     """Whether a call was answered by its server, and well: neither an HTTP status nor the message
     says otherwise.
     """
-    return reply.status == 200 and "isError" not in reply.json.get("result", {"isError": True})
+    if reply.status != 200:
+        return False
+    # Servers leave `isError` out of a good result, or say that it is false.
+    result = reply.json.get("result")
+    return result is not None and result.get("isError") is not True
 
 
 def is_refused(reply: Reply, code: int, id: object = 1) -> bool:
