@@ -146,7 +146,7 @@ class Stack:
     def logs(self) -> str:
         """The end of every program's log."""
         ends = [
-            f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}"
+            f"--- {log.name}\n{log.read_text(errors='replace')[-1000:]}"
             for log in self.data.glob("logs/*.log")
         ]
         return "\n".join(ends)
