@@ -1,5 +1,6 @@
 //! Why a body could not be read.
 
+use json_reader::NotJson;
 use thiserror::Error;
 
 /// A body that is not one readable JSON-RPC message.
@@ -81,32 +82,6 @@ pub enum ReadError {
     /// The members do not make up a message.
     #[error("{0}")]
     Invalid(Invalid),
-}
-
-/// The ways in which bytes fail to be JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum NotJson {
-    /// A byte that cannot stand where it stands.
-    #[error("unexpected byte 0x{0:02x}")]
-    Unexpected(u8),
-    /// A control character inside a string.
-    #[error("unescaped control character 0x{0:02x} in a string")]
-    ControlCharacter(u8),
-    /// A backslash followed by something that it does not escape.
-    #[error("unknown escape in a string")]
-    Escape,
-    /// Half of a surrogate pair.
-    #[error("lone surrogate in a string")]
-    LoneSurrogate,
-    /// Bytes that are not UTF-8.
-    #[error("bytes that are not UTF-8")]
-    Utf8,
-    /// The body ends inside a value.
-    #[error("the body ends before the message does")]
-    Truncated,
-    /// Something follows the message.
-    #[error("bytes after the end of the message")]
-    Trailing,
 }
 
 /// An object whose keys the reader knows.

@@ -44,7 +44,6 @@
 mod capability;
 mod era;
 mod error;
-mod escape;
 mod header;
 mod known_methods;
 mod message;
@@ -53,8 +52,11 @@ pub mod reply;
 
 pub use capability::Capability;
 pub use era::{Era, LegacyRevision, MODERN, SUPPORTED, UnsupportedVersion};
-pub use error::{Invalid, NotJson, Place, ReadError};
+pub use error::{Invalid, Place, ReadError};
 pub use header::{HeaderTextError, header_text};
+pub use json_reader::{MAX_DEPTH, NotJson};
 pub use known_methods::KNOWN_METHODS;
 pub use message::{Kind, Member, Message, Span, Text};
-pub use reader::{EndOfBody, MAX_DEPTH, MessageBounds, ReadProgress, Reader};
+pub use reader::{
+    ArgumentsProgress, ArgumentsReader, EndOfBody, MessageBounds, ReadProgress, Reader,
+};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::escape;
+use json_reader::decoded;
 
 /// A range of bytes, counted from the start of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,7 @@ impl Text {
 
     /// The string that its raw bytes stand for.
     pub(crate) fn resolved(self, raw: &[u8]) -> Cow<'_, [u8]> {
-        if self.escaped {
-            Cow::Owned(escape::resolve(raw))
-        } else {
-            Cow::Borrowed(raw)
-        }
+        decoded(raw, self.escaped)
     }
 }
 

@@ -1,27 +1,19 @@
 //! The incremental reader of messages: bytes in as they come, members out as they stand.
 
+mod arguments;
 mod envelope;
-mod lanes;
-mod nesting;
-mod number;
-mod scan;
+mod listener;
 mod seen_keys;
-mod skip;
-mod string;
-mod token;
-mod utf8;
 
+use json_reader::{Fault, Halt, Input, MAX_DEPTH, NotJson, Scanner};
 use step_count::count;
 
-use crate::error::{Invalid, NotJson, Place, ReadError};
+use crate::error::{Invalid, ReadError};
 use crate::message::{Kind, Message, Span};
+use arguments::ArgumentsStage;
+pub use arguments::{ArgumentsProgress, ArgumentsReader};
 use envelope::Envelope;
-pub use nesting::MAX_DEPTH;
-use nesting::{Container, Nesting};
-use scan::{State, Stop};
-use skip::Skip;
-use token::Cut;
-use utf8::Utf8Prefix;
+use listener::{Listener, Stopped};
 
 /// Bounds of what is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +55,11 @@ pub enum ReadProgress {
     Complete(Kind),
 }
 
-/// How a reader treats `params.arguments` that are an object or an array.
+/// Whoever reads `params.arguments` of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ArgumentsAre {
     Read,
-    Skipped,
+    LeftToOthers,
 }
 
 /// Reads one body as its bytes arrive. See the crate's page for an example.
@@ -76,19 +68,10 @@ pub struct Reader {
     limits: MessageBounds,
     /// Offset of the first byte that the caller still holds.
     buffered_from: usize,
-    /// Offset of the next byte to read.
-    at: usize,
-    utf8: Utf8Prefix,
-    state: State,
-    cut: Cut,
-    /// Offset of the string, number or literal that is being read.
-    token: usize,
-    /// Whether the string that is being read has escapes so far.
-    escaped: bool,
-    nesting: Nesting,
+    scanner: Scanner,
     envelope: Envelope,
     arguments: ArgumentsAre,
-    skip: Skip,
+    stage: ArgumentsStage,
     /// The arguments, where they were skipped and not read since.
     unread: Option<Span>,
     failed: Option<ReadError>,
@@ -106,23 +89,17 @@ impl Reader {
     /// them, or [`Reader::read_skipped`] has, nothing may pass.
     #[must_use]
     pub fn skipping_arguments(limits: MessageBounds) -> Self {
-        Self::at_start(limits, ArgumentsAre::Skipped)
+        Self::at_start(limits, ArgumentsAre::LeftToOthers)
     }
 
     fn at_start(limits: MessageBounds, arguments: ArgumentsAre) -> Self {
         Self {
             limits,
             buffered_from: 0,
-            at: 0,
-            utf8: Utf8Prefix::default(),
-            state: State::Root,
-            cut: Cut::default(),
-            token: 0,
-            escaped: false,
-            nesting: Nesting::new(limits.max_depth),
+            scanner: Scanner::new(limits.max_depth),
             envelope: Envelope::new(limits.max_keys),
             arguments,
-            skip: Skip::new(),
+            stage: ArgumentsStage::Elsewhere,
             unread: None,
             failed: None,
         }
@@ -155,93 +132,31 @@ impl Reader {
         buffered: &[u8],
         end: EndOfBody,
     ) -> Result<Option<ReadProgress>, ReadError> {
+        self.push_with(buffered, end, None)
+    }
+
+    /// Reads on as [`Reader::push_to_member`] does, and lets `arguments` read `params.arguments` in
+    /// the same pass, if they have not begun before and this reader
+    /// [leaves them](Reader::skipping_arguments) to somebody else.
+    ///
+    /// # Errors
+    /// As [`Reader::push`].
+    pub fn push_with(
+        &mut self,
+        buffered: &[u8],
+        end: EndOfBody,
+        arguments: Option<&mut dyn ArgumentsReader>,
+    ) -> Result<Option<ReadProgress>, ReadError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
         let outcome = self
-            .read_on(buffered, end)
+            .read_on(buffered, end, arguments)
             .map_err(|error| self.error_in_skipped(buffered).unwrap_or(error));
         if let Err(error) = &outcome {
             self.failed = Some(error.clone());
         }
         outcome
-    }
-
-    /// Reads what was skipped, if anything was; from now on nothing is skipped. `buffered` as in
-    /// [`Reader::push`], with nothing more.
-    ///
-    /// # Errors
-    /// It is not JSON. The reader stays in that state.
-    pub fn read_skipped(&mut self, buffered: &[u8]) -> Result<(), ReadError> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
-        self.arguments = ArgumentsAre::Read;
-        let unread = self.unread.take();
-        if self.state == State::Skipped {
-            // Back to their beginning, and as far as before.
-            let read = buffered.get(..self.at.saturating_sub(self.buffered_from));
-            self.at = self.envelope.captured_from();
-            self.state = State::Value;
-            // Nothing of the envelope ends in there, so nothing but an error stops the scanner.
-            if let (Err(_), Some(error)) = (self.scan(read.unwrap_or_default()), &self.failed) {
-                return Err(error.clone());
-            }
-        } else if let Some(span) = unread {
-            let read = match self.read_apart(buffered, span) {
-                // Both see the same brackets, so they end at the same one; and if not, nothing
-                // passes.
-                Ok(reader) if reader.state == State::AfterValue && reader.at == span.end => Ok(()),
-                Ok(reader) => Err(ReadError::NotJson {
-                    at: reader.at,
-                    why: NotJson::Truncated,
-                }),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = read {
-                self.failed = Some(error.clone());
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// The error that a reader which skips nothing would have come to first: that of the skipped
-    /// bytes.
-    #[cold]
-    fn error_in_skipped(&self, buffered: &[u8]) -> Option<ReadError> {
-        if self.arguments == ArgumentsAre::Read {
-            return None;
-        }
-        let span = if self.envelope.captures_arguments() {
-            Span {
-                start: self.envelope.captured_from(),
-                end: self.utf8.end().min(self.limits.max_bytes),
-            }
-        } else {
-            self.unread?
-        };
-        self.read_apart(buffered, span).err()
-    }
-
-    /// Reads bytes of `params` that begin with a value and do not go past it.
-    fn read_apart(&self, buffered: &[u8], span: Span) -> Result<Self, ReadError> {
-        let mut reader = Self::new(self.limits);
-        reader.buffered_from = self.buffered_from;
-        reader.at = span.start;
-        reader.state = State::Value;
-        for _ in [Place::Message, Place::Params] {
-            if !reader.nesting.enter(Container::Object) {
-                return Err(ReadError::TooDeep {
-                    limit: self.nesting.limit(),
-                });
-            }
-        }
-        let bytes = buffered.get(..span.end.saturating_sub(self.buffered_from));
-        match (reader.scan(bytes.unwrap_or_default()), &reader.failed) {
-            (Err(_), Some(error)) => Err(error.clone()),
-            _ => Ok(reader),
-        }
     }
 
     /// The message as far as it has been read.
@@ -264,26 +179,23 @@ impl Reader {
     /// Whether the message's last bracket has been read, so that only white space may follow.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state == State::Done
+        self.scanner.is_done()
     }
 
     /// Drops from `buffered` what has been read and is not needed to read on. Spans keep counting
     /// from the start of the body, so take out of them what is needed first.
     pub fn release(&mut self, buffered: &mut Vec<u8>) {
-        let keep_from = if self.is_inside_token() {
-            self.token
-        } else {
-            self.at
-        };
         // A long string in `arguments` is of no interest; only tokens of the envelope are looked at
         // again.
-        let keep_from = if self.envelope.wants_token(self.nesting.depth()) {
-            keep_from
+        let keep_from = if self.envelope.wants_token(self.scanner.depth()) {
+            self.scanner.token_from()
         } else {
-            self.at
+            self.scanner.at()
         };
-        let keep_from = match (self.state, self.unread) {
-            (State::Skipped, _) => self.envelope.captured_from(),
+        let keep_from = match (&self.stage, self.unread) {
+            (ArgumentsStage::Skipped(_) | ArgumentsStage::ReadByOther, _) => {
+                self.envelope.captured_from()
+            }
             (_, Some(span)) => span.start,
             _ => keep_from,
         };
@@ -301,39 +213,73 @@ impl Reader {
         &mut self,
         buffered: &[u8],
         end: EndOfBody,
+        mut arguments: Option<&mut dyn ArgumentsReader>,
     ) -> Result<Option<ReadProgress>, ReadError> {
         // Everything is looked at in the order of the bytes, whatever the cut: what lies before the
-        // first byte that is not UTF-8 or past the limit is read before that byte is complained of.
+        // limit is read before the length is complained of.
         let allowed = self.limits.max_bytes.saturating_sub(self.buffered_from);
         let within = buffered.get(..allowed).unwrap_or(buffered);
-        let valid = self.utf8.advance(within, self.buffered_from);
-        let readable = within.get(..valid.end).unwrap_or_default();
-        match (self.scan(readable), &self.failed) {
-            (Err(_), Some(error)) => return Err(error.clone()),
-            (Err(Stop::Member), None) => return Ok(None),
-            _ => {}
-        }
-        if let Some(at) = valid.broken_at(end) {
-            return Err(ReadError::NotJson {
-                at: self.buffered_from + at,
-                why: NotJson::Utf8,
-            });
+        let input = Input::new(within, self.buffered_from);
+        loop {
+            if !self.pass_arguments(input, &mut arguments)? {
+                break;
+            }
+            match self.listen(input) {
+                Stopped::Not => break,
+                Stopped::Member => return Ok(None),
+                Stopped::Arguments => self.begin_arguments(input, arguments.is_some()),
+                Stopped::Failed(error) => return Err(error),
+            }
         }
         if buffered.len() > allowed {
             return Err(ReadError::TooLarge {
                 limit: self.limits.max_bytes,
             });
         }
-        match (end, self.state) {
-            (EndOfBody::NotYet, _) => Ok(Some(ReadProgress::Partial)),
-            (EndOfBody::Reached, State::Done) => {
-                self.kind().map(|kind| Some(ReadProgress::Complete(kind)))
-            }
-            (EndOfBody::Reached, _) if self.is_after_scalar() => Err(ReadError::NotAnObject),
-            (EndOfBody::Reached, _) => Err(ReadError::NotJson {
-                at: self.at,
-                why: NotJson::Truncated,
-            }),
+        if end == EndOfBody::NotYet {
+            return Ok(Some(ReadProgress::Partial));
+        }
+        let at = self.at();
+        if at < input.end() {
+            // Half of a character, and nothing follows it.
+            let why = NotJson::Utf8;
+            return Err(ReadError::NotJson { at, why });
+        }
+        if self.scanner.is_done() {
+            return self.kind().map(|kind| Some(ReadProgress::Complete(kind)));
+        }
+        if self.scanner.is_behind_lone_scalar() {
+            return Err(ReadError::NotAnObject);
+        }
+        let why = NotJson::Truncated;
+        Err(ReadError::NotJson { at, why })
+    }
+
+    /// Lets the envelope listen to what the scanner reads.
+    fn listen(&mut self, input: Input<'_>) -> Stopped {
+        let mut listener = Listener {
+            envelope: &mut self.envelope,
+            arguments: self.arguments,
+            stopped: Stopped::Not,
+        };
+        match self.scanner.scan(input, &mut listener) {
+            Ok(()) => Stopped::Not,
+            Err(Halt::Sink) => listener.stopped,
+            Err(Halt::Fault) => Stopped::Failed(self.fault_of(&self.scanner)),
+        }
+    }
+
+    /// The error that a scanner has come to.
+    fn fault_of(&self, scanner: &Scanner) -> ReadError {
+        match scanner.fault() {
+            Some(Fault::NotJson { at, why, .. }) => ReadError::NotJson { at, why },
+            Some(Fault::TooDeep) | None => self.too_deep(),
+        }
+    }
+
+    fn too_deep(&self) -> ReadError {
+        ReadError::TooDeep {
+            limit: self.limits.max_depth.min(MAX_DEPTH),
         }
     }
 

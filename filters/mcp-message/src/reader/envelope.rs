@@ -18,6 +18,8 @@ const SHOWN_BYTES: usize = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
+    /// The message itself, which no key names.
+    Root,
     JsonRpc,
     Id,
     Method,
@@ -133,7 +135,7 @@ impl Envelope {
             max_keys,
             message: Message::default(),
             known_depth: 1,
-            next: None,
+            next: Some(Field::Root),
             capture: None,
             capture_depth: NOTHING,
             fields: 0,
@@ -245,6 +247,8 @@ impl Envelope {
         };
         let must_be = |member, expected| Err(ReadError::WrongMember { member, expected });
         match (field, first) {
+            (Field::Root, b'[') => return Err(ReadError::Batch),
+            (Field::Root, _) => return Ok(()),
             (Field::Params, b'{') => {
                 self.message.params = true;
                 self.known_depth = depth + 1;
@@ -360,7 +364,7 @@ impl Envelope {
             Field::TaskId => self.message.task_id = member,
             Field::Arguments => self.message.arguments = Some(whole),
             Field::ProtocolVersion => self.message.protocol_version = Some(text),
-            Field::Params | Field::Result | Field::Error | Field::Meta => {}
+            Field::Root | Field::Params | Field::Result | Field::Error | Field::Meta => {}
         }
         // Without a method nobody decides, and arguments are judged with the whole message.
         Ok(match (field, self.message.method) {

@@ -1,8 +1,10 @@
 //! Escapes in JSON strings (RFC 8259, section 7).
 
+use std::borrow::Cow;
+
 use step_count::count;
 
-use crate::error::NotJson;
+use crate::fault::NotJson;
 
 /// The place of a reader within an escape: after the backslash, or among the four hex digits that
 /// follow `\u`.
@@ -31,6 +33,19 @@ pub(crate) enum Step {
 }
 
 impl Escape {
+    /// Whether the first half of a surrogate pair has been read.
+    pub(crate) fn is_in_pair(self) -> bool {
+        matches!(
+            self,
+            Self::LowBackslash
+                | Self::LowLetter
+                | Self::Hex {
+                    half: Half::Low,
+                    ..
+                }
+        )
+    }
+
     pub(crate) fn next(self, byte: u8) -> Result<Step, NotJson> {
         let hex = |half| {
             Ok(Step::More(Self::Hex {
@@ -79,8 +94,50 @@ fn hex_digit(byte: u8) -> Option<u16> {
         .and_then(|digit| u16::try_from(digit).ok())
 }
 
+/// The string that the bytes between two quotes stand for, once they have been read without
+/// complaint; `escaped` as their reader said.
+#[must_use]
+pub fn decoded(raw: &[u8], escaped: bool) -> Cow<'_, [u8]> {
+    if escaped {
+        Cow::Owned(resolve(raw))
+    } else {
+        Cow::Borrowed(raw)
+    }
+}
+
+/// How many code points the string has that the bytes between two quotes stand for; as
+/// [`decoded`].
+#[must_use]
+pub fn code_points(raw: &[u8], escaped: bool) -> usize {
+    count(raw.len());
+    if !escaped {
+        return starts(raw);
+    }
+    let mut points = 0;
+    let mut rest = raw;
+    while let Some(plain) = rest.iter().position(|byte| *byte == b'\\') {
+        points += starts(rest.get(..plain).unwrap_or_default()) + 1;
+        let (letter, behind) = match rest.get(plain + 1..) {
+            Some([letter, behind @ ..]) => (*letter, behind),
+            _ => return points,
+        };
+        let length = if letter == b'u' {
+            code_point(behind).1
+        } else {
+            0
+        };
+        rest = behind.get(length..).unwrap_or_default();
+    }
+    points + starts(rest)
+}
+
+/// How many characters begin in bytes that are UTF-8.
+fn starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count()
+}
+
 /// Resolves the escapes of a string that has been read without complaint.
-pub(crate) fn resolve(raw: &[u8]) -> Vec<u8> {
+fn resolve(raw: &[u8]) -> Vec<u8> {
     count(raw.len());
     let mut resolved = Vec::with_capacity(raw.len());
     let mut rest = raw;
@@ -143,9 +200,15 @@ mod tests {
             r"n\u0061me",
             r"\u00e9\u4e16\u0000",
             r"\ud83d\ude00 and \uD83D\uDE00",
+            "aé😀",
+            "",
+            r"é\\\/\b\f\r\t\u0041x",
         ] {
             let expected: String = serde_json::from_str(&format!("\"{raw}\"")).unwrap();
-            assert_eq!(resolve(raw.as_bytes()), expected.as_bytes(), "{raw}");
+            let escaped = raw.contains('\\');
+            assert_eq!(*decoded(raw.as_bytes(), escaped), *expected.as_bytes());
+            let points = code_points(raw.as_bytes(), escaped);
+            assert_eq!(points, expected.chars().count(), "{raw}");
         }
     }
 
@@ -160,6 +223,7 @@ mod tests {
             b"\\x",
         ] {
             resolve(raw);
+            let _ = code_points(raw, true);
         }
     }
 }

@@ -5,14 +5,17 @@ pub const MAX_DEPTH: usize = 1024;
 
 const WORD: usize = 64;
 
+/// A value that holds others, in brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Container {
+pub enum Container {
+    /// An object, in braces.
     Object,
+    /// An array, in brackets.
     Array,
 }
 
 #[derive(Debug)]
-pub(super) struct Nesting {
+pub(crate) struct Nesting {
     depth: usize,
     limit: usize,
     objects: [u64; MAX_DEPTH / WORD],
@@ -20,7 +23,7 @@ pub(super) struct Nesting {
 }
 
 impl Nesting {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             depth: 0,
             limit: limit.min(MAX_DEPTH),
@@ -30,18 +33,18 @@ impl Nesting {
     }
 
     #[inline]
-    pub(super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.depth
     }
 
-    pub(super) fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
     /// Enters a container; `false` where it would be too deep.
     #[inline]
     #[must_use]
-    pub(super) fn enter(&mut self, container: Container) -> bool {
+    pub(crate) fn enter(&mut self, container: Container) -> bool {
         if self.depth >= self.limit {
             return false;
         }
@@ -59,12 +62,12 @@ impl Nesting {
 
     /// The innermost open container.
     #[inline]
-    pub(super) fn innermost(&self) -> Option<Container> {
+    pub(crate) fn innermost(&self) -> Option<Container> {
         self.innermost
     }
 
     #[inline]
-    pub(super) fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
         self.innermost = self.depth.checked_sub(1).map(|level| {
             let word = self.objects.get(level / WORD).copied().unwrap_or_default();
@@ -74,5 +77,13 @@ impl Nesting {
                 Container::Array
             }
         });
+    }
+
+    /// Leaves as many containers as are open beyond `depth`.
+    pub(crate) fn leave_to(&mut self, depth: usize) {
+        if self.depth > depth {
+            self.depth = depth + 1;
+            self.leave();
+        }
     }
 }

@@ -1,34 +1,34 @@
 //! Questions about sixteen bytes at once: by vector instructions in the filter, by words elsewhere.
 
 /// How many bytes a row has.
-pub(super) const ROW: usize = 16;
+pub(crate) const ROW: usize = 16;
 
 /// One bit for each byte of a row, the lowest for the first: set where a byte is a quote, a
-/// backslash or a control character. Right up to the first that is set; above it, bits may be set
-/// for nothing.
-#[inline]
-pub(super) fn special_bytes(row: &[u8; ROW]) -> u32 {
-    imp::special_bytes(row)
+/// backslash, a control character, or no ASCII if `BEYOND_ASCII` is to be found, too. Right up to
+/// the first that is set; above it, bits may be set for nothing.
+#[inline(always)]
+pub(crate) fn special_bytes<const BEYOND_ASCII: bool>(row: &[u8; ROW]) -> u32 {
+    imp::special_bytes::<BEYOND_ASCII>(row)
 }
 
 /// How many bytes a block has: four rows.
-pub(super) const BLOCK: usize = 4 * ROW;
+pub(crate) const BLOCK: usize = 4 * ROW;
 
 /// Where in a block the bytes are that give JSON its structure: one bit for each byte, the lowest
 /// for the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Structure {
-    pub(super) quotes: u64,
-    pub(super) backslashes: u64,
+pub(crate) struct Structure {
+    pub(crate) quotes: u64,
+    pub(crate) backslashes: u64,
     /// The places of `{` and `[`.
-    pub(super) open: u64,
+    pub(crate) open: u64,
     /// The places of `}` and `]`.
-    pub(super) close: u64,
+    pub(crate) close: u64,
 }
 
 /// The structure of a block.
 #[inline(always)]
-pub(super) fn structure(block: &[u8; BLOCK]) -> Structure {
+pub(crate) fn structure(block: &[u8; BLOCK]) -> Structure {
     let (rows, _) = block.as_chunks::<ROW>();
     let mut all = Structure::default();
     for (row, shift) in rows.iter().zip([0, 16, 32, 48]) {
@@ -46,13 +46,15 @@ const BRACE: u8 = b'{' ^ b'[';
 
 /// Whether all bytes of a block are ASCII.
 #[inline]
-pub(super) fn is_ascii(rows: &[[u8; ROW]; 4]) -> bool {
+pub(crate) fn is_ascii(rows: &[[u8; ROW]; 4]) -> bool {
     imp::is_ascii(rows)
 }
 
 #[cfg(target_feature = "simd128")]
 mod imp {
-    use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128, v128_or};
+    use std::arch::wasm32::{
+        i8x16_lt, i8x16_splat, u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128, v128_or,
+    };
 
     use super::{BRACE, ROW, Structure};
 
@@ -63,17 +65,22 @@ mod imp {
         u64x2(whole as u64, (whole >> 64) as u64)
     }
 
-    #[inline]
-    pub(super) fn special_bytes(row: &[u8; ROW]) -> u32 {
+    #[inline(always)]
+    pub(crate) fn special_bytes<const BEYOND_ASCII: bool>(row: &[u8; ROW]) -> u32 {
         let row = load(row);
         let quote = u8x16_eq(row, u8x16_splat(b'"'));
         let backslash = u8x16_eq(row, u8x16_splat(b'\\'));
-        let control = u8x16_lt(row, u8x16_splat(0x20));
+        // With a sign, what is beyond ASCII is below zero.
+        let control = if BEYOND_ASCII {
+            i8x16_lt(row, i8x16_splat(0x20))
+        } else {
+            u8x16_lt(row, u8x16_splat(0x20))
+        };
         u8x16_bitmask(v128_or(control, v128_or(quote, backslash))).into()
     }
 
     #[inline(always)]
-    pub(super) fn structure(row: &[u8; ROW]) -> Structure {
+    pub(crate) fn structure(row: &[u8; ROW]) -> Structure {
         let row = load(row);
         let braced = v128_or(row, u8x16_splat(BRACE));
         let places = |row, byte| u64::from(u8x16_bitmask(u8x16_eq(row, u8x16_splat(byte))));
@@ -86,7 +93,7 @@ mod imp {
     }
 
     #[inline]
-    pub(super) fn is_ascii([a, b, c, d]: &[[u8; ROW]; 4]) -> bool {
+    pub(crate) fn is_ascii([a, b, c, d]: &[[u8; ROW]; 4]) -> bool {
         u8x16_bitmask(v128_or(
             v128_or(load(a), load(b)),
             v128_or(load(c), load(d)),
@@ -109,16 +116,18 @@ mod imp {
     }
 
     /// The high bit of each byte that is special, up to and including the first.
-    #[inline]
-    fn special_in_word(word: u64) -> u64 {
+    #[inline(always)]
+    fn special_in_word<const BEYOND_ASCII: bool>(word: u64) -> u64 {
         let zero_bytes = |word: u64| word.wrapping_sub(ONES) & !word;
         let control = word.wrapping_sub(ONES * 0x20) & !word;
-        (control | zero_bytes(word ^ (ONES * 0x22)) | zero_bytes(word ^ (ONES * 0x5c))) & HIGH
+        let beyond = if BEYOND_ASCII { word } else { 0 };
+        let marks = zero_bytes(word ^ (ONES * 0x22)) | zero_bytes(word ^ (ONES * 0x5c));
+        (control | beyond | marks) & HIGH
     }
 
-    #[inline]
-    pub(super) fn special_bytes(row: &[u8; ROW]) -> u32 {
-        let [low, high] = halves(row).map(special_in_word);
+    #[inline(always)]
+    pub(crate) fn special_bytes<const BEYOND_ASCII: bool>(row: &[u8; ROW]) -> u32 {
+        let [low, high] = halves(row).map(special_in_word::<BEYOND_ASCII>);
         let first_bit = |word: u64, offset: u32| 1 << (offset + word.trailing_zeros() / 8);
         match (low, high) {
             (0, 0) => 0,
@@ -138,7 +147,7 @@ mod imp {
     }
 
     #[inline(always)]
-    pub(super) fn structure(row: &[u8; ROW]) -> Structure {
+    pub(crate) fn structure(row: &[u8; ROW]) -> Structure {
         let [low, high] = halves(row);
         let both = |low, high, byte| places(low, byte) | places(high, byte) << 8;
         let brace = ONES * u64::from(BRACE);
@@ -152,7 +161,7 @@ mod imp {
     }
 
     #[inline]
-    pub(super) fn is_ascii(rows: &[[u8; ROW]; 4]) -> bool {
+    pub(crate) fn is_ascii(rows: &[[u8; ROW]; 4]) -> bool {
         rows.as_flattened().is_ascii()
     }
 }
@@ -163,13 +172,35 @@ mod tests {
 
     #[test]
     fn it_finds_the_first_special_byte_of_a_row() {
-        for filling in [b'x', 0x20, 0x7f, 0x80, 0xff, b'!', b'#', b'[', b']'] {
-            assert_eq!(special_bytes(&[filling; ROW]), 0, "{filling:#x}");
-            for special in [b'"', b'\\', 0, 0x1f] {
+        let plain = [b'x', 0x20, 0x7f, b'!', b'#', b'[', b']'];
+        let beyond = [0x80, 0xff, 0xa2, 0xdc];
+        for filling in plain.into_iter().chain(beyond) {
+            assert_eq!(special_bytes::<false>(&[filling; ROW]), 0, "{filling:#x}");
+            let first = u32::from(beyond.contains(&filling));
+            assert_eq!(
+                special_bytes::<true>(&[filling; ROW]) & 1,
+                first,
+                "{filling:#x}"
+            );
+        }
+        let special = [b'"', b'\\', 0, 0x1f];
+        for filling in plain {
+            for special in special.into_iter().chain(beyond) {
                 for place in 0..ROW {
                     let mut row = [filling; ROW];
                     row[place..].fill(special);
-                    assert_eq!(special_bytes(&row).trailing_zeros() as usize, place);
+                    let found = special_bytes::<true>(&row).trailing_zeros() as usize;
+                    assert_eq!(found, place);
+                }
+            }
+        }
+        for filling in plain.into_iter().chain(beyond) {
+            for special in special {
+                for place in 0..ROW {
+                    let mut row = [filling; ROW];
+                    row[place..].fill(special);
+                    let found = special_bytes::<false>(&row).trailing_zeros() as usize;
+                    assert_eq!(found, place);
                 }
             }
         }

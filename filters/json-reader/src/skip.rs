@@ -7,11 +7,71 @@
 
 use step_count::count;
 
-use super::lanes::{BLOCK, Structure, structure};
+use crate::lanes::{BLOCK, Structure, structure};
+use crate::sink::Input;
+use crate::utf8::{Tail, Utf8Prefix};
 
-/// How far the value has been skipped.
+/// Passes an object or array for somebody who reads it later. Its end is where a strict reader
+/// finds it, and its depth and its UTF-8 are seen to; whether it is JSON, is not.
+#[derive(Debug)]
+pub struct Skip {
+    /// Offset of the next byte to look at.
+    at: usize,
+    utf8: Utf8Prefix,
+    brackets: Brackets,
+}
+
+impl Skip {
+    /// At an opening bracket, at this offset of the text.
+    #[must_use]
+    pub fn from(start: usize) -> Self {
+        Self {
+            at: start,
+            utf8: Utf8Prefix::from(start),
+            brackets: Brackets::new(),
+        }
+    }
+
+    /// Offset of the next byte to look at.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on through the bytes at hand; `limit` brackets may be open at once.
+    pub fn advance(&mut self, input: Input<'_>, limit: usize) -> Skipped {
+        let valid = self.utf8.advance(input);
+        let readable = input.bytes.get(..valid.end.saturating_sub(input.base));
+        let at = self.at.saturating_sub(input.base);
+        let passed = self
+            .brackets
+            .advance(readable.unwrap_or_default(), at, limit);
+        self.at = valid.end;
+        match (passed, valid.tail) {
+            (Passed::TooDeep, _) => Skipped::TooDeep,
+            (Passed::Ended(end), _) => Skipped::Ended(input.base + end),
+            (Passed::Partial, Tail::Broken) => Skipped::Broken(valid.end),
+            (Passed::Partial, _) => Skipped::Partial,
+        }
+    }
+}
+
+/// How far a skipped value has been passed, in offsets from the start of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skipped {
+    /// The bytes ended before the value did.
+    Partial,
+    /// The value's last bracket lies before this offset.
+    Ended(usize),
+    /// More objects and arrays are open than may be.
+    TooDeep,
+    /// The bytes from this offset on are not UTF-8.
+    Broken(usize),
+}
+
+/// The brackets of a value, as far as they have been passed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Skip {
+struct Brackets {
     /// Brackets that are open.
     open: usize,
     /// All bits are set inside a string, none outside.
@@ -20,19 +80,17 @@ pub(super) struct Skip {
     escaped: u64,
 }
 
-/// How far a skipped value has been passed.
+/// How far brackets have been passed, in offsets into the bytes at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Skipped {
-    /// The bytes ended before the value did.
+enum Passed {
     Partial,
-    /// The value's last bracket lies before this offset.
     Ended(usize),
     TooDeep,
 }
 
-impl Skip {
+impl Brackets {
     /// At the opening bracket of an object or array.
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             open: 0,
             string: 0,
@@ -41,20 +99,20 @@ impl Skip {
     }
 
     /// Skips what lies from `at` on; `limit` brackets may be open at once.
-    pub(super) fn advance(&mut self, bytes: &[u8], at: usize, limit: usize) -> Skipped {
+    fn advance(&mut self, bytes: &[u8], at: usize, limit: usize) -> Passed {
         let rest = bytes.get(at..).unwrap_or_default();
         let (blocks, tail) = rest.as_chunks::<BLOCK>();
         let mut offset = at;
         for block in blocks {
             count(BLOCK);
-            let skipped = self.block(&structure(block), BLOCK, offset, limit);
-            if skipped != Skipped::Partial {
-                return skipped;
+            let passed = self.block(&structure(block), BLOCK, offset, limit);
+            if passed != Passed::Partial {
+                return passed;
             }
             offset += BLOCK;
         }
         if tail.is_empty() {
-            return Skipped::Partial;
+            return Passed::Partial;
         }
         count(tail.len());
         // Spaces open and close nothing.
@@ -72,7 +130,7 @@ impl Skip {
         length: usize,
         offset: usize,
         limit: usize,
-    ) -> Skipped {
+    ) -> Passed {
         let escaped = self.escapes(structure.backslashes, length);
         let strings = running_parity(structure.quotes & !escaped) ^ self.string;
         self.string = 0_u64.wrapping_sub(strings >> (u64::BITS - 1));
@@ -82,7 +140,7 @@ impl Skip {
         // Whatever their order: the last bracket is not among them, nor one too many.
         if closed < self.open && self.open + opened <= limit {
             self.open = self.open + opened - closed;
-            return Skipped::Partial;
+            return Passed::Partial;
         }
         self.walk(open, close, offset, limit)
     }
@@ -111,24 +169,24 @@ impl Skip {
 
     /// Goes from bracket to bracket, where the value may end or be too deep.
     #[inline(never)]
-    fn walk(&mut self, open: u64, close: u64, offset: usize, limit: usize) -> Skipped {
+    fn walk(&mut self, open: u64, close: u64, offset: usize, limit: usize) -> Passed {
         let mut brackets = open | close;
         while brackets != 0 {
             let place = brackets.trailing_zeros();
             if open >> place & 1 == 1 {
                 self.open += 1;
                 if self.open > limit {
-                    return Skipped::TooDeep;
+                    return Passed::TooDeep;
                 }
             } else {
                 self.open = self.open.saturating_sub(1);
                 if self.open == 0 {
-                    return Skipped::Ended(offset + place as usize + 1);
+                    return Passed::Ended(offset + place as usize + 1);
                 }
             }
             brackets &= brackets - 1;
         }
-        Skipped::Partial
+        Passed::Partial
     }
 }
 
@@ -148,14 +206,14 @@ mod tests {
 
     const DEEP: usize = 1000;
 
-    fn check(text: &[u8], expected: Skipped) {
+    fn check(text: &[u8], expected: Passed) {
         for cut in 0..=text.len() {
-            let mut skip = Skip::new();
-            let mut skipped = skip.advance(&text[..cut], 0, DEEP);
-            if skipped == Skipped::Partial {
-                skipped = skip.advance(text, cut, DEEP);
+            let mut brackets = Brackets::new();
+            let mut passed = brackets.advance(&text[..cut], 0, DEEP);
+            if passed == Passed::Partial {
+                passed = brackets.advance(text, cut, DEEP);
             }
-            assert_eq!(skipped, expected, "{} at {cut}", text.escape_ascii());
+            assert_eq!(passed, expected, "{} at {cut}", text.escape_ascii());
         }
     }
 
@@ -171,12 +229,12 @@ mod tests {
             for padding in 0..140 {
                 let open = &text[..1];
                 let padded = format!("{open}{}{}", " ".repeat(padding), &text[1..]);
-                check(padded.as_bytes(), Skipped::Ended(padded.len()));
+                check(padded.as_bytes(), Passed::Ended(padded.len()));
                 check(
                     format!("{padded},\"x\":{{}}}}").as_bytes(),
-                    Skipped::Ended(padded.len()),
+                    Passed::Ended(padded.len()),
                 );
-                check(&padded.as_bytes()[..padded.len() - 1], Skipped::Partial);
+                check(&padded.as_bytes()[..padded.len() - 1], Passed::Partial);
             }
         }
     }
@@ -185,9 +243,9 @@ mod tests {
     fn it_takes_strings_and_backslashes_of_any_length() {
         for length in 0..200 {
             let text = format!(r#"{{"{}":"]"}}"#, r"\\".repeat(length));
-            check(text.as_bytes(), Skipped::Ended(text.len()));
+            check(text.as_bytes(), Passed::Ended(text.len()));
             let text = format!(r#"{{"{}\"}}":1}}"#, "x".repeat(length));
-            check(text.as_bytes(), Skipped::Ended(text.len()));
+            check(text.as_bytes(), Passed::Ended(text.len()));
         }
     }
 
@@ -196,9 +254,9 @@ mod tests {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         for depth in 1..200 {
             let text = nested(depth);
-            let skipped = |limit| Skip::new().advance(text.as_bytes(), 0, limit);
-            assert_eq!(skipped(depth), Skipped::Ended(text.len()));
-            assert_eq!(skipped(depth - 1), Skipped::TooDeep);
+            let passed = |limit| Brackets::new().advance(text.as_bytes(), 0, limit);
+            assert_eq!(passed(depth), Passed::Ended(text.len()));
+            assert_eq!(passed(depth - 1), Passed::TooDeep);
         }
     }
 }
