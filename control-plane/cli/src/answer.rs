@@ -1,12 +1,9 @@
-//! Answers as they are shown: rows for people, JSON and YAML for programs, and the same object with
-//! an `error` in it where there is no answer.
-
-use std::process::ExitCode;
+//! Answers as they are shown: rows for people, JSON and YAML for programs.
 
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use crate::output::{self, Reader};
+use crate::output;
 use crate::table::Table;
 
 /// The ways to show an answer.
@@ -29,13 +26,17 @@ pub(crate) struct Shown {
 }
 
 impl Format {
-    /// Shows an answer, of which `table` makes the rows for people.
+    /// Shows an answer, of which `table` makes the rows for people; nothing, where it makes none.
     pub(crate) fn show(
         self,
         answer: &Value,
         table: impl FnOnce(&Value) -> Table,
-    ) -> anyhow::Result<Reader> {
-        output::data(self.text(answer, table)?)
+    ) -> anyhow::Result<()> {
+        let text = self.text(answer, table)?;
+        if !text.is_empty() {
+            output::data(text)?;
+        }
+        Ok(())
     }
 
     /// The text of an answer, without the line feed at its end.
@@ -49,20 +50,6 @@ impl Format {
             Self::Json => serde_json::to_string_pretty(answer)?,
             Self::Yaml => yaml(answer)?,
         })
-    }
-
-    /// Says that something failed. A program that asked for an object gets one all the same: what
-    /// is `known`, with the `error` in it; that it failed is told by the exit code.
-    pub(crate) fn failure(
-        self,
-        mut known: Value,
-        error: anyhow::Error,
-    ) -> anyhow::Result<ExitCode> {
-        if self != Self::Table {
-            known["error"] = Value::String(format!("{error:#}"));
-            self.show(&known, |_| Table::default())?;
-        }
-        Err(error)
     }
 }
 

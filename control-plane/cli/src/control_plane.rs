@@ -1,30 +1,23 @@
 //! The management API of a control plane, as subcommands ask it.
 
+mod address;
+mod answering;
+mod change;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+pub(crate) use address::Address;
+use anyhow::Context;
+pub(crate) use change::{ChangeArguments, DocumentChange};
 use clap::Args;
-use reqwest::header::{CONTENT_TYPE, IF_MATCH};
-use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
+use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::answer::{Format, Shown};
-use crate::exit::NobodyAnswers;
 use crate::table::Table;
-
-/// Says which control plane is asked.
-#[derive(Debug, Args)]
-pub(crate) struct Address {
-    /// The control plane's REST address
-    #[arg(
-        long,
-        env = "CONTROL_PLANE_REST_ADDRESS",
-        default_value = "127.0.0.1:8080"
-    )]
-    rest_address: String,
-}
 
 /// Says which control plane is asked, and how its answer is shown.
 #[derive(Debug, Args)]
@@ -55,48 +48,14 @@ impl Asked {
         self.show_answer(answer, table)
     }
 
-    /// Shows an answer, or that there is none.
+    /// Shows an answer, of which `table` makes the rows for people.
     pub(crate) fn show_answer(
         &self,
         answer: anyhow::Result<Value>,
         table: impl FnOnce(&Value) -> Table,
     ) -> anyhow::Result<ExitCode> {
-        match answer {
-            Ok(answer) => self.format().show(&answer, table)?,
-            Err(error) => return self.format().failure(json!({}), error),
-        };
+        self.format().show(&answer?, table)?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// Who makes a change, and why.
-#[derive(Debug, Args)]
-pub(crate) struct Author {
-    /// Your name, for the record
-    #[arg(long)]
-    pub(crate) author: Option<String>,
-
-    /// Why you make the change, for the record
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
-}
-
-/// Says whether a change is made.
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct DryRun {
-    /// Show what the change would do, and do not make it
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-}
-
-impl DryRun {
-    /// The resource that a change goes to.
-    pub(crate) fn resource(self, resource: &str) -> String {
-        if self.dry_run {
-            format!("{resource}?dry_run=true")
-        } else {
-            resource.to_owned()
-        }
     }
 }
 
@@ -109,6 +68,18 @@ const JUDGED_WITHIN: Duration = Duration::from_secs(600);
 
 /// Longer, and a user believes that the command hangs; the control plane answers from memory.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The header by which a request that is sent again is known (`rest/idempotency.rs`).
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Whether a request may change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Effect {
+    /// It asks, or tries a change that is not made.
+    #[default]
+    Nothing,
+    Change,
+}
 
 /// The body of a request.
 pub(crate) enum Body {
@@ -129,6 +100,7 @@ pub(crate) struct Request<'a> {
     /// The path behind `/api/v1/`, with parameters.
     pub(crate) resource: String,
     pub(crate) body: Option<Body>,
+    pub(crate) effect: Effect,
     /// Who makes the change, for the record.
     pub(crate) author: Option<&'a str>,
     /// The reason for the change, for the record.
@@ -137,21 +109,10 @@ pub(crate) struct Request<'a> {
     pub(crate) if_match: Option<u64>,
 }
 
-impl<'a> Request<'a> {
+impl Request<'_> {
     pub(crate) fn get(resource: impl Into<String>) -> Self {
         Self {
             resource: resource.into(),
-            ..Self::default()
-        }
-    }
-
-    /// A change by this author.
-    pub(crate) fn change(method: Method, resource: impl Into<String>, author: &'a Author) -> Self {
-        Self {
-            method,
-            resource: resource.into(),
-            author: author.author.as_deref(),
-            reason: author.reason.as_deref(),
             ..Self::default()
         }
     }
@@ -175,7 +136,7 @@ impl ControlPlane {
         let client = reqwest::Client::builder().connect_timeout(ANSWER_WITHIN);
         Ok(Self {
             client: client.build()?,
-            base: format!("http://{}/api/v1", address.rest_address),
+            base: format!("{}/api/v1", address.url()),
         })
     }
 
@@ -191,7 +152,10 @@ impl ControlPlane {
         } else {
             JUDGED_WITHIN
         };
-        let mut sent = self.client.request(request.method, &url).timeout(patience);
+        let mut sent = self
+            .client
+            .request(request.method.clone(), &url)
+            .timeout(patience);
         if let Some(author) = request.author {
             sent = sent.header("x-portcullis-author", author);
         }
@@ -201,6 +165,11 @@ impl ControlPlane {
         if let Some(revision) = request.if_match {
             sent = sent.header(IF_MATCH, format!("\"{revision}\""));
         }
+        // The control plane knows a request by its key; other methods do the same when they are
+        // sent again, unless somebody else has changed something in between.
+        if request.method == Method::POST && request.effect == Effect::Change {
+            sent = sent.header(IDEMPOTENCY_KEY, new_key()?);
+        }
         sent = match request.body {
             // JSON is YAML, too.
             Some(Body::Written(text)) => sent.header(CONTENT_TYPE, "application/yaml").body(text),
@@ -209,25 +178,11 @@ impl ControlPlane {
             Some(Body::Module(bytes)) => sent.header(CONTENT_TYPE, "application/wasm").body(bytes),
             None => sent,
         };
-        let answer = sent
-            .send()
-            .await
-            .map_err(reqwest::Error::without_url)
-            .with_context(|| NobodyAnswers { url: url.clone() })?;
-        let status = answer.status();
-        if status == StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
-        }
-        let said: Value = answer.json().await.with_context(|| {
-            format!("{url} answers {status} and no JSON: no control plane is at this address")
-        })?;
-        if status.is_success() {
-            return Ok(said);
-        }
-        match said["detail"].as_str() {
-            Some(detail) => bail!("{detail}{}", faults_of(&said)),
-            None => bail!("{url} answers {status}: no control plane is at this address"),
-        }
+        let sent = sent.build().map_err(reqwest::Error::without_url);
+        let sent = sent.context(
+            "this cannot be sent: an author and a reason are text without control characters",
+        )?;
+        answering::answer_to(&self.client, sent, request.effect).await
     }
 
     /// Asks for a resource of the management API.
@@ -259,6 +214,13 @@ impl ControlPlane {
         }
         Ok(whole)
     }
+}
+
+/// A key that no other request has.
+fn new_key() -> anyhow::Result<String> {
+    let mut key = [0; 16];
+    getrandom::fill(&mut key).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+    Ok(hex::encode(key))
 }
 
 /// The faults that a problem document names, a line for each.

@@ -1,5 +1,6 @@
-//! The exit codes of every command: 0 where it did what was asked, and three ways in which it did
-//! not, so that a script can tell a refusal from a gateway that is not there.
+//! The exit codes of every command: 0 where it did what was asked, and four ways in which it did
+//! not, so that a script can tell a refusal from a gateway that is not there, and from a change of
+//! which nobody knows whether it was made.
 
 use std::fmt::{Display, Formatter};
 use std::process::ExitCode;
@@ -14,7 +15,10 @@ pub(crate) const MISTYPED: u8 = 2;
 /// Nothing answers at the address that was asked.
 pub(crate) const NOBODY_ANSWERS: u8 = 3;
 
-/// Nothing answers at this address, so that nothing is known of what was asked.
+/// The answer was lost on the way: nobody knows whether it is done.
+pub(crate) const UNKNOWN: u8 = 4;
+
+/// Nothing answers at this address, and nothing was done.
 #[derive(Debug)]
 pub(crate) struct NobodyAnswers {
     pub(crate) url: String,
@@ -28,10 +32,31 @@ impl Display for NobodyAnswers {
 
 impl std::error::Error for NobodyAnswers {}
 
+/// A request was sent that may have had its effect, and its answer did not arrive.
+#[derive(Debug)]
+pub(crate) struct UnknownOutcome {
+    /// The sentence that tells how to learn what became of it.
+    pub(crate) advice: String,
+}
+
+impl Display for UnknownOutcome {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self { advice } = self;
+        write!(
+            formatter,
+            "the answer was lost, and whether it is done is unknown: {advice}"
+        )
+    }
+}
+
+impl std::error::Error for UnknownOutcome {}
+
 /// The exit code for a command that failed with this error.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(if error.is::<NobodyAnswers>() {
         NOBODY_ANSWERS
+    } else if error.is::<UnknownOutcome>() {
+        UNKNOWN
     } else {
         REFUSED
     })
@@ -48,7 +73,7 @@ mod tests {
             "/../../docs/operator/command-line.md"
         );
         let page = std::fs::read_to_string(page).unwrap();
-        for code in [0, REFUSED, MISTYPED, NOBODY_ANSWERS] {
+        for code in [0, REFUSED, MISTYPED, NOBODY_ANSWERS, UNKNOWN] {
             assert!(page.contains(&format!("\n| {code} | ")), "{code}");
         }
     }

@@ -27,6 +27,7 @@ mod down;
 mod events;
 mod exit;
 mod explain;
+mod failure;
 mod mcp_client;
 mod modules;
 mod nodes;
@@ -40,6 +41,8 @@ mod store;
 mod table;
 mod tools;
 mod top;
+mod trust;
+mod unanswered;
 mod up;
 mod watch;
 
@@ -49,7 +52,7 @@ use changes::{
     apply::Apply, audit::Audit, delete::Delete, diff::Diff, get::Get, history::History, put::Put,
     rollback::Rollback, validate::Validate,
 };
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// An MCP gateway whose checks run inside Envoy
 #[derive(Debug, Parser)]
@@ -112,9 +115,14 @@ enum Command {
 
 fn main() -> ExitCode {
     if let Err(error) = dotenv::enter() {
-        return failed(&error);
+        return failure::tell(error, None);
     }
-    let arguments = Arguments::parse();
+    let matches = Arguments::command().get_matches();
+    let form = failure::form_of(&matches);
+    let arguments = match Arguments::from_arg_matches(&matches) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     // One thread: what `up` starts must die with the thread that started it, see the supervisor
     // crate.
     let runtime = match tokio::runtime::Builder::new_current_thread()
@@ -122,7 +130,7 @@ fn main() -> ExitCode {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
+        Err(error) => return failure::tell(error.into(), form),
     };
     let outcome = runtime.block_on(async {
         match arguments.command {
@@ -149,10 +157,5 @@ fn main() -> ExitCode {
             Command::Completions(shell) => completions::run(&shell, Arguments::command()),
         }
     });
-    outcome.unwrap_or_else(|error| failed(&error))
-}
-
-fn failed(error: &anyhow::Error) -> ExitCode {
-    output::tell(format_args!("portcullis: {error:#}"));
-    exit::code_of(error)
+    outcome.unwrap_or_else(|error| failure::tell(error, form))
 }

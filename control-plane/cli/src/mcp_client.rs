@@ -7,13 +7,21 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::RequestBuilder;
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{ACCEPT, CONTENT_TYPE};
+use hyper::{Method, Request};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::exit::NobodyAnswers;
+use crate::exit::{NobodyAnswers, UnknownOutcome};
+use crate::trust::{self, Trust};
+use crate::unanswered::Unanswered;
 
 const PROTOCOL: &str = "2026-07-28";
 
@@ -94,102 +102,159 @@ impl std::error::Error for Refused {}
 /// The code of JSON-RPC by which an unknown tool is refused.
 pub(crate) const INVALID_PARAMS: i64 = -32602;
 
-/// Calls `tool` at the MCP endpoint `url` and returns the result of the call, as it was written.
-///
-/// # Errors
-/// When nothing answers, the answer is no MCP, or it is a refusal: then [`Refused`].
-pub(crate) async fn call(
-    url: &str,
-    tool: &str,
-    arguments: &RawValue,
+/// An MCP endpoint, over HTTP or over TLS.
+pub(crate) struct Endpoint {
+    url: String,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// How long an answer is waited for.
     patience: Duration,
-) -> anyhow::Result<Box<RawValue>> {
-    let request = reqwest::Client::new()
-        .post(url)
-        .header("Mcp-Method", "tools/call")
-        .header("Mcp-Name", header_value(tool))
-        .body(call_body(tool, arguments));
-    send(request, url, patience).await
 }
 
-/// The names of the tools that the endpoint lists, on the first page of its list.
-///
-/// # Errors
-/// As [`call`].
-pub(crate) async fn tool_names(url: &str, patience: Duration) -> anyhow::Result<Vec<String>> {
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list",
-        "params": {"_meta": meta()}});
-    let request = reqwest::Client::new()
-        .post(url)
-        .header("Mcp-Method", "tools/list")
-        .body(body.to_string());
-    let result = send(request, url, patience).await?;
-    let result: Value = serde_json::from_str(result.get())?;
-    let tools = result["tools"].as_array().into_iter().flatten();
-    let names = tools.filter_map(|tool| tool["name"].as_str().map(str::to_owned));
-    Ok(names.collect())
-}
+impl Endpoint {
+    /// The endpoint at `url`, which shows a certificate of an authority in `trust` where it is one
+    /// over TLS.
+    ///
+    /// # Errors
+    /// When the authorities cannot be read.
+    pub(crate) fn at(url: &str, trust: &Trust, patience: Duration) -> anyhow::Result<Self> {
+        // The authorities of the machine are read where they are needed alone.
+        let config = match url.starts_with("https:") {
+            true => trust.tls()?,
+            false => trust::nobody()?,
+        };
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self {
+            url: url.to_owned(),
+            client: Client::builder(TokioExecutor::new()).build(connector),
+            patience,
+        })
+    }
 
-async fn send(
-    request: RequestBuilder,
-    url: &str,
-    patience: Duration,
-) -> anyhow::Result<Box<RawValue>> {
-    let answer = request
-        .timeout(patience)
-        .header(CONTENT_TYPE, "application/json")
-        .header(ACCEPT, "application/json, text/event-stream")
-        .header("MCP-Protocol-Version", PROTOCOL)
-        .send()
-        .await
-        .map_err(|error| {
-            if error.is_connect() && !error.is_timeout() {
-                let url = url.to_owned();
-                return anyhow!(error.without_url()).context(NobodyAnswers { url });
+    /// Calls `tool` and returns the result of the call, as it was written.
+    ///
+    /// # Errors
+    /// When nothing answers, the answer is no MCP, or it is a refusal: then [`Refused`].
+    pub(crate) async fn call(
+        &self,
+        tool: &str,
+        arguments: &RawValue,
+    ) -> anyhow::Result<Box<RawValue>> {
+        let name = header_value(tool);
+        let headers = [("Mcp-Method", "tools/call"), ("Mcp-Name", &name)];
+        self.send(&headers, call_body(tool, arguments)).await
+    }
+
+    /// Calls `tool` for its effect, or as a proof that it works.
+    ///
+    /// # Errors
+    /// As [`Self::call`], and when the tool says that it failed: then with its reason.
+    pub(crate) async fn call_well(&self, tool: &str, arguments: &RawValue) -> anyhow::Result<()> {
+        let result = self.call(tool, arguments).await?;
+        let result: CallResult = serde_json::from_str(result.get())?;
+        if result.is_error {
+            let reason = result.text();
+            let reason = reason.as_deref().unwrap_or("no reason given");
+            bail!("`{tool}` fails: {reason}");
+        }
+        Ok(())
+    }
+
+    /// The names of the tools that the endpoint lists, on the first page of its list.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) async fn tool_names(&self) -> anyhow::Result<Vec<String>> {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list",
+            "params": {"_meta": meta()}});
+        let headers = [("Mcp-Method", "tools/list")];
+        let result = self.send(&headers, body.to_string()).await?;
+        let result: Value = serde_json::from_str(result.get())?;
+        let tools = result["tools"].as_array().into_iter().flatten();
+        let names = tools.filter_map(|tool| tool["name"].as_str().map(str::to_owned));
+        Ok(names.collect())
+    }
+
+    async fn send(&self, headers: &[(&str, &str)], body: String) -> anyhow::Result<Box<RawValue>> {
+        let url = &self.url;
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json, text/event-stream")
+            .header("MCP-Protocol-Version", PROTOCOL);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::from(body))?;
+        let answer = async {
+            let answer = self.client.request(request).await;
+            let answer = answer.map_err(|error| self.unanswered(error))?;
+            let status = answer.status();
+            let body = answer.into_body().collect().await;
+            let body = body.map_err(|error| self.lost(anyhow!(error)))?;
+            anyhow::Ok((status, body.to_bytes()))
+        };
+        let answer = tokio::time::timeout(self.patience, answer).await;
+        let (status, body) = answer.map_err(|_| self.too_late())??;
+        let text = String::from_utf8_lossy(&body);
+        let Some(message) = message_of(&text) else {
+            bail!(
+                "{url} answered {status} and no MCP message: `{}`",
+                text.chars().take(300).collect::<String>()
+            );
+        };
+        if let Some(error) = message.error {
+            let sentence = error["message"].as_str().unwrap_or("no reason given");
+            bail!(Refused {
+                sentence: sentence.to_owned(),
+                code: error["code"].as_i64(),
+            });
+        }
+        message
+            .result
+            .with_context(|| format!("the answer has neither result nor error: `{text}`"))
+    }
+
+    fn unanswered(&self, error: hyper_util::client::legacy::Error) -> anyhow::Error {
+        let url = self.url.clone();
+        if let Some(distrust) = trust::distrust(&error) {
+            return anyhow!(distrust).context(format!(
+                "{url} shows no certificate that is believed; name the authority that signed it \
+                 with `--ca-file`"
+            ));
+        }
+        match Unanswered::of(&error) {
+            Unanswered::NobodyIsThere => anyhow!(error).context(NobodyAnswers { url }),
+            Unanswered::NoHttp => {
+                let sentence = format!("no MCP endpoint answers at {url}: it speaks no HTTP");
+                anyhow!(error).context(sentence)
             }
-            explain(error, "no MCP endpoint answers", url, patience)
-        })?;
-    let status = answer.status();
-    let text = answer
-        .text()
-        .await
-        .map_err(|error| explain(error, "the answer broke off", url, patience))?;
-    let Some(message) = message_of(&text) else {
-        bail!(
-            "{url} answered {status} and no MCP message: `{}`",
-            text.chars().take(300).collect::<String>()
-        );
-    };
-    if let Some(error) = message.error {
-        let sentence = error["message"].as_str().unwrap_or("no reason given");
-        bail!(Refused {
-            sentence: sentence.to_owned(),
-            code: error["code"].as_i64(),
-        });
+            Unanswered::Lost => self.lost(anyhow!(error)),
+        }
     }
-    message
-        .result
-        .with_context(|| format!("the answer has neither result nor error: `{text}`"))
-}
 
-/// Calls `tool` for its effect, or as a proof that it works.
-///
-/// # Errors
-/// As [`call`], and when the tool says that it failed: then with its reason.
-pub(crate) async fn call_well(
-    url: &str,
-    tool: &str,
-    arguments: &RawValue,
-    patience: Duration,
-) -> anyhow::Result<()> {
-    let result = call(url, tool, arguments, patience).await?;
-    let result: CallResult = serde_json::from_str(result.get())?;
-    if result.is_error {
-        let reason = result.text();
-        let reason = reason.as_deref().unwrap_or("no reason given");
-        bail!("`{tool}` fails: {reason}");
+    fn lost(&self, cause: anyhow::Error) -> anyhow::Error {
+        let advice = format!(
+            "the tool may have run; the connection to {} broke",
+            self.url
+        );
+        cause.context(UnknownOutcome { advice })
     }
-    Ok(())
+
+    /// The time that the user gave is theirs to change.
+    fn too_late(&self) -> anyhow::Error {
+        let (url, seconds) = (&self.url, self.patience.as_secs_f64());
+        anyhow!(UnknownOutcome {
+            advice: format!(
+                "{url} has not answered within {seconds} s; give the call more time with \
+                 `--timeout`, or ask for less"
+            )
+        })
+    }
 }
 
 /// A JSON-RPC response, as far as it matters here.
@@ -210,18 +275,6 @@ fn header_value(name: &str) -> String {
     } else {
         format!("=?base64?{}?=", BASE64_STANDARD.encode(name))
     }
-}
-
-/// A failure in the user's terms: the time that they gave is theirs to change.
-fn explain(error: reqwest::Error, otherwise: &str, url: &str, patience: Duration) -> anyhow::Error {
-    if error.is_timeout() {
-        let seconds = patience.as_secs_f64();
-        return anyhow!(
-            "{url} has not answered within {seconds} s; give the call more time with `--timeout`, \
-             or ask for less"
-        );
-    }
-    anyhow!(error.without_url()).context(format!("{otherwise} at {url}"))
 }
 
 /// The response of the call: the body itself, or the one response among the events of a stream.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{items, text, to_the_second};
 use crate::changes::make;
-use crate::control_plane::{Asked, Author, Body, DryRun, Request, segment};
+use crate::control_plane::{Asked, Body, ChangeArguments, DocumentChange, segment};
 use crate::output;
 use crate::table::{Cell, Table};
 
@@ -33,9 +33,7 @@ pub(crate) struct Upload {
     /// The `.wasm` file to upload
     file: PathBuf,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    asked: Asked,
+    change: ChangeArguments,
 }
 
 /// The list of all modules.
@@ -51,11 +49,7 @@ pub(crate) struct Use {
     /// The SHA-256 of its bytes [default: the one that the control plane was started with]
     sha256: Option<String>,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    trial: DryRun,
-    #[command(flatten)]
-    asked: Asked,
+    change: DocumentChange,
 }
 
 /// The module to take back.
@@ -64,24 +58,19 @@ pub(crate) struct Remove {
     /// The SHA-256 of its bytes
     sha256: String,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    asked: Asked,
+    change: ChangeArguments,
 }
 
 /// Runs the subcommand; the exit status tells whether it succeeded.
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Upload(Upload {
-            file,
-            author,
-            asked,
-        }) => {
+        Command::Upload(Upload { file, change }) => {
             let bytes = std::fs::read(&file);
             let bytes = bytes.with_context(|| format!("cannot read `{}`", file.display()))?;
-            let request = Request::change(Method::POST, "modules", &author);
+            let request = change.request(Method::POST, "modules");
             let request = request.with(Body::Module(bytes));
-            let code = asked
+            let code = change
+                .asked
                 .show(request, |module| modules(&json!({"modules": [module]})))
                 .await?;
             output::tell(
@@ -98,21 +87,18 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
                 Some(sha256) => json!({"sha256": sha256}),
                 None => json!({}),
             };
-            let resource = using.trial.resource("module");
-            let request = Request::change(Method::PUT, resource, &using.author);
-            let request = request.with(Body::Json(module));
-            make(&using.asked, request).await
+            let request = using.change.request(Method::PUT, "module");
+            make(using.change.asked(), request.with(Body::Json(module))).await
         }
-        Command::Remove(Remove {
-            sha256,
-            author,
-            asked,
-        }) => {
+        Command::Remove(Remove { sha256, change }) => {
             let resource = format!("modules/{}", segment(&sha256));
-            let request = Request::change(Method::DELETE, resource, &author);
-            asked.control_plane()?.send(request).await?;
+            let request = change.request(Method::DELETE, resource);
+            let answer = async { change.asked.control_plane()?.send(request).await };
+            let code = change
+                .asked
+                .show_answer(answer.await, |_| Table::default())?;
             output::tell(format_args!("the module `{sha256}` is gone"));
-            Ok(ExitCode::SUCCESS)
+            Ok(code)
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{items, text, to_the_second};
 use crate::changes::rows::judged;
-use crate::control_plane::{Asked, Author, Body, ControlPlane, Request, segment};
+use crate::control_plane::{Asked, Body, ChangeArguments, ControlPlane, Request, segment};
 use crate::exit::REFUSED;
 use crate::table::Table;
 use crate::watch::{LOOK_EVERY, Look, watch};
@@ -56,9 +56,7 @@ pub(crate) struct Steer {
     /// The name of the rollout [default: the newest]
     id: Option<String>,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    asked: Asked,
+    change: ChangeArguments,
 }
 
 /// The rollout to end.
@@ -121,13 +119,13 @@ async fn look_at(show: Show) -> anyhow::Result<ExitCode> {
 
 async fn steer(steer: Steer, verb: &str, body: Option<Body>) -> anyhow::Result<ExitCode> {
     let answer = async {
-        let control_plane = steer.asked.control_plane()?;
+        let control_plane = steer.change.asked.control_plane()?;
         let resource = resource_of(&control_plane, steer.id.as_deref()).await?;
         let resource = format!("{resource}/{verb}");
-        let request = Request::change(Method::POST, resource, &steer.author);
+        let request = steer.change.request(Method::POST, resource);
         control_plane.send(Request { body, ..request }).await
     };
-    steer.asked.show_answer(answer.await, waves)
+    steer.change.asked.show_answer(answer.await, waves)
 }
 
 /// The resource of a rollout: the newest where none is named.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::answer::Format;
 use crate::control_plane::{Asked, ControlPlane};
 use crate::exit::NobodyAnswers;
+use crate::failure::KnownInPart;
 use crate::output;
 use crate::places::Folders;
 use crate::running;
@@ -45,10 +46,7 @@ struct Process {
 /// started it; fails when nothing runs.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let format = settings.asked.format();
-    let process = match process(&settings) {
-        Ok(process) => process,
-        Err(error) => return format.failure(json!({}), error),
-    };
+    let process = process(&settings)?;
     if let (Some(process), Format::Table) = (&process, format) {
         let logs = process.logs.display();
         output::tell(format_args!(
@@ -75,7 +73,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<ExitCode> {
                     data.display()
                 ));
             }
-            return format.failure(about(&process), error);
+            let known = about(&process);
+            return Err(KnownInPart { known, error }.into());
         }
     };
     output::data(text(format, &process, &report)?)?;

@@ -9,7 +9,7 @@ use reqwest::Method;
 
 use super::{base_revision, progress, rows, text_of};
 use crate::answer::{Format, text};
-use crate::control_plane::{Asked, Author, Body, DryRun, Request};
+use crate::control_plane::{Body, DocumentChange, Request};
 use crate::output;
 
 /// A document to put in the place of the one that there is.
@@ -25,11 +25,7 @@ pub(crate) struct Apply {
     #[arg(long, conflicts_with = "if_match")]
     overwrite: bool,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    trial: DryRun,
-    #[command(flatten)]
-    asked: Asked,
+    change: DocumentChange,
 }
 
 /// Shows what a document changes, and puts it in the place of the one that there is.
@@ -39,28 +35,33 @@ pub(crate) async fn run(apply: Apply) -> anyhow::Result<ExitCode> {
         true => None,
         false => apply.if_match.or_else(|| base_revision::read(&document)),
     };
-    let request = |trial: DryRun| Request {
-        if_match: base,
-        ..Request::change(Method::PUT, trial.resource("config"), &apply.author)
-            .with(Body::Written(document.clone()))
-    };
+    let with_document = |request| with_document(request, &document, base);
+    let change = &apply.change;
     let answer = async {
-        let control_plane = apply.asked.control_plane()?;
-        if !apply.trial.dry_run && apply.asked.format() == Format::Table {
-            let trial = request(DryRun { dry_run: true });
+        let control_plane = change.asked().control_plane()?;
+        if !change.dry_run && change.asked().format() == Format::Table {
+            let trial = with_document(change.trial(Method::PUT, "config"));
             let trial = control_plane.send(trial).await?;
             output::data(rows::changes(&trial).text(output::is_coloured()))?;
         }
-        let change = control_plane.send(request(apply.trial));
-        progress::while_envoys_answer(&control_plane, change).await
+        let request = with_document(change.request(Method::PUT, "config"));
+        progress::while_envoys_answer(&control_plane, control_plane.send(request)).await
     };
     let answer = answer.await;
     let goes_on = answer.as_ref().is_ok_and(|answer| {
         ["rolling_out", "waiting"].contains(&text(&answer["outcome"]).as_str())
     });
-    let code = apply.asked.show_answer(answer, rows::outcome)?;
+    let code = change.asked().show_answer(answer, rows::outcome)?;
     if goes_on {
         output::tell("further waves follow; `portcullis rollout show --watch` follows them");
     }
     Ok(code)
+}
+
+/// The request with the document, which has to be at the revision `base` if one is given.
+fn with_document<'a>(request: Request<'a>, document: &str, base: Option<u64>) -> Request<'a> {
+    Request {
+        if_match: base,
+        ..request.with(Body::Written(document.to_owned()))
+    }
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 
 use super::kinds::{resource_of, with_meant_kind};
 use super::{progress, rows};
-use crate::control_plane::{Asked, Author, DryRun, Request};
+use crate::control_plane::DocumentChange;
 
 /// The resource to take out.
 #[derive(Debug, Args)]
@@ -17,23 +17,21 @@ pub(crate) struct Delete {
     /// The name of the resource
     name: String,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    trial: DryRun,
-    #[command(flatten)]
-    asked: Asked,
+    change: DocumentChange,
 }
 
 /// Takes the resource out of the document.
 pub(crate) async fn run(delete: Delete) -> anyhow::Result<ExitCode> {
     let resource = resource_of(&delete.kind, Some(&delete.name));
-    let resource = delete.trial.resource(&resource);
-    let request = Request::change(Method::DELETE, resource, &delete.author);
+    let request = delete.change.request(Method::DELETE, &resource);
     let answer = async {
-        let control_plane = delete.asked.control_plane()?;
+        let control_plane = delete.change.asked().control_plane()?;
         let change = control_plane.send(request);
         let answer = progress::while_envoys_answer(&control_plane, change).await;
         with_meant_kind(&control_plane, &delete.kind, answer).await
     };
-    delete.asked.show_answer(answer.await, rows::outcome)
+    delete
+        .change
+        .asked()
+        .show_answer(answer.await, rows::outcome)
 }

@@ -27,7 +27,7 @@ pub(crate) struct Get {
 
 /// The ways to write a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Written {
+pub(crate) enum Written {
     /// As `portcullis apply` takes it
     Yaml,
     /// The control plane's own answer
@@ -42,15 +42,10 @@ pub(crate) async fn run(get: Get) -> anyhow::Result<ExitCode> {
         let answer = control_plane.get(&resource).await;
         with_meant_kind(&control_plane, &get.kind, answer).await
     };
+    let answer = answer.await?;
     let format = match get.output {
         Written::Yaml => Format::Yaml,
         Written::Json => Format::Json,
-    };
-    let answer = match answer.await {
-        Ok(answer) => answer,
-        // Words alone where a document was asked for: a file of it would be applied.
-        Err(error) if format == Format::Yaml => return Err(error),
-        Err(error) => return format.failure(serde_json::json!({}), error),
     };
     output::data(match (get.output, answer.get("document")) {
         (Written::Yaml, Some(document)) => {

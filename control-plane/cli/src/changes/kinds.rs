@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::answer::{items, text};
 use crate::control_plane::{ControlPlane, segment};
+use crate::exit::{NobodyAnswers, UnknownOutcome};
 
 /// The path of a kind, or of one resource of it.
 pub(super) fn resource_of(kind: &str, name: Option<&str>) -> String {
@@ -21,7 +22,9 @@ pub(super) async fn with_meant_kind(
     kind: &str,
     answer: anyhow::Result<Value>,
 ) -> anyhow::Result<Value> {
-    if answer.is_ok() {
+    let has_no_answer =
+        |error: &anyhow::Error| error.is::<NobodyAnswers>() || error.is::<UnknownOutcome>();
+    if answer.as_ref().err().is_none_or(has_no_answer) {
         return answer;
     }
     let Ok(index) = control_plane.get("").await else {

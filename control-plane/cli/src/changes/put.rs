@@ -8,7 +8,7 @@ use reqwest::Method;
 
 use super::kinds::{resource_of, with_meant_kind};
 use super::{progress, rows, text_of};
-use crate::control_plane::{Asked, Author, Body, DryRun, Request};
+use crate::control_plane::{Body, DocumentChange};
 
 /// The resource to add or replace.
 #[derive(Debug, Args)]
@@ -20,11 +20,7 @@ pub(crate) struct Put {
     #[command(flatten)]
     value: Given,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    trial: DryRun,
-    #[command(flatten)]
-    asked: Asked,
+    change: DocumentChange,
 }
 
 /// The value of the resource, from one of two places.
@@ -45,15 +41,14 @@ pub(crate) async fn run(put: Put) -> anyhow::Result<ExitCode> {
         Some(file) => text_of(file)?,
         None => put.value.set.unwrap_or_default(),
     };
-    let resource = put
-        .trial
-        .resource(&resource_of(&put.kind, put.name.as_deref()));
-    let request = Request::change(Method::PUT, resource, &put.author).with(Body::Written(fields));
+    let resource = resource_of(&put.kind, put.name.as_deref());
+    let request = put.change.request(Method::PUT, &resource);
+    let request = request.with(Body::Written(fields));
     let answer = async {
-        let control_plane = put.asked.control_plane()?;
+        let control_plane = put.change.asked().control_plane()?;
         let change = control_plane.send(request);
         let answer = progress::while_envoys_answer(&control_plane, change).await;
         with_meant_kind(&control_plane, &put.kind, answer).await
     };
-    put.asked.show_answer(answer.await, rows::outcome)
+    put.change.asked().show_answer(answer.await, rows::outcome)
 }

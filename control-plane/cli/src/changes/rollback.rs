@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::make;
-use crate::control_plane::{Asked, Author, Body, DryRun, Request};
+use crate::control_plane::{Body, DocumentChange};
 
 /// The revision to go back to.
 #[derive(Debug, Args)]
@@ -18,11 +18,7 @@ pub(crate) struct Rollback {
     #[arg(long)]
     allow_loosening: bool,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    trial: DryRun,
-    #[command(flatten)]
-    asked: Asked,
+    change: DocumentChange,
 }
 
 /// Goes back to an earlier revision.
@@ -31,7 +27,6 @@ pub(crate) async fn run(rollback: Rollback) -> anyhow::Result<ExitCode> {
     if let Some(to) = rollback.to {
         body["to"] = to.into();
     }
-    let resource = rollback.trial.resource("rollback");
-    let request = Request::change(Method::POST, resource, &rollback.author).with(Body::Json(body));
-    make(&rollback.asked, request).await
+    let request = rollback.change.request(Method::POST, "rollback");
+    make(rollback.change.asked(), request.with(Body::Json(body))).await
 }

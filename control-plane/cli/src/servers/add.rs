@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::changes;
-use crate::control_plane::{Asked, Author, Body, DryRun, Request};
+use crate::control_plane::{Body, DocumentChange};
 
 /// The server to register.
 #[derive(Debug, Args)]
@@ -26,11 +26,7 @@ pub(crate) struct Add {
     #[arg(long, value_name = "FIELDS")]
     set: Option<String>,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    trial: DryRun,
-    #[command(flatten)]
-    asked: Asked,
+    change: DocumentChange,
 }
 
 /// Registers the server, and tells whether it has listed its tools.
@@ -51,7 +47,6 @@ pub(super) async fn run(add: Add) -> anyhow::Result<ExitCode> {
     if let Some(protocol) = &add.protocol {
         server["protocol"] = json!(protocol);
     }
-    let resource = add.trial.resource("servers");
-    let request = Request::change(Method::POST, resource, &add.author).with(Body::Json(server));
-    changes::make(&add.asked, request).await
+    let request = add.change.request(Method::POST, "servers");
+    changes::make(add.change.asked(), request.with(Body::Json(server))).await
 }

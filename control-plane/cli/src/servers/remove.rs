@@ -6,7 +6,7 @@ use clap::Args;
 use reqwest::Method;
 
 use crate::changes;
-use crate::control_plane::{Asked, Author, DryRun, Request, segment};
+use crate::control_plane::{DocumentChange, segment};
 
 /// The server to take out.
 #[derive(Debug, Args)]
@@ -14,18 +14,12 @@ pub(crate) struct Remove {
     /// The name of the server
     name: String,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    trial: DryRun,
-    #[command(flatten)]
-    asked: Asked,
+    change: DocumentChange,
 }
 
 /// Takes the server out; calls of its tools are refused from then on.
 pub(super) async fn run(remove: Remove) -> anyhow::Result<ExitCode> {
-    let resource = remove
-        .trial
-        .resource(&format!("servers/{}", segment(&remove.name)));
-    let request = Request::change(Method::DELETE, resource, &remove.author);
-    changes::make(&remove.asked, request).await
+    let resource = format!("servers/{}", segment(&remove.name));
+    let request = remove.change.request(Method::DELETE, &resource);
+    changes::make(remove.change.asked(), request).await
 }

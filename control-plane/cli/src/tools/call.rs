@@ -9,8 +9,9 @@ use gateway_document::did_you_mean;
 use serde_json::value::RawValue;
 use url::Url;
 
-use crate::mcp_client::{self, CallResult, INVALID_PARAMS, Refused};
+use crate::mcp_client::{CallResult, Endpoint, INVALID_PARAMS, Refused};
 use crate::output;
+use crate::trust::Trust;
 
 mod layout;
 
@@ -32,6 +33,9 @@ pub(crate) struct Call {
     )]
     url: String,
 
+    #[command(flatten)]
+    trust: Trust,
+
     /// How long the call may take, in seconds
     #[arg(
         long,
@@ -48,15 +52,16 @@ pub(super) async fn run(call: Call) -> anyhow::Result<ExitCode> {
         tool,
         arguments,
         url,
+        trust,
         timeout,
     } = call;
     let arguments: Box<RawValue> = serde_json::from_str(&arguments)
         .with_context(|| format!("the arguments `{arguments}` are no JSON"))?;
     check_url(&url)?;
-    let patience = Duration::from_secs(timeout);
-    let result = match mcp_client::call(&url, &tool, &arguments, patience).await {
+    let endpoint = Endpoint::at(&url, &trust, Duration::from_secs(timeout))?;
+    let result = match endpoint.call(&tool, &arguments).await {
         Ok(result) => result,
-        Err(error) => return Err(meant(&url, &tool, error).await),
+        Err(error) => return Err(meant(&url, &trust, &tool, error).await),
     };
     let read: CallResult = serde_json::from_str(result.get())
         .with_context(|| format!("the answer is no result of a tool: `{result}`"))?;
@@ -73,12 +78,13 @@ const NAMES_WITHIN: Duration = Duration::from_secs(5);
 
 /// The refusal with the names of tools that the author may have meant, where the endpoint lists
 /// none of that name.
-async fn meant(url: &str, tool: &str, error: anyhow::Error) -> anyhow::Error {
+async fn meant(url: &str, trust: &Trust, tool: &str, error: anyhow::Error) -> anyhow::Error {
     let refused = error.downcast_ref::<Refused>();
     if refused.and_then(|refused| refused.code) != Some(INVALID_PARAMS) {
         return error;
     }
-    let Ok(names) = mcp_client::tool_names(url, NAMES_WITHIN).await else {
+    let names = async { Endpoint::at(url, trust, NAMES_WITHIN)?.tool_names().await };
+    let Ok(names) = names.await else {
         return error;
     };
     match did_you_mean(tool, names.iter().map(String::as_str)) {
@@ -94,9 +100,10 @@ fn check_url(url: &str) -> anyhow::Result<()> {
         format!("`{url}` is no URL; write it like `http://127.0.0.1:10000/mcp`")
     })?;
     match parsed.scheme() {
-        "http" => {}
-        "https" => bail!("`{url}`: the gateway does not speak TLS yet; write `http://…`"),
-        other => bail!("`{url}`: the gateway does not speak `{other}`; write `http://…`"),
+        "http" | "https" => {}
+        other => {
+            bail!("`{url}`: the gateway does not speak `{other}`; write `http://…` or `https://…`")
+        }
     }
     if !parsed.path().ends_with("/mcp") {
         bail!(

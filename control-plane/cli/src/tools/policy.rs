@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::list::rate_in_words;
 use crate::answer::{items, text};
 use crate::changes::{make, text_of};
-use crate::control_plane::{Asked, Author, Body, DryRun, Request, segment};
+use crate::control_plane::{Body, DocumentChange, Request, segment};
 use crate::table::Table;
 
 /// The tool, and what its own rule becomes.
@@ -19,19 +19,15 @@ pub(crate) struct Policy {
     /// The name that clients call it by
     tool: String,
     #[command(flatten)]
-    change: Change,
+    rule: RuleChange,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    trial: DryRun,
-    #[command(flatten)]
-    asked: Asked,
+    change: DocumentChange,
 }
 
 /// The change of the tool's own rule; none where no flag is given.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
-struct Change {
+struct RuleChange {
     /// Make this the tool's own rule, ahead of all others: a rule in YAML or JSON without `name`
     /// and `match`, such as `{limits: [{per: [tool], requests: 2, window: 1m}]}`
     #[arg(long, value_name = "RULE")]
@@ -50,22 +46,27 @@ struct Change {
 /// Shows the policy of the tool, or changes it.
 pub(super) async fn run(policy: Policy) -> anyhow::Result<ExitCode> {
     let resource = format!("tools/{}/policy", segment(&policy.tool));
-    let Change {
+    let RuleChange {
         set,
         set_from,
         close,
         remove,
-    } = &policy.change;
+    } = &policy.rule;
     let (method, body) = match (set, set_from) {
         (Some(rule), _) => (Method::PUT, Some(Body::Written(rule.clone()))),
         (None, Some(file)) => (Method::PUT, Some(Body::Written(text_of(file)?))),
         (None, None) if *close => (Method::PUT, Some(Body::Json(json!({"allow": []})))),
         (None, None) if *remove => (Method::DELETE, None),
-        (None, None) => return policy.asked.show(Request::get(resource), fields).await,
+        (None, None) => {
+            return policy
+                .change
+                .asked()
+                .show(Request::get(resource), fields)
+                .await;
+        }
     };
-    let resource = policy.trial.resource(&resource);
-    let request = Request::change(method, resource, &policy.author);
-    make(&policy.asked, Request { body, ..request }).await
+    let request = policy.change.request(method, &resource);
+    make(policy.change.asked(), Request { body, ..request }).await
 }
 
 /// A line for each field of the policy, with the rule behind it.

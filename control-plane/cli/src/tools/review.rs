@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::answer::{items, short, text, to_the_second};
-use crate::control_plane::{Asked, Author, Body, Request, segment};
+use crate::control_plane::{Body, ChangeArguments, Request, segment};
 use crate::table::{Cell, Table, Tone};
 
 /// The tool, and what is decided about it.
@@ -25,9 +25,7 @@ pub(crate) struct Review {
     #[arg(long, value_name = "SHA-256")]
     definition: Option<String>,
     #[command(flatten)]
-    author: Author,
-    #[command(flatten)]
-    asked: Asked,
+    change: ChangeArguments,
 }
 
 /// The decision of an operator; none where no flag is given.
@@ -49,17 +47,23 @@ pub(super) async fn run(review: Review) -> anyhow::Result<ExitCode> {
     let verb = match &review.verdict {
         Verdict { approve: true, .. } => "approve",
         Verdict { reject: true, .. } => "reject",
-        _ => return review.asked.show(Request::get(resource), definitions).await,
+        _ => {
+            return review
+                .change
+                .asked
+                .show(Request::get(resource), definitions)
+                .await;
+        }
     };
     let body = match &review.definition {
         Some(definition) => json!({"definition": definition}),
         None => json!({}),
     };
-    let request = Request::change(Method::POST, format!("{resource}/{verb}"), &review.author);
-    review
-        .asked
-        .show(request.with(Body::Json(body)), outcome)
-        .await
+    let request = review
+        .change
+        .request(Method::POST, format!("{resource}/{verb}"));
+    let request = request.with(Body::Json(body));
+    review.change.asked.show(request, outcome).await
 }
 
 /// A line for the definition in force, and one for each that is not.

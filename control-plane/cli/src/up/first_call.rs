@@ -6,7 +6,9 @@ use anyhow::bail;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::{mcp_client, output};
+use crate::mcp_client::{self, Endpoint};
+use crate::output;
+use crate::trust::Trust;
 
 use super::progress::StepReport;
 use super::settings::reachable;
@@ -39,13 +41,14 @@ pub(crate) async fn wait(stack: &Stack, progress: StepReport) -> anyhow::Result<
     .await?;
     progress.done("PostgreSQL and Spark answer the data server");
     let url = stack.settings.mcp_url();
+    let endpoint = Endpoint::at(&url, &Trust::default(), CALL_PATIENCE)?;
     let arguments = mcp_client::no_arguments();
     telling.next = Instant::now() + TELL_EVERY;
     until(
         deadline,
         &mut telling,
         "no call comes through the gateway",
-        || mcp_client::call_well(&url, "list_tables", &arguments, CALL_PATIENCE),
+        || endpoint.call_well("list_tables", &arguments),
     )
     .await?;
     progress.done("a tool call went through the gateway");

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::json;
 use serde_json::value::to_raw_value;
 
-use crate::{mcp_client, output};
+use crate::mcp_client::Endpoint;
+use crate::output;
+use crate::trust::Trust;
 
 use super::control_plane::server_url;
 use super::stack::Stack;
@@ -32,7 +34,8 @@ pub(crate) const STATEMENT: &str = "CREATE OR REPLACE VIEW events AS \
 async fn look(stack: &Stack) -> anyhow::Result<()> {
     let url = server_url(stack.settings.mcp_address);
     let arguments = to_raw_value(&json!({"sql": "DESCRIBE events"}))?;
-    mcp_client::call_well(&url, "execute_spark_sql", &arguments, PATIENCE).await
+    let endpoint = Endpoint::at(&url, &Trust::default(), PATIENCE)?;
+    endpoint.call_well("execute_spark_sql", &arguments).await
 }
 
 /// Whether the demo view is there. Not having it is no reason not to be up.

@@ -1,71 +1,17 @@
 //! The command line, as far as nothing has to run for it.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+mod dotenv;
+mod lost_answers;
+mod peer;
+mod program;
+mod trust;
 
-use tokio::net::TcpSocket;
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
 
-fn portcullis(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env("PORTCULLIS_DATA", folder.join("data"))
-        .env("PORTCULLIS_HOME", folder.join("home"));
-    command
-}
-
-/// A port that nobody else gets while this lives, and that the program may still listen on.
-fn reserve() -> (TcpSocket, SocketAddr) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
-}
-
-/// Every port free, so that a test is about one of them. They stay so as long as what is returned
-/// lives.
-fn on_free_ports(command: &mut Command) -> Vec<TcpSocket> {
-    let mut reserved = Vec::new();
-    for name in [
-        "GATEWAY_ADDRESS",
-        "ENVOY_ADMIN_ADDRESS",
-        "CONTROL_PLANE_XDS_ADDRESS",
-        "CONTROL_PLANE_REST_ADDRESS",
-        "MCP_SERVER_ADDRESS",
-    ] {
-        let (socket, address) = reserve();
-        command.env(name, address.to_string());
-        reserved.push(socket);
-    }
-    for part in [
-        "",
-        "REST_",
-        "MASTER_UI_",
-        "WORKER_UI_",
-        "CONNECT_",
-        "DRIVER_UI_",
-    ] {
-        let (socket, address) = reserve();
-        command.env(
-            format!("PORTCULLIS_SPARK_{part}PORT"),
-            address.port().to_string(),
-        );
-        reserved.push(socket);
-    }
-    reserved
-}
-
-fn said(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
+use peer::{answer_body, answer_once, serve};
+use program::{on_free_ports, portcullis, reserve, said, words};
 
 #[test]
 fn it_names_a_taken_port_before_anything_starts() {
@@ -133,26 +79,6 @@ fn it_does_not_wait_for_another_process_that_has_taken_the_folder_since() {
 }
 
 #[test]
-fn it_uses_the_settings_of_a_dot_env_file_and_the_environment_wins() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(
-        folder.path().join(".env"),
-        format!(
-            "PORTCULLIS_DATA={}\n",
-            folder.path().join("named").display()
-        ),
-    )
-    .unwrap();
-    let output = portcullis(folder.path(), &["down"])
-        .env_remove("PORTCULLIS_DATA")
-        .output()
-        .unwrap();
-    assert!(said(&output).contains("/named)"), "{}", said(&output));
-    let output = portcullis(folder.path(), &["down"]).output().unwrap();
-    assert!(said(&output).contains("/data)"), "{}", said(&output));
-}
-
-#[test]
 fn it_names_the_gateway_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let (_reserved, nobody) = reserve();
@@ -171,15 +97,10 @@ fn it_names_the_gateway_that_is_not_there() {
     );
 }
 
-fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn it_says_what_is_wrong_with_an_address_at_which_no_gateway_can_be() {
     let folder = tempfile::tempdir().unwrap();
     for (url, sentence) in [
-        ("https://127.0.0.1:10000/mcp", "does not speak TLS yet"),
         ("http://127.0.0.1:10000", "its path is `/`; write `/mcp`"),
         ("http://127.0.0.1:10000/mcp/", "its path is `/mcp/`"),
         ("ftp://127.0.0.1/mcp", "does not speak `ftp`"),
@@ -231,48 +152,6 @@ fn it_tells_what_answers_otherwise_from_what_does_not_answer() {
     peer.join().unwrap().unwrap();
     let sentence = format!("no MCP endpoint answers at {url}");
     assert!(words(&output).contains(&sentence), "{}", words(&output));
-}
-
-/// Answers one request, whatever it is, with this tool result; gives the request.
-fn answer_once(listener: TcpListener, result: &str) -> std::thread::JoinHandle<String> {
-    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#);
-    std::thread::spawn(move || answer_body(&listener, &body))
-}
-
-/// Answers one request with this body, whatever it is; gives the request.
-fn answer_body(listener: &TcpListener, body: &str) -> String {
-    let (mut peer, _) = listener.accept().unwrap();
-    let mut request = String::new();
-    let mut reader = BufReader::new(peer.try_clone().unwrap());
-    while !request.ends_with("\r\n\r\n") {
-        reader.read_line(&mut request).unwrap();
-    }
-    let length = request
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: "));
-    let mut sent = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    reader.read_exact(&mut sent).unwrap();
-    request.push_str(std::str::from_utf8(&sent).unwrap());
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n",
-        body.len()
-    );
-    peer.write_all((head + body).as_bytes()).unwrap();
-    request
-}
-
-/// Answers each of so many requests, whatever it is, with this JSON.
-fn serve(
-    listener: TcpListener,
-    requests: usize,
-    body: &'static str,
-) -> std::thread::JoinHandle<()> {
-    std::thread::spawn(move || {
-        for _ in 0..requests {
-            answer_body(&listener, body);
-        }
-    })
 }
 
 #[test]
