@@ -5,13 +5,14 @@
 //! as the control plane's own objects; words on standard error, and a failing exit code, where it
 //! refuses.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use crate::control_plane::{Asked, Request};
+use crate::output;
 
 pub(crate) mod apply;
 pub(crate) mod audit;
@@ -40,6 +41,9 @@ pub(crate) async fn make(asked: &Asked, request: Request<'_>) -> anyhow::Result<
 pub(crate) fn text_of(file: &Path) -> anyhow::Result<String> {
     if file.as_os_str() == "-" {
         let mut text = String::new();
+        if std::io::stdin().is_terminal() {
+            output::tell("reading what you type, until Ctrl-D");
+        }
         std::io::stdin()
             .read_to_string(&mut text)
             .context("cannot read standard input")?;

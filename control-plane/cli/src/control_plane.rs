@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 pub(crate) use address::Address;
-use anyhow::Context;
+use anyhow::{Context, bail};
 pub(crate) use change::{ChangeArguments, DocumentChange};
 use clap::Args;
 use reqwest::Method;
@@ -182,6 +182,14 @@ impl ControlPlane {
         let sent = sent.context(
             "this cannot be sent: an author and a reason are text without control characters",
         )?;
+        // A reader of URLs goes up a folder at `..`, and names are folders to it.
+        let path = url.split('?').next().unwrap_or_default();
+        if !path.ends_with(sent.url().path()) || path.ends_with('/') {
+            bail!(
+                "`{}` has a name that is empty, `.` or `..`",
+                request.resource
+            );
+        }
         answering::answer_to(&self.client, sent, request.effect).await
     }
 
@@ -202,6 +210,9 @@ impl ControlPlane {
             let cursor: String = form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
             let next = format!("{resource}?limit={PAGE}&cursor={cursor}");
             let mut page = self.get(&next).await?;
+            if page["next_cursor"] == whole["next_cursor"] {
+                bail!("the pages of {}/{resource} do not end", self.base);
+            }
             whole["next_cursor"] = page["next_cursor"].take();
             if let (Value::Array(entries), Value::Array(more)) =
                 (&mut whole[list], page[list].take())

@@ -1,7 +1,6 @@
 //! The authorities whose certificates this program believes where it speaks TLS.
 
 use std::error::Error;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +10,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
+
+use crate::unanswered::causes;
 
 /// Says whose certificates are believed.
 #[derive(Debug, Default, Args)]
@@ -67,17 +68,7 @@ fn config(roots: RootCertStore) -> anyhow::Result<ClientConfig> {
 
 /// Why a certificate was not believed, where that is what an error is about.
 pub(crate) fn distrust(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        // An I/O error passes over what it holds when it is asked for its source.
-        let held = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        let held = held.and_then(|held| held.downcast_ref::<rustls::Error>());
-        if let Some(tls @ rustls::Error::InvalidCertificate(_)) = held {
-            return Some(tls.clone());
-        }
-        cause = error.source();
-    }
-    None
+    let tls = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
+    let is_distrust = |tls: &&rustls::Error| matches!(tls, rustls::Error::InvalidCertificate(_));
+    tls.filter(is_distrust).cloned()
 }

@@ -13,7 +13,7 @@ use crate::table::Table;
 #[derive(Debug, Args)]
 pub(crate) struct History {
     /// How many, up to 1000
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
     #[command(flatten)]
     asked: Asked,

@@ -28,8 +28,8 @@ const UNKNOWN_OUTCOME: &str = "urn:portcullis:unknown-outcome";
 
 /// Why there is no answer that says it is done.
 enum NoAnswer {
-    /// Nothing took the request.
-    Nobody(anyhow::Error),
+    /// Nothing took the request at this URL.
+    Nobody(anyhow::Error, String),
     /// The request was sent; the answer did not come, or broke off.
     Lost(anyhow::Error),
     /// An earlier sending of it is not answered yet.
@@ -62,14 +62,14 @@ pub(super) async fn answer_to(
             Ok(answer) => return Ok(answer),
             Err(NoAnswer::Refused(error)) => return Err(error),
             Err(NoAnswer::Unknown(cause)) => return Err(cause.context(UnknownOutcome { advice })),
-            Err(NoAnswer::Nobody(cause)) if lost.is_none() => {
+            Err(NoAnswer::Nobody(cause, url)) if lost.is_none() => {
                 return Err(cause.context(NobodyAnswers { url }));
             }
             Err(NoAnswer::Lost(cause)) if effect == Effect::Nothing => {
                 return Err(cause.context(NobodyAnswers { url }));
             }
             Err(NoAnswer::Running(cause)) => (cause, true),
-            Err(NoAnswer::Nobody(cause) | NoAnswer::Lost(cause)) => (cause, false),
+            Err(NoAnswer::Nobody(cause, _) | NoAnswer::Lost(cause)) => (cause, false),
         };
         let since = *lost.get_or_insert_with(|| {
             if next.is_some() {
@@ -101,9 +101,11 @@ async fn ask(
     let url = request.url().to_string();
     let answer = client.execute(request).await.map_err(|error| {
         let why = Unanswered::of(&error);
+        // One that stands by may have sent us on.
+        let at = error.url().map_or_else(|| url.clone(), ToString::to_string);
         let error = anyhow!(error.without_url());
         match why {
-            Unanswered::NobodyIsThere => NoAnswer::Nobody(error),
+            Unanswered::NobodyIsThere => NoAnswer::Nobody(error, at),
             Unanswered::Lost => NoAnswer::Lost(error),
             Unanswered::NoHttp => NoAnswer::Refused(
                 error.context(format!("no control plane is at {url}: it speaks no HTTP")),

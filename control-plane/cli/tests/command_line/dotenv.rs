@@ -57,12 +57,6 @@ fn it_asks_nobody_whom_the_file_of_a_folder_names() {
             words(&output)
         );
     }
-    // Without a flag it is the default that is asked, whoever that is.
-    let mut command = portcullis(folder.path(), &["nodes"]);
-    command
-        .env_remove("CONTROL_PLANE_REST_ADDRESS")
-        .output()
-        .unwrap();
     stranger.set_nonblocking(true).unwrap();
     assert!(
         stranger.accept().is_err(),

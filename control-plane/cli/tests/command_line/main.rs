@@ -5,6 +5,7 @@ mod lost_answers;
 mod peer;
 mod program;
 mod trust;
+mod wrong_input;
 
 use std::io::Write;
 use std::net::TcpListener;
