@@ -209,9 +209,9 @@ impl DecisionExplained {
         match policy.closed_method(message.method.as_bytes(), form) {
             Some(refusal) => self.refuse(&refusal),
             None => {
-                let permit = policy.forward(endpoint);
-                self.server = permit.as_ref().map(|permit| permit.server().to_owned());
-                self.cluster = permit.map(|permit| permit.cluster().to_owned());
+                let target = policy.forward(endpoint).map(|plan| plan.target());
+                self.server = target.map(|target| policy.server(target).to_owned());
+                self.cluster = target.map(|target| policy.cluster(target).to_owned());
             }
         }
     }
@@ -258,11 +258,13 @@ impl DecisionExplained {
                 }
                 self.refuse(&refusal);
             }
-            Decision::Allow(permit) => {
-                self.cluster = Some(permit.cluster().to_owned());
-                self.shadowed = permit.shadowed().iter().map(Violation::to_string).collect();
+            Decision::Allow(plan) => {
+                self.cluster = Some(policy.cluster(plan.target()).to_owned());
+                self.shadowed = plan.shadowed().iter().map(Violation::to_string).collect();
             }
-            Decision::Limit(pending) => self.cluster = Some(pending.cluster().to_owned()),
+            Decision::Limit(pending) => {
+                self.cluster = Some(policy.cluster(pending.target()).to_owned());
+            }
         }
     }
 

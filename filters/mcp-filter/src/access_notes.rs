@@ -26,7 +26,7 @@ pub(crate) struct NotedDecision<'a> {
     pub(crate) decision: &'a str,
     /// The tool that was called.
     pub(crate) tool: Option<ToolId>,
-    /// The rule that refused the call. Of a call that passes, the one that opens its tool is noted.
+    /// The rule that refused the call, or that opens its tool.
     pub(crate) rule: Option<&'a str>,
 }
 
@@ -50,9 +50,6 @@ impl AccessNotes {
                 AccessDetail::Configuration => Some(self.configuration.as_str()),
                 AccessDetail::Decision => Some(noted.decision),
                 AccessDetail::Principal => Some(ANONYMOUS),
-                AccessDetail::Rule if noted.decision == ALLOWED => {
-                    explained.and_then(|explained| explained.allow.rule.as_deref())
-                }
                 AccessDetail::Rule => noted.rule,
                 AccessDetail::Server => explained.map(|explained| explained.server.as_str()),
                 AccessDetail::Tool => explained.map(|explained| explained.tool.as_str()),

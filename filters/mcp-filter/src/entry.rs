@@ -3,9 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use proxy_host::StreamId;
 use proxy_host::envoy::{Envoy, random};
-use proxy_host::limits::{NoRandomness, shared_hash_key};
+use proxy_host::{NoRandomness, StreamId, shared_hash_key};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 

@@ -1,16 +1,14 @@
-//! The request path of MCP inside Envoy: read, authorise, validate, limit, route; or answer.
+//! The request path of MCP inside Envoy: what `request-path` says is carried out here, by calls to
+//! the proxy, and counted.
 //!
 //! - [`Plugin`] is one configuration in force: the compiled policy and its statistics. What
 //!   outlives a configuration is in [`VmState`].
 //! - [`Request`] is one request on its way: [`Request::on_headers`], [`Request::on_body`] and
 //!   [`Request::on_trailers`] each say whether it goes on or waits ([`Flow`]), or have answered it.
-//! - [`Answer`] is every reply that the filter gives itself; its file is the table of their status
-//!   codes and forms.
 //!
 //! A request that passes carries `x-portcullis-cluster`, by which the listener's one MCP route
-//! finds the cluster; a client's own header of that name never gets through. Whatever the filter
-//! cannot read it refuses: no upstream holds a complete message that has not been allowed. Nothing
-//! here panics, waits or keeps state between requests; limits are in the proxy's shared data.
+//! finds the cluster; a client's own header of that name never gets through. Nothing here decides,
+//! panics, waits or keeps state between requests; limits are in the proxy's shared data.
 //!
 //! ```
 //! use mcp_filter::{Flow, Plugin, Request, VmState};
@@ -51,19 +49,11 @@
 )]
 
 mod access_notes;
-mod agreement;
-mod answer;
-mod budget_size;
 #[cfg(target_arch = "wasm32")]
 mod entry;
-mod head;
-mod look_alikes;
-mod passed_on;
 mod plugin;
 mod request;
-mod request_budget;
 mod statistics;
 
-pub use answer::Answer;
 pub use plugin::{ConfigureError, Plugin, VmState};
 pub use request::{Flow, Host, Request};

@@ -11,6 +11,7 @@ use crate::authority::{AllowedHosts, AllowedOrigins};
 use crate::compile_error::{CompileError, CompileErrors, join};
 use crate::policy::{BodyLimits, Policy};
 use crate::schema::{self, Schema};
+use crate::target::Targets;
 use crate::wire::{self, FilterConfig};
 
 /// Compiled schemas by their text, kept for as long as any policy uses them. Their names in a
@@ -72,8 +73,9 @@ pub fn compile(config: &FilterConfig, schemas: &mut SchemaCache) -> Result<Polic
         cache: schemas,
         known: BTreeMap::new(),
     };
-    let (tools, ids) = merge::tools(config, &rules, &mut library, &mut errors);
-    let endpoints = endpoints::compile(config, &ids, &mut errors);
+    let mut targets = Targets::default();
+    let (tools, ids) = merge::tools(config, &rules, &mut targets, &mut library, &mut errors);
+    let endpoints = endpoints::compile(config, &ids, &mut targets, &mut errors);
     CompileErrors::check(errors.0)?;
     schemas.forget_unused();
     Ok(Policy {
@@ -83,6 +85,8 @@ pub fn compile(config: &FilterConfig, schemas: &mut SchemaCache) -> Result<Polic
         origins: AllowedOrigins::new(&config.allowed_origins),
         endpoints,
         tools,
+        targets: targets.into_vec(),
+        rules: config.rules.iter().map(|rule| rule.name.clone()).collect(),
     })
 }
 

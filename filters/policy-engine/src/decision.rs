@@ -1,15 +1,17 @@
-//! The engine's answers: a permit, a refusal, or the buckets that it must see first.
+//! The engine's answers: a plan, a refusal, or the buckets that it must see first. All of them are
+//! owned data, so that they outlive the look at the policy and cross the border of a component.
 
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::ids::{RuleId, ToolId};
 use crate::principal::Principal;
 use crate::rate::{Admission, BucketState, BucketTime, Rate, UnixNanos};
 use crate::refusal::{Refusal, rate_in_words};
 use crate::schema::violation::Violation;
 use crate::slots::{Fingerprint, HashKey, KnownPlace, SlotIndex, slot_of};
-use crate::target::Target;
+use crate::target::TargetId;
 use crate::wire::Credentials;
 
 /// The arguments of a tool call, as far as its reader has them.
@@ -27,23 +29,23 @@ pub enum Arguments<'a> {
 /// The answer to a call.
 #[derive(Debug)]
 #[must_use]
-pub enum Decision<'p> {
+pub enum Decision {
     /// It does not pass.
     Refuse(Refusal),
-    /// The call passes, by this permit.
-    Allow(Permit<'p>),
+    /// The call passes, by this plan.
+    Allow(Plan),
     /// It passes if these buckets say so.
-    Limit(PendingLimits<'p>),
+    Limit(PendingLimits),
 }
 
 /// The answer once the buckets were seen.
 #[derive(Debug)]
 #[must_use]
-pub enum Verdict<'p> {
+pub enum Verdict {
     /// It passes, once **all** of the writes are stored.
     Allow {
-        /// The permit that the next stage asks for.
-        permit: Permit<'p>,
+        /// The plan that the next stage asks for.
+        plan: Plan,
         /// One for each bucket, in their order.
         writes: Writes,
     },
@@ -72,10 +74,17 @@ pub struct Write {
     pub time: BucketTime,
 }
 
-/// Leave to pass the call on. Only the engine makes one.
+/// Leave to pass a message on, and how: ids of the policy that made it, and small values. It can be
+/// kept, and carried to whoever carries it out; what its ids mean the policy says. Only the engine
+/// makes one.
 #[derive(Clone, Debug)]
-pub struct Permit<'p> {
-    target: &'p Target,
+#[must_use]
+pub struct Plan {
+    target: TargetId,
+    tool: Option<ToolId>,
+    timeout: Option<Duration>,
+    credentials: Credentials,
+    opened_by: Option<RuleId>,
     read: ArgumentsRead,
     shadowed: Vec<Violation>,
 }
@@ -90,12 +99,41 @@ pub enum ArgumentsRead {
     No,
 }
 
-impl<'p> Permit<'p> {
-    pub(crate) fn new(target: &'p Target, read: ArgumentsRead, shadowed: Vec<Violation>) -> Self {
+impl Plan {
+    /// The plan for a message that goes to a target, and concerns no tool.
+    pub(crate) fn to(target: TargetId, credentials: Credentials) -> Self {
         Self {
             target,
-            read,
+            tool: None,
+            timeout: None,
+            credentials,
+            opened_by: None,
+            read: ArgumentsRead::No,
+            shadowed: Vec::new(),
+        }
+    }
+
+    /// The same, for a call of a tool that a rule has opened, or the default.
+    pub(crate) fn calling(
+        self,
+        tool: ToolId,
+        opened_by: Option<RuleId>,
+        timeout: Option<Duration>,
+    ) -> Self {
+        Self {
+            tool: Some(tool),
+            timeout,
+            opened_by,
+            ..self
+        }
+    }
+
+    /// The same, for a call whose arguments the engine has read.
+    pub(crate) fn having_read(self, shadowed: Vec<Violation>) -> Self {
+        Self {
+            read: ArgumentsRead::Yes,
             shadowed,
+            ..self
         }
     }
 
@@ -105,40 +143,34 @@ impl<'p> Permit<'p> {
         self.read
     }
 
-    /// The Envoy cluster that the call goes to.
+    /// Where the message goes.
     #[must_use]
-    pub fn cluster(&self) -> &'p str {
-        &self.target.cluster
-    }
-
-    /// The path of the server's MCP endpoint.
-    #[must_use]
-    pub fn path(&self) -> &'p str {
-        &self.target.path
+    pub fn target(&self) -> TargetId {
+        self.target
     }
 
     /// How long the server may take; none where no rule says.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
-        self.target.timeout
+        self.timeout
     }
 
     /// The fate of the credentials that the caller sends to the gateway.
     #[must_use]
     pub fn credentials(&self) -> Credentials {
-        self.target.credentials
+        self.credentials
     }
 
-    /// The name of the server that lists the tool.
+    /// The tool that is called; none where the message is not a tool call.
     #[must_use]
-    pub fn server(&self) -> &'p str {
-        &self.target.server
+    pub fn tool(&self) -> Option<ToolId> {
+        self.tool
     }
 
-    /// The server's own name of the tool; none where the message is not a tool call.
+    /// The rule that opens the tool to the caller; none where the default does.
     #[must_use]
-    pub fn tool(&self) -> Option<&'p str> {
-        self.target.tool.as_deref()
+    pub fn opened_by(&self) -> Option<RuleId> {
+        self.opened_by
     }
 
     /// The faults that were found in the arguments of a tool whose validation is in shadow.
@@ -150,20 +182,15 @@ impl<'p> Permit<'p> {
 
 /// The buckets that a call must pass, and what is decided besides.
 #[derive(Debug)]
-pub struct PendingLimits<'p> {
-    /// The server's own name of the tool that is called.
-    tool: &'p str,
-    buckets: SmallVec<[Bucket<'p>; FEW_LIMITS]>,
-    permit: Permit<'p>,
+pub struct PendingLimits {
+    /// The tool whose limits these are.
+    tool: ToolId,
+    buckets: SmallVec<[Bucket; FEW_LIMITS]>,
+    plan: Plan,
 }
 
-impl<'p> PendingLimits<'p> {
-    pub(crate) fn new(
-        tool: &'p str,
-        limits: &'p [Limit],
-        principal: &Principal,
-        permit: Permit<'p>,
-    ) -> Self {
+impl PendingLimits {
+    pub(crate) fn new(tool: ToolId, limits: &[Limit], principal: &Principal, plan: Plan) -> Self {
         let buckets = limits
             .iter()
             .map(|limit| Bucket::new(limit, principal))
@@ -171,30 +198,38 @@ impl<'p> PendingLimits<'p> {
         Self {
             tool,
             buckets,
-            permit,
+            plan,
         }
     }
 
     /// The buckets, never none. Read the state of each.
     #[must_use]
-    pub fn buckets(&self) -> &[Bucket<'p>] {
+    pub fn buckets(&self) -> &[Bucket] {
         &self.buckets
     }
 
-    /// The Envoy cluster that the call goes to if it passes.
+    /// Where the call goes if it passes.
     #[must_use]
-    pub fn cluster(&self) -> &'p str {
-        self.permit.cluster()
+    pub fn target(&self) -> TargetId {
+        self.plan.target
     }
 
-    /// The verdict, from the buckets' states in the order of [`Self::buckets`]. A state that is
-    /// missing refuses.
-    /// May be asked again with newer states, as when a compare-and-set failed.
-    pub fn resume(&self, states: &[BucketState], now: UnixNanos) -> Verdict<'p> {
+    pub(crate) fn tool(&self) -> ToolId {
+        self.tool
+    }
+
+    /// The verdict, from the buckets' states in the order of [`Self::buckets`]; `limits` are those
+    /// of the tool, which its own name calls `tool`.
+    pub(crate) fn resume(
+        &self,
+        (tool, limits): (&str, &[Limit]),
+        states: &[BucketState],
+        now: UnixNanos,
+    ) -> Verdict {
         let mut writes = Writes::new();
         let mut restatements = Writes::new();
         let mut tightest: Option<(&Limit, Duration)> = None;
-        for (index, bucket) in self.buckets.iter().enumerate() {
+        for (index, limit) in limits.iter().enumerate() {
             let state = states
                 .get(index)
                 .copied()
@@ -203,7 +238,7 @@ impl<'p> PendingLimits<'p> {
                 bucket: index,
                 time,
             };
-            match bucket.limit.rate.admit(state, now) {
+            match limit.rate.admit(state, now) {
                 Admission::Admitted(time) => writes.push(write(time)),
                 Admission::Refused {
                     retry_after,
@@ -211,19 +246,19 @@ impl<'p> PendingLimits<'p> {
                 } => {
                     restatements.extend(restated.map(write));
                     if tightest.is_none_or(|(_, longest)| retry_after > longest) {
-                        tightest = Some((bucket.limit, retry_after));
+                        tightest = Some((limit, retry_after));
                     }
                 }
             }
         }
         match tightest {
             None => Verdict::Allow {
-                permit: self.permit.clone(),
+                plan: self.plan.clone(),
                 writes,
             },
             Some((limit, retry_after)) => Verdict::Refuse {
                 refusal: Refusal::Limited {
-                    tool: self.tool.to_owned(),
+                    tool: tool.to_owned(),
                     rule: limit.rule.clone(),
                     limit: limit.id.clone(),
                     rate: rate_in_words(limit.requests, limit.window_ms),
@@ -233,53 +268,36 @@ impl<'p> PendingLimits<'p> {
             },
         }
     }
-
-    /// The state that takes back one call, given the state that is stored: for a host that has
-    /// written some of a verdict's buckets when another one turned out to be full.
-    #[must_use]
-    pub fn refund(&self, bucket: usize, stored: BucketTime) -> BucketTime {
-        self.buckets
-            .get(bucket)
-            .map_or(stored, |bucket| bucket.limit.rate.refund(stored))
-    }
 }
 
 /// One bucket of a limit.
 #[derive(Clone, Debug)]
-pub struct Bucket<'p> {
-    limit: &'p Limit,
-    /// The identity where the principal is part of it.
+pub struct Bucket {
+    /// The identity where the principal is part of it; none where callers share the bucket.
     own: Option<Vec<u8>>,
 }
 
-impl<'p> Bucket<'p> {
-    fn new(limit: &'p Limit, principal: &Principal) -> Self {
+impl Bucket {
+    fn new(limit: &Limit, principal: &Principal) -> Self {
         let own = match (limit.principal, principal) {
             (PerPrincipal::No, _) | (_, Principal::Anonymous) => None,
             (PerPrincipal::Yes, Principal::Known { subject, .. }) => {
                 Some(part(limit.identity.clone(), b'p', subject.as_bytes()))
             }
         };
-        Self { limit, own }
+        Self { own }
     }
 
-    /// The bytes that tell this bucket from all others: server, rule, limit and the dimensions'
+    /// The slot of this bucket of a limit and its fingerprint there: what [`slot_of`] gives for its
+    /// identity, hashed once where callers share the bucket.
+    ///
+    /// The identity tells the bucket from all others: server, rule, limit and the dimensions'
     /// values; never a revision or a position, so that limits survive changes of the configuration.
-    #[must_use]
-    pub fn identity(&self) -> &[u8] {
-        self.own
-            .as_deref()
-            .unwrap_or(&self.limit.common_bucket.identity)
-    }
-
-    /// The slot of this bucket and its fingerprint there: what [`slot_of`] gives for
-    /// [`Self::identity`], hashed once where callers share the bucket.
-    #[must_use]
-    pub fn place(&self, key: &HashKey) -> (SlotIndex, Fingerprint) {
+    pub(crate) fn place(&self, limit: &Limit, key: &HashKey) -> (SlotIndex, Fingerprint) {
         match &self.own {
             Some(own) => slot_of(key, own),
             None => {
-                let common = &self.limit.common_bucket;
+                let common = &limit.common_bucket;
                 common.place.of(key, &common.identity)
             }
         }

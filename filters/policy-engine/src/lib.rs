@@ -8,10 +8,10 @@
 //!   [`Policy`], or says **everything** that is wrong with it ([`CompileErrors`]).
 //! - [`Policy::endpoint`] and [`Policy::tool`] find what a request is about; [`Policy::decide`]
 //!   answers with a [`Decision`]: a [`Refusal`] whose [`sentence`](Refusal::sentence) tells the
-//!   caller what to do, a [`Permit`] to pass the call on, or the buckets that must be looked at
-//!   first ([`PendingLimits`]).
-//! - [`PendingLimits::resume`] turns the buckets' states into a [`Verdict`]; [`slots`] says where
-//!   the states are kept.
+//!   caller what to do, a [`Plan`] to pass the call on, or the buckets that must be looked at first
+//!   ([`PendingLimits`]). All three are owned data: a policy says what their ids mean.
+//! - [`settlement`] asks for the buckets' states and says what to store, step by step; [`slots`]
+//!   says where they are kept.
 //! - [`Policy::explain`] names the rule behind each field of a tool's policy.
 //! - [`Policy::header_parameters`] names the arguments that a call's headers must repeat, with
 //!   their values.
@@ -39,7 +39,7 @@
 //! let endpoint = policy.endpoint(b"/mcp?session=1").unwrap();
 //! let tool = policy.tool(endpoint, b"list_tables").unwrap();
 //! match policy.decide(tool, &Principal::Anonymous, Arguments::NotRead) {
-//!     Decision::Allow(permit) => assert_eq!(permit.cluster(), "data"),
+//!     Decision::Allow(plan) => assert_eq!(policy.cluster(plan.target()), "data"),
 //!     other => panic!("{other:?}"),
 //! }
 //!
@@ -69,12 +69,14 @@ mod compile_error;
 mod decision;
 mod explain;
 mod glob;
+mod ids;
 mod method;
 mod policy;
 mod principal;
 mod rate;
 mod refusal;
 mod schema;
+pub mod settlement;
 pub mod slots;
 pub mod statistics;
 mod target;
@@ -83,19 +85,21 @@ pub mod wire;
 pub use compile::{SchemaCache, compile};
 pub use compile_error::{CompileError, CompileErrors};
 pub use decision::{
-    Arguments, ArgumentsRead, Bucket, Decision, FEW_LIMITS, PendingLimits, Permit, Verdict, Write,
+    Arguments, ArgumentsRead, Bucket, Decision, FEW_LIMITS, PendingLimits, Plan, Verdict, Write,
     Writes,
 };
 pub use explain::{ExplainedLimit, Explanation, Field};
 pub use glob::Glob;
+pub use ids::{EndpointId, RuleId, ToolId};
 pub use method::MessageForm;
-pub use policy::{Address, BodyLimits, EndpointId, Policy, ToolId};
+pub use policy::{Address, BodyLimits, Policy};
 pub use principal::Principal;
 pub use rate::{BucketState, BucketTime, UnixNanos};
 pub use refusal::{Caller, Refusal};
 pub use schema::header_parameters::{ArgumentValue, HeaderParameter};
 pub use schema::violation::{MOST_VIOLATIONS, Violation, echo};
 pub use schema::{Invalid, MAX_DEPTH, Schema};
+pub use target::TargetId;
 
 /// Compiles one schema, so that it can be tried without a configuration.
 ///

@@ -1,17 +1,21 @@
 //! The compiled policy and the way through it.
 
+mod limits;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::authority::{AllowedHosts, AllowedOrigins};
-use crate::decision::{Arguments, ArgumentsRead, Decision, Limit, PendingLimits, Permit};
+use crate::decision::{Arguments, Decision, Limit, PendingLimits, Plan};
 use crate::explain::Explanation;
+use crate::ids::{EndpointId, RuleId, ToolId};
 use crate::method::{self, MessageForm};
 use crate::principal::{Access, Principal};
 use crate::refusal::{Caller, Refusal};
 use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter, Keys};
 use crate::schema::violation::{MOST_VIOLATIONS, Violation};
 use crate::schema::{Invalid, Schema};
-use crate::target::Target;
+use crate::target::{Target, TargetId};
 use crate::wire::{self, Credentials, Exchange, Validate};
 
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
@@ -24,6 +28,9 @@ pub struct Policy {
     pub(crate) origins: AllowedOrigins,
     pub(crate) endpoints: Vec<EndpointPolicy>,
     pub(crate) tools: Vec<ToolPolicy>,
+    pub(crate) targets: Vec<Target>,
+    /// The names of the rules, by their ids.
+    pub(crate) rules: Vec<String>,
 }
 
 /// The bounds of a request body.
@@ -35,13 +42,11 @@ pub struct BodyLimits {
     pub max_depth: u32,
 }
 
-/// An endpoint of the policy that gave it; means nothing to another policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct EndpointId(u32);
-
 /// Where a message that may pass is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'p> {
+    /// The server that it reaches.
+    pub target: TargetId,
     /// The Envoy cluster that reaches the server.
     pub cluster: &'p str,
     /// The path there; none where the client's own stays, query and all.
@@ -50,24 +55,12 @@ pub struct Address<'p> {
     pub credentials: Credentials,
 }
 
-/// A tool of the policy that gave it; means nothing to another policy. Consecutive from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ToolId(pub(crate) u32);
-
-impl ToolId {
-    /// The tool's place in [`Policy::tool_names`].
-    #[must_use]
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
 /// One path and the names of the tools there.
 #[derive(Debug)]
 pub(crate) struct EndpointPolicy {
     pub(crate) path: Vec<u8>,
     pub(crate) exchange: Exchange,
-    pub(crate) forward: Target,
+    pub(crate) forward: TargetId,
     /// By the names that clients see, in the order of their bytes.
     pub(crate) tools: Vec<(Vec<u8>, ToolId)>,
 }
@@ -75,8 +68,11 @@ pub(crate) struct EndpointPolicy {
 /// All that is decided about one tool before it is called.
 #[derive(Debug)]
 pub(crate) struct ToolPolicy {
-    pub(crate) target: Target,
+    pub(crate) target: TargetId,
+    pub(crate) timeout: Option<Duration>,
     pub(crate) access: Access,
+    /// The rule that sets `access`; none where the default does.
+    pub(crate) opened_by: Option<RuleId>,
     pub(crate) validate: Validate,
     /// The tool's own and the operator's; none where nothing is to be checked.
     pub(crate) schemas: Vec<Arc<Schema>>,
@@ -163,16 +159,12 @@ impl Policy {
             .map(|endpoint| endpoint.path.as_slice())
     }
 
-    /// Where an endpoint's messages go that are not tool calls; none where the id is of another
+    /// The plan for an endpoint's messages that are not tool calls; none where the id is of another
     /// policy.
     #[must_use]
-    pub fn forward(&self, endpoint: EndpointId) -> Option<Permit<'_>> {
-        let endpoint = self.endpoints.get(endpoint.0 as usize)?;
-        Some(Permit::new(
-            &endpoint.forward,
-            ArgumentsRead::No,
-            Vec::new(),
-        ))
+    pub fn forward(&self, endpoint: EndpointId) -> Option<Plan> {
+        let target = self.endpoints.get(endpoint.0 as usize)?.forward;
+        Some(Plan::to(target, target.of(&self.targets)?.credentials))
     }
 
     /// How messages and their answers travel at an endpoint.
@@ -182,22 +174,49 @@ impl Policy {
         endpoint.map_or(Exchange::Streamable, |endpoint| endpoint.exchange)
     }
 
-    /// Where a message that may pass is sent from an endpoint. Whatever belongs to an event stream
-    /// goes to the server that has the stream.
+    /// Where a message that may pass is sent from an endpoint; none where the plan is of another
+    /// policy. Whatever belongs to an event stream goes to the server that has the stream.
     #[must_use]
-    pub fn address<'p>(&'p self, endpoint: EndpointId, permit: &Permit<'p>) -> Address<'p> {
-        match self.endpoints.get(endpoint.0 as usize) {
-            Some(endpoint) if !endpoint.exchange.is_streamable() => Address {
-                cluster: &endpoint.forward.cluster,
-                path: None,
-                credentials: endpoint.forward.credentials,
-            },
-            _ => Address {
-                cluster: permit.cluster(),
-                path: Some(permit.path()),
-                credentials: permit.credentials(),
-            },
-        }
+    pub fn address(&self, endpoint: EndpointId, plan: &Plan) -> Option<Address<'_>> {
+        let stream = self.endpoints.get(endpoint.0 as usize);
+        let stream = stream.filter(|endpoint| !endpoint.exchange.is_streamable());
+        let id = stream.map_or(plan.target(), |endpoint| endpoint.forward);
+        let target = id.of(&self.targets)?;
+        Some(Address {
+            target: id,
+            cluster: &target.cluster,
+            path: stream.is_none().then_some(target.path.as_str()),
+            credentials: target.credentials,
+        })
+    }
+
+    /// The Envoy cluster that reaches a target; empty where the id is of another policy.
+    #[must_use]
+    pub fn cluster(&self, target: TargetId) -> &str {
+        target
+            .of(&self.targets)
+            .map_or("", |target| &target.cluster)
+    }
+
+    /// The path of the server's MCP endpoint; empty where the id is of another policy.
+    #[must_use]
+    pub fn path(&self, target: TargetId) -> &str {
+        target.of(&self.targets).map_or("", |target| &target.path)
+    }
+
+    /// The name of the server that a target belongs to; empty where the id is of another policy.
+    #[must_use]
+    pub fn server(&self, target: TargetId) -> &str {
+        target.of(&self.targets).map_or("", |target| &target.server)
+    }
+
+    /// The name of a rule; empty where the id is of another policy.
+    #[must_use]
+    pub fn rule_name(&self, rule: RuleId) -> &str {
+        let name = usize::try_from(rule.0)
+            .ok()
+            .and_then(|rule| self.rules.get(rule));
+        name.map_or("", String::as_str)
     }
 
     /// The refusal of a message that is no tool call, where `access: deny` closes its method.
@@ -230,7 +249,7 @@ impl Policy {
     pub fn tool_names(&self) -> impl Iterator<Item = (ToolId, &str, &str)> {
         (0..)
             .zip(&self.tools)
-            .map(|(id, tool)| (ToolId(id), tool.target.server.as_str(), tool.name()))
+            .map(|(id, tool)| (ToolId(id), tool.explanation.server.as_str(), tool.name()))
     }
 
     /// The refusal of a caller who may not call the tool whatever the arguments are: what
@@ -251,20 +270,18 @@ impl Policy {
 
     /// Whether the call passes: rights first, then arguments, then limits, so that a refused call
     /// costs its caller nothing.
-    pub fn decide<'p>(
-        &'p self,
-        tool: ToolId,
-        principal: &Principal,
-        arguments: Arguments<'_>,
-    ) -> Decision<'p> {
-        let Some(tool) = self.tools.get(tool.index()) else {
+    pub fn decide(&self, id: ToolId, principal: &Principal, arguments: Arguments<'_>) -> Decision {
+        let Some(tool) = self.tools.get(id.index()) else {
             return Decision::Refuse(Refusal::unknown_tool(b"?"));
         };
         if let Some(refusal) = tool.closed_to(principal) {
             return Decision::Refuse(refusal);
         }
-        let mut shadowed = Vec::new();
-        let mut read = ArgumentsRead::No;
+        let Some(target) = tool.target.of(&self.targets) else {
+            return Decision::Refuse(Refusal::unknown_tool(b"?"));
+        };
+        let plan = Plan::to(tool.target, target.credentials);
+        let mut plan = plan.calling(id, tool.opened_by, tool.timeout);
         if !tool.schemas.is_empty() {
             let arguments = match arguments {
                 Arguments::Absent => b"{}",
@@ -275,11 +292,9 @@ impl Policy {
                     });
                 }
             };
-            match tool.judge(arguments, self.limits.max_depth) {
-                Ok(()) => {}
-                Err(Invalid::Misfit(violations)) if tool.validate == Validate::Shadow => {
-                    shadowed = violations;
-                }
+            let shadowed = match tool.judge(arguments, self.limits.max_depth) {
+                Ok(()) => Vec::new(),
+                Err(Invalid::Misfit(violations)) if tool.validate == Validate::Shadow => violations,
                 // Even in shadow: what cannot be read unambiguously is not passed on as if it had
                 // been.
                 Err(invalid) => {
@@ -288,19 +303,13 @@ impl Policy {
                         violations: invalid.into_violations(),
                     });
                 }
-            }
-            read = ArgumentsRead::Yes;
+            };
+            plan = plan.having_read(shadowed);
         }
-        let permit = Permit::new(&tool.target, read, shadowed);
         if tool.limits.is_empty() {
-            Decision::Allow(permit)
+            Decision::Allow(plan)
         } else {
-            Decision::Limit(PendingLimits::new(
-                tool.name(),
-                &tool.limits,
-                principal,
-                permit,
-            ))
+            Decision::Limit(PendingLimits::new(id, &tool.limits, principal, plan))
         }
     }
 

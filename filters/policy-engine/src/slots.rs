@@ -77,10 +77,8 @@ impl SlotKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 
-/// The slot of a bucket, and its fingerprint there, from its identity
-/// ([`Bucket::identity`](crate::Bucket::identity)).
-#[must_use]
-pub fn slot_of(key: &HashKey, identity: &[u8]) -> (SlotIndex, Fingerprint) {
+/// The slot of a bucket, and its fingerprint there, from its identity.
+pub(crate) fn slot_of(key: &HashKey, identity: &[u8]) -> (SlotIndex, Fingerprint) {
     let hash = siphash::hash(key, identity);
     #[expect(
         clippy::cast_possible_truncation,
@@ -109,6 +107,10 @@ impl KnownPlace {
         }
     }
 }
+
+/// A moment in the life of a stored slot; a compare-and-set names the one that it expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotVersion(pub u32);
 
 /// The stored value of a slot, decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,19 +1,54 @@
 //! Where a message goes once it may pass.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use crate::wire::Credentials;
 
-/// The server, its cluster and path, and how long it may take to answer.
-#[derive(Clone, Debug)]
+/// A target of the policy that gave it; means nothing to another policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetId(u32);
+
+/// A server, and the cluster and path by which a message reaches it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) server: String,
-    /// The server's own name of the tool; none where the message is not a tool call.
-    pub(crate) tool: Option<String>,
     pub(crate) cluster: String,
     pub(crate) path: String,
-    /// How long the server may take; none where no rule says.
-    pub(crate) timeout: Option<Duration>,
     /// The fate of the credentials that the caller sends to the gateway.
     pub(crate) credentials: Credentials,
+}
+
+/// All targets of a policy, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    all: Vec<Target>,
+    /// By server and cluster, which say all the rest.
+    ids: BTreeMap<(String, String), TargetId>,
+}
+
+impl Targets {
+    /// The target of a server by a cluster, which `make` describes if it is new.
+    pub(crate) fn id_of(
+        &mut self,
+        (server, cluster): (&str, &str),
+        make: impl FnOnce() -> Target,
+    ) -> TargetId {
+        let key = (server.to_owned(), cluster.to_owned());
+        *self.ids.entry(key).or_insert_with(|| {
+            let id = TargetId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
+            self.all.push(make());
+            id
+        })
+    }
+
+    /// The targets, by their ids.
+    pub(crate) fn into_vec(self) -> Vec<Target> {
+        self.all
+    }
+}
+
+impl TargetId {
+    pub(crate) fn of(self, targets: &[Target]) -> Option<&Target> {
+        targets.get(usize::try_from(self.0).ok()?)
+    }
 }

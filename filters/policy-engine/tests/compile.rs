@@ -335,9 +335,9 @@ fn it_answers_for_the_listener() {
     let forward = policy.forward(policy.endpoint(b"/mcp").unwrap()).unwrap();
     assert_eq!(
         (
-            forward.server(),
-            forward.cluster(),
-            forward.path(),
+            policy.server(forward.target()),
+            policy.cluster(forward.target()),
+            policy.path(forward.target()),
             forward.tool()
         ),
         ("data", "alpha", "/mcp", None)
@@ -357,7 +357,7 @@ fn it_answers_for_the_listener() {
 }
 
 #[test]
-fn it_gives_a_permit_with_all_that_the_next_stage_needs() {
+fn it_gives_a_plan_with_all_that_the_next_stage_needs() {
     let config = with(&[
         ("/rules/0/allow", json!(["*"])),
         ("/rules/0/limits", json!([])),
@@ -368,24 +368,25 @@ fn it_gives_a_permit_with_all_that_the_next_stage_needs() {
         .tool(policy.endpoint(b"/mcp").unwrap(), b"query")
         .unwrap();
     assert!(policy.needs_arguments(tool));
-    let Decision::Allow(permit) = policy.decide(tool, &Principal::Anonymous, Arguments::Raw(b"{}"))
+    let Decision::Allow(plan) = policy.decide(tool, &Principal::Anonymous, Arguments::Raw(b"{}"))
     else {
         panic!("refused");
     };
+    // It outlives the look at the policy.
+    let plan = std::thread::spawn(move || plan).join().unwrap();
+    let target = plan.target();
     assert_eq!(
         (
-            permit.cluster(),
-            permit.path(),
-            permit.server(),
-            permit.tool()
+            policy.cluster(target),
+            policy.path(target),
+            policy.server(target),
+            plan.tool(),
+            plan.opened_by().map(|rule| policy.rule_name(rule)),
         ),
-        ("gamma", "/mcp", "data", Some("query"))
+        ("gamma", "/mcp", "data", Some(tool), Some("first"))
     );
-    assert_eq!(
-        permit.timeout(),
-        Some(std::time::Duration::from_millis(1500))
-    );
-    assert_eq!(permit.shadowed().len(), 1);
+    assert_eq!(plan.timeout(), Some(std::time::Duration::from_millis(1500)));
+    assert_eq!(plan.shadowed().len(), 1);
 }
 
 #[test]

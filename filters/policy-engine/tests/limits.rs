@@ -5,6 +5,7 @@ mod store;
 
 use std::time::Duration;
 
+use policy_engine::settlement::Settled;
 use policy_engine::wire::FilterConfig;
 use policy_engine::{
     Arguments, BucketState, Decision, Policy, Principal, Refusal, SchemaCache, UnixNanos, Verdict,
@@ -41,7 +42,7 @@ fn known(subject: &str) -> Principal {
 
 /// Calls that are counted by limits in a store of their own.
 #[derive(Default)]
-struct CountedCalls(Store);
+struct CountedCalls(Store<'static>);
 
 impl CountedCalls {
     fn call(
@@ -53,7 +54,11 @@ impl CountedCalls {
     ) -> Result<(), Refusal> {
         let tool = policy.tool(policy.endpoint(b"/mcp").unwrap(), tool.as_bytes())?;
         match policy.decide(tool, principal, Arguments::NotRead) {
-            Decision::Limit(pending) => self.0.settle(&pending, UnixNanos(now)).map(|_| ()),
+            Decision::Limit(pending) => match self.0.settle(policy, pending, UnixNanos(now)) {
+                Settled::Passed(_) => Ok(()),
+                Settled::Refused(refusal) => Err(refusal),
+                Settled::Unavailable(why) => panic!("{why}"),
+            },
             other => panic!("{other:?}"),
         }
     }
@@ -227,15 +232,15 @@ fn it_can_take_a_call_back() {
         panic!("no limit")
     };
     let now = UnixNanos(START);
-    let Verdict::Allow { writes, .. } = pending.resume(&[BucketState::Fresh], now) else {
+    let Verdict::Allow { writes, .. } = policy.resume(&pending, &[BucketState::Fresh], now) else {
         panic!("refused")
     };
     assert!(
-        matches!(pending.resume(&[], now), Verdict::Refuse { .. }),
+        matches!(policy.resume(&pending, &[], now), Verdict::Refuse { .. }),
         "a state that nobody has read"
     );
-    let refunded = pending.refund(0, writes[0].time);
+    let refunded = policy.refund(&pending, 0, writes[0].time);
     assert_eq!(BucketState::Own(refunded).tat(), Some(now));
-    let untouched = pending.refund(7, writes[0].time);
+    let untouched = policy.refund(&pending, 7, writes[0].time);
     assert_eq!(untouched, writes[0].time, "a bucket that is not there");
 }

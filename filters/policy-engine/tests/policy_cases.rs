@@ -8,9 +8,10 @@ mod store;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use policy_engine::settlement::Settled;
 use policy_engine::wire::FilterConfig;
 use policy_engine::{
-    Arguments, Decision, MessageForm, Permit, Policy, Principal, Refusal, SchemaCache, UnixNanos,
+    Arguments, Decision, MessageForm, Plan, Policy, Principal, Refusal, SchemaCache, UnixNanos,
     compile,
 };
 use serde::Deserialize;
@@ -81,7 +82,7 @@ enum Form {
 /// A gateway in memory.
 struct Gateway {
     policy: Policy,
-    store: Store,
+    store: Store<'static>,
 }
 
 impl Gateway {
@@ -94,7 +95,7 @@ impl Gateway {
         }
     }
 
-    fn call(&mut self, case: &Case) -> Result<Permit<'_>, Refusal> {
+    fn call(&self, case: &Case) -> Result<Plan, Refusal> {
         let endpoint = self
             .policy
             .endpoint(case.endpoint.as_deref().unwrap_or("/mcp").as_bytes())
@@ -129,19 +130,24 @@ impl Gateway {
         };
         match self.policy.decide(tool, &principal, arguments) {
             Decision::Refuse(refusal) => Err(refusal),
-            Decision::Allow(permit) => Ok(permit),
-            // The clock stands still, so nothing comes back while a file runs.
-            Decision::Limit(pending) => self
-                .store
-                .settle(&pending, UnixNanos(1_800_000_000_000_000_000)),
+            Decision::Allow(plan) => Ok(plan),
+            Decision::Limit(pending) => {
+                // The clock stands still, so nothing comes back while a file runs.
+                let now = UnixNanos(1_800_000_000_000_000_000);
+                match self.store.settle(&self.policy, pending, now) {
+                    Settled::Passed(plan) => Ok(plan),
+                    Settled::Refused(refusal) => Err(refusal),
+                    Settled::Unavailable(why) => panic!("{why}"),
+                }
+            }
         }
     }
 }
 
-fn judge(outcome: Result<Permit<'_>, Refusal>, expect: &Expect) -> Result<(), String> {
+fn judge(policy: &Policy, outcome: Result<Plan, Refusal>, expect: &Expect) -> Result<(), String> {
     match (outcome, expect) {
-        (Ok(permit), Expect::Allow { cluster, shadowed }) => {
-            let found = (permit.cluster(), permit.shadowed().len());
+        (Ok(plan), Expect::Allow { cluster, shadowed }) => {
+            let found = (policy.cluster(plan.target()), plan.shadowed().len());
             if found == (cluster, *shadowed) {
                 Ok(())
             } else {
@@ -174,7 +180,9 @@ fn judge(outcome: Result<Permit<'_>, Refusal>, expect: &Expect) -> Result<(), St
                 _ => Ok(()),
             }
         }
-        (Ok(permit), Expect::Refuse { .. }) => Err(format!("allowed to {}", permit.cluster())),
+        (Ok(plan), Expect::Refuse { .. }) => {
+            Err(format!("allowed to {}", policy.cluster(plan.target())))
+        }
         (Err(refusal), Expect::Allow { .. }) => Err(format!("refused: {}", refusal.sentence())),
     }
 }
@@ -196,10 +204,10 @@ fn it_decides_every_policy_case_as_it_says() {
     for path in files {
         let file: CaseFile = serde_json::from_slice(&std::fs::read(&path).unwrap())
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut gateway = Gateway::new(&file.filter_config);
+        let gateway = Gateway::new(&file.filter_config);
         for case in &file.cases {
             for round in 1..=case.repeat.unwrap_or(1) {
-                if let Err(reason) = judge(gateway.call(case), &case.expect) {
+                if let Err(reason) = judge(&gateway.policy, gateway.call(case), &case.expect) {
                     wrong.push(format!(
                         "{}: {} (round {round}): {reason}",
                         file.name, case.name

@@ -10,10 +10,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use policy_engine::UnixNanos;
 
-use crate::limits::NoRandomness;
 use crate::{
     Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics,
-    RequestBody, RequestHeaders, SharedData, Stored, StreamId, Version,
+    NoRandomness, RequestBody, RequestHeaders, SharedData, Stored, StreamId, Version,
 };
 
 /// The version that a compare-and-set names for a value that was not there. Envoy takes zero for

@@ -3,8 +3,8 @@
 //! - [`RequestHeaders`]: one fetch of all pairs ([`HeaderPairs`]), and changes;
 //! - [`RequestBody`]: the bytes that the proxy holds;
 //! - [`Answering`]: a reply of the filter's own, or the end of the stream;
-//! - [`SharedData`]: values that all worker threads see, with compare-and-set; [`limits`] keeps
-//!   rate limits in it;
+//! - [`SharedData`]: values that all worker threads see, with compare-and-set;
+//!   [`shared_hash_key`] agrees on a key there;
 //! - [`Metrics`]: the proxy's counters, gauges and histograms;
 //! - [`Clock`]: the time of day, and time that passes.
 //!
@@ -36,12 +36,12 @@
 #[cfg(target_arch = "wasm32")]
 pub mod envoy;
 pub mod fake;
-mod header_pairs;
-pub mod limits;
+mod hash_key;
 mod traits;
 
-pub use header_pairs::HeaderPairs;
+pub use hash_key::{NoRandomness, shared_hash_key};
+pub use proxy_values::{HeaderPairs, LocalReply, StreamId};
 pub use traits::{
-    Answering, Clock, Conflict, LocalReply, MetricId, MetricKind, Metrics, RequestBody,
-    RequestHeaders, SharedData, Stored, StreamId, Version,
+    Answering, Clock, Conflict, MetricId, MetricKind, Metrics, RequestBody, RequestHeaders,
+    SharedData, Stored, Version,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use policy_engine::UnixNanos;
 
-use crate::HeaderPairs;
+use crate::{HeaderPairs, LocalReply, StreamId};
 
 /// The headers of the request, while they have not been passed on.
 pub trait RequestHeaders {
@@ -27,23 +27,6 @@ pub trait RequestBody {
     /// Puts other bytes in the place of all that is buffered.
     fn replace_body(&self, bytes: &[u8]);
 }
-
-/// An answer that does not come from upstream.
-#[derive(Debug, Clone, Copy)]
-pub struct LocalReply<'a> {
-    /// The HTTP status of the answer.
-    pub status: u16,
-    /// Headers to send besides `content-length`.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// The body of the answer, whole.
-    pub body: &'a str,
-    /// A word for the access log (`%RESPONSE_CODE_DETAILS%`), without white space.
-    pub details: &'a str,
-}
-
-/// A request of the worker, as the proxy numbers them: means nothing once the request is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub u32);
 
 /// Answers that do not come from upstream: the filter's own, and what the proxy needs for its own.
 pub trait Answering {

@@ -81,7 +81,8 @@ const UPSTREAM_FAULTS: [UpstreamFault; 5] = [
 /// How an answer reaches a caller whose request the filter let pass, by the note that the filter
 /// left.
 struct NotedCaller {
-    /// The filter state that holds the caller's id (`filters/mcp-filter/src/request/message.rs`).
+    /// The filter state that holds the caller's id
+    /// (`filters/request-path/src/path/message/awaited.rs`).
     note: &'static str,
     form: Form,
     /// Whether the caller's revision reads answers under 200 only.

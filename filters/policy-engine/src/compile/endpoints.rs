@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Errors;
-use super::merge::{ToolIds, credentials_for};
-use crate::policy::{EndpointPolicy, ToolId};
-use crate::target::Target;
+use super::merge::{ToolIds, target};
+use crate::ids::ToolId;
+use crate::policy::EndpointPolicy;
+use crate::target::Targets;
 use crate::wire::{self, FilterConfig};
 
 pub(super) fn compile(
     config: &FilterConfig,
     ids: &ToolIds<'_>,
+    targets: &mut Targets,
     errors: &mut Errors,
 ) -> Vec<EndpointPolicy> {
     let mut paths = BTreeSet::new();
@@ -45,14 +47,12 @@ pub(super) fn compile(
         endpoints.push(EndpointPolicy {
             path: endpoint.path.clone().into_bytes(),
             exchange: endpoint.exchange,
-            forward: Target {
-                server: endpoint.forward.clone(),
-                tool: None,
-                cluster: server.cluster.clone(),
-                path: server.path.clone(),
-                timeout: None,
-                credentials: credentials_for(config, &server.cluster),
-            },
+            forward: target(
+                config,
+                (&endpoint.forward, server),
+                &server.cluster,
+                targets,
+            ),
             tools,
         });
     }

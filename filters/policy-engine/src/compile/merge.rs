@@ -8,11 +8,12 @@ use super::{Errors, Library};
 use crate::compile_error::join;
 use crate::decision::{CommonBucket, Limit, part};
 use crate::explain::{ExplainedLimit, Explanation, Field};
-use crate::policy::{ToolId, ToolPolicy};
+use crate::ids::ToolId;
+use crate::policy::ToolPolicy;
 use crate::principal::Access;
 use crate::schema::Schema;
 use crate::schema::header_parameters::HeaderParameter;
-use crate::target::Target;
+use crate::target::{Target, TargetId, Targets};
 use crate::wire::{self, FilterConfig, Validate};
 
 /// Tools by their server's name and their own.
@@ -21,6 +22,7 @@ pub(super) type ToolIds<'a> = BTreeMap<(&'a str, &'a str), ToolId>;
 pub(super) fn tools<'a>(
     config: &'a FilterConfig,
     rules: &[Rule<'a>],
+    targets: &mut Targets,
     library: &mut Library<'_>,
     errors: &mut Errors,
 ) -> (Vec<ToolPolicy>, ToolIds<'a>) {
@@ -42,6 +44,7 @@ pub(super) fn tools<'a>(
                     tool,
                     entry,
                 },
+                targets,
                 library,
                 errors,
             ));
@@ -77,6 +80,7 @@ fn merge(
     config: &FilterConfig,
     rules: &[Rule<'_>],
     place: Place<'_>,
+    targets: &mut Targets,
     library: &mut Library<'_>,
     errors: &mut Errors,
 ) -> ToolPolicy {
@@ -91,7 +95,9 @@ fn merge(
         .filter(|rule| rule.matches(server_name, tool))
         .collect();
 
-    let (access, allow) = match first(&matching, |rule| rule.access.as_ref()) {
+    let allowing = first(&matching, |rule| rule.access.as_ref());
+    let opened_by = allowing.map(|(rule, _)| rule.id);
+    let (access, allow) = match allowing {
         Some((rule, (access, allow))) => (access.clone(), field(allow.to_vec(), rule)),
         None => match config.defaults.access {
             wire::Access::Allow => (Access::Everyone, default_field(vec!["*".to_owned()])),
@@ -156,15 +162,10 @@ fn merge(
         limits: explained.collect(),
     };
     ToolPolicy {
-        target: Target {
-            server: server_name.to_owned(),
-            tool: Some(tool.to_owned()),
-            credentials: credentials_for(config, &cluster.value),
-            cluster: cluster.value,
-            path: server.path.clone(),
-            timeout: timeout.map(|(_, timeout)| timeout),
-        },
+        target: target(config, (server_name, server), &cluster.value, targets),
+        timeout: timeout.map(|(_, timeout)| timeout),
         access,
+        opened_by,
         validate: validate.value,
         schemas,
         headers,
@@ -234,9 +235,24 @@ fn identity(server: &str, rule: &str, limit: &str, tool: &str, per: Per) -> Vec<
     }
 }
 
+/// The target that reaches a server by a cluster.
+pub(super) fn target(
+    config: &FilterConfig,
+    (name, server): (&str, &wire::Server),
+    cluster: &str,
+    targets: &mut Targets,
+) -> TargetId {
+    targets.id_of((name, cluster), || Target {
+        server: name.to_owned(),
+        cluster: cluster.to_owned(),
+        path: server.path.clone(),
+        credentials: credentials_for(config, cluster),
+    })
+}
+
 /// Decides whether callers' credentials pass to a cluster: only where a server that lives there
 /// asks for them, wherever a rule may send its calls.
-pub(super) fn credentials_for(config: &FilterConfig, cluster: &str) -> wire::Credentials {
+fn credentials_for(config: &FilterConfig, cluster: &str) -> wire::Credentials {
     let asks = |server: &wire::Server| server.cluster == cluster && !server.credentials.stay_home();
     if config.servers.values().any(asks) {
         wire::Credentials::Passthrough

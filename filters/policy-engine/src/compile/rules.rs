@@ -6,12 +6,14 @@ use std::time::Duration;
 use super::Errors;
 use crate::decision::PerPrincipal;
 use crate::glob::Glob;
+use crate::ids::RuleId;
 use crate::principal::{Access, Role};
 use crate::rate::Rate;
 use crate::wire::{self, FilterConfig, Validate};
 
 /// A rule whose references were resolved.
 pub(super) struct Rule<'a> {
+    pub(super) id: RuleId,
     pub(super) path: String,
     pub(super) name: &'a str,
     server: Option<&'a str>,
@@ -71,7 +73,8 @@ pub(super) fn check<'a>(config: &'a FilterConfig, errors: &mut Errors) -> Vec<Ru
                 format!("another rule is already named `{}`", rule.name),
             );
         }
-        rules.push(check_rule(config, rule, path, errors));
+        let id = RuleId(u32::try_from(index).unwrap_or(u32::MAX));
+        rules.push(check_rule(config, (id, rule), path, errors));
     }
     rules
 }
@@ -99,7 +102,7 @@ fn check_roles(config: &FilterConfig, errors: &mut Errors) {
 
 fn check_rule<'a>(
     config: &'a FilterConfig,
-    rule: &'a wire::Rule,
+    (id, rule): (RuleId, &'a wire::Rule),
     path: String,
     errors: &mut Errors,
 ) -> Rule<'a> {
@@ -130,6 +133,7 @@ fn check_rule<'a>(
         check_cluster(&route.cluster, &format!("{path}/route/cluster"), errors);
     }
     Rule {
+        id,
         name: &rule.name,
         server: rule.matches.server.as_deref(),
         tool: rule.matches.tool.as_deref().map(Glob::new),

@@ -2,7 +2,7 @@
 
 use policy_engine::Policy;
 use policy_engine::wire::CLUSTER_HEADER;
-use proxy_host::HeaderPairs;
+use proxy_values::HeaderPairs;
 use smallvec::SmallVec;
 
 use super::Rest;

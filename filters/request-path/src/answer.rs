@@ -11,6 +11,8 @@ use policy_engine::{Refusal, echo};
 
 use crate::request_budget::SLOW;
 
+pub use writing::Reply;
+
 const INVALID_REQUEST: i32 = -32600;
 const INVALID_PARAMS: i32 = -32602;
 const HEADER_MISMATCH: i32 = -32020;

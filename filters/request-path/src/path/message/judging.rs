@@ -4,18 +4,18 @@ use std::ops::ControlFlow;
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Member, Message};
 use policy_engine::{
-    Arguments, Decision, MessageForm, Permit, Policy, Principal, Refusal, ToolId, echo,
+    Arguments, Decision, MessageForm, Plan, Policy, Principal, Refusal, TargetId, ToolId, echo,
 };
-use proxy_host::limits::{Settled, settle};
 
 use super::awaited::AwaitedAnswer;
+use super::limiting::Limiting;
 use super::{MessageFate, MessageInHand};
 use crate::agreement;
 use crate::answer::Answer;
+use crate::effects::{Effect, Effects, Next};
 use crate::passed_on::UNCOUNTED;
-use crate::plugin::Plugin;
-use crate::request::Host;
-use crate::request::clearance::Clearance;
+use crate::path::clearance::Clearance;
+use crate::settings::Settings;
 
 /// Nobody has said who calls until identity is part of the gateway.
 const CALLER: Principal = Principal::Anonymous;
@@ -28,25 +28,25 @@ const MOST_STREAM_BYTES: usize = 64 << 10;
 
 /// The refusal of a method that is closed. Tools are opened and closed by their names.
 fn closed_method(
-    plugin: &Plugin,
+    settings: &Settings,
     capability: Capability,
     method: &[u8],
     form: MessageForm,
 ) -> Option<Refusal> {
     match capability {
         Capability::Tool => None,
-        _ => plugin.policy.closed_method(method, form),
+        _ => settings.policy.closed_method(method, form),
     }
 }
 
 impl MessageInHand {
     /// Looks at the method and the name, each once, as soon as its end has been read, and refuses
     /// what they alone close. So no more is read and kept for a call that will be refused.
-    pub(super) fn look_at_names<'p>(
+    pub(super) fn look_at_names(
         &mut self,
-        host: &impl Host,
-        plugin: &'p Plugin,
-    ) -> ControlFlow<MessageFate<'p>> {
+        settings: &Settings,
+        effects: &mut Effects,
+    ) -> ControlFlow<MessageFate> {
         let message = self.reader.message();
         let Some(method) = message.method() else {
             return ControlFlow::Continue(());
@@ -60,7 +60,7 @@ impl MessageInHand {
                 let capability = *self.capability.insert(Capability::of_method(&method));
                 // Whether there is an id, is not known yet.
                 let form = MessageForm::Notification;
-                if let Some(refusal) = closed_method(plugin, capability, &method, form) {
+                if let Some(refusal) = closed_method(settings, capability, &method, form) {
                     let agreed = agreement::check_names(&self.announced, capability, &method, None);
                     return refuse(agreed.err().unwrap_or(Answer::refused(&refusal, era)), None);
                 }
@@ -73,9 +73,9 @@ impl MessageInHand {
             return ControlFlow::Continue(());
         };
         let name = name.decoded(&self.buffered);
-        let (refusal, tool) = match plugin.policy.tool(self.endpoint, &name) {
+        let (refusal, tool) = match settings.policy.tool(self.endpoint, &name) {
             Err(refusal) => (refusal, None),
-            Ok(tool) => match plugin.policy.closed_to(tool, &CALLER) {
+            Ok(tool) => match settings.policy.closed_to(tool, &CALLER) {
                 Some(refusal) => (refusal, Some(tool)),
                 None => {
                     self.tool = Some(tool);
@@ -89,7 +89,7 @@ impl MessageInHand {
             return refuse(answer, None);
         }
         if let Some(tool) = tool {
-            plugin.statistics.decided(host, tool, None);
+            effects.push(Effect::Called(tool));
         }
         refuse(Answer::refused(&refusal, era), tool)
     }
@@ -105,7 +105,7 @@ impl MessageInHand {
     }
 
     /// Whether a message of which more is to come can be decided on.
-    pub(super) fn says_enough(&self, plugin: &Plugin) -> bool {
+    pub(super) fn says_enough(&self, settings: &Settings) -> bool {
         let message = self.reader.message();
         let (Some(capability), Some(_), true) =
             (self.capability, message.id(), message.is_json_rpc())
@@ -121,7 +121,7 @@ impl MessageInHand {
             // Arguments are judged as a whole.
             (Capability::Tool, Member::Text(_)) => self
                 .tool
-                .is_some_and(|tool| !self.needs_arguments(&plugin.policy, tool)),
+                .is_some_and(|tool| !self.needs_arguments(&settings.policy, tool)),
             _ => true,
         }
     }
@@ -132,20 +132,16 @@ impl MessageInHand {
         policy.needs_arguments(tool) || (is_modern && policy.repeats_arguments(tool))
     }
 
-    pub(super) fn judge<'p>(
+    pub(super) fn judge(
         &mut self,
-        host: &impl Host,
-        plugin: &'p Plugin,
+        settings: &Settings,
         message: &Message,
         kind: Kind,
-        end: EndOfBody,
-    ) -> MessageFate<'p> {
-        let begun = self
-            .tool
-            .and_then(|tool| plugin.statistics.begin(host, tool));
+        effects: &mut Effects,
+    ) -> MessageFate {
         let Some(method) = message.method() else {
             return match self.announced.era {
-                Era::Legacy(_) => self.forward(plugin, end),
+                Era::Legacy(_) => self.forward(settings),
                 Era::Modern => Answer::invalid(
                     "responses are not accepted on protocol 2026-07-28; answer in \
                      `inputResponses` of the call"
@@ -170,7 +166,8 @@ impl MessageInHand {
         }
         self.awaited = AwaitedAnswer::to(kind, self.announced.era, capability);
         if kind == Kind::Request
-            && let Some(refusal) = closed_method(plugin, capability, &method, MessageForm::Request)
+            && let Some(refusal) =
+                closed_method(settings, capability, &method, MessageForm::Request)
         {
             return Answer::refused(&refusal, self.announced.era).into();
         }
@@ -187,27 +184,28 @@ impl MessageInHand {
                 let Some(tool) = self.tool else {
                     return Answer::not_ready().into();
                 };
-                let fate = self.call(host, plugin, tool, message, end);
-                plugin.statistics.decided(host, tool, begun);
+                let fate = self.call(settings, tool, message, effects);
+                if !matches!(fate, MessageFate::Ask(_)) {
+                    effects.push(Effect::Called(tool));
+                }
                 fate
             }
             _ => {
                 drop(method);
-                self.forward(plugin, end)
+                self.forward(settings)
             }
         }
     }
 
-    fn call<'p>(
+    fn call(
         &mut self,
-        host: &impl Host,
-        plugin: &'p Plugin,
+        settings: &Settings,
         tool: ToolId,
         message: &Message,
-        end: EndOfBody,
-    ) -> MessageFate<'p> {
+        effects: &mut Effects,
+    ) -> MessageFate {
         let era = self.announced.era;
-        let needs_arguments = self.needs_arguments(&plugin.policy, tool);
+        let needs_arguments = self.needs_arguments(&settings.policy, tool);
         let Self {
             announced,
             reader,
@@ -219,20 +217,20 @@ impl MessageInHand {
             tool: Some(tool),
         };
         // Before the limits, so that what cannot be read costs its caller nothing.
-        if !plugin.policy.needs_arguments(tool)
+        if !settings.policy.needs_arguments(tool)
             && let Err(error) = reader.read_skipped(buffered)
         {
             return refuse(Answer::unreadable(&error));
         }
-        let arguments = match (needs_arguments, message.arguments(), end) {
+        let arguments = match (needs_arguments, message.arguments(), self.end) {
             (true, Some(arguments), _) => Arguments::Raw(arguments.raw(buffered)),
             (true, None, EndOfBody::Reached) => Arguments::Absent,
             (true, None, EndOfBody::NotYet) | (false, ..) => Arguments::NotRead,
         };
-        let decision = plugin.policy.decide(tool, &CALLER, arguments);
+        let decision = settings.policy.decide(tool, &CALLER, arguments);
         // Now the arguments can be read, and nothing has been counted yet.
         if era == Era::Modern && !matches!(decision, Decision::Refuse(_)) {
-            let parameters = match plugin.policy.header_parameters(tool, arguments) {
+            let parameters = match settings.policy.header_parameters(tool, arguments) {
                 Ok(parameters) => parameters,
                 Err(refusal) => return refuse(Answer::refused(&refusal, era)),
             };
@@ -249,37 +247,28 @@ impl MessageInHand {
                 })
             }
             Decision::Refuse(refusal) => refuse(Answer::refused(&refusal, era)),
-            Decision::Allow(permit) if self.take_room(plugin, permit.cluster(), end) => {
-                self.pass(host, plugin, tool, permit)
+            Decision::Allow(plan) if self.take_room(settings, plan.target()) => {
+                self.pass(tool, plan, effects)
             }
             // Room before the limits, so that a call that does not pass costs its caller nothing.
-            Decision::Limit(pending) if self.take_room(plugin, pending.cluster(), end) => {
-                match settle(host, &plugin.hash_key, &pending, host.now()) {
-                    Settled::Passed(permit) => self.pass(host, plugin, tool, permit),
-                    Settled::Refused(refusal) => refuse(Answer::refused(&refusal, era)),
-                    Settled::Unavailable => refuse(Answer::limits_unavailable(era)),
-                }
+            Decision::Limit(pending) if self.take_room(settings, pending.target()) => {
+                self.limiting = Limiting::Begins(pending);
+                MessageFate::Ask(Next::TimeOfDay)
             }
             Decision::Allow(_) | Decision::Limit(_) => refuse(self.servers_behind()),
         }
     }
 
-    fn pass<'p>(
-        &mut self,
-        host: &impl Host,
-        plugin: &Plugin,
-        tool: ToolId,
-        permit: Permit<'p>,
-    ) -> MessageFate<'p> {
-        if !permit.shadowed().is_empty() {
-            plugin.statistics.shadowed(host, tool);
+    pub(super) fn pass(&mut self, tool: ToolId, plan: Plan, effects: &mut Effects) -> MessageFate {
+        if !plan.shadowed().is_empty() {
+            effects.push(Effect::Shadowed(tool));
         }
-        self.clear(permit)
+        self.clear(plan)
     }
 
-    fn forward<'p>(&mut self, plugin: &'p Plugin, end: EndOfBody) -> MessageFate<'p> {
-        match plugin.policy.forward(self.endpoint) {
-            Some(permit) if self.take_room(plugin, permit.cluster(), end) => self.clear(permit),
+    fn forward(&mut self, settings: &Settings) -> MessageFate {
+        match settings.policy.forward(self.endpoint) {
+            Some(plan) if self.take_room(settings, plan.target()) => self.clear(plan),
             Some(_) => self.servers_behind().into(),
             None => Answer::not_ready().into(),
         }
@@ -291,14 +280,16 @@ impl MessageInHand {
     ///
     /// For all that is announced, because the limits count the call next: no room for a later piece
     /// would refuse a call that has been counted.
-    fn take_room(&mut self, plugin: &Plugin, cluster: &str, end: EndOfBody) -> bool {
-        if end == EndOfBody::Reached && self.arrived <= UNCOUNTED {
+    fn take_room(&mut self, settings: &Settings, target: TargetId) -> bool {
+        if self.end == EndOfBody::Reached && self.arrived <= UNCOUNTED {
             return true;
         }
         let announced = self.announced.length.unwrap_or(0);
         // The reader refuses what is larger, by its size.
-        let bytes = announced.min(plugin.limits.max_bytes).max(self.arrived);
-        self.passed_on = plugin.passed_on.open(cluster, bytes);
+        let bytes = announced.min(settings.limits.max_bytes).max(self.arrived);
+        self.passed_on = settings
+            .passed_on
+            .open(settings.policy.cluster(target), bytes);
         self.passed_on.is_some()
     }
 
@@ -311,8 +302,8 @@ impl MessageInHand {
         }
     }
 
-    fn clear<'p>(&mut self, permit: Permit<'p>) -> MessageFate<'p> {
-        match Clearance::new(permit, &mut self.reader, &self.buffered) {
+    fn clear(&mut self, plan: Plan) -> MessageFate {
+        match Clearance::new(plan, &mut self.reader, &self.buffered) {
             Ok(clearance) => MessageFate::Pass(clearance),
             Err(error) => Answer::unreadable(&error).into(),
         }

@@ -6,11 +6,11 @@ mod seen;
 use mcp_message::{Era, header_text};
 use policy_engine::wire::Exchange;
 use policy_engine::{EndpointId, HeaderParameter, Policy};
-use proxy_host::HeaderPairs;
+use proxy_values::HeaderPairs;
 use smallvec::SmallVec;
 
 use crate::answer::Answer;
-use crate::plugin::Plugin;
+use crate::settings::Settings;
 use seen::{Once, Seen};
 
 /// Envoy's own header for the time that an upstream may take, in milliseconds.
@@ -96,7 +96,7 @@ pub(crate) struct Changes {
 impl Head {
     /// Reads the headers and judges what can be judged without the body, in the order of the
     /// protocol's checklist.
-    pub(crate) fn read(pairs: &HeaderPairs, plugin: &Plugin) -> Self {
+    pub(crate) fn read(pairs: &HeaderPairs, settings: &Settings) -> Self {
         let seen = Seen::read(pairs);
         if seen.path.is_empty() || seen.pairs != pairs.count() {
             return Self::Refused {
@@ -104,10 +104,10 @@ impl Head {
                 rest: Rest::MayNeverEnd,
             };
         }
-        let policy = &plugin.policy;
+        let policy = &settings.policy;
         let judged = match policy.endpoint(seen.path) {
             Some(endpoint) => Self::judge(&seen, endpoint, policy),
-            None => Self::judge_other(&seen, plugin),
+            None => Self::judge_other(&seen, settings),
         };
         judged.unwrap_or_else(|answer| Self::Refused {
             answer,
@@ -117,9 +117,9 @@ impl Head {
 
     /// Judges what is no MCP endpoint. A path that some server could take for one must not reach a
     /// server by another route, where nobody reads the message.
-    fn judge_other(seen: &Seen<'_>, plugin: &Plugin) -> Result<Self, Answer> {
-        seen.check_host(&plugin.policy)?;
-        if plugin.endpoint_look_alikes.match_path(seen.path) {
+    fn judge_other(seen: &Seen<'_>, settings: &Settings) -> Result<Self, Answer> {
+        seen.check_host(&settings.policy)?;
+        if settings.endpoint_look_alikes.match_path(seen.path) {
             return Err(Answer::no_such_path());
         }
         Ok(Self::NotOurs {

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mcp_message::Era;
-use proxy_host::StreamId;
+use proxy_values::StreamId;
 use smallvec::SmallVec;
 
 use crate::budget_size::{BudgetSize, open_to};
@@ -29,9 +29,10 @@ const LEAVING_PART: usize = 4;
 pub(crate) const SLOW: Duration = Duration::from_secs(5);
 
 /// The budget of a VM. Clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct RequestBudget(Rc<RefCell<Ledger>>);
 
+#[derive(Default)]
 struct Ledger {
     /// The filter has a copy of what Envoy buffers, so Envoy's memory grows by about twice as much.
     size: BudgetSize,
@@ -74,7 +75,7 @@ pub(crate) struct WaitingCaller {
 
 /// The id of a call. A number, or a UUID between quotes, takes no allocation: one is noted for
 /// nearly every call.
-pub(crate) type NotedId = SmallVec<[u8; 40]>;
+pub type NotedId = SmallVec<[u8; 40]>;
 
 /// A request that makes way, and is still to be answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,16 +93,6 @@ pub(crate) struct Share {
 }
 
 impl RequestBudget {
-    pub(crate) fn new() -> Self {
-        Self(Rc::new(RefCell::new(Ledger {
-            size: BudgetSize::default(),
-            used: 0,
-            leaving: 0,
-            entries: Vec::new(),
-            free: Vec::new(),
-        })))
-    }
-
     /// Makes room for a few of the largest bodies of a listener.
     pub(crate) fn admit(&self, max_body_bytes: usize) {
         self.0.borrow_mut().size.admit(max_body_bytes);
@@ -172,25 +163,27 @@ impl Share {
     }
 
     /// Asks for room for the request with so many bytes of its body, and says whether there is.
-    /// `now` is asked for only where room is short.
     #[must_use]
-    pub(crate) fn grow_to(&self, body: usize, now: impl FnOnce() -> Duration) -> bool {
-        let bytes = self.base.saturating_add(body);
+    pub(crate) fn grow_to(&self, body: usize) -> bool {
+        self.ledger.borrow_mut().grow(self.place, self.bytes(body))
+    }
+
+    /// The same, where there was none: others that have taken their time make way.
+    #[must_use]
+    pub(crate) fn make_room(&self, body: usize, now: Duration) -> bool {
+        let bytes = self.bytes(body);
         let mut ledger = self.ledger.borrow_mut();
-        if !ledger.has_room(self.place, bytes) {
-            let now = now();
-            ledger.note_shortage(now);
-            while !ledger.has_room(self.place, bytes)
-                && let Some(slowest) = ledger.slowest(self.place, now)
-            {
-                ledger.make_way(slowest);
-            }
+        ledger.note_shortage(now);
+        while !ledger.has_room(self.place, bytes)
+            && let Some(slowest) = ledger.slowest(self.place, now)
+        {
+            ledger.make_way(slowest);
         }
-        let fits = ledger.has_room(self.place, bytes);
-        if fits {
-            ledger.set(self.place, bytes);
-        }
-        fits
+        ledger.grow(self.place, bytes)
+    }
+
+    fn bytes(&self, body: usize) -> usize {
+        self.base.saturating_add(body)
     }
 }
 
@@ -210,6 +203,14 @@ impl Ledger {
         let room = open_to(bytes, self.size.bytes());
         let own = self.entries.get(place).map_or(0, |entry| entry.bytes);
         self.used.saturating_sub(own).saturating_add(bytes) <= room
+    }
+
+    fn grow(&mut self, place: usize, bytes: usize) -> bool {
+        let fits = self.has_room(place, bytes);
+        if fits {
+            self.set(place, bytes);
+        }
+        fits
     }
 
     fn set(&mut self, place: usize, bytes: usize) {
@@ -265,15 +266,15 @@ mod tests {
 
     const LARGE: usize = 1 << 20;
 
-    fn at(seconds: u64) -> impl FnOnce() -> Duration {
-        move || Duration::from_secs(seconds)
+    fn grow(share: &Share, body: usize, seconds: u64) -> bool {
+        share.grow_to(body) || share.make_room(body, Duration::from_secs(seconds))
     }
 
     fn fill(budget: &RequestBudget, bytes: usize) -> Vec<Share> {
         let mut shares = Vec::new();
         loop {
             let share = budget.open(StreamId(u32::try_from(shares.len()).unwrap()), 0);
-            if !share.grow_to(bytes, at(100)) {
+            if !grow(&share, bytes, 100) {
                 return shares;
             }
             shares.push(share);
@@ -282,7 +283,7 @@ mod tests {
 
     #[test]
     fn it_stops_at_the_budget_and_keeps_a_reserve_for_small_bodies() {
-        let budget = RequestBudget::new();
+        let budget = RequestBudget::default();
         let large = fill(&budget, LARGE);
         assert_eq!(large.len() * LARGE, BYTES - BYTES / RESERVE_PART);
         let small = fill(&budget, SMALL);
@@ -297,7 +298,7 @@ mod tests {
 
     #[test]
     fn it_gives_back_what_is_dropped_and_uses_places_again() {
-        let budget = RequestBudget::new();
+        let budget = RequestBudget::default();
         for _ in 0..1_000 {
             fill(&budget, LARGE);
         }
@@ -307,22 +308,22 @@ mod tests {
 
     #[test]
     fn it_counts_growth_once() {
-        let budget = RequestBudget::new();
+        let budget = RequestBudget::default();
         let share = budget.open(StreamId(1), 0);
         for bytes in (0..LARGE).step_by(1_000) {
-            assert!(share.grow_to(bytes, at(0)));
+            assert!(grow(&share, bytes, 0));
             assert_eq!(budget.0.borrow().used, bytes);
         }
     }
 
     #[test]
     fn it_lets_slow_bodies_make_way_for_one_that_comes() {
-        let budget = RequestBudget::new();
+        let budget = RequestBudget::default();
         let shares = fill(&budget, LARGE);
         let share = budget.open(StreamId(1_000), 0);
         // Room has been short for less than what counts as slow.
-        assert!(!share.grow_to(LARGE, at(104)));
-        assert!(share.grow_to(LARGE, at(105)));
+        assert!(!grow(&share, LARGE, 104));
+        assert!(grow(&share, LARGE, 105));
         assert_eq!(share.stage(), Stage::Kept);
         let leaving = |shares: &[Share]| {
             shares
@@ -335,7 +336,7 @@ mod tests {
         // once.
         let more: Vec<Share> = (0..shares.len())
             .map(|_| budget.open(StreamId(2_000), 0))
-            .filter(|share| share.grow_to(LARGE, at(106)))
+            .filter(|share| grow(share, LARGE, 106))
             .collect();
         assert_eq!((more.len() + 1) * LARGE, BYTES / LEAVING_PART);
         // Each is answered once, and then makes room for others to leave.
@@ -344,12 +345,12 @@ mod tests {
         assert!(budget.leavers().is_empty());
         drop(shares);
         assert_eq!(budget.0.borrow().leaving, 0);
-        assert!(share.grow_to(LARGE, at(106)));
+        assert!(grow(&share, LARGE, 106));
     }
 
     #[test]
     fn it_knows_whom_the_answer_to_a_leaver_reaches() {
-        let budget = RequestBudget::new();
+        let budget = RequestBudget::default();
         let shares = fill(&budget, LARGE);
         let caller = WaitingCaller {
             era: Era::Modern,
@@ -359,7 +360,7 @@ mod tests {
             share.note_caller(|| Some(caller.clone()));
         }
         let share = budget.open(StreamId(1_000), 0);
-        assert!(share.grow_to(LARGE, at(105)));
+        assert!(grow(&share, LARGE, 105));
         let [leaver] = budget.leavers().try_into().unwrap();
         assert_eq!(leaver.caller, Some(caller));
         assert!(leaver.stream < StreamId(1_000));
@@ -367,7 +368,7 @@ mod tests {
 
     #[test]
     fn it_admits_a_few_of_the_largest_bodies_that_any_listener_takes() {
-        let budget = RequestBudget::new();
+        let budget = RequestBudget::default();
         budget.admit(BYTES);
         budget.admit(LARGE);
         assert_eq!(fill(&budget, BYTES).len(), 3);

@@ -2,29 +2,52 @@
 
 mod awaited;
 mod judging;
+mod limiting;
 
 use std::ops::ControlFlow;
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Message, MessageBounds, ReadProgress, Reader};
 use policy_engine::{EndpointId, ToolId};
-use proxy_host::{Answering, RequestBody};
 
+use super::clearance::Clearance;
 use crate::agreement;
 use crate::answer::Answer;
+use crate::effects::{Effects, Event, Next};
 use crate::head::{Announced, Changes};
 use crate::passed_on::PassedOnShare;
-use crate::plugin::Plugin;
-use crate::request::Host;
-use crate::request::clearance::Clearance;
 use crate::request_budget::{NotedId, WaitingCaller};
+use crate::settings::Settings;
 use awaited::AwaitedAnswer;
+use limiting::Limiting;
+
+/// A piece of a body that has come in one event.
+pub(super) struct Piece {
+    /// The bytes that have not been seen before.
+    pub(super) fresh: Vec<u8>,
+    /// How many bytes the proxy buffers.
+    pub(super) size: usize,
+    pub(super) end: EndOfBody,
+}
+
+impl Piece {
+    /// The end of a body, and nothing before it.
+    pub(super) fn end() -> Self {
+        Self {
+            fresh: Vec::new(),
+            size: 0,
+            end: EndOfBody::Reached,
+        }
+    }
+}
 
 /// The fate of a message, by the part of it that has been read.
-pub(super) enum MessageFate<'p> {
+pub(super) enum MessageFate {
     /// That cannot be said yet.
     ReadOn,
-    /// It goes where its permit says.
-    Pass(Clearance<'p>),
+    /// It waits for the answer to this.
+    Ask(Next),
+    /// It goes where its plan says.
+    Pass(Clearance),
     /// The filter answers it, and no upstream sees it.
     Refuse {
         answer: Answer,
@@ -32,10 +55,18 @@ pub(super) enum MessageFate<'p> {
     },
 }
 
-impl From<Answer> for MessageFate<'_> {
+impl From<Answer> for MessageFate {
     fn from(answer: Answer) -> Self {
         Self::Refuse { answer, tool: None }
     }
+}
+
+/// A message of which all has been read that its decision needs.
+struct Due {
+    message: Message,
+    kind: Kind,
+    /// The fault of the bytes that have come behind the point of decision.
+    rest: Option<Box<Answer>>,
 }
 
 pub(super) struct MessageInHand {
@@ -56,6 +87,12 @@ pub(super) struct MessageInHand {
     /// The message as it stood when it said enough to be decided on. What follows may make it
     /// unreadable; it changes no decision, so that no decision depends on how the body was cut.
     decided_on: Option<Message>,
+    /// The message as it is due to be decided on.
+    due: Option<Due>,
+    /// How far the limits of the call have been asked.
+    limiting: Limiting,
+    /// Whether the last piece of the body has come.
+    end: EndOfBody,
     /// The caller's id, once the bytes that hold it have been let go.
     id: Option<Vec<u8>>,
     /// The answer that the caller of a request waits for.
@@ -82,6 +119,9 @@ impl MessageInHand {
             opens_stream: false,
             tool: None,
             decided_on: None,
+            due: None,
+            limiting: Limiting::default(),
+            end: EndOfBody::NotYet,
             id: None,
             awaited: None,
             passed_on: None,
@@ -92,11 +132,7 @@ impl MessageInHand {
         self.endpoint
     }
 
-    pub(super) fn changes(&self) -> &Changes {
-        &self.changes
-    }
-
-    /// Takes the changes out, for what goes upstream in the message's place.
+    /// Takes out the changes to the headers of what goes upstream.
     pub(super) fn take_changes(&mut self) -> Changes {
         std::mem::take(&mut self.changes)
     }
@@ -108,9 +144,14 @@ impl MessageInHand {
             .or_else(|| self.reader.message().id().map(|id| id.raw(&self.buffered)))
     }
 
-    /// The tool that is called, if so much of the message has been read.
-    pub(super) fn tool(&self) -> Option<ToolId> {
-        self.tool
+    /// Whether the last piece of the body has come.
+    pub(super) fn end(&self) -> EndOfBody {
+        self.end
+    }
+
+    /// How many bytes of the body have arrived.
+    pub(super) fn arrived(&self) -> usize {
+        self.arrived
     }
 
     /// How many bytes of the body are kept here.
@@ -137,9 +178,9 @@ impl MessageInHand {
 
     /// Notes the id of a request that passes, for the answers that the proxy gives where its server
     /// does not.
-    pub(super) fn note_id(&self, host: &impl Answering) {
+    pub(super) fn note_id(&self, effects: &mut Effects) {
         if let (Some(awaited), Some(id)) = (self.awaited, self.id()) {
-            awaited.note_id(host, id);
+            awaited.note_id(id, effects);
         }
     }
 
@@ -159,16 +200,16 @@ impl MessageInHand {
         self.reader.release(&mut self.buffered);
     }
 
-    /// Reads what has arrived since, while the proxy holds the body: `size` bytes of it.
-    pub(super) fn read_on<'p>(
+    /// Reads what has arrived since, while the proxy holds the body.
+    pub(super) fn read_on(
         &mut self,
-        host: &impl Host,
-        plugin: &'p Plugin,
-        size: usize,
-        end: EndOfBody,
-    ) -> MessageFate<'p> {
-        let known = self.arrived;
-        if let Err(answer) = self.fetch(host, known, size.saturating_sub(known)) {
+        settings: &Settings,
+        piece: Piece,
+        effects: &mut Effects,
+    ) -> MessageFate {
+        let Piece { fresh, size, end } = piece;
+        self.end = end;
+        if let Err(answer) = self.take_in(fresh, size.saturating_sub(self.arrived)) {
             return answer.into();
         }
         self.arrived = size;
@@ -177,35 +218,73 @@ impl MessageInHand {
         }
         let (message, kind) = match self.decided_on {
             Some(message) => (message, Kind::Request),
-            None => match self.read_to_decision(host, plugin, end) {
+            None => match self.read_to_decision(settings, end, effects) {
                 ControlFlow::Break(fate) => return fate,
                 ControlFlow::Continue(decidable) => decidable,
             },
         };
         // What has arrived behind the point of decision must be in order, too, before any of it
         // passes.
-        let rest = self.read_rest(end);
+        let rest = self.read_rest(end).err().map(Box::new);
         // The end is about to come: with it, a refusal costs no connection, and the upstream gets
         // all in one piece.
         let is_last = self.reader.is_closed() || self.is_at_its_end();
         if end == EndOfBody::NotYet && is_last {
             return MessageFate::ReadOn;
         }
-        match (self.judge(host, plugin, &message, kind, end), rest) {
-            (MessageFate::Pass(_), Err(answer)) => answer.into(),
-            (fate, _) => fate,
+        self.due = Some(Due {
+            message,
+            kind,
+            rest,
+        });
+        match self.tool {
+            Some(tool) => MessageFate::Ask(Next::Decide(tool)),
+            None => self.decide(settings, effects),
         }
+    }
+
+    /// Goes on with the answer to what was asked for.
+    pub(super) fn take_answer(
+        &mut self,
+        settings: &Settings,
+        answer: &Event<'_>,
+        effects: &mut Effects,
+    ) -> MessageFate {
+        match answer {
+            Event::Decide => self.decide(settings, effects),
+            answer => {
+                let fate = self.go_on_limiting(settings, answer, effects);
+                self.after_rest(fate)
+            }
+        }
+    }
+
+    fn decide(&mut self, settings: &Settings, effects: &mut Effects) -> MessageFate {
+        let Some(Due { message, kind, .. }) = self.due else {
+            return MessageFate::ReadOn;
+        };
+        let fate = self.judge(settings, &message, kind, effects);
+        self.after_rest(fate)
+    }
+
+    /// Nothing passes of a message whose bytes behind the point of decision are not in order.
+    fn after_rest(&mut self, fate: MessageFate) -> MessageFate {
+        let rest = self
+            .due
+            .as_mut()
+            .and_then(|due| due.rest.take_if(|_| matches!(fate, MessageFate::Pass(_))));
+        rest.map_or(fate, |answer| (*answer).into())
     }
 
     /// Reads on, member by member, until the message can be decided on: it is whole, or what is
     /// still missing can only be what nobody asks for, or a second of what is there, which the
     /// reader refuses. Breaks where that is not yet so, or where it is refused before.
-    fn read_to_decision<'p>(
+    fn read_to_decision(
         &mut self,
-        host: &impl Host,
-        plugin: &'p Plugin,
+        settings: &Settings,
         end: EndOfBody,
-    ) -> ControlFlow<MessageFate<'p>, (Message, Kind)> {
+        effects: &mut Effects,
+    ) -> ControlFlow<MessageFate, (Message, Kind)> {
         loop {
             match self.reader.push_to_member(&self.buffered, end) {
                 Err(error) => return ControlFlow::Break(Answer::unreadable(&error).into()),
@@ -215,11 +294,11 @@ impl MessageInHand {
                 }
                 Ok(None) => {}
             }
-            self.look_at_names(host, plugin)?;
+            self.look_at_names(settings, effects)?;
             if let Err(answer) = self.check_length() {
                 return ControlFlow::Break(answer.into());
             }
-            if self.says_enough(plugin) {
+            if self.says_enough(settings) {
                 // Nobody asks for the arguments, so they are read here, in their order.
                 if let Err(error) = self.reader.read_skipped(&self.buffered) {
                     return ControlFlow::Break(Answer::unreadable(&error).into());
@@ -256,14 +335,10 @@ impl MessageInHand {
         }
     }
 
-    /// Reads `size` bytes more, which are about to pass.
-    pub(super) fn read_passing(
-        &mut self,
-        host: &impl RequestBody,
-        size: usize,
-        end: EndOfBody,
-    ) -> Result<(), Answer> {
-        self.fetch(host, 0, size)?;
+    /// Reads a piece more, which is about to pass.
+    pub(super) fn read_passing(&mut self, piece: Piece) -> Result<(), Answer> {
+        let Piece { fresh, size, end } = piece;
+        self.take_in(fresh, size)?;
         self.arrived = self.arrived.saturating_add(size);
         self.check_length()?;
         self.read_rest(self.end_of_promised(end))?;
@@ -276,11 +351,7 @@ impl MessageInHand {
         }
     }
 
-    fn fetch(&mut self, host: &impl RequestBody, from: usize, length: usize) -> Result<(), Answer> {
-        if length == 0 {
-            return Ok(());
-        }
-        let fresh = host.body(from, length);
+    fn take_in(&mut self, fresh: Vec<u8>, length: usize) -> Result<(), Answer> {
         if fresh.len() != length {
             return Err(Answer::body_lost());
         }

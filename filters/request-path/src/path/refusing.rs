@@ -3,17 +3,10 @@
 use mcp_message::{EndOfBody, ReadError, Reader};
 use policy_engine::wire::Exchange;
 use policy_engine::{EndpointId, Policy, ToolId};
-use proxy_host::RequestBody;
 
 use super::message::MessageInHand;
-use super::{Flow, Host, Phase, Request};
-use crate::access_notes::NotedDecision;
 use crate::answer::Answer;
 use crate::head::Changes;
-
-/// Tells the server of an event stream that the body is the gateway's answer to a message, and no
-/// message.
-const ANSWERED: &str = "x-portcullis-answered";
 
 pub(super) struct Refusing {
     pub(super) answer: Answer,
@@ -58,11 +51,17 @@ pub(super) struct IdSearch {
 }
 
 impl Refusing {
-    pub(super) fn look_for_id(&mut self, host: &impl RequestBody, size: usize, end: EndOfBody) {
+    /// How many bytes of the body have been looked through; none where nothing is looked for.
+    pub(super) fn fetched(&self) -> Option<usize> {
+        self.search.as_ref().map(|search| search.fetched)
+    }
+
+    /// Looks on in what has come of the body since.
+    pub(super) fn look_for_id(&mut self, fresh: &[u8], end: EndOfBody) {
         let Some(search) = &mut self.search else {
             return;
         };
-        match search.read_on(host, size, end) {
+        match search.read_on(fresh, end) {
             // Only a message that can be read to its end has an id to echo.
             Ok(id) if end == EndOfBody::Reached => self.id = id,
             Ok(_) => {}
@@ -82,75 +81,6 @@ impl Refusing {
     }
 }
 
-impl<H: Host> Request<'_, H> {
-    pub(super) fn refuse(&mut self, refusing: Refusing, is_over: bool) -> Flow {
-        if is_over {
-            return self.send_refusal(refusing);
-        }
-        self.phase = Phase::Refusing(Box::new(refusing));
-        Flow::Wait
-    }
-
-    /// Sends the refusal of a message of which the whole body is buffered. A client that reads
-    /// answers on an event stream alone finds it there: it goes to the stream's server in the place
-    /// of the message, of which that server sees nothing.
-    pub(super) fn send_refusal_of_whole(&mut self, mut refusing: Refusing) -> Flow {
-        let stream = refusing.stream.take();
-        let (Some(stream), Some(id), Some(plugin)) = (stream, &refusing.id, &self.plugin) else {
-            return self.send_refusal(refusing);
-        };
-        let permit = plugin.policy.forward(stream.endpoint);
-        let Some(permit) = permit.filter(|_| refusing.answer.wants_callers_id()) else {
-            return self.send_refusal(refusing);
-        };
-        self.tell_refused(refusing.tool, &refusing.answer);
-        self.host.replace_body(refusing.answer.body(id).as_bytes());
-        let address = plugin.policy.address(stream.endpoint, &permit);
-        self.pass_to(&address, None, &stream.changes);
-        self.host.remove_header(b"content-length");
-        self.host.set_header(ANSWERED, "1");
-        self.phase = Phase::Passed;
-        Flow::Continue
-    }
-
-    pub(super) fn send_refusal(&mut self, mut refusing: Refusing) -> Flow {
-        refusing.replace_if_lost(|| Answer::invalid("a request needs an `id`".to_owned()));
-        self.tell_refused(refusing.tool, &refusing.answer);
-        refusing.answer.send(self.host, refusing.id.as_deref());
-        self.phase = Phase::Answered;
-        if let Some(plugin) = &self.plugin {
-            self.send_leavers_away(plugin);
-        }
-        Flow::Wait
-    }
-
-    /// Counts a refusal, and notes it for the access log.
-    fn tell_refused(&self, tool: Option<ToolId>, answer: &Answer) {
-        let Some(plugin) = &self.plugin else {
-            return;
-        };
-        let decision = answer.reason();
-        plugin.statistics.refused(self.host, tool, decision);
-        let rule = answer.rule();
-        let noted = NotedDecision {
-            decision,
-            tool,
-            rule,
-        };
-        plugin.access_notes.note(self.host, &plugin.policy, noted);
-    }
-
-    pub(super) fn send(&mut self, answer: &Answer, id: Option<&[u8]>) -> Flow {
-        self.tell_refused(None, answer);
-        answer.send(self.host, id);
-        self.phase = Phase::Answered;
-        if let Some(plugin) = &self.plugin {
-            self.send_leavers_away(plugin);
-        }
-        Flow::Wait
-    }
-}
-
 impl IdSearch {
     /// Goes on behind what `reader` has read of `buffered`, which is all of the body so far.
     pub(super) fn new(reader: Reader, buffered: Vec<u8>) -> Self {
@@ -162,16 +92,10 @@ impl IdSearch {
         }
     }
 
-    /// Reads on to `size` bytes of the body. Gives the id, if it has been read.
-    fn read_on(
-        &mut self,
-        host: &impl RequestBody,
-        size: usize,
-        end: EndOfBody,
-    ) -> Result<Option<Vec<u8>>, ReadError> {
-        let fresh = host.body(self.fetched, size.saturating_sub(self.fetched));
+    /// Reads on. Gives the id, if it has been read.
+    fn read_on(&mut self, fresh: &[u8], end: EndOfBody) -> Result<Option<Vec<u8>>, ReadError> {
         self.fetched += fresh.len();
-        self.buffered.extend_from_slice(&fresh);
+        self.buffered.extend_from_slice(fresh);
         // Nobody else will read the arguments, and what is read as it comes need not be kept.
         self.reader.read_skipped(&self.buffered)?;
         let read = loop {

@@ -1,7 +1,9 @@
 //! The answer that the caller of a request waits for, as the proxy must know it.
 
 use mcp_message::{Capability, Era, Kind};
-use proxy_host::Answering;
+
+use crate::effects::{Effect, Effects};
+use crate::request_budget::NotedId;
 
 /// An answer that the caller waits for, and the form that it takes where the proxy itself gives it:
 /// one for each of the notes that `local_reply_config` looks for
@@ -32,9 +34,12 @@ impl AwaitedAnswer {
     }
 
     /// Notes the id of the request for the proxy.
-    pub(super) fn note_id(self, host: &impl Answering, id: &[u8]) {
+    pub(super) fn note_id(self, id: &[u8], effects: &mut Effects) {
         if id.len() <= LONGEST_NOTED_ID {
-            host.note(self.note(), id);
+            effects.push(Effect::Note {
+                name: self.note(),
+                value: NotedId::from_slice(id),
+            });
         }
     }
 

@@ -1,36 +1,49 @@
 //! How an answer is written: as an HTTP answer, or as a message on a stream.
 
 use mcp_message::reply;
-use proxy_host::{Answering, LocalReply};
+use proxy_values::LocalReply;
 
 use super::{Answer, Form};
 
-impl Answer {
-    /// Sends the answer; `id` is the caller's, as it was sent, where it could be read.
-    pub(crate) fn send(&self, host: &impl Answering, id: Option<&[u8]>) {
-        self.write(id, |reply| host.reply(reply));
+/// An answer, and the id of the message that it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    pub(crate) answer: Answer,
+    /// The caller's id, as it was sent, where it could be read.
+    pub(crate) id: Option<Vec<u8>>,
+}
+
+impl Reply {
+    /// The answer, without the id.
+    #[must_use]
+    pub fn answer(&self) -> &Answer {
+        &self.answer
     }
 
     /// Hands the answer over as the proxy takes it.
-    pub(crate) fn write(&self, id: Option<&[u8]>, reply_with: impl Fn(&LocalReply<'_>)) {
-        let id = if self.wants_callers_id() { id } else { None };
-        let body = self.message(id);
+    pub fn write(&self, reply_with: impl Fn(&LocalReply<'_>)) {
+        let Answer { status, header, .. } = &self.answer;
+        let id = self.id.as_deref();
+        let id = id.filter(|_| self.answer.wants_callers_id());
+        let body = self.answer.message(id);
         let json = ("content-type", "application/json");
-        let details = format!("portcullis_{}", self.reason);
+        let details = format!("portcullis_{}", self.answer.reason);
         let send = |headers: &[(&str, &str)]| {
             reply_with(&LocalReply {
-                status: self.status,
+                status: *status,
                 headers,
                 body: &body,
                 details: &details,
             });
         };
-        match &self.header {
+        match header {
             None => send(&[json]),
             Some((name, value)) => send(&[json, (name, value)]),
         }
     }
+}
 
+impl Answer {
     /// The answer as a message, for a client that finds it by its id alone.
     pub(crate) fn body(&self, id: &[u8]) -> String {
         self.message(Some(id))

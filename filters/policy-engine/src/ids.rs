@@ -1,0 +1,21 @@
+//! The ids of what a policy names: small values that outlive the look at it.
+
+/// An endpoint of the policy that gave it; means nothing to another policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointId(pub(crate) u32);
+
+/// A tool of the policy that gave it; means nothing to another policy. Consecutive from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ToolId(pub(crate) u32);
+
+impl ToolId {
+    /// The tool's place in [`Policy::tool_names`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A rule of the policy that gave it; means nothing to another policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleId(pub(crate) u32);
