@@ -12,6 +12,7 @@ use crate::problem::Pointer;
 use crate::unique::UniqueValue;
 use crate::unnamed_rule::{UnnamedRule, UnnamedRuleSeed};
 
+mod events;
 mod expansion;
 mod objects;
 mod prune;
@@ -112,12 +113,13 @@ where
 }
 
 fn read<S: Reader>(text: &str, format: Format, seed: &S) -> Result<S::Read, ParseError> {
-    if format == Format::Yaml && expansion::is_excessive(text) {
+    if format == Format::Yaml
+        && let Some(excess) = expansion::excess(text)
+    {
         return Err(ParseError(vec![Fault {
             path: String::new(),
-            line: None,
-            reason: "its aliases make far more of it than is written; write out what they repeat"
-                .to_owned(),
+            line: excess.line(),
+            reason: excess.reason(),
         }]));
     }
     let first = match read_once(text, format, seed.clone()) {

@@ -6,15 +6,31 @@ use std::panic::resume_unwind;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// How many documents are worked on at the same time. With one, a large document would hold up a
-/// small one; with more, a flood of large ones would take every core from the threads that serve
-/// requests.
+/// How many documents are worked on at the same time for those who send requests. With one, a large
+/// document would hold up a small one; with more, a flood of large ones would take every core from
+/// the threads that serve requests.
 static TURNS: Semaphore = Semaphore::const_new(2);
+/// How many are worked on for the gateway itself: one for the rollout in hand and one for what
+/// servers list, each of which does one thing after the other.
+static OWN_TURNS: Semaphore = Semaphore::const_new(2);
 
-/// Runs `work` on a thread of its own, when it is its turn. A turn lasts until `work` is done, also
-/// where its caller no longer waits for it.
+/// Runs `work`, which somebody has sent a request for, on a thread of its own, when it is its turn.
+/// A turn lasts until `work` is done, also where its caller no longer waits for it.
 pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let turn = TURNS.acquire().await.expect("nobody closes it");
+    take_turn(&TURNS, work).await
+}
+
+/// Runs `work` of the gateway itself, as [`run`] does. It waits for nothing that was sent: however
+/// long that takes to read, what Envoys rejected is taken back meanwhile.
+pub(crate) async fn run_own<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    take_turn(&OWN_TURNS, work).await
+}
+
+async fn take_turn<T: Send + 'static>(
+    turns: &'static Semaphore,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let turn = turns.acquire().await.expect("nobody closes it");
     let done = spawn_blocking(move || {
         let _turn = turn;
         work()
@@ -49,6 +65,30 @@ mod tests {
         for (at_once, thread) in futures::future::join_all(works).await {
             assert!(at_once <= 2, "{at_once} at once");
             assert_ne!(thread, serving);
+        }
+    }
+
+    #[tokio::test]
+    async fn it_does_the_gateways_own_work_while_what_was_sent_takes_every_turn() {
+        let (go_on, until) = std::sync::mpsc::channel::<()>();
+        let until = Arc::new(std::sync::Mutex::new(until));
+        let sent: Vec<_> = (0..4)
+            .map(|_| {
+                let until = Arc::clone(&until);
+                // An error means that nobody sends any more.
+                tokio::spawn(run(move || {
+                    let _nobody_sends = until.lock().unwrap().recv();
+                }))
+            })
+            .collect();
+        while TURNS.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(run_own(|| 7).await, 7);
+        assert!(sent.iter().all(|work| !work.is_finished()));
+        drop(go_on);
+        for work in sent {
+            work.await.unwrap();
         }
     }
 }

@@ -1,102 +1,112 @@
-//! How large a YAML text becomes when its aliases are followed.
+//! The bounds of a YAML text: how deep it goes, and how large it becomes when its aliases are
+//! followed.
 //!
-//! An alias stands for a copy of what its anchor names, so a few bytes each can make gigabytes of a
-//! small text. The copies are counted before anything keeps them.
+//! A list within a list within a list costs the library the square of the depth, and an alias
+//! stands for a copy of what its anchor names, so a few bytes each can make gigabytes of a small
+//! text. Both are found out part by part, before anything keeps what was read.
 
-use std::cell::Cell;
-use std::fmt;
+use std::collections::BTreeMap;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use super::events::{Part, Parts};
 
+/// How deep a text may go: as deep as the readers of JSON and of YAML follow it. A document needs
+/// ten levels, and a JSON Schema within it twice as many.
+const DEEPEST: usize = 128;
 /// So many bytes may become of each byte of a text: more than escapes need, and a few aliases.
 const MOST_PER_BYTE: usize = 4;
 /// So many bytes may become of any text.
 const ALWAYS_ALLOWED: usize = 1 << 16;
+/// How many directives a text may have. Documents need none, and the library compares each with
+/// all before it.
+const MOST_DIRECTIVES: usize = 16;
 
-/// Whether following the aliases of a text makes far more of it than its author wrote.
-pub(super) fn is_excessive(text: &str) -> bool {
-    let left = Cell::new(Some(
-        text.len()
-            .saturating_mul(MOST_PER_BYTE)
-            .saturating_add(ALWAYS_ALLOWED),
-    ));
-    // What is not YAML is told by whoever reads it next.
-    let _ = Counted(&left).deserialize(yaml_serde::Deserializer::from_str(text));
-    left.get().is_none()
+/// Why a text is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// It goes too deep, on this line, from 1.
+    Depth(usize),
+    /// Its aliases make far more of it than its author wrote.
+    Aliases,
+    /// It has many directives, one too many on this line, from 1.
+    Directives(usize),
 }
 
-/// Counts a value, and keeps nothing of it.
-#[derive(Clone, Copy)]
-struct Counted<'c>(&'c Cell<Option<usize>>);
-
-impl Counted<'_> {
-    fn take<E: Error>(self, bytes: usize) -> Result<(), E> {
-        let left = self.0.get().and_then(|left| left.checked_sub(bytes));
-        self.0.set(left);
-        left.map(drop)
-            .ok_or_else(|| E::custom("the text becomes too large"))
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Counted<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.take(1)?;
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Counted<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.take(text.len())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i128<E: Error>(self, _: i128) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u128<E: Error>(self, _: u128) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while entries.next_key_seed(self)?.is_some() {
-            entries.next_value_seed(self)?;
+impl Excess {
+    /// The line where it is, from 1, where it is in one place.
+    pub(super) fn line(self) -> Option<usize> {
+        match self {
+            Self::Depth(line) | Self::Directives(line) => Some(line),
+            Self::Aliases => None,
         }
-        Ok(())
     }
+
+    /// The reason, for the author of the text.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Depth(_) => format!(
+                "it is nested more than {DEEPEST} levels deep; no part of a document needs a tenth \
+                 of that"
+            ),
+            Self::Aliases => {
+                "its aliases make far more of it than is written; write out what they repeat"
+                    .to_owned()
+            }
+            Self::Directives(_) => format!(
+                "more than {MOST_DIRECTIVES} of its lines begin with `%`, as directives do; a \
+                 document needs none"
+            ),
+        }
+    }
+}
+
+/// The value that is being read: its anchor, and what has become of it so far, in bytes.
+struct Open {
+    anchor: Option<Box<[u8]>>,
+    bytes: usize,
+}
+
+/// Why a text is not to be read, if it is not. One pass over it, whatever is in it.
+pub(super) fn excess(text: &str) -> Option<Excess> {
+    let lines = (1..).zip(text.lines());
+    let mut directives = lines.filter(|(_, line)| line.starts_with('%'));
+    if let Some((line, _)) = directives.nth(MOST_DIRECTIVES) {
+        return Some(Excess::Directives(line));
+    }
+    let most = text
+        .len()
+        .saturating_mul(MOST_PER_BYTE)
+        .saturating_add(ALWAYS_ALLOWED);
+    // What each anchor names, in bytes.
+    let mut named: BTreeMap<Box<[u8]>, usize> = BTreeMap::new();
+    let mut open: Vec<Open> = Vec::new();
+    let mut documents = 0_usize;
+    // What is not YAML is told by whoever reads it next.
+    for part in Parts::of(text) {
+        let (anchor, bytes) = match part {
+            Part::Opens { line, .. } if open.len() == DEEPEST => return Some(Excess::Depth(line)),
+            Part::Opens { anchor, .. } => {
+                open.push(Open { anchor, bytes: 1 });
+                continue;
+            }
+            Part::Closes => match open.pop() {
+                Some(Open { anchor, bytes }) => (anchor, bytes),
+                None => continue,
+            },
+            Part::Scalar { anchor, bytes } => (anchor, bytes.saturating_add(1)),
+            Part::Alias(name) => (None, named.get(&name).copied().unwrap_or(1)),
+        };
+        if let Some(anchor) = anchor {
+            named.insert(anchor, bytes);
+        }
+        let around = open
+            .last_mut()
+            .map_or(&mut documents, |open| &mut open.bytes);
+        *around = around.saturating_add(bytes);
+        if *around > most {
+            return Some(Excess::Aliases);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -107,9 +117,9 @@ mod tests {
     fn it_counts_what_aliases_stand_for() {
         let anchor = format!("a: &a {}\n", "x".repeat(100_000));
         let aliases = |count: usize| format!("{anchor}b: [{}]", "*a, ".repeat(count));
-        assert!(!is_excessive(&aliases(3)));
-        assert!(is_excessive(&aliases(5)));
-        assert!(is_excessive(&aliases(20_000)));
+        assert_eq!(excess(&aliases(3)), None);
+        assert_eq!(excess(&aliases(5)), Some(Excess::Aliases));
+        assert_eq!(excess(&aliases(20_000)), Some(Excess::Aliases));
         let copies = |count: usize| {
             format!(
                 "a: &a [{}]\nb: [{}]",
@@ -117,7 +127,14 @@ mod tests {
                 "*a, ".repeat(count)
             )
         };
-        assert!(is_excessive(&copies(50)));
+        assert_eq!(excess(&copies(50)), Some(Excess::Aliases));
+        // Each line stands for ten of the line before it.
+        let mut laughs = "a0: &a0 ha\n".to_owned();
+        for line in 1..12 {
+            let before = format!("*a{}, ", line - 1).repeat(10);
+            laughs.push_str(&format!("a{line}: &a{line} [{before}]\n"));
+        }
+        assert_eq!(excess(&laughs), Some(Excess::Aliases));
     }
 
     #[test]
@@ -127,10 +144,102 @@ mod tests {
             format!("[{}]", "1,".repeat(200_000)),
             format!("\"{}\"", "\\L".repeat(200_000)),
             format!("{{{}}}", "? , ".repeat(100_000)),
+            format!("[\"{}\"]", "[{".repeat(100_000)),
+            format!("# {}\na: |\n  {}\n", "[".repeat(1_000), "[".repeat(1_000)),
             "- !tag x".to_owned(),
             "a: [".to_owned(),
+            "*nobody".to_owned(),
+            "&a [*a, *a]".to_owned(),
         ] {
-            assert!(!is_excessive(&text), "{}", &text[..10.min(text.len())]);
+            assert_eq!(excess(&text), None, "{}", &text[..10.min(text.len())]);
         }
+    }
+
+    #[test]
+    fn it_refuses_what_goes_deeper_than_it_is_followed_and_says_where() {
+        let deep = |depth: usize| format!("a:\n  {}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(excess(&deep(DEEPEST - 1)), None);
+        assert_eq!(excess(&deep(DEEPEST)), Some(Excess::Depth(2)));
+        // None of these is ever read as a whole: that would take hours.
+        for part in [
+            "[", "{a: ", "{? ", "- ", "[\n", "[a, {b: ", "[\"]\", ", "? - ",
+        ] {
+            let text = part.repeat((1 << 20) / part.len());
+            let found = excess(&text);
+            assert!(matches!(found, Some(Excess::Depth(_))), "{part}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn it_refuses_many_directives() {
+        let text = |count: usize| {
+            let lines = (0..count).map(|number| format!("%TAG !{number}! a:\n"));
+            format!("{}---\n{{}}\n", lines.collect::<String>())
+        };
+        assert_eq!(excess(&text(MOST_DIRECTIVES)), None);
+        assert_eq!(excess(&text(100_000)), Some(Excess::Directives(17)));
+    }
+
+    /// How deep a value goes; a value without parts is 0 deep.
+    fn depth_of(value: &yaml_serde::Value) -> usize {
+        use yaml_serde::Value;
+        let parts: Vec<&Value> = match value {
+            Value::Sequence(items) => items.iter().collect(),
+            Value::Mapping(entries) => entries.iter().flat_map(|(key, at)| [key, at]).collect(),
+            Value::Tagged(tagged) => return depth_of(&tagged.value),
+            _ => return 0,
+        };
+        1 + parts.into_iter().map(depth_of).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn it_sees_the_depth_that_the_reader_of_documents_sees() {
+        let pieces = [
+            "[",
+            "]",
+            "{",
+            "}",
+            ": ",
+            ", ",
+            "a",
+            "\"]\"",
+            "'{'",
+            "# [\n",
+            "\n",
+            "\n  ",
+            "- ",
+            "|\n  ",
+            ">\n  ",
+            "&x ",
+            "!t ",
+            "\"\\\"[\"",
+            "''",
+            "? ",
+            "a: ",
+            "---\n",
+        ];
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut read = 0;
+        for _ in 0..60_000 {
+            let count = random.usize(1..14);
+            let text: String = (0..count)
+                .map(|_| *random.choice(&pieces).unwrap())
+                .collect();
+            let Ok(value) = yaml_serde::from_str::<yaml_serde::Value>(&text) else {
+                continue;
+            };
+            let (mut depth, mut deepest) = (0_usize, 0);
+            for part in Parts::of(&text) {
+                match part {
+                    Part::Opens { .. } => depth += 1,
+                    Part::Closes => depth -= 1,
+                    Part::Scalar { .. } | Part::Alias(_) => {}
+                }
+                deepest = deepest.max(depth);
+            }
+            assert_eq!((depth, deepest), (0, depth_of(&value)), "{text:?}");
+            read += usize::from(deepest > 1);
+        }
+        assert!(read > 100, "{read} texts of some depth were read");
     }
 }

@@ -46,7 +46,7 @@ impl Gateway {
             // its next start.
             let new = {
                 let (came, seen) = (Arc::clone(&came), seen.clone());
-                aside::run(move || new_lists(&came, &answered, &seen)).await
+                aside::run_own(move || new_lists(&came, &answered, &seen)).await
             };
             let new: Lists = new
                 .into_iter()
@@ -59,7 +59,7 @@ impl Gateway {
             lists.extend(new.clone());
             let (built, refused) = {
                 let (seen, new) = (seen.clone(), new.clone());
-                aside::run(move || made_with(&seen, &new)).await
+                aside::run_own(move || made_with(&seen, &new)).await
             };
             let Some(turn) = self.turn_after(turn, &seen).await else {
                 races += 1;
@@ -158,9 +158,8 @@ fn new_lists(came: &Listings, answered: &[ServerName], seen: &Desired) -> Lists 
         };
         let previous = seen.lists.get(name).map(|list| &**list);
         let server = seen.built.document.servers.get(name);
-        let approved = previous.filter(|previous| {
-            server.is_some_and(|server| server.pin && previous.may_be_of(server))
-        });
+        // What was approved stays so, wherever the server is by now.
+        let approved = previous.filter(|_| server.is_some_and(|server| server.pin));
         let list = KnownList::observed(name, listing.clone(), previous, approved);
         let is_known = previous.is_some_and(|previous| {
             server.is_some_and(|server| previous.may_be_of(server))

@@ -6,8 +6,10 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use gateway_document::{Format, is_blank, parse_value};
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::problem::{FieldError, Problem};
+use crate::aside;
 use crate::gateway::ChangeError;
 
 /// A body and its format.
@@ -20,15 +22,29 @@ pub(super) struct Written {
 pub(super) struct Given<T>(pub(super) T);
 
 impl Written {
+    /// Reads the body as an object.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub(super) async fn object(self) -> Result<Map<String, Value>, Problem> {
+        let read = aside::run(move || parse_value(&self.text, self.format)).await;
+        match read.map_err(ChangeError::Malformed)? {
+            Value::Object(fields) => Ok(fields),
+            _ => Err(Problem::invalid(vec![FieldError {
+                path: String::new(),
+                of: None,
+                line: None,
+                reason: "this is no object; write one".to_owned(),
+            }])),
+        }
+    }
+
     /// Reads the body into a type of the API.
     ///
     /// # Errors
     /// When it is something else, with the path of the fault.
-    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<Given<T>, Problem> {
-        let value = parse_value(&self.text, self.format).map_err(ChangeError::Malformed)?;
-        if !value.is_object() {
-            return Err(not_an_object());
-        }
+    pub(super) async fn read<T: DeserializeOwned>(self) -> Result<Given<T>, Problem> {
+        let value = Value::Object(self.object().await?);
         serde_path_to_error::deserialize(value)
             .map(Given)
             .map_err(|error| {
@@ -45,16 +61,6 @@ impl Written {
                 }])
             })
     }
-}
-
-/// The refusal of a body that is a list or a mere value.
-pub(super) fn not_an_object() -> Problem {
-    Problem::invalid(vec![FieldError {
-        path: String::new(),
-        of: None,
-        line: None,
-        reason: "this is no object; write one".to_owned(),
-    }])
 }
 
 impl<S: Send + Sync> FromRequest<S> for Written {

@@ -9,13 +9,13 @@ use axum::extract::rejection::PathRejection;
 use axum::http::header::{ETAG, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use gateway_document::{CheckedDocument, Format, parse, parse_value};
+use gateway_document::{CheckedDocument, Format, parse};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::IntoParams;
 
-use super::body::{Written, not_an_object};
+use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::dry_run::{DryRun, make_or_try};
 use super::history;
@@ -95,7 +95,7 @@ pub(super) async fn add(
              own path",
         ));
     }
-    let given = resource_in(&written)?;
+    let given = resource_in(written).await?;
     let Some(name) = given.get("name").and_then(Value::as_str) else {
         return Err(malformed(
             "/name",
@@ -145,7 +145,7 @@ pub(super) async fn put(
     let edit = SectionEdit {
         kind,
         name,
-        change: SectionChange::Put(resource_in(&written)?),
+        change: SectionChange::Put(resource_in(written).await?),
         read: headers.tags.clone(),
     };
     change(&gateway, edit, headers, dry_run).await
@@ -263,14 +263,11 @@ fn edit_of(section: SectionEdit, place: Place) -> Edit {
 }
 
 /// The resource that was sent, without the state that `GET` shows with it.
-fn resource_in(written: &Written) -> Result<Value, Problem> {
-    let mut given = parse_value(&written.text, written.format).map_err(ChangeError::Malformed)?;
-    let Value::Object(fields) = &mut given else {
-        return Err(not_an_object());
-    };
+async fn resource_in(written: Written) -> Result<Value, Problem> {
+    let mut fields = written.object().await?;
     fields.remove(STATUS);
     fields.remove("etag");
-    Ok(given)
+    Ok(Value::Object(fields))
 }
 
 /// Adds its state to a resource, and tells the entity tag of both.

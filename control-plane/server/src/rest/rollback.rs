@@ -42,7 +42,7 @@ pub(super) async fn post(
     headers: ChangeHeaders,
     written: Written,
 ) -> Result<Response, Problem> {
-    let Given(wanted): Given<Rollback> = written.read()?;
+    let Given(wanted): Given<Rollback> = written.read().await?;
     let number = match wanted.to {
         Some(number) => number,
         None => last_accepted(&gateway).await?,

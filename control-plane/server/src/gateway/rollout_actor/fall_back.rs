@@ -112,7 +112,8 @@ impl RolloutActor {
         let turn = self.gateway.turn().await;
         let desired = self.gateway.desired();
         let (rejected, good) = (Arc::clone(rejected), Arc::clone(good));
-        let desired = aside::run(move || without(desired, &rejected, &good, blames_module)).await;
+        let desired =
+            aside::run_own(move || without(desired, &rejected, &good, blames_module)).await;
         self.gateway.desire(&turn, desired);
     }
 
