@@ -5,6 +5,10 @@
 //! has taken over, or was started again, gives them too. A key that is older is a new one. The
 //! store knows of a request before anything is done: where no answer was stored, nobody does it
 //! again unawares.
+//!
+//! Kept are the answers of requests that did something: those of a status from 200 to 299, and
+//! those that say what became of a change which is stored. Every other one says that nothing was
+//! done, for a reason of that moment, and leaves its key free.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +27,7 @@ use store::StoredAnswer;
 use time::OffsetDateTime;
 
 use super::change_headers::{AUTHOR, REASON};
-use super::problem::Problem;
+use super::problem::{ChangeIsStored, Problem};
 use crate::gateway::Gateway;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -120,14 +124,15 @@ impl Drop for RunningRequest {
 }
 
 impl RunningRequest {
-    /// Runs the request, and keeps its answer unless the same request may go well the next time.
-    /// `_place` is the part of the budget that its body has.
+    /// Runs the request, and keeps its answer unless that says that nothing was done: the same
+    /// request may go well the next time. `_place` is the part of the budget that its body has.
     async fn run(self, request: Request, next: Next, _place: Option<BodyPlace>) -> Response {
         let answer = next.run(request).await;
         let (head, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
         let mut kept = self.begun();
-        if head.status.is_server_error() {
+        let has_done = head.extensions.get::<ChangeIsStored>().is_some();
+        if !has_done && !head.status.is_success() {
             kept.ends_at = OffsetDateTime::UNIX_EPOCH;
         } else {
             kept.status = head.status.as_u16();

@@ -73,6 +73,10 @@ impl From<gateway_document::Problem> for FieldError {
     }
 }
 
+/// A mark of an answer: what was asked for is stored as a revision, whatever became of that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChangeIsStored;
+
 const INVALID: &str = "urn:portcullis:invalid";
 const CONFLICT: &str = "urn:portcullis:conflict";
 
@@ -201,7 +205,11 @@ fn log(error: &dyn std::error::Error) {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let is_stored = self.report.is_some();
         let mut response = (status, Json(self)).into_response();
+        if is_stored {
+            response.extensions_mut().insert(ChangeIsStored);
+        }
         response.headers_mut().insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),

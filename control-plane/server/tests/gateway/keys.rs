@@ -6,7 +6,9 @@ use control_plane::lease::LeaseEnd;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::changes::connected;
 use crate::harness::{Answer, ControlPlane, folder};
+use crate::rollouts::until_accepted;
 
 async fn add_role(control_plane: &ControlPlane, key: &str, body: &Value) -> (Answer, bool) {
     let request = control_plane
@@ -122,6 +124,81 @@ async fn it_lets_a_request_be_sent_again_that_failed_on_the_control_planes_side(
     leadership.renew(LeaseEnd::Never);
     let again = steer().await;
     assert_eq!(again.status, StatusCode::NOT_FOUND, "{}", again.text);
+}
+
+#[tokio::test]
+async fn it_does_a_request_anew_whose_answer_said_that_nothing_was_done() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let post = |key: &'static str, path: &'static str, body: Value| {
+        let request = control_plane
+            .request(Method::POST, path)
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .body(body.to_string());
+        Answer::of(request)
+    };
+    // What is refused today, and what makes it go well tomorrow.
+    let role = json!({"name": "r", "claims": {"g": ["a"]}});
+    let taken = json!({"name": "taken", "claims": {"g": ["a"]}});
+    let rule = json!({"name": "x", "match": {"tool": "t"}, "allow": ["r"]});
+    let first = add_role(&control_plane, "other", &taken).await.0;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.text);
+    let refused = [
+        (post("taken", "/api/v1/roles", taken.clone()).await, 409),
+        (post("misfit", "/api/v1/rules", rule.clone()).await, 422),
+        (
+            post("gone", "/api/v1/rollback", json!({"to": 4})).await,
+            404,
+        ),
+    ];
+    for (answer, status) in &refused {
+        assert_eq!(answer.status.as_u16(), *status, "{}", answer.text);
+    }
+    control_plane.delete("/api/v1/roles/taken").await;
+    control_plane.put_json("/api/v1/roles/r", &role).await;
+    let done = [
+        post("taken", "/api/v1/roles", taken).await,
+        post("misfit", "/api/v1/rules", rule).await,
+        post(
+            "gone",
+            "/api/v1/rollback",
+            json!({"to": 4, "allow_loosening": true}),
+        )
+        .await,
+    ];
+    for answer in &done[..2] {
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    }
+    // The other body is another request, and no longer one whose key is taken.
+    assert_eq!(done[2].status, StatusCode::OK, "{}", done[2].text);
+}
+
+#[tokio::test]
+async fn it_keeps_the_answer_of_a_change_that_is_stored_and_was_rejected() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let envoy = connected(&control_plane, "one").await;
+    until_accepted(&control_plane).await;
+    envoy.reject("second");
+    let listener = json!({"name": "second", "address": "127.0.0.1:1"});
+    let send = || {
+        let request = control_plane
+            .request(Method::POST, "/api/v1/listeners")
+            .header("content-type", "application/json")
+            .header("idempotency-key", "k")
+            .body(listener.to_string());
+        Answer::of(request)
+    };
+    let rejected = send().await;
+    assert_eq!(rejected.json["outcome"], "rejected", "{}", rejected.text);
+    let again = send().await;
+    assert_eq!(
+        (again.status, &again.text),
+        (rejected.status, &rejected.text)
+    );
+    let head = control_plane.gateway.store().head().await.unwrap().unwrap();
+    assert_eq!(head.summary.number.0, 2);
 }
 
 #[tokio::test]
