@@ -61,6 +61,22 @@ async fn it_makes_a_list_that_changes_a_generation_of_the_same_revision() {
 }
 
 #[tokio::test]
+async fn it_asks_a_server_less_often_that_lists_something_else_each_time() {
+    let folder = folder();
+    let calm = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;
+    let restless = FakeServer::start(Speaks::Stateless, tools(&["b"])).await;
+    restless.list_another_each_time();
+    let document = document_with(&[("calm", &calm), ("restless", &restless)]);
+    let control_plane = ControlPlane::start(folder.path(), &document).await;
+    until(|| async { calm.methods().len() > 60 }).await;
+    let asked = restless.methods().len();
+    assert!((2..30).contains(&asked), "{asked}");
+    // It is heard all the same, and the other one is offered what it lists.
+    control_plane.until_offered("calm", &["a"]).await;
+    assert_eq!(control_plane.offered("restless").await.len(), 1);
+}
+
+#[tokio::test]
 async fn it_keeps_the_list_of_a_server_that_is_down_and_says_why() {
     let folder = folder();
     let server = FakeServer::start(Speaks::Stateless, tools(&["a"])).await;

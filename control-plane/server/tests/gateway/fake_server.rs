@@ -41,6 +41,8 @@ struct Script {
     methods: Mutex<Vec<String>>,
     /// Whether every answer is an error.
     fails: Mutex<bool>,
+    /// Whether every list has a tool of another name.
+    is_restless: Mutex<bool>,
 }
 
 /// A definition with this input schema.
@@ -68,6 +70,7 @@ impl FakeServer {
             tools: Mutex::new(tools),
             methods: Mutex::default(),
             fails: Mutex::default(),
+            is_restless: Mutex::default(),
         });
         let listener = TcpListener::bind(place.1).await.unwrap();
         reach::allow(place.1.port());
@@ -102,6 +105,11 @@ impl FakeServer {
         *self.script.fails.lock().unwrap() = fails;
     }
 
+    /// Has it list another tool each time it is asked.
+    pub fn list_another_each_time(&self) {
+        *self.script.is_restless.lock().unwrap() = true;
+    }
+
     /// Every method that it was asked but for signs of life, in order.
     pub fn methods(&self) -> Vec<String> {
         self.script.methods.lock().unwrap().clone()
@@ -116,6 +124,10 @@ async fn answer(State(script): State<Arc<Script>>, headers: HeaderMap, body: Byt
     // The control plane asks each endpoint again and again; that is no conversation.
     if method != "server/discover" {
         script.methods.lock().unwrap().push(method.clone());
+    }
+    if *script.is_restless.lock().unwrap() {
+        let asked = script.methods.lock().unwrap().len();
+        *script.tools.lock().unwrap() = tools(&[&format!("tool_{asked}")]);
     }
     if *script.fails.lock().unwrap() {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
