@@ -48,7 +48,8 @@ KEPT = {
     ),
     *("RUSTFLAGS", "RUST_BACKTRACE", "LD_LIBRARY_PATH"),
     # What a run of the tests is told on purpose.
-    *("PORTCULLIS_BIN_DIR", "PORTCULLIS_FILTERS_DIR", "UPDATE_GOLDEN"),
+    *("PORTCULLIS_BIN_DIR", "PORTCULLIS_FILTERS_DIR", "PORTCULLIS_EARLIER_BIN_DIR"),
+    "UPDATE_GOLDEN",
     *("FUZZ_SEED", "FUZZ_COUNT", "PROPTEST_RNG_SEED", "PROPTEST_CASES"),
 }
 # Seconds that programs may take to end after the command that started them.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,6 +35,11 @@ class Installation:
         )
         found.program("envoy")
         return found
+
+    def earlier(self, environment: Mapping[str, str]) -> "Installation":
+        """The same with our own programs of an earlier version, where a folder of them is named."""
+        binaries = environment.get("PORTCULLIS_EARLIER_BIN_DIR", self.binaries)
+        return replace(self, binaries=Path(binaries))
 
     def program(self, name: str) -> Path:
         """A downloaded program of `bin`."""

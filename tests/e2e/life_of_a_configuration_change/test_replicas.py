@@ -5,6 +5,7 @@ have.
 Invariants 3 and 8 of docs/architecture.md.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,12 +54,13 @@ class Fleet:
     running: dict[int, ControlPlane] = field(default_factory=dict)
     envoys: list[Envoy] = field(default_factory=list)
 
-    def start(self, xds_port: int) -> ControlPlane:
+    def start(self, xds_port: int, version: Installation | None = None) -> ControlPlane:
         """A control plane that leads, or stands by. All have one folder of modules: Envoys are told
         the path.
         """
+        programs = version or self.installation
         replica = ControlPlane(
-            self.installation, self.directory, self.document, xds_port, store=self.postgres.url
+            programs, self.directory, self.document, xds_port, store=self.postgres.url
         )
         self.running[xds_port] = replica
         return replica
@@ -229,22 +231,28 @@ def test_it_loses_no_change_that_was_accepted_when_leaders_are_killed_while_they
     writer.check_nothing_is_lost()
 
 
-def test_it_is_upgraded_one_by_one_and_back_under_load(replicas):
-    """The later version has added to the store; it is the same program otherwise, as is the earlier
-    one that comes back.
+def test_it_is_upgraded_one_by_one_and_back_under_load(installation, directory):
+    """Up to today's version, and back once a later one has added to the store.
+
+    The later version is today's program otherwise; so is the earlier one where
+    `PORTCULLIS_EARLIER_BIN_DIR` names no other.
     """
-    with Traffic(replicas.port, CALLS) as traffic, Writer(replicas) as writer:
-        writer.writes()
-        replicas.postgres.run(LATER_STEP)
-        writer.writes()
-        for _ in range(2):
-            ended = replicas.leader()
-            replicas.end(ended)
-            replicas.start(ended.xds_port)
-            replicas.leader()
+    earlier = installation.earlier(os.environ)
+    with fleet(earlier, directory) as replicas:
+        with Traffic(replicas.port, CALLS) as traffic, Writer(replicas) as writer:
             writer.writes()
-        traffic.flows()
-    traffic.check_only(ONLY_GOOD)
-    writer.check_nothing_is_lost()
-    later = "SELECT count(*) FROM revision WHERE later = 'nothing'"
-    assert int(replicas.postgres.run(later)) > len(writer.accepted)
+            for version in (installation, earlier):
+                for _ in range(2):
+                    ended = replicas.leader()
+                    replicas.end(ended)
+                    replicas.start(ended.xds_port, version)
+                    replicas.leader()
+                    writer.writes()
+                if version is installation:
+                    replicas.postgres.run(LATER_STEP)
+                    writer.writes()
+            traffic.flows()
+        traffic.check_only(ONLY_GOOD)
+        writer.check_nothing_is_lost()
+        later = "SELECT count(*) FROM revision WHERE later = 'nothing'"
+        assert int(replicas.postgres.run(later)) > len(writer.accepted)
