@@ -90,13 +90,15 @@ impl KnownList {
     }
 
     /// The list of a pinned server that has moved and lists nothing yet: nothing is in force, and
-    /// what was approved stays so.
+    /// what was approved stays so. It is no list of where the server was before.
     #[must_use]
-    pub fn moved(&self) -> Self {
+    pub fn moved(&self, to: &Server) -> Self {
         let stored = &self.stored;
         let (server, protocol) = (stored.server.clone(), stored.protocol.clone());
         let nothing = Catalogue::new(server, protocol, OffsetDateTime::now_utc(), Vec::new());
-        let nothing = nothing.about(stored.about.clone());
+        let place = to.all_endpoints().next();
+        let place = place.map(ToString::to_string).unwrap_or_default();
+        let nothing = nothing.about(stored.about.clone()).from_endpoint(place);
         Self::new(pinning::hold_back(nothing, stored))
     }
 

@@ -244,8 +244,10 @@ impl Built {
         AcceptedGeneration {
             generation: self.generation().as_str().to_owned(),
             revision: self.revision,
-            catalogues: hashes(&self.lists)
-                .map(|(server, hash)| (server.to_owned(), hash.clone()))
+            lists: self
+                .lists
+                .iter()
+                .map(|(server, list)| (server.to_string(), list.stored.to_accepted()))
                 .collect(),
             module: self.module.sha256.clone(),
             resources,

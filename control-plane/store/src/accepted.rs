@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{ListHash, RevisionNumber};
+use crate::{AcceptedList, RevisionNumber};
 
 /// A generation that Envoys accepted: the bytes that they were sent, and what these were made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +11,8 @@ pub struct AcceptedGeneration {
     pub generation: String,
     /// The number of the operator's revision that it was made from.
     pub revision: RevisionNumber,
-    /// Each server's list; the lists themselves stay in the store as long as they are named here.
-    pub catalogues: BTreeMap<String, ListHash>,
+    /// Each server's list, by the server's name.
+    pub lists: BTreeMap<String, AcceptedList>,
     /// The SHA-256 of the module, in hexadecimal.
     pub module: String,
     /// Its resources, byte for byte, in the order of their types' URLs and then of their versions.

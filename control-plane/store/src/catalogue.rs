@@ -28,6 +28,19 @@ pub struct Catalogue {
     pub reviews: Vec<DefinitionReview>,
 }
 
+/// The list of a server's tools that an accepted generation was made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedList {
+    /// The hash of the list, which stays in the store as long as it is named here.
+    pub hash: ListHash,
+    /// The URL of the endpoint that answered; empty where that is not known.
+    pub endpoint: String,
+    /// The revision of MCP that was spoken; empty where that is not known.
+    pub protocol: String,
+    /// The words of the server about itself as JSON; empty where it said nothing.
+    pub about: String,
+}
+
 /// A definition of a pinned server's tool that is not in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefinitionReview {
@@ -104,6 +117,17 @@ impl Catalogue {
     #[must_use]
     pub fn about(self, about: String) -> Self {
         Self { about, ..self }
+    }
+
+    /// The parts of it that an accepted generation keeps.
+    #[must_use]
+    pub fn to_accepted(&self) -> AcceptedList {
+        AcceptedList {
+            hash: self.hash.clone(),
+            endpoint: self.endpoint.clone(),
+            protocol: self.protocol.clone(),
+            about: self.about.clone(),
+        }
     }
 
     /// Makes this the list that follows `previous`: a tool that was there is not new.

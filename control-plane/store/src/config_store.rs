@@ -98,11 +98,18 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// Its revision and lists must be in the store.
     async fn add_accepted(&self, accepted: &AcceptedGeneration) -> Result<(), StoreError>;
 
-    /// Forgets that Envoys accepted a generation.
+    /// Forgets that Envoys accepted a generation, and its revisions as it.
     async fn remove_accepted(&self, generation: &str) -> Result<(), StoreError>;
 
     /// The generations that Envoys accepted last, the newest first.
     async fn accepted(&self) -> Result<Vec<AcceptedGeneration>, StoreError>;
+
+    /// The newest revision below `before` that Envoys accepted. Revisions are told apart by their
+    /// numbers, also where they are the same generation.
+    async fn last_accepted_revision(
+        &self,
+        before: RevisionNumber,
+    ) -> Result<Option<RevisionNumber>, StoreError>;
 
     /// Takes in changes of what Envoys rejected, in their order, all or none.
     async fn change_rejections(&self, changes: &[StoredRejectionChange]) -> Result<(), StoreError>;

@@ -27,6 +27,21 @@ pub struct StoredRollout {
     pub ended_at: Option<OffsetDateTime>,
     /// Its waves in their order.
     pub waves: Vec<StoredWave>,
+    /// The counts with which gates compare, by `node`.
+    pub usual: Vec<UsualCounts>,
+}
+
+/// The counts of an Envoy in the minutes before it was given a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsualCounts {
+    /// The `node.id` of the Envoy.
+    pub node: String,
+    /// The requests that were answered.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Those of them that were refused.
+    pub refusals: u64,
 }
 
 /// One wave of a rollout.

@@ -188,6 +188,13 @@ impl ConfigStore for SqlStore {
         accepted::all(self).await
     }
 
+    async fn last_accepted_revision(
+        &self,
+        before: RevisionNumber,
+    ) -> Result<Option<RevisionNumber>, StoreError> {
+        accepted::last_revision(self, before).await
+    }
+
     async fn change_rejections(&self, changes: &[StoredRejectionChange]) -> Result<(), StoreError> {
         rejection::change(self, changes).await
     }

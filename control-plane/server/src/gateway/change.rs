@@ -204,10 +204,10 @@ impl Gateway {
             }
             self.take_up_secrets(&document).await?;
             let (old, lists) = (&seen.built.document, seen.lists.clone());
-            if turn.is_some() && !servers.has_asked_all(old, &document) {
+            if turn.is_some() && !servers.has_asked_all(old, &document, &lists) {
                 // Nobody is to wait for servers.
                 drop(turn);
-                servers.ask(&self.client, old, &document).await;
+                servers.ask(&self.client, old, &document, &lists).await;
                 continue;
             }
             let first = servers.lists_for(&self.client, old, &document, lists).await;

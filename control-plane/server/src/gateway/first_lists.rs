@@ -51,8 +51,8 @@ impl AskedServers {
         new: &GatewayDocument,
         mut lists: Lists,
     ) -> FirstLists {
-        self.ask(client, old, new).await;
-        let moved = moved(old, new);
+        self.ask(client, old, new, &lists).await;
+        let moved = moved(old, new, &lists);
         let mut unlisted = Vec::new();
         for (name, server) in &moved {
             let previous = lists.remove(*name);
@@ -73,7 +73,7 @@ impl AskedServers {
                 None => {}
             }
             if let Some(approved) = approved {
-                lists.insert((*name).clone(), Arc::new(approved.moved()));
+                lists.insert((*name).clone(), Arc::new(approved.moved(server)));
             }
         }
         FirstLists {
@@ -84,16 +84,22 @@ impl AskedServers {
     }
 
     /// Whether nobody has to be asked any more for the lists under the new document.
-    pub(super) fn has_asked_all(&self, old: &GatewayDocument, new: &GatewayDocument) -> bool {
-        self.not_asked(old, new).is_empty()
+    pub(super) fn has_asked_all(
+        &self,
+        old: &GatewayDocument,
+        new: &GatewayDocument,
+        lists: &Lists,
+    ) -> bool {
+        self.not_asked(old, new, lists).is_empty()
     }
 
     fn not_asked<'a>(
         &self,
         old: &GatewayDocument,
         new: &'a GatewayDocument,
+        lists: &Lists,
     ) -> Vec<(&'a ServerName, &'a Server)> {
-        let mut moved = moved(old, new);
+        let mut moved = moved(old, new, lists);
         moved.retain(|(name, server)| {
             let asked = self.0.get(*name).map(|(asked, _)| asked);
             asked != Some(*server)
@@ -107,8 +113,9 @@ impl AskedServers {
         client: &CatalogueClient,
         old: &GatewayDocument,
         new: &GatewayDocument,
+        lists: &Lists,
     ) {
-        let not_asked = self.not_asked(old, new).into_iter();
+        let not_asked = self.not_asked(old, new, lists).into_iter();
         let answers = futures::future::join_all(not_asked.map(|(name, server)| async move {
             let listing = async { client.towards(server, &new.secrets)?.list(server).await };
             let answer = tokio::time::timeout(LIST_FIRST_WITHIN, listing).await;
@@ -153,17 +160,26 @@ impl Gateway {
 }
 
 /// The servers of the new document that are new or have moved.
-fn moved<'a>(old: &GatewayDocument, new: &'a GatewayDocument) -> Vec<(&'a ServerName, &'a Server)> {
+fn moved<'a>(
+    old: &GatewayDocument,
+    new: &'a GatewayDocument,
+    lists: &Lists,
+) -> Vec<(&'a ServerName, &'a Server)> {
     let servers = new.servers.iter();
     servers
-        .filter(|(name, server)| has_moved(old.servers.get(*name), server))
+        .filter(|(name, server)| {
+            let list = lists.get(*name).map(|list| &**list);
+            has_moved(old.servers.get(*name), server, list)
+        })
         .collect()
 }
 
-/// Whether none of the endpoints is one that the list in hand could have come from.
-fn has_moved(old: Option<&Server>, new: &Server) -> bool {
-    !old.is_some_and(|old| {
+/// Whether none of the endpoints is one that the list in hand came from, or could have.
+fn has_moved(old: Option<&Server>, new: &Server, list: Option<&KnownList>) -> bool {
+    let is_elsewhere = list.is_some_and(|list| !list.may_be_of(new));
+    let stays = old.is_some_and(|old| {
         old.all_endpoints()
             .any(|endpoint| has_endpoint(new, endpoint.as_str()))
-    })
+    });
+    is_elsewhere || !stays
 }

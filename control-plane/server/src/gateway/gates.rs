@@ -30,6 +30,8 @@ pub(super) struct GatedWave<'a> {
     pub(super) has_passed: bool,
     /// Whether it is the last one: then nobody is left whom a closed gate would protect.
     pub(super) is_last: bool,
+    /// Those of its Envoys that have left and are not waited for any more.
+    pub(super) gone: &'a BTreeSet<NodeId>,
 }
 
 /// The word of the gates on the wave in hand.
@@ -86,16 +88,36 @@ impl GateKeeper {
         }
     }
 
+    /// Goes on with Envoys that an earlier process gave the generation to, and with what was usual
+    /// before that as far as it was stored. The rest is counted anew.
+    pub(super) fn resume<'n>(
+        &mut self,
+        nodes: impl Iterator<Item = &'n NodeId>,
+        usual: &BTreeMap<NodeId, TrafficCounts>,
+    ) {
+        for id in nodes {
+            let usual = usual.get(id).copied().unwrap_or_default();
+            let progress = Progress::Given;
+            self.envoys
+                .insert(id.clone(), WatchedEnvoy { usual, progress });
+        }
+    }
+
+    /// The counts of each Envoy before it was given the generation, for the next process.
+    pub(super) fn usual(&self) -> BTreeMap<NodeId, TrafficCounts> {
+        let counted = self.envoys.iter().map(|(id, envoy)| (id, envoy.usual));
+        counted
+            .filter(|(_, usual)| usual.requests > 0)
+            .map(|(id, usual)| (id.clone(), usual))
+            .collect()
+    }
+
     /// Says whether the wave in hand may end, by what Envoys report.
     pub(super) fn look(
         &mut self,
         wave: GatedWave<'_>,
         reported: impl Fn(&NodeId) -> Option<EnvoyNumbers>,
     ) -> GateVerdict {
-        // Those that an earlier process gave it to: what was usual before that, nobody knows.
-        for id in wave.nodes {
-            self.envoys.entry(id.clone()).or_default();
-        }
         let mut since_all = TrafficCounts::default();
         let mut usual_of_all = TrafficCounts::default();
         for (id, envoy) in &mut self.envoys {
@@ -120,19 +142,37 @@ impl GateKeeper {
         if wave.is_last || self.gates.without_numbers == WithoutNumbers::Open {
             return GateVerdict::Open;
         }
-        self.missing(wave.nodes, since_all.requests)
+        let has_reported = |id: &NodeId| reported(id).is_some();
+        self.missing(wave, since_all.requests, has_reported)
     }
 
-    fn missing(&self, nodes: &BTreeSet<NodeId>, requests: u64) -> GateVerdict {
-        let has_said = |id: &&NodeId| {
-            let envoy = self.envoys.get(*id);
+    /// Says what is still to be reported. An Envoy that has left is not waited for, unless none of
+    /// the wave is left: then nobody would have measured the change.
+    fn missing(
+        &self,
+        wave: GatedWave<'_>,
+        requests: u64,
+        has_reported: impl Fn(&NodeId) -> bool,
+    ) -> GateVerdict {
+        let has_said = |id: &NodeId| {
+            let envoy = self.envoys.get(id);
             envoy.is_some_and(|envoy| matches!(envoy.progress, Progress::Running { .. }))
         };
-        let said = nodes.iter().filter(has_said).count();
-        if said < nodes.len() {
+        let awaited: Vec<&NodeId> = wave.nodes.difference(wave.gone).collect();
+        if awaited.is_empty() {
+            return GateVerdict::Closed(
+                "every Envoy of the wave has left: promote or abort the rollout, or have one of \
+                 them come back"
+                    .to_owned(),
+            );
+        }
+        let silent: Vec<&NodeId> = awaited.iter().copied().filter(|id| !has_said(id)).collect();
+        if !silent.is_empty() {
             return GateVerdict::Closed(format!(
-                "{said} of the {} Envoys of the wave have reported that they run the change",
-                nodes.len()
+                "{} of the {} Envoys of the wave have reported that they run the change; {}",
+                awaited.len() - silent.len(),
+                awaited.len(),
+                named(&silent, has_reported),
             ));
         }
         let wanted = u64::from(self.gates.min_requests);
@@ -144,6 +184,25 @@ impl GateKeeper {
         }
         GateVerdict::Open
     }
+}
+
+/// More names than that are no help.
+const MOST_NAMED: usize = 3;
+
+/// Who is still to report, and who never has.
+fn named(silent: &[&NodeId], has_reported: impl Fn(&NodeId) -> bool) -> String {
+    let names = silent.iter().take(MOST_NAMED).map(|id| {
+        if has_reported(id) {
+            format!("`{id}` does not yet")
+        } else {
+            format!("`{id}` reports nothing, for which its bootstrap needs the statistics sink")
+        }
+    });
+    let mut words: Vec<String> = names.collect();
+    if silent.len() > MOST_NAMED {
+        words.push(format!("and {} others", silent.len() - MOST_NAMED));
+    }
+    words.join(", ")
 }
 
 impl WatchedEnvoy {

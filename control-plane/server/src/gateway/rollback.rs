@@ -20,18 +20,14 @@ pub enum Loosening {
 }
 
 impl Gateway {
-    /// The newest revision that every Envoy accepted and that is not the one which changes are made
-    /// to now; none where the store remembers no such one.
+    /// The newest revision that every Envoy accepted before the one which changes are made to now;
+    /// none where there is no such one.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn last_accepted(&self) -> Result<Option<RevisionNumber>, StoreError> {
         let latest = self.latest().revision;
-        let accepted = self.store.accepted().await?;
-        Ok(accepted
-            .iter()
-            .map(|accepted| accepted.revision)
-            .find(|revision| *revision != latest))
+        self.store.last_accepted_revision(latest).await
     }
 }
 

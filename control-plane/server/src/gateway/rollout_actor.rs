@@ -93,7 +93,13 @@ impl RolloutActor {
             (way_back, state.stage, Arc::clone(&state.current), waves)
         };
         let is_new = resumed.is_none();
-        let gates = gates_of(&current);
+        let mut gates = gates_of(&current);
+        if let (Some(gates), Some(waves)) = (&mut gates, &resumed) {
+            let state = gateway.read();
+            let rollout = state.rollouts.in_hand();
+            let usual = rollout.map(|rollout| rollout.usual.clone());
+            gates.resume(waves.reached(), &usual.unwrap_or_default());
+        }
         let actor = Self {
             standings: gateway.publisher.standings(),
             began: gateway.publisher.clock().now(),
@@ -271,7 +277,7 @@ impl RolloutActor {
                 module,
                 ..
             } = desired.clone();
-            aside::run(move || remade(&built, &lists, module)).await
+            aside::run_own(move || remade(&built, &lists, module)).await
         };
         let next = match made {
             Ok(built) => Desired {

@@ -1,10 +1,11 @@
 //! Rollouts in waves, as operators see and steer them.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use envoy_reports::TrafficCounts;
 use gateway_document::Reach;
 use serde::{Deserialize, Serialize};
-use store::{RevisionNumber, StoredRollout, StoredWave};
+use store::{RevisionNumber, StoredRollout, StoredWave, UsualCounts};
 use thiserror::Error;
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
@@ -46,6 +47,8 @@ pub struct Rollout {
     /// Why the wave in hand may not end, whatever its soak: what its Envoys have still to report;
     /// empty where it may.
     pub gate: String,
+    /// The numbers of each Envoy before it was given the generation, where gates compare with them.
+    pub usual: BTreeMap<NodeId, TrafficCounts>,
 }
 
 /// A wave of a rollout.
@@ -139,6 +142,7 @@ impl Rollout {
             began_at: self.began_at,
             ended_at: self.ended_at,
             waves: waves.collect(),
+            usual: self.usual.iter().map(usual_to_stored).collect(),
         }
     }
 
@@ -163,8 +167,28 @@ impl Rollout {
             ended_at: stored.ended_at,
             reason: stored.reason,
             gate: String::new(),
+            usual: stored.usual.iter().map(usual_from_stored).collect(),
         }
     }
+}
+
+fn usual_to_stored((node, counts): (&NodeId, &TrafficCounts)) -> UsualCounts {
+    UsualCounts {
+        node: node.as_str().to_owned(),
+        requests: counts.requests,
+        failures: counts.failures(),
+        refusals: counts.refusals,
+    }
+}
+
+fn usual_from_stored(stored: &UsualCounts) -> (NodeId, TrafficCounts) {
+    let counts = TrafficCounts {
+        requests: stored.requests,
+        failed_answers: stored.failures,
+        refusals: stored.refusals,
+        ..TrafficCounts::default()
+    };
+    (NodeId::new(&stored.node), counts)
 }
 
 /// The rollouts that are shown, the newest first: the one that goes on, and the last that ended.
@@ -310,6 +334,16 @@ mod tests {
             ended_at: Some(at),
             reason: "why".to_owned(),
             gate: String::new(),
+            usual: [(
+                NodeId::new("a"),
+                TrafficCounts {
+                    requests: 9,
+                    failed_answers: 2,
+                    refusals: 1,
+                    ..TrafficCounts::default()
+                },
+            )]
+            .into(),
         }
     }
 

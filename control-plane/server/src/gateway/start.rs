@@ -31,7 +31,7 @@ mod break_glass;
 mod remaking;
 mod resume;
 
-use remaking::{build, lists_of, read, rebuilt, remade, restore, without_withheld};
+use remaking::{StoredLists, build, rebuilt, remade, restore};
 
 pub use break_glass::{BreakGlassError, put_in_force};
 
@@ -88,7 +88,7 @@ impl Gateway {
         };
         let number = head.summary.number;
         remember(&publisher, store.rejections().await?);
-        let today = lists_of(store.catalogues().await?);
+        let today = StoredLists::new(store.catalogues().await?);
         let mut accepted = Vec::new();
         for stored in store.accepted().await? {
             accepted.extend(
@@ -107,7 +107,7 @@ impl Gateway {
             .into_iter()
             .map(|withheld| withheld.input)
             .collect();
-        let lists = without_withheld(today, &withheld, good.as_deref());
+        let lists = today.beside(&withheld, good.as_deref());
         let module = match &good {
             Some(good) if withheld.contains(&Input::Module(module.sha256.clone())) => {
                 tracing::info!(
@@ -183,6 +183,7 @@ impl Gateway {
         for built in accepted.iter().chain([&current]) {
             secrets.adopt(&built.document);
         }
+        let lists = lists.of(&current.document);
         let desired = Desired::first(number, current, lists, module);
         let (current, stage, waves) = match resumed {
             Some(resumed) => (resumed.built, Stage::Open, Some(resumed.waves)),
@@ -250,7 +251,7 @@ async fn one_may_be_stricter(
     withheld: &BTreeSet<Input>,
     head: RevisionNumber,
     good: &Built,
-    lists: &Lists,
+    lists: &StoredLists,
 ) -> Result<bool, StoreError> {
     let taken_back = withheld.iter().filter_map(|input| match input {
         Input::Revision(number) => Some(*number),

@@ -33,16 +33,20 @@ struct Reporting {
 impl Reporting {
     async fn start(folder: &Path, waves: &str) -> Self {
         let fleet = Fleet::start(folder, waves).await;
+        let mut made = Self::of(fleet).await;
+        for name in ["a", "b", "c"] {
+            made.answer(name, 100, 0).await;
+        }
+        made
+    }
+
+    async fn of(fleet: Fleet) -> Self {
         let mut reporters = BTreeMap::new();
         for name in fleet.envoys.keys() {
             let reporter = FakeReporter::connect(&fleet.control_plane, name).await;
             reporters.insert((*name).to_owned(), reporter);
         }
-        let mut made = Self { fleet, reporters };
-        for name in ["a", "b", "c"] {
-            made.answer(name, 100, 0).await;
-        }
-        made
+        Self { fleet, reporters }
     }
 
     /// An Envoy reports so many more answers of which so many failed, and that it runs what is in
@@ -176,6 +180,45 @@ async fn it_takes_back_in_the_last_wave_what_fails_on_the_others() {
             .contains(&format!("Envoy `{other}`")),
         "{reason}"
     );
+}
+
+#[tokio::test]
+async fn it_compares_after_a_restart_with_what_was_usual_before_the_change() {
+    let folder = folder();
+    let mut reporting = Reporting::start(folder.path(), &gated("")).await;
+    for name in ["a", "b", "c"] {
+        reporting.answer(name, 100, 40).await;
+    }
+    reporting.fleet.put(&format!("{}{SHADOW}", gated(""))).await;
+    reporting.fleet.until("soaking", 1).await;
+    let Reporting { fleet, reporters } = reporting;
+    drop(reporters);
+    let mut reporting = Reporting::of(fleet.start_again(folder.path()).await).await;
+    reporting.fleet.until("soaking", 1).await;
+    reporting.fleet.clock.advance(SOAK);
+    // Nobody has measured it since: what the process before had seen does not count.
+    reporting.fleet.check_stays("soaking", 1).await;
+    // As many as ever, which is more than the limit by itself.
+    reporting.until((50, 10), "soaking", 2).await;
+    reporting.until((50, 30), "taken_back", 2).await;
+}
+
+#[tokio::test]
+async fn it_waits_for_no_envoy_that_has_left_while_another_one_measures() {
+    let folder = folder();
+    let waves = gated("").replace("[1, 100%]", "[2, 100%]");
+    let mut reporting = Reporting::start(folder.path(), &waves).await;
+    reporting.fleet.put(&format!("{waves}{SHADOW}")).await;
+    reporting.fleet.until("soaking", 1).await;
+    let mut members = reporting.fleet.members(0).await.into_iter();
+    let (gone, stays) = (members.next().unwrap(), members.next().unwrap());
+    drop(reporting.reporters.remove(&gone));
+    drop(reporting.fleet.envoys.remove(&*gone));
+    reporting.fleet.clock.advance(SOAK);
+    while reporting.fleet.rollout().await["wave"] == 1 {
+        reporting.answer(&stays, 20, 0).await;
+    }
+    reporting.fleet.until("soaking", 2).await;
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod idle_rules;
 mod keys;
 mod lost_leases;
 mod modules;
+mod moved_servers;
 mod name_clash;
 mod numbers;
 mod pinning;

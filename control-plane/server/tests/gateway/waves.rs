@@ -48,7 +48,7 @@ impl Fleet {
     }
 
     /// The same store again, as after a crash of the process, with the Envoys that come back.
-    async fn start_again(self, folder: &Path) -> Self {
+    pub async fn start_again(self, folder: &Path) -> Self {
         let Self {
             control_plane,
             envoys,

@@ -18,7 +18,7 @@ const SCHEMA: &str = "portcullis_control_plane";
 const RECORD: &str = "migrations";
 
 /// The steps from an empty schema to today's layout.
-const MIGRATIONS: [Step; 6] = [
+const MIGRATIONS: [Step; 8] = [
     Step {
         number: 1,
         title: "initial",
@@ -48,6 +48,16 @@ const MIGRATIONS: [Step; 6] = [
         number: 6,
         title: "version key",
         sql: include_str!("../../postgres-migrations/0006_version_key.sql"),
+    },
+    Step {
+        number: 7,
+        title: "accepted revisions",
+        sql: include_str!("../../postgres-migrations/0007_accepted_revisions.sql"),
+    },
+    Step {
+        number: 8,
+        title: "usual counts",
+        sql: include_str!("../../postgres-migrations/0008_usual_counts.sql"),
     },
 ];
 

@@ -18,7 +18,7 @@ use super::layout;
 use crate::OpenError;
 
 /// The steps from an empty file to today's layout.
-const MIGRATIONS: [Step; 10] = [
+const MIGRATIONS: [Step; 12] = [
     Step {
         number: 1,
         title: "initial",
@@ -68,6 +68,16 @@ const MIGRATIONS: [Step; 10] = [
         number: 10,
         title: "version key",
         sql: include_str!("../../migrations/0010_version_key.sql"),
+    },
+    Step {
+        number: 11,
+        title: "accepted revisions",
+        sql: include_str!("../../migrations/0011_accepted_revisions.sql"),
+    },
+    Step {
+        number: 12,
+        title: "usual counts",
+        sql: include_str!("../../migrations/0012_usual_counts.sql"),
     },
 ];
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{SqlStore, catalogue, natural, stored};
-use crate::database::Session;
-use crate::{AcceptedGeneration, ListHash, RevisionNumber, StoreError, StoredResource};
+use crate::database::{Row, Session};
+use crate::{
+    AcceptedGeneration, AcceptedList, ListHash, RevisionNumber, StoreError, StoredResource,
+};
 
 const READ: &str = "read the accepted generations";
 const WRITE: &str = "remember the accepted generation";
@@ -29,11 +31,30 @@ pub(super) async fn add(store: &SqlStore, accepted: &AcceptedGeneration) -> Resu
         )
         .await?;
     let sequence = row.map_or(Ok(0), |row| row.number("sequence"))?;
-    for (server, hash) in &accepted.catalogues {
+    session
+        .execute(
+            "INSERT INTO accepted_revision (revision, generation) VALUES ($1, $2) \
+             ON CONFLICT (revision) DO UPDATE SET generation = excluded.generation",
+            &[
+                stored(accepted.revision.0).into(),
+                (&accepted.generation).into(),
+            ],
+        )
+        .await?;
+    for (server, list) in &accepted.lists {
         session
             .execute(
-                "INSERT INTO accepted_list (sequence, server, list_hash) VALUES ($1, $2, $3)",
-                &[sequence.into(), server.into(), hash.as_str().into()],
+                "INSERT INTO accepted_list \
+                 (sequence, server, list_hash, endpoint, protocol, about) \
+                 VALUES ($1, $2, $3, $4, $5, $6)",
+                &[
+                    sequence.into(),
+                    server.into(),
+                    list.hash.as_str().into(),
+                    (&list.endpoint).into(),
+                    (&list.protocol).into(),
+                    (&list.about).into(),
+                ],
             )
             .await?;
     }
@@ -75,8 +96,47 @@ pub(super) async fn add(store: &SqlStore, accepted: &AcceptedGeneration) -> Resu
 pub(super) async fn remove(store: &SqlStore, generation: &str) -> Result<(), StoreError> {
     let mut session = store.write(WRITE).await?;
     forget(&mut session, generation).await?;
+    session
+        .execute(
+            "DELETE FROM accepted_revision WHERE generation = $1",
+            &[generation.into()],
+        )
+        .await?;
+    // Those that were accepted with other lists before, as far as that is known.
+    session
+        .execute(
+            "INSERT INTO accepted_revision (revision, generation) \
+             SELECT revision, generation FROM accepted WHERE sequence IN \
+             (SELECT max(sequence) FROM accepted GROUP BY revision) ON CONFLICT DO NOTHING",
+            &[],
+        )
+        .await?;
     tidy(&mut session).await?;
     session.commit().await
+}
+
+/// The newest revision below `before` that Envoys accepted.
+pub(super) async fn last_revision(
+    store: &SqlStore,
+    before: RevisionNumber,
+) -> Result<Option<RevisionNumber>, StoreError> {
+    let mut session = store.read(READ).await?;
+    let row = session
+        .row(
+            // An earlier version that runs beside this one notes the generations alone.
+            "SELECT revision FROM accepted_revision WHERE revision < $1 \
+             UNION SELECT revision FROM accepted WHERE revision < $1 \
+             ORDER BY revision DESC LIMIT 1",
+            &[stored(before.0).into()],
+        )
+        .await?;
+    session.commit().await?;
+    row.map(|row| revision_in(&row)).transpose()
+}
+
+fn revision_in(row: &Row) -> Result<RevisionNumber, StoreError> {
+    let number = row.number("revision")?;
+    natural("revision number", number).map(RevisionNumber)
 }
 
 pub(super) async fn all(store: &SqlStore) -> Result<Vec<AcceptedGeneration>, StoreError> {
@@ -92,8 +152,8 @@ pub(super) async fn all(store: &SqlStore) -> Result<Vec<AcceptedGeneration>, Sto
         let sequence = row.number("sequence")?;
         all.push(AcceptedGeneration {
             generation: row.text("generation")?,
-            revision: RevisionNumber(natural("revision number", row.number("revision")?)?),
-            catalogues: lists(&mut session, sequence).await?,
+            revision: revision_in(&row)?,
+            lists: lists(&mut session, sequence).await?,
             module: row.text("module")?,
             resources: resources(&mut session, sequence).await?,
         });
@@ -115,21 +175,24 @@ async fn forget(session: &mut Session, generation: &str) -> Result<(), StoreErro
 async fn lists(
     session: &mut Session,
     sequence: i64,
-) -> Result<BTreeMap<String, ListHash>, StoreError> {
+) -> Result<BTreeMap<String, AcceptedList>, StoreError> {
     let rows = session
         .rows(
-            "SELECT server, list_hash FROM accepted_list WHERE sequence = $1",
+            "SELECT server, list_hash, endpoint, protocol, about FROM accepted_list \
+             WHERE sequence = $1",
             &[sequence.into()],
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok((
-                row.text("server")?,
-                ListHash::stored(row.text("list_hash")?),
-            ))
-        })
-        .collect()
+    let list = |row: &Row| {
+        let list = AcceptedList {
+            hash: ListHash::stored(row.text("list_hash")?),
+            endpoint: row.text("endpoint")?,
+            protocol: row.text("protocol")?,
+            about: row.text("about")?,
+        };
+        Ok((row.text("server")?, list))
+    };
+    rows.iter().map(list).collect()
 }
 
 async fn resources(

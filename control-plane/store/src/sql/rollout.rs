@@ -2,7 +2,7 @@
 
 use super::{SqlStore, micros, natural, stored, time};
 use crate::database::{Row, Session};
-use crate::{RevisionNumber, StoreError, StoredRollout, StoredWave};
+use crate::{RevisionNumber, StoreError, StoredRollout, StoredWave, UsualCounts};
 
 const READ: &str = "read the rollouts";
 const WRITE: &str = "remember how far a rollout is";
@@ -36,6 +36,7 @@ pub(super) async fn put(store: &SqlStore, rollout: &StoredRollout) -> Result<(),
         )
         .await?;
     put_waves(&mut session, rollout).await?;
+    put_usual(&mut session, rollout).await?;
     session
         .execute(
             "DELETE FROM rollout WHERE ended_at IS NOT NULL AND id NOT IN \
@@ -79,6 +80,31 @@ async fn put_waves(session: &mut Session, rollout: &StoredRollout) -> Result<(),
     Ok(())
 }
 
+async fn put_usual(session: &mut Session, rollout: &StoredRollout) -> Result<(), StoreError> {
+    session
+        .execute(
+            "DELETE FROM rollout_usual WHERE rollout = $1",
+            &[(&rollout.id).into()],
+        )
+        .await?;
+    for counts in &rollout.usual {
+        session
+            .execute(
+                "INSERT INTO rollout_usual (rollout, node, requests, failures, refusals) \
+                 VALUES ($1, $2, $3, $4, $5)",
+                &[
+                    (&rollout.id).into(),
+                    (&counts.node).into(),
+                    stored(counts.requests).into(),
+                    stored(counts.failures).into(),
+                    stored(counts.refusals).into(),
+                ],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
 /// Every rollout that is kept: those that go on first, then the newest.
 pub(super) async fn all(store: &SqlStore) -> Result<Vec<StoredRollout>, StoreError> {
     let mut session = store.read(READ).await?;
@@ -102,14 +128,26 @@ pub(super) async fn all(store: &SqlStore) -> Result<Vec<StoredRollout>, StoreErr
             &[],
         )
         .await?;
+    let usual = session
+        .rows(
+            "SELECT rollout, node, requests, failures, refusals FROM rollout_usual \
+             ORDER BY rollout, node",
+            &[],
+        )
+        .await?;
     session.commit().await?;
     rollouts
         .iter()
-        .map(|row| from_rows(row, &waves, &nodes))
+        .map(|row| from_rows(row, &waves, &nodes, &usual))
         .collect()
 }
 
-fn from_rows(row: &Row, waves: &[Row], nodes: &[Row]) -> Result<StoredRollout, StoreError> {
+fn from_rows(
+    row: &Row,
+    waves: &[Row],
+    nodes: &[Row],
+    usual: &[Row],
+) -> Result<StoredRollout, StoreError> {
     let id = row.text("id")?;
     let mut of_rollout = Vec::new();
     for wave in waves {
@@ -138,9 +176,27 @@ fn from_rows(row: &Row, waves: &[Row], nodes: &[Row]) -> Result<StoredRollout, S
         ended_at: ended_at
             .map(|micros| time("rollout's end", micros))
             .transpose()?,
+        usual: usual_of(&id, usual)?,
         id,
         waves: of_rollout,
     })
+}
+
+/// The counts of Envoys before one rollout.
+fn usual_of(rollout: &str, usual: &[Row]) -> Result<Vec<UsualCounts>, StoreError> {
+    let mut of_rollout = Vec::new();
+    for row in usual {
+        if row.text("rollout")? == rollout {
+            let count = |name| natural("count of an Envoy", row.number(name)?);
+            of_rollout.push(UsualCounts {
+                node: row.text("node")?,
+                requests: count("requests")?,
+                failures: count("failures")?,
+                refusals: count("refusals")?,
+            });
+        }
+    }
+    Ok(of_rollout)
 }
 
 /// The Envoys of one wave.

@@ -47,7 +47,7 @@ const fn number(name: &'static str) -> Column {
 }
 
 /// Every table, each after those that its rows refer to.
-pub(super) const TABLES: [Table; 20] = [
+pub(super) const TABLES: [Table; 22] = [
     Table {
         name: "revision",
         columns: &[
@@ -155,7 +155,18 @@ pub(super) const TABLES: [Table; 20] = [
     },
     Table {
         name: "accepted_list",
-        columns: &[number("sequence"), text("server"), text("list_hash")],
+        columns: &[
+            number("sequence"),
+            text("server"),
+            text("list_hash"),
+            text("endpoint"),
+            text("protocol"),
+            text("about"),
+        ],
+    },
+    Table {
+        name: "accepted_revision",
+        columns: &[number("revision"), text("generation")],
     },
     Table {
         name: "accepted_content",
@@ -226,6 +237,16 @@ pub(super) const TABLES: [Table; 20] = [
     Table {
         name: "rollout_node",
         columns: &[text("rollout"), number("position"), text("node")],
+    },
+    Table {
+        name: "rollout_usual",
+        columns: &[
+            text("rollout"),
+            text("node"),
+            number("requests"),
+            number("failures"),
+            number("refusals"),
+        ],
     },
     Table {
         name: "version_key",

@@ -50,7 +50,9 @@ async fn full(place: &Place) -> SqlStore {
     });
     store.put_catalogue(&data).await.expect("put");
     let mut generation = accepted("g", 3);
-    generation.catalogues.insert("data".to_owned(), data.hash);
+    generation
+        .lists
+        .insert("data".to_owned(), data.to_accepted());
     store.add_accepted(&generation).await.expect("added");
     let module = store::Module {
         sha256: "ab".repeat(32),

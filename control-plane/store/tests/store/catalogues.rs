@@ -77,7 +77,7 @@ async fn it_keeps_the_lists_of_the_accepted_generation_while_the_server_moves_on
     let accepted = AcceptedGeneration {
         generation: "g".to_owned(),
         revision: RevisionNumber(1),
-        catalogues: BTreeMap::from([("data".to_owned(), old.hash.clone())]),
+        lists: BTreeMap::from([("data".to_owned(), old.to_accepted())]),
         module: "ab".repeat(32),
         resources: Vec::new(),
     };

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use store::{
-    AcceptedGeneration, ConfigStore, RevisionNumber, StoreError, StoredRejection,
+    AcceptedGeneration, ConfigStore, Retention, RevisionNumber, StoreError, StoredRejection,
     StoredRejectionChange,
 };
 use time::OffsetDateTime;
 
 use crate::places::Place;
-use crate::samples::{by, resource};
+use crate::samples::{accepted, append, by, resource};
 
 on_each_database!(
     it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them,
+    it_remembers_each_accepted_revision_also_where_two_are_one_generation,
     it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_over,
     it_accepts_no_generation_of_an_unknown_revision,
     it_forgets_the_oldest_rejections_beyond_fifty_thousand,
@@ -25,7 +26,7 @@ async fn it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them
     let accepted = |number: u8| AcceptedGeneration {
         generation: number.to_string(),
         revision: RevisionNumber(1),
-        catalogues: BTreeMap::new(),
+        lists: BTreeMap::new(),
         module: String::new(),
         resources: vec![resource("cluster", 1), resource("listener", number)],
     };
@@ -42,6 +43,51 @@ async fn it_keeps_the_last_three_accepted_generations_and_no_content_beyond_them
     store.remove_accepted("5").await.expect("removed");
     assert_eq!(store.accepted().await.expect("read"), newest[1..]);
     assert_eq!(place.numbers("SELECT count(*) FROM content").await, [3]);
+}
+
+async fn it_remembers_each_accepted_revision_also_where_two_are_one_generation(place: Place) {
+    let store = place.open().await;
+    append(&store, 9).await;
+    let before = async |number| {
+        let last = store.last_accepted_revision(RevisionNumber(number)).await;
+        last.expect("read").map(|revision| revision.0)
+    };
+    assert_eq!(before(9).await, None);
+    // The third was never accepted, and the fourth is the generation of the second again.
+    for (generation, revision) in [("a", 1), ("b", 2), ("b", 4), ("c", 5), ("d", 6), ("e", 7)] {
+        let accepted = accepted(generation, revision);
+        store.add_accepted(&accepted).await.expect("added");
+    }
+    let last = [9, 7, 6, 5, 4, 3, 2, 1];
+    let mut found = Vec::new();
+    for number in last {
+        found.push(before(number).await);
+    }
+    let expected = [
+        Some(7),
+        Some(6),
+        Some(5),
+        Some(4),
+        Some(2),
+        Some(2),
+        Some(1),
+        None,
+    ];
+    assert_eq!(found, expected);
+    // With other lists it is another generation; that one turns out bad, the revision does not.
+    let listed_anew = accepted("f", 7);
+    store.add_accepted(&listed_anew).await.expect("added");
+    store.remove_accepted("f").await.expect("removed");
+    assert_eq!(before(9).await, Some(7));
+    store.remove_accepted("e").await.expect("removed");
+    assert_eq!(before(9).await, Some(6));
+    let pruned = Retention {
+        revisions: Some(1),
+        audit_days: None,
+    };
+    store.remove_accepted("c").await.expect("removed");
+    store.prune(pruned).await.expect("pruned");
+    assert_eq!((before(9).await, before(6).await), (Some(6), None));
 }
 
 async fn it_keeps_one_rejection_of_each_resource_until_it_is_told_that_it_is_over(place: Place) {
@@ -77,7 +123,7 @@ async fn it_accepts_no_generation_of_an_unknown_revision(place: Place) {
     let accepted = AcceptedGeneration {
         generation: "g".to_owned(),
         revision: RevisionNumber(7),
-        catalogues: BTreeMap::new(),
+        lists: BTreeMap::new(),
         module: String::new(),
         resources: Vec::new(),
     };

@@ -41,7 +41,9 @@ async fn it_has_everything_again_when_it_is_opened_again(place: Place) {
         .append(None, by("ada", r#"{"servers":{}}"#))
         .await
         .expect("appended");
-    let data = catalogue("data", &[("list_tables", r#"{ "name":"list_tables" }"#)]);
+    let data = catalogue("data", &[("list_tables", r#"{ "name":"list_tables" }"#)])
+        .from_endpoint("http://127.0.0.1:8000/mcp".to_owned())
+        .about("{\"version\":\"1\"}".to_owned());
     first.put_catalogue(&data).await.expect("put");
     let module = Module {
         sha256: "ab".repeat(32),
@@ -53,7 +55,7 @@ async fn it_has_everything_again_when_it_is_opened_again(place: Place) {
     let accepted = AcceptedGeneration {
         generation: "g".to_owned(),
         revision: revision.summary.number,
-        catalogues: BTreeMap::from([("data".to_owned(), data.hash.clone())]),
+        lists: BTreeMap::from([("data".to_owned(), data.to_accepted())]),
         module: module.sha256.clone(),
         resources: vec![resource("cluster", 1), resource("listener", 1)],
     };

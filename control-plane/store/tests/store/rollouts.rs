@@ -1,6 +1,6 @@
 //! Rollouts, as far as a restart must know of them.
 
-use store::{ConfigStore, RevisionNumber, StoredRollout, StoredWave};
+use store::{ConfigStore, RevisionNumber, StoredRollout, StoredWave, UsualCounts};
 use time::{Duration, OffsetDateTime};
 
 use crate::places::Place;
@@ -36,6 +36,12 @@ pub fn rollout(id: &str, second: i64) -> StoredRollout {
             wave("25%", 0, &["c"]),
             wave("100%", 0, &[]),
         ],
+        usual: vec![UsualCounts {
+            node: "a".to_owned(),
+            requests: 100,
+            failures: 3,
+            refusals: 2,
+        }],
     }
 }
 

@@ -43,7 +43,7 @@ pub fn accepted(name: &str, revision: u64) -> AcceptedGeneration {
     AcceptedGeneration {
         generation: name.to_owned(),
         revision: RevisionNumber(revision),
-        catalogues: BTreeMap::new(),
+        lists: BTreeMap::new(),
         module: "ab".repeat(32),
         resources: vec![resource("cluster", 1), resource("listener", 1)],
     }

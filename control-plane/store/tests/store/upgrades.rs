@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use migration_steps::{Step, migrator, migrator_in};
-use store::{ConfigStore, Input, ListHash, RevisionNumber, SqlStore};
+use store::{ConfigStore, Input, RevisionNumber, SqlStore};
 
 use crate::places::Place;
 use crate::samples::{by, revisions};
@@ -159,9 +159,12 @@ async fn check_all(store: &SqlStore, had: impl Fn(&str) -> bool, taken: usize) {
     for accepted in &accepted {
         assert_eq!((&*accepted.generation, accepted.resources.len()), ("g1", 2));
         assert_eq!(accepted.resources[0].value, [0, 1]);
-        let list: &ListHash = &accepted.catalogues["data"];
-        assert_eq!(list.as_str(), "h2");
+        let list = &accepted.lists["data"];
+        assert_eq!((list.hash.as_str(), &*list.endpoint), ("h2", ""));
     }
+    let last = store.last_accepted_revision(RevisionNumber(2)).await;
+    let last = last.expect("read").map(|revision| revision.0);
+    assert_eq!(last, had("content").then_some(1), "{taken}");
     let rejections = store.rejections().await.expect("read");
     assert_eq!(rejections.len(), usize::from(had("rejection")), "{taken}");
     let withheld = store.withheld().await.expect("read");
@@ -175,6 +178,8 @@ async fn check_all(store: &SqlStore, had: impl Fn(&str) -> bool, taken: usize) {
             .iter()
             .all(|rollout| rollout.waves[0].nodes == ["envoy"])
     );
+    let usual: usize = rollouts.iter().map(|rollout| rollout.usual.len()).sum();
+    assert_eq!(usual, usize::from(had("rollout_usual")), "{taken}");
     let answer = store.answer("k").await.expect("read");
     assert_eq!(answer.is_some(), had("idempotency"), "{taken}");
     assert!(answer.is_none_or(|answer| answer.body == b"{}"));

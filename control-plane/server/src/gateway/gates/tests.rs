@@ -11,6 +11,7 @@ struct Fleet {
     keeper: GateKeeper,
     reported: BTreeMap<NodeId, EnvoyNumbers>,
     wave: BTreeSet<NodeId>,
+    gone: BTreeSet<NodeId>,
     has_passed: bool,
     is_last: bool,
 }
@@ -22,6 +23,7 @@ impl Fleet {
             keeper: GateKeeper::new(gates, [(LABEL.to_owned(), 7)].into()),
             reported: BTreeMap::new(),
             wave: BTreeSet::new(),
+            gone: BTreeSet::new(),
             has_passed: false,
             is_last: false,
         }
@@ -73,6 +75,7 @@ impl Fleet {
             nodes: &self.wave,
             has_passed: self.has_passed,
             is_last: self.is_last,
+            gone: &self.gone,
         };
         let reported = &self.reported;
         self.keeper.look(wave, |id| reported.get(id).cloned())
@@ -205,13 +208,66 @@ fn it_waits_for_no_numbers_in_the_last_wave_and_is_breached_there_all_the_same()
 }
 
 #[test]
-fn it_judges_what_an_earlier_process_gave_by_the_limit_alone() {
-    let mut fleet = Fleet::new(r#"{"error_rate": "5%", "min_requests": 1}"#);
-    fleet.report("a", (100, 20), 7);
-    fleet.wave = [NodeId::new("a")].into();
+fn it_goes_on_with_what_an_earlier_process_gave_and_what_was_usual_then() {
+    for (is_stored, with, is_breach) in [(true, 24, false), (true, 26, true), (false, 6, true)] {
+        let mut fleet = Fleet::new(r#"{"error_rate": "5%", "min_requests": 100}"#);
+        fleet.report("a", (100, 20), 6);
+        fleet.begin(&["a"]);
+        let usual = fleet.keeper.usual();
+        // The next process hears of them for the first time.
+        let mut next = Fleet::new(r#"{"error_rate": "5%", "min_requests": 100}"#);
+        next.wave = [NodeId::new("a")].into();
+        let usual = if is_stored { usual } else { BTreeMap::new() };
+        next.keeper.resume(next.wave.iter(), &usual);
+        next.report("a", (1_000, 1_000), 7);
+        assert!(matches!(next.pass(), GateVerdict::Closed(_)), "unmeasured");
+        next.report("a", (0, 0), 7);
+        assert!(next.is_closed("answered 0 of the 100 requests"));
+        next.report("a", (100, with), 7);
+        let case = format!("{with} with the change, stored: {is_stored}");
+        assert_eq!(next.is_breached("error_rate"), is_breach, "{case}");
+        assert_eq!(next.look() == GateVerdict::Open, !is_breach, "{case}");
+    }
+}
+
+#[test]
+fn it_watches_the_envoys_of_earlier_waves_after_a_restart_too() {
+    let mut fleet = Fleet::new(r#"{"error_rate": "5%", "min_requests": 10}"#);
+    let all = [NodeId::new("a"), NodeId::new("b")];
+    fleet.keeper.resume(all.iter(), &BTreeMap::new());
+    fleet.wave = [NodeId::new("b")].into();
+    for _ in 0..2 {
+        fleet.report("a", (10, 0), 7);
+        fleet.pass();
+    }
+    fleet.report("a", (10, 10), 7);
+    assert!(fleet.is_breached("Envoy `a`"));
+}
+
+#[test]
+fn it_waits_for_none_that_has_left_while_another_one_measures() {
+    let mut fleet = Fleet::new(r#"{"error_rate": "5%", "min_requests": 10}"#);
+    fleet.begin(&["a", "b"]);
     fleet.pass();
     fleet.report("a", (0, 0), 7);
-    fleet.look();
-    fleet.report("a", (100, 20), 7);
-    assert!(fleet.is_breached("0.00% before"));
+    assert!(fleet.is_closed("1 of the 2 Envoys"));
+    fleet.gone = [NodeId::new("b")].into();
+    assert!(fleet.is_closed("answered 0 of the 10 requests"));
+    fleet.report("a", (10, 0), 7);
+    assert_eq!(fleet.look(), GateVerdict::Open);
+    fleet.gone.insert(NodeId::new("a"));
+    assert!(fleet.is_closed("every Envoy of the wave has left"));
+}
+
+#[test]
+fn it_names_those_that_have_still_to_report_and_what_they_may_lack() {
+    let mut fleet = Fleet::new(r#"{"error_rate": "5%"}"#);
+    fleet.begin(&["a", "b", "c", "d", "e"]);
+    fleet.report("a", (1, 0), 6);
+    fleet.pass();
+    assert!(fleet.is_closed(
+        "0 of the 5 Envoys of the wave have reported that they run the change; `a` does not yet, \
+         `b` reports nothing, for which its bootstrap needs the statistics sink, `c` reports"
+    ));
+    assert!(fleet.is_closed("sink, and 2 others"));
 }

@@ -1,10 +1,11 @@
 //! The steps of a rollout in waves: each begins here, is watched, and ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
+use xds::{NodeId, Publisher};
 
 use super::super::acceptance::{EnvoyVerdict, Judgement, Outcome, Verdict};
 use super::super::gates::{GateVerdict, GatedWave};
@@ -53,6 +54,7 @@ impl RolloutActor {
             ended_at: None,
             reason: String::new(),
             gate: String::new(),
+            usual: BTreeMap::new(),
         };
         self.gateway.write().rollouts.begin(rollout);
     }
@@ -86,6 +88,10 @@ impl RolloutActor {
                     if let Some(gates) = &mut self.gates {
                         let reports = self.gateway.publisher.reports();
                         gates.give(&nodes, |id| reports.envoy(id.as_str()));
+                        let mut state = self.gateway.write();
+                        if let Some(rollout) = state.rollouts.in_hand_mut() {
+                            rollout.usual = gates.usual();
+                        }
                     }
                     waves.begin(nodes);
                     self.show();
@@ -206,12 +212,22 @@ impl RolloutActor {
         let (Some(gates), Some(waves)) = (&mut self.gates, &self.waves) else {
             return GateVerdict::Open;
         };
+        let publisher = &self.gateway.publisher;
+        let patience = self
+            .gateway
+            .current()
+            .document
+            .rollout
+            .ack_deadline
+            .duration();
+        let gone = gone(waves.in_hand(), publisher, patience);
         let wave = GatedWave {
             nodes: waves.in_hand(),
             has_passed: waves.has_passed(),
             is_last: waves.is_last(),
+            gone: &gone,
         };
-        let reports = self.gateway.publisher.reports();
+        let reports = publisher.reports();
         gates.look(wave, |id| reports.envoy(id.as_str()))
     }
 
@@ -303,6 +319,19 @@ fn shown(waves: &Waves) -> Vec<RolloutWave> {
             nodes: step.nodes.clone(),
         })
         .collect()
+}
+
+/// Those of `nodes` that have been away for so long, or are not remembered any more. One whose
+/// stream is being opened anew has not left.
+fn gone(nodes: &BTreeSet<NodeId>, publisher: &Publisher, patience: Duration) -> BTreeSet<NodeId> {
+    let now = publisher.clock().now();
+    let mut gone = nodes.clone();
+    for envoy in publisher.summaries() {
+        if envoy.streams > 0 || now < envoy.since + patience {
+            gone.remove(&envoy.id);
+        }
+    }
+    gone
 }
 
 /// The earlier of two times, of which there may be one or none.

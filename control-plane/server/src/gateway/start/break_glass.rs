@@ -6,16 +6,14 @@
 //! rejection could lead back to, and every Envoy gets it at once. What is written later is judged
 //! as ever, and falls back to this.
 
-use store::{
-    AppendError, AuditEntry, ConfigStore, NewRevision, Revision, RevisionNumber, StoreError,
-};
+use store::{AppendError, AuditEntry, ConfigStore, NewRevision, RevisionNumber, StoreError};
 use thiserror::Error;
 use time::OffsetDateTime;
 
-use super::{StartError, build, lists_of, read};
+use super::StartError;
+use super::remaking::{StoredLists, remade_as};
 use crate::envoy::ModuleFile;
 use crate::gateway::rollouts::{Rollout, RolloutState};
-use crate::generation::{Built, Lists};
 
 /// The name under which it is on the record: who starts a process is known to the system alone.
 const AUTHOR: &str = "operator";
@@ -63,13 +61,13 @@ pub async fn put_in_force(
     let newest = head.summary.number;
     let revision = store.revision(wanted).await?;
     let revision = revision.ok_or(BreakGlassError::Unknown { wanted, newest })?;
-    let lists = lists_of(store.catalogues().await?);
+    let lists = StoredLists::new(store.catalogues().await?);
     let number = if head.document == revision.document {
         newest
     } else {
         RevisionNumber(newest.0 + 1)
     };
-    let built = build_of(&revision, number, &lists, module)?;
+    let built = remade_as(number, &revision, &lists, module)?;
     let accepted = store.accepted().await?;
     if accepted == [built.to_accepted()] {
         return Ok(number);
@@ -128,17 +126,4 @@ async fn end_rollouts(store: &dyn ConfigStore) -> Result<(), StoreError> {
         store.put_rollout(&rollout.to_stored()).await?;
     }
     Ok(())
-}
-
-fn build_of(
-    revision: &Revision,
-    number: RevisionNumber,
-    lists: &Lists,
-    module: &ModuleFile,
-) -> Result<Built, StartError> {
-    let built = build(number, read(revision)?, lists, module.clone());
-    built.map_err(|source| StartError::Unusable {
-        revision: revision.summary.number,
-        source,
-    })
 }

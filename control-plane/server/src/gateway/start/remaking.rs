@@ -14,34 +14,58 @@ use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, Lists};
 use crate::module::ModuleShelf;
 
-pub(super) fn lists_of(catalogues: BTreeMap<String, Catalogue>) -> Lists {
-    let named = catalogues
-        .into_iter()
-        .filter_map(|(server, catalogue)| Some((server.parse().ok()?, catalogue)));
-    named
-        .map(|(server, catalogue)| (server, Arc::new(KnownList::new(catalogue))))
-        .collect()
+/// The lists of servers that are stored, of which a document is given those of its own.
+pub(super) struct StoredLists {
+    /// The last list of each server, wherever it was reached then.
+    latest: Lists,
+    /// The lists that the accepted generation was made from.
+    accepted: Lists,
 }
 
-/// The lists without those that Envoys rejected, in whose place the accepted ones stand.
-pub(super) fn without_withheld(
-    mut lists: Lists,
-    withheld: &BTreeSet<Input>,
-    good: Option<&Built>,
-) -> Lists {
-    lists.retain(|server, list| {
-        let input = Input::List {
-            server: server.to_string(),
-            hash: list.stored.hash.clone(),
-        };
-        !withheld.contains(&input)
-    });
-    for (server, list) in good.iter().flat_map(|good| &good.lists) {
-        lists
-            .entry(server.clone())
-            .or_insert_with(|| Arc::clone(list));
+impl StoredLists {
+    pub(super) fn new(catalogues: BTreeMap<String, Catalogue>) -> Self {
+        let named = catalogues
+            .into_iter()
+            .filter_map(|(server, catalogue)| Some((server.parse().ok()?, catalogue)));
+        Self {
+            latest: named
+                .map(|(server, catalogue)| (server, Arc::new(KnownList::new(catalogue))))
+                .collect(),
+            accepted: Lists::new(),
+        }
     }
-    lists
+
+    /// The same lists without those that Envoys rejected, and with those of the accepted
+    /// generation.
+    pub(super) fn beside(mut self, withheld: &BTreeSet<Input>, good: Option<&Built>) -> Self {
+        self.latest.retain(|server, list| {
+            let input = Input::List {
+                server: server.to_string(),
+                hash: list.stored.hash.clone(),
+            };
+            !withheld.contains(&input)
+        });
+        self.accepted = good.map(|good| good.lists.clone()).unwrap_or_default();
+        self
+    }
+
+    /// The lists for a document: of each of its servers the latest that one of its endpoints may
+    /// have answered. A server that had been moved when the last process ended has two. Of a pinned
+    /// one it is there in any case: what was approved stays so, wherever the server is by now.
+    pub(super) fn of(&self, document: &GatewayDocument) -> Lists {
+        let mut lists = self.accepted.clone();
+        lists.extend(self.latest.clone());
+        for (name, server) in &document.servers {
+            let known = [self.latest.get(name), self.accepted.get(name)];
+            let mut known = known.into_iter().flatten();
+            let approved = known.clone().next().filter(|_| server.pin);
+            match known.find(|list| list.may_be_of(server)).or(approved) {
+                Some(list) => lists.insert(name.clone(), Arc::clone(list)),
+                None => lists.remove(name),
+            };
+        }
+        lists
+    }
 }
 
 /// Checks a document and makes a generation of it.
@@ -58,12 +82,23 @@ pub(super) fn build(
 /// A revision with today's lists and module.
 pub(super) fn remade(
     stored: &Revision,
-    lists: &Lists,
+    lists: &StoredLists,
     module: &ModuleFile,
 ) -> Result<Built, StartError> {
-    let number = stored.summary.number;
-    build(number, read(stored)?, lists, module.clone()).map_err(|source| StartError::Unusable {
-        revision: number,
+    remade_as(stored.summary.number, stored, lists, module)
+}
+
+/// As [`remade`], under another number.
+pub(super) fn remade_as(
+    number: RevisionNumber,
+    stored: &Revision,
+    lists: &StoredLists,
+    module: &ModuleFile,
+) -> Result<Built, StartError> {
+    let document = read(stored)?;
+    let lists = lists.of(&document);
+    build(number, document, &lists, module.clone()).map_err(|source| StartError::Unusable {
+        revision: stored.summary.number,
         source,
     })
 }
@@ -82,7 +117,7 @@ pub(super) fn read(revision: &Revision) -> Result<GatewayDocument, StartError> {
 pub(super) async fn restore(
     store: &dyn ConfigStore,
     parts: &AcceptedGeneration,
-    today: &Lists,
+    today: &StoredLists,
     shelf: &ModuleShelf,
 ) -> Result<Option<Built>, StartError> {
     let Some(revision) = store.revision(parts.revision).await? else {
@@ -97,23 +132,27 @@ pub(super) async fn restore(
         return Ok(None);
     }
     let mut lists = Lists::new();
-    for (server, hash) in &parts.catalogues {
-        let (Ok(name), Some(tools)) = (server.parse(), store.tool_list(hash).await?) else {
+    for (server, list) in &parts.lists {
+        let (Ok(name), Some(tools)) = (server.parse(), store.tool_list(&list.hash).await?) else {
             return Ok(None);
         };
         let catalogue = Catalogue::new(
             server.clone(),
-            String::new(),
+            list.protocol.clone(),
             OffsetDateTime::UNIX_EPOCH,
             tools,
-        );
-        let catalogue = match today.get(&name) {
-            Some(list) => Catalogue {
-                protocol: list.stored.protocol.clone(),
-                ..catalogue.following(&list.stored)
+        )
+        .from_endpoint(list.endpoint.clone())
+        .about(list.about.clone());
+        let latest = today.latest.get(&name).map(|list| &list.stored);
+        let catalogue = match latest {
+            Some(latest) if list.endpoint.is_empty() => Catalogue {
+                protocol: latest.protocol.clone(),
+                ..catalogue.following(latest)
             }
-            .about(list.stored.about.clone()),
-            None => catalogue,
+            .about(latest.about.clone()),
+            Some(latest) if list.endpoint == latest.endpoint => catalogue.following(latest),
+            _ => catalogue,
         };
         lists.insert(name, Arc::new(KnownList::new(catalogue)));
     }
@@ -141,8 +180,9 @@ pub(super) async fn restore(
 }
 
 /// An accepted revision with today's lists and module; as it was accepted, where that cannot be.
-pub(super) fn rebuilt(accepted: &Arc<Built>, lists: &Lists, module: &ModuleFile) -> Built {
-    let attempts = [(lists, module), (&accepted.lists, &accepted.module)];
+pub(super) fn rebuilt(accepted: &Arc<Built>, lists: &StoredLists, module: &ModuleFile) -> Built {
+    let lists = lists.of(&accepted.document);
+    let attempts = [(&lists, module), (&accepted.lists, &accepted.module)];
     let mut built = attempts.into_iter().filter_map(|(lists, module)| {
         Built::new(
             accepted.revision,

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use store::{ConfigStore, Input, RevisionNumber, StoreError, WithheldInput};
 use time::OffsetDateTime;
 
-use super::remade;
+use super::remaking::{StoredLists, remade};
 use crate::envoy::ModuleFile;
 use crate::gateway::rollouts::{Rollout, RolloutState, Rollouts};
 use crate::gateway::waves::Waves;
-use crate::generation::{Built, Lists};
+use crate::generation::Built;
 
 /// A rollout to go on with.
 pub(super) struct Resumed {
@@ -44,7 +44,7 @@ pub(super) async fn in_hand(
     store: &dyn ConfigStore,
     rollouts: &Rollouts,
     known: &Known<'_>,
-    lists: &Lists,
+    lists: &StoredLists,
     module: &ModuleFile,
 ) -> Result<Option<Resumed>, StoreError> {
     let Some(rollout) = rollouts.in_hand() else {
