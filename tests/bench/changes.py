@@ -27,6 +27,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
 from pathlib import Path
 from statistics import median
 
@@ -117,7 +118,14 @@ class Caller:
 
     def _call(self) -> None:
         while self.calls_on.wait() and not self.stopping:
-            reply = self.message.post(self.connection)
+            try:
+                reply = self.message.post(self.connection)
+            except (OSError, HTTPException) as error:
+                # A call without an answer is one that failed.
+                with self.seen:
+                    self.failure = f"no answer: {error!r}"
+                    self.seen.notify_all()
+                return
             at = time.monotonic()
             is_open = has_passed(reply)
             with self.seen:
@@ -133,7 +141,8 @@ class Caller:
         self.calls_on.set()
         with self.seen:
             wanted = self.calls + 3
-            self.seen.wait_for(lambda: self.calls >= wanted or self.failure, PATIENCE)
+            if not self.seen.wait_for(lambda: self.calls >= wanted or self.failure, PATIENCE):
+                self.failure = f"no answer within {PATIENCE} s"
 
     def when(self, is_open: bool) -> float:
         """Waits until the tool is open, or closed; the time of the first answer that shows it."""
@@ -275,11 +284,13 @@ def under_constant_load(installation: Installation, changes: int, callers: int =
             for number in range(changes):
                 gateway.write(opens=number % 2 == 0)
                 gateway.upstream.forget()
-                failures = [caller.failure for caller in everyone if caller.failure]
-                if failures:
-                    raise SystemExit(f"a call failed after {number + 1} changes: {failures}")
+                check_none_failed(everyone, number + 1)
             seconds = time.monotonic() - begun
             calls = sum(caller.calls for caller in everyone) - before
+            # Each of them still calls, and is answered.
+            for caller in everyone:
+                caller.flows()
+            check_none_failed(everyone, changes)
             for caller in others:
                 caller.stop()
             gateway.stop()
@@ -287,6 +298,12 @@ def under_constant_load(installation: Installation, changes: int, callers: int =
             for process in list(Process.running):
                 process.stop()
     return {"changes": changes, "calls": calls, "failed": 0, "seconds": seconds}
+
+
+def check_none_failed(callers: list[Caller], changes: int) -> None:
+    failures = [caller.failure for caller in callers if caller.failure]
+    if failures:
+        raise SystemExit(f"a call failed after {changes} changes: {failures}")
 
 
 def rows(results: dict) -> list[str]:

@@ -1,6 +1,8 @@
 """The benchmark of changes, with a few: that it works, never how fast anything is."""
 
-from changes import SIZES, Size, figures, rows, run, under_constant_load
+import socket
+
+from changes import SIZES, Caller, Size, figures, rows, run, under_constant_load
 from installation import Installation
 
 
@@ -18,6 +20,17 @@ def test_it_measures_changes_of_gateways_of_both_sizes(installation: Installatio
 def test_it_fails_no_call_while_it_changes_without_a_pause(installation: Installation) -> None:
     result = under_constant_load(installation, changes=100)
     assert result["changes"] == 100 and result["calls"] > 100 and result["failed"] == 0
+
+
+def test_it_takes_a_call_without_an_answer_for_one_that_failed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        caller = Caller(server.getsockname()[1])
+        connection, _ = server.accept()
+        caller.calls_on.set()
+        connection.recv(1)
+        connection.close()
+        caller.flows()
+    assert (caller.failure or "").startswith("no answer: "), caller.failure
 
 
 def test_it_gives_each_tool_a_schema_of_its_own() -> None:
