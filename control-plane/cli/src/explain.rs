@@ -79,6 +79,7 @@ fn rows(answer: &Value) -> Table {
             in_words(&field["value"]).into(),
             rule_of(field).into(),
             text(&field["place"]).into(),
+            roles_of(field).into(),
         ]);
     }
     if let Some(cluster) = answer["cluster"].as_str() {
@@ -91,6 +92,18 @@ fn rule_of(field: &Value) -> String {
     match field["rule"].as_str() {
         Some(rule) => format!("rule `{rule}`"),
         None => "no rule".to_owned(),
+    }
+}
+
+/// The callers for whom a field holds before the next row of the same field.
+fn roles_of(field: &Value) -> String {
+    let roles: Vec<String> = items(&field["roles"])
+        .filter_map(|role| Some(format!("`{}`", role.as_str()?)))
+        .collect();
+    if roles.is_empty() {
+        String::new()
+    } else {
+        format!("for {}", roles.join(", "))
     }
 }
 
@@ -111,12 +124,15 @@ mod tests {
         let answer = json!({"decision": "refuse", "reason": "forbidden", "sentence": "not open",
             "decided_by": {"field": "allow", "rule": "closed", "place": "/tools/0/allow"},
             "fields": [
+                {"field": "allow", "value": ["*"], "rule": "ours", "place": "/tools/1/allow",
+                 "roles": ["analyst"]},
                 {"field": "allow", "value": [], "rule": "closed", "place": "/tools/0/allow"},
                 {"field": "validate", "value": "enforce", "rule": null,
                  "place": "/defaults/validate"}]});
         let expected = [
             "decision  refuse   forbidden      not open",
             "by        allow    rule `closed`  /tools/0/allow",
+            "allow     [\"*\"]    rule `ours`    /tools/1/allow      for `analyst`",
             "allow     []       rule `closed`  /tools/0/allow",
             "validate  enforce  no rule        /defaults/validate",
         ];

@@ -125,6 +125,23 @@ fn check_rule(document: &GatewayDocument, rule: &Rule, at: &Pointer, problems: &
             format!("there is no listener `{listener}`; it would match nothing"),
         );
     }
+    if let Some(roles) = &rule.matches.roles {
+        let at = at.at("match").at("roles");
+        if roles.is_empty() {
+            problems.add(
+                at.clone(),
+                "it would match nothing; name a role, or leave it out for every caller",
+            );
+        }
+        for (index, name) in roles.iter().enumerate() {
+            if !document.roles.contains_key(name) {
+                problems.add(
+                    at.at(index),
+                    format!("there is no role `{name}`; define it under `roles`"),
+                );
+            }
+        }
+    }
     for (index, role) in rule.allow.iter().flatten().enumerate() {
         if let Selector::Named(name) = role
             && !document.roles.contains_key(name)

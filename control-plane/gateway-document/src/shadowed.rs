@@ -54,6 +54,10 @@ fn covers(outer: &Match, inner: &Match) -> bool {
     let listener = |of: &Match| of.listener.as_ref().map(ToString::to_string);
     same(server(outer), server(inner))
         && same(listener(outer), listener(inner))
+        && outer.roles.as_ref().is_none_or(|outer| {
+            let inner = inner.roles.as_ref();
+            inner.is_some_and(|inner| inner.iter().all(|role| outer.contains(role)))
+        })
         && outer.tool.as_ref().is_none_or(|pattern| {
             // What a pattern matches as plain text, it matches whatever the `*` in it stands for.
             inner
@@ -87,6 +91,11 @@ mod tests {
                  {name: c, match: {tool: x}, allow: [a], timeout: 2s}",
                 (2, 0),
             ),
+            (
+                "{name: all, match: {roles: [a]}, allow: ['*']},
+                 {name: one, match: {tool: x, roles: [a]}, allow: [a]}",
+                (1, 0),
+            ),
         ] {
             assert_eq!(found(rules), [expected], "{rules}");
         }
@@ -102,6 +111,7 @@ mod tests {
             "{name: a, match: {tool: 'a*'}, allow: ['*']},
              {name: b, match: {tool: '*'}, allow: [a]}",
             "{name: a, match: {server: data}, allow: ['*']}, {name: b, allow: [a]}",
+            "{name: a, match: {roles: [a]}, allow: ['*']}, {name: b, allow: []}",
         ] {
             assert_eq!(found(rules), [], "{rules}");
         }

@@ -29,6 +29,8 @@ tools:
   - {name: b, match: {listener: gone}}
   - {name: c, allow: [analyst, '*']}
   - {name: d, route: {cluster: gone}}
+  - {name: e, match: {roles: [analyst]}, timeout: 1s}
+  - {name: f, match: {roles: []}, timeout: 1s}
 ",
         &[
             ("/listeners/0/servers/1", "no server `gone`"),
@@ -37,6 +39,8 @@ tools:
             ("/tools/1/match/listener", "no listener `gone`"),
             ("/tools/2/allow/0", "no role `analyst`"),
             ("/tools/3/route/cluster", "no cluster `gone`"),
+            ("/tools/4/match/roles/0", "no role `analyst`"),
+            ("/tools/5/match/roles", "name a role, or leave it out"),
         ],
     );
 }

@@ -100,6 +100,10 @@ pub struct FieldExplained {
     pub rule: Option<String>,
     /// JSON Pointer to it in the document; none where neither a rule nor `defaults` sets it.
     pub place: Option<String>,
+    /// The roles of the callers for whom it holds, before the rows of the same field that follow;
+    /// empty where it holds for everyone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
 }
 
 /// Why a message cannot be explained.
@@ -333,11 +337,21 @@ fn fields(built: &Built, explanation: &Explanation) -> Vec<FieldExplained> {
     fn json(value: &impl Serialize) -> Value {
         serde_json::to_value(value).unwrap_or_default()
     }
-    let row = |field, value, rule: &Option<String>, in_rule: &str, default| FieldExplained {
+    /// The candidates of a field in their order, the one that holds for everyone last: its value,
+    /// its rule, and the roles of those for whom it holds.
+    fn candidates<T: Serialize>(
+        field: &Field<T>,
+    ) -> impl Iterator<Item = (Value, Option<&str>, &[String])> {
+        let some = field.candidates.iter();
+        let some = some.map(|one| (json(&one.value), Some(one.rule.as_str()), &*one.roles));
+        some.chain([(json(&field.value), field.rule.as_deref(), &[][..])])
+    }
+    let row = |field, value, rule: Option<&str>, in_rule: &str, default| FieldExplained {
         field,
         value,
-        rule: rule.clone(),
-        place: place(built, rule.as_deref(), in_rule, default),
+        rule: rule.map(str::to_owned),
+        place: place(built, rule, in_rule, default),
+        roles: Vec::new(),
     };
     let Explanation {
         allow,
@@ -348,44 +362,34 @@ fn fields(built: &Built, explanation: &Explanation) -> Vec<FieldExplained> {
         limits,
         ..
     } = explanation;
-    let Field {
-        value: seconds,
-        rule,
-    } = timeout_ms;
-    let mut fields = vec![
-        row(
-            "allow",
-            json(&allow.value),
-            &allow.rule,
-            "allow",
-            Some("access"),
-        ),
-        row(
-            "validate",
-            json(&validate.value),
-            &validate.rule,
-            "validate",
-            Some("validate"),
-        ),
-        row(
-            "constraints",
-            json(&constraints.value),
-            &constraints.rule,
-            "constraints",
-            None,
-        ),
-        row("timeout_ms", json(seconds), rule, "timeout", None),
-        row(
-            "cluster",
-            json(&cluster.value),
-            &cluster.rule,
-            "route",
-            None,
-        ),
-    ];
-    fields.extend(limits.iter().map(|limit| {
-        let rule = Some(limit.rule.clone());
-        row("limits", json(limit), &rule, "limits", None)
+    let mut fields = Vec::new();
+    let mut add = |rows: &mut dyn Iterator<Item = (Value, Option<&str>, &[String])>,
+                   field,
+                   in_rule: &str,
+                   default| {
+        fields.extend(rows.map(|(value, rule, roles)| FieldExplained {
+            roles: roles.to_vec(),
+            ..row(field, value, rule, in_rule, default)
+        }));
+    };
+    add(&mut candidates(allow), "allow", "allow", Some("access"));
+    add(
+        &mut candidates(validate),
+        "validate",
+        "validate",
+        Some("validate"),
+    );
+    add(
+        &mut candidates(constraints),
+        "constraints",
+        "constraints",
+        None,
+    );
+    add(&mut candidates(timeout_ms), "timeout_ms", "timeout", None);
+    add(&mut candidates(cluster), "cluster", "route", None);
+    fields.extend(limits.iter().map(|limit| FieldExplained {
+        roles: limit.roles.clone(),
+        ..row("limits", json(limit), Some(&limit.rule), "limits", None)
     }));
     fields
 }

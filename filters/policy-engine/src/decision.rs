@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::ids::{RuleId, ToolId};
-use crate::principal::Principal;
+use crate::ids::{ToolId, Trace};
+use crate::principal::{Access, Principal};
 use crate::rate::{Admission, BucketState, BucketTime, Rate, UnixNanos};
 use crate::refusal::{Refusal, rate_in_words};
 use crate::schema::violation::Violation;
@@ -84,7 +84,7 @@ pub struct Plan {
     tool: Option<ToolId>,
     timeout: Option<Duration>,
     credentials: Credentials,
-    opened_by: Option<RuleId>,
+    trace: Trace,
     read: ArgumentsRead,
     shadowed: Vec<Violation>,
 }
@@ -107,23 +107,18 @@ impl Plan {
             tool: None,
             timeout: None,
             credentials,
-            opened_by: None,
+            trace: Trace::default(),
             read: ArgumentsRead::No,
             shadowed: Vec::new(),
         }
     }
 
-    /// The same, for a call of a tool that a rule has opened, or the default.
-    pub(crate) fn calling(
-        self,
-        tool: ToolId,
-        opened_by: Option<RuleId>,
-        timeout: Option<Duration>,
-    ) -> Self {
+    /// The same, for a call of a tool about which these rules decide.
+    pub(crate) fn calling(self, tool: ToolId, trace: Trace, timeout: Option<Duration>) -> Self {
         Self {
             tool: Some(tool),
             timeout,
-            opened_by,
+            trace,
             ..self
         }
     }
@@ -167,10 +162,10 @@ impl Plan {
         self.tool
     }
 
-    /// The rule that opens the tool to the caller; none where the default does.
+    /// The rules that decide about the call; none of them where the message is not a tool call.
     #[must_use]
-    pub fn opened_by(&self) -> Option<RuleId> {
-        self.opened_by
+    pub fn trace(&self) -> Trace {
+        self.trace
     }
 
     /// The faults that were found in the arguments of a tool whose validation is in shadow.
@@ -191,9 +186,10 @@ pub struct PendingLimits {
 
 impl PendingLimits {
     pub(crate) fn new(tool: ToolId, limits: &[Limit], principal: &Principal, plan: Plan) -> Self {
-        let buckets = limits
-            .iter()
-            .map(|limit| Bucket::new(limit, principal))
+        let holding = limits.iter().enumerate();
+        let holding = holding.filter(|(_, limit)| limit.counts(principal));
+        let buckets = holding
+            .map(|(place, limit)| Bucket::new(place, limit, principal))
             .collect();
         Self {
             tool,
@@ -229,7 +225,10 @@ impl PendingLimits {
         let mut writes = Writes::new();
         let mut restatements = Writes::new();
         let mut tightest: Option<(&Limit, Duration)> = None;
-        for (index, limit) in limits.iter().enumerate() {
+        for (index, bucket) in self.buckets.iter().enumerate() {
+            let Some(limit) = bucket.limit(limits) else {
+                continue;
+            };
             let state = states
                 .get(index)
                 .copied()
@@ -273,19 +272,26 @@ impl PendingLimits {
 /// One bucket of a limit.
 #[derive(Clone, Debug)]
 pub struct Bucket {
+    /// The place of the limit among those of the tool.
+    limit: usize,
     /// The identity where the principal is part of it; none where callers share the bucket.
     own: Option<Vec<u8>>,
 }
 
 impl Bucket {
-    fn new(limit: &Limit, principal: &Principal) -> Self {
+    fn new(place: usize, limit: &Limit, principal: &Principal) -> Self {
         let own = match (limit.principal, principal) {
             (PerPrincipal::No, _) | (_, Principal::Anonymous) => None,
             (PerPrincipal::Yes, Principal::Known { subject, .. }) => {
                 Some(part(limit.identity.clone(), b'p', subject.as_bytes()))
             }
         };
-        Self { own }
+        Self { limit: place, own }
+    }
+
+    /// The limit that the bucket is of, among those of its tool.
+    pub(crate) fn limit<'l>(&self, limits: &'l [Limit]) -> Option<&'l Limit> {
+        limits.get(self.limit)
     }
 
     /// The slot of this bucket of a limit and its fingerprint there: what [`slot_of`] gives for its
@@ -307,6 +313,8 @@ impl Bucket {
 /// A limit, compiled for one tool.
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
+    /// The callers whose calls it counts; none where it counts everyone's.
+    pub(crate) callers: Option<Access>,
     pub(crate) rule: String,
     pub(crate) id: String,
     pub(crate) requests: u64,
@@ -316,6 +324,15 @@ pub(crate) struct Limit {
     /// All of a bucket's identity but the principal.
     pub(crate) identity: Vec<u8>,
     pub(crate) common_bucket: CommonBucket,
+}
+
+impl Limit {
+    /// Whether the limit counts the calls of a caller.
+    pub(crate) fn counts(&self, principal: &Principal) -> bool {
+        self.callers
+            .as_ref()
+            .is_none_or(|callers| callers.admits(principal))
+    }
 }
 
 /// The bucket that callers share: all of them, or those without a name.

@@ -30,10 +30,25 @@ pub struct Explanation {
 /// A value and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Field<T> {
-    /// The value in force.
+    /// The value in force for whoever no candidate names.
     pub value: T,
     /// The rule that set it; none where the default holds.
     pub rule: Option<String>,
+    /// The values that hold before it for some callers, in their order: the first whose roles the
+    /// caller holds is in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<ConditionalValue<T>>,
+}
+
+/// A value that holds for some callers, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConditionalValue<T> {
+    /// The roles of which a caller must hold one.
+    pub roles: Vec<String>,
+    /// The value in force for them.
+    pub value: T,
+    /// The rule that sets it.
+    pub rule: String,
 }
 
 /// A limit and its rule.
@@ -51,4 +66,7 @@ pub struct ExplainedLimit {
     pub window_ms: u64,
     /// Calls that may come at once.
     pub burst: u64,
+    /// The roles of the callers whose calls it counts; empty where it counts everyone's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
 }

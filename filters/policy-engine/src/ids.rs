@@ -19,3 +19,18 @@ impl ToolId {
 /// A rule of the policy that gave it; means nothing to another policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleId(pub(crate) u32);
+
+/// The rules that decide about one call, field by field; none where a default does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// The rule that says who may call.
+    pub allow: Option<RuleId>,
+    /// The rule that says whether arguments are checked.
+    pub validate: Option<RuleId>,
+    /// The rule whose schema they are checked by, besides the tool's own.
+    pub constraints: Option<RuleId>,
+    /// The rule that says how long the server may take.
+    pub timeout: Option<RuleId>,
+    /// The rule that says where the call goes.
+    pub route: Option<RuleId>,
+}

@@ -12,7 +12,8 @@
 //!   ([`PendingLimits`]). All three are owned data: a policy says what their ids mean.
 //! - [`settlement`] asks for the buckets' states and says what to store, step by step; [`slots`]
 //!   says where they are kept.
-//! - [`Policy::explain`] names the rule behind each field of a tool's policy.
+//! - [`Policy::explain`] names the rule behind each field of a tool's policy, and the candidates
+//!   that hold for some callers only; [`Policy::trace`] names those that decide about one caller.
 //! - [`Policy::header_parameters`] names the arguments that a call's headers must repeat, with
 //!   their values.
 //! - [`compile_schema`] tries one JSON Schema. What a [`Schema`] checks, it checks in one pass over
@@ -64,6 +65,7 @@
 )]
 
 mod authority;
+mod candidates;
 mod compile;
 mod compile_error;
 mod decision;
@@ -88,9 +90,9 @@ pub use decision::{
     Arguments, ArgumentsRead, Bucket, Decision, FEW_LIMITS, PendingLimits, Plan, Verdict, Write,
     Writes,
 };
-pub use explain::{ExplainedLimit, Explanation, Field};
+pub use explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
 pub use glob::Glob;
-pub use ids::{EndpointId, RuleId, ToolId};
+pub use ids::{EndpointId, RuleId, ToolId, Trace};
 pub use method::MessageForm;
 pub use policy::{Address, BodyLimits, Policy};
 pub use principal::Principal;

@@ -1,22 +1,21 @@
 //! The compiled policy and the way through it.
 
 mod limits;
-
-use std::sync::Arc;
-use std::time::Duration;
+mod tool;
 
 use crate::authority::{AllowedHosts, AllowedOrigins};
-use crate::decision::{Arguments, Decision, Limit, PendingLimits, Plan};
+use crate::candidates::Candidate;
+use crate::decision::{Arguments, Decision, PendingLimits, Plan};
 use crate::explain::Explanation;
-use crate::ids::{EndpointId, RuleId, ToolId};
+use crate::ids::{EndpointId, RuleId, ToolId, Trace};
 use crate::method::{self, MessageForm};
-use crate::principal::{Access, Principal};
+use crate::principal::Principal;
 use crate::refusal::{Caller, Refusal};
+use crate::schema::Invalid;
 use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter, Keys};
-use crate::schema::violation::{MOST_VIOLATIONS, Violation};
-use crate::schema::{Invalid, Schema};
 use crate::target::{Target, TargetId};
 use crate::wire::{self, Credentials, Exchange, Validate};
+pub(crate) use tool::ToolPolicy;
 
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
 #[derive(Debug)]
@@ -63,63 +62,6 @@ pub(crate) struct EndpointPolicy {
     pub(crate) forward: TargetId,
     /// By the names that clients see, in the order of their bytes.
     pub(crate) tools: Vec<(Vec<u8>, ToolId)>,
-}
-
-/// All that is decided about one tool before it is called.
-#[derive(Debug)]
-pub(crate) struct ToolPolicy {
-    pub(crate) target: TargetId,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) access: Access,
-    /// The rule that sets `access`; none where the default does.
-    pub(crate) opened_by: Option<RuleId>,
-    pub(crate) validate: Validate,
-    /// The tool's own and the operator's; none where nothing is to be checked.
-    pub(crate) schemas: Vec<Arc<Schema>>,
-    /// The arguments that clients repeat in headers, by the tool's own schema.
-    pub(crate) headers: Arc<[HeaderParameter]>,
-    pub(crate) limits: Vec<Limit>,
-    pub(crate) explanation: Explanation,
-}
-
-impl ToolPolicy {
-    /// The server's own name of the tool.
-    pub(crate) fn name(&self) -> &str {
-        &self.explanation.tool
-    }
-
-    /// The refusal of a caller who may not call the tool.
-    fn closed_to(&self, principal: &Principal) -> Option<Refusal> {
-        if self.access.admits(principal) {
-            return None;
-        }
-        Some(Refusal::Forbidden {
-            tool: self.name().to_owned(),
-            rule: self.explanation.allow.rule.clone(),
-            caller: match principal {
-                Principal::Anonymous => Caller::Anonymous,
-                Principal::Known { .. } => Caller::Known,
-            },
-        })
-    }
-
-    /// Checks the arguments against all of the tool's schemas.
-    fn judge(&self, arguments: &[u8], max_depth: u32) -> Result<(), Invalid> {
-        let mut all: Vec<Violation> = Vec::new();
-        for schema in &self.schemas {
-            match schema.validate(arguments, max_depth) {
-                Ok(()) => {}
-                Err(Invalid::Misfit(violations)) => all.extend(violations),
-                Err(unreadable) => return Err(unreadable),
-            }
-        }
-        all.truncate(MOST_VIOLATIONS);
-        if all.is_empty() {
-            Ok(())
-        } else {
-            Err(Invalid::Misfit(all))
-        }
-    }
 }
 
 impl Policy {
@@ -256,16 +198,34 @@ impl Policy {
     /// [`Self::decide`] will say, too, for a host that need not read them then.
     #[must_use]
     pub fn closed_to(&self, tool: ToolId, principal: &Principal) -> Option<Refusal> {
-        self.tools.get(tool.index())?.closed_to(principal)
+        let tool = self.tools.get(tool.index())?;
+        let Candidate { value, rule } = tool.access.first(principal);
+        if value.admits(principal) {
+            return None;
+        }
+        Some(Refusal::Forbidden {
+            tool: tool.name().to_owned(),
+            rule: rule.map(|rule| self.rule_name(rule).to_owned()),
+            caller: match principal {
+                Principal::Anonymous => Caller::Anonymous,
+                Principal::Known { .. } => Caller::Known,
+            },
+        })
     }
 
-    /// Whether [`Self::decide`] must see the tool's arguments. If not, [`Arguments::NotRead`] will
-    /// do.
+    /// The rules that decide about a caller's calls of a tool, whether they pass or not; none where
+    /// the id is of another policy.
     #[must_use]
-    pub fn needs_arguments(&self, tool: ToolId) -> bool {
-        self.tools
-            .get(tool.index())
-            .is_some_and(|tool| !tool.schemas.is_empty())
+    pub fn trace(&self, tool: ToolId, principal: &Principal) -> Option<Trace> {
+        Some(self.tools.get(tool.index())?.trace(principal))
+    }
+
+    /// Whether [`Self::decide`] must see the arguments of a caller's call of the tool. If not,
+    /// [`Arguments::NotRead`] will do.
+    #[must_use]
+    pub fn needs_arguments(&self, tool: ToolId, principal: &Principal) -> bool {
+        let tool = self.tools.get(tool.index());
+        tool.is_some_and(|tool| tool.checks(principal))
     }
 
     /// Whether the call passes: rights first, then arguments, then limits, so that a refused call
@@ -274,15 +234,17 @@ impl Policy {
         let Some(tool) = self.tools.get(id.index()) else {
             return Decision::Refuse(Refusal::unknown_tool(b"?"));
         };
-        if let Some(refusal) = tool.closed_to(principal) {
+        if let Some(refusal) = self.closed_to(id, principal) {
             return Decision::Refuse(refusal);
         }
-        let Some(target) = tool.target.of(&self.targets) else {
+        let target_id = tool.target.first(principal).value;
+        let Some(target) = target_id.of(&self.targets) else {
             return Decision::Refuse(Refusal::unknown_tool(b"?"));
         };
-        let plan = Plan::to(tool.target, target.credentials);
-        let mut plan = plan.calling(id, tool.opened_by, tool.timeout);
-        if !tool.schemas.is_empty() {
+        let timeout = tool.timeout.first(principal).value;
+        let plan = Plan::to(target_id, target.credentials);
+        let mut plan = plan.calling(id, tool.trace(principal), timeout);
+        if tool.checks(principal) {
             let arguments = match arguments {
                 Arguments::Absent => b"{}",
                 Arguments::Raw(bytes) => bytes,
@@ -292,9 +254,10 @@ impl Policy {
                     });
                 }
             };
-            let shadowed = match tool.judge(arguments, self.limits.max_depth) {
+            let is_shadow = tool.validate.first(principal).value == Validate::Shadow;
+            let shadowed = match tool.judge(principal, arguments, self.limits.max_depth) {
                 Ok(()) => Vec::new(),
-                Err(Invalid::Misfit(violations)) if tool.validate == Validate::Shadow => violations,
+                Err(Invalid::Misfit(violations)) if is_shadow => violations,
                 // Even in shadow: what cannot be read unambiguously is not passed on as if it had
                 // been.
                 Err(invalid) => {
@@ -306,10 +269,10 @@ impl Policy {
             };
             plan = plan.having_read(shadowed);
         }
-        if tool.limits.is_empty() {
-            Decision::Allow(plan)
-        } else {
+        if tool.limits.iter().any(|limit| limit.counts(principal)) {
             Decision::Limit(PendingLimits::new(id, &tool.limits, principal, plan))
+        } else {
+            Decision::Allow(plan)
         }
     }
 
@@ -329,6 +292,7 @@ impl Policy {
     pub fn header_parameters<'p, 'a>(
         &'p self,
         tool: ToolId,
+        principal: &Principal,
         arguments: Arguments<'a>,
     ) -> Result<Vec<(&'p HeaderParameter, ArgumentValue<'a>)>, Refusal> {
         let Some(tool) = self.tools.get(tool.index()) else {
@@ -341,10 +305,10 @@ impl Policy {
             Arguments::Raw(raw) => raw,
             Arguments::Absent | Arguments::NotRead => b"{}",
         };
-        let keys = if tool.schemas.is_empty() {
-            Keys::Unchecked
-        } else {
+        let keys = if tool.checks(principal) {
             Keys::Checked
+        } else {
+            Keys::Unchecked
         };
         let values = header_parameters::values(&tool.headers, raw, keys).map_err(|violation| {
             Refusal::BadArguments {

@@ -237,7 +237,7 @@ pub struct Role {
     pub claims: BTreeMap<String, Vec<String>>,
 }
 
-/// One rule. For each tool, each field is taken from the first matching rule that sets it; the
+/// One rule. For each call, each field is taken from the first matching rule that sets it; the
 /// limits of all matching rules apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -271,7 +271,7 @@ pub struct Rule {
     pub route: Option<Route>,
 }
 
-/// The tools that a rule is about.
+/// The calls that a rule is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
@@ -281,13 +281,16 @@ pub struct Match {
     /// The server's own name of the tool, in which `*` stands for any text; absent is every tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// The roles of which a caller holds one; absent is every caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Vec<String>>,
 }
 
 impl Match {
-    /// Whether the rule is about every tool of every server.
+    /// Whether the rule is about every call of every tool of every server.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.server.is_none() && self.tool.is_none()
+        *self == Self::default()
     }
 }
 

@@ -321,6 +321,75 @@ fn it_explains_which_rule_decides_each_field() {
 }
 
 #[test]
+fn it_names_the_candidates_of_a_field_and_those_that_decide_about_a_caller() {
+    let config = with(&[("/rules/0/match/roles", json!(["analyst"]))]);
+    let policy = compile(&config, &mut SchemaCache::new()).unwrap();
+    let tool = policy
+        .tool(policy.endpoint(b"/mcp").unwrap(), b"query")
+        .unwrap();
+    let explanation = serde_json::to_value(policy.explain(tool).unwrap()).unwrap();
+    assert_eq!(
+        explanation["allow"],
+        json!({"value": ["*"], "rule": "second", "candidates": [
+            {"roles": ["analyst"], "value": ["analyst"], "rule": "first"}]})
+    );
+    assert_eq!(
+        explanation["timeout_ms"],
+        json!({"value": null, "rule": null, "candidates": [
+            {"roles": ["analyst"], "value": 1500, "rule": "first"}]})
+    );
+    // Nothing depends on the caller here: it is settled.
+    assert_eq!(
+        explanation["cluster"],
+        json!({"value": "gamma", "rule": "second"})
+    );
+    assert_eq!(explanation["limits"][0]["roles"], json!(["analyst"]));
+    assert_eq!(explanation["limits"][1].get("roles"), None);
+    let analyst = Principal::Known {
+        subject: "ada".to_owned(),
+        claims: [("groups".to_owned(), vec!["analysts".to_owned()])].into(),
+    };
+    for (principal, allow, timeout) in [
+        (&Principal::Anonymous, Some("second"), None),
+        (&analyst, Some("first"), Some("first")),
+    ] {
+        let trace = policy.trace(tool, principal).unwrap();
+        let name = |rule: Option<policy_engine::RuleId>| rule.map(|rule| policy.rule_name(rule));
+        assert_eq!((name(trace.allow), name(trace.timeout)), (allow, timeout));
+        assert_eq!(name(trace.route), Some("second"));
+    }
+}
+
+#[test]
+fn it_keeps_no_candidate_behind_one_that_holds_for_everyone() {
+    let behind = json!({"name": "behind", "match": {"tool": "query", "roles": ["analyst"]},
+        "allow": [], "validate": "off", "timeout_ms": 1, "route": {"cluster": "delta"}});
+    let config = with(&[("/rules/-", behind)]);
+    let policy = compile(&config, &mut SchemaCache::new()).unwrap();
+    let plain = compile(&read(&good()), &mut SchemaCache::new()).unwrap();
+    let explained = |policy: &policy_engine::Policy| {
+        let endpoint = policy.endpoint(b"/mcp").unwrap();
+        let tool = policy.tool(endpoint, b"query").unwrap();
+        serde_json::to_value(policy.explain(tool).unwrap()).unwrap()
+    };
+    assert_eq!(explained(&policy), explained(&plain));
+}
+
+#[test]
+fn it_refuses_conditions_that_nobody_meets() {
+    check(
+        &[
+            ("/rules/0/match/roles", json!([])),
+            ("/rules/1/match/roles", json!(["analyst", "nobody"])),
+        ],
+        &[
+            ("/rules/0/match/roles", "names no role"),
+            ("/rules/1/match/roles/1", "unknown role `nobody`"),
+        ],
+    );
+}
+
+#[test]
 fn it_answers_for_the_listener() {
     let policy = compile(&read(&good()), &mut SchemaCache::new()).unwrap();
     assert_eq!(
@@ -367,7 +436,7 @@ fn it_gives_a_plan_with_all_that_the_next_stage_needs() {
     let tool = policy
         .tool(policy.endpoint(b"/mcp").unwrap(), b"query")
         .unwrap();
-    assert!(policy.needs_arguments(tool));
+    assert!(policy.needs_arguments(tool, &Principal::Anonymous));
     let Decision::Allow(plan) = policy.decide(tool, &Principal::Anonymous, Arguments::Raw(b"{}"))
     else {
         panic!("refused");
@@ -381,7 +450,7 @@ fn it_gives_a_plan_with_all_that_the_next_stage_needs() {
             policy.path(target),
             policy.server(target),
             plan.tool(),
-            plan.opened_by().map(|rule| policy.rule_name(rule)),
+            plan.trace().allow.map(|rule| policy.rule_name(rule)),
         ),
         ("gamma", "/mcp", "data", Some(tool), Some("first"))
     );

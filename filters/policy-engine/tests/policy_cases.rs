@@ -123,7 +123,7 @@ impl Gateway {
             },
         };
         let arguments = match (&case.arguments, &case.arguments_raw) {
-            _ if !self.policy.needs_arguments(tool) => Arguments::NotRead,
+            _ if !self.policy.needs_arguments(tool, &principal) => Arguments::NotRead,
             (_, Some(text)) => Arguments::Raw(text.as_bytes()),
             (Some(value), None) => Arguments::Raw(value.get().as_bytes()),
             (None, None) => Arguments::Absent,

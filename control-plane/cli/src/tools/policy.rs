@@ -83,6 +83,13 @@ fn fields(answer: &Value) -> Table {
         return table;
     }
     for field in ["allow", "validate", "constraints", "timeout_ms", "cluster"] {
+        // Those that hold for some callers only, and are asked first.
+        for candidate in items(&policy[field]["candidates"]) {
+            let Field { value, rule } = Field::of(candidate);
+            let roles: Vec<String> = items(&candidate["roles"]).map(text).collect();
+            let value = format!("{value}, for {}", roles.join(", "));
+            table.push([field.into(), value.into(), rule.into()]);
+        }
         let Field { value, rule } = Field::of(&policy[field]);
         table.push([field.into(), value.into(), rule.into()]);
     }
@@ -126,7 +133,8 @@ mod tests {
             "allow": {"value": [], "rule": "tool:add"},
             "validate": {"value": "enforce", "rule": null},
             "constraints": {"value": null, "rule": null},
-            "timeout_ms": {"value": 1500, "rule": "slow"},
+            "timeout_ms": {"value": 1500, "rule": "slow", "candidates": [
+                {"value": 9000, "rule": "ours", "roles": ["a", "b"]}]},
             "cluster": {"value": "math", "rule": null},
             "limits": [{"rule": "tool:add", "id": "each", "per": ["tool"], "requests": 2,
                 "window_ms": 60_000, "burst": 2}]}});
@@ -135,6 +143,7 @@ mod tests {
             "allow        nobody            tool:add",
             "validate     enforce           (default)",
             "constraints  none              (default)",
+            "timeout_ms   9000, for a, b    ours",
             "timeout_ms   1500              slow",
             "cluster      math              (default)",
             "limits       2 in 1m per tool  tool:add",

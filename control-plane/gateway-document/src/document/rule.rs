@@ -73,6 +73,11 @@ pub struct Match {
     /// Uses of the prompt with this name. Not supported yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// Calls of callers who hold one of these roles. About all others, and about anonymous callers,
+    /// the rules behind it decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub roles: Option<Vec<RoleName>>,
 }
 
 impl Match {

@@ -179,7 +179,12 @@ fn servers(
 }
 
 fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
-    let Match { server, tool, .. } = &rule.matches;
+    let Match {
+        server,
+        tool,
+        roles,
+        ..
+    } = &rule.matches;
     let cluster = rule.route.as_ref().map(|target| match &target.cluster {
         Some(name) => name.to_string(),
         None => rule.split(),
@@ -189,6 +194,9 @@ fn wire_rule(rule: &Rule, constraints: Option<String>) -> wire::Rule {
         matches: wire::Match {
             server: server.as_ref().map(ToString::to_string),
             tool: tool.clone(),
+            roles: roles
+                .as_ref()
+                .map(|roles| roles.iter().map(ToString::to_string).collect()),
         },
         allow: rule
             .allow

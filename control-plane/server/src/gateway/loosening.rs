@@ -219,13 +219,20 @@ fn tool_may_loosen(from: &Explanation, to: &Explanation) -> bool {
         |before: &Option<String>, after: &Option<String>| before.is_some() && before != after;
     let drops_a_limit = from.limits.iter().any(|limit| {
         !limits.iter().any(|other| {
-            (&other.rule, &other.id, &other.per) == (&limit.rule, &limit.id, &limit.per)
+            (&other.rule, &other.id) == (&limit.rule, &limit.id)
+                && (&other.per, &other.roles) == (&limit.per, &limit.roles)
                 && u128::from(other.requests) * u128::from(limit.window_ms)
                     <= u128::from(limit.requests) * u128::from(other.window_ms)
                 && other.burst <= limit.burst
         })
     });
+    // Nobody compares what holds for some callers with what holds for others.
+    let treats_some_otherwise = from.allow.candidates != allow.candidates
+        || from.validate.candidates != validate.candidates
+        || from.constraints.candidates != constraints.candidates
+        || from.cluster.candidates != cluster.candidates;
     admits_more
+        || treats_some_otherwise
         || strictness(validate.value) < strictness(from.validate.value)
         || drops_a_schema(&from.input_schema, input_schema)
         || drops_a_schema(&from.constraints.value, &constraints.value)

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::rules::{Per, PerTool, Rule, check_cluster};
 use super::{Errors, Library};
+use crate::candidates::{Candidate, Candidates};
 use crate::compile_error::join;
 use crate::decision::{CommonBucket, Limit, part};
-use crate::explain::{ExplainedLimit, Explanation, Field};
+use crate::explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
 use crate::ids::ToolId;
 use crate::policy::ToolPolicy;
 use crate::principal::Access;
@@ -95,51 +96,53 @@ fn merge(
         .filter(|rule| rule.matches(server_name, tool))
         .collect();
 
-    let allowing = first(&matching, |rule| rule.access.as_ref());
-    let opened_by = allowing.map(|(rule, _)| rule.id);
-    let (access, allow) = match allowing {
-        Some((rule, (access, allow))) => (access.clone(), field(allow.to_vec(), rule)),
-        None => match config.defaults.access {
-            wire::Access::Allow => (Access::Everyone, default_field(vec!["*".to_owned()])),
-            wire::Access::Deny => (Access::Roles(Vec::new()), default_field(Vec::new())),
+    let access = candidates(
+        &matching,
+        |rule| rule.access.as_ref().map(|(access, _)| access.clone()),
+        match config.defaults.access {
+            wire::Access::Allow => Access::Everyone,
+            wire::Access::Deny => Access::Roles(Vec::new()),
         },
-    };
-    let validate = match first(&matching, |rule| rule.validate) {
-        Some((rule, validate)) => field(validate, rule),
-        None => default_field(config.defaults.validate),
-    };
-    let constraints = first(&matching, |rule| rule.constraints);
-    let timeout = first(&matching, |rule| rule.timeout);
-    let cluster = match first(&matching, |rule| rule.cluster) {
-        Some((rule, cluster)) => field(cluster.to_owned(), rule),
-        None => default_field(server.cluster.clone()),
-    };
+    );
+    let validate = candidates(&matching, |rule| rule.validate, config.defaults.validate);
+    let timeout = candidates(&matching, |rule| rule.timeout.map(Some), None);
+    let mut target_of = |cluster: &str| target(config, (server_name, server), cluster, targets);
+    let own_target = target_of(&server.cluster);
+    let target = candidates(
+        &matching,
+        |rule| rule.cluster.map(&mut target_of),
+        own_target,
+    );
 
-    let mut schemas = Vec::new();
+    let mut own = None;
     let mut headers: Arc<[HeaderParameter]> = Arc::default();
-    if validate.value == Validate::Off {
+    let is_never_checked = validate.all().all(|one| one.value == Validate::Off);
+    if is_never_checked {
         // Headers are compared all the same: a server may read the one or the other.
         let text = entry
             .input_schema
             .as_ref()
             .and_then(|hash| config.schemas.get(hash));
         headers = text.map_or(headers, |text| Schema::header_parameters_unchecked(text));
-    } else {
+    } else if let Some(hash) = &entry.input_schema {
         let user = format!("tool `{tool}` of server `{server_name}`");
-        if let Some(hash) = &entry.input_schema {
-            let path = format!(
-                "{}/input_schema",
-                join(&format!("{}/tools", join("/servers", server_name)), tool)
-            );
-            let own = library.get(hash, &path, &user, errors);
-            headers = own.as_ref().map_or(headers, |own| own.header_parameters());
-            schemas.extend(own);
-        }
-        if let Some((rule, hash)) = constraints {
-            let user = format!("the constraints of rule `{}`", rule.name);
-            schemas.extend(library.get(hash, &format!("{}/constraints", rule.path), &user, errors));
-        }
+        let path = format!(
+            "{}/input_schema",
+            join(&format!("{}/tools", join("/servers", server_name)), tool)
+        );
+        own = library.get(hash, &path, &user, errors);
+        headers = own.as_ref().map_or(headers, |own| own.header_parameters());
     }
+    let constraint = |rule: &Rule<'_>| {
+        let hash = rule.constraints?;
+        if is_never_checked {
+            return Some(None);
+        }
+        let user = format!("the constraints of rule `{}`", rule.name);
+        let path = format!("{}/constraints", rule.path);
+        Some(library.get(hash, &path, &user, errors))
+    };
+    let constraints = candidates(&matching, constraint, None);
 
     let explained = matching
         .iter()
@@ -147,27 +150,41 @@ fn merge(
     let explanation = Explanation {
         server: server_name.to_owned(),
         tool: tool.to_owned(),
-        allow,
-        validate: validate.clone(),
+        allow: explain(rules, &access, |rule| match rule {
+            Some(rule) => {
+                let set = rule.access.as_ref();
+                set.map(|(_, roles)| roles.to_vec()).unwrap_or_default()
+            }
+            None => match config.defaults.access {
+                wire::Access::Allow => vec!["*".to_owned()],
+                wire::Access::Deny => Vec::new(),
+            },
+        }),
+        validate: explain(rules, &validate, |rule| {
+            let set = rule.and_then(|rule| rule.validate);
+            set.unwrap_or(config.defaults.validate)
+        }),
         input_schema: entry.input_schema.clone(),
-        constraints: constraints.map_or_else(
-            || default_field(None),
-            |(rule, hash)| field(Some(hash.to_owned()), rule),
-        ),
-        timeout_ms: timeout.map_or_else(
-            || default_field(None),
-            |(rule, timeout)| field(u64::try_from(timeout.as_millis()).ok(), rule),
-        ),
-        cluster: cluster.clone(),
+        constraints: explain(rules, &constraints, |rule| {
+            rule.and_then(|rule| rule.constraints).map(str::to_owned)
+        }),
+        timeout_ms: explain(rules, &timeout, |rule| {
+            let timeout = rule.and_then(|rule| rule.timeout)?;
+            u64::try_from(timeout.as_millis()).ok()
+        }),
+        cluster: explain(rules, &target, |rule| {
+            let set = rule.and_then(|rule| rule.cluster);
+            set.unwrap_or(&server.cluster).to_owned()
+        }),
         limits: explained.collect(),
     };
     ToolPolicy {
-        target: target(config, (server_name, server), &cluster.value, targets),
-        timeout: timeout.map(|(_, timeout)| timeout),
+        target,
+        timeout,
         access,
-        opened_by,
-        validate: validate.value,
-        schemas,
+        validate,
+        own,
+        constraints,
         headers,
         limits: matching
             .iter()
@@ -176,6 +193,7 @@ fn merge(
                     let identity =
                         identity(server_name, rule.name, &limit.wire.id, tool, limit.per);
                     Limit {
+                        callers: rule.callers(),
                         rule: rule.name.to_owned(),
                         id: limit.wire.id.clone(),
                         requests: limit.wire.requests,
@@ -192,25 +210,42 @@ fn merge(
     }
 }
 
-/// The first matching rule that sets a field, with what it sets.
-fn first<'r, 'a, T>(
-    matching: &[&'r Rule<'a>],
-    get: impl Fn(&'r Rule<'a>) -> Option<T>,
-) -> Option<(&'r Rule<'a>, T)> {
-    matching
+/// The candidates of a field, from the rules that match and set it.
+fn candidates<T>(
+    matching: &[&Rule<'_>],
+    mut get: impl FnMut(&Rule<'_>) -> Option<T>,
+    default: T,
+) -> Candidates<T> {
+    let set = matching
         .iter()
-        .find_map(|rule| get(rule).map(|value| (*rule, value)))
+        .filter_map(|rule| Some((rule.callers(), rule.id, get(rule)?)));
+    Candidates::of(set, default)
 }
 
-fn field<T>(value: T, rule: &Rule<'_>) -> Field<T> {
+/// A field as people read it: `value` tells what a rule sets, or the default.
+fn explain<T, U>(
+    rules: &[Rule<'_>],
+    candidates: &Candidates<T>,
+    value: impl Fn(Option<&Rule<'_>>) -> U,
+) -> Field<U> {
+    let rule_of = |candidate: &Candidate<T>| {
+        let id = candidate.rule?;
+        rules.iter().find(|rule| rule.id == id)
+    };
+    let otherwise = rule_of(candidates.otherwise());
+    let conditional = candidates.conditional().filter_map(|candidate| {
+        let rule = rule_of(candidate)?;
+        Some(ConditionalValue {
+            roles: rule.roles().to_vec(),
+            value: value(Some(rule)),
+            rule: rule.name.to_owned(),
+        })
+    });
     Field {
-        value,
-        rule: Some(rule.name.to_owned()),
+        candidates: conditional.collect(),
+        value: value(otherwise),
+        rule: otherwise.map(|rule| rule.name.to_owned()),
     }
-}
-
-fn default_field<T>(value: T) -> Field<T> {
-    Field { value, rule: None }
 }
 
 fn explain_limit(rule: &Rule<'_>, limit: &super::rules::RuleLimit<'_>) -> ExplainedLimit {
@@ -221,6 +256,7 @@ fn explain_limit(rule: &Rule<'_>, limit: &super::rules::RuleLimit<'_>) -> Explai
         requests: limit.wire.requests,
         window_ms: limit.wire.window_ms,
         burst: limit.burst,
+        roles: rule.roles().to_vec(),
     }
 }
 

@@ -18,6 +18,9 @@ pub(super) struct Rule<'a> {
     pub(super) name: &'a str,
     server: Option<&'a str>,
     tool: Option<Glob>,
+    /// The callers that the rule is about, and the names of their roles; none where it is about
+    /// everyone.
+    callers: Option<(Access, &'a [String])>,
     pub(super) access: Option<(Access, &'a [String])>,
     pub(super) limits: Vec<RuleLimit<'a>>,
     pub(super) validate: Option<Validate>,
@@ -49,6 +52,19 @@ pub(super) enum PerTool {
 }
 
 impl Rule<'_> {
+    /// The callers that the rule is about; none where it is about everyone.
+    pub(super) fn callers(&self) -> Option<Access> {
+        self.callers.as_ref().map(|(callers, _)| callers.clone())
+    }
+
+    /// The roles of the callers that the rule is about; none where it is about everyone.
+    pub(super) fn roles(&self) -> &[String] {
+        match &self.callers {
+            Some((_, roles)) => roles,
+            None => &[],
+        }
+    }
+
     pub(super) fn matches(&self, server: &str, tool: &str) -> bool {
         self.server.is_none_or(|wanted| wanted == server)
             && self.tool.as_ref().is_none_or(|glob| glob.matches(tool))
@@ -137,6 +153,7 @@ fn check_rule<'a>(
         name: &rule.name,
         server: rule.matches.server.as_deref(),
         tool: rule.matches.tool.as_deref().map(Glob::new),
+        callers: check_callers(config, rule.matches.roles.as_deref(), &path, errors),
         access: rule
             .allow
             .as_deref()
@@ -150,20 +167,55 @@ fn check_rule<'a>(
     }
 }
 
-fn check_allow(config: &FilterConfig, allow: &[String], path: &str, errors: &mut Errors) -> Access {
+fn check_callers<'a>(
+    config: &FilterConfig,
+    roles: Option<&'a [String]>,
+    path: &str,
+    errors: &mut Errors,
+) -> Option<(Access, &'a [String])> {
+    let roles = roles?;
+    let path = format!("{path}/match/roles");
+    if roles.is_empty() {
+        errors.add(
+            path.clone(),
+            "names no role, so the rule is about nobody; leave it out for everyone, or name one",
+        );
+    }
+    let found = check_roles_named(config, roles, &path, "leave `match.roles` out", errors);
+    // As in `allow`, `*` is everyone: named or not.
+    let is_everyone = roles.iter().any(|role| role == "*");
+    (!is_everyone).then_some((Access::Roles(found), roles))
+}
+
+/// The roles of these names, `*` left out.
+fn check_roles_named(
+    config: &FilterConfig,
+    names: &[String],
+    path: &str,
+    for_everyone: &str,
+    errors: &mut Errors,
+) -> Vec<Role> {
     let mut roles = Vec::new();
-    for (index, name) in allow.iter().enumerate() {
+    for (index, name) in names.iter().enumerate() {
         if name == "*" {
             continue;
         }
         match config.roles.get(name) {
             Some(role) => roles.push(Role::new(role)),
             None => errors.add(
-                format!("{path}/allow/{index}"),
-                format!("unknown role `{name}`; `roles` must hold it, or write `*` for everyone"),
+                format!("{path}/{index}"),
+                format!(
+                    "unknown role `{name}`; `roles` must hold it, or {for_everyone} for everyone"
+                ),
             ),
         }
     }
+    roles
+}
+
+fn check_allow(config: &FilterConfig, allow: &[String], path: &str, errors: &mut Errors) -> Access {
+    let path = format!("{path}/allow");
+    let roles = check_roles_named(config, allow, &path, "write `*`", errors);
     if allow.iter().any(|name| name == "*") {
         Access::Everyone
     } else {

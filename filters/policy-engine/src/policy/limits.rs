@@ -1,7 +1,7 @@
 //! The limits of a call: where their buckets are, and the verdict from their states.
 
 use super::{Policy, ToolPolicy};
-use crate::decision::{Limit, PendingLimits, Verdict, Writes};
+use crate::decision::{Bucket, Limit, PendingLimits, Verdict, Writes};
 use crate::rate::{BucketState, BucketTime, UnixNanos};
 use crate::refusal::Refusal;
 use crate::slots::{Fingerprint, HashKey, SlotIndex};
@@ -30,7 +30,8 @@ impl Policy {
     #[must_use]
     pub fn refund(&self, pending: &PendingLimits, bucket: usize, stored: BucketTime) -> BucketTime {
         let limits = self.limits_of(pending).map(|(_, limits)| limits);
-        let limit = limits.and_then(|limits| limits.get(bucket));
+        let bucket = pending.buckets().get(bucket);
+        let limit = limits.and_then(|limits| bucket?.limit(limits));
         limit.map_or(stored, |limit| limit.rate.refund(stored))
     }
 
@@ -42,15 +43,16 @@ impl Policy {
         key: &'a HashKey,
     ) -> impl Iterator<Item = (SlotIndex, Fingerprint)> + 'a {
         let limits = self.limits_of(pending).map(|(_, limits)| limits);
-        let limits = limits.into_iter().flatten();
-        let pairs = limits.zip(pending.buckets());
-        pairs.map(|(limit, bucket)| bucket.place(limit, key))
+        let place = move |bucket: &'a Bucket| Some(bucket.place(bucket.limit(limits?)?, key));
+        pending.buckets().iter().filter_map(place)
     }
 
     /// The limits that a call's buckets belong to; none where they are of another policy.
     fn limits_of(&self, pending: &PendingLimits) -> Option<(&ToolPolicy, &[Limit])> {
         let tool = self.tools.get(pending.tool().index())?;
-        let is_own = tool.limits.len() == pending.buckets().len();
-        is_own.then_some((tool, &tool.limits))
+        let limits = &tool.limits;
+        let mut buckets = pending.buckets().iter();
+        let are_own = buckets.all(|bucket| bucket.limit(limits).is_some());
+        are_own.then_some((tool, limits))
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn pass_to(
     route(settings, endpoint, plan, changes, effects);
     effects.push(Effect::Passed {
         tool: plan.tool(),
-        rule: plan.opened_by(),
+        rule: plan.trace().allow,
     });
 }
 

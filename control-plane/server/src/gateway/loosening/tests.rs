@@ -131,6 +131,32 @@ fn it_takes_what_it_cannot_compare_for_looser_both_ways() {
 }
 
 #[test]
+fn it_takes_another_treatment_of_some_callers_for_looser_both_ways() {
+    let roles = "roles: {a: {claims: {groups: [a]}}}";
+    for rule in [
+        "allow: []",
+        "allow: ['*']",
+        "validate: off",
+        "validate: enforce",
+        "constraints: {required: [a]}",
+        "route: {cluster: data}",
+    ] {
+        let plain = built(roles);
+        let rule = format!("{roles}\ntools: [{{name: r, match: {{roles: [a]}}, {rule}}}]");
+        let some = built(&rule);
+        assert!(may_loosen(&plain, &some), "{rule}");
+        assert!(may_loosen(&some, &plain), "{rule}");
+        assert!(!may_loosen(&some, &some), "{rule}");
+    }
+    let limit = "limits: [{requests: 1, window: 1s}]";
+    let all = built(&format!("{roles}\ntools: [{{name: r, {limit}}}]"));
+    let some = built(&format!(
+        "{roles}\ntools: [{{name: r, match: {{roles: [a]}}, {limit}}}]"
+    ));
+    assert!(may_loosen(&all, &some));
+}
+
+#[test]
 fn it_does_not_mind_a_server_that_goes() {
     let more = built("  math: {url: http://127.0.0.1:8001/mcp}");
     assert!(!may_loosen(&more, &built(NOTHING)));

@@ -129,7 +129,7 @@ impl MessageInHand {
     /// Whether the arguments are asked for: by the engine, or by headers that repeat them.
     fn needs_arguments(&self, policy: &Policy, tool: ToolId) -> bool {
         let is_modern = self.announced.era == Era::Modern;
-        policy.needs_arguments(tool) || (is_modern && policy.repeats_arguments(tool))
+        policy.needs_arguments(tool, &CALLER) || (is_modern && policy.repeats_arguments(tool))
     }
 
     pub(super) fn judge(
@@ -217,7 +217,7 @@ impl MessageInHand {
             tool: Some(tool),
         };
         // Before the limits, so that what cannot be read costs its caller nothing.
-        if !settings.policy.needs_arguments(tool)
+        if !settings.policy.needs_arguments(tool, &CALLER)
             && let Err(error) = reader.read_skipped(buffered)
         {
             return refuse(Answer::unreadable(&error));
@@ -230,7 +230,7 @@ impl MessageInHand {
         let decision = settings.policy.decide(tool, &CALLER, arguments);
         // Now the arguments can be read, and nothing has been counted yet.
         if era == Era::Modern && !matches!(decision, Decision::Refuse(_)) {
-            let parameters = match settings.policy.header_parameters(tool, arguments) {
+            let parameters = match settings.policy.header_parameters(tool, &CALLER, arguments) {
                 Ok(parameters) => parameters,
                 Err(refusal) => return refuse(Answer::refused(&refusal, era)),
             };

@@ -1,0 +1,86 @@
+//! All that is decided about one tool before it is called.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::candidates::Candidates;
+use crate::decision::Limit;
+use crate::explain::Explanation;
+use crate::ids::Trace;
+use crate::principal::{Access, Principal};
+use crate::schema::header_parameters::HeaderParameter;
+use crate::schema::violation::{MOST_VIOLATIONS, Violation};
+use crate::schema::{Invalid, Schema};
+use crate::target::TargetId;
+use crate::wire::Validate;
+
+/// The policy of one tool: of each field its candidates.
+#[derive(Debug)]
+pub(crate) struct ToolPolicy {
+    pub(crate) target: Candidates<TargetId>,
+    pub(crate) timeout: Candidates<Option<Duration>>,
+    pub(crate) access: Candidates<Access>,
+    pub(crate) validate: Candidates<Validate>,
+    /// The tool's own schema; none where nothing is ever to be checked.
+    pub(crate) own: Option<Arc<Schema>>,
+    /// The operator's schema, laid over it.
+    pub(crate) constraints: Candidates<Option<Arc<Schema>>>,
+    /// The arguments that clients repeat in headers, by the tool's own schema.
+    pub(crate) headers: Arc<[HeaderParameter]>,
+    pub(crate) limits: Vec<Limit>,
+    pub(crate) explanation: Explanation,
+}
+
+impl ToolPolicy {
+    /// The server's own name of the tool.
+    pub(crate) fn name(&self) -> &str {
+        &self.explanation.tool
+    }
+
+    /// The rules that decide about the calls of a caller.
+    pub(super) fn trace(&self, principal: &Principal) -> Trace {
+        Trace {
+            allow: self.access.first(principal).rule,
+            validate: self.validate.first(principal).rule,
+            constraints: self.constraints.first(principal).rule,
+            timeout: self.timeout.first(principal).rule,
+            route: self.target.first(principal).rule,
+        }
+    }
+
+    /// The schemas that a caller's arguments must fit: the tool's own and the operator's; none
+    /// where nothing is to be checked.
+    pub(super) fn schemas(&self, principal: &Principal) -> impl Iterator<Item = &Schema> {
+        let is_off = self.validate.first(principal).value == Validate::Off;
+        let operators = self.constraints.first(principal).value.as_ref();
+        let all = self.own.iter().chain(operators);
+        all.filter(move |_| !is_off).map(Arc::as_ref)
+    }
+
+    pub(super) fn checks(&self, principal: &Principal) -> bool {
+        self.schemas(principal).next().is_some()
+    }
+
+    /// Checks the arguments against all of the tool's schemas.
+    pub(super) fn judge(
+        &self,
+        principal: &Principal,
+        arguments: &[u8],
+        max_depth: u32,
+    ) -> Result<(), Invalid> {
+        let mut all: Vec<Violation> = Vec::new();
+        for schema in self.schemas(principal) {
+            match schema.validate(arguments, max_depth) {
+                Ok(()) => {}
+                Err(Invalid::Misfit(violations)) => all.extend(violations),
+                Err(unreadable) => return Err(unreadable),
+            }
+        }
+        all.truncate(MOST_VIOLATIONS);
+        if all.is_empty() {
+            Ok(())
+        } else {
+            Err(Invalid::Misfit(all))
+        }
+    }
+}
