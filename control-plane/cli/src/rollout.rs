@@ -87,6 +87,11 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The state of a rollout that has reached every wave.
+const ACCEPTED: &str = "accepted";
+/// The states of one that has ended before.
+const FAILED: [&str; 4] = ["taken_back", "aborted", "kept", "superseded"];
+
 async fn look_at(show: Show) -> anyhow::Result<ExitCode> {
     let Show {
         id,
@@ -107,8 +112,8 @@ async fn look_at(show: Show) -> anyhow::Result<ExitCode> {
     watch(&control_plane, LOOK_EVERY, async || {
         let rollout = control_plane.get(&resource).await?;
         let end = match text(&rollout["state"]).as_str() {
-            "accepted" => Some(ExitCode::SUCCESS),
-            "taken_back" | "aborted" | "kept" | "superseded" => Some(ExitCode::from(REFUSED)),
+            ACCEPTED => Some(ExitCode::SUCCESS),
+            state if FAILED.contains(&state) => Some(ExitCode::from(REFUSED)),
             _ => None,
         };
         let text = format.text(&rollout, waves)?;
@@ -182,9 +187,13 @@ fn waves(rollout: &Value) -> Table {
             .into(),
     ]);
     for (number, wave) in (1..).zip(items(&rollout["waves"])) {
+        let ended = text(&rollout["state"]);
         let state = match rollout["wave"].as_u64() {
+            _ if ended == ACCEPTED => "over",
             Some(at) if number < at => "over",
+            Some(at) if number == at && FAILED.contains(&ended.as_str()) => "ended",
             Some(at) if number == at => "in hand",
+            _ if FAILED.contains(&ended.as_str()) => "never begun",
             _ => "to come",
         };
         table.push([
@@ -222,6 +231,16 @@ mod tests {
             "wave     3       to come          reaches 100%",
         ];
         assert_eq!(waves(&rollout).text(false), expected.join("\n"));
+        let states = |state: &str| {
+            let mut rollout = rollout.clone();
+            rollout["state"] = json!(state);
+            let text = waves(&rollout).text(false);
+            let lines = text.lines().filter(|line| line.starts_with("wave"));
+            let words = lines.map(|line| line[17..].split("reaches").next().map(str::trim));
+            words.flatten().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(states("accepted"), ["over", "over", "over"]);
+        assert_eq!(states("kept"), ["over", "ended", "never begun"]);
         let expected = [
             "ROLLOUT  REVISION  STATE            WAVE    BEGAN AT              REASON",
             "7-3fa8   7         soaking, paused  2 of 3  2026-11-22T14:00:00Z",

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::anyhow;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -113,6 +114,13 @@ async fn ask(
         }
     })?;
     let status = answer.status();
+    let kind = answer.headers().get(CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+        // It would be waited for in vain.
+        return Err(NoAnswer::Refused(anyhow!(
+            "{url} is a stream without an end"
+        )));
+    }
     let body = answer.bytes().await;
     let body = body.map_err(|error| NoAnswer::Lost(anyhow!(error.without_url())))?;
     if status == StatusCode::NO_CONTENT {

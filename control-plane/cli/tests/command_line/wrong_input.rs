@@ -1,8 +1,9 @@
 //! Things that a stranger types, and that nobody can do.
 
+use std::io::Write;
 use std::net::TcpListener;
 
-use crate::peer::serve;
+use crate::peer::{answer_body, receive, serve};
 use crate::program::{portcullis, reserve, words};
 
 #[test]
@@ -75,6 +76,29 @@ fn it_ends_a_list_whose_pages_do_not() {
     serving.join().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(words(&output).contains("do not end"), "{}", words(&output));
+}
+
+#[test]
+fn it_waits_for_no_stream_where_a_list_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = receive(&listener);
+        let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+        stream.write_all(head).unwrap();
+        let index = r#"{"resources":[{"path":"/api/v1/servers","methods":["GET"]}]}"#;
+        answer_body(&listener, index);
+    });
+    let output = portcullis(
+        folder.path(),
+        &["get", "events", "--rest-address", &address],
+    );
+    let output = { output }.output().unwrap();
+    peer.join().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let sentence = "there is no kind `events`; there are `servers`";
+    assert!(words(&output).contains(sentence), "{}", words(&output));
 }
 
 #[test]
