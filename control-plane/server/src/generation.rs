@@ -235,9 +235,9 @@ impl Built {
         let mut resources: Vec<StoredResource> = resources
             .filter(|resource| resource.resource_type().belongs_to_generations())
             .map(|resource| StoredResource {
-                type_url: resource.any().type_url.clone(),
+                type_url: resource.resource_type().type_url().to_owned(),
                 version: resource.version().as_str().to_owned(),
-                value: resource.any().value.clone(),
+                value: resource.content().to_vec(),
             })
             .collect();
         resources.sort();

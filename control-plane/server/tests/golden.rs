@@ -93,7 +93,7 @@ fn it_makes_the_resources_of_every_example_that_were_agreed_on() {
             .resources()
             .map(|resource| {
                 json!({"name": &**resource.name(),
-                "content": descriptors::to_json(resource.any()).unwrap()})
+                "content": descriptors::to_json(&resource.any()).unwrap()})
             })
             .collect();
         let written = format!("{}\n", serde_json::to_string_pretty(&resources).unwrap());

@@ -6,15 +6,15 @@ use std::{
     net::SocketAddr,
     pin::pin,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use usage::ConnectionUse;
 
 mod usage;
 
-pub(crate) use usage::{ConnectionUser, UnreadResponse};
+pub(crate) use usage::{ConnectionUser, TooMuchUnfinished, UnfinishedMessage, UnreadResponse};
 
 use crate::{clock::DeadlineClock, fleet::lock};
 
@@ -24,6 +24,9 @@ const SLOW: Duration = Duration::from_secs(1);
 /// Bytes of all answers to questions about Envoys that wait for their readers: some of the largest
 /// ones. Nobody but operators' tools asks.
 const MOST_BYTES_OF_ANSWERS: usize = 24 << 20;
+/// Bytes of all messages together that are coming in, besides those that each connection may have:
+/// sixteen of the longest. An Envoy's are whole in milliseconds.
+const MOST_BYTES_UNFINISHED: usize = 64 << 20;
 
 /// The connections of one server. Clones share them.
 #[derive(Clone, Debug)]
@@ -36,6 +39,7 @@ struct Shared {
     open: Mutex<OpenConnections>,
     configuration: Budget,
     answers: Budget,
+    unfinished: Budget,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +76,23 @@ pub(crate) enum Purpose {
     Status,
 }
 
+/// A use of memory: since when a connection has had some, and why it is ended for others' sake.
+#[derive(Clone, Copy)]
+struct UseOfMemory {
+    since: fn(&ConnectionUse) -> Option<Instant>,
+    reason: &'static str,
+}
+
+const UNREAD: UseOfMemory = UseOfMemory {
+    since: ConnectionUse::unread_since,
+    reason: "it does not read, and others need the memory",
+};
+
+const UNFINISHED: UseOfMemory = UseOfMemory {
+    since: ConnectionUse::unfinished_since,
+    reason: "it does not finish its messages, and others need the memory",
+};
+
 /// A connection as those see it who serve its streams.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionHandle {
@@ -90,6 +111,7 @@ impl Connections {
             open: Mutex::default(),
             configuration: Budget::of(unread_bytes),
             answers: Budget::of(MOST_BYTES_OF_ANSWERS),
+            unfinished: Budget::of(MOST_BYTES_UNFINISHED),
         }))
     }
 
@@ -132,17 +154,38 @@ impl Connections {
         }
     }
 
-    /// Ends the connection that has been leaving something unread for longest, if it is slow.
-    fn end_the_slowest(&self) {
+    /// Ends the connection that has had memory for longest, if it is slow.
+    fn end_the_slowest(&self, use_of: UseOfMemory) {
         let now = self.0.clock.now();
         let open = lock(&self.0.open);
         let waiting = open.by_key.values();
-        let waiting = waiting.filter_map(|used| Some((used.unread_since()?, used)));
+        let waiting = waiting.filter_map(|used| Some(((use_of.since)(used)?, used)));
         let slowest = waiting.min_by_key(|(since, _)| *since);
         if let Some((since, used)) = slowest
             && now.duration_since(since) >= SLOW
         {
-            used.end("it does not read, and others need the memory");
+            used.end(use_of.reason);
+        }
+    }
+
+    /// Waits until there is memory for so many bytes. Those who are slow are ended when there is
+    /// none.
+    async fn take(
+        &self,
+        budget: &Budget,
+        bytes: u32,
+        use_of: UseOfMemory,
+    ) -> Option<OwnedSemaphorePermit> {
+        let mut room = pin!(Arc::clone(&budget.free).acquire_many_owned(bytes));
+        let clock = &self.0.clock;
+        loop {
+            let later = clock.now() + SLOW;
+            tokio::select! {
+                biased;
+                // The semaphore is never closed.
+                room = &mut room => return room.ok(),
+                () = clock.wait_until(Some(later)) => self.end_the_slowest(use_of),
+            }
         }
     }
 }
@@ -175,18 +218,25 @@ impl ConnectionHandle {
             Purpose::Status => &self.connections.0.answers,
         };
         let bytes = u32::try_from(bytes.min(budget.most)).unwrap_or(u32::MAX);
-        let mut room = pin!(Arc::clone(&budget.free).acquire_many_owned(bytes));
-        let clock = &self.connections.0.clock;
-        let room = loop {
-            let later = clock.now() + SLOW;
-            tokio::select! {
-                biased;
-                room = &mut room => break room,
-                () = clock.wait_until(Some(later)) => self.connections.end_the_slowest(),
-            }
-        };
-        // The semaphore is never closed.
-        UnreadResponse::new(&self.used, room.ok())
+        let room = self.connections.take(budget, bytes, UNREAD).await;
+        UnreadResponse::new(&self.used, room)
+    }
+
+    /// Waits until there is memory for a message of which so many bytes have come in; `before` is
+    /// what it had.
+    pub(crate) async fn room_for_unfinished(
+        &self,
+        before: Option<UnfinishedMessage>,
+        bytes: usize,
+    ) -> Result<UnfinishedMessage, TooMuchUnfinished> {
+        let mut message = before.unwrap_or_else(|| UnfinishedMessage::new(&self.used));
+        let missing = message.grow_to(bytes)?;
+        if missing > 0 {
+            let budget = &self.connections.0.unfinished;
+            let room = self.connections.take(budget, missing, UNFINISHED).await;
+            room.into_iter().for_each(|room| message.add(room));
+        }
+        Ok(message)
     }
 }
 

@@ -12,7 +12,7 @@ use envoy_types::pb::{
             cluster::v3::{Cluster, cluster},
             core::v3::{
                 ConfigSource, ExtensionConfigSource, TransportSocket, TypedExtensionConfig,
-                transport_socket,
+                config_source::ConfigSourceSpecifier, transport_socket,
             },
             endpoint::v3::ClusterLoadAssignment,
             listener::v3::{Filter, FilterChain, Listener, filter, listener_filter},
@@ -86,44 +86,159 @@ impl References {
     }
 }
 
-/// Reads an encoded message of a type: its name, and the resources that it names.
-pub(crate) fn read(resource_type: ResourceType, encoded: &[u8]) -> Result<Named, DecodeError> {
-    match resource_type {
-        ResourceType::Cluster => {
-            let mut cluster = Cluster::decode(encoded)?;
-            let mut references = References::default();
-            visit_cluster(&mut cluster, &mut references)?;
-            Ok(references.of(cluster.name))
-        }
-        ResourceType::Listener => {
-            let mut listener = Listener::decode(encoded)?;
-            let mut references = References::default();
-            visit_listener(&mut listener, &mut references)?;
-            Ok(references.of(listener.name))
-        }
-        ResourceType::Endpoints => {
-            ClusterLoadAssignment::decode(encoded).map(|message| named(message.cluster_name))
-        }
-        ResourceType::Secret => Secret::decode(encoded).map(|message| named(message.name)),
-        ResourceType::Route => {
-            RouteConfiguration::decode(encoded).map(|message| named(message.name))
-        }
-        ResourceType::ExtensionConfig => {
-            TypedExtensionConfig::decode(encoded).map(|message| named(message.name))
+/// A message that is a resource.
+trait ResourceMessage: Message + Name + Default {
+    /// Whether such messages can name others.
+    const NAMES_OTHERS: bool = false;
+
+    fn name(&self) -> &str;
+
+    /// Shows the visitor where the message names others.
+    fn visit<V: Visitor>(&mut self, _visitor: &mut V) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl ResourceMessage for Cluster {
+    const NAMES_OTHERS: bool = true;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn visit<V: Visitor>(&mut self, visitor: &mut V) -> Result<(), DecodeError> {
+        visit_cluster(self, visitor)
+    }
+}
+
+impl ResourceMessage for Listener {
+    const NAMES_OTHERS: bool = true;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn visit<V: Visitor>(&mut self, visitor: &mut V) -> Result<(), DecodeError> {
+        visit_listener(self, visitor)
+    }
+}
+
+impl ResourceMessage for ClusterLoadAssignment {
+    fn name(&self) -> &str {
+        &self.cluster_name
+    }
+}
+
+impl ResourceMessage for Secret {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl ResourceMessage for RouteConfiguration {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl ResourceMessage for TypedExtensionConfig {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Encodes a message anew, with another source in its places.
+type Replace = fn(&[u8], &ConfigSourceSpecifier) -> Result<Vec<u8>, DecodeError>;
+
+/// Reads and rewrites the encoded messages of one type.
+pub(crate) struct Reader {
+    #[cfg(test)]
+    type_url: fn() -> String,
+    read: fn(&[u8]) -> Result<Named, DecodeError>,
+    /// None where such messages name nothing.
+    replace: Option<Replace>,
+}
+
+/// The readers, in the order of the types.
+const READERS: [Reader; ResourceType::ALL.len()] = [
+    reader_of::<Cluster>(),
+    reader_of::<ClusterLoadAssignment>(),
+    reader_of::<Secret>(),
+    reader_of::<Listener>(),
+    reader_of::<RouteConfiguration>(),
+    reader_of::<TypedExtensionConfig>(),
+];
+
+/// The reader of a type's messages.
+pub(crate) fn reader(resource_type: ResourceType) -> &'static Reader {
+    &READERS[resource_type as usize]
+}
+
+/// The reader of the type of this message.
+const fn reader_of<M: ResourceMessage>() -> Reader {
+    Reader {
+        #[cfg(test)]
+        type_url: M::type_url,
+        read: read::<M>,
+        replace: if M::NAMES_OTHERS {
+            Some(replace::<M>)
+        } else {
+            None
+        },
+    }
+}
+
+impl Reader {
+    /// The name of a message, and the resources that it names.
+    pub(crate) fn read(&self, encoded: &[u8]) -> Result<Named, DecodeError> {
+        (self.read)(encoded)
+    }
+
+    /// The message with another source in the place of each "from the aggregated stream"; none
+    /// where messages of its type name no source.
+    pub(crate) fn replace_source(
+        &self,
+        encoded: &[u8],
+        source: &ConfigSourceSpecifier,
+    ) -> Option<Vec<u8>> {
+        self.replace?(encoded, source).ok()
+    }
+}
+
+fn read<M: ResourceMessage>(encoded: &[u8]) -> Result<Named, DecodeError> {
+    let mut message = M::decode(encoded)?;
+    let mut references = References::default();
+    message.visit(&mut references)?;
+    Ok(references.of(message.name().to_owned()))
+}
+
+fn replace<M: ResourceMessage>(
+    encoded: &[u8],
+    source: &ConfigSourceSpecifier,
+) -> Result<Vec<u8>, DecodeError> {
+    let mut message = M::decode(encoded)?;
+    message.visit(&mut Replacing(source))?;
+    Ok(message.encode_to_vec())
+}
+
+/// Puts a source into the place of each "from the aggregated stream".
+struct Replacing<'a>(&'a ConfigSourceSpecifier);
+
+impl Visitor for Replacing<'_> {
+    const REPLACES: bool = true;
+
+    fn visit(&mut self, _to: ResourceType, _name: &str, source: &mut Option<ConfigSource>) {
+        if let Some(source) = source
+            && let Some(ConfigSourceSpecifier::Ads(_)) = source.config_source_specifier
+        {
+            source.config_source_specifier = Some(self.0.clone());
         }
     }
 }
 
-fn named(name: String) -> Named {
-    References::default().of(name)
-}
-
 /// Shows the visitor where a cluster names its endpoints, which go by its `service_name` if it has
 /// one, and its secrets.
-pub(crate) fn visit_cluster<V: Visitor>(
-    cluster: &mut Cluster,
-    visitor: &mut V,
-) -> Result<(), DecodeError> {
+fn visit_cluster<V: Visitor>(cluster: &mut Cluster, visitor: &mut V) -> Result<(), DecodeError> {
     let discovered = matches!(
         cluster.cluster_discovery_type,
         Some(cluster::ClusterDiscoveryType::Type(kind))
@@ -156,10 +271,7 @@ pub(crate) fn visit_cluster<V: Visitor>(
 }
 
 /// Shows the visitor where a listener names routes, extension configurations and secrets.
-pub(crate) fn visit_listener<V: Visitor>(
-    listener: &mut Listener,
-    visitor: &mut V,
-) -> Result<(), DecodeError> {
+fn visit_listener<V: Visitor>(listener: &mut Listener, visitor: &mut V) -> Result<(), DecodeError> {
     for listener_filter in &mut listener.listener_filters {
         if let Some(listener_filter::ConfigType::ConfigDiscovery(extension)) =
             &mut listener_filter.config_type
@@ -313,4 +425,16 @@ fn within<M: Message + Name + Default, V: Visitor>(
         any.value = message.encode_to_vec();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_each_type_by_the_message_that_it_is() {
+        for resource_type in ResourceType::ALL {
+            assert_eq!((reader(resource_type).type_url)(), resource_type.type_url());
+        }
+    }
 }

@@ -9,12 +9,13 @@ use envoy_types::pb::{
 };
 use prost::{Message, Name};
 use sha2::{Digest, Sha256};
+use tonic::codegen::Bytes;
 
 use fetched_code::FetchedCode;
 
 use crate::{
     ResourceType, UnknownResourceType, VersionKey,
-    references::{self, Reference},
+    references::{Reference, reader},
 };
 
 /// Names the content of a resource: the SHA-256 of its encoded `Any` value, in hexadecimal; of a
@@ -70,7 +71,10 @@ pub struct Resource {
     resource_type: ResourceType,
     name: Arc<str>,
     version: Version,
-    any: Any,
+    /// The `Any`, encoded: every response to every Envoy has these very bytes.
+    encoded: Bytes,
+    /// How many of them, at the end, are the message itself.
+    content_bytes: usize,
     references: Vec<Reference>,
 }
 
@@ -82,11 +86,11 @@ impl Resource {
     /// the message has no name.
     pub fn from_any(any: Any) -> Result<Self, InvalidResource> {
         let resource_type = ResourceType::from_type_url(&any.type_url)?;
-        if resource_type == ResourceType::Secret {
+        if resource_type.is_supplied_apart() {
             return Err(InvalidResource::Unkeyed);
         }
         let version = Version::of(&any.value);
-        Self::with_version(resource_type, any, version)
+        Self::with_version(resource_type, any.value, version)
     }
 
     /// Encodes a secret; its version tells nothing to whoever lacks the key.
@@ -96,19 +100,15 @@ impl Resource {
     pub fn secret(secret: &Secret, key: &VersionKey) -> Result<Self, InvalidResource> {
         let value = secret.encode_to_vec();
         let version = Version(key.hash(&value).into());
-        let any = Any {
-            type_url: Secret::type_url(),
-            value,
-        };
-        Self::with_version(ResourceType::Secret, any, version)
+        Self::with_version(ResourceType::Secret, value, version)
     }
 
     fn with_version(
         resource_type: ResourceType,
-        any: Any,
+        value: Vec<u8>,
         version: Version,
     ) -> Result<Self, InvalidResource> {
-        let named = references::read(resource_type, &any.value);
+        let named = reader(resource_type).read(&value);
         let named = named.map_err(|source| InvalidResource::Undecodable {
             resource_type,
             source,
@@ -120,7 +120,8 @@ impl Resource {
             resource_type,
             name: named.name.into(),
             version,
-            any,
+            content_bytes: value.len(),
+            encoded: encoded(resource_type, value),
             references: named.references,
         })
     }
@@ -151,22 +152,38 @@ impl Resource {
         &self.version
     }
 
+    /// The bytes of the encoded message.
+    pub fn content(&self) -> &[u8] {
+        // The value is the last field of an `Any`.
+        &self.encoded[self.encoded.len() - self.content_bytes..]
+    }
+
     /// The encoded message, with its type URL.
-    pub fn any(&self) -> &Any {
-        &self.any
+    pub fn any(&self) -> Any {
+        Any {
+            type_url: self.resource_type.type_url().to_owned(),
+            value: self.content().to_vec(),
+        }
+    }
+
+    /// The bytes of the `Any` that holds it.
+    pub(crate) fn encoded(&self) -> &Bytes {
+        &self.encoded
     }
 
     /// Whether it is a filter whose code Envoys fetch by themselves.
     pub(crate) fn runs_fetched_code(&self) -> bool {
-        self.resource_type == ResourceType::ExtensionConfig && FetchedCode::of(&self.any).is_some()
+        self.resource_type == ResourceType::ExtensionConfig
+            && FetchedCode::of(self.content()).is_some()
     }
 
     /// The same filter for an Envoy that may have fetched its code meanwhile: the same version in
     /// other bytes. Nothing where it fetches none.
     pub(crate) fn fetched_again(&self, attempt: u32) -> Option<Self> {
-        let code = FetchedCode::of(&self.any)?;
+        let filter = FetchedCode::of(self.content())?.counting(attempt)?;
         Some(Self {
-            any: code.counting(attempt)?,
+            content_bytes: filter.len(),
+            encoded: encoded(self.resource_type, filter),
             ..self.clone()
         })
     }
@@ -175,6 +192,15 @@ impl Resource {
     pub(crate) fn references(&self) -> &[Reference] {
         &self.references
     }
+}
+
+/// An `Any` of this type, encoded.
+fn encoded(resource_type: ResourceType, value: Vec<u8>) -> Bytes {
+    let any = Any {
+        type_url: resource_type.type_url().to_owned(),
+        value,
+    };
+    any.encode_to_vec().into()
 }
 
 /// Shows what it is and not what it holds, which may be a secret.
@@ -232,7 +258,7 @@ mod tests {
         let one = fixtures::cluster("a", 1);
         assert_eq!(one.version(), fixtures::cluster("a", 1).version());
         assert_ne!(one.version(), fixtures::cluster("a", 2).version());
-        let digest = Sha256::digest(&one.any().value);
+        let digest = Sha256::digest(one.content());
         assert_eq!(one.version().as_str(), hex::encode(digest));
     }
 
@@ -271,7 +297,7 @@ mod tests {
         );
         let other = fixtures::secret_by("s", "swordfish", &VersionKey::new(&[2; 32]));
         assert_ne!(one.version(), other.version());
-        assert_ne!(*one.version(), Version::of(&one.any().value));
+        assert_ne!(*one.version(), Version::of(one.content()));
     }
 
     #[test]
@@ -286,7 +312,7 @@ mod tests {
     #[test]
     fn it_takes_a_secret_with_a_key_alone() {
         let secret = fixtures::secret("s", "swordfish");
-        let error = Resource::from_any(secret.any().clone()).expect_err("refused");
+        let error = Resource::from_any(secret.any()).expect_err("refused");
         assert!(matches!(error, InvalidResource::Unkeyed), "{error}");
     }
 }

@@ -24,18 +24,40 @@ pub enum ResourceType {
     ExtensionConfig,
 }
 
+/// A gRPC service of the protocol, and the end of its methods' names.
+pub(crate) struct MethodNames {
+    /// The full name of the service.
+    pub(crate) service: &'static str,
+    /// The subject of its methods, which are called `Stream…`, `Delta…` and `Fetch…`.
+    pub(crate) subject: &'static str,
+}
+
 /// The facts in which one kind of resource differs from the others.
 struct Kind {
     type_url: &'static str,
     noun: &'static str,
+    /// The service that is about this kind alone.
+    methods: MethodNames,
     /// Whether generations are made of such resources.
     is_in_generations: bool,
     /// Whether an Envoy's answer to such a resource is a part of its answer to a generation.
     is_judged: bool,
     /// Whether changes wait until the kinds before are answered.
     waits_for_its_turn: bool,
-    /// Whether an Envoy is told that there is none any more.
-    is_removed: bool,
+    /// When an Envoy is told that there is none any more: in which place among the kinds that are
+    /// removed. What refers to others goes before what is referred to; what only named
+    /// subscriptions reach comes after what names it, since an Envoy unsubscribes from it by
+    /// itself. None where it is never told.
+    removal: Option<u8>,
+    /// Whether resources of this kind are supplied apart from snapshots, whose resources may name
+    /// what is not there.
+    is_supplied_apart: bool,
+    /// Whether requests go there: a rejected one holds back what may send live traffic to it.
+    takes_traffic: bool,
+    /// Whether one that Envoy rejected stays with it, and has to be taken back.
+    is_taken_back: bool,
+    /// The kind of what Envoy waits for, changed or not, each time it is sent one of this kind.
+    warms_with: Option<ResourceType>,
     /// Whether listing all is the usual subscription, and a response of the state-of-the-world
     /// protocol holds all of them.
     is_root: bool,
@@ -43,64 +65,112 @@ struct Kind {
 }
 
 /// The facts in which most kinds agree.
-const USUAL: Kind = Kind {
-    type_url: "",
-    noun: "",
-    is_in_generations: true,
-    is_judged: true,
-    waits_for_its_turn: true,
-    is_removed: true,
-    is_root: false,
-    is_skipped_when_known: false,
-};
+const fn usual(type_url: &'static str, noun: &'static str, methods: MethodNames) -> Kind {
+    Kind {
+        type_url,
+        noun,
+        methods,
+        is_in_generations: true,
+        is_judged: true,
+        waits_for_its_turn: true,
+        removal: None,
+        is_supplied_apart: false,
+        takes_traffic: false,
+        is_taken_back: false,
+        warms_with: None,
+        is_root: false,
+        is_skipped_when_known: false,
+    }
+}
 
 /// Every kind, in the order of the type's variants.
 const KINDS: [Kind; 6] = [
     Kind {
-        type_url: "type.googleapis.com/envoy.config.cluster.v3.Cluster",
-        noun: "cluster",
         is_root: true,
-        ..USUAL
+        removal: Some(1),
+        takes_traffic: true,
+        // One that cannot be made stays among those that are warming (`taking_back.rs`).
+        is_taken_back: true,
+        // Its ACK waits for them (envoy#13009).
+        warms_with: Some(ResourceType::Endpoints),
+        ..usual(
+            "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+            "cluster",
+            MethodNames {
+                service: "envoy.service.cluster.v3.ClusterDiscoveryService",
+                subject: "Clusters",
+            },
+        )
     },
     Kind {
-        type_url: "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
-        noun: "endpoints",
         is_in_generations: false,
         // The ACK of their cluster waits for them (envoy#13009).
         waits_for_its_turn: false,
-        ..USUAL
+        removal: Some(3),
+        takes_traffic: true,
+        ..usual(
+            "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+            "endpoints",
+            MethodNames {
+                service: "envoy.service.endpoint.v3.EndpointDiscoveryService",
+                subject: "Endpoints",
+            },
+        )
     },
     Kind {
-        type_url: "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-        noun: "secret",
         is_in_generations: false,
         // A renewed certificate says nothing of the generation that is being tried.
         is_judged: false,
         waits_for_its_turn: false,
         // An Envoy without its certificate would turn everybody away (envoy#24373); it drops what
         // nothing names any more by itself.
-        is_removed: false,
-        ..USUAL
+        removal: None,
+        is_supplied_apart: true,
+        ..usual(
+            "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+            "secret",
+            MethodNames {
+                service: "envoy.service.secret.v3.SecretDiscoveryService",
+                subject: "Secrets",
+            },
+        )
     },
     Kind {
-        type_url: "type.googleapis.com/envoy.config.listener.v3.Listener",
-        noun: "listener",
         is_root: true,
-        ..USUAL
+        removal: Some(0),
+        ..usual(
+            "type.googleapis.com/envoy.config.listener.v3.Listener",
+            "listener",
+            MethodNames {
+                service: "envoy.service.listener.v3.ListenerDiscoveryService",
+                subject: "Listeners",
+            },
+        )
     },
     Kind {
-        type_url: "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
-        noun: "route configuration",
-        ..USUAL
+        removal: Some(2),
+        ..usual(
+            "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
+            "route configuration",
+            MethodNames {
+                service: "envoy.service.route.v3.RouteDiscoveryService",
+                subject: "Routes",
+            },
+        )
     },
     Kind {
-        type_url: "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
-        noun: "extension configuration",
         // Live traffic would meet 500 (envoy#32823).
-        is_removed: false,
+        removal: None,
         // `config_discovery_impl.cc` keeps the hash of what it looked at last before it tries it.
         is_skipped_when_known: true,
-        ..USUAL
+        ..usual(
+            "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            "extension configuration",
+            MethodNames {
+                service: "envoy.service.extension.v3.ExtensionConfigDiscoveryService",
+                subject: "ExtensionConfigs",
+            },
+        )
     },
 ];
 
@@ -154,7 +224,58 @@ impl ResourceType {
 
     /// Whether an Envoy is told that a resource of this type is no more.
     pub(crate) fn is_removed(self) -> bool {
-        self.kind().is_removed
+        self.kind().removal.is_some()
+    }
+
+    /// The types of which an Envoy is told that there are none any more, in the order in which it
+    /// is.
+    pub(crate) fn in_removal_order() -> impl Iterator<Item = Self> {
+        let mut removed = Self::ALL.map(|one| (one.kind().removal, one));
+        removed.sort_unstable();
+        let removed = removed.into_iter();
+        removed.filter_map(|(place, one)| place.map(|_| one))
+    }
+
+    /// The types that an Envoy asks for by itself, and from which it learns of the others.
+    pub(crate) fn roots() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|one| one.kind().is_root)
+    }
+
+    /// The types that requests go to: a rejected resource of theirs holds back what may send live
+    /// traffic there.
+    pub(crate) fn taking_traffic() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|one| one.kind().takes_traffic)
+    }
+
+    /// Whether a change of this type may send live traffic to other resources.
+    pub(crate) fn sends_traffic(self) -> bool {
+        self.kind().waits_for_its_turn && !self.kind().takes_traffic
+    }
+
+    /// Whether Envoy keeps a resource of this type that it rejected, so that it is taken back.
+    pub(crate) fn is_taken_back(self) -> bool {
+        self.kind().is_taken_back
+    }
+
+    /// The type of what Envoy waits for, changed or not, each time it is sent one of this type.
+    pub(crate) fn warms_with(self) -> Option<Self> {
+        self.kind().warms_with
+    }
+
+    /// Whether Envoy waits for resources of this type each time it is sent one of another.
+    pub(crate) fn is_waited_for(self) -> bool {
+        let mut all = Self::ALL.into_iter();
+        all.any(|one| one.kind().warms_with == Some(self))
+    }
+
+    /// Whether resources of this type are supplied apart from snapshots.
+    pub(crate) fn is_supplied_apart(self) -> bool {
+        self.kind().is_supplied_apart
+    }
+
+    /// The methods of the service that is about this type alone.
+    pub(crate) fn method_names(self) -> &'static MethodNames {
+        &self.kind().methods
     }
 
     /// Whether Envoy acknowledges bytes that it looked at last without looking at them again, even
@@ -198,5 +319,17 @@ mod tests {
             let found = ResourceType::from_type_url(resource_type.type_url());
             assert_eq!(found, Ok(resource_type));
         }
+    }
+
+    #[test]
+    fn it_removes_what_refers_to_others_before_what_is_referred_to() {
+        let order: Vec<_> = ResourceType::in_removal_order().collect();
+        let expected = [
+            ResourceType::Listener,
+            ResourceType::Cluster,
+            ResourceType::Route,
+            ResourceType::Endpoints,
+        ];
+        assert_eq!(order, expected);
     }
 }

@@ -3,31 +3,24 @@
 mod in_use;
 mod incoming;
 mod limits;
+mod whole_messages;
 
 use std::{future::Future, time::Duration};
 
 use envoy_reports::ReportsServer;
-use envoy_types::pb::envoy::service::{
-    cluster::v3::cluster_discovery_service_server::ClusterDiscoveryServiceServer,
-    discovery::v3::aggregated_discovery_service_server::AggregatedDiscoveryServiceServer,
-    endpoint::v3::endpoint_discovery_service_server::EndpointDiscoveryServiceServer,
-    extension::v3::extension_config_discovery_service_server::ExtensionConfigDiscoveryServiceServer,
-    listener::v3::listener_discovery_service_server::ListenerDiscoveryServiceServer,
-    route::v3::route_discovery_service_server::RouteDiscoveryServiceServer,
-    secret::v3::secret_discovery_service_server::SecretDiscoveryServiceServer,
-    status::v3::client_status_discovery_service_server::ClientStatusDiscoveryServiceServer,
-};
+use envoy_types::pb::envoy::service::status::v3::client_status_discovery_service_server as csds;
 use in_use::InUse;
 use incoming::incoming;
 pub use limits::ServerLimits;
 use tokio::net::TcpListener;
-use tonic::transport::Server;
+use tonic::{service::Routes, transport::Server};
 use tower::util::{MapRequestLayer, MapResponseLayer};
+use whole_messages::count_unfinished;
 
 use crate::{
     DiscoveryServices, Publisher,
     connections::Connections,
-    service::{keep_authority, keep_until_sent},
+    service::{MOST_MESSAGE_BYTES, keep_authority, keep_until_sent},
 };
 
 /// How long a probe of an idle connection may go unanswered.
@@ -37,8 +30,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How many streams one connection may have. An Envoy without an aggregated stream opens one for
 /// each cluster, and beyond this a second connection, whose streams would count as another Envoy's.
 const MOST_STREAMS: u32 = 1024;
-/// The longest message that is read, in bytes: ten thousand names of four hundred bytes.
-const MOST_MESSAGE_BYTES: usize = 4 << 20;
+
+/// Bytes of requests that a connection may have sent before they are taken in: what HTTP/2 begins
+/// with, and more than an Envoy says at once.
+const REQUEST_WINDOW: u32 = (64 << 10) - 1;
 
 /// Serves the discovery services and the metrics service on `listener` until `shutdown` completes.
 /// From then on it takes no connection, asks Envoys to use the ones that they have for nothing new,
@@ -68,28 +63,22 @@ pub async fn serve(
             connections.end_all();
         });
     };
-    macro_rules! limited {
-        ($server:ident) => {
-            $server::new(services.clone()).max_decoding_message_size(MOST_MESSAGE_BYTES)
-        };
-    }
+    let status = csds::ClientStatusDiscoveryServiceServer::new(services.clone())
+        .max_decoding_message_size(MOST_MESSAGE_BYTES);
+    let routes = services.add_to(Routes::default());
+    let routes = routes.add_service(status).add_service(InUse(reports));
     Server::builder()
         .http2_keepalive_interval(Some(limits.keep_alive))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .max_concurrent_streams(MOST_STREAMS)
         // New streams go to a new connection from then on; those that are open go on.
         .max_connection_age(limits.stream_age)
+        .initial_connection_window_size(REQUEST_WINDOW)
+        .initial_stream_window_size(REQUEST_WINDOW)
         .layer(MapRequestLayer::new(keep_authority))
+        .layer(MapRequestLayer::new(count_unfinished))
         .layer(MapResponseLayer::new(keep_until_sent))
-        .add_service(limited!(AggregatedDiscoveryServiceServer))
-        .add_service(limited!(ClusterDiscoveryServiceServer))
-        .add_service(limited!(EndpointDiscoveryServiceServer))
-        .add_service(limited!(SecretDiscoveryServiceServer))
-        .add_service(limited!(ListenerDiscoveryServiceServer))
-        .add_service(limited!(RouteDiscoveryServiceServer))
-        .add_service(limited!(ExtensionConfigDiscoveryServiceServer))
-        .add_service(limited!(ClientStatusDiscoveryServiceServer))
-        .add_service(InUse(reports))
+        .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
         .map_err(ServeError)

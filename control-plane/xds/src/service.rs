@@ -6,11 +6,14 @@ mod conversation;
 mod convert;
 mod ending;
 mod message;
+mod methods;
 mod nested_source;
 mod recall;
-mod separate;
+mod response_body;
 mod strands;
 mod stream;
+mod transit;
+mod wire;
 
 use std::{
     collections::BTreeMap,
@@ -23,16 +26,13 @@ use std::{
 pub(crate) use authority::keep_authority;
 use conversation::{Joining, hold};
 use ending::{Ending, stopping};
-use envoy_types::pb::envoy::service::discovery::v3::{
-    DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
-    aggregated_discovery_service_server::AggregatedDiscoveryService,
-};
 use futures::{Stream, StreamExt as _};
-use message::Message;
-pub(crate) use stream::keep_until_sent;
-use stream::{OpenedStream, OutgoingMessage, Responses};
+use message::Variant;
+pub(crate) use stream::MOST_MESSAGE_BYTES;
+use stream::OpenedStream;
 use tokio::sync::mpsc;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Status, body::Body, codegen::http};
+pub(crate) use transit::keep_until_sent;
 
 use crate::{NodeId, Publisher, ResourceType, connections::ConnectionHandle, fleet::lock};
 
@@ -63,17 +63,13 @@ impl DiscoveryServices {
     }
 
     /// Serves a stream in a task of its own.
-    fn open<Q, R>(
+    fn open(
         &self,
         only: Option<ResourceType>,
-        request: Request<Streaming<Q>>,
-    ) -> Result<Response<ResponseStream<R>>, Status>
-    where
-        Q: Into<Message> + Send + 'static,
-        R: Send + 'static,
-        Responses: From<mpsc::Sender<OutgoingMessage<R>>>,
-    {
-        let (opened, response) = OpenedStream::new(only, request);
+        variant: Variant,
+        request: http::Request<Body>,
+    ) -> http::Response<Body> {
+        let (opened, response) = OpenedStream::new(only, variant, request);
         let services = self.clone();
         tokio::spawn(async move {
             let way_back = opened.responses.clone();
@@ -81,7 +77,7 @@ impl DiscoveryServices {
                 way_back.refuse(status);
             }
         });
-        Ok(response)
+        response
     }
 
     /// Reads a stream's first message, and finds the conversation that it belongs to, or begins
@@ -161,25 +157,5 @@ impl Drop for ConversationEntry<'_> {
     }
 }
 
-/// The responses on a stream, as the transport takes them.
+/// The messages on a stream of a generated service.
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-
-#[tonic::async_trait]
-impl AggregatedDiscoveryService for DiscoveryServices {
-    type StreamAggregatedResourcesStream = ResponseStream<DiscoveryResponse>;
-    type DeltaAggregatedResourcesStream = ResponseStream<DeltaDiscoveryResponse>;
-
-    async fn stream_aggregated_resources(
-        &self,
-        request: Request<Streaming<DiscoveryRequest>>,
-    ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
-        self.open(None, request)
-    }
-
-    async fn delta_aggregated_resources(
-        &self,
-        request: Request<Streaming<DeltaDiscoveryRequest>>,
-    ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
-        self.open(None, request)
-    }
-}

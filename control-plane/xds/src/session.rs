@@ -197,7 +197,7 @@ impl Session {
                 subscription.compare_names(resource_type, &names, snapshot);
             }
         }
-        if first && resource_type == ResourceType::Endpoints {
+        if first && resource_type.is_waited_for() {
             for name in std::mem::take(&mut self.awaited_endpoints) {
                 subscription.force(&name);
             }

@@ -217,7 +217,7 @@ impl SnapshotBuilder {
                 let named = match snapshot.get(reference.resource_type, &reference.name) {
                     Some(named) => named.name(),
                     // It is supplied apart.
-                    None if reference.resource_type == ResourceType::Secret => &reference.name,
+                    None if reference.resource_type.is_supplied_apart() => &reference.name,
                     None => {
                         return Err(InconsistentSnapshot::Dangling {
                             from_type: resource.resource_type(),

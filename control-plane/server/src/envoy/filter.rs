@@ -25,7 +25,7 @@ pub(super) fn resource_name(listener: &Listener) -> String {
 
 /// The configuration that the filter of a listener is given by its resource.
 pub(super) fn configuration(resource: &Resource) -> Option<String> {
-    let extension = TypedExtensionConfig::decode(resource.any().value.as_slice()).ok()?;
+    let extension = TypedExtensionConfig::decode(resource.content()).ok()?;
     let wasm = Wasm::decode(extension.typed_config?.value.as_slice()).ok()?;
     let text = StringValue::decode(wasm.config?.configuration?.value.as_slice()).ok()?;
     Some(text.value)

@@ -52,7 +52,7 @@ pub(super) fn of(snapshot: &Snapshot, depth: &Depth<'_>) -> Result<Vec<u8>, Deco
 }
 
 fn read<M: Message + Default>(resource: &Resource) -> Result<M, DecodeError> {
-    M::decode(resource.any().value.as_slice())
+    M::decode(resource.content())
 }
 
 /// A cluster with its endpoints in it.

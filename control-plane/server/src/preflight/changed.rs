@@ -61,7 +61,7 @@ pub fn changed(before: &Snapshot, after: &Snapshot) -> Vec<ChangedResource> {
 
 /// The code that a filter with a module runs, as its resource says it.
 fn module_of(resource: &Resource) -> Option<Vec<u8>> {
-    let extension = TypedExtensionConfig::decode(resource.any().value.as_slice()).ok()?;
+    let extension = TypedExtensionConfig::decode(resource.content()).ok()?;
     let wasm = Wasm::decode(extension.typed_config?.value.as_slice()).ok()?;
     let Vm::VmConfig(machine) = wasm.config?.vm?;
     Some(machine.code?.encode_to_vec())

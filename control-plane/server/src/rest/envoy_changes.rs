@@ -47,6 +47,6 @@ fn differs(resource: &Resource, other: &Snapshot) -> bool {
 }
 
 fn decoded(resource: &Resource) -> Result<(String, Value), DecodeError> {
-    let content = descriptors::to_json(resource.any())?;
+    let content = descriptors::to_json(&resource.any())?;
     Ok((resource.name().to_string(), content))
 }

@@ -170,7 +170,7 @@ fn from_store(accepted: &AcceptedGeneration) -> Result<EnvoySnapshot, Problem> {
 }
 
 fn view(resource: &Resource) -> Result<EnvoyResource, Problem> {
-    let content = descriptors::to_json(resource.any());
+    let content = descriptors::to_json(&resource.any());
     Ok(EnvoyResource {
         r#type: word(resource.resource_type()),
         name: resource.name().to_string(),

@@ -66,7 +66,7 @@ impl Size {
 /// How many resources there are, and of how many bytes.
 pub fn describe(size: Size) -> String {
     let all = resources(size).unwrap_or_default();
-    let bytes: usize = all.iter().map(|one| one.any().value.len()).sum();
+    let bytes: usize = all.iter().map(|one| one.content().len()).sum();
     format!("{} resources of {bytes} bytes", all.len())
 }
 

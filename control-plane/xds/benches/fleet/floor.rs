@@ -63,7 +63,7 @@ fn encodable(resource: &Arc<xds::Resource>) -> Resource {
     Resource {
         name: resource.name().to_string(),
         version: resource.version().to_string(),
-        resource: Some(resource.any().clone()),
+        resource: Some(resource.any()),
         ..Resource::default()
     }
 }

@@ -115,3 +115,58 @@ async fn it_ends_what_was_unused_or_unread_for_long_and_nothing_else() {
     assert!(reasons[1].is_some_and(|reason| reason.contains("not read")));
     assert_eq!(reasons[2..], [None, None]);
 }
+
+#[tokio::test]
+async fn it_counts_what_is_begun_and_ends_who_does_not_finish_for_the_sake_of_others() {
+    let clock = SimulatedClock::default();
+    let connections = Connections::new(32, 1, clock.clock());
+    // Each has some bytes for which nobody is asked, and no more than a few messages in all.
+    let greedy = admitted(&connections);
+    assert!(
+        greedy
+            .room_for_unfinished(None, MOST_BYTES_UNFINISHED)
+            .await
+            .is_err()
+    );
+    let largest = 4 << 20;
+    let mut unfinished = Vec::new();
+    let mut begun = Vec::new();
+    for _ in 0..MOST_BYTES_UNFINISHED / largest {
+        let connection = admitted(&connections);
+        unfinished.push(connection.room_for_unfinished(None, largest).await);
+        begun.push(connection);
+        clock.advance(Duration::from_millis(1));
+    }
+    let good = admitted(&connections);
+    let small = good.room_for_unfinished(None, 1000).await;
+    assert!(small.is_ok(), "it waits for nobody");
+    let mut large = Box::pin(good.room_for_unfinished(small.ok(), largest));
+    assert!(futures::poll!(&mut large).is_pending());
+    clock.advance(SLOW);
+    assert!(futures::poll!(&mut large).is_pending());
+    assert!(is_ended(&begun[0]) && !is_ended(&begun[1]) && !is_ended(&good));
+    unfinished.remove(0).expect("it had room");
+    assert!(large.await.is_ok());
+}
+
+#[tokio::test]
+async fn it_ends_a_connection_whose_message_does_not_come_to_its_end() {
+    let clock = SimulatedClock::default();
+    let connections = Connections::new(2, 1, clock.clock());
+    let [trickling, finishing] = [(); 2].map(|()| admitted(&connections));
+    let _users = [trickling.user(), finishing.user()];
+    let _begun = trickling.room_for_unfinished(None, 5).await;
+    let mut ends = [&trickling, &finishing].map(|one| Box::pin(one.until_its_end()));
+    let mut reasons = [None; 2];
+    for _ in 0..20 {
+        drop(finishing.room_for_unfinished(None, 5).await);
+        for (end, reason) in ends.iter_mut().zip(&mut reasons) {
+            if reason.is_none() {
+                *reason = end.as_mut().now_or_never();
+            }
+        }
+        clock.advance(Duration::from_secs(5));
+    }
+    assert!(reasons[0].is_some_and(|reason| reason.contains("not finished")));
+    assert_eq!(reasons[1], None);
+}

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{clock::DeadlineClock, fleet::lock};
 
@@ -17,6 +17,14 @@ const MOST_UNUSED: Duration = Duration::from_secs(60);
 /// How long a response may be unread. Envoy reads on its main thread, and one whose main thread
 /// stands still for twenty seconds is lost by its missing answers to the probes.
 const MOST_UNREAD: Duration = Duration::from_secs(30);
+/// How long a message of a client may take to come in. Envoy writes one at once; four megabytes
+/// take half a minute where a megabit a second gets through.
+const MOST_UNFINISHED: Duration = Duration::from_secs(60);
+/// Bytes of unfinished messages that a connection may have without asking for the memory that all
+/// share, so that no Envoy's request waits for strangers' ones: a request of some hundred names.
+const OWN_UNFINISHED: usize = 64 << 10;
+/// Bytes of unfinished messages of one connection: the longest message twice.
+const MOST_UNFINISHED_BYTES: usize = 8 << 20;
 /// The time between two looks at a connection.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -26,6 +34,9 @@ pub(crate) struct ConnectionUse {
     peer: SocketAddr,
     clock: DeadlineClock,
     state: Mutex<UseState>,
+    /// Bytes of unfinished messages for which nobody is asked, and all that there may be.
+    own_unfinished: Arc<Semaphore>,
+    all_unfinished: Arc<Semaphore>,
     end: Notify,
     reason: OnceLock<&'static str>,
 }
@@ -37,7 +48,21 @@ struct UseState {
     next_key: u64,
     /// When each response began to wait that is not read, the first one first.
     unread: BTreeMap<u64, Instant>,
+    /// When each message began to come in that is not whole, the first one first.
+    unfinished: BTreeMap<u64, Instant>,
 }
+
+impl UseState {
+    fn new_key(&mut self) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        key
+    }
+}
+
+/// The connection has more unfinished messages than one may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooMuchUnfinished;
 
 impl ConnectionUse {
     pub(super) fn new(peer: SocketAddr, clock: DeadlineClock) -> Self {
@@ -46,9 +71,12 @@ impl ConnectionUse {
             unused_since: clock.now(),
             next_key: 0,
             unread: BTreeMap::new(),
+            unfinished: BTreeMap::new(),
         };
         Self {
             peer,
+            own_unfinished: Arc::new(Semaphore::new(OWN_UNFINISHED)),
+            all_unfinished: Arc::new(Semaphore::new(MOST_UNFINISHED_BYTES)),
             clock,
             state: Mutex::new(state),
             end: Notify::new(),
@@ -69,6 +97,11 @@ impl ConnectionUse {
     /// Since when something has been unread; none while all is read.
     pub(super) fn unread_since(&self) -> Option<Instant> {
         lock(&self.state).unread.values().next().copied()
+    }
+
+    /// Since when a message has been coming in; none while all are whole.
+    pub(super) fn unfinished_since(&self) -> Option<Instant> {
+        lock(&self.state).unfinished.values().next().copied()
     }
 
     /// Has the connection end.
@@ -101,6 +134,8 @@ impl ConnectionUse {
             self.end("no Envoy uses it");
         } else if is_over(self.unread_since(), MOST_UNREAD) {
             self.end("what was sent on it is not read");
+        } else if is_over(self.unfinished_since(), MOST_UNFINISHED) {
+            self.end("a message on it is begun and not finished");
         }
     }
 }
@@ -136,8 +171,7 @@ impl UnreadResponse {
     pub(super) fn new(used: &Arc<ConnectionUse>, room: Option<OwnedSemaphorePermit>) -> Self {
         let now = used.clock.now();
         let mut state = lock(&used.state);
-        let key = state.next_key;
-        state.next_key += 1;
+        let key = state.new_key();
         state.unread.insert(key, now);
         Self {
             used: Arc::clone(used),
@@ -150,5 +184,64 @@ impl UnreadResponse {
 impl Drop for UnreadResponse {
     fn drop(&mut self) {
         lock(&self.used.state).unread.remove(&self.key);
+    }
+}
+
+/// A message that is coming in, for as long as it lives, and its part of the memory.
+#[derive(Debug)]
+pub(crate) struct UnfinishedMessage {
+    used: Arc<ConnectionUse>,
+    key: u64,
+    bytes: usize,
+    room: Vec<OwnedSemaphorePermit>,
+}
+
+impl UnfinishedMessage {
+    pub(super) fn new(used: &Arc<ConnectionUse>) -> Self {
+        let now = used.clock.now();
+        let mut state = lock(&used.state);
+        let key = state.new_key();
+        state.unfinished.insert(key, now);
+        Self {
+            used: Arc::clone(used),
+            key,
+            bytes: 0,
+            room: Vec::new(),
+        }
+    }
+
+    /// Takes in that there are so many bytes of it now, and gives those for which the memory is to
+    /// be asked for that all share.
+    pub(super) fn grow_to(&mut self, bytes: usize) -> Result<u32, TooMuchUnfinished> {
+        let more = bytes.saturating_sub(self.bytes);
+        self.bytes = self.bytes.max(bytes);
+        let more = u32::try_from(more).map_err(|_| TooMuchUnfinished)?;
+        let all = Arc::clone(&self.used.all_unfinished);
+        let place = all.try_acquire_many_owned(more);
+        self.add(place.map_err(|_| TooMuchUnfinished)?);
+        let own = Arc::clone(&self.used.own_unfinished);
+        Ok(match own.try_acquire_many_owned(more) {
+            Ok(place) => {
+                self.add(place);
+                0
+            }
+            Err(_) => more,
+        })
+    }
+
+    /// Adds to the message's part of the memory.
+    pub(super) fn add(&mut self, room: OwnedSemaphorePermit) {
+        let mut same = self.room.iter_mut();
+        let same = same.find(|one| Arc::ptr_eq(one.semaphore(), room.semaphore()));
+        match same {
+            Some(same) => same.merge(room),
+            None => self.room.push(room),
+        }
+    }
+}
+
+impl Drop for UnfinishedMessage {
+    fn drop(&mut self) {
+        lock(&self.used.state).unfinished.remove(&self.key);
     }
 }

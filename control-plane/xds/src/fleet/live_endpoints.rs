@@ -58,7 +58,7 @@ impl EndpointMarks {
     fn lay_over(&self, resource: &Resource) -> Option<Resource> {
         let marks = self.0.get(&**resource.name())?;
         step_count::count(1);
-        let bytes = resource.any().value.as_slice();
+        let bytes = resource.content();
         let mut assignment = ClusterLoadAssignment::decode(bytes).ok()?;
         let mark = |endpoint: &LbEndpoint| marks.get(host_of(endpoint)?).copied();
         let stays = |endpoint: &LbEndpoint| mark(endpoint) != Some(EndpointMark::Out);
@@ -209,7 +209,7 @@ mod tests {
         let resource = snapshot
             .get(ResourceType::Endpoints, "c")
             .expect("it has it");
-        let assignment = ClusterLoadAssignment::decode(resource.any().value.as_slice());
+        let assignment = ClusterLoadAssignment::decode(resource.content());
         let localities = assignment.expect("they are endpoints").endpoints;
         let all = localities.iter().flat_map(|one| &one.lb_endpoints);
         all.map(|endpoint| {

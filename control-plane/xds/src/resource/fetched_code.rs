@@ -16,8 +16,8 @@ pub(super) struct FetchedCode {
 
 impl FetchedCode {
     /// Takes a filter apart; nothing where its code is not fetched.
-    pub(super) fn of(filter: &Any) -> Option<Self> {
-        let extension = TypedExtensionConfig::decode(filter.value.as_slice()).ok()?;
+    pub(super) fn of(filter: &[u8]) -> Option<Self> {
+        let extension = TypedExtensionConfig::decode(filter).ok()?;
         let config = extension.typed_config.as_ref()?;
         if config.type_url != Wasm::type_url() {
             return None;
@@ -40,16 +40,13 @@ impl FetchedCode {
 
     /// The same filter in other bytes: the query of the address counts, which means nothing to
     /// whoever serves the code.
-    pub(super) fn counting(mut self, attempt: u32) -> Option<Any> {
+    pub(super) fn counting(mut self, attempt: u32) -> Option<Vec<u8>> {
         let uri = self.uri()?;
         uri.uri = format!("{}?a={attempt}", uri.uri);
         self.extension.typed_config = Some(Any {
             type_url: Wasm::type_url(),
             value: self.wasm.encode_to_vec(),
         });
-        Some(Any {
-            type_url: TypedExtensionConfig::type_url(),
-            value: self.extension.encode_to_vec(),
-        })
+        Some(self.extension.encode_to_vec())
     }
 }

@@ -26,7 +26,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     DiscoveryServices, ResponseStream,
     ending::stopping,
-    stream::{OutgoingMessage, alone_in_transit, in_transit},
+    transit::{alone_in_transit, in_transit},
 };
 use crate::{
     DeliveryState, NodeState, Publisher, ResourceState,
@@ -57,7 +57,7 @@ impl ClientStatusDiscoveryService for DiscoveryServices {
             async move {
                 let unread = room(connection.as_ref()).await;
                 let message = request.and_then(|request| answer(&publisher, &request));
-                OutgoingMessage { message, unread }
+                (message, unread)
             }
         });
         let answers = answers.take_until(async move {

@@ -3,22 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use envoy_types::pb::{
-    envoy::{
-        config::core::v3::{Node, node::UserAgentVersionType},
-        service::discovery::v3::{DeltaDiscoveryResponse, DiscoveryResponse, Resource},
-    },
-    google::{
-        protobuf::{Any, value::Kind},
-        rpc,
-    },
+    envoy::config::core::v3::{Node, node::UserAgentVersionType},
+    google::{protobuf::value::Kind, rpc},
 };
 use tonic::Status;
 
-use super::{message::Message, nested_source::NestedSource};
+use super::message::Message;
 use crate::{
     NodeDescription, NodeId, ResourceType, Version,
     fleet::{FirstRequest, Identity},
-    session::{Answer, DeltaRequest, DeltaResponse, WorldRequest},
+    session::{Answer, DeltaRequest, WorldRequest},
 };
 
 /// The longest `node.id` and `node.cluster`, in bytes. They are shown, stored and compared; nobody
@@ -226,57 +220,6 @@ fn shortened(text: &str, most: usize) -> String {
         return kept;
     }
     format!("{kept} … ({} more bytes were cut)", rest.len())
-}
-
-/// A response in Envoy's terms, by the incremental protocol.
-pub(super) fn incremental_response(
-    response: DeltaResponse,
-    source: Option<&NestedSource>,
-) -> DeltaDiscoveryResponse {
-    let resources = response.resources.iter().map(|resource| Resource {
-        name: resource.name().to_string(),
-        version: resource.version().to_string(),
-        resource: Some(content(resource, source)),
-        ..Resource::default()
-    });
-    DeltaDiscoveryResponse {
-        resources: resources.collect(),
-        type_url: response.resource_type.type_url().to_owned(),
-        removed_resources: response
-            .removed
-            .into_iter()
-            .map(|name| name.to_string())
-            .collect(),
-        nonce: response.nonce,
-        ..DeltaDiscoveryResponse::default()
-    }
-}
-
-/// A response in Envoy's terms, by the state-of-the-world protocol.
-pub(super) fn world_response(
-    response: DeltaResponse,
-    source: Option<&NestedSource>,
-) -> DiscoveryResponse {
-    let resources = response.resources.iter();
-    DiscoveryResponse {
-        version_info: response
-            .set_version
-            .map(|version| version.to_string())
-            .unwrap_or_default(),
-        resources: resources
-            .map(|resource| content(resource, source))
-            .collect(),
-        type_url: response.resource_type.type_url().to_owned(),
-        nonce: response.nonce,
-        ..DiscoveryResponse::default()
-    }
-}
-
-fn content(resource: &crate::Resource, source: Option<&NestedSource>) -> Any {
-    match source {
-        Some(source) => source.within(resource),
-        None => resource.any().clone(),
-    }
 }
 
 #[cfg(test)]

@@ -1,133 +1,42 @@
 //! One gRPC stream of an Envoy, in either variant of the protocol.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-};
+use std::net::SocketAddr;
 
-use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryResponse, DiscoveryResponse};
-use futures::{
-    Stream, StreamExt as _,
-    stream::{BoxStream, poll_fn},
-};
-use http_body_util::BodyExt as _;
+use envoy_types::pb::envoy::service::discovery::v3::{DeltaDiscoveryRequest, DiscoveryRequest};
+use futures::{StreamExt as _, stream::BoxStream};
 use tokio::sync::mpsc;
 use tonic::{
-    Request, Response, Status, Streaming,
-    codegen::{Bytes, http},
+    Status, Streaming,
+    body::Body,
+    codegen::http::{Request, Response},
 };
+use tonic_prost::ProstDecoder;
 
 use super::{
-    ResponseStream, authority::Authority, convert, message::Message, nested_source::NestedSource,
+    authority::Authority,
+    message::{Message, Variant},
+    nested_source::NestedSource,
+    response_body::{OutgoingMessage, streaming},
+    wire::EncodedResponse,
 };
 use crate::{
     ResourceType,
-    connections::{ConnectionHandle, Purpose, UnreadResponse},
-    fleet::lock,
+    connections::{ConnectionHandle, Purpose},
     session::DeltaResponse,
 };
 
+/// The longest message that is read, in bytes: ten thousand names of four hundred bytes.
+pub(crate) const MOST_MESSAGE_BYTES: usize = 4 << 20;
 /// How many responses may wait for the transport besides the one that it sends. More would be
 /// memory for those who do not read.
 const RESPONSES_QUEUED: usize = 2;
 
-/// A message on its way to the transport, or the status that ends the stream.
-#[derive(Debug)]
-pub(super) struct OutgoingMessage<R> {
-    pub(super) message: Result<R, Status>,
-    /// Its part of the memory, where it has one.
-    pub(super) unread: Option<UnreadResponse>,
-}
-
-/// The messages of a response that were taken to be encoded, and whose bytes are still to come.
-#[derive(Clone, Debug, Default)]
-struct TakenMessages(Arc<Mutex<Vec<UnreadResponse>>>);
-
-/// The response that carries these messages.
-pub(super) fn in_transit<R>(
-    messages: impl Stream<Item = OutgoingMessage<R>> + Send + 'static,
-) -> Response<ResponseStream<R>> {
-    let taken = TakenMessages::default();
-    let taking = taken.clone();
-    let messages = messages.map(move |outgoing| {
-        lock(&taking.0).extend(outgoing.unread);
-        outgoing.message
-    });
-    let mut response = Response::new(Box::pin(messages) as ResponseStream<R>);
-    response.extensions_mut().insert(taken);
-    response
-}
-
-/// The response that carries one message alone.
-pub(super) fn alone_in_transit<R>(message: R, unread: Option<UnreadResponse>) -> Response<R> {
-    let mut response = Response::new(message);
-    let taken = TakenMessages(Arc::new(Mutex::new(unread.into_iter().collect())));
-    response.extensions_mut().insert(taken);
-    response
-}
-
-/// Bytes that count as unread until the connection has sent or dropped them.
-struct UnreadBytes {
-    bytes: Bytes,
-    _unread: Vec<UnreadResponse>,
-}
-
-impl AsRef<[u8]> for UnreadBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// Has the bytes of a response keep the part of the memory that its messages had: the transport
-/// asks for the next message long before the last one is read.
-pub(crate) fn keep_until_sent(
-    mut response: http::Response<tonic::body::Body>,
-) -> http::Response<tonic::body::Body> {
-    let Some(taken) = response.extensions_mut().remove::<TakenMessages>() else {
-        return response;
-    };
-    response.map(|body| {
-        tonic::body::Body::new(body.map_frame(move |frame| {
-            frame.map_data(|bytes| match std::mem::take(&mut *lock(&taken.0)) {
-                unread if unread.is_empty() => bytes,
-                unread => Bytes::from_owner(UnreadBytes {
-                    bytes,
-                    _unread: unread,
-                }),
-            })
-        }))
-    })
-}
-
 /// The way back to an Envoy, in the variant that its stream speaks.
 #[derive(Clone, Debug)]
 pub(super) struct Responses {
-    queue: ResponseQueue,
+    queue: mpsc::Sender<OutgoingMessage>,
+    variant: Variant,
     connection: Option<ConnectionHandle>,
-}
-
-#[derive(Clone, Debug)]
-enum ResponseQueue {
-    Incremental(mpsc::Sender<OutgoingMessage<DeltaDiscoveryResponse>>),
-    World(mpsc::Sender<OutgoingMessage<DiscoveryResponse>>),
-}
-
-impl From<mpsc::Sender<OutgoingMessage<DeltaDiscoveryResponse>>> for Responses {
-    fn from(queue: mpsc::Sender<OutgoingMessage<DeltaDiscoveryResponse>>) -> Self {
-        Self {
-            queue: ResponseQueue::Incremental(queue),
-            connection: None,
-        }
-    }
-}
-
-impl From<mpsc::Sender<OutgoingMessage<DiscoveryResponse>>> for Responses {
-    fn from(queue: mpsc::Sender<OutgoingMessage<DiscoveryResponse>>) -> Self {
-        Self {
-            queue: ResponseQueue::World(queue),
-            connection: None,
-        }
-    }
 }
 
 /// The Envoy has closed the stream.
@@ -135,6 +44,20 @@ impl From<mpsc::Sender<OutgoingMessage<DiscoveryResponse>>> for Responses {
 pub(super) struct StreamIsClosed;
 
 impl Responses {
+    /// A way back of which the other end is given too.
+    pub(super) fn queue(
+        variant: Variant,
+        connection: Option<ConnectionHandle>,
+    ) -> (Self, mpsc::Receiver<OutgoingMessage>) {
+        let (queue, queued) = mpsc::channel(RESPONSES_QUEUED);
+        let responses = Self {
+            queue,
+            variant,
+            connection,
+        };
+        (responses, queued)
+    }
+
     /// Hands a response to the transport; waits while the Envoy does not read, or memory is short.
     pub(super) async fn send(
         &self,
@@ -148,34 +71,18 @@ impl Responses {
             }
             None => None,
         };
-        match &self.queue {
-            ResponseQueue::Incremental(queue) => {
-                let message = Ok(convert::incremental_response(response, source));
-                let sent = queue.send(OutgoingMessage { message, unread });
-                sent.await.map_err(drop)
-            }
-            ResponseQueue::World(queue) => {
-                let message = Ok(convert::world_response(response, source));
-                let sent = queue.send(OutgoingMessage { message, unread });
-                sent.await.map_err(drop)
-            }
-        }
-        .map_err(|()| StreamIsClosed)
+        let message = Ok(EncodedResponse::of(response, self.variant, source));
+        let sent = self.queue.send(OutgoingMessage { message, unread });
+        sent.await.map_err(|_| StreamIsClosed)
     }
 
     /// Ends the stream with an error, unless the Envoy is gone or does not read: then nobody is
     /// left to tell.
     pub(super) fn refuse(&self, status: Status) {
-        match &self.queue {
-            ResponseQueue::Incremental(queue) => drop(queue.try_send(OutgoingMessage {
-                message: Err(status),
-                unread: None,
-            })),
-            ResponseQueue::World(queue) => drop(queue.try_send(OutgoingMessage {
-                message: Err(status),
-                unread: None,
-            })),
-        }
+        drop(self.queue.try_send(OutgoingMessage {
+            message: Err(status),
+            unread: None,
+        }));
     }
 }
 
@@ -192,37 +99,41 @@ pub(super) struct OpenedStream {
 }
 
 impl OpenedStream {
-    /// Takes a stream as the transport gives it, and the other end of its responses.
-    pub(super) fn new<Q, R>(
+    /// Takes a stream as the transport gives it, and the response that carries what goes back.
+    pub(super) fn new(
         only: Option<ResourceType>,
-        request: Request<Streaming<Q>>,
-    ) -> (Self, Response<ResponseStream<R>>)
-    where
-        Q: Into<Message> + Send + 'static,
-        R: Send + 'static,
-        Responses: From<mpsc::Sender<OutgoingMessage<R>>>,
-    {
-        let (queue, mut queued) = mpsc::channel(RESPONSES_QUEUED);
-        let connection = request.extensions().get::<ConnectionHandle>().cloned();
+        variant: Variant,
+        request: Request<Body>,
+    ) -> (Self, Response<Body>) {
+        let (head, body) = request.into_parts();
+        let connection = head.extensions.get::<ConnectionHandle>().cloned();
+        let (responses, queued) = Responses::queue(variant, connection.clone());
         let opened = Self {
             only,
-            connection: connection.clone(),
-            authority: request.extensions().get::<Authority>().cloned(),
-            requests: request
-                .into_inner()
-                .map(|message| message.map(Into::into))
-                .boxed(),
-            responses: Responses {
-                connection,
-                ..queue.into()
+            connection,
+            authority: head.extensions.get::<Authority>().cloned(),
+            requests: match variant {
+                Variant::Incremental => messages::<DeltaDiscoveryRequest>(body),
+                Variant::World => messages::<DiscoveryRequest>(body),
             },
+            responses,
         };
-        let queued = poll_fn(move |context| queued.poll_recv(context));
-        (opened, in_transit(queued))
+        (opened, streaming(queued))
     }
 
     /// The Envoy's end of the connection.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.connection.as_ref().map(ConnectionHandle::peer)
     }
+}
+
+/// The messages of a request.
+fn messages<Q>(body: Body) -> BoxStream<'static, Result<Message, Status>>
+where
+    Q: prost::Message + Default + Into<Message> + Send + 'static,
+{
+    let decoder = ProstDecoder::<Q>::default();
+    Streaming::new_request(decoder, body, None, Some(MOST_MESSAGE_BYTES))
+        .map(|message| message.map(Into::into))
+        .boxed()
 }

@@ -59,7 +59,7 @@ fn bytes_of_memory(memory: &TypeMemory) -> usize {
     let rejections = rejections.map(|(name, rejection)| name_cost(name) + rejection.message.len());
     let unanswered = memory.unanswered.keys().map(|name| name_cost(name));
     let good = memory.good.iter();
-    let good = good.map(|(name, good)| name_cost(name) + good.any().value.len());
+    let good = good.map(|(name, good)| name_cost(name) + good.content().len());
     let fetches = memory.fetches.keys().map(|name| name_cost(name));
     rejections
         .chain(unanswered)

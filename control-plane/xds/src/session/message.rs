@@ -55,6 +55,6 @@ impl DeltaResponse {
     /// The bytes of its resources, which are nearly all of the message.
     pub(crate) fn content_bytes(&self) -> usize {
         let resources = self.resources.iter();
-        resources.map(|resource| resource.any().value.len()).sum()
+        resources.map(|resource| resource.content().len()).sum()
     }
 }

@@ -12,15 +12,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::subscription::{Greeting, Pace, Subscription, Wildcard};
 use crate::{ResourceType, Snapshot};
 
-/// Removals: what refers to others goes before what is referred to. What only named subscriptions
-/// reach comes after what names it, since an Envoy unsubscribes from it by itself.
-const REMOVAL_ORDER: [ResourceType; 4] = [
-    ResourceType::Listener,
-    ResourceType::Cluster,
-    ResourceType::Route,
-    ResourceType::Endpoints,
-];
-
 /// The most bytes of resources in one response, where it has several. A thousand ordinary clusters
 /// fit. Envoy works on a response in one go, during which its main thread does nothing else, and
 /// after a rejection most of it is sent again: ten times as much would be felt. With a tenth, a
@@ -182,7 +173,7 @@ impl Plan<'_> {
             let Some(resource) = self.snapshot.get(resource_type, name) else {
                 continue;
             };
-            bytes += resource.any().value.len();
+            bytes += resource.content().len();
             if !batch.is_empty() && bytes > MOST_BATCH_BYTES && !is_whole {
                 break;
             }
@@ -206,7 +197,7 @@ impl Plan<'_> {
         if !everything_is_answered || self.removals_are_held() {
             return None;
         }
-        REMOVAL_ORDER.into_iter().find_map(|resource_type| {
+        ResourceType::in_removal_order().find_map(|resource_type| {
             let subscription = self.subscriptions.get(&resource_type)?;
             let names: Vec<_> = self
                 .absences(resource_type, subscription)
@@ -259,7 +250,7 @@ impl Plan<'_> {
         resource_type: ResourceType,
         name: &str,
     ) -> Option<(ResourceType, Arc<str>)> {
-        if resource_type == ResourceType::Cluster || !resource_type.waits_for_its_turn() {
+        if !resource_type.sends_traffic() {
             return None;
         }
         let has_a_version = self
@@ -270,8 +261,7 @@ impl Plan<'_> {
         if !has_a_version {
             return None;
         }
-        [ResourceType::Cluster, ResourceType::Endpoints]
-            .into_iter()
+        ResourceType::taking_traffic()
             .filter_map(|earlier| Some((earlier, self.subscriptions.get(&earlier)?)))
             .find_map(|(earlier, subscription)| {
                 let missing = self.rejected_now(earlier, subscription).find(|name| {

@@ -85,11 +85,13 @@ impl Session {
     /// A cluster that Envoy receives anew warms until it receives its endpoints again, changed or
     /// not, and asks for nothing; its ACK waits for them (envoy#13009).
     fn resend_endpoints_of(&mut self, cluster: &Resource) {
-        if cluster.resource_type() != ResourceType::Cluster {
+        let Some(awaited) = cluster.resource_type().warms_with() else {
             return;
-        }
-        let names = cluster.references().iter().map(|reference| &reference.name);
-        match self.subscriptions.get_mut(&ResourceType::Endpoints) {
+        };
+        let references = cluster.references().iter();
+        let names = references.filter(|reference| reference.resource_type == awaited);
+        let names = names.map(|reference| &reference.name);
+        match self.subscriptions.get_mut(&awaited) {
             Some(endpoints) => names.for_each(|name| endpoints.force(name)),
             None => self.awaited_endpoints.extend(names.map(Arc::clone)),
         }

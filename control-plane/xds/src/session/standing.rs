@@ -95,7 +95,7 @@ impl Session {
     /// for.
     fn is_to_ask_for_more(&self, snapshot: &Snapshot) -> bool {
         let mut roots_by_name = false;
-        for root in [ResourceType::Cluster, ResourceType::Listener] {
+        for root in ResourceType::roots() {
             match self.subscriptions.get(&root) {
                 Some(subscription) => roots_by_name |= subscription.wildcard == Wildcard::No,
                 None if snapshot.of_type(root).next().is_some() => return true,

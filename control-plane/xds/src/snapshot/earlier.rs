@@ -28,7 +28,7 @@ impl<'s> EarlierResources<'s> {
         let earlier = self
             .0
             .and_then(|snapshot| snapshot.get(resource_type, name));
-        match earlier.filter(|earlier| earlier.any().value == any.value) {
+        match earlier.filter(|earlier| earlier.content() == any.value) {
             Some(earlier) => Ok(Arc::clone(earlier)),
             None => Resource::from_any(any).map(Arc::new),
         }
@@ -57,7 +57,7 @@ mod tests {
     use crate::fixtures::{cluster, endpoints, snapshot};
 
     fn taken(earlier: EarlierResources<'_>, resource: &Resource) -> Arc<Resource> {
-        let shared = earlier.share(resource.name(), resource.any().clone());
+        let shared = earlier.share(resource.name(), resource.any());
         shared.expect("a resource")
     }
 

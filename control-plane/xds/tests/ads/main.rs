@@ -10,6 +10,7 @@ mod frozen;
 mod hostile;
 mod real_envoy;
 mod sick_envoys;
+mod unfinished;
 mod world;
 mod world_client;
 

@@ -36,7 +36,7 @@ fn endpoints_of(stream: &Stream) -> usize {
     let resource = snapshot
         .get(ResourceType::Endpoints, "c")
         .expect("it has endpoints");
-    let assignment = ClusterLoadAssignment::decode(resource.any().value.as_slice());
+    let assignment = ClusterLoadAssignment::decode(resource.content());
     let localities = assignment.expect("they are endpoints").endpoints;
     localities.iter().map(|one| one.lb_endpoints.len()).sum()
 }

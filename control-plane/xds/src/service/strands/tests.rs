@@ -2,18 +2,16 @@
 
 use super::*;
 use crate::fixtures::{endpoints, route};
-use crate::service::stream::OutgoingMessage;
+use crate::service::message::Variant;
 
 const ENDPOINTS: ResourceType = ResourceType::Endpoints;
 
 /// A stream that is about a type; nobody reads its responses.
 fn opened(strands: &mut Strands, key: u64, only: ResourceType) {
-    let (responses, _) = tokio::sync::mpsc::channel::<
-        OutgoingMessage<envoy_types::pb::envoy::service::discovery::v3::DeltaDiscoveryResponse>,
-    >(1);
+    let (responses, _) = Responses::queue(Variant::Incremental, None);
     let strand = Strand {
         only: Some(only),
-        responses: responses.into(),
+        responses,
         source: None,
         names: BTreeSet::new(),
     };

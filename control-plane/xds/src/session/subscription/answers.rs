@@ -232,7 +232,7 @@ impl Subscription {
             }
             self.detoured.remove(name);
         }
-        if resource_type.is_skipped_when_known() || resource_type == ResourceType::Cluster {
+        if resource_type.is_skipped_when_known() || resource_type.is_taken_back() {
             self.good.insert(Arc::clone(name), Arc::clone(resource));
         }
         if is_the_last_sent {
@@ -277,8 +277,7 @@ impl Subscription {
         let Some(outstanding) = self.in_flight.take_if(due) else {
             return;
         };
-        let is_batch_of_clusters =
-            resource_type == ResourceType::Cluster && outstanding.resources.len() > 1;
+        let is_batch_of_clusters = resource_type.is_taken_back() && outstanding.resources.len() > 1;
         if is_batch_of_clusters && !std::mem::replace(&mut self.is_silent, true) {
             // It is to say which of them it is silent about, before anything goes on.
             for resource in &outstanding.resources {
@@ -322,7 +321,7 @@ fn blamed(
     batch: &[Arc<Resource>],
     message: &str,
 ) -> BTreeSet<Arc<str>> {
-    if resource_type != ResourceType::Cluster {
+    if !resource_type.is_taken_back() {
         return BTreeSet::new();
     }
     let names = batch.iter().map(|resource| resource.name());

@@ -27,7 +27,7 @@ impl Subscription {
         resource_type: ResourceType,
         sent: &[Arc<Resource>],
     ) -> TakenBack {
-        let is_concerned = resource_type == ResourceType::Cluster && !self.is_sent_whole();
+        let is_concerned = resource_type.is_taken_back() && !self.is_sent_whole();
         if !is_concerned || self.rejected.is_empty() {
             return TakenBack::default();
         }

@@ -15,7 +15,7 @@ const LONG: Duration = Duration::from_secs(2);
 /// The bytes that the Envoy was sent last.
 fn bytes(peer: &Peer) -> Vec<u8> {
     let response = &peer.unanswered[&ExtensionConfig];
-    response.resources[0].any().value.clone()
+    response.resources[0].content().to_vec()
 }
 
 #[test]
@@ -43,10 +43,10 @@ fn it_sends_a_filter_again_in_other_bytes_until_the_envoy_has_its_code() {
     // The next one, of other code, is fetched as this one was.
     let other = filter_with_fetched_code("e", "two");
     peer.assign(&snapshot("3", [other.clone()]));
-    assert_eq!(bytes(&peer), other.any().value);
+    assert_eq!(bytes(&peer), other.content());
     assert_eq!(peer.nack(ExtensionConfig, WORDS), NOTHING);
     assert_eq!(peer.wait(LONG), ["+extension configuration e"]);
-    assert_ne!(bytes(&peer), other.any().value);
+    assert_ne!(bytes(&peer), other.content());
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::{NOTHING, Peer};
 use crate::{
     DeliveryState::{Acked, Pending, Rejected},
     NodeAnswer,
-    ResourceType::{Cluster, Listener, Secret},
-    fixtures::{cluster, listener, secret, snapshot, tls_cluster},
+    ResourceType::{Cluster, Endpoints, Listener, Secret},
+    fixtures::{cluster, eds_cluster, endpoints, listener, secret, snapshot, tls_cluster},
 };
 
 fn settled() -> Peer {
@@ -85,4 +85,16 @@ fn it_sends_a_secret_that_comes_after_it_was_asked_for() {
     assert_eq!(peer.state(Secret, "s"), Pending);
     let there = [tls_cluster("c", "s"), secret("s", "one")];
     assert_eq!(peer.assign(&snapshot("1", there)), ["+secret s"]);
+}
+
+#[test]
+fn it_sends_no_endpoints_again_because_a_changed_cluster_names_a_secret_like_them() {
+    let others = || [eds_cluster("s", 1), endpoints("s", 1), secret("s", "one")];
+    let before = others().into_iter().chain([cluster("c", 1)]);
+    let mut peer = Peer::started(&snapshot("1", before));
+    peer.ack_all();
+    peer.subscribe(Endpoints, &["s"]);
+    peer.ack_all();
+    let after = others().into_iter().chain([tls_cluster("c", "s")]);
+    assert_eq!(peer.assign(&snapshot("2", after)), ["+cluster c"]);
 }
