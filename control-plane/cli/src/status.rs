@@ -115,5 +115,6 @@ async fn report(control_plane: &ControlPlane) -> anyhow::Result<Report> {
         &control_plane.get_all("nodes").await?,
         &control_plane.get_all("servers").await?,
         &control_plane.get_all("tools").await?,
+        &control_plane.get_all("secrets").await?,
     ))
 }

@@ -158,6 +158,15 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// A server's own words go into logs and answers; they may be of any length.
+fn shortened(text: &str) -> String {
+    const MOST_CHARACTERS: usize = 300;
+    match text.char_indices().nth(MOST_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn listed_since(list: &Catalogue, tool: &str) -> u64 {
     in_microseconds(*list.since.get(tool).unwrap_or(&list.seen_at))
 }

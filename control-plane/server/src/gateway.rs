@@ -70,7 +70,7 @@ pub use report::WriteReport;
 pub use review::{ReviewError, ToolDefinitions, definition_hash};
 pub use rollout_actor::RolloutActor;
 pub use rollouts::{Rollout, RolloutState, RolloutVerb, RolloutWave, Rollouts, SteerError};
-pub use secret_watch::watch_secrets;
+pub use secret_watch::{UnusableSecret, watch_secrets};
 pub use server_state::ServerState;
 pub use start::{BreakGlassError, StartError, put_in_force};
 pub use state::{ListState, Rejection, Stage, State};
@@ -166,9 +166,9 @@ impl Gateway {
     ///
     /// # Errors
     /// When a secret that it takes cannot be used.
-    pub fn client_towards(&self, server: &Server) -> Result<CatalogueClient, ListError> {
+    pub async fn client_towards(&self, server: &Server) -> Result<CatalogueClient, ListError> {
         let document = Arc::clone(&self.latest().document);
-        self.client.towards(server, &document.secrets)
+        self.client.towards(server, &document.secrets).await
     }
 
     /// The document of the desired state, whenever it changes.

@@ -49,6 +49,7 @@ mod reported;
 mod resources;
 mod rollback;
 mod rollouts;
+mod secret_status;
 mod sent_back;
 mod server_status;
 mod server_tools;

@@ -6,11 +6,15 @@
 //! it.
 
 mod files;
+mod in_time;
 mod keeper;
 mod material;
 mod message;
 mod reading;
+mod traces;
 
-pub use keeper::{ReadSecrets, SecretKeeper, SecretStatus};
+pub(crate) use files::read_file;
+pub use keeper::{ReadSecrets, SecretKeeper, SecretState, SecretStatus};
 pub use material::{Material, Unusable};
 pub(crate) use material::{believed, certified};
+pub(crate) use traces::Traces;

@@ -18,6 +18,8 @@ pub(super) struct Report {
     generation: String,
     envoys: Vec<Envoy>,
     servers: Vec<Server>,
+    /// Those that cannot be read.
+    secrets: Vec<Secret>,
     withheld: Vec<Withheld>,
     warnings: Vec<Warning>,
 }
@@ -53,6 +55,14 @@ struct Server {
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
+struct Secret {
+    name: String,
+    /// `old`, where Envoys have what was there before, or `missing`.
+    state: String,
+    reason: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
 struct Withheld {
     server: String,
     tool: String,
@@ -67,8 +77,14 @@ struct Warning {
 }
 
 impl Report {
-    /// Reads the answers of `/api/v1/version`, `nodes`, `servers` and `tools`.
-    pub(super) fn new(version: &Value, nodes: &Value, servers: &Value, tools: &Value) -> Self {
+    /// Reads the answers of `/api/v1/version`, `nodes`, `servers`, `tools` and `secrets`.
+    pub(super) fn new(
+        version: &Value,
+        nodes: &Value,
+        servers: &Value,
+        tools: &Value,
+        secrets: &Value,
+    ) -> Self {
         let withheld: Vec<Withheld> = items(tools, "tools")
             .filter(|tool| tool["state"] == "withheld")
             .map(|tool| Withheld {
@@ -109,6 +125,16 @@ impl Report {
                     }
                 })
                 .collect(),
+            secrets: items(secrets, "secrets")
+                .filter_map(|secret| {
+                    let status = &secret["status"];
+                    Some(Secret {
+                        reason: status["reason"].as_str()?.to_owned(),
+                        name: text(&secret["name"]),
+                        state: text(&status["state"]),
+                    })
+                })
+                .collect(),
             warnings: items(tools, "warnings")
                 .map(|warning| Warning {
                     rule: text(&warning["rule"]),
@@ -144,6 +170,18 @@ impl Report {
         }
         for server in &self.servers {
             table.push(server.row());
+        }
+        for secret in &self.secrets {
+            let tone = match secret.state.as_str() {
+                "missing" => Tone::Bad,
+                _ => Tone::Waiting,
+            };
+            table.push([
+                "secret".into(),
+                secret.name.as_str().into(),
+                Cell::new(secret.state.as_str(), tone),
+                secret.reason.as_str().into(),
+            ]);
         }
         for withheld in &self.withheld {
             let (server, listener) = (&withheld.server, &withheld.listener);

@@ -1,6 +1,8 @@
 //! Checks secrets: what each says of where it is found, and that what is named is there and of the
 //! kind that is needed. Whether it can be read is for whoever reads it.
 
+use std::collections::BTreeSet;
+
 use super::GatewayDocument;
 use crate::document::{Secret, SecretKind, SecretPlace, Upstream, default_credential_header};
 use crate::names::SecretName;
@@ -10,6 +12,8 @@ use crate::problem::{Pointer, Problems};
 /// A place in a document at which a secret is named.
 pub(crate) struct SecretUse<'a> {
     pub(crate) at: Pointer,
+    /// The name of the resource that names it.
+    owner: &'a str,
     pub(crate) name: &'a SecretName,
     kind: SecretKind,
 }
@@ -17,8 +21,12 @@ pub(crate) struct SecretUse<'a> {
 /// Every place at which a secret is named, in the document's order.
 pub(crate) fn uses(document: &GatewayDocument) -> Vec<SecretUse<'_>> {
     let root = Pointer::default();
-    let mut uses = Uses(Vec::new());
+    let mut uses = Uses {
+        owner: "",
+        found: Vec::new(),
+    };
     for (index, listener) in document.listeners.iter().enumerate() {
+        uses.owner = listener.name.as_str();
         let at = root.at("listeners").at(index).at("tls");
         if let Some(tls) = &listener.tls {
             uses.add(
@@ -31,6 +39,7 @@ pub(crate) fn uses(document: &GatewayDocument) -> Vec<SecretUse<'_>> {
         }
     }
     for (name, server) in &document.servers {
+        uses.owner = name.as_str();
         let at = root.at("servers").at(name);
         uses.add_upstream(&at, &server.upstream);
         if let Some(credentials) = server.own_credentials() {
@@ -39,18 +48,46 @@ pub(crate) fn uses(document: &GatewayDocument) -> Vec<SecretUse<'_>> {
         }
     }
     for (index, cluster) in document.clusters.iter().enumerate() {
+        uses.owner = cluster.name.as_str();
         uses.add_upstream(&root.at("clusters").at(index), &cluster.upstream);
     }
-    uses.0
+    uses.found
+}
+
+impl GatewayDocument {
+    /// Every place at which a secret is named, as the kind of the resource, its name and the field,
+    /// with the secret's name: the same place however many others come and go.
+    #[must_use]
+    pub fn secret_uses(&self) -> BTreeSet<(String, &SecretName)> {
+        let uses = uses(self).into_iter().map(|used| {
+            let at = used.at.to_string();
+            let mut steps = at.split('/').skip(1);
+            let kind = steps.next().unwrap_or_default();
+            let field: Vec<&str> = steps.skip(1).collect();
+            (
+                format!("{kind}/{}/{}", used.owner, field.join("/")),
+                used.name,
+            )
+        });
+        uses.collect()
+    }
 }
 
 /// Collects the places at which secrets are named.
-struct Uses<'a>(Vec<SecretUse<'a>>);
+struct Uses<'a> {
+    owner: &'a str,
+    found: Vec<SecretUse<'a>>,
+}
 
 impl<'a> Uses<'a> {
     fn add(&mut self, at: Pointer, name: impl Into<Option<&'a SecretName>>, kind: SecretKind) {
-        let name = name.into();
-        self.0.extend(name.map(|name| SecretUse { at, name, kind }));
+        let (owner, name) = (self.owner, name.into());
+        self.found.extend(name.map(|name| SecretUse {
+            at,
+            owner,
+            name,
+            kind,
+        }));
     }
 
     fn add_upstream(&mut self, at: &Pointer, upstream: &'a Upstream) {
@@ -113,7 +150,7 @@ fn is_the_protocols(header: &str) -> bool {
 }
 
 fn check_use(document: &GatewayDocument, used: SecretUse<'_>, problems: &mut Problems) {
-    let SecretUse { at, name, kind } = used;
+    let SecretUse { at, name, kind, .. } = used;
     let Some(secret) = document.secrets.get(name) else {
         let known = document.secrets.keys().map(SecretName::as_str);
         let advice = match near_names(name.as_str(), known).first() {

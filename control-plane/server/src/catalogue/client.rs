@@ -104,17 +104,26 @@ impl CatalogueClient {
             method,
             reason,
         };
-        let message: Message =
-            serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+        // The words of the parser repeat those that it does not understand.
+        let message: Message = serde_json::from_slice(&text)
+            .map_err(|error| unreadable(self.way.words(&error.to_string())))?;
         match (message.result, message.error) {
-            (Some(result), None) => Ok(Reply { result, headers }),
-            (_, Some(error)) => Err(ListError::Refused {
+            (Some(_), None) if self.way.is_repeated_in(&text) => Err(ListError::Repeats {
                 url: url.to_owned(),
                 method,
-                code: error.code,
-                message: shortened(&error.message),
             }),
+            (Some(result), None) => Ok(Reply { result, headers }),
+            (_, Some(error)) => Err(self.refused(url, method, &error)),
             (None, None) => Err(unreadable("neither a result nor an error".to_owned())),
+        }
+    }
+
+    fn refused(&self, url: &str, method: &'static str, error: &ErrorObject) -> ListError {
+        ListError::Refused {
+            url: url.to_owned(),
+            method,
+            code: error.code,
+            message: self.way.words(&error.message),
         }
     }
 
@@ -155,8 +164,9 @@ impl CatalogueClient {
             source: source.without_url(),
         };
         let mut request = request.build().map_err(unreachable)?;
-        if let Some((header, value)) = &self.way.credential {
-            request.headers_mut().insert(header, value.clone());
+        if let Some(credential) = &self.way.credential {
+            let headers = request.headers_mut();
+            headers.insert(&credential.header, credential.value.clone());
         }
         match &self.way.tls {
             Some(tls) => {
@@ -192,12 +202,7 @@ impl CatalogueClient {
         match serde_json::from_slice::<Message>(&text) {
             Ok(Message {
                 error: Some(error), ..
-            }) => Err(ListError::Refused {
-                url: url.to_owned(),
-                method,
-                code: error.code,
-                message: shortened(&error.message),
-            }),
+            }) => Err(self.refused(url, method, &error)),
             _ => Err(ListError::Status {
                 url: url.to_owned(),
                 method,
@@ -292,13 +297,4 @@ fn within_bounds(bytes: usize, url: &str, method: &'static str) -> Result<usize,
         method,
         reason: format!("the reply is longer than {MOST_BYTES} bytes"),
     })
-}
-
-/// A server's own words go into logs and answers; they may be of any length.
-pub(super) fn shortened(text: &str) -> String {
-    const MOST_CHARACTERS: usize = 300;
-    match text.char_indices().nth(MOST_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }

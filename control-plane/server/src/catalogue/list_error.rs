@@ -52,6 +52,17 @@ pub enum ListError {
         /// The message of the JSON-RPC error.
         message: String,
     },
+    /// It shows everybody the credential that it was shown.
+    #[error(
+        "the answer of `{url}` to `{method}` repeats the credential that it was shown, and is not \
+         read: everybody could read it in there; have the server leave it out"
+    )]
+    Repeats {
+        /// The URL that answered.
+        url: String,
+        /// The method that was asked.
+        method: &'static str,
+    },
     /// Its answer is no reply in MCP.
     #[error("`{url}` answered `{method}` with something else than MCP: {reason}")]
     Unreadable {

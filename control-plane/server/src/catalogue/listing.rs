@@ -7,9 +7,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use store::RawTool;
 
-use super::client::{CatalogueClient, Listing, shortened};
+use super::client::{CatalogueClient, Listing};
 use super::era::{Era, NEWEST, client_info};
 use super::list_error::ListError;
+use super::shortened;
 
 const NEWEST_WITH_INITIALIZE: &str = "2025-11-25";
 /// More tools, or more pages, are a server that never ends.
@@ -51,9 +52,11 @@ impl CatalogueClient {
                 Err(ListError::Status { status, .. }) if status.is_client_error() => {
                     self.list_in_session(url, NEWEST_WITH_INITIALIZE).await
                 }
-                Err(ListError::Refused { .. } | ListError::Unreadable { .. }) => {
-                    self.list_in_session(url, NEWEST_WITH_INITIALIZE).await
-                }
+                Err(
+                    ListError::Refused { .. }
+                    | ListError::Unreadable { .. }
+                    | ListError::Repeats { .. },
+                ) => self.list_in_session(url, NEWEST_WITH_INITIALIZE).await,
                 outcome => outcome,
             },
         }
@@ -98,7 +101,7 @@ impl CatalogueClient {
             reason,
         };
         let agreed: Initialized = serde_json::from_str(reply.result.get())
-            .map_err(|error| unreadable(error.to_string()))?;
+            .map_err(|error| unreadable(self.way.words(&error.to_string())))?;
         let about = about(&reply.result);
         let era = Era::Session {
             version: Some(
@@ -137,7 +140,7 @@ impl CatalogueClient {
         for _ in 0..MOST_PAGES {
             let reply = self.call(url, era, "tools/list", params).await?;
             let page: Page = serde_json::from_str(reply.result.get())
-                .map_err(|error| unreadable(&error.to_string()))?;
+                .map_err(|error| unreadable(&self.way.words(&error.to_string())))?;
             for definition in page.tools {
                 bytes += definition.get().len();
                 match serde_json::from_str::<Named>(definition.get()) {
@@ -146,7 +149,8 @@ impl CatalogueClient {
                         json: definition.get().to_owned(),
                     }),
                     Err(error) => {
-                        tracing::warn!(url, %error, "a tool without a readable name is left out");
+                        let error = self.way.words(&error.to_string());
+                        tracing::warn!(url, error, "a tool without a readable name is left out");
                     }
                 }
             }

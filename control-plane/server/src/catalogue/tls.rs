@@ -32,16 +32,8 @@ pub enum TlsError {
     #[error("a certificate that is configured cannot be used: {0}")]
     Unusable(#[from] Unusable),
     /// A file that is configured for Envoys is not on this machine.
-    #[error(
-        "the control plane cannot read `{path}`, by which it is to be believed; put the file here \
-         too, or name a secret"
-    )]
-    File {
-        /// The path of the file.
-        path: String,
-        /// The error of the system.
-        source: io::Error,
-    },
+    #[error("{0}; the file is needed on the control plane's machine too, or name a secret")]
+    File(String),
     /// The certificates of the system cannot be used.
     #[error("the authorities of this system cannot be used; name a secret or a file")]
     NoSystemAuthorities,

@@ -8,15 +8,15 @@ use http::{HeaderName, HeaderValue};
 
 use super::client::CatalogueClient;
 use super::list_error::ListError;
-use super::way::{Way, tls_way};
-use crate::secrets::Material;
+use super::way::{ShownCredential, Way, tls_way};
+use crate::secrets::{Material, Traces};
 
 impl CatalogueClient {
     /// The client for one server of a document with these secrets.
     ///
     /// # Errors
     /// When a secret or a file that it takes cannot be used.
-    pub fn towards(
+    pub async fn towards(
         &self,
         server: &Server,
         secrets: &BTreeMap<SecretName, Secret>,
@@ -29,17 +29,21 @@ impl CatalogueClient {
         };
         let mut way = Way::default();
         if let Some(credentials) = server.own_credentials() {
-            let header = credentials.in_header();
+            let shown = credentials.in_header();
             let Material::Credential(text) = &*find(&credentials.secret)? else {
                 return Err(ListError::NoSecret(credentials.secret.clone()));
             };
-            let name = HeaderName::try_from(header.name);
-            let value = HeaderValue::try_from(format!("{}{text}", header.prefix));
-            let (Ok(name), Ok(mut value)) = (name, value) else {
+            let header = HeaderName::try_from(shown.name);
+            let value = HeaderValue::try_from(format!("{}{text}", shown.prefix));
+            let (Ok(header), Ok(mut value)) = (header, value) else {
                 return Err(ListError::NoSecret(credentials.secret.clone()));
             };
             value.set_sensitive(true);
-            way.credential = Some((name, value));
+            way.credential = Some(ShownCredential {
+                header,
+                value,
+                traces: Traces::of(text),
+            });
         }
         if let Some(tls) = server.tls() {
             let authorities = tls.ca_secret.as_ref().map(find).transpose()?;
@@ -47,7 +51,7 @@ impl CatalogueClient {
             let first = server.all_endpoints().next();
             let place = first.map(EndpointUrl::authority);
             let made = tls_way(&tls, place, authorities.as_deref(), own.as_deref());
-            way.tls = Some(made.map_err(|source| ListError::Tls {
+            way.tls = Some(made.await.map_err(|source| ListError::Tls {
                 url: first.map_or_else(String::new, ToString::to_string),
                 source,
             })?);

@@ -202,7 +202,8 @@ impl Gateway {
                 races += 1;
                 continue;
             }
-            self.take_up_secrets(&document).await?;
+            self.take_up_secrets(&document, &seen.built.document)
+                .await?;
             let (old, lists) = (&seen.built.document, seen.lists.clone());
             if turn.is_some() && !servers.has_asked_all(old, &document, &lists) {
                 // Nobody is to wait for servers.
@@ -227,6 +228,7 @@ impl Gateway {
                 continue;
             };
             let unlisted = first.unlisted.clone();
+            let unusable_secrets = self.unusable_secrets(&built.document);
             // From here on it is finished, whoever stops waiting for it.
             let commit =
                 Arc::clone(self).commit(turn, seen, Arc::new(built), first, author.clone());
@@ -236,6 +238,7 @@ impl Gateway {
             };
             let report = WriteReport {
                 unlisted,
+                unusable_secrets,
                 ..judged(answer).await
             };
             return unless_lost(report);
@@ -301,9 +304,12 @@ impl Gateway {
     /// Takes up the secrets that a document brings, before its servers are asked for their lists
     /// and before any Envoy is told to ask for them. Where nothing comes of the change, they are
     /// let go of after some looks.
-    async fn take_up_secrets(&self, document: &Arc<CheckedDocument>) -> Result<(), ChangeError> {
-        let (secrets, document) = (Arc::clone(&self.secrets), Arc::clone(document));
-        let read = aside::run(move || secrets.read(&document)).await;
+    async fn take_up_secrets(
+        &self,
+        document: &CheckedDocument,
+        before: &CheckedDocument,
+    ) -> Result<(), ChangeError> {
+        let read = self.secrets.read(document, before).await;
         self.secrets.keep(read.map_err(ChangeError::Invalid)?);
         Ok(())
     }

@@ -108,7 +108,7 @@ impl Probed {
         let Some(server) = document.servers.get(&self.server) else {
             return Err("it is in the document no longer".to_owned());
         };
-        let client = self.gateway.client_towards(server);
+        let client = self.gateway.client_towards(server).await;
         let client = client.map_err(|error| with_causes(&error))?;
         client.probe(&self.endpoint).await
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_document::{ListenerName, WithheldTool};
+use gateway_document::{ListenerName, SecretName, WithheldTool};
 use serde_json::{Value, json};
 use store::RevisionNumber;
 use time::format_description::well_known::Rfc3339;
@@ -20,6 +20,7 @@ use super::rollouts::Rollout;
 use super::server_state::ServerState;
 use super::state::Stage;
 use crate::generation::Built;
+use crate::secrets::{SecretState, SecretStatus};
 use denials::Denials;
 
 mod denials;
@@ -43,6 +44,9 @@ struct Look {
     rejected: Option<(RevisionNumber, String)>,
     /// Why each server is down, or nothing where it is up.
     servers: BTreeMap<String, Option<String>>,
+    /// The version that Envoys are given of each secret, its state, and why it is not what its place
+    /// holds.
+    secrets: BTreeMap<SecretName, SecretStatus>,
     /// The rollout that began last.
     rollout: Option<Rollout>,
     envoys: BTreeMap<NodeId, NodeSummary>,
@@ -56,7 +60,12 @@ pub fn tell_events(
 ) -> impl Future<Output = ()> {
     let mut standings = gateway.publisher.standings();
     let mut written = gateway.written.subscribe();
-    let mut seen = Look::at(&gateway);
+    let mut seen = Look {
+        // Those that could not be read at the start are told.
+        secrets: BTreeMap::new(),
+        ..Look::at(&gateway)
+    };
+    written.mark_changed();
     gateway.watch_traffic();
     let mut denied = Denials::of(&gateway.publisher.reports().traffic());
     let mut look_for_denials = tokio::time::interval(denials::BETWEEN_LOOKS);
@@ -99,6 +108,11 @@ impl Look {
             ServerState::Up { .. } => Some((name.to_string(), None)),
             ServerState::Down { reason, .. } => Some((name.to_string(), Some(reason))),
         });
+        let secrets = state.desired.built.document.secrets.iter();
+        let secrets = secrets.map(|(name, reference)| {
+            let status = gateway.secrets.status(name, reference);
+            (name.clone(), status)
+        });
         Self {
             head: state.desired.head,
             current: Arc::clone(&state.current),
@@ -112,6 +126,7 @@ impl Look {
                 .as_ref()
                 .map(|rejection| (rejection.revision, rejection.generation.to_string())),
             servers: servers.collect(),
+            secrets: secrets.collect(),
             rollout: state.rollouts.iter().next().cloned(),
             envoys,
         }
@@ -138,6 +153,7 @@ impl Gateway {
             .chain(steps(before, now))
             .chain(envoys(before, now))
             .chain(servers(before, now))
+            .chain(secrets(before, now))
             .chain(tools(before, now))
         {
             self.events.publish(kind, data);
@@ -239,6 +255,21 @@ fn servers(before: &Look, now: &Look) -> Told {
         let state = if reason.is_none() { "up" } else { "down" };
         let data = json!({"server": name, "state": state, "reason": reason});
         Some(("server", data))
+    });
+    changed.collect()
+}
+
+/// What has become of secrets: one that is renewed, or cannot be used. One that is taken up and can
+/// be used is told with the change that brings it.
+fn secrets(before: &Look, now: &Look) -> Told {
+    let changed = now.secrets.iter().filter_map(|(name, status)| {
+        let is_news = match before.secrets.get(name) {
+            Some(old) => old != status && status.state != SecretState::Unknown,
+            None => status.fault.is_some(),
+        };
+        let data = json!({"secret": name.as_str(), "state": status.state.word(),
+            "reason": status.fault});
+        is_news.then_some(("secret", data))
     });
     changed.collect()
 }

@@ -117,7 +117,10 @@ impl AskedServers {
     ) {
         let not_asked = self.not_asked(old, new, lists).into_iter();
         let answers = futures::future::join_all(not_asked.map(|(name, server)| async move {
-            let listing = async { client.towards(server, &new.secrets)?.list(server).await };
+            let listing = async {
+                let client = client.towards(server, &new.secrets).await?;
+                client.list(server).await
+            };
             let answer = tokio::time::timeout(LIST_FIRST_WITHIN, listing).await;
             let answer = match answer {
                 Ok(Ok(listing)) => Ok(listing),

@@ -36,10 +36,13 @@ impl Gateway {
             return Err(self.stale(seen.built.revision).await?);
         }
         let (before, module) = (Arc::clone(&seen.built), seen.module.clone());
-        let secrets = Arc::clone(&self.secrets);
+        let document = {
+            let before = Arc::clone(&before);
+            Arc::new(aside::run(move || edit(&before)).await?)
+        };
+        let secrets = self.secrets.read(&document, &before.document).await;
+        secrets.map_err(ChangeError::Invalid)?;
         let after = aside::run(move || {
-            let document = Arc::new(edit(&seen.built)?);
-            secrets.read(&document).map_err(ChangeError::Invalid)?;
             let revision = RevisionNumber(seen.head.0 + 1);
             built_from(revision, document, &seen.lists, module)
         });

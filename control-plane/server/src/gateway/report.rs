@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::acceptance::{EnvoyAnswer, Outcome};
 use super::first_lists::UnlistedServer;
+use super::secret_watch::UnusableSecret;
 use crate::generation::Built;
 
 /// A report on a change: its outcome, and the answer of each Envoy.
@@ -41,6 +42,10 @@ pub struct WriteReport {
     /// asked again and again; until they answer, nobody can call their tools.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<UnlistedServer>,
+    /// The secrets that cannot be read, and that the change is not to blame for. Where one is
+    /// `missing`, an Envoy that was never given it does not serve what names it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unusable_secrets: Vec<UnusableSecret>,
 }
 
 impl WriteReport {
@@ -57,6 +62,7 @@ impl WriteReport {
             withheld: withheld.into_iter().cloned().collect(),
             warnings: built.warnings.clone(),
             unlisted: Vec::new(),
+            unusable_secrets: Vec::new(),
         }
     }
 }

@@ -181,7 +181,7 @@ impl Gateway {
         let secrets = SecretKeeper::new(VersionKey::new(&key), publisher.clone());
         let secrets = Arc::new(secrets);
         for built in accepted.iter().chain([&current]) {
-            secrets.adopt(&built.document);
+            secrets.adopt(&built.document).await;
         }
         let lists = lists.of(&current.document);
         let desired = Desired::first(number, current, lists, module);

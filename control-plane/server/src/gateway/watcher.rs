@@ -101,7 +101,7 @@ async fn watch_server(
     loop {
         let well_first = gateway.with_well_endpoints_first(&name, &server);
         let listing = async {
-            let client = gateway.client_towards(&server)?;
+            let client = gateway.client_towards(&server).await?;
             client.list(&well_first).await
         };
         match listing.await {

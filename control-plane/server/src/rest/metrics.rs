@@ -22,6 +22,7 @@ use xds::{NodeAnswer, NodeSummary};
 
 use super::problem::Problem;
 use crate::gateway::{Gateway, ListState, Rollout, RolloutState, Stage};
+use crate::secrets::SecretState;
 
 /// The bounds of times, in seconds: from an answer out of memory to a change that waits for the
 /// Envoys until its deadline.
@@ -223,6 +224,21 @@ fn add_state(registry: &mut Registry, gateway: &Gateway) {
         ("kept", is(Stage::Kept)),
     ];
     add_states(registry, "rollout", help, stages);
+    let document = &state.desired.built.document;
+    let in_state = |wanted: SecretState| {
+        let secrets = document.secrets.iter();
+        let states = secrets.map(|(name, secret)| gateway.secrets().status(name, secret).state);
+        number(states.filter(|state| *state == wanted).count())
+    };
+    let secrets = [
+        SecretState::Given,
+        SecretState::Old,
+        SecretState::Missing,
+        SecretState::Unknown,
+    ];
+    let help = "Secrets of the document, by whether Envoys are given what their places hold";
+    let secrets = secrets.map(|state| (state.word(), in_state(state)));
+    add_states(registry, "secrets", help, secrets);
     let attempts = || state.attempts.values();
     let up = attempts().filter(|attempt| matches!(attempt, ListState::Up { .. }));
     let down = attempts().filter(|attempt| matches!(attempt, ListState::Down { .. }));

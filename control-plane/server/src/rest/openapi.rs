@@ -13,6 +13,7 @@ use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 use super::dry_run::Trial;
 use super::kind_routes::{page_name, schema_name};
 use super::problem::Problem;
+use super::secret_status::SecretStatus;
 use super::server_status::ServerStatus;
 use crate::gateway::WriteReport;
 use crate::sections::{KINDS, Kind, Shape};
@@ -27,7 +28,7 @@ const SCHEMAS: &str = "#/components/schemas/";
 #[openapi(
     info(title = "Portcullis management API", license(name = "Apache-2.0",
         identifier = "Apache-2.0")),
-    components(schemas(Problem, Trial, WriteReport, ServerStatus)),
+    components(schemas(Problem, Trial, WriteReport, ServerStatus, SecretStatus)),
     tags(
         (name = "document", description = "The gateway document as a whole."),
         (name = "revisions", description = "Every change ever made, and the way back."),
@@ -193,9 +194,14 @@ fn add_schemas_of(kind: &Kind, schemas: &mut Map<String, Value>) {
             let mut named = definition;
             named["properties"]["name"] = json!({"type": "string",
                 "description": "The name of it; in the document it is the key."});
-            if kind.name == "servers" {
+            let status = match kind.name {
+                "servers" => Some("ServerStatus"),
+                "secrets" => Some("SecretStatus"),
+                _ => None,
+            };
+            if let Some(status) = status {
                 named["properties"]["status"] = json!({
-                    "readOnly": true, "$ref": format!("{SCHEMAS}ServerStatus"),
+                    "readOnly": true, "$ref": format!("{SCHEMAS}{status}"),
                 });
             }
             schemas.insert(name.clone(), named);

@@ -21,7 +21,7 @@ use super::dry_run::{DryRun, make_or_try};
 use super::history;
 use super::paging::Page;
 use super::problem::{FieldError, Problem};
-use super::server_status;
+use super::{secret_status, server_status};
 use crate::gateway::{ChangeError, Edit, Gateway, Precondition};
 use crate::sections::{Kind, SectionChange, SectionEdit, SectionError, Shape, tag_of, with_status};
 
@@ -273,8 +273,12 @@ async fn resource_in(written: Written) -> Result<Value, Problem> {
 /// Adds its state to a resource, and tells the entity tag of both.
 fn show_status(kind: &'static Kind, gateway: &Gateway, name: &str, resource: &mut Value) -> String {
     let tag = tag_of(resource);
-    if kind.name == "servers"
-        && let Some(status) = server_status::of(gateway, name)
+    let status = match kind.name {
+        "servers" => server_status::of(gateway, name),
+        "secrets" => secret_status::of(gateway, name),
+        _ => None,
+    };
+    if let Some(status) = status
         && let Value::Object(fields) = resource
     {
         // Whoever has read it before it went down is told so.

@@ -1,11 +1,15 @@
-//! The files that hold secrets: what they hold, and whether they are others than before.
+//! The files that hold secrets and certificates: what they hold, and whether they are others than
+//! before.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use gateway_document::near_names;
+use gateway_document::{FilePath, near_names};
+use rustix::fs::OFlags;
+
+use super::in_time::in_time;
 
 /// The largest file that is read: chains of certificates have some KiB, bundles of authorities some
 /// hundred.
@@ -37,7 +41,17 @@ impl FileMark {
     }
 }
 
-/// Reads a file.
+/// Reads a file aside, and for some seconds at most.
+///
+/// # Errors
+/// A sentence that says why it cannot be read, and what to do about it.
+pub(crate) async fn read_file(path: &FilePath) -> Result<Vec<u8>, String> {
+    let (path, read_from) = (path.as_str(), path.clone());
+    let outcome = in_time(path, move || read(Path::new(read_from.as_str()))).await;
+    outcome.unwrap_or_else(|error| Err(format!("`{path}`: {error}")))
+}
+
+/// Reads a file. It may wait for a file system for as long as that likes: call it by [`in_time`].
 ///
 /// # Errors
 /// A sentence that says why it cannot be read, and what to do about it.
@@ -53,12 +67,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
         }
         _ => format!("`{shown}` cannot be read: {error}"),
     };
-    // A pipe would never end, and a folder is none.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(format!("`{shown}` is not a file"));
+    // To open a pipe would wait for somebody who writes into it.
+    let mut opening = OpenOptions::new();
+    opening.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let file = opening.read(true).open(path).map_err(failed)?;
+    // A pipe or a device would never end, and a folder is none.
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(format!(
+            "`{shown}` is not a file; name one that is, and no pipe or folder"
+        ));
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
     file.take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::future::join_all;
 use gateway_document::{GatewayDocument, Problem, Secret, SecretName};
 use time::OffsetDateTime;
 use xds::{Publisher, Resource, SecretTable, Version, VersionKey};
 
+use super::in_time::in_time;
 use super::material::Material;
 use super::message::message;
 use super::reading::{self, Fault, Marks};
@@ -29,8 +31,8 @@ struct Kept {
     reference: Secret,
     /// Nothing as long as it could not be used for once.
     usable: Option<Usable>,
-    /// The marks of its files when they were last read.
-    read: Marks,
+    /// The marks of its files when they were last read; nothing where these did not answer.
+    read: Option<Marks>,
     /// The marks that were seen at the last look and are others than those: files that are being
     /// written are read when they have come to rest.
     unsettled: Option<Marks>,
@@ -64,6 +66,34 @@ pub struct SecretStatus {
     pub given: Option<(Version, OffsetDateTime)>,
     /// The reason why what its place holds now is not taken.
     pub fault: Option<String>,
+    /// Both together.
+    pub state: SecretState,
+}
+
+/// Whether Envoys are given what a secret's place holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecretState {
+    /// They are.
+    Given,
+    /// What is there cannot be used, and they are given what was there before.
+    Old,
+    /// What is there cannot be used, and nothing was there before.
+    Missing,
+    /// Nobody has looked yet.
+    Unknown,
+}
+
+impl SecretState {
+    /// The word for it in answers, events and metrics.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Old => "old",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl SecretKeeper {
@@ -78,25 +108,34 @@ impl SecretKeeper {
     }
 
     /// Reads those secrets of a document that are not in use already. Envoys get none of them
-    /// before [`SecretKeeper::keep`]. It waits for files: call it aside.
+    /// before [`SecretKeeper::keep`].
     ///
     /// # Errors
-    /// Every secret that cannot be used, with its place.
-    pub fn read(&self, document: &GatewayDocument) -> Result<ReadSecrets, Vec<Problem>> {
-        let mut read = ReadSecrets::default();
-        let mut problems = Vec::new();
-        for (name, reference) in &document.secrets {
-            let resource_name = reference.resource_name(name);
-            if self.is_usable(&resource_name) {
-                continue;
-            }
-            let kept = self.take_up(name, reference);
-            problems.extend(kept.fault.iter().map(|fault| Problem {
-                path: format!("/secrets/{name}{}", fault.at),
+    /// Every secret that cannot be used, with its place, of those that the document refers to in
+    /// another way than the one `before`. The others are nothing that a change could be refused
+    /// for.
+    pub async fn read(
+        &self,
+        document: &GatewayDocument,
+        before: &GatewayDocument,
+    ) -> Result<ReadSecrets, Vec<Problem>> {
+        let new = self.take_up_all(document, |name| !self.is_usable(name));
+        let read = new.await;
+        let uses = before.secret_uses();
+        let is_to_blame = |name: &SecretName| {
+            let is_new = before.secrets.get(name) != document.secrets.get(name);
+            let mut now = document.secret_uses().into_iter();
+            is_new || now.any(|used| used.1 == name && !uses.contains(&used))
+        };
+        let problems = read.0.values().filter(|kept| is_to_blame(&kept.name));
+        let problems = problems.filter_map(|kept| {
+            let fault = kept.fault.as_ref()?;
+            Some(Problem {
+                path: format!("/secrets/{}{}", kept.name, fault.at),
                 reason: fault.reason.clone(),
-            }));
-            read.0.insert(resource_name, kept);
-        }
+            })
+        });
+        let problems: Vec<_> = problems.collect();
         if problems.is_empty() {
             Ok(read)
         } else {
@@ -117,20 +156,35 @@ impl SecretKeeper {
     }
 
     /// Takes up the secrets of a document that is in force, whether they can be used or not: those
-    /// that cannot are looked at again and again. It waits for files: call it aside.
-    pub fn adopt(&self, document: &GatewayDocument) {
-        let mut read = ReadSecrets::default();
-        for (name, reference) in &document.secrets {
-            let resource_name = reference.resource_name(name);
-            if !self.kept().contains_key(&resource_name) {
-                let kept = self.take_up(name, reference);
-                if let Some(fault) = &kept.fault {
-                    warn(&kept, fault);
-                }
-                read.0.insert(resource_name, kept);
+    /// that cannot are looked at again and again. Tells whether there are any that were not known.
+    pub async fn adopt(&self, document: &GatewayDocument) -> bool {
+        let read = self.take_up_all(document, |name| !self.kept().contains_key(name));
+        let read = read.await;
+        for kept in read.0.values() {
+            if let Some(fault) = &kept.fault {
+                warn(kept, fault);
             }
         }
+        let is_new = !read.0.is_empty();
         self.keep(read);
+        is_new
+    }
+
+    /// Reads those secrets of a document whose names at the Envoys are wanted, all at once: none
+    /// waits for another.
+    async fn take_up_all(
+        &self,
+        document: &GatewayDocument,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> ReadSecrets {
+        let named = document.secrets.iter();
+        let named = named.map(|(name, reference)| (reference.resource_name(name), name, reference));
+        let wanted = named.filter(|(resource_name, ..)| is_wanted(resource_name));
+        let read = wanted.map(|(resource_name, name, reference)| async move {
+            let kept = self.take_up(&resource_name, name, reference).await;
+            (resource_name, kept)
+        });
+        ReadSecrets(join_all(read).await.into_iter().collect())
     }
 
     /// Lets go of secrets that none of these documents has and no Envoy needs, once that has been
@@ -155,63 +209,88 @@ impl SecretKeeper {
     }
 
     /// Looks at every file once, and reads those that have changed and come to rest: that are the
-    /// same at two looks. It waits for files: call it aside.
-    pub fn look(&self) {
+    /// same at two looks. Tells whether a secret is in another state than before.
+    pub async fn look(&self) -> bool {
         let looked_at: Vec<(String, Secret)> = {
             let kept = self.kept();
-            let all = kept.iter();
-            all.map(|(name, kept)| (name.clone(), kept.reference.clone()))
+            let in_files = kept
+                .iter()
+                .filter(|(_, kept)| reading::files(&kept.reference).next().is_some());
+            in_files
+                .map(|(name, kept)| (name.clone(), kept.reference.clone()))
                 .collect()
         };
-        for (resource_name, reference) in looked_at {
-            let marks = reading::marks(&reference);
-            let is_settled = {
-                let mut kept = self.kept();
-                let Some(kept) = kept.get_mut(&resource_name) else {
-                    continue;
-                };
-                if kept.read == marks {
-                    kept.unsettled = None;
-                    continue;
-                }
-                let before = kept.unsettled.replace(marks.clone());
-                before.as_ref() == Some(&marks)
+        let looks = looked_at
+            .iter()
+            .map(|(resource_name, reference)| self.look_at(resource_name, reference));
+        join_all(looks).await.contains(&true)
+    }
+
+    async fn look_at(&self, resource_name: &str, reference: &Secret) -> bool {
+        let seen = reference.clone();
+        let marks = match in_time(resource_name, move || reading::marks(&seen)).await {
+            Ok(marks) => marks,
+            Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
+        };
+        {
+            let mut kept = self.kept();
+            let Some(kept) = kept.get_mut(resource_name) else {
+                return false;
             };
-            if is_settled {
-                self.take_anew(&resource_name, &reference, marks);
+            if kept.read.as_ref() == Some(&marks) {
+                kept.unsettled = None;
+                return false;
+            }
+            let before = kept.unsettled.replace(marks.clone());
+            if before.as_ref() != Some(&marks) {
+                return false;
             }
         }
+        self.take_anew(resource_name, reference, marks).await
     }
 
     /// Reads a secret whose files have changed.
-    fn take_anew(&self, resource_name: &str, reference: &Secret, marks: Marks) {
-        let found = self.usable(resource_name, reference);
+    async fn take_anew(&self, resource_name: &str, reference: &Secret, marks: Marks) -> bool {
+        let seen = reference.clone();
+        let found = match in_time(resource_name, move || reading::material(&seen)).await {
+            Ok(Ok(material)) => self.usable(resource_name, material),
+            Ok(Err(fault)) => return self.note(resource_name, Some(marks), fault),
+            Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
+        };
         let mut all = self.kept();
         let Some(kept) = all.get_mut(resource_name) else {
-            return;
+            return false;
         };
-        kept.read = marks;
+        kept.read = Some(marks);
         kept.unsettled = None;
-        match found {
-            Ok(found) => {
-                kept.fault = None;
-                let before = kept.usable.as_ref().map(|usable| usable.resource.version());
-                if before == Some(found.resource.version()) {
-                    return;
-                }
-                let name = &kept.name;
-                let version = found.resource.version();
-                tracing::info!(secret = %name, %version, "a secret was renewed");
-                kept.usable = Some(found);
-                self.supply(&all);
-            }
-            Err(fault) => {
-                if kept.fault.as_ref() != Some(&fault) {
-                    warn(kept, &fault);
-                }
-                kept.fault = Some(fault);
-            }
+        let had_fault = kept.fault.take().is_some();
+        let before = kept.usable.as_ref().map(|usable| usable.resource.version());
+        if before == Some(found.resource.version()) {
+            return had_fault;
         }
+        let name = &kept.name;
+        let version = found.resource.version();
+        tracing::info!(secret = %name, %version, "a secret was renewed");
+        kept.usable = Some(found);
+        self.supply(&all);
+        true
+    }
+
+    /// Takes note of why a secret is not taken, and of the marks of its files; nothing where these
+    /// did not answer. Tells whether that is new.
+    fn note(&self, resource_name: &str, read: Option<Marks>, fault: Fault) -> bool {
+        let mut all = self.kept();
+        let Some(kept) = all.get_mut(resource_name) else {
+            return false;
+        };
+        kept.read = read;
+        kept.unsettled = None;
+        let is_new = kept.fault.as_ref() != Some(&fault);
+        if is_new {
+            warn(kept, &fault);
+            kept.fault = Some(fault);
+        }
+        is_new
     }
 
     /// The content of a secret, if it can be used.
@@ -229,9 +308,16 @@ impl SecretKeeper {
         let all = self.kept();
         let kept = all.get(&resource);
         let usable = kept.and_then(|kept| kept.usable.as_ref());
+        let fault = kept.and_then(|kept| kept.fault.as_ref());
         SecretStatus {
             given: usable.map(|usable| (usable.resource.version().clone(), usable.since)),
-            fault: kept.and_then(|kept| Some(kept.fault.as_ref()?.reason.clone())),
+            fault: fault.map(|fault| fault.reason.clone()),
+            state: match (usable, fault) {
+                (Some(_), None) => SecretState::Given,
+                (Some(_), Some(_)) => SecretState::Old,
+                (None, Some(_)) => SecretState::Missing,
+                (None, None) => SecretState::Unknown,
+            },
             resource,
         }
     }
@@ -242,17 +328,20 @@ impl SecretKeeper {
             .is_some_and(|kept| kept.usable.is_some())
     }
 
-    fn take_up(&self, name: &SecretName, reference: &Secret) -> Kept {
-        // Before they are read: a change meanwhile is seen at the next look.
-        let read = reading::marks(reference);
-        let (usable, fault) = match self.usable(&reference.resource_name(name), reference) {
-            Ok(usable) => (Some(usable), None),
-            Err(fault) => (None, Some(fault)),
+    async fn take_up(&self, resource_name: &str, name: &SecretName, reference: &Secret) -> Kept {
+        let seen = reference.clone();
+        // The marks before what they are of: a change meanwhile is seen at the next look.
+        let read = move || (reading::marks(&seen), reading::material(&seen));
+        let (read, found) = match in_time(resource_name, read).await {
+            Ok((marks, found)) => (Some(marks), found),
+            Err(error) => (None, Err(Fault::of_reading(&error))),
         };
+        let found = found.map(|material| self.usable(resource_name, material));
+        let fault = found.as_ref().err().cloned();
         Kept {
             name: name.clone(),
             reference: reference.clone(),
-            usable,
+            usable: found.ok(),
             read,
             unsettled: None,
             fault,
@@ -260,15 +349,14 @@ impl SecretKeeper {
         }
     }
 
-    fn usable(&self, resource_name: &str, reference: &Secret) -> Result<Usable, Fault> {
-        let material = reading::material(reference)?;
+    fn usable(&self, resource_name: &str, material: Material) -> Usable {
         let secret = message(resource_name, &material);
         let resource = Resource::secret(&secret, &self.key).expect("a secret has a name");
-        Ok(Usable {
+        Usable {
             material: Arc::new(material),
             resource: Arc::new(resource),
             since: OffsetDateTime::now_utc(),
-        })
+        }
     }
 
     /// Gives the publisher what there is, with the lock in hand: two changes reach it in their

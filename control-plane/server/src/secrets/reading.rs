@@ -4,9 +4,10 @@ use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 
-use gateway_document::{Secret, SecretParts, VariableName, Whereabouts, near_names};
+use gateway_document::{FilePath, Secret, SecretParts, VariableName, Whereabouts, near_names};
 
 use super::files::{self, FileMark};
+use super::in_time::NotRead;
 use super::material::{Material, Unusable};
 
 /// Why a secret cannot be used, and which part of the reference is to blame.
@@ -17,21 +18,36 @@ pub(super) struct Fault {
     pub(super) reason: String,
 }
 
+impl Fault {
+    /// The fault of files that were not read at all.
+    pub(super) fn of_reading(error: &NotRead) -> Self {
+        Self {
+            at: String::new(),
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// The marks of all files of a secret; nothing at the place of one that cannot be looked at.
 pub(super) type Marks = Vec<Option<FileMark>>;
 
 /// Tells whether a secret's files are others than before.
 pub(super) fn marks(secret: &Secret) -> Marks {
+    let marks = files(secret).map(|path| FileMark::of(Path::new(path.as_str())).ok());
+    marks.collect()
+}
+
+/// The files of a secret.
+pub(super) fn files(secret: &Secret) -> impl Iterator<Item = &FilePath> {
     let places = match secret.parts() {
         Some(SecretParts::Credential(place) | SecretParts::Authorities(place)) => vec![place],
         Some(SecretParts::Certificate { certificate, key }) => vec![certificate, key],
         None => Vec::new(),
     };
-    let files = places.into_iter().filter_map(|place| match place {
-        Whereabouts::File(path) => Some(FileMark::of(Path::new(path.as_str())).ok()),
+    places.into_iter().filter_map(|place| match place {
+        Whereabouts::File(path) => Some(path),
         Whereabouts::Variable(_) => None,
-    });
-    files.collect()
+    })
 }
 
 /// Reads and checks a secret.

@@ -31,6 +31,7 @@ mod pinning;
 mod random;
 mod reach;
 mod rejected_inputs;
+mod repeated_credentials;
 mod resources;
 mod restarts;
 mod revisions;

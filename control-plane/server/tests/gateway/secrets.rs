@@ -87,7 +87,7 @@ impl Fixture {
 }
 
 /// Whether a file of a folder, or of one in it, holds a text.
-fn holds(folder: &Path, text: &str) -> bool {
+pub fn holds(folder: &Path, text: &str) -> bool {
     fs::read_dir(folder).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -214,4 +214,142 @@ async fn it_names_the_same_versions_after_a_restart() {
     let _envoy = FakeEnvoy::connect(fixture.control_plane.xds, "one").await;
     until(|| async { fixture.secret_of_the_envoy().await["state"] == "acked" }).await;
     assert_eq!(fixture.secret_of_the_envoy().await["acked"], before);
+}
+
+#[tokio::test]
+async fn it_waits_for_no_file_of_envoys_that_never_ends() {
+    let fixture = Fixture::new().await;
+    let pipe = fixture.folder.path().join("pipe");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+    let mut document = fixture.control_plane.document().await;
+    let tls = |file: &Path| json!({"tls": {"ca_file": file, "server_name": "a.internal"}});
+    document["servers"] = json!({
+        "waits": {"url": "https://127.0.0.1:9/mcp", "upstream": tls(&pipe)},
+        "ends": {"url": "https://127.0.0.1:9/mcp", "upstream": tls(Path::new("/dev/zero"))},
+    });
+    let answer = fixture.put(&document).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    for server in ["waits", "ends"] {
+        let path = format!("/api/v1/servers/{server}");
+        until(|| async {
+            let shown = fixture.control_plane.get(&path).await.text;
+            shown.contains("is not a file")
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn it_takes_changes_after_a_start_without_the_file_of_a_secret() {
+    let fixture = Fixture::new().await;
+    fixture.write(VALUE);
+    let mut document = fixture.with_secret("token").await;
+    assert_eq!(fixture.put(&document).await.status, StatusCode::OK);
+    let Fixture {
+        folder,
+        control_plane,
+    } = fixture;
+    drop(control_plane);
+    fs::remove_file(folder.path().join("token")).unwrap();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let fixture = Fixture {
+        folder,
+        control_plane,
+    };
+    document["tools"] = json!([{"name": "slow", "limits": [{"requests": 1, "window": "1s"}]}]);
+    let answer = fixture.put(&document).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let told = &answer.json["unusable_secrets"][0];
+    assert_eq!(
+        (&told["name"], &told["state"]),
+        (&json!("token"), &json!("missing"))
+    );
+    document["servers"]["other"] = document["servers"]["data"].clone();
+    let answer = fixture.put(&document).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(answer.paths(), ["/secrets/token/file"]);
+}
+
+impl Fixture {
+    async fn status(&self) -> Value {
+        self.control_plane.get("/api/v1/secrets/token").await.json["status"].take()
+    }
+
+    /// The events about secrets, as state and reason.
+    fn told(&self) -> Vec<(Value, Value)> {
+        let events = self.control_plane.gateway.events().after(0, 1000).unwrap();
+        let of_secrets = events.iter().filter(|event| event.kind == "secret");
+        let told = of_secrets.map(|event| {
+            assert_eq!(event.data["secret"], "token");
+            (event.data["state"].clone(), event.data["reason"].clone())
+        });
+        told.collect()
+    }
+
+    async fn count(&self, state: &str) -> bool {
+        let metrics = self.control_plane.get("/metrics").await.text;
+        metrics.contains(&format!(
+            "portcullis_control_plane_secrets{{state=\"{state}\"}} 1"
+        ))
+    }
+}
+
+#[tokio::test]
+async fn it_tells_how_a_secret_is_wherever_somebody_looks() {
+    let fixture = Fixture::new().await;
+    fixture.write(VALUE);
+    let document = fixture.with_secret("token").await;
+    assert_eq!(fixture.put(&document).await.status, StatusCode::OK);
+    until(|| async { fixture.status().await["state"] == "given" }).await;
+    assert!(fixture.count("given").await);
+    let tag = fixture
+        .control_plane
+        .get("/api/v1/secrets/token")
+        .await
+        .etag;
+
+    fixture.write("a\nb");
+    until(|| async { fixture.status().await["state"] == "old" }).await;
+    until(|| async { fixture.told().len() == 1 }).await;
+    let (state, reason) = fixture.told().remove(0);
+    assert_eq!(state, "old");
+    assert!(reason.as_str().unwrap().contains("one line"), "{reason}");
+    assert_eq!(fixture.status().await["reason"], reason);
+    assert!(fixture.count("old").await);
+    let secret = fixture.control_plane.get("/api/v1/secrets/token").await;
+    assert_ne!(secret.etag, tag);
+    let put = fixture
+        .control_plane
+        .put_json("/api/v1/secrets/token", &secret.json)
+        .await;
+    assert_eq!(put.status, StatusCode::OK, "as it is shown: {}", put.text);
+
+    fixture.write("another");
+    until(|| async { fixture.told().len() == 2 }).await;
+    assert_eq!(fixture.told()[1], (json!("given"), Value::Null));
+    assert!(fixture.count("given").await);
+}
+
+#[tokio::test]
+async fn it_tells_of_a_secret_that_cannot_be_read_at_its_start() {
+    let fixture = Fixture::new().await;
+    fixture.write(VALUE);
+    let document = fixture.with_secret("token").await;
+    assert_eq!(fixture.put(&document).await.status, StatusCode::OK);
+    let Fixture {
+        folder,
+        control_plane,
+    } = fixture;
+    drop(control_plane);
+    fs::remove_file(folder.path().join("token")).unwrap();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let fixture = Fixture {
+        folder,
+        control_plane,
+    };
+    until(|| async { fixture.told().iter().any(|(state, _)| state == "missing") }).await;
+    assert!(fixture.count("missing").await);
+    fixture.write(VALUE);
+    until(|| async { fixture.told().iter().any(|(state, _)| state == "given") }).await;
 }

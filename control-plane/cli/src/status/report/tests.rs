@@ -40,6 +40,10 @@ fn report() -> Report {
             ],
             "warnings": [{"rule": "slow", "reason": "nobody lists it", "near": []}],
         }),
+        &json!({"secrets": [
+            {"name": "own", "status": {"state": "given", "since": "T9"}},
+            {"name": "key", "status": {"state": "missing", "reason": "there is no file `/key`"}},
+        ]}),
     )
 }
 
@@ -58,6 +62,7 @@ fn it_gives_each_envoy_and_each_server_a_line() {
         "server    math   down                                 2 tools, 1 withheld; since T6; it \
          cannot be reached",
         "server    new    unknown                              0 tools",
+        "secret    key    missing                              there is no file `/key`",
         "tool      same   withheld                             of `math` on listener `mcp`: \
          `data` has it",
         "tool      same   withheld                             of `math` on listener `two`: \
@@ -88,7 +93,7 @@ fn it_says_in_force_only_of_what_every_connected_envoy_runs() {
         (vec![], "waits for an Envoy"),
     ] {
         let nodes = json!({"nodes": envoys});
-        let report = Report::new(&version, &nodes, &json!({}), &json!({}));
+        let report = Report::new(&version, &nodes, &json!({}), &json!({}), &json!({}));
         let text = report.table().text(false);
         let first = text.lines().next().unwrap();
         let words: Vec<&str> = first.split_whitespace().collect();
@@ -100,7 +105,7 @@ fn it_says_in_force_only_of_what_every_connected_envoy_runs() {
 fn it_blames_no_envoy_for_a_revision_that_none_is_known_to_have_rejected() {
     let version = json!({"revision": 3, "newest_revision": 4, "generation": "abc"});
     let nothing = json!({});
-    let report = Report::new(&version, &nothing, &nothing, &nothing);
+    let report = Report::new(&version, &nothing, &nothing, &nothing, &nothing);
     let text = report.table().text(false);
     let first = text.lines().next().unwrap();
     assert!(
@@ -117,6 +122,7 @@ fn it_gives_programs_the_same_as_json() {
     assert_eq!(json["envoys"][0].get("silent_since"), None);
     assert_eq!(json["envoys"][1]["silent_since"], "T7");
     assert_eq!(json["servers"][1]["state"], "down");
+    assert_eq!(json["secrets"][0]["name"], "key");
     assert_eq!(json["withheld"][0]["server"], "math");
     assert_eq!(json["warnings"][0]["rule"], "slow");
 }

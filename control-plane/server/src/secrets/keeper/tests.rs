@@ -49,8 +49,18 @@ impl Keeping {
         self.status(document).given.map(|(version, _)| version)
     }
 
-    fn problems(&self, document: &GatewayDocument) -> Vec<(String, String)> {
-        let problems = self.keeper.read(document).err().unwrap_or_default();
+    /// The problems of a change that brings these secrets.
+    async fn problems(&self, document: &GatewayDocument) -> Vec<(String, String)> {
+        self.problems_after(document, &nothing()).await
+    }
+
+    async fn problems_after(
+        &self,
+        document: &GatewayDocument,
+        before: &GatewayDocument,
+    ) -> Vec<(String, String)> {
+        let read = self.keeper.read(document, before).await;
+        let problems = read.err().unwrap_or_default();
         let problems = problems.into_iter();
         problems
             .map(|problem| (problem.path, problem.reason))
@@ -58,10 +68,14 @@ impl Keeping {
     }
 
     /// Looks at the files as often as a change takes.
-    fn look_twice(&self) {
-        self.keeper.look();
-        self.keeper.look();
+    async fn look_twice(&self) {
+        self.keeper.look().await;
+        self.keeper.look().await;
     }
+}
+
+fn nothing() -> GatewayDocument {
+    parse("{}", Format::Yaml).unwrap()
 }
 
 const TOKEN: &str = "token: {file: DIR/token}";
@@ -72,12 +86,12 @@ fn pair() -> (String, String) {
     (own.cert.pem(), own.signing_key.serialize_pem())
 }
 
-#[test]
-fn it_names_the_place_of_a_secret_that_cannot_be_read_and_a_file_that_may_be_meant() {
+#[tokio::test]
+async fn it_names_the_place_of_a_secret_that_cannot_be_read_and_a_file_that_may_be_meant() {
     let keeping = Keeping::new();
     keeping.write("tokens", "a");
     let document = keeping.document(TOKEN);
-    let [(path, reason)] = &keeping.problems(&document)[..] else {
+    let [(path, reason)] = &keeping.problems(&document).await[..] else {
         panic!("one problem");
     };
     assert_eq!(path, "/secrets/token/file");
@@ -86,30 +100,34 @@ fn it_names_the_place_of_a_secret_that_cannot_be_read_and_a_file_that_may_be_mea
     assert!(reason.contains(&meant), "{reason}");
 
     let unset = keeping.document("token: {env: A_VARIABLE_THAT_NOBODY_SETS}");
-    let [(path, reason)] = &keeping.problems(&unset)[..] else {
+    let [(path, reason)] = &keeping.problems(&unset).await[..] else {
         panic!("one problem");
     };
     assert_eq!(path, "/secrets/token/env");
     assert!(reason.contains("without a variable"), "{reason}");
 
     let folder = keeping.document("token: {file: DIR}");
-    assert!(keeping.problems(&folder)[0].1.contains("is not a file"));
+    assert!(
+        keeping.problems(&folder).await[0]
+            .1
+            .contains("is not a file")
+    );
 }
 
-#[test]
-fn it_blames_the_part_that_is_at_fault_without_showing_it() {
+#[tokio::test]
+async fn it_blames_the_part_that_is_at_fault_without_showing_it() {
     let keeping = Keeping::new();
     let ((chain, _), (_, other_key)) = (pair(), pair());
     keeping.write("own.pem", &chain);
     keeping.write("own.key", &other_key);
     let document = keeping.document(PAIR);
-    let [(path, reason)] = &keeping.problems(&document)[..] else {
+    let [(path, reason)] = &keeping.problems(&document).await[..] else {
         panic!("one problem");
     };
     assert_eq!(path, "/secrets/own/key/file");
     assert!(reason.contains("not that of the certificate"), "{reason}");
     keeping.write("own.pem", "swordfish");
-    let [(path, reason)] = &keeping.problems(&document)[..] else {
+    let [(path, reason)] = &keeping.problems(&document).await[..] else {
         panic!("one problem");
     };
     assert_eq!(path, "/secrets/own/certificate/file");
@@ -117,86 +135,86 @@ fn it_blames_the_part_that_is_at_fault_without_showing_it() {
     assert!(!reason.contains("swordfish"), "{reason}");
 }
 
-#[test]
-fn it_gives_envoys_a_secret_only_when_the_change_that_brings_it_is_made() {
+#[tokio::test]
+async fn it_gives_envoys_a_secret_only_when_the_change_that_brings_it_is_made() {
     let keeping = Keeping::new();
     keeping.write("token", "one");
     let document = keeping.document(TOKEN);
-    let read = keeping.keeper.read(&document).unwrap();
+    let read = keeping.keeper.read(&document, &nothing()).await.unwrap();
     assert_eq!(keeping.version(&document), None);
     keeping.keeper.keep(read);
     assert!(keeping.version(&document).is_some());
 }
 
-#[test]
-fn it_takes_a_renewed_secret_when_its_files_have_come_to_rest() {
+#[tokio::test]
+async fn it_takes_a_renewed_secret_when_its_files_have_come_to_rest() {
     let keeping = Keeping::new();
     keeping.write("token", "one");
     let document = keeping.document(TOKEN);
-    keeping.keeper.adopt(&document);
+    keeping.keeper.adopt(&document).await;
     let first = keeping.version(&document);
-    keeping.look_twice();
+    keeping.look_twice().await;
     assert_eq!(keeping.version(&document), first);
     keeping.write("token", "two");
-    keeping.keeper.look();
+    keeping.keeper.look().await;
     assert_eq!(keeping.version(&document), first, "it may still be written");
     keeping.write("token", "three");
-    keeping.keeper.look();
+    keeping.keeper.look().await;
     assert_eq!(keeping.version(&document), first, "it was written again");
-    keeping.keeper.look();
+    keeping.keeper.look().await;
     let third = keeping.version(&document);
     assert_ne!(third, first);
     keeping.write("token", "three");
-    keeping.look_twice();
+    keeping.look_twice().await;
     assert_eq!(keeping.version(&document), third, "it says the same");
 }
 
-#[test]
-fn it_keeps_the_secret_before_while_what_is_there_cannot_be_used() {
+#[tokio::test]
+async fn it_keeps_the_secret_before_while_what_is_there_cannot_be_used() {
     let keeping = Keeping::new();
     let (chain, key) = pair();
     keeping.write("own.pem", &chain);
     keeping.write("own.key", &key);
     let document = keeping.document(PAIR);
-    keeping.keeper.adopt(&document);
+    keeping.keeper.adopt(&document).await;
     let first = keeping.version(&document);
     let (next_chain, next_key) = pair();
     keeping.write("own.pem", &next_chain);
-    keeping.look_twice();
+    keeping.look_twice().await;
     let half = keeping.status(&document);
     assert_eq!(half.given.map(|(version, _)| version), first);
     assert!(half.fault.unwrap().contains("not that of the certificate"));
     // What Envoys have holds up no change.
-    assert_eq!(keeping.problems(&document), []);
+    assert_eq!(keeping.problems(&document).await, []);
     keeping.write("own.key", &next_key);
-    keeping.look_twice();
+    keeping.look_twice().await;
     let whole = keeping.status(&document);
     assert_ne!(whole.given.map(|(version, _)| version), first);
     assert_eq!(whole.fault, None);
     fs::remove_file(keeping.path("own.key")).unwrap();
-    keeping.look_twice();
+    keeping.look_twice().await;
     assert!(keeping.status(&document).fault.unwrap().contains("no file"));
     assert!(keeping.version(&document).is_some());
 }
 
-#[test]
-fn it_gives_a_secret_that_could_not_be_read_at_first_as_soon_as_it_can() {
+#[tokio::test]
+async fn it_gives_a_secret_that_could_not_be_read_at_first_as_soon_as_it_can() {
     let keeping = Keeping::new();
     let document = keeping.document(TOKEN);
-    keeping.keeper.adopt(&document);
+    keeping.keeper.adopt(&document).await;
     assert!(keeping.status(&document).fault.is_some());
     keeping.write("token", "one");
-    keeping.look_twice();
+    keeping.look_twice().await;
     assert!(keeping.version(&document).is_some());
     assert_eq!(keeping.status(&document).fault, None);
 }
 
-#[test]
-fn it_lets_go_of_what_no_document_has_and_no_envoy_needs() {
+#[tokio::test]
+async fn it_lets_go_of_what_no_document_has_and_no_envoy_needs() {
     let keeping = Keeping::new();
     keeping.write("token", "one");
     let document = keeping.document(TOKEN);
-    keeping.keeper.adopt(&document);
+    keeping.keeper.adopt(&document).await;
     keeping.keeper.retain([&document]);
     assert!(keeping.version(&document).is_some());
     for _ in 0..MOST_IDLE {
@@ -206,13 +224,64 @@ fn it_lets_go_of_what_no_document_has_and_no_envoy_needs() {
     assert_eq!(keeping.version(&document), None);
 }
 
-#[test]
-fn it_shows_nothing_of_a_secret_in_a_log() {
+#[tokio::test]
+async fn it_shows_nothing_of_a_secret_in_a_log() {
     let keeping = Keeping::new();
     keeping.write("token", "swordfish");
     let document = keeping.document(TOKEN);
-    keeping.keeper.adopt(&document);
+    keeping.keeper.adopt(&document).await;
     let shown = format!("{:?}", keeping.keeper);
     assert!(shown.contains("Credential(…)"), "{shown}");
     assert!(!shown.contains("swordfish"), "{shown}");
+}
+
+#[tokio::test]
+async fn it_refuses_a_change_for_no_secret_that_was_named_before() {
+    let keeping = Keeping::new();
+    let document = |rest: &str| {
+        let secrets = keeping.document(TOKEN).secrets;
+        let mut document = parse(rest, Format::Yaml).unwrap();
+        document.secrets = secrets;
+        document
+    };
+    let server = "{url: 'http://127.0.0.1:1/mcp', credentials: {secret: token}}";
+    let before = document(&format!("servers: {{a: {server}}}"));
+    let harmless = document(&format!(
+        "servers: {{a: {server}, b: {{url: 'http://127.0.0.1:2/mcp'}}}}"
+    ));
+    assert_eq!(keeping.problems_after(&harmless, &before).await, []);
+    let named_again = document(&format!("servers: {{a: {server}, b: {server}}}"));
+    let moved = keeping.document("token: {file: DIR/other}");
+    for blamed in [named_again, moved] {
+        let problems = keeping.problems_after(&blamed, &before).await;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].0, "/secrets/token/file");
+    }
+    let read = keeping.keeper.read(&harmless, &before).await.unwrap();
+    keeping.keeper.keep(read);
+    keeping.write("token", "one");
+    keeping.look_twice().await;
+    assert!(keeping.version(&harmless).is_some(), "it is looked after");
+}
+
+#[tokio::test]
+async fn it_waits_neither_for_a_pipe_nor_for_a_device_without_end() {
+    let keeping = Keeping::new();
+    let pipe = keeping.path("token");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+    let document = keeping.document(TOKEN);
+    let device = keeping.document("token: {file: /dev/zero}");
+    for document in [&document, &device] {
+        let [(path, reason)] = &keeping.problems(document).await[..] else {
+            panic!("one problem");
+        };
+        assert_eq!(path, "/secrets/token/file");
+        assert!(reason.contains("is not a file"), "{reason}");
+    }
+    keeping.keeper.adopt(&document).await;
+    fs::remove_file(&pipe).unwrap();
+    keeping.write("token", "one");
+    keeping.look_twice().await;
+    assert!(keeping.version(&document).is_some());
 }
