@@ -75,7 +75,7 @@ def start(
     installation: Installation,
     directory: Path,
     bootstrap_file: Path = BOOTSTRAP,
-    **settings: bool,
+    **settings: object,
 ) -> ManagedGateway:
     """A gateway that serves the tools of both servers; `settings` are its control plane's."""
     upstreams = {name: RecordingUpstream(name) for name in TOOLS}

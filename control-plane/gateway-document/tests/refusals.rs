@@ -221,11 +221,24 @@ listeners:
       details: [tool]
       format:
         who: '%REQ(Authorization)%'
+        key: '%REQ(X-Api-Key)%'
+        own: 'as %REQ(X-Other?X-Weather-Token):8%'
+        fine: '%REQ(X-Weather)% and X-Weather-Token'
         tool: x
         empty: ''
+servers:
+  weather:
+    url: http://127.0.0.1:9/mcp
+    credentials: {secret: token, header: X-Weather-Token}
+secrets: {token: {env: WEATHER_TOKEN}}
 ",
         &[
             ("/listeners/0/access_log/format/empty", "1 to 1024 bytes"),
+            ("/listeners/0/access_log/format/key", "credential"),
+            (
+                "/listeners/0/access_log/format/own",
+                "`x-weather-token` shows a server",
+            ),
             ("/listeners/0/access_log/format/tool", "`details`"),
             ("/listeners/0/access_log/format/who", "credential"),
         ],

@@ -11,10 +11,12 @@ mod keeper;
 mod material;
 mod message;
 mod reading;
+mod source;
 mod traces;
 
 pub(crate) use files::read_file;
 pub use keeper::{ReadSecrets, SecretKeeper, SecretState, SecretStatus};
-pub use material::{Material, Unusable};
-pub(crate) use material::{believed, certified};
+pub(crate) use material::certified;
+pub use material::{Authorities, Material, Unusable};
+pub(crate) use source::SYSTEM_AUTHORITIES;
 pub(crate) use traces::Traces;

@@ -265,3 +265,69 @@ def test_it_gives_secrets_in_each_way_of_asking(installation, directory, bootstr
         until("it is renewed", lambda: serial() not in (None, first))
     finally:
         made.stop()
+
+
+def test_it_believes_the_authorities_of_its_system_where_nothing_else_is_said(
+    installation, directory, authority, tmp_path
+):
+    foreign = Authority(tmp_path)
+    bundle = directory / "bundle.pem"
+    bundle.write_bytes(authority.file.read_bytes())
+    made = managed_gateway.start(
+        installation, directory, more_environment={"SSL_CERT_FILE": str(bundle)}
+    )
+    context = authority.server_context("localhost")
+    try:
+        with secure(context) as service, secure(foreign.server_context("localhost")) as doubted:
+            document = made.control_plane.document()
+            document["servers"]["secure"] = {"url": f"https://localhost:{service.port}/mcp"}
+            named = {"tls": {"system_ca": True, "server_name": "localhost"}}
+            url = f"https://127.0.0.1:{doubted.port}/mcp"
+            document["servers"]["doubted"] = {"url": url, "upstream": named}
+            document["clusters"] = [cluster("doubted-too", [doubted], upstream=named)]
+            match = {"match": {"prefix": "/doubted"}, "to": {"cluster": "doubted-too"}}
+            document["routes"] = [{"name": "doubted", **match}]
+            accepted(made, document)
+            until("its tool can be called", lambda: has_passed(made.send(SECURE)))
+            until("the other is not believed", lambda: "TLS" in str(state_of(made, "doubted")))
+            assert secret_states(made) == {"system-authorities": "acked"}
+
+            def status() -> int:
+                with Connection(made.port) as connection:
+                    return connection.request("GET", "/doubted", []).status
+
+            assert status() == 503
+            generation = made.control_plane.get("/api/v1/version").json["generation"]
+            bundle.write_bytes(authority.file.read_bytes() + foreign.file.read_bytes())
+            until("what the system believes since is believed", lambda: status() == 200)
+            assert made.control_plane.get("/api/v1/version").json["generation"] == generation
+    finally:
+        made.stop()
+
+
+def test_it_takes_changes_while_a_secret_cannot_be_read(installation, directory):
+    """A control plane and an Envoy that are both started anew without the file of a secret."""
+    made = managed_gateway.start(installation, directory)
+    try:
+        token = directory / "token"
+        token.write_text(VALUE)
+        document = made.control_plane.document()
+        document["secrets"] = {"token": {"file": str(token)}}
+        document["servers"]["weather"]["credentials"] = {"secret": "token"}
+        accepted(made, document)
+        until("it is called", lambda: made.passes("get_weather"))
+        token.unlink()
+        made.control_plane.crash()
+        made.control_plane.start_again()
+        made.envoy.restart()
+        document["tools"] = [{"name": "any", "match": {"tool": "add"}, "timeout": "9s"}]
+        reply = made.change(document)
+        assert reply.status == 200, reply.body
+        (told,) = reply.json["unusable_secrets"]
+        assert (told["name"], told["state"]) == ("token", "missing")
+        until("the others are served", lambda: made.passes("add"))
+        assert not made.passes("get_weather")
+        token.write_text(VALUE)
+        until("it is called again", lambda: made.passes("get_weather"))
+    finally:
+        made.stop()

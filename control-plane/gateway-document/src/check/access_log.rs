@@ -1,7 +1,10 @@
 //! Checks what listeners write of requests. Whether Envoy knows what stands between `%` signs is
 //! for Envoy to say.
 
-use crate::document::{AccessDetail, AccessLog};
+use std::collections::BTreeSet;
+
+use super::GatewayDocument;
+use crate::document::{AccessDetail, AccessLog, Server};
 use crate::problem::{Pointer, Problems};
 
 /// A line with more fields than that is not read by anybody.
@@ -9,9 +12,19 @@ const MOST_FIELDS: usize = 64;
 /// Each request would write as much.
 const LONGEST_TEXT: usize = 1_024;
 /// Headers that hold credentials, or cookies that do; a log outlives them.
-const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "mcp-session-id"];
+const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "mcp-session-id", "x-api-key"];
 
-pub(super) fn check(log: &AccessLog, at: &Pointer, problems: &mut Problems) {
+pub(super) fn check(
+    document: &GatewayDocument,
+    log: &AccessLog,
+    at: &Pointer,
+    problems: &mut Problems,
+) {
+    let servers = document.servers.values();
+    let credentials = servers.filter_map(Server::own_credentials);
+    let own: BTreeSet<&str> = credentials
+        .map(|credentials| credentials.in_header().name)
+        .collect();
     let at = at.at("format");
     if log.format.len() > MOST_FIELDS {
         problems.add(
@@ -51,6 +64,30 @@ pub(super) fn check(log: &AccessLog, at: &Pointer, problems: &mut Problems) {
                 at,
                 format!("`{header}` holds a credential, which belongs in no log; leave it out"),
             );
+        } else if let Some(header) = arguments(&lower).find(|word| own.contains(word)) {
+            problems.add(
+                at,
+                format!(
+                    "`{header}` shows a server the gateway's credential, which belongs in no log; \
+                     leave it out"
+                ),
+            );
         }
     }
+}
+
+/// The words in the parentheses of what Envoy fills in, such as the names of headers.
+fn arguments(text: &str) -> impl Iterator<Item = &str> {
+    let in_parentheses = text.split('(').skip(1);
+    let in_parentheses = in_parentheses.filter_map(|rest| rest.split(')').next());
+    in_parentheses.flat_map(|arguments| {
+        let words = arguments.split(|byte: char| !is_in_a_name(byte));
+        words.filter(|word| !word.is_empty())
+    })
+}
+
+/// Whether the name of a header may have this character (RFC 9110, 5.6.2), but for the `%` around
+/// what Envoy fills in.
+fn is_in_a_name(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "!#$&'*+-.^_`|~".contains(character)
 }

@@ -103,7 +103,7 @@ fn check_listener(
     check_times(&listener.client_times, &at.at("client_times"), problems);
     check_health_path(document, listener, at, problems);
     if let Some(log) = &listener.access_log {
-        access_log::check(log, &at.at("access_log"), problems);
+        access_log::check(document, log, &at.at("access_log"), problems);
     }
     if let Some(mcp) = &listener.cors {
         let origins = &at.at("allowed_origins");

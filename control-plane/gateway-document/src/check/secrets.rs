@@ -1,7 +1,7 @@
 //! Checks secrets: what each says of where it is found, and that what is named is there and of the
 //! kind that is needed. Whether it can be read is for whoever reads it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::GatewayDocument;
 use crate::document::{Secret, SecretKind, SecretPlace, Upstream, default_credential_header};
@@ -70,6 +70,29 @@ impl GatewayDocument {
             )
         });
         uses.collect()
+    }
+
+    /// The servers and clusters that are believed by the authorities of the control plane's system,
+    /// each as its kind and name, with its place in the document.
+    #[must_use]
+    pub fn believed_by_the_system(&self) -> BTreeMap<String, String> {
+        let root = Pointer::default();
+        let servers = self.servers.iter().filter_map(|(name, server)| {
+            let at = root.at("servers").at(name);
+            server
+                .tls()?
+                .system_ca
+                .then(|| (format!("servers/{name}"), at))
+        });
+        let clusters = self.clusters.iter().enumerate();
+        let clusters = clusters.filter_map(|(index, cluster)| {
+            let at = root.at("clusters").at(index);
+            let tls = cluster.upstream.tls.as_ref()?;
+            tls.system_ca
+                .then(|| (format!("clusters/{}", cluster.name), at))
+        });
+        let all = servers.chain(clusters);
+        all.map(|(name, at)| (name, at.into_string())).collect()
     }
 }
 

@@ -105,7 +105,7 @@ impl Server {
     }
 
     /// TLS towards its endpoints: what is said of it, or else, where they are `https`, by the
-    /// authorities of the systems; none where they are spoken to in the clear.
+    /// authorities of the control plane's system; none where they are spoken to in the clear.
     #[must_use]
     pub fn tls(&self) -> Option<UpstreamTls> {
         let is_https = self.all_endpoints().any(|url| url.scheme() == "https");

@@ -2,7 +2,7 @@
 //! one of the given names, whatever name the server was asked for.
 
 use std::io;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -62,26 +62,14 @@ pub(super) struct TlsWay {
     asked: Option<String>,
 }
 
-/// The authorities of this system, read once: they change with the system.
-static SYSTEM: LazyLock<RootCertStore> = LazyLock::new(|| {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
-});
-
 impl TlsWay {
-    /// A way that believes `roots`, or else the system's authorities, for certificates of one of
-    /// `names`, and shows `own`.
+    /// A way that believes `roots` for certificates of one of `names`, and shows `own`.
     pub(super) fn new(
-        roots: Option<RootCertStore>,
+        roots: Arc<RootCertStore>,
         own: Option<CertifiedKey>,
         asked: Option<String>,
         names: Vec<String>,
     ) -> Result<Self, TlsError> {
-        let roots = Arc::new(roots.unwrap_or_else(|| SYSTEM.clone()));
-        if roots.is_empty() {
-            return Err(TlsError::NoSystemAuthorities);
-        }
         let provider = Arc::new(ring::default_provider());
         let by_authority =
             WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))

@@ -46,7 +46,14 @@ impl CatalogueClient {
             });
         }
         if let Some(tls) = server.tls() {
-            let authorities = tls.ca_secret.as_ref().map(find).transpose()?;
+            let authorities = match &tls.ca_secret {
+                Some(name) => Some(find(name)?),
+                None if tls.system_ca => {
+                    let keeper = self.secrets.as_ref();
+                    keeper.and_then(|keeper| keeper.system_authorities())
+                }
+                None => None,
+            };
             let own = tls.secret.as_ref().map(find).transpose()?;
             let first = server.all_endpoints().next();
             let place = first.map(EndpointUrl::authority);

@@ -1,5 +1,7 @@
 //! How a server is reached: as Envoy reaches it, with the same credential and the same trust.
 
+use std::sync::Arc;
+
 use gateway_document::{FilePath, UpstreamAuthority, UpstreamTls};
 use http::{HeaderName, HeaderValue};
 use tokio_rustls::rustls::RootCertStore;
@@ -7,7 +9,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 
 use super::shortened;
 use super::tls::{TlsError, TlsWay};
-use crate::secrets::{Material, Traces, believed, certified, read_file};
+use crate::secrets::{Authorities, Material, Traces, certified, read_file};
 
 /// The way to a server.
 #[derive(Debug, Default)]
@@ -61,13 +63,14 @@ async fn believed_and_shown(
     tls: &UpstreamTls,
     authorities: Option<&Material>,
     own: Option<&Material>,
-) -> Result<(Option<RootCertStore>, Option<CertifiedKey>), TlsError> {
-    let roots = match (authorities, &tls.ca_file, &tls.ca) {
-        (Some(Material::Authorities(bytes)), _, _) => Some(believed(bytes)?),
-        (_, Some(file), _) => Some(believed(&read(file).await?)?),
-        (_, _, Some(text)) => Some(believed(text.as_bytes())?),
+) -> Result<(Arc<RootCertStore>, Option<CertifiedKey>), TlsError> {
+    let authorities = match (authorities, &tls.ca_file, &tls.ca) {
+        (Some(Material::Authorities(authorities)), _, _) => Some(authorities.clone()),
+        (_, Some(file), _) => Some(Authorities::new(read(file).await?)?),
+        (_, _, Some(text)) => Some(Authorities::new(text.clone().into_bytes())?),
         _ => None,
     };
+    let roots = authorities.ok_or(TlsError::NoSystemAuthorities)?.store();
     let own = match (own, &tls.certificate) {
         (Some(Material::Certificate { chain, key }), _) => Some(certified(chain, key)?),
         (_, Some(files)) => {

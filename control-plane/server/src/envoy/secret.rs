@@ -13,6 +13,7 @@ use envoy_types::util::pack_any;
 use gateway_document::{GatewayDocument, SecretCredentials, SecretName};
 
 use super::ads;
+use crate::secrets::SYSTEM_AUTHORITIES;
 
 /// Has Envoy ask for a secret. The checks of the document have refused a name that it does not
 /// have.
@@ -26,6 +27,14 @@ pub(super) fn discovered(
         name: secret.resource_name(name),
         sds_config: Some(ads()),
     })
+}
+
+/// Has Envoy ask for the authorities of the control plane's system.
+pub(super) fn system_authorities() -> SdsSecretConfig {
+    SdsSecretConfig {
+        name: SYSTEM_AUTHORITIES.to_owned(),
+        sds_config: Some(ads()),
+    }
 }
 
 /// The filters of a cluster that put a credential into each request, over whatever the caller wrote

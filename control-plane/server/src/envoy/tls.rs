@@ -7,7 +7,6 @@ use envoy_types::pb::envoy::config::core::v3::{
 use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
     CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SubjectAltNameMatcher,
     TlsCertificate, TlsParameters, UpstreamTlsContext,
-    certificate_validation_context::SystemRootCerts,
     common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
     subject_alt_name_matcher::SanType,
     tls_parameters::TlsProtocol,
@@ -20,7 +19,7 @@ use gateway_document::{
 };
 
 use super::matching::exactly;
-use super::secret::discovered;
+use super::secret::{discovered, system_authorities};
 use super::truth;
 
 /// TLS for the clients of a listener.
@@ -72,11 +71,13 @@ pub(super) fn for_endpoints(
             .as_ref()
             .map(in_file)
             .or_else(|| tls.ca.as_ref().map(inline)),
-        system_root_certs: tls.system_ca.then_some(SystemRootCerts {}),
         match_typed_subject_alt_names: names.iter().map(|name| certificate_name(name)).collect(),
         ..Default::default()
     };
-    let validation = match discovered(document, tls.ca_secret.as_ref()) {
+    // Envoy has no word for the authorities of its own system beside names to check.
+    let authorities = discovered(document, tls.ca_secret.as_ref())
+        .or_else(|| tls.system_ca.then(system_authorities));
+    let validation = match authorities {
         Some(authorities) => {
             ValidationContextType::CombinedValidationContext(CombinedCertificateValidationContext {
                 default_validation_context: Some(validation),

@@ -12,6 +12,7 @@ use super::in_time::in_time;
 use super::material::Material;
 use super::message::message;
 use super::reading::{self, Fault, Marks};
+use super::source::{SYSTEM_AUTHORITIES, Source};
 
 /// Reads secrets, gives them to the Envoys that need them, and takes them anew when their files
 /// change: at once, and apart from what is being rolled out. One that cannot be used is never sent;
@@ -27,8 +28,7 @@ pub struct SecretKeeper {
 /// A secret that Envoys have need of, or soon will.
 #[derive(Debug)]
 struct Kept {
-    name: SecretName,
-    reference: Secret,
+    source: Source,
     /// Nothing as long as it could not be used for once.
     usable: Option<Usable>,
     /// The marks of its files when they were last read; nothing where these did not answer.
@@ -121,17 +121,11 @@ impl SecretKeeper {
     ) -> Result<ReadSecrets, Vec<Problem>> {
         let new = self.take_up_all(document, |name| !self.is_usable(name));
         let read = new.await;
-        let uses = before.secret_uses();
-        let is_to_blame = |name: &SecretName| {
-            let is_new = before.secrets.get(name) != document.secrets.get(name);
-            let mut now = document.secret_uses().into_iter();
-            is_new || now.any(|used| used.1 == name && !uses.contains(&used))
-        };
-        let problems = read.0.values().filter(|kept| is_to_blame(&kept.name));
-        let problems = problems.filter_map(|kept| {
+        let problems = read.0.values().filter_map(|kept| {
             let fault = kept.fault.as_ref()?;
+            let place = kept.source.place_in_change(document, before)?;
             Some(Problem {
-                path: format!("/secrets/{}{}", kept.name, fault.at),
+                path: format!("{place}{}", fault.at),
                 reason: fault.reason.clone(),
             })
         });
@@ -177,11 +171,10 @@ impl SecretKeeper {
         document: &GatewayDocument,
         is_wanted: impl Fn(&str) -> bool,
     ) -> ReadSecrets {
-        let named = document.secrets.iter();
-        let named = named.map(|(name, reference)| (reference.resource_name(name), name, reference));
-        let wanted = named.filter(|(resource_name, ..)| is_wanted(resource_name));
-        let read = wanted.map(|(resource_name, name, reference)| async move {
-            let kept = self.take_up(&resource_name, name, reference).await;
+        let all = Source::all_of(document).into_iter();
+        let wanted = all.filter(|(resource_name, _)| is_wanted(resource_name));
+        let read = wanted.map(|(resource_name, source)| async move {
+            let kept = self.take_up(&resource_name, source).await;
             (resource_name, kept)
         });
         ReadSecrets(join_all(read).await.into_iter().collect())
@@ -192,8 +185,7 @@ impl SecretKeeper {
     pub fn retain<'d>(&self, documents: impl IntoIterator<Item = &'d GatewayDocument>) {
         let mut needed: BTreeSet<String> = BTreeSet::new();
         for document in documents {
-            let secrets = document.secrets.iter();
-            needed.extend(secrets.map(|(name, reference)| reference.resource_name(name)));
+            needed.extend(Source::all_of(document).into_keys());
         }
         let by_envoys = self.publisher.secret_names();
         let mut kept = self.kept();
@@ -211,23 +203,22 @@ impl SecretKeeper {
     /// Looks at every file once, and reads those that have changed and come to rest: that are the
     /// same at two looks. Tells whether a secret is in another state than before.
     pub async fn look(&self) -> bool {
-        let looked_at: Vec<(String, Secret)> = {
+        let looked_at: Vec<(String, Source)> = {
             let kept = self.kept();
-            let in_files = kept
-                .iter()
-                .filter(|(_, kept)| reading::files(&kept.reference).next().is_some());
-            in_files
-                .map(|(name, kept)| (name.clone(), kept.reference.clone()))
+            let all = kept.iter();
+            all.map(|(name, kept)| (name.clone(), kept.source.clone()))
                 .collect()
         };
-        let looks = looked_at
+        // A variable does not change while the process lives.
+        let in_files = looked_at
             .iter()
-            .map(|(resource_name, reference)| self.look_at(resource_name, reference));
+            .filter(|(_, source)| !source.paths().is_empty());
+        let looks = in_files.map(|(resource_name, source)| self.look_at(resource_name, source));
         join_all(looks).await.contains(&true)
     }
 
-    async fn look_at(&self, resource_name: &str, reference: &Secret) -> bool {
-        let seen = reference.clone();
+    async fn look_at(&self, resource_name: &str, source: &Source) -> bool {
+        let seen = source.clone();
         let marks = match in_time(resource_name, move || reading::marks(&seen)).await {
             Ok(marks) => marks,
             Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
@@ -246,12 +237,12 @@ impl SecretKeeper {
                 return false;
             }
         }
-        self.take_anew(resource_name, reference, marks).await
+        self.take_anew(resource_name, source, marks).await
     }
 
     /// Reads a secret whose files have changed.
-    async fn take_anew(&self, resource_name: &str, reference: &Secret, marks: Marks) -> bool {
-        let seen = reference.clone();
+    async fn take_anew(&self, resource_name: &str, source: &Source, marks: Marks) -> bool {
+        let seen = source.clone();
         let found = match in_time(resource_name, move || reading::material(&seen)).await {
             Ok(Ok(material)) => self.usable(resource_name, material),
             Ok(Err(fault)) => return self.note(resource_name, Some(marks), fault),
@@ -268,7 +259,7 @@ impl SecretKeeper {
         if before == Some(found.resource.version()) {
             return had_fault;
         }
-        let name = &kept.name;
+        let name = &kept.source;
         let version = found.resource.version();
         tracing::info!(secret = %name, %version, "a secret was renewed");
         kept.usable = Some(found);
@@ -301,6 +292,13 @@ impl SecretKeeper {
         Some(Arc::clone(&usable.material))
     }
 
+    /// The authorities of the control plane's system, where a document needs them.
+    pub(crate) fn system_authorities(&self) -> Option<Arc<Material>> {
+        let kept = self.kept();
+        let usable = kept.get(SYSTEM_AUTHORITIES)?.usable.as_ref()?;
+        Some(Arc::clone(&usable.material))
+    }
+
     /// How a secret is.
     #[must_use]
     pub fn status(&self, name: &SecretName, reference: &Secret) -> SecretStatus {
@@ -328,8 +326,8 @@ impl SecretKeeper {
             .is_some_and(|kept| kept.usable.is_some())
     }
 
-    async fn take_up(&self, resource_name: &str, name: &SecretName, reference: &Secret) -> Kept {
-        let seen = reference.clone();
+    async fn take_up(&self, resource_name: &str, source: Source) -> Kept {
+        let seen = source.clone();
         // The marks before what they are of: a change meanwhile is seen at the next look.
         let read = move || (reading::marks(&seen), reading::material(&seen));
         let (read, found) = match in_time(resource_name, read).await {
@@ -339,8 +337,7 @@ impl SecretKeeper {
         let found = found.map(|material| self.usable(resource_name, material));
         let fault = found.as_ref().err().cloned();
         Kept {
-            name: name.clone(),
-            reference: reference.clone(),
+            source,
             usable: found.ok(),
             read,
             unsettled: None,
@@ -373,7 +370,7 @@ impl SecretKeeper {
 }
 
 fn warn(kept: &Kept, fault: &Fault) {
-    let name = &kept.name;
+    let name = &kept.source;
     let reason = &fault.reason;
     if kept.usable.is_some() {
         tracing::warn!(secret = %name, reason, "a changed secret is not taken; the old one stays");

@@ -1,6 +1,7 @@
 //! The content of secrets, and what makes it usable.
 
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 use tokio_rustls::rustls::crypto::ring;
@@ -21,8 +22,41 @@ pub enum Material {
         /// The private key of the first.
         key: Vec<u8>,
     },
-    /// The certificates of authorities, in PEM.
-    Authorities(Vec<u8>),
+    /// The certificates of authorities.
+    Authorities(Authorities),
+}
+
+/// The certificates of authorities that are believed.
+#[derive(Clone)]
+pub struct Authorities {
+    /// As Envoys are given them, in PEM.
+    pub(super) pem: Vec<u8>,
+    /// As the control plane believes them.
+    store: Arc<RootCertStore>,
+}
+
+impl PartialEq for Authorities {
+    fn eq(&self, other: &Self) -> bool {
+        self.pem == other.pem
+    }
+}
+
+impl Eq for Authorities {}
+
+impl Authorities {
+    /// Checks certificates of authorities.
+    ///
+    /// # Errors
+    /// When one of them cannot be believed, or there is none.
+    pub(crate) fn new(pem: Vec<u8>) -> Result<Self, Unusable> {
+        let store = Arc::new(believed(&pem)?);
+        Ok(Self { pem, store })
+    }
+
+    /// These authorities, as TLS believes them.
+    pub(crate) fn store(&self) -> Arc<RootCertStore> {
+        Arc::clone(&self.store)
+    }
 }
 
 /// Says which kind it is and nothing of what it says.
@@ -113,8 +147,7 @@ impl Material {
     /// # Errors
     /// When one of them cannot be believed, or there is none.
     pub fn authorities(bytes: Vec<u8>) -> Result<Self, Unusable> {
-        believed(&bytes)?;
-        Ok(Self::Authorities(bytes))
+        Authorities::new(bytes).map(Self::Authorities)
     }
 }
 
@@ -156,7 +189,7 @@ pub(crate) fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Unusab
 }
 
 /// Authorities, as TLS believes them.
-pub(crate) fn believed(bytes: &[u8]) -> Result<RootCertStore, Unusable> {
+fn believed(bytes: &[u8]) -> Result<RootCertStore, Unusable> {
     if PrivateKeyDer::from_pem_slice(bytes).is_ok() {
         return Err(Unusable::PrivateKey);
     }

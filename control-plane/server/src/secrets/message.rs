@@ -19,9 +19,9 @@ pub(super) fn message(resource_name: &str, material: &Material) -> Secret {
             private_key: Some(inline(key)),
             ..Default::default()
         }),
-        Material::Authorities(certificates) => {
+        Material::Authorities(authorities) => {
             secret::Type::ValidationContext(CertificateValidationContext {
-                trusted_ca: Some(inline(certificates)),
+                trusted_ca: Some(inline(&authorities.pem)),
                 ..Default::default()
             })
         }

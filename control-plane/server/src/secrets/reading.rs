@@ -5,10 +5,13 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use gateway_document::{FilePath, Secret, SecretParts, VariableName, Whereabouts, near_names};
+use pem::Pem;
+use tokio_rustls::rustls::RootCertStore;
 
 use super::files::{self, FileMark};
 use super::in_time::NotRead;
 use super::material::{Material, Unusable};
+use super::source::Source;
 
 /// Why a secret cannot be used, and which part of the reference is to blame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +34,10 @@ impl Fault {
 /// The marks of all files of a secret; nothing at the place of one that cannot be looked at.
 pub(super) type Marks = Vec<Option<FileMark>>;
 
-/// Tells whether a secret's files are others than before.
-pub(super) fn marks(secret: &Secret) -> Marks {
-    let marks = files(secret).map(|path| FileMark::of(Path::new(path.as_str())).ok());
-    marks.collect()
+/// Tells whether what a secret comes from is another thing than before.
+pub(super) fn marks(source: &Source) -> Marks {
+    let paths = source.paths().into_iter();
+    paths.map(|path| FileMark::of(&path).ok()).collect()
 }
 
 /// The files of a secret.
@@ -50,8 +53,35 @@ pub(super) fn files(secret: &Secret) -> impl Iterator<Item = &FilePath> {
     })
 }
 
-/// Reads and checks a secret.
-pub(super) fn material(secret: &Secret) -> Result<Material, Fault> {
+/// Reads and checks a secret, wherever it comes from.
+pub(super) fn material(source: &Source) -> Result<Material, Fault> {
+    match source {
+        Source::Named(_, reference) => material_of(reference),
+        Source::System => system_authorities(),
+    }
+}
+
+/// The authorities of the control plane's system, as far as they can be read.
+fn system_authorities() -> Result<Material, Fault> {
+    let found = rustls_native_certs::load_native_certs().certs.into_iter();
+    // The reader has put them in an order, so that they are the same at each look.
+    let readable = found.filter(|certificate| {
+        let mut store = RootCertStore::empty();
+        store.add(certificate.clone()).is_ok()
+    });
+    let blocks: Vec<Pem> = readable
+        .map(|certificate| Pem::new("CERTIFICATE", certificate.to_vec()))
+        .collect();
+    Material::authorities(pem::encode_many(&blocks).into_bytes()).map_err(|_| Fault {
+        at: String::new(),
+        reason: "the control plane's system has no authorities that could be believed; install \
+                 them there (the package is commonly `ca-certificates`), or name a `ca_secret`, a \
+                 `ca_file` or a `ca` in `upstream.tls`"
+            .to_owned(),
+    })
+}
+
+fn material_of(secret: &Secret) -> Result<Material, Fault> {
     match secret.parts() {
         Some(SecretParts::Credential(place)) => {
             let at = field(place, "");
