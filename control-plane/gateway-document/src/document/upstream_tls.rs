@@ -21,8 +21,8 @@ pub struct UpstreamTls {
     /// The secret with these certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_secret: Option<SecretName>,
-    /// Whether the authorities of the control plane's system are believed, which Envoys are given as
-    /// a secret.
+    /// Whether the authorities of the control plane's system are believed, which Envoys are given
+    /// as a secret.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub system_ca: bool,
     /// The name that the endpoint is asked for; by default the host of the first endpoint, unless

@@ -1,6 +1,7 @@
 //! An operator's change, from the request to the report.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use gateway_document::{CheckedDocument, ParseError, Problem};
 use store::{AppendError, NewRevision, RevisionNumber, RevisionSummary, StoreError};
@@ -13,9 +14,11 @@ use super::author::Author;
 use super::desired::{Desired, Turn};
 use super::first_lists::{AskedServers, FirstLists};
 use super::report::WriteReport;
+use super::secret_watch::UnusableSecret;
 use super::state::Stage;
 use crate::aside;
 use crate::generation::{BuildError, Built, FindToolError};
+use crate::secrets::SecretState;
 use crate::sections::SectionError;
 
 /// The revision that a change is made to, as its author has seen it.
@@ -230,16 +233,16 @@ impl Gateway {
             let unlisted = first.unlisted.clone();
             let unusable_secrets = self.unusable_secrets(&built.document);
             // From here on it is finished, whoever stops waiting for it.
+            let built = Arc::new(built);
             let commit =
-                Arc::clone(self).commit(turn, seen, Arc::new(built), first, author.clone());
+                Arc::clone(self).commit(turn, seen, Arc::clone(&built), first, author.clone());
             let answer = match tokio::spawn(commit).await {
                 Ok(answer) => answer?,
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             };
             let report = WriteReport {
                 unlisted,
-                unusable_secrets,
-                ..judged(answer).await
+                ..judged_with(answer, &built, unusable_secrets).await
             };
             return unless_lost(report);
         }
@@ -334,6 +337,30 @@ async fn judged(answer: oneshot::Receiver<WriteReport>) -> WriteReport {
         .await
         .expect("the actor answers every write before it forgets it")
 }
+
+/// The judgement; where a secret is missing, for which an Envoy may wait and say nothing
+/// meanwhile, what is known of it within seconds.
+async fn judged_with(
+    answer: oneshot::Receiver<WriteReport>,
+    built: &Built,
+    unusable_secrets: Vec<UnusableSecret>,
+) -> WriteReport {
+    let is_missing = |secret: &UnusableSecret| secret.state == SecretState::Missing.word();
+    let report = if unusable_secrets.iter().any(is_missing) {
+        let answer = tokio::time::timeout(LONGEST_WITHOUT_SECRET, judged(answer)).await;
+        answer.unwrap_or_else(|_| WriteReport::new(built, Outcome::Pending, Vec::new()))
+    } else {
+        judged(answer).await
+    };
+    WriteReport {
+        unusable_secrets,
+        ..report
+    }
+}
+
+/// How long the author of a change waits for the Envoys where a secret is missing: one that has
+/// just been started waits for it for fifteen seconds. The others answer within one.
+const LONGEST_WITHOUT_SECRET: Duration = Duration::from_secs(2);
 
 fn unless_lost(report: WriteReport) -> Result<WriteReport, ChangeError> {
     match report.outcome {

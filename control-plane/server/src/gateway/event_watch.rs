@@ -44,7 +44,7 @@ struct Look {
     rejected: Option<(RevisionNumber, String)>,
     /// Why each server is down, or nothing where it is up.
     servers: BTreeMap<String, Option<String>>,
-    /// The version that Envoys are given of each secret, its state, and why it is not what its place
+    /// How each secret is: the version that Envoys are given, and why it is not what its place
     /// holds.
     secrets: BTreeMap<SecretName, SecretStatus>,
     /// The rollout that began last.
@@ -259,7 +259,7 @@ fn servers(before: &Look, now: &Look) -> Told {
     changed.collect()
 }
 
-/// What has become of secrets: one that is renewed, or cannot be used. One that is taken up and can
+/// The news of secrets: one is renewed, or cannot be used. One that is taken up and can
 /// be used is told with the change that brings it.
 fn secrets(before: &Look, now: &Look) -> Told {
     let changed = now.secrets.iter().filter_map(|(name, status)| {

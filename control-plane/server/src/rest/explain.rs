@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
+use crate::aside;
 use crate::explanation::{DecisionExplained, ExplainError, Message, explain};
 use crate::gateway::Gateway;
 
@@ -38,12 +39,16 @@ pub(super) async fn post(
     State(gateway): State<Arc<Gateway>>,
     body: Bytes,
 ) -> Result<Json<DecisionExplained>, Problem> {
-    let asked: MessageToExplain = read(&body)?;
-    let message: Message = read(asked.message.get().as_bytes())?;
-    let endpoint = asked.endpoint.as_deref().unwrap_or("/mcp");
     let built = gateway.current();
-    let explained = explain(&built, asked.listener.as_deref(), endpoint, &message)?;
-    Ok(Json(explained))
+    // A long message, or one about a tool that is like thousands of others, takes its time.
+    aside::run(move || {
+        let asked: MessageToExplain = read(&body)?;
+        let message: Message = read(asked.message.get().as_bytes())?;
+        let endpoint = asked.endpoint.as_deref().unwrap_or("/mcp");
+        let explained = explain(&built, asked.listener.as_deref(), endpoint, &message)?;
+        Ok(Json(explained))
+    })
+    .await
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Problem> {

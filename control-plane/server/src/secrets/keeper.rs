@@ -66,20 +66,20 @@ pub struct SecretStatus {
     pub given: Option<(Version, OffsetDateTime)>,
     /// The reason why what its place holds now is not taken.
     pub fault: Option<String>,
-    /// Both together.
+    /// Whether the one is what the other is about.
     pub state: SecretState,
 }
 
 /// Whether Envoys are given what a secret's place holds now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretState {
-    /// They are.
+    /// They are given just that.
     Given,
-    /// What is there cannot be used, and they are given what was there before.
+    /// They are given what was there before: it cannot be used as it is now.
     Old,
-    /// What is there cannot be used, and nothing was there before.
+    /// They are given nothing: it cannot be used, and never could.
     Missing,
-    /// Nobody has looked yet.
+    /// Nobody has looked there yet.
     Unknown,
 }
 

@@ -2,13 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::pem::{Error as PemError, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore, SignatureAlgorithm};
+use webpki::{EndEntityCert, KeyUsage};
 
 /// The content of a secret, checked: Envoys can use it.
 #[derive(Clone, PartialEq, Eq)]
@@ -91,6 +95,18 @@ pub enum Unusable {
     /// One of its certificates is not one that can be believed.
     #[error("one of its certificates cannot be read")]
     BadCertificate,
+    /// Nobody could follow them to an authority.
+    #[error(
+        "its certificates are not in order: write its own first, and after each the one of whoever \
+         signed it"
+    )]
+    Disordered,
+    /// Its time is over.
+    #[error("its certificate, or one after it, is valid no longer; renew it")]
+    Expired,
+    /// Its time has not begun.
+    #[error("its certificate, or one after it, is not valid yet; look at the clock of the machine")]
+    NotYet,
     /// It was meant to be shown to everyone.
     #[error("it holds a private key, which does not belong there; take the key for known")]
     PrivateKey,
@@ -138,7 +154,10 @@ impl Material {
     /// # Errors
     /// When Envoy could not show it.
     pub fn certificate(chain: Vec<u8>, key: Vec<u8>) -> Result<Self, Unusable> {
-        certified(&chain, &key)?;
+        let chain = certified(&chain, &key)?.cert;
+        check_chain(&chain, UnixTime::now())?;
+        // The file may hold the key as well, and Envoy shows certificates to whoever asks it.
+        let chain = as_pem(&chain).into_bytes();
         Ok(Self::Certificate { chain, key })
     }
 
@@ -156,7 +175,7 @@ fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unusable> 
     if bytes.is_empty() {
         return Err(Unusable::Empty);
     }
-    let all: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(bytes).collect();
+    let all: Result<Vec<_>, PemError> = CertificateDer::pem_slice_iter(bytes).collect();
     let all = all.map_err(|_| Unusable::NoPem)?;
     if all.is_empty() {
         return Err(Unusable::NoCertificate);
@@ -164,11 +183,65 @@ fn certificates(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unusable> 
     Ok(all)
 }
 
+/// Certificates in PEM (RFC 7468), and nothing besides.
+pub(super) fn as_pem(certificates: &[CertificateDer<'_>]) -> String {
+    const COLUMNS: usize = 64;
+    let mut text = String::new();
+    for certificate in certificates {
+        text.push_str("-----BEGIN CERTIFICATE-----\n");
+        let encoded = STANDARD.encode(certificate);
+        let mut rest = encoded.as_str();
+        while !rest.is_empty() {
+            let (line, after) = rest.split_at(COLUMNS.min(rest.len()));
+            text.push_str(line);
+            text.push('\n');
+            rest = after;
+        }
+        text.push_str("-----END CERTIFICATE-----\n");
+    }
+    text
+}
+
+/// Checks that each certificate is valid at a time, and signed by the one after it.
+fn check_chain(chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Unusable> {
+    let read = chain.iter().map(EndEntityCert::try_from);
+    let read: Result<Vec<_>, _> = read.collect();
+    let read = read.map_err(|_| Unusable::BadCertificate)?;
+    let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + MOST_AHEAD);
+    for certificate in &read {
+        // Whom it is to be believed by is for those who are shown it; its time is looked at first.
+        let at = |time| {
+            let usage = KeyUsage::server_auth();
+            certificate.verify_for_usage(&[], &[], &[], time, usage, None, None)
+        };
+        if let Err(webpki::Error::CertExpired { .. }) = at(now) {
+            return Err(Unusable::Expired);
+        }
+        if let Err(webpki::Error::CertNotValidYet { .. }) = at(soon) {
+            return Err(Unusable::NotYet);
+        }
+    }
+    let mut pairs = read.windows(2);
+    let is_in_order = pairs.all(|pair| match pair {
+        [signed, signer] => signed.issuer() == signer.subject(),
+        _ => true,
+    });
+    if is_in_order {
+        Ok(())
+    } else {
+        Err(Unusable::Disordered)
+    }
+}
+
+/// How far the clock of whoever signs may be ahead of ours: machines that keep their clocks at all
+/// are seconds apart.
+const MOST_AHEAD: Duration = Duration::from_secs(300);
+
 /// A certificate with its key, as TLS uses it.
 pub(crate) fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Unusable> {
     let chain = certificates(chain)?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
-        pem::Error::NoItemsFound => Unusable::NoKey,
+        PemError::NoItemsFound => Unusable::NoKey,
         _ => Unusable::NoPem,
     })?;
     let provider = ring::default_provider();
@@ -204,7 +277,10 @@ fn believed(bytes: &[u8]) -> Result<RootCertStore, Unusable> {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, generate_simple_self_signed};
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PKCS_ED25519,
+        date_time_ymd, generate_simple_self_signed,
+    };
 
     use super::*;
 
@@ -237,6 +313,67 @@ mod tests {
             check(by_edwards.as_bytes(), key.as_bytes()),
             Err(Unusable::OtherKey)
         );
+    }
+
+    /// An authority, and a certificate that it signed with the key of that, valid within years.
+    fn signed(from: i32, until: i32) -> (String, String, String) {
+        let (authoritys, own) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let mut of_authority = CertificateParams::new(Vec::new()).unwrap();
+        of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        of_authority
+            .distinguished_name
+            .push(DnType::CommonName, "an authority");
+        let authority = of_authority.self_signed(&authoritys).unwrap();
+        let issuer = Issuer::new(of_authority, authoritys);
+        let mut params = CertificateParams::new(["a.internal".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
+        let certificate = params.signed_by(&own, &issuer).unwrap();
+        (authority.pem(), certificate.pem(), own.serialize_pem())
+    }
+
+    #[test]
+    fn it_takes_a_chain_in_its_order_and_in_its_time() {
+        let check = |chain: &str, key: &str| {
+            let material = Material::certificate(chain.into(), key.into());
+            material.map(|_| ())
+        };
+        let (authority, own, key) = signed(2000, 4000);
+        let stranger = self::own();
+        let stranger = String::from_utf8(stranger.0).unwrap();
+        assert_eq!(check(&own, &key), Ok(()));
+        assert_eq!(check(&format!("{own}{authority}"), &key), Ok(()));
+        assert_eq!(
+            check(&format!("{authority}{own}"), &key),
+            Err(Unusable::OtherCertificate)
+        );
+        for disordered in [
+            format!("{own}{stranger}"),
+            format!("{own}{own}"),
+            format!("{own}{stranger}{authority}"),
+        ] {
+            assert_eq!(check(&disordered, &key), Err(Unusable::Disordered));
+        }
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let with_broken = format!("{own}{broken}");
+        assert_eq!(check(&with_broken, &key), Err(Unusable::BadCertificate));
+        let (_, old, key) = signed(2000, 2001);
+        assert_eq!(check(&old, &key), Err(Unusable::Expired));
+        let (_, early, key) = signed(3999, 4000);
+        assert_eq!(check(&early, &key), Err(Unusable::NotYet));
+    }
+
+    #[test]
+    fn it_gives_envoys_no_key_as_a_part_of_a_certificate() {
+        let (authority, own, key) = signed(2000, 4000);
+        let combined = format!("a comment\n{own}{key}{authority}");
+        let material = Material::certificate(combined.clone().into(), combined.into());
+        let Ok(Material::Certificate { chain, .. }) = material else {
+            panic!("{material:?}");
+        };
+        let chain = String::from_utf8(chain).unwrap();
+        assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2);
+        assert!(!chain.contains("PRIVATE") && !chain.contains("comment"));
     }
 
     #[test]

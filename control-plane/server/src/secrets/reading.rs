@@ -4,13 +4,12 @@ use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 
-use gateway_document::{FilePath, Secret, SecretParts, VariableName, Whereabouts, near_names};
-use pem::Pem;
+use gateway_document::{Secret, SecretParts, VariableName, Whereabouts, near_names};
 use tokio_rustls::rustls::RootCertStore;
 
 use super::files::{self, FileMark};
 use super::in_time::NotRead;
-use super::material::{Material, Unusable};
+use super::material::{Material, Unusable, as_pem};
 use super::source::Source;
 
 /// Why a secret cannot be used, and which part of the reference is to blame.
@@ -40,19 +39,6 @@ pub(super) fn marks(source: &Source) -> Marks {
     paths.map(|path| FileMark::of(&path).ok()).collect()
 }
 
-/// The files of a secret.
-pub(super) fn files(secret: &Secret) -> impl Iterator<Item = &FilePath> {
-    let places = match secret.parts() {
-        Some(SecretParts::Credential(place) | SecretParts::Authorities(place)) => vec![place],
-        Some(SecretParts::Certificate { certificate, key }) => vec![certificate, key],
-        None => Vec::new(),
-    };
-    places.into_iter().filter_map(|place| match place {
-        Whereabouts::File(path) => Some(path),
-        Whereabouts::Variable(_) => None,
-    })
-}
-
 /// Reads and checks a secret, wherever it comes from.
 pub(super) fn material(source: &Source) -> Result<Material, Fault> {
     match source {
@@ -69,10 +55,8 @@ fn system_authorities() -> Result<Material, Fault> {
         let mut store = RootCertStore::empty();
         store.add(certificate.clone()).is_ok()
     });
-    let blocks: Vec<Pem> = readable
-        .map(|certificate| Pem::new("CERTIFICATE", certificate.to_vec()))
-        .collect();
-    Material::authorities(pem::encode_many(&blocks).into_bytes()).map_err(|_| Fault {
+    let readable: Vec<_> = readable.collect();
+    Material::authorities(as_pem(&readable).into_bytes()).map_err(|_| Fault {
         at: String::new(),
         reason: "the control plane's system has no authorities that could be believed; install \
                  them there (the package is commonly `ca-certificates`), or name a `ca_secret`, a \

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use gateway_document::{GatewayDocument, Secret, SecretName};
-
-use super::reading;
+use gateway_document::{GatewayDocument, Secret, SecretName, SecretParts, Whereabouts};
 
 /// The name of the system's authorities at the Envoys. No other secret has it: theirs have an `@`.
 pub(crate) const SYSTEM_AUTHORITIES: &str = "system-authorities";
@@ -62,8 +60,18 @@ impl Source {
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         match self {
             Self::Named(_, reference) => {
-                let files = reading::files(reference);
-                files.map(|path| PathBuf::from(path.as_str())).collect()
+                let places = match reference.parts() {
+                    Some(SecretParts::Credential(place) | SecretParts::Authorities(place)) => {
+                        vec![place]
+                    }
+                    Some(SecretParts::Certificate { certificate, key }) => vec![certificate, key],
+                    None => Vec::new(),
+                };
+                let files = places.into_iter().filter_map(|place| match place {
+                    Whereabouts::File(path) => Some(PathBuf::from(path.as_str())),
+                    Whereabouts::Variable(_) => None,
+                });
+                files.collect()
             }
             Self::System => {
                 let found = openssl_probe::probe();
@@ -79,5 +87,32 @@ impl fmt::Display for Source {
             Self::Named(name, _) => name.fmt(f),
             Self::System => f.write_str(SYSTEM_AUTHORITIES),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gateway_document::{Format, parse};
+
+    use super::*;
+
+    #[test]
+    fn it_needs_the_systems_authorities_where_nothing_else_is_said_and_blames_who_is_new() {
+        let document = |text: &str| parse(text, Format::Yaml).unwrap();
+        let of_its_own = "a: {url: 'https://a.internal/mcp', upstream: {tls: {ca_file: /ca.pem}}}";
+        let by_system = "b: {url: 'https://b.internal/mcp'}";
+        let plain = "c: {url: 'http://c.internal/mcp'}";
+        let cluster = "clusters: [{name: d, endpoints: ['d.internal:443'], \
+                       upstream: {tls: {system_ca: true}}}]";
+        let without = document(&format!("servers: {{{of_its_own}, {plain}}}"));
+        assert_eq!(Source::all_of(&without), BTreeMap::new());
+        let with = document(&format!("servers: {{{of_its_own}, {by_system}, {plain}}}"));
+        let all = Source::all_of(&with);
+        assert_eq!(all.keys().collect::<Vec<_>>(), [SYSTEM_AUTHORITIES]);
+        let place = |now, before| Source::System.place_in_change(now, before);
+        assert_eq!(place(&with, &without).as_deref(), Some("/servers/b"));
+        assert_eq!(place(&with, &with), None);
+        let too = document(&format!("servers: {{{by_system}}}\n{cluster}"));
+        assert_eq!(place(&too, &with).as_deref(), Some("/clusters/0"));
     }
 }

@@ -22,7 +22,7 @@ use crate::secrets::holds;
 
 const VALUE: &str = "sword/fish+\"7f3a\\2c9e";
 
-/// What a server makes of the header that it is shown.
+/// Makes an answer of the header that the server is shown.
 type Repeat = fn(&str) -> (StatusCode, String);
 
 /// A server that answers every request with what it was shown; gone when dropped.
@@ -112,7 +112,7 @@ const WAYS: [(&str, Repeat, &str); 8] = [
     ),
     (
         "a part of it in an answer that cannot be read",
-        |key| result(&json!({"tools": &key[..12], "protocolVersion": {&key[..12]: 1}})),
+        |key| result(&json!({"tools": &key[..12], "protocolVersion": "2025-11-25"})),
         "are not shown",
     ),
     (

@@ -82,7 +82,17 @@ impl Fixture {
             assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
             shown.push_str(&answer.text);
         }
+        for event in self.control_plane.gateway.events().after(0, 1000).unwrap() {
+            shown.push_str(&event.data.to_string());
+        }
+        let message = json!({"method": "tools/call", "id": 1, "params": {"name": "a"}});
+        let asked = json!({"message": message});
         shown
+            + &self
+                .control_plane
+                .post("/api/v1/explain", &asked)
+                .await
+                .text
     }
 }
 
@@ -265,6 +275,16 @@ async fn it_takes_changes_after_a_start_without_the_file_of_a_secret() {
         (&told["name"], &told["state"]),
         (&json!("token"), &json!("missing"))
     );
+    // One that waits for the secret says nothing meanwhile, until after a deadline of a minute.
+    document["rollout"] = json!({"ack_deadline": "1m"});
+    let envoy = FakeEnvoy::connect(fixture.control_plane.xds, "one").await;
+    until(|| async { !envoy.filters().is_empty() }).await;
+    envoy.pause();
+    document["tools"][0]["limits"][0]["requests"] = json!(2);
+    let answer = fixture.put(&document).await;
+    assert_eq!(answer.json["outcome"], "pending", "{}", answer.text);
+    assert_eq!(answer.json["unusable_secrets"][0]["name"], "token");
+    envoy.go_on();
     document["servers"]["other"] = document["servers"]["data"].clone();
     let answer = fixture.put(&document).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
