@@ -277,14 +277,16 @@ def test_it_believes_the_authorities_of_its_system_where_nothing_else_is_said(
         installation, directory, more_environment={"SSL_CERT_FILE": str(bundle)}
     )
     context = authority.server_context("localhost")
+    foreigns = foreign.server_context("localhost")
     try:
-        with secure(context) as service, secure(foreign.server_context("localhost")) as doubted:
+        with secure(context) as service, secure(foreigns) as doubted, secure(foreigns) as plain:
+            plain.responder = plain.answer_plainly
             document = made.control_plane.document()
             document["servers"]["secure"] = {"url": f"https://localhost:{service.port}/mcp"}
             named = {"tls": {"system_ca": True, "server_name": "localhost"}}
             url = f"https://127.0.0.1:{doubted.port}/mcp"
             document["servers"]["doubted"] = {"url": url, "upstream": named}
-            document["clusters"] = [cluster("doubted-too", [doubted], upstream=named)]
+            document["clusters"] = [cluster("doubted-too", [plain], upstream=named)]
             match = {"match": {"prefix": "/doubted"}, "to": {"cluster": "doubted-too"}}
             document["routes"] = [{"name": "doubted", **match}]
             accepted(made, document)

@@ -233,16 +233,20 @@ impl Gateway {
             let unlisted = first.unlisted.clone();
             let unusable_secrets = self.unusable_secrets(&built.document);
             // From here on it is finished, whoever stops waiting for it.
-            let built = Arc::new(built);
+            let is_missing = |secret: &UnusableSecret| secret.state == SecretState::Missing.word();
+            let waits_for_one = unusable_secrets.iter().any(is_missing);
+            let early =
+                waits_for_one.then(|| WriteReport::new(&built, Outcome::Pending, Vec::new()));
             let commit =
-                Arc::clone(self).commit(turn, seen, Arc::clone(&built), first, author.clone());
+                Arc::clone(self).commit(turn, seen, Arc::new(built), first, author.clone());
             let answer = match tokio::spawn(commit).await {
                 Ok(answer) => answer?,
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             };
             let report = WriteReport {
                 unlisted,
-                ..judged_with(answer, &built, unusable_secrets).await
+                unusable_secrets,
+                ..judged_or(early, answer).await
             };
             return unless_lost(report);
         }
@@ -338,24 +342,17 @@ async fn judged(answer: oneshot::Receiver<WriteReport>) -> WriteReport {
         .expect("the actor answers every write before it forgets it")
 }
 
-/// The judgement; where a secret is missing, for which an Envoy may wait and say nothing
-/// meanwhile, what is known of it within seconds.
-async fn judged_with(
+/// The judgement; where an Envoy may wait for a secret that is missing, and say nothing meanwhile,
+/// the `early` report after some seconds.
+async fn judged_or(
+    early: Option<WriteReport>,
     answer: oneshot::Receiver<WriteReport>,
-    built: &Built,
-    unusable_secrets: Vec<UnusableSecret>,
 ) -> WriteReport {
-    let is_missing = |secret: &UnusableSecret| secret.state == SecretState::Missing.word();
-    let report = if unusable_secrets.iter().any(is_missing) {
-        let answer = tokio::time::timeout(LONGEST_WITHOUT_SECRET, judged(answer)).await;
-        answer.unwrap_or_else(|_| WriteReport::new(built, Outcome::Pending, Vec::new()))
-    } else {
-        judged(answer).await
+    let Some(early) = early else {
+        return judged(answer).await;
     };
-    WriteReport {
-        unusable_secrets,
-        ..report
-    }
+    let answer = tokio::time::timeout(LONGEST_WITHOUT_SECRET, judged(answer)).await;
+    answer.unwrap_or(early)
 }
 
 /// How long the author of a change waits for the Envoys where a secret is missing: one that has

@@ -153,8 +153,8 @@ impl Material {
     ///
     /// # Errors
     /// When Envoy could not show it.
-    pub fn certificate(chain: Vec<u8>, key: Vec<u8>) -> Result<Self, Unusable> {
-        let chain = certified(&chain, &key)?.cert;
+    pub fn certificate(chain: &[u8], key: Vec<u8>) -> Result<Self, Unusable> {
+        let chain = certified(chain, &key)?.cert;
         check_chain(&chain, UnixTime::now())?;
         // The file may hold the key as well, and Envoy shows certificates to whoever asks it.
         let chain = as_pem(&chain).into_bytes();
@@ -293,9 +293,8 @@ mod tests {
     #[test]
     fn it_takes_a_certificate_with_its_own_key_alone() {
         let ((chain, key), (other, _)) = (own(), own());
-        let check = |chain: &[u8], key: &[u8]| {
-            Material::certificate(chain.to_vec(), key.to_vec()).map(|_| ())
-        };
+        let check =
+            |chain: &[u8], key: &[u8]| Material::certificate(chain, key.to_vec()).map(|_| ());
         assert_eq!(check(&chain, &key), Ok(()));
         assert_eq!(check(&other, &key), Err(Unusable::OtherCertificate));
         assert_eq!(check(&chain, &chain), Err(Unusable::NoKey));
@@ -335,7 +334,7 @@ mod tests {
     #[test]
     fn it_takes_a_chain_in_its_order_and_in_its_time() {
         let check = |chain: &str, key: &str| {
-            let material = Material::certificate(chain.into(), key.into());
+            let material = Material::certificate(chain.as_bytes(), key.into());
             material.map(|_| ())
         };
         let (authority, own, key) = signed(2000, 4000);
@@ -367,7 +366,7 @@ mod tests {
     fn it_gives_envoys_no_key_as_a_part_of_a_certificate() {
         let (authority, own, key) = signed(2000, 4000);
         let combined = format!("a comment\n{own}{key}{authority}");
-        let material = Material::certificate(combined.clone().into(), combined.into());
+        let material = Material::certificate(combined.as_bytes(), combined.clone().into());
         let Ok(Material::Certificate { chain, .. }) = material else {
             panic!("{material:?}");
         };
@@ -411,7 +410,7 @@ mod tests {
         let (chain, key) = own();
         for material in [
             Material::credential(b"swordfish").unwrap(),
-            Material::certificate(chain.clone(), key).unwrap(),
+            Material::certificate(&chain, key).unwrap(),
             Material::authorities(chain).unwrap(),
         ] {
             assert!(format!("{material:?}").ends_with("(…)"), "{material:?}");

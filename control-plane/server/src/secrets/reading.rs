@@ -79,7 +79,7 @@ fn material_of(secret: &Secret) -> Result<Material, Fault> {
             let at_key = field(key, "/key");
             let at = field(certificate, "/certificate");
             let (chain, secret) = (read(&at, certificate)?, read(&at_key, key)?);
-            match Material::certificate(chain, secret) {
+            match Material::certificate(&chain, secret) {
                 Err(
                     reason @ (Unusable::NoKey | Unusable::OtherKey | Unusable::OtherCertificate),
                 ) => checked(&at_key, key, Err(reason)),

@@ -13,7 +13,7 @@ pub(crate) const SYSTEM_AUTHORITIES: &str = "system-authorities";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     /// A document refers to it by this name.
-    Named(SecretName, Secret),
+    Named(SecretName, Box<Secret>),
     /// The authorities that the system of the control plane believes. Envoy has no word for those
     /// of its own.
     System,
@@ -23,7 +23,7 @@ impl Source {
     /// Everything that a document needs, by its name at the Envoys.
     pub(super) fn all_of(document: &GatewayDocument) -> BTreeMap<String, Self> {
         let named = document.secrets.iter().map(|(name, reference)| {
-            let source = Self::Named(name.clone(), reference.clone());
+            let source = Self::Named(name.clone(), Box::new(reference.clone()));
             (reference.resource_name(name), source)
         });
         let mut all: BTreeMap<_, _> = named.collect();
@@ -43,7 +43,7 @@ impl Source {
             Self::Named(name, reference) => {
                 let uses = before.secret_uses();
                 let mut now = document.secret_uses().into_iter();
-                let is_to_blame = before.secrets.get(name) != Some(reference)
+                let is_to_blame = before.secrets.get(name) != Some(&**reference)
                     || now.any(|used| used.1 == name && !uses.contains(&used));
                 is_to_blame.then(|| format!("/secrets/{name}"))
             }
