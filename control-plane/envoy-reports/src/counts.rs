@@ -7,8 +7,8 @@ pub struct TrafficCounts {
     pub requests: u64,
     /// Those that were answered with a status of 500 or above.
     pub failed_answers: u64,
-    /// Requests to the watched servers that failed: a status of 500 or above, or no answer. Their
-    /// callers may read of it under another status.
+    /// Requests to the watched servers that failed: a status of 500 or above, no answer, or no such
+    /// server. Their callers may read of it under another status.
     pub failed_upstream: u64,
     /// Calls of tools that the filter decided on.
     pub calls: u64,

@@ -187,7 +187,7 @@ fn counts_of(statistic: Statistic<'_>, amount: u64) -> TrafficCounts {
         Statistic::Shadowed(_) => counts.shadowed = amount,
         Statistic::Requests(_) => counts.requests = amount,
         Statistic::FailedAnswers(_) => counts.failed_answers = amount,
-        Statistic::ServerFailures(_) => counts.failed_upstream = amount,
+        Statistic::Lost(_) | Statistic::ServerFailures(_) => counts.failed_upstream = amount,
         Statistic::Reloads => counts.reloads = amount,
         Statistic::ServerRequests(_) | Statistic::Configuration(_) | Statistic::ServerTimes(_) => {}
     }

@@ -17,6 +17,8 @@ pub(crate) enum Statistic<'a> {
     Requests(&'a str),
     /// Requests to a listener that were answered with a status of 500 or above.
     FailedAnswers(&'a str),
+    /// Requests to a listener that were to go to a server which the Envoy does not have.
+    Lost(&'a str),
     /// Requests to a server that are over.
     ServerRequests(&'a str),
     /// Requests to a server that failed.
@@ -38,6 +40,7 @@ impl<'a> Statistic<'a> {
                 match last {
                     "downstream_rq_completed" => Some(Self::Requests(listener)),
                     "downstream_rq_5xx" => Some(Self::FailedAnswers(listener)),
+                    "no_cluster" => Some(Self::Lost(listener)),
                     _ => None,
                 }
             }
@@ -94,6 +97,7 @@ mod tests {
                 "http.mcp.downstream_rq_5xx",
                 Some(Statistic::FailedAnswers("mcp")),
             ),
+            ("http.mcp.no_cluster", Some(Statistic::Lost("mcp"))),
             ("http.mcp.downstream_rq_total", None),
             (
                 "cluster.data.upstream_rq_time",

@@ -140,7 +140,9 @@ impl Sums {
     /// Adds to what is counted of a statistic; tells whether it is watched.
     pub(crate) fn add(&mut self, statistic: Statistic<'_>, amount: u64, now: Slot) -> bool {
         let counted = match statistic {
-            Statistic::Requests(listener) | Statistic::FailedAnswers(listener) => {
+            Statistic::Requests(listener)
+            | Statistic::FailedAnswers(listener)
+            | Statistic::Lost(listener) => {
                 return self.listeners.contains(listener);
             }
             Statistic::Reloads => return true,

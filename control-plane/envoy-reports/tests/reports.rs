@@ -203,6 +203,8 @@ async fn it_sums_up_what_envoys_count_and_keeps_each_ones_own() {
                 "cluster.data.upstream_rq_time",
                 &[(10.0, 0), (20.0, 4), (30.0, 4)],
             ),
+            // Clients of the old revisions read of it under 200.
+            counter("http.mcp.no_cluster", 2 * factor),
             counter(CALLS, 80 * factor),
             counter(DENIED, 7 * factor),
             counter(
@@ -236,14 +238,14 @@ async fn it_sums_up_what_envoys_count_and_keeps_each_ones_own() {
     let expected = TrafficCounts {
         requests: 100,
         failed_answers: 2,
-        failed_upstream: 3,
+        failed_upstream: 5,
         calls: 80,
         refusals: 7,
         shadowed: 1,
         reloads: 1,
     };
     assert_eq!((envoy.counts, envoy.lately), (expected, expected));
-    assert_eq!(expected.failures(), 3);
+    assert_eq!(expected.failures(), 5);
     assert_eq!(
         envoy.configurations,
         [("listener.mcp".to_owned(), (1 << 48) - 1)].into()
