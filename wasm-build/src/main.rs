@@ -26,9 +26,9 @@ use policy_engine::wire::{MANIFEST_SECTION, ModuleManifest, VERSION};
 const SHIPPED: &str = "mcp-filter";
 
 /// The largest module by default, in bytes. Envoy compiles a module on its main thread, a third of
-/// a millisecond for each KB; the filter has about 650 KB, so a dependency that doubles it is
+/// a millisecond for each KB; the filter has about 760 KB, so a dependency that doubles it is
 /// noticed, and a new check is not.
-const MAX_BYTES: usize = 700_000;
+const MAX_BYTES: usize = 800_000;
 
 /// Builds the filters for WebAssembly.
 #[derive(Debug, Parser)]
