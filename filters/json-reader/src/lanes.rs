@@ -127,12 +127,15 @@ mod imp {
 
     #[inline(always)]
     pub(crate) fn special_bytes<const BEYOND_ASCII: bool>(row: &[u8; ROW]) -> u32 {
-        let [low, high] = halves(row).map(special_in_word::<BEYOND_ASCII>);
+        let [low, high] = halves(row);
         let first_bit = |word: u64, offset: u32| 1 << (offset + word.trailing_zeros() / 8);
-        match (low, high) {
-            (0, 0) => 0,
-            (0, high) => first_bit(high, 8),
-            (low, _) => first_bit(low, 0),
+        // Most strings are short.
+        match special_in_word::<BEYOND_ASCII>(low) {
+            0 => match special_in_word::<BEYOND_ASCII>(high) {
+                0 => 0,
+                high => first_bit(high, 8),
+            },
+            low => first_bit(low, 0),
         }
     }
 

@@ -112,12 +112,22 @@ impl Scanner {
     ///
     /// # Errors
     /// They are no JSON; or the sink stopped the scanner, which then goes on where it was stopped.
-    pub fn scan<S: Sink + ?Sized>(&mut self, input: Input<'_>, sink: &mut S) -> Result<(), Halt> {
+    pub fn scan<S: Sink>(&mut self, input: Input<'_>, sink: &mut S) -> Result<(), Halt> {
         match self.run(input, sink) {
             Ok(()) | Err(Stop::Starved) => Ok(()),
             Err(Stop::Sink) => Err(Halt::Sink),
             Err(Stop::Fault) => Err(Halt::Fault),
         }
+    }
+
+    /// Reads a text that is all at hand from where the scanner stands to its end. The loop that does
+    /// it is the same for all sinks, where [`Self::scan`] has one for each kind of sink.
+    ///
+    /// # Errors
+    /// As [`Self::scan`] and [`Self::finish`].
+    pub fn read_to_end(&mut self, input: Input<'_>, mut sink: &mut dyn Sink) -> Result<(), Halt> {
+        self.scan(input, &mut sink)?;
+        self.finish(input, sink)
     }
 
     /// Ends the text behind the bytes at hand, all of which have been [scanned](Self::scan).
@@ -248,7 +258,7 @@ impl Scanner {
         self.state = state;
     }
 
-    fn run<S: Sink + ?Sized>(&mut self, input: Input<'_>, sink: &mut S) -> Result<(), Stop> {
+    fn run<S: Sink>(&mut self, input: Input<'_>, sink: &mut S) -> Result<(), Stop> {
         let bytes = input.bytes;
         let mut at = self.at.saturating_sub(input.base);
         let mut state = self.state;
@@ -273,7 +283,7 @@ impl Scanner {
                     match byte {
                         b'"' => {
                             self.begin_token(input.base + at);
-                            (at, state) = self.key_text(input, sink, at)?;
+                            (at, state) = self.resume_token(input, sink, at, State::Key)?;
                         }
                         b' ' | b'\n' | b'\t' | b'\r' => {}
                         b'}' if state == State::FirstKey => state = self.close(input, sink, at)?,
@@ -289,7 +299,7 @@ impl Scanner {
                     }
                 }
                 State::Value | State::FirstElement => {
-                    if matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
+                    if byte <= b' ' && matches!(byte, b' ' | b'\n' | b'\t' | b'\r') {
                         at += 1;
                         continue;
                     }
@@ -309,7 +319,10 @@ impl Scanner {
                             self.begin_token(start + 1);
                             self.text(input, sink, at)?
                         }
-                        b'{' => (at, self.open(Container::Object)?),
+                        b'{' => {
+                            let state = self.open(Container::Object)?;
+                            self.first_of(input, sink, at, state)?
+                        }
                         b'[' => (at, self.open(Container::Array)?),
                         b't' => self.literal_from(input, sink, at, start, b"rue")?,
                         b'f' => self.literal_from(input, sink, at, start, b"alse")?,
@@ -322,7 +335,9 @@ impl Scanner {
                             None => return Err(self.unexpected(input, here, state)),
                         },
                     };
-                    (at, state) = self.follow(input, sink, at, state)?;
+                    if state == State::AfterValue {
+                        (at, state) = self.follow(input, sink, at)?;
+                    }
                 }
                 State::Key
                 | State::Text
@@ -350,29 +365,44 @@ impl Scanner {
         input: Input<'_>,
         sink: &mut S,
         mut at: usize,
-        mut state: State,
     ) -> Result<(usize, State), Stop> {
         loop {
-            match (state, input.bytes.get(at), self.nesting.innermost()) {
-                (State::AfterValue, Some(b','), Some(Container::Array)) => {
-                    return Ok((at + 1, State::Value));
+            count(1);
+            let Some(&byte) = input.bytes.get(at) else {
+                return Ok((at, State::AfterValue));
+            };
+            let state = match (self.nesting.innermost(), byte) {
+                (Some(Container::Object), b',') => {
+                    return self.first_of(input, sink, at + 1, State::NextKey);
                 }
-                (State::AfterValue, Some(b','), Some(Container::Object)) => {
+                (Some(Container::Array), b',') => return Ok((at + 1, State::Value)),
+                (Some(Container::Object), b'}') | (Some(Container::Array), b']') => {
                     at += 1;
-                    state = State::NextKey;
+                    self.close(input, sink, at)?
                 }
-                (State::AfterValue, Some(b'}'), Some(Container::Object))
-                | (State::AfterValue, Some(b']'), Some(Container::Array)) => {
-                    at += 1;
-                    state = self.close(input, sink, at)?;
-                }
-                (State::NextKey | State::FirstKey, Some(b'"'), _) => {
-                    at += 1;
-                    self.begin_token(input.base + at);
-                    return self.key_text(input, sink, at);
-                }
-                _ => return Ok((at, state)),
+                _ => return Ok((at, State::AfterValue)),
+            };
+            if state != State::AfterValue {
+                return Ok((at, state));
             }
+        }
+    }
+
+    /// Reads the key that begins at once where one may begin.
+    #[inline(always)]
+    fn first_of<S: Sink + ?Sized>(
+        &mut self,
+        input: Input<'_>,
+        sink: &mut S,
+        at: usize,
+        state: State,
+    ) -> Result<(usize, State), Stop> {
+        match input.bytes.get(at) {
+            Some(b'"') => {
+                self.begin_token(input.base + at + 1);
+                self.key_text(input, sink, at + 1)
+            }
+            _ => Ok((at, state)),
         }
     }
 

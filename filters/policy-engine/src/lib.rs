@@ -16,8 +16,9 @@
 //!   that hold for some callers only; [`Policy::trace`] names those that decide about one caller.
 //! - [`Policy::header_parameters`] names the arguments that a call's headers must repeat, with
 //!   their values.
-//! - [`compile_schema`] tries one JSON Schema. What a [`Schema`] checks, it checks in one pass over
-//!   the bytes of the arguments; a keyword that it would not check does not compile.
+//! - [`compile_schema`] tries one JSON Schema. What a [`Schema`] checks, it checks in the pass in
+//!   which the arguments are read ([`Policy::begin_check`]); a keyword that it would not check does
+//!   not compile.
 //!
 //! Ids ([`EndpointId`], [`ToolId`]) belong to the policy that gave them. Keep a [`SchemaCache`] for
 //! as long as policies follow each other, so that a schema is compiled once.
@@ -94,13 +95,13 @@ pub use explain::{ConditionalValue, ExplainedLimit, Explanation, Field};
 pub use glob::Glob;
 pub use ids::{EndpointId, RuleId, ToolId, Trace};
 pub use method::MessageForm;
-pub use policy::{Address, BodyLimits, Policy};
+pub use policy::{Address, ArgumentsCheck, BodyLimits, Policy};
 pub use principal::Principal;
 pub use rate::{BucketState, BucketTime, UnixNanos};
 pub use refusal::{Caller, Refusal};
 pub use schema::header_parameters::{ArgumentValue, HeaderParameter};
 pub use schema::violation::{MOST_VIOLATIONS, Violation, echo};
-pub use schema::{Invalid, MAX_DEPTH, Schema};
+pub use schema::{CheckProgress, Invalid, MAX_DEPTH, Schema, Validation};
 pub use target::TargetId;
 
 /// Compiles one schema, so that it can be tried without a configuration.

@@ -1,5 +1,6 @@
 //! The compiled policy and the way through it.
 
+mod arguments_check;
 mod limits;
 mod tool;
 
@@ -15,6 +16,7 @@ use crate::schema::Invalid;
 use crate::schema::header_parameters::{self, ArgumentValue, HeaderParameter, Keys};
 use crate::target::{Target, TargetId};
 use crate::wire::{self, Credentials, Exchange, Validate};
+pub use arguments_check::ArgumentsCheck;
 pub(crate) use tool::ToolPolicy;
 
 /// A compiled configuration. Immutable; made by [`compile`](crate::compile()).
@@ -231,6 +233,18 @@ impl Policy {
     /// Whether the call passes: rights first, then arguments, then limits, so that a refused call
     /// costs its caller nothing.
     pub fn decide(&self, id: ToolId, principal: &Principal, arguments: Arguments<'_>) -> Decision {
+        self.decide_checked(id, principal, arguments, None)
+    }
+
+    /// Decides as [`Self::decide`] does, on arguments that have been checked while they were read.
+    /// A check by a schema that does not hold for the call, or one that is not over, is none.
+    pub fn decide_checked(
+        &self,
+        id: ToolId,
+        principal: &Principal,
+        arguments: Arguments<'_>,
+        check: Option<ArgumentsCheck>,
+    ) -> Decision {
         let Some(tool) = self.tools.get(id.index()) else {
             return Decision::Refuse(Refusal::unknown_tool(b"?"));
         };
@@ -255,7 +269,7 @@ impl Policy {
                 }
             };
             let is_shadow = tool.validate.first(principal).value == Validate::Shadow;
-            let shadowed = match tool.judge(principal, arguments, self.limits.max_depth) {
+            let shadowed = match tool.judge(principal, check, arguments, self.limits.max_depth) {
                 Ok(()) => Vec::new(),
                 Err(Invalid::Misfit(violations)) if is_shadow => violations,
                 // Even in shadow: what cannot be read unambiguously is not passed on as if it had

@@ -5,7 +5,6 @@ mod decimal;
 pub(crate) mod header_parameters;
 mod json;
 mod keys;
-mod scan;
 mod texts;
 mod tree;
 mod validate;
@@ -13,10 +12,13 @@ pub(crate) mod violation;
 
 use std::sync::Arc;
 
+use json_reader::{Input, Scanner};
 use serde_json::value::RawValue;
 
 use crate::compile_error::CompileErrors;
 use header_parameters::HeaderParameter;
+use validate::MoreBytes;
+pub use validate::{CheckProgress, Validation};
 use violation::Violation;
 
 /// The deepest nesting of arrays and objects that any configuration may allow.
@@ -67,6 +69,24 @@ impl Schema {
     /// What is wrong with it.
     pub fn validate(&self, instance: &[u8], max_depth: u32) -> Result<(), Invalid> {
         validate::validate(&self.tree, instance, max_depth)
+    }
+
+    /// Begins to check a value while somebody reads it.
+    #[must_use]
+    pub fn begin(&self) -> Validation {
+        Validation::new(&self.tree)
+    }
+
+    /// Goes on with what this schema has [begun](Self::begin): lets `scanner`, which stands before
+    /// the value or inside of it, read on to its end or to that of the bytes at hand, and checks
+    /// what it reads. Of the value, what has been read stays at hand.
+    pub fn read_on(
+        &self,
+        validation: &mut Validation,
+        scanner: &mut Scanner,
+        input: Input<'_>,
+    ) -> CheckProgress {
+        validation.read_on(&self.tree, scanner, input, MoreBytes::MayCome)
     }
 
     /// The properties that clients repeat in headers.

@@ -2,7 +2,8 @@
 //!
 //! `PROPTEST_CASES=100000` looks longer than every day's tests do.
 
-use policy_engine::{Invalid, MAX_DEPTH, compile_schema};
+use json_reader::{Input, Scanner};
+use policy_engine::{CheckProgress, Invalid, MAX_DEPTH, Schema, compile_schema};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -136,10 +137,31 @@ fn schema() -> impl Strategy<Value = Value> {
         })
 }
 
+/// Checks a value while its bytes come, in pieces that end where `cuts` says.
+fn in_pieces(schema: &Schema, instance: &str, cuts: &[usize]) -> Result<(), Invalid> {
+    // Behind a value there is something, or a number would not end.
+    let text = format!("{instance} ");
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % text.len()).collect();
+    cuts.sort_unstable();
+    let mut scanner = Scanner::new(MAX_DEPTH as usize);
+    let mut validation = schema.begin();
+    for cut in cuts.into_iter().chain([text.len()]) {
+        let input = Input::new(&text.as_bytes()[..cut], 0);
+        match schema.read_on(&mut validation, &mut scanner, input) {
+            CheckProgress::Partial => assert!(!validation.is_over()),
+            CheckProgress::Ended => break,
+            other => panic!("{other:?}: {instance}"),
+        }
+    }
+    validation.into_outcome()
+}
+
 proptest! {
     #[test]
     fn it_agrees_with_the_reference(
-        schema in schema(), instances in prop::collection::vec(instance(), 12),
+        schema in schema(),
+        instances in prop::collection::vec(instance(), 12),
+        cuts in prop::collection::vec(any::<usize>(), 0..8),
     ) {
         let raw = RawValue::from_string(schema.to_string()).unwrap();
         let ours = compile_schema(&raw)
@@ -157,6 +179,9 @@ proptest! {
                 outcome.is_ok(), theirs.is_valid(&instance),
                 "{} on {}: {:?}", schema, text, outcome
             );
+            prop_assert_eq!(&in_pieces(&ours, &text, &cuts), &outcome, "{:?} of {}", cuts, text);
+            let every_byte: Vec<usize> = (0..text.len()).collect();
+            prop_assert_eq!(&in_pieces(&ours, &text, &every_byte), &outcome, "{}", text);
             let pretty = serde_json::to_string_pretty(&instance).unwrap();
             prop_assert_eq!(
                 &ours.validate(pretty.as_bytes(), MAX_DEPTH), &outcome,

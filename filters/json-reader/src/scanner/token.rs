@@ -44,13 +44,13 @@ impl Cut {
 }
 
 impl Scanner {
-    /// Reads on in a token that was cut, or that has escapes. Apart from the loop, which so stays
-    /// small and fast.
+    /// Reads on in a token that was cut, that has escapes, or that white space stands before. Apart
+    /// from the loop, which so stays small and fast, and once for all kinds of sinks.
     #[inline(never)]
-    pub(super) fn resume_token<S: Sink + ?Sized>(
+    pub(super) fn resume_token(
         &mut self,
         input: Input<'_>,
-        sink: &mut S,
+        sink: &mut dyn Sink,
         at: usize,
         state: State,
     ) -> Result<(usize, State), Stop> {

@@ -168,3 +168,29 @@ fn it_refuses_an_unknown_or_forbidden_tool_as_soon_as_its_name_stands() {
         assert!(many - few <= 4 * (long - short), "{few} {many}");
     }
 }
+
+#[test]
+fn it_reads_checked_arguments_once_where_their_tool_stands_before_them() {
+    let gateway = gateway();
+    let arguments = format!(r#"{{"city":"{}"}}"#, "x".repeat(20_000));
+    let steps = |params: String| {
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}"#);
+        let sent = Sent::post("").body(body.as_bytes().chunks(1000));
+        let (outcome, steps) = taken_by(|| gateway.send(&sent));
+        assert!(outcome.reply().is_none(), "{:?}", outcome.reply());
+        steps
+    };
+    let named_first = steps(format!(r#""name":"forecast","arguments":{arguments}"#));
+    let named_last = steps(format!(r#""arguments":{arguments},"name":"forecast""#));
+    // Those that come first are passed by their brackets before they are read.
+    let passed = arguments.len() as u64;
+    assert!(
+        named_first + passed <= named_last,
+        "{named_first} {named_last}"
+    );
+    assert!(
+        named_first <= 2 * passed,
+        "{named_first} for {passed} bytes"
+    );
+}

@@ -1,7 +1,7 @@
 //! The ways past `params.arguments`: read with the rest, read by somebody else in the same pass, or
 //! skipped and read apart.
 
-use json_reader::{Container, Input, NotJson, Resume, Scanner, Skip, Skipped};
+use json_reader::{Container, Input, NotJson, Resume, Scanner, Sink, Skip, Skipped};
 
 use super::listener::Stopped;
 use super::{ArgumentsAre, Reader};
@@ -181,7 +181,7 @@ impl Reader {
         scanner.go_to(span.start, scanner.depth(), Resume::BeforeValue);
         let bytes = buffered.get(..span.end.saturating_sub(self.buffered_from));
         let input = Input::new(bytes.unwrap_or_default(), self.buffered_from);
-        match scanner.scan(input, &mut ()) {
+        match scanner.scan(input, &mut (&mut () as &mut dyn Sink)) {
             Ok(()) => Ok(scanner),
             Err(_) => Err(self.fault_of(&scanner)),
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arguments_check::ArgumentsCheck;
 use crate::candidates::Candidates;
 use crate::decision::Limit;
 use crate::explain::Explanation;
@@ -50,27 +51,33 @@ impl ToolPolicy {
 
     /// The schemas that a caller's arguments must fit: the tool's own and the operator's; none
     /// where nothing is to be checked.
-    pub(super) fn schemas(&self, principal: &Principal) -> impl Iterator<Item = &Schema> {
+    pub(super) fn schemas(&self, principal: &Principal) -> impl Iterator<Item = &Arc<Schema>> {
         let is_off = self.validate.first(principal).value == Validate::Off;
         let operators = self.constraints.first(principal).value.as_ref();
         let all = self.own.iter().chain(operators);
-        all.filter(move |_| !is_off).map(Arc::as_ref)
+        all.filter(move |_| !is_off)
     }
 
     pub(super) fn checks(&self, principal: &Principal) -> bool {
         self.schemas(principal).next().is_some()
     }
 
-    /// Checks the arguments against all of the tool's schemas.
+    /// Checks the arguments against all of the tool's schemas, of which one may have been checked
+    /// while they were read.
     pub(super) fn judge(
         &self,
         principal: &Principal,
+        mut check: Option<ArgumentsCheck>,
         arguments: &[u8],
         max_depth: u32,
     ) -> Result<(), Invalid> {
         let mut all: Vec<Violation> = Vec::new();
         for schema in self.schemas(principal) {
-            match schema.validate(arguments, max_depth) {
+            let said = match check.take_if(|check| check.is_done_by(schema)) {
+                Some(check) => check.into_outcome(),
+                None => schema.validate(arguments, max_depth),
+            };
+            match said {
                 Ok(()) => {}
                 Err(Invalid::Misfit(violations)) => all.extend(violations),
                 Err(unreadable) => return Err(unreadable),

@@ -5,8 +5,9 @@ mod search;
 
 use std::borrow::Cow;
 
+use json_reader::{decoded, is_number};
+
 use super::decimal::Decimal;
-use super::scan;
 
 pub(crate) use search::{Keys, values};
 
@@ -92,13 +93,9 @@ impl<'a> ArgumentValue<'a> {
     /// The value whose well-formed bytes these are.
     fn read(raw: &'a [u8]) -> Self {
         match raw {
-            [b'"', ..] => match scan::string(raw, 1) {
-                Ok(quoted) => Self::Text(scan::unescape(
-                    raw.get(1..quoted.end).unwrap_or_default(),
-                    quoted.form,
-                )),
-                Err(_) => Self::Nested,
-            },
+            [b'"', text @ .., b'"'] => {
+                Self::Text(decoded(text, memchr::memchr(b'\\', text).is_some()))
+            }
             [b't' | b'f', ..] => Self::Boolean(raw),
             [b'-' | b'0'..=b'9', ..] => Self::Number(raw),
             [b'n', ..] => Self::Absent,
@@ -114,10 +111,7 @@ impl<'a> ArgumentValue<'a> {
             Self::Absent | Self::Nested => false,
             Self::Text(text) => **text == *header,
             Self::Boolean(text) => *text == header,
-            Self::Number(text) => {
-                scan::number(header, 0).is_ok_and(|number| number.end == header.len())
-                    && Decimal::new(text) == Decimal::new(header)
-            }
+            Self::Number(text) => is_number(header) && Decimal::new(text) == Decimal::new(header),
         }
     }
 

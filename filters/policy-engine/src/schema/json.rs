@@ -1,10 +1,17 @@
 //! A schema as a tree of JSON, with its numbers as they are written. Instances never become one.
 
+use std::collections::BTreeSet;
+
+use json_reader::{
+    Container, Event, Fault, Halt, Input, Misplaced, Scalar, ScalarKind, Scanner, Sink, Text,
+    decoded,
+};
+
+use super::MAX_DEPTH;
 use super::decimal::Decimal;
-use super::scan::{self, NumberForm, Syntax, Wanted};
 
 /// How deep a schema may be nested.
-const DEEPEST: u32 = 100;
+const DEEPEST: usize = 100;
 
 /// A JSON value of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,32 +29,24 @@ pub(crate) enum Json {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadJson {
     #[error("expected {0}")]
-    Syntax(Syntax),
+    Syntax(Misplaced),
     #[error("the key at byte {0} comes twice in its object")]
     DuplicateKey(usize),
     #[error("nested deeper than {DEEPEST} levels")]
     TooDeep,
 }
 
-impl From<Syntax> for BadJson {
-    fn from(syntax: Syntax) -> Self {
-        Self::Syntax(syntax)
-    }
-}
-
 impl Json {
     pub(crate) fn parse(text: &str) -> Result<Self, BadJson> {
-        let bytes = text.as_bytes();
-        let (value, end) = value(bytes, 0, 0)?;
-        let end = scan::skip_space(bytes, end);
-        if end == bytes.len() {
-            Ok(value)
-        } else {
-            Err(Syntax {
-                wanted: Wanted::End,
-                at: end,
-            }
-            .into())
+        let input = Input::new(text.as_bytes(), 0);
+        let mut scanner = Scanner::new(DEEPEST);
+        let mut builder = Builder::default();
+        let read = scanner.read_to_end(input, &mut builder);
+        match (read, scanner.fault(), builder.whole) {
+            (Ok(()), _, Some(whole)) => Ok(whole),
+            (Err(Halt::Sink), ..) => Err(BadJson::DuplicateKey(builder.twice)),
+            (_, Some(Fault::NotJson { instead, .. }), _) => Err(BadJson::Syntax(instead)),
+            _ => Err(BadJson::TooDeep),
         }
     }
 
@@ -61,30 +60,184 @@ impl Json {
         }
     }
 
-    /// Whether the bytes at `start`, which are well formed and hold no key twice, are this value;
-    /// if so, where they end.
-    pub(crate) fn matches(&self, bytes: &[u8], start: usize) -> Option<usize> {
-        let start = scan::skip_space(bytes, start);
+    /// Whether the bytes of a value, which are well formed and hold no key twice, are this value.
+    pub(crate) fn is_written(&self, value: &[u8]) -> bool {
+        let input = Input::new(value, 0);
+        let mut scanner = Scanner::new(MAX_DEPTH as usize);
+        let mut comparison = Comparison {
+            next: Some(self),
+            open: Vec::new(),
+        };
+        scanner.read_to_end(input, &mut comparison).is_ok()
+    }
+
+    /// Whether a scalar that has been read is this value.
+    fn is_scalar(&self, input: Input<'_>, scalar: Scalar) -> bool {
+        let raw = input.slice(scalar.start, scalar.end);
         match self {
-            Self::Null => scan::literal(bytes, start, b"null").ok(),
-            Self::Bool(true) => scan::literal(bytes, start, b"true").ok(),
-            Self::Bool(false) => scan::literal(bytes, start, b"false").ok(),
-            Self::Number(expected) => {
-                let number = scan::number(bytes, start).ok()?;
-                let text = bytes.get(start..number.end)?;
-                let equal = match (number.form, expected.to_i64(), integer(text)) {
-                    (NumberForm::Digits, Some(expected), Some(found)) => expected == found,
-                    _ => Decimal::new(text) == *expected,
-                };
-                equal.then_some(number.end)
-            }
-            Self::String(expected) => {
-                let (text, end) = string(bytes, start).ok()?;
-                (*text == *expected.as_bytes()).then_some(end)
-            }
-            Self::Array(expected) => array_matches(expected, bytes, start),
-            Self::Object(expected) => object_matches(expected, bytes, start),
+            Self::Null => raw == b"null",
+            Self::Bool(true) => raw == b"true",
+            Self::Bool(false) => raw == b"false",
+            Self::Number(expected) => match (scalar.kind, expected.to_i64(), integer(raw)) {
+                (ScalarKind::Digits, Some(expected), Some(found)) => expected == found,
+                (ScalarKind::Digits | ScalarKind::Decimal, ..) => Decimal::new(raw) == *expected,
+                _ => false,
+            },
+            Self::String(expected) => scalar.text().is_some_and(|text| {
+                let raw = input.slice(text.start, text.end);
+                *decoded(raw, text.escaped) == *expected.as_bytes()
+            }),
+            Self::Array(_) | Self::Object(_) => false,
         }
+    }
+
+    /// A scalar that has been read.
+    fn of_scalar(input: Input<'_>, scalar: Scalar) -> Self {
+        let raw = input.slice(scalar.start, scalar.end);
+        match (scalar.text(), raw) {
+            (Some(text), _) => Self::String(string(input, text)),
+            (None, b"null") => Self::Null,
+            (None, b"true") => Self::Bool(true),
+            (None, b"false") => Self::Bool(false),
+            (None, number) => Self::Number(Decimal::new(number)),
+        }
+    }
+}
+
+fn string(input: Input<'_>, text: Text) -> String {
+    let text = decoded(input.slice(text.start, text.end), text.escaped);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Makes a tree of what it is told.
+#[derive(Default)]
+struct Builder {
+    open: Vec<Open>,
+    whole: Option<Json>,
+    /// Offset of the key that comes twice in its object.
+    twice: usize,
+}
+
+/// An array or object whose end has not come.
+enum Open {
+    Array(Vec<Json>),
+    Object {
+        members: Vec<(String, Json)>,
+        names: BTreeSet<String>,
+        key: String,
+    },
+}
+
+impl Builder {
+    fn add(&mut self, value: Json) -> Event {
+        match self.open.last_mut() {
+            None => self.whole = Some(value),
+            Some(Open::Array(items)) => items.push(value),
+            Some(Open::Object { members, key, .. }) => members.push((std::mem::take(key), value)),
+        }
+        Event::ReadOn
+    }
+}
+
+impl Sink for Builder {
+    fn key(&mut self, input: Input<'_>, text: Text, _: usize) -> Event {
+        if let Some(Open::Object { names, key, .. }) = self.open.last_mut() {
+            *key = string(input, text);
+            if !names.insert(key.clone()) {
+                self.twice = text.start.saturating_sub(1);
+                return Event::Stop;
+            }
+        }
+        Event::ReadOn
+    }
+
+    fn begin(&mut self, _: Input<'_>, first: u8, _: usize, _: usize) -> Event {
+        match first {
+            b'[' => self.open.push(Open::Array(Vec::new())),
+            b'{' => self.open.push(Open::Object {
+                members: Vec::new(),
+                names: BTreeSet::new(),
+                key: String::new(),
+            }),
+            _ => {}
+        }
+        Event::ReadOn
+    }
+
+    fn scalar(&mut self, input: Input<'_>, scalar: Scalar, _: usize) -> Event {
+        self.add(Json::of_scalar(input, scalar))
+    }
+
+    fn close(&mut self, _: Input<'_>, _: Container, _: usize, _: usize) -> Event {
+        match self.open.pop() {
+            Some(Open::Array(items)) => self.add(Json::Array(items)),
+            Some(Open::Object { members, .. }) => self.add(Json::Object(members)),
+            None => Event::ReadOn,
+        }
+    }
+}
+
+/// Compares what it is told with a value, up to the first difference.
+struct Comparison<'j> {
+    /// The value that must come next; none where none may come.
+    next: Option<&'j Json>,
+    open: Vec<Compared<'j>>,
+}
+
+/// An array or object that is being compared.
+enum Compared<'j> {
+    Items(std::slice::Iter<'j, Json>),
+    /// No key comes twice, so as many known keys as are expected are all of them.
+    Members {
+        expected: &'j [(String, Json)],
+        found: usize,
+    },
+}
+
+fn goes_on(is_same: bool) -> Event {
+    if is_same { Event::ReadOn } else { Event::Stop }
+}
+
+impl Sink for Comparison<'_> {
+    fn key(&mut self, input: Input<'_>, key: Text, _: usize) -> Event {
+        let Some(Compared::Members { expected, found }) = self.open.last_mut() else {
+            return Event::Stop;
+        };
+        let name = decoded(input.slice(key.start, key.end), key.escaped);
+        let member = expected
+            .iter()
+            .find(|(known, _)| *known.as_bytes() == *name);
+        *found += 1;
+        self.next = member.map(|(_, value)| value);
+        goes_on(self.next.is_some())
+    }
+
+    fn begin(&mut self, _: Input<'_>, first: u8, _: usize, _: usize) -> Event {
+        if let Some(Compared::Items(items)) = self.open.last_mut() {
+            self.next = items.next();
+        }
+        match (first, self.next) {
+            (b'[', Some(Json::Array(items))) => self.open.push(Compared::Items(items.iter())),
+            (b'{', Some(Json::Object(members))) => self.open.push(Compared::Members {
+                expected: members,
+                found: 0,
+            }),
+            (b'[' | b'{', _) | (_, None) => return Event::Stop,
+            _ => {}
+        }
+        Event::ReadOn
+    }
+
+    fn scalar(&mut self, input: Input<'_>, scalar: Scalar, _: usize) -> Event {
+        goes_on(self.next.is_some_and(|next| next.is_scalar(input, scalar)))
+    }
+
+    fn close(&mut self, _: Input<'_>, _: Container, _: usize, _: usize) -> Event {
+        goes_on(match self.open.pop() {
+            Some(Compared::Items(mut items)) => items.next().is_none(),
+            Some(Compared::Members { expected, found }) => expected.len() == found,
+            None => false,
+        })
     }
 }
 
@@ -101,143 +254,6 @@ pub(crate) fn integer(text: &[u8]) -> Option<i64> {
         number * 10 + i64::from(digit.wrapping_sub(b'0'))
     });
     Some(if negative { -number } else { number })
-}
-
-fn array_matches(expected: &[Json], bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = scan::skip_space(bytes, punctuation(bytes, start, b'[')?);
-    for (index, item) in expected.iter().enumerate() {
-        if index > 0 {
-            at = punctuation(bytes, at, b',')?;
-        }
-        at = scan::skip_space(bytes, item.matches(bytes, at)?);
-    }
-    punctuation(bytes, at, b']')
-}
-
-fn object_matches(expected: &[(String, Json)], bytes: &[u8], start: usize) -> Option<usize> {
-    let mut at = scan::skip_space(bytes, punctuation(bytes, start, b'{')?);
-    // No key comes twice, so as many known keys as are expected are all of them.
-    for index in 0..expected.len() {
-        if index > 0 {
-            at = scan::skip_space(bytes, punctuation(bytes, at, b',')?);
-        }
-        let (key, end) = string(bytes, at).ok()?;
-        let (_, value) = expected.iter().find(|(name, _)| *name.as_bytes() == *key)?;
-        at = punctuation(bytes, scan::skip_space(bytes, end), b':')?;
-        at = scan::skip_space(bytes, value.matches(bytes, at)?);
-    }
-    punctuation(bytes, at, b'}')
-}
-
-fn punctuation(bytes: &[u8], at: usize, mark: u8) -> Option<usize> {
-    (bytes.get(at) == Some(&mark)).then_some(at + 1)
-}
-
-/// The string whose opening quote is at `start`.
-fn string(bytes: &[u8], start: usize) -> Result<(std::borrow::Cow<'_, [u8]>, usize), Syntax> {
-    if bytes.get(start) != Some(&b'"') {
-        return Err(Syntax {
-            wanted: Wanted::Key,
-            at: start,
-        });
-    }
-    let quoted = scan::string(bytes, start + 1)?;
-    let raw = bytes.get(start + 1..quoted.end).unwrap_or_default();
-    Ok((scan::unescape(raw, quoted.form), quoted.end + 1))
-}
-
-fn value(bytes: &[u8], start: usize, depth: u32) -> Result<(Json, usize), BadJson> {
-    let start = scan::skip_space(bytes, start);
-    match bytes.get(start) {
-        Some(b'n') => Ok((Json::Null, scan::literal(bytes, start, b"null")?)),
-        Some(b't') => Ok((Json::Bool(true), scan::literal(bytes, start, b"true")?)),
-        Some(b'f') => Ok((Json::Bool(false), scan::literal(bytes, start, b"false")?)),
-        Some(b'-' | b'0'..=b'9') => {
-            let end = scan::number(bytes, start)?.end;
-            Ok((
-                Json::Number(Decimal::new(bytes.get(start..end).unwrap_or_default())),
-                end,
-            ))
-        }
-        Some(b'"') => {
-            let (text, end) = string(bytes, start)?;
-            Ok((
-                Json::String(String::from_utf8_lossy(&text).into_owned()),
-                end,
-            ))
-        }
-        Some(b'[' | b'{') if depth == DEEPEST => Err(BadJson::TooDeep),
-        Some(b'[') => array(bytes, start, depth),
-        Some(b'{') => object(bytes, start, depth),
-        _ => Err(Syntax {
-            wanted: Wanted::Value,
-            at: start,
-        }
-        .into()),
-    }
-}
-
-fn array(bytes: &[u8], start: usize, depth: u32) -> Result<(Json, usize), BadJson> {
-    let mut items = Vec::new();
-    let mut at = scan::skip_space(bytes, start + 1);
-    if bytes.get(at) == Some(&b']') {
-        return Ok((Json::Array(items), at + 1));
-    }
-    loop {
-        let (item, end) = value(bytes, at, depth + 1)?;
-        items.push(item);
-        at = scan::skip_space(bytes, end);
-        match bytes.get(at) {
-            Some(b',') => at += 1,
-            Some(b']') => return Ok((Json::Array(items), at + 1)),
-            _ => {
-                return Err(Syntax {
-                    wanted: Wanted::CommaOrBracket,
-                    at,
-                }
-                .into());
-            }
-        }
-    }
-}
-
-fn object(bytes: &[u8], start: usize, depth: u32) -> Result<(Json, usize), BadJson> {
-    let mut members: Vec<(String, Json)> = Vec::new();
-    let mut names = std::collections::BTreeSet::new();
-    let mut at = scan::skip_space(bytes, start + 1);
-    if bytes.get(at) == Some(&b'}') {
-        return Ok((Json::Object(members), at + 1));
-    }
-    loop {
-        at = scan::skip_space(bytes, at);
-        let (key, end) = string(bytes, at)?;
-        let key = String::from_utf8_lossy(&key).into_owned();
-        if !names.insert(key.clone()) {
-            return Err(BadJson::DuplicateKey(at));
-        }
-        at = scan::skip_space(bytes, end);
-        if bytes.get(at) != Some(&b':') {
-            return Err(Syntax {
-                wanted: Wanted::Colon,
-                at,
-            }
-            .into());
-        }
-        let (member, end) = value(bytes, at + 1, depth + 1)?;
-        members.push((key, member));
-        at = scan::skip_space(bytes, end);
-        match bytes.get(at) {
-            Some(b',') => at += 1,
-            Some(b'}') => return Ok((Json::Object(members), at + 1)),
-            _ => {
-                return Err(Syntax {
-                    wanted: Wanted::CommaOrBrace,
-                    at,
-                }
-                .into());
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -289,11 +305,8 @@ mod tests {
     #[test]
     fn it_compares_values_however_they_are_written() {
         let check = |expected: &str, found: &str, equal: bool| {
-            let matched = Json::parse(expected).unwrap().matches(found.as_bytes(), 0);
-            assert_eq!(matched.is_some(), equal, "{expected} {found}");
-            if let Some(end) = matched {
-                assert_eq!(end, found.len());
-            }
+            let is_written = Json::parse(expected).unwrap().is_written(found.as_bytes());
+            assert_eq!(is_written, equal, "{expected} {found}");
         };
         check("1", "1.0", true);
         check("1", "10e-1", true);

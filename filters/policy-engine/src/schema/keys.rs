@@ -4,6 +4,7 @@
 //! body, and none a small one. A short list is searched; a long one is sorted when its object ends,
 //! so that no choice of keys makes the search quadratic.
 
+use json_reader::Input;
 use smallvec::SmallVec;
 use step_count::count;
 
@@ -69,11 +70,11 @@ impl Keys {
     pub(super) fn add_plain(
         &mut self,
         frame: &mut KeyFrame,
-        body: &[u8],
+        body: Input<'_>,
         span: KeySpan,
     ) -> Result<(), Twice> {
         let key = Key {
-            hash: hash(body.get(span.start..span.end).unwrap_or_default()),
+            hash: hash(body.slice(span.start, span.end)),
             start: offset(span.start),
             end: offset(span.end),
             place: KeyPlace::Body,
@@ -85,7 +86,7 @@ impl Keys {
     pub(super) fn add_decoded(
         &mut self,
         frame: &mut KeyFrame,
-        body: &[u8],
+        body: Input<'_>,
         text: &[u8],
     ) -> Result<(), Twice> {
         let start = self.decoded.len();
@@ -100,7 +101,7 @@ impl Keys {
     }
 
     #[inline]
-    fn add(&mut self, frame: &mut KeyFrame, body: &[u8], key: Key) -> Result<(), Twice> {
+    fn add(&mut self, frame: &mut KeyFrame, body: Input<'_>, key: Key) -> Result<(), Twice> {
         let bit = 1 << (key.hash >> 58);
         if frame.filter & bit != 0 {
             self.search(frame, body, &key)?;
@@ -112,7 +113,7 @@ impl Keys {
 
     /// Looks for a key among those of its object, as long as they are few.
     #[inline(never)]
-    fn search(&self, frame: &KeyFrame, body: &[u8], key: &Key) -> Result<(), Twice> {
+    fn search(&self, frame: &KeyFrame, body: Input<'_>, key: &Key) -> Result<(), Twice> {
         let earlier = self.entries.get(frame.first..).unwrap_or_default();
         let is_same =
             |other: &Key| other.hash == key.hash && self.text(body, other) == self.text(body, key);
@@ -124,7 +125,10 @@ impl Keys {
     }
 
     /// Ends an object, and finds a key of it that came twice.
-    pub(super) fn close(&mut self, frame: &KeyFrame, body: &[u8]) -> Result<(), Twice> {
+    pub(super) fn close(&mut self, frame: &KeyFrame, body: Input<'_>) -> Result<(), Twice> {
+        if self.entries.len() == frame.first {
+            return Ok(());
+        }
         let mut result = Ok(());
         if self.entries.len() - frame.first.min(self.entries.len()) > SEARCHED {
             result = self.find_twice(frame, body);
@@ -134,7 +138,7 @@ impl Keys {
         result
     }
 
-    fn find_twice(&mut self, frame: &KeyFrame, body: &[u8]) -> Result<(), Twice> {
+    fn find_twice(&mut self, frame: &KeyFrame, body: Input<'_>) -> Result<(), Twice> {
         let first = frame.first.min(self.entries.len());
         let mut keys: Vec<Key> = self.entries.drain(first..).collect();
         keys.sort_unstable_by(|a, b| {
@@ -152,13 +156,12 @@ impl Keys {
         }
     }
 
-    fn text<'a>(&'a self, body: &'a [u8], key: &Key) -> &'a [u8] {
-        let from = match key.place {
-            KeyPlace::Body => body,
-            KeyPlace::Decoded => &self.decoded,
-        };
-        from.get(key.start as usize..key.end as usize)
-            .unwrap_or_default()
+    fn text<'a>(&'a self, body: Input<'a>, key: &Key) -> &'a [u8] {
+        let (start, end) = (key.start as usize, key.end as usize);
+        match key.place {
+            KeyPlace::Body => body.slice(start, end),
+            KeyPlace::Decoded => self.decoded.get(start..end).unwrap_or_default(),
+        }
     }
 }
 
@@ -190,8 +193,9 @@ fn last_word(text: &[u8]) -> u64 {
     if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
         return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
     }
-    text.iter()
-        .fold(0, |word, byte| word << 8 | u64::from(*byte))
+    // Of at most three bytes, the first, the middle and the last are all of them.
+    let byte = |place: usize| text.get(place).copied().map_or(0, u64::from);
+    byte(0) << 16 | byte(text.len() / 2) << 8 | byte(text.len().saturating_sub(1))
 }
 
 /// Whether two names are equal: as `==`, without a call for what is short.
@@ -230,13 +234,14 @@ mod tests {
 
     fn check(keys: &[&str], expected: Result<(), &str>) {
         let (body, spans) = spans(keys);
+        let body = Input::new(&body, 0);
         let mut stack = Keys::default();
         let mut frame = stack.open();
         let mut result = Ok(());
         for span in spans {
-            result = result.and_then(|()| stack.add_plain(&mut frame, &body, span));
+            result = result.and_then(|()| stack.add_plain(&mut frame, body, span));
         }
-        let result = result.and_then(|()| stack.close(&frame, &body));
+        let result = result.and_then(|()| stack.close(&frame, body));
         assert_eq!(
             result,
             expected.map_err(|key| Twice(key.as_bytes().to_vec()))
@@ -278,16 +283,17 @@ mod tests {
     #[test]
     fn it_compares_escaped_keys_with_plain_ones_and_objects_apart() {
         let (body, spans) = spans(&["a", "b"]);
+        let body = Input::new(&body, 0);
         let mut stack = Keys::default();
         let mut outer = stack.open();
-        stack.add_plain(&mut outer, &body, spans[0]).unwrap();
+        stack.add_plain(&mut outer, body, spans[0]).unwrap();
         let mut inner = stack.open();
-        stack.add_plain(&mut inner, &body, spans[0]).unwrap();
-        stack.add_decoded(&mut inner, &body, b"c").unwrap();
-        stack.close(&inner, &body).unwrap();
-        stack.add_plain(&mut outer, &body, spans[1]).unwrap();
+        stack.add_plain(&mut inner, body, spans[0]).unwrap();
+        stack.add_decoded(&mut inner, body, b"c").unwrap();
+        stack.close(&inner, body).unwrap();
+        stack.add_plain(&mut outer, body, spans[1]).unwrap();
         assert_eq!(
-            stack.add_decoded(&mut outer, &body, b"a"),
+            stack.add_decoded(&mut outer, body, b"a"),
             Err(Twice(b"a".to_vec()))
         );
     }

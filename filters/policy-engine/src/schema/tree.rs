@@ -108,6 +108,14 @@ impl Node {
         }
     }
 
+    /// Whether scalars of these kinds are judged by the node's own rules.
+    #[inline(always)]
+    pub(super) fn is_plain_for(&self, kinds: Kinds) -> bool {
+        kinds.and(Kinds::OBJECT.or(Kinds::ARRAY)) == Kinds::NONE
+            && self.kinds.meets(kinds)
+            && matches!(self.approach, Approach::Own)
+    }
+
     /// The scalars that fit whatever they are.
     pub(super) fn free_scalars(&self) -> Kinds {
         if self.more.is_some() {
@@ -173,6 +181,18 @@ pub(super) struct NumberRules {
     pub(super) multiple_of: Option<MultipleOf>,
 }
 
+impl NumberRules {
+    /// Whether a number is within all bounds, as far as that can be told without its digits.
+    #[inline]
+    pub(super) fn plainly_admit(&self, number: i64) -> bool {
+        let admits = |bound: &Bound| {
+            let bounding = bound.integer;
+            bounding.is_some_and(|bounding| bound.side.admits(number.cmp(&bounding)))
+        };
+        self.multiple_of.is_none() && self.bounds.iter().all(admits)
+    }
+}
+
 /// The number that others must be multiples of.
 #[derive(Debug)]
 pub(super) struct MultipleOf {
@@ -222,6 +242,21 @@ impl Side {
 #[derive(Debug)]
 pub(super) struct StringRules {
     pub(super) length: Length,
+}
+
+impl StringRules {
+    /// Whether a string of so many bytes between its quotes is as long as it may be, as far as that
+    /// can be told without a count. A code point takes four bytes at most, or twelve as a pair of
+    /// escaped surrogates.
+    #[inline]
+    pub(super) fn plainly_admit(&self, bytes: usize, escaped: bool) -> bool {
+        let fewest = if escaped {
+            bytes.div_ceil(12)
+        } else {
+            bytes.div_ceil(4)
+        };
+        fewest as u64 >= self.length.min && bytes as u64 <= self.length.max
+    }
 }
 
 /// The rules that a node has for arrays.

@@ -1,53 +1,44 @@
-//! One pass over the bytes of an instance, led by the nodes of a schema: no tree of the instance,
-//! and nothing allocated where all is well and the keys are the schema's.
+//! A schema's judge listens to the reader of JSON: no tree of the instance, no second grammar, and
+//! nothing allocated where all is well and the keys are the schema's.
 //!
-//! The first pass over a value checks that it is JSON that everyone reads alike, and the rules that
-//! need no look back. Alternatives and the like then run over the value's bytes again, as often as
-//! the schema has them, within a budget.
+//! The first pass over a value is the reader's own. It checks that every key comes once, and the
+//! rules that need no look back. Alternatives and the like then go over the value's bytes again, as
+//! often as the schema has them, within a budget: the reader is sent back to where the value begins
+//! ([`Replay`]). Nothing recurses, so no instance is too deep for the stack.
 
 mod found;
+mod frame;
+mod judge;
 mod noting;
 mod object;
-mod path;
+mod replay;
 mod scalars;
-mod whole;
 
-use step_count::count;
+use json_reader::{Fault, Halt, Input, Misplaced, Scanner, Wanted};
+use smallvec::SmallVec;
 
 use super::keys::Keys;
-use super::scan::{self, Syntax, Wanted};
-use super::tree::{Additional, Approach, ArrayRules, Kinds, Node, NodeId, ObjectRules, Tree};
+use super::tree::{Kinds, NodeId, Tree};
 use super::violation::Violation;
 use super::{Invalid, MAX_DEPTH};
-use path::Path;
+use frame::Frame;
+use judge::Judge;
+use replay::{Ended, Replay};
 
 pub(super) fn validate(tree: &Tree, bytes: &[u8], max_depth: u32) -> Result<(), Invalid> {
-    let mut run = Run {
-        tree,
-        bytes,
-        pass: Pass::First,
-        keys: Keys::default(),
-        misfits: Vec::new(),
-        unreadable: None,
-        depth: 0,
-        max_depth: max_depth.min(MAX_DEPTH),
-        level: 0,
-        budget: bytes
-            .len()
-            .saturating_mul(REPLAYS)
-            .saturating_add(FREE_BYTES),
+    let mut scanner = Scanner::new(max_depth.min(MAX_DEPTH) as usize);
+    let mut validation = Validation::new(tree);
+    let input = Input::new(bytes, 0);
+    let progress = validation.read_on(tree, &mut scanner, input, MoreBytes::None);
+    // Behind the value nothing may follow.
+    let read = match progress {
+        CheckProgress::Failed | CheckProgress::Declined => Ok(()),
+        CheckProgress::Partial | CheckProgress::Ended => scanner.read_to_end(input, &mut ()),
     };
-    let outcome = run.instance();
-    match (outcome, run.unreadable) {
-        (Err(Stop::Unreadable), unreadable) => {
-            Err(Invalid::Unreadable(unreadable.unwrap_or_else(unexplained)))
-        }
-        (Err(Stop::Misfit), _) if run.misfits.is_empty() => {
-            Err(Invalid::Misfit(vec![unexplained()]))
-        }
-        _ if run.misfits.is_empty() => Ok(()),
-        _ => Err(Invalid::Misfit(run.misfits)),
+    if read.is_err() || progress == CheckProgress::Failed {
+        validation.note_fault(&scanner, input);
     }
+    validation.into_outcome()
 }
 
 /// How often, on average, alternatives and comparisons may look at each byte again: more than
@@ -57,8 +48,11 @@ const REPLAYS: usize = 32;
 /// Besides, this many bytes may be looked at again, so that small bodies never feel the budget.
 const FREE_BYTES: usize = 1024 * 1024;
 
-/// How deep values and alternatives may be nested together: what bounds the stack.
-const DEEPEST_LEVEL: u32 = 2 * MAX_DEPTH + 64;
+/// How many values and alternatives may be open together: what bounds the memory.
+const DEEPEST_LEVEL: usize = 2 * MAX_DEPTH as usize + 64;
+
+/// So many arrays and objects are open in most calls.
+const FEW_OPEN: usize = 4;
 
 /// A refusal is never empty-handed, should a reason once be missing.
 fn unexplained() -> Violation {
@@ -80,276 +74,181 @@ enum Pass {
     Trial,
 }
 
-/// Why a pass ends early.
+/// Why the judge stops the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
+enum Stopped {
     /// An alternative that was tried does not fit.
     Misfit,
-    /// The instance cannot be read; the reason is noted.
+    /// The instance is not to be read; the reason is noted.
     Unreadable,
+    /// A value has ended that must be looked at again.
+    Whole(Ended),
+    /// The value that is judged has ended.
+    Ended,
 }
 
-struct Run<'r> {
-    tree: &'r Tree,
-    bytes: &'r [u8],
+/// The judge has stopped the reader, and noted why.
+#[derive(Clone, Copy, Debug)]
+struct Halted;
+
+/// Whether more bytes may follow those at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MoreBytes {
+    MayCome,
+    None,
+}
+
+/// How far a value has been read and checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckProgress {
+    /// To the end of the bytes at hand.
+    Partial,
+    /// To the end of the value, behind which the reader stands.
+    Ended,
+    /// Not everyone would read it alike; the rest is only to be read.
+    Declined,
+    /// It is no JSON, or nests too deep: the reader says why.
+    Failed,
+}
+
+/// The check of one value by one schema, as far as its bytes have come: begun by
+/// [`Schema::begin`](super::Schema::begin), taken on by [`Schema::read_on`](super::Schema::read_on).
+#[derive(Debug)]
+pub struct Validation {
+    /// Offset of the first byte, once it is known.
+    start: Option<usize>,
     pass: Pass,
+    /// The node by which the value is judged that comes next.
+    next: NodeId,
+    /// The node by which the scalar is judged that is being read; none where nothing is asked.
+    scalar: Option<(NodeId, Kinds)>,
+    /// The arrays and objects that are open.
+    frames: SmallVec<[Frame; FEW_OPEN]>,
+    /// How many were open around the value that is judged in this pass.
+    outside: usize,
+    /// The values that are looked at again, each inside of the one before.
+    replays: Vec<Replay>,
     keys: Keys,
     misfits: Vec<Violation>,
     unreadable: Option<Violation>,
-    /// Arrays and objects that are open.
-    depth: u32,
-    max_depth: u32,
-    /// Calls of `value` that are open.
-    level: u32,
-    /// Bytes that may still be looked at again.
-    budget: usize,
+    /// Bytes that have been looked at again.
+    looked_again: usize,
+    stopped: Stopped,
+    progress: CheckProgress,
 }
 
-impl<'r> Run<'r> {
-    fn instance(&mut self) -> Result<(), Stop> {
-        let path = Path::Root;
-        count(self.bytes.len());
-        if !self.bytes.is_ascii()
-            && let Err(wrong) = std::str::from_utf8(self.bytes)
-        {
-            return self.syntax(
-                &path,
-                Syntax {
-                    wanted: Wanted::Utf8,
-                    at: wrong.valid_up_to(),
-                },
-            );
+impl Validation {
+    pub(super) fn new(tree: &Tree) -> Self {
+        Self {
+            start: None,
+            pass: Pass::First,
+            next: tree.root,
+            scalar: None,
+            frames: SmallVec::new(),
+            outside: 0,
+            replays: Vec::new(),
+            keys: Keys::default(),
+            misfits: Vec::new(),
+            unreadable: None,
+            looked_again: 0,
+            stopped: Stopped::Ended,
+            progress: CheckProgress::Partial,
         }
-        let end = self.value(self.tree.root, 0, &path)?;
-        let end = scan::skip_space(self.bytes, end);
-        if end < self.bytes.len() {
-            return self.syntax(
-                &path,
-                Syntax {
-                    wanted: Wanted::End,
-                    at: end,
-                },
-            );
-        }
-        Ok(())
     }
 
-    fn node(&self, id: NodeId) -> Option<&'r Node> {
-        self.tree.nodes.get(id.index())
-    }
-
-    /// Checks the value at `at`, after white space, and gives where it ends.
-    #[inline(always)]
-    fn value(&mut self, id: NodeId, at: usize, path: &Path<'_>) -> Result<usize, Stop> {
-        let start = scan::skip_space(self.bytes, at);
-        count(1);
-        let Some(byte) = self.bytes.get(start).copied() else {
-            return self.syntax(
-                path,
-                Syntax {
-                    wanted: Wanted::Value,
-                    at: start,
-                },
-            );
-        };
-        let kinds = kinds_of(byte);
-        let Some(node) = self.node(id) else {
-            return self.unreadable(path, "a schema");
-        };
-        if node.free.holds(kinds) {
-            return self.scalar(byte, start, path);
-        }
-        self.by_node(node, start, byte, path)
-    }
-
-    /// Checks the value that begins with `byte` at `start`.
-    #[inline(never)]
-    fn by_node(
+    /// Lets the reader, which stands before the value or inside of it, read on, and judges what it
+    /// tells. The bytes of the value that have been read must stay at hand.
+    pub(super) fn read_on(
         &mut self,
-        node: &'r Node,
-        start: usize,
-        byte: u8,
-        path: &Path<'_>,
-    ) -> Result<usize, Stop> {
-        let kinds = kinds_of(byte);
-        if self.level >= DEEPEST_LEVEL {
-            return self.unreadable(
-                path,
-                "a value that takes fewer nested alternatives to check",
-            );
-        }
-        self.level += 1;
-        let end = match Self::only_choice(node, kinds) {
-            Some(choice) => self.value(choice, start, path)?,
-            None => self.own(node, start, byte, kinds, path)?,
-        };
-        self.level -= 1;
-        Ok(end)
-    }
-
-    /// A scalar about which nothing is asked.
-    #[inline]
-    fn scalar(&mut self, byte: u8, start: usize, path: &Path<'_>) -> Result<usize, Stop> {
-        let end = match byte {
-            b'"' => scan::string(self.bytes, start + 1).map(|quoted| quoted.end + 1),
-            b't' => scan::literal(self.bytes, start, b"true"),
-            b'f' => scan::literal(self.bytes, start, b"false"),
-            b'n' => scan::literal(self.bytes, start, b"null"),
-            _ => scan::number(self.bytes, start).map(|number| number.end),
-        };
-        end.or_else(|syntax| self.syntax(path, syntax))
-    }
-
-    /// Checks the value by the node itself.
-    fn own(
-        &mut self,
-        node: &'r Node,
-        start: usize,
-        byte: u8,
-        kinds: Kinds,
-        path: &Path<'_>,
-    ) -> Result<usize, Stop> {
-        let is_wanted = node.kinds.meets(kinds);
-        if !is_wanted && self.pass == Pass::Trial {
-            return Err(Stop::Misfit);
-        }
-        let noted = self.misfits.len();
-        let end = match byte {
-            b'"' => self.string(node, start, path)?,
-            b'{' => {
-                let rules = node
-                    .object
-                    .as_deref()
-                    .filter(|_| is_wanted)
-                    .unwrap_or(&OPEN_OBJECT);
-                self.enter(path)?;
-                let end = self.object(rules, start, path)?;
-                self.depth -= 1;
-                end
-            }
-            b'[' => {
-                let rules = node.array.as_deref().filter(|_| is_wanted);
-                self.enter(path)?;
-                let end = self.array(rules, start, path)?;
-                self.depth -= 1;
-                end
-            }
-            b'-' | b'0'..=b'9' => self.number(node, start, path)?,
-            b't' => self.literal(start, b"true", path)?,
-            b'f' => self.literal(start, b"false", path)?,
-            b'n' => self.literal(start, b"null", path)?,
-            _ => {
-                return self.syntax(
-                    path,
-                    Syntax {
-                        wanted: Wanted::Value,
-                        at: start,
-                    },
-                );
-            }
-        };
-        if !is_wanted {
-            self.misfit(path, start, end, || node.kinds.describe())?;
-        } else if let Some(more) = node.more.as_deref() {
-            // A value that is wrong already need not be told in how many ways.
-            if self.misfits.len() == noted {
-                self.whole(more, kinds, start, end, path)?;
-            }
-        }
-        Ok(end)
-    }
-
-    /// Takes bytes that are looked at again out of the budget.
-    fn charge(&mut self, bytes: usize, path: &Path<'_>) -> Result<(), Stop> {
-        match self.budget.checked_sub(bytes) {
-            Some(budget) => {
-                self.budget = budget;
-                Ok(())
-            }
-            None => self.unreadable(path, "a value that takes fewer alternatives to check"),
-        }
-    }
-
-    fn enter(&mut self, path: &Path<'_>) -> Result<(), Stop> {
-        self.depth += 1;
-        if self.depth > self.max_depth {
-            let most = self.max_depth;
-            return self.unreadable(path, format!("at most {most} levels of arrays and objects"));
-        }
-        Ok(())
-    }
-
-    /// The one alternative that a value of these kinds can fit, where the node is nothing but
-    /// alternatives.
-    fn only_choice(node: &Node, kinds: Kinds) -> Option<NodeId> {
-        match &node.approach {
-            Approach::Own => None,
-            Approach::Choose(choices) => choices.of(kinds),
-        }
-    }
-
-    fn accepts(&self, id: NodeId) -> Kinds {
-        self.node(id).map_or(Kinds::NONE, |node| node.accepts)
-    }
-
-    fn array(
-        &mut self,
-        rules: Option<&'r ArrayRules>,
-        start: usize,
-        path: &Path<'_>,
-    ) -> Result<usize, Stop> {
-        let items = rules.map_or(NodeId::ANYTHING, |rules| rules.items);
-        let mut count = 0;
-        let mut at = scan::skip_space(self.bytes, start + 1);
-        if self.bytes.get(at) != Some(&b']') {
-            loop {
-                let end = self.value(
-                    items,
-                    at,
-                    &Path::Item {
-                        of: path,
-                        index: count,
-                    },
-                )?;
-                count += 1;
-                at = scan::skip_space(self.bytes, end);
-                match self.bytes.get(at) {
-                    Some(b',') => at += 1,
-                    Some(b']') => break,
-                    _ => {
-                        return self.syntax(
-                            path,
-                            Syntax {
-                                wanted: Wanted::CommaOrBracket,
-                                at,
-                            },
-                        );
-                    }
+        tree: &Tree,
+        scanner: &mut Scanner,
+        input: Input<'_>,
+        more: MoreBytes,
+    ) -> CheckProgress {
+        self.start.get_or_insert(scanner.at());
+        while self.progress == CheckProgress::Partial {
+            let mut judge = Judge { tree, state: self };
+            let read = scanner.scan(input, &mut judge);
+            let read = match read {
+                // What is looked at again is all there, and so is what nothing follows.
+                Ok(()) if more == MoreBytes::None || self.is_looking_again() => {
+                    let mut judge = Judge { tree, state: self };
+                    scanner.finish(input, &mut judge)
                 }
+                Ok(()) => break,
+                halted => halted,
+            };
+            match read {
+                Ok(()) => break,
+                Err(Halt::Fault) => self.progress = CheckProgress::Failed,
+                Err(Halt::Sink) => self.go_on(tree, scanner, input),
             }
         }
-        if let Some(rules) =
-            rules.filter(|rules| !(rules.length.min..=rules.length.max).contains(&count))
-        {
-            self.misfit_found(
-                path,
-                || rules.length.describe("item"),
-                || format!("{count}"),
-            )?;
-        }
-        Ok(at + 1)
+        self.progress
     }
 
-    fn literal(&mut self, start: usize, literal: &[u8], path: &Path<'_>) -> Result<usize, Stop> {
-        scan::literal(self.bytes, start, literal).or_else(|syntax| self.syntax(path, syntax))
+    /// Whether the value has been checked to its end, or need not be.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(
+            self.progress,
+            CheckProgress::Ended | CheckProgress::Declined
+        )
+    }
+
+    /// Ends the check.
+    ///
+    /// # Errors
+    /// What is wrong with the value; one that has not been read to its end is not in order.
+    pub fn into_outcome(self) -> Result<(), Invalid> {
+        match (self.progress, self.unreadable) {
+            (_, Some(unreadable)) => Err(Invalid::Unreadable(unreadable)),
+            (CheckProgress::Ended, None) if self.misfits.is_empty() => Ok(()),
+            (CheckProgress::Ended, None) => Err(Invalid::Misfit(self.misfits)),
+            _ => Err(Invalid::Unreadable(unexplained())),
+        }
+    }
+
+    /// Notes why the reader cannot read the instance.
+    #[cold]
+    fn note_fault(&mut self, scanner: &Scanner, input: Input<'_>) {
+        let (inside, expected) = match scanner.fault() {
+            Some(Fault::NotJson { instead, .. }) => {
+                (is_of_value(instead, scanner), instead.to_string())
+            }
+            // The judge has been told of the array or object that is one too many.
+            Some(Fault::TooDeep) | None => {
+                let most = scanner.depth();
+                (
+                    false,
+                    format!("at most {most} levels of arrays and objects"),
+                )
+            }
+        };
+        let frames = if inside {
+            self.frames.len()
+        } else {
+            self.frames.len().saturating_sub(1)
+        };
+        self.unreadable = Some(Violation {
+            pointer: self.pointer(input, frames),
+            expected,
+            found: None,
+        });
     }
 }
 
-/// The rules of an object that may be anything.
-static OPEN_OBJECT: ObjectRules = ObjectRules::open(Additional::Fits(NodeId::ANYTHING));
+/// Whether what is wrong is a value, and not what stands between the members of the object or array
+/// around it.
+fn is_of_value(instead: Misplaced, scanner: &Scanner) -> bool {
+    match instead.wanted {
+        Wanted::Key | Wanted::CommaOrBrace | Wanted::CommaOrBracket => false,
+        _ => !scanner.is_inside_key(),
+    }
+}
 
 /// The kinds that a value can be of, by its first byte.
-#[inline]
+#[inline(always)]
 fn kinds_of(byte: u8) -> Kinds {
     match byte {
         b'"' => Kinds::STRING,

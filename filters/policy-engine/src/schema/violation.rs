@@ -1,6 +1,9 @@
 //! The faults of an instance, in words that its author can act on.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use json_reader::decoded;
 
 /// The most violations that one validation reports.
 pub const MOST_VIOLATIONS: usize = 8;
@@ -46,6 +49,13 @@ pub fn echo(text: &[u8]) -> String {
         )),
         LONGEST_ECHO,
     )
+}
+
+/// The beginning of the string that well-formed bytes between quotes stand for: enough of it to be
+/// shown. What is shown are at most 64 bytes, and no byte takes more than six here.
+pub(crate) fn decoded_beginning(raw: &[u8], escaped: bool) -> Cow<'_, [u8]> {
+    const SHOWN: usize = 1024;
+    decoded(raw.get(..SHOWN).unwrap_or(raw), escaped)
 }
 
 /// A pointer's segment from a caller's key, escaped as RFC 6901 section 3 says.

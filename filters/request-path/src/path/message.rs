@@ -1,13 +1,14 @@
 //! A message that is being read: its buffered bytes, and how far it has come.
 
 mod awaited;
+mod checking;
 mod judging;
 mod limiting;
 
 use std::ops::ControlFlow;
 
 use mcp_message::{Capability, EndOfBody, Era, Kind, Message, MessageBounds, ReadProgress, Reader};
-use policy_engine::{EndpointId, ToolId};
+use policy_engine::{ArgumentsCheck, EndpointId, ToolId};
 
 use super::clearance::Clearance;
 use crate::agreement;
@@ -84,6 +85,8 @@ pub(super) struct MessageInHand {
     opens_stream: bool,
     /// The tool that is called, once its name has been read and the caller may call it.
     tool: Option<ToolId>,
+    /// The check of its arguments, which goes on as they are read.
+    check: Option<ArgumentsCheck>,
     /// The message as it stood when it said enough to be decided on. What follows may make it
     /// unreadable; it changes no decision, so that no decision depends on how the body was cut.
     decided_on: Option<Message>,
@@ -118,6 +121,7 @@ impl MessageInHand {
             capability: None,
             opens_stream: false,
             tool: None,
+            check: None,
             decided_on: None,
             due: None,
             limiting: Limiting::default(),
@@ -286,7 +290,7 @@ impl MessageInHand {
         effects: &mut Effects,
     ) -> ControlFlow<MessageFate, (Message, Kind)> {
         loop {
-            match self.reader.push_to_member(&self.buffered, end) {
+            match self.read_and_check(settings, end) {
                 Err(error) => return ControlFlow::Break(Answer::unreadable(&error).into()),
                 Ok(Some(ReadProgress::Partial)) => return ControlFlow::Break(MessageFate::ReadOn),
                 Ok(Some(ReadProgress::Complete(kind))) => {

@@ -1,9 +1,9 @@
 //! The search through a call's arguments for the values that its headers repeat, in one pass.
 
+use json_reader::{Container, Event, Input, MAX_DEPTH, Scalar, Scanner, Sink, Text, decoded};
 use key_folding::read_loosely;
 
 use super::{ArgumentValue, HeaderParameter};
-use crate::schema::scan;
 use crate::schema::violation::{Violation, echo};
 
 /// Whether somebody has seen to it that every key comes once, and as the schema writes it.
@@ -30,13 +30,17 @@ pub(crate) fn values<'a>(
         values: vec![ArgumentValue::Absent; parameters.len()],
         keys,
         found: vec![0; parameters.len()],
+        open: Vec::new(),
+        meant: Vec::new(),
+        ambiguous: None,
     };
-    let start = scan::skip_space(arguments, 0);
-    if arguments.get(start) == Some(&b'{') {
-        let all: Vec<usize> = (0..parameters.len()).collect();
-        search.object(start, 0, &all)?;
+    let input = Input::new(arguments, 0);
+    // They have been read before, so nothing but an ambiguous key ends this early.
+    let _ = Scanner::new(MAX_DEPTH).read_to_end(input, &mut search);
+    match search.ambiguous {
+        Some(violation) => Err(violation),
+        None => Ok(search.values),
     }
-    Ok(search.values)
 }
 
 struct Search<'s, 'a> {
@@ -46,70 +50,92 @@ struct Search<'s, 'a> {
     keys: Keys,
     /// How many names of each parameter's path have been found.
     found: Vec<usize>,
+    /// For each open object on the way: the parameters whose first names have led there.
+    open: Vec<Vec<usize>>,
+    /// The parameters that the last key on the way leads to.
+    meant: Vec<usize>,
+    ambiguous: Option<Violation>,
 }
 
-impl Search<'_, '_> {
-    /// Looks through the object at `start`, to which the first `level` names of the parameters in
-    /// `open` have led. Gives where it ends. Goes no deeper than the paths do.
-    fn object(&mut self, start: usize, level: usize, open: &[usize]) -> Result<usize, Violation> {
-        let mut at = start + 1;
-        loop {
-            at = scan::skip_space(self.bytes, at);
-            match self.bytes.get(at) {
-                Some(b',') => at += 1,
-                Some(b'"') => at = self.member(at, level, open)?,
-                Some(_) => return Ok(at + 1),
-                None => return Ok(at),
-            }
-        }
-    }
-
-    /// Looks at the member whose key is at `start`. Gives where its value ends.
-    fn member(&mut self, start: usize, level: usize, open: &[usize]) -> Result<usize, Violation> {
-        let Ok(quoted) = scan::string(self.bytes, start + 1) else {
-            return Ok(self.bytes.len());
+impl Sink for Search<'_, '_> {
+    fn key(&mut self, input: Input<'_>, key: Text, depth: usize) -> Event {
+        // Only the objects on the way are open, or this one is not among them.
+        let (Some(level), Some(open)) = (depth.checked_sub(1), self.open.last()) else {
+            return Event::ReadOn;
         };
-        let raw = self.bytes.get(start + 1..quoted.end).unwrap_or_default();
-        let key = scan::unescape(raw, quoted.form);
-        let colon = scan::skip_space(self.bytes, quoted.end + 1);
-        let value = scan::skip_space(self.bytes, colon + 1);
+        if depth != self.open.len() {
+            return Event::ReadOn;
+        }
+        let key = decoded(input.slice(key.start, key.end), key.escaped);
         let name = |parameter: &usize| {
             let path = self.parameters.get(*parameter).map(HeaderParameter::path);
             path.and_then(|path| path.get(level))
         };
-        let meant: Vec<usize> = open
-            .iter()
-            .copied()
-            .filter(|parameter| name(parameter).is_some_and(|name| *name.as_bytes() == *key))
-            .collect();
-        if self.keys == Keys::Unchecked {
-            self.check_key(&key, level, open, &meant)?;
+        let is_meant =
+            |parameter: &usize| name(parameter).is_some_and(|name| *name.as_bytes() == *key);
+        let meant: Vec<usize> = open.iter().copied().filter(is_meant).collect();
+        if self.keys == Keys::Unchecked
+            && let Err(violation) = self.check_key(&key, level, &meant)
+        {
+            self.ambiguous = Some(violation);
+            return Event::Stop;
         }
-        let end = if !meant.is_empty() && self.bytes.get(value) == Some(&b'{') {
-            self.object(value, level + 1, &meant)?
-        } else {
-            end_of_value(self.bytes, value)
-        };
-        let found = ArgumentValue::read(self.bytes.get(value..end).unwrap_or_default());
-        for parameter in meant {
-            let ends_here = |parameter: &HeaderParameter| parameter.path.len() == level + 1;
-            if self.parameters.get(parameter).is_some_and(ends_here)
-                && let Some(place) = self.values.get_mut(parameter)
-            {
-                *place = found.clone();
+        self.meant = meant;
+        Event::ReadOn
+    }
+
+    fn begin(&mut self, _: Input<'_>, first: u8, _: usize, depth: usize) -> Event {
+        if first == b'{' && depth == self.open.len() {
+            if depth == 0 {
+                self.open.push((0..self.parameters.len()).collect());
+            } else if !self.meant.is_empty() {
+                self.open.push(std::mem::take(&mut self.meant));
             }
         }
-        Ok(end)
+        Event::ReadOn
+    }
+
+    fn scalar(&mut self, _: Input<'_>, scalar: Scalar, depth: usize) -> Event {
+        if depth == self.open.len() {
+            let raw = self.bytes.get(scalar.start..scalar.end);
+            let meant = std::mem::take(&mut self.meant);
+            self.note(&meant, &ArgumentValue::read(raw.unwrap_or_default()));
+        }
+        Event::ReadOn
+    }
+
+    fn close(&mut self, _: Input<'_>, _: Container, _: usize, depth: usize) -> Event {
+        let meant = if depth + 1 == self.open.len() {
+            // An object on the way.
+            self.open.pop()
+        } else if depth == self.open.len() {
+            Some(std::mem::take(&mut self.meant))
+        } else {
+            None
+        };
+        if let (Some(meant), 1..) = (meant, depth) {
+            self.note(&meant, &ArgumentValue::Nested);
+        }
+        Event::ReadOn
+    }
+}
+
+impl<'a> Search<'_, 'a> {
+    /// Notes a member of the innermost object on the way, for the parameters that it is meant by.
+    fn note(&mut self, meant: &[usize], value: &ArgumentValue<'a>) {
+        for parameter in meant {
+            let ends_here = |parameter: &HeaderParameter| parameter.path.len() == self.open.len();
+            if self.parameters.get(*parameter).is_some_and(ends_here)
+                && let Some(place) = self.values.get_mut(*parameter)
+            {
+                *place = value.clone();
+            }
+        }
     }
 
     /// Whether everyone reads this key of an object alike, as far as parameters are concerned.
-    fn check_key(
-        &mut self,
-        key: &[u8],
-        level: usize,
-        open: &[usize],
-        meant: &[usize],
-    ) -> Result<(), Violation> {
+    fn check_key(&mut self, key: &[u8], level: usize, meant: &[usize]) -> Result<(), Violation> {
+        let open = self.open.last().map(Vec::as_slice).unwrap_or_default();
         let name = |parameter: &usize| {
             let path = self.parameters.get(*parameter).map(HeaderParameter::path)?;
             path.get(level).map(String::as_str)
@@ -143,38 +169,6 @@ fn ambiguous(expected: String) -> Violation {
         pointer: String::new(),
         expected,
         found: None,
-    }
-}
-
-/// Where the well-formed value at `start` ends.
-fn end_of_value(bytes: &[u8], start: usize) -> usize {
-    let mut depth = 0_usize;
-    let mut at = start;
-    loop {
-        at = match bytes.get(at) {
-            None => return at,
-            Some(b'"') => match scan::string(bytes, at + 1) {
-                Ok(quoted) => quoted.end + 1,
-                Err(_) => return bytes.len(),
-            },
-            Some(b'{' | b'[') => {
-                depth += 1;
-                at + 1
-            }
-            Some(b'}' | b']') => {
-                depth = depth.saturating_sub(1);
-                at + 1
-            }
-            Some(b',' | b':' | b' ' | b'\n' | b'\r' | b'\t') => at + 1,
-            Some(_) => {
-                let rest = bytes.get(at..).unwrap_or_default();
-                let end = rest.iter().position(|byte| b",]} \n\r\t".contains(byte));
-                at + end.unwrap_or(rest.len())
-            }
-        };
-        if depth == 0 {
-            return at;
-        }
     }
 }
 

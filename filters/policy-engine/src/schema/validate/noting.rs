@@ -1,39 +1,37 @@
 //! The notes on an instance that does not fit, or cannot be read.
 
-use super::super::scan::Syntax;
-use super::super::violation::{MOST_VIOLATIONS, Violation};
-use super::path::Path;
-use super::{Pass, Run, Stop, found};
+use json_reader::Input;
 
-impl Run<'_> {
+use super::{CheckProgress, FREE_BYTES, Halted, Pass, REPLAYS, Stopped, Validation, found};
+use crate::schema::violation::{MOST_VIOLATIONS, Violation};
+
+impl Validation {
     /// Notes that a value does not fit, and shows it.
     pub(super) fn misfit(
         &mut self,
-        path: &Path<'_>,
+        input: Input<'_>,
         start: usize,
         end: usize,
         expected: impl FnOnce() -> String,
-    ) -> Result<(), Stop> {
-        let bytes = self.bytes;
-        self.misfit_found(path, expected, || {
-            found::show(bytes.get(start..end).unwrap_or_default())
-        })
+    ) -> Result<(), Halted> {
+        self.misfit_found(input, expected, || found::show(input.slice(start, end)))
     }
 
     #[cold]
     pub(super) fn misfit_found(
         &mut self,
-        path: &Path<'_>,
+        input: Input<'_>,
         expected: impl FnOnce() -> String,
         found: impl FnOnce() -> String,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halted> {
         if self.pass == Pass::Trial {
-            return Err(Stop::Misfit);
+            self.stopped = Stopped::Misfit;
+            return Err(Halted);
         }
         if self.misfits.len() < MOST_VIOLATIONS {
             let found = Some(found()).filter(|found| !found.is_empty());
             self.misfits.push(Violation {
-                pointer: path.pointer(self.bytes),
+                pointer: self.pointer(input, self.frames.len()),
                 expected: expected(),
                 found,
             });
@@ -41,22 +39,43 @@ impl Run<'_> {
         Ok(())
     }
 
-    #[cold]
-    pub(super) fn syntax<T>(&mut self, path: &Path<'_>, syntax: Syntax) -> Result<T, Stop> {
-        self.unreadable(path, syntax.to_string())
-    }
-
+    /// Notes that the value inside of the outermost `frames` is not to be read.
     #[cold]
     pub(super) fn unreadable<T>(
         &mut self,
-        path: &Path<'_>,
+        input: Input<'_>,
+        frames: usize,
         expected: impl Into<String>,
-    ) -> Result<T, Stop> {
+    ) -> Result<T, Halted> {
         self.unreadable = Some(Violation {
-            pointer: path.pointer(self.bytes),
+            pointer: self.pointer(input, frames),
             expected: expected.into(),
             found: None,
         });
-        Err(Stop::Unreadable)
+        self.stopped = Stopped::Unreadable;
+        self.progress = CheckProgress::Declined;
+        Err(Halted)
+    }
+
+    /// Takes bytes that are looked at again out of the budget of a value that ends before `end`.
+    ///
+    /// The budget grows with the bytes before that place, so that it is the same however they are
+    /// cut, and whatever follows.
+    pub(super) fn charge(
+        &mut self,
+        input: Input<'_>,
+        end: usize,
+        bytes: usize,
+    ) -> Result<(), Halted> {
+        self.looked_again = self.looked_again.saturating_add(bytes);
+        let read = end.saturating_sub(self.start.unwrap_or(end));
+        if self.looked_again <= read.saturating_mul(REPLAYS).saturating_add(FREE_BYTES) {
+            return Ok(());
+        }
+        self.unreadable(
+            input,
+            self.frames.len(),
+            "a value that takes fewer alternatives to check",
+        )
     }
 }

@@ -1,166 +1,185 @@
 //! Objects: each key once, each member by its property's node, nothing missing.
 
+use std::borrow::Cow;
+
+use json_reader::{Input, Text, decoded};
 use step_count::count;
 
-use super::path::Path;
-use super::{Pass, Run, Stop};
-use crate::schema::keys::{KeyFrame, KeySpan, Twice};
-use crate::schema::scan::{self, StringForm, Syntax, Wanted, unescape, unescape_beginning};
-use crate::schema::tree::{Additional, NodeId, ObjectRules};
-use crate::schema::violation::{MOST_VIOLATIONS, echo};
+use super::frame::{Frame, Inside, Members, Seen, Sight};
+use super::judge::Judge;
+use super::{Halted, Pass, Validation};
+use crate::schema::keys::{KeySpan, Twice, same};
+use crate::schema::tree::{Additional, NodeId, ObjectRules, Property};
+use crate::schema::violation::{MOST_VIOLATIONS, decoded_beginning, echo};
 
-impl<'r> Run<'r> {
-    pub(super) fn object(
-        &mut self,
-        rules: &'r ObjectRules,
-        start: usize,
-        path: &Path<'_>,
-    ) -> Result<usize, Stop> {
-        let mut keys = self.keys.open();
-        let mut seen = Seen::default();
-        let mut at = scan::skip_space(self.bytes, start + 1);
-        if self.bytes.get(at) != Some(&b'}') {
-            loop {
-                at = self.member(rules, &mut keys, &mut seen, at, path)?;
-                at = scan::skip_space(self.bytes, at);
-                match self.bytes.get(at) {
-                    Some(b',') => at = scan::skip_space(self.bytes, at + 1),
-                    Some(b'}') => break,
-                    _ => {
-                        return self.syntax(
-                            path,
-                            Syntax {
-                                wanted: Wanted::CommaOrBrace,
-                                at,
-                            },
-                        );
-                    }
-                }
-            }
-        }
-        if let Err(twice) = self.keys.close(&keys, self.bytes) {
-            return self.twice(path, &twice.0);
-        }
-        if rules.required & !seen.first != 0 || rules.properties.len() > 64 {
-            self.missing(rules, &seen, path)?;
-        }
-        Ok(at + 1)
-    }
+/// The rules of an object that may be anything.
+static OPEN_OBJECT: ObjectRules = ObjectRules::open(Additional::Fits(NodeId::ANYTHING));
 
-    /// One key and its value.
-    fn member(
-        &mut self,
-        rules: &'r ObjectRules,
-        keys: &mut KeyFrame,
-        seen: &mut Seen,
-        at: usize,
-        path: &Path<'_>,
-    ) -> Result<usize, Stop> {
-        if self.bytes.get(at) != Some(&b'"') {
-            return self.syntax(
-                path,
-                Syntax {
-                    wanted: Wanted::Key,
-                    at,
-                },
-            );
-        }
-        let quoted = match scan::string(self.bytes, at + 1) {
-            Ok(quoted) => quoted,
-            Err(syntax) => return self.syntax(path, syntax),
+impl<'t> Judge<'_, 't> {
+    /// The key of a member has ended: nearly always, that of the property which the schema names
+    /// next.
+    #[inline(always)]
+    pub(super) fn member(&mut self, input: Input<'_>, key: Text) -> Result<(), Halted> {
+        let Some(Frame {
+            node,
+            is_wanted,
+            inside: Inside::Object(members),
+            ..
+        }) = self.state.frames.last_mut()
+        else {
+            return Ok(());
         };
-        let key = KeySpan {
-            start: at + 1,
-            end: quoted.end,
+        members.key = key;
+        let node = self.tree.nodes.get(node.index()).filter(|_| *is_wanted);
+        let Some(rules) = node.and_then(|node| node.object.as_deref()) else {
+            return self.unlisted_member(input, &OPEN_OBJECT);
         };
-        let here = Path::Key {
-            of: path,
-            key,
-            form: quoted.form,
-        };
-        let colon = scan::skip_space(self.bytes, quoted.end + 1);
-        if self.bytes.get(colon) != Some(&b':') {
-            return self.syntax(
-                &here,
-                Syntax {
-                    wanted: Wanted::Colon,
-                    at: colon,
-                },
-            );
-        }
-        let raw = self.raw(key);
-        match self.child(rules, keys, seen, key, quoted.form, path)? {
-            Additional::Fits(node) => self.value(node, colon + 1, &here),
-            Additional::Refused => {
-                let found = || format!("`{}`", echo(&unescape_beginning(raw, quoted.form)));
-                self.misfit_found(&here, || unlisted(rules), found)?;
-                self.value(NodeId::ANYTHING, colon + 1, &here)
-            }
-        }
-    }
-
-    /// The rule for the value behind a key, after a look whether the key came before.
-    #[inline]
-    fn child(
-        &mut self,
-        rules: &ObjectRules,
-        keys: &mut KeyFrame,
-        seen: &mut Seen,
-        key: KeySpan,
-        form: StringForm,
-        path: &Path<'_>,
-    ) -> Result<Additional, Stop> {
-        let decoded;
-        let name = match form {
-            StringForm::Plain => self.raw(key),
-            StringForm::Escaped => {
-                decoded = unescape(self.raw(key), form);
-                &decoded
-            }
-        };
-        if let Some(number) = rules.find(name, seen.next) {
-            if seen.add(number) == Sight::Again {
-                return self.twice(path, name);
-            }
-            let node = rules
-                .properties
-                .get(number)
-                .and_then(|property| property.node);
-            return Ok(node.map_or(rules.additional, Additional::Fits));
-        }
-        if let Some(property) = rules.find_loosely(name)
-            && !self.is_a_spelling(name)
+        let likely = members.seen.next;
+        if let Some(Property {
+            name,
+            node: Some(node),
+            ..
+        }) = rules.properties.get(likely)
+            && !key.escaped
+            && same(name.as_bytes(), input.slice(key.start, key.end))
+            && members.seen.add_early(likely) == Sight::First
         {
-            return self.misspelt(path, name, &property.name);
+            self.state.next = *node;
+            return Ok(());
         }
-        if self.pass == Pass::First {
-            let added = match form {
-                StringForm::Plain => self.keys.add_plain(keys, self.bytes, key),
-                StringForm::Escaped => self.keys.add_decoded(keys, self.bytes, name),
+        self.listed_member(input, rules)
+    }
+
+    /// A key that may be that of any property, or of none.
+    #[inline(never)]
+    fn listed_member(&mut self, input: Input<'_>, rules: &'t ObjectRules) -> Result<(), Halted> {
+        let state = &mut *self.state;
+        let Some(members) = state.innermost_object() else {
+            return Ok(());
+        };
+        let name = members.name(input);
+        let Some(number) = rules.find(&name, members.seen.next) else {
+            return self.unlisted_member(input, rules);
+        };
+        if members.seen.add(number) == Sight::Again {
+            return state.twice(input, &name);
+        }
+        let property = rules.properties.get(number);
+        match property.and_then(|property| property.node) {
+            Some(node) => {
+                state.next = node;
+                Ok(())
+            }
+            None => self.additional(input, rules),
+        }
+    }
+
+    /// A key that the schema does not list, after a look whether it came before.
+    #[inline(never)]
+    fn unlisted_member(&mut self, input: Input<'_>, rules: &'t ObjectRules) -> Result<(), Halted> {
+        let state = &mut *self.state;
+        let Some(Frame {
+            inside: Inside::Object(members),
+            ..
+        }) = state.frames.last_mut()
+        else {
+            return Ok(());
+        };
+        let name = members.name(input);
+        // Unless the schema names this property itself, beside one that differs in case alone.
+        if let Some(property) = rules.find_loosely(&name)
+            && !self.tree.spellings.contains(&name)
+        {
+            return state.misspelt(input, &name, &property.name);
+        }
+        if state.pass == Pass::First {
+            let key = members.key;
+            let added = if key.escaped {
+                state.keys.add_decoded(&mut members.keys, input, &name)
+            } else {
+                let span = KeySpan {
+                    start: key.start,
+                    end: key.end,
+                };
+                state.keys.add_plain(&mut members.keys, input, span)
             };
             if let Err(Twice(_)) = added {
-                return self.twice(path, name);
+                return state.twice(input, &name);
             }
         }
-        Ok(rules.additional)
+        self.additional(input, rules)
     }
 
-    /// Whether the schema names this property itself, beside one that differs in case alone.
-    fn is_a_spelling(&self, name: &[u8]) -> bool {
-        self.tree.spellings.contains(name)
+    /// The member is none that the schema lists.
+    #[inline]
+    fn additional(&mut self, input: Input<'_>, rules: &ObjectRules) -> Result<(), Halted> {
+        match rules.additional {
+            Additional::Fits(node) => {
+                self.state.next = node;
+                Ok(())
+            }
+            Additional::Refused => {
+                self.state.next = NodeId::ANYTHING;
+                let key = self.state.innermost_object().map(|members| members.key);
+                let found = || {
+                    let key = key.map(|key| (input.slice(key.start, key.end), key.escaped));
+                    let (raw, escaped) = key.unwrap_or_default();
+                    format!("`{}`", echo(&decoded_beginning(raw, escaped)))
+                };
+                self.state.misfit_found(input, || unlisted(rules), found)
+            }
+        }
     }
 
-    fn raw(&self, key: KeySpan) -> &'r [u8] {
-        self.bytes.get(key.start..key.end).unwrap_or_default()
+    pub(super) fn close_object(
+        &mut self,
+        input: Input<'_>,
+        rules: Option<&ObjectRules>,
+        members: &Members,
+    ) -> Result<(), Halted> {
+        let closed = self.state.keys.close(&members.keys, input);
+        if let Err(twice) = closed {
+            let frames = self.state.frames.len();
+            return self.state.each_key_once(input, frames, &twice.0);
+        }
+        match rules {
+            Some(rules)
+                if rules.required & !members.seen.first != 0 || rules.properties.len() > 64 =>
+            {
+                self.state.missing(input, rules, &members.seen)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Members {
+    /// The last key, decoded.
+    fn name<'i>(&self, input: Input<'i>) -> Cow<'i, [u8]> {
+        let Text {
+            start,
+            end,
+            escaped,
+        } = self.key;
+        decoded(input.slice(start, end), escaped)
+    }
+}
+
+impl Validation {
+    fn innermost_object(&mut self) -> Option<&mut Members> {
+        match &mut self.frames.last_mut()?.inside {
+            Inside::Object(members) => Some(members),
+            Inside::Array { .. } => None,
+        }
     }
 
     #[cold]
     fn missing(
         &mut self,
-        rules: &'r ObjectRules,
+        input: Input<'_>,
+        rules: &ObjectRules,
         seen: &Seen,
-        path: &Path<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Halted> {
         for number in &rules.all_required {
             count(1);
             // An object with so many properties has as many keys, or the list of misfits is full.
@@ -172,7 +191,7 @@ impl<'r> Run<'r> {
             };
             if !seen.has(*number) {
                 self.misfit_found(
-                    path,
+                    input,
                     || format!("the property `{}`", echo(property.name.as_bytes())),
                     String::new,
                 )?;
@@ -185,15 +204,27 @@ impl<'r> Run<'r> {
     /// one that does not, would not. So it is refused as what not everyone reads alike, whatever
     /// the schema says of additional properties.
     #[cold]
-    fn misspelt<T>(&mut self, path: &Path<'_>, key: &[u8], name: &str) -> Result<T, Stop> {
+    fn misspelt(&mut self, input: Input<'_>, key: &[u8], name: &str) -> Result<(), Halted> {
         let (key, name) = (echo(key), echo(name.as_bytes()));
-        self.unreadable(path, format!("the key `{key}` to be written `{name}`"))
+        let object = self.frames.len().saturating_sub(1);
+        self.unreadable(
+            input,
+            object,
+            format!("the key `{key}` to be written `{name}`"),
+        )
     }
 
     #[cold]
-    fn twice<T>(&mut self, path: &Path<'_>, key: &[u8]) -> Result<T, Stop> {
+    fn twice(&mut self, input: Input<'_>, key: &[u8]) -> Result<(), Halted> {
+        let object = self.frames.len().saturating_sub(1);
+        self.each_key_once(input, object, key)
+    }
+
+    #[cold]
+    fn each_key_once(&mut self, input: Input<'_>, frames: usize, key: &[u8]) -> Result<(), Halted> {
         self.unreadable(
-            path,
+            input,
+            frames,
             format!("each key once, but `{}` comes twice", echo(key)),
         )
     }
@@ -219,54 +250,4 @@ fn unlisted(rules: &ObjectRules) -> String {
         names.push("…".to_owned());
     }
     format!("only the properties {}", names.join(", "))
-}
-
-/// Which of the listed properties an object has had.
-#[derive(Default)]
-struct Seen {
-    first: u64,
-    /// Those from the 65th on; no memory is taken where there are none.
-    rest: Vec<u64>,
-    /// The one behind the last: keys often come in the schema's order.
-    next: usize,
-}
-
-#[derive(PartialEq, Eq)]
-enum Sight {
-    First,
-    Again,
-}
-
-impl Seen {
-    fn add(&mut self, number: usize) -> Sight {
-        self.next = number + 1;
-        let bit = 1 << (number % 64);
-        let word = match (number / 64).checked_sub(1) {
-            None => &mut self.first,
-            Some(place) => {
-                if self.rest.len() <= place {
-                    self.rest.resize(place + 1, 0);
-                }
-                match self.rest.get_mut(place) {
-                    Some(word) => word,
-                    None => return Sight::Again,
-                }
-            }
-        };
-        let sight = if *word & bit == 0 {
-            Sight::First
-        } else {
-            Sight::Again
-        };
-        *word |= bit;
-        sight
-    }
-
-    fn has(&self, number: usize) -> bool {
-        let word = match number / 64 {
-            0 => self.first,
-            word => self.rest.get(word - 1).copied().unwrap_or(0),
-        };
-        word & 1 << (number % 64) != 0
-    }
 }

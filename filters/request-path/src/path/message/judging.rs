@@ -18,7 +18,7 @@ use crate::path::clearance::Clearance;
 use crate::settings::Settings;
 
 /// Nobody has said who calls until identity is part of the gateway.
-const CALLER: Principal = Principal::Anonymous;
+pub(super) const CALLER: Principal = Principal::Anonymous;
 
 /// The method that opens a stream of events: its body counts for as long as the stream lasts.
 const OPENS_STREAM: &[u8] = b"subscriptions/listen";
@@ -210,6 +210,7 @@ impl MessageInHand {
             announced,
             reader,
             buffered,
+            check,
             ..
         } = self;
         let refuse = |answer| MessageFate::Refuse {
@@ -227,7 +228,7 @@ impl MessageInHand {
             (true, None, EndOfBody::Reached) => Arguments::Absent,
             (true, None, EndOfBody::NotYet) | (false, ..) => Arguments::NotRead,
         };
-        let decision = settings.policy.decide(tool, &CALLER, arguments);
+        let decision = (settings.policy).decide_checked(tool, &CALLER, arguments, check.take());
         // Now the arguments can be read, and nothing has been counted yet.
         if era == Era::Modern && !matches!(decision, Decision::Refuse(_)) {
             let parameters = match settings.policy.header_parameters(tool, &CALLER, arguments) {
