@@ -61,6 +61,7 @@ bench:
 	$(APART) $(PYTHON) tests/bench/data_server/beside_spark.py
 	cargo fetch --locked --quiet
 	$(APART) $(PYTHON) tests/bench/changes.py
+	$(APART) cargo bench --locked --offline --quiet -p mcp-filter --bench instructions
 	$(APART) cargo bench --locked --offline --quiet -p mcp-server --bench large_results
 	$(APART) cargo bench --locked --offline --quiet -p xds --bench fleet
 
