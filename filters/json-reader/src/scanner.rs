@@ -120,7 +120,7 @@ impl Scanner {
         }
     }
 
-    /// Reads a text that is all at hand from where the scanner stands to its end. The loop that does
+    /// Reads a text that is all at hand from where the scanner stands to its end. The loop behind
     /// it is the same for all sinks, where [`Self::scan`] has one for each kind of sink.
     ///
     /// # Errors

@@ -112,7 +112,8 @@ pub enum CheckProgress {
 }
 
 /// The check of one value by one schema, as far as its bytes have come: begun by
-/// [`Schema::begin`](super::Schema::begin), taken on by [`Schema::read_on`](super::Schema::read_on).
+/// [`Schema::begin`](super::Schema::begin), continued by
+/// [`Schema::read_on`](super::Schema::read_on).
 #[derive(Debug)]
 pub struct Validation {
     /// Offset of the first byte, once it is known.

@@ -144,7 +144,8 @@ impl Validation {
         self.look_on(tree, scanner, input)
     }
 
-    /// Looks at the innermost value again by the next schema; where none is left, goes on behind it.
+    /// Looks at the innermost value again by the next schema; where none is left, goes on behind
+    /// it.
     fn look_on(
         &mut self,
         tree: &Tree,
