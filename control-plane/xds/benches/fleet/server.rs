@@ -209,7 +209,7 @@ impl FloorServer {
         );
         Self {
             floor,
-            due: watch::Sender::new((ResourceType::ALL.len(), 0)),
+            due: watch::Sender::default(),
         }
     }
 }
@@ -225,9 +225,12 @@ impl Measurable for FloorServer {
     }
 
     fn hand_out(&self, sent: Sent) {
-        if sent.change.is_some() {
-            self.due.send_replace((1, *self.floor.answers.borrow()));
-        }
+        // An Envoy answers for each type that it is sent something of.
+        let each = match sent.change {
+            Some(_) => 1,
+            None => sent.all.len(),
+        };
+        self.due.send_replace((each, *self.floor.answers.borrow()));
         self.floor.sent.send_replace(sent);
     }
 
