@@ -92,15 +92,52 @@ impl Sink for Values {
 /// The value that was read, or where and why it was none.
 type Outcome = Result<Value, Option<Fault>>;
 
+/// The part of a text that is still at hand when its next piece comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// All that came before.
+    Everything,
+    /// The token that is being read.
+    Token,
+}
+
+/// How many arrays and objects of a text are open at once: of one that is no JSON, up to where that
+/// shows, and more perhaps behind it.
+fn depth(text: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text {
+        match (in_string, escaped, byte) {
+            (true, true, _) => escaped = false,
+            (true, false, b'\\') => escaped = true,
+            (_, false, b'"') => in_string = !in_string,
+            (false, _, b'{' | b'[') => depth += 1,
+            (false, _, b'}' | b']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
 /// Reads a text in pieces that end where `cuts` says.
-fn read(text: &[u8], cuts: impl Iterator<Item = usize>, stops: usize) -> (Outcome, Values) {
+fn read(
+    text: &[u8],
+    cuts: impl Iterator<Item = usize>,
+    stops: usize,
+    kept: Kept,
+) -> (Outcome, Values) {
     let mut scanner = Scanner::new(DEEPEST);
     let mut values = Values {
         stops,
         ..Values::default()
     };
     for cut in cuts.chain([text.len()]) {
-        let input = Input::new(text.get(..cut).unwrap_or(text), 0);
+        let base = match kept {
+            Kept::Everything => 0,
+            Kept::Token => scanner.token_from(),
+        };
+        let input = Input::new(&text[base..cut.max(base)], base);
         loop {
             match scanner.scan(input, &mut values) {
                 Ok(()) => break,
@@ -109,7 +146,11 @@ fn read(text: &[u8], cuts: impl Iterator<Item = usize>, stops: usize) -> (Outcom
             }
         }
     }
-    let input = Input::new(text, 0);
+    let base = match kept {
+        Kept::Everything => 0,
+        Kept::Token => scanner.token_from(),
+    };
+    let input = Input::new(&text[base..], base);
     loop {
         match scanner.finish(input, &mut values) {
             Ok(()) => break,
@@ -157,22 +198,26 @@ fn random(seed: u64) -> impl FnMut(usize) -> usize {
 }
 
 fn attack(text: &[u8]) {
-    let (outcome, values) = read(text, std::iter::empty(), 0);
+    let (outcome, values) = read(text, std::iter::empty(), 0, Kept::Everything);
     let theirs = serde_json::from_slice::<Value>(text);
     match (&outcome, theirs) {
         (Ok(ours), Ok(theirs)) => {
             assert_eq!(*ours, theirs);
+            assert!(depth(text) <= DEEPEST, "deeper than it may be");
             if let Some(start) = values.first_bracket {
                 check_skip(text, start);
             }
         }
         (Ok(_), Err(error)) => assert!(error.to_string().contains("out of range"), "{error}"),
-        (Err(Some(Fault::TooDeep)), _) => {}
+        (Err(Some(Fault::TooDeep)), _) => assert!(depth(text) > DEEPEST, "not too deep"),
         (Err(fault), theirs) => assert!(theirs.is_err(), "refused, but JSON: {fault:?}"),
     }
     for size in [1, 2, 3, 7, 16] {
-        let cuts = (0..text.len()).step_by(size);
-        assert_eq!(read(text, cuts, 0).0, outcome, "in pieces of {size}");
+        for kept in [Kept::Everything, Kept::Token] {
+            let cuts = (0..text.len()).step_by(size);
+            let found = read(text, cuts, 0, kept).0;
+            assert_eq!(found, outcome, "in pieces of {size}, {kept:?}");
+        }
     }
     let seed = text.iter().fold(7, |seed: u64, byte| {
         seed.wrapping_mul(31) + u64::from(*byte)
@@ -182,11 +227,13 @@ fn attack(text: &[u8]) {
         let mut cuts: Vec<usize> = (0..random(12)).map(|_| random(text.len() + 1)).collect();
         cuts.sort_unstable();
         let stops = random(4);
-        let found = read(text, cuts.iter().copied(), stops).0;
-        assert_eq!(
-            found, outcome,
-            "cut at {cuts:?}, stopped at each event by {stops}"
-        );
+        for kept in [Kept::Everything, Kept::Token] {
+            let found = read(text, cuts.iter().copied(), stops, kept).0;
+            assert_eq!(
+                found, outcome,
+                "cut at {cuts:?}, stopped at each event by {stops}, {kept:?}"
+            );
+        }
     }
 }
 
@@ -207,10 +254,22 @@ fn it_reads_short_texts_of_every_kind_as_serde_json_does() {
                     byte
                 })
                 .collect();
-            let (outcome, _) = read(&text, std::iter::empty(), 0);
+            let (outcome, _) = read(&text, std::iter::empty(), 0, Kept::Everything);
             let theirs = serde_json::from_slice::<Value>(&text);
             assert_eq!(outcome.is_ok(), theirs.is_ok(), "{}", text.escape_ascii());
-            assert_eq!(read(&text, 0..text.len(), 1).0, outcome);
+            for kept in [Kept::Everything, Kept::Token] {
+                assert_eq!(read(&text, 0..text.len(), 1, kept).0, outcome);
+            }
         }
+    }
+}
+
+#[test]
+fn it_says_too_deep_of_the_first_level_that_is() {
+    for levels in [DEEPEST, DEEPEST + 1] {
+        let text = [vec![b'['; levels], vec![b']'; levels]].concat();
+        attack(&text);
+        let (outcome, _) = read(&text, std::iter::empty(), 0, Kept::Everything);
+        assert_eq!(outcome.is_ok(), levels == DEEPEST);
     }
 }

@@ -170,18 +170,18 @@ impl<'h, H: Host> Request<'h, H> {
     }
 
     fn set_header(&self, name: &str, value: HeaderValue) {
-        match (value, &self.plugin) {
-            (HeaderValue::Cluster(target), Some(plugin)) => {
-                self.host.set_header(name, plugin.policy().cluster(target));
+        // An empty name is no cluster's; the client's own must not stay.
+        let policy = self.plugin.as_ref().map(|plugin| plugin.policy());
+        let milliseconds;
+        let text = match value {
+            HeaderValue::Cluster(target) => policy.map_or("", |policy| policy.cluster(target)),
+            HeaderValue::Path(target) => policy.map_or("", |policy| policy.path(target)),
+            HeaderValue::Milliseconds(time) => {
+                milliseconds = time.as_millis().to_string();
+                &milliseconds
             }
-            (HeaderValue::Path(target), Some(plugin)) => {
-                self.host.set_header(name, plugin.policy().path(target));
-            }
-            (HeaderValue::Milliseconds(time), _) => {
-                self.host.set_header(name, &time.as_millis().to_string());
-            }
-            (HeaderValue::Text(text), _) => self.host.set_header(name, text),
-            (HeaderValue::Cluster(_) | HeaderValue::Path(_), None) => {}
-        }
+            HeaderValue::Text(text) => text,
+        };
+        self.host.set_header(name, text);
     }
 }

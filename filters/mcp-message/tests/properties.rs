@@ -1,7 +1,9 @@
 //! Properties that hold of any body, however it is cut.
 
+use json_reader::{Container, Event, Halt, Input, Scalar, Scanner, Sink, Text};
 use mcp_message::{
-    EndOfBody, Kind, Member, Message, MessageBounds, NotJson, ReadError, ReadProgress, Reader,
+    ArgumentsProgress, ArgumentsReader, EndOfBody, Kind, Member, Message, MessageBounds, NotJson,
+    ReadError, ReadProgress, Reader,
 };
 use proptest::prelude::*;
 
@@ -309,4 +311,79 @@ fn it_agrees_with_serde_json_on_short_bodies_of_every_kind() {
         }
     }
     assert!(checked > 65_536);
+}
+
+/// Reads arguments up to an event, and declines the rest of them.
+struct DecliningAt {
+    events_left: usize,
+}
+
+impl DecliningAt {
+    fn event(&mut self) -> Event {
+        self.events_left -= 1;
+        if self.events_left == 0 {
+            Event::Stop
+        } else {
+            Event::ReadOn
+        }
+    }
+}
+
+impl Sink for DecliningAt {
+    fn key(&mut self, _: Input<'_>, _: Text, _: usize) -> Event {
+        self.event()
+    }
+
+    fn scalar(&mut self, _: Input<'_>, _: Scalar, _: usize) -> Event {
+        self.event()
+    }
+
+    fn close(&mut self, _: Input<'_>, _: Container, _: usize, _: usize) -> Event {
+        self.event()
+    }
+}
+
+impl ArgumentsReader for DecliningAt {
+    fn read_on(&mut self, scanner: &mut Scanner, input: Input<'_>) -> ArgumentsProgress {
+        match scanner.scan(input, self) {
+            Err(Halt::Sink) => ArgumentsProgress::Declined,
+            Err(Halt::Fault) => ArgumentsProgress::Failed,
+            Ok(()) => ArgumentsProgress::Partial,
+        }
+    }
+}
+
+#[test]
+fn it_gives_the_same_message_wherever_another_reader_declines_the_arguments() {
+    for (arguments, events) in [
+        ("{}", 1),
+        ("[]", 1),
+        (r#""text""#, 1),
+        ("12", 1),
+        ("null", 1),
+        (r#"{"a":[1,{"b":"c"},[]],"d":true}"#, 10),
+    ] {
+        let params = format!(r#"{{"arguments":{arguments} ,"name":"x"}}"#);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        let body = body.as_bytes();
+        let whole = in_one(body);
+        assert_eq!(whole.1, Ok(ReadProgress::Complete(Kind::Request)));
+        for events_left in 1..=events {
+            for cut in 0..=body.len() {
+                let mut other = DecliningAt { events_left };
+                let mut reader = Reader::skipping_arguments(MessageBounds::default());
+                let mut read = |bytes, end| loop {
+                    match reader.push_with(bytes, end, Some(&mut other)) {
+                        Ok(Some(progress)) => break progress,
+                        Ok(None) => {}
+                        Err(error) => panic!("{error}, {events_left}, {cut}"),
+                    }
+                };
+                assert_eq!(read(&body[..cut], EndOfBody::NotYet), ReadProgress::Partial);
+                let outcome = read(body, EndOfBody::Reached);
+                let found = (*reader.message(), Ok(outcome));
+                assert_eq!(found, whole, "{arguments}, {events_left}, {cut}");
+            }
+        }
+    }
 }

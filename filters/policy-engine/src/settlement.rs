@@ -144,6 +144,12 @@ impl Settlement {
         }
     }
 
+    /// The time of day by which the limits are asked.
+    #[must_use]
+    pub fn now(&self) -> UnixNanos {
+        self.now
+    }
+
     /// The first of its steps.
     pub fn begin(&mut self, policy: &Policy) -> SettlementStep {
         self.read(policy, 0)
@@ -348,7 +354,9 @@ impl Settlement {
         }
     }
 
-    /// The answer to what nobody asked for: the call must not pass.
+    /// The answer to what nobody asked for: the call must not pass. What has been counted of it
+    /// stays, since a host that has lost the order would lose what is given back, too: strict,
+    /// never loose.
     fn out_of_order(&mut self) -> SettlementStep {
         self.stage = Stage::Over;
         settled(Settled::Refused(Refusal::unknown_tool(b"?")))

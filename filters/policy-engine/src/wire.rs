@@ -219,7 +219,7 @@ pub enum Validate {
     /// The call is refused.
     #[default]
     Enforce,
-    /// The call passes, and the permit carries what was wrong; only what cannot be read
+    /// The call passes, and the plan carries what was wrong; only what cannot be read
     /// unambiguously is still refused.
     Shadow,
     /// Nothing is checked but headers that repeat arguments (`x-mcp-header`); the schema need not

@@ -12,7 +12,7 @@ use policy_engine::UnixNanos;
 
 use crate::{
     Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics,
-    NoRandomness, RequestBody, RequestHeaders, SharedData, Stored, StreamId, Version,
+    NoRandomness, RequestBody, RequestHeaders, SharedData, SharedValue, StreamId, Version,
 };
 
 /// The version that a compare-and-set names for a value that was not there. Envoy takes zero for
@@ -71,13 +71,13 @@ impl Answering for Envoy {
 }
 
 impl SharedData for Envoy {
-    fn read(&self, key: &str) -> Stored {
+    fn read(&self, key: &str) -> SharedValue {
         match abi::shared_data(key) {
-            Some((bytes, version)) => Stored {
+            Some((bytes, version)) => SharedValue {
                 bytes,
                 version: Version(version),
             },
-            None => Stored {
+            None => SharedValue {
                 bytes: Vec::new(),
                 version: ABSENT,
             },

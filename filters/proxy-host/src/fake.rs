@@ -1,5 +1,8 @@
 //! A proxy in memory, for tests: what a filter did can be asked afterwards.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,7 +12,7 @@ use policy_engine::UnixNanos;
 
 use crate::{
     Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics,
-    RequestBody, RequestHeaders, SharedData, Stored, StreamId, Version,
+    RequestBody, RequestHeaders, SharedData, SharedValue, StreamId, Version,
 };
 
 /// A reply that a filter gave.
@@ -43,7 +46,7 @@ impl From<&LocalReply<'_>> for SentReply {
 /// Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct FakeProcess {
-    shared: Rc<RefCell<BTreeMap<String, Stored>>>,
+    shared: Rc<RefCell<BTreeMap<String, SharedValue>>>,
     metrics: Rc<RefCell<Vec<(String, MetricKind, u64)>>>,
     now: Rc<Cell<u64>>,
     replies_to_others: Rc<RefCell<Vec<(StreamId, SentReply)>>>,
@@ -185,6 +188,12 @@ impl FakeProxy {
     pub fn sent_reply(&self) -> Option<SentReply> {
         self.reply.borrow().clone()
     }
+
+    /// A filter is done with a request once it has answered it: whatever it does then is a fault.
+    fn must_be_unanswered(&self, done: &str) {
+        let reply = self.reply.borrow();
+        assert!(reply.is_none(), "`{done}` behind a reply: {reply:?}");
+    }
 }
 
 impl RequestHeaders for FakeProxy {
@@ -202,6 +211,7 @@ impl RequestHeaders for FakeProxy {
     }
 
     fn set_header(&self, name: &str, value: &str) {
+        self.must_be_unanswered(name);
         let mut headers = self.headers.borrow_mut();
         // As Envoy does: the first is replaced, others stay.
         match headers.iter_mut().find(|(known, _)| known == name) {
@@ -211,6 +221,7 @@ impl RequestHeaders for FakeProxy {
     }
 
     fn remove_header(&self, name: &[u8]) {
+        self.must_be_unanswered("a header that goes");
         self.headers
             .borrow_mut()
             .retain(|(known, _)| known.as_bytes() != name);
@@ -225,21 +236,27 @@ impl RequestBody for FakeProxy {
     }
 
     fn replace_body(&self, bytes: &[u8]) {
+        self.must_be_unanswered("another body");
         self.body.replace(bytes.to_vec());
     }
 }
 
 impl Answering for FakeProxy {
     fn reply(&self, reply: &LocalReply<'_>) {
-        self.reply.borrow_mut().get_or_insert(reply.into());
+        self.must_be_unanswered(reply.details);
+        self.reply.replace(Some(reply.into()));
     }
 
-    fn reply_to(&self, other: StreamId, _own: StreamId, reply: &LocalReply<'_>) {
+    fn reply_to(&self, other: StreamId, own: StreamId, reply: &LocalReply<'_>) {
+        assert_ne!(other, own, "a request that answers itself as another");
         let mut replies = self.process.replies_to_others.borrow_mut();
+        let is_answered = replies.iter().any(|(answered, _)| *answered == other);
+        assert!(!is_answered, "a second reply to {other:?}: {reply:?}");
         replies.push((other, reply.into()));
     }
 
     fn note(&self, name: &str, value: &[u8]) {
+        self.must_be_unanswered(name);
         self.notes
             .borrow_mut()
             .insert(name.to_owned(), value.to_vec());
@@ -247,8 +264,8 @@ impl Answering for FakeProxy {
 }
 
 impl SharedData for FakeProcess {
-    fn read(&self, key: &str) -> Stored {
-        let absent = Stored {
+    fn read(&self, key: &str) -> SharedValue {
+        let absent = SharedValue {
             bytes: Vec::new(),
             version: Version(u32::MAX),
         };
@@ -263,7 +280,7 @@ impl SharedData for FakeProcess {
             self.lost_races.set(left);
             shared.insert(
                 key.to_owned(),
-                Stored {
+                SharedValue {
                     bytes: present.bytes,
                     version: next,
                 },
@@ -275,7 +292,7 @@ impl SharedData for FakeProcess {
         }
         shared.insert(
             key.to_owned(),
-            Stored {
+            SharedValue {
                 bytes: bytes.to_vec(),
                 version: next,
             },
@@ -325,7 +342,7 @@ impl Clock for FakeProcess {
 }
 
 impl SharedData for FakeProxy {
-    fn read(&self, key: &str) -> Stored {
+    fn read(&self, key: &str) -> SharedValue {
         SharedData::read(&self.process, key)
     }
 

@@ -41,7 +41,7 @@ mod tests {
 
     use super::*;
     use crate::fake::FakeProcess;
-    use crate::{Conflict, Stored, Version};
+    use crate::{Conflict, SharedValue, Version};
 
     type Random = Result<(), NoRandomness>;
 
@@ -60,7 +60,7 @@ mod tests {
     struct Raced(FakeProcess, Cell<bool>);
 
     impl SharedData for Raced {
-        fn read(&self, key: &str) -> Stored {
+        fn read(&self, key: &str) -> SharedValue {
             SharedData::read(&self.0, key)
         }
 

@@ -43,5 +43,5 @@ pub use hash_key::{NoRandomness, shared_hash_key};
 pub use proxy_values::{HeaderPairs, LocalReply, StreamId};
 pub use traits::{
     Answering, Clock, Conflict, MetricId, MetricKind, Metrics, RequestBody, RequestHeaders,
-    SharedData, Stored, Version,
+    SharedData, SharedValue, Version,
 };

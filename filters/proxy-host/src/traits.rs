@@ -48,7 +48,7 @@ pub struct Version(pub u32);
 
 /// A value that all workers share.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct SharedValue {
     /// The value; empty where nothing was ever stored.
     pub bytes: Vec<u8>,
     /// The version that a compare-and-set that follows must name.
@@ -62,7 +62,7 @@ pub struct Conflict;
 /// Values that all workers of the process share, under keys that are never freed: use few.
 pub trait SharedData {
     /// The value and its version.
-    fn read(&self, key: &str) -> Stored;
+    fn read(&self, key: &str) -> SharedValue;
 
     /// Stores a value if the present one is still of `version`.
     ///

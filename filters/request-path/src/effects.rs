@@ -51,6 +51,20 @@ pub enum Event<'e> {
     Written(Stored),
 }
 
+impl Event<'_> {
+    /// Whether it answers what was asked of the proxy.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Self::Headers { .. } | Self::Body { .. } | Self::Trailers => false,
+            Self::Decide
+            | Self::TimeOfDay(_)
+            | Self::Monotonic(_)
+            | Self::Slot { .. }
+            | Self::Written(_) => true,
+        }
+    }
+}
+
 /// Something that is to be done at once, in the order of the others.
 #[derive(Debug)]
 pub enum Effect {
@@ -119,7 +133,7 @@ pub enum HeaderValue {
 }
 
 /// The fate of the request when the effects are carried out. All but [`Self::Go`] and
-/// [`Self::Hold`] ask for something: the request path waits for the event that answers it.
+/// [`Self::Hold`] ask for something: the next event answers it.
 #[derive(Debug)]
 #[must_use]
 #[expect(

@@ -70,6 +70,7 @@ mod passed_on;
 mod path;
 mod request_budget;
 mod settings;
+mod warning_pace;
 
 pub use answer::{Answer, Reply};
 pub use effects::{Effect, Effects, Event, HeaderValue, Next};

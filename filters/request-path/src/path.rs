@@ -34,6 +34,8 @@ pub struct RequestPath {
     phase: Phase,
     /// How many bytes of the body the proxy buffered at the last event.
     size: usize,
+    /// Whether something was asked of the proxy at the last event.
+    is_asking: bool,
     /// The fate of the request if there is room for it, while the time is asked for.
     kept_if_room: Option<Next>,
     /// The part of the budget that the request takes until it passes or is answered.
@@ -52,6 +54,7 @@ impl RequestPath {
             stream,
             phase: Phase::Begun,
             size: 0,
+            is_asking: false,
             kept_if_room: None,
             share: None,
             passed_on: None,
@@ -74,8 +77,19 @@ impl RequestPath {
     }
 
     /// Takes in an event, adds its effects to `effects`, and says what becomes of the request when
-    /// they are carried out.
+    /// they are carried out. What is asked for is answered by the next event: if another comes
+    /// instead, the request is refused. An answer that nobody asked for changes nothing.
     pub fn on(&mut self, event: Event<'_>, effects: &mut Effects) -> Next {
+        let next = match (self.is_asking, event.is_answer()) {
+            (true, false) => self.refuse_out_of_turn(effects),
+            (false, true) => Next::Hold,
+            (true, true) | (false, false) => self.take_turn(event, effects),
+        };
+        self.is_asking = !matches!(next, Next::Go | Next::Hold);
+        next
+    }
+
+    fn take_turn(&mut self, event: Event<'_>, effects: &mut Effects) -> Next {
         let next = match event {
             Event::Headers { pairs, end } => {
                 let next = self.read_head(pairs, end, effects);
@@ -284,14 +298,11 @@ impl RequestPath {
                 next
             }
             MessageFate::Pass(clearance) => {
-                let changes = message.take_changes();
-                pass_to(
-                    settings,
-                    message.endpoint(),
-                    clearance.plan(),
-                    changes,
-                    effects,
-                );
+                let plan = clearance.plan();
+                let Some(address) = settings.policy.address(message.endpoint(), plan) else {
+                    return self.meet(settings, message, Answer::not_ready().into(), effects);
+                };
+                pass_to(&address, plan, message.take_changes(), effects);
                 message.note_id(effects);
                 if message.end() == EndOfBody::NotYet {
                     message.let_go();
@@ -365,10 +376,13 @@ impl RequestPath {
         changes: Changes,
         effects: &mut Effects,
     ) -> Next {
-        let Some(plan) = settings.policy.forward(endpoint) else {
+        let policy = &settings.policy;
+        let plan = policy.forward(endpoint);
+        let to = plan.and_then(|plan| Some((policy.address(endpoint, &plan)?, plan)));
+        let Some((address, plan)) = to else {
             return self.send(Answer::not_ready(), None, effects);
         };
-        pass_to(settings, endpoint, &plan, changes, effects);
+        pass_to(&address, &plan, changes, effects);
         self.phase = Phase::Passed;
         Next::Go
     }

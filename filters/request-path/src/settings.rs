@@ -7,6 +7,7 @@ use policy_engine::slots::HashKey;
 use crate::look_alikes::LookAlikes;
 use crate::passed_on::PassedOnBudget;
 use crate::request_budget::RequestBudget;
+use crate::warning_pace::WarningPace;
 
 /// The bytes that the requests of one VM may take, all together; clones share them.
 #[derive(Clone, Default)]
@@ -23,6 +24,7 @@ pub struct Settings {
     pub(crate) endpoint_look_alikes: LookAlikes,
     pub(crate) request_budget: RequestBudget,
     pub(crate) passed_on: PassedOnBudget,
+    pub(crate) warnings: WarningPace,
 }
 
 impl Settings {
@@ -49,6 +51,7 @@ impl Settings {
             limits,
             request_budget: requests,
             passed_on,
+            warnings: WarningPace::default(),
         }
     }
 

@@ -181,3 +181,84 @@ fn it_lets_nothing_pass_by_an_answer_that_nobody_asked_for() {
         assert!(matches!(ask(&mut path, event), Next::Hold));
     }
 }
+
+#[test]
+fn it_refuses_a_request_that_goes_on_before_what_it_asked_for_is_answered() {
+    // One question of each kind that a call asks.
+    let asking: [fn(&mut RequestPath); 4] = [
+        |_| {},
+        |path| assert!(matches!(ask(path, Event::Decide), Next::TimeOfDay)),
+        |path| {
+            asks_for_slot(path);
+        },
+        |path| {
+            asks_for_slot(path);
+            assert!(matches!(ask(path, nothing_stored()), Next::Write { .. }));
+        },
+    ];
+    let more = || Event::Body {
+        size: 0,
+        fresh: Vec::new(),
+        end: true,
+    };
+    for (number, asks) in asking.into_iter().enumerate() {
+        for event in [more(), Event::Trailers] {
+            let mut path = call(&settings(), 1);
+            asks(&mut path);
+            let (next, effects) = on(&mut path, event);
+            assert!(matches!(next, Next::Hold), "{number}");
+            let [
+                Effect::Warn(_),
+                Effect::Refused { reason, .. },
+                Effect::Answer(_),
+            ] = effects.as_slice()
+            else {
+                panic!("{number}: {effects:?}");
+            };
+            assert_eq!(*reason, "body_lost");
+            // Whatever still comes finds it answered.
+            for late in [Event::Decide, Event::TimeOfDay(NOW), nothing_stored()] {
+                assert!(matches!(ask(&mut path, late), Next::Hold));
+            }
+            let late = Event::Written(Stored::Yes);
+            assert!(matches!(ask(&mut path, late), Next::Hold));
+            assert!(matches!(ask(&mut path, more()), Next::Hold));
+        }
+    }
+}
+
+#[test]
+fn it_warns_of_limits_that_cannot_be_read_now_and_then_and_not_for_each_call() {
+    let settings = settings();
+    let mut warnings = Vec::new();
+    for seconds in [0, 1, 2, 9, 10, 11, 25] {
+        let mut path = call(&settings, 1);
+        assert!(matches!(ask(&mut path, Event::Decide), Next::TimeOfDay));
+        let now = UnixNanos(NOW.0 + seconds * 1_000_000_000);
+        assert!(matches!(
+            ask(&mut path, Event::TimeOfDay(now)),
+            Next::Read(_)
+        ));
+        let garbage = Event::Slot {
+            bytes: b"garbage",
+            version: SlotVersion(1),
+        };
+        let (_, effects) = on(&mut path, garbage);
+        assert!(matches!(effects.last(), Some(Effect::Answer(_))));
+        warnings.extend(effects.into_iter().filter_map(|effect| match effect {
+            Effect::Warn(text) => Some((seconds, text)),
+            _ => None,
+        }));
+    }
+    let told = |text: &str, more: u32| text.contains(&format!("; {more} calls more "));
+    match warnings.as_slice() {
+        [(0, first), (10, second), (25, third)] => {
+            assert!(
+                first.contains("7 bytes") && !first.contains("more"),
+                "{first}"
+            );
+            assert!(told(second, 3) && told(third, 1), "{second}; {third}");
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -23,6 +23,7 @@ def test_it_shows_who_called_what_and_which_rule_decided(managed):
     document["roles"] = {"analyst": {"claims": {"groups": ["analysts"]}}}
     document["tools"] = [
         {"name": "closed", "match": {"tool": "note_kept"}, "allow": ["analyst"]},
+        {"name": "open", "match": {"tool": "note_shown"}, "allow": ["*"]},
         {
             "name": "few",
             "match": {"tool": "add"},
@@ -33,6 +34,7 @@ def test_it_shows_who_called_what_and_which_rule_decided(managed):
     refused = call(Era.MODERN, "note_kept", {})
     until("the rule holds", lambda: managed.send(refused).status == 403)
     assert managed.passes("get_weather")
+    assert managed.send(call(Era.MODERN, "note_shown", {})).status == 200
     until("the limit is used up", lambda: not managed.passes("add"))
 
     def decided(tool: str, decision: str) -> list[dict]:
@@ -44,6 +46,7 @@ def test_it_shows_who_called_what_and_which_rule_decided(managed):
 
     for tool, decision, rule, server, status in [
         ("get_weather", "allowed", None, "weather", 200),
+        ("note_shown", "allowed", "open", "weather", 200),
         ("note_kept", "forbidden", "closed", "weather", 403),
         ("add", "allowed", None, "math", 200),
         # A client of the old revisions is told in a tool's result.

@@ -19,6 +19,8 @@ fn noted(gateway: &Gateway, request: &Sent) -> BTreeMap<String, String> {
 fn gateway(details: &[&str]) -> Gateway {
     let mut configuration = configuration();
     configuration["access_log"] = json!(details);
+    let opens = json!({"name": "open", "match": {"tool": "add"}, "allow": ["*"]});
+    configuration["rules"].as_array_mut().unwrap().push(opens);
     Gateway::with(&configuration)
 }
 
@@ -42,6 +44,15 @@ fn it_notes_who_called_what_and_which_rule_decided() {
     ];
     assert_eq!(noted(&gateway, &weather), expected(&allowed));
     assert_eq!(noted(&gateway, &weather), expected(&allowed));
+    let opened = [
+        ("decision", "allowed"),
+        ("principal", "anonymous"),
+        ("rule", "open"),
+        ("server", "math"),
+        ("tool", "add"),
+    ];
+    let add = Sent::post(call("add", "{}"));
+    assert_eq!(noted(&gateway, &add), expected(&opened));
     let limited = [
         ("decision", "limited"),
         ("principal", "anonymous"),

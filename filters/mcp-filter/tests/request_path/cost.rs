@@ -11,7 +11,7 @@ use policy_engine::UnixNanos;
 use proxy_host::fake::FakeProxy;
 use proxy_host::{
     Answering, Clock, Conflict, HeaderPairs, LocalReply, MetricId, MetricKind, Metrics,
-    RequestBody, RequestHeaders, SharedData, Stored, StreamId, Version,
+    RequestBody, RequestHeaders, SharedData, SharedValue, StreamId, Version,
 };
 use serde_json::json;
 
@@ -73,7 +73,7 @@ impl Answering for CountedProxy {
 }
 
 impl SharedData for CountedProxy {
-    fn read(&self, key: &str) -> Stored {
+    fn read(&self, key: &str) -> SharedValue {
         self.call("read", |proxy| SharedData::read(proxy, key))
     }
 

@@ -95,21 +95,25 @@ impl Gateway {
             let mut filter = self.request(&proxy, StreamId(u32::MAX));
             let mut flows = vec![filter.on_headers(request.chunks.is_empty())];
             for (number, chunk) in request.chunks.iter().enumerate() {
-                if proxy.sent_reply().is_some() {
-                    break;
-                }
+                let was_answered = proxy.sent_reply().is_some();
                 proxy.receive(chunk);
                 let end =
                     request.end == End::WithTheLastChunk && number + 1 == request.chunks.len();
                 let size = proxy.buffered();
                 let flow = filter.on_body(size, end);
+                if was_answered {
+                    // The fake sees to it that nothing else follows a reply.
+                    assert_eq!(flow, Flow::Wait);
+                    continue;
+                }
                 if flow == Flow::Continue {
                     upstream.body.extend(proxy.pass_on());
                     upstream.ended |= end;
                 }
                 flows.push(flow);
             }
-            if !request.chunks.is_empty() && proxy.sent_reply().is_none() {
+            if !request.chunks.is_empty() {
+                let was_answered = proxy.sent_reply().is_some();
                 let flow = match request.end {
                     End::WithTheLastChunk | End::Never => None,
                     End::Alone => Some(filter.on_body(proxy.buffered(), true)),
@@ -119,7 +123,11 @@ impl Gateway {
                     upstream.body.extend(proxy.pass_on());
                     upstream.ended = true;
                 }
-                flows.extend(flow);
+                if was_answered {
+                    assert_ne!(flow, Some(Flow::Continue));
+                } else {
+                    flows.extend(flow);
+                }
             }
             flows
         };

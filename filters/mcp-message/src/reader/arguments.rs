@@ -93,6 +93,11 @@ impl Reader {
                     ArgumentsProgress::Failed => Err(self.fault_of(&self.scanner)),
                     ArgumentsProgress::Declined => {
                         self.stage = ArgumentsStage::Elsewhere;
+                        let scanner = &self.scanner;
+                        // Their last event is behind it, of which the envelope will not hear.
+                        if scanner.is_behind_value() && self.envelope.captures_at(scanner.depth()) {
+                            self.end_arguments(input, self.scanner.at())?;
+                        }
                         Ok(true)
                     }
                     ArgumentsProgress::Ended => {

@@ -44,9 +44,12 @@ impl RequestPath {
         let Some(plan) = plan.filter(|_| refusing.answer.wants_callers_id()) else {
             return self.send_refusal(refusing, effects);
         };
+        let Some(address) = settings.policy.address(stream.endpoint, &plan) else {
+            return self.send_refusal(refusing, effects);
+        };
         effects.push(refused(refusing.tool, &refusing.answer));
         effects.push(Effect::ReplaceBody(refusing.answer.body(id)));
-        route(settings, stream.endpoint, &plan, stream.changes, effects);
+        route(&address, &plan, stream.changes, effects);
         effects.push(Effect::RemoveHeader(b"content-length".into()));
         effects.push(Effect::SetHeader {
             name: ANSWERED,

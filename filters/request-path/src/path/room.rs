@@ -76,6 +76,19 @@ impl RequestPath {
         }
     }
 
+    /// Answers a request that goes on before what was asked for has been answered. What the limits
+    /// have counted of it stays counted: strict, never loose.
+    #[cold]
+    pub(super) fn refuse_out_of_turn(&mut self, effects: &mut Effects) -> Next {
+        let warning = "an event came before the answer to what was asked; the request is refused";
+        effects.push(Effect::Warn(warning.to_owned()));
+        self.share = None;
+        self.kept_if_room = None;
+        let caller = std::mem::replace(&mut self.phase, Phase::Answered).waiting_caller();
+        let id = caller.as_ref().map(|caller| &*caller.id);
+        self.send(Answer::body_lost(), id, effects)
+    }
+
     /// Answers the request for want of room: with the refusal that stands, where there is one, and
     /// the caller hears it as it is.
     fn leave(&mut self, reason: &'static str, effects: &mut Effects) -> Next {

@@ -1,40 +1,29 @@
 //! Where a message goes that may pass, as changes to its headers.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use policy_engine::wire::CLUSTER_HEADER;
-use policy_engine::{EndpointId, Plan};
+use policy_engine::{Address, Plan};
 
 use crate::effects::{Effect, Effects, HeaderValue};
 use crate::head::{Changes, EXPECTED_TIMEOUT, TIMEOUT};
-use crate::settings::Settings;
 
-/// Sends a request where its plan says. Changing a header makes Envoy choose the route again.
-pub(super) fn pass_to(
-    settings: &Settings,
-    endpoint: EndpointId,
-    plan: &Plan,
-    changes: Changes,
-    effects: &mut Effects,
-) {
-    route(settings, endpoint, plan, changes, effects);
+/// Sends a request to the address of its plan. Changing a header makes Envoy choose the route
+/// again.
+pub(super) fn pass_to(address: &Address<'_>, plan: &Plan, changes: Changes, effects: &mut Effects) {
+    route(address, plan, changes, effects);
     effects.push(Effect::Passed {
         tool: plan.tool(),
         rule: plan.trace().allow,
     });
 }
 
-/// Changes the headers so that the request goes where a plan says.
-pub(super) fn route(
-    settings: &Settings,
-    endpoint: EndpointId,
-    plan: &Plan,
-    changes: Changes,
-    effects: &mut Effects,
-) {
-    let Some(address) = settings.policy.address(endpoint, plan) else {
-        return;
-    };
+/// Changes the headers so that the request goes to the address of its plan. Whoever has none lets
+/// nothing pass: the caller's own headers would choose the route.
+pub(super) fn route(address: &Address<'_>, plan: &Plan, changes: Changes, effects: &mut Effects) {
     let set = |name, value| Effect::SetHeader { name, value };
     let remove = changes.remove.into_iter().map(Cow::Owned);
     effects.extend(remove.map(Effect::RemoveHeader));

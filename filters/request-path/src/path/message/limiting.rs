@@ -68,6 +68,12 @@ impl MessageInHand {
                 version,
             },
             SettlementStep::Settled(settled) => {
+                if let (Settled::Unavailable(why), Limiting::Settles(settlement)) =
+                    (&settled, &self.limiting)
+                {
+                    let line = settings.warnings.line(settlement.now(), why);
+                    effects.extend(line.map(Effect::Warn));
+                }
                 self.limiting = Limiting::Idle;
                 let fate = self.end_limiting(tool, settled, effects);
                 effects.push(Effect::Called(tool));
@@ -88,10 +94,7 @@ impl MessageInHand {
                 answer: Answer::refused(&refusal, self.announced.era),
                 tool: Some(tool),
             },
-            Settled::Unavailable(why) => {
-                effects.push(Effect::Warn(why.to_string()));
-                self.limits_unavailable(tool)
-            }
+            Settled::Unavailable(_) => self.limits_unavailable(tool),
         }
     }
 
