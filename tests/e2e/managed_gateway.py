@@ -10,7 +10,7 @@ from gateway_under_test import ANYTHING, CITY, NUMBERS
 from installation import Installation
 from mcp_messages import Era, Message, call, has_passed
 from polling import until
-from raw_http import Reply
+from raw_http import Connection, Reply
 from recording_upstream import RecordingUpstream, answers_with
 
 TOOLS = {
@@ -97,3 +97,10 @@ def start(
     for tool in CALLS:
         until(f"`{tool}` can be called", lambda: made.passes(tool))
     return made
+
+
+def upload(gateway: ManagedGateway, module: bytes) -> Reply:
+    """Uploads a module, as `POST /api/v1/modules` takes it."""
+    headers = [("content-type", "application/wasm")]
+    with Connection(gateway.control_plane.rest_port) as connection:
+        return connection.request("POST", "/api/v1/modules", headers, module)

@@ -33,8 +33,19 @@ def another_build(module: bytes, note: str) -> bytes:
 
 def that_traps_at_its_start() -> bytes:
     """A module that says that it is the gateway's own filter, and ends in each callback."""
+    return as_own_filter(written(UNREACHABLE))
+
+
+def that_never_ends() -> bytes:
+    """A module that says that it is the gateway's own filter, and never comes back from a
+    callback.
+    """
+    return as_own_filter(written(b"\x03\x40\x0c\x00\x0b" + UNREACHABLE))
+
+
+def as_own_filter(module: bytes) -> bytes:
     manifest = {"name": "mcp-filter", "version": "0.0.0", "wire_form": 1}
-    return written(UNREACHABLE) + section(0, text("portcullis.module") + encoded(manifest))
+    return module + section(0, text("portcullis.module") + encoded(manifest))
 
 
 def that_passes_everything() -> bytes:

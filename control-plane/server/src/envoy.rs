@@ -42,6 +42,7 @@ mod tls;
 mod upstream;
 
 pub use crate::module::ModuleFile;
+pub(crate) use filter::OWN_PLUGIN;
 pub use further_filter::filter_problems;
 
 /// The server that comes with the product and answers `/health` for what is behind it.

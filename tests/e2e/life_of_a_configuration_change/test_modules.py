@@ -5,9 +5,9 @@ back.
 import pytest
 
 import managed_gateway
-from managed_gateway import CALLS, ManagedGateway
+from managed_gateway import CALLS, ManagedGateway, upload
 from polling import until
-from raw_http import Connection, Reply
+from raw_http import Reply
 from traffic import Traffic
 from wasm_modules import (
     another_build,
@@ -17,12 +17,6 @@ from wasm_modules import (
 )
 
 HEADERS = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
-
-
-def upload(gateway: ManagedGateway, module: bytes) -> Reply:
-    headers = [("content-type", "application/wasm")]
-    with Connection(gateway.control_plane.rest_port) as connection:
-        return connection.request("POST", "/api/v1/modules", headers, module)
 
 
 def run_module(gateway: ManagedGateway, module: bytes) -> Reply:

@@ -55,6 +55,14 @@ pub(crate) fn outcome(answer: &Value) -> Table {
             .into(),
         ]);
     }
+    if let Some(reason) = answer["unjudged"].as_str() {
+        table.push([
+            "preflight".into(),
+            "".into(),
+            Cell::new("not judged", Tone::Waiting),
+            reason.into(),
+        ]);
+    }
     for server in items(&answer["unlisted"]) {
         table.push([
             "server".into(),

@@ -15,6 +15,8 @@ use xds::Resource;
 
 use super::{ModuleFile, RenderError, milliseconds, module_code, truth};
 
+/// The name of the gateway's own filter among the modules that Envoy runs.
+pub(crate) const OWN_PLUGIN: &str = "portcullis";
 /// How long a virtual machine that trapped is down on its worker.
 const RELOAD_BACKOFF_MS: u32 = 50;
 
@@ -41,7 +43,7 @@ pub(super) fn extension(
         name: resource_name(listener),
         typed_config: Some(pack_any(Wasm {
             // One for all listeners: the same module and id share a virtual machine per worker.
-            config: Some(plugin("portcullis", "mcp", Some(configuration), module)?),
+            config: Some(plugin(OWN_PLUGIN, "mcp", Some(configuration), module)?),
         })),
     })
 }

@@ -97,6 +97,9 @@ pub enum ChangeError {
     /// Its revision is stored, and an operator ended its rollout before Envoys had answered.
     #[error("{}", aborted(.0))]
     Aborted(Box<WriteReport>),
+    /// It would have to be shown to an Envoy first, for which others take all the time.
+    #[error("{0}")]
+    Busy(String),
     /// The store could not read or write.
     #[error("the change could not be stored")]
     Store(#[from] StoreError),
@@ -225,7 +228,7 @@ impl Gateway {
                 BuildError::Invalid(problems) => ChangeError::Invalid(problems),
                 other => ChangeError::Build(other),
             })?;
-            self.fly_ahead(&seen.built, &built).await?;
+            let unjudged = self.fly_ahead(&seen.built, &built).await?;
             let Some(turn) = self.turn_after(turn, &seen).await else {
                 races += 1;
                 continue;
@@ -244,6 +247,7 @@ impl Gateway {
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             };
             let report = WriteReport {
+                unjudged,
                 unlisted,
                 unusable_secrets,
                 ..judged_or(early, answer).await

@@ -8,7 +8,7 @@ use xds::ResourceType;
 use super::Gateway;
 use super::change::ChangeError;
 use crate::generation::Built;
-use crate::preflight::{ChangedResource, Preflight, changed};
+use crate::preflight::{ChangedResource, Preflight, PreflightAnswer, PreflightCounts, changed};
 
 impl Gateway {
     /// Asks this Envoy about changes from now on; only the first one that is given is asked.
@@ -17,27 +17,56 @@ impl Gateway {
         let _ = self.preflight.set(preflight);
     }
 
-    /// Shows a generation to the Envoy that is asked about changes, where there is one.
+    /// How often that Envoy was asked; nothing where there is none.
+    #[must_use]
+    pub fn preflight_counts(&self) -> Option<&PreflightCounts> {
+        self.preflight.get().map(Preflight::counts)
+    }
+
+    /// Shows a generation to the Envoy that is asked about changes, where there is one. Tells why
+    /// it has not judged it, if it has not.
     ///
     /// # Errors
-    /// When it would not take it.
-    pub(super) async fn fly_ahead(&self, before: &Built, after: &Built) -> Result<(), ChangeError> {
+    /// When it would not take it, or has not got a new module running.
+    pub(super) async fn fly_ahead(
+        &self,
+        before: &Built,
+        after: &Built,
+    ) -> Result<Option<String>, ChangeError> {
         let Some(preflight) = self.preflight.get() else {
-            return Ok(());
+            return Ok(None);
         };
         let (old, new) = (&before.snapshot, &after.snapshot);
-        let Some(words) = preflight.objection(old, new).await else {
-            return Ok(());
+        let (reason, paths) = match preflight.ask(old, new).await {
+            PreflightAnswer::NoObjection => return Ok(None),
+            PreflightAnswer::Unjudged(reason) => return Ok(Some(reason)),
+            PreflightAnswer::Busy(reason) => {
+                return Err(ChangeError::Busy(format!(
+                    "{reason}; a new module goes to no Envoy that serves traffic before another \
+                     has started it: send the change again in a minute"
+                )));
+            }
+            PreflightAnswer::Objection(words) => {
+                let changed = changed(old, new);
+                let paths = paths(&changed, &words, &before.document, &after.document);
+                let reason = format!("Envoy would not take this; it says: {words}");
+                (reason, paths)
+            }
+            PreflightAnswer::ModuleFault(fault) => {
+                let mut modules = changed(old, new);
+                modules.retain(|resource| resource.is_module);
+                let paths = paths(&modules, "", &before.document, &after.document);
+                let reason = format!(
+                    "{fault}; see to what the module does when it starts and is configured, and \
+                     upload a build that is done within seconds, or send the change again if the \
+                     machine was busy"
+                );
+                (reason, paths)
+            }
         };
-        let paths = paths(
-            &changed(old, new),
-            &words,
-            &before.document,
-            &after.document,
-        );
         let problems = paths.into_iter().map(|path| Problem {
             path,
-            reason: format!("Envoy would not take this; it says: {words}"),
+            reason: reason.clone(),
         });
         Err(ChangeError::Invalid(problems.collect()))
     }

@@ -18,6 +18,8 @@ pub struct Preview {
     pub before: Arc<Built>,
     /// The generation that the change would make.
     pub after: Arc<Built>,
+    /// Why no Envoy has judged it, where one was to.
+    pub unjudged: Option<String>,
 }
 
 impl Gateway {
@@ -47,8 +49,12 @@ impl Gateway {
             built_from(revision, document, &seen.lists, module)
         });
         let after = Arc::new(after.await?);
-        self.fly_ahead(&before, &after).await?;
-        Ok(Preview { before, after })
+        let unjudged = self.fly_ahead(&before, &after).await?;
+        Ok(Preview {
+            before,
+            after,
+            unjudged,
+        })
     }
 
     /// The generation that a stored revision would make today: with the lists and the module that

@@ -38,6 +38,9 @@ pub struct WriteReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     pub warnings: Vec<Warning>,
+    /// Why no Envoy has judged the change before those that serve traffic, where one was to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<String>,
     /// The servers that the change registers or moves, and that did not list their tools. They are
     /// asked again and again; until they answer, nobody can call their tools.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -61,6 +64,7 @@ impl WriteReport {
             envoys,
             withheld: withheld.into_iter().cloned().collect(),
             warnings: built.warnings.clone(),
+            unjudged: None,
             unlisted: Vec::new(),
             unusable_secrets: Vec::new(),
         }

@@ -21,6 +21,8 @@ use envoy_types::util::pack_any;
 use prost::{DecodeError, Message, Name};
 use xds::{Resource, ResourceType, Snapshot};
 
+use super::undiscovered;
+
 /// Whether Envoy is to compile and start the modules, too.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Depth<'a> {
@@ -57,6 +59,10 @@ fn read<M: Message + Default>(resource: &Resource) -> Result<M, DecodeError> {
 
 /// A cluster with its endpoints in it.
 fn cluster(mut cluster: Cluster, snapshot: &Snapshot) -> Result<Cluster, DecodeError> {
+    undiscovered::in_socket(cluster.transport_socket.as_mut())?;
+    for options in cluster.typed_extension_protocol_options.values_mut() {
+        undiscovered::in_options(options)?;
+    }
     if cluster.eds_cluster_config.take().is_some() {
         let kind = DiscoveryType::Static.into();
         cluster.cluster_discovery_type = Some(ClusterDiscoveryType::Type(kind));
@@ -78,6 +84,9 @@ fn listener(
     snapshot: &Snapshot,
     depth: &Depth<'_>,
 ) -> Result<Listener, DecodeError> {
+    for chain in &mut listener.filter_chains {
+        undiscovered::in_socket(chain.transport_socket.as_mut())?;
+    }
     let chains = listener.filter_chains.iter_mut();
     for filter in chains.flat_map(|chain| &mut chain.filters) {
         let Some(ConfigType::TypedConfig(config)) = &mut filter.config_type else {
@@ -94,7 +103,8 @@ fn listener(
             manager.route_specifier = Some(RouteSpecifier::RouteConfig(routes));
         }
         let mut filters = Vec::new();
-        for filter in manager.http_filters {
+        for mut filter in manager.http_filters {
+            undiscovered::in_filter(&mut filter)?;
             filters.extend(inlined(filter, snapshot, depth)?);
         }
         manager.http_filters = filters;

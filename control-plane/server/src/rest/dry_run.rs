@@ -51,6 +51,9 @@ pub(super) struct Trial {
     /// The rules that would have no effect.
     #[schema(value_type = Vec<Object>)]
     warnings: Vec<Warning>,
+    /// Why no Envoy has judged it, where one was to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unjudged: Option<String>,
 }
 
 impl Trial {
@@ -66,7 +69,11 @@ impl Trial {
     /// The effect of a change that was tried.
     pub(super) async fn of(preview: Preview) -> Result<Self, Problem> {
         aside::run(move || {
-            let Preview { before, after } = preview;
+            let Preview {
+                before,
+                after,
+                unjudged,
+            } = preview;
             let json = |document| serde_json::to_value(document).unwrap_or_default();
             let envoy = between_snapshots(&before.snapshot, &after.snapshot);
             let withheld: BTreeSet<_> = after.withheld().map(|(_, withheld)| withheld).collect();
@@ -79,6 +86,7 @@ impl Trial {
                 envoy: envoy.map_err(|error| Problem::internal(&error))?,
                 withheld: withheld.into_iter().cloned().collect(),
                 warnings: after.warnings.clone(),
+                unjudged,
             })
         })
         .await

@@ -124,6 +124,7 @@ fn registry(gateway: &Gateway, counts: &RequestCounts) -> Registry {
     add_envoys(&mut registry, gateway);
     add_state(&mut registry, gateway);
     add_rollouts(&mut registry, gateway);
+    add_preflights(&mut registry, gateway);
     registry
 }
 
@@ -279,6 +280,18 @@ fn add_rollouts(registry: &mut Registry, gateway: &Gateway) {
     let help = "Whether a rollout waits: for an Envoy that it could reach, for numbers, or because \
                 an operator has paused it";
     add_states(registry, "rollout_waits", help, reasons);
+}
+
+fn add_preflights(registry: &mut Registry, gateway: &Gateway) {
+    let Some(counts) = gateway.preflight_counts() else {
+        return;
+    };
+    let family = Family::<OfState, Counter<u64, AtomicU64>>::default();
+    for (state, count) in counts.all() {
+        family.get_or_create(&OfState { state }).inc_by(count);
+    }
+    let help = "Changes that an Envoy was to judge before those that serve traffic, by its answer";
+    registry.register("preflights", help, family);
 }
 
 fn add(registry: &mut Registry, name: &str, help: &str, value: i64) {

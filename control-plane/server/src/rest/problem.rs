@@ -295,6 +295,7 @@ impl From<ChangeError> for Problem {
                 problem.report = Some(report);
                 problem
             }
+            ChangeError::Busy(_) => Self::busy("other changes are being shown to an Envoy", detail),
             ChangeError::Store(error) => Self::store(&error),
             ChangeError::Build(error) => Self::internal(&error),
         }
