@@ -89,6 +89,9 @@ pub struct Gateway {
     /// from until it is stored. Documents are read and compiled, servers are listed and Envoys are
     /// waited for without it.
     replacing: Arc<Mutex<()>>,
+    /// Held while a module comes or goes: its row in the store, its place on the shelf and its file
+    /// change together.
+    modules: Mutex<()>,
     /// Wakes the actor when the desired state is another one.
     replaced: Notify,
     /// Wakes the actor when an operator wants something of the rollout in hand.

@@ -67,6 +67,13 @@ def test_it_tries_a_module_on_one_envoy_then_everywhere_and_goes_back(pair, seco
         until("both are back", lambda: all(modules_of(e) == {first} for e in pair.envoys.values()))
         until("that is accepted", lambda: pair.rollout()["state"] == "accepted")
         traffic.flows()
+        # Envoys would go back to it if what they run turned out bad.
+        kept = control_plane.request("DELETE", f"/api/v1/modules/{second}")
+        assert kept.status == 409 and b"go back" in kept.body, kept.body
+        at_once = {"ack_deadline": "50s"}
+        assert control_plane.request("PUT", "/api/v1/rollout", at_once).status == 200
+        for requests in (1_000, 2_000):
+            assert control_plane.set_limit("note_other", requests).json["outcome"] == "accepted"
         gone = control_plane.request("DELETE", f"/api/v1/modules/{second}")
         assert gone.status == 204, gone.body
     traffic.check_only({name: {200} for name in CALLS})

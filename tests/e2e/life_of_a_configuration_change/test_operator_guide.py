@@ -14,6 +14,7 @@ from managed_gateway import listed
 from operator_session import OperatorSession, commands, fits
 from polling import until
 from recording_upstream import RecordingUpstream, answers_with
+from wasm_modules import another_build
 
 PAGE = "docs/operator-guide.md"
 QUERY = {"type": "object", "properties": {"sql": {"type": "string"}}, "required": ["sql"]}
@@ -67,6 +68,8 @@ def session(gateway, installation, tmp_path_factory):
     """The reader's shell, in a folder of its own."""
     control_plane, port, servers, folder = gateway
     desk = tmp_path_factory.mktemp("desk")
+    build = another_build(installation.module.read_bytes(), "a new build")
+    (desk / "mcp-filter.wasm").write_bytes(build)
     programs = desk / "programs"
     programs.mkdir()
     (programs / "portcullis").symlink_to(installation.binary("portcullis").resolve())

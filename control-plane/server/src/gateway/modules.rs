@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use store::{AuditEntry, Module, StoreError};
+use store::{AuditEntry, Module, RevisionNumber, StoreError};
 use thiserror::Error;
 use time::OffsetDateTime;
 
@@ -35,7 +35,13 @@ pub enum RemoveError {
     Missing(String),
     /// Envoys run it, or are to.
     #[error("revision {0} names the module, and Envoys run it, or are to; change that first")]
-    InUse(store::RevisionNumber),
+    InUse(RevisionNumber),
+    /// Envoys would go back to it.
+    #[error(
+        "revision {0} names the module, and Envoys go back to that one if what they run turns out \
+         bad; take the module back when they have accepted two more changes"
+    )]
+    InReserve(RevisionNumber),
     /// The store could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -73,17 +79,22 @@ impl Gateway {
             let (content, shelf) = (content.clone(), shelf.clone());
             aside::run(move || {
                 let sha256 = module::hash(&content);
-                let known = shelf.get(&sha256);
-                let facts = match &known {
-                    Some(known) => known.facts.clone(),
+                let facts = match shelf.get(&sha256) {
+                    Some(known) => known.facts,
                     None => inspect(&content)?,
                 };
-                let path = module::put(&content, &sha256, &shelf).map_err(UploadError::File)?;
-                Ok::<_, UploadError>((sha256, path, facts, known))
+                Ok::<_, UnusableModule>((sha256, facts))
             })
         };
-        let (sha256, path, facts, known) = read.await?;
-        if let Some(module) = known {
+        let (sha256, facts) = read.await?;
+        let _turn = self.modules.lock().await;
+        let path = {
+            let (content, shelf, sha256) = (content.clone(), shelf.clone(), sha256.clone());
+            aside::run(move || module::put(&content, &sha256, &shelf)).await
+        };
+        let path = path.map_err(UploadError::File)?;
+        // Somebody may have taken it back since.
+        if let Some(module) = shelf.get(&sha256) {
             return Ok(UploadedModule {
                 sha256,
                 module,
@@ -116,13 +127,12 @@ impl Gateway {
     /// When there is none, or it is in use.
     pub async fn remove_module(&self, sha256: &str, author: Author) -> Result<(), RemoveError> {
         let shelf = self.shelf();
+        let _turn = self.modules.lock().await;
         let turn = self.turn().await;
         if shelf.get(sha256).is_none() {
             return Err(RemoveError::Missing(sha256.to_owned()));
         }
-        if let Some(built) = self.user_of(sha256) {
-            return Err(RemoveError::InUse(built.revision));
-        }
+        self.check_unused(sha256)?;
         self.store.remove_module(sha256).await?;
         shelf.remove(sha256);
         // Whoever has made a generation with it makes it anew, and is told that it is gone.
@@ -134,22 +144,27 @@ impl Gateway {
         Ok(())
     }
 
-    /// A generation that Envoys run, or are to run, with this module.
-    fn user_of(&self, sha256: &str) -> Option<Arc<Built>> {
+    /// Refuses a module that a generation names which Envoys run, are to run, or would go back to.
+    fn check_unused(&self, sha256: &str) -> Result<(), RemoveError> {
         let state = self.read();
-        let all = [
-            Some(&state.desired.built),
-            Some(&state.current),
-            state.accepted.as_ref(),
-        ];
-        let mut users = all.into_iter().flatten();
-        let names = |built: &&Arc<Built>| {
+        let named_by = |built: &&Arc<Built>| {
             let filters = built.document.filters.iter();
             let modules = filters.filter_map(|filter| filter.module.as_ref());
             let mut modules = modules.chain(&built.document.module.sha256);
             modules.any(|hash| hash.as_str() == sha256) || built.module.sha256 == sha256
         };
-        users.find(names).cloned()
+        if state.desired.module.sha256 == sha256 {
+            return Err(RemoveError::InUse(state.desired.built.revision));
+        }
+        let run = [&state.desired.built, &state.current];
+        let mut run = run.into_iter().chain(&state.accepted);
+        if let Some(built) = run.find(named_by) {
+            return Err(RemoveError::InUse(built.revision));
+        }
+        match state.earlier.iter().find(named_by) {
+            Some(built) => Err(RemoveError::InReserve(built.revision)),
+            None => Ok(()),
+        }
     }
 
     async fn record_module(&self, author: Author) {

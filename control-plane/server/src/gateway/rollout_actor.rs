@@ -55,8 +55,6 @@ pub struct RolloutActor {
     next_try: Option<Instant>,
     /// The accepted generation to go back to, while the one in hand is being judged.
     way_back: Option<WayBack>,
-    /// The generations that were accepted before the accepted one, the newest first.
-    earlier: Vec<Arc<Built>>,
     /// The generations that were handed out since and never accepted, as far as an Envoy may run
     /// one of them.
     unaccepted: Vec<Arc<Built>>,
@@ -76,7 +74,6 @@ impl RolloutActor {
     /// An actor that has handed out the gateway's first generation.
     pub(super) fn new(
         gateway: Arc<Gateway>,
-        earlier: Vec<Arc<Built>>,
         may_run_stricter: bool,
         resumed: Option<Waves>,
     ) -> Self {
@@ -110,7 +107,6 @@ impl RolloutActor {
             gates,
             next_try: None,
             way_back,
-            earlier,
             unaccepted: Vec::new(),
             may_run_stricter,
             marks: Marks::default(),

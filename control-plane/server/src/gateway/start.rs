@@ -200,6 +200,7 @@ impl Gateway {
             wave = waves.as_ref().map(|waves| waves.at() + 1),
             "starting"
         );
+        let earlier = accepted.into_iter().skip(1).collect();
         let document = watch::Sender::new(Arc::clone(&desired.built.document));
         let mut endpoints = EndpointTable::default();
         endpoints.follow(&desired.built.document);
@@ -209,9 +210,10 @@ impl Gateway {
             client: client.believing(Arc::clone(&secrets)),
             secrets,
             state: RwLock::new(State::new(
-                desired, current, good, stage, withheld, rollouts,
+                desired, current, good, earlier, stage, withheld, rollouts,
             )),
             replacing: Arc::default(),
+            modules: tokio::sync::Mutex::default(),
             replaced: Notify::new(),
             steered: Notify::new(),
             document,
@@ -222,8 +224,7 @@ impl Gateway {
             events: Events::default(),
             preflight: OnceLock::new(),
         });
-        let earlier = accepted.into_iter().skip(1).collect();
-        let actor = RolloutActor::new(Arc::clone(&gateway), earlier, may_run_stricter, waves);
+        let actor = RolloutActor::new(Arc::clone(&gateway), may_run_stricter, waves);
         Ok((gateway, actor))
     }
 }

@@ -27,6 +27,9 @@ pub struct State {
     /// The generation that Envoys accepted last: newcomers get it, and a rejected one is taken back
     /// to it.
     pub accepted: Option<Arc<Built>>,
+    /// The generations that were accepted before the accepted one, the newest first: where that
+    /// turns out bad, Envoys go back to the first of them.
+    pub earlier: Vec<Arc<Built>>,
     /// How far the judgement of `current` is.
     pub stage: Stage,
     /// The rejection of the last generation that was rejected, until a later change.
@@ -50,6 +53,7 @@ impl State {
         desired: Desired,
         current: Arc<Built>,
         accepted: Option<Arc<Built>>,
+        earlier: Vec<Arc<Built>>,
         stage: Stage,
         withheld: BTreeSet<Input>,
         rollouts: Rollouts,
@@ -59,6 +63,7 @@ impl State {
             answered: desired.head,
             desired,
             accepted,
+            earlier,
             stage,
             rejection: None,
             withheld,

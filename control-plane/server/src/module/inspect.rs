@@ -2,7 +2,31 @@
 
 use policy_engine::wire::{MANIFEST_SECTION, ModuleManifest};
 use thiserror::Error;
-use wasmparser::{ExternalKind, Parser, Payload, TypeRef, Validator};
+use wasmparser::{
+    BinaryReaderError, ExternalKind, Parser, Payload, TypeRef, TypeSectionReader, Validator,
+    WasmFeatures,
+};
+
+/// The extensions of WebAssembly that Envoy's engine runs, as compilers of filters use them. Those
+/// of garbage-collected languages are left out: their types take longer to compare the more there
+/// are.
+const FEATURES: WasmFeatures = WasmFeatures::WASM2
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::RELAXED_SIMD)
+    .union(WasmFeatures::TAIL_CALL);
+
+/// The parameters and results of a function together. Each call and jump is checked value by value,
+/// and the shortest has one or two bytes: with the 2 000 that engines allow, the largest module
+/// would take minutes. Compilers of C, C++ and Rust stay below 30, and pass structures in memory.
+const MOST_VALUES: usize = 50;
+
+/// The length of a module's description of itself; a name, a version and a number are 100 bytes.
+const MOST_MANIFEST_BYTES: usize = 4 << 10;
+
+/// The functions that a refusal names; a module may import a million.
+const MOST_NAMED: usize = 5;
+/// The beginning of a name, or of words about a module, that is repeated in a refusal.
+const MOST_REPEATED: usize = 200;
 
 /// The functions that Envoy 1.40 gives to filters of ABI 0.2.1.
 const PROXY: [&str; 40] = [
@@ -87,6 +111,12 @@ pub enum UnusableModule {
     /// It lacks what Envoy calls.
     #[error("the module does not export {0}, which Envoy calls; build it with a proxy-wasm SDK")]
     Exports(String),
+    /// A function takes or gives too many values.
+    #[error(
+        "a function of the module has {0} parameters and results, and at most {MOST_VALUES} can \
+         be checked in time; pass them in memory"
+    )]
+    Values(usize),
     /// Its own description cannot be read.
     #[error("the section `{MANIFEST_SECTION}` of the module cannot be read: {0}")]
     Manifest(String),
@@ -97,9 +127,11 @@ pub enum UnusableModule {
 /// # Errors
 /// When Envoy could not run it, or not as what it says that it is.
 pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
-    let invalid = |error: wasmparser::BinaryReaderError| UnusableModule::Invalid(error.to_string());
-    Validator::new().validate_all(module).map_err(invalid)?;
+    check_values(module)?;
+    let mut validator = Validator::new_with_features(FEATURES);
+    validator.validate_all(module).map_err(invalid)?;
     let mut unknown = Vec::new();
+    let mut unknown_count = 0_usize;
     let mut functions = Vec::new();
     let mut has_memory = false;
     let mut manifest = None;
@@ -114,7 +146,11 @@ pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
                         other => other == WASI,
                     };
                     if !is_function || !is_known {
-                        unknown.push(format!("`{}.{}`", import.module, import.name));
+                        unknown_count += 1;
+                        if unknown.len() < MOST_NAMED {
+                            let (from, name) = (begin(import.module), begin(import.name));
+                            unknown.push(format!("`{from}.{name}`"));
+                        }
                     }
                 }
             }
@@ -129,15 +165,20 @@ pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
                 }
             }
             Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
-                let read = serde_json::from_slice::<ModuleManifest>(section.data());
-                let read = read.map_err(|error| UnusableModule::Manifest(error.to_string()))?;
-                manifest = Some(read);
+                if manifest.is_some() {
+                    return Err(UnusableModule::Manifest("it is there twice".to_owned()));
+                }
+                manifest = Some(read_manifest(section.data())?);
             }
             _ => {}
         }
     }
-    if !unknown.is_empty() {
-        return Err(UnusableModule::Imports(unknown.join(", ")));
+    if unknown_count > 0 {
+        let mut named = unknown.join(", ");
+        if unknown_count > unknown.len() {
+            named = format!("{named} and {} more", unknown_count - unknown.len());
+        }
+        return Err(UnusableModule::Imports(named));
     }
     let missing = missing_exports(&functions, has_memory, manifest.as_ref());
     if !missing.is_empty() {
@@ -148,6 +189,47 @@ pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
         bytes: u64::try_from(module.len()).unwrap_or(u64::MAX),
         manifest,
     })
+}
+
+fn invalid(error: BinaryReaderError) -> UnusableModule {
+    UnusableModule::Invalid(begin(&error.to_string()).to_owned())
+}
+
+/// Refuses functions with too many values, before anything takes a step for each of them.
+fn check_values(module: &[u8]) -> Result<(), UnusableModule> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::TypeSection(types) = payload.map_err(invalid)? {
+            check_types(types)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_types(types: TypeSectionReader<'_>) -> Result<(), UnusableModule> {
+    for function in types.into_iter_err_on_gc_types() {
+        let function = function.map_err(invalid)?;
+        let values = function.params().len() + function.results().len();
+        if values > MOST_VALUES {
+            return Err(UnusableModule::Values(values));
+        }
+    }
+    Ok(())
+}
+
+fn read_manifest(bytes: &[u8]) -> Result<ModuleManifest, UnusableModule> {
+    if bytes.len() > MOST_MANIFEST_BYTES {
+        return Err(UnusableModule::Manifest(format!(
+            "it has more than {MOST_MANIFEST_BYTES} bytes"
+        )));
+    }
+    let read = serde_json::from_slice(bytes);
+    read.map_err(|error: serde_json::Error| UnusableModule::Manifest(error.to_string()))
+}
+
+/// The beginning of a text that a module's author chose.
+fn begin(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MOST_REPEATED))
+        .unwrap_or_default()
 }
 
 fn missing_exports(

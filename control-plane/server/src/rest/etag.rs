@@ -24,23 +24,24 @@ pub(super) async fn add(request: Request, next: Next) -> Response {
     if !is_read || answer.status() != StatusCode::OK || is_stream {
         return answer;
     }
-    let (mut head, body) = answer.into_parts();
-    // What is answered is in memory already.
-    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
-        return Problem::busy("the answer broke off", "try again").into_response();
-    };
+    let (mut head, mut body) = answer.into_parts();
     if !head.headers.contains_key(ETAG) {
+        // It is in memory already: a file, which is not, comes with its tag.
+        let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+            return Problem::busy("the answer broke off", "try again").into_response();
+        };
         let tag = format!("\"{}\"", &hex::encode(Sha256::digest(&bytes))[..16]);
         if let Ok(tag) = HeaderValue::from_str(&tag) {
             head.headers.insert(ETAG, tag);
         }
+        body = Body::from(bytes);
     }
     let tag = head.headers.get(ETAG).and_then(|tag| tag.to_str().ok());
     if tag.is_some_and(|tag| known.iter().any(|known| known == "*" || known == tag)) {
         head.status = StatusCode::NOT_MODIFIED;
         return Response::from_parts(head, Body::empty());
     }
-    Response::from_parts(head, Body::from(bytes))
+    Response::from_parts(head, body)
 }
 
 /// The tags that the client has. They are compared weakly.

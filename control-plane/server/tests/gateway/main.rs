@@ -23,6 +23,8 @@ mod harness;
 mod idle_rules;
 mod keys;
 mod lost_leases;
+mod module_bounds;
+mod module_use;
 mod modules;
 mod moved_servers;
 mod name_clash;

@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 use crate::harness::{Answer, ControlPlane, folder};
 use crate::wasm;
 
-const DOCUMENT: &str = "servers: {data: {url: 'http://127.0.0.1:1/mcp'}}";
+pub const DOCUMENT: &str = "servers: {data: {url: 'http://127.0.0.1:1/mcp'}}";
 
-async fn upload(control_plane: &ControlPlane, module: &[u8]) -> Answer {
+pub async fn upload(control_plane: &ControlPlane, module: &[u8]) -> Answer {
     let request = control_plane
         .request(Method::POST, "/api/v1/modules")
         .header("content-type", "application/wasm")
@@ -18,7 +18,7 @@ async fn upload(control_plane: &ControlPlane, module: &[u8]) -> Answer {
     Answer::of(request).await
 }
 
-fn hash(module: &[u8]) -> String {
+pub fn hash(module: &[u8]) -> String {
     hex::encode(Sha256::digest(module))
 }
 

@@ -2,8 +2,8 @@
 
 use policy_engine::wire::MANIFEST_SECTION;
 use wasm_encoder::{
-    CodeSection, CustomSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
-    ImportSection, MemorySection, MemoryType, Module, TypeSection,
+    CodeSection, CustomSection, Encode as _, EntityType, ExportKind, ExportSection, Function,
+    FunctionSection, ImportSection, MemorySection, MemoryType, Module, Section as _, TypeSection,
 };
 
 /// The functions that Envoy calls of any filter.
@@ -46,12 +46,33 @@ pub fn other_filter() -> Vec<u8> {
     )
 }
 
+/// A module with so many bytes more, which nothing reads.
+pub fn padded(mut module: Vec<u8>, bytes: usize) -> Vec<u8> {
+    let padding = CustomSection {
+        name: "padding".into(),
+        data: vec![0; bytes].into(),
+    };
+    module.push(padding.id());
+    padding.encode(&mut module);
+    module
+}
+
 /// A module that imports and exports functions of these names, and describes itself like this.
 pub fn module(imports: &[(&str, &str)], exports: &[&str], manifest: Option<&str>) -> Vec<u8> {
-    let mut module = Module::new();
     let mut types = TypeSection::new();
     types.ty().function([], []);
-    module.section(&types);
+    module_of_types(&types, imports, exports, manifest)
+}
+
+/// The same with these types, the first of which its functions have.
+pub fn module_of_types(
+    types: &TypeSection,
+    imports: &[(&str, &str)],
+    exports: &[&str],
+    manifest: Option<&str>,
+) -> Vec<u8> {
+    let mut module = Module::new();
+    module.section(types);
     let mut section = ImportSection::new();
     for (from, name) in imports {
         section.import(from, name, EntityType::Function(0));

@@ -98,12 +98,12 @@ impl RolloutActor {
     }
 
     /// Makes `good` the accepted generation again, where a later one turned out bad.
-    fn no_longer_accept(&mut self, good: &Arc<Built>) {
+    fn no_longer_accept(&self, good: &Arc<Built>) {
         let is_another = |accepted: &Arc<Built>| !Arc::ptr_eq(accepted, good);
         let mut state = self.gateway.write();
         if state.accepted.as_ref().is_some_and(is_another) {
             state.accepted = Some(Arc::clone(good));
-            self.earlier.retain(is_another);
+            state.earlier.retain(is_another);
         }
     }
 

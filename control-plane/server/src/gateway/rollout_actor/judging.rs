@@ -84,6 +84,7 @@ impl RolloutActor {
                 // The Envoys that are gone may have gone because of that.
                 return Look::of(judgement);
             }
+            let earlier = self.gateway.read().earlier.first().cloned();
             match (stage, judgement.verdict) {
                 (Stage::Open, Verdict::Rejected) => {
                     let cause = Cause::Rejected(judgement.rejections.clone());
@@ -102,8 +103,7 @@ impl RolloutActor {
                     self.accept(&current, &judgement).await;
                 }
                 (Stage::Open, _) => self.offer(judgement.has_judge()),
-                (Stage::Accepted, Verdict::Rejected) if !self.earlier.is_empty() => {
-                    let earlier = self.earlier.first().cloned();
+                (Stage::Accepted, Verdict::Rejected) if earlier.is_some() => {
                     let cause = Cause::Rejected(judgement.rejections.clone());
                     self.fall_back(&current, earlier.as_ref(), &cause).await;
                 }
@@ -210,9 +210,10 @@ impl RolloutActor {
             .as_ref()
             .is_none_or(|before| before.revision != built.revision);
         if let Some(before) = before.filter(|before| before.generation() != built.generation()) {
-            self.earlier.insert(0, before);
+            let mut state = self.gateway.write();
+            state.earlier.insert(0, before);
             // As many as the store keeps.
-            self.earlier.truncate(2);
+            state.earlier.truncate(2);
         }
         self.unaccepted.clear();
         self.may_run_stricter = false;

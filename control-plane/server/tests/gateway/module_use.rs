@@ -1,0 +1,119 @@
+//! Modules that come and go while somebody has use for them.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use control_plane::rest;
+use http_body_util::BodyExt as _;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::changes::connected;
+use crate::harness::{ControlPlane, folder};
+use crate::modules::{DOCUMENT, hash, upload};
+use crate::wasm;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_has_a_module_as_a_whole_or_not_at_all_whoever_uploads_it_and_takes_it_back() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+    let module = wasm::own_filter("1.2.3");
+    let sha256 = hash(&module);
+    let path = format!("/api/v1/modules/{sha256}");
+    let file = folder.path().join(format!("modules/{sha256}.wasm"));
+    for _ in 0..30 {
+        upload(&control_plane, &module).await;
+        let (uploaded, _, _) = tokio::join!(
+            upload(&control_plane, &module),
+            control_plane.delete(&path),
+            upload(&control_plane, &module),
+        );
+        assert!(uploaded.status.is_success(), "{}", uploaded.text);
+        let is_shown = control_plane.get(&path).await.status == StatusCode::OK;
+        let content = control_plane.gateway.store().module_content(&sha256);
+        let is_stored = content.await.unwrap().is_some();
+        let is_there = std::fs::exists(&file).unwrap();
+        assert_eq!((is_shown, is_stored), (is_there, is_there));
+    }
+}
+
+#[tokio::test]
+async fn it_keeps_a_module_that_envoys_would_go_back_to() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+    let _envoy = connected(&control_plane, "one").await;
+    let module = wasm::own_filter("2.0.0");
+    let sha256 = hash(&module);
+    let path = format!("/api/v1/modules/{sha256}");
+    upload(&control_plane, &module).await;
+    for named in [json!({"sha256": sha256}), json!({})] {
+        let changed = control_plane.put_json("/api/v1/module", &named).await;
+        assert_eq!(changed.json["outcome"], "accepted", "{}", changed.text);
+        let kept = control_plane.delete(&path).await;
+        assert_eq!(kept.status, StatusCode::CONFLICT, "{}", kept.text);
+    }
+    assert!(control_plane.delete(&path).await.text.contains("go back"));
+    for timeout in ["1s", "2s"] {
+        let defaults = json!({"access": "deny", "timeout": timeout});
+        let changed = control_plane.put_json("/api/v1/defaults", &defaults).await;
+        assert_eq!(changed.json["outcome"], "accepted", "{}", changed.text);
+    }
+    let gone = control_plane.delete(&path).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text);
+}
+
+#[tokio::test]
+async fn it_keeps_the_file_of_the_module_that_it_was_started_with() {
+    let folder = folder();
+    let own = wasm::own_filter("1.0.0");
+    let control_plane = ControlPlane::start_with_module(folder.path(), DOCUMENT, &own).await;
+    let other = wasm::own_filter("2.0.0");
+    upload(&control_plane, &own).await;
+    upload(&control_plane, &other).await;
+    let named = json!({"sha256": hash(&other)});
+    let changed = control_plane.put_json("/api/v1/module", &named).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    let path = format!("/api/v1/modules/{}", hash(&own));
+    let kept = control_plane.delete(&path).await;
+    assert_eq!(kept.status, StatusCode::CONFLICT, "{}", kept.text);
+    let file = folder.path().join(format!("modules/{}.wasm", hash(&own)));
+    assert_eq!(std::fs::read(file).unwrap(), own);
+}
+
+#[tokio::test]
+async fn it_gives_a_module_piece_by_piece() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+    let module = wasm::padded(wasm::own_filter("1.2.3"), 1 << 20);
+    let sha256 = hash(&module);
+    assert_eq!(
+        upload(&control_plane, &module).await.status,
+        StatusCode::CREATED
+    );
+    let gateway = Arc::clone(&control_plane.gateway);
+    let router = rest::router(gateway, rest::AllowedHosts::default());
+    let file = format!("/modules/{sha256}.wasm");
+    let request = Request::get(&file).header("host", "127.0.0.1");
+    let request = request.body(Body::empty()).unwrap();
+    let answer = TowerToHyperService::new(router)
+        .call(request)
+        .await
+        .unwrap();
+    let length = answer.headers()["content-length"].to_str().unwrap();
+    assert_eq!(length, module.len().to_string());
+    let mut body = answer.into_body();
+    let mut given = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let piece = frame.unwrap().into_data().unwrap();
+        assert!(piece.len() <= 64 << 10, "{} bytes at once", piece.len());
+        given.extend_from_slice(&piece);
+    }
+    assert!(given == module);
+    let known = control_plane.request(Method::GET, &file);
+    let known = known.header("if-none-match", format!("\"{sha256}\""));
+    let known = known.send().await.unwrap();
+    assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+}
