@@ -46,8 +46,9 @@ pub(crate) struct List {
 /// The build of the gateway's filter that Envoys are to run.
 #[derive(Debug, Args)]
 pub(crate) struct Use {
-    /// The SHA-256 of its bytes [default: the one that the control plane was started with]
-    sha256: Option<String>,
+    /// The SHA-256 of its bytes, or its name and version as `name@version` [default: the one that
+    /// the control plane was started with]
+    module: Option<String>,
     #[command(flatten)]
     change: DocumentChange,
 }
@@ -83,7 +84,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             asked.show_answer(answer.await, modules)
         }
         Command::Use(using) => {
-            let module = match &using.sha256 {
+            let module = match &using.module {
+                Some(version) if version.contains('@') => json!({"name": version}),
                 Some(sha256) => json!({"sha256": sha256}),
                 None => json!({}),
             };

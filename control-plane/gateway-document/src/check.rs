@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::fmt::Display;
 use std::ops::Deref;
 
-use crate::document::{GatewayDocument, Rule, Target};
+use crate::document::{GatewayDocument, ModuleHash, ModuleReference, ModuleVersion, Rule, Target};
 use crate::names::{ClusterName, Selector};
 use crate::problem::{Pointer, Problem, Problems};
 use crate::span::Span;
@@ -39,6 +39,41 @@ impl CheckedDocument {
             Err(problems)
         }
     }
+
+    /// The same document with the hashes of modules in the places of their names and versions.
+    ///
+    /// # Errors
+    /// The reasons that `find` gives, each with its place.
+    pub fn with_module_hashes(
+        self,
+        find: impl Fn(&ModuleVersion) -> Result<ModuleHash, String>,
+    ) -> Result<Self, Vec<Problem>> {
+        let Self(mut document) = self;
+        let root = Pointer::default();
+        let mut problems = Problems::default();
+        if let Some(version) = document.module.name.take() {
+            match find(&version) {
+                Ok(hash) => document.module.sha256 = Some(hash),
+                Err(reason) => problems.add(root.at("module").at("name"), reason),
+            }
+        }
+        for (index, filter) in document.filters.iter_mut().enumerate() {
+            if let Some(ModuleReference::Version(version)) = &filter.module {
+                match find(version) {
+                    Ok(hash) => filter.module = Some(ModuleReference::Hash(hash)),
+                    Err(reason) => {
+                        problems.add(root.at("filters").at(index).at("module"), reason);
+                    }
+                }
+            }
+        }
+        let problems = problems.into_vec();
+        if problems.is_empty() {
+            Ok(Self(document))
+        } else {
+            Err(problems)
+        }
+    }
 }
 
 impl Default for CheckedDocument {
@@ -66,6 +101,12 @@ fn find_problems(document: &GatewayDocument) -> Vec<Problem> {
     clusters::check(document, &root, &mut problems);
     routes::check(document, &root, &mut problems);
     filters::check(document, &root.at("filters"), &mut problems);
+    if document.module.sha256.is_some() && document.module.name.is_some() {
+        problems.add(
+            root.at("module").at("name"),
+            "write either `sha256` or `name`, not both",
+        );
+    }
     secrets::check(document, &root, &mut problems);
     rollout::check(&document.rollout, &root.at("rollout"), &mut problems);
     today::check(document, &root, &mut problems);

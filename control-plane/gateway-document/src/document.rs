@@ -43,7 +43,10 @@ pub use endpoint_url::{EndpointUrl, InvalidUrl};
 pub use filter::{EnvoyFilter, Filter, FilterPlace, UnknownEnvoyFilter};
 pub use listener::Listener;
 pub use listener_tls::{ListenerTls, TlsVersion};
-pub use module::{GatewayModule, InvalidModuleHash, ModuleHash};
+pub use module::{
+    GatewayModule, InvalidModuleHash, InvalidModuleReference, ModuleHash, ModuleReference,
+    ModuleVersion,
+};
 pub use protocol::Protocol;
 pub use requires::{InvalidVersionRange, Requires, ServerAbout, VersionRange};
 pub use rollout::{InvalidReach, NodeGroup, Reach, Rollout, Wave};

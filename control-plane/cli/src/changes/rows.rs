@@ -154,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn it_says_why_no_envoy_has_judged_a_change_beforehand() {
+        let answer = json!({"outcome": "accepted", "revision": 2, "unjudged": "nobody is there"});
+        let expected = [
+            "revision   2  accepted",
+            "preflight     not judged  nobody is there",
+        ];
+        assert_eq!(outcome(&answer).text(false), expected.join("\n"));
+    }
+
+    #[test]
     fn it_gives_each_fault_and_each_envoy_a_line() {
         let refused = json!({"valid": false, "errors": [{"path": "", "reason": "no object"}]});
         assert_eq!(outcome(&refused).text(false), "error  /  no object");

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::module::ModuleHash;
+use super::module::ModuleReference;
 use crate::names::{FilterName, ListenerName, Selector};
 use crate::unique::UniqueValue;
 
@@ -25,10 +25,10 @@ pub struct Filter {
     /// On which side of the gateway's own filter it stands.
     #[serde(default)]
     pub place: FilterPlace,
-    /// The SHA-256 of the module that it runs, which was uploaded at `/api/v1/modules`; either this
-    /// or `envoy`.
+    /// The module that it runs, which was uploaded at `/api/v1/modules`: its SHA-256, or its name
+    /// and version (`name@version`), in whose place the SHA-256 is stored; either this or `envoy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub module: Option<ModuleHash>,
+    pub module: Option<ModuleReference>,
     /// The filter of Envoy's that it is, by the name of its configuration's message; either this or
     /// `module`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

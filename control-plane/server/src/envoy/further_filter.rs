@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 };
 use envoy_types::pb::google::protobuf::Any;
 use envoy_types::util::pack_any;
-use gateway_document::{EnvoyFilter, Filter, GatewayDocument, Problem};
+use gateway_document::{EnvoyFilter, Filter, GatewayDocument, ModuleReference, Problem};
 use prost::Name;
 use serde_json::Value;
 
@@ -57,7 +57,8 @@ pub(super) fn extension(
     filter: &Filter,
     modules: &ModuleFile,
 ) -> Result<TypedExtensionConfig, RenderError> {
-    let typed_config = match (&filter.module, filter.envoy) {
+    let hash = filter.module.as_ref().and_then(ModuleReference::hash);
+    let typed_config = match (hash, filter.envoy) {
         (Some(hash), _) => {
             let configuration = filter.configuration.as_ref();
             let text = configuration.map(|given| given.0.to_string());

@@ -195,7 +195,12 @@ impl Gateway {
             }
             let document = {
                 let (edit, built) = (Arc::clone(&edit), Arc::clone(&seen.built));
-                Arc::new(aside::run(move || edit(&built)).await?)
+                let shelf = self.shelf();
+                let made = aside::run(move || {
+                    let document = edit(&built)?;
+                    shelf.resolve(document).map_err(ChangeError::Invalid)
+                });
+                Arc::new(made.await?)
             };
             if self.says_the_same(&seen, &document) {
                 let answer = self.answer_to_the_same(&seen);

@@ -149,7 +149,7 @@ impl Gateway {
         let state = self.read();
         let named_by = |built: &&Arc<Built>| {
             let filters = built.document.filters.iter();
-            let modules = filters.filter_map(|filter| filter.module.as_ref());
+            let modules = filters.filter_map(|filter| filter.module.as_ref()?.hash());
             let mut modules = modules.chain(&built.document.module.sha256);
             modules.any(|hash| hash.as_str() == sha256) || built.module.sha256 == sha256
         };

@@ -39,8 +39,12 @@ impl Gateway {
         }
         let (before, module) = (Arc::clone(&seen.built), seen.module.clone());
         let document = {
-            let before = Arc::clone(&before);
-            Arc::new(aside::run(move || edit(&before)).await?)
+            let (before, shelf) = (Arc::clone(&before), module.shelf.clone());
+            let made = aside::run(move || {
+                let document = edit(&before)?;
+                shelf.resolve(document).map_err(ChangeError::Invalid)
+            });
+            Arc::new(made.await?)
         };
         let secrets = self.secrets.read(&document, &before.document).await;
         secrets.map_err(ChangeError::Invalid)?;

@@ -129,17 +129,17 @@ pub enum UnusableModule {
 pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
     check_values(module)?;
     let mut validator = Validator::new_with_features(FEATURES);
-    validator.validate_all(module).map_err(invalid)?;
+    validator.validate_all(module)?;
     let mut unknown = Vec::new();
     let mut unknown_count = 0_usize;
     let mut functions = Vec::new();
     let mut has_memory = false;
     let mut manifest = None;
     for payload in Parser::new(0).parse_all(module) {
-        match payload.map_err(invalid)? {
+        match payload? {
             Payload::ImportSection(imports) => {
                 for import in imports {
-                    let import = import.map_err(invalid)?;
+                    let import = import?;
                     let is_function = matches!(import.ty, TypeRef::Func(_));
                     let is_known = match import.module {
                         "env" => PROXY.contains(&import.name),
@@ -156,7 +156,7 @@ pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
             }
             Payload::ExportSection(exports) => {
                 for export in exports {
-                    let export = export.map_err(invalid)?;
+                    let export = export?;
                     match export.kind {
                         ExternalKind::Func => functions.push(export.name),
                         ExternalKind::Memory => has_memory |= export.name == "memory",
@@ -191,14 +191,16 @@ pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
     })
 }
 
-fn invalid(error: BinaryReaderError) -> UnusableModule {
-    UnusableModule::Invalid(begin(&error.to_string()).to_owned())
+impl From<BinaryReaderError> for UnusableModule {
+    fn from(error: BinaryReaderError) -> Self {
+        Self::Invalid(begin(&error.to_string()).to_owned())
+    }
 }
 
 /// Refuses functions with too many values, before anything takes a step for each of them.
 fn check_values(module: &[u8]) -> Result<(), UnusableModule> {
     for payload in Parser::new(0).parse_all(module) {
-        if let Payload::TypeSection(types) = payload.map_err(invalid)? {
+        if let Payload::TypeSection(types) = payload? {
             check_types(types)?;
         }
     }
@@ -207,7 +209,7 @@ fn check_values(module: &[u8]) -> Result<(), UnusableModule> {
 
 fn check_types(types: TypeSectionReader<'_>) -> Result<(), UnusableModule> {
     for function in types.into_iter_err_on_gc_types() {
-        let function = function.map_err(invalid)?;
+        let function = function?;
         let values = function.params().len() + function.results().len();
         if values > MOST_VALUES {
             return Err(UnusableModule::Values(values));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use gateway_document::{GatewayDocument, ModuleHash, Problem};
+use gateway_document::{CheckedDocument, GatewayDocument, ModuleHash, ModuleVersion, Problem};
 use policy_engine::wire;
 use time::OffsetDateTime;
 
@@ -90,6 +90,34 @@ impl ModuleShelf {
         modules.remove(sha256);
     }
 
+    /// The document with the hashes of the modules that it names by name and version.
+    ///
+    /// # Errors
+    /// When there is no such module, or several say the same of themselves.
+    pub fn resolve(&self, document: CheckedDocument) -> Result<CheckedDocument, Vec<Problem>> {
+        document.with_module_hashes(|version| self.find(version))
+    }
+
+    fn find(&self, version: &ModuleVersion) -> Result<ModuleHash, String> {
+        let all = self.all();
+        let mut found = all.iter().filter_map(|(sha256, module)| {
+            let manifest = module.facts.manifest.as_ref()?;
+            let is_it = version.is_of(&manifest.name, &manifest.version);
+            sha256.parse::<ModuleHash>().ok().filter(|_| is_it)
+        });
+        match (found.next(), found.next()) {
+            (Some(hash), None) => Ok(hash),
+            (Some(one), Some(other)) => Err(format!(
+                "several modules say that they are `{version}`, `{one}` and `{other}` among them; \
+                 write the SHA-256 of the one that is meant"
+            )),
+            (None, _) => Err(format!(
+                "there is no module `{version}`; upload it at `/api/v1/modules`, or write the \
+                 name and version of one that `GET /api/v1/modules` lists"
+            )),
+        }
+    }
+
     /// Everything that is wrong with the modules that a document names.
     #[must_use]
     pub fn problems(&self, document: &GatewayDocument) -> Vec<Problem> {
@@ -103,7 +131,7 @@ impl ModuleShelf {
             .iter()
             .enumerate()
             .filter_map(|(index, filter)| {
-                let hash = filter.module.as_ref()?;
+                let hash = filter.module.as_ref()?.hash()?;
                 let reason = match self.get(hash.as_str()) {
                 None => not_kept(hash),
                 Some(module) if module.wire_form().is_some() => {

@@ -9,7 +9,7 @@ use axum::extract::{FromRequest as _, FromRequestParts as _, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION};
 use axum::response::{IntoResponse, Response};
-use gateway_document::{GatewayDocument, ModuleHash};
+use gateway_document::{GatewayDocument, ModuleHash, ModuleReference};
 use serde::Serialize;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
@@ -84,7 +84,10 @@ fn places(sha256: &str, document: &GatewayDocument) -> Vec<String> {
     let own = document.module.sha256.as_ref().filter(|hash| is_it(hash));
     let own = own.map(|_| "/module/sha256".to_owned());
     let filters = document.filters.iter().enumerate();
-    let filters = filters.filter(|(_, filter)| filter.module.as_ref().is_some_and(is_it));
+    let filters = filters.filter(|(_, filter)| {
+        let hash = filter.module.as_ref().and_then(ModuleReference::hash);
+        hash.is_some_and(is_it)
+    });
     let filters = filters.map(|(index, _)| format!("/filters/{index}/module"));
     own.into_iter().chain(filters).collect()
 }

@@ -56,8 +56,8 @@ async fn it_keeps_a_module_that_envoys_would_go_back_to() {
         assert_eq!(kept.status, StatusCode::CONFLICT, "{}", kept.text);
     }
     assert!(control_plane.delete(&path).await.text.contains("go back"));
-    for timeout in ["1s", "2s"] {
-        let defaults = json!({"access": "deny", "timeout": timeout});
+    for validate in ["shadow", "enforce"] {
+        let defaults = json!({"access": "deny", "validate": validate});
         let changed = control_plane.put_json("/api/v1/defaults", &defaults).await;
         assert_eq!(changed.json["outcome"], "accepted", "{}", changed.text);
     }
@@ -116,4 +116,45 @@ async fn it_gives_a_module_piece_by_piece() {
     let known = known.header("if-none-match", format!("\"{sha256}\""));
     let known = known.send().await.unwrap();
     assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn it_stores_the_hash_of_a_module_that_is_named_by_its_version() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+    let module = wasm::own_filter("2.0.0");
+    upload(&control_plane, &wasm::own_filter("1.0.0")).await;
+    upload(&control_plane, &module).await;
+    let named = json!({"name": "mcp-filter@2.0.0"});
+    let changed = control_plane.put_json("/api/v1/module", &named).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+    let stored = control_plane.get("/api/v1/module").await.json;
+    assert_eq!(stored["sha256"], json!(hash(&module)));
+    assert!(stored.get("name").is_none(), "{stored}");
+    let difference = control_plane.get("/api/v1/versions/1/diff/2").await;
+    assert!(
+        difference.text.contains(&hash(&module)),
+        "{}",
+        difference.text
+    );
+    assert!(!difference.text.contains("2.0.0"), "{}", difference.text);
+    let same = control_plane.put_json("/api/v1/module", &named).await;
+    assert_eq!(same.json["outcome"], "unchanged", "{}", same.text);
+
+    let unknown = json!({"name": "mcp-filter@3.0.0"});
+    let refused = control_plane.put_json("/api/v1/module", &unknown).await;
+    assert_eq!(refused.paths(), ["/name"], "{}", refused.text);
+    let both = json!({"name": "mcp-filter@2.0.0", "sha256": hash(&module)});
+    let refused = control_plane.put_json("/api/v1/module", &both).await;
+    assert_eq!(refused.paths(), ["/name"], "{}", refused.text);
+    // Another build says the same of itself.
+    upload(&control_plane, &wasm::padded(module, 8)).await;
+    let refused = control_plane.put_json("/api/v1/module", &named).await;
+    assert!(refused.text.contains("several modules"), "{}", refused.text);
+    let mut filter = json!({"name": "own", "module": "mcp-filter@2.0.0"});
+    let refused = control_plane.post("/api/v1/filters", &filter).await;
+    assert_eq!(refused.paths(), ["/module"], "{}", refused.text);
+    filter["module"] = json!("mcp-filter");
+    let refused = control_plane.post("/api/v1/filters", &filter).await;
+    assert!(refused.text.contains("`name@version`"), "{}", refused.text);
 }
