@@ -70,6 +70,7 @@ impl Sink for Values {
     fn scalar(&mut self, input: Input<'_>, scalar: Scalar, depth: usize) -> Event {
         assert_eq!(depth, self.open.len());
         let raw = input.slice(scalar.start, scalar.end);
+        assert_eq!(raw.len(), scalar.end - scalar.start, "not at hand");
         let value = match scalar.text() {
             Some(text) => {
                 let text = decoded(input.slice(text.start, text.end), text.escaped);
