@@ -14,6 +14,7 @@ use crate::unnamed_rule::{UnnamedRule, UnnamedRuleSeed};
 
 mod events;
 mod expansion;
+mod lines;
 mod objects;
 mod prune;
 mod wording;
@@ -67,7 +68,7 @@ pub fn parse(text: &str, format: Format) -> Result<GatewayDocument, ParseError> 
 /// Whether a text says nothing in YAML: it is empty, or has comments and marks of documents alone.
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim);
+    let mut lines = lines::lines(text).map(str::trim);
     lines.all(|line| matches!(line, "" | "---" | "...") || line.starts_with('#'))
 }
 

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::events::{Part, Parts};
+use super::lines::lines;
 
 /// How deep a text may go: as deep as the readers of JSON and of YAML follow it. A document needs
 /// ten levels, and a JSON Schema within it twice as many.
@@ -67,8 +68,8 @@ struct Open {
 
 /// Why a text is not to be read, if it is not. One pass over it, whatever is in it.
 pub(super) fn excess(text: &str) -> Option<Excess> {
-    let lines = (1..).zip(text.lines());
-    let mut directives = lines.filter(|(_, line)| line.starts_with('%'));
+    let numbered = (1..).zip(lines(text));
+    let mut directives = numbered.filter(|(_, line)| line.starts_with('%'));
     if let Some((line, _)) = directives.nth(MOST_DIRECTIVES) {
         return Some(Excess::Directives(line));
     }
@@ -172,12 +173,20 @@ mod tests {
 
     #[test]
     fn it_refuses_many_directives() {
-        let text = |count: usize| {
-            let lines = (0..count).map(|number| format!("%TAG !{number}! a:\n"));
-            format!("{}---\n{{}}\n", lines.collect::<String>())
-        };
-        assert_eq!(excess(&text(MOST_DIRECTIVES)), None);
-        assert_eq!(excess(&text(100_000)), Some(Excess::Directives(17)));
+        // However their lines end.
+        for end in ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"] {
+            let text = |count: usize| {
+                let lines = (0..count).map(|number| format!("%TAG !{number}! a:{end}"));
+                format!("{}---\n{{}}\n", lines.collect::<String>())
+            };
+            let most = text(MOST_DIRECTIVES);
+            assert_eq!(excess(&most), None, "{end:?}");
+            // To the library, too, each of these lines is a directive.
+            let read = yaml_serde::from_str::<yaml_serde::Value>(&most);
+            assert!(read.is_ok(), "{end:?}: {read:?}");
+            let found = excess(&text(100_000));
+            assert_eq!(found, Some(Excess::Directives(17)), "{end:?}");
+        }
     }
 
     /// How deep a value goes; a value without parts is 0 deep.

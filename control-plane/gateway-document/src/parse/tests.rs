@@ -213,3 +213,13 @@ fn it_reads_the_rule_of_one_tool_without_name_and_match() {
         "{empty}"
     );
 }
+
+#[test]
+fn it_takes_no_text_for_blank_in_which_a_line_after_a_comment_says_something() {
+    for end in ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"] {
+        assert!(is_blank(&format!("\u{feff}# a{end}---{end}")), "{end:?}");
+        let text = format!("# a{end}listners: []{end}");
+        assert!(!is_blank(&text), "{end:?}");
+        check(&text, Format::Yaml, "/listners", 2, "unknown field");
+    }
+}
