@@ -56,16 +56,17 @@ struct WholeMessages {
 
 impl WholeMessages {
     /// Takes in what came, and gives as much of it as makes whole messages.
-    fn take(&mut self, data: Bytes) -> Option<Bytes> {
+    fn take(&mut self, data: &Bytes) -> Option<Bytes> {
         let is_fresh = self.held.is_empty();
         if !is_fresh {
-            self.held.extend_from_slice(&data);
+            self.held.extend_from_slice(data);
         }
-        let all: &[u8] = if is_fresh { &data } else { &self.held };
+        let all: &[u8] = if is_fresh { data } else { &self.held };
         let whole = whole_messages(all);
         if whole == 0 {
             if is_fresh {
-                self.held = data.into();
+                // A copy: the bytes themselves may keep the whole of what was read with them.
+                self.held = data.to_vec();
             }
             return None;
         }
@@ -148,7 +149,7 @@ impl HttpBody for WholeMessages {
                 Ok(data) => data,
                 Err(other) => return Poll::Ready(Some(Ok(other))),
             };
-            let whole = this.take(data);
+            let whole = this.take(&data);
             this.grow();
             if let Some(whole) = whole {
                 return Poll::Ready(Some(Ok(Frame::data(whole))));
@@ -159,7 +160,10 @@ impl HttpBody for WholeMessages {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
+    use crate::{SimulatedClock, connections::Connections};
 
     fn message(length: usize) -> Vec<u8> {
         let mut message = vec![0];
@@ -177,5 +181,25 @@ mod tests {
         let mut too_long = message(3);
         too_long.extend([0, 255, 255, 255, 255, 1]);
         assert_eq!(whole_messages(&too_long), too_long.len());
+    }
+
+    #[test]
+    fn it_keeps_no_more_memory_than_the_part_of_a_message_that_came_in() {
+        let connections = Connections::new(1, 1, SimulatedClock::default().clock());
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut messages = WholeMessages {
+            body: Body::empty(),
+            connection: connections.admit(peer).unwrap(),
+            held: Vec::new(),
+            unfinished: None,
+            growing: None,
+        };
+        // A part that is all that was read into a large buffer.
+        let mut read = Vec::with_capacity(1 << 20);
+        read.extend_from_slice(&message(9)[..7]);
+        assert_eq!(messages.take(&read.into()), None);
+        assert_eq!(messages.held, message(9)[..7]);
+        let kept = messages.held.capacity();
+        assert!(kept < 1 << 10, "{kept}");
     }
 }
