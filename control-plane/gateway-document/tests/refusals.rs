@@ -223,7 +223,10 @@ listeners:
         who: '%REQ(Authorization)%'
         key: '%REQ(X-Api-Key)%'
         own: 'as %REQ(X-Other?X-Weather-Token):8%'
-        fine: '%REQ(X-Weather)% and X-Weather-Token'
+        fine: '%REQ(X-Weather)% and X-Weather-Token, excel(1)'
+        cel: '%CEL(request.headers[''x-weather-token''])%'
+        escaped: '%COALESCE({operators: [{command: REQ, param: x-weather\\u002dtoken}]})%'
+        parts: '%TYPED_CEL(request[''head'' + ''ers''][''x-weather'' + ''-token'']):8%'
         tool: x
         empty: ''
 servers:
@@ -233,12 +236,15 @@ servers:
 secrets: {token: {env: WEATHER_TOKEN}}
 ",
         &[
+            ("/listeners/0/access_log/format/cel", "`%REQ("),
             ("/listeners/0/access_log/format/empty", "1 to 1024 bytes"),
+            ("/listeners/0/access_log/format/escaped", "`COALESCE` could"),
             ("/listeners/0/access_log/format/key", "credential"),
             (
                 "/listeners/0/access_log/format/own",
                 "`x-weather-token` shows a server",
             ),
+            ("/listeners/0/access_log/format/parts", "`TYPED_CEL` could"),
             ("/listeners/0/access_log/format/tool", "`details`"),
             ("/listeners/0/access_log/format/who", "credential"),
         ],

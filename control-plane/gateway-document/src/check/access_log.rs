@@ -11,6 +11,9 @@ use crate::problem::{Pointer, Problems};
 const MOST_FIELDS: usize = 64;
 /// Each request would write as much.
 const LONGEST_TEXT: usize = 1_024;
+/// Envoy's operators whose argument is in a language of its own, CEL or JSON. It can spell the name
+/// of a header in parts or by escapes, so no look at it says that it shows no credential.
+const COMPUTED: [&str; 3] = ["cel", "typed_cel", "coalesce"];
 /// Headers that hold credentials, or cookies that do; a log outlives them.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "mcp-session-id", "x-api-key"];
 
@@ -63,6 +66,19 @@ pub(super) fn check(
             problems.add(
                 at,
                 format!("`{header}` holds a credential, which belongs in no log; leave it out"),
+            );
+        } else if let Some(operator) = COMPUTED
+            .iter()
+            .find(|name| lower.contains(&format!("%{name}(")))
+        {
+            problems.add(
+                at,
+                format!(
+                    "`{}` could write any header, and so a credential, which belongs in no log; \
+                     name what the line is to have, such as `%REQ(X-REQUEST-ID)%`, \
+                     `%REQ(FIRST?SECOND)%` or `%RESPONSE_CODE%`",
+                    operator.to_ascii_uppercase()
+                ),
             );
         } else if let Some(header) = arguments(&lower).find(|word| own.contains(word)) {
             problems.add(
