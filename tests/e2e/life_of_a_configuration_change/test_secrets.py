@@ -292,7 +292,8 @@ def test_it_believes_the_authorities_of_its_system_where_nothing_else_is_said(
             accepted(made, document)
             until("its tool can be called", lambda: has_passed(made.send(SECURE)))
             until("the other is not believed", lambda: "TLS" in str(state_of(made, "doubted")))
-            assert secret_states(made) == {"system-authorities": "acked"}
+            acknowledged = {"system-authorities": "acked"}
+            until("it is acknowledged", lambda: secret_states(made) == acknowledged)
 
             def status() -> int:
                 with Connection(made.port) as connection:

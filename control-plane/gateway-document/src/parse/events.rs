@@ -17,22 +17,38 @@ use libyaml_rs as sys;
 pub(super) enum Part {
     /// A list or an object begins.
     Opens {
-        /// The anchor that it has.
-        anchor: Option<Box<[u8]>>,
         /// The line on which it begins, from 1.
         line: usize,
+        /// The marks that it has.
+        marks: Marks,
     },
     /// The list or object that began last ends.
     Closes,
     /// A value that has no parts.
     Scalar {
-        /// The anchor that it has.
-        anchor: Option<Box<[u8]>>,
+        /// The line on which it begins, from 1.
+        line: usize,
+        /// The marks that it has.
+        marks: Marks,
         /// How many bytes it has.
         bytes: usize,
     },
-    /// The value that this anchor names stands here once more.
-    Alias(Box<[u8]>),
+    /// The value that an anchor names stands here once more.
+    Alias {
+        /// The line of it, from 1.
+        line: usize,
+        /// The name of that anchor.
+        name: Box<[u8]>,
+    },
+}
+
+/// The things that may stand before a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// The anchor that it has.
+    pub(super) anchor: Option<Box<[u8]>>,
+    /// Whether it has a tag.
+    pub(super) is_tagged: bool,
 }
 
 /// The parts of a text up to its end, or to where it is no YAML.
@@ -105,27 +121,48 @@ impl Drop for Parts<'_> {
 /// The event was made by the library, and is not deleted yet.
 unsafe fn part_of(event: &sys::yaml_event_t) -> Option<Part> {
     let line = usize::try_from(event.start_mark.line).unwrap_or(usize::MAX);
-    let opens = |anchor| Part::Opens {
-        anchor,
-        line: line.saturating_add(1),
-    };
+    let line = line.saturating_add(1);
     // SAFETY: the kind of the event says which of the data is there.
     unsafe {
         match event.type_ {
             sys::YAML_SEQUENCE_START_EVENT => {
-                Some(opens(name_at(event.data.sequence_start.anchor)))
+                let start = &event.data.sequence_start;
+                let marks = marks_of(start.anchor, start.tag);
+                Some(Part::Opens { line, marks })
             }
-            sys::YAML_MAPPING_START_EVENT => Some(opens(name_at(event.data.mapping_start.anchor))),
+            sys::YAML_MAPPING_START_EVENT => {
+                let start = &event.data.mapping_start;
+                let marks = marks_of(start.anchor, start.tag);
+                Some(Part::Opens { line, marks })
+            }
             sys::YAML_SEQUENCE_END_EVENT | sys::YAML_MAPPING_END_EVENT => Some(Part::Closes),
-            sys::YAML_SCALAR_EVENT => Some(Part::Scalar {
-                anchor: name_at(event.data.scalar.anchor),
-                bytes: usize::try_from(event.data.scalar.length).unwrap_or(usize::MAX),
+            sys::YAML_SCALAR_EVENT => {
+                let scalar = &event.data.scalar;
+                Some(Part::Scalar {
+                    line,
+                    marks: marks_of(scalar.anchor, scalar.tag),
+                    bytes: usize::try_from(scalar.length).unwrap_or(usize::MAX),
+                })
+            }
+            sys::YAML_ALIAS_EVENT => Some(Part::Alias {
+                line,
+                name: name_at(event.data.alias.anchor).unwrap_or_default(),
             }),
-            sys::YAML_ALIAS_EVENT => Some(Part::Alias(
-                name_at(event.data.alias.anchor).unwrap_or_default(),
-            )),
             _ => None,
         }
+    }
+}
+
+/// The marks of a value, by the addresses of its anchor and of its tag.
+///
+/// # Safety
+/// As for `name_at`.
+unsafe fn marks_of(anchor: *const u8, tag: *const u8) -> Marks {
+    // SAFETY: as the caller says.
+    let anchor = unsafe { name_at(anchor) };
+    Marks {
+        anchor,
+        is_tagged: !tag.is_null(),
     }
 }
 

@@ -17,10 +17,6 @@ const DEEPEST: usize = 128;
 const MOST_PER_BYTE: usize = 4;
 /// So many bytes may become of any text.
 const ALWAYS_ALLOWED: usize = 1 << 16;
-/// How many directives a text may have. Documents need none, and the library compares each with
-/// all before it.
-const MOST_DIRECTIVES: usize = 16;
-
 /// Why a text is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Excess {
@@ -28,15 +24,27 @@ pub(super) enum Excess {
     Depth(usize),
     /// Its aliases make far more of it than its author wrote.
     Aliases,
-    /// It has many directives, one too many on this line, from 1.
-    Directives(usize),
+    /// This line, from 1, begins as a directive does. The library compares each with all before it,
+    /// and the names that they shorten are written out in full for each value.
+    Directive(usize),
+    /// A value on this line, from 1, has a tag.
+    Tag(usize),
+    /// A value on this line, from 1, has the anchor of a value before it. Which of them an alias
+    /// stands for then depends on the reader.
+    SecondAnchor(usize),
+    /// The alias on this line, from 1, stands within the value that it names, without an end.
+    Endless(usize),
 }
 
 impl Excess {
     /// The line where it is, from 1, where it is in one place.
     pub(super) fn line(self) -> Option<usize> {
         match self {
-            Self::Depth(line) | Self::Directives(line) => Some(line),
+            Self::Depth(line)
+            | Self::Directive(line)
+            | Self::Tag(line)
+            | Self::SecondAnchor(line)
+            | Self::Endless(line) => Some(line),
             Self::Aliases => None,
         }
     }
@@ -52,10 +60,19 @@ impl Excess {
                 "its aliases make far more of it than is written; write out what they repeat"
                     .to_owned()
             }
-            Self::Directives(_) => format!(
-                "more than {MOST_DIRECTIVES} of its lines begin with `%`, as directives do; a \
-                 document needs none"
-            ),
+            Self::Directive(_) => {
+                "a line begins with `%`, as directives do; a document has none".to_owned()
+            }
+            Self::Tag(_) => "a value has a tag, which begins with `!`; quote what is a text, and \
+                             leave other tags out"
+                .to_owned(),
+            Self::SecondAnchor(_) => {
+                "an anchor has the name of one before it; give each a name of its own".to_owned()
+            }
+            Self::Endless(_) => {
+                "an alias stands within the value that it names; write out what it repeats"
+                    .to_owned()
+            }
         }
     }
 }
@@ -68,10 +85,9 @@ struct Open {
 
 /// Why a text is not to be read, if it is not. One pass over it, whatever is in it.
 pub(super) fn excess(text: &str) -> Option<Excess> {
-    let numbered = (1..).zip(lines(text));
-    let mut directives = numbered.filter(|(_, line)| line.starts_with('%'));
-    if let Some((line, _)) = directives.nth(MOST_DIRECTIVES) {
-        return Some(Excess::Directives(line));
+    let mut numbered = (1..).zip(lines(text));
+    if let Some((line, _)) = numbered.find(|(_, line)| line.starts_with('%')) {
+        return Some(Excess::Directive(line));
     }
     let most = text
         .len()
@@ -83,9 +99,19 @@ pub(super) fn excess(text: &str) -> Option<Excess> {
     let mut documents = 0_usize;
     // What is not YAML is told by whoever reads it next.
     for part in Parts::of(text) {
+        if let Part::Opens { line, marks } | Part::Scalar { line, marks, .. } = &part {
+            if marks.is_tagged {
+                return Some(Excess::Tag(*line));
+            }
+            let anchor = marks.anchor.as_deref();
+            if anchor.is_some_and(|name| named.contains_key(name) || is_open(&open, name)) {
+                return Some(Excess::SecondAnchor(*line));
+            }
+        }
         let (anchor, bytes) = match part {
             Part::Opens { line, .. } if open.len() == DEEPEST => return Some(Excess::Depth(line)),
-            Part::Opens { anchor, .. } => {
+            Part::Opens { marks, .. } => {
+                let anchor = marks.anchor;
                 open.push(Open { anchor, bytes: 1 });
                 continue;
             }
@@ -93,8 +119,11 @@ pub(super) fn excess(text: &str) -> Option<Excess> {
                 Some(Open { anchor, bytes }) => (anchor, bytes),
                 None => continue,
             },
-            Part::Scalar { anchor, bytes } => (anchor, bytes.saturating_add(1)),
-            Part::Alias(name) => (None, named.get(&name).copied().unwrap_or(1)),
+            Part::Scalar { marks, bytes, .. } => (marks.anchor, bytes.saturating_add(1)),
+            Part::Alias { name, line } if is_open(&open, &name) => {
+                return Some(Excess::Endless(line));
+            }
+            Part::Alias { name, .. } => (None, named.get(&name).copied().unwrap_or(1)),
         };
         if let Some(anchor) = anchor {
             named.insert(anchor, bytes);
@@ -108,6 +137,12 @@ pub(super) fn excess(text: &str) -> Option<Excess> {
         }
     }
     None
+}
+
+/// Whether a value that has not ended yet has this anchor.
+fn is_open(open: &[Open], anchor: &[u8]) -> bool {
+    open.iter()
+        .any(|open| open.anchor.as_deref() == Some(anchor))
 }
 
 #[cfg(test)]
@@ -147,10 +182,10 @@ mod tests {
             format!("{{{}}}", "? , ".repeat(100_000)),
             format!("[\"{}\"]", "[{".repeat(100_000)),
             format!("# {}\na: |\n  {}\n", "[".repeat(1_000), "[".repeat(1_000)),
-            "- !tag x".to_owned(),
+            "- x !tag".to_owned(),
+            "- \"! %\"".to_owned(),
             "a: [".to_owned(),
             "*nobody".to_owned(),
-            "&a [*a, *a]".to_owned(),
         ] {
             assert_eq!(excess(&text), None, "{}", &text[..10.min(text.len())]);
         }
@@ -172,20 +207,47 @@ mod tests {
     }
 
     #[test]
-    fn it_refuses_many_directives() {
-        // However their lines end.
+    fn it_refuses_every_directive() {
+        // However its line ends.
         for end in ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"] {
-            let text = |count: usize| {
-                let lines = (0..count).map(|number| format!("%TAG !{number}! a:{end}"));
-                format!("{}---\n{{}}\n", lines.collect::<String>())
-            };
-            let most = text(MOST_DIRECTIVES);
-            assert_eq!(excess(&most), None, "{end:?}");
-            // To the library, too, each of these lines is a directive.
-            let read = yaml_serde::from_str::<yaml_serde::Value>(&most);
+            let text = format!("# a comment{end}%TAG !1! a:{end}---{end}{{}}\n");
+            // To the library, too, it is one.
+            let read = yaml_serde::from_str::<yaml_serde::Value>(&text);
             assert!(read.is_ok(), "{end:?}: {read:?}");
-            let found = excess(&text(100_000));
-            assert_eq!(found, Some(Excess::Directives(17)), "{end:?}");
+            assert_eq!(excess(&text), Some(Excess::Directive(2)), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn it_refuses_tags_wherever_they_stand() {
+        for text in [
+            "a: !b c",
+            "a: !!str 1",
+            "a: ! c",
+            "a: !b []",
+            "a: !b {c: d}",
+            "!b c: d",
+        ] {
+            assert_eq!(excess(&format!("\n{text}")), Some(Excess::Tag(2)), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_refuses_an_anchor_that_is_there_already() {
+        // The library's own reader takes `*a` for `3` in the first of them.
+        for text in [
+            "- &a 1\n- &a 2\n- &c 3\n- *a",
+            "- &a [1]\n- &a {b: 2}",
+            "- &a\n  - &a 1",
+        ] {
+            assert_eq!(excess(text), Some(Excess::SecondAnchor(2)), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_refuses_an_alias_within_the_value_that_it_names() {
+        for text in ["&a [1,\n*a]", "a: &a\n  b: [*a]"] {
+            assert_eq!(excess(text), Some(Excess::Endless(2)), "{text}");
         }
     }
 
@@ -242,7 +304,7 @@ mod tests {
                 match part {
                     Part::Opens { .. } => depth += 1,
                     Part::Closes => depth -= 1,
-                    Part::Scalar { .. } | Part::Alias(_) => {}
+                    Part::Scalar { .. } | Part::Alias { .. } => {}
                 }
                 deepest = deepest.max(depth);
             }
