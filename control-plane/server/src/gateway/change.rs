@@ -213,9 +213,14 @@ impl Gateway {
                 races += 1;
                 continue;
             }
-            self.take_up_secrets(&document, &seen.built.document)
-                .await?;
             let (old, lists) = (&seen.built.document, seen.lists.clone());
+            if turn.is_some() && !self.secrets.has_all(&document, old) {
+                // Nobody is to wait for files.
+                drop(turn);
+                self.take_up_secrets(&document, old).await?;
+                continue;
+            }
+            self.take_up_secrets(&document, old).await?;
             if turn.is_some() && !servers.has_asked_all(old, &document, &lists) {
                 // Nobody is to wait for servers.
                 drop(turn);

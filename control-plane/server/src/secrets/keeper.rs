@@ -1,5 +1,6 @@
 //! Holds the secrets of a gateway: the only place that does, besides the Envoys.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -107,19 +108,21 @@ impl SecretKeeper {
         }
     }
 
-    /// Reads those secrets of a document that are not in use already. Envoys get none of them
-    /// before [`SecretKeeper::keep`].
+    /// Reads those secrets that a document refers to in another way than the one `before`, and that
+    /// are not in use already. The others are nothing that a change could be refused for, or wait
+    /// for: they are looked at by [`SecretKeeper::look`]. Envoys get none before
+    /// [`SecretKeeper::keep`].
     ///
     /// # Errors
-    /// Every secret that cannot be used, with its place, of those that the document refers to in
-    /// another way than the one `before`. The others are nothing that a change could be refused
-    /// for.
+    /// Every one of them that cannot be used, with its place.
     pub async fn read(
         &self,
         document: &GatewayDocument,
         before: &GatewayDocument,
     ) -> Result<ReadSecrets, Vec<Problem>> {
-        let new = self.take_up_all(document, |name| !self.is_usable(name));
+        let new = self.take_up_all(document, |name, source| {
+            self.is_brought(name, source, document, before)
+        });
         let read = new.await;
         let problems = read.0.values().filter_map(|kept| {
             let fault = kept.fault.as_ref()?;
@@ -137,6 +140,14 @@ impl SecretKeeper {
         }
     }
 
+    /// Whether [`SecretKeeper::read`] has nothing to read for a change, and so waits for no file.
+    #[must_use]
+    pub fn has_all(&self, document: &GatewayDocument, before: &GatewayDocument) -> bool {
+        let all = Source::all_of(document);
+        let mut all = all.iter();
+        !all.any(|(name, source)| self.is_brought(name, source, document, before))
+    }
+
     /// Gives Envoys secrets that a change has brought.
     pub fn keep(&self, read: ReadSecrets) {
         if read.0.is_empty() {
@@ -144,7 +155,16 @@ impl SecretKeeper {
         }
         let mut kept = self.kept();
         for (resource_name, new) in read.0 {
-            kept.entry(resource_name).or_insert(new);
+            match kept.entry(resource_name) {
+                Entry::Vacant(place) => {
+                    place.insert(new);
+                }
+                // It has been read at a time when it could not be used.
+                Entry::Occupied(mut known) if known.get().usable.is_none() => {
+                    known.insert(new);
+                }
+                Entry::Occupied(_) => {}
+            }
         }
         self.supply(&kept);
     }
@@ -152,7 +172,7 @@ impl SecretKeeper {
     /// Takes up the secrets of a document that is in force, whether they can be used or not: those
     /// that cannot are looked at again and again. Tells whether there are any that were not known.
     pub async fn adopt(&self, document: &GatewayDocument) -> bool {
-        let read = self.take_up_all(document, |name| !self.kept().contains_key(name));
+        let read = self.take_up_all(document, |name, _| !self.kept().contains_key(name));
         let read = read.await;
         for kept in read.0.values() {
             if let Some(fault) = &kept.fault {
@@ -169,10 +189,10 @@ impl SecretKeeper {
     async fn take_up_all(
         &self,
         document: &GatewayDocument,
-        is_wanted: impl Fn(&str) -> bool,
+        is_wanted: impl Fn(&str, &Source) -> bool,
     ) -> ReadSecrets {
         let all = Source::all_of(document).into_iter();
-        let wanted = all.filter(|(resource_name, _)| is_wanted(resource_name));
+        let wanted = all.filter(|(resource_name, source)| is_wanted(resource_name, source));
         let read = wanted.map(|(resource_name, source)| async move {
             let kept = self.take_up(&resource_name, source).await;
             (resource_name, kept)
@@ -201,19 +221,21 @@ impl SecretKeeper {
     }
 
     /// Looks at every file once, and reads those that have changed and come to rest: that are the
-    /// same at two looks. Tells whether a secret is in another state than before.
+    /// same at two looks. One that could not be used when it was read is read again each time: a
+    /// certificate becomes valid, and a file system recovers, with no mark of a file. Tells whether
+    /// a secret is in another state than before.
     pub async fn look(&self) -> bool {
-        let looked_at: Vec<(String, Source)> = {
+        let looked_at: Vec<(String, Source, bool)> = {
             let kept = self.kept();
             let all = kept.iter();
-            all.map(|(name, kept)| (name.clone(), kept.source.clone()))
+            all.map(|(name, kept)| (name.clone(), kept.source.clone(), kept.fault.is_some()))
                 .collect()
         };
         // A variable does not change while the process lives.
-        let in_files = looked_at
+        let may_be_other = looked_at
             .iter()
-            .filter(|(_, source)| !source.paths().is_empty());
-        let looks = in_files.map(|(resource_name, source)| self.look_at(resource_name, source));
+            .filter(|(_, source, has_fault)| *has_fault || !source.paths().is_empty());
+        let looks = may_be_other.map(|(name, source, _)| self.look_at(name, source));
         join_all(looks).await.contains(&true)
     }
 
@@ -228,19 +250,20 @@ impl SecretKeeper {
             let Some(kept) = kept.get_mut(resource_name) else {
                 return false;
             };
-            if kept.read.as_ref() == Some(&marks) {
+            let is_as_read = kept.read.as_ref() == Some(&marks);
+            if is_as_read && kept.fault.is_none() {
                 kept.unsettled = None;
                 return false;
             }
             let before = kept.unsettled.replace(marks.clone());
-            if before.as_ref() != Some(&marks) {
+            if !is_as_read && before.as_ref() != Some(&marks) {
                 return false;
             }
         }
         self.take_anew(resource_name, source, marks).await
     }
 
-    /// Reads a secret whose files have changed.
+    /// Reads a secret whose files have changed, or that could not be used.
     async fn take_anew(&self, resource_name: &str, source: &Source, marks: Marks) -> bool {
         let seen = source.clone();
         let found = match in_time(resource_name, move || reading::material(&seen)).await {
@@ -320,10 +343,20 @@ impl SecretKeeper {
         }
     }
 
-    fn is_usable(&self, resource_name: &str) -> bool {
-        let kept = self.kept();
-        kept.get(resource_name)
-            .is_some_and(|kept| kept.usable.is_some())
+    /// Whether a change brings a secret that is not in use already.
+    fn is_brought(
+        &self,
+        resource_name: &str,
+        source: &Source,
+        document: &GatewayDocument,
+        before: &GatewayDocument,
+    ) -> bool {
+        let is_usable = {
+            let kept = self.kept();
+            let known = kept.get(resource_name);
+            known.is_some_and(|kept| kept.usable.is_some())
+        };
+        !is_usable && source.place_in_change(document, before).is_some()
     }
 
     async fn take_up(&self, resource_name: &str, source: Source) -> Kept {

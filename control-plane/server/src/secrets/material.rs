@@ -102,10 +102,10 @@ pub enum Unusable {
     )]
     Disordered,
     /// Its time is over.
-    #[error("its certificate, or one after it, is valid no longer; renew it")]
+    #[error("its certificate is valid no longer; renew it")]
     Expired,
     /// Its time has not begun.
-    #[error("its certificate, or one after it, is not valid yet; look at the clock of the machine")]
+    #[error("its certificate is not valid yet; look at the clock of the machine")]
     NotYet,
     /// It was meant to be shown to everyone.
     #[error("it holds a private key, which does not belong there; take the key for known")]
@@ -202,24 +202,15 @@ pub(super) fn as_pem(certificates: &[CertificateDer<'_>]) -> String {
     text
 }
 
-/// Checks that each certificate is valid at a time, and signed by the one after it.
+/// Checks that the first certificate is valid at a time, and each signed by the one after it. The
+/// time of the others is no reason to refuse them: whoever is shown them may know another way to an
+/// authority, and needs none of them where it believes an earlier one.
 fn check_chain(chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Unusable> {
     let read = chain.iter().map(EndEntityCert::try_from);
     let read: Result<Vec<_>, _> = read.collect();
     let read = read.map_err(|_| Unusable::BadCertificate)?;
-    let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + MOST_AHEAD);
-    for certificate in &read {
-        // Whom it is to be believed by is for those who are shown it; its time is looked at first.
-        let at = |time| {
-            let usage = KeyUsage::server_auth();
-            certificate.verify_for_usage(&[], &[], &[], time, usage, None, None)
-        };
-        if let Err(webpki::Error::CertExpired { .. }) = at(now) {
-            return Err(Unusable::Expired);
-        }
-        if let Err(webpki::Error::CertNotValidYet { .. }) = at(soon) {
-            return Err(Unusable::NotYet);
-        }
+    if let Some(own) = read.first() {
+        check_time(own, now)?;
     }
     let mut pairs = read.windows(2);
     let is_in_order = pairs.all(|pair| match pair {
@@ -231,6 +222,34 @@ fn check_chain(chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Unusab
     } else {
         Err(Unusable::Disordered)
     }
+}
+
+fn check_time(certificate: &EndEntityCert<'_>, now: UnixTime) -> Result<(), Unusable> {
+    let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + MOST_AHEAD);
+    // Whom it is to be believed by is for those who are shown it; its time is looked at first.
+    let at = |time| {
+        let usage = KeyUsage::server_auth();
+        certificate.verify_for_usage(&[], &[], &[], time, usage, None, None)
+    };
+    if let Err(webpki::Error::CertExpired { .. }) = at(now) {
+        return Err(Unusable::Expired);
+    }
+    if let Err(webpki::Error::CertNotValidYet { .. }) = at(soon) {
+        return Err(Unusable::NotYet);
+    }
+    Ok(())
+}
+
+/// The places, from 1, of those certificates after the first that are out of their time.
+pub(super) fn out_of_time_after_the_first(chain: &[u8]) -> Vec<usize> {
+    let all = certificates(chain).unwrap_or_default();
+    let now = UnixTime::now();
+    let is_out = |certificate: &CertificateDer<'_>| {
+        EndEntityCert::try_from(certificate).is_ok_and(|read| check_time(&read, now).is_err())
+    };
+    let numbered = (1..).zip(&all).skip(1);
+    let out = numbered.filter(|(_, certificate)| is_out(certificate));
+    out.map(|(place, _)| place).collect()
 }
 
 /// How far the clock of whoever signs may be ahead of ours: machines that keep their clocks at all
@@ -316,8 +335,15 @@ mod tests {
 
     /// An authority, and a certificate that it signed with the key of that, valid within years.
     fn signed(from: i32, until: i32) -> (String, String, String) {
+        signed_by((2000, 4000), (from, until))
+    }
+
+    /// The same, with the years of the authority before those of the certificate.
+    fn signed_by(authoritys_time: (i32, i32), own_time: (i32, i32)) -> (String, String, String) {
         let (authoritys, own) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let mut of_authority = CertificateParams::new(Vec::new()).unwrap();
+        of_authority.not_before = date_time_ymd(authoritys_time.0, 1, 1);
+        of_authority.not_after = date_time_ymd(authoritys_time.1, 1, 1);
         of_authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         of_authority
             .distinguished_name
@@ -325,8 +351,8 @@ mod tests {
         let authority = of_authority.self_signed(&authoritys).unwrap();
         let issuer = Issuer::new(of_authority, authoritys);
         let mut params = CertificateParams::new(["a.internal".to_owned()]).unwrap();
-        params.not_before = date_time_ymd(from, 1, 1);
-        params.not_after = date_time_ymd(until, 1, 1);
+        params.not_before = date_time_ymd(own_time.0, 1, 1);
+        params.not_after = date_time_ymd(own_time.1, 1, 1);
         let certificate = params.signed_by(&own, &issuer).unwrap();
         (authority.pem(), certificate.pem(), own.serialize_pem())
     }
@@ -360,6 +386,20 @@ mod tests {
         assert_eq!(check(&old, &key), Err(Unusable::Expired));
         let (_, early, key) = signed(3999, 4000);
         assert_eq!(check(&early, &key), Err(Unusable::NotYet));
+    }
+
+    #[test]
+    fn it_names_a_certificate_out_of_its_time_after_a_valid_one_and_takes_them() {
+        for authoritys_time in [(2000, 2001), (3999, 4000)] {
+            let (authority, own, key) = signed_by(authoritys_time, (2000, 4000));
+            let chain = format!("{own}{authority}");
+            let material = Material::certificate(chain.as_bytes(), key.into());
+            assert!(material.is_ok(), "{material:?}");
+            assert_eq!(out_of_time_after_the_first(chain.as_bytes()), [2]);
+        }
+        let (authority, own, _) = signed(2000, 4000);
+        let chain = format!("{own}{authority}");
+        assert!(out_of_time_after_the_first(chain.as_bytes()).is_empty());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::RootCertStore;
 
 use super::files::{self, FileMark};
 use super::in_time::NotRead;
-use super::material::{Material, Unusable, as_pem};
+use super::material::{Material, Unusable, as_pem, out_of_time_after_the_first};
 use super::source::Source;
 
 /// Why a secret cannot be used, and which part of the reference is to blame.
@@ -83,7 +83,13 @@ fn material_of(secret: &Secret) -> Result<Material, Fault> {
                 Err(
                     reason @ (Unusable::NoKey | Unusable::OtherKey | Unusable::OtherCertificate),
                 ) => checked(&at_key, key, Err(reason)),
-                outcome => checked(&at, certificate, outcome),
+                outcome => {
+                    let out_of_time = out_of_time_after_the_first(&chain);
+                    if outcome.is_ok() && !out_of_time.is_empty() {
+                        warn_of_signers(certificate, &out_of_time);
+                    }
+                    checked(&at, certificate, outcome)
+                }
             }
         }
         None => Err(Fault {
@@ -91,6 +97,20 @@ fn material_of(secret: &Secret) -> Result<Material, Fault> {
             reason: "it says of no one place where it is found".to_owned(),
         }),
     }
+}
+
+/// Tells of certificates, by their places, that whoever is shown them may refuse.
+fn warn_of_signers(place: Whereabouts<'_>, out_of_time: &[usize]) {
+    let place = match place {
+        Whereabouts::File(path) => path.as_str(),
+        Whereabouts::Variable(name) => name.as_str(),
+    };
+    tracing::warn!(
+        place,
+        certificates = ?out_of_time,
+        "its own certificate is valid and is taken; those after it at these places are not valid \
+         now, and clients may refuse it: renew them"
+    );
 }
 
 fn field(place: Whereabouts<'_>, part: &str) -> String {

@@ -41,11 +41,13 @@ impl Source {
     ) -> Option<String> {
         match self {
             Self::Named(name, reference) => {
-                let uses = before.secret_uses();
-                let mut now = document.secret_uses().into_iter();
-                let is_to_blame = before.secrets.get(name) != Some(&**reference)
-                    || now.any(|used| used.1 == name && !uses.contains(&used));
-                is_to_blame.then(|| format!("/secrets/{name}"))
+                let is_used_anew = || {
+                    let uses = before.secret_uses();
+                    let mut now = document.secret_uses().into_iter();
+                    now.any(|used| used.1 == name && !uses.contains(&used))
+                };
+                let is_new = before.secrets.get(name) != Some(&**reference);
+                (is_new || is_used_anew()).then(|| format!("/secrets/{name}"))
             }
             Self::System => {
                 let believed = before.believed_by_the_system();

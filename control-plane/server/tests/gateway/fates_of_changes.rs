@@ -118,6 +118,32 @@ async fn it_lets_other_changes_pass_while_a_writer_that_lost_every_race_asks_a_s
 }
 
 #[tokio::test]
+async fn it_gives_its_turn_back_before_it_reads_the_files_of_secrets() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), PATIENT).await;
+    let slow = held(&control_plane, "slow").await;
+    let _in_hand = store(&control_plane, &format!("{PATIENT}{DENY}"), 2).await;
+    let file = folder.path().join("token");
+    std::fs::write(&file, "a-token-of-a-server").unwrap();
+    let file = file.display();
+    let brings = format!("secrets: {{token: {{file: {file}}}}}\n{PATIENT}");
+    let (edit, mut made, go_on) = held_edit(move |times| {
+        // Only within the turn is there a file to read.
+        checked(if times < 4 { DENY } else { &brings })
+    });
+    let unlucky = begin_change(&control_plane, edit);
+    let _winners = lose_races(&control_plane, &mut made, &go_on).await;
+    assert_eq!(made.recv().await, Some(4));
+    go_on.send(()).await.unwrap();
+    assert_eq!(made.recv().await, Some(5), "it begins anew, having read it");
+    go_on.send(()).await.unwrap();
+    until(|| async { version(&control_plane).await["newest_revision"] == 6 }).await;
+    slow.go_on();
+    let report = unlucky.await.unwrap().unwrap();
+    assert_eq!((report.revision, report.outcome), (6, Outcome::Accepted));
+}
+
+#[tokio::test]
 async fn it_takes_a_rejected_change_back_also_while_a_writer_has_its_turn() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), PATIENT).await;

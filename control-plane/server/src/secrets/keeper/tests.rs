@@ -257,11 +257,54 @@ async fn it_refuses_a_change_for_no_secret_that_was_named_before() {
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].0, "/secrets/token/file");
     }
+    // Nor does it wait for the files of one.
+    assert!(keeping.keeper.has_all(&harmless, &before));
     let read = keeping.keeper.read(&harmless, &before).await.unwrap();
-    keeping.keeper.keep(read);
+    assert!(read.0.is_empty());
+    assert!(!keeping.keeper.has_all(&before, &nothing()));
+}
+
+#[tokio::test]
+async fn it_has_all_of_a_change_once_that_is_read_and_kept() {
+    let keeping = Keeping::new();
     keeping.write("token", "one");
-    keeping.look_twice().await;
-    assert!(keeping.version(&harmless).is_some(), "it is looked after");
+    let document = keeping.document(TOKEN);
+    assert!(!keeping.keeper.has_all(&document, &nothing()));
+    let read = keeping.keeper.read(&document, &nothing()).await.unwrap();
+    keeping.keeper.keep(read);
+    assert!(keeping.keeper.has_all(&document, &nothing()));
+}
+
+#[tokio::test]
+async fn it_reads_what_could_not_be_used_again_with_no_mark_of_a_change() {
+    // A certificate becomes valid, and files can be opened again.
+    for secret in [TOKEN, "token: {env: PATH}"] {
+        let keeping = Keeping::new();
+        keeping.write("token", "one");
+        let document = keeping.document(secret);
+        keeping.keeper.adopt(&document).await;
+        let (name, reference) = document.secrets.first_key_value().unwrap();
+        let resource = reference.resource_name(name);
+        let marks = keeping.keeper.kept()[&resource].read.clone();
+        let fault = Fault {
+            at: String::new(),
+            reason: "it cannot be used now".to_owned(),
+        };
+        assert!(keeping.keeper.note(&resource, marks, fault));
+        assert!(keeping.keeper.look().await);
+        assert_eq!(keeping.status(&document).fault, None);
+    }
+}
+
+#[tokio::test]
+async fn it_keeps_what_a_change_has_read_in_the_place_of_what_could_not_be_used() {
+    let keeping = Keeping::new();
+    let document = keeping.document(TOKEN);
+    keeping.keeper.adopt(&document).await;
+    keeping.write("token", "one");
+    let read = keeping.keeper.read(&document, &nothing()).await.unwrap();
+    keeping.keeper.keep(read);
+    assert!(keeping.version(&document).is_some());
 }
 
 #[tokio::test]
