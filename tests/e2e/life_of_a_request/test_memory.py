@@ -72,7 +72,12 @@ def test_it_gives_a_flood_of_unfinished_bodies_a_budget_and_shuts_out_nobody(sma
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
     before = resident(envoy.pid)
     flood = [begin(small_gateway) for _ in range(FLOOD)]
-    until("most are refused", lambda: refused_for_room(envoy) > FLOOD * 3 // 4)
+
+    def turned_away() -> int:
+        # On a busy machine the first of them are slow ones, which make way, when the last come.
+        return refused_for_room(envoy) + refused_for_room(envoy, "made_way")
+
+    until("most are refused", lambda: turned_away() > FLOOD * 3 // 4)
     assert resident(envoy.pid) - before < MOST_GROWTH
     # Calls that arrive whole, or small ones in pieces, are not concerned.
     assert answered_by(small_gateway.post(weather(Era.LEGACY))) == "weather"
