@@ -22,7 +22,8 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = named("an authority of a test")
+        # Who believes two authorities tells them apart by name alone.
+        self.name = named(f"an authority of a test, {x509.random_serial_number():x}"[:60])
         basic = x509.BasicConstraints(ca=True, path_length=None)
         self.certificate = self._signed(self.name, self.key.public_key(), basic, critical=True)
         self.file = folder / "authority.pem"
