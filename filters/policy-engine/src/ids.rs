@@ -9,7 +9,7 @@ pub struct EndpointId(pub(crate) u32);
 pub struct ToolId(pub(crate) u32);
 
 impl ToolId {
-    /// The tool's place in [`Policy::tool_names`].
+    /// The tool's place in [`Policy::tool_names`](crate::Policy::tool_names).
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
