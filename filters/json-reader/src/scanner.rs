@@ -3,11 +3,13 @@
 //! One loop over one small enum of states. A token that lies whole in the bytes at hand is passed
 //! in one go; one that is cut leaves a state behind, and the rest of it is read from there.
 
+mod refusing;
+mod standing;
 mod token;
 
 use step_count::count;
 
-use crate::fault::{Fault, Misplaced, NotJson, Wanted};
+use crate::fault::Fault;
 use crate::nesting::{Container, Nesting};
 use crate::number::Number;
 use crate::sink::{Event, Input, Sink};
@@ -155,74 +157,6 @@ impl Scanner {
                 Err(Halt::Fault)
             }
         }
-    }
-
-    /// Offset of the next byte to read. Before the end of the bytes at hand, if those end inside a
-    /// character or the sink has stopped the scanner.
-    #[inline]
-    #[must_use]
-    pub fn at(&self) -> usize {
-        self.at
-    }
-
-    /// Offset from which on the bytes are needed to read on and to see the token that is being
-    /// read.
-    #[must_use]
-    pub fn token_from(&self) -> usize {
-        match self.state {
-            State::Key | State::EscapeInKey | State::Number | State::Literal => self.token,
-            State::Text | State::EscapeInText => self.token.saturating_sub(1),
-            _ => self.at,
-        }
-    }
-
-    /// How many objects and arrays are open.
-    #[inline]
-    #[must_use]
-    pub fn depth(&self) -> usize {
-        self.nesting.depth()
-    }
-
-    /// How many more objects and arrays may be opened.
-    #[must_use]
-    pub fn depth_left(&self) -> usize {
-        self.nesting.limit().saturating_sub(self.nesting.depth())
-    }
-
-    /// Whether a value has ended here, that is neither object nor array, and nothing is open.
-    #[must_use]
-    pub fn is_behind_lone_scalar(&self) -> bool {
-        self.nesting.depth() == 0
-            && match self.state {
-                State::AfterValue => true,
-                State::Number => self.cut.number.is_whole(),
-                _ => false,
-            }
-    }
-
-    /// Whether the bytes at hand ended, or the text was found to be no JSON, inside of a key.
-    #[must_use]
-    pub fn is_inside_key(&self) -> bool {
-        matches!(self.state, State::Key | State::EscapeInKey)
-    }
-
-    /// Whether a value has just ended, and nothing has been read behind it but white space.
-    #[must_use]
-    pub fn is_behind_value(&self) -> bool {
-        matches!(self.state, State::AfterValue | State::Done)
-    }
-
-    /// Whether the object or array that is the text has ended.
-    #[inline]
-    #[must_use]
-    pub fn is_done(&self) -> bool {
-        self.state == State::Done
-    }
-
-    /// Why the text cannot be read.
-    #[must_use]
-    pub fn fault(&self) -> Option<Fault> {
-        self.fault
     }
 
     /// Goes back, or on, to an offset around which `depth` of the objects and arrays are open that
@@ -441,71 +375,5 @@ impl Scanner {
             return Err(Stop::Sink);
         }
         Ok(state)
-    }
-
-    /// The byte at this offset of the bytes at hand cannot stand there, or is part of a character
-    /// that is not UTF-8 or not whole.
-    #[cold]
-    fn unexpected(&mut self, input: Input<'_>, at: usize, state: State) -> Stop {
-        self.state = state;
-        let rest = input.bytes.get(at..).unwrap_or_default();
-        let start = rest.get(..4).unwrap_or(rest);
-        if let Err(error) = std::str::from_utf8(start)
-            && error.valid_up_to() == 0
-        {
-            if error.error_len().is_none() {
-                self.park(input, at, state);
-                return Stop::Starved;
-            }
-            self.broken_character(input.base + at);
-            return Stop::Fault;
-        }
-        let why = match (state, rest.first()) {
-            (State::Done, _) => NotJson::Trailing,
-            (_, byte) => NotJson::Unexpected(byte.copied().unwrap_or_default()),
-        };
-        let (wanted, from) = self.wanted(state, input.base + at);
-        self.not_json(input.base + at, why, wanted, from)
-    }
-
-    /// The thing that the grammar wants in a state, and where it was to begin.
-    fn wanted(&self, state: State, at: usize) -> (Wanted, usize) {
-        match state {
-            State::Value | State::FirstElement => (Wanted::Value, at),
-            State::FirstKey | State::NextKey => (Wanted::Key, at),
-            State::Colon => (Wanted::Colon, at),
-            State::AfterValue => match self.nesting.innermost() {
-                Some(Container::Object) => (Wanted::CommaOrBrace, at),
-                Some(Container::Array) => (Wanted::CommaOrBracket, at),
-                None => (Wanted::End, at),
-            },
-            State::Done => (Wanted::End, at),
-            State::Key | State::Text => (Wanted::ClosingQuote, self.token),
-            State::EscapeInKey | State::EscapeInText => self.cut.wanted_in_escape(),
-            State::Number => (Wanted::Number, self.token),
-            State::Literal => (Wanted::Literal, self.token),
-        }
-    }
-
-    #[cold]
-    fn broken_character(&mut self, at: usize) {
-        self.not_json(at, NotJson::Utf8, Wanted::Utf8, at);
-    }
-
-    #[cold]
-    fn truncated(&mut self) {
-        let (wanted, from) = self.wanted(self.state, self.at);
-        self.not_json(self.at, NotJson::Truncated, wanted, from);
-    }
-
-    /// Notes that the byte at this offset of the text cannot be there.
-    #[cold]
-    fn not_json(&mut self, at: usize, why: NotJson, wanted: Wanted, from: usize) -> Stop {
-        self.fault = Some(Fault::NotJson {
-            at,
-            why,
-            instead: Misplaced { wanted, at: from },
-        });
-        Stop::Fault
     }
 }

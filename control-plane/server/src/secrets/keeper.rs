@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::future::join_all;
 use gateway_document::{GatewayDocument, Problem, Secret, SecretName};
 use time::OffsetDateTime;
-use xds::{Publisher, Resource, SecretTable, Version, VersionKey};
+use xds::{Publisher, Resource, SecretTable, VersionKey};
 
 use super::in_time::in_time;
 use super::material::Material;
 use super::message::message;
 use super::reading::{self, Fault, Marks};
 use super::source::{SYSTEM_AUTHORITIES, Source};
+pub use status::{SecretState, SecretStatus};
+
+mod status;
 
 /// Reads secrets, gives them to the Envoys that need them, and takes them anew when their files
 /// change: at once, and apart from what is being rolled out. One that cannot be used is never sent;
@@ -57,45 +60,6 @@ struct Usable {
 /// Secrets that a document refers to and that were not known yet, read and checked.
 #[derive(Debug, Default)]
 pub struct ReadSecrets(BTreeMap<String, Kept>);
-
-/// How a secret is; nothing of what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretStatus {
-    /// The name under which Envoys know it.
-    pub resource: String,
-    /// The version that Envoys are given, and since when.
-    pub given: Option<(Version, OffsetDateTime)>,
-    /// The reason why what its place holds now is not taken.
-    pub fault: Option<String>,
-    /// Whether the one is what the other is about.
-    pub state: SecretState,
-}
-
-/// Whether Envoys are given what a secret's place holds now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SecretState {
-    /// They are given just that.
-    Given,
-    /// They are given what was there before: it cannot be used as it is now.
-    Old,
-    /// They are given nothing: it cannot be used, and never could.
-    Missing,
-    /// Nobody has looked there yet.
-    Unknown,
-}
-
-impl SecretState {
-    /// The word for it in answers, events and metrics.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Given => "given",
-            Self::Old => "old",
-            Self::Missing => "missing",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 impl SecretKeeper {
     /// A keeper of no secrets yet; `key` makes their versions.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use gateway_document::{Format, parse};
 use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
+use xds::Version;
 
 use super::*;
 
