@@ -14,6 +14,10 @@ static TURNS: Semaphore = Semaphore::const_new(2);
 /// servers list, each of which does one thing after the other.
 static OWN_TURNS: Semaphore = Semaphore::const_new(2);
 
+/// How many answers of servers are looked through at a time. Any of them may be large if its server
+/// likes, so they wait for each other, and nothing else does.
+static ANSWER_TURNS: Semaphore = Semaphore::const_new(1);
+
 /// Runs `work`, which somebody has sent a request for, on a thread of its own, when it is its turn.
 /// A turn lasts until `work` is done, also where its caller no longer waits for it.
 pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -24,6 +28,13 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
 /// long that takes to read, what Envoys rejected is taken back meanwhile.
 pub(crate) async fn run_own<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     take_turn(&OWN_TURNS, work).await
+}
+
+/// Runs `work` on the answer of a server, as [`run`] does.
+pub(crate) async fn run_on_answer<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    take_turn(&ANSWER_TURNS, work).await
 }
 
 async fn take_turn<T: Send + 'static>(

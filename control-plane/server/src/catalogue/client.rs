@@ -17,6 +17,7 @@ use super::list_error::ListError;
 use super::sse::EventReader;
 use super::tls::TlsError;
 use super::way::Way;
+use crate::aside;
 use crate::secrets::SecretKeeper;
 
 /// The tools of one server, as it listed them.
@@ -43,6 +44,9 @@ pub struct CatalogueClient {
 
 /// A reply longer than this is not a list of tools.
 const MOST_BYTES: usize = 16 << 20;
+/// A reply that is longer is looked through aside: that takes a millisecond and more, in which no
+/// Envoy and no operator would be answered. Few lists are longer.
+const LONG: usize = 100 << 10;
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -104,11 +108,11 @@ impl CatalogueClient {
             method,
             reason,
         };
+        let (message, is_repeated) = look_through(text, Arc::clone(&self.way)).await;
         // The words of the parser repeat those that it does not understand.
-        let message: Message = serde_json::from_slice(&text)
-            .map_err(|error| unreadable(self.way.words(&error.to_string())))?;
+        let message = message.map_err(|error| unreadable(self.way.words(&error.to_string())))?;
         match (message.result, message.error) {
-            (Some(_), None) if self.way.is_repeated_in(&text) => Err(ListError::Repeats {
+            (Some(_), None) if is_repeated => Err(ListError::Repeats {
                 url: url.to_owned(),
                 method,
             }),
@@ -199,7 +203,9 @@ impl CatalogueClient {
         // Errors of the protocol come with a status of their own and JSON-RPC in the body, from
         // which more is learnt.
         let text = read_body(response, url, method).await.unwrap_or_default();
-        match serde_json::from_slice::<Message>(&text) {
+        let bytes = text.len();
+        let read = move || serde_json::from_slice::<Message>(&text);
+        match aside_if_long(bytes, read).await {
             Ok(Message {
                 error: Some(error), ..
             }) => Err(self.refused(url, method, &error)),
@@ -247,11 +253,9 @@ async fn read_reply(
         read = within_bounds(read + chunk.len(), url, method)?;
         for event in events.push(&chunk) {
             // Notifications and requests of the server may come first.
-            let answers = serde_json::from_slice::<Message>(&event).is_ok_and(|message| {
-                message.id == Some(id.into())
-                    && (message.result.is_some() || message.error.is_some())
-            });
-            if answers {
+            let bytes = event.len();
+            let look = move || Some(event).filter(|event| answers(event, id));
+            if let Some(event) = aside_if_long(bytes, look).await {
                 return Ok(event);
             }
         }
@@ -261,6 +265,32 @@ async fn read_reply(
         method,
         reason: "the event stream ended without a reply".to_owned(),
     })
+}
+
+/// Whether an event of a stream is the answer to the request with this id.
+fn answers(event: &[u8], id: i64) -> bool {
+    serde_json::from_slice::<Message>(event).is_ok_and(|message| {
+        message.id == Some(id.into()) && (message.result.is_some() || message.error.is_some())
+    })
+}
+
+/// Reads a reply, and tells whether it repeats the credential that the server was shown.
+async fn look_through(text: Vec<u8>, way: Arc<Way>) -> (serde_json::Result<Message>, bool) {
+    let bytes = text.len();
+    let look = move || (serde_json::from_slice(&text), way.is_repeated_in(&text));
+    aside_if_long(bytes, look).await
+}
+
+/// Works on so many bytes of a server's, aside if they are many.
+async fn aside_if_long<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes <= LONG {
+        work()
+    } else {
+        aside::run_on_answer(work).await
+    }
 }
 
 async fn read_body(
@@ -297,4 +327,24 @@ fn within_bounds(bytes: usize, url: &str, method: &'static str) -> Result<usize,
         method,
         reason: format!("the reply is longer than {MOST_BYTES} bytes"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_looks_through_a_long_reply_aside_from_the_threads_that_serve() {
+        let reply = |bytes: usize| {
+            let text = format!(r#"{{"id":1,"result":"{}"}}"#, "x".repeat(bytes));
+            Box::pin(look_through(text.into_bytes(), Arc::default()))
+        };
+        let (message, is_repeated) = reply(10).await;
+        assert!(message.is_ok() && !is_repeated);
+        assert!(futures::poll!(reply(10)).is_ready());
+        // It is not read by the thread that asks for it, which goes on meanwhile.
+        let mut long = reply(8 << 20);
+        assert!(futures::poll!(&mut long).is_pending());
+        assert!(long.await.0.is_ok());
+    }
 }

@@ -16,11 +16,24 @@ use percent_encoding::percent_decode;
 /// So many bytes of a credential in a row are no accident, and whoever reads fewer has learnt
 /// little. A credential that is shorter cannot be told from other words.
 const TELLING: usize = 8;
+/// A credential that is shorter may be a part of another word by accident, as `database` is of
+/// `databases`: it is looked for between borders of words. Tokens that a machine made have 16
+/// characters and more.
+const LIKE_A_WORD: usize = 16;
 
 /// The forms in which a credential may be repeated.
 pub(crate) struct Traces {
-    /// Each form as bytes; none where the credential is too short.
-    forms: Vec<Vec<u8>>,
+    /// None where the credential is too short.
+    forms: Vec<Form>,
+    /// Whether a part of the credential cannot be told from other words.
+    has_short_part: bool,
+}
+
+/// One form in which a credential may be repeated.
+struct Form {
+    bytes: Vec<u8>,
+    /// Whether it counts only where no letter, digit or `_` stands beside it.
+    is_word: bool,
 }
 
 /// Shows nothing of it.
@@ -33,26 +46,51 @@ impl fmt::Debug for Traces {
 impl Traces {
     /// The traces of a credential.
     pub(crate) fn of(credential: &str) -> Self {
-        let mut traces = Self { forms: Vec::new() };
+        let mut traces = Self {
+            forms: Vec::new(),
+            has_short_part: false,
+        };
         traces.add(credential.as_bytes());
-        // Basic authentication shows a name and a password in base64.
-        let pair = credential.split_once(' ').map(|(_, pair)| pair);
-        if let Some(pair) = pair.and_then(|pair| STANDARD.decode(pair).ok()) {
-            traces.add(&pair);
-            if let Some(colon) = pair.iter().position(|byte| *byte == b':') {
-                traces.add(&pair[colon + 1..]);
-            }
+        let Some((_, token)) = credential.split_once(' ') else {
+            return traces;
+        };
+        // A server may repeat it without the scheme, such as `Bearer`, that stands before it.
+        traces.add(token.as_bytes());
+        // Some schemes have the token as a parameter (RFC 9110, 11.2): `Token token="…"`.
+        if let Some((_, value)) = token.split_once('=')
+            && !value.trim_start_matches('=').is_empty()
+        {
+            traces.add(value.trim_matches('"').as_bytes());
+        }
+        // Basic authentication (RFC 7617) shows a name and a password in base64, and so do others.
+        let pair = STANDARD.decode(token).ok().map(String::from_utf8);
+        if let Some(Ok(pair)) = pair
+            && !pair.contains(char::is_control)
+            && let Some((_, password)) = pair.split_once(':')
+        {
+            traces.add(pair.as_bytes());
+            traces.add(password.as_bytes());
         }
         traces
     }
 
     fn add(&mut self, credential: &[u8]) {
         if credential.len() < TELLING {
+            self.has_short_part = true;
             return;
         }
-        self.forms.push(credential.to_vec());
-        self.forms.push(hex::encode(credential).into_bytes());
-        self.forms.push(hex::encode_upper(credential).into_bytes());
+        self.forms.push(Form {
+            bytes: credential.to_vec(),
+            is_word: credential.len() < LIKE_A_WORD,
+        });
+        let mut add = |bytes: &[u8]| {
+            self.forms.push(Form {
+                bytes: bytes.to_vec(),
+                is_word: false,
+            });
+        };
+        add(hex::encode(credential).as_bytes());
+        add(hex::encode_upper(credential).as_bytes());
         // What stands before it moves its bits by none, two or four of the six of a character.
         for before in 0..3_usize {
             let moved = [&[0; 2][..before.min(2)], credential].concat();
@@ -62,10 +100,9 @@ impl Traces {
             let first = (before * 8).div_ceil(6);
             let last = encoded.len() - usize::from(!moved.len().is_multiple_of(3));
             let own = &encoded[first..last];
-            self.forms.push(own.as_bytes().to_vec());
+            add(own.as_bytes());
             if own.contains(['+', '/']) {
-                let for_urls = own.replace('+', "-").replace('/', "_");
-                self.forms.push(for_urls.into_bytes());
+                add(own.replace('+', "-").replace('/', "_").as_bytes());
             }
         }
     }
@@ -73,15 +110,21 @@ impl Traces {
     /// Whether the whole credential is in there, in some form. Never for one that is too short to
     /// be told from other words.
     pub(crate) fn are_in(&self, text: &[u8]) -> bool {
-        let finders: Vec<_> = self.forms.iter().map(memmem::Finder::new).collect();
+        let finders = self.forms.iter();
+        let finders: Vec<_> = finders
+            .map(|form| (form, memmem::Finder::new(&form.bytes)))
+            .collect();
         any_view(text, |view| {
-            finders.iter().any(|finder| finder.find(view).is_some())
+            finders.iter().any(|(form, finder)| {
+                let mut places = finder.find_iter(view);
+                places.any(|at| !form.is_word || is_apart(view, at, form.bytes.len()))
+            })
         })
     }
 
     /// A server's words, if they can be shown; else why they cannot be.
     pub(crate) fn without(&self, words: String) -> String {
-        if self.forms.is_empty() {
+        if self.has_short_part {
             return "(its words are not shown: its credential is too short to be told from them; \
                     give it one of 8 characters or more)"
                 .to_owned();
@@ -90,7 +133,7 @@ impl Traces {
             let mut parts = view.windows(TELLING);
             parts.any(|part| {
                 let mut forms = self.forms.iter();
-                forms.any(|form| memmem::find(form, part).is_some())
+                forms.any(|form| memmem::find(&form.bytes, part).is_some())
             })
         });
         if has_part {
@@ -103,6 +146,15 @@ impl Traces {
 /// The words in the place of those that have a credential in them.
 pub(crate) const WITHHELD: &str =
     "(its words are not shown: they repeat a part of the credential that it is shown)";
+
+/// Whether what is at this place of a text is a word by itself.
+fn is_apart(text: &[u8], at: usize, length: usize) -> bool {
+    let is_border = |byte: Option<&u8>| {
+        byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_' && byte.is_ascii())
+    };
+    let before = at.checked_sub(1).and_then(|before| text.get(before));
+    is_border(before) && is_border(text.get(at + length))
+}
 
 /// Whether one of the readings of a text is as wanted.
 fn any_view(text: &[u8], mut is_wanted: impl FnMut(&[u8]) -> bool) -> bool {
@@ -231,10 +283,50 @@ mod tests {
     }
 
     #[test]
+    fn it_finds_a_token_without_the_scheme_that_it_is_shown_with() {
+        for credential in [
+            format!("Bearer {CREDENTIAL}"),
+            format!("ApiKey {CREDENTIAL}"),
+            format!("Token token={CREDENTIAL}"),
+            format!("Token token=\"{CREDENTIAL}\""),
+        ] {
+            let traces = Traces::of(&credential);
+            for form in repeated(CREDENTIAL) {
+                assert!(traces.are_in(form.as_bytes()), "{credential}: {form}");
+            }
+        }
+    }
+
+    #[test]
+    fn it_takes_a_credential_that_could_be_a_word_for_one_only_where_it_stands_alone() {
+        let traces = Traces::of(&format!("Basic {}", STANDARD.encode("me:database")));
+        for harmless in ["lists the databases", "of MyDatabase and my_database", "x"] {
+            assert!(!traces.are_in(harmless.as_bytes()), "{harmless}");
+        }
+        for repeated in [
+            "database",
+            "wrong password: \\\"database\\\"",
+            "a\\ndatabase",
+            "p%20database%20",
+            "me:database",
+            &STANDARD.encode("x-database-y"),
+        ] {
+            assert!(traces.are_in(repeated.as_bytes()), "{repeated}");
+        }
+        // A token of a machine is told from words, whatever stands beside it.
+        let traces = Traces::of(CREDENTIAL);
+        assert!(traces.are_in(format!("x{CREDENTIAL}x").as_bytes()));
+    }
+
+    #[test]
     fn it_shows_no_words_of_a_server_whose_credential_could_be_any_of_them() {
-        let traces = Traces::of("a");
-        assert!(!traces.are_in(b"banana"));
-        assert!(traces.without("banana".to_owned()).contains("too short"));
+        let short_password = format!("Basic {}", STANDARD.encode("operations:nan"));
+        for short in ["a", "Bearer a", "Token token=\"nan\"", &short_password] {
+            let traces = Traces::of(short);
+            assert!(!traces.are_in(b"banana"), "{short}");
+            let shown = traces.without("banana".to_owned());
+            assert!(shown.contains("too short"), "{short}: {shown}");
+        }
     }
 
     proptest! {
