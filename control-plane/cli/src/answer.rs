@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
+use crate::in_commands::in_commands;
 use crate::output;
 use crate::table::Table;
 
@@ -68,6 +69,11 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// The control plane's own words in an answer, as whoever types commands is told them.
+pub(crate) fn words(value: &Value) -> String {
+    in_commands(value.as_str().unwrap_or_default())
+}
+
 /// A time as people read it: RFC 3339 without the fraction of its second.
 pub(crate) fn to_the_second(time: &str) -> String {
     match time.split_once('.') {
@@ -76,7 +82,30 @@ pub(crate) fn to_the_second(time: &str) -> String {
     }
 }
 
-/// The beginning of a hash: enough to tell it from its neighbours.
+/// The part of the document that a warning is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    /// One word: `rule`, or `secret`.
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+}
+
+impl Subject {
+    pub(crate) fn of(warning: &Value) -> Self {
+        let path = text(&warning["path"]);
+        let (kind, name) = match path.strip_prefix("/secrets/") {
+            Some(name) => ("secret", name.to_owned()),
+            None => ("rule", text(&warning["rule"])),
+        };
+        Self { kind, name }
+    }
+}
+
+/// The digits of a hash that are shown: enough to tell it from its neighbours, and more than a
+/// server can find another definition of a tool for while somebody reads this one.
+pub(crate) const SHOWN: usize = 12;
+
+/// The beginning of a hash.
 pub(crate) fn short(hash: &Value) -> String {
-    text(hash).chars().take(12).collect()
+    text(hash).chars().take(SHOWN).collect()
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use serde_json::Value;
 
 use crate::control_plane::{Asked, Request};
 use crate::output;
@@ -30,11 +31,13 @@ pub(crate) mod validate;
 
 /// Makes a change, and shows its outcome; while Envoys judge it, how many have taken it.
 pub(crate) async fn make(asked: &Asked, request: Request<'_>) -> anyhow::Result<ExitCode> {
-    let answer = async {
-        let control_plane = asked.control_plane()?;
-        progress::while_envoys_answer(&control_plane, control_plane.send(request)).await
-    };
-    asked.show_answer(answer.await, rows::outcome)
+    asked.show_answer(outcome_of(asked, request).await, rows::outcome)
+}
+
+/// Makes a change, and tells its outcome; while Envoys judge it, shows how many have taken it.
+async fn outcome_of(asked: &Asked, request: Request<'_>) -> anyhow::Result<Value> {
+    let control_plane = asked.control_plane()?;
+    progress::while_envoys_answer(&control_plane, control_plane.send(request)).await
 }
 
 /// The text of a file; of standard input where it is `-`.

@@ -16,7 +16,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, IF_MATCH};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::answer::{Format, Shown};
+use crate::answer::{Format, Shown, words};
 use crate::table::Table;
 
 /// Says which control plane is asked, and how its answer is shown.
@@ -244,7 +244,7 @@ fn faults_of(problem: &Value) -> String {
             "\n  {}{}: {}",
             path.unwrap_or("/"),
             of.unwrap_or_default(),
-            fault["reason"].as_str().unwrap_or_default()
+            words(&fault["reason"])
         )
     });
     faults.collect()

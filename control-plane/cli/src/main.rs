@@ -19,6 +19,7 @@
 //! ```
 
 mod answer;
+mod beginnings;
 mod changes;
 mod completions;
 mod control_plane;
@@ -28,6 +29,7 @@ mod events;
 mod exit;
 mod explain;
 mod failure;
+mod in_commands;
 mod mcp_client;
 mod modules;
 mod nodes;

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::answer::{items, text, to_the_second};
+use crate::beginnings::{is_beginning, the_one};
 use crate::changes::make;
 use crate::control_plane::{Asked, Body, ChangeArguments, DocumentChange, segment};
 use crate::output;
@@ -46,8 +47,8 @@ pub(crate) struct List {
 /// The build of the gateway's filter that Envoys are to run.
 #[derive(Debug, Args)]
 pub(crate) struct Use {
-    /// The SHA-256 of its bytes, or its name and version as `name@version` [default: the one that
-    /// the control plane was started with]
+    /// The SHA-256 of its bytes, or its beginning, or its name and version as `name@version`
+    /// [default: the one that the control plane was started with]
     module: Option<String>,
     #[command(flatten)]
     change: DocumentChange,
@@ -56,7 +57,7 @@ pub(crate) struct Use {
 /// The module to take back.
 #[derive(Debug, Args)]
 pub(crate) struct Remove {
-    /// The SHA-256 of its bytes
+    /// The SHA-256 of its bytes, or its beginning
     sha256: String,
     #[command(flatten)]
     change: ChangeArguments,
@@ -86,13 +87,14 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Use(using) => {
             let module = match &using.module {
                 Some(version) if version.contains('@') => json!({"name": version}),
-                Some(sha256) => json!({"sha256": sha256}),
+                Some(sha256) => json!({"sha256": whole(using.change.asked(), sha256).await?}),
                 None => json!({}),
             };
             let request = using.change.request(Method::PUT, "module");
             make(using.change.asked(), request.with(Body::Json(module))).await
         }
         Command::Remove(Remove { sha256, change }) => {
+            let sha256 = whole(&change.asked, &sha256).await?;
             let resource = format!("modules/{}", segment(&sha256));
             let request = change.request(Method::DELETE, resource);
             let answer = async { change.asked.control_plane()?.send(request).await };
@@ -103,6 +105,16 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(code)
         }
     }
+}
+
+/// The hash of the module that is named by its beginning; anything else as it is.
+async fn whole(asked: &Asked, sha256: &str) -> anyhow::Result<String> {
+    if !is_beginning(sha256) {
+        return Ok(sha256.to_owned());
+    }
+    let answer = asked.control_plane()?.get_all("modules").await?;
+    let hashes = items(&answer["modules"]).map(|module| text(&module["sha256"]));
+    the_one(sha256, hashes, "module", "portcullis modules list")
 }
 
 fn modules(answer: &Value) -> Table {

@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::answer::{items, short, text, to_the_second};
+use crate::changes::rows::judged;
 use crate::control_plane::{Asked, Request, segment};
 use crate::table::{Cell, Table, Tone};
 
@@ -38,31 +39,12 @@ fn envoys(answer: &Value) -> Table {
         table.push([
             text(&node["id"]).into(),
             text(&node["cluster"]).into(),
-            state(node),
+            judged(&text(&node["standing"])),
             short(&node["generation"]["in_force"]).into(),
             to_the_second(&text(&node["since"])).into(),
         ]);
     }
     table
-}
-
-/// Where an Envoy stands with what it is meant to have.
-fn state(node: &Value) -> Cell {
-    let rejected =
-        items(&node["resources"]).any(|resource| resource["state"].get("rejected").is_some());
-    let generation = &node["generation"];
-    let (word, tone) = if node["connected"] != true {
-        ("gone", Tone::Bad)
-    } else if node["broken"] == true {
-        ("broken", Tone::Bad)
-    } else if rejected {
-        ("rejected", Tone::Bad)
-    } else if generation["desired"] == generation["in_force"] {
-        ("in force", Tone::Good)
-    } else {
-        ("pending", Tone::Waiting)
-    };
-    Cell::new(word, tone)
 }
 
 /// The resources of one Envoy.
@@ -102,9 +84,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn node(id: &str, connected: bool, in_force: &str) -> Value {
+    fn node(id: &str, standing: &str, in_force: &str) -> Value {
         json!({
-            "id": id, "cluster": "edge", "connected": connected, "resources": [],
+            "id": id, "cluster": "edge", "standing": standing, "resources": [],
             "since": "2026-11-22T10:00:00.5Z",
             "generation": {"desired": "0123456789abcdef", "in_force": in_force},
         })
@@ -112,15 +94,15 @@ mod tests {
 
     #[test]
     fn it_tells_where_each_envoy_stands() {
-        let mut rejecting = node("four", true, "0123456789abcdef");
+        let mut rejecting = node("four", "rejected", "0123456789abcdef");
         rejecting["resources"] = json!([{"type": "listener", "name": "mcp", "since": "T2",
             "state": {"rejected": {"message": "cannot bind"}}}]);
-        let answer = json!({"nodes": [node("one", true, "0123456789abcdef"),
-            node("two", true, "old"), node("three", false, "old"), rejecting]});
+        let answer = json!({"nodes": [node("one", "in_force", "0123456789abcdef"),
+            node("two", "waiting", "old"), node("three", "gone", "old"), rejecting]});
         let expected = [
             "ENVOY  CLUSTER  STATE     GENERATION    SINCE",
             "one    edge     in force  0123456789ab  2026-11-22T10:00:00Z",
-            "two    edge     pending   old           2026-11-22T10:00:00Z",
+            "two    edge     waiting   old           2026-11-22T10:00:00Z",
             "three  edge     gone      old           2026-11-22T10:00:00Z",
             "four   edge     rejected  0123456789ab  2026-11-22T10:00:00Z",
         ];

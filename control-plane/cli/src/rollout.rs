@@ -41,7 +41,7 @@ pub(crate) struct List {
 /// The rollout to look at.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The name of the rollout [default: the newest]
+    /// The name of the rollout, or the number of its revision [default: the newest]
     id: Option<String>,
     /// Show it again whenever it changes, until it is over
     #[arg(long, short)]
@@ -53,7 +53,7 @@ pub(crate) struct Show {
 /// The rollout to steer, and who steers it.
 #[derive(Debug, Args)]
 pub(crate) struct Steer {
-    /// The name of the rollout [default: the newest]
+    /// The name of the rollout, or the number of its revision [default: the newest]
     id: Option<String>,
     #[command(flatten)]
     change: ChangeArguments,
@@ -133,11 +133,25 @@ async fn steer(steer: Steer, verb: &str, body: Option<Body>) -> anyhow::Result<E
     steer.change.asked.show_answer(answer.await, waves)
 }
 
-/// The resource of a rollout: the newest where none is named.
+/// The resource of a rollout: the newest where none is named, the newest of a revision where only
+/// its number is.
 async fn resource_of(control_plane: &ControlPlane, id: Option<&str>) -> anyhow::Result<String> {
-    let id = match id {
-        Some(id) => id.to_owned(),
-        None => {
+    let revision = id.and_then(|id| id.parse::<u64>().ok());
+    let id = match (id, revision) {
+        (_, Some(revision)) => {
+            let all = control_plane.get_all("rollouts").await?;
+            let mut rollouts = items(&all["rollouts"]);
+            let found = rollouts.find(|rollout| rollout["revision"] == revision);
+            let found = found.and_then(|rollout| rollout["id"].as_str().map(str::to_owned));
+            found.with_context(|| {
+                format!(
+                    "no rollout of revision {revision} is remembered; `portcullis rollout list` \
+                     shows those that are"
+                )
+            })?
+        }
+        (Some(id), None) => id.to_owned(),
+        (None, None) => {
             let newest = control_plane.get("rollouts?limit=1").await?;
             let id = newest["rollouts"][0]["id"].as_str().map(str::to_owned);
             id.context("there is no rollout yet: a change of what Envoys are given makes one")?

@@ -21,6 +21,10 @@ mod report;
 
 use report::Report;
 
+/// The rollouts among which that of the newest revision is found: those after it, if any, were made
+/// by what servers list.
+const NEWEST_ROLLOUTS: &str = "rollouts?limit=20";
+
 /// Says which control plane is asked, and how its answer is shown.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
@@ -112,6 +116,7 @@ fn process(settings: &Settings) -> anyhow::Result<Option<Process>> {
 async fn report(control_plane: &ControlPlane) -> anyhow::Result<Report> {
     Ok(Report::new(
         &control_plane.get("version").await?,
+        &control_plane.get(NEWEST_ROLLOUTS).await?,
         &control_plane.get_all("nodes").await?,
         &control_plane.get_all("servers").await?,
         &control_plane.get_all("tools").await?,

@@ -1,5 +1,7 @@
 //! Rows for people: columns that line up, and words in colour where a terminal shows them.
 
+use std::fmt::Display;
+
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -42,6 +44,19 @@ impl Cell {
     pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
         let text = text.into().replace(char::is_control, " ");
         Self { text, tone }
+    }
+}
+
+impl Cell {
+    /// The cell with more words behind its own.
+    pub(crate) fn with(self, more: impl Display) -> Self {
+        Self::new(format!("{}{more}", self.text), self.tone)
+    }
+}
+
+impl From<&String> for Cell {
+    fn from(text: &String) -> Self {
+        Self::new(text.as_str(), Tone::Plain)
     }
 }
 

@@ -67,6 +67,29 @@ async fn it_backs_a_store_up_and_restores_it_elsewhere() {
 }
 
 #[tokio::test]
+async fn it_names_the_backup_that_cannot_be_read_and_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    store_with(&folder.path().join("data/control-plane.db"), 1).await;
+    std::fs::write(folder.path().join("notes.txt"), "no database").unwrap();
+    std::fs::create_dir(folder.path().join("folder.db")).unwrap();
+    for (file, part) in [
+        ("notes.txt", "is no backup that can be read: "),
+        ("folder.db", "cannot copy to or from"),
+        ("not-there.db", "there is no backup"),
+    ] {
+        let output = run(folder.path(), "data", &["restore", "--replace", file]);
+        let words = words(&output);
+        assert_eq!(output.status.code(), Some(1), "{words}");
+        assert!(
+            words.contains(part) && words.contains(&format!("`{file}`")),
+            "{words}"
+        );
+        let temporary = std::env::temp_dir();
+        assert!(!words.contains(&*temporary.to_string_lossy()), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn it_prunes_what_it_is_told_to_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let store = store_with(&folder.path().join("data/control-plane.db"), 5).await;

@@ -42,6 +42,7 @@ mod nodes;
 #[allow(unused_qualifications, reason = "utoipa's macros write them")]
 mod openapi;
 mod paging;
+mod policy_standing;
 mod problem;
 mod query;
 mod reference;

@@ -71,7 +71,11 @@ def test_it_looks_changes_compares_and_goes_back(managed, portcullis):
     assert compared.stdout.startswith("changed  defaults")
     loosening = portcullis("rollback", str(before))
     assert loosening.returncode != 0
-    assert "allow_loosening" in loosening.stderr
+    assert "`--allow-loosening`" in loosening.stderr
+    tried = portcullis("rollback", str(before), "--dry-run")
+    assert tried.returncode == 0, tried.stderr
+    assert '/access "deny" → "allow" loosens' in words(tried.stdout)
+    assert "`--allow-loosening`" in tried.stderr
     back = portcullis("rollback", str(before), "--allow-loosening", "--author", "ada")
     assert f"revision {before + 2} accepted" in words(back.stdout), back.stderr
     stale = portcullis("apply", "-", text=whole.stdout)

@@ -6,8 +6,10 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::json;
 
-use super::make;
+use super::outcome_of;
+use super::rows;
 use crate::control_plane::{Body, DocumentChange};
+use crate::output;
 
 /// The revision to go back to.
 #[derive(Debug, Args)]
@@ -28,5 +30,14 @@ pub(crate) async fn run(rollback: Rollback) -> anyhow::Result<ExitCode> {
         body["to"] = to.into();
     }
     let request = rollback.change.request(Method::POST, "rollback");
-    make(rollback.change.asked(), request.with(Body::Json(body))).await
+    let asked = rollback.change.asked();
+    let answer = outcome_of(asked, request.with(Body::Json(body))).await;
+    let trial_loosens = answer
+        .as_ref()
+        .is_ok_and(|answer| answer["loosens"] == true);
+    let code = asked.show_answer(answer, rows::outcome)?;
+    if trial_loosens && !rollback.allow_loosening {
+        output::tell("to make the change, add `--allow-loosening`");
+    }
+    Ok(code)
 }

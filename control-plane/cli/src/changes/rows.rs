@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::answer::{items, text};
+use crate::answer::{Subject, items, text, words};
 use crate::table::{Cell, Table, Tone};
 
 /// The outcome of a change, or what it would do.
@@ -20,7 +20,7 @@ pub(crate) fn outcome(answer: &Value) -> Table {
     }
     for fault in items(&answer["errors"]) {
         let name = Cell::new("error", Tone::Bad);
-        table.push([name, path(fault).into(), text(&fault["reason"]).into()]);
+        table.push([name, path(fault).into(), words(&fault["reason"]).into()]);
     }
     for envoy in items(&answer["envoys"]) {
         let messages: Vec<String> = items(&envoy["messages"]).map(text).collect();
@@ -34,12 +34,21 @@ pub(crate) fn outcome(answer: &Value) -> Table {
     if answer["valid"] == true {
         push_changes(&mut table, answer);
     }
-    for warning in items(&answer["warnings"]) {
+    if answer["loosens"] == true {
+        let name = Cell::new("loosens", Tone::Waiting);
         table.push([
-            "rule".into(),
-            text(&warning["rule"]).into(),
+            name,
+            "".into(),
+            "calls may pass that are refused now".into(),
+        ]);
+    }
+    for warning in items(&answer["warnings"]) {
+        let Subject { kind, name } = Subject::of(warning);
+        table.push([
+            kind.into(),
+            name.into(),
             Cell::new("warning", Tone::Waiting),
-            text(&warning["reason"]).into(),
+            words(&warning["reason"]).into(),
         ]);
     }
     for withheld in items(&answer["withheld"]) {
@@ -50,7 +59,7 @@ pub(crate) fn outcome(answer: &Value) -> Table {
             format!(
                 "of `{}`: {}",
                 text(&withheld["server"]),
-                text(&withheld["reason"])
+                words(&withheld["reason"])
             )
             .into(),
         ]);
@@ -63,12 +72,20 @@ pub(crate) fn outcome(answer: &Value) -> Table {
             reason.into(),
         ]);
     }
+    for secret in items(&answer["unusable_secrets"]) {
+        table.push([
+            "secret".into(),
+            text(&secret["name"]).into(),
+            Cell::new(text(&secret["state"]), Tone::Waiting),
+            words(&secret["reason"]).into(),
+        ]);
+    }
     for server in items(&answer["unlisted"]) {
         table.push([
             "server".into(),
             text(&server["name"]).into(),
             Cell::new("unlisted", Tone::Waiting),
-            text(&server["reason"]).into(),
+            words(&server["reason"]).into(),
         ]);
     }
     table
@@ -109,7 +126,7 @@ fn push_changes(table: &mut Table, answer: &Value) {
 pub(crate) fn judged(word: &str) -> Cell {
     let tone = match word {
         "accepted" | "unchanged" | "acked" | "in_force" => Tone::Good,
-        "rejected" | "dropped" | "aborted" | "taken_back" | "kept" | "gone" => Tone::Bad,
+        "rejected" | "dropped" | "aborted" | "taken_back" | "kept" | "gone" | "broken" => Tone::Bad,
         _ => Tone::Waiting,
     };
     Cell::new(word.replace('_', " "), tone)
@@ -139,12 +156,16 @@ mod tests {
             {"kind": "roles", "name": "r", "change": "added"},
             {"kind": "defaults", "change": "changed",
              "fields": [{"path": "/access", "before": "allow", "after": "deny"}]},
-        ], "warnings": [{"rule": "a", "reason": "nobody lists it"}]});
+        ], "loosens": true, "warnings": [
+            {"path": "/tools/0", "rule": "a", "reason": "`GET /api/v1/tools` has no such tool"},
+            {"path": "/secrets/s", "reason": "nothing names it"}]});
         let expected = [
             "added    roles     r",
             "changed  defaults",
             "         /access   \"allow\" → \"deny\"",
-            "rule     a         warning  nobody lists it",
+            "loosens            calls may pass that are refused now",
+            "rule     a         warning  `portcullis tools list` has no such tool",
+            "secret   s         warning  nothing names it",
         ];
         assert_eq!(outcome(&answer).text(false), expected.join("\n"));
         assert_eq!(

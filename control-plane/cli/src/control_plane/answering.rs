@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Effect, faults_of};
 use crate::exit::{NobodyAnswers, UnknownOutcome};
+use crate::in_commands::in_commands;
 use crate::output;
 use crate::unanswered::Unanswered;
 
@@ -143,7 +144,8 @@ async fn ask(
 
 /// The refusal that a problem document is; none where it is something else.
 fn refusal(problem: &Value) -> Option<NoAnswer> {
-    let error = anyhow!("{}{}", problem["detail"].as_str()?, faults_of(problem));
+    let detail = in_commands(problem["detail"].as_str()?);
+    let error = anyhow!("{detail}{}", faults_of(problem));
     Some(match problem["type"].as_str() {
         Some(RUNNING) => NoAnswer::Running(error),
         Some(UNKNOWN_OUTCOME) => NoAnswer::Unknown(error),

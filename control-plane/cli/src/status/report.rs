@@ -3,18 +3,26 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::answer::{text, to_the_second};
+use crate::answer::{Subject, short, text, to_the_second, words};
+use crate::changes::rows::judged;
+use crate::in_commands::in_commands;
 use crate::table::{Cell, Table, Tone};
+
+mod rollouts;
+
+use rollouts::{Newest, Rollout, in_hand, newest};
 
 /// The state of the gateway.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Report {
     /// The revision in force.
     revision: u64,
-    /// The newest revision that is stored; another one, where Envoys rejected it.
-    newest_revision: u64,
-    /// Whether an Envoy is known to have rejected the newest revision.
-    newest_is_rejected: bool,
+    /// The newest revision that is stored, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<Newest>,
+    /// The rollout in waves that goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rollout: Option<Rollout>,
     generation: String,
     envoys: Vec<Envoy>,
     servers: Vec<Server>,
@@ -27,10 +35,12 @@ pub(super) struct Report {
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Envoy {
     id: String,
+    /// The control plane's word for where it stands.
+    standing: String,
     connected: bool,
     /// The time since when it is connected, or is not.
     since: String,
-    /// Whether it runs what it is meant to.
+    /// Whether it runs the generation that everyone is to have.
     in_force: bool,
     /// The time since when it has not answered what it was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,14 +82,18 @@ struct Withheld {
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Warning {
-    rule: String,
+    /// The kind of thing that has no effect: `rule`, or `secret`.
+    kind: &'static str,
+    name: String,
     reason: String,
 }
 
 impl Report {
-    /// Reads the answers of `/api/v1/version`, `nodes`, `servers`, `tools` and `secrets`.
+    /// Reads the answers of `/api/v1/version`, `rollouts` (the newest of them), `nodes`, `servers`,
+    /// `tools` and `secrets`.
     pub(super) fn new(
         version: &Value,
+        rollouts: &Value,
         nodes: &Value,
         servers: &Value,
         tools: &Value,
@@ -91,19 +105,18 @@ impl Report {
                 server: text(&tool["server"]),
                 tool: text(&tool["tool"]),
                 listener: text(&tool["listener"]),
-                reason: text(&tool["reason"]),
+                reason: words(&tool["reason"]),
             })
             .collect();
         let generation = text(&version["generation"]);
-        let newest = version["newest_revision"].as_u64().unwrap_or_default();
         Self {
-            newest_is_rejected: items(nodes, "nodes")
-                .any(|node| node["rejected"]["revision"].as_u64() == Some(newest)),
+            newest: newest(version, rollouts),
+            rollout: in_hand(rollouts).and_then(Rollout::in_waves),
             revision: version["revision"].as_u64().unwrap_or_default(),
-            newest_revision: newest,
             envoys: items(nodes, "nodes")
                 .map(|node| Envoy {
                     id: text(&node["id"]),
+                    standing: text(&node["standing"]),
                     connected: node["connected"] == true,
                     since: text(&node["since"]),
                     in_force: node["connected"] == true
@@ -121,7 +134,7 @@ impl Report {
                         since: status["since"].as_str().map(str::to_owned),
                         tools: status["catalogue"]["tools"].as_u64().unwrap_or_default(),
                         withheld: withheld_of(&withheld, &server["name"]),
-                        reason: status["reason"].as_str().map(str::to_owned),
+                        reason: status["reason"].as_str().map(in_commands),
                     }
                 })
                 .collect(),
@@ -136,9 +149,10 @@ impl Report {
                 })
                 .collect(),
             warnings: items(tools, "warnings")
-                .map(|warning| Warning {
-                    rule: text(&warning["rule"]),
-                    reason: text(&warning["reason"]),
+                .map(|warning| {
+                    let Subject { kind, name } = Subject::of(warning);
+                    let reason = words(&warning["reason"]);
+                    Warning { kind, name, reason }
                 })
                 .collect(),
             withheld,
@@ -151,17 +165,18 @@ impl Report {
         let mut table = Table::default();
         let (reach, tone) = self.reach();
         let standing = Cell::new(reach, tone);
-        let newest = match self.newest_revision {
-            newest if newest == self.revision => String::new(),
-            newest if self.newest_is_rejected => {
-                format!("revision {newest} was rejected by Envoys and taken back")
-            }
-            newest => format!(
-                "revision {newest} is stored and not in force: the control plane's log says why"
-            ),
-        };
         let revision = self.revision.to_string();
-        table.push(["revision".into(), revision.into(), standing, newest.into()]);
+        let rollout = self.rollout.as_ref().map(Rollout::words);
+        let rollout = rollout.unwrap_or_default();
+        table.push(["revision".into(), revision.into(), standing, rollout.into()]);
+        if let Some(newest) = &self.newest {
+            table.push([
+                "revision".into(),
+                newest.revision.to_string().into(),
+                judged(&newest.state),
+                newest.reason.as_str().into(),
+            ]);
+        }
         for envoy in &self.envoys {
             table.push(envoy.row());
         }
@@ -198,8 +213,8 @@ impl Report {
         }
         for warning in &self.warnings {
             table.push([
-                "rule".into(),
-                warning.rule.as_str().into(),
+                warning.kind.into(),
+                warning.name.as_str().into(),
                 Cell::new("warning", Tone::Waiting),
                 warning.reason.as_str().into(),
             ]);
@@ -228,16 +243,15 @@ impl Report {
 
 impl Envoy {
     fn row(&self) -> [Cell; 4] {
-        let (state, tone, relation) = match (self.connected, self.in_force) {
-            (true, true) => ("in force", Tone::Good, "connected since"),
-            (true, false) => ("pending", Tone::Waiting, "connected since"),
-            (false, _) => ("gone", Tone::Bad, "since"),
+        let relation = match self.connected {
+            true => "connected since",
+            false => "since",
         };
         let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
         [
             "envoy".into(),
             self.id.as_str().into(),
-            Cell::new(state, tone),
+            judged(&self.standing),
             format!("{relation} {}{notes}", to_the_second(&self.since)).into(),
         ]
     }
@@ -294,8 +308,7 @@ fn notes(node: &Value) -> Vec<String> {
         }
     }
     if let Some(count) = node["crashes"]["count"].as_u64() {
-        let generation = text(&node["crashes"]["generation"]);
-        let short: String = generation.chars().take(12).collect();
+        let short = short(&node["crashes"]["generation"]);
         notes.push(format!(
             "came back without generation {short} {count} times"
         ));

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::control_plane::Asked;
+use crate::output;
 use crate::table::{Cell, Table, Tone};
 
 /// The list of all tools.
@@ -22,10 +23,27 @@ pub(super) async fn run(list: List) -> anyhow::Result<ExitCode> {
     let answer = async {
         let answer = list.asked.control_plane()?.get_all("tools").await?;
         let tools = read(&answer)?;
-        anyhow::Ok((json!({"tools": answer["tools"]}), tools))
+        let fields = ["revision", "standing", "tools"];
+        let shown: Map<String, Value> = fields
+            .map(|field| (field.to_owned(), answer[field].clone()))
+            .into_iter()
+            .collect();
+        anyhow::Ok((Value::from(shown), tools))
     };
     match answer.await {
-        Ok((answer, tools)) => list.asked.show_answer(Ok(answer), |_| rows(&tools)),
+        Ok((answer, tools)) => {
+            let code = list
+                .asked
+                .show_answer(Ok(answer.clone()), |_| rows(&tools))?;
+            if answer["standing"] == "in_part" {
+                output::tell(format_args!(
+                    "this is revision {}, which not every Envoy has yet: `portcullis status` says \
+                     how far it is",
+                    answer["revision"]
+                ));
+            }
+            Ok(code)
+        }
         Err(error) => list.asked.show_answer(Err(error), |_| Table::default()),
     }
 }
@@ -130,6 +148,7 @@ fn duration(milliseconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn tools() -> Vec<Tool> {
         serde_json::from_value(json!([

@@ -8,10 +8,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::list::rate_in_words;
-use crate::answer::{items, text};
+use crate::answer::{items, text, words};
+use crate::changes::rows::judged;
 use crate::changes::{make, text_of};
 use crate::control_plane::{Body, DocumentChange, Request, segment};
-use crate::table::Table;
+use crate::table::{Cell, Table};
 
 /// The tool, and what its own rule becomes.
 #[derive(Debug, Args)]
@@ -69,37 +70,72 @@ pub(super) async fn run(policy: Policy) -> anyhow::Result<ExitCode> {
     make(policy.change.asked(), Request { body, ..request }).await
 }
 
-/// A line for each field of the policy, with the rule behind it.
+/// A line for each field of the policy, with the rule behind it. Where Envoys do not all go by it
+/// yet, a line for each field of the one before that differs, too.
 fn fields(answer: &Value) -> Table {
-    let mut table = Table::under(&["FIELD", "VALUE", "RULE"]);
-    let policy = &answer["policy"];
-    if policy.is_null() {
-        let reason = text(&answer["withheld"]);
-        table.push([
-            "allow".into(),
-            format!("withheld: {reason}").into(),
-            "".into(),
-        ]);
+    let latest = lines(&answer["policy"], &words(&answer["withheld"]));
+    let before = answer.get("in_force").map(|in_force| {
+        let reason = "its server did not list it";
+        (&in_force["revision"], lines(&in_force["policy"], reason))
+    });
+    let standing = text(&answer["standing"]);
+    let is_on_its_way = !["", IN_FORCE].contains(&standing.as_str());
+    if !is_on_its_way {
+        let mut table = Table::under(&["FIELD", "VALUE", "RULE"]);
+        for line in latest {
+            table.push(line.map(Cell::from));
+        }
         return table;
     }
+    let mut table = Table::under(&["FIELD", "VALUE", "RULE", "STANDING"]);
+    let mut push = |[field, value, rule]: &[String; 3], word: &str, revision: &Value| {
+        let standing = judged(word).with(format_args!(" (revision {revision})"));
+        table.push([field.into(), value.into(), rule.into(), standing]);
+    };
+    let (revision_before, before) = before.unwrap_or((&Value::Null, Vec::new()));
+    for line in before.iter().filter(|line| !latest.contains(line)) {
+        push(line, IN_FORCE, revision_before);
+    }
+    for line in &latest {
+        match before.contains(line) {
+            true => push(line, IN_FORCE, revision_before),
+            false => push(line, &standing, &answer["revision"]),
+        }
+    }
+    table
+}
+
+/// The standing of a policy that all Envoys go by.
+const IN_FORCE: &str = "in_force";
+
+/// Each field of a policy, its value, and the rule behind it; where there is no policy, the reason.
+fn lines(policy: &Value, reason: &str) -> Vec<[String; 3]> {
+    if policy.is_null() {
+        return vec![[
+            "allow".to_owned(),
+            format!("withheld: {reason}"),
+            String::new(),
+        ]];
+    }
+    let mut lines = Vec::new();
     for field in ["allow", "validate", "constraints", "timeout_ms", "cluster"] {
         // Those that hold for some callers only, and are asked first.
         for candidate in items(&policy[field]["candidates"]) {
             let Field { value, rule } = Field::of(candidate);
             let roles: Vec<String> = items(&candidate["roles"]).map(text).collect();
             let value = format!("{value}, for {}", roles.join(", "));
-            table.push([field.into(), value.into(), rule.into()]);
+            lines.push([field.to_owned(), value, rule]);
         }
         let Field { value, rule } = Field::of(&policy[field]);
-        table.push([field.into(), value.into(), rule.into()]);
+        lines.push([field.to_owned(), value, rule]);
     }
     for limit in items(&policy["limits"]) {
         let per: Vec<String> = items(&limit["per"]).map(text).collect();
         let number = |field: &str| limit[field].as_u64().unwrap_or_default();
         let rate = rate_in_words(number("requests"), number("window_ms"), &per);
-        table.push(["limits".into(), rate.into(), text(&limit["rule"]).into()]);
+        lines.push(["limits".to_owned(), rate, text(&limit["rule"])]);
     }
-    table
+    lines
 }
 
 /// A value of a policy, and the rule that it comes from.
@@ -149,6 +185,48 @@ mod tests {
             "limits       2 in 1m per tool  tool:add",
         ];
         assert_eq!(fields(&answer).text(false), expected.join("\n"));
+    }
+
+    #[test]
+    fn it_tells_the_policy_in_force_from_the_one_that_waits() {
+        let policy = |allow: Value, timeout: Value| {
+            json!({"allow": {"value": allow, "rule": "r"}, "validate": {"value": "enforce"},
+                "constraints": {"value": null}, "timeout_ms": {"value": timeout},
+                "cluster": {"value": "math"}, "limits": []})
+        };
+        let mut answer = json!({"revision": 9, "standing": "waiting",
+            "policy": policy(json!([]), json!(1500)),
+            "in_force": {"revision": 7, "policy": policy(json!(["*"]), json!(1500))}});
+        let expected = [
+            "FIELD        VALUE     RULE       STANDING",
+            "allow        everyone  r          in force (revision 7)",
+            "allow        nobody    r          waiting (revision 9)",
+            "validate     enforce   (default)  in force (revision 7)",
+            "constraints  none      (default)  in force (revision 7)",
+            "timeout_ms   1500      (default)  in force (revision 7)",
+            "cluster      math      (default)  in force (revision 7)",
+        ];
+        assert_eq!(fields(&answer).text(false), expected.join("\n"));
+        // The server of the tool is new.
+        answer["in_force"]["policy"] = Value::Null;
+        answer["standing"] = json!("in_part");
+        let text = fields(&answer).text(false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[1].starts_with("allow        withheld: its server did"),
+            "{text}"
+        );
+        assert!(lines[2].ends_with("in part (revision 9)"), "{text}");
+        // No Envoy has accepted anything.
+        answer.as_object_mut().unwrap().remove("in_force");
+        let text = fields(&answer).text(false);
+        assert_eq!(text.matches("in part (revision 9)").count(), 5, "{text}");
+        answer["standing"] = json!("in_force");
+        assert!(
+            fields(&answer)
+                .text(false)
+                .starts_with("FIELD        VALUE    RULE\n")
+        );
     }
 
     #[test]

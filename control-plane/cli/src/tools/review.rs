@@ -7,7 +7,8 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::answer::{items, short, text, to_the_second};
+use crate::answer::{SHOWN, items, short, text, to_the_second};
+use crate::beginnings::{is_beginning, the_one};
 use crate::control_plane::{Body, ChangeArguments, Request, segment};
 use crate::table::{Cell, Table, Tone};
 
@@ -20,8 +21,8 @@ pub(crate) struct Review {
     tool: String,
     #[command(flatten)]
     verdict: Verdict,
-    /// The SHA-256 of the definition that you have read: if another one waits by now, nothing is
-    /// decided
+    /// The SHA-256 of the definition that you have read, or at least its first twelve digits: if
+    /// another one waits by now, nothing is decided
     #[arg(long, value_name = "SHA-256")]
     definition: Option<String>,
     #[command(flatten)]
@@ -56,6 +57,12 @@ pub(super) async fn run(review: Review) -> anyhow::Result<ExitCode> {
         }
     };
     let body = match &review.definition {
+        Some(beginning) if is_beginning(beginning) && beginning.len() >= SHOWN => {
+            let answer = review.change.asked.control_plane()?.get(&resource).await?;
+            let hashes = items(&answer["reviews"]).map(|one| text(&one["hash"]));
+            let shown_by = format!("portcullis tools review {} {}", review.server, review.tool);
+            json!({"definition": the_one(beginning, hashes, "definition", &shown_by)?})
+        }
         Some(definition) => json!({"definition": definition}),
         None => json!({}),
     };

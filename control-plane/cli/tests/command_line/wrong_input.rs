@@ -126,7 +126,8 @@ fn it_shows_nothing_where_a_change_says_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let serving = serve(listener, 1, "null");
-    let remove = ["modules", "remove", "6d1e", "--rest-address", &address];
+    let sha256 = "6d".repeat(32);
+    let remove = ["modules", "remove", &sha256, "--rest-address", &address];
     let output = portcullis(folder.path(), &remove).output().unwrap();
     serving.join().unwrap();
     assert!(output.status.success(), "{}", words(&output));

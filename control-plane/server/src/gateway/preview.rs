@@ -7,6 +7,7 @@ use store::RevisionNumber;
 
 use super::Gateway;
 use super::change::{ChangeError, Edit, Precondition};
+use super::rollback::loosens;
 use crate::aside;
 use crate::generation::{BuildError, Built, Lists};
 
@@ -20,6 +21,15 @@ pub struct Preview {
     pub after: Arc<Built>,
     /// Why no Envoy has judged it, where one was to.
     pub unjudged: Option<String>,
+}
+
+impl Preview {
+    /// Whether calls may pass afterwards that are refused now; what nobody can compare counts as
+    /// such.
+    #[must_use]
+    pub fn loosens(&self) -> bool {
+        loosens(&self.before, &self.after)
+    }
 }
 
 impl Gateway {

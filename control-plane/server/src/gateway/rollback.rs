@@ -48,7 +48,7 @@ pub fn to_revision(revision: &Revision, loosening: Loosening) -> Result<Edit, Ch
     let number = revision.summary.number;
     let document = document_of(revision)?;
     Ok(Arc::new(move |built| {
-        if loosening == Loosening::Refused && loosens(built, &document) {
+        if loosening == Loosening::Refused && document_loosens(built, &document) {
             return Err(ChangeError::Loosens(number));
         }
         Ok(document.clone())
@@ -57,12 +57,18 @@ pub fn to_revision(revision: &Revision, loosening: Loosening) -> Result<Edit, Ch
 
 /// Whether Envoys that run `built` might pass more with this document. One that cannot be made is
 /// found out by whoever makes it.
-fn loosens(built: &Built, document: &CheckedDocument) -> bool {
+fn document_loosens(built: &Built, document: &CheckedDocument) -> bool {
     let target = Built::new(
         built.revision,
         Arc::new(document.clone()),
         &built.lists,
         built.module.clone(),
     );
-    target.is_ok_and(|target| may_loosen(built, &target) || may_loosen_unseen(built, &target))
+    target.is_ok_and(|target| loosens(built, &target))
+}
+
+/// Whether Envoys that go from one generation to another might pass more; what nobody can compare
+/// counts as such.
+pub(super) fn loosens(from: &Built, to: &Built) -> bool {
+    may_loosen(from, to) || may_loosen_unseen(from, to)
 }

@@ -42,8 +42,8 @@ pub fn put_back(tool: String, rule: Rule) -> Edit {
             .map(|(field, _)| Problem {
                 path: format!("/rule/{field}"),
                 reason: format!(
-                    "the rule of the tool `{tool}` keeps its `{field}`; change other rules in \
-                     `/api/v1/config`"
+                    "the rule of the tool `{tool}` keeps its `{field}`; change other rules by \
+                     `PUT /api/v1/config`"
                 ),
             })
             .collect();

@@ -112,7 +112,7 @@ impl ModuleShelf {
                  write the SHA-256 of the one that is meant"
             )),
             (None, _) => Err(format!(
-                "there is no module `{version}`; upload it at `/api/v1/modules`, or write the \
+                "there is no module `{version}`; upload it by `POST /api/v1/modules`, or write the \
                  name and version of one that `GET /api/v1/modules` lists"
             )),
         }
@@ -205,7 +205,7 @@ impl Eq for ModuleShelf {}
 
 fn not_kept(hash: &ModuleHash) -> String {
     format!(
-        "there is no module `{hash}`; upload it at `/api/v1/modules`, or write one that \
+        "there is no module `{hash}`; upload it by `POST /api/v1/modules`, or write one that \
          `GET /api/v1/modules` lists"
     )
 }

@@ -42,6 +42,10 @@ pub(super) struct Trial {
     generation: Option<String>,
     /// The resources of the document that it would change.
     changes: Vec<ResourceChange>,
+    /// Whether calls may pass afterwards that are refused now; what nobody can compare counts as
+    /// such.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    loosens: bool,
     /// The resources of Envoy that it would change. The tools of servers that it registers or moves
     /// are not known yet.
     envoy: Vec<ResourceChange>,
@@ -69,6 +73,7 @@ impl Trial {
     /// The effect of a change that was tried.
     pub(super) async fn of(preview: Preview) -> Result<Self, Problem> {
         aside::run(move || {
+            let loosens = preview.loosens();
             let Preview {
                 before,
                 after,
@@ -83,6 +88,7 @@ impl Trial {
                 revision: before.revision.0,
                 generation: Some(after.generation().to_string()),
                 changes: between_documents(&json(&**before.document), &json(&**after.document)),
+                loosens,
                 envoy: envoy.map_err(|error| Problem::internal(&error))?,
                 withheld: withheld.into_iter().cloned().collect(),
                 warnings: after.warnings.clone(),

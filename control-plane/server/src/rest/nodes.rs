@@ -13,8 +13,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use xds::{
-    ConnectionState, DeliveryState, NodeId, NodeState, ResourceState, ResourceType, Snapshot,
-    Version,
+    ConnectionState, DeliveryState, Generation, NodeId, NodeState, ResourceState, ResourceType,
+    Snapshot, Version,
 };
 
 use super::paging::Page;
@@ -48,6 +48,8 @@ pub(super) struct Node {
     /// How many streams are open under this name. More than one for longer than moments: Envoys
     /// that share a `node.id`, which then count as one.
     streams: usize,
+    /// Where it stands with what it is to have.
+    standing: Standing,
     /// Whether it rejects what other Envoys have accepted, so that its answer counts for no other.
     broken: bool,
     /// How often a generation cost the Envoy its life, soon after it was sent it.
@@ -61,6 +63,24 @@ pub(super) struct Node {
     /// The generation that it rejected, until a later change: what it was taken back from.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<Rejected>,
+}
+
+/// Where an Envoy stands with what it is to have, by what an operator has to know first.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Standing {
+    /// It is not connected.
+    Gone,
+    /// It rejects what other Envoys have accepted.
+    Broken,
+    /// It rejected something, and runs on with what it had.
+    Rejected,
+    /// It has not acknowledged all that it is to have.
+    Pending,
+    /// It runs what it is to have, and a newer generation goes to other Envoys first.
+    Waiting,
+    /// It runs what everyone is to have.
+    InForce,
 }
 
 /// The crashes that a generation has to answer for.
@@ -184,6 +204,8 @@ fn names(gateway: &Gateway) -> Vec<NodeId> {
 struct Accepted {
     rejection: Option<Rejection>,
     snapshot: Option<Arc<Snapshot>>,
+    /// The generation that is accepted, or on its way to that.
+    newest: Generation,
 }
 
 impl Accepted {
@@ -193,6 +215,7 @@ impl Accepted {
         Self {
             rejection: state.rejection.clone(),
             snapshot: accepted.map(|accepted| Arc::clone(&accepted.snapshot)),
+            newest: state.current.generation().clone(),
         }
     }
 
@@ -216,6 +239,8 @@ fn view(node: NodeState, accepted: &Accepted, reported: Option<Reported>) -> Nod
         ConnectionState::Connected { since } => (true, since),
         ConnectionState::Gone { since } => (false, since),
     };
+    let has_all = node.desired.is_some() && node.desired == node.in_force;
+    let has_newest = node.in_force.as_ref() == Some(&accepted.newest);
     let mut resources: Vec<NodeResource> = node.resources.into_iter().map(resource).collect();
     let rejected = rejection.filter(|rejection| rejection.nodes.contains_key(&node.id));
     for gone in rejected
@@ -243,6 +268,15 @@ fn view(node: NodeState, accepted: &Accepted, reported: Option<Reported>) -> Nod
             }),
         }
     }
+    let rejects = |resource: &NodeResource| matches!(resource.state, Delivery::Rejected { .. });
+    let standing = match (has_all, has_newest) {
+        _ if !connected => Standing::Gone,
+        _ if is_broken => Standing::Broken,
+        _ if resources.iter().any(rejects) => Standing::Rejected,
+        (false, _) => Standing::Pending,
+        (true, false) => Standing::Waiting,
+        (true, true) => Standing::InForce,
+    };
     Node {
         id: node.id.as_str().to_owned(),
         cluster: node.description.cluster.clone(),
@@ -251,6 +285,7 @@ fn view(node: NodeState, accepted: &Accepted, reported: Option<Reported>) -> Nod
         connected,
         since: at(since),
         streams: node.streams,
+        standing,
         broken: is_broken,
         crashes: node.crashes.map(|crashes| Crashes {
             generation: crashes.generation.to_string(),

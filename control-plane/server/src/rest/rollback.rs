@@ -25,7 +25,8 @@ pub(super) struct Rollback {
     /// one that changes are made to now.
     #[serde(default)]
     to: Option<u64>,
-    /// Whether calls may pass afterwards that are refused now.
+    /// Whether calls may pass afterwards that are refused now; with `dry_run` the answer says
+    /// whether they may, and nobody has to allow it.
     #[serde(default)]
     allow_loosening: bool,
 }
@@ -48,7 +49,7 @@ pub(super) async fn post(
         None => last_accepted(&gateway).await?,
     };
     let revision = stored(&gateway, number).await?;
-    let loosening = if wanted.allow_loosening {
+    let loosening = if wanted.allow_loosening || dry_run.dry_run {
         Loosening::Meant
     } else {
         Loosening::Refused
@@ -63,7 +64,7 @@ async fn last_accepted(gateway: &Gateway) -> Result<u64, Problem> {
     let accepted = accepted.ok_or_else(|| {
         Problem::nothing_there(
             "there is no such revision",
-            "no other revision is remembered that every Envoy accepted; name one in `to`, \
+            "no other revision is remembered that every Envoy accepted; name one as `to`, \
              `GET /api/v1/versions` lists them",
         )
     })?;

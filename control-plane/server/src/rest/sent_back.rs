@@ -34,8 +34,12 @@ struct Policy<'a> {
     name: String,
     #[serde(rename = "listener")]
     _listener: IgnoredAny,
+    #[serde(default, rename = "standing")]
+    _standing: IgnoredAny,
     #[serde(rename = "policy")]
     _policy: IgnoredAny,
+    #[serde(default, rename = "in_force")]
+    _in_force: IgnoredAny,
     #[serde(default, rename = "withheld")]
     _withheld: IgnoredAny,
     #[serde(default, rename = "warnings")]

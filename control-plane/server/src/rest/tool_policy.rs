@@ -17,6 +17,7 @@ use super::body::Written;
 use super::change_headers::ChangeHeaders;
 use super::config::stale;
 use super::dry_run::{DryRun, make_or_try};
+use super::policy_standing::{OnTheWay, PolicyBefore, PolicyStanding};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::sent_back::{self, SentBack};
@@ -29,10 +30,15 @@ pub(super) struct ToolPolicy<'a> {
     name: &'a str,
     listener: &'a str,
     revision: u64,
+    /// How far the policy of that revision is on its way to the Envoys.
+    standing: PolicyStanding,
     /// The policy of that revision, with the rule behind each field; none where the tool cannot be
     /// called anywhere.
     #[schema(value_type = Option<Object>)]
     policy: Option<&'a Explanation>,
+    /// The policy that is in force at all Envoys that do not have that one yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_force: Option<PolicyBefore>,
     /// The reason why the tool cannot be called although it is listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     withheld: Option<&'a str>,
@@ -67,13 +73,17 @@ pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     ToolPath(name): ToolPath,
 ) -> Result<Response, Problem> {
-    let latest = gateway.latest();
+    let on_the_way = OnTheWay::of(&gateway);
+    let latest = on_the_way.latest();
     let view = latest.tool(&name)?;
+    let (standing, in_force) = on_the_way.standing_of(&name);
     let body = ToolPolicy {
         name: &view.name,
         listener: view.listener.as_str(),
         revision: latest.revision.0,
+        standing,
         policy: view.policy,
+        in_force,
         withheld: view.withheld.map(|withheld| withheld.reason.as_str()),
         warnings: latest
             .warnings

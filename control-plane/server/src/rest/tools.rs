@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::paging::Page;
+use super::policy_standing::{OnTheWay, PolicyStanding};
 use super::problem::Problem;
 use super::query::Parameters;
 use super::tool_policy::ToolPath;
@@ -20,7 +21,10 @@ use crate::generation::ToolView;
 /// A page of the tools.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Tools {
+    /// The revision that is in force, or on its way to that.
     revision: u64,
+    /// How far that revision is on its way to the Envoys.
+    standing: PolicyStanding,
     tools: Vec<Tool>,
     /// The cursor of the next page; missing on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,13 +75,15 @@ pub(super) async fn get(
     State(gateway): State<Arc<Gateway>>,
     Parameters(page): Parameters<Page>,
 ) -> Result<Json<Tools>, Problem> {
-    let current = gateway.current();
+    let on_the_way = OnTheWay::of(&gateway);
+    let current = on_the_way.current();
     let (views, next_cursor) = page.of(current.tools(), |view| {
         format!("{} {} {}", view.listener, view.server, view.tool)
     })?;
     let tools = views.into_iter().map(|view| shown(&view));
     Ok(Json(Tools {
         revision: current.revision.0,
+        standing: on_the_way.standing_of_current(),
         tools: tools.collect(),
         next_cursor,
         warnings: current.warnings.clone(),

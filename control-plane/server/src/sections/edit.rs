@@ -169,8 +169,8 @@ impl SectionEdit {
             return Err(SectionError::Malformed {
                 path: "",
                 reason: format!(
-                    "`{other}` is not changed here; write `{field}` alone, and the rest in \
-                     `/api/v1/{}/{}`",
+                    "`{other}` is not changed here; write `{field}` alone, and the rest by \
+                     `PUT /api/v1/{}/{}`",
                     self.kind.section, self.name
                 ),
             });

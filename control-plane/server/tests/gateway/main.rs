@@ -40,6 +40,7 @@ mod revisions;
 mod rollouts;
 mod secrets;
 mod snapshots;
+mod standings;
 mod steered_rollouts;
 mod stricter_policies;
 mod tools;

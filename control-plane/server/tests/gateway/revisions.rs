@@ -109,17 +109,29 @@ async fn it_goes_back_to_a_revision_as_a_new_one_that_envoys_judge() {
         "{}",
         refused.text
     );
+    // Who only tries it allows nothing, and is told.
     let tried = control_plane
-        .post(
-            "/api/v1/rollback?dry_run=true",
-            &json!({"to": 2, "allow_loosening": true}),
-        )
+        .post("/api/v1/rollback?dry_run=true", &json!({"to": 2}))
         .await;
     assert_eq!(
-        tried.json["changes"][0]["fields"][0]["after"], "shadow",
+        (
+            &tried.json["changes"][0]["fields"][0]["after"],
+            &tried.json["loosens"]
+        ),
+        (&json!("shadow"), &json!(true)),
         "{}",
         tried.text
     );
+    let stricter = control_plane
+        .put_yaml("/api/v1/defaults?dry_run=true", "{access: deny}")
+        .await;
+    assert_eq!(
+        stricter.json["valid"].as_bool(),
+        Some(true),
+        "{}",
+        stricter.text
+    );
+    assert_eq!(stricter.json.get("loosens"), None);
     let latest = control_plane.get("/api/v1/config").await.json;
     assert_eq!(latest["revision"], 3);
     let back = control_plane

@@ -43,7 +43,15 @@ pub enum BackupError {
         /// The operating system's own error.
         source: io::Error,
     },
-    /// The backup, or the copy that it is read from, could not be opened.
+    /// The file is no backup, or one that this version cannot read.
+    #[error("`{}` is no backup that can be read: {reason}", path.display())]
+    Unreadable {
+        /// The path of the file.
+        path: PathBuf,
+        /// The sentence that says why.
+        reason: String,
+    },
+    /// The file of a new backup could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// A store could not be read or written.
@@ -94,10 +102,17 @@ impl SqlStore {
             source,
         };
         // A copy is brought to today's layout; the backup stays as it is.
-        let copied = ScratchFolder::new().map_err(failed)?;
+        let copied = ScratchFolder::new().map_err(|source| BackupError::File {
+            path: std::env::temp_dir(),
+            source,
+        })?;
         let file = copied.0.join("backup.db");
         fs::copy(path, &file).map_err(failed)?;
-        let backup = Self::open(file.as_path()).await?;
+        let backup = Self::open(file.as_path()).await;
+        let backup = backup.map_err(|error| BackupError::Unreadable {
+            path: path.to_owned(),
+            reason: reason_of(error),
+        })?;
         let mut from = backup.read("read the backup").await?;
         let (mut to, leader) = self.0.database.write("restore the backup").await?;
         to.take_its_time().await?;
@@ -123,6 +138,26 @@ impl SqlStore {
         from.commit().await?;
         backup.close().await;
         Ok(rows)
+    }
+}
+
+/// The reason why the copy of a backup cannot be opened, without the name of that.
+fn reason_of(error: OpenError) -> String {
+    match error {
+        OpenError::Damaged { detail, .. } => detail,
+        OpenError::Layout { source, .. } => {
+            format!("another version of this program wrote it ({source}); restore it with that one")
+        }
+        OpenError::Newer { needs, known, .. } => format!(
+            "a later version of this program wrote it (it needs layout {needs}, and this version \
+             knows {known}); restore it with that one"
+        ),
+        OpenError::Inaccessible { source, .. } => source.to_string(),
+        OpenError::Unreachable { source, .. } => source.to_string(),
+        // None of these is about a file that holds a store.
+        other @ (OpenError::AddressFile { .. }
+        | OpenError::NoAddress(_)
+        | OpenError::Address(_)) => other.to_string(),
     }
 }
 
@@ -205,5 +240,37 @@ impl Drop for ScratchFolder {
     fn drop(&mut self) {
         // Where it stays, whoever clears the temporary folder removes it.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_names_no_copy_where_it_says_what_is_wrong_with_a_backup() {
+        let copy = || "/tmp/copy/backup.db".to_owned();
+        for error in [
+            OpenError::Damaged {
+                path: copy().into(),
+                detail: "it is torn".to_owned(),
+            },
+            OpenError::Newer {
+                store: copy(),
+                needs: 9,
+                known: 8,
+            },
+            OpenError::Inaccessible {
+                path: copy().into(),
+                source: io::ErrorKind::StorageFull.into(),
+            },
+            OpenError::Unreachable {
+                store: copy(),
+                source: sqlx::Error::RowNotFound,
+            },
+        ] {
+            let reason = reason_of(error);
+            assert!(!reason.is_empty() && !reason.contains("copy"), "{reason}");
+        }
     }
 }

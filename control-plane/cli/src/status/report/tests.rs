@@ -6,11 +6,13 @@ use serde_json::json;
 fn report() -> Report {
     Report::new(
         &json!({"revision": 3, "newest_revision": 4, "generation": "abc"}),
+        &json!({"rollouts": [{"id": "4-bad", "revision": 4, "state": "taken_back", "of": 1,
+            "reason": "Envoy `two`, listener `second`: cannot bind it", "ended_at": "T3"}]}),
         &json!({"nodes": [
-            {"id": "one", "connected": true, "since": "2026-11-21T19:09:58.035921828Z",
-             "streams": 1,
+            {"id": "one", "standing": "in_force", "connected": true, "streams": 1,
+             "since": "2026-11-21T19:09:58.035921828Z",
              "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
-            {"id": "two", "connected": true, "since": "T2", "streams": 2,
+            {"id": "two", "standing": "rejected", "connected": true, "since": "T2", "streams": 2,
              "generation": {"desired": "abc", "in_force": "old"},
              "resources": [{"type": "listener", "name": "second",
                  "state": {"rejected": {"message": "cannot bind\nit"}}},
@@ -19,7 +21,7 @@ fn report() -> Report {
                  {"type": "cluster", "name": "next", "state": "pending", "since": "T1"},
                  {"type": "cluster", "name": "math", "state": "acked", "since": "T2"}],
              "rejected": {"revision": 4, "generation": "bad", "at": "T3"}},
-            {"id": "three", "connected": false, "since": "T4",
+            {"id": "three", "standing": "gone", "connected": false, "since": "T4",
              "generation": {"desired": "abc", "in_force": "abc"}, "resources": []},
         ]}),
         &json!({"servers": [
@@ -38,7 +40,9 @@ fn report() -> Report {
                 {"server": "math", "tool": "same", "listener": "two", "state": "withheld",
                  "reason": "`data` has it"},
             ],
-            "warnings": [{"rule": "slow", "reason": "nobody lists it", "near": []}],
+            "warnings": [
+                {"path": "/tools/0", "rule": "slow", "reason": "nobody lists it", "near": []},
+                {"path": "/secrets/old", "reason": "nothing names it", "near": []}],
         }),
         &json!({"secrets": [
             {"name": "own", "status": {"state": "given", "since": "T9"}},
@@ -50,11 +54,12 @@ fn report() -> Report {
 #[test]
 fn it_gives_each_envoy_and_each_server_a_line() {
     let expected = [
-        "revision  3      in force at 1 of 2 connected Envoys  revision 4 was rejected by Envoys \
-         and taken back",
+        "revision  3      in force at 1 of 2 connected Envoys",
+        "revision  4      taken back                           Envoy `two`, listener `second`: \
+         cannot bind it",
         "envoy     one    in force                             connected since \
          2026-11-21T19:09:58Z",
-        "envoy     two    pending                              connected since T2; has not \
+        "envoy     two    rejected                             connected since T2; has not \
          answered 2 resources since T7; rejected listener `second` of revision 4: cannot bind it; \
          2 Envoys share this `node.id`; give each its own",
         "envoy     three  gone                                 since T4",
@@ -68,6 +73,7 @@ fn it_gives_each_envoy_and_each_server_a_line() {
         "tool      same   withheld                             of `math` on listener `two`: \
          `data` has it",
         "rule      slow   warning                              nobody lists it",
+        "secret    old    warning                              nothing names it",
     ];
     assert_eq!(report().table().text(false), expected.join("\n"));
 }
@@ -93,7 +99,8 @@ fn it_says_in_force_only_of_what_every_connected_envoy_runs() {
         (vec![], "waits for an Envoy"),
     ] {
         let nodes = json!({"nodes": envoys});
-        let report = Report::new(&version, &nodes, &json!({}), &json!({}), &json!({}));
+        let nothing = &json!({});
+        let report = Report::new(&version, nothing, &nodes, nothing, nothing, nothing);
         let text = report.table().text(false);
         let first = text.lines().next().unwrap();
         let words: Vec<&str> = first.split_whitespace().collect();
@@ -102,16 +109,49 @@ fn it_says_in_force_only_of_what_every_connected_envoy_runs() {
 }
 
 #[test]
-fn it_blames_no_envoy_for_a_revision_that_none_is_known_to_have_rejected() {
-    let version = json!({"revision": 3, "newest_revision": 4, "generation": "abc"});
+fn it_says_how_far_a_rollout_is_and_why_the_newest_revision_is_not_in_force() {
     let nothing = json!({});
-    let report = Report::new(&version, &nothing, &nothing, &nothing, &nothing);
-    let text = report.table().text(false);
-    let first = text.lines().next().unwrap();
-    assert!(
-        first.contains("revision 4 is stored and not in force"),
-        "{text}"
+    let check = |newest: u64, rollouts: Value, expected: &[&str]| {
+        let version = json!({"revision": 3, "newest_revision": newest, "generation": "abc"});
+        let rollouts = json!({"rollouts": rollouts});
+        let report = Report::new(&version, &rollouts, &nothing, &nothing, &nothing, &nothing);
+        let text = report.table().text(false);
+        let lines = text.lines().filter(|line| line.starts_with("revision"));
+        let lines = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
+    };
+    let soaking = json!({"id": "3-abc", "revision": 3, "state": "soaking", "wave": 1, "of": 2,
+        "soak_until": "2026-11-22T10:00:00.5Z", "gate": "", "reason": ""});
+    let revision = "revision 3 waits for an Envoy";
+    let rollout = format!(
+        "{revision} rollout `3-abc`: soaking, wave 1 of 2; watched until 2026-11-22T10:00:00Z"
     );
+    check(3, json!([soaking]), &[&rollout]);
+    let behind = "revision 4 waiting behind the rollout `3-abc`: `portcullis rollout show`";
+    check(4, json!([soaking]), &[&rollout, behind]);
+    let mut at_once = json!({"id": "3-abc", "revision": 3, "state": "accepted", "wave": 1, "of": 1,
+        "ended_at": "T1", "reason": ""});
+    check(3, json!([at_once]), &[revision]);
+    let ended = |state: &str, reason: &str| {
+        json!({"id": "4-bad", "revision": 4, "state": state, "of": 2, "wave": 1,
+            "ended_at": "T2", "reason": reason})
+    };
+    let rejected = "revision 4 taken back Envoy `one`: no";
+    check(
+        4,
+        json!([ended("taken_back", "Envoy `one`: no"), at_once]),
+        &[revision, rejected],
+    );
+    let aborted = "revision 4 aborted `portcullis audit` says what became of it";
+    check(
+        4,
+        json!([ended("aborted", ""), at_once]),
+        &[revision, aborted],
+    );
+    // Another change had its turn before, and was rejected.
+    at_once["revision"] = json!(2);
+    let dropped = "revision 4 not in force `portcullis audit` says what became of it";
+    check(4, json!([at_once]), &[revision, dropped]);
 }
 
 #[test]
@@ -124,5 +164,7 @@ fn it_gives_programs_the_same_as_json() {
     assert_eq!(json["servers"][1]["state"], "down");
     assert_eq!(json["secrets"][0]["name"], "key");
     assert_eq!(json["withheld"][0]["server"], "math");
-    assert_eq!(json["warnings"][0]["rule"], "slow");
+    assert_eq!(json["warnings"][0]["name"], "slow");
+    assert_eq!(json["warnings"][1]["kind"], "secret");
+    assert_eq!(json["newest"]["state"], "taken_back");
 }
