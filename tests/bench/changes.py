@@ -331,18 +331,21 @@ def main() -> None:
     parser.add_argument(
         "--json",
         type=Path,
-        help="where the figures go too [default: changes.json beside the module's folder]",
+        help="where the figures go too [default: changes.json beside the module's folder, under "
+        "constant load constant-load.json]",
     )
     arguments = parser.parse_args()
     installation = Installation.from_environment(os.environ, profile="release")
+    name = "changes.json"
     if arguments.constant_load:
+        name = "constant-load.json"
         results = under_constant_load(installation, arguments.changes or 10_000)
         words = "{changes} changes, {calls} calls, {failed} failed, {seconds:.0f} s"
         print(words.format(**results))
     else:
         results = run(installation, arguments.changes or 300)
         print("\n".join(rows(results)))
-    file = arguments.json or installation.filters.parent / "changes.json"
+    file = arguments.json or installation.filters.parent / name
     write_figures(results, file)
 
 

@@ -9,6 +9,12 @@ RUST = [REPOSITORY / "control-plane/xds", REPOSITORY / "control-plane/xds/tests"
 END_TO_END = REPOSITORY / "tests/e2e/life_of_a_configuration_change"
 NAMED = re.compile(r"`([\w./-]+)::((?:test_)?it_\w+)`")
 
+ON_ENVOY = re.compile(r"`(?:test_\w+|ads/real_envoy)\.(?:py|rs)::")
+
+
+def rows() -> list[str]:
+    return re.findall(r"^\| (?!rule|finding|fault|---)(.+) \|$", PAGE.read_text(), re.MULTILINE)
+
 
 def named_tests() -> list[tuple[str, str]]:
     return sorted(set(NAMED.findall(PAGE.read_text())))
@@ -27,7 +33,12 @@ def test_it_finds_every_test_that_the_page_names() -> None:
 
 
 def test_it_names_a_test_or_a_reason_in_every_row() -> None:
-    rows = re.findall(r"^\| (?!rule|finding|fault|---)(.+) \|$", PAGE.read_text(), re.MULTILINE)
-    assert len(rows) > 40
-    bare = [row for row in rows if not NAMED.search(row) and "not applicable" not in row]
+    assert len(rows()) > 40
+    bare = [row for row in rows() if not NAMED.search(row) and "not applicable" not in row]
     assert bare == []
+
+
+def test_it_names_a_test_with_a_real_envoy_in_every_row_that_says_so() -> None:
+    marked = [row for row in rows() if "**E**" in row]
+    assert len(marked) > 15
+    assert [row for row in marked if not ON_ENVOY.search(row)] == []

@@ -100,6 +100,16 @@ class ControlPlane:
         self.process.stop()
 
 
+def rejections(node: dict) -> list[str]:
+    """The texts with which an Envoy rejected what it was sent."""
+    states = [resource["state"] for resource in node["resources"]]
+    return [
+        state["rejected"]["message"]
+        for state in states
+        if isinstance(state, dict) and "rejected" in state
+    ]
+
+
 def subscribed_envoy(
     installation: Installation,
     directory: Path,

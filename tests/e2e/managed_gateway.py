@@ -9,6 +9,7 @@ from free_ports import free_port
 from gateway_under_test import ANYTHING, CITY, NUMBERS
 from installation import Installation
 from mcp_messages import Era, Message, call, has_passed
+from plain_service import cluster
 from polling import until
 from raw_http import Connection, Reply
 from recording_upstream import RecordingUpstream, answers_with
@@ -97,6 +98,19 @@ def start(
     for tool in CALLS:
         until(f"`{tool}` can be called", lambda: made.passes(tool))
     return made
+
+
+def spread(gateway: ManagedGateway, new: RecordingUpstream, *rules: str) -> None:
+    """Has a quarter of the calls of `math` go to a second version of it, by rules of these names;
+    without any, the second version's cluster is no more.
+    """
+    document = gateway.control_plane.document()
+    document["clusters"] = [cluster("math-next", [new])] if rules else []
+    weights = {"math": 3, "math-next": 1}
+    document["tools"] = [
+        {"name": name, "match": {"server": "math"}, "route": {"weights": weights}} for name in rules
+    ]
+    assert gateway.change(document).json["outcome"] == "accepted"
 
 
 def upload(gateway: ManagedGateway, module: bytes) -> Reply:

@@ -10,26 +10,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from control_plane import ControlPlane, subscribed_envoy
+from control_plane import ControlPlane, rejections, subscribed_envoy
 from free_ports import free_port
 from gateway_under_test import ANYTHING
 from managed_gateway import CALLS, listed
-from mcp_messages import Era, call, is_refused, request
+from mcp_messages import Era, call, is_refused
 from polling import until
 from recording_upstream import RecordingUpstream, answers_with
 from traffic import Traffic
 
 ONLY_GOOD = {name: {200} for name in CALLS}
-
-
-def rejections(node: dict) -> list[str]:
-    """The texts with which an Envoy rejected what it was sent."""
-    states = [resource["state"] for resource in node["resources"]]
-    return [
-        state["rejected"]["message"]
-        for state in states
-        if isinstance(state, dict) and "rejected" in state
-    ]
 
 
 def test_it_shows_why_an_envoy_rejected_a_change_while_traffic_goes_on(managed, occupied_port):
@@ -120,51 +110,6 @@ def test_it_takes_back_by_itself_what_an_envoy_rejected(managed, occupied_port):
     until("Envoy runs on what was in force before", lambda: in_force(managed))
     # Envoy acknowledges on its main thread; its workers take the configuration a moment later.
     until("the limit is in force again", lambda: managed.status("get_weather") == 429)
-
-
-def test_it_changes_nothing_for_traffic_when_envoy_rejects_a_filter(managed):
-    """The module is gone for a moment, as on a disk that fails: Envoy rejects every filter
-    configuration.
-    """
-    (module,) = (managed.directory / "modules").glob("*.wasm")
-    before = managed.control_plane.document()
-    hidden = module.rename(module.with_suffix(".hidden"))
-    with Traffic(managed.port, CALLS) as traffic:
-        traffic.flows()
-        answer = managed.control_plane.set_limit("get_weather", 1_000_000)
-        assert (answer.status, answer.json["outcome"]) == (422, "rejected"), answer.body
-        assert managed.control_plane.document() == before
-        (node,) = managed.control_plane.nodes()
-        assert rejections(node), node
-        traffic.flows()
-        hidden.rename(module)
-        answer = managed.control_plane.set_limit("get_weather", 2_000_000)
-        assert (answer.status, answer.json["outcome"]) == (200, "accepted"), answer.body
-        until("no rejection is left", lambda: rejections(managed.control_plane.nodes()[0]) == [])
-        traffic.flows()
-    traffic.check_only(ONLY_GOOD)
-
-
-def test_it_answers_in_json_rpc_while_an_envoy_has_no_configuration_that_it_can_run(managed):
-    """The module is gone when Envoy starts: it rejects the first configuration of the filter."""
-    (module,) = (managed.directory / "modules").glob("*.wasm")
-    managed.envoy.process.stop()
-    for upstream in managed.upstreams.values():
-        upstream.forget()
-    hidden = module.rename(module.with_suffix(".hidden"))
-    managed.envoy.process.start()
-    reply = until("it answers", lambda: managed.send(CALLS["get_weather"]))
-    assert (reply.status, reply.headers["retry-after"]) == (503, "10"), reply
-    assert (reply.json["id"], reply.json["error"]["code"]) == (None, 50300)
-    assert "portcullis status" in reply.json["error"]["message"]
-    for message in (CALLS["add"], request(Era.LEGACY, "tools/list")):
-        assert managed.send(message).json == reply.json
-    assert [upstream.calls() for upstream in managed.upstreams.values()] == [[], []]
-    hidden.rename(module)
-    answer = managed.control_plane.set_limit("get_weather", 1_000_000)
-    assert (answer.status, answer.json["outcome"]) == (200, "accepted"), answer.body
-    for tool in CALLS:
-        until(f"`{tool}` can be called", lambda: managed.passes(tool))
 
 
 def test_it_gives_an_envoy_that_restarts_after_a_rejection_the_last_good_configuration(

@@ -16,6 +16,8 @@ from wasm_modules import (
     that_traps_at_its_start,
 )
 
+MACHINES = "wasm.envoy.wasm.runtime.v8.created"
+"""How many virtual machines Envoy has made for modules."""
 HEADERS = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation"
 
 
@@ -144,11 +146,14 @@ def test_it_has_envoys_fetch_modules_and_no_call_fails_while_they_do(fetching):
             module = another_build(first, f"build {build}")
             assert upload(fetching, module).status == 201
             before = sum(fetching.envoy.stats(rejected).values())
+            machines = sum(fetching.envoy.stats(MACHINES).values())
             answer = run_module(fetching, module)
             assert answer.json["outcome"] == "accepted", answer.body
             assert modules_of(fetching.envoy) == {sha256(module)}
             # Envoy said that it had no such code, and was asked again.
             assert sum(fetching.envoy.stats(rejected).values()) > before
+            # And it runs: an acknowledgement alone says nothing, nor does what Envoy shows.
+            assert sum(fetching.envoy.stats(MACHINES).values()) > machines
             traffic.flows()
     traffic.check_only({name: {200} for name in CALLS})
     fetching.envoy.restart()

@@ -10,16 +10,17 @@ from free_ports import free_port
 from gateway_under_test import CITY
 from managed_gateway import CALLS, TOOLS, listed
 from polling import until
-from raw_http import Connection
+from raw_http import Connection, Reply
 from recording_upstream import RecordingUpstream, answers_with
 from traffic import Traffic
 
 
 def test_it_lets_a_call_and_its_events_outlive_a_change(managed):
     """An event stream is open, with an event before the changes, one between them and the result
-    after them.
+    after them; then its connection takes another call.
     """
     read: list[dict] = []
+    replies: list[Reply] = []
     go_on = [threading.Event(), threading.Event()]
     upstream = managed.upstreams["weather"]
     otherwise = answers_with(listed(TOOLS["weather"]))
@@ -55,7 +56,9 @@ def test_it_lets_a_call_and_its_events_outlive_a_change(managed):
             while line := response.readline():
                 if line.startswith(b"data: "):
                     read.append(json.loads(line[6:]))
+            replies.append(message.post(connection))
 
+    modified = managed.envoy.stats("listener_manager.listener_modified")
     reader = threading.Thread(target=read_events, daemon=True)
     reader.start()
     for number, event in enumerate(go_on):
@@ -65,6 +68,11 @@ def test_it_lets_a_call_and_its_events_outlive_a_change(managed):
     reader.join(60)
     assert [one.get("params", {}).get("progress") for one in read] == [0, 1, None]
     assert read[2]["id"] == "long"
+    (reply,) = replies
+    assert (reply.status, reply.headers.get("connection")) == (200, None), reply
+    # No listener was made anew, so that no connection will be ended for one that was.
+    assert managed.envoy.stats("listener_manager.listener_modified") == modified
+    assert [*modified.values()] == [0], modified
 
 
 def test_it_adds_and_removes_a_listener_without_disturbing_another(managed):
@@ -83,9 +91,7 @@ def test_it_adds_and_removes_a_listener_without_disturbing_another(managed):
 
 
 def test_it_follows_a_server_that_moves_without_a_failed_call(managed):
-    """Make before break: calls go to the old place until the new one is in force, and to neither in
-    between.
-    """
+    """A change of endpoints, which alone go out."""
     managed.upstreams["moved"] = RecordingUpstream("moved")
     managed.upstreams["moved"].responder = answers_with(listed({"get_weather": CITY}))
     document = managed.control_plane.document()

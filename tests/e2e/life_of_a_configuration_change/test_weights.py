@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from managed_gateway import CALLS, TOOLS, listed
+from managed_gateway import CALLS, TOOLS, listed, spread
 from plain_service import cluster
 from polling import until
 from raw_http import Connection
@@ -61,22 +61,15 @@ def test_it_spreads_calls_over_two_versions_by_weight(managed):
 
 
 def test_it_loses_no_call_while_a_rule_with_weights_comes_goes_and_is_renamed(managed):
+    """The route and the cluster of each name are there before the filter sends calls to them, and
+    leave when it sends none any more: make before break.
+    """
     new = RecordingUpstream("new")
     new.responder = answers_with(listed(TOOLS["math"]))
-
-    def spread(*rules: str) -> None:
-        document = managed.control_plane.document()
-        document["clusters"] = [cluster("math-next", [new])]
-        weights = {"math": 3, "math-next": 1}
-        document["tools"] = [
-            {"name": name, "match": {"server": "math"}, "route": {"weights": weights}}
-            for name in rules
-        ]
-        assert managed.change(document).json["outcome"] == "accepted"
-
     with Traffic(managed.port, {"add": CALLS["add"]}, connections=6) as traffic:
         for rules in [("one",), (), ("one",), ("other",), ()] * 4:
-            spread(*rules)
+            spread(managed, new, *rules)
             traffic.flows(30)
     traffic.check_only({"add": {200}})
+    assert new.calls()
     new.stop()
