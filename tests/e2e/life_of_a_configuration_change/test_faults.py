@@ -20,6 +20,10 @@ from recording_upstream import RecordingUpstream, answers_with
 from traffic import Traffic
 
 ONLY_GOOD = {name: {200} for name in CALLS}
+TAKEN = "extension_config_discovery.http_filter.portcullis.mcp.mcp.config_reload"
+"""How often Envoy has taken another configuration of the filter."""
+CHANGES = 30
+"""Changes at an Envoy that answers none of them."""
 
 
 def test_it_shows_why_an_envoy_rejected_a_change_while_traffic_goes_on(managed, occupied_port):
@@ -164,28 +168,31 @@ def test_it_serves_by_an_envoy_that_starts_first_once_the_control_plane_is_there
 
 
 def test_it_stores_changes_while_an_envoy_judges_one_and_hands_out_the_newest(managed):
-    """Envoy is stopped for a moment: it answers nothing, and is still connected."""
+    """Envoy is stopped for a moment: it answers nothing, and is still connected. It is sent the
+    first change and the last one, and none of those between.
+    """
     before = managed.control_plane.get("/api/v1/version").json["newest_revision"]
+    taken = managed.envoy.stats(TAKEN)
 
     def stored(changes: int) -> bool:
         version = managed.control_plane.get("/api/v1/version").json
         return version["newest_revision"] == before + changes
 
     writes = []
-    with ThreadPoolExecutor(3) as threads:
+    with ThreadPoolExecutor(CHANGES) as threads:
         with suspended(managed.envoy.pid):
-            for limit in (1_000_003, 1_000_002, 1):
+            for limit in [*range(1_000_000 + CHANGES, 1_000_001, -1), 1]:
                 set_limit = managed.control_plane.set_limit
                 writes.append(threads.submit(set_limit, "get_weather", limit))
                 until("the change is stored", lambda: stored(len(writes)))
             assert not any(write.done() for write in writes)
         answers = [write.result() for write in writes]
-    assert [(answer.status, answer.json["outcome"]) for answer in answers] == [
-        (200, "accepted"),
-        (200, "superseded"),
-        (200, "accepted"),
-    ]
+    assert {answer.status for answer in answers} == {200}
+    outcomes = [answer.json["outcome"] for answer in answers]
+    assert outcomes == ["accepted", *["superseded"] * (CHANGES - 2), "accepted"]
     until("the newest limit is in force", lambda: managed.status("get_weather") == 429)
+    (name,) = taken
+    assert managed.envoy.stats(TAKEN) == {name: taken[name] + 2}
 
 
 def test_it_lists_a_server_that_was_down_once_it_is_up(managed):
