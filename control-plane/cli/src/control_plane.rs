@@ -165,9 +165,9 @@ impl ControlPlane {
         if let Some(revision) = request.if_match {
             sent = sent.header(IF_MATCH, format!("\"{revision}\""));
         }
-        // The control plane knows a request by its key; other methods do the same when they are
-        // sent again, unless somebody else has changed something in between.
-        if request.method == Method::POST && request.effect == Effect::Change {
+        // The control plane knows a request by its key, also where somebody else has changed
+        // something before it is sent again.
+        if request.effect == Effect::Change {
             sent = sent.header(IDEMPOTENCY_KEY, new_key()?);
         }
         sent = match request.body {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, StatusCode};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -92,7 +92,7 @@ pub(super) async fn answer_to(
 
 /// Whether the control plane does the request once, however often it is sent.
 fn is_answered_once(request: &reqwest::Request) -> bool {
-    request.method() == Method::POST && request.headers().contains_key(super::IDEMPOTENCY_KEY)
+    request.headers().contains_key(super::IDEMPOTENCY_KEY)
 }
 
 async fn ask(

@@ -47,16 +47,23 @@ fn it_asks_for_a_lost_answer_again_by_the_key_of_the_change() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let done = r#"{"revision":3,"outcome":"accepted"}"#;
-    let peer = lose(&listener, 2, Some(("200 OK", done)));
-    let output = ask(&["rollback", "3"], &listener, folder.path());
-    let requests = peer.join().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
-    assert!(words(&output).contains("the answer was lost"));
-    assert!(requests.iter().all(|request| *request == requests[0]));
-    // The next change is another one.
-    let peer = lose(&listener, 0, Some(("200 OK", done)));
-    ask(&["rollback", "3"], &listener, folder.path());
-    assert_ne!(key_of(&peer.join().unwrap()[0]), key_of(&requests[0]));
+    let put = ["put", "rules", "a", "--set", "{}"];
+    for change in [
+        ["rollback", "3"].as_slice(),
+        &put,
+        &["delete", "rules", "a"],
+    ] {
+        let peer = lose(&listener, 2, Some(("200 OK", done)));
+        let output = ask(change, &listener, folder.path());
+        let requests = peer.join().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        assert!(words(&output).contains("the answer was lost"));
+        assert!(requests.iter().all(|request| *request == requests[0]));
+        // The next change is another one.
+        let peer = lose(&listener, 0, Some(("200 OK", done)));
+        ask(change, &listener, folder.path());
+        assert_ne!(key_of(&peer.join().unwrap()[0]), key_of(&requests[0]));
+    }
 }
 
 #[test]
@@ -81,6 +88,7 @@ fn it_waits_for_a_change_that_still_runs_where_its_answer_was_lost() {
 fn it_says_that_nobody_knows_whether_a_change_was_made() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ended = r#"{"type":"urn:portcullis:unknown-outcome","detail":"it ended while it ran"}"#;
     let remove = ["modules", "remove", "6d1e"];
     for (arguments, place) in [
         (
@@ -90,8 +98,7 @@ fn it_says_that_nobody_knows_whether_a_change_was_made() {
         (&["delete", "rules", "a"], "`portcullis history`"),
         (&remove, "`portcullis modules list`"),
     ] {
-        // One for the change, and one for the question which kinds there are.
-        let peer = lose(&listener, 1, None);
+        let peer = lose(&listener, 1, Some(("409 Conflict", ended)));
         let output = ask(arguments, &listener, folder.path());
         peer.join().unwrap();
         assert_eq!(output.status.code(), Some(4), "{}", words(&output));
@@ -99,7 +106,6 @@ fn it_says_that_nobody_knows_whether_a_change_was_made() {
             assert!(words(&output).contains(part), "{}", words(&output));
         }
     }
-    let ended = r#"{"type":"urn:portcullis:unknown-outcome","detail":"it ended while it ran"}"#;
     let peer = lose(&listener, 1, Some(("409 Conflict", ended)));
     let output = ask(&["rollback", "-o", "json"], &listener, folder.path());
     peer.join().unwrap();

@@ -17,6 +17,9 @@ use crate::aside;
 use crate::difference::{ResourceChange, between_documents};
 use crate::gateway::{ChangeError, Edit, Gateway, Preview, WriteReport};
 
+/// The name of the parameter that a change is tried by.
+pub(super) const DRY_RUN: &str = "dry_run";
+
 /// Whether a change is to be made.
 #[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

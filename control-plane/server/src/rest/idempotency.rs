@@ -8,7 +8,9 @@
 //!
 //! Kept are the answers of requests that did something: those of a status from 200 to 299, and
 //! those that say what became of a change which is stored. Every other one says that nothing was
-//! done, for a reason of that moment, and leaves its key free.
+//! done, for a reason of that moment, and leaves its key free. So do questions and changes that are
+//! only tried: asked again they may be answered anew, and they take no place from a change's
+//! answer.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,15 +20,18 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, IF_MATCH};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_front::BodyPlace;
 use sha2::{Digest as _, Sha256};
 use store::StoredAnswer;
 use time::OffsetDateTime;
+use url::form_urlencoded;
 
 use super::change_headers::{AUTHOR, REASON};
+use super::dry_run::DRY_RUN;
+use super::openapi::QUESTIONS;
 use super::problem::{ChangeIsStored, Problem};
 use crate::gateway::Gateway;
 
@@ -159,24 +164,25 @@ impl RunningRequest {
     }
 }
 
-/// Answers a `POST` with a key once.
+/// Answers a request with a key that changes something once.
 pub(super) async fn check(
     State(answers): State<Answers>,
     request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    if *request.method() != Method::POST {
-        return match request.headers().contains_key(&KEY) {
-            true => Err(Problem::bad_request(
-                "`Idempotency-Key` is for `POST` alone; other methods do the same when they are \
-                 sent again",
-            )),
-            false => Ok(next.run(request).await),
-        };
-    }
     let Some(key) = key_of(request.headers())? else {
         return Ok(next.run(request).await);
     };
+    if request.method().is_safe() {
+        return Err(Problem::bad_request(format!(
+            "`Idempotency-Key` is for requests that change something, and a `{}` does not; leave \
+             it out",
+            request.method()
+        )));
+    }
+    if asks_only(request.uri()) {
+        return Ok(next.run(request).await);
+    }
     let (head, body) = request.into_parts();
     // The outermost layer has read it, within its bounds.
     let body = to_bytes(body, usize::MAX)
@@ -195,9 +201,20 @@ pub(super) async fn check(
     run.await.map_err(|error| Problem::internal(&error))
 }
 
-/// The hash of all that a request asks for: where, what, on which condition, and in whose name.
+/// Whether a request with a body changes nothing: it is a question, or a change that is tried.
+fn asks_only(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    let mut parameters = form_urlencoded::parse(query.as_bytes());
+    QUESTIONS.contains(&uri.path())
+        || parameters.any(|(name, value)| name == DRY_RUN && value == "true")
+}
+
+/// The hash of all that a request asks for: how, where, what, on which condition, and in whose
+/// name.
 fn hash_of(head: &Parts, body: &[u8]) -> String {
-    let mut hash = Sha256::new().chain_update(head.uri.to_string());
+    let mut hash = Sha256::new().chain_update(head.method.as_str());
+    hash.update([0]);
+    hash.update(head.uri.to_string());
     let named = [IF_MATCH.as_str(), CONTENT_TYPE.as_str(), AUTHOR, REASON];
     for name in named {
         for value in head.headers.get_all(name) {
@@ -238,9 +255,15 @@ fn replayed(answer: StoredAnswer) -> Response {
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(&KEY) else {
+    let mut values = headers.get_all(&KEY).iter();
+    let Some(value) = values.next() else {
         return Ok(None);
     };
+    if values.next().is_some() {
+        return Err(Problem::bad_request(
+            "`Idempotency-Key` is there twice, and a request has one; leave one of them out",
+        ));
+    }
     let key = value.to_str().ok().map(str::trim);
     match key.filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY) {
         Some(key) => Ok(Some(key.to_owned())),

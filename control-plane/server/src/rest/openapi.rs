@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{OpenApi, Ref, RefOr, Schema};
 use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 
-use super::dry_run::Trial;
+use super::dry_run::{DRY_RUN, Trial};
 use super::kind_routes::{page_name, schema_name};
 use super::problem::Problem;
 use super::secret_status::SecretStatus;
@@ -102,9 +102,9 @@ pub(super) fn complete(routes: &OpenApi) -> Value {
         show_optional_parts(known);
     }
     let paths = description["paths"].as_object_mut().into_iter().flatten();
-    for (_, item) in paths {
+    for (path, item) in paths {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
-            add_common(method, operation);
+            add_common(path, method, operation);
         }
     }
     description
@@ -148,7 +148,7 @@ fn show_trials(operation: &mut Value) {
     let report = json!({"$ref": format!("{SCHEMAS}WriteReport")});
     let trial = json!({"$ref": format!("{SCHEMAS}Trial")});
     let mut parameters = operation["parameters"].as_array().into_iter().flatten();
-    if parameters.any(|parameter| parameter["name"] == "dry_run")
+    if parameters.any(|parameter| parameter["name"] == DRY_RUN)
         && let Some(schema) =
             operation.pointer_mut("/responses/200/content/application~1json/schema")
         && *schema == report
@@ -245,20 +245,19 @@ fn add_schemas_of(kind: &Kind, schemas: &mut Map<String, Value>) {
 }
 
 /// Adds what every operation of its method takes and answers.
-fn add_common(method: &str, operation: &mut Value) {
+fn add_common(path: &str, method: &str, operation: &mut Value) {
     operation["responses"]["default"] = json!({
         "description": "Why not, and what to do about it",
         "content": {"application/problem+json": {
             "schema": {"$ref": format!("{SCHEMAS}Problem")},
         }},
     });
-    let is_question = QUESTIONS.iter().any(|id| operation["operationId"] == *id);
     show_trials(operation);
-    let is_change = method != "get" && !is_question;
+    let is_change = method != "get" && !QUESTIONS.contains(&path);
     let headers: &[(&str, &str)] = match (is_change, method) {
         (false, _) => &[],
         (true, "post") => &[AUTHOR, REASON, KEY],
-        (true, _) => &[AUTHOR, REASON, IF_MATCH],
+        (true, _) => &[AUTHOR, REASON, IF_MATCH, KEY],
     };
     let Value::Object(operation) = operation else {
         return;
@@ -282,8 +281,8 @@ fn add_common(method: &str, operation: &mut Value) {
     }
 }
 
-/// The operations that are sent something and change nothing.
-const QUESTIONS: [&str; 2] = ["validate_config", "explain_message"];
+/// The paths that are sent something and change nothing.
+pub(super) const QUESTIONS: [&str; 2] = ["/api/v1/config/validate", "/api/v1/explain"];
 
 const AUTHOR: (&str, &str) = (
     "x-portcullis-author",

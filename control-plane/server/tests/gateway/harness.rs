@@ -262,7 +262,11 @@ pub struct Answer {
 
 impl Answer {
     pub async fn of(request: RequestBuilder) -> Self {
-        let response: Response = request.send().await.unwrap();
+        Self::from(request.send().await.unwrap()).await
+    }
+
+    /// Reads all of a response.
+    pub async fn from(response: Response) -> Self {
         let header = |name| {
             response
                 .headers()

@@ -10,15 +10,25 @@ use crate::changes::connected;
 use crate::harness::{Answer, ControlPlane, folder};
 use crate::rollouts::until_accepted;
 
-async fn add_role(control_plane: &ControlPlane, key: &str, body: &Value) -> (Answer, bool) {
+/// Sends a request with a key, and tells whether its answer is one that was given before.
+async fn send(
+    control_plane: &ControlPlane,
+    (method, path): (Method, &str),
+    key: &str,
+    body: &Value,
+) -> (Answer, bool) {
     let request = control_plane
-        .request(Method::POST, "/api/v1/roles")
+        .request(method, path)
         .header("content-type", "application/json")
         .header("idempotency-key", key)
         .body(body.to_string());
-    let response = request.try_clone().unwrap().send().await.unwrap();
+    let response = request.send().await.unwrap();
     let is_replayed = response.headers().contains_key("idempotency-replayed");
-    (Answer::of(request).await, is_replayed)
+    (Answer::from(response).await, is_replayed)
+}
+
+async fn add_role(control_plane: &ControlPlane, key: &str, body: &Value) -> (Answer, bool) {
+    send(control_plane, (Method::POST, "/api/v1/roles"), key, body).await
 }
 
 #[tokio::test]
@@ -26,7 +36,6 @@ async fn it_does_once_what_is_sent_twice_under_one_key() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), "").await;
     let role = json!({"name": "r", "claims": {"g": ["a"]}});
-    // It is sent twice here, and the second answer is looked at.
     let (answer, first_was_replayed) = add_role(&control_plane, "k1", &role).await;
     assert!(!first_was_replayed);
     assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
@@ -47,14 +56,91 @@ async fn it_does_once_what_is_sent_twice_under_one_key() {
     assert_eq!((later.status, &later.text), (answer.status, &answer.text));
     let (empty, _) = add_role(&control_plane, " ", &role).await;
     assert_eq!(empty.status, StatusCode::BAD_REQUEST);
-    let misplaced = control_plane
-        .request(Method::PUT, "/api/v1/config")
+    let twice = control_plane
+        .request(Method::POST, "/api/v1/roles")
+        .header("idempotency-key", "k3")
+        .header("idempotency-key", "k4");
+    let of_a_question = control_plane
+        .request(Method::GET, "/api/v1/config")
         .header("idempotency-key", "k3");
-    let misplaced = Answer::of(misplaced).await;
-    assert_eq!(misplaced.status, StatusCode::BAD_REQUEST);
+    for (request, why) in [(twice, "is there twice"), (of_a_question, "leave it out")] {
+        let refused = Answer::of(request).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.text);
+        assert!(refused.text.contains(why), "{}", refused.text);
+    }
     assert_eq!(
         control_plane.get("/api/v1/config").await.json["revision"],
         2
+    );
+}
+
+#[tokio::test]
+async fn it_does_not_undo_by_a_request_sent_again_what_somebody_did_in_between() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let role = json!({"claims": {"g": ["a"]}});
+    let put = (Method::PUT, "/api/v1/roles/r");
+    let remove = (Method::DELETE, "/api/v1/roles/r");
+    let (first, is_replayed) = send(&control_plane, put.clone(), "put", &role).await;
+    assert_eq!(
+        (first.status, is_replayed),
+        (StatusCode::OK, false),
+        "{}",
+        first.text
+    );
+    let (gone, is_replayed) = send(&control_plane, remove.clone(), "gone", &Value::Null).await;
+    assert_eq!(
+        (gone.status, is_replayed),
+        (StatusCode::OK, false),
+        "{}",
+        gone.text
+    );
+    let (again, is_replayed) = send(&control_plane, put.clone(), "put", &role).await;
+    assert_eq!((&again.text, is_replayed), (&first.text, true));
+    let there = control_plane.get("/api/v1/roles/r").await;
+    assert_eq!(there.status, StatusCode::NOT_FOUND, "{}", there.text);
+    control_plane.put_json("/api/v1/roles/r", &role).await;
+    let (again, is_replayed) = send(&control_plane, remove.clone(), "gone", &Value::Null).await;
+    assert_eq!((&again.text, is_replayed), (&gone.text, true));
+    assert_eq!(
+        control_plane.get("/api/v1/roles/r").await.status,
+        StatusCode::OK
+    );
+    // Another method is another request.
+    let (reused, _) = send(&control_plane, remove, "put", &role).await;
+    assert_eq!(
+        reused.json["type"], "urn:portcullis:key-reused",
+        "{}",
+        reused.text
+    );
+}
+
+#[tokio::test]
+async fn it_keeps_no_answer_in_the_place_of_a_changes_for_what_changes_nothing() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), "").await;
+    let role = json!({"name": "r", "claims": {"g": ["a"]}});
+    for (path, body) in [
+        ("/api/v1/config/validate", json!({})),
+        (
+            "/api/v1/explain",
+            json!({"message": {"jsonrpc": "2.0", "id": 1, "method": "ping"}}),
+        ),
+        ("/api/v1/roles?dry_run=true", role.clone()),
+        ("/api/v1/roles?dry%5Frun=true", role.clone()),
+    ] {
+        let (answer, _) = send(&control_plane, (Method::POST, path), "k", &body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.text);
+        let kept = control_plane.gateway.store().answer("k").await.unwrap();
+        assert_eq!(kept, None, "{path}");
+    }
+    let made = (Method::POST, "/api/v1/roles?dry_run=false");
+    let (answer, is_replayed) = send(&control_plane, made, "k", &role).await;
+    assert_eq!(
+        (answer.status, is_replayed),
+        (StatusCode::CREATED, false),
+        "{}",
+        answer.text
     );
 }
 
