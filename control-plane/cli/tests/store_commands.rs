@@ -15,6 +15,7 @@ async fn store_with(file: &Path, revisions: u64) -> SqlStore {
             reason: String::new(),
             action: "PUT /api/v1/config".to_owned(),
             origin: String::new(),
+            modules: Vec::new(),
         };
         let stored = store.append(head, revision).await.unwrap();
         head = Some(stored.summary.number);

@@ -175,6 +175,13 @@ impl GatewayDocument {
         })
     }
 
+    /// The modules that it names, by their hashes.
+    pub fn module_hashes(&self) -> impl Iterator<Item = &ModuleHash> {
+        let filters = self.filters.iter();
+        let of_filters = filters.filter_map(|filter| filter.module.as_ref()?.hash());
+        of_filters.chain(&self.module.sha256)
+    }
+
     /// The cluster with this name, of those that no server implies.
     #[must_use]
     pub fn cluster(&self, name: &ClusterName) -> Option<&Cluster> {

@@ -21,7 +21,8 @@ pub trait ConfigStore: Send + Sync + 'static {
     /// audit trail, both or neither.
     ///
     /// # Errors
-    /// [`AppendError::Conflict`] when the head is another one by now; nothing is stored then.
+    /// [`AppendError::Conflict`] when the head is another one by now, and [`AppendError::Missing`]
+    /// when a module that it names is gone; nothing is stored then.
     async fn append(
         &self,
         expected: Option<RevisionNumber>,

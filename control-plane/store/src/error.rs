@@ -54,6 +54,9 @@ pub enum AppendError {
         /// The head that is there, and who made it.
         actual: Option<RevisionSummary>,
     },
+    /// The document names a module that is not in the store.
+    #[error("the module `{0}` was taken back: upload it again, or name another one")]
+    Missing(String),
     /// The store could not read or write.
     #[error(transparent)]
     Store(#[from] StoreError),

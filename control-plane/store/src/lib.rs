@@ -32,6 +32,7 @@
 //!     reason: "a start".to_owned(),
 //!     action: "PUT /api/v1/config".to_owned(),
 //!     origin: "127.0.0.1".to_owned(),
+//!     modules: Vec::new(),
 //! };
 //! let first = store.append(None, draft.clone()).await?;
 //! assert_eq!(first.summary.number.0, 1);

@@ -49,4 +49,6 @@ pub struct NewRevision {
     pub action: String,
     /// From where: an address, or the name of a file; possibly empty.
     pub origin: String,
+    /// The modules that the document names, by their hashes: all of them must be in the store.
+    pub modules: Vec<String>,
 }

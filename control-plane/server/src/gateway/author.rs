@@ -1,5 +1,8 @@
 //! The author of a change.
 
+use gateway_document::GatewayDocument;
+use store::NewRevision;
+
 /// Who changes what, for the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
@@ -11,4 +14,20 @@ pub struct Author {
     pub action: String,
     /// The address that the request came from.
     pub origin: String,
+}
+
+impl Author {
+    /// The revision that says that this author changes the document to this one.
+    pub(super) fn revision(&self, document: &GatewayDocument) -> NewRevision {
+        NewRevision {
+            document: document
+                .to_canonical_json()
+                .expect("a document has text keys and finite numbers"),
+            author: self.name.clone(),
+            reason: self.reason.clone(),
+            action: self.action.clone(),
+            origin: self.origin.clone(),
+            modules: document.module_hashes().map(ToString::to_string).collect(),
+        }
+    }
 }

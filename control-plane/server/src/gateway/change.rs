@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_document::{CheckedDocument, ParseError, Problem};
-use store::{AppendError, NewRevision, RevisionNumber, RevisionSummary, StoreError};
+use store::{AppendError, RevisionNumber, RevisionSummary, StoreError};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
@@ -297,12 +297,18 @@ impl Gateway {
         first: FirstLists,
         author: Author,
     ) -> Result<oneshot::Receiver<WriteReport>, ChangeError> {
-        let revision = revision_of(&built, &author);
+        let revision = author.revision(&built.document);
         self.keep_lists(&first).await.map_err(ChangeError::Store)?;
         match self.store.append(Some(seen.head), revision).await {
             Ok(_) => {}
             Err(error @ AppendError::Conflict { .. }) => {
                 return Err(ChangeError::Conflict(error.to_string()));
+            }
+            Err(AppendError::Missing(sha256)) => {
+                // Somebody has taken it from the store, and not from this process.
+                seen.module.shelf.remove(&sha256);
+                let problems = seen.module.shelf.problems(&built.document);
+                return Err(ChangeError::Invalid(problems));
             }
             Err(AppendError::Store(error)) => return Err(ChangeError::Store(error)),
         }
@@ -379,18 +385,5 @@ fn unless_lost(report: WriteReport) -> Result<WriteReport, ChangeError> {
         Outcome::Dropped => Err(ChangeError::Dropped(Box::new(report))),
         Outcome::Aborted => Err(ChangeError::Aborted(Box::new(report))),
         _ => Ok(report),
-    }
-}
-
-fn revision_of(built: &Built, author: &Author) -> NewRevision {
-    NewRevision {
-        document: built
-            .document
-            .to_canonical_json()
-            .expect("a document has text keys and finite numbers"),
-        author: author.name.clone(),
-        reason: author.reason.clone(),
-        action: author.action.clone(),
-        origin: author.origin.clone(),
     }
 }

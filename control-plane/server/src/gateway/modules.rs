@@ -94,30 +94,28 @@ impl Gateway {
         };
         let path = path.map_err(UploadError::File)?;
         // Somebody may have taken it back since.
-        if let Some(module) = shelf.get(&sha256) {
-            return Ok(UploadedModule {
-                sha256,
-                module,
-                is_new: false,
-            });
-        }
-        let module = ShelvedModule {
+        let known = shelf.get(&sha256);
+        let is_new = known.is_none();
+        let module = known.unwrap_or_else(|| ShelvedModule {
             facts,
             uploaded_at: OffsetDateTime::now_utc(),
-        };
+        });
         let stored = Module {
             sha256: sha256.clone(),
             bytes: module.facts.bytes,
             path,
             first_seen: module.uploaded_at,
         };
+        // Also where it is known: `portcullis store prune` takes modules from the store alone.
         self.store.keep_module(&stored, &content).await?;
-        shelf.add(sha256.clone(), module.clone());
-        self.record_module(author).await;
+        if is_new {
+            shelf.add(sha256.clone(), module.clone());
+            self.record_module(author).await;
+        }
         Ok(UploadedModule {
             sha256,
             module,
-            is_new: true,
+            is_new,
         })
     }
 
@@ -148,9 +146,7 @@ impl Gateway {
     fn check_unused(&self, sha256: &str) -> Result<(), RemoveError> {
         let state = self.read();
         let named_by = |built: &&Arc<Built>| {
-            let filters = built.document.filters.iter();
-            let modules = filters.filter_map(|filter| filter.module.as_ref()?.hash());
-            let mut modules = modules.chain(&built.document.module.sha256);
+            let mut modules = built.document.module_hashes();
             modules.any(|hash| hash.as_str() == sha256) || built.module.sha256 == sha256
         };
         if state.desired.module.sha256 == sha256 {

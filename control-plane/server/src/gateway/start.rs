@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use gateway_document::{GatewayDocument, ParseError};
-use store::{
-    AppendError, ConfigStore, Input, NewRevision, Revision, RevisionNumber, StoreError,
-    WithheldInput,
-};
+use store::{AppendError, ConfigStore, Input, Revision, RevisionNumber, StoreError, WithheldInput};
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 use xds::{Publisher, VersionKey};
 
 use super::Gateway;
+use super::author::Author;
 use super::desired::Desired;
 use super::endpoint_table::EndpointTable;
 use super::events::Events;
@@ -286,16 +284,13 @@ async fn first_revision(
             source,
         })?
         .document;
-    let revision = NewRevision {
-        document: document
-            .to_canonical_json()
-            .expect("a document has text keys and finite numbers"),
-        author: "control plane".to_owned(),
+    let author = Author {
+        name: "control plane".to_owned(),
         reason: "the first start".to_owned(),
         action: "start".to_owned(),
         origin: String::new(),
     };
-    match store.append(None, revision).await {
+    match store.append(None, author.revision(&document)).await {
         Ok(revision) => Ok(revision),
         Err(AppendError::Store(error)) => Err(error.into()),
         Err(conflict) => Err(StartError::Raced(conflict)),

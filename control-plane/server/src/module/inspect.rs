@@ -7,6 +7,8 @@ use wasmparser::{
     WasmFeatures,
 };
 
+use super::MAGIC;
+
 /// The extensions of WebAssembly that Envoy's engine runs, as compilers of filters use them. Those
 /// of garbage-collected languages are left out: their types take longer to compare the more there
 /// are.
@@ -19,6 +21,16 @@ const FEATURES: WasmFeatures = WasmFeatures::WASM2
 /// and the shortest has one or two bytes: with the 2 000 that engines allow, the largest module
 /// would take minutes. Compilers of C, C++ and Rust stay below 30, and pass structures in memory.
 const MOST_VALUES: usize = 50;
+
+/// The unit of a module's memory (WebAssembly core specification, 4.2.8).
+const PAGE_BYTES: u64 = 64 << 10;
+/// The memory of a module at its start, in pages of 64 KiB: 64 MiB. Each worker of each Envoy gives
+/// it that much before a request comes. Compilers of C, C++, Go and Rust ask for 1 to 16 MiB, and
+/// whoever needs more takes it when it is needed.
+const MOST_PAGES: u64 = 1 << 10;
+/// The entries of a module's tables at its start, which take memory likewise: one for each function
+/// whose address is taken. The largest programs have some ten thousand.
+const MOST_ENTRIES: u64 = 1 << 18;
 
 /// The length of a module's description of itself; a name, a version and a number are 100 bytes.
 const MOST_MANIFEST_BYTES: usize = 4 << 10;
@@ -99,6 +111,12 @@ pub struct ModuleFacts {
 /// Why bytes are no module that is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum UnusableModule {
+    /// They are something else.
+    #[error(
+        "this is not a valid WebAssembly module: it does not begin as one; send the `.wasm` file \
+         itself"
+    )]
+    Other,
     /// They are no valid module.
     #[error("this is not a valid WebAssembly module: {0}; send the `.wasm` file itself")]
     Invalid(String),
@@ -117,6 +135,16 @@ pub enum UnusableModule {
          be checked in time; pass them in memory"
     )]
     Values(usize),
+    /// It would take too much memory before it does anything.
+    #[error(
+        "the module wants {0} bytes of memory at its start, of each worker of each Envoy, and at \
+         most {most} are given; have it take more when it needs more",
+        most = MOST_PAGES * PAGE_BYTES
+    )]
+    Memory(u64),
+    /// It would take too much memory before it does anything.
+    #[error("the tables of the module have {0} entries, and at most {MOST_ENTRIES} are given")]
+    Tables(u64),
     /// Its own description cannot be read.
     #[error("the section `{MANIFEST_SECTION}` of the module cannot be read: {0}")]
     Manifest(String),
@@ -127,7 +155,11 @@ pub enum UnusableModule {
 /// # Errors
 /// When Envoy could not run it, or not as what it says that it is.
 pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
+    if !module.starts_with(MAGIC) {
+        return Err(UnusableModule::Other);
+    }
     check_values(module)?;
+    check_room(module)?;
     let mut validator = Validator::new_with_features(FEATURES);
     validator.validate_all(module)?;
     let mut unknown = Vec::new();
@@ -193,7 +225,10 @@ pub fn inspect(module: &[u8]) -> Result<ModuleFacts, UnusableModule> {
 
 impl From<BinaryReaderError> for UnusableModule {
     fn from(error: BinaryReaderError) -> Self {
-        Self::Invalid(begin(&error.to_string()).to_owned())
+        // What it has to say besides is for those who write such readers.
+        let line = error.message().lines().next().unwrap_or_default();
+        let words = begin(line.trim_end_matches(':'));
+        Self::Invalid(format!("{words}, at byte {}", error.offset()))
     }
 }
 
@@ -203,6 +238,33 @@ fn check_values(module: &[u8]) -> Result<(), UnusableModule> {
         if let Payload::TypeSection(types) = payload? {
             check_types(types)?;
         }
+    }
+    Ok(())
+}
+
+/// Refuses what would take much memory of every Envoy before it does anything.
+fn check_room(module: &[u8]) -> Result<(), UnusableModule> {
+    let (mut pages, mut entries) = (0_u64, 0_u64);
+    for payload in Parser::new(0).parse_all(module) {
+        match payload? {
+            Payload::MemorySection(memories) => {
+                for memory in memories {
+                    pages = pages.saturating_add(memory?.initial);
+                }
+            }
+            Payload::TableSection(tables) => {
+                for table in tables {
+                    entries = entries.saturating_add(table?.ty.initial);
+                }
+            }
+            _ => {}
+        }
+    }
+    if pages > MOST_PAGES {
+        return Err(UnusableModule::Memory(pages.saturating_mul(PAGE_BYTES)));
+    }
+    if entries > MOST_ENTRIES {
+        return Err(UnusableModule::Tables(entries));
     }
     Ok(())
 }

@@ -31,6 +31,55 @@ fn it_bounds_the_values_that_each_call_is_checked_for() {
     }
 }
 
+/// A module with this much room at its start: pages of memory, and entries of a table.
+fn with_room(pages: u64, entries: u64) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    wasm::module_with_room(&types, &[], &wasm::OF_ANY_FILTER, None, (pages, entries))
+}
+
+#[test]
+fn it_bounds_the_memory_that_a_module_takes_before_it_does_anything() {
+    inspect(&with_room(1 << 10, 1 << 18)).unwrap();
+    for (pages, entries, words) in [
+        ((1 << 10) + 1, 0, "67174400 bytes of memory"),
+        (1 << 16, 0, "4294967296 bytes of memory"),
+        (1, (1 << 18) + 1, "262145 entries"),
+    ] {
+        let refused = refusal(&with_room(pages, entries));
+        assert!(refused.contains(words), "{refused}");
+    }
+}
+
+#[test]
+fn it_says_in_one_sentence_that_a_file_is_no_module() {
+    let whole = wasm::other_filter();
+    let broken = [&whole[..20], &[0xff; 40]].concat();
+    let component = b"\0asm\x0d\0\x01\0";
+    for file in [
+        b"".as_slice(),
+        b"\x7fELF\x02\x01",
+        b"\0as",
+        component,
+        &broken,
+    ] {
+        let refused = refusal(file);
+        assert!(
+            refused.starts_with("this is not a valid WebAssembly module: "),
+            "{refused}"
+        );
+        assert!(
+            refused.ends_with("; send the `.wasm` file itself"),
+            "{refused}"
+        );
+        assert!(
+            !refused.contains('\n') && !refused.contains("expected=["),
+            "{refused}"
+        );
+        assert!(refused.len() < 300, "{refused}");
+    }
+}
+
 #[test]
 fn it_takes_no_types_whose_comparison_takes_longer_the_more_there_are() {
     let mut types = TypeSection::new();

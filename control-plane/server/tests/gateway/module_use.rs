@@ -41,6 +41,44 @@ async fn it_has_a_module_as_a_whole_or_not_at_all_whoever_uploads_it_and_takes_i
 }
 
 #[tokio::test]
+async fn it_names_no_module_that_somebody_has_taken_from_the_store() {
+    let folder = folder();
+    let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;
+    let module = wasm::own_filter("1.2.3");
+    let sha256 = hash(&module);
+    let named = json!({"sha256": sha256});
+    // As `portcullis store prune` does it, in a process of its own.
+    let pruned = async || {
+        let removed = control_plane.gateway.store().remove_module(&sha256);
+        assert!(removed.await.unwrap());
+    };
+    upload(&control_plane, &module).await;
+    pruned().await;
+    let refused = control_plane.put_json("/api/v1/module", &named).await;
+    assert_eq!(
+        refused.status,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "{}",
+        refused.text
+    );
+    assert!(
+        refused.text.contains("there is no module"),
+        "{}",
+        refused.text
+    );
+    assert_eq!(
+        control_plane.get("/api/v1/modules").await.json["modules"],
+        json!([])
+    );
+    // It is kept again also where this process still knows it.
+    upload(&control_plane, &module).await;
+    pruned().await;
+    upload(&control_plane, &module).await;
+    let changed = control_plane.put_json("/api/v1/module", &named).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
+}
+
+#[tokio::test]
 async fn it_keeps_a_module_that_envoys_would_go_back_to() {
     let folder = folder();
     let control_plane = ControlPlane::start(folder.path(), DOCUMENT).await;

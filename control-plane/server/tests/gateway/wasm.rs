@@ -3,7 +3,8 @@
 use policy_engine::wire::MANIFEST_SECTION;
 use wasm_encoder::{
     CodeSection, CustomSection, Encode as _, EntityType, ExportKind, ExportSection, Function,
-    FunctionSection, ImportSection, MemorySection, MemoryType, Module, Section as _, TypeSection,
+    FunctionSection, ImportSection, MemorySection, MemoryType, Module, RefType, Section as _,
+    TableSection, TableType, TypeSection,
 };
 
 /// The functions that Envoy calls of any filter.
@@ -71,6 +72,17 @@ pub fn module_of_types(
     exports: &[&str],
     manifest: Option<&str>,
 ) -> Vec<u8> {
+    module_with_room(types, imports, exports, manifest, (1, 0))
+}
+
+/// The same with this much room at its start: pages of memory, and entries of a table.
+pub fn module_with_room(
+    types: &TypeSection,
+    imports: &[(&str, &str)],
+    exports: &[&str],
+    manifest: Option<&str>,
+    (pages, entries): (u64, u64),
+) -> Vec<u8> {
     let mut module = Module::new();
     module.section(types);
     let mut section = ImportSection::new();
@@ -81,9 +93,18 @@ pub fn module_of_types(
     let mut functions = FunctionSection::new();
     functions.function(0);
     module.section(&functions);
+    let mut tables = TableSection::new();
+    tables.table(TableType {
+        element_type: RefType::FUNCREF,
+        table64: false,
+        minimum: entries,
+        maximum: None,
+        shared: false,
+    });
+    module.section(&tables);
     let mut memories = MemorySection::new();
     memories.memory(MemoryType {
-        minimum: 1,
+        minimum: pages,
         maximum: None,
         memory64: false,
         shared: false,

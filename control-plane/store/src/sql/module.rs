@@ -67,6 +67,16 @@ pub(super) async fn content(store: &SqlStore, sha256: &str) -> Result<Option<Vec
     row.map(|row| row.bytes("value")).transpose()
 }
 
+pub(super) async fn is_known(session: &mut Session, sha256: &str) -> Result<bool, StoreError> {
+    let row = session
+        .row(
+            "SELECT sha256 FROM module WHERE sha256 = $1",
+            &[sha256.into()],
+        )
+        .await?;
+    Ok(row.is_some())
+}
+
 pub(super) async fn remove(store: &SqlStore, sha256: &str) -> Result<bool, StoreError> {
     let mut session = store.write(WRITE).await?;
     let removed = session

@@ -1,6 +1,6 @@
 //! Revisions in the database, appended by compare-and-set on the newest one.
 
-use super::{SqlStore, audit, natural, now, stored, time};
+use super::{SqlStore, audit, module, natural, now, stored, time};
 use crate::database::{Row, Session};
 use crate::{
     AppendError, AuditEntry, NewRevision, Revision, RevisionNumber, RevisionSummary, StoreError,
@@ -21,6 +21,11 @@ pub(super) async fn append(
             store.0.claim.doubt(stored(actual.number.0));
         }
         return Err(AppendError::Conflict { expected, actual });
+    }
+    for sha256 in new.modules {
+        if !module::is_known(&mut session, &sha256).await? {
+            return Err(AppendError::Missing(sha256));
+        }
     }
     let number = RevisionNumber(actual.map_or(0, |summary| summary.number.0) + 1);
     let (created_at, micros) = now();

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use store::{ConfigStore, Module, Pruned, Retention, RevisionNumber, StoredRollout};
+use store::{
+    AppendError, ConfigStore, Module, NewRevision, Pruned, Retention, RevisionNumber, StoredRollout,
+};
 
 use crate::places::Place;
 use crate::rollouts::rollout;
@@ -116,6 +118,25 @@ async fn it_takes_back_uploaded_modules_that_no_revision_names(place: Place) {
     assert_eq!(content("a").await.expect("read"), None);
     assert_eq!(content("b").await.expect("read"), Some(b"\0asm".to_vec()));
     assert_eq!(content("e").await.expect("read"), None);
+    // A revision that came to name it too late is refused, instead of one whose module is missing.
+    for (letter, is_there) in [("a", false), ("d", true)] {
+        let named = NewRevision {
+            modules: vec![letter.repeat(64)],
+            ..by("ada", "{}")
+        };
+        let head = store
+            .head()
+            .await
+            .expect("read")
+            .map(|head| head.summary.number);
+        match store.append(head, named).await {
+            Ok(_) => assert!(is_there, "{letter}"),
+            Err(AppendError::Missing(missing)) => {
+                assert_eq!((missing, is_there), (letter.repeat(64), false));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
     assert!(store.remove_module(&"b".repeat(64)).await.expect("removed"));
     assert!(!store.remove_module(&"b".repeat(64)).await.expect("asked"));
     assert_eq!(content("b").await.expect("read"), None);

@@ -15,6 +15,7 @@ pub fn by(author: &str, document: &str) -> NewRevision {
         reason: format!("{author} had one"),
         action: "PUT /api/v1/config".to_owned(),
         origin: "127.0.0.1".to_owned(),
+        modules: Vec::new(),
     }
 }
 

@@ -90,6 +90,11 @@ pub async fn put_in_force(
             reason,
             action,
             origin: String::new(),
+            modules: built
+                .document
+                .module_hashes()
+                .map(ToString::to_string)
+                .collect(),
         };
         store
             .append(Some(newest), copy)
