@@ -5,12 +5,14 @@
 //! references: so no snapshot, difference, audit record or stored generation can have a secret in
 //! it.
 
+mod file_system;
 mod files;
 mod in_time;
 mod keeper;
 mod material;
 mod message;
 mod reading;
+mod signature;
 mod source;
 mod traces;
 

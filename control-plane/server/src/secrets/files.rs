@@ -4,7 +4,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gateway_document::{FilePath, near_names};
 use rustix::fs::OFlags;
@@ -46,9 +46,10 @@ impl FileMark {
 /// # Errors
 /// A sentence that says why it cannot be read, and what to do about it.
 pub(crate) async fn read_file(path: &FilePath) -> Result<Vec<u8>, String> {
-    let (path, read_from) = (path.as_str(), path.clone());
-    let outcome = in_time(path, move || read(Path::new(read_from.as_str()))).await;
-    outcome.unwrap_or_else(|error| Err(format!("`{path}`: {error}")))
+    let file = PathBuf::from(path.as_str());
+    let read_from = file.clone();
+    let outcome = in_time(path.as_str(), &[file], move || read(&read_from)).await;
+    outcome.unwrap_or_else(|error| Err(format!("`{}`: {error}", path.as_str())))
 }
 
 /// Reads a file. It may wait for a file system for as long as that likes: call it by [`in_time`].

@@ -205,7 +205,11 @@ impl SecretKeeper {
 
     async fn look_at(&self, resource_name: &str, source: &Source) -> bool {
         let seen = source.clone();
-        let marks = match in_time(resource_name, move || reading::marks(&seen)).await {
+        let marks = match in_time(resource_name, &source.paths(), move || {
+            reading::marks(&seen)
+        })
+        .await
+        {
             Ok(marks) => marks,
             Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
         };
@@ -230,7 +234,11 @@ impl SecretKeeper {
     /// Reads a secret whose files have changed, or that could not be used.
     async fn take_anew(&self, resource_name: &str, source: &Source, marks: Marks) -> bool {
         let seen = source.clone();
-        let found = match in_time(resource_name, move || reading::material(&seen)).await {
+        let found = match in_time(resource_name, &source.paths(), move || {
+            reading::material(&seen)
+        })
+        .await
+        {
             Ok(Ok(material)) => self.usable(resource_name, material),
             Ok(Err(fault)) => return self.note(resource_name, Some(marks), fault),
             Err(error) => return self.note(resource_name, None, Fault::of_reading(&error)),
@@ -327,7 +335,7 @@ impl SecretKeeper {
         let seen = source.clone();
         // The marks before what they are of: a change meanwhile is seen at the next look.
         let read = move || (reading::marks(&seen), reading::material(&seen));
-        let (read, found) = match in_time(resource_name, read).await {
+        let (read, found) = match in_time(resource_name, &source.paths(), read).await {
             Ok((marks, found)) => (Some(marks), found),
             Err(error) => (None, Err(Fault::of_reading(&error))),
         };

@@ -14,6 +14,8 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, InconsistentKeys, RootCertStore, SignatureAlgorithm};
 use webpki::{EndEntityCert, KeyUsage};
 
+use super::signature::may_be_signed_by;
+
 /// The content of a secret, checked: Envoys can use it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Material {
@@ -101,6 +103,12 @@ pub enum Unusable {
          signed it"
     )]
     Disordered,
+    /// A certificate names its signer, and another one of that name has signed it.
+    #[error(
+        "one of its certificates is not signed by the one after it, which only has the name of the \
+         one that did: write that one"
+    )]
+    OtherSigner,
     /// Its time is over.
     #[error("its certificate is valid no longer; renew it")]
     Expired,
@@ -217,10 +225,14 @@ fn check_chain(chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), Unusab
         [signed, signer] => signed.issuer() == signer.subject(),
         _ => true,
     });
-    if is_in_order {
+    if !is_in_order {
+        return Err(Unusable::Disordered);
+    }
+    let mut pairs = chain.iter().zip(read.iter().skip(1));
+    if pairs.all(|(signed, signer)| may_be_signed_by(signed, signer)) {
         Ok(())
     } else {
-        Err(Unusable::Disordered)
+        Err(Unusable::OtherSigner)
     }
 }
 

@@ -82,6 +82,10 @@ fn it_takes_a_chain_in_its_order_and_in_its_time() {
     ] {
         assert_eq!(check(&disordered, &key), Err(Unusable::Disordered));
     }
+    // It has the name of the authority, and another key.
+    let (namesake, _, _) = signed(2000, 4000);
+    let by_name = format!("{own}{namesake}");
+    assert_eq!(check(&by_name, &key), Err(Unusable::OtherSigner));
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let with_broken = format!("{own}{broken}");
     assert_eq!(check(&with_broken, &key), Err(Unusable::BadCertificate));
