@@ -16,12 +16,12 @@ use tokio::sync::watch;
 
 use crate::{
     Distribution, EndpointMarks, Generation, Newcomers, NodeId, NodeSelector, NodeState,
-    NodeSummary, RejectedContent, RejectionChange, SecretTable, Snapshot, Tally,
+    NodeSummary, RejectedContent, RejectionChange, ResourceType, SecretTable, Snapshot, Tally,
     clock::DeadlineClock,
     fleet::{
         Admission, Brief, FirstRequest, Fleet, Identity, Node, StreamEnd, TooManyStreams, lock,
     },
-    session::{Rejection, Standing, StreamId},
+    session::{OwnContents, Rejection, Standing, StreamId},
 };
 
 /// Hands snapshots to Envoys, and tells what they answered. Clones share one state.
@@ -203,6 +203,29 @@ impl Publisher {
     /// their resources, and not with those of the fleet.
     pub fn nodes_named(&self, names: &BTreeSet<NodeId>) -> Vec<NodeState> {
         self.states(|id| names.contains(id)).collect()
+    }
+
+    /// Whether an Envoy has, or is being sent, what `snapshot` says of a resource of these types and
+    /// `other` does not. One that is away for the moment runs on with what it has. What it costs
+    /// grows with the resources in which the two differ, and not with those that Envoys have.
+    pub fn is_run(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        other: &Arc<Snapshot>,
+        types: &[ResourceType],
+    ) -> bool {
+        let own = OwnContents::of(snapshot, other, types);
+        if own.is_empty() {
+            return false;
+        }
+        let sessions: Vec<_> = self
+            .fleet()
+            .nodes()
+            .map(|node| Arc::clone(&node.session))
+            .collect();
+        sessions
+            .iter()
+            .any(|session| lock(session).runs_one_of(&own))
     }
 
     /// Those Envoys of [`Publisher::nodes`] whose name `is_meant`, each worked out when it is asked

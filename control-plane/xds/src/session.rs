@@ -9,6 +9,7 @@ mod memory;
 mod message;
 mod other_contents;
 mod plan;
+mod running;
 mod sending;
 mod standing;
 mod subscription;
@@ -24,6 +25,7 @@ pub(crate) use memory::{Memory, Process, Rejection, Rejections, TypeMemory};
 pub(crate) use message::{Answer, DeltaRequest, DeltaResponse};
 #[cfg(test)]
 pub(crate) use plan::MOST_BATCH_BYTES;
+pub(crate) use running::OwnContents;
 use standing::Position;
 pub(crate) use standing::Standing;
 use subscription::{Subscription, World, name_cost};

@@ -6,6 +6,7 @@ mod batches;
 mod fetching;
 mod order;
 mod random;
+mod running;
 mod secrets;
 mod shortcuts;
 mod standing;

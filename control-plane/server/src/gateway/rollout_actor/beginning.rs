@@ -93,11 +93,9 @@ impl RolloutActor {
         if stage != Stage::Accepted {
             self.unaccepted.push(Arc::clone(before));
         }
-        if !self.unaccepted.is_empty() {
-            let envoys = self.gateway.publisher.nodes();
-            self.unaccepted
-                .retain(|built| is_run(&envoys, &built.snapshot, &good.snapshot));
-        }
+        let publisher = &self.gateway.publisher;
+        self.unaccepted
+            .retain(|built| is_run(publisher, built, good));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use store::{Input, WithheldInput};
 use time::OffsetDateTime;
-use xds::{DeliveryState, NodeState, ResourceState, ResourceType, Snapshot};
+use xds::{Publisher, ResourceType};
 
 use super::super::acceptance::Rejections;
 use super::super::desired::{Desired, remade};
@@ -86,14 +86,12 @@ impl RolloutActor {
         good: &Built,
         nodes: &Rejections,
     ) -> bool {
-        let envoys = self.gateway.publisher.nodes();
         // An Envoy that crashes has run it, too.
         let has_crashed = nodes.values().any(Vec::is_empty) && may_loosen(rejected, good);
         has_crashed
             || self.may_run_stricter
             || self.unaccepted.iter().chain([rejected]).any(|handed_out| {
-                is_run(&envoys, &handed_out.snapshot, &good.snapshot)
-                    && may_loosen(handed_out, good)
+                is_run(&self.gateway.publisher, handed_out, good) && may_loosen(handed_out, good)
             })
     }
 
@@ -231,26 +229,11 @@ fn take_lists_back(lists: &mut Lists, rejected: &Built, good: &Built, base: &Bui
     has_newer
 }
 
-/// Whether an Envoy may run a part of a generation that decides about calls. One that is away for
-/// the moment runs on with what it has.
-pub(super) fn is_run(envoys: &[NodeState], generation: &Snapshot, good: &Snapshot) -> bool {
-    let decides = [ResourceType::Listener, ResourceType::ExtensionConfig];
-    let mut resources = envoys.iter().flat_map(|envoy| &envoy.resources);
-    resources.any(|resource| {
-        decides.contains(&resource.resource_type) && has_content_of(resource, generation, good)
-    })
-}
+/// The types of resources that decide about calls.
+const DECIDING: [ResourceType; 2] = [ResourceType::Listener, ResourceType::ExtensionConfig];
 
-/// Whether an Envoy has, or is being sent, a generation's content where the good one has another.
-fn has_content_of(resource: &ResourceState, generation: &Snapshot, good: &Snapshot) -> bool {
-    let version = |snapshot: &Snapshot| {
-        let found = snapshot.get(resource.resource_type, &resource.name);
-        found.map(|found| found.version().clone())
-    };
-    let theirs = version(generation);
-    let is_out = match resource.state {
-        DeliveryState::Rejected { .. } => resource.acked == theirs,
-        _ => resource.acked == theirs || resource.sent == theirs,
-    };
-    theirs != version(good) && is_out
+/// Whether an Envoy may run a part of a generation that decides about calls, where the good one has
+/// another. One that is away for the moment runs on with what it has.
+pub(super) fn is_run(publisher: &Publisher, generation: &Built, good: &Built) -> bool {
+    publisher.is_run(&generation.snapshot, &good.snapshot, &DECIDING)
 }

@@ -103,7 +103,7 @@ fn answer_by_a_walk(session: &Session, snapshot: &Snapshot) -> NodeAnswer {
 }
 
 /// So many clusters with their endpoints and tables of routes, the first of each in this revision.
-fn gateway(size: usize, revision: u32) -> Arc<Snapshot> {
+pub(super) fn gateway(size: usize, revision: u32) -> Arc<Snapshot> {
     let mut all: Vec<Resource> = vec![
         http_listener("l", "0", "e"),
         extension("e", &revision.to_string()),
