@@ -82,25 +82,26 @@ pub enum BuildError {
 }
 
 impl Built {
-    /// Makes the first generation. Of `lists`, those are left out that no server of the document
-    /// can have answered.
+    /// Makes a generation that follows none, and compiles those of its schemas that are not
+    /// `known`. Of `lists`, those are left out that no server of the document can have answered.
     ///
     /// # Errors
     /// Everything that is wrong with the document.
-    pub fn new(
+    pub fn first(
+        known: &KnownSchemas,
         revision: RevisionNumber,
         document: Arc<CheckedDocument>,
         lists: &Lists,
         module: ModuleFile,
     ) -> Result<Self, BuildError> {
-        Self::make(None, revision, document, lists, module)
+        Self::make(None, known, revision, document, lists, module)
     }
 
     /// Makes a generation after this one, which compiles no schema that this one has compiled, and
     /// shares the resources that stay as they are.
     ///
     /// # Errors
-    /// As [`Built::new`].
+    /// As [`Built::first`].
     pub fn next(
         &self,
         revision: RevisionNumber,
@@ -108,18 +109,17 @@ impl Built {
         lists: &Lists,
         module: ModuleFile,
     ) -> Result<Self, BuildError> {
-        Self::make(Some(self), revision, document, lists, module)
+        Self::make(Some(self), &self.schemas, revision, document, lists, module)
     }
 
     fn make(
         before: Option<&Self>,
+        schemas: &KnownSchemas,
         revision: RevisionNumber,
         document: Arc<CheckedDocument>,
         lists: &Lists,
         module: ModuleFile,
     ) -> Result<Self, BuildError> {
-        let schemas = before.map(|before| before.schemas.clone());
-        let schemas = schemas.unwrap_or_default();
         let lists: Lists = lists
             .iter()
             .filter(|(name, list)| {
@@ -170,7 +170,7 @@ impl Built {
             module,
             listeners: listeners.into(),
             snapshot,
-            schemas,
+            schemas: schemas.clone(),
         })
     }
 

@@ -9,7 +9,7 @@
 //! killing it changes nothing for traffic.
 //!
 //! The way of a change, in code: [`rest::router`] → [`gateway::Gateway::change`] →
-//! [`generation::Built::new`] → [`store::ConfigStore::append`] →
+//! [`generation::Built::next`] → [`store::ConfigStore::append`] →
 //! [`xds::Publisher::distribute`] → [`gateway::WriteReport`].
 //!
 //! ```
@@ -17,7 +17,7 @@
 //! use std::sync::Arc;
 //!
 //! use control_plane::envoy::ModuleFile;
-//! use control_plane::generation::Built;
+//! use control_plane::generation::{Built, KnownSchemas};
 //! use control_plane::module::ModuleShelf;
 //! use gateway_document::CheckedDocument;
 //! use store::RevisionNumber;
@@ -26,7 +26,8 @@
 //! let module = ModuleFile { sha256: "6d1e…".to_owned(), path: "/modules/6d1e….wasm".into(),
 //!     shelf: ModuleShelf::default() };
 //! let document = Arc::new(CheckedDocument::default());
-//! let built = Built::new(RevisionNumber(1), document, &BTreeMap::new(), module)?;
+//! let (known, number) = (KnownSchemas::default(), RevisionNumber(1));
+//! let built = Built::first(&known, number, document, &BTreeMap::new(), module)?;
 //! assert!(built.snapshot.get(ResourceType::Listener, "mcp").is_some());
 //! assert!(built.snapshot.get(ResourceType::ExtensionConfig, "portcullis.mcp.mcp").is_some());
 //! # Ok::<(), control_plane::generation::BuildError>(())

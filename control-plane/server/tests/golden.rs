@@ -9,7 +9,7 @@ use std::{env, fs};
 use control_plane::catalogue::KnownList;
 use control_plane::descriptors;
 use control_plane::envoy::ModuleFile;
-use control_plane::generation::{Built, Lists};
+use control_plane::generation::{Built, KnownSchemas, Lists};
 use control_plane::module::ModuleShelf;
 use gateway_document::{CheckedDocument, Format, parse};
 use serde_json::{Value, json};
@@ -50,7 +50,8 @@ fn built(document: &Path) -> Built {
         path: format!("/modules/{}.wasm", "0".repeat(64)).into(),
         shelf: ModuleShelf::default(),
     };
-    Built::new(
+    Built::first(
+        &KnownSchemas::default(),
         RevisionNumber(1),
         Arc::new(CheckedDocument::new(parse(&text, Format::Yaml).unwrap()).unwrap()),
         &lists(),

@@ -9,6 +9,7 @@ use super::Gateway;
 use super::change::{ChangeError, Edit, Precondition};
 use super::rollback::loosens;
 use crate::aside;
+use crate::envoy::ModuleFile;
 use crate::generation::{BuildError, Built, Lists};
 
 /// The generation that a change is made to, and the one that it would make. Of servers that the
@@ -60,7 +61,7 @@ impl Gateway {
         secrets.map_err(ChangeError::Invalid)?;
         let after = aside::run(move || {
             let revision = RevisionNumber(seen.head.0 + 1);
-            built_from(revision, document, &seen.lists, module)
+            made_of(&seen.built, revision, document, &seen.lists, module)
         });
         let after = Arc::new(after.await?);
         let unjudged = self.fly_ahead(&before, &after).await?;
@@ -82,18 +83,29 @@ impl Gateway {
         document: Arc<CheckedDocument>,
     ) -> Result<Built, ChangeError> {
         let seen = self.desired();
-        aside::run(move || built_from(revision, document, &seen.lists, seen.module)).await
+        aside::run(move || {
+            made_of(
+                &seen.built,
+                revision,
+                document,
+                &seen.lists,
+                seen.module.clone(),
+            )
+        })
+        .await
     }
 }
 
-/// Makes a generation; what the document is to blame for is the change's fault.
-fn built_from(
+/// Makes a generation after `before`; what the document is to blame for is the change's fault.
+fn made_of(
+    before: &Built,
     revision: RevisionNumber,
     document: Arc<CheckedDocument>,
     lists: &Lists,
-    module: crate::envoy::ModuleFile,
+    module: ModuleFile,
 ) -> Result<Built, ChangeError> {
-    Built::new(revision, document, lists, module).map_err(|error| match error {
+    let made = before.next(revision, document, lists, module);
+    made.map_err(|error| match error {
         BuildError::Invalid(problems) => ChangeError::Invalid(problems),
         other => ChangeError::Build(other),
     })

@@ -58,7 +58,7 @@ pub fn to_revision(revision: &Revision, loosening: Loosening) -> Result<Edit, Ch
 /// Whether Envoys that run `built` might pass more with this document. One that cannot be made is
 /// found out by whoever makes it.
 fn document_loosens(built: &Built, document: &CheckedDocument) -> bool {
-    let target = Built::new(
+    let target = built.next(
         built.revision,
         Arc::new(document.clone()),
         &built.lists,

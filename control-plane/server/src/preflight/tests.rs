@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::descriptors;
-use crate::generation::{Built, Lists};
+use crate::generation::{Built, KnownSchemas, Lists};
 use crate::module::{ModuleFacts, ModuleFile, ModuleShelf, ShelvedModule};
 
 const LONG: Duration = Duration::from_secs(600);
@@ -45,7 +45,8 @@ fn snapshot(text: &str, own: &str) -> Arc<Snapshot> {
         shelf,
     };
     let (number, lists) = (RevisionNumber(1), Lists::new());
-    let built = Built::new(number, Arc::new(document), &lists, module);
+    let known = KnownSchemas::default();
+    let built = Built::first(&known, number, Arc::new(document), &lists, module);
     built.unwrap().snapshot
 }
 

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::*;
 use crate::catalogue::KnownList;
 use crate::envoy::ModuleFile;
+use crate::generation::KnownSchemas;
 use crate::module::ModuleShelf;
 
 fn built(document: &str) -> Built {
@@ -32,7 +33,8 @@ fn built(document: &str) -> Built {
         path: "/modules/00.wasm".into(),
         shelf: ModuleShelf::default(),
     };
-    Built::new(RevisionNumber(1), Arc::new(document), &lists, module).unwrap()
+    let (known, number) = (KnownSchemas::default(), RevisionNumber(1));
+    Built::first(&known, number, Arc::new(document), &lists, module).unwrap()
 }
 
 const NOTHING: &str = "";

@@ -11,15 +11,17 @@ use time::OffsetDateTime;
 use super::StartError;
 use crate::catalogue::KnownList;
 use crate::envoy::ModuleFile;
-use crate::generation::{BuildError, Built, Lists};
+use crate::generation::{BuildError, Built, KnownSchemas, Lists};
 use crate::module::ModuleShelf;
 
-/// The lists of servers that are stored, of which a document is given those of its own.
+/// The lists of servers that are stored, of which a document is given those of its own; and the
+/// schemas in them that are compiled already, for whatever else is made of them at the same start.
 pub(super) struct StoredLists {
     /// The last list of each server, wherever it was reached then.
     latest: Lists,
     /// The lists that the accepted generation was made from.
     accepted: Lists,
+    schemas: KnownSchemas,
 }
 
 impl StoredLists {
@@ -32,6 +34,7 @@ impl StoredLists {
                 .map(|(server, catalogue)| (server, Arc::new(KnownList::new(catalogue))))
                 .collect(),
             accepted: Lists::new(),
+            schemas: KnownSchemas::default(),
         }
     }
 
@@ -70,13 +73,14 @@ impl StoredLists {
 
 /// Checks a document and makes a generation of it.
 pub(super) fn build(
+    known: &KnownSchemas,
     revision: RevisionNumber,
     document: GatewayDocument,
     lists: &Lists,
     module: ModuleFile,
 ) -> Result<Built, BuildError> {
     let document = CheckedDocument::new(document).map_err(BuildError::Invalid)?;
-    Built::new(revision, Arc::new(document), lists, module)
+    Built::first(known, revision, Arc::new(document), lists, module)
 }
 
 /// A revision with today's lists and module.
@@ -96,8 +100,9 @@ pub(super) fn remade_as(
     module: &ModuleFile,
 ) -> Result<Built, StartError> {
     let document = read(stored)?;
-    let lists = lists.of(&document);
-    build(number, document, &lists, module.clone()).map_err(|source| StartError::Unusable {
+    let own = lists.of(&document);
+    let built = build(&lists.schemas, number, document, &own, module.clone());
+    built.map_err(|source| StartError::Unusable {
         revision: stored.summary.number,
         source,
     })
@@ -161,7 +166,8 @@ pub(super) async fn restore(
         path: kept.path,
         shelf: shelf.clone(),
     };
-    let built = match build(parts.revision, read(&revision)?, &lists, module) {
+    let (number, document) = (parts.revision, read(&revision)?);
+    let built = match build(&today.schemas, number, document, &lists, module) {
         Ok(built) => built,
         Err(error) => {
             tracing::error!(%error, revision = parts.revision.0, "the accepted generation cannot \
@@ -180,11 +186,12 @@ pub(super) async fn restore(
 }
 
 /// An accepted revision with today's lists and module; as it was accepted, where that cannot be.
-pub(super) fn rebuilt(accepted: &Arc<Built>, lists: &StoredLists, module: &ModuleFile) -> Built {
-    let lists = lists.of(&accepted.document);
+pub(super) fn rebuilt(accepted: &Arc<Built>, stored: &StoredLists, module: &ModuleFile) -> Built {
+    let lists = stored.of(&accepted.document);
     let attempts = [(&lists, module), (&accepted.lists, &accepted.module)];
     let mut built = attempts.into_iter().filter_map(|(lists, module)| {
-        Built::new(
+        Built::first(
+            &stored.schemas,
             accepted.revision,
             Arc::clone(&accepted.document),
             lists,
